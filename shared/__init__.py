@@ -1,0 +1,1 @@
+"""A language (`shared.contracts`) and a frame (`shared.kit`), never a place for business."""
