@@ -1,0 +1,235 @@
+"""What identity publishes: tenants, structures, members, roles and sessions."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import ClassVar, Self
+
+from msgspec import Struct
+
+from shared.contracts import cast
+from shared.contracts.event import DataClass, Fact, Instant, Sealed
+from shared.contracts.ids import MemberId, StructureId, TenantId
+
+
+class MemberKind(StrEnum):
+    """A human being, or an account that a machine writes with."""
+
+    PERSON = "person"
+    SYSTEM = "system"
+
+
+class Role(StrEnum):
+    """What someone is in a structure; what each may do is written in the policies."""
+
+    PUPIL = "pupil"
+    PARENT = "parent"
+    TEACHER = "teacher"
+    TRAINER = "trainer"
+    STAFF = "staff"
+    COMMUNITY_MANAGER = "community_manager"
+    MODERATOR = "moderator"
+    ADMINISTRATOR = "administrator"
+    OPERATOR = "operator"
+
+
+class PersonDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who someone is, in words: personal data."""
+
+    display_name: str
+    handle: str
+    email: str | None = None
+    locale: str | None = None
+
+
+class TenantOpened(Fact, frozen=True, kw_only=True):
+    """An academy, university or enterprise was given its own place."""
+
+    WIRE: ClassVar = "identity.tenant.opened"
+    TOPIC: ClassVar = "identity.tenant"
+    KEY: ClassVar = "tenant_id"
+    SUBJECT: ClassVar = "tenant_id"
+    DATA: ClassVar = DataClass.PUBLIC
+
+    tenant_id: TenantId
+    name: str
+    slug: str
+    time_zone: str
+    locale: str
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            tenant_id=cast.TENANT,
+            name="Académie de Rennes",
+            slug="rennes",
+            time_zone="Europe/Paris",
+            locale="fr",
+        )
+
+
+class StructureOpened(Fact, frozen=True, kw_only=True):
+    """A region, academy, school, class, entity or team took its place in the tree.
+
+    `path` holds its ancestors, the root first, without itself. `codes` are those of the outside
+    world, such as the UAI.
+    """
+
+    WIRE: ClassVar = "identity.structure.opened"
+    TOPIC: ClassVar = "identity.structure"
+    KEY: ClassVar = "structure_id"
+    SUBJECT: ClassVar = "structure_id"
+    DATA: ClassVar = DataClass.PUBLIC
+
+    structure_id: StructureId
+    kind: str
+    name: str
+    time_zone: str
+    parent_id: StructureId | None = None
+    path: tuple[StructureId, ...] = ()
+    codes: dict[str, str] = {}
+    school_zone: str | None = None
+    headcount: int | None = None
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            structure_id=cast.COLLEGE,
+            kind="school",
+            name="Collège Anne de Bretagne",
+            time_zone="Europe/Paris",
+            parent_id=cast.ACADEMY,
+            path=(cast.ACADEMY,),
+            codes={"uai": "0350000A"},
+            school_zone="B",
+            headcount=612,
+        )
+
+
+class MemberJoined(Fact, frozen=True, kw_only=True):
+    """Someone became a member of the tenant."""
+
+    WIRE: ClassVar = "identity.member.joined"
+    TOPIC: ClassVar = "identity.member"
+    KEY: ClassVar = "member_id"
+    SUBJECT: ClassVar = "member_id"
+    DATA: ClassVar = DataClass.PERSONAL
+
+    member_id: MemberId
+    person: Sealed[PersonDetails]
+    kind: MemberKind = MemberKind.PERSON
+    minor: bool = False
+    structure_id: StructureId | None = None
+
+    @classmethod
+    def example(cls) -> Self:
+        details = PersonDetails(display_name="Zoé Le Goff", handle="zoe.legoff", locale="fr")
+        return cls(
+            member_id=cast.ZOE,
+            person=Sealed(clear=details),
+            minor=True,
+            structure_id=cast.COLLEGE,
+        )
+
+
+class MemberSuspended(Fact, frozen=True, kw_only=True):
+    """A member may no longer act, until a moment or until reinstated."""
+
+    WIRE: ClassVar = "identity.member.suspended"
+    TOPIC: ClassVar = "identity.member"
+    KEY: ClassVar = "member_id"
+    SUBJECT: ClassVar = "member_id"
+
+    member_id: MemberId
+    reason: str
+    suspended_by: MemberId | None = None
+    until: Instant | None = None
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            member_id=cast.ZOE,
+            reason="repeated_insults",
+            suspended_by=cast.HAMID,
+            until=cast.NOON + timedelta(days=3),
+        )
+
+
+class MemberReinstated(Fact, frozen=True, kw_only=True):
+    """A suspended member may act again."""
+
+    WIRE: ClassVar = "identity.member.reinstated"
+    TOPIC: ClassVar = "identity.member"
+    KEY: ClassVar = "member_id"
+    SUBJECT: ClassVar = "member_id"
+
+    member_id: MemberId
+    reinstated_by: MemberId | None = None
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(member_id=cast.ZOE, reinstated_by=cast.HAMID)
+
+
+class RoleGranted(Fact, frozen=True, kw_only=True):
+    """A member holds a role in a structure and all below it, until a moment or until revoked."""
+
+    WIRE: ClassVar = "identity.role.granted"
+    TOPIC: ClassVar = "identity.member"
+    KEY: ClassVar = "member_id"
+    SUBJECT: ClassVar = "member_id"
+
+    member_id: MemberId
+    role: Role
+    structure_id: StructureId
+    granted_by: MemberId | None = None
+    until: Instant | None = None
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(member_id=cast.HAMID, role=Role.TEACHER, structure_id=cast.COLLEGE)
+
+
+class RoleRevoked(Fact, frozen=True, kw_only=True):
+    """A member no longer holds a role in a structure."""
+
+    WIRE: ClassVar = "identity.role.revoked"
+    TOPIC: ClassVar = "identity.member"
+    KEY: ClassVar = "member_id"
+    SUBJECT: ClassVar = "member_id"
+
+    member_id: MemberId
+    role: Role
+    structure_id: StructureId
+    revoked_by: MemberId | None = None
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(member_id=cast.HAMID, role=Role.TEACHER, structure_id=cast.COLLEGE)
+
+
+class SessionOpened(Fact, frozen=True, kw_only=True):
+    """A member signed in."""
+
+    WIRE: ClassVar = "identity.session.opened"
+    TOPIC: ClassVar = "identity.session"
+    KEY: ClassVar = "member_id"
+    SUBJECT: ClassVar = "member_id"
+
+    member_id: MemberId
+    method: str
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(member_id=cast.ZOE, method="password")
+
+
+PUBLISHES: tuple[type[Fact], ...] = (
+    TenantOpened,
+    StructureOpened,
+    MemberJoined,
+    MemberSuspended,
+    MemberReinstated,
+    RoleGranted,
+    RoleRevoked,
+    SessionOpened,
+)

@@ -1,0 +1,72 @@
+"""What metrics publishes: alerts on a community's reputation."""
+
+from datetime import timedelta
+from typing import ClassVar, Self
+
+from shared.contracts import cast
+from shared.contracts.event import Fact, Instant
+from shared.contracts.ids import AlertId, ContentId, MemberId, SpaceId, StructureId
+
+
+class AlertRaised(Fact, frozen=True, kw_only=True):
+    """Something out of the ordinary is happening in a space, and someone should look.
+
+    `observed` events by `people` different members fell into the window; times are event times.
+    """
+
+    WIRE: ClassVar = "metrics.alert.raised"
+    TOPIC: ClassVar = "metrics.alert"
+    KEY: ClassVar = "alert_id"
+    SUBJECT: ClassVar = "alert_id"
+
+    alert_id: AlertId
+    what: str
+    space_id: SpaceId
+    structure_id: StructureId
+    window_begin: Instant
+    window_end: Instant
+    observed: int
+    people: int
+    first_content_id: ContentId
+    most_content_id: ContentId
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            alert_id=cast.ALERT,
+            what="flags",
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            window_begin=cast.NOON - timedelta(minutes=15),
+            window_end=cast.NOON,
+            observed=5,
+            people=3,
+            first_content_id=cast.QUESTION,
+            most_content_id=cast.ANSWER,
+        )
+
+
+class AlertClosed(Fact, frozen=True, kw_only=True):
+    """A manager looked at an alert and closed it; the next one may be raised."""
+
+    WIRE: ClassVar = "metrics.alert.closed"
+    TOPIC: ClassVar = "metrics.alert"
+    KEY: ClassVar = "alert_id"
+    SUBJECT: ClassVar = "alert_id"
+
+    alert_id: AlertId
+    space_id: SpaceId
+    structure_id: StructureId
+    closed_by: MemberId
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            alert_id=cast.ALERT,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            closed_by=cast.HAMID,
+        )
+
+
+PUBLISHES: tuple[type[Fact], ...] = (AlertRaised, AlertClosed)

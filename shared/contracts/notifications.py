@@ -1,0 +1,29 @@
+"""What notifications publishes: nothing per person that 100,000 people would multiply."""
+
+from typing import ClassVar, Self
+
+from shared.contracts import cast
+from shared.contracts.event import Fact
+from shared.contracts.ids import MemberId, NotificationId
+
+
+class NotificationRead(Fact, frozen=True, kw_only=True):
+    """Someone read a notification in their inbox."""
+
+    WIRE: ClassVar = "notifications.notification.read"
+    TOPIC: ClassVar = "notifications.notification"
+    KEY: ClassVar = "recipient_id"
+    SUBJECT: ClassVar = "notification_id"
+
+    notification_id: NotificationId
+    recipient_id: MemberId
+    category: str
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            notification_id=cast.NOTIFICATION, recipient_id=cast.ZOE, category="answer_to_mine"
+        )
+
+
+PUBLISHES: tuple[type[Fact], ...] = (NotificationRead,)

@@ -1,0 +1,76 @@
+"""What a service is, as the runner sees it."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
+
+from shared.contracts.event import Fact
+from shared.kit.database import Database
+from shared.kit.unit import Delivery, Effect, Unit
+
+D = TypeVar("D")
+ASGIApp = Callable[..., Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Reaction(Generic[D]):
+    """An effect and the facts it is for; reads as a sentence in a service's `events.py`.
+
+    The effect receives its feature's dependencies, a unit, and all deliveries of these types in a
+    batch, in log order. It may run twice and never opens or commits a unit.
+    """
+
+    effect: Callable[[D, Unit, Sequence[Delivery[Any]]], Awaitable[None]]
+    on: tuple[type[Fact], ...]
+
+    @property
+    def name(self) -> str:
+        """The effect as words: `hide_posts_of_author`."""
+        return self.effect.__name__
+
+    def bind(self, dependencies: D) -> "BoundReaction":
+        """Hand its dependencies to the effect."""
+
+        async def bound(unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
+            await self.effect(dependencies, unit, deliveries)
+
+        return BoundReaction(self.name, bound, self.on)
+
+
+@dataclass(frozen=True)
+class BoundReaction:
+    """A reaction that is ready to run."""
+
+    name: str
+    effect: Effect
+    on: tuple[type[Fact], ...]
+
+
+def bind(dependencies: D, reactions: Sequence[Reaction[D]]) -> tuple[BoundReaction, ...]:
+    """Hand one feature's dependencies to all its reactions."""
+    return tuple(reaction.bind(dependencies) for reaction in reactions)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is due by the clock: at most one process of the service runs it at a time."""
+
+    name: str
+    run: Callable[[], Awaitable[None]]
+    every: timedelta
+
+
+@dataclass(frozen=True)
+class Service:
+    """A whole service: what `main.build` returns and the runner runs.
+
+    `ready` holds checks of its own, by name: each returns None when well, else why not.
+    """
+
+    name: str
+    http: ASGIApp
+    database: Database
+    reactions: tuple[BoundReaction, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    ready: Mapping[str, Callable[[], Awaitable[str | None]]] = field(default_factory=dict)
