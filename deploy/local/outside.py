@@ -1,0 +1,30 @@
+"""Servers that are already there: only asked whether they answer."""
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from deploy.local.errors import StackError
+from deploy.local.kafka import serving_cluster
+
+
+async def kafka(bootstrap: str) -> str:
+    """Give the bootstrap servers back if one of them serves a cluster."""
+    for address in bootstrap.split(","):
+        host, _, port = address.strip().rpartition(":")
+        if await serving_cluster(host.strip("[]"), int(port)) is not None:
+            return bootstrap
+    message = f"No Kafka serves at {bootstrap}: start it, or check PREAU_KAFKA."
+    raise StackError(message)
+
+
+async def redis(url: str) -> str:
+    """Give the URL back if a Redis answers there."""
+    client = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
+    try:
+        await client.ping()
+    except (RedisError, OSError) as error:
+        message = f"Redis does not answer ({error}): start it, or check PREAU_REDIS."
+        raise StackError(message) from error
+    finally:
+        await client.aclose()
+    return url

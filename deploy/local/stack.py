@@ -1,0 +1,186 @@
+"""The stack as one thing: `async with Stack(home, Choices()) as addresses: …`."""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from deploy.local import containers, kafka, outside, postgres, provision, redis_server
+from deploy.local.artifacts import cache_folder, kafka_jars, redis_server as redis_binary
+from deploy.local.choices import PARTS, Choices, Part
+from deploy.local.errors import StackError
+from deploy.local.home import HomeLock, choose_ports, keep_passwords, make_home
+from deploy.local.provision import Role
+from deploy.local.servers import Program, Server
+
+READY_WITHIN = 60  # seconds; an ordinary start takes two to four
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the servers are. A part that was not asked for has an empty address."""
+
+    kafka: str = ""
+    redis: str = ""
+    postgres: str = field(default="", repr=False)
+    """The administrator's URL: for provisioning only, no service ever sees it."""
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def database(self, service: str, role: Role) -> str:
+        """Give the SQLAlchemy URL of a service's database for one of its three roles."""
+        name = provision.role_name(service, role)
+        place = urlsplit(self.postgres).netloc.rpartition("@")[2]
+        database = provision.database_name(service)
+        return f"postgresql+asyncpg://{name}:{self.passwords[name]}@{place}/{database}"
+
+
+class Stack:
+    """Three servers that live as long as the `async with` block, with their data in one folder.
+
+    Entering takes the home's lock, starts all parts at once, waits until each really serves,
+    provisions PostgreSQL, and gives the addresses; what cannot start raises StackError after
+    everything else was stopped. Leaving stops what this stack started and nothing else, Kafka
+    first. If this process is killed, its servers stop by themselves. `fast` (tests) keeps no
+    promise about a crash; `java_options` replace Kafka's quick-start ones (benchmarks).
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        choices: Choices | None = None,
+        parts: frozenset[Part] = PARTS,
+        *,
+        fast: bool = False,
+        java_options: Sequence[str] = kafka.QUICK_JAVA,
+    ) -> None:
+        """Describe a stack; nothing is started, read or written yet."""
+        self._home = home.absolute()
+        self._choices = choices or Choices()
+        self._parts = parts
+        self._fast = fast
+        self._java_options = java_options
+        self._lock = HomeLock(self._home)
+        self._held: tuple[int, ...] = ()
+        self._servers: dict[Part, Server] = {}
+        self._containers = containers.Containers()
+        self._ports: dict[str, int] = {}
+        self._passwords: dict[str, str] = {}
+
+    async def __aenter__(self) -> Addresses:
+        """Start everything, or nothing."""
+        make_home(self._home)
+        self._held = (await asyncio.to_thread(self._lock.acquire),)
+        try:
+            self._ports = choose_ports(self._home, self._wanted_ports())
+            names = [postgres.ADMIN, *provision.role_names()]
+            self._passwords = keep_passwords(self._home, names)
+            return await self._start()
+        except BaseException:
+            await self._stop()
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop what was started."""
+        await self._stop()
+
+    async def failure(self) -> StackError:
+        """Wait until a server of ours stops by itself, and say which and why."""
+        while True:
+            for server in self._servers.values():
+                try:
+                    server.check()
+                except StackError as error:
+                    return error
+            await asyncio.sleep(0.2)
+
+    async def _start(self) -> Addresses:
+        starts = {
+            "kafka": self._start_kafka,
+            "postgres": self._start_postgres,
+            "redis": self._start_redis,
+        }
+        try:
+            async with asyncio.timeout(READY_WITHIN), asyncio.TaskGroup() as group:
+                tasks = {part: group.create_task(starts[part]()) for part in self._parts}
+        except* StackError as errors:
+            raise _first(errors) from None
+        except* TimeoutError:
+            message = f"Not ready after {READY_WITHIN} s: see the logs in {self._home / 'logs'}."
+            raise StackError(message) from None
+        given = {part: task.result() for part, task in tasks.items()}
+        return Addresses(**given, passwords=self._passwords)
+
+    async def _start_kafka(self) -> str:
+        choice = self._choices.kafka
+        if choice == "docker":
+            return await asyncio.to_thread(self._containers.kafka)
+        if not self._choices.embedded("kafka"):
+            return await outside.kafka(choice)
+        jars = await asyncio.to_thread(kafka_jars, cache_folder(os.environ))
+        ports = self._ports["kafka"], self._ports["controller"]
+        await kafka.prepare(self._home, jars, ports, self._held)
+        server = self._run("kafka", kafka.server(self._home, jars, self._java_options))
+        await kafka.until_ready(ports[0], kafka.cluster_id(self._home), server)
+        return f"{kafka.HOST}:{ports[0]}"
+
+    async def _start_postgres(self) -> str:
+        choice = self._choices.postgres
+        if choice == "docker":
+            admin = await asyncio.to_thread(self._containers.postgres)
+        elif not self._choices.embedded("postgres"):
+            admin = choice
+        else:
+            admin = await self._start_embedded_postgres()
+        await provision.provision(admin, self._passwords)
+        return admin
+
+    async def _start_embedded_postgres(self) -> str:
+        password, port = self._passwords[postgres.ADMIN], self._ports["postgres"]
+        await postgres.prepare(self._home, password, self._held)
+        program = postgres.server(self._home, port, fast=self._fast)
+        server = self._run("postgres", program)
+        admin = postgres.url(port, password)
+        await postgres.until_ready(admin, server)
+        return admin
+
+    async def _start_redis(self) -> str:
+        choice = self._choices.redis
+        if choice == "docker":
+            return await asyncio.to_thread(self._containers.redis)
+        if not self._choices.embedded("redis"):
+            return await outside.redis(choice)
+        binary = await asyncio.to_thread(redis_binary, cache_folder(os.environ))
+        port = self._ports["redis"]
+        program = redis_server.server(self._home, binary, port, fast=self._fast)
+        await redis_server.until_ready(port, self._run("redis", program))
+        return redis_server.url(port)
+
+    def _run(self, part: Part, program: Program) -> Server:
+        self._servers[part] = server = Server.start(program, self._held)
+        return server
+
+    def _wanted_ports(self) -> dict[str, int | None]:
+        ours = sorted(part for part in self._parts if self._choices.embedded(part))
+        wanted: dict[str, int | None] = {part: self._choices.port(part) for part in ours}
+        return wanted | ({"controller": None} if "kafka" in ours else {})
+
+    async def _stop(self) -> None:
+        # Kafka and the databases hold nothing of each other's: side by side loses nothing.
+        await asyncio.gather(*(server.stop() for server in self._servers.values()))
+        self._servers.clear()
+        await asyncio.to_thread(self._containers.stop)
+        self._lock.release()
+
+
+def _first(errors: BaseExceptionGroup[StackError]) -> StackError:
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

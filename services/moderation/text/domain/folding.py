@@ -1,0 +1,120 @@
+"""One character to the letters it stands for: case, accents, widths, styles, look-alikes.
+
+Folding goes character by character (so NFKC and its cousins lose nothing: the marks that
+composition would reorder are dropped), which is what keeps the way back to the original.
+"""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypedDict, cast
+
+# Letters that Unicode does not take apart, and blanks that are neither spaces nor format characters.
+_SPECIAL = {
+    "œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae", "ø": "o", "Ø": "o", "ł": "l", "Ł": "l",
+    "đ": "d", "Đ": "d", "ı": "i", "’": "'", "‘": "'", "ʼ": "'", "＇": "'",
+    "\u3164": "", "\u115f": "", "\u1160": "", "\uffa0": "", "\u2800": "",
+}  # fmt: skip
+# First code point of alphabets drawn as signs: circled, squared, regional indicators.
+_SIGN_ALPHABETS = (0x1F150, 0x1F170, 0x1F1E6)
+_LETTERS = 26
+_IGNORED = frozenset({"Cf", "Mn", "Me"})
+
+
+class Homoglyph(TypedDict):
+    """A row of the confusables table: another character (or several) that looks alike."""
+
+    c: str
+    n: str
+
+
+def lookalikes(confusables: Mapping[str, Sequence[Homoglyph]]) -> dict[str, str]:
+    """The foreign letter → the ASCII letter it is taken for, from Unicode's confusables table.
+
+    Where several would do, the same case wins: Cyrillic В is B, not the small cap that в suggests.
+    """
+    table: dict[str, str] = {}
+    for char, rows in confusables.items():
+        if len(char) != 1 or char.isascii() or not char.isalpha():
+            continue
+        found = [row["c"] for row in rows if row["c"].isascii() and row["c"].isalpha()]
+        single = [letter for letter in found if len(letter) == 1]
+        same_case = [letter for letter in single if letter.isupper() == char.isupper()]
+        if single:
+            table[char] = (same_case or single)[0]
+    return table
+
+
+class Folding(dict[int, str]):
+    """A table for `str.translate` that fills itself: code point → folded letters.
+
+    `uneven` holds the characters met that do not fold to exactly one (they move the offsets);
+    `disguises`, those that hide a letter: look-alikes, sign alphabets, invisible characters.
+    """
+
+    def __init__(self, lookalikes: Mapping[str, str]) -> None:
+        super().__init__()
+        self._lookalikes = lookalikes
+        self.uneven: set[str] = set()
+        self.disguises: set[str] = set()
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        folded = self._fold(char)
+        if len(folded) != 1:
+            self.uneven.add(char)
+        self[code] = folded
+        return folded
+
+    def _fold(self, char: str) -> str:
+        if char in _SPECIAL:
+            return _SPECIAL[char]
+        for first in _SIGN_ALPHABETS:
+            if first <= ord(char) < first + _LETTERS:
+                self.disguises.add(char)
+                return chr(ord("a") + ord(char) - first)
+        if unicodedata.category(char) == "Cf":
+            self.disguises.add(char)
+        plain = "".join(
+            part
+            for part in unicodedata.normalize("NFKD", char)
+            if unicodedata.category(part) not in _IGNORED
+        )
+        if not plain.isascii():
+            read = "".join(self._lookalikes.get(part, part) for part in plain)
+            if read != plain:
+                self.disguises.add(char)
+            plain = read
+        return plain.casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A folded text and, for each of its characters, where it comes from (and one past the end)."""
+
+    text: str
+    origin: Sequence[int]
+
+    def original(self, start: int, end: int) -> tuple[int, int]:
+        """The original's characters behind [start, end): marks and invisible ones included."""
+        return self.origin[start], max(self.origin[end], self.origin[end - 1] + 1)
+
+
+def fold(text: str, folding: Folding) -> Folded:
+    folded = text.translate(folding)
+    if folding.uneven.isdisjoint(text):
+        return Folded(folded, range(len(text) + 1))
+    origin: list[int] = []
+    for index, char in enumerate(text):
+        origin += [index] * len(folding[ord(char)])
+    origin.append(len(text))
+    return Folded(folded, origin)
+
+
+def well_formed(text: str) -> str:
+    """The same length, without the lone surrogates that JSON lets through and UTF-8 refuses."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return cast("str", text.encode("utf-8", "replace").decode())
+    return text

@@ -1,0 +1,39 @@
+"""Where something stands in the original text."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """From `start` to before `end`, in characters of the original text."""
+
+    start: int
+    end: int
+
+    def within(self, others: Iterable["Span"]) -> bool:
+        return any(other.start <= self.start and self.end <= other.end for other in others)
+
+    def of(self, text: str) -> str:
+        return text[self.start : self.end]
+
+
+def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """The same characters, in order, no two spans touching or overlapping."""
+    found: list[Span] = []
+    for span in sorted(spans):
+        if found and span.start <= found[-1].end:
+            found[-1] = Span(found[-1].start, max(found[-1].end, span.end))
+        else:
+            found.append(span)
+    return tuple(found)
+
+
+def covered(text: str, spans: Sequence[Span], by: str) -> str:
+    """The text with every character of the spans replaced by `by`: offsets still hold."""
+    parts: list[str] = []
+    at = 0
+    for span in merged(spans):
+        parts += (text[at : span.start], by * (span.end - span.start))
+        at = span.end
+    return "".join((*parts, text[at:]))

@@ -1,0 +1,82 @@
+"""The audit log: every change by a person leaves a row, chained by hash to that person's last.
+
+A chain per member, so that two members of one tenant never wait for each other. The app role may
+only add rows; `verify` finds the first row that was changed, and a missing one by its number.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.contracts.ids import MemberId, TenantId
+
+_HASH = """
+    sha256(previous_hash || convert_to(concat_ws(
+        '|', tenant_id, member_id, number, extract(epoch FROM at), action, subject, details), 'UTF8'))
+"""
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:member_id AS text), 11))")
+_APPEND = sa.text(f"""
+    WITH last AS (
+        SELECT number, hash FROM audit
+        WHERE tenant_id = :tenant_id AND member_id = :member_id ORDER BY number DESC LIMIT 1
+    ), added AS (
+        SELECT CAST(:tenant_id AS uuid) AS tenant_id, CAST(:member_id AS uuid) AS member_id,
+               COALESCE((SELECT number FROM last), 0) + 1 AS number,
+               CAST(:at AS timestamptz) AS at, CAST(:action AS text) AS action,
+               CAST(:subject AS uuid) AS subject, CAST(:details AS jsonb) AS details,
+               COALESCE((SELECT hash FROM last), ''::bytea) AS previous_hash
+    )
+    INSERT INTO audit (tenant_id, member_id, number, at, action, subject, details,
+                       previous_hash, hash)
+    SELECT *, {_HASH} FROM added
+""")  # noqa: S608  two constants of this file
+_BROKEN = sa.text(f"""
+    SELECT member_id, number FROM (
+        SELECT *, {_HASH} AS computed,
+               lag(hash, 1, ''::bytea) OVER chain AS expected_previous,
+               row_number() OVER chain AS expected_number
+        FROM audit WHERE tenant_id = :tenant_id
+        WINDOW chain AS (PARTITION BY member_id ORDER BY number)
+    ) AS rows
+    WHERE hash <> computed OR previous_hash <> expected_previous OR number <> expected_number
+    ORDER BY member_id, number LIMIT 1
+""")  # noqa: S608  a constant of this file
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What someone did: the fact's type, what it is about, and what else helps to find it again."""
+
+    tenant: TenantId
+    member_id: MemberId
+    action: str
+    subject: UUID
+    details: dict[str, str | int]
+
+
+async def append(connection: AsyncConnection, changes: Sequence[Change], now: datetime) -> None:
+    """Add these rows to their members' chains, in order."""
+    for change in changes:
+        await connection.execute(_LOCK, {"member_id": str(change.member_id)})
+        await connection.execute(
+            _APPEND,
+            {
+                "tenant_id": change.tenant,
+                "member_id": change.member_id,
+                "at": now,
+                "action": change.action,
+                "subject": change.subject,
+                "details": msgspec.json.encode(change.details).decode(),
+            },
+        )
+
+
+async def verify(connection: AsyncConnection, tenant: TenantId) -> tuple[UUID, int] | None:
+    """Find the first row (member, number) whose chain does not hold; None when all do."""
+    found = (await connection.execute(_BROKEN, {"tenant_id": tenant})).first()
+    return (found.member_id, found.number) if found else None

@@ -1,0 +1,107 @@
+"""From a record to a delivery: known facts, things to ignore, and what nobody can read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from shared.contracts.catalogue import EVENTS, decoder_of
+from shared.contracts.event import Envelope, Fact, decode_envelope
+from shared.contracts.ids import EventId
+from shared.kit.bus.port import Incoming
+from shared.kit.unit import Delivery
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
+_BINARY_PREFIX = "ce_"
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A type or version that this group does not know or does not react to."""
+
+    record: Incoming
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that cannot be decoded, now or later."""
+
+    record: Incoming
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """A fact that this group reacts to."""
+
+    record: Incoming
+    delivery: Delivery[Fact]
+
+
+Read = Ignored | Unreadable | Readable
+
+
+def read(record: Incoming, wanted: Mapping[str, type[Fact]], received: datetime) -> Read:
+    """Decode one record. Never raises for what stands in it."""
+    try:
+        envelope = decode_envelope(_structured(record))
+        if not envelope.partitionkey.startswith(f"{envelope.tenant}:"):
+            return Unreadable(record, "tenant_mismatch: the key belongs to another tenant")
+        if envelope.type not in wanted:
+            return Ignored(record, envelope.type)
+        return Readable(record, _delivery(record, envelope, wanted[envelope.type], received))
+    except UNREADABLE as error:
+        return Unreadable(record, f"{type(error).__name__}: {error}")
+
+
+def wanted_by(facts: tuple[type[Fact], ...]) -> dict[str, type[Fact]]:
+    """Index the facts that a group reacts to by their wire type."""
+    return {kind: fact for kind, fact in EVENTS.items() if fact in facts}
+
+
+def _structured(record: Incoming) -> bytes:
+    """Give the whole event as JSON, put together from the headers when it came in binary mode."""
+    value = record.value or b""
+    if b"\\u0000" in value or b"\x00" in value:
+        msg = "NUL character: PostgreSQL cannot hold it"
+        raise ValueError(msg)
+    attributes = {
+        name.removeprefix(_BINARY_PREFIX): (content or b"").decode()
+        for name, content in record.headers
+        if name.startswith(_BINARY_PREFIX)
+    }
+    if not attributes:
+        return value
+    return msgspec.json.encode({**attributes, "data": msgspec.Raw(value)})
+
+
+def _delivery(
+    record: Incoming, envelope: Envelope, fact: type[Fact], received: datetime
+) -> Delivery[Fact]:
+    return Delivery(
+        fact=decoder_of(fact).decode(envelope.data),
+        event_id=envelope.id,
+        tenant=envelope.tenant,
+        time=envelope.time,
+        recorded=envelope.recordedtime,
+        received=received,
+        origin=envelope.origin,
+        correlation=envelope.correlationid,
+        sequence=int(envelope.sequence),
+        key=envelope.partitionkey,
+        partition=record.partition,
+        offset=record.offset,
+        actor=envelope.actor,
+        cause=EventId(msgspec.convert(envelope.causeid, type=EventId)) if envelope.causeid else None,
+        traceparent=traceparent_of(record),
+    )
+
+
+def traceparent_of(record: Incoming) -> str | None:
+    """Find the W3C trace context among a record's headers."""
+    for name, value in record.headers:
+        if name == "traceparent" and value is not None:
+            return value.decode("ascii", "replace")
+    return None

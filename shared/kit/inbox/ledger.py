@@ -1,0 +1,103 @@
+"""The SQL of what a consumer group has read: positions, event ids and their counts.
+
+Positions fence a zombie: a batch moves `next_offset` only from where its reader believes it to be.
+They also count every record exactly once: published = applied + ignored + duplicate + parked +
+dead-lettered + lag.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.kit.bus.port import Partition
+
+_POSITIONS = sa.text("""
+    SELECT topic, partition, next_offset FROM positions WHERE consumer_group = :consumer_group
+""")
+_BEGIN = sa.text("""
+    INSERT INTO positions (consumer_group, topic, partition, began, next_offset)
+    SELECT :consumer_group, topic, partition, began, began
+    FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:began AS bigint[]))
+         AS new (topic, partition, began)
+    ON CONFLICT DO NOTHING
+""")
+_MOVE = sa.text("""
+    UPDATE positions AS p
+    SET next_offset = m.next, applied = p.applied + m.applied, ignored = p.ignored + m.ignored,
+        duplicate = p.duplicate + m.duplicate
+    FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:expected AS bigint[]),
+                CAST(:next AS bigint[]), CAST(:applied AS bigint[]), CAST(:ignored AS bigint[]),
+                CAST(:duplicate AS bigint[]))
+         AS m (topic, partition, expected, next, applied, ignored, duplicate)
+    WHERE p.consumer_group = :consumer_group AND p.topic = m.topic
+      AND p.partition = m.partition AND p.next_offset = m.expected
+""")
+_NEW_IDS = sa.text("""
+    INSERT INTO inbox (consumer_group, event_id)
+    SELECT DISTINCT :consumer_group, id FROM unnest(CAST(:ids AS uuid[])) AS arrived (id) ORDER BY id
+    ON CONFLICT DO NOTHING
+    RETURNING event_id
+""")
+
+
+@dataclass
+class Move:
+    """How far a batch goes in one partition, and what became of its records."""
+
+    expected: int
+    next: int
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+async def positions(connection: AsyncConnection, group: str) -> dict[Partition, int]:
+    """Say the next offset to read of each partition that the group ever read."""
+    rows = await connection.execute(_POSITIONS, {"consumer_group": group})
+    return {Partition(row.topic, row.partition): row.next_offset for row in rows}
+
+
+async def begin(connection: AsyncConnection, group: str, began: Mapping[Partition, int]) -> None:
+    """Note where the group begins in partitions that are new to it."""
+    await connection.execute(
+        _BEGIN,
+        {
+            "consumer_group": group,
+            "topics": [partition.topic for partition in began],
+            "partitions": [partition.number for partition in began],
+            "began": list(began.values()),
+        },
+    )
+
+
+async def move(
+    connection: AsyncConnection, group: str, moves: Mapping[Partition, Move]
+) -> bool:
+    """Move the positions; False when one of them was not where the reader believed it to be."""
+    places = sorted(moves, key=lambda partition: (partition.topic, partition.number))
+    rows = [moves[place] for place in places]
+    done = await connection.execute(
+        _MOVE,
+        {
+            "consumer_group": group,
+            "topics": [place.topic for place in places],
+            "partitions": [place.number for place in places],
+            "expected": [row.expected for row in rows],
+            "next": [row.next for row in rows],
+            **{
+                name: [row.counts[name] for row in rows]
+                for name in ("applied", "ignored", "duplicate")
+            },
+        },
+    )
+    return bool(done.rowcount == len(moves))
+
+
+async def claim(connection: AsyncConnection, group: str, ids: Sequence[UUID]) -> set[UUID]:
+    """Claim these events for the group; give those that it had not yet seen."""
+    if not ids:
+        return set()
+    found = await connection.execute(_NEW_IDS, {"consumer_group": group, "ids": list(ids)})
+    return set(found.scalars())

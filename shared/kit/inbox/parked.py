@@ -1,0 +1,167 @@
+"""Parked events: those that failed, and the later ones of the same key that wait behind them.
+
+Order per key holds while the partition goes on. Out of attempts, an event is dead: it leaves as a
+dead letter through the outbox, and its key stays parked until an operator says replay or skip.
+"""
+
+import base64
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.contracts.event import Origin
+from shared.contracts.ids import EventId, TenantId
+from shared.kit.bus.port import Incoming, Partition
+from shared.kit.database import SqlUnit
+from shared.kit.inbox.decode import traceparent_of
+from shared.kit.outbox import Entry
+from shared.kit.unit import Delivery
+
+DEAD_LETTER = "preau.dead_letter.v1"
+NO_TENANT = TenantId(UUID(int=0))
+"""Stands in the envelope of a dead letter whose record named no tenant that can be read."""
+
+_KEYS = sa.text("""
+    SELECT DISTINCT key FROM parked
+    WHERE consumer_group = :consumer_group AND state IN ('parked', 'dead') AND key = ANY(:keys)
+""")
+_PARK = sa.text("""
+    INSERT INTO parked (consumer_group, topic, partition, "offset", key, event_id, type, tenant_id,
+                        record_key, record_value, traceparent, state, attempts, next_try,
+                        first_failed, cause, stack)
+    VALUES (:consumer_group, :topic, :partition, :offset, :key, :event_id, :type, :tenant_id,
+            :record_key, :record_value, :traceparent, :state, :attempts, :next_try,
+            :now, :cause, :stack)
+    ON CONFLICT DO NOTHING
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an event was not applied."""
+
+    cause: str
+    stack: str = ""
+
+    @classmethod
+    def of(cls, error: BaseException) -> "Failure":
+        """Describe an exception, its stack included."""
+        stack = "".join(traceback.format_exception(error, limit=-12))
+        return cls(f"{type(error).__name__}: {error}"[:2000], stack[:20_000])
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often, and after how long, a parked event is tried again."""
+
+    attempts: int = 5
+    first: timedelta = timedelta(seconds=1)
+    longest: timedelta = timedelta(minutes=5)
+
+    def after(self, attempts: int) -> timedelta:
+        """Say how long to wait after so many failed attempts: doubled each time."""
+        return min(self.first * 2 ** max(attempts - 1, 0), self.longest)
+
+
+async def keys_waiting(connection: AsyncConnection, group: str, keys: Sequence[str]) -> set[str]:
+    """Say which of these keys have an event parked, so that later ones must wait behind it."""
+    rows = await connection.execute(_KEYS, {"consumer_group": group, "keys": list(set(keys))})
+    return set(rows.scalars())
+
+
+async def park(
+    unit: SqlUnit, group: str, record: Incoming, delivery: Delivery | None, **state: object
+) -> None:
+    """Put one record aside; `state` fills the columns state, attempts, next_try, cause, stack."""
+    values = {"attempts": 0, "next_try": None, "cause": None, "stack": None, **state}
+    await unit.connection.execute(
+        _PARK,
+        {
+            "consumer_group": group,
+            "topic": record.partition.topic,
+            "partition": record.partition.number,
+            "offset": record.offset,
+            "key": delivery.key if delivery else None,
+            "event_id": delivery.event_id if delivery else None,
+            "type": delivery.fact.wire_type() if delivery else None,
+            "tenant_id": delivery.tenant if delivery else None,
+            "record_key": record.key,
+            "record_value": record.value,
+            "traceparent": traceparent_of(record),
+            "now": unit.now,
+            **values,
+        },
+    )
+
+
+def bury(
+    unit: SqlUnit,
+    group: str,
+    record: Incoming,
+    delivery: Delivery | None,
+    failure: Failure,
+    attempts: int,
+) -> None:
+    """Send the dead letter through the outbox, so that it cannot be lost: cause, stack, record."""
+    place = f"{record.partition.topic}/{record.partition.number}/{record.offset}"
+    key = delivery.key if delivery else place
+    letter = {
+        "group": group,
+        "topic": record.partition.topic,
+        "partition": record.partition.number,
+        "offset": record.offset,
+        "attempts": attempts,
+        "cause": failure.cause,
+        "stack": failure.stack,
+        "record_key": (record.key or b"").decode("utf-8", "replace"),
+        **_readable(record.value),
+    }
+    unit.entries.append(
+        Entry(
+            event_id=EventId(unit.new_id()),
+            type=DEAD_LETTER,
+            topic=f"dead.{group}",
+            key=key,
+            subject=place,
+            tenant=delivery.tenant if delivery else NO_TENANT,
+            time=unit.now,
+            correlation=delivery.correlation if delivery else place,
+            data=msgspec.Raw(msgspec.json.encode(letter)),
+            origin=delivery.origin if delivery else Origin.LIVE,
+            cause=delivery.event_id if delivery else None,
+            traceparent=traceparent_of(record),
+        )
+    )
+
+
+def _readable(value: bytes | None) -> dict[str, str | None]:
+    """Show the record as text where it is text, else in base64; whole either way."""
+    if value is None:
+        return {"record": None}
+    try:
+        return {"record": value.decode()}
+    except UnicodeDecodeError:
+        return {"record_base64": base64.b64encode(value).decode()}
+
+
+def record_of(row: sa.Row) -> Incoming:  # type: ignore[type-arg]  # a row of `parked`
+    """Build the record again from a parked row."""
+    trace = row.traceparent
+    return Incoming(
+        Partition(row.topic, row.partition),
+        row.offset,
+        row.record_key,
+        row.record_value,
+        (("traceparent", trace.encode()),) if trace else (),
+    )
+
+
+def next_try(retry: Retry, attempts: int, now: datetime) -> datetime:
+    """Say when an event that failed so often is due again."""
+    return now + retry.after(attempts)

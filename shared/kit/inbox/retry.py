@@ -1,0 +1,161 @@
+"""Try parked events again, the oldest of each key first, and what an operator decides of the dead.
+
+Replaying re-enters the group's own parked key, never the topic: other groups see nothing of it.
+"""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from shared.kit.database import SqlUnit
+from shared.kit.errors import NotFound
+from shared.kit.inbox import parked
+from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.inbox.decode import Readable, read
+from shared.kit.inbox.parked import Failure
+from shared.kit.telemetry.logs import logger
+
+log = logger("parked")
+KEYS_AT_ONCE = 50
+
+_DUE_KEYS = sa.text("""
+    SELECT key FROM (
+        SELECT DISTINCT ON (key) key, state, next_try FROM parked
+        WHERE consumer_group = :consumer_group AND key IS NOT NULL AND state IN ('parked', 'dead')
+        ORDER BY key, topic, "offset"
+    ) AS heads
+    WHERE state = 'parked' AND (next_try IS NULL OR next_try <= :now)
+    LIMIT :limit
+""")
+_OLDEST = sa.text("""
+    SELECT * FROM parked
+    WHERE consumer_group = :consumer_group AND key = :key AND state IN ('parked', 'dead')
+    ORDER BY topic, "offset" LIMIT 1 FOR UPDATE
+""")
+_DONE = sa.text("""
+    WITH gone AS (
+        DELETE FROM parked WHERE consumer_group = :consumer_group AND topic = :topic
+          AND partition = :partition AND "offset" = :offset RETURNING 1
+    )
+    UPDATE positions SET applied = applied + (SELECT count(*) FROM gone)
+    WHERE consumer_group = :consumer_group AND topic = :topic AND partition = :partition
+""")
+_FAILED = sa.text("""
+    UPDATE parked SET attempts = :attempts, next_try = :next_try, state = :state,
+                      cause = :cause, stack = :stack
+    WHERE consumer_group = :consumer_group AND topic = :topic
+      AND partition = :partition AND "offset" = :offset
+""")
+_DECIDE = sa.text("""
+    UPDATE parked SET state = :state, attempts = 0, next_try = NULL
+    WHERE consumer_group = :consumer_group AND topic = :topic AND partition = :partition
+      AND "offset" = :offset AND state = 'dead' AND (:state = 'skipped' OR key IS NOT NULL)
+""")
+
+
+class DeadLetterNotFound(NotFound):
+    """No dead letter stands at this place, or it cannot be replayed because it cannot be read."""
+
+    key = "dead_letter_not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the log a record stands: `topic/partition/offset`."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class ParkedKeys:
+    """The parked events of one group."""
+
+    consumer: BatchConsumer
+
+    async def retry(self) -> int:
+        """Try every key that is due, one event after the other; say how many were applied."""
+        group = self.consumer.group
+        due = await self.consumer.database.rows(
+            _DUE_KEYS, consumer_group=group, now=self.consumer.clock(), limit=KEYS_AT_ONCE
+        )
+        applied = 0
+        for row in due:
+            while await self._retry_oldest(row.key):
+                applied += 1
+        return applied
+
+    async def _retry_oldest(self, key: str) -> bool:
+        """Try the oldest event of a key; True when it was applied and there may be more."""
+        consumer = self.consumer
+        rows = await consumer.database.rows(_OLDEST, consumer_group=consumer.group, key=key)
+        if not rows or rows[0].state == "dead":
+            return False
+        tenants = [rows[0].tenant_id]
+        async with consumer.database.batch(tenants) as unit:
+            found = await unit.connection.execute(
+                _OLDEST, {"consumer_group": consumer.group, "key": key}
+            )
+            row = found.first()
+            if row is None or row.state != "parked":
+                return False
+            item = read(parked.record_of(row), consumer.wanted, consumer.clock())
+            if not isinstance(item, Readable):
+                await self._failed(unit, row, Failure("no longer readable by this version"), item)
+                return False
+            error = await consumer.try_one(unit, item.delivery)
+            if error is not None:
+                await self._failed(unit, row, Failure.of(error), item)
+                return False
+            await unit.connection.execute(_DONE, self._place(row))
+        log.info("applied after waiting", group=consumer.group, type=row.type)
+        return True
+
+    async def _failed(
+        self, unit: SqlUnit, row: sa.Row, failure: Failure, item: object  # type: ignore[type-arg]  # a row of `parked`
+    ) -> None:
+        attempts = row.attempts + 1
+        dead = attempts >= self.consumer.retry.attempts
+        due = None if dead else parked.next_try(self.consumer.retry, attempts, unit.now)
+        values = {
+            "attempts": attempts,
+            "next_try": due,
+            "state": "dead" if dead else "parked",
+            "cause": failure.cause,
+            "stack": failure.stack,
+        }
+        await unit.connection.execute(_FAILED, self._place(row) | values)
+        if dead:
+            delivery = item.delivery if isinstance(item, Readable) else None
+            record = parked.record_of(row)
+            parked.bury(unit, self.consumer.group, record, delivery, failure, attempts)
+
+    def _place(self, row: sa.Row) -> dict[str, object]:  # type: ignore[type-arg]  # a row of `parked`
+        return {
+            "consumer_group": self.consumer.group,
+            "topic": row.topic,
+            "partition": row.partition,
+            "offset": row.offset,
+        }
+
+    async def decide(self, place: Place, state: str) -> None:
+        """Let a dead letter be tried again (`parked`) or leave it out for good (`skipped`).
+
+        Raises `DeadLetterNotFound`.
+        """
+        async with self.consumer.database.batch(()) as unit:
+            done = await unit.connection.execute(
+                _DECIDE,
+                {
+                    "consumer_group": self.consumer.group,
+                    "topic": place.topic,
+                    "partition": place.partition,
+                    "offset": place.offset,
+                    "state": state,
+                },
+            )
+            if done.rowcount == 0:
+                raise DeadLetterNotFound(place=f"{place.topic}/{place.partition}/{place.offset}")
+
+

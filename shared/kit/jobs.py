@@ -1,0 +1,94 @@
+"""Jobs: what is due by the clock, at most one process of the service at a time.
+
+A row per job in `jobs` says when it is due and who holds its lease; a lease outlives a crash by
+`LEASE` at most. The clock is handed in.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from shared.kit.database import Database
+from shared.kit.errors import Transient
+from shared.kit.service import Job
+from shared.kit.telemetry.logs import logger
+from shared.kit.unit import Clock
+
+LEASE = timedelta(minutes=1)
+TICK = 0.5
+"""Seconds between two looks at what is due."""
+log = logger("jobs")
+
+_KNOW = sa.text("""
+    INSERT INTO jobs (name, due) SELECT name, :now FROM unnest(CAST(:names AS text[])) AS j (name)
+    ON CONFLICT DO NOTHING
+""")
+_LEASE_DUE = sa.text("""
+    UPDATE jobs SET leased_until = :until, leased_by = :me
+    WHERE name = (
+        SELECT name FROM jobs
+        WHERE due <= :now AND (leased_until IS NULL OR leased_until < :now) AND name = ANY(:names)
+        ORDER BY due LIMIT 1 FOR UPDATE SKIP LOCKED
+    )
+    RETURNING name
+""")
+_FINISH = sa.text("""
+    UPDATE jobs SET due = :due, leased_until = NULL, leased_by = NULL, last_error = :error
+    WHERE name = :name AND leased_by = :me
+""")
+
+
+@dataclass
+class Jobs:
+    """Runs one service's jobs until told to stop."""
+
+    database: Database
+    jobs: Sequence[Job]
+    clock: Clock
+    me: str
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look for what is due, run it, and look again."""
+        known = False
+        while not stop.is_set():
+            try:
+                if not known:
+                    await self._know()
+                    known = True
+                while not stop.is_set() and await self.run_due():
+                    pass
+            except Transient as error:
+                log.warning("will try again", service=self.database.service, error=str(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), TICK)
+
+    async def _know(self) -> None:
+        names = [job.name for job in self.jobs]
+        await self.database.rows(_KNOW, now=self.clock(), names=names)
+
+    async def run_due(self) -> bool:
+        """Run one job that is due; False when none is."""
+        now = self.clock()
+        names = [job.name for job in self.jobs]
+        leased = await self.database.rows(
+            _LEASE_DUE, now=now, until=now + LEASE, me=self.me, names=names
+        )
+        if not leased:
+            return False
+        job = next(job for job in self.jobs if job.name == leased[0].name)
+        error = await self._attempt(job)
+        due = self.clock() + job.every
+        await self.database.rows(_FINISH, due=due, error=error, name=job.name, me=self.me)
+        return True
+
+    async def _attempt(self, job: Job) -> str | None:
+        try:
+            await job.run()
+        except Exception as error:  # noqa: BLE001  a job may fail in any way; it is said and retried
+            log.error("job failed", service=self.database.service, job=job.name, error=str(error))
+            return f"{type(error).__name__}: {error}"
+        return None

@@ -1,0 +1,152 @@
+"""Migrations: Alembic per service, run by its owner role, never by the service itself.
+
+A service's `migrations/` folder holds `versions/`; this module is its environment. The first
+revision calls `create_schema`; one that adds a business table later calls `protect`.
+"""
+
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from shared.kit.tables import TENANTS_VISIBLE, business_tables, frame_metadata
+
+LOCK_TIMEOUT = "5s"
+_ADVISORY_LOCK = 7_241_001
+"""Held while migrating, so that two starts at once do not both migrate."""
+
+_INBOX = (
+    "CREATE TABLE inbox_default PARTITION OF inbox DEFAULT",
+    # The smallest UUIDv7 of a day: its first 48 bits are milliseconds since 1970.
+    """
+    CREATE FUNCTION inbox_floor(day date) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
+        SELECT (lpad(to_hex(extract(epoch FROM day)::bigint * 1000), 12, '0')
+                || repeat('0', 20))::uuid
+    $$
+    """,
+    # The app role may not create tables; it may ask for these ones.
+    """
+    CREATE FUNCTION inbox_keep(today date, ahead int, keep int) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    DECLARE
+        day date;
+        name text;
+    BEGIN
+        FOR day IN SELECT generate_series(today, today + ahead, interval '1 day')::date LOOP
+            name := 'inbox_' || to_char(day, 'YYYYMMDD');
+            IF to_regclass(name) IS NULL THEN
+                EXECUTE format('CREATE TABLE %I PARTITION OF inbox FOR VALUES FROM (%L) TO (%L)',
+                               name, inbox_floor(day), inbox_floor(day + 1));
+            END IF;
+        END LOOP;
+        FOR name IN
+            SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+            WHERE i.inhparent = 'inbox'::regclass AND c.relname ~ '^inbox_[0-9]{8}$'
+              AND c.relname < 'inbox_' || to_char(today - keep, 'YYYYMMDD')
+        LOOP
+            EXECUTE format('DROP TABLE %I', name);
+        END LOOP;
+    END $$
+    """,
+)
+
+
+def folder_of(service: str) -> Path:
+    """Find a service's migrations, in a checkout or in an installed wheel."""
+    return Path(str(files(f"services.{service}"))) / "migrations"
+
+
+def create_schema(op: Operations, service: str, features: Sequence[sa.MetaData]) -> None:
+    """Create the frame's and the features' tables, protected, and grant the service's roles."""
+    bind = op.get_bind()
+    for metadata in (frame_metadata(), *features):
+        metadata.create_all(bind, checkfirst=False)
+        protect(op, [table.name for table in business_tables(metadata)])
+    for statement in _INBOX:
+        op.execute(statement)
+    op.execute(f"GRANT SELECT, DELETE ON outbox TO {service}_relay")
+    op.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON audit FROM {service}_app")
+
+
+def protect(op: Operations, tables: Iterable[str]) -> None:
+    """Put these tables under row-level security, for their owner too."""
+    for name in tables:
+        op.execute(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
+        op.execute(f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY")
+        op.execute(
+            f"CREATE POLICY tenants_visible ON {name} "
+            f"USING ({TENANTS_VISIBLE}) WITH CHECK ({TENANTS_VISIBLE})"
+        )
+
+
+def _scripts(service: str) -> tuple[Config, ScriptDirectory]:
+    config = Config()
+    config.set_main_option("script_location", str(folder_of(service)).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config, ScriptDirectory.from_config(config)
+
+
+def _upgrade(connection: sa.Connection, service: str) -> list[str]:
+    config, scripts = _scripts(service)
+    applied: list[str] = []
+
+    def steps(revision: Any, _: MigrationContext) -> list[Any]:  # Any: Alembic's own step type
+        found = scripts._upgrade_revs("head", revision)  # noqa: SLF001  as its own upgrade does
+        applied.extend(step.revision.revision for step in found)
+        return list(found)
+
+    connection.execute(sa.text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+    connection.execute(sa.text("SELECT pg_advisory_xact_lock(:n)"), {"n": _ADVISORY_LOCK})
+    with EnvironmentContext(config, scripts, fn=steps) as environment:
+        environment.configure(connection=connection)
+        environment.run_migrations()
+    return applied
+
+
+async def migrate(service: str, owner_url: str) -> list[str]:
+    """Bring a service's database to the newest revision; give the revisions that were applied."""
+    engine = create_async_engine(owner_url)
+    try:
+        async with engine.begin() as connection:
+            return await connection.run_sync(_upgrade, service)
+    finally:
+        await engine.dispose()
+
+
+async def pending(service: str, url: str) -> list[str]:
+    """Name the revisions that a database still lacks; empty when its schema is new enough."""
+    _, scripts = _scripts(service)
+    engine = create_async_engine(url)
+    try:
+        async with engine.connect() as connection:
+            current = await connection.run_sync(_current)
+    finally:
+        await engine.dispose()
+    return [step.revision for step in scripts.iterate_revisions("head", current or "base")]
+
+
+def _current(connection: sa.Connection) -> str | None:
+    exists = connection.scalar(sa.text("SELECT to_regclass('alembic_version')"))
+    if exists is None:
+        return None
+    found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def differences(connection: sa.Connection, features: Sequence[sa.MetaData]) -> list[Any]:
+    """List what a migrated database and the declared tables disagree on (a test reads this)."""
+    context = MigrationContext.configure(connection, opts={"include_name": _declared})
+    return list(compare_metadata(context, [frame_metadata(), *features]))  # type: ignore[arg-type]  # it takes a list too
+
+
+def _declared(name: str | None, kind: str, _: object) -> bool:
+    return not (kind == "table" and (name or "").startswith(("inbox_", "alembic_")))

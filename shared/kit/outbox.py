@@ -1,0 +1,159 @@
+"""The outbox: facts written in the transaction of the change that they tell of.
+
+`write` takes the next sequence of every key from `heads`, whose row lock is held until commit, and
+the positions given after that are the relay's order. An id taken before commit is no order.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zlib import crc32
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.contracts.event import (
+    Envelope,
+    Fact,
+    Origin,
+    encode,
+    encode_data,
+    partition_key,
+    value_at,
+)
+from shared.contracts.ids import EventId, TenantId
+from shared.kit.unit import Because, Caller
+
+SHARDS = 8
+
+_TAKE_HEADS = sa.text("""
+    INSERT INTO heads AS h (topic, key, sequence)
+    SELECT topic, key, n
+    FROM unnest(CAST(:topics AS text[]), CAST(:keys AS text[]), CAST(:counts AS bigint[]))
+         AS taken (topic, key, n)
+    ORDER BY topic, key
+    ON CONFLICT (topic, key) DO UPDATE SET sequence = h.sequence + excluded.sequence
+    RETURNING topic, key, sequence
+""")
+_WRITE = sa.text("""
+    INSERT INTO outbox (shard, topic, key, value, traceparent, recorded)
+    SELECT shard, topic, key, value, traceparent, :recorded
+    FROM unnest(CAST(:shards AS smallint[]), CAST(:topics AS text[]), CAST(:keys AS text[]),
+                CAST(:values AS bytea[]), CAST(:traces AS text[])) WITH ORDINALITY
+         AS rows (shard, topic, key, value, traceparent, nth)
+    ORDER BY nth
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event to be written, all but its sequence and the moment of writing."""
+
+    event_id: EventId
+    type: str
+    topic: str
+    key: str
+    subject: str
+    tenant: TenantId
+    time: datetime
+    correlation: str
+    data: msgspec.Raw
+    origin: Origin = Origin.LIVE
+    actor: str | None = None
+    cause: EventId | None = None
+    traceparent: str | None = None
+
+
+def entry_of(
+    fact: Fact, because: Because, *, event_id: EventId, at: datetime, traceparent: str | None
+) -> Entry:
+    """Address a fact: topic and key from its class, tenant and origin from what it follows from."""
+    if isinstance(because, Caller):
+        actor = str(because.member_id) if because.member_id else None
+        cause = None
+    else:
+        actor, cause = because.actor, because.event_id
+    return Entry(
+        event_id=event_id,
+        type=fact.wire_type(),
+        topic=fact.TOPIC,
+        key=partition_key(because.tenant, fact),
+        subject=str(value_at(fact, fact.SUBJECT)),
+        tenant=because.tenant,
+        time=at,
+        correlation=because.correlation,
+        data=encode_data(fact),
+        origin=because.origin,
+        actor=actor,
+        cause=cause,
+        traceparent=traceparent,
+    )
+
+
+def shard_of(key: str) -> int:
+    """Say which shard, and so which relay, sends the events of this key."""
+    return crc32(key.encode()) % SHARDS
+
+
+async def write(
+    connection: AsyncConnection, entries: Sequence[Entry], *, service: str, now: datetime
+) -> None:
+    """Write these events to the outbox, in this order, with a sequence each and no gaps."""
+    if not entries:
+        return
+    next_of = await _take_heads(connection, entries)
+    values: list[bytes] = []
+    for entry in entries:
+        place = (entry.topic, entry.key)
+        values.append(encode(_envelope(entry, next_of[place], service, now)))
+        next_of[place] += 1
+    await connection.execute(
+        _WRITE,
+        {
+            "shards": [shard_of(entry.key) for entry in entries],
+            "topics": [entry.topic for entry in entries],
+            "keys": [entry.key for entry in entries],
+            "values": values,
+            "traces": [entry.traceparent for entry in entries],
+            "recorded": now,
+        },
+    )
+
+
+async def _take_heads(
+    connection: AsyncConnection, entries: Sequence[Entry]
+) -> dict[tuple[str, str], int]:
+    """Lock the heads of all these keys, in sorted order, and say each one's first new sequence."""
+    counts = Counter((entry.topic, entry.key) for entry in entries)
+    places = sorted(counts)
+    taken = await connection.execute(
+        _TAKE_HEADS,
+        {
+            "topics": [topic for topic, _ in places],
+            "keys": [key for _, key in places],
+            "counts": [counts[place] for place in places],
+        },
+    )
+    return {(t, k): last - counts[t, k] + 1 for t, k, last in taken.tuples()}
+
+
+def _envelope(entry: Entry, sequence: int, service: str, now: datetime) -> Envelope:
+    return Envelope(
+        id=entry.event_id,
+        type=entry.type,
+        source=f"/preau/{service}",
+        subject=entry.subject,
+        time=entry.time.astimezone(UTC),
+        tenant=entry.tenant,
+        partitionkey=entry.key,
+        sequence=f"{sequence:010d}",
+        recordedtime=now.astimezone(UTC),
+        correlationid=entry.correlation,
+        data=entry.data,
+        origin=entry.origin,
+        actor=entry.actor,
+        causeid=str(entry.cause) if entry.cause else None,
+        dataschema=f"/schemas/{entry.type}",
+    )

@@ -1,0 +1,121 @@
+"""The relay: sends what stands in the outbox, one owner per shard, and only then deletes it.
+
+Read a batch, send it, wait for every acknowledgement, delete it: no transaction is open while
+sending. A relay that dies in between makes duplicates, which the inboxes absorb, never gaps.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+from sqlalchemy.engine import make_url
+
+from shared.contracts.event import CONTENT_TYPE
+from shared.kit.bus.port import Bus, Outgoing
+from shared.kit.errors import Transient
+from shared.kit.host import Telemetry
+from shared.kit.outbox import SHARDS
+from shared.kit.telemetry.logs import logger
+from shared.kit.telemetry.messaging import send_span
+
+BATCH = 500
+POLL = 0.25
+"""Seconds: the net under the wake-up, for facts written by another process."""
+_LOCK_CLASS = 7_241_002
+_READ = """
+    SELECT position, topic, key, value, traceparent FROM outbox
+    WHERE shard = ANY($1::smallint[]) ORDER BY position LIMIT $2
+"""
+_DELETE = "DELETE FROM outbox WHERE position = ANY($1::bigint[])"
+_WAITING = "SELECT count(*), COALESCE(extract(epoch FROM now() - min(recorded)), 0) FROM outbox"
+log = logger("relay")
+
+
+@dataclass
+class Relay:
+    """Sends one service's outbox. `written` wakes it at once; the poll is the net."""
+
+    service: str
+    url: str
+    bus: Bus
+    written: asyncio.Event
+    telemetry: Telemetry
+    batch: int = BATCH
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Relay until `stop` is set, then send what is left if the bus still answers."""
+        pause = 0.1
+        while not stop.is_set():
+            try:
+                connection = await asyncpg.connect(dsn=_plain(self.url), timeout=10)
+            except (OSError, asyncpg.PostgresError) as error:
+                log.warning("no database", service=self.service, error=str(error))
+            else:
+                pause = 0.1
+                await self._run_on(connection, stop)
+            await _wait(stop, pause)
+            pause = min(pause * 2, 5.0)
+
+    async def _run_on(self, connection: Any, stop: asyncio.Event) -> None:
+        try:
+            owned: list[int] = []
+            while not stop.is_set():
+                if len(owned) < SHARDS:
+                    owned = await self._own(connection, owned)
+                self.written.clear()
+                sent = await self._send_batch(connection, owned)
+                if sent == 0:
+                    await self._idle(connection, stop)
+            while await self._send_batch(connection, owned):
+                pass
+        except (Transient, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("will try again", service=self.service, error=str(error))
+        finally:
+            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await connection.close(timeout=2)
+
+    async def _own(self, connection: Any, owned: list[int]) -> list[int]:
+        """Take the shards that nobody owns; the lock lives as long as this session."""
+        for shard in set(range(SHARDS)) - set(owned):
+            query = "SELECT pg_try_advisory_lock($1, $2)"
+            if await connection.fetchval(query, _LOCK_CLASS, shard):
+                owned.append(shard)
+        return owned
+
+    async def _send_batch(self, connection: Any, owned: Sequence[int]) -> int:
+        rows = await connection.fetch(_READ, list(owned), self.batch)
+        if not rows:
+            return 0
+        traces = [row["traceparent"] for row in rows if row["traceparent"]]
+        with send_span(self.telemetry, rows[0]["topic"], len(rows), traces):
+            await self.bus.send([_record(row) for row in rows])
+        await connection.execute(_DELETE, [row["position"] for row in rows])
+        return len(rows)
+
+    async def _idle(self, connection: Any, stop: asyncio.Event) -> None:
+        count, age = await connection.fetchrow(_WAITING)
+        self.telemetry.gauge("preau.outbox.pending", float(count), service=self.service)
+        self.telemetry.gauge("preau.outbox.oldest.age", float(age), service=self.service)
+        waits = [asyncio.ensure_future(self.written.wait()), asyncio.ensure_future(stop.wait())]
+        await asyncio.wait(waits, timeout=POLL, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+
+def _plain(url: str) -> str:
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _record(row: Any) -> Outgoing:
+    headers = [("content-type", CONTENT_TYPE.encode())]
+    if row["traceparent"]:
+        headers.append(("traceparent", row["traceparent"].encode()))
+    return Outgoing(row["topic"], row["key"].encode(), row["value"], tuple(headers))
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)

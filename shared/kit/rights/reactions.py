@@ -1,0 +1,125 @@
+"""How the copy follows identity. Each may run twice: they write states, never differences."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from shared.contracts.identity import (
+    MemberJoined,
+    MemberReinstated,
+    MemberSuspended,
+    RoleGranted,
+    RoleRevoked,
+    StructureOpened,
+)
+from shared.kit.database import connection
+from shared.kit.service import Reaction
+from shared.kit.unit import Delivery, Unit
+
+_JOIN = sa.text("""
+    INSERT INTO rights_members (tenant_id, member_id, kind, minor, structure_id, known)
+    SELECT DISTINCT ON (t, m) t, m, k, minor, s, true
+    FROM unnest(CAST(:tenants AS uuid[]), CAST(:members AS uuid[]), CAST(:kinds AS text[]),
+                CAST(:minors AS boolean[]), CAST(:structures AS uuid[])) AS j (t, m, k, minor, s)
+    ORDER BY t, m
+    ON CONFLICT (tenant_id, member_id) DO UPDATE
+    SET kind = excluded.kind, minor = excluded.minor, structure_id = excluded.structure_id,
+        known = true
+""")
+_STANDING = sa.text("""
+    INSERT INTO rights_members (tenant_id, member_id, kind, minor, known, suspended,
+                                suspended_until)
+    VALUES (:tenant, :member, 'person', true, false, :suspended, :until)
+    ON CONFLICT (tenant_id, member_id) DO UPDATE
+    SET suspended = excluded.suspended, suspended_until = excluded.suspended_until
+""")
+_GRANT = sa.text("""
+    INSERT INTO rights_roles (tenant_id, member_id, role, structure_id, until)
+    VALUES (:tenant, :member, :role, :structure, :until)
+    ON CONFLICT (tenant_id, member_id, role, structure_id) DO UPDATE SET until = excluded.until
+""")
+_REVOKE = sa.text("""
+    DELETE FROM rights_roles WHERE tenant_id = :tenant AND member_id = :member
+      AND role = :role AND structure_id = :structure
+""")
+_STRUCTURE = sa.text("""
+    INSERT INTO rights_structures (tenant_id, structure_id, path, time_zone)
+    VALUES (:tenant, :structure, CAST(:path AS uuid[]), :time_zone)
+    ON CONFLICT (tenant_id, structure_id) DO UPDATE
+    SET path = excluded.path, time_zone = excluded.time_zone
+""")
+
+
+async def know_members(
+    _: None, unit: Unit, deliveries: Sequence[Delivery[MemberJoined]]
+) -> None:
+    """Keep kind, age group and structure of every member; no name."""
+    await connection(unit).execute(
+        _JOIN,
+        {
+            "tenants": [d.tenant for d in deliveries],
+            "members": [d.fact.member_id for d in deliveries],
+            "kinds": [d.fact.kind.value for d in deliveries],
+            "minors": [d.fact.minor for d in deliveries],
+            "structures": [d.fact.structure_id for d in deliveries],
+        },
+    )
+
+
+async def follow_standing(
+    _: None, unit: Unit, deliveries: Sequence[Delivery[MemberSuspended | MemberReinstated]]
+) -> None:
+    """Stop a suspended member everywhere, and let a reinstated one act again."""
+    for delivery in deliveries:
+        fact = delivery.fact
+        suspended = isinstance(fact, MemberSuspended)
+        values: dict[str, Any] = {  # Any: what the statement binds
+            "tenant": delivery.tenant,
+            "member": fact.member_id,
+            "suspended": suspended,
+            "until": fact.until if isinstance(fact, MemberSuspended) else None,
+        }
+        await connection(unit).execute(_STANDING, values)
+
+
+async def follow_roles(
+    _: None, unit: Unit, deliveries: Sequence[Delivery[RoleGranted | RoleRevoked]]
+) -> None:
+    """Keep who holds which role where."""
+    for delivery in deliveries:
+        fact = delivery.fact
+        values: dict[str, Any] = {  # Any: what the statement binds
+            "tenant": delivery.tenant,
+            "member": fact.member_id,
+            "role": fact.role.value,
+            "structure": fact.structure_id,
+        }
+        if isinstance(fact, RoleGranted):
+            await connection(unit).execute(_GRANT, values | {"until": fact.until})
+        else:
+            await connection(unit).execute(_REVOKE, values)
+
+
+async def know_structures(
+    _: None, unit: Unit, deliveries: Sequence[Delivery[StructureOpened]]
+) -> None:
+    """Keep the ancestors of every structure: a role above counts below."""
+    for delivery in deliveries:
+        await connection(unit).execute(
+            _STRUCTURE,
+            {
+                "tenant": delivery.tenant,
+                "structure": delivery.fact.structure_id,
+                "path": list(delivery.fact.path),
+                "time_zone": delivery.fact.time_zone,
+            },
+        )
+
+
+RIGHTS: tuple[Reaction[None], ...] = (
+    Reaction(know_structures, on=(StructureOpened,)),
+    Reaction(know_members, on=(MemberJoined,)),
+    Reaction(follow_standing, on=(MemberSuspended, MemberReinstated)),
+    Reaction(follow_roles, on=(RoleGranted, RoleRevoked)),
+)

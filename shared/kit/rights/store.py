@@ -1,0 +1,97 @@
+"""Reading the copy: who is asking, and what they hold now."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from shared.contracts.identity import MemberKind, Role
+from shared.contracts.ids import MemberId, StructureId, TenantId
+from shared.kit.database import Database, connection
+from shared.kit.errors import Forbidden
+from shared.kit.policy import Actor, Grant
+from shared.kit.unit import Clock, Unit
+
+_WHO = sa.text("""
+    SELECT m.kind, m.minor, m.structure_id, m.suspended, m.suspended_until,
+           r.role, r.structure_id AS role_structure, r.until
+    FROM rights_members m
+    LEFT JOIN rights_roles r ON r.tenant_id = m.tenant_id AND r.member_id = m.member_id
+    WHERE m.tenant_id = :tenant AND m.member_id = :member AND m.known
+    ORDER BY r.role, r.structure_id
+""")
+_HOLDERS = sa.text("""
+    SELECT DISTINCT r.member_id FROM rights_roles r
+    LEFT JOIN rights_structures s
+      ON s.tenant_id = r.tenant_id AND s.structure_id = :structure
+    WHERE r.tenant_id = :tenant AND r.role = ANY(:roles)
+      AND (r.until IS NULL OR r.until > :now)
+      AND (r.structure_id = :structure OR r.structure_id = ANY(s.path))
+    ORDER BY r.member_id
+""")
+_PATH = sa.text("""
+    SELECT path FROM rights_structures WHERE tenant_id = :tenant AND structure_id = :structure
+""")
+
+
+class MemberSuspended(Forbidden):
+    """The member may not act at present."""
+
+    key = "member_suspended"
+
+
+@dataclass(frozen=True)
+class SqlRights:
+    """Answers the web frame (`actor`) and reactions that look for people by role (`holders`)."""
+
+    database: Database
+    clock: Clock
+
+    async def actor(self, tenant: TenantId, member_id: MemberId) -> Actor | None:
+        """Say who this is; None when no fact of theirs has arrived yet.
+
+        Raises `MemberSuspended`.
+        """
+        rows = await self.database.rows(_WHO, [tenant], tenant=tenant, member=member_id)
+        if not rows:
+            return None
+        first, now = rows[0], self.clock()
+        if first.suspended and (first.suspended_until is None or first.suspended_until > now):
+            raise MemberSuspended(rule="member.suspended")
+        return Actor(
+            tenant=tenant,
+            member_id=member_id,
+            structure_id=first.structure_id,
+            kind=MemberKind(first.kind),
+            minor=first.minor,
+            grants=tuple(
+                Grant(Role(row.role), row.role_structure, row.until)
+                for row in rows
+                if row.role and (row.until is None or row.until > now)
+            ),
+        )
+
+
+async def holders(
+    unit: Unit, tenant: TenantId, roles: tuple[Role, ...], structure: StructureId, now: datetime
+) -> list[MemberId]:
+    """List who holds one of these roles in a structure or above it."""
+    found = await connection(unit).execute(
+        _HOLDERS,
+        {
+            "tenant": tenant,
+            "roles": [role.value for role in roles],
+            "structure": structure,
+            "now": now,
+        },
+    )
+    return list(found.scalars())
+
+
+async def ancestors(
+    unit: Unit, tenant: TenantId, structure: StructureId
+) -> tuple[StructureId, ...]:
+    """Give a structure's ancestors, root first; nothing when it is not yet known."""
+    found = await connection(unit).execute(_PATH, {"tenant": tenant, "structure": structure})
+    path = found.scalar()
+    return tuple(path) if path else ()

@@ -1,0 +1,34 @@
+"""The tables of the copy, the same in every service that asks for rights."""
+
+import sqlalchemy as sa
+
+from shared.kit.tables import business_table, feature_metadata, instant
+
+METADATA = feature_metadata()
+
+MEMBERS = business_table(
+    "rights_members",
+    METADATA,
+    sa.Column("member_id", sa.Uuid(), primary_key=True),
+    sa.Column("kind", sa.Text(), nullable=False),
+    sa.Column("minor", sa.Boolean(), nullable=False),
+    sa.Column("structure_id", sa.Uuid()),
+    sa.Column("known", sa.Boolean(), nullable=False),
+    sa.Column("suspended", sa.Boolean(), nullable=False, server_default=sa.false()),
+    instant("suspended_until"),
+)
+ROLES = business_table(
+    "rights_roles",
+    METADATA,
+    sa.Column("member_id", sa.Uuid(), primary_key=True),
+    sa.Column("role", sa.Text(), primary_key=True),
+    sa.Column("structure_id", sa.Uuid(), primary_key=True),
+    instant("until"),
+)
+STRUCTURES = business_table(
+    "rights_structures",
+    METADATA,
+    sa.Column("structure_id", sa.Uuid(), primary_key=True),
+    sa.Column("path", sa.ARRAY(sa.Uuid()), nullable=False),
+    sa.Column("time_zone", sa.Text(), nullable=False),
+)

@@ -1,0 +1,162 @@
+"""Runs one service, or several in one process: `python -m shared.kit.run community`.
+
+The runner owns lifetimes: it starts databases, relays, consumers and jobs in that order, serves
+every service under `/<name>`, and drains in the reverse order on SIGTERM.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+
+import click
+import uvicorn
+import uvloop
+from uuid_utils.compat import uuid7
+
+from shared.contracts.catalogue import PUBLISHERS
+from shared.kit.bus.port import Bus, Reading, Subscription, Topic
+from shared.kit.host import Host
+from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.inbox.retry import ParkedKeys
+from shared.kit.jobs import Jobs
+from shared.kit.relay import Relay
+from shared.kit.service import Job, Service
+from shared.kit.telemetry.logs import logger
+
+log = logger("run")
+DRAIN = 30.0
+"""Seconds that a batch in hand, and requests in hand, may take at a stop."""
+ROLES = ("api", "worker", "relay")
+
+
+@dataclass
+class Running:
+    """One service, its consumer and its background tasks."""
+
+    service: Service
+    consumer: BatchConsumer | None
+    relay_url: str
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    subscription: Subscription | None = None
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    started: bool = False
+
+    @property
+    def name(self) -> str:
+        """The service's name, which is its consumer group's too."""
+        return self.service.name
+
+
+def now() -> datetime:
+    """The system's clock, in UTC."""
+    return datetime.now(UTC)
+
+
+def build(name: str, host: Host) -> Service:
+    """Build one service by its name."""
+    built: Service = import_module(f"services.{name}.main").build(host)
+    return built
+
+
+def prepare(service: Service, host: Host, relay_url: str) -> Running:
+    """Give a service its consumer, and its frame's own jobs."""
+    consumer = None
+    if service.reactions:
+        consumer = BatchConsumer(
+            group=service.name,
+            database=service.database,
+            reactions=service.reactions,
+            bus=host.bus,
+            clock=host.clock,
+            telemetry=host.telemetry,
+        )
+    return Running(service, consumer, relay_url)
+
+
+async def ensure_topics(bus: Bus, names: Sequence[str] = tuple(PUBLISHERS)) -> None:
+    """Create every topic of the catalogue, and a dead-letter topic per group, where missing."""
+    facts = {fact.TOPIC for published in PUBLISHERS.values() for fact in published}
+    dead = {f"dead.{name}" for name in names}
+    await bus.ensure([Topic(name) for name in sorted(facts | dead)])
+
+
+async def start(running: Running, host: Host, roles: Sequence[str] = ROLES) -> None:
+    """Start what this role runs: the database always, then relay, consumer and jobs."""
+    service = running.service
+    await service.database.start()
+    if "relay" in roles:
+        relay = Relay(
+            service.name, running.relay_url, host.bus, service.database.written, host.telemetry
+        )
+        running.tasks.append(asyncio.create_task(relay.run(running.stop)))
+    if "worker" in roles:
+        await _start_worker(running, host)
+    running.started = True
+
+
+async def _start_worker(running: Running, host: Host) -> None:
+    service, consumer = running.service, running.consumer
+    jobs = [*service.jobs, _keep_inbox(service, host)]
+    if consumer is not None:
+        instance = host.environment.get("PREAU_INSTANCE")
+        reading = Reading(
+            service.name,
+            consumer.topics,
+            consumer,
+            instance=f"{service.name}-{instance}" if instance else None,
+        )
+        running.subscription = await host.bus.read(reading)
+        jobs.append(_retry_parked(consumer))
+    runner = Jobs(service.database, jobs, host.clock, me=f"{socket.gethostname()}-{os.getpid()}")
+    running.tasks.append(asyncio.create_task(runner.run(running.stop)))
+
+
+def _retry_parked(consumer: BatchConsumer) -> Job:
+    async def retry() -> None:
+        await ParkedKeys(consumer).retry()
+
+    return Job("retry_parked", retry, every=timedelta(seconds=1))
+
+
+def _keep_inbox(service: Service, host: Host) -> Job:
+    from sqlalchemy import text  # noqa: PLC0415  the runner itself speaks no SQL but this
+
+    keep = text("SELECT inbox_keep(CAST(:today AS date), 7, 30)")
+
+    async def keep_inbox() -> None:
+        await service.database.rows(keep, today=host.clock().date())
+
+    return Job("keep_inbox", keep_inbox, every=timedelta(hours=6))
+
+
+async def stop(running: Running) -> None:
+    """Drain: finish the batch in hand, commit, send what stands in the outbox, close."""
+    running.started = False
+    if running.subscription is not None:
+        await running.subscription.stop()
+    running.stop.set()
+    if running.tasks:
+        _, late = await asyncio.wait(running.tasks, timeout=DRAIN)
+        for task in late:
+            task.cancel()
+        for task in running.tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+    await running.service.database.stop()
+
+
+def failed_tasks(running: Running) -> str | None:
+    """Say why a background task ended before it was told to; None when all go on."""
+    for task in running.tasks:
+        if task.done() and not running.stop.is_set():
+            error = None if task.cancelled() else task.exception()
+            return f"a task ended: {error or 'cancelled'}"
+    return None

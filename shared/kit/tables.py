@@ -1,0 +1,161 @@
+"""The frame's own tables, the same in every service's database, and the policy of all others.
+
+Outbox, inbox, positions, heads, parked and jobs belong to the frame: they hold many tenants and
+have no row policy. Everything else is a business table: `business_table` starts its primary key
+with `tenant_id`, and `protect` puts it under row-level security.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+TENANTS_VISIBLE = (
+    "tenant_id = ANY (string_to_array(NULLIF(current_setting('app.tenants', true), ''), ',')::uuid[])"
+)
+"""The row policy: the tenants that this transaction was opened for, and none if it names none."""
+
+
+def feature_metadata() -> sa.MetaData:
+    """Start the MetaData of one feature's tables."""
+    return sa.MetaData(naming_convention=NAMING)
+
+
+def frame_metadata() -> sa.MetaData:
+    """Declare the tables that the frame needs in every service's database."""
+    metadata = feature_metadata()
+    _travel_tables(metadata)
+    _reading_tables(metadata)
+    _request_tables(metadata)
+    return metadata
+
+
+def instant(name: str, **options: Any) -> sa.Column[Any]:
+    """A column that holds a moment with its zone."""
+    return sa.Column(name, sa.TIMESTAMP(timezone=True), **options)
+
+
+def business_table(name: str, metadata: sa.MetaData, *columns: Any, **options: Any) -> sa.Table:
+    """Declare a table of one tenant's rows; `columns` come after `tenant_id`, which is in its key.
+
+    The columns that are `primary_key=True` complete the key.
+    """
+    tenant = sa.Column("tenant_id", sa.Uuid(), primary_key=True)
+    info = {"business": True}
+    return sa.Table(name, metadata, tenant, *columns, info=info, **options)
+
+
+def business_tables(metadata: sa.MetaData) -> list[sa.Table]:
+    """Those that row-level security must cover."""
+    return [table for table in metadata.sorted_tables if table.info.get("business")]
+
+
+def _travel_tables(metadata: sa.MetaData) -> None:
+    sa.Table(
+        "heads",
+        metadata,
+        sa.Column("topic", sa.Text(), primary_key=True),
+        sa.Column("key", sa.Text(), primary_key=True),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+    )
+    sa.Table(
+        "outbox",
+        metadata,
+        sa.Column("position", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
+        sa.Column("shard", sa.SmallInteger(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.LargeBinary(), nullable=False),
+        sa.Column("traceparent", sa.Text()),
+        instant("recorded", nullable=False),
+        sa.Index("ix_outbox_shard_position", "shard", "position"),
+    )
+
+
+def _reading_tables(metadata: sa.MetaData) -> None:
+    sa.Table(
+        "inbox",
+        metadata,
+        sa.Column("consumer_group", sa.Text(), primary_key=True),
+        sa.Column("event_id", sa.Uuid(), primary_key=True),
+        postgresql_partition_by="RANGE (event_id)",
+    )
+    sa.Table(
+        "positions",
+        metadata,
+        sa.Column("consumer_group", sa.Text(), primary_key=True),
+        sa.Column("topic", sa.Text(), primary_key=True),
+        sa.Column("partition", sa.Integer(), primary_key=True),
+        sa.Column("began", sa.BigInteger(), nullable=False),
+        sa.Column("next_offset", sa.BigInteger(), nullable=False),
+        *(
+            sa.Column(name, sa.BigInteger(), nullable=False, server_default="0")
+            for name in ("applied", "ignored", "duplicate")
+        ),
+    )
+    sa.Table(
+        "parked",
+        metadata,
+        sa.Column("consumer_group", sa.Text(), primary_key=True),
+        sa.Column("topic", sa.Text(), primary_key=True),
+        sa.Column("partition", sa.Integer(), primary_key=True),
+        sa.Column("offset", sa.BigInteger(), primary_key=True),
+        sa.Column("key", sa.Text()),
+        sa.Column("event_id", sa.Uuid()),
+        sa.Column("type", sa.Text()),
+        sa.Column("tenant_id", sa.Uuid()),
+        sa.Column("record_key", sa.LargeBinary()),
+        sa.Column("record_value", sa.LargeBinary()),
+        sa.Column("traceparent", sa.Text()),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"),
+        instant("next_try"),
+        instant("first_failed", nullable=False),
+        sa.Column("cause", sa.Text()),
+        sa.Column("stack", sa.Text()),
+        sa.CheckConstraint("state IN ('parked', 'dead', 'skipped')", name="state"),
+        sa.Index("ix_parked_consumer_group_key", "consumer_group", "key"),
+    )
+    sa.Table(
+        "jobs",
+        metadata,
+        sa.Column("name", sa.Text(), primary_key=True),
+        instant("due", nullable=False),
+        instant("leased_until"),
+        sa.Column("leased_by", sa.Text()),
+        sa.Column("last_error", sa.Text()),
+    )
+
+
+def _request_tables(metadata: sa.MetaData) -> None:
+    business_table(
+        "idempotency",
+        metadata,
+        sa.Column("member_id", sa.Uuid(), primary_key=True),
+        sa.Column("key", sa.Text(), primary_key=True),
+        sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
+        sa.Column("status", sa.SmallInteger(), nullable=False),
+        sa.Column("content_type", sa.Text()),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        instant("created_at", nullable=False),
+    )
+    business_table(
+        "audit",
+        metadata,
+        sa.Column("member_id", sa.Uuid(), primary_key=True),
+        sa.Column("number", sa.BigInteger(), primary_key=True),
+        instant("at", nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Uuid(), nullable=False),
+        sa.Column("details", pg.JSONB(), nullable=False),
+        sa.Column("previous_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+    )

@@ -1,0 +1,82 @@
+"""Import every module of the product with ears open: `python quiet.py module module …`.
+
+Prints one line for each thing that an import did. Everything is imported twice: the first time
+loads what others wrote (their imports may be loud), the second only what is ours.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+LOUD = {
+    "socket.__new__": "opened a socket",
+    "socket.connect": "connected a socket",
+    "socket.getaddrinfo": "asked for an address",
+    "subprocess.Popen": "started a program",
+    "os.fork": "forked",
+    "os.posix_spawn": "started a program",
+    "_thread.start_new_thread": "started a thread",
+    "_thread.start_joinable_thread": "started a thread",
+    "signal.signal": "caught a signal",
+}
+listening: list[str] = []
+
+
+def hear(event: str, _arguments: tuple[object, ...]) -> None:
+    """Note a loud audit event while some import listens."""
+    if listening and event in LOUD:
+        listening.append(LOUD[event])
+
+
+class HeardEnvironment(dict[str, str]):
+    """The environment, noting each read."""
+
+    def __getitem__(self, name: str) -> str:
+        self._note(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: object = None) -> object:  # type: ignore[override]  # any default
+        self._note(name)
+        return super().get(name, default)  # type: ignore[arg-type]  # as above
+
+    def __contains__(self, name: object) -> bool:
+        self._note(str(name))
+        return super().__contains__(name)
+
+    def __iter__(self) -> Iterator[str]:
+        self._note("as a whole")
+        return super().__iter__()
+
+    def _note(self, name: str) -> None:
+        if listening:
+            listening.append(f"read the environment: {name}")
+
+
+@contextmanager
+def heard(module: str) -> Iterator[None]:
+    """Print what happens inside."""
+    listening.append(module)
+    yield
+    for noise in listening[1:]:
+        print(f"{module} {noise}")
+    listening.clear()
+
+
+def main(modules: Iterable[str]) -> None:
+    """Load once in silence, forget what is ours, load again."""
+    names = list(modules)
+    for name in names:
+        importlib.import_module(name)
+    for name in [name for name in sys.modules if name.split(".")[0] in {"services", "shared"}]:
+        del sys.modules[name]
+    os.environ = HeardEnvironment(os.environ)  # type: ignore[assignment]  # noqa: B003 - only reads matter here
+    sys.addaudithook(hear)
+    for name in names:
+        with heard(name):
+            importlib.import_module(name)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,92 @@
+"""Each rule of imports is proven by breaking it: a rule that nothing breaks may check nothing.
+
+The contracts of pyproject.toml are run on small houses built for the purpose. One is in order; in
+each of the others one module imports what it must not.
+"""
+
+import os
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.tree import ROOT, SERVICES
+
+CONTRACTS = 6
+HOUSE = {
+    "shared/__init__.py": "",
+    "shared/contracts/__init__.py": "",
+    "shared/contracts/community.py": "import msgspec",
+    "shared/kit/__init__.py": "",
+    "shared/kit/database.py": "import sqlalchemy",
+    "shared/kit/bus/__init__.py": "",
+    "shared/kit/bus/kafka.py": "import faststream.kafka, aiokafka, shared.contracts.community",
+    "services/community/main.py": "import services.community.events",
+    "services/community/events.py": "import services.community.feed.reactions",
+    "services/community/feed/__init__.py": "",
+    "services/community/feed/api.py": "import fastapi, services.community.feed.handlers.read",
+    "services/community/feed/reactions.py": "import services.community.feed.handlers.read",
+    "services/community/feed/store.py": "import services.community.feed.tables",
+    "services/community/feed/tables.py": "import sqlalchemy",
+    "services/community/feed/handlers/__init__.py": "",
+    "services/community/feed/handlers/read.py": (
+        "import services.community.feed.ports, services.community.spaces.handlers"
+    ),
+    "services/community/feed/ports.py": "import services.community.feed.domain",
+    "services/community/feed/domain.py": "import shared.contracts.community",
+    "services/community/spaces/__init__.py": "",
+    "services/community/spaces/handlers.py": "",
+}
+BREACHES = {
+    "1.": {"services/community/feed/api.py": "import services.identity"},
+    "2.": {"shared/kit/database.py": "import services.community.main"},
+    "2. ": {"shared/contracts/community.py": "import shared.kit.bus"},
+    "3.": {"services/community/feed/domain.py": "import services.community.feed.ports"},
+    "3. ": {"services/community/feed/utils.py": ""},
+    "4.": {"services/community/spaces/handlers.py": "import services.community.feed.domain"},
+    "5.": {"services/community/feed/handlers/read.py": "import shared.kit.database"},
+    "5. ": {"shared/contracts/community.py": "import redis"},
+    "6.": {"services/community/feed/api.py": "import aiokafka"},
+}
+
+
+def test_a_house_in_order_keeps_every_contract(tmp_path: Path) -> None:
+    assert _lint(tmp_path, {}).count(" KEPT") == CONTRACTS
+
+
+@pytest.mark.parametrize(("contract", "breach"), BREACHES.items())
+def test_a_breach_breaks_its_contract(
+    contract: str, breach: Mapping[str, str], tmp_path: Path
+) -> None:
+    broken = [line for line in _lint(tmp_path, breach).splitlines() if line.endswith(" BROKEN")]
+    assert [line[:2] for line in broken] == [contract.strip()]
+
+
+def _lint(folder: Path, breach: Mapping[str, str]) -> str:
+    """Build the house with its breach and say what import-linter says of it."""
+    empty = {f"services/{name}/__init__.py": "" for name in SERVICES}
+    for path, text in {**empty, **HOUSE, **breach}.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    done = subprocess.run(
+        # -S: the .pth files of the editable members would bring the real house in.
+        [
+            sys.executable,
+            "-S",
+            "-c",
+            "from importlinter.cli import lint_imports_command as run; run()",
+            "--config",
+            str(ROOT / "pyproject.toml"),
+            "--no-cache",
+        ],
+        cwd=folder,
+        env=os.environ
+        | {"PYTHONPATH": f"{folder}{os.pathsep}{sysconfig.get_path('purelib')}", "COLUMNS": "200"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout + done.stderr

@@ -1,0 +1,54 @@
+"""Importing any module does nothing: no socket, thread or program, no look at the environment."""
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.architecture.tree import ROOT, SERVICES, dotted, python_files
+
+QUIET = Path(__file__).with_name("quiet.py")
+
+
+def test_importing_the_product_does_nothing() -> None:
+    done = _import(*_modules())
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_a_loud_module_would_be_heard(tmp_path: Path) -> None:
+    # `services` is a namespace: another folder on the path adds to it.
+    (tmp_path / "services").mkdir()
+    (tmp_path / "services" / "loud.py").write_text(
+        "import os, socket, threading\n"
+        "os.getenv('HOME'); os.environ['PATH']; socket.socket().close()\n"
+        "threading.Thread(target=print).start()\n"
+    )
+    heard = _import("services.loud", PYTHONPATH=str(tmp_path)).stdout
+    for noise in ("environment: HOME", "environment: PATH", "a socket", "a thread"):
+        assert f"{noise}\n" in heard
+
+
+def test_the_product_comes_from_this_repository() -> None:
+    for name in ("shared", *(f"services.{service}" for service in SERVICES)):
+        found = importlib.import_module(name)
+        assert Path(str(found.__file__)).is_relative_to(ROOT)
+
+
+def _modules() -> list[str]:
+    """Name all modules but programs and migrations, which are made to be run."""
+    return [
+        dotted(file)
+        for file in python_files("services", "shared")
+        if file.stem != "__main__" and "migrations" not in file.parts
+    ]
+
+
+def _import(*modules: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(QUIET), *modules],
+        env=os.environ | environment,
+        check=False,
+        capture_output=True,
+        text=True,
+    )

@@ -1,0 +1,33 @@
+"""A wheel holds what its folder holds: hatchling drops, without a word, what no pattern names."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from deploy.install.wheels import MEMBERS, build
+from tests.architecture.tree import ROOT
+
+# What stands in a member's folder and belongs in no wheel.
+LEFT_OUT = frozenset({"pyproject.toml", "README.md", ".DS_Store"})
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_a_wheel_holds_what_its_folder_holds(member: str, tmp_path: Path) -> None:
+    held = {name for name in _names(build(member, tmp_path)) if ".dist-info/" not in name}
+    assert held == {file.relative_to(ROOT).as_posix() for file in _files(ROOT / member)}
+
+
+def _names(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as opened:
+        return opened.namelist()
+
+
+def _files(folder: Path) -> list[Path]:
+    return [
+        file
+        for file in folder.rglob("*")
+        if file.is_file()
+        and file.name not in LEFT_OUT
+        and not any(part.startswith(".") or part == "__pycache__" for part in file.parts[1:])
+    ]
