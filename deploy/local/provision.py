@@ -52,7 +52,9 @@ async def provision(admin: str, passwords: Mapping[str, str]) -> None:
     try:
         await server.execute("SELECT pg_advisory_lock($1)", _LOCK)
         await _provision_server(server, passwords)
-        databases = {row["datname"] for row in await server.fetch("SELECT datname FROM pg_database")}
+        databases = {
+            row["datname"] for row in await server.fetch("SELECT datname FROM pg_database")
+        }
         for service in SERVICES:
             if database_name(service) not in databases:
                 await make_database(server, service, database_name(service))

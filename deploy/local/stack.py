@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
 from deploy.local import containers, kafka, outside, postgres, provision, redis_server
-from deploy.local.artifacts import cache_folder, kafka_jars, redis_server as redis_binary
+from deploy.local.artifacts import cache_folder, kafka_jars
+from deploy.local.artifacts import redis_server as redis_binary
 from deploy.local.choices import PARTS, Choices, Part
 from deploy.local.errors import StackError
 from deploy.local.home import HomeLock, choose_ports, keep_passwords, make_home
