@@ -23,9 +23,7 @@ IDLE_IN_TRANSACTION = "5s"
 
 _TRANSIENT_CLASSES = ("08", "40", "53", "57P", "25P03")
 _SEE = sa.text("SELECT set_config('app.tenants', :tenants, true)")
-_RIGHTS = sa.text(
-    "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"
-)
+_RIGHTS = sa.text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
 
 Trace = Callable[[Fact, EventId, str | None], str | None]
 """Opens and closes the `create` span of a fact and gives its traceparent."""
@@ -113,7 +111,7 @@ def connection(unit: Unit) -> AsyncConnection:
 class Database:
     """One service's database, under its app role. Opens nothing until `start`."""
 
-    def __init__(  # noqa: PLR0913  what a database needs from outside, each by name
+    def __init__(
         self,
         service: str,
         url: str,

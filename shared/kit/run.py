@@ -7,19 +7,11 @@ every service under `/<name>`, and drains in the reverse order on SIGTERM.
 import asyncio
 import contextlib
 import os
-import signal
 import socket
-import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
-
-import click
-import uvicorn
-import uvloop
-from uuid_utils.compat import uuid7
 
 from shared.contracts.catalogue import PUBLISHERS
 from shared.kit.bus.port import Bus, Reading, Subscription, Topic

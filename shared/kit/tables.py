@@ -18,9 +18,7 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
-TENANTS_VISIBLE = (
-    "tenant_id = ANY (string_to_array(NULLIF(current_setting('app.tenants', true), ''), ',')::uuid[])"
-)
+TENANTS_VISIBLE = "tenant_id = ANY (string_to_array(NULLIF(current_setting('app.tenants', true), ''), ',')::uuid[])"
 """The row policy: the tenants that this transaction was opened for, and none if it names none."""
 
 

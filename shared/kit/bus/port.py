@@ -55,7 +55,7 @@ class Topic:
     partitions: int = 8
 
 
-class Redeliver(Exception):  # noqa: N818  a wish of the consumer, not a failure of the bus
+class Redeliver(Exception):
     """Raised by a batch handler: nothing of this batch was applied, hand it over again later.
 
     `pause` is in seconds; the partitions of the batch wait that long, others go on. A partition

@@ -27,7 +27,7 @@ TRANSIENT_PAUSE = 1.0
 MASS_FAILURE_PAUSE = 30.0
 
 
-class Fenced(Exception):  # noqa: N818  a state of affairs: somebody else moved the position
+class Fenced(Exception):
     """This batch was applied, or is being applied, by another reader of the group."""
 
 
@@ -101,7 +101,7 @@ class BatchConsumer:
                 outcome = await self._attempt(reads, isolate=False)
             except (Fenced, Redeliver):
                 raise
-            except Exception as error:  # noqa: BLE001  any effect may fail in any way
+            except Exception as error:
                 if is_transient(error):
                     raise
                 log.info("isolating a failure", group=self.group, error=str(error))
@@ -246,9 +246,7 @@ class BatchConsumer:
 
     def _tell(self, outcome: Counter[str], deliveries: Sequence[Delivery[Fact]]) -> None:
         for name, number in outcome.items():
-            self.telemetry.count(
-                "preau.consumer.outcome", number, group=self.group, outcome=name
-            )
+            self.telemetry.count("preau.consumer.outcome", number, group=self.group, outcome=name)
         done: datetime = self.clock()
         for delivery in deliveries:
             seconds = (done - delivery.recorded).total_seconds()

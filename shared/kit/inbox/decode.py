@@ -94,7 +94,9 @@ def _delivery(
         partition=record.partition,
         offset=record.offset,
         actor=envelope.actor,
-        cause=EventId(msgspec.convert(envelope.causeid, type=EventId)) if envelope.causeid else None,
+        cause=EventId(msgspec.convert(envelope.causeid, type=EventId))
+        if envelope.causeid
+        else None,
         traceparent=traceparent_of(record),
     )
 

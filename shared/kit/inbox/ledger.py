@@ -72,9 +72,7 @@ async def begin(connection: AsyncConnection, group: str, began: Mapping[Partitio
     )
 
 
-async def move(
-    connection: AsyncConnection, group: str, moves: Mapping[Partition, Move]
-) -> bool:
+async def move(connection: AsyncConnection, group: str, moves: Mapping[Partition, Move]) -> bool:
     """Move the positions; False when one of them was not where the reader believed it to be."""
     places = sorted(moves, key=lambda partition: (partition.topic, partition.number))
     rows = [moves[place] for place in places]

@@ -86,9 +86,7 @@ async def counts(consumer: BatchConsumer, bus: Bus) -> Counts:
 
 async def letters(consumer: BatchConsumer, *, everything: bool) -> list[Letter]:
     """List the dead letters of a group, oldest first; with `everything` the parked ones too."""
-    rows = await consumer.database.rows(
-        _LETTERS, consumer_group=consumer.group, all=everything
-    )
+    rows = await consumer.database.rows(_LETTERS, consumer_group=consumer.group, all=everything)
     return [
         Letter(
             topic=row.topic,

@@ -113,7 +113,11 @@ class ParkedKeys:
         return True
 
     async def _failed(
-        self, unit: SqlUnit, row: sa.Row, failure: Failure, item: object  # type: ignore[type-arg]  # a row of `parked`
+        self,
+        unit: SqlUnit,
+        row: sa.Row,
+        failure: Failure,
+        item: object,  # type: ignore[type-arg]  # a row of `parked`
     ) -> None:
         attempts = row.attempts + 1
         dead = attempts >= self.consumer.retry.attempts
@@ -157,5 +161,3 @@ class ParkedKeys:
             )
             if done.rowcount == 0:
                 raise DeadLetterNotFound(place=f"{place.topic}/{place.partition}/{place.offset}")
-
-

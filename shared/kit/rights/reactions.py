@@ -51,9 +51,7 @@ _STRUCTURE = sa.text("""
 """)
 
 
-async def know_members(
-    _: None, unit: Unit, deliveries: Sequence[Delivery[MemberJoined]]
-) -> None:
+async def know_members(_: None, unit: Unit, deliveries: Sequence[Delivery[MemberJoined]]) -> None:
     """Keep kind, age group and structure of every member; no name."""
     await connection(unit).execute(
         _JOIN,

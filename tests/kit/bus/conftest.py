@@ -1,16 +1,23 @@
 """The bodies of the bus, for one suite: memory always, Kafka where `-m system` is asked for."""
 
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from itertools import count
 from uuid import uuid4
 
 import pytest
 
+from deploy.local.stack import Addresses
+from shared.kit.bus.kafka import KafkaBus
 from shared.kit.bus.memory import MemoryBus
 from shared.kit.bus.port import Bus, Topic
 
 _numbers = count()
+
+
+@pytest.fixture
+def kafka_bus(stack_addresses: Addresses) -> Callable[[], Bus]:
+    """Make a bus on the session's broker."""
+    return lambda: KafkaBus(stack_addresses.kafka, client_id="suite")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ composition would reorder are dropped), which is what keeps the way back to the 
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict, cast
+from typing import TypedDict
 
 # Letters that Unicode does not take apart, and blanks that are neither spaces nor format characters.
 _SPECIAL = {
@@ -18,6 +18,8 @@ _SPECIAL = {
 # First code point of alphabets drawn as signs: circled, squared, regional indicators.
 _SIGN_ALPHABETS = (0x1F150, 0x1F170, 0x1F1E6)
 _LETTERS = 26
+# An author could send every character there is; the ones of our languages come first.
+_REMEMBERED = 20_000
 _IGNORED = frozenset({"Cf", "Mn", "Me"})
 
 
@@ -63,7 +65,8 @@ class Folding(dict[int, str]):
         folded = self._fold(char)
         if len(folded) != 1:
             self.uneven.add(char)
-        self[code] = folded
+        if len(self) < _REMEMBERED:
+            self[code] = folded
         return folded
 
     def _fold(self, char: str) -> str:
@@ -116,5 +119,5 @@ def well_formed(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return cast("str", text.encode("utf-8", "replace").decode())
+        return text.encode("utf-8", "replace").decode()
     return text

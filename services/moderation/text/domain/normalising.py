@@ -3,28 +3,26 @@
 Steps: fold characters (width, style, case, accents, look-alikes, invisible ones) → cut into words
 → join spaced letters → undo leet, stars and repeated letters. The result reads
 `" tu es un con . "`: words between single spaces, a full stop where the sentence breaks, so that
-a phrase is found across "va te... faire" but never across two sentences.
+a phrase is found across "va   te-faire" but never across two sentences.
 """
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from services.moderation.text.domain.folding import Folded, Folding, fold
+from services.moderation.text.domain.spacing import Joined, joined_letters
 from services.moderation.text.domain.spans import Span, covered
 from services.moderation.text.domain.vocabulary import LEET, RUN, Vocabulary, decoded
 
 BREAK = "."
 # Disjoint classes, one after the other: linear on any input.
-_TOKEN = re.compile(r"[@$]?[^\W_]+(?:[@$!*]+[^\W_]+)*|[@$]|[.!?;:…()\[\]{}\n\"«»“”]")
+_TOKEN = re.compile(r"[@$]?[^\W_]+(?:[@$!*]+[^\W_]+)*|[.!?;:…()\[\]{}\n]")
 _PART = re.compile(r"[^\W_]+")
-_LEET = re.compile(r"[0134578@$!]")
-_LEET_INSIDE = re.compile(r"(?<=[a-z])[0134578@$!]+(?=[a-z])")
-_SPACED_RUN = 3
-_SPACED_RUN_UNKNOWN = 5
-_WIDEST_GAP = 3
+_LEET = re.compile("[" + "".join(LEET) + "]")
+_LEET_INSIDE = re.compile(rf"(?<=[a-z]){_LEET.pattern}+(?=[a-z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +45,83 @@ class Normalised:
         return " ".join(("", *(word.text for word in self.words), ""))
 
     @cached_property
-    def _starts(self) -> list[int]:
-        starts: list[int] = []
-        at = 1
+    def _ends(self) -> list[int]:
+        ends: list[int] = []
+        at = 0
         for word in self.words:
-            starts.append(at)
             at += len(word.text) + 1
-        return starts
+            ends.append(at)
+        return ends
 
     def words_at(self, start: int, end: int) -> range:
-        """Which words [start, end) of `text` touches; the spaces around do not count."""
-        first = max(bisect_right(self._starts, start) - 1, 0)
-        if self.words and start >= self._starts[first] + len(self.words[first].text):
-            first += 1
-        return range(first, max(first, bisect_left(self._starts, end)))
+        """Which words [start, end) of `text` touches; the spaces around them do not count."""
+        first = bisect_right(self._ends, start)
+        last = bisect_left(self._ends, end)
+        if last < len(self.words) and self._ends[last] - len(self.words[last].text) < end:
+            last += 1
+        return range(first, max(first, last))
 
-    def original(self, start: int, end: int) -> Span:
-        """[start, end) of `text`, back in the original: whole words, from first to last."""
-        touched = self.words[slice(*self.words_at(start, end).indices_of)] if False else None
-        del touched
-        words = [self.words[index] for index in self.words_at(start, end)]
-        return Span(words[0].span.start, words[-1].span.end) if words else Span(0, 0)
+    def original(self, start: int, end: int) -> Span | None:
+        """[start, end) of `text`, back in the original: whole words, from the first to the last."""
+        touched = self.words_at(start, end)
+        if not touched:
+            return None
+        return Span(self.words[touched[0]].span.start, self.words[touched[-1]].span.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Normaliser:
+    """Reads texts with one folding table and the words worth recovering."""
+
+    folding: Folding
+    vocabulary: Vocabulary
+
+    def normalise(self, text: str, hidden: Sequence[Span] = ()) -> Normalised:
+        """The words of a text; `hidden` spans (links, addresses) count as a break."""
+        if hidden:
+            text = covered(text, hidden, by="\n")
+        folded = fold(text, self.folding)
+        disguises = self.folding.disguises
+        suspect = not disguises.isdisjoint(text)
+        words: list[Word] = []
+        for read, start, end, disguised in self._tokens(folded):
+            if read == BREAK and words and words[-1].text == BREAK:
+                continue
+            span = Span(*folded.original(start, end))
+            hides = disguised or (suspect and not disguises.isdisjoint(span.of(text)))
+            words.append(Word(read, span, hides))
+        return Normalised(tuple(words))
+
+    def _tokens(self, folded: Folded) -> Iterator[Joined]:
+        runs = iter(joined_letters(folded.text, self.vocabulary))
+        run = next(runs, None)
+        for match in _TOKEN.finditer(folded.text):
+            start, end = match.span()
+            while run and run.end <= start:
+                yield run
+                run = next(runs, None)
+            if run and run.start < end:
+                continue
+            yield from self._meant(match.group(), start, end)
+        while run:
+            yield run
+            run = next(runs, None)
+
+    def _meant(self, token: str, start: int, end: int) -> Iterator[Joined]:
+        """The token as meant: one word, or its parts where symbols joined what is two words."""
+        if token.isalpha():
+            if RUN.search(token):
+                token = self.vocabulary.recover(token) or RUN.sub(r"\1", token)
+            yield Joined(token, start, end, disguised=False)
+        elif not token[-1].isalnum():
+            yield Joined(BREAK, start, end, disguised=False)
+        elif "*" in token and (word := self.vocabulary.uncensor(token)):
+            yield Joined(word, start, end, disguised=False)
+        elif not token.isdigit() and (word := self.vocabulary.recover(token)):
+            yield Joined(word, start, end, disguised=True)
+        elif token.isalnum():
+            inside = _LEET_INSIDE.sub(lambda found: decoded(found.group()), token)
+            yield Joined(RUN.sub(r"\1", inside), start, end, disguised=inside != token)
+        else:
+            for part in _PART.finditer(token):
+                yield from self._meant(part.group(), start + part.start(), start + part.end())

@@ -1,0 +1,31 @@
+"""French or English, from the small words; good enough to tell "en retard" from an insult.
+
+`None` when the text is too short or too mixed to tell: the reader then trusts the hint, and
+without one takes French, the platform's first language.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+_FRENCH: Final = frozenset(
+    "le la les un une des du de et est sont pas que qui dans pour sur avec ce cette ces il elle "
+    "nous vous je tu mais ou donc car ne se sa son ses au aux par plus tout comme c j l d qu n es "
+    "mon ma mes ta tes ton moi toi fait faire bien tres quand suis ai etre avoir y en".split()
+)
+_ENGLISH: Final = frozenset(
+    "the and is are was were not that this these those with for from you he she they we it i my "
+    "your his her their our of to be been have has had do does did what when who which how if "
+    "but so can could will would should there here just m re s ll ve don an at by or".split()
+)
+_CLEAR = 2
+
+
+def guess_language(words: Iterable[str]) -> str | None:
+    """ "fr", "en", or `None` when neither is clearly ahead."""
+    french = english = 0
+    for word in words:
+        french += word in _FRENCH
+        english += word in _ENGLISH
+    if french >= english + _CLEAR:
+        return "fr"
+    return "en" if english >= french + _CLEAR else None

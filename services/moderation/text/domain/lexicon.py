@@ -1,0 +1,99 @@
+"""Lists of words: what each is worth, and where a text holds one.
+
+A list is a TOML file, `language` and then `[[entry]]` tables: `category`, `weight` (0 to 1: how
+surely the word alone means harm), `forms` (every plural, feminine and elided variant written out;
+`(a|b)` stands for either), and `only_here = true` where the word is an ordinary one in another
+language ("retard", "con"): it counts only in a text of this list's language.
+`[[ordinary]]` tables hold innocent phrases ("nègre littéraire") that overrule the word inside.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Final, Literal, cast, get_args
+
+Category = Literal["insult", "slur", "threat", "sexual", "self_harm", "harassment"]
+CATEGORIES: Final[tuple[Category, ...]] = get_args(Category)
+_CHOICE = re.compile(r"\(([^()]*)\)")
+
+
+class LexiconRefused(ValueError):
+    """A list that cannot be used: which file, which entry, and what to change."""
+
+    def __init__(self, file: str, entry: str, why: str) -> None:
+        super().__init__(f"{file}: {entry}: {why}")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One form as it is written in the list; an ordinary phrase has no category and no weight."""
+
+    form: str
+    language: str
+    category: Category | None
+    weight: float
+    only_here: bool = False
+
+
+def parse_lexicon(file: str, source: str) -> tuple[Entry, ...]:
+    """The entries of a list; raises `LexiconRefused` naming the file and the entry."""
+    try:
+        content = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as wrong:
+        raise LexiconRefused(file, "file", str(wrong)) from wrong
+    language = content.get("language")
+    if not isinstance(language, str):
+        raise LexiconRefused(file, "file", 'name its language, such as language = "fr"')
+    entries = [
+        entry
+        for number, table in enumerate(content.get("entry", ()), 1)
+        for entry in _entries(file, f"entry {number}", table, language)
+    ]
+    entries += [
+        Entry(form, language, None, 0.0)
+        for number, table in enumerate(content.get("ordinary", ()), 1)
+        for form in _forms(file, f"ordinary {number}", table)
+    ]
+    _refuse_repeats(file, entries)
+    return tuple(entries)
+
+
+def _entries(
+    file: str, where: str, table: Mapping[str, object], language: str
+) -> Iterator[Entry]:
+    forms = _forms(file, where, table)
+    where = f"{where} ({forms[0]})"
+    if unknown := set(table) - {"category", "weight", "forms", "only_here"}:
+        raise LexiconRefused(file, where, f"unknown field {min(unknown)}")
+    category, weight = table.get("category"), table.get("weight")
+    if category not in CATEGORIES:
+        raise LexiconRefused(file, where, f"category is one of {', '.join(CATEGORIES)}")
+    if not isinstance(weight, float) or not 0 < weight <= 1:
+        raise LexiconRefused(file, where, "weight is a number above 0, at most 1, such as 0.6")
+    for form in forms:
+        known = cast("Category", category)
+        yield Entry(form, language, known, weight, table.get("only_here") is True)
+
+
+def _forms(file: str, where: str, table: Mapping[str, object]) -> list[str]:
+    forms = table.get("forms")
+    if not isinstance(forms, list) or not forms or not all(isinstance(f, str) for f in forms):
+        raise LexiconRefused(file, where, 'forms is a list of words, such as ["idiot", "idiote"]')
+    return [form for written in forms for form in expanded(written)]
+
+
+def expanded(form: str) -> Iterator[str]:
+    """"(je vais|on va) te tuer" → both phrases; an empty choice leaves the word out."""
+    parts = _CHOICE.split(form)
+    for picked in product(*(part.split("|") if at % 2 else [part] for at, part in enumerate(parts))):
+        yield " ".join("".join(picked).split())
+
+
+def _refuse_repeats(file: str, entries: Iterable[Entry]) -> None:
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.form in seen:
+            raise LexiconRefused(file, entry.form, "is listed twice; keep one")
+        seen.add(entry.form)

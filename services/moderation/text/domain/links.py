@@ -1,0 +1,41 @@
+"""Links and where they lead."""
+
+from dataclasses import dataclass
+
+import re2
+
+from services.moderation.text.domain.spans import Span
+
+_LINK = re2.compile(
+    r"(?i)(?:\bhttps?://|\bwww\.)[^\s<>()\"\]]{1,2000}"
+    r"|\b(?:[a-z0-9-]{1,63}\.){1,4}(?:com|fr|net|org|io|eu|gg|me|ly|info|biz|xyz|shop|top|online)"
+    r"\b(?:/[^\s<>()\"\]]{0,500})?"
+)
+_HOST = re2.compile(r"(?i)^(?:https?://)?(?:[^/@\s]*@)?(?:www\.)?([^/:?#\s]+)")
+# They hide where a link leads, which a reader (and a rule) has a right to know.
+SHORTENERS = frozenset({
+    "bit.ly", "tinyurl.com", "t.co", "goo.gl", "ow.ly", "is.gd", "buff.ly", "cutt.ly",
+    "rebrand.ly", "shorturl.at", "urlz.fr", "lc.cx", "frama.link", "huit.re", "tiny.cc",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link and the domain it leads to, in lower case, without www."""
+
+    span: Span
+    domain: str
+
+
+def find_links(text: str) -> tuple[Link, ...]:
+    # Every link has a dot or a scheme: a text without a dot is the common case.
+    if "." not in text:
+        return ()
+    return tuple(
+        Link(Span(*found.span()), _domain(found.group())) for found in _LINK.finditer(text)
+    )
+
+
+def _domain(url: str) -> str:
+    host = _HOST.search(url)
+    return host.group(1).lower().rstrip(".") if host else ""

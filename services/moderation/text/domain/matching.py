@@ -1,0 +1,64 @@
+"""Which entries of the lists a text holds: one pass over it, whatever the length of the lists."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import ahocorasick
+
+from services.moderation.text.domain.folding import Folding
+from services.moderation.text.domain.lexicon import Entry
+from services.moderation.text.domain.normalising import Normalised, Normaliser
+from services.moderation.text.domain.vocabulary import Vocabulary
+
+# A phrase of this length written without spaces ("tagueule", a hashtag) is no other word.
+_SHORTEST_JOINED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An entry found; its words are `words` of the normalised text."""
+
+    entry: Entry
+    words: range
+
+
+class Lexicons:
+    """All lists in one automaton, with the normaliser that reads texts the way the lists are read."""
+
+    def __init__(self, entries: Iterable[Entry], folding: Folding) -> None:
+        plain = Normaliser(folding, Vocabulary())
+        forms: dict[str, list[Entry]] = {}
+        for entry in entries:
+            folded = plain.normalise(entry.form).text
+            forms.setdefault(folded, []).append(entry)
+            joined = folded.replace(" ", "")
+            if entry.category and len(joined) >= _SHORTEST_JOINED:
+                forms.setdefault(f" {joined} ", []).append(entry)
+        self._automaton = ahocorasick.Automaton()
+        for folded, found in forms.items():
+            self._automaton.add_word(folded, (len(folded), tuple(dict.fromkeys(found))))
+        self._automaton.make_automaton()
+        words = {word for folded in forms for word in folded.split()}
+        self.normaliser = Normaliser(folding, Vocabulary(words))
+
+    def find(self, normalised: Normalised, language: str) -> tuple[Match, ...]:
+        """The longest matches in order: a word inside a listed phrase is told by the phrase.
+
+        `language` is the text's; entries that are ordinary words elsewhere need it to be theirs.
+        """
+        found = [
+            Match(entry, normalised.words_at(end - length + 2, end))
+            for end, (length, entries) in self._automaton.iter(normalised.text)
+            for entry in entries
+            if not entry.only_here or entry.language == language
+        ]
+        found.sort(key=lambda match: (-len(match.words), match.words.start, -match.entry.weight))
+        kept: list[Match] = []
+        taken: set[int] = set()
+        for match in found:
+            if taken.isdisjoint(match.words):
+                taken.update(match.words)
+                kept.append(match)
+        return tuple(
+            sorted((match for match in kept if match.entry.category), key=lambda m: m.words.start)
+        )

@@ -1,0 +1,111 @@
+"""Personal data that has no place on a page: found by shape, believed by its check digits.
+
+A number whose check digits are wrong is not one (NIR, IBAN, SIRET, by python-stdnum); a telephone
+number must exist in its country's plan and belong to a person, not to a helpline (phonenumbers).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+import phonenumbers
+import re2
+from stdnum import iban
+from stdnum.fr import nir, siret
+
+from services.moderation.text.domain.spans import Span
+
+PersonalKind = Literal["nir", "iban", "siret", "phone", "email", "address"]
+PERSONAL_KINDS: Final[tuple[PersonalKind, ...]] = get_args(PersonalKind)
+
+_SEP = r"[ .\-]?"
+_NAME = r"(?:(?:du|des|de la|de l['’]|de|d['’]|l['’]|la|le|les) ?)?"
+_SHAPES: Final[tuple[tuple[PersonalKind, str], ...]] = (
+    ("nir", rf"\b[12478](?:{_SEP}\d){{4}}{_SEP}(?:\d|2{_SEP}[ABab])(?:{_SEP}[\dABab])(?:{_SEP}\d){{8}}\b"),
+    ("iban", rf"\b[A-Za-z]{{2}}\d\d(?:{_SEP}[A-Za-z0-9]){{11,30}}\b"),
+    ("siret", rf"\b\d(?:{_SEP}\d){{13}}\b"),
+    ("phone", r"(?:\+|\b00)[1-9](?:[ .\-()/]{0,2}\d){7,13}\b|\b0[1-9](?:[ .\-/]{0,2}\d){8}\b"),
+    ("email", r"(?i)\b[a-z0-9._%+\-]{1,64}(?:@|\s?[(\[](?:at|arobase|chez)[)\]]\s?)"
+              r"(?:[a-z0-9\-]{1,63}(?:\.|\s?[(\[](?:dot|point)[)\]]\s?)){1,4}[a-z]{2,24}\b"),
+    ("address", rf"\b\d{{1,4}}(?: ?(?i:bis|ter|quater|[a-d]))?,? (?:(?i:rue|avenue|av\.|boulevard|"
+                rf"bd|chemin|impasse|allée|allee|lotissement|faubourg) {_NAME}\pL[\pL'’\-]*"
+                rf"|(?i:place|quai|route|square) {_NAME}\p{{Lu}}[\pL'’\-]*)"
+                r"(?: \p{Lu}[\pL'’\-]*){0,3}(?:,? \d{5}(?: \p{Lu}[\pL'’\-]*){1,3})?"
+                r"|\b\d{1,4}[A-Z]? (?:\p{Lu}\pL* ){1,3}(?:Street|Road|Avenue|Lane|Drive|Close|Court)\b"),
+)  # fmt: skip
+_NUMBERED = frozenset("0123456789")
+# Numbers a public service answers are no personal data.
+_A_PERSONS = frozenset({
+    phonenumbers.PhoneNumberType.MOBILE,
+    phonenumbers.PhoneNumberType.FIXED_LINE,
+    phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
+    phonenumbers.PhoneNumberType.VOIP,
+    phonenumbers.PhoneNumberType.PERSONAL_NUMBER,
+})
+_BLANKS = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2011": "-", "\u2009": " "})
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """A piece of personal data and where it stands."""
+
+    kind: PersonalKind
+    span: Span
+
+
+class PersonalData:
+    """The shapes, compiled once; one pass says which of them are worth a closer look."""
+
+    def __init__(self) -> None:
+        self._set = re2.Set.SearchSet()
+        self._shapes = []
+        for kind, shape in _SHAPES:
+            self._set.Add(shape)
+            self._shapes.append((kind, re2.compile(shape)))
+        self._set.Compile()
+
+    def find(self, text: str) -> tuple[Personal, ...]:
+        """What is found, in order; a character belongs to one finding, the surest kind first."""
+        if _NUMBERED.isdisjoint(text) and "@" not in text and "(" not in text and "[" not in text:
+            return ()
+        plain = text.translate(_BLANKS)
+        found: list[Personal] = []
+        for index in sorted(self._set.Match(plain)):
+            kind, shape = self._shapes[index]
+            for match in shape.finditer(plain):
+                span = _believed(kind, plain, Span(*match.span()))
+                if span and not any(_overlap(span, other.span) for other in found):
+                    found.append(Personal(kind, span))
+        return tuple(sorted(found, key=lambda personal: personal.span))
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+def _believed(kind: PersonalKind, text: str, span: Span) -> Span | None:
+    """The part of the shape that passes its check, or nothing."""
+    if kind == "iban":
+        return next((part for part in _shorter(text, span) if iban.is_valid(part.of(text))), None)
+    checks = {"nir": _is_nir, "siret": siret.is_valid, "phone": _is_a_persons_phone}
+    check = checks.get(kind)
+    return span if check is None or check(span.of(text)) else None
+
+
+def _shorter(text: str, span: Span) -> Iterator[Span]:
+    """The span, then cut before each of its last words: an IBAN's shape swallows what follows."""
+    for end in range(span.end, span.start + 14, -1):
+        if end == span.end or not text[end].isalnum():
+            yield Span(span.start, end)
+
+
+def _is_nir(number: str) -> bool:
+    return bool(nir.is_valid(number.replace(".", " ")))
+
+
+def _is_a_persons_phone(number: str) -> bool:
+    try:
+        parsed = phonenumbers.parse(number, "FR")
+    except phonenumbers.NumberParseException:
+        return False
+    return phonenumbers.number_type(parsed) in _A_PERSONS

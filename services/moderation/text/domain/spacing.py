@@ -1,0 +1,65 @@
+"""Letters set apart ("c o n n a r d", "s.a.l.o.p.e") joined again.
+
+A run of single letters is joined when it spells a word of the lists (give or take a one-letter
+word such as "a" or "y" at either end), when wider gaps cut it into words, or when it is long.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from services.moderation.text.domain.vocabulary import Vocabulary, decoded
+
+# One letter, one to three separators, and again; the classes share no character.
+_RUN = re.compile(r"(?<![^\W_])(?:[a-z0-9@$!][ .\-_*·,/|]{1,3}){2,}[a-z0-9@$](?![^\W_])")
+_LETTER = "[a-z0-9@$]"
+_GAP = re.compile(r"[ .\-_*·,/|]+")
+_LONG = 5
+_TRIMS = ((0, 0), (0, 1), (1, 0), (1, 1))
+_SHORTEST = 3
+
+
+class Joined(NamedTuple):
+    """A word as meant at [start, end) of the folded text."""
+
+    word: str
+    start: int
+    end: int
+    disguised: bool
+
+
+def joined_letters(folded: str, vocabulary: Vocabulary) -> Iterator[Joined]:
+    """The words spelled letter by letter, in order; other runs are left to be read as they are."""
+    for run in _RUN.finditer(folded):
+        letters = run.group()
+        if any(letter.isalpha() for letter in letters):
+            yield from _words(letters, run.start(), vocabulary)
+
+
+def _words(run: str, at: int, vocabulary: Vocabulary) -> Iterator[Joined]:
+    gaps = [len(gap) for gap in _GAP.findall(run)]
+    if min(gaps) == max(gaps):
+        yield from _one_word(run, at, min(gaps), vocabulary)
+        return
+    # Wider gaps stand between the words: "f i l s  d e  p u t e".
+    step = f"{_GAP.pattern[:-1]}{{{min(gaps)}}}"
+    for word in re.finditer(rf"{_LETTER}(?:{step}{_LETTER})*", run):
+        raw = _GAP.sub("", word.group())
+        read = vocabulary.recover(raw) or decoded(raw)
+        yield Joined(read, at + word.start(), at + word.end(), len(raw) > 1)
+
+
+def _one_word(run: str, at: int, gap: int, vocabulary: Vocabulary) -> Iterator[Joined]:
+    raw = _GAP.sub("", run)
+    for head, tail in _TRIMS:
+        inner = raw[head : len(raw) - tail]
+        if len(inner) >= _SHORTEST and (word := vocabulary.recover(inner)):
+            step = gap + 1
+            if head:
+                yield Joined(raw[0], at, at + 1, disguised=False)
+            yield Joined(word, at + head * step, at + len(run) - tail * step, disguised=True)
+            if tail:
+                yield Joined(raw[-1], at + len(run) - 1, at + len(run), disguised=False)
+            return
+    if len(raw) >= _LONG and raw.isalpha():
+        yield Joined(raw, at, at + len(run), disguised=True)

@@ -1,0 +1,29 @@
+"""Builds the reader from the lists that ship with the package."""
+
+import json
+from collections.abc import Iterator
+from importlib.resources import files
+
+from services.moderation.text.domain.folding import Folding, lookalikes
+from services.moderation.text.domain.lexicon import Entry, parse_lexicon
+from services.moderation.text.domain.reading import Reader
+
+_LEXICONS = "services.moderation.text"
+
+
+def open_reader() -> Reader:
+    """Reads the package's data files (some 60 ms): call it once, when the service is built.
+
+    Raises `LexiconRefused` naming the file and the entry that is wrong.
+    """
+    # The library loads its table when imported; reading the file keeps imports quiet.
+    table = files("confusable_homoglyphs").joinpath("confusables.json").read_text("utf-8")
+    return Reader(shipped_entries(), Folding(lookalikes(json.loads(table))))
+
+
+def shipped_entries() -> Iterator[Entry]:
+    """Every entry of every list, in order of file name."""
+    folder = files(_LEXICONS).joinpath("lexicons")
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".toml"):
+            yield from parse_lexicon(file.name, file.read_text("utf-8"))

@@ -1,0 +1,71 @@
+"""What every test may ask for: the servers, one start for the whole run."""
+
+import asyncio
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.choices import Part
+from deploy.local.stack import Addresses, Stack
+
+
+class _Started:
+    """A stack that lives in a thread with an event loop of its own, beside every test's loop."""
+
+    def __init__(self, home: Path, parts: frozenset[Part]) -> None:
+        self._home, self._parts = home, parts
+        self._ready = threading.Event()
+        self._stop: asyncio.Event | None = None
+        self._loop = asyncio.new_event_loop()
+        self.addresses: Addresses | None = None
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._live())
+        except BaseException as error:  # noqa: BLE001  handed to the test that asked
+            self.error = error
+        finally:
+            self._ready.set()
+            self._loop.close()
+
+    async def _live(self) -> None:
+        self._stop = asyncio.Event()
+        async with Stack(self._home, parts=self._parts, fast=True) as self.addresses:
+            self._ready.set()
+            await self._stop.wait()
+
+    def start(self) -> Addresses:
+        self._thread.start()
+        self._ready.wait(90)
+        if self.addresses is None:
+            raise RuntimeError("the servers did not start") from self.error
+        return self.addresses
+
+    def stop(self) -> None:
+        if self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(30)
+
+
+@pytest.fixture(scope="session")
+def stack_addresses() -> Iterator[Addresses]:
+    """Kafka, PostgreSQL and Redis, for `system` tests."""
+    with tempfile.TemporaryDirectory(prefix="préau-") as folder:
+        started = _Started(Path(folder) / "home", frozenset({"kafka", "postgres", "redis"}))
+        yield started.start()
+        started.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_addresses(request: pytest.FixtureRequest) -> Iterator[Addresses]:
+    """PostgreSQL alone, which `make test` may use: it needs no Java and starts in a second."""
+    with tempfile.TemporaryDirectory(prefix="préau-") as folder:
+        started = _Started(Path(folder) / "home", frozenset({"postgres"}))
+        yield started.start()
+        started.stop()
