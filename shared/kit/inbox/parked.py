@@ -9,13 +9,14 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.contracts.event import Origin
+from shared.contracts.event import Fact, Origin
 from shared.contracts.ids import EventId, TenantId
 from shared.kit.bus.port import Incoming, Partition
 from shared.kit.database import SqlUnit
@@ -66,7 +67,8 @@ class Retry:
 
     def after(self, attempts: int) -> timedelta:
         """Say how long to wait after so many failed attempts: doubled each time."""
-        return min(self.first * 2 ** max(attempts - 1, 0), self.longest)
+        doublings = min(max(attempts - 1, 0), 30)
+        return min(self.first * (1 << doublings), self.longest)
 
 
 async def keys_waiting(connection: AsyncConnection, group: str, keys: Sequence[str]) -> set[str]:
@@ -76,7 +78,7 @@ async def keys_waiting(connection: AsyncConnection, group: str, keys: Sequence[s
 
 
 async def park(
-    unit: SqlUnit, group: str, record: Incoming, delivery: Delivery | None, **state: object
+    unit: SqlUnit, group: str, record: Incoming, delivery: Delivery[Fact] | None, **state: object
 ) -> None:
     """Put one record aside; `state` fills the columns state, attempts, next_try, cause, stack."""
     values = {"attempts": 0, "next_try": None, "cause": None, "stack": None, **state}
@@ -104,7 +106,7 @@ def bury(
     unit: SqlUnit,
     group: str,
     record: Incoming,
-    delivery: Delivery | None,
+    delivery: Delivery[Fact] | None,
     failure: Failure,
     attempts: int,
 ) -> None:
@@ -150,7 +152,7 @@ def _readable(value: bytes | None) -> dict[str, str | None]:
         return {"record_base64": base64.b64encode(value).decode()}
 
 
-def record_of(row: sa.Row) -> Incoming:  # type: ignore[type-arg]  # a row of `parked`
+def record_of(row: sa.Row[Any]) -> Incoming:
     """Build the record again from a parked row."""
     trace = row.traceparent
     return Incoming(

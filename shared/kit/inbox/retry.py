@@ -4,6 +4,7 @@ Replaying re-enters the group's own parked key, never the topic: other groups se
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -115,9 +116,9 @@ class ParkedKeys:
     async def _failed(
         self,
         unit: SqlUnit,
-        row: sa.Row,
+        row: sa.Row[Any],
         failure: Failure,
-        item: object,  # type: ignore[type-arg]  # a row of `parked`
+        item: object,
     ) -> None:
         attempts = row.attempts + 1
         dead = attempts >= self.consumer.retry.attempts
@@ -135,7 +136,7 @@ class ParkedKeys:
             record = parked.record_of(row)
             parked.bury(unit, self.consumer.group, record, delivery, failure, attempts)
 
-    def _place(self, row: sa.Row) -> dict[str, object]:  # type: ignore[type-arg]  # a row of `parked`
+    def _place(self, row: sa.Row[Any]) -> dict[str, object]:
         return {
             "consumer_group": self.consumer.group,
             "topic": row.topic,

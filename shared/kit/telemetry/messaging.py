@@ -47,7 +47,7 @@ def send_span(
     telemetry: Telemetry, topic: str, count: int, traceparents: Sequence[str]
 ) -> AbstractContextManager[Span]:
     """Open the span of a batch on its way to the broker, linked to what it holds."""
-    attributes = {
+    attributes: dict[str, str | float | bool] = {
         "messaging.system": "kafka",
         "messaging.operation.name": "send",
         "messaging.operation.type": "send",
@@ -75,7 +75,7 @@ def process_span(
     links = sampled(traceparents)
     fresh = now - oldest < STALE
     parent = traceparents[0] if len(traceparents) == 1 and fresh else None
-    attributes = {
+    attributes: dict[str, str | float | bool] = {
         "messaging.system": "kafka",
         "messaging.operation.name": "process",
         "messaging.operation.type": "process",

@@ -1,0 +1,85 @@
+"""How commands speak to the platform: its API, with the token in a file, like anyone else."""
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+
+NOT_REACHED = 3
+NOT_ALLOWED = 4
+_WAITS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+_BUSY = (429, 503)
+_DENIED = (401, 403)
+
+
+class PlatformError(click.ClickException):
+    """What went wrong, in one line, and the exit code that says which kind it is."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance too
+
+
+class ApiClient:
+    """A client of the API at `PREAU_URL`, else of the platform on `PREAU_PORT` (8000)."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        env = os.environ if environment is None else environment
+        port = env.get("PREAU_PORT") or "8000"
+        self.url = (env.get("PREAU_URL") or f"http://127.0.0.1:{port}").rstrip("/")
+        home = Path(env.get("PREAU_HOME") or ".preau")
+        self._token_file = Path(env.get("PREAU_TOKEN_FILE") or home / "operator.token")
+        self._http = httpx.Client(base_url=self.url, timeout=120)
+
+    def get(self, path: str, **query: Any) -> Any:
+        """GET a path and give its JSON; raises `PlatformError`."""
+        found = {name: value for name, value in query.items() if value is not None}
+        return self._ask("GET", path, params=found)
+
+    def post(self, path: str, body: Any, **headers: str) -> Any:
+        """POST a JSON body and give the JSON answer; raises `PlatformError`."""
+        return self._ask("POST", path, json=body, headers=headers)
+
+    def _ask(self, method: str, path: str, **request: Any) -> Any:
+        answer = self._patiently(method, path, **request)
+        if answer.is_success:
+            return answer.json()
+        raise self._problem(answer)
+
+    def _patiently(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """Ask, and ask again while the platform says that it is busy."""
+        # The token is read at each request: it is renewed every few minutes.
+        given = {**request.pop("headers", {}), "Authorization": f"Bearer {self._token()}"}
+        for wait in (*_WAITS, None):
+            try:
+                answer = self._http.request(method, path, headers=given, **request)
+            except httpx.HTTPError as error:
+                message = f"The platform does not answer at {self.url} ({error}): make run"
+                raise PlatformError(message, NOT_REACHED) from error
+            if answer.status_code not in _BUSY or wait is None:
+                return answer
+            time.sleep(wait)
+        raise AssertionError("unreachable")
+
+    def _token(self) -> str:
+        try:
+            return self._token_file.read_text(encoding="ascii").strip()
+        except OSError as error:
+            message = f"No token in {self._token_file}: make run writes it, or set PREAU_TOKEN_FILE"
+            raise PlatformError(message, NOT_ALLOWED) from error
+
+    def _problem(self, answer: httpx.Response) -> PlatformError:
+        code = NOT_ALLOWED if answer.status_code in _DENIED else 1
+        try:
+            said = answer.json()
+            known = {"type", "title", "status", "help", "instance", "trace_id", "errors"}
+            facts = ", ".join(f"{n}={v}" for n, v in said.items() if n not in known)
+            errors = "; ".join(f"{e['pointer']}: {e['message']}" for e in said.get("errors", ()))
+            parts = [said["title"], facts, errors, said["help"]]
+            return PlatformError(" — ".join(part for part in parts if part), code)
+        except (ValueError, KeyError, TypeError):
+            return PlatformError(f"{answer.request.url}: HTTP {answer.status_code}", code)

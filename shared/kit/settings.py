@@ -1,0 +1,73 @@
+"""Settings: typed, prefixed, explained, handed in as a mapping and read in `main` only."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shared.kit.errors import PreauError
+
+SHARED_PREFIX = "PREAU_"
+
+
+class SettingError(PreauError):
+    """A variable is missing, wrong or unknown; the message names it and says its meaning."""
+
+    key = "setting"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message=message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Settings(BaseModel):
+    """What every service reads; a service adds its own fields.
+
+    `community`'s `database_url` is `COMMUNITY_DATABASE_URL`, else `PREAU_DATABASE_URL`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    PREFIX: ClassVar[str]
+
+    database_url: str = Field(description="PostgreSQL, as the service's app role", repr=False)
+    relay_url: str = Field(description="PostgreSQL, as the role that sees the outbox", repr=False)
+    jwks_url: str = Field(description="where identity serves the keys that sign access tokens")
+    issuer: str = Field(default="https://preau.local", description="who signs access tokens")
+    audience: str = Field(default="preau", description="for whom access tokens are")
+    trace_sample: float = Field(
+        default=0.1, ge=0, le=1, description="the share of traces to record, 0 to 1"
+    )
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Self:
+        """Read the service's variables. Raises `SettingError` for the first that is not right."""
+        found: dict[str, str] = {}
+        for name in cls.model_fields:
+            for prefix in (cls.PREFIX, SHARED_PREFIX):
+                value = environment.get(f"{prefix}{name.upper()}")
+                if value is not None:
+                    found[name] = value
+                    break
+        cls._refuse_unknown(environment)
+        try:
+            return cls(**found)  # type: ignore[arg-type]  # pydantic converts the texts
+        except ValidationError as error:
+            raise cls._explain(error) from None
+
+    @classmethod
+    def _refuse_unknown(cls, environment: Mapping[str, str]) -> None:
+        known = {f"{cls.PREFIX}{name.upper()}" for name in cls.model_fields}
+        for name in environment:
+            if name.startswith(cls.PREFIX) and name not in known:
+                raise SettingError(f"{name}: no such setting. Known: {', '.join(sorted(known))}.")
+
+    @classmethod
+    def _explain(cls, error: ValidationError) -> SettingError:
+        first = error.errors()[0]
+        field = str(first["loc"][0])
+        meaning = cls.model_fields[field].description or field
+        variable = f"{cls.PREFIX}{field.upper()}"
+        return SettingError(f"{variable} ({meaning}): {first['msg']}.")

@@ -1,0 +1,95 @@
+"""Who is asking: the caller and the actor of a request, for the routes' signatures."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request
+
+from shared.contracts.identity import Role
+from shared.contracts.ids import MemberId, TenantId
+from shared.kit.auth import Claims, Verifier
+from shared.kit.database import Database
+from shared.kit.errors import Forbidden, Transient, Unauthorised
+from shared.kit.host import Host
+from shared.kit.policy import Actor
+from shared.kit.unit import Caller
+
+WAIT = 2.0
+"""Seconds that a request waits for the facts of a member who has just joined."""
+_LOOK_EVERY = 0.05
+_CORRELATION = "x-correlation-id"
+_MAX_CORRELATION = 100
+
+
+class RightsReader(Protocol):
+    """The service's own copy of rights."""
+
+    async def actor(self, tenant: TenantId, member_id: MemberId) -> Actor | None:
+        """Say who this is; None when no fact of theirs has arrived. Raises when suspended."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """What the frame needs to let a request in; stands in `app.state.door`."""
+
+    host: Host
+    database: Database
+    verifier: Verifier
+    rights: RightsReader
+
+
+def door_of(request: Request) -> Door:
+    """Find the application's door."""
+    door: Door = request.app.state.door
+    return door
+
+
+async def claims(request: Request) -> Claims:
+    """Verify the bearer token. Raises `Unauthorised`."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthorised(reason="no token")
+    return await door_of(request).verifier.verify(token)
+
+
+async def actor(request: Request, said: Annotated[Claims, Depends(claims)]) -> Actor:
+    """Find who is asking; a member just joined is waited for. Raises `Transient` after that."""
+    rights = door_of(request).rights
+    for _ in range(int(WAIT / _LOOK_EVERY)):
+        found = await rights.actor(said.tenant, said.member_id)
+        if found is not None:
+            return found
+        await asyncio.sleep(_LOOK_EVERY)
+    raise Transient(because="the member's facts have not arrived", retry_after=2)
+
+
+async def caller(request: Request, said: Annotated[Claims, Depends(claims)]) -> Caller:
+    """Say on whose behalf the request acts, and what its chain is called."""
+    return caller_of(request, said)
+
+
+def caller_of(request: Request, said: Claims) -> Caller:
+    """Build the caller; an idempotent request's held transaction rides on it."""
+    host = door_of(request).host
+    asked = request.headers.get(_CORRELATION, "")[:_MAX_CORRELATION]
+    return Caller(
+        tenant=said.tenant,
+        member_id=said.member_id,
+        correlation=asked if asked.isprintable() and asked else str(host.new_id()),
+        traceparent=host.telemetry.current(),
+        held=getattr(request.state, "held", None),
+    )
+
+
+async def operator(who: Annotated[Actor, Depends(actor)]) -> Actor:
+    """Let operators in only."""
+    if not who.holds_anywhere(Role.OPERATOR):
+        raise Forbidden(rule="operate.operator")
+    return who
+
+
+ActorDep = Annotated[Actor, Depends(actor)]
+CallerDep = Annotated[Caller, Depends(caller)]
+OperatorDep = Annotated[Actor, Depends(operator)]
+ClaimsDep = Annotated[Claims, Depends(claims)]

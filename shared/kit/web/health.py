@@ -1,0 +1,30 @@
+"""Health: started, alive, ready. Alive asks nobody outside: an outage restarts no pod."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+
+Check = Callable[[], Awaitable[str | None]]
+"""Gives None when well, else why not."""
+
+
+def health_routes(
+    started: Mapping[str, Check], live: Mapping[str, Check], ready: Mapping[str, Check]
+) -> APIRouter:
+    """Serve `/health/startup`, `/health/live` and `/health/ready`: 200, or 503 and why."""
+    routes = APIRouter()
+    for name, checks in (("startup", started), ("live", live), ("ready", ready)):
+        routes.add_api_route(f"/health/{name}", _page(checks), include_in_schema=False)
+    return routes
+
+
+def _page(checks: Mapping[str, Check]) -> Callable[[], Awaitable[Response]]:
+    async def page() -> Response:
+        found = {name: await check() for name, check in checks.items()}
+        well = not any(found.values())
+        states = {name: why or "ok" for name, why in found.items()}
+        status = 200 if well else 503
+        return JSONResponse({"status": "ok" if well else "not ok", "checks": states}, status)
+
+    return page

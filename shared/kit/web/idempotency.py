@@ -1,0 +1,94 @@
+"""Idempotency keys: the same POST twice is done once, and answered twice.
+
+The key is kept in the transaction of the change itself: the route holds a unit open, the handler
+joins it, the answer is stored beside the change, and all of it commits or none.
+"""
+
+import hashlib
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import sqlalchemy as sa
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from shared.kit.database import Held
+from shared.kit.errors import Conflict, Invalid
+from shared.kit.web.context import caller_of, claims, door_of
+
+HEADER = "idempotency-key"
+REPLAYED = "Idempotent-Replay"
+LONGEST = 200
+_OK = range(200, 300)
+_FIND = sa.text("""
+    SELECT fingerprint, status, content_type, body FROM idempotency
+    WHERE tenant_id = :tenant AND member_id = :member AND key = :key
+""")
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 12))")
+_KEEP = sa.text("""
+    INSERT INTO idempotency (tenant_id, member_id, key, fingerprint, status, content_type, body,
+                             created_at)
+    VALUES (:tenant, :member, :key, :fingerprint, :status, :content_type, :body, :now)
+""")
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class IdempotencyConflict(Conflict):
+    """The key was used for another request."""
+
+    key = "idempotency_conflict"
+
+
+class IdempotentRoute(APIRoute):
+    """A route that honours `Idempotency-Key` on POST."""
+
+    def get_route_handler(self) -> Handler:
+        """Wrap FastAPI's own handler."""
+        plain = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            key = request.headers.get(HEADER)
+            if key is None or request.method != "POST":
+                return await plain(request)
+            if not (0 < len(key) <= LONGEST and key.isascii() and key.isprintable()):
+                raise Invalid(field="Idempotency-Key", reason="1 to 200 visible characters")
+            return await _once(request, key, plain)
+
+        return handle
+
+
+async def _once(request: Request, key: str, plain: Handler) -> Response:
+    said = await claims(request)
+    name = {"tenant": said.tenant, "member": said.member_id, "key": key}
+    fingerprint = hashlib.sha256(
+        f"{request.method} {request.url.path}\n".encode() + await request.body()
+    ).digest()
+    async with door_of(request).database.hold(caller_of(request, said)) as held:
+        # The second of two at once waits here until the first has committed.
+        lock = f"{said.tenant}:{said.member_id}:{key}"
+        await held.unit.connection.execute(_LOCK, {"name": lock})
+        found = (await held.unit.connection.execute(_FIND, name)).first()
+        if found is not None:
+            if found.fingerprint != fingerprint:
+                raise IdempotencyConflict(idempotency_key=key)
+            stored = Response(found.body, found.status, media_type=found.content_type)
+            stored.headers[REPLAYED] = "true"
+            return stored
+        request.state.held = held
+        answer = await plain(request)
+        if answer.status_code in _OK:
+            await _keep(held, answer, name | {"fingerprint": fingerprint})
+        return answer
+
+
+async def _keep(held: Held, answer: Response, values: dict[str, Any]) -> None:
+    await held.unit.connection.execute(
+        _KEEP,
+        {
+            **values,
+            "status": answer.status_code,
+            "content_type": answer.headers.get("content-type"),
+            "body": bytes(answer.body),
+            "now": held.unit.now,
+        },
+    )

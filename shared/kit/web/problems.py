@@ -1,0 +1,114 @@
+"""Problem documents (RFC 9457): every error of the interface, in the reader's language."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from markupsafe import escape
+from starlette.exceptions import HTTPException
+
+from shared.kit.errors import Invalid, NotFound, PreauError
+from shared.kit.host import Telemetry
+from shared.kit.telemetry.logs import logger
+from shared.kit.web.messages import Messages, language_of
+
+log = logger("web")
+MEDIA_TYPE = "application/problem+json"
+_PRIVATE = ("because",)
+
+
+class Malformed(PreauError):
+    """The body is not JSON in UTF-8 that we could store."""
+
+    status: ClassVar[int] = 400
+    key = "malformed"
+
+
+class TooLarge(PreauError):
+    """The body is larger than this route takes."""
+
+    status = 413
+    key = "too_large"
+
+
+class MethodNotAllowed(PreauError):
+    """The route exists, for other methods."""
+
+    status = 405
+    key = "method_not_allowed"
+
+
+class Problems:
+    """Turns errors into answers for one application."""
+
+    def __init__(self, app: FastAPI, messages: Messages, telemetry: Telemetry) -> None:
+        self._messages, self._telemetry = messages, telemetry
+        app.add_exception_handler(PreauError, self._known)
+        app.add_exception_handler(RequestValidationError, self._validation)
+        app.add_exception_handler(HTTPException, self._http)
+        app.add_exception_handler(Exception, self._unknown)
+        app.add_api_route("/problems/{key}", self._page, include_in_schema=False)
+
+    def answer(
+        self, request: Request, error: PreauError, errors: Sequence[dict[str, str]] = ()
+    ) -> Response:
+        """Write the problem document of an error."""
+        message = self._messages.of(error.key, language_of(_accepted(request)))
+        facts = {n: str(v) for n, v in error.facts.items() if n not in _PRIVATE}
+        document: dict[str, object] = {
+            "type": f"{request.scope.get('root_path', '')}/problems/{error.key}",
+            "title": message["title"],
+            "status": error.status,
+            "help": message["help"],
+            "instance": request.url.path,
+            **facts,
+        }
+        trace = self._telemetry.current()
+        if trace:
+            document["trace_id"] = trace.split("-")[1]
+        if errors:
+            document["errors"] = list(errors)
+        answer = JSONResponse(document, error.status, media_type=MEDIA_TYPE)
+        retry = error.facts.get("retry_after")
+        if retry is not None:
+            answer.headers["Retry-After"] = str(retry)
+        if error.status == 401:  # noqa: PLR2004  the status that demands the header
+            answer.headers["WWW-Authenticate"] = "Bearer"
+        return answer
+
+    async def _known(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, PreauError)  # noqa: S101  registered for this class
+        return self.answer(request, error)
+
+    async def _validation(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class
+        errors = [
+            {"pointer": "/" + "/".join(map(str, item["loc"][1:])), "message": item["msg"]}
+            for item in error.errors()
+        ]
+        return self.answer(request, Invalid(), errors)
+
+    async def _http(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101  registered for this class
+        known: dict[int, type[PreauError]] = {404: NotFound, 405: MethodNotAllowed}
+        return self.answer(request, known.get(error.status_code, Malformed)())
+
+    async def _unknown(self, request: Request, error: Exception) -> Response:
+        log.error("unexpected", path=request.url.path, exc_info=error)
+        return self.answer(request, PreauError())
+
+    async def _page(self, request: Request, key: str) -> Response:
+        language = language_of(_accepted(request))
+        if key not in self._messages.keys(language):
+            raise NotFound
+        message = self._messages.of(key, language)
+        return HTMLResponse(
+            f"<!doctype html><html lang={language}><title>{escape(message['title'])}</title>"
+            f"<h1>{escape(message['title'])}</h1><p>{escape(message['help'])}</p></html>"
+        )
+
+
+def _accepted(request: Request) -> str:
+    return request.headers.get("accept-language", "")

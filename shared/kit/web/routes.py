@@ -1,0 +1,76 @@
+"""Routes that name their action: one without an action, or without a guard, cannot be written."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar
+
+from fastapi import APIRouter, Depends
+
+from shared.kit.web import context
+from shared.kit.web.idempotency import IdempotentRoute
+
+Access = Literal["member", "operator", "anonymous"]
+F = TypeVar("F", bound=Callable[..., Any])
+_GUARDS = {
+    "member": [Depends(context.actor)],
+    "operator": [Depends(context.operator)],
+    "anonymous": [],
+}
+ACTION = "x-action"
+ACCESS = "x-access"
+
+
+class Routes:
+    """A feature's routes under `/v1`; `router` is handed to `web_app`."""
+
+    def __init__(self, tag: str) -> None:
+        self.router = APIRouter(prefix="/v1", tags=[tag], route_class=IdempotentRoute)
+        self.larger: dict[str, int] = {}
+
+    def get(
+        self, path: str, *, action: str, access: Access = "member", **more: Any
+    ) -> Callable[[F], F]:
+        """Declare a route that only reads."""
+        return self._route("GET", path, action, access, **more)
+
+    def post(
+        self,
+        path: str,
+        *,
+        action: str,
+        access: Access = "member",
+        limit: int | None = None,
+        **more: Any,
+    ) -> Callable[[F], F]:
+        """Declare a route that changes something; `limit` is its largest body, in bytes."""
+        if limit is not None:
+            self.larger[f"/v1{path}"] = limit
+        return self._route("POST", path, action, access, **more)
+
+    def put(
+        self, path: str, *, action: str, access: Access = "member", **more: Any
+    ) -> Callable[[F], F]:
+        """Declare a route that replaces something."""
+        return self._route("PUT", path, action, access, **more)
+
+    def delete(
+        self, path: str, *, action: str, access: Access = "member", **more: Any
+    ) -> Callable[[F], F]:
+        """Declare a route that removes something."""
+        return self._route("DELETE", path, action, access, **more)
+
+    def _route(
+        self, method: str, path: str, action: str, access: Access, **more: Any
+    ) -> Callable[[F], F]:
+        def register(function: F) -> F:
+            guards: Sequence[Any] = _GUARDS[access]
+            self.router.add_api_route(
+                path,
+                function,
+                methods=[method],
+                dependencies=guards,
+                openapi_extra={ACTION: action, ACCESS: access},
+                **more,
+            )
+            return function
+
+        return register
