@@ -7,9 +7,9 @@ import re2
 from services.moderation.text.domain.spans import Span
 
 _LINK = re2.compile(
-    r"(?i)(?:\bhttps?://|\bwww\.)[^\s<>()\"\]]{1,2000}"
+    r"(?i)(?:\bhttps?://|\bwww\.)[^\s<>()\"\]]+"
     r"|\b(?:[a-z0-9-]{1,63}\.){1,4}(?:com|fr|net|org|io|eu|gg|me|ly|info|biz|xyz|shop|top|online)"
-    r"\b(?:/[^\s<>()\"\]]{0,500})?"
+    r"\b(?:/[^\s<>()\"\]]*)?"
 )
 _HOST = re2.compile(r"(?i)^(?:https?://)?(?:[^/@\s]*@)?(?:www\.)?([^/:?#\s]+)")
 # They hide where a link leads, which a reader (and a rule) has a right to know.

@@ -19,19 +19,24 @@ PersonalKind = Literal["nir", "iban", "siret", "phone", "email", "address"]
 PERSONAL_KINDS: Final[tuple[PersonalKind, ...]] = get_args(PersonalKind)
 
 _SEP = r"[ .\-]?"
-_NAME = r"(?:(?:du|des|de la|de l['’]|de|d['’]|l['’]|la|le|les) ?)?"
+# Letters as ranges: a Unicode class would make the pattern fifty times larger in RE2.
+_CAPITAL = "A-ZÀ-ÖØ-ÞŒ"
+_PARTICLE = "(?:(?:du|des|de la|de l['’]|de|d['’]|l['’]|la|le|les) ?)?"
+_NAME = rf"[{_CAPITAL}a-zß-öø-ÿœ][{_CAPITAL}a-zß-öø-ÿœ'’\-]*"
+_PROPER = rf"[{_CAPITAL}][{_CAPITAL}a-zß-öø-ÿœ'’\-]*"
 _SHAPES: Final[tuple[tuple[PersonalKind, str], ...]] = (
-    ("nir", rf"\b[12478](?:{_SEP}\d){{4}}{_SEP}(?:\d|2{_SEP}[ABab])(?:{_SEP}[\dABab])(?:{_SEP}\d){{8}}\b"),
+    ("nir", rf"\b[12478](?:{_SEP}\d){{5}}{_SEP}[\dABab](?:{_SEP}\d){{8}}\b"),
     ("iban", rf"\b[A-Za-z]{{2}}\d\d(?:{_SEP}[A-Za-z0-9]){{11,30}}\b"),
     ("siret", rf"\b\d(?:{_SEP}\d){{13}}\b"),
     ("phone", r"(?:\+|\b00)[1-9](?:[ .\-()/]{0,2}\d){7,13}\b|\b0[1-9](?:[ .\-/]{0,2}\d){8}\b"),
     ("email", r"(?i)\b[a-z0-9._%+\-]{1,64}(?:@|\s?[(\[](?:at|arobase|chez)[)\]]\s?)"
               r"(?:[a-z0-9\-]{1,63}(?:\.|\s?[(\[](?:dot|point)[)\]]\s?)){1,4}[a-z]{2,24}\b"),
     ("address", rf"\b\d{{1,4}}(?: ?(?i:bis|ter|quater|[a-d]))?,? (?:(?i:rue|avenue|av\.|boulevard|"
-                rf"bd|chemin|impasse|allée|allee|lotissement|faubourg) {_NAME}\pL[\pL'’\-]*"
-                rf"|(?i:place|quai|route|square) {_NAME}\p{{Lu}}[\pL'’\-]*)"
-                r"(?: \p{Lu}[\pL'’\-]*){0,3}(?:,? \d{5}(?: \p{Lu}[\pL'’\-]*){1,3})?"
-                r"|\b\d{1,4}[A-Z]? (?:\p{Lu}\pL* ){1,3}(?:Street|Road|Avenue|Lane|Drive|Close|Court)\b"),
+                rf"bd|chemin|impasse|allée|allee|lotissement|faubourg) {_PARTICLE}{_NAME}"
+                rf"|(?i:place|quai|route|square) {_PARTICLE}{_PROPER})"
+                rf"(?: {_PROPER}){{0,3}}(?:,? \d{{5}}(?: {_PROPER}){{1,3}})?"
+                rf"|\b\d{{1,4}}[A-Z]? (?:{_PROPER} ){{1,3}}"
+                r"(?:Street|Road|Avenue|Lane|Drive|Close|Court)\b"),
 )  # fmt: skip
 _NUMBERED = frozenset("0123456789")
 # Numbers a public service answers are no personal data.
@@ -57,11 +62,14 @@ class PersonalData:
     """The shapes, compiled once; one pass says which of them are worth a closer look."""
 
     def __init__(self) -> None:
-        self._set = re2.Set.SearchSet()
+        options = re2.Options()
+        # On a hostile text RE2 changes its method, and would say so on standard error.
+        options.log_errors = False
+        self._set = re2.Set.SearchSet(options)
         self._shapes = []
         for kind, shape in _SHAPES:
             self._set.Add(shape)
-            self._shapes.append((kind, re2.compile(shape)))
+            self._shapes.append((kind, re2.compile(shape, options)))
         self._set.Compile()
 
     def find(self, text: str) -> tuple[Personal, ...]:
@@ -70,7 +78,7 @@ class PersonalData:
             return ()
         plain = text.translate(_BLANKS)
         found: list[Personal] = []
-        for index in sorted(self._set.Match(plain)):
+        for index in sorted(self._set.Match(plain) or ()):
             kind, shape = self._shapes[index]
             for match in shape.finditer(plain):
                 span = _believed(kind, plain, Span(*match.span()))

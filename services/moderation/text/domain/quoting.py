@@ -7,12 +7,14 @@ import re2
 
 from services.moderation.text.domain.spans import Span, merged
 
-# Inline quotes are short and stay within a paragraph, so one stray sign does not swallow a text.
 _QUOTES = re2.compile(
-    r"(?s)```.*?```|`[^`\n]{1,300}`|«[^«»]{1,300}»|“[^“”]{1,300}”"
-    r'|"[^"\n]{1,300}"'
+    r"(?s)```.*?```|`[^`\n]+`|«[^«»\n]+»|“[^“”\n]+”"
+    r'|"[^"\n]+"'
     r"|(?m:^[ \t]*>[^\n]*$)"
 )
+# Inline quotes are short: a stray sign must not swallow a paragraph.
+_LONGEST = 300
+_INLINE = frozenset('«“"')
 _SIGNS = frozenset('`«“">')
 
 
@@ -20,4 +22,8 @@ def quoted_spans(text: str) -> tuple[Span, ...]:
     """Quotes, code and quoted lines, signs included."""
     if _SIGNS.isdisjoint(text):
         return ()
-    return merged(Span(*found.span()) for found in _QUOTES.finditer(text))
+    return merged(
+        Span(*found.span())
+        for found in _QUOTES.finditer(text)
+        if found.end() - found.start() <= _LONGEST or found.group()[0] not in _INLINE
+    )
