@@ -1,0 +1,1 @@
+"""Members: who belongs, where, and whether they may act."""

@@ -1,0 +1,13 @@
+"""The first tables of identity."""
+
+from alembic import op
+
+from services.identity import main
+from shared.kit.migrations import create_schema
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    create_schema(op, "identity", main.TABLES)

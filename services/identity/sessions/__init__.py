@@ -1,0 +1,1 @@
+"""Sessions: passwords, short access tokens, rotating refresh tokens, public keys."""

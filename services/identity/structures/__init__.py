@@ -1,0 +1,1 @@
+"""Structures: the tree of region, academy, school and class, or of entities and teams."""

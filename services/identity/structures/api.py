@@ -1,0 +1,70 @@
+"""`/v1/structures`: the tree."""
+
+from pydantic import Field
+
+from services.identity.structures.domain import Structure
+from services.identity.structures.handlers.list_structures import list_structures
+from services.identity.structures.handlers.open_structure import OpenStructure, open_structure
+from services.identity.structures.ports import StructuresDeps
+from services.identity.tenants.domain import check_time_zone
+from shared.contracts.ids import StructureId
+from shared.kit.web.context import ActorDep, CallerDep
+from shared.kit.web.cursors import Model
+from shared.kit.web.routes import Routes
+
+
+class NewStructure(Model):
+    """A structure to open below `parent_id`."""
+
+    name: str = Field(min_length=1, max_length=200, examples=["Collège Anne de Bretagne"])
+    kind: str = Field(min_length=1, max_length=40, examples=["school"])
+    parent_id: StructureId
+    time_zone: str | None = Field(default=None, max_length=60, examples=["Indian/Reunion"])
+    codes: dict[str, str] = Field(default_factory=dict, examples=[{"uai": "0350000A"}])
+
+
+class StructureShown(Model):
+    """A structure and its ancestors, root first."""
+
+    structure_id: StructureId
+    name: str
+    kind: str
+    time_zone: str
+    parent_id: StructureId | None
+    path: list[StructureId]
+    codes: dict[str, str]
+
+
+class Tree(Model):
+    """All structures, ancestors first."""
+
+    items: list[StructureShown]
+
+
+def _shown(structure: Structure) -> StructureShown:
+    return StructureShown(
+        structure_id=structure.structure_id,
+        name=structure.name,
+        kind=structure.kind,
+        time_zone=structure.time_zone,
+        parent_id=structure.parent_id,
+        path=list(structure.path),
+        codes=structure.codes,
+    )
+
+
+def routes(deps: StructuresDeps) -> Routes:
+    """Build the routes of this feature."""
+    found = Routes("structures")
+
+    @found.get("/structures", action="structure.list")
+    async def list_all(caller: CallerDep) -> Tree:
+        return Tree(items=[_shown(each) for each in await list_structures(deps, caller)])
+
+    @found.post("/structures", action="structure.open", status_code=201)
+    async def open_one(caller: CallerDep, actor: ActorDep, new: NewStructure) -> StructureShown:
+        if new.time_zone:
+            check_time_zone(new.time_zone)
+        return _shown(await open_structure(deps, caller, actor, OpenStructure(**new.model_dump())))
+
+    return found

@@ -1,0 +1,31 @@
+"""What a structure is, and where it stands in the tree."""
+
+from dataclasses import dataclass, field
+
+from shared.contracts.ids import StructureId, TenantId
+from shared.kit.errors import NotFound
+
+
+class StructureNotFound(NotFound):
+    """There is no such structure in this tenant."""
+
+    key = "structure_not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """A place in the tree; `path` holds its ancestors, root first, without itself."""
+
+    tenant_id: TenantId
+    structure_id: StructureId
+    kind: str
+    name: str
+    time_zone: str
+    parent_id: StructureId | None = None
+    path: tuple[StructureId, ...] = ()
+    codes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def line(self) -> tuple[StructureId, ...]:
+        """Itself and its ancestors: a role held in any of them counts here."""
+        return (*self.path, self.structure_id)

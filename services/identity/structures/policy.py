@@ -1,0 +1,12 @@
+"""Who may open structures."""
+
+from services.identity.structures.domain import Structure
+from shared.contracts.identity import Role
+from shared.kit.policy import Actor, Allowed, Denied, Verdict
+
+
+def may_open_below(actor: Actor, parent: Structure) -> Verdict:
+    """An administrator of the parent, or above it."""
+    if actor.holds([Role.ADMINISTRATOR], within=parent.line):
+        return Allowed("structure.open.administrator")
+    return Denied("structure.open.administrator")

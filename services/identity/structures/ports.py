@@ -1,0 +1,33 @@
+"""What the structures' handlers need."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.identity.structures.domain import Structure
+from shared.contracts.ids import StructureId, TenantId
+from shared.kit.unit import NewId, Unit, Units
+
+
+class Structures(Protocol):
+    """The tree of one tenant."""
+
+    async def add(self, unit: Unit, structure: Structure) -> None:
+        """Add a structure whose parent, if any, is there."""
+
+    async def find(
+        self, unit: Unit, tenant: TenantId, structure_id: StructureId
+    ) -> Structure | None:
+        """Find one."""
+
+    async def list_all(self, unit: Unit, tenant: TenantId) -> Sequence[Structure]:
+        """List the whole tree, ancestors first."""
+
+
+@dataclass(frozen=True)
+class StructuresDeps:
+    """Handed to the handlers of this feature."""
+
+    unit: Units
+    structures: Structures
+    new_id: NewId

@@ -1,0 +1,1 @@
+"""Tenants: each academy, university or enterprise has its own place."""

@@ -1,0 +1,53 @@
+"""`/v1/tenants`: opening a tenant."""
+
+from pydantic import Field
+
+from services.identity.sessions.handlers.invite import Invite, invite
+from services.identity.sessions.ports import SessionsDeps
+from services.identity.tenants.domain import LONGEST_NAME
+from services.identity.tenants.handlers.open_tenant import OpenTenant, open_tenant
+from services.identity.tenants.ports import TenantsDeps
+from shared.contracts.ids import MemberId, StructureId, TenantId
+from shared.kit.web.context import CallerDep, OperatorDep
+from shared.kit.web.cursors import Model
+from shared.kit.web.routes import Routes
+
+
+class NewTenant(Model):
+    """A tenant to open."""
+
+    name: str = Field(min_length=1, max_length=LONGEST_NAME, examples=["Académie de Rennes"])
+    admin: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", examples=["anne.le-gall@ac-rennes.example"])
+    kind: str = Field(default="academy", max_length=40)
+    time_zone: str = Field(default="Europe/Paris", max_length=60)
+    locale: str = Field(default="fr", pattern="^(fr|en)$")
+
+
+class OpenedTenant(Model):
+    """The tenant, and the one-time invitation of its first administrator."""
+
+    tenant_id: TenantId
+    slug: str
+    structure_id: StructureId
+    administrator_id: MemberId
+    invitation: str
+
+
+def routes(deps: TenantsDeps, sessions: SessionsDeps) -> Routes:
+    """Build the routes of this feature."""
+    found = Routes("tenants")
+
+    @found.post("/tenants", action="tenant.open", access="operator", status_code=201)
+    async def open_one(_: OperatorDep, caller: CallerDep, new: NewTenant) -> OpenedTenant:
+        opened = await open_tenant(deps, OpenTenant(**new.model_dump()), caller.correlation)
+        member = opened.administrator
+        token = await invite(sessions, Invite(opened.tenant.tenant_id, member.member_id))
+        return OpenedTenant(
+            tenant_id=opened.tenant.tenant_id,
+            slug=opened.tenant.slug,
+            structure_id=opened.structure_id,
+            administrator_id=member.member_id,
+            invitation=token,
+        )
+
+    return found

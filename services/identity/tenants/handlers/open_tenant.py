@@ -1,0 +1,114 @@
+"""Open a tenant: its root structure, and its first administrator, invited."""
+
+from dataclasses import dataclass
+
+from services.identity.members.domain import Member, handle_of
+from services.identity.structures.domain import Structure
+from services.identity.tenants.domain import SlugTaken, Tenant, check_time_zone, slug_of
+from services.identity.tenants.ports import TenantsDeps
+from shared.contracts.event import Sealed
+from shared.contracts.identity import (
+    MemberJoined,
+    PersonDetails,
+    Role,
+    RoleGranted,
+    StructureOpened,
+    TenantOpened,
+)
+from shared.contracts.ids import MemberId, StructureId, TenantId
+from shared.kit.unit import Caller, Unit
+
+
+@dataclass(frozen=True)
+class OpenTenant:
+    """Open a tenant under this name; `admin` is the e-mail address of who will run it."""
+
+    name: str
+    admin: str
+    kind: str = "academy"
+    time_zone: str = "Europe/Paris"
+    locale: str = "fr"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What was opened."""
+
+    tenant: Tenant
+    structure_id: StructureId
+    administrator: Member
+
+
+async def open_tenant(deps: TenantsDeps, command: OpenTenant, correlation: str) -> Opened:
+    """Open it. Raises `SlugTaken` and `UnknownTimeZone`."""
+    tenant = Tenant(
+        TenantId(deps.new_id()),
+        command.name,
+        slug_of(command.name),
+        check_time_zone(command.time_zone),
+        command.locale,
+    )
+    caller = Caller(tenant.tenant_id, None, correlation)
+    async with deps.unit(caller) as unit:
+        if not await deps.tenants.add(unit, tenant):
+            raise SlugTaken(slug=tenant.slug)
+        unit.record(
+            TenantOpened(
+                tenant_id=tenant.tenant_id,
+                name=tenant.name,
+                slug=tenant.slug,
+                time_zone=tenant.time_zone,
+                locale=tenant.locale,
+            )
+        )
+        structure = await _open_root(deps, unit, tenant, command.kind)
+        member = await _add_administrator(deps, unit, tenant, structure, command.admin)
+    return Opened(tenant, structure.structure_id, member)
+
+
+async def _open_root(deps: TenantsDeps, unit: Unit, tenant: Tenant, kind: str) -> Structure:
+    structure = Structure(
+        tenant.tenant_id, StructureId(deps.new_id()), kind, tenant.name, tenant.time_zone
+    )
+    await deps.structures.add(unit, structure)
+    unit.record(
+        StructureOpened(
+            structure_id=structure.structure_id,
+            kind=kind,
+            name=tenant.name,
+            time_zone=tenant.time_zone,
+        )
+    )
+    return structure
+
+
+async def _add_administrator(
+    deps: TenantsDeps, unit: Unit, tenant: Tenant, structure: Structure, email: str
+) -> Member:
+    member_id = MemberId(deps.new_id())
+    name = email.partition("@")[0]
+    member = Member(
+        tenant_id=tenant.tenant_id,
+        member_id=member_id,
+        display_name=name,
+        handle=handle_of(name, member_id),
+        email=email,
+        structure_id=structure.structure_id,
+        joined_at=unit.now,
+    )
+    await deps.memberships.add(unit, [member])
+    details = PersonDetails(display_name=name, handle=member.handle, email=email)
+    unit.record(
+        MemberJoined(
+            member_id=member_id,
+            person=Sealed(clear=details),
+            structure_id=structure.structure_id,
+        )
+    )
+    await deps.roles.grant(unit, tenant.tenant_id, member_id, Role.ADMINISTRATOR, structure.structure_id)
+    unit.record(
+        RoleGranted(
+            member_id=member_id, role=Role.ADMINISTRATOR, structure_id=structure.structure_id
+        )
+    )
+    return member

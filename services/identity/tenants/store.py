@@ -1,0 +1,27 @@
+"""The tenants in PostgreSQL."""
+
+from dataclasses import asdict
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from services.identity.tenants.domain import Tenant
+from services.identity.tenants.tables import TENANTS
+from shared.kit.database import connection
+from shared.kit.unit import Unit
+
+
+class SqlTenants:
+    """See `ports.Tenants`."""
+
+    async def add(self, unit: Unit, tenant: Tenant) -> bool:
+        """Add a tenant; False when its slug is taken."""
+        statement = insert(TENANTS).values(**asdict(tenant)).on_conflict_do_nothing()
+        done = await connection(unit).execute(statement.returning(TENANTS.c.slug))
+        return done.first() is not None
+
+    async def find(self, unit: Unit, slug: str) -> Tenant | None:
+        """Find a tenant by its slug."""
+        found = await connection(unit).execute(sa.select(TENANTS).where(TENANTS.c.slug == slug))
+        row = found.mappings().first()
+        return Tenant(**row) if row else None

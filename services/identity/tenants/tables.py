@@ -1,0 +1,17 @@
+"""The directory of tenants: how a slug becomes an id before anybody has signed in."""
+
+import sqlalchemy as sa
+
+from shared.kit.tables import feature_metadata
+
+METADATA = feature_metadata()
+
+TENANTS = sa.Table(
+    "tenants",
+    METADATA,
+    sa.Column("tenant_id", sa.Uuid(), primary_key=True),
+    sa.Column("name", sa.Text(), nullable=False),
+    sa.Column("slug", sa.Text(), nullable=False, unique=True),
+    sa.Column("time_zone", sa.Text(), nullable=False),
+    sa.Column("locale", sa.Text(), nullable=False),
+)
