@@ -1,0 +1,89 @@
+"""`/v1/members` and `/v1/imports`."""
+
+from datetime import datetime
+from typing import Literal
+
+from fastapi import Response
+from pydantic import AwareDatetime, Field
+
+from services.identity.members.domain import LONGEST_NAME
+from services.identity.members.handlers.add_members import (
+    ImportedMember,
+    ImportMembers,
+    import_members,
+)
+from services.identity.members.handlers.change_standing import Suspend, reinstate, suspend
+from services.identity.members.ports import MembersDeps
+from shared.contracts.ids import MemberId, StructureId
+from shared.kit.web.context import ActorDep, CallerDep
+from shared.kit.web.cursors import Model
+from shared.kit.web.routes import Routes
+
+CHUNK = 500
+IMPORT_LIMIT = 20_000_000
+
+
+class MemberLine(Model):
+    """A member as the outside system knows it."""
+
+    outside_id: str = Field(min_length=1, max_length=200, examples=["42"])
+    display_name: str = Field(max_length=10 * LONGEST_NAME, examples=["Zoé Le Goff"])
+    joined_at: AwareDatetime
+    system: bool = False
+
+
+class MemberImport(Model):
+    """A chunk of at most 500 members of one source."""
+
+    source: str = Field(min_length=1, max_length=200, examples=["stackexchange:entraide"])
+    structure_id: StructureId | None = None
+    lines: list[MemberLine] = Field(max_length=CHUNK)
+
+
+class LineVerdict(Model):
+    """What became of one line."""
+
+    outcome: Literal["created", "unchanged", "repeated", "refused"]
+    reason: str | None = None
+
+
+class ImportVerdicts(Model):
+    """One per line, in their order."""
+
+    lines: list[LineVerdict]
+
+
+class Suspension(Model):
+    """Why, and until when (nothing: until reinstated)."""
+
+    reason: str = Field(min_length=1, max_length=200, examples=["repeated_insults"])
+    until: datetime | None = None
+
+
+def routes(deps: MembersDeps) -> Routes:
+    """Build the routes of this feature."""
+    found = Routes("members")
+
+    @found.post("/imports", action="member.import", limit=IMPORT_LIMIT)
+    async def import_chunk(
+        caller: CallerDep, actor: ActorDep, chunk: MemberImport
+    ) -> ImportVerdicts:
+        lines = [ImportedMember(**line.model_dump()) for line in chunk.lines]
+        command = ImportMembers(chunk.source, chunk.structure_id, lines)
+        outcomes = await import_members(deps, caller, actor, command)
+        verdicts = [LineVerdict.model_validate({"outcome": o, "reason": r}) for o, r in outcomes]
+        return ImportVerdicts(lines=verdicts)
+
+    @found.post("/members/{member_id}/suspension", action="member.suspend", status_code=204)
+    async def suspend_one(
+        caller: CallerDep, actor: ActorDep, member_id: MemberId, why: Suspension
+    ) -> Response:
+        await suspend(deps, caller, actor, Suspend(member_id, why.reason, why.until))
+        return Response(status_code=204)
+
+    @found.delete("/members/{member_id}/suspension", action="member.reinstate", status_code=204)
+    async def reinstate_one(caller: CallerDep, actor: ActorDep, member_id: MemberId) -> Response:
+        await reinstate(deps, caller, actor, member_id)
+        return Response(status_code=204)
+
+    return found

@@ -1,0 +1,103 @@
+"""Add members: one who joins here, or a chunk of those who come from elsewhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from services.identity.members.domain import LONGEST_NAME, Member, handle_of
+from services.identity.members.policy import may_import
+from services.identity.members.ports import MembersDeps
+from shared.contracts.event import Origin, Sealed
+from shared.contracts.identity import MemberJoined, MemberKind, PersonDetails
+from shared.contracts.ids import MemberId, StructureId, imported_id
+from shared.kit.policy import Actor, demand
+from shared.kit.unit import Caller
+
+
+@dataclass(frozen=True)
+class ImportedMember:
+    """A member as the outside system knows it; `joined_at` with its zone."""
+
+    outside_id: str
+    display_name: str
+    joined_at: datetime
+    system: bool = False
+
+
+@dataclass(frozen=True)
+class ImportMembers:
+    """A chunk of members from one source, into one structure."""
+
+    source: str
+    structure_id: StructureId | None
+    lines: Sequence[ImportedMember]
+
+
+Outcome = tuple[str, str | None]
+"""`created`, `unchanged`, `repeated`, or `refused` and why."""
+
+
+def joined(member: Member) -> MemberJoined:
+    """Say that this member joined."""
+    details = PersonDetails(
+        display_name=member.display_name, handle=member.handle, email=member.email
+    )
+    return MemberJoined(
+        member_id=member.member_id,
+        person=Sealed(clear=details),
+        kind=member.kind,
+        minor=member.minor,
+        structure_id=member.structure_id,
+    )
+
+
+async def import_members(
+    deps: MembersDeps, caller: Caller, actor: Actor, command: ImportMembers
+) -> list[Outcome]:
+    """Import a chunk in one transaction; an outcome per line, in their order."""
+    demand(may_import(actor))
+    importing = replace(caller, origin=Origin.IMPORT)
+    async with deps.unit(importing) as unit:
+        wanted: dict[MemberId, Member] = {}
+        outcomes: list[Outcome | MemberId] = []
+        for line in command.lines:
+            refusal = _refusal(line, unit.now)
+            member = _member(caller, command, line)
+            if refusal:
+                outcomes.append(("refused", refusal))
+            elif member.member_id in wanted:
+                outcomes.append(("repeated", None))
+            else:
+                wanted[member.member_id] = member
+                outcomes.append(member.member_id)
+        created = await deps.memberships.add(unit, list(wanted.values()))
+        for member_id in (each for each in wanted if each in created):
+            member = wanted[member_id]
+            unit.record(joined(member), at=member.joined_at)
+    return [
+        each if isinstance(each, tuple) else ("created" if each in created else "unchanged", None)
+        for each in outcomes
+    ]
+
+
+def _refusal(line: ImportedMember, now: datetime) -> str | None:
+    if not line.display_name.strip():
+        return "the name is empty"
+    if len(line.display_name) > LONGEST_NAME:
+        return f"the name is longer than {LONGEST_NAME} characters"
+    if line.joined_at > now:
+        return "the date lies in the future"
+    return None
+
+
+def _member(caller: Caller, command: ImportMembers, line: ImportedMember) -> Member:
+    found = imported_id(caller.tenant, command.source, "member", line.outside_id)
+    return Member(
+        tenant_id=caller.tenant,
+        member_id=MemberId(found),
+        display_name=line.display_name,
+        handle=handle_of(line.display_name, found),
+        joined_at=line.joined_at,
+        structure_id=command.structure_id,
+        kind=MemberKind.SYSTEM if line.system else MemberKind.PERSON,
+    )

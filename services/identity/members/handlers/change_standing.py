@@ -1,0 +1,56 @@
+"""Suspend a member, or reinstate one: it takes effect everywhere, by event."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.identity.members.domain import Member, MemberNotFound
+from services.identity.members.policy import may_manage
+from services.identity.members.ports import MembersDeps
+from shared.contracts.identity import MemberReinstated, MemberSuspended
+from shared.contracts.ids import MemberId, StructureId
+from shared.kit.policy import Actor, demand
+from shared.kit.unit import Caller, Unit
+
+
+@dataclass(frozen=True)
+class Suspend:
+    """Suspend a member, for a reason, until a moment (None: until reinstated)."""
+
+    member_id: MemberId
+    reason: str
+    until: datetime | None = None
+
+
+async def suspend(deps: MembersDeps, caller: Caller, actor: Actor, command: Suspend) -> None:
+    """Suspend. Raises `MemberNotFound` and `Forbidden`."""
+    async with deps.unit(caller) as unit:
+        member = await _managed(deps, unit, actor, command.member_id)
+        await deps.memberships.set_standing(unit, member, suspended=True, until=command.until)
+        unit.record(
+            MemberSuspended(
+                member_id=member.member_id,
+                reason=command.reason,
+                suspended_by=actor.member_id,
+                until=command.until,
+            )
+        )
+
+
+async def reinstate(deps: MembersDeps, caller: Caller, actor: Actor, member_id: MemberId) -> None:
+    """Let a member act again. Raises `MemberNotFound` and `Forbidden`."""
+    async with deps.unit(caller) as unit:
+        member = await _managed(deps, unit, actor, member_id)
+        await deps.memberships.set_standing(unit, member, suspended=False)
+        unit.record(MemberReinstated(member_id=member_id, reinstated_by=actor.member_id))
+
+
+async def _managed(deps: MembersDeps, unit: Unit, actor: Actor, member_id: MemberId) -> Member:
+    member = await deps.memberships.find(unit, actor.tenant, member_id)
+    if member is None:
+        raise MemberNotFound(member_id=member_id)
+    line: tuple[StructureId, ...] = ()
+    if member.structure_id:
+        structure = await deps.structures.find(unit, actor.tenant, member.structure_id)
+        line = structure.line if structure else ()
+    demand(may_manage(actor, line, member_id))
+    return member

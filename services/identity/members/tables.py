@@ -1,0 +1,24 @@
+"""Members, with what is personal in this service only."""
+
+import sqlalchemy as sa
+
+from shared.kit.tables import business_table, feature_metadata, instant
+
+METADATA = feature_metadata()
+
+MEMBERS = business_table(
+    "members",
+    METADATA,
+    sa.Column("member_id", sa.Uuid(), primary_key=True),
+    sa.Column("display_name", sa.Text(), nullable=False),
+    sa.Column("handle", sa.Text(), nullable=False),
+    instant("joined_at", nullable=False),
+    sa.Column("structure_id", sa.Uuid()),
+    sa.Column("email", sa.Text()),
+    sa.Column("kind", sa.Text(), nullable=False),
+    sa.Column("minor", sa.Boolean(), nullable=False),
+    sa.Column("suspended", sa.Boolean(), nullable=False),
+    instant("suspended_until"),
+    sa.Index("uq_members_handle", "tenant_id", "handle", unique=True),
+    sa.Index("uq_members_email", "tenant_id", "email", unique=True),
+)

@@ -1,0 +1,38 @@
+"""`/v1/roles`: granting and revoking."""
+
+from fastapi import Response
+from pydantic import AwareDatetime
+
+from services.identity.roles.handlers.change_roles import GrantRole, grant_role, revoke_role
+from services.identity.roles.ports import RolesDeps
+from shared.contracts.identity import Role
+from shared.contracts.ids import MemberId, StructureId
+from shared.kit.web.context import ActorDep, CallerDep
+from shared.kit.web.cursors import Model
+from shared.kit.web.routes import Routes
+
+
+class RoleChange(Model):
+    """A role of a member in a structure and everything below it."""
+
+    member_id: MemberId
+    role: Role
+    structure_id: StructureId
+    until: AwareDatetime | None = None
+
+
+def routes(deps: RolesDeps) -> Routes:
+    """Build the routes of this feature."""
+    found = Routes("roles")
+
+    @found.post("/roles", action="role.grant", status_code=204)
+    async def grant(caller: CallerDep, actor: ActorDep, change: RoleChange) -> Response:
+        await grant_role(deps, caller, actor, GrantRole(**change.model_dump()))
+        return Response(status_code=204)
+
+    @found.post("/roles/revoke", action="role.revoke", status_code=204)
+    async def revoke(caller: CallerDep, actor: ActorDep, change: RoleChange) -> Response:
+        await revoke_role(deps, caller, actor, GrantRole(**change.model_dump()))
+        return Response(status_code=204)
+
+    return found

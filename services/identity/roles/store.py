@@ -1,0 +1,87 @@
+"""The roles in PostgreSQL, and identity's own answer to who is asking."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from services.identity.roles.tables import ROLES
+from shared.contracts.identity import MemberKind, Role
+from shared.contracts.ids import MemberId, StructureId, TenantId
+from shared.kit.database import Database, connection
+from shared.kit.policy import Actor, Grant
+from shared.kit.rights.store import MemberSuspended
+from shared.kit.unit import Clock, Unit
+
+_WHO = sa.text("""
+    SELECT m.kind, m.minor, m.structure_id, m.suspended, m.suspended_until,
+           r.role, r.structure_id AS role_structure, r.until
+    FROM members m
+    LEFT JOIN roles r ON r.tenant_id = m.tenant_id AND r.member_id = m.member_id
+    WHERE m.tenant_id = :tenant AND m.member_id = :member
+    ORDER BY r.role, r.structure_id
+""")
+
+
+class SqlRoles:
+    """See `ports.Roles`."""
+
+    async def grant(  # noqa: PLR0913  a grant has these parts
+        self,
+        unit: Unit,
+        tenant: TenantId,
+        member_id: MemberId,
+        role: Role,
+        structure_id: StructureId,
+        until: datetime | None = None,
+    ) -> None:
+        """Grant a role, or change until when."""
+        row = insert(ROLES).values(
+            tenant_id=tenant,
+            member_id=member_id,
+            role=role.value,
+            structure_id=structure_id,
+            until=until,
+        )
+        keys = ["tenant_id", "member_id", "role", "structure_id"]
+        await connection(unit).execute(
+            row.on_conflict_do_update(index_elements=keys, set_={"until": until})
+        )
+
+    async def revoke(
+        self, unit: Unit, tenant: TenantId, member_id: MemberId, role: Role, where: StructureId
+    ) -> bool:
+        """Take a role back."""
+        chosen = (
+            (ROLES.c.tenant_id == tenant)
+            & (ROLES.c.member_id == member_id)
+            & (ROLES.c.role == role.value)
+            & (ROLES.c.structure_id == where)
+        )
+        done = await connection(unit).execute(sa.delete(ROLES).where(chosen))
+        return bool(done.rowcount)
+
+
+@dataclass(frozen=True)
+class OwnRights:
+    """Who is asking, from identity's own tables: it needs no copy of its own facts."""
+
+    database: Database
+    clock: Clock
+
+    async def actor(self, tenant: TenantId, member_id: MemberId) -> Actor | None:
+        """Say who this is. Raises `MemberSuspended`."""
+        rows = await self.database.rows(_WHO, [tenant], tenant=tenant, member=member_id)
+        if not rows:
+            return None
+        first, now = rows[0], self.clock()
+        if first.suspended and (first.suspended_until is None or first.suspended_until > now):
+            raise MemberSuspended(rule="member.suspended")
+        grants = tuple(
+            Grant(Role(row.role), row.role_structure, row.until)
+            for row in rows
+            if row.role and (row.until is None or row.until > now)
+        )
+        kind = MemberKind(first.kind)
+        return Actor(tenant, member_id, first.structure_id, kind, first.minor, grants)

@@ -1,0 +1,16 @@
+"""Roles held in structures."""
+
+import sqlalchemy as sa
+
+from shared.kit.tables import business_table, feature_metadata, instant
+
+METADATA = feature_metadata()
+
+ROLES = business_table(
+    "roles",
+    METADATA,
+    sa.Column("member_id", sa.Uuid(), primary_key=True),
+    sa.Column("role", sa.Text(), primary_key=True),
+    sa.Column("structure_id", sa.Uuid(), primary_key=True),
+    instant("until"),
+)
