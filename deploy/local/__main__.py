@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ from deploy.local.choices import Choices
 from deploy.local.errors import StackError
 from deploy.local.fetch import fetch as fetch_artifacts
 from deploy.local.fetch import lock as lock_artifacts
-from deploy.local.home import home_folder, running_stack
+from deploy.local.home import home_folder, stop_running_stack
 from deploy.local.stack import Stack
 
 FAILED = 1
@@ -52,7 +53,9 @@ def lock() -> None:
 @main.command()
 def up() -> None:
     """Start the three servers only; Ctrl-C stops them."""
-    asyncio.run(_up())
+    # Stopped on request: the servers are down and nothing is wrong.
+    with suppress(asyncio.CancelledError):
+        asyncio.run(_up())
 
 
 @main.command()
@@ -73,26 +76,23 @@ def demo() -> None:
 
 @main.command()
 def down() -> None:
-    """Stop a platform that runs on this data folder."""
-    pid = running_stack(home())
-    if pid is None:
-        click.echo("Nothing runs on this data folder.")
-        return
-    os.kill(pid, signal.SIGTERM)
-    click.echo(f"Asked process {pid} to stop.")
+    """Stop the stack or platform that runs on this data folder, and wait until it has."""
+    pid = stop_running_stack(home())
+    click.echo("Nothing runs on this data folder." if pid is None else f"Stopped process {pid}.")
 
 
 async def _up() -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101  for mypy: we are inside one
     for received in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(received, stop.set)
-    async with Stack(home(), Choices.from_environment(os.environ)) as addresses:
-        click.echo(f"Kafka       {addresses.kafka}")
-        click.echo(f"Redis       {addresses.redis}")
-        click.echo(f"PostgreSQL  {addresses.postgres}")
-        click.echo("Ctrl-C stops them.")
-        await stop.wait()
+        asyncio.get_running_loop().add_signal_handler(received, task.cancel)
+    choices = Choices.from_environment(os.environ)
+    stack = Stack(home(), choices)
+    async with stack as addresses:
+        for line in addresses.lines(choices):
+            click.echo(line)
+        click.echo(f"The passwords are in {home() / 'secrets.json'}. Ctrl-C stops them.")
+        raise await stack.failure()
 
 
 if __name__ == "__main__":

@@ -63,12 +63,19 @@ def _check(part: Part, choice: str) -> None:
         valid = head != "embedded" and all(map(_is_host_and_port, choice.split(",")))
         form = "host:port"
     else:
-        valid = urlsplit(choice).scheme in SCHEMES[part]
+        valid = _scheme(choice) in SCHEMES[part]
         form = f"a {SCHEMES[part][0]}:// URL"
     if not valid:
         # The value may hold a password: the variable's name is enough to find it.
         message = f"{_variable(part)} must be embedded, embedded:PORT, docker or {form}."
         raise StackError(message)
+
+
+def _scheme(url: str) -> str:
+    try:
+        return urlsplit(url).scheme
+    except ValueError:  # brackets that do not close
+        return ""
 
 
 def _is_host_and_port(address: str) -> bool:

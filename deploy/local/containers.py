@@ -1,60 +1,87 @@
-"""The same servers as containers, on request: started through testcontainers, removed at the end."""
+"""The same servers as containers, on request: started by testcontainers, gone with the stack."""
 
-from typing import Protocol
+import threading
+from collections.abc import Mapping
+
+from testcontainers.core.container import DockerContainer
 
 from deploy.local.errors import StackError
+from deploy.local.home import free_port
+from deploy.local.kafka import SETTINGS
 
 POSTGRES = "postgres:18"
 REDIS = "redis:7"
-KAFKA = "apache/kafka-native:4.1.0"
-
-
-class _Container(Protocol):
-    def stop(self) -> None: ...
+KAFKA = "apache/kafka:4.3.1"
+KAFKA_PORT, CONTROLLER_PORT = 9092, 9093
 
 
 class Containers:
-    """The containers of one stack. Blocking; call from a thread."""
+    """The containers of one stack. Every method blocks: call it from a thread.
+
+    What they give is started, not yet ready.
+    """
 
     def __init__(self) -> None:
         """Start nothing yet."""
-        self._started: list[_Container] = []
+        self._started: list[DockerContainer] = []
+        # A start that nobody awaits any more still ends before the stop that must undo it.
+        self._one_at_a_time = threading.Lock()
 
     def kafka(self) -> str:
         """Start Apache Kafka and give its bootstrap address."""
-        from testcontainers.kafka import KafkaContainer  # noqa: PLC0415  only when asked for
+        # A broker tells its clients where to reach it: its port here is chosen beforehand.
+        port = free_port()
+        container = DockerContainer(KAFKA).with_bind_ports(KAFKA_PORT, port)
+        try:
+            address = f"{container.get_container_host_ip()}:{port}"
+        except Exception as error:
+            raise _no_engine(error) from error
+        self._start(container.with_envs(**kafka_environment(address)))
+        return address
 
-        container = self._start(lambda: KafkaContainer(KAFKA).with_kraft().start())
-        return str(container.get_bootstrap_server())
-
-    def postgres(self) -> str:
-        """Start PostgreSQL and give the administrator's URL."""
-        from testcontainers.postgres import PostgresContainer  # noqa: PLC0415  only when asked for
-
-        container = self._start(lambda: PostgresContainer(POSTGRES, driver=None).start())
-        return str(container.get_connection_url())
+    def postgres(self, user: str, password: str) -> str:
+        """Start PostgreSQL and give its administrator's URL."""
+        words = {"POSTGRES_USER": user, "POSTGRES_PASSWORD": password, "POSTGRES_DB": "postgres"}
+        container = DockerContainer(POSTGRES).with_exposed_ports(5432).with_envs(**words)
+        return f"postgresql://{user}:{password}@{self._start(container, 5432)}/postgres"
 
     def redis(self) -> str:
         """Start Redis and give its URL."""
-        from testcontainers.redis import RedisContainer  # noqa: PLC0415  only when asked for
-
-        container = self._start(lambda: RedisContainer(REDIS).start())
-        host, port = container.get_container_host_ip(), container.get_exposed_port(6379)
-        return f"redis://{host}:{port}/0"
+        container = DockerContainer(REDIS).with_exposed_ports(6379)
+        return f"redis://{self._start(container, 6379)}/0"
 
     def stop(self) -> None:
         """Remove what was started."""
-        while self._started:
-            self._started.pop().stop()
+        with self._one_at_a_time:
+            while self._started:
+                self._started.pop().stop()
 
-    def _start(self, start):  # type: ignore[no-untyped-def]  # testcontainers is untyped
-        try:
-            container = start()
-        except Exception as error:
-            message = (
-                f"No container engine answers here ({type(error).__name__}): start Docker, or "
-                "leave PREAU_KAFKA, PREAU_POSTGRES and PREAU_REDIS at `embedded`."
-            )
-            raise StackError(message) from error
-        self._started.append(container)
-        return container
+    def _start(self, container: DockerContainer, port: int | None = None) -> str:
+        with self._one_at_a_time:
+            try:
+                self._started.append(container.start())
+                if port is None:
+                    return ""
+                return f"{container.get_container_host_ip()}:{container.get_exposed_port(port)}"
+            except Exception as error:
+                raise _no_engine(error) from error
+
+
+def kafka_environment(address: str) -> Mapping[str, str]:
+    """Give the embedded broker's settings in the words of the Kafka image."""
+    settings = SETTINGS | {
+        "log.dirs": "/tmp/kraft-combined-logs",  # noqa: S108  inside the container
+        "listeners": f"PLAINTEXT://:{KAFKA_PORT},CONTROLLER://:{CONTROLLER_PORT}",
+        "advertised.listeners": f"PLAINTEXT://{address}",
+        "controller.quorum.voters": f"1@localhost:{CONTROLLER_PORT}",
+    }
+    return {f"KAFKA_{name.replace('.', '_').upper()}": word for name, word in settings.items()}
+
+
+def _no_engine(error: Exception) -> StackError:
+    # What docker's library raises is its own affair; its first line says which of its troubles.
+    said = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return StackError(
+        f"The container engine does not do it ({said}): start Docker, or leave "
+        "PREAU_KAFKA, PREAU_POSTGRES and PREAU_REDIS at embedded."
+    )

@@ -5,9 +5,10 @@ import json
 import os
 import random
 import secrets
+import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
@@ -20,7 +21,7 @@ HOST = "127.0.0.1"
 PORTS = range(20_000, 30_000)
 PASSWORD_BYTES = 24
 # How long the servers of a killed stack may take to stop before a new one gives up.
-LEFTOVERS = 20.0
+LEFTOVERS = 30.0
 
 
 def home_folder(env: Mapping[str, str]) -> Path:
@@ -93,6 +94,25 @@ def running_stack(home: Path) -> int | None:
         os.close(file)
 
 
+def stop_running_stack(home: Path) -> int | None:
+    """Ask the stack that runs in a home to stop, wait, and give its process id; None without one.
+
+    Also waits for the servers of a stack that was killed. Raises StackError if they stay.
+    """
+    holder = running_stack(home)
+    if holder is None:
+        return None
+    if _alive(holder):
+        os.kill(holder, signal.SIGTERM)
+    deadline = time.monotonic() + LEFTOVERS
+    while running_stack(home) is not None:
+        if time.monotonic() > deadline:
+            message = f"Process {holder} was asked to stop {LEFTOVERS:.0f} s ago and still runs."
+            raise StackError(message)
+        time.sleep(0.05)
+    return holder
+
+
 def read_holder(path: Path) -> int:
     """Give the process id that a lock file names; 0 when it names none."""
     text = path.read_text(encoding="ascii", errors="replace").strip()
@@ -108,14 +128,26 @@ def choose_ports(home: Path, wanted: Mapping[str, int | None]) -> dict[str, int]
     kept = home / "ports.json"
     remembered = _read_ports(kept)
     chosen: dict[str, int] = {}
-    for name, asked in wanted.items():
-        if asked is not None and not is_free(asked):
+    # Those asked for first: no other name may draw one of them.
+    for name, asked in sorted(wanted.items(), key=lambda item: item[1] is None):
+        if asked is not None and (asked in chosen.values() or not is_free(asked)):
             message = f"Port {asked}, asked for {name}, is in use: free it or ask for another."
             raise StackError(message)
-        chosen[name] = asked or _free_port(remembered.get(name), set(chosen.values()))
+        chosen[name] = asked or free_port(remembered.get(name), chosen.values())
     if chosen.items() - remembered.items():
         _write_private(kept, json.dumps(remembered | chosen, indent=1) + "\n")
     return chosen
+
+
+def free_port(remembered: int | None = None, taken: Collection[int] = ()) -> int:
+    """Give a port that is free now: the remembered one if it is, any other otherwise."""
+    anywhere = random.sample(PORTS, k=200)
+    candidates = [remembered, *anywhere] if remembered else anywhere
+    for port in candidates:
+        if port not in taken and is_free(port):
+            return port
+    message = f"No free port between {PORTS[0]} and {PORTS[-1]}: stop what listens there."
+    raise StackError(message)
 
 
 def is_free(port: int) -> bool:
@@ -134,20 +166,28 @@ def keep_passwords(home: Path, names: list[str]) -> dict[str, str]:
     """Give each name its password, made once and kept in `secrets.json`, for this user's eyes."""
     path = home / "secrets.json"
     try:
-        kept = cast("dict[str, str]", json.loads(path.read_text(encoding="ascii")))
+        kept = _passwords_in(path.read_text(encoding="ascii"))
     except FileNotFoundError:
         kept = {}
     except PermissionError:
         message = f"{path} belongs to another user: use that user, or another PREAU_HOME."
         raise StackError(message) from None
     except ValueError:
-        message = f"{path} is not readable as JSON: put it back, or remove {home} to start anew."
+        message = f"{path} holds no passwords any more: put it back, or remove {home}."
         raise StackError(message) from None
     missing = [name for name in names if name not in kept]
     if missing:
         kept |= {name: secrets.token_urlsafe(PASSWORD_BYTES) for name in missing}
         _write_private(path, json.dumps(kept, indent=1) + "\n")
     return kept
+
+
+def _passwords_in(text: str) -> dict[str, str]:
+    found = json.loads(text)
+    if isinstance(found, dict) and all(isinstance(word, str) for word in found.values()):
+        return cast("dict[str, str]", found)
+    message = "no object of words"
+    raise ValueError(message)
 
 
 def _try_lock(file: int) -> bool:
@@ -174,16 +214,6 @@ def _read_ports(path: Path) -> dict[str, int]:
         if isinstance(found, dict):
             return {name: port for name, port in found.items() if port in PORTS}
     return {}
-
-
-def _free_port(remembered: int | None, taken: set[int]) -> int:
-    anywhere = random.sample(PORTS, k=200)
-    candidates = [remembered, *anywhere] if remembered else anywhere
-    for port in candidates:
-        if port not in taken and is_free(port):
-            return port
-    message = f"No free port between {PORTS[0]} and {PORTS[-1]}: stop what listens there."
-    raise StackError(message)
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -1,6 +1,7 @@
 """Apache Kafka itself, one node in KRaft mode, on the Java runtime of a wheel."""
 
 import asyncio
+import base64
 import os
 import shutil
 import struct
@@ -194,6 +195,4 @@ def _check(home: Path) -> None:
 
 def _encode(raw: bytes) -> str:
     """Write an id as Kafka does: 22 characters of URL-safe base64."""
-    import base64
-
     return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")

@@ -1,5 +1,6 @@
 """Servers that are already there: only asked whether they answer."""
 
+import asyncpg
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -27,4 +28,15 @@ async def redis(url: str) -> str:
         raise StackError(message) from error
     finally:
         await client.aclose()
+    return url
+
+
+async def postgres(url: str) -> str:
+    """Give the URL back if a PostgreSQL lets us in there."""
+    try:
+        connection = await asyncpg.connect(url, timeout=5)
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        message = f"PostgreSQL does not let us in ({error}): start it, or check PREAU_POSTGRES."
+        raise StackError(message) from error
+    await connection.close()
     return url

@@ -6,6 +6,7 @@ user and opens every parent folder.
 
 import asyncio
 import os
+import shutil
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,7 +42,8 @@ async def prepare(home: Path, password: str, held: Sequence[int] = ()) -> None:
         return
     # Made beside, then renamed: an interrupted first start leaves nothing that looks whole.
     fresh, secret = home / "postgres.new", home / "postgres.password"
-    await _remove(fresh)
+    if fresh.exists():
+        await asyncio.to_thread(shutil.rmtree, fresh)
     secret.touch(mode=0o600)
     secret.write_text(password, encoding="ascii")
     try:
@@ -92,21 +94,26 @@ async def until_ready(admin: str, running: Server) -> None:
             return
 
 
-async def _initialise(home: Path, fresh: Path, secret: Path, held: Sequence[int]) -> None:
+def _make_empty(fresh: Path, secret: Path) -> tuple[int, int] | None:
     user = unprivileged_user()
     fresh.mkdir(mode=0o700)
     if user is not None:
         os.chown(fresh, *user)
         os.chown(secret, *user)
+    return user
+
+
+async def _initialise(home: Path, fresh: Path, secret: Path, held: Sequence[int]) -> None:
+    user = _make_empty(fresh, secret)
     # No sync: a crash during this leaves postgres.new, which the next start removes.
-    command = (
-        f"{_binary('initdb')} -D postgres.new -U {ADMIN} --pwfile=postgres.password "
-        "--auth=scram-sha-256 --encoding=UTF8 --locale-provider=builtin --builtin-locale=C.UTF-8 "
-        "--locale=C --no-sync --no-instructions"
+    options = (
+        f"-D {fresh.name} -U {ADMIN} --pwfile={secret.name} --auth=scram-sha-256 --no-sync "
+        "--encoding=UTF8 --locale=C --locale-provider=builtin --builtin-locale=C.UTF-8 "
+        "--no-instructions"
     )
-    words = [_binary("initdb"), *command.removeprefix(_binary("initdb")).split()]
+    command = [_binary("initdb"), *options.split()]
     log = home / "logs" / "initdb.log"
-    running = Server.start(Program("initdb", words, home, log, user), held)
+    running = Server.start(Program("initdb", command, home, log, user), held)
     try:
         status = await running.finished()
     finally:
@@ -131,13 +138,6 @@ def _check(data: Path) -> None:
             "put its files back, or remove it to start anew."
         )
         raise StackError(message)
-
-
-async def _remove(folder: Path) -> None:
-    import shutil
-
-    if folder.exists():
-        await asyncio.to_thread(shutil.rmtree, folder)
 
 
 def _binary(name: str) -> str:

@@ -20,6 +20,11 @@ SERVICES = ("identity", "community", "notifications", "moderation", "metrics")
 
 _log = logging.getLogger(__name__)
 _ROLE_RIGHTS = "LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION"
+_EXCESS = """
+    SELECT rolname,
+           rolsuper OR rolbypassrls OR rolcreatedb OR rolcreaterole OR rolreplication AS excess
+    FROM pg_roles
+"""
 # Row-level security keeps the planner from an index for a function that might leak its arguments;
 # this one does not, and without the word a search reads the whole table.
 _LEAKPROOF = "ALTER FUNCTION pg_catalog.ts_match_vq(tsvector, tsquery) LEAKPROOF"
@@ -56,8 +61,11 @@ async def provision(admin: str, passwords: Mapping[str, str]) -> None:
             row["datname"] for row in await server.fetch("SELECT datname FROM pg_database")
         }
         for service in SERVICES:
-            if database_name(service) not in databases:
-                await make_database(server, service, database_name(service))
+            name = database_name(service)
+            if name not in databases:
+                await make_database(server, service, name)
+            else:  # made by a start that may have been killed just after
+                await _let_in(server, service, name)
         for service in SERVICES:
             inside = await _connect(admin, database_name(service))
             try:
@@ -80,8 +88,12 @@ async def make_database(
     the right to connect does not, hence this function.
     """
     owner = role_name(service, "owner")
-    roles = ", ".join(role_name(service, role) for role in ROLES)
     await server.execute(f'CREATE DATABASE "{name}" OWNER {owner} TEMPLATE "{template}"')
+    await _let_in(server, service, name)
+
+
+async def _let_in(server: asyncpg.Connection, service: str, name: str) -> None:
+    roles = ", ".join(role_name(service, role) for role in ROLES)
     await server.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
     await server.execute(f'GRANT CONNECT ON DATABASE "{name}" TO {roles}')
 
@@ -107,12 +119,14 @@ async def provision_database(inside: asyncpg.Connection, service: str) -> None:
 
 
 async def _provision_server(server: asyncpg.Connection, passwords: Mapping[str, str]) -> None:
-    existing = {row["rolname"] for row in await server.fetch("SELECT rolname FROM pg_roles")}
+    existing = {row["rolname"]: row["excess"] for row in await server.fetch(_EXCESS)}
     for name in role_names():
         verb = "ALTER" if name in existing else "CREATE"
+        # Only a superuser may so much as name these rights of a role that exists.
+        rights = "LOGIN" if existing.get(name) is False else _ROLE_RIGHTS
         # DDL takes no parameters; the server itself quotes the word.
         quoted = await server.fetchval("SELECT quote_literal($1::text)", passwords[name])
-        await server.execute(f"{verb} ROLE {name} {_ROLE_RIGHTS} PASSWORD {quoted}")
+        await server.execute(f"{verb} ROLE {name} {rights} PASSWORD {quoted}")
     if not await server.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
         owners = ", ".join(role_name(service, "owner") for service in SERVICES)
         # Who is no superuser acts for a role (its schema, its defaults) only as a member.

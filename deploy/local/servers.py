@@ -17,6 +17,8 @@ SUPERVISE = Path(__file__).with_name("supervise.py")
 LOCALE = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"
 MARGIN = 5  # seconds for the supervisor beyond the server's own grace
 NO_USER = "nobody"
+# What marks the line that says why: PostgreSQL, Kafka, Java, Redis in this order.
+_TELLING = ("FATAL", "PANIC", "ERROR", "rror:", "Fatal")
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ class Server:
 
     async def finished(self) -> int:
         """Wait until it ends by itself and return its exit status."""
-        while (status := self._process.poll()) is None:
+        # Its own wait() would block the loop, or a thread that no cancelling reaches.
+        while (status := self._process.poll()) is None:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         return status
 
@@ -119,6 +122,6 @@ def unprivileged_user() -> tuple[int, int] | None:
 def last_words(log: Path) -> str:
     """Give the last line of a log that says something, shortened."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-50:]
-    telling = [line for line in lines if any(w in line for w in ("FATAL", "ERROR", "rror:"))]
+    telling = [line for line in lines if any(w in line for w in _TELLING)]
     last = (telling or [line for line in lines if line.strip()] or ["it said nothing"])[-1]
     return last.strip()[:300]

@@ -2,10 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from urllib.parse import urlsplit
 
 from deploy.local import containers, kafka, outside, postgres, provision, redis_server
@@ -18,6 +17,7 @@ from deploy.local.provision import Role
 from deploy.local.servers import Program, Server
 
 READY_WITHIN = 60  # seconds; an ordinary start takes two to four
+PULLED_WITHIN = 900  # the same when a container's image may have to be fetched first
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,25 @@ class Addresses:
         database = provision.database_name(service)
         return f"postgresql+asyncpg://{name}:{self.passwords[name]}@{place}/{database}"
 
+    def lines(self, choices: Choices) -> list[str]:
+        """Say for a person what was picked and where it is, without a password."""
+        told = {"Kafka": self.kafka, "PostgreSQL": self.postgres, "Redis": self.redis}
+        picked = (choices.kafka, choices.postgres, choices.redis)
+        return [
+            f"{name:<11} {address.rpartition('@')[2]}  ({kind})"
+            for (name, address), kind in zip(told.items(), map(_kind, picked), strict=True)
+            if address
+        ]
+
 
 class Stack:
     """Three servers that live as long as the `async with` block, with their data in one folder.
 
     Entering takes the home's lock, starts all parts at once, waits until each really serves,
     provisions PostgreSQL, and gives the addresses; what cannot start raises StackError after
-    everything else was stopped. Leaving stops what this stack started and nothing else, Kafka
-    first. If this process is killed, its servers stop by themselves. `fast` (tests) keeps no
-    promise about a crash; `java_options` replace Kafka's quick-start ones (benchmarks).
+    everything else was stopped. Leaving stops what this stack started and nothing else. If this
+    process is killed, its servers stop by themselves. `fast` (tests) keeps no promise about a
+    crash; `java_options` replace Kafka's quick-start ones (benchmarks).
     """
 
     def __init__(
@@ -79,16 +89,15 @@ class Stack:
             names = [postgres.ADMIN, *provision.role_names()]
             self._passwords = keep_passwords(self._home, names)
             return await self._start()
+        except OSError as error:  # a full disk, a folder that became somebody else's
+            await self._stop()
+            message = f"{self._home} cannot be used: {error}."
+            raise StackError(message) from error
         except BaseException:
             await self._stop()
             raise
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Stop what was started."""
         await self._stop()
 
@@ -108,21 +117,24 @@ class Stack:
             "postgres": self._start_postgres,
             "redis": self._start_redis,
         }
+        pulling = any(self._choices.of(part) == "docker" for part in self._parts)
+        within = PULLED_WITHIN if pulling else READY_WITHIN
         try:
-            async with asyncio.timeout(READY_WITHIN), asyncio.TaskGroup() as group:
+            async with asyncio.timeout(within), asyncio.TaskGroup() as group:
                 tasks = {part: group.create_task(starts[part]()) for part in self._parts}
-        except* StackError as errors:
-            raise _first(errors) from None
-        except* TimeoutError:
-            message = f"Not ready after {READY_WITHIN} s: see the logs in {self._home / 'logs'}."
+        except TimeoutError:
+            message = f"Not ready after {within} s: see the logs in {self._home / 'logs'}."
             raise StackError(message) from None
+        except BaseExceptionGroup as errors:
+            raise _telling(errors) from errors
         given = {part: task.result() for part, task in tasks.items()}
         return Addresses(**given, passwords=self._passwords)
 
     async def _start_kafka(self) -> str:
         choice = self._choices.kafka
         if choice == "docker":
-            return await asyncio.to_thread(self._containers.kafka)
+            address = await asyncio.to_thread(self._containers.kafka)
+            return await _retried(outside.kafka, address)
         if not self._choices.embedded("kafka"):
             return await outside.kafka(choice)
         jars = await asyncio.to_thread(kafka_jars, cache_folder(os.environ))
@@ -135,7 +147,9 @@ class Stack:
     async def _start_postgres(self) -> str:
         choice = self._choices.postgres
         if choice == "docker":
-            admin = await asyncio.to_thread(self._containers.postgres)
+            user, password = postgres.ADMIN, self._passwords[postgres.ADMIN]
+            admin = await asyncio.to_thread(self._containers.postgres, user, password)
+            await _retried(outside.postgres, admin)
         elif not self._choices.embedded("postgres"):
             admin = choice
         else:
@@ -155,7 +169,7 @@ class Stack:
     async def _start_redis(self) -> str:
         choice = self._choices.redis
         if choice == "docker":
-            return await asyncio.to_thread(self._containers.redis)
+            return await _retried(outside.redis, await asyncio.to_thread(self._containers.redis))
         if not self._choices.embedded("redis"):
             return await outside.redis(choice)
         binary = await asyncio.to_thread(redis_binary, cache_folder(os.environ))
@@ -174,13 +188,33 @@ class Stack:
         return wanted | ({"controller": None} if "kafka" in ours else {})
 
     async def _stop(self) -> None:
-        # Kafka and the databases hold nothing of each other's: side by side loses nothing.
-        await asyncio.gather(*(server.stop() for server in self._servers.values()))
-        self._servers.clear()
-        await asyncio.to_thread(self._containers.stop)
-        self._lock.release()
+        try:
+            # They hold nothing of each other's: side by side loses nothing.
+            await asyncio.gather(*(server.stop() for server in self._servers.values()))
+            self._servers.clear()
+            await asyncio.to_thread(self._containers.stop)
+        finally:
+            self._lock.release()
 
 
-def _first(errors: BaseExceptionGroup[StackError]) -> StackError:
-    first = errors.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+def _kind(choice: str) -> str:
+    kind = choice.partition(":")[0]
+    return kind if kind in {"embedded", "docker"} else "yours"
+
+
+def _telling(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Give the error that a person can act on, if the parts that failed left one."""
+    told, _ = errors.split((StackError, OSError))
+    first: BaseException = told or errors
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first
+
+
+async def _retried(answers: Callable[[str], Awaitable[str]], address: str) -> str:
+    """Ask a container that was just started until it answers; the stack's own limit ends this."""
+    while True:
+        try:
+            return await answers(address)
+        except StackError:
+            await asyncio.sleep(0.1)

@@ -2,7 +2,7 @@
 
 A script of its own, with the standard library only: `python -I -S supervise.py '{"command": …}'`.
 Its standard input is the life line: when it ends, for whatever reason (a tidy stop, a crash, a
-kill −9 of the parent), the server is asked to stop, then killed. A pipe works on every system
+kill -9 of the parent), the server is asked to stop, then killed. A pipe works on every system
 and from every thread, where PR_SET_PDEATHSIG is Linux's and bound to the thread that forked.
 """
 
