@@ -54,9 +54,8 @@ def commands(name: str, wheels: dict[str, Path], python: Path) -> Iterator[list[
     lock = str(ROOT / "requirements.lock")
     pair = [str(wheels["shared"]), str(wheels[f"services/{name}"])]
     yield [uv(), "venv", "--quiet", "--python", sys.executable, home]
-    yield [
-        uv(), "pip", "install", "--quiet", "--python", str(python), "--no-sources",
-           "--only-binary", ":all:", "--constraints", lock, *pair]  # fmt: skip
+    fill = [uv(), "pip", "install", "--quiet", "--no-sources", "--only-binary", ":all:"]
+    yield [*fill, "--python", str(python), "--constraints", lock, *pair]
     others = [other for other in SERVICES if other != name]
     yield [str(python), "-I", str(PROBE), name, *others]
 
