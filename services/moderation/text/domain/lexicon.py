@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Final, Literal, cast, get_args
+from typing import Final, Literal, get_args
 
 Category = Literal["insult", "slur", "threat", "sexual", "self_harm", "harassment"]
 CATEGORIES: Final[tuple[Category, ...]] = get_args(Category)
@@ -73,8 +73,7 @@ def _entries(
     if not isinstance(weight, float) or not 0 < weight <= 1:
         raise LexiconRefused(file, where, "weight is a number above 0, at most 1, such as 0.6")
     for form in forms:
-        known = cast("Category", category)
-        yield Entry(form, language, known, weight, table.get("only_here") is True)
+        yield Entry(form, language, category, weight, table.get("only_here") is True)
 
 
 def _forms(file: str, where: str, table: Mapping[str, object]) -> list[str]:

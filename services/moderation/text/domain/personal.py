@@ -77,27 +77,32 @@ class PersonalData:
         if _NUMBERED.isdisjoint(text) and "@" not in text and "(" not in text and "[" not in text:
             return ()
         plain = text.translate(_BLANKS)
+        taken = bytearray(len(plain))
         found: list[Personal] = []
         for index in sorted(self._set.Match(plain) or ()):
             kind, shape = self._shapes[index]
             for match in shape.finditer(plain):
                 span = _believed(kind, plain, Span(*match.span()))
-                if span and not any(_overlap(span, other.span) for other in found):
+                if span and not any(taken[span.start : span.end]):
+                    taken[span.start : span.end] = b"\1" * (span.end - span.start)
                     found.append(Personal(kind, span))
         return tuple(sorted(found, key=lambda personal: personal.span))
-
-
-def _overlap(one: Span, other: Span) -> bool:
-    return one.start < other.end and other.start < one.end
 
 
 def _believed(kind: PersonalKind, text: str, span: Span) -> Span | None:
     """The part of the shape that passes its check, or nothing."""
     if kind == "iban":
         return next((part for part in _shorter(text, span) if iban.is_valid(part.of(text))), None)
+    if kind == "phone" and _is_decimal(text, span.start):
+        return None
     checks = {"nir": _is_nir, "siret": siret.is_valid, "phone": _is_a_persons_phone}
     check = checks.get(kind)
     return span if check is None or check(span.of(text)) else None
+
+
+def _is_decimal(text: str, start: int) -> bool:
+    """ "3.0123456789": what looks like a number to call stands behind a decimal sign."""
+    return start > 1 and text[start - 1] in ".," and text[start - 2].isdigit()
 
 
 def _shorter(text: str, span: Span) -> Iterator[Span]:

@@ -13,7 +13,7 @@ from services.moderation.text.domain.normalising import BREAK, Normalised
 from services.moderation.text.domain.personal import Personal, PersonalData
 from services.moderation.text.domain.quoting import quoted_spans
 from services.moderation.text.domain.shouting import capitals_share
-from services.moderation.text.domain.spans import Span
+from services.moderation.text.domain.spans import Cover, Span
 
 # Without a hint and in doubt: the platform's first language.
 FIRST_LANGUAGE = "fr"
@@ -70,21 +70,22 @@ class Reader:
         guess = guess_language(word.text for word in normalised.words)
         language = guess or language_hint or FIRST_LANGUAGE
         quotes = quoted_spans(text)
+        quoted, private = Cover(quotes), Cover(found.span for found in personal)
         return Reading(
             text=text,
             language=language,
             normalised=normalised,
             hits=tuple(
-                _hit(match, normalised, quotes)
+                _hit(match, normalised, quoted)
                 for match in self._lexicons.find(normalised, language)
             ),
             personal=personal,
-            links=tuple(link for link in links if not link.span.within(p.span for p in personal)),
+            links=tuple(link for link in links if not private.holds(link.span)),
             capitals=capitals_share(text, [*quotes, *unsaid]),
         )
 
 
-def _hit(match: Match, normalised: Normalised, quotes: tuple[Span, ...]) -> Hit:
+def _hit(match: Match, normalised: Normalised, quoted: Cover) -> Hit:
     words = normalised.words[match.words.start : match.words.stop]
     span = Span(words[0].span.start, words[-1].span.end)
     category = match.entry.category
@@ -94,7 +95,7 @@ def _hit(match: Match, normalised: Normalised, quotes: tuple[Span, ...]) -> Hit:
         category=category,
         weight=match.entry.weight,
         span=span,
-        mentioned=span.within(quotes) or is_mentioned(normalised, match.words),
+        mentioned=quoted.holds(span) or is_mentioned(normalised, match.words),
         aimed=is_aimed(normalised, match.words),
         disguised=any(word.disguised for word in words),
     )

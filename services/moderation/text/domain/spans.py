@@ -1,5 +1,6 @@
 """Where something stands in the original text."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,9 +11,6 @@ class Span:
 
     start: int
     end: int
-
-    def within(self, others: Iterable["Span"]) -> bool:
-        return any(other.start <= self.start and self.end <= other.end for other in others)
 
     def of(self, text: str) -> str:
         return text[self.start : self.end]
@@ -27,6 +25,18 @@ def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
         else:
             found.append(span)
     return tuple(found)
+
+
+class Cover:
+    """The characters of many spans, asked in logarithmic time: texts may hold thousands."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        self._spans = merged(spans)
+
+    def holds(self, span: Span) -> bool:
+        """Whether all of `span` is covered."""
+        at = bisect_right(self._spans, span.start, key=lambda known: known.start) - 1
+        return at >= 0 and span.end <= self._spans[at].end
 
 
 def covered(text: str, spans: Sequence[Span], by: str) -> str:

@@ -1,0 +1,173 @@
+"""What rules may ask about a text and its surroundings.
+
+Every fact is always there: what is not known is null, never absent, so a rule that tests
+`author_1m != null && author_1m > 8` holds on any event. CEL does not check types before it
+runs: `samples` holds what a rule is tried on.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Final
+
+from services.moderation.text.domain.lexicon import Category
+from services.moderation.text.domain.links import SHORTENERS
+from services.moderation.text.domain.masking import lives_there
+from services.moderation.text.domain.personal import PersonalKind
+from services.moderation.text.domain.reading import Hit, Reading
+
+Fact = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What only the service knows: counters over windows, and who the author is.
+
+    Counts include the present text. All `None` at the command line, and when the counters are
+    unreachable (the decision is then marked degraded by whoever asked).
+    """
+
+    author_10s: int | None = None
+    author_1m: int | None = None
+    author_10m: int | None = None
+    author_24h: int | None = None
+    target_10s: int | None = None
+    target_1m: int | None = None
+    target_10m: int | None = None
+    target_24h: int | None = None
+    room_10s: int | None = None
+    room_1m: int | None = None
+    room_10m: int | None = None
+    room_24h: int | None = None
+    text_10s: int | None = None
+    text_1m: int | None = None
+    text_10m: int | None = None
+    text_24h: int | None = None
+    author_trust: float | None = None
+    author_days: int | None = None
+    author_is_minor: bool | None = None
+
+
+# An insult and a slur are both said of somebody; the other lists speak of acts.
+_ATTACKS: Final = ("insult", "slur")
+UNKNOWN: Final = Circumstances()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """How sure (0 to 1) the surest word of each list is; 0 where there is none."""
+
+    insult: float = 0.0
+    slur: float = 0.0
+    threat: float = 0.0
+    sexual: float = 0.0
+    self_harm: float = 0.0
+    harassment: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaks:
+    """How many pieces of personal data of each kind, and whether somebody lives at the address."""
+
+    nir: int = 0
+    iban: int = 0
+    siret: int = 0
+    phone: int = 0
+    email: int = 0
+    address: int = 0
+    at_home: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """The facts of one text; conditions see all of them side by side, by name.
+
+    `text`: the normalised text, words between single spaces, without accents. `used`: words that
+    are said (`insult` … in a condition); `mentioned`: words only quoted or spoken about
+    (`insult_mentioned` …). `attacks`: how many insults and slurs are used; `aimed`: one of them is
+    said to somebody; `mentioned_aimed`: likewise for mentioned ones; `disguised`: how many listed
+    words took leet, spaced or foreign letters to read. `capitals`: share of the letters (0 under
+    20 letters); `link_share`: share of the characters; `shortened`: domains that hide where a link
+    leads.
+    """
+
+    text: str = " "
+    language: str = "fr"
+    length: int = 0
+    words: int = 0
+    capitals: float = 0.0
+    attacks: int = 0
+    aimed: bool = False
+    mentioned_aimed: bool = False
+    disguised: int = 0
+    links: int = 0
+    domains: int = 0
+    shortened: int = 0
+    link_share: float = 0.0
+    used: Weights = Weights()
+    mentioned: Weights = Weights()
+    leaks: Leaks = Leaks()
+    around: Circumstances = UNKNOWN
+
+
+_PARTS: Final = ("used", "mentioned", "leaks", "around")
+_OWN: Final = tuple(field.name for field in fields(Facts) if field.name not in _PARTS)
+_WEIGHTS: Final = tuple(field.name for field in fields(Weights))
+_LEAKS: Final = tuple(field.name for field in fields(Leaks))
+_AROUND: Final = tuple(field.name for field in fields(Circumstances))
+
+
+def as_variables(facts: Facts) -> dict[str, Fact]:
+    """Fact name → value: what a condition sees."""
+    used, mentioned, leaks, around = facts.used, facts.mentioned, facts.leaks, facts.around
+    variables: dict[str, Fact] = {name: getattr(facts, name) for name in _OWN}
+    for name in _WEIGHTS:
+        variables[name] = getattr(used, name)
+        variables[f"{name}_mentioned"] = getattr(mentioned, name)
+    variables.update((name, getattr(leaks, name)) for name in _LEAKS)
+    variables.update((name, getattr(around, name)) for name in _AROUND)
+    return variables
+
+
+FACT_NAMES: Final = frozenset(as_variables(Facts()))
+
+
+def gather_facts(reading: Reading, around: Circumstances = UNKNOWN) -> Facts:
+    used = [hit for hit in reading.hits if not hit.mentioned]
+    mentioned = [hit for hit in reading.hits if hit.mentioned]
+    attacks = [hit for hit in used if hit.category in _ATTACKS]
+    domains = {link.domain for link in reading.links}
+    linked = sum(link.span.end - link.span.start for link in reading.links)
+    return Facts(
+        text=reading.normalised.text,
+        language=reading.language,
+        length=len(reading.text),
+        words=reading.words,
+        capitals=reading.capitals,
+        attacks=len(attacks),
+        aimed=any(hit.aimed for hit in attacks),
+        mentioned_aimed=any(hit.aimed for hit in mentioned if hit.category in _ATTACKS),
+        disguised=sum(hit.disguised for hit in reading.hits),
+        links=len(reading.links),
+        domains=len(domains),
+        shortened=len(domains & SHORTENERS),
+        link_share=linked / max(len(reading.text), 1),
+        used=_weights(used),
+        mentioned=_weights(mentioned),
+        leaks=_leaks(reading),
+        around=around,
+    )
+
+
+def _weights(hits: Iterable[Hit]) -> Weights:
+    surest: dict[Category, float] = {}
+    for hit in hits:
+        surest[hit.category] = max(hit.weight, surest.get(hit.category, 0.0))
+    return Weights(**surest)
+
+
+def _leaks(reading: Reading) -> Leaks:
+    if not reading.personal:
+        return Leaks()
+    kinds: dict[PersonalKind, int] = dict(Counter(found.kind for found in reading.personal))
+    return Leaks(**kinds, at_home=lives_there(reading))

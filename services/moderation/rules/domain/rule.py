@@ -1,0 +1,102 @@
+"""A rule as data, read from its TOML file with errors that name file, rule and field."""
+
+import tomllib
+from datetime import date
+from typing import Annotated, Literal
+
+import msgspec
+
+from services.moderation.rules.domain.condition import (
+    Condition,
+    ConditionRefused,
+    compile_condition,
+)
+from services.moderation.rules.domain.facts import UNKNOWN, Circumstances
+from services.moderation.rules.domain.verdict import Policy, RuleRef
+from shared.kit.errors import Invalid
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_.-]+$", max_length=80)]
+Words = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+
+
+class RuleRefused(Invalid):
+    """A rule that must not decide: its file, its id, the case if one failed, and why."""
+
+    key = "rule_refused"
+
+    def __init__(self, file: str, rule: str, why: str, case: str | None = None) -> None:
+        super().__init__(file=file, rule=rule, case=case, why=why)
+
+    def __str__(self) -> str:
+        case = f"case {self.facts['case']!r}: " if self.facts["case"] is not None else ""
+        return f"{self.facts['file']}: rule {self.facts['rule']}: {case}{self.facts['why']}"
+
+
+class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A text that a rule must match, or must not, and what is known around it."""
+
+    text: str
+    around: Circumstances = UNKNOWN
+    language: Literal["fr", "en"] | None = None
+
+
+class Cases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """At least one text each way; a plain string stands for a text about which nothing is known."""
+
+    match: Annotated[tuple[str | Case, ...], msgspec.Meta(min_length=1)]
+    spare: Annotated[tuple[str | Case, ...], msgspec.Meta(min_length=1)]
+
+
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the author reads, in words a pupil understands."""
+
+    fr: Words
+    en: Words
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A condition, what follows from it, and the texts that prove it.
+
+    `expires` is its last day; `mode = "shadow"` lets it match without deciding.
+    """
+
+    id: Name
+    version: Annotated[int, msgspec.Meta(ge=1)]
+    owner: Words
+    policy: Policy
+    when: Words
+    verdict: Literal["note", "review", "hide"]
+    score: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    reason: Name
+    message: Message
+    cases: Cases
+    expires: date | None = None
+    mode: Literal["live", "shadow"] = "live"
+
+    @property
+    def ref(self) -> RuleRef:
+        return RuleRef(self.id, self.version)
+
+    def in_force(self, on: date) -> bool:
+        return self.expires is None or on <= self.expires
+
+
+class ReadyRule(msgspec.Struct, frozen=True):
+    """A rule whose condition compiled and ran on the samples."""
+
+    rule: Rule
+    condition: Condition
+
+
+def parse_rule(file: str, source: str) -> ReadyRule:
+    """The rule of a file, its condition tried on the samples; raises `RuleRefused`."""
+    try:
+        table = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as wrong:
+        raise RuleRefused(file, "?", f"not TOML: {wrong}") from wrong
+    rule_id = str(table.get("id", "?"))
+    try:
+        rule = msgspec.convert(table, Rule)
+        return ReadyRule(rule, compile_condition(rule.when))
+    except (msgspec.ValidationError, ConditionRefused) as wrong:
+        raise RuleRefused(file, rule_id, str(wrong)) from wrong

@@ -1,0 +1,1 @@
+"""What the feature does: build the engine, screen a text."""
