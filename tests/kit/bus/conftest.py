@@ -1,5 +1,6 @@
 """The bodies of the bus, for one suite: memory always, Kafka where `-m system` is asked for."""
 
+import os
 from collections.abc import AsyncIterator, Callable
 from itertools import count
 from uuid import uuid4
@@ -14,10 +15,20 @@ from shared.kit.bus.port import Bus, Topic
 _numbers = count()
 
 
+@pytest.fixture(scope="session")
+def broker(request: pytest.FixtureRequest) -> str:
+    """The address of a real broker: the one that PREAU_TEST_KAFKA names, else the stack's."""
+    named = os.environ.get("PREAU_TEST_KAFKA")
+    if named:
+        return named
+    addresses: Addresses = request.getfixturevalue("stack_addresses")
+    return addresses.kafka
+
+
 @pytest.fixture
-def kafka_bus(stack_addresses: Addresses) -> Callable[[], Bus]:
+def kafka_bus(broker: str) -> Callable[[], Bus]:
     """Make a bus on the session's broker."""
-    return lambda: KafkaBus(stack_addresses.kafka, client_id="suite")
+    return lambda: KafkaBus(broker, client_id="suite")
 
 
 @pytest.fixture
@@ -26,7 +37,10 @@ def name() -> str:
     return f"bus-{uuid4().hex[:8]}-{next(_numbers)}"
 
 
-@pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.system)])
+ON_KAFKA = (pytest.mark.system, pytest.mark.allow_hosts(["127.0.0.1"]))
+
+
+@pytest.fixture(params=["memory", pytest.param("kafka", marks=ON_KAFKA)])
 async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
     """One body after the other."""
     body: Bus
