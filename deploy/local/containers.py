@@ -1,7 +1,8 @@
 """The same servers as containers, on request: started by testcontainers, gone with the stack."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from testcontainers.core.container import DockerContainer
 
@@ -31,24 +32,24 @@ class Containers:
         """Start Apache Kafka and give its bootstrap address."""
         # A broker tells its clients where to reach it: its port here is chosen beforehand.
         port = free_port()
-        container = DockerContainer(KAFKA).with_bind_ports(KAFKA_PORT, port)
-        try:
+        with self._starting():
+            container = DockerContainer(KAFKA).with_bind_ports(KAFKA_PORT, port)
             address = f"{container.get_container_host_ip()}:{port}"
-        except Exception as error:
-            raise _no_engine(error) from error
-        self._start(container.with_envs(**kafka_environment(address)))
-        return address
+            self._started.append(container.with_envs(**kafka_environment(address)).start())
+            return address
 
     def postgres(self, user: str, password: str) -> str:
         """Start PostgreSQL and give its administrator's URL."""
         words = {"POSTGRES_USER": user, "POSTGRES_PASSWORD": password, "POSTGRES_DB": "postgres"}
-        container = DockerContainer(POSTGRES).with_exposed_ports(5432).with_envs(**words)
-        return f"postgresql://{user}:{password}@{self._start(container, 5432)}/postgres"
+        with self._starting():
+            container = _container(POSTGRES).with_exposed_ports(5432).with_envs(**words)
+            return f"postgresql://{user}:{password}@{self._start(container, 5432)}/postgres"
 
     def redis(self) -> str:
         """Start Redis and give its URL."""
-        container = DockerContainer(REDIS).with_exposed_ports(6379)
-        return f"redis://{self._start(container, 6379)}/0"
+        with self._starting():
+            container = _container(REDIS).with_exposed_ports(6379)
+            return f"redis://{self._start(container, 6379)}/0"
 
     def stop(self) -> None:
         """Remove what was started."""
@@ -56,15 +57,23 @@ class Containers:
             while self._started:
                 self._started.pop().stop()
 
-    def _start(self, container: DockerContainer, port: int | None = None) -> str:
+    def _start(self, container: DockerContainer, port: int) -> str:
+        self._started.append(container.start())
+        return f"{container.get_container_host_ip()}:{container.get_exposed_port(port)}"
+
+    @contextmanager
+    def _starting(self) -> Iterator[None]:
         with self._one_at_a_time:
             try:
-                self._started.append(container.start())
-                if port is None:
-                    return ""
-                return f"{container.get_container_host_ip()}:{container.get_exposed_port(port)}"
+                yield
             except Exception as error:
-                raise _no_engine(error) from error
+                # What docker's library raises is its own affair; the first line names the trouble.
+                said = (str(error).splitlines() or [type(error).__name__])[0][:200]
+                message = (
+                    f"No container could be started ({said}): start Docker, or leave "
+                    "PREAU_KAFKA, PREAU_POSTGRES and PREAU_REDIS at embedded."
+                )
+                raise StackError(message) from error
 
 
 def kafka_environment(address: str) -> Mapping[str, str]:
@@ -76,12 +85,3 @@ def kafka_environment(address: str) -> Mapping[str, str]:
         "controller.quorum.voters": f"1@localhost:{CONTROLLER_PORT}",
     }
     return {f"KAFKA_{name.replace('.', '_').upper()}": word for name, word in settings.items()}
-
-
-def _no_engine(error: Exception) -> StackError:
-    # What docker's library raises is its own affair; its first line says which of its troubles.
-    said = (str(error).splitlines() or [type(error).__name__])[0][:200]
-    return StackError(
-        f"The container engine does not do it ({said}): start Docker, or leave "
-        "PREAU_KAFKA, PREAU_POSTGRES and PREAU_REDIS at embedded."
-    )
