@@ -24,13 +24,23 @@ class PlatformError(click.ClickException):
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance too
 
 
+def base_url(environment: Mapping[str, str]) -> str:
+    """Say where the platform is: `PREAU_URL`, else this machine's `PREAU_PORT` (8000)."""
+    port = environment.get("PREAU_PORT") or "8000"
+    return (environment.get("PREAU_URL") or f"http://127.0.0.1:{port}").rstrip("/")
+
+
+def plain_client() -> httpx.Client:
+    """A client without a token, for what anybody may ask."""
+    return httpx.Client(base_url=base_url(os.environ), timeout=30)
+
+
 class ApiClient:
     """A client of the API at `PREAU_URL`, else of the platform on `PREAU_PORT` (8000)."""
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         env = os.environ if environment is None else environment
-        port = env.get("PREAU_PORT") or "8000"
-        self.url = (env.get("PREAU_URL") or f"http://127.0.0.1:{port}").rstrip("/")
+        self.url = base_url(env)
         home = Path(env.get("PREAU_HOME") or ".preau")
         self._token_file = Path(env.get("PREAU_TOKEN_FILE") or home / "operator.token")
         self._http = httpx.Client(base_url=self.url, timeout=120)

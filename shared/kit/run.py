@@ -31,20 +31,13 @@ ROLES = ("api", "worker", "relay")
 
 @dataclass
 class Running:
-    """One service, its consumer and its background tasks."""
+    """One service and its background tasks."""
 
     service: Service
-    consumer: BatchConsumer | None
-    relay_url: str
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     subscription: Subscription | None = None
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     started: bool = False
-
-    @property
-    def name(self) -> str:
-        """The service's name, which is its consumer group's too."""
-        return self.service.name
 
 
 def now() -> datetime:
@@ -56,21 +49,6 @@ def build(name: str, host: Host) -> Service:
     """Build one service by its name."""
     built: Service = import_module(f"services.{name}.main").build(host)
     return built
-
-
-def prepare(service: Service, host: Host, relay_url: str) -> Running:
-    """Give a service its consumer, and its frame's own jobs."""
-    consumer = None
-    if service.reactions:
-        consumer = BatchConsumer(
-            group=service.name,
-            database=service.database,
-            reactions=service.reactions,
-            bus=host.bus,
-            clock=host.clock,
-            telemetry=host.telemetry,
-        )
-    return Running(service, consumer, relay_url)
 
 
 async def ensure_topics(bus: Bus, names: Sequence[str] = tuple(PUBLISHERS)) -> None:
@@ -86,7 +64,7 @@ async def start(running: Running, host: Host, roles: Sequence[str] = ROLES) -> N
     await service.database.start()
     if "relay" in roles:
         relay = Relay(
-            service.name, running.relay_url, host.bus, service.database.written, host.telemetry
+            service.name, service.relay_url, host.bus, service.database.written, host.telemetry
         )
         running.tasks.append(asyncio.create_task(relay.run(running.stop)))
     if "worker" in roles:
@@ -95,7 +73,7 @@ async def start(running: Running, host: Host, roles: Sequence[str] = ROLES) -> N
 
 
 async def _start_worker(running: Running, host: Host) -> None:
-    service, consumer = running.service, running.consumer
+    service, consumer = running.service, running.service.consumer
     jobs = [*service.jobs, _keep_inbox(service, host)]
     if consumer is not None:
         instance = host.environment.get("PREAU_INSTANCE")

@@ -1,13 +1,16 @@
 """What a service is, as the runner sees it."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from shared.contracts.event import Fact
 from shared.kit.database import Database
 from shared.kit.unit import Delivery, Effect, Unit
+
+if TYPE_CHECKING:
+    from shared.kit.inbox.consume import BatchConsumer  # it needs the reactions of this module
 
 D = TypeVar("D")
 ASGIApp = Callable[..., Awaitable[None]]
@@ -65,12 +68,13 @@ class Job:
 class Service:
     """A whole service: what `main.build` returns and the runner runs.
 
-    `ready` holds checks of its own, by name: each returns None when well, else why not.
+    `relay_url` is its database as the role that sees only the outbox. `consumer` reads its topics;
+    None for a service that reacts to nothing.
     """
 
     name: str
     http: ASGIApp
     database: Database
-    reactions: tuple[BoundReaction, ...] = ()
+    relay_url: str
+    consumer: "BatchConsumer | None" = None
     jobs: tuple[Job, ...] = ()
-    ready: Mapping[str, Callable[[], Awaitable[str | None]]] = field(default_factory=dict)

@@ -34,5 +34,5 @@ def open_tenant(name: str, admin: str, time_zone: str, *, as_json: bool) -> None
     click.echo(
         f"  curl -X POST {client.url}/identity/v1/invitations/accept "
         f"-H 'content-type: application/json' "
-        f"-d '{{\"invitation\": \"{opened['invitation']}\", \"password\": \"…\"}}'"
+        f'-d \'{{"invitation": "{opened["invitation"]}", "password": "…"}}\''
     )

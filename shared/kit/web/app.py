@@ -2,28 +2,21 @@
 
 from collections.abc import MutableMapping, Sequence
 from importlib.resources import files
-from typing import Any
+from importlib.resources.abc import Traversable
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
-from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
-from starlette.requests import Request
+from fastapi.telemetry import TelemetryConfig
 
 from shared.kit.telemetry.requests import RequestTelemetry
 from shared.kit.web.body import BodyGuard
 from shared.kit.web.context import Door
-from shared.kit.web.documentation import page
+from shared.kit.web.documentation import describe, page
+from shared.kit.web.edge import Edge
 from shared.kit.web.messages import Messages
 from shared.kit.web.problems import MEDIA_TYPE, Problems
 from shared.kit.web.routes import Routes
 
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-}
 _PROBLEM = {
     "description": "a problem document (RFC 9457)",
     "content": {
@@ -46,10 +39,27 @@ _PROBLEM = {
 }
 
 
+# FastAPI would trace by itself, and double every span, as soon as a provider is global.
+_SILENT: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+
+
 def web_app(
-    name: str, door: Door, features: Sequence[Routes], extra: Sequence[APIRouter] = ()
+    name: str,
+    door: Door,
+    features: Sequence[Routes],
+    extra: Sequence[APIRouter] = (),
+    locale: Traversable | None = None,
 ) -> FastAPI:
-    """Build the application that is mounted under `/<name>`."""
+    """Build the application that is mounted under `/<name>`.
+
+    `locale` holds the service's `fr.toml` and `en.toml`; its own folder of that name if left out.
+    """
     app = FastAPI(
         title=f"Préau {name}",
         version="1",
@@ -57,9 +67,10 @@ def web_app(
         redoc_url=None,
         openapi_url=None,
         responses={"4XX": _PROBLEM, "5XX": _PROBLEM},
+        telemetry=_SILENT,
     )
     app.state.door = door
-    messages = Messages([files(f"services.{name}") / "locale"])
+    messages = Messages([locale or files(f"services.{name}") / "locale"])
     problems = Problems(app, messages, door.host.telemetry)
     larger: MutableMapping[str, int] = {}
     for routes in features:
@@ -67,27 +78,21 @@ def web_app(
         larger.update(routes.larger)
     for router in extra:
         app.include_router(router)
-    _describe(app)
-    app.add_middleware(BaseHTTPMiddleware, dispatch=_secure)
+    _describe(app, messages)
     app.add_middleware(BodyGuard, problems=problems, larger=larger)
+    app.add_middleware(Edge, problems=problems)
     app.add_middleware(RequestTelemetry, telemetry=door.host.telemetry, service=name)
     return app
 
 
-async def _secure(request: Request, following: RequestResponseEndpoint) -> Response:
-    answer = await following(request)
-    for header, value in _HEADERS.items():
-        answer.headers.setdefault(header, value)
-    return answer
+def _describe(app: FastAPI, messages: Messages) -> None:
+    async def openapi(request: Request) -> Response:
+        mounted = request.scope.get("root_path", "")
+        return JSONResponse(describe(app.openapi(), messages, mounted))
 
-
-def _describe(app: FastAPI) -> None:
-    async def openapi() -> Response:
-        return JSONResponse(app.openapi())
-
-    async def docs() -> Response:
-        document: dict[str, Any] = app.openapi()
-        return HTMLResponse(page(document))
+    async def docs(request: Request) -> Response:
+        mounted = request.scope.get("root_path", "")
+        return HTMLResponse(page(describe(app.openapi(), messages, mounted)))
 
     app.add_api_route("/openapi.json", openapi, include_in_schema=False)
     app.add_api_route("/docs", docs, include_in_schema=False)

@@ -1,10 +1,11 @@
-"""What no route has to check: size, encoding and NUL characters of a body."""
+"""What no route has to check: size, encoding and depth of a body, characters nobody can store."""
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from starlette.requests import Request
+from starlette.routing import compile_path
 
 from shared.kit.errors import PreauError
 from shared.kit.web.problems import Malformed, Problems, TooLarge
@@ -12,6 +13,7 @@ from shared.kit.web.problems import Malformed, Problems, TooLarge
 LIMIT = 1_000_000
 """Bytes, for routes that do not say otherwise."""
 DEPTH = 32
+LONGEST_NUMBER = 40
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 
@@ -23,9 +25,11 @@ class BodyGuard:
         self,
         app: Callable[..., Awaitable[None]],
         problems: Problems,
-        larger: MutableMapping[str, int],
+        larger: Mapping[str, int],
     ) -> None:
-        self._app, self._problems, self._larger = app, problems, larger
+        """Take the limit of each path, as routes write it, that takes more than `LIMIT`."""
+        self._app, self._problems = app, problems
+        self._larger = [(compile_path(path)[0], limit) for path, limit in larger.items()]
 
     async def __call__(
         self,
@@ -34,15 +38,18 @@ class BodyGuard:
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
         """Check a request with a body; let anything else pass."""
-        if scope["type"] != "http" or scope["method"] not in {"POST", "PUT", "PATCH", "DELETE"}:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
-        inside = scope["path"].removeprefix(scope.get("root_path", ""))
         try:
-            body = await _read(receive, self._larger.get(inside, LIMIT))
-            if "json" in request.headers.get("content-type", "json"):
-                _check(body)
+            _check_address(request)
+            if scope["method"] not in {"POST", "PUT", "PATCH", "DELETE"}:
+                await self._app(scope, receive, send)
+                return
+            body = await _read(request, self._limit(scope))
+            if "json" in request.headers.get("content-type", "json").lower():
+                check_json(body)
         except PreauError as error:
             await self._problems.answer(request, error)(scope, receive, send)
             return
@@ -57,27 +64,40 @@ class BodyGuard:
 
         await self._app(scope, again, send)
 
+    def _limit(self, scope: Scope) -> int:
+        inside = scope["path"].removeprefix(scope.get("root_path", ""))
+        return next((limit for path, limit in self._larger if path.match(inside)), LIMIT)
 
-async def _read(receive: Callable[[], Awaitable[Message]], limit: int) -> bytes:
+
+def _check_address(request: Request) -> None:
+    if "\x00" in request.url.path or "%00" in request.url.path + request.url.query:
+        raise Malformed(detail="the address holds a NUL character")
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    """Read the whole body. Raises `TooLarge`, or `ClientDisconnect` when it ends in the middle."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise TooLarge(limit=limit)
     body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
+    async for chunk in request.stream():
+        body += chunk
         if len(body) > limit:
             raise TooLarge(limit=limit)
-        if not message.get("more_body"):
-            return bytes(body)
+    return bytes(body)
 
 
-def _check(body: bytes) -> None:
+def check_json(body: bytes) -> None:
+    """Refuse what is not JSON that can be stored. Raises `Malformed`, saying where it fails."""
     if not body:
         return
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
-        raise Malformed(detail=f"byte {error.start} is not UTF-8") from error
+        line = body.count(b"\n", 0, error.start) + 1
+        raise Malformed(detail=f"line {line}, byte {error.start}: not UTF-8") from error
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_refuse_constant, parse_int=_whole)
     except json.JSONDecodeError as error:
         detail = f"line {error.lineno}, column {error.colno}: {error.msg}"
         raise Malformed(detail=detail) from error
@@ -86,16 +106,34 @@ def _check(body: bytes) -> None:
     _check_value(value, "", 0)
 
 
+def _refuse_constant(name: str) -> None:
+    raise Malformed(detail=f"{name} is no JSON")
+
+
+def _whole(digits: str) -> int:
+    # Python reads integers of any length in quadratic time, and JSON elsewhere in 64 bits.
+    if len(digits) > LONGEST_NUMBER:
+        raise Malformed(detail=f"a number of more than {LONGEST_NUMBER} digits")
+    return int(digits)
+
+
 def _check_value(value: object, pointer: str, depth: int) -> None:
     if depth > DEPTH:
         raise Malformed(detail=f"{pointer} is deeper than {DEPTH} levels")
     if isinstance(value, str):
-        if "\x00" in value:
-            raise Malformed(detail=f"{pointer} holds a NUL character")
+        _check_text(value, pointer or "/")
     elif isinstance(value, dict):
         for name, inner in value.items():
-            _check_value(name, pointer, depth)
+            _check_text(name, pointer or "/")
             _check_value(inner, f"{pointer}/{name}", depth + 1)
     elif isinstance(value, list):
         for number, inner in enumerate(value):
             _check_value(inner, f"{pointer}/{number}", depth + 1)
+
+
+def _check_text(text: str, pointer: str) -> None:
+    if "\x00" in text:
+        raise Malformed(detail=f"{pointer} holds a NUL character")
+    # `"\\ud800"` is JSON, but half of a character: no encoder and no database takes it.
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise Malformed(detail=f"{pointer} holds half of a character")

@@ -46,7 +46,14 @@ def door_of(request: Request) -> Door:
 
 
 async def claims(request: Request) -> Claims:
-    """Verify the bearer token. Raises `Unauthorised`."""
+    """Verify the bearer token, once a request. Raises `Unauthorised`."""
+    known: Claims | None = getattr(request.state, "claims", None)
+    if known is None:
+        known = request.state.claims = await _verified(request)
+    return known
+
+
+async def _verified(request: Request) -> Claims:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthorised(reason="no token")
@@ -54,8 +61,17 @@ async def claims(request: Request) -> Claims:
 
 
 async def actor(request: Request, said: Annotated[Claims, Depends(claims)]) -> Actor:
-    """Find who is asking; a member just joined is waited for. Raises `Transient` after that."""
-    rights = door_of(request).rights
+    """Find who is asking; a member just joined is waited for. Raises `Transient` after that.
+
+    Rights are read once a request: an idempotent route reads them before it holds a connection.
+    """
+    known: Actor | None = getattr(request.state, "actor", None)
+    if known is None:
+        known = request.state.actor = await _arrived(door_of(request).rights, said)
+    return known
+
+
+async def _arrived(rights: RightsReader, said: Claims) -> Actor:
     for _ in range(int(WAIT / _LOOK_EVERY)):
         found = await rights.actor(said.tenant, said.member_id)
         if found is not None:

@@ -5,6 +5,7 @@ joins it, the answer is stored beside the change, and all of it commits or none.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -14,11 +15,13 @@ from fastapi.routing import APIRoute
 
 from shared.kit.database import Held
 from shared.kit.errors import Conflict, Invalid
-from shared.kit.web.context import caller_of, claims, door_of
+from shared.kit.web.context import actor, caller_of, claims, door_of, operator
 
 HEADER = "idempotency-key"
 REPLAYED = "Idempotent-Replay"
-LONGEST = 200
+_KEY = re.compile(r"[!-~]{1,200}")
+ACTION, ACCESS = "x-action", "x-access"
+"""Where a route keeps what it does and for whom: in its OpenAPI operation too."""
 _OK = range(200, 300)
 _FIND = sa.text("""
     SELECT fingerprint, status, content_type, body FROM idempotency
@@ -45,13 +48,20 @@ class IdempotentRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         """Wrap FastAPI's own handler."""
         plain = super().get_route_handler()
+        access = (self.openapi_extra or {}).get(ACCESS)
 
         async def handle(request: Request) -> Response:
             key = request.headers.get(HEADER)
-            if key is None or request.method != "POST":
+            # Nobody's key could be kept under nobody's name, and a sign-in's answer never is.
+            if key is None or request.method != "POST" or access == "anonymous":
                 return await plain(request)
-            if not (0 < len(key) <= LONGEST and key.isascii() and key.isprintable()):
+            if not _KEY.fullmatch(key):
                 raise Invalid(field="Idempotency-Key", reason="1 to 200 visible characters")
+            # Before a connection is held: looking up rights wants one of its own, and who may no
+            # longer act gets no old answer either.
+            who = await actor(request, await claims(request))
+            if access == "operator":
+                await operator(who)
             return await _once(request, key, plain)
 
         return handle
@@ -61,7 +71,7 @@ async def _once(request: Request, key: str, plain: Handler) -> Response:
     said = await claims(request)
     name = {"tenant": said.tenant, "member": said.member_id, "key": key}
     fingerprint = hashlib.sha256(
-        f"{request.method} {request.url.path}\n".encode() + await request.body()
+        f"{request.method} {request.url.path}?{request.url.query}\n".encode() + await request.body()
     ).digest()
     async with door_of(request).database.hold(caller_of(request, said)) as held:
         # The second of two at once waits here until the first has committed.

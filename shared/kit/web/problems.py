@@ -11,10 +11,8 @@ from starlette.exceptions import HTTPException
 
 from shared.kit.errors import Invalid, NotFound, PreauError
 from shared.kit.host import Telemetry
-from shared.kit.telemetry.logs import logger
 from shared.kit.web.messages import Messages, language_of
 
-log = logger("web")
 MEDIA_TYPE = "application/problem+json"
 _PRIVATE = ("because",)
 
@@ -48,22 +46,21 @@ class Problems:
         app.add_exception_handler(PreauError, self._known)
         app.add_exception_handler(RequestValidationError, self._validation)
         app.add_exception_handler(HTTPException, self._http)
-        app.add_exception_handler(Exception, self._unknown)
         app.add_api_route("/problems/{key}", self._page, include_in_schema=False)
 
     def answer(
         self, request: Request, error: PreauError, errors: Sequence[dict[str, str]] = ()
     ) -> Response:
         """Write the problem document of an error."""
-        message = self._messages.of(error.key, language_of(_accepted(request)))
-        facts = {n: str(v) for n, v in error.facts.items() if n not in _PRIVATE}
+        facts = {n: _plain(v) for n, v in error.facts.items() if n not in _PRIVATE}
+        message = self._messages.say(type(error), language_of(_accepted(request)), facts)
         document: dict[str, object] = {
+            **facts,
             "type": f"{request.scope.get('root_path', '')}/problems/{error.key}",
             "title": message["title"],
             "status": error.status,
             "help": message["help"],
             "instance": request.url.path,
-            **facts,
         }
         trace = self._telemetry.current()
         if trace:
@@ -85,19 +82,16 @@ class Problems:
     async def _validation(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class
         errors = [
-            {"pointer": "/" + "/".join(map(str, item["loc"][1:])), "message": item["msg"]}
+            {"pointer": _pointer(item["loc"][1:]), "message": item["msg"]}
             for item in error.errors()
         ]
         return self.answer(request, Invalid(), errors)
 
     async def _http(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101  registered for this class
-        known: dict[int, type[PreauError]] = {404: NotFound, 405: MethodNotAllowed}
-        return self.answer(request, known.get(error.status_code, Malformed)())
-
-    async def _unknown(self, request: Request, error: Exception) -> Response:
-        log.error("unexpected", path=request.url.path, exc_info=error)
-        return self.answer(request, PreauError())
+        answer = self.answer(request, _HTTP.get(error.status_code, Malformed)())
+        answer.headers.update(error.headers or {})  # such as Allow
+        return answer
 
     async def _page(self, request: Request, key: str) -> Response:
         language = language_of(_accepted(request))
@@ -106,8 +100,21 @@ class Problems:
         message = self._messages.of(key, language)
         return HTMLResponse(
             f"<!doctype html><html lang={language}><title>{escape(message['title'])}</title>"
-            f"<h1>{escape(message['title'])}</h1><p>{escape(message['help'])}</p></html>"
+            f"<h1>{escape(message['title'])}</h1><p>{escape(message.get('help', ''))}</p></html>",
+            headers={"Content-Language": language},
         )
+
+
+_HTTP: dict[int, type[PreauError]] = {404: NotFound, 405: MethodNotAllowed, 413: TooLarge}
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
+
+
+def _pointer(location: Sequence[object]) -> str:
+    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    return "".join(f"/{part}" for part in parts)
 
 
 def _accepted(request: Request) -> str:

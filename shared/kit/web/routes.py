@@ -1,12 +1,12 @@
 """Routes that name their action: one without an action, or without a guard, cannot be written."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 
 from shared.kit.web import context
-from shared.kit.web.idempotency import IdempotentRoute
+from shared.kit.web.idempotency import ACCESS, ACTION, IdempotentRoute
 
 Access = Literal["member", "operator", "anonymous"]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -15,8 +15,22 @@ _GUARDS = {
     "operator": [Depends(context.operator)],
     "anonymous": [],
 }
-ACTION = "x-action"
-ACCESS = "x-access"
+
+
+class Described(TypedDict, total=False):
+    """What FastAPI may be told of a route beside."""
+
+    status_code: int
+    summary: str
+    description: str
+    response_description: str
+    response_model: Any
+    response_model_exclude_none: bool
+    response_class: type[Response]
+    responses: dict[int | str, dict[str, Any]]
+    include_in_schema: bool
+    name: str
+    deprecated: bool
 
 
 class Routes:
@@ -27,7 +41,7 @@ class Routes:
         self.larger: dict[str, int] = {}
 
     def get(
-        self, path: str, *, action: str, access: Access = "member", **more: Any
+        self, path: str, *, action: str, access: Access = "member", **more: Unpack[Described]
     ) -> Callable[[F], F]:
         """Declare a route that only reads."""
         return self._route("GET", path, action, access, **more)
@@ -39,7 +53,7 @@ class Routes:
         action: str,
         access: Access = "member",
         limit: int | None = None,
-        **more: Any,
+        **more: Unpack[Described],
     ) -> Callable[[F], F]:
         """Declare a route that changes something; `limit` is its largest body, in bytes."""
         if limit is not None:
@@ -47,20 +61,23 @@ class Routes:
         return self._route("POST", path, action, access, **more)
 
     def put(
-        self, path: str, *, action: str, access: Access = "member", **more: Any
+        self, path: str, *, action: str, access: Access = "member", **more: Unpack[Described]
     ) -> Callable[[F], F]:
         """Declare a route that replaces something."""
         return self._route("PUT", path, action, access, **more)
 
     def delete(
-        self, path: str, *, action: str, access: Access = "member", **more: Any
+        self, path: str, *, action: str, access: Access = "member", **more: Unpack[Described]
     ) -> Callable[[F], F]:
         """Declare a route that removes something."""
         return self._route("DELETE", path, action, access, **more)
 
     def _route(
-        self, method: str, path: str, action: str, access: Access, **more: Any
+        self, method: str, path: str, action: str, access: Access, **more: Unpack[Described]
     ) -> Callable[[F], F]:
+        if not action:
+            raise ValueError(f"{method} {path} names no action")
+
         def register(function: F) -> F:
             guards: Sequence[Any] = _GUARDS[access]
             self.router.add_api_route(

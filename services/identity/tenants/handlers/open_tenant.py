@@ -105,7 +105,9 @@ async def _add_administrator(
             structure_id=structure.structure_id,
         )
     )
-    await deps.roles.grant(unit, tenant.tenant_id, member_id, Role.ADMINISTRATOR, structure.structure_id)
+    await deps.roles.grant(
+        unit, tenant.tenant_id, member_id, Role.ADMINISTRATOR, structure.structure_id
+    )
     unit.record(
         RoleGranted(
             member_id=member_id, role=Role.ADMINISTRATOR, structure_id=structure.structure_id

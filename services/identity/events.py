@@ -1,0 +1,8 @@
+"""Identity's mouth and ears."""
+
+from shared.contracts.identity import PUBLISHES
+from shared.kit.service import Reaction
+
+CONSUMES: tuple[Reaction[None], ...] = ()
+
+__all__ = ["CONSUMES", "PUBLISHES"]

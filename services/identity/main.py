@@ -1,0 +1,85 @@
+"""Identity, the whole service on one screen."""
+
+from dataclasses import dataclass
+
+from services.identity.members import api as members_api
+from services.identity.members import tables as members_tables
+from services.identity.members.ports import MembersDeps
+from services.identity.members.store import SqlMemberships
+from services.identity.roles import api as roles_api
+from services.identity.roles import tables as roles_tables
+from services.identity.roles.ports import RolesDeps
+from services.identity.roles.store import OwnRights, SqlRoles
+from services.identity.sessions import api as sessions_api
+from services.identity.sessions import tables as sessions_tables
+from services.identity.sessions.ports import SessionsDeps
+from services.identity.sessions.store import Argon2Hasher, JwtSigner, SqlCredentials, SqlSessions
+from services.identity.settings import IdentitySettings
+from services.identity.structures import api as structures_api
+from services.identity.structures import tables as structures_tables
+from services.identity.structures.ports import StructuresDeps
+from services.identity.structures.store import SqlStructures
+from services.identity.tenants import api as tenants_api
+from services.identity.tenants import tables as tenants_tables
+from services.identity.tenants.ports import TenantsDeps
+from services.identity.tenants.store import SqlTenants
+from shared.kit.database import Database
+from shared.kit.host import Host
+from shared.kit.service import Service
+from shared.kit.wiring import open_database, service_of
+
+NAME = "identity"
+TABLES = (
+    tenants_tables.METADATA,
+    structures_tables.METADATA,
+    members_tables.METADATA,
+    roles_tables.METADATA,
+    sessions_tables.METADATA,
+)
+
+
+@dataclass(frozen=True)
+class Features:
+    """What each feature's handlers are handed."""
+
+    tenants: TenantsDeps
+    structures: StructuresDeps
+    members: MembersDeps
+    roles: RolesDeps
+    sessions: SessionsDeps
+
+
+def features(host: Host, settings: IdentitySettings, database: Database) -> Features:
+    """Fill every feature's dependencies."""
+    unit, clock, new_id = database.unit, host.clock, host.new_id
+    tenants, structures = SqlTenants(), SqlStructures()
+    memberships, roles = SqlMemberships(), SqlRoles()
+    signer = JwtSigner(
+        settings.signing_key, issuer=settings.issuer, audience=settings.audience, clock=clock
+    )
+    return Features(
+        TenantsDeps(unit, tenants, structures, memberships, roles, clock, new_id),
+        StructuresDeps(unit, structures, new_id),
+        MembersDeps(unit, memberships, structures, new_id),
+        RolesDeps(unit, roles, structures),
+        SessionsDeps(
+            unit, tenants, SqlCredentials(), SqlSessions(), Argon2Hasher(), signer, clock, new_id
+        ),
+    )
+
+
+def build(host: Host) -> Service:
+    """Put the service together."""
+    settings = IdentitySettings.read(host.environment)
+    database = open_database(NAME, host, settings)
+    deps = features(host, settings, database)
+    routes = [
+        tenants_api.routes(deps.tenants, deps.sessions),
+        structures_api.routes(deps.structures),
+        members_api.routes(deps.members),
+        roles_api.routes(deps.roles),
+        sessions_api.routes(deps.sessions),
+    ]
+    extra = [sessions_api.key_routes(deps.sessions)]
+    rights = OwnRights(database, host.clock)
+    return service_of(NAME, host, settings, database, routes, rights=rights, extra=extra)

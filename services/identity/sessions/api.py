@@ -1,0 +1,86 @@
+"""`/v1/sessions`, `/v1/invitations` and the public keys."""
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from services.identity.sessions.domain import SHORTEST_PASSWORD, Tokens
+from services.identity.sessions.handlers.invite import accept_invitation
+from services.identity.sessions.handlers.sign_in import SignIn, refresh, sign_in
+from services.identity.sessions.ports import SessionsDeps
+from shared.kit.web.cursors import Model
+from shared.kit.web.routes import Routes
+
+
+class Credentials(Model):
+    """Who is signing in."""
+
+    tenant: str = Field(max_length=100, examples=["academie-de-demonstration"])
+    email: str = Field(max_length=320, examples=["zoe@demo.example"])
+    password: str = Field(max_length=1000, examples=["…"])
+
+
+class RefreshToken(Model):
+    """The refresh token that was given last."""
+
+    refresh_token: str = Field(max_length=300)
+
+
+class Acceptance(Model):
+    """An invitation, and the password to set."""
+
+    invitation: str = Field(max_length=2000)
+    password: str = Field(min_length=SHORTEST_PASSWORD, max_length=1000)
+
+
+class TokensGiven(Model):
+    """`access_token` goes into `Authorization: Bearer …`; `expires_in` is in seconds."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+
+
+def _given(tokens: Tokens) -> TokensGiven:
+    return TokensGiven(
+        access_token=tokens.access, refresh_token=tokens.refresh, expires_in=tokens.expires_in
+    )
+
+
+def routes(deps: SessionsDeps) -> Routes:
+    """Build the routes of this feature."""
+    found = Routes("sessions")
+
+    @found.post("/sessions", action="session.open", access="anonymous", status_code=201)
+    async def open_one(request: Request, who: Credentials) -> TokensGiven:
+        command = SignIn(who.tenant, who.email, who.password)
+        return _given(await sign_in(deps, command, _correlation(request, deps)))
+
+    @found.post("/sessions/refresh", action="session.refresh", access="anonymous")
+    async def go_on(request: Request, token: RefreshToken) -> TokensGiven:
+        correlation = _correlation(request, deps)
+        return _given(await refresh(deps, token.refresh_token, correlation))
+
+    @found.post(
+        "/invitations/accept", action="invitation.accept", access="anonymous", status_code=204
+    )
+    async def accept(request: Request, said: Acceptance) -> Response:
+        correlation = _correlation(request, deps)
+        await accept_invitation(deps, said.invitation, said.password, correlation)
+        return Response(status_code=204)
+
+    return found
+
+
+def key_routes(deps: SessionsDeps) -> APIRouter:
+    """Serve the public keys that every service verifies tokens with."""
+    found = APIRouter()
+
+    @found.get("/.well-known/jwks.json", include_in_schema=False)
+    async def jwks() -> dict[str, object]:
+        return deps.signer.jwks()
+
+    return found
+
+
+def _correlation(request: Request, deps: SessionsDeps) -> str:
+    return request.headers.get("x-correlation-id", "")[:100] or str(deps.new_id())

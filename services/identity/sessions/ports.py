@@ -1,0 +1,81 @@
+"""What the sessions' handlers need."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from services.identity.sessions.domain import Credential, Session
+from services.identity.tenants.ports import Tenants
+from shared.contracts.ids import MemberId, TenantId
+from shared.kit.unit import Clock, NewId, Unit, Units
+
+
+class Credentials(Protocol):
+    """Passwords, as hashes."""
+
+    async def find_by_email(self, unit: Unit, tenant: TenantId, email: str) -> Credential | None:
+        """Find the credential of the member with this address, if not suspended."""
+
+    async def set_password(
+        self, unit: Unit, tenant: TenantId, member_id: MemberId, password_hash: str
+    ) -> bool:
+        """Set the first password; False when there is one already."""
+
+    async def count_failure(
+        self, unit: Unit, credential: Credential, failures: int, locked_until: datetime | None
+    ) -> None:
+        """Note how many wrong passwords were given in a row."""
+
+
+class Sessions(Protocol):
+    """Sessions with their one refresh token."""
+
+    async def put(self, unit: Unit, session: Session) -> None:
+        """Keep a session, new or with its next refresh token."""
+
+    async def find(self, unit: Unit, tenant: TenantId, session_id: UUID) -> Session | None:
+        """Find one and lock it, so that a token is used once."""
+
+    async def end(self, unit: Unit, session: Session) -> None:
+        """End a session."""
+
+
+class Hasher(Protocol):
+    """Hashes passwords slowly (argon2id); blocks a thread, not the loop."""
+
+    async def hash(self, password: str) -> str:
+        """Hash a password with a new salt."""
+
+    async def matches(self, password_hash: str | None, password: str) -> bool:
+        """Compare; takes as long for None (unknown member) as for a hash."""
+
+
+class Signer(Protocol):
+    """Signs tokens with the tenant-independent key of the platform."""
+
+    def access(self, tenant: TenantId, member_id: MemberId, session: str) -> str:
+        """Sign an access token."""
+
+    def invitation(self, tenant: TenantId, member_id: MemberId) -> str:
+        """Sign a one-time invitation."""
+
+    def read_invitation(self, token: str) -> tuple[TenantId, MemberId]:
+        """Read one. Raises `Unauthorised`."""
+
+    def jwks(self) -> dict[str, object]:
+        """Give the public keys."""
+
+
+@dataclass(frozen=True)
+class SessionsDeps:
+    """Handed to the handlers of this feature."""
+
+    unit: Units
+    tenants: Tenants
+    credentials: Credentials
+    sessions: Sessions
+    hasher: Hasher
+    signer: Signer
+    clock: Clock
+    new_id: NewId

@@ -1,0 +1,24 @@
+"""Passwords and sessions, as hashes only."""
+
+import sqlalchemy as sa
+
+from shared.kit.tables import business_table, feature_metadata, instant
+
+METADATA = feature_metadata()
+
+CREDENTIALS = business_table(
+    "credentials",
+    METADATA,
+    sa.Column("member_id", sa.Uuid(), primary_key=True),
+    sa.Column("password_hash", sa.Text(), nullable=False),
+    sa.Column("failures", sa.Integer(), nullable=False, server_default="0"),
+    instant("locked_until"),
+)
+SESSIONS = business_table(
+    "sessions",
+    METADATA,
+    sa.Column("session_id", sa.Uuid(), primary_key=True),
+    sa.Column("member_id", sa.Uuid(), nullable=False),
+    sa.Column("refresh_hash", sa.LargeBinary(), nullable=False),
+    instant("expires_at", nullable=False),
+)

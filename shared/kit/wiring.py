@@ -1,0 +1,95 @@
+"""What every `main.build` does alike: open the database, put the service together."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Response
+
+from shared.contracts.event import Fact
+from shared.contracts.ids import EventId
+from shared.kit.auth import JwksVerifier
+from shared.kit.database import Database
+from shared.kit.host import Host
+from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.service import BoundReaction, Job, Service
+from shared.kit.settings import Settings
+from shared.kit.telemetry.messaging import create_span
+from shared.kit.telemetry.otel import OtelTelemetry
+from shared.kit.web.app import web_app
+from shared.kit.web.context import Door, RightsReader
+from shared.kit.web.health import health_routes
+from shared.kit.web.operating import operating_routes
+from shared.kit.web.routes import Routes
+
+_WAITING = sa.text("SELECT count(*) FROM outbox")
+
+
+def open_database(name: str, host: Host, settings: Settings) -> Database:
+    """Describe the service's database; nothing is connected yet."""
+
+    def trace(fact: Fact, event_id: EventId, parent: str | None) -> str | None:
+        return create_span(host.telemetry, fact.wire_type(), fact.TOPIC, str(event_id), parent)
+
+    return Database(name, settings.database_url, clock=host.clock, new_id=host.new_id, trace=trace)
+
+
+def service_of(  # noqa: PLR0913  the parts of a service, by name
+    name: str,
+    host: Host,
+    settings: Settings,
+    database: Database,
+    features: Sequence[Routes],
+    *,
+    rights: RightsReader,
+    reactions: tuple[BoundReaction, ...] = (),
+    jobs: tuple[Job, ...] = (),
+    extra: Sequence[APIRouter] = (),
+) -> Service:
+    """Put a service together: its consumer, and its web application with all it serves alike."""
+    consumer = None
+    if reactions:
+        consumer = BatchConsumer(
+            group=name,
+            database=database,
+            reactions=reactions,
+            bus=host.bus,
+            clock=host.clock,
+            telemetry=host.telemetry,
+        )
+
+    async def waiting() -> int:
+        (row,) = await database.rows(_WAITING)
+        return int(row[0])
+
+    verifier = JwksVerifier(settings.jwks_url, issuer=settings.issuer, audience=settings.audience)
+    door = Door(host, database, verifier, rights)
+    common = [
+        operating_routes(lambda: consumer, host.bus, waiting),
+        health_routes({}, {}, {"database": _answers(database)}),
+        _metrics_page(host),
+    ]
+    http = web_app(name, door, features, [*common, *extra])
+    return Service(name, http, database, settings.relay_url, consumer, jobs)
+
+
+def _answers(database: Database) -> Callable[[], Awaitable[str | None]]:
+    async def check() -> str | None:
+        try:
+            await database.rows(_WAITING)
+        except Exception as error:  # noqa: BLE001  whatever it is, it is the answer
+            return f"{type(error).__name__}"
+        return None
+
+    return check
+
+
+def _metrics_page(host: Host) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        telemetry = host.telemetry
+        page = telemetry.page() if isinstance(telemetry, OtelTelemetry) else b""
+        return Response(page, media_type="text/plain; version=0.0.4")
+
+    return routes
