@@ -42,13 +42,13 @@ class Containers:
         """Start PostgreSQL and give its administrator's URL."""
         words = {"POSTGRES_USER": user, "POSTGRES_PASSWORD": password, "POSTGRES_DB": "postgres"}
         with self._starting():
-            container = _container(POSTGRES).with_exposed_ports(5432).with_envs(**words)
+            container = DockerContainer(POSTGRES).with_exposed_ports(5432).with_envs(**words)
             return f"postgresql://{user}:{password}@{self._start(container, 5432)}/postgres"
 
     def redis(self) -> str:
         """Start Redis and give its URL."""
         with self._starting():
-            container = _container(REDIS).with_exposed_ports(6379)
+            container = DockerContainer(REDIS).with_exposed_ports(6379)
             return f"redis://{self._start(container, 6379)}/0"
 
     def stop(self) -> None:
