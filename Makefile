@@ -32,6 +32,7 @@ help: ## print the verbs
 # --- Installing -----------------------------------------------------------------------------
 
 install: $(STAMP) ## bring uv, the environment, the jars of the laptop stack, the Node checks
+	@echo "Installed. Next: make run"
 
 .tools/bin/uv:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \

@@ -8,7 +8,7 @@ import importlib
 import os
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 LOUD = {
@@ -38,28 +38,22 @@ class HeardThread(threading.Thread):
         super().start()
 
 
-class HeardEnvironment(dict[str, str]):
-    """The environment, noting each read."""
+class HeardEnvironment(Mapping[str, str]):
+    """The environment, noting each read; who writes to it fails."""
+
+    def __init__(self, real: Mapping[str, str]) -> None:
+        self._real = dict(real)
 
     def __getitem__(self, name: str) -> str:
-        self._note(name)
-        return super().__getitem__(name)
-
-    def get(self, name: str, default: object = None) -> object:
-        self._note(name)
-        return super().get(name, default)  # type: ignore[arg-type]  # as above
-
-    def __contains__(self, name: object) -> bool:
-        self._note(str(name))
-        return super().__contains__(name)
-
-    def __iter__(self) -> Iterator[str]:
-        self._note("as a whole")
-        return super().__iter__()
-
-    def _note(self, name: str) -> None:
         if listening:
             listening.append(f"read the environment: {name}")
+        return self._real[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._real)
+
+    def __len__(self) -> int:
+        return len(self._real)
 
 
 @contextmanager
