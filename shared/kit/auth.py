@@ -1,8 +1,11 @@
 """Access tokens: every service verifies them by itself, with identity's public keys."""
 
 import asyncio
+import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -11,14 +14,19 @@ import jwt
 
 from shared.contracts.ids import MemberId, TenantId
 from shared.kit.errors import Transient, Unauthorised
+from shared.kit.unit import Clock
 
 ALGORITHMS = ("EdDSA",)
 TYPE = "at+jwt"
 LIFETIME = 600
 """Seconds. A suspension does not wait for it: it arrives as an event."""
 LEEWAY = 5
+"""Seconds that two machines' clocks may differ."""
 REFETCH_AFTER = 5.0
+"""Seconds before an unknown key makes us ask again: a forger must not cost a request each time."""
 MAX_KEYS = 16
+LONGEST_ANSWER = 100_000
+"""Bytes of a key set, which no tenfold of `MAX_KEYS` fills."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,57 +46,104 @@ class Verifier(Protocol):
 
 
 class JwksVerifier:
-    """Verifies with the keys that identity serves, kept in memory, fetched again for a new one."""
+    """Verifies with the keys that identity serves, kept in memory, fetched again for a new one.
 
-    def __init__(self, url: str, *, issuer: str, audience: str) -> None:
+    `clock` is what the times in a token are held against, `elapsed` (seconds) what fetches are
+    spaced by, `transport` how the keys are reached: the network if left out.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        issuer: str,
+        audience: str,
+        clock: Clock = lambda: datetime.now(UTC),
+        elapsed: Callable[[], float] = time.monotonic,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self._url, self._issuer, self._audience = url, issuer, audience
+        self._clock, self._elapsed, self._transport = clock, elapsed, transport
         self._keys: dict[str, jwt.PyJWK] = {}
-        self._fetched = float("-inf")
+        self._asked = float("-inf")
+        self._answered = False
         self._fetching = asyncio.Lock()
 
     async def verify(self, token: str) -> Claims:
         """Check signature, type, issuer, audience and times."""
         try:
             header = jwt.get_unverified_header(token)
-            # The algorithm is ours to choose, and a key's address is never the token's to say.
-            if header.get("typ") != TYPE or {"jku", "x5u", "jwk"} & header.keys():
-                raise Unauthorised(reason="type")
-            key = await self._key(str(header.get("kid", "")))
+        except jwt.PyJWTError as error:
+            raise Unauthorised(reason="not a token") from error
+        # The algorithm is ours to choose, and a key's address is never the token's to say.
+        if header.get("typ") != TYPE or {"jku", "x5u", "x5c", "jwk"} & header.keys():
+            raise Unauthorised(reason="not an access token")
+        key = await self._key(str(header.get("kid", "")))
+        try:
             claims = jwt.decode(
                 token,
                 key.key,
                 algorithms=list(ALGORITHMS),
                 issuer=self._issuer,
                 audience=self._audience,
-                leeway=LEEWAY,
-                options={"require": ["exp", "nbf", "iss", "aud", "sub", "tenant", "sid"]},
+                options={"require": list(_REQUIRED), "verify_exp": False, "verify_nbf": False},
             )
+            self._check_times(claims)
             return _claims(claims)
-        except (jwt.InvalidTokenError, ValueError) as error:
+        except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise Unauthorised(reason=type(error).__name__) from error
+
+    def _check_times(self, claims: dict[str, Any]) -> None:
+        # PyJWT has a clock of its own; ours is handed in.
+        now = self._clock().timestamp()
+        if now >= float(claims["exp"]) + LEEWAY:
+            raise jwt.ExpiredSignatureError
+        if now < float(claims["nbf"]) - LEEWAY:
+            raise jwt.ImmatureSignatureError
 
     async def _key(self, kid: str) -> jwt.PyJWK:
         if kid not in self._keys:
             async with self._fetching:
-                if kid not in self._keys and time.monotonic() - self._fetched > REFETCH_AFTER:
+                if kid not in self._keys and self._elapsed() - self._asked > REFETCH_AFTER:
                     await self._fetch()
-        if kid not in self._keys:
+        if kid in self._keys:
+            return self._keys[kid]
+        if self._answered:
             raise Unauthorised(reason="unknown key")
-        return self._keys[kid]
+        raise Transient(because="no keys", retry_after=2)
 
     async def _fetch(self) -> None:
+        """Replace the keys. Raises `Transient` when identity does not give any."""
+        self._asked, self._answered = self._elapsed(), False
         try:
-            async with httpx.AsyncClient(timeout=5) as client:
-                answer = await client.get(self._url)
-                answer.raise_for_status()
-        except httpx.HTTPError as error:
-            raise Transient(because="jwks", retry_after=2) from error
-        self._fetched = time.monotonic()
-        keys = jwt.PyJWKSet.from_dict(answer.json()).keys[:MAX_KEYS]
-        self._keys = {key.key_id: key for key in keys if key.key_id}
+            keys = jwt.PyJWKSet.from_dict(json.loads(await self._download())).keys
+        except (httpx.HTTPError, jwt.PyJWTError, ValueError, TypeError, AttributeError) as error:
+            raise Transient(because=f"jwks: {type(error).__name__}", retry_after=2) from error
+        # Another kind of key would be taken by another algorithm than ours.
+        fitting = [key for key in keys if key.key_id and key.algorithm_name in ALGORITHMS]
+        self._keys = {str(key.key_id): key for key in fitting[:MAX_KEYS]}
+        self._answered = True
+
+    async def _download(self) -> bytes:
+        body = b""
+        async with (
+            httpx.AsyncClient(timeout=5, transport=self._transport) as client,
+            client.stream("GET", self._url) as answer,
+        ):
+            answer.raise_for_status()
+            async for chunk in answer.aiter_bytes():
+                body += chunk
+                if len(body) > LONGEST_ANSWER:
+                    raise ValueError("a key set as large as this is none")
+        return body
+
+
+_REQUIRED = ("exp", "nbf", "iss", "aud", "sub", "tenant", "sid")
 
 
 def _claims(claims: dict[str, Any]) -> Claims:
     return Claims(
-        MemberId(UUID(claims["sub"])), TenantId(UUID(claims["tenant"])), str(claims["sid"])
+        MemberId(UUID(str(claims["sub"]))),
+        TenantId(UUID(str(claims["tenant"]))),
+        str(claims["sid"]),
     )

@@ -51,8 +51,9 @@ class Lazy(click.Group):
             return Lazy(f"{self._prefix}{cmd_name}.", name=cmd_name, help=f"{cmd_name} …")
         try:
             command: click.Command = point.load()
-        except (ImportError, AttributeError) as error:
-            raise click.ClickException(f"{point.value} cannot be loaded: {error}") from error
+        except Exception as error:
+            message = f"{self._prefix}{cmd_name} ({point.value}) cannot be loaded: {error}"
+            raise click.ClickException(message) from error
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

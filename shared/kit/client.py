@@ -14,6 +14,7 @@ NOT_ALLOWED = 4
 _WAITS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 _BUSY = (429, 503)
 _DENIED = (401, 403)
+_DOWN = (502, 503, 504)
 
 
 class PlatformError(click.ClickException):
@@ -43,31 +44,33 @@ class ApiClient:
         self.url = base_url(env)
         home = Path(env.get("PREAU_HOME") or ".preau")
         self._token_file = Path(env.get("PREAU_TOKEN_FILE") or home / "operator.token")
-        self._http = httpx.Client(base_url=self.url, timeout=120)
+        # A proxy of the organisation is for far addresses, never for our own machine.
+        self._http = httpx.Client(base_url=self.url, timeout=120, trust_env="PREAU_URL" in env)
 
-    def get(self, path: str, **query: Any) -> Any:
+    def get(self, path: str, **query: str | int | None) -> Any:  # noqa: ANN401  whatever it says
         """GET a path and give its JSON; raises `PlatformError`."""
         found = {name: value for name, value in query.items() if value is not None}
-        return self._ask("GET", path, params=found)
+        return self._ask(self._http.build_request("GET", path, params=found))
 
-    def post(self, path: str, body: Any, **headers: str) -> Any:
+    def post(self, path: str, body: object, **headers: str) -> Any:  # noqa: ANN401  as above
         """POST a JSON body and give the JSON answer; raises `PlatformError`."""
-        return self._ask("POST", path, json=body, headers=headers)
+        request = self._http.build_request("POST", path, json=body, headers=headers)
+        return self._ask(request)
 
-    def _ask(self, method: str, path: str, **request: Any) -> Any:
-        answer = self._patiently(method, path, **request)
+    def _ask(self, request: httpx.Request) -> object:
+        answer = self._patiently(request)
         if answer.is_success:
-            return answer.json()
+            return answer.json() if answer.content else None
         raise self._problem(answer)
 
-    def _patiently(self, method: str, path: str, **request: Any) -> httpx.Response:
+    def _patiently(self, request: httpx.Request) -> httpx.Response:
         """Ask, and ask again while the platform says that it is busy."""
-        # The token is read at each request: it is renewed every few minutes.
-        given = {**request.pop("headers", {}), "Authorization": f"Bearer {self._token()}"}
         for wait in (*_WAITS, None):
+            # Read each time: it is renewed every few minutes.
+            request.headers["Authorization"] = f"Bearer {self._token()}"
             try:
-                answer = self._http.request(method, path, headers=given, **request)
-            except httpx.HTTPError as error:
+                answer = self._http.send(request)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
                 message = f"The platform does not answer at {self.url} ({error}): make run"
                 raise PlatformError(message, NOT_REACHED) from error
             if answer.status_code not in _BUSY or wait is None:
@@ -78,12 +81,13 @@ class ApiClient:
     def _token(self) -> str:
         try:
             return self._token_file.read_text(encoding="ascii").strip()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             message = f"No token in {self._token_file}: make run writes it, or set PREAU_TOKEN_FILE"
             raise PlatformError(message, NOT_ALLOWED) from error
 
     def _problem(self, answer: httpx.Response) -> PlatformError:
-        code = NOT_ALLOWED if answer.status_code in _DENIED else 1
+        kinds = dict.fromkeys(_DENIED, NOT_ALLOWED) | dict.fromkeys(_DOWN, NOT_REACHED)
+        code = kinds.get(answer.status_code, 1)
         try:
             said = answer.json()
             known = {"type", "title", "status", "help", "instance", "trace_id", "errors"}

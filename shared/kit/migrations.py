@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.operations import Operations
+from types import ModuleType
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -65,7 +65,7 @@ def folder_of(service: str) -> Path:
     return Path(str(files(f"services.{service}"))) / "migrations"
 
 
-def create_schema(op: Operations, service: str, features: Sequence[sa.MetaData]) -> None:
+def create_schema(op: ModuleType, service: str, features: Sequence[sa.MetaData]) -> None:
     """Create the frame's and the features' tables, protected, and grant the service's roles."""
     bind = op.get_bind()
     for metadata in (frame_metadata(), *features):
@@ -77,7 +77,7 @@ def create_schema(op: Operations, service: str, features: Sequence[sa.MetaData])
     op.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON audit FROM {service}_app")
 
 
-def protect(op: Operations, tables: Iterable[str]) -> None:
+def protect(op: ModuleType, tables: Iterable[str]) -> None:
     """Put these tables under row-level security, for their owner too."""
     for name in tables:
         op.execute(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")

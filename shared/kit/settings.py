@@ -37,18 +37,24 @@ class Settings(BaseModel):
     jwks_url: str = Field(description="where identity serves the keys that sign access tokens")
     issuer: str = Field(default="https://preau.local", description="who signs access tokens")
     audience: str = Field(default="preau", description="for whom access tokens are")
+    owner_url: str | None = Field(
+        default=None, description="PostgreSQL, as the owner role: migrations only", repr=False
+    )
     trace_sample: float = Field(
         default=0.1, ge=0, le=1, description="the share of traces to record, 0 to 1"
     )
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
-        """Read the service's variables. Raises `SettingError` for the first that is not right."""
+        """Read the service's variables; an empty one counts as not set.
+
+        Raises `SettingError` for the first that is not right.
+        """
         found: dict[str, str] = {}
         for name in cls.model_fields:
             for prefix in (cls.PREFIX, SHARED_PREFIX):
                 value = environment.get(f"{prefix}{name.upper()}")
-                if value is not None:
+                if value:
                     found[name] = value
                     break
         cls._refuse_unknown(environment)
@@ -66,8 +72,9 @@ class Settings(BaseModel):
 
     @classmethod
     def _explain(cls, error: ValidationError) -> SettingError:
-        first = error.errors()[0]
+        first = error.errors(include_input=False)[0]
         field = str(first["loc"][0])
         meaning = cls.model_fields[field].description or field
         variable = f"{cls.PREFIX}{field.upper()}"
-        return SettingError(f"{variable} ({meaning}): {first['msg']}.")
+        wrong = "is missing" if first["type"] == "missing" else f"is wrong: {first['msg']}"
+        return SettingError(f"{variable} ({meaning}) {wrong}.")

@@ -1,8 +1,7 @@
 """The structures in PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -38,5 +37,5 @@ class SqlStructures:
         return [_structure(row) for row in found.mappings()]
 
 
-def _structure(row: Mapping[str, Any]) -> Structure:
+def _structure(row: sa.RowMapping) -> Structure:
     return Structure(**{**row, "path": tuple(row["path"])})

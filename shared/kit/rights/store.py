@@ -33,6 +33,10 @@ _PATH = sa.text("""
     SELECT path FROM rights_structures WHERE tenant_id = :tenant AND structure_id = :structure
 """)
 
+_ZONE = sa.text("""
+    SELECT time_zone FROM rights_structures WHERE tenant_id = :tenant AND structure_id = :structure
+""")
+
 
 class MemberSuspended(Forbidden):
     """The member may not act at present."""
@@ -95,3 +99,10 @@ async def ancestors(
     found = await connection(unit).execute(_PATH, {"tenant": tenant, "structure": structure})
     path = found.scalar()
     return tuple(path) if path else ()
+
+
+async def time_zone(unit: Unit, tenant: TenantId, structure: StructureId) -> str | None:
+    """Give a structure's time zone; None when it is not yet known."""
+    found = await connection(unit).execute(_ZONE, {"tenant": tenant, "structure": structure})
+    zone: str | None = found.scalar()
+    return zone

@@ -3,7 +3,9 @@
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import Annotated, Generic, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
 
 import msgspec
 from fastapi import Query
@@ -13,6 +15,7 @@ from shared.kit.errors import Invalid
 
 T = TypeVar("T")
 LIMIT = 100
+_BIGGEST = 2**63
 Limit = Annotated[int, Query(ge=1, le=LIMIT, description="how many rows at most")]
 
 
@@ -35,18 +38,30 @@ class Page(Model, Generic[T]):
     next: str | None = None
 
 
-def encode(*position: str | int) -> str:
+def encode(*position: str | int | UUID | datetime) -> str:
     """Write a position as a cursor."""
     return base64.urlsafe_b64encode(msgspec.json.encode(position)).decode().rstrip("=")
 
 
-def decode(cursor: str, *types: type) -> list[str | int]:
-    """Read a cursor; its parts must be of these types. Raises `BadCursor`."""
+def decode(cursor: str, *types: type) -> list[Any]:
+    """Read a cursor; its parts must be of these types: str, int, UUID, datetime.
+
+    Raises `BadCursor`, also for values that no table holds: a cursor is a stranger's text.
+    """
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        found = msgspec.json.decode(base64.urlsafe_b64decode(padded))
+        read = base64.b64decode(padded, altchars=b"-_", validate=True)
+        found = msgspec.json.decode(read, type=tuple[types])  # type: ignore[valid-type]  # made here
     except (ValueError, binascii.Error, msgspec.DecodeError) as error:
         raise BadCursor from error
-    if not isinstance(found, list) or [type(part) for part in found] != list(types):
+    if any(not _storable(part) for part in found):
         raise BadCursor
-    return found
+    return list(found)
+
+
+def _storable(part: object) -> bool:
+    if isinstance(part, datetime):
+        return part.tzinfo is not None
+    if isinstance(part, int):
+        return -_BIGGEST <= part < _BIGGEST
+    return "\x00" not in str(part)

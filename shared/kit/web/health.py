@@ -1,10 +1,16 @@
 """Health: started, alive, ready. Alive asks nobody outside: an outage restarts no pod."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
+from shared.kit.telemetry.logs import logger
+
+log = logger("health")
+PATIENCE = 2.0
+"""Seconds that a check may take: a probe gives up soon after."""
 Check = Callable[[], Awaitable[str | None]]
 """Gives None when well, else why not."""
 
@@ -21,10 +27,21 @@ def health_routes(
 
 def _page(checks: Mapping[str, Check]) -> Callable[[], Awaitable[Response]]:
     async def page() -> Response:
-        found = {name: await check() for name, check in checks.items()}
+        found = {name: await _look(name, check) for name, check in checks.items()}
         well = not any(found.values())
         states = {name: why or "ok" for name, why in found.items()}
         status = 200 if well else 503
         return JSONResponse({"status": "ok" if well else "not ok", "checks": states}, status)
 
     return page
+
+
+async def _look(name: str, check: Check) -> str | None:
+    """Ask one check; one that fails or hangs is not well either."""
+    try:
+        return await asyncio.wait_for(check(), PATIENCE)
+    except TimeoutError:
+        return f"no answer within {PATIENCE:.0f} s"
+    except Exception as error:  # its text may hold an address: that goes to the log only
+        log.exception("health check failed", check=name)
+        return type(error).__name__

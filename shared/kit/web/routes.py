@@ -15,6 +15,12 @@ _GUARDS = {
     "operator": [Depends(context.operator)],
     "anonymous": [],
 }
+_KEY_PARAMETER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "1 to 200 visible characters; the same key again gives the same answer again",
+    "schema": {"type": "string"},
+}
 
 
 class Described(TypedDict, total=False):
@@ -85,9 +91,18 @@ class Routes:
                 function,
                 methods=[method],
                 dependencies=guards,
-                openapi_extra={ACTION: action, ACCESS: access},
+                openapi_extra=_operation(method, action, access),
                 **more,
             )
             return function
 
         return register
+
+
+def _operation(method: str, action: str, access: Access) -> dict[str, Any]:
+    keyed = method == "POST" and access != "anonymous"
+    return {
+        ACTION: action,
+        ACCESS: access,
+        **({"parameters": [_KEY_PARAMETER]} if keyed else {}),
+    }

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from services.identity import main
+from services.identity.main import TABLES
 from shared.kit.migrations import create_schema
 
 revision = "0001"
@@ -10,4 +10,4 @@ down_revision = None
 
 
 def upgrade() -> None:
-    create_schema(op, "identity", main.TABLES)
+    create_schema(op, "identity", TABLES)

@@ -1,0 +1,1 @@
+"""Conversations: posts, answers, comments, flags, and what moderation decides of them."""

@@ -1,0 +1,1 @@
+"""Spaces: where a community meets, who sees it, and who belongs to it."""

@@ -1,0 +1,77 @@
+"""`/v1/spaces`."""
+
+from zoneinfo import available_timezones
+
+from pydantic import Field
+
+from services.community.spaces.domain import Space
+from services.community.spaces.handlers.join_space import join_space
+from services.community.spaces.handlers.list_spaces import list_spaces
+from services.community.spaces.handlers.open_space import OpenSpace, open_space
+from services.community.spaces.ports import SpacesDeps
+from shared.contracts.community import Joining, Visibility
+from shared.contracts.ids import SpaceId, StructureId
+from shared.kit.errors import Invalid
+from shared.kit.web.context import ActorDep, CallerDep
+from shared.kit.web.cursors import Model
+from shared.kit.web.routes import Routes
+
+
+class NewSpace(Model):
+    """A space to open; without `time_zone` it has its structure's."""
+
+    name: str = Field(min_length=1, max_length=200, examples=["Entraide en français"])
+    structure_id: StructureId
+    visibility: Visibility = Visibility.STRUCTURE
+    joining: Joining = Joining.OPEN
+    time_zone: str | None = Field(default=None, max_length=60)
+
+
+class SpaceShown(Model):
+    """A space."""
+
+    space_id: SpaceId
+    name: str
+    visibility: Visibility
+    joining: Joining
+    structure_id: StructureId
+    time_zone: str
+
+
+class SpaceList(Model):
+    """The spaces that you may see, by name."""
+
+    items: list[SpaceShown]
+
+
+def _shown(space: Space) -> SpaceShown:
+    return SpaceShown(
+        space_id=space.space_id,
+        name=space.name,
+        visibility=space.visibility,
+        joining=space.joining,
+        structure_id=space.structure_id,
+        time_zone=space.time_zone,
+    )
+
+
+def routes(deps: SpacesDeps) -> Routes:
+    """Build the routes of this feature."""
+    found = Routes("spaces")
+
+    @found.get("/spaces", action="space.list")
+    async def list_all(caller: CallerDep, actor: ActorDep, name: str | None = None) -> SpaceList:
+        spaces = await list_spaces(deps, caller, actor, name)
+        return SpaceList(items=[_shown(space) for space in spaces])
+
+    @found.post("/spaces", action="space.open", status_code=201)
+    async def open_one(caller: CallerDep, actor: ActorDep, new: NewSpace) -> SpaceShown:
+        if new.time_zone is not None and new.time_zone not in available_timezones():
+            raise Invalid(field="time_zone", value=new.time_zone)
+        return _shown(await open_space(deps, caller, actor, OpenSpace(**new.model_dump())))
+
+    @found.post("/spaces/{space_id}/members", action="space.join")
+    async def join(caller: CallerDep, actor: ActorDep, space_id: SpaceId) -> SpaceShown:
+        return _shown(await join_space(deps, caller, actor, space_id))
+
+    return found

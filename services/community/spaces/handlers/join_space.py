@@ -1,0 +1,28 @@
+"""Join a space."""
+
+from services.community.spaces.domain import Space, SpaceNotFound
+from services.community.spaces.policy import may_join, may_see
+from services.community.spaces.ports import SpacesDeps
+from shared.contracts.community import MembershipJoined
+from shared.contracts.event import Person
+from shared.contracts.ids import SpaceId
+from shared.kit.policy import Actor, Denied, demand
+from shared.kit.unit import Caller
+
+
+async def join_space(deps: SpacesDeps, caller: Caller, actor: Actor, space_id: SpaceId) -> Space:
+    """Become a member; nothing changes for who is one. Raises `SpaceNotFound`, `Forbidden`."""
+    async with deps.unit(caller) as unit:
+        space = await deps.spaces.find(unit, caller.tenant, space_id)
+        if space is None:
+            raise SpaceNotFound(space_id=space_id)
+        standing = await deps.spaces.standing(unit, space, actor.member_id)
+        if isinstance(may_see(actor, space, standing), Denied):
+            raise SpaceNotFound(space_id=space_id)
+        demand(may_join(actor, space, standing))
+        if await deps.spaces.join(unit, space, actor.member_id, "member"):
+            who = Person(
+                member_id=actor.member_id, structure_id=actor.structure_id, role=actor.role
+            )
+            unit.record(MembershipJoined(space_id=space_id, member=who))
+    return space

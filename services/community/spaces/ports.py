@@ -1,0 +1,50 @@
+"""What the spaces' handlers need."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.community.spaces.domain import Space, Standing
+from shared.contracts.ids import MemberId, SpaceId, StructureId, TenantId
+from shared.kit.unit import NewId, Unit, Units
+
+
+class Spaces(Protocol):
+    """The spaces of a tenant, and who belongs to them."""
+
+    async def add(self, unit: Unit, space: Space) -> bool:
+        """Add a space; False when its name is taken."""
+
+    async def find(self, unit: Unit, tenant: TenantId, space_id: SpaceId) -> Space | None:
+        """Find one by its id."""
+
+    async def list_all(self, unit: Unit, tenant: TenantId, name: str | None) -> Sequence[Space]:
+        """List them by name; only the one of this name when one is given."""
+
+    async def standing(self, unit: Unit, space: Space, member_id: MemberId) -> Standing:
+        """Say what someone is to the space."""
+
+    async def join(self, unit: Unit, space: Space, member_id: MemberId, role: str) -> bool:
+        """Make someone a member; False when they were one."""
+
+
+class Places(Protocol):
+    """This service's copy of the tree of structures."""
+
+    async def ancestors(
+        self, unit: Unit, tenant: TenantId, structure_id: StructureId
+    ) -> tuple[StructureId, ...]:
+        """Give a structure's ancestors, root first."""
+
+    async def time_zone(self, unit: Unit, tenant: TenantId, structure_id: StructureId) -> str:
+        """Give a structure's time zone; UTC while it is not yet known."""
+
+
+@dataclass(frozen=True)
+class SpacesDeps:
+    """Handed to the handlers of this feature."""
+
+    unit: Units
+    spaces: Spaces
+    places: Places
+    new_id: NewId

@@ -1,0 +1,81 @@
+"""The spaces in PostgreSQL."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from services.community.spaces.domain import Space, Standing
+from services.community.spaces.tables import MEMBERSHIPS, SPACES
+from shared.contracts.community import Joining, Visibility
+from shared.contracts.ids import MemberId, SpaceId, StructureId, TenantId
+from shared.kit.database import connection
+from shared.kit.rights.store import ancestors, time_zone
+from shared.kit.unit import Unit
+
+
+class SqlSpaces:
+    """See `ports.Spaces`."""
+
+    async def add(self, unit: Unit, space: Space) -> bool:
+        """Add a space."""
+        values = asdict(space) | {"path": list(space.path)}
+        statement = insert(SPACES).values(**values).on_conflict_do_nothing()
+        return bool((await connection(unit).execute(statement)).rowcount)
+
+    async def find(self, unit: Unit, tenant: TenantId, space_id: SpaceId) -> Space | None:
+        """Find one by its id."""
+        chosen = (SPACES.c.tenant_id == tenant) & (SPACES.c.space_id == space_id)
+        row = (await connection(unit).execute(sa.select(SPACES).where(chosen))).mappings().first()
+        return _space(row) if row else None
+
+    async def list_all(self, unit: Unit, tenant: TenantId, name: str | None) -> Sequence[Space]:
+        """List them by name."""
+        query = sa.select(SPACES).where(SPACES.c.tenant_id == tenant).order_by(SPACES.c.name)
+        if name is not None:
+            query = query.where(SPACES.c.name == name)
+        return [_space(row) for row in (await connection(unit).execute(query)).mappings()]
+
+    async def standing(self, unit: Unit, space: Space, member_id: MemberId) -> Standing:
+        """Say what someone is to the space."""
+        chosen = (
+            (MEMBERSHIPS.c.tenant_id == space.tenant_id)
+            & (MEMBERSHIPS.c.space_id == space.space_id)
+            & (MEMBERSHIPS.c.member_id == member_id)
+        )
+        return Standing(await connection(unit).scalar(sa.select(MEMBERSHIPS.c.role).where(chosen)))
+
+    async def join(self, unit: Unit, space: Space, member_id: MemberId, role: str) -> bool:
+        """Make someone a member."""
+        row = insert(MEMBERSHIPS).values(
+            tenant_id=space.tenant_id,
+            space_id=space.space_id,
+            member_id=member_id,
+            role=role,
+            joined_at=unit.now,
+        )
+        return bool((await connection(unit).execute(row.on_conflict_do_nothing())).rowcount)
+
+
+class CopiedPlaces:
+    """See `ports.Places`: from the copy that follows identity."""
+
+    async def ancestors(
+        self, unit: Unit, tenant: TenantId, structure_id: StructureId
+    ) -> tuple[StructureId, ...]:
+        """Give a structure's ancestors."""
+        return await ancestors(unit, tenant, structure_id)
+
+    async def time_zone(self, unit: Unit, tenant: TenantId, structure_id: StructureId) -> str:
+        """Give a structure's time zone."""
+        return await time_zone(unit, tenant, structure_id) or "UTC"
+
+
+def _space(row: sa.RowMapping) -> Space:
+    kinds = {
+        "visibility": Visibility(row["visibility"]),
+        "joining": Joining(row["joining"]),
+        "path": tuple(row["path"]),
+    }
+    return Space(**{**row, **kinds})
