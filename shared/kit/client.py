@@ -45,7 +45,11 @@ class ApiClient:
         home = Path(env.get("PREAU_HOME") or ".preau")
         self._token_file = Path(env.get("PREAU_TOKEN_FILE") or home / "operator.token")
         # A proxy of the organisation is for far addresses, never for our own machine.
-        self._http = httpx.Client(base_url=self.url, timeout=120, trust_env="PREAU_URL" in env)
+        far = "PREAU_URL" in env
+        try:
+            self._http = httpx.Client(base_url=self.url, timeout=120, trust_env=far)
+        except httpx.InvalidURL as error:
+            raise PlatformError(f"PREAU_URL: {error}", NOT_REACHED) from error
 
     def get(self, path: str, **query: str | int | None) -> Any:  # noqa: ANN401  whatever it says
         """GET a path and give its JSON; raises `PlatformError`."""
@@ -59,9 +63,13 @@ class ApiClient:
 
     def _ask(self, request: httpx.Request) -> object:
         answer = self._patiently(request)
-        if answer.is_success:
+        if not answer.is_success:
+            raise self._problem(answer)
+        try:
             return answer.json() if answer.content else None
-        raise self._problem(answer)
+        except ValueError as error:
+            message = f"What answers at {self.url} is not the platform: see PREAU_URL, PREAU_PORT"
+            raise PlatformError(message, NOT_REACHED) from error
 
     def _patiently(self, request: httpx.Request) -> httpx.Response:
         """Ask, and ask again while the platform says that it is busy."""
@@ -70,7 +78,7 @@ class ApiClient:
             request.headers["Authorization"] = f"Bearer {self._token()}"
             try:
                 answer = self._http.send(request)
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
+            except httpx.HTTPError as error:
                 message = f"The platform does not answer at {self.url} ({error}): make run"
                 raise PlatformError(message, NOT_REACHED) from error
             if answer.status_code not in _BUSY or wait is None:
