@@ -1,0 +1,53 @@
+import pytest
+
+from deploy.local.choices import Choices
+from deploy.local.errors import StackError
+
+
+def test_everything_is_embedded_unless_said() -> None:
+    assert Choices.from_environment({"PREAU_REDIS": "", "PATH": "/bin"}) == Choices()
+
+
+def test_each_part_has_its_own_switch() -> None:
+    choices = Choices.from_environment(
+        {
+            "PREAU_KAFKA": "kafka-1:9092, kafka-2:9092",
+            "PREAU_POSTGRES": "postgresql://admin:word@db/postgres",
+            "PREAU_REDIS": " docker ",
+        }
+    )
+
+    assert choices == Choices(
+        "kafka-1:9092, kafka-2:9092", "postgresql://admin:word@db/postgres", "docker"
+    )
+    assert not any(choices.embedded(part) for part in ("kafka", "postgres", "redis"))
+
+
+def test_an_embedded_server_may_be_told_its_port() -> None:
+    choices = Choices(postgres="embedded:5432")
+
+    assert choices.embedded("postgres")
+    assert (choices.port("postgres"), choices.port("redis")) == (5432, None)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PREAU_KAFKA", "kafka"),
+        ("PREAU_KAFKA", "http://kafka:9092"),
+        ("PREAU_KAFKA", "a:9092,,b:9092"),
+        ("PREAU_KAFKA", "embedded:0"),
+        ("PREAU_KAFKA", "embedded:65536"),
+        ("PREAU_KAFKA", "embedded:٩٠٩٢"),
+        ("PREAU_POSTGRES", "mysql://root:hunter2@db"),
+        ("PREAU_POSTGRES", "postgresql://[hunter2"),
+        ("PREAU_POSTGRES", "Embedded"),
+        ("PREAU_REDIS", "localhost:6379"),
+    ],
+)
+def test_a_wrong_switch_is_named_and_its_value_is_not_shown(variable: str, value: str) -> None:
+    with pytest.raises(StackError, match=variable) as caught:
+        Choices.from_environment({variable: value})
+
+    assert "hunter2" not in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,93 @@
+"""A spoilt data folder is told in one line, before any server starts."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.local import kafka, postgres
+from deploy.local.errors import StackError
+from deploy.local.servers import last_words
+
+CLUSTER = "4L6g3nShT-eMCtK--X86sw"
+
+
+async def test_a_whole_kafka_folder_keeps_its_cluster(tmp_path: Path) -> None:
+    _a_kafka_folder(tmp_path)
+
+    await kafka.prepare(tmp_path, [], (20_000, 20_001))
+
+    assert kafka.cluster_id(tmp_path) == CLUSTER
+    assert "PLAINTEXT://127.0.0.1:20000" in (tmp_path / "kafka/server.properties").read_text()
+
+
+@pytest.mark.parametrize("line", ["cluster.id=another", "node.id=7", "cluster.id", ""])
+async def test_altered_properties_of_kafka_are_named(tmp_path: Path, line: str) -> None:
+    meta = _a_kafka_folder(tmp_path)
+    key = line.partition("=")[0] or "cluster.id"
+    kept = [old for old in meta.read_text().splitlines() if not old.startswith(key)]
+    meta.write_text("\n".join([*kept, line]))
+
+    with pytest.raises(StackError, match=r"meta\.properties was altered.*remove"):
+        await kafka.prepare(tmp_path, [], (20_000, 20_001))
+
+
+@pytest.mark.parametrize("name", ["data/meta.properties", "cluster.id"])
+async def test_a_missing_file_of_kafka_is_named(tmp_path: Path, name: str) -> None:
+    _a_kafka_folder(tmp_path)
+    (tmp_path / "kafka" / name).unlink()
+
+    with pytest.raises(StackError, match=f"{Path(name).name} is missing"):
+        await kafka.prepare(tmp_path, [], (20_000, 20_001))
+
+
+async def test_a_whole_postgres_folder_is_taken(tmp_path: Path) -> None:
+    _a_postgres_folder(tmp_path)
+
+    await postgres.prepare(tmp_path, "word")
+
+
+@pytest.mark.parametrize("version", ["15\n", "", "é"])
+async def test_another_version_of_postgres_is_refused(tmp_path: Path, version: str) -> None:
+    data = _a_postgres_folder(tmp_path)
+    (data / "PG_VERSION").write_text(version)
+
+    with pytest.raises(StackError, match="is no data folder of PostgreSQL 18"):
+        await postgres.prepare(tmp_path, "word")
+
+
+@pytest.mark.parametrize("name", ["PG_VERSION", "global/pg_control"])
+async def test_a_missing_file_of_postgres_is_named(tmp_path: Path, name: str) -> None:
+    data = _a_postgres_folder(tmp_path)
+    (data / name).unlink()
+
+    with pytest.raises(StackError, match=f"{Path(name).name}: (none|missing)"):
+        await postgres.prepare(tmp_path, "word")
+
+
+def test_the_last_words_are_the_line_that_says_why(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("starting\nFATAL: no room\nbye\n\n")
+
+    assert last_words(log) == "FATAL: no room"
+
+
+def test_a_server_without_words_is_said_to_have_none(tmp_path: Path) -> None:
+    (tmp_path / "log").touch()
+
+    assert last_words(tmp_path / "log") == "it said nothing"
+
+
+def _a_kafka_folder(home: Path) -> Path:
+    (home / "kafka" / "data").mkdir(parents=True)
+    (home / "kafka" / "cluster.id").write_text(CLUSTER + "\n")
+    meta = home / "kafka" / "data" / "meta.properties"
+    meta.write_text(f"#\ncluster.id={CLUSTER}\nnode.id=1\nversion=1\n")
+    return meta
+
+
+def _a_postgres_folder(home: Path) -> Path:
+    data = home / "postgres"
+    (data / "global").mkdir(parents=True)
+    (data / "PG_VERSION").write_text("18\n")
+    (data / "global" / "pg_control").touch()
+    return data

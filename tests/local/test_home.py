@@ -1,0 +1,126 @@
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.local import home as home_module
+from deploy.local.errors import StackError
+from deploy.local.home import (
+    HomeLock,
+    choose_ports,
+    home_folder,
+    keep_passwords,
+    make_home,
+    running_stack,
+)
+
+needs_sockets = pytest.mark.allow_hosts(["127.0.0.1"])
+
+
+def test_the_home_is_said_by_the_environment(tmp_path: Path) -> None:
+    assert home_folder({"PREAU_HOME": str(tmp_path / "été")}) == tmp_path / "été"
+    assert home_folder({}).name == ".preau"
+
+
+def test_a_home_that_is_a_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StackError, match="PREAU_HOME"):
+        make_home(tmp_path / "file")
+
+
+def test_one_stack_holds_a_home(tmp_path: Path) -> None:
+    first = HomeLock(tmp_path)
+    first.acquire()
+
+    assert running_stack(tmp_path) == os.getpid()
+    with pytest.raises(StackError, match=f"process {os.getpid()}.*make down"):
+        HomeLock(tmp_path).acquire()
+
+    first.release()
+    assert running_stack(tmp_path) is None
+    again = HomeLock(tmp_path)
+    again.acquire()
+    again.release()
+
+
+def test_servers_of_a_killed_stack_are_waited_for(tmp_path: Path) -> None:
+    # The lock stays with a server whose stack is dead: this one ends after half a second.
+    lock = HomeLock(tmp_path)
+    held = lock.acquire()
+    leftover = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(0.5)"], pass_fds=[held]
+    )
+    os.close(held)
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    (tmp_path / "stack.lock").write_text(f"{dead.pid}\n")
+
+    after = HomeLock(tmp_path)
+    after.acquire()
+
+    assert leftover.wait(5) == 0
+    after.release()
+
+
+@needs_sockets
+def test_chosen_ports_are_found_again(tmp_path: Path) -> None:
+    first = choose_ports(tmp_path, {"kafka": None, "controller": None, "redis": None})
+
+    assert len(set(first.values())) == 3
+    assert choose_ports(tmp_path, {"kafka": None, "redis": None}).items() < first.items()
+
+
+@needs_sockets
+def test_a_remembered_port_that_is_taken_is_replaced(tmp_path: Path) -> None:
+    port = choose_ports(tmp_path, {"redis": None})["redis"]
+
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", port))
+        squatter.listen()
+        other = choose_ports(tmp_path, {"redis": None})["redis"]
+
+    assert other != port
+    assert json.loads((tmp_path / "ports.json").read_text()) == {"redis": other}
+
+
+@needs_sockets
+def test_a_port_that_was_asked_for_and_is_taken_is_named(tmp_path: Path) -> None:
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", 0))
+        squatter.listen()
+        port = squatter.getsockname()[1]
+
+        with pytest.raises(StackError, match=f"Port {port}.*redis"):
+            choose_ports(tmp_path, {"redis": port})
+
+
+@needs_sockets
+@pytest.mark.parametrize("text", ["", "[]", '{"redis": "a"}', '{"redis": 80}', "\x00"])
+def test_a_spoilt_memory_of_ports_is_forgotten(tmp_path: Path, text: str) -> None:
+    (tmp_path / "ports.json").write_text(text)
+
+    assert choose_ports(tmp_path, {"redis": None})["redis"] in home_module.PORTS
+
+
+def test_passwords_are_made_once_and_for_one_reader(tmp_path: Path) -> None:
+    first = keep_passwords(tmp_path, ["a", "b"])
+    more = keep_passwords(tmp_path, ["a", "b", "c"])
+
+    assert first["a"] != first["b"]
+    assert first.items() < more.items()
+    assert stat.S_IMODE((tmp_path / "secrets.json").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"a": 1}', "{"])
+def test_spoilt_passwords_are_not_replaced_in_silence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "secrets.json").write_text(text)
+
+    with pytest.raises(StackError, match=r"secrets\.json"):
+        keep_passwords(tmp_path, ["a"])
+    assert (tmp_path / "secrets.json").read_text() == text
