@@ -1,0 +1,183 @@
+"""What is said in a conversation: rules and facts, without I/O."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from shared.contracts.community import (
+    CommentEdited,
+    CommentHidden,
+    CommentPublished,
+    CommentRemoved,
+    CommentRestored,
+    ContentKind,
+    ContentRef,
+    ContentText,
+    PostEdited,
+    PostHidden,
+    PostPublished,
+    PostRemoved,
+    PostRestored,
+)
+from shared.contracts.event import Fact, Person, Sealed
+from shared.contracts.ids import ContentId, MemberId, SpaceId, StructureId, TenantId
+from shared.kit.errors import Conflict, Invalid, NotFound
+
+LONGEST_BODY = 60_000
+LONGEST_TITLE = 300
+ROOTS = (ContentKind.DISCUSSION, ContentKind.QUESTION, ContentKind.ANNOUNCEMENT)
+
+
+class ContentNotFound(NotFound):
+    """There is no such content, or none that this member may see."""
+
+    key = "content_not_found"
+
+
+class ContentGone(Conflict):
+    """The content was removed."""
+
+    key = "content_gone"
+
+
+class WrongParent(Invalid):
+    """An answer belongs under a question, a comment under a post or an answer."""
+
+    key = "wrong_parent"
+
+
+class AlreadyFlagged(Conflict):
+    """This member has flagged this version."""
+
+    key = "already_flagged"
+
+
+class Standing(StrEnum):
+    """What readers see of a content."""
+
+    VISIBLE = "visible"
+    HIDDEN = "hidden"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A post, answer or comment as it stands now."""
+
+    tenant_id: TenantId
+    content_id: ContentId
+    kind: ContentKind
+    root_id: ContentId
+    space_id: SpaceId
+    structure_id: StructureId
+    body: str
+    created_at: datetime
+    parent_id: ContentId | None = None
+    title: str | None = None
+    format: str = "markdown"
+    author_id: MemberId | None = None
+    author_structure: StructureId | None = None
+    author_role: str | None = None
+    version: int = 1
+    standing: Standing = Standing.VISIBLE
+    reason: str | None = None
+    decision_id: UUID | None = None
+    accepted_id: ContentId | None = None
+    edited_at: datetime | None = None
+
+    @property
+    def ref(self) -> ContentRef:
+        """How facts name it."""
+        return ContentRef(
+            kind=self.kind,
+            id=self.content_id,
+            root_id=self.root_id,
+            parent_id=self.parent_id,
+            version=self.version,
+        )
+
+    @property
+    def author(self) -> Person | None:
+        """Who wrote it, as they were then."""
+        if self.author_id is None:
+            return None
+        return Person(
+            member_id=self.author_id, structure_id=self.author_structure, role=self.author_role
+        )
+
+    @property
+    def text(self) -> Sealed[ContentText]:
+        """Its text, as facts carry it."""
+        return Sealed(clear=ContentText(body=self.body, title=self.title, format=self.format))
+
+
+def check_parent(kind: ContentKind, parent: Content | None) -> None:
+    """Refuse what cannot stand there. Raises `WrongParent`, `ContentGone`."""
+    if kind in ROOTS:
+        return
+    fits = {ContentKind.ANSWER: (ContentKind.QUESTION,)}.get(kind, (*ROOTS, ContentKind.ANSWER))
+    if parent is None or parent.kind not in fits:
+        raise WrongParent(kind=kind.value, parent=parent.kind.value if parent else "none")
+
+
+def published(content: Content, reply_to: Person | None) -> Fact:
+    """Say that it was published."""
+    fact = CommentPublished if content.kind is ContentKind.COMMENT else PostPublished
+    return fact(
+        ref=content.ref,
+        space_id=content.space_id,
+        structure_id=content.structure_id,
+        author=content.author,
+        reply_to=reply_to,
+        content=content.text,
+    )
+
+
+def edit(content: Content, title: str | None, body: str, now: datetime) -> tuple[Content, Fact]:
+    """Change the text. A hidden content stays hidden until it is decided. Raises `ContentGone`."""
+    if content.standing is Standing.REMOVED:
+        raise ContentGone(content_id=content.content_id)
+    changed = replace(
+        content, title=title, body=body, version=content.version + 1, edited_at=now
+    )
+    fact = CommentEdited if content.kind is ContentKind.COMMENT else PostEdited
+    return changed, fact(
+        ref=changed.ref,
+        space_id=changed.space_id,
+        structure_id=changed.structure_id,
+        author=changed.author,
+        content=changed.text,
+    )
+
+
+_MOVED: dict[Standing, tuple[type[PostHidden | PostRemoved | PostRestored], type[Fact]]] = {
+    Standing.HIDDEN: (PostHidden, CommentHidden),
+    Standing.REMOVED: (PostRemoved, CommentRemoved),
+    Standing.VISIBLE: (PostRestored, CommentRestored),
+}
+
+
+def move(
+    content: Content,
+    standing: Standing,
+    *,
+    reason: str | None = None,
+    by: MemberId | None = None,
+    decision_id: UUID | None = None,
+) -> tuple[Content, Fact] | None:
+    """Hide, remove or show again; None when nothing changes. What was removed stays removed."""
+    if content.standing in {standing, Standing.REMOVED}:
+        return None
+    changed = replace(content, standing=standing, reason=reason, decision_id=decision_id)
+    post, comment = _MOVED[standing]
+    fact = comment if content.kind is ContentKind.COMMENT else post
+    return changed, fact(
+        ref=content.ref,
+        space_id=content.space_id,
+        structure_id=content.structure_id,
+        author=content.author,
+        by=by,
+        reason=reason,
+        decision_id=decision_id,
+    )

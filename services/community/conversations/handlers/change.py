@@ -1,0 +1,50 @@
+"""Edit a content, or remove it: its author may."""
+
+from dataclasses import dataclass
+
+from services.community.conversations.domain import Content, Standing, edit, move
+from services.community.conversations.handlers.reading import see
+from services.community.conversations.policy import may_change
+from services.community.conversations.ports import ConversationsDeps
+from shared.contracts.ids import ContentId
+from shared.kit.policy import Actor, demand
+from shared.kit.unit import Caller
+
+
+@dataclass(frozen=True)
+class EditContent:
+    """Give a content another text."""
+
+    content_id: ContentId
+    body: str
+    title: str | None = None
+
+
+async def edit_content(
+    deps: ConversationsDeps, caller: Caller, actor: Actor, command: EditContent
+) -> Content:
+    """Edit it. Raises `ContentNotFound`, `ContentGone`, `Forbidden`."""
+    async with deps.unit(caller) as unit:
+        seen = await see(deps, unit, actor, command.content_id, lock=True)
+        demand(may_change(actor, seen.content))
+        title = command.title or seen.content.title
+        changed, fact = edit(seen.content, title, command.body, unit.now)
+        await deps.contents.change(unit, changed)
+        unit.record(fact)
+        return changed
+
+
+async def remove_content(
+    deps: ConversationsDeps, caller: Caller, actor: Actor, content_id: ContentId
+) -> Content:
+    """Remove it; a tombstone and its replies stay. Raises `ContentNotFound`, `Forbidden`."""
+    async with deps.unit(caller) as unit:
+        seen = await see(deps, unit, actor, content_id, lock=True)
+        demand(may_change(actor, seen.content))
+        moved = move(seen.content, Standing.REMOVED, reason="by_author", by=actor.member_id)
+        if moved is None:
+            return seen.content
+        changed, fact = moved
+        await deps.contents.change(unit, changed)
+        unit.record(fact)
+        return changed

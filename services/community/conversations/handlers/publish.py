@@ -1,0 +1,96 @@
+"""Publish a post, an answer or a comment."""
+
+from dataclasses import dataclass
+
+from services.community.conversations.domain import (
+    Content,
+    ContentGone,
+    Standing,
+    check_parent,
+    published,
+)
+from services.community.conversations.handlers.reading import see, see_space
+from services.community.conversations.policy import may_publish
+from services.community.conversations.ports import ConversationsDeps
+from services.community.spaces.domain import Space
+from shared.contracts.community import ContentKind
+from shared.contracts.ids import ContentId, SpaceId
+from shared.kit.policy import Actor, demand
+from shared.kit.unit import Caller, Unit
+
+
+@dataclass(frozen=True)
+class PublishPost:
+    """Publish a root post in a space."""
+
+    space_id: SpaceId
+    kind: ContentKind
+    title: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Answer a question, or comment on a post or an answer."""
+
+    parent_id: ContentId
+    kind: ContentKind
+    body: str
+
+
+async def publish_post(
+    deps: ConversationsDeps, caller: Caller, actor: Actor, command: PublishPost
+) -> Content:
+    """Publish it. Raises `SpaceNotFound`, `WrongParent`, `Forbidden`."""
+    async with deps.unit(caller) as unit:
+        space, standing = await see_space(deps, unit, actor, command.space_id)
+        demand(may_publish(actor, space, standing, command.kind))
+        return await _publish(
+            deps, unit, actor, space, command.kind, command.body, command.title, None
+        )
+
+
+async def reply(
+    deps: ConversationsDeps, caller: Caller, actor: Actor, command: Reply
+) -> Content:
+    """Publish it. Raises `ContentNotFound`, `ContentGone`, `WrongParent`, `Forbidden`."""
+    async with deps.unit(caller) as unit:
+        seen = await see(deps, unit, actor, command.parent_id)
+        if seen.content.standing is Standing.REMOVED:
+            raise ContentGone(content_id=command.parent_id)
+        demand(may_publish(actor, seen.space, seen.standing, command.kind))
+        return await _publish(
+            deps, unit, actor, seen.space, command.kind, command.body, None, seen.content
+        )
+
+
+async def _publish(  # noqa: PLR0913  the parts of a content
+    deps: ConversationsDeps,
+    unit: Unit,
+    actor: Actor,
+    space: Space,
+    kind: ContentKind,
+    body: str,
+    title: str | None,
+    parent: Content | None,
+) -> Content:
+    check_parent(kind, parent)
+    content_id = ContentId(deps.new_id())
+    content = Content(
+        tenant_id=actor.tenant,
+        content_id=content_id,
+        kind=kind,
+        root_id=parent.root_id if parent else content_id,
+        parent_id=parent.content_id if parent else None,
+        space_id=space.space_id,
+        structure_id=space.structure_id,
+        title=title,
+        body=body,
+        created_at=unit.now,
+        author_id=actor.member_id,
+        author_structure=actor.structure_id,
+        author_role=actor.role,
+    )
+    await deps.contents.add(unit, [content])
+    unit.record(published(content, parent.author if parent else None))
+    return content

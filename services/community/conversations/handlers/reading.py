@@ -1,0 +1,89 @@
+"""Finding a content together with its space, as someone may see it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.community.conversations.domain import Content, ContentNotFound
+from services.community.conversations.policy import may_read
+from services.community.conversations.ports import ConversationsDeps
+from services.community.spaces.domain import Space, SpaceNotFound, Standing
+from services.community.spaces.policy import may_see
+from shared.contracts.ids import ContentId, SpaceId
+from shared.kit.policy import Actor, Allowed, Denied
+from shared.kit.unit import Caller, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A content, where it stands, and what the reader is to that space."""
+
+    content: Content
+    space: Space
+    standing: Standing
+
+
+async def see_space(
+    deps: ConversationsDeps, unit: Unit, actor: Actor, space_id: SpaceId
+) -> tuple[Space, Standing]:
+    """Find a space that this actor sees. Raises `SpaceNotFound`."""
+    space = await deps.spaces.find(unit, actor.tenant, space_id)
+    if space is not None:
+        standing = await deps.spaces.standing(unit, space, actor.member_id)
+        if isinstance(may_see(actor, space, standing), Allowed):
+            return space, standing
+    raise SpaceNotFound(space_id=space_id)
+
+
+async def see(
+    deps: ConversationsDeps,
+    unit: Unit,
+    actor: Actor,
+    content_id: ContentId,
+    *,
+    lock: bool = False,
+) -> Seen:
+    """Find a content that this actor may read. Raises `ContentNotFound`."""
+    found = await deps.contents.find(unit, actor.tenant, [content_id], lock=lock)
+    content = found.get(content_id)
+    if content is None:
+        raise ContentNotFound(content_id=content_id)
+    space = await deps.spaces.find(unit, actor.tenant, content.space_id)
+    if space is None:
+        raise ContentNotFound(content_id=content_id)
+    standing = await deps.spaces.standing(unit, space, actor.member_id)
+    if isinstance(may_read(actor, space, standing, content), Denied):
+        raise ContentNotFound(content_id=content_id)
+    return Seen(content, space, standing)
+
+
+async def read_conversation(
+    deps: ConversationsDeps, caller: Caller, actor: Actor, content_id: ContentId
+) -> Sequence[Content]:
+    """Read the whole conversation that a content belongs to, without what is hidden from you."""
+    async with deps.unit(caller) as unit:
+        seen = await see(deps, unit, actor, content_id)
+        everything = await deps.contents.list_conversation(
+            unit, caller.tenant, seen.content.root_id
+        )
+        return [
+            each
+            for each in everything
+            if isinstance(may_read(actor, seen.space, seen.standing, each), Allowed)
+        ]
+
+
+async def list_posts(
+    deps: ConversationsDeps,
+    caller: Caller,
+    actor: Actor,
+    space_id: SpaceId,
+    before: ContentId | None,
+    limit: int,
+) -> Sequence[Content]:
+    """List a space's posts that this actor may read, the newest first."""
+    async with deps.unit(caller) as unit:
+        space, standing = await see_space(deps, unit, actor, space_id)
+        posts = await deps.contents.list_roots(unit, caller.tenant, space_id, before, limit)
+        return [
+            post for post in posts if isinstance(may_read(actor, space, standing, post), Allowed)
+        ]

@@ -1,0 +1,92 @@
+"""Accept an answer, or flag a content."""
+
+from dataclasses import dataclass, replace
+
+from services.community.conversations.domain import AlreadyFlagged, Content, WrongParent
+from services.community.conversations.handlers.reading import see
+from services.community.conversations.policy import may_accept, may_flag
+from services.community.conversations.ports import ConversationsDeps
+from shared.contracts.community import (
+    AnswerAccepted,
+    AnswerUnaccepted,
+    ContentFlagged,
+    ContentKind,
+)
+from shared.contracts.event import Person
+from shared.contracts.ids import ContentId
+from shared.kit.policy import Actor, demand
+from shared.kit.unit import Caller
+
+
+@dataclass(frozen=True)
+class FlagContent:
+    """Report a content, for a reason."""
+
+    content_id: ContentId
+    reason: str
+
+
+async def accept_answer(
+    deps: ConversationsDeps, caller: Caller, actor: Actor, answer_id: ContentId
+) -> Content:
+    """Accept an answer in place of any other. Raises `ContentNotFound`, `Forbidden`."""
+    async with deps.unit(caller) as unit:
+        seen = await see(deps, unit, actor, answer_id)
+        answer = seen.content
+        if answer.kind is not ContentKind.ANSWER:
+            raise WrongParent(kind=answer.kind.value, parent="none")
+        found = await deps.contents.find(
+            unit, caller.tenant, [answer.root_id], lock=True
+        )
+        question = found[answer.root_id]
+        demand(may_accept(actor, question, seen.standing))
+        if question.accepted_id == answer_id:
+            return answer
+        if question.accepted_id is not None:
+            before = await deps.contents.find(unit, caller.tenant, [question.accepted_id])
+            for other in before.values():
+                unit.record(
+                    AnswerUnaccepted(
+                        ref=other.ref,
+                        space_id=other.space_id,
+                        structure_id=other.structure_id,
+                        author=other.author,
+                        by=actor.member_id,
+                    )
+                )
+        await deps.contents.change(unit, replace(question, accepted_id=answer_id))
+        unit.record(
+            AnswerAccepted(
+                ref=answer.ref,
+                space_id=answer.space_id,
+                structure_id=answer.structure_id,
+                author=answer.author,
+                asker=question.author,
+                accepted_by=actor.member_id,
+            )
+        )
+        return answer
+
+
+async def flag_content(
+    deps: ConversationsDeps, caller: Caller, actor: Actor, command: FlagContent
+) -> None:
+    """Flag it: once per member and version. Raises `AlreadyFlagged`, `Forbidden`."""
+    async with deps.unit(caller) as unit:
+        seen = await see(deps, unit, actor, command.content_id)
+        demand(may_flag(actor, seen.content, seen.standing))
+        if not await deps.contents.flag(unit, seen.content, actor.member_id, command.reason):
+            raise AlreadyFlagged(content_id=command.content_id)
+        who = Person(
+            member_id=actor.member_id, structure_id=actor.structure_id, role=actor.role
+        )
+        unit.record(
+            ContentFlagged(
+                ref=seen.content.ref,
+                space_id=seen.content.space_id,
+                structure_id=seen.content.structure_id,
+                author=seen.content.author,
+                flagged_by=who,
+                reason=command.reason,
+            )
+        )

@@ -1,0 +1,56 @@
+"""Who may say what, and change what was said."""
+
+from services.community.conversations.domain import Content, Standing
+from services.community.spaces.domain import Space
+from services.community.spaces.domain import Standing as InSpace
+from services.community.spaces.policy import ABOVE, may_see
+from shared.contracts.community import ContentKind
+from shared.contracts.identity import Role
+from shared.kit.policy import Actor, Allowed, Denied, Verdict
+
+
+def may_publish(actor: Actor, space: Space, standing: InSpace, kind: ContentKind) -> Verdict:
+    """Members of the space; announcements only by who animates it or stands above it."""
+    above = actor.holds(ABOVE, within=space.line)
+    if kind is ContentKind.ANNOUNCEMENT and not (above or standing.role == "animator"):
+        return Denied("announce.animator")
+    if standing.belongs or above:
+        return Allowed("post.member")
+    return Denied("post.member")
+
+
+def may_read(actor: Actor, space: Space, standing: InSpace, content: Content) -> Verdict:
+    """Whoever sees the space; what is hidden, its author and moderators only."""
+    seen = may_see(actor, space, standing)
+    if isinstance(seen, Denied) or content.standing is not Standing.HIDDEN:
+        return seen
+    if actor.member_id == content.author_id:
+        return Allowed("read.author")
+    if actor.holds([Role.MODERATOR, Role.ADMINISTRATOR], within=space.line):
+        return Allowed("read.moderator")
+    return Denied("read.hidden")
+
+
+def may_change(actor: Actor, content: Content) -> Verdict:
+    """The author."""
+    if content.author_id is not None and actor.member_id == content.author_id:
+        return Allowed("edit.author")
+    return Denied("edit.author")
+
+
+def may_accept(actor: Actor, question: Content, standing: InSpace) -> Verdict:
+    """The asker, or the space's animator."""
+    if actor.member_id == question.author_id:
+        return Allowed("accept.asker")
+    if standing.role == "animator":
+        return Allowed("accept.animator")
+    return Denied("accept.asker")
+
+
+def may_flag(actor: Actor, content: Content, standing: InSpace) -> Verdict:
+    """Members of the space, never one's own."""
+    if actor.member_id == content.author_id:
+        return Denied("flag.not_own")
+    if standing.belongs:
+        return Allowed("flag.member")
+    return Denied("flag.member")

@@ -1,0 +1,50 @@
+"""What the conversations' handlers need."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.community.conversations.domain import Content
+from services.community.spaces.ports import Spaces
+from shared.contracts.ids import ContentId, MemberId, SpaceId, TenantId
+from shared.kit.unit import NewId, Unit, Units
+
+
+class Contents(Protocol):
+    """All that is said, as it stands now."""
+
+    async def add(self, unit: Unit, contents: Sequence[Content]) -> set[ContentId]:
+        """Add those that are new, and say which these were."""
+
+    async def find(
+        self, unit: Unit, tenant: TenantId, ids: Sequence[ContentId], *, lock: bool = False
+    ) -> dict[ContentId, Content]:
+        """Find those that exist; with `lock` nobody else changes them meanwhile."""
+
+    async def change(self, unit: Unit, content: Content) -> None:
+        """Write what may change of a content."""
+
+    async def list_conversation(
+        self, unit: Unit, tenant: TenantId, root: ContentId
+    ) -> Sequence[Content]:
+        """List a root post and all below it, in the order they were created."""
+
+    async def list_roots(
+        self, unit: Unit, tenant: TenantId, space: SpaceId, before: ContentId | None, limit: int
+    ) -> Sequence[Content]:
+        """List root posts, the newest first."""
+
+    async def flag(
+        self, unit: Unit, content: Content, member_id: MemberId, reason: str
+    ) -> bool:
+        """Keep a flag; False when this member has flagged this version."""
+
+
+@dataclass(frozen=True)
+class ConversationsDeps:
+    """Handed to the handlers of this feature."""
+
+    unit: Units
+    contents: Contents
+    spaces: Spaces
+    new_id: NewId

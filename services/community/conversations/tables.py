@@ -1,0 +1,42 @@
+"""Contents and flags."""
+
+import sqlalchemy as sa
+
+from shared.kit.tables import business_table, feature_metadata, instant
+
+METADATA = feature_metadata()
+
+CONTENTS = business_table(
+    "contents",
+    METADATA,
+    sa.Column("content_id", sa.Uuid(), primary_key=True),
+    sa.Column("kind", sa.Text(), nullable=False),
+    sa.Column("root_id", sa.Uuid(), nullable=False),
+    sa.Column("parent_id", sa.Uuid()),
+    sa.Column("space_id", sa.Uuid(), nullable=False),
+    sa.Column("structure_id", sa.Uuid(), nullable=False),
+    sa.Column("title", sa.Text()),
+    sa.Column("body", sa.Text(), nullable=False),
+    sa.Column("format", sa.Text(), nullable=False),
+    sa.Column("author_id", sa.Uuid()),
+    sa.Column("author_structure", sa.Uuid()),
+    sa.Column("author_role", sa.Text()),
+    sa.Column("version", sa.Integer(), nullable=False),
+    sa.Column("standing", sa.Text(), nullable=False),
+    sa.Column("reason", sa.Text()),
+    sa.Column("decision_id", sa.Uuid()),
+    sa.Column("accepted_id", sa.Uuid()),
+    instant("created_at", nullable=False),
+    instant("edited_at"),
+    sa.Index("ix_contents_root", "tenant_id", "root_id"),
+    sa.Index("ix_contents_space", "tenant_id", "space_id", "created_at", "content_id"),
+)
+FLAGS = business_table(
+    "flags",
+    METADATA,
+    sa.Column("content_id", sa.Uuid(), primary_key=True),
+    sa.Column("version", sa.Integer(), primary_key=True),
+    sa.Column("member_id", sa.Uuid(), primary_key=True),
+    sa.Column("reason", sa.Text(), nullable=False),
+    instant("flagged_at", nullable=False),
+)
