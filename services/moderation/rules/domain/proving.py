@@ -27,7 +27,9 @@ def prove(file: str, ready: ReadyRule, reader: Reader) -> None:
         for text in texts:
             case = text if isinstance(text, Case) else Case(text)
             if _holds(ready, case, reader) is not expected:
-                why = "the rule must match it and does not" if expected else "the rule must spare it"
+                why = (
+                    "the rule must match it and does not" if expected else "the rule must spare it"
+                )
                 raise RuleRefused(file, ready.rule.id, why, case.text)
 
 

@@ -28,9 +28,9 @@ _LOUDEST: Final[dict[type, Fact]] = {str: " mot ", int: _MANY, float: 1.0, bool:
 def samples() -> tuple[dict[str, Fact], ...]:
     """Facts by name, of the types a condition will meet."""
     quiet = as_variables(Facts())
-    loud = {
-        name: _LOUDEST[type(value)] for name, value in quiet.items() if value is not None
+    loud = {name: _LOUDEST[type(value)] for name, value in quiet.items() if value is not None}
+    unknown = {
+        name: value for name, value in as_variables(Facts(around=UNKNOWN)).items() if value is None
     }
-    unknown = {name: value for name, value in as_variables(Facts(around=UNKNOWN)).items() if value is None}
     known = as_variables(Facts(around=_KNOWN))
     return quiet, known, {**loud, **unknown}, {**known, **loud}

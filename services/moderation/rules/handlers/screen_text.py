@@ -14,8 +14,8 @@ from services.moderation.rules.domain.facts import (
 from services.moderation.rules.domain.rule import Message, ReadyRule
 from services.moderation.rules.domain.verdict import Verdict
 from services.moderation.text.domain.masking import masked
-from services.moderation.text.domain.reading import Hit, Reader, Reading
 from services.moderation.text.domain.personal import Personal
+from services.moderation.text.domain.reading import Hit, Reader, Reading
 
 
 @dataclass(frozen=True, slots=True)

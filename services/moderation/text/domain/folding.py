@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
-# Letters that Unicode does not take apart, and blanks that are neither spaces nor format characters.
+# Letters that Unicode does not take apart, apostrophes, and blanks of no class of blanks.
 _SPECIAL = {
     "œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae", "ø": "o", "Ø": "o", "ł": "l", "Ł": "l",
-    "đ": "d", "Đ": "d", "ı": "i", "’": "'", "‘": "'", "ʼ": "'", "＇": "'",
+    "đ": "d", "Đ": "d", "\u0131": "i", "\u2019": "'", "\u2018": "'", "\u02bc": "'", "\uff07": "'",
     "\u3164": "", "\u115f": "", "\u1160": "", "\uffa0": "", "\u2800": "",
 }  # fmt: skip
 # First code point of alphabets drawn as signs: circled, squared, regional indicators.
@@ -33,7 +33,7 @@ class Homoglyph(TypedDict):
 def lookalikes(confusables: Mapping[str, Sequence[Homoglyph]]) -> dict[str, str]:
     """The foreign letter → the ASCII letter it is taken for, from Unicode's confusables table.
 
-    Where several would do, the same case wins: Cyrillic В is B, not the small cap that в suggests.
+    Where several would do, the same case wins: Cyrillic capital Ve is B, and no b.
     """
     table: dict[str, str] = {}
     for char, rows in confusables.items():

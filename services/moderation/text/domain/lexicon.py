@@ -60,9 +60,7 @@ def parse_lexicon(file: str, source: str) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
-def _entries(
-    file: str, where: str, table: Mapping[str, object], language: str
-) -> Iterator[Entry]:
+def _entries(file: str, where: str, table: Mapping[str, object], language: str) -> Iterator[Entry]:
     forms = _forms(file, where, table)
     where = f"{where} ({forms[0]})"
     if unknown := set(table) - {"category", "weight", "forms", "only_here"}:
@@ -84,9 +82,11 @@ def _forms(file: str, where: str, table: Mapping[str, object]) -> list[str]:
 
 
 def expanded(form: str) -> Iterator[str]:
-    """"(je vais|on va) te tuer" → both phrases; an empty choice leaves the word out."""
+    """Both phrases of "(je vais|on va) te tuer"; an empty choice leaves the word out."""
     parts = _CHOICE.split(form)
-    for picked in product(*(part.split("|") if at % 2 else [part] for at, part in enumerate(parts))):
+    for picked in product(
+        *(part.split("|") if at % 2 else [part] for at, part in enumerate(parts))
+    ):
         yield " ".join("".join(picked).split())
 
 

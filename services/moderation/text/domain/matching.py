@@ -23,7 +23,7 @@ class Match:
 
 
 class Lexicons:
-    """All lists in one automaton, with the normaliser that reads texts the way the lists are read."""
+    """All lists in one automaton, and the normaliser that reads texts as the lists are read."""
 
     def __init__(self, entries: Iterable[Entry], folding: Folding) -> None:
         plain = Normaliser(folding, Vocabulary())

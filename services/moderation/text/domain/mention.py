@@ -32,7 +32,7 @@ def _around(words: Normalised, start: int, stop: int) -> list[str]:
 
 
 def is_mentioned(words: Normalised, found: range) -> bool:
-    """ "le mot X", "the term X", "X signifie", within the sentence."""
+    """Spoken about: "le mot X", "the term X", "X signifie", within the sentence."""
     before = _around(words, found.start - _ABOUT_REACH, found.start)
     after = _around(words, found.stop, found.stop + 1)
     if BREAK in before:

@@ -24,29 +24,39 @@ _CAPITAL = "A-ZÀ-ÖØ-ÞŒ"
 _PARTICLE = "(?:(?:du|des|de la|de l['’]|de|d['’]|l['’]|la|le|les) ?)?"
 _NAME = rf"[{_CAPITAL}a-zß-öø-ÿœ][{_CAPITAL}a-zß-öø-ÿœ'’\-]*"
 _PROPER = rf"[{_CAPITAL}][{_CAPITAL}a-zß-öø-ÿœ'’\-]*"
+_EMAIL = (
+    r"(?i)\b[a-z0-9._%+\-]{1,64}(?:@|\s?[(\[](?:at|arobase|chez)[)\]]\s?)"
+    r"(?:[a-z0-9\-]{1,63}(?:\.|\s?[(\[](?:dot|point)[)\]]\s?)){1,4}[a-z]{2,24}\b"
+)
+_FRENCH_ADDRESS = (
+    r"\b\d{1,4}(?: ?(?i:bis|ter|quater|[a-d]))?,? (?:(?i:rue|avenue|av\.|boulevard|bd|chemin"
+    rf"|impasse|allée|allee|lotissement|faubourg) {_PARTICLE}{_NAME}"
+    rf"|(?i:place|quai|route|square) {_PARTICLE}{_PROPER})"
+    rf"(?: {_PROPER}){{0,3}}(?:,? \d{{5}}(?: {_PROPER}){{1,3}})?"
+)
+_ENGLISH_ADDRESS = (
+    rf"\b\d{{1,4}}[A-Z]? (?:{_PROPER} ){{1,3}}(?:Street|Road|Avenue|Lane|Drive|Close|Court)\b"
+)
+# The surest kinds first: where two shapes overlap, the first that passes its check has it.
 _SHAPES: Final[tuple[tuple[PersonalKind, str], ...]] = (
     ("nir", rf"\b[12478](?:{_SEP}\d){{5}}{_SEP}[\dABab](?:{_SEP}\d){{8}}\b"),
     ("iban", rf"\b[A-Za-z]{{2}}\d\d(?:{_SEP}[A-Za-z0-9]){{11,30}}\b"),
     ("siret", rf"\b\d(?:{_SEP}\d){{13}}\b"),
     ("phone", r"(?:\+|\b00)[1-9](?:[ .\-()/]{0,2}\d){7,13}\b|\b0[1-9](?:[ .\-/]{0,2}\d){8}\b"),
-    ("email", r"(?i)\b[a-z0-9._%+\-]{1,64}(?:@|\s?[(\[](?:at|arobase|chez)[)\]]\s?)"
-              r"(?:[a-z0-9\-]{1,63}(?:\.|\s?[(\[](?:dot|point)[)\]]\s?)){1,4}[a-z]{2,24}\b"),
-    ("address", rf"\b\d{{1,4}}(?: ?(?i:bis|ter|quater|[a-d]))?,? (?:(?i:rue|avenue|av\.|boulevard|"
-                rf"bd|chemin|impasse|allée|allee|lotissement|faubourg) {_PARTICLE}{_NAME}"
-                rf"|(?i:place|quai|route|square) {_PARTICLE}{_PROPER})"
-                rf"(?: {_PROPER}){{0,3}}(?:,? \d{{5}}(?: {_PROPER}){{1,3}})?"
-                rf"|\b\d{{1,4}}[A-Z]? (?:{_PROPER} ){{1,3}}"
-                r"(?:Street|Road|Avenue|Lane|Drive|Close|Court)\b"),
-)  # fmt: skip
+    ("email", _EMAIL),
+    ("address", f"{_FRENCH_ADDRESS}|{_ENGLISH_ADDRESS}"),
+)
 _NUMBERED = frozenset("0123456789")
 # Numbers a public service answers are no personal data.
-_A_PERSONS = frozenset({
-    phonenumbers.PhoneNumberType.MOBILE,
-    phonenumbers.PhoneNumberType.FIXED_LINE,
-    phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
-    phonenumbers.PhoneNumberType.VOIP,
-    phonenumbers.PhoneNumberType.PERSONAL_NUMBER,
-})
+_A_PERSONS = frozenset(
+    {
+        phonenumbers.PhoneNumberType.MOBILE,
+        phonenumbers.PhoneNumberType.FIXED_LINE,
+        phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
+        phonenumbers.PhoneNumberType.VOIP,
+        phonenumbers.PhoneNumberType.PERSONAL_NUMBER,
+    }
+)
 _BLANKS = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2011": "-", "\u2009": " "})
 
 
@@ -101,7 +111,7 @@ def _believed(kind: PersonalKind, text: str, span: Span) -> Span | None:
 
 
 def _is_decimal(text: str, start: int) -> bool:
-    """ "3.0123456789": what looks like a number to call stands behind a decimal sign."""
+    """In "3.0123456789", what looks like a number to call stands behind a decimal sign."""
     return start > 1 and text[start - 1] in ".," and text[start - 2].isdigit()
 
 

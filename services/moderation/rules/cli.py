@@ -1,0 +1,161 @@
+"""`preau screen`: what the rules say of texts, with no server and no database."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from services.moderation.rules.domain.rule import RuleRefused
+from services.moderation.rules.handlers.open_engine import open_engine
+from services.moderation.rules.handlers.screen_text import Engine, Screening
+from services.moderation.text.domain.markup import text_of_html
+
+EPILOG = """\b
+Exit codes: 0 all lines screened; 1 some line was refused (each is named on standard error);
+2 the command line, or a rule of --rules, is wrong.
+
+\b
+Examples:
+  echo "bonjour à tous" | preau screen
+  preau screen < messages.txt
+  preau screen --json < messages.ndjson | jq 'select(.verdict != "pass")'
+  preau screen --rules my-rules/ < messages.txt
+
+\b
+A rule, one TOML file each:
+  id = "no-homework-sales"
+  version = 1
+  owner = "vie scolaire"
+  policy = "spam"
+  verdict = "review"
+  score = 0.5
+  when = "text.contains(' vends devoir ')"
+  reason = "homework"
+  message = { fr = "On ne vend pas de devoirs ici.", en = "No homework for sale here." }
+  cases = { match = ["Je vends devoir de maths"], spare = ["Le devoir est fini"] }
+"""
+Show = Callable[[int, Screening], None]
+_SHOWN = 72
+_ROW = "{:>5}  {:<7} {:>5}  {}"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line to screen, or what is wrong with it."""
+
+    number: int
+    text: str = ""
+    language: str | None = None
+    wrong: str | None = None
+
+
+@click.command(epilog=EPILOG)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a text, for programs.")
+@click.option("--html", is_flag=True, help="The texts are HTML; screen what a reader would see.")
+@click.option("--plain", is_flag=True, help="Every line is a text, even one that starts with {.")
+@click.option("--language", type=click.Choice(["fr", "en"]), help="When a text does not tell.")
+@click.option(
+    "--rules",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Rules of your own (*.toml) instead of ours; each must pass its own cases.",
+)
+def screen(
+    *, as_json: bool, html: bool, plain: bool, language: str | None, rules: Path | None
+) -> None:
+    """Say which texts would be hidden, reviewed or let through, and by which rules.
+
+    Reads standard input: a text a line, or NDJSON (a line that starts with { is an object with
+    "text" and, if you like, "language": "fr" or "en"). Empty lines are skipped.
+    """
+    engine = _engine(rules)
+    stdin = sys.stdin.buffer
+    if stdin.isatty():
+        click.echo("Type a text a line; end with Ctrl-D.", err=True)
+    show: Show = _show_json if as_json else _show_row
+    if not as_json:
+        click.echo(_ROW.format("line", "verdict", "score", "text and rules"))
+    refused = False
+    for line in _lines(stdin, plain=plain):
+        if line.wrong:
+            refused = True
+            click.echo(f"line {line.number}: {line.wrong}", err=True)
+            continue
+        text = text_of_html(line.text) if html else line.text
+        show(line.number, engine.screen(text, language_hint=line.language or language))
+    if refused:
+        raise click.exceptions.Exit(1)
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def _engine(rules: Path | None) -> Engine:
+    try:
+        engine = open_engine(today=_today, catalogue=rules)
+    except RuleRefused as refused:
+        raise click.BadParameter(str(refused), param_hint="--rules") from refused
+    if not engine.rules:
+        raise click.BadParameter(f"no rule (*.toml) in {rules}", param_hint="--rules")
+    return engine
+
+
+def _lines(stdin: BinaryIO, *, plain: bool) -> Iterator[Line]:
+    for number, raw in enumerate(stdin, 1):
+        try:
+            text = raw.removeprefix(b"\xef\xbb\xbf").decode().rstrip("\r\n")
+        except UnicodeDecodeError as wrong:
+            yield Line(number, wrong=f"not UTF-8 (byte {wrong.start + 1}); save it as UTF-8")
+            continue
+        if not text.strip():
+            continue
+        if text.lstrip().startswith("{") and not plain:
+            yield _from_json(number, text)
+        else:
+            yield Line(number, text)
+
+
+def _from_json(number: int, source: str) -> Line:
+    try:
+        record = json.loads(source)
+    except (ValueError, RecursionError) as wrong:
+        why = "nested too deep" if isinstance(wrong, RecursionError) else str(wrong)
+        return Line(number, wrong=f"not JSON: {why} (use --plain if it is a text)")
+    text, language = record.get("text"), record.get("language")
+    if not isinstance(text, str):
+        return Line(number, wrong='has no "text", which must be a string')
+    if language not in (None, "fr", "en"):
+        return Line(number, wrong='"language" is "fr", "en" or left out')
+    return Line(number, text, language)
+
+
+def _show_json(number: int, screening: Screening) -> None:
+    verdict = screening.verdict
+    shown = {
+        "line": number,
+        "verdict": verdict.verdict,
+        "score": verdict.score,
+        "rules": [asdict(rule) for rule in verdict.rules],
+        "policies": verdict.policies,
+        "reasons": verdict.reasons,
+        "masked": screening.masked,
+    }
+    click.echo(json.dumps(shown, ensure_ascii=False))
+
+
+def _show_row(number: int, screening: Screening) -> None:
+    verdict = screening.verdict
+    # A text must not drive the terminal that shows it.
+    printable = "".join(c if c.isprintable() else " " for c in screening.masked)
+    text = " ".join(printable.split())
+    text = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+    click.echo(_ROW.format(number, verdict.verdict, f"{verdict.score:.2f}", text))
+    if verdict.rules:
+        named = ", ".join(f"{rule.id} v{rule.version}" for rule in verdict.rules)
+        click.echo(_ROW.format("", "", "", f"  ← {named}"))
