@@ -138,9 +138,7 @@ def edit(content: Content, title: str | None, body: str, now: datetime) -> tuple
     """Change the text. A hidden content stays hidden until it is decided. Raises `ContentGone`."""
     if content.standing is Standing.REMOVED:
         raise ContentGone(content_id=content.content_id)
-    changed = replace(
-        content, title=title, body=body, version=content.version + 1, edited_at=now
-    )
+    changed = replace(content, title=title, body=body, version=content.version + 1, edited_at=now)
     fact = CommentEdited if content.kind is ContentKind.COMMENT else PostEdited
     return changed, fact(
         ref=changed.ref,

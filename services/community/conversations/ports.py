@@ -34,9 +34,7 @@ class Contents(Protocol):
     ) -> Sequence[Content]:
         """List root posts, the newest first."""
 
-    async def flag(
-        self, unit: Unit, content: Content, member_id: MemberId, reason: str
-    ) -> bool:
+    async def flag(self, unit: Unit, content: Content, member_id: MemberId, reason: str) -> bool:
         """Keep a flag; False when this member has flagged this version."""
 
 

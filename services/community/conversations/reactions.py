@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from services.community.conversations.domain import ContentNotFound, Standing, move
 from services.community.conversations.ports import ConversationsDeps
 from shared.contracts.event import Origin
-from shared.contracts.moderation import Action, DecisionMade
+from shared.contracts.moderation import Action, DecidedBy, DecisionMade
 from shared.kit.unit import Delivery, Unit
 
 _STANDING = {
@@ -28,6 +28,8 @@ async def apply_decisions(
         if content is None:
             # Decisions follow contents, so this one names a content of nobody's: look at it.
             raise ContentNotFound(content_id=decision.ref.id)
+        if decision.decided_by is DecidedBy.RULE and decision.ref.version < content.version:
+            continue  # The rules read what has been edited since; they read the new text, too.
         moved = move(
             content,
             _STANDING[decision.action],

@@ -1,44 +1,112 @@
-"""The closed list of metrics. Never a person or a tenant as a label."""
+"""The closed list of metrics; `docs/telemetry.md` is written from it.
 
-from collections.abc import Mapping
+Never a person or a tenant as a label. Names and labels of the OpenTelemetry semantic conventions
+(1.44) where they have one, `preau.…` where they have none. A metric or a label that is not here
+is a mistake of the program: it raises KeyError where it is told.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["counter", "gauge", "histogram"]
 
+SERVICE = "service"
+"""Every series has this label, whether it is said or not: who tells it."""
+
+FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+# 0.3 and 0.5 are promises (10.4: reads and writes), so a bucket ends there.
+REQUEST = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0)
+# 5, 10 and 60 seconds are promises too.
+JOURNEY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 600.0, 3600.0)
+
+_UNITS = {"s": "seconds", "By": "bytes", "1": "ratio"}
+
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric: its kind, its unit, the labels it may have, and what it says."""
+    """One metric: kind, unit (UCUM), the labels it may have, what it says, its buckets.
+
+    `fresh` is for gauges, in seconds: a value that nobody has told again for so long is no longer
+    shown, because a reader that lost its partitions must not show their lag for ever. None keeps it.
+    """
 
     name: str
     kind: Kind
     unit: str
     labels: tuple[str, ...]
     meaning: str
+    buckets: tuple[float, ...] = ()
+    fresh: float | None = 300.0
+
+    @property
+    def prometheus(self) -> str:
+        """The name on the `/metrics` page and in queries, without `_total` or `_bucket`."""
+        unit = _UNITS.get(self.unit)
+        return self.name.replace(".", "_") + (f"_{unit}" if unit else "")
+
+
+def timer(name: str, labels: Iterable[str], meaning: str, buckets: tuple[float, ...]) -> Metric:
+    """Describe a histogram of seconds."""
+    return Metric(name, "histogram", "s", tuple(labels), meaning, buckets)
 
 
 _LIST = (
-    Metric(
+    timer(
         "http.server.request.duration",
-        "histogram",
-        "s",
-        ("service", "method", "route", "status"),
-        "How long a request took, from its first byte to the end of the answer.",
+        ("http.request.method", "http.route", "http.response.status_code", "error.type"),
+        "From a request's arrival to the end of its answer (its beginning, for an event stream).",
+        REQUEST,
     ),
-    Metric(
+    timer(
+        "db.client.operation.duration",
+        ("db.system.name", "db.operation.name", "error.type"),
+        "One statement, from sending it to its answer.",
+        FAST,
+    ),
+    timer(
+        "messaging.client.operation.duration",
+        (
+            "messaging.system",
+            "messaging.operation.name",
+            "messaging.destination.name",
+            "error.type",
+        ),
+        "One batch of the relay, from sending it to the last acknowledgement.",
+        FAST,
+    ),
+    timer(
+        "messaging.process.duration",
+        (
+            "messaging.system",
+            "messaging.operation.name",
+            "messaging.consumer.group.name",
+            "messaging.destination.name",
+            "error.type",
+        ),
+        "One batch of a consumer, from its first decision to its commit.",
+        FAST,
+    ),
+    timer(
         "preau.event.end_to_end.duration",
-        "histogram",
-        "s",
         ("group",),
         "From the writing of a fact to its committed effect in a consumer group.",
+        JOURNEY,
     ),
+    timer(
+        "preau.job.duration",
+        ("job", "error.type"),
+        "One run of what is due by the clock.",
+        REQUEST + (30.0, 60.0),
+    ),
+    Metric("preau.outbox.pending", "gauge", "{event}", (), "Facts written and not yet sent."),
+    Metric("preau.outbox.oldest.age", "gauge", "s", (), "Age of the oldest fact not yet sent."),
     Metric(
-        "preau.consumer.outcome",
-        "counter",
+        "preau.consumer.lag",
+        "gauge",
         "{event}",
-        ("group", "outcome"),
-        "Records by what became of them: applied, ignored, duplicate, parked, dead_lettered.",
+        ("group", "topic"),
+        "Records that a group has not yet answered for.",
     ),
     Metric(
         "preau.consumer.last_poll.age",
@@ -48,15 +116,59 @@ _LIST = (
         "How long ago a reader last asked the broker.",
     ),
     Metric(
-        "preau.outbox.pending", "gauge", "{event}", ("service",), "Facts written and not yet sent."
+        "preau.consumer.outcome",
+        "counter",
+        "{event}",
+        ("group", "outcome"),
+        "Records by what became of them: applied, ignored, duplicate, parked, retried, "
+        "dead_lettered.",
     ),
-    Metric("preau.outbox.oldest.age", "gauge", "s", ("service",), "Age of the oldest unsent fact."),
     Metric(
-        "messaging.client.operation.duration",
-        "histogram",
-        "s",
-        ("service",),
-        "How long sending a batch to the broker took, acknowledgements included.",
+        "preau.consumer.rebalance",
+        "counter",
+        "{rebalance}",
+        ("group",),
+        "Times that a group's partitions changed hands.",
+    ),
+    Metric(
+        "preau.parked.depth",
+        "gauge",
+        "{event}",
+        ("group",),
+        "Events that failed, or wait behind one of their key, and will be tried again.",
+    ),
+    Metric(
+        "preau.dead_letter.depth",
+        "gauge",
+        "{event}",
+        ("group",),
+        "Dead letters that wait for an operator's replay or skip.",
+    ),
+    Metric(
+        "preau.reconcile.missing",
+        "gauge",
+        "{event}",
+        ("group",),
+        "Events in the log without a trace in the group, at the last reconciliation.",
+        fresh=None,
     ),
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _LIST}
+
+
+def check(name: str, kind: Kind, labels: Iterable[str]) -> Metric:
+    """Give the metric of this name. Raises KeyError unless name, kind and labels are listed."""
+    metric = METRICS.get(name)
+    if metric is None or metric.kind != kind:
+        msg = f"no {kind} {name!r} in shared.kit.telemetry.names: add it there, with its meaning"
+        raise KeyError(msg)
+    unknown = [label for label in labels if label != SERVICE and label not in metric.labels]
+    if unknown:
+        msg = f"{name} has no label {', '.join(unknown)}; it has {', '.join(metric.labels)}"
+        raise KeyError(msg)
+    return metric
+
+
+def spelled(label: str) -> str:
+    """Give the label that a keyword argument stands for: `http__route` is `http.route`."""
+    return label.replace("__", ".")

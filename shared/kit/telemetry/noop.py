@@ -1,45 +1,65 @@
-"""A telemetry that tells nothing: for tools, and tests of other things."""
+"""A telemetry that tells nothing: for tools, and tests of other things.
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+It still refuses a metric that is not in the list, so that the tests of other things find it.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Self
 
 from shared.kit.host import Span
+from shared.kit.telemetry.names import Kind, check, spelled
 
 
-class NoSpan:
+class NoSpan(AbstractContextManager["NoSpan", None]):
     """A span that is not there."""
 
     traceparent: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
 
     def set(self, **attributes: str | float | bool) -> None:
         """Forget them."""
 
 
+_NO_SPAN = NoSpan()
+
+
 class NoTelemetry:
     """See `shared.kit.host.Telemetry`."""
 
-    @contextmanager
     def span(
         self,
-        name: str,
-        kind: str,
+        name: str,  # noqa: ARG002  the shape of the protocol
+        kind: str,  # noqa: ARG002
         *,
-        parent: str | None = None,
-        links: tuple[str, ...] = (),
-        attributes: Mapping[str, str | float | bool] | None = None,
-    ) -> Iterator[Span]:
+        parent: str | None = None,  # noqa: ARG002
+        links: tuple[str, ...] = (),  # noqa: ARG002
+        attributes: Mapping[str, str | float | bool] | None = None,  # noqa: ARG002
+    ) -> AbstractContextManager[Span]:
         """Open nothing."""
-        yield NoSpan()
+        return _NO_SPAN
 
-    def count(self, name: str, amount: float = 1, **labels: str) -> None:
-        """Forget it."""
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:  # noqa: ARG002
+        """Forget it. Raises KeyError for what is not listed."""
+        _check(name, "counter", labels)
 
-    def observe(self, name: str, value: float, **labels: str) -> None:
-        """Forget it."""
+    def observe(self, name: str, value: float, **labels: str) -> None:  # noqa: ARG002
+        """Forget it. Raises KeyError for what is not listed."""
+        _check(name, "histogram", labels)
 
-    def gauge(self, name: str, value: float, **labels: str) -> None:
-        """Forget it."""
+    def gauge(self, name: str, value: float, **labels: str) -> None:  # noqa: ARG002
+        """Forget it. Raises KeyError for what is not listed."""
+        _check(name, "gauge", labels)
 
     def current(self) -> str | None:
         """Know of no span."""
         return None
+
+
+def _check(name: str, kind: Kind, labels: Mapping[str, str]) -> None:
+    check(name, kind, map(spelled, labels))

@@ -1,25 +1,41 @@
-"""Telemetry over the OpenTelemetry SDK (traces) and the Prometheus client (metrics).
+"""The body of `shared.kit.host.Telemetry` over the OpenTelemetry SDK.
 
-A provider and a registry per service, never a global one: five services share one process, and
-FastAPI and others double every span once a global provider exists.
+A tracer provider per service, never a global one: five services share one process, and FastAPI and
+others double every span once a global provider exists. What is not recorded builds no span of the
+SDK at all: its traceparent is carried on as text.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import random
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
-from opentelemetry import context as otel_context
-from opentelemetry import trace
+from opentelemetry.context import Context, get_current
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
-from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.semconv.schemas import Schemas
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    TraceFlags,
+    Tracer,
+    set_span_in_context,
+)
 
 from shared.kit.host import Span
-from shared.kit.telemetry.names import METRICS
+from shared.kit.telemetry.context import CURRENT, clean, is_sampled
+from shared.kit.telemetry.measures import Measures
+from shared.kit.telemetry.push import MetricsPush
+from shared.kit.telemetry.spans import Recorded, Unrecorded
 
+ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+FLUSH = 5_000
+"""Milliseconds that the last spans and values may take at a stop."""
+MAX_LINKS = 2048
 _KINDS = {
     "server": SpanKind.SERVER,
     "client": SpanKind.CLIENT,
@@ -27,89 +43,50 @@ _KINDS = {
     "consumer": SpanKind.CONSUMER,
     "internal": SpanKind.INTERNAL,
 }
-_BODIES = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
-_TRACEPARENT_PARTS = 4
-_SAMPLED = 1
-ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
-
-
-def parse(traceparent: str | None) -> SpanContext | None:
-    """Read a W3C `traceparent`; None for anything else."""
-    parts = (traceparent or "").split("-")
-    if len(parts) != _TRACEPARENT_PARTS:
-        return None
-    try:
-        found = SpanContext(
-            trace_id=int(parts[1], 16),
-            span_id=int(parts[2], 16),
-            is_remote=True,
-            trace_flags=TraceFlags(int(parts[3], 16)),
-        )
-    except ValueError:
-        return None
-    return found if found.is_valid else None
-
-
-def render(context: SpanContext) -> str | None:
-    """Write a span's context as a W3C `traceparent`."""
-    if not context.is_valid:
-        return None
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
-
-
-class OtelSpan:
-    """A span of the SDK."""
-
-    def __init__(self, span: trace.Span) -> None:
-        self._span = span
-
-    @property
-    def traceparent(self) -> str | None:
-        """This span as a W3C `traceparent`."""
-        return render(self._span.get_span_context())
-
-    def set(self, **attributes: str | float | bool) -> None:
-        """Add attributes; `__` stands for a dot."""
-        for name, value in attributes.items():
-            self._span.set_attribute(name.replace("__", "."), value)
+_NOWHERE = Context()
 
 
 class OtelTelemetry:
-    """See `shared.kit.host.Telemetry`."""
+    """See `shared.kit.host.Telemetry`; one per service, closed with `shutdown`."""
 
     def __init__(
         self,
         service: str,
         *,
         sample: float = 0.1,
+        version: str = "1",
+        instance: str = "",
         exporters: Sequence[SpanExporter] = (),
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Sample the share `sample` of new traces; `exporters` are told of each span at once."""
+        """Record the share `sample` of new traces.
+
+        Spans and values are pushed to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names, if
+        the environment handed in names one; `exporters` are told of each span at once.
+        """
+        self._sample = sample
+        attributes = {"service.name": f"preau-{service}", "service.version": version}
+        if instance:
+            attributes["service.instance.id"] = instance
+        resource = Resource(attributes, Schemas.V1_44_0.value)
+        # Whether to record is decided in `span`, before the SDK is asked for anything.
         self._provider = TracerProvider(
-            sampler=ParentBasedTraceIdRatio(sample),
-            resource=Resource({"service.name": f"preau-{service}"}),
+            sampler=ALWAYS_ON,
+            resource=resource,
             shutdown_on_exit=False,
+            span_limits=SpanLimits(max_links=MAX_LINKS),
         )
         for exporter in exporters:
             self._provider.add_span_processor(SimpleSpanProcessor(exporter))
-        endpoint = (environment or {}).get(ENDPOINT)
+        self.measures = Measures(service)
+        self._push: MetricsPush | None = None
+        endpoint = (environment or {}).get(ENDPOINT, "").rstrip("/")
         if endpoint:
-            otlp = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
-            self._provider.add_span_processor(BatchSpanProcessor(otlp))
-        self._tracer = self._provider.get_tracer("preau")
-        self._registry = CollectorRegistry()
-        self._metrics = {
-            metric.name: _BODIES[metric.kind](
-                metric.name.replace(".", "_"),
-                metric.meaning,
-                metric.labels,
-                registry=self._registry,
-            )
-            for metric in METRICS.values()
-        }
+            spans = OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces")
+            self._provider.add_span_processor(BatchSpanProcessor(spans))
+            self._push = MetricsPush(self.measures, resource, f"{endpoint}/v1/metrics")
+        self._tracer: Tracer = self._provider.get_tracer("preau", schema_url=Schemas.V1_44_0.value)
 
-    @contextmanager
     def span(
         self,
         name: str,
@@ -118,53 +95,68 @@ class OtelTelemetry:
         parent: str | None = None,
         links: tuple[str, ...] = (),
         attributes: Mapping[str, str | float | bool] | None = None,
-    ) -> Iterator[Span]:
-        """Open a span; see the protocol."""
-        found = parse(parent)
-        context = trace.set_span_in_context(trace.NonRecordingSpan(found)) if found else None
+    ) -> AbstractContextManager[Span]:
+        """Open a span; see the protocol.
+
+        It is recorded if its parent is. Links without a parent begin a new trace, recorded if one
+        of the linked is; without links either, the share `sample` of the new traces is.
+        """
+        before = CURRENT.get()
+        above = clean(parent) or (None if links else before)
+        wanted = tuple(linked for linked in links if is_sampled(linked) and clean(linked))
+        if not self._records(above, new_trace_with_links=bool(links), linked=bool(wanted)):
+            return Unrecorded(above)
         span = self._tracer.start_span(
             name,
-            context,
+            get_current() if above is not None and above == before else _context(above),
             _KINDS[kind],
-            dict(attributes or {}),
-            [Link(linked) for linked in map(parse, links) if linked],
+            attributes,
+            [Link(_parsed(linked)) for linked in wanted],
         )
-        token = otel_context.attach(trace.set_span_in_context(span))
-        try:
-            yield OtelSpan(span)
-        except BaseException as error:
-            span.set_attribute("error.type", type(error).__name__)
-            span.set_status(Status(StatusCode.ERROR))
-            raise
-        finally:
-            otel_context.detach(token)
-            span.end()
+        return Recorded(span)
+
+    def _records(self, above: str | None, *, new_trace_with_links: bool, linked: bool) -> bool:
+        if above is not None:
+            return is_sampled(above)
+        if new_trace_with_links:
+            return linked
+        return random.random() < self._sample  # noqa: S311  a share, not a secret
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
-        """Add to a counter of the closed list. Raises KeyError for another name."""
-        self._metrics[name].labels(**labels).inc(amount)
+        """Add to a counter of the closed list. Raises KeyError for another name or label."""
+        self.measures.count(name, amount, labels)
 
     def observe(self, name: str, value: float, **labels: str) -> None:
-        """Add a value to a histogram of the closed list. Raises KeyError for another name."""
-        self._metrics[name].labels(**labels).observe(value)
+        """Add a value to a histogram of the list. Raises KeyError for another name or label."""
+        self.measures.observe(name, value, labels)
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
-        """Set a gauge of the closed list. Raises KeyError for another name."""
-        self._metrics[name].labels(**labels).set(value)
+        """Set a gauge of the closed list. Raises KeyError for another name or label."""
+        self.measures.gauge(name, value, labels)
 
     def current(self) -> str | None:
         """The traceparent of the span that is open in this task."""
-        return render(trace.get_current_span().get_span_context())
-
-    def page(self) -> bytes:
-        """The metrics in Prometheus' text format."""
-        return generate_latest(self._registry)
+        return CURRENT.get()
 
     def shutdown(self) -> None:
-        """Send what is left to the collector."""
+        """Send what is left to the collector; blocks for `FLUSH` at most when it is away."""
+        self._provider.force_flush(FLUSH)
         self._provider.shutdown()
+        if self._push is not None:
+            self._push.shutdown(FLUSH)
 
 
-def is_sampled(traceparent: str | None) -> bool:
-    """Tell whether this trace is recorded, by the last two digits of its context."""
-    return bool(traceparent) and bool(int((traceparent or "0")[-2:], 16) & _SAMPLED)
+def _context(traceparent: str | None) -> Context:
+    if traceparent is None:
+        return _NOWHERE
+    return set_span_in_context(NonRecordingSpan(_parsed(traceparent)), _NOWHERE)
+
+
+def _parsed(traceparent: str) -> SpanContext:
+    """Read a traceparent that is known to be well-formed."""
+    return SpanContext(
+        trace_id=int(traceparent[3:35], 16),
+        span_id=int(traceparent[36:52], 16),
+        is_remote=True,
+        trace_flags=TraceFlags(int(traceparent[53:55], 16)),
+    )

@@ -35,9 +35,7 @@ async def accept_answer(
         answer = seen.content
         if answer.kind is not ContentKind.ANSWER:
             raise WrongParent(kind=answer.kind.value, parent="none")
-        found = await deps.contents.find(
-            unit, caller.tenant, [answer.root_id], lock=True
-        )
+        found = await deps.contents.find(unit, caller.tenant, [answer.root_id], lock=True)
         question = found[answer.root_id]
         demand(may_accept(actor, question, seen.standing))
         if question.accepted_id == answer_id:
@@ -77,9 +75,7 @@ async def flag_content(
         demand(may_flag(actor, seen.content, seen.standing))
         if not await deps.contents.flag(unit, seen.content, actor.member_id, command.reason):
             raise AlreadyFlagged(content_id=command.content_id)
-        who = Person(
-            member_id=actor.member_id, structure_id=actor.structure_id, role=actor.role
-        )
+        who = Person(member_id=actor.member_id, structure_id=actor.structure_id, role=actor.role)
         unit.record(
             ContentFlagged(
                 ref=seen.content.ref,

@@ -1,15 +1,32 @@
-"""Sending: acknowledged by all in-sync replicas, idempotent, in order per key."""
+"""Sending: acknowledged by all in-sync replicas, idempotent, in order per key.
+
+Whole batches are handed to the client, one per partition at a time, each waiting for the one
+before it: records of one key can then not overtake each other, whatever fails, and it is cheaper
+than a future per record.
+"""
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError, ProducerClosed
+from aiokafka.producer.message_accumulator import BatchBuilder
 
+from shared.kit.bus.murmur2 import partition_of
 from shared.kit.bus.port import MAX_RECORD, Outgoing
 from shared.kit.errors import Invalid, Transient
 
-_LINGER_MS = 1
+# Seconds: for one call of `send`, and for one request of it.
+LIMIT = 30.0
+REQUEST = 10.0
+# Bytes: of one partition's batch before compression (a single record may be larger), and of all
+# batches that are under way; a request beyond the broker's 100 MB would be refused for ever.
+BATCH = 900_000
+ROUND = 30_000_000
+_ENDING = 2 * REQUEST
+
+Round = dict[TopicPartition, BatchBuilder]
 
 
 def size_of(record: Outgoing) -> int:
@@ -19,74 +36,132 @@ def size_of(record: Outgoing) -> int:
 
 
 class Sender:
-    """One producer, started at first use and replaced after a failure that it may not survive."""
+    """One producer, started at first use, replaced by a new one after any failure."""
 
     def __init__(self, bootstrap: str, client_id: str) -> None:
         self._bootstrap, self._client_id = bootstrap, client_id
         self._producer: AIOKafkaProducer | None = None
-        self._known: frozenset[str] = frozenset()
         self._starting = asyncio.Lock()
+        self._endings: set[asyncio.Task[None]] = set()
 
     async def send(self, records: Sequence[Outgoing]) -> None:
         """See `shared.kit.bus.port.Bus.send`."""
         for record in records:
             if size_of(record) > MAX_RECORD:
                 raise Invalid(topic=record.topic, bytes=size_of(record))
-        try:
-            producer = await self._started()
-            await self._require(producer, {record.topic for record in records})
-            waits = [
-                await producer.send(r.topic, r.value, key=r.key, headers=list(r.headers))
-                for r in records
-            ]
-            for answer in await asyncio.gather(*waits, return_exceptions=True):
-                if isinstance(answer, BaseException):
-                    raise answer
-        except (KafkaError, OSError) as error:
-            await self._discard()
-            raise Transient(reason=f"{type(error).__name__}: {error}") from error
-
-    async def _require(self, producer: AIOKafkaProducer, topics: set[str]) -> None:
-        # A producer asked for an unknown topic waits 40 s for it to appear.
-        if topics <= self._known:
+        if not records:
             return
-        cluster = await producer.client.fetch_all_metadata()
-        self._known = frozenset(cluster.topics())
-        missing = sorted(topics - self._known)
-        if missing:
-            raise Transient(reason=f"no topic {', '.join(missing)}")
+        producer: AIOKafkaProducer | None = None
+        try:
+            async with asyncio.timeout(LIMIT):
+                producer = await self._started()
+                counts = await _counts(producer, {record.topic for record in records})
+                for batches in _rounds(producer, records, counts):
+                    await _deliver(producer, batches)
+        except (KafkaError, OSError, TimeoutError) as error:
+            self._abandon(producer)
+            raise Transient(reason=f"sending: {type(error).__name__} {error}") from error
 
     async def _started(self) -> AIOKafkaProducer:
         async with self._starting:
             if self._producer is None:
-                # Trap: the defaults are acks=1 and no idempotence.
                 producer = AIOKafkaProducer(
                     bootstrap_servers=self._bootstrap,
                     client_id=self._client_id,
+                    # Trap: the defaults are acks=1 and no idempotence.
                     acks="all",
                     enable_idempotence=True,
+                    # Needs `aiokafka[lz4]`.
                     compression_type="lz4",
-                    linger_ms=_LINGER_MS,
-                    max_request_size=MAX_RECORD + 1_000_000,
+                    max_batch_size=BATCH,
+                    request_timeout_ms=int(REQUEST * 1000),
                 )
                 try:
                     await producer.start()
-                except BaseException:
+                except (KafkaError, asyncio.CancelledError):
                     await producer.stop()
                     raise
                 self._producer = producer
             return self._producer
 
-    async def _discard(self) -> None:
-        async with self._starting:
-            producer, self._producer = self._producer, None
-        if producer is not None:
-            # Its last batches may hang as long as the broker is away: not our caller's wait.
-            self._ending = asyncio.ensure_future(producer.stop())
+    def _abandon(self, producer: AIOKafkaProducer | None) -> None:
+        """Trap: a batch that failed leaves a gap in an idempotent producer's numbering.
+
+        The broker would refuse everything that this producer sends after it.
+        """
+        if producer is not None and self._producer is producer:
+            self._producer = None
+            ending = asyncio.create_task(_end(producer))
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
 
     async def close(self) -> None:
-        """Send what is buffered, then end."""
+        """End; who still waits in `send` gets `Transient`."""
         async with self._starting:
-            producer, self._producer = self._producer, None
-        if producer is not None:
+            self._abandon(self._producer)
+        if self._endings:
+            await asyncio.wait(tuple(self._endings))
+
+
+async def _counts(producer: AIOKafkaProducer, topics: Iterable[str]) -> dict[str, int]:
+    """Count the partitions of these topics."""
+    cluster = producer.client.cluster
+    unknown = [topic for topic in topics if cluster.partitions_for_topic(topic) is None]
+    if unknown:
+        # Trap: a producer asked for a missing topic waits for it, and may create it by asking.
+        there = (await producer.client.fetch_all_metadata()).topics()
+        missing = [topic for topic in unknown if topic not in there]
+        if missing:
+            raise Transient(reason=f"sending: no topic {', '.join(sorted(missing))}")
+    return {topic: len(await producer.partitions_for(topic)) for topic in topics}
+
+
+def _rounds(
+    producer: AIOKafkaProducer, records: Iterable[Outgoing], counts: dict[str, int]
+) -> Iterator[Round]:
+    """Pack records into batches, at most one per partition and round, in the order given."""
+    batches: Round = {}
+    weight = 0
+    for record in records:
+        number = partition_of(record.key, counts[record.topic])
+        place = TopicPartition(record.topic, number)
+        weight += len(record.value)
+        full = weight > ROUND and bool(batches)
+        if full or not _append(producer, batches, place, record):
+            yield batches
+            batches, weight = {}, len(record.value)
+            _append(producer, batches, place, record)
+    yield batches
+
+
+def _append(
+    producer: AIOKafkaProducer, batches: Round, place: TopicPartition, record: Outgoing
+) -> bool:
+    batch = batches.get(place)
+    if batch is None:
+        batch = batches[place] = producer.create_batch()
+    done = batch.append(
+        timestamp=None, key=record.key, value=record.value, headers=list(record.headers)
+    )
+    return done is not None
+
+
+async def _deliver(producer: AIOKafkaProducer, batches: Round) -> None:
+    waits = []
+    for place, batch in batches.items():
+        # Closed: nobody adds to it, and it does not wait for more.
+        batch.close()
+        waits.append(await producer.send_batch(batch, place.topic, partition=place.partition))
+    for answer in await asyncio.gather(*waits, return_exceptions=True):
+        if isinstance(answer, BaseException):
+            raise answer
+
+
+async def _end(producer: AIOKafkaProducer) -> None:
+    """Trap: `stop` first sends what is buffered, and an idempotent producer tries for ever."""
+    producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001  there is no other way
+    # What its tasks raise on their way out is told to whoever waits in `send`.
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(_ENDING):
             await producer.stop()
+    await producer.client.close()

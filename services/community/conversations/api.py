@@ -1,0 +1,198 @@
+"""`/v1/spaces/{id}/posts` and `/v1/contents/…`."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from fastapi import Response
+from pydantic import Field
+
+from services.community.conversations.domain import (
+    LONGEST_BODY,
+    LONGEST_TITLE,
+    Content,
+    Standing,
+)
+from services.community.conversations.handlers.change import (
+    EditContent,
+    edit_content,
+    remove_content,
+)
+from services.community.conversations.handlers.publish import (
+    PublishPost,
+    Reply,
+    publish_post,
+    reply,
+)
+from services.community.conversations.handlers.reading import list_posts, read_conversation
+from services.community.conversations.handlers.respond import (
+    FlagContent,
+    accept_answer,
+    flag_content,
+)
+from services.community.conversations.ports import ConversationsDeps
+from shared.contracts.community import ContentKind
+from shared.contracts.ids import ContentId, MemberId, SpaceId
+from shared.kit.web.context import ActorDep, CallerDep
+from shared.kit.web.cursors import Limit, Model, Page, decode, encode
+from shared.kit.web.markup import html_of
+from shared.kit.web.routes import Routes
+
+
+class NewPost(Model):
+    """A post to publish; Markdown."""
+
+    kind: Literal["discussion", "question", "announcement"] = "discussion"
+    title: str = Field(
+        min_length=1, max_length=LONGEST_TITLE, examples=["Un verbe au subjonctif ?"]
+    )
+    body: str = Field(
+        min_length=1, max_length=LONGEST_BODY, examples=["« Bien que » est suivi de…"]
+    )
+
+
+class NewReply(Model):
+    """An answer or a comment; Markdown."""
+
+    body: str = Field(min_length=1, max_length=LONGEST_BODY, examples=["Oui, du subjonctif. 👍"])
+
+
+class NewText(Model):
+    """The text that replaces the present one."""
+
+    body: str = Field(min_length=1, max_length=LONGEST_BODY)
+    title: str | None = Field(default=None, min_length=1, max_length=LONGEST_TITLE)
+
+
+class NewFlag(Model):
+    """Why a content is reported."""
+
+    reason: Literal["insult", "harassment", "personal_data", "spam", "violence", "other"]
+
+
+class ContentShown(Model):
+    """A content. Of a removed one only the tombstone is left. `html` is cleaned."""
+
+    content_id: ContentId
+    kind: ContentKind
+    root_id: ContentId
+    parent_id: ContentId | None
+    space_id: SpaceId
+    author_id: MemberId | None
+    title: str | None
+    body: str
+    html: str
+    version: int
+    standing: Standing
+    reason: str | None
+    decision_id: UUID | None
+    accepted_id: ContentId | None
+    created_at: datetime
+    edited_at: datetime | None
+
+
+class Conversation(Model):
+    """A post and all below it, in the order they were written."""
+
+    items: list[ContentShown]
+
+
+def _shown(content: Content) -> ContentShown:
+    gone = content.standing is Standing.REMOVED
+    body = "" if gone else content.body
+    return ContentShown(
+        content_id=content.content_id,
+        kind=content.kind,
+        root_id=content.root_id,
+        parent_id=content.parent_id,
+        space_id=content.space_id,
+        author_id=content.author_id,
+        title=None if gone else content.title,
+        body=body,
+        html=html_of(body, content.format),
+        version=content.version,
+        standing=content.standing,
+        reason=content.reason,
+        decision_id=content.decision_id,
+        accepted_id=content.accepted_id,
+        created_at=content.created_at,
+        edited_at=content.edited_at,
+    )
+
+
+def routes(deps: ConversationsDeps) -> Routes:
+    """Build the routes of this feature."""
+    found = Routes("conversations")
+    _reading(found, deps)
+    _writing(found, deps)
+    _responding(found, deps)
+    return found
+
+
+def _reading(found: Routes, deps: ConversationsDeps) -> None:
+    @found.get("/spaces/{space_id}/posts", action="post.list")
+    async def posts(
+        caller: CallerDep,
+        actor: ActorDep,
+        space_id: SpaceId,
+        limit: Limit = 20,
+        cursor: str | None = None,
+    ) -> Page[ContentShown]:
+        before = ContentId(UUID(str(decode(cursor, str)[0]))) if cursor else None
+        listed = await list_posts(deps, caller, actor, space_id, before, limit)
+        more = encode(str(listed[-1].content_id)) if len(listed) == limit else None
+        return Page(items=[_shown(post) for post in listed], next=more)
+
+    @found.get("/contents/{content_id}", action="content.read")
+    async def conversation(
+        caller: CallerDep, actor: ActorDep, content_id: ContentId
+    ) -> Conversation:
+        contents = await read_conversation(deps, caller, actor, content_id)
+        return Conversation(items=[_shown(each) for each in contents])
+
+
+def _writing(found: Routes, deps: ConversationsDeps) -> None:
+    @found.post("/spaces/{space_id}/posts", action="post.publish", status_code=201)
+    async def publish(
+        caller: CallerDep, actor: ActorDep, space_id: SpaceId, new: NewPost
+    ) -> ContentShown:
+        command = PublishPost(space_id, ContentKind(new.kind), new.title, new.body)
+        return _shown(await publish_post(deps, caller, actor, command))
+
+    @found.post("/contents/{content_id}/answers", action="answer.publish", status_code=201)
+    async def answer(
+        caller: CallerDep, actor: ActorDep, content_id: ContentId, new: NewReply
+    ) -> ContentShown:
+        command = Reply(content_id, ContentKind.ANSWER, new.body)
+        return _shown(await reply(deps, caller, actor, command))
+
+    @found.post("/contents/{content_id}/comments", action="comment.publish", status_code=201)
+    async def comment(
+        caller: CallerDep, actor: ActorDep, content_id: ContentId, new: NewReply
+    ) -> ContentShown:
+        command = Reply(content_id, ContentKind.COMMENT, new.body)
+        return _shown(await reply(deps, caller, actor, command))
+
+    @found.put("/contents/{content_id}", action="content.edit")
+    async def edit(
+        caller: CallerDep, actor: ActorDep, content_id: ContentId, new: NewText
+    ) -> ContentShown:
+        command = EditContent(content_id, new.body, new.title)
+        return _shown(await edit_content(deps, caller, actor, command))
+
+    @found.delete("/contents/{content_id}", action="content.remove")
+    async def remove(caller: CallerDep, actor: ActorDep, content_id: ContentId) -> ContentShown:
+        return _shown(await remove_content(deps, caller, actor, content_id))
+
+
+def _responding(found: Routes, deps: ConversationsDeps) -> None:
+    @found.post("/contents/{content_id}/accept", action="answer.accept")
+    async def accept(caller: CallerDep, actor: ActorDep, content_id: ContentId) -> ContentShown:
+        return _shown(await accept_answer(deps, caller, actor, content_id))
+
+    @found.post("/contents/{content_id}/flags", action="content.flag", status_code=204)
+    async def flag(
+        caller: CallerDep, actor: ActorDep, content_id: ContentId, new: NewFlag
+    ) -> Response:
+        await flag_content(deps, caller, actor, FlagContent(content_id, new.reason))
+        return Response(status_code=204)

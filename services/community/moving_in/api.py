@@ -1,0 +1,85 @@
+"""`/v1/imports`: a chunk of history, a verdict per line."""
+
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from services.community.moving_in.domain import Acceptance, Line, Outcome
+from services.community.moving_in.handlers.import_contents import ImportContents, import_contents
+from services.community.moving_in.ports import MovingInDeps
+from shared.contracts.community import ContentKind
+from shared.contracts.ids import SpaceId
+from shared.kit.web.context import ActorDep, CallerDep
+from shared.kit.web.cursors import Model
+from shared.kit.web.routes import Routes
+
+CHUNK = 500
+LIMIT = 20_000_000
+
+
+class ContentLine(Model):
+    """A content as the outside system knows it; `body` is HTML."""
+
+    outside_id: str = Field(min_length=1, max_length=200, examples=["post:42"])
+    kind: Literal["discussion", "question", "announcement", "answer", "comment"]
+    body: str
+    created_at: AwareDatetime
+    parent: str | None = Field(default=None, max_length=200)
+    author: str | None = Field(default=None, max_length=200)
+    title: str | None = None
+
+
+class AcceptedLine(Model):
+    """An answer that its asker accepted."""
+
+    answer: str = Field(min_length=1, max_length=200)
+    at: AwareDatetime | None = None
+
+
+class ContentImport(Model):
+    """A chunk of at most 500 lines of one source."""
+
+    space_id: SpaceId
+    source: str = Field(min_length=1, max_length=200, examples=["stackexchange:entraide"])
+    lines: list[ContentLine] = Field(default_factory=list, max_length=CHUNK)
+    accepted: list[AcceptedLine] = Field(default_factory=list, max_length=CHUNK)
+
+
+class LineVerdict(Model):
+    """What became of one line."""
+
+    outcome: Literal["created", "unchanged", "repeated", "refused"]
+    reason: str | None = None
+
+
+class ImportVerdicts(Model):
+    """One per line, in their order."""
+
+    lines: list[LineVerdict]
+    accepted: list[LineVerdict]
+
+
+def _verdict(outcome: Outcome) -> LineVerdict:
+    return LineVerdict.model_validate({"outcome": outcome[0], "reason": outcome[1]})
+
+
+def routes(deps: MovingInDeps) -> Routes:
+    """Build the routes of this feature."""
+    found = Routes("moving_in")
+
+    @found.post("/imports", action="content.import", limit=LIMIT)
+    async def import_chunk(
+        caller: CallerDep, actor: ActorDep, chunk: ContentImport
+    ) -> ImportVerdicts:
+        lines = [
+            Line(**{**line.model_dump(), "kind": ContentKind(line.kind)}) for line in chunk.lines
+        ]
+        accepted = [Acceptance(line.answer, line.at) for line in chunk.accepted]
+        command = ImportContents(chunk.space_id, chunk.source, lines, accepted)
+        done = await import_contents(deps, caller, actor, command)
+        return ImportVerdicts(
+            lines=[_verdict(each) for each in done.lines],
+            accepted=[_verdict(each) for each in done.accepted],
+        )
+
+    return found

@@ -1,0 +1,118 @@
+"""Take in a chunk of history: one transaction, an outcome per line."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from services.community.conversations.domain import Content, published
+from services.community.moving_in.domain import (
+    Acceptance,
+    Line,
+    Outcome,
+    content_id,
+    content_of,
+    refusal,
+    same_text,
+)
+from services.community.moving_in.policy import may_import
+from services.community.moving_in.ports import MovingInDeps
+from services.community.spaces.domain import Space, SpaceNotFound
+from shared.contracts.community import AnswerAccepted, ContentKind
+from shared.contracts.event import Origin
+from shared.contracts.ids import ContentId, SpaceId
+from shared.kit.policy import Actor, demand
+from shared.kit.unit import Caller, Unit
+
+
+@dataclass(frozen=True)
+class ImportContents:
+    """A chunk of one source, into one space: contents first, then what was accepted."""
+
+    space_id: SpaceId
+    source: str
+    lines: Sequence[Line] = ()
+    accepted: Sequence[Acceptance] = ()
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Outcomes, in the order of lines and of acceptances."""
+
+    lines: list[Outcome]
+    accepted: list[Outcome]
+
+
+async def import_contents(
+    deps: MovingInDeps, caller: Caller, actor: Actor, command: ImportContents
+) -> Imported:
+    """Take it in. Raises `SpaceNotFound` and `Forbidden`."""
+    async with deps.unit(replace(caller, origin=Origin.IMPORT)) as unit:
+        space = await deps.spaces.find(unit, caller.tenant, command.space_id)
+        if space is None:
+            raise SpaceNotFound(space_id=command.space_id)
+        demand(may_import(actor, space))
+        lines = await _take_lines(deps, unit, space, command)
+        accepted = [
+            await _take_acceptance(deps, unit, space, command.source, each)
+            for each in command.accepted
+        ]
+    return Imported(lines, accepted)
+
+
+async def _take_lines(
+    deps: MovingInDeps, unit: Unit, space: Space, command: ImportContents
+) -> list[Outcome]:
+    tenant, source = space.tenant_id, command.source
+    named = {content_id(tenant, source, line.outside_id) for line in command.lines}
+    parents = {content_id(tenant, source, line.parent) for line in command.lines if line.parent}
+    known = await deps.contents.find(unit, tenant, list(named | parents))
+    new: dict[ContentId, Content] = {}
+    outcomes: list[Outcome] = []
+    replies: dict[ContentId, Content | None] = {}
+    for line in command.lines:
+        found = content_id(tenant, source, line.outside_id)
+        parent_id = content_id(tenant, source, line.parent) if line.parent else None
+        parent = (new.get(parent_id) or known.get(parent_id)) if parent_id else None
+        why = refusal(line, parent, unit.now)
+        if why:
+            outcomes.append(("refused", why))
+        elif found in new:
+            outcomes.append(("repeated", None))
+        elif found in known:
+            same = same_text(line, known, found)
+            changed = "it is here already, with another text"
+            outcomes.append(("unchanged", None) if same else ("refused", changed))
+        else:
+            new[found] = content_of(line, space, source, parent)
+            replies[found] = parent
+            outcomes.append(("created", None))
+    await deps.contents.add(unit, list(new.values()))
+    for found, content in new.items():
+        parent = replies[found]
+        fact = published(content, parent.author if parent else None)
+        unit.record(fact, at=content.created_at)
+    return outcomes
+
+
+async def _take_acceptance(
+    deps: MovingInDeps, unit: Unit, space: Space, source: str, line: Acceptance
+) -> Outcome:
+    tenant = space.tenant_id
+    answer_id = content_id(tenant, source, line.answer)
+    answer = (await deps.contents.find(unit, tenant, [answer_id])).get(answer_id)
+    if answer is None or answer.kind is not ContentKind.ANSWER:
+        return "refused", "the accepted answer is not there"
+    found = await deps.contents.find(unit, tenant, [answer.root_id], lock=True)
+    question = found[answer.root_id]
+    if question.accepted_id is not None:
+        return "unchanged", None
+    await deps.contents.change(unit, replace(question, accepted_id=answer_id))
+    fact = AnswerAccepted(
+        ref=answer.ref,
+        space_id=answer.space_id,
+        structure_id=answer.structure_id,
+        author=answer.author,
+        asker=question.author,
+        accepted_by=question.author_id,
+    )
+    unit.record(fact, at=max(line.at or answer.created_at, answer.created_at))
+    return "created", None

@@ -1,0 +1,12 @@
+"""Who may bring history in."""
+
+from services.community.spaces.domain import Space
+from shared.contracts.identity import Role
+from shared.kit.policy import Actor, Allowed, Denied, Verdict
+
+
+def may_import(actor: Actor, space: Space) -> Verdict:
+    """An administrator of the space's structure or above it, or an operator."""
+    if actor.holds([Role.ADMINISTRATOR, Role.OPERATOR], within=space.line):
+        return Allowed("import.administrator")
+    return Denied("import.administrator")

@@ -1,0 +1,98 @@
+"""Pushes a service's numbers to the collector (OTLP over HTTP), exemplars included."""
+
+from threading import Event, Thread
+
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.sdk.metrics import Exemplar
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    Gauge,
+    Histogram,
+    HistogramDataPoint,
+    Metric,
+    MetricExporter,
+    MetricsData,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+)
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from shared.kit.telemetry.measures import Measures, Series
+
+EVERY = 30.0
+"""Seconds between two pushes."""
+_NANO = 1_000_000_000
+_CUMULATIVE = AggregationTemporality.CUMULATIVE
+
+
+class MetricsPush:
+    """A thread that pushes every 30 seconds, and once more at the end."""
+
+    def __init__(
+        self,
+        measures: Measures,
+        resource: Resource,
+        endpoint: str,
+        *,
+        exporter: MetricExporter | None = None,
+        every: float = EVERY,
+    ) -> None:
+        self._measures, self._resource, self._every = measures, resource, every
+        self._exporter = exporter or OTLPMetricExporter(endpoint=endpoint)
+        self._stop = Event()
+        self._thread = Thread(target=self._run, name="metrics-push", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every):
+            self._exporter.export(self._data())
+        self._exporter.export(self._data())
+
+    def shutdown(self, timeout: float) -> None:
+        """Push what is there now and end; gives up after `timeout` milliseconds."""
+        self._stop.set()
+        self._thread.join(timeout / 1000)
+        self._exporter.shutdown(timeout_millis=timeout)
+
+    def _data(self) -> MetricsData:
+        metrics = [
+            Metric(name, series[0].metric.meaning, series[0].metric.unit, self._points(series))
+            for name, series in self._measures.collect().items()
+        ]
+        scope = ScopeMetrics(InstrumentationScope("preau"), metrics, "")
+        return MetricsData([ResourceMetrics(self._resource, [scope], "")])
+
+    def _points(self, series: list[Series]) -> Sum | Gauge | Histogram:
+        began, now = int(self._measures.began * _NANO), self._measures.now_ns()
+        kind = series[0].metric.kind
+        if kind == "histogram":
+            points = [_histogram(each, began, now) for each in series]
+            return Histogram(points, _CUMULATIVE)
+        numbers = [NumberDataPoint(dict(s.labels), began, now, s.value) for s in series]
+        return Gauge(numbers) if kind == "gauge" else Sum(numbers, _CUMULATIVE, is_monotonic=True)
+
+
+def _histogram(series: Series, began: int, now: int) -> HistogramDataPoint:
+    exemplars = [
+        Exemplar(
+            {}, each.value, int(each.at * _NANO), int(each.span_id, 16), int(each.trace_id, 16)
+        )
+        for each in series.examples
+        if each is not None
+    ]
+    # Smallest and largest are optional in OTLP and mean little over a process's whole life.
+    return HistogramDataPoint(
+        attributes=dict(series.labels),
+        start_time_unix_nano=began,
+        time_unix_nano=now,
+        count=sum(series.counts),
+        sum=series.value,
+        bucket_counts=series.counts,
+        explicit_bounds=series.metric.buckets,
+        min=0,
+        max=0,
+        exemplars=exemplars,
+    )
