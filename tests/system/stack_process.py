@@ -1,0 +1,198 @@
+"""A stack in a process of its own, as a person starts it, to be interrupted and killed."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from redis.asyncio import Redis
+
+from deploy.local import postgres, provision
+from deploy.local.stack import Addresses
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+READY = "Ctrl-C stops them."
+WITHIN = 60
+
+
+@dataclass
+class Up:
+    """`make up` on one home: `python -m deploy.local up`."""
+
+    home: Path
+    before: Sequence[str] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [*self.before, sys.executable, "-m", "deploy.local", "up"],
+            cwd=REPOSITORY,
+            env=os.environ | {"PREAU_HOME": str(self.home)} | self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def ready(self) -> float:
+        """Start, wait for its last line, and give the seconds that it took."""
+        began = time.monotonic()
+        self.start()
+        assert self._process.stdout is not None
+        said = []
+        for line in self._process.stdout:
+            said.append(line)
+            if READY in line:
+                return time.monotonic() - began
+        raise AssertionError("".join(said) or "it said nothing")
+
+    def refused(self) -> str:
+        """Start, wait until it gives up, and give the one line that it says."""
+        self.start()
+        said, _ = self._process.communicate(timeout=WITHIN)
+        assert self._process.returncode == 1, said
+        assert said.count("\n") == 1, said
+        return said
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def family(self) -> set[int]:
+        """Give the process ids of all that it started."""
+        return descendants(self.pid)
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C: the whole group of the terminal hears it."""
+        os.killpg(self.pid, signal.SIGINT)
+        return self._ended()
+
+    def terminate(self) -> int:
+        self._process.terminate()
+        return self._ended()
+
+    def kill(self) -> int:
+        self._process.kill()
+        return self._ended()
+
+    def _ended(self) -> int:
+        status = self._process.wait(WITHIN)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        return status
+
+
+def descendants(pid: int) -> set[int]:
+    """Give the children of a process, theirs, and so on."""
+    listing = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid="], check=True, capture_output=True, text=True
+    ).stdout
+    parents = {int(line.split()[0]): int(line.split()[1]) for line in listing.splitlines()}
+    found: set[int] = set()
+    while more := {child for child, parent in parents.items() if parent in found | {pid}} - found:
+        found |= more
+    return found
+
+
+def alive(pids: set[int]) -> set[int]:
+    """Give those that still run; who only waits to be reaped does not."""
+    listing = subprocess.run(
+        ["ps", "-A", "-o", "pid=,stat="], check=True, capture_output=True, text=True
+    ).stdout
+    running = {int(pid) for pid, state in map(str.split, listing.splitlines()) if state[0] != "Z"}
+    return pids & running
+
+
+def seconds_until(holds: Callable[[], bool], within: float) -> float:
+    """Wait for it and give the seconds that it took."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < within, f"not within {within} s"
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def addresses_of(home: Path) -> Addresses:
+    """Read where the servers of a home are, as no service does."""
+    ports = cast("dict[str, int]", json.loads((home / "ports.json").read_text()))
+    passwords = cast("dict[str, str]", json.loads((home / "secrets.json").read_text()))
+    return Addresses(
+        kafka=f"127.0.0.1:{ports['kafka']}",
+        redis=f"redis://127.0.0.1:{ports['redis']}/0",
+        postgres=postgres.url(ports["postgres"], passwords[postgres.ADMIN]),
+        passwords=passwords,
+    )
+
+
+async def write(addresses: Addresses, word: str) -> None:
+    """Put a word into each of the three servers."""
+    await _execute(addresses, "owner", "CREATE TABLE IF NOT EXISTS words (word text)")
+    await _execute(addresses, "app", "INSERT INTO words VALUES ($1)", word)
+    redis = Redis.from_url(addresses.redis)
+    await redis.rpush("words", word)
+    await redis.aclose()
+    await _make_topic(addresses.kafka)
+    producer = AIOKafkaProducer(bootstrap_servers=addresses.kafka, acks="all")
+    await producer.start()
+    try:
+        await producer.send_and_wait("words", word.encode(), partition=0)
+    finally:
+        await producer.stop()
+
+
+async def read(addresses: Addresses) -> dict[str, list[str]]:
+    """Give the words that each server knows."""
+    rows = await _execute(addresses, "app", "SELECT word FROM words")
+    redis = Redis.from_url(addresses.redis, decode_responses=True)
+    kept = await redis.lrange("words", 0, -1)
+    await redis.aclose()
+    return {
+        "postgres": [row["word"] for row in rows],
+        "redis": [str(word) for word in kept],
+        "kafka": await _read_topic(addresses.kafka),
+    }
+
+
+async def _execute(
+    addresses: Addresses, role: provision.Role, statement: str, *values: str
+) -> list[asyncpg.Record]:
+    url = addresses.database("community", role)
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        return await connection.fetch(statement, *values)
+    finally:
+        await connection.close()
+
+
+async def _make_topic(bootstrap: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        if "words" not in await admin.list_topics():
+            await admin.create_topics([NewTopic("words", 1, 1)])
+    finally:
+        await admin.close()
+
+
+async def _read_topic(bootstrap: str) -> list[str]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    await consumer.start()
+    try:
+        partition = TopicPartition("words", 0)
+        consumer.assign([partition])
+        await consumer.seek_to_beginning(partition)
+        end = (await consumer.end_offsets([partition]))[partition]
+        async with asyncio.timeout(WITHIN):
+            return [(await consumer.getone()).value.decode() for _ in range(end)]
+    finally:
+        await consumer.stop()

@@ -1,0 +1,193 @@
+"""The laptop stack as a person meets it: started, interrupted, killed, spoilt."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local import artifacts
+from deploy.local.choices import PARTS, Choices, Part
+from deploy.local.errors import StackError
+from deploy.local.home import PORTS
+from deploy.local.stack import Stack
+from tests.system.stack_process import Up, addresses_of, alive, read, seconds_until, write
+
+pytestmark = [pytest.mark.system, pytest.mark.allow_hosts(["127.0.0.1"])]
+
+POSTGRES: frozenset[Part] = frozenset({"postgres"})
+AWKWARD = "l'été à l'école"
+
+
+@pytest.fixture(scope="module")
+def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home that one stack has used and left: its folders are whole."""
+    home = tmp_path_factory.mktemp("stack") / AWKWARD
+    up = Up(home)
+    up.ready()
+    assert up.interrupt() == 0
+    yield home
+    shutil.rmtree(home)
+
+
+async def test_ctrl_c_stops_all_and_the_next_start_finds_its_data(lived_in: Path) -> None:
+    up = Up(lived_in)
+    assert up.ready() < 8
+    family = up.family()
+    await write(addresses_of(lived_in), "one")
+
+    assert Up(lived_in).refused().startswith("A stack already runs in ")
+    assert up.interrupt() == 0
+    assert not alive(family)
+
+    again = Up(lived_in)
+    again.ready()
+    assert await read(addresses_of(lived_in)) == {
+        "postgres": ["one"],
+        "redis": ["one"],
+        "kafka": ["one"],
+    }
+    assert again.terminate() == 0
+
+
+async def test_kill_9_leaves_no_server_and_loses_nothing(lived_in: Path) -> None:
+    up = Up(lived_in)
+    up.ready()
+    family = up.family()
+    await write(addresses_of(lived_in), "two")
+    known = await read(addresses_of(lived_in))
+
+    up.kill()
+    seconds_until(lambda: not alive(family), within=5)
+
+    again = Up(lived_in)
+    again.ready()
+    assert await read(addresses_of(lived_in)) == known
+    assert again.terminate() == 0
+
+
+def test_a_start_may_follow_a_kill_9_at_once(lived_in: Path) -> None:
+    up = Up(lived_in)
+    up.ready()
+    up.kill()
+
+    again = Up(lived_in)
+    assert again.ready() < 8 + 5
+    assert again.terminate() == 0
+
+
+async def test_two_homes_run_side_by_side(tmp_path: Path) -> None:
+    first = Stack(tmp_path / "a", parts=POSTGRES, fast=True)
+    second = Stack(tmp_path / "b", parts=POSTGRES, fast=True)
+    async with first as one, second as other:
+        assert one.postgres.rpartition(":")[2] != other.postgres.rpartition(":")[2]
+
+    with pytest.raises(StackError, match=str(os.getpid())):
+        async with (
+            Stack(tmp_path / "a", parts=POSTGRES, fast=True),
+            Stack(tmp_path / "a", parts=POSTGRES, fast=True),
+        ):
+            pass
+
+
+async def test_a_server_that_is_there_is_used_and_left_running(tmp_path: Path) -> None:
+    async with Stack(tmp_path / "theirs", parts=POSTGRES, fast=True) as theirs:
+        choices = Choices(postgres=theirs.postgres)
+        async with Stack(tmp_path / "ours", choices, POSTGRES) as ours:
+            assert ours.postgres == theirs.postgres
+        async with Stack(tmp_path / "ours", choices, POSTGRES):
+            pass
+    assert not (tmp_path / "ours" / "postgres").exists()
+
+
+@pytest.mark.parametrize("part", sorted(PARTS))
+async def test_a_server_that_is_not_there_is_named_and_not_replaced(
+    tmp_path: Path, part: Part
+) -> None:
+    nothing = f"127.0.0.1:{PORTS[-1] + 1}"
+    address = {
+        "kafka": nothing,
+        "postgres": f"postgresql://admin:word@{nothing}/postgres",
+        "redis": f"redis://{nothing}/0",
+    }[part]
+
+    with pytest.raises(StackError, match=f"PREAU_{part.upper()}"):
+        await Stack(tmp_path, Choices(**{part: address}), frozenset({part})).__aenter__()
+
+
+def test_altered_properties_of_kafka_are_one_line(lived_in: Path) -> None:
+    meta = lived_in / "kafka" / "data" / "meta.properties"
+    whole = meta.read_text()
+    meta.write_text(whole.replace("cluster.id=", "cluster.id=x"))
+
+    assert "meta.properties was altered" in Up(lived_in).refused()
+    meta.write_text(whole)
+
+
+def test_a_postgres_folder_without_its_version_is_one_line(lived_in: Path) -> None:
+    version = lived_in / "postgres" / "PG_VERSION"
+    version.rename(lived_in / "away")
+
+    assert "PG_VERSION: none" in Up(lived_in).refused()
+    (lived_in / "away").rename(version)
+
+
+def test_a_password_that_is_not_the_servers_is_one_line(lived_in: Path) -> None:
+    secrets = lived_in / "secrets.json"
+    secrets.rename(lived_in / "away")
+
+    assert "secrets.json" in Up(lived_in).refused()
+    (lived_in / "away").replace(secrets)
+
+
+def test_an_altered_jar_is_one_line_with_what_to_do(lived_in: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    shutil.copytree(artifacts.cache_folder({}) / "jars", cache / "jars", copy_function=os.symlink)
+    altered = cache / "jars" / artifacts.read_lock()[0].filename
+    content = altered.read_bytes()
+    altered.unlink()
+    altered.write_bytes(content + b"\0")
+
+    said = Up(lived_in, environment={"PREAU_CACHE": str(cache)}).refused()
+
+    assert altered.name in said
+    assert "make install" in said
+
+
+def test_a_port_in_use_is_one_line(lived_in: Path) -> None:
+    up = Up(lived_in)
+    up.ready()
+    taken = addresses_of(lived_in).kafka.rpartition(":")[2]
+    other = lived_in.parent / "other"
+
+    said = Up(other, environment={"PREAU_REDIS": f"embedded:{taken}"}).refused()
+
+    assert f"Port {taken}" in said
+    assert up.terminate() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs root to become two")
+def test_an_ordinary_user_starts_it_and_may_not_use_a_home_of_roots(
+    tmp_path: Path, lived_in: Path
+) -> None:
+    home = tmp_path / AWKWARD
+    home.mkdir()
+    shutil.chown(home, "nobody", "nogroup")
+    for folder in (tmp_path, *tmp_path.parents[:2]):  # pytest closes its folders to others
+        folder.chmod(0o755)
+    up = Up(home, _as_nobody())
+
+    up.ready()
+    family = up.family()
+
+    assert up.interrupt() == 0
+    assert not alive(family)
+    assert "set PREAU_HOME to another" in Up(lived_in, _as_nobody()).refused()
+
+
+def _as_nobody() -> list[str]:
+    # The interpreter itself may lie below root's closed folder: reading stays allowed, no more.
+    reading = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *reading]
