@@ -43,11 +43,7 @@ ON_KAFKA = (pytest.mark.system, pytest.mark.allow_hosts(["127.0.0.1"]))
 @pytest.fixture(params=["memory", pytest.param("kafka", marks=ON_KAFKA)])
 async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
     """One body after the other."""
-    body: Bus
-    if request.param == "memory":
-        body = MemoryBus()
-    else:
-        body = request.getfixturevalue("kafka_bus")()
+    body: Bus = MemoryBus() if request.param == "memory" else request.getfixturevalue("kafka_bus")()
     yield body
     await body.close()
 

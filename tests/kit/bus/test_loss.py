@@ -64,6 +64,36 @@ async def test_the_consumer_is_asked_again_until_it_says_where_to_start(
     assert reader.asked == 2
 
 
+class Slow(Recorder):
+    """Takes half a second to say where to start: time enough for a client to fetch."""
+
+    async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        await asyncio.sleep(0.5)
+        return await super().assigned(partitions)
+
+
+async def test_nothing_is_read_past_while_the_start_is_looked_up(bus: Bus, topic: str) -> None:
+    """What a client has fetched meanwhile may be thrown away, but not skipped."""
+    one, two = Slow(), Slow()
+    await bus.send(some(topic, 100))
+    await bus.read(one.reading(topic, topic, batch=10))
+    await until(lambda: len(one.done) >= 50)
+    await bus.read(two.reading(topic, topic, batch=10))
+    await bus.send(some(topic, 100, first=100))
+    await until(lambda: len(one.done) + len(two.done) >= 200)
+    assert sorted(one.numbers + two.numbers) == list(range(200))
+
+
+async def test_what_came_before_the_start_is_never_handed_over(bus: Bus, topic: str) -> None:
+    await bus.send(some(topic, 100))
+    ends = (await bus.progress([topic])).end
+    reader = Slow(starts=ends)
+    await bus.read(reader.reading(topic, topic, batch=10))
+    await bus.send(some(topic, 100, first=100))
+    await until(lambda: len(reader.done) >= 100)
+    assert reader.numbers == list(range(100, 200))
+
+
 async def test_a_rebalance_waits_for_the_batch_in_hand(bus: Bus, topic: str) -> None:
     """Two readers share; what the first had in hand is done once, by the first."""
 
@@ -132,14 +162,21 @@ async def test_stop_finishes_the_batch_in_hand(bus: Bus, topic: str) -> None:
 
 
 async def test_a_batch_cancelled_by_stop_comes_again(bus: Bus, topic: str) -> None:
+    rolled_back = []
+
     async def never(_batch: Sequence[Incoming]) -> None:
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.01)
+            rolled_back.append(True)
 
     one, two = Recorder(step=never), Recorder()
     subscription = await bus.read(one.reading(topic, topic, drain=0.05))
     await bus.send(some(topic, 30))
     await until(lambda: one.handling)
     await subscription.stop()
+    assert rolled_back, "stop returned before the cancelled batch had cleaned up"
     await bus.read(two.reading(topic, topic))
     await until(lambda: len(two.done) >= 30)
     assert two.numbers == list(range(30))
