@@ -6,6 +6,7 @@ sending. A relay that dies in between makes duplicates, which the inboxes absorb
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -89,8 +90,8 @@ class Relay:
         rows = await connection.fetch(_READ, list(owned), self.batch)
         if not rows:
             return 0
-        traces = [row["traceparent"] for row in rows if row["traceparent"]]
-        with send_span(self.telemetry, rows[0]["topic"], len(rows), traces):
+        topics = Counter(row["topic"] for row in rows)
+        with send_span(self.telemetry, topics, [row["traceparent"] for row in rows]):
             await self.bus.send([_record(row) for row in rows])
         await connection.execute(_DELETE, [row["position"] for row in rows])
         return len(rows)

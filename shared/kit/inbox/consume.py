@@ -92,11 +92,7 @@ class BatchConsumer:
         if not reads:
             return
         deliveries = [item.delivery for item in reads if isinstance(item, Readable)]
-        now = self.clock()
-        topic = reads[0].record.partition.topic
-        oldest = min((d.recorded for d in deliveries), default=now)
-        traces = [delivery.traceparent for delivery in deliveries]
-        with process_span(self.telemetry, self.group, topic, traces, oldest, now):
+        with process_span(self.telemetry, self.group, deliveries, self.clock()):
             try:
                 outcome = await self._attempt(reads, isolate=False)
             except (Fenced, Redeliver):

@@ -1,18 +1,27 @@
 """Writes `docs/telemetry.md` from the closed list of metrics."""
 
-from shared.kit.telemetry.names import METRICS
+from shared.kit.telemetry.names import METRICS, SERVICE, Metric
+
+_HEAD = f"""# Metrics
+
+Generated from `shared/kit/telemetry/names.py` by `make events`: the list is closed, and what is not
+in it cannot be told. `/<service>/metrics` shows them in Prometheus’ format, under the second name
+(counters end in `_total`, histograms in `_bucket`, `_count` and `_sum`, dots of labels become `_`);
+a collector gets them under the first. Every series has the label `{SERVICE}` beside its own; none
+ever names a person or a tenant.
+
+| metric | Prometheus | kind | unit | labels | meaning |
+|---|---|---|---|---|---|
+"""
 
 
 def render() -> str:
     """Give the document as Markdown."""
-    rows = [
-        f"| `{metric.name}` | {metric.kind} | {metric.unit} | {', '.join(metric.labels)} "
-        f"| {metric.meaning} |"
-        for metric in METRICS.values()
-    ]
-    head = (
-        "# Metrics\n\nGenerated from `shared/kit/telemetry/names.py` by `make events`. "
-        "`/<service>/metrics` shows them in Prometheus' format, dots written as `_`.\n\n"
-        "| metric | kind | unit | labels | meaning |\n|---|---|---|---|---|\n"
-    )
-    return head + "\n".join(rows) + "\n"
+    return _HEAD + "\n".join(map(_row, METRICS.values())) + "\n"
+
+
+def _row(metric: Metric) -> str:
+    labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"
+    ending = "_total" if metric.kind == "counter" else ""
+    name = f"`{metric.name}` | `{metric.prometheus}{ending}`"
+    return f"| {name} | {metric.kind} | {metric.unit} | {labels} | {metric.meaning} |"

@@ -3,28 +3,41 @@
 import logging
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import msgspec
-from opentelemetry import trace
+
+from shared.kit.telemetry.context import CURRENT, SERVING, span_id, trace_id
 
 _SECRETS = re.compile(
-    r"(?P<token>eyJ[\w-]{8,}(?:\.[\w-]+){0,2})"
-    r"|(?P<bearer>(?i:bearer)\s+\S+)"
-    r"|(?P<url>(?<=://)[^/\s:@]+:[^/\s@]+(?=@))"
-    r"|(?P<email>[\w.+-]+@[\w-]+\.[\w.-]+)"
+    r"(?P<token>\beyJ[\w-]{8,}(?:\.[\w-]*){0,4})"
+    r"|(?P<credentials>\b(?i:bearer|basic)\s+[\w.~+/=-]{6,})"
+    r"|(?P<password>(?<=://)[^/\s:@]*:[^/\s]+(?=@))"
+    r"|(?P<email>[^\s@<>\"'(),:;=\[\]{}]+@[\w-]+(?:\.[\w-]+)+)"
+    # `password=…`, `"api_key": "…"`: the name stays, so that one knows what was there.
+    r"|(?P<secret>(?<![\w-])(?i:[\w-]*(?:passw(?:or)?d|passwd|secret|token|api[_-]?key|authorization"
+    r"|cookie|credential))[\"']?\s*[=:]\s*[\"']?(?!\[)[^\s\"',;&}]+)"
+    # What SQLAlchemy and PostgreSQL quote of the rows that they refuse.
+    r"|(?P<values>\[parameters: [^\n]*|(?:DETAIL|CONTEXT): [^\n]*)"
 )
+_PRIVATE = re.compile(
+    r"passw(or)?d|passwd|secret|token|api_?key|authorization|cookie|credential|e?mail|body|content"
+    r"|^(display_)?name$|^text$|^address$",
+    re.IGNORECASE,
+)
+_NOISY = ("aiokafka", "faststream", "httpx", "httpcore", "uvicorn.access", "alembic", "urllib3")
+_LEVEL_WIDTH = 8
 
 
 def redact(text: str) -> str:
-    """Replace tokens, passwords in URLs and e-mail addresses by what they are."""
+    """Replace tokens, passwords, e-mail addresses and quoted row values by what they are."""
     return _SECRETS.sub(lambda found: f"[{found.lastgroup}]", text)
 
 
 class Logger(logging.LoggerAdapter[logging.Logger]):
-    """A logger whose keyword arguments become fields."""
+    """A logger whose keyword arguments become fields; the message names an event, in few words."""
 
     def process(
         self, msg: object, kwargs: MutableMapping[str, Any]
@@ -43,51 +56,72 @@ class JsonFormatter(logging.Formatter):
     """One object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write time, level, logger, event, trace ids and fields."""
-        span = trace.get_current_span().get_span_context()
+        """Write time, level, service, event, logger, trace ids, then the fields."""
         line: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "logger": record.name,
-            "event": redact(record.getMessage()),
         }
-        if span.is_valid:
-            line |= {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"}
-        line |= _fields(record)
+        fields = _fields(record)
+        service = fields.pop("service", None) or SERVING.get()
+        if service is not None:
+            line["service"] = service
+        line |= {"event": redact(record.getMessage()), "logger": record.name}
+        if (trace := CURRENT.get()) is not None:
+            line |= {"trace_id": trace_id(trace), "span_id": span_id(trace)}
         if record.exc_info:
             line["stack"] = redact(self.formatException(record.exc_info))
-        return msgspec.json.encode(line).decode()
+        # What the line itself says cannot be overwritten by a field.
+        return msgspec.json.encode(line | _beside(fields, line)).decode()
 
 
 class TextFormatter(logging.Formatter):
-    """One readable line, for a terminal."""
+    """One readable line, for a terminal; a stack stands below it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write time, level, logger, event and fields."""
-        moment = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
-        fields = " ".join(f"{name}={value}" for name, value in _fields(record).items())
-        text = (
-            f"{moment} {record.levelname:7} {record.name}: {redact(record.getMessage())} {fields}"
-        )
+        """Write time, level, service and logger, event, fields."""
+        fields = _fields(record)
+        service = fields.pop("service", None) or SERVING.get()
+        name = record.name.removeprefix("preau.")
+        parts = [
+            datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S"),
+            record.levelname.lower().ljust(_LEVEL_WIDTH),
+            f"{service}/{name}" if service else name,
+            _one_line(redact(record.getMessage())),
+            *(f"{field}={_one_line(str(value))}" for field, value in fields.items()),
+        ]
         if record.exc_info:
-            text += "\n" + redact(self.formatException(record.exc_info))
-        return text.rstrip()
+            parts.append("\n" + redact(self.formatException(record.exc_info)))
+        return " ".join(parts)
 
 
-def _fields(record: logging.LogRecord) -> Mapping[str, object]:
-    fields: Mapping[str, object] = getattr(record, "fields", {})
-    return {
-        name: value if isinstance(value, int | float | bool | None) else redact(str(value))
-        for name, value in fields.items()
-    }
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    return {name: _safe(name, value) for name, value in getattr(record, "fields", {}).items()}
+
+
+def _safe(name: str, value: object) -> object:
+    if value is None or isinstance(value, int | float):
+        return value
+    return "[private]" if _PRIVATE.search(name) else redact(str(value))
+
+
+def _beside(fields: dict[str, object], line: dict[str, object]) -> dict[str, object]:
+    return {f"field_{name}" if name in line else name: fields[name] for name in fields}
+
+
+def _one_line(text: str) -> str:
+    """Keep a stranger's text from beginning a line of its own."""
+    return text.replace("\\", "\\\\").replace("\r", "\\r").replace("\n", "\\n")
 
 
 def configure(level: str = "info", style: str = "", stream: TextIO | None = None) -> None:
-    """Send every log to `stream` (standard error), as `json` or `text`; text on a terminal."""
+    """Send every log to `stream` (standard error), as `json` or `text`.
+
+    Without a style: text on a terminal, JSON elsewhere.
+    """
     out = stream or sys.stderr
     chosen = style or ("text" if out.isatty() else "json")
     handler = logging.StreamHandler(out)
     handler.setFormatter(TextFormatter() if chosen == "text" else JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for noisy in ("aiokafka", "faststream", "httpx", "httpcore", "uvicorn.access", "alembic"):
+    for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -28,7 +28,7 @@ class Metric:
     """One metric: kind, unit (UCUM), the labels it may have, what it says, its buckets.
 
     `fresh` is for gauges, in seconds: a value that nobody has told again for so long is no longer
-    shown, because a reader that lost its partitions must not show their lag for ever. None keeps it.
+    shown (a reader that lost its partitions must not show their lag for ever). None keeps it.
     """
 
     name: str
@@ -97,7 +97,7 @@ _LIST = (
         "preau.job.duration",
         ("job", "error.type"),
         "One run of what is due by the clock.",
-        REQUEST + (30.0, 60.0),
+        (*REQUEST, 30.0, 60.0),
     ),
     Metric("preau.outbox.pending", "gauge", "{event}", (), "Facts written and not yet sent."),
     Metric("preau.outbox.oldest.age", "gauge", "s", (), "Age of the oldest fact not yet sent."),

@@ -34,25 +34,25 @@ class NoTelemetry:
 
     def span(
         self,
-        name: str,  # noqa: ARG002  the shape of the protocol
-        kind: str,  # noqa: ARG002
+        name: str,
+        kind: str,
         *,
-        parent: str | None = None,  # noqa: ARG002
-        links: tuple[str, ...] = (),  # noqa: ARG002
-        attributes: Mapping[str, str | float | bool] | None = None,  # noqa: ARG002
+        parent: str | None = None,
+        links: tuple[str, ...] = (),
+        attributes: Mapping[str, str | float | bool] | None = None,
     ) -> AbstractContextManager[Span]:
         """Open nothing."""
         return _NO_SPAN
 
-    def count(self, name: str, amount: float = 1, **labels: str) -> None:  # noqa: ARG002
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
         """Forget it. Raises KeyError for what is not listed."""
         _check(name, "counter", labels)
 
-    def observe(self, name: str, value: float, **labels: str) -> None:  # noqa: ARG002
+    def observe(self, name: str, value: float, **labels: str) -> None:
         """Forget it. Raises KeyError for what is not listed."""
         _check(name, "histogram", labels)
 
-    def gauge(self, name: str, value: float, **labels: str) -> None:  # noqa: ARG002
+    def gauge(self, name: str, value: float, **labels: str) -> None:
         """Forget it. Raises KeyError for what is not listed."""
         _check(name, "gauge", labels)
 

@@ -29,6 +29,7 @@ from opentelemetry.trace import (
 from shared.kit.host import Span
 from shared.kit.telemetry.context import CURRENT, clean, is_sampled
 from shared.kit.telemetry.measures import Measures
+from shared.kit.telemetry.page import render
 from shared.kit.telemetry.push import MetricsPush
 from shared.kit.telemetry.spans import Recorded, Unrecorded
 
@@ -137,6 +138,10 @@ class OtelTelemetry:
     def current(self) -> str | None:
         """The traceparent of the span that is open in this task."""
         return CURRENT.get()
+
+    def page(self) -> bytes:
+        """The metrics in Prometheus' text format."""
+        return render([self])[0]
 
     def shutdown(self) -> None:
         """Send what is left to the collector; blocks for `FLUSH` at most when it is away."""

@@ -20,8 +20,10 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from shared.kit.telemetry.logs import logger
 from shared.kit.telemetry.measures import Measures, Series
 
+log = logger("telemetry")
 EVERY = 30.0
 """Seconds between two pushes."""
 _NANO = 1_000_000_000
@@ -48,8 +50,15 @@ class MetricsPush:
 
     def _run(self) -> None:
         while not self._stop.wait(self._every):
+            self._push()
+        self._push()
+
+    def _push(self) -> None:
+        try:
             self._exporter.export(self._data())
-        self._exporter.export(self._data())
+        except Exception:
+            # Whatever it was: the next push holds the same numbers and more.
+            log.exception("numbers not pushed")
 
     def shutdown(self, timeout: float) -> None:
         """Push what is there now and end; gives up after `timeout` milliseconds."""
@@ -83,7 +92,6 @@ def _histogram(series: Series, began: int, now: int) -> HistogramDataPoint:
         for each in series.examples
         if each is not None
     ]
-    # Smallest and largest are optional in OTLP and mean little over a process's whole life.
     return HistogramDataPoint(
         attributes=dict(series.labels),
         start_time_unix_nano=began,
@@ -92,7 +100,8 @@ def _histogram(series: Series, began: int, now: int) -> HistogramDataPoint:
         sum=series.value,
         bucket_counts=series.counts,
         explicit_bounds=series.metric.buckets,
-        min=0,
-        max=0,
+        # Optional in OTLP, and little use over the whole life of a process.
+        min=None,  # type: ignore[arg-type]  # the encoder leaves it out
+        max=None,  # type: ignore[arg-type]
         exemplars=exemplars,
     )

@@ -1,0 +1,95 @@
+"""The duration of each statement, and its span where the trace is recorded.
+
+Off unless attached. Statements that go past SQLAlchemy are not seen. A statement's text holds no
+values (they are bound), so it may be shown.
+"""
+
+import re
+import time
+from contextlib import AbstractContextManager
+from functools import lru_cache
+
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine, ExceptionContext, ExecutionContext
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.kit.host import Span, Telemetry
+from shared.kit.telemetry.context import is_sampled
+
+_VERB = re.compile(r"\s*(?:/\*.*?\*/|--[^\n]*\n|\s)*([A-Za-z]+)", re.DOTALL)
+_TABLE = re.compile(
+    r"\b(?:INTO|FROM|UPDATE|JOIN)\s+(?:ONLY\s+)?([a-z_][\w.]*)(?!\s*\()", re.IGNORECASE
+)
+_SYSTEM = "postgresql"
+Open = tuple[float, str, AbstractContextManager[Span] | None]
+
+
+def attach(engine: AsyncEngine | Engine, telemetry: Telemetry) -> None:
+    """Measure every statement of this engine from now on."""
+    listener = _Statements(telemetry)
+    target = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+    event.listen(target, "before_cursor_execute", listener.before)
+    event.listen(target, "after_cursor_execute", listener.after)
+    event.listen(target, "handle_error", listener.failed)
+
+
+@lru_cache(maxsize=1024)
+def summary(statement: str) -> tuple[str, str]:
+    """Give a statement's verb, and verb and first table: `INSERT`, `INSERT outbox`."""
+    verb = _VERB.match(statement)
+    operation = verb.group(1).upper() if verb else "OTHER"
+    table = _TABLE.search(statement)
+    return operation, f"{operation} {table.group(1)}" if table else operation
+
+
+class _Statements:
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+
+    def before(
+        self,
+        _connection: Connection,
+        _cursor: object,
+        statement: str,
+        _parameters: object,
+        context: ExecutionContext,
+        _many: bool,
+    ) -> None:
+        operation, text = summary(statement)
+        span = None
+        if is_sampled(self._telemetry.current()):
+            attributes = {
+                "db.system.name": _SYSTEM,
+                "db.operation.name": operation,
+                "db.query.summary": text,
+                "db.query.text": statement,
+            }
+            span = self._telemetry.span(text, "client", attributes=attributes)
+            span.__enter__()
+        began: Open = (time.perf_counter(), operation, span)
+        context._preau_began = began  # type: ignore[attr-defined]  # noqa: SLF001  lives as long as it
+
+    def after(self, *event_arguments: object) -> None:
+        self._end(event_arguments[4], None)
+
+    def failed(self, failure: ExceptionContext) -> None:
+        self._end(failure.execution_context, failure.original_exception)
+
+    def _end(self, context: object, error: BaseException | None) -> None:
+        began: Open | None = getattr(context, "_preau_began", None)
+        if began is None:
+            return
+        context._preau_began = None  # type: ignore[attr-defined]  # noqa: SLF001
+        start, operation, span = began
+        labels = {"db__system__name": _SYSTEM, "db__operation__name": operation}
+        if error is not None:
+            labels["error__type"] = _kind(error)
+        seconds = time.perf_counter() - start
+        self._telemetry.observe("db.client.operation.duration", seconds, **labels)
+        if span is not None:
+            span.__exit__(type(error) if error else None, error, None)
+
+
+def _kind(error: BaseException) -> str:
+    """Name an error by its SQLSTATE, else by its type."""
+    return str(getattr(error, "sqlstate", None) or type(error).__qualname__)
