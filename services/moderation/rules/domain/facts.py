@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Final
 
+import msgspec
+
 from services.moderation.text.domain.lexicon import Category
 from services.moderation.text.domain.links import SHORTENERS
 from services.moderation.text.domain.masking import lives_there
@@ -19,8 +21,7 @@ from services.moderation.text.domain.reading import Hit, Reading
 Fact = str | int | float | bool | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
+class Circumstances(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What only the service knows: counters over windows, and who the author is.
 
     Counts include the present text. All `None` at the command line, and when the counters are
@@ -114,7 +115,7 @@ _PARTS: Final = ("used", "mentioned", "leaks", "around")
 _OWN: Final = tuple(field.name for field in fields(Facts) if field.name not in _PARTS)
 _WEIGHTS: Final = tuple(field.name for field in fields(Weights))
 _LEAKS: Final = tuple(field.name for field in fields(Leaks))
-_AROUND: Final = tuple(field.name for field in fields(Circumstances))
+_AROUND: Final = Circumstances.__struct_fields__
 
 
 def as_variables(facts: Facts) -> dict[str, Fact]:

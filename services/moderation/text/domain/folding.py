@@ -71,6 +71,8 @@ class Folding(dict[int, str]):
 
     def _fold(self, char: str) -> str:
         if char in _SPECIAL:
+            if not _SPECIAL[char]:
+                self.disguises.add(char)
             return _SPECIAL[char]
         for first in _SIGN_ALPHABETS:
             if first <= ord(char) < first + _LETTERS:

@@ -1,7 +1,7 @@
 """Letters set apart ("c o n n a r d", "s.a.l.o.p.e") joined again.
 
-A run of single letters is joined when it spells a word of the lists (give or take a one-letter
-word such as "a" or "y" at either end), when wider gaps cut it into words, or when it is long.
+A run of single letters is joined when it spells a word of the lists (give or take two one-letter
+words such as "a" or "y" at either end), when wider gaps cut it into words, or when it is long.
 """
 
 import re
@@ -15,7 +15,8 @@ _RUN = re.compile(r"(?<![^\W_])(?:[a-z0-9@$!][ .\-_*·,/|]{1,3}){2,}[a-z0-9@$](?
 _LETTER = "[a-z0-9@$]"
 _GAP = re.compile(r"[ .\-_*·,/|]+")
 _LONG = 5
-_TRIMS = ((0, 0), (0, 1), (1, 0), (1, 1))
+# Letters left over at the head and at the tail: "a", "y", "l", "d" are words of their own.
+_TRIMS = ((0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1), (2, 2))
 _SHORTEST = 3
 
 
@@ -51,15 +52,18 @@ def _words(run: str, at: int, vocabulary: Vocabulary) -> Iterator[Joined]:
 
 def _one_word(run: str, at: int, gap: int, vocabulary: Vocabulary) -> Iterator[Joined]:
     raw = _GAP.sub("", run)
+    step = gap + 1
     for head, tail in _TRIMS:
-        inner = raw[head : len(raw) - tail]
-        if len(inner) >= _SHORTEST and (word := vocabulary.recover(inner)):
-            step = gap + 1
-            if head:
-                yield Joined(raw[0], at, at + 1, disguised=False)
-            yield Joined(word, at + head * step, at + len(run) - tail * step, disguised=True)
-            if tail:
-                yield Joined(raw[-1], at + len(run) - 1, at + len(run), disguised=False)
+        stop = len(raw) - tail
+        if stop - head >= _SHORTEST and (word := vocabulary.recover(raw[head:stop])):
+            yield from _letters(raw, range(head), at, step)
+            yield Joined(word, at + head * step, at + (stop - 1) * step + 1, disguised=True)
+            yield from _letters(raw, range(stop, len(raw)), at, step)
             return
     if len(raw) >= _LONG and raw.isalpha():
         yield Joined(raw, at, at + len(run), disguised=True)
+
+
+def _letters(raw: str, places: range, at: int, step: int) -> Iterator[Joined]:
+    for place in places:
+        yield Joined(raw[place], at + place * step, at + place * step + 1, disguised=False)

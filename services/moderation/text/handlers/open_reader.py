@@ -16,9 +16,14 @@ def open_reader() -> Reader:
 
     Raises `LexiconRefused` naming the file and the entry that is wrong.
     """
+    return Reader(shipped_entries(), open_folding())
+
+
+def open_folding() -> Folding:
+    """The folding table, with Unicode's look-alikes."""
     # The library loads its table when imported; reading the file keeps imports quiet.
     table = files("confusable_homoglyphs").joinpath("confusables.json").read_text("utf-8")
-    return Reader(shipped_entries(), Folding(lookalikes(json.loads(table))))
+    return Folding(lookalikes(json.loads(table)))
 
 
 def shipped_entries() -> Iterator[Entry]:

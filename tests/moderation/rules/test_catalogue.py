@@ -1,0 +1,21 @@
+"""The rules we ship: what each must say beside what the loader already checks."""
+
+from importlib.resources import files
+
+from services.moderation.rules.domain.verdict import POLICIES
+from services.moderation.rules.handlers.screen_text import Engine
+
+
+def test_every_policy_has_a_rule(engine: Engine) -> None:
+    assert {ready.rule.policy for ready in engine.rules} == set(POLICIES)
+
+
+def test_a_file_is_named_after_its_rule(engine: Engine) -> None:
+    folder = files("services.moderation.rules").joinpath("catalogue")
+    names = {file.name for file in folder.iterdir() if file.name.endswith(".toml")}
+    assert names == {f"{ready.rule.id}.toml" for ready in engine.rules}
+
+
+def test_only_a_person_decides_about_a_call_for_help(engine: Engine) -> None:
+    verdicts = {r.rule.verdict for r in engine.rules if r.rule.policy == "self_harm"}
+    assert verdicts == {"review"}

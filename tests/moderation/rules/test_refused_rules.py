@@ -1,0 +1,80 @@
+"""A rule that could not decide rightly is refused before it decides at all."""
+
+import pytest
+
+from services.moderation.rules.domain.proving import proven_rules
+from services.moderation.rules.domain.rule import RuleRefused
+from services.moderation.text.domain.reading import Reader
+from tests.moderation.rules.builders import a_rule
+
+
+def refusal(reader: Reader, *sources: str) -> str:
+    with pytest.raises(RuleRefused) as refused:
+        proven_rules([(f"rule-{at}.toml", source) for at, source in enumerate(sources)], reader)
+    return str(refused.value)
+
+
+def test_a_sound_rule_is_taken(reader: Reader) -> None:
+    (ready,) = proven_rules([("a.toml", a_rule())], reader)
+    assert ready.rule.id == "no-sales"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"version": None}, "missing required field `version`"),
+        ({"version": "0"}, "`int` >= 1 - at `$.version`"),
+        ({"score": "1.5"}, "<= 1"),
+        ({"verdict": '"pass"'}, "$.verdict"),
+        ({"policy": '"manners"'}, "$.policy"),
+        ({"colour": '"red"'}, "unknown field `colour`"),
+        ({"expires": '"soon"'}, "$.expires"),
+        ({"message": '{ fr = "Non." }'}, "missing required field `en`"),
+        ({"cases": '{ match = [], spare = ["a"] }'}, "length >= 1 - at `$.cases.match`"),
+        ({"when": '"words >"'}, "not a CEL expression"),
+        ({"when": '"wrods > 1"'}, "there is no fact named wrods"),
+        ({"when": '"false && wrods > 1"'}, "there is no fact named wrods"),
+        ({"when": '"words"'}, "it gives 0, neither true nor false"),
+        ({"when": "\"words > 'three'\""}, "it cannot be evaluated"),
+        ({"when": '"author_1m > 8"'}, "test `… != null &&` first"),
+        ({"when": '"words > 0 && links + 0.5 > 1.0"'}, "it cannot be evaluated"),
+        ({"when": f'"{"words > 0 || " * 40}true"'}, "length <= 500"),
+    ],
+)
+def test_a_wrong_rule_is_refused_by_file_and_rule(
+    reader: Reader, changes: dict[str, str | None], said: str
+) -> None:
+    line = refusal(reader, a_rule(**changes))
+    assert line.startswith("rule-0.toml: rule no-sales: ")
+    assert said in line
+    assert "\n" not in line
+
+
+def test_a_rule_that_misses_its_own_case_is_refused_with_the_case(reader: Reader) -> None:
+    cases = '{ match = ["Je vends un vélo", "J\'achète"], spare = ["Le vendeur"] }'
+    line = refusal(reader, a_rule(cases=cases))
+    assert line.endswith("""case "J'achète": the rule must match it and does not""")
+
+
+def test_a_rule_that_takes_what_it_must_spare_is_refused_with_the_case(reader: Reader) -> None:
+    cases = '{ match = ["Je vends un vélo"], spare = ["Elle vends mal écrit"] }'
+    line = refusal(reader, a_rule(cases=cases))
+    assert line.endswith("case 'Elle vends mal écrit': the rule must spare it")
+
+
+def test_a_case_may_say_what_is_known_around_it(reader: Reader) -> None:
+    rule = a_rule(
+        when='"author_1m != null && author_1m > 8"',
+        cases='{ match = [{ text = "a", around = { author_1m = 9 } }], spare = ["a"] }',
+    )
+    assert proven_rules([("a.toml", rule)], reader)
+    wrong = rule.replace("author_1m = 9", "author_minute = 9")
+    assert "author_minute" in refusal(reader, wrong)
+
+
+def test_two_rules_of_one_id_are_refused(reader: Reader) -> None:
+    assert "another file has this id" in refusal(reader, a_rule(), a_rule())
+
+
+def test_what_is_not_toml_is_refused(reader: Reader) -> None:
+    assert refusal(reader, "id = ").startswith("rule-0.toml: rule ?: not TOML")

@@ -1,0 +1,47 @@
+import pytest
+
+from services.moderation.text.domain.lexicon import LexiconRefused, expanded, parse_lexicon
+from services.moderation.text.domain.reading import Reader
+from services.moderation.text.handlers.open_reader import shipped_entries
+
+HEAD = 'language = "fr"\n[[entry]]\n'
+SOUND = 'category = "insult"\nweight = 0.5\nforms = ["con"]\n'
+
+
+def test_every_shipped_form_is_found_by_its_own_list(reader: Reader) -> None:
+    missed = [
+        entry.form
+        for entry in shipped_entries()
+        if entry.category and not reader.read(entry.form, language_hint=entry.language).hits
+    ]
+    # Innocent phrases overrule them only inside a longer text.
+    assert missed == []
+
+
+def test_a_choice_is_written_once() -> None:
+    assert list(expanded("(je vais|on va) te (tuer|)")) == [
+        "je vais te tuer", "je vais te", "on va te tuer", "on va te",
+    ]  # fmt: skip
+
+
+def test_the_longest_phrase_tells(reader: Reader) -> None:
+    assert [hit.form for hit in reader.read("fils de pute").hits] == ["fils de pute"]
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("language = [", "fr.toml: file"),
+        ("", "name its language"),
+        (HEAD + SOUND.replace("insult", "rude"), "entry 1 (con): category is one of insult"),
+        (HEAD + SOUND.replace("0.5", "2.0"), "weight is a number above 0"),
+        (HEAD + SOUND.replace('["con"]', "[]"), "forms is a list of words"),
+        (HEAD + SOUND + 'colour = "red"', "unknown field colour"),
+        (HEAD + SOUND + "[[entry]]\n" + SOUND, "con: is listed twice"),
+    ],
+)
+def test_a_list_that_is_wrong_is_refused_by_name(source: str, said: str) -> None:
+    with pytest.raises(LexiconRefused) as refused:
+        parse_lexicon("fr.toml", source)
+    assert said in str(refused.value)
+    assert str(refused.value).startswith("fr.toml: ")

@@ -1,0 +1,69 @@
+import pytest
+
+from services.moderation.text.domain.masking import masked
+from services.moderation.text.domain.reading import Reader
+
+TRUE = [
+    ("nir", "2 95 10 99 126 111 93"),
+    ("nir", "295109912611193"),
+    ("nir", "2.95.10.99.126.111.93"),
+    ("nir", "2\u00a095\u00a010\u00a099\u00a0126\u00a0111\u00a093"),
+    ("iban", "FR76 3000 6000 0112 3456 7890 189"),
+    ("iban", "fr7630006000011234567890189"),
+    ("iban", "DE89370400440532013000"),
+    ("siret", "732 829 320 00074"),
+    ("phone", "06 12 34 56 78"),
+    ("phone", "06.12.34.56.78"),
+    ("phone", "0612345678"),
+    ("phone", "+33 (0)6 12 34 56 78"),
+    ("phone", "+32 475 12 34 56"),
+    ("email", "lea.martin+cours@exemple.fr"),
+    ("email", "lea (at) exemple (point) fr"),
+    ("address", "12 bis, rue des Lilas, 35000 Rennes"),
+    ("address", "3 place de la République"),
+    ("address", "221B Baker Street"),
+]
+FALSE = [
+    "2 95 10 99 126 111 94",
+    "FR76 3000 6000 0112 3456 7890 188",
+    "732 829 320 00075",
+    "le 3018, le 3114 et le 0800 123 456",
+    "pi vaut 3.14159265358979 et e 2,0612345678",
+    "2021-08-19 12:34:56.789",
+    "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15",
+    "3 cours de maths, 2 place libre, 12 rues de Paris",
+    "@lea et @tom",
+]
+
+
+@pytest.mark.parametrize(("kind", "written"), TRUE)
+def test_personal_data_is_found_where_it_stands(reader: Reader, kind: str, written: str) -> None:
+    text = f"Voilà 🙂 : {written}, merci bien."
+    (found,) = reader.read(text).personal
+    assert (found.kind, found.span.of(text)) == (kind, written)
+
+
+@pytest.mark.parametrize("text", FALSE)
+def test_a_number_with_wrong_check_digits_is_no_personal_data(reader: Reader, text: str) -> None:
+    assert reader.read(text).personal == ()
+
+
+def test_an_iban_does_not_swallow_the_words_after_it(reader: Reader) -> None:
+    text = "FR76 3000 6000 0112 3456 7890 189 merci a vous"
+    (found,) = reader.read(text).personal
+    assert found.span.of(text).endswith("189")
+
+
+def test_what_is_private_is_covered_and_the_rest_stays(reader: Reader) -> None:
+    text = "J'habite 12 rue des Lilas, appelle le 06 12 34 56 78 ; SIRET 732 829 320 00074"
+    shown = masked(reader.read(text))
+    assert shown == "J'habite ████████████████, appelle le ██████████████ ; SIRET 732 829 320 00074"
+
+
+def test_an_address_nobody_lives_at_stays(reader: Reader) -> None:
+    assert "█" not in masked(reader.read("Le musée est au 12 rue de Rivoli."))
+
+
+def test_a_slur_is_covered_when_used_and_not_when_it_is_the_subject(reader: Reader) -> None:
+    assert masked(reader.read("espèce de sale pédé")) == "espèce de █████████"
+    assert "█" not in masked(reader.read("Le mot « pédé » est injurieux."))

@@ -1,0 +1,89 @@
+import pytest
+
+from services.moderation.text.domain.markup import text_of_html
+from services.moderation.text.domain.quoting import quoted_spans
+from services.moderation.text.domain.reading import Reader
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Que veut dire « salope » ici ?",
+        "Que veut dire “salope” ici ?",
+        'Que veut dire "salope" ici ?',
+        "Que veut dire `salope` ici ?",
+        "```\nsalope\n```",
+        "> salope\nQue répondre à cela ?",
+        "Le mot salope est-il vulgaire ?",
+        "How do I translate salope?",
+        "Salope signifie autre chose en 1600.",
+    ],
+)
+def test_a_word_spoken_about_is_mentioned(reader: Reader, text: str) -> None:
+    (hit,) = reader.read(text).hits
+    assert hit.mentioned
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Tu n'es qu'une salope",
+        "L'élève d'à côté, quelle salope aujourd'hui",
+        "Tu connais le mot ? Salope !",
+        'un " égaré, salope',
+        "« salope",
+    ],
+)
+def test_a_word_said_is_used(reader: Reader, text: str) -> None:
+    (hit,) = reader.read(text).hits
+    assert not hit.mentioned
+
+
+@pytest.mark.parametrize(
+    ("text", "aimed"),
+    [
+        ("Tu es un connard", True),
+        ("Connard !", True),
+        ("espèce de connard", True),
+        ("You know, asshole", True),
+        ("Hier le directeur a parlé à un connard dans la rue devant nous", False),
+        ("Tu viens ? Hier un vieux connard criait dans la cour du collège", False),
+    ],
+)
+def test_a_word_is_aimed_when_somebody_is_spoken_to(
+    reader: Reader, text: str, *, aimed: bool
+) -> None:
+    (hit,) = reader.read(text).hits
+    assert hit.aimed is aimed
+
+
+def test_a_quote_is_short_and_stays_on_its_line() -> None:
+    assert quoted_spans('"' + "a" * 400 + '"') == ()
+    assert quoted_spans('un " puis\nun autre "') == ()
+
+
+def test_code_and_quotes_do_not_shout(reader: Reader) -> None:
+    html = (
+        "<p>Voici :</p><pre><code>SELECT NOM FROM ELEVES</code></pre><p>et <code>UPDATE</code></p>"
+    )
+    assert reader.read(text_of_html(html)).capitals < 0.3
+    quote = "<blockquote><p>POURQUOI PERSONNE NE RÉPOND</p></blockquote><p>répond-il</p>"
+    assert reader.read(text_of_html(quote)).capitals == 0
+    assert reader.read("POURQUOI PERSONNE NE RÉPOND JAMAIS").capitals == 1
+    assert reader.read("OK MERCI").capitals == 0
+
+
+def test_html_becomes_what_a_reader_sees() -> None:
+    html = (
+        "<p>Un &amp; deux<br>trois</p><script>alert('x')</script>"
+        "<blockquote><p>cité\nencore</p></blockquote><ul><li>a</li><li>b</li></ul><p>c <b>d"
+    )
+    assert text_of_html(html) == "Un & deux\ntrois\n> cité\n> encore\na\nb\nc d"
+
+
+def test_links_lead_to_their_domain_and_hold_no_words(reader: Reader) -> None:
+    reading = reader.read(
+        "Voir https://www.Exemple.fr:8080/salope?a=b, [x](http://autre.org/con) ou bit.ly/connard"
+    )
+    assert [link.domain for link in reading.links] == ["exemple.fr", "autre.org", "bit.ly"]
+    assert reading.hits == ()
