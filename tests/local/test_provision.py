@@ -1,0 +1,139 @@
+"""Who may do what in the databases of the laptop stack, on a real PostgreSQL."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+
+from deploy.local import provision
+from deploy.local.errors import StackError
+from deploy.local.provision import ROLES, SERVICES, Role
+from deploy.local.stack import Addresses
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def as_role(addresses: Addresses, role: Role, service: str = "metrics") -> str:
+    return addresses.database(service, role)
+
+
+async def test_no_role_of_ours_sees_through_row_level_security(
+    postgres_addresses: Addresses,
+) -> None:
+    async with connected(postgres_addresses.postgres) as admin:
+        rights = await admin.fetch(
+            "SELECT rolname, rolsuper OR rolbypassrls OR rolcreatedb OR rolcreaterole AS excess "
+            "FROM pg_roles WHERE rolname = ANY($1)",
+            provision.role_names(),
+        )
+
+    assert {row["rolname"]: row["excess"] for row in rights} == dict.fromkeys(
+        provision.role_names(), False
+    )
+    assert len(rights) == len(SERVICES) * len(ROLES)
+
+
+async def test_the_owner_makes_tables_the_app_works_and_the_relay_sees_nothing(
+    postgres_addresses: Addresses,
+) -> None:
+    async with connected(as_role(postgres_addresses, "owner")) as owner:
+        await owner.execute("CREATE TABLE things (id serial PRIMARY KEY, name text)")
+    try:
+        async with connected(as_role(postgres_addresses, "app")) as app:
+            await app.execute("INSERT INTO things (name) VALUES ('une chose')")
+            await app.execute("UPDATE things SET name = 'une autre'")
+            assert await app.fetchval("SELECT name FROM things") == "une autre"
+            await app.execute("DELETE FROM things")
+            for refused in ("CREATE TABLE more (id int)", "DROP TABLE things", "TRUNCATE things"):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await app.execute(refused)
+        async with connected(as_role(postgres_addresses, "relay")) as relay:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await relay.fetch("SELECT * FROM things")
+    finally:
+        async with connected(as_role(postgres_addresses, "owner")) as owner:
+            await owner.execute("DROP TABLE things")
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_a_service_may_not_enter_the_database_of_another(
+    postgres_addresses: Addresses, role: Role
+) -> None:
+    elsewhere = as_role(postgres_addresses, role).replace("preau_metrics", "preau_identity")
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="CONNECT"):
+        async with connected(elsewhere):
+            pass
+
+
+async def test_search_may_use_its_index_under_row_level_security(
+    postgres_addresses: Addresses,
+) -> None:
+    for service in SERVICES:
+        async with connected(as_role(postgres_addresses, "app", service)) as app:
+            assert await app.fetchval(
+                "SELECT proleakproof FROM pg_proc "
+                "WHERE oid = 'pg_catalog.ts_match_vq(tsvector, tsquery)'::regprocedure"
+            )
+
+
+async def test_provisioning_again_changes_nothing(postgres_addresses: Addresses) -> None:
+    async with connected(postgres_addresses.postgres) as admin:
+        before = await _rights(admin)
+        await provision.provision(postgres_addresses.postgres, postgres_addresses.passwords)
+        assert await _rights(admin) == before
+
+
+async def test_an_excessive_right_is_taken_back(postgres_addresses: Addresses) -> None:
+    async with connected(postgres_addresses.postgres) as admin:
+        await admin.execute("ALTER ROLE metrics_app BYPASSRLS")
+        await provision.provision(postgres_addresses.postgres, postgres_addresses.passwords)
+
+        bypass = "SELECT rolbypassrls FROM pg_roles WHERE rolname = 'metrics_app'"
+        assert await admin.fetchval(bypass) is False
+
+
+async def test_a_copy_of_a_migrated_database_lets_in_its_three_roles_only(
+    postgres_addresses: Addresses,
+) -> None:
+    async with connected(postgres_addresses.postgres) as admin:
+        await provision.make_database(admin, "metrics", "copy_of_metrics", template="preau_metrics")
+    copy = as_role(postgres_addresses, "app").replace("preau_metrics", "copy_of_metrics")
+    other = as_role(postgres_addresses, "app", "identity").replace(
+        "preau_identity", "copy_of_metrics"
+    )
+    try:
+        async with connected(copy) as app:
+            assert await app.fetchval("SELECT has_schema_privilege('public', 'USAGE')")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with connected(other):
+                pass
+    finally:
+        async with connected(postgres_addresses.postgres) as admin:
+            await admin.execute("DROP DATABASE copy_of_metrics")
+
+
+async def test_an_administrator_without_rights_is_told_which(
+    postgres_addresses: Addresses,
+) -> None:
+    url = postgres_addresses.database("metrics", "owner")
+
+    with pytest.raises(StackError, match="PREAU_POSTGRES"):
+        await provision.provision(url, postgres_addresses.passwords)
+
+
+async def _rights(admin: asyncpg.Connection) -> list[tuple[object, ...]]:
+    rows = await admin.fetch(
+        "SELECT datname, datdba::regrole::text, datacl::text FROM pg_database ORDER BY datname"
+    )
+    return [tuple(row) for row in rows]
