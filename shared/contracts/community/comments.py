@@ -1,0 +1,103 @@
+"""What becomes of a comment."""
+
+from typing import ClassVar, Self
+
+from shared.contracts import cast
+from shared.contracts.community.contents import (
+    COMMENT,
+    SAID,
+    ContentKind,
+    ContentRef,
+    Moved,
+    Written,
+)
+
+
+class CommentPublished(Written, frozen=True, kw_only=True):
+    """A comment was published under a post."""
+
+    WIRE: ClassVar = "community.comment.published"
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            ref=COMMENT,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            author=cast.PUPIL,
+            reply_to=cast.TEACHER,
+            content=SAID,
+        )
+
+
+class CommentEdited(Written, frozen=True, kw_only=True):
+    """A comment's text was changed; `ref.version` is the new one."""
+
+    WIRE: ClassVar = "community.comment.edited"
+
+    @classmethod
+    def example(cls) -> Self:
+        ref = ContentRef(
+            kind=ContentKind.COMMENT,
+            id=cast.COMMENT,
+            root_id=cast.QUESTION,
+            parent_id=cast.ANSWER,
+            version=2,
+        )
+        return cls(
+            ref=ref,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            author=cast.PUPIL,
+            content=SAID,
+        )
+
+
+class CommentRemoved(Moved, frozen=True, kw_only=True):
+    """A comment was removed by its author or by a decision."""
+
+    WIRE: ClassVar = "community.comment.removed"
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            ref=COMMENT,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            author=cast.PUPIL,
+            by=cast.ZOE,
+            reason="by_author",
+        )
+
+
+class CommentHidden(Moved, frozen=True, kw_only=True):
+    """A comment is no longer shown to readers."""
+
+    WIRE: ClassVar = "community.comment.hidden"
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            ref=COMMENT,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            author=cast.PUPIL,
+            reason="insult",
+            decision_id=cast.DECISION,
+        )
+
+
+class CommentRestored(Moved, frozen=True, kw_only=True):
+    """A hidden comment is shown again."""
+
+    WIRE: ClassVar = "community.comment.restored"
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            ref=COMMENT,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            author=cast.PUPIL,
+            decision_id=cast.DECISION,
+        )

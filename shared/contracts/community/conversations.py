@@ -1,0 +1,163 @@
+"""What becomes of a post, and what answers it: acceptance and reports."""
+
+from typing import ClassVar, Self
+
+from shared.contracts import cast
+from shared.contracts.community.contents import (
+    ANSWER,
+    ASKED,
+    POST,
+    ContentKind,
+    ContentRef,
+    InConversation,
+    Moved,
+    Written,
+)
+from shared.contracts.event import Person
+from shared.contracts.ids import MemberId
+
+
+class PostPublished(Written, frozen=True, kw_only=True):
+    """A discussion, question, announcement or answer was published."""
+
+    WIRE: ClassVar = "community.post.published"
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            ref=POST,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            author=cast.PUPIL,
+            content=ASKED,
+        )
+
+
+class PostEdited(Written, frozen=True, kw_only=True):
+    """A post's text was changed; `ref.version` is the new one."""
+
+    WIRE: ClassVar = "community.post.edited"
+
+    @classmethod
+    def example(cls) -> Self:
+        ref = ContentRef(
+            kind=ContentKind.QUESTION, id=cast.QUESTION, root_id=cast.QUESTION, version=2
+        )
+        return cls(
+            ref=ref,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            author=cast.PUPIL,
+            content=ASKED,
+        )
+
+
+class PostRemoved(Moved, frozen=True, kw_only=True):
+    """A post was removed by its author or by a decision; a tombstone stays, replies stay."""
+
+    WIRE: ClassVar = "community.post.removed"
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            ref=POST,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            author=cast.PUPIL,
+            by=cast.ZOE,
+            reason="by_author",
+        )
+
+
+class PostHidden(Moved, frozen=True, kw_only=True):
+    """A post is no longer shown to readers."""
+
+    WIRE: ClassVar = "community.post.hidden"
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            ref=ANSWER,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            author=cast.TEACHER,
+            reason="insult",
+            decision_id=cast.DECISION,
+        )
+
+
+class PostRestored(Moved, frozen=True, kw_only=True):
+    """A hidden post is shown again."""
+
+    WIRE: ClassVar = "community.post.restored"
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            ref=ANSWER,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            author=cast.TEACHER,
+            decision_id=cast.DECISION,
+        )
+
+
+class AnswerAccepted(InConversation, frozen=True, kw_only=True):
+    """The asker, or the space's animator, accepted an answer. `ref` is the answer."""
+
+    WIRE: ClassVar = "community.answer.accepted"
+
+    author: Person | None = None
+    asker: Person | None = None
+    accepted_by: MemberId | None = None
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            ref=ANSWER,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            author=cast.TEACHER,
+            asker=cast.PUPIL,
+            accepted_by=cast.ZOE,
+        )
+
+
+class AnswerUnaccepted(InConversation, frozen=True, kw_only=True):
+    """An answer is no longer the accepted one. `ref` is the answer."""
+
+    WIRE: ClassVar = "community.answer.unaccepted"
+
+    author: Person | None = None
+    by: MemberId | None = None
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            ref=ANSWER,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            author=cast.TEACHER,
+            by=cast.ZOE,
+        )
+
+
+class ContentFlagged(InConversation, frozen=True, kw_only=True):
+    """Someone reported a content at a version: once per member and version, never one's own."""
+
+    WIRE: ClassVar = "community.content.flagged"
+
+    flagged_by: Person
+    reason: str
+    author: Person | None = None
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            ref=ANSWER,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            author=cast.TEACHER,
+            flagged_by=cast.PUPIL,
+            reason="harassment",
+        )

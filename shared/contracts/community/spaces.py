@@ -1,0 +1,89 @@
+"""Spaces, and who belongs to them."""
+
+from enum import StrEnum
+from typing import ClassVar, Self
+
+from shared.contracts import cast
+from shared.contracts.event import Fact, Person
+from shared.contracts.ids import MemberId, SpaceId, StructureId
+
+
+class Visibility(StrEnum):
+    """Who may see a space."""
+
+    PUBLIC = "public"
+    STRUCTURE = "structure"
+    CLOSED = "closed"
+    SECRET = "secret"  # noqa: S105  a visibility, not a password
+
+
+class Joining(StrEnum):
+    """How one becomes a member of a space."""
+
+    OPEN = "open"
+    ON_REQUEST = "on_request"
+    INVITED = "invited"
+
+
+class SpaceOpened(Fact, frozen=True, kw_only=True):
+    """A space was opened in a structure; `path` holds the structure's ancestors, root first."""
+
+    WIRE: ClassVar = "community.space.opened"
+    TOPIC: ClassVar = "community.space"
+    KEY: ClassVar = "space_id"
+    SUBJECT: ClassVar = "space_id"
+
+    space_id: SpaceId
+    name: str
+    visibility: Visibility
+    joining: Joining
+    structure_id: StructureId
+    time_zone: str
+    path: tuple[StructureId, ...] = ()
+    opened_by: MemberId | None = None
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            space_id=cast.SPACE,
+            name="Entraide en français",
+            visibility=Visibility.STRUCTURE,
+            joining=Joining.OPEN,
+            structure_id=cast.COLLEGE,
+            path=(cast.ACADEMY,),
+            time_zone="Europe/Paris",
+            opened_by=cast.HAMID,
+        )
+
+
+class MembershipJoined(Fact, frozen=True, kw_only=True):
+    """Someone became a member of a space."""
+
+    WIRE: ClassVar = "community.membership.joined"
+    TOPIC: ClassVar = "community.space"
+    KEY: ClassVar = "space_id"
+    SUBJECT: ClassVar = "space_id"
+
+    space_id: SpaceId
+    member: Person
+    role: str = "member"
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(space_id=cast.SPACE, member=cast.PUPIL)
+
+
+class MembershipLeft(Fact, frozen=True, kw_only=True):
+    """Someone is no longer a member of a space."""
+
+    WIRE: ClassVar = "community.membership.left"
+    TOPIC: ClassVar = "community.space"
+    KEY: ClassVar = "space_id"
+    SUBJECT: ClassVar = "space_id"
+
+    space_id: SpaceId
+    member: Person
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(space_id=cast.SPACE, member=cast.PUPIL)
