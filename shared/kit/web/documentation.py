@@ -94,11 +94,12 @@ def _bodies(document: dict[str, Any]) -> Iterator[str]:
         )
         required = schema.get("required", ())
         for field, said in schema.get("properties", {}).items():
-            yield Markup("<tr><td><code>{}</code><td>{}<td>{}<td>{}").format(
+            yield Markup("<tr><td><code>{}</code><td>{}<td>{}<td>{}<td>{}").format(
                 field,
                 _kind(said),
                 "required" if field in required else "",
                 said.get("description", ""),
+                " ".join(json.dumps(e, ensure_ascii=False) for e in said.get("examples", ())),
             )
         yield "</table>"
         yield from _example(schema)

@@ -1,0 +1,192 @@
+"""Access tokens: what holds, what does not, and what an attacker tries."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+
+from shared.contracts import cast
+from shared.kit.auth import LEEWAY, LIFETIME, REFETCH_AFTER, Claims, JwksVerifier
+from shared.kit.errors import Transient, Unauthorised
+from tests.kit.tokens import AUDIENCE, ISSUER, NOON, Jwks, Signer, forged
+
+URL = "https://identity.test/jwks.json"
+SECONDS = timedelta(seconds=1)
+
+
+class World:
+    """A verifier, the clock it reads and the keys it may fetch."""
+
+    def __init__(self, *signers: Signer) -> None:
+        self.now: datetime = NOON
+        self.elapsed = 0.0
+        self.jwks = Jwks([signer.public() for signer in signers])
+        self.verifier = JwksVerifier(
+            URL,
+            issuer=ISSUER,
+            audience=AUDIENCE,
+            clock=lambda: self.now,
+            elapsed=lambda: self.elapsed,
+            transport=self.jwks,
+        )
+
+    async def refuses(self, token: str) -> bool:
+        with pytest.raises(Unauthorised):
+            await self.verifier.verify(token)
+        return True
+
+
+async def test_a_token_of_identity_says_who_is_there() -> None:
+    zoe = Signer()
+    claims = await World(zoe).verifier.verify(zoe.token())
+    assert claims == Claims(cast.ZOE, cast.TENANT, "s-1")
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"iss": "https://elsewhere.test"},
+        {"aud": "another"},
+        {"sub": "not-a-uuid"},
+        {"sub": None},
+        {"tenant": None},
+        {"tenant": 5},
+        {"sid": None},
+        {"exp": None},
+        {"exp": "tomorrow"},
+        {"nbf": None},
+        {"iss": None},
+        {"aud": None},
+    ],
+    ids=str,
+)
+async def test_a_signed_token_with_another_claim_does_not_hold(claims: dict[str, Any]) -> None:
+    zoe = Signer()
+    assert await World(zoe).refuses(zoe.token(**claims))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"typ": "JWT"},
+        {"typ": None},
+        {"jku": URL},
+        {"x5u": URL},
+        {"x5c": ["MIIB"]},
+        {"jwk": {"kty": "OKP"}},
+        {"crit": ["unheard-of"], "unheard-of": 1},
+    ],
+    ids=str,
+)
+async def test_a_signed_token_with_another_header_does_not_hold(header: dict[str, Any]) -> None:
+    zoe = Signer()
+    assert await World(zoe).refuses(zoe.token(header=header))
+
+
+async def test_a_token_holds_between_its_times_give_or_take_the_leeway() -> None:
+    zoe = Signer()
+    world, token = World(zoe), zoe.token()
+    for seconds, holds in (
+        (-LEEWAY - 1, False),
+        (-LEEWAY, True),
+        (LIFETIME + LEEWAY - 1, True),
+        (LIFETIME + LEEWAY, False),
+    ):
+        world.now = NOON + seconds * SECONDS
+        if holds:
+            await world.verifier.verify(token)
+        else:
+            assert await world.refuses(token)
+
+
+async def test_the_algorithm_is_never_the_tokens_to_choose() -> None:
+    zoe = Signer()
+    world = World(zoe)
+    unsigned = jwt.encode({}, "", algorithm="none", headers={"typ": "at+jwt", "kid": zoe.kid})
+    # Confusion: the public key, known to all, taken as a shared secret.
+    secret = zoe.public()["x"].ljust(64, "=")
+    shared = jwt.encode({}, secret, "HS256", headers={"typ": "at+jwt", "kid": zoe.kid})
+    for token in (unsigned, shared, forged(zoe.token(), alg="none", typ="at+jwt", kid=zoe.kid)):
+        assert await world.refuses(token)
+
+
+async def test_a_key_of_another_kind_is_not_taken_up() -> None:
+    secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
+    world = World(Signer())
+    world.jwks.keys.append({"kty": "oct", "k": secret, "kid": "shared", "alg": "HS256"})
+    token = jwt.encode({}, secret, "HS256", headers={"typ": "at+jwt", "kid": "shared"})
+    assert await world.refuses(token)
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "é.é.é", "." * 50, "e30.e30.e30"])
+async def test_what_is_no_token_does_not_hold(token: str) -> None:
+    assert await World(Signer()).refuses(token)
+
+
+async def test_anothers_signature_does_not_hold() -> None:
+    assert await World(Signer()).refuses(Signer().token())
+
+
+async def test_a_new_key_is_fetched_and_an_old_one_forgotten() -> None:
+    old, new = Signer("old"), Signer("new")
+    world = World(old)
+    await world.verifier.verify(old.token())
+    world.jwks.keys = [new.public()]
+    world.elapsed = REFETCH_AFTER + 1
+    await world.verifier.verify(new.token())
+    world.elapsed *= 3
+    assert await world.refuses(old.token())
+
+
+async def test_a_flood_of_unknown_keys_costs_one_request_in_five_seconds() -> None:
+    zoe = Signer()
+    world = World(zoe)
+    await world.verifier.verify(zoe.token())
+    for number in range(20):
+        assert await world.refuses(Signer(f"forged-{number}").token())
+    assert world.jwks.asked == 1
+    world.elapsed = REFETCH_AFTER + 1
+    await asyncio.gather(*(world.refuses(Signer(f"more-{n}").token()) for n in range(20)))
+    assert world.jwks.asked == 2
+
+
+async def test_requests_that_start_together_fetch_the_keys_once() -> None:
+    zoe = Signer()
+    world = World(zoe)
+    await asyncio.gather(*(world.verifier.verify(zoe.token()) for _ in range(50)))
+    assert world.jwks.asked == 1
+
+
+async def test_without_keys_it_is_not_the_callers_fault() -> None:
+    zoe = Signer()
+    world = World(zoe)
+    world.jwks.down = True
+    for _ in range(3):
+        with pytest.raises(Transient) as refused:
+            await world.verifier.verify(zoe.token())
+        assert refused.value.facts["retry_after"] == 2
+    assert world.jwks.asked == 1
+    world.jwks.down, world.elapsed = False, REFETCH_AFTER + 1
+    assert (await world.verifier.verify(zoe.token())).member_id == cast.ZOE
+
+
+async def test_known_keys_go_on_while_identity_is_down() -> None:
+    zoe = Signer()
+    world = World(zoe)
+    await world.verifier.verify(zoe.token())
+    world.jwks.down, world.elapsed = True, 100.0
+    with pytest.raises(Transient):
+        await world.verifier.verify(Signer("other").token())
+    assert (await world.verifier.verify(zoe.token())).member_id == cast.ZOE
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"<html>", b"[]", b'{"keys": []}', b'{"keys": 5}', b" " * 200_000], ids=len
+)
+async def test_an_answer_that_is_no_key_set_is_not_the_callers_fault(answer: bytes) -> None:
+    world = World()
+    world.jwks.answer = answer
+    with pytest.raises(Transient):
+        await world.verifier.verify(Signer().token())

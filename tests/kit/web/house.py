@@ -1,0 +1,151 @@
+"""A tiny service, `notes`, mounted as the runner mounts services; everything outside is a fake."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+from fastapi import APIRouter, Response
+from pydantic import Field
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from uuid_utils.compat import uuid7
+
+from shared.contracts import cast
+from shared.contracts.identity import Role
+from shared.contracts.ids import MemberId, StructureId, TenantId
+from shared.kit.auth import Claims
+from shared.kit.bus.memory import MemoryBus
+from shared.kit.database import Database
+from shared.kit.errors import Forbidden, NotFound, Unauthorised
+from shared.kit.host import Host, Telemetry
+from shared.kit.policy import Actor, Grant
+from shared.kit.telemetry.noop import NoTelemetry
+from shared.kit.unit import Caller
+from shared.kit.web.app import web_app
+from shared.kit.web.context import ActorDep, CallerDep, Door
+from shared.kit.web.cursors import Model
+from shared.kit.web.routes import Routes
+
+LOCALE = Path(__file__).with_name("locale")
+NOWHERE = "postgresql+asyncpg://notes_app@127.0.0.1:1/nowhere"
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+class NoteNotFound(NotFound):
+    key = "note_not_found"
+
+
+class SuspendedHere(Forbidden):
+    key = "member_suspended"
+
+
+class Note(Model):
+    """A note."""
+
+    text: str = Field(max_length=50, examples=["Le préau fuit ☔"])
+    tags: tuple[str, ...] = ()
+    more: dict[str, Any] | None = None
+
+
+class Verifier:
+    """`Bearer zoe` is Zoé, `Bearer hamid` is Hamid."""
+
+    people: Mapping[str, UUID] = {"zoe": cast.ZOE, "hamid": cast.HAMID}
+
+    async def verify(self, token: str) -> Claims:
+        if token not in self.people:
+            raise Unauthorised(reason="unknown")
+        return Claims(MemberId(self.people[token]), cast.TENANT, "session")
+
+
+@dataclass
+class Rights:
+    """Zoé is nobody special, Hamid operates; `absent` looks find nobody first."""
+
+    absent: int = 0
+    suspended: bool = False
+    asked: int = 0
+
+    async def actor(self, tenant: TenantId, member_id: MemberId) -> Actor | None:
+        self.asked += 1
+        if self.suspended:
+            raise SuspendedHere(rule="member.suspended")
+        if self.asked <= self.absent:
+            return None
+        grants = (Grant(Role.OPERATOR, StructureId(cast.COLLEGE)),)
+        return Actor(tenant, member_id, grants=grants if member_id == cast.HAMID else ())
+
+
+@dataclass
+class House:
+    """The application, and what the fakes saw."""
+
+    telemetry: Telemetry = field(default_factory=NoTelemetry)
+    rights: Rights = field(default_factory=Rights)
+    url: str = NOWHERE
+    extra: tuple[APIRouter, ...] = ()
+    callers: list[Caller] = field(default_factory=list)
+    actors: list[Actor] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.database = Database(
+            "notes", self.url, clock=lambda: NOON, new_id=uuid7, trace=lambda *_: None
+        )
+        host = Host(MemoryBus(), lambda: NOON, uuid7, self.telemetry, {})
+        door = Door(host, self.database, Verifier(), self.rights)
+        self.app = web_app("notes", door, [self.notes()], self.extra, locale=LOCALE)
+
+    def notes(self) -> Routes:
+        routes = Routes("notes")
+
+        @routes.post("/notes", action="note.write", status_code=201)
+        async def write(caller: CallerDep, actor: ActorDep, note: Note) -> Note:
+            self.callers.append(caller)
+            self.actors.append(actor)
+            return note
+
+        @routes.get("/notes/{number}", action="note.read")
+        async def read(number: int, limit: int = 1) -> Note:
+            raise NoteNotFound(number=number, because="a secret of the house")
+
+        @routes.post("/shelves/{shelf}/import", action="note.import", limit=3_000_000)
+        async def take_in(shelf: str, note: dict[str, Any]) -> dict[str, int]:
+            return {"fields": len(note)}
+
+        @routes.post("/sign-in", action="session.open", access="anonymous")
+        async def sign_in(note: Note) -> Note:
+            return note
+
+        @routes.get("/all", action="note.operate", access="operator")
+        async def everything() -> Response:
+            return Response(headers={"Cache-Control": "max-age=60"})
+
+        @routes.delete("/roof", action="roof.break", access="anonymous")
+        async def fall() -> None:
+            raise RuntimeError("hunter2 fell from the roof")
+
+        return routes
+
+    def client(self, who: str | None = "zoe", language: str = "en") -> httpx.AsyncClient:
+        headers = {"Accept-Language": language}
+        if who:
+            headers["Authorization"] = f"Bearer {who}"
+        mounted = Starlette(routes=[Mount("/notes", self.app, name="notes")])
+        return httpx.AsyncClient(
+            base_url="http://test/notes",
+            transport=httpx.ASGITransport(mounted),
+            headers=headers,
+        )
+
+    async def send(self, body: bytes, path: str = "/v1/notes", **headers: str) -> httpx.Response:
+        given = {"Content-Type": "application/json", **headers}
+        async with self.client() as client:
+            return await client.post(path, content=body, headers=given)
+
+    async def post(self, body: object, path: str = "/v1/notes", **headers: str) -> httpx.Response:
+        return await self.send(json.dumps(body).encode(), path, **headers)

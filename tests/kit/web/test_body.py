@@ -1,0 +1,103 @@
+"""Bodies that cannot be right never reach a handler, and the answer says where they fail."""
+
+import asyncio
+from collections.abc import AsyncIterator, MutableMapping
+from typing import Any
+
+import pytest
+
+from tests.kit.web.house import House
+
+BAD = {
+    b'{"text": "a\\u0000b"}': "/text holds a NUL character",
+    b'{"text": "a", "tags": ["b", "c\\u0000"]}': "/tags/1 holds a NUL character",
+    b'{"a\\u0000": 1}': "/ holds a NUL character",
+    b'"\\u0000"': "/ holds a NUL character",
+    b'{"text": "\\ud83d"}': "/text holds half of a character",
+    b'{"text":\n "\xe9"}': "line 2, byte 11: not UTF-8",
+    b'{"text":\n oops}': "line 2, column 2: Expecting value",
+    b'{"text": NaN}': "NaN is no JSON",
+    b'{"text": -Infinity}': "-Infinity is no JSON",
+    b'{"text": ' + b"9" * 5_000 + b"}": "a number of more than 40 digits",
+    b'{"more": ' + b"[" * 33 + b"]" * 33 + b"}": "levels",
+    b"[" * 100_000: "deeper than 32 levels",
+    "{}".encode("utf-16"): "not UTF-8",
+}
+
+
+@pytest.mark.parametrize(("body", "why"), BAD.items(), ids=list(BAD.values()))
+@pytest.mark.parametrize("media", ["application/json", "Application/JSON", "application/x+json"])
+async def test_a_body_that_cannot_be_stored_is_refused(body: bytes, why: str, media: str) -> None:
+    house = House()
+    answer = await house.send(body, **{"Content-Type": media})
+    assert (answer.status_code, answer.json()["type"]) == (400, "/notes/problems/malformed")
+    assert why in answer.json()["detail"]
+    assert not house.callers
+
+
+async def test_a_body_of_accents_and_emoji_passes() -> None:
+    answer = await House().post({"text": "Noël à la récré 🎄", "more": {"a": [[[1.5]]]}})
+    assert (answer.status_code, answer.json()["text"]) == (201, "Noël à la récré 🎄")
+
+
+async def test_a_body_larger_than_a_million_bytes_is_refused_before_it_is_read() -> None:
+    answer = await House().send(b" " * 1_000_001)
+    assert (answer.status_code, answer.json()["limit"]) == (413, 1_000_000)
+
+
+async def test_a_body_that_does_not_say_its_size_is_cut_at_the_limit() -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 1
+            yield b"x" * 100_000
+
+    async with House().client() as client:
+        answer = await client.post("/v1/notes", content=endless())
+    assert answer.status_code == 413
+    assert sent <= 12
+
+
+async def test_a_route_may_take_more_and_says_how_much() -> None:
+    path, house = "/v1/shelves/été/import", House()
+    taken = await house.send(b'{"a": "' + b"x" * 2_000_000 + b'"}', path)
+    refused = await house.send(b'{"a": "' + b"x" * 3_000_000 + b'"}', path)
+    assert (taken.status_code, taken.json()) == (200, {"fields": 1})
+    assert (refused.status_code, refused.json()["limit"]) == (413, 3_000_000)
+
+
+@pytest.mark.parametrize("path", ["/v1/notes/%00", "/v1/notes/1?limit=%00"])
+async def test_an_address_that_cannot_be_stored_is_refused(path: str) -> None:
+    async with House().client() as client:
+        answer = await client.get(path)
+    assert (answer.status_code, answer.json()["detail"]) == (
+        400,
+        "the address holds a NUL character",
+    )
+
+
+async def test_a_client_that_leaves_in_the_middle_has_done_nothing() -> None:
+    house = House()
+    half = [{"type": "http.request", "body": b'{"text": "a"}', "more_body": True}]
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        await asyncio.sleep(0)
+        return half.pop() if half else {"type": "http.disconnect"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    headers = [(b"authorization", b"Bearer zoe"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/notes", "raw_path": b"/v1/notes"}
+    scope |= {"query_string": b"", "headers": headers, "server": ("test", 80), "scheme": "http"}
+    await house.app(scope, receive, send)
+    assert (house.callers, sent) == ([], [])
+
+
+async def test_a_body_without_a_media_type_is_not_taken_for_json() -> None:
+    async with House().client() as client:
+        answer = await client.post("/v1/notes", content=b'{"text": "a"}')
+    assert answer.status_code == 422

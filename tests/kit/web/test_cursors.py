@@ -1,0 +1,75 @@
+"""Cursors: opaque, exact, and a stranger's text until proven otherwise."""
+
+import base64
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.kit.web.cursors import BadCursor, decode, encode
+
+MOMENT = datetime(2026, 11, 25, 12, 30, 1, 2, tzinfo=UTC)
+ID = UUID("0192f3c4-0000-7000-8000-00000000000a")
+
+
+def test_a_cursor_gives_back_the_position_it_was_made_of() -> None:
+    cursor = encode(MOMENT, ID, "récré ☀", 7)
+    assert decode(cursor, datetime, UUID, str, int) == [MOMENT, ID, "récré ☀", 7]
+    assert cursor.replace("-", "").replace("_", "").isalnum()
+
+
+def _cursor(json: str) -> str:
+    return base64.urlsafe_b64encode(json.encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        "%",
+        "é",
+        "a",
+        _cursor("5"),
+        _cursor("[]"),
+        _cursor('["x"]'),
+        _cursor("[true]"),
+        _cursor("[1.5]"),
+        _cursor("[1, 2]"),
+        _cursor(f"[{2**63}]"),
+        _cursor(f"[{-(2**63) - 1}]"),
+        _cursor("[1]") + "!",
+        "[1]",
+    ],
+)
+def test_what_was_not_made_here_is_refused(cursor: str) -> None:
+    with pytest.raises(BadCursor):
+        decode(cursor, int)
+
+
+@pytest.mark.parametrize(
+    ("json", "kind"),
+    [
+        ('["a\\u0000"]', str),
+        ('["not-a-uuid"]', UUID),
+        ('["2026-11-25"]', datetime),
+        ('["2026-11-25T12:00:00"]', datetime),
+    ],
+)
+def test_values_that_no_table_holds_are_refused(json: str, kind: type) -> None:
+    with pytest.raises(BadCursor):
+        decode(_cursor(json), kind)
+
+
+@given(st.text())
+def test_any_text_is_a_position_or_is_refused(text: str) -> None:
+    try:
+        found = decode(text, str, int)
+    except BadCursor:
+        return
+    assert [type(part) for part in found] == [str, int]
+
+
+def test_a_bad_cursor_is_the_callers_error() -> None:
+    assert BadCursor.status == 422

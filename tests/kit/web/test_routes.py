@@ -1,0 +1,121 @@
+"""Routes name their action; documents and pages tell it; every answer is guarded."""
+
+from typing import Any
+
+import pytest
+from fastapi import APIRouter
+from opentelemetry import trace
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from shared.kit.telemetry.otel import OtelTelemetry
+from shared.kit.web.cursors import Page
+from shared.kit.web.edge import HEADERS
+from shared.kit.web.idempotency import ACCESS, ACTION
+from shared.kit.web.routes import Routes
+from tests.kit.web.house import House, Note
+
+
+def test_a_route_without_an_action_cannot_be_written() -> None:
+    routes = Routes("notes")
+    with pytest.raises(TypeError, match="action"):
+        routes.get("/notes")  # type: ignore[call-arg]  # what it refuses
+    with pytest.raises(ValueError, match="GET /notes names no action"):
+        routes.get("/notes", action="")
+
+
+async def _document(house: House) -> dict[str, Any]:
+    async with house.client(None) as client:
+        found: dict[str, Any] = (await client.get("/openapi.json")).json()
+    return found
+
+
+async def test_the_document_names_the_action_and_access_of_every_operation() -> None:
+    document = await _document(House())
+    operations = {
+        (method, path): (found[ACTION], found[ACCESS])
+        for path, methods in document["paths"].items()
+        for method, found in methods.items()
+    }
+    assert operations[("post", "/v1/notes")] == ("note.write", "member")
+    assert operations[("get", "/v1/all")] == ("note.operate", "operator")
+    assert operations[("post", "/v1/sign-in")] == ("session.open", "anonymous")
+    assert len(operations) == 6
+
+
+async def test_the_document_says_where_it_is_mounted_and_which_problems_there_are() -> None:
+    document = await _document(House())
+    assert document["servers"] == [{"url": "/notes"}]
+    assert {"note_not_found", "too_large"} <= document["x-problem-types"].keys()
+    responses = document["paths"]["/v1/notes"]["post"]["responses"]
+    assert "application/problem+json" in responses["4XX"]["content"]
+
+
+async def test_the_document_offers_the_key_where_it_is_honoured() -> None:
+    paths = (await _document(House()))["paths"]
+    named = {
+        path: [p["name"] for p in methods["post"].get("parameters", ())]
+        for path, methods in paths.items()
+        if "post" in methods
+    }
+    assert named == {
+        "/v1/notes": ["Idempotency-Key"],
+        "/v1/shelves/{shelf}/import": ["shelf", "Idempotency-Key"],
+        "/v1/sign-in": [],
+    }
+
+
+async def test_the_page_shows_operations_examples_and_problems_and_loads_nothing() -> None:
+    async with House().client(None) as client:
+        page = await client.get("/docs")
+    for shown in ("/notes/v1/notes", "note.write", "Le préau fuit ☔", "problems/note_not_found"):
+        assert shown in page.text
+    assert not [word for word in ("http:", "https:", "<script", "src=") if word in page.text]
+
+
+async def test_the_page_escapes_what_it_shows() -> None:
+    house, routes = House(), APIRouter()
+
+    @routes.get("/v1/crooked")
+    async def crooked(limit: int = 1) -> None:
+        """Write <script>alert(1)</script>."""
+
+    house.app.include_router(routes)
+    async with house.client(None) as client:
+        page = (await client.get("/docs")).text
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+async def test_pages_of_lists_are_described_too() -> None:
+    house, routes = House(), Routes("lists")
+
+    @routes.get("/lists", action="list.read")
+    async def lists() -> Page[Note]:
+        return Page(items=(), next=None)
+
+    house.app.include_router(routes.router)
+    async with house.client() as client:
+        assert "Page_Note_" in (await client.get("/docs")).text
+        assert (await client.get("/v1/lists")).json() == {"items": [], "next": None}
+
+
+async def test_every_answer_carries_the_security_headers_and_a_route_may_say_otherwise() -> None:
+    async with House().client("hamid") as client:
+        for path in ("/v1/all", "/v1/nothing", "/docs", "/problems/conflict"):
+            answer = await client.get(path)
+            for name, value in HEADERS.items():
+                expected = "max-age=60" if (path, name) == ("/v1/all", "Cache-Control") else value
+                assert answer.headers[name] == expected
+
+
+async def test_a_request_has_one_span_even_with_a_global_provider(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spans = InMemorySpanExporter()
+    telemetry = OtelTelemetry("notes", sample=1, exporters=[spans])
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: telemetry._provider)
+    house = House(telemetry=telemetry)
+    await house.post({"text": "é"})
+    assert len(spans.get_finished_spans()) == 1
+    attributes = spans.get_finished_spans()[0].attributes or {}
+    assert attributes["http.route"] == "/notes/v1/notes"
