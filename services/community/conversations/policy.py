@@ -3,7 +3,7 @@
 from services.community.conversations.domain import Content, Standing
 from services.community.spaces.domain import Space
 from services.community.spaces.domain import Standing as InSpace
-from services.community.spaces.policy import ABOVE, may_see
+from services.community.spaces.handlers.seeing import sees, stands_above
 from shared.contracts.community import ContentKind
 from shared.contracts.identity import Role
 from shared.kit.policy import Actor, Allowed, Denied, Verdict
@@ -11,7 +11,7 @@ from shared.kit.policy import Actor, Allowed, Denied, Verdict
 
 def may_publish(actor: Actor, space: Space, standing: InSpace, kind: ContentKind) -> Verdict:
     """Members of the space; announcements only by who animates it or stands above it."""
-    above = actor.holds(ABOVE, within=space.line)
+    above = stands_above(actor, space)
     if kind is ContentKind.ANNOUNCEMENT and not (above or standing.role == "animator"):
         return Denied("announce.animator")
     if standing.belongs or above:
@@ -21,7 +21,7 @@ def may_publish(actor: Actor, space: Space, standing: InSpace, kind: ContentKind
 
 def may_read(actor: Actor, space: Space, standing: InSpace, content: Content) -> Verdict:
     """Whoever sees the space; what is hidden, its author and moderators only."""
-    seen = may_see(actor, space, standing)
+    seen = sees(actor, space, standing)
     if isinstance(seen, Denied) or content.standing is not Standing.HIDDEN:
         return seen
     if actor.member_id == content.author_id:

@@ -13,7 +13,7 @@ from shared.kit.unit import Unit, Units
 class Roles(Protocol):
     """Who holds what, where."""
 
-    async def grant(  # noqa: PLR0913  a grant has these parts
+    async def grant(
         self,
         unit: Unit,
         tenant: TenantId,

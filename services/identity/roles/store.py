@@ -27,7 +27,7 @@ _WHO = sa.text("""
 class SqlRoles:
     """See `ports.Roles`."""
 
-    async def grant(  # noqa: PLR0913  a grant has these parts
+    async def grant(
         self,
         unit: Unit,
         tenant: TenantId,

@@ -2,11 +2,10 @@
 
 from pydantic import Field
 
-from services.identity.structures.domain import Structure
+from services.identity.structures.domain import Structure, check_time_zone
 from services.identity.structures.handlers.list_structures import list_structures
 from services.identity.structures.handlers.open_structure import OpenStructure, open_structure
 from services.identity.structures.ports import StructuresDeps
-from services.identity.tenants.domain import check_time_zone
 from shared.contracts.ids import StructureId
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import Model

@@ -1,15 +1,22 @@
 """What a structure is, and where it stands in the tree."""
 
 from dataclasses import dataclass, field
+from zoneinfo import available_timezones
 
 from shared.contracts.ids import StructureId, TenantId
-from shared.kit.errors import NotFound
+from shared.kit.errors import Invalid, NotFound
 
 
 class StructureNotFound(NotFound):
     """There is no such structure in this tenant."""
 
     key = "structure_not_found"
+
+
+class UnknownTimeZone(Invalid):
+    """The time zone is not one of the IANA database."""
+
+    key = "unknown_time_zone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +36,10 @@ class Structure:
     def line(self) -> tuple[StructureId, ...]:
         """Itself and its ancestors: a role held in any of them counts here."""
         return (*self.path, self.structure_id)
+
+
+def check_time_zone(name: str) -> str:
+    """Give the zone back. Raises `UnknownTimeZone`."""
+    if name not in available_timezones():
+        raise UnknownTimeZone(time_zone=name)
+    return name

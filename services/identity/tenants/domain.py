@@ -3,10 +3,9 @@
 import re
 import unicodedata
 from dataclasses import dataclass
-from zoneinfo import available_timezones
 
 from shared.contracts.ids import TenantId
-from shared.kit.errors import Conflict, Invalid, NotFound
+from shared.kit.errors import Conflict, NotFound
 
 LONGEST_NAME = 200
 
@@ -21,12 +20,6 @@ class SlugTaken(Conflict):
     """Another tenant has this slug."""
 
     key = "slug_taken"
-
-
-class UnknownTimeZone(Invalid):
-    """The time zone is not one of the IANA database."""
-
-    key = "unknown_time_zone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +37,3 @@ def slug_of(name: str) -> str:
     """Make a slug of a name: `Académie de Rennes` gives `academie-de-rennes`."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60]
-
-
-def check_time_zone(name: str) -> str:
-    """Give the zone back. Raises `UnknownTimeZone`."""
-    if name not in available_timezones():
-        raise UnknownTimeZone(time_zone=name)
-    return name

@@ -7,7 +7,7 @@ from services.community.conversations.domain import Content, ContentNotFound
 from services.community.conversations.policy import may_read
 from services.community.conversations.ports import ConversationsDeps
 from services.community.spaces.domain import Space, SpaceNotFound, Standing
-from services.community.spaces.policy import may_see
+from services.community.spaces.handlers.seeing import sees
 from shared.contracts.ids import ContentId, SpaceId
 from shared.kit.policy import Actor, Allowed, Denied
 from shared.kit.unit import Caller, Unit
@@ -29,7 +29,7 @@ async def see_space(
     space = await deps.spaces.find(unit, actor.tenant, space_id)
     if space is not None:
         standing = await deps.spaces.standing(unit, space, actor.member_id)
-        if isinstance(may_see(actor, space, standing), Allowed):
+        if isinstance(sees(actor, space, standing), Allowed):
             return space, standing
     raise SpaceNotFound(space_id=space_id)
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from services.identity.members.domain import Member, handle_of
-from services.identity.structures.domain import Structure
-from services.identity.tenants.domain import SlugTaken, Tenant, check_time_zone, slug_of
+from services.identity.structures.domain import Structure, check_time_zone
+from services.identity.tenants.domain import SlugTaken, Tenant, slug_of
 from services.identity.tenants.ports import TenantsDeps
 from shared.contracts.event import Sealed
 from shared.contracts.identity import (

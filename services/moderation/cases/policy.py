@@ -1,0 +1,19 @@
+"""Who may look at a case and decide it."""
+
+from collections.abc import Iterable
+
+from services.moderation.cases.domain import Case
+from shared.contracts.identity import Role
+from shared.contracts.ids import StructureId
+from shared.kit.policy import Actor, Allowed, Denied, Verdict
+
+MODERATORS = (Role.MODERATOR, Role.ADMINISTRATOR)
+
+
+def may_decide(actor: Actor, case: Case, line: Iterable[StructureId]) -> Verdict:
+    """Moderators of the structure or above, never on their own content."""
+    if actor.member_id == case.subject.author_id:
+        return Denied("decide.not_own")
+    if actor.holds(MODERATORS, within=line):
+        return Allowed("decide.moderator")
+    return Denied("decide.moderator")

@@ -1,0 +1,58 @@
+"""Cases, decisions and statements. Never a text."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from shared.kit.tables import business_table, feature_metadata, instant
+
+METADATA = feature_metadata()
+
+CASES = business_table(
+    "cases",
+    METADATA,
+    sa.Column("case_id", sa.Uuid(), primary_key=True),
+    sa.Column("content_id", sa.Uuid(), nullable=False),
+    sa.Column("subject", JSONB(), nullable=False),
+    sa.Column("structure_id", sa.Uuid(), nullable=False),
+    sa.Column("because", sa.Text(), nullable=False),
+    sa.Column("severity", sa.SmallInteger(), nullable=False),
+    instant("opened_at", nullable=False),
+    instant("due_at", nullable=False),
+    sa.Column("flags", sa.Integer(), nullable=False),
+    sa.Column("state", sa.Text(), nullable=False),
+    sa.Column("claimed_by", sa.Uuid()),
+    instant("claimed_until"),
+    sa.Index(
+        "uq_cases_open",
+        "tenant_id",
+        "content_id",
+        unique=True,
+        postgresql_where=sa.text("state = 'open'"),
+    ),
+)
+DECISIONS = business_table(
+    "decisions",
+    METADATA,
+    sa.Column("decision_id", sa.Uuid(), primary_key=True),
+    sa.Column("content_id", sa.Uuid(), nullable=False),
+    sa.Column("action", sa.Text(), nullable=False),
+    sa.Column("policy", sa.Text(), nullable=False),
+    sa.Column("reason", sa.Text(), nullable=False),
+    sa.Column("decided_by", sa.Text(), nullable=False),
+    sa.Column("moderator_id", sa.Uuid()),
+    sa.Column("case_id", sa.Uuid()),
+    sa.Column("rules", JSONB(), nullable=False),
+    instant("decided_at", nullable=False),
+)
+STATEMENTS = business_table(
+    "statements",
+    METADATA,
+    sa.Column("statement_id", sa.Uuid(), primary_key=True),
+    sa.Column("decision_id", sa.Uuid(), nullable=False),
+    sa.Column("recipient", sa.Uuid(), nullable=False),
+    sa.Column("action", sa.Text(), nullable=False),
+    sa.Column("policy", sa.Text(), nullable=False),
+    sa.Column("reason", sa.Text(), nullable=False),
+    sa.Column("decided_by", sa.Text(), nullable=False),
+    instant("issued_at", nullable=False),
+)
