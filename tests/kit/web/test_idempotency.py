@@ -1,0 +1,187 @@
+"""The same POST twice is done once and answered twice, on a real PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+import sqlalchemy as sa
+from fastapi import APIRouter
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from deploy.local import provision
+from deploy.local.stack import Addresses
+from shared.contracts import cast
+from shared.contracts.ids import MemberId, TenantId
+from shared.kit.database import connection
+from shared.kit.errors import Conflict
+from shared.kit.policy import Actor
+from shared.kit.tables import TENANTS_VISIBLE, frame_metadata
+from shared.kit.web.context import ActorDep, CallerDep
+from shared.kit.web.cursors import Model
+from shared.kit.web.routes import Routes
+from tests.kit.web.house import House, Rights
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+DATABASE = "preau_idempotency"
+KEY = "key-1"
+
+
+class Word(Model):
+    word: str
+
+
+class Shop(House):
+    """Takes words into a table; some are not for sale."""
+
+    def words(self) -> APIRouter:
+        routes = Routes("words")
+
+        @routes.post("/words", action="word.write", status_code=201)
+        async def write(caller: CallerDep, actor: ActorDep, word: Word) -> dict[str, Any]:
+            async with self.database.unit(caller) as unit:
+                found = await connection(unit).execute(
+                    sa.text("INSERT INTO words VALUES (:tenant, :word) RETURNING number"),
+                    {"tenant": caller.tenant, "word": word.word},
+                )
+                number = found.scalar_one()
+            if word.word == "late":
+                raise Conflict(number=number)
+            return {"number": number}
+
+        return routes.router
+
+    async def written(self, tenant: TenantId = cast.TENANT) -> list[str]:
+        rows = await self.database.rows(sa.text("SELECT word FROM words ORDER BY number"), [tenant])
+        return [row.word for row in rows]
+
+
+@pytest.fixture
+async def url(postgres_addresses: Addresses) -> str:
+    server = await asyncpg.connect(postgres_addresses.postgres)
+    await server.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+    await provision.make_database(server, "community", DATABASE)
+    await server.close()
+    admin = postgres_addresses.postgres
+    inside = await asyncpg.connect(admin.rpartition("/")[0] + f"/{DATABASE}")
+    await provision.provision_database(inside, "community")
+    await inside.close()
+    ours = provision.database_name("community")
+    owner, app = (
+        postgres_addresses.database("community", role).replace(ours, DATABASE)
+        for role in ("owner", "app")
+    )
+    await _create(owner)
+    return app
+
+
+async def _create(owner: str) -> None:
+    engine = create_async_engine(owner)
+    async with engine.begin() as opened:
+        await opened.run_sync(frame_metadata().create_all)
+        await opened.execute(
+            sa.text("CREATE TABLE words (tenant_id uuid, word text, number serial PRIMARY KEY)")
+        )
+        for table in ("words", "idempotency"):
+            await opened.execute(sa.text(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"))
+            policy = f"USING ({TENANTS_VISIBLE}) WITH CHECK ({TENANTS_VISIBLE})"
+            await opened.execute(sa.text(f"CREATE POLICY visible ON {table} {policy}"))
+    await engine.dispose()
+
+
+@pytest.fixture
+async def shop(url: str) -> AsyncIterator[Shop]:
+    shop = Shop(url=url)
+    shop.app.include_router(shop.words())
+    await shop.database.start()
+    yield shop
+    await shop.database.stop()
+
+
+async def _write(shop: Shop, word: str, key: str | None = KEY, who: str = "zoe") -> httpx.Response:
+    headers = {"Idempotency-Key": key} if key is not None else {}
+    async with shop.client(who) as client:
+        return await client.post("/v1/words", json={"word": word}, headers=headers)
+
+
+async def test_the_same_twice_is_done_once_and_answered_twice(shop: Shop) -> None:
+    first, again = await _write(shop, "été"), await _write(shop, "été")
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.content == again.content
+    assert first.headers["content-type"] == again.headers["content-type"]
+    assert "idempotent-replay" not in first.headers
+    assert again.headers["idempotent-replay"] == "true"
+    assert await shop.written() == ["été"]
+
+
+async def test_without_a_key_twice_is_twice(shop: Shop) -> None:
+    await _write(shop, "a", key=None)
+    await _write(shop, "a", key=None)
+    assert await shop.written() == ["a", "a"]
+
+
+async def test_a_key_is_for_one_request_of_one_member(shop: Shop) -> None:
+    await _write(shop, "mine")
+    other = await _write(shop, "other")
+    assert (other.status_code, other.json()["type"]) == (
+        409,
+        "/notes/problems/idempotency_conflict",
+    )
+    assert (await _write(shop, "his", who="hamid")).status_code == 201
+    async with shop.client() as client:
+        headers = {"Idempotency-Key": KEY}
+        elsewhere = await client.post("/v1/words?x=1", json={"word": "mine"}, headers=headers)
+    assert elsewhere.status_code == 409
+    assert await shop.written() == ["mine", "his"]
+
+
+async def test_what_failed_is_not_kept_and_leaves_nothing(shop: Shop) -> None:
+    assert (await _write(shop, "late")).status_code == 409
+    assert await shop.written() == []
+    assert (await _write(shop, "in time")).status_code == 201
+    assert await shop.written() == ["in time"]
+
+
+async def test_twenty_at_once_are_one(shop: Shop) -> None:
+    answers = await asyncio.gather(*(_write(shop, "vite") for _ in range(20)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.content for answer in answers}) == 1
+    assert await shop.written() == ["vite"]
+
+
+async def test_more_at_once_than_there_are_connections_do_not_wait_for_each_other(
+    shop: Shop,
+) -> None:
+    class Looking(Rights):
+        async def actor(self, tenant: TenantId, member_id: MemberId) -> Actor | None:
+            await shop.database.rows(sa.text("SELECT pg_sleep(0.01)"))
+            return await super().actor(tenant, member_id)
+
+    shop.app.state.door = replace(shop.app.state.door, rights=Looking())
+    many = (_write(shop, f"mot {n}", key=f"k{n}") for n in range(60))
+    assert {answer.status_code for answer in await asyncio.gather(*many)} == {201}
+    assert len(await shop.written()) == 60
+
+
+async def test_who_may_no_longer_act_gets_no_old_answer(shop: Shop) -> None:
+    assert (await _write(shop, "avant")).status_code == 201
+    shop.rights.suspended = True
+    assert (await _write(shop, "avant")).status_code == 403
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "x" * 201, "a\x7fb"])
+async def test_a_key_is_1_to_200_visible_characters(shop: Shop, key: str) -> None:
+    answer = await _write(shop, "a", key=key)
+    assert (answer.status_code, answer.json()["field"]) == (422, "Idempotency-Key")
+    assert (await _write(shop, "a", key="x" * 200)).status_code == 201
+
+
+async def test_anonymous_routes_keep_no_answer(shop: Shop) -> None:
+    async with shop.client(None) as client:
+        headers = {"Idempotency-Key": KEY}
+        answer = await client.post("/v1/sign-in", json={"text": "a"}, headers=headers)
+    assert answer.status_code == 200
+    assert not await shop.database.rows(sa.text("SELECT 1 FROM idempotency"), [cast.TENANT])
