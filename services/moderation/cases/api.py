@@ -121,9 +121,7 @@ def routes(deps: CasesDeps, reasons: Reasons) -> Routes:
     ) -> DecisionShown:
         command = Decide(case_id, new.action, new.policy, new.reason)
         made = await decide_case(deps, caller, actor, command)
-        return DecisionShown(
-            decision_id=made.decision_id, action=made.action, case_id=made.case_id
-        )
+        return DecisionShown(decision_id=made.decision_id, action=made.action, case_id=made.case_id)
 
     @found.get("/statements/{statement_id}", action="statement.read")
     async def statement(

@@ -1,0 +1,29 @@
+"""Moderation's mouth and ears."""
+
+from services.moderation.cases.ports import CasesDeps
+from services.moderation.cases.reactions import close_cases_of_gone, open_cases_for_flags
+from services.moderation.screening.ports import ScreeningDeps
+from services.moderation.screening.reactions import screen_content
+from shared.contracts.community import (
+    CommentEdited,
+    CommentPublished,
+    CommentRemoved,
+    ContentFlagged,
+    PostEdited,
+    PostPublished,
+    PostRemoved,
+)
+from shared.contracts.moderation import PUBLISHES
+from shared.kit.rights.reactions import RIGHTS
+from shared.kit.service import Reaction
+
+SCREENING: tuple[Reaction[ScreeningDeps], ...] = (
+    Reaction(screen_content, on=(PostPublished, PostEdited, CommentPublished, CommentEdited)),
+)
+CASES: tuple[Reaction[CasesDeps], ...] = (
+    Reaction(open_cases_for_flags, on=(ContentFlagged,)),
+    Reaction(close_cases_of_gone, on=(PostRemoved, CommentRemoved)),
+)
+CONSUMES = (*RIGHTS, *SCREENING, *CASES)
+
+__all__ = ["CASES", "CONSUMES", "PUBLISHES", "RIGHTS", "SCREENING"]

@@ -1,0 +1,40 @@
+"""Moderation, the whole service on one screen."""
+
+from services.moderation.cases import api as cases_api
+from services.moderation.cases import tables as cases_tables
+from services.moderation.cases.ports import CasesDeps
+from services.moderation.cases.store import SqlCases, SqlDecisions
+from services.moderation.events import CASES, RIGHTS, SCREENING
+from services.moderation.rules.handlers.open_engine import open_engine
+from services.moderation.screening import tables as screening_tables
+from services.moderation.screening.ports import ScreeningDeps
+from services.moderation.screening.store import RuleScreener, SqlScreenings
+from services.moderation.settings import ModerationSettings
+from shared.kit.host import Host
+from shared.kit.rights import tables as rights_tables
+from shared.kit.rights.store import SqlRights
+from shared.kit.service import Service, bind
+from shared.kit.wiring import open_database, service_of
+
+NAME = "moderation"
+TABLES = (rights_tables.METADATA, screening_tables.METADATA, cases_tables.METADATA)
+
+
+def build(host: Host) -> Service:
+    """Put the service together; the rules are proven on their cases here."""
+    settings = ModerationSettings.read(host.environment)
+    database = open_database(NAME, host, settings)
+    engine = open_engine(today=lambda: host.clock().date())
+    screenings = SqlScreenings(settings.seal_key)
+    cases = CasesDeps(database.unit, SqlCases(), SqlDecisions(), screenings, host.new_id)
+    screening = ScreeningDeps(RuleScreener(engine), screenings, cases, host.clock, host.new_id)
+    reasons = {key: {"fr": said.fr, "en": said.en} for key, said in engine.messages.items()}
+    return service_of(
+        NAME,
+        host,
+        settings,
+        database,
+        [cases_api.routes(cases, reasons)],
+        rights=SqlRights(database, host.clock),
+        reactions=(*bind(None, RIGHTS), *bind(screening, SCREENING), *bind(cases, CASES)),
+    )

@@ -1,0 +1,1 @@
+"""Screening: every published or edited text is read by the rules."""

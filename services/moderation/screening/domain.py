@@ -1,0 +1,68 @@
+"""What is read, and what the verdict leads to. Pure."""
+
+import hashlib
+from dataclasses import dataclass
+
+from services.moderation.cases.domain import Decision
+from services.moderation.text.domain.markup import text_of_html
+from shared.contracts.community import ContentText
+from shared.contracts.ids import DecisionId
+from shared.contracts.moderation import Action, DecidedBy, RuleRef, Verdict
+from shared.kit.errors import Invalid
+
+SEVERITY_OF_POLICY = {
+    "threat": 4,
+    "self_harm": 4,
+    "hate": 3,
+    "harassment": 3,
+    "personal_data": 3,
+    "sexual": 3,
+    "insult": 2,
+}
+
+
+class SealedText(Invalid):
+    """The text cannot be read here: it was sealed with a key that this service does not have."""
+
+    key = "sealed_text"
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """What the rules made of a text, in the words of the contracts."""
+
+    verdict: Verdict
+    score: float
+    rules: tuple[RuleRef, ...]
+    policies: tuple[str, ...]
+    reasons: tuple[str, ...]
+    masked: str
+    degraded: bool = False
+
+    @property
+    def severity(self) -> int:
+        """How urgent a case of it is: 1 to 4."""
+        return max((SEVERITY_OF_POLICY.get(policy, 1) for policy in self.policies), default=1)
+
+
+def plain(content: ContentText) -> str:
+    """Give the text as people read it: its title first, without markup."""
+    body = text_of_html(content.body) if content.format == "html" else content.body
+    return f"{content.title}\n\n{body}" if content.title else body
+
+
+def fingerprint(text: str) -> str:
+    """Name a text without saying it."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def decision_of(decision_id: DecisionId, screened: Screened) -> Decision:
+    """Hide: reversible, at once, and open to a human's second look."""
+    return Decision(
+        decision_id=decision_id,
+        action=Action.HIDE,
+        policy=screened.policies[0] if screened.policies else "other",
+        reason=screened.reasons[0] if screened.reasons else "other",
+        decided_by=DecidedBy.RULE,
+        rules=screened.rules,
+    )

@@ -1,0 +1,46 @@
+"""What screening needs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.moderation.cases.domain import Subject
+from services.moderation.cases.ports import CasesDeps
+from services.moderation.screening.domain import Screened
+from shared.contracts.ids import TenantId
+from shared.kit.unit import Clock, NewId, Unit
+
+
+class Screener(Protocol):
+    """Reads a text by the rules; no I/O, under a millisecond."""
+
+    def screen(self, text: str, language: str | None) -> Screened:
+        """Say what the rules make of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A screening to keep, with its text to seal."""
+
+    tenant: TenantId
+    subject: Subject
+    screened: Screened
+    content_hash: str
+
+
+class Screenings(Protocol):
+    """What was screened, with the masked text sealed."""
+
+    async def keep(self, unit: Unit, records: Sequence[Record]) -> None:
+        """Keep them; the last version of a content is what stays."""
+
+
+@dataclass(frozen=True)
+class ScreeningDeps:
+    """Handed to the reactions of this feature."""
+
+    screener: Screener
+    screenings: Screenings
+    cases: CasesDeps
+    clock: Clock
+    new_id: NewId

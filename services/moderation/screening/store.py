@@ -1,0 +1,88 @@
+"""Screenings in PostgreSQL, their texts sealed; the rules' engine as body of `Screener`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import sqlalchemy as sa
+from cryptography.fernet import Fernet
+from sqlalchemy.dialects.postgresql import insert
+
+from services.moderation.rules.handlers.screen_text import Engine
+from services.moderation.screening.domain import Screened
+from services.moderation.screening.ports import Record
+from services.moderation.screening.tables import SCREENINGS
+from shared.contracts.ids import ContentId, TenantId
+from shared.contracts.moderation import RuleRef, Verdict
+from shared.kit.database import connection
+from shared.kit.unit import Unit
+
+_VERDICTS = {"hide": Verdict.HIDE, "review": Verdict.REVIEW}
+_ROWS = 500
+
+
+@dataclass(frozen=True)
+class RuleScreener:
+    """See `ports.Screener`."""
+
+    engine: Engine
+
+    def screen(self, text: str, language: str | None) -> Screened:
+        """Say what the rules make of it; rules that failed leave it degraded."""
+        found = self.engine.screen(text, language_hint=language)
+        verdict = found.verdict
+        return Screened(
+            verdict=_VERDICTS.get(verdict.verdict, Verdict.PASS),
+            score=verdict.score,
+            rules=tuple(RuleRef(id=rule.id, version=rule.version) for rule in verdict.rules),
+            policies=tuple(verdict.policies),
+            reasons=verdict.reasons,
+            masked=found.masked,
+            degraded=bool(verdict.failed),
+        )
+
+
+class SqlScreenings:
+    """See `ports.Screenings`, and `cases.ports.Texts`."""
+
+    def __init__(self, key: str) -> None:
+        """Take the Fernet key. Raises ValueError when it is not one."""
+        self._fernet = Fernet(key)
+
+    async def keep(self, unit: Unit, records: Sequence[Record]) -> None:
+        """Keep them, in sorted order of their keys."""
+        latest = {(record.tenant, record.subject.content_id): record for record in records}
+        rows = [
+            {
+                "tenant_id": tenant,
+                "content_id": content,
+                "version": record.subject.version,
+                "content_hash": record.content_hash,
+                "verdict": record.screened.verdict.value,
+                "score": record.screened.score,
+                "rules": msgspec.to_builtins(record.screened.rules),
+                "sealed": self._fernet.encrypt(record.screened.masked.encode()),
+                "screened_at": unit.now,
+            }
+            for (tenant, content), record in sorted(latest.items())
+        ]
+        for begin in range(0, len(rows), _ROWS):
+            statement = insert(SCREENINGS).values(rows[begin : begin + _ROWS])
+            change = {
+                column.name: statement.excluded[column.name]
+                for column in SCREENINGS.c
+                if not column.primary_key
+            }
+            await connection(unit).execute(
+                statement.on_conflict_do_update(
+                    index_elements=["tenant_id", "content_id"],
+                    set_=change,
+                    where=SCREENINGS.c.version <= statement.excluded.version,
+                )
+            )
+
+    async def read(self, unit: Unit, tenant: TenantId, content: ContentId) -> str | None:
+        """Unseal the masked text of a content."""
+        chosen = (SCREENINGS.c.tenant_id == tenant) & (SCREENINGS.c.content_id == content)
+        sealed = await connection(unit).scalar(sa.select(SCREENINGS.c.sealed).where(chosen))
+        return self._fernet.decrypt(sealed).decode() if sealed else None
