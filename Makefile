@@ -116,6 +116,9 @@ lock-fresh: $(STAMP)
 
 docs-fresh: $(STAMP)
 	$(BIN)/python -m shared.kit.docs --check
+	@if command -v node >/dev/null 2>&1 && test -d node_modules/@asyncapi/parser; then \
+		node deploy/install/asyncapi.mjs docs/asyncapi.yaml; \
+	else echo "No Node here: docs/asyncapi.yaml was not parsed."; fi
 
 events: $(STAMP) ## write docs/ again: catalogue of events, AsyncAPI, OpenAPI
 	$(BIN)/python -m shared.kit.docs
