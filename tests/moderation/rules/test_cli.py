@@ -59,7 +59,8 @@ def test_no_text_is_no_error() -> None:
 
 
 def test_a_text_does_not_drive_the_terminal() -> None:
-    assert "\x1b" not in run("a\x1b[31mrouge\n").stdout
+    shown = run("a\x1b]0;titre\x07\u202erouge\n").stdout
+    assert not {"\x1b", "\x07", "\u202e"} & set(shown)
 
 
 def test_html_is_screened_as_it_is_read() -> None:

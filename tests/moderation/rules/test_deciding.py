@@ -71,6 +71,8 @@ def test_a_rule_that_breaks_is_named_and_stops_no_other() -> None:
         ("Mon IBAN : FR76 3000 6000 0112 3456 7890 189", "hide"),
         ("Appelle-moi : 06 12 34 56 78", "review"),
         ("kys", "hide"),
+        ("Elle m'a traité de gros porc, j'en peux plus", "review"),
+        ("On m'a dit que t'es une salope", "review"),
         ("", "pass"),
     ],
 )

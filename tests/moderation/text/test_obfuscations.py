@@ -72,6 +72,6 @@ def test_ordinary_signs_hide_nothing(reader: Reader, text: str) -> None:
 
 
 def test_a_lone_surrogate_or_a_null_is_read_like_any_sign(reader: Reader) -> None:
-    text = "\ud83d \x00 connard \udfff"
+    text = "\ud83d \x00 « a.b » 06 connard \udfff"
     (hit,) = reader.read(text).hits
     assert hit.span.of(text) == "connard"

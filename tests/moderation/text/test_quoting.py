@@ -17,6 +17,9 @@ from services.moderation.text.domain.reading import Reader
         "Le mot salope est-il vulgaire ?",
         "How do I translate salope?",
         "Salope signifie autre chose en 1600.",
+        "Il m'a traitée de salope hier",
+        "Ils m'ont écrit que je suis une salope",
+        "She called me a bitch",
     ],
 )
 def test_a_word_spoken_about_is_mentioned(reader: Reader, text: str) -> None:
@@ -30,6 +33,7 @@ def test_a_word_spoken_about_is_mentioned(reader: Reader, text: str) -> None:
         "Tu n'es qu'une salope",
         "L'élève d'à côté, quelle salope aujourd'hui",
         "Tu connais le mot ? Salope !",
+        "Il m'a dit bonjour. Salope !",
         'un " égaré, salope',
         "« salope",
     ],

@@ -19,7 +19,7 @@ from services.moderation.text.domain.vocabulary import LEET, RUN, Vocabulary, de
 
 BREAK = "."
 # Disjoint classes, one after the other: linear on any input. An ellipsis breaks nothing.
-_TOKEN = re.compile(r"[@$]{0,3}[^\W_]+(?:[@$!*]+[^\W_]+)*|(?<!\.)\.(?!\.)|[!?;:()\[\]{}\n]")
+_TOKEN = re.compile(r"[@$]{0,3}[^\W_]+(?:[@$!*]+[^\W_]+)*|(?<!\.)\.(?!\.)|[!?;()\[\]{}\n]")
 _PART = re.compile(r"[^\W_]+")
 _LEET = re.compile("[" + "".join(LEET) + "]")
 _LEET_INSIDE = re.compile(rf"(?<=[a-z]){_LEET.pattern}+(?=[a-z])")
