@@ -1,0 +1,1 @@
+"""Activity: what happened, by local day and by person and month."""

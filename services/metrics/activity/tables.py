@@ -1,0 +1,43 @@
+"""Counters by local day, one activity mask per person, space and month, and answer times."""
+
+import sqlalchemy as sa
+
+from shared.kit.tables import business_table, feature_metadata, instant
+
+METADATA = feature_metadata()
+
+DAY_COUNTS = business_table(
+    "day_counts",
+    METADATA,
+    sa.Column("space_id", sa.Uuid(), primary_key=True),
+    sa.Column("day", sa.Date(), primary_key=True),
+    sa.Column("what", sa.Text(), primary_key=True),
+    sa.Column("n", sa.Integer(), nullable=False),
+)
+PERSON_MONTHS = business_table(
+    "person_months",
+    METADATA,
+    sa.Column("space_id", sa.Uuid(), primary_key=True),
+    sa.Column("month", sa.Date(), primary_key=True),
+    sa.Column("member_id", sa.Uuid(), primary_key=True),
+    sa.Column("mask", sa.Integer(), nullable=False),
+)
+HELD_BACK = business_table(
+    "held_back",
+    METADATA,
+    sa.Column("number", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
+    sa.Column("space_id", sa.Uuid(), nullable=False),
+    sa.Column("what", sa.Text(), nullable=False),
+    instant("at", nullable=False),
+    sa.Column("author", sa.Uuid()),
+    sa.Index("ix_held_back_space", "tenant_id", "space_id"),
+)
+QUESTIONS = business_table(
+    "questions",
+    METADATA,
+    sa.Column("question_id", sa.Uuid(), primary_key=True),
+    sa.Column("space_id", sa.Uuid(), nullable=False),
+    instant("asked_at"),
+    instant("answered_at"),
+    sa.Index("ix_questions_space", "tenant_id", "space_id", "asked_at"),
+)

@@ -1,0 +1,27 @@
+"""What other features ask of the dimensions."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from services.metrics.dimensions.domain import Space
+from shared.contracts.ids import SpaceId, StructureId, TenantId
+from shared.kit.unit import Unit
+
+
+class Dimensions(Protocol):
+    """Spaces and who is enrolled in them."""
+
+    async def spaces(
+        self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId]
+    ) -> dict[SpaceId, Space]:
+        """Find those that are known."""
+
+    async def below(
+        self, unit: Unit, tenant: TenantId, structure: StructureId
+    ) -> Sequence[Space]:
+        """List the spaces of a structure and of all below it."""
+
+    async def enrolled(
+        self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId]
+    ) -> tuple[int, int]:
+        """Count who is enrolled in any of these spaces: all of them, and the minors."""

@@ -1,0 +1,49 @@
+"""The dimensions in PostgreSQL."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from services.metrics.dimensions.domain import Space
+from services.metrics.dimensions.tables import SPACES
+from shared.contracts.ids import SpaceId, StructureId, TenantId
+from shared.kit.database import connection
+from shared.kit.unit import Unit
+
+_ENROLLED = sa.text("""
+    SELECT count(DISTINCT e.member_id) AS everyone,
+           count(DISTINCT e.member_id) FILTER (WHERE m.minor) AS minors
+    FROM enrolments e
+    LEFT JOIN rights_members m ON m.tenant_id = e.tenant_id AND m.member_id = e.member_id
+    WHERE e.tenant_id = :tenant AND e.space_id = ANY(:spaces) AND e.left_at IS NULL
+""")
+
+
+class SqlDimensions:
+    """See `ports.Dimensions`."""
+
+    async def spaces(
+        self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId]
+    ) -> dict[SpaceId, Space]:
+        """Find those that are known."""
+        chosen = (SPACES.c.tenant_id == tenant) & SPACES.c.space_id.in_(ids)
+        found = await connection(unit).execute(sa.select(SPACES).where(chosen))
+        return {row["space_id"]: _space(row) for row in found.mappings()}
+
+    async def below(self, unit: Unit, tenant: TenantId, structure: StructureId) -> Sequence[Space]:
+        """List the spaces of a structure and of all below it."""
+        inside = (SPACES.c.structure_id == structure) | SPACES.c.path.contains([structure])
+        query = sa.select(SPACES).where((SPACES.c.tenant_id == tenant) & inside)
+        return [_space(row) for row in (await connection(unit).execute(query)).mappings()]
+
+    async def enrolled(
+        self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId]
+    ) -> tuple[int, int]:
+        """Count who is enrolled."""
+        values = {"tenant": tenant, "spaces": list(ids)}
+        row = (await connection(unit).execute(_ENROLLED, values)).one()
+        return row.everyone, row.minors
+
+
+def _space(row: sa.RowMapping) -> Space:
+    return Space(row["space_id"], row["structure_id"], tuple(row["path"]), row["time_zone"])

@@ -1,0 +1,1 @@
+"""Reputation: what is out of the ordinary, and who is told."""

@@ -1,0 +1,11 @@
+"""Metrics' environment variables."""
+
+from typing import ClassVar
+
+from shared.kit.settings import Settings
+
+
+class MetricsSettings(Settings):
+    """Nothing beside what every service reads."""
+
+    PREFIX: ClassVar[str] = "METRICS_"
