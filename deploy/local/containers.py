@@ -35,7 +35,7 @@ class Containers:
         with self._starting():
             container = DockerContainer(KAFKA).with_bind_ports(KAFKA_PORT, port)
             address = f"{container.get_container_host_ip()}:{port}"
-            self._started.append(container.with_envs(**kafka_environment(address)).start())
+            self._start(container.with_envs(**kafka_environment(address)))
             return address
 
     def postgres(self, user: str, password: str) -> str:
@@ -43,13 +43,15 @@ class Containers:
         words = {"POSTGRES_USER": user, "POSTGRES_PASSWORD": password, "POSTGRES_DB": "postgres"}
         with self._starting():
             container = DockerContainer(POSTGRES).with_exposed_ports(5432).with_envs(**words)
-            return f"postgresql://{user}:{password}@{self._start(container, 5432)}/postgres"
+            self._start(container)
+            return f"postgresql://{user}:{password}@{_outside(container, 5432)}/postgres"
 
     def redis(self) -> str:
         """Start Redis and give its URL."""
         with self._starting():
             container = DockerContainer(REDIS).with_exposed_ports(6379)
-            return f"redis://{self._start(container, 6379)}/0"
+            self._start(container)
+            return f"redis://{_outside(container, 6379)}/0"
 
     def stop(self) -> None:
         """Remove what was started."""
@@ -57,9 +59,10 @@ class Containers:
             while self._started:
                 self._started.pop().stop()
 
-    def _start(self, container: DockerContainer, port: int) -> str:
-        self._started.append(container.start())
-        return f"{container.get_container_host_ip()}:{container.get_exposed_port(port)}"
+    def _start(self, container: DockerContainer) -> None:
+        # Noted first: one that was made and then failed to start must be removed too.
+        self._started.append(container)
+        container.start()
 
     @contextmanager
     def _starting(self) -> Iterator[None]:
@@ -74,6 +77,10 @@ class Containers:
                     "PREAU_KAFKA, PREAU_POSTGRES and PREAU_REDIS at embedded."
                 )
                 raise StackError(message) from error
+
+
+def _outside(container: DockerContainer, port: int) -> str:
+    return f"{container.get_container_host_ip()}:{container.get_exposed_port(port)}"
 
 
 def kafka_environment(address: str) -> Mapping[str, str]:

@@ -74,8 +74,7 @@ async def prepare(
         await asyncio.to_thread(shutil.rmtree, fresh)
     fresh.mkdir()
     _write_settings(fresh, *ports)
-    cluster = uuid4()
-    name = _encode(cluster.bytes)
+    name = new_cluster_id()
     (fresh / "cluster.id").write_text(name + "\n", encoding="ascii")
     words = ["kafka.tools.StorageTool", "format", "-t", name, "-c", "server.properties"]
     program = _java(fresh, jars, QUICK_JAVA, words, home / "logs" / "kafka-format.log")
@@ -93,6 +92,17 @@ def server(home: Path, jars: Sequence[Path], java_options: Sequence[str]) -> Pro
     """Describe the broker on a prepared folder."""
     words = ["kafka.Kafka", "server.properties"]
     return _java(folder(home), jars, java_options, words, home / "logs" / "kafka.log")
+
+
+def new_cluster_id() -> str:
+    """Draw an id as Kafka writes it, 22 characters of URL-safe base64, and with no dash first.
+
+    Kafka's tools would take that dash for an option; Kafka itself draws again too.
+    """
+    while True:
+        name = base64.urlsafe_b64encode(uuid4().bytes).decode("ascii").rstrip("=")
+        if not name.startswith("-"):
+            return name
 
 
 async def until_ready(port: int, cluster: str, running: Server) -> None:
@@ -191,8 +201,3 @@ def _check(home: Path) -> None:
             f" expected {expected}): put it back, or remove {place} to start anew."
         )
         raise StackError(message)
-
-
-def _encode(raw: bytes) -> str:
-    """Write an id as Kafka does: 22 characters of URL-safe base64."""
-    return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
