@@ -38,7 +38,7 @@ def test_a_sound_rule_is_taken(reader: Reader) -> None:
         ({"when": "\"words > 'three'\""}, "it cannot be evaluated"),
         ({"when": '"author_1m > 8"'}, "test `… != null &&` first"),
         ({"when": '"words > 0 && links + 0.5 > 1.0"'}, "it cannot be evaluated"),
-        ({"when": f'"{"words > 0 || " * 40}true"'}, "length <= 500"),
+        ({"when": f'"{"words > 0 || " * 200}true"'}, "longer than 2000 characters"),
     ],
 )
 def test_a_wrong_rule_is_refused_by_file_and_rule(

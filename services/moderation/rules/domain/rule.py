@@ -64,7 +64,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Annotated[int, msgspec.Meta(ge=1)]
     owner: Words
     policy: Policy
-    when: Words
+    when: str
     verdict: Literal["note", "review", "hide"]
     score: Annotated[float, msgspec.Meta(ge=0, le=1)]
     reason: Name
