@@ -3,9 +3,8 @@
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import TextIO
 
 import msgspec
 
@@ -16,9 +15,10 @@ _SECRETS = re.compile(
     r"|(?P<credentials>\b(?i:bearer|basic)\s+[\w.~+/=-]{6,})"
     r"|(?P<password>(?<=://)[^/\s:@]*:[^/\s]+(?=@))"
     r"|(?P<email>[^\s@<>\"'(),:;=\[\]{}]+@[\w-]+(?:\.[\w-]+)+)"
+    r"|(?P<header>(?<![\w-])(?i:(?:proxy-)?authorization|(?:set-)?cookie)[\"']?\s*[=:][^\n]*)"
     # `password=…`, `"api_key": "…"`: the name stays, so that one knows what was there.
-    r"|(?P<secret>(?<![\w-])(?i:[\w-]*(?:passw(?:or)?d|passwd|secret|token|api[_-]?key|authorization"
-    r"|cookie|credential))[\"']?\s*[=:]\s*[\"']?(?!\[)[^\s\"',;&}]+)"
+    r"|(?P<secret>(?<![\w-])(?i:[\w-]*(?:passw(?:or)?d|passwd|secret|token|api[_-]?key"
+    r"|credential))[\"']?\s*[=:]\s*[\"']?(?!\[)[^\s\"',;&}]+)"
     # What SQLAlchemy and PostgreSQL quote of the rows that they refuse.
     r"|(?P<values>\[parameters: [^\n]*|(?:DETAIL|CONTEXT): [^\n]*)"
 )
@@ -36,20 +36,44 @@ def redact(text: str) -> str:
     return _SECRETS.sub(lambda found: f"[{found.lastgroup}]", text)
 
 
-class Logger(logging.LoggerAdapter[logging.Logger]):
+class Logger:
     """A logger whose keyword arguments become fields; the message names an event, in few words."""
 
-    def process(
-        self, msg: object, kwargs: MutableMapping[str, Any]
-    ) -> tuple[object, MutableMapping[str, Any]]:
-        """Move the fields aside."""
-        exc_info = kwargs.pop("exc_info", None)
-        return msg, {"extra": {"fields": dict(kwargs)}, "exc_info": exc_info}
+    def __init__(self, name: str) -> None:
+        self._log = logging.getLogger(name)
+
+    def debug(self, event: str, /, **fields: object) -> None:
+        """Tell a developer."""
+        self._write(logging.DEBUG, event, None, fields)
+
+    def info(self, event: str, /, **fields: object) -> None:
+        """Tell what is as it should be."""
+        self._write(logging.INFO, event, None, fields)
+
+    def warning(self, event: str, /, **fields: object) -> None:
+        """Tell what the frame copes with."""
+        self._write(logging.WARNING, event, None, fields)
+
+    def error(
+        self, event: str, /, *, exc_info: BaseException | None = None, **fields: object
+    ) -> None:
+        """Tell what somebody should look at."""
+        self._write(logging.ERROR, event, exc_info, fields)
+
+    def exception(self, event: str, /, **fields: object) -> None:
+        """Tell of the exception that is being handled, with its stack."""
+        self._write(logging.ERROR, event, sys.exception(), fields)
+
+    def _write(
+        self, level: int, event: str, error: BaseException | None, fields: dict[str, object]
+    ) -> None:
+        if self._log.isEnabledFor(level):
+            self._log.log(level, event, exc_info=error, extra={"fields": fields}, stacklevel=3)
 
 
 def logger(name: str) -> Logger:
     """Get the logger of a part of the frame or of a service: `logger("relay").info("…", n=3)`."""
-    return Logger(logging.getLogger(f"preau.{name}"), {})
+    return Logger(f"preau.{name}")
 
 
 class JsonFormatter(logging.Formatter):

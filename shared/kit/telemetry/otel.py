@@ -34,8 +34,8 @@ from shared.kit.telemetry.push import MetricsPush
 from shared.kit.telemetry.spans import Recorded, Unrecorded
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
-FLUSH = 5_000
-"""Milliseconds that the last spans and values may take at a stop."""
+FLUSH = 5.0
+"""Seconds that one push may take, the last one at a stop too."""
 MAX_LINKS = 2048
 _KINDS = {
     "server": SpanKind.SERVER,
@@ -83,9 +83,9 @@ class OtelTelemetry:
         self._push: MetricsPush | None = None
         endpoint = (environment or {}).get(ENDPOINT, "").rstrip("/")
         if endpoint:
-            spans = OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces")
+            spans = OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=FLUSH)
             self._provider.add_span_processor(BatchSpanProcessor(spans))
-            self._push = MetricsPush(self.measures, resource, f"{endpoint}/v1/metrics")
+            self._push = MetricsPush(self.measures, resource, f"{endpoint}/v1/metrics", FLUSH)
         self._tracer: Tracer = self._provider.get_tracer("preau", schema_url=Schemas.V1_44_0.value)
 
     def span(
@@ -144,11 +144,12 @@ class OtelTelemetry:
         return render([self])[0]
 
     def shutdown(self) -> None:
-        """Send what is left to the collector; blocks for `FLUSH` at most when it is away."""
-        self._provider.force_flush(FLUSH)
+        """Send what is left to the collector; blocks for about `FLUSH` when it is away."""
+        if self._push is not None:
+            self._push.stop()
         self._provider.shutdown()
         if self._push is not None:
-            self._push.shutdown(FLUSH)
+            self._push.join()
 
 
 def _context(traceparent: str | None) -> Context:

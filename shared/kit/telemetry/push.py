@@ -10,7 +10,6 @@ from opentelemetry.sdk.metrics.export import (
     Histogram,
     HistogramDataPoint,
     Metric,
-    MetricExporter,
     MetricsData,
     NumberDataPoint,
     ResourceMetrics,
@@ -38,18 +37,17 @@ class MetricsPush:
         measures: Measures,
         resource: Resource,
         endpoint: str,
-        *,
-        exporter: MetricExporter | None = None,
-        every: float = EVERY,
+        timeout: float,
     ) -> None:
-        self._measures, self._resource, self._every = measures, resource, every
-        self._exporter = exporter or OTLPMetricExporter(endpoint=endpoint)
+        """Start; one push takes at most `timeout` seconds."""
+        self._measures, self._resource, self._timeout = measures, resource, timeout
+        self._exporter = OTLPMetricExporter(endpoint=endpoint, timeout=timeout)
         self._stop = Event()
         self._thread = Thread(target=self._run, name="metrics-push", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
-        while not self._stop.wait(self._every):
+        while not self._stop.wait(EVERY):
             self._push()
         self._push()
 
@@ -60,11 +58,14 @@ class MetricsPush:
             # Whatever it was: the next push holds the same numbers and more.
             log.exception("numbers not pushed")
 
-    def shutdown(self, timeout: float) -> None:
-        """Push what is there now and end; gives up after `timeout` milliseconds."""
+    def stop(self) -> None:
+        """Begin the last push, without waiting for it."""
         self._stop.set()
-        self._thread.join(timeout / 1000)
-        self._exporter.shutdown(timeout_millis=timeout)
+
+    def join(self) -> None:
+        """Wait for the last push; gives up after the time that one may take."""
+        self._thread.join(self._timeout + 1)
+        self._exporter.shutdown()
 
     def _data(self) -> MetricsData:
         metrics = [
@@ -80,7 +81,7 @@ class MetricsPush:
         if kind == "histogram":
             points = [_histogram(each, began, now) for each in series]
             return Histogram(points, _CUMULATIVE)
-        numbers = [NumberDataPoint(dict(s.labels), began, now, s.value) for s in series]
+        numbers = [NumberDataPoint(dict(s.labels), began, now, float(s.value)) for s in series]
         return Gauge(numbers) if kind == "gauge" else Sum(numbers, _CUMULATIVE, is_monotonic=True)
 
 

@@ -18,7 +18,7 @@ from shared.kit.telemetry.context import is_sampled
 
 _VERB = re.compile(r"\s*(?:/\*.*?\*/|--[^\n]*\n|\s)*([A-Za-z]+)", re.DOTALL)
 _TABLE = re.compile(
-    r"\b(?:INTO|FROM|UPDATE|JOIN)\s+(?:ONLY\s+)?([a-z_][\w.]*)(?!\s*\()", re.IGNORECASE
+    r"\b(?:INTO|FROM|UPDATE|JOIN)\s+(?:ONLY\s+)?([a-z_][\w.]*+)(?!\s*\()", re.IGNORECASE
 )
 _SYSTEM = "postgresql"
 Open = tuple[float, str, AbstractContextManager[Span] | None]

@@ -1,0 +1,77 @@
+"""The list of metrics is closed, and the document says it all."""
+
+import re
+
+import pytest
+
+from shared.kit.host import Telemetry
+from shared.kit.telemetry.document import render
+from shared.kit.telemetry.names import METRICS
+from shared.kit.telemetry.noop import NoTelemetry
+from shared.kit.telemetry.otel import OtelTelemetry
+
+BODIES = [NoTelemetry(), OtelTelemetry("community")]
+PEOPLE = re.compile(r"member|tenant|person|user|author|email|name$|\.id$|academy|structure")
+ASKED = """
+    http.server.request.duration db.client.operation.duration messaging.client.operation.duration
+    messaging.process.duration preau.event.end_to_end.duration preau.outbox.pending
+    preau.outbox.oldest.age preau.consumer.lag preau.consumer.last_poll.age preau.consumer.outcome
+    preau.dead_letter.depth preau.reconcile.missing
+""".split()
+
+
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: type(body).__name__)
+def test_what_is_not_listed_raises_where_it_is_told(body: Telemetry) -> None:
+    body.count("preau.consumer.outcome", group="metrics", outcome="applied", service="metrics")
+    for wrong in ("preau.consumer.outcomes", "preau.outbox.pending", ""):
+        with pytest.raises(KeyError):
+            body.count(wrong)
+    with pytest.raises(KeyError):
+        body.gauge("preau.consumer.outcome", 1)
+    with pytest.raises(KeyError):
+        body.observe("preau.consumer.lag", 1)
+    with pytest.raises(KeyError, match="has no label tenant"):
+        body.count("preau.consumer.outcome", group="metrics", tenant="t")
+
+
+def test_the_list_holds_what_the_operations_ask_for() -> None:
+    assert set(ASKED) <= set(METRICS)
+
+
+def test_no_label_names_a_person_or_a_tenant() -> None:
+    allowed = {
+        "db.system.name",
+        "db.operation.name",
+        "messaging.operation.name",
+        "messaging.destination.name",
+        "messaging.consumer.group.name",
+    }
+    for metric in METRICS.values():
+        assert not [n for n in metric.labels if n not in allowed and PEOPLE.search(n)], metric.name
+
+
+def test_buckets_grow_and_only_histograms_have_them() -> None:
+    for metric in METRICS.values():
+        assert bool(metric.buckets) == (metric.kind == "histogram"), metric.name
+        assert list(metric.buckets) == sorted(set(metric.buckets)), metric.name
+
+
+@pytest.mark.parametrize(
+    ("name", "promises"),
+    [
+        ("http.server.request.duration", {0.3, 0.5}),
+        ("preau.event.end_to_end.duration", {5.0, 10.0, 60.0}),
+    ],
+)
+def test_a_bucket_ends_where_a_promise_does(name: str, promises: set[float]) -> None:
+    assert promises <= set(METRICS[name].buckets)
+
+
+def test_the_document_has_a_row_for_each() -> None:
+    document = render()
+
+    for metric in METRICS.values():
+        assert f"| `{metric.name}` | `{metric.prometheus}" in document
+        assert metric.meaning in document
+    rows = [line for line in document.splitlines() if line.startswith("| `")]
+    assert len(rows) == len(METRICS)

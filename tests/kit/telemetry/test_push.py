@@ -1,0 +1,87 @@
+"""What a collector gets: spans and numbers over OTLP, and a stop that waits for nobody long."""
+
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from shared.kit.telemetry.otel import ENDPOINT, OtelTelemetry
+
+pytestmark = [pytest.mark.enable_socket, pytest.mark.allow_hosts(["127.0.0.1"])]
+
+
+class Collector(ThreadingHTTPServer):
+    def __init__(self) -> None:
+        self.got: dict[str, bytes] = {}
+        super().__init__(("127.0.0.1", 0), Receiver)
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Receiver(BaseHTTPRequestHandler):
+    server: Collector
+
+    def do_POST(self) -> None:
+        self.server.got[self.path] = self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with Collector() as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_a_collector_gets_the_spans_and_the_numbers_with_their_exemplars(
+    collector: Collector,
+) -> None:
+    telling = OtelTelemetry("community", sample=1, environment={ENDPOINT: collector.endpoint})
+
+    with telling.span("écrire", "server") as span:
+        telling.observe("preau.job.duration", 0.2, job="é")
+    telling.count("preau.consumer.outcome", 3, group="g", outcome="applied")
+    telling.gauge("preau.outbox.pending", 2)
+    telling.shutdown()
+
+    spans = ExportTraceServiceRequest.FromString(collector.got["/v1/traces"])
+    (sent,) = spans.resource_spans[0].scope_spans[0].spans
+    assert sent.name == "écrire"
+    assert span.traceparent is not None
+    numbers = ExportMetricsServiceRequest.FromString(collector.got["/v1/metrics"])
+    metrics = {each.name: each for each in numbers.resource_metrics[0].scope_metrics[0].metrics}
+    (outcome,) = metrics["preau.consumer.outcome"].sum.data_points
+    assert outcome.as_double == 3
+    assert metrics["preau.consumer.outcome"].sum.is_monotonic
+    (pending,) = metrics["preau.outbox.pending"].gauge.data_points
+    assert pending.as_double == 2
+    (job,) = metrics["preau.job.duration"].histogram.data_points
+    assert (job.count, sum(job.bucket_counts), job.sum) == (1, 1, 0.2)
+    assert len(job.bucket_counts) == len(job.explicit_bounds) + 1
+    assert job.exemplars[0].trace_id.hex() == span.traceparent[3:35]
+
+
+def test_a_collector_that_is_away_does_not_hold_the_stop() -> None:
+    telling = OtelTelemetry("community", sample=1, environment={ENDPOINT: "http://127.0.0.1:9"})
+    with telling.span("a", "internal"):
+        pass
+
+    began = time.monotonic()
+    telling.shutdown()
+
+    assert time.monotonic() - began < 8
