@@ -1,0 +1,106 @@
+"""A server that dies under the stack, data that is spoilt, an administrator with few rights."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from deploy.local import provision
+from deploy.local.choices import Part
+from deploy.local.errors import StackError
+from deploy.local.stack import Stack
+from tests.system.stack_process import descendants
+
+pytestmark = [pytest.mark.system, pytest.mark.allow_hosts(["127.0.0.1"])]
+
+POSTGRES: frozenset[Part] = frozenset({"postgres"})
+REDIS: frozenset[Part] = frozenset({"redis"})
+KAFKA: frozenset[Part] = frozenset({"kafka"})
+
+
+async def test_a_server_that_dies_is_named(tmp_path: Path) -> None:
+    stack = Stack(tmp_path, parts=REDIS)
+    async with stack:
+        (server,) = [
+            pid for pid in descendants(os.getpid()) if _command(pid).startswith("redis-serv")
+        ]
+        os.kill(server, signal.SIGKILL)
+
+        error = await asyncio.wait_for(stack.failure(), 5)
+
+    assert str(error).startswith("Redis stopped by itself")
+
+
+async def test_a_killed_broker_returns_to_its_data(tmp_path: Path) -> None:
+    async with Stack(tmp_path, parts=KAFKA):
+        (server,) = [pid for pid in descendants(os.getpid()) if _command(pid) == "java"]
+        os.kill(server, signal.SIGKILL)
+
+    async with asyncio.timeout(20):
+        async with Stack(tmp_path, parts=KAFKA) as again:
+            assert again.kafka
+
+
+async def test_a_spoilt_file_of_redis_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "redis").mkdir()
+    (tmp_path / "redis" / "appendonly.aof").write_bytes(b"*1\r\n$nonsense\r\n" * 9)
+
+    assert "Redis stopped by itself" in await _refusal(tmp_path, REDIS)
+
+
+async def test_a_spoilt_control_file_of_postgres_is_one_line(tmp_path: Path) -> None:
+    async with Stack(tmp_path, parts=POSTGRES, fast=True):
+        pass
+    control = tmp_path / "postgres" / "global" / "pg_control"
+    control.write_bytes(bytes(reversed(control.read_bytes())))
+
+    assert "PostgreSQL stopped by itself" in await _refusal(tmp_path, POSTGRES)
+
+
+async def test_an_administrator_need_not_be_a_superuser(tmp_path: Path) -> None:
+    # What a managed PostgreSQL gives: a role that may create databases and roles, and no more.
+    async with Stack(tmp_path, parts=POSTGRES, fast=True) as addresses:
+        guest = await _empty_server_with_guest(addresses.postgres)
+
+        await provision.provision(guest, addresses.passwords)
+        await provision.provision(guest, addresses.passwords)
+
+        owner = await asyncpg.connect(_plain(addresses.database("metrics", "owner")))
+        await owner.execute("CREATE TABLE things (id serial PRIMARY KEY)")
+        await owner.close()
+        app = await asyncpg.connect(_plain(addresses.database("metrics", "app")))
+        assert await app.fetchval("INSERT INTO things DEFAULT VALUES RETURNING id") == 1
+        await app.close()
+
+
+async def _empty_server_with_guest(admin: str) -> str:
+    connection = await asyncpg.connect(admin)
+    for service in provision.SERVICES:
+        await connection.execute(f"DROP DATABASE {provision.database_name(service)}")
+    for name in provision.role_names():
+        await connection.execute(f"DROP ROLE {name}")
+    await connection.execute("CREATE ROLE guest LOGIN CREATEDB CREATEROLE PASSWORD 'word'")
+    await connection.close()
+    return f"postgresql://guest:word@{admin.rpartition('@')[2]}"
+
+
+async def _refusal(home: Path, parts: frozenset[Part]) -> str:
+    with pytest.raises(StackError) as caught:
+        await Stack(home, parts=parts).__aenter__()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def _plain(url: str) -> str:
+    return url.replace("+asyncpg", "")
+
+
+def _command(pid: int) -> str:
+    """Give a program's short name; empty when it has just ended."""
+    try:
+        return (Path("/proc") / str(pid) / "comm").read_text().strip()[:12]
+    except OSError:
+        return ""
