@@ -19,19 +19,13 @@ class Activity(Protocol):
     async def hold_back(self, unit: Unit, happenings: Sequence[Happening]) -> None:
         """Keep what happened in a space that is not yet known."""
 
-    async def release(
-        self, unit: Unit, tenant: TenantId, space_id: SpaceId
-    ) -> Sequence[Happening]:
+    async def release(self, unit: Unit, tenant: TenantId, space_id: SpaceId) -> Sequence[Happening]:
         """Take out what was held back for a space."""
 
-    async def ask(
-        self, unit: Unit, asked: Sequence[tuple[Happening, str]]
-    ) -> None:
+    async def ask(self, unit: Unit, asked: Sequence[tuple[Happening, str]]) -> None:
         """Keep when questions were asked, by their ids."""
 
-    async def answer(
-        self, unit: Unit, answered: Sequence[tuple[Happening, str]]
-    ) -> None:
+    async def answer(self, unit: Unit, answered: Sequence[tuple[Happening, str]]) -> None:
         """Keep when questions were first answered, by the questions' ids."""
 
 

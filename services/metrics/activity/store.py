@@ -81,9 +81,7 @@ class SqlActivity:
         ]
         await connection(unit).execute(sa.insert(HELD_BACK), rows)
 
-    async def release(
-        self, unit: Unit, tenant: TenantId, space_id: SpaceId
-    ) -> Sequence[Happening]:
+    async def release(self, unit: Unit, tenant: TenantId, space_id: SpaceId) -> Sequence[Happening]:
         """Take out what was held back for a space."""
         chosen = (HELD_BACK.c.tenant_id == tenant) & (HELD_BACK.c.space_id == space_id)
         gone = sa.delete(HELD_BACK).where(chosen).returning(HELD_BACK)

@@ -16,9 +16,7 @@ class Dimensions(Protocol):
     ) -> dict[SpaceId, Space]:
         """Find those that are known."""
 
-    async def below(
-        self, unit: Unit, tenant: TenantId, structure: StructureId
-    ) -> Sequence[Space]:
+    async def below(self, unit: Unit, tenant: TenantId, structure: StructureId) -> Sequence[Space]:
         """List the spaces of a structure and of all below it."""
 
     async def enrolled(

@@ -1,0 +1,26 @@
+"""Metrics' mouth and ears. What is personal in a fact, it never keeps."""
+
+from services.metrics.activity.ports import ActivityDeps
+from services.metrics.activity.reactions import count_activity, count_what_waited
+from services.metrics.dimensions.reactions import DIMENSIONS
+from services.metrics.reputation.ports import ReputationDeps
+from services.metrics.reputation.reactions import watch_flags
+from shared.contracts.community import (
+    CommentPublished,
+    ContentFlagged,
+    PostPublished,
+    SpaceOpened,
+)
+from shared.contracts.metrics import PUBLISHES
+from shared.contracts.moderation import DecisionMade
+from shared.kit.rights.reactions import RIGHTS
+from shared.kit.service import Reaction
+
+ACTIVITY: tuple[Reaction[ActivityDeps], ...] = (
+    Reaction(count_what_waited, on=(SpaceOpened,)),
+    Reaction(count_activity, on=(PostPublished, CommentPublished, ContentFlagged, DecisionMade)),
+)
+REPUTATION: tuple[Reaction[ReputationDeps], ...] = (Reaction(watch_flags, on=(ContentFlagged,)),)
+CONSUMES = (*RIGHTS, *DIMENSIONS, *ACTIVITY, *REPUTATION)
+
+__all__ = ["ACTIVITY", "CONSUMES", "DIMENSIONS", "PUBLISHES", "REPUTATION", "RIGHTS"]

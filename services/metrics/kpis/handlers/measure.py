@@ -1,0 +1,57 @@
+"""Measure a space, or a structure with all below it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from services.metrics.dimensions.domain import Space, SpaceNotKnown
+from services.metrics.kpis.domain import Grain, Row, must_hide, periods, rows
+from services.metrics.kpis.policy import may_measure, sees_unmasked
+from services.metrics.kpis.ports import KpisDeps
+from shared.contracts.ids import SpaceId, StructureId
+from shared.kit.policy import Actor, demand
+from shared.kit.unit import Caller, Unit
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What to measure, from a day to before another. One of space and structure is given."""
+
+    begin: date
+    end: date
+    grain: Grain
+    space_id: SpaceId | None = None
+    structure_id: StructureId | None = None
+
+
+async def measure(deps: KpisDeps, caller: Caller, actor: Actor, command: Measure) -> list[Row]:
+    """Compute every KPI. Raises `SpaceNotKnown`, `BadPeriod`, `Forbidden`."""
+    cut = periods(command.begin, command.end, command.grain)
+    async with deps.unit(caller) as unit:
+        spaces = await _spaces(deps, unit, caller, command)
+        for space in spaces:
+            demand(may_measure(actor, space))
+        ids = [space.space_id for space in spaces]
+        enrolled, minors = await deps.dimensions.enrolled(unit, caller.tenant, ids)
+        unmasked = all(sees_unmasked(actor, space) for space in spaces)
+        activity = await deps.figures.read(unit, caller.tenant, spaces, command.begin, command.end)
+    return rows(
+        activity,
+        cut,
+        command.grain,
+        time_zone=spaces[0].time_zone,
+        now=deps.clock(),
+        hidden=not unmasked and must_hide(enrolled, minors),
+    )
+
+
+async def _spaces(deps: KpisDeps, unit: Unit, caller: Caller, command: Measure) -> Sequence[Space]:
+    found: Sequence[Space] = ()
+    if command.space_id is not None:
+        known = await deps.dimensions.spaces(unit, caller.tenant, [command.space_id])
+        found = list(known.values())
+    elif command.structure_id is not None:
+        found = await deps.dimensions.below(unit, caller.tenant, command.structure_id)
+    if not found:
+        raise SpaceNotKnown(space_id=command.space_id, structure_id=command.structure_id)
+    return found

@@ -1,0 +1,19 @@
+"""Who may measure what, and who sees figures about few people."""
+
+from services.metrics.dimensions.domain import Space
+from shared.contracts.identity import Role
+from shared.kit.policy import Actor, Allowed, Denied, Verdict
+
+MANAGERS = (Role.COMMUNITY_MANAGER, Role.ADMINISTRATOR, Role.OPERATOR)
+
+
+def may_measure(actor: Actor, space: Space) -> Verdict:
+    """Community managers and administrators of the structure or above, and operators."""
+    if actor.holds(MANAGERS, within=space.line):
+        return Allowed("measure.manager")
+    return Denied("measure.manager")
+
+
+def sees_unmasked(actor: Actor, space: Space) -> bool:
+    """Operators do; their reading leaves a row in the audit."""
+    return actor.holds([Role.OPERATOR], within=space.line)

@@ -1,0 +1,31 @@
+"""What the figures are computed from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from services.metrics.dimensions.domain import Space
+from services.metrics.dimensions.ports import Dimensions
+from services.metrics.kpis.domain import Activity
+from shared.contracts.ids import TenantId
+from shared.kit.unit import Clock, Unit, Units
+
+
+class Figures(Protocol):
+    """The counters, read."""
+
+    async def read(
+        self, unit: Unit, tenant: TenantId, spaces: Sequence[Space], begin: date, end: date
+    ) -> Activity:
+        """Read what was counted in these spaces from `begin` to before `end`, local days."""
+
+
+@dataclass(frozen=True)
+class KpisDeps:
+    """Handed to the handlers of this feature."""
+
+    unit: Units
+    figures: Figures
+    dimensions: Dimensions
+    clock: Clock

@@ -1,0 +1,70 @@
+"""The figures, read from the counters."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from services.metrics.dimensions.domain import Space
+from services.metrics.kpis.domain import Activity, days_of_mask
+from shared.contracts.ids import MemberId, TenantId
+from shared.kit.database import connection
+from shared.kit.unit import Unit
+
+_COUNTS = sa.text("""
+    SELECT day, what, sum(n)::int AS n FROM day_counts
+    WHERE tenant_id = :tenant AND space_id = ANY(:spaces) AND day >= :begin AND day < :end
+    GROUP BY day, what
+""")
+_PEOPLE = sa.text("""
+    SELECT p.member_id, p.month, bit_or(p.mask) AS mask FROM person_months p
+    LEFT JOIN rights_members m ON m.tenant_id = p.tenant_id AND m.member_id = p.member_id
+    WHERE p.tenant_id = :tenant AND p.space_id = ANY(:spaces)
+      AND p.month >= :first AND p.month < :end AND COALESCE(m.kind, 'person') <> 'system'
+    GROUP BY p.member_id, p.month
+""")
+_QUESTIONS = sa.text("""
+    SELECT space_id, asked_at, extract(epoch FROM answered_at - asked_at) / 3600 AS hours
+    FROM questions
+    WHERE tenant_id = :tenant AND space_id = ANY(:spaces)
+      AND asked_at >= :early AND asked_at < :late
+""")
+_ZONES = timedelta(days=2)
+"""Wider than any zone's distance from UTC; the local day is compared afterwards."""
+
+
+class SqlFigures:
+    """See `ports.Figures`."""
+
+    async def read(
+        self, unit: Unit, tenant: TenantId, spaces: Sequence[Space], begin: date, end: date
+    ) -> Activity:
+        """Read what was counted."""
+        values = {
+            "tenant": tenant,
+            "spaces": [space.space_id for space in spaces],
+            "begin": begin,
+            "end": end,
+        }
+        here = connection(unit)
+        counts = await here.execute(_COUNTS, values)
+        people = await here.execute(_PEOPLE, values | {"first": begin.replace(day=1)})
+        window = {"early": begin - _ZONES, "late": end + _ZONES}
+        questions = await here.execute(_QUESTIONS, values | window)
+        zones = {space.space_id: ZoneInfo(space.time_zone) for space in spaces}
+        days_of: dict[MemberId, set[date]] = defaultdict(set)
+        for row in people:
+            days_of[row.member_id].update(days_of_mask(row.month, row.mask))
+        return Activity(
+            counts={(row.day, row.what): row.n for row in counts},
+            days_of={member: frozenset(days) for member, days in days_of.items()},
+            questions=[
+                (
+                    row.asked_at.astimezone(zones[row.space_id]).date(),
+                    None if row.hours is None else float(row.hours),
+                )
+                for row in questions
+            ],
+        )

@@ -1,0 +1,54 @@
+"""`/v1/alerts`."""
+
+from dataclasses import asdict
+from datetime import datetime
+
+from services.metrics.reputation.domain import Alert
+from services.metrics.reputation.handlers.answer import close_alert, list_alerts
+from services.metrics.reputation.ports import ReputationDeps
+from shared.contracts.ids import AlertId, ContentId, SpaceId, StructureId
+from shared.kit.web.context import ActorDep, CallerDep
+from shared.kit.web.cursors import Model
+from shared.kit.web.routes import Routes
+
+
+class AlertShown(Model):
+    """What, since when, how many, by how many people, and the contents to look at first."""
+
+    alert_id: AlertId
+    space_id: SpaceId
+    structure_id: StructureId
+    what: str
+    raised_at: datetime
+    window_begin: datetime
+    window_end: datetime
+    observed: int
+    people: int
+    first_content_id: ContentId
+    most_content_id: ContentId
+    closed_at: datetime | None
+
+
+class AlertList(Model):
+    """Those that you answer for, open ones first."""
+
+    items: list[AlertShown]
+
+
+def _shown(alert: Alert) -> AlertShown:
+    return AlertShown(**asdict(alert))
+
+
+def routes(deps: ReputationDeps) -> Routes:
+    """Build the routes of this feature."""
+    found = Routes("reputation")
+
+    @found.get("/alerts", action="alert.list")
+    async def list_all(caller: CallerDep, actor: ActorDep) -> AlertList:
+        return AlertList(items=[_shown(each) for each in await list_alerts(deps, caller, actor)])
+
+    @found.post("/alerts/{alert_id}/close", action="alert.close")
+    async def close(caller: CallerDep, actor: ActorDep, alert_id: AlertId) -> AlertShown:
+        return _shown(await close_alert(deps, caller, actor, alert_id))
+
+    return found

@@ -1,0 +1,101 @@
+"""When flags are out of the ordinary. Pure."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.contracts.ids import AlertId, ContentId, MemberId, SpaceId, StructureId
+from shared.contracts.metrics import AlertClosed, AlertRaised
+from shared.kit.errors import NotFound
+
+WINDOW = timedelta(minutes=15)
+FEWEST_FLAGS = 5
+FEWEST_MEMBERS = 3
+
+
+class AlertNotFound(NotFound):
+    """There is no such alert, or none that this member may see."""
+
+    key = "alert_not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Someone reported a content, at a moment of event time."""
+
+    content_id: ContentId
+    member_id: MemberId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that someone should look at."""
+
+    alert_id: AlertId
+    space_id: SpaceId
+    structure_id: StructureId
+    raised_at: datetime
+    window_begin: datetime
+    window_end: datetime
+    observed: int
+    people: int
+    first_content_id: ContentId
+    most_content_id: ContentId
+    what: str = "flags"
+    closed_at: datetime | None = None
+
+    def raised(self) -> AlertRaised:
+        """Say that it was raised."""
+        return AlertRaised(
+            alert_id=self.alert_id,
+            what=self.what,
+            space_id=self.space_id,
+            structure_id=self.structure_id,
+            window_begin=self.window_begin,
+            window_end=self.window_end,
+            observed=self.observed,
+            people=self.people,
+            first_content_id=self.first_content_id,
+            most_content_id=self.most_content_id,
+        )
+
+    def closed(self, by: MemberId) -> AlertClosed:
+        """Say that it was closed."""
+        return AlertClosed(
+            alert_id=self.alert_id,
+            space_id=self.space_id,
+            structure_id=self.structure_id,
+            closed_by=by,
+        )
+
+
+def look(
+    flags: Sequence[Flag],
+    alert_id: AlertId,
+    space_id: SpaceId,
+    structure_id: StructureId,
+    now: datetime,
+) -> Alert | None:
+    """Raise an alert when enough people flagged within the window that ends with the last flag."""
+    if not flags:
+        return None
+    end = max(flag.at for flag in flags)
+    recent = sorted((flag for flag in flags if flag.at > end - WINDOW), key=lambda flag: flag.at)
+    people = len({flag.member_id for flag in recent})
+    if len(recent) < FEWEST_FLAGS or people < FEWEST_MEMBERS:
+        return None
+    most, _ = Counter(flag.content_id for flag in recent).most_common(1)[0]
+    return Alert(
+        alert_id=alert_id,
+        space_id=space_id,
+        structure_id=structure_id,
+        raised_at=now,
+        window_begin=end - WINDOW,
+        window_end=end,
+        observed=len(recent),
+        people=people,
+        first_content_id=recent[0].content_id,
+        most_content_id=most,
+    )

@@ -1,0 +1,39 @@
+"""List the alerts, and close one that was looked at."""
+
+from collections.abc import Sequence
+
+from services.metrics.reputation.domain import Alert, AlertNotFound
+from services.metrics.reputation.policy import may_answer
+from services.metrics.reputation.ports import ReputationDeps
+from shared.contracts.ids import AlertId
+from shared.kit.policy import Actor, Allowed, demand
+from shared.kit.unit import Caller
+
+
+async def list_alerts(deps: ReputationDeps, caller: Caller, actor: Actor) -> Sequence[Alert]:
+    """List those that this manager answers for."""
+    async with deps.unit(caller) as unit:
+        alerts = await deps.alerts.list_all(unit, caller.tenant)
+        ids = [alert.space_id for alert in alerts]
+        spaces = await deps.dimensions.spaces(unit, caller.tenant, ids)
+        return [
+            alert
+            for alert in alerts
+            if isinstance(may_answer(actor, alert, spaces.get(alert.space_id)), Allowed)
+        ]
+
+
+async def close_alert(
+    deps: ReputationDeps, caller: Caller, actor: Actor, alert_id: AlertId
+) -> Alert:
+    """Close it; the next may be raised. Raises `AlertNotFound` and `Forbidden`."""
+    async with deps.unit(caller) as unit:
+        alert = await deps.alerts.find(unit, caller.tenant, alert_id)
+        if alert is None:
+            raise AlertNotFound(alert_id=alert_id)
+        spaces = await deps.dimensions.spaces(unit, caller.tenant, [alert.space_id])
+        demand(may_answer(actor, alert, spaces.get(alert.space_id)))
+        if alert.closed_at is None:
+            await deps.alerts.close(unit, caller.tenant, alert)
+            unit.record(alert.closed(actor.member_id))
+        return alert

@@ -1,0 +1,16 @@
+"""Who sees alerts and closes them."""
+
+from services.metrics.dimensions.domain import Space
+from services.metrics.reputation.domain import Alert
+from shared.contracts.identity import Role
+from shared.kit.policy import Actor, Allowed, Denied, Verdict
+
+MANAGERS = (Role.COMMUNITY_MANAGER, Role.ADMINISTRATOR)
+
+
+def may_answer(actor: Actor, alert: Alert, space: Space | None) -> Verdict:
+    """Community managers and administrators of the structure or above."""
+    line = space.line if space else (alert.structure_id,)
+    if actor.holds(MANAGERS, within=line):
+        return Allowed("alert.manager")
+    return Denied("alert.manager")

@@ -1,0 +1,70 @@
+"""Flags and alerts in PostgreSQL."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from services.metrics.reputation.domain import Alert, Flag
+from services.metrics.reputation.tables import ALERTS, FLAGS
+from shared.contracts.ids import AlertId, SpaceId, TenantId
+from shared.kit.database import connection
+from shared.kit.unit import Unit
+
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:space, 13))")
+
+
+class SqlAlerts:
+    """See `ports.Alerts`."""
+
+    async def add_flag(self, unit: Unit, tenant: TenantId, space: SpaceId, flag: Flag) -> None:
+        """Keep a flag."""
+        row = sa.insert(FLAGS).values(tenant_id=tenant, space_id=space, **asdict(flag))
+        await connection(unit).execute(row)
+
+    async def flags_since(
+        self, unit: Unit, tenant: TenantId, space: SpaceId, since: datetime
+    ) -> Sequence[Flag]:
+        """List the flags of a space from a moment on."""
+        chosen = (FLAGS.c.tenant_id == tenant) & (FLAGS.c.space_id == space) & (FLAGS.c.at >= since)
+        query = sa.select(FLAGS.c.content_id, FLAGS.c.member_id, FLAGS.c.at).where(chosen)
+        return [Flag(*row) for row in await connection(unit).execute(query)]
+
+    async def is_open(self, unit: Unit, tenant: TenantId, space: SpaceId) -> bool:
+        """Tell whether an alert is open there."""
+        await connection(unit).execute(_LOCK, {"space": f"{tenant}:{space}"})
+        chosen = (
+            (ALERTS.c.tenant_id == tenant)
+            & (ALERTS.c.space_id == space)
+            & ALERTS.c.closed_at.is_(None)
+        )
+        query = sa.select(sa.exists().where(chosen))
+        return bool(await connection(unit).scalar(query))
+
+    async def add(self, unit: Unit, tenant: TenantId, alert: Alert) -> None:
+        """Keep an alert."""
+        await connection(unit).execute(sa.insert(ALERTS).values(tenant_id=tenant, **asdict(alert)))
+
+    async def find(self, unit: Unit, tenant: TenantId, alert_id: AlertId) -> Alert | None:
+        """Find one and lock it."""
+        chosen = (ALERTS.c.tenant_id == tenant) & (ALERTS.c.alert_id == alert_id)
+        query = sa.select(ALERTS).where(chosen).with_for_update()
+        row = (await connection(unit).execute(query)).mappings().first()
+        return _alert(row) if row else None
+
+    async def list_all(self, unit: Unit, tenant: TenantId) -> Sequence[Alert]:
+        """List the latest hundred, open ones first."""
+        order = (ALERTS.c.closed_at.is_not(None), ALERTS.c.raised_at.desc())
+        query = sa.select(ALERTS).where(ALERTS.c.tenant_id == tenant).order_by(*order).limit(100)
+        return [_alert(row) for row in (await connection(unit).execute(query)).mappings()]
+
+    async def close(self, unit: Unit, tenant: TenantId, alert: Alert) -> None:
+        """Close one."""
+        chosen = (ALERTS.c.tenant_id == tenant) & (ALERTS.c.alert_id == alert.alert_id)
+        change = sa.update(ALERTS).where(chosen).values(closed_at=unit.now)
+        await connection(unit).execute(change)
+
+
+def _alert(row: sa.RowMapping) -> Alert:
+    return Alert(**{name: value for name, value in row.items() if name != "tenant_id"})
