@@ -1,0 +1,75 @@
+"""Every fact has one owner, one topic, one name; whoever listens listens to something said."""
+
+import re
+from collections import Counter
+from importlib import import_module
+from inspect import getdoc
+from uuid import UUID
+
+import pytest
+
+from shared.contracts import cast
+from shared.contracts.catalogue import EVENTS, PUBLISHERS, TOPICS, owner_of
+from shared.contracts.event import DataClass, Fact, partition_key, value_at
+from shared.kit.docs.services import consumers, has
+
+every_fact = pytest.mark.parametrize("fact", EVENTS.values(), ids=list(EVENTS))
+
+
+def test_no_two_facts_share_a_wire_name() -> None:
+    said = Counter(fact.wire_type() for facts in PUBLISHERS.values() for fact in facts)
+    assert set(said.values()) == {1}
+
+
+def test_every_fact_that_is_consumed_has_exactly_one_publisher() -> None:
+    heard = consumers(tuple(PUBLISHERS))
+    assert heard
+    for fact in heard:
+        owners = [name for name, facts in PUBLISHERS.items() if fact in facts]
+        assert owners == [owner_of(fact)], fact.wire_type()
+
+
+@pytest.mark.parametrize("service", PUBLISHERS)
+def test_a_service_publishes_what_the_catalogue_says(service: str) -> None:
+    assert has(service, "events"), f"{service} has no events.py"
+    assert PUBLISHERS[service] == import_module(f"services.{service}.events").PUBLISHES
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_topic_has_one_publisher(topic: str) -> None:
+    owners = {owner_of(fact) for fact in EVENTS.values() if topic == fact.TOPIC}
+    assert owners == {topic.split(".", maxsplit=1)[0]}
+
+
+@every_fact
+def test_a_fact_is_named_by_owner_thing_and_past(fact: type[Fact]) -> None:
+    assert re.fullmatch(r"[a-z]+\.[a-z]+\.[a-z_]+\.v[1-9][0-9]*", fact.wire_type())
+    assert fact in PUBLISHERS[owner_of(fact)]
+
+
+@every_fact
+def test_a_fact_says_what_it_means(fact: type[Fact]) -> None:
+    assert getdoc(fact) != getdoc(fact.__mro__[1])
+
+
+@every_fact
+def test_key_and_subject_are_found_in_the_fact(fact: type[Fact]) -> None:
+    example = fact.example()
+    assert isinstance(value_at(example, fact.SUBJECT), UUID)
+    assert partition_key(cast.TENANT, example).startswith(f"{cast.TENANT}:")
+
+
+@every_fact
+def test_personal_data_is_sealed(fact: type[Fact]) -> None:
+    sealed = {"person", "content"} & set(fact.__struct_fields__)
+    assert bool(sealed) == (fact.DATA is DataClass.PERSONAL)
+    for name in sealed:
+        assert "Sealed[" in str(fact.__annotations__.get(name) or _inherited(fact, name))
+
+
+def _inherited(fact: type[Fact], name: str) -> object:
+    return next(
+        kind.__annotations__[name]
+        for kind in fact.__mro__
+        if name in getattr(kind, "__annotations__", {})
+    )

@@ -1,0 +1,103 @@
+"""What is written is a CloudEvents record that anyone reads, today and later."""
+
+import json
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from cloudevents.core.bindings.kafka import KafkaMessage, from_structured
+from cloudevents.core.formats.json import JSONFormat
+
+from shared.contracts import cast
+from shared.contracts.catalogue import EVENTS, decoder_of
+from shared.contracts.event import (
+    CONTENT_TYPE,
+    Envelope,
+    Fact,
+    Origin,
+    decode_envelope,
+    encode,
+    encode_data,
+)
+from shared.kit.docs.examples import example_envelope
+from tests.contracts.records import FOLDER, read, records
+from tests.contracts.shapes import ACCEPT
+
+every_fact = pytest.mark.parametrize("fact", EVENTS.values(), ids=list(EVENTS))
+
+
+@pytest.mark.parametrize("file", list(records()), ids=lambda file: file.stem)
+def test_a_golden_record_still_says_the_same(file: Path) -> None:
+    said = json.loads(file.read_text(encoding="utf-8"))
+    fact = read(file)
+    assert fact.wire_type() == said["type"] == file.stem.split("~")[0]
+    assert json.loads(bytes(encode_data(fact))) == said["data"]
+
+
+@every_fact
+def test_a_fact_has_its_golden_record(fact: type[Fact]) -> None:
+    assert (FOLDER / f"{fact.wire_type()}.json").is_file(), f"write it with: {ACCEPT}"
+
+
+def test_a_sealed_import_is_read_whole() -> None:
+    file = FOLDER / "community.post.published.v1~sealed-import.json"
+    envelope = decode_envelope(file.read_bytes())
+    assert (envelope.origin, envelope.actor) == (Origin.IMPORT, None)
+    content = json.loads(bytes(envelope.data))["content"]
+    assert set(content) == {"jwe", "key_id"}
+
+
+@every_fact
+def test_an_example_comes_back_as_it_went(fact: type[Fact]) -> None:
+    example = fact.example()
+    envelope = decode_envelope(encode(example_envelope(example)))
+    assert decoder_of(EVENTS[envelope.type]).decode(envelope.data) == example
+    assert envelope == example_envelope(example)
+
+
+@every_fact
+def test_the_library_of_cloudevents_reads_what_we_write(fact: type[Fact]) -> None:
+    written = example_envelope(fact.example())
+    record = KafkaMessage({"content-type": CONTENT_TYPE.encode()}, b"key", encode(written))
+    event = from_structured(record, JSONFormat())
+    assert event.get_specversion() == "1.0"
+    assert (event.get_id(), event.get_type()) == (str(written.id), fact.wire_type())
+    assert (event.get_source(), event.get_subject()) == (written.source, written.subject)
+    assert event.get_time() == cast.NOON
+    assert event.get_datacontenttype() == "application/json"
+    assert event.get_extension("tenant") == str(cast.TENANT)
+    assert event.get_extension("sequence") == "0000000001"
+    assert event.get_data() == json.loads(bytes(written.data))
+
+
+@every_fact
+def test_fields_of_tomorrow_are_passed_over(fact: type[Fact]) -> None:
+    example = fact.example()
+    data = json.loads(bytes(encode_data(example)))
+    for inside in (data, *(value for value in data.values() if isinstance(value, dict))):
+        if inside is not data.get("codes"):
+            inside["tomorrow"] = {"é": ["🌅"]}
+    envelope = json.loads(encode(example_envelope(example))) | {"data": data, "later": "yes"}
+    read_back = decode_envelope(json.dumps(envelope).encode())
+    assert decoder_of(fact).decode(read_back.data) == example
+
+
+@pytest.mark.parametrize("name", Envelope.__struct_fields__)
+def test_an_attribute_is_named_as_cloudevents_wants_it(name: str) -> None:
+    assert re.fullmatch(r"[a-z][a-z0-9]{0,19}", name)
+
+
+def test_what_cloudevents_requires_is_always_written() -> None:
+    (some, *_) = EVENTS.values()
+    said = json.loads(encode(example_envelope(some.example())))
+    assert {"id", "source", "type", "specversion", "origin"} <= set(said)
+    assert None not in said.values()
+
+
+def test_a_record_without_its_tenant_is_refused() -> None:
+    (some, *_) = EVENTS.values()
+    said = json.loads(encode(example_envelope(some.example())))
+    del said["tenant"]
+    with pytest.raises(msgspec.ValidationError, match="tenant"):
+        decode_envelope(json.dumps(said).encode())
