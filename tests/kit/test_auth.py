@@ -1,6 +1,7 @@
 """Access tokens: what holds, what does not, and what an attacker tries."""
 
 import asyncio
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -120,6 +121,14 @@ async def test_a_key_of_another_kind_is_not_taken_up() -> None:
     assert await world.refuses(token)
 
 
+async def test_keys_of_other_kinds_do_not_crowd_out_ours() -> None:
+    zoe = Signer()
+    world = World()
+    others = [{"kty": "oct", "k": "c2VjcmV0", "kid": f"k{n}", "alg": "HS256"} for n in range(16)]
+    world.jwks.keys = [*others, zoe.public()]
+    assert (await world.verifier.verify(zoe.token())).member_id == cast.ZOE
+
+
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "é.é.é", "." * 50, "e30.e30.e30"])
 async def test_what_is_no_token_does_not_hold(token: str) -> None:
     assert await World(Signer()).refuses(token)
@@ -183,10 +192,18 @@ async def test_known_keys_go_on_while_identity_is_down() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [b"", b"<html>", b"[]", b'{"keys": []}', b'{"keys": 5}', b" " * 200_000], ids=len
+    "answer", [b"", b"<html>", b"[]", b'{"keys": []}', b'{"keys": 5}'], ids=str
 )
 async def test_an_answer_that_is_no_key_set_is_not_the_callers_fault(answer: bytes) -> None:
     world = World()
     world.jwks.answer = answer
     with pytest.raises(Transient):
         await world.verifier.verify(Signer().token())
+
+
+async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
+    zoe = Signer()
+    world = World(zoe)
+    world.jwks.answer = json.dumps({"keys": [zoe.public()]}).encode() + b" " * 200_000
+    with pytest.raises(Transient):
+        await world.verifier.verify(zoe.token())

@@ -1,5 +1,6 @@
 """Signs access tokens as identity does, and as a forger would."""
 
+import asyncio
 import base64
 import json
 from dataclasses import dataclass, field
@@ -58,6 +59,7 @@ class Jwks(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.asked += 1
+        await asyncio.sleep(0)
         if self.down:
             raise httpx.ConnectError("refused")
         body = self.answer if self.answer is not None else json.dumps({"keys": self.keys}).encode()

@@ -9,7 +9,7 @@ import asyncpg
 import httpx
 import pytest
 import sqlalchemy as sa
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from deploy.local import provision
@@ -41,7 +41,9 @@ class Shop(House):
         routes = Routes("words")
 
         @routes.post("/words", action="word.write", status_code=201)
-        async def write(caller: CallerDep, actor: ActorDep, word: Word) -> dict[str, Any]:
+        async def write(
+            caller: CallerDep, actor: ActorDep, response: Response, word: Word
+        ) -> dict[str, Any]:
             async with self.database.unit(caller) as unit:
                 found = await connection(unit).execute(
                     sa.text("INSERT INTO words VALUES (:tenant, :word) RETURNING number"),
@@ -50,6 +52,8 @@ class Shop(House):
                 number = found.scalar_one()
             if word.word == "late":
                 raise Conflict(number=number)
+            if word.word == "elsewhere":
+                response.status_code = 303
             return {"number": number}
 
         return routes.router
@@ -143,6 +147,12 @@ async def test_what_failed_is_not_kept_and_leaves_nothing(shop: Shop) -> None:
     assert await shop.written() == []
     assert (await _write(shop, "in time")).status_code == 201
     assert await shop.written() == ["in time"]
+
+
+async def test_only_a_success_is_kept(shop: Shop) -> None:
+    assert (await _write(shop, "elsewhere")).status_code == 303
+    again = await _write(shop, "elsewhere")
+    assert "idempotent-replay" not in again.headers
 
 
 async def test_twenty_at_once_are_one(shop: Shop) -> None:
