@@ -16,7 +16,7 @@ _numbers = count()
 
 
 @pytest.fixture(scope="session")
-def broker(request: pytest.FixtureRequest) -> str:
+def address(request: pytest.FixtureRequest) -> str:
     """The address of a real broker: the one that PREAU_TEST_KAFKA names, else the stack's."""
     named = os.environ.get("PREAU_TEST_KAFKA")
     if named:
@@ -26,15 +26,30 @@ def broker(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def kafka_bus(broker: str) -> Callable[[], Bus]:
+def kafka_bus(address: str) -> Callable[[], KafkaBus]:
     """Make a bus on the session's broker."""
-    return lambda: KafkaBus(broker, client_id="suite")
+    return lambda: KafkaBus(address, client_id="suite")
 
 
 @pytest.fixture
 def name() -> str:
     """A name for topic and group that no other test and no earlier run has."""
     return f"bus-{uuid4().hex[:8]}-{next(_numbers)}"
+
+
+@pytest.fixture
+async def ours(kafka_bus: Callable[[], KafkaBus]) -> AsyncIterator[KafkaBus]:
+    """The bus on the session's broker."""
+    bus = kafka_bus()
+    yield bus
+    await bus.close()
+
+
+@pytest.fixture
+async def single(ours: KafkaBus, name: str) -> str:
+    """A topic of one partition, so that order and offsets are plain."""
+    await ours.ensure([Topic(name, 1)])
+    return name
 
 
 ON_KAFKA = (pytest.mark.system, pytest.mark.allow_hosts(["127.0.0.1"]))

@@ -6,7 +6,7 @@ than a future per record.
 """
 
 import asyncio
-import contextlib
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -17,14 +17,15 @@ from shared.kit.bus.murmur2 import partition_of
 from shared.kit.bus.port import MAX_RECORD, Outgoing
 from shared.kit.errors import Invalid, Transient
 
-# Seconds: for one call of `send`, and for one request of it.
+# Seconds: for one call of `send`, for one request of it, and for a
+# producer that is given up.
 LIMIT = 30.0
 REQUEST = 10.0
+ENDING = 1.0
 # Bytes: of one partition's batch before compression (a single record may be larger), and of all
 # batches that are under way; a request beyond the broker's 100 MB would be refused for ever.
 BATCH = 900_000
 ROUND = 30_000_000
-_ENDING = 2 * REQUEST
 
 Round = dict[TopicPartition, BatchBuilder]
 
@@ -147,21 +148,46 @@ def _append(
 
 
 async def _deliver(producer: AIOKafkaProducer, batches: Round) -> None:
-    waits = []
-    for place, batch in batches.items():
-        # Closed: nobody adds to it, and it does not wait for more.
-        batch.close()
-        waits.append(await producer.send_batch(batch, place.topic, partition=place.partition))
-    for answer in await asyncio.gather(*waits, return_exceptions=True):
-        if isinstance(answer, BaseException):
-            raise answer
+    waits: list[asyncio.Future[object]] = []
+    try:
+        for place, batch in batches.items():
+            # Closed: nobody adds to it, and it does not wait for more.
+            batch.close()
+            waits.append(await producer.send_batch(batch, place.topic, partition=place.partition))
+        for answer in await asyncio.gather(*waits, return_exceptions=True):
+            if isinstance(answer, BaseException):
+                raise answer
+    finally:
+        _forget(waits)
 
 
 async def _end(producer: AIOKafkaProducer) -> None:
-    """Trap: `stop` first sends what is buffered, and an idempotent producer tries for ever."""
-    producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001  there is no other way
-    # What its tasks raise on their way out is told to whoever waits in `send`.
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(_ENDING):
-            await producer.stop()
+    """Drop what is buffered and disconnect.
+
+    Trap: `stop` alone sends it first, and an idempotent producer tries that for ever. There is no
+    public way to give up, and in any other order its tasks hang or fail loudly.
+    """
+    sending = producer._sender.sender_task  # noqa: SLF001
+    sending.cancel()
     await producer.client.close()
+    await asyncio.wait((sending,), timeout=ENDING)
+    # A task of it may still wait for news from the client that was closed.
+    sending.cancel()
+    buffered = producer._message_accumulator  # noqa: SLF001
+    pending = buffered._pending_batches  # noqa: SLF001
+    # Each batch takes itself out when it fails, whether it is in or not.
+    pending.update(itertools.chain.from_iterable(buffered._batches.values()))  # noqa: SLF001
+    batches = tuple(pending)
+    buffered.fail_all(ProducerClosed())
+    for batch in batches:
+        _forget((batch.future, batch._drain_waiter))  # noqa: SLF001
+    await producer.stop()
+
+
+def _forget(futures: Iterable[asyncio.Future[object]]) -> None:
+    """Let nobody complain later that these were never asked."""
+    for future in futures:
+        if future.done() and not future.cancelled():
+            future.exception()
+        else:
+            future.cancel()

@@ -1,0 +1,105 @@
+"""FastStream and aiokafka as their tutorials show them, so that a test can see what goes wrong."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from faststream.kafka import KafkaBroker
+
+Handler = Callable[..., Coroutine[Any, Any, None]]
+Header = tuple[str, bytes | None]
+
+
+@dataclass
+class Reader:
+    """A FastStream reader that runs."""
+
+    broker: KafkaBroker
+    subscriber: Any
+
+    @property
+    def consumer(self) -> AIOKafkaConsumer:
+        return self.subscriber.consumer
+
+
+@asynccontextmanager
+async def reading(
+    address: str, topic: str, group: str, handler: Handler, **options: Any
+) -> AsyncIterator[Reader]:
+    """Run a subscriber with these options; the rest is FastStream's defaults, but quiet."""
+    ours = {"graceful_timeout", "apply_types"}
+    broker = KafkaBroker(
+        address,
+        logger=None,
+        allow_auto_create_topics=False,
+        **{name: value for name, value in options.items() if name in ours},
+    )
+    rest = {name: value for name, value in options.items() if name not in ours}
+    subscriber = broker.subscriber(topic, group_id=group, auto_offset_reset="earliest", **rest)
+    subscriber(handler)
+    await broker.start()
+    try:
+        yield Reader(broker, subscriber)
+    finally:
+        await broker.stop()
+
+
+async def committed(address: str, group: str) -> int:
+    """Add up what a group has committed: so many records it will never see again."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        offsets = await admin.list_consumer_group_offsets(group)
+    finally:
+        await admin.close()
+    return sum(max(each.offset, 0) for each in offsets.values())
+
+
+async def until_committed(address: str, group: str, count: int) -> None:
+    async with asyncio.timeout(20):
+        while await committed(address, group) < count:  # noqa: ASYNC110  a broker rings nobody
+            await asyncio.sleep(0.02)
+
+
+async def put(
+    address: str, topic: str, values: Iterable[bytes], headers: Iterable[Header] = ()
+) -> None:
+    """Send as a foreign producer, who may put anything into a record."""
+    producer = AIOKafkaProducer(bootstrap_servers=address)
+    await producer.start()
+    try:
+        for value in values:
+            await producer.send(topic, value, partition=0, headers=list(headers))
+    finally:
+        await producer.stop()
+
+
+async def make_topic(address: str, topic: str, partitions: int = 1, **settings: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        named = {name.replace("_", "."): value for name, value in settings.items()}
+        await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=named)])
+    finally:
+        await admin.close()
+
+
+def plain(address: str, *topics: str, group: str | None = None, **options: Any) -> AIOKafkaConsumer:
+    """Make a consumer of aiokafka that commits nothing by itself."""
+    return AIOKafkaConsumer(
+        *topics,
+        bootstrap_servers=address,
+        group_id=group,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        heartbeat_interval_ms=300,
+        **options,
+    )
+
+
+def place(topic: str, number: int = 0) -> TopicPartition:
+    return TopicPartition(topic, number)
