@@ -1,0 +1,67 @@
+"""`/v1/inbox`: one's own notifications."""
+
+from datetime import datetime
+from uuid import UUID
+
+from services.notifications.inbox.domain import Category, Notification
+from services.notifications.inbox.handlers.read_inbox import mark_read, read_inbox
+from services.notifications.inbox.ports import InboxDeps
+from shared.contracts.ids import NotificationId
+from shared.kit.web.context import ActorDep, CallerDep
+from shared.kit.web.cursors import Limit, Model, decode, encode
+from shared.kit.web.routes import Routes
+
+
+class NotificationShown(Model):
+    """Why you are told, and what to look at."""
+
+    notification_id: NotificationId
+    category: Category
+    about: UUID
+    happened_at: datetime
+    read_at: datetime | None
+
+
+class InboxShown(Model):
+    """A page, the newest first, and how many are unread in all."""
+
+    unread: int
+    items: list[NotificationShown]
+    next: str | None = None
+
+
+def _shown(notification: Notification) -> NotificationShown:
+    return NotificationShown(
+        notification_id=notification.notification_id,
+        category=notification.category,
+        about=notification.about,
+        happened_at=notification.happened_at,
+        read_at=notification.read_at,
+    )
+
+
+def routes(deps: InboxDeps) -> Routes:
+    """Build the routes of this feature."""
+    found = Routes("inbox")
+
+    @found.get("/inbox", action="inbox.read")
+    async def read(
+        caller: CallerDep, actor: ActorDep, limit: Limit = 20, cursor: str | None = None
+    ) -> InboxShown:
+        before = NotificationId(UUID(str(decode(cursor, str)[0]))) if cursor else None
+        inbox = await read_inbox(deps, caller, actor, before, limit)
+        full = len(inbox.notifications) == limit
+        last = inbox.notifications[-1].notification_id if full else None
+        return InboxShown(
+            unread=inbox.unread,
+            items=[_shown(each) for each in inbox.notifications],
+            next=encode(str(last)) if last else None,
+        )
+
+    @found.post("/inbox/{notification_id}/read", action="inbox.mark_read")
+    async def mark(
+        caller: CallerDep, actor: ActorDep, notification_id: NotificationId
+    ) -> NotificationShown:
+        return _shown(await mark_read(deps, caller, actor, notification_id))
+
+    return found

@@ -1,0 +1,11 @@
+"""Who may read an inbox: its owner, and nobody else."""
+
+from shared.contracts.ids import MemberId
+from shared.kit.policy import Actor, Allowed, Denied, Verdict
+
+
+def may_read(actor: Actor, recipient: MemberId) -> Verdict:
+    """The recipient."""
+    if actor.member_id == recipient:
+        return Allowed("inbox.own")
+    return Denied("inbox.own")

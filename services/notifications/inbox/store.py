@@ -1,0 +1,108 @@
+"""The inboxes in PostgreSQL: counters move only for rows that were really added."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from services.notifications.inbox.domain import Category, Notification
+from services.notifications.inbox.tables import NOTIFICATIONS, UNREAD
+from shared.contracts.identity import Role
+from shared.contracts.ids import MemberId, NotificationId, StructureId, TenantId
+from shared.kit.database import connection
+from shared.kit.rights.store import holders
+from shared.kit.unit import Unit
+
+CHUNK = 2000
+MANAGERS = (Role.COMMUNITY_MANAGER, Role.ADMINISTRATOR)
+
+
+class SqlInboxes:
+    """See `ports.Inboxes`."""
+
+    async def deliver(self, unit: Unit, notifications: Sequence[Notification]) -> int:
+        """Add those that are new and count them."""
+        added: Counter[tuple[TenantId, MemberId]] = Counter()
+        for begin in range(0, len(notifications), CHUNK):
+            rows = [asdict(each) for each in notifications[begin : begin + CHUNK]]
+            statement = insert(NOTIFICATIONS).values(rows).on_conflict_do_nothing()
+            done = await connection(unit).execute(
+                statement.returning(NOTIFICATIONS.c.tenant_id, NOTIFICATIONS.c.recipient)
+            )
+            added.update((row.tenant_id, row.recipient) for row in done)
+        if added:
+            counters = [
+                {"tenant_id": tenant, "recipient": recipient, "n": n}
+                for (tenant, recipient), n in sorted(added.items())
+            ]
+            more = insert(UNREAD).values(counters)
+            await connection(unit).execute(
+                more.on_conflict_do_update(
+                    index_elements=["tenant_id", "recipient"],
+                    set_={"n": UNREAD.c.n + more.excluded.n},
+                )
+            )
+        return added.total()
+
+    async def list_for(
+        self,
+        unit: Unit,
+        tenant: TenantId,
+        member: MemberId,
+        before: NotificationId | None,
+        limit: int,
+    ) -> Sequence[Notification]:
+        """List someone's notifications, the newest first."""
+        chosen = _of(tenant, member)
+        if before is not None:
+            chosen &= NOTIFICATIONS.c.notification_id < before
+        query = (
+            sa.select(NOTIFICATIONS)
+            .where(chosen)
+            .order_by(NOTIFICATIONS.c.notification_id.desc())
+            .limit(limit)
+        )
+        return [_notification(row) for row in (await connection(unit).execute(query)).mappings()]
+
+    async def unread(self, unit: Unit, tenant: TenantId, member: MemberId) -> int:
+        """Give the stored count."""
+        chosen = (UNREAD.c.tenant_id == tenant) & (UNREAD.c.recipient == member)
+        return int(await connection(unit).scalar(sa.select(UNREAD.c.n).where(chosen)) or 0)
+
+    async def read(
+        self, unit: Unit, tenant: TenantId, member: MemberId, which: NotificationId
+    ) -> tuple[Notification, bool] | None:
+        """Mark one as read."""
+        chosen = _of(tenant, member) & (NOTIFICATIONS.c.notification_id == which)
+        query = sa.select(NOTIFICATIONS).where(chosen).with_for_update()
+        row = (await connection(unit).execute(query)).mappings().first()
+        if row is None:
+            return None
+        if row["read_at"] is not None:
+            return _notification(row), False
+        await connection(unit).execute(
+            sa.update(NOTIFICATIONS).where(chosen).values(read_at=unit.now)
+        )
+        mine = (UNREAD.c.tenant_id == tenant) & (UNREAD.c.recipient == member)
+        await connection(unit).execute(sa.update(UNREAD).where(mine).values(n=UNREAD.c.n - 1))
+        return _notification(row), True
+
+
+class CopiedPeople:
+    """See `ports.People`: from the copy that follows identity."""
+
+    async def managers(
+        self, unit: Unit, tenant: TenantId, structure: StructureId
+    ) -> Sequence[MemberId]:
+        """List the managers of a structure, or above it."""
+        return await holders(unit, tenant, MANAGERS, structure, unit.now)
+
+
+def _of(tenant: TenantId, member: MemberId) -> sa.ColumnElement[bool]:
+    return (NOTIFICATIONS.c.tenant_id == tenant) & (NOTIFICATIONS.c.recipient == member)
+
+
+def _notification(row: sa.RowMapping) -> Notification:
+    return Notification(**{**row, "category": Category(row["category"])})

@@ -1,0 +1,32 @@
+"""Notifications, the whole service on one screen."""
+
+from services.notifications.events import INBOX, RIGHTS
+from services.notifications.inbox import api as inbox_api
+from services.notifications.inbox import tables as inbox_tables
+from services.notifications.inbox.ports import InboxDeps
+from services.notifications.inbox.store import CopiedPeople, SqlInboxes
+from services.notifications.settings import NotificationsSettings
+from shared.kit.host import Host
+from shared.kit.rights import tables as rights_tables
+from shared.kit.rights.store import SqlRights
+from shared.kit.service import Service, bind
+from shared.kit.wiring import open_database, service_of
+
+NAME = "notifications"
+TABLES = (rights_tables.METADATA, inbox_tables.METADATA)
+
+
+def build(host: Host) -> Service:
+    """Put the service together."""
+    settings = NotificationsSettings.read(host.environment)
+    database = open_database(NAME, host, settings)
+    inbox = InboxDeps(database.unit, SqlInboxes(), CopiedPeople(), host.new_id)
+    return service_of(
+        NAME,
+        host,
+        settings,
+        database,
+        [inbox_api.routes(inbox)],
+        rights=SqlRights(database, host.clock),
+        reactions=(*bind(None, RIGHTS), *bind(inbox, INBOX)),
+    )

@@ -1,0 +1,13 @@
+"""The first tables of notifications."""
+
+from alembic import op
+
+from services.notifications.main import TABLES
+from shared.kit.migrations import create_schema
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    create_schema(op, "notifications", TABLES)
