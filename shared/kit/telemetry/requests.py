@@ -76,8 +76,7 @@ class _Request:
         self.error: str | None = None
         self.status: int | None = None
         self._send, self._span = send, span
-        # What was there before this application looked: the mount that led to it.
-        self._before = (scope.get("root_path", ""), scope.get("route"))
+        self._mounted: str = scope.get("root_path", "")
         self._began = time.perf_counter()
         self._streamed: float | None = None
 
@@ -100,14 +99,13 @@ class _Request:
     def route(self) -> str | None:
         """Name the route that was found, as it is called from outside; None when none was."""
         root: str = self.scope.get("root_path", "")
-        mount, before = self._before
         route = self.scope.get("route")
-        if route is not None and route is not before and not isinstance(route, Mount):
+        if route is not None and not isinstance(route, Mount):
             context = self.scope.get("fastapi", {}).get("effective_route_context")
             path = getattr(context, "path_format", None) or getattr(route, "path_format", "")
             return f"{root}{path}"
-        # A mounted application without routes, such as a folder of files.
-        return root if root != mount else None
+        # Nothing found, or a mounted application without routes, such as a folder of files.
+        return root if root != self._mounted else None
 
 
 def _describe(span: Span, request: _Request, labels: dict[str, str]) -> None:
