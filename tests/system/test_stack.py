@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,16 +157,13 @@ def test_an_altered_jar_is_one_line_with_what_to_do(lived_in: Path, tmp_path: Pa
     assert "make install" in said
 
 
-def test_a_port_in_use_is_one_line(lived_in: Path) -> None:
-    up = Up(lived_in)
-    up.ready()
-    taken = addresses_of(lived_in).kafka.rpartition(":")[2]
-    other = lived_in.parent / "other"
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as squatter:
+        taken = squatter.getsockname()[1]
 
-    said = Up(other, environment={"PREAU_REDIS": f"embedded:{taken}"}).refused()
+        said = Up(tmp_path, environment={"PREAU_REDIS": f"embedded:{taken}"}).refused()
 
     assert f"Port {taken}" in said
-    assert up.terminate() == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs root to become two")
