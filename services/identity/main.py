@@ -76,7 +76,7 @@ def build(host: Host) -> Service:
     routes = [
         tenants_api.routes(deps.tenants, deps.sessions),
         structures_api.routes(deps.structures),
-        members_api.routes(deps.members),
+        members_api.routes(deps.members, deps.sessions),
         roles_api.routes(deps.roles),
         sessions_api.routes(deps.sessions),
     ]

@@ -1,4 +1,4 @@
-"""Runs one service, or several in one process: `python -m shared.kit.run community`.
+"""Runs one service, or several in one process; `shared.kit.pod` is its command line.
 
 The runner owns lifetimes: it starts databases, relays, consumers and jobs in that order, serves
 every service under `/<name>`, and drains in the reverse order on SIGTERM.
@@ -8,12 +8,17 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 
+from sqlalchemy import text
+from uuid_utils.compat import uuid7
+
 from shared.contracts.catalogue import PUBLISHERS
+from shared.kit.bus.kafka import KafkaBus
 from shared.kit.bus.port import Bus, Reading, Subscription, Topic
 from shared.kit.host import Host
 from shared.kit.inbox.consume import BatchConsumer
@@ -22,11 +27,13 @@ from shared.kit.jobs import Jobs
 from shared.kit.relay import Relay
 from shared.kit.service import Job, Service
 from shared.kit.telemetry.logs import logger
+from shared.kit.telemetry.otel import OtelTelemetry
 
 log = logger("run")
 DRAIN = 30.0
 """Seconds that a batch in hand, and requests in hand, may take at a stop."""
 ROLES = ("api", "worker", "relay")
+_KEEP_INBOX = text("SELECT inbox_keep(CAST(:today AS date), 7, 30)")
 
 
 @dataclass
@@ -97,12 +104,8 @@ def _retry_parked(consumer: BatchConsumer) -> Job:
 
 
 def _keep_inbox(service: Service, host: Host) -> Job:
-    from sqlalchemy import text  # noqa: PLC0415  the runner itself speaks no SQL but this
-
-    keep = text("SELECT inbox_keep(CAST(:today AS date), 7, 30)")
-
     async def keep_inbox() -> None:
-        await service.database.rows(keep, today=host.clock().date())
+        await service.database.rows(_KEEP_INBOX, today=host.clock().date())
 
     return Job("keep_inbox", keep_inbox, every=timedelta(hours=6))
 
@@ -130,3 +133,36 @@ def failed_tasks(running: Running) -> str | None:
             error = None if task.cancelled() else task.exception()
             return f"a task ended: {error or 'cancelled'}"
     return None
+
+
+def host_of(name: str, environment: Mapping[str, str], kafka: str) -> Host:
+    """Give one service its world: a bus of its own, the clock, ids, telemetry."""
+    prefix = f"{name.upper()}_"
+    sample = environment.get(f"{prefix}TRACE_SAMPLE", environment.get("PREAU_TRACE_SAMPLE", "0.1"))
+    telemetry = OtelTelemetry(name, sample=float(sample), environment=environment)
+    bus = KafkaBus(kafka, client_id=f"preau-{name}", replication=_replication(environment))
+    return Host(bus, now, uuid7, telemetry, environment)
+
+
+def _replication(environment: Mapping[str, str]) -> int:
+    return int(environment.get("PREAU_KAFKA_REPLICATION", "1"))
+
+
+@asynccontextmanager
+async def running(
+    names: Sequence[str], environment: Mapping[str, str], kafka: str, roles: Sequence[str] = ROLES
+) -> AsyncIterator[list[Running]]:
+    """Run these services until left; then drain them all at once."""
+    hosts = {name: host_of(name, environment, kafka) for name in names}
+    everything = [Running(build(name, hosts[name])) for name in names]
+    try:
+        await ensure_topics(hosts[names[0]].bus)
+        for each in everything:
+            await start(each, hosts[each.service.name], roles)
+        yield everything
+    finally:
+        await asyncio.gather(*(stop(each) for each in everything))
+        for host in hosts.values():
+            await host.bus.close()
+            if isinstance(host.telemetry, OtelTelemetry):
+                host.telemetry.shutdown()

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 
 from shared.contracts.event import Fact
 from shared.contracts.ids import EventId
@@ -14,7 +14,7 @@ from shared.kit.inbox.consume import BatchConsumer
 from shared.kit.service import BoundReaction, Job, Service
 from shared.kit.settings import Settings
 from shared.kit.telemetry.messaging import create_span
-from shared.kit.telemetry.otel import OtelTelemetry
+from shared.kit.telemetry.page import metrics_routes
 from shared.kit.web.app import web_app
 from shared.kit.web.context import Door, RightsReader
 from shared.kit.web.health import health_routes
@@ -66,7 +66,7 @@ def service_of(  # noqa: PLR0913  the parts of a service, by name
     common = [
         operating_routes(lambda: consumer, host.bus, waiting),
         health_routes({}, {}, {"database": _answers(database)}),
-        _metrics_page(host),
+        metrics_routes(host.telemetry),
     ]
     http = web_app(name, door, features, [*common, *extra])
     return Service(name, http, database, settings.relay_url, consumer, jobs)
@@ -81,15 +81,3 @@ def _answers(database: Database) -> Callable[[], Awaitable[str | None]]:
         return None
 
     return check
-
-
-def _metrics_page(host: Host) -> APIRouter:
-    routes = APIRouter()
-
-    @routes.get("/metrics", include_in_schema=False)
-    async def metrics() -> Response:
-        telemetry = host.telemetry
-        page = telemetry.page() if isinstance(telemetry, OtelTelemetry) else b""
-        return Response(page, media_type="text/plain; version=0.0.4")
-
-    return routes

@@ -13,7 +13,10 @@ from services.identity.members.handlers.add_members import (
     import_members,
 )
 from services.identity.members.handlers.change_standing import Suspend, reinstate, suspend
+from services.identity.members.handlers.join import AddMember, add_member
 from services.identity.members.ports import MembersDeps
+from services.identity.sessions.handlers.invite import Invite, invite
+from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.ids import MemberId, StructureId
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import Model
@@ -60,9 +63,32 @@ class Suspension(Model):
     until: datetime | None = None
 
 
-def routes(deps: MembersDeps) -> Routes:
+class NewMember(Model):
+    """Who joins, and where."""
+
+    display_name: str = Field(min_length=1, max_length=LONGEST_NAME, examples=["Zoé Le Goff"])
+    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=320)
+    structure_id: StructureId
+    minor: bool = False
+
+
+class MemberAdded(Model):
+    """The member, and the one-time invitation with which they set a password."""
+
+    member_id: MemberId
+    handle: str
+    invitation: str
+
+
+def routes(deps: MembersDeps, sessions: SessionsDeps) -> Routes:
     """Build the routes of this feature."""
     found = Routes("members")
+
+    @found.post("/members", action="member.add", status_code=201)
+    async def add(caller: CallerDep, actor: ActorDep, new: NewMember) -> MemberAdded:
+        member = await add_member(deps, caller, actor, AddMember(**new.model_dump()))
+        token = await invite(sessions, Invite(member.tenant_id, member.member_id))
+        return MemberAdded(member_id=member.member_id, handle=member.handle, invitation=token)
 
     @found.post("/imports", action="member.import", limit=IMPORT_LIMIT)
     async def import_chunk(

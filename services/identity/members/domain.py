@@ -8,7 +8,7 @@ from uuid import UUID
 
 from shared.contracts.identity import MemberKind
 from shared.contracts.ids import MemberId, StructureId, TenantId
-from shared.kit.errors import NotFound
+from shared.kit.errors import Conflict, NotFound
 
 LONGEST_NAME = 200
 
@@ -17,6 +17,12 @@ class MemberNotFound(NotFound):
     """There is no such member in this tenant."""
 
     key = "member_not_found"
+
+
+class EmailTaken(Conflict):
+    """Another member of the tenant has this address."""
+
+    key = "email_taken"
 
 
 @dataclass(frozen=True, slots=True)

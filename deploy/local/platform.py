@@ -1,0 +1,146 @@
+"""The whole platform on this machine: three servers, five services, one process, one port."""
+
+import asyncio
+import os
+import secrets
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import uvloop
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from deploy.local.choices import Choices
+from deploy.local.errors import StackError
+from deploy.local.home import is_free, make_home
+from deploy.local.seed import PEOPLE, SLUG, Seeded, seed
+from deploy.local.stack import Addresses, Stack
+from services.identity.main import Features, features
+from services.identity.settings import IdentitySettings
+from shared.contracts.catalogue import PUBLISHERS
+from shared.kit.auth import LIFETIME
+from shared.kit.migrations import migrate
+from shared.kit.run import Running, host_of, running
+from shared.kit.serve import serve
+from shared.kit.telemetry.logs import configure
+
+LISTEN = "127.0.0.1"
+TOKEN = "operator.token"  # noqa: S105  the name of a file
+NAMES = tuple(PUBLISHERS)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A platform that runs."""
+
+    url: str
+    seeded: Seeded
+    addresses: Addresses
+    services: list[Running]
+    seconds: float
+
+
+def run(home: Path, port: int, choices: Choices) -> int:
+    """Run until Ctrl-C or SIGTERM; the exit status."""
+    configure(os.environ.get("PREAU_LOG_LEVEL", "warning"), os.environ.get("PREAU_LOG", ""))
+    return uvloop.run(_run(home, port, choices))
+
+
+async def _run(home: Path, port: int, choices: Choices) -> int:
+    stop = asyncio.Event()
+    for received in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(received, stop.set)
+    async with platform(home, port, choices) as started:
+        _welcome(started)
+        await stop.wait()
+        click.echo("\nStopping: nothing in hand is lost.")
+    return 0
+
+
+@asynccontextmanager
+async def platform(home: Path, port: int, choices: Choices) -> AsyncIterator[Platform]:
+    """Start everything, seed the first tenant once, and stop everything when left."""
+    began = time.monotonic()
+    make_home(home)
+    if not is_free(port):
+        raise StackError(f"Port {port} is in use: free it, or set PREAU_PORT to another.")
+    async with Stack(home, choices) as addresses:
+        environment = _environment(home, port, addresses)
+        await asyncio.gather(*(migrate(n, addresses.database(n, "owner")) for n in NAMES))
+        async with running(NAMES, environment, addresses.kafka) as services:
+            own = _features(environment, addresses, services)
+            seeded = await seed(own, home)
+            renewal = asyncio.create_task(_renew_token(own, seeded, home))
+            serving = await serve(services, LISTEN, port)
+            try:
+                url = f"http://{LISTEN}:{port}"
+                yield Platform(url, seeded, addresses, services, time.monotonic() - began)
+            finally:
+                renewal.cancel()
+                with suppress(asyncio.CancelledError):
+                    await renewal
+                await serving.stop()
+
+
+def _environment(home: Path, port: int, addresses: Addresses) -> Mapping[str, str]:
+    known = {"OTEL_EXPORTER_OTLP_ENDPOINT", "PREAU_TRACE_SAMPLE"}
+    found = {name: value for name, value in os.environ.items() if name in known}
+    found["PREAU_JWKS_URL"] = f"http://{LISTEN}:{port}/identity/.well-known/jwks.json"
+    found["IDENTITY_SIGNING_KEY"] = _kept(home / "signing-key.pem", _new_signing_key)
+    found["MODERATION_SEAL_KEY"] = _kept(home / "seal.key", lambda: Fernet.generate_key().decode())
+    for name in NAMES:
+        found[f"{name.upper()}_DATABASE_URL"] = addresses.database(name, "app")
+        found[f"{name.upper()}_RELAY_URL"] = addresses.database(name, "relay")
+    return found
+
+
+def _new_signing_key() -> str:
+    key = Ed25519PrivateKey.generate()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def _kept(path: Path, make: Callable[[], str]) -> str:
+    """Read a secret of this data folder, made at the first start."""
+    if not path.exists():
+        _write_private(path, make())
+    return path.read_text(encoding="ascii")
+
+
+def _write_private(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    partial.touch(mode=0o600)
+    partial.write_text(text, encoding="ascii")
+    partial.replace(path)
+
+
+def _features(
+    environment: Mapping[str, str], addresses: Addresses, services: list[Running]
+) -> Features:
+    identity = next(each.service for each in services if each.service.name == "identity")
+    settings = IdentitySettings.read(environment)
+    host = host_of("identity", environment, addresses.kafka)
+    return features(host, settings, identity.database)
+
+
+async def _renew_token(own: Features, seeded: Seeded, home: Path) -> None:
+    """Keep an access token of the operator's in the data folder, for `preau`."""
+    while True:
+        token = own.sessions.signer.access(seeded.tenant, seeded.operator, "local")
+        _write_private(home / TOKEN, token)
+        await asyncio.sleep(LIFETIME / 2)
+
+
+def _welcome(started: Platform) -> None:
+    click.echo(f"Préau is ready after {started.seconds:.1f} s at {started.url}\n")
+    for name in NAMES:
+        click.echo(f"  {started.url}/{name}/docs")
+    click.echo(f"\nSign in (tenant {SLUG}, password {started.seeded.password}) as:")
+    for person in PEOPLE:
+        click.echo(f"  {person.email:22} {person.role.value:18} {person.name}")
+    click.echo("\nNext: make demo · .venv/bin/preau status · Ctrl-C stops everything.")

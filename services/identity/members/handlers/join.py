@@ -1,0 +1,46 @@
+"""Add one member, who sets a password with an invitation."""
+
+from dataclasses import dataclass
+
+from services.identity.members.domain import EmailTaken, Member, handle_of
+from services.identity.members.handlers.add_members import joined
+from services.identity.members.policy import may_manage
+from services.identity.members.ports import MembersDeps
+from services.identity.structures.domain import StructureNotFound
+from shared.contracts.ids import MemberId, StructureId
+from shared.kit.policy import Actor, demand
+from shared.kit.unit import Caller
+
+
+@dataclass(frozen=True)
+class AddMember:
+    """Who joins, where; `minor` for who is under age."""
+
+    display_name: str
+    email: str
+    structure_id: StructureId
+    minor: bool = False
+
+
+async def add_member(deps: MembersDeps, caller: Caller, actor: Actor, command: AddMember) -> Member:
+    """Add them. Raises `StructureNotFound`, `EmailTaken`, `Forbidden`."""
+    async with deps.unit(caller) as unit:
+        structure = await deps.structures.find(unit, caller.tenant, command.structure_id)
+        if structure is None:
+            raise StructureNotFound(structure_id=command.structure_id)
+        demand(may_manage(actor, structure.line, None))
+        member_id = MemberId(deps.new_id())
+        member = Member(
+            tenant_id=caller.tenant,
+            member_id=member_id,
+            display_name=command.display_name,
+            handle=handle_of(command.display_name, member_id),
+            joined_at=unit.now,
+            structure_id=command.structure_id,
+            email=command.email,
+            minor=command.minor,
+        )
+        if not await deps.memberships.add(unit, [member]):
+            raise EmailTaken(email=command.email)
+        unit.record(joined(member))
+    return member

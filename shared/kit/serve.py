@@ -1,0 +1,95 @@
+"""Serving: every service under `/<name>`, health of all of them at the root, one port."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from shared.kit.run import Running, failed_tasks
+from shared.kit.web.health import Check, health_routes
+
+GRACE = 5
+"""Seconds that requests in hand may take at a stop."""
+BACKLOG = 2048
+
+
+class Server(uvicorn.Server):
+    """uvicorn, without its own hold on signals: it raises them again and cuts our drain."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the runner."""
+        yield
+
+
+def application(running: Sequence[Running]) -> Starlette:
+    """Mount every service under its name (a pod has one), and health at the root."""
+    root = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    started = {each.service.name: _started(each) for each in running}
+    live = {each.service.name: _alive(each) for each in running}
+    root.include_router(health_routes(started, live, {**started, **_ready(live)}))
+    mounts = [
+        Mount(f"/{each.service.name}", app=each.service.http, name=each.service.name)
+        for each in running
+    ]
+    return Starlette(routes=[*mounts, Mount("/", app=root, name="root")])
+
+
+def _ready(live: dict[str, Check]) -> dict[str, Check]:
+    return {f"{name}.alive": check for name, check in live.items()}
+
+
+def _started(running: Running) -> Check:
+    async def check() -> str | None:
+        return None if running.started else "not started"
+
+    return check
+
+
+def _alive(running: Running) -> Check:
+    async def check() -> str | None:
+        subscription = running.subscription
+        if subscription is not None and not subscription.alive():
+            return f"no poll for {subscription.last_poll_age:.0f} s"
+        return failed_tasks(running)
+
+    return check
+
+
+@dataclass
+class Serving:
+    """A server that runs beside the services."""
+
+    server: Server
+    task: "asyncio.Task[None]"
+
+    async def stop(self) -> None:
+        """Refuse new requests, finish those in hand."""
+        self.server.should_exit = True
+        await self.task
+
+
+async def serve(running: Sequence[Running], host: str, port: int) -> Serving:
+    """Listen; returns when requests are answered. Raises OSError when the port is in use."""
+    config = uvicorn.Config(
+        application(running),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACE,
+    )
+    server = Server(config)
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        if task.done():
+            raise OSError(f"cannot listen on {host}:{port}")
+        await asyncio.sleep(0.01)
+    return Serving(server, task)

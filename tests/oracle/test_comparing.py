@@ -1,0 +1,123 @@
+"""A difference is seen, wherever it is."""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.oracle import __main__ as oracle
+from tests.oracle.comparing import Line, first_import, months, second_import, settled, table
+from tests.oracle.counting import Expected, count
+
+DUMP = Path(__file__).parents[1] / "system" / "dump"
+
+
+@pytest.fixture
+def expected() -> Expected:
+    return count(DUMP)
+
+
+def report(expected: Expected, *, again: bool = False) -> dict[str, Any]:
+    """What a right import would print."""
+    said: dict[str, Any] = {"seconds": 0.1}
+    for kind, counted in expected.rows.items():
+        created, unchanged = (0, counted.placed) if again else (counted.placed, 0)
+        said[kind] = {**asdict(counted), "created": created, "unchanged": unchanged}
+    return said
+
+
+def figures(expected: Expected) -> list[dict[str, Any]]:
+    """What right KPIs would be."""
+    return [
+        {"kpi": kpi, "grain": "month", "period": month, "value": value}
+        for kpi, found in expected.months.items()
+        for month, value in found.items()
+    ]
+
+
+def differing(lines: Sequence[Line]) -> list[str]:
+    return [line.what for line in lines if not line.agrees]
+
+
+def test_right_numbers_agree(expected: Expected) -> None:
+    assert not differing(list(first_import(expected, report(expected))))
+    assert not differing(list(second_import(expected, report(expected, again=True))))
+    assert not differing(list(months(expected, figures(expected))))
+
+
+def test_a_row_that_nobody_answers_for_differs(expected: Expected) -> None:
+    said = report(expected)
+    said["comments"]["created"] -= 1
+    found = differing(list(first_import(expected, said)))
+    assert found == ["comments created or here", "comments add up"]
+
+
+def test_a_second_import_that_creates_differs(expected: Expected) -> None:
+    found = differing(list(second_import(expected, report(expected))))
+    assert found == [f"{kind} created again" for kind in expected.rows]
+
+
+def test_a_month_too_many_too_few_or_hidden_differs(expected: Expected) -> None:
+    rows = [row for row in figures(expected) if row["period"] != "2024-05"]
+    rows.append({"kpi": "answers", "period": "2024-04", "value": 1})
+    rows[0]["value"] = None
+    assert differing(list(months(expected, rows))) == [
+        "questions 2024-01",
+        "answers 2024-04",
+        "comments 2024-05",
+        "contributors 2024-05",
+    ]
+
+
+def test_an_event_that_did_not_arrive_differs() -> None:
+    groups = {"metrics": {"lag": 0, "parked": 2, "dead_lettered": 0}}
+    assert differing(list(settled({"groups": groups}))) == ["metrics parked"]
+
+
+def test_the_table_marks_what_differs() -> None:
+    shown = table("Months", [Line("answers 2024-03", 2, 3), Line("answers 2024-02", 3, 3)])
+    first, second, third = shown.splitlines()
+    assert first == "Months: 1 of 2 agree"
+    assert second.endswith("<- differs")
+    assert not third.endswith("<- differs")
+
+
+class Puppet:
+    """A platform that says what it is told to."""
+
+    def __init__(self, answers: list[object]) -> None:
+        self.answers = answers
+        self.asked: list[tuple[str, ...]] = []
+
+    def ask(self, *arguments: str) -> Any:  # noqa: ANN401  whatever it was told
+        self.asked.append(arguments)
+        return json.loads(json.dumps(self.answers.pop(0)))
+
+
+@pytest.mark.parametrize(("wrong", "code"), [(0, 0), (1, 1)])
+def test_the_exit_code_says_whether_all_agrees(
+    expected: Expected, monkeypatch: pytest.MonkeyPatch, wrong: int, code: int
+) -> None:
+    rows = figures(expected)
+    rows[-1]["value"] += wrong
+    first, again = report(expected), report(expected, again=True)
+    puppet = Puppet([first, again, {"groups": {}}, rows])
+
+    @contextmanager
+    def stage(_: Mapping[str, str]) -> Any:  # noqa: ANN401  a generator of one
+        yield puppet
+
+    monkeypatch.setattr(oracle, "platform", stage)
+    assert oracle.main([str(DUMP), "--space", "Essai é"]) == code
+    assert puppet.asked[-1] == (
+        *("kpis", "--space", "Essai é", "--from", "2023-12-01", "--to", "2024-07-01"),
+        *("--grain", "month", "--json"),
+    )
+
+
+def test_a_folder_without_a_dump_is_nothing_to_compare(tmp_path: Path) -> None:
+    assert oracle.main([str(tmp_path)]) == 2

@@ -1,0 +1,56 @@
+"""The oracle itself, held against what was counted by hand in tests/system/dump."""
+
+import shutil
+from pathlib import Path
+from xml.etree.ElementTree import ParseError
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.oracle.counting import Counted, count
+
+DUMP = Path(__file__).parents[1] / "system" / "dump"
+
+
+def test_rows_by_kind_and_what_becomes_of_them() -> None:
+    assert count(DUMP).rows == {
+        # Question 2 stands twice, 13 has no text.
+        "questions": Counted(read=6, placed=4, repeated=1, refused=1),
+        # Answer 9 is to a question that is not there; 3 comes before its question.
+        "answers": Counted(read=6, placed=5, refused=1),
+        # 9 stands twice; 5 is under nothing, 6 under a tag wiki, 10 under the refused answer.
+        "comments": Counted(read=12, placed=8, repeated=1, refused=3),
+        "members": Counted(read=6, placed=5, repeated=1),
+    }
+
+
+def test_months_in_utc() -> None:
+    assert count(DUMP).months == {
+        "questions": {"2024-01": 1, "2024-02": 2, "2024-03": 1},
+        "answers": {"2024-02": 3, "2024-03": 2},
+        "comments": {"2024-01": 1, "2024-02": 4, "2024-03": 2, "2024-05": 1},
+        "contributors": {"2024-01": 2, "2024-02": 3, "2024-03": 3, "2024-05": 1},
+    }
+
+
+def test_months_in_paris_turn_an_hour_or_two_earlier() -> None:
+    months = count(DUMP, ZoneInfo("Europe/Paris")).months
+    assert months["questions"] == {"2024-02": 3, "2024-03": 1}
+    assert months["comments"] == {"2024-02": 4, "2024-03": 2, "2024-04": 1, "2024-05": 1}
+    assert months["contributors"] == {"2024-02": 3, "2024-03": 3, "2024-04": 1, "2024-05": 1}
+
+
+def test_only_posts_must_be_there(tmp_path: Path) -> None:
+    shutil.copy(DUMP / "Posts.xml", tmp_path)
+    found = count(tmp_path)
+    assert (found.rows["comments"], found.rows["members"]) == (Counted(), Counted())
+    assert found.rows["answers"].placed == 5
+    with pytest.raises(FileNotFoundError, match=r"no Posts\.xml"):
+        count(tmp_path / "elsewhere")
+
+
+def test_a_dump_that_is_cut_off_is_not_counted_in_part(tmp_path: Path) -> None:
+    text = (DUMP / "Posts.xml").read_bytes()
+    (tmp_path / "Posts.xml").write_bytes(text[: len(text) // 2])
+    with pytest.raises(ParseError):
+        count(tmp_path)
