@@ -1,0 +1,76 @@
+"""Without a platform, one line says why; a started one is stopped whatever happens."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.oracle import platform as house
+from tests.oracle.platform import NoPlatformError, platform, surroundings
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+SERVER = """
+import http.server, os, signal, sys
+class Ready(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/health/ready" else 404)
+        self.end_headers()
+    def log_message(self, *_): pass
+def stop(*_):
+    open(os.environ["STOPPED"], "w").close()
+    sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PREAU_PORT"])), Ready).serve_forever()
+"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A repository whose `deploy.local` is written by the test."""
+    (tmp_path / "deploy" / "local").mkdir(parents=True)
+    monkeypatch.setattr(house, "ROOT", tmp_path)
+    return tmp_path
+
+
+def _without_port(**more: str) -> dict[str, str]:
+    return {name: text for name, text in surroundings().items() if name != "PREAU_PORT"} | more
+
+
+def test_the_given_port_must_be_a_platform() -> None:
+    with (
+        pytest.raises(NoPlatformError, match=r"Nothing is ready on port 1 \(PREAU_PORT\)"),
+        platform({"PREAU_PORT": "1"}),
+    ):
+        pass
+
+
+def test_what_it_said_before_it_died_is_told(repository: Path) -> None:
+    (repository / "deploy" / "local" / "__main__.py").write_text("raise SystemExit('no jars')")
+    with (
+        pytest.raises(NoPlatformError, match=r"ended before it was ready.*\n.*no jars"),
+        platform(_without_port()),
+    ):
+        pass
+
+
+def test_ours_is_stopped_even_after_a_failure(repository: Path) -> None:
+    (repository / "deploy" / "local" / "__main__.py").write_text(SERVER)
+    stopped = repository / "stopped"
+    with (
+        pytest.raises(RuntimeError, match="in the middle"),
+        platform(_without_port(STOPPED=str(stopped))) as found,
+    ):
+        assert house.is_ready(found.environment["PREAU_PORT"])
+        assert Path(found.environment["PREAU_HOME"]).parent.is_dir()
+        raise RuntimeError("in the middle")
+    assert stopped.exists()
+    assert not house.is_ready(found.environment["PREAU_PORT"])
+
+
+def test_a_command_that_prints_no_json_is_no_answer() -> None:
+    asked = house.Platform(_without_port(PREAU_PORT="1"))
+    with pytest.raises(NoPlatformError, match="preau --help ended with 0 and no JSON"):
+        asked.ask("--help")
+    assert Path(sys.executable).with_name("preau").exists()
