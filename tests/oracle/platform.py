@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 ROOT = Path(__file__).parents[2]
+PROGRAM = ("-m", "deploy.local", "run")
 READY_SECONDS = 120.0
 STOP_SECONDS = 60.0
 _OK = 200
@@ -69,7 +70,7 @@ def platform(environment: Mapping[str, str]) -> Iterator[Platform]:
 def _started(environment: Mapping[str, str], log: Path) -> Iterator[None]:
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "deploy.local", "run"],
+            [sys.executable, *PROGRAM],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -1,7 +1,6 @@
 """Without a platform, one line says why; a started one is stopped whatever happens."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,15 +26,22 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ["PREAU_PORT"])), Ready).serv
 
 
 @pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A repository whose `deploy.local` is written by the test."""
-    (tmp_path / "deploy" / "local").mkdir(parents=True)
-    monkeypatch.setattr(house, "ROOT", tmp_path)
-    return tmp_path
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The program that starts a platform, to be written by the test."""
+    file = tmp_path / "platform.py"
+    monkeypatch.setattr(house, "PROGRAM", (str(file),))
+    return file
 
 
 def _without_port(**more: str) -> dict[str, str]:
     return {name: text for name, text in surroundings().items() if name != "PREAU_PORT"} | more
+
+
+def _fail_at(found: house.Platform, ours: list[house.Platform]) -> None:
+    ours.append(found)
+    assert house.is_ready(found.environment["PREAU_PORT"])
+    assert Path(found.environment["PREAU_HOME"]).parent.is_dir()
+    raise RuntimeError("in the middle")
 
 
 def test_the_given_port_must_be_a_platform() -> None:
@@ -46,8 +52,8 @@ def test_the_given_port_must_be_a_platform() -> None:
         pass
 
 
-def test_what_it_said_before_it_died_is_told(repository: Path) -> None:
-    (repository / "deploy" / "local" / "__main__.py").write_text("raise SystemExit('no jars')")
+def test_what_it_said_before_it_died_is_told(program: Path) -> None:
+    program.write_text("raise SystemExit('no jars')")
     with (
         pytest.raises(NoPlatformError, match=r"ended before it was ready.*\n.*no jars"),
         platform(_without_port()),
@@ -55,18 +61,17 @@ def test_what_it_said_before_it_died_is_told(repository: Path) -> None:
         pass
 
 
-def test_ours_is_stopped_even_after_a_failure(repository: Path) -> None:
-    (repository / "deploy" / "local" / "__main__.py").write_text(SERVER)
-    stopped = repository / "stopped"
+def test_ours_is_stopped_even_after_a_failure(program: Path) -> None:
+    program.write_text(SERVER)
+    stopped = program.with_name("stopped")
+    ours: list[house.Platform] = []
     with (
         pytest.raises(RuntimeError, match="in the middle"),
         platform(_without_port(STOPPED=str(stopped))) as found,
     ):
-        assert house.is_ready(found.environment["PREAU_PORT"])
-        assert Path(found.environment["PREAU_HOME"]).parent.is_dir()
-        raise RuntimeError("in the middle")
+        _fail_at(found, ours)
     assert stopped.exists()
-    assert not house.is_ready(found.environment["PREAU_PORT"])
+    assert not house.is_ready(ours[0].environment["PREAU_PORT"])
 
 
 def test_a_command_that_prints_no_json_is_no_answer() -> None:
