@@ -72,7 +72,9 @@ async def platform(home: Path, port: int, choices: Choices) -> AsyncIterator[Pla
         raise StackError(f"Port {port} is in use: free it, or set PREAU_PORT to another.")
     async with Stack(home, choices) as addresses:
         environment = _environment(home, port, addresses)
-        await asyncio.gather(*(migrate(n, addresses.database(n, "owner")) for n in NAMES))
+        # One after the other: Alembic's `op` is one for the whole process.
+        for name in NAMES:
+            await migrate(name, addresses.database(name, "owner"))
         async with running(NAMES, environment, addresses.kafka) as services:
             own = _features(environment, addresses, services)
             seeded = await seed(own, home)

@@ -157,8 +157,7 @@ async def running(
     everything = [Running(build(name, hosts[name])) for name in names]
     try:
         await ensure_topics(hosts[names[0]].bus)
-        for each in everything:
-            await start(each, hosts[each.service.name], roles)
+        await asyncio.gather(*(start(e, hosts[e.service.name], roles) for e in everything))
         yield everything
     finally:
         await asyncio.gather(*(stop(each) for each in everything))

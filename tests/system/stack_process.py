@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -111,15 +111,6 @@ def alive(pids: set[int]) -> set[int]:
     ).stdout
     running = {int(pid) for pid, state in map(str.split, listing.splitlines()) if state[0] != "Z"}
     return pids & running
-
-
-def seconds_until(holds: Callable[[], bool], within: float) -> float:
-    """Wait for it and give the seconds that it took."""
-    began = time.monotonic()
-    while not holds():
-        assert time.monotonic() - began < within, f"not within {within} s"
-        time.sleep(0.02)
-    return time.monotonic() - began
 
 
 def addresses_of(home: Path) -> Addresses:

@@ -1,0 +1,140 @@
+"""What the README says is true: its verbs, its commands, and its subscriber on a real Kafka."""
+
+import ast
+import asyncio
+import os
+import re
+import shlex
+import sys
+from asyncio.subprocess import PIPE
+from importlib.metadata import entry_points
+from itertools import takewhile
+from pathlib import Path
+from uuid import uuid4
+
+import click
+import pytest
+
+from deploy.local.artifacts import REPOSITORY
+from deploy.local.choices import Choices
+from deploy.local.stack import Addresses
+from shared.contracts.community import PostPublished
+from shared.contracts.event import CONTENT_TYPE
+from shared.kit.bus.kafka import KafkaBus
+from shared.kit.bus.port import Outgoing, Topic
+from shared.kit.cli import GROUP, Lazy
+from tests.contracts.records import FOLDER
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+SUBSCRIBED = "127.0.0.1:19092"
+LONGEST = 12
+
+
+def blocks(language: str) -> list[str]:
+    """Give the README's code blocks in one language."""
+    found = re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    assert found, f"the README has no block in {language}"
+    return found
+
+
+def commands(program: str) -> list[list[str]]:
+    """Give the arguments of each call of a program in the README's shell blocks."""
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+    calls = [shlex.split(part) for line in lines for part in line.split("|")]
+    bare = [[word for word in call if not re.match(r"[A-Z_]+=", word)] for call in calls]
+    return [call[1:] for call in bare if call[0] == program]
+
+
+def subscriber() -> str:
+    """Give the example that reads a topic."""
+    (example,) = blocks("python")
+    return example
+
+
+def test_every_verb_of_make_is_there() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    there = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
+    called = {verb for call in commands("make") for verb in call}
+    named = set(re.findall(r"`make ([a-z-]+)`", README))
+    assert {"run", "test", "demo"} <= called
+    assert called | named <= there
+
+
+def test_every_command_of_preau_is_there_with_its_options() -> None:
+    calls = commands(".venv/bin/preau")
+    assert {call[0] for call in calls} >= {"import", "kpis", "status", "dead-letters", "screen"}
+    for call in calls:
+        parse(call)
+
+
+def test_every_command_that_the_text_names_is_there() -> None:
+    names = {re.split(r"[ `]", said)[0] for said in re.findall(r"`preau ([^`]+)`", README)}
+    known = {point.name.partition(".")[0] for point in entry_points(group=GROUP)}
+    assert names - {"--help"} <= known
+
+
+def test_every_verb_for_dead_letters_is_there() -> None:
+    (verbs,) = re.findall(r"`preau dead-letters ([a-z|]+)`", README)
+    found = Lazy(name="preau").get_command(click.Context(Lazy()), "dead-letters")
+    assert isinstance(found, click.Group)
+    assert set(verbs.split("|")) == set(found.commands)
+
+
+def parse(call: list[str]) -> None:
+    """Read a call as the command would; raises click's own error for what it does not know."""
+    command: click.Command = Lazy(name="preau")
+    words = [str(Path(__file__).parent) if word == "DIR" else word for word in call]
+    while isinstance(command, click.Group):
+        found = command.get_command(click.Context(command), words[0])
+        assert found is not None, f"preau has no {' '.join(call)}"
+        command, words = found, words[1:]
+    command.make_context(call[-1], words)
+
+
+def test_its_addresses_are_such_that_the_stack_takes_them() -> None:
+    (line,) = [line for line in blocks("sh") if "PREAU_POSTGRES" in line]
+    words = takewhile(lambda word: "=" in word, shlex.split(line))
+    said = dict(word.split("=", 1) for word in words)
+    choices = Choices.from_environment(said)
+    assert not any(choices.embedded(part) for part in ("kafka", "postgres", "redis"))
+    assert f"PREAU_KAFKA=embedded:{SUBSCRIBED.rpartition(':')[2]}" in README
+
+
+def test_its_paths_are_there() -> None:
+    paths = re.findall(r"\b(?:services|shared|docs|deploy)/[\w/]+\.\w+", README)
+    assert len(set(paths)) > LONGEST
+    assert [path for path in paths if not (REPOSITORY / path).exists()] == []
+
+
+def test_the_subscriber_fits_on_a_slide_and_compiles() -> None:
+    assert len([line for line in subscriber().splitlines() if line.strip()]) <= LONGEST
+    assert SUBSCRIBED in subscriber()
+    ast.parse(subscriber())
+
+
+@pytest.mark.system
+@pytest.mark.allow_hosts(["127.0.0.1"])
+async def test_the_subscriber_prints_a_fact(stack_addresses: Addresses, tmp_path: Path) -> None:
+    script = tmp_path / "subscriber.py"
+    # A topic of its own: other tests share this broker and count what stands in theirs.
+    topic = f"{PostPublished.TOPIC}.readme-{uuid4().hex[:6]}"
+    example = subscriber().replace(SUBSCRIBED, stack_addresses.kafka)
+    assert f'"{PostPublished.TOPIC}"' in example
+    script.write_text(example.replace(PostPublished.TOPIC, topic), encoding="utf-8")
+    bus = KafkaBus(stack_addresses.kafka, client_id="readme")
+    await bus.ensure([Topic(topic)])
+    value = (FOLDER / f"{PostPublished.wire_type()}.json").read_bytes()
+    header = ("content-type", CONTENT_TYPE.encode())
+    await bus.send([Outgoing(topic, b"key", value, (header,))])
+    await bus.close()
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(script), stdout=PIPE, env=environment
+    )
+    try:
+        assert process.stdout is not None
+        line = await asyncio.wait_for(process.stdout.readline(), 30)
+    finally:
+        process.kill()
+        await process.communicate()
+    assert PostPublished.wire_type() in line.decode()
