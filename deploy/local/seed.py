@@ -20,6 +20,7 @@ from shared.kit.unit import Caller
 NAME = "Académie de démonstration"
 SLUG = "academie-de-demonstration"
 DOMAIN = "demo.example"
+FIRST_TENANT = "first-tenant.json"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Seeded:
 
 async def seed(features: Features, home: Path) -> Seeded:
     """Open the first tenant, or find again what was opened before."""
-    file = home / "first-tenant.json"
+    file = home / FIRST_TENANT
     if file.exists():
         said = json.loads(file.read_text(encoding="utf-8"))
         return Seeded(
