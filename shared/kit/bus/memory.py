@@ -40,8 +40,8 @@ class MemoryBus:
         for record in records:
             if self._closed or record.topic not in self._topics:
                 raise Transient(reason="closed" if self._closed else f"no topic {record.topic}")
-            if size_of(record) > MAX_RECORD:
-                raise Invalid(topic=record.topic, bytes=size_of(record))
+            if record.size > MAX_RECORD:
+                raise Invalid(topic=record.topic, bytes=record.size)
         for record in records:
             number = partition_of(record.key, self._topics[record.topic])
             self.put(
@@ -132,9 +132,3 @@ class MemoryBus:
         for name in topics:
             if name not in self._topics:
                 raise NotFound(topic=name)
-
-
-def size_of(record: Outgoing) -> int:
-    """Count what `MAX_RECORD` limits."""
-    headers = sum(len(name) + len(value) for name, value in record.headers)
-    return len(record.key) + len(record.value) + headers

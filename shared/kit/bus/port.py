@@ -1,28 +1,29 @@
 """What a bus promises, in prose; `kafka` and `memory` are its two bodies.
 
 A bus knows records, topics, partitions and offsets. It knows nothing of events, tenants or
-databases: what a record means is read by `shared.kit.inbox`.
+databases: what a record means is read by `shared.kit.inbox`. What is made for each record is a
+msgspec Struct, not a dataclass: an eighth of the time to make, a third to hash.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import Struct
+
 # Key, value and headers of one record together, in bytes: a dead letter holds a whole record of
 # a foreign producer (Kafka's usual limit is 1 MB), written as text, and its stack.
 MAX_RECORD = 10_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Partition:
+class Partition(Struct, frozen=True):
     """One partition of one topic."""
 
     topic: str
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(Struct, frozen=True):
     """A record to be sent. Records of one key reach one partition, in the order they are sent."""
 
     topic: str
@@ -30,9 +31,14 @@ class Outgoing:
     value: bytes
     headers: tuple[tuple[str, bytes], ...] = ()
 
+    @property
+    def size(self) -> int:
+        """Bytes, as `MAX_RECORD` counts them."""
+        headers = sum(len(name) + len(value) for name, value in self.headers)
+        return len(self.key) + len(self.value) + headers
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+
+class Incoming(Struct, frozen=True):
     """A record as it was received, undecoded.
 
     `key`, `value` and any header's value may be None: a foreign producer can send that, and the
@@ -130,6 +136,8 @@ class Subscription(Protocol):
     async def stop(self) -> None:
         """Finish the batch in hand, commit what was answered, leave the group. Idempotent.
 
+        With an `instance`, its place is kept for `session_timeout`: a restart under the same name
+        resumes at once, and no rebalance happens in between.
         A batch that takes longer than `Reading.drain` is cancelled; it was not answered, so the
         next reader gets it again.
         """
@@ -152,7 +160,8 @@ class Bus(Protocol):
         """Send all of them and return when every one is acknowledged by all in-sync replicas.
 
         Raises `shared.kit.errors.Transient` when not: then some may have been sent, none is known
-        to be, and order per key still holds when the same list is sent again. Raises `Invalid`,
+        to be, and order per key still holds when the same list is sent again before anything else
+        of its keys (repetitions of it may come late, and all in order). Raises `Invalid`,
         with nothing sent, when a record is larger than `MAX_RECORD`: it never can be.
         Two calls at once that hold the same key have no order between them.
         """

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import monotonic
@@ -172,7 +173,7 @@ async def test_the_empty_poll_is_slept_again(address: str, ours: KafkaBus, singl
             # Since the last one: 200 ms of polling, and now it naps.
             await asyncio.sleep(0.3)
             await ours.send(some(single, 1, first=int(monotonic() * 1e6)))
-            await until(lambda due=number + 1: len(late[who]) == due)
+            await until(partial(late[who].__getitem__, slice(number, None)))
         return median(late[who])
 
     async def naive_one(bodies: Sequence[bytes]) -> None:

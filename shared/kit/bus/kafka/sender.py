@@ -30,12 +30,6 @@ ROUND = 30_000_000
 Round = dict[TopicPartition, BatchBuilder]
 
 
-def size_of(record: Outgoing) -> int:
-    """Count what `MAX_RECORD` limits."""
-    headers = sum(len(name) + len(value) for name, value in record.headers)
-    return len(record.key) + len(record.value) + headers
-
-
 class Sender:
     """One producer, started at first use, replaced by a new one after any failure."""
 
@@ -48,8 +42,8 @@ class Sender:
     async def send(self, records: Sequence[Outgoing]) -> None:
         """See `shared.kit.bus.port.Bus.send`."""
         for record in records:
-            if size_of(record) > MAX_RECORD:
-                raise Invalid(topic=record.topic, bytes=size_of(record))
+            if record.size > MAX_RECORD:
+                raise Invalid(topic=record.topic, bytes=record.size)
         if not records:
             return
         producer: AIOKafkaProducer | None = None
