@@ -1,4 +1,4 @@
-"""What the README says is true: its verbs, its commands, and its subscriber on a real Kafka."""
+"""What the README and the decisions say is true: verbs, commands, files, tests, the subscriber."""
 
 import ast
 import asyncio
@@ -26,6 +26,7 @@ from shared.kit.cli import GROUP, Lazy
 from tests.contracts.records import FOLDER
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+DECISIONS = sorted((REPOSITORY / "docs" / "adr").glob("*.md"))
 SUBSCRIBED = "127.0.0.1:19092"
 LONGEST = 12
 
@@ -104,6 +105,17 @@ def test_its_paths_are_there() -> None:
     paths = re.findall(r"\b(?:services|shared|docs|deploy)/[\w/]+\.\w+", README)
     assert len(set(paths)) > LONGEST
     assert [path for path in paths if not (REPOSITORY / path).exists()] == []
+
+
+@pytest.mark.parametrize("decision", DECISIONS, ids=lambda file: file.stem)
+def test_a_decision_names_tests_that_are_there(decision: Path) -> None:
+    text = decision.read_text(encoding="utf-8")
+    (enforced,) = re.findall(r"\*\*Enforced by\*\* (.+)", text, flags=re.DOTALL)
+    tests = list((REPOSITORY / "tests").rglob("*.py"))
+    for name, _, function in re.findall(r"`([\w/]+\.py)(::(\w+))?`", enforced):
+        found = [file for file in tests if file.as_posix().endswith(f"/{name}")]
+        assert found, f"{decision.name} names {name}"
+        assert any(f"def {function}" in file.read_text(encoding="utf-8") for file in found)
 
 
 def test_the_subscriber_fits_on_a_slide_and_compiles() -> None:
