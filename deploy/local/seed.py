@@ -11,7 +11,7 @@ from services.identity.members.handlers.join import AddMember, add_member
 from services.identity.roles.handlers.change_roles import GrantRole, grant_role
 from services.identity.sessions.handlers.invite import accept_invitation
 from services.identity.structures.handlers.open_structure import OpenStructure, open_structure
-from services.identity.tenants.handlers.open_tenant import OpenTenant, Opened, open_tenant
+from services.identity.tenants.handlers.open_tenant import Opened, OpenTenant, open_tenant
 from shared.contracts.identity import Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
 from shared.kit.policy import Actor, Grant

@@ -4,7 +4,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import ClassVar, Self
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from shared.contracts import cast
 from shared.contracts.event import DataClass, Fact, Instant, Sealed
@@ -86,7 +86,7 @@ class StructureOpened(Fact, frozen=True, kw_only=True):
     time_zone: str
     parent_id: StructureId | None = None
     path: tuple[StructureId, ...] = ()
-    codes: dict[str, str] = {}
+    codes: dict[str, str] = field(default_factory=dict)
     school_zone: str | None = None
     headcount: int | None = None
 

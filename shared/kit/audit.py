@@ -17,7 +17,8 @@ from shared.contracts.ids import MemberId, TenantId
 
 _HASH = """
     sha256(previous_hash || convert_to(concat_ws(
-        '|', tenant_id, member_id, number, extract(epoch FROM at), action, subject, details), 'UTF8'))
+        '|', tenant_id, member_id, number, extract(epoch FROM at), action, subject, details
+    ), 'UTF8'))
 """
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:member_id AS text), 11))")
 _APPEND = sa.text(f"""

@@ -51,12 +51,12 @@ class ApiClient:
         except httpx.InvalidURL as error:
             raise PlatformError(f"PREAU_URL: {error}", NOT_REACHED) from error
 
-    def get(self, path: str, **query: str | int | None) -> Any:  # noqa: ANN401  whatever it says
+    def get(self, path: str, **query: str | int | None) -> Any:
         """GET a path and give its JSON; raises `PlatformError`."""
         found = {name: value for name, value in query.items() if value is not None}
         return self._ask(self._http.build_request("GET", path, params=found))
 
-    def post(self, path: str, body: object, **headers: str) -> Any:  # noqa: ANN401  as above
+    def post(self, path: str, body: object, **headers: str) -> Any:
         """POST a JSON body and give the JSON answer; raises `PlatformError`."""
         request = self._http.build_request("POST", path, json=body, headers=headers)
         return self._ask(request)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, InterfaceError
@@ -79,7 +80,7 @@ class SqlUnit:
         if isinstance(why, Caller) and why.member_id and why.origin is Origin.LIVE:
             self.audit(why, fact.wire_type(), value_at(fact, fact.SUBJECT), event=str(event_id))
 
-    def audit(self, caller: Caller, action: str, subject: Any, **details: str | int) -> None:
+    def audit(self, caller: Caller, action: str, subject: UUID, **details: str | int) -> None:
         """Leave an audit row for something that a person did and no fact tells."""
         if caller.member_id is not None:
             change = audit.Change(caller.tenant, caller.member_id, action, subject, details)
@@ -129,6 +130,7 @@ class Database:
             pool_size=pool,
             max_overflow=pool,
             pool_timeout=5,
+            hide_parameters=True,
             connect_args={
                 "server_settings": {
                     "application_name": f"preau-{service}",
@@ -192,7 +194,7 @@ class Database:
 
     @asynccontextmanager
     async def savepoint(self, unit: SqlUnit) -> AsyncIterator[SqlUnit]:
-        """Open a part of a unit that can fail alone; its facts are written with it or not at all."""
+        """Open a part of a unit that can fail alone, its facts with it."""
         part = self._unit_on(unit.connection)
         async with unit.connection.begin_nested():
             yield part

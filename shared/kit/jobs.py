@@ -88,7 +88,7 @@ class Jobs:
     async def _attempt(self, job: Job) -> str | None:
         try:
             await job.run()
-        except Exception as error:  # noqa: BLE001  a job may fail in any way; it is said and retried
-            log.error("job failed", service=self.database.service, job=job.name, error=str(error))
+        except Exception as error:
+            log.exception("job failed", service=self.database.service, job=job.name)
             return f"{type(error).__name__}: {error}"
         return None

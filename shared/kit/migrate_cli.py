@@ -20,7 +20,7 @@ def migrate(services: tuple[str, ...]) -> None:
         url = os.environ.get(f"{name.upper()}_OWNER_URL")
         if not url:
             raise click.ClickException(
-                f"{name.upper()}_OWNER_URL is not set: the URL of PostgreSQL as {name}'s owner role."
+                f"{name.upper()}_OWNER_URL is not set: PostgreSQL's URL as {name}'s owner role."
             )
         applied = asyncio.run(migrate_service(name, url))
         click.echo(f"{name}: {', '.join(applied) or 'already the newest'}")

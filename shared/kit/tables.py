@@ -18,7 +18,10 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
-TENANTS_VISIBLE = "tenant_id = ANY (string_to_array(NULLIF(current_setting('app.tenants', true), ''), ',')::uuid[])"
+TENANTS_VISIBLE = (
+    "tenant_id = ANY (string_to_array("
+    "NULLIF(current_setting('app.tenants', true), ''), ',')::uuid[])"
+)
 """The row policy: the tenants that this transaction was opened for, and none if it names none."""
 
 
@@ -32,6 +35,7 @@ def frame_metadata() -> sa.MetaData:
     metadata = feature_metadata()
     _travel_tables(metadata)
     _reading_tables(metadata)
+    _waiting_tables(metadata)
     _request_tables(metadata)
     return metadata
 
@@ -99,6 +103,9 @@ def _reading_tables(metadata: sa.MetaData) -> None:
             for name in ("applied", "ignored", "duplicate")
         ),
     )
+
+
+def _waiting_tables(metadata: sa.MetaData) -> None:
     sa.Table(
         "parked",
         metadata,

@@ -61,7 +61,9 @@ def service_of(  # noqa: PLR0913  the parts of a service, by name
         (row,) = await database.rows(_WAITING)
         return int(row[0])
 
-    verifier = JwksVerifier(settings.jwks_url, issuer=settings.issuer, audience=settings.audience)
+    verifier = JwksVerifier(
+        settings.jwks_url, issuer=settings.issuer, audience=settings.audience, clock=host.clock
+    )
     door = Door(host, database, verifier, rights)
     common = [
         operating_routes(lambda: consumer, host.bus, waiting),

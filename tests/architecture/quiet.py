@@ -20,6 +20,8 @@ LOUD = {
     "os.posix_spawn": "started a program",
     "signal.signal": "caught a signal",
 }
+# Read by pydantic itself whenever a model class is made: no setting of ours.
+OF_OTHERS = {"PYDANTIC_DISABLE_PLUGINS"}
 listening: list[str] = []
 
 
@@ -45,7 +47,7 @@ class HeardEnvironment(Mapping[str, str]):
         self._real = dict(real)
 
     def __getitem__(self, name: str) -> str:
-        if listening:
+        if listening and name not in OF_OTHERS:
             listening.append(f"read the environment: {name}")
         return self._real[name]
 

@@ -37,7 +37,7 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter)
 
     def as_json(self) -> dict[str, int]:
-        """read = created + unchanged + repeated + refused."""
+        """Give the counts: read = created + unchanged + repeated + refused."""
         return {name: self.counts[name] for name in OUTCOMES}
 
 
@@ -196,9 +196,8 @@ def report(run: Import, seconds: float, *, as_json: bool) -> None:
             cells = "".join(f"{count:>11,}" for count in tally.as_json().values())
             click.echo(f"{kind:10}{cells}")
         rows = sum(tally.counts["read"] for tally in run.tallies.values())
-        click.echo(
-            f"{rows:,} rows in {seconds:.1f} s ({rows / max(seconds, 0.001):,.0f} a second), every reaction applied."
-        )
+        rate = rows / max(seconds, 0.001)
+        click.echo(f"{rows:,} rows in {seconds:.1f} s ({rate:,.0f} a second), all of it applied.")
         for reason, number in Counter(each["reason"] for each in run.refusals).most_common():
             click.echo(f"refused {number:,}: {reason}")
         for error in run.errors:

@@ -49,16 +49,16 @@ def content_id(tenant: TenantId, source: str, outside_id: str) -> ContentId:
 
 def refusal(line: Line, parent: Content | None, now: datetime) -> str | None:
     """Say why a line cannot be taken in; None when it can."""
-    if line.created_at > now:
-        return "the date lies in the future"
-    if not line.body.strip():
-        return "the text is empty"
-    if len(line.body) > LONGEST_BODY:
-        return f"the text is longer than {LONGEST_BODY} characters"
-    if line.title and len(line.title) > LONGEST_TITLE:
-        return f"the title is longer than {LONGEST_TITLE} characters"
-    if line.kind not in ROOTS and parent is None:
-        return f"its parent {line.parent or ''} is not there".replace("  ", " ")
+    reasons = (
+        (line.created_at > now, "the date lies in the future"),
+        (not line.body.strip(), "the text is empty"),
+        (len(line.body) > LONGEST_BODY, f"the text is longer than {LONGEST_BODY} characters"),
+        (len(line.title or "") > LONGEST_TITLE, f"the title is longer than {LONGEST_TITLE}"),
+        (line.kind not in ROOTS and parent is None, f"its parent {line.parent} is not there"),
+    )
+    for applies, reason in reasons:
+        if applies:
+            return reason
     try:
         check_parent(line.kind, parent)
     except WrongParent:

@@ -6,9 +6,15 @@ from typing import Protocol
 from uuid import UUID
 
 from services.identity.sessions.domain import Credential, Session
-from services.identity.tenants.ports import Tenants
 from shared.contracts.ids import MemberId, TenantId
 from shared.kit.unit import Clock, NewId, Unit, Units
+
+
+class Directory(Protocol):
+    """How a slug becomes a tenant before anybody has signed in."""
+
+    async def tenant_id_of(self, unit: Unit, slug: str) -> TenantId | None:
+        """Find the tenant of this slug."""
 
 
 class Credentials(Protocol):
@@ -72,7 +78,7 @@ class SessionsDeps:
     """Handed to the handlers of this feature."""
 
     unit: Units
-    tenants: Tenants
+    directory: Directory
     credentials: Credentials
     sessions: Sessions
     hasher: Hasher

@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.identity.tenants.domain import Tenant
 from services.identity.tenants.tables import TENANTS
+from shared.contracts.ids import TenantId
 from shared.kit.database import connection
 from shared.kit.unit import Unit
 
@@ -25,3 +26,8 @@ class SqlTenants:
         found = await connection(unit).execute(sa.select(TENANTS).where(TENANTS.c.slug == slug))
         row = found.mappings().first()
         return Tenant(**row) if row else None
+
+    async def tenant_id_of(self, unit: Unit, slug: str) -> TenantId | None:
+        """Find the tenant of this slug."""
+        tenant = await self.find(unit, slug)
+        return tenant.tenant_id if tenant else None

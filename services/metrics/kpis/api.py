@@ -57,7 +57,7 @@ def routes(deps: KpisDeps) -> Routes:
     found = Routes("kpis")
 
     @found.get("/kpis", action="kpi.read")
-    async def read(
+    async def read(  # noqa: PLR0913, PLR0917  the query's own parameters
         caller: CallerDep,
         actor: ActorDep,
         begin: Annotated[date, Query(alias="from", description="the first day")],

@@ -159,37 +159,17 @@ def rows(
     for period in cut:
         ends = datetime.combine(period.end, time(), ZoneInfo(time_zone))
         status = "final" if ends + LATE <= now else "provisional"
-        for definition in DEFINITIONS.values():
-            value, numerator, denominator, n = _figure(definition.id, activity, period)
-            if definition.people and hidden:
-                row = Row(
-                    definition.id,
-                    grain,
-                    period.name,
-                    None,
-                    None,
-                    None,
-                    None,
-                    "suppressed",
-                    definition.version,
-                )
+        for kpi in DEFINITIONS.values():
+            if kpi.people and hidden:
+                figure, said = _MASKED, "suppressed"
             else:
-                row = Row(
-                    definition.id,
-                    grain,
-                    period.name,
-                    value,
-                    numerator,
-                    denominator,
-                    n,
-                    status,
-                    definition.version,
-                )
-            found.append(row)
+                figure, said = _figure(kpi.id, activity, period), status
+            found.append(Row(kpi.id, grain, period.name, *figure, said, kpi.version))
     return found
 
 
-Figure = tuple[float | None, float | None, float | None, int]
+Figure = tuple[float | None, float | None, float | None, int | None]
+_MASKED: Figure = (None, None, None, None)
 
 
 def _figure(kpi: str, activity: Activity, period: Period) -> Figure:

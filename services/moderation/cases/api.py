@@ -123,6 +123,11 @@ def routes(deps: CasesDeps, reasons: Reasons) -> Routes:
         made = await decide_case(deps, caller, actor, command)
         return DecisionShown(decision_id=made.decision_id, action=made.action, case_id=made.case_id)
 
+    _statements(found, deps, reasons)
+    return found
+
+
+def _statements(found: Routes, deps: CasesDeps, reasons: Reasons) -> None:
     @found.get("/statements/{statement_id}", action="statement.read")
     async def statement(
         caller: CallerDep,
@@ -141,5 +146,3 @@ def routes(deps: CasesDeps, reasons: Reasons) -> Routes:
             decided_by=owed.decided_by,
             issued_at=owed.issued_at,
         )
-
-    return found

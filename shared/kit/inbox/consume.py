@@ -41,7 +41,7 @@ class BatchConsumer:
     bus: Bus
     clock: Clock
     telemetry: Telemetry
-    retry: Retry = Retry()
+    retry: Retry = field(default_factory=Retry)
     failures_allowed: int = 20
     halted: str | None = None
     _expected: dict[Partition, int] = field(default_factory=dict)

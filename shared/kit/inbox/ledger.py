@@ -38,7 +38,8 @@ _MOVE = sa.text("""
 """)
 _NEW_IDS = sa.text("""
     INSERT INTO inbox (consumer_group, event_id)
-    SELECT DISTINCT :consumer_group, id FROM unnest(CAST(:ids AS uuid[])) AS arrived (id) ORDER BY id
+    SELECT DISTINCT :consumer_group, id
+    FROM unnest(CAST(:ids AS uuid[])) AS arrived (id) ORDER BY id
     ON CONFLICT DO NOTHING
     RETURNING event_id
 """)

@@ -62,7 +62,7 @@ async def reply(deps: ConversationsDeps, caller: Caller, actor: Actor, command: 
         )
 
 
-async def _publish(  # noqa: PLR0913  the parts of a content
+async def _publish(  # noqa: PLR0913, PLR0917  the parts of a content
     deps: ConversationsDeps,
     unit: Unit,
     actor: Actor,

@@ -69,7 +69,7 @@ class Dump:
             raise DumpError(f"{path.name}: {error}") from error
 
     def members(self) -> Iterator[Taken | Refused]:
-        """Read the accounts; −1 is the system's."""
+        """Read the accounts; -1 is the system's."""
         for row in self.rows("Users"):
             number = row.get("Id", "")
             joined = self._time(row.get("CreationDate"))

@@ -58,11 +58,11 @@ async def sign_in(deps: SessionsDeps, command: SignIn, correlation: str) -> Toke
 
 async def _find(deps: SessionsDeps, command: SignIn, correlation: str) -> Credential | None:
     async with deps.unit(Caller(NOBODY, None, correlation)) as unit:
-        tenant = await deps.tenants.find(unit, command.tenant)
+        tenant = await deps.directory.tenant_id_of(unit, command.tenant)
     if tenant is None:
         return None
-    async with deps.unit(Caller(tenant.tenant_id, None, correlation)) as unit:
-        return await deps.credentials.find_by_email(unit, tenant.tenant_id, command.email)
+    async with deps.unit(Caller(tenant, None, correlation)) as unit:
+        return await deps.credentials.find_by_email(unit, tenant, command.email)
 
 
 async def _open(deps: SessionsDeps, unit: Unit, credential: Credential) -> Tokens:

@@ -12,7 +12,7 @@ from shared.contracts.ids import CaseId, StatementId, TenantId
 from shared.kit.unit import Because, Unit
 
 
-async def open_or_join(
+async def open_or_join(  # noqa: PLR0913  the parts of a case
     deps: CasesDeps,
     unit: Unit,
     because: Because,
