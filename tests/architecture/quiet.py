@@ -20,8 +20,9 @@ LOUD = {
     "os.posix_spawn": "started a program",
     "signal.signal": "caught a signal",
 }
-# Read by pydantic itself whenever a model class is made: no setting of ours.
-OF_OTHERS = {"PYDANTIC_DISABLE_PLUGINS"}
+# Read by pydantic whenever a model class is made, and by click's gettext whenever an option with a
+# path is: no settings of ours.
+OF_OTHERS = {"PYDANTIC_DISABLE_PLUGINS", "LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES"}
 listening: list[str] = []
 
 
