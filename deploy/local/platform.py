@@ -41,7 +41,8 @@ class Platform:
 
     url: str
     seeded: Seeded
-    addresses: Addresses
+    stack: Stack
+    servers: list[str]
     services: list[Running]
     seconds: float
 
@@ -58,7 +59,14 @@ async def _run(home: Path, port: int, choices: Choices) -> int:
         asyncio.get_running_loop().add_signal_handler(received, stop.set)
     async with platform(home, port, choices) as started:
         _welcome(started)
-        await stop.wait()
+        failure = asyncio.create_task(started.stack.failure())
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({failure, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        failure.cancel()
+        if not stopped.done():
+            stopped.cancel()
+            click.echo(str(failure.result()), err=True)
+            return 1
         click.echo("\nStopping: nothing in hand is lost.")
     return 0
 
@@ -70,7 +78,8 @@ async def platform(home: Path, port: int, choices: Choices) -> AsyncIterator[Pla
     make_home(home)
     if not is_free(port):
         raise StackError(f"Port {port} is in use: free it, or set PREAU_PORT to another.")
-    async with Stack(home, choices) as addresses:
+    stack = Stack(home, choices)
+    async with stack as addresses:
         environment = _environment(home, port, addresses)
         # One after the other: Alembic's `op` is one for the whole process.
         for name in NAMES:
@@ -82,7 +91,8 @@ async def platform(home: Path, port: int, choices: Choices) -> AsyncIterator[Pla
             serving = await serve(services, LISTEN, port)
             try:
                 url = f"http://{LISTEN}:{port}"
-                yield Platform(url, seeded, addresses, services, time.monotonic() - began)
+                seconds = time.monotonic() - began
+                yield Platform(url, seeded, stack, addresses.lines(choices), services, seconds)
             finally:
                 renewal.cancel()
                 with suppress(asyncio.CancelledError):
@@ -93,6 +103,8 @@ async def platform(home: Path, port: int, choices: Choices) -> AsyncIterator[Pla
 def _environment(home: Path, port: int, addresses: Addresses) -> Mapping[str, str]:
     known = {"OTEL_EXPORTER_OTLP_ENDPOINT", "PREAU_TRACE_SAMPLE"}
     found = {name: value for name, value in os.environ.items() if name in known}
+    # A stable name: a restart resumes at once instead of after the old session's end.
+    found["PREAU_INSTANCE"] = "local"
     found["PREAU_JWKS_URL"] = f"http://{LISTEN}:{port}/identity/.well-known/jwks.json"
     found["IDENTITY_SIGNING_KEY"] = _kept(home / "signing-key.pem", _new_signing_key)
     found["MODERATION_SEAL_KEY"] = _kept(home / "seal.key", lambda: Fernet.generate_key().decode())
@@ -140,6 +152,9 @@ async def _renew_token(own: Features, seeded: Seeded, home: Path) -> None:
 
 def _welcome(started: Platform) -> None:
     click.echo(f"Préau is ready after {started.seconds:.1f} s at {started.url}\n")
+    for line in started.servers:
+        click.echo(f"  {line}")
+    click.echo()
     for name in NAMES:
         click.echo(f"  {started.url}/{name}/docs")
     click.echo(f"\nSign in (tenant {SLUG}, password {started.seeded.password}) as:")

@@ -16,6 +16,9 @@ class Activity(Protocol):
     async def add(self, unit: Unit, counts: DayCount, masks: Masks) -> None:
         """Add to the day counts, and mark the days of people."""
 
+    async def turn(self, unit: Unit, places: Sequence[tuple[TenantId, SpaceId]]) -> None:
+        """Take turns on these spaces until commit: holding back and releasing must not cross."""
+
     async def hold_back(self, unit: Unit, happenings: Sequence[Happening]) -> None:
         """Keep what happened in a space that is not yet known."""
 

@@ -27,6 +27,10 @@ async def count_activity(
     known = await _spaces(deps, unit, happenings)
     early = [each for each in happenings if (each.tenant, each.space_id) not in known]
     if early:
+        await deps.activity.turn(unit, [(each.tenant, each.space_id) for each in early])
+        known |= await _spaces(deps, unit, early)
+        early = [each for each in early if (each.tenant, each.space_id) not in known]
+    if early:
         await deps.activity.hold_back(unit, early)
     ready = [each for each in happenings if (each.tenant, each.space_id) in known]
     await deps.activity.add(unit, *fold(ready, known))
@@ -47,6 +51,7 @@ async def count_what_waited(
     """Count what happened in a space before it was known."""
     for delivery in deliveries:
         fact = delivery.fact
+        await deps.activity.turn(unit, [(delivery.tenant, fact.space_id)])
         waited = await deps.activity.release(unit, delivery.tenant, fact.space_id)
         space = Space(fact.space_id, fact.structure_id, fact.path, fact.time_zone)
         known = {(delivery.tenant, fact.space_id): space}

@@ -22,6 +22,7 @@ _MARK = sa.text("""
                          CAST(:members AS uuid[]), CAST(:months AS date[]), CAST(:masks AS int[]))
     ON CONFLICT (tenant_id, space_id, month, member_id) DO UPDATE SET mask = p.mask | excluded.mask
 """)
+_TURN = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:place, 14))")
 _TIMES = """
     INSERT INTO questions AS q (tenant_id, space_id, question_id, {column})
     SELECT t, s, id, min(at)
@@ -66,6 +67,11 @@ class SqlActivity:
                     "masks": [masks[place] for place in people],
                 },
             )
+
+    async def turn(self, unit: Unit, places: Sequence[tuple[TenantId, SpaceId]]) -> None:
+        """Take turns on these spaces until commit."""
+        for tenant, space_id in sorted(set(places)):
+            await connection(unit).execute(_TURN, {"place": f"{tenant}:{space_id}"})
 
     async def hold_back(self, unit: Unit, happenings: Sequence[Happening]) -> None:
         """Keep what happened in a space that is not yet known."""

@@ -1,9 +1,10 @@
 """Creating topics."""
 
+import asyncio
 from collections.abc import Sequence
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from shared.kit.bus.port import MAX_RECORD, Topic
 
@@ -14,6 +15,10 @@ SETTINGS = {
     "retention.bytes": "-1",
     "max.message.bytes": str(MAX_RECORD + 1_000_000),
 }
+
+
+_TRIES = 50
+_PAUSE = 0.1
 
 
 async def create(bootstrap: str, client_id: str, topics: Sequence[Topic], replication: int) -> None:
@@ -27,9 +32,25 @@ async def create(bootstrap: str, client_id: str, topics: Sequence[Topic], replic
                 for each in topics
             ]
         )
+        await _until_coordinated(admin)
     finally:
         await admin.close()
     for name, code, *_ in answer.topic_errors:
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:
             raise error(name)
+
+
+async def _until_coordinated(admin: AIOKafkaAdminClient) -> None:
+    """Ask for a group's coordinator until there is one.
+
+    The first question a fresh cluster is asked makes it create the topic of the offsets, and every
+    reader that joins meanwhile would raise an alarm about nothing.
+    """
+    for _ in range(_TRIES):
+        try:
+            await admin.find_coordinator("preau")
+        except KafkaError:
+            await asyncio.sleep(_PAUSE)
+        else:
+            return
