@@ -1,0 +1,95 @@
+"""A migrated database for the tests of the frame: made once, emptied before each."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import asyncpg
+import pytest
+from uuid_utils.compat import uuid7
+
+from deploy.local.provision import Role, make_database
+from deploy.local.stack import Addresses
+from shared.kit.database import Database
+from shared.kit.migrations import migrate
+from shared.kit.tables import TENANTS_VISIBLE
+from tests.kit.probe import Clock, Probe, no_trace
+
+NAME = "kit_probe"
+EMPTY = """
+    TRUNCATE heads, outbox, inbox, positions, parked, jobs, idempotency, audit, effects
+    RESTART IDENTITY
+"""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where the database is, for each of its three roles."""
+
+    addresses: Addresses
+
+    def url(self, role: Role) -> str:
+        return self.addresses.database("community", role).replace("preau_community", NAME)
+
+
+@pytest.fixture(scope="session")
+def frame(postgres_addresses: Addresses) -> Iterator[Frame]:
+    """The tables of a service as its migrations make them, and one of the tests' own."""
+    made = Frame(postgres_addresses)
+    asyncio.run(_make(made))
+    yield made
+    asyncio.run(_drop(made))
+
+
+@pytest.fixture
+async def database(frame: Frame) -> AsyncIterator[Database]:
+    """The same under the app role, with nothing in it."""
+    await _execute(frame.url("owner"), EMPTY)
+    opened = Database("community", frame.url("app"), clock=Clock(), new_id=uuid7, trace=no_trace)
+    await opened.start()
+    yield opened
+    await opened.stop()
+
+
+@pytest.fixture
+async def probe(frame: Frame, database: Database) -> Probe:
+    """A group that reads one topic into that database."""
+    clock = database._clock
+    assert isinstance(clock, Clock)
+    made = Probe(database, frame.url("owner"), clock)
+    await made.make_topics()
+    return made
+
+
+async def _make(made: Frame) -> None:
+    await migrate("community", made.addresses.database("community", "owner"))
+    admin = await asyncpg.connect(made.addresses.postgres.replace("+asyncpg", ""))
+    try:
+        await make_database(admin, "community", NAME, template="preau_community")
+    finally:
+        await admin.close()
+    await _execute(
+        made.url("owner"),
+        f"""
+        CREATE TABLE effects (
+            tenant_id uuid, nth bigint GENERATED ALWAYS AS IDENTITY, key text, words text,
+            PRIMARY KEY (tenant_id, nth)
+        );
+        ALTER TABLE effects ENABLE ROW LEVEL SECURITY;
+        ALTER TABLE effects FORCE ROW LEVEL SECURITY;
+        CREATE POLICY tenants_visible ON effects
+            USING ({TENANTS_VISIBLE}) WITH CHECK ({TENANTS_VISIBLE})
+        """,
+    )
+
+
+async def _drop(made: Frame) -> None:
+    await _execute(made.addresses.postgres, f"DROP DATABASE {NAME} WITH (FORCE)")
+
+
+async def _execute(url: str, statement: str) -> None:
+    opened = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        await opened.execute(statement)
+    finally:
+        await opened.close()

@@ -1,0 +1,139 @@
+"""Every event has its effect once, and the ledger counts it once."""
+
+import asyncio
+
+import pytest
+
+from shared.contracts.ids import TenantId
+from shared.kit.bus.port import Partition, Redeliver
+from shared.kit.inbox import ledger
+from shared.kit.inbox.consume import BatchConsumer
+from tests.kit.probe import GROUP, LYON, PARTITIONS, RENNES, TOPIC, Probe
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+
+async def test_events_of_a_key_are_applied_in_log_order(probe: Probe) -> None:
+    for number in range(50):
+        probe.publish(f"n° {number}", who=7)
+
+    found = await probe.take()
+
+    assert await probe.effects() == [f"n° {number}" for number in range(50)]
+    assert (found.published, found.applied, found.lag) == (50, 50, 0)
+
+
+async def test_an_event_twice_within_one_batch_is_applied_once(probe: Probe) -> None:
+    once = probe.publish("Zoé 🙂")
+    probe.publish("Zoé 🙂", event_id=once)
+
+    found = await probe.take()
+
+    assert await probe.effects() == ["Zoé 🙂"]
+    assert (found.applied, found.duplicate) == (1, 1)
+
+
+async def test_an_event_again_in_a_later_batch_is_applied_once(probe: Probe) -> None:
+    once = probe.publish("une fois")
+    await probe.take()
+    probe.publish("une fois", event_id=once)
+
+    found = await probe.take()
+
+    assert await probe.effects() == ["une fois"]
+    assert (found.applied, found.duplicate) == (1, 1)
+
+
+async def test_a_batch_handed_over_twice_is_applied_once(probe: Probe) -> None:
+    probe.publish("a")
+    probe.publish("b", who=2)
+    reader = probe.consumer()
+    batch = await probe.waiting(await _assigned(probe, reader))
+
+    first = await reader.handle(batch)
+
+    assert await reader.handle(batch) == first
+    assert sorted(await probe.effects()) == ["a", "b"]
+    assert (await probe.ledger(reader)).duplicate == 0
+
+
+async def test_a_zombies_late_batch_changes_nothing_and_it_learns_where_the_group_is(
+    probe: Probe,
+) -> None:
+    zombie, heir = probe.consumer(), probe.consumer()
+    starts = await _assigned(probe, zombie)
+    probe.publish("answer")
+    late = await probe.waiting(starts)
+    assert (await probe.take(heir)).applied == 1, await probe.rows("SELECT * FROM parked")
+    probe.publish("plus tard")
+    late = await probe.waiting(starts)
+
+    answer = await zombie.handle(late)
+
+    assert await probe.effects() == ["answer"]
+    assert len(await probe.outbox()) == 1
+    assert set(answer.values()) == {1}
+    found = await probe.ledger(zombie)
+    assert (found.applied, found.lag) == (1, 1)
+
+
+async def test_two_at_once_with_the_same_batch_apply_it_once(probe: Probe) -> None:
+    for number in range(20):
+        probe.publish(f"{number}", who=number)
+    twins = [probe.consumer(), probe.consumer()]
+    batch = await probe.waiting(await _assigned(probe, twins[0]))
+    await _assigned(probe, twins[1])
+
+    answers = await asyncio.gather(*(twin.handle(batch) for twin in twins))
+
+    assert answers[0] == answers[1]
+    assert len(await probe.effects()) == 20
+    assert (await probe.ledger(twins[0])).applied == 20
+
+
+async def test_a_lost_connection_makes_the_whole_batch_wait_and_nothing_is_kept(
+    probe: Probe,
+) -> None:
+    probe.publish("answer")
+    probe.lost = 1
+    reader = probe.consumer()
+    batch = await probe.waiting(await _assigned(probe, reader))
+
+    with pytest.raises(Redeliver):
+        await reader.handle(batch)
+
+    assert (await probe.ledger(reader)).lag == 1
+    assert await probe.effects() == []
+    await reader.handle(batch)
+    assert await probe.effects() == ["answer"]
+    assert len(await probe.outbox()) == 1
+
+
+async def test_beginning_again_and_moving_from_elsewhere_change_nothing(probe: Probe) -> None:
+    place = Partition(TOPIC, 0)
+    async with probe.database.batch(()) as unit:
+        await ledger.begin(unit.connection, GROUP, {place: 5})
+        assert await ledger.move(unit.connection, GROUP, {place: ledger.Move(5, 9)})
+        await ledger.begin(unit.connection, GROUP, {place: 0})
+        assert not await ledger.move(unit.connection, GROUP, {place: ledger.Move(5, 7)})
+
+        assert await ledger.positions(unit.connection, GROUP) == {place: 9}
+
+
+async def test_one_batch_holds_many_tenants_and_a_unit_sees_its_own(probe: Probe) -> None:
+    probe.publish("Rennes", tenant=RENNES)
+    probe.publish("Lyon", tenant=LYON)
+    await probe.take()
+
+    async def seen(*tenants: TenantId) -> set[str]:
+        async with probe.database.batch(tenants) as unit:
+            rows = await unit.connection.exec_driver_sql("SELECT words FROM effects")
+            return set(rows.scalars())
+
+    assert await seen() == set()
+    assert await seen(RENNES) == {"Rennes"}
+    assert await seen(LYON, RENNES) == {"Rennes", "Lyon"}
+
+
+async def _assigned(probe: Probe, reader: BatchConsumer) -> dict[Partition, int]:
+    return dict(await reader.assigned([Partition(TOPIC, n) for n in range(PARTITIONS)]))
