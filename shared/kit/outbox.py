@@ -136,7 +136,7 @@ async def _take_heads(
             "counts": [counts[place] for place in places],
         },
     )
-    return {(t, k): last - counts[t, k] + 1 for t, k, last in taken.tuples()}
+    return {(t, k): last - counts[t, k] + 1 for t, k, last in taken}
 
 
 def _envelope(entry: Entry, sequence: int, service: str, now: datetime) -> Envelope:

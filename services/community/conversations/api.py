@@ -140,8 +140,8 @@ def _reading(found: Routes, deps: ConversationsDeps) -> None:
     ) -> Page[ContentShown]:
         before = ContentId(UUID(str(decode(cursor, str)[0]))) if cursor else None
         listed = await list_posts(deps, caller, actor, space_id, before, limit)
-        more = encode(str(listed[-1].content_id)) if len(listed) == limit else None
-        return Page(items=[_shown(post) for post in listed], next=more)
+        more = encode(str(listed.last)) if listed.last else None
+        return Page(items=[_shown(post) for post in listed.posts], next=more)
 
     @found.get("/contents/{content_id}", action="content.read")
     async def conversation(

@@ -1,6 +1,5 @@
 """`/v1/members` and `/v1/imports`."""
 
-from datetime import datetime
 from typing import Literal
 
 from fastapi import Response
@@ -60,7 +59,7 @@ class Suspension(Model):
     """Why, and until when (nothing: until reinstated)."""
 
     reason: str = Field(min_length=1, max_length=200, examples=["repeated_insults"])
-    until: datetime | None = None
+    until: AwareDatetime | None = None
 
 
 class NewMember(Model):

@@ -22,6 +22,14 @@ class Seen:
     standing: Standing
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Posts, and where the next page begins: what is hidden takes its place on a page, too."""
+
+    posts: Sequence[Content]
+    last: ContentId | None
+
+
 async def see_space(
     deps: ConversationsDeps, unit: Unit, actor: Actor, space_id: SpaceId
 ) -> tuple[Space, Standing]:
@@ -79,11 +87,12 @@ async def list_posts(
     space_id: SpaceId,
     before: ContentId | None,
     limit: int,
-) -> Sequence[Content]:
+) -> Listed:
     """List a space's posts that this actor may read, the newest first."""
     async with deps.unit(caller) as unit:
         space, standing = await see_space(deps, unit, actor, space_id)
         posts = await deps.contents.list_roots(unit, caller.tenant, space_id, before, limit)
-        return [
+        shown = [
             post for post in posts if isinstance(may_read(actor, space, standing, post), Allowed)
         ]
+        return Listed(shown, posts[-1].content_id if len(posts) == limit else None)

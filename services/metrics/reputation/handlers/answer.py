@@ -1,6 +1,7 @@
 """List the alerts, and close one that was looked at."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from services.metrics.reputation.domain import Alert, AlertNotFound
 from services.metrics.reputation.policy import may_answer
@@ -36,4 +37,5 @@ async def close_alert(
         if alert.closed_at is None:
             await deps.alerts.close(unit, caller.tenant, alert)
             unit.record(alert.closed(actor.member_id))
+            return replace(alert, closed_at=unit.now)
         return alert
