@@ -1,0 +1,24 @@
+"""Five services in one process: real HTTP applications and PostgreSQL, the bus in memory."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from deploy.local.stack import Addresses
+from tests.journeys.world import World, open_world
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def world(postgres_addresses: Addresses) -> AsyncIterator[World]:
+    """The platform, with its first tenant, and a second one that must never see the first."""
+    with tempfile.TemporaryDirectory(prefix="préau-") as folder:
+        async with open_world(postgres_addresses, Path(folder)) as opened:
+            yield opened
+
+
+@pytest.fixture(autouse=True)
+def _unhindered(socket_enabled: None) -> None:
+    """Let a fixture of the whole session open its connections whichever test is the first."""
