@@ -63,7 +63,8 @@ class Import:
                     self._note(kind, taken.row, verdict["outcome"], verdict.get("reason"))
                 self.progress.update(task, completed=tally.counts["read"])
         except DumpError as error:
-            self.errors.append(str(error))
+            if str(error) not in self.errors:
+                self.errors.append(str(error))
         read = tally.counts["read"]
         self.progress.update(task, completed=read, total=max(read, 1))
 
@@ -88,18 +89,27 @@ class Import:
 
 
 def chunks(items: Iterable[Taken]) -> Iterator[list[Taken]]:
-    """Gather lines to at most 500, and a few megabytes, at a time."""
+    """Gather lines to at most 500, and a few megabytes, at a time.
+
+    What was read before a file broke is given first; `DumpError` is raised after it.
+    """
     chunk: list[Taken] = []
     size = 0
-    for item in items:
-        length = len(str(item.line.get("body", "")))
-        if chunk and (len(chunk) == CHUNK or size + length > CHUNK_CHARACTERS):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(item)
-        size += length
+    broken: DumpError | None = None
+    try:
+        for item in items:
+            length = len(str(item.line.get("body", "")))
+            if chunk and (len(chunk) == CHUNK or size + length > CHUNK_CHARACTERS):
+                yield chunk
+                chunk, size = [], 0
+            chunk.append(item)
+            size += length
+    except DumpError as error:
+        broken = error
     if chunk:
         yield chunk
+    if broken is not None:
+        raise broken
 
 
 def open_space(client: ApiClient, name: str, time_zone: str) -> dict[str, Any]:
