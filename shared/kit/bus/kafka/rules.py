@@ -135,7 +135,8 @@ class Rules(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
     ) -> None:
         try:
             batch = tuple(map(incoming, records))
-            answer = await self._reading.consumer.handle(batch)
+            # A copy, made here: an answer that is none fails like any other handler.
+            answer = dict(await self._reading.consumer.handle(batch))
         except Redeliver as wish:
             log.info("batch comes again", group=self._reading.group, reason=str(wish))
             self._again(first, wish.pause)
