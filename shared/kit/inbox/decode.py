@@ -1,5 +1,6 @@
 """From a record to a delivery: known facts, things to ignore, and what nobody can read."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,10 @@ from shared.kit.bus.port import Incoming
 from shared.kit.unit import Delivery
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
+LONGEST_KEY = 200
+"""A tenant's id and an aggregate's take 73 characters; an index could not hold any length."""
 _BINARY_PREFIX = "ce_"
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ def read(record: Incoming, wanted: Mapping[str, type[Fact]], received: datetime)
         envelope = decode_envelope(_structured(record))
         if not envelope.partitionkey.startswith(f"{envelope.tenant}:"):
             return Unreadable(record, "tenant_mismatch: the key belongs to another tenant")
+        if len(envelope.partitionkey) > LONGEST_KEY:
+            return Unreadable(record, f"partitionkey: longer than {LONGEST_KEY} characters")
         if envelope.type not in wanted:
             return Ignored(record, envelope.type)
         return Readable(record, _delivery(record, envelope, wanted[envelope.type], received))
@@ -102,8 +108,8 @@ def _delivery(
 
 
 def traceparent_of(record: Incoming) -> str | None:
-    """Find the W3C trace context among a record's headers."""
+    """Find the W3C trace context among a record's headers; one that is none of that is left out."""
     for name, value in record.headers:
-        if name == "traceparent" and value is not None:
-            return value.decode("ascii", "replace")
+        if name == "traceparent" and value is not None and _TRACEPARENT.fullmatch(value):
+            return value.decode("ascii")
     return None

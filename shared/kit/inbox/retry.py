@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from shared.kit.database import SqlUnit
-from shared.kit.errors import NotFound
+from shared.kit.errors import Invalid, NotFound
 from shared.kit.inbox import parked
 from shared.kit.inbox.consume import BatchConsumer
 from shared.kit.inbox.decode import Readable, read
@@ -107,7 +107,8 @@ class ParkedKeys:
                 return False
             error = await consumer.try_one(unit, item.delivery)
             if error is not None:
-                await self._failed(unit, row, Failure.of(error), item)
+                hopeless = isinstance(error, Invalid)
+                await self._failed(unit, row, Failure.of(error), item, hopeless=hopeless)
                 return False
             await unit.connection.execute(_DONE, self._place(row))
         log.info("applied after waiting", group=consumer.group, type=row.type)
@@ -119,9 +120,11 @@ class ParkedKeys:
         row: sa.Row[Any],
         failure: Failure,
         item: object,
+        *,
+        hopeless: bool = False,
     ) -> None:
         attempts = row.attempts + 1
-        dead = attempts >= self.consumer.retry.attempts
+        dead = hopeless or attempts >= self.consumer.retry.attempts
         due = None if dead else parked.next_try(self.consumer.retry, attempts, unit.now)
         values = {
             "attempts": attempts,

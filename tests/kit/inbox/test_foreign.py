@@ -1,0 +1,136 @@
+"""What others may put on a topic: unreadable, unknown, newer, forged. The rest goes on."""
+
+import msgspec
+import pytest
+from uuid_utils.compat import uuid7
+
+from shared.contracts.event import encode
+from shared.contracts.identity import MemberSuspended
+from shared.kit.inbox.report import letters
+from shared.kit.inbox.retry import DeadLetterNotFound, ParkedKeys, Place
+from tests.kit.probe import LYON, RENNES, Probe, envelope_of, member
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+KEY = f"{RENNES}:{member(1)}".encode()
+SOUND = encode(envelope_of(MemberSuspended(member_id=member(1), reason="bon"), RENNES, uuid7()))
+UNREADABLE = {
+    "nothing": None,
+    "empty": b"",
+    "not JSON": b"<xml/>",
+    "not UTF-8": b'{"id": "\xff\xfe"}',
+    "truncated": SOUND[:-20],
+    "a list": b"[1, 2, 3]",
+    "very deep": b'{"data":' + b"[" * 100_000,
+    "a NUL in its words": SOUND.replace(b"bon", b"b\\u0000n"),
+    "half a surrogate pair": SOUND.replace(b"bon", b"\\ud800"),
+    "no such day": SOUND.replace(b"2026-11-25T", b"2026-02-30T"),
+    "a sequence in letters": SOUND.replace(b'"0000000001"', b'"un"'),
+    "a field of another kind": SOUND.replace(b'"bon"', b"42"),
+    "a key without end": SOUND.replace(KEY, KEY + b"x" * 9000),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+async def test_what_cannot_be_read_is_a_dead_letter_at_once_and_named(
+    probe: Probe, name: str
+) -> None:
+    probe.publish("avant")
+    probe.put(KEY, UNREADABLE[name])
+    probe.publish("après")
+
+    found = await probe.take()
+
+    assert await probe.effects() == ["avant", "après"]
+    assert (found.applied, found.dead_lettered, found.lag) == (2, 1, 0)
+    (letter,) = await letters(probe.consumer(), everything=False)
+    assert (letter.topic, letter.offset) == ("identity.member", 1)
+    assert letter.cause
+    (told,) = await probe.outbox()
+    assert told.subject == f"{letter.topic}/{letter.partition}/{letter.offset}"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (("content-type", None),),
+        (("traceparent", None),),
+        (("traceparent", b"00-\x00-\xff"),),
+        (("ce_id", b"\xff"),),
+    ],
+)
+async def test_odd_headers_stop_nobody(
+    probe: Probe, headers: tuple[tuple[str, bytes | None], ...]
+) -> None:
+    probe.put(KEY, b"{", headers)
+    probe.put(KEY, SOUND.replace(b"bon", b"poison"), headers)
+    probe.publish("autre", who=2)
+
+    found = await probe.take()
+
+    assert await probe.effects() == ["autre"]
+    assert found.lag == 0
+    assert found.parked + found.dead_lettered == 2
+
+
+async def test_a_type_unknown_or_newer_or_of_no_interest_is_ignored_and_counted(
+    probe: Probe,
+) -> None:
+    probe.publish("x", type="identity.member.beamed_up.v1")
+    probe.publish("x", type="identity.member.suspended.v2")
+    probe.publish("x", type="identity.member.reinstated.v1")
+    probe.publish("bon")
+
+    found = await probe.take()
+
+    assert await probe.effects() == ["bon"]
+    assert (found.ignored, found.applied) == (3, 1)
+    assert len(await probe.rows("SELECT 1 FROM inbox")) == 1
+
+
+async def test_an_unknown_field_is_accepted(probe: Probe) -> None:
+    fields = msgspec.json.decode(SOUND)
+    fields["data"]["mood"] = "😀"
+    probe.put(KEY, msgspec.json.encode(fields | {"weather": "sunny"}))
+
+    await probe.take()
+
+    assert await probe.effects() == ["bon"]
+
+
+async def test_a_key_of_another_tenant_is_refused(probe: Probe) -> None:
+    fields = msgspec.json.decode(SOUND)
+    probe.put(KEY, msgspec.json.encode(fields | {"tenant": str(LYON)}))
+    probe.publish("bon", who=2)
+
+    found = await probe.take()
+
+    assert await probe.effects() == ["bon"]
+    assert found.dead_lettered == 1
+    (letter,) = await letters(probe.consumer(), everything=False)
+    assert "tenant" in (letter.cause or "")
+
+
+async def test_binary_mode_is_read_as_well(probe: Probe) -> None:
+    fields = msgspec.json.decode(SOUND)
+    data = msgspec.json.encode(fields.pop("data"))
+    headers = tuple((f"ce_{name}", str(value).encode()) for name, value in fields.items())
+    probe.put(KEY, data, headers)
+
+    found = await probe.take()
+
+    assert (await probe.effects(), found.applied) == (["bon"], 1)
+
+
+async def test_an_unreadable_one_can_be_skipped_and_not_replayed(probe: Probe) -> None:
+    probe.put(KEY, b"{")
+    await probe.take()
+
+    reader = probe.consumer()
+    (letter,) = await letters(reader, everything=False)
+    place = Place(letter.topic, letter.partition, letter.offset)
+    with pytest.raises(DeadLetterNotFound):
+        await ParkedKeys(reader).decide(place, "parked")
+    await ParkedKeys(reader).decide(place, "skipped")
+
+    assert letter.record == "{"
+    assert await letters(reader, everything=False) == []
