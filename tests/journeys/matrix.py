@@ -1,0 +1,168 @@
+"""Who may do what: a row per action, and what a request for it holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.journeys.world import Json, World, member_of
+
+PEOPLE = (
+    "anonymous",
+    "stranger",
+    "pupil",
+    "owner",
+    "manager",
+    "moderator",
+    "administrator",
+    "operator",
+)
+NAMES = {
+    "anonymous": "anonymous",
+    "stranger": "ulla",
+    "pupil": "ines",
+    "owner": "zoe",
+    "manager": "claire",
+    "moderator": "omar",
+    "administrator": "anne",
+    "operator": "operator",
+}
+"""Who plays whom; `owner` is the author of the content, and whom the notification is for."""
+EVERYBODY = frozenset(PEOPLE)
+KNOWN = EVERYBODY - {"anonymous"}
+"""Whoever has a token sees what is their own, or their own tenant's."""
+INSIDE = KNOWN - {"stranger"}
+MANAGERS = frozenset({"manager", "administrator"})
+MODERATORS = frozenset({"moderator", "administrator"})
+ADMINISTRATOR = frozenset({"administrator"})
+OPERATOR = frozenset({"operator"})
+OWNER = frozenset({"owner"})
+
+ALLOWED: Mapping[str, frozenset[str]] = {
+    "session.open": EVERYBODY,
+    "session.refresh": EVERYBODY,
+    "invitation.accept": EVERYBODY,
+    "tenant.open": OPERATOR,
+    "structure.list": KNOWN,
+    "structure.open": ADMINISTRATOR,
+    "member.add": ADMINISTRATOR,
+    "member.import": ADMINISTRATOR | OPERATOR | {"stranger"},
+    "member.suspend": ADMINISTRATOR,
+    "member.reinstate": ADMINISTRATOR,
+    "role.grant": ADMINISTRATOR,
+    "role.revoke": ADMINISTRATOR,
+    "space.list": KNOWN,
+    "space.open": MANAGERS | OPERATOR,
+    "space.join": INSIDE,
+    "post.list": INSIDE,
+    "post.publish": INSIDE,
+    "content.read": INSIDE,
+    "content.edit": OWNER,
+    "content.remove": OWNER,
+    "answer.publish": INSIDE,
+    "comment.publish": INSIDE,
+    "answer.accept": OWNER | {"manager"},
+    "content.flag": INSIDE - OWNER,
+    "content.import": ADMINISTRATOR | OPERATOR,
+    "case.list": KNOWN,
+    "case.read": MODERATORS,
+    "case.claim": MODERATORS,
+    "case.decide": MODERATORS,
+    "statement.read": OWNER,
+    "inbox.read": KNOWN,
+    "inbox.mark_read": OWNER,
+    "kpi.read": MANAGERS | OPERATOR,
+    "kpi.define": KNOWN,
+    "alert.list": KNOWN,
+    "alert.close": MANAGERS,
+    "operate.status": OPERATOR,
+    "operate.dead_letters": OPERATOR,
+    "operate.decide": OPERATOR,
+}
+"""`manager` opened the space and animates it; `member.import` brings people into one's own tenant,
+which is why the stranger, an administrator elsewhere, may."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A space in which everything exists that a route may name."""
+
+    paths: Mapping[str, Mapping[str, str]]
+    """Action, or `` for all others → parameter of the path → id."""
+    bodies: Mapping[str, Json]
+    queries: Mapping[str, str]
+
+    def path(self, action: str, template: str) -> str:
+        """Fill a route's path."""
+        values = {**self.paths[""], **self.paths.get(action, {})}
+        return template.format(**values) + self.queries.get(action, "")
+
+
+async def make_scene(world: World) -> Scene:
+    """Let happen what the matrix asks for."""
+    space = await world.space("zoe", "ines", "malik", "tom", "omar", "anne", "operator")
+    question = await world.post("zoe", space, "Qui a raison ? 🤔", "question")
+    answer = await world.reply("malik", question, "Moi.", "answers")
+    doomed = await world.post("zoe", space, "Je l’enlève bientôt.")
+    flagged = await world.post("zoe", space, "On se retrouve tous contre lui.")
+    extra = await world.post("zoe", space, "Encore.")
+    for who in ("ines", "malik", "tom"):
+        await world.flag(who, flagged)
+    for who in ("malik", "tom"):
+        await world.flag(who, extra)
+    insult = await world.post("zoe", space, "Tu es vraiment un connard, dégage.")
+    await world.seen_as("ines", insult, None)
+    notice = await world.told("zoe", "answer_to_mine", answer)
+    statement = await world.told("zoe", "statement")
+    await world.settle()
+    alerts = (await world.ask("claire", "GET", "/metrics/v1/alerts"))["items"]
+    paths = {
+        "space_id": space,
+        "content_id": question,
+        "case_id": (await world.case_of(flagged))["case_id"],
+        "statement_id": statement["about"],
+        "notification_id": notice["notification_id"],
+        "alert_id": next(each["alert_id"] for each in alerts if each["space_id"] == space),
+        "member_id": str(member_of(world.tokens["tom"])),
+    }
+    special = {"content.remove": {"content_id": doomed}, "answer.accept": {"content_id": answer}}
+    queries = {"kpi.read": f"?space_id={space}&from=2026-01-01&to=2026-02-01"}
+    return Scene({"": paths, **special}, await _bodies(world, space, paths), queries)
+
+
+async def _bodies(world: World, space: str, paths: Mapping[str, str]) -> dict[str, Json]:
+    school = await world.school()
+    role = {"member_id": paths["member_id"], "role": "parent", "structure_id": school}
+    signed_in = await world.sign_in("zoe")
+    return {
+        "session.open": {
+            "tenant": "academie-de-demonstration",
+            "email": "zoe@demo.example",
+            "password": world.seeded.password,
+        },
+        "session.refresh": {"refresh_token": signed_in["refresh_token"]},
+        "invitation.accept": {"invitation": "…", "password": "un long mot de passe"},
+        "tenant.open": {"name": "Université d’à côté", "admin": "chef@cote.example"},
+        "structure.open": {"name": "Sixième B", "kind": "class", "parent_id": school},
+        "member.add": {
+            "display_name": "Noé",
+            "email": "noe@demo.example",
+            "structure_id": school,
+        },
+        "member.import": {"source": "matrix", "lines": []},
+        "member.suspend": {"reason": "matrix"},
+        "role.grant": role,
+        "role.revoke": role,
+        "space.open": {"name": "Une autre salle", "structure_id": school},
+        "post.publish": {"title": "Une idée", "body": "La voici."},
+        "answer.publish": {"body": "Une réponse"},
+        "comment.publish": {"body": "Un commentaire"},
+        "content.edit": {"body": "Mieux dit"},
+        "content.flag": {"reason": "spam"},
+        "content.import": {"space_id": space, "source": "matrix", "lines": []},
+        "case.decide": {"action": "keep", "policy": "harassment", "reason": "other"},
+        "operate.decide": {
+            "topic": "community.post",
+            "partition": 0,
+            "offset": 987_654_321,
+            "decision": "skip",
+        },
+    }

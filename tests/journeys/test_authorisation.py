@@ -1,0 +1,105 @@
+"""The authorisation matrix: every route of every service, for everybody."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+
+from tests.journeys.matrix import ALLOWED, EVERYBODY, NAMES, PEOPLE, Scene, make_scene
+from tests.journeys.world import World
+
+pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
+WITHOUT_ACTION = {"/health/startup", "/health/live", "/health/ready", "/metrics"}
+"""What machines of the house ask, from inside: it shows nobody's data."""
+IN_VAIN = {"session.refresh": {401}, "invitation.accept": {401}, "operate.decide": {404}}
+"""What is not refused for who asks, but for what is asked: a used token, an unknown record."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def scene(world: World) -> Scene:
+    return await make_scene(world)
+
+
+def _routes(world: World) -> Iterator[tuple[str, str, str]]:
+    """Give method, path and action of every route there is."""
+    for name, running in world.services.items():
+        app = running.service.http
+        assert isinstance(app, FastAPI)
+        for path, methods in app.openapi()["paths"].items():
+            for method, operation in methods.items():
+                if path not in WITHOUT_ACTION:
+                    yield method.upper(), f"/{name}{path}", operation.get("x-action", "")
+
+
+async def test_every_route_has_an_action_and_every_action_a_row(world: World) -> None:
+    routes = list(_routes(world))
+    assert {action for _, _, action in routes} == set(ALLOWED)
+    assert len(routes) > 40
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+async def test_everybody_may_do_what_the_matrix_says_and_no_more(
+    world: World, scene: Scene, who: str
+) -> None:
+    wrong = []
+    for method, template, action in _routes(world):
+        path, body = scene.path(action, template), scene.bodies.get(action)
+        answer = await world.call(NAMES[who], method, path, body)
+        allowed = who in ALLOWED[action]
+        if not _as_expected(answer, action, who, allowed=allowed):
+            wrong.append(f"{method} {path}: {answer.status_code}, {allowed=} {answer.text[:200]}")
+    assert not wrong, "\n".join(wrong)
+
+
+def _as_expected(answer: httpx.Response, action: str, who: str, *, allowed: bool) -> bool:
+    if not allowed:
+        return answer.status_code == 401 if who == "anonymous" else answer.status_code in {403, 404}
+    if answer.status_code in IN_VAIN.get(action, ()):
+        return True
+    # 409: it was done before, by another column of the matrix.
+    return answer.is_success or answer.status_code == 409
+
+
+async def test_who_may_not_know_of_it_is_told_that_there_is_nothing(
+    world: World, scene: Scene
+) -> None:
+    """An administrator elsewhere holds every right there, and finds nothing here."""
+    wrong = []
+    for method, template, action in _routes(world):
+        if "{" in template and ALLOWED[action] != EVERYBODY:
+            path = scene.path(action, template)
+            answer = await world.call("ulla", method, path, scene.bodies.get(action))
+            if answer.status_code != 404:
+                wrong.append(f"{method} {path}: {answer.status_code}")
+    assert not wrong, "\n".join(wrong)
+
+
+async def test_hidden_content_is_for_its_author_and_moderators(world: World) -> None:
+    space = await world.space("zoe", "malik", "ines")
+    post = await world.post("malik", space, "Tu es vraiment un connard, dégage.")
+    await world.seen_as("zoe", post, None)
+    path = f"/community/v1/contents/{post}"
+    for who in ("malik", "omar", "anne"):
+        assert (await world.seen_as(who, post, "hidden"))["reason"], who
+    for who in ("zoe", "ines", "hamid", "claire", "ulla"):
+        for method, end, body in (
+            ("GET", "", None),
+            ("POST", "/comments", {"body": "Quoi ?"}),
+            ("POST", "/flags", {"reason": "spam"}),
+            ("DELETE", "", None),
+        ):
+            answer = await world.call(who, method, path + end, body)
+            assert answer.status_code == 404, f"{who} {method}{end}"
+
+
+async def test_nobody_decides_on_their_own_content(world: World) -> None:
+    space = await world.space("omar", "zoe")
+    post = await world.post("omar", space, "On se retrouve tous contre lui.")
+    await world.flag("zoe", post)
+    case = await world.case_of(post)
+    body = {"action": "keep", "policy": "other", "reason": "other"}
+    path = f"/moderation/v1/cases/{case['case_id']}/decision"
+    answer = await world.call("omar", "POST", path, body)
+    assert (answer.status_code, answer.json()["rule"]) == (403, "decide.not_own")
