@@ -42,7 +42,7 @@ def write(name: str, shape: Json) -> None:
     (FOLDER / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
 
 
-def _inlined(schema: Any, parts: Json) -> Any:  # noqa: ANN401  whatever JSON holds
+def _inlined(schema: Any, parts: Json) -> Any:
     if isinstance(schema, list):
         return [_inlined(each, parts) for each in schema]
     if not isinstance(schema, dict):

@@ -33,7 +33,7 @@ class Platform:
 
     environment: Mapping[str, str]
 
-    def ask(self, *arguments: str) -> Any:  # noqa: ANN401  whatever JSON it prints
+    def ask(self, *arguments: str) -> Any:
         """Run a `preau` command that prints JSON; its progress goes to our standard error."""
         done = subprocess.run(
             [str(Path(sys.executable).with_name("preau")), *arguments],

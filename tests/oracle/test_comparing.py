@@ -93,7 +93,7 @@ class Puppet:
         self.answers = answers
         self.asked: list[tuple[str, ...]] = []
 
-    def ask(self, *arguments: str) -> Any:  # noqa: ANN401  whatever it was told
+    def ask(self, *arguments: str) -> Any:
         self.asked.append(arguments)
         return json.loads(json.dumps(self.answers.pop(0)))
 
@@ -108,7 +108,7 @@ def test_the_exit_code_says_whether_all_agrees(
     puppet = Puppet([first, again, {"groups": {}}, rows])
 
     @contextmanager
-    def stage(_: Mapping[str, str]) -> Any:  # noqa: ANN401  a generator of one
+    def stage(_: Mapping[str, str]) -> Any:
         yield puppet
 
     monkeypatch.setattr(oracle, "platform", stage)
