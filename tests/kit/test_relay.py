@@ -1,0 +1,145 @@
+"""The relay: what is written is sent, in order, again if need be, and only then forgotten."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+
+from shared.contracts.event import Envelope
+from shared.contracts.identity import MemberSuspended
+from shared.kit.bus.memory import MemoryBus
+from shared.kit.bus.port import Bus, Outgoing, Partition
+from shared.kit.errors import Transient
+from shared.kit.relay import Relay
+from shared.kit.telemetry.noop import NoTelemetry
+from tests.kit.conftest import Frame
+from tests.kit.probe import PARTITIONS, TOPIC, Probe, caller, member
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+
+class Weary(MemoryBus):
+    """A broker that fails so often, before or after it has taken the records."""
+
+    def __init__(self, failures: int, *, after: bool) -> None:
+        super().__init__()
+        self.failures, self.after = failures, after
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        if self.failures:
+            self.failures -= 1
+            if self.after:
+                await super().send(records)
+            raise Transient(reason="no answer")
+        await super().send(records)
+
+
+@asynccontextmanager
+async def relaying(probe: Probe, frame: Frame, bus: Bus, batch: int = 500) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    relay = Relay(
+        "community", frame.url("relay"), bus, probe.database.written, NoTelemetry(), batch
+    )
+    task = asyncio.create_task(relay.run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 20)
+
+
+async def write(probe: Probe, facts: int, keys: int = 3) -> None:
+    for number in range(facts):
+        async with probe.database.unit(caller()) as unit:
+            who = member(number % keys + 1)
+            unit.record(MemberSuspended(member_id=who, reason=f"n° {number} ✓"))
+
+
+async def emptied(probe: Probe) -> None:
+    async with asyncio.timeout(20):
+        while await probe.rows("SELECT 1 FROM outbox LIMIT 1"):  # noqa: ASYNC110  another process's
+            await asyncio.sleep(0.05)
+
+
+async def sent(bus: Bus) -> dict[str, list[int]]:
+    """The sequences of each key, as they stand in the log."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for number in range(PARTITIONS):
+        for record in await bus.fetch(Partition(TOPIC, number), 0, 10_000):
+            envelope = msgspec.json.decode(record.value or b"", type=Envelope)
+            assert (record.key or b"").decode() == envelope.partitionkey
+            found[envelope.partitionkey].append(int(envelope.sequence))
+    return found
+
+
+async def test_everything_is_sent_in_order_and_then_gone(probe: Probe, frame: Frame) -> None:
+    await write(probe, 30)
+    async with relaying(probe, frame, probe.bus, batch=7):
+        await write(probe, 30)
+        await emptied(probe)
+
+    found = await sent(probe.bus)
+    assert [found[key] for key in found] == [list(range(1, 21))] * 3
+
+
+async def test_while_the_broker_does_not_answer_nothing_is_forgotten(
+    probe: Probe, frame: Frame
+) -> None:
+    probe.bus = Weary(2, after=False)
+    await probe.make_topics()
+    await write(probe, 6)
+    async with relaying(probe, frame, probe.bus):
+        await emptied(probe)
+
+    assert sorted((await sent(probe.bus)).values()) == [[1, 2]] * 3
+
+
+async def test_dying_between_sending_and_deleting_makes_duplicates_and_no_gap(
+    probe: Probe, frame: Frame
+) -> None:
+    probe.bus = Weary(1, after=True)
+    await probe.make_topics()
+    await write(probe, 6)
+    async with relaying(probe, frame, probe.bus):
+        await emptied(probe)
+
+    assert sorted((await sent(probe.bus)).values()) == [[1, 2, 1, 2]] * 3
+    found = await probe.take()
+    assert (found.applied, found.duplicate) == (6, 6)
+    assert len(await probe.effects()) == 6
+
+
+async def test_two_relays_of_a_service_keep_the_order_and_the_second_takes_over(
+    probe: Probe, frame: Frame
+) -> None:
+    async with relaying(probe, frame, probe.bus, batch=3):
+        async with relaying(probe, frame, probe.bus, batch=3):
+            await write(probe, 30)
+            await emptied(probe)
+        await write(probe, 30)
+        await emptied(probe)
+
+    assert sorted((await sent(probe.bus)).values()) == [list(range(1, 21))] * 3
+
+
+async def test_the_heir_of_a_relay_that_is_gone_sends_the_rest(probe: Probe, frame: Frame) -> None:
+    async with relaying(probe, frame, probe.bus):
+        await asyncio.sleep(0.1)
+        second = relaying(probe, frame, probe.bus)
+        await second.__aenter__()
+    await write(probe, 9)
+    await emptied(probe)
+    await second.__aexit__(None, None, None)
+
+    assert sorted((await sent(probe.bus)).values()) == [[1, 2, 3]] * 3
+
+
+async def test_a_stop_sends_what_is_left(probe: Probe, frame: Frame) -> None:
+    async with relaying(probe, frame, probe.bus, batch=2):
+        await asyncio.sleep(0.2)
+        await write(probe, 12)
+
+    assert await probe.rows("SELECT 1 FROM outbox") == []
