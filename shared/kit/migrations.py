@@ -33,7 +33,8 @@ _INBOX = (
                 || repeat('0', 20))::uuid
     $$
     """,
-    # The app role may not create tables; it may ask for these ones.
+    # The app role may not create tables; it may ask for these ones. What arrived before its day's
+    # partition was made stands in the default one and moves: PostgreSQL refuses the day otherwise.
     """
     CREATE FUNCTION inbox_keep(today date, ahead int, keep int) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -44,10 +45,19 @@ _INBOX = (
         FOR day IN SELECT generate_series(today, today + ahead, interval '1 day')::date LOOP
             name := 'inbox_' || to_char(day, 'YYYYMMDD');
             IF to_regclass(name) IS NULL THEN
-                EXECUTE format('CREATE TABLE %I PARTITION OF inbox FOR VALUES FROM (%L) TO (%L)',
+                LOCK TABLE inbox_default IN ACCESS EXCLUSIVE MODE;
+                EXECUTE format('CREATE TABLE %I (LIKE inbox INCLUDING ALL)', name);
+                EXECUTE format($move$
+                    WITH early AS (
+                        DELETE FROM inbox_default WHERE event_id >= %L AND event_id < %L RETURNING *
+                    )
+                    INSERT INTO %I SELECT * FROM early
+                $move$, inbox_floor(day), inbox_floor(day + 1), name);
+                EXECUTE format('ALTER TABLE inbox ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
                                name, inbox_floor(day), inbox_floor(day + 1));
             END IF;
         END LOOP;
+        DELETE FROM inbox_default WHERE event_id < inbox_floor(today - keep);
         FOR name IN
             SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
             WHERE i.inhparent = 'inbox'::regclass AND c.relname ~ '^inbox_[0-9]{8}$'

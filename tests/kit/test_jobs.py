@@ -1,0 +1,116 @@
+"""Jobs: each is due by the clock, and leased by one process at a time."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from shared.kit.database import Database
+from shared.kit.jobs import LEASE, Jobs
+from shared.kit.service import Job
+from tests.kit.probe import Clock, Probe
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+HOUR = timedelta(hours=1)
+
+
+class Work:
+    """A job that counts its runs and can be held up or fail."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.error: Exception | None = None
+
+    async def __call__(self) -> None:
+        self.runs += 1
+        await self.gate.wait()
+        if self.error:
+            raise self.error
+
+
+def runner(database: Database, clock: Clock, work: Work, me: str) -> Jobs:
+    return Jobs(database, [Job("tidy", work, HOUR)], clock, me)
+
+
+async def known(jobs: Jobs) -> Jobs:
+    await jobs._know()
+    return jobs
+
+
+async def test_of_many_processes_one_runs_what_is_due(probe: Probe) -> None:
+    work = Work()
+    jobs = [await known(runner(probe.database, probe.clock, work, f"pod-{n}")) for n in range(5)]
+
+    ran = await asyncio.gather(*(each.run_due() for each in jobs))
+
+    assert sum(ran) == work.runs == 1
+    assert not any([await each.run_due() for each in jobs])
+    probe.clock.forward(hours=1)
+    assert await jobs[3].run_due()
+    assert work.runs == 2
+
+
+async def test_a_job_that_runs_is_not_begun_by_another(probe: Probe) -> None:
+    work = Work()
+    work.gate.clear()
+    first = await known(runner(probe.database, probe.clock, work, "first"))
+    second = runner(probe.database, probe.clock, work, "second")
+    begun = asyncio.create_task(first.run_due())
+    async with asyncio.timeout(5):
+        while not work.runs:  # noqa: ASYNC110  it waits for a database
+            await asyncio.sleep(0.01)
+
+    assert not await second.run_due()
+    work.gate.set()
+    assert await begun
+
+
+async def test_a_lease_outlives_a_crash_by_a_minute_and_no_more(probe: Probe) -> None:
+    work = Work()
+    work.gate.clear()
+    dead = asyncio.create_task(
+        (await known(runner(probe.database, probe.clock, work, "dead"))).run_due()
+    )
+    async with asyncio.timeout(5):
+        while not work.runs:  # noqa: ASYNC110  it waits for a database
+            await asyncio.sleep(0.01)
+    dead.cancel()
+    await asyncio.wait([dead])
+    work.gate.set()
+    heir = runner(probe.database, probe.clock, work, "heir")
+
+    assert not await heir.run_due()
+    probe.clock.forward(seconds=LEASE.total_seconds() + 1)
+    assert await heir.run_due()
+
+
+async def test_a_job_that_fails_says_so_and_comes_again(probe: Probe) -> None:
+    work = Work()
+    work.error = RuntimeError("rien ne va")
+    jobs = await known(runner(probe.database, probe.clock, work, "pod"))
+
+    assert await jobs.run_due()
+
+    query = "SELECT last_error, leased_by FROM jobs"
+    assert await probe.rows(query) == [
+        {"last_error": "RuntimeError: rien ne va", "leased_by": None}
+    ]
+    work.error = None
+    probe.clock.forward(hours=1)
+    assert await jobs.run_due()
+    assert await probe.rows(query) == [{"last_error": None, "leased_by": None}]
+
+
+async def test_it_runs_until_told_to_stop(probe: Probe) -> None:
+    work, stop = Work(), asyncio.Event()
+    running = asyncio.create_task(runner(probe.database, probe.clock, work, "pod").run(stop))
+    async with asyncio.timeout(5):
+        while not work.runs:  # noqa: ASYNC110  it waits for a database
+            await asyncio.sleep(0.01)
+    stop.set()
+
+    await asyncio.wait_for(running, 5)
+
+    assert work.runs == 1
