@@ -15,6 +15,7 @@ from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from fastapi import FastAPI
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from uuid_utils.compat import uuid7
 
 from deploy.local.seed import SLUG, Seeded, seed
@@ -31,7 +32,7 @@ from shared.kit.host import Host
 from shared.kit.migrations import migrate
 from shared.kit.run import Running, build, ensure_topics, now, start, stop
 from shared.kit.serve import application
-from shared.kit.telemetry.noop import NoTelemetry
+from shared.kit.telemetry.otel import OtelTelemetry
 
 NAMES = tuple(PUBLISHERS)
 JWKS = "http://identity.test/.well-known/jwks.json"
@@ -52,6 +53,7 @@ class World:
     features: Features
     seeded: Seeded
     foreign: TenantId
+    spans: InMemorySpanExporter
     tokens: dict[str, str] = field(default_factory=dict)
 
     async def sign_in(self, who: str) -> Json:
@@ -215,7 +217,9 @@ async def _open_elsewhere(own: Features) -> TenantId:
 async def open_world(addresses: Addresses, home: Path) -> AsyncIterator[World]:
     """Migrate, start all five, seed two tenants; stop everything when left."""
     environment, bus = _environment(addresses), MemoryBus()
-    host = Host(bus, now, uuid7, NoTelemetry(), environment)
+    spans = InMemorySpanExporter()
+    telemetry = OtelTelemetry("journeys", sample=1.0, exporters=[spans])
+    host = Host(bus, now, uuid7, telemetry, environment)
     for name in NAMES:
         await migrate(name, addresses.database(name, "owner"))
     await ensure_topics(bus)
@@ -228,12 +232,13 @@ async def open_world(addresses: Addresses, home: Path) -> AsyncIterator[World]:
     seeded, foreign = await seed(own, home), await _open_elsewhere(own)
     transport = httpx.ASGITransport(application(list(services.values())))
     async with httpx.AsyncClient(transport=transport, base_url="http://préau.test") as http:
-        world = World(http, bus, services, own, seeded, foreign)
+        world = World(http, bus, services, own, seeded, foreign, spans)
         await world.settle()
         yield world
     for each in services.values():
         await stop(each)
     await bus.close()
+    telemetry.shutdown()
 
 
 def member_of(token: str) -> UUID:

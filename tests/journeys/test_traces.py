@@ -1,0 +1,66 @@
+"""One trace from the request through outbox and log to the effects, and on to their effects."""
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanKind
+
+from tests.journeys.world import World
+
+pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
+INSULT = "Tu es vraiment un connard, dégage."
+
+
+def _named(spans: list[ReadableSpan], name: str) -> list[ReadableSpan]:
+    return [span for span in spans if span.name == name]
+
+
+def _in(span: ReadableSpan, trace_id: int) -> bool:
+    return span.context is not None and span.context.trace_id == trace_id
+
+
+async def test_an_insult_is_one_trace_from_the_request_to_its_hiding(world: World) -> None:
+    space = await world.space("malik")
+    question = await world.post("malik", space, "Qui vient ?", "question")
+    await world.settle()
+    world.spans.clear()
+    answer = await world.call(
+        "malik", "POST", f"/community/v1/contents/{question}/comments", {"body": INSULT}
+    )
+    trace_id = int(answer.headers["x-trace-id"], 16)
+    await world.settle()
+    spans = [s for s in world.spans.get_finished_spans() if _in(s, trace_id)]
+    (request,) = [s for s in spans if s.kind is SpanKind.SERVER]
+    assert request.name == "POST /community/v1/contents/{content_id}/comments"
+    created = {s.name for s in spans if s.kind is SpanKind.PRODUCER}
+    assert created == {"create community.post", "create moderation.case"}
+    (comment,) = [s for s in _named(spans, "create community.post") if s.parent == request.context]
+    assert comment.attributes is not None
+    assert comment.attributes["cloudevents.event_type"] == "community.comment.published.v1"
+    processed = [s for s in spans if s.kind is SpanKind.CONSUMER]
+    groups = {str((s.attributes or {})["messaging.consumer.group.name"]) for s in processed}
+    assert groups >= {"moderation", "community"}
+    hidden = [
+        s
+        for s in _named(spans, "create community.post")
+        if (s.attributes or {})["cloudevents.event_type"] == "community.comment.hidden.v1"
+    ]
+    assert len(hidden) == 1, "the hiding is in the trace of the request that it answers"
+
+
+async def test_the_relay_links_what_it_sends_and_starts_a_trace_of_its_own(world: World) -> None:
+    space = await world.space("zoe")
+    world.spans.clear()
+    await world.post("zoe", space, "Bonjour à tous 👋")
+    await world.settle()
+    spans = list(world.spans.get_finished_spans())
+    (created,) = [
+        s
+        for s in _named(spans, "create community.post")
+        if (s.attributes or {})["cloudevents.event_type"] == "community.post.published.v1"
+    ]
+    sent = [s for s in spans if s.kind is SpanKind.CLIENT and s.name.startswith("send")]
+    linked = [
+        s for s in sent if any(link.context.span_id == created.context.span_id for link in s.links)
+    ]
+    assert len(linked) == 1
+    assert linked[0].context.trace_id != created.context.trace_id
