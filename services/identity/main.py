@@ -61,7 +61,7 @@ def features(host: Host, settings: IdentitySettings, database: Database) -> Feat
         TenantsDeps(unit, tenants, structures, memberships, roles, clock, new_id),
         StructuresDeps(unit, structures, new_id),
         MembersDeps(unit, memberships, structures, new_id),
-        RolesDeps(unit, roles, structures),
+        RolesDeps(unit, roles, structures, memberships),
         SessionsDeps(
             unit, tenants, SqlCredentials(), SqlSessions(), Argon2Hasher(), signer, clock, new_id
         ),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from services.identity.members.ports import Memberships
 from services.identity.structures.ports import Structures
 from shared.contracts.identity import Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
@@ -37,3 +38,4 @@ class RolesDeps:
     unit: Units
     roles: Roles
     structures: Structures
+    members: Memberships

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.identity.members.domain import MemberNotFound
 from services.identity.roles.policy import may_grant
 from services.identity.roles.ports import RolesDeps
 from services.identity.structures.domain import StructureNotFound
@@ -23,7 +24,7 @@ class GrantRole:
 
 
 async def grant_role(deps: RolesDeps, caller: Caller, actor: Actor, command: GrantRole) -> None:
-    """Grant it. Raises `StructureNotFound` and `Forbidden`."""
+    """Grant it. Raises `StructureNotFound`, `MemberNotFound` and `Forbidden`."""
     async with deps.unit(caller) as unit:
         await _demand(deps, unit, actor, command)
         await deps.roles.grant(
@@ -67,3 +68,5 @@ async def _demand(deps: RolesDeps, unit: Unit, actor: Actor, command: GrantRole)
     if structure is None:
         raise StructureNotFound(structure_id=command.structure_id)
     demand(may_grant(actor, command.role, structure.line))
+    if await deps.members.find(unit, actor.tenant, command.member_id) is None:
+        raise MemberNotFound(member_id=command.member_id)
