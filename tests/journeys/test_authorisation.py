@@ -76,6 +76,23 @@ async def test_who_may_not_know_of_it_is_told_that_there_is_nothing(
     assert not wrong, "\n".join(wrong)
 
 
+async def test_ids_of_another_tenant_in_a_body_name_nothing(world: World, scene: Scene) -> None:
+    tree = await world.ask("ulla", "GET", "/identity/v1/structures")
+    theirs, ours = tree["items"][0]["structure_id"], await world.school()
+    grant = scene.bodies["role.grant"]
+    for who, path, body, status in (
+        ("ulla", "/identity/v1/roles", grant, 404),
+        ("ulla", "/identity/v1/roles", grant | {"structure_id": theirs}, 404),
+        ("ulla", "/identity/v1/structures", scene.bodies["structure.open"], 404),
+        ("ulla", "/identity/v1/members", scene.bodies["member.add"], 404),
+        ("ulla", "/community/v1/imports", scene.bodies["content.import"], 404),
+        ("ulla", "/community/v1/spaces", {"name": "Chez eux", "structure_id": ours}, 403),
+        ("claire", "/community/v1/spaces", {"name": "Chez eux", "structure_id": theirs}, 403),
+    ):
+        answer = await world.call(who, "POST", path, body)
+        assert answer.status_code == status, f"{who} {path} {answer.text}"
+
+
 async def test_hidden_content_is_for_its_author_and_moderators(world: World) -> None:
     space = await world.space("zoe", "malik", "ines")
     post = await world.post("malik", space, "Tu es vraiment un connard, dégage.")
