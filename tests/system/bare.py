@@ -1,0 +1,96 @@
+"""The log and the tables as a stranger sees them: a bare client and plain SQL, no code of ours."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from deploy.local.stack import Addresses
+
+COUNTED = ("applied", "ignored", "duplicate")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a record went."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+async def records_in(kafka: str, topics: Sequence[str]) -> dict[str, int]:
+    """Read these topics from their beginning to their end, and count the records one by one."""
+    reader = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, group_id=None)
+    await reader.start()
+    try:
+        places = await _partitions(kafka, topics)
+        reader.assign(places)
+        await reader.seek_to_beginning(*places)
+        ends = await reader.end_offsets(places)
+        counted = dict.fromkeys(topics, 0)
+        while any([await reader.position(place) < ends[place] for place in places]):
+            for place, found in (await reader.getmany(timeout_ms=200)).items():
+                counted[place.topic] += len(found)
+        return counted
+    finally:
+        await reader.stop()
+
+
+async def _partitions(kafka: str, topics: Sequence[str]) -> list[TopicPartition]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        return [
+            TopicPartition(told["topic"], each["partition"])
+            for told in await admin.describe_topics(list(topics))
+            for each in told["partitions"]
+        ]
+    finally:
+        await admin.close()
+
+
+async def produce(kafka: str, topic: str, key: bytes, value: bytes) -> Place:
+    """Send a record as any foreign program can."""
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all")
+    await producer.start()
+    try:
+        done = await producer.send_and_wait(topic, value, key=key)
+        return Place(done.topic, done.partition, done.offset)
+    finally:
+        await producer.stop()
+
+
+async def ledger_of(addresses: Addresses, service: str) -> tuple[dict[str, int], set[str]]:
+    """What a group's own tables say became of what it read, and the topics that it reads."""
+    rows = await sql(
+        addresses, service, "SELECT * FROM positions WHERE consumer_group = $1", service
+    )
+    found = {name: sum(row[name] for row in rows) for name in COUNTED}
+    aside = await sql(
+        addresses,
+        service,
+        "SELECT state, count(*) AS n FROM parked WHERE consumer_group = $1 GROUP BY 1",
+        service,
+    )
+    states = {row["state"]: row["n"] for row in aside}
+    found["parked"] = states.get("parked", 0)
+    found["dead_lettered"] = states.get("dead", 0) + states.get("skipped", 0)
+    return found, {row["topic"] for row in rows}
+
+
+async def sql(
+    addresses: Addresses, service: str, query: str, *values: object
+) -> list[asyncpg.Record]:
+    """Ask a service's database as its owner."""
+    url = addresses.database(service, "owner").replace("+asyncpg", "")
+    opened = await asyncpg.connect(url)
+    try:
+        return await opened.fetch(query, *values)
+    finally:
+        await opened.close()

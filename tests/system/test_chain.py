@@ -1,0 +1,185 @@
+"""The whole chain on the real servers: what it says of itself is what a stranger finds."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from uuid_utils.compat import uuid7
+
+from shared.contracts.community import PostPublished
+from shared.contracts.event import Envelope, encode, encode_data, partition_key
+from shared.contracts.ids import EventId, TenantId
+from tests.oracle.comparing import first_import, second_import, settled
+from tests.oracle.counting import count
+from tests.system.bare import Place, ledger_of, produce, records_in, sql
+from tests.system.conftest import Platform
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.allow_hosts(["127.0.0.1"]),
+    pytest.mark.timeout(300),
+]
+DUMP = Path(__file__).with_name("dump")
+SPACE = "Entraide d’été ☀️"
+READERS = ("identity", "community", "moderation", "notifications", "metrics")
+
+
+def status(platform: Platform) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = platform.json("status", "--wait")["groups"]
+    return found
+
+
+def post(**changed: object) -> tuple[bytes, bytes]:
+    """A post of a tenant of nobody's, as its key and its record."""
+    fact, tenant = PostPublished.example(), TenantId(uuid7())
+    now = datetime.now(UTC)
+    envelope = Envelope(
+        id=EventId(uuid7()),
+        type=fact.wire_type(),
+        source="/elsewhere",
+        subject=str(fact.ref.id),
+        time=now,
+        tenant=tenant,
+        partitionkey=partition_key(tenant, fact),
+        sequence="0000000001",
+        recordedtime=now,
+        correlationid="ailleurs",
+        data=encode_data(fact),
+    )
+    fields = msgspec.json.decode(encode(envelope)) | changed
+    return envelope.partitionkey.encode(), msgspec.json.encode(fields)
+
+
+async def agrees_with_a_stranger(
+    platform: Platform, groups: Mapping[str, Mapping[str, Any]]
+) -> None:
+    for name, said in groups.items():
+        tables, topics = await ledger_of(platform.addresses, name)
+        assert {column: said[column] for column in tables} == tables, name
+        published = await records_in(platform.addresses.kafka, sorted(topics))
+        assert said["published"] == sum(published.values()), (name, published)
+        assert said["published"] == sum(tables.values()) + said["lag"], name
+
+
+def test_an_import_gives_what_stands_in_the_dump_and_the_same_again_changes_nothing(
+    platform: Platform,
+) -> None:
+    expected = count(DUMP)
+    command = ("import", "stackexchange", str(DUMP), "--space", SPACE)
+
+    # 1: the dump holds rows that are refused, each with its reason.
+    first, again = platform.json(*command, codes=(1,)), platform.json(*command, codes=(1,))
+
+    lines = [*first_import(expected, first), *second_import(expected, again)]
+    lines += settled(platform.json("status", "--wait"))
+    assert [line for line in lines if not line.agrees] == []
+    assert len(lines) > 10
+
+
+async def test_the_status_is_what_a_bare_client_and_plain_sql_count(platform: Platform) -> None:
+    groups = status(platform)
+
+    assert set(groups) <= set(READERS)
+    assert len(groups) >= 4
+    await agrees_with_a_stranger(platform, groups)
+
+
+async def test_a_poison_record_is_a_dead_letter_and_the_good_ones_around_it_are_applied(
+    platform: Platform,
+) -> None:
+    before = status(platform)
+    kafka = platform.addresses.kafka
+    key, good = post()
+    await produce(kafka, PostPublished.TOPIC, key, good)
+    place = await produce(kafka, PostPublished.TOPIC, key, b'{"specversion": "1.0", "id": \xff')
+    _, after = post(partitionkey=key.decode(), tenant=key.decode().split(":")[0])
+    await produce(kafka, PostPublished.TOPIC, key, after)
+
+    groups = status(platform)
+
+    letters = platform.json("dead-letters", "list")["dead_letters"]
+    mine = [each for each in letters if (each["partition"], each["offset"]) == place_of(place)]
+    readers = {name for name in groups if PostPublished.TOPIC in await topics_of(platform, name)}
+    assert {each["group"] for each in mine} == readers
+    assert readers >= {"moderation", "notifications", "metrics"}
+    for name in readers:
+        moved = {c: groups[name][c] - before[name][c] for c in ("published", "dead_lettered")}
+        assert moved["dead_lettered"] == 1, (name, moved)
+        assert groups[name]["lag"] == 0
+        assert groups[name]["parked"] == before[name]["parked"], platform.json(
+            "dead-letters", "list", "--all"
+        )
+    assert groups["moderation"]["applied"] >= before["moderation"]["applied"] + 2
+    await agrees_with_a_stranger(platform, groups)
+
+
+async def test_a_dead_letter_leaves_on_a_topic_of_its_own_and_can_be_skipped(
+    platform: Platform,
+) -> None:
+    place = await produce(platform.addresses.kafka, PostPublished.TOPIC, b"k", b"<html>")
+    groups = status(platform)
+
+    dead = await records_in(platform.addresses.kafka, ["dead.metrics"])
+    assert dead["dead.metrics"] == groups["metrics"]["dead_lettered"]
+    shown = platform.command("dead-letters", "show", "metrics", str(place))
+    assert "<html>" in shown.stdout
+    assert platform.command("dead-letters", "skip", "metrics", str(place)).returncode == 0
+    assert platform.command("dead-letters", "replay", "metrics", str(place)).returncode == 1
+    left = platform.json("dead-letters", "list")["dead_letters"]
+    assert str(place) not in [
+        f"{each['topic']}/{each['partition']}/{each['offset']}"
+        for each in left
+        if each["group"] == "metrics"
+    ]
+
+
+async def test_a_type_unknown_or_newer_is_ignored_and_counted(platform: Platform) -> None:
+    before = status(platform)
+    for kind in ("community.post.sung.v1", "community.post.published.v99"):
+        await produce(platform.addresses.kafka, PostPublished.TOPIC, *post(type=kind))
+
+    groups = status(platform)
+
+    moved = {
+        name: {c: groups[name][c] - before[name][c] for c in ("ignored", "applied", "parked")}
+        for name in groups
+        if PostPublished.TOPIC in await topics_of(platform, name)
+    }
+    assert moved["metrics"] == {"ignored": 2, "applied": 0, "parked": 0}
+    assert all(each["ignored"] >= 2 for each in moved.values())
+
+
+async def test_a_forged_tenant_reaches_nobody(platform: Platform) -> None:
+    (tenant,) = await sql(platform.addresses, "identity", "SELECT tenant_id FROM tenants LIMIT 1")
+    key, forged = post(tenant=str(tenant["tenant_id"]))
+    place = await produce(platform.addresses.kafka, PostPublished.TOPIC, key, forged)
+    status(platform)
+
+    letters = platform.json("dead-letters", "list")["dead_letters"]
+
+    causes = [
+        each["cause"] for each in letters if (each["partition"], each["offset"]) == place_of(place)
+    ]
+    assert len(causes) >= 3
+    assert all(cause.startswith("tenant_mismatch") for cause in causes)
+
+
+async def test_the_day_of_the_demonstration_plays(platform: Platform) -> None:
+    done = await asyncio.to_thread(platform.module, "deploy.local", "demo")
+
+    assert done.returncode == 0, done.stderr
+    for word in ("insult", "alert", "decides", "figures moved"):
+        assert word in done.stdout
+    await agrees_with_a_stranger(platform, status(platform))
+
+
+async def topics_of(platform: Platform, group: str) -> set[str]:
+    return (await ledger_of(platform.addresses, group))[1]
+
+
+def place_of(place: Place) -> tuple[int, int]:
+    return place.partition, place.offset
