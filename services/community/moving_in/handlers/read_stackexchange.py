@@ -7,6 +7,7 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
+from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 QUESTION, ANSWER = "1", "2"
@@ -65,7 +66,7 @@ class Dump:
                         root.clear()
         except StopIteration as error:
             raise DumpError(f"{path.name}: the file is empty") from error
-        except ParseError as error:
+        except (ParseError, DefusedXmlException) as error:
             raise DumpError(f"{path.name}: {error}") from error
 
     def members(self) -> Iterator[Taken | Refused]:

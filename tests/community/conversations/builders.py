@@ -1,0 +1,24 @@
+"""Contents to order."""
+
+from typing import Any
+
+from services.community.conversations.domain import Content
+from shared.contracts.cast import COLLEGE, NOON, QUESTION, SPACE, TENANT, ZOE
+from shared.contracts.community import ContentKind
+
+
+def a_content(kind: ContentKind = ContentKind.QUESTION, **changes: Any) -> Content:
+    """Zoé's question, or what else is asked for."""
+    values: dict[str, Any] = {  # Any: the fields of a content
+        "tenant_id": TENANT,
+        "content_id": QUESTION,
+        "kind": kind,
+        "root_id": QUESTION,
+        "space_id": SPACE,
+        "structure_id": COLLEGE,
+        "title": "« Malgré que » ? 🤔",
+        "body": "Où ça ?",
+        "created_at": NOON,
+        "author_id": ZOE,
+    }
+    return Content(**{**values, **changes})

@@ -1,0 +1,89 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from services.community.conversations.domain import LONGEST_BODY, LONGEST_TITLE, Content
+from services.community.moving_in.domain import (
+    Line,
+    content_id,
+    content_of,
+    refusal,
+    same_text,
+)
+from shared.contracts.cast import NOON, TENANT
+from shared.contracts.community import ContentKind
+from shared.contracts.ids import TenantId
+from tests.community.conversations.builders import a_content
+from tests.community.spaces.test_policy import ROOM
+
+SOURCE = "stackexchange:préau 🏫"
+QUESTION = Line("post:1", ContentKind.QUESTION, "<p>Où ?</p>", NOON, None, "7", "Ô ciel 🎸")
+ANSWER = Line("post:2", ContentKind.ANSWER, "<p>Là.</p>", NOON, "post:1", "8")
+ABOVE = a_content()
+
+
+@pytest.mark.parametrize(
+    ("line", "parent", "why"),
+    [
+        (QUESTION, None, None),
+        (ANSWER, ABOVE, None),
+        (ANSWER, None, "its parent post:1 is not there"),
+        (replace(ANSWER, parent=None), None, "it names no parent"),
+        (ANSWER, a_content(ContentKind.DISCUSSION), "a answer cannot stand there"),
+        (replace(QUESTION, body=" \n\t"), None, "the text is empty"),
+        (replace(QUESTION, body="é" * LONGEST_BODY), None, None),
+        (
+            replace(QUESTION, body="é" * (LONGEST_BODY + 1)),
+            None,
+            f"the text is longer than {LONGEST_BODY} characters",
+        ),
+        (
+            replace(QUESTION, title="é" * (LONGEST_TITLE + 1)),
+            None,
+            f"the title is longer than {LONGEST_TITLE} characters",
+        ),
+        (
+            replace(QUESTION, created_at=NOON + timedelta(seconds=1)),
+            None,
+            "the date lies in the future",
+        ),
+    ],
+)
+def test_a_line_that_cannot_be_taken_in_says_why(
+    line: Line, parent: Content | None, why: str | None
+) -> None:
+    assert refusal(line, parent, NOON) == why
+
+
+def test_ids_repeat_for_the_same_line_and_for_no_other() -> None:
+    one = content_id(TENANT, SOURCE, "post:1")
+    assert one == content_id(TENANT, SOURCE, "post:1")
+    others = {
+        content_id(TENANT, SOURCE, "post:11"),
+        content_id(TENANT, SOURCE + "1", "post:1"),
+        content_id(TenantId(one), SOURCE, "post:1"),
+    }
+    assert len(others | {one}) == 4
+
+
+def test_a_content_keeps_its_own_date_and_stands_below_its_parent() -> None:
+    question = content_of(QUESTION, ROOM, SOURCE, None)
+    answer = content_of(ANSWER, ROOM, SOURCE, question)
+    assert (question.root_id, question.parent_id) == (question.content_id, None)
+    assert (answer.root_id, answer.parent_id) == (question.content_id, question.content_id)
+    assert (answer.created_at, answer.format) == (NOON, "html")
+    assert question.author_id != answer.author_id
+
+
+def test_what_a_deleted_account_wrote_has_no_author() -> None:
+    content = content_of(replace(QUESTION, author=None), ROOM, SOURCE, None)
+    assert (content.author_id, content.author_structure) == (None, None)
+
+
+def test_a_line_is_the_same_until_its_text_differs_and_once_edited_here_for_ever() -> None:
+    content = content_of(QUESTION, ROOM, SOURCE, None)
+    found, other = content.content_id, replace(QUESTION, body="<p>Ailleurs</p>")
+    assert same_text(QUESTION, {found: content}, found)
+    assert not same_text(other, {found: content}, found)
+    assert same_text(other, {found: replace(content, version=2)}, found)

@@ -1,0 +1,15 @@
+import pytest
+
+from services.community.moving_in.policy import may_import
+from shared.contracts.cast import ACADEMY
+from shared.contracts.identity import Role
+from shared.kit.policy import Allowed
+from tests.community.spaces.test_policy import ELSEWHERE, ROOM
+from tests.people import an_actor
+
+
+@pytest.mark.parametrize("role", Role)
+def test_administrators_and_operators_there_or_above_bring_history_in(role: Role) -> None:
+    expected = role in {Role.ADMINISTRATOR, Role.OPERATOR}
+    assert isinstance(may_import(an_actor(role, at=ACADEMY), ROOM), Allowed) is expected
+    assert not isinstance(may_import(an_actor(role, at=ELSEWHERE), ROOM), Allowed)

@@ -1,0 +1,139 @@
+from datetime import UTC
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from services.community.moving_in.handlers.read_stackexchange import (
+    LONGEST_ROW,
+    Dump,
+    DumpError,
+    Refused,
+    Taken,
+)
+
+DATED = 'CreationDate="2012-01-31T23:30:00.123"'
+
+
+def _write(folder: Path, table: str, *rows: str) -> Dump:
+    text = f"<?xml version='1.0' encoding='utf-8'?><{table}>{''.join(rows)}</{table}>"
+    (folder / f"{table}.xml").write_text(text, encoding="utf-8")
+    return Dump(folder)
+
+
+def test_members_keep_accents_and_emoji_and_the_system_is_known(tmp_path: Path) -> None:
+    dump = _write(
+        tmp_path,
+        "Users",
+        f'<row Id="-1" DisplayName="Community" {DATED}/>',
+        f'<row Id="7" DisplayName="Zoé Ô&#x1F3B8; l&apos;Œuvre" {DATED}/>',
+        f'<row Id="8" {DATED}/>',
+    )
+    lines = [each.line for each in dump.members() if isinstance(each, Taken)]
+    names = [line["display_name"] for line in lines]
+    assert names == ["Community", "Zoé Ô🎸 l'Œuvre", "user8"]
+    assert [line["system"] for line in lines] == [True, False, False]
+    assert lines[0]["joined_at"] == "2012-01-31T23:30:00.123000+00:00"
+
+
+def test_times_are_in_the_zone_that_was_said(tmp_path: Path) -> None:
+    _write(tmp_path, "Users", f'<row Id="7" {DATED}/>')
+    (taken,) = Dump(tmp_path, ZoneInfo("Indian/Reunion")).members()
+    assert isinstance(taken, Taken)
+    assert taken.line["joined_at"] == "2012-01-31T19:30:00.123000+00:00"
+
+
+@pytest.mark.parametrize(
+    "attributes", [DATED, 'Id="7"', 'Id="7" CreationDate="hier"', f'Id="" {DATED}']
+)
+def test_a_row_without_id_or_date_is_refused_and_the_rest_goes_on(
+    tmp_path: Path, attributes: str
+) -> None:
+    good = f'<row Id="9" PostTypeId="1" Body="" {DATED}/>'
+    dump = _write(tmp_path, "Posts", f'<row PostTypeId="1" {attributes}/>', good)
+    _write(tmp_path, "Users", f"<row {attributes}/>", f'<row Id="9" {DATED}/>')
+    _write(tmp_path, "Comments", f'<row Text="é" {attributes}/>', f'<row Id="9" {DATED}/>')
+    for read in (dump.posts("1"), dump.members(), dump.comments()):
+        bad, taken = read
+        assert isinstance(bad, Refused)
+        assert bad.reason == "it has no Id or no valid CreationDate"
+        assert isinstance(taken, Taken)
+
+
+def test_questions_answers_and_what_was_accepted(tmp_path: Path) -> None:
+    dump = _write(
+        tmp_path,
+        "Posts",
+        f'<row Id="2" PostTypeId="2" ParentId="1" Body="&lt;p&gt;Là&lt;/p&gt;" {DATED}/>',
+        f'<row Id="1" PostTypeId="1" Title="Où ?" AcceptedAnswerId="2" OwnerUserId="7" {DATED}/>',
+        f'<row Id="3" PostTypeId="5" {DATED}/>',
+    )
+    (question,) = dump.posts("1")
+    (answer,) = dump.posts("2")
+    (other,) = dump.others()
+    assert isinstance(question, Taken)
+    assert isinstance(answer, Taken)
+    assert (question.line["author"], question.line["title"]) == ("7", "Où ?")
+    assert (answer.line["parent"], answer.line["body"]) == ("post:1", "<p>Là</p>")
+    assert "author" not in answer.line, "the owner's account was deleted"
+    assert other == Refused("post 3", "posts of type 5 are not taken")
+    assert [each.line for each in dump.acceptances()] == [{"answer": "post:2", "at": None}]
+
+
+def test_votes_say_on_which_day_an_answer_was_accepted(tmp_path: Path) -> None:
+    _write(
+        tmp_path,
+        "Votes",
+        '<row Id="1" PostId="2" VoteTypeId="1" CreationDate="2012-02-01T00:00:00"/>',
+        '<row Id="2" PostId="2" VoteTypeId="2" CreationDate="2012-03-01T00:00:00"/>',
+    )
+    dump = Dump(tmp_path, UTC, {"1": "2"})
+    (taken,) = dump.acceptances()
+    assert taken.line["at"] == "2012-02-01T00:00:00+00:00"
+
+
+def test_the_plain_text_of_a_comment_becomes_html(tmp_path: Path) -> None:
+    row = f'<row Id="5" PostId="2" Text="a &lt; b &amp; c 🎸" UserId="7" {DATED}/>'
+    (taken,) = _write(tmp_path, "Comments", row).comments()
+    assert isinstance(taken, Taken)
+    assert taken.line["body"] == "a &lt; b &amp; c 🎸"
+    assert (taken.line["parent"], taken.line["author"]) == ("post:2", "7")
+
+
+def test_tables_that_are_not_there_have_no_rows(tmp_path: Path) -> None:
+    dump = Dump(tmp_path, UTC, {"1": "2"})
+    reads = (dump.members(), dump.posts("1"), dump.others(), dump.comments())
+    assert [list(read) for read in reads] == [[], [], [], []]
+    assert [each.line["at"] for each in dump.acceptances()] == [None]
+
+
+def test_a_text_of_megabytes_is_refused_here(tmp_path: Path) -> None:
+    body = "a" * (LONGEST_ROW + 1)
+    row = f'<row Id="1" PostTypeId="1" Body="{body}" {DATED}/>'
+    (refused,) = _write(tmp_path, "Posts", row).posts("1")
+    assert isinstance(refused, Refused)
+    assert str(LONGEST_ROW) in refused.reason
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "Users.xml"),
+        (b"<users><row Id='1' CreationDate='2012-01-01'/><row Id='2'", "line 1"),
+        (b"<users><row Id='1' CreationDate='2012-01-01'/>", "no element found"),
+        (b"<users>\n<row Id='1' DisplayName='\xff\xfe'/></users>", "line 2"),
+        (b"not xml", "syntax error"),
+    ],
+)
+def test_a_broken_file_is_named_with_its_line(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "Users.xml").write_bytes(content)
+    with pytest.raises(DumpError, match=r"Users\.xml") as caught:
+        list(Dump(tmp_path).members())
+    assert said in str(caught.value)
+
+
+def test_entities_are_not_expanded(tmp_path: Path) -> None:
+    bomb = b"<!DOCTYPE u [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;'>]><u><row Id='&b;'/></u>"
+    (tmp_path / "Users.xml").write_bytes(bomb)
+    with pytest.raises(DumpError, match=r"Users\.xml"):
+        list(Dump(tmp_path).members())
