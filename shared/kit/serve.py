@@ -5,11 +5,14 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import uvicorn
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse, Response
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from shared.contracts.catalogue import EVENTS
 from shared.kit.run import Running, failed_tasks
 from shared.kit.web.health import Check, health_routes
 
@@ -33,11 +36,20 @@ def application(running: Sequence[Running]) -> Starlette:
     started = {each.service.name: _started(each) for each in running}
     live = {each.service.name: _alive(each) for each in running}
     root.include_router(health_routes(started, live, {**started, **_ready(live)}))
+    root.add_api_route("/schemas/{kind}", _schema, include_in_schema=False)
     mounts = [
         Mount(f"/{each.service.name}", app=each.service.http, name=each.service.name)
         for each in running
     ]
     return Starlette(routes=[*mounts, Mount("/", app=root, name="root")])
+
+
+async def _schema(kind: str) -> Response:
+    """Serve what an event's `dataschema` names: the JSON Schema of its data."""
+    fact = EVENTS.get(kind)
+    if fact is None:
+        return JSONResponse({"title": "no such event", "status": 404}, 404)
+    return JSONResponse(msgspec.json.schema(fact), media_type="application/schema+json")
 
 
 def _ready(live: dict[str, Check]) -> dict[str, Check]:

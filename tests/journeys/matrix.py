@@ -52,6 +52,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "space.list": KNOWN,
     "space.open": MANAGERS | OPERATOR,
     "space.join": INSIDE,
+    "space.leave": INSIDE,
     "post.list": INSIDE,
     "post.publish": INSIDE,
     "content.read": INSIDE,

@@ -2,10 +2,11 @@
 
 from zoneinfo import available_timezones
 
+from fastapi import Response
 from pydantic import Field
 
 from services.community.spaces.domain import Space
-from services.community.spaces.handlers.join_space import join_space
+from services.community.spaces.handlers.join_space import join_space, leave_space
 from services.community.spaces.handlers.list_spaces import list_spaces
 from services.community.spaces.handlers.open_space import OpenSpace, open_space
 from services.community.spaces.ports import SpacesDeps
@@ -73,5 +74,10 @@ def routes(deps: SpacesDeps) -> Routes:
     @found.post("/spaces/{space_id}/members", action="space.join")
     async def join(caller: CallerDep, actor: ActorDep, space_id: SpaceId) -> SpaceShown:
         return _shown(await join_space(deps, caller, actor, space_id))
+
+    @found.delete("/spaces/{space_id}/members", action="space.leave", status_code=204)
+    async def leave(caller: CallerDep, actor: ActorDep, space_id: SpaceId) -> Response:
+        await leave_space(deps, caller, actor, space_id)
+        return Response(status_code=204)
 
     return found

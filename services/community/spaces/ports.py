@@ -27,6 +27,9 @@ class Spaces(Protocol):
     async def join(self, unit: Unit, space: Space, member_id: MemberId, role: str) -> bool:
         """Make someone a member; False when they were one."""
 
+    async def leave(self, unit: Unit, space: Space, member_id: MemberId) -> bool:
+        """End a membership; False when there was none."""
+
 
 class Places(Protocol):
     """This service's copy of the tree of structures."""

@@ -57,6 +57,15 @@ class SqlSpaces:
         )
         return bool((await connection(unit).execute(row.on_conflict_do_nothing())).rowcount)
 
+    async def leave(self, unit: Unit, space: Space, member_id: MemberId) -> bool:
+        """End a membership."""
+        chosen = (
+            (MEMBERSHIPS.c.tenant_id == space.tenant_id)
+            & (MEMBERSHIPS.c.space_id == space.space_id)
+            & (MEMBERSHIPS.c.member_id == member_id)
+        )
+        return bool((await connection(unit).execute(sa.delete(MEMBERSHIPS).where(chosen))).rowcount)
+
 
 class CopiedPlaces:
     """See `ports.Places`: from the copy that follows identity."""

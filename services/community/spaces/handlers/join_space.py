@@ -1,9 +1,9 @@
-"""Join a space."""
+"""Join a space, and leave it."""
 
 from services.community.spaces.domain import Space, SpaceNotFound
 from services.community.spaces.policy import may_join, may_see
 from services.community.spaces.ports import SpacesDeps
-from shared.contracts.community import MembershipJoined
+from shared.contracts.community import MembershipJoined, MembershipLeft
 from shared.contracts.event import Person
 from shared.contracts.ids import SpaceId
 from shared.kit.policy import Actor, Denied, demand
@@ -26,3 +26,19 @@ async def join_space(deps: SpacesDeps, caller: Caller, actor: Actor, space_id: S
             )
             unit.record(MembershipJoined(space_id=space_id, member=who))
     return space
+
+
+async def leave_space(deps: SpacesDeps, caller: Caller, actor: Actor, space_id: SpaceId) -> None:
+    """Be a member no more; nothing changes for who is none. Raises `SpaceNotFound`."""
+    async with deps.unit(caller) as unit:
+        space = await deps.spaces.find(unit, caller.tenant, space_id)
+        if space is None:
+            raise SpaceNotFound(space_id=space_id)
+        standing = await deps.spaces.standing(unit, space, actor.member_id)
+        if isinstance(may_see(actor, space, standing), Denied):
+            raise SpaceNotFound(space_id=space_id)
+        if await deps.spaces.leave(unit, space, actor.member_id):
+            who = Person(
+                member_id=actor.member_id, structure_id=actor.structure_id, role=actor.role
+            )
+            unit.record(MembershipLeft(space_id=space_id, member=who))

@@ -1,0 +1,46 @@
+"""What the frame answers for all services: health, schemas, documentation, metrics."""
+
+import msgspec
+import pytest
+
+from shared.contracts.catalogue import EVENTS
+from tests.journeys.world import NAMES, World
+
+pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
+
+
+async def test_the_root_is_ready_when_all_five_are(world: World) -> None:
+    answer = await world.http.get("/health/ready")
+    assert answer.status_code == 200
+    assert set(NAMES) <= set(answer.json()["checks"])
+
+
+@pytest.mark.parametrize("kind", sorted(EVENTS))
+async def test_the_schema_that_an_event_names_is_served(world: World, kind: str) -> None:
+    answer = await world.http.get(f"/schemas/{kind}")
+    expected = msgspec.json.encode(msgspec.json.schema(EVENTS[kind]))
+    assert answer.json() == msgspec.json.decode(expected)
+
+
+async def test_an_unknown_schema_is_not_found(world: World) -> None:
+    assert (await world.http.get("/schemas/community.nothing.v1")).status_code == 404
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_each_service_shows_its_documentation_and_its_numbers(
+    world: World, name: str
+) -> None:
+    docs = await world.http.get(f"/{name}/docs")
+    assert docs.headers["content-type"].startswith("text/html")
+    assert "x-action" in (await world.http.get(f"/{name}/openapi.json")).text
+    assert "# " in (await world.http.get(f"/{name}/metrics")).text
+
+
+async def test_who_leaves_a_space_may_no_longer_write_there(world: World) -> None:
+    space = await world.space("zoe")
+    await world.post("zoe", space, "À bientôt 👋")
+    await world.ask("zoe", "DELETE", f"/community/v1/spaces/{space}/members")
+    new = {"kind": "discussion", "title": "Encore moi", "body": "Oups"}
+    answer = await world.call("zoe", "POST", f"/community/v1/spaces/{space}/posts", new)
+    assert answer.status_code == 403
+    assert answer.json()["rule"] == "post.member"
