@@ -21,6 +21,7 @@ from shared.contracts.catalogue import PUBLISHERS
 from shared.kit.bus.kafka import KafkaBus
 from shared.kit.bus.port import Bus, Reading, Subscription, Topic
 from shared.kit.host import Host
+from shared.kit.inbox import report
 from shared.kit.inbox.consume import BatchConsumer
 from shared.kit.inbox.retry import ParkedKeys
 from shared.kit.jobs import Jobs
@@ -91,7 +92,7 @@ async def _start_worker(running: Running, host: Host) -> None:
             instance=f"{service.name}-{instance}" if instance else None,
         )
         running.subscription = await host.bus.read(reading)
-        jobs.append(_retry_parked(consumer))
+        jobs += [_retry_parked(consumer), _measure(consumer, running, host)]
     runner = Jobs(service.database, jobs, host.clock, me=f"{socket.gethostname()}-{os.getpid()}")
     running.tasks.append(asyncio.create_task(runner.run(running.stop)))
 
@@ -101,6 +102,22 @@ def _retry_parked(consumer: BatchConsumer) -> Job:
         await ParkedKeys(consumer).retry()
 
     return Job("retry_parked", retry, every=timedelta(seconds=1))
+
+
+def _measure(consumer: BatchConsumer, running: Running, host: Host) -> Job:
+    async def measure() -> None:
+        found = await report.counts(consumer, host.bus)
+        told: dict[str, float] = {
+            "preau.consumer.lag": found.lag,
+            "preau.parked.depth": found.parked,
+            "preau.dead_letter.depth": found.dead_lettered,
+        }
+        if running.subscription is not None:
+            told["preau.consumer.last_poll.age"] = running.subscription.last_poll_age
+        for name, value in told.items():
+            host.telemetry.gauge(name, value, group=consumer.group)
+
+    return Job("measure", measure, every=timedelta(seconds=5))
 
 
 def _keep_inbox(service: Service, host: Host) -> Job:

@@ -2,10 +2,12 @@
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 from shared.contracts.catalogue import EVENTS
 from tests.journeys.world import NAMES, World
 
+_DUE = sa.text("UPDATE jobs SET due = now() WHERE name = 'measure'")
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 
 
@@ -34,6 +36,17 @@ async def test_each_service_shows_its_documentation_and_its_numbers(
     assert docs.headers["content-type"].startswith("text/html")
     assert "x-action" in (await world.http.get(f"/{name}/openapi.json")).text
     assert "# " in (await world.http.get(f"/{name}/metrics")).text
+
+
+async def test_operators_see_lag_parked_and_dead_in_the_numbers(world: World) -> None:
+    await world.services["metrics"].service.database.rows(_DUE)
+
+    async def look() -> dict[str, object] | None:
+        text = (await world.http.get("/metrics/metrics")).text
+        lines = ("preau_consumer_lag", "preau_parked_depth", "preau_dead_letter_depth")
+        return {} if all(f'{line}{{group="metrics"' in text for line in lines) else None
+
+    await world.until(look)
 
 
 async def test_who_leaves_a_space_may_no_longer_write_there(world: World) -> None:
