@@ -50,14 +50,12 @@ def content_id(tenant: TenantId, source: str, outside_id: str) -> ContentId:
 def refusal(line: Line, parent: Content | None, now: datetime) -> str | None:
     """Say why a line cannot be taken in; None when it can."""
     missing = f"its parent {line.parent} is not there" if line.parent else "it names no parent"
+    long_title = f"the title is longer than {LONGEST_TITLE} characters"
     reasons = (
         (line.created_at > now, "the date lies in the future"),
         (not line.body.strip(), "the text is empty"),
         (len(line.body) > LONGEST_BODY, f"the text is longer than {LONGEST_BODY} characters"),
-        (
-            len(line.title or "") > LONGEST_TITLE,
-            f"the title is longer than {LONGEST_TITLE} characters",
-        ),
+        (len(line.title or "") > LONGEST_TITLE, long_title),
         (line.kind not in ROOTS and parent is None, missing),
     )
     for applies, reason in reasons:
