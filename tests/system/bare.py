@@ -85,12 +85,13 @@ async def ledger_of(addresses: Addresses, service: str) -> tuple[dict[str, int],
 
 
 async def sql(
-    addresses: Addresses, service: str, query: str, *values: object
+    addresses: Addresses, service: str, query: str, *values: object, tenants: str = ""
 ) -> list[asyncpg.Record]:
-    """Ask a service's database as its owner."""
+    """Ask a service's database as its owner, who sees these tenants' rows."""
     url = addresses.database(service, "owner").replace("+asyncpg", "")
     opened = await asyncpg.connect(url)
     try:
+        await opened.execute("SELECT set_config('app.tenants', $1, false)", tenants)
         return await opened.fetch(query, *values)
     finally:
         await opened.close()

@@ -68,7 +68,7 @@ class Platform:
 def platform() -> Iterator[Platform]:
     """Three real servers, five services, one port."""
     with tempfile.TemporaryDirectory(prefix="préau-") as folder:
-        home, port = Path(folder) / "maison d’été", _free_port()
+        home, port = Path(folder) / "maison d’été", free_port()
         environment = {name: text for name, text in os.environ.items() if name != "PREAU_URL"}
         environment |= {"PREAU_HOME": str(home), "PREAU_PORT": str(port)}
         made = Platform(f"http://127.0.0.1:{port}", home, environment)
@@ -105,7 +105,7 @@ def _is_ready(url: str) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as tried:
         tried.bind(("127.0.0.1", 0))
         found: int = tried.getsockname()[1]

@@ -1,0 +1,203 @@
+"""Two members of one group, of which one dies or sleeps in the middle: every effect happens once.
+
+What metrics keeps of posts in a space that it does not know is a row each: it would show both a
+loss and a repetition.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from uuid_utils.compat import uuid7
+
+from shared.contracts.community import ContentKind, ContentRef, PostPublished
+from shared.contracts.event import Envelope, encode, encode_data, partition_key
+from shared.contracts.ids import ContentId, EventId, SpaceId, TenantId
+from tests.system.bare import sql
+from tests.system.conftest import Platform, free_port
+from tests.system.stack_process import REPOSITORY
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.allow_hosts(["127.0.0.1"]),
+    pytest.mark.timeout(300),
+]
+GROUP = "metrics"
+Record = tuple[bytes, bytes]
+
+
+def posts(number: int, tenant: TenantId) -> list[Record]:
+    """Discussions of many keys in a space that nobody opened."""
+    space, now, example = SpaceId(uuid7()), datetime.now(UTC), PostPublished.example()
+    found = []
+    for _ in range(number):
+        content = ContentId(uuid7())
+        fact = PostPublished(
+            ref=ContentRef(kind=ContentKind.DISCUSSION, id=content, root_id=content),
+            space_id=space,
+            structure_id=example.structure_id,
+            content=example.content,
+        )
+        envelope = Envelope(
+            id=EventId(uuid7()),
+            type=fact.wire_type(),
+            source="/preau/community",
+            subject=str(content),
+            time=now,
+            tenant=tenant,
+            partitionkey=partition_key(tenant, fact),
+            sequence="0000000001",
+            recordedtime=now,
+            correlationid="deux lecteurs",
+            data=encode_data(fact),
+        )
+        found.append((envelope.partitionkey.encode(), encode(envelope)))
+    return found
+
+
+async def produce(kafka: str, records: Sequence[Record]) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all")
+    await producer.start()
+    try:
+        sent = [await producer.send(PostPublished.TOPIC, v, key=k) for k, v in records]
+        await asyncio.gather(*sent)
+    finally:
+        await producer.stop()
+
+
+async def effects(platform: Platform, tenant: UUID) -> int:
+    query = "SELECT count(*) AS n FROM held_back"
+    (row,) = await sql(platform.addresses, GROUP, query, tenants=str(tenant))
+    return int(row["n"])
+
+
+async def members(platform: Platform) -> int:
+    admin = AIOKafkaAdminClient(bootstrap_servers=platform.addresses.kafka)
+    await admin.start()
+    try:
+        (answer,) = await admin.describe_consumer_groups([GROUP])
+        _, _, state, _, _, inside, *_ = answer.groups[0]
+        return len(inside) if state == "Stable" else 0
+    finally:
+        await admin.close()
+
+
+async def until(look: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
+    async with asyncio.timeout(seconds):
+        while not await look():  # noqa: ASYNC110  other processes work
+            await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def second_member(platform: Platform) -> AsyncIterator[subprocess.Popen[bytes]]:
+    """A pod that only reads, beside the reader in the platform; left when the group has both."""
+    addresses = platform.addresses
+    environment = {
+        **os.environ,
+        "PREAU_KAFKA": addresses.kafka,
+        "PREAU_PORT": str(free_port()),
+        "PREAU_JWKS_URL": f"{platform.url}/identity/.well-known/jwks.json",
+        "METRICS_DATABASE_URL": addresses.database(GROUP, "app"),
+        "METRICS_RELAY_URL": addresses.database(GROUP, "relay"),
+    }
+    command = [sys.executable, "-m", "shared.kit.pod", GROUP, "--role", "worker"]
+    pod = subprocess.Popen(  # noqa: ASYNC220  it returns at once
+        command, cwd=REPOSITORY, env=environment
+    )
+    try:
+
+        async def both() -> bool:
+            assert pod.poll() is None
+            return await members(platform) == 2
+
+        await until(both)
+        yield pod
+    finally:
+        if pod.poll() is None:
+            pod.send_signal(signal.SIGCONT)
+            pod.terminate()
+        await asyncio.to_thread(pod.wait, 60)
+
+
+async def settled(platform: Platform) -> dict[str, int]:
+    found = await asyncio.to_thread(platform.json, "status", "--wait")
+    group: dict[str, int] = found["groups"][GROUP]
+    parts = ("applied", "ignored", "duplicate", "parked", "dead_lettered", "lag")
+    assert group["published"] == sum(group[name] for name in parts)
+    return group
+
+
+async def test_a_member_comes_and_goes_and_each_effect_happens_once(platform: Platform) -> None:
+    before, tenant = await settled(platform), TenantId(uuid7())
+    records = posts(600, tenant)
+    kafka = platform.addresses.kafka
+    await produce(kafka, records[:200])
+    async with second_member(platform) as pod:
+        await produce(kafka, records[200:400])
+    assert pod.returncode == 0
+    await produce(kafka, records[400:])
+    # What a relay that died between sending and deleting sends again.
+    await produce(kafka, records[:50])
+
+    after = await settled(platform)
+
+    assert await effects(platform, tenant) == 600
+    assert after["applied"] - before["applied"] == 600
+    assert after["duplicate"] - before["duplicate"] == 50
+
+
+async def test_a_member_killed_in_the_middle_loses_and_repeats_nothing(platform: Platform) -> None:
+    before, tenant = await settled(platform), TenantId(uuid7())
+    records = posts(1200, tenant)
+    async with second_member(platform) as pod:
+        sending = asyncio.create_task(produce(platform.addresses.kafka, records))
+
+        async def some() -> bool:
+            return await effects(platform, tenant) > 0
+
+        await until(some)
+        pod.kill()
+        done_at_the_kill = await effects(platform, tenant)
+        await sending
+
+    after = await settled(platform)
+
+    assert done_at_the_kill < 1200
+    assert await effects(platform, tenant) == 1200
+    assert after["applied"] - before["applied"] == 1200
+
+
+async def test_a_member_that_slept_through_its_session_changes_nothing_when_it_wakes(
+    platform: Platform,
+) -> None:
+    before, tenant = await settled(platform), TenantId(uuid7())
+    records = posts(1200, tenant)
+    async with second_member(platform) as pod:
+        sending = asyncio.create_task(produce(platform.addresses.kafka, records))
+
+        async def some() -> bool:
+            return await effects(platform, tenant) > 0
+
+        await until(some)
+        pod.send_signal(signal.SIGSTOP)
+        await sending
+
+        async def all_of_them() -> bool:
+            return await effects(platform, tenant) == 1200
+
+        await until(all_of_them)
+        pod.send_signal(signal.SIGCONT)
+        await produce(platform.addresses.kafka, posts(100, tenant))
+        after = await settled(platform)
+
+    assert await effects(platform, tenant) == 1300
+    assert after["applied"] - before["applied"] == 1300
