@@ -1,0 +1,66 @@
+from datetime import date
+from uuid import UUID
+
+import pytest
+
+from services.metrics.activity.domain import KINDS, Happening, fold, local_day
+from shared.contracts.cast import HAMID, SPACE, TENANT, ZOE
+from shared.contracts.community import ContentKind
+from shared.contracts.ids import TenantId
+from tests.metrics.builders import a_space, moment
+
+ELSEWHERE = TenantId(UUID(int=9))
+
+
+@pytest.mark.parametrize(
+    ("at", "zone", "day"),
+    [
+        ("2026-11-30T19:59:59", "Indian/Reunion", "2026-11-30"),
+        ("2026-11-30T20:00:00", "Indian/Reunion", "2026-12-01"),
+        ("2026-12-31T23:00:00", "Europe/Paris", "2027-01-01"),
+        ("2026-12-31T22:59:59", "Europe/Paris", "2026-12-31"),
+        ("2026-07-31T22:00:00", "Europe/Paris", "2026-08-01"),
+        ("2026-03-01T03:59:59", "America/Martinique", "2026-02-28"),
+        ("2026-01-01T00:00:00", "UTC", "2026-01-01"),
+    ],
+)
+def test_a_day_is_the_day_where_it_happened(at: str, zone: str, day: str) -> None:
+    assert local_day(moment(at), zone) == date.fromisoformat(day)
+
+
+def test_every_kind_of_content_is_counted_under_its_name() -> None:
+    assert set(KINDS) == set(ContentKind)
+    assert len(set(KINDS.values())) == len(KINDS)
+
+
+def test_contents_are_counted_by_day_and_people_once_a_day() -> None:
+    happenings = [
+        Happening(TENANT, SPACE, "comments", moment("2026-11-30T19:00:00"), ZOE),
+        Happening(TENANT, SPACE, "comments", moment("2026-11-30T19:30:00"), ZOE),
+        Happening(TENANT, SPACE, "questions", moment("2026-11-30T20:00:00"), ZOE),
+        Happening(TENANT, SPACE, "comments", moment("2026-11-01T08:00:00"), HAMID),
+        Happening(TENANT, SPACE, "flags", moment("2026-11-01T08:00:00")),
+    ]
+    counts, masks = fold(happenings, {(TENANT, SPACE): a_space("Indian/Reunion")})
+    november, december = date(2026, 11, 1), date(2026, 12, 1)
+    assert counts == {
+        (TENANT, SPACE, date(2026, 11, 30), "comments"): 2,
+        (TENANT, SPACE, december, "questions"): 1,
+        (TENANT, SPACE, november, "comments"): 1,
+        (TENANT, SPACE, november, "flags"): 1,
+    }
+    assert masks == {
+        (TENANT, SPACE, ZOE, november): 1 << 29,
+        (TENANT, SPACE, ZOE, december): 1,
+        (TENANT, SPACE, HAMID, november): 1,
+    }
+
+
+def test_the_same_space_in_another_tenant_is_another_space() -> None:
+    at = moment("2026-11-30T20:00:00")
+    spaces = {(TENANT, SPACE): a_space("Indian/Reunion"), (ELSEWHERE, SPACE): a_space("UTC")}
+    counts, _ = fold([Happening(tenant, SPACE, "flags", at) for tenant, _ in spaces], spaces)
+    assert set(counts) == {
+        (TENANT, SPACE, date(2026, 12, 1), "flags"),
+        (ELSEWHERE, SPACE, date(2026, 11, 30), "flags"),
+    }

@@ -1,0 +1,25 @@
+"""What metrics counts, to order."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from services.metrics.dimensions.domain import Space
+from services.metrics.reputation.domain import Flag
+from shared.contracts.cast import ACADEMY, COLLEGE, NOON, SPACE
+from shared.contracts.ids import ContentId, MemberId
+
+
+def a_space(time_zone: str = "Europe/Paris") -> Space:
+    """The college's space, in a zone."""
+    return Space(SPACE, COLLEGE, (ACADEMY,), time_zone)
+
+
+def moment(text: str) -> datetime:
+    """A moment in UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def a_flag(member: int, seconds: float = 0, content: int = 1) -> Flag:
+    """Someone flags a content, so long after noon."""
+    at = NOON + timedelta(seconds=seconds)
+    return Flag(ContentId(UUID(int=content)), MemberId(UUID(int=member)), at)

@@ -1,0 +1,20 @@
+import pytest
+
+from services.metrics.reputation.policy import may_answer
+from shared.contracts.cast import ACADEMY, COLLEGE
+from shared.contracts.identity import Role
+from shared.kit.policy import Allowed
+from tests.metrics.builders import a_space
+from tests.metrics.reputation.test_domain import FIVE, _look
+from tests.people import an_actor
+
+
+@pytest.mark.parametrize("role", Role)
+def test_managers_and_administrators_there_or_above_answer(role: Role) -> None:
+    expected = role in {Role.COMMUNITY_MANAGER, Role.ADMINISTRATOR}
+    alert = _look(FIVE)
+    assert alert is not None
+    above, there = an_actor(role, at=ACADEMY), an_actor(role, at=COLLEGE)
+    assert isinstance(may_answer(above, alert, a_space()), Allowed) is expected
+    assert isinstance(may_answer(there, alert, None), Allowed) is expected
+    assert not isinstance(may_answer(above, alert, None), Allowed), "its line is not known yet"

@@ -1,0 +1,51 @@
+import pytest
+from msgspec.structs import replace
+
+from services.community.conversations.domain import published
+from services.notifications.inbox.domain import Category, concern_of
+from shared.contracts.cast import ANSWER, COMMENT, HAMID, PUPIL, STATEMENT, TEACHER, ZOE
+from shared.contracts.community import AnswerAccepted, CommentPublished, ContentKind, PostPublished
+from shared.contracts.event import Person
+from shared.contracts.moderation import StatementIssued
+from tests.community.conversations.builders import a_content
+
+
+def _published(
+    kind: ContentKind, by: Person | None, to: Person | None
+) -> PostPublished | CommentPublished:
+    content = a_content(
+        kind, content_id=ANSWER if kind is ContentKind.ANSWER else COMMENT, author_id=None
+    )
+    fact = published(content, to)
+    assert isinstance(fact, PostPublished | CommentPublished)
+    return replace(fact, author=by)
+
+
+@pytest.mark.parametrize(
+    ("kind", "category", "about"),
+    [
+        (ContentKind.ANSWER, Category.ANSWER_TO_MINE, ANSWER),
+        (ContentKind.COMMENT, Category.COMMENT_ON_MINE, COMMENT),
+    ],
+)
+def test_who_is_replied_to_is_told(kind: ContentKind, category: Category, about: object) -> None:
+    assert concern_of(_published(kind, TEACHER, PUPIL)) == (ZOE, category, about)
+    assert concern_of(_published(kind, None, PUPIL)) == (ZOE, category, about)
+
+
+@pytest.mark.parametrize("kind", ContentKind)
+def test_nobody_is_told_of_what_they_did_or_of_what_is_no_reply(kind: ContentKind) -> None:
+    assert concern_of(_published(kind, PUPIL, PUPIL)) is None
+    assert concern_of(_published(kind, PUPIL, None)) is None
+
+
+def test_the_author_of_an_accepted_answer_is_told_unless_they_accepted_it() -> None:
+    fact = replace(AnswerAccepted.example(), author=TEACHER, accepted_by=ZOE)
+    assert concern_of(fact) == (HAMID, Category.ANSWER_ACCEPTED, fact.ref.id)
+    assert concern_of(replace(fact, accepted_by=HAMID)) is None
+    assert concern_of(replace(fact, author=None)) is None
+
+
+def test_the_recipient_of_a_statement_is_told() -> None:
+    fact = replace(StatementIssued.example(), statement_id=STATEMENT, recipient=PUPIL)
+    assert concern_of(fact) == (ZOE, Category.STATEMENT, STATEMENT)

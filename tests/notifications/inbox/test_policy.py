@@ -1,0 +1,13 @@
+import pytest
+
+from services.notifications.inbox.policy import may_read
+from shared.contracts.cast import ACADEMY, ZOE
+from shared.contracts.identity import Role
+from shared.kit.policy import Allowed, Denied
+from tests.people import an_actor
+
+
+@pytest.mark.parametrize("role", Role)
+def test_an_inbox_is_its_owners_and_nobody_elses(role: Role) -> None:
+    assert may_read(an_actor(role, me=ZOE), ZOE) == Allowed("inbox.own")
+    assert may_read(an_actor(role, at=ACADEMY), ZOE) == Denied("inbox.own")
