@@ -1,0 +1,116 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from services.moderation.cases.domain import (
+    DEADLINES,
+    LEASE,
+    SEVERITY_OF_FLAG,
+    Case,
+    CaseIsClosed,
+    CaseIsTaken,
+    Decision,
+    Subject,
+    statement_of,
+)
+from shared.contracts.cast import (
+    CASE,
+    COLLEGE,
+    COMMENT,
+    DECISION,
+    HAMID,
+    NOON,
+    PUPIL,
+    QUESTION,
+    SPACE,
+    STATEMENT,
+    TENANT,
+    ZOE,
+)
+from shared.contracts.community import ContentKind, ContentRef
+from shared.contracts.ids import MemberId
+from shared.contracts.moderation import Action, DecidedBy
+
+REF = ContentRef(
+    kind=ContentKind.COMMENT, id=COMMENT, root_id=QUESTION, parent_id=QUESTION, version=2
+)
+SUBJECT = Subject.of(REF, SPACE, COLLEGE, PUPIL)
+OTHER = MemberId(CASE)
+
+
+def a_case(severity: int = 1, **changes: object) -> Case:
+    case = Case(TENANT, CASE, SUBJECT, "flags", severity, NOON, NOON + DEADLINES[severity], flags=1)
+    return replace(case, **changes)  # type: ignore[arg-type]  # whichever fields a test names
+
+
+def a_decision(action: Action) -> Decision:
+    return Decision(DECISION, action, "insult", "insult.direct", DecidedBy.MEMBER, HAMID, CASE)
+
+
+def test_a_subject_says_again_what_the_fact_said() -> None:
+    assert (SUBJECT.ref, SUBJECT.author) == (REF, PUPIL)
+    assert Subject.of(REF, SPACE, COLLEGE, None).author is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "by", "taken"),
+    [
+        (0, HAMID, False),
+        (0, OTHER, True),
+        (LEASE.total_seconds() - 1, OTHER, True),
+        (LEASE.total_seconds(), OTHER, False),
+    ],
+)
+def test_a_case_is_ones_own_for_five_minutes(seconds: float, by: MemberId, *, taken: bool) -> None:
+    claimed, fact = a_case().claim(HAMID, NOON)
+    assert (fact.moderator_id, claimed.claimed_until) == (HAMID, NOON + LEASE)
+    later = NOON + timedelta(seconds=seconds)
+    if taken:
+        with pytest.raises(CaseIsTaken):
+            claimed.claim(by, later)
+    else:
+        assert claimed.claim(by, later)[0].claimed_by == by
+
+
+def test_a_decided_case_is_claimed_by_nobody() -> None:
+    with pytest.raises(CaseIsClosed):
+        a_case(state="closed").claim(HAMID, NOON)
+
+
+def test_a_graver_reason_brings_the_deadline_nearer_and_a_lesser_one_moves_nothing() -> None:
+    graver = a_case(2).merge("rule", 4, 0)
+    assert (graver.severity, graver.due_at) == (4, NOON + DEADLINES[4])
+    assert graver.because == "flags+rule"
+    again = graver.merge("flags", 1, 2)
+    assert (again.severity, again.due_at, again.flags) == (4, graver.due_at, 3)
+    assert again.because == "flags+rule", "each reason once"
+
+
+def test_every_flag_has_a_severity_and_every_severity_a_deadline() -> None:
+    assert set(SEVERITY_OF_FLAG.values()) <= set(DEADLINES)
+    waits = [DEADLINES[severity] for severity in sorted(DEADLINES)]
+    assert waits == sorted(waits, reverse=True)
+
+
+@pytest.mark.parametrize("action", [each for each in Action if each is not Action.KEEP])
+def test_the_author_of_what_is_restricted_is_owed_the_reasons(action: Action) -> None:
+    owed = statement_of(STATEMENT, a_decision(action), SUBJECT, NOON)
+    assert owed is not None
+    statement, fact = owed
+    assert (statement.recipient, fact.recipient) == (ZOE, PUPIL)
+    assert (fact.decision_id, fact.reason, fact.action) == (DECISION, "insult.direct", action)
+
+
+def test_nobody_is_owed_the_reasons_of_keeping_or_of_what_nobody_wrote() -> None:
+    assert statement_of(STATEMENT, a_decision(Action.KEEP), SUBJECT, NOON) is None
+    nobodys = Subject.of(REF, SPACE, COLLEGE, None)
+    assert statement_of(STATEMENT, a_decision(Action.HIDE), nobodys, NOON) is None
+
+
+def test_facts_of_a_case_name_the_content_and_its_version() -> None:
+    case = a_case(3)
+    assert (case.opened().ref, case.opened().severity) == (REF, 3)
+    assert (case.closed("keep").ref, case.closed("keep").outcome) == (REF, "keep")
+    made = a_decision(Action.HIDE).made(SUBJECT)
+    assert (made.ref, made.author, made.moderator_id) == (REF, PUPIL, HAMID)

@@ -1,0 +1,62 @@
+import pytest
+
+from services.moderation.cases.domain import DEADLINES
+from services.moderation.screening.domain import (
+    SEVERITY_OF_POLICY,
+    Screened,
+    decision_of,
+    fingerprint,
+    plain,
+)
+from shared.contracts.cast import DECISION
+from shared.contracts.community import ContentText
+from shared.contracts.moderation import Action, DecidedBy, RuleRef, Verdict
+
+
+def a_screening(*policies: str, reasons: tuple[str, ...] = ()) -> Screened:
+    rules = (RuleRef(id="insult-aimed", version=1),)
+    return Screened(Verdict.HIDE, 0.9, rules, policies, reasons, "…")
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (ContentText(body="Où ça ? 🎸"), "Où ça ? 🎸"),
+        (ContentText(body="Là", title="Où ?"), "Où ?\n\nLà"),
+        (ContentText(body="a < b", format="markdown"), "a < b"),
+        (ContentText(body="", title="Où ?"), "Où ?\n\n"),
+    ],
+)
+def test_a_text_is_read_with_its_title_first(content: ContentText, text: str) -> None:
+    assert plain(content) == text
+
+
+def test_html_is_read_as_people_read_it() -> None:
+    text = plain(ContentText(body="<p>L&#39;<b>&eacute;</b>t&eacute;</p>", format="html"))
+    assert text.strip() == "L'été"
+
+
+def test_a_fingerprint_names_a_text_and_does_not_say_it() -> None:
+    assert fingerprint("é") == fingerprint("é") != fingerprint("e")
+    assert len(fingerprint("Zoé 🎸")) == 64
+
+
+@pytest.mark.parametrize(
+    ("policies", "severity"),
+    [((), 1), (("spam",), 1), (("insult",), 2), (("spam", "threat", "insult"), 4)],
+)
+def test_the_gravest_policy_counts(policies: tuple[str, ...], severity: int) -> None:
+    assert a_screening(*policies).severity == severity
+
+
+def test_every_severity_has_a_deadline() -> None:
+    assert set(SEVERITY_OF_POLICY.values()) <= set(DEADLINES)
+
+
+def test_a_verdict_to_hide_is_a_decision_of_the_rules_with_its_first_reason() -> None:
+    screened = a_screening("insult", "spam", reasons=("insult.direct", "spam.links"))
+    decision = decision_of(DECISION, screened)
+    assert (decision.action, decision.decided_by) == (Action.HIDE, DecidedBy.RULE)
+    assert (decision.policy, decision.reason) == ("insult", "insult.direct")
+    assert (decision.rules, decision.case_id) == (screened.rules, None)
+    assert decision_of(DECISION, a_screening()).policy == "other"
