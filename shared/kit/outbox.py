@@ -24,9 +24,13 @@ from shared.contracts.event import (
     value_at,
 )
 from shared.contracts.ids import EventId, TenantId
+from shared.kit.bus.port import MAX_RECORD
+from shared.kit.errors import Invalid
 from shared.kit.unit import Because, Caller
 
 SHARDS = 8
+LARGEST = MAX_RECORD - 10_000
+"""Bytes of an event as it is written; its key and headers take the rest of a record."""
 
 _TAKE_HEADS = sa.text("""
     INSERT INTO heads AS h (topic, key, sequence)
@@ -100,14 +104,20 @@ def shard_of(key: str) -> int:
 async def write(
     connection: AsyncConnection, entries: Sequence[Entry], *, service: str, now: datetime
 ) -> None:
-    """Write these events to the outbox, in this order, with a sequence each and no gaps."""
+    """Write these events to the outbox, in this order, with a sequence each and no gaps.
+
+    Raises `Invalid` for one that no broker would take: it would stop the relay for good.
+    """
     if not entries:
         return
     next_of = await _take_heads(connection, entries)
     values: list[bytes] = []
     for entry in entries:
         place = (entry.topic, entry.key)
-        values.append(encode(_envelope(entry, next_of[place], service, now)))
+        value = encode(_envelope(entry, next_of[place], service, now))
+        if len(value) > LARGEST:
+            raise Invalid(type=entry.type, bytes=len(value), most=LARGEST)
+        values.append(value)
         next_of[place] += 1
     await connection.execute(
         _WRITE,

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from shared.contracts.identity import MemberReinstated, MemberSuspended
 from shared.kit.bus.port import Incoming, Partition
 from shared.kit.database import connection
-from shared.kit.errors import Conflict
+from shared.kit.errors import Conflict, Invalid
 from shared.kit.inbox.decode import Readable, read, wanted_by
 from tests.kit.probe import EFFECTS, LYON, NOON, RENNES, TOPIC, Probe, caller, member
 
@@ -119,3 +119,13 @@ async def test_a_unit_cannot_write_into_another_tenant(probe: Probe) -> None:
     with pytest.raises(DBAPIError, match="row-level security"):
         async with probe.database.unit(caller(RENNES)) as unit:
             await connection(unit).execute(EFFECTS, {"tenant": LYON, "key": "k", "words": "w"})
+
+
+async def test_a_fact_that_no_broker_takes_is_refused_before_it_stops_the_relay(
+    probe: Probe,
+) -> None:
+    with pytest.raises(Invalid):
+        async with probe.database.unit(caller()) as unit:
+            unit.record(MemberSuspended(member_id=member(1), reason="x" * 10_000_000))
+
+    assert await probe.outbox() == []

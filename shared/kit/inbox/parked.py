@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.event import Fact, Origin
 from shared.contracts.ids import EventId, TenantId
-from shared.kit.bus.port import Incoming, Partition
+from shared.kit.bus.port import MAX_RECORD, Incoming, Partition
 from shared.kit.database import SqlUnit
 from shared.kit.inbox.decode import traceparent_of
 from shared.kit.outbox import Entry
@@ -27,6 +27,9 @@ from shared.kit.unit import Delivery
 DEAD_LETTER = "preau.dead_letter.v1"
 NO_TENANT = TenantId(UUID(int=0))
 """Stands in the envelope of a dead letter whose record named no tenant that can be read."""
+LONGEST_SHOWN = MAX_RECORD - 500_000
+"""Bytes of a record within its dead letter; the rest is for its stack and envelope."""
+LONGEST_NAME = 1000
 
 _KEYS = sa.text("""
     SELECT DISTINCT key FROM parked
@@ -121,7 +124,7 @@ def bury(
         "attempts": attempts,
         "cause": failure.cause,
         "stack": failure.stack,
-        "record_key": (record.key or b"").decode("utf-8", "replace"),
+        "record_key": (record.key or b"")[:LONGEST_NAME].decode("utf-8", "replace"),
         **_readable(record.value),
     }
     unit.entries.append(
@@ -133,7 +136,7 @@ def bury(
             subject=place,
             tenant=delivery.tenant if delivery else NO_TENANT,
             time=unit.now,
-            correlation=delivery.correlation if delivery else place,
+            correlation=delivery.correlation[:LONGEST_NAME] if delivery else place,
             data=msgspec.Raw(msgspec.json.encode(letter)),
             origin=delivery.origin if delivery else Origin.LIVE,
             cause=delivery.event_id if delivery else None,
@@ -142,14 +145,24 @@ def bury(
     )
 
 
-def _readable(value: bytes | None) -> dict[str, str | None]:
-    """Show the record as text where it is text, else in base64; whole either way."""
+def _readable(value: bytes | None) -> dict[str, str | int | None]:
+    """Show the record as text where it is text, else in base64; whole either way.
+
+    One that would make the letter itself too large to be sent is left in `parked`, where it is
+    whole, and in the log at the place that the letter names.
+    """
     if value is None:
         return {"record": None}
     try:
-        return {"record": value.decode()}
+        text = value.decode()
+        if len(msgspec.json.encode(text)) <= LONGEST_SHOWN:
+            return {"record": text}
     except UnicodeDecodeError:
-        return {"record_base64": base64.b64encode(value).decode()}
+        pass
+    encoded = base64.b64encode(value).decode()
+    if len(encoded) <= LONGEST_SHOWN:
+        return {"record_base64": encoded}
+    return {"record": None, "record_bytes": len(value)}
 
 
 def record_of(row: sa.Row[Any]) -> Incoming:

@@ -6,6 +6,7 @@ from uuid_utils.compat import uuid7
 
 from shared.contracts.event import encode
 from shared.contracts.identity import MemberSuspended
+from shared.kit.bus.port import Outgoing
 from shared.kit.inbox.report import letters
 from shared.kit.inbox.retry import DeadLetterNotFound, ParkedKeys, Place
 from tests.kit.probe import LYON, RENNES, Probe, envelope_of, member
@@ -134,3 +135,15 @@ async def test_an_unreadable_one_can_be_skipped_and_not_replayed(probe: Probe) -
 
     assert letter.record == "{"
     assert await letters(reader, everything=False) == []
+
+
+@pytest.mark.parametrize("value", [b'"' * 5_500_000, b"\x01" * 9_500_000, b"\xff" * 9_500_000])
+async def test_the_dead_letter_of_a_huge_record_can_be_sent(probe: Probe, value: bytes) -> None:
+    probe.put(KEY, value)
+
+    assert (await probe.take()).dead_lettered == 1
+
+    (row,) = await probe.rows("SELECT topic, key, value FROM outbox")
+    await probe.bus.send([Outgoing(row["topic"], row["key"].encode(), row["value"])])
+    (kept,) = await probe.rows("SELECT record_value FROM parked")
+    assert kept["record_value"] == value
