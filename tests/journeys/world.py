@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import httpx
 import jwt
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from fastapi import FastAPI
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from uuid_utils.compat import uuid7
 
+from deploy.local import provision
 from deploy.local.seed import SLUG, Seeded, seed
 from deploy.local.stack import Addresses
 from services.identity.main import Features, features
@@ -179,6 +181,23 @@ class World:
         return int(row[0])
 
 
+async def _make_databases(addresses: Addresses) -> None:
+    """Make databases of our own: others are copied by tests, which nobody may be connected to."""
+    server = await asyncpg.connect(addresses.postgres)
+    for name in NAMES:
+        await provision.make_database(server, name, f"journeys_{name}")
+        place = addresses.postgres.rpartition("/")[0]
+        inside = await asyncpg.connect(f"{place}/journeys_{name}")
+        await provision.provision_database(inside, name)
+        await inside.close()
+    await server.close()
+
+
+def _database(addresses: Addresses, name: str, role: provision.Role) -> str:
+    before, _, _ = addresses.database(name, role).rpartition("/")
+    return f"{before}/journeys_{name}"
+
+
 def _environment(addresses: Addresses) -> Mapping[str, str]:
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
@@ -188,8 +207,8 @@ def _environment(addresses: Addresses) -> Mapping[str, str]:
         "MODERATION_SEAL_KEY": Fernet.generate_key().decode(),
     }
     for name in NAMES:
-        found[f"{name.upper()}_DATABASE_URL"] = addresses.database(name, "app")
-        found[f"{name.upper()}_RELAY_URL"] = addresses.database(name, "relay")
+        found[f"{name.upper()}_DATABASE_URL"] = _database(addresses, name, "app")
+        found[f"{name.upper()}_RELAY_URL"] = _database(addresses, name, "relay")
     return found
 
 
@@ -220,8 +239,9 @@ async def open_world(addresses: Addresses, home: Path) -> AsyncIterator[World]:
     spans = InMemorySpanExporter()
     telemetry = OtelTelemetry("journeys", sample=1.0, exporters=[spans])
     host = Host(bus, now, uuid7, telemetry, environment)
+    await _make_databases(addresses)
     for name in NAMES:
-        await migrate(name, addresses.database(name, "owner"))
+        await migrate(name, _database(addresses, name, "owner"))
     await ensure_topics(bus)
     services = {name: Running(build(name, host)) for name in NAMES}
     identity = services["identity"].service
