@@ -79,7 +79,7 @@ class Relay:
                 await connection.close(timeout=2)
 
     async def _own(self, connection: Any, owned: list[int]) -> list[int]:
-        """Take the shards that nobody owns; the lock lives as long as this session."""
+        """Take the shards that nobody owns; the lock lives as long as the connection."""
         for shard in set(range(SHARDS)) - set(owned):
             query = "SELECT pg_try_advisory_lock($1, $2)"
             if await connection.fetchval(query, _LOCK_CLASS, shard):

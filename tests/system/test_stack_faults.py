@@ -22,11 +22,10 @@ KAFKA: frozenset[Part] = frozenset({"kafka"})
 
 
 async def test_a_server_that_dies_is_named(tmp_path: Path) -> None:
+    others = set(descendants(os.getpid()))
     stack = Stack(tmp_path, parts=REDIS)
     async with stack:
-        (server,) = [
-            pid for pid in descendants(os.getpid()) if _command(pid).startswith("redis-serv")
-        ]
+        server = _started_since(others, "redis-serv")
         os.kill(server, signal.SIGKILL)
 
         error = await asyncio.wait_for(stack.failure(), 5)
@@ -35,8 +34,9 @@ async def test_a_server_that_dies_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_killed_broker_returns_to_its_data(tmp_path: Path) -> None:
+    others = set(descendants(os.getpid()))
     async with Stack(tmp_path, parts=KAFKA):
-        (server,) = [pid for pid in descendants(os.getpid()) if _command(pid) == "java"]
+        server = _started_since(others, "java")
         os.kill(server, signal.SIGKILL)
 
     async with asyncio.timeout(20):
@@ -104,3 +104,10 @@ def _command(pid: int) -> str:
         return (Path("/proc") / str(pid) / "comm").read_text().strip()[:12]
     except OSError:
         return ""
+
+
+def _started_since(others: set[int], command: str) -> int:
+    """Find our server among those of the other tests' stacks."""
+    new = set(descendants(os.getpid())) - others
+    (server,) = [pid for pid in new if _command(pid).startswith(command)]
+    return server

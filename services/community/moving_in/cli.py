@@ -11,7 +11,14 @@ from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from services.community.moving_in.handlers.read_stackexchange import (
     ANSWER,
@@ -185,6 +192,7 @@ def stackexchange(folder: Path, space: str, time_zone: str, *, as_json: bool) ->
         TextColumn("{task.description:>10}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TaskProgressColumn(show_speed=True),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), disable=as_json) as progress:
