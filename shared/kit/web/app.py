@@ -3,40 +3,39 @@
 from collections.abc import MutableMapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.telemetry import TelemetryConfig
 
+from shared.kit.errors import NotFound, PreauError, Transient
 from shared.kit.telemetry.requests import RequestTelemetry
 from shared.kit.web.body import BodyGuard
 from shared.kit.web.context import Door
 from shared.kit.web.documentation import describe, page
 from shared.kit.web.edge import Edge
-from shared.kit.web.messages import Messages
+from shared.kit.web.messages import LANGUAGES, Messages
 from shared.kit.web.problems import MEDIA_TYPE, Problems
 from shared.kit.web.routes import Routes
 
-_PROBLEM = {
-    "description": "a problem document (RFC 9457)",
-    "content": {
-        MEDIA_TYPE: {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    name: {"type": "string"} for name in ("type", "title", "help", "instance")
-                }
-                | {"status": {"type": "integer"}},
-            },
-            "example": {
-                "type": "/problems/not_found",
-                "title": "Il n’y a rien ici, ou rien que vous puissiez voir",
-                "status": 404,
-                "help": "Vérifiez l’adresse.",
-            },
-        }
-    },
-}
+_FIELDS = {name: {"type": "string"} for name in ("type", "title", "help", "instance")}
+
+
+def _problem(error: type[PreauError]) -> dict[str, Any]:
+    """Describe a problem document, with the frame's own words for this error as its example."""
+    said = Messages().of(error.key, LANGUAGES[0])
+    example = {
+        "type": f"/problems/{error.key}",
+        "title": said["title"],
+        "status": error.status,
+        "help": said["help"],
+    }
+    schema = {"type": "object", "properties": {**_FIELDS, "status": {"type": "integer"}}}
+    return {
+        "description": "a problem document (RFC 9457)",
+        "content": {MEDIA_TYPE: {"schema": schema, "example": example}},
+    }
 
 
 # FastAPI would trace by itself, and double every span, as soon as a provider is global.
@@ -66,7 +65,7 @@ def web_app(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        responses={"4XX": _PROBLEM, "5XX": _PROBLEM},
+        responses={"4XX": _problem(NotFound), "5XX": _problem(Transient)},
         telemetry=_SILENT,
     )
     app.state.door = door
