@@ -5,15 +5,9 @@ import unicodedata
 from dataclasses import dataclass
 
 from shared.contracts.ids import TenantId
-from shared.kit.errors import Conflict, NotFound
+from shared.kit.errors import Conflict
 
 LONGEST_NAME = 200
-
-
-class TenantNotFound(NotFound):
-    """No tenant has this slug."""
-
-    key = "tenant_not_found"
 
 
 class SlugTaken(Conflict):
