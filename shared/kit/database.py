@@ -17,6 +17,7 @@ from shared.contracts.event import Fact, Origin, value_at
 from shared.contracts.ids import EventId, TenantId
 from shared.kit import audit, outbox
 from shared.kit.errors import PreauError, Transient
+from shared.kit.failpoints import reached
 from shared.kit.unit import Because, Caller, Clock, NewId, Unit
 
 IDLE_IN_TRANSACTION = "5s"
@@ -58,6 +59,7 @@ class SqlUnit:
     caller: Caller | None = None
     entries: list[outbox.Entry] = field(default_factory=list)
     changes: list[audit.Change] = field(default_factory=list)
+    wrote: bool = False
 
     def record(
         self, fact: Fact, *, because: Because | None = None, at: datetime | None = None
@@ -90,6 +92,7 @@ class SqlUnit:
         """Write the facts and audit rows noted so far."""
         entries, self.entries = self.entries, []
         changes, self.changes = self.changes, []
+        self.wrote = self.wrote or bool(entries)
         await outbox.write(self.connection, entries, service=self.service, now=self.now)
         await audit.append(self.connection, changes, self.now)
 
@@ -163,6 +166,9 @@ class Database:
         async with self.batch([caller.tenant]) as unit:
             unit.caller = caller
             yield unit
+            await unit.flush()
+            reached("unit.written")
+        reached("unit.committed")
 
     @asynccontextmanager
     async def hold(self, caller: Caller) -> AsyncIterator[Held]:
@@ -181,7 +187,6 @@ class Database:
                 await connected.execute(_SEE, {"tenants": ",".join(map(str, tenants))})
                 unit = self._unit_on(connected)
                 yield unit
-                wrote = bool(unit.entries)
                 await unit.flush()
         except PreauError:
             raise
@@ -189,7 +194,7 @@ class Database:
             if is_transient(error):
                 raise Transient(because=type(error).__name__, retry_after=1) from error
             raise
-        if wrote or unit.entries:
+        if unit.wrote:
             self.written.set()
 
     @asynccontextmanager
@@ -199,6 +204,7 @@ class Database:
         async with unit.connection.begin_nested():
             yield part
             await part.flush()
+        unit.wrote = unit.wrote or part.wrote
 
     def _unit_on(self, connected: AsyncConnection) -> SqlUnit:
         return SqlUnit(connected, self.service, self._clock(), self._new_id, self._trace)

@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 from shared.contracts.event import CONTENT_TYPE
 from shared.kit.bus.port import Bus, Outgoing
 from shared.kit.errors import Transient
+from shared.kit.failpoints import reached
 from shared.kit.host import Telemetry
 from shared.kit.outbox import SHARDS
 from shared.kit.telemetry.logs import logger
@@ -90,10 +91,13 @@ class Relay:
         rows = await connection.fetch(_READ, list(owned), self.batch)
         if not rows:
             return 0
+        reached("relay.read")
         topics = Counter(row["topic"] for row in rows)
         with send_span(self.telemetry, topics, [row["traceparent"] for row in rows]):
             await self.bus.send([_record(row) for row in rows])
+        reached("relay.sent")
         await connection.execute(_DELETE, [row["position"] for row in rows])
+        reached("relay.deleted")
         return len(rows)
 
     async def _idle(self, connection: Any, stop: asyncio.Event) -> None:

@@ -13,6 +13,7 @@ from shared.contracts.event import Fact
 from shared.kit.bus.port import Bus, Incoming, Partition, Redeliver
 from shared.kit.database import Database, SqlUnit, is_transient
 from shared.kit.errors import Invalid
+from shared.kit.failpoints import reached
 from shared.kit.host import Telemetry
 from shared.kit.inbox import ledger, parked
 from shared.kit.inbox.decode import Ignored, Read, Readable, Unreadable, read, wanted_by
@@ -70,6 +71,7 @@ class BatchConsumer:
 
     async def handle(self, batch: Sequence[Incoming]) -> Mapping[Partition, int]:
         """Apply the batch; see `bus.port.Consumer.handle`."""
+        reached("batch.polled")
         places = {record.partition for record in batch}
         new = [r for r in batch if r.offset >= self._expected.get(r.partition, 0)]
         reads = [read(record, self.wanted, self.clock()) for record in new]
@@ -109,7 +111,9 @@ class BatchConsumer:
         tenants = sorted({r.delivery.tenant for r in reads if isinstance(r, Readable)})
         moves: dict[Partition, ledger.Move] = {}
         async with self.database.batch(tenants) as unit:
+            reached("batch.opened")
             todo = await self._sort(unit, reads, moves)
+            reached("batch.claimed")
             failed = 0
             if isolate:
                 failed = await self._one_by_one(unit, todo, moves)
@@ -117,12 +121,15 @@ class BatchConsumer:
                 await self._react(unit, [item.delivery for item in todo])
                 for item in todo:
                     moves[item.record.partition].counts["applied"] += 1
+            reached("batch.reacted")
             if failed > self.failures_allowed and failed * 2 > len(todo):
                 self.halted = f"{failed} of {len(todo)} events failed at once"
                 raise Redeliver(MASS_FAILURE_PAUSE, self.halted)
             self.halted = None
             if not await ledger.move(unit.connection, self.group, moves):
                 raise Fenced
+            reached("batch.moved")
+        reached("batch.committed")
         return sum((m.counts for m in moves.values()), Counter())
 
     async def _sort(

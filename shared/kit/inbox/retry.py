@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from shared.kit.database import SqlUnit
 from shared.kit.errors import Invalid, NotFound
+from shared.kit.failpoints import reached
 from shared.kit.inbox import parked
 from shared.kit.inbox.consume import BatchConsumer
 from shared.kit.inbox.decode import Readable, read
@@ -111,6 +112,8 @@ class ParkedKeys:
                 await self._failed(unit, row, Failure.of(error), item, hopeless=hopeless)
                 return False
             await unit.connection.execute(_DONE, self._place(row))
+            reached("parked.reacted")
+        reached("parked.committed")
         log.info("applied after waiting", group=consumer.group, type=row.type)
         return True
 

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from shared.kit.bus.kafka.translate import theirs
 from shared.kit.bus.port import Partition
+from shared.kit.failpoints import reached
 from shared.kit.telemetry.logs import logger
 
 log = logger("kafka")
@@ -65,6 +66,7 @@ class Commits:
             async with asyncio.timeout(LIMIT):
                 # Trap: without offsets it would commit all positions, those of failed batches too.
                 await self._consumer.commit(offsets)
+            reached("offsets.committed")
         except (KafkaError, TimeoutError) as error:
             log.info("not committed", group=self._group, error=repr(error))
             self._owed = offsets | self._owed
