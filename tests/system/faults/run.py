@@ -1,0 +1,24 @@
+"""What the checker is told of a run that has come to rest."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.stack import Addresses
+from shared.contracts.ids import TenantId
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run whose faults are over, whose pods are up and whose outboxes are empty.
+
+    `urls` are base URLs of the services, without their `/<name>`. `journal` holds this run's
+    operations only; the databases and the log may hold earlier runs' too.
+    """
+
+    seed: int
+    addresses: Addresses
+    urls: Mapping[str, str]
+    journal: Path
+    home: Path
+    tenants: Sequence[TenantId]
