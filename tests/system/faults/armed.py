@@ -1,0 +1,118 @@
+"""What goes wrong inside a pod: it is told so by lines on its standard input, and by nothing else.
+
+Each line is a JSON object, `{"do": …}`:
+`arm` (step, nth, act, seconds) kills the process, or lets it stand still, at the nth time from now
+that a failpoint is reached; `slow` (seconds) delays each batch's effects without blocking the
+process; `bug` (modulus) makes the effects of each event fail whose id that number divides, after
+they are written; `calm` ends all of it. The end of the input ends the process.
+"""
+
+import asyncio
+import ctypes
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.contracts.event import Fact
+from shared.kit import failpoints
+from shared.kit.database import SqlUnit
+from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.unit import Delivery
+
+ORPHANED = 70
+PR_SET_PDEATHSIG = 1
+
+
+class InjectedBug(Exception):
+    """A handler with a bug in it."""
+
+
+@dataclass
+class Trap:
+    """What happens at a step, and how many times it is still passed without."""
+
+    nth: int
+    act: str
+    seconds: float = 0.0
+
+
+@dataclass
+class Armed:
+    """The faults of this process."""
+
+    traps: dict[str, Trap] = field(default_factory=dict)
+    slow: float = 0.0
+    modulus: int = 0
+    passed: dict[str, int] = field(default_factory=dict)
+
+    def obey(self, line: dict[str, Any]) -> None:
+        """Take one command."""
+        match line["do"]:
+            case "arm":
+                trap = Trap(int(line["nth"]), str(line["act"]), float(line.get("seconds", 0)))
+                self.traps[str(line["step"])] = trap
+            case "slow":
+                self.slow = float(line["seconds"])
+            case "bug":
+                self.modulus = int(line["modulus"])
+            case _:
+                self.traps, self.slow, self.modulus = {}, 0.0, 0
+
+    def reached(self, step: str) -> None:
+        """Do at this step what was asked for."""
+        self.passed[step] = self.passed.get(step, 0) + 1
+        trap = self.traps.get(step)
+        if trap is None:
+            return
+        trap.nth -= 1
+        if trap.nth > 0:
+            return
+        self.traps.pop(step, None)
+        print(f"FAULT {trap.act} at {step}, pass {self.passed[step]}", file=sys.stderr, flush=True)
+        if trap.act == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(trap.seconds)
+
+    def fails(self, delivery: Delivery[Fact]) -> bool:
+        """Tell whether the bug meets this event."""
+        return self.modulus > 0 and delivery.event_id.int % self.modulus == 0
+
+
+def arm() -> Armed:
+    """Watch the failpoints, surround the reactions, and listen to whoever started this process."""
+    armed = Armed()
+    failpoints.watch(armed.reached)
+    _surround(armed)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    threading.Thread(target=_listen, args=(armed,), daemon=True).start()
+    return armed
+
+
+def _surround(armed: Armed) -> None:
+    react = BatchConsumer._react
+
+    async def surrounded(
+        self: BatchConsumer, unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]
+    ) -> None:
+        if armed.slow and deliveries:
+            await asyncio.sleep(armed.slow)
+        await react(self, unit, deliveries)
+        # After the effects: what they wrote must go with the failure.
+        for delivery in deliveries:
+            if armed.fails(delivery):
+                raise InjectedBug(str(delivery.event_id))
+
+    BatchConsumer._react = surrounded  # type: ignore[method-assign]  # that is the fault
+
+
+def _listen(armed: Armed) -> None:
+    for line in sys.stdin:
+        armed.obey(json.loads(line))
+    os._exit(ORPHANED)

@@ -1,0 +1,156 @@
+"""Five services as processes, started again when they die, as Kubernetes would."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.system.stack_process import REPOSITORY
+
+AGAIN = 0.5
+"""Seconds between a death and the next start."""
+GRACE = 60.0
+"""Seconds between SIGTERM and SIGKILL (10-operations: terminationGracePeriodSeconds)."""
+PROBE_EVERY, PROBE_FAILURES = 5.0, 6
+"""The liveness probe of a deployment."""
+
+
+@dataclass(frozen=True)
+class Death:
+    """A process that ended."""
+
+    pod: str
+    status: int
+    asked: bool
+    """Whether somebody wanted it to end: a fault, or our own stop."""
+
+
+@dataclass
+class Pod:
+    """One pod: its name, its process, and the deaths it died."""
+
+    name: str
+    service: str
+    port: int
+    roles: tuple[str, ...]
+    environment: Mapping[str, str]
+    log: Path
+    deaths: list[Death] = field(default_factory=list)
+    probed_dead: int = 0
+    process: Process | None = None
+    asked: bool = False
+    """The next death is somebody's wish."""
+    asleep: bool = False
+    wanted: bool = True
+    _keeper: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it, and again whenever it dies, until `stop`."""
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def _keep(self) -> None:
+        while self.wanted:
+            with self.log.open("ab") as log:
+                self.process = await asyncio.create_subprocess_exec(
+                    *self._command(),
+                    cwd=REPOSITORY,
+                    env=dict(self.environment) | {"PREAU_PORT": str(self.port)},
+                    stdin=PIPE,
+                    stdout=log,
+                    stderr=log,
+                )
+            status = await self._live(self.process)
+            self.asleep = False
+            self.deaths.append(Death(self.name, status, self.asked or not self.wanted))
+            self.asked = False
+            if self.wanted:
+                await asyncio.sleep(AGAIN)
+
+    def _command(self) -> Sequence[str]:
+        roles = [word for role in self.roles for word in ("--role", role)]
+        return [sys.executable, "-m", "tests.system.faults.pod", self.service, *roles]
+
+    async def _live(self, process: Process) -> int:
+        probing = asyncio.create_task(self._probe(process))
+        try:
+            return await process.wait()
+        finally:
+            probing.cancel()
+
+    async def _probe(self, process: Process) -> None:
+        """Kill a pod whose liveness probe failed too often in a row."""
+        failures = 0
+        async with httpx.AsyncClient(trust_env=False, timeout=PROBE_EVERY) as client:
+            while True:
+                await asyncio.sleep(PROBE_EVERY)
+                if self.asleep:
+                    continue
+                failures = 0 if await _answers(client, f"{self.url}/health/live") else failures + 1
+                if failures >= PROBE_FAILURES:
+                    self.probed_dead += 1
+                    process.kill()
+                    return
+
+    def tell(self, **command: object) -> None:
+        """Arm something in it; a pod that is dead hears nothing."""
+        if self.process is not None and self.process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self.process.stdin.write((json.dumps(command) + "\n").encode())
+
+    def signal(self, which: signal.Signals) -> None:
+        """Send a signal, as a fault."""
+        if self.process is not None and self.process.returncode is None:
+            if which in {signal.SIGKILL, signal.SIGTERM}:
+                self.asked = True
+            self.process.send_signal(which)
+
+    @property
+    def up(self) -> bool:
+        """Tell whether it has a process that lives."""
+        return self.process is not None and self.process.returncode is None
+
+    async def ready(self, seconds: float = 90.0) -> bool:
+        """Wait until it answers that it is ready; False when it does not in time."""
+        deadline = time.monotonic() + seconds
+        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+            while time.monotonic() < deadline:
+                if self.up and await _answers(client, f"{self.url}/health/ready"):
+                    return True
+                await asyncio.sleep(0.2)
+        return False
+
+    async def stop(self) -> float:
+        """End it for good, the polite way; give the seconds that it took."""
+        self.wanted = False
+        began = time.monotonic()
+        if self.process is not None and self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(signal.SIGCONT)
+                self.process.terminate()
+            try:
+                await asyncio.wait_for(self.process.wait(), GRACE)
+            except TimeoutError:
+                self.process.kill()
+        if self._keeper is not None:
+            await self._keeper
+        return time.monotonic() - began
+
+
+async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(url)).is_success
+    except httpx.HTTPError:
+        return False

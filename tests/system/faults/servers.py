@@ -1,0 +1,118 @@
+"""The three real servers, one of which can be killed and started again on its port and data."""
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+from deploy.local import kafka, postgres
+from deploy.local.artifacts import cache_folder, kafka_jars
+from deploy.local.choices import Part
+from deploy.local.servers import Server
+from deploy.local.stack import Stack
+
+HOST = "127.0.0.1"
+AGAIN_WITHIN = 60.0
+"""Seconds: a broker that was killed waits for its old session's end."""
+
+
+class Servers(Stack):
+    """The stack, its broker with a second way in: the one that pods use, through our proxy."""
+
+    def __init__(self, home: Path, *, inner: int, outer: int, small_disk: int = 0) -> None:
+        """`inner` is where the broker listens for the proxy, `outer` what it tells clients.
+
+        `small_disk` puts PostgreSQL's data on a disk of so many megabytes (needs `unshare -m`).
+        """
+        super().__init__(home)
+        self._inner, self._outer, self._small_disk = inner, outer, small_disk
+
+    async def _start_kafka(self) -> str:
+        jars = await asyncio.to_thread(kafka_jars, cache_folder(os.environ))
+        port, controller = self._ports["kafka"], self._ports["controller"]
+        await kafka.prepare(self._home, jars, (port, controller), self._held)
+        self._open_second_way(port, controller)
+        server = self._run("kafka", kafka.server(self._home, jars, self._java_options))
+        await kafka.until_ready(port, kafka.cluster_id(self._home), server)
+        return f"{HOST}:{port}"
+
+    def _open_second_way(self, port: int, controller: int) -> None:
+        """Java takes the last of two lines for one name."""
+        direct, told = f"PLAINTEXT://{HOST}:{port}", f"PROXIED://{HOST}:{self._outer}"
+        inner = f"PROXIED://{HOST}:{self._inner},CONTROLLER://{HOST}:{controller}"
+        protocols = ("PLAINTEXT", "PROXIED", "CONTROLLER")
+        lines = {
+            "listeners": f"{direct},{inner}",
+            "advertised.listeners": f"{direct},{told}",
+            "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in protocols),
+        }
+        with (kafka.folder(self._home) / "server.properties").open("a", encoding="ascii") as file:
+            file.writelines(f"{name}={value}\n" for name, value in lines.items())
+
+    async def _start_embedded_postgres(self) -> str:
+        if self._small_disk and not postgres.data_folder(self._home).exists():
+            await postgres.prepare(self._home, self._passwords[postgres.ADMIN], self._held)
+            await self._move_to_small_disk()
+        return await super()._start_embedded_postgres()
+
+    async def _move_to_small_disk(self) -> None:
+        place, aside = postgres.data_folder(self._home), self._home / "postgres.moved"
+        place.rename(aside)
+        place.mkdir()
+        size = f"size={self._small_disk}m"
+        await run("mount", "-t", "tmpfs", "-o", size, "preau-small-disk", str(place))
+        await run("cp", "-a", f"{aside}/.", str(place))
+        await run("rm", "-rf", str(aside))
+
+    async def stop_part(self, part: Part, how: signal.Signals) -> None:
+        """Send a signal to the server itself, not to its supervisor; it is gone on return."""
+        server = self._servers[part]
+        for pid in children(server.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, how)
+        async with asyncio.timeout(AGAIN_WITHIN):
+            await server.finished()
+
+    async def start_part(self, part: Part) -> None:
+        """Start it again where it was; returns when it serves."""
+        starts = {
+            "kafka": self._start_kafka,
+            "postgres": self._start_embedded_postgres,
+            "redis": self._start_redis,
+        }
+        async with asyncio.timeout(AGAIN_WITHIN):
+            while True:
+                try:
+                    await starts[part]()
+                    return
+                except Exception:
+                    # The orphans of a killed postmaster hold its memory for a moment.
+                    if not gone(self._servers[part]):
+                        raise
+                    await asyncio.sleep(0.3)
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop all, and give the small disk back."""
+        await super().__aexit__()
+        if self._small_disk:
+            await run("umount", "-l", str(postgres.data_folder(self._home)))
+
+
+def gone(server: Server) -> bool:
+    """Tell whether a server has ended."""
+    return server._process.poll() is not None
+
+
+def children(pid: int) -> list[int]:
+    """Give the process ids of a process's children."""
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return [int(word) for word in text.split()]
+
+
+async def run(*command: str) -> None:
+    """Run a command of the system; raises when it fails."""
+    process = await asyncio.create_subprocess_exec(*command)
+    status = await process.wait()
+    if status != 0:
+        raise OSError(f"{' '.join(command)}: exit status {status}")
