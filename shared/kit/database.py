@@ -20,10 +20,15 @@ from shared.kit.errors import PreauError, Transient
 from shared.kit.failpoints import reached
 from shared.kit.unit import Because, Caller, Clock, NewId, Unit
 
-IDLE_IN_TRANSACTION = "5s"
+SESSION = {
+    "idle_in_transaction_session_timeout": "5s",
+    # Trap: who freezes between the messages of one statement (many rows are many messages) is not
+    # idle, and no statement runs: only this one ends it. It bounds every transaction of ours.
+    "transaction_timeout": "15s",
+}
 """A zombie's locks must not hold the new owner for long: PostgreSQL ends its transaction."""
 
-_TRANSIENT_CLASSES = ("08", "40", "53", "57P", "25P03")
+_TRANSIENT_CLASSES = ("08", "40", "53", "57P", "25P03", "25P04")
 _SEE = sa.text("SELECT set_config('app.tenants', :tenants, true)")
 _RIGHTS = sa.text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
 
@@ -137,7 +142,7 @@ class Database:
             connect_args={
                 "server_settings": {
                     "application_name": f"preau-{service}",
-                    "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION,
+                    **SESSION,
                 }
             },
         )
