@@ -7,13 +7,19 @@ from pathlib import Path
 from deploy.local.stack import Addresses
 from shared.contracts.ids import TenantId
 
+FOREIGN = "/foreign/faults"
+"""The CloudEvents source of records that no service of ours wrote."""
+
 
 @dataclass(frozen=True)
 class Run:
     """A run whose faults are over, whose pods are up and whose outboxes are empty.
 
     `urls` are base URLs of the services, without their `/<name>`. `journal` holds this run's
-    operations only; the databases and the log may hold earlier runs' too.
+    operations only; the databases and the log may hold earlier runs' too. Valid records of the
+    fault suite's own producer (late, future-dated, of a newer version) have the source `FOREIGN`
+    and a tenant that no service knows; what is no envelope at all is the suite's poison. Some
+    records stand in the log twice, byte for byte.
     """
 
     seed: int

@@ -1,0 +1,190 @@
+"""How much is still under way, by plain SQL and the broker's own word."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from deploy.local.platform import NAMES
+from deploy.local.stack import Addresses
+
+GROUPS = ("community", "moderation", "notifications", "metrics")
+Place = tuple[str, int]
+TROUBLE = (OSError, TimeoutError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_OUTBOX = "SELECT count(*) AS n, COALESCE(max(position), 0) AS newest FROM outbox"
+_POSITIONS = "SELECT topic, partition, next_offset FROM positions WHERE consumer_group = $1"
+_PARKED = """
+    SELECT count(*) FILTER (WHERE state = 'dead') AS dead,
+           count(*) FILTER (WHERE state = 'parked' AND NOT EXISTS (
+               SELECT 1 FROM parked AS d WHERE d.consumer_group = p.consumer_group
+                 AND d.key = p.key AND d.state = 'dead')) AS due
+    FROM parked AS p WHERE consumer_group = $1
+"""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What stood where at one moment."""
+
+    outbox: Mapping[str, int]
+    newest: Mapping[str, int]
+    """The largest outbox position of each service."""
+    ends: Mapping[Place, int]
+    positions: Mapping[str, Mapping[Place, int]]
+    """Of each group: the next offset to apply."""
+    due: Mapping[str, int]
+    """Parked events of each group that no dead one holds back: they will be tried again."""
+    dead: Mapping[str, int]
+
+    @property
+    def lag(self) -> dict[str, int]:
+        """Records that each group has yet to apply, in the topics that it reads."""
+        found = {}
+        for group, places in self.positions.items():
+            topics = {topic for topic, _ in places}
+            ends = {place: end for place, end in self.ends.items() if place[0] in topics}
+            found[group] = sum(max(end - places.get(at, 0), 0) for at, end in ends.items())
+        return found
+
+    @property
+    def at_rest(self) -> bool:
+        """Tell whether nothing is under way."""
+        return not (any(self.outbox.values()) or any(self.due.values()) or any(self.lag.values()))
+
+    def covers(self, mark: "Look") -> bool:
+        """Tell whether all that was in the log at that mark is applied by now."""
+        topics = {g: {t for t, _ in places} for g, places in mark.positions.items()}
+        return all(
+            self.positions[group].get(place, 0) >= end
+            for group in mark.positions
+            for place, end in mark.ends.items()
+            if place[0] in topics[group]
+        )
+
+    def __str__(self) -> str:
+        """Say it for a person."""
+        return f"outbox {dict(self.outbox)}, lag {self.lag}, parked {self.due}, dead {self.dead}"
+
+
+@dataclass
+class Backlog:
+    """Looks again and again; one connection to each database, one consumer without a group."""
+
+    addresses: Addresses
+    _databases: dict[str, Any] = field(default_factory=dict)
+    _reader: AIOKafkaConsumer | None = None
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def __aenter__(self) -> Self:
+        """Nothing is opened yet."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close what was opened."""
+        await self._forget()
+
+    async def look(self) -> Look | None:
+        """Look once; None while a server does not answer."""
+        async with self._turn:
+            try:
+                async with asyncio.timeout(10):
+                    return await self._look()
+            except TROUBLE:
+                await self._forget()
+                return None
+
+    async def _look(self) -> Look:
+        databases = {name: await self._database(name) for name in NAMES}
+        waiting = {name: await db.fetchrow(_OUTBOX) for name, db in databases.items()}
+        ends = await self._ends()
+        positions, due, dead = {}, {}, {}
+        for group in GROUPS:
+            rows = await databases[group].fetch(_POSITIONS, group)
+            positions[group] = {(r["topic"], r["partition"]): r["next_offset"] for r in rows}
+            aside = await databases[group].fetchrow(_PARKED, group)
+            due[group], dead[group] = aside["due"], aside["dead"]
+        return Look(
+            {name: row["n"] for name, row in waiting.items()},
+            {name: row["newest"] for name, row in waiting.items()},
+            ends,
+            positions,
+            due,
+            dead,
+        )
+
+    async def _database(self, name: str) -> Any:
+        found = self._databases.get(name)
+        if found is None or found.is_closed():
+            url = self.addresses.database(name, "owner").replace("+asyncpg", "")
+            found = self._databases[name] = await asyncpg.connect(url, timeout=5)
+        return found
+
+    async def _ends(self) -> dict[Place, int]:
+        if self._reader is None:
+            self._reader = AIOKafkaConsumer(
+                bootstrap_servers=self.addresses.kafka, enable_auto_commit=False, group_id=None
+            )
+            await self._reader.start()
+        # The public `topics` asks for nothing new once it knows them: topics are never added here.
+        client = self._reader._client
+        cluster = await client.fetch_all_metadata()
+        places = [
+            TopicPartition(topic, number)
+            for topic in cluster.topics(exclude_internal_topics=True)
+            for number in cluster.partitions_for_topic(topic) or ()
+        ]
+        ends = await self._reader.end_offsets(places)
+        return {(place.topic, place.partition): end for place, end in ends.items()}
+
+    async def _forget(self) -> None:
+        databases, self._databases = self._databases, {}
+        for database in databases.values():
+            database.terminate()
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            try:
+                async with asyncio.timeout(5):
+                    await reader.stop()
+            except TROUBLE:
+                return
+
+    async def rest(self, seconds: float) -> Look | None:
+        """Wait until nothing is under way, twice in a row; None when it takes too long."""
+        deadline, quiet = time.monotonic() + seconds, 0
+        last: Look | None = None
+        while time.monotonic() < deadline:
+            found = await self.look()
+            same = found is not None and last is not None and found.ends == last.ends
+            quiet = quiet + 1 if found is not None and found.at_rest and same else 0
+            last = found
+            if quiet >= 2:
+                return found
+            await asyncio.sleep(0.3)
+        return None
+
+    async def applied_after(self, seconds: float) -> float | None:
+        """Seconds until all that is in the log now is applied everywhere; None: not in time."""
+        began = time.monotonic()
+        mark: Look | None = None
+        while time.monotonic() - began < seconds:
+            found = await self.look()
+            if mark is None:
+                mark = found
+            elif found is not None and found.covers(mark):
+                return time.monotonic() - began
+            await asyncio.sleep(0.3)
+        return None
+
+
+def events_in(look: Look) -> int:
+    """Count the records of all topics of facts."""
+    counted: Counter[str] = Counter()
+    for (topic, _), end in look.ends.items():
+        counted[topic] += end
+    return sum(n for topic, n in counted.items() if not topic.startswith(("dead.", "__")))
