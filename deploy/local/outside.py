@@ -7,6 +7,9 @@ from redis.exceptions import RedisError
 from deploy.local.errors import StackError
 from deploy.local.kafka import serving_cluster
 
+# The first with `transaction_timeout`.
+OLDEST_POSTGRES = 17
+
 
 async def kafka(bootstrap: str) -> str:
     """Give the bootstrap servers back if one of them serves a cluster."""
@@ -31,12 +34,16 @@ async def redis(url: str) -> str:
     return url
 
 
-async def postgres(url: str) -> str:
-    """Give the URL back if a PostgreSQL lets us in there."""
+async def postgres(url: str, oldest: int = OLDEST_POSTGRES) -> str:
+    """Give the URL back if a PostgreSQL of this version or a newer one lets us in there."""
     try:
         connection = await asyncpg.connect(url, timeout=5)
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
         message = f"PostgreSQL does not let us in ({error}): start it, or check PREAU_POSTGRES."
         raise StackError(message) from error
+    version = connection.get_server_version()
     await connection.close()
+    if version.major < oldest:
+        message = f"PostgreSQL {version.major} is too old: {oldest} or newer, see PREAU_POSTGRES."
+        raise StackError(message)
     return url

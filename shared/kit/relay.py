@@ -7,8 +7,8 @@ sending. A relay that dies in between makes duplicates, which the inboxes absorb
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
@@ -27,6 +27,15 @@ BATCH = 500
 POLL = 0.25
 """Seconds: the net under the wake-up, for facts written by another process."""
 _LOCK_CLASS = 7_241_002
+SESSION: Mapping[str, str] = {
+    # Trap: the locks live as long as the session, and a frozen relay's, or one on a node that is
+    # gone, would live on. Cut off while it waits for the broker, a relay just connects again; if
+    # another took over meanwhile, both send in the same order: repetitions, never a gap.
+    "idle_session_timeout": "15s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "3",
+    "tcp_keepalives_count": "2",
+}
 _READ = """
     SELECT position, topic, key, value, traceparent FROM outbox
     WHERE shard = ANY($1::smallint[]) ORDER BY position LIMIT $2
@@ -46,13 +55,16 @@ class Relay:
     written: asyncio.Event
     telemetry: Telemetry
     batch: int = BATCH
+    session: Mapping[str, str] = field(default_factory=lambda: SESSION)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relay until `stop` is set, then send what is left if the bus still answers."""
         pause = 0.1
         while not stop.is_set():
             try:
-                connection = await asyncpg.connect(dsn=_plain(self.url), timeout=10)
+                connection = await asyncpg.connect(
+                    dsn=_plain(self.url), timeout=10, server_settings=dict(self.session)
+                )
             except (OSError, asyncpg.PostgresError) as error:
                 log.warning("no database", service=self.service, error=str(error))
             else:

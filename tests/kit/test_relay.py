@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -13,7 +13,7 @@ from shared.contracts.identity import MemberSuspended
 from shared.kit.bus.memory import MemoryBus
 from shared.kit.bus.port import Bus, Outgoing, Partition
 from shared.kit.errors import Transient
-from shared.kit.relay import Relay
+from shared.kit.relay import SESSION, Relay
 from shared.kit.telemetry.noop import NoTelemetry
 from tests.kit.conftest import Frame
 from tests.kit.probe import PARTITIONS, TOPIC, Probe, caller, member
@@ -37,11 +37,28 @@ class Weary(MemoryBus):
         await super().send(records)
 
 
+class Frozen(MemoryBus):
+    """The way to a broker that lets nothing through until it is thawed."""
+
+    def __init__(self, broker: Bus) -> None:
+        super().__init__()
+        self.broker = broker
+        self.reached, self.thawed = asyncio.Event(), asyncio.Event()
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        self.reached.set()
+        await self.thawed.wait()
+        await self.broker.send(records)
+
+
 @asynccontextmanager
-async def relaying(probe: Probe, frame: Frame, bus: Bus, batch: int = 500) -> AsyncIterator[None]:
+async def relaying(
+    probe: Probe, frame: Frame, bus: Bus, batch: int = 500, session: Mapping[str, str] = SESSION
+) -> AsyncIterator[None]:
     stop = asyncio.Event()
+    written = probe.database.written
     relay = Relay(
-        "community", frame.url("relay"), bus, probe.database.written, NoTelemetry(), batch
+        "community", frame.url("relay"), bus, written, NoTelemetry(), batch, session=session
     )
     task = asyncio.create_task(relay.run(stop))
     try:
@@ -135,6 +152,22 @@ async def test_the_heir_of_a_relay_that_is_gone_sends_the_rest(probe: Probe, fra
     await second.__aexit__(None, None, None)
 
     assert sorted((await sent(probe.bus)).values()) == [[1, 2, 3]] * 3
+
+
+async def test_a_relay_that_freezes_loses_its_shards_and_repeats_when_it_wakes(
+    probe: Probe, frame: Frame
+) -> None:
+    slow = Frozen(probe.bus)
+    await write(probe, 9)
+    async with relaying(probe, frame, slow, session={**SESSION, "idle_session_timeout": "500ms"}):
+        await slow.reached.wait()
+        async with relaying(probe, frame, probe.bus):
+            await emptied(probe)
+            await write(probe, 9)
+            await emptied(probe)
+        slow.thawed.set()
+
+    assert sorted((await sent(probe.bus)).values()) == [[1, 2, 3, 4, 5, 6, 1, 2, 3]] * 3
 
 
 async def test_a_stop_sends_what_is_left(probe: Probe, frame: Frame) -> None:
