@@ -5,6 +5,7 @@ have no row policy. Everything else is a business table: `business_table` starts
 with `tenant_id`, and `protect` puts it under row-level security.
 """
 
+from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,6 +24,27 @@ TENANTS_VISIBLE = (
     "NULLIF(current_setting('app.tenants', true), ''), ',')::uuid[])"
 )
 """The row policy: the tenants that this transaction was opened for, and none if it names none."""
+
+
+SUM: dict[str, bool] = {"sum": True}
+"""`info` of a column that every fact adds to: applied from a later moment on, it lacks the rest."""
+
+
+class Truth(StrEnum):
+    """Where the truth of a table stands, and so whether a replay of the log can rebuild it."""
+
+    READ = "read"
+    """In the facts that this service reads: the table is a read model of theirs."""
+    TOLD = "told"
+    """In the facts that this service told of its own decisions: what was decided is not again."""
+    OWNED = "owned"
+    """Here: this service's facts are made from it, never it from facts."""
+
+
+def truth_of(table: sa.Table) -> Truth | None:
+    """Say where a table's truth stands; None when nobody declared it (a test forbids that)."""
+    found: Truth | None = table.info.get("truth")
+    return found
 
 
 def feature_metadata() -> sa.MetaData:
@@ -45,13 +67,16 @@ def instant(name: str, **options: Any) -> sa.Column[Any]:
     return sa.Column(name, sa.TIMESTAMP(timezone=True), **options)
 
 
-def business_table(name: str, metadata: sa.MetaData, *columns: Any, **options: Any) -> sa.Table:
+def business_table(
+    name: str, metadata: sa.MetaData, *columns: Any, truth: Truth, **options: Any
+) -> sa.Table:
     """Declare a table of one tenant's rows; `columns` come after `tenant_id`, which is in its key.
 
-    The columns that are `primary_key=True` complete the key.
+    The columns that are `primary_key=True` complete the key; one made by `Identity` is no meaning
+    of a row, only a number for it.
     """
     tenant = sa.Column("tenant_id", sa.Uuid(), primary_key=True)
-    info = {"business": True}
+    info = {"business": True, "truth": truth}
     return sa.Table(name, metadata, tenant, *columns, info=info, **options)
 
 
@@ -151,6 +176,7 @@ def _request_tables(metadata: sa.MetaData) -> None:
         sa.Column("content_type", sa.Text()),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         instant("created_at", nullable=False),
+        truth=Truth.OWNED,
     )
     business_table(
         "audit",
@@ -163,4 +189,5 @@ def _request_tables(metadata: sa.MetaData) -> None:
         sa.Column("details", pg.JSONB(), nullable=False),
         sa.Column("previous_hash", sa.LargeBinary(), nullable=False),
         sa.Column("hash", sa.LargeBinary(), nullable=False),
+        truth=Truth.OWNED,
     )

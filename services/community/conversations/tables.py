@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.kit.tables import business_table, feature_metadata, instant
+from shared.kit.tables import Truth, business_table, feature_metadata, instant
 
 METADATA = feature_metadata()
 
@@ -30,6 +30,7 @@ CONTENTS = business_table(
     instant("edited_at"),
     sa.Index("ix_contents_root", "tenant_id", "root_id"),
     sa.Index("ix_contents_space", "tenant_id", "space_id", "created_at", "content_id"),
+    truth=Truth.OWNED,
 )
 FLAGS = business_table(
     "flags",
@@ -39,4 +40,5 @@ FLAGS = business_table(
     sa.Column("member_id", sa.Uuid(), primary_key=True),
     sa.Column("reason", sa.Text(), nullable=False),
     instant("flagged_at", nullable=False),
+    truth=Truth.OWNED,
 )

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.kit.tables import business_table, feature_metadata, instant
+from shared.kit.tables import Truth, business_table, feature_metadata, instant
 
 METADATA = feature_metadata()
 
@@ -19,6 +19,7 @@ SPACES = business_table(
     instant("opened_at", nullable=False),
     sa.Column("opened_by", sa.Uuid()),
     sa.Index("uq_spaces_name", "tenant_id", "name", unique=True),
+    truth=Truth.OWNED,
 )
 MEMBERSHIPS = business_table(
     "memberships",
@@ -27,4 +28,5 @@ MEMBERSHIPS = business_table(
     sa.Column("member_id", sa.Uuid(), primary_key=True),
     sa.Column("role", sa.Text(), nullable=False),
     instant("joined_at", nullable=False),
+    truth=Truth.OWNED,
 )

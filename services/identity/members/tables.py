@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.kit.tables import business_table, feature_metadata, instant
+from shared.kit.tables import Truth, business_table, feature_metadata, instant
 
 METADATA = feature_metadata()
 
@@ -21,4 +21,5 @@ MEMBERS = business_table(
     instant("suspended_until"),
     sa.Index("uq_members_handle", "tenant_id", "handle", unique=True),
     sa.Index("uq_members_email", "tenant_id", "email", unique=True),
+    truth=Truth.OWNED,
 )

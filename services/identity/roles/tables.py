@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.kit.tables import business_table, feature_metadata, instant
+from shared.kit.tables import Truth, business_table, feature_metadata, instant
 
 METADATA = feature_metadata()
 
@@ -13,4 +13,5 @@ ROLES = business_table(
     sa.Column("role", sa.Text(), primary_key=True),
     sa.Column("structure_id", sa.Uuid(), primary_key=True),
     instant("until"),
+    truth=Truth.OWNED,
 )

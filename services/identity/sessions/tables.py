@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.kit.tables import business_table, feature_metadata, instant
+from shared.kit.tables import Truth, business_table, feature_metadata, instant
 
 METADATA = feature_metadata()
 
@@ -13,6 +13,7 @@ CREDENTIALS = business_table(
     sa.Column("password_hash", sa.Text(), nullable=False),
     sa.Column("failures", sa.Integer(), nullable=False, server_default="0"),
     instant("locked_until"),
+    truth=Truth.OWNED,
 )
 SESSIONS = business_table(
     "sessions",
@@ -21,4 +22,5 @@ SESSIONS = business_table(
     sa.Column("member_id", sa.Uuid(), nullable=False),
     sa.Column("refresh_hash", sa.LargeBinary(), nullable=False),
     instant("expires_at", nullable=False),
+    truth=Truth.OWNED,
 )

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.kit.tables import feature_metadata
+from shared.kit.tables import Truth, feature_metadata
 
 METADATA = feature_metadata()
 
@@ -14,4 +14,5 @@ TENANTS = sa.Table(
     sa.Column("slug", sa.Text(), nullable=False, unique=True),
     sa.Column("time_zone", sa.Text(), nullable=False),
     sa.Column("locale", sa.Text(), nullable=False),
+    info={"truth": Truth.OWNED},
 )

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.kit.tables import business_table, feature_metadata, instant
+from shared.kit.tables import SUM, Truth, business_table, feature_metadata, instant
 
 METADATA = feature_metadata()
 
@@ -12,7 +12,8 @@ DAY_COUNTS = business_table(
     sa.Column("space_id", sa.Uuid(), primary_key=True),
     sa.Column("day", sa.Date(), primary_key=True),
     sa.Column("what", sa.Text(), primary_key=True),
-    sa.Column("n", sa.Integer(), nullable=False),
+    sa.Column("n", sa.Integer(), nullable=False, info=SUM),
+    truth=Truth.READ,
 )
 PERSON_MONTHS = business_table(
     "person_months",
@@ -21,6 +22,7 @@ PERSON_MONTHS = business_table(
     sa.Column("month", sa.Date(), primary_key=True),
     sa.Column("member_id", sa.Uuid(), primary_key=True),
     sa.Column("mask", sa.Integer(), nullable=False),
+    truth=Truth.READ,
 )
 HELD_BACK = business_table(
     "held_back",
@@ -31,6 +33,7 @@ HELD_BACK = business_table(
     instant("at", nullable=False),
     sa.Column("author", sa.Uuid()),
     sa.Index("ix_held_back_space", "tenant_id", "space_id"),
+    truth=Truth.READ,
 )
 QUESTIONS = business_table(
     "questions",
@@ -40,4 +43,5 @@ QUESTIONS = business_table(
     instant("asked_at"),
     instant("answered_at"),
     sa.Index("ix_questions_space", "tenant_id", "space_id", "asked_at"),
+    truth=Truth.READ,
 )

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.kit.tables import business_table, feature_metadata, instant
+from shared.kit.tables import Truth, business_table, feature_metadata, instant
 
 METADATA = feature_metadata()
 
@@ -13,6 +13,7 @@ SPACES = business_table(
     sa.Column("structure_id", sa.Uuid(), nullable=False),
     sa.Column("path", sa.ARRAY(sa.Uuid()), nullable=False),
     sa.Column("time_zone", sa.Text(), nullable=False),
+    truth=Truth.READ,
 )
 ENROLMENTS = business_table(
     "enrolments",
@@ -21,4 +22,5 @@ ENROLMENTS = business_table(
     sa.Column("member_id", sa.Uuid(), primary_key=True),
     instant("joined_at"),
     instant("left_at"),
+    truth=Truth.READ,
 )

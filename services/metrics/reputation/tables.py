@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.kit.tables import business_table, feature_metadata, instant
+from shared.kit.tables import Truth, business_table, feature_metadata, instant
 
 METADATA = feature_metadata()
 
@@ -15,6 +15,7 @@ FLAGS = business_table(
     sa.Column("member_id", sa.Uuid(), nullable=False),
     instant("at", nullable=False),
     sa.Index("ix_recent_flags_space", "tenant_id", "space_id", "at"),
+    truth=Truth.READ,
 )
 ALERTS = business_table(
     "alerts",
@@ -31,4 +32,5 @@ ALERTS = business_table(
     sa.Column("most_content_id", sa.Uuid(), nullable=False),
     sa.Column("what", sa.Text(), nullable=False),
     instant("closed_at"),
+    truth=Truth.TOLD,
 )

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.kit.tables import business_table, feature_metadata, instant
+from shared.kit.tables import Truth, business_table, feature_metadata, instant
 
 METADATA = feature_metadata()
 
@@ -29,6 +29,7 @@ CASES = business_table(
         unique=True,
         postgresql_where=sa.text("state = 'open'"),
     ),
+    truth=Truth.OWNED,
 )
 DECISIONS = business_table(
     "decisions",
@@ -43,6 +44,7 @@ DECISIONS = business_table(
     sa.Column("case_id", sa.Uuid()),
     sa.Column("rules", JSONB(), nullable=False),
     instant("decided_at", nullable=False),
+    truth=Truth.OWNED,
 )
 STATEMENTS = business_table(
     "statements",
@@ -55,4 +57,5 @@ STATEMENTS = business_table(
     sa.Column("reason", sa.Text(), nullable=False),
     sa.Column("decided_by", sa.Text(), nullable=False),
     instant("issued_at", nullable=False),
+    truth=Truth.OWNED,
 )

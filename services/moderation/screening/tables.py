@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.kit.tables import business_table, feature_metadata, instant
+from shared.kit.tables import Truth, business_table, feature_metadata, instant
 
 METADATA = feature_metadata()
 
@@ -18,4 +18,5 @@ SCREENINGS = business_table(
     sa.Column("rules", JSONB(), nullable=False),
     sa.Column("sealed", sa.LargeBinary(), nullable=False),
     instant("screened_at", nullable=False),
+    truth=Truth.OWNED,
 )

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.kit.tables import business_table, feature_metadata, instant
+from shared.kit.tables import Truth, business_table, feature_metadata, instant
 
 METADATA = feature_metadata()
 
@@ -17,10 +17,12 @@ NOTIFICATIONS = business_table(
     instant("happened_at", nullable=False),
     instant("read_at"),
     sa.Index("uq_notifications_cause", "tenant_id", "recipient", "cause", "category", unique=True),
+    truth=Truth.READ,
 )
 UNREAD = business_table(
     "unread",
     METADATA,
     sa.Column("recipient", sa.Uuid(), primary_key=True),
     sa.Column("n", sa.Integer(), nullable=False),
+    truth=Truth.READ,
 )

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.kit.tables import business_table, feature_metadata, instant
+from shared.kit.tables import Truth, business_table, feature_metadata, instant
 
 METADATA = feature_metadata()
 
@@ -16,6 +16,7 @@ MEMBERS = business_table(
     sa.Column("known", sa.Boolean(), nullable=False),
     sa.Column("suspended", sa.Boolean(), nullable=False, server_default=sa.false()),
     instant("suspended_until"),
+    truth=Truth.READ,
 )
 ROLES = business_table(
     "rights_roles",
@@ -24,6 +25,7 @@ ROLES = business_table(
     sa.Column("role", sa.Text(), primary_key=True),
     sa.Column("structure_id", sa.Uuid(), primary_key=True),
     instant("until"),
+    truth=Truth.READ,
 )
 STRUCTURES = business_table(
     "rights_structures",
@@ -31,4 +33,5 @@ STRUCTURES = business_table(
     sa.Column("structure_id", sa.Uuid(), primary_key=True),
     sa.Column("path", sa.ARRAY(sa.Uuid()), nullable=False),
     sa.Column("time_zone", sa.Text(), nullable=False),
+    truth=Truth.READ,
 )
