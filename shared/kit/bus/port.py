@@ -118,7 +118,7 @@ class Reading:
     batch: int = 500
     commit_every: float = 0.2
     session_timeout: float = 10.0
-    poll_limit: float = 300.0
+    poll_limit: float = 60.0
     drain: float = 15.0
 
 
@@ -145,12 +145,13 @@ class Subscription(Protocol):
     def alive(self) -> bool:
         """Tell whether the reader polled within its poll limit (a liveness probe reads this).
 
-        An idle or paused reader polls and is alive; a stopped one is not.
+        An idle or paused reader polls and is alive, and so is one whose broker is away: what it
+        does not do then shows in `last_poll_age`. A stopped one is not.
         """
 
     @property
     def last_poll_age(self) -> float:
-        """Seconds since the last poll."""
+        """Seconds since the last poll that did not fail."""
 
 
 class Bus(Protocol):

@@ -1,9 +1,11 @@
 """The rules of reading, one by one and without a broker: what a race would meet too seldom."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaConnectionError
 
 from shared.kit.bus.kafka.rules import Polled, Rules
 from shared.kit.bus.port import Incoming, Partition, Reading
@@ -113,3 +115,28 @@ async def test_an_answer_that_is_none_loses_no_batch() -> None:
     await rules.on_batch(records(3, 4))
     assert client.sought == [3]
     assert client.paused == {THEIRS}
+
+
+async def test_a_reader_whose_broker_is_away_is_alive_and_has_not_polled() -> None:
+    """Starting it anew would not bring the broker back."""
+
+    async def away(*, timeout_ms: int) -> Polled:
+        raise KafkaConnectionError
+
+    rules = Rules(Reading("group", ("posts",), Recorder(), poll_limit=0.7))
+    rules.attach(Client())
+    await rules.on_partitions_assigned(set())
+    before = rules.last_poll_age
+    for _ in range(2):
+        await rules.poll(away)
+    assert rules.in_time()
+    assert rules.last_poll_age > before + 1
+
+
+async def test_a_reader_that_hangs_is_not_alive() -> None:
+    rules = Rules(Reading("group", ("posts",), Recorder(), poll_limit=0.05))
+    rules.attach(Client())
+    await rules.on_partitions_assigned(set())
+    assert rules.in_time()
+    await asyncio.sleep(0.1)
+    assert not rules.in_time()

@@ -48,7 +48,7 @@ class Rules(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
         self._generation = 0
         self._polled = 0
         self._ask_after = 0.0
-        self._last_poll = time.monotonic()
+        self._last_poll = self._last_turn = time.monotonic()
         self._rebalancing = True
         self._stopping = False
 
@@ -68,12 +68,12 @@ class Rules(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
             self._commits.begin_due()
             found = await fetch(timeout_ms=self._patience())
         except KafkaError as error:
-            # FastStream would sleep five seconds. A poll that failed is none: if it goes on, the
-            # reader is not alive.
+            # FastStream would sleep five seconds.
             log.warning("poll failed", group=self._reading.group, error=repr(error))
             await asyncio.sleep(RETRY)
+            self._last_turn = time.monotonic()
             return {}
-        self._last_poll = time.monotonic()
+        self._last_poll = self._last_turn = time.monotonic()
         self._polled = self._generation
         return found
 
@@ -229,8 +229,12 @@ class Rules(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
             await self._let_go()
 
     def in_time(self) -> bool:
-        """Tell whether the last poll is recent; a rebalance may wait for another one's batch."""
-        return self.last_poll_age < self._reading.poll_limit * (2 if self._rebalancing else 1)
+        """Tell whether it still turns; a rebalance may wait for another one's batch.
+
+        A poll that failed counts: starting anew does not bring a broker back.
+        """
+        limit = self._reading.poll_limit * (2 if self._rebalancing else 1)
+        return time.monotonic() - self._last_turn < limit
 
     @property
     def last_poll_age(self) -> float:
