@@ -1,15 +1,16 @@
 """The database as a service uses it: pools, units of work, and the tenants each may see."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -18,6 +19,7 @@ from shared.contracts.ids import EventId, TenantId
 from shared.kit import audit, outbox
 from shared.kit.errors import PreauError, Transient
 from shared.kit.failpoints import reached
+from shared.kit.pressure import SOON, Pressure, back_in
 from shared.kit.unit import Because, Caller, Clock, NewId, Unit
 
 SESSION = {
@@ -28,6 +30,8 @@ SESSION = {
 }
 """A zombie's locks must not hold the new owner for long: PostgreSQL ends its transaction."""
 
+CONNECT = 3.0
+"""Seconds that making a connection may take."""
 _TRANSIENT_CLASSES = ("08", "40", "53", "57P", "25P03", "25P04")
 _SEE = sa.text("SELECT set_config('app.tenants', :tenants, true)")
 _RIGHTS = sa.text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
@@ -46,10 +50,11 @@ def is_transient(error: BaseException) -> bool:
     """Tell whether trying again may help: lost connections, deadlocks, a server going down."""
     if isinstance(error, Transient | PoolTimeout | InterfaceError | OSError | TimeoutError):
         return True
-    if not isinstance(error, DBAPIError):
-        return False
-    state = getattr(error.orig, "sqlstate", None) or ""
-    return error.connection_invalidated or str(state).startswith(_TRANSIENT_CLASSES)
+    # While a connection is being made, the driver's own errors come through as they are.
+    told = error.orig if isinstance(error, DBAPIError) else error
+    state = getattr(told, "sqlstate", None) or ""
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    return lost or str(state).startswith(_TRANSIENT_CLASSES)
 
 
 @dataclass
@@ -117,6 +122,12 @@ def connection(unit: Unit) -> AsyncConnection:
     return unit.connection
 
 
+def _refuse_closed(connected: Any, *_: object) -> None:
+    """Let the pool replace a connection that the server closed: known without asking it."""
+    if connected.driver_connection.is_closed():
+        raise DisconnectionError
+
+
 class Database:
     """One service's database, under its app role. Opens nothing until `start`."""
 
@@ -128,24 +139,29 @@ class Database:
         clock: Clock,
         new_id: NewId,
         trace: Trace,
-        pool: int = 10,
+        pressure: Pressure | None = None,
     ) -> None:
         self.service = service
         self.written = asyncio.Event()
+        self.pressure = pressure or Pressure(f"preau-{service}")
         self._clock, self._new_id, self._trace = clock, new_id, trace
         self._engine: AsyncEngine = create_async_engine(
             url,
-            pool_size=pool,
-            max_overflow=pool,
-            pool_timeout=5,
+            # All of them are kept: one beyond the pool's size would be made and closed each time.
+            pool_size=self.pressure.limits.connections,
+            max_overflow=0,
+            pool_timeout=self.pressure.limits.wait,
             hide_parameters=True,
             connect_args={
+                "timeout": CONNECT,
                 "server_settings": {
                     "application_name": f"preau-{service}",
                     **SESSION,
-                }
+                },
             },
         )
+
+        sa.event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
 
     @property
     def engine(self) -> AsyncEngine:
@@ -188,7 +204,7 @@ class Database:
         Raises `Transient` for whatever may work if tried again.
         """
         try:
-            async with self._engine.begin() as connected:
+            async with self._connected() as connected:
                 await connected.execute(_SEE, {"tenants": ",".join(map(str, tenants))})
                 unit = self._unit_on(connected)
                 yield unit
@@ -197,10 +213,23 @@ class Database:
             raise
         except Exception as error:
             if is_transient(error):
-                raise Transient(because=type(error).__name__, retry_after=1) from error
+                raise Transient(because=type(error).__name__, retry_after=back_in(SOON)) from error
             raise
         if unit.wrote:
             self.written.set()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction on a connection of the pool, and note how long that one took."""
+        began = time.perf_counter()
+        async with AsyncExitStack() as stack:
+            try:
+                opened = await stack.enter_async_context(self._engine.connect())
+            except PoolTimeout as error:
+                raise self.pressure.gave_up() from error
+            self.pressure.waited(time.perf_counter() - began)
+            await stack.enter_async_context(opened.begin())
+            yield opened
 
     @asynccontextmanager
     async def savepoint(self, unit: SqlUnit) -> AsyncIterator[SqlUnit]:

@@ -6,6 +6,7 @@ A row per job in `jobs` says when it is due and who holds its lease; a lease out
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 
 from shared.kit.database import Database
 from shared.kit.errors import Transient
+from shared.kit.host import Telemetry
 from shared.kit.service import Job
 from shared.kit.telemetry.logs import logger
 from shared.kit.unit import Clock
@@ -50,6 +52,7 @@ class Jobs:
     jobs: Sequence[Job]
     clock: Clock
     me: str
+    telemetry: Telemetry
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look for what is due, run it, and look again."""
@@ -86,9 +89,14 @@ class Jobs:
         return True
 
     async def _attempt(self, job: Job) -> str | None:
+        began, failed = time.perf_counter(), dict[str, str]()
         try:
             await job.run()
         except Exception as error:
             log.exception("job failed", service=self.database.service, job=job.name)
+            failed["error__type"] = type(error).__qualname__
             return f"{type(error).__name__}: {error}"
+        finally:
+            seconds = time.perf_counter() - began
+            self.telemetry.observe("preau.job.duration", seconds, job=job.name, **failed)
         return None

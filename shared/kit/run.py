@@ -18,6 +18,7 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from shared.contracts.catalogue import PUBLISHERS
+from shared.kit.backlog import Backlog
 from shared.kit.bus.kafka import KafkaBus
 from shared.kit.bus.port import Bus, Reading, Subscription, Topic
 from shared.kit.host import Host
@@ -70,6 +71,8 @@ async def start(running: Running, host: Host, roles: Sequence[str] = ROLES) -> N
     """Start what this role runs: the database always, then relay, consumer and jobs."""
     service = running.service
     await service.database.start()
+    backlog = Backlog(service.database, host.clock, host.telemetry)
+    running.tasks.append(asyncio.create_task(backlog.run(running.stop)))
     if "relay" in roles:
         relay = Relay(
             service.name, service.relay_url, host.bus, service.database.written, host.telemetry
@@ -93,7 +96,8 @@ async def _start_worker(running: Running, host: Host) -> None:
         )
         running.subscription = await host.bus.read(reading)
         jobs += [_retry_parked(consumer), _measure(consumer, running, host)]
-    runner = Jobs(service.database, jobs, host.clock, me=f"{socket.gethostname()}-{os.getpid()}")
+    me = f"{socket.gethostname()}-{os.getpid()}"
+    runner = Jobs(service.database, jobs, host.clock, me, host.telemetry)
     running.tasks.append(asyncio.create_task(runner.run(running.stop)))
 
 

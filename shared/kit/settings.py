@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.kit.errors import PreauError
+from shared.kit.pressure import Limits
 
 SHARED_PREFIX = "PREAU_"
 
@@ -43,6 +44,45 @@ class Settings(BaseModel):
     trace_sample: float = Field(
         default=0.1, ge=0, le=1, description="the share of traces to record, 0 to 1"
     )
+    shed_outbox_age: float = Field(
+        default=Limits.outbox_age,
+        gt=0,
+        description="seconds that the oldest fact may wait to be sent before changes are refused",
+    )
+    shed_outbox_events: int = Field(
+        default=Limits.outbox_events,
+        ge=0,
+        description="facts that may wait, however old, before changes are refused",
+    )
+    shed_wait: float = Field(
+        default=Limits.wait,
+        gt=0,
+        description="seconds that a request may wait for a connection before it is refused",
+    )
+    shed_connections: int = Field(
+        default=Limits.connections, ge=5, description="connections to the database, at most"
+    )
+    shed_writes: int = Field(
+        default=Limits.writes, ge=1, description="changes at work at once; the others wait"
+    )
+    shed_waiting: int = Field(
+        default=Limits.waiting, ge=0, description="changes that may wait for their turn"
+    )
+    shed_requests: int = Field(
+        default=Limits.requests, ge=1, description="requests of the API in hand at once"
+    )
+
+    def limits(self) -> Limits:
+        """Say how much the service takes on."""
+        return Limits(
+            outbox_age=self.shed_outbox_age,
+            outbox_events=self.shed_outbox_events,
+            wait=self.shed_wait,
+            connections=self.shed_connections,
+            writes=self.shed_writes,
+            waiting=self.shed_waiting,
+            requests=self.shed_requests,
+        )
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:

@@ -11,10 +11,12 @@ from shared.kit.auth import JwksVerifier
 from shared.kit.database import Database
 from shared.kit.host import Host
 from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.pressure import Pressure
 from shared.kit.service import BoundReaction, Job, Service
 from shared.kit.settings import Settings
 from shared.kit.telemetry.messaging import create_span
 from shared.kit.telemetry.page import metrics_routes
+from shared.kit.telemetry.sql import attach
 from shared.kit.web.app import web_app
 from shared.kit.web.context import Door, RightsReader
 from shared.kit.web.health import health_routes
@@ -22,6 +24,7 @@ from shared.kit.web.operating import operating_routes
 from shared.kit.web.routes import Routes
 
 _WAITING = sa.text("SELECT count(*) FROM outbox")
+_ANSWER = sa.text("SELECT 1")
 
 
 def open_database(name: str, host: Host, settings: Settings) -> Database:
@@ -30,7 +33,17 @@ def open_database(name: str, host: Host, settings: Settings) -> Database:
     def trace(fact: Fact, event_id: EventId, parent: str | None) -> str | None:
         return create_span(host.telemetry, fact.wire_type(), fact.TOPIC, str(event_id), parent)
 
-    return Database(name, settings.database_url, clock=host.clock, new_id=host.new_id, trace=trace)
+    pressure = Pressure(f"preau-{name}", settings.limits(), host.telemetry)
+    database = Database(
+        name,
+        settings.database_url,
+        clock=host.clock,
+        new_id=host.new_id,
+        trace=trace,
+        pressure=pressure,
+    )
+    attach(database.engine, host.telemetry)
+    return database
 
 
 def service_of(  # noqa: PLR0913  the parts of a service, by name
@@ -77,7 +90,7 @@ def service_of(  # noqa: PLR0913  the parts of a service, by name
 def _answers(database: Database) -> Callable[[], Awaitable[str | None]]:
     async def check() -> str | None:
         try:
-            await database.rows(_WAITING)
+            await database.rows(_ANSWER)
         except Exception as error:  # noqa: BLE001  whatever it is, it is the answer
             return f"{type(error).__name__}"
         return None

@@ -6,9 +6,12 @@ from datetime import timedelta
 import pytest
 
 from shared.kit.database import Database
+from shared.kit.host import Telemetry
 from shared.kit.jobs import LEASE, Jobs
 from shared.kit.service import Job
+from shared.kit.telemetry.noop import NoTelemetry
 from tests.kit.probe import Clock, Probe
+from tests.kit.telemetry.builders import kept
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 HOUR = timedelta(hours=1)
@@ -30,8 +33,10 @@ class Work:
             raise self.error
 
 
-def runner(database: Database, clock: Clock, work: Work, me: str) -> Jobs:
-    return Jobs(database, [Job("tidy", work, HOUR)], clock, me)
+def runner(
+    database: Database, clock: Clock, work: Work, me: str, telemetry: Telemetry | None = None
+) -> Jobs:
+    return Jobs(database, [Job("tidy", work, HOUR)], clock, me, telemetry or NoTelemetry())
 
 
 async def known(jobs: Jobs) -> Jobs:
@@ -114,3 +119,16 @@ async def test_it_runs_until_told_to_stop(probe: Probe) -> None:
     await asyncio.wait_for(running, 5)
 
     assert work.runs == 1
+
+
+async def test_how_long_it_ran_is_told_and_how_it_failed(probe: Probe) -> None:
+    telling, work = kept(), Work()
+    jobs = await known(runner(probe.database, probe.clock, work, "pod", telling.telemetry))
+    await jobs.run_due()
+    work.error = RuntimeError("rien ne va")
+    probe.clock.forward(hours=1)
+    await jobs.run_due()
+
+    for error in ("", "RuntimeError"):
+        labels = f'error_type="{error}",job="tidy",service="community"'
+        assert f"preau_job_duration_seconds_count{{{labels}}} 1.0" in telling.page

@@ -65,6 +65,27 @@ _LIST = (
         FAST,
     ),
     timer(
+        "db.client.connection.wait_time",
+        ("db.client.connection.pool.name",),
+        "From asking the pool for a connection to having it, a new one's handshake included.",
+        FAST,
+    ),
+    Metric(
+        "db.client.connection.timeouts",
+        "counter",
+        "{timeout}",
+        ("db.client.connection.pool.name",),
+        "Times that no connection was free in time.",
+    ),
+    Metric(
+        "preau.http.shed",
+        "counter",
+        "{request}",
+        ("reason",),
+        "Requests refused with 503: outbox_age, connection_wait, turn_wait, queue_full, "
+        "requests_at_once.",
+    ),
+    timer(
         "messaging.client.operation.duration",
         (
             "messaging.system",
@@ -99,7 +120,13 @@ _LIST = (
         "One run of what is due by the clock.",
         (*REQUEST, 30.0, 60.0),
     ),
-    Metric("preau.outbox.pending", "gauge", "{event}", (), "Facts written and not yet sent."),
+    Metric(
+        "preau.outbox.pending",
+        "gauge",
+        "{event}",
+        (),
+        "Facts written and not yet sent, counted by their positions.",
+    ),
     Metric("preau.outbox.oldest.age", "gauge", "s", (), "Age of the oldest fact not yet sent."),
     Metric(
         "preau.consumer.lag",

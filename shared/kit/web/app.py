@@ -18,6 +18,7 @@ from shared.kit.web.edge import Edge
 from shared.kit.web.messages import LANGUAGES, Messages
 from shared.kit.web.problems import MEDIA_TYPE, Problems
 from shared.kit.web.routes import Routes
+from shared.kit.web.shedding import Refusals, Shedding, Turns, anonymous_paths
 
 _FIELDS = {name: {"type": "string"} for name in ("type", "title", "help", "instance")}
 
@@ -78,7 +79,12 @@ def web_app(
     for router in extra:
         app.include_router(router)
     _describe(app, messages)
+    pressure, refusals = door.database.pressure, Refusals(problems, door.host.telemetry)
+    spared = anonymous_paths(route for routes in features for route in routes.router.routes)
+    # The last one added is the first to see a request.
+    app.add_middleware(Turns, pressure=pressure, refusals=refusals)
     app.add_middleware(BodyGuard, problems=problems, larger=larger)
+    app.add_middleware(Shedding, pressure=pressure, refusals=refusals, spared=spared)
     app.add_middleware(Edge, problems=problems)
     app.add_middleware(RequestTelemetry, telemetry=door.host.telemetry, service=name)
     return app

@@ -42,6 +42,7 @@ def test_no_label_names_a_person_or_a_tenant() -> None:
     allowed = {
         "db.system.name",
         "db.operation.name",
+        "db.client.connection.pool.name",
         "messaging.operation.name",
         "messaging.destination.name",
         "messaging.consumer.group.name",

@@ -24,6 +24,7 @@ from shared.kit.database import Database
 from shared.kit.errors import Forbidden, NotFound, Unauthorised
 from shared.kit.host import Host, Telemetry
 from shared.kit.policy import Actor, Grant
+from shared.kit.pressure import Pressure
 from shared.kit.telemetry.noop import NoTelemetry
 from shared.kit.unit import Caller
 from shared.kit.web.app import web_app
@@ -88,13 +89,19 @@ class House:
     telemetry: Telemetry = field(default_factory=NoTelemetry)
     rights: Rights = field(default_factory=Rights)
     url: str = NOWHERE
+    pressure: Pressure | None = None
     extra: tuple[APIRouter, ...] = ()
     callers: list[Caller] = field(default_factory=list)
     actors: list[Actor] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.database = Database(
-            "notes", self.url, clock=lambda: NOON, new_id=uuid7, trace=lambda *_: None
+            "notes",
+            self.url,
+            clock=lambda: NOON,
+            new_id=uuid7,
+            trace=lambda *_: None,
+            pressure=self.pressure,
         )
         host = Host(MemoryBus(), lambda: NOON, uuid7, self.telemetry, {})
         door = Door(host, self.database, Verifier(), self.rights)

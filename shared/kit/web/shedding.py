@@ -1,0 +1,129 @@
+"""Refusing work at the edge, before it costs anything, rather than letting all of it time out.
+
+Refused is what changes something for a member: POST, PUT, PATCH and DELETE. Never refused for the
+outbox's or the pool's sake: reads, signing in (what needs no token), operating; and nothing that
+stands outside of `/v1`, such as health and metrics.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.routing import BaseRoute
+
+from shared.kit.host import Telemetry
+from shared.kit.pressure import Overloaded, Pressure, overloaded
+from shared.kit.web.idempotency import ACCESS
+from shared.kit.web.problems import Problems
+
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+API, OPERATING = "/v1/", "/v1/operating/"
+_TURN = "preau.takes_turn"
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def anonymous_paths(routes: Iterable[BaseRoute]) -> frozenset[str]:
+    """List the paths of the routes that need no token; none of them has a parameter."""
+    found = set()
+    for route in routes:
+        if (getattr(route, "openapi_extra", None) or {}).get(ACCESS) == "anonymous":
+            path: str = getattr(route, "path", "")
+            found.add(path)
+    return frozenset(found)
+
+
+class Refusals:
+    """Answers for what is refused, and counts it."""
+
+    def __init__(self, problems: Problems, telemetry: Telemetry) -> None:
+        self._problems, self._telemetry = problems, telemetry
+
+    async def answer(self, error: Overloaded, scope: Scope, receive: Receive, send: Send) -> None:
+        """Say 503, why, and when to come back."""
+        self._telemetry.count("preau.http.shed", reason=str(error.facts["reason"]))
+        await self._problems.answer(Request(scope), error)(scope, receive, send)
+
+
+class Shedding:
+    """ASGI middleware before the body is read: looks at numbers in memory, waits for nothing."""
+
+    def __init__(
+        self, app: App, pressure: Pressure, refusals: Refusals, spared: frozenset[str]
+    ) -> None:
+        self._app, self._pressure, self._refusals = app, pressure, refusals
+        self._spared = spared
+        self._inside = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request of the API in, or refuse it."""
+        path = _inside(scope)
+        if not path.startswith(API) or path.startswith(OPERATING):
+            await self._app(scope, receive, send)
+            return
+        adds_work = scope["method"] in WRITES and path not in self._spared
+        reason = self._pressure.refuses() if adds_work else None
+        if self._inside >= self._pressure.limits.requests:
+            reason = "requests_at_once"
+        if reason is not None:
+            await self._refusals.answer(overloaded(reason), scope, receive, send)
+            return
+        scope[_TURN] = adds_work
+        self._inside += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._inside -= 1
+
+
+class Turns:
+    """ASGI middleware behind the body, whose sender may be slow: so many changes at a time.
+
+    Those at work have a connection each; who waits here waits for one, and not for long. The rest
+    of the pool is for reads, reactions and jobs.
+    """
+
+    def __init__(self, app: App, pressure: Pressure, refusals: Refusals) -> None:
+        self._app, self._limits, self._refusals = app, pressure.limits, refusals
+        self._turns = asyncio.Semaphore(pressure.limits.writes)
+        self._waiting = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Wait for a turn, if this is a change, and take it."""
+        if not scope.get(_TURN):
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._take()
+        except Overloaded as error:
+            await self._refusals.answer(error, scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._turns.release()
+
+    async def _take(self) -> None:
+        if not self._turns.locked():
+            await self._turns.acquire()
+            return
+        if self._waiting >= self._limits.waiting:
+            raise overloaded("queue_full")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._limits.wait):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise overloaded("turn_wait") from error
+        finally:
+            self._waiting -= 1
+
+
+def _inside(scope: Scope) -> str:
+    if scope["type"] != "http":
+        return ""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))

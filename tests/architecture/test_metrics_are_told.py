@@ -1,0 +1,29 @@
+"""Every metric of the closed list is told by somebody: a dashboard on silence shows peace."""
+
+import ast
+
+from shared.kit.telemetry.names import METRICS
+from tests.architecture.tree import ROOT, python_files
+
+LIST = ROOT / "shared/kit/telemetry/names.py"
+NOT_YET = {
+    "preau.consumer.rebalance": "the bus knows of rebalances, and has nobody to tell",
+    "preau.reconcile.missing": "reconciliation does not run by the clock",
+}
+"""Each with what is missing; one that is told must leave this list."""
+
+
+def told() -> set[str]:
+    """The names that stand as texts in the code, outside of the list itself."""
+    found: set[str] = set()
+    for file in python_files("shared", "services"):
+        if file == LIST:
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+    return found
+
+
+def test_each_metric_is_told_somewhere() -> None:
+    assert set(METRICS) - told() == set(NOT_YET)
