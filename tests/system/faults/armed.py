@@ -17,16 +17,20 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from shared.contracts.event import Fact
-from shared.kit import failpoints
+from shared.kit import failpoints, run
+from shared.kit.bus.port import Reading
 from shared.kit.database import SqlUnit
 from shared.kit.inbox.consume import BatchConsumer
 from shared.kit.unit import Delivery
 
 ORPHANED = 70
 PR_SET_PDEATHSIG = 1
+LIMIT = "FAULTS_POLL_LIMIT"
+"""The variable, which no real pod reads, with the seconds that a batch may take."""
 
 
 class InjectedBug(Exception):
@@ -89,6 +93,8 @@ def arm() -> Armed:
     armed = Armed()
     failpoints.watch(armed.reached)
     _surround(armed)
+    if limit := os.environ.pop(LIMIT, ""):
+        _limit(float(limit))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     threading.Thread(target=_listen, args=(armed,), daemon=True).start()
@@ -110,6 +116,10 @@ def _surround(armed: Armed) -> None:
                 raise InjectedBug(str(delivery.event_id))
 
     BatchConsumer._react = surrounded  # type: ignore[method-assign]  # that is the fault
+
+
+def _limit(seconds: float) -> None:
+    vars(run)["Reading"] = partial(Reading, poll_limit=seconds)
 
 
 def _listen(armed: Armed) -> None:

@@ -14,10 +14,12 @@ from deploy.local.platform import NAMES, _environment
 from deploy.local.seed import Seeded, seed
 from deploy.local.stack import Addresses
 from services.identity.main import features
+from services.identity.sessions.store import JwtSigner
 from services.identity.settings import IdentitySettings
 from shared.kit.migrations import migrate
 from shared.kit.run import host_of
 from shared.kit.wiring import open_database
+from tests.system.faults.armed import LIMIT
 from tests.system.faults.mutants import MUTANT
 from tests.system.faults.pods import Pod
 from tests.system.faults.servers import Servers
@@ -27,6 +29,9 @@ TWINS = ("community", "metrics")
 """Services with a second pod that reads and relays, as a deployment has."""
 SMALL_DISK_MB = 1200
 READY_WITHIN = 120.0
+POLL_LIMIT = 8.0
+HASTY = "notifications"
+"""The service whose poll limit is small, so that a slow batch can exceed it."""
 
 
 @dataclass
@@ -53,12 +58,19 @@ class Platform:
     wire: Wire
     pods: dict[str, Pod]
     seeded: Seeded
+    signer: JwtSigner
     disk_is_small: bool
+    poll_limit: float = POLL_LIMIT
+    """Seconds that a batch of notifications may take."""
 
     @property
     def urls(self) -> Mapping[str, str]:
         """The base URL of each service: of the pod that serves its API."""
         return {pod.service: pod.url for pod in self.pods.values() if "api" in pod.roles}
+
+    def operator_token(self) -> str:
+        """Sign an access token of the operator's."""
+        return self.signer.access(self.seeded.tenant, self.seeded.operator, "faults")
 
     def of(self, service: str) -> list[Pod]:
         """Give the pods of a service."""
@@ -77,9 +89,9 @@ async def platform(home: Path, *, mutant: str = "", small_disk: bool) -> AsyncIt
         environment = _pod_environment(home, ports, addresses, mutant)
         for name in NAMES:
             await migrate(name, addresses.database(name, "owner"))
-        seeded = await _seeded(environment, addresses, home)
+        seeded, signer = await _seeded(environment, addresses, home)
         pods = _pods(home, ports, environment)
-        made = Platform(home, addresses, servers, wire, pods, seeded, small_disk)
+        made = Platform(home, addresses, servers, wire, pods, seeded, signer, small_disk)
         for pod in pods.values():
             pod.start()
         try:
@@ -105,6 +117,8 @@ def _pods(home: Path, ports: Mapping[str, int], environment: Mapping[str, str]) 
     def pod(name: str, service: str, roles: tuple[str, ...]) -> Pod:
         own = {k: v for k, v in environment.items() if _may_see(service, k)}
         own["PREAU_INSTANCE"] = name
+        if service == HASTY:
+            own[LIMIT] = str(POLL_LIMIT)
         return Pod(name, service, ports[name], roles, own, home / "logs" / f"pod-{name}.log")
 
     firsts = {name: pod(name, name, ("api", "worker", "relay")) for name in NAMES}
@@ -117,12 +131,21 @@ def _may_see(service: str, variable: str) -> bool:
     return not variable.startswith(others)
 
 
-async def _seeded(environment: Mapping[str, str], addresses: Addresses, home: Path) -> Seeded:
+async def _seeded(
+    environment: Mapping[str, str], addresses: Addresses, home: Path
+) -> tuple[Seeded, JwtSigner]:
     host = host_of("identity", environment, addresses.kafka)
     settings = IdentitySettings.read(environment)
     database = open_database("identity", host, settings)
     try:
-        return await seed(features(host, settings, database), home)
+        own = features(host, settings, database)
+        signer = JwtSigner(
+            settings.signing_key,
+            issuer=settings.issuer,
+            audience=settings.audience,
+            clock=host.clock,
+        )
+        return await seed(own, home), signer
     finally:
         await database.stop()
         await host.bus.close()

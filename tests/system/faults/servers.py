@@ -27,6 +27,7 @@ class Servers(Stack):
         """
         super().__init__(home)
         self._inner, self._outer, self._small_disk = inner, outer, small_disk
+        self.keep = False
 
     async def _start_kafka(self) -> str:
         jars = await asyncio.to_thread(kafka_jars, cache_folder(os.environ))
@@ -93,10 +94,16 @@ class Servers(Stack):
                     await asyncio.sleep(0.3)
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop all, and give the small disk back."""
+        """Stop all, and give the small disk back, its data saved if they are to be looked at."""
         await super().__aexit__()
-        if self._small_disk:
-            await run("umount", "-l", str(postgres.data_folder(self._home)))
+        place, aside = postgres.data_folder(self._home), self._home / "postgres.kept"
+        if self._small_disk and place.is_mount():
+            if self.keep:
+                await run("cp", "-a", str(place), str(aside))
+            await run("umount", "-l", str(place))
+            if self.keep:
+                place.rmdir()
+                aside.rename(place)
 
 
 def gone(server: Server) -> bool:

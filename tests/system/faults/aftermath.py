@@ -1,0 +1,73 @@
+"""After the faults: what an operator does, and what must be true of our own producer's records."""
+
+from typing import Any
+
+import httpx
+
+from tests.system.bare import sql
+from tests.system.faults.backlog import GROUPS
+from tests.system.faults.platform import Platform
+from tests.system.faults.scene import Scene
+from tests.system.faults.violation import Violation
+
+BUG = "InjectedBug"
+_DEAD = "SELECT * FROM parked WHERE consumer_group = $1 AND state = 'dead'"
+_EFFECTS = "SELECT tenant_id, count(*) AS n FROM held_back GROUP BY 1"
+
+
+async def mend(platform: Platform) -> int:
+    """Replay each dead letter of a bug that is mended, as an operator would; say how many."""
+    replayed = 0
+    headers = {"authorization": f"Bearer {platform.operator_token()}"}
+    async with httpx.AsyncClient(trust_env=False, timeout=30, headers=headers) as client:
+        for group in GROUPS:
+            for row in await sql(platform.addresses, group, _DEAD, group):
+                if row["cause"].startswith(BUG):
+                    await _replay(client, f"{platform.urls[group]}/{group}", row)
+                    replayed += 1
+    return replayed
+
+
+async def _replay(client: httpx.AsyncClient, base: str, row: Any) -> None:
+    place = {name: row[name] for name in ("topic", "partition", "offset")}
+    body = place | {"decision": "replay"}
+    answer = await client.post(f"{base}/v1/operating/dead-letters", json=body)
+    answer.raise_for_status()
+
+
+async def dead_letters(scene: Scene) -> list[Violation]:
+    """What is dead must be poison, and all poison must be dead, in each group that reads it."""
+    found = []
+    for group in GROUPS:
+        rows = await sql(scene.platform.addresses, group, _DEAD, group)
+        topics = await _topics(scene, group)
+        dead = {(row["topic"], row["partition"], row["offset"]): row for row in rows}
+        for place, row in dead.items():
+            if place not in scene.expected_dead:
+                said = f"{group} buried {place}: {row['cause']}"
+                found.append(Violation("I4", row["key"] or str(place), said))
+        found += [
+            Violation("I4", str(place), f"{group} did not bury this poison")
+            for place in scene.expected_dead
+            if place[0] in topics and place not in dead
+        ]
+    return found
+
+
+async def _topics(scene: Scene, group: str) -> set[str]:
+    query = "SELECT DISTINCT topic FROM positions WHERE consumer_group = $1"
+    return {row["topic"] for row in await sql(scene.platform.addresses, group, query, group)}
+
+
+async def effects(scene: Scene) -> list[Violation]:
+    """Each post of our own producer has one effect in metrics: no more, no fewer."""
+    if not scene.effects:
+        return []
+    tenants = ",".join(map(str, scene.effects))
+    rows = await sql(scene.platform.addresses, "metrics", _EFFECTS, tenants=tenants)
+    counted = {row["tenant_id"]: row["n"] for row in rows}
+    return [
+        Violation("I4", str(tenant), f"{counted.get(tenant, 0)} effects of {number} foreign posts")
+        for tenant, number in scene.effects.items()
+        if counted.get(tenant, 0) != number
+    ]

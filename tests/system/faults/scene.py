@@ -1,0 +1,73 @@
+"""Where a fault plays, and what it leaves for the checker to know."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from shared.contracts.ids import TenantId
+from tests.system.faults.foreign import Foreign
+from tests.system.faults.platform import Platform
+from tests.system.faults.violation import Violation
+
+
+@dataclass
+class Scene:
+    """One run."""
+
+    platform: Platform
+    foreign: Foreign
+    expected_dead: set[tuple[str, int, int]] = field(default_factory=set)
+    """Topic, partition, offset of what nobody can read: dead letters that are as they should be."""
+    effects: dict[TenantId, int] = field(default_factory=dict)
+    """How many posts our own producer wrote in each of its tenants: one row each, in metrics."""
+    violations: list[Violation] = field(default_factory=list)
+    turns: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    def turn(self, part: str) -> asyncio.Lock:
+        """Give the lock of a server: it dies once at a time."""
+        return self.turns.setdefault(part, asyncio.Lock())
+
+
+Inflict = Callable[[Scene, Random], Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault that can be drawn."""
+
+    name: str
+    inflict: Inflict
+    weight: float = 1.0
+    lasts: float = 5.0
+    """Seconds, about: the workload goes on for longer."""
+
+
+@dataclass
+class Happened:
+    """A fault of a run: what, when (seconds since the run began), and how long until all is well.
+
+    `recovered` is None when it did not come back in time.
+    """
+
+    name: str
+    began: float
+    ended: float = 0.0
+    what: str = ""
+    recovered: float | None = None
+
+    def __str__(self) -> str:
+        """Say it for a person."""
+        well = "never" if self.recovered is None else f"{self.recovered:.1f} s"
+        return f"{self.began:6.1f}–{self.ended:5.1f} s  {self.name}: {self.what}; applied in {well}"
+
+
+async def until(look: Callable[[], bool], seconds: float) -> bool:
+    """Wait until it is so; False when it is not in time."""
+    deadline = time.monotonic() + seconds
+    while not look():
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(0.02)
+    return True

@@ -1,0 +1,65 @@
+"""Which faults a run gets, and when: known from the seed alone."""
+
+from dataclasses import dataclass
+from random import Random
+
+from tests.system.faults.inflicted import processes, records, servers
+from tests.system.faults.scene import Fault
+
+FAULTS = (
+    Fault("kill at a step", processes.kill_at_step, weight=8),
+    Fault("kill", processes.kill_anywhere, weight=1),
+    Fault("SIGTERM", processes.terminate, weight=2),
+    Fault("zombie", processes.zombie, weight=2, lasts=25),
+    Fault("slow consumer", processes.slow, weight=1, lasts=15),
+    Fault("handler bug", processes.handler_bug, weight=2),
+    Fault("long handler bug", processes.long_bug, weight=0.7, lasts=25),
+    Fault("bad deployment", processes.bad_deployment, weight=0.5, lasts=20),
+    Fault("broker restart", servers.broker_restart, weight=2, lasts=8),
+    Fault("broker unreachable", servers.broker_unreachable, weight=2, lasts=10),
+    Fault("broker away for a minute", servers.broker_unreachable_for_long, weight=0.2, lasts=60),
+    Fault("PostgreSQL crash", servers.postgres_crash, weight=2),
+    Fault("Redis crash", servers.redis_crash, weight=0.3),
+    Fault("Redis flushed", servers.redis_flushed, weight=0.3),
+    Fault("disk full", servers.disk_full, weight=0.7, lasts=8),
+    Fault("poison", records.poison, weight=2, lasts=1),
+    Fault("duplicates", records.duplicates, weight=2, lasts=1),
+    Fault("odd times", records.odd_times, weight=1.5, lasts=1),
+    Fault("newer version", records.newer_version, weight=1, lasts=1),
+    Fault("flood", records.flood, weight=2, lasts=1),
+)
+BY_NAME = {fault.name: fault for fault in FAULTS}
+QUIET = 2.0
+"""Seconds of workload before the first fault and after the last."""
+SPREAD = 14.0
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A fault to come: seconds after the run's begin, and the numbers that it draws from."""
+
+    at: float
+    fault: Fault
+    draw: Random
+
+
+def plan(seed: int, only: tuple[str, ...] = ()) -> list[Planned]:
+    """Draw three to six faults; `only` names them instead, in this order."""
+    draw = Random(f"faults {seed}")
+    names = only or _drawn(draw)
+    times = sorted(draw.uniform(QUIET, QUIET + SPREAD) for _ in names)
+    return [
+        Planned(at, BY_NAME[name], Random(f"faults {seed} {number} {name}"))
+        for number, (at, name) in enumerate(zip(times, names, strict=True))
+    ]
+
+
+def _drawn(draw: Random) -> tuple[str, ...]:
+    weights = [fault.weight for fault in FAULTS]
+    chosen = draw.choices(FAULTS, weights, k=draw.randint(3, 6))
+    return tuple(fault.name for fault in chosen)
+
+
+def seconds(planned: list[Planned]) -> float:
+    """Say how long the workload goes on: until the last fault is over, about, and a little more."""
+    return max(each.at + each.fault.lasts for each in planned) + QUIET

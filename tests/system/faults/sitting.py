@@ -1,0 +1,127 @@
+"""One run: a workload, faults in it, then rest, then the checker."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.system.faults import schedule
+from tests.system.faults.aftermath import dead_letters, effects, mend
+from tests.system.faults.backlog import Backlog, Look, events_in
+from tests.system.faults.foreign import Foreign
+from tests.system.faults.platform import Platform
+from tests.system.faults.run import Run
+from tests.system.faults.scene import Happened, Scene
+from tests.system.faults.violation import Violation
+
+REST_WITHIN = 120.0
+"""Seconds until nothing is under way any more; not reaching it is a violation of I10."""
+Work = Callable[[Platform, int, Path, float], Coroutine[object, object, None]]
+"""The workload: on this platform, from this seed, into this journal, for so many seconds."""
+Check = Callable[[Run], Awaitable[Sequence[Violation]]]
+
+
+@dataclass
+class Result:
+    """What came of a run."""
+
+    seed: int
+    journal: Path
+    happened: list[Happened] = field(default_factory=list)
+    events: int = 0
+    seconds: float = 0.0
+    rest_after: float | None = None
+    """Seconds from the end of faults and workload until nothing was under way."""
+    check_seconds: float = 0.0
+    replayed: int = 0
+    violations: list[Violation] = field(default_factory=list)
+
+
+@dataclass
+class Sitting:
+    """A platform, and the runs that it serves one after the other."""
+
+    platform: Platform
+    backlog: Backlog
+    work: Work
+    check: Check
+    scene: Scene = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.scene = Scene(self.platform, Foreign(self.platform.addresses.kafka))
+
+    async def run(self, seed: int, only: tuple[str, ...] = ()) -> Result:
+        """Play one seed to its end."""
+        began = time.monotonic()
+        result = Result(seed, self.platform.home / f"journal-{seed}.ndjson")
+        planned = schedule.plan(seed, only)
+        before = await self.backlog.look()
+        async with asyncio.TaskGroup() as group:
+            for each in planned:
+                group.create_task(self._inflict(each, began, result))
+            seconds = schedule.seconds(planned)
+            group.create_task(self.work(self.platform, seed, result.journal, seconds))
+        over = time.monotonic()
+        at_rest = await self._rest(result)
+        result.rest_after = time.monotonic() - over if at_rest else None
+        if at_rest and before:
+            result.events = events_in(at_rest) - events_in(before)
+        await self._judge(result, at_rest)
+        result.seconds = time.monotonic() - began
+        return result
+
+    async def _inflict(self, planned: schedule.Planned, began: float, result: Result) -> None:
+        await asyncio.sleep(max(0.0, began + planned.at - time.monotonic()))
+        happened = Happened(planned.fault.name, time.monotonic() - began)
+        result.happened.append(happened)
+        happened.what = await planned.fault.inflict(self.scene, planned.draw)
+        happened.ended = time.monotonic() - began
+        happened.recovered = await self.backlog.applied_after(REST_WITHIN)
+
+    async def _rest(self, result: Result) -> Look | None:
+        """Every fault is over: all pods up, dead letters of mended bugs replayed, all applied."""
+        for pod in self.platform.pods.values():
+            pod.tell(do="calm")
+        ready = await asyncio.gather(*(pod.ready() for pod in self.platform.pods.values()))
+        for pod, well in zip(self.platform.pods.values(), ready, strict=True):
+            if not well:
+                result.violations.append(Violation("I10", pod.name, "does not become ready"))
+        deadline = time.monotonic() + REST_WITHIN
+        while (found := await self.backlog.rest(deadline - time.monotonic())) is not None:
+            replayed = await mend(self.platform)
+            result.replayed += replayed
+            if replayed == 0:
+                return found
+        return None
+
+    async def _judge(self, result: Result, at_rest: Look | None) -> None:
+        began = time.monotonic()
+        result.violations += self.scene.violations
+        self.scene.violations = []
+        if at_rest is None:
+            said = str(await self.backlog.look())
+            result.violations.append(
+                Violation("I10", "all", f"no rest in {REST_WITHIN:.0f} s: {said}")
+            )
+        run = Run(
+            result.seed,
+            self.platform.addresses,
+            self.platform.urls,
+            result.journal,
+            self.platform.home,
+            [self.platform.seeded.tenant],
+        )
+        result.violations += await dead_letters(self.scene)
+        result.violations += await effects(self.scene)
+        result.violations += await self.check(run)
+        result.check_seconds = time.monotonic() - began
+
+
+def statuses(platform: Platform) -> Mapping[str, list[int]]:
+    """Give the exit statuses of each pod that nobody had asked to end."""
+    return {
+        name: unasked
+        for name, pod in platform.pods.items()
+        if (unasked := [death.status for death in pod.deaths if not death.asked])
+    }
