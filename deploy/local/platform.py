@@ -32,6 +32,7 @@ from shared.kit.telemetry.logs import configure
 
 LISTEN = "127.0.0.1"
 TOKEN = "operator.token"  # noqa: S105  the name of a file
+ADDRESSES = "operator.env"
 NAMES = tuple(PUBLISHERS)
 
 
@@ -81,6 +82,7 @@ async def platform(home: Path, port: int, choices: Choices) -> AsyncIterator[Pla
     stack = Stack(home, choices)
     async with stack as addresses:
         environment = _environment(home, port, addresses)
+        _write_private(home / ADDRESSES, _operator_addresses(addresses))
         # One after the other: Alembic's `op` is one for the whole process.
         for name in NAMES:
             await migrate(name, addresses.database(name, "owner"))
@@ -112,6 +114,15 @@ def _environment(home: Path, port: int, addresses: Addresses) -> Mapping[str, st
         found[f"{name.upper()}_DATABASE_URL"] = addresses.database(name, "app")
         found[f"{name.upper()}_RELAY_URL"] = addresses.database(name, "relay")
     return found
+
+
+def _operator_addresses(addresses: Addresses) -> str:
+    """Say where the servers are, for commands of operators: `preau migrate`, `preau reconcile`."""
+    found = {"PREAU_KAFKA": addresses.kafka}
+    for name in NAMES:
+        found[f"{name.upper()}_OWNER_URL"] = addresses.database(name, "owner")
+        found[f"{name.upper()}_DATABASE_URL"] = addresses.database(name, "app")
+    return "".join(f"{name}={value}\n" for name, value in found.items())
 
 
 def _new_signing_key() -> str:

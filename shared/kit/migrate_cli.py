@@ -1,12 +1,12 @@
 """`preau migrate`: bring the databases to the newest schema."""
 
 import asyncio
-import os
 
 import click
 
 from shared.contracts.catalogue import PUBLISHERS
 from shared.kit.migrations import migrate as migrate_service
+from shared.kit.operator_env import address
 
 
 @click.command()
@@ -14,10 +14,11 @@ from shared.kit.migrations import migrate as migrate_service
 def migrate(services: tuple[str, ...]) -> None:
     """Migrate these SERVICES (all five when none is named).
 
-    Each needs <SERVICE>_OWNER_URL, the URL of its owner role. `make run` migrates by itself.
+    Each needs <SERVICE>_OWNER_URL, the URL of its owner role; a platform of `make run` leaves
+    them in its data folder (PREAU_HOME), and migrates by itself.
     """
     for name in services or tuple(PUBLISHERS):
-        url = os.environ.get(f"{name.upper()}_OWNER_URL")
+        url = address(f"{name.upper()}_OWNER_URL")
         if not url:
             raise click.ClickException(
                 f"{name.upper()}_OWNER_URL is not set: PostgreSQL's URL as {name}'s owner role."

@@ -1,0 +1,74 @@
+"""One record of the log, as the checker reads it."""
+
+from datetime import datetime
+from hashlib import blake2b
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from shared.kit.bus.port import Incoming
+
+Instant = Annotated[datetime, Meta(tz=True)]
+BAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError)
+LONGEST_KEY = 200
+NUL = (b"\x00", b"\\u0000")
+PREFIX = "ce_"
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """The envelope, every attribute that a reader may rely on."""
+
+    id: UUID
+    type: str
+    source: str
+    subject: str
+    time: Instant
+    tenant: UUID
+    partitionkey: str
+    sequence: str
+    recordedtime: Instant
+    correlationid: str
+    data: Raw
+    origin: Literal["live", "import"] = "live"
+    actor: str | None = None
+    causeid: str | None = None
+    dataschema: str | None = None
+    specversion: str = "1.0"
+    datacontenttype: str = "application/json"
+
+
+_decoder = msgspec.json.Decoder(Event)
+
+
+class Crooked(Exception):
+    """What stands in the record is no event that anybody can read; its text says why."""
+
+
+def read(record: Incoming) -> Event:
+    """Read one record, structured or binary. Raises `Crooked`."""
+    value = record.value or b""
+    if any(sign in value for sign in NUL):
+        raise Crooked("a NUL character")
+    try:
+        named = {
+            name[len(PREFIX) :]: (content or b"").decode()
+            for name, content in record.headers
+            if name.startswith(PREFIX)
+        }
+        if named:
+            value = msgspec.json.encode(named | {"data": Raw(value)})
+        event = _decoder.decode(value)
+    except BAD as error:
+        raise Crooked(f"{type(error).__name__}: {error}") from error
+    if not event.partitionkey.startswith(f"{event.tenant}:"):
+        raise Crooked("its key belongs to another tenant")
+    if len(event.partitionkey) > LONGEST_KEY:
+        raise Crooked("its key is too long")
+    return event
+
+
+def digest(value: bytes | None) -> int:
+    """Give 64 bits that stand for a record's bytes, as SQLite holds them."""
+    return int.from_bytes(blake2b(value or b"", digest_size=8).digest(), "big", signed=True)
