@@ -1,9 +1,11 @@
 """The ids that cross the wire: a type each, so that a post's id is never taken for a member's.
 
 All are UUIDs: version 7 for what is born here, version 5 of (tenant, source, kind, outside id) for
-what is imported, so that services agree on an id without a call (`imported_id`).
+what is imported, so that services agree on an id without a call (`imported_id`). What follows from
+an event alone is named after it, so that a replay finds the same id (`following_id`).
 """
 
+from hashlib import sha256
 from typing import NewType
 from uuid import UUID, uuid5
 
@@ -27,3 +29,16 @@ def imported_id(tenant: TenantId, source: str, kind: str, outside_id: str) -> UU
     `stackexchange:french.meta`; `kind` is `member` or `content`.
     """
     return uuid5(tenant, f"{source}\n{kind}\n{outside_id}")
+
+
+def following_id(cause: EventId, *names: str) -> UUID:
+    """Name what follows from an event: the same id at every replay, as old as the event.
+
+    A UUIDv7 with the event's milliseconds, so that ids order as the events do; `names` distinguish
+    several things that one event leads to.
+    """
+    digest = int.from_bytes(sha256("\n".join((cause.hex, *names)).encode()).digest()[:16], "big")
+    moment = cause.int >> 80 << 80
+    version = 0x7 << 76 | 0b10 << 62
+    mark = 0xF << 76 | 0b11 << 62
+    return UUID(int=moment | digest % (1 << 80) & ~mark | version)
