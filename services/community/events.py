@@ -8,7 +8,7 @@ from shared.kit.rights.reactions import RIGHTS
 from shared.kit.service import Reaction
 
 CONVERSATIONS: tuple[Reaction[ConversationsDeps], ...] = (
-    Reaction(apply_decisions, on=(DecisionMade,)),
+    Reaction(apply_decisions, on=(DecisionMade,), decides=True),
 )
 CONSUMES = (*RIGHTS, *CONVERSATIONS)
 

@@ -5,7 +5,7 @@ from services.metrics.activity.ports import ActivityDeps
 from services.metrics.activity.store import SqlActivity
 from services.metrics.dimensions import tables as dimensions_tables
 from services.metrics.dimensions.store import SqlDimensions
-from services.metrics.events import ACTIVITY, DIMENSIONS, REPUTATION, RIGHTS
+from services.metrics.events import ACTIVITY, DIMENSIONS, REMEMBERS, REPUTATION, RIGHTS
 from services.metrics.kpis import api as kpis_api
 from services.metrics.kpis.ports import KpisDeps
 from services.metrics.kpis.store import SqlFigures
@@ -53,4 +53,5 @@ def build(host: Host) -> Service:
             *bind(activity, ACTIVITY),
             *bind(reputation, REPUTATION),
         ),
+        remembers=bind(reputation, REMEMBERS),
     )

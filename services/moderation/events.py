@@ -18,11 +18,15 @@ from shared.kit.rights.reactions import RIGHTS
 from shared.kit.service import Reaction
 
 SCREENING: tuple[Reaction[ScreeningDeps], ...] = (
-    Reaction(screen_content, on=(PostPublished, PostEdited, CommentPublished, CommentEdited)),
+    Reaction(
+        screen_content,
+        on=(PostPublished, PostEdited, CommentPublished, CommentEdited),
+        decides=True,
+    ),
 )
 CASES: tuple[Reaction[CasesDeps], ...] = (
-    Reaction(open_cases_for_flags, on=(ContentFlagged,)),
-    Reaction(close_cases_of_gone, on=(PostRemoved, CommentRemoved)),
+    Reaction(open_cases_for_flags, on=(ContentFlagged,), decides=True),
+    Reaction(close_cases_of_gone, on=(PostRemoved, CommentRemoved), decides=True),
 )
 CONSUMES = (*RIGHTS, *SCREENING, *CASES)
 

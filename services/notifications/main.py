@@ -1,6 +1,6 @@
 """Notifications, the whole service on one screen."""
 
-from services.notifications.events import INBOX, RIGHTS
+from services.notifications.events import INBOX, REMEMBERS, RIGHTS
 from services.notifications.inbox import api as inbox_api
 from services.notifications.inbox import tables as inbox_tables
 from services.notifications.inbox.ports import InboxDeps
@@ -20,7 +20,7 @@ def build(host: Host) -> Service:
     """Put the service together."""
     settings = NotificationsSettings.read(host.environment)
     database = open_database(NAME, host, settings)
-    inbox = InboxDeps(database.unit, SqlInboxes(), CopiedPeople(), host.new_id)
+    inbox = InboxDeps(database.unit, SqlInboxes(), CopiedPeople())
     return service_of(
         NAME,
         host,
@@ -29,4 +29,5 @@ def build(host: Host) -> Service:
         [inbox_api.routes(inbox)],
         rights=SqlRights(database, host.clock),
         reactions=(*bind(None, RIGHTS), *bind(inbox, INBOX)),
+        remembers=bind(inbox, REMEMBERS),
     )

@@ -22,10 +22,13 @@ class Reaction(Generic[D]):
 
     The effect receives its feature's dependencies, a unit, and all deliveries of these types in a
     batch, in log order. It may run twice and never opens or commits a unit.
+    One that `decides` writes only what this service owns, and tells it in facts of its own: a
+    replay leaves it out, because what was once decided is not decided again.
     """
 
     effect: Callable[[D, Unit, Sequence[Delivery[Any]]], Awaitable[None]]
     on: tuple[type[Fact], ...]
+    decides: bool = False
 
     @property
     def name(self) -> str:
@@ -38,7 +41,7 @@ class Reaction(Generic[D]):
         async def bound(unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
             await self.effect(dependencies, unit, deliveries)
 
-        return BoundReaction(self.name, bound, self.on)
+        return BoundReaction(self.name, bound, self.on, self.decides)
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class BoundReaction:
     name: str
     effect: Effect
     on: tuple[type[Fact], ...]
+    decides: bool = False
 
 
 def bind(dependencies: D, reactions: Sequence[Reaction[D]]) -> tuple[BoundReaction, ...]:
@@ -69,7 +73,8 @@ class Service:
     """A whole service: what `main.build` returns and the runner runs.
 
     `relay_url` is its database as the role that sees only the outbox. `consumer` reads its topics;
-    None for a service that reacts to nothing.
+    None for a service that reacts to nothing. `remembers` are reactions to facts of its own, which
+    only a replay reads: what people did to a read model, and what was decided, stands in them.
     """
 
     name: str
@@ -78,3 +83,4 @@ class Service:
     relay_url: str
     consumer: "BatchConsumer | None" = None
     jobs: tuple[Job, ...] = ()
+    remembers: tuple[BoundReaction, ...] = ()

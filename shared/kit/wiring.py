@@ -55,6 +55,7 @@ def service_of(  # noqa: PLR0913  the parts of a service, by name
     *,
     rights: RightsReader,
     reactions: tuple[BoundReaction, ...] = (),
+    remembers: tuple[BoundReaction, ...] = (),
     jobs: tuple[Job, ...] = (),
     extra: Sequence[APIRouter] = (),
 ) -> Service:
@@ -84,7 +85,7 @@ def service_of(  # noqa: PLR0913  the parts of a service, by name
         metrics_routes(host.telemetry),
     ]
     http = web_app(name, door, features, [*common, *extra])
-    return Service(name, http, database, settings.relay_url, consumer, jobs)
+    return Service(name, http, database, settings.relay_url, consumer, jobs, remembers)
 
 
 def _answers(database: Database) -> Callable[[], Awaitable[str | None]]:

@@ -46,6 +46,23 @@ class Alert:
     what: str = "flags"
     closed_at: datetime | None = None
 
+    @classmethod
+    def told(cls, fact: AlertRaised, at: datetime) -> "Alert":
+        """Make it again from the fact that told of it."""
+        return cls(
+            alert_id=fact.alert_id,
+            space_id=fact.space_id,
+            structure_id=fact.structure_id,
+            raised_at=at,
+            window_begin=fact.window_begin,
+            window_end=fact.window_end,
+            observed=fact.observed,
+            people=fact.people,
+            first_content_id=fact.first_content_id,
+            most_content_id=fact.most_content_id,
+            what=fact.what,
+        )
+
     def raised(self) -> AlertRaised:
         """Say that it was raised."""
         return AlertRaised(

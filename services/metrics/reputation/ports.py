@@ -26,7 +26,7 @@ class Alerts(Protocol):
         """Tell whether an alert is open there; nobody else raises one meanwhile."""
 
     async def add(self, unit: Unit, tenant: TenantId, alert: Alert) -> None:
-        """Keep an alert."""
+        """Keep an alert; the same again changes nothing."""
 
     async def find(self, unit: Unit, tenant: TenantId, alert_id: AlertId) -> Alert | None:
         """Find one and lock it."""
@@ -34,8 +34,8 @@ class Alerts(Protocol):
     async def list_all(self, unit: Unit, tenant: TenantId) -> Sequence[Alert]:
         """List the latest hundred, open ones first."""
 
-    async def close(self, unit: Unit, tenant: TenantId, alert: Alert) -> None:
-        """Close one."""
+    async def close(self, unit: Unit, tenant: TenantId, alert_id: AlertId, at: datetime) -> None:
+        """Close one; a closed one stays as it is."""
 
 
 @dataclass(frozen=True)

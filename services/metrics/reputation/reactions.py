@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from services.metrics.reputation.domain import WINDOW, Flag, look
+from services.metrics.reputation.domain import WINDOW, Alert, Flag, look
 from services.metrics.reputation.ports import ReputationDeps
 from shared.contracts.community import ContentFlagged
 from shared.contracts.event import Origin
 from shared.contracts.ids import AlertId
+from shared.contracts.metrics import AlertClosed, AlertRaised
 from shared.kit.unit import Delivery, Unit
 
 
@@ -28,3 +29,15 @@ async def watch_flags(
         if alert is not None:
             await deps.alerts.add(unit, tenant, alert)
             unit.record(alert.raised(), because=delivery)
+
+
+async def remember_alerts(
+    deps: ReputationDeps, unit: Unit, deliveries: Sequence[Delivery[AlertRaised | AlertClosed]]
+) -> None:
+    """Put back the alerts as they were raised and closed; a replay raises none anew."""
+    for delivery in deliveries:
+        fact, tenant = delivery.fact, delivery.tenant
+        if isinstance(fact, AlertRaised):
+            await deps.alerts.add(unit, tenant, Alert.told(fact, at=delivery.time))
+        else:
+            await deps.alerts.close(unit, tenant, fact.alert_id, delivery.time)

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
 from services.metrics.reputation.domain import Alert, Flag
 from services.metrics.reputation.tables import ALERTS, FLAGS
@@ -44,7 +45,8 @@ class SqlAlerts:
 
     async def add(self, unit: Unit, tenant: TenantId, alert: Alert) -> None:
         """Keep an alert."""
-        await connection(unit).execute(sa.insert(ALERTS).values(tenant_id=tenant, **asdict(alert)))
+        row = insert(ALERTS).values(tenant_id=tenant, **asdict(alert))
+        await connection(unit).execute(row.on_conflict_do_nothing())
 
     async def find(self, unit: Unit, tenant: TenantId, alert_id: AlertId) -> Alert | None:
         """Find one and lock it."""
@@ -59,11 +61,11 @@ class SqlAlerts:
         query = sa.select(ALERTS).where(ALERTS.c.tenant_id == tenant).order_by(*order).limit(100)
         return [_alert(row) for row in (await connection(unit).execute(query)).mappings()]
 
-    async def close(self, unit: Unit, tenant: TenantId, alert: Alert) -> None:
+    async def close(self, unit: Unit, tenant: TenantId, alert_id: AlertId, at: datetime) -> None:
         """Close one."""
-        chosen = (ALERTS.c.tenant_id == tenant) & (ALERTS.c.alert_id == alert.alert_id)
-        change = sa.update(ALERTS).where(chosen).values(closed_at=unit.now)
-        await connection(unit).execute(change)
+        chosen = (ALERTS.c.tenant_id == tenant) & (ALERTS.c.alert_id == alert_id)
+        still_open = chosen & ALERTS.c.closed_at.is_(None)
+        await connection(unit).execute(sa.update(ALERTS).where(still_open).values(closed_at=at))
 
 
 def _alert(row: sa.RowMapping) -> Alert:

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from services.notifications.inbox.domain import Notification
 from shared.contracts.ids import MemberId, NotificationId, StructureId, TenantId
-from shared.kit.unit import NewId, Unit, Units
+from shared.kit.unit import Unit, Units
+
+Whose = tuple[TenantId, MemberId]
+"""A member's inbox."""
 
 
 class Inboxes(Protocol):
@@ -29,7 +33,7 @@ class Inboxes(Protocol):
         """Give the stored count."""
 
     async def read(
-        self, unit: Unit, tenant: TenantId, member: MemberId, which: NotificationId
+        self, unit: Unit, whose: Whose, which: NotificationId, at: datetime
     ) -> tuple[Notification, bool] | None:
         """Mark one as read; None when there is none, False when it was read already."""
 
@@ -50,4 +54,3 @@ class InboxDeps:
     unit: Units
     inboxes: Inboxes
     people: People
-    new_id: NewId

@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from services.notifications.inbox.domain import Category, Notification
+from services.notifications.inbox.ports import Whose
 from services.notifications.inbox.tables import NOTIFICATIONS, UNREAD
 from shared.contracts.identity import Role
 from shared.contracts.ids import MemberId, NotificationId, StructureId, TenantId
@@ -72,9 +74,10 @@ class SqlInboxes:
         return int(await connection(unit).scalar(sa.select(UNREAD.c.n).where(chosen)) or 0)
 
     async def read(
-        self, unit: Unit, tenant: TenantId, member: MemberId, which: NotificationId
+        self, unit: Unit, whose: Whose, which: NotificationId, at: datetime
     ) -> tuple[Notification, bool] | None:
         """Mark one as read."""
+        tenant, member = whose
         chosen = _of(tenant, member) & (NOTIFICATIONS.c.notification_id == which)
         query = sa.select(NOTIFICATIONS).where(chosen).with_for_update()
         row = (await connection(unit).execute(query)).mappings().first()
@@ -82,9 +85,7 @@ class SqlInboxes:
             return None
         if row["read_at"] is not None:
             return _notification(row), False
-        await connection(unit).execute(
-            sa.update(NOTIFICATIONS).where(chosen).values(read_at=unit.now)
-        )
+        await connection(unit).execute(sa.update(NOTIFICATIONS).where(chosen).values(read_at=at))
         mine = (UNREAD.c.tenant_id == tenant) & (UNREAD.c.recipient == member)
         await connection(unit).execute(sa.update(UNREAD).where(mine).values(n=UNREAD.c.n - 1))
         return _notification(row), True

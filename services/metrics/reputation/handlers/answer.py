@@ -35,7 +35,7 @@ async def close_alert(
         spaces = await deps.dimensions.spaces(unit, caller.tenant, [alert.space_id])
         demand(may_answer(actor, alert, spaces.get(alert.space_id)))
         if alert.closed_at is None:
-            await deps.alerts.close(unit, caller.tenant, alert)
+            await deps.alerts.close(unit, caller.tenant, alert_id, unit.now)
             unit.record(alert.closed(actor.member_id))
             return replace(alert, closed_at=unit.now)
         return alert

@@ -35,7 +35,7 @@ async def mark_read(
 ) -> Notification:
     """Mark one as read; again changes nothing. Raises `NotificationNotFound`."""
     async with deps.unit(caller) as unit:
-        found = await deps.inboxes.read(unit, caller.tenant, actor.member_id, which)
+        found = await deps.inboxes.read(unit, (caller.tenant, actor.member_id), which, unit.now)
         if found is None:
             raise NotificationNotFound(notification_id=which)
         notification, changed = found

@@ -1,0 +1,40 @@
+"""Every table says where its truth stands: what a replay may rebuild, what it must not touch."""
+
+from collections.abc import Iterator
+from importlib import import_module
+
+import pytest
+import sqlalchemy as sa
+
+from shared.kit.service import Reaction
+from shared.kit.tables import Truth, truth_of
+from tests.architecture.tree import SERVICES
+
+
+def declared(service: str) -> Iterator[sa.Table]:
+    for metadata in import_module(f"services.{service}.main").TABLES:
+        yield from metadata.sorted_tables
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_table_says_where_its_truth_stands(service: str) -> None:
+    silent = [table.name for table in declared(service) if truth_of(table) is None]
+    assert not silent, f"give these a truth (shared.kit.tables.Truth): {', '.join(silent)}"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_reads_no_facts_has_no_read_model(service: str) -> None:
+    consumes = import_module(f"services.{service}.events").CONSUMES
+    read = [table.name for table in declared(service) if truth_of(table) is Truth.READ]
+    assert bool(read) == bool(consumes)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_was_told_can_be_remembered(service: str) -> None:
+    """A table of own decisions needs a reaction to the facts that told them."""
+    told = [table.name for table in declared(service) if truth_of(table) is Truth.TOLD]
+    events = import_module(f"services.{service}.events")
+    remembers: tuple[Reaction[object], ...] = getattr(events, "REMEMBERS", ())
+    assert not told or remembers
+    foreign = {f for r in remembers for f in r.on} - set(events.PUBLISHES)
+    assert not foreign, "a service remembers only what it told itself"
