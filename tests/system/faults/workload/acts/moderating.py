@@ -1,0 +1,72 @@
+"""Moderators: the queue, claims, decisions."""
+
+from collections.abc import Mapping
+from random import Random
+
+import msgspec
+
+from tests.system.faults.workload.request import Act, Request, get
+from tests.system.faults.workload.world import Person, pick
+
+POLICIES = ("insult", "harassment", "personal_data", "spam")
+REASONS = ("insult.direct", "harassment.pile_on", "spam", "C’est à côté de la question, désolé.")
+
+
+class Case(msgspec.Struct):
+    """A case in the queue."""
+
+    case_id: str
+    content_id: str
+    claimed_by: str | None
+
+
+class Queue(msgspec.Struct):
+    """The queue."""
+
+    items: list[Case]
+
+
+_QUEUE = msgspec.json.Decoder(Queue)
+
+
+def read_queue(person: Person, draw: Random) -> Request:
+    world = person.world
+
+    def learn(answer: bytes) -> None:
+        for case in _QUEUE.decode(answer).items:
+            if case.claimed_by in {None, person.member_id} and case.case_id not in world.cases:
+                world.cases.append(case.case_id)
+                world.case_contents[case.case_id] = case.content_id
+
+    return get("moderation", "/cases", learn)
+
+
+def claim(person: Person, draw: Random) -> Request | None:
+    case = pick(draw, person.world.cases)
+    return Request("moderation", "POST", f"/cases/{case}/claim") if case else None
+
+
+def read_case(person: Person, draw: Random) -> Request | None:
+    case = pick(draw, person.world.cases)
+    return get("moderation", f"/cases/{case}") if case else None
+
+
+def decide(person: Person, draw: Random) -> Request | None:
+    case = pick(draw, person.world.cases)
+    if case is None:
+        return None
+    world = person.world
+    world.cases.remove(case)
+    action = draw.choice(("keep", "keep", "hide", "remove"))
+    body = {"action": action, "policy": draw.choice(POLICIES), "reason": draw.choice(REASONS)}
+    if action != "keep":
+        world.lose(world.case_contents[case])
+    return Request("moderation", "POST", f"/cases/{case}/decision", body)
+
+
+ACTS: Mapping[str, Act] = {
+    "read_queue": read_queue,
+    "claim": claim,
+    "read_case": read_case,
+    "decide": decide,
+}
