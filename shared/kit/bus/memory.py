@@ -8,6 +8,7 @@ no disk, so nothing survives it, and a batch that never ends blocks its group's 
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 from shared.kit.bus.memory_group import Bell, Group, Member
 from shared.kit.bus.murmur2 import partition_of
@@ -80,11 +81,16 @@ class MemoryBus:
                 for number in range(topic.partitions):
                     self._log[Partition(topic.name, number)] = []
 
-    async def progress(self, topics: Sequence[str]) -> Progress:
+    async def progress(self, topics: Sequence[str], since: datetime | None = None) -> Progress:
         """Say where these topics begin (always at 0: nothing is ever thrown away) and end."""
         self._require(topics)
-        asked = [partition for partition in self._log if partition.topic in topics]
-        return Progress(dict.fromkeys(asked, 0), {each: len(self._log[each]) for each in asked})
+        stamp = 0 if since is None else since.timestamp() * 1000
+        asked = {place: log for place, log in self._log.items() if place.topic in topics}
+        begin = {
+            place: next((r.offset for r in log if r.timestamp_ms >= stamp), len(log))
+            for place, log in asked.items()
+        }
+        return Progress(begin, {place: len(log) for place, log in asked.items()})
 
     async def fetch(self, partition: Partition, begin: int, limit: int) -> Sequence[Incoming]:
         """Read up to `limit` records from `begin` on."""

@@ -7,6 +7,7 @@ msgspec Struct, not a dataclass: an eighth of the time to make, a third to hash.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from msgspec import Struct
@@ -177,8 +178,12 @@ class Bus(Protocol):
     async def ensure(self, topics: Sequence[Topic]) -> None:
         """Create the topics that are missing. Existing ones are left as they are."""
 
-    async def progress(self, topics: Sequence[str]) -> Progress:
-        """Ask the broker where these topics begin and end. A missing one: `NotFound`."""
+    async def progress(self, topics: Sequence[str], since: datetime | None = None) -> Progress:
+        """Ask the broker where these topics begin and end. A missing one: `NotFound`.
+
+        With `since`, a partition begins at its first record that was sent at or after that moment,
+        and at its end when there is none.
+        """
 
     async def fetch(self, partition: Partition, begin: int, limit: int) -> Sequence[Incoming]:
         """Read up to `limit` records from `begin` on, outside of any group.

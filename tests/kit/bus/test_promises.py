@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -102,6 +103,21 @@ async def test_fetch_reads_a_slice_outside_of_any_group(bus: Bus, topic: str) ->
     assert [record.value for record in found] == [b"5", b"6", b"7"]
     assert await bus.fetch(partition, 20, 3) == ()
     assert len(await bus.fetch(partition, 18, 30)) == 2
+
+
+async def test_a_moment_is_a_place_in_every_partition(bus: Bus, topic: str) -> None:
+    await bus.send(some(topic, 40))
+    await asyncio.sleep(0.01)
+    moment = datetime.now(UTC)
+    await asyncio.sleep(0.01)
+    before = (await bus.progress([topic])).end
+    await bus.send(some(topic, 5, key="k"))
+    later = await bus.progress([topic], since=moment)
+    assert later.begin == before
+    assert sum(later.end.values()) == 45
+    assert (await bus.progress([topic], since=datetime.now(UTC))).begin == later.end
+    long_ago = await bus.progress([topic], since=moment - timedelta(days=1))
+    assert set(long_ago.begin.values()) == {0}
 
 
 async def test_the_consumer_says_where_to_start(bus: Bus, topic: str) -> None:

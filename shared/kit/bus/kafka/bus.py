@@ -1,6 +1,7 @@
 """The Kafka body of `shared.kit.bus.port.Bus`, put together from its parts."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from shared.kit.bus.kafka.looker import Looker
 from shared.kit.bus.kafka.sender import Sender
@@ -62,10 +63,10 @@ class KafkaBus:
                 await create(self._bootstrap, self._client_id, missing, self._replication)
             await self._looker.until_ready([topic.name for topic in missing])
 
-    async def progress(self, topics: Sequence[str]) -> Progress:
+    async def progress(self, topics: Sequence[str], since: datetime | None = None) -> Progress:
         """Ask where these topics begin and end."""
         self._require_open()
-        return await self._looker.progress(topics)
+        return await self._looker.progress(topics, since)
 
     async def fetch(self, partition: Partition, begin: int, limit: int) -> Sequence[Incoming]:
         """Read a slice of the log, outside of any group."""

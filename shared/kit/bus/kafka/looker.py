@@ -1,7 +1,9 @@
 """Looking at the log from outside of any group: which topics, how long, what is written there."""
 
 import asyncio
+import math
 from collections.abc import Sequence
+from datetime import datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -57,7 +59,7 @@ class Looker:
         except TimeoutError as error:
             raise Transient(reason=f"topics not ready: {', '.join(topics)}") from error
 
-    async def progress(self, topics: Sequence[str]) -> Progress:
+    async def progress(self, topics: Sequence[str], since: datetime | None = None) -> Progress:
         """See the port."""
         places = await self.partitions(topics)
         async with self._turn:
@@ -66,6 +68,10 @@ class Looker:
                     consumer = await self._connected()
                     begin = await consumer.beginning_offsets(places)
                     end = await consumer.end_offsets(places)
+                    if since is not None:
+                        stamp = math.ceil(since.timestamp() * 1000)
+                        told = await consumer.offsets_for_times(dict.fromkeys(places, stamp))
+                        begin = {p: told[p].offset if told[p] else end[p] for p in places}
         # `places` is in the order asked for; names are looked up once.
         named = dict(zip(sorted(places), all_ours(places), strict=True))
         return Progress(
