@@ -5,11 +5,14 @@ from pathlib import Path
 
 FILE = "operator.env"
 """Written by `make run`, readable by its owner only: `NAME=value` lines."""
+_CHOICES = ("embedded", "docker")
+"""What `make run` may be told of a server in the same variables; no address."""
 
 
 def address(name: str) -> str | None:
     """Give the variable `name`; where it is not set, what stands in `PREAU_HOME`'s file."""
-    if found := os.environ.get(name):
+    found = os.environ.get(name, "")
+    if found and found.partition(":")[0] not in _CHOICES:
         return found
     try:
         text = (Path(os.environ.get("PREAU_HOME") or ".preau") / FILE).read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ ROOMS = frozenset(
     | {"handlers", "policy", "ports", "domain"}
 )
 # What stands in a service beside its features.
-PARLOUR = frozenset({"main", "events", "settings"})
+PARLOUR = frozenset({"main", "events", "projections", "settings"})
 NOT_FEATURES = frozenset({"migrations", "templates", "locale", "static", "__pycache__"})
 
 

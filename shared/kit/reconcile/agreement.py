@@ -21,6 +21,20 @@ class Agreement:
     recomputed: str
 
 
+def facts_owed(name: str, owed: str, topic: str) -> Agreement:
+    """Every key has left at least the facts that its rows owe, and none has facts but no rows.
+
+    `owed` gives the columns `key` and `n`; sequences are taken from `heads`.
+    """
+    return Agreement(
+        "I2",
+        name,
+        f"SELECT key, n::text AS value FROM ({owed}) AS owed",  # noqa: S608  a service's own words
+        "SELECT h.key, least(h.sequence, owed.n)::text AS value FROM heads h"  # noqa: S608  as above
+        f" LEFT JOIN ({owed}) AS owed ON owed.key = h.key WHERE h.topic = '{topic}'",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class EventNamed:
     """A column of a business table that holds the id of the event that caused the row."""

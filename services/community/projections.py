@@ -1,0 +1,47 @@
+"""What community's tables say twice, for `preau reconcile`."""
+
+from shared.kit.reconcile.agreement import Agreement, facts_owed
+
+# Facts that a conversation must at least have left: one for each version of each content, one for
+# each flag, one where a content is not as it was written, one for an acceptance.
+_OWED = """
+    SELECT c.tenant_id || ':' || c.root_id AS key,
+           sum(c.version + (c.standing <> 'visible')::int + (c.accepted_id IS NOT NULL)::int
+               + COALESCE(f.n, 0)) AS n
+    FROM contents c
+    LEFT JOIN (SELECT tenant_id, content_id, count(*) AS n FROM flags GROUP BY 1, 2) f
+      ON f.tenant_id = c.tenant_id AND f.content_id = c.content_id
+    GROUP BY 1
+"""
+_SPACES_OWE = """
+    SELECT s.tenant_id || ':' || s.space_id AS key, 1 + count(m.member_id) AS n
+    FROM spaces s
+    LEFT JOIN memberships m ON m.tenant_id = s.tenant_id AND m.space_id = s.space_id
+    GROUP BY 1
+"""
+_ACCEPTED = """
+    SELECT tenant_id || ':' || content_id AS key, accepted_id::text AS value
+    FROM contents WHERE accepted_id IS NOT NULL
+"""
+_ANSWERS = """
+    SELECT q.tenant_id || ':' || q.content_id AS key, a.content_id::text AS value
+    FROM contents q JOIN contents a ON a.tenant_id = q.tenant_id AND a.content_id = q.accepted_id
+     AND a.kind = 'answer' AND a.parent_id = q.content_id
+"""
+_ROOTS = """
+    SELECT tenant_id || ':' || content_id AS key, root_id::text AS value
+    FROM contents WHERE parent_id IS NOT NULL
+"""
+_PARENTS_ROOTS = """
+    SELECT c.tenant_id || ':' || c.content_id AS key, p.root_id::text AS value
+    FROM contents c
+    JOIN contents p ON p.tenant_id = c.tenant_id AND p.content_id = c.parent_id
+"""
+
+
+AGREEMENTS = (
+    facts_owed("facts that each conversation's rows owe", _OWED, "community.post"),
+    facts_owed("facts that each space's rows owe", _SPACES_OWE, "community.space"),
+    Agreement("I6", "accepted answers", _ACCEPTED, _ANSWERS),
+    Agreement("I6", "replies and their conversation", _ROOTS, _PARENTS_ROOTS),
+)
