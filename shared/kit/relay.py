@@ -1,7 +1,8 @@
 """The relay: sends what stands in the outbox, one owner per shard, and only then deletes it.
 
 Read a batch, send it, wait for every acknowledgement, delete it: no transaction is open while
-sending. A relay that dies in between makes duplicates, which the inboxes absorb, never gaps.
+sending. A relay that dies in between makes duplicates, which the inboxes absorb, never gaps. While
+the broker is away, it keeps its shards and tries again.
 """
 
 import asyncio
@@ -20,12 +21,19 @@ from shared.kit.errors import Transient
 from shared.kit.failpoints import reached
 from shared.kit.host import Telemetry
 from shared.kit.outbox import SHARDS
+from shared.kit.relay_reading import READ_ALL, READ_SOME, Floor
 from shared.kit.telemetry.logs import logger
 from shared.kit.telemetry.messaging import send_span
 
 BATCH = 500
 POLL = 0.25
 """Seconds: the net under the wake-up, for facts written by another process."""
+BYTES = 16_000_000
+"""What the values of a batch may weigh together, unless it is one: each may be 10 MB."""
+PAUSE, LONGEST_PAUSE = 0.1, 2.0
+"""Seconds until the next try when something is away: twice as long each time."""
+COMMAND = 30.0
+"""Seconds that the database may take for an answer."""
 _LOCK_CLASS = 7_241_002
 SESSION: Mapping[str, str] = {
     # Trap: the locks live as long as the session, and a frozen relay's, or one on a node that is
@@ -35,13 +43,12 @@ SESSION: Mapping[str, str] = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "3",
     "tcp_keepalives_count": "2",
+    # A queue is read in its order, whatever the planner last heard of its size.
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_sort": "off",
 }
-_READ = """
-    SELECT position, topic, key, value, traceparent FROM outbox
-    WHERE shard = ANY($1::smallint[]) ORDER BY position LIMIT $2
-"""
 _DELETE = "DELETE FROM outbox WHERE position = ANY($1::bigint[])"
-_WAITING = "SELECT count(*), COALESCE(extract(epoch FROM now() - min(recorded)), 0) FROM outbox"
 log = logger("relay")
 
 
@@ -56,33 +63,46 @@ class Relay:
     telemetry: Telemetry
     batch: int = BATCH
     session: Mapping[str, str] = field(default_factory=lambda: SESSION)
+    _floor: Floor = field(default_factory=Floor, init=False)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relay until `stop` is set, then send what is left if the bus still answers."""
-        pause = 0.1
+        pause = PAUSE
         while not stop.is_set():
             try:
                 connection = await asyncpg.connect(
-                    dsn=_plain(self.url), timeout=10, server_settings=dict(self.session)
+                    dsn=_plain(self.url),
+                    timeout=10,
+                    command_timeout=COMMAND,
+                    server_settings=dict(self.session),
                 )
             except (OSError, asyncpg.PostgresError) as error:
                 log.warning("no database", service=self.service, error=str(error))
             else:
-                pause = 0.1
+                pause = PAUSE
                 await self._run_on(connection, stop)
             await _wait(stop, pause)
-            pause = min(pause * 2, 5.0)
+            pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _run_on(self, connection: Any, stop: asyncio.Event) -> None:
+        self._floor = Floor()
+        owned: list[int] = []
+        pause = PAUSE
         try:
-            owned: list[int] = []
             while not stop.is_set():
                 if len(owned) < SHARDS:
                     owned = await self._own(connection, owned)
                 self.written.clear()
-                sent = await self._send_batch(connection, owned)
+                try:
+                    sent = await self._send_batch(connection, owned)
+                except Transient as error:
+                    log.warning("no broker", service=self.service, error=str(error))
+                    await _wait(stop, pause)
+                    pause = min(pause * 2, LONGEST_PAUSE)
+                    continue
+                pause = PAUSE
                 if sent == 0:
-                    await self._idle(connection, stop)
+                    await self._idle(stop)
             while await self._send_batch(connection, owned):
                 pass
         except (Transient, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -97,10 +117,14 @@ class Relay:
             query = "SELECT pg_try_advisory_lock($1, $2)"
             if await connection.fetchval(query, _LOCK_CLASS, shard):
                 owned.append(shard)
+                # What stands below was another's until now.
+                self._floor = Floor()
         return owned
 
     async def _send_batch(self, connection: Any, owned: Sequence[int]) -> int:
-        rows = await connection.fetch(_READ, list(owned), self.batch)
+        read = READ_ALL if len(owned) == SHARDS else READ_SOME
+        rows = await connection.fetch(read, self._floor.position, list(owned), self.batch, BYTES)
+        await self._floor.settle(connection, [row["position"] for row in rows])
         if not rows:
             return 0
         reached("relay.read")
@@ -112,10 +136,7 @@ class Relay:
         reached("relay.deleted")
         return len(rows)
 
-    async def _idle(self, connection: Any, stop: asyncio.Event) -> None:
-        count, age = await connection.fetchrow(_WAITING)
-        self.telemetry.gauge("preau.outbox.pending", float(count), service=self.service)
-        self.telemetry.gauge("preau.outbox.oldest.age", float(age), service=self.service)
+    async def _idle(self, stop: asyncio.Event) -> None:
         waits = [asyncio.ensure_future(self.written.wait()), asyncio.ensure_future(stop.wait())]
         await asyncio.wait(waits, timeout=POLL, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
