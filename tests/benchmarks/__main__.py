@@ -1,0 +1,82 @@
+"""`python -m tests.benchmarks [--case …] [--runs 5] [--json build/bench.json]`."""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.benchmarks import machine
+from tests.benchmarks.cases import reading
+from tests.benchmarks.contest import Bench
+from tests.benchmarks.environments import REPOSITORY
+from tests.benchmarks.rows import Report, Row, read, replaced, write
+from tests.benchmarks.servers import Servers, servers
+
+Case = Callable[[Bench, Servers], Awaitable[list[Row]]]
+CASES: dict[str, Case] = {
+    "consume": reading.consume,
+    "effect": reading.effect,
+    "tracing": reading.tracing,
+}
+
+
+def main(words: list[str]) -> int:
+    """Measure, print, and keep the rows."""
+    given = _arguments(words)
+    asyncio.run(_run(given))
+    return 0
+
+
+def _arguments(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--case", choices=CASES, action="append", help="all by default")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--json", type=Path, default=REPOSITORY / "build" / "bench.json")
+    parser.add_argument("--scale", type=float, default=1.0, help="of the number of records")
+    parser.add_argument("--who", help="only contenders whose name holds this; writes no JSON")
+    parser.add_argument("--profile", action="store_true", help="under py-spy; writes no JSON")
+    return parser.parse_args(words)
+
+
+async def _run(given: argparse.Namespace) -> None:
+    bench = Bench(given.runs, given.scale, given.profile, given.who)
+    began = time.monotonic()
+    async with servers(REPOSITORY / "build" / "bench-home") as started:
+        for name in given.case or CASES:
+            print(f"{name} …", flush=True)
+            at = time.monotonic()
+            rows = await CASES[name](bench, started)
+            _print(rows)
+            print(f"{name}: {time.monotonic() - at:.0f} s\n", flush=True)
+            if not (given.profile or given.who):
+                _keep(given, name, rows)
+    print(f"{time.monotonic() - began:.0f} s in all")
+
+
+def _keep(given: argparse.Namespace, case: str, rows: list[Row]) -> None:
+    old = read(given.json)
+    scale = f" --scale {given.scale:g}" if given.scale != 1 else ""
+    told = f"python -m tests.benchmarks --case {case} --runs {given.runs}{scale}"
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    commands = (old.commands if old else {}) | {case: f"{now}  {told}"}
+    kept = replaced(old.rows if old else (), rows)
+    report = Report(
+        machine=machine.described(), versions=machine.versions(), commands=commands, rows=kept
+    )
+    write(given.json, report)
+
+
+def _print(rows: list[Row]) -> None:
+    for each in rows:
+        if each.value is None:
+            print(f"  {each.who:<46} –  {each.reason}")
+        else:
+            spread = f"{each.min:,.1f} – {each.max:,.1f}"
+            print(f"  {each.who:<46} {each.value:>12,.1f} {each.unit}   ({spread})")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,141 @@
+"""`consume`, `effect` and `tracing`: everybody reads the same topic, from its beginning."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tests.benchmarks.collector import collector
+from tests.benchmarks.contest import Bench, Contender, Failed, contest, rate, task_for
+from tests.benchmarks.records import addressed, posts
+from tests.benchmarks.rows import Row
+from tests.benchmarks.servers import Servers
+
+RECORDS = 300_000
+EFFECTS = 120_000
+"""Of these, in the cases with an effect."""
+OURS = "tests.benchmarks.ours.reader"
+PEERS = "tests.benchmarks.peers"
+UNDECODED = {"decode": False}
+CONSUME = (
+    Contender("Préau", OURS),
+    Contender("Préau, undecoded", OURS, options=UNDECODED),
+    Contender("aiokafka, by hand", f"{PEERS}.aiokafka_loop.peer"),
+    Contender("aiokafka, by hand, undecoded", f"{PEERS}.aiokafka_loop.peer", options=UNDECODED),
+    Contender("confluent-kafka, by hand", f"{PEERS}.confluent_loop.peer", "confluent_loop"),
+    Contender(
+        "confluent-kafka, by hand, undecoded",
+        f"{PEERS}.confluent_loop.peer",
+        "confluent_loop",
+        options=UNDECODED,
+    ),
+    Contender("FastStream, its tutorial", f"{PEERS}.faststream_tutorial.peer", share=0.03),
+    Contender("quixstreams", f"{PEERS}.quixstreams_app.peer", "quixstreams_app", share=0.7),
+    Contender("sentry-arroyo, default", f"{PEERS}.arroyo_app.peer", "arroyo_app", share=0.2),
+    Contender(
+        "sentry-arroyo, tuned",
+        f"{PEERS}.arroyo_app.peer",
+        "arroyo_app",
+        share=0.7,
+        options={"tuned": True},
+    ),
+    Contender("edx-event-bus-kafka", f"{PEERS}.edx_event_bus.peer", "edx_event_bus", share=0.1),
+)
+EFFECT = (
+    Contender("Préau", OURS, table="bench_counts"),
+    Contender("Préau, batches of 2,000", OURS, batch=2000, table="bench_counts"),
+    Contender(
+        "Préau, five groups in one process",
+        OURS,
+        table="bench_counts",
+        share=0.4,
+        options={"groups": 5},
+    ),
+    Contender("aiokafka, by hand", f"{PEERS}.aiokafka_loop.peer", table="peer_counts"),
+    Contender(
+        "confluent-kafka, by hand",
+        f"{PEERS}.confluent_loop.peer",
+        "confluent_loop",
+        table="peer_counts",
+    ),
+    Contender(
+        "confluent-kafka, by hand, decoding in a thread",
+        f"{PEERS}.confluent_loop.peer",
+        "confluent_loop",
+        table="peer_counts",
+        options={"overlap": True},
+    ),
+    Contender(
+        "FastStream, its tutorial",
+        f"{PEERS}.faststream_tutorial.peer",
+        share=0.02,
+        batch=1,
+        table="peer_counts",
+    ),
+)
+
+
+async def consume(bench: Bench, servers: Servers) -> list[Row]:
+    """Receive, decode, commit offsets; no effect."""
+    topic, records = await _topic(bench, servers, 0.1)
+
+    async def measure(each: Contender, python: str, log: Path) -> float:
+        given = task_for(each, servers.kafka, topic, records)
+        return (await rate(each, python, log, given, profile=bench.profile))[0]
+
+    return await contest(bench, "consume", "events/s", CONSUME, measure)
+
+
+async def effect(bench: Bench, servers: Servers) -> list[Row]:
+    """The same with one effect in PostgreSQL, deduplicated; ours also traced at 10 %."""
+    topic, records = await _topic(bench, servers, 0.1)
+    return await _effects(bench, servers, "effect", EFFECT, topic, records)
+
+
+async def tracing(bench: Bench, servers: Servers) -> list[Row]:
+    """Ours, with the effect, when 0, 10 and 100 % of the events are traced."""
+    rows = []
+    for share in (0, 10, 100):
+        topic, records = await _topic(bench, servers, share / 100)
+        one = (replace(EFFECT[0], who=f"Préau, {share} % traced"),)
+        rows += await _effects(bench, servers, "tracing", one, topic, records)
+    return rows
+
+
+async def _topic(bench: Bench, servers: Servers, traced: float) -> tuple[str, int]:
+    topic, number = f"bench.posts.{int(traced * 100)}", bench.records(RECORDS)
+    if topic not in servers.filled:
+        print(f"  writing {number:,} records to {topic}", flush=True)
+        made = posts(number, traced=traced)
+        await servers.fill(topic, list(addressed(made, topic)))
+        servers.filled[topic] = number
+    return topic, servers.filled[topic]
+
+
+async def _effects(  # noqa: PLR0913, PLR0917  a case and its topic
+    bench: Bench,
+    servers: Servers,
+    case: str,
+    contenders: Sequence[Contender],
+    topic: str,
+    records: int,
+) -> list[Row]:
+    async def measure(each: Contender, python: str, log: Path) -> float:
+        await servers.fresh()
+        ours = each.table == "bench_counts"
+        one = replace(
+            each,
+            url=servers.url("app") if ours else servers.plain(),
+            options={**each.options, "environment": sink.environment} if ours else each.options,
+        )
+        multiple = each.options.get("groups", 1)
+        given = task_for(one, servers.kafka, topic, min(records, bench.records(EFFECTS)))
+        if multiple > 1:
+            given = replace(given, count=given.count * multiple)
+        found, seen = await rate(one, python, log, given, profile=bench.profile)
+        applied = await servers.counted(each.table or "")
+        if applied != seen:
+            raise Failed(f"{seen:,} events, {applied:,} effects")
+        return found
+
+    with collector() as sink:
+        return await contest(bench, case, "events/s", contenders, measure)

@@ -1,0 +1,46 @@
+"""A collector of telemetry that takes everything and keeps nothing."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Sink:
+    """Where it listens, and how many pushes it took."""
+
+    port: int
+    taken: int = 0
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What tells a service to push there."""
+        return {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{self.port}"}
+
+
+@contextmanager
+def collector() -> Iterator[Sink]:
+    """Take pushes until left."""
+    sink = Sink(0)
+
+    class Take(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            sink.taken += 1
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002  its name
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Take)
+    sink.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield sink
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,168 @@
+"""Contenders of one case: each a process, run in turns so that the machine's moods hit all alike."""
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from tests.benchmarks.environments import REPOSITORY, NotInstalled, python_of
+from tests.benchmarks.peers.protocol import Task
+from tests.benchmarks.rows import Row, row
+
+LOGS = REPOSITORY / "build" / "bench-logs"
+WITHIN = 150
+"""Seconds that a contender may take."""
+
+
+class Failed(Exception):
+    """A contender gave no figure; says why."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One line of a case: `module` in the environment `home` (None is ours)."""
+
+    who: str
+    module: str
+    home: str | None = None
+    share: float = 1.0
+    """Of the case's records: slow ones read fewer."""
+    batch: int = 500
+    options: Mapping[str, Any] = field(default_factory=dict)
+    url: str = ""
+    table: str | None = None
+    """Where its effects are counted afterwards."""
+
+
+@dataclass
+class Bench:
+    """How a run is to be made."""
+
+    runs: int
+    scale: float
+    profile: bool = False
+    only: str | None = None
+
+    def records(self, number: int) -> int:
+        """Scale a number of records."""
+        return max(200, int(number * self.scale))
+
+    def admits(self, contender: Contender) -> bool:
+        """Tell whether this one is asked for (all, by default)."""
+        return self.only is None or self.only in contender.who
+
+
+async def launch(
+    python: str, module: str, argument: str, log: Path, *, profile: bool = False
+) -> dict[str, Any]:
+    """Run a contender to its end and give the last line that it printed. Raises `Failed`."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    command = [python, "-m", module, argument]
+    if profile:
+        command = [*profiler(log.with_suffix(".profile.txt")), *command]
+    with log.open("wb") as errors:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=REPOSITORY,
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
+        )
+        try:
+            output, _ = await asyncio.wait_for(process.communicate(), WITHIN)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise Failed(f"no answer within {WITHIN} s") from None
+    lines = [line for line in output.decode().splitlines() if line.startswith("{")]
+    if not lines:
+        told = log.read_text(errors="replace").strip().splitlines() or ["nothing said"]
+        raise Failed(f"exit {process.returncode}: {told[-1][:200]}")
+    measured: dict[str, Any] = json.loads(lines[-1])
+    return measured
+
+
+def profiler(into: Path) -> list[str]:
+    """Give the words that run a command under py-spy. Raises `Failed` when there is none."""
+    try:
+        place = Path(python_of("tools")).with_name("py-spy")
+    except NotInstalled as error:
+        raise Failed(f"no py-spy: {error}") from error
+    found = shutil.which(str(place))
+    if found is None:
+        raise Failed("no py-spy")
+    words = ["record", "--rate", "400", "--nonblocking", "--format", "raw", "--output", str(into)]
+    return [found, *words, "--"]
+
+
+Measure = Callable[[Contender, str, Path], Awaitable[float]]
+
+
+async def contest(
+    bench: Bench, case: str, unit: str, contenders: Sequence[Contender], measure: Measure
+) -> list[Row]:
+    """Let all of them run `bench.runs` times, in turns; who fails gets a row that says why."""
+    pythons: dict[str, str] = {}
+    reasons: dict[str, str] = {}
+    values: dict[str, list[float]] = {each.who: [] for each in contenders if bench.admits(each)}
+    running = [each for each in contenders if bench.admits(each)]
+    for each in running:
+        try:
+            pythons[each.who] = await asyncio.to_thread(python_of, each.home)
+        except NotInstalled as error:
+            reasons[each.who] = f"not installed: {error}"
+    for turn in range(bench.runs):
+        for each in running:
+            if each.who in reasons:
+                continue
+            log = LOGS / f"{case}-{_plain(each.who)}-{turn}.log"
+            try:
+                found = await measure(each, pythons[each.who], log)
+            except Failed as error:
+                reasons[each.who] = str(error)
+                print(f"  {case} {turn + 1}/{bench.runs}  {each.who}: {error}", flush=True)
+                continue
+            values[each.who].append(found)
+            print(f"  {case} {turn + 1}/{bench.runs}  {each.who}: {found:,.1f} {unit}", flush=True)
+    # A run that failed voids the others: a figure from the lucky ones would flatter.
+    return [
+        row(case, who, unit, [] if who in reasons else found, reasons.get(who))
+        for who, found in values.items()
+    ]
+
+
+def task_for(contender: Contender, kafka: str, topic: str, records: int) -> Task:
+    """Say what it has to do: a fifth of the records is read before the clock starts."""
+    total = max(100, int(records * contender.share))
+    warm = total // 5
+    return Task(
+        kafka=kafka,
+        topic=topic,
+        group=f"bench-{uuid4().hex[:12]}",
+        warm=warm,
+        count=total - warm - contender.batch if total > 4 * contender.batch else total - warm,
+        database=contender.url,
+        batch=contender.batch,
+        effect=contender.table is not None,
+        options=dict(contender.options),
+    )
+
+
+async def rate(
+    contender: Contender, python: str, log: Path, given: Task, *, profile: bool = False
+) -> tuple[float, int]:
+    """Run it; give its records a second, and how many it saw in all."""
+    argument = json.dumps(asdict(given))
+    measured = await launch(python, contender.module, argument, log, profile=profile)
+    if not measured["seconds"]:
+        raise Failed("its clock never ran: too few records for its batch")
+    return measured["count"] / measured["seconds"], int(measured["seen"])
+
+
+def _plain(who: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in who)

@@ -1,0 +1,139 @@
+"""Ours: the real bus, and the real inbox with one effect, as one process with one event loop.
+
+Options: `receive` hands records over undecoded, `typed` decodes every one; both have no effect.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import sqlalchemy as sa
+import uvloop
+
+from shared.contracts.community import PostPublished
+from shared.contracts.event import Fact
+from shared.contracts.ids import EventId, SpaceId, TenantId
+from shared.kit.bus.port import Consumer, Incoming, Partition, Reading
+from shared.kit.database import Database, connection
+from shared.kit.host import Host
+from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.inbox.decode import Unreadable, read, wanted_by
+from shared.kit.run import host_of
+from shared.kit.service import BoundReaction
+from shared.kit.telemetry.messaging import create_span
+from shared.kit.unit import Delivery, Unit
+from tests.benchmarks.peers.protocol import Stopwatch, Task, task
+
+_COUNT = sa.text("""
+    INSERT INTO bench_counts AS c (tenant_id, space_id, day, n)
+    SELECT * FROM unnest(CAST(:tenants AS uuid[]), CAST(:spaces AS uuid[]), CAST(:days AS date[]),
+                         CAST(:ns AS bigint[]))
+    ON CONFLICT (tenant_id, space_id, day) DO UPDATE SET n = c.n + excluded.n
+""")
+
+
+async def count_posts(unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
+    """Add a batch to the counters, as metrics does: one statement, in sorted key order."""
+    counts: Counter[tuple[TenantId, SpaceId, date]] = Counter()
+    for delivery in deliveries:
+        assert isinstance(delivery.fact, PostPublished)
+        counts[delivery.tenant, delivery.fact.space_id, delivery.time.date()] += 1
+    places = sorted(counts)
+    tenants, spaces, days = zip(*places, strict=True)
+    await connection(unit).execute(
+        _COUNT,
+        {
+            "tenants": list(tenants),
+            "spaces": list(spaces),
+            "days": list(days),
+            "ns": [counts[place] for place in places],
+        },
+    )
+
+
+@dataclass
+class Receiver:
+    """A consumer without an effect."""
+
+    host: Host
+    typed: bool
+
+    def __post_init__(self) -> None:
+        self.wanted = wanted_by((PostPublished,))
+
+    async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        return {}
+
+    async def revoked(self, partitions: Sequence[Partition]) -> None: ...
+
+    async def handle(self, batch: Sequence[Incoming]) -> Mapping[Partition, int]:
+        if self.typed:
+            for record in batch:
+                assert not isinstance(read(record, self.wanted, self.host.clock()), Unreadable)
+        return {record.partition: record.offset + 1 for record in batch}
+
+
+@dataclass
+class Clocked:
+    """Tells the clock of every batch that is done."""
+
+    inner: Consumer
+    watch: Stopwatch
+    enough: asyncio.Event
+
+    async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        return await self.inner.assigned(partitions)
+
+    async def revoked(self, partitions: Sequence[Partition]) -> None:
+        await self.inner.revoked(partitions)
+
+    async def handle(self, batch: Sequence[Incoming]) -> Mapping[Partition, int]:
+        answer = await self.inner.handle(batch)
+        if self.watch.passed(len(batch)):
+            self.enough.set()
+        return answer
+
+
+def database_of(host: Host, url: str) -> Database:
+    """Open community's database as the service does."""
+
+    def trace(fact: Fact, event_id: EventId, parent: str | None) -> str | None:
+        return create_span(host.telemetry, fact.wire_type(), fact.TOPIC, str(event_id), parent)
+
+    return Database("community", url, clock=host.clock, new_id=host.new_id, trace=trace)
+
+
+def consumer_of(host: Host, database: Database, group: str) -> BatchConsumer:
+    """The real inbox, with the one effect."""
+    effect = BoundReaction("count_posts", count_posts, (PostPublished,))
+    return BatchConsumer(group, database, (effect,), host.bus, host.clock, host.telemetry)
+
+
+async def main(given: Task) -> None:
+    environment = dict[str, str](given.options.get("environment", {}))
+    host = host_of("community", environment, given.kafka)
+    database = database_of(host, given.database) if given.effect else None
+    watch, enough = Stopwatch(given.warm, given.count), asyncio.Event()
+    groups = [f"{given.group}-{number}" for number in range(given.options.get("groups", 1))]
+    subscriptions = []
+    for group in groups:
+        consumer: Consumer = Receiver(host, typed=given.options.get("decode", True))
+        if database is not None:
+            consumer = consumer_of(host, database, group)
+        reading = Reading(
+            group, (given.topic,), Clocked(consumer, watch, enough), batch=given.batch
+        )
+        subscriptions.append(await host.bus.read(reading))
+    await enough.wait()
+    await asyncio.gather(*(each.stop() for each in subscriptions))
+    # Only now: the batches in hand were finished, and their effects will be counted too.
+    watch.report()
+    await host.bus.close()
+    if database is not None:
+        await database.stop()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(task()))

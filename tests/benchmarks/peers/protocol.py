@@ -1,0 +1,75 @@
+"""How the harness speaks with a contender, whatever its environment: standard library only.
+
+The contender is a process of its own, `python -m <module> '<task as JSON>'`. It prints one line of
+JSON: how many records the clock saw, and in how many seconds. Everything else goes to stderr.
+"""
+
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to do: read `topic` from its beginning as `group`, `warm` records before the clock."""
+
+    kafka: str
+    topic: str
+    group: str
+    warm: int
+    count: int
+    database: str = field(default="", repr=False)
+    batch: int = 500
+    effect: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """Records to be read in all."""
+        return self.warm + self.count
+
+
+def task() -> Task:
+    """Read the task from the command line."""
+    return Task(**json.loads(sys.argv[1]))
+
+
+class Stopwatch:
+    """Starts when `warm` records are done, stops when `count` more are; what is done is told it."""
+
+    def __init__(self, warm: int, count: int) -> None:
+        self._warm, self._count = warm, count
+        self.seen = 0
+        self._first = self._last = 0
+        self._began = self._ended = 0.0
+
+    def passed(self, number: int) -> bool:
+        """Note that so many more records are done, effects and all; True when it is enough."""
+        self.seen += number
+        if self._ended:
+            return True
+        now = time.perf_counter()
+        if not self._began:
+            if self.seen >= self._warm:
+                self._began, self._first = now, self.seen
+            return False
+        if self.seen >= self._warm + self._count:
+            self._ended, self._last = now, self.seen
+        return bool(self._ended)
+
+    def report(self, **more: object) -> None:
+        """Print what was measured."""
+        measured = {
+            "count": self._last - self._first,
+            "seconds": self._ended - self._began,
+            "seen": self.seen,
+        }
+        print(json.dumps(measured | more), flush=True)
+
+    def report_and_leave(self, **more: object) -> NoReturn:
+        """Print it and end at once, for a framework that has no way out of its own loop."""
+        self.report(**more)
+        os._exit(0)

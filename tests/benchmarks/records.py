@@ -1,0 +1,81 @@
+"""The records that everybody reads: envelopes of ours, as the outbox writes them."""
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+from uuid_utils.compat import uuid7
+
+from shared.contracts.community import ContentRef, PostPublished
+from shared.contracts.event import (
+    CONTENT_TYPE,
+    Envelope,
+    Person,
+    encode,
+    encode_data,
+    partition_key,
+)
+from shared.contracts.ids import ContentId, EventId, MemberId, SpaceId, TenantId
+from shared.kit.bus.port import Outgoing
+
+TENANTS = 20
+SPACES = 10
+"""In each tenant."""
+MEMBERS = 500
+"""In each tenant."""
+
+
+def posts(number: int, *, traced: float, seed: int = 1) -> list[Outgoing]:
+    """Make so many posts, each the first of its conversation; the share `traced` is recorded."""
+    drawn = random.Random(seed)
+    places = [(TenantId(uuid7()), _ids(SPACES), _ids(MEMBERS)) for _ in range(TENANTS)]
+    return [_record(drawn, drawn.choice(places), traced) for _ in range(number)]
+
+
+def _ids(number: int) -> list[UUID]:
+    return [uuid7() for _ in range(number)]
+
+
+def _record(
+    drawn: random.Random, place: tuple[TenantId, list[UUID], list[UUID]], traced: float
+) -> Outgoing:
+    tenant, spaces, members = place
+    example = PostPublished.example()
+    content, member = ContentId(uuid7()), MemberId(drawn.choice(members))
+    fact = msgspec.structs.replace(
+        example,
+        ref=ContentRef(kind=example.ref.kind, id=content, root_id=content),
+        space_id=SpaceId(drawn.choice(spaces)),
+        author=Person(member_id=member, structure_id=example.structure_id, role="pupil"),
+    )
+    now = datetime.now(UTC)
+    envelope = Envelope(
+        id=EventId(uuid7()),
+        type=fact.wire_type(),
+        source="/preau/community",
+        subject=str(content),
+        time=now,
+        tenant=tenant,
+        partitionkey=partition_key(tenant, fact),
+        sequence="0000000001",
+        recordedtime=now,
+        correlationid=str(uuid7()),
+        data=encode_data(fact),
+        actor=str(member),
+        dataschema=f"/schemas/{fact.wire_type()}",
+    )
+    headers = (("content-type", CONTENT_TYPE.encode()), ("traceparent", _context(drawn, traced)))
+    return Outgoing(fact.TOPIC, envelope.partitionkey.encode(), encode(envelope), headers)
+
+
+def _context(drawn: random.Random, traced: float) -> bytes:
+    flags = "01" if drawn.random() < traced else "00"
+    return f"00-{drawn.getrandbits(128):032x}-{drawn.getrandbits(64):016x}-{flags}".encode()
+
+
+def addressed(records: list[Outgoing], topic: str) -> Iterator[Outgoing]:
+    """Address the same records to another topic."""
+    for each in records:
+        yield Outgoing(topic, each.key, each.value, each.headers)

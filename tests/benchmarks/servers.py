@@ -1,0 +1,114 @@
+"""The servers of a benchmark: the laptop stack, Kafka with the default compiler, made anew."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+
+from deploy.local.choices import Choices
+from deploy.local.provision import Role
+from deploy.local.stack import Addresses, Stack
+from shared.kit.bus.kafka import KafkaBus
+from shared.kit.bus.port import Outgoing, Topic
+from shared.kit.migrations import migrate
+from shared.kit.tables import TENANTS_VISIBLE
+
+SERVICE = "community"
+JAVA = ("-Xmx1g",)
+PARTITIONS = 8
+CHUNK = 5_000
+_TABLES = f"""
+    CREATE TABLE bench_counts (
+        tenant_id uuid, space_id uuid, day date, n bigint NOT NULL,
+        PRIMARY KEY (tenant_id, space_id, day)
+    );
+    ALTER TABLE bench_counts ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE bench_counts FORCE ROW LEVEL SECURITY;
+    CREATE POLICY tenants_visible ON bench_counts
+        USING ({TENANTS_VISIBLE}) WITH CHECK ({TENANTS_VISIBLE});
+    CREATE TABLE peer_inbox (event_id uuid PRIMARY KEY);
+    CREATE TABLE peer_counts (LIKE bench_counts INCLUDING ALL);
+"""
+_EMPTY = """
+    TRUNCATE bench_counts, peer_inbox, peer_counts, inbox, positions, parked, outbox, heads
+"""
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Where they are, and what every case does with them."""
+
+    addresses: Addresses
+    filled: dict[str, int] = field(default_factory=dict)
+    """The topics that hold records, and how many."""
+
+    @property
+    def kafka(self) -> str:
+        return self.addresses.kafka
+
+    def url(self, role: Role, service: str = SERVICE) -> str:
+        """Give the SQLAlchemy URL of a service's database."""
+        return self.addresses.database(service, role)
+
+    def plain(self, role: Role = "owner", service: str = SERVICE) -> str:
+        """Give the same URL as any other client writes it."""
+        return self.url(role, service).replace("+asyncpg", "")
+
+    async def sql(self, *statements: str, service: str = SERVICE) -> None:
+        """Run statements as the owner, each by itself."""
+        opened = await asyncpg.connect(self.plain(service=service))
+        try:
+            for statement in statements:
+                await opened.execute(statement)
+        finally:
+            await opened.close()
+
+    async def fresh(self) -> None:
+        """Leave no rows and no dirty pages of an earlier run behind."""
+        await self.sql(_EMPTY)
+        await self.checkpoint()
+
+    async def checkpoint(self) -> None:
+        """Write dirty pages down now, not in the middle of the next run."""
+        admin = await asyncpg.connect(self.addresses.postgres.replace("+asyncpg", ""))
+        try:
+            await admin.execute("CHECKPOINT")
+        finally:
+            await admin.close()
+
+    async def counted(self, table: str) -> int:
+        """Add up the effects that a table holds, whoever's they are."""
+        admin = await asyncpg.connect(
+            self.addresses.postgres.replace("+asyncpg", ""), database=f"preau_{SERVICE}"
+        )
+        try:
+            return int(await admin.fetchval(f"SELECT COALESCE(sum(n), 0) FROM {table}"))
+        finally:
+            await admin.close()
+
+    async def fill(self, topic: str, records: Sequence[Outgoing]) -> None:
+        """Make a topic of eight partitions that holds these records."""
+        bus = KafkaBus(self.kafka, client_id="bench-fill")
+        try:
+            await bus.ensure([Topic(topic, PARTITIONS)])
+            for begin in range(0, len(records), CHUNK):
+                await bus.send(records[begin : begin + CHUNK])
+        finally:
+            await bus.close()
+
+
+@asynccontextmanager
+async def servers(home: Path) -> AsyncIterator[Servers]:
+    """Start Kafka, PostgreSQL and Redis on an empty folder, with community's tables and ours."""
+    if home.exists():
+        await asyncio.to_thread(shutil.rmtree, home)
+    async with Stack(home, Choices(), java_options=JAVA) as addresses:
+        made = Servers(addresses)
+        await migrate(SERVICE, addresses.database(SERVICE, "owner"))
+        await made.sql(_TABLES, f"SELECT inbox_keep('{datetime.now(UTC).date()}', 7, 30)")
+        yield made
