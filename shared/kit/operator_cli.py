@@ -1,4 +1,4 @@
-"""`preau status` and `preau dead-letters`: what operators look at, over all services."""
+"""`preau status` and `preau consumers`: what operators look at, over all services."""
 
 import json
 import time
@@ -60,86 +60,55 @@ def status(*, as_json: bool, wait: bool) -> None:
     for name, group in sorted(found["groups"].items()):
         click.echo(f"{name:16}" + "".join(f"{group[column]:>14,}" for column in COLUMNS))
         if group["halted"]:
-            click.echo(f"  stopped: {group['halted']}")
+            click.echo(f"  {_told(group['halted'])}")
+        if group["accepting"]:
+            until = group["accepting"]["until"]
+            left = f"until {until[:19]}" if until else f"{group['accepting']['failures']:,} more"
+            click.echo(f"  failures accepted: {left}")
 
 
-@click.group("dead-letters")
-def dead_letters() -> None:
-    """List, show, replay or skip the events that could not be applied.
+def _told(halted: dict[str, str]) -> str:
+    return f"stopped: {halted['cause']}, since {halted['since'][:19]}, at {halted['place']}"
+
+
+@click.group()
+def consumers() -> None:
+    """Let a consumer group go on that stopped because too much failed.
 
     \b
-    Examples:
-      preau dead-letters list
-      preau dead-letters show metrics community.post/3/1207
-      preau dead-letters replay metrics community.post/3/1207
+    Example: preau consumers resume metrics --accept-failures 200
     """
 
 
-@dead_letters.command("list")
-@click.option("--all", "everything", is_flag=True, help="The parked and skipped ones too.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-def list_letters(*, everything: bool, as_json: bool) -> None:
-    """List them, the oldest of each group first, with their cause."""
-    found = _letters(everything=everything)
-    if as_json:
-        click.echo(json.dumps({"dead_letters": found}, ensure_ascii=False))
-        return
-    for letter in found:
-        click.echo(
-            f"{letter['group']:14} {_place(letter):32} {letter['state']:8} {letter['cause']}"
-        )
-    if not found:
-        click.echo("No dead letters.")
+@consumers.command()
+@click.argument("group", type=click.Choice(list(PUBLISHERS)))
+@click.option(
+    "--accept-failures",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    help="So many further events may fail: they are parked, tried again, and die.",
+)
+@click.option(
+    "--for",
+    "minutes",
+    type=click.IntRange(1, 1440),
+    metavar="MINUTES",
+    help="For so long, whatever fails may.",
+)
+def resume(group: str, *, accept_failures: int | None, minutes: int | None) -> None:
+    """Let GROUP go on, within half a minute. It also does by itself once a deploy mends it.
 
+    Without an option the next batch is judged anew, and the group stops again if too much of it
+    fails. Accept failures only when you know that these events really are bad.
 
-@dead_letters.command()
-@click.argument("group")
-@click.argument("place")
-def show(group: str, place: str) -> None:
-    """Show one whole: its record, cause and stack. PLACE is topic/partition/offset."""
-    for letter in _letters(everything=True):
-        if letter["group"] == group and _place(letter) == place:
-            for name, value in letter.items():
-                click.echo(f"{name:14} {value}")
-            return
-    raise click.ClickException(f"No dead letter of {group} at {place}.")
-
-
-@dead_letters.command()
-@click.argument("group")
-@click.argument("place")
-def replay(group: str, place: str) -> None:
-    """Try it again in this group, and what waits behind it."""
-    _decide(group, place, "replay")
-
-
-@dead_letters.command()
-@click.argument("group")
-@click.argument("place")
-def skip(group: str, place: str) -> None:
-    """Leave it out for good; what waits behind it goes on."""
-    _decide(group, place, "skip")
-
-
-def _letters(*, everything: bool) -> list[dict[str, Any]]:
-    client = ApiClient()
-    return [
-        {"group": service, **letter}
-        for service in PUBLISHERS
-        for letter in client.get(
-            f"/{service}/v1/operating/dead-letters", everything=str(everything).lower()
-        )["items"]
-    ]
-
-
-def _place(letter: dict[str, Any]) -> str:
-    return f"{letter['topic']}/{letter['partition']}/{letter['offset']}"
-
-
-def _decide(group: str, place: str, decision: str) -> None:
-    parts = place.rsplit("/", 2)
-    if len(parts) != 3 or not (parts[1].isdigit() and parts[2].isdigit()):  # noqa: PLR2004  its three parts
-        raise click.UsageError("PLACE is topic/partition/offset, as `list` prints it.")
-    body = {"topic": parts[0], "partition": int(parts[1]), "offset": int(parts[2])}
-    ApiClient().post(f"/{group}/v1/operating/dead-letters", {**body, "decision": decision})
-    click.echo(f"{decision}: {group} {place}")
+    \b
+    Examples:
+      preau consumers resume metrics
+      preau consumers resume metrics --accept-failures 200
+      preau consumers resume metrics --for 10
+    """
+    body = {"accept_failures": accept_failures or 0, "minutes": minutes}
+    done = ApiClient().post(f"/{group}/v1/operating/resume", body)
+    if done["halted"]:
+        click.echo(f"{group} was {_told(done['halted'])}")
+    click.echo(f"resumed: {group}")

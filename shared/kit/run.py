@@ -114,7 +114,8 @@ def _measure(consumer: BatchConsumer, running: Running, host: Host) -> Job:
         told: dict[str, float] = {
             "preau.consumer.lag": found.lag,
             "preau.parked.depth": found.parked,
-            "preau.dead_letter.depth": found.dead_lettered,
+            "preau.dead_letter.depth": found.dead_lettered - found.skipped,
+            "preau.consumer.halted": found.halt.since is not None,
         }
         if running.subscription is not None:
             told["preau.consumer.last_poll.age"] = running.subscription.last_poll_age

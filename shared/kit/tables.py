@@ -1,7 +1,7 @@
 """The frame's own tables, the same in every service's database, and the policy of all others.
 
-Outbox, inbox, positions, heads, parked and jobs belong to the frame: they hold many tenants and
-have no row policy. Everything else is a business table: `business_table` starts its primary key
+Outbox, inbox, positions, heads, parked, halts and jobs belong to the frame: they hold many tenants
+and have no row policy. Everything else is a business table: `business_table` starts its primary key
 with `tenant_id`, and `protect` puts it under row-level security.
 """
 
@@ -131,28 +131,23 @@ def _reading_tables(metadata: sa.MetaData) -> None:
 
 
 def _waiting_tables(metadata: sa.MetaData) -> None:
+    _parked_table(metadata)
     sa.Table(
-        "parked",
+        "halts",
         metadata,
         sa.Column("consumer_group", sa.Text(), primary_key=True),
-        sa.Column("topic", sa.Text(), primary_key=True),
-        sa.Column("partition", sa.Integer(), primary_key=True),
-        sa.Column("offset", sa.BigInteger(), primary_key=True),
-        sa.Column("key", sa.Text()),
-        sa.Column("event_id", sa.Uuid()),
-        sa.Column("type", sa.Text()),
-        sa.Column("tenant_id", sa.Uuid()),
-        sa.Column("record_key", sa.LargeBinary()),
-        sa.Column("record_value", sa.LargeBinary()),
-        sa.Column("traceparent", sa.Text()),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"),
-        instant("next_try"),
-        instant("first_failed", nullable=False),
+        # Since when the group is stopped, why, and the record that must go well for it to go on.
+        instant("since"),
         sa.Column("cause", sa.Text()),
-        sa.Column("stack", sa.Text()),
-        sa.CheckConstraint("state IN ('parked', 'dead', 'skipped')", name="state"),
-        sa.Index("ix_parked_consumer_group_key", "consumer_group", "key"),
+        sa.Column("topic", sa.Text()),
+        sa.Column("partition", sa.Integer()),
+        sa.Column("offset", sa.BigInteger()),
+        # The latest failures, and what had been applied when the last of them was noted.
+        sa.Column("recent", pg.JSONB(), nullable=False, server_default="[]"),
+        sa.Column("applied", sa.BigInteger(), nullable=False, server_default="0"),
+        # What an operator accepted.
+        sa.Column("accept_failures", sa.Integer(), nullable=False, server_default="0"),
+        instant("accept_until"),
     )
     sa.Table(
         "jobs",
@@ -162,6 +157,40 @@ def _waiting_tables(metadata: sa.MetaData) -> None:
         instant("leased_until"),
         sa.Column("leased_by", sa.Text()),
         sa.Column("last_error", sa.Text()),
+    )
+
+
+def _parked_table(metadata: sa.MetaData) -> None:
+    held, dead = sa.text("state IN ('parked', 'dead')"), sa.text("state = 'dead'")
+    place = ("topic", "partition", "offset")
+    sa.Table(
+        "parked",
+        metadata,
+        sa.Column("consumer_group", sa.Text(), primary_key=True),
+        sa.Column("topic", sa.Text(), primary_key=True),
+        sa.Column("partition", sa.Integer(), primary_key=True),
+        sa.Column("offset", sa.BigInteger(), primary_key=True),
+        *(sa.Column(name, sa.Text()) for name in ("key", "type", "traceparent")),
+        sa.Column("event_id", sa.Uuid()),
+        sa.Column("tenant_id", sa.Uuid()),
+        sa.Column("record_key", sa.LargeBinary()),
+        sa.Column("record_value", sa.LargeBinary()),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"),
+        instant("next_try"),
+        instant("first_failed", nullable=False),
+        # Why; the same without its ids and values, to count by; and where in the code.
+        *(sa.Column(name, sa.Text()) for name in ("cause", "pattern", "stack")),
+        # The last decision of an operator.
+        *(sa.Column(name, sa.Text()) for name in ("decision", "reason")),
+        sa.Column("decided_by", sa.Uuid()),
+        instant("decided_at"),
+        sa.CheckConstraint("state IN ('parked', 'dead', 'skipped')", name="state"),
+        # The oldest of each key, without what was skipped for good; the dead ones, page by page.
+        sa.Index(
+            "ix_parked_held", "consumer_group", "key", "topic", "offset", postgresql_where=held
+        ),
+        sa.Index("ix_parked_dead", "consumer_group", "first_failed", *place, postgresql_where=dead),
     )
 
 

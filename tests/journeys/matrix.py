@@ -35,6 +35,8 @@ MODERATORS = frozenset({"moderator", "administrator"})
 ADMINISTRATOR = frozenset({"administrator"})
 OPERATOR = frozenset({"operator"})
 OWNER = frozenset({"owner"})
+NOWHERE = "community.post/0/987654321"
+"""Where no record stands."""
 
 ALLOWED: Mapping[str, frozenset[str]] = {
     "session.open": EVERYBODY,
@@ -75,7 +77,9 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "alert.list": KNOWN,
     "alert.close": MANAGERS,
     "operate.status": OPERATOR,
+    "operate.resume": OPERATOR,
     "operate.dead_letters": OPERATOR,
+    "operate.dead_letter": OPERATOR,
     "operate.decide": OPERATOR,
 }
 """`manager` opened the space and animates it; `member.import` brings people into one's own tenant,
@@ -125,7 +129,10 @@ async def make_scene(world: World) -> Scene:
         "member_id": str(member_of(world.tokens["tom"])),
     }
     special = {"content.remove": {"content_id": doomed}, "answer.accept": {"content_id": answer}}
-    queries = {"kpi.read": f"?space_id={space}&from=2026-01-01&to=2026-02-01"}
+    queries = {
+        "kpi.read": f"?space_id={space}&from=2026-01-01&to=2026-02-01",
+        "operate.dead_letter": f"?place={NOWHERE}",
+    }
     return Scene({"": paths, **special}, await _bodies(world, space, paths), queries)
 
 
@@ -160,10 +167,6 @@ async def _bodies(world: World, space: str, paths: Mapping[str, str]) -> dict[st
         "content.flag": {"reason": "spam"},
         "content.import": {"space_id": space, "source": "matrix", "lines": []},
         "case.decide": {"action": "keep", "policy": "harassment", "reason": "other"},
-        "operate.decide": {
-            "topic": "community.post",
-            "partition": 0,
-            "offset": 987_654_321,
-            "decision": "skip",
-        },
+        "operate.decide": {"decision": "replay", "places": [NOWHERE]},
+        "operate.resume": {},
     }

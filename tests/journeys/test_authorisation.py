@@ -13,7 +13,12 @@ from tests.journeys.world import World
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 WITHOUT_ACTION = {"/health/startup", "/health/live", "/health/ready", "/metrics"}
 """What machines of the house ask, from inside: it shows nobody's data."""
-IN_VAIN = {"session.refresh": {401}, "invitation.accept": {401}, "operate.decide": {404}}
+IN_VAIN = {
+    "session.refresh": {401},
+    "invitation.accept": {401},
+    "operate.decide": {404},
+    "operate.dead_letter": {404},
+}
 """What is not refused for who asks, but for what is asked: a used token, an unknown record."""
 
 

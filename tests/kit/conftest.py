@@ -17,7 +17,7 @@ from tests.kit.probe import Clock, Probe, no_trace
 
 NAME = "kit_probe"
 EMPTY = """
-    TRUNCATE heads, outbox, inbox, positions, parked, jobs, idempotency, audit, effects
+    TRUNCATE heads, outbox, inbox, positions, parked, halts, jobs, idempotency, audit, effects
     RESTART IDENTITY
 """
 

@@ -20,6 +20,9 @@ from shared.kit.bus.port import Incoming, Partition, Topic
 from shared.kit.database import Database, connection
 from shared.kit.errors import Invalid
 from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.inbox.decide import Decided, Decision, decide
+from shared.kit.inbox.halts import Limit
+from shared.kit.inbox.letters import Letter, page
 from shared.kit.inbox.parked import Retry
 from shared.kit.inbox.report import Counts, counts
 from shared.kit.inbox.retry import ParkedKeys
@@ -68,12 +71,20 @@ class Probe:
     mended: bool = False
     lost: int = 0
     retry: Retry = field(default_factory=lambda: Retry(attempts=3))
+    limit: Limit = field(default_factory=Limit)
     seen: list[str] = field(default_factory=list)
 
     def consumer(self) -> BatchConsumer:
         note = BoundReaction("note", self._note, (MemberSuspended,))
         return BatchConsumer(
-            GROUP, self.database, (note,), self.bus, self.clock, NoTelemetry(), self.retry
+            GROUP,
+            self.database,
+            (note,),
+            self.bus,
+            self.clock,
+            NoTelemetry(),
+            self.retry,
+            self.limit,
         )
 
     async def _note(self, unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
@@ -87,8 +98,8 @@ class Probe:
             if self.lost:
                 self.lost -= 1
                 raise ConnectionError("the database went away")
-            if fact.reason == "poison" and not self.mended:
-                raise RuntimeError("cannot digest")
+            if fact.reason.startswith("poison") and not self.mended:
+                raise RuntimeError("cannot digest" + fact.reason.removeprefix("poison"))
             if fact.reason == "invalid":
                 raise Invalid(field="reason")
             if fact.reason == "answer":
@@ -153,6 +164,16 @@ class Probe:
         reader = consumer or self.consumer()
         await ParkedKeys(reader).retry()
         return await self.ledger(reader)
+
+    async def letters(self, *, everything: bool = False) -> list[Letter]:
+        async with self.database.batch(()) as unit:
+            return await page(unit.connection, GROUP, everything=everything)
+
+    async def decide(self, wish: Decision) -> Decided:
+        """Decide as an operator does."""
+        who = caller(who=member(9))
+        async with self.database.unit(who) as unit:
+            return await decide(unit, GROUP, who, wish)
 
     async def ledger(self, consumer: BatchConsumer) -> Counts:
         found = await counts(consumer, self.bus)

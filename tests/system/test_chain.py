@@ -127,7 +127,10 @@ async def test_a_dead_letter_leaves_on_a_topic_of_its_own_and_can_be_skipped(
     assert dead["dead.metrics"] == groups["metrics"]["dead_lettered"]
     shown = platform.command("dead-letters", "show", "metrics", str(place))
     assert "<html>" in shown.stdout
-    assert platform.command("dead-letters", "skip", "metrics", str(place)).returncode == 0
+    skipped = platform.command(
+        "dead-letters", "skip", "metrics", str(place), "--reason", "du bruit"
+    )
+    assert skipped.returncode == 0, skipped.stderr
     assert platform.command("dead-letters", "replay", "metrics", str(place)).returncode == 1
     left = platform.json("dead-letters", "list")["dead_letters"]
     assert str(place) not in [

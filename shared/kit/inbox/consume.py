@@ -1,7 +1,8 @@
 """Apply a batch: decode, deduplicate and react in one transaction, then move the positions.
 
 When one event of a batch fails for good reason, the batch is run again with a savepoint per event,
-which leaves the bad one alone; what is transient makes the whole batch wait.
+which leaves the bad one alone; what is transient makes the whole batch wait. When too much fails,
+the group stops instead (`halts`).
 """
 
 from collections import Counter
@@ -15,9 +16,11 @@ from shared.kit.database import Database, SqlUnit, is_transient
 from shared.kit.errors import Invalid
 from shared.kit.failpoints import reached
 from shared.kit.host import Telemetry
-from shared.kit.inbox import ledger, parked
+from shared.kit.inbox import halts, ledger, parked
 from shared.kit.inbox.decode import Ignored, Read, Readable, Unreadable, read, wanted_by
-from shared.kit.inbox.parked import Failure, Retry
+from shared.kit.inbox.halts import Limit, Stopped
+from shared.kit.inbox.parked import Aside, Failure, Retry
+from shared.kit.inbox.work import Work
 from shared.kit.service import BoundReaction
 from shared.kit.telemetry.logs import logger
 from shared.kit.telemetry.messaging import process_span
@@ -25,7 +28,6 @@ from shared.kit.unit import Clock, Delivery
 
 log = logger("inbox")
 TRANSIENT_PAUSE = 1.0
-MASS_FAILURE_PAUSE = 30.0
 
 
 class Fenced(Exception):
@@ -43,8 +45,7 @@ class BatchConsumer:
     clock: Clock
     telemetry: Telemetry
     retry: Retry = field(default_factory=Retry)
-    failures_allowed: int = 20
-    halted: str | None = None
+    limit: Limit = field(default_factory=Limit)
     _expected: dict[Partition, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -96,95 +97,85 @@ class BatchConsumer:
         deliveries = [item.delivery for item in reads if isinstance(item, Readable)]
         with process_span(self.telemetry, self.group, deliveries, self.clock()):
             try:
-                outcome = await self._attempt(reads, isolate=False)
-            except (Fenced, Redeliver):
-                raise
-            except Exception as error:
-                if is_transient(error):
-                    raise
-                log.info("isolating a failure", group=self.group, error=str(error))
-                outcome = await self._attempt(reads, isolate=True)
+                outcome = await self._settle(reads)
+            except Stopped as stopped:
+                await halts.stop(self.database, self.group, stopped, self.clock())
+                raise Redeliver(halts.PAUSE, f"stopped: {stopped}") from stopped
         self._tell(outcome, deliveries)
+
+    async def _settle(self, reads: Sequence[Read]) -> Counter[str]:
+        """Apply the batch at once, else one by one: what fails is put aside."""
+        try:
+            return await self._attempt(reads, isolate=False)
+        except (Fenced, Stopped):
+            raise
+        except Exception as error:
+            if is_transient(error):
+                raise
+            log.info("isolating a failure", group=self.group, error=str(error))
+        return await self._attempt(reads, isolate=True)
 
     async def _attempt(self, reads: Sequence[Read], *, isolate: bool) -> Counter[str]:
         """Run the batch in one transaction, all at once or with a savepoint per event."""
         tenants = sorted({r.delivery.tenant for r in reads if isinstance(r, Readable)})
-        moves: dict[Partition, ledger.Move] = {}
         async with self.database.batch(tenants) as unit:
             reached("batch.opened")
-            todo = await self._sort(unit, reads, moves)
+            work = await self._sort(unit, reads)
             reached("batch.claimed")
-            failed = 0
             if isolate:
-                failed = await self._one_by_one(unit, todo, moves)
+                await self._one_by_one(unit, work)
             else:
-                await self._react(unit, [item.delivery for item in todo])
-                for item in todo:
-                    moves[item.record.partition].counts["applied"] += 1
+                await self._react(unit, [item.delivery for item in work.todo])
+                work.applied(work.todo)
             reached("batch.reacted")
-            if failed > self.failures_allowed and failed * 2 > len(todo):
-                self.halted = f"{failed} of {len(todo)} events failed at once"
-                raise Redeliver(MASS_FAILURE_PAUSE, self.halted)
-            self.halted = None
-            if not await ledger.move(unit.connection, self.group, moves):
+            if work.halted or work.failures:
+                await halts.judge(unit, self.group, self.limit, work)
+            if work.asides:
+                await parked.put_aside(unit, self.group, work.asides)
+            if not await ledger.move(unit.connection, self.group, work.moves):
                 raise Fenced
             reached("batch.moved")
         reached("batch.committed")
-        return sum((m.counts for m in moves.values()), Counter())
+        return work.counts
 
-    async def _sort(
-        self, unit: SqlUnit, reads: Sequence[Read], moves: dict[Partition, ledger.Move]
-    ) -> list[Readable]:
-        """Put aside what must not be applied now; give what is to be applied, in log order."""
-        for item in reads:
-            place = item.record.partition
-            move = moves.setdefault(place, ledger.Move(self._expected[place], 0))
-            move.next = item.record.offset + 1
-        readable = [item for item in reads if isinstance(item, Readable)]
+    async def _sort(self, unit: SqlUnit, reads: Sequence[Read]) -> Work:
+        """Put aside what must not be applied now; what is to be applied, in log order."""
+        work = Work.over(reads, self._expected)
+        readable = [item.delivery for item in reads if isinstance(item, Readable)]
         fresh = await ledger.claim(
-            unit.connection, self.group, [item.delivery.event_id for item in readable]
+            unit.connection, self.group, [delivery.event_id for delivery in readable]
         )
-        waiting = await parked.keys_waiting(
-            unit.connection, self.group, [item.delivery.key for item in readable]
+        waiting, work.halted = await parked.keys_waiting(
+            unit.connection, self.group, [delivery.key for delivery in readable]
         )
-        todo: list[Readable] = []
         for item in reads:
-            counts = moves[item.record.partition].counts
             if isinstance(item, Ignored):
-                counts["ignored"] += 1
+                work.count(item, "ignored")
             elif isinstance(item, Unreadable):
-                counts["dead_lettered"] += 1
-                await self._bury(unit, item.record, None, Failure(item.cause), attempts=1)
+                failure = Failure(item.cause)
+                work.put_aside(item, Aside(item.record, None, failure, "dead", attempts=1))
             elif item.delivery.event_id not in fresh:
-                counts["duplicate"] += 1
-            elif item.delivery.key in waiting:
-                fresh.discard(item.delivery.event_id)
-                counts["parked"] += 1
-                await self._park_behind(unit, item)
+                work.count(item, "duplicate")
             else:
                 fresh.discard(item.delivery.event_id)
-                todo.append(item)
-        return todo
+                if item.delivery.key in waiting:
+                    work.wait(item)
+                else:
+                    work.todo.append(item)
+        return work
 
-    async def _one_by_one(
-        self, unit: SqlUnit, todo: Sequence[Readable], moves: Mapping[Partition, ledger.Move]
-    ) -> int:
+    async def _one_by_one(self, unit: SqlUnit, work: Work) -> None:
         waiting: set[str] = set()
-        failed = 0
-        for item in todo:
-            counts = moves[item.record.partition].counts
+        for item in work.todo:
             if item.delivery.key in waiting:
-                counts["parked"] += 1
-                await self._park_behind(unit, item)
+                work.wait(item)
                 continue
-            failure = await self.try_one(unit, item.delivery)
-            if failure is None:
-                counts["applied"] += 1
-                continue
-            failed += 1
-            waiting.add(item.delivery.key)
-            counts[await self._put_aside(unit, item, failure)] += 1
-        return failed
+            error = await self.try_one(unit, item.delivery)
+            if error is None:
+                work.applied([item])
+            else:
+                waiting.add(item.delivery.key)
+                work.put_aside(item, self._failed(unit, item, error))
 
     async def try_one(self, unit: SqlUnit, delivery: Delivery[Fact]) -> BaseException | None:
         """Apply one delivery in a savepoint; give what went wrong. Raises what is transient."""
@@ -203,49 +194,13 @@ class BatchConsumer:
             if mine:
                 await reaction.effect(unit, mine)
 
-    async def _put_aside(self, unit: SqlUnit, item: Readable, error: BaseException) -> str:
+    def _failed(self, unit: SqlUnit, item: Readable, error: BaseException) -> Aside:
         """Park an event that failed, or bury it at once when trying again cannot help."""
         failure = Failure.of(error)
         if isinstance(error, Invalid) or self.retry.attempts <= 1:
-            await self._bury(unit, item.record, item.delivery, failure, attempts=1)
-            return "dead_lettered"
+            return Aside(item.record, item.delivery, failure, "dead", attempts=1)
         due = parked.next_try(self.retry, 1, unit.now)
-        await parked.park(
-            unit,
-            self.group,
-            item.record,
-            item.delivery,
-            state="parked",
-            attempts=1,
-            next_try=due,
-            cause=failure.cause,
-            stack=failure.stack,
-        )
-        return "parked"
-
-    async def _park_behind(self, unit: SqlUnit, item: Readable) -> None:
-        await parked.park(unit, self.group, item.record, item.delivery, state="parked")
-
-    async def _bury(
-        self,
-        unit: SqlUnit,
-        record: Incoming,
-        delivery: Delivery[Fact] | None,
-        failure: Failure,
-        *,
-        attempts: int,
-    ) -> None:
-        await parked.park(
-            unit,
-            self.group,
-            record,
-            delivery,
-            state="dead",
-            attempts=attempts,
-            cause=failure.cause,
-            stack=failure.stack,
-        )
-        parked.bury(unit, self.group, record, delivery, failure, attempts)
+        return Aside(item.record, item.delivery, failure, "parked", attempts=1, next_try=due)
 
     def _tell(self, outcome: Counter[str], deliveries: Sequence[Delivery[Fact]]) -> None:
         for name, number in outcome.items():

@@ -6,7 +6,7 @@ dead letter through the outbox, and its key stays parked until an operator says 
 
 import base64
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from shared.contracts.event import Fact, Origin
 from shared.contracts.ids import EventId, TenantId
 from shared.kit.bus.port import MAX_RECORD, Incoming, Partition
 from shared.kit.database import SqlUnit
+from shared.kit.inbox.causes import pattern_of
 from shared.kit.inbox.decode import traceparent_of
 from shared.kit.outbox import Entry
 from shared.kit.unit import Delivery
@@ -27,6 +28,8 @@ from shared.kit.unit import Delivery
 DEAD_LETTER = "preau.dead_letter.v1"
 NO_TENANT = TenantId(UUID(int=0))
 """Stands in the envelope of a dead letter whose record named no tenant that can be read."""
+NOBODY = UUID(int=0)
+"""Subject of an audit row that is not about one event that can be read."""
 LONGEST_SHOWN = MAX_RECORD - 500_000
 """Bytes of a record within its dead letter; the rest is for its stack and envelope."""
 LONGEST_NAME = 1000
@@ -34,16 +37,45 @@ LONGEST_NAME = 1000
 _KEYS = sa.text("""
     SELECT DISTINCT key FROM parked
     WHERE consumer_group = :consumer_group AND state IN ('parked', 'dead') AND key = ANY(:keys)
+    UNION ALL
+    SELECT NULL FROM halts WHERE consumer_group = :consumer_group AND since IS NOT NULL
 """)
-_PARK = sa.text("""
+_PUT_ASIDE = sa.text("""
     INSERT INTO parked (consumer_group, topic, partition, "offset", key, event_id, type, tenant_id,
                         record_key, record_value, traceparent, state, attempts, next_try,
-                        first_failed, cause, stack)
-    VALUES (:consumer_group, :topic, :partition, :offset, :key, :event_id, :type, :tenant_id,
-            :record_key, :record_value, :traceparent, :state, :attempts, :next_try,
-            :now, :cause, :stack)
+                        first_failed, cause, pattern, stack)
+    SELECT :consumer_group, topic, partition, "offset", key, event_id, type, tenant_id,
+           record_key, record_value, traceparent, state, attempts, next_try,
+           :now, cause, pattern, stack
+    FROM unnest(
+        CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:offsets AS bigint[]),
+        CAST(:keys AS text[]), CAST(:event_ids AS uuid[]), CAST(:types AS text[]),
+        CAST(:tenants AS uuid[]), CAST(:record_keys AS bytea[]), CAST(:record_values AS bytea[]),
+        CAST(:traceparents AS text[]), CAST(:states AS text[]), CAST(:attempts AS int[]),
+        CAST(:next_tries AS timestamptz[]), CAST(:causes AS text[]), CAST(:patterns AS text[]),
+        CAST(:stacks AS text[])
+    ) AS new (topic, partition, "offset", key, event_id, type, tenant_id, record_key, record_value,
+              traceparent, state, attempts, next_try, cause, pattern, stack)
     ON CONFLICT DO NOTHING
 """)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the log a record stands: `topic/partition/offset`."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @classmethod
+    def of(cls, text: str) -> "Place":
+        """Read it as it is printed. Raises ValueError."""
+        topic, partition, offset = text.rsplit("/", 2)
+        return cls(topic, int(partition), int(offset))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +90,11 @@ class Failure:
         """Describe an exception, its stack included."""
         stack = "".join(traceback.format_exception(error, limit=-12))
         return cls(f"{type(error).__name__}: {error}"[:2000], stack[:20_000])
+
+    @property
+    def pattern(self) -> str:
+        """The cause as it is counted by."""
+        return pattern_of(self.cause)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,35 +111,59 @@ class Retry:
         return min(self.first * (1 << doublings), self.longest)
 
 
-async def keys_waiting(connection: AsyncConnection, group: str, keys: Sequence[str]) -> set[str]:
-    """Say which of these keys have an event parked, so that later ones must wait behind it."""
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A record that is not applied now: it failed, or it waits behind one of its key."""
+
+    record: Incoming
+    delivery: Delivery[Fact] | None
+    failure: Failure | None = None
+    state: str = "parked"
+    attempts: int = 0
+    next_try: datetime | None = None
+
+
+async def keys_waiting(
+    connection: AsyncConnection, group: str, keys: Collection[str]
+) -> tuple[set[str], bool]:
+    """Say which of these keys have an event parked, and whether the group is stopped."""
     rows = await connection.execute(_KEYS, {"consumer_group": group, "keys": list(set(keys))})
-    return set(rows.scalars())
+    found: set[str | None] = set(rows.scalars())
+    return {key for key in found if key is not None}, None in found
 
 
-async def park(
-    unit: SqlUnit, group: str, record: Incoming, delivery: Delivery[Fact] | None, **state: object
-) -> None:
-    """Put one record aside; `state` fills the columns state, attempts, next_try, cause, stack."""
-    values = {"attempts": 0, "next_try": None, "cause": None, "stack": None, **state}
+async def put_aside(unit: SqlUnit, group: str, asides: Sequence[Aside]) -> None:
+    """Keep these records, in one statement; the dead among them leave as dead letters too."""
     await unit.connection.execute(
-        _PARK,
-        {
-            "consumer_group": group,
-            "topic": record.partition.topic,
-            "partition": record.partition.number,
-            "offset": record.offset,
-            "key": delivery.key if delivery else None,
-            "event_id": delivery.event_id if delivery else None,
-            "type": delivery.fact.wire_type() if delivery else None,
-            "tenant_id": delivery.tenant if delivery else None,
-            "record_key": record.key,
-            "record_value": record.value,
-            "traceparent": traceparent_of(record),
-            "now": unit.now,
-            **values,
-        },
+        _PUT_ASIDE, {"consumer_group": group, "now": unit.now, **_columns(asides)}
     )
+    for aside in asides:
+        if aside.state == "dead" and aside.failure is not None:
+            bury(unit, group, aside.record, aside.delivery, aside.failure, aside.attempts)
+
+
+def _columns(asides: Sequence[Aside]) -> dict[str, list[object]]:
+    records = [aside.record for aside in asides]
+    deliveries = [aside.delivery for aside in asides]
+    failures = [aside.failure for aside in asides]
+    return {
+        "topics": [record.partition.topic for record in records],
+        "partitions": [record.partition.number for record in records],
+        "offsets": [record.offset for record in records],
+        "keys": [each.key if each else None for each in deliveries],
+        "event_ids": [each.event_id if each else None for each in deliveries],
+        "types": [each.fact.wire_type() if each else None for each in deliveries],
+        "tenants": [each.tenant if each else None for each in deliveries],
+        "record_keys": [record.key for record in records],
+        "record_values": [record.value for record in records],
+        "traceparents": [traceparent_of(record) for record in records],
+        "states": [aside.state for aside in asides],
+        "attempts": [aside.attempts for aside in asides],
+        "next_tries": [aside.next_try for aside in asides],
+        "causes": [each.cause if each else None for each in failures],
+        "patterns": [each.pattern if each else None for each in failures],
+        "stacks": [each.stack if each else None for each in failures],
+    }
 
 
 def bury(

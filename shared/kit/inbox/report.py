@@ -1,33 +1,34 @@
-"""What became of everything that was published: the counts of a group, and its dead letters."""
+"""What became of everything that was published to a group, and whether the group is stopped."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 import sqlalchemy as sa
 
 from shared.kit.bus.port import Bus
+from shared.kit.inbox import halts
 from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.inbox.halts import Halt
 
-_POSITIONS = sa.text("""
-    SELECT topic, partition, began, next_offset, applied, ignored, duplicate FROM positions
+# One statement, one moment: a batch that commits in between is in all of it or in none.
+_LEDGER = sa.text("""
+    SELECT topic, partition, began, next_offset, applied, ignored, duplicate, aside.*
+    FROM positions, (
+        SELECT count(*) FILTER (WHERE state = 'parked') AS parked,
+               count(*) FILTER (WHERE state <> 'parked') AS dead_lettered,
+               count(*) FILTER (WHERE state = 'skipped') AS skipped
+        FROM parked WHERE consumer_group = :consumer_group
+    ) AS aside
     WHERE consumer_group = :consumer_group
-""")
-_PARKED = sa.text("""
-    SELECT count(*) FILTER (WHERE state = 'parked') AS parked,
-           count(*) FILTER (WHERE state <> 'parked') AS dead_lettered
-    FROM parked WHERE consumer_group = :consumer_group
-""")
-_LETTERS = sa.text("""
-    SELECT topic, partition, "offset", key, event_id, type, tenant_id, state, attempts, next_try,
-           first_failed, cause, stack, traceparent, record_value
-    FROM parked WHERE consumer_group = :consumer_group AND (:all OR state = 'dead')
-    ORDER BY first_failed, topic, "offset" LIMIT 1000
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """published = applied + ignored + duplicate + parked + dead_lettered + lag."""
+    """published = applied + ignored + duplicate + parked + dead_lettered + lag.
+
+    `skipped` is the part of the dead-lettered that was left out for good.
+    `halt` says whether the group is stopped, since when and why, and what an operator accepted.
+    """
 
     published: int
     applied: int
@@ -36,73 +37,34 @@ class Counts:
     parked: int
     dead_lettered: int
     lag: int
-    halted: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """An event that was not applied, and why."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: str | None
-    event_id: str | None
-    type: str | None
-    state: str
-    attempts: int
-    next_try: datetime | None
-    first_failed: datetime
-    cause: str | None
-    stack: str | None
-    traceparent: str | None
-    record: str | None
+    skipped: int
+    halt: Halt
 
 
 async def counts(consumer: BatchConsumer, bus: Bus) -> Counts:
     """Count what the log holds, as the broker says, and what the group made of it."""
     progress = await bus.progress(consumer.topics)
-    rows = await consumer.database.rows(_POSITIONS, consumer_group=consumer.group)
-    (aside,) = await consumer.database.rows(_PARKED, consumer_group=consumer.group)
+    async with consumer.database.batch(()) as unit:
+        group = {"consumer_group": consumer.group}
+        rows = (await unit.connection.execute(_LEDGER, group)).all()
+        halt = await halts.state(unit.connection, consumer.group)
     known = {(row.topic, row.partition): row for row in rows}
     published = lag = 0
     for place, end in progress.end.items():
         row = known.get((place.topic, place.number))
         began = row.began if row else progress.begin.get(place, 0)
         read_to = row.next_offset if row else began
-        published += end - began
+        # The broker was asked first: what was read since is published too.
+        published += max(end, read_to) - began
         lag += max(end - read_to, 0)
     return Counts(
         published=published,
         applied=sum(row.applied for row in rows),
         ignored=sum(row.ignored for row in rows),
         duplicate=sum(row.duplicate for row in rows),
-        parked=aside.parked,
-        dead_lettered=aside.dead_lettered,
+        parked=rows[0].parked if rows else 0,
+        dead_lettered=rows[0].dead_lettered if rows else 0,
         lag=lag,
-        halted=consumer.halted,
+        skipped=rows[0].skipped if rows else 0,
+        halt=halt,
     )
-
-
-async def letters(consumer: BatchConsumer, *, everything: bool) -> list[Letter]:
-    """List the dead letters of a group, oldest first; with `everything` the parked ones too."""
-    rows = await consumer.database.rows(_LETTERS, consumer_group=consumer.group, all=everything)
-    return [
-        Letter(
-            topic=row.topic,
-            partition=row.partition,
-            offset=row.offset,
-            key=row.key,
-            event_id=str(row.event_id) if row.event_id else None,
-            type=row.type,
-            state=row.state,
-            attempts=row.attempts,
-            next_try=row.next_try,
-            first_failed=row.first_failed,
-            cause=row.cause,
-            stack=row.stack,
-            traceparent=row.traceparent,
-            record=row.record_value.decode("utf-8", "replace") if row.record_value else None,
-        )
-        for row in rows
-    ]

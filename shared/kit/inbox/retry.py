@@ -1,24 +1,29 @@
-"""Try parked events again, the oldest of each key first, and what an operator decides of the dead.
+"""Try parked events again, the oldest of each key first, then what waits behind it.
 
-Replaying re-enters the group's own parked key, never the topic: other groups see nothing of it.
+While the group is stopped they are tried too, which shows that a bad deploy is mended, but no
+attempt is counted and none of them dies.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from shared.kit.database import SqlUnit
-from shared.kit.errors import Invalid, NotFound
+from shared.kit.errors import Invalid
 from shared.kit.failpoints import reached
-from shared.kit.inbox import parked
+from shared.kit.inbox import halts, parked
 from shared.kit.inbox.consume import BatchConsumer
 from shared.kit.inbox.decode import Readable, read
 from shared.kit.inbox.parked import Failure
 from shared.kit.telemetry.logs import logger
 
 log = logger("parked")
-KEYS_AT_ONCE = 50
+KEYS_AT_ONCE = 200
+LONGEST = timedelta(seconds=20)
+"""No event is begun later than this after the first: the job's lease is a minute."""
 
 _DUE_KEYS = sa.text("""
     SELECT key FROM (
@@ -26,8 +31,13 @@ _DUE_KEYS = sa.text("""
         WHERE consumer_group = :consumer_group AND key IS NOT NULL AND state IN ('parked', 'dead')
         ORDER BY key, topic, "offset"
     ) AS heads
-    WHERE state = 'parked' AND (next_try IS NULL OR next_try <= :now)
+    WHERE state = 'parked' AND (next_try IS NULL OR next_try <= :now) AND key <> ALL(:tried)
     LIMIT :limit
+""")
+_HEAD = sa.text("""
+    SELECT tenant_id, state FROM parked
+    WHERE consumer_group = :consumer_group AND key = :key AND state IN ('parked', 'dead')
+    ORDER BY topic, "offset" LIMIT 1
 """)
 _OLDEST = sa.text("""
     SELECT * FROM parked
@@ -44,30 +54,15 @@ _DONE = sa.text("""
 """)
 _FAILED = sa.text("""
     UPDATE parked SET attempts = :attempts, next_try = :next_try, state = :state,
-                      cause = :cause, stack = :stack
+                      cause = :cause, pattern = :pattern, stack = :stack
     WHERE consumer_group = :consumer_group AND topic = :topic
       AND partition = :partition AND "offset" = :offset
 """)
-_DECIDE = sa.text("""
-    UPDATE parked SET state = :state, attempts = 0, next_try = NULL
-    WHERE consumer_group = :consumer_group AND topic = :topic AND partition = :partition
-      AND "offset" = :offset AND state = 'dead' AND (:state = 'skipped' OR key IS NOT NULL)
+_AGAIN = sa.text("""
+    UPDATE parked SET next_try = :next_try
+    WHERE consumer_group = :consumer_group AND topic = :topic
+      AND partition = :partition AND "offset" = :offset
 """)
-
-
-class DeadLetterNotFound(NotFound):
-    """No dead letter stands at this place, or it cannot be replayed because it cannot be read."""
-
-    key = "dead_letter_not_found"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where in the log a record stands: `topic/partition/offset`."""
-
-    topic: str
-    partition: int
-    offset: int
 
 
 @dataclass(frozen=True)
@@ -78,20 +73,33 @@ class ParkedKeys:
 
     async def retry(self) -> int:
         """Try every key that is due, one event after the other; say how many were applied."""
-        group = self.consumer.group
-        due = await self.consumer.database.rows(
-            _DUE_KEYS, consumer_group=group, now=self.consumer.clock(), limit=KEYS_AT_ONCE
-        )
-        applied = 0
-        for row in due:
-            while await self._retry_oldest(row.key):
-                applied += 1
+        applied, tried = 0, set[str]()
+        until = self.consumer.clock() + LONGEST
+        while due := await self._due(tried):
+            for key in due:
+                tried.add(key)
+                while await self._retry_oldest(key):
+                    applied += 1
+                    if self.consumer.clock() > until:
+                        return applied
+            if self.consumer.clock() > until:
+                break
         return applied
+
+    async def _due(self, tried: Collection[str]) -> list[str]:
+        rows = await self.consumer.database.rows(
+            _DUE_KEYS,
+            consumer_group=self.consumer.group,
+            now=self.consumer.clock(),
+            tried=list(tried),
+            limit=KEYS_AT_ONCE,
+        )
+        return [row.key for row in rows]
 
     async def _retry_oldest(self, key: str) -> bool:
         """Try the oldest event of a key; True when it was applied and there may be more."""
         consumer = self.consumer
-        rows = await consumer.database.rows(_OLDEST, consumer_group=consumer.group, key=key)
+        rows = await consumer.database.rows(_HEAD, consumer_group=consumer.group, key=key)
         if not rows or rows[0].state == "dead":
             return False
         tenants = [rows[0].tenant_id]
@@ -126,6 +134,10 @@ class ParkedKeys:
         *,
         hopeless: bool = False,
     ) -> None:
+        if (await halts.state(unit.connection, self.consumer.group)).since is not None:
+            again = {"next_try": unit.now + timedelta(seconds=halts.PAUSE)}
+            await unit.connection.execute(_AGAIN, self._place(row) | again)
+            return
         attempts = row.attempts + 1
         dead = hopeless or attempts >= self.consumer.retry.attempts
         due = None if dead else parked.next_try(self.consumer.retry, attempts, unit.now)
@@ -134,6 +146,7 @@ class ParkedKeys:
             "next_try": due,
             "state": "dead" if dead else "parked",
             "cause": failure.cause,
+            "pattern": failure.pattern,
             "stack": failure.stack,
         }
         await unit.connection.execute(_FAILED, self._place(row) | values)
@@ -149,22 +162,3 @@ class ParkedKeys:
             "partition": row.partition,
             "offset": row.offset,
         }
-
-    async def decide(self, place: Place, state: str) -> None:
-        """Let a dead letter be tried again (`parked`) or leave it out for good (`skipped`).
-
-        Raises `DeadLetterNotFound`.
-        """
-        async with self.consumer.database.batch(()) as unit:
-            done = await unit.connection.execute(
-                _DECIDE,
-                {
-                    "consumer_group": self.consumer.group,
-                    "topic": place.topic,
-                    "partition": place.partition,
-                    "offset": place.offset,
-                    "state": state,
-                },
-            )
-            if done.rowcount == 0:
-                raise DeadLetterNotFound(place=f"{place.topic}/{place.partition}/{place.offset}")

@@ -151,6 +151,13 @@ _LIST = (
         "dead_lettered.",
     ),
     Metric(
+        "preau.consumer.halted",
+        "gauge",
+        "1",
+        ("group",),
+        "1 while a group is stopped because too much of what it reads fails, else 0.",
+    ),
+    Metric(
         "preau.consumer.rebalance",
         "counter",
         "{rebalance}",

@@ -1,26 +1,46 @@
-"""What operators ask any service: its counts, its dead letters, and what becomes of them."""
+"""What operators ask any service: its counts, whether it is stopped, and to go on."""
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Annotated
 
 from fastapi import APIRouter
+from pydantic import Field
 
 from shared.kit.bus.port import Bus
-from shared.kit.errors import NotFound
-from shared.kit.inbox import report
-from shared.kit.inbox.consume import BatchConsumer
-from shared.kit.inbox.retry import ParkedKeys, Place
+from shared.kit.inbox import halts, report
+from shared.kit.inbox.halts import Halt, NotStopped
+from shared.kit.inbox.report import Counts as Counted
 from shared.kit.web.context import CallerDep, OperatorDep
 from shared.kit.web.cursors import Model
+from shared.kit.web.dead_letters import FindConsumer, dead_letter_routes
 from shared.kit.web.routes import Routes
 
-FindConsumer = Callable[[], BatchConsumer | None]
+_MOST = 1_000_000
+_DAY = 24 * 60
+
+
+class Halted(Model):
+    """The group is stopped: since when, why (causes by count), and at which record."""
+
+    since: datetime
+    cause: str
+    place: str
+
+
+class Accepting(Model):
+    """What an operator accepted: so many failures more, or all until then."""
+
+    failures: int
+    until: datetime | None
 
 
 class Counts(Model):
-    """published = applied + ignored + duplicate + parked + dead_lettered + lag."""
+    """published = applied + ignored + duplicate + parked + dead_lettered + lag.
+
+    `skipped` is the part of the dead-lettered that was left out for good.
+    """
 
     published: int
     applied: int
@@ -29,7 +49,9 @@ class Counts(Model):
     parked: int
     dead_lettered: int
     lag: int
-    halted: str | None = None
+    skipped: int
+    halted: Halted | None = None
+    accepting: Accepting | None = None
 
 
 class Status(Model):
@@ -39,38 +61,18 @@ class Status(Model):
     outbox: int
 
 
-class Letter(Model):
-    """An event that was not applied: where it stands, what it is, why it failed."""
+class Resume(Model):
+    """Let it go on, judged anew; so many further failures, or all for so many minutes, may fail."""
 
-    topic: str
-    partition: int
-    offset: int
-    key: str | None
-    event_id: str | None
-    type: str | None
-    state: str
-    attempts: int
-    next_try: datetime | None
-    first_failed: datetime
-    cause: str | None
-    stack: str | None
-    traceparent: str | None
-    record: str | None
+    accept_failures: Annotated[int, Field(ge=0, le=_MOST)] = 0
+    minutes: Annotated[int | None, Field(ge=1, le=_DAY)] = None
 
 
-class Letters(Model):
-    """At most 1,000, the oldest first."""
+class Resumed(Model):
+    """How it stood before."""
 
-    items: list[Letter]
-
-
-class Decision(Model):
-    """`replay`: try again, with its whole key behind it. `skip`: leave this one out for good."""
-
-    topic: str
-    partition: int
-    offset: int
-    decision: Literal["replay", "skip"]
+    group: str
+    halted: Halted | None
 
 
 def operating_routes(find: FindConsumer, bus: Bus, waiting: Callable[[], object]) -> APIRouter:
@@ -82,24 +84,33 @@ def operating_routes(find: FindConsumer, bus: Bus, waiting: Callable[[], object]
         consumer = find()
         groups = {}
         if consumer is not None:
-            counts = await report.counts(consumer, bus)
-            groups[consumer.group] = Counts(**asdict(counts))
+            groups[consumer.group] = _counts(await report.counts(consumer, bus))
         return Status(groups=groups, outbox=await waiting())  # type: ignore[misc]  # it is awaitable
 
-    @routes.get("/operating/dead-letters", action="operate.dead_letters", access="operator")
-    async def dead_letters(_: OperatorDep, *, everything: bool = False) -> Letters:
-        consumer = find()
-        found = await report.letters(consumer, everything=everything) if consumer else []
-        return Letters(items=[Letter(**asdict(letter)) for letter in found])
-
-    @routes.post("/operating/dead-letters", action="operate.decide", access="operator")
-    async def decide(_: OperatorDep, __: CallerDep, decision: Decision) -> Decision:
+    @routes.post("/operating/resume", action="operate.resume", access="operator")
+    async def resume(_: OperatorDep, caller: CallerDep, wish: Resume) -> Resumed:
         consumer = find()
         if consumer is None:
-            raise NotFound
-        state = "parked" if decision.decision == "replay" else "skipped"
-        place = Place(decision.topic, decision.partition, decision.offset)
-        await ParkedKeys(consumer).decide(place, state)
-        return decision
+            raise NotStopped
+        period = timedelta(minutes=wish.minutes) if wish.minutes else None
+        async with consumer.database.unit(caller) as unit:
+            before = await halts.resume(unit, consumer.group, caller, wish.accept_failures, period)
+        return Resumed(group=consumer.group, halted=_halted(before))
 
+    dead_letter_routes(routes, find)
     return routes.router
+
+
+def _counts(found: Counted) -> Counts:
+    said = asdict(found)
+    halt = found.halt
+    del said["halt"]
+    accepts = halt.accept_failures or halt.accept_until
+    accepting = Accepting(failures=halt.accept_failures, until=halt.accept_until)
+    return Counts(**said, halted=_halted(halt), accepting=accepting if accepts else None)
+
+
+def _halted(halt: Halt) -> Halted | None:
+    if halt.since is None:
+        return None
+    return Halted(since=halt.since, cause=halt.cause or "", place=halt.place or "")

@@ -7,8 +7,7 @@ from uuid_utils.compat import uuid7
 from shared.contracts.event import encode
 from shared.contracts.identity import MemberSuspended
 from shared.kit.bus.port import Outgoing
-from shared.kit.inbox.report import letters
-from shared.kit.inbox.retry import DeadLetterNotFound, ParkedKeys, Place
+from shared.kit.inbox.decide import DeadLetterNotFound, Decision
 from tests.kit.probe import LYON, RENNES, Probe, envelope_of, member
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -43,7 +42,7 @@ async def test_what_cannot_be_read_is_a_dead_letter_at_once_and_named(
 
     assert await probe.effects() == ["avant", "après"]
     assert (found.applied, found.dead_lettered, found.lag) == (2, 1, 0)
-    (letter,) = await letters(probe.consumer(), everything=False)
+    (letter,) = await probe.letters()
     assert (letter.topic, letter.offset) == ("identity.member", 1)
     assert letter.cause
     (told,) = await probe.outbox()
@@ -107,7 +106,7 @@ async def test_a_key_of_another_tenant_is_refused(probe: Probe) -> None:
 
     assert await probe.effects() == ["bon"]
     assert found.dead_lettered == 1
-    (letter,) = await letters(probe.consumer(), everything=False)
+    (letter,) = await probe.letters()
     assert "tenant" in (letter.cause or "")
 
 
@@ -126,15 +125,15 @@ async def test_an_unreadable_one_can_be_skipped_and_not_replayed(probe: Probe) -
     probe.put(KEY, b"{")
     await probe.take()
 
-    reader = probe.consumer()
-    (letter,) = await letters(reader, everything=False)
-    place = Place(letter.topic, letter.partition, letter.offset)
+    (letter,) = await probe.letters()
     with pytest.raises(DeadLetterNotFound):
-        await ParkedKeys(reader).decide(place, "parked")
-    await ParkedKeys(reader).decide(place, "skipped")
+        await probe.decide(Decision("replay", (letter.place,)))
+    await probe.decide(Decision("skip", (letter.place,), reason="du bruit"))
 
-    assert letter.record == "{"
-    assert await letters(reader, everything=False) == []
+    assert await probe.rows("SELECT state, record_value, reason FROM parked") == [
+        {"state": "skipped", "record_value": b"{", "reason": "du bruit"}
+    ]
+    assert await probe.letters() == []
 
 
 @pytest.mark.parametrize("value", [b'"' * 5_500_000, b"\x01" * 9_500_000, b"\xff" * 9_500_000])

@@ -1,11 +1,12 @@
 """What cannot be applied is set aside, its key waits behind it, and nothing else does."""
 
 import pytest
+from sqlalchemy import event
 
-from shared.kit.bus.port import Redeliver
-from shared.kit.inbox.report import letters
-from shared.kit.inbox.retry import DeadLetterNotFound, ParkedKeys, Place
-from tests.kit.probe import GROUP, Probe
+from shared.kit.inbox.halts import Limit
+from shared.kit.inbox.parked import Retry
+from shared.kit.inbox.retry import ParkedKeys
+from tests.kit.probe import GROUP, NOON, Probe
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -105,78 +106,55 @@ async def test_what_can_never_be_right_is_dead_at_once_behind_another_too(probe:
     assert (found.applied, found.dead_lettered, found.parked) == (1, 1, 0)
 
 
-async def test_replay_tries_it_again_in_this_group_and_what_waits_behind_it(probe: Probe) -> None:
-    place = await _dead(probe)
-    probe.mended = True
+async def test_a_poison_is_a_dead_letter_after_fifteen_seconds_by_the_clock(probe: Probe) -> None:
+    probe.retry = Retry()
+    probe.publish("poison")
     reader = probe.consumer()
+    await probe.take(reader)
+    tried = []
+    for second in range(1, 60):
+        probe.clock.forward(seconds=1)
+        before = len(probe.seen)
+        await ParkedKeys(reader).retry()
+        if len(probe.seen) > before:
+            tried.append(second)
 
-    await ParkedKeys(reader).decide(place, "parked")
-    found = await probe.try_again(reader)
-
-    assert await probe.effects() == ["poison", "derrière"]
-    assert (found.published, found.applied, found.dead_lettered) == (2, 2, 0)
-
-
-async def test_a_replay_that_fails_again_is_a_dead_letter_again(probe: Probe) -> None:
-    place = await _dead(probe)
-    reader = probe.consumer()
-
-    await ParkedKeys(reader).decide(place, "parked")
-    await probe.try_again(reader)
-    await probe.try_again(reader)
-    found = await probe.try_again(reader)
-
-    assert (found.dead_lettered, found.parked) == (1, 1)
-    assert len(await probe.outbox()) == 2
+    assert tried == [1, 3, 7, 15]
+    (letter,) = await probe.outbox()
+    assert letter.type == "preau.dead_letter.v1"
+    assert (letter.time - NOON).total_seconds() == 15
+    assert "RuntimeError: cannot digest" in bytes(letter.data).decode()
 
 
-async def test_skip_leaves_it_out_for_good_and_its_key_goes_on(probe: Probe) -> None:
-    place = await _dead(probe)
-    reader = probe.consumer()
-
-    await ParkedKeys(reader).decide(place, "skipped")
-    found = await probe.try_again(reader)
-
-    assert await probe.effects() == ["derrière"]
-    assert (found.applied, found.dead_lettered) == (1, 1)
-    probe.publish("ensuite", who=4)
+async def test_many_behind_one_key_are_put_aside_in_one_statement(probe: Probe) -> None:
+    probe.publish("poison")
     await probe.take()
-    assert await probe.effects() == ["derrière", "ensuite"]
-    assert [letter.state for letter in await letters(reader, everything=True)] == ["skipped"]
+    for number in range(50):
+        probe.publish(f"derrière {number}")
+    statements: list[str] = []
+
+    def note(*arguments: object) -> None:
+        statements.append(str(arguments[2]))
+
+    engine = probe.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    found = await probe.take()
+    event.remove(engine, "before_cursor_execute", note)
+
+    assert found.parked == 51
+    assert len([each for each in statements if "INTO parked" in each]) == 1
+    probe.mended = True
+    await probe.try_again()
+    assert await probe.effects() == ["poison", *(f"derrière {n}" for n in range(50))]
 
 
-async def test_only_a_dead_letter_can_be_decided_on(probe: Probe) -> None:
-    place = await _dead(probe)
-    keys = ParkedKeys(probe.consumer())
-
-    for other in (Place(place.topic, place.partition, 99), Place(place.topic, place.partition, 1)):
-        with pytest.raises(DeadLetterNotFound):
-            await keys.decide(other, "parked")
-
-
-async def test_when_nearly_all_fails_the_reader_stops_instead_of_emptying_the_topic(
-    probe: Probe,
-) -> None:
-    for number in range(30):
+async def test_all_keys_that_are_due_are_tried_in_one_go(probe: Probe) -> None:
+    probe.limit = Limit(failures=1000)
+    for number in range(250):
         probe.publish("poison", who=number)
-    reader = probe.consumer()
-
-    with pytest.raises(Redeliver):
-        await probe.take(reader)
-
-    found = await probe.ledger(reader)
-    assert (found.lag, found.parked) == (30, 0)
-    assert found.halted == "30 of 30 events failed at once"
-    probe.mended = True
-    found = await probe.take(reader)
-    assert (found.applied, found.halted) == (30, None)
-
-
-async def _dead(probe: Probe) -> Place:
-    probe.publish("poison", who=4)
-    probe.publish("derrière", who=4)
     await probe.take()
-    await probe.try_again()
-    await probe.try_again()
-    (letter,) = await letters(probe.consumer(), everything=False)
-    return Place(letter.topic, letter.partition, letter.offset)
+    probe.mended = True
+
+    found = await probe.try_again()
+
+    assert (found.applied, found.parked) == (250, 0)

@@ -1,0 +1,122 @@
+"""What an operator decides of dead letters: try them again, or leave them out for good.
+
+A replay re-enters the group's own parked key, never the topic: other groups see nothing of it. The
+event itself is a fact and stays as it is; what is mended is the code or the data that it met.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from shared.kit.database import SqlUnit
+from shared.kit.errors import Invalid, NotFound
+from shared.kit.inbox import letters
+from shared.kit.inbox.letters import AT_PLACES, WHICH, Cause, columns_of
+from shared.kit.inbox.parked import NOBODY, Place
+from shared.kit.unit import Caller
+
+_LOCK = """
+    SELECT topic, partition, "offset", key, event_id FROM parked
+    WHERE {which} AND state = 'dead' ORDER BY topic, partition, "offset" FOR UPDATE
+"""
+_DECIDE = """
+    UPDATE parked SET state = :state, attempts = 0, next_try = NULL, decision = :decision,
+                      reason = :reason, decided_by = :decided_by, decided_at = :now
+    WHERE {which} AND state = 'dead' AND (:state = 'skipped' OR key IS NOT NULL)
+"""
+
+
+class DeadLetterNotFound(NotFound):
+    """No dead letter stands at this place, or it cannot be replayed because it cannot be read."""
+
+    key = "dead_letter_not_found"
+
+
+class ReasonMissing(Invalid):
+    """Whoever leaves an event out for good says why."""
+
+    key = "reason_missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Which letters (these places, or this text in their cause, or all of the group), and what."""
+
+    decision: Literal["replay", "skip"]
+    places: tuple[Place, ...] = ()
+    cause: str | None = None
+    everything: bool = False
+    reason: str | None = None
+    dry_run: bool = False
+
+    def check(self) -> None:
+        """Raise `Invalid` unless exactly one way to choose is used, and `ReasonMissing`."""
+        if bool(self.places) + (self.cause is not None) + self.everything != 1 or self.cause == "":
+            raise Invalid(field="places", reason="name places, or a cause, or everything")
+        if self.decision == "skip" and not self.dry_run and not (self.reason or "").strip():
+            raise ReasonMissing
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What was, or would be, decided on, by cause; and how many cannot be replayed."""
+
+    causes: Sequence[Cause]
+    unreadable: int = 0
+
+
+async def decide(unit: SqlUnit, group: str, caller: Caller, wish: Decision) -> Decided:
+    """Replay or skip; with `dry_run` only say what would be done. Safe while the group reads.
+
+    Every place must hold a dead letter, or nothing is done: `DeadLetterNotFound` names it. The
+    audit keeps who, when and why.
+    """
+    wish.check()
+    which = WHICH + (AT_PLACES if wish.places else "")
+    values: dict[str, object] = {"consumer_group": group, "cause": wish.cause}
+    values |= columns_of(wish.places) if wish.places else {}
+    found = (await unit.connection.execute(sa.text(_LOCK.format(which=which)), values)).all()
+    replay = wish.decision == "replay"
+    _check_places(
+        wish, {Place(f.topic, f.partition, f.offset) for f in found if f.key or not replay}
+    )
+    chosen = await letters.causes(
+        unit.connection, group, cause=wish.cause, places=wish.places or None
+    )
+    unreadable = sum(1 for row in found if row.key is None) if replay else 0
+    if found and not wish.dry_run:
+        values |= {
+            "state": "parked" if replay else "skipped",
+            "decision": wish.decision,
+            "reason": wish.reason,
+            "decided_by": caller.member_id,
+            "now": unit.now,
+        }
+        await unit.connection.execute(sa.text(_DECIDE.format(which=which)), values)
+        subject = found[0].event_id if len(found) == 1 else None
+        _audit(unit, group, caller, wish, subject or NOBODY, len(found) - unreadable)
+    return Decided(chosen, unreadable)
+
+
+def _check_places(wish: Decision, found: set[Place]) -> None:
+    for place in wish.places:
+        if place not in found:
+            raise DeadLetterNotFound(place=str(place))
+
+
+def _audit(
+    unit: SqlUnit, group: str, caller: Caller, wish: Decision, subject: UUID, number: int
+) -> None:
+    which = wish.cause or ("everything" if wish.everything else ", ".join(map(str, wish.places)))
+    unit.audit(
+        caller,
+        f"dead_letters.{wish.decision}",
+        subject,
+        group=group,
+        letters=number,
+        which=which[:1000],
+        reason=wish.reason or "",
+    )

@@ -1,0 +1,264 @@
+"""When most of what a group reads fails, it stops: nothing more is parked, and operators see why.
+
+A bad deploy must not drain the log into dead letters. The state stands in the service's database,
+so that all its processes know it and an operator can lift it; it costs the ordinary batch nothing.
+While a group is stopped, a batch passes only if nothing of it must be put aside. It goes on by
+itself when the record at which it stopped is behind it and most of its batch went well.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.kit.bus.port import Partition
+from shared.kit.database import Database, SqlUnit
+from shared.kit.errors import Conflict
+from shared.kit.inbox.causes import told
+from shared.kit.inbox.parked import NOBODY, Place
+from shared.kit.inbox.work import Work
+from shared.kit.telemetry.logs import logger
+from shared.kit.unit import Caller
+
+log = logger("halts")
+PAUSE = 30.0
+"""Seconds between two attempts of a stopped group."""
+
+_KNOW = sa.text("""
+    INSERT INTO halts (consumer_group) VALUES (:consumer_group) ON CONFLICT DO NOTHING
+""")
+_LOCK = sa.text("""
+    SELECT since, cause, topic, partition, "offset", accept_failures, accept_until, applied,
+           CAST(recent AS text) AS recent,
+           (SELECT COALESCE(sum(applied), 0) FROM positions
+            WHERE consumer_group = :consumer_group) AS applied_now
+    FROM halts WHERE consumer_group = :consumer_group FOR UPDATE
+""")
+_PASS = sa.text("""
+    UPDATE halts SET since = NULL, cause = NULL, topic = NULL, partition = NULL, "offset" = NULL,
+                     recent = CAST(:recent AS jsonb), applied = :applied,
+                     accept_failures = :accept_failures
+    WHERE consumer_group = :consumer_group
+""")
+_STOP = sa.text("""
+    INSERT INTO halts AS h (consumer_group, since, cause, topic, partition, "offset")
+    VALUES (:consumer_group, :now, :cause, :topic, :partition, :offset)
+    ON CONFLICT (consumer_group) DO UPDATE
+    SET since = COALESCE(h.since, excluded.since), cause = excluded.cause,
+        topic = COALESCE(h.topic, excluded.topic),
+        partition = COALESCE(h.partition, excluded.partition),
+        "offset" = COALESCE(h."offset", excluded."offset")
+    RETURNING since
+""")
+_RESUME = sa.text("""
+    UPDATE halts SET since = NULL, cause = NULL, topic = NULL, partition = NULL, "offset" = NULL,
+                     recent = '[]', accept_failures = :failures, accept_until = :until
+    WHERE consumer_group = :consumer_group
+""")
+_STATE = sa.text("""
+    SELECT since, cause, topic, partition, "offset", accept_failures, accept_until
+    FROM halts WHERE consumer_group = :consumer_group
+""")
+
+
+class NotStopped(Conflict):
+    """The group is not stopped, and nothing was accepted for later."""
+
+    key = "not_stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """What the row of a group says: stopped or not, and what an operator accepted."""
+
+    since: datetime | None
+    cause: str | None
+    place: str | None
+    accept_failures: int = 0
+    accept_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How much may fail: up to `failures`, or up to half of what was tried.
+
+    Counted over one batch, and over the latest batches in which anything failed: the last
+    `outcomes` events since the first failure among them, within `period`. Each event counts once,
+    however often it is tried again.
+    """
+
+    failures: int = 20
+    outcomes: int = 200
+    period: timedelta = timedelta(hours=1)
+
+    def passed(self, failed: int, tried: int) -> bool:
+        """Tell whether this is too much."""
+        return failed > self.failures and failed * 2 > tried
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """A batch in which something failed: when, why, and what was applied since the one before."""
+
+    at: datetime
+    applied: int
+    causes: dict[str, int]
+
+    @property
+    def failed(self) -> int:
+        """How many failed."""
+        return sum(self.causes.values())
+
+
+class Stopped(Exception):
+    """The group stops, or stays stopped; nothing of this batch is kept."""
+
+    def __init__(self, cause: str, place: Partition, offset: int) -> None:
+        super().__init__(cause)
+        self.cause, self.place, self.offset = cause, place, offset
+
+
+async def judge(unit: SqlUnit, group: str, limit: Limit, work: Work) -> None:
+    """Let a batch pass in which something failed, or that comes while the group is stopped.
+
+    Raises `Stopped` when too much failed. Holds the group's row until the batch is committed.
+    """
+    await unit.connection.execute(_KNOW, {"consumer_group": group})
+    row = (await unit.connection.execute(_LOCK, {"consumer_group": group})).one()
+    failures, applied = work.failures, work.counts["applied"]
+    accepted = _accepted(row, len(failures), unit.now)
+    if row.since is not None and not accepted:
+        if not _reaches(work, row):
+            if work.asides:
+                raise Stopped(row.cause, Partition(row.topic, row.partition), row.offset)
+            return
+        if len(failures) * 2 > applied + len(failures):
+            raise _stopped([_entry(work, applied, unit.now)], work)
+    recent: list[Failed] = []
+    if row.since is None and failures and not accepted:
+        recent = _recent(row, limit, _entry(work, applied, unit.now))
+        for span in (recent, recent[-1:]):
+            if limit.passed(*_sums(span)):
+                raise _stopped(span, work)
+    await _pass(unit, group, row, recent, applied, len(failures) if accepted else 0)
+
+
+async def stop(database: Database, group: str, stopped: Stopped, now: datetime) -> None:
+    """Write down that the group is stopped, since when and why, once its batch is rolled back."""
+    (row,) = await database.rows(
+        _STOP,
+        consumer_group=group,
+        now=now,
+        cause=stopped.cause,
+        topic=stopped.place.topic,
+        partition=stopped.place.number,
+        offset=stopped.offset,
+    )
+    tell = log.error if row.since == now else log.warning
+    tell("stopped", group=group, cause=stopped.cause, since=row.since.isoformat())
+
+
+async def state(connection: AsyncConnection, group: str) -> Halt:
+    """Say whether the group is stopped."""
+    found = await connection.execute(_STATE, {"consumer_group": group})
+    row = found.first()
+    return _halt(row) if row is not None else Halt(None, None, None)
+
+
+async def resume(
+    unit: SqlUnit,
+    group: str,
+    caller: Caller,
+    failures: int = 0,
+    period: timedelta | None = None,
+) -> Halt:
+    """Let the group go on, judged anew; give how it stood.
+
+    So many further failures, or all within this period, are parked and die as usual, however many
+    they are. Raises `NotStopped` when there is nothing to lift and nothing to accept.
+    """
+    await unit.connection.execute(_KNOW, {"consumer_group": group})
+    row = (await unit.connection.execute(_LOCK, {"consumer_group": group})).one()
+    if row.since is None and not failures and period is None:
+        raise NotStopped(group=group)
+    until = unit.now + period if period is not None else None
+    await unit.connection.execute(
+        _RESUME, {"consumer_group": group, "failures": failures, "until": until}
+    )
+    told_until = until.isoformat() if until else ""
+    unit.audit(
+        caller,
+        "consumer.resumed",
+        NOBODY,
+        group=group,
+        cause=(row.cause or "")[:1000],
+        accept_failures=failures,
+        accept_until=told_until,
+    )
+    log.info("resumed", group=group, accept_failures=failures, accept_until=told_until)
+    return _halt(row)
+
+
+def _halt(row: sa.Row[Any]) -> Halt:
+    place = str(Place(row.topic, row.partition, row.offset)) if row.topic else None
+    return Halt(row.since, row.cause, place, row.accept_failures, row.accept_until)
+
+
+def _accepted(row: sa.Row[Any], failed: int, now: datetime) -> bool:
+    """Tell whether an operator said that these may fail."""
+    until = row.accept_until
+    return failed > 0 and (failed <= row.accept_failures or (until is not None and now < until))
+
+
+def _reaches(work: Work, row: sa.Row[Any]) -> bool:
+    move = work.moves.get(Partition(row.topic, row.partition))
+    return move is not None and move.next > row.offset
+
+
+def _entry(work: Work, applied: int, now: datetime) -> Failed:
+    causes = Counter(aside.failure.pattern for aside in work.failures if aside.failure)
+    return Failed(now, applied, dict(causes))
+
+
+def _recent(row: sa.Row[Any], limit: Limit, latest: Failed) -> list[Failed]:
+    """Give what is still recent, the latest included, and what was applied in between."""
+    known = msgspec.json.decode(row.recent, type=list[Failed])
+    kept = [each for each in known if each.at > latest.at - limit.period]
+    between = max(int(row.applied_now) - row.applied, 0) if kept else 0
+    kept.append(Failed(latest.at, latest.applied + between, latest.causes))
+    while len(kept) > 1 and sum(_sums(kept[1:])[1:]) >= limit.outcomes:
+        kept.pop(0)
+    return kept
+
+
+def _sums(entries: Sequence[Failed]) -> tuple[int, int]:
+    """Count the failed and the tried."""
+    failed = sum(entry.failed for entry in entries)
+    return failed, failed + sum(entry.applied for entry in entries)
+
+
+def _stopped(entries: Sequence[Failed], work: Work) -> Stopped:
+    failed, tried = _sums(entries)
+    causes = sum((Counter(entry.causes) for entry in entries), Counter[str]())
+    first = work.failures[0].record
+    cause = f"{failed} of {tried} events failed: {told(causes)}"
+    return Stopped(cause, first.partition, first.offset)
+
+
+async def _pass(
+    unit: SqlUnit, group: str, row: sa.Row[Any], recent: Sequence[Failed], applied: int, used: int
+) -> None:
+    if row.since is not None:
+        log.info("goes on", group=group, stopped_since=row.since.isoformat())
+    timed = row.accept_until is not None and unit.now < row.accept_until
+    left = row.accept_failures if timed else max(row.accept_failures - used, 0)
+    values = {
+        "recent": msgspec.json.encode(recent).decode(),
+        "applied": int(row.applied_now) + applied,
+        "accept_failures": left,
+    }
+    await unit.connection.execute(_PASS, {"consumer_group": group, **values})
