@@ -12,6 +12,8 @@ import httpx
 NOT_REACHED = 3
 NOT_ALLOWED = 4
 _WAITS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+LONGEST_WAIT = 60.0
+"""Seconds: a platform that asks for more is not waited for any longer."""
 _BUSY = (429, 503)
 _DENIED = (401, 403)
 _DOWN = (502, 503, 504)
@@ -83,7 +85,7 @@ class ApiClient:
                 raise PlatformError(message, NOT_REACHED) from error
             if answer.status_code not in _BUSY or wait is None:
                 return answer
-            time.sleep(wait)
+            time.sleep(_wait(answer, wait))
         raise AssertionError("unreachable")
 
     def _token(self) -> str:
@@ -105,3 +107,10 @@ class ApiClient:
             return PlatformError(" — ".join(part for part in parts if part), code)
         except (ValueError, KeyError, TypeError):
             return PlatformError(f"{answer.request.url}: HTTP {answer.status_code}", code)
+
+
+def _wait(answer: httpx.Response, otherwise: float) -> float:
+    """Say how long to wait: as the answer asks, in seconds, else as long as usual."""
+    asked = answer.headers.get("Retry-After", "")
+    # It may be a date too, which this platform never sends.
+    return min(float(asked), LONGEST_WAIT) if asked.isascii() and asked.isdecimal() else otherwise

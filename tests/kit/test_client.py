@@ -100,6 +100,19 @@ def test_a_busy_platform_is_asked_again_and_not_for_ever(home: Path) -> None:
     assert (len(asked), failed.value.exit_code) == (3, NOT_REACHED)
 
 
+def test_it_waits_as_long_as_it_is_asked_to(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(client_module.time, "sleep", waits.append)
+    monkeypatch.setattr(client_module, "_WAITS", (0.2, 0.5, 1.0, 2.0))
+    asked = ["7", "Wed, 25 Nov 2026 14:00:00 GMT", "86400", None]
+    left = [httpx.Response(503, headers={"Retry-After": each} if each else {}) for each in asked]
+    left.append(httpx.Response(200, json="at last"))
+
+    assert _client(home, lambda _: left.pop(0)).get("/x") == "at last"
+
+    assert waits == [7.0, 0.5, 60.0, 2.0]
+
+
 def test_nobody_answers(home: Path) -> None:
     def refused(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
