@@ -20,6 +20,7 @@ PRIVATE = "FAULTS_PRIVATE_MOUNTS"
 @click.option("--runs", type=int, help="How many seeds in a row: 1, or as many as --minutes give.")
 @click.option("--minutes", type=float, help="Begin no run after so long.")
 @click.option("--fresh", is_flag=True, help="A new platform for each run.")
+@click.option("--keep", is_flag=True, help="Keep the data folder in any case.")
 @click.option("--mutant", type=click.Choice(sorted(MUTANTS)), help="With this guard switched off.")
 @click.option("--only", multiple=True, type=click.Choice(sorted(BY_NAME)), help="These faults.")
 @click.option("--rate", type=float, default=40.0, show_default=True, help="Operations a second.")
@@ -32,6 +33,7 @@ def main(  # noqa: PLR0913  the options, by name
     rate: float,
     *,
     fresh: bool,
+    keep: bool,
 ) -> None:
     """Run the five services under a random workload, hurt them, and look for what broke."""
     private = PRIVATE in os.environ
@@ -47,6 +49,7 @@ def main(  # noqa: PLR0913  the options, by name
         only=only,
         small_disk=private,
         rate=rate,
+        keep=keep,
     )
     sys.exit(asyncio.run(Campaign(options).play()))
 

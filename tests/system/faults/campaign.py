@@ -38,6 +38,7 @@ class Options:
     small_disk: bool = False
     rate: float = 40.0
     quiet: bool = False
+    keep: bool = False
 
 
 @dataclass
@@ -85,7 +86,8 @@ class Campaign:
                 Backlog(made.addresses) as backlog,
             ):
                 yield Sitting(made, backlog, work(options.rate), check)
-            done = self.broken is None
+                made.servers.keep = not options.mutant and (options.keep or self.broken is not None)
+            done = self.broken is None and not options.keep
         finally:
             if done or options.mutant:
                 shutil.rmtree(folder)
@@ -101,7 +103,6 @@ class Campaign:
             print(_line(result), flush=True)
         if result.violations:
             self.broken = result
-            sitting.platform.servers.keep = not self.options.mutant
             await _tell(sitting, result, short=bool(self.options.mutant))
         return result
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 from pathlib import Path
 from random import Random
@@ -12,6 +11,7 @@ from deploy.local.choices import Part
 from tests.system.faults.scene import Scene
 from tests.system.faults.servers import gone
 
+PAGE = 4096
 CRASH, TIDY, IMMEDIATE = signal.SIGKILL, signal.SIGTERM, signal.SIGQUIT
 
 
@@ -93,6 +93,12 @@ async def disk_full(scene: Scene, draw: Random) -> str:
 
 
 def _fill(ballast: Path) -> None:
-    free = shutil.disk_usage(ballast.parent).free
-    with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, max(free - 4096, 4096))
+    """Write until nothing fits any more, in ever smaller pieces."""
+    piece = 1 << 26
+    with ballast.open("wb", buffering=0) as file:
+        while piece >= PAGE:
+            try:
+                os.posix_fallocate(file.fileno(), file.tell(), piece)
+                file.seek(piece, os.SEEK_CUR)
+            except OSError:
+                piece //= 2
