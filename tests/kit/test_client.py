@@ -1,5 +1,6 @@
 """What commands say when the platform does not do what they ask."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def test_a_busy_platform_is_asked_again_and_not_for_ever(home: Path) -> None:
 
 def test_it_waits_as_long_as_it_is_asked_to(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(client_module.time, "sleep", waits.append)
+    monkeypatch.setattr(time, "sleep", waits.append)
     monkeypatch.setattr(client_module, "_WAITS", (0.2, 0.5, 1.0, 2.0))
     asked = ["7", "Wed, 25 Nov 2026 14:00:00 GMT", "86400", None]
     left = [httpx.Response(503, headers={"Retry-After": each} if each else {}) for each in asked]
