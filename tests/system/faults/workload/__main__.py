@@ -60,7 +60,7 @@ async def _facts(home: Path) -> int:
     """Count the facts that all services have recorded so far."""
     addresses, total = addresses_of(home), 0
     for service in PUBLISHERS:
-        url = addresses.database(service, "relay").replace("+asyncpg", "")
+        url = addresses.database(service, "app").replace("+asyncpg", "")
         connection = await asyncpg.connect(url)
         total += int(await connection.fetchval("SELECT coalesce(sum(sequence), 0) FROM heads"))
         await connection.close()

@@ -42,17 +42,17 @@ def read_queue(person: Person, draw: Random) -> Request:
 
 
 def claim(person: Person, draw: Random) -> Request | None:
-    case = pick(draw, person.world.cases)
+    case = pick(draw, _decidable(person))
     return Request("moderation", "POST", f"/cases/{case}/claim") if case else None
 
 
 def read_case(person: Person, draw: Random) -> Request | None:
-    case = pick(draw, person.world.cases)
+    case = pick(draw, _decidable(person))
     return get("moderation", f"/cases/{case}") if case else None
 
 
 def decide(person: Person, draw: Random) -> Request | None:
-    case = pick(draw, person.world.cases)
+    case = pick(draw, _decidable(person))
     if case is None:
         return None
     world = person.world
@@ -62,6 +62,13 @@ def decide(person: Person, draw: Random) -> Request | None:
     if action != "keep":
         world.lose(world.case_contents[case])
     return Request("moderation", "POST", f"/cases/{case}/decision", body)
+
+
+def _decidable(person: Person) -> list[str]:
+    """Give the cases that are known, but those of what they wrote themselves."""
+    world = person.world
+    own = {known.content_id for known in world.contents if known.author == person.name}
+    return [case for case in world.cases if world.case_contents[case] not in own]
 
 
 ACTS: Mapping[str, Act] = {
