@@ -3,6 +3,7 @@
 The effect as SQLAlchemy's tutorial shows it: a session per message, objects, commit.
 """
 
+import json
 import uuid
 from datetime import date, datetime
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 import uvloop
 from faststream import FastStream
 from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaMessage
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -98,7 +100,14 @@ async def apply(event: Event) -> None:
         await session.commit()
 
 
-@broker.subscriber(given.topic, group_id=given.group, auto_offset_reset="earliest")
+async def decode(message: KafkaMessage) -> object:
+    # By itself it decodes `application/json` only, and drops every event of CloudEvents' own type.
+    return json.loads(message.body)
+
+
+@broker.subscriber(
+    given.topic, group_id=given.group, auto_offset_reset="earliest", decoder=decode
+)
 async def on_event(event: Event) -> None:
     if given.effect:
         await apply(event)
