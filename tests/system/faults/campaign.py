@@ -156,3 +156,6 @@ async def _tell(sitting: Sitting, result: Result, *, short: bool) -> None:
         print("\n".join(await history(addresses, key, result.journal)), flush=True)
     for name, died in statuses(sitting.platform).items():
         print(f"  {name} ended by itself: {died}")
+    for name, pod in sitting.platform.pods.items():
+        for why in pod.probed_dead:
+            print(f"  {name} was not alive: {why}")

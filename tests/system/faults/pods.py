@@ -44,7 +44,8 @@ class Pod:
     environment: Mapping[str, str]
     log: Path
     deaths: list[Death] = field(default_factory=list)
-    probed_dead: int = 0
+    probed_dead: list[str] = field(default_factory=list)
+    """What its liveness probe said each time that it was killed for that."""
     process: Process | None = None
     asked: bool = False
     """The next death is somebody's wish."""
@@ -98,9 +99,10 @@ class Pod:
                 await asyncio.sleep(PROBE_EVERY)
                 if self.asleep:
                     continue
-                failures = 0 if await _answers(client, f"{self.url}/health/live") else failures + 1
+                why = await _why_not(client, f"{self.url}/health/live")
+                failures = failures + 1 if why else 0
                 if failures >= PROBE_FAILURES:
-                    self.probed_dead += 1
+                    self.probed_dead.append(why)
                     process.kill()
                     return
 
@@ -150,7 +152,13 @@ class Pod:
 
 
 async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+    return not await _why_not(client, url)
+
+
+async def _why_not(client: httpx.AsyncClient, url: str) -> str:
+    """Say why a probe fails; nothing when it does not."""
     try:
-        return (await client.get(url)).is_success
-    except httpx.HTTPError:
-        return False
+        answer = await client.get(url)
+    except httpx.HTTPError as error:
+        return repr(error)
+    return "" if answer.is_success else answer.text
