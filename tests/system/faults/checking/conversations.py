@@ -1,0 +1,63 @@
+"""I2, I5, I6 between community and moderation: versions, verdicts, flags, decisions."""
+
+from collections.abc import AsyncIterator
+
+from tests.system.faults.checking.compare import differences
+from tests.system.faults.checking.tables import Tables
+from tests.system.faults.checking.told import Told
+from tests.system.faults.violation import Violation
+
+_VERSIONS = "SELECT tenant_id || ':' || content_id AS key, version AS value FROM contents"
+_SCREENED = "SELECT tenant_id || ':' || content_id AS key, version AS value FROM screenings"
+_FLAGS = """
+    SELECT tenant_id || ':' || content_id AS key, count(*) AS value FROM flags GROUP BY 1
+"""
+_IN_CASES = """
+    SELECT tenant_id || ':' || content_id AS key, sum(flags) AS value FROM cases
+    GROUP BY 1 HAVING sum(flags) > 0
+"""
+_STANDINGS = """
+    SELECT tenant_id || ':' || content_id AS key, standing || ' ' || decision_id AS value
+    FROM contents WHERE decision_id IS NOT NULL
+"""
+_DECIDED = """
+    SELECT tenant_id || ':' || content_id AS key,
+           CASE action WHEN 'hide' THEN 'hidden' WHEN 'remove' THEN 'removed' ELSE 'visible' END
+           || ' ' || decision_id AS value
+    FROM decisions
+"""
+
+
+async def check_conversations(tables: Tables, told: Told) -> AsyncIterator[Violation]:
+    """Compare what was said with what was read, judged and carried out."""
+    versions = await tables.pairs("community", _VERSIONS)
+    logged = {key: str(version) for key, version in told.versions.items()}
+    for each in differences("I2", "versions of contents and their facts", versions, logged):
+        yield each
+    screened = await tables.pairs("moderation", _SCREENED)
+    for each in differences("I5", "last version that was screened", screened, versions):
+        yield each
+    flags = await tables.pairs("community", _FLAGS)
+    counted = await tables.pairs("moderation", _IN_CASES)
+    for each in differences("I6", "flags counted in cases", counted, flags):
+        yield each
+    async for each in _check_decisions(tables):
+        yield each
+
+
+async def _check_decisions(tables: Tables) -> AsyncIterator[Violation]:
+    """A content stands as the decision that it names; what was to be removed is removed."""
+    made: dict[str, set[str]] = {}
+    for row in await tables.rows("moderation", _DECIDED):
+        made.setdefault(row["key"], set()).add(row["value"])
+    standing = await tables.pairs("community", _STANDINGS)
+    for key, value in standing.items():
+        if value not in made.get(key, ()):
+            yield Violation("I6", key, f"stands as {value}, which no decision says")
+    gone = "SELECT tenant_id || ':' || content_id AS key FROM contents WHERE standing = 'removed'"
+    removed = {row["key"] for row in await tables.rows("community", gone)}
+    known = await tables.pairs("community", _VERSIONS)
+    for key, values in made.items():
+        owed = any(value.startswith("removed") for value in values)
+        if owed and key in known and key not in removed:
+            yield Violation("I6", key, "was to be removed by a decision, and is not")

@@ -1,0 +1,51 @@
+"""The services' tables in plain SQL, asked as their owner, who sees the tenants that are named."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from deploy.local.stack import Addresses
+
+Row = Any
+"""asyncpg's record: its columns by name."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """All five databases; `tenants` are those that identity knows."""
+
+    addresses: Addresses
+    tenants: tuple[str, ...]
+
+    async def rows(self, service: str, query: str, *values: object) -> Sequence[Row]:
+        """Ask one of them."""
+        opened = await asyncpg.connect(_url(self.addresses, service))
+        try:
+            await opened.execute("SET default_transaction_read_only = on")
+            await opened.execute(
+                "SELECT set_config('app.tenants', $1, false)", ",".join(self.tenants)
+            )
+            found: Sequence[Row] = await opened.fetch(query, *values)
+            return found
+        finally:
+            await opened.close()
+
+    async def pairs(self, service: str, query: str) -> dict[str, str]:
+        """Ask for the columns `key` and `value`, and give them as text."""
+        return {row["key"]: str(row["value"]) for row in await self.rows(service, query)}
+
+
+async def tables(addresses: Addresses) -> Tables:
+    """Open them, for all tenants there are."""
+    opened = await asyncpg.connect(_url(addresses, "identity"))
+    try:
+        known = await opened.fetch("SELECT tenant_id::text AS t FROM tenants ORDER BY 1")
+    finally:
+        await opened.close()
+    return Tables(addresses, tuple(row["t"] for row in known))
+
+
+def _url(addresses: Addresses, service: str) -> str:
+    return addresses.database(service, "owner").replace("+asyncpg", "")
