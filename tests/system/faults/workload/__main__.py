@@ -88,13 +88,15 @@ def _tell_surprises(operations: list[Operation]) -> None:
     for each in operations:
         key = ""
         if isinstance(each.answer, dict):
-            key = f" {each.answer.get('type', '')} {each.answer.get('rule', '')}"
-        if each.expected is not None and each.status != each.expected:
+            reason = each.answer.get("rule") or each.answer.get("reason") or ""
+            key = f" {each.answer.get('type', '')} {reason}"
+        amiss = each.expected is not None and each.status != each.expected
+        if amiss and each.outcome is not Outcome.MAYBE:
             surprises[f"{each.verb}: {each.status}, not {each.expected}{key}"] += 1
         if each.expected is None and each.outcome is Outcome.FAILED:
             surprises[f"{each.verb}: {each.status}{key}"] += 1
         if each.outcome is Outcome.MAYBE:
-            surprises[f"{each.verb}: {each.status} {str(each.answer)[:200]}"] += 1
+            surprises[f"maybe: {each.status}{key or each.answer}"] += 1
     for text, number in surprises.most_common():
         click.echo(f"{number:8}  {text}")
 

@@ -18,6 +18,7 @@ from tests.system.faults.workload.world import Person, World
 
 WAIT = 0.25
 """Seconds until what was refused, or not heard, is asked again."""
+TROUBLESOME = "tom"
 ADMIN, DESK = "anne", "operator"
 PASSWORD = "un mot de passe très long ☂️"
 BASE = (("public", "La grande cour 🌞"), ("structure", "Salle d’étude"))
@@ -102,6 +103,8 @@ class Opening:
         for name, role in CAST:
             world.people[name] = Person(world, name, f"{name}@lycee.example", role)
         await everybody(self._invite, [world.people[name] for name, _ in CAST])
+        # Of this tenant only: the first one's people must be able to sign in at the next run.
+        world.suspensible.append(world.people[TROUBLESOME].member_id)
         await self._spaces(world)
         return world
 

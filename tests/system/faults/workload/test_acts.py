@@ -41,7 +41,8 @@ def a_world(label: str = "academy") -> World:
     world.cases.append("case-1")
     world.case_contents["case-1"] = "c-teacher-question"
     world.alerts.append("al-1")
-    world.suspended.add("tom")
+    world.suspensible += ["m-tom", "m-tim"]
+    world.suspended.append("m-tom")
     return world
 
 

@@ -62,7 +62,9 @@ class World:
     cases: deque[str] = field(default_factory=lambda: deque(maxlen=50))
     case_contents: dict[str, str] = field(default_factory=dict)
     alerts: deque[str] = field(default_factory=lambda: deque(maxlen=20))
-    suspended: set[str] = field(default_factory=set)
+    suspensible: list[str] = field(default_factory=list)
+    """Who is suspended now and then: few, so that the others are refused nothing."""
+    suspended: list[str] = field(default_factory=list)
     imported: dict[str, int] = field(default_factory=dict)
     """Space → how many contents were brought into it."""
     neighbour: "World | None" = None

@@ -33,6 +33,7 @@ INSTEAD = {
     "read_statement": "read_inbox",
     "close_alert": "list_alerts",
     "refresh": "sign_in",
+    "suspend": "add_member",
 }
 OTHERWISE = "publish"
 

@@ -9,8 +9,11 @@ from shared.contracts.identity import Role
 from tests.system.faults.workload.request import Act, Request
 from tests.system.faults.workload.world import Person, Space, pick
 
-SUSPENSIBLE = "tom"
-"""Who is suspended now and then: one of each tenant, so that the others are refused nothing."""
+
+class Added(msgspec.Struct):
+    """A member who was added."""
+
+    member_id: str
 
 
 class Opened(msgspec.Struct):
@@ -21,6 +24,7 @@ class Opened(msgspec.Struct):
     joining: str
 
 
+_ADDED = msgspec.json.Decoder(Added)
 _OPENED = msgspec.json.Decoder(Opened)
 
 
@@ -80,29 +84,29 @@ def leave(person: Person, draw: Random) -> Request | None:
 
 
 def suspend(person: Person, draw: Random) -> Request | None:
-    world = person.world
-    who = world.people[SUSPENSIBLE]
-    if not who.member_id:
+    suspended = person.world.suspended
+    who = pick(draw, (each for each in person.world.suspensible if each not in suspended))
+    if who is None:
         return None
 
     def learn(_: bytes) -> None:
-        world.suspended.add(who.name)
+        suspended.append(who)
 
-    path = f"/members/{who.member_id}/suspension"
+    path = f"/members/{who}/suspension"
     return Request("identity", "POST", path, {"reason": "repeated_insults"}, learn)
 
 
 def reinstate(person: Person, draw: Random) -> Request | None:
-    world = person.world
-    who = world.people[SUSPENSIBLE]
-    if who.name not in world.suspended:
+    suspended = person.world.suspended
+    who = pick(draw, suspended)
+    if who is None:
         return None
 
     def learn(_: bytes) -> None:
-        world.suspended.discard(who.name)
+        if who in suspended:
+            suspended.remove(who)
 
-    path = f"/members/{who.member_id}/suspension"
-    return Request("identity", "DELETE", path, learn=learn)
+    return Request("identity", "DELETE", f"/members/{who}/suspension", learn=learn)
 
 
 def grant(person: Person, draw: Random) -> Request | None:
@@ -128,7 +132,11 @@ def _role(person: Person, who: Person | None, path: str) -> Request | None:
 
 
 def add_member(person: Person, draw: Random) -> Request:
-    """Who is invited and does not come."""
+    """Who is invited and does not come; they may be suspended all the same."""
+
+    def learn(answer: bytes) -> None:
+        person.world.suspensible.append(_ADDED.decode(answer).member_id)
+
     number = draw.randrange(10**9)
     body = {
         "display_name": f"Maël Ørsted-{number} 🎈",
@@ -136,7 +144,7 @@ def add_member(person: Person, draw: Random) -> Request:
         "structure_id": person.world.school,
         "minor": draw.random() < 0.5,
     }
-    return Request("identity", "POST", "/members", body)
+    return Request("identity", "POST", "/members", body, learn)
 
 
 def open_structure(person: Person, draw: Random) -> Request:

@@ -56,12 +56,17 @@ def decide(person: Person, draw: Random) -> Request | None:
     if case is None:
         return None
     world = person.world
-    world.cases.remove(case)
     action = draw.choice(("keep", "keep", "hide", "remove"))
     body = {"action": action, "policy": draw.choice(POLICIES), "reason": draw.choice(REASONS)}
     if action != "keep":
         world.lose(world.case_contents[case])
-    return Request("moderation", "POST", f"/cases/{case}/decision", body)
+
+    def learn(_: bytes) -> None:
+        # Only now: meanwhile another may decide it, too, and one of the two is refused.
+        if case in world.cases:
+            world.cases.remove(case)
+
+    return Request("moderation", "POST", f"/cases/{case}/decision", body, learn)
 
 
 def _decidable(person: Person) -> list[str]:
