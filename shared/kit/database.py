@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -49,6 +50,9 @@ class UnsafeRole(PreauError):
 def is_transient(error: BaseException) -> bool:
     """Tell whether trying again may help: lost connections, deadlocks, a server going down."""
     if isinstance(error, Transient | PoolTimeout | InterfaceError | OSError | TimeoutError):
+        return True
+    # Trap: a statement on a connection whose server died a moment ago.
+    if isinstance(error, asyncpg.InternalClientError):
         return True
     # While a connection is being made, the driver's own errors come through as they are.
     told = error.orig if isinstance(error, DBAPIError) else error

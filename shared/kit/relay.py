@@ -49,6 +49,13 @@ SESSION: Mapping[str, str] = {
     "enable_sort": "off",
 }
 _DELETE = "DELETE FROM outbox WHERE position = ANY($1::bigint[])"
+# Trap: a statement on a connection whose server died a moment ago is an InternalClientError.
+_LOST = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 log = logger("relay")
 
 
@@ -76,7 +83,7 @@ class Relay:
                     command_timeout=COMMAND,
                     server_settings=dict(self.session),
                 )
-            except (OSError, asyncpg.PostgresError) as error:
+            except _LOST as error:
                 log.warning("no database", service=self.service, error=str(error))
             else:
                 pause = PAUSE
@@ -105,10 +112,10 @@ class Relay:
                     await self._idle(stop)
             while await self._send_batch(connection, owned):
                 pass
-        except (Transient, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (Transient, *_LOST) as error:
             log.warning("will try again", service=self.service, error=str(error))
         finally:
-            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with contextlib.suppress(*_LOST):
                 await connection.close(timeout=2)
 
     async def _own(self, connection: Any, owned: list[int]) -> list[int]:

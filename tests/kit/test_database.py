@@ -1,5 +1,6 @@
 """Who may start, and what an error of the database means."""
 
+import asyncpg
 import pytest
 from uuid_utils.compat import uuid7
 
@@ -50,3 +51,9 @@ async def test_a_wrong_statement_is_not_transient(probe: Probe) -> None:
             await connection(unit).exec_driver_sql("SELECT * FROM nowhere")
 
     assert not is_transient(raised.value)
+
+
+def test_a_statement_on_a_connection_whose_server_just_died_is_transient() -> None:
+    said = "cannot switch to state 12; another operation (2) is in progress"
+
+    assert is_transient(asyncpg.InternalClientError(said))
