@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from tests.system.faults.checking.check import check as ask_checker
 from tests.system.faults.platform import Platform
 from tests.system.faults.run import Run
 from tests.system.faults.sitting import Work
@@ -29,7 +30,7 @@ def work(rate: float) -> Work:
 
 async def check(run: Run) -> Sequence[Violation]:
     """Ask the checker."""
-    return []
+    return await ask_checker(run)
 
 
 def counted(journal: Path) -> dict[str, int]:
