@@ -111,7 +111,7 @@ def problem_of(body: bytes) -> str:
     """Give the key of a problem document, empty when it is none."""
     try:
         return msgspec.json.decode(body, type=Problem).type.rpartition("/")[2]
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
 
 
