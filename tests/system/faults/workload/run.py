@@ -33,9 +33,10 @@ async def run(
 
     `urls` gives each service's base URL; it is looked up at every request, so that a service may
     move. The same seed asks for the same operations in the same order, person by person; answers
-    decide ids. A service that is down is journalled, never raised. The second tenant is opened
-    first, which takes a second or two of the time. Returns when the last answer, or its time-out,
-    has come: at most ten seconds late.
+    decide ids. A service that is down is journalled, never raised; what is raised is an ok answer
+    that is not what the API promises. The second tenant is opened first, which takes a second or
+    two of the time. Returns when the last answer, or its time-out, has come: at most ten seconds
+    late.
     """
     deadline = time.monotonic() + seconds
     async with Http() as http:
