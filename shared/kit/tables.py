@@ -175,6 +175,7 @@ def _parked_table(metadata: sa.MetaData) -> None:
         sa.Column("tenant_id", sa.Uuid()),
         sa.Column("record_key", sa.LargeBinary()),
         sa.Column("record_value", sa.LargeBinary()),
+        sa.Column("record_headers", sa.LargeBinary()),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"),
         instant("next_try"),

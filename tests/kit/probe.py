@@ -69,6 +69,7 @@ class Probe:
     clock: Clock
     bus: MemoryBus = field(default_factory=MemoryBus)
     mended: bool = False
+    bug: str = ""
     lost: int = 0
     retry: Retry = field(default_factory=lambda: Retry(attempts=3))
     limit: Limit = field(default_factory=Limit)
@@ -99,7 +100,7 @@ class Probe:
                 self.lost -= 1
                 raise ConnectionError("the database went away")
             if fact.reason.startswith("poison") and not self.mended:
-                raise RuntimeError("cannot digest" + fact.reason.removeprefix("poison"))
+                raise RuntimeError(self.bug or "cannot digest" + fact.reason[len("poison") :])
             if fact.reason == "invalid":
                 raise Invalid(field="reason")
             if fact.reason == "answer":
@@ -173,7 +174,7 @@ class Probe:
         """Decide as an operator does."""
         who = caller(who=member(9))
         async with self.database.unit(who) as unit:
-            return await decide(unit, GROUP, who, wish)
+            return await decide(unit, GROUP, who, wish, self.consumer().wanted)
 
     async def ledger(self, consumer: BatchConsumer) -> Counts:
         found = await counts(consumer, self.bus)

@@ -4,18 +4,20 @@ A replay re-enters the group's own parked key, never the topic: other groups see
 event itself is a fact and stays as it is; what is mended is the code or the data that it met.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from shared.contracts.event import Fact
 from shared.kit.database import SqlUnit
-from shared.kit.errors import Invalid, NotFound
+from shared.kit.errors import Conflict, Invalid, NotFound
 from shared.kit.inbox import letters
 from shared.kit.inbox.letters import AT_PLACES, WHICH, Cause, columns_of
 from shared.kit.inbox.parked import NOBODY, Place
+from shared.kit.inbox.reread import reread
 from shared.kit.unit import Caller
 
 _LOCK = """
@@ -30,9 +32,15 @@ _DECIDE = """
 
 
 class DeadLetterNotFound(NotFound):
-    """No dead letter stands at this place, or it cannot be replayed because it cannot be read."""
+    """No dead letter stands at this place."""
 
     key = "dead_letter_not_found"
+
+
+class StillUnreadable(Conflict):
+    """It cannot be replayed: this version cannot read it either."""
+
+    key = "still_unreadable"
 
 
 class ReasonMissing(Invalid):
@@ -68,43 +76,54 @@ class Decided:
     unreadable: int = 0
 
 
-async def decide(unit: SqlUnit, group: str, caller: Caller, wish: Decision) -> Decided:
+async def decide(
+    unit: SqlUnit,
+    group: str,
+    caller: Caller,
+    wish: Decision,
+    wanted: Mapping[str, type[Fact]],
+) -> Decided:
     """Replay or skip; with `dry_run` only say what would be done. Safe while the group reads.
 
-    Every place must hold a dead letter, or nothing is done: `DeadLetterNotFound` names it. The
-    audit keeps who, when and why.
+    Every place must hold a dead letter, or nothing is done: `DeadLetterNotFound` names it. What
+    could not be read is read again: `wanted` are the group's types. The audit keeps who, when, why.
     """
     wish.check()
     which = WHICH + (AT_PLACES if wish.places else "")
     values: dict[str, object] = {"consumer_group": group, "cause": wish.cause}
     values |= columns_of(wish.places) if wish.places else {}
-    found = (await unit.connection.execute(sa.text(_LOCK.format(which=which)), values)).all()
-    replay = wish.decision == "replay"
-    _check_places(
-        wish, {Place(f.topic, f.partition, f.offset) for f in found if f.key or not replay}
-    )
-    chosen = await letters.causes(
-        unit.connection, group, cause=wish.cause, places=wish.places or None
-    )
-    unreadable = sum(1 for row in found if row.key is None) if replay else 0
-    if found and not wish.dry_run:
-        values |= {
-            "state": "parked" if replay else "skipped",
-            "decision": wish.decision,
-            "reason": wish.reason,
-            "decided_by": caller.member_id,
-            "now": unit.now,
-        }
-        await unit.connection.execute(sa.text(_DECIDE.format(which=which)), values)
-        subject = found[0].event_id if len(found) == 1 else None
-        _audit(unit, group, caller, wish, subject or NOBODY, len(found) - unreadable)
-    return Decided(chosen, unreadable)
-
-
-def _check_places(wish: Decision, found: set[Place]) -> None:
+    rows = (await unit.connection.execute(sa.text(_LOCK.format(which=which)), values)).all()
+    found = {Place(row.topic, row.partition, row.offset): row.event_id for row in rows}
     for place in wish.places:
         if place not in found:
             raise DeadLetterNotFound(place=str(place))
+    chosen = await letters.causes(
+        unit.connection, group, cause=wish.cause, places=wish.places or None
+    )
+    unreadable = 0
+    if wish.decision == "replay":
+        keyless = [Place(row.topic, row.partition, row.offset) for row in rows if row.key is None]
+        unreadable = await reread(unit, group, wanted, keyless, dry_run=wish.dry_run)
+    if wish.places and unreadable:
+        raise StillUnreadable
+    if rows and not wish.dry_run:
+        await _decide(unit, caller, wish, which, values)
+        subject = next(iter(found.values())) if len(rows) == 1 else None
+        _audit(unit, group, caller, wish, subject or NOBODY, len(rows) - unreadable)
+    return Decided(chosen, unreadable)
+
+
+async def _decide(
+    unit: SqlUnit, caller: Caller, wish: Decision, which: str, values: dict[str, object]
+) -> None:
+    decided = {
+        "state": "parked" if wish.decision == "replay" else "skipped",
+        "decision": wish.decision,
+        "reason": wish.reason,
+        "decided_by": caller.member_id,
+        "now": unit.now,
+    }
+    await unit.connection.execute(sa.text(_DECIDE.format(which=which)), values | decided)
 
 
 def _audit(

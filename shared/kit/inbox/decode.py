@@ -16,7 +16,7 @@ from shared.kit.unit import Delivery
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 LONGEST_KEY = 200
 """A tenant's id and an aggregate's take 73 characters; an index could not hold any length."""
-_BINARY_PREFIX = "ce_"
+BINARY_PREFIX = "ce_"
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -74,9 +74,9 @@ def _structured(record: Incoming) -> bytes:
         msg = "NUL character: PostgreSQL cannot hold it"
         raise ValueError(msg)
     attributes = {
-        name.removeprefix(_BINARY_PREFIX): (content or b"").decode()
+        name.removeprefix(BINARY_PREFIX): (content or b"").decode()
         for name, content in record.headers
-        if name.startswith(_BINARY_PREFIX)
+        if name.startswith(BINARY_PREFIX)
     }
     if not attributes:
         return value

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import structs
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.kit.bus.port import Partition
@@ -102,9 +103,13 @@ class Limit:
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """A batch in which something failed: when, why, and what was applied since the one before."""
+    """A batch in which something failed: when, why, what else was applied in it.
+
+    `between` counts what was applied since the one before, in batches in which all went well.
+    """
 
     at: datetime
+    between: int
     applied: int
     causes: dict[str, int]
 
@@ -112,6 +117,11 @@ class Failed(msgspec.Struct, frozen=True):
     def failed(self) -> int:
         """How many failed."""
         return sum(self.causes.values())
+
+    @property
+    def tried(self) -> int:
+        """All outcomes, those in between too."""
+        return self.failed + self.applied + self.between
 
 
 class Stopped(Exception):
@@ -140,8 +150,9 @@ async def judge(unit: SqlUnit, group: str, limit: Limit, work: Work) -> None:
             raise _stopped([_entry(work, applied, unit.now)], work)
     recent: list[Failed] = []
     if row.since is None and failures and not accepted:
-        recent = _recent(row, limit, _entry(work, applied, unit.now))
-        for span in (recent, recent[-1:]):
+        latest = _entry(work, applied, unit.now)
+        recent = _recent(row, limit, latest)
+        for span in ([latest], recent):
             if limit.passed(*_sums(span)):
                 raise _stopped(span, work)
     await _pass(unit, group, row, recent, applied, len(failures) if accepted else 0)
@@ -221,7 +232,7 @@ def _reaches(work: Work, row: sa.Row[Any]) -> bool:
 
 def _entry(work: Work, applied: int, now: datetime) -> Failed:
     causes = Counter(aside.failure.pattern for aside in work.failures if aside.failure)
-    return Failed(now, applied, dict(causes))
+    return Failed(now, 0, applied, dict(causes))
 
 
 def _recent(row: sa.Row[Any], limit: Limit, latest: Failed) -> list[Failed]:
@@ -229,16 +240,17 @@ def _recent(row: sa.Row[Any], limit: Limit, latest: Failed) -> list[Failed]:
     known = msgspec.json.decode(row.recent, type=list[Failed])
     kept = [each for each in known if each.at > latest.at - limit.period]
     between = max(int(row.applied_now) - row.applied, 0) if kept else 0
-    kept.append(Failed(latest.at, latest.applied + between, latest.causes))
-    while len(kept) > 1 and sum(_sums(kept[1:])[1:]) >= limit.outcomes:
+    kept.append(structs.replace(latest, between=between))
+    while len(kept) > 1 and sum(each.tried for each in kept[1:]) >= limit.outcomes:
         kept.pop(0)
+    room = limit.outcomes - sum(each.tried for each in kept) + kept[0].between
+    kept[0] = structs.replace(kept[0], between=max(min(kept[0].between, room), 0))
     return kept
 
 
 def _sums(entries: Sequence[Failed]) -> tuple[int, int]:
     """Count the failed and the tried."""
-    failed = sum(entry.failed for entry in entries)
-    return failed, failed + sum(entry.applied for entry in entries)
+    return sum(entry.failed for entry in entries), sum(entry.tried for entry in entries)
 
 
 def _stopped(entries: Sequence[Failed], work: Work) -> Stopped:

@@ -21,7 +21,7 @@ from shared.contracts.ids import EventId, TenantId
 from shared.kit.bus.port import MAX_RECORD, Incoming, Partition
 from shared.kit.database import SqlUnit
 from shared.kit.inbox.causes import pattern_of
-from shared.kit.inbox.decode import traceparent_of
+from shared.kit.inbox.decode import BINARY_PREFIX, traceparent_of
 from shared.kit.outbox import Entry
 from shared.kit.unit import Delivery
 
@@ -42,20 +42,20 @@ _KEYS = sa.text("""
 """)
 _PUT_ASIDE = sa.text("""
     INSERT INTO parked (consumer_group, topic, partition, "offset", key, event_id, type, tenant_id,
-                        record_key, record_value, traceparent, state, attempts, next_try,
-                        first_failed, cause, pattern, stack)
+                        record_key, record_value, record_headers, traceparent, state, attempts,
+                        next_try, first_failed, cause, pattern, stack)
     SELECT :consumer_group, topic, partition, "offset", key, event_id, type, tenant_id,
-           record_key, record_value, traceparent, state, attempts, next_try,
+           record_key, record_value, record_headers, traceparent, state, attempts, next_try,
            :now, cause, pattern, stack
     FROM unnest(
         CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:offsets AS bigint[]),
         CAST(:keys AS text[]), CAST(:event_ids AS uuid[]), CAST(:types AS text[]),
         CAST(:tenants AS uuid[]), CAST(:record_keys AS bytea[]), CAST(:record_values AS bytea[]),
-        CAST(:traceparents AS text[]), CAST(:states AS text[]), CAST(:attempts AS int[]),
-        CAST(:next_tries AS timestamptz[]), CAST(:causes AS text[]), CAST(:patterns AS text[]),
-        CAST(:stacks AS text[])
+        CAST(:record_headers AS bytea[]), CAST(:traceparents AS text[]), CAST(:states AS text[]),
+        CAST(:attempts AS int[]), CAST(:next_tries AS timestamptz[]), CAST(:causes AS text[]),
+        CAST(:patterns AS text[]), CAST(:stacks AS text[])
     ) AS new (topic, partition, "offset", key, event_id, type, tenant_id, record_key, record_value,
-              traceparent, state, attempts, next_try, cause, pattern, stack)
+              record_headers, traceparent, state, attempts, next_try, cause, pattern, stack)
     ON CONFLICT DO NOTHING
 """)
 
@@ -156,6 +156,7 @@ def _columns(asides: Sequence[Aside]) -> dict[str, list[object]]:
         "tenants": [each.tenant if each else None for each in deliveries],
         "record_keys": [record.key for record in records],
         "record_values": [record.value for record in records],
+        "record_headers": [_headers(record) for record in records],
         "traceparents": [traceparent_of(record) for record in records],
         "states": [aside.state for aside in asides],
         "attempts": [aside.attempts for aside in asides],
@@ -226,16 +227,22 @@ def _readable(value: bytes | None) -> dict[str, str | int | None]:
     return {"record": None, "record_bytes": len(value)}
 
 
+def _headers(record: Incoming) -> bytes | None:
+    """Keep the headers where the event itself is in them (binary mode)."""
+    if any(name.startswith(BINARY_PREFIX) for name, _ in record.headers):
+        return msgspec.json.encode(record.headers)
+    return None
+
+
 def record_of(row: sa.Row[Any]) -> Incoming:
     """Build the record again from a parked row."""
-    trace = row.traceparent
-    return Incoming(
-        Partition(row.topic, row.partition),
-        row.offset,
-        row.record_key,
-        row.record_value,
-        (("traceparent", trace.encode()),) if trace else (),
-    )
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+    if row.record_headers is not None:
+        headers = msgspec.json.decode(row.record_headers, type=tuple[tuple[str, bytes | None], ...])
+    elif row.traceparent:
+        headers = (("traceparent", row.traceparent.encode()),)
+    place = Partition(row.topic, row.partition)
+    return Incoming(place, row.offset, row.record_key, row.record_value, headers)
 
 
 def next_try(retry: Retry, attempts: int, now: datetime) -> datetime:

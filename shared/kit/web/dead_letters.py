@@ -202,7 +202,7 @@ def _one_and_decisions(routes: Routes, find: FindConsumer) -> None:
         if consumer is None:
             return Decided(letters=0, unreadable=0, causes=[])
         async with consumer.database.unit(caller) as unit:
-            done = await decide(unit, consumer.group, caller, asked)
+            done = await decide(unit, consumer.group, caller, asked, consumer.wanted)
         return Decided(
             letters=sum(each.letters for each in done.causes) - done.unreadable,
             unreadable=done.unreadable,

@@ -4,10 +4,11 @@ import msgspec
 import pytest
 from uuid_utils.compat import uuid7
 
-from shared.contracts.event import encode
-from shared.contracts.identity import MemberSuspended
+from shared.contracts.event import Envelope, encode
+from shared.contracts.identity import MemberReinstated, MemberSuspended
 from shared.kit.bus.port import Outgoing
-from shared.kit.inbox.decide import DeadLetterNotFound, Decision
+from shared.kit.inbox import decode
+from shared.kit.inbox.decide import Decision, StillUnreadable
 from tests.kit.probe import LYON, RENNES, Probe, envelope_of, member
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -121,12 +122,12 @@ async def test_binary_mode_is_read_as_well(probe: Probe) -> None:
     assert (await probe.effects(), found.applied) == (["bon"], 1)
 
 
-async def test_an_unreadable_one_can_be_skipped_and_not_replayed(probe: Probe) -> None:
+async def test_one_that_still_cannot_be_read_can_be_skipped_and_not_replayed(probe: Probe) -> None:
     probe.put(KEY, b"{")
     await probe.take()
 
     (letter,) = await probe.letters()
-    with pytest.raises(DeadLetterNotFound):
+    with pytest.raises(StillUnreadable):
         await probe.decide(Decision("replay", (letter.place,)))
     await probe.decide(Decision("skip", (letter.place,), reason="du bruit"))
 
@@ -134,6 +135,43 @@ async def test_an_unreadable_one_can_be_skipped_and_not_replayed(probe: Probe) -
         {"state": "skipped", "record_value": b"{", "reason": "du bruit"}
     ]
     assert await probe.letters() == []
+
+
+async def test_one_that_a_newer_version_can_read_is_replayed_with_its_key(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bad deploy could not decode; the event, a repetition of it, and one for somebody else."""
+    other = encode(envelope_of(MemberReinstated(member_id=member(1)), RENNES, uuid7()))
+
+    def broken(raw: bytes) -> Envelope:
+        raise ValueError("a bug of ours")
+
+    monkeypatch.setattr(decode, "decode_envelope", broken)
+    for value in (SOUND, SOUND, other, b"{"):
+        probe.put(KEY, value)
+    await probe.take()
+    monkeypatch.undo()
+
+    dry = await probe.decide(Decision("replay", everything=True, dry_run=True))
+    assert (dry.unreadable, len(await probe.letters())) == (1, 4)
+    done = await probe.decide(Decision("replay", everything=True))
+    found = await probe.try_again()
+
+    assert (done.unreadable, await probe.effects()) == (1, ["bon"])
+    assert (found.applied, found.duplicate, found.ignored, found.dead_lettered) == (1, 1, 1, 1)
+
+
+async def test_a_parked_one_in_binary_mode_is_read_again_whole(probe: Probe) -> None:
+    fields = msgspec.json.decode(SOUND.replace(b"bon", b"poison"))
+    data = msgspec.json.encode(fields.pop("data"))
+    headers = tuple((f"ce_{name}", str(value).encode()) for name, value in fields.items())
+    probe.put(KEY, data, (*headers, ("odd", b"\xff"), ("none", None)))
+    await probe.take()
+    probe.mended = True
+
+    found = await probe.try_again()
+
+    assert (await probe.effects(), found.applied) == (["poison"], 1)
 
 
 @pytest.mark.parametrize("value", [b'"' * 5_500_000, b"\x01" * 9_500_000, b"\xff" * 9_500_000])

@@ -1,0 +1,81 @@
+"""A record that could not be read is read again when it is replayed, by the code of today.
+
+Its key was not known, so nothing waited behind it: it is applied later than what came after it.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.contracts.event import Fact
+from shared.kit.database import SqlUnit
+from shared.kit.inbox import ledger
+from shared.kit.inbox.decode import Ignored, Readable, Unreadable, read
+from shared.kit.inbox.parked import Place, record_of
+
+_AT = """
+    consumer_group = :consumer_group AND topic = :topic AND partition = :partition
+    AND "offset" = :offset
+"""
+_RECORD = sa.text(f"SELECT * FROM parked WHERE {_AT}")  # noqa: S608  a constant of this file
+_FORGET = sa.text(f"DELETE FROM parked WHERE {_AT}")  # noqa: S608  a constant of this file
+_COUNT = {
+    name: sa.text(f"""
+        UPDATE positions SET {name} = {name} + 1
+        WHERE consumer_group = :consumer_group AND topic = :topic AND partition = :partition
+    """)  # noqa: S608  two names of this file
+    for name in ("ignored", "duplicate")
+}
+_JOIN = sa.text(f"""
+    UPDATE parked SET key = :key, event_id = :event_id, type = :type, tenant_id = :tenant
+    WHERE {_AT}
+""")  # noqa: S608  a constant of this file
+
+
+async def reread(
+    unit: SqlUnit,
+    group: str,
+    wanted: Mapping[str, type[Fact]],
+    places: Sequence[Place],
+    *,
+    dry_run: bool,
+) -> int:
+    """Let those that can be read by now join their keys; say how many still cannot be.
+
+    One that is of no interest, or whose event was applied meanwhile, is counted as such and gone.
+    """
+    unreadable = 0
+    for place in places:
+        at: dict[str, object] = {
+            "consumer_group": group,
+            "topic": place.topic,
+            "partition": place.partition,
+            "offset": place.offset,
+        }
+        row = (await unit.connection.execute(_RECORD, at)).one()
+        item = read(record_of(row), wanted, unit.now)
+        if isinstance(item, Unreadable):
+            unreadable += 1
+        elif not dry_run:
+            await _settle(unit.connection, group, at, item)
+    return unreadable
+
+
+async def _settle(
+    connection: AsyncConnection, group: str, at: Mapping[str, object], item: Ignored | Readable
+) -> None:
+    if isinstance(item, Ignored):
+        await connection.execute(_FORGET, at)
+        await connection.execute(_COUNT["ignored"], at)
+    elif not await ledger.claim(connection, group, [item.delivery.event_id]):
+        await connection.execute(_FORGET, at)
+        await connection.execute(_COUNT["duplicate"], at)
+    else:
+        known = {
+            "key": item.delivery.key,
+            "event_id": item.delivery.event_id,
+            "type": item.delivery.fact.wire_type(),
+            "tenant": item.delivery.tenant,
+        }
+        await connection.execute(_JOIN, {**at, **known})
