@@ -133,7 +133,7 @@ def _kept(request: Request, body: bytes) -> object:
         return None
     try:
         said: object = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return body.decode("utf-8", "backslashreplace")
     secretive = request.service == "identity" and isinstance(said, dict)
     return redacted(said) if secretive and isinstance(said, dict) else msgspec.Raw(body)
