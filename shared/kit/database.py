@@ -33,6 +33,8 @@ SESSION = {
 
 CONNECT = 3.0
 """Seconds that making a connection may take."""
+COMMAND = 15.0
+"""Seconds that a statement may take: a server that froze never says that it is gone."""
 _TRANSIENT_CLASSES = ("08", "40", "53", "57P", "25P03", "25P04")
 _SEE = sa.text("SELECT set_config('app.tenants', :tenants, true)")
 _RIGHTS = sa.text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
@@ -158,6 +160,7 @@ class Database:
             hide_parameters=True,
             connect_args={
                 "timeout": CONNECT,
+                "command_timeout": COMMAND,
                 "server_settings": {
                     "application_name": f"preau-{service}",
                     **SESSION,

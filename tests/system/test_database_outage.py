@@ -1,0 +1,107 @@
+"""A PostgreSQL that crashes or freezes: a quick no meanwhile, and yes at once when it is back."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from uuid_utils.compat import uuid7
+
+from deploy.local.choices import Part
+from deploy.local.stack import Stack
+from shared.kit import database as database_module
+from shared.kit.database import Database
+from shared.kit.errors import Transient
+from tests.system.stack_process import descendants
+
+pytestmark = [pytest.mark.system, pytest.mark.allow_hosts(["127.0.0.1"])]
+POSTGRES: frozenset[Part] = frozenset({"postgres"})
+WORK = sa.text("SELECT pg_sleep(0.02)")
+REQUESTS = 40  # twice the connections there are
+
+
+@asynccontextmanager
+async def opened(home: Path) -> AsyncIterator[Database]:
+    """A service's database with all its connections open; the server ends with the block."""
+    async with Stack(home, parts=POSTGRES, fast=True) as addresses:
+        made = Database(
+            "community",
+            addresses.database("community", "app"),
+            clock=lambda: datetime.now(UTC),
+            new_id=uuid7,
+            trace=lambda *_: None,
+        )
+        assert await at_once(made) == (REQUESTS, 0)
+        yield made
+
+
+async def at_once(database: Database) -> tuple[int, int]:
+    """Give how many of many requests at once were served, and how many told to come again."""
+    answers = await asyncio.gather(*(ask(database) for _ in range(REQUESTS)))
+    return answers.count(True), answers.count(False)
+
+
+async def ask(database: Database) -> bool:
+    try:
+        await database.rows(WORK)
+    except Transient as told:
+        return "retry_after" not in told.facts  # a refusal without it is no refusal
+    return True
+
+
+def server(home: Path) -> int:
+    return int((home / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+
+
+async def test_a_crash_is_told_at_once_and_nothing_has_to_fail_to_notice_the_return(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as database:
+        os.kill(server(tmp_path), signal.SIGQUIT)  # pg_ctl stop -m immediate
+        began = time.monotonic()
+        while (await at_once(database))[0]:
+            assert time.monotonic() - began < 5
+        began = time.monotonic()
+        down = await at_once(database)
+        took = time.monotonic() - began
+    async with Stack(tmp_path, parts=POSTGRES, fast=True):
+        back = await at_once(database)
+    # Again, and this time nobody asks while it is away.
+    async with Stack(tmp_path, parts=POSTGRES, fast=True):
+        unnoticed = await at_once(database)
+        await database.stop()
+
+    assert down == (0, REQUESTS)
+    assert took < 1
+    assert back == unnoticed == (REQUESTS, 0)
+
+
+async def test_a_frozen_server_holds_nobody_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "COMMAND", 2.0)
+    async with opened(tmp_path) as database:
+        main = server(tmp_path)
+        frozen = [main, *descendants(main)]
+        for each in frozen:
+            os.kill(each, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            down = await at_once(database)
+            took = time.monotonic() - began
+        finally:
+            for each in frozen:
+                os.kill(each, signal.SIGCONT)
+        began = time.monotonic()
+        while (await at_once(database))[1]:
+            assert time.monotonic() - began < 5
+        await database.stop()
+
+    assert down == (0, REQUESTS)
+    assert took < 2 + 2 + 3
