@@ -1,5 +1,6 @@
 """What no route has to check: size, encoding and depth of a body, characters nobody can store."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
@@ -8,12 +9,14 @@ from starlette.requests import Request
 from starlette.routing import compile_path
 
 from shared.kit.errors import PreauError
-from shared.kit.web.problems import Malformed, Problems, TooLarge
+from shared.kit.web.problems import Malformed, Problems, TooLarge, TooSlow
 
 LIMIT = 1_000_000
 """Bytes, for routes that do not say otherwise."""
 DEPTH = 32
 LONGEST_NUMBER = 40
+SILENCE = 10.0
+"""Seconds between two parts of a body: who sends none keeps a place from others."""
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 
@@ -75,15 +78,20 @@ def _check_address(request: Request) -> None:
 
 
 async def _read(request: Request, limit: int) -> bytes:
-    """Read the whole body. Raises `TooLarge`, or `ClientDisconnect` when it ends in the middle."""
+    """Read the whole body. Raises `TooLarge`, `TooSlow`, or `ClientDisconnect` when it breaks."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise TooLarge(limit=limit)
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise TooLarge(limit=limit)
+    try:
+        async with asyncio.timeout(SILENCE) as silence:
+            async for chunk in request.stream():
+                silence.reschedule(asyncio.get_running_loop().time() + SILENCE)
+                body += chunk
+                if len(body) > limit:
+                    raise TooLarge(limit=limit)
+    except TimeoutError as error:
+        raise TooSlow(seconds=SILENCE) from error
     return bytes(body)
 
 

@@ -31,6 +31,13 @@ class TooLarge(PreauError):
     key = "too_large"
 
 
+class TooSlow(PreauError):
+    """The body stopped coming in."""
+
+    status = 408
+    key = "too_slow"
+
+
 class MethodNotAllowed(PreauError):
     """The route exists, for other methods."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shared.kit.web import body as body_module
 from tests.kit.web.house import House
 
 BAD = {
@@ -95,6 +96,25 @@ async def test_a_client_that_leaves_in_the_middle_has_done_nothing() -> None:
     scope |= {"query_string": b"", "headers": headers, "server": ("test", 80), "scheme": "http"}
     await house.app(scope, receive, send)
     assert (house.callers, sent) == ([], [])
+
+
+async def test_a_body_that_stops_coming_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_module, "SILENCE", 0.1)
+    house = House()
+
+    async def parts(pause: float) -> AsyncIterator[bytes]:
+        for part in (b'{"te', b'xt": ', b'"a', b'"}'):
+            yield part
+            await asyncio.sleep(pause)
+
+    async with house.client() as client:
+        headers = {"Content-Type": "application/json"}
+        slow = await client.post("/v1/notes", content=parts(0.06), headers=headers)
+        silent = await client.post("/v1/notes", content=parts(5), headers=headers)
+
+    assert slow.status_code == 201
+    assert (silent.status_code, silent.json()["type"]) == (408, "/notes/problems/too_slow")
+    assert len(house.callers) == 1
 
 
 async def test_a_body_without_a_media_type_is_not_taken_for_json() -> None:
