@@ -40,6 +40,10 @@ _PASSED = """
     JOIN passed q ON q.place = e.place AND e."offset" >= q.began AND e."offset" < q.next
     LEFT JOIN wants w ON w.type = e.type
 """
+_BEYOND = """
+    SELECT p.topic || '/' || p.partition, q.next, p.next FROM passed q
+    JOIN places p ON p.no = q.place WHERE q.next > p.next
+"""
 _COUNTERS = """
     SELECT q.topic, q.partition, q.began, q.next, q.applied, q.ignored, q.duplicate,
            (SELECT count(*) FROM apart a WHERE a.place = p.no), p.no
@@ -118,6 +122,8 @@ class Group:
         self.report.look("I4", f"records that {self.name} has passed", passed)
         ids = self.book.number("SELECT count(*) FROM inbox WHERE grp = ?", self.name)
         self.report.look("I4", f"event ids in {self.name}'s inbox", ids)
+        for where, after, end in self.book.rows(_BEYOND):
+            self._blame("I4", where, f"passed up to {after}, where the log ends at {end}")
         self._check_counters()
         self._check_ids(now)
         self._check_aside()

@@ -30,15 +30,18 @@ _SEE = "SELECT set_config('app.tenants', $1, true)"
 
 
 def tenants_of(book: Book) -> list[str]:
-    """List the tenants that any key names."""
-    query = "SELECT substr(key, 1, 36) FROM keys UNION SELECT substr(key, 1, 36) FROM heads"
-    found = set()
+    """List the tenants that any key names, those of most keys first."""
+    query = """
+        SELECT substr(key, 1, 36) FROM (SELECT key FROM keys UNION ALL SELECT key FROM heads)
+        GROUP BY 1 ORDER BY count(*) DESC
+    """
+    found = []
     for (name,) in book.rows(query):
         try:
-            found.add(str(UUID(name)))
+            found.append(str(UUID(name)))
         except ValueError:  # a dead letter's place, which is no tenant's
             continue
-    return sorted(found)
+    return found
 
 
 async def check_tenants(book: Book, source: Source, report: Report) -> None:
