@@ -50,6 +50,15 @@ async def test_what_cannot_be_read_is_a_dead_letter_at_once_and_named(
     assert told.subject == f"{letter.topic}/{letter.partition}/{letter.offset}"
 
 
+async def test_who_writes_of_a_nul_writes_none(probe: Probe) -> None:
+    probe.publish("on écrit \\u0000 en JSON")
+
+    found = await probe.take()
+
+    assert await probe.effects() == ["on écrit \\u0000 en JSON"]
+    assert (found.applied, found.dead_lettered) == (1, 0)
+
+
 @pytest.mark.parametrize(
     "headers",
     [
