@@ -181,24 +181,25 @@ class World:
         return int(row[0])
 
 
-async def _make_databases(addresses: Addresses) -> None:
+async def _make_databases(addresses: Addresses, prefix: str) -> None:
     """Make databases of our own: others are copied by tests, which nobody may be connected to."""
     server = await asyncpg.connect(addresses.postgres)
     for name in NAMES:
-        await provision.make_database(server, name, f"journeys_{name}")
+        await provision.make_database(server, name, f"{prefix}_{name}")
         place = addresses.postgres.rpartition("/")[0]
-        inside = await asyncpg.connect(f"{place}/journeys_{name}")
+        inside = await asyncpg.connect(f"{place}/{prefix}_{name}")
         await provision.provision_database(inside, name)
         await inside.close()
     await server.close()
 
 
-def _database(addresses: Addresses, name: str, role: provision.Role) -> str:
+def database_of(addresses: Addresses, prefix: str, name: str, role: provision.Role) -> str:
+    """Give the address of a service's database in a world."""
     before, _, _ = addresses.database(name, role).rpartition("/")
-    return f"{before}/journeys_{name}"
+    return f"{before}/{prefix}_{name}"
 
 
-def _environment(addresses: Addresses) -> Mapping[str, str]:
+def _environment(addresses: Addresses, prefix: str) -> Mapping[str, str]:
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     found = {
@@ -207,8 +208,8 @@ def _environment(addresses: Addresses) -> Mapping[str, str]:
         "MODERATION_SEAL_KEY": Fernet.generate_key().decode(),
     }
     for name in NAMES:
-        found[f"{name.upper()}_DATABASE_URL"] = _database(addresses, name, "app")
-        found[f"{name.upper()}_RELAY_URL"] = _database(addresses, name, "relay")
+        found[f"{name.upper()}_DATABASE_URL"] = database_of(addresses, prefix, name, "app")
+        found[f"{name.upper()}_RELAY_URL"] = database_of(addresses, prefix, name, "relay")
     return found
 
 
@@ -233,15 +234,20 @@ async def _open_elsewhere(own: Features) -> TenantId:
 
 
 @asynccontextmanager
-async def open_world(addresses: Addresses, home: Path) -> AsyncIterator[World]:
-    """Migrate, start all five, seed two tenants; stop everything when left."""
-    environment, bus = _environment(addresses), MemoryBus()
+async def open_world(
+    addresses: Addresses, home: Path, prefix: str = "journeys"
+) -> AsyncIterator[World]:
+    """Migrate, start all five, seed two tenants; stop everything when left.
+
+    `prefix` begins the names of its databases: two worlds may stand on one server.
+    """
+    environment, bus = _environment(addresses, prefix), MemoryBus()
     spans = InMemorySpanExporter()
     telemetry = OtelTelemetry("journeys", sample=1.0, exporters=[spans])
     host = Host(bus, now, uuid7, telemetry, environment)
-    await _make_databases(addresses)
+    await _make_databases(addresses, prefix)
     for name in NAMES:
-        await migrate(name, _database(addresses, name, "owner"))
+        await migrate(name, database_of(addresses, prefix, name, "owner"))
     await ensure_topics(bus)
     services = {name: Running(build(name, host)) for name in NAMES}
     identity = services["identity"].service

@@ -1,0 +1,147 @@
+"""Applying the log to a shadow: through the service's own reactions and inbox, in batches."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from shared.kit.bus.port import Bus, Incoming, Partition, Redeliver
+from shared.kit.inbox import ledger, parked
+from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.inbox.decode import Readable, read
+from shared.kit.inbox.halts import Stopped
+from shared.kit.inbox.parked import Failure
+from shared.kit.inbox.retry import ParkedKeys
+from shared.kit.replay.errors import CannotApply
+from shared.kit.replay.feed import Order, batches
+from shared.kit.replay.live import Aside, Standing
+from shared.kit.replay.shadow import LogClock, ShadowDatabase
+
+TRIES = 5
+_KEPT = sa.text("""
+    SELECT topic, partition, "offset" FROM parked WHERE consumer_group = :consumer_group
+""")
+_KEEP = sa.text("""
+    INSERT INTO parked (consumer_group, topic, partition, "offset", key, event_id, type, tenant_id,
+                        record_key, record_value, traceparent, state, first_failed)
+    VALUES (:consumer_group, :topic, :partition, :offset, :key, :event_id, :type, :tenant_id,
+            :record_key, :record_value, :traceparent, 'skipped', :first_failed)
+""")
+_RELEASE = sa.text("""
+    DELETE FROM parked WHERE consumer_group = :consumer_group AND topic = :topic
+      AND partition = :partition AND "offset" = :offset RETURNING *
+""")
+_OUTCOMES = sa.text("""
+    SELECT COALESCE(sum(applied), 0) AS applied, COALESCE(sum(ignored), 0) AS ignored,
+           COALESCE(sum(duplicate), 0) AS duplicate,
+           (SELECT count(*) FROM parked WHERE consumer_group = :consumer_group AND key IS NULL)
+               AS unreadable
+    FROM positions WHERE consumer_group = :consumer_group
+""")
+_FAILED = sa.text("""
+    SELECT topic, partition, "offset", type, state, cause FROM parked
+    WHERE consumer_group = :consumer_group AND key IS NOT NULL AND cause IS NOT NULL
+    ORDER BY topic, partition, "offset" LIMIT 50
+""")
+
+
+@dataclass
+class Applying:
+    """One reader of the shadow's: a group of its own, fed by hand."""
+
+    consumer: BatchConsumer
+    database: ShadowDatabase
+    bus: Bus
+    clock: LogClock
+    order: Order
+    events: int = 0
+
+    @property
+    def group(self) -> str:
+        """Its name."""
+        return self.consumer.group
+
+    @property
+    def _left_out(self) -> str:
+        return f"{self.group}.left-out"
+
+    async def begin_at(self, since: datetime) -> None:
+        """Begin where that moment is in the log, in partitions not yet begun."""
+        begin = (await self.bus.progress(self.consumer.topics, since)).begin
+        async with self.database.batch(()) as unit:
+            await ledger.begin(unit.connection, self.group, begin)
+
+    async def read_to(self, ends: Mapping[Partition, int]) -> None:
+        """Apply everything that lies before these offsets. Raises `CannotApply`."""
+        if not ends:
+            return
+        starts = await self.consumer.assigned(list(ends))
+        spans = {place: (starts[place], end) for place, end in ends.items()}
+        async with aclosing(batches(self.bus, spans, self.order)) as found:
+            async for batch in found:
+                self.clock.follow(batch)
+                await self._apply(batch)
+                self.events += len(batch)
+
+    async def _apply(self, batch: Sequence[Incoming]) -> None:
+        for attempt in range(1, TRIES + 1):
+            try:
+                await self.consumer.handle(batch)
+            except Redeliver as error:
+                if isinstance(error.__cause__, Stopped) or attempt == TRIES:
+                    raise CannotApply(f"The shadow cannot be built: {error}.") from error
+                await asyncio.sleep(error.pause)
+            else:
+                return
+
+    async def leave_out(self, live: Standing) -> int:
+        """Leave out what the live group put aside, and apply what it has not aside any more.
+
+        Say how many are left out now.
+        """
+        rows = await self.database.rows(_KEPT, consumer_group=self._left_out)
+        kept: set[Aside] = {(row.topic, row.partition, row.offset) for row in rows}
+        for place in sorted(kept - live.aside.keys()):
+            await self._apply_late(place)
+        new = [row for place, row in live.aside.items() if place not in kept]
+        async with self.database.batch(()) as unit:
+            await ledger.claim(unit.connection, self.group, [row["event_id"] for row in new])
+            for row in new:
+                await unit.connection.execute(_KEEP, {"consumer_group": self._left_out, **row})
+        return len(live.aside)
+
+    async def _apply_late(self, place: Aside) -> None:
+        topic, partition, offset = place
+        (row,) = await self.database.rows(
+            _RELEASE,
+            consumer_group=self._left_out,
+            topic=topic,
+            partition=partition,
+            offset=offset,
+        )
+        item = read(parked.record_of(row), self.consumer.wanted, self.clock())
+        if not isinstance(item, Readable):
+            return
+        async with self.database.batch([item.delivery.tenant]) as unit:
+            failure = await self.consumer.try_one(unit, item.delivery)
+            if failure is not None:
+                cause = Failure.of(failure).cause
+                raise CannotApply(f"The shadow cannot apply {place}: {cause}.")
+        self.events += 1
+
+    async def try_parked_again(self) -> None:
+        """Give what failed in the shadow one more chance, now that all the rest is there."""
+        await ParkedKeys(self.consumer).retry()
+
+    async def outcomes(self) -> dict[str, int]:
+        """Count what became of all that was read."""
+        (row,) = await self.database.rows(_OUTCOMES, consumer_group=self.group)
+        return {name: int(number) for name, number in row._asdict().items()}
+
+    async def failed(self) -> list[dict[str, object]]:
+        """List what could not be applied, though the live group has it."""
+        rows = await self.database.rows(_FAILED, consumer_group=self.group)
+        return [row._asdict() for row in rows]
