@@ -89,6 +89,11 @@ _INVENTED = """
                 SELECT 1 FROM repeats r WHERE r.place = a.place AND r."offset" = a."offset"
                                           AND r.id = a.id))))
 """
+_MISREAD = """
+    SELECT (SELECT key FROM keys k WHERE k.no = e.key), e.id, e.place, e."offset"
+    FROM events e CROSS JOIN apart a ON a.place = e.place AND a."offset" = e."offset"
+    WHERE a.id IS NULL AND e.sequence IS NOT NULL
+"""
 _OVERTAKEN = f"""
     SELECT (SELECT key FROM keys k WHERE k.no = e.key), e.id, e.place, e."offset", b.first {_PASSED}
     JOIN (SELECT place, key, min("offset") AS first FROM apart
@@ -147,6 +152,9 @@ class Group:
         for place, offset in self.book.rows(_INVENTED):
             text = "set aside here, where no such event was passed"
             self._blame("I4", self._at(place, offset), text)
+        for key, event, place, offset in self.book.rows(_MISREAD):
+            text = f"buried {UUID(bytes=event)} at {self._at(place, offset)} as unreadable,"
+            self._blame("I4", key, f"{text} and it can be read")
         for key, event, place, offset, first in self.book.rows(_OVERTAKEN, self.name):
             text = f"{UUID(bytes=event)} at {self._at(place, offset)} was applied before {first},"
             self._blame("I5", key, f"{text} which still waits")

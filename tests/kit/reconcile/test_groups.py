@@ -154,3 +154,22 @@ async def test_a_group_that_read_beyond_the_end(small: Small) -> None:
     lines = told(await small.check())
 
     assert any("passed up to 9, where the log ends at 2" in line for line in lines)
+
+
+async def test_an_event_of_ours_that_was_buried_though_it_can_be_read(small: Small) -> None:
+    await small.live("invalid")
+    await small.sql("UPDATE parked SET event_id = NULL, key = NULL, type = NULL")
+
+    lines = told(await small.check())
+
+    assert any("as unreadable, and it can be read" in line for line in lines)
+
+
+async def test_a_backslash_that_somebody_wrote_is_no_nul(small: Small) -> None:
+    await small.publish("\\u0000, dit-elle")
+    await small.relay()
+
+    report = await small.check()
+
+    assert told(report) == []
+    assert ("I3", "records that nobody can read", 0) in report.looked
