@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
+from msgspec import Struct
+
 from shared.contracts.event import Fact, Origin
 from shared.contracts.ids import EventId, MemberId, TenantId
 from shared.kit.bus.port import Partition
@@ -39,11 +41,11 @@ class Caller:
     held: object | None = field(default=None, repr=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery(Generic[F_co]):
+class Delivery(Struct, Generic[F_co], frozen=True):
     """A fact as it reached this consumer group, with what its envelope says.
 
-    `time` is when it happened, `recorded` when it was written down, `received` when it came here.
+    A Struct, not a dataclass: one is made for each record. `time` is when it happened, `recorded`
+    when it was written down, `received` when it came here.
     """
 
     fact: F_co
@@ -60,7 +62,7 @@ class Delivery(Generic[F_co]):
     offset: int
     actor: str | None = None
     cause: EventId | None = None
-    traceparent: str | None = field(default=None, repr=False)
+    traceparent: str | None = None
 
 
 Because = Caller | Delivery[Fact]

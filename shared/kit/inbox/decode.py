@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -22,24 +21,21 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(msgspec.Struct, frozen=True):
     """A type or version that this group does not know or does not react to."""
 
     record: Incoming
     type: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(msgspec.Struct, frozen=True):
     """A record that cannot be decoded, now or later."""
 
     record: Incoming
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
-class Readable:
+class Readable(msgspec.Struct, frozen=True):
     """A fact that this group reacts to."""
 
     record: Incoming
@@ -75,14 +71,14 @@ def _structured(record: Incoming) -> bytes:
     if b"\x00" in value or (b"\\u0000" in value and _NUL.search(value)):
         msg = "NUL character: PostgreSQL cannot hold it"
         raise ValueError(msg)
-    attributes = {
-        name.removeprefix(BINARY_PREFIX): (content or b"").decode()
+    attributes = [
+        (name.removeprefix(BINARY_PREFIX), (content or b"").decode())
         for name, content in record.headers
         if name.startswith(BINARY_PREFIX)
-    }
+    ]
     if not attributes:
         return value
-    return msgspec.json.encode({**attributes, "data": msgspec.Raw(value)})
+    return msgspec.json.encode({**dict(attributes), "data": msgspec.Raw(value)})
 
 
 def _delivery(
