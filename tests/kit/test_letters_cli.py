@@ -1,17 +1,21 @@
 """`preau dead-letters`, `preau consumers` and `preau status`, as an operator types them."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from shared.kit.cli import Lazy
 from shared.kit.inbox.halts import Limit
 from shared.kit.inbox.parked import Place
 from tests.kit.operated import GROUP, Operated, operated
 from tests.kit.probe import Probe, member
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+PAGE = Path(__file__).resolve().parents[2] / "docs/dead-letters.md"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 HEADER = ("traceparent", f"00-{TRACE}-b7ad6b7169203331-01".encode())
 
@@ -191,3 +195,18 @@ async def _die(probe: Probe, *words: str) -> list[str]:
         for number, _ in enumerate(words, 100)
     ]
     return [str(place) for place in places]
+
+
+def test_every_command_of_the_operators_page_is_there() -> None:
+    """Each line that it tells to type is parsed down to its options and arguments."""
+    typed = [line for line in PAGE.read_text().splitlines() if line.startswith("preau ")]
+    assert len(typed) > 10
+    for line in typed:
+        words = shlex.split(line)[1:]
+        command: click.Command = Lazy(name="preau")
+        while isinstance(command, click.Group):
+            context = click.Context(command)
+            found = command.get_command(context, words.pop(0))
+            assert found is not None, line
+            command = found
+        command.make_context(line, words, resilient_parsing=False).close()
