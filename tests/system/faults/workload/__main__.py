@@ -96,7 +96,7 @@ def _tell_surprises(operations: list[Operation]) -> None:
         if each.expected is None and each.outcome is Outcome.FAILED:
             surprises[f"{each.verb}: {each.status}{key}"] += 1
         if each.outcome is Outcome.MAYBE:
-            surprises[f"maybe: {each.status}{key or each.answer}"] += 1
+            surprises[f"maybe: {each.status}{key or f' {each.answer}'}"] += 1
     for text, number in surprises.most_common():
         click.echo(f"{number:8}  {text}")
 

@@ -16,8 +16,8 @@ from tests.system.faults.workload.journal import Outcome
 from tests.system.faults.workload.request import Request, get
 from tests.system.faults.workload.world import Person, World
 
-WAIT = 0.25
-"""Seconds until what was refused, or not heard, is asked again."""
+WAIT, LONGEST_WAIT = 0.25, 2.0
+"""Seconds until what was refused, or not heard, is asked again; the second time it is longer."""
 TROUBLESOME = "tom"
 ADMIN, DESK = "anne", "operator"
 PASSWORD = "un mot de passe très long ☂️"
@@ -114,7 +114,7 @@ class Opening:
 
     async def insist(self, person: Person, verb: str, request: Request, done: str = "") -> Heard:
         """Ask until it is done; the problem `done` says that it was. Raises `LateError`."""
-        key = self._key(request)
+        key, wait = self._key(request), WAIT
         while time.monotonic() < self.deadline:
             heard = await self.asker.attempt(person, verb, request, key)
             if heard.outcome is Outcome.OK or (done and heard.problem == done):
@@ -123,7 +123,8 @@ class Opening:
                 key = self._key(request)
             if heard.status == 401 and request.token is None:
                 await self.sign_in(person)
-            await asyncio.sleep(WAIT)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LONGEST_WAIT)
         raise LateError(verb)
 
     def _key(self, request: Request) -> str | None:
