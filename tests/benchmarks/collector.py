@@ -1,4 +1,4 @@
-"""A collector of telemetry that takes everything and keeps nothing."""
+"""A collector of telemetry that takes everything and keeps nothing; it also serves public keys."""
 
 import threading
 from collections.abc import Iterator
@@ -19,9 +19,14 @@ class Sink:
         """What tells a service to push there."""
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{self.port}"}
 
+    @property
+    def jwks_url(self) -> str:
+        """Where the keys are, in identity's stead."""
+        return f"http://127.0.0.1:{self.port}/jwks.json"
+
 
 @contextmanager
-def collector() -> Iterator[Sink]:
+def collector(jwks: bytes = b"{}") -> Iterator[Sink]:
     """Take pushes until left."""
     sink = Sink(0)
 
@@ -29,9 +34,16 @@ def collector() -> Iterator[Sink]:
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("content-length", 0)))
             sink.taken += 1
+            self._answer(b"")
+
+        def do_GET(self) -> None:
+            self._answer(jwks)
+
+        def _answer(self, body: bytes) -> None:
             self.send_response(200)
-            self.send_header("content-length", "0")
+            self.send_header("content-length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002  its name
 

@@ -100,16 +100,18 @@ def profiler(into: Path) -> list[str]:
     return [found, *words, "--"]
 
 
-Measure = Callable[[Contender, str, Path], Awaitable[float]]
+Figures = dict[tuple[str, str], float]
+"""What one run gives: by what stands behind the contender's name, and the unit."""
+Measure = Callable[[Contender, str, Path], Awaitable[Figures]]
 
 
 async def contest(
-    bench: Bench, case: str, unit: str, contenders: Sequence[Contender], measure: Measure
+    bench: Bench, case: str, contenders: Sequence[Contender], measure: Measure
 ) -> list[Row]:
     """Let all of them run `bench.runs` times, in turns; who fails gets a row that says why."""
     pythons: dict[str, str] = {}
     reasons: dict[str, str] = {}
-    values: dict[str, list[float]] = {each.who: [] for each in contenders if bench.admits(each)}
+    values: dict[str, dict[tuple[str, str], list[float]]] = {}
     running = [each for each in contenders if bench.admits(each)]
     for each in running:
         try:
@@ -127,13 +129,26 @@ async def contest(
                 reasons[each.who] = str(error)
                 print(f"  {case} {turn + 1}/{bench.runs}  {each.who}: {error}", flush=True)
                 continue
-            values[each.who].append(found)
-            print(f"  {case} {turn + 1}/{bench.runs}  {each.who}: {found:,.1f} {unit}", flush=True)
-    # A run that failed voids the others: a figure from the lucky ones would flatter.
+            kept = values.setdefault(each.who, {})
+            for name, value in found.items():
+                kept.setdefault(name, []).append(value)
+            told = ", ".join(f"{name} {value:,.1f} {unit}" for (name, unit), value in found.items())
+            print(f"  {case} {turn + 1}/{bench.runs}  {each.who}: {told}", flush=True)
     return [
-        row(case, who, unit, [] if who in reasons else found, reasons.get(who))
-        for who, found in values.items()
+        made
+        for each in running
+        for made in _rows(case, each.who, values.get(each.who, {}), reasons.get(each.who))
     ]
+
+
+def _rows(
+    case: str, who: str, values: Mapping[tuple[str, str], Sequence[float]], reason: str | None
+) -> list[Row]:
+    # A run that failed voids the others: a figure from the lucky ones would flatter.
+    if reason is not None:
+        unit = next((unit for _, unit in values), "")
+        return [row(case, who, unit, [], reason)]
+    return [row(case, f"{who}{name}", unit, found) for (name, unit), found in values.items()]
 
 
 def task_for(contender: Contender, kafka: str, topic: str, records: int) -> Task:
@@ -155,13 +170,17 @@ def task_for(contender: Contender, kafka: str, topic: str, records: int) -> Task
 
 async def rate(
     contender: Contender, python: str, log: Path, given: Task, *, profile: bool = False
-) -> tuple[float, int]:
+) -> tuple[Figures, int]:
     """Run it; give its records a second, and how many it saw in all."""
     argument = json.dumps(asdict(given))
     measured = await launch(python, contender.module, argument, log, profile=profile)
     if not measured["seconds"]:
         raise Failed("its clock never ran: too few records for its batch")
-    return measured["count"] / measured["seconds"], int(measured["seen"])
+    figures = {
+        ("", "events/s"): measured["count"] / measured["seconds"],
+        (", processor time an event", "µs"): measured["cpu"] / measured["count"] * 1e6,
+    }
+    return figures, int(measured["seen"])
 
 
 def _plain(who: str) -> str:

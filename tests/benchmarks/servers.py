@@ -33,6 +33,13 @@ _TABLES = f"""
         USING ({TENANTS_VISIBLE}) WITH CHECK ({TENANTS_VISIBLE});
     CREATE TABLE peer_inbox (event_id uuid PRIMARY KEY);
     CREATE TABLE peer_counts (LIKE bench_counts INCLUDING ALL);
+    CREATE TABLE peer_posts (
+        id uuid PRIMARY KEY, space_id uuid, kind text, title text, body text,
+        created_at timestamptz
+    );
+    CREATE TABLE peer_outbox (
+        id uuid PRIMARY KEY, topic text, key text, payload text, created_at timestamptz
+    );
 """
 _EMPTY = """
     TRUNCATE bench_counts, peer_inbox, peer_counts, inbox, positions, parked, outbox, heads
@@ -73,9 +80,14 @@ class Servers:
         await self.sql(_EMPTY)
         await self.checkpoint()
 
+    async def admin(self, service: str = SERVICE) -> asyncpg.Connection:
+        """Connect to a service's database as its administrator, who sees every row."""
+        url = self.addresses.postgres.replace("+asyncpg", "")
+        return await asyncpg.connect(url, database=f"preau_{service}")
+
     async def checkpoint(self) -> None:
         """Write dirty pages down now, not in the middle of the next run."""
-        admin = await asyncpg.connect(self.addresses.postgres.replace("+asyncpg", ""))
+        admin = await self.admin()
         try:
             await admin.execute("CHECKPOINT")
         finally:
@@ -83,9 +95,7 @@ class Servers:
 
     async def counted(self, table: str) -> int:
         """Add up the effects that a table holds, whoever's they are."""
-        admin = await asyncpg.connect(
-            self.addresses.postgres.replace("+asyncpg", ""), database=f"preau_{SERVICE}"
-        )
+        admin = await self.admin()
         try:
             return int(await admin.fetchval(f"SELECT COALESCE(sum(n), 0) FROM {table}"))
         finally:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.benchmarks.collector import collector
-from tests.benchmarks.contest import Bench, Contender, Failed, contest, rate, task_for
+from tests.benchmarks.contest import Bench, Contender, Failed, Figures, contest, rate, task_for
 from tests.benchmarks.records import addressed, posts
 from tests.benchmarks.rows import Row
 from tests.benchmarks.servers import Servers
@@ -78,11 +78,11 @@ async def consume(bench: Bench, servers: Servers) -> list[Row]:
     """Receive, decode, commit offsets; no effect."""
     topic, records = await _topic(bench, servers, 0.1)
 
-    async def measure(each: Contender, python: str, log: Path) -> float:
+    async def measure(each: Contender, python: str, log: Path) -> Figures:
         given = task_for(each, servers.kafka, topic, records)
         return (await rate(each, python, log, given, profile=bench.profile))[0]
 
-    return await contest(bench, "consume", "events/s", CONSUME, measure)
+    return await contest(bench, "consume", CONSUME, measure)
 
 
 async def effect(bench: Bench, servers: Servers) -> list[Row]:
@@ -119,7 +119,7 @@ async def _effects(  # noqa: PLR0913, PLR0917  a case and its topic
     topic: str,
     records: int,
 ) -> list[Row]:
-    async def measure(each: Contender, python: str, log: Path) -> float:
+    async def measure(each: Contender, python: str, log: Path) -> Figures:
         await servers.fresh()
         ours = each.table == "bench_counts"
         one = replace(
@@ -138,4 +138,4 @@ async def _effects(  # noqa: PLR0913, PLR0917  a case and its topic
         return found
 
     with collector() as sink:
-        return await contest(bench, case, "events/s", contenders, measure)
+        return await contest(bench, case, contenders, measure)

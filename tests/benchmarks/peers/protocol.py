@@ -45,6 +45,7 @@ class Stopwatch:
         self.seen = 0
         self._first = self._last = 0
         self._began = self._ended = 0.0
+        self._cpu = 0.0
 
     def passed(self, number: int) -> bool:
         """Note that so many more records are done, effects and all; True when it is enough."""
@@ -55,9 +56,11 @@ class Stopwatch:
         if not self._began:
             if self.seen >= self._warm:
                 self._began, self._first = now, self.seen
+                self._cpu = -time.process_time()
             return False
         if self.seen >= self._warm + self._count:
             self._ended, self._last = now, self.seen
+            self._cpu += time.process_time()
         return bool(self._ended)
 
     def report(self, **more: object) -> None:
@@ -66,6 +69,7 @@ class Stopwatch:
             "count": self._last - self._first,
             "seconds": self._ended - self._began,
             "seen": self.seen,
+            "cpu": self._cpu,
         }
         print(json.dumps(measured | more), flush=True)
 

@@ -1,0 +1,107 @@
+"""`publish`: 32 connections publish posts, one worker; the real service against FastAPI + ORM."""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.benchmarks.collector import Sink, collector
+from tests.benchmarks.contest import Bench, Contender, Figures, contest
+from tests.benchmarks.door import Door
+from tests.benchmarks.environments import REPOSITORY
+from tests.benchmarks.population import members, populate
+from tests.benchmarks.rows import Row
+from tests.benchmarks.servers import Servers
+from tests.benchmarks.serving import free_port, load, serving
+
+PEOPLE = 1_000
+CONNECTIONS = 32
+PEER = "tests.benchmarks.peers.fastapi_orm.peer"
+WHO = (
+    Contender("Préau", "shared.kit.pod"),
+    Contender("Préau, each with an idempotency key", "shared.kit.pod", options={"idempotent": True}),
+    Contender("FastAPI + SQLAlchemy ORM", PEER),
+)
+_EMPTY = """
+    TRUNCATE contents, outbox, heads, idempotency, audit, peer_posts, peer_outbox
+"""
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """What servers and clients need to know of each other."""
+
+    servers: Servers
+    sink: Sink
+    requests: Path
+
+    def environment(self, port: int, **more: str) -> dict[str, str]:
+        """Give community's settings."""
+        return {
+            "PREAU_KAFKA": self.servers.kafka,
+            "PREAU_PORT": str(port),
+            "PREAU_LOG_LEVEL": "warning",
+            "PREAU_JWKS_URL": self.sink.jwks_url,
+            "PREAU_TRACE_SAMPLE": "0.1",
+            "COMMUNITY_DATABASE_URL": self.servers.url("app"),
+            "COMMUNITY_RELAY_URL": self.servers.url("relay"),
+            **self.sink.environment,
+            **more,
+        }
+
+
+def requests_file(door: Door, people: int) -> Path:
+    """Write the paths and tokens that a client takes in turns."""
+    path = REPOSITORY / "build" / "bench-requests.json"
+    path.write_text(json.dumps(door.requests(list(members(people)))))
+    path.chmod(0o600)
+    return path
+
+
+async def publish(bench: Bench, servers: Servers) -> list[Row]:
+    """Requests a second, and how long they take."""
+    admin = await servers.admin()
+    try:
+        await populate(admin, PEOPLE)
+    finally:
+        await admin.close()
+    door = Door()
+    with collector(door.jwks()) as sink:
+        entrance = Entrance(servers, sink, requests_file(door, PEOPLE))
+
+        async def measure(each: Contender, python: str, log: Path) -> Figures:
+            return await published(bench, entrance, each, python, log)
+
+        return await contest(bench, "publish", WHO, measure)
+
+
+async def published(
+    bench: Bench, entrance: Entrance, each: Contender, python: str, log: Path
+) -> Figures:
+    """Let one server take the load."""
+    await entrance.servers.sql(_EMPTY)
+    await entrance.servers.checkpoint()
+    port = free_port()
+    wanted: Mapping[str, object] = {
+        "port": port,
+        "requests": str(entrance.requests),
+        "connections": CONNECTIONS,
+        "seconds": max(1.0, 4.0 * min(bench.scale, 1.0)),
+        "idempotent": bool(each.options.get("idempotent")),
+    }
+    if each.module == PEER:
+        command = [python, "-m", PEER, str(port), entrance.servers.plain()]
+        environment: dict[str, str] = {}
+    else:
+        command = [python, "-m", each.module, "community", "--role", "api"]
+        environment = entrance.environment(port)
+    async with serving(command, environment, port, log, profile=bench.profile):
+        found = await load(sys.executable, wanted, log.with_suffix(".client.log"))
+    return {
+        ("", "requests/s"): found["count"] / found["seconds"],
+        (", p50", "ms"): found["p50"] * 1000,
+        (", p99", "ms"): found["p99"] * 1000,
+        (", refused", "%"): found["refused"],
+        (", the client's share of a core", "%"): found["client_cpu"] * 100,
+    }

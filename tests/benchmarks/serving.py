@@ -1,0 +1,94 @@
+"""A server under load: started as a process of its own, loaded by another, stopped."""
+
+import asyncio
+import json
+import os
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.contest import Failed, launch, profiler
+from tests.benchmarks.environments import REPOSITORY
+
+READY_WITHIN = 40
+STOPPED_WITHIN = 40
+MOST_REFUSED = 5
+"""Per cent of 503, which an overloaded service may answer; they do not count as requests done."""
+CLIENT = "tests.benchmarks.ours.client"
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        found: int = tried.getsockname()[1]
+        return found
+
+
+@asynccontextmanager
+async def serving(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    port: int,
+    log: Path,
+    *,
+    profile: bool = False,
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a server until left; give its process once it answers. Raises `Failed`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    words = [*profiler(log.with_suffix(".profile.txt")), *command] if profile else command
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *words,
+            cwd=REPOSITORY,
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)} | environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=output,
+        )
+        try:
+            await _until_ready(process, port, log)
+            yield process
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), STOPPED_WITHIN)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+async def _until_ready(process: asyncio.subprocess.Process, port: int, log: Path) -> None:
+    for _ in range(READY_WITHIN * 10):
+        if process.returncode is not None:
+            raise Failed(f"did not start: {log.read_text(errors='replace')[-300:]}")
+        if await asyncio.to_thread(_answers, port):
+            return
+        await asyncio.sleep(0.1)
+    raise Failed(f"not ready after {READY_WITHIN} s")
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+async def load(python: str, wanted: Mapping[str, Any], log: Path) -> dict[str, Any]:
+    """Send the load; give what the client measured, `refused` in % of all answers.
+
+    Raises `Failed` when answers were wrong, or many were refused.
+    """
+    measured = await launch(python, CLIENT, json.dumps(wanted), log)
+    refused = measured["failed"].pop("503", 0)
+    measured["refused"] = 100 * refused / max(1, refused + measured["count"])
+    if measured["failed"] or not measured["count"] or measured["refused"] > MOST_REFUSED:
+        raise Failed(f"answers: {measured['failed']}, refused: {refused}")
+    return measured
