@@ -9,6 +9,7 @@ import click
 
 from tests.system.faults.campaign import Campaign, Options
 from tests.system.faults.mutants import MUTANTS
+from tests.system.faults.proof import RUNS, prove
 from tests.system.faults.schedule import BY_NAME
 
 PRIVATE = "FAULTS_PRIVATE_MOUNTS"
@@ -22,6 +23,7 @@ PRIVATE = "FAULTS_PRIVATE_MOUNTS"
 @click.option("--fresh", is_flag=True, help="A new platform for each run.")
 @click.option("--keep", is_flag=True, help="Keep the data folder in any case.")
 @click.option("--mutant", type=click.Choice(sorted(MUTANTS)), help="With this guard switched off.")
+@click.option("--mutants", is_flag=True, help="Each guard in turn; writes build/mutants.json.")
 @click.option("--only", multiple=True, type=click.Choice(sorted(BY_NAME)), help="These faults.")
 @click.option("--rate", type=float, default=40.0, show_default=True, help="Operations a second.")
 def main(  # noqa: PLR0913  the options, by name
@@ -34,6 +36,7 @@ def main(  # noqa: PLR0913  the options, by name
     *,
     fresh: bool,
     keep: bool,
+    mutants: bool,
 ) -> None:
     """Run the five services under a random workload, hurt them, and look for what broke."""
     private = PRIVATE in os.environ
@@ -42,7 +45,7 @@ def main(  # noqa: PLR0913  the options, by name
         print("no private mounts here: a full disk will be skipped", flush=True)
     options = Options(
         seed=seed,
-        runs=runs or (10**6 if minutes else 1),
+        runs=runs or (10**6 if minutes else RUNS if mutants else 1),
         minutes=minutes,
         fresh=fresh,
         mutant=mutant or "",
@@ -51,7 +54,8 @@ def main(  # noqa: PLR0913  the options, by name
         rate=rate,
         keep=keep,
     )
-    sys.exit(asyncio.run(Campaign(options).play()))
+    playing = prove(options) if mutants else Campaign(options).play()
+    sys.exit(asyncio.run(playing))
 
 
 def _go_private() -> None:

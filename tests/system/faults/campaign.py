@@ -14,6 +14,7 @@ import msgspec
 
 from tests.system.faults.backlog import Backlog
 from tests.system.faults.history import history
+from tests.system.faults.mutants import HURT_BY
 from tests.system.faults.operations import check, counted, work
 from tests.system.faults.platform import Platform, platform
 from tests.system.faults.sitting import Result, Sitting, statuses
@@ -95,7 +96,8 @@ class Campaign:
                 print(f"kept: {folder / 'home'}", flush=True)
 
     async def _run(self, sitting: Sitting, seed: int) -> Result:
-        result = await sitting.run(seed, self.options.only)
+        also = HURT_BY.get(self.options.mutant, ())
+        result = await sitting.run(seed, self.options.only, also)
         self.runs += 1
         self.events += result.events
         self._note(sitting.platform, result)

@@ -43,10 +43,10 @@ class Planned:
     draw: Random
 
 
-def plan(seed: int, only: tuple[str, ...] = ()) -> list[Planned]:
-    """Draw three to six faults; `only` names them instead, in this order."""
+def plan(seed: int, only: tuple[str, ...] = (), also: tuple[str, ...] = ()) -> list[Planned]:
+    """Draw three to six faults, `also` beside them; `only` names them instead, in this order."""
     draw = Random(f"faults {seed}")
-    names = only or _drawn(draw)
+    names = only or (*also, *_drawn(draw))
     times = sorted(draw.uniform(QUIET, QUIET + SPREAD) for _ in names)
     return [
         Planned(at, BY_NAME[name], Random(f"faults {seed} {number} {name}"))

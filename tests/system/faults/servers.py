@@ -65,6 +65,8 @@ class Servers(Stack):
         await run("mount", "-t", "tmpfs", "-o", size, "preau-small-disk", str(place))
         await run("cp", "-a", f"{aside}/.", str(place))
         await run("rm", "-rf", str(aside))
+        with (place / "postgresql.conf").open("a", encoding="ascii") as file:
+            file.write("max_wal_size = 256MB\n")
 
     async def stop_part(self, part: Part, how: signal.Signals) -> None:
         """Send a signal to the server itself, not to its supervisor; it is gone on return."""

@@ -51,11 +51,13 @@ class Sitting:
     def __post_init__(self) -> None:
         self.scene = Scene(self.platform, Foreign(self.platform.addresses.kafka))
 
-    async def run(self, seed: int, only: tuple[str, ...] = ()) -> Result:
+    async def run(
+        self, seed: int, only: tuple[str, ...] = (), also: tuple[str, ...] = ()
+    ) -> Result:
         """Play one seed to its end."""
         began = time.monotonic()
         result = Result(seed, self.platform.home / f"journal-{seed}.ndjson")
-        planned = schedule.plan(seed, only)
+        planned = schedule.plan(seed, only, also)
         before = await self.backlog.look()
         async with asyncio.TaskGroup() as group:
             for each in planned:

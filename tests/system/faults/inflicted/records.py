@@ -27,7 +27,7 @@ def _bad_json(draw: Random) -> Record:
 
 
 def _nothing(draw: Random) -> Record:
-    return Record(draw.choice(TOPICS), None, None)
+    return Record(draw.choice(TOPICS), b"clef", None)
 
 
 def _nul(draw: Random) -> Record:
