@@ -75,6 +75,10 @@ down: $(STAMP) ## stop what `make up` started
 migrate: $(STAMP) ## bring the databases to the newest schema
 	$(BIN)/preau migrate
 
+bench: $(STAMP) ## measure against the field's own tools: make bench [CASE=consume] [RUNS=5]
+	UV=$(UV) $(BIN)/python -m tests.benchmarks $(if $(CASE),--case $(CASE)) $(if $(RUNS),--runs $(RUNS))
+	$(BIN)/python -m tests.benchmarks.document build/bench.json
+
 check-data: $(STAMP) ## compare an import with its source: make check-data DATA=folder
 	@test -n "$(DATA)" || { echo "Say where the source is: make check-data DATA=folder"; exit 2; }
 	$(BIN)/python -m tests.oracle "$(DATA)"

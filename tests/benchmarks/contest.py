@@ -1,4 +1,4 @@
-"""Contenders of one case: each a process, run in turns so that the machine's moods hit all alike."""
+"""Contenders of a case: each a process, run in turns: the machine's moods hit all alike."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 from tests.benchmarks.environments import REPOSITORY, NotInstalled, python_of
@@ -61,11 +61,10 @@ async def launch(
     python: str, module: str, argument: str, log: Path, *, profile: bool = False
 ) -> dict[str, Any]:
     """Run a contender to its end and give the last line that it printed. Raises `Failed`."""
-    LOGS.mkdir(parents=True, exist_ok=True)
     command = [python, "-m", module, argument]
     if profile:
         command = [*profiler(log.with_suffix(".profile.txt")), *command]
-    with log.open("wb") as errors:
+    with opened(log) as errors:
         process = await asyncio.create_subprocess_exec(
             *command,
             cwd=REPOSITORY,
@@ -81,10 +80,21 @@ async def launch(
             raise Failed(f"no answer within {WITHIN} s") from None
     lines = [line for line in output.decode().splitlines() if line.startswith("{")]
     if not lines:
-        told = log.read_text(errors="replace").strip().splitlines() or ["nothing said"]
-        raise Failed(f"exit {process.returncode}: {told[-1][:200]}")
+        raise Failed(f"exit {process.returncode}: {last_words(log)}")
     measured: dict[str, Any] = json.loads(lines[-1])
     return measured
+
+
+def opened(log: Path) -> BinaryIO:
+    """Open a log anew."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    return log.open("wb")
+
+
+def last_words(log: Path) -> str:
+    """Give the last line that a process said."""
+    told = log.read_text(errors="replace").strip().splitlines() or ["nothing said"]
+    return told[-1][:200]
 
 
 def profiler(into: Path) -> list[str]:

@@ -115,8 +115,7 @@ class Servers:
 @asynccontextmanager
 async def servers(home: Path) -> AsyncIterator[Servers]:
     """Start Kafka, PostgreSQL and Redis on an empty folder, with community's tables and ours."""
-    if home.exists():
-        await asyncio.to_thread(shutil.rmtree, home)
+    await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
     async with Stack(home, Choices(), java_options=JAVA) as addresses:
         made = Servers(addresses)
         await migrate(SERVICE, addresses.database(SERVICE, "owner"))

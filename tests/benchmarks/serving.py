@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.contest import Failed, launch, profiler
+from tests.benchmarks.contest import Failed, last_words, launch, opened, profiler
 from tests.benchmarks.environments import REPOSITORY
 
 READY_WITHIN = 40
@@ -39,13 +39,12 @@ async def serving(
     profile: bool = False,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a server until left; give its process once it answers. Raises `Failed`."""
-    log.parent.mkdir(parents=True, exist_ok=True)
     words = [*profiler(log.with_suffix(".profile.txt")), *command] if profile else command
-    with log.open("wb") as output:
+    with opened(log) as output:
         process = await asyncio.create_subprocess_exec(
             *words,
             cwd=REPOSITORY,
-            env=os.environ | {"PYTHONPATH": str(REPOSITORY)} | environment,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=output,
@@ -66,7 +65,7 @@ async def serving(
 async def _until_ready(process: asyncio.subprocess.Process, port: int, log: Path) -> None:
     for _ in range(READY_WITHIN * 10):
         if process.returncode is not None:
-            raise Failed(f"did not start: {log.read_text(errors='replace')[-300:]}")
+            raise Failed(f"did not start: {last_words(log)}")
         if await asyncio.to_thread(_answers, port):
             return
         await asyncio.sleep(0.1)

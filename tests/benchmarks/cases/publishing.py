@@ -20,7 +20,9 @@ CONNECTIONS = 32
 PEER = "tests.benchmarks.peers.fastapi_orm.peer"
 WHO = (
     Contender("Préau", "shared.kit.pod"),
-    Contender("Préau, each with an idempotency key", "shared.kit.pod", options={"idempotent": True}),
+    Contender(
+        "Préau, each with an idempotency key", "shared.kit.pod", options={"idempotent": True}
+    ),
     Contender("FastAPI + SQLAlchemy ORM", PEER),
 )
 _EMPTY = """

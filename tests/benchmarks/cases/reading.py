@@ -111,7 +111,7 @@ async def _topic(bench: Bench, servers: Servers, traced: float) -> tuple[str, in
     return topic, servers.filled[topic]
 
 
-async def _effects(  # noqa: PLR0913, PLR0917  a case and its topic
+async def _effects(
     bench: Bench,
     servers: Servers,
     case: str,

@@ -66,6 +66,8 @@ class Receiver:
     async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         return {}
 
+    def prepare(self, batch: Sequence[Incoming]) -> None: ...
+
     async def revoked(self, partitions: Sequence[Partition]) -> None: ...
 
     async def handle(self, batch: Sequence[Incoming]) -> Mapping[Partition, int]:
@@ -85,6 +87,9 @@ class Clocked:
 
     async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         return await self.inner.assigned(partitions)
+
+    def prepare(self, batch: Sequence[Incoming]) -> None:
+        self.inner.prepare(batch)
 
     async def revoked(self, partitions: Sequence[Partition]) -> None:
         await self.inner.revoked(partitions)

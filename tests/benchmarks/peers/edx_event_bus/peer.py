@@ -32,7 +32,7 @@ def configure(given: Task) -> None:
 
 def write(given: Task, topic: str, signal: Any) -> None:
     """Write the events with its own producer."""
-    from edx_event_bus_kafka import create_producer  # type: ignore[import-not-found]  # noqa: PLC0415, I001
+    from edx_event_bus_kafka import create_producer  # type: ignore[import-not-found]  # noqa: PLC0415
     from openedx_events.data import EventsMetadata  # type: ignore[import-not-found]  # noqa: PLC0415
     from openedx_events.learning.data import UserData, UserPersonalData  # type: ignore[import-not-found]  # noqa: PLC0415
 
@@ -55,7 +55,7 @@ def main(given: Task) -> None:
     registry = schema_registry.SchemaRegistryClient.new_client({"url": "mock://bench"})
     schema_registry.SchemaRegistryClient = lambda _: registry
     configure(given)
-    import edx_event_bus_kafka.internal.config as config  # type: ignore[import-not-found]  # noqa: PLC0415, PLR0402, I001
+    import edx_event_bus_kafka.internal.config as config  # type: ignore[import-not-found]  # noqa: PLC0415, PLR0402
     from edx_event_bus_kafka import KafkaEventConsumer  # noqa: PLC0415
     from openedx_events.learning.signals import SESSION_LOGIN_COMPLETED  # type: ignore[import-not-found]  # noqa: PLC0415
 

@@ -105,9 +105,7 @@ async def decode(message: KafkaMessage) -> object:
     return json.loads(message.body)
 
 
-@broker.subscriber(
-    given.topic, group_id=given.group, auto_offset_reset="earliest", decoder=decode
-)
+@broker.subscriber(given.topic, group_id=given.group, auto_offset_reset="earliest", decoder=decode)
 async def on_event(event: Event) -> None:
     if given.effect:
         await apply(event)

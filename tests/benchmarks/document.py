@@ -1,0 +1,118 @@
+"""`python -m tests.benchmarks.document build/bench.json`: writes docs/performance.md.
+
+The part between figures and method is written by hand: notes.md beside this file.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.benchmarks.environments import REPOSITORY
+from tests.benchmarks.rows import Report, Row, read
+from tests.benchmarks.targets import Verdict, judge
+
+PAGE = REPOSITORY / "docs" / "performance.md"
+NOTES = Path(__file__).with_name("notes.md")
+CASES = {
+    "consume": "Consume: receive, decode, commit offsets; no effect",
+    "effect": "Effect: the same with one deduplicated effect in PostgreSQL",
+    "relay": "Relay: drain the outbox",
+    "publish": "Publish: 32 connections, one worker",
+    "latency": "Latency: from the event, or the request, to the effect",
+    "tracing": "Tracing: its cost, with the effect",
+    "growth": "Growth: the same with more members and a longer past",
+}
+
+
+def page(report: Report, notes: str) -> str:
+    """Put the page together; the same report gives the same page."""
+    parts = [
+        "# Performance",
+        "",
+        "Written by `python -m tests.benchmarks.document build/bench.json`; not by hand.",
+        "",
+        *_targets(judge(report.rows)),
+        notes.strip(),
+        "",
+        *_figures(report),
+        *_place(report),
+    ]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _targets(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    yield "## Targets"
+    yield ""
+    yield "| target | measured | |"
+    yield "|---|---:|---|"
+    for each in verdicts:
+        sign = " ×" if each.target.over else ""
+        measured = "–" if each.measured is None else f"{number(each.measured)}{sign}"
+        word = f"**{each.word}**" if each.word == "missed" else each.word
+        yield f"| {each.target.says} | {measured} | {word} |"
+    yield ""
+
+
+def _figures(report: Report) -> Iterator[str]:
+    yield "## Figures"
+    yield ""
+    yield "Medians; in brackets the lowest and the highest of the runs."
+    yield ""
+    known = [case for case in CASES if any(row.case == case for row in report.rows)]
+    for case in known:
+        rows = [row for row in report.rows if row.case == case]
+        yield f"### {CASES[case]}"
+        yield ""
+        if case in report.commands:
+            yield f"`{report.commands[case]}`"
+            yield ""
+        yield "| who | median | unit | spread | runs |"
+        yield "|---|---:|---|---|---:|"
+        yield from map(_line, rows)
+        yield ""
+        if (PAGE.parent / f"performance-{case}.svg").exists():
+            yield f"![{CASES[case]}](performance-{case}.svg)"
+            yield ""
+
+
+def _line(row: Row) -> str:
+    if row.value is None or row.min is None or row.max is None:
+        reason = (row.reason or "").replace("|", "/")
+        return f"| {row.who} | – | {row.unit} | {reason} | {row.runs} |"
+    spread = f"({number(row.min)} – {number(row.max)})"
+    return f"| {row.who} | {number(row.value)} | {row.unit} | {spread} | {row.runs} |"
+
+
+def number(value: float) -> str:
+    """Write a figure with as many digits as mean something."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def _place(report: Report) -> Iterator[str]:
+    yield "## Where and with what"
+    yield ""
+    for name, told in report.machine.items():
+        yield f"- {name}: {told}"
+    yield ""
+    yield "| package | version |"
+    yield "|---|---|"
+    for name, told in sorted(report.versions.items(), key=lambda item: item[0].lower()):
+        yield f"| {name} | {told} |"
+
+
+def main(words: list[str]) -> int:
+    """Write the page."""
+    path = Path(words[0]) if words else REPOSITORY / "build" / "bench.json"
+    report = read(path)
+    if report is None:
+        print(f"{path} is not there: run `make bench` first.", file=sys.stderr)
+        return 1
+    PAGE.write_text(page(report, NOTES.read_text(encoding="utf-8")), encoding="utf-8")
+    print(f"{PAGE.relative_to(REPOSITORY)} is written.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

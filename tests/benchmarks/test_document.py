@@ -1,0 +1,56 @@
+from tests.benchmarks.document import CASES, number, page
+from tests.benchmarks.rows import Report, row
+
+REPORT = Report(
+    machine={"processor": "Épyc", "cores": "2"},
+    versions={"uvloop": "0.23", "aiokafka": "0.14"},
+    commands={"effect": "2026-11-25  python -m tests.benchmarks --case effect --runs 3"},
+    rows=[
+        row("effect", "Préau", "events/s", [49_000.0, 51_000.0, 50_500.0]),
+        row("effect", "FastStream, its tutorial", "events/s", [400.0]),
+        row("effect", "quixstreams", "", [], "not installed: a | b"),
+    ],
+)
+
+
+def test_the_page_has_targets_notes_figures_machine_versions_and_commands() -> None:
+    found = page(REPORT, "## By hand\n\nWhy it is so. ☀️")
+
+    assert "| with inbox and effect, catching up: ≥ 50,000 events/s | 50,500 | met |" in found
+    assert "| the same: ≥ 100 × the tutorial way | 126 × | met |" in found
+    assert "| publish: p99 < 35 ms | – | not measured |" in found
+    assert "Why it is so. ☀️" in found
+    assert "| Préau | 50,500 | events/s | (49,000 – 51,000) | 3 |" in found
+    assert "| quixstreams | – |  | not installed: a / b | 0 |" in found.replace(
+        "events/s | n", " | n"
+    )
+    assert "`2026-11-25  python -m tests.benchmarks --case effect --runs 3`" in found
+    assert "- processor: Épyc" in found
+    assert found.index("| aiokafka | 0.14 |") < found.index("| uvloop | 0.23 |")
+
+
+def test_a_missed_target_stands_out() -> None:
+    slow = Report(
+        machine={},
+        versions={},
+        commands={},
+        rows=[row("effect", "Préau", "events/s", [12_000.0])],
+    )
+
+    assert "≥ 50,000 events/s | 12,000 | **missed** |" in page(slow, "")
+
+
+def test_only_cases_that_were_measured_are_shown() -> None:
+    found = page(REPORT, "")
+
+    assert CASES["effect"] in found
+    assert CASES["growth"] not in found
+
+
+def test_numbers_have_the_digits_that_mean_something() -> None:
+    assert [number(each) for each in (123_456.7, 45.67, 3.456, 0.756)] == [
+        "123,457",
+        "45.7",
+        "3.46",
+        "0.76",
+    ]

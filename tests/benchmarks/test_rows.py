@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.benchmarks.rows import Report, Row, read, replaced, row, write
+
+
+def test_a_row_is_the_median_and_the_spread_of_its_runs() -> None:
+    found = row("effect", "Préau", "events/s", [3.0, 1.0, 2.0])
+
+    assert msgspec.json.decode(msgspec.json.encode(found)) == {
+        "case": "effect",
+        "who": "Préau",
+        "value": 2.0,
+        "unit": "events/s",
+        "runs": 3,
+        "min": 1.0,
+        "max": 3.0,
+    }
+
+
+def test_a_contender_without_a_figure_says_why() -> None:
+    found = row("consume", "quixstreams", "events/s", [], "not installed: no such version")
+
+    assert (found.value, found.runs) == (None, 0)
+    assert msgspec.json.decode(msgspec.json.encode(found))["reason"].startswith("not installed")
+    with pytest.raises(ValueError, match="no reason"):
+        row("consume", "quixstreams", "events/s", [])
+
+
+def test_a_case_that_is_measured_again_replaces_its_rows_and_no_others() -> None:
+    old = [row("consume", "a", "events/s", [1.0]), row("effect", "a", "events/s", [1.0])]
+
+    kept = replaced(old, [row("effect", "b", "events/s", [2.0])])
+
+    assert [(each.case, each.who) for each in kept] == [("consume", "a"), ("effect", "b")]
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "build" / "bench.json"
+    report = Report(
+        machine={"cores": "2"},
+        versions={"uvloop": "1"},
+        commands={"consume": "make bench CASE=consume"},
+        rows=[
+            Row(case="c", who="é", value=1.5, unit="ms", runs=1, min=1.5, max=1.5),
+        ],
+    )
+
+    assert read(path) is None
+    write(path, report)
+    assert read(path) == report

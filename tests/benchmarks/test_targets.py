@@ -1,0 +1,48 @@
+from tests.benchmarks.rows import Row, row
+from tests.benchmarks.targets import CONFLUENT, OURS, TARGETS, TUTORIAL, Figure, Target, judge
+
+FAST = Target("fast", Figure("effect", OURS), 50_000)
+RATIO = Target("a ratio", Figure("effect", OURS), 0.75, (CONFLUENT,))
+SOON = Target("soon", Figure("latency", OURS), 10, atmost=True)
+
+
+def measured(who: str, value: float, case: str = "effect") -> Row:
+    return row(case, who, "events/s", [value])
+
+
+def test_at_least_and_at_most() -> None:
+    rows = [measured(OURS, 50_000), measured(OURS, 10.1, "latency")]
+
+    assert [each.word for each in judge(rows, (FAST, SOON))] == ["met", "missed"]
+
+
+def test_a_ratio_is_to_the_fastest_of_the_others_in_the_same_case() -> None:
+    target = Target("relay", Figure("relay", OURS), 20, ("slow", "fast", "broken"))
+    rows = [
+        measured(OURS, 1000, "relay"),
+        measured("slow", 10, "relay"),
+        measured("fast", 100, "relay"),
+        row("relay", "broken", "", [], "did not start"),
+        measured("fast", 1, "effect"),
+    ]
+
+    (found,) = judge(rows, (target,))
+
+    assert found.measured == 10
+    assert found.word == "missed"
+
+
+def test_a_missing_figure_is_neither_met_nor_missed() -> None:
+    alone = [measured(OURS, 60_000)]
+    without = [measured(CONFLUENT, 60_000), row("effect", OURS, "", [], "failed")]
+
+    assert [each.word for each in judge(alone, (RATIO,))] == ["not measured"]
+    assert [each.word for each in judge(without, (FAST, RATIO))] == ["not measured"] * 2
+
+
+def test_every_target_of_the_design_has_its_line() -> None:
+    words = [each.says for each in TARGETS]
+
+    assert len(set(words)) == len(words)
+    assert any(TUTORIAL in each.over and each.bound == 100 for each in TARGETS)
+    assert {each.figure.case for each in TARGETS} == {"effect", "relay", "latency", "publish"}
