@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.benchmarks import machine
-from tests.benchmarks.cases import publishing, reading
+from tests.benchmarks.cases import publishing, reading, relaying
 from tests.benchmarks.contest import Bench
 from tests.benchmarks.environments import REPOSITORY
 from tests.benchmarks.rows import Report, Row, read, replaced, write
@@ -20,6 +20,7 @@ CASES: dict[str, Case] = {
     "consume": reading.consume,
     "effect": reading.effect,
     "tracing": reading.tracing,
+    "relay": relaying.relay,
     "publish": publishing.publish,
 }
 

@@ -1,0 +1,50 @@
+"""Ours: the real relay drains a real outbox, which the harness filled beforehand."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import uvloop
+
+from shared.kit.bus.kafka import KafkaBus
+from shared.kit.bus.port import Outgoing
+from shared.kit.relay import Relay
+from shared.kit.run import host_of
+from tests.benchmarks.peers.protocol import Stopwatch, Task, task
+
+
+@dataclass
+class Counted:
+    """The relay's bus, which tells the clock what was acknowledged."""
+
+    inner: KafkaBus
+    watch: Stopwatch
+    stop: asyncio.Event
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        await self.inner.send(records)
+        if self.watch.passed(len(records)):
+            self.stop.set()
+
+
+async def main(given: Task) -> None:
+    environment = dict[str, str](given.options.get("environment", {}))
+    host = host_of("community", environment, given.kafka)
+    assert isinstance(host.bus, KafkaBus)
+    stop = asyncio.Event()
+    watch = Stopwatch(given.warm, given.count)
+    bus = Counted(host.bus, watch, stop)
+    relay = Relay(
+        "community",
+        given.database,
+        bus,  # type: ignore[arg-type]  # a relay only sends
+        asyncio.Event(),
+        host.telemetry,
+    )
+    await relay.run(stop)
+    watch.report()
+    await host.bus.close()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(task()))
