@@ -1,5 +1,6 @@
 """A reaction that fails on the real servers: parked with its key, dead, replayed once mended."""
 
+import asyncio
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -31,6 +32,7 @@ pytestmark = [
     pytest.mark.timeout(180),
 ]
 SOURCE, OUTSIDE = "elsewhere", "post:7"
+ALIKE = ("post:8", "post:9")
 PATIENCE = 90.0
 
 
@@ -43,10 +45,14 @@ def _ask(platform: Platform, method: str, path: str, body: object = None) -> Any
 
 
 def _decision(
-    tenant: TenantId, space: SpaceId, structure: StructureId, action: Action
+    tenant: TenantId,
+    space: SpaceId,
+    structure: StructureId,
+    action: Action,
+    outside: str = OUTSIDE,
 ) -> tuple[bytes, bytes]:
     """Decide on a content that is not there, as its key and its record."""
-    content = ContentId(imported_id(tenant, SOURCE, "content", OUTSIDE))
+    content = ContentId(imported_id(tenant, SOURCE, "content", outside))
     fact = DecisionMade(
         ref=ContentRef(kind=ContentKind.DISCUSSION, id=content, root_id=content),
         space_id=space,
@@ -75,20 +81,58 @@ def _decision(
     return key.encode(), encode(envelope)
 
 
-def _states(platform: Platform, key: bytes) -> list[str]:
-    letters = platform.json("dead-letters", "list", "--all")["dead_letters"]
-    mine = [e for e in letters if e["group"] == "community" and e["key"] == key.decode()]
-    return [each["state"] for each in sorted(mine, key=lambda each: int(each["offset"]))]
+async def _states(platform: Platform, key: bytes) -> list[str]:
+    query = 'SELECT state FROM parked WHERE key = $1 ORDER BY "offset"'
+    rows = await sql(platform.addresses, "community", query, key.decode())
+    return [row["state"] for row in rows]
 
 
-def _until(platform: Platform, key: bytes, wanted: list[str]) -> None:
+async def _until(platform: Platform, key: bytes, wanted: list[str]) -> None:
     deadline = time.monotonic() + PATIENCE
-    while (found := _states(platform, key)) != wanted:
+    while (found := await _states(platform, key)) != wanted:
         assert time.monotonic() < deadline, found
-        time.sleep(0.3)
+        await asyncio.sleep(0.3)
 
 
-async def test_a_failed_event_is_parked_with_its_key_dies_and_is_replayed_in_order(
+def _import(platform: Platform, space: str, outside: str) -> None:
+    """Mend the data that the events met: let there be what they are about."""
+    line = {
+        "outside_id": outside,
+        "kind": "discussion",
+        "title": "Retrouvé",
+        "body": "Il était là.",
+        "created_at": "2026-01-01T08:00:00+00:00",
+    }
+    chunk = {"space_id": space, "source": SOURCE, "lines": [line]}
+    done = _ask(platform, "POST", "/community/v1/imports", chunk)
+    assert done["lines"][0]["outcome"] == "created"
+
+
+def _standing(platform: Platform, tenant: TenantId, outside: str) -> tuple[str, str]:
+    path = _path(tenant, outside)
+    (shown,) = _ask(platform, "GET", path)["items"]
+    return shown["standing"], shown["reason"]
+
+
+def _is_seen(platform: Platform, tenant: TenantId, outside: str) -> bool:
+    token = platform.token_file.read_text(encoding="ascii")
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = httpx.get(platform.url + _path(tenant, outside), headers=headers, timeout=30)
+    assert answer.status_code in (200, 404), answer.text
+    return answer.is_success
+
+
+def _path(tenant: TenantId, outside: str) -> str:
+    return f"/community/v1/contents/{imported_id(tenant, SOURCE, 'content', outside)}"
+
+
+def _typed(platform: Platform, *words: str) -> str:
+    done = platform.command("dead-letters", *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+async def test_failed_events_are_parked_with_their_keys_die_and_are_replayed_in_order(
     platform: Platform,
 ) -> None:
     (row,) = await sql(platform.addresses, "identity", "SELECT tenant_id FROM tenants LIMIT 1")
@@ -100,28 +144,41 @@ async def test_a_failed_event_is_parked_with_its_key_dies_and_is_replayed_in_ord
     kafka = platform.addresses.kafka
     key, hide = _decision(tenant, *where, Action.HIDE)
     place = await produce(kafka, DecisionMade.TOPIC, key, hide)
-    _until(platform, key, ["parked"])
+    alike = [_decision(tenant, *where, Action.HIDE, outside) for outside in ALIKE]
+    for one in alike:
+        await produce(kafka, DecisionMade.TOPIC, *one)
+    await _until(platform, key, ["parked"])
     await produce(kafka, DecisionMade.TOPIC, *_decision(tenant, *where, Action.KEEP))
-    _until(platform, key, ["parked", "parked"])
-    _until(platform, key, ["dead", "parked"])
+    await _until(platform, key, ["parked", "parked"])
+    await _until(platform, key, ["dead", "parked"])
     await agrees_with_a_stranger(platform, status(platform))
 
-    line = {
-        "outside_id": OUTSIDE,
-        "kind": "discussion",
-        "title": "Retrouvé",
-        "body": "Il était là.",
-        "created_at": "2026-01-01T08:00:00+00:00",
-    }
-    chunk = {"space_id": space, "source": SOURCE, "lines": [line]}
-    done = _ask(platform, "POST", "/community/v1/imports", chunk)
-    assert done["lines"][0]["outcome"] == "created"
-    replayed = platform.command("dead-letters", "replay", "community", str(place))
-    assert replayed.returncode == 0, replayed.stderr
-    _until(platform, key, [])
-
-    content = imported_id(tenant, SOURCE, "content", OUTSIDE)
-    (shown,) = _ask(platform, "GET", f"/community/v1/contents/{content}")["items"]
+    _import(platform, space, OUTSIDE)
+    _typed(platform, "replay", "community", str(place))
+    await _until(platform, key, [])
     # Kept changes nothing of what was not hidden first: both were applied, in order.
-    assert (shown["standing"], shown["reason"]) == ("visible", "insult")
+    assert _standing(platform, tenant, OUTSIDE) == ("visible", "insult")
+
+    await _replay_by_cause(platform, tenant, space, [each for each, _ in alike])
     await agrees_with_a_stranger(platform, status(platform))
+
+
+async def _replay_by_cause(
+    platform: Platform, tenant: TenantId, space: str, keys: list[bytes]
+) -> None:
+    for each in keys:
+        await _until(platform, each, ["dead"])
+    counted = platform.json("dead-letters", "list", "--by-cause", "--group", "community")
+    (cause,) = [each for each in counted["causes"] if each["letters"] == len(keys)]
+    assert cause["type"] == DecisionMade.wire_type()
+    assert cause["cause"] in _typed(platform, "show", "community", cause["example"])
+    for outside in ALIKE:
+        _import(platform, space, outside)
+    dry = _typed(platform, "replay", "--cause", cause["cause"], "--dry-run")
+    assert dry.splitlines()[-1] == "would replay: 2"
+    assert [await _states(platform, each) for each in keys] == [["dead"], ["dead"]]
+    assert all(_is_seen(platform, tenant, outside) for outside in ALIKE)
+    _typed(platform, "replay", "--cause", cause["cause"])
+    for each in keys:
+        await _until(platform, each, [])
+    assert not any(_is_seen(platform, tenant, outside) for outside in ALIKE)
