@@ -86,6 +86,13 @@ class Consumer(Protocol):
         again after a second, and nothing is handed over until it has answered.
         """
 
+    def prepare(self, batch: Sequence[Incoming]) -> None:
+        """Get a batch ready for `handle`: decode it. Does no I/O and changes nothing.
+
+        Called before the same tuple is handed over, perhaps while the one before it is in hand;
+        perhaps it never is, or is handed over without this.
+        """
+
     async def revoked(self, partitions: Sequence[Partition]) -> None:
         """Learn that these partitions belong to someone else from now on.
 

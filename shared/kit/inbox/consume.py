@@ -47,6 +47,7 @@ class BatchConsumer:
     retry: Retry = field(default_factory=Retry)
     limit: Limit = field(default_factory=Limit)
     _expected: dict[Partition, int] = field(default_factory=dict)
+    _prepared: tuple[Sequence[Incoming], list[Read]] = ((), [])
 
     def __post_init__(self) -> None:
         facts = tuple({fact for reaction in self.reactions for fact in reaction.on})
@@ -65,6 +66,11 @@ class BatchConsumer:
         self._expected.update(starts)
         return starts
 
+    def prepare(self, batch: Sequence[Incoming]) -> None:
+        """Decode it while the database works on the one before."""
+        now = self.clock()
+        self._prepared = (batch, [read(record, self.wanted, now) for record in batch])
+
     async def revoked(self, partitions: Sequence[Partition]) -> None:
         """Forget where those stood."""
         for place in partitions:
@@ -74,8 +80,14 @@ class BatchConsumer:
         """Apply the batch; see `bus.port.Consumer.handle`."""
         reached("batch.polled")
         places = {record.partition for record in batch}
-        new = [r for r in batch if r.offset >= self._expected.get(r.partition, 0)]
-        reads = [read(record, self.wanted, self.clock()) for record in new]
+        if self._prepared[0] is not batch:
+            self.prepare(batch)
+        expected = self._expected.get
+        reads = [
+            item
+            for item in self._prepared[1]
+            if item.record.offset >= expected(item.record.partition, 0)
+        ]
         try:
             await self._apply(reads)
         except Fenced:
@@ -87,8 +99,8 @@ class BatchConsumer:
                 log.warning("batch will be tried again", group=self.group, error=str(error))
                 raise Redeliver(TRANSIENT_PAUSE, str(error)) from error
             raise
-        for record in new:
-            self._expected[record.partition] = record.offset + 1
+        for item in reads:
+            self._expected[item.record.partition] = item.record.offset + 1
         return {place: self._expected[place] for place in places}
 
     async def _apply(self, reads: Sequence[Read]) -> None:
@@ -148,6 +160,7 @@ class BatchConsumer:
         waiting, work.halted = await parked.keys_waiting(
             unit.connection, self.group, [delivery.key for delivery in readable]
         )
+        todo = work.todo
         for item in reads:
             if isinstance(item, Ignored):
                 work.count(item, "ignored")
@@ -161,7 +174,7 @@ class BatchConsumer:
                 if item.delivery.key in waiting:
                     work.wait(item)
                 else:
-                    work.todo.append(item)
+                    todo.append(item)
         return work
 
     async def _one_by_one(self, unit: SqlUnit, work: Work) -> None:

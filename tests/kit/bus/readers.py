@@ -36,6 +36,7 @@ class Recorder:
 
     starts: Mapping[Partition, int] = field(default_factory=dict)
     step: Step | None = None
+    prepared: list[tuple[Incoming, ...]] = field(default_factory=list)
     tried: list[tuple[Incoming, ...]] = field(default_factory=list)
     done: list[Incoming] = field(default_factory=list)
     story: list[tuple[str, tuple[Partition, ...]]] = field(default_factory=list)
@@ -46,6 +47,9 @@ class Recorder:
         self.story.append(("assigned", tuple(partitions)))
         self.holds.update(partitions)
         return {each: at for each, at in self.starts.items() if each in partitions}
+
+    def prepare(self, batch: Sequence[Incoming]) -> None:
+        self.prepared.append(tuple(batch))
 
     async def revoked(self, partitions: Sequence[Partition]) -> None:
         assert not self.handling, "revoked while a batch is in hand"

@@ -7,7 +7,8 @@ import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
-from shared.kit.bus.kafka.rules import Polled, Rules
+from shared.kit.bus.kafka.ahead import Polled
+from shared.kit.bus.kafka.rules import Rules
 from shared.kit.bus.port import Incoming, Partition, Reading
 from tests.kit.bus.readers import Recorder
 
@@ -140,3 +141,109 @@ async def test_a_reader_that_hangs_is_not_alive() -> None:
     assert rules.in_time()
     await asyncio.sleep(0.1)
     assert not rules.in_time()
+
+
+class Log:
+    """A client whose polls give a record each from where it stands, two at a time at most."""
+
+    def __init__(self) -> None:
+        self.client = Client()
+        self.at = 0
+
+    async def __call__(self, *, timeout_ms: int) -> Polled:
+        begin = self.client.sought[-1] if self.client.sought else self.at
+        self.client.sought.clear()
+        self.at = begin + 2
+        return {THEIRS: list(records(begin, begin + 1))}
+
+
+async def reading_ahead(reader: Recorder) -> tuple[Rules, Log]:
+    rules, log = Rules(Reading("group", ("posts",), reader, batch=2, commit_every=0)), Log()
+    rules.attach(log.client)
+    await rules.on_partitions_assigned({THEIRS})
+    return rules, log
+
+
+async def turn(rules: Rules, log: Log) -> list[int]:
+    found = (await rules.poll(log))[THEIRS]
+    await rules.on_batch(tuple(found))
+    return [record.offset for record in found]
+
+
+async def test_the_next_batch_is_prepared_while_one_is_in_hand() -> None:
+    ready: list[int] = []
+
+    async def slow(batch: Sequence[Incoming]) -> None:
+        await asyncio.sleep(0.01)
+        ready.append(len(reader.prepared))
+
+    reader = Recorder(step=slow)
+    rules, log = await reading_ahead(reader)
+    assert [await turn(rules, log) for _ in range(3)] == [[0, 1], [2, 3], [4, 5]]
+    assert ready == [2, 3, 4]
+    assert reader.tried == reader.prepared[:3]
+    await rules.give_up()
+
+
+async def test_what_was_read_ahead_of_a_batch_that_failed_comes_after_it() -> None:
+    tries: list[int] = []
+
+    async def second_try(batch: Sequence[Incoming]) -> None:
+        await asyncio.sleep(0.01)
+        tries.append(batch[0].offset)
+        if tries == [0]:
+            raise RuntimeError
+
+    rules, log = await reading_ahead(Recorder(step=second_try))
+    for _ in range(3):
+        await turn(rules, log)
+    assert tries == [0, 0, 2]
+    await rules.give_up()
+
+
+async def test_what_was_read_ahead_before_a_rebalance_is_left_to_the_new_owner() -> None:
+    async def slow(batch: Sequence[Incoming]) -> None:
+        await asyncio.sleep(0.01)
+
+    reader = Recorder(step=slow)
+    rules, log = await reading_ahead(reader)
+    assert await turn(rules, log) == [0, 1]
+    await asyncio.sleep(0)
+    await rules.on_partitions_revoked({THEIRS})
+    await rules.on_partitions_assigned({THEIRS})
+    await turn(rules, log)
+    # The client goes on where it stands: what was seen before is not taken for it.
+    assert [[each.offset for each in batch] for batch in reader.tried] == [[0, 1], [4, 5]]
+    await rules.give_up()
+
+
+async def test_what_was_read_ahead_of_the_start_is_read_again_from_there() -> None:
+    """A look that ends after an assignment, but before its start is known, stands elsewhere."""
+    gate = asyncio.Event()
+
+    async def wait(batch: Sequence[Incoming]) -> None:
+        await gate.wait()
+
+    reader = Recorder(starts={PLACE: 40}, step=wait)
+    rules, log = await reading_ahead(reader)
+    found = await rules.poll(log)
+    working = asyncio.create_task(rules.on_batch(tuple(found[THEIRS])))
+    rules._generation += 1  # as if a rebalance ended while the client still looks
+    await asyncio.sleep(0.01)
+    gate.set()
+    await working
+    await rules.on_partitions_assigned({THEIRS})
+    assert await turn(rules, log) == [40, 41]
+    await rules.give_up()
+
+
+async def test_a_batch_that_cannot_be_prepared_is_handed_over_all_the_same() -> None:
+    class Weak(Recorder):
+        def prepare(self, batch: Sequence[Incoming]) -> None:
+            raise RuntimeError
+
+    reader = Weak()
+    rules, log = await reading_ahead(reader)
+    assert await turn(rules, log) == [0, 1]
+    assert reader.numbers == [0, 1]
+    await rules.give_up()

@@ -3,10 +3,11 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import uuid4
 
 import httpx
+import msgspec
 from fastapi import FastAPI
 from opentelemetry.trace import SpanKind
 
@@ -68,6 +69,8 @@ class Moderation:
     async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         return dict.fromkeys(partitions, 0)
 
+    def prepare(self, batch: Sequence[Incoming]) -> None: ...
+
     async def revoked(self, partitions: Sequence[Partition]) -> None: ...
 
     async def handle(self, batch: Sequence[Incoming]) -> Mapping[Partition, int]:
@@ -84,7 +87,9 @@ class Moderation:
 def delivered(record: Incoming) -> Delivery[Fact]:
     header = dict(record.headers)["traceparent"]
     assert header is not None
-    return replace(a_delivery(header.decode()), partition=record.partition, offset=record.offset)
+    return msgspec.structs.replace(
+        a_delivery(header.decode()), partition=record.partition, offset=record.offset
+    )
 
 
 async def journey(facts: int) -> tuple[Kept, Kept, list[str | None]]:

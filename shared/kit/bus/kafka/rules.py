@@ -6,15 +6,16 @@ and while partitions are taken away.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
+from shared.kit.bus.kafka.ahead import NOTHING, Ahead, Glance, Polled, Records
 from shared.kit.bus.kafka.commits import Commits
 from shared.kit.bus.kafka.translate import all_ours, incoming, ours, theirs
-from shared.kit.bus.port import Partition, Reading, Redeliver
+from shared.kit.bus.port import Incoming, Partition, Reading, Redeliver
 from shared.kit.telemetry.logs import logger
 
 log = logger("kafka")
@@ -22,9 +23,6 @@ log = logger("kafka")
 # Seconds: an idle poll; and until the next try when something failed without a wish of its own.
 IDLE = 0.1
 RETRY = 1.0
-
-Polled = dict[TopicPartition, list[ConsumerRecord]]
-Records = tuple[ConsumerRecord, ...]
 
 
 class Fetch(Protocol):
@@ -40,13 +38,14 @@ class Rules(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
         self._reading = reading
         self._commits = Commits(reading.group, reading.commit_every)
         self._turn = asyncio.Lock()
+        self._ahead = Ahead()
+        self._glance = NOTHING
         # Ours: those whose start is not yet known, and those that may be handed over.
         self._unplaced: set[Partition] = set()
         self._placed: set[Partition] = set()
         self._paused: dict[Partition, float] = {}
-        # How often partitions were taken away, now and when the last poll returned.
+        # How often partitions were taken away.
         self._generation = 0
-        self._polled = 0
         self._ask_after = 0.0
         self._last_poll = self._last_turn = time.monotonic()
         self._rebalancing = True
@@ -66,7 +65,8 @@ class Rules(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
                 await self._place()
                 self._resume_due()
             self._commits.begin_due()
-            found = await fetch(timeout_ms=self._patience())
+            self._fetch = fetch
+            self._glance = await self._next()
         except KafkaError as error:
             # FastStream would sleep five seconds.
             log.warning("poll failed", group=self._reading.group, error=repr(error))
@@ -74,8 +74,26 @@ class Rules(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
             self._last_turn = time.monotonic()
             return {}
         self._last_poll = self._last_turn = time.monotonic()
-        self._polled = self._generation
-        return found
+        return self._glance.polled
+
+    async def _next(self) -> Glance:
+        """Give what was seen ahead, or look now."""
+        seen, starts = await self._ahead.take(self._generation)
+        for place, offset in starts.items():
+            self._seek(place, offset)
+        return seen if seen.batch else await self._look()
+
+    async def _look(self) -> Glance:
+        found = await self._fetch(timeout_ms=self._patience())
+        generation = self._generation
+        batch = tuple(incoming(record) for records in found.values() for record in records)
+        if batch:
+            try:
+                self._reading.consumer.prepare(batch)
+            except Exception:
+                # Raised from a poll, it would lose the batch. What failed, fails again in `handle`.
+                log.exception("not prepared", group=self._reading.group)
+        return Glance(found, batch, generation)
 
     async def _place(self) -> None:
         """Ask where to start. Not in the callback: the group hears no heartbeat meanwhile."""
@@ -88,9 +106,8 @@ class Rules(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
             log.warning("no start yet", group=self._reading.group, error=repr(error))
             self._ask_after = time.monotonic() + RETRY
             return
-        for place in asked:
-            if place in starts:
-                self._seek(place, starts[place])
+        begun = {place: starts[place] for place in asked if place in starts}
+        self._rewind(begun)
         self._unplaced.clear()
         self._placed.update(asked)
         self._resume(place for place in asked if place not in self._paused)
@@ -121,20 +138,27 @@ class Rules(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
                 place = ours(record.topic, record.partition)
                 first.setdefault(place, record.offset)
                 last[place] = record.offset
-            if self._polled != self._generation:
+            glance = self._glance
+            if not glance.is_of(records):
+                glance = Glance({}, tuple(map(incoming, records)), glance.generation)
+            if glance.generation != self._generation:
                 # Taken away after the poll; whoever has them now starts where it should.
                 return
             if self._stopping or not first.keys() <= self._placed:
                 # Fetched before the consumer could say where to start: not skipped, only dropped.
                 self._rewind(first)
                 return
-            await self._hand_over(records, first, last)
+            if len(records) >= self._reading.batch:
+                self._ahead.begin(self._look)
+            await self._hand_over(glance.batch, first, last)
 
     async def _hand_over(
-        self, records: Records, first: Mapping[Partition, int], last: Mapping[Partition, int]
+        self,
+        batch: Sequence[Incoming],
+        first: Mapping[Partition, int],
+        last: Mapping[Partition, int],
     ) -> None:
         try:
-            batch = tuple(map(incoming, records))
             # A copy, made here: an answer that is none fails like any other handler.
             answer = dict(await self._reading.consumer.handle(batch))
         except Redeliver as wish:
@@ -162,6 +186,7 @@ class Rules(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
             self._if_ours(self._consumer.pause, place)
 
     def _rewind(self, starts: Mapping[Partition, int]) -> None:
+        self._ahead.rewound(starts)
         for place, offset in starts.items():
             self._seek(place, offset)
 
@@ -201,6 +226,7 @@ class Rules(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
 
     async def _let_go(self) -> None:
         self._generation += 1
+        self._ahead.forget()
         await self._commits.finish()
         held = sorted(self._placed | self._unplaced, key=_order)
         self._placed.clear()
@@ -225,6 +251,7 @@ class Rules(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
 
     async def give_up(self) -> None:
         """Commit what was answered, and tell the consumer that all is over."""
+        await self._ahead.drop()
         async with self._turn:
             await self._let_go()
 

@@ -15,7 +15,8 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 
-from shared.kit.bus.kafka.rules import Polled, Records, Rules
+from shared.kit.bus.kafka.ahead import Polled, Records
+from shared.kit.bus.kafka.rules import Rules
 from shared.kit.bus.port import Reading
 from shared.kit.telemetry.logs import logger
 
