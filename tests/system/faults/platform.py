@@ -20,6 +20,7 @@ from shared.kit.migrations import migrate
 from shared.kit.run import host_of
 from shared.kit.wiring import open_database
 from tests.system.faults.armed import LIMIT
+from tests.system.faults.births import Nursery, nursery
 from tests.system.faults.mutants import MUTANT
 from tests.system.faults.pods import Pod
 from tests.system.faults.servers import Servers
@@ -85,12 +86,16 @@ async def platform(home: Path, *, mutant: str = "", small_disk: bool) -> AsyncIt
     ports = choose_ports(home, dict.fromkeys(wanted))
     size = SMALL_DISK_MB if small_disk else 0
     servers = Servers(home, inner=ports["inner"], outer=ports["wire"], small_disk=size)
-    async with servers as addresses, _wire(ports["wire"], ports["inner"]) as wire:
+    async with (
+        nursery() as births,
+        servers as addresses,
+        _wire(ports["wire"], ports["inner"]) as wire,
+    ):
         environment = _pod_environment(home, ports, addresses, mutant)
         for name in NAMES:
             await migrate(name, addresses.database(name, "owner"))
         seeded, signer = await _seeded(environment, addresses, home)
-        pods = _pods(home, ports, environment)
+        pods = _pods(home, ports, environment, births)
         made = Platform(home, addresses, servers, wire, pods, seeded, signer, small_disk)
         for pod in pods.values():
             pod.start()
@@ -113,13 +118,16 @@ def _pod_environment(
     return found | ({MUTANT: mutant} if mutant else {})
 
 
-def _pods(home: Path, ports: Mapping[str, int], environment: Mapping[str, str]) -> dict[str, Pod]:
+def _pods(
+    home: Path, ports: Mapping[str, int], environment: Mapping[str, str], births: Nursery
+) -> dict[str, Pod]:
     def pod(name: str, service: str, roles: tuple[str, ...]) -> Pod:
         own = {k: v for k, v in environment.items() if _may_see(service, k)}
         own["PREAU_INSTANCE"] = name
         if service == HASTY:
             own[LIMIT] = str(POLL_LIMIT)
-        return Pod(name, service, ports[name], roles, own, home / "logs" / f"pod-{name}.log")
+        log = home / "logs" / f"pod-{name}.log"
+        return Pod(name, service, ports[name], roles, own, log, births)
 
     firsts = {name: pod(name, name, ("api", "worker", "relay")) for name in NAMES}
     twins = {f"{s}-2": pod(f"{s}-2", s, ("worker", "relay")) for s in TWINS}

@@ -1,19 +1,15 @@
 """Five services as processes, started again when they die, as Kubernetes would."""
 
 import asyncio
-import contextlib
-import json
 import signal
-import sys
 import time
-from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
-from tests.system.stack_process import REPOSITORY
+from tests.system.faults.births import Child, Nursery
 
 AGAIN = 0.5
 """Seconds between a death and the next start."""
@@ -43,10 +39,11 @@ class Pod:
     roles: tuple[str, ...]
     environment: Mapping[str, str]
     log: Path
+    nursery: Nursery
     deaths: list[Death] = field(default_factory=list)
     probed_dead: list[str] = field(default_factory=list)
     """What its liveness probe said each time that it was killed for that."""
-    process: Process | None = None
+    process: Child | None = None
     asked: bool = False
     """The next death is somebody's wish."""
     asleep: bool = False
@@ -64,15 +61,11 @@ class Pod:
 
     async def _keep(self) -> None:
         while self.wanted:
-            with self.log.open("ab") as log:
-                self.process = await asyncio.create_subprocess_exec(
-                    *self._command(),
-                    cwd=REPOSITORY,
-                    env=dict(self.environment) | {"PREAU_PORT": str(self.port)},
-                    stdin=PIPE,
-                    stdout=log,
-                    stderr=log,
-                )
+            environment = dict(self.environment) | {"PREAU_PORT": str(self.port)}
+            roles = [word for role in self.roles for word in ("--role", role)]
+            self.process = await self.nursery.bear(
+                self.name, [self.service, *roles], environment, self.log
+            )
             status = await self._live(self.process)
             self.asleep = False
             self.deaths.append(Death(self.name, status, self.asked or not self.wanted))
@@ -80,18 +73,14 @@ class Pod:
             if self.wanted:
                 await asyncio.sleep(AGAIN)
 
-    def _command(self) -> Sequence[str]:
-        roles = [word for role in self.roles for word in ("--role", role)]
-        return [sys.executable, "-m", "tests.system.faults.pod", self.service, *roles]
-
-    async def _live(self, process: Process) -> int:
+    async def _live(self, process: Child) -> int:
         probing = asyncio.create_task(self._probe(process))
         try:
             return await process.wait()
         finally:
             probing.cancel()
 
-    async def _probe(self, process: Process) -> None:
+    async def _probe(self, process: Child) -> None:
         """Kill a pod whose liveness probe failed too often in a row."""
         failures = 0
         async with httpx.AsyncClient(trust_env=False, timeout=PROBE_EVERY) as client:
@@ -103,14 +92,13 @@ class Pod:
                 failures = failures + 1 if why else 0
                 if failures >= PROBE_FAILURES:
                     self.probed_dead.append(why)
-                    process.kill()
+                    process.send_signal(signal.SIGKILL)
                     return
 
     def tell(self, **command: object) -> None:
         """Arm something in it; a pod that is dead hears nothing."""
-        if self.process is not None and self.process.stdin is not None:
-            with contextlib.suppress(OSError):
-                self.process.stdin.write((json.dumps(command) + "\n").encode())
+        if self.process is not None:
+            self.process.tell(command)
 
     def signal(self, which: signal.Signals) -> None:
         """Send a signal, as a fault."""
@@ -139,13 +127,12 @@ class Pod:
         self.wanted = False
         began = time.monotonic()
         if self.process is not None and self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.send_signal(signal.SIGCONT)
-                self.process.terminate()
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(signal.SIGTERM)
             try:
                 await asyncio.wait_for(self.process.wait(), GRACE)
             except TimeoutError:
-                self.process.kill()
+                self.process.send_signal(signal.SIGKILL)
         if self._keeper is not None:
             await self._keeper
         return time.monotonic() - began
