@@ -51,9 +51,7 @@ _STOP = sa.text("""
     VALUES (:consumer_group, :now, :cause, :topic, :partition, :offset)
     ON CONFLICT (consumer_group) DO UPDATE
     SET since = COALESCE(h.since, excluded.since), cause = excluded.cause,
-        topic = COALESCE(h.topic, excluded.topic),
-        partition = COALESCE(h.partition, excluded.partition),
-        "offset" = COALESCE(h."offset", excluded."offset")
+        topic = excluded.topic, partition = excluded.partition, "offset" = excluded."offset"
     RETURNING since
 """)
 _RESUME = sa.text("""
@@ -125,11 +123,14 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 class Stopped(Exception):
-    """The group stops, or stays stopped; nothing of this batch is kept."""
+    """The group stops, or stays stopped; nothing of this batch is kept.
 
-    def __init__(self, cause: str, place: Partition, offset: int) -> None:
+    `place` is the record that must go well; None for a batch that waits for another partition.
+    """
+
+    def __init__(self, cause: str, place: Place | None) -> None:
         super().__init__(cause)
-        self.cause, self.place, self.offset = cause, place, offset
+        self.cause, self.place = cause, place
 
 
 async def judge(unit: SqlUnit, group: str, limit: Limit, work: Work) -> None:
@@ -144,7 +145,7 @@ async def judge(unit: SqlUnit, group: str, limit: Limit, work: Work) -> None:
     if row.since is not None and not accepted:
         if not _reaches(work, row):
             if work.asides:
-                raise Stopped(row.cause, Partition(row.topic, row.partition), row.offset)
+                raise Stopped(row.cause, None)
             return
         if len(failures) * 2 > applied + len(failures):
             raise _stopped([_entry(work, applied, unit.now)], work)
@@ -160,14 +161,16 @@ async def judge(unit: SqlUnit, group: str, limit: Limit, work: Work) -> None:
 
 async def stop(database: Database, group: str, stopped: Stopped, now: datetime) -> None:
     """Write down that the group is stopped, since when and why, once its batch is rolled back."""
+    if stopped.place is None:
+        return
     (row,) = await database.rows(
         _STOP,
         consumer_group=group,
         now=now,
         cause=stopped.cause,
         topic=stopped.place.topic,
-        partition=stopped.place.number,
-        offset=stopped.offset,
+        partition=stopped.place.partition,
+        offset=stopped.place.offset,
     )
     tell = log.error if row.since == now else log.warning
     tell("stopped", group=group, cause=stopped.cause, since=row.since.isoformat())
@@ -258,7 +261,7 @@ def _stopped(entries: Sequence[Failed], work: Work) -> Stopped:
     causes = sum((Counter(entry.causes) for entry in entries), Counter[str]())
     first = work.failures[0].record
     cause = f"{failed} of {tried} events failed: {told(causes)}"
-    return Stopped(cause, first.partition, first.offset)
+    return Stopped(cause, Place(first.partition.topic, first.partition.number, first.offset))
 
 
 async def _pass(

@@ -7,9 +7,9 @@ import pytest
 from shared.kit.bus.murmur2 import partition_of
 from shared.kit.bus.port import Partition, Redeliver
 from shared.kit.inbox.consume import BatchConsumer
-from shared.kit.inbox.halts import Limit
+from shared.kit.inbox.halts import Limit, Stopped, stop
 from shared.kit.inbox.report import Counts
-from tests.kit.probe import NOON, PARTITIONS, RENNES, TOPIC, Probe, member
+from tests.kit.probe import GROUP, NOON, PARTITIONS, RENNES, TOPIC, Probe, member
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -152,6 +152,40 @@ async def test_a_good_batch_elsewhere_is_applied_but_does_not_lift_it(probe: Pro
     found = await probe.ledger(probe.consumer())
     assert (await probe.effects(), found.lag, found.parked) == (["bon"], 2, 0)
     assert (found.halt.since, found.halt.place) == (NOON, f"{TOPIC}/0/0")
+
+
+async def test_lifted_meanwhile_it_is_not_stopped_again_by_who_only_waited(probe: Probe) -> None:
+    """One process reads that the group is stopped; before it has told so, another one lifts it."""
+    probe.limit = Limit(failures=0)
+    (bad,), (other,) = _people(0, 1), _people(1, 1)
+    probe.publish("poison", who=bad)
+    with pytest.raises(Redeliver):
+        await _take_of(probe, 0)
+    probe.publish("invalid", who=other)
+    with pytest.raises(Redeliver):
+        await _take_of(probe, 1)
+    probe.mended = True
+    await _take_of(probe, 0)
+
+    await stop(probe.database, GROUP, Stopped("1 of 1 events failed", None), probe.clock())
+
+    found = await probe.ledger(probe.consumer())
+    assert (found.halt.since, await probe.effects()) == (None, ["poison"])
+
+
+async def test_it_waits_for_what_failed_last(probe: Probe) -> None:
+    probe.limit = Limit(failures=0)
+    (first,) = _people(0, 1)
+    probe.publish("poison", who=first)
+    await _stops(probe)
+    probe.mended = True
+    for who in _people(1, 3):
+        probe.publish("invalid", who=who)
+
+    found = await _stops(probe)
+
+    assert found.halt.place == f"{TOPIC}/1/0"
+    assert found.halt.cause == "3 of 4 events failed: 3 × Invalid: invalid field=reason"
 
 
 async def test_another_process_of_the_service_knows_and_may_lift_it(probe: Probe) -> None:
