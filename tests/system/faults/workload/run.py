@@ -84,10 +84,11 @@ class Day:
                 await free.acquire()
                 if time.monotonic() > self._deadline:
                     break
-                task = under_way.create_task(self._ask(person, wish))
+                task = under_way.create_task(self.act(person, wish))
                 task.add_done_callback(lambda _: free.release())
 
-    async def _ask(self, person: Person, wish: Intention) -> None:
+    async def act(self, person: Person, wish: Intention) -> None:
+        """Do what is wished; who is not signed in signs in first."""
         async with person.signing_in:
             if not person.signed_in:
                 verb, request = turn_into_request(person, "refresh", wish.draw)

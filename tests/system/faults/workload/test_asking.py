@@ -1,6 +1,7 @@
 """How a good client asks: what is journalled, what is learnt, what is asked again."""
 
 import asyncio
+import base64
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -19,8 +20,9 @@ from tests.system.faults.workload.acts import speaking
 from tests.system.faults.workload.asker import Asker
 from tests.system.faults.workload.client import Answer, Http, Lost
 from tests.system.faults.workload.journal import PROBLEM, Journal, Operation, Outcome, read
+from tests.system.faults.workload.plan import Intention
 from tests.system.faults.workload.request import Request
-from tests.system.faults.workload.run import run
+from tests.system.faults.workload.run import Day, run
 from tests.system.faults.workload.world import Known, Person, Space, World
 
 ID = "01987f5e-0000-7000-8000-000000000001"
@@ -183,6 +185,25 @@ async def test_a_token_that_ended_and_a_content_that_is_gone_are_known(journal: 
 
     assert known.gone
     assert not person.signed_in
+
+
+async def test_a_token_about_to_end_is_renewed_before_anything_is_asked(journal: Journal) -> None:
+    person = zoe()
+    person.renewal = "r-1"
+    claims = base64.urlsafe_b64encode(b'{"sub": "m-1", "tenant": "t-1"}').decode().rstrip("=")
+    tokens = {"access_token": f"h.{claims}.s", "refresh_token": "r-2", "expires_in": 600}
+    http = Scripted(an_answer(200, tokens), an_answer(200, {"unread": 0, "items": []}))
+    day = Day(Asker(http, URLS | {"notifications": "http://nowhere"}, journal), 1, 1.0, 0.0)
+
+    await day.act(person, Intention("read_inbox", 0.0, Random(1)))
+
+    assert [path.partition("?")[0] for _, path, *_ in http.asked] == [
+        "/identity/v1/sessions/refresh",
+        "/notifications/v1/inbox",
+    ]
+    assert http.asked[1][2]["authorization"] == f"Bearer h.{claims}.s"
+    assert (person.renewal, person.signed_in) == ("r-2", True)
+    assert "r-2" not in journal.path.read_text()
 
 
 async def test_with_every_service_down_a_run_ends_in_time_and_says_so(
