@@ -1,0 +1,134 @@
+"""`python -m tests.system.overload --minutes 10 --factor 3`: overload, measured on this machine.
+
+First how much the API takes on when writers wait for their answers; then so many times that, from
+writers who wait for nothing; then how long it takes until all of it is applied everywhere, whether
+anything is lost, repeated or out of order, and how much memory that took.
+"""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+import msgspec
+import uvloop
+
+from tests.system.faults.workload.client import Http
+from tests.system.overload import checks
+from tests.system.overload.load import (
+    PATIENCE,
+    Heard,
+    Load,
+    accepted,
+    others,
+    reasons,
+    refused,
+    told,
+)
+from tests.system.overload.scene import Scene, scene
+
+WRITERS, MEASURED = 16, 10.0
+CATCH_UP = 900.0
+
+
+@dataclass
+class Watch:
+    """What was seen each second, of memory and of the outbox of community."""
+
+    scene: Scene
+    http: Http
+    memory: list[Mapping[str, int]] = field(default_factory=list)
+    outbox: list[tuple[float, float]] = field(default_factory=list)
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            self.memory.append(self.scene.memory())
+            self.outbox.append(await self.scene.backlog(self.http))
+            await asyncio.sleep(1)
+
+    def lines(self) -> list[str]:
+        """Say what each process took: at the beginning, at most, in the end."""
+        found = []
+        for name in self.memory[0]:
+            over = [each[name] for each in self.memory if name in each]
+            found.append(f"  {name:16} {over[0]:5} MB, at most {max(over):5}, {over[-1]:5} at last")
+        facts, ages = zip(*self.outbox, strict=True)
+        found.append(f"  outbox: at most {max(facts):.0f} facts, {max(ages):.1f} s old")
+        return found
+
+
+@click.command()
+@click.option("--minutes", default=10.0, help="How long the overload lasts.")
+@click.option("--factor", default=3.0, help="So many times what it takes on.")
+@click.option("--into", type=click.Path(path_type=Path), help="Write the figures there, as JSON.")
+def main(minutes: float, factor: float, into: Path | None) -> None:
+    """Overload a platform of its own, and say what became of it. Exit code 1 on a violation."""
+    with tempfile.TemporaryDirectory(prefix="préau-") as folder:
+        figures = uvloop.run(_run(Path(folder) / "home", minutes * 60, factor))
+    if into is not None:
+        into.write_bytes(msgspec.json.format(msgspec.json.encode(figures)))
+    violations = figures["violations"]
+    click.echo("\n".join(map(str, violations)) if violations else "No violation.")  # type: ignore[call-overload]  # a list
+    raise SystemExit(1 if violations else 0)
+
+
+async def _run(home: Path, seconds: float, factor: float) -> dict[str, object]:
+    async with scene(home) as made, Http(timeout=PATIENCE) as http:
+        load = Load(made, http)
+        await load.closed(WRITERS, MEASURED / 2)
+        capacity = await load.closed(WRITERS, MEASURED)
+        await checks.until_applied(made, http, CATCH_UP)
+        click.echo(f"{WRITERS} writers who wait: {capacity:.0f} accepted/s")
+        watch = Watch(made, http)
+        watching = asyncio.create_task(watch.run())
+        heard = await load.open(capacity * factor, seconds)
+        ended = time.monotonic()
+        groups = await checks.until_applied(made, http, CATCH_UP)
+        caught_up = time.monotonic() - ended
+        watching.cancel()
+        violations = await _violations(made, load, groups)
+        _tell(heard, seconds, capacity * factor, caught_up)
+        click.echo("\n".join(watch.lines()))
+        return {
+            "capacity": capacity,
+            "offered": capacity * factor,
+            "accepted": len(accepted(heard)) / seconds,
+            "refused": len(refused(heard)) / seconds,
+            "reasons": reasons(heard),
+            "catch_up_seconds": caught_up,
+            "memory": watch.memory,
+            "outbox": watch.outbox,
+            "violations": violations,
+        }
+
+
+async def _violations(
+    made: Scene, load: Load, groups: Mapping[str, Mapping[str, object]]
+) -> list[str]:
+    log = await checks.log_of(made)
+    found = [*checks.unanswered(groups), *checks.disorder(log, await checks.heads_of(made))]
+    wrong = others(load.heard)
+    found += [f"{number} times: {what}" for what, number in wrong.items()]
+    rows, sure = await checks.contents_of(made), len(accepted(load.heard))
+    if not sure <= rows <= sure + sum(wrong.values()):
+        found.append(f"{sure} accepted, {rows} rows")
+    found += [f"{pod.name}: {dict(pod.unwell)}" for pod in made.pods.values() if pod.unwell]
+    click.echo(f"{rows} contents, {sum(map(len, log.values()))} records of {len(log)} keys, ")
+    click.echo(f"{checks.repeated(log)} of them repeated")
+    return found
+
+
+def _tell(heard: list[Heard], seconds: float, offered: float, caught_up: float) -> None:
+    click.echo(f"{offered:.0f}/s offered for {seconds:.0f} s:")
+    for name, some in (("accepted", accepted(heard)), ("refused", refused(heard))):
+        click.echo(f"  {len(some) / seconds:.0f}/s {told(name, some)}")
+    click.echo(f"  refused for: {reasons(heard)}; neither: {dict(others(heard))}")
+    click.echo(f"  all applied {caught_up:.1f} s after the end")
+
+
+if __name__ == "__main__":
+    main()

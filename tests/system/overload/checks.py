@@ -1,0 +1,100 @@
+"""Nothing lost, nothing twice, in order: counted by plain SQL and a bare client."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer
+
+from shared.contracts.catalogue import PUBLISHERS
+from tests.system.bare import _partitions, sql
+from tests.system.faults.workload.client import Http
+from tests.system.overload.scene import Scene
+
+GROUPS = ("community", "moderation", "notifications", "metrics")
+PARTS = ("applied", "ignored", "duplicate", "parked", "dead_lettered", "lag")
+Sequences = Mapping[tuple[str, str], list[int]]
+
+
+async def until_applied(scene: Scene, http: Http, within: float) -> dict[str, dict[str, Any]]:
+    """Wait until no outbox and no group has anything left, twice in a row; give the counts.
+
+    A group that applies a fact may write another, so one look at rest is not enough.
+    """
+    deadline, rests = time.monotonic() + within, 0
+    while True:
+        found = {name: await scene.status(http, name) for name in (*GROUPS, "identity")}
+        groups = {name: told["groups"][name] for name, told in found.items() if told["groups"]}
+        busy = [told["outbox"] for told in found.values()]
+        busy += [each["lag"] + each["parked"] for each in groups.values()]
+        rests = 0 if any(busy) else rests + 1
+        if rests > 1:
+            return groups
+        assert time.monotonic() < deadline, f"not applied: {found}"
+        await asyncio.sleep(0.5)
+
+
+async def log_of(scene: Scene) -> Sequences:
+    """Read all topics, and give the sequences of each key as they stand in the log."""
+    topics = sorted({fact.TOPIC for facts in PUBLISHERS.values() for fact in facts})
+    found: dict[tuple[str, str], list[int]] = defaultdict(list)
+    kafka = scene.addresses.kafka
+    reader = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, group_id=None)
+    await reader.start()
+    try:
+        places = await _partitions(kafka, topics)
+        reader.assign(places)
+        await reader.seek_to_beginning(*places)
+        ends = await reader.end_offsets(places)
+        while any([await reader.position(place) < ends[place] for place in places]):
+            for place, records in (await reader.getmany(timeout_ms=200)).items():
+                for record in records:
+                    envelope = msgspec.json.decode(record.value)
+                    key = (place.topic, envelope["partitionkey"])
+                    found[key].append(int(envelope["sequence"]))
+    finally:
+        await reader.stop()
+    return found
+
+
+async def heads_of(scene: Scene) -> dict[tuple[str, str], int]:
+    """Ask every service's database for the last sequence of each key."""
+    found: dict[tuple[str, str], int] = {}
+    for service in (*GROUPS, "identity"):
+        for row in await sql(scene.addresses, service, "SELECT topic, key, sequence FROM heads"):
+            found[row["topic"], row["key"]] = row["sequence"]
+    return found
+
+
+async def contents_of(scene: Scene) -> int:
+    """Count the posts and comments that stand in community's table."""
+    query, tenants = "SELECT count(*) AS n FROM contents", str(scene.tenant)
+    (row,) = await sql(scene.addresses, "community", query, tenants=tenants)
+    return int(row["n"])
+
+
+def disorder(log: Sequences, heads: Mapping[tuple[str, str], int]) -> list[str]:
+    """Say of which keys the log does not hold 1 to head, each for the first time in that order."""
+    found = []
+    for place, head in heads.items():
+        first = list(dict.fromkeys(log.get(place, ())))
+        if first != list(range(1, head + 1)):
+            found.append(f"{place}: head {head}, log {first[:20]}…")
+    return found
+
+
+def repeated(log: Sequences) -> int:
+    """Count what was sent more than once (inboxes absorb it)."""
+    return sum(len(each) - len(set(each)) for each in log.values())
+
+
+def unanswered(groups: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Say which groups have not answered for each record once."""
+    return [
+        f"{name}: {told}"
+        for name, told in groups.items()
+        if told["published"] != sum(told[part] for part in PARTS) or told["dead_lettered"]
+    ]

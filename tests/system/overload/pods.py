@@ -1,0 +1,80 @@
+"""Pods as their images start them, asked all the while whether they live and are ready."""
+
+import asyncio
+import sys
+import time
+from asyncio.subprocess import Process
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.system.faults.workload.client import Http, Lost
+from tests.system.stack_process import REPOSITORY
+
+PROBE_EVERY, PROBE_PATIENCE = 2.0, 5.0
+STOP = 60.0
+
+
+@dataclass
+class Pod:
+    """One process of a service; `unwell` counts what its probes heard beside 200."""
+
+    name: str
+    service: str
+    port: int
+    roles: tuple[str, ...]
+    environment: Mapping[str, str]
+    log: Path
+    unwell: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def process(self) -> Process:
+        return self._process
+
+    async def start(self, within: float) -> None:
+        """Start it, wait until it is ready, and begin to probe."""
+        roles = [word for role in self.roles for word in ("--role", role)]
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "shared.kit.pod", self.service, *roles),
+                cwd=REPOSITORY,
+                env=dict(self.environment) | {"PREAU_PORT": str(self.port)},
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + within
+        async with Http(timeout=PROBE_PATIENCE) as http:
+            while await self._says(http, "ready") != 200:
+                assert self._process.returncode is None, self.log.read_text()[-2000:]
+                assert time.monotonic() < deadline, self.log.read_text()[-2000:]
+                await asyncio.sleep(0.2)
+        self._probing = asyncio.create_task(self._probe())
+
+    async def stop(self) -> None:
+        """End it; a process that had ended by itself is no longer there to be ended."""
+        self._probing.cancel()
+        if self._process.returncode is None:
+            self._process.terminate()
+        else:
+            self.unwell[f"ended by itself: {self._process.returncode}"] += 1
+        await asyncio.wait_for(self._process.wait(), STOP)
+
+    async def _probe(self) -> None:
+        async with Http(timeout=PROBE_PATIENCE) as http:
+            while True:
+                for page in ("live", "ready"):
+                    status = await self._says(http, page)
+                    if status != 200:
+                        self.unwell[f"{page} {status}"] += 1
+                await asyncio.sleep(PROBE_EVERY)
+
+    async def _says(self, http: Http, page: str) -> int | str:
+        try:
+            return (await http.ask(self.url, "GET", f"/health/{page}", {})).status
+        except Lost as lost:
+            return str(lost)

@@ -1,0 +1,197 @@
+"""Five services on three servers, community's API in a pod of its own, and people signed in."""
+
+import asyncio
+import base64
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from deploy.local.home import choose_ports, make_home
+from deploy.local.platform import NAMES, _environment
+from deploy.local.seed import DOMAIN, SLUG, Seeded, seed
+from deploy.local.stack import Addresses, Stack
+from services.identity.main import features
+from services.identity.sessions.store import JwtSigner
+from services.identity.settings import IdentitySettings
+from shared.contracts.ids import MemberId, TenantId
+from shared.kit.migrations import migrate
+from shared.kit.run import host_of
+from shared.kit.wiring import open_database
+from tests.system.faults.workload.client import Http
+from tests.system.overload.pods import Pod
+from tests.system.stack_process import descendants
+
+ROLES = dict.fromkeys(NAMES, ("api", "worker", "relay")) | {
+    "community": ("api",),
+    "community-work": ("worker", "relay"),
+}
+"""Community as a deployment has it: the pod that serves has no relay in it."""
+WRITERS = ("zoe", "malik", "ines", "tom", "hamid")
+READY_WITHIN = 120.0
+JSON = {"content-type": "application/json"}
+
+
+@dataclass
+class Scene:
+    """What the test drives and looks at."""
+
+    addresses: Addresses
+    pods: Mapping[str, Pod]
+    seeded: Seeded
+    signer: JwtSigner
+    members: Mapping[str, MemberId]
+    space: str
+
+    @property
+    def tenant(self) -> TenantId:
+        return self.seeded.tenant
+
+    @property
+    def community(self) -> str:
+        return self.pods["community"].url + "/community"
+
+    def token(self, who: str) -> str:
+        """Sign an access token as a session would be given: it lives for some minutes."""
+        member = self.seeded.operator if who == "operator" else self.members[who]
+        return self.signer.access(self.tenant, member, "overload")
+
+    def headers(self, who: str) -> dict[str, str]:
+        return JSON | {"authorization": f"Bearer {self.token(who)}"}
+
+    async def status(self, http: Http, service: str) -> dict[str, Any]:
+        """Ask a service for its counts, as `preau status` does."""
+        pod = self.pods.get(f"{service}-work", self.pods[service])
+        path = f"/{service}/v1/operating/status"
+        answer = await http.ask(pod.url, "GET", path, self.headers("operator"))
+        assert answer.status == 200, answer.body
+        found: dict[str, Any] = msgspec.json.decode(answer.body)
+        return found
+
+    async def backlog(self, http: Http) -> tuple[float, float]:
+        """Give the facts in community's outbox, and the age of the oldest, as its metrics say."""
+        answer = await http.ask(self.community, "GET", "/metrics", {})
+        lines = answer.body.decode().splitlines()
+        told = dict(line.rsplit(" ", 1) for line in lines if line.startswith("preau_outbox_"))
+        label = '{service="community"}'
+        facts, age = (f"preau_outbox_{name}{label}" for name in ("pending", "oldest_age_seconds"))
+        return float(told.get(facts, 0)), float(told.get(age, 0))
+
+    def memory(self) -> dict[str, int]:
+        """Give the resident megabytes of each pod, and of the broker."""
+        pids = {name: pod.process.pid for name, pod in self.pods.items()}
+        return {name: _resident(pid) for name, pid in {**pids, "kafka": broker()}.items()}
+
+
+def broker() -> int:
+    """Find the broker among what this process started."""
+    (found,) = [pid for pid in descendants(os.getpid()) if _command(pid) == "java"]
+    return found
+
+
+@asynccontextmanager
+async def scene(home: Path, **limits: float) -> AsyncIterator[Scene]:
+    """Start everything, with these `PREAU_SHED_…` settings; stop everything when left."""
+    make_home(home)
+    ports = choose_ports(home, dict.fromkeys(ROLES))
+    async with Stack(home) as addresses:
+        environment = dict(_environment(home, ports["identity"], addresses))
+        environment |= {"PREAU_KAFKA": addresses.kafka, "PREAU_LOG_LEVEL": "warning"}
+        environment |= {f"PREAU_SHED_{name.upper()}": f"{v:g}" for name, v in limits.items()}
+        environment |= {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}
+        for name in NAMES:
+            await migrate(name, addresses.database(name, "owner"))
+        seeded, signer = await _seeded(environment, addresses, home)
+        pods = {name: _pod(name, ports[name], environment, home) for name in ROLES}
+        await asyncio.gather(*(pod.start(READY_WITHIN) for pod in pods.values()))
+        try:
+            made = Scene(addresses, pods, seeded, signer, {}, "")
+            await _open(made)
+            yield made
+        finally:
+            await asyncio.gather(*(pod.stop() for pod in pods.values()))
+
+
+def _pod(name: str, port: int, environment: Mapping[str, str], home: Path) -> Pod:
+    service = name.partition("-")[0]
+    others = tuple(f"{each.upper()}_" for each in NAMES if each != service)
+    own = {n: v for n, v in environment.items() if not n.startswith(others)}
+    own["PREAU_INSTANCE"] = name
+    return Pod(name, service, port, ROLES[name], own, home / "logs" / f"pod-{name}.log")
+
+
+async def _seeded(
+    environment: Mapping[str, str], addresses: Addresses, home: Path
+) -> tuple[Seeded, JwtSigner]:
+    host = host_of("identity", environment, addresses.kafka)
+    settings = IdentitySettings.read(environment)
+    database = open_database("identity", host, settings)
+    try:
+        own = features(host, settings, database)
+        signer = own.sessions.signer
+        assert isinstance(signer, JwtSigner)
+        return await seed(own, home), signer
+    finally:
+        await database.stop()
+        await host.bus.close()
+
+
+async def _open(made: Scene) -> None:
+    """Learn who people are, open a space that they are all in."""
+    async with Http() as http:
+        members = {}
+        for who in (*WRITERS, "claire"):
+            body = {"tenant": SLUG, "email": f"{who}@{DOMAIN}", "password": made.seeded.password}
+            url = made.pods["identity"].url
+            told = await _post(http, url, "/identity/v1/sessions", JSON, body)
+            part = told["access_token"].split(".")[1]
+            claims = msgspec.json.decode(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+            members[who] = MemberId(UUID(claims["sub"]))
+        made.members = members
+        wish = {"name": "La cour bondée 🌊", "visibility": "public", "joining": "open"}
+        url = made.community
+        identity = made.pods["identity"].url
+        tree = await http.ask(identity, "GET", "/identity/v1/structures", made.headers("claire"))
+        wish["structure_id"] = next(
+            each["structure_id"]
+            for each in msgspec.json.decode(tree.body)["items"]
+            if each["kind"] == "school"
+        )
+        space = await _post(http, url, "/v1/spaces", made.headers("claire"), wish)
+        made.space = space["space_id"]
+        for who in WRITERS:
+            path = f"/v1/spaces/{made.space}/members"
+            await _post(http, url, path, made.headers(who), {})
+
+
+async def _post(
+    http: Http, url: str, path: str, headers: Mapping[str, str], body: object
+) -> dict[str, Any]:
+    """Ask until it is done: the facts of who may do it are still on their way."""
+    said = b""
+    for _ in range(20):
+        answer = await http.ask(url, "POST", path, headers, msgspec.json.encode(body))
+        if answer.status < 300:
+            return dict(msgspec.json.decode(answer.body or b"{}"))
+        said = answer.body
+        await asyncio.sleep(0.5)
+    raise AssertionError(f"{path}: {said!r}")
+
+
+def _resident(pid: int) -> int:
+    text = Path(f"/proc/{pid}/status").read_text()
+    return (
+        int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1]) // 1024
+    )
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
