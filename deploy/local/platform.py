@@ -104,7 +104,11 @@ async def platform(home: Path, port: int, choices: Choices) -> AsyncIterator[Pla
 
 def _environment(home: Path, port: int, addresses: Addresses) -> Mapping[str, str]:
     known = {"OTEL_EXPORTER_OTLP_ENDPOINT", "PREAU_TRACE_SAMPLE"}
-    found = {name: value for name, value in os.environ.items() if name in known}
+    found = {
+        name: value
+        for name, value in os.environ.items()
+        if name in known or name.startswith("PREAU_SHED_")
+    }
     # A stable name: a restart resumes at once instead of after the old session's end.
     found["PREAU_INSTANCE"] = "local"
     found["PREAU_JWKS_URL"] = f"http://{LISTEN}:{port}/identity/.well-known/jwks.json"
