@@ -4,7 +4,8 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +18,7 @@ from tests.benchmarks.rows import Row, row
 LOGS = REPOSITORY / "build" / "bench-logs"
 WITHIN = 150
 """Seconds that a contender may take."""
+STOPPED_WITHIN = 40
 
 
 class Failed(Exception):
@@ -83,6 +85,32 @@ async def launch(
         raise Failed(f"exit {process.returncode}: {last_words(log)}")
     measured: dict[str, Any] = json.loads(lines[-1])
     return measured
+
+
+@asynccontextmanager
+async def started(
+    command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a process until left, then end it with SIGTERM, or with SIGKILL when it is too slow."""
+    with opened(log) as errors:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), **(environment or {})},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
+        )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), STOPPED_WITHIN)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
 
 
 def opened(log: Path) -> BinaryIO:

@@ -82,9 +82,11 @@ class Member:
     space: UUID
 
 
-def members(number: int) -> Iterator[Member]:
-    """Name the first of them."""
-    for n in range(number):
+def members(number: int, among: int | None = None) -> Iterator[Member]:
+    """Name so many of them, spread evenly over the first `among`."""
+    step = max(1, (among or number) // number)
+    # A step that is no multiple of the number of tenants, so that all of them have their share.
+    for n in range(0, number * step, step + 1 if step % TENANTS == 0 else step):
         tenant, space = n % TENANTS, n // TENANTS % SPACES
         yield Member(_id(f"tenant {tenant}"), _id(f"member {n}"), _id(f"space {tenant} {space}"))
 

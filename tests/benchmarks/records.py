@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from uuid_utils.compat import uuid7
 
-from shared.contracts.community import ContentRef, PostPublished
+from shared.contracts.community import ContentRef, PostPublished, SpaceOpened
 from shared.contracts.event import (
     CONTENT_TYPE,
     Envelope,
@@ -19,10 +19,8 @@ from shared.contracts.event import (
 )
 from shared.contracts.ids import ContentId, EventId, MemberId, SpaceId, TenantId
 from shared.kit.bus.port import Outgoing
+from tests.benchmarks.population import SPACES, TENANTS, members
 
-TENANTS = 20
-SPACES = 10
-"""In each tenant."""
 MEMBERS = 500
 """In each tenant."""
 
@@ -73,6 +71,39 @@ def _record(
 def _context(drawn: random.Random, traced: float) -> bytes:
     flags = "01" if drawn.random() < traced else "00"
     return f"00-{drawn.getrandbits(128):032x}-{drawn.getrandbits(64):016x}-{flags}".encode()
+
+
+def spaces_opened() -> list[Outgoing]:
+    """Tell of the population's spaces, as community would have when they were opened."""
+    return [_envelope_of(fact, tenant) for tenant, fact in _spaces()]
+
+
+def _spaces() -> Iterator[tuple[TenantId, SpaceOpened]]:
+    for place in {(each.tenant, each.space) for each in members(TENANTS * SPACES)}:
+        example = SpaceOpened.example()
+        yield (
+            TenantId(place[0]),
+            msgspec.structs.replace(example, space_id=SpaceId(place[1]), path=()),
+        )
+
+
+def _envelope_of(fact: SpaceOpened, tenant: TenantId) -> Outgoing:
+    now = datetime.now(UTC)
+    envelope = Envelope(
+        id=EventId(uuid7()),
+        type=fact.wire_type(),
+        source="/preau/community",
+        subject=str(fact.space_id),
+        time=now,
+        tenant=tenant,
+        partitionkey=partition_key(tenant, fact),
+        sequence="0000000001",
+        recordedtime=now,
+        correlationid="bench",
+        data=encode_data(fact),
+    )
+    headers = (("content-type", CONTENT_TYPE.encode()),)
+    return Outgoing(fact.TOPIC, envelope.partitionkey.encode(), encode(envelope), headers)
 
 
 def addressed(records: list[Outgoing], topic: str) -> Iterator[Outgoing]:

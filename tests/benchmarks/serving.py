@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import socket
 import urllib.error
 import urllib.request
@@ -11,11 +10,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.contest import Failed, last_words, launch, opened, profiler
-from tests.benchmarks.environments import REPOSITORY
+from tests.benchmarks.contest import Failed, last_words, launch, profiler, started
 
 READY_WITHIN = 40
-STOPPED_WITHIN = 40
 MOST_REFUSED = 5
 """Per cent of 503, which an overloaded service may answer; they do not count as requests done."""
 CLIENT = "tests.benchmarks.ours.client"
@@ -40,26 +37,9 @@ async def serving(
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a server until left; give its process once it answers. Raises `Failed`."""
     words = [*profiler(log.with_suffix(".profile.txt")), *command] if profile else command
-    with opened(log) as output:
-        process = await asyncio.create_subprocess_exec(
-            *words,
-            cwd=REPOSITORY,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=output,
-        )
-        try:
-            await _until_ready(process, port, log)
-            yield process
-        finally:
-            if process.returncode is None:
-                process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), STOPPED_WITHIN)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+    async with started(words, log, environment) as process:
+        await _until_ready(process, port, log)
+        yield process
 
 
 async def _until_ready(process: asyncio.subprocess.Process, port: int, log: Path) -> None:

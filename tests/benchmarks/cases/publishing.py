@@ -28,6 +28,7 @@ WHO = (
 _EMPTY = """
     TRUNCATE contents, outbox, heads, idempotency, audit, peer_posts, peer_outbox
 """
+_EMPTY_OUTBOX = "TRUNCATE outbox"
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,11 @@ class Entrance:
         }
 
 
-def requests_file(door: Door, people: int) -> Path:
-    """Write the paths and tokens that a client takes in turns."""
+def requests_file(door: Door, people: int, among: int | None = None) -> Path:
+    """Write the paths and tokens that a client takes in turns: so many, spread over all."""
     path = REPOSITORY / "build" / "bench-requests.json"
-    path.write_text(json.dumps(door.requests(list(members(people)))))
+    chosen = list(members(people, among or people))
+    path.write_text(json.dumps(door.requests(chosen)))
     path.chmod(0o600)
     return path
 
@@ -79,10 +81,16 @@ async def publish(bench: Bench, servers: Servers) -> list[Row]:
 
 
 async def published(
-    bench: Bench, entrance: Entrance, each: Contender, python: str, log: Path
+    bench: Bench,
+    entrance: Entrance,
+    each: Contender,
+    python: str,
+    log: Path,
+    *,
+    empty: bool = True,
 ) -> Figures:
-    """Let one server take the load."""
-    await entrance.servers.sql(_EMPTY)
+    """Let one server take the load, with no posts and facts before it unless told so."""
+    await entrance.servers.sql(_EMPTY if empty else _EMPTY_OUTBOX)
     await entrance.servers.checkpoint()
     port = free_port()
     wanted: Mapping[str, object] = {

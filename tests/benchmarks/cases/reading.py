@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.benchmarks.collector import collector
 from tests.benchmarks.contest import Bench, Contender, Failed, Figures, contest, rate, task_for
+from tests.benchmarks.peers.protocol import Task
 from tests.benchmarks.records import addressed, posts
 from tests.benchmarks.rows import Row
 from tests.benchmarks.servers import Servers
@@ -76,10 +77,11 @@ EFFECT = (
 
 async def consume(bench: Bench, servers: Servers) -> list[Row]:
     """Receive, decode, commit offsets; no effect."""
-    topic, records = await _topic(bench, servers, 0.1)
+    number = bench.records(RECORDS)
+    topic = await filled(servers, number, 0.1)
 
     async def measure(each: Contender, python: str, log: Path) -> Figures:
-        given = task_for(each, servers.kafka, topic, records)
+        given = task_for(each, servers.kafka, topic, number)
         return (await rate(each, python, log, given, profile=bench.profile))[0]
 
     return await contest(bench, "consume", CONSUME, measure)
@@ -87,55 +89,61 @@ async def consume(bench: Bench, servers: Servers) -> list[Row]:
 
 async def effect(bench: Bench, servers: Servers) -> list[Row]:
     """The same with one effect in PostgreSQL, deduplicated; ours also traced at 10 %."""
-    topic, records = await _topic(bench, servers, 0.1)
-    return await _effects(bench, servers, "effect", EFFECT, topic, records)
+    return await _effects(bench, servers, "effect", EFFECT, 0.1)
 
 
 async def tracing(bench: Bench, servers: Servers) -> list[Row]:
     """Ours, with the effect, when 0, 10 and 100 % of the events are traced."""
     rows = []
     for share in (0, 10, 100):
-        topic, records = await _topic(bench, servers, share / 100)
         one = (replace(EFFECT[0], who=f"Préau, {share} % traced"),)
-        rows += await _effects(bench, servers, "tracing", one, topic, records)
+        rows += await _effects(bench, servers, "tracing", one, share / 100)
     return rows
 
 
-async def _topic(bench: Bench, servers: Servers, traced: float) -> tuple[str, int]:
-    topic, number = f"bench.posts.{int(traced * 100)}", bench.records(RECORDS)
-    if topic not in servers.filled:
-        print(f"  writing {number:,} records to {topic}", flush=True)
-        made = posts(number, traced=traced)
-        await servers.fill(topic, list(addressed(made, topic)))
-        servers.filled[topic] = number
-    return topic, servers.filled[topic]
-
-
 async def _effects(
-    bench: Bench,
-    servers: Servers,
-    case: str,
-    contenders: Sequence[Contender],
-    topic: str,
-    records: int,
+    bench: Bench, servers: Servers, case: str, contenders: Sequence[Contender], traced: float
 ) -> list[Row]:
-    async def measure(each: Contender, python: str, log: Path) -> Figures:
-        await servers.fresh()
-        ours = each.table == "bench_counts"
-        one = replace(
-            each,
-            url=servers.url("app") if ours else servers.plain(),
-            options={**each.options, "environment": sink.environment} if ours else each.options,
-        )
-        multiple = each.options.get("groups", 1)
-        given = task_for(one, servers.kafka, topic, min(records, bench.records(EFFECTS)))
-        if multiple > 1:
-            given = replace(given, count=given.count * multiple)
-        found, seen = await rate(one, python, log, given, profile=bench.profile)
-        applied = await servers.counted(each.table or "")
-        if applied != seen:
-            raise Failed(f"{seen:,} events, {applied:,} effects")
-        return found
-
+    number = bench.records(EFFECTS)
+    topic = await filled(servers, number, traced)
     with collector() as sink:
+
+        async def measure(each: Contender, python: str, log: Path) -> Figures:
+            await servers.fresh()
+            ours = each.table == "bench_counts"
+            options = {**each.options, "environment": sink.environment} if ours else each.options
+            url = servers.url("app") if ours else servers.plain()
+            one = replace(each, url=url, options=options)
+            given = task_for(one, servers.kafka, topic, number)
+            given = replace(given, count=given.count * each.options.get("groups", 1))
+            return await applied(bench, servers, one, given, python, log)
+
         return await contest(bench, case, contenders, measure)
+
+
+async def applied(
+    bench: Bench, servers: Servers, each: Contender, given: Task, python: str, log: Path
+) -> Figures:
+    """Let one read, and count its effects. Raises `Failed` when they are not as many."""
+    found, seen = await rate(each, python, log, given, profile=bench.profile)
+    effects = await servers.counted(each.table or "")
+    if effects != seen:
+        raise Failed(f"{seen:,} events, {effects:,} effects")
+    return found
+
+
+async def filled(servers: Servers, number: int, traced: float) -> str:
+    """Give a topic that holds at least so many records; one is made when there is none."""
+    topic = f"bench.posts.{int(traced * 100)}.{number}"
+    enough = [
+        name
+        for name, held in servers.filled.items()
+        if held >= number and name.startswith(topic.rpartition(".")[0] + ".")
+    ]
+    if enough:
+        return enough[0]
+    print(f"  writing {number:,} records to {topic}", flush=True)
+    made = posts(number, traced=traced)
+    await servers.fill(topic, list(addressed(made, topic)))
+    servers.filled[topic] = number
+    return topic

@@ -27,7 +27,7 @@ publisher = kafka.publisher(given.topic)
 
 
 @publisher
-@outbox.subscriber(QUEUE)
+@outbox.subscriber(QUEUE)  # type: ignore[untyped-decorator]  # the same
 async def relay(body: dict[str, Any]) -> dict[str, Any]:
     if watch.passed(1):
         watch.report_and_leave()

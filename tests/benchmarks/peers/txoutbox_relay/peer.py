@@ -15,6 +15,7 @@ async def main(given: Task) -> None:
     watch = Stopwatch(given.warm, given.count)
     pool = await asyncpg.create_pool(given.database)
     outbox = PostgresStorage(pool, table="txoutbox")
+    await pool.execute("DROP TABLE IF EXISTS txoutbox CASCADE")
     await outbox.create_schema()
     body = json.loads(given.options["example"])
     async with pool.acquire() as connection, connection.transaction():

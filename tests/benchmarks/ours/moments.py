@@ -1,0 +1,78 @@
+"""When events were committed, received and had their effect, kept until a process ends."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from msgspec import Struct, json
+
+from shared.contracts.community import PostPublished
+from shared.kit.bus.port import Consumer, Incoming, Partition, Reading
+from shared.kit.database import Database
+from shared.kit.host import Host
+from shared.kit.inbox import ledger
+from tests.benchmarks.ours.reader import consumer_of
+
+Apply = Callable[[Sequence[Incoming]], Awaitable[Mapping[Partition, int]]]
+
+
+class _Event(Struct):
+    id: str
+    correlationid: str
+
+
+_decode = json.Decoder(_Event).decode
+
+
+@dataclass
+class Timed:
+    """A consumer that notes when each batch came and when it was committed."""
+
+    inner: Consumer
+    batches: list[tuple[float, float, Sequence[Incoming]]] = field(default_factory=list)
+
+    async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        return await self.inner.assigned(partitions)
+
+    def prepare(self, batch: Sequence[Incoming]) -> None:
+        self.inner.prepare(batch)
+
+    async def revoked(self, partitions: Sequence[Partition]) -> None:
+        await self.inner.revoked(partitions)
+
+    async def handle(self, batch: Sequence[Incoming]) -> Mapping[Partition, int]:
+        return await self.note(batch, self.inner.handle)
+
+    async def note(self, batch: Sequence[Incoming], apply: Apply) -> Mapping[Partition, int]:
+        """Apply a batch, and note when it came and when it was done."""
+        came = time.time()
+        answer = await apply(batch)
+        self.batches.append((came, time.time(), batch))
+        return answer
+
+    def moments(self) -> list[tuple[str, str, float, float]]:
+        """Give id, correlation, receipt and effect of every event; decoded only now."""
+        found = []
+        for came, done, batch in self.batches:
+            for record in batch:
+                event = _decode(record.value or b"")
+                found.append((event.id, event.correlationid, came, done))
+        return found
+
+
+async def read_from_now(host: Host, database: Database) -> Timed:
+    """Read posts with the one effect, as a group of its own that begins at the log's end."""
+    group = f"bench-{uuid4().hex[:8]}"
+    ends = (await host.bus.progress([PostPublished.TOPIC])).end
+    async with database.batch(()) as unit:
+        await ledger.begin(unit.connection, group, ends)
+    timed = Timed(consumer_of(host, database, group))
+    await host.bus.read(Reading(group, (PostPublished.TOPIC,), timed))
+    return timed
+
+
+def percentiles(values: Sequence[float]) -> tuple[float, float]:
+    """Give p50 and p99, in the unit of the values."""
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]

@@ -1,0 +1,85 @@
+"""Services in one process, as `shared.kit.pod` runs them, that also note every effect's moment.
+
+`python -m tests.benchmarks.ours.platform <names> [<reader>]`: what is measured is the group of
+the service `reader`, or a group of the benchmark's own with one effect. Ended by SIGTERM, it prints
+the time from each request (its correlation id is when it was due) to its committed effect.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+
+import uvloop
+
+from shared.kit import run
+from shared.kit.bus.port import Incoming, Partition
+from shared.kit.host import Host
+from shared.kit.run import host_of, running
+from shared.kit.serve import serve
+from shared.kit.service import Service
+from tests.benchmarks.ours.moments import Timed, percentiles, read_from_now
+from tests.benchmarks.ours.reader import database_of
+
+WARM = 2.0
+"""Seconds of requests that do not count."""
+
+
+async def main(names: list[str], reader: str) -> None:
+    stop = asyncio.Event()
+    for received in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(received, stop.set)
+    kafka = os.environ["PREAU_KAFKA"]
+    timed: list[Timed] = []
+    if reader:
+        _time_own(reader, timed)
+    async with running(names, os.environ, kafka) as everything:
+        host = host_of("community", os.environ, kafka)
+        database = database_of(host, os.environ["COMMUNITY_DATABASE_URL"])
+        if not reader:
+            timed.append(await read_from_now(host, database))
+        serving = await serve(everything, "127.0.0.1", int(os.environ["PREAU_PORT"]))
+        await stop.wait()
+        await serving.stop()
+        await host.bus.close()
+        await database.stop()
+    _report(timed)
+
+
+def _time_own(reader: str, timed: list[Timed]) -> None:
+    """Let the runner read through a consumer that notes moments; nothing else differs."""
+    plain = run.build
+
+    def build(name: str, host: Host) -> Service:
+        service = plain(name, host)
+        consumer = service.consumer
+        if name == reader and consumer is not None:
+            timed.append(Timed(consumer))
+            apply = consumer.handle
+
+            async def handle(batch: Sequence[Incoming]) -> Mapping[Partition, int]:
+                return await timed[0].note(batch, apply)
+
+            consumer.handle = handle  # type: ignore[method-assign]
+        return service
+
+    run.build = build
+
+
+def _report(timed: list[Timed]) -> None:
+    found = [
+        (float(correlation), done)
+        for each in timed
+        for _, correlation, _, done in each.moments()
+        if correlation.replace(".", "", 1).isdigit()
+    ]
+    first = min(due for due, _ in found)
+    waits = [done - due for due, done in found if due >= first + WARM]
+    p50, p99 = percentiles(waits)
+    print(json.dumps({"count": len(waits), "p50": p50, "p99": p99}), flush=True)
+
+
+if __name__ == "__main__":
+    uvloop.run(main(sys.argv[1].split(","), sys.argv[2] if len(sys.argv) > 2 else ""))

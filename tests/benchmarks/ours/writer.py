@@ -1,0 +1,79 @@
+"""Writes facts at a rate, as requests do: a unit, its commit, and the relay of the same process.
+
+`python -m tests.benchmarks.ours.writer '<task>'`: `options` holds rate, seconds, environment, the
+relay's URL, and the file that gets the moment of every event's commit.
+"""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from shared.contracts.community import ContentRef, PostPublished
+from shared.contracts.ids import ContentId, SpaceId, TenantId
+from shared.kit.database import Database
+from shared.kit.host import Host
+from shared.kit.relay import Relay
+from shared.kit.run import host_of
+from shared.kit.unit import Caller
+from tests.benchmarks.ours.reader import database_of
+from tests.benchmarks.peers.protocol import Task, task
+from tests.benchmarks.population import Member, members
+
+UNITS = 500
+"""A second at most: above that a unit holds several facts, as an import's or a batch's does."""
+
+
+async def main(given: Task) -> None:
+    host = host_of("community", given.options["environment"], given.kafka)
+    database = database_of(host, given.database)
+    stop = asyncio.Event()
+    relay = Relay(
+        "community", given.options["relay_url"], host.bus, database.written, host.telemetry
+    )
+    relaying = asyncio.create_task(relay.run(stop))
+    committed: dict[str, float] = {}
+    people = list(members(1_000))
+    rate = int(given.options["rate"])
+    facts = max(1, rate // UNITS)
+    units: set[asyncio.Task[None]] = set()
+    began = due = time.time()
+    for number in range(int(given.options["seconds"] * rate / facts)):
+        await asyncio.sleep(max(0.0, due - time.time()))
+        one = _write(host, database, people[number % len(people)], facts, committed)
+        running = asyncio.create_task(one)
+        units.add(running)
+        running.add_done_callback(units.discard)
+        due += facts / rate
+    await asyncio.gather(*units)
+    print(json.dumps({"count": len(committed), "seconds": time.time() - began}), flush=True)
+    Path(given.options["file"]).write_text(json.dumps(committed))  # noqa: ASYNC240  at the end
+    await asyncio.sleep(1)
+    stop.set()
+    await relaying
+    await host.bus.close()
+    await database.stop()
+
+
+async def _write(
+    host: Host, database: Database, who: Member, facts: int, committed: dict[str, float]
+) -> None:
+    tenant, ids = TenantId(who.tenant), []
+    caller = Caller(tenant, None, correlation="bench")
+    with host.telemetry.span("POST", "server"):
+        async with database.unit(caller) as unit:
+            for _ in range(facts):
+                content = ContentId(host.new_id())
+                example = PostPublished.example()
+                ref = ContentRef(kind=example.ref.kind, id=content, root_id=content)
+                space = SpaceId(who.space)
+                ids.append(unit.record(msgspec.structs.replace(example, ref=ref, space_id=space)))
+        now = time.time()
+    committed.update((str(each), now) for each in ids)
+
+
+if __name__ == "__main__":
+    uvloop.run(main(task()))
