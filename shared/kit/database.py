@@ -21,6 +21,7 @@ from shared.kit import audit, outbox
 from shared.kit.errors import PreauError, Transient
 from shared.kit.failpoints import reached
 from shared.kit.pressure import SOON, Pressure, back_in
+from shared.kit.transactions import transaction
 from shared.kit.unit import Because, Caller, Clock, NewId, Unit
 
 SESSION = {
@@ -36,7 +37,6 @@ CONNECT = 3.0
 COMMAND = 15.0
 """Seconds that a statement may take: a server that froze never says that it is gone."""
 _TRANSIENT_CLASSES = ("08", "40", "53", "57P", "25P03", "25P04")
-_SEE = sa.text("SELECT set_config('app.tenants', :tenants, true)")
 _RIGHTS = sa.text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
 
 Trace = Callable[[Fact, EventId, str | None], str | None]
@@ -54,7 +54,7 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, Transient | PoolTimeout | InterfaceError | OSError | TimeoutError):
         return True
     # Trap: a statement on a connection whose server died a moment ago.
-    if isinstance(error, asyncpg.InternalClientError):
+    if isinstance(error, asyncpg.InternalClientError | asyncpg.InterfaceError):
         return True
     # While a connection is being made, the driver's own errors come through as they are.
     told = error.orig if isinstance(error, DBAPIError) else error
@@ -158,6 +158,8 @@ class Database:
             max_overflow=0,
             pool_timeout=self.pressure.limits.wait,
             hide_parameters=True,
+            # `transaction` begins and ends them.
+            isolation_level="AUTOCOMMIT",
             connect_args={
                 "timeout": CONNECT,
                 "command_timeout": COMMAND,
@@ -211,8 +213,7 @@ class Database:
         Raises `Transient` for whatever may work if tried again.
         """
         try:
-            async with self._connected() as connected:
-                await connected.execute(_SEE, {"tenants": ",".join(map(str, tenants))})
+            async with self._connected(tenants) as connected:
                 unit = self._unit_on(connected)
                 yield unit
                 await unit.flush()
@@ -226,7 +227,7 @@ class Database:
             self.written.set()
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+    async def _connected(self, tenants: Iterable[TenantId]) -> AsyncIterator[AsyncConnection]:
         """Open a transaction on a connection of the pool, and note how long that one took."""
         began = time.perf_counter()
         async with AsyncExitStack() as stack:
@@ -235,8 +236,7 @@ class Database:
             except PoolTimeout as error:
                 raise self.pressure.gave_up() from error
             self.pressure.waited(time.perf_counter() - began)
-            await stack.enter_async_context(opened.begin())
-            yield opened
+            yield await stack.enter_async_context(transaction(opened, tenants))
 
     @asynccontextmanager
     async def savepoint(self, unit: SqlUnit) -> AsyncIterator[SqlUnit]:
