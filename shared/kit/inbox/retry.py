@@ -75,15 +75,16 @@ class ParkedKeys:
         """Try every key that is due, one event after the other; say how many were applied."""
         applied, tried = 0, set[str]()
         until = self.consumer.clock() + LONGEST
-        while due := await self._due(tried):
+        more = True
+        while more and self.consumer.clock() <= until:
+            due = await self._due(tried)
+            more = len(due) == KEYS_AT_ONCE
             for key in due:
                 tried.add(key)
                 while await self._retry_oldest(key):
                     applied += 1
                     if self.consumer.clock() > until:
                         return applied
-            if self.consumer.clock() > until:
-                break
         return applied
 
     async def _due(self, tried: Collection[str]) -> list[str]:
