@@ -3,6 +3,8 @@
 import os
 import signal
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,16 @@ from tests.system.overload.checks import (
     unanswered,
     until_applied,
 )
-from tests.system.overload.load import PATIENCE, Load, accepted, others, reasons, refused, told
+from tests.system.overload.load import (
+    PATIENCE,
+    Heard,
+    Load,
+    accepted,
+    others,
+    reasons,
+    refused,
+    told,
+)
 from tests.system.overload.scene import broker, scene
 
 pytestmark = [
@@ -29,6 +40,16 @@ FACTOR, LEAST_RATE, SECONDS = 4, 60, 14
 MOST_MEGABYTES = 250
 
 
+@contextmanager
+def broker_stands_still() -> Iterator[None]:
+    stopped = broker()
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+
+
 async def test_when_the_outbox_ages_changes_are_refused_and_nothing_is_lost(
     tmp_path: Path,
 ) -> None:
@@ -39,34 +60,33 @@ async def test_when_the_outbox_ages_changes_are_refused_and_nothing_is_lost(
         load = Load(made, http)
         capacity = await load.closed(writers=8, seconds=3)
         await until_applied(made, http, within=60)
-        stopped = broker()
-        os.kill(stopped, signal.SIGSTOP)
-        began = time.monotonic()
-        try:
+        with broker_stands_still():
+            began = time.monotonic()
             heard = await load.open(max(capacity * FACTOR, LEAST_RATE), SECONDS)
-            read = await http.ask(
-                made.community, "GET", f"/v1/spaces/{made.space}/posts", made.headers("zoe")
-            )
-        finally:
-            os.kill(stopped, signal.SIGCONT)
-        memory, released = made.memory(), time.monotonic()
+            path = f"/v1/spaces/{made.space}/posts"
+            read = await http.ask(made.community, "GET", path, made.headers("zoe"))
+            memory = made.memory()
+        released = time.monotonic()
         groups = await until_applied(made, http, within=60)
-        caught_up = time.monotonic() - released
+        print(f"{capacity:.0f}/s when all wait; {reasons(heard)}; neither: {others(heard)}")
+        print(told("accepted", accepted(heard)), told("refused", refused(heard)), sep="\n")
+        print(f"caught up in {time.monotonic() - released:.1f} s; resident MB: {memory}")
         later = await load.open(2, 3)
         await until_applied(made, http, within=30)
 
-        print(f"{capacity:.0f}/s when all wait; {reasons(heard)}; neither: {others(heard)}")
-        print(told("accepted", accepted(heard)), told("refused", refused(heard)), sep="\n")
-        print(f"caught up in {caught_up:.1f} s; resident MB: {memory}")
-        old = [each for each in refused(heard) if each.reason == "outbox_age"]
         assert others(load.heard) == {}, "no time-outs, no failures"
-        assert len(old) > LEAST_RATE
-        assert min(each.at + each.seconds for each in old) - began >= AGE - 1
-        assert all(5 <= (each.retry_after or 0) <= 15 for each in old)
         assert read.status == 200
+        refusals_are_right(heard, began)
         assert max(mb for name, mb in memory.items() if name != "kafka") < MOST_MEGABYTES
         assert accepted(later) == later, "it takes on work again"
         assert unanswered(groups) == []
         assert await contents_of(made) == len(accepted(load.heard))
         assert disorder(await log_of(made), await heads_of(made)) == []
         assert {pod.name: pod.unwell for pod in made.pods.values() if pod.unwell} == {}
+
+
+def refusals_are_right(heard: Sequence[Heard], began: float) -> None:
+    old = [each for each in refused(heard) if each.reason == "outbox_age"]
+    assert len(old) > LEAST_RATE
+    assert min(each.at + each.seconds for each in old) - began >= AGE - 1
+    assert all(5 <= (each.retry_after or 0) <= 15 for each in old)
