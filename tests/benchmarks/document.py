@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.benchmarks.environments import REPOSITORY
+from tests.benchmarks.plot import plot
 from tests.benchmarks.rows import Report, Row, read
 from tests.benchmarks.targets import Verdict, judge
 
 PAGE = REPOSITORY / "docs" / "performance.md"
+PLOT = PAGE.with_name("performance-growth.svg")
 NOTES = Path(__file__).with_name("notes.md")
 CASES = {
     "consume": "Consume: receive, decode, commit offsets; no effect",
@@ -70,8 +72,8 @@ def _figures(report: Report) -> Iterator[str]:
         yield "|---|---:|---|---|---:|"
         yield from map(_line, rows)
         yield ""
-        if (PAGE.parent / f"performance-{case}.svg").exists():
-            yield f"![{CASES[case]}](performance-{case}.svg)"
+        if case == "growth" and plot(rows):
+            yield f"![{CASES[case]}]({PLOT.name})"
             yield ""
 
 
@@ -110,6 +112,9 @@ def main(words: list[str]) -> int:
         print(f"{path} is not there: run `make bench` first.", file=sys.stderr)
         return 1
     PAGE.write_text(page(report, NOTES.read_text(encoding="utf-8")), encoding="utf-8")
+    drawn = plot(report.rows)
+    if drawn:
+        PLOT.write_text(drawn, encoding="utf-8")
     print(f"{PAGE.relative_to(REPOSITORY)} is written.")
     return 0
 

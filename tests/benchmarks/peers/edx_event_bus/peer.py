@@ -56,10 +56,14 @@ def main(given: Task) -> None:
     schema_registry.SchemaRegistryClient = lambda _: registry
     configure(given)
     import edx_event_bus_kafka.internal.config as config  # type: ignore[import-not-found]  # noqa: PLC0415, PLR0402
+    import edx_event_bus_kafka.internal.consumer as consumer_module  # type: ignore[import-not-found]  # noqa: PLC0415
     from edx_event_bus_kafka import KafkaEventConsumer  # noqa: PLC0415
     from openedx_events.learning.signals import SESSION_LOGIN_COMPLETED  # type: ignore[import-not-found]  # noqa: PLC0415
 
     config.SchemaRegistryClient = lambda _: registry
+    # It has no setting for where a new group begins, and would skip all that is there.
+    common = consumer_module.load_common_settings
+    consumer_module.load_common_settings = lambda: common() | {"auto.offset.reset": "earliest"}
     topic = f"{given.topic}.edx.{given.group}"
     write(given, topic, SESSION_LOGIN_COMPLETED)
     watch = Stopwatch(given.warm, given.count)

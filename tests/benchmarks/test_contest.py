@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import contest as contests
+from tests.benchmarks.contest import Bench, Contender, Failed, Figures, contest, task_for
+from tests.benchmarks.environments import NotInstalled
+from tests.benchmarks.peers.protocol import Stopwatch
+
+FAST, SLOW = Contender("fast", "m"), Contender("slow", "m", share=0.01, batch=1)
+ABSENT = Contender("absent", "m", "somewhere")
+
+
+def python_of(home: str | None) -> str:
+    if home is not None:
+        raise NotInstalled("no such version")
+    return "python"
+
+
+@pytest.fixture(autouse=True)
+def _no_packages_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contests, "python_of", python_of)
+
+
+async def test_all_run_in_turns_and_who_is_not_installed_says_so() -> None:
+    turns: list[str] = []
+
+    async def measure(each: Contender, python: str, log: Path) -> Figures:
+        turns.append(each.who)
+        return {("", "events/s"): float(len(turns)), (", p99", "ms"): 1.0}
+
+    rows = await contest(Bench(2, 1.0), "case", (FAST, ABSENT, SLOW), measure)
+
+    assert turns == ["fast", "slow", "fast", "slow"]
+    assert [(each.who, each.value, each.runs) for each in rows] == [
+        ("fast", 2.0, 2),
+        ("fast, p99", 1.0, 2),
+        ("absent", None, 0),
+        ("slow", 3.0, 2),
+        ("slow, p99", 1.0, 2),
+    ]
+    assert rows[2].reason == "not installed: no such version"
+
+
+async def test_one_run_that_failed_voids_the_others() -> None:
+    runs = iter((1.0, None))
+
+    async def measure(each: Contender, python: str, log: Path) -> Figures:
+        value = next(runs)
+        if value is None:
+            raise Failed("3 events, 2 effects")
+        return {("", "events/s"): value}
+
+    (found,) = await contest(Bench(2, 1.0), "case", (FAST,), measure)
+
+    assert (found.value, found.reason) == (None, "3 events, 2 effects")
+
+
+def test_slow_ones_read_fewer_and_all_leave_room_for_a_last_batch() -> None:
+    fast, slow = (task_for(each, "k", "t", 10_000) for each in (FAST, SLOW))
+
+    assert (fast.warm, fast.count) == (2_000, 7_500)
+    assert (slow.warm, slow.count) == (20, 79)
+    assert fast.group != slow.group
+
+
+def test_the_clock_runs_from_the_warm_records_to_the_last_wanted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    watch = Stopwatch(10, 20)
+
+    assert [watch.passed(8) for _ in range(5)] == [False, False, False, True, True]
+    watch.report()
+
+    said = capsys.readouterr().out
+    assert '"count": 16' in said
+    assert '"seen": 40' in said
