@@ -12,6 +12,7 @@ PANELS = (
     ("effect", "events/s", "events applied a second"),
     ("publish", "requests/s", "posts published a second"),
 )
+BELOW = "members; ten events each in the past"
 INK, LINE, SPREAD = "#333", "#1f6f8b", "#9cc5d3"
 
 
