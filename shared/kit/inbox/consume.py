@@ -154,12 +154,13 @@ class BatchConsumer:
         """Put aside what must not be applied now; what is to be applied, in log order."""
         work = Work.over(reads, self._expected)
         readable = [item.delivery for item in reads if isinstance(item, Readable)]
-        fresh = await ledger.claim(
+        fresh, troubled = await ledger.claim(
             unit.connection, self.group, [delivery.event_id for delivery in readable]
         )
-        waiting, work.halted = await parked.keys_waiting(
-            unit.connection, self.group, [delivery.key for delivery in readable]
-        )
+        waiting: set[str] = set()
+        if troubled:
+            keys = {delivery.key for delivery in readable}
+            waiting, work.halted = await parked.keys_waiting(unit.connection, self.group, keys)
         todo = work.todo
         for item in reads:
             if isinstance(item, Ignored):

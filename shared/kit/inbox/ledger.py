@@ -37,11 +37,19 @@ _MOVE = sa.text("""
       AND p.partition = m.partition AND p.next_offset = m.expected
 """)
 _NEW_IDS = sa.text("""
-    INSERT INTO inbox (consumer_group, event_id)
-    SELECT DISTINCT :consumer_group, id
-    FROM unnest(CAST(:ids AS uuid[])) AS arrived (id) ORDER BY id
-    ON CONFLICT DO NOTHING
-    RETURNING event_id
+    WITH new AS (
+        INSERT INTO inbox (consumer_group, event_id)
+        SELECT DISTINCT :consumer_group, id
+        FROM unnest(CAST(:ids AS uuid[])) AS arrived (id) ORDER BY id
+        ON CONFLICT DO NOTHING
+        RETURNING event_id
+    )
+    SELECT array_agg(event_id),
+           EXISTS (SELECT FROM parked WHERE consumer_group = :consumer_group
+                                        AND state IN ('parked', 'dead'))
+           OR EXISTS (SELECT FROM halts WHERE consumer_group = :consumer_group
+                                          AND since IS NOT NULL)
+    FROM new
 """)
 
 
@@ -94,9 +102,14 @@ async def move(connection: AsyncConnection, group: str, moves: Mapping[Partition
     return bool(done.rowcount == len(moves))
 
 
-async def claim(connection: AsyncConnection, group: str, ids: Sequence[UUID]) -> set[UUID]:
-    """Claim these events for the group; give those that it had not yet seen."""
-    if not ids:
-        return set()
+async def claim(
+    connection: AsyncConnection, group: str, ids: Sequence[UUID]
+) -> tuple[set[UUID], bool]:
+    """Claim these events for the group; give those that it had not yet seen.
+
+    Tell too whether anything of the group is parked or it is stopped: seldom, so that the ordinary
+    batch need not ask for the keys.
+    """
     found = await connection.execute(_NEW_IDS, {"consumer_group": group, "ids": list(ids)})
-    return set(found.scalars())
+    new, troubled = found.one()
+    return set(new or ()), troubled

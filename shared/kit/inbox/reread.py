@@ -68,7 +68,7 @@ async def _settle(
     if isinstance(item, Ignored):
         await connection.execute(_FORGET, at)
         await connection.execute(_COUNT["ignored"], at)
-    elif not await ledger.claim(connection, group, [item.delivery.event_id]):
+    elif not (await ledger.claim(connection, group, [item.delivery.event_id]))[0]:
         await connection.execute(_FORGET, at)
         await connection.execute(_COUNT["duplicate"], at)
     else:

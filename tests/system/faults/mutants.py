@@ -25,8 +25,10 @@ MUTANT = "FAULTS_MUTANT"
 def no_inbox() -> None:
     """Every event is new, also the second time."""
 
-    async def claim(connection: AsyncConnection, group: str, ids: Sequence[UUID]) -> set[UUID]:
-        return set(ids)
+    async def claim(
+        connection: AsyncConnection, group: str, ids: Sequence[UUID]
+    ) -> tuple[set[UUID], bool]:
+        return set(ids), True
 
     ledger.claim = claim
 
@@ -39,8 +41,11 @@ def no_distinct_in_a_batch() -> None:
         def discard(self, element: object, /) -> None:
             """Stay."""
 
-    async def claim(connection: AsyncConnection, group: str, ids: Sequence[UUID]) -> set[UUID]:
-        return Sticky(await really(connection, group, ids))
+    async def claim(
+        connection: AsyncConnection, group: str, ids: Sequence[UUID]
+    ) -> tuple[set[UUID], bool]:
+        fresh, troubled = await really(connection, group, ids)
+        return Sticky(fresh), troubled
 
     ledger.claim = claim
 
