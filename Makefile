@@ -23,7 +23,7 @@ STAMP := .venv/.installed
 EXPORT := export --quiet --all-packages --all-groups --no-emit-workspace \
 	--format requirements-txt --no-header --no-annotate
 
-.PHONY: help install run demo test test-all check fix lint types bench up down migrate images \
+.PHONY: help install run demo test test-all check fix lint types bench chaos up down migrate images \
 	events lock lock-fresh docs-fresh alone check-data clean distclean
 
 help: ## print the verbs
@@ -78,6 +78,10 @@ migrate: $(STAMP) ## bring the databases to the newest schema
 bench: $(STAMP) ## measure against the field's own tools: make bench [CASE=consume] [RUNS=5]
 	UV=$(UV) $(BIN)/python -m tests.benchmarks $(if $(CASE),--case $(CASE)) $(if $(RUNS),--runs $(RUNS))
 	$(BIN)/python -m tests.benchmarks.document build/bench.json
+
+chaos: $(STAMP) ## hurt it and look for what broke: make chaos [SEED=n] [RUNS=n] [MINUTES=n]
+	$(BIN)/python -m tests.system.faults $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
+		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(MUTANT),--mutant $(MUTANT))
 
 check-data: $(STAMP) ## compare an import with its source: make check-data DATA=folder
 	@test -n "$(DATA)" || { echo "Say where the source is: make check-data DATA=folder"; exit 2; }

@@ -1,0 +1,49 @@
+"""Three faults with fixed seeds, as CI runs them: `make chaos` in small."""
+
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from tests.system.faults import schedule
+from tests.system.faults.campaign import LOG
+from tests.system.stack_process import REPOSITORY
+
+FAULTS = ("duplicates", "PostgreSQL crash", "kill at a step")
+SEED = 7
+
+
+@pytest.mark.system
+@pytest.mark.timeout(600)
+def test_nothing_is_lost_and_nothing_is_done_twice_through_three_faults() -> None:
+    before = LOG.stat().st_size if LOG.exists() else 0
+    words = [word for name in FAULTS for word in ("--only", name)]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.system.faults", "--seed", str(SEED), "--rate", "15", *words],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    with LOG.open("rb") as log:
+        log.seek(before)
+        (line,) = map(msgspec.json.decode, log)
+    assert sorted(fault["name"] for fault in line["faults"]) == sorted(FAULTS)
+    assert all(fault["recovered"] is not None for fault in line["faults"])
+    assert line["operations"]["ok"] > 0
+    assert line["violations"] == []
+
+
+def test_a_seed_fixes_the_schedule() -> None:
+    def drawn(seed: int) -> list[tuple[float, str, float]]:
+        return [(p.at, p.fault.name, p.draw.random()) for p in schedule.plan(seed)]
+
+    assert drawn(1) == drawn(1)
+    assert drawn(1) != drawn(2)
+    assert {p.fault.name for seed in range(200) for p in schedule.plan(seed)} == set(
+        schedule.BY_NAME
+    )
