@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from shared.kit.bus.port import Partition
 
-CACHE_KB = 131_072
+CACHE_KB = 65_536
 VERSION = 1
 _SCHEMA = """
     CREATE TABLE places (no INTEGER PRIMARY KEY, topic TEXT NOT NULL, partition INTEGER NOT NULL,

@@ -1,17 +1,19 @@
 """Everything that must be true of a run that has come to rest."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from shared.contracts.catalogue import PUBLISHERS
 from shared.kit.reconcile.check import Checker
-from shared.kit.reconcile.log import KafkaLog
+from shared.kit.reconcile.log import KafkaLog, Log
 from shared.kit.reconcile.source import declared
 from tests.system.faults.checking.conversations import check_conversations
 from tests.system.faults.checking.copies import check_copies
 from tests.system.faults.checking.figures import check_figures
 from tests.system.faults.checking.inboxes import check_inboxes
 from tests.system.faults.checking.journal_check import check_journal
-from tests.system.faults.checking.tables import Tables, tables
+from tests.system.faults.checking.tables import Places, Tables, tables
 from tests.system.faults.checking.told import Told
 from tests.system.faults.run import Run
 from tests.system.faults.violation import Violation
@@ -22,30 +24,32 @@ REST = 10.0
 
 async def check(run: Run) -> list[Violation]:
     """Check I1 to I10; give what is broken. Reads only."""
+    log = KafkaLog(run.addresses.kafka)
+    try:
+        return await check_all(log, run.addresses, run.journal)
+    finally:
+        await log.close()
+
+
+async def check_all(log: Log, places: Places, journal: Path) -> list[Violation]:
+    """Check a platform that has this log and these databases; a missing journal is none."""
     told = Told()
-    found = [Violation(*each) for each in await _reconciled(run, told)]
+    sources = [
+        declared(name, places.database(name, "owner"), places.database(name, "app"))
+        for name in PUBLISHERS
+    ]
+    # What `preau reconcile` checks, with an ear on the log.
+    report = await Checker(log, sources, watch=told.hear).check(REST)
+    found = [Violation(each.invariant, each.key, each.text) for each in report.wrong]
     found += told.violations
-    open_tables = await tables(run.addresses)
-    async for each in _across(open_tables, told):
-        found.append(each)
-    if run.journal.exists():
-        found += [each async for each in check_journal(run.journal, open_tables, told)]
+    open_tables = await tables(places)
+    found += [each async for each in across(open_tables, told)]
+    if await asyncio.to_thread(journal.exists):
+        found += [each async for each in check_journal(journal, open_tables, told)]
     return found
 
 
-async def _reconciled(run: Run, told: Told) -> list[tuple[str, str, str]]:
-    """What `preau reconcile` checks, with an ear on the log."""
-    log = KafkaLog(run.addresses.kafka)
-    place = run.addresses.database
-    sources = [declared(name, place(name, "owner"), place(name, "app")) for name in PUBLISHERS]
-    try:
-        report = await Checker(log, sources, watch=told.hear).check(REST)
-    finally:
-        await log.close()
-    return [(each.invariant, each.key, each.text) for each in report.wrong]
-
-
-async def _across(open_tables: Tables, told: Told) -> AsyncIterator[Violation]:
+async def across(open_tables: Tables, told: Told) -> AsyncIterator[Violation]:
     """What no service can check alone."""
     for checked in (
         check_copies(open_tables),

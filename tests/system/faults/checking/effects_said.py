@@ -81,6 +81,9 @@ def _changed(wished: Sequence[Wish], contents: Mapping[str, Row]) -> Iterator[Vi
     """Versions count the edits; what was removed is removed."""
     sure: Counter[str] = Counter()
     perhaps: Counter[str] = Counter()
+    for wish in of(wished, *SAYING):
+        if wish.outcome is Outcome.OK:
+            perhaps[wish.answer["content_id"]] += 0
     for wish in of(wished, "edit"):
         sure[wish.about] += wish.outcome is Outcome.OK
         perhaps[wish.about] += wish.possible

@@ -2,21 +2,28 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 
-from deploy.local.stack import Addresses
+from deploy.local.provision import Role
 
 Row = Any
 """asyncpg's record: its columns by name."""
+
+
+class Places(Protocol):
+    """Knows where a service's database is: `deploy.local.stack.Addresses` does."""
+
+    def database(self, service: str, role: Role) -> str:
+        """Give its URL for one of its roles."""
 
 
 @dataclass(frozen=True)
 class Tables:
     """All five databases; `tenants` are those that identity knows."""
 
-    addresses: Addresses
+    addresses: Places
     tenants: tuple[str, ...]
 
     async def rows(self, service: str, query: str, *values: object) -> Sequence[Row]:
@@ -37,7 +44,7 @@ class Tables:
         return {row["key"]: str(row["value"]) for row in await self.rows(service, query)}
 
 
-async def tables(addresses: Addresses) -> Tables:
+async def tables(addresses: Places) -> Tables:
     """Open them, for all tenants there are."""
     opened = await asyncpg.connect(_url(addresses, "identity"))
     try:
@@ -47,5 +54,5 @@ async def tables(addresses: Addresses) -> Tables:
     return Tables(addresses, tuple(row["t"] for row in known))
 
 
-def _url(addresses: Addresses, service: str) -> str:
+def _url(addresses: Places, service: str) -> str:
     return addresses.database(service, "owner").replace("+asyncpg", "")
