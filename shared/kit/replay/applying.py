@@ -4,16 +4,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from shared.kit.bus.port import Bus, Incoming, Partition, Redeliver
-from shared.kit.inbox import ledger, parked
+from shared.kit.inbox import ledger
 from shared.kit.inbox.consume import BatchConsumer
-from shared.kit.inbox.decode import Readable, read
 from shared.kit.inbox.halts import Stopped
-from shared.kit.inbox.parked import Failure
 from shared.kit.inbox.retry import ParkedKeys
 from shared.kit.replay.errors import CannotApply
 from shared.kit.replay.feed import Order, batches
@@ -21,6 +19,8 @@ from shared.kit.replay.live import Aside, Standing
 from shared.kit.replay.shadow import LogClock, ShadowDatabase
 
 TRIES = 5
+LONG_ENOUGH = timedelta(hours=1)
+"""After which every parked event is due."""
 _KEPT = sa.text("""
     SELECT topic, partition, "offset" FROM parked WHERE consumer_group = :consumer_group
 """)
@@ -31,8 +31,9 @@ _KEEP = sa.text("""
             :record_key, :record_value, :traceparent, 'skipped', :first_failed)
 """)
 _RELEASE = sa.text("""
-    DELETE FROM parked WHERE consumer_group = :consumer_group AND topic = :topic
-      AND partition = :partition AND "offset" = :offset RETURNING *
+    UPDATE parked SET consumer_group = :released, state = 'parked'
+    WHERE consumer_group = :consumer_group AND topic = :topic AND partition = :partition
+      AND "offset" = :offset
 """)
 _OUTCOMES = sa.text("""
     SELECT COALESCE(sum(applied), 0) AS applied, COALESCE(sum(ignored), 0) AS ignored,
@@ -98,43 +99,29 @@ class Applying:
                 return
 
     async def leave_out(self, live: Standing) -> int:
-        """Leave out what the live group put aside, and apply what it has not aside any more.
+        """Leave out what the live group put aside; park what it has not aside any more.
 
-        Say how many are left out now.
+        What is parked is tried when all else is read, and what follows in its key waits behind it:
+        the live group, too, applied it at some later moment. Say how many are left out now.
         """
         rows = await self.database.rows(_KEPT, consumer_group=self._left_out)
         kept: set[Aside] = {(row.topic, row.partition, row.offset) for row in rows}
-        for place in sorted(kept - live.aside.keys()):
-            await self._apply_late(place)
         new = [row for place, row in live.aside.items() if place not in kept]
         async with self.database.batch(()) as unit:
+            for topic, partition, offset in kept - live.aside.keys():
+                values = {"topic": topic, "partition": partition, "offset": offset}
+                groups = {"consumer_group": self._left_out, "released": self.group}
+                await unit.connection.execute(_RELEASE, values | groups)
             await ledger.claim(unit.connection, self.group, [row["event_id"] for row in new])
             for row in new:
                 await unit.connection.execute(_KEEP, {"consumer_group": self._left_out, **row})
         return len(live.aside)
 
-    async def _apply_late(self, place: Aside) -> None:
-        topic, partition, offset = place
-        (row,) = await self.database.rows(
-            _RELEASE,
-            consumer_group=self._left_out,
-            topic=topic,
-            partition=partition,
-            offset=offset,
-        )
-        item = read(parked.record_of(row), self.consumer.wanted, self.clock())
-        if not isinstance(item, Readable):
-            return
-        async with self.database.batch([item.delivery.tenant]) as unit:
-            failure = await self.consumer.try_one(unit, item.delivery)
-            if failure is not None:
-                cause = Failure.of(failure).cause
-                raise CannotApply(f"The shadow cannot apply {place}: {cause}.")
-        self.events += 1
-
     async def try_parked_again(self) -> None:
-        """Give what failed in the shadow one more chance, now that all the rest is there."""
-        await ParkedKeys(self.consumer).retry()
+        """Try what waits, now that all the rest is there: what failed, and what was released."""
+        with self.clock.later(LONG_ENOUGH):
+            while await ParkedKeys(self.consumer).retry():
+                pass
 
     async def outcomes(self) -> dict[str, int]:
         """Count what became of all that was read."""

@@ -50,9 +50,9 @@ def lines(report: Report) -> Iterator[str]:
     )
     counted = {**report.outcomes, "left out as the live group did": report.left_out}
     yield "  " + ", ".join(f"{name} {number:,}" for name, number in counted.items() if number)
-    if report.remembered:
-        own = ", ".join(f"{name} {number:,}" for name, number in report.remembered.items())
-        yield f"  of its own facts: {own}"
+    own = [f"{name} {number:,}" for name, number in report.remembered.items() if number]
+    if own:
+        yield f"  of its own facts: {', '.join(own)}"
     for kind, number in sorted(report.dropped_facts.items()):
         yield f"  dropped, never sent: {number:,} {kind}"
     for failure in report.failed:

@@ -1,6 +1,6 @@
 """A replay under way: the room, the readers that fill it, and the live side that they follow."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.contracts.event import decode_envelope
 from shared.contracts.identity import TenantOpened
-from shared.kit.bus.port import Bus
+from shared.kit.bus.port import Bus, Partition
 from shared.kit.errors import NotFound
 from shared.kit.inbox.decode import UNREADABLE
 from shared.kit.replay import live, schema
@@ -40,10 +40,12 @@ class Replay:
         """Read on until little is missing; give where the live group stood."""
         standing = live.Standing({}, {})
         for _ in range(ROUNDS):
+            # Own facts first: what they tell of was delivered before, and will have been read.
+            told = await self._told()
             async with live.snapshot(self.engine) as connection:
                 standing = await self._standing(connection)
             before = self.reader.events
-            await self.catch_up(standing)
+            await self.catch_up(standing, told)
             self.tell(f"{self.reader.events:,} events read")
             if self.reader.events - before < NEARLY:
                 break
@@ -59,14 +61,17 @@ class Replay:
         """Count what was read so far."""
         return self.reader.events + (self.memory.events if self.memory else 0)
 
-    async def catch_up(self, standing: live.Standing) -> None:
-        """Read exactly as far as the live group has, and as far as the service told."""
+    async def _told(self) -> Mapping[Partition, int]:
+        """Say how far the service's own facts go that it remembers."""
+        return (await self.bus.progress(self.plan.own_topics)).end if self.memory else {}
+
+    async def catch_up(self, standing: live.Standing, told: Mapping[Partition, int]) -> None:
+        """Read exactly as far as the live group has, then what the service told by then."""
         await self.reader.leave_out(standing)
         await self.reader.read_to(standing.positions)
         await self.reader.try_parked_again()
         if self.memory is not None:
-            ends = (await self.bus.progress(self.plan.own_topics)).end
-            await self.memory.read_to(ends)
+            await self.memory.read_to(told)
 
     @asynccontextmanager
     async def level(self) -> AsyncIterator[AsyncConnection]:
@@ -74,7 +79,7 @@ class Replay:
         async with live.held_still(self.engine, self.plan) as connection:
             standing = await self._standing(connection)
             await live.own_facts_sent(connection, self.plan)
-            await self.catch_up(standing)
+            await self.catch_up(standing, await self._told())
             yield connection
 
     async def tenants(self) -> set[UUID]:

@@ -1,10 +1,10 @@
 """The database as a service sees it during a replay: a schema of its own, and no outbox."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,6 +32,13 @@ class LogClock:
         """Go on to the last record of a batch; never back."""
         told = datetime.fromtimestamp(batch[-1].timestamp_ms / 1000, UTC)
         self.now = max(self.now, told)
+
+    @contextmanager
+    def later(self, by: timedelta) -> Iterator[None]:
+        """Pretend that so much time has gone by."""
+        self.now += by
+        yield
+        self.now -= by
 
 
 @dataclass

@@ -18,6 +18,7 @@ from tests.journeys.world import World, database_of, member_of, open_world
 INSULT = "Tu n’es qu’un connard."
 CONTENTS = "/community/v1/contents"
 PREFIX = "replay"
+SERVICES = ("metrics", "notifications", "community", "moderation")
 
 
 @dataclass
@@ -65,6 +66,17 @@ async def past(postgres_addresses: Addresses) -> AsyncIterator[Past]:
             await _history(world, made.space)
             await world.settle()
             yield made
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="session")
+async def _cleared(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """Leave no schema of a replay behind."""
+    yield
+    if "past" in request.fixturenames:
+        made: Past = request.getfixturevalue("past")
+        for service in SERVICES:
+            for schema in ("shadow", "second"):
+                await made.rebuilder(service).drop(schema)
 
 
 @pytest.fixture(autouse=True)

@@ -3,10 +3,9 @@
 import pytest
 
 from shared.kit.replay.feed import Order
-from tests.kit.replay.conftest import Past
+from tests.kit.replay.conftest import SERVICES, Past
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-SERVICES = ("metrics", "notifications", "community", "moderation")
 
 
 ROLES_AS_THEY_ARE = pytest.mark.xfail(
