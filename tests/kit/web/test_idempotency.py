@@ -19,6 +19,7 @@ from shared.contracts.ids import MemberId, TenantId
 from shared.kit.database import connection
 from shared.kit.errors import Conflict
 from shared.kit.policy import Actor
+from shared.kit.pressure import Limits, Pressure
 from shared.kit.tables import TENANTS_VISIBLE, frame_metadata
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import Model
@@ -98,7 +99,8 @@ async def _create(owner: str) -> None:
 
 @pytest.fixture
 async def shop(url: str) -> AsyncIterator[Shop]:
-    shop = Shop(url=url)
+    # Patient: what is refused when there is too much at once is another test's.
+    shop = Shop(url=url, pressure=Pressure("notes", Limits(wait=30.0)))
     shop.app.include_router(shop.words())
     await shop.database.start()
     yield shop
