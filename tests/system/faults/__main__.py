@@ -7,10 +7,11 @@ import sys
 
 import click
 
-from tests.system.faults.campaign import Campaign, Options
+from tests.system.faults.campaign import LOG, Campaign, Options
 from tests.system.faults.mutants import MUTANTS
 from tests.system.faults.proof import RUNS, prove
 from tests.system.faults.schedule import BY_NAME
+from tests.system.faults.summary import summary
 
 PRIVATE = "FAULTS_PRIVATE_MOUNTS"
 """Set once this program runs in a mount namespace of its own."""
@@ -24,6 +25,7 @@ PRIVATE = "FAULTS_PRIVATE_MOUNTS"
 @click.option("--keep", is_flag=True, help="Keep the data folder in any case.")
 @click.option("--mutant", type=click.Choice(sorted(MUTANTS)), help="With this guard switched off.")
 @click.option("--mutants", is_flag=True, help="Each guard in turn; writes build/mutants.json.")
+@click.option("--summary", "only_sum_up", is_flag=True, help="Sum up all runs so far, and end.")
 @click.option("--only", multiple=True, type=click.Choice(sorted(BY_NAME)), help="These faults.")
 @click.option("--rate", type=float, default=40.0, show_default=True, help="Operations a second.")
 def main(  # noqa: PLR0913  the options, by name
@@ -37,8 +39,12 @@ def main(  # noqa: PLR0913  the options, by name
     fresh: bool,
     keep: bool,
     mutants: bool,
+    only_sum_up: bool,
 ) -> None:
     """Run the five services under a random workload, hurt them, and look for what broke."""
+    if only_sum_up:
+        print(summary(LOG))
+        return
     private = PRIVATE in os.environ
     if not private:
         _go_private()
