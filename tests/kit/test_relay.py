@@ -114,6 +114,23 @@ async def test_while_the_broker_does_not_answer_nothing_is_forgotten(
     assert sorted((await sent(probe.bus)).values()) == [[1, 2]] * 3
 
 
+async def test_the_absence_of_the_broker_costs_no_shard(probe: Probe, frame: Frame) -> None:
+    bus = probe.bus = Weary(3, after=False)
+    await probe.make_topics()
+    query = "SELECT pid FROM pg_stat_activity WHERE usename = 'community_relay'"
+    await write(probe, 6)
+    async with relaying(probe, frame, bus):
+        async with asyncio.timeout(10):
+            while bus.failures == 3:  # noqa: ASYNC110  its own task sends
+                await asyncio.sleep(0.01)
+        during = await probe.rows(query)
+        await emptied(probe)
+        after = await probe.rows(query)
+
+    assert len(during) == 1
+    assert during == after, "the locks live as long as the session"
+
+
 async def test_dying_between_sending_and_deleting_makes_duplicates_and_no_gap(
     probe: Probe, frame: Frame
 ) -> None:
