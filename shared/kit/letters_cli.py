@@ -212,7 +212,7 @@ def _print_causes(causes: Sequence[Mapping[str, Any]], *, as_json: bool) -> None
 
 def _cell(name: str, value: object) -> str:
     if name in ("oldest", "newest"):
-        return str(value)[:19]
+        return f"{str(value)[:19]}Z"
     return f"{value:,}" if name in _NUMBERS else str(value or "unreadable")
 
 

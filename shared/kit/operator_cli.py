@@ -63,12 +63,12 @@ def status(*, as_json: bool, wait: bool) -> None:
             click.echo(f"  {_told(group['halted'])}")
         if group["accepting"]:
             until = group["accepting"]["until"]
-            left = f"until {until[:19]}" if until else f"{group['accepting']['failures']:,} more"
+            left = f"until {until[:19]}Z" if until else f"{group['accepting']['failures']:,} more"
             click.echo(f"  failures accepted: {left}")
 
 
 def _told(halted: dict[str, str]) -> str:
-    return f"stopped: {halted['cause']}, since {halted['since'][:19]}, at {halted['place']}"
+    return f"stopped: {halted['cause']}, since {halted['since'][:19]}Z, at {halted['place']}"
 
 
 @click.group()

@@ -158,7 +158,7 @@ async def test_a_stopped_group_is_shown_and_resumed(preau: Operated) -> None:
         await preau.probe.take()
 
     cause = "30 of 30 events failed: 30 × RuntimeError: cannot digest"
-    assert f"  stopped: {cause}, since 2026-11-25T12:00:00, at" in await preau.run("status")
+    assert f"  stopped: {cause}, since 2026-11-25T12:00:00Z, at" in await preau.run("status")
     halted = (await _json(preau, "status"))["groups"]["probe"]["halted"]
     assert (halted["cause"], halted["since"][:19]) == (cause, "2026-11-25T12:00:00")
     told = await preau.run("consumers", "resume", GROUP, "--accept-failures", "40")
@@ -167,7 +167,7 @@ async def test_a_stopped_group_is_shown_and_resumed(preau: Operated) -> None:
     assert "failures accepted: 40 more" in await preau.run("status")
     assert (await preau.probe.take()).parked == 30
     await preau.run("consumers", "resume", GROUP, "--for", "10")
-    assert "failures accepted: until 2026-11-25T12:10:00" in await preau.run("status")
+    assert "failures accepted: until 2026-11-25T12:10:00Z" in await preau.run("status")
 
 
 async def test_what_is_not_stopped_cannot_be_resumed(preau: Operated) -> None:
