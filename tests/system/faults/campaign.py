@@ -16,8 +16,8 @@ from tests.system.faults.backlog import Backlog
 from tests.system.faults.history import history
 from tests.system.faults.mutants import HURT_BY
 from tests.system.faults.operations import check, counted, work
-from tests.system.faults.platform import Platform, platform
-from tests.system.faults.sitting import Result, Sitting, statuses
+from tests.system.faults.platform import platform
+from tests.system.faults.sitting import Result, Sitting
 from tests.system.stack_process import REPOSITORY
 
 LOG = REPOSITORY / "build" / "chaos.ndjson"
@@ -100,7 +100,7 @@ class Campaign:
         result = await sitting.run(seed, self.options.only, also)
         self.runs += 1
         self.events += result.events
-        self._note(sitting.platform, result)
+        self._note(result)
         if not self.options.quiet or result.violations:
             print(_line(result), flush=True)
         if result.violations:
@@ -108,7 +108,7 @@ class Campaign:
             await _tell(sitting, result, short=bool(self.options.mutant))
         return result
 
-    def _note(self, made: Platform, result: Result) -> None:
+    def _note(self, result: Result) -> None:
         LOG.parent.mkdir(exist_ok=True)
         line = {
             "seed": result.seed,
@@ -120,8 +120,8 @@ class Campaign:
             "rest_after": result.rest_after,
             "check_seconds": round(result.check_seconds, 1),
             "replayed": result.replayed,
-            "unasked_deaths": statuses(made),
-            "killed_by_probe": {n: p.probed_dead for n, p in made.pods.items() if p.probed_dead},
+            "unasked_deaths": result.unasked,
+            "killed_by_probe": result.probed,
             "violations": [str(each) for each in result.violations[:20]],
             "mutant": self.options.mutant or None,
         }
@@ -156,8 +156,7 @@ async def _tell(sitting: Sitting, result: Result, *, short: bool) -> None:
     for key in keys[:KEYS_SHOWN]:
         addresses = sitting.platform.addresses
         print("\n".join(await history(addresses, key, result.journal)), flush=True)
-    for name, died in statuses(sitting.platform).items():
+    for name, died in result.unasked.items():
         print(f"  {name} ended by itself: {died}")
-    for name, pod in sitting.platform.pods.items():
-        for why in pod.probed_dead:
-            print(f"  {name} was not alive: {why}")
+    for name, whys in result.probed.items():
+        print(f"  {name} was not alive: {whys}")

@@ -15,8 +15,8 @@ AGAIN = 0.5
 """Seconds between a death and the next start."""
 GRACE = 60.0
 """Seconds between SIGTERM and SIGKILL (10-operations: terminationGracePeriodSeconds)."""
-PROBE_EVERY, PROBE_FAILURES = 5.0, 6
-"""The liveness probe of a deployment."""
+PROBE_EVERY, PROBE_FAILURES, STARTUP = 5.0, 6, 120.0
+"""The liveness probe of a deployment; seconds until it begins in any case."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,12 @@ class Pod:
         """Kill a pod whose liveness probe failed too often in a row."""
         failures = 0
         async with httpx.AsyncClient(trust_env=False, timeout=PROBE_EVERY) as client:
+            # The startup probe: how long a start may take is another matter.
+            began = time.monotonic()
+            while time.monotonic() - began < STARTUP:
+                if await _answers(client, f"{self.url}/health/startup"):
+                    break
+                await asyncio.sleep(1)
             while True:
                 await asyncio.sleep(PROBE_EVERY)
                 if self.asleep:

@@ -56,6 +56,8 @@ class Happened:
     ended: float = 0.0
     what: str = ""
     recovered: float | None = None
+    accepted: int = 0
+    """Requests that were answered with success while it lasted."""
 
     def __str__(self) -> str:
         """Say it for a person."""

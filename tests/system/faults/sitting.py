@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.system.faults import schedule
@@ -14,6 +15,7 @@ from tests.system.faults.platform import Platform
 from tests.system.faults.run import Run
 from tests.system.faults.scene import Happened, Scene
 from tests.system.faults.violation import Violation
+from tests.system.faults.workload.journal import Outcome, read
 
 REST_WITHIN = 120.0
 """Seconds until nothing is under way any more; not reaching it is a violation of I10."""
@@ -35,6 +37,10 @@ class Result:
     """Seconds from the end of faults and workload until nothing was under way."""
     check_seconds: float = 0.0
     replayed: int = 0
+    unasked: dict[str, list[int]] = field(default_factory=dict)
+    """Exit statuses of pods that nobody had asked to end."""
+    probed: dict[str, list[str]] = field(default_factory=dict)
+    """What liveness probes said of pods that were killed for it."""
     violations: list[Violation] = field(default_factory=list)
 
 
@@ -58,6 +64,8 @@ class Sitting:
         began = time.monotonic()
         result = Result(seed, self.platform.home / f"journal-{seed}.ndjson")
         planned = schedule.plan(seed, only, also)
+        for pod in self.platform.pods.values():
+            pod.deaths, pod.probed_dead = [], []
         before = await self.backlog.look()
         async with asyncio.TaskGroup() as group:
             for each in planned:
@@ -65,6 +73,7 @@ class Sitting:
             seconds = schedule.seconds(planned)
             group.create_task(self.work(self.platform, seed, result.journal, seconds))
         over = time.monotonic()
+        _count_accepted(result, datetime.now(UTC) - timedelta(seconds=over - began))
         at_rest = await self._rest(result)
         result.rest_after = time.monotonic() - over if at_rest else None
         if at_rest and before:
@@ -99,6 +108,10 @@ class Sitting:
 
     async def _judge(self, result: Result, at_rest: Look | None) -> None:
         began = time.monotonic()
+        for name, pod in self.platform.pods.items():
+            unasked = [death.status for death in pod.deaths if not death.asked]
+            result.unasked |= {name: unasked} if unasked else {}
+            result.probed |= {name: pod.probed_dead} if pod.probed_dead else {}
         result.violations += self.scene.violations
         self.scene.violations = []
         if at_rest is None:
@@ -120,10 +133,14 @@ class Sitting:
         result.check_seconds = time.monotonic() - began
 
 
-def statuses(platform: Platform) -> Mapping[str, list[int]]:
-    """Give the exit statuses of each pod that nobody had asked to end."""
-    return {
-        name: unasked
-        for name, pod in platform.pods.items()
-        if (unasked := [death.status for death in pod.deaths if not death.asked])
-    }
+def _count_accepted(result: Result, began: datetime) -> None:
+    """Count the requests that were answered with success while each fault lasted."""
+    if not result.journal.exists():
+        return
+    ended = [
+        (operation.ended - began).total_seconds()
+        for operation in read(result.journal)
+        if operation.outcome is Outcome.OK
+    ]
+    for each in result.happened:
+        each.accepted = sum(each.began <= moment <= each.ended for moment in ended)

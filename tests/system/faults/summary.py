@@ -34,19 +34,24 @@ def _by_fault(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
     """One row for each fault: how often, and seconds until all that was written was applied."""
     seconds: dict[str, list[float]] = defaultdict(list)
     never: Counter[str] = Counter()
+    accepted: Counter[str] = Counter()
     for fault in (fault for run in runs for fault in run["faults"]):
+        accepted[fault["name"]] += fault["accepted"]
         if fault["recovered"] is None:
             never[fault["name"]] += 1
         else:
             seconds[fault["name"]].append(fault["recovered"])
-    yield "| fault | times | applied after it: p50, s | p95, s | longest, s | never |"
-    yield "|---|---|---|---|---|---|"
+    yield (
+        "| fault | times | requests accepted meanwhile | applied after it: p50, s | p95, s "
+        "| longest, s | never |"
+    )
+    yield "|---|---|---|---|---|---|---|"
     for name in sorted(seconds.keys() | never.keys()):
         found = seconds[name] or [0.0]
-        high = quantiles(found, n=20)[-1] if len(found) > 1 else found[0]
+        high = quantiles(found, n=20, method="inclusive")[-1] if len(found) > 1 else found[0]
         times = len(seconds[name]) + never[name]
         cells = f"{median(found):.1f} | {high:.1f} | {max(found):.1f} | {never[name]}"
-        yield f"| {name} | {times} | {cells} |"
+        yield f"| {name} | {times} | {accepted[name]} | {cells} |"
 
 
 def _violations(runs: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from collections.abc import Sequence
 from functools import partial
 from random import Random
 
@@ -26,7 +27,13 @@ async def kill_at_step(scene: Scene, draw: Random) -> str:
     service = draw.choice(services)
     nth = draw.choice((1, 1, 2, 3, 7))
     modulus = draw.randint(2, 5)
-    pods = scene.platform.of(service)
+    async with scene.turn(service):
+        died = await _kill_at(scene.platform.of(service), step, nth, modulus)
+    return f"{service} at {step}, pass {nth}" + ("" if died else " (not reached)")
+
+
+async def _kill_at(pods: Sequence[Pod], step: str, nth: int, modulus: int) -> bool:
+    """Arm these pods; the first that comes there dies. False when none does."""
     before = sum(len(pod.deaths) for pod in pods)
     for pod in pods:
         if step.startswith("parked."):
@@ -39,12 +46,17 @@ async def kill_at_step(scene: Scene, draw: Random) -> str:
     for pod in pods:
         pod.tell(do="calm")
         pod.asked = False
-    return f"{service} at {step}, pass {nth}" + ("" if died else " (not reached)")
+    return died
 
 
 async def terminate(scene: Scene, draw: Random) -> str:
     """SIGTERM under load: it ends within its grace, with exit status 0."""
     pod = _pod(scene, draw)
+    async with scene.turn(pod.service):
+        return await _terminate(scene, pod)
+
+
+async def _terminate(scene: Scene, pod: Pod) -> str:
     if not await pod.ready(READY):
         return f"{pod.name} was not ready"
     deaths, began = len(pod.deaths), time.monotonic()
@@ -63,7 +75,8 @@ async def terminate(scene: Scene, draw: Random) -> str:
 async def kill_anywhere(scene: Scene, draw: Random) -> str:
     """kill -9 at no particular moment."""
     pod = _pod(scene, draw)
-    pod.signal(signal.SIGKILL)
+    async with scene.turn(pod.service):
+        pod.signal(signal.SIGKILL)
     return pod.name
 
 
