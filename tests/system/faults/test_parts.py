@@ -1,0 +1,88 @@
+"""The instruments themselves: what is poison, what is late, what is at rest, when a trap acts."""
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+from uuid import UUID
+
+import pytest
+
+from shared.contracts.community import PostPublished
+from shared.contracts.ids import TenantId
+from shared.kit.bus.port import Incoming, Partition
+from shared.kit.inbox.decode import Ignored, Read, Readable, Unreadable, read
+from tests.system.faults.armed import Armed
+from tests.system.faults.backlog import Look
+from tests.system.faults.foreign import Record, post, uuid7_at
+from tests.system.faults.inflicted.records import POISONS
+
+TENANT = TenantId(UUID(int=7))
+WANTED = {PostPublished.wire_type(): PostPublished}
+
+
+def seen(record: Record) -> Read:
+    incoming = Incoming(Partition(record.topic, 0), 0, record.key, record.value, record.headers)
+    return read(incoming, WANTED, datetime.now(UTC))
+
+
+@pytest.mark.parametrize("kind", sorted(POISONS))
+def test_poison_can_be_read_by_no_group(kind: str) -> None:
+    assert isinstance(seen(POISONS[kind](Random(1))), Unreadable)
+
+
+def test_a_post_of_ours_is_read_and_a_newer_version_is_ignored() -> None:
+    draw = Random(1)
+
+    assert isinstance(seen(post(draw, TENANT, timedelta())), Readable)
+    assert isinstance(seen(post(draw, TENANT, timedelta(), version=2)), Ignored)
+
+
+def test_a_late_post_has_the_id_and_the_time_of_its_day() -> None:
+    day = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+    made = uuid7_at(day, Random(1))
+
+    assert made.version == 7
+    assert made.int >> 80 == int(day.timestamp() * 1000)
+    late = seen(post(Random(1), TENANT, timedelta(days=-7)))
+    assert isinstance(late, Readable)
+    assert datetime.now(UTC) - late.delivery.time > timedelta(days=6)
+
+
+def test_a_trap_springs_at_its_pass_and_only_once() -> None:
+    armed = Armed()
+    armed.obey({"do": "arm", "step": "relay.sent", "nth": 2, "act": "sleep", "seconds": 0})
+
+    armed.reached("relay.sent")
+    assert "relay.sent" in armed.traps
+    armed.reached("relay.read")
+    armed.reached("relay.sent")
+
+    assert not armed.traps
+    assert armed.passed == {"relay.sent": 2, "relay.read": 1}
+
+
+def look(**changed: object) -> Look:
+    values: dict[str, object] = {
+        "outbox": {"community": 0},
+        "newest": {"community": 0},
+        "ends": {("post", 0): 5, ("post", 1): 2, ("other", 0): 9},
+        "positions": {"metrics": {("post", 0): 5, ("post", 1): 2}},
+        "due": {"metrics": 0},
+        "dead": {"metrics": 1},
+    }
+    return Look(**(values | changed))  # type: ignore[arg-type]  # a row of its fields
+
+
+def test_all_is_at_rest_when_nothing_waits_in_the_topics_that_are_read() -> None:
+    assert look().at_rest
+    assert not look(outbox={"community": 1}).at_rest
+    assert not look(due={"metrics": 1}).at_rest
+    behind = look(positions={"metrics": {("post", 0): 4}})
+    assert not behind.at_rest
+    assert behind.lag == {"metrics": 3}
+
+
+def test_a_later_look_covers_a_mark_when_all_that_was_there_is_applied() -> None:
+    mark = look()
+
+    assert look(ends={("post", 0): 8}).covers(mark)
+    assert not look(positions={"metrics": {("post", 0): 4, ("post", 1): 2}}).covers(mark)
