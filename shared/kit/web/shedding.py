@@ -7,10 +7,12 @@ stands outside of `/v1`, such as health and metrics.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from re import Pattern
 from typing import Any
 
+from fastapi.routing import APIRoute
 from starlette.requests import Request
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, compile_path
 
 from shared.kit.host import Telemetry
 from shared.kit.pressure import Overloaded, Pressure, overloaded
@@ -26,14 +28,13 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def anonymous_paths(routes: Iterable[BaseRoute]) -> frozenset[str]:
-    """List the paths of the routes that need no token; none of them has a parameter."""
-    found = set()
-    for route in routes:
-        if (getattr(route, "openapi_extra", None) or {}).get(ACCESS) == "anonymous":
-            path: str = getattr(route, "path", "")
-            found.add(path)
-    return frozenset(found)
+def anonymous_paths(routes: Iterable[BaseRoute]) -> tuple[Pattern[str], ...]:
+    """List the paths of the routes that need no token."""
+    return tuple(
+        compile_path(route.path)[0]
+        for route in routes
+        if isinstance(route, APIRoute) and (route.openapi_extra or {}).get(ACCESS) == "anonymous"
+    )
 
 
 class Refusals:
@@ -52,7 +53,7 @@ class Shedding:
     """ASGI middleware before the body is read: looks at numbers in memory, waits for nothing."""
 
     def __init__(
-        self, app: App, pressure: Pressure, refusals: Refusals, spared: frozenset[str]
+        self, app: App, pressure: Pressure, refusals: Refusals, spared: tuple[Pattern[str], ...]
     ) -> None:
         self._app, self._pressure, self._refusals = app, pressure, refusals
         self._spared = spared
@@ -64,7 +65,7 @@ class Shedding:
         if not path.startswith(API) or path.startswith(OPERATING):
             await self._app(scope, receive, send)
             return
-        adds_work = scope["method"] in WRITES and path not in self._spared
+        adds_work = scope["method"] in WRITES and not any(p.match(path) for p in self._spared)
         reason = self._pressure.refuses() if adds_work else None
         if self._inside >= self._pressure.limits.requests:
             reason = "requests_at_once"

@@ -128,6 +128,10 @@ class House:
         async def sign_in(note: Note) -> Note:
             return note
 
+        @routes.post("/invitations/{number}", action="session.accept", access="anonymous")
+        async def accept(number: int, note: Note) -> Note:
+            return note
+
         @routes.get("/all", action="note.operate", access="operator")
         async def everything() -> Response:
             return Response(headers={"Cache-Control": "max-age=60"})

@@ -126,6 +126,7 @@ async def test_a_wait_for_a_connection_that_was_too_long_refuses_changes_for_a_m
     [
         ("GET", "/v1/notes/7", None, 404),
         ("POST", "/v1/sign-in", NOTE, 200),
+        ("POST", "/v1/invitations/7", NOTE, 200),
         ("GET", "/health/ready", None, 200),
         ("POST", "/v1/operating/nothing", NOTE, 404),
         ("GET", "/problems/overloaded", None, 200),
