@@ -39,7 +39,7 @@ async def test_the_document_names_the_action_and_access_of_every_operation() -> 
     assert operations[("post", "/v1/notes")] == ("note.write", "member")
     assert operations[("get", "/v1/all")] == ("note.operate", "operator")
     assert operations[("post", "/v1/sign-in")] == ("session.open", "anonymous")
-    assert len(operations) == 6
+    assert len(operations) == 7
 
 
 async def test_the_document_says_where_it_is_mounted_and_which_problems_there_are() -> None:
@@ -61,6 +61,7 @@ async def test_the_document_offers_the_key_where_it_is_honoured() -> None:
         "/v1/notes": ["Idempotency-Key"],
         "/v1/shelves/{shelf}/import": ["shelf", "Idempotency-Key"],
         "/v1/sign-in": [],
+        "/v1/invitations/{number}": ["number"],
     }
 
 
