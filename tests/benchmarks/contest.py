@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
@@ -65,7 +64,7 @@ async def launch(
     """Run a contender to its end and give the last line that it printed. Raises `Failed`."""
     command = [python, "-m", module, argument]
     if profile:
-        command = [*profiler(log.with_suffix(".profile.txt")), *command]
+        command = [*profiler(log), "--", *command]
     with opened(log) as errors:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -125,17 +124,17 @@ def last_words(log: Path) -> str:
     return told[-1][:200]
 
 
-def profiler(into: Path) -> list[str]:
-    """Give the words that run a command under py-spy. Raises `Failed` when there is none."""
+def profiler(log: Path) -> list[str]:
+    """Give the words that run py-spy, which samples into a text beside the log.
+
+    Raises `Failed` when there is none.
+    """
     try:
-        place = Path(python_of("tools")).with_name("py-spy")
+        found = Path(python_of("tools")).with_name("py-spy")
     except NotInstalled as error:
         raise Failed(f"no py-spy: {error}") from error
-    found = shutil.which(str(place))
-    if found is None:
-        raise Failed("no py-spy")
-    words = ["record", "--rate", "400", "--nonblocking", "--format", "raw", "--output", str(into)]
-    return [found, *words, "--"]
+    into = str(log.with_suffix(".profile.txt"))
+    return [str(found), "record", "--rate", "250", "--nonblocking", "--format", "raw", "-o", into]
 
 
 Figures = dict[tuple[str, str], float]

@@ -13,6 +13,8 @@ from typing import Any
 from tests.benchmarks.contest import Failed, last_words, launch, profiler, started
 
 READY_WITHIN = 40
+SAMPLED = 5
+"""Seconds of a profile; about as long as a load lasts."""
 MOST_REFUSED = 5
 """Per cent of 503, which an overloaded service may answer; they do not count as requests done."""
 CLIENT = "tests.benchmarks.ours.client"
@@ -36,10 +38,15 @@ async def serving(
     profile: bool = False,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a server until left; give its process once it answers. Raises `Failed`."""
-    words = [*profiler(log.with_suffix(".profile.txt")), *command] if profile else command
-    async with started(words, log, environment) as process:
+    async with started(command, log, environment) as process:
         await _until_ready(process, port, log)
+        sampling = None
+        if profile:
+            words = [*profiler(log), "--pid", str(process.pid), "--duration", str(SAMPLED)]
+            sampling = await asyncio.create_subprocess_exec(*words)
         yield process
+        if sampling is not None:
+            await sampling.wait()
 
 
 async def _until_ready(process: asyncio.subprocess.Process, port: int, log: Path) -> None:
