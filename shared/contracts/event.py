@@ -33,7 +33,7 @@ class Origin(StrEnum):
     IMPORT = "import"
 
 
-class Sealed(Struct, Generic[T], frozen=True, kw_only=True, omit_defaults=True):
+class Sealed(Struct, Generic[T], frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Personal data: in the clear, or as a JWE together with the id of the key that opens it."""
 
     clear: T | None = None
@@ -41,7 +41,7 @@ class Sealed(Struct, Generic[T], frozen=True, kw_only=True, omit_defaults=True):
     key_id: str | None = None
 
 
-class Person(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Person(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Who, and in which structure and role as it was then: true even after people move."""
 
     member_id: MemberId
@@ -49,7 +49,7 @@ class Person(Struct, frozen=True, kw_only=True, omit_defaults=True):
     role: str | None = None
 
 
-class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Something that happened, said in the past tense; the docstring of each class is its meaning.
 
     Class constants hold what the envelope and the topics need. `KEY` and `SUBJECT` are paths into
@@ -88,7 +88,7 @@ def partition_key(tenant: TenantId, fact: Fact) -> str:
     return f"{tenant}:{value_at(fact, fact.KEY)}"
 
 
-class Envelope(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Envelope(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A CloudEvents 1.0 event as it stands in a record's value.
 
     `time` is when it happened, `recordedtime` when it was written down. `sequence` counts per

@@ -41,7 +41,7 @@ class Caller:
     held: object | None = field(default=None, repr=False, compare=False)
 
 
-class Delivery(Struct, Generic[F_co], frozen=True):
+class Delivery(Struct, Generic[F_co], frozen=True, gc=False):
     """A fact as it reached this consumer group, with what its envelope says.
 
     A Struct, not a dataclass: one is made for each record. `time` is when it happened, `recorded`

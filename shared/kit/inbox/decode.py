@@ -21,21 +21,21 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-class Ignored(msgspec.Struct, frozen=True):
+class Ignored(msgspec.Struct, frozen=True, gc=False):
     """A type or version that this group does not know or does not react to."""
 
     record: Incoming
     type: str
 
 
-class Unreadable(msgspec.Struct, frozen=True):
+class Unreadable(msgspec.Struct, frozen=True, gc=False):
     """A record that cannot be decoded, now or later."""
 
     record: Incoming
     cause: str
 
 
-class Readable(msgspec.Struct, frozen=True):
+class Readable(msgspec.Struct, frozen=True, gc=False):
     """A fact that this group reacts to."""
 
     record: Incoming
