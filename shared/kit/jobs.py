@@ -1,7 +1,7 @@
 """Jobs: what is due by the clock, at most one process of the service at a time.
 
-A row per job in `jobs` says when it is due and who holds its lease; a lease outlives a crash by
-`LEASE` at most. The clock is handed in.
+A row per job in `jobs` says when it is due and who holds its lease, which is renewed while the job
+runs and outlives a crash by `LEASE` at most. The clock is handed in.
 """
 
 import asyncio
@@ -21,6 +21,8 @@ from shared.kit.telemetry.logs import logger
 from shared.kit.unit import Clock
 
 LEASE = timedelta(minutes=1)
+RENEW = 20.0
+"""Seconds between two renewals of the lease of a job that runs."""
 TICK = 0.5
 """Seconds between two looks at what is due."""
 log = logger("jobs")
@@ -37,6 +39,9 @@ _LEASE_DUE = sa.text("""
         ORDER BY due LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING name
+""")
+_RENEW = sa.text("""
+    UPDATE jobs SET leased_until = :until WHERE name = :name AND leased_by = :me
 """)
 _FINISH = sa.text("""
     UPDATE jobs SET due = :due, leased_until = NULL, leased_by = NULL, last_error = :error
@@ -83,10 +88,23 @@ class Jobs:
         if not leased:
             return False
         job = next(job for job in self.jobs if job.name == leased[0].name)
-        error = await self._attempt(job)
+        keeping = asyncio.create_task(self._keep_lease(job.name))
+        try:
+            error = await self._attempt(job)
+        finally:
+            keeping.cancel()
+            await asyncio.wait([keeping])
         due = self.clock() + job.every
         await self.database.rows(_FINISH, due=due, error=error, name=job.name, me=self.me)
         return True
+
+    async def _keep_lease(self, name: str) -> None:
+        while True:
+            await asyncio.sleep(RENEW)
+            try:
+                await self.database.rows(_RENEW, until=self.clock() + LEASE, name=name, me=self.me)
+            except Transient as error:  # a lease that is not renewed lasts until its end
+                log.warning("lease not renewed", job=name, error=str(error))
 
     async def _attempt(self, job: Job) -> str | None:
         began, failed = time.perf_counter(), dict[str, str]()

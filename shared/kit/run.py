@@ -22,6 +22,7 @@ from shared.contracts.catalogue import PUBLISHERS
 from shared.kit.backlog import Backlog
 from shared.kit.bus.kafka import KafkaBus
 from shared.kit.bus.port import Bus, Reading, Subscription, Topic
+from shared.kit.errors import Transient
 from shared.kit.host import Host
 from shared.kit.inbox import report
 from shared.kit.inbox.consume import BatchConsumer
@@ -36,6 +37,9 @@ log = logger("run")
 DRAIN = 30.0
 """Seconds that a batch in hand, and requests in hand, may take at a stop."""
 ROLES = ("api", "worker", "relay")
+COUNTING = 3.0
+"""Seconds that counting may take: other jobs wait for it, and a broker may be away."""
+POLL_AGE_EVERY = 5.0
 COLLECT = (20_000, 20, 50)
 """Objects made, then young and middle-aged rounds, before Python looks for cycles."""
 _KEEP_INBOX = text("SELECT inbox_keep(CAST(:today AS date), 7, 30)")
@@ -98,7 +102,9 @@ async def _start_worker(running: Running, host: Host) -> None:
             instance=f"{service.name}-{instance}" if instance else None,
         )
         running.subscription = await host.bus.read(reading)
-        jobs += [_retry_parked(consumer), _measure(consumer, running, host)]
+        telling = _tell_poll_age(running, host, consumer.group)
+        running.tasks.append(asyncio.create_task(telling))
+        jobs += [_retry_parked(consumer), _measure(consumer, host)]
     me = f"{socket.gethostname()}-{os.getpid()}"
     runner = Jobs(service.database, jobs, host.clock, me, host.telemetry)
     running.tasks.append(asyncio.create_task(runner.run(running.stop)))
@@ -111,17 +117,30 @@ def _retry_parked(consumer: BatchConsumer) -> Job:
     return Job("retry_parked", retry, every=timedelta(seconds=1))
 
 
-def _measure(consumer: BatchConsumer, running: Running, host: Host) -> Job:
+async def _tell_poll_age(running: Running, host: Host, group: str) -> None:
+    """Tell it of this very process, and above all while the broker is away."""
+    while not running.stop.is_set():
+        if running.subscription is not None:
+            age = running.subscription.last_poll_age
+            host.telemetry.gauge("preau.consumer.last_poll.age", age, group=group)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(running.stop.wait(), POLL_AGE_EVERY)
+
+
+def _measure(consumer: BatchConsumer, host: Host) -> Job:
     async def measure() -> None:
-        found = await report.counts(consumer, host.bus)
+        try:
+            async with asyncio.timeout(COUNTING):
+                found = await report.counts(consumer, host.bus)
+        except (Transient, TimeoutError) as error:
+            log.warning("cannot count", group=consumer.group, error=repr(error))
+            return
         told: dict[str, float] = {
             "preau.consumer.lag": found.lag,
             "preau.parked.depth": found.parked,
             "preau.dead_letter.depth": found.dead_lettered - found.skipped,
             "preau.consumer.halted": found.halt.since is not None,
         }
-        if running.subscription is not None:
-            told["preau.consumer.last_poll.age"] = running.subscription.last_poll_age
         for name, value in told.items():
             host.telemetry.gauge(name, value, group=consumer.group)
 
@@ -192,7 +211,9 @@ async def running(
     hosts = {name: host_of(name, environment, kafka) for name in names}
     everything = [Running(build(name, hosts[name])) for name in names]
     try:
-        await ensure_topics(hosts[names[0]].bus)
+        if set(roles) - {"api"}:
+            # Who only serves the API needs no broker: it starts while there is none.
+            await ensure_topics(hosts[names[0]].bus)
         await asyncio.gather(*(start(e, hosts[e.service.name], roles) for e in everything))
         spare_collector()
         yield everything

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from shared.kit import jobs as jobs_module
 from shared.kit.database import Database
 from shared.kit.host import Telemetry
 from shared.kit.jobs import LEASE, Jobs
@@ -89,6 +90,31 @@ async def test_a_lease_outlives_a_crash_by_a_minute_and_no_more(probe: Probe) ->
     assert not await heir.run_due()
     probe.clock.forward(seconds=LEASE.total_seconds() + 1)
     assert await heir.run_due()
+
+
+async def test_the_lease_of_a_long_job_is_renewed(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs_module, "RENEW", 0.02)
+    work = Work()
+    work.gate.clear()
+    first = await known(runner(probe.database, probe.clock, work, "first"))
+    second = runner(probe.database, probe.clock, work, "second")
+    begun = asyncio.create_task(first.run_due())
+    query = "SELECT leased_until, leased_by FROM jobs"
+    for _ in range(3):
+        probe.clock.forward(seconds=LEASE.total_seconds() - 1)
+        until = probe.clock() + LEASE
+        async with asyncio.timeout(10):
+            expected = [{"leased_until": until, "leased_by": "first"}]
+            while expected != await probe.rows(query):  # noqa: ASYNC110  its own task renews
+                await asyncio.sleep(0.01)
+        assert not await second.run_due()
+    work.gate.set()
+
+    assert await begun
+    assert await probe.rows(query) == [{"leased_until": None, "leased_by": None}]
+    assert work.runs == 1
 
 
 async def test_a_job_that_fails_says_so_and_comes_again(probe: Probe) -> None:
