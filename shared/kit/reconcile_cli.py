@@ -1,12 +1,11 @@
 """`preau reconcile`: is every fact where it must be, once? Reads only."""
 
 import asyncio
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 import asyncpg
 import click
+import msgspec
 
 from shared.contracts.catalogue import PUBLISHERS
 from shared.kit.client import NOT_REACHED, PlatformError
@@ -61,7 +60,7 @@ def reconcile(
         message = f"A server does not answer as it must ({type(error).__name__}: {error})"
         raise PlatformError(message, NOT_REACHED) from error
     if as_json:
-        click.echo(json.dumps(asdict(found), ensure_ascii=False))
+        click.echo(msgspec.json.encode(found).decode())
     else:
         for line in found.lines():
             click.echo(line)

@@ -62,6 +62,15 @@ async def test_a_violation_is_one_and_names_the_key(run: Run, small: Small) -> N
     assert f"     ! {small.events()[0]['partitionkey']}: " in done.output
 
 
+async def test_a_machine_reads_of_violations(run: Run, small: Small) -> None:
+    await small.live(times=2)
+    await small.sql("DELETE FROM inbox")
+    done = await asyncio.to_thread(run, "--json")
+    said = json.loads(done.output)
+    assert (done.exit_code, said["counted"], len(said["wrong"])) == (1, {"I4": 2}, 2)
+    assert said["wrong"][0]["key"] == small.events()[0]["partitionkey"]
+
+
 async def test_a_machine_reads_it_too(run: Run, small: Small, tmp_path: Path) -> None:
     await small.live()
     words = ("--json", "--wait", "5", "--state", str(tmp_path / "book"))
