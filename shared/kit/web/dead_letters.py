@@ -125,12 +125,12 @@ class Decided(Model):
 
 def dead_letter_routes(routes: Routes, find: FindConsumer) -> None:
     """Add what is read and what is decided of the consumer that `find` gives once it is there."""
-    _lists(routes, find)
+    _pages(routes, find)
+    _by_cause(routes, find)
     _one_and_decisions(routes, find)
 
 
-def _lists(routes: Routes, find: FindConsumer) -> None:
-
+def _pages(routes: Routes, find: FindConsumer) -> None:
     @routes.get("/operating/dead-letters", action="operate.dead_letters", access="operator")
     async def dead_letters(
         _: OperatorDep,
@@ -159,6 +159,8 @@ def _lists(routes: Routes, find: FindConsumer) -> None:
             more = cursors.encode(end.first_failed, end.topic, end.partition, end.offset)
         return Page(items=[Letter(**_said(letter)) for letter in shown], next=more)
 
+
+def _by_cause(routes: Routes, find: FindConsumer) -> None:
     @routes.get("/operating/dead-letters/causes", action="operate.dead_letters", access="operator")
     async def causes(
         _: OperatorDep, *, everything: bool = False, cause: CauseText = None
