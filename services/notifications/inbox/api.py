@@ -48,14 +48,14 @@ def routes(deps: InboxDeps) -> Routes:
     async def read(
         caller: CallerDep, actor: ActorDep, limit: Limit = 20, cursor: str | None = None
     ) -> InboxShown:
-        before = NotificationId(UUID(str(decode(cursor, str)[0]))) if cursor else None
+        before = NotificationId(decode(cursor, UUID)[0]) if cursor else None
         inbox = await read_inbox(deps, caller, actor, before, limit)
         full = len(inbox.notifications) == limit
         last = inbox.notifications[-1].notification_id if full else None
         return InboxShown(
             unread=inbox.unread,
             items=[_shown(each) for each in inbox.notifications],
-            next=encode(str(last)) if last else None,
+            next=encode(last) if last else None,
         )
 
     @found.post("/inbox/{notification_id}/read", action="inbox.mark_read")

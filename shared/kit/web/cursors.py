@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
@@ -61,7 +61,15 @@ def decode(cursor: str, *types: type) -> list[Any]:
 
 def _storable(part: object) -> bool:
     if isinstance(part, datetime):
-        return part.tzinfo is not None
+        return part.tzinfo is not None and _has_utc(part)
     if isinstance(part, int):
         return -_BIGGEST <= part < _BIGGEST
     return "\x00" not in str(part)
+
+
+def _has_utc(moment: datetime) -> bool:
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True

@@ -55,6 +55,8 @@ def test_what_was_not_made_here_is_refused(cursor: str) -> None:
         ('["not-a-uuid"]', UUID),
         ('["2026-11-25"]', datetime),
         ('["2026-11-25T12:00:00"]', datetime),
+        ('["9999-12-31T23:59:59-12:00"]', datetime),
+        ('["0001-01-01T00:00:00+14:00"]', datetime),
     ],
 )
 def test_values_that_no_table_holds_are_refused(json: str, kind: type) -> None:
