@@ -19,6 +19,7 @@ from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.ids import MemberId, StructureId
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import Model
+from shared.kit.web.fields import Moment, Seen
 from shared.kit.web.routes import Routes
 
 CHUNK = 500
@@ -58,14 +59,14 @@ class ImportVerdicts(Model):
 class Suspension(Model):
     """Why, and until when (nothing: until reinstated)."""
 
-    reason: str = Field(min_length=1, max_length=200, examples=["repeated_insults"])
-    until: AwareDatetime | None = None
+    reason: Seen = Field(min_length=1, max_length=200, examples=["repeated_insults"])
+    until: Moment | None = None
 
 
 class NewMember(Model):
     """Who joins, and where."""
 
-    display_name: str = Field(min_length=1, max_length=LONGEST_NAME, examples=["Zoé Le Goff"])
+    display_name: Seen = Field(min_length=1, max_length=LONGEST_NAME, examples=["Zoé Le Goff"])
     email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=320)
     structure_id: StructureId
     minor: bool = False

@@ -1,7 +1,6 @@
 """`/v1/roles`: granting and revoking."""
 
 from fastapi import Response
-from pydantic import AwareDatetime
 
 from services.identity.roles.handlers.change_roles import GrantRole, grant_role, revoke_role
 from services.identity.roles.ports import RolesDeps
@@ -9,6 +8,7 @@ from shared.contracts.identity import Role
 from shared.contracts.ids import MemberId, StructureId
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import Model
+from shared.kit.web.fields import Moment
 from shared.kit.web.routes import Routes
 
 
@@ -18,7 +18,7 @@ class RoleChange(Model):
     member_id: MemberId
     role: Role
     structure_id: StructureId
-    until: AwareDatetime | None = None
+    until: Moment | None = None
 
 
 def routes(deps: RolesDeps) -> Routes:

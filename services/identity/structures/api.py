@@ -9,14 +9,15 @@ from services.identity.structures.ports import StructuresDeps
 from shared.contracts.ids import StructureId
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import Model
+from shared.kit.web.fields import Seen
 from shared.kit.web.routes import Routes
 
 
 class NewStructure(Model):
     """A structure to open below `parent_id`."""
 
-    name: str = Field(min_length=1, max_length=200, examples=["Collège Anne de Bretagne"])
-    kind: str = Field(min_length=1, max_length=40, examples=["school"])
+    name: Seen = Field(min_length=1, max_length=200, examples=["Collège Anne de Bretagne"])
+    kind: Seen = Field(min_length=1, max_length=40, examples=["school"])
     parent_id: StructureId
     time_zone: str | None = Field(default=None, max_length=60, examples=["Indian/Reunion"])
     codes: dict[str, str] = Field(default_factory=dict, examples=[{"uai": "0350000A"}])

@@ -1,10 +1,10 @@
 """What a structure is, and where it stands in the tree."""
 
 from dataclasses import dataclass, field
-from zoneinfo import available_timezones
 
 from shared.contracts.ids import StructureId, TenantId
 from shared.kit.errors import Invalid, NotFound
+from shared.kit.text import is_time_zone
 
 
 class StructureNotFound(NotFound):
@@ -40,6 +40,6 @@ class Structure:
 
 def check_time_zone(name: str) -> str:
     """Give the zone back. Raises `UnknownTimeZone`."""
-    if name not in available_timezones():
+    if not is_time_zone(name):
         raise UnknownTimeZone(time_zone=name)
     return name
