@@ -35,6 +35,7 @@ from shared.contracts.community import ContentKind
 from shared.contracts.ids import ContentId, MemberId, SpaceId
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import Limit, Model, Page, decode, encode
+from shared.kit.web.fields import Seen
 from shared.kit.web.markup import html_of
 from shared.kit.web.routes import Routes
 
@@ -43,10 +44,10 @@ class NewPost(Model):
     """A post to publish; Markdown."""
 
     kind: Literal["discussion", "question", "announcement"] = "discussion"
-    title: str = Field(
+    title: Seen = Field(
         min_length=1, max_length=LONGEST_TITLE, examples=["Un verbe au subjonctif ?"]
     )
-    body: str = Field(
+    body: Seen = Field(
         min_length=1, max_length=LONGEST_BODY, examples=["« Bien que » est suivi de…"]
     )
 
@@ -54,14 +55,14 @@ class NewPost(Model):
 class NewReply(Model):
     """An answer or a comment; Markdown."""
 
-    body: str = Field(min_length=1, max_length=LONGEST_BODY, examples=["Oui, du subjonctif. 👍"])
+    body: Seen = Field(min_length=1, max_length=LONGEST_BODY, examples=["Oui, du subjonctif. 👍"])
 
 
 class NewText(Model):
     """The text that replaces the present one."""
 
-    body: str = Field(min_length=1, max_length=LONGEST_BODY)
-    title: str | None = Field(default=None, min_length=1, max_length=LONGEST_TITLE)
+    body: Seen = Field(min_length=1, max_length=LONGEST_BODY)
+    title: Seen | None = Field(default=None, min_length=1, max_length=LONGEST_TITLE)
 
 
 class NewFlag(Model):
@@ -138,9 +139,9 @@ def _reading(found: Routes, deps: ConversationsDeps) -> None:
         limit: Limit = 20,
         cursor: str | None = None,
     ) -> Page[ContentShown]:
-        before = ContentId(UUID(str(decode(cursor, str)[0]))) if cursor else None
+        before = ContentId(decode(cursor, UUID)[0]) if cursor else None
         listed = await list_posts(deps, caller, actor, space_id, before, limit)
-        more = encode(str(listed.last)) if listed.last else None
+        more = encode(listed.last) if listed.last else None
         return Page(items=[_shown(post) for post in listed.posts], next=more)
 
     @found.get("/contents/{content_id}", action="content.read")

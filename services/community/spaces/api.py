@@ -1,7 +1,5 @@
 """`/v1/spaces`."""
 
-from zoneinfo import available_timezones
-
 from fastapi import Response
 from pydantic import Field
 
@@ -13,15 +11,17 @@ from services.community.spaces.ports import SpacesDeps
 from shared.contracts.community import Joining, Visibility
 from shared.contracts.ids import SpaceId, StructureId
 from shared.kit.errors import Invalid
+from shared.kit.text import is_time_zone
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import Model
+from shared.kit.web.fields import Seen
 from shared.kit.web.routes import Routes
 
 
 class NewSpace(Model):
     """A space to open; without `time_zone` it has its structure's."""
 
-    name: str = Field(min_length=1, max_length=200, examples=["Entraide en français"])
+    name: Seen = Field(min_length=1, max_length=200, examples=["Entraide en français"])
     structure_id: StructureId
     visibility: Visibility = Visibility.STRUCTURE
     joining: Joining = Joining.OPEN
@@ -67,7 +67,7 @@ def routes(deps: SpacesDeps) -> Routes:
 
     @found.post("/spaces", action="space.open", status_code=201)
     async def open_one(caller: CallerDep, actor: ActorDep, new: NewSpace) -> SpaceShown:
-        if new.time_zone is not None and new.time_zone not in available_timezones():
+        if new.time_zone is not None and not is_time_zone(new.time_zone):
             raise Invalid(field="time_zone", value=new.time_zone)
         return _shown(await open_space(deps, caller, actor, OpenSpace(**new.model_dump())))
 

@@ -22,6 +22,7 @@ from shared.contracts.ids import CaseId, ContentId, DecisionId, MemberId, Statem
 from shared.contracts.moderation import Action, DecidedBy
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import Model
+from shared.kit.web.fields import Seen
 from shared.kit.web.messages import language_of
 from shared.kit.web.routes import Routes
 
@@ -57,8 +58,8 @@ class NewDecision(Model):
     """What happens to the content, under which policy, and why (told to its author)."""
 
     action: Action
-    policy: str = Field(min_length=1, max_length=100, examples=["insult"])
-    reason: str = Field(min_length=1, max_length=1000, examples=["insult.direct"])
+    policy: Seen = Field(min_length=1, max_length=100, examples=["insult"])
+    reason: Seen = Field(min_length=1, max_length=1000, examples=["insult.direct"])
 
 
 class DecisionShown(Model):
