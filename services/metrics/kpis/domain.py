@@ -15,10 +15,11 @@ LATE = timedelta(days=35)
 FEWEST_ADULTS = 5
 FEWEST_PUPILS = 10
 LONGEST_DAYS = 366 * 30
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
 
 
 class BadPeriod(Invalid):
-    """`from` must lie before `to`, by less than thirty years."""
+    """`from` must lie before `to`, by less than thirty years, both between 1900 and 2999."""
 
     key = "bad_period"
 
@@ -120,6 +121,8 @@ class Activity:
 
 def periods(begin: date, end: date, grain: Grain) -> list[Period]:
     """Cut [begin, end) into periods; the first and the last may be cut short."""
+    if begin < FIRST_DAY or end > LAST_DAY:
+        raise BadPeriod(begin=begin, end=end)
     if not timedelta() < end - begin < timedelta(days=LONGEST_DAYS):
         raise BadPeriod(begin=begin, end=end)
     found: list[Period] = []

@@ -59,6 +59,13 @@ def test_periods_cover_what_was_asked_without_gap_or_overlap(
     assert len({each.name for each in cut}) == len(cut)
 
 
+@pytest.mark.parametrize("grain", Grain)
+@pytest.mark.parametrize("begin", [date(1, 1, 1), date(1899, 12, 31), date(9999, 12, 30)])
+def test_days_that_some_time_zone_lacks_are_refused(begin: date, grain: Grain) -> None:
+    with pytest.raises(BadPeriod):
+        periods(begin, begin + timedelta(days=1), grain)
+
+
 @pytest.mark.parametrize("days", [0, -1, 366 * 30])
 def test_a_period_that_is_none_or_too_long_is_refused(days: int) -> None:
     with pytest.raises(BadPeriod):
