@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from services.community.conversations.domain import (
     LONGEST_BODY,
@@ -15,6 +15,10 @@ from services.community.conversations.domain import (
 from services.community.spaces.domain import Space
 from shared.contracts.community import ContentKind
 from shared.contracts.ids import ContentId, MemberId, TenantId, imported_id
+from shared.kit.text import is_blank
+
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+"""What is older is a mistake; days near the year 1 exist in some time zones only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,10 @@ def refusal(line: Line, parent: Content | None, now: datetime) -> str | None:
     long_title = f"the title is longer than {LONGEST_TITLE} characters"
     reasons = (
         (line.created_at > now, "the date lies in the future"),
-        (not line.body.strip(), "the text is empty"),
+        (line.created_at < EARLIEST, "the date lies before 1900"),
+        (is_blank(line.body), "the text is empty"),
         (len(line.body) > LONGEST_BODY, f"the text is longer than {LONGEST_BODY} characters"),
+        (line.title is not None and is_blank(line.title), "the title is empty"),
         (len(line.title or "") > LONGEST_TITLE, long_title),
         (line.kind not in ROOTS and parent is None, missing),
     )

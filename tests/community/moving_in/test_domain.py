@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -32,6 +32,18 @@ ABOVE = a_content()
         (replace(ANSWER, parent=None), None, "it names no parent"),
         (ANSWER, a_content(ContentKind.DISCUSSION), "a answer cannot stand there"),
         (replace(QUESTION, body=" \n\t"), None, "the text is empty"),
+        (replace(QUESTION, body="\u200b\u00a0"), None, "the text is empty"),
+        (replace(QUESTION, title="\u200d "), None, "the title is empty"),
+        (
+            replace(QUESTION, created_at=datetime.fromisoformat("0001-01-01T00:00:00+14:00")),
+            None,
+            "the date lies before 1900",
+        ),
+        (
+            replace(QUESTION, created_at=datetime.fromisoformat("9999-12-31T23:59:59-12:00")),
+            None,
+            "the date lies in the future",
+        ),
         (replace(QUESTION, body="é" * LONGEST_BODY), None, None),
         (
             replace(QUESTION, body="é" * (LONGEST_BODY + 1)),

@@ -96,6 +96,8 @@ async def _take_lines(
 async def _take_acceptance(
     deps: MovingInDeps, unit: Unit, space: Space, source: str, line: Acceptance
 ) -> Outcome:
+    if line.at is not None and line.at > unit.now:
+        return "refused", "the date lies in the future"
     tenant = space.tenant_id
     answer_id = content_id(tenant, source, line.answer)
     answer = (await deps.contents.find(unit, tenant, [answer_id])).get(answer_id)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from services.identity.members.domain import LONGEST_NAME, Member, handle_of
 from services.identity.members.policy import may_import
@@ -11,7 +11,11 @@ from shared.contracts.event import Origin, Sealed
 from shared.contracts.identity import MemberJoined, MemberKind, PersonDetails
 from shared.contracts.ids import MemberId, StructureId, imported_id
 from shared.kit.policy import Actor, demand
+from shared.kit.text import is_blank
 from shared.kit.unit import Caller
+
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+"""What is older is a mistake; days near the year 1 exist in some time zones only."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,14 @@ async def import_members(
 
 
 def _refusal(line: ImportedMember, now: datetime) -> str | None:
-    if not line.display_name.strip():
+    if is_blank(line.display_name):
         return "the name is empty"
     if len(line.display_name) > LONGEST_NAME:
         return f"the name is longer than {LONGEST_NAME} characters"
     if line.joined_at > now:
         return "the date lies in the future"
+    if line.joined_at < EARLIEST:
+        return "the date lies before 1900"
     return None
 
 
