@@ -7,7 +7,7 @@ the tables speak of is in it, or in the outbox as it was at that moment.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,11 @@ AGAIN = 0.25
 _AHEAD = "SELECT topic, partition, next_offset FROM positions WHERE consumer_group = $1"
 
 
+def now() -> datetime:
+    """The system's clock, in UTC."""
+    return datetime.now(UTC)
+
+
 @dataclass
 class Checker:
     """Checks these services against this log."""
@@ -35,6 +40,7 @@ class Checker:
     sources: Sequence[Source]
     book_at: Path | None = None
     watch: Watch | None = None
+    clock: Callable[[], datetime] = now
     report: Report = field(default_factory=Report)
 
     async def check(self, wait: float | None = None) -> Report:
@@ -61,7 +67,7 @@ class Checker:
         await check_facts(book, self.sources, self.report)
         for source in self.sources:
             if source.wanted:
-                Group(book, source.service, self.report).check(datetime.now(UTC))
+                Group(book, source.service, self.report).check(self.clock())
                 check_committed(book, source.service, committed[source.service], self.report)
             await check_tenants(book, source, self.report)
             await check_agreements(source, tenants_of(book), self.report)

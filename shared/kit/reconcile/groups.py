@@ -89,6 +89,12 @@ _INVENTED = """
                 SELECT 1 FROM repeats r WHERE r.place = a.place AND r."offset" = a."offset"
                                           AND r.id = a.id))))
 """
+_UNTOLD = """
+    SELECT a.key, a.topic || '/' || a.partition || '/' || a."offset" AS place FROM aside a
+    WHERE a.grp = ?1 AND a.state = 'dead' AND NOT EXISTS (
+        SELECT 1 FROM heads h WHERE h.topic = 'dead.' || ?1 AND h.key IN (
+            a.key, a.topic || '/' || a.partition || '/' || a."offset"))
+"""
 _MISREAD = """
     SELECT (SELECT key FROM keys k WHERE k.no = e.key), e.id, e.place, e."offset"
     FROM events e CROSS JOIN apart a ON a.place = e.place AND a."offset" = e."offset"
@@ -152,6 +158,8 @@ class Group:
         for place, offset in self.book.rows(_INVENTED):
             text = "set aside here, where no such event was passed"
             self._blame("I4", self._at(place, offset), text)
+        for key, where in self.book.rows(_UNTOLD, self.name):
+            self._blame("I4", key or where, f"{where} is dead, and no dead letter tells of it")
         for key, event, place, offset in self.book.rows(_MISREAD):
             text = f"buried {UUID(bytes=event)} at {self._at(place, offset)} as unreadable,"
             self._blame("I4", key, f"{text} and it can be read")

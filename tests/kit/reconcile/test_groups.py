@@ -104,6 +104,13 @@ async def test_what_nobody_can_apply_is_set_aside_and_accounted_for(small: Small
     assert ("I5", "events that community set aside", 4) in report.looked
 
 
+async def test_a_death_that_no_letter_tells_of(small: Small) -> None:
+    await small.live("invalid")
+    await small.sql("DELETE FROM heads WHERE topic = 'dead.community'")
+
+    assert any("is dead, and no dead letter tells of it" in x for x in told(await small.check()))
+
+
 async def test_something_set_aside_that_was_never_there(small: Small) -> None:
     await small.live("poison")
     await small.sql("UPDATE parked SET event_id = $1", uuid7())
