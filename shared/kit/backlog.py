@@ -22,6 +22,12 @@ ANEW = 60
 """So many looks begin where the last one ended; then one begins at the beginning."""
 log = logger("backlog")
 
+# Planned while the outbox is empty, the statement would read and sort the whole of it, and go on to
+# when there are a million rows: the driver keeps the plan (300 ms instead of 1 for 300,000).
+_IN_ORDER = sa.text("""
+    SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true),
+           set_config('enable_bitmapscan', 'off', true)
+""")
 # Positions stand for a count, which would read a million rows each second: they have holes only
 # where a transaction was rolled back.
 _LOOK = sa.text("""
@@ -60,10 +66,11 @@ class Backlog:
         if self._looks % ANEW == 0:
             # What committed late stands below what was seen before it.
             self._floor = 0
-        found = await self.database.rows(_LOOK, floor=self._floor)
+        async with self.database.batch(()) as unit:
+            await unit.connection.execute(_IN_ORDER)
+            row = (await unit.connection.execute(_LOOK, {"floor": self._floor})).first()
         age, events = 0.0, 0
-        if found:
-            (row,) = found
+        if row is not None:
             age = max(0.0, (self.clock() - row.recorded).total_seconds())
             events = row.last - row.position + 1
             self._floor = row.position

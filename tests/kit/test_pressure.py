@@ -4,6 +4,7 @@ import asyncio
 import time
 from datetime import timedelta
 
+import asyncpg
 import pytest
 from uuid_utils.compat import uuid7
 
@@ -17,6 +18,10 @@ from tests.kit.probe import Clock, Probe, caller, member, no_trace
 from tests.kit.telemetry.builders import kept
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+SCANS = """
+    SELECT seq_tup_read AS rows, idx_scan FROM pg_stat_user_tables WHERE relname = 'outbox'
+"""
 
 
 async def write(probe: Probe, facts: int) -> None:
@@ -71,6 +76,34 @@ async def test_what_committed_late_below_what_was_seen_is_found_in_the_end(
 
     pressure = probe.database.pressure
     assert (pressure.outbox_age, pressure.outbox_events) == (50, 2)
+
+
+async def test_a_look_that_was_planned_on_an_empty_outbox_does_not_read_a_long_one(
+    probe: Probe,
+) -> None:
+    await write(probe, 3)
+    await probe.rows("DELETE FROM outbox")
+    owner = await asyncpg.connect(probe.owner_url.replace("+asyncpg", ""))
+    try:
+        await owner.execute("VACUUM ANALYZE outbox")
+        look = Backlog(probe.database, probe.clock, kept().telemetry)
+        for _ in range(10):
+            await look.look()
+        await owner.execute("""
+            INSERT INTO outbox (shard, topic, key, value, recorded)
+            SELECT 0, 't', 'k', '', now() FROM generate_series(1, 50000)
+        """)
+        (before,) = (after,) = await owner.fetch(SCANS)
+        async with asyncio.timeout(20):
+            while after == before:  # the server tells its figures a moment later
+                await look.look()
+                await asyncio.sleep(0.2)
+                (after,) = await owner.fetch(SCANS)
+    finally:
+        await owner.close()
+
+    assert probe.database.pressure.outbox_events == 50_000
+    assert after["rows"] == before["rows"], "it read the table itself, from its beginning"
 
 
 async def test_it_looks_by_itself_until_told_to_stop(
