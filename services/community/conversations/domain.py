@@ -47,6 +47,12 @@ class WrongParent(Invalid):
     key = "wrong_parent"
 
 
+class NoTitleHere(Invalid):
+    """Only posts have a title; answers and comments have none."""
+
+    key = "no_title_here"
+
+
 class AlreadyFlagged(Conflict):
     """This member has flagged this version."""
 
@@ -112,6 +118,13 @@ class Content:
         return Sealed(clear=ContentText(body=self.body, title=self.title, format=self.format))
 
 
+def check_there(*contents: Content) -> None:
+    """Refuse to go on with what was removed. Raises `ContentGone`, naming the first such."""
+    for content in contents:
+        if content.standing is Standing.REMOVED:
+            raise ContentGone(content_id=content.content_id)
+
+
 def check_parent(kind: ContentKind, parent: Content | None) -> None:
     """Refuse what cannot stand there. Raises `WrongParent`, `ContentGone`."""
     if kind in ROOTS:
@@ -134,10 +147,19 @@ def published(content: Content, reply_to: Person | None) -> Fact:
     )
 
 
-def edit(content: Content, title: str | None, body: str, now: datetime) -> tuple[Content, Fact]:
-    """Change the text. A hidden content stays hidden until it is decided. Raises `ContentGone`."""
-    if content.standing is Standing.REMOVED:
-        raise ContentGone(content_id=content.content_id)
+def edit(
+    content: Content, title: str | None, body: str, now: datetime
+) -> tuple[Content, Fact] | None:
+    """Change the text; None when it is this one. A title that is not given (None) stays.
+
+    A hidden content stays hidden until it is decided. Raises `ContentGone`, `NoTitleHere`.
+    """
+    check_there(content)
+    if title is not None and content.kind not in ROOTS:
+        raise NoTitleHere(kind=content.kind.value)
+    title = content.title if title is None else title
+    if (title, body) == (content.title, content.body):
+        return None
     changed = replace(content, title=title, body=body, version=content.version + 1, edited_at=now)
     fact = CommentEdited if content.kind is ContentKind.COMMENT else PostEdited
     return changed, fact(

@@ -4,9 +4,11 @@ import pytest
 
 from services.community.conversations.domain import (
     ContentGone,
+    NoTitleHere,
     Standing,
     WrongParent,
     check_parent,
+    check_there,
     edit,
     move,
     published,
@@ -56,11 +58,35 @@ def test_what_was_published_says_its_text_and_to_whom_it_replies(kind: ContentKi
 def test_an_edit_is_the_next_version_and_keeps_a_hidden_content_hidden() -> None:
     later = NOON + timedelta(hours=1)
     before = a_content(standing=Standing.HIDDEN, reason="insult")
-    changed, fact = edit(before, "Ô ciel", "Où donc ? 🎸", later)
+    edited = edit(before, "Ô ciel", "Où donc ? 🎸", later)
+    assert edited
+    changed, fact = edited
     assert (changed.version, changed.standing, changed.edited_at) == (2, Standing.HIDDEN, later)
     assert isinstance(fact, PostEdited)
     assert fact.ref.version == 2
-    assert isinstance(edit(a_content(ContentKind.COMMENT), None, "x", later)[1], CommentEdited)
+    comment = edit(a_content(ContentKind.COMMENT), None, "x", later)
+    assert comment
+    assert isinstance(comment[1], CommentEdited)
+
+
+def test_an_edit_to_the_same_text_is_none() -> None:
+    post = a_content()
+    assert edit(post, post.title, post.body, NOON) is None
+    assert edit(post, None, post.body, NOON) is None, "a title that is not given stays"
+    assert edit(post, f"{post.title} !", post.body, NOON) is not None
+
+
+@pytest.mark.parametrize("kind", [ContentKind.ANSWER, ContentKind.COMMENT])
+def test_answers_and_comments_take_no_title(kind: ContentKind) -> None:
+    with pytest.raises(NoTitleHere):
+        edit(a_content(kind), "Un titre", "Un texte", NOON)
+
+
+def test_nothing_more_is_done_with_what_is_removed_or_below_it() -> None:
+    here, gone = a_content(), a_content(standing=Standing.REMOVED)
+    check_there(here, a_content(standing=Standing.HIDDEN))
+    with pytest.raises(ContentGone):
+        check_there(here, gone)
 
 
 def test_what_is_removed_is_neither_edited_nor_moved() -> None:

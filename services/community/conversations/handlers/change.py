@@ -23,12 +23,17 @@ class EditContent:
 async def edit_content(
     deps: ConversationsDeps, caller: Caller, actor: Actor, command: EditContent
 ) -> Content:
-    """Edit it. Raises `ContentNotFound`, `ContentGone`, `Forbidden`."""
+    """Edit it; the same text again changes nothing.
+
+    Raises `ContentNotFound`, `ContentGone`, `NoTitleHere`, `Forbidden`.
+    """
     async with deps.unit(caller) as unit:
         seen = await see(deps, unit, actor, command.content_id, lock=True)
         demand(may_change(actor, seen.content))
-        title = command.title or seen.content.title
-        changed, fact = edit(seen.content, title, command.body, unit.now)
+        edited = edit(seen.content, command.title, command.body, unit.now)
+        if edited is None:
+            return seen.content
+        changed, fact = edited
         await deps.contents.change(unit, changed)
         unit.record(fact)
         return changed

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 from services.community.conversations.domain import (
     Content,
-    ContentGone,
-    Standing,
     check_parent,
+    check_there,
     published,
 )
 from services.community.conversations.handlers.reading import see, see_space
@@ -54,8 +53,10 @@ async def reply(deps: ConversationsDeps, caller: Caller, actor: Actor, command: 
     """Publish it. Raises `ContentNotFound`, `ContentGone`, `WrongParent`, `Forbidden`."""
     async with deps.unit(caller) as unit:
         seen = await see(deps, unit, actor, command.parent_id)
-        if seen.content.standing is Standing.REMOVED:
-            raise ContentGone(content_id=command.parent_id)
+        check_there(seen.content)
+        root = seen.content.root_id
+        if root != command.parent_id:
+            check_there(*(await deps.contents.find(unit, caller.tenant, [root])).values())
         demand(may_publish(actor, seen.space, seen.standing, command.kind))
         return await _publish(
             deps, unit, actor, seen.space, command.kind, command.body, None, seen.content

@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-from services.community.conversations.domain import AlreadyFlagged, Content, WrongParent
+from services.community.conversations.domain import (
+    AlreadyFlagged,
+    Content,
+    WrongParent,
+    check_there,
+)
 from services.community.conversations.handlers.reading import see
 from services.community.conversations.policy import may_accept, may_flag
 from services.community.conversations.ports import ConversationsDeps
@@ -29,15 +34,20 @@ class FlagContent:
 async def accept_answer(
     deps: ConversationsDeps, caller: Caller, actor: Actor, answer_id: ContentId
 ) -> Content:
-    """Accept an answer in place of any other. Raises `ContentNotFound`, `Forbidden`."""
+    """Accept an answer in place of any other.
+
+    Raises `ContentNotFound`, `ContentGone`, `WrongParent`, `Forbidden`.
+    """
     async with deps.unit(caller) as unit:
         seen = await see(deps, unit, actor, answer_id)
         answer = seen.content
         if answer.kind is not ContentKind.ANSWER:
             raise WrongParent(kind=answer.kind.value, parent="none")
-        found = await deps.contents.find(unit, caller.tenant, [answer.root_id], lock=True)
-        question = found[answer.root_id]
+        both = [answer.root_id, answer_id]
+        found = await deps.contents.find(unit, caller.tenant, both, lock=True)
+        question, answer = found[answer.root_id], found[answer_id]
         demand(may_accept(actor, question, seen.standing))
+        check_there(answer, question)
         if question.accepted_id == answer_id:
             return answer
         if question.accepted_id is not None:
@@ -69,10 +79,11 @@ async def accept_answer(
 async def flag_content(
     deps: ConversationsDeps, caller: Caller, actor: Actor, command: FlagContent
 ) -> None:
-    """Flag it: once per member and version. Raises `AlreadyFlagged`, `Forbidden`."""
+    """Flag it: once per member and version. Raises `AlreadyFlagged`, `ContentGone`, `Forbidden`."""
     async with deps.unit(caller) as unit:
         seen = await see(deps, unit, actor, command.content_id)
         demand(may_flag(actor, seen.content, seen.standing))
+        check_there(seen.content)
         if not await deps.contents.flag(unit, seen.content, actor.member_id, command.reason):
             raise AlreadyFlagged(content_id=command.content_id)
         who = Person(member_id=actor.member_id, structure_id=actor.structure_id, role=actor.role)
