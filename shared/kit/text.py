@@ -1,4 +1,4 @@
-"""Words that people give: whether there is anything to read, and whether a time zone exists."""
+"""What people type: whether anything can be seen, which address and which time zone is meant."""
 
 import unicodedata
 from functools import cache
@@ -20,6 +20,11 @@ def _is_unseen(letter: str) -> bool:
         return True
     # Unassigned ones (Cn) are seen: a newer emoji is one to an older table.
     return unicodedata.category(letter) in {"Zs", "Zl", "Zp", "Cc", "Cf"}
+
+
+def address_key(email: str) -> str:
+    """Give what all ways of writing one mail address have in common; it is for comparing only."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", email).casefold())
 
 
 def is_time_zone(name: str) -> bool:

@@ -1,6 +1,6 @@
 import pytest
 
-from shared.kit.text import is_blank, is_time_zone
+from shared.kit.text import address_key, is_blank, is_time_zone
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,16 @@ def test_names_of_the_database_are_time_zones(name: str) -> None:
 )
 def test_what_lies_in_a_machines_folder_is_none(name: str) -> None:
     assert not is_time_zone(name)
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("ZOE@Demo.example", "zoe@demo.example"),
+        ("Él@x.fr", "éL@X.FR"),
+        ("WEISS@x.de", "weiß@x.de"),
+    ],
+)
+def test_an_address_is_one_however_it_is_written(one: str, two: str) -> None:
+    assert address_key(one) == address_key(two)
+    assert address_key(one) != address_key(f"a{two}")
