@@ -8,9 +8,24 @@ from uuid import UUID
 
 from shared.contracts.identity import MemberKind
 from shared.contracts.ids import MemberId, StructureId, TenantId
-from shared.kit.errors import Conflict, NotFound
+from shared.kit.errors import Conflict, Invalid, NotFound
 
 LONGEST_NAME = 200
+_WRITTEN_OUT = str.maketrans(
+    {
+        "æ": "ae",
+        "œ": "oe",
+        "ø": "o",
+        "ð": "d",
+        "đ": "d",
+        "þ": "th",
+        "ł": "l",
+        "\u0131": "i",  # without its dot
+        "’": "'",
+        "\u02bc": "'",
+    }
+)
+"""Letters that Unicode does not take apart, and apostrophes."""
 
 
 class MemberNotFound(NotFound):
@@ -23,6 +38,18 @@ class EmailTaken(Conflict):
     """Another member of the tenant has this address."""
 
     key = "email_taken"
+
+
+class NotSuspended(Conflict):
+    """The member is not suspended, or not any more."""
+
+    key = "not_suspended"
+
+
+class AlreadyPast(Invalid):
+    """What should hold until a moment that has passed would never hold."""
+
+    key = "already_past"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +68,19 @@ class Member:
     suspended: bool = False
     suspended_until: datetime | None = None
 
+    def is_stopped(self, now: datetime) -> bool:
+        """Tell whether a suspension holds at this moment."""
+        return self.suspended and (self.suspended_until is None or self.suspended_until > now)
+
+
+def words_of(name: str, between: str) -> str:
+    """Write a name in a to z and 0 to 9: `Œuvrard d’Æ` gives `oeuvrard-d-ae`; it may be empty."""
+    apart = unicodedata.normalize("NFKD", name).casefold().translate(_WRITTEN_OUT)
+    plain = apart.encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", between, plain).strip(between)
+
 
 def handle_of(name: str, member_id: UUID) -> str:
     """Make a handle that nobody else has: names repeat, the end of an id does not."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    words = re.sub(r"[^a-z0-9]+", ".", plain).strip(".")[:40] or "member"
+    words = words_of(name, ".")[:40] or "member"
     return f"{words}.{member_id.hex[-8:]}"

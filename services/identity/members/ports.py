@@ -17,8 +17,10 @@ class Memberships(Protocol):
     async def add(self, unit: Unit, members: Sequence[Member]) -> set[MemberId]:
         """Add those that are new, and say which these were."""
 
-    async def find(self, unit: Unit, tenant: TenantId, member_id: MemberId) -> Member | None:
-        """Find one."""
+    async def find(
+        self, unit: Unit, tenant: TenantId, member_id: MemberId, *, lock: bool = False
+    ) -> Member | None:
+        """Find one; with `lock` nobody else changes it meanwhile."""
 
     async def set_standing(
         self, unit: Unit, member: Member, *, suspended: bool, until: datetime | None = None

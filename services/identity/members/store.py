@@ -12,6 +12,7 @@ from services.identity.members.tables import MEMBERS
 from shared.contracts.identity import MemberKind
 from shared.contracts.ids import MemberId, TenantId
 from shared.kit.database import connection
+from shared.kit.text import address_key
 from shared.kit.unit import Unit
 
 
@@ -22,17 +23,21 @@ class SqlMemberships:
         """Add those that are new."""
         if not members:
             return set()
-        rows = [asdict(member) | {"kind": member.kind.value} for member in members]
-        statement = insert(MEMBERS).values(rows).on_conflict_do_nothing()
+        statement = (
+            insert(MEMBERS).values([_row(member) for member in members]).on_conflict_do_nothing()
+        )
         done = await connection(unit).execute(statement.returning(MEMBERS.c.member_id))
         return set(done.scalars())
 
-    async def find(self, unit: Unit, tenant: TenantId, member_id: MemberId) -> Member | None:
+    async def find(
+        self, unit: Unit, tenant: TenantId, member_id: MemberId, *, lock: bool = False
+    ) -> Member | None:
         """Find one."""
         chosen = (MEMBERS.c.tenant_id == tenant) & (MEMBERS.c.member_id == member_id)
-        found = await connection(unit).execute(sa.select(MEMBERS).where(chosen))
+        query = sa.select(MEMBERS).where(chosen)
+        found = await connection(unit).execute(query.with_for_update() if lock else query)
         row = found.mappings().first()
-        return Member(**{**row, "kind": MemberKind(row["kind"])}) if row else None
+        return _member(row) if row else None
 
     async def set_standing(
         self, unit: Unit, member: Member, *, suspended: bool, until: datetime | None = None
@@ -43,3 +48,13 @@ class SqlMemberships:
         )
         change = sa.update(MEMBERS).where(chosen)
         await connection(unit).execute(change.values(suspended=suspended, suspended_until=until))
+
+
+def _row(member: Member) -> dict[str, object]:
+    key = address_key(member.email) if member.email else None
+    return asdict(member) | {"kind": member.kind.value, "email_key": key}
+
+
+def _member(row: sa.RowMapping) -> Member:
+    values = {name: value for name, value in row.items() if name != "email_key"}
+    return Member(**{**values, "kind": MemberKind(row["kind"])})

@@ -15,11 +15,13 @@ MEMBERS = business_table(
     instant("joined_at", nullable=False),
     sa.Column("structure_id", sa.Uuid()),
     sa.Column("email", sa.Text()),
+    # The address as it is compared; `email` is as its owner writes it.
+    sa.Column("email_key", sa.Text()),
     sa.Column("kind", sa.Text(), nullable=False),
     sa.Column("minor", sa.Boolean(), nullable=False),
     sa.Column("suspended", sa.Boolean(), nullable=False),
     instant("suspended_until"),
     sa.Index("uq_members_handle", "tenant_id", "handle", unique=True),
-    sa.Index("uq_members_email", "tenant_id", "email", unique=True),
+    sa.Index("uq_members_email", "tenant_id", "email_key", unique=True),
     truth=Truth.OWNED,
 )

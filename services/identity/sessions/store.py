@@ -23,6 +23,7 @@ from shared.contracts.ids import MemberId, TenantId
 from shared.kit.auth import ALGORITHMS, LIFETIME, TYPE
 from shared.kit.database import connection
 from shared.kit.errors import Unauthorised
+from shared.kit.text import address_key
 from shared.kit.unit import Clock, Unit
 
 INVITATION = "invitation+jwt"
@@ -30,7 +31,8 @@ INVITATION_LIFETIME = timedelta(days=7)
 _BY_EMAIL = sa.text("""
     SELECT c.* FROM credentials c
     JOIN members m ON m.tenant_id = c.tenant_id AND m.member_id = c.member_id
-    WHERE c.tenant_id = :tenant AND m.email = :email AND NOT m.suspended
+    WHERE c.tenant_id = :tenant AND m.email_key = :email
+      AND NOT (m.suspended AND (m.suspended_until IS NULL OR m.suspended_until > :now))
 """)
 
 
@@ -39,7 +41,8 @@ class SqlCredentials:
 
     async def find_by_email(self, unit: Unit, tenant: TenantId, email: str) -> Credential | None:
         """Find a credential by the member's address."""
-        found = await connection(unit).execute(_BY_EMAIL, {"tenant": tenant, "email": email})
+        values = {"tenant": tenant, "email": address_key(email), "now": unit.now}
+        found = await connection(unit).execute(_BY_EMAIL, values)
         row = found.mappings().first()
         return Credential(**row) if row else None
 

@@ -1,9 +1,8 @@
 """What a tenant is, and which names it may have."""
 
-import re
-import unicodedata
 from dataclasses import dataclass
 
+from services.identity.members.domain import words_of
 from shared.contracts.ids import TenantId
 from shared.kit.errors import Conflict
 
@@ -27,7 +26,9 @@ class Tenant:
     locale: str
 
 
-def slug_of(name: str) -> str:
-    """Make a slug of a name: `Académie de Rennes` gives `academie-de-rennes`."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60]
+def slug_of(name: str, tenant_id: TenantId) -> str:
+    """Make a slug of a name: `Académie de Rennes` gives `academie-de-rennes`.
+
+    A name without a letter of that kind, such as `京都大学`, is called by the end of its id.
+    """
+    return words_of(name, "-")[:60].strip("-") or f"tenant-{tenant_id.hex[-8:]}"

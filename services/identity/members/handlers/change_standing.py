@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.identity.members.domain import Member, MemberNotFound
+from services.identity.members.domain import (
+    AlreadyPast,
+    Member,
+    MemberNotFound,
+    NotSuspended,
+)
 from services.identity.members.policy import may_manage
 from services.identity.members.ports import MembersDeps
 from shared.contracts.identity import MemberReinstated, MemberSuspended
@@ -22,9 +27,11 @@ class Suspend:
 
 
 async def suspend(deps: MembersDeps, caller: Caller, actor: Actor, command: Suspend) -> None:
-    """Suspend. Raises `MemberNotFound` and `Forbidden`."""
+    """Suspend. Raises `MemberNotFound`, `AlreadyPast` and `Forbidden`."""
     async with deps.unit(caller) as unit:
         member = await _managed(deps, unit, actor, command.member_id)
+        if command.until is not None and command.until <= unit.now:
+            raise AlreadyPast(until=command.until.isoformat())
         await deps.memberships.set_standing(unit, member, suspended=True, until=command.until)
         unit.record(
             MemberSuspended(
@@ -37,15 +44,17 @@ async def suspend(deps: MembersDeps, caller: Caller, actor: Actor, command: Susp
 
 
 async def reinstate(deps: MembersDeps, caller: Caller, actor: Actor, member_id: MemberId) -> None:
-    """Let a member act again. Raises `MemberNotFound` and `Forbidden`."""
+    """Let a member act again. Raises `MemberNotFound`, `NotSuspended` and `Forbidden`."""
     async with deps.unit(caller) as unit:
         member = await _managed(deps, unit, actor, member_id)
+        if not member.is_stopped(unit.now):
+            raise NotSuspended(member_id=member_id)
         await deps.memberships.set_standing(unit, member, suspended=False)
         unit.record(MemberReinstated(member_id=member_id, reinstated_by=actor.member_id))
 
 
 async def _managed(deps: MembersDeps, unit: Unit, actor: Actor, member_id: MemberId) -> Member:
-    member = await deps.memberships.find(unit, actor.tenant, member_id)
+    member = await deps.memberships.find(unit, actor.tenant, member_id, lock=True)
     if member is None:
         raise MemberNotFound(member_id=member_id)
     line: tuple[StructureId, ...] = ()

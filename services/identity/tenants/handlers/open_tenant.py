@@ -41,10 +41,11 @@ class Opened:
 
 async def open_tenant(deps: TenantsDeps, command: OpenTenant, correlation: str) -> Opened:
     """Open it. Raises `SlugTaken` and `UnknownTimeZone`."""
+    tenant_id = TenantId(deps.new_id())
     tenant = Tenant(
-        TenantId(deps.new_id()),
+        tenant_id,
         command.name,
-        slug_of(command.name),
+        slug_of(command.name, tenant_id),
         check_time_zone(command.time_zone),
         command.locale,
     )
