@@ -10,11 +10,18 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from shared.contracts.catalogue import EVENTS
+from shared.kit.errors import NotFound
 from shared.kit.run import Running, failed_tasks
+from shared.kit.telemetry.noop import NoTelemetry
+from shared.kit.web.edge import Edge
+from shared.kit.web.head import HeadAsGet
 from shared.kit.web.health import Check, health_routes
+from shared.kit.web.messages import Messages
+from shared.kit.web.problems import Problems
 
 GRACE = 5
 """Seconds that requests in hand may take at a stop."""
@@ -33,6 +40,8 @@ class Server(uvicorn.Server):
 def application(running: Sequence[Running]) -> Starlette:
     """Mount every service under its name (a pod has one), and health at the root."""
     root = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    # Spans are of the services; what is asked here belongs to none.
+    root.add_middleware(Edge, problems=Problems(root, Messages(), NoTelemetry()))
     started = {each.service.name: _started(each) for each in running}
     live = {each.service.name: _alive(each) for each in running}
     root.include_router(health_routes(started, live, {**started, **_ready(live)}))
@@ -41,14 +50,15 @@ def application(running: Sequence[Running]) -> Starlette:
         Mount(f"/{each.service.name}", app=each.service.http, name=each.service.name)
         for each in running
     ]
-    return Starlette(routes=[*mounts, Mount("/", app=root, name="root")])
+    routes = [*mounts, Mount("/", app=root, name="root")]
+    return Starlette(routes=routes, middleware=[Middleware(HeadAsGet)])
 
 
 async def _schema(kind: str) -> Response:
     """Serve what an event's `dataschema` names: the JSON Schema of its data."""
     fact = EVENTS.get(kind)
     if fact is None:
-        return JSONResponse({"title": "no such event", "status": 404}, 404)
+        raise NotFound(event=kind)
     return JSONResponse(msgspec.json.schema(fact), media_type="application/schema+json")
 
 
