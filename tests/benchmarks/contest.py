@@ -169,7 +169,10 @@ async def contest(
             kept = values.setdefault(each.who, {})
             for name, value in found.items():
                 kept.setdefault(name, []).append(value)
-            told = ", ".join(f"{name} {value:,.1f} {unit}" for (name, unit), value in found.items())
+            told = "; ".join(
+                f"{name.removeprefix(', ')} {value:,.1f} {unit}".lstrip()
+                for (name, unit), value in found.items()
+            )
             print(f"  {case} {turn + 1}/{bench.runs}  {each.who}: {told}", flush=True)
     return [
         made

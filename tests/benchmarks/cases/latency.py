@@ -38,7 +38,7 @@ from tests.benchmarks.serving import free_port, load, serving
 
 NAMES = tuple(PUBLISHERS)
 PEOPLE = 1_000
-SECONDS, WARM = 6.0, 2.0
+SECONDS, WARM = 5.0, 2.0
 RATES = (100, 500, 1_000, 2_000)
 EVENTS = tuple(
     Contender("Préau", "writer", options={"rate": rate, "says": f" at {rate:,}/s"})
@@ -148,7 +148,7 @@ def _joined(written: Path, read: Path) -> Figures:
     commits: dict[str, float] = json.loads(written.read_text())
     moments: dict[str, tuple[float, float]] = json.loads(read.read_text())
     first = min(commits.values())
-    counted = [name for name, at in commits.items() if at >= first + WARM * 0.5]
+    counted = [name for name, at in commits.items() if at >= first + WARM / 2]
     missing = [name for name in counted if name not in moments]
     if missing:
         raise Failed(f"{len(missing):,} of {len(counted):,} events never came")

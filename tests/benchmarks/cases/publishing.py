@@ -17,6 +17,7 @@ from tests.benchmarks.serving import free_port, load, serving
 
 PEOPLE = 1_000
 CONNECTIONS = 32
+SECONDS = 3.0
 PEER = "tests.benchmarks.peers.fastapi_orm.peer"
 WHO = (
     Contender("Préau", "shared.kit.pod"),
@@ -97,7 +98,7 @@ async def published(
         "port": port,
         "requests": str(entrance.requests),
         "connections": CONNECTIONS,
-        "seconds": max(1.0, 4.0 * min(bench.scale, 1.0)),
+        "seconds": max(1.0, SECONDS * min(bench.scale, 1.0)),
         "idempotent": bool(each.options.get("idempotent")),
     }
     if each.module == PEER:

@@ -11,7 +11,7 @@ from tests.benchmarks.records import addressed, posts
 from tests.benchmarks.rows import Row
 from tests.benchmarks.servers import Servers
 
-RECORDS = 300_000
+RECORDS = 200_000
 EFFECTS = 120_000
 """Of these, in the cases with an effect."""
 OURS = "tests.benchmarks.ours.reader"
@@ -29,7 +29,7 @@ CONSUME = (
         "confluent_loop",
         options=UNDECODED,
     ),
-    Contender("FastStream, its tutorial", f"{PEERS}.faststream_tutorial.peer", share=0.03),
+    Contender("FastStream, its tutorial", f"{PEERS}.faststream_tutorial.peer", share=0.04),
     Contender("quixstreams", f"{PEERS}.quixstreams_app.peer", "quixstreams_app", share=0.7),
     Contender("sentry-arroyo, default", f"{PEERS}.arroyo_app.peer", "arroyo_app", share=0.2),
     Contender(
