@@ -24,6 +24,7 @@ from tests.benchmarks.contest import (
     Failed,
     Figures,
     contest,
+    last_words,
     launch,
     started,
 )
@@ -186,7 +187,10 @@ async def from_request(
             server.terminate()
         assert server.stdout is not None
         lines = (await asyncio.wait_for(server.stdout.read(), 60)).decode().splitlines()
-    told = json.loads(next(line for line in reversed(lines) if line.startswith("{")))
+    said = [line for line in lines if line.startswith("{")]
+    if not said:
+        raise Failed(f"no moments: {last_words(log)}")
+    told = json.loads(said[-1])
     wanted_effects = answered["count"]
     if told["count"] < wanted_effects * 0.95:
         raise Failed(f"{told['count']:,} effects of {wanted_effects:,} requests")

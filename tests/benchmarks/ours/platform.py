@@ -75,9 +75,9 @@ def _report(timed: list[Timed]) -> None:
         for _, correlation, _, done in each.moments()
         if correlation.replace(".", "", 1).isdigit()
     ]
-    first = min(due for due, _ in found)
+    first = min((due for due, _ in found), default=0.0)
     waits = [done - due for due, done in found if due >= first + WARM]
-    p50, p99 = percentiles(waits)
+    p50, p99 = percentiles(waits) if waits else (0.0, 0.0)
     print(json.dumps({"count": len(waits), "p50": p50, "p99": p99}), flush=True)
 
 
