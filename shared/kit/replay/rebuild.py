@@ -8,7 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from uuid_utils.compat import uuid7
 
 from shared.kit.bus.port import Bus
@@ -100,58 +100,48 @@ class Rebuilder:
         standing = await replay.fill()
         report.seconds = time.perf_counter() - began
         report.left_out = len(standing.aside)
-        if wish.swap:
+        if wish.compare or wish.swap:
+            await self._compare(replay, report)
+        report.failed = await replay.reader.failed()
+        if wish.swap and not report.failed:
             await self._swap(replay, report)
-        else:
-            await self._leave(replay, report, look=wish.compare)
+        elif replay.room.state is State.BUILDING:
+            async with replay.engine.begin() as connection:
+                await schema.mark(connection, replace(replay.room, state=State.READY))
         report.events = replay.events
         report.outcomes = await replay.reader.outcomes()
-        report.failed = await replay.reader.failed()
         report.dropped_facts = dict(replay.reader.database.dropped)
         if replay.memory is not None:
             report.remembered = await replay.memory.outcomes()
         return report
 
-    async def _leave(self, replay: Replay, report: Report, *, look: bool) -> None:
-        """Leave the shadow where it is; compare it in one snapshot of both sides.
-
-        The group is held only until that is taken.
-        """
-        if look:
-            async with replay.engine.connect() as opened:
-                still = await opened.execution_options(isolation_level="REPEATABLE READ")
-                began = time.perf_counter()
-                async with replay.level():
-                    await still.execute(_LOOK)
-                report.held = time.perf_counter() - began
-                await self._look(replay, report, still)
-        async with replay.engine.begin() as connection:
-            await schema.mark(connection, replace(replay.room, state=State.READY))
+    async def _compare(self, replay: Replay, report: Report) -> None:
+        """Compare in one snapshot of both sides; the group is held only until that is taken."""
+        async with replay.engine.connect() as opened:
+            still = await opened.execution_options(isolation_level="REPEATABLE READ")
+            async with replay.level() as held:
+                await still.execute(_LOOK)
+            report.held = held.seconds
+            await see(still, await replay.tenants())
+            whole, into = replay.room.whole, replay.room.schema
+            report.tables = await compare(still, into, replay.plan.tables, whole=whole)
+        report.compared = True
 
     async def _swap(self, replay: Replay, report: Report) -> None:
+        """Catch up once more with the group held, and exchange the tables."""
         for last in (False, False, True):
-            began = time.perf_counter()
             try:
-                async with replay.level() as connection:
-                    await self._look(replay, report, connection)
-                    if await replay.reader.failed():
-                        return
-                    await exchange(connection, replay.room, replay.plan.tables)
-                    await schema.mark(connection, replace(replay.room, state=State.SWAPPED))
+                async with replay.level() as held:
+                    await exchange(held.connection, replay.room, replay.plan.tables)
+                    swapped = replace(replay.room, state=State.SWAPPED)
+                    await schema.mark(held.connection, swapped)
             except DBAPIError as error:
                 # Somebody who had read a table goes on to write it: one of the two gives way.
                 if last or not live.is_busy(error):
                     raise
             else:
-                report.held = time.perf_counter() - began
-                report.swapped = True
+                report.held, report.swapped = held.seconds, True
                 return
-
-    async def _look(self, replay: Replay, report: Report, connection: AsyncConnection) -> None:
-        await see(connection, await replay.tenants())
-        whole, into = replay.room.whole, replay.room.schema
-        report.tables = await compare(connection, into, replay.plan.tables, whole=whole)
-        report.compared = True
 
     def _plan(self, service: str) -> tuple[Plan, LogClock]:
         clock = LogClock()

@@ -93,4 +93,5 @@ def _verdict(report: Report) -> Iterator[str]:
         yield f"  Swapped; held the group for {report.held * 1000:.0f} ms. What was live is in"
         yield f"  schema {report.schema}: --undo brings it back, --drop removes it."
     elif report.compared:
+        yield f"  Held the group for {report.held * 1000:.0f} ms to look at both sides."
         yield "  Equal." if report.equal else "  NOT equal: --swap puts the log's rows in place."

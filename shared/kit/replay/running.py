@@ -1,5 +1,6 @@
 """A replay under way: the room, the readers that fill it, and the live side that they follow."""
 
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +23,14 @@ NEARLY = 2 * BATCH
 ROUNDS = 5
 """Rounds of reading while the live group goes on; then it is held for what is left."""
 Tell = Callable[[str], None]
+
+
+@dataclass
+class Held:
+    """The transaction that holds the live side still, and, afterwards, for how long it did."""
+
+    connection: AsyncConnection
+    seconds: float = 0.0
 
 
 @dataclass
@@ -74,13 +83,16 @@ class Replay:
             await self.memory.read_to(told)
 
     @asynccontextmanager
-    async def level(self) -> AsyncIterator[AsyncConnection]:
+    async def level(self) -> AsyncIterator["Held"]:
         """Hold the live side still at a moment at which the shadow has read just as far."""
+        began = time.perf_counter()
         async with live.held_still(self.engine, self.plan) as connection:
             standing = await self._standing(connection)
             await live.own_facts_sent(connection, self.plan)
             await self.catch_up(standing, await self._told())
-            yield connection
+            held = Held(connection)
+            yield held
+        held.seconds = time.perf_counter() - began
 
     async def tenants(self) -> set[UUID]:
         """Name all tenants there are: the owner of the tables sees only the rows that it names."""
