@@ -5,7 +5,7 @@ from pydantic import Field
 
 from services.community.spaces.domain import Space
 from services.community.spaces.handlers.join_space import join_space, leave_space
-from services.community.spaces.handlers.list_spaces import list_spaces
+from services.community.spaces.handlers.list_spaces import find_space, list_spaces
 from services.community.spaces.handlers.open_space import OpenSpace, open_space
 from services.community.spaces.ports import SpacesDeps
 from shared.contracts.community import Joining, Visibility
@@ -13,7 +13,7 @@ from shared.contracts.ids import SpaceId, StructureId
 from shared.kit.errors import Invalid
 from shared.kit.text import is_time_zone
 from shared.kit.web.context import ActorDep, CallerDep
-from shared.kit.web.cursors import Model
+from shared.kit.web.cursors import LIMIT, Limit, Model, decode, encode
 from shared.kit.web.fields import Seen
 from shared.kit.web.routes import Routes
 
@@ -40,9 +40,10 @@ class SpaceShown(Model):
 
 
 class SpaceList(Model):
-    """The spaces that you may see, by name."""
+    """The spaces that you may see, by name, and where the next page begins."""
 
     items: list[SpaceShown]
+    next: str | None = None
 
 
 def _shown(space: Space) -> SpaceShown:
@@ -61,9 +62,20 @@ def routes(deps: SpacesDeps) -> Routes:
     found = Routes("spaces")
 
     @found.get("/spaces", action="space.list")
-    async def list_all(caller: CallerDep, actor: ActorDep, name: str | None = None) -> SpaceList:
-        spaces = await list_spaces(deps, caller, actor, name)
-        return SpaceList(items=[_shown(space) for space in spaces])
+    async def list_all(
+        caller: CallerDep,
+        actor: ActorDep,
+        name: str | None = None,
+        limit: Limit = LIMIT,
+        cursor: str | None = None,
+    ) -> SpaceList:
+        after = str(decode(cursor, str)[0]) if cursor else None
+        if name is not None:
+            found = await find_space(deps, caller, actor, name)
+            return SpaceList(items=[_shown(space) for space in found])
+        spaces, last = await list_spaces(deps, caller, actor, after, limit)
+        more = encode(last) if last is not None else None
+        return SpaceList(items=[_shown(space) for space in spaces], next=more)
 
     @found.post("/spaces", action="space.open", status_code=201)
     async def open_one(caller: CallerDep, actor: ActorDep, new: NewSpace) -> SpaceShown:

@@ -18,11 +18,21 @@ class Spaces(Protocol):
     async def find(self, unit: Unit, tenant: TenantId, space_id: SpaceId) -> Space | None:
         """Find one by its id."""
 
-    async def list_all(self, unit: Unit, tenant: TenantId, name: str | None) -> Sequence[Space]:
-        """List them by name; only the one of this name when one is given."""
+    async def list_after(
+        self, unit: Unit, tenant: TenantId, name: str | None, limit: int
+    ) -> Sequence[Space]:
+        """List some by name, from after this name on."""
+
+    async def named(self, unit: Unit, tenant: TenantId, name: str) -> Sequence[Space]:
+        """Find the one of this name."""
 
     async def standing(self, unit: Unit, space: Space, member_id: MemberId) -> Standing:
         """Say what someone is to the space."""
+
+    async def standings(
+        self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId], member_id: MemberId
+    ) -> dict[SpaceId, Standing]:
+        """Say what someone is to each of these spaces that they belong to."""
 
     async def join(self, unit: Unit, space: Space, member_id: MemberId, role: str) -> bool:
         """Make someone a member; False when they were one."""

@@ -30,11 +30,19 @@ class SqlSpaces:
         row = (await connection(unit).execute(sa.select(SPACES).where(chosen))).mappings().first()
         return _space(row) if row else None
 
-    async def list_all(self, unit: Unit, tenant: TenantId, name: str | None) -> Sequence[Space]:
-        """List them by name."""
-        query = sa.select(SPACES).where(SPACES.c.tenant_id == tenant).order_by(SPACES.c.name)
+    async def list_after(
+        self, unit: Unit, tenant: TenantId, name: str | None, limit: int
+    ) -> Sequence[Space]:
+        """List some by name."""
+        chosen = SPACES.c.tenant_id == tenant
         if name is not None:
-            query = query.where(SPACES.c.name == name)
+            chosen &= SPACES.c.name > name
+        query = sa.select(SPACES).where(chosen).order_by(SPACES.c.name).limit(limit)
+        return [_space(row) for row in (await connection(unit).execute(query)).mappings()]
+
+    async def named(self, unit: Unit, tenant: TenantId, name: str) -> Sequence[Space]:
+        """Find the one of this name."""
+        query = sa.select(SPACES).where((SPACES.c.tenant_id == tenant) & (SPACES.c.name == name))
         return [_space(row) for row in (await connection(unit).execute(query)).mappings()]
 
     async def standing(self, unit: Unit, space: Space, member_id: MemberId) -> Standing:
@@ -45,6 +53,18 @@ class SqlSpaces:
             & (MEMBERSHIPS.c.member_id == member_id)
         )
         return Standing(await connection(unit).scalar(sa.select(MEMBERSHIPS.c.role).where(chosen)))
+
+    async def standings(
+        self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId], member_id: MemberId
+    ) -> dict[SpaceId, Standing]:
+        """Say what someone is to each of these spaces that they belong to."""
+        chosen = (
+            (MEMBERSHIPS.c.tenant_id == tenant)
+            & (MEMBERSHIPS.c.member_id == member_id)
+            & MEMBERSHIPS.c.space_id.in_(ids)
+        )
+        query = sa.select(MEMBERSHIPS.c.space_id, MEMBERSHIPS.c.role).where(chosen)
+        return {row.space_id: Standing(row.role) for row in await connection(unit).execute(query)}
 
     async def join(self, unit: Unit, space: Space, member_id: MemberId, role: str) -> bool:
         """Make someone a member."""

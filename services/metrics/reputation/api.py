@@ -2,13 +2,14 @@
 
 from dataclasses import asdict
 from datetime import datetime
+from uuid import UUID
 
-from services.metrics.reputation.domain import Alert
+from services.metrics.reputation.domain import Alert, Standing
 from services.metrics.reputation.handlers.answer import close_alert, list_alerts
 from services.metrics.reputation.ports import ReputationDeps
 from shared.contracts.ids import AlertId, ContentId, SpaceId, StructureId
 from shared.kit.web.context import ActorDep, CallerDep
-from shared.kit.web.cursors import Model
+from shared.kit.web.cursors import LIMIT, Limit, Model, decode, encode
 from shared.kit.web.routes import Routes
 
 
@@ -30,13 +31,19 @@ class AlertShown(Model):
 
 
 class AlertList(Model):
-    """Those that you answer for, open ones first."""
+    """Those that you answer for, open ones first, and where the next page begins."""
 
     items: list[AlertShown]
+    next: str | None = None
 
 
 def _shown(alert: Alert) -> AlertShown:
     return AlertShown(**asdict(alert))
+
+
+def _standing(cursor: str) -> Standing:
+    closed, raised_at, alert_id = decode(cursor, int, datetime, UUID)
+    return bool(closed), raised_at, AlertId(alert_id)
 
 
 def routes(deps: ReputationDeps) -> Routes:
@@ -44,8 +51,13 @@ def routes(deps: ReputationDeps) -> Routes:
     found = Routes("reputation")
 
     @found.get("/alerts", action="alert.list")
-    async def list_all(caller: CallerDep, actor: ActorDep) -> AlertList:
-        return AlertList(items=[_shown(each) for each in await list_alerts(deps, caller, actor)])
+    async def list_all(
+        caller: CallerDep, actor: ActorDep, limit: Limit = LIMIT, cursor: str | None = None
+    ) -> AlertList:
+        after = _standing(cursor) if cursor else None
+        alerts, last = await list_alerts(deps, caller, actor, after, limit)
+        more = encode(int(last[0]), *last[1:]) if last else None
+        return AlertList(items=[_shown(each) for each in alerts], next=more)
 
     @found.post("/alerts/{alert_id}/close", action="alert.close")
     async def close(caller: CallerDep, actor: ActorDep, alert_id: AlertId) -> AlertShown:

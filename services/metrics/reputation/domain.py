@@ -29,6 +29,10 @@ class Flag:
     at: datetime
 
 
+Standing = tuple[bool, datetime, AlertId]
+"""Where an alert stands in the list: whether it is closed, when it was raised, its id."""
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """Something that someone should look at."""
@@ -62,6 +66,11 @@ class Alert:
             most_content_id=fact.most_content_id,
             what=fact.what,
         )
+
+    @property
+    def standing(self) -> Standing:
+        """Where it stands in the list: open ones first, then the latest."""
+        return self.closed_at is not None, self.raised_at, self.alert_id
 
     def raised(self) -> AlertRaised:
         """Say that it was raised."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from services.metrics.dimensions.ports import Dimensions
-from services.metrics.reputation.domain import Alert, Flag
+from services.metrics.reputation.domain import Alert, Flag, Standing
 from shared.contracts.ids import AlertId, SpaceId, TenantId
 from shared.kit.unit import NewId, Unit, Units
 
@@ -31,8 +31,10 @@ class Alerts(Protocol):
     async def find(self, unit: Unit, tenant: TenantId, alert_id: AlertId) -> Alert | None:
         """Find one and lock it."""
 
-    async def list_all(self, unit: Unit, tenant: TenantId) -> Sequence[Alert]:
-        """List the latest hundred, open ones first."""
+    async def list_after(
+        self, unit: Unit, tenant: TenantId, after: Standing | None, limit: int
+    ) -> Sequence[Alert]:
+        """List some, open ones first, then the latest, from after a place in the list on."""
 
     async def close(self, unit: Unit, tenant: TenantId, alert_id: AlertId, at: datetime) -> None:
         """Close one; a closed one stays as it is."""

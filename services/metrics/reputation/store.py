@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from services.metrics.reputation.domain import Alert, Flag
+from services.metrics.reputation.domain import Alert, Flag, Standing
 from services.metrics.reputation.tables import ALERTS, FLAGS
 from shared.contracts.ids import AlertId, SpaceId, TenantId
 from shared.kit.database import connection
@@ -55,10 +55,17 @@ class SqlAlerts:
         row = (await connection(unit).execute(query)).mappings().first()
         return _alert(row) if row else None
 
-    async def list_all(self, unit: Unit, tenant: TenantId) -> Sequence[Alert]:
-        """List the latest hundred, open ones first."""
-        order = (ALERTS.c.closed_at.is_not(None), ALERTS.c.raised_at.desc())
-        query = sa.select(ALERTS).where(ALERTS.c.tenant_id == tenant).order_by(*order).limit(100)
+    async def list_after(
+        self, unit: Unit, tenant: TenantId, after: Standing | None, limit: int
+    ) -> Sequence[Alert]:
+        """List some, open ones first, then the latest."""
+        chosen, is_closed = ALERTS.c.tenant_id == tenant, ALERTS.c.closed_at.is_not(None)
+        if after is not None:
+            closed, raised_at, alert_id = after
+            older = sa.tuple_(ALERTS.c.raised_at, ALERTS.c.alert_id) < (raised_at, alert_id)
+            chosen &= (is_closed & older) if closed else (is_closed | older)
+        order = (is_closed, ALERTS.c.raised_at.desc(), ALERTS.c.alert_id.desc())
+        query = sa.select(ALERTS).where(chosen).order_by(*order).limit(limit)
         return [_alert(row) for row in (await connection(unit).execute(query)).mappings()]
 
     async def close(self, unit: Unit, tenant: TenantId, alert_id: AlertId, at: datetime) -> None:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Header
 from pydantic import Field
 
-from services.moderation.cases.domain import Case
+from services.moderation.cases.domain import Case, Urgency
 from services.moderation.cases.handlers.moderate import (
     Decide,
     claim_case,
@@ -21,7 +22,7 @@ from shared.contracts.community import ContentKind
 from shared.contracts.ids import CaseId, ContentId, DecisionId, MemberId, StatementId, StructureId
 from shared.contracts.moderation import Action, DecidedBy
 from shared.kit.web.context import ActorDep, CallerDep
-from shared.kit.web.cursors import Model
+from shared.kit.web.cursors import LIMIT, Limit, Model, decode, encode
 from shared.kit.web.fields import Seen
 from shared.kit.web.messages import language_of
 from shared.kit.web.routes import Routes
@@ -49,9 +50,10 @@ class CaseShown(Model):
 
 
 class Queue(Model):
-    """The open cases that you may decide, the most urgent first."""
+    """The open cases that you may decide, the most urgent first, and where the next page begins."""
 
     items: list[CaseShown]
+    next: str | None = None
 
 
 class NewDecision(Model):
@@ -100,13 +102,22 @@ def _shown(case: Case, text: str | None = None) -> CaseShown:
     )
 
 
+def _urgency(cursor: str) -> Urgency:
+    due_at, case_id = decode(cursor, datetime, UUID)
+    return due_at, CaseId(case_id)
+
+
 def routes(deps: CasesDeps, reasons: Reasons) -> Routes:
     """Build the routes of this feature."""
     found = Routes("cases")
 
     @found.get("/cases", action="case.list")
-    async def queue(caller: CallerDep, actor: ActorDep) -> Queue:
-        return Queue(items=[_shown(case) for case in await list_queue(deps, caller, actor)])
+    async def queue(
+        caller: CallerDep, actor: ActorDep, limit: Limit = LIMIT, cursor: str | None = None
+    ) -> Queue:
+        after = _urgency(cursor) if cursor else None
+        cases, last = await list_queue(deps, caller, actor, after, limit)
+        return Queue(items=[_shown(case) for case in cases], next=encode(*last) if last else None)
 
     @found.get("/cases/{case_id}", action="case.read")
     async def read(caller: CallerDep, actor: ActorDep, case_id: CaseId) -> CaseShown:

@@ -140,6 +140,11 @@ class Case:
     claimed_by: MemberId | None = None
     claimed_until: datetime | None = None
 
+    @property
+    def urgency(self) -> "Urgency":
+        """Where it stands in the queue."""
+        return self.due_at, self.case_id
+
     def opened(self) -> CaseOpened:
         """Say that it was opened."""
         return CaseOpened(
@@ -190,6 +195,10 @@ class Case:
             due_at=min(self.due_at, self.opened_at + DEADLINES[graver]),
             flags=self.flags + flags,
         )
+
+
+Urgency = tuple[datetime, CaseId]
+"""Where a case stands in the queue: by when it is due, then by its id."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.moderation.cases.domain import Case, Decision, Statement, Subject
+from services.moderation.cases.domain import Case, Decision, Statement, Subject, Urgency
 from shared.contracts.ids import CaseId, ContentId, StatementId, StructureId, TenantId
 from shared.kit.unit import NewId, Unit, Units
 
@@ -22,9 +22,9 @@ class Cases(Protocol):
         """Find the open case of a content and lock it."""
 
     async def queue(
-        self, unit: Unit, tenant: TenantId
-    ) -> Sequence[tuple[Case, tuple[StructureId, ...]]]:
-        """List the open cases, the most urgent first, each with its structure's line."""
+        self, unit: Unit, tenant: TenantId, after: Urgency | None, limit: int
+    ) -> Sequence[Case]:
+        """List some open cases, the most urgent first, from after a place in the queue on."""
 
     async def line(
         self, unit: Unit, tenant: TenantId, structure: StructureId

@@ -7,7 +7,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from services.moderation.cases.domain import Case, Decision, Statement, Subject
+from services.moderation.cases.domain import Case, Decision, Statement, Subject, Urgency
 from services.moderation.cases.tables import CASES, DECISIONS, STATEMENTS
 from shared.contracts.ids import CaseId, ContentId, StatementId, StructureId, TenantId
 from shared.contracts.moderation import Action, DecidedBy
@@ -48,17 +48,15 @@ class SqlCases:
         return await _one(unit, chosen)
 
     async def queue(
-        self, unit: Unit, tenant: TenantId
-    ) -> Sequence[tuple[Case, tuple[StructureId, ...]]]:
-        """List the open cases, the most urgent first."""
+        self, unit: Unit, tenant: TenantId, after: Urgency | None, limit: int
+    ) -> Sequence[Case]:
+        """List some open cases, the most urgent first."""
         chosen = (CASES.c.tenant_id == tenant) & (CASES.c.state == "open")
-        query = sa.select(CASES).where(chosen).order_by(CASES.c.due_at, CASES.c.case_id).limit(500)
-        found = [_case(row) for row in (await connection(unit).execute(query)).mappings()]
-        lines = {
-            where: await self.line(unit, tenant, where)
-            for where in {case.subject.structure_id for case in found}
-        }
-        return [(case, lines[case.subject.structure_id]) for case in found]
+        if after is not None:
+            chosen &= sa.tuple_(CASES.c.due_at, CASES.c.case_id) > after
+        order = (CASES.c.due_at, CASES.c.case_id)
+        query = sa.select(CASES).where(chosen).order_by(*order).limit(limit)
+        return [_case(row) for row in (await connection(unit).execute(query)).mappings()]
 
     async def line(
         self, unit: Unit, tenant: TenantId, structure: StructureId

@@ -29,6 +29,13 @@ CASES = business_table(
         unique=True,
         postgresql_where=sa.text("state = 'open'"),
     ),
+    sa.Index(
+        "ix_cases_queue",
+        "tenant_id",
+        "due_at",
+        "case_id",
+        postgresql_where=sa.text("state = 'open'"),
+    ),
     truth=Truth.OWNED,
 )
 DECISIONS = business_table(

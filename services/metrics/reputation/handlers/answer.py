@@ -3,25 +3,36 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from services.metrics.reputation.domain import Alert, AlertNotFound
-from services.metrics.reputation.policy import may_answer
+from services.metrics.reputation.domain import Alert, AlertNotFound, Standing
+from services.metrics.reputation.policy import MANAGERS, may_answer
 from services.metrics.reputation.ports import ReputationDeps
 from shared.contracts.ids import AlertId
+from shared.kit.pages import page_of
 from shared.kit.policy import Actor, Allowed, demand
 from shared.kit.unit import Caller
 
 
-async def list_alerts(deps: ReputationDeps, caller: Caller, actor: Actor) -> Sequence[Alert]:
-    """List those that this manager answers for."""
+async def list_alerts(
+    deps: ReputationDeps, caller: Caller, actor: Actor, after: Standing | None, limit: int
+) -> tuple[list[Alert], Standing | None]:
+    """List some that this manager answers for, open ones first, and where to go on."""
+    if not actor.holds_anywhere(*MANAGERS):
+        return [], None
     async with deps.unit(caller) as unit:
-        alerts = await deps.alerts.list_all(unit, caller.tenant)
-        ids = [alert.space_id for alert in alerts]
-        spaces = await deps.dimensions.spaces(unit, caller.tenant, ids)
-        return [
-            alert
-            for alert in alerts
-            if isinstance(may_answer(actor, alert, spaces.get(alert.space_id)), Allowed)
-        ]
+
+        async def read(place: Standing | None, rows: int) -> Sequence[Alert]:
+            return await deps.alerts.list_after(unit, caller.tenant, place, rows)
+
+        async def keep(alerts: Sequence[Alert]) -> Sequence[Alert]:
+            ids = [alert.space_id for alert in alerts]
+            spaces = await deps.dimensions.spaces(unit, caller.tenant, ids)
+            return [
+                alert
+                for alert in alerts
+                if isinstance(may_answer(actor, alert, spaces.get(alert.space_id)), Allowed)
+            ]
+
+        return await page_of(read, keep, lambda alert: alert.standing, after, limit)
 
 
 async def close_alert(

@@ -10,12 +10,14 @@ from services.moderation.cases.domain import (
     Decision,
     Statement,
     StatementNotFound,
+    Urgency,
 )
 from services.moderation.cases.handlers.record import carry_out
 from services.moderation.cases.policy import MODERATORS, may_decide
 from services.moderation.cases.ports import CasesDeps
-from shared.contracts.ids import CaseId, DecisionId, StatementId
+from shared.contracts.ids import CaseId, DecisionId, StatementId, StructureId
 from shared.contracts.moderation import Action, DecidedBy
+from shared.kit.pages import page_of
 from shared.kit.policy import Actor, demand
 from shared.kit.unit import Caller, Unit
 
@@ -30,11 +32,26 @@ class Decide:
     reason: str
 
 
-async def list_queue(deps: CasesDeps, caller: Caller, actor: Actor) -> Sequence[Case]:
-    """List the open cases that this moderator may decide, the most urgent first."""
+async def list_queue(
+    deps: CasesDeps, caller: Caller, actor: Actor, after: Urgency | None, limit: int
+) -> tuple[list[Case], Urgency | None]:
+    """List some open cases of this moderator's, the most urgent first, and where to go on."""
+    if not actor.holds_anywhere(*MODERATORS):
+        return [], None
+    lines: dict[StructureId, tuple[StructureId, ...]] = {}
     async with deps.unit(caller) as unit:
-        queue = await deps.cases.queue(unit, caller.tenant)
-        return [case for case, line in queue if actor.holds(MODERATORS, within=line)]
+
+        async def read(place: Urgency | None, rows: int) -> Sequence[Case]:
+            return await deps.cases.queue(unit, caller.tenant, place, rows)
+
+        async def keep(cases: Sequence[Case]) -> Sequence[Case]:
+            for where in {case.subject.structure_id for case in cases} - lines.keys():
+                lines[where] = await deps.cases.line(unit, caller.tenant, where)
+            return [
+                e for e in cases if actor.holds(MODERATORS, within=lines[e.subject.structure_id])
+            ]
+
+        return await page_of(read, keep, lambda case: case.urgency, after, limit)
 
 
 async def read_case(
