@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.system.faults import schedule
 from tests.system.faults.aftermath import dead_letters, effects, mend
 from tests.system.faults.backlog import Backlog, Look, events_in
+from tests.system.faults.checking.check import check_waiting
 from tests.system.faults.foreign import Foreign
 from tests.system.faults.platform import Platform
 from tests.system.faults.run import Run
@@ -100,6 +101,7 @@ class Sitting:
                 result.violations.append(Violation("I10", pod.name, "does not become ready"))
         deadline = time.monotonic() + REST_WITHIN
         while (found := await self.backlog.rest(deadline - time.monotonic())) is not None:
+            result.violations += await check_waiting(self.platform.addresses)
             replayed = await mend(self.platform)
             result.replayed += replayed
             if replayed == 0:
