@@ -26,6 +26,7 @@ from shared.kit.bus.port import Reading
 from shared.kit.database import SqlUnit
 from shared.kit.inbox.consume import BatchConsumer
 from shared.kit.unit import Delivery
+from tests.system.faults import witness
 
 ORPHANED = 70
 PR_SET_PDEATHSIG = 1
@@ -110,6 +111,7 @@ def _surround(armed: Armed) -> None:
         if armed.slow and deliveries:
             await asyncio.sleep(armed.slow)
         await react(self, unit, deliveries)
+        await witness.note(unit, deliveries)
         # After the effects: what they wrote must go with the failure.
         for delivery in deliveries:
             if armed.fails(delivery):

@@ -111,12 +111,25 @@ def uuid7_at(moment: datetime, draw: Random) -> UUID:
     )
 
 
-def post(draw: Random, tenant: TenantId, offset: timedelta, version: int = 1) -> Record:
-    """Write a post, of a space that nobody opened, as of a time that far from now."""
+def post(
+    draw: Random,
+    tenant: TenantId,
+    offset: timedelta,
+    *,
+    version: int = 1,
+    root: ContentId | None = None,
+    sequence: int = 1,
+) -> Record:
+    """Write a post, of a space that nobody opened, as of a time that far from now.
+
+    With a `root` it answers that one: the same key, of which it is the `sequence`th.
+    """
     moment = datetime.now(UTC) + offset
     example, content = PostPublished.example(), ContentId(uuid7_at(moment, draw))
+    kind = ContentKind.ANSWER if root and sequence > 1 else ContentKind.DISCUSSION
+    own = root if root and sequence == 1 else content
     fact = PostPublished(
-        ref=ContentRef(kind=ContentKind.DISCUSSION, id=content, root_id=content),
+        ref=ContentRef(kind=kind, id=own, root_id=root or content),
         space_id=SpaceId(uuid7_at(moment, draw)),
         structure_id=example.structure_id,
         content=example.content,
@@ -126,13 +139,24 @@ def post(draw: Random, tenant: TenantId, offset: timedelta, version: int = 1) ->
         id=EventId(uuid7_at(moment, draw)),
         type=f"{PostPublished.WIRE}.v{version}",
         source=FOREIGN,
-        subject=str(content),
+        subject=str(own),
         time=moment,
         tenant=tenant,
         partitionkey=key,
-        sequence="0000000001",
+        sequence=f"{sequence:010d}",
         recordedtime=moment,
         correlationid="étrangère",
         data=encode_data(fact),
     )
     return Record(PostPublished.TOPIC, key.encode(), encode(envelope))
+
+
+def conversations(draw: Random, tenant: TenantId, number: int, each: int) -> list[Record]:
+    """Write so many posts with their answers, of all of them at once, in order within each."""
+    now = timedelta()
+    roots = [ContentId(uuid7_at(datetime.now(UTC), draw)) for _ in range(number)]
+    return [
+        post(draw, tenant, now, root=root, sequence=nth)
+        for nth in range(1, each + 1)
+        for root in roots
+    ]

@@ -19,6 +19,7 @@ from services.identity.settings import IdentitySettings
 from shared.kit.migrations import migrate
 from shared.kit.run import host_of
 from shared.kit.wiring import open_database
+from tests.system.faults import witness
 from tests.system.faults.armed import LIMIT
 from tests.system.faults.births import Nursery, nursery
 from tests.system.faults.mutants import MUTANT
@@ -94,6 +95,7 @@ async def platform(home: Path, *, mutant: str = "", small_disk: bool) -> AsyncIt
         environment = _pod_environment(home, ports, addresses, mutant)
         for name in NAMES:
             await migrate(name, addresses.database(name, "owner"))
+        await witness.prepare(addresses)
         seeded, signer = await _seeded(environment, addresses, home)
         pods = _pods(home, ports, environment, births)
         made = Platform(home, addresses, servers, wire, pods, seeded, signer, small_disk)

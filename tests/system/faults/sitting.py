@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.system.faults import schedule
+from tests.system.faults import schedule, witness
 from tests.system.faults.aftermath import dead_letters, effects, mend
 from tests.system.faults.backlog import Backlog, Look, events_in
 from tests.system.faults.checking.check import check_waiting
@@ -131,6 +131,7 @@ class Sitting:
         )
         result.violations += await dead_letters(self.scene)
         result.violations += await effects(self.scene)
+        result.violations += await witness.testimony(self.platform.addresses)
         result.violations += await self.check(run)
         result.check_seconds = time.monotonic() - began
 

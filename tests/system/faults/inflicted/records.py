@@ -6,10 +6,12 @@ from uuid import UUID
 
 from shared.contracts.event import decode_envelope
 from shared.contracts.ids import TenantId
-from tests.system.faults.foreign import TOPICS, Record, post
+from tests.system.faults.foreign import TOPICS, Record, conversations, post
 from tests.system.faults.scene import Scene
 
 GARBAGE = 2_000_000
+EACH = 4
+"""Posts in a conversation of a flood: enough to come in the wrong order."""
 
 
 async def poison(scene: Scene, draw: Random) -> str:
@@ -96,13 +98,14 @@ async def newer_version(scene: Scene, draw: Random) -> str:
 
 
 async def flood(scene: Scene, draw: Random) -> str:
-    """Write thousands of posts at once, a tenth of them twice in a row."""
-    tenant, number = _tenant(draw), draw.randint(1000, 4000)
-    records = [post(draw, tenant, timedelta()) for _ in range(number)]
+    """Write thousands of posts and answers at once, a tenth of them twice in a row."""
+    tenant, answered = _tenant(draw), draw.randint(300, 1000)
+    records = conversations(draw, tenant, answered, EACH)
+    number = len(records)
     doubled = [each for n, each in enumerate(records) for _ in range(2 if n % 10 == 0 else 1)]
     await scene.foreign.send(doubled)
     scene.effects[tenant] = number
-    return f"{number} posts, every tenth twice in a row"
+    return f"{number} posts in {answered} conversations, every tenth twice in a row"
 
 
 def _tenant(draw: Random) -> TenantId:
