@@ -7,7 +7,6 @@ from tests.architecture.tree import ROOT, python_files
 
 LIST = ROOT / "shared/kit/telemetry/names.py"
 NOT_YET = {
-    "preau.consumer.rebalance": "the bus knows of rebalances, and has nobody to tell",
     "preau.reconcile.missing": "reconciliation does not run by the clock",
 }
 """Each with what is missing; one that is told must leave this list."""

@@ -73,6 +73,7 @@ class BatchConsumer:
 
     async def revoked(self, partitions: Sequence[Partition]) -> None:
         """Forget where those stood."""
+        self.telemetry.count("preau.consumer.rebalance", group=self.group)
         for place in partitions:
             self._expected.pop(place, None)
 
@@ -97,6 +98,7 @@ class BatchConsumer:
         except Exception as error:
             if is_transient(error):
                 log.warning("batch will be tried again", group=self.group, error=str(error))
+                self._count("retried", len(reads))
                 raise Redeliver(TRANSIENT_PAUSE, str(error)) from error
             raise
         for item in reads:
@@ -218,8 +220,11 @@ class BatchConsumer:
 
     def _tell(self, outcome: Counter[str], deliveries: Sequence[Delivery[Fact]]) -> None:
         for name, number in outcome.items():
-            self.telemetry.count("preau.consumer.outcome", number, group=self.group, outcome=name)
+            self._count(name, number)
         done: datetime = self.clock()
         for delivery in deliveries:
             seconds = (done - delivery.recorded).total_seconds()
             self.telemetry.observe("preau.event.end_to_end.duration", seconds, group=self.group)
+
+    def _count(self, outcome: str, number: int) -> None:
+        self.telemetry.count("preau.consumer.outcome", number, group=self.group, outcome=outcome)

@@ -1,6 +1,7 @@
 """Every event has its effect once, and the ledger counts it once."""
 
 import asyncio
+from collections import Counter
 
 import pytest
 
@@ -8,6 +9,7 @@ from shared.contracts.ids import TenantId
 from shared.kit.bus.port import Partition, Redeliver
 from shared.kit.inbox import ledger
 from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.telemetry.noop import NoTelemetry
 from tests.kit.probe import GROUP, LYON, PARTITIONS, RENNES, TOPIC, Probe
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -107,6 +109,35 @@ async def test_a_lost_connection_makes_the_whole_batch_wait_and_nothing_is_kept(
     await reader.handle(batch)
     assert await probe.effects() == ["answer"]
     assert len(await probe.outbox()) == 1
+
+
+class Counting(NoTelemetry):
+    """Keeps what is counted."""
+
+    def __init__(self) -> None:
+        self.told: Counter[tuple[str, str]] = Counter()
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        self.told[name, labels.get("outcome", "")] += int(amount)
+
+
+async def test_what_became_of_records_and_partitions_is_counted(probe: Probe) -> None:
+    probe.publish("un")
+    probe.publish("deux")
+    probe.lost = 1
+    reader, telemetry = probe.consumer(), Counting()
+    reader.telemetry = telemetry
+    batch = await probe.waiting(await _assigned(probe, reader))
+    with pytest.raises(Redeliver):
+        await reader.handle(batch)
+    await reader.handle(batch)
+    await reader.revoked([Partition(TOPIC, 0)])
+
+    assert telemetry.told == {
+        ("preau.consumer.outcome", "retried"): 2,
+        ("preau.consumer.outcome", "applied"): 2,
+        ("preau.consumer.rebalance", ""): 1,
+    }
 
 
 async def test_beginning_again_and_moving_from_elsewhere_change_nothing(probe: Probe) -> None:

@@ -27,6 +27,8 @@ log = logger("kafka")
 HEARTBEAT_MS = 300
 # A fetch that found nothing comes back after so long; a seek has to wait for it.
 FETCH_MS = 200
+# Bytes of one answer of the broker: memory is bounded by it, whatever waits there.
+FETCH_BYTES = 16_000_000
 # Trap: FastStream sleeps this long after a poll that found nothing. How long the poll itself
 # waits is decided in `Rules`, which is woken by the first record.
 NAP_MS = 3
@@ -92,6 +94,7 @@ class KafkaSubscription:
             session_timeout_ms=int(reading.session_timeout * 1000),
             heartbeat_interval_ms=HEARTBEAT_MS,
             fetch_max_wait_ms=FETCH_MS,
+            fetch_max_bytes=FETCH_BYTES,
             listener=self._rules,
             parser=_parse,
             decoder=_decode,
