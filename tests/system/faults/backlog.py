@@ -16,7 +16,14 @@ from deploy.local.stack import Addresses
 
 GROUPS = ("community", "moderation", "notifications", "metrics")
 Place = tuple[str, int]
-TROUBLE = (OSError, TimeoutError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError)
+TROUBLE = (
+    OSError,
+    TimeoutError,
+    KafkaError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 _OUTBOX = "SELECT count(*) AS n, COALESCE(max(position), 0) AS newest FROM outbox"
 _POSITIONS = "SELECT topic, partition, next_offset FROM positions WHERE consumer_group = $1"
 _PARKED = """
