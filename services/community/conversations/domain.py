@@ -6,6 +6,8 @@ from enum import StrEnum
 from uuid import UUID
 
 from shared.contracts.community import (
+    AnswerAccepted,
+    AnswerUnaccepted,
     CommentEdited,
     CommentHidden,
     CommentPublished,
@@ -144,6 +146,29 @@ def published(content: Content, reply_to: Person | None) -> Fact:
         author=content.author,
         reply_to=reply_to,
         content=content.text,
+    )
+
+
+def accepted(answer: Content, question: Content, by: MemberId) -> AnswerAccepted:
+    """Say that it was accepted."""
+    return AnswerAccepted(
+        ref=answer.ref,
+        space_id=answer.space_id,
+        structure_id=answer.structure_id,
+        author=answer.author,
+        asker=question.author,
+        accepted_by=by,
+    )
+
+
+def unaccepted(answer: Content, by: MemberId) -> AnswerUnaccepted:
+    """Say that it is accepted no more."""
+    return AnswerUnaccepted(
+        ref=answer.ref,
+        space_id=answer.space_id,
+        structure_id=answer.structure_id,
+        author=answer.author,
+        by=by,
     )
 
 

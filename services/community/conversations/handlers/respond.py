@@ -6,17 +6,14 @@ from services.community.conversations.domain import (
     AlreadyFlagged,
     Content,
     WrongParent,
+    accepted,
     check_there,
+    unaccepted,
 )
 from services.community.conversations.handlers.reading import see
 from services.community.conversations.policy import may_accept, may_flag
 from services.community.conversations.ports import ConversationsDeps
-from shared.contracts.community import (
-    AnswerAccepted,
-    AnswerUnaccepted,
-    ContentFlagged,
-    ContentKind,
-)
+from shared.contracts.community import ContentFlagged, ContentKind
 from shared.contracts.event import Person
 from shared.contracts.ids import ContentId
 from shared.kit.policy import Actor, demand
@@ -53,26 +50,9 @@ async def accept_answer(
         if question.accepted_id is not None:
             before = await deps.contents.find(unit, caller.tenant, [question.accepted_id])
             for other in before.values():
-                unit.record(
-                    AnswerUnaccepted(
-                        ref=other.ref,
-                        space_id=other.space_id,
-                        structure_id=other.structure_id,
-                        author=other.author,
-                        by=actor.member_id,
-                    )
-                )
+                unit.record(unaccepted(other, actor.member_id))
         await deps.contents.change(unit, replace(question, accepted_id=answer_id))
-        unit.record(
-            AnswerAccepted(
-                ref=answer.ref,
-                space_id=answer.space_id,
-                structure_id=answer.structure_id,
-                author=answer.author,
-                asker=question.author,
-                accepted_by=actor.member_id,
-            )
-        )
+        unit.record(accepted(answer, question, actor.member_id))
         return answer
 
 
