@@ -20,10 +20,13 @@ NAMING = {
 }
 
 TENANTS_VISIBLE = (
-    "tenant_id = ANY (string_to_array("
-    "NULLIF(current_setting('app.tenants', true), ''), ',')::uuid[])"
+    "tenant_id = ANY ((SELECT string_to_array("
+    "NULLIF(current_setting('app.tenants', true), ''), ',')::uuid[])::uuid[])"
 )
-"""The row policy: the tenants that this transaction was opened for, and none if it names none."""
+"""The row policy: the tenants that this transaction was opened for, and none if it names none.
+
+The SELECT makes PostgreSQL read the setting once a statement instead of once a row.
+"""
 
 
 SUM: dict[str, bool] = {"sum": True}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import uvloop
 
-from shared.kit.run import host_of
+from shared.kit.run import host_of, spare_collector
 from tests.benchmarks.ours.moments import read_from_now
 from tests.benchmarks.ours.reader import database_of
 from tests.benchmarks.peers.protocol import Task, task
@@ -21,6 +21,7 @@ async def main(given: Task) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     host = host_of("community", given.options["environment"], given.kafka)
+    spare_collector()
     database = database_of(host, given.database)
     timed = await read_from_now(host, database)
     print(json.dumps({"ready": True}), flush=True)

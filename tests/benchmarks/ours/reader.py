@@ -20,7 +20,7 @@ from shared.kit.database import Database, connection
 from shared.kit.host import Host
 from shared.kit.inbox.consume import BatchConsumer
 from shared.kit.inbox.decode import Unreadable, read, wanted_by
-from shared.kit.run import host_of
+from shared.kit.run import host_of, spare_collector
 from shared.kit.service import BoundReaction
 from shared.kit.telemetry.messaging import create_span
 from shared.kit.unit import Delivery, Unit
@@ -119,6 +119,7 @@ def consumer_of(host: Host, database: Database, group: str) -> BatchConsumer:
 async def main(given: Task) -> None:
     environment = dict[str, str](given.options.get("environment", {}))
     host = host_of("community", environment, given.kafka)
+    spare_collector()
     database = database_of(host, given.database) if given.effect else None
     watch, enough = Stopwatch(given.warm, given.count), asyncio.Event()
     groups = [f"{given.group}-{number}" for number in range(given.options.get("groups", 1))]

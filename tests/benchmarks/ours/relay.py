@@ -9,7 +9,7 @@ import uvloop
 from shared.kit.bus.kafka import KafkaBus
 from shared.kit.bus.port import Outgoing
 from shared.kit.relay import Relay
-from shared.kit.run import host_of
+from shared.kit.run import host_of, spare_collector
 from tests.benchmarks.peers.protocol import Stopwatch, Task, task
 
 
@@ -30,6 +30,7 @@ class Counted:
 async def main(given: Task) -> None:
     environment = dict[str, str](given.options.get("environment", {}))
     host = host_of("community", environment, given.kafka)
+    spare_collector()
     assert isinstance(host.bus, KafkaBus)
     stop = asyncio.Event()
     watch = Stopwatch(given.warm, given.count)

@@ -17,7 +17,7 @@ from shared.contracts.ids import ContentId, SpaceId, TenantId
 from shared.kit.database import Database
 from shared.kit.host import Host
 from shared.kit.relay import Relay
-from shared.kit.run import host_of
+from shared.kit.run import host_of, spare_collector
 from shared.kit.unit import Caller
 from tests.benchmarks.ours.reader import database_of
 from tests.benchmarks.peers.protocol import Task, task
@@ -29,6 +29,7 @@ UNITS = 500
 
 async def main(given: Task) -> None:
     host = host_of("community", given.options["environment"], given.kafka)
+    spare_collector()
     database = database_of(host, given.database)
     stop = asyncio.Event()
     relay = Relay(

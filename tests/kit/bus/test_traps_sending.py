@@ -52,7 +52,7 @@ async def test_the_producer_promises_nothing_by_default(ours: KafkaBus, single: 
     assert producer._sender._acks == -1
     assert producer._txn_manager is not None
     assert producer._txn_manager.transactional_id is None, "no transactions: KAFKA, KIP-890"
-    assert producer._compression_type == "lz4", "needs aiokafka[lz4]"
+    assert producer._compression_type == "zstd", "needs aiokafka[zstd]"
 
 
 async def test_one_refused_record_blocks_an_idempotent_producer_for_ever(
