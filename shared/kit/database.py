@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from shared.contracts.event import Fact, Origin, value_at
 from shared.contracts.ids import EventId, TenantId
 from shared.kit import audit, outbox
+from shared.kit.announcing import Announcer
 from shared.kit.errors import PreauError, Transient
 from shared.kit.failpoints import reached
 from shared.kit.pressure import SOON, Pressure, back_in
@@ -151,6 +152,7 @@ class Database:
         self.written = asyncio.Event()
         self.pressure = pressure or Pressure(f"preau-{service}")
         self._clock, self._new_id, self._trace = clock, new_id, trace
+        self._announcer: Announcer | None = None
         self._engine: AsyncEngine = create_async_engine(
             url,
             # All of them are kept: one beyond the pool's size would be made and closed each time.
@@ -183,8 +185,14 @@ class Database:
             if await connected.scalar(_RIGHTS):
                 raise UnsafeRole(service=self.service)
 
+    def announce(self) -> None:
+        """Tell relays in other processes of what is written, from now on."""
+        self._announcer = Announcer(self._engine)
+
     async def stop(self) -> None:
         """Close every connection."""
+        if self._announcer is not None:
+            await self._announcer.stop()
         await self._engine.dispose()
 
     @asynccontextmanager
@@ -225,6 +233,8 @@ class Database:
             raise
         if unit.wrote:
             self.written.set()
+            if self._announcer is not None:
+                self._announcer.ring()
 
     @asynccontextmanager
     async def _connected(self, tenants: Iterable[TenantId]) -> AsyncIterator[AsyncConnection]:

@@ -16,6 +16,7 @@ import asyncpg
 from sqlalchemy.engine import make_url
 
 from shared.contracts.event import CONTENT_TYPE
+from shared.kit.announcing import CHANNEL
 from shared.kit.bus.port import Bus, Outgoing
 from shared.kit.errors import Transient
 from shared.kit.failpoints import reached
@@ -27,7 +28,7 @@ from shared.kit.telemetry.messaging import send_span
 
 BATCH = 500
 POLL = 0.25
-"""Seconds: the net under the wake-up, for facts written by another process."""
+"""Seconds: the net under the wake-up, should it not be heard."""
 BYTES = 16_000_000
 """What the values of a batch may weigh together, unless it is one: each may be 10 MB."""
 PAUSE, LONGEST_PAUSE = 0.1, 2.0
@@ -96,6 +97,7 @@ class Relay:
         owned: list[int] = []
         pause = PAUSE
         try:
+            await connection.add_listener(CHANNEL, lambda *_: self.written.set())
             while not stop.is_set():
                 if len(owned) < SHARDS:
                     owned = await self._own(connection, owned)

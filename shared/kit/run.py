@@ -78,6 +78,8 @@ async def start(running: Running, host: Host, roles: Sequence[str] = ROLES) -> N
     """Start what this role runs: the database always, then relay, consumer and jobs."""
     service = running.service
     await service.database.start()
+    if "relay" not in roles:
+        service.database.announce()
     backlog = Backlog(service.database, host.clock, host.telemetry)
     running.tasks.append(asyncio.create_task(backlog.run(running.stop)))
     if "relay" in roles:

@@ -7,16 +7,18 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
+from uuid_utils.compat import uuid7
 
 from shared.contracts.event import Envelope
 from shared.contracts.identity import MemberSuspended
 from shared.kit.bus.memory import MemoryBus
 from shared.kit.bus.port import Bus, Outgoing, Partition
+from shared.kit.database import Database
 from shared.kit.errors import Transient
 from shared.kit.relay import SESSION, Relay
 from shared.kit.telemetry.noop import NoTelemetry
 from tests.kit.conftest import Frame
-from tests.kit.probe import PARTITIONS, TOPIC, Probe, caller, member
+from tests.kit.probe import PARTITIONS, RENNES, TOPIC, Probe, caller, member, no_trace
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -157,6 +159,24 @@ async def test_two_relays_of_a_service_keep_the_order_and_the_second_takes_over(
         await emptied(probe)
 
     assert sorted((await sent(probe.bus)).values()) == [list(range(1, 21))] * 3
+
+
+async def test_what_another_process_writes_is_sent_without_waiting_for_the_next_look(
+    probe: Probe, frame: Frame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.kit.relay.POLL", 60.0)
+    clock = probe.database._clock
+    other = Database("community", frame.url("app"), clock=clock, new_id=uuid7, trace=no_trace)
+    other.announce()
+    async with relaying(probe, frame, probe.bus):
+        await asyncio.sleep(0.3)
+        for number in range(3):
+            async with other.unit(caller()) as unit:
+                unit.record(MemberSuspended(member_id=member(1), reason=f"{number}"))
+        await emptied(probe)
+    await other.stop()
+
+    assert await sent(probe.bus) == {f"{RENNES}:{member(1)}": [1, 2, 3]}
 
 
 async def test_the_heir_of_a_relay_that_is_gone_sends_the_rest(probe: Probe, frame: Frame) -> None:
