@@ -5,7 +5,7 @@
 from functools import cache
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.moderation.text.domain.folding import fold
@@ -32,6 +32,7 @@ def the_normaliser() -> Normaliser:
     return Normaliser(open_folding(), Vocabulary(["connard", "salope"]))
 
 
+@settings(deadline=None)  # the first example waits for the reader
 @given(TEXTS)
 def test_words_are_in_order_within_the_text_and_never_empty(text: str) -> None:
     at = 0
@@ -42,6 +43,7 @@ def test_words_are_in_order_within_the_text_and_never_empty(text: str) -> None:
         at = word.span.end - 1
 
 
+@settings(deadline=None)  # the first example waits for the reader
 @given(TEXTS)
 def test_a_plain_word_is_its_own_folding(text: str) -> None:
     normaliser = the_normaliser()
@@ -51,6 +53,7 @@ def test_a_plain_word_is_its_own_folding(text: str) -> None:
             assert word.text in spelt
 
 
+@settings(deadline=None)  # the first example waits for the reader
 @given(TEXTS)
 def test_any_part_of_the_normalised_text_has_its_place(text: str) -> None:
     normalised = the_normaliser().normalise(text)
@@ -67,6 +70,7 @@ def test_any_part_of_the_normalised_text_has_its_place(text: str) -> None:
         assert everything.start == normalised.words[0].span.start
 
 
+@settings(deadline=None)  # the first example waits for the reader
 @given(TEXTS)
 def test_masking_keeps_the_length_and_every_other_character(text: str) -> None:
     reading = the_reader().read(text)
