@@ -1,7 +1,9 @@
 """The conversations in PostgreSQL."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -23,6 +25,33 @@ _CHANGING = (
     "accepted_id",
     "edited_at",
 )
+_NAMES = tuple(field.name for field in fields(Content))
+_PARTS = attrgetter(*_NAMES)
+
+# Built once: a statement that is built for each request is compiled, or looked up, for each.
+_ADD = insert(CONTENTS).on_conflict_do_nothing().returning(CONTENTS.c.content_id)
+_CHOSEN = (CONTENTS.c.tenant_id == sa.bindparam("of_tenant")) & (
+    CONTENTS.c.content_id == sa.bindparam("of_content")
+)
+_CHANGE = (
+    sa.update(CONTENTS).where(_CHOSEN).values({name: sa.bindparam(name) for name in _CHANGING})
+)
+_FIND = (
+    sa.select(CONTENTS)
+    .where(
+        CONTENTS.c.tenant_id == sa.bindparam("tenant"),
+        CONTENTS.c.content_id == sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid()))),
+    )
+    .order_by(CONTENTS.c.content_id)
+)
+_LOCK = _FIND.with_for_update()
+_CONVERSATION = (
+    sa.select(CONTENTS)
+    .where(
+        CONTENTS.c.tenant_id == sa.bindparam("tenant"), CONTENTS.c.root_id == sa.bindparam("root")
+    )
+    .order_by(CONTENTS.c.created_at, CONTENTS.c.content_id)
+)
 
 
 class SqlContents:
@@ -32,38 +61,31 @@ class SqlContents:
         """Add those that are new."""
         if not contents:
             return set()
-        statement = insert(CONTENTS).values([asdict(each) for each in contents])
-        done = await connection(unit).execute(
-            statement.on_conflict_do_nothing().returning(CONTENTS.c.content_id)
-        )
+        # One alone goes by itself: a list is rewritten into its many VALUES each time.
+        rows = [_values(each) for each in contents]
+        done = await connection(unit).execute(_ADD, rows if len(rows) > 1 else rows[0])
         return set(done.scalars())
 
     async def find(
         self, unit: Unit, tenant: TenantId, ids: Sequence[ContentId], *, lock: bool = False
     ) -> dict[ContentId, Content]:
         """Find those that exist."""
-        chosen = (CONTENTS.c.tenant_id == tenant) & CONTENTS.c.content_id.in_(ids)
-        query = sa.select(CONTENTS).where(chosen).order_by(CONTENTS.c.content_id)
-        if lock:
-            query = query.with_for_update()
-        found = [_content(row) for row in (await connection(unit).execute(query)).mappings()]
+        values = {"tenant": tenant, "ids": list(ids)}
+        rows = await connection(unit).execute(_LOCK if lock else _FIND, values)
+        found = [_content(row) for row in rows.mappings()]
         return {each.content_id: each for each in found}
 
     async def change(self, unit: Unit, content: Content) -> None:
         """Write what may change of a content."""
-        chosen = (CONTENTS.c.tenant_id == content.tenant_id) & (
-            CONTENTS.c.content_id == content.content_id
-        )
-        values = {name: value for name, value in asdict(content).items() if name in _CHANGING}
-        await connection(unit).execute(sa.update(CONTENTS).where(chosen).values(**values))
+        values = {name: getattr(content, name) for name in _CHANGING}
+        chosen = {"of_tenant": content.tenant_id, "of_content": content.content_id}
+        await connection(unit).execute(_CHANGE, values | chosen)
 
     async def list_conversation(
         self, unit: Unit, tenant: TenantId, root: ContentId
     ) -> Sequence[Content]:
         """List a root post and all below it."""
-        chosen = (CONTENTS.c.tenant_id == tenant) & (CONTENTS.c.root_id == root)
-        order = (CONTENTS.c.created_at, CONTENTS.c.content_id)
-        found = await connection(unit).execute(sa.select(CONTENTS).where(chosen).order_by(*order))
+        found = await connection(unit).execute(_CONVERSATION, {"tenant": tenant, "root": root})
         return [_content(row) for row in found.mappings()]
 
     async def list_roots(
@@ -96,6 +118,10 @@ class SqlContents:
             flagged_at=unit.now,
         )
         return bool((await connection(unit).execute(row.on_conflict_do_nothing())).rowcount)
+
+
+def _values(content: Content) -> dict[str, Any]:
+    return dict(zip(_NAMES, _PARTS(content), strict=True))
 
 
 def _content(row: sa.RowMapping) -> Content:

@@ -18,6 +18,11 @@ class Spaces(Protocol):
     async def find(self, unit: Unit, tenant: TenantId, space_id: SpaceId) -> Space | None:
         """Find one by its id."""
 
+    async def find_for(
+        self, unit: Unit, tenant: TenantId, space_id: SpaceId, member_id: MemberId
+    ) -> tuple[Space, Standing] | None:
+        """Find one, and say what someone is to it."""
+
     async def list_after(
         self, unit: Unit, tenant: TenantId, name: str | None, limit: int
     ) -> Sequence[Space]:
@@ -25,9 +30,6 @@ class Spaces(Protocol):
 
     async def named(self, unit: Unit, tenant: TenantId, name: str) -> Sequence[Space]:
         """Find the one of this name."""
-
-    async def standing(self, unit: Unit, space: Space, member_id: MemberId) -> Standing:
-        """Say what someone is to the space."""
 
     async def standings(
         self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId], member_id: MemberId

@@ -14,6 +14,17 @@ from shared.kit.database import connection
 from shared.kit.rights.store import ancestors, time_zone
 from shared.kit.unit import Unit
 
+# Built once: what is built for each request is looked up, part by part, for each.
+_FIND = sa.select(SPACES).where(
+    SPACES.c.tenant_id == sa.bindparam("tenant"), SPACES.c.space_id == sa.bindparam("space")
+)
+_THEIRS = (
+    (MEMBERSHIPS.c.tenant_id == SPACES.c.tenant_id)
+    & (MEMBERSHIPS.c.space_id == SPACES.c.space_id)
+    & (MEMBERSHIPS.c.member_id == sa.bindparam("member"))
+)
+_FIND_FOR = _FIND.add_columns(MEMBERSHIPS.c.role).outerjoin_from(SPACES, MEMBERSHIPS, _THEIRS)
+
 
 class SqlSpaces:
     """See `ports.Spaces`."""
@@ -26,9 +37,19 @@ class SqlSpaces:
 
     async def find(self, unit: Unit, tenant: TenantId, space_id: SpaceId) -> Space | None:
         """Find one by its id."""
-        chosen = (SPACES.c.tenant_id == tenant) & (SPACES.c.space_id == space_id)
-        row = (await connection(unit).execute(sa.select(SPACES).where(chosen))).mappings().first()
+        values = {"tenant": tenant, "space": space_id}
+        row = (await connection(unit).execute(_FIND, values)).mappings().first()
         return _space(row) if row else None
+
+    async def find_for(
+        self, unit: Unit, tenant: TenantId, space_id: SpaceId, member_id: MemberId
+    ) -> tuple[Space, Standing] | None:
+        """Find one, and say what someone is to it: one question, asked by every request."""
+        values = {"tenant": tenant, "space": space_id, "member": member_id}
+        row = (await connection(unit).execute(_FIND_FOR, values)).mappings().first()
+        if row is None:
+            return None
+        return _space(row), Standing(row["role"])
 
     async def list_after(
         self, unit: Unit, tenant: TenantId, name: str | None, limit: int
@@ -44,15 +65,6 @@ class SqlSpaces:
         """Find the one of this name."""
         query = sa.select(SPACES).where((SPACES.c.tenant_id == tenant) & (SPACES.c.name == name))
         return [_space(row) for row in (await connection(unit).execute(query)).mappings()]
-
-    async def standing(self, unit: Unit, space: Space, member_id: MemberId) -> Standing:
-        """Say what someone is to the space."""
-        chosen = (
-            (MEMBERSHIPS.c.tenant_id == space.tenant_id)
-            & (MEMBERSHIPS.c.space_id == space.space_id)
-            & (MEMBERSHIPS.c.member_id == member_id)
-        )
-        return Standing(await connection(unit).scalar(sa.select(MEMBERSHIPS.c.role).where(chosen)))
 
     async def standings(
         self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId], member_id: MemberId
@@ -102,9 +114,15 @@ class CopiedPlaces:
 
 
 def _space(row: sa.RowMapping) -> Space:
-    kinds = {
-        "visibility": Visibility(row["visibility"]),
-        "joining": Joining(row["joining"]),
-        "path": tuple(row["path"]),
-    }
-    return Space(**{**row, **kinds})
+    return Space(
+        tenant_id=row["tenant_id"],
+        space_id=row["space_id"],
+        name=row["name"],
+        visibility=Visibility(row["visibility"]),
+        joining=Joining(row["joining"]),
+        structure_id=row["structure_id"],
+        path=tuple(row["path"]),
+        time_zone=row["time_zone"],
+        opened_at=row["opened_at"],
+        opened_by=row["opened_by"],
+    )

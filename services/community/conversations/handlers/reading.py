@@ -34,11 +34,9 @@ async def see_space(
     deps: ConversationsDeps, unit: Unit, actor: Actor, space_id: SpaceId
 ) -> tuple[Space, Standing]:
     """Find a space that this actor sees. Raises `SpaceNotFound`."""
-    space = await deps.spaces.find(unit, actor.tenant, space_id)
-    if space is not None:
-        standing = await deps.spaces.standing(unit, space, actor.member_id)
-        if isinstance(sees(actor, space, standing), Allowed):
-            return space, standing
+    found = await deps.spaces.find_for(unit, actor.tenant, space_id, actor.member_id)
+    if found is not None and isinstance(sees(actor, *found), Allowed):
+        return found
     raise SpaceNotFound(space_id=space_id)
 
 
@@ -55,10 +53,10 @@ async def see(
     content = found.get(content_id)
     if content is None:
         raise ContentNotFound(content_id=content_id)
-    space = await deps.spaces.find(unit, actor.tenant, content.space_id)
-    if space is None:
+    where = await deps.spaces.find_for(unit, actor.tenant, content.space_id, actor.member_id)
+    if where is None:
         raise ContentNotFound(content_id=content_id)
-    standing = await deps.spaces.standing(unit, space, actor.member_id)
+    space, standing = where
     if isinstance(may_read(actor, space, standing, content), Denied):
         raise ContentNotFound(content_id=content_id)
     return Seen(content, space, standing)

@@ -13,12 +13,10 @@ from shared.kit.unit import Caller
 async def join_space(deps: SpacesDeps, caller: Caller, actor: Actor, space_id: SpaceId) -> Space:
     """Become a member; nothing changes for who is one. Raises `SpaceNotFound`, `Forbidden`."""
     async with deps.unit(caller) as unit:
-        space = await deps.spaces.find(unit, caller.tenant, space_id)
-        if space is None:
+        found = await deps.spaces.find_for(unit, caller.tenant, space_id, actor.member_id)
+        if found is None or isinstance(may_see(actor, *found), Denied):
             raise SpaceNotFound(space_id=space_id)
-        standing = await deps.spaces.standing(unit, space, actor.member_id)
-        if isinstance(may_see(actor, space, standing), Denied):
-            raise SpaceNotFound(space_id=space_id)
+        space, standing = found
         demand(may_join(actor, space, standing))
         if await deps.spaces.join(unit, space, actor.member_id, "member"):
             who = Person(
@@ -31,13 +29,10 @@ async def join_space(deps: SpacesDeps, caller: Caller, actor: Actor, space_id: S
 async def leave_space(deps: SpacesDeps, caller: Caller, actor: Actor, space_id: SpaceId) -> None:
     """Be a member no more; nothing changes for who is none. Raises `SpaceNotFound`."""
     async with deps.unit(caller) as unit:
-        space = await deps.spaces.find(unit, caller.tenant, space_id)
-        if space is None:
+        found = await deps.spaces.find_for(unit, caller.tenant, space_id, actor.member_id)
+        if found is None or isinstance(may_see(actor, *found), Denied):
             raise SpaceNotFound(space_id=space_id)
-        standing = await deps.spaces.standing(unit, space, actor.member_id)
-        if isinstance(may_see(actor, space, standing), Denied):
-            raise SpaceNotFound(space_id=space_id)
-        if await deps.spaces.leave(unit, space, actor.member_id):
+        if await deps.spaces.leave(unit, found[0], actor.member_id):
             who = Person(
                 member_id=actor.member_id, structure_id=actor.structure_id, role=actor.role
             )
