@@ -124,7 +124,7 @@ class Reading:
     topics: tuple[str, ...]
     consumer: Consumer
     instance: str | None = None
-    batch: int = 500
+    batch: int = 1000
     commit_every: float = 0.2
     session_timeout: float = 10.0
     poll_limit: float = 60.0

@@ -28,6 +28,8 @@ from shared.kit.unit import Clock, Delivery
 
 log = logger("inbox")
 TRANSIENT_PAUSE = 1.0
+WHOLE = 100_000
+"""More than any batch holds."""
 
 
 class Fenced(Exception):
@@ -47,6 +49,8 @@ class BatchConsumer:
     retry: Retry = field(default_factory=Retry)
     limit: Limit = field(default_factory=Limit)
     _expected: dict[Partition, int] = field(default_factory=dict)
+    # How many of a batch are tried at once: fewer after each failure, in case there was no time.
+    _most: int = WHOLE
     _prepared: tuple[Sequence[Incoming], list[Read]] = ((), [])
 
     def __post_init__(self) -> None:
@@ -88,7 +92,7 @@ class BatchConsumer:
             item
             for item in self._prepared[1]
             if item.record.offset >= expected(item.record.partition, 0)
-        ]
+        ][: self._most]
         try:
             await self._apply(reads)
         except Fenced:
@@ -99,8 +103,11 @@ class BatchConsumer:
             if is_transient(error):
                 log.warning("batch will be tried again", group=self.group, error=str(error))
                 self._count("retried", len(reads))
+                # Trap: a batch that takes longer than a transaction may would never be done.
+                self._most = max(1, len(reads) // 2)
                 raise Redeliver(TRANSIENT_PAUSE, str(error)) from error
             raise
+        self._most = min(self._most * 2, WHOLE)
         for item in reads:
             self._expected[item.record.partition] = item.record.offset + 1
         return {place: self._expected[place] for place in places}

@@ -2,14 +2,20 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 
+from shared.contracts.event import Fact
+from shared.contracts.identity import MemberSuspended
 from shared.contracts.ids import TenantId
 from shared.kit.bus.port import Partition, Redeliver
 from shared.kit.inbox import ledger
 from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.service import BoundReaction
 from shared.kit.telemetry.noop import NoTelemetry
+from shared.kit.unit import Delivery, Unit
 from tests.kit.probe import GROUP, LYON, PARTITIONS, RENNES, TOPIC, Probe
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -130,7 +136,8 @@ async def test_what_became_of_records_and_partitions_is_counted(probe: Probe) ->
     batch = await probe.waiting(await _assigned(probe, reader))
     with pytest.raises(Redeliver):
         await reader.handle(batch)
-    await reader.handle(batch)
+    for _ in range(2):
+        await reader.handle(batch)
     await reader.revoked([Partition(TOPIC, 0)])
 
     assert telemetry.told == {
@@ -138,6 +145,27 @@ async def test_what_became_of_records_and_partitions_is_counted(probe: Probe) ->
         ("preau.consumer.outcome", "applied"): 2,
         ("preau.consumer.rebalance", ""): 1,
     }
+
+
+async def test_a_batch_that_takes_too_long_is_applied_in_smaller_ones(probe: Probe) -> None:
+    for number in range(20):
+        probe.publish(f"{number}", who=number)
+    tried: list[int] = []
+
+    async def hurry(unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
+        tried.append(len(deliveries))
+        if len(deliveries) > 6:
+            raise TimeoutError
+
+    reader = probe.consumer()
+    reader.reactions = [BoundReaction("hurry", hurry, (MemberSuspended,))]
+    starts = await _assigned(probe, reader)
+    while (left := await probe.waiting(starts)) and len(tried) < 20:
+        with suppress(Redeliver):
+            starts |= await reader.handle(left)
+
+    assert tried == [20, 10, 5, 10, 5, 10, 5, 5]
+    assert (await probe.ledger(reader)).applied == 20
 
 
 async def test_beginning_again_and_moving_from_elsewhere_change_nothing(probe: Probe) -> None:
