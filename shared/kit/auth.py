@@ -1,6 +1,7 @@
 """Access tokens: every service verifies them by itself, with identity's public keys."""
 
 import asyncio
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -27,6 +28,8 @@ REFETCH_AFTER = 5.0
 MAX_KEYS = 16
 LONGEST_ANSWER = 100_000
 """Bytes of a key set, which no tenfold of `MAX_KEYS` fills."""
+MAX_KNOWN = 10_000
+"""Tokens whose signature is remembered as good: some megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,15 @@ class Claims:
     member_id: MemberId
     tenant: TenantId
     session: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """What a token says whose signature, issuer and audience hold; its times are in seconds."""
+
+    claims: Claims
+    begins: float
+    ends: float
 
 
 class Verifier(Protocol):
@@ -48,6 +60,8 @@ class Verifier(Protocol):
 class JwksVerifier:
     """Verifies with the keys that identity serves, kept in memory, fetched again for a new one.
 
+    What a token says is remembered by its digest until the keys are replaced, for it cannot change;
+    its times are held against the clock at each request, and rights are none of a token's business.
     `clock` is what the times in a token are held against, `elapsed` (seconds) what fetches are
     spaced by, `transport` how the keys are reached: the network if left out.
     """
@@ -68,9 +82,28 @@ class JwksVerifier:
         self._asked = float("-inf")
         self._answered = False
         self._fetching = asyncio.Lock()
+        self._known: dict[bytes, _Signed] = {}
 
     async def verify(self, token: str) -> Claims:
         """Check signature, type, issuer, audience and times."""
+        digest = hashlib.sha256(token.encode()).digest()
+        signed = self._known.get(digest)
+        if signed is None:
+            signed = await self._signed(token)
+            self._remember(digest, signed)
+        now = self._clock().timestamp()
+        if now >= signed.ends + LEEWAY:
+            raise Unauthorised(reason="ExpiredSignatureError")
+        if now < signed.begins - LEEWAY:
+            raise Unauthorised(reason="ImmatureSignatureError")
+        return signed.claims
+
+    def _remember(self, digest: bytes, signed: _Signed) -> None:
+        while len(self._known) >= MAX_KNOWN:
+            del self._known[next(iter(self._known))]
+        self._known[digest] = signed
+
+    async def _signed(self, token: str) -> _Signed:
         try:
             header = jwt.get_unverified_header(token)
         except jwt.PyJWTError as error:
@@ -79,27 +112,20 @@ class JwksVerifier:
         if header.get("typ") != TYPE or {"jku", "x5u", "x5c", "jwk"} & header.keys():
             raise Unauthorised(reason="not an access token")
         key = await self._key(str(header.get("kid", "")))
+        # Trap: from here to `_remember` nothing is awaited, or the keys could be others by then.
         try:
-            claims = jwt.decode(
+            said = jwt.decode(
                 token,
                 key.key,
                 algorithms=list(ALGORITHMS),
                 issuer=self._issuer,
                 audience=self._audience,
+                # PyJWT has a clock of its own; ours is handed in.
                 options={"require": list(_REQUIRED), "verify_exp": False, "verify_nbf": False},
             )
-            self._check_times(claims)
-            return _claims(claims)
+            return _Signed(_claims(said), float(said["nbf"]), float(said["exp"]))
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise Unauthorised(reason=type(error).__name__) from error
-
-    def _check_times(self, claims: dict[str, Any]) -> None:
-        # PyJWT has a clock of its own; ours is handed in.
-        now = self._clock().timestamp()
-        if now >= float(claims["exp"]) + LEEWAY:
-            raise jwt.ExpiredSignatureError
-        if now < float(claims["nbf"]) - LEEWAY:
-            raise jwt.ImmatureSignatureError
 
     async def _key(self, kid: str) -> jwt.PyJWK:
         if kid not in self._keys:
@@ -122,6 +148,7 @@ class JwksVerifier:
         # Another kind of key would be taken by another algorithm than ours.
         fitting = [key for key in keys if key.key_id and key.algorithm_name in ALGORITHMS]
         self._keys = {str(key.key_id): key for key in fitting[:MAX_KEYS]}
+        self._known.clear()
         self._answered = True
 
     async def _download(self) -> bytes:

@@ -207,3 +207,25 @@ async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
     world.jwks.answer = json.dumps({"keys": [zoe.public()]}).encode() + b" " * 200_000
     with pytest.raises(Transient):
         await world.verifier.verify(zoe.token())
+
+
+async def test_a_signature_is_looked_at_once_and_so_many_are_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    zoe = Signer()
+    world = World(zoe)
+    looked: list[str] = []
+    decode = jwt.decode
+
+    def watched(token: str, *given: Any, **more: Any) -> dict[str, Any]:
+        looked.append(token)
+        return decode(token, *given, **more)
+
+    monkeypatch.setattr("shared.kit.auth.jwt.decode", watched)
+    monkeypatch.setattr("shared.kit.auth.MAX_KNOWN", 2)
+    first, second, third = (zoe.token(sid=f"s-{number}") for number in range(3))
+    for token in (first, first, second, first, third, second, first):
+        assert (await world.verifier.verify(token)).member_id == cast.ZOE
+    # The third put the first out.
+    assert looked == [first, second, third, first]
+    assert await world.refuses(forged(first, alg="EdDSA", typ="at+jwt", kid=zoe.kid))
