@@ -2,15 +2,13 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
 from shared.kit.bus.port import Reading
 from shared.kit.host import Host
 from shared.kit.inbox.halts import resume
-from shared.kit.run import Running, _measure
-from shared.kit.service import Service
+from shared.kit.run import _measure
 from shared.kit.telemetry.noop import NoTelemetry
 from tests.kit.probe import GROUP, TOPIC, Probe, caller, member
 
@@ -54,8 +52,7 @@ async def test_the_partition_waits_the_lag_grows_and_resumed_all_of_it_is_read(
 async def test_the_metric_is_one_while_it_is_stopped(probe: Probe) -> None:
     gauges, reader = Gauges(), probe.consumer()
     host = Host(probe.bus, probe.clock, probe.database._new_id, gauges, {})
-    service: Any = Service(GROUP, None, probe.database, "", reader)  # type: ignore[arg-type]
-    job = _measure(reader, Running(service), host)
+    job = _measure(reader, host)
     for who in range(30):
         probe.publish("poison", who=who)
     with pytest.raises(Exception, match="stopped: "):
