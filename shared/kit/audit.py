@@ -20,7 +20,6 @@ _HASH = """
         '|', tenant_id, member_id, number, extract(epoch FROM at), action, subject, details
     ), 'UTF8'))
 """
-_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:member_id AS text), 11))")
 _APPEND = sa.text(f"""
     WITH last AS (
         SELECT number, hash FROM audit
@@ -35,6 +34,7 @@ _APPEND = sa.text(f"""
     INSERT INTO audit (tenant_id, member_id, number, at, action, subject, details,
                        previous_hash, hash)
     SELECT *, {_HASH} FROM added
+    ON CONFLICT (tenant_id, member_id, number) DO NOTHING
 """)  # noqa: S608  two constants of this file
 _BROKEN = sa.text(f"""
     SELECT member_id, number FROM (
@@ -61,20 +61,22 @@ class Change:
 
 
 async def append(connection: AsyncConnection, changes: Sequence[Change], now: datetime) -> None:
-    """Add these rows to their members' chains, in order."""
+    """Add these rows to their members' chains, in order.
+
+    Two transactions of one member may want the same place. The second waits for the first to end,
+    and takes the place after it: a statement sees what was committed before it began.
+    """
     for change in changes:
-        await connection.execute(_LOCK, {"member_id": str(change.member_id)})
-        await connection.execute(
-            _APPEND,
-            {
-                "tenant_id": change.tenant,
-                "member_id": change.member_id,
-                "at": now,
-                "action": change.action,
-                "subject": change.subject,
-                "details": msgspec.json.encode(change.details).decode(),
-            },
-        )
+        values = {
+            "tenant_id": change.tenant,
+            "member_id": change.member_id,
+            "at": now,
+            "action": change.action,
+            "subject": change.subject,
+            "details": msgspec.json.encode(change.details).decode(),
+        }
+        while (await connection.execute(_APPEND, values)).rowcount == 0:
+            pass
 
 
 async def verify(connection: AsyncConnection, tenant: TenantId) -> tuple[UUID, int] | None:

@@ -1,5 +1,6 @@
 """The audit log: a row per change by a person, chained so that a change of it shows."""
 
+import asyncio
 from dataclasses import replace
 
 import asyncpg
@@ -50,6 +51,35 @@ async def test_every_change_by_a_person_leaves_a_row_in_that_persons_chain(probe
         (2, 2),
     ]
     assert {row["action"] for row in rows} == {"identity.member.reinstated.v1"}
+    assert await broken(probe) is None
+
+
+async def test_two_acts_of_one_person_at_once_stand_one_after_the_other(probe: Probe) -> None:
+    begun, blocked = asyncio.Event(), asyncio.Event()
+
+    async def first() -> None:
+        async with probe.database.unit(caller(RENNES, member(1))) as unit:
+            unit.record(MemberReinstated(member_id=member(100)))
+            await unit.flush()
+            begun.set()
+            await blocked.wait()
+
+    async def second() -> None:
+        await begun.wait()
+        async with probe.database.unit(caller(RENNES, member(1))) as unit:
+            unit.record(MemberReinstated(member_id=member(101)))
+            flushing = asyncio.create_task(unit.flush())
+            # It waits for the place that the first has taken and not yet committed.
+            assert not (await asyncio.wait([flushing], timeout=0.3))[0]
+            blocked.set()
+            await flushing
+
+    await asyncio.gather(first(), second())
+    await asyncio.gather(*(act(probe, member(1), times=4) for _ in range(5)))
+
+    rows = await probe.rows("SELECT number, subject FROM audit ORDER BY 1")
+    assert [row["number"] for row in rows] == list(range(1, 23))
+    assert [row["subject"].int for row in rows[:2]] == [100, 101]
     assert await broken(probe) is None
 
 
