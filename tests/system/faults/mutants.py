@@ -202,7 +202,8 @@ def vars_of(cls: type, **methods: Callable[..., Any]) -> None:
 
 
 KILL, SIGTERM, ZOMBIE = "kill at a step", "SIGTERM", "zombie"
-BUG, FLOOD, AGAIN, POSTGRES = "handler bug", "flood", "duplicates", "PostgreSQL crash"
+BUG, LONG_BUG, FLOOD = "handler bug", "long handler bug", "flood"
+AGAIN, POSTGRES = "duplicates", "PostgreSQL crash"
 _LISTED: Sequence[tuple[Callable[[], None], tuple[str, ...]]] = (
     (no_inbox, (AGAIN, FLOOD)),
     (no_distinct_in_a_batch, (FLOOD,)),
@@ -213,7 +214,7 @@ _LISTED: Sequence[tuple[Callable[[], None], tuple[str, ...]]] = (
     (heads_without_lock, (FLOOD,)),
     (outbox_outside, (POSTGRES, KILL, KILL)),
     (no_rewind, (FLOOD, POSTGRES, BUG)),
-    (no_parked_key_check, (FLOOD, BUG, BUG)),
+    (no_parked_key_check, (LONG_BUG, FLOOD, LONG_BUG, FLOOD)),
     (no_savepoint, (FLOOD, BUG, BUG)),
     (no_rebalance_lock, (FLOOD, SIGTERM, KILL, SIGTERM)),
     (no_tenants, (FLOOD,)),
