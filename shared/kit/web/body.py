@@ -46,7 +46,7 @@ class BodyGuard:
             return
         request = Request(scope, receive)
         try:
-            _check_address(request)
+            _check_address(scope)
             if scope["method"] not in {"POST", "PUT", "PATCH", "DELETE"}:
                 await self._app(scope, receive, send)
                 return
@@ -72,8 +72,9 @@ class BodyGuard:
         return next((limit for path, limit in self._larger if path.match(inside)), LIMIT)
 
 
-def _check_address(request: Request) -> None:
-    if "\x00" in request.url.path or "%00" in request.url.path + request.url.query:
+def _check_address(scope: Scope) -> None:
+    path: str = scope["path"]
+    if "\x00" in path or "%00" in path or b"%00" in scope["query_string"]:
         raise Malformed(detail="the address holds a NUL character")
 
 
@@ -142,6 +143,8 @@ def _check_value(value: object, pointer: str, depth: int) -> None:
 def _check_text(text: str, pointer: str) -> None:
     if "\x00" in text:
         raise Malformed(detail=f"{pointer} holds a NUL character")
-    # `"\\ud800"` is JSON, but half of a character: no encoder and no database takes it.
-    if any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise Malformed(detail=f"{pointer} holds half of a character")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        # `"\\ud800"` is JSON, but half of a character: no encoder and no database takes it.
+        raise Malformed(detail=f"{pointer} holds half of a character") from error
