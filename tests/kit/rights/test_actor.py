@@ -15,7 +15,8 @@ from tests.kit.probe import LYON, NOON, RENNES, member
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 _MANY = """
     INSERT INTO rights_members (tenant_id, member_id, kind, minor, known)
-    SELECT $1::uuid, md5($1::uuid::text || n)::uuid, 'person', false, true FROM generate_series(1, 2000) n
+    SELECT $1::uuid, md5($1::uuid::text || n)::uuid, 'person', false, true
+    FROM generate_series(1, 2000) n
 """
 _ONE = """
     INSERT INTO rights_members (tenant_id, member_id, kind, minor, structure_id, known)
