@@ -5,19 +5,19 @@ For what every request asks. Such a statement names the tenants that it sees by 
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import sqlalchemy as sa
+import asyncpg
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.kit.database import Database, is_transient
 from shared.kit.errors import Transient
+from shared.kit.plain import Plain
 from shared.kit.pressure import SOON, back_in
 
 
 async def asked(
-    database: Database, statement: sa.TextClause, values: Mapping[str, object]
-) -> Sequence[sa.Row[Any]]:
+    database: Database, statement: Plain, values: Mapping[str, object]
+) -> Sequence[asyncpg.Record]:
     """Run one statement that only reads, and give its rows.
 
     Raises `Transient` for whatever may work if tried again, `Overloaded` without a connection.
@@ -26,7 +26,7 @@ async def asked(
     try:
         async with database.engine.connect() as connected:
             database.pressure.waited(time.perf_counter() - began)
-            return (await connected.execute(statement, values)).all()
+            return await statement.fetch(connected, values)
     except PoolTimeout as error:
         raise database.pressure.gave_up() from error
     except Exception as error:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.ids import MemberId, TenantId
+from shared.kit.plain import Plain
 
 _HASH = """
     sha256(previous_hash || convert_to(concat_ws(
@@ -35,7 +36,9 @@ _APPEND = sa.text(f"""
                        previous_hash, hash)
     SELECT *, {_HASH} FROM added
     ON CONFLICT (tenant_id, member_id, number) DO NOTHING
+    RETURNING number
 """)  # noqa: S608  two constants of this file
+_ADDING = Plain(_APPEND)
 _BROKEN = sa.text(f"""
     SELECT member_id, number FROM (
         SELECT *, {_HASH} AS computed,
@@ -75,7 +78,7 @@ async def append(connection: AsyncConnection, changes: Sequence[Change], now: da
             "subject": change.subject,
             "details": msgspec.json.encode(change.details).decode(),
         }
-        while (await connection.execute(_APPEND, values)).rowcount == 0:
+        while not await _ADDING.fetch(connection, values):
             pass
 
 

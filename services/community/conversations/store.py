@@ -13,6 +13,7 @@ from services.community.conversations.tables import CONTENTS, FLAGS
 from shared.contracts.community import ContentKind
 from shared.contracts.ids import ContentId, MemberId, SpaceId, TenantId
 from shared.kit.database import connection
+from shared.kit.plain import Plain
 from shared.kit.unit import Unit
 
 _CHANGING = (
@@ -30,6 +31,7 @@ _PARTS = attrgetter(*_NAMES)
 
 # Built once: a statement that is built for each request is compiled, or looked up, for each.
 _ADD = insert(CONTENTS).on_conflict_do_nothing().returning(CONTENTS.c.content_id)
+_ADD_ONE = Plain(_ADD, _NAMES)
 _CHOSEN = (CONTENTS.c.tenant_id == sa.bindparam("of_tenant")) & (
     CONTENTS.c.content_id == sa.bindparam("of_content")
 )
@@ -61,9 +63,11 @@ class SqlContents:
         """Add those that are new."""
         if not contents:
             return set()
-        # One alone goes by itself: a list is rewritten into its many VALUES each time.
         rows = [_values(each) for each in contents]
-        done = await connection(unit).execute(_ADD, rows if len(rows) > 1 else rows[0])
+        if len(rows) == 1:  # what a request adds
+            added = await _ADD_ONE.fetch(connection(unit), rows[0])
+            return {row["content_id"] for row in added}
+        done = await connection(unit).execute(_ADD, rows)
         return set(done.scalars())
 
     async def find(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
+import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
@@ -11,6 +12,7 @@ from services.community.spaces.tables import MEMBERSHIPS, SPACES
 from shared.contracts.community import Joining, Visibility
 from shared.contracts.ids import MemberId, SpaceId, StructureId, TenantId
 from shared.kit.database import connection
+from shared.kit.plain import Plain
 from shared.kit.rights.store import ancestors, time_zone
 from shared.kit.unit import Unit
 
@@ -23,7 +25,9 @@ _THEIRS = (
     & (MEMBERSHIPS.c.space_id == SPACES.c.space_id)
     & (MEMBERSHIPS.c.member_id == sa.bindparam("member"))
 )
-_FIND_FOR = _FIND.add_columns(MEMBERSHIPS.c.role).outerjoin_from(SPACES, MEMBERSHIPS, _THEIRS)
+_FIND_FOR = Plain(
+    _FIND.add_columns(MEMBERSHIPS.c.role).outerjoin_from(SPACES, MEMBERSHIPS, _THEIRS)
+)
 
 
 class SqlSpaces:
@@ -46,10 +50,8 @@ class SqlSpaces:
     ) -> tuple[Space, Standing] | None:
         """Find one, and say what someone is to it: one question, asked by every request."""
         values = {"tenant": tenant, "space": space_id, "member": member_id}
-        row = (await connection(unit).execute(_FIND_FOR, values)).mappings().first()
-        if row is None:
-            return None
-        return _space(row), Standing(row["role"])
+        rows = await _FIND_FOR.fetch(connection(unit), values)
+        return (_space(rows[0]), Standing(rows[0]["role"])) if rows else None
 
     async def list_after(
         self, unit: Unit, tenant: TenantId, name: str | None, limit: int
@@ -113,7 +115,7 @@ class CopiedPlaces:
         return await time_zone(unit, tenant, structure_id) or "UTC"
 
 
-def _space(row: sa.RowMapping) -> Space:
+def _space(row: sa.RowMapping | asyncpg.Record) -> Space:
     return Space(
         tenant_id=row["tenant_id"],
         space_id=row["space_id"],

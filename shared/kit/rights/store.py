@@ -10,10 +10,12 @@ from shared.contracts.ids import MemberId, StructureId, TenantId
 from shared.kit.asking import asked
 from shared.kit.database import Database, connection
 from shared.kit.errors import Forbidden
+from shared.kit.plain import Plain
 from shared.kit.policy import Actor, Grant
 from shared.kit.unit import Clock, Unit
 
-_WHO = sa.text("""
+_WHO = Plain(
+    sa.text("""
     WITH seen AS MATERIALIZED (
         SELECT CAST(set_config('app.tenants', CAST(:tenant AS text), true) AS uuid) AS tenant_id
     )
@@ -26,6 +28,7 @@ _WHO = sa.text("""
         ORDER BY r.role, r.structure_id OFFSET 0
     ) AS rights
 """)
+)
 """One round trip: outside of a transaction, the setting lives as long as the statement.
 
 Trap: the tables' policy reads the setting, so it must be there first. What is LATERAL and has an
@@ -71,18 +74,19 @@ class SqlRights:
         if not rows:
             return None
         first, now = rows[0], self.clock()
-        if first.suspended and (first.suspended_until is None or first.suspended_until > now):
+        until = first["suspended_until"]
+        if first["suspended"] and (until is None or until > now):
             raise MemberSuspended(rule="member.suspended")
         return Actor(
             tenant=tenant,
             member_id=member_id,
-            structure_id=first.structure_id,
-            kind=MemberKind(first.kind),
-            minor=first.minor,
+            structure_id=first["structure_id"],
+            kind=MemberKind(first["kind"]),
+            minor=first["minor"],
             grants=tuple(
-                Grant(Role(row.role), row.role_structure, row.until)
+                Grant(Role(row["role"]), row["role_structure"], row["until"])
                 for row in rows
-                if row.role and (row.until is None or row.until > now)
+                if row["role"] and (row["until"] is None or row["until"] > now)
             ),
         )
 

@@ -1,13 +1,15 @@
 """The duration of each statement, and its span where the trace is recorded.
 
-Off unless attached. Statements that go past SQLAlchemy are not seen. A statement's text holds no
-values (they are bound), so it may be shown.
+Off unless attached. What goes past SQLAlchemy is seen when it says so (`told_by`). A statement's
+text holds no values (they are bound), so it may be shown.
 """
 
 import re
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, ExceptionContext, ExecutionContext
@@ -28,9 +30,26 @@ def attach(engine: AsyncEngine | Engine, telemetry: Telemetry) -> None:
     """Measure every statement of this engine from now on."""
     listener = _Statements(telemetry)
     target = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+    _LISTENERS[target] = listener
     event.listen(target, "before_cursor_execute", listener.before)
     event.listen(target, "after_cursor_execute", listener.after)
     event.listen(target, "handle_error", listener.failed)
+
+
+@contextmanager
+def told_by(engine: Engine, statement: str) -> Iterator[None]:
+    """Measure a statement that runs meanwhile, on a connection of this engine, past SQLAlchemy."""
+    listener = _LISTENERS.get(engine)
+    if listener is None:
+        yield
+        return
+    began = listener.begin(statement)
+    try:
+        yield
+    except BaseException as error:
+        listener.end(began, error)
+        raise
+    listener.end(began, None)
 
 
 @lru_cache(maxsize=1024)
@@ -55,6 +74,11 @@ class _Statements:
         context: ExecutionContext,
         _many: bool,
     ) -> None:
+        began = self.begin(statement)
+        context._preau_began = began  # type: ignore[attr-defined]  # noqa: SLF001  lives as long as it
+
+    def begin(self, statement: str) -> Open:
+        """Open its span, if there is one."""
         operation, text = summary(statement)
         span = None
         if is_sampled(self._telemetry.current()):
@@ -66,8 +90,7 @@ class _Statements:
             }
             span = self._telemetry.span(text, "client", attributes=attributes)
             span.__enter__()
-        began: Open = (time.perf_counter(), operation, span)
-        context._preau_began = began  # type: ignore[attr-defined]  # noqa: SLF001  lives as long as it
+        return time.perf_counter(), operation, span
 
     def after(self, *event_arguments: object) -> None:
         self._end(event_arguments[4], None)
@@ -80,6 +103,10 @@ class _Statements:
         if began is None:
             return
         context._preau_began = None  # type: ignore[attr-defined]  # noqa: SLF001
+        self.end(began, error)
+
+    def end(self, began: Open, error: BaseException | None) -> None:
+        """Tell how long it took, and close its span."""
         start, operation, span = began
         labels = {"db__system__name": _SYSTEM, "db__operation__name": operation}
         if error is not None:
@@ -88,6 +115,9 @@ class _Statements:
         self._telemetry.observe("db.client.operation.duration", seconds, **labels)
         if span is not None:
             span.__exit__(type(error) if error else None, error, None)
+
+
+_LISTENERS: WeakKeyDictionary[Engine, _Statements] = WeakKeyDictionary()
 
 
 def _kind(error: BaseException) -> str:

@@ -73,7 +73,7 @@ async def test_the_setting_is_there_before_a_row_is_read_whatever_the_plan(
 ) -> None:
     """As the owner, whom the policy binds too."""
     await owner.execute(f"SET app.tenants = ''; SET enable_{without} = off")
-    text = _WHO.text.replace(":tenant", f"'{RENNES}'").replace(":member", f"'{member(1)}'")
+    text = _WHO.text.replace("$1", f"'{RENNES}'").replace("$2", f"'{member(1)}'")
     for mode in ("force_custom_plan", "force_generic_plan"):
         await owner.execute(f"SET plan_cache_mode = {mode}")
         assert len(await owner.fetch(text)) == 2
