@@ -60,13 +60,15 @@ async def _verified(request: Request) -> Claims:
     return await door_of(request).verifier.verify(token)
 
 
-async def actor(request: Request, said: Annotated[Claims, Depends(claims)]) -> Actor:
+async def actor(request: Request) -> Actor:
     """Find who is asking; a member just joined is waited for. Raises `Transient` after that.
 
     Rights are read once a request: an idempotent route reads them before it holds a connection.
+    It asks for the claims by itself: FastAPI solves what a dependency depends on anew each time.
     """
     known: Actor | None = getattr(request.state, "actor", None)
     if known is None:
+        said = await claims(request)
         known = request.state.actor = await _arrived(door_of(request).rights, said)
     return known
 
@@ -80,9 +82,9 @@ async def _arrived(rights: RightsReader, said: Claims) -> Actor:
     raise Transient(because="the member's facts have not arrived", retry_after=2)
 
 
-async def caller(request: Request, said: Annotated[Claims, Depends(claims)]) -> Caller:
+async def caller(request: Request) -> Caller:
     """Say on whose behalf the request acts, and what its chain is called."""
-    return caller_of(request, said)
+    return caller_of(request, await claims(request))
 
 
 def caller_of(request: Request, said: Claims) -> Caller:

@@ -59,7 +59,7 @@ class IdempotentRoute(APIRoute):
                 raise Invalid(field="Idempotency-Key", reason="1 to 200 visible characters")
             # Before a connection is held: looking up rights wants one of its own, and who may no
             # longer act gets no old answer either.
-            who = await actor(request, await claims(request))
+            who = await actor(request)
             if access == "operator":
                 await operator(who)
             return await _once(request, key, plain)
