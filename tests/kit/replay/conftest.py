@@ -29,6 +29,7 @@ class Past:
     addresses: Addresses
     space: str = ""
     said: list[str] = field(default_factory=list)
+    rooms: set[tuple[str, str]] = field(default_factory=set)
 
     def owner_url(self, service: str) -> str:
         return database_of(self.addresses, PREFIX, service, "owner")
@@ -39,7 +40,10 @@ class Past:
 
     async def replay(self, service: str, **wished: Any) -> Report:
         wished.setdefault("compare", True)
-        return await self.rebuilder(service).run(Wish(service, **wished))
+        wish = Wish(service, **wished)
+        report = await self.rebuilder(service).run(wish)
+        self.rooms.add((service, wish.into))
+        return report
 
     async def sql(self, service: str, query: str, *values: object) -> list[asyncpg.Record]:
         """Ask as the owner, who sees both tenants."""
@@ -74,9 +78,9 @@ async def _cleared(request: pytest.FixtureRequest) -> AsyncIterator[None]:
     yield
     if "past" in request.fixturenames:
         made: Past = request.getfixturevalue("past")
-        for service in SERVICES:
-            for schema in ("shadow", "second"):
-                await made.rebuilder(service).drop(schema)
+        while made.rooms:
+            service, schema = made.rooms.pop()
+            await made.rebuilder(service).drop(schema)
 
 
 @pytest.fixture(autouse=True)

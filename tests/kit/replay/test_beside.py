@@ -12,6 +12,8 @@ from shared.contracts.event import Envelope, Fact, encode, encode_data, partitio
 from shared.contracts.ids import EventId, SpaceId
 from shared.kit.bus.port import Outgoing
 from shared.kit.replay.errors import Refused
+from shared.kit.replay.feed import Order
+from shared.kit.replay.report import lines
 from tests.kit.replay.conftest import CONTENTS, Past
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -134,6 +136,27 @@ async def test_what_the_live_group_put_aside_is_left_out_until_it_is_applied(pas
     assert await past.sql("metrics", counted, UUID(space)) == live, "the old tables caught up"
     report = await past.replay("metrics", into="second")
     assert (report.left_out, report.equal) == (0, True)
+
+
+async def test_what_the_shadow_cannot_apply_is_told_and_never_swapped_in(past: Past) -> None:
+    """Read before the post, the zone that came after it is wrong for it, too."""
+    world = past.world
+    space, school = UUID(await world.space("zoe")), UUID(await world.school())
+    await world.post("zoe", str(space), "Bonjour.")
+    await world.settle()
+    await tell(past, zoned(space, school, "Mars/Olympus"))
+    await world.settle()
+
+    report = await past.replay("metrics", order=Order.REVERSED, swap=True)
+
+    assert (report.equal, report.swapped) == (False, False)
+    (failure,) = report.failed
+    assert failure["type"] == "community.post.published.v1"
+    assert "Mars/Olympus" in str(failure["cause"])
+    assert any(line.startswith("  FAILED community.post/") for line in lines(report))
+    assert (await past.replay("metrics")).equal
+    await tell(past, zoned(space, school, "Europe/Paris"))
+    await world.settle()
 
 
 async def test_one_replay_at_a_time(past: Past) -> None:
