@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 
 from shared.kit.errors import NotFound, PreauError, Transient
@@ -66,7 +67,7 @@ def web_app(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        responses={"4XX": _problem(NotFound), "5XX": _problem(Transient)},
+        responses=_responses(),
         telemetry=_SILENT,
     )
     app.state.door = door
@@ -74,7 +75,7 @@ def web_app(
     problems = Problems(app, messages, door.host.telemetry)
     larger: MutableMapping[str, int] = {}
     for routes in features:
-        app.include_router(routes.router)
+        _add(app, routes.router)
         larger.update(routes.larger)
     for router in extra:
         app.include_router(router)
@@ -88,6 +89,21 @@ def web_app(
     app.add_middleware(Edge, problems=problems)
     app.add_middleware(RequestTelemetry, telemetry=door.host.telemetry, service=name)
     return app
+
+
+def _responses() -> dict[int | str, dict[str, Any]]:
+    return {"4XX": _problem(NotFound), "5XX": _problem(Transient)}
+
+
+def _add(app: FastAPI, router: APIRouter) -> None:
+    """Take a feature's routes as the application's own.
+
+    An included router stays one, and looks for the route of a request twice.
+    """
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            route.responses = {**_responses(), **route.responses}
+        app.router.routes.append(route)
 
 
 def _describe(app: FastAPI, messages: Messages) -> None:

@@ -43,7 +43,7 @@ class IdempotencyConflict(Conflict):
 
 
 class IdempotentRoute(APIRoute):
-    """A route that honours `Idempotency-Key` on POST."""
+    """A route that lets in whom it says, and honours `Idempotency-Key` on POST."""
 
     def get_route_handler(self) -> Handler:
         """Wrap FastAPI's own handler."""
@@ -51,18 +51,18 @@ class IdempotentRoute(APIRoute):
         access = (self.openapi_extra or {}).get(ACCESS)
 
         async def handle(request: Request) -> Response:
-            key = request.headers.get(HEADER)
             # Nobody's key could be kept under nobody's name, and a sign-in's answer never is.
-            if key is None or request.method != "POST" or access == "anonymous":
-                return await plain(request)
-            if not _KEY.fullmatch(key):
+            keyed = request.method == "POST" and access != "anonymous"
+            key = request.headers.get(HEADER) if keyed else None
+            if key is not None and not _KEY.fullmatch(key):
                 raise Invalid(field="Idempotency-Key", reason="1 to 200 visible characters")
-            # Before a connection is held: looking up rights wants one of its own, and who may no
-            # longer act gets no old answer either.
-            who = await actor(request)
-            if access == "operator":
-                await operator(who)
-            return await _once(request, key, plain)
+            # The guard. Before a connection is held: looking up rights wants one of its own, and
+            # who may no longer act gets no old answer either.
+            if access != "anonymous":
+                who = await actor(request)
+                if access == "operator":
+                    await operator(who)
+            return await (plain(request) if key is None else _once(request, key, plain))
 
         return handle
 

@@ -1,20 +1,14 @@
 """Routes that name their action: one without an action, or without a guard, cannot be written."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 
-from shared.kit.web import context
 from shared.kit.web.idempotency import ACCESS, ACTION, IdempotentRoute
 
 Access = Literal["member", "operator", "anonymous"]
 F = TypeVar("F", bound=Callable[..., Any])
-_GUARDS = {
-    "member": [Depends(context.actor)],
-    "operator": [Depends(context.operator)],
-    "anonymous": [],
-}
 _KEY_PARAMETER = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -85,12 +79,10 @@ class Routes:
             raise ValueError(f"{method} {path} names no action")
 
         def register(function: F) -> F:
-            guards: Sequence[Any] = _GUARDS[access]
             self.router.add_api_route(
                 path,
                 function,
                 methods=[method],
-                dependencies=guards,
                 openapi_extra=_operation(method, action, access),
                 **more,
             )
