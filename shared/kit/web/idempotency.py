@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 
 from shared.kit.database import Held
 from shared.kit.errors import Conflict, Invalid
+from shared.kit.plain import Plain
 from shared.kit.web.context import actor, caller_of, claims, door_of, operator
 
 HEADER = "idempotency-key"
@@ -23,16 +24,20 @@ _KEY = re.compile(r"[!-~]{1,200}")
 ACTION, ACCESS = "x-action", "x-access"
 """Where a route keeps what it does and for whom: in its OpenAPI operation too."""
 _OK = range(200, 300)
-_FIND = sa.text("""
+_FIND = Plain(
+    sa.text("""
     SELECT fingerprint, status, content_type, body FROM idempotency
     WHERE tenant_id = :tenant AND member_id = :member AND key = :key
 """)
-_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 12))")
-_KEEP = sa.text("""
+)
+_LOCK = Plain(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 12))"))
+_KEEP = Plain(
+    sa.text("""
     INSERT INTO idempotency (tenant_id, member_id, key, fingerprint, status, content_type, body,
                              created_at)
     VALUES (:tenant, :member, :key, :fingerprint, :status, :content_type, :body, :now)
 """)
+)
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -76,12 +81,13 @@ async def _once(request: Request, key: str, plain: Handler) -> Response:
     async with door_of(request).database.hold(caller_of(request, said)) as held:
         # The second of two at once waits here until the first has committed.
         lock = f"{said.tenant}:{said.member_id}:{key}"
-        await held.unit.connection.execute(_LOCK, {"name": lock})
-        found = (await held.unit.connection.execute(_FIND, name)).first()
-        if found is not None:
-            if found.fingerprint != fingerprint:
+        await _LOCK.fetch(held.unit.connection, {"name": lock})
+        rows = await _FIND.fetch(held.unit.connection, name)
+        if rows:
+            found = rows[0]
+            if found["fingerprint"] != fingerprint:
                 raise IdempotencyConflict(idempotency_key=key)
-            stored = Response(found.body, found.status, media_type=found.content_type)
+            stored = Response(found["body"], found["status"], media_type=found["content_type"])
             stored.headers[REPLAYED] = "true"
             return stored
         request.state.held = held
@@ -92,8 +98,8 @@ async def _once(request: Request, key: str, plain: Handler) -> Response:
 
 
 async def _keep(held: Held, answer: Response, values: dict[str, Any]) -> None:
-    await held.unit.connection.execute(
-        _KEEP,
+    await _KEEP.fetch(
+        held.unit.connection,
         {
             **values,
             "status": answer.status_code,
