@@ -15,6 +15,8 @@ from shared.kit.database import connection
 from shared.kit.text import address_key
 from shared.kit.unit import Unit
 
+_ADD = insert(MEMBERS).on_conflict_do_nothing().returning(MEMBERS.c.member_id)
+
 
 class SqlMemberships:
     """See `ports.Memberships`."""
@@ -23,10 +25,8 @@ class SqlMemberships:
         """Add those that are new."""
         if not members:
             return set()
-        statement = (
-            insert(MEMBERS).values([_row(member) for member in members]).on_conflict_do_nothing()
-        )
-        done = await connection(unit).execute(statement.returning(MEMBERS.c.member_id))
+        rows = [_row(member) for member in members]
+        done = await connection(unit).execute(_ADD, rows)
         return set(done.scalars())
 
     async def find(

@@ -18,7 +18,13 @@ from shared.kit.database import connection
 from shared.kit.unit import Unit
 
 _VERDICTS = {"hide": Verdict.HIDE, "review": Verdict.REVIEW}
-_ROWS = 500
+_NEW = insert(SCREENINGS)
+# Built once: what holds its rows is compiled for each batch, row by row.
+_KEEP = _NEW.on_conflict_do_update(
+    index_elements=["tenant_id", "content_id"],
+    set_={each.name: _NEW.excluded[each.name] for each in SCREENINGS.c if not each.primary_key},
+    where=SCREENINGS.c.version <= _NEW.excluded.version,
+)
 
 
 @dataclass(frozen=True)
@@ -66,20 +72,8 @@ class SqlScreenings:
             }
             for (tenant, content), record in sorted(latest.items())
         ]
-        for begin in range(0, len(rows), _ROWS):
-            statement = insert(SCREENINGS).values(rows[begin : begin + _ROWS])
-            change = {
-                column.name: statement.excluded[column.name]
-                for column in SCREENINGS.c
-                if not column.primary_key
-            }
-            await connection(unit).execute(
-                statement.on_conflict_do_update(
-                    index_elements=["tenant_id", "content_id"],
-                    set_=change,
-                    where=SCREENINGS.c.version <= statement.excluded.version,
-                )
-            )
+        if rows:
+            await connection(unit).execute(_KEEP, rows)
 
     async def read(self, unit: Unit, tenant: TenantId, content: ContentId) -> str | None:
         """Unseal the masked text of a content."""

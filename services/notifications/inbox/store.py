@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -17,8 +17,18 @@ from shared.kit.database import connection
 from shared.kit.rights.store import holders
 from shared.kit.unit import Unit
 
-CHUNK = 2000
 MANAGERS = (Role.COMMUNITY_MANAGER, Role.ADMINISTRATOR)
+_NAMES = tuple(field.name for field in fields(Notification))
+# Built once: what holds its rows is compiled for each batch, row by row.
+_ADD = (
+    insert(NOTIFICATIONS)
+    .on_conflict_do_nothing()
+    .returning(NOTIFICATIONS.c.tenant_id, NOTIFICATIONS.c.recipient)
+)
+_ONE_MORE = insert(UNREAD)
+_COUNT = _ONE_MORE.on_conflict_do_update(
+    index_elements=["tenant_id", "recipient"], set_={"n": UNREAD.c.n + _ONE_MORE.excluded.n}
+)
 
 
 class SqlInboxes:
@@ -27,25 +37,16 @@ class SqlInboxes:
     async def deliver(self, unit: Unit, notifications: Sequence[Notification]) -> int:
         """Add those that are new and count them."""
         added: Counter[tuple[TenantId, MemberId]] = Counter()
-        for begin in range(0, len(notifications), CHUNK):
-            rows = [asdict(each) for each in notifications[begin : begin + CHUNK]]
-            statement = insert(NOTIFICATIONS).values(rows).on_conflict_do_nothing()
-            done = await connection(unit).execute(
-                statement.returning(NOTIFICATIONS.c.tenant_id, NOTIFICATIONS.c.recipient)
-            )
+        if notifications:
+            rows = [{name: getattr(each, name) for name in _NAMES} for each in notifications]
+            done = await connection(unit).execute(_ADD, rows)
             added.update((row.tenant_id, row.recipient) for row in done)
         if added:
             counters = [
                 {"tenant_id": tenant, "recipient": recipient, "n": n}
                 for (tenant, recipient), n in sorted(added.items())
             ]
-            more = insert(UNREAD).values(counters)
-            await connection(unit).execute(
-                more.on_conflict_do_update(
-                    index_elements=["tenant_id", "recipient"],
-                    set_={"n": UNREAD.c.n + more.excluded.n},
-                )
-            )
+            await connection(unit).execute(_COUNT, counters)
         return added.total()
 
     async def list_for(
