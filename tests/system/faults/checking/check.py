@@ -14,6 +14,7 @@ from tests.system.faults.checking.copies import check_copies
 from tests.system.faults.checking.figures import check_figures
 from tests.system.faults.checking.inboxes import check_inboxes
 from tests.system.faults.checking.journal_check import check_journal
+from tests.system.faults.checking.replayed import check_replayed
 from tests.system.faults.checking.tables import Places, Tables, tables
 from tests.system.faults.checking.told import Told
 from tests.system.faults.run import Run
@@ -28,9 +29,10 @@ async def check(run: Run) -> list[Violation]:
     """Check I1 to I10; give what is broken. Reads only."""
     log = KafkaLog(run.addresses.kafka)
     try:
-        return await check_all(log, run.addresses, run.journal)
+        found = await check_all(log, run.addresses, run.journal)
     finally:
         await log.close()
+    return found + [each async for each in check_replayed(run.addresses)]
 
 
 async def check_waiting(addresses: Addresses) -> list[Violation]:
