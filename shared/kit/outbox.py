@@ -26,6 +26,7 @@ from shared.contracts.event import (
 from shared.contracts.ids import EventId, TenantId
 from shared.kit.bus.port import MAX_RECORD
 from shared.kit.errors import Invalid
+from shared.kit.plain import Plain
 from shared.kit.unit import Because, Caller
 
 SHARDS = 8
@@ -36,7 +37,8 @@ _UNNUMBERED = b'"sequence":"0000000000"'
 """How an envelope is encoded: PostgreSQL puts its number there, in the statement that takes it."""
 _NUMBER_AT = _UNNUMBERED.index(b"0") + 1
 """Where in that the number begins; PostgreSQL counts bytes from one."""
-_WRITE = sa.text("""
+_WRITE = Plain(
+    sa.text("""
     WITH rows AS MATERIALIZED (
         SELECT * FROM unnest(CAST(:shards AS smallint[]), CAST(:topics AS text[]),
                              CAST(:keys AS text[]), CAST(:values AS bytea[]),
@@ -60,6 +62,7 @@ _WRITE = sa.text("""
            traceparent, :recorded
     FROM numbered ORDER BY nth
 """)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +128,8 @@ async def write(
     for entry, value in zip(entries, values, strict=True):
         if len(value) > LARGEST:
             raise Invalid(type=entry.type, bytes=len(value), most=LARGEST)
-    await connection.execute(
-        _WRITE,
+    await _WRITE.fetch(
+        connection,
         {
             "shards": [shard_of(entry.key) for entry in entries],
             "topics": [entry.topic for entry in entries],

@@ -33,14 +33,15 @@ class Plain:
         self, connected: AsyncConnection, values: Mapping[str, object]
     ) -> list[asyncpg.Record]:
         """Run it and give its rows. Raises the driver's own errors, and KeyError for no value."""
-        driver = _driver(connected)
+        driver = driver_of(connected)
         given = [values[name] for name in self._names]
         with told_by(connected.engine.sync_engine, self.text):
             found: list[asyncpg.Record] = await driver.fetch(self.text, *given)
         return found
 
 
-def _driver(connected: AsyncConnection) -> asyncpg.Connection:
+def driver_of(connected: AsyncConnection) -> asyncpg.Connection:
+    """Give the driver's own connection. Raises TypeError when the driver is another."""
     # Not `get_raw_connection`, which switches stacks for what needs no I/O.
     inner = connected.sync_connection
     driver = inner.connection.driver_connection if inner is not None else None

@@ -11,6 +11,8 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.kit.plain import driver_of
+
 
 def opening(tenants: Iterable[UUID]) -> str:
     """Give the statements that open a transaction for these tenants; a UUID needs no quoting."""
@@ -23,10 +25,7 @@ async def transaction(
     opened: AsyncConnection, tenants: Iterable[UUID]
 ) -> AsyncIterator[AsyncConnection]:
     """Commit when left without an error, else roll back."""
-    driver = (await opened.get_raw_connection()).driver_connection
-    if not isinstance(driver, asyncpg.Connection):
-        msg = f"{type(driver).__name__}: only asyncpg is spoken here"
-        raise TypeError(msg)
+    driver = driver_of(opened)
     try:
         await driver.execute(opening(tenants))
         yield opened

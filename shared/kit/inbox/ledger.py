@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.kit.bus.port import Partition
+from shared.kit.plain import Plain
 
 _POSITIONS = sa.text("""
     SELECT topic, partition, next_offset FROM positions WHERE consumer_group = :consumer_group
@@ -25,7 +26,8 @@ _BEGIN = sa.text("""
          AS new (topic, partition, began)
     ON CONFLICT DO NOTHING
 """)
-_MOVE = sa.text("""
+_MOVE = Plain(
+    sa.text("""
     UPDATE positions AS p
     SET next_offset = m.next, applied = p.applied + m.applied, ignored = p.ignored + m.ignored,
         duplicate = p.duplicate + m.duplicate
@@ -35,8 +37,11 @@ _MOVE = sa.text("""
          AS m (topic, partition, expected, next, applied, ignored, duplicate)
     WHERE p.consumer_group = :consumer_group AND p.topic = m.topic
       AND p.partition = m.partition AND p.next_offset = m.expected
+    RETURNING 1
 """)
-_NEW_IDS = sa.text("""
+)
+_NEW_IDS = Plain(
+    sa.text("""
     WITH new AS (
         INSERT INTO inbox (consumer_group, event_id)
         SELECT DISTINCT :consumer_group, id
@@ -51,6 +56,7 @@ _NEW_IDS = sa.text("""
                                           AND since IS NOT NULL)
     FROM new
 """)
+)
 
 
 @dataclass
@@ -85,8 +91,8 @@ async def move(connection: AsyncConnection, group: str, moves: Mapping[Partition
     """Move the positions; False when one of them was not where the reader believed it to be."""
     places = sorted(moves, key=lambda partition: (partition.topic, partition.number))
     rows = [moves[place] for place in places]
-    done = await connection.execute(
-        _MOVE,
+    moved = await _MOVE.fetch(
+        connection,
         {
             "consumer_group": group,
             "topics": [place.topic for place in places],
@@ -99,7 +105,7 @@ async def move(connection: AsyncConnection, group: str, moves: Mapping[Partition
             },
         },
     )
-    return bool(done.rowcount == len(moves))
+    return len(moved) == len(moves)
 
 
 async def claim(
@@ -110,6 +116,6 @@ async def claim(
     Tell too whether anything of the group is parked or it is stopped: seldom, so that the ordinary
     batch need not ask for the keys.
     """
-    found = await connection.execute(_NEW_IDS, {"consumer_group": group, "ids": list(ids)})
-    new, troubled = found.one()
+    found = await _NEW_IDS.fetch(connection, {"consumer_group": group, "ids": list(ids)})
+    new, troubled = found[0]
     return set(new or ()), troubled
