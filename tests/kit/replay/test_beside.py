@@ -16,7 +16,8 @@ from shared.kit.replay.feed import Order
 from shared.kit.replay.report import lines
 from tests.kit.replay.conftest import CONTENTS, Past
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+# They take long, and run where the real servers are tested.
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def tell(past: Past, fact: Fact) -> None:

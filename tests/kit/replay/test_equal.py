@@ -5,7 +5,8 @@ import pytest
 from shared.kit.replay.feed import Order
 from tests.kit.replay.conftest import SERVICES, Past
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+# They take long, and run where the real servers are tested.
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 
 ROLES_AS_THEY_ARE = pytest.mark.xfail(

@@ -11,7 +11,8 @@ from shared.kit.replay.errors import Refused
 from shared.kit.replay.report import lines
 from tests.kit.replay.conftest import Past
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+# They take long, and run where the real servers are tested.
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 RIGHTS = """
     SELECT relname, relkind::text, relrowsecurity, relforcerowsecurity, relacl::text[] AS acl,
            relowner::regrole::text AS owner,

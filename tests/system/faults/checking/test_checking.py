@@ -22,7 +22,12 @@ from tests.system.faults.checking.told import Told
 from tests.system.faults.violation import Violation
 from tests.system.faults.workload.journal import Journal
 
-pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="module")]
+# They take long, and run where the real servers are tested.
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.allow_hosts(["127.0.0.1"]),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 
 @dataclass(frozen=True)
