@@ -98,7 +98,7 @@ images: ## one container image for each service
 
 # --- Checking -------------------------------------------------------------------------------
 
-test: $(STAMP) ## everything that needs neither Kafka nor a container; under a minute
+test: $(STAMP) ## everything that needs neither Kafka nor a container; about a minute
 	$(BIN)/pytest tests -m "not system" -n auto --dist loadscope
 
 test-all: $(STAMP) ## everything, on the real Kafka, PostgreSQL and Redis
