@@ -21,7 +21,7 @@ from tests.system.faults.sitting import Result, Sitting
 from tests.system.stack_process import REPOSITORY
 
 LOG = REPOSITORY / "build" / "chaos.ndjson"
-RUNS_OF_A_PLATFORM = 10
+RUNS_OF_A_PLATFORM = 5
 """Then a new one: the checker looks at all that it holds each time."""
 KEYS_SHOWN = 3
 
