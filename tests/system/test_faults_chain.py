@@ -52,7 +52,7 @@ def posts(number: int, tenant: TenantId) -> list[Record]:
         envelope = Envelope(
             id=EventId(uuid7()),
             type=fact.wire_type(),
-            source="/preau/community",
+            source="/elsewhere",
             subject=str(content),
             time=now,
             tenant=tenant,

@@ -28,7 +28,7 @@ from tests.system.overload.load import (
     refused,
     told,
 )
-from tests.system.overload.scene import broker, scene
+from tests.system.overload.scene import Scene, scene
 
 pytestmark = [
     pytest.mark.system,
@@ -41,13 +41,12 @@ MOST_MEGABYTES = 250
 
 
 @contextmanager
-def broker_stands_still() -> Iterator[None]:
-    stopped = broker()
-    os.kill(stopped, signal.SIGSTOP)
+def broker_stands_still(made: Scene) -> Iterator[None]:
+    os.kill(made.broker, signal.SIGSTOP)
     try:
         yield
     finally:
-        os.kill(stopped, signal.SIGCONT)
+        os.kill(made.broker, signal.SIGCONT)
 
 
 async def test_when_the_outbox_ages_changes_are_refused_and_nothing_is_lost(
@@ -60,7 +59,7 @@ async def test_when_the_outbox_ages_changes_are_refused_and_nothing_is_lost(
         load = Load(made, http)
         capacity = await load.closed(writers=8, seconds=3)
         await until_applied(made, http, within=60)
-        with broker_stands_still():
+        with broker_stands_still(made):
             began = time.monotonic()
             heard = await load.open(max(capacity * FACTOR, LEAST_RATE), SECONDS)
             path = f"/v1/spaces/{made.space}/posts"

@@ -42,6 +42,7 @@ class Scene:
     """What the test drives and looks at."""
 
     addresses: Addresses
+    broker: int
     pods: Mapping[str, Pod]
     seeded: Seeded
     signer: JwtSigner
@@ -85,21 +86,21 @@ class Scene:
     def memory(self) -> dict[str, int]:
         """Give the resident megabytes of each pod, and of the broker."""
         pids = {name: pod.process.pid for name, pod in self.pods.items()}
-        return {name: _resident(pid) for name, pid in {**pids, "kafka": broker()}.items()}
+        return {name: _resident(pid) for name, pid in {**pids, "kafka": self.broker}.items()}
 
 
-def broker() -> int:
-    """Find the broker among what this process started."""
-    (found,) = [pid for pid in descendants(os.getpid()) if _command(pid) == "java"]
-    return found
+def _brokers() -> set[int]:
+    """Find the brokers among what this process started: those of other tests too."""
+    return {pid for pid in descendants(os.getpid()) if _command(pid) == "java"}
 
 
 @asynccontextmanager
 async def scene(home: Path, **limits: float) -> AsyncIterator[Scene]:
     """Start everything, with these `PREAU_SHED_…` settings; stop everything when left."""
     make_home(home)
-    ports = choose_ports(home, dict.fromkeys(ROLES))
+    ports, others = choose_ports(home, dict.fromkeys(ROLES)), _brokers()
     async with Stack(home) as addresses:
+        (broker,) = _brokers() - others
         environment = dict(_environment(home, ports["identity"], addresses))
         environment |= {"PREAU_KAFKA": addresses.kafka, "PREAU_LOG_LEVEL": "warning"}
         environment |= {f"PREAU_SHED_{name.upper()}": f"{v:g}" for name, v in limits.items()}
@@ -110,7 +111,7 @@ async def scene(home: Path, **limits: float) -> AsyncIterator[Scene]:
         pods = {name: _pod(name, ports[name], environment, home) for name in ROLES}
         await asyncio.gather(*(pod.start(READY_WITHIN) for pod in pods.values()))
         try:
-            made = Scene(addresses, pods, seeded, signer, {}, "")
+            made = Scene(addresses, broker, pods, seeded, signer, {}, "")
             await _open(made)
             yield made
         finally:
