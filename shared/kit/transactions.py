@@ -12,6 +12,9 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.kit.plain import driver_of
+from shared.kit.telemetry.logs import logger
+
+log = logger("database")
 
 
 def opening(tenants: Iterable[UUID]) -> str:
@@ -39,7 +42,9 @@ async def _roll_back(driver: asyncpg.Connection) -> None:
     """Trap: one that stays open would be the next user's; so would its tenants."""
     try:
         await driver.execute("ROLLBACK")
+    except Exception as error:  # noqa: BLE001  what led here is raised; this only comes after it
+        log.info("not rolled back, closed", error=repr(error))
+        driver.terminate()
     except BaseException:
-        # Whatever it was, the pool finds it closed and takes another.
         driver.terminate()
         raise

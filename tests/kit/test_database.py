@@ -1,5 +1,7 @@
 """Who may start, and what an error of the database means."""
 
+import asyncio
+
 import asyncpg
 import pytest
 from uuid_utils.compat import uuid7
@@ -7,6 +9,7 @@ from uuid_utils.compat import uuid7
 from deploy.local.stack import Addresses
 from shared.kit.database import Database, UnsafeRole, connection, is_transient
 from shared.kit.errors import Transient
+from shared.kit.plain import driver_of
 from tests.kit.conftest import Frame
 from tests.kit.probe import Clock, Probe, caller, no_trace
 
@@ -43,6 +46,16 @@ async def test_a_transaction_that_does_nothing_is_ended_and_may_be_tried_again(
     with pytest.raises(Transient):
         async with probe.database.unit(caller()) as unit:
             await connection(unit).exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+async def test_what_was_raised_is_told_though_the_rollback_fails_too(probe: Probe) -> None:
+    """A cancellation that became a lost connection would be tried again, and never end."""
+    with pytest.raises(asyncio.CancelledError):  # noqa: PT012  a whole unit is meant
+        async with probe.database.unit(caller()) as unit:
+            driver_of(connection(unit)).terminate()
+            raise asyncio.CancelledError
+    async with probe.database.unit(caller()) as unit:
+        await connection(unit).exec_driver_sql("SELECT 1")
 
 
 async def test_a_wrong_statement_is_not_transient(probe: Probe) -> None:

@@ -110,4 +110,3 @@ async def operator(who: Annotated[Actor, Depends(actor)]) -> Actor:
 ActorDep = Annotated[Actor, Depends(actor)]
 CallerDep = Annotated[Caller, Depends(caller)]
 OperatorDep = Annotated[Actor, Depends(operator)]
-ClaimsDep = Annotated[Claims, Depends(claims)]
