@@ -1,4 +1,4 @@
-"""A load generator in one small process: raw HTTP/1.1 on uvloop, requests written beforehand.
+"""A load generator in one small process: raw HTTP/1.1 on uvloop, no two requests alike.
 
 `python -m tests.benchmarks.ours.client '<load as JSON>'`; prints one line of JSON. Closed (each
 connection sends its next request when it has its answer), or open at `rate` requests a second.
@@ -15,11 +15,7 @@ from uuid import uuid4
 
 import uvloop
 
-BODY = {
-    "kind": "discussion",
-    "title": "« Malgré que », est-ce admis ? 🤔",
-    "body": "J’ai lu *malgré que* dans un roman. Est-ce que c’est correct ? " * 3,
-}
+from tests.benchmarks.ours.texts import Texts
 
 
 @dataclass(frozen=True)
@@ -41,16 +37,14 @@ class Sender:
 
     def __init__(self, load: Load, targets: list[dict[str, str]]) -> None:
         self.load = load
-        body = json.dumps(BODY, ensure_ascii=False).encode()
+        self._texts = Texts()
         self._heads = [
             (
                 f"POST {each['path']} HTTP/1.1\r\nhost: 127.0.0.1\r\n"
                 f"authorization: Bearer {each['token']}\r\ncontent-type: application/json\r\n"
-                f"content-length: {len(body)}\r\n"
             ).encode()
             for each in targets
         ]
-        self._end = b"\r\n" + body
         self._turn = 0
         self.took: list[float] = []
         self.failed: dict[str, int] = {}
@@ -67,7 +61,8 @@ class Sender:
             extra += f"idempotency-key: {uuid4().hex}\r\n".encode()
         if self.load.stamped:
             extra += f"x-correlation-id: {due:.6f}\r\n".encode()
-        return head + extra + self._end
+        body = self._texts.next()
+        return b"%bcontent-length: %d\r\n%b\r\n%b" % (head, len(body), extra, body)
 
     def answered(self, status: bytes, due: float, now: float) -> None:
         """Keep how long it took, if it counts."""
