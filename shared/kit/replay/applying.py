@@ -88,15 +88,18 @@ class Applying:
                 self.events += len(batch)
 
     async def _apply(self, batch: Sequence[Incoming]) -> None:
-        for attempt in range(1, TRIES + 1):
+        """Apply all of it: after a failure, the inbox takes only some of what it is handed."""
+        left, failures = batch, 0
+        while left:
             try:
-                await self.consumer.handle(batch)
+                after = await self.consumer.handle(left)
             except Redeliver as error:
-                if isinstance(error.__cause__, Stopped) or attempt == TRIES:
+                failures += 1
+                if isinstance(error.__cause__, Stopped) or failures == TRIES:
                     raise CannotApply(f"The shadow cannot be built: {error}.") from error
                 await asyncio.sleep(error.pause)
             else:
-                return
+                left = [each for each in left if each.offset >= after[each.partition]]
 
     async def leave_out(self, live: Standing) -> int:
         """Leave out what the live group put aside; park what it has not aside any more.

@@ -1,8 +1,14 @@
 """What the log rebuilds is what is live, in whatever order the topics come."""
 
+from collections.abc import Sequence
+
 import pytest
 
+from shared.contracts.event import Fact
+from shared.kit.database import SqlUnit
+from shared.kit.inbox.consume import BatchConsumer
 from shared.kit.replay.feed import Order
+from shared.kit.unit import Delivery
 from tests.kit.replay.conftest import SERVICES, Past
 
 # They take long, and run where the real servers are tested.
@@ -32,3 +38,26 @@ async def test_the_log_says_what_is_live(past: Past, service: str, order: Order)
     assert report.equal
     assert not report.failed
     assert {table.live_rows for table in report.tables} != {0}
+
+
+async def test_a_batch_that_took_too_long_is_read_to_its_end(
+    past: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+    really = BatchConsumer._react
+
+    async def slow(
+        self: BatchConsumer, unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]
+    ) -> None:
+        if ".shadow." in self.group:
+            tried.append(len(deliveries))
+            if len(tried) == 1:
+                raise TimeoutError
+        await really(self, unit, deliveries)
+
+    monkeypatch.setattr(BatchConsumer, "_react", slow)
+
+    report = await past.replay("notifications")
+
+    assert len(tried) > 2, tried
+    assert report.equal
