@@ -4,12 +4,13 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 import click
 import uvloop
 
-from shared.kit.run import ROLES, running
+from shared.kit.run import ROLES, built
 from shared.kit.serve import serve
 from shared.kit.settings import SettingError
 from shared.kit.telemetry.logs import configure
@@ -38,11 +39,28 @@ async def _run(services: Sequence[str], roles: Sequence[str]) -> None:
     kafka = os.environ.get("PREAU_KAFKA")
     if not kafka:
         raise SettingError("PREAU_KAFKA is not set: the address of a Kafka broker, host:port.")
-    async with running(services, os.environ, kafka, roles) as everything:
+    async with built(services, os.environ, kafka) as parts:
         listen = os.environ.get("PREAU_LISTEN", "127.0.0.1")
-        serving = await serve(everything, listen, int(os.environ.get("PREAU_PORT", "8000")))
-        await stop.wait()
-        await serving.stop()
+        # First of all: who waits for a server that is away can be asked about it.
+        serving = await serve(parts.services, listen, int(os.environ.get("PREAU_PORT", "8000")))
+        try:
+            if await _unless(stop, parts.start(roles)):
+                await stop.wait()
+        finally:
+            await serving.stop()
+
+
+async def _unless(stop: asyncio.Event, starting: Coroutine[Any, Any, None]) -> bool:
+    """Start, or give up at once when told to stop; say whether it was started."""
+    task, stopping = asyncio.create_task(starting), asyncio.create_task(stop.wait())
+    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task})
+        return False
+    await task
+    return True
 
 
 if __name__ == "__main__":

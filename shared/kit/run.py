@@ -1,7 +1,8 @@
 """Runs one service, or several in one process; `shared.kit.pod` is its command line.
 
-The runner owns lifetimes: it starts databases, relays, consumers and jobs in that order, serves
-every service under `/<name>`, and drains in the reverse order on SIGTERM.
+The runner owns lifetimes: it starts databases, relays, jobs and consumers in that order, serves
+every service under `/<name>`, and drains in the reverse order on SIGTERM. A server that is away at
+the start is waited for (ADR 0047).
 """
 
 import asyncio
@@ -9,40 +10,33 @@ import contextlib
 import gc
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib import import_module
 
-from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from shared.contracts.catalogue import PUBLISHERS
 from shared.kit.backlog import Backlog
 from shared.kit.bus.kafka import KafkaBus
 from shared.kit.bus.port import Bus, Reading, Subscription, Topic
-from shared.kit.errors import Transient
+from shared.kit.fit import until_fit
 from shared.kit.host import Host
-from shared.kit.inbox import report
-from shared.kit.inbox.consume import BatchConsumer
-from shared.kit.inbox.retry import ParkedKeys
 from shared.kit.jobs import Jobs
 from shared.kit.relay import Relay
-from shared.kit.service import Job, Service
-from shared.kit.telemetry.logs import logger
+from shared.kit.service import Service
 from shared.kit.telemetry.otel import OtelTelemetry
+from shared.kit.upkeep import upkeep
+from shared.kit.waiting import Away, Server, kafka_at, knock, until_there
 
-log = logger("run")
 DRAIN = 30.0
 """Seconds that a batch in hand, and requests in hand, may take at a stop."""
 ROLES = ("api", "worker", "relay")
-COUNTING = 3.0
-"""Seconds that counting may take: other jobs wait for it, and a broker may be away."""
 POLL_AGE_EVERY = 5.0
 COLLECT = (20_000, 20, 50)
 """Objects made, then young and middle-aged rounds, before Python looks for cycles."""
-_KEEP_INBOX = text("SELECT inbox_keep(CAST(:today AS date), 7, 30)")
 
 
 @dataclass
@@ -53,7 +47,18 @@ class Running:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     subscription: Subscription | None = None
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    fit: bool = False
+    """Its database is there and as it should be: requests may be answered."""
     started: bool = False
+    """All that its roles ask for runs."""
+    away: dict[str, Away] = field(default_factory=dict)
+    """What it waits for before it can go on with its start, by the setting that says where."""
+
+    def tell(self, server: Server, away: Away | None) -> None:
+        """Learn that a server is away, or is there."""
+        self.away.pop(server.setting, None)
+        if away is not None:
+            self.away[server.setting] = away
 
 
 def now() -> datetime:
@@ -74,10 +79,24 @@ async def ensure_topics(bus: Bus, names: Sequence[str] = tuple(PUBLISHERS)) -> N
     await bus.ensure([Topic(name) for name in sorted(facts | dead)])
 
 
-async def start(running: Running, host: Host, roles: Sequence[str] = ROLES) -> None:
-    """Start what this role runs: the database always, then relay, consumer and jobs."""
+@dataclass(frozen=True)
+class Broker:
+    """A broker that may be away at the start, and what sees to the topics once it is there."""
+
+    server: Server
+    topics: Awaitable[None]
+
+
+async def start(
+    running: Running, host: Host, roles: Sequence[str] = ROLES, broker: Broker | None = None
+) -> None:
+    """Start what this role runs: the database always, then relay, jobs and consumer.
+
+    Waits for a database that is away, and for the broker if it is given. Raises `CannotStart`.
+    """
     service = running.service
-    await service.database.start()
+    await until_fit(service, running.tell, relays="relay" in roles)
+    running.fit = True
     if "relay" not in roles:
         service.database.announce()
     backlog = Backlog(service.database, host.clock, host.telemetry)
@@ -88,35 +107,39 @@ async def start(running: Running, host: Host, roles: Sequence[str] = ROLES) -> N
         )
         running.tasks.append(asyncio.create_task(relay.run(running.stop)))
     if "worker" in roles:
-        await _start_worker(running, host)
+        me = f"{socket.gethostname()}-{os.getpid()}"
+        jobs = [*service.jobs, *upkeep(service, host)]
+        runner = Jobs(service.database, jobs, host.clock, me, host.telemetry)
+        running.tasks.append(asyncio.create_task(runner.run(running.stop)))
+    # Who only serves the API needs no broker: it starts while there is none.
+    if broker is not None and set(roles) - {"api"}:
+        await broker.topics
+    if "worker" in roles:
+        await _start_reading(running, host, broker)
     running.started = True
 
 
-async def _start_worker(running: Running, host: Host) -> None:
-    service, consumer = running.service, running.service.consumer
-    jobs = [*service.jobs, _keep_inbox(service, host)]
-    if consumer is not None:
-        instance = host.environment.get("PREAU_INSTANCE")
-        reading = Reading(
-            service.name,
-            consumer.topics,
-            consumer,
-            instance=f"{service.name}-{instance}" if instance else None,
-        )
-        running.subscription = await host.bus.read(reading)
-        telling = _tell_poll_age(running, host, consumer.group)
-        running.tasks.append(asyncio.create_task(telling))
-        jobs += [_retry_parked(consumer), _measure(consumer, host)]
-    me = f"{socket.gethostname()}-{os.getpid()}"
-    runner = Jobs(service.database, jobs, host.clock, me, host.telemetry)
-    running.tasks.append(asyncio.create_task(runner.run(running.stop)))
+async def _start_reading(running: Running, host: Host, broker: Broker | None) -> None:
+    consumer = running.service.consumer
+    if consumer is None:
+        return
+    instance = host.environment.get("PREAU_INSTANCE")
+    reading = Reading(
+        running.service.name,
+        consumer.topics,
+        consumer,
+        instance=f"{running.service.name}-{instance}" if instance else None,
+    )
 
+    async def read() -> Subscription:
+        return await host.bus.read(reading)
 
-def _retry_parked(consumer: BatchConsumer) -> Job:
-    async def retry() -> None:
-        await ParkedKeys(consumer).retry()
-
-    return Job("retry_parked", retry, every=timedelta(seconds=1))
+    if broker is None:
+        running.subscription = await read()
+    else:
+        running.subscription = await until_there(broker.server, read, running.tell)
+    telling = _tell_poll_age(running, host, consumer.group)
+    running.tasks.append(asyncio.create_task(telling))
 
 
 async def _tell_poll_age(running: Running, host: Host, group: str) -> None:
@@ -127,33 +150,6 @@ async def _tell_poll_age(running: Running, host: Host, group: str) -> None:
             host.telemetry.gauge("preau.consumer.last_poll.age", age, group=group)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(running.stop.wait(), POLL_AGE_EVERY)
-
-
-def _measure(consumer: BatchConsumer, host: Host) -> Job:
-    async def measure() -> None:
-        try:
-            async with asyncio.timeout(COUNTING):
-                found = await report.counts(consumer, host.bus)
-        except (Transient, TimeoutError) as error:
-            log.warning("cannot count", group=consumer.group, error=repr(error))
-            return
-        told: dict[str, float] = {
-            "preau.consumer.lag": found.lag,
-            "preau.parked.depth": found.parked,
-            "preau.dead_letter.depth": found.dead_lettered - found.skipped,
-            "preau.consumer.halted": found.halt.since is not None,
-        }
-        for name, value in told.items():
-            host.telemetry.gauge(name, value, group=consumer.group)
-
-    return Job("measure", measure, every=timedelta(seconds=5))
-
-
-def _keep_inbox(service: Service, host: Host) -> Job:
-    async def keep_inbox() -> None:
-        await service.database.rows(_KEEP_INBOX, today=host.clock().date())
-
-    return Job("keep_inbox", keep_inbox, every=timedelta(hours=6))
 
 
 async def stop(running: Running) -> None:
@@ -205,23 +201,70 @@ def spare_collector() -> None:
     gc.set_threshold(*COLLECT)
 
 
+@dataclass(frozen=True)
+class Built:
+    """Services that are put together; nothing is connected yet."""
+
+    services: list[Running]
+    hosts: Mapping[str, Host]
+    kafka: Server
+
+    async def start(self, roles: Sequence[str] = ROLES) -> None:
+        """Start them all, waiting for what is away; one that cannot start ends the others' wait.
+
+        Raises `CannotStart`. May be cancelled at any moment.
+        """
+        topics = asyncio.create_task(self._see_to_topics(roles))
+        broker = Broker(self.kafka, topics)
+        starts = [start(e, self.hosts[e.service.name], roles, broker) for e in self.services]
+        tasks = [topics, *map(asyncio.create_task, starts)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        spare_collector()
+
+    async def _see_to_topics(self, roles: Sequence[str]) -> None:
+        if not set(roles) - {"api"}:
+            return
+        bus = self.hosts[self.services[0].service.name].bus
+
+        async def ensure() -> None:
+            await knock(self.kafka)
+            await ensure_topics(bus)
+
+        def tell(server: Server, away: Away | None) -> None:
+            for each in self.services:
+                each.tell(server, away)
+
+        await until_there(self.kafka, ensure, tell)
+
+
 @asynccontextmanager
-async def running(
-    names: Sequence[str], environment: Mapping[str, str], kafka: str, roles: Sequence[str] = ROLES
-) -> AsyncIterator[list[Running]]:
-    """Run these services until left; then drain them all at once."""
+async def built(
+    names: Sequence[str], environment: Mapping[str, str], kafka: str
+) -> AsyncIterator[Built]:
+    """Put these services together; drain them all at once when left."""
+    server = kafka_at(kafka)
     hosts = {name: host_of(name, environment, kafka) for name in names}
     everything = [Running(build(name, hosts[name])) for name in names]
     try:
-        if set(roles) - {"api"}:
-            # Who only serves the API needs no broker: it starts while there is none.
-            await ensure_topics(hosts[names[0]].bus)
-        await asyncio.gather(*(start(e, hosts[e.service.name], roles) for e in everything))
-        spare_collector()
-        yield everything
+        yield Built(everything, hosts, server)
     finally:
         await asyncio.gather(*(stop(each) for each in everything))
         for host in hosts.values():
             await host.bus.close()
             if isinstance(host.telemetry, OtelTelemetry):
                 host.telemetry.shutdown()
+
+
+@asynccontextmanager
+async def running(
+    names: Sequence[str], environment: Mapping[str, str], kafka: str, roles: Sequence[str] = ROLES
+) -> AsyncIterator[list[Running]]:
+    """Run these services until left, once all of them are started."""
+    async with built(names, environment, kafka) as parts:
+        await parts.start(roles)
+        yield parts.services

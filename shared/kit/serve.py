@@ -11,10 +11,13 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.routing import Mount
+from starlette.types import Receive, Scope, Send
 
 from shared.contracts.catalogue import EVENTS
-from shared.kit.errors import NotFound
+from shared.kit.errors import NotFound, Transient
+from shared.kit.pressure import SOON, back_in
 from shared.kit.run import Running, failed_tasks
 from shared.kit.telemetry.noop import NoTelemetry
 from shared.kit.web.edge import Edge
@@ -41,13 +44,15 @@ def application(running: Sequence[Running]) -> Starlette:
     """Mount every service under its name (a pod has one), and health at the root."""
     root = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     # Spans are of the services; what is asked here belongs to none.
-    root.add_middleware(Edge, problems=Problems(root, Messages(), NoTelemetry()))
-    started = {each.service.name: _started(each) for each in running}
+    problems = Problems(root, Messages(), NoTelemetry())
+    root.add_middleware(Edge, problems=problems)
+    begun = {each.service.name: _begun(each) for each in running}
     live = {each.service.name: _alive(each) for each in running}
-    root.include_router(health_routes(started, live, {**started, **_ready(live)}))
+    started = {each.service.name: _started(each) for each in running}
+    root.include_router(health_routes(begun, live, {**started, **_ready(live)}))
     root.add_api_route("/schemas/{kind}", _schema, include_in_schema=False)
     mounts = [
-        Mount(f"/{each.service.name}", app=each.service.http, name=each.service.name)
+        Mount(f"/{each.service.name}", app=_Door(each, problems), name=each.service.name)
         for each in running
     ]
     routes = [*mounts, Mount("/", app=root, name="root")]
@@ -66,9 +71,39 @@ def _ready(live: dict[str, Check]) -> dict[str, Check]:
     return {f"{name}.alive": check for name, check in live.items()}
 
 
+class _Door:
+    """Lets nobody in before the service's database was found to be as it should be."""
+
+    def __init__(self, running: Running, problems: Problems) -> None:
+        self._running, self._problems = running, problems
+        self._closed = Edge(self._refuse, problems)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass it on, or answer 503."""
+        if self._running.fit or scope["type"] != "http":
+            await self._running.service.http(scope, receive, send)
+        else:
+            await self._closed(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = self._problems.answer(Request(scope), Transient(retry_after=back_in(SOON)))
+        await answer(scope, receive, send)
+
+
 def _started(running: Running) -> Check:
     async def check() -> str | None:
-        return None if running.started else "not started"
+        if running.started:
+            return None
+        return "; ".join(map(str, running.away.values())) or "not started"
+
+    return check
+
+
+def _begun(running: Running) -> Check:
+    """Tell that the process does what it can: what it waits for, no restart brings back."""
+
+    async def check() -> str | None:
+        return None if running.started or running.away else "not started"
 
     return check
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from deploy.local.provision import SERVICES
 from deploy.local.stack import Addresses
-from shared.kit.migrations import differences, migrate, pending
+from shared.kit.migrations import differences, migrate, missing
 from shared.kit.tables import business_tables, frame_metadata
 from tests.kit.probe import LYON, Probe
 
@@ -29,10 +29,10 @@ async def test_a_migrated_database_is_what_the_tables_declare(
     await migrate(service, owner)
 
     assert await migrate(service, owner) == []
-    assert await pending(service, owner) == []
     engine = create_async_engine(owner)
     try:
         async with engine.connect() as connected:
+            assert await connected.run_sync(missing, service) == []
             assert await connected.run_sync(differences, declared(service)) == []
     finally:
         await engine.dispose()

@@ -9,10 +9,10 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from deploy.local.stack import Addresses
-from shared.kit import run
+from shared.kit import run, upkeep
 from shared.kit.bus.memory import MemoryBus
 from shared.kit.bus.port import Progress
-from shared.kit.errors import Transient
+from shared.kit.errors import NotFound, Transient
 from shared.kit.host import Host
 from shared.kit.migrations import migrate
 from tests.kit.probe import Probe
@@ -52,18 +52,20 @@ class Away(MemoryBus):
         raise AssertionError("nobody waits so long")
 
 
-@pytest.mark.parametrize("error", [Transient(reason="refused"), None])
+@pytest.mark.parametrize(
+    "error", [Transient(reason="refused"), NotFound(topic="community.post"), None]
+)
 async def test_counting_gives_up_soon_and_fails_no_job(
     probe: Probe,
     error: Exception | None,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(run, "COUNTING", 0.05)
+    monkeypatch.setattr(upkeep, "COUNTING", 0.05)
     host = Host(Away(error), probe.clock, uuid7, kept().telemetry, {})
 
     with caplog.at_level(logging.WARNING):
-        await asyncio.wait_for(run._measure(probe.consumer(), host).run(), 5)
+        await asyncio.wait_for(upkeep.measure(probe.consumer(), host).run(), 5)
 
     assert [record.message for record in caplog.records] == ["cannot count"]
 

@@ -8,8 +8,8 @@ import pytest
 from shared.kit.bus.port import Reading
 from shared.kit.host import Host
 from shared.kit.inbox.halts import resume
-from shared.kit.run import _measure
 from shared.kit.telemetry.noop import NoTelemetry
+from shared.kit.upkeep import measure
 from tests.kit.probe import GROUP, TOPIC, Probe, caller, member
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -52,7 +52,7 @@ async def test_the_partition_waits_the_lag_grows_and_resumed_all_of_it_is_read(
 async def test_the_metric_is_one_while_it_is_stopped(probe: Probe) -> None:
     gauges, reader = Gauges(), probe.consumer()
     host = Host(probe.bus, probe.clock, probe.database._new_id, gauges, {})
-    job = _measure(reader, host)
+    job = measure(reader, host)
     for who in range(30):
         probe.publish("poison", who=who)
     with pytest.raises(Exception, match="stopped: "):

@@ -1,0 +1,63 @@
+"""What the frame does by the clock in every worker: retries, the days of the inbox, figures."""
+
+import asyncio
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from shared.kit.errors import NotFound, Transient
+from shared.kit.host import Host
+from shared.kit.inbox import report
+from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.inbox.retry import ParkedKeys
+from shared.kit.service import Job, Service
+from shared.kit.telemetry.logs import logger
+
+log = logger("run")
+COUNTING = 3.0
+"""Seconds that counting may take: other jobs wait for it, and a broker may be away."""
+_KEEP_INBOX = text("SELECT inbox_keep(CAST(:today AS date), 7, 30)")
+
+
+def upkeep(service: Service, host: Host) -> list[Job]:
+    """List the frame's own jobs for a service."""
+    jobs = [_keep_inbox(service, host)]
+    if service.consumer is not None:
+        jobs += [_retry_parked(service.consumer), measure(service.consumer, host)]
+    return jobs
+
+
+def _retry_parked(consumer: BatchConsumer) -> Job:
+    async def retry() -> None:
+        await ParkedKeys(consumer).retry()
+
+    return Job("retry_parked", retry, every=timedelta(seconds=1))
+
+
+def measure(consumer: BatchConsumer, host: Host) -> Job:
+    """Tell what the group made of its log, and how much of it is left."""
+
+    async def count() -> None:
+        try:
+            async with asyncio.timeout(COUNTING):
+                found = await report.counts(consumer, host.bus)
+        except (NotFound, Transient, TimeoutError) as error:  # its topics may not be made yet
+            log.warning("cannot count", group=consumer.group, error=repr(error))
+            return
+        told: dict[str, float] = {
+            "preau.consumer.lag": found.lag,
+            "preau.parked.depth": found.parked,
+            "preau.dead_letter.depth": found.dead_lettered - found.skipped,
+            "preau.consumer.halted": found.halt.since is not None,
+        }
+        for name, value in told.items():
+            host.telemetry.gauge(name, value, group=consumer.group)
+
+    return Job("measure", count, every=timedelta(seconds=5))
+
+
+def _keep_inbox(service: Service, host: Host) -> Job:
+    async def keep_inbox() -> None:
+        await service.database.rows(_KEEP_INBOX, today=host.clock().date())
+
+    return Job("keep_inbox", keep_inbox, every=timedelta(hours=6))

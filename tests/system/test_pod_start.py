@@ -1,0 +1,141 @@
+"""A pod that starts while a server is away: it waits, says so, and is ready when the server is."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deploy.local.choices import Part
+from deploy.local.stack import Addresses, Stack
+from shared.kit.migrations import migrate
+from tests.system.conftest import free_port
+from tests.system.stack_process import REPOSITORY
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.allow_hosts(["127.0.0.1"]),
+    pytest.mark.timeout(240),
+]
+POSTGRES: frozenset[Part] = frozenset({"postgres"})
+BOTH: frozenset[Part] = frozenset({"postgres", "kafka"})
+GROUP, ROUTE = "metrics", "/metrics/v1/alerts"
+
+
+def settings(addresses: Addresses, port: int) -> dict[str, str]:
+    return {
+        "PATH": "/usr/bin:/bin",
+        "PREAU_KAFKA": addresses.kafka,
+        "PREAU_PORT": str(port),
+        "PREAU_JWKS_URL": "http://127.0.0.1:1/",
+        "METRICS_DATABASE_URL": addresses.database(GROUP, "app"),
+        "METRICS_RELAY_URL": addresses.database(GROUP, "relay"),
+    }
+
+
+class Pod:
+    """`python -m shared.kit.pod metrics`, and what it said."""
+
+    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+        self.url = f"http://127.0.0.1:{environment['PREAU_PORT']}"
+        self.log = log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "shared.kit.pod", GROUP],
+                cwd=REPOSITORY,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
+    async def status(self, page: str) -> tuple[int, str]:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            try:
+                answer = await client.get(f"{self.url}{page}")
+            except httpx.TransportError:
+                return 0, ""
+        return answer.status_code, answer.text
+
+    async def until(self, page: str, status: int, text: str = "") -> None:
+        async with asyncio.timeout(60):
+            while True:
+                assert self.process.poll() is None, self.said
+                found, body = await self.status(page)
+                if found == status and text in body:
+                    return
+                await asyncio.sleep(0.1)
+
+    async def ended(self, seconds: float) -> int:
+        return await asyncio.to_thread(self.process.wait, seconds)
+
+
+@asynccontextmanager
+async def pod(environment: Mapping[str, str], log: Path) -> AsyncIterator[Pod]:
+    started = Pod(environment, log)
+    try:
+        yield started
+    finally:
+        if started.process.poll() is None:
+            started.process.kill()
+        await started.ended(10)
+
+
+async def waits_for(waiting: Pod, what: str) -> None:
+    await waiting.until("/health/ready", 503, f"waits for {what}")
+    assert (await waiting.status("/health/live"))[0] == 200
+    assert (await waiting.status("/health/startup"))[0] == 200
+
+
+async def test_a_pod_waits_for_both_servers_and_is_ready_when_they_are(tmp_path: Path) -> None:
+    home = tmp_path / "maison d’été"
+    async with Stack(home, parts=BOTH, fast=True) as addresses:
+        await migrate(GROUP, addresses.database(GROUP, "owner"))
+    environment = settings(addresses, free_port())
+
+    async with pod(environment, tmp_path / "log") as waiting:
+        await waits_for(waiting, "PostgreSQL")
+        assert (await waiting.status(ROUTE))[0] == 503
+        async with Stack(home, parts=POSTGRES, fast=True):
+            # Its database is there: whoever asks without looking at the probe is served.
+            await waiting.until(ROUTE, 401)
+            await waits_for(waiting, "Kafka")
+        async with Stack(home, parts=BOTH, fast=True):
+            await waiting.until("/health/ready", 200)
+            waiting.process.send_signal(signal.SIGTERM)
+            assert await waiting.ended(30) == 0
+
+    assert "waiting for PostgreSQL at 127.0.0.1:" in waiting.said
+    assert "waiting for Kafka at 127.0.0.1:" in waiting.said
+    assert "Traceback" not in waiting.said
+
+
+async def test_a_pod_that_waits_hears_sigterm(tmp_path: Path) -> None:
+    async with Stack(tmp_path, parts=BOTH, fast=True) as addresses:
+        await migrate(GROUP, addresses.database(GROUP, "owner"))
+    starting = pod(settings(addresses, free_port()), tmp_path / "log")
+    async with Stack(tmp_path, parts=POSTGRES, fast=True), starting as waiting:
+        await waiting.until(ROUTE, 401)
+        await waits_for(waiting, "Kafka")
+        waiting.process.send_signal(signal.SIGTERM)
+        assert await waiting.ended(5) == 0
+    assert "Traceback" not in waiting.said
+
+
+async def test_a_pod_whose_schema_is_too_old_says_so_in_a_line(tmp_path: Path) -> None:
+    async with Stack(tmp_path, parts=POSTGRES, fast=True) as addresses:
+        environment = settings(addresses, free_port())
+        environment |= {"PREAU_LOG_LEVEL": "error", "PREAU_KAFKA": "127.0.0.1:1"}
+        async with pod(environment, tmp_path / "log") as refused:
+            assert await refused.ended(30) == 2
+    assert refused.said == (
+        "The database of metrics lacks revision 0001: run `preau migrate metrics` first.\n"
+    )
