@@ -45,8 +45,8 @@ class Telemetry(Protocol):
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         """Add to a counter of the closed list in `shared.kit.telemetry.names`."""
 
-    def observe(self, name: str, value: float, **labels: str) -> None:
-        """Add a value, in the unit the list gives, to a histogram of the closed list."""
+    def observe(self, name: str, *values: float, **labels: str) -> None:
+        """Add values, in the unit the list gives, to a histogram of the closed list."""
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
         """Set a gauge of the closed list."""

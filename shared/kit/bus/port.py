@@ -87,8 +87,10 @@ class Consumer(Protocol):
         again after a second, and nothing is handed over until it has answered.
         """
 
-    def prepare(self, batch: Sequence[Incoming]) -> None:
+    async def prepare(self, batch: Sequence[Incoming]) -> None:
         """Get a batch ready for `handle`: decode it. Does no I/O and changes nothing.
+
+        Awaits now and then, so that the batch in hand goes on meanwhile.
 
         Called before the same tuple is handed over, perhaps while the one before it is in hand;
         perhaps it never is, or is handed over without this.

@@ -49,7 +49,8 @@ _NEW_IDS = Plain(
         ON CONFLICT DO NOTHING
         RETURNING event_id
     )
-    SELECT array_agg(event_id),
+    SELECT CASE WHEN count(*) < cardinality(CAST(:ids AS uuid[])) THEN
+               coalesce(array_agg(event_id), '{}') END,
            EXISTS (SELECT FROM parked WHERE consumer_group = :consumer_group
                                         AND state IN ('parked', 'dead'))
            OR EXISTS (SELECT FROM halts WHERE consumer_group = :consumer_group
@@ -110,12 +111,13 @@ async def move(connection: AsyncConnection, group: str, moves: Mapping[Partition
 
 async def claim(
     connection: AsyncConnection, group: str, ids: Sequence[UUID]
-) -> tuple[set[UUID], bool]:
-    """Claim these events for the group; give those that it had not yet seen.
+) -> tuple[set[UUID] | None, bool]:
+    """Claim these events for the group; give those that it had not yet seen, None for all of them.
 
+    None, because that is the ordinary batch: no id need travel back. Each counts once.
     Tell too whether anything of the group is parked or it is stopped: seldom, so that the ordinary
     batch need not ask for the keys.
     """
     found = await _NEW_IDS.fetch(connection, {"consumer_group": group, "ids": list(ids)})
     new, troubled = found[0]
-    return set(new or ()), troubled
+    return None if new is None else set(new), troubled

@@ -62,13 +62,18 @@ async def reread(
     return unreadable
 
 
+async def _known(connection: AsyncConnection, group: str, item: Readable) -> bool:
+    fresh, _ = await ledger.claim(connection, group, [item.delivery.event_id])
+    return fresh is not None and not fresh
+
+
 async def _settle(
     connection: AsyncConnection, group: str, at: Mapping[str, object], item: Ignored | Readable
 ) -> None:
     if isinstance(item, Ignored):
         await connection.execute(_FORGET, at)
         await connection.execute(_COUNT["ignored"], at)
-    elif not (await ledger.claim(connection, group, [item.delivery.event_id]))[0]:
+    elif await _known(connection, group, item):
         await connection.execute(_FORGET, at)
         await connection.execute(_COUNT["duplicate"], at)
     else:

@@ -25,12 +25,8 @@ class Work:
     @classmethod
     def over(cls, reads: Sequence[Read], expected: Mapping[Partition, int]) -> "Work":
         """Begin with how far the batch goes in each of its partitions."""
-        moves: dict[Partition, Move] = {}
-        for item in reads:
-            place = item.record.partition
-            move = moves.setdefault(place, Move(expected[place], 0))
-            move.next = item.record.offset + 1
-        return cls(moves)
+        next_of = {item.record.partition: item.record.offset + 1 for item in reads}
+        return cls({place: Move(expected[place], at) for place, at in next_of.items()})
 
     def count(self, item: Read, name: str) -> None:
         """Count a record by what became of it."""

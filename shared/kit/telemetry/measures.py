@@ -6,7 +6,7 @@ Our own table, because the SDK's takes 5 µs a value and there is one value per 
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import NamedTuple
@@ -65,18 +65,19 @@ class Measures:
         with self._lock:
             series.value, series.told = value, self._monotonic()
 
-    def observe(self, name: str, value: float, labels: Mapping[str, str]) -> None:
-        """Add a value to a histogram. Raises KeyError for what is not listed."""
+    def observe(self, name: str, values: Sequence[float], labels: Mapping[str, str]) -> None:
+        """Add values to a histogram. Raises KeyError for what is not listed."""
         series = self._find("histogram", name, labels)
-        bucket = bisect_left(series.metric.buckets, value)
+        buckets, counts = series.metric.buckets, series.counts
         trace = CURRENT.get()
         with self._lock:
-            series.counts[bucket] += 1
-            series.value += value
+            for value in values:
+                counts[bisect_left(buckets, value)] += 1
+            series.value += sum(values)
             if trace is not None and is_sampled(trace):
-                series.examples[bucket] = Example(
-                    value, self._wall(), trace_id(trace), span_id(trace)
-                )
+                at, ids = self._wall(), (trace_id(trace), span_id(trace))
+                for value in values:
+                    series.examples[bisect_left(buckets, value)] = Example(value, at, *ids)
 
     def collect(self) -> dict[str, list[Series]]:
         """Give copies of all series by the metric's name, without the gauges gone stale."""

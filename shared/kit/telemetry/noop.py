@@ -48,7 +48,7 @@ class NoTelemetry:
         """Forget it. Raises KeyError for what is not listed."""
         _check(name, "counter", labels)
 
-    def observe(self, name: str, value: float, **labels: str) -> None:
+    def observe(self, name: str, *values: float, **labels: str) -> None:
         """Forget it. Raises KeyError for what is not listed."""
         _check(name, "histogram", labels)
 

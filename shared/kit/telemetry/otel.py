@@ -127,9 +127,9 @@ class OtelTelemetry:
         """Add to a counter of the closed list. Raises KeyError for another name or label."""
         self.measures.count(name, amount, labels)
 
-    def observe(self, name: str, value: float, **labels: str) -> None:
-        """Add a value to a histogram of the list. Raises KeyError for another name or label."""
-        self.measures.observe(name, value, labels)
+    def observe(self, name: str, *values: float, **labels: str) -> None:
+        """Add values to a histogram of the list. Raises KeyError for another name or label."""
+        self.measures.observe(name, values, labels)
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
         """Set a gauge of the closed list. Raises KeyError for another name or label."""

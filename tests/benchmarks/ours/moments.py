@@ -35,8 +35,8 @@ class Timed:
     async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         return await self.inner.assigned(partitions)
 
-    def prepare(self, batch: Sequence[Incoming]) -> None:
-        self.inner.prepare(batch)
+    async def prepare(self, batch: Sequence[Incoming]) -> None:
+        await self.inner.prepare(batch)
 
     async def revoked(self, partitions: Sequence[Partition]) -> None:
         await self.inner.revoked(partitions)

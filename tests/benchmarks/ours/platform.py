@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 
 import uvloop
@@ -41,11 +42,13 @@ async def main(names: list[str], reader: str) -> None:
         if not reader:
             timed.append(await read_from_now(host, database))
         serving = await serve(everything, "127.0.0.1", int(os.environ["PREAU_PORT"]))
+        began = time.process_time()
         await stop.wait()
+        worked = time.process_time() - began
         await serving.stop()
         await host.bus.close()
         await database.stop()
-    _report(timed)
+    _report(timed, worked)
 
 
 def _time_own(reader: str, timed: list[Timed]) -> None:
@@ -68,7 +71,7 @@ def _time_own(reader: str, timed: list[Timed]) -> None:
     run.build = build
 
 
-def _report(timed: list[Timed]) -> None:
+def _report(timed: list[Timed], worked: float) -> None:
     found = [
         (float(correlation), done)
         for each in timed
@@ -78,7 +81,8 @@ def _report(timed: list[Timed]) -> None:
     first = min((due for due, _ in found), default=0.0)
     waits = [done - due for due, done in found if due >= first + WARM]
     p50, p99 = percentiles(waits) if waits else (0.0, 0.0)
-    print(json.dumps({"count": len(waits), "p50": p50, "p99": p99}), flush=True)
+    told = {"count": len(waits), "all": len(found), "p50": p50, "p99": p99, "worked": worked}
+    print(json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ class Receiver:
     async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         return {}
 
-    def prepare(self, batch: Sequence[Incoming]) -> None: ...
+    async def prepare(self, batch: Sequence[Incoming]) -> None: ...
 
     async def revoked(self, partitions: Sequence[Partition]) -> None: ...
 
@@ -88,8 +88,8 @@ class Clocked:
     async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         return await self.inner.assigned(partitions)
 
-    def prepare(self, batch: Sequence[Incoming]) -> None:
-        self.inner.prepare(batch)
+    async def prepare(self, batch: Sequence[Incoming]) -> None:
+        await self.inner.prepare(batch)
 
     async def revoked(self, partitions: Sequence[Partition]) -> None:
         await self.inner.revoked(partitions)

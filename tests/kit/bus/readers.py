@@ -48,7 +48,7 @@ class Recorder:
         self.holds.update(partitions)
         return {each: at for each, at in self.starts.items() if each in partitions}
 
-    def prepare(self, batch: Sequence[Incoming]) -> None:
+    async def prepare(self, batch: Sequence[Incoming]) -> None:
         self.prepared.append(tuple(batch))
 
     async def revoked(self, partitions: Sequence[Partition]) -> None:

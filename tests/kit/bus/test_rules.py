@@ -239,7 +239,7 @@ async def test_what_was_read_ahead_of_the_start_is_read_again_from_there() -> No
 
 async def test_a_batch_that_cannot_be_prepared_is_handed_over_all_the_same() -> None:
     class Weak(Recorder):
-        def prepare(self, batch: Sequence[Incoming]) -> None:
+        async def prepare(self, batch: Sequence[Incoming]) -> None:
             raise RuntimeError
 
     reader = Weak()

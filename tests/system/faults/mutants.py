@@ -46,7 +46,7 @@ def no_distinct_in_a_batch() -> None:
         connection: AsyncConnection, group: str, ids: Sequence[UUID]
     ) -> tuple[set[UUID], bool]:
         fresh, troubled = await really(connection, group, ids)
-        return Sticky(fresh), troubled
+        return Sticky(ids if fresh is None else fresh), troubled
 
     ledger.claim = claim
 

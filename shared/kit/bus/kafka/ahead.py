@@ -11,6 +11,7 @@ from contextlib import suppress
 from aiokafka import ConsumerRecord, TopicPartition
 from msgspec import Struct
 
+from shared.kit.bus.kafka.translate import incoming, ours
 from shared.kit.bus.port import Incoming, Partition
 
 Polled = dict[TopicPartition, list[ConsumerRecord]]
@@ -29,12 +30,22 @@ class Glance(Struct, frozen=True):
         first = next(iter(self.polled.values()), [])
         return bool(first) and first[0] is records[0] and len(self.batch) == len(records)
 
+    @classmethod
+    def of(cls, records: Records, generation: int) -> "Glance":
+        """See these as a poll would have."""
+        polled: Polled = {}
+        for record in records:
+            place = TopicPartition(record.topic, record.partition)
+            polled.setdefault(place, []).append(record)
+        return cls(polled, tuple(map(incoming, records)), generation)
+
     def starts(self) -> dict[Partition, int]:
         """Give the first offset in each partition."""
-        found: dict[Partition, int] = {}
-        for record in self.batch:
-            found.setdefault(record.partition, record.offset)
-        return found
+        return {ours(*place): found[0].offset for place, found in self.polled.items()}
+
+    def ends(self) -> dict[Partition, int]:
+        """Give the last offset in each partition."""
+        return {ours(*place): found[-1].offset for place, found in self.polled.items()}
 
 
 NOTHING = Glance({}, (), 0)

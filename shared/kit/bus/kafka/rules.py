@@ -7,6 +7,7 @@ and while partitions are taken away.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -14,7 +15,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 
 from shared.kit.bus.kafka.ahead import NOTHING, Ahead, Glance, Polled, Records
 from shared.kit.bus.kafka.commits import Commits
-from shared.kit.bus.kafka.translate import all_ours, incoming, ours, theirs
+from shared.kit.bus.kafka.translate import all_ours, incoming, theirs
 from shared.kit.bus.port import Incoming, Partition, Reading, Redeliver
 from shared.kit.telemetry.logs import logger
 
@@ -86,14 +87,14 @@ class Rules(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
     async def _look(self) -> Glance:
         found = await self._fetch(timeout_ms=self._patience())
         generation = self._generation
-        batch = tuple(incoming(record) for records in found.values() for record in records)
-        if batch:
+        glance = Glance(found, tuple(map(incoming, chain(*found.values()))), generation)
+        if glance.batch:
             try:
-                self._reading.consumer.prepare(batch)
+                await self._reading.consumer.prepare(glance.batch)
             except Exception:
                 # Raised from a poll, it would lose the batch. What failed, fails again in `handle`.
                 log.exception("not prepared", group=self._reading.group)
-        return Glance(found, batch, generation)
+        return glance
 
     async def _place(self) -> None:
         """Ask where to start. Not in the callback: the group hears no heartbeat meanwhile."""
@@ -132,15 +133,10 @@ class Rules(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
     async def on_batch(self, records: Records) -> None:
         """Hand a batch over. Trap: what this raised, FastStream would swallow, and lose it."""
         async with self._turn:
-            first: dict[Partition, int] = {}
-            last: dict[Partition, int] = {}
-            for record in records:
-                place = ours(record.topic, record.partition)
-                first.setdefault(place, record.offset)
-                last[place] = record.offset
             glance = self._glance
             if not glance.is_of(records):
-                glance = Glance({}, tuple(map(incoming, records)), glance.generation)
+                glance = Glance.of(records, glance.generation)
+            first, last = glance.starts(), glance.ends()
             if glance.generation != self._generation:
                 # Taken away after the poll; whoever has them now starts where it should.
                 return

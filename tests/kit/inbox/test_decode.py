@@ -1,0 +1,76 @@
+"""From a record to a delivery, and what reading ahead leaves to others."""
+
+import asyncio
+import typing
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from shared.contracts.event import Envelope
+from shared.contracts.ids import TenantId
+from shared.kit.bus.port import Incoming, Partition
+from shared.kit.inbox import decode
+from shared.kit.inbox.consume import SLICE
+from shared.kit.inbox.decode import Arrived, Readable, Unreadable, read
+from tests.kit.probe import PARTITIONS, TOPIC, Probe
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+NOW = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
+
+
+def test_what_is_read_of_an_envelope_stands_in_it_under_the_same_name_and_type() -> None:
+    told, wanted = typing.get_type_hints(Envelope), typing.get_type_hints(Arrived)
+    tenant = wanted.pop("tenant"), told["tenant"]
+    assert tenant == (str, TenantId)
+    assert wanted == {name: told[name] for name in wanted}
+    assert {name for name in told if name not in Arrived.__struct_fields__} == {
+        "dataschema",
+        "specversion",
+        "datacontenttype",
+    }
+
+
+async def _arrived(probe: Probe) -> tuple[Incoming, ...]:
+    return tuple(await probe.waiting({Partition(TOPIC, number): 0 for number in range(PARTITIONS)}))
+
+
+async def test_events_of_one_tenant_share_its_id_so_that_comparing_it_is_cheap(
+    probe: Probe,
+) -> None:
+    probe.publish("un", who=1)
+    probe.publish("deux", who=2)
+    first, second = (read(record, probe.consumer().wanted, NOW) for record in await _arrived(probe))
+    assert isinstance(first, Readable)
+    assert isinstance(second, Readable)
+    assert first.delivery.tenant is second.delivery.tenant
+    assert type(first.delivery.tenant) is UUID
+
+
+@pytest.mark.parametrize("tenant", ["", "école", "01932b6e-4c00-7000-8000"])
+async def test_a_tenant_that_is_no_id_cannot_be_read(probe: Probe, tenant: str) -> None:
+    probe.publish("un")
+    (record,) = await _arrived(probe)
+    own = decode._arrived(record.value or b"").tenant
+    value = (record.value or b"").replace(own.encode(), tenant.encode())
+    found = read(Incoming(record.partition, 0, record.key, value), probe.consumer().wanted, NOW)
+    assert isinstance(found, Unreadable)
+
+
+async def test_decoding_a_long_batch_lets_the_one_in_hand_go_on(probe: Probe) -> None:
+    for number in range(3 * SLICE):
+        probe.publish("é", who=number % 9)
+    batch = await _arrived(probe)
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    beside = asyncio.create_task(other())
+    await probe.consumer().prepare(batch)
+    beside.cancel()
+    assert len(batch) == 3 * SLICE
+    assert turns > 0
