@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
 
+from shared.kit.bus.port import BATCH
 from tests.benchmarks.environments import REPOSITORY, NotInstalled, python_of
 from tests.benchmarks.peers.protocol import Task
 from tests.benchmarks.rows import Row, row
@@ -33,7 +34,7 @@ class Contender:
     home: str | None = None
     share: float = 1.0
     """Of the case's records: slow ones read fewer."""
-    batch: int = 500
+    batch: int = BATCH
     options: Mapping[str, Any] = field(default_factory=dict)
     url: str = ""
     table: str | None = None

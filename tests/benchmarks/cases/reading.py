@@ -59,6 +59,13 @@ EFFECT = (
         table="peer_counts",
     ),
     Contender(
+        "confluent-kafka, by hand, batches of 2,000",
+        f"{PEERS}.confluent_loop.peer",
+        "confluent_loop",
+        batch=2000,
+        table="peer_counts",
+    ),
+    Contender(
         "confluent-kafka, by hand, decoding in a thread",
         f"{PEERS}.confluent_loop.peer",
         "confluent_loop",

@@ -19,7 +19,12 @@ ROWS = 100_000
 PEERS = "tests.benchmarks.peers"
 WHO = (
     Contender("Préau", "tests.benchmarks.ours.relay", table="outbox"),
-    Contender("SKIP LOCKED and aiokafka, by hand", f"{PEERS}.naive_relay.peer", table="outbox"),
+    Contender(
+        "SKIP LOCKED and aiokafka, by hand",
+        f"{PEERS}.naive_relay.peer",
+        table="outbox",
+        batch=500,
+    ),
     Contender(
         "faststream-outbox",
         f"{PEERS}.faststream_outbox_relay.peer",

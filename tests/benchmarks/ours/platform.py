@@ -18,7 +18,8 @@ import uvloop
 from shared.kit import run
 from shared.kit.bus.port import Incoming, Partition
 from shared.kit.host import Host
-from shared.kit.run import host_of, running
+from shared.kit.inbox import report
+from shared.kit.run import Running, host_of, running
 from shared.kit.serve import serve
 from shared.kit.service import Service
 from tests.benchmarks.ours.moments import Timed, percentiles, read_from_now
@@ -41,14 +42,15 @@ async def main(names: list[str], reader: str) -> None:
         database = database_of(host, os.environ["COMMUNITY_DATABASE_URL"])
         if not reader:
             timed.append(await read_from_now(host, database))
+        await _caught_up(everything)
         serving = await serve(everything, "127.0.0.1", int(os.environ["PREAU_PORT"]))
-        began = time.process_time()
+        since, began = time.time(), time.process_time()
         await stop.wait()
         worked = time.process_time() - began
         await serving.stop()
         await host.bus.close()
         await database.stop()
-    _report(timed, worked)
+    _report(timed, since, worked)
 
 
 def _time_own(reader: str, timed: list[Timed]) -> None:
@@ -71,12 +73,19 @@ def _time_own(reader: str, timed: list[Timed]) -> None:
     run.build = build
 
 
-def _report(timed: list[Timed], worked: float) -> None:
+async def _caught_up(everything: Sequence[Running]) -> None:
+    """Wait until nobody reads any more what the contender before has left."""
+    for consumer in [each.service.consumer for each in everything if each.service.consumer]:
+        while (await report.counts(consumer, consumer.bus)).lag:  # noqa: ASYNC110  a broker's
+            await asyncio.sleep(0.1)
+
+
+def _report(timed: list[Timed], since: float, worked: float) -> None:
     found = [
         (float(correlation), done)
         for each in timed
         for _, correlation, _, done in each.moments()
-        if correlation.replace(".", "", 1).isdigit()
+        if correlation.replace(".", "", 1).isdigit() and float(correlation) >= since
     ]
     first = min((due for due, _ in found), default=0.0)
     waits = [done - due for due, done in found if due >= first + WARM]
