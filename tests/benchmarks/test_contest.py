@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import contest as contests
 from shared.kit.bus.port import BATCH
+from tests.benchmarks import contest as contests
 from tests.benchmarks.contest import Bench, Contender, Failed, Figures, contest, task_for
 from tests.benchmarks.environments import NotInstalled
 from tests.benchmarks.peers.protocol import Stopwatch
