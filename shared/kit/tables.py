@@ -148,6 +148,8 @@ def _waiting_tables(metadata: sa.MetaData) -> None:
         # The latest failures, and what had been applied when the last of them was noted.
         sa.Column("recent", pg.JSONB(), nullable=False, server_default="[]"),
         sa.Column("applied", sa.BigInteger(), nullable=False, server_default="0"),
+        # When it last went on after it was stopped: what failed before that is judged anew.
+        instant("lifted"),
         # What an operator accepted.
         sa.Column("accept_failures", sa.Integer(), nullable=False, server_default="0"),
         instant("accept_until"),
@@ -165,6 +167,7 @@ def _waiting_tables(metadata: sa.MetaData) -> None:
 
 def _parked_table(metadata: sa.MetaData) -> None:
     held, dead = sa.text("state IN ('parked', 'dead')"), sa.text("state = 'dead'")
+    parked = sa.text("state = 'parked'")
     place = ("topic", "partition", "offset")
     sa.Table(
         "parked",
@@ -183,6 +186,8 @@ def _parked_table(metadata: sa.MetaData) -> None:
         sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"),
         instant("next_try"),
         instant("first_failed", nullable=False),
+        # When it last counted towards the limit at which its group stops.
+        instant("counted"),
         # Why; the same without its ids and values, to count by; and where in the code.
         *(sa.Column(name, sa.Text()) for name in ("cause", "pattern", "stack")),
         # The last decision of an operator.
@@ -190,10 +195,12 @@ def _parked_table(metadata: sa.MetaData) -> None:
         sa.Column("decided_by", sa.Uuid()),
         instant("decided_at"),
         sa.CheckConstraint("state IN ('parked', 'dead', 'skipped')", name="state"),
-        # The oldest of each key, without what was skipped for good; the dead ones, page by page.
+        # The oldest of each key, without what was skipped for good; what is due, and what waits
+        # behind another (it has no next try); the dead ones, page by page.
         sa.Index(
             "ix_parked_held", "consumer_group", "key", "topic", "offset", postgresql_where=held
         ),
+        sa.Index("ix_parked_due", "consumer_group", "next_try", *place, postgresql_where=parked),
         sa.Index("ix_parked_dead", "consumer_group", "first_failed", *place, postgresql_where=dead),
     )
 

@@ -16,6 +16,8 @@ from shared.kit.telemetry.logs import logger
 log = logger("run")
 COUNTING = 3.0
 """Seconds that counting may take: other jobs wait for it, and a broker may be away."""
+WAKING = timedelta(minutes=1)
+"""How long a parked key may be forgotten, seldom as that is: looking for them reads all of them."""
 _KEEP_INBOX = text("SELECT inbox_keep(CAST(:today AS date), 7, 30)")
 
 
@@ -23,15 +25,20 @@ def upkeep(service: Service, host: Host) -> list[Job]:
     """List the frame's own jobs for a service."""
     jobs = [_keep_inbox(service, host)]
     if service.consumer is not None:
-        jobs += [_retry_parked(service.consumer), measure(service.consumer, host)]
+        jobs += [*_parked(service.consumer), measure(service.consumer, host)]
     return jobs
 
 
-def _retry_parked(consumer: BatchConsumer) -> Job:
-    async def retry() -> None:
-        await ParkedKeys(consumer).retry()
+def _parked(consumer: BatchConsumer) -> list[Job]:
+    keys = ParkedKeys(consumer)
 
-    return Job("retry_parked", retry, every=timedelta(seconds=1))
+    async def retry() -> None:
+        await keys.retry()
+
+    return [
+        Job("retry_parked", retry, every=timedelta(seconds=1)),
+        Job("wake_parked", keys.wake, every=WAKING),
+    ]
 
 
 def measure(consumer: BatchConsumer, host: Host) -> Job:

@@ -21,8 +21,8 @@ from shared.kit.database import Database, connection
 from shared.kit.errors import Invalid
 from shared.kit.inbox.consume import BatchConsumer
 from shared.kit.inbox.decide import Decided, Decision, decide
-from shared.kit.inbox.halts import Limit
 from shared.kit.inbox.letters import Letter, page
+from shared.kit.inbox.limits import Limit
 from shared.kit.inbox.parked import Retry
 from shared.kit.inbox.report import Counts, counts
 from shared.kit.inbox.retry import ParkedKeys

@@ -19,7 +19,8 @@ from shared.kit.failpoints import reached
 from shared.kit.host import Telemetry
 from shared.kit.inbox import halts, ledger, parked
 from shared.kit.inbox.decode import Ignored, Read, Readable, Unreadable, read, wanted_by
-from shared.kit.inbox.halts import Limit, Stopped
+from shared.kit.inbox.halts import Stopped
+from shared.kit.inbox.limits import Limit
 from shared.kit.inbox.parked import Aside, Failure, Retry
 from shared.kit.inbox.work import Work
 from shared.kit.service import BoundReaction

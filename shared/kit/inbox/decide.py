@@ -15,6 +15,7 @@ from shared.contracts.event import Fact
 from shared.kit.database import SqlUnit
 from shared.kit.errors import Conflict, Invalid, NotFound
 from shared.kit.inbox import letters
+from shared.kit.inbox.due import wake
 from shared.kit.inbox.letters import AT_PLACES, WHICH, Cause, columns_of
 from shared.kit.inbox.parked import NOBODY, Place
 from shared.kit.inbox.reread import reread
@@ -25,7 +26,8 @@ _LOCK = """
     WHERE {which} AND state = 'dead' ORDER BY topic, partition, "offset" FOR UPDATE
 """
 _DECIDE = """
-    UPDATE parked SET state = :state, attempts = 0, next_try = NULL, decision = :decision,
+    UPDATE parked SET state = :state, attempts = 0, counted = NULL, decision = :decision,
+                      next_try = CASE WHEN :state = 'parked' THEN CAST(:now AS timestamptz) END,
                       reason = :reason, decided_by = :decided_by, decided_at = :now
     WHERE {which} AND state = 'dead' AND (:state = 'skipped' OR key IS NOT NULL)
 """
@@ -108,6 +110,8 @@ async def decide(
         raise StillUnreadable
     if rows and not wish.dry_run:
         await _decide(unit, caller, wish, which, values)
+        keys = {row.key for row in rows if row.key is not None}
+        await wake(unit, group, keys)
         subject = next(iter(found.values())) if len(rows) == 1 else None
         _audit(unit, group, caller, wish, subject or NOBODY, len(rows) - unreadable)
     return Decided(chosen, unreadable)

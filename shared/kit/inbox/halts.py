@@ -4,6 +4,9 @@ A bad deploy must not drain the log into dead letters. The state stands in the s
 so that all its processes know it and an operator can lift it; it costs the ordinary batch nothing.
 While a group is stopped, a batch passes only if nothing of it must be put aside. It goes on by
 itself when the record at which it stopped is behind it and most of its batch went well.
+
+What was parked is judged too when it is tried again (ADR 0043): once until the group is stopped and
+goes on, then anew. Stopped by one of those, it goes on by itself when that one is applied.
 """
 
 from collections import Counter
@@ -14,13 +17,12 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from msgspec import structs
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.kit.bus.port import Partition
 from shared.kit.database import Database, SqlUnit
 from shared.kit.errors import Conflict
-from shared.kit.inbox.causes import told
+from shared.kit.inbox.limits import Failed, Limit, Retried, Verdict, cause_of, recent, sums
 from shared.kit.inbox.parked import NOBODY, Place
 from shared.kit.inbox.work import Work
 from shared.kit.telemetry.logs import logger
@@ -34,7 +36,7 @@ _KNOW = sa.text("""
     INSERT INTO halts (consumer_group) VALUES (:consumer_group) ON CONFLICT DO NOTHING
 """)
 _LOCK = sa.text("""
-    SELECT since, cause, topic, partition, "offset", accept_failures, accept_until, applied,
+    SELECT since, cause, topic, partition, "offset", accept_failures, accept_until, applied, lifted,
            CAST(recent AS text) AS recent,
            (SELECT COALESCE(sum(applied), 0) FROM positions
             WHERE consumer_group = :consumer_group) AS applied_now
@@ -42,7 +44,7 @@ _LOCK = sa.text("""
 """)
 _PASS = sa.text("""
     UPDATE halts SET since = NULL, cause = NULL, topic = NULL, partition = NULL, "offset" = NULL,
-                     recent = CAST(:recent AS jsonb), applied = :applied,
+                     recent = CAST(:recent AS jsonb), applied = :applied, lifted = :lifted,
                      accept_failures = :accept_failures
     WHERE consumer_group = :consumer_group
 """)
@@ -56,8 +58,16 @@ _STOP = sa.text("""
 """)
 _RESUME = sa.text("""
     UPDATE halts SET since = NULL, cause = NULL, topic = NULL, partition = NULL, "offset" = NULL,
-                     recent = '[]', accept_failures = :failures, accept_until = :until
+                     recent = '[]', lifted = :now,
+                     accept_failures = :failures, accept_until = :until
     WHERE consumer_group = :consumer_group
+""")
+_LIFT = sa.text("""
+    UPDATE halts SET since = NULL, cause = NULL, topic = NULL, partition = NULL, "offset" = NULL,
+                     recent = '[]', lifted = :now
+    WHERE consumer_group = :consumer_group AND since IS NOT NULL
+      AND topic = :topic AND partition = :partition AND "offset" = :offset
+    RETURNING consumer_group
 """)
 _STATE = sa.text("""
     SELECT since, cause, topic, partition, "offset", accept_failures, accept_until
@@ -80,46 +90,6 @@ class Halt:
     place: str | None
     accept_failures: int = 0
     accept_until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """How much may fail: up to `failures`, or up to half of what was tried.
-
-    Counted over one batch, and over the latest batches in which anything failed: the last
-    `outcomes` events since the first failure among them, within `period`. Each event counts once,
-    however often it is tried again.
-    """
-
-    failures: int = 20
-    outcomes: int = 200
-    period: timedelta = timedelta(hours=1)
-
-    def passed(self, failed: int, tried: int) -> bool:
-        """Tell whether this is too much."""
-        return failed > self.failures and failed * 2 > tried
-
-
-class Failed(msgspec.Struct, frozen=True):
-    """A batch in which something failed: when, why, what else was applied in it.
-
-    `between` counts what was applied since the one before, in batches in which all went well.
-    """
-
-    at: datetime
-    between: int
-    applied: int
-    causes: dict[str, int]
-
-    @property
-    def failed(self) -> int:
-        """How many failed."""
-        return sum(self.causes.values())
-
-    @property
-    def tried(self) -> int:
-        """All outcomes, those in between too."""
-        return self.failed + self.applied + self.between
 
 
 class Stopped(Exception):
@@ -149,31 +119,73 @@ async def judge(unit: SqlUnit, group: str, limit: Limit, work: Work) -> None:
             return
         if len(failures) * 2 > applied + len(failures):
             raise _stopped([_entry(work, applied, unit.now)], work)
-    recent: list[Failed] = []
+    latest_ones: list[Failed] = []
     if row.since is None and failures and not accepted:
         latest = _entry(work, applied, unit.now)
-        recent = _recent(row, limit, latest)
-        for span in ([latest], recent):
-            if limit.passed(*_sums(span)):
+        latest_ones = _recent(row, limit, latest)
+        for span in ([latest], latest_ones):
+            if limit.passed(*sums(span)):
                 raise _stopped(span, work)
-    await _pass(unit, group, row, recent, applied, len(failures) if accepted else 0)
+    await _pass(unit, group, row, latest_ones, applied, len(failures) if accepted else 0)
+
+
+async def judge_retry(unit: SqlUnit, group: str, limit: Limit, again: Retried) -> Verdict:
+    """Judge a parked event that failed again; stop the group when too much failed.
+
+    Holds the group's row until the unit is committed.
+    """
+    await unit.connection.execute(_KNOW, {"consumer_group": group})
+    row = (await unit.connection.execute(_LOCK, {"consumer_group": group})).one()
+    if row.since is not None:
+        return Verdict.STOPPED
+    if _known(row, again):
+        return Verdict.KNOWN
+    if _accepted(row, 1, unit.now):
+        await _pass(unit, group, row, [], 0, 1)
+        return Verdict.COUNTED
+    failed = _recent(row, limit, Failed(unit.now, 0, 0, {again.pattern: 1}))
+    if limit.passed(*sums(failed)):
+        stopped = Stopped(cause_of(failed), again.place)
+        found = await unit.connection.execute(_STOP, _stop_values(group, stopped, unit.now))
+        _tell(group, stopped, found.one().since, unit.now)
+        return Verdict.STOPPED
+    await _pass(unit, group, row, failed, 0, 0)
+    return Verdict.COUNTED
+
+
+async def retried_well(unit: SqlUnit, group: str, place: Place) -> None:
+    """Let the group go on if this was the record at which it stopped; it is applied now."""
+    values = {"topic": place.topic, "partition": place.partition, "offset": place.offset}
+    found = await unit.connection.execute(
+        _LIFT, {"consumer_group": group, "now": unit.now, **values}
+    )
+    if found.first() is not None:
+        log.info("goes on", group=group, place=str(place))
 
 
 async def stop(database: Database, group: str, stopped: Stopped, now: datetime) -> None:
     """Write down that the group is stopped, since when and why, once its batch is rolled back."""
     if stopped.place is None:
         return
-    (row,) = await database.rows(
-        _STOP,
-        consumer_group=group,
-        now=now,
-        cause=stopped.cause,
-        topic=stopped.place.topic,
-        partition=stopped.place.partition,
-        offset=stopped.place.offset,
-    )
-    tell = log.error if row.since == now else log.warning
-    tell("stopped", group=group, cause=stopped.cause, since=row.since.isoformat())
+    (row,) = await database.rows(_STOP, **_stop_values(group, stopped, now))
+    _tell(group, stopped, row.since, now)
+
+
+def _stop_values(group: str, stopped: Stopped, now: datetime) -> dict[str, Any]:
+    assert stopped.place is not None  # noqa: S101  who only waits for another stops nobody
+    return {
+        "consumer_group": group,
+        "now": now,
+        "cause": stopped.cause,
+        "topic": stopped.place.topic,
+        "partition": stopped.place.partition,
+        "offset": stopped.place.offset,
+    }
+
+
+def _tell(group: str, stopped: Stopped, since: datetime, now: datetime) -> None:
+    tell = log.error if since == now else log.warning
+    tell("stopped", group=group, cause=stopped.cause, since=since.isoformat())
 
 
 async def state(connection: AsyncConnection, group: str) -> Halt:
@@ -201,7 +213,8 @@ async def resume(
         raise NotStopped(group=group)
     until = unit.now + period if period is not None else None
     await unit.connection.execute(
-        _RESUME, {"consumer_group": group, "failures": failures, "until": until}
+        _RESUME,
+        {"consumer_group": group, "failures": failures, "until": until, "now": unit.now},
     )
     told_until = until.isoformat() if until else ""
     unit.audit(
@@ -222,6 +235,16 @@ def _halt(row: sa.Row[Any]) -> Halt:
     return Halt(row.since, row.cause, place, row.accept_failures, row.accept_until)
 
 
+def _known(row: sa.Row[Any], again: Retried) -> bool:
+    """Tell whether it has counted since the group last went on.
+
+    Whoever accepts failures knows of those that are parked already: they use nothing of it up.
+    """
+    if again.counted is None:
+        return False
+    return row.lifted is None or again.counted >= row.lifted or row.accept_failures > 0
+
+
 def _accepted(row: sa.Row[Any], failed: int, now: datetime) -> bool:
     """Tell whether an operator said that these may fail."""
     until = row.accept_until
@@ -229,8 +252,9 @@ def _accepted(row: sa.Row[Any], failed: int, now: datetime) -> bool:
 
 
 def _reaches(work: Work, row: sa.Row[Any]) -> bool:
+    """Tell whether the record at which the group stopped is in this batch."""
     move = work.moves.get(Partition(row.topic, row.partition))
-    return move is not None and move.next > row.offset
+    return move is not None and move.expected <= row.offset < move.next
 
 
 def _entry(work: Work, applied: int, now: datetime) -> Failed:
@@ -238,42 +262,28 @@ def _entry(work: Work, applied: int, now: datetime) -> Failed:
     return Failed(now, 0, applied, dict(causes))
 
 
-def _recent(row: sa.Row[Any], limit: Limit, latest: Failed) -> list[Failed]:
-    """Give what is still recent, the latest included, and what was applied in between."""
-    known = msgspec.json.decode(row.recent, type=list[Failed])
-    kept = [each for each in known if each.at > latest.at - limit.period]
-    between = max(int(row.applied_now) - row.applied, 0) if kept else 0
-    kept.append(structs.replace(latest, between=between))
-    while len(kept) > 1 and sum(each.tried for each in kept[1:]) >= limit.outcomes:
-        kept.pop(0)
-    room = limit.outcomes - sum(each.tried for each in kept) + kept[0].between
-    kept[0] = structs.replace(kept[0], between=max(min(kept[0].between, room), 0))
-    return kept
-
-
-def _sums(entries: Sequence[Failed]) -> tuple[int, int]:
-    """Count the failed and the tried."""
-    return sum(entry.failed for entry in entries), sum(entry.tried for entry in entries)
-
-
 def _stopped(entries: Sequence[Failed], work: Work) -> Stopped:
-    failed, tried = _sums(entries)
-    causes = sum((Counter(entry.causes) for entry in entries), Counter[str]())
     first = work.failures[0].record
-    cause = f"{failed} of {tried} events failed: {told(causes)}"
-    return Stopped(cause, Place(first.partition.topic, first.partition.number, first.offset))
+    place = Place(first.partition.topic, first.partition.number, first.offset)
+    return Stopped(cause_of(entries), place)
+
+
+def _recent(row: sa.Row[Any], limit: Limit, latest: Failed) -> list[Failed]:
+    kept = msgspec.json.decode(row.recent, type=list[Failed])
+    return recent(kept, limit, latest, max(int(row.applied_now) - row.applied, 0))
 
 
 async def _pass(
-    unit: SqlUnit, group: str, row: sa.Row[Any], recent: Sequence[Failed], applied: int, used: int
+    unit: SqlUnit, group: str, row: sa.Row[Any], failed: Sequence[Failed], applied: int, used: int
 ) -> None:
     if row.since is not None:
         log.info("goes on", group=group, stopped_since=row.since.isoformat())
     timed = row.accept_until is not None and unit.now < row.accept_until
     left = row.accept_failures if timed else max(row.accept_failures - used, 0)
     values = {
-        "recent": msgspec.json.encode(recent).decode(),
+        "recent": msgspec.json.encode(failed).decode(),
         "applied": int(row.applied_now) + applied,
         "accept_failures": left,
+        "lifted": unit.now if row.since is not None else row.lifted,
     }
     await unit.connection.execute(_PASS, {"consumer_group": group, **values})

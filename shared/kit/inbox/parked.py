@@ -43,10 +43,10 @@ _KEYS = sa.text("""
 _PUT_ASIDE = sa.text("""
     INSERT INTO parked (consumer_group, topic, partition, "offset", key, event_id, type, tenant_id,
                         record_key, record_value, record_headers, traceparent, state, attempts,
-                        next_try, first_failed, cause, pattern, stack)
+                        next_try, first_failed, counted, cause, pattern, stack)
     SELECT :consumer_group, topic, partition, "offset", key, event_id, type, tenant_id,
            record_key, record_value, record_headers, traceparent, state, attempts, next_try,
-           :now, cause, pattern, stack
+           :now, CASE WHEN attempts > 0 THEN CAST(:now AS timestamptz) END, cause, pattern, stack
     FROM unnest(
         CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:offsets AS bigint[]),
         CAST(:keys AS text[]), CAST(:event_ids AS uuid[]), CAST(:types AS text[]),

@@ -1,12 +1,12 @@
 """Try parked events again, the oldest of each key first, then what waits behind it.
 
-While the group is stopped they are tried too, which shows that a bad deploy is mended, but no
-attempt is counted and none of them dies.
+Their failures can stop the group too: a replay of many, or a halt that was lifted too early. While
+it is stopped they are tried all the same, which shows that a bad deploy is mended, but no attempt
+is counted and none of them dies.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,7 +17,9 @@ from shared.kit.failpoints import reached
 from shared.kit.inbox import halts, parked
 from shared.kit.inbox.consume import BatchConsumer
 from shared.kit.inbox.decode import Readable, read
-from shared.kit.inbox.parked import Failure
+from shared.kit.inbox.due import due, wake, wake_forgotten
+from shared.kit.inbox.limits import Retried, Verdict
+from shared.kit.inbox.parked import Failure, Place
 from shared.kit.telemetry.logs import logger
 
 log = logger("parked")
@@ -25,17 +27,8 @@ KEYS_AT_ONCE = 200
 LONGEST = timedelta(seconds=20)
 """No event is begun later than this after the first: the job's lease is a minute."""
 
-_DUE_KEYS = sa.text("""
-    SELECT key FROM (
-        SELECT DISTINCT ON (key) key, state, next_try FROM parked
-        WHERE consumer_group = :consumer_group AND key IS NOT NULL AND state IN ('parked', 'dead')
-        ORDER BY key, topic, "offset"
-    ) AS heads
-    WHERE state = 'parked' AND (next_try IS NULL OR next_try <= :now) AND key <> ALL(:tried)
-    LIMIT :limit
-""")
 _HEAD = sa.text("""
-    SELECT tenant_id, state FROM parked
+    SELECT tenant_id, state, next_try FROM parked
     WHERE consumer_group = :consumer_group AND key = :key AND state IN ('parked', 'dead')
     ORDER BY topic, "offset" LIMIT 1
 """)
@@ -54,6 +47,7 @@ _DONE = sa.text("""
 """)
 _FAILED = sa.text("""
     UPDATE parked SET attempts = :attempts, next_try = :next_try, state = :state,
+                      counted = COALESCE(:counted, counted),
                       cause = :cause, pattern = :pattern, stack = :stack
     WHERE consumer_group = :consumer_group AND topic = :topic
       AND partition = :partition AND "offset" = :offset
@@ -73,35 +67,33 @@ class ParkedKeys:
 
     async def retry(self) -> int:
         """Try every key that is due, one event after the other; say how many were applied."""
+        consumer = self.consumer
         applied, tried = 0, set[str]()
-        until = self.consumer.clock() + LONGEST
+        until = consumer.clock() + LONGEST
         more = True
-        while more and self.consumer.clock() <= until:
-            due = await self._due(tried)
-            more = len(due) == KEYS_AT_ONCE
-            for key in due:
+        while more and consumer.clock() <= until:
+            keys = await due(
+                consumer.database, consumer.group, consumer.clock(), tried, KEYS_AT_ONCE
+            )
+            more = bool(keys)
+            for key in keys:
                 tried.add(key)
                 while await self._retry_oldest(key):
                     applied += 1
-                    if self.consumer.clock() > until:
+                    if consumer.clock() > until:
                         return applied
         return applied
 
-    async def _due(self, tried: Collection[str]) -> list[str]:
-        rows = await self.consumer.database.rows(
-            _DUE_KEYS,
-            consumer_group=self.consumer.group,
-            now=self.consumer.clock(),
-            tried=list(tried),
-            limit=KEYS_AT_ONCE,
-        )
-        return [row.key for row in rows]
+    async def wake(self) -> None:
+        """Find keys that nobody would try any more; see `due`."""
+        consumer = self.consumer
+        await wake_forgotten(consumer.database, consumer.group, consumer.clock())
 
     async def _retry_oldest(self, key: str) -> bool:
         """Try the oldest event of a key; True when it was applied and there may be more."""
         consumer = self.consumer
         rows = await consumer.database.rows(_HEAD, consumer_group=consumer.group, key=key)
-        if not rows or rows[0].state == "dead":
+        if not rows or rows[0].state == "dead" or not self._is_due(rows[0].next_try):
             return False
         tenants = [rows[0].tenant_id]
         async with consumer.database.batch(tenants) as unit:
@@ -120,7 +112,10 @@ class ParkedKeys:
                 hopeless = isinstance(error, Invalid)
                 await self._failed(unit, row, Failure.of(error), item, hopeless=hopeless)
                 return False
-            await unit.connection.execute(_DONE, self._place(row))
+            await unit.connection.execute(_DONE, self._values(row))
+            # Tried at once below; should this process die before, by another.
+            await wake(unit, consumer.group, [key])
+            await halts.retried_well(unit, consumer.group, place_of(row))
             reached("parked.reacted")
         reached("parked.committed")
         log.info("applied after waiting", group=consumer.group, type=row.type)
@@ -135,9 +130,13 @@ class ParkedKeys:
         *,
         hopeless: bool = False,
     ) -> None:
-        if (await halts.state(unit.connection, self.consumer.group)).since is not None:
-            again = {"next_try": unit.now + timedelta(seconds=halts.PAUSE)}
-            await unit.connection.execute(_AGAIN, self._place(row) | again)
+        counted = row.counted if row.attempts else None
+        again = Retried(place_of(row), failure.pattern, counted)
+        consumer = self.consumer
+        verdict = await halts.judge_retry(unit, consumer.group, consumer.limit, again)
+        if verdict is Verdict.STOPPED:
+            pause = {"next_try": unit.now + timedelta(seconds=halts.PAUSE)}
+            await unit.connection.execute(_AGAIN, self._values(row) | pause)
             return
         attempts = row.attempts + 1
         dead = hopeless or attempts >= self.consumer.retry.attempts
@@ -149,17 +148,27 @@ class ParkedKeys:
             "cause": failure.cause,
             "pattern": failure.pattern,
             "stack": failure.stack,
+            "counted": unit.now if verdict is Verdict.COUNTED else None,
         }
-        await unit.connection.execute(_FAILED, self._place(row) | values)
+        await unit.connection.execute(_FAILED, self._values(row) | values)
         if dead:
             delivery = item.delivery if isinstance(item, Readable) else None
             record = parked.record_of(row)
             parked.bury(unit, self.consumer.group, record, delivery, failure, attempts)
 
-    def _place(self, row: sa.Row[Any]) -> dict[str, object]:
+    def _is_due(self, next_try: datetime | None) -> bool:
+        """Say so too of the one that waited behind what was applied a moment ago."""
+        return next_try is None or next_try <= self.consumer.clock()
+
+    def _values(self, row: sa.Row[Any]) -> dict[str, object]:
         return {
             "consumer_group": self.consumer.group,
             "topic": row.topic,
             "partition": row.partition,
             "offset": row.offset,
         }
+
+
+def place_of(row: sa.Row[Any]) -> Place:
+    """Say where in the log a parked event stands."""
+    return Place(row.topic, row.partition, row.offset)

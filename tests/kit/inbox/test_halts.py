@@ -7,7 +7,8 @@ import pytest
 from shared.kit.bus.murmur2 import partition_of
 from shared.kit.bus.port import Partition, Redeliver
 from shared.kit.inbox.consume import BatchConsumer
-from shared.kit.inbox.halts import Limit, Stopped, stop
+from shared.kit.inbox.halts import Stopped, stop
+from shared.kit.inbox.limits import Limit
 from shared.kit.inbox.report import Counts
 from tests.kit.probe import GROUP, NOON, PARTITIONS, RENNES, TOPIC, Probe, member
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from shared.kit.inbox.halts import Limit
 from shared.kit.inbox.letters import Cause, Letter, Whole, causes, page, whole
+from shared.kit.inbox.limits import Limit
 from shared.kit.inbox.parked import Place
 from tests.kit.probe import GROUP, NOON, RENNES, TOPIC, Probe, member
 

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import event
 
-from shared.kit.inbox.halts import Limit
+from shared.kit.inbox.limits import Limit
 from shared.kit.inbox.parked import Retry
 from shared.kit.inbox.retry import ParkedKeys
 from tests.kit.probe import GROUP, NOON, Probe
