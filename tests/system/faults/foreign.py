@@ -35,6 +35,14 @@ class Record:
 
 
 @dataclass(frozen=True)
+class Conversation:
+    """A post that others answer, in the space where all of them are."""
+
+    root: ContentId
+    space: SpaceId
+
+
+@dataclass(frozen=True)
 class Foreign:
     """A stranger at the broker's front door."""
 
@@ -117,20 +125,21 @@ def post(
     offset: timedelta,
     *,
     version: int = 1,
-    root: ContentId | None = None,
+    of: Conversation | None = None,
     sequence: int = 1,
 ) -> Record:
     """Write a post, of a space that nobody opened, as of a time that far from now.
 
-    With a `root` it answers that one: the same key, of which it is the `sequence`th.
+    `of` a conversation it begins that, or answers in it: the same key, of which it is the
+    `sequence`th.
     """
     moment = datetime.now(UTC) + offset
     example, content = PostPublished.example(), ContentId(uuid7_at(moment, draw))
-    kind = ContentKind.ANSWER if root and sequence > 1 else ContentKind.DISCUSSION
-    own = root if root and sequence == 1 else content
+    kind = ContentKind.ANSWER if of and sequence > 1 else ContentKind.DISCUSSION
+    own = of.root if of and sequence == 1 else content
     fact = PostPublished(
-        ref=ContentRef(kind=kind, id=own, root_id=root or content),
-        space_id=SpaceId(uuid7_at(moment, draw)),
+        ref=ContentRef(kind=kind, id=own, root_id=of.root if of else content),
+        space_id=of.space if of else SpaceId(uuid7_at(moment, draw)),
         structure_id=example.structure_id,
         content=example.content,
     )
@@ -153,10 +162,13 @@ def post(
 
 def conversations(draw: Random, tenant: TenantId, number: int, each: int) -> list[Record]:
     """Write so many posts with their answers, of all of them at once, in order within each."""
-    now = timedelta()
-    roots = [ContentId(uuid7_at(datetime.now(UTC), draw)) for _ in range(number)]
+    now, moment = timedelta(), datetime.now(UTC)
+    begun = [
+        Conversation(ContentId(uuid7_at(moment, draw)), SpaceId(uuid7_at(moment, draw)))
+        for _ in range(number)
+    ]
     return [
-        post(draw, tenant, now, root=root, sequence=nth)
+        post(draw, tenant, now, of=conversation, sequence=nth)
         for nth in range(1, each + 1)
-        for root in roots
+        for conversation in begun
     ]

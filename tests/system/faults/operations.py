@@ -1,16 +1,12 @@
 """Between this suite and its two neighbours: the workload and the checker."""
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from tests.system.faults.checking.check import check as ask_checker
 from tests.system.faults.platform import Platform
-from tests.system.faults.run import Run
 from tests.system.faults.sitting import Work
-from tests.system.faults.violation import Violation
 from tests.system.faults.workload.journal import Journal
 from tests.system.faults.workload.run import run
 
@@ -26,11 +22,6 @@ def work(rate: float) -> Work:
             journal.close()
 
     return play
-
-
-async def check(run: Run) -> Sequence[Violation]:
-    """Ask the checker."""
-    return await ask_checker(run)
 
 
 def counted(journal: Path) -> dict[str, int]:

@@ -2,15 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 from tests.system.faults import schedule, witness
 from tests.system.faults.aftermath import dead_letters, effects, mend
 from tests.system.faults.backlog import Backlog, Look, events_in
-from tests.system.faults.checking.check import check_waiting
+from tests.system.faults.checking.check import check, check_waiting
+from tests.system.faults.checking.known import Known
 from tests.system.faults.foreign import Foreign
 from tests.system.faults.platform import Platform
 from tests.system.faults.run import Run
@@ -22,7 +24,6 @@ REST_WITHIN = 120.0
 """Seconds until nothing is under way any more; not reaching it is a violation of I10."""
 Work = Callable[[Platform, int, Path, float], Coroutine[object, object, None]]
 """The workload: on this platform, from this seed, into this journal, for so many seconds."""
-Check = Callable[[Run], Awaitable[Sequence[Violation]]]
 
 
 @dataclass
@@ -52,7 +53,7 @@ class Sitting:
     platform: Platform
     backlog: Backlog
     work: Work
-    check: Check
+    known: Known
     scene: Scene = field(init=False)
 
     def __post_init__(self) -> None:
@@ -101,7 +102,7 @@ class Sitting:
                 result.violations.append(Violation("I10", pod.name, "does not become ready"))
         deadline = time.monotonic() + REST_WITHIN
         while (found := await self.backlog.rest(deadline - time.monotonic())) is not None:
-            result.violations += await check_waiting(self.platform.addresses)
+            result.violations += await check_waiting(self.platform.addresses, self.known)
             replayed = await mend(self.platform)
             result.replayed += replayed
             if replayed == 0:
@@ -129,10 +130,14 @@ class Sitting:
             self.platform.home,
             [self.platform.seeded.tenant],
         )
-        result.violations += await dead_letters(self.scene)
-        result.violations += await effects(self.scene)
-        result.violations += await witness.testimony(self.platform.addresses)
-        result.violations += await self.check(run)
+        # At once: each of them waits for servers for most of its time.
+        looked = await asyncio.gather(
+            dead_letters(self.scene),
+            effects(self.scene),
+            witness.testimony(self.platform.addresses),
+            check(run, self.known),
+        )
+        result.violations += chain.from_iterable(looked)
         result.check_seconds = time.monotonic() - began
 
 

@@ -14,6 +14,7 @@ from tests.system.faults.checking.copies import check_copies
 from tests.system.faults.checking.figures import check_figures
 from tests.system.faults.checking.inboxes import check_inboxes
 from tests.system.faults.checking.journal_check import check_journal
+from tests.system.faults.checking.known import Known
 from tests.system.faults.checking.replayed import check_replayed
 from tests.system.faults.checking.tables import Places, Tables, tables
 from tests.system.faults.checking.told import Told
@@ -25,29 +26,33 @@ REST = 10.0
 """Seconds for what a caller that calls too early has left on its way."""
 
 
-async def check(run: Run) -> list[Violation]:
-    """Check I1 to I10; give what is broken. Reads only."""
+async def check(run: Run, known: Known) -> list[Violation]:
+    """Check I1 to I10; give what is broken. What is live is only read."""
     log = KafkaLog(run.addresses.kafka)
     try:
-        found = await check_all(log, run.addresses, run.journal)
+        found, replayed = await asyncio.gather(
+            check_all(log, run.addresses, run.journal, known),
+            check_replayed(run.addresses, known),
+        )
     finally:
         await log.close()
-    return found + [each async for each in check_replayed(run.addresses)]
+    return found + replayed
 
 
-async def check_waiting(addresses: Addresses) -> list[Violation]:
+async def check_waiting(addresses: Addresses, known: Known) -> list[Violation]:
     """Look at what waits before an operator replays it: an order that was lost shows only now.
 
     Once what was overtaken has been applied too, every counter agrees again. Costs nothing when
     nothing waits.
     """
-    waiting = await tables(addresses)
-    counted = [await waiting.rows(name, _WAITING) for name in PUBLISHERS]
+    async with tables(addresses) as waiting:
+        counted = [await waiting.rows(name, _WAITING) for name in PUBLISHERS]
     if not any(rows[0]["n"] for rows in counted):
         return []
     log = KafkaLog(addresses.kafka)
     try:
-        report = await Checker(log, _sources(addresses)).check()
+        sources = _sources(addresses)
+        report = await Checker(log, sources, known.book, watch=known.told.hear).check()
     finally:
         await log.close()
     return [
@@ -64,17 +69,17 @@ def _sources(places: Places) -> list[Source]:
     ]
 
 
-async def check_all(log: Log, places: Places, journal: Path) -> list[Violation]:
+async def check_all(log: Log, places: Places, journal: Path, known: Known) -> list[Violation]:
     """Check a platform that has this log and these databases; a missing journal is none."""
-    told = Told()
+    told = known.told
     # What `preau reconcile` checks, with an ear on the log.
-    report = await Checker(log, _sources(places), watch=told.hear).check(REST)
+    report = await Checker(log, _sources(places), known.book, watch=told.hear).check(REST)
     found = [Violation(each.invariant, each.key, each.text) for each in report.wrong]
     found += told.violations
-    open_tables = await tables(places)
-    found += [each async for each in across(open_tables, told)]
-    if await asyncio.to_thread(journal.exists):
-        found += [each async for each in check_journal(journal, open_tables, told)]
+    async with tables(places) as open_tables:
+        found += [each async for each in across(open_tables, told)]
+        if await asyncio.to_thread(journal.exists):
+            found += [each async for each in check_journal(journal, open_tables, told)]
     return found
 
 

@@ -1,7 +1,8 @@
 """The services' tables in plain SQL, asked as their owner, who sees the tenants that are named."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import asyncpg
@@ -25,33 +26,39 @@ class Tables:
 
     addresses: Places
     tenants: tuple[str, ...]
+    opened: dict[str, Any] = field(default_factory=dict)
+    """One connection to each that was asked."""
 
     async def rows(self, service: str, query: str, *values: object) -> Sequence[Row]:
         """Ask one of them."""
-        opened = await asyncpg.connect(_url(self.addresses, service))
-        try:
+        if service not in self.opened:
+            self.opened[service] = opened = await asyncpg.connect(_url(self.addresses, service))
             await opened.execute("SET default_transaction_read_only = on")
             await opened.execute(
                 "SELECT set_config('app.tenants', $1, false)", ",".join(self.tenants)
             )
-            found: Sequence[Row] = await opened.fetch(query, *values)
-            return found
-        finally:
-            await opened.close()
+        found: Sequence[Row] = await self.opened[service].fetch(query, *values)
+        return found
 
     async def pairs(self, service: str, query: str) -> dict[str, str]:
         """Ask for the columns `key` and `value`, and give them as text."""
         return {row["key"]: str(row["value"]) for row in await self.rows(service, query)}
 
 
-async def tables(addresses: Places) -> Tables:
-    """Open them, for all tenants there are."""
+@asynccontextmanager
+async def tables(addresses: Places) -> AsyncIterator[Tables]:
+    """Open them, for all tenants there are; closed when left."""
     opened = await asyncpg.connect(_url(addresses, "identity"))
     try:
         known = await opened.fetch("SELECT tenant_id::text AS t FROM tenants ORDER BY 1")
     finally:
         await opened.close()
-    return Tables(addresses, tuple(row["t"] for row in known))
+    made = Tables(addresses, tuple(row["t"] for row in known))
+    try:
+        yield made
+    finally:
+        for each in made.opened.values():
+            await each.close()
 
 
 def _url(addresses: Places, service: str) -> str:

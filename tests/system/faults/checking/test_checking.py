@@ -17,6 +17,7 @@ from tests.system.faults.checking.broken import BROKEN, JOURNALS, OWN, Change, L
 from tests.system.faults.checking.check import across, check_all
 from tests.system.faults.checking.day import PREFIX, Day, MemoryLog, Prefixed, rewritten
 from tests.system.faults.checking.journal_check import check_journal
+from tests.system.faults.checking.known import Known
 from tests.system.faults.checking.tables import tables
 from tests.system.faults.checking.told import Told
 from tests.system.faults.violation import Violation
@@ -42,16 +43,20 @@ class Played:
 
     async def check(self) -> list[Violation]:
         log = MemoryLog(self.day.world.bus)
-        return await check_all(log, self.places, self.day.journal.path)
+        known = Known()
+        try:
+            return await check_all(log, self.places, self.day.journal.path, known)
+        finally:
+            known.close()
 
     async def across(self) -> list[Violation]:
-        open_tables = await tables(self.places)
-        return [each async for each in across(open_tables, self.told)]
+        async with tables(self.places) as open_tables:
+            return [each async for each in across(open_tables, self.told)]
 
     async def judge(self, change: Change) -> list[Violation]:
         path = rewritten(self.day.journal.path, self.folder / "changed", change)
-        open_tables = await tables(self.places)
-        return [each async for each in check_journal(path, open_tables, self.told)]
+        async with tables(self.places) as open_tables:
+            return [each async for each in check_journal(path, open_tables, self.told)]
 
     async def sql(self, service: str, statement: str) -> str:
         opened = await asyncpg.connect(
