@@ -13,6 +13,7 @@ from services.community.spaces import tables as spaces_tables
 from services.community.spaces.ports import SpacesDeps
 from services.community.spaces.store import CopiedPlaces, SqlSpaces
 from shared.kit.host import Host
+from shared.kit.light import Light
 from shared.kit.rights import tables as rights_tables
 from shared.kit.rights.store import SqlRights
 from shared.kit.service import Service, bind
@@ -28,7 +29,7 @@ def build(host: Host) -> Service:
     database = open_database(NAME, host, settings)
     unit, new_id = database.unit, host.new_id
     spaces, contents = SqlSpaces(), SqlContents()
-    conversations = ConversationsDeps(unit, contents, spaces, new_id)
+    conversations = ConversationsDeps(unit, Light(database).unit, contents, spaces, new_id)
     routes = [
         spaces_api.routes(SpacesDeps(unit, spaces, CopiedPlaces(), new_id)),
         conversations_api.routes(conversations),

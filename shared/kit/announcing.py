@@ -7,15 +7,18 @@ notify, and the whole service would queue there. A relay that hears nothing look
 import asyncio
 from contextlib import suppress
 
+import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared.kit.plain import driver_of
 from shared.kit.telemetry.logs import logger
 
 CHANNEL = "outbox"
 EVERY = 0.005
 """Seconds between two announcements, at the least."""
+_OF_THE_DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 log = logger("outbox")
 
 
@@ -45,7 +48,7 @@ class Announcer:
             self._untold = False
             try:
                 async with self._engine.connect() as opened:
-                    await opened.exec_driver_sql(f"NOTIFY {CHANNEL}")
-            except (DBAPIError, PoolTimeout, OSError) as error:
+                    await driver_of(opened).execute(f"NOTIFY {CHANNEL}")
+            except (DBAPIError, PoolTimeout, *_OF_THE_DRIVER, OSError) as error:
                 log.info("relay not told", error=str(error))
             await asyncio.sleep(EVERY)

@@ -39,6 +39,14 @@ _APPEND = sa.text(f"""
     RETURNING number
 """)  # noqa: S608  two constants of this file
 _ADDING = Plain(_APPEND)
+_TYPES = {
+    "tenant_id": "uuid",
+    "member_id": "uuid",
+    "at": "timestamptz",
+    "action": "text",
+    "subject": "uuid",
+    "details": "jsonb",
+}
 _BROKEN = sa.text(f"""
     SELECT member_id, number FROM (
         SELECT *, {_HASH} AS computed,
@@ -70,16 +78,49 @@ async def append(connection: AsyncConnection, changes: Sequence[Change], now: da
     and takes the place after it: a statement sees what was committed before it began.
     """
     for change in changes:
-        values = {
-            "tenant_id": change.tenant,
-            "member_id": change.member_id,
-            "at": now,
-            "action": change.action,
-            "subject": change.subject,
-            "details": msgspec.json.encode(change.details).decode(),
-        }
-        while not await _ADDING.fetch(connection, values):
+        while not await _ADDING.fetch(connection, _row(change, now)):
             pass
+
+
+def inserting(first: str) -> str:
+    """Write the end of a larger statement that adds a row to the chain of each of many members.
+
+    `first` is what its rows wait for; see `columns` for its values. Whose place was taken by
+    another transaction meanwhile makes it fail as a whole, by a unique violation.
+    """
+    arrays = ", ".join(f"CAST(:a_{name} AS {kind}[])" for name, kind in _TYPES.items())
+    return f"""
+        INSERT INTO audit (tenant_id, member_id, number, at, action, subject, details,
+                           previous_hash, hash)
+        SELECT *, {_HASH} FROM (
+            SELECT c.tenant_id, c.member_id, COALESCE(last.number, 0) + 1 AS number, c.at,
+                   c.action, c.subject, c.details,
+                   COALESCE(last.hash, CAST('' AS bytea)) AS previous_hash
+            FROM {first} unnest({arrays}) AS c ({", ".join(_TYPES)})
+            LEFT JOIN LATERAL (
+                SELECT number, hash FROM audit
+                WHERE tenant_id = c.tenant_id AND member_id = c.member_id
+                ORDER BY number DESC LIMIT 1
+            ) AS last ON true
+        ) AS added
+    """  # noqa: S608  constants
+
+
+def columns(changes: Sequence[tuple[Change, datetime]]) -> dict[str, object]:
+    """Give the values of such an end; nobody may stand in it twice."""
+    rows = [_row(change, at) for change, at in changes]
+    return {f"a_{name}": [row[name] for row in rows] for name in _TYPES}
+
+
+def _row(change: Change, at: datetime) -> dict[str, object]:
+    return {
+        "tenant_id": change.tenant,
+        "member_id": change.member_id,
+        "at": at,
+        "action": change.action,
+        "subject": change.subject,
+        "details": msgspec.json.encode(change.details).decode(),
+    }
 
 
 async def verify(connection: AsyncConnection, tenant: TenantId) -> tuple[UUID, int] | None:

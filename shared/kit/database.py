@@ -2,12 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
@@ -15,15 +13,15 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from shared.contracts.event import Fact, Origin, value_at
-from shared.contracts.ids import EventId, TenantId
+from shared.contracts.ids import TenantId
 from shared.kit import audit, outbox
 from shared.kit.announcing import Announcer
 from shared.kit.errors import PreauError, Transient
 from shared.kit.failpoints import reached
+from shared.kit.noted import Noted, Trace
 from shared.kit.pressure import SOON, Pressure, back_in
 from shared.kit.transactions import transaction
-from shared.kit.unit import Because, Caller, Clock, NewId, Unit
+from shared.kit.unit import Caller, Clock, NewId, Unit
 
 SESSION = {
     "idle_in_transaction_session_timeout": "5s",
@@ -39,9 +37,6 @@ COMMAND = 15.0
 """Seconds that a statement may take: a server that froze never says that it is gone."""
 _TRANSIENT_CLASSES = ("08", "40", "53", "57P", "25P03", "25P04")
 _RIGHTS = sa.text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
-
-Trace = Callable[[Fact, EventId, str | None], str | None]
-"""Opens and closes the `create` span of a fact and gives its traceparent."""
 
 
 class UnsafeRole(PreauError):
@@ -65,53 +60,26 @@ def is_transient(error: BaseException) -> bool:
 
 
 @dataclass
-class SqlUnit:
+class SqlUnit(Noted):
     """A unit of work on one connection; see `shared.kit.unit.Unit` for its promises."""
 
-    connection: AsyncConnection
-    service: str
-    now: datetime
-    new_id: NewId
-    trace: Trace
-    caller: Caller | None = None
-    entries: list[outbox.Entry] = field(default_factory=list)
-    changes: list[audit.Change] = field(default_factory=list)
+    connection: AsyncConnection = field(kw_only=True)
     wrote: bool = False
 
-    def record(
-        self, fact: Fact, *, because: Because | None = None, at: datetime | None = None
-    ) -> EventId:
-        """Note a fact; it is written when the unit commits."""
-        why = because or self.caller
-        if why is None:
-            msg = f"{type(fact).__name__}: a reaction must say which delivery it follows from"
-            raise TypeError(msg)
-        event_id = EventId(self.new_id())
-        trace = self.trace(fact, event_id, why.traceparent)
-        when = at or self.now
-        entry = outbox.entry_of(fact, why, event_id=event_id, at=when, traceparent=trace)
-        self.entries.append(entry)
-        self._audit(fact, why, event_id)
-        return event_id
-
-    def _audit(self, fact: Fact, why: Because, event_id: EventId) -> None:
-        # An import is one person's one act, audited by the import itself, not line by line.
-        if isinstance(why, Caller) and why.member_id and why.origin is Origin.LIVE:
-            self.audit(why, fact.wire_type(), value_at(fact, fact.SUBJECT), event=str(event_id))
-
-    def audit(self, caller: Caller, action: str, subject: UUID, **details: str | int) -> None:
-        """Leave an audit row for something that a person did and no fact tells."""
-        if caller.member_id is not None:
-            change = audit.Change(caller.tenant, caller.member_id, action, subject, details)
-            self.changes.append(change)
-
     async def flush(self) -> None:
-        """Write the facts and audit rows noted so far."""
+        """Write the rows, facts and audit rows noted so far."""
+        await self.flush_rows()
         entries, self.entries = self.entries, []
         changes, self.changes = self.changes, []
         self.wrote = self.wrote or bool(entries)
         await outbox.write(self.connection, entries, service=self.service, now=self.now)
         await audit.append(self.connection, changes, self.now)
+
+    async def flush_rows(self) -> None:
+        """Add the rows noted so far."""
+        noted, self.rows = self.rows, {}
+        for insertion, rows in noted.items():
+            await insertion.add(self.connection, rows)
 
 
 @dataclass
@@ -232,9 +200,29 @@ class Database:
                 raise Transient(because=type(error).__name__, retry_after=back_in(SOON)) from error
             raise
         if unit.wrote:
-            self.written.set()
-            if self._announcer is not None:
-                self._announcer.ring()
+            self.tell()
+
+    def tell(self) -> None:
+        """Let relays know that facts were written."""
+        self.written.set()
+        if self._announcer is not None:
+            self._announcer.ring()
+
+    def noted(self, caller: Caller) -> dict[str, Any]:
+        """Give what a unit of this database begins with, wherever it writes."""
+        fields = {"service": self.service, "now": self._clock(), "new_id": self._new_id}
+        return {**fields, "trace": self._trace, "caller": caller}
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[AsyncConnection]:
+        """Take a connection of the pool, outside of any transaction, and note how long that took.
+
+        Raises SQLAlchemy's own `TimeoutError` without one.
+        """
+        began = time.perf_counter()
+        async with self._engine.connect() as opened:
+            self.pressure.waited(time.perf_counter() - began)
+            yield opened
 
     @asynccontextmanager
     async def _connected(self, tenants: Iterable[TenantId]) -> AsyncIterator[AsyncConnection]:
@@ -258,7 +246,8 @@ class Database:
         unit.wrote = unit.wrote or part.wrote
 
     def _unit_on(self, connected: AsyncConnection) -> SqlUnit:
-        return SqlUnit(connected, self.service, self._clock(), self._new_id, self._trace)
+        now = self._clock()
+        return SqlUnit(self.service, now, self._new_id, self._trace, connection=connected)
 
     async def rows(
         self, statement: sa.TextClause, tenants: Sequence[TenantId] = (), **values: Any

@@ -19,6 +19,8 @@ STEPS = {
     "relay.read": "a batch of the outbox is read, nothing is sent",
     "relay.sent": "it is acknowledged by the broker, not deleted",
     "relay.deleted": "it is deleted",
+    "light.noted": "rows and facts of commands that arrived together are noted, nothing is sent",
+    "light.committed": "they are committed, nobody has been told",
     "unit.written": "a command's rows and facts are written, not committed",
     "unit.committed": "they are committed, nobody has been told",
 }

@@ -37,13 +37,13 @@ _UNNUMBERED = b'"sequence":"0000000000"'
 """How an envelope is encoded: PostgreSQL puts its number there, in the statement that takes it."""
 _NUMBER_AT = _UNNUMBERED.index(b"0") + 1
 """Where in that the number begins; PostgreSQL counts bytes from one."""
-_WRITE = Plain(
-    sa.text("""
-    WITH rows AS MATERIALIZED (
+PARTS = """
+    rows AS MATERIALIZED (
         SELECT * FROM unnest(CAST(:shards AS smallint[]), CAST(:topics AS text[]),
                              CAST(:keys AS text[]), CAST(:values AS bytea[]),
-                             CAST(:places AS int[]), CAST(:traces AS text[])) WITH ORDINALITY
-             AS r (shard, topic, key, value, place, traceparent, nth)
+                             CAST(:places AS int[]), CAST(:traces AS text[]),
+                             CAST(:recorded AS timestamptz[])) WITH ORDINALITY
+             AS r (shard, topic, key, value, place, traceparent, recorded, nth)
     ), taken AS (
         INSERT INTO heads AS h (topic, key, sequence)
         SELECT topic, key, count(*) FROM rows GROUP BY topic, key ORDER BY topic, key
@@ -55,14 +55,17 @@ _WRITE = Plain(
         ) AS text) AS n
         FROM rows AS r JOIN taken AS t ON t.topic = r.topic AND t.key = r.key
     )
+"""
+"""What stands before `INSERT`, in a statement of its own or in a larger one; see `columns`."""
+INSERT = """
     INSERT INTO outbox (shard, topic, key, value, traceparent, recorded)
     SELECT shard, topic, key,
            overlay(value PLACING convert_to(lpad(n, greatest(10, length(n)), '0'), 'UTF8')
                    FROM place FOR 10),
-           traceparent, :recorded
+           traceparent, recorded
     FROM numbered ORDER BY nth
-""")
-)
+"""
+_WRITE = Plain(sa.text(f"WITH {PARTS} {INSERT}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,32 +118,51 @@ def shard_of(key: str) -> int:
     return crc32(key.encode()) % SHARDS
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An event as it is written, all but its sequence."""
+
+    entry: Entry
+    value: bytes
+    recorded: datetime
+
+
+def ready(entries: Sequence[Entry], *, service: str, now: datetime) -> list[Ready]:
+    """Encode these events. Raises `Invalid` for one that no broker would take.
+
+    It would stop the relay for good.
+    """
+    made = [Ready(entry, encode(_envelope(entry, service, now)), now) for entry in entries]
+    for each in made:
+        if len(each.value) > LARGEST:
+            raise Invalid(type=each.entry.type, bytes=len(each.value), most=LARGEST)
+    return made
+
+
+def columns(events: Sequence[Ready]) -> dict[str, object]:
+    """Give the values that `PARTS` names."""
+    entries = [each.entry for each in events]
+    return {
+        "shards": [shard_of(entry.key) for entry in entries],
+        "topics": [entry.topic for entry in entries],
+        "keys": [entry.key for entry in entries],
+        "values": [each.value for each in events],
+        # The first: what stands before it are strings, whose quotes are escaped.
+        "places": [each.value.index(_UNNUMBERED) + _NUMBER_AT for each in events],
+        "traces": [entry.traceparent for entry in entries],
+        "recorded": [each.recorded for each in events],
+    }
+
+
 async def write(
     connection: AsyncConnection, entries: Sequence[Entry], *, service: str, now: datetime
 ) -> None:
     """Write these events to the outbox, in this order, with a sequence each and no gaps.
 
-    Raises `Invalid` for one that no broker would take: it would stop the relay for good.
+    Raises `Invalid`, see `ready`.
     """
-    if not entries:
-        return
-    values = [encode(_envelope(entry, service, now)) for entry in entries]
-    for entry, value in zip(entries, values, strict=True):
-        if len(value) > LARGEST:
-            raise Invalid(type=entry.type, bytes=len(value), most=LARGEST)
-    await _WRITE.fetch(
-        connection,
-        {
-            "shards": [shard_of(entry.key) for entry in entries],
-            "topics": [entry.topic for entry in entries],
-            "keys": [entry.key for entry in entries],
-            "values": values,
-            # The first: what stands before it are strings, whose quotes are escaped.
-            "places": [value.index(_UNNUMBERED) + _NUMBER_AT for value in values],
-            "traces": [entry.traceparent for entry in entries],
-            "recorded": now,
-        },
-    )
+    if entries:
+        await _WRITE.fetch(connection, columns(ready(entries, service=service, now=now)))
 
 
 def _envelope(entry: Entry, service: str, now: datetime) -> Envelope:

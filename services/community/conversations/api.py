@@ -153,7 +153,7 @@ def _reading(found: Routes, deps: ConversationsDeps) -> None:
 
 
 def _writing(found: Routes, deps: ConversationsDeps) -> None:
-    @found.post("/spaces/{space_id}/posts", action="post.publish", status_code=201)
+    @found.post("/spaces/{space_id}/posts", action="post.publish", light=True, status_code=201)
     async def publish(
         caller: CallerDep, actor: ActorDep, space_id: SpaceId, new: NewPost
     ) -> ContentShown:

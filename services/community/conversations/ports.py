@@ -13,8 +13,8 @@ from shared.kit.unit import NewId, Unit, Units
 class Contents(Protocol):
     """All that is said, as it stands now."""
 
-    async def add(self, unit: Unit, contents: Sequence[Content]) -> set[ContentId]:
-        """Add those that are new, and say which these were."""
+    def add(self, unit: Unit, contents: Sequence[Content]) -> None:
+        """Add those that are new when the unit commits: until then nobody finds them."""
 
     async def find(
         self, unit: Unit, tenant: TenantId, ids: Sequence[ContentId], *, lock: bool = False
@@ -40,9 +40,13 @@ class Contents(Protocol):
 
 @dataclass(frozen=True)
 class ConversationsDeps:
-    """Handed to the handlers of this feature."""
+    """Handed to the handlers of this feature.
+
+    Units of `light` only ask and add; there is no transaction between what was asked and that.
+    """
 
     unit: Units
+    light: Units
     contents: Contents
     spaces: Spaces
     new_id: NewId

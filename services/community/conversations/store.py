@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import fields
 from operator import attrgetter
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -13,7 +12,8 @@ from services.community.conversations.tables import CONTENTS, FLAGS
 from shared.contracts.community import ContentKind
 from shared.contracts.ids import ContentId, MemberId, SpaceId, TenantId
 from shared.kit.database import connection
-from shared.kit.plain import Plain
+from shared.kit.light import later
+from shared.kit.sets import Insertion
 from shared.kit.unit import Unit
 
 _CHANGING = (
@@ -30,8 +30,7 @@ _NAMES = tuple(field.name for field in fields(Content))
 _PARTS = attrgetter(*_NAMES)
 
 # Built once: a statement that is built for each request is compiled, or looked up, for each.
-_ADD = insert(CONTENTS).on_conflict_do_nothing().returning(CONTENTS.c.content_id)
-_ADD_ONE = Plain(_ADD, _NAMES)
+_ADD = Insertion(CONTENTS)
 _CHOSEN = (CONTENTS.c.tenant_id == sa.bindparam("of_tenant")) & (
     CONTENTS.c.content_id == sa.bindparam("of_content")
 )
@@ -59,16 +58,10 @@ _CONVERSATION = (
 class SqlContents:
     """See `ports.Contents`."""
 
-    async def add(self, unit: Unit, contents: Sequence[Content]) -> set[ContentId]:
+    def add(self, unit: Unit, contents: Sequence[Content]) -> None:
         """Add those that are new."""
-        if not contents:
-            return set()
-        rows = [_values(each) for each in contents]
-        if len(rows) == 1:  # what a request adds
-            added = await _ADD_ONE.fetch(connection(unit), rows[0])
-            return {row["content_id"] for row in added}
-        done = await connection(unit).execute(_ADD, rows)
-        return set(done.scalars())
+        for content in contents:
+            later(unit, _ADD, dict(zip(_NAMES, _PARTS(content), strict=True)))
 
     async def find(
         self, unit: Unit, tenant: TenantId, ids: Sequence[ContentId], *, lock: bool = False
@@ -122,10 +115,6 @@ class SqlContents:
             flagged_at=unit.now,
         )
         return bool((await connection(unit).execute(row.on_conflict_do_nothing())).rowcount)
-
-
-def _values(content: Content) -> dict[str, Any]:
-    return dict(zip(_NAMES, _PARTS(content), strict=True))
 
 
 def _content(row: sa.RowMapping) -> Content:

@@ -12,21 +12,24 @@ from services.community.spaces.tables import MEMBERSHIPS, SPACES
 from shared.contracts.community import Joining, Visibility
 from shared.contracts.ids import MemberId, SpaceId, StructureId, TenantId
 from shared.kit.database import connection
-from shared.kit.plain import Plain
+from shared.kit.light import ask
 from shared.kit.rights.store import ancestors, time_zone
+from shared.kit.sets import Question
 from shared.kit.unit import Unit
 
 # Built once: what is built for each request is looked up, part by part, for each.
 _FIND = sa.select(SPACES).where(
     SPACES.c.tenant_id == sa.bindparam("tenant"), SPACES.c.space_id == sa.bindparam("space")
 )
-_THEIRS = (
-    (MEMBERSHIPS.c.tenant_id == SPACES.c.tenant_id)
-    & (MEMBERSHIPS.c.space_id == SPACES.c.space_id)
-    & (MEMBERSHIPS.c.member_id == sa.bindparam("member"))
-)
-_FIND_FOR = Plain(
-    _FIND.add_columns(MEMBERSHIPS.c.role).outerjoin_from(SPACES, MEMBERSHIPS, _THEIRS)
+_FIND_FOR = Question(
+    """
+    SELECT s.*, m.role FROM spaces s
+    LEFT JOIN memberships m ON m.tenant_id = s.tenant_id AND m.space_id = s.space_id
+                           AND m.member_id = asked.member_id
+    WHERE s.tenant_id = asked.tenant_id AND s.space_id = asked.space_id
+    """,
+    space_id="uuid",
+    member_id="uuid",
 )
 
 
@@ -49,8 +52,7 @@ class SqlSpaces:
         self, unit: Unit, tenant: TenantId, space_id: SpaceId, member_id: MemberId
     ) -> tuple[Space, Standing] | None:
         """Find one, and say what someone is to it: one question, asked by every request."""
-        values = {"tenant": tenant, "space": space_id, "member": member_id}
-        rows = await _FIND_FOR.fetch(connection(unit), values)
+        rows = await ask(unit, _FIND_FOR, tenant, space_id=space_id, member_id=member_id)
         return (_space(rows[0]), Standing(rows[0]["role"])) if rows else None
 
     async def list_after(

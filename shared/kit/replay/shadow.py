@@ -56,6 +56,7 @@ class ShadowUnit(SqlUnit):
 
     async def flush(self) -> None:
         """Drop what would go out, dead letters too; the parked rows tell of them."""
+        await self.flush_rows()
         self.dropped.update(entry.type for entry in self.entries)
         self.entries.clear()
         self.changes.clear()
@@ -88,4 +89,6 @@ class ShadowDatabase(Database):
 
     def _unit_on(self, connected: AsyncConnection) -> SqlUnit:
         now, new_id = self._clock(), self._new_id
-        return ShadowUnit(connected, self.service, now, new_id, self._trace, dropped=self.dropped)
+        return ShadowUnit(
+            self.service, now, new_id, self._trace, connection=connected, dropped=self.dropped
+        )

@@ -1,39 +1,30 @@
 """Reading the copy: who is asking, and what they hold now."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from shared.contracts.identity import MemberKind, Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
-from shared.kit.asking import asked
 from shared.kit.database import Database, connection
 from shared.kit.errors import Forbidden
-from shared.kit.plain import Plain
+from shared.kit.light import Light
 from shared.kit.policy import Actor, Grant
+from shared.kit.sets import Question
 from shared.kit.unit import Clock, Unit
 
-_WHO = Plain(
-    sa.text("""
-    WITH seen AS MATERIALIZED (
-        SELECT CAST(set_config('app.tenants', CAST(:tenant AS text), true) AS uuid) AS tenant_id
-    )
-    SELECT rights.* FROM seen CROSS JOIN LATERAL (
-        SELECT m.kind, m.minor, m.structure_id, m.suspended, m.suspended_until,
-               r.role, r.structure_id AS role_structure, r.until
-        FROM rights_members m
-        LEFT JOIN rights_roles r ON r.tenant_id = m.tenant_id AND r.member_id = m.member_id
-        WHERE m.tenant_id = seen.tenant_id AND m.member_id = :member AND m.known
-        ORDER BY r.role, r.structure_id OFFSET 0
-    ) AS rights
-""")
+_WHO = Question(
+    """
+    SELECT m.tenant_id, m.kind, m.minor, m.structure_id, m.suspended, m.suspended_until,
+           r.role, r.structure_id AS role_structure, r.until
+    FROM rights_members m
+    LEFT JOIN rights_roles r ON r.tenant_id = m.tenant_id AND r.member_id = m.member_id
+    WHERE m.tenant_id = asked.tenant_id AND m.member_id = asked.member_id AND m.known
+    ORDER BY r.role, r.structure_id
+    """,
+    member_id="uuid",
 )
-"""One round trip: outside of a transaction, the setting lives as long as the statement.
-
-Trap: the tables' policy reads the setting, so it must be there first. What is LATERAL and has an
-OFFSET is planned by itself, and what it takes from `seen` must be known before it begins.
-"""
 _HOLDERS = sa.text("""
     SELECT DISTINCT r.member_id FROM rights_roles r
     LEFT JOIN rights_structures s
@@ -64,13 +55,18 @@ class SqlRights:
 
     database: Database
     clock: Clock
+    _light: Light = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let requests that arrive together ask together."""
+        object.__setattr__(self, "_light", Light(self.database))
 
     async def actor(self, tenant: TenantId, member_id: MemberId) -> Actor | None:
         """Say who this is; None when no fact of theirs has arrived yet.
 
         Raises `MemberSuspended`.
         """
-        rows = await asked(self.database, _WHO, {"tenant": str(tenant), "member": member_id})
+        rows = await self._light.ask(_WHO, tenant, {"member_id": member_id})
         if not rows:
             return None
         first, now = rows[0], self.clock()

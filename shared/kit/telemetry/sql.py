@@ -7,7 +7,7 @@ text holds no values (they are bound), so it may be shown.
 import re
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from weakref import WeakKeyDictionary
 
@@ -52,6 +52,15 @@ def told_by(engine: Engine, statement: str) -> Iterator[None]:
     listener.end(began, None)
 
 
+@contextmanager
+def shown(engine: Engine, statement: str) -> Iterator[None]:
+    """Show, in the trace of one who waits for it, a statement that runs for many together."""
+    listener = _LISTENERS.get(engine)
+    span = listener.span(statement) if listener is not None else None
+    with span or nullcontext():
+        yield
+
+
 @lru_cache(maxsize=1024)
 def summary(statement: str) -> tuple[str, str]:
     """Give a statement's verb, and verb and first table: `INSERT`, `INSERT outbox`."""
@@ -79,18 +88,24 @@ class _Statements:
 
     def begin(self, statement: str) -> Open:
         """Open its span, if there is one."""
-        operation, text = summary(statement)
-        span = None
-        if is_sampled(self._telemetry.current()):
-            attributes = {
-                "db.system.name": _SYSTEM,
-                "db.operation.name": operation,
-                "db.query.summary": text,
-                "db.query.text": statement,
-            }
-            span = self._telemetry.span(text, "client", attributes=attributes)
+        operation, _ = summary(statement)
+        span = self.span(statement)
+        if span is not None:
             span.__enter__()
         return time.perf_counter(), operation, span
+
+    def span(self, statement: str) -> AbstractContextManager[Span] | None:
+        """Make its span; None when the trace is not recorded."""
+        if not is_sampled(self._telemetry.current()):
+            return None
+        operation, text = summary(statement)
+        attributes = {
+            "db.system.name": _SYSTEM,
+            "db.operation.name": operation,
+            "db.query.summary": text,
+            "db.query.text": statement,
+        }
+        return self._telemetry.span(text, "client", attributes=attributes)
 
     def after(self, *event_arguments: object) -> None:
         self._end(event_arguments[4], None)

@@ -1,6 +1,6 @@
 """The web application of a service: its features' routes, and what all services answer alike."""
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -19,7 +19,7 @@ from shared.kit.web.edge import Edge
 from shared.kit.web.messages import LANGUAGES, Messages
 from shared.kit.web.problems import MEDIA_TYPE, Problems
 from shared.kit.web.routes import Routes
-from shared.kit.web.shedding import Refusals, Shedding, Turns, anonymous_paths
+from shared.kit.web.shedding import Refusals, Shedding, Turns, anonymous_paths, light_paths
 
 _FIELDS = {name: {"type": "string"} for name in ("type", "title", "help", "instance")}
 
@@ -73,22 +73,29 @@ def web_app(
     app.state.door = door
     messages = Messages([locale or files(f"services.{name}") / "locale"])
     problems = Problems(app, messages, door.host.telemetry)
-    larger: MutableMapping[str, int] = {}
     for routes in features:
         _add(app, routes.router)
-        larger.update(routes.larger)
     for router in extra:
         app.include_router(router)
     _describe(app, messages)
-    pressure, refusals = door.database.pressure, Refusals(problems, door.host.telemetry)
+    _surround(app, name, door, features, problems)
+    return app
+
+
+def _surround(
+    app: FastAPI, name: str, door: Door, features: Sequence[Routes], problems: Problems
+) -> None:
+    telemetry, pressure = door.host.telemetry, door.database.pressure
+    refusals = Refusals(problems, telemetry)
     spared = anonymous_paths(route for routes in features for route in routes.router.routes)
+    larger = {path: limit for routes in features for path, limit in routes.larger.items()}
+    light = light_paths(features)
     # The last one added is the first to see a request.
     app.add_middleware(Turns, pressure=pressure, refusals=refusals)
     app.add_middleware(BodyGuard, problems=problems, larger=larger)
-    app.add_middleware(Shedding, pressure=pressure, refusals=refusals, spared=spared)
+    app.add_middleware(Shedding, pressure=pressure, refusals=refusals, spared=spared, light=light)
     app.add_middleware(Edge, problems=problems)
-    app.add_middleware(RequestTelemetry, telemetry=door.host.telemetry, service=name)
-    return app
+    app.add_middleware(RequestTelemetry, telemetry=telemetry, service=name)
 
 
 def _responses() -> dict[int | str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from starlette.routing import compile_path
 
 from shared.kit.errors import PreauError
 from shared.kit.web.problems import Malformed, Problems, TooLarge, TooSlow
+from shared.kit.web.quick import PARSED
 
 LIMIT = 1_000_000
 """Bytes, for routes that do not say otherwise."""
@@ -52,7 +53,7 @@ class BodyGuard:
                 return
             body = await _read(request, self._limit(scope))
             if "json" in request.headers.get("content-type", "json").lower():
-                check_json(body)
+                scope[PARSED] = check_json(body)
         except PreauError as error:
             await self._problems.answer(request, error)(scope, receive, send)
             return
@@ -96,10 +97,13 @@ async def _read(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-def check_json(body: bytes) -> None:
-    """Refuse what is not JSON that can be stored. Raises `Malformed`, saying where it fails."""
+def check_json(body: bytes) -> Any:
+    """Refuse what is not JSON that can be stored. Raises `Malformed`, saying where it fails.
+
+    Gives its value; None when there is none.
+    """
     if not body:
-        return
+        return None
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
@@ -113,6 +117,7 @@ def check_json(body: bytes) -> None:
     except RecursionError as error:
         raise Malformed(detail=f"deeper than {DEPTH} levels") from error
     _check_value(value, "", 0)
+    return value
 
 
 def _refuse_constant(name: str) -> None:

@@ -17,6 +17,7 @@ from shared.kit.database import Held
 from shared.kit.errors import Conflict, Invalid
 from shared.kit.plain import Plain
 from shared.kit.web.context import actor, caller_of, claims, door_of, operator
+from shared.kit.web.quick import quick
 
 HEADER = "idempotency-key"
 REPLAYED = "Idempotent-Replay"
@@ -51,8 +52,8 @@ class IdempotentRoute(APIRoute):
     """A route that lets in whom it says, and honours `Idempotency-Key` on POST."""
 
     def get_route_handler(self) -> Handler:
-        """Wrap FastAPI's own handler."""
-        plain = super().get_route_handler()
+        """Wrap FastAPI's own handler, or what calls the route without it."""
+        plain = quick(self, super().get_route_handler())
         access = (self.openapi_extra or {}).get(ACCESS)
 
         async def handle(request: Request) -> Response:

@@ -39,6 +39,7 @@ class Routes:
     def __init__(self, tag: str) -> None:
         self.router = APIRouter(prefix="/v1", tags=[tag], route_class=IdempotentRoute)
         self.larger: dict[str, int] = {}
+        self.light: list[str] = []
 
     def get(
         self, path: str, *, action: str, access: Access = "member", **more: Unpack[Described]
@@ -53,11 +54,17 @@ class Routes:
         action: str,
         access: Access = "member",
         limit: int | None = None,
+        light: bool = False,
         **more: Unpack[Described],
     ) -> Callable[[F], F]:
-        """Declare a route that changes something; `limit` is its largest body, in bytes."""
+        """Declare a route that changes something; `limit` is its largest body, in bytes.
+
+        One whose command is in `light` units holds no connection, so it takes no turn.
+        """
         if limit is not None:
             self.larger[f"/v1{path}"] = limit
+        if light:
+            self.light.append(f"/v1{path}")
         return self._route("POST", path, action, access, **more)
 
     def put(

@@ -16,12 +16,14 @@ from starlette.routing import BaseRoute, compile_path
 
 from shared.kit.host import Telemetry
 from shared.kit.pressure import Overloaded, Pressure, overloaded
-from shared.kit.web.idempotency import ACCESS
+from shared.kit.web.idempotency import ACCESS, HEADER
 from shared.kit.web.problems import Problems
+from shared.kit.web.routes import Routes
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 API, OPERATING = "/v1/", "/v1/operating/"
 _TURN = "preau.takes_turn"
+_KEY = HEADER.encode()
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -35,6 +37,11 @@ def anonymous_paths(routes: Iterable[BaseRoute]) -> tuple[Pattern[str], ...]:
         for route in routes
         if isinstance(route, APIRoute) and (route.openapi_extra or {}).get(ACCESS) == "anonymous"
     )
+
+
+def light_paths(features: Iterable[Routes]) -> tuple[Pattern[str], ...]:
+    """List the paths of the POST routes whose commands hold no connection."""
+    return tuple(compile_path(path)[0] for routes in features for path in routes.light)
 
 
 class Refusals:
@@ -53,10 +60,15 @@ class Shedding:
     """ASGI middleware before the body is read: looks at numbers in memory, waits for nothing."""
 
     def __init__(
-        self, app: App, pressure: Pressure, refusals: Refusals, spared: tuple[Pattern[str], ...]
+        self,
+        app: App,
+        pressure: Pressure,
+        refusals: Refusals,
+        spared: tuple[Pattern[str], ...],
+        light: tuple[Pattern[str], ...] = (),
     ) -> None:
         self._app, self._pressure, self._refusals = app, pressure, refusals
-        self._spared = spared
+        self._spared, self._light = spared, light
         self._inside = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,12 +84,18 @@ class Shedding:
         if reason is not None:
             await self._refusals.answer(overloaded(reason), scope, receive, send)
             return
-        scope[_TURN] = adds_work
+        scope[_TURN] = adds_work and not self._is_light(scope, path)
         self._inside += 1
         try:
             await self._app(scope, receive, send)
         finally:
             self._inside -= 1
+
+    def _is_light(self, scope: Scope, path: str) -> bool:
+        if scope["method"] != "POST" or not any(p.match(path) for p in self._light):
+            return False
+        # With a key it holds a transaction.
+        return all(name != _KEY for name, _ in scope["headers"])
 
 
 class Turns:

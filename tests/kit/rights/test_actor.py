@@ -73,10 +73,10 @@ async def test_the_setting_is_there_before_a_row_is_read_whatever_the_plan(
 ) -> None:
     """As the owner, whom the policy binds too."""
     await owner.execute(f"SET app.tenants = ''; SET enable_{without} = off")
-    text = _WHO.text.replace("$1", f"'{RENNES}'").replace("$2", f"'{member(1)}'")
+    asks = (_WHO.alone.text, str(RENNES), [RENNES], [member(1)])
     for mode in ("force_custom_plan", "force_generic_plan"):
         await owner.execute(f"SET plan_cache_mode = {mode}")
-        assert len(await owner.fetch(text)) == 2
+        assert len(await owner.fetch(*asks)) == 2
         assert await owner.fetchval("SELECT count(*) FROM rights_members") == 0
     await owner.execute(f"RESET enable_{without}")
 

@@ -1,0 +1,115 @@
+"""Work of many, done together: who comes while the last is being done goes with the next.
+
+No clock: whoever is alone does not wait. The more come, the more go together.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextvars import Context
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+MOST = 64
+"""So many go together at the most: one failure is sought among them one by one."""
+
+
+@dataclass(frozen=True)
+class Rules(Generic[T]):
+    """How items go together.
+
+    Of those with one `key` only the first goes, the others after it; None is nobody's key.
+    When all failed and one of them may be the reason (`divides`), each is done by itself.
+    `waiting` items may wait, and none longer than `wait` seconds: `refused` says no, by reason.
+    `raised` makes the error that one of them gets from the one that all had.
+    """
+
+    divides: Callable[[Exception], bool]
+    raised: Callable[[Exception], Exception]
+    refused: Callable[[str], Exception]
+    waiting: int
+    wait: float
+    key: Callable[[T], Hashable] = field(default=lambda _: None)
+
+
+class Gather(Generic[T, R]):
+    """Does `work` for a list of items, in their order; it gives as many results, or fails."""
+
+    def __init__(
+        self, work: Callable[[Sequence[T]], Awaitable[Sequence[R]]], rules: Rules[T]
+    ) -> None:
+        self._work, self._rules = work, rules
+        self._waiting: deque[_Waiting[T, R]] = deque()
+        self._working: asyncio.Task[None] | None = None
+
+    async def do(self, item: T) -> R:
+        """Have it done. Raises what the work raised for this item, or that it was refused."""
+        if len(self._waiting) >= self._rules.waiting:
+            raise self._rules.refused("queue_full")
+        one: _Waiting[T, R] = _Waiting(item, asyncio.get_running_loop().create_future())
+        self._waiting.append(one)
+        if self._working is None or self._working.done():
+            # In nobody's context: what it does belongs to no single request's trace.
+            self._working = asyncio.create_task(self._all(), context=Context())
+        return await one.result
+
+    async def _all(self) -> None:
+        while self._waiting:
+            group = self._next()
+            if group:
+                await self._together(group)
+
+    def _next(self) -> "list[_Waiting[T, R]]":
+        """Take those who go together now; who has waited too long is told no."""
+        oldest = time.monotonic() - self._rules.wait
+        taken: list[_Waiting[T, R]] = []
+        keys: set[Hashable] = set()
+        later: list[_Waiting[T, R]] = []
+        while self._waiting and len(taken) < MOST:
+            one = self._waiting.popleft()
+            if one.result.done():  # nobody waits for it any more
+                continue
+            if one.since < oldest:
+                one.result.set_exception(self._rules.refused("turn_wait"))
+                continue
+            key = self._rules.key(one.item)
+            if key is not None and key in keys:
+                later.append(one)
+                continue
+            keys.add(key)
+            taken.append(one)
+        self._waiting.extendleft(reversed(later))
+        return taken
+
+    async def _together(self, group: "Sequence[_Waiting[T, R]]") -> None:
+        try:
+            results = await self._work([one.item for one in group])
+        except Exception as error:  # noqa: BLE001  it is told to those who wait
+            if len(group) > 1 and self._rules.divides(error):
+                for one in group:
+                    await self._together([one])
+                return
+            for one in group:
+                one.fail(self._rules.raised(error))
+            return
+        except BaseException:
+            for one in group:
+                one.result.cancel()
+            raise
+        for one, result in zip(group, results, strict=True):
+            if not one.result.done():
+                one.result.set_result(result)
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[T, R]):
+    item: T
+    result: "asyncio.Future[R]"
+    since: float = field(default_factory=time.monotonic)
+
+    def fail(self, error: Exception) -> None:
+        if not self.result.done():
+            self.result.set_exception(error)

@@ -1,0 +1,165 @@
+"""Units of work without a transaction of their own: what is asked and written goes together.
+
+For commands that come by the thousand. Such a unit asks (`ask`) and adds (`later`), nothing else;
+what it adds, its facts and its audit rows are one statement, which is a transaction by itself.
+Requests that arrive together share their round trips: a failure of one is not the others', and
+none is told that it is done before it is committed.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.contracts.ids import TenantId
+from shared.kit import outbox, sets
+from shared.kit.database import Database, Held, SqlUnit, is_transient
+from shared.kit.errors import PreauError, Transient
+from shared.kit.failpoints import reached
+from shared.kit.gather import Gather, Rules
+from shared.kit.noted import Noted
+from shared.kit.pressure import SOON, back_in, overloaded
+from shared.kit.sets import Asked, Insertion, Question
+from shared.kit.telemetry.sql import shown
+from shared.kit.unit import Caller, Unit
+
+Answer = list[asyncpg.Record]
+
+
+@dataclass
+class LightUnit(Noted):
+    """See `shared.kit.unit.Unit`; what it asks and what it writes are moments of their own."""
+
+    light: "Light" = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """All that a unit writes."""
+
+    unit: LightUnit
+    caller: Caller
+    events: list[outbox.Ready]
+
+
+class Light:
+    """Opens light units on one database, and asks without any unit."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        limits = database.pressure.limits
+        self._waiting, self._wait = limits.waiting, limits.wait
+        self._asking: dict[Question, Gather[Asked, Answer]] = {}
+        rules = Rules(_divides, self._told, overloaded, self._waiting, self._wait, _member)
+        self._writing: Gather[_Ready, None] = Gather(self._write, rules)
+
+    @asynccontextmanager
+    async def unit(self, caller: Caller) -> AsyncIterator[Unit]:
+        """Open a unit for this caller, or join the one that it holds.
+
+        Raises `Transient` for whatever may work if tried again, `Overloaded` for what was refused.
+        """
+        if isinstance(caller.held, Held):
+            yield caller.held.unit
+            return
+        unit = LightUnit(**self.database.noted(caller), light=self)
+        yield unit
+        if not (unit.rows or unit.entries or unit.changes):
+            return
+        events = outbox.ready(unit.entries, service=unit.service, now=unit.now)
+        ready = _Ready(unit, caller, events)
+        # Two audited changes of a member are two statements.
+        await (self._writing.do(ready) if len(unit.changes) <= 1 else self._transact(ready))
+
+    async def ask(self, question: Question, tenant: TenantId, values: Mapping[str, Any]) -> Answer:
+        """Give the rows that answer this, as they are at this moment."""
+        asking = self._asking.get(question)
+        if asking is None:
+            asking = self._asking[question] = self._asker(question)
+        with shown(self.database.engine.sync_engine, question.sql):
+            return await asking.do({"tenant_id": tenant, **values})
+
+    def _asker(self, question: Question) -> Gather[Asked, Answer]:
+        async def ask(askers: Sequence[Asked]) -> list[Answer]:
+            async with self.database.connected() as opened:
+                return await question.ask(opened, askers, opened=False)
+
+        rules: Rules[Asked] = Rules(_divides, self._told, overloaded, self._waiting, self._wait)
+        return Gather(ask, rules)
+
+    async def _write(self, all_ready: Sequence[_Ready]) -> list[None]:
+        reached("light.noted")
+        try:
+            async with self.database.connected() as opened:
+                await _write(opened, all_ready)
+        except asyncpg.UniqueViolationError:
+            # Another process wrote for the same member: one that is alone waits for it.
+            if len(all_ready) > 1:
+                raise
+            await self._transact(all_ready[0])
+        else:
+            reached("light.committed")
+            self.database.tell()
+        return [None] * len(all_ready)
+
+    async def _transact(self, ready: _Ready) -> None:
+        async with self.database.batch([ready.caller.tenant]) as unit:
+            unit.rows, unit.entries = ready.unit.rows, ready.unit.entries
+            unit.changes, unit.now = ready.unit.changes, ready.unit.now
+
+    def _told(self, error: Exception) -> Exception:
+        if isinstance(error, PoolTimeout):
+            return self.database.pressure.gave_up()
+        if is_transient(error) and not isinstance(error, PreauError):
+            return Transient(because=type(error).__name__, retry_after=back_in(SOON))
+        return error
+
+
+async def _write(opened: AsyncConnection, all_ready: Sequence[_Ready]) -> None:
+    rows: dict[Insertion, list[Mapping[str, Any]]] = {}
+    for each in all_ready:
+        for insertion, added in each.unit.rows.items():
+            rows.setdefault(insertion, []).extend(added)
+    await sets.write(
+        opened,
+        {each.caller.tenant for each in all_ready},
+        rows,
+        [event for each in all_ready for event in each.events],
+        [(change, each.unit.now) for each in all_ready for change in each.unit.changes],
+    )
+
+
+def _divides(error: Exception) -> bool:
+    return not is_transient(error)
+
+
+def _member(ready: _Ready) -> object:
+    """Name whose audit chain it adds to: two of one member never go together."""
+    return (ready.caller.tenant, ready.caller.member_id) if ready.unit.changes else None
+
+
+async def ask(unit: Unit, question: Question, tenant: TenantId, **values: Any) -> Answer:
+    """Give a store the rows that answer this: in the unit's transaction if it has one."""
+    if isinstance(unit, SqlUnit):
+        (found,) = await question.ask(
+            unit.connection, [{"tenant_id": tenant, **values}], opened=True
+        )
+        return found
+    return await _noted(unit).light.ask(question, tenant, values)
+
+
+def later(unit: Unit, insertion: Insertion, row: Mapping[str, Any]) -> None:
+    """Let a store add a row when the unit commits: nothing that the unit asks sees it."""
+    if not isinstance(unit, Noted):
+        raise TypeError(f"{type(unit).__name__} writes nothing")
+    unit.add(insertion, row)
+
+
+def _noted(unit: Unit) -> LightUnit:
+    if not isinstance(unit, LightUnit):
+        raise TypeError(f"{type(unit).__name__} asks nothing")
+    return unit
