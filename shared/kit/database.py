@@ -67,19 +67,12 @@ class SqlUnit(Noted):
     wrote: bool = False
 
     async def flush(self) -> None:
-        """Write the rows, facts and audit rows noted so far."""
-        await self.flush_rows()
+        """Write the facts and audit rows noted so far."""
         entries, self.entries = self.entries, []
         changes, self.changes = self.changes, []
         self.wrote = self.wrote or bool(entries)
         await outbox.write(self.connection, entries, service=self.service, now=self.now)
         await audit.append(self.connection, changes, self.now)
-
-    async def flush_rows(self) -> None:
-        """Add the rows noted so far."""
-        noted, self.rows = self.rows, {}
-        for insertion, rows in noted.items():
-            await insertion.add(self.connection, rows)
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """Units of work without a transaction of their own: what is asked and written goes together.
 
-For commands that come by the thousand. Such a unit asks (`ask`) and adds (`later`), nothing else;
+For commands that come by the thousand. Such a unit asks (`ask`) and adds (`add`), nothing else;
 what it adds, its facts and its audit rows are one statement, which is a transaction by itself.
 Requests that arrive together share their round trips: a failure of one is not the others', and
 none is told that it is done before it is committed.
@@ -35,6 +35,7 @@ class LightUnit(Noted):
     """See `shared.kit.unit.Unit`; what it asks and what it writes are moments of their own."""
 
     light: "Light" = field(kw_only=True)
+    rows: dict[Insertion, list[Mapping[str, Any]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,10 @@ class Light:
 
     async def _transact(self, ready: _Ready) -> None:
         async with self.database.batch([ready.caller.tenant]) as unit:
-            unit.rows, unit.entries = ready.unit.rows, ready.unit.entries
-            unit.changes, unit.now = ready.unit.changes, ready.unit.now
+            for insertion, rows in ready.unit.rows.items():
+                await insertion.add(unit.connection, rows)
+            unit.entries, unit.changes = ready.unit.entries, ready.unit.changes
+            unit.now = ready.unit.now
 
     def _told(self, error: Exception) -> Exception:
         if isinstance(error, PoolTimeout):
@@ -149,17 +152,27 @@ async def ask(unit: Unit, question: Question, tenant: TenantId, **values: Any) -
             unit.connection, [{"tenant_id": tenant, **values}], opened=True
         )
         return found
-    return await _noted(unit).light.ask(question, tenant, values)
+    return await _light(unit).light.ask(question, tenant, values)
 
 
-def later(unit: Unit, insertion: Insertion, row: Mapping[str, Any]) -> None:
-    """Let a store add a row when the unit commits: nothing that the unit asks sees it."""
-    if not isinstance(unit, Noted):
-        raise TypeError(f"{type(unit).__name__} writes nothing")
-    unit.add(insertion, row)
+async def add(unit: Unit, insertion: Insertion, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Let a store add rows: at once in a transaction, with a light unit when it commits.
+
+    Raises ValueError for another tenant's than the caller's: to the tables' policy, a statement
+    for many is everybody's.
+    """
+    if isinstance(unit, SqlUnit):
+        if rows:
+            await insertion.add(unit.connection, rows)
+        return
+    light = _light(unit)
+    for row in rows:
+        if light.caller is None or row["tenant_id"] != light.caller.tenant:
+            raise ValueError(f"a row of tenant {row['tenant_id']} for {light.caller}")
+    light.rows.setdefault(insertion, []).extend(rows)
 
 
-def _noted(unit: Unit) -> LightUnit:
+def _light(unit: Unit) -> LightUnit:
     if not isinstance(unit, LightUnit):
-        raise TypeError(f"{type(unit).__name__} asks nothing")
+        raise TypeError(f"{type(unit).__name__} has neither a transaction nor a light unit's means")
     return unit

@@ -1,15 +1,13 @@
 """What a unit of work notes while it lasts, and writes when it ends."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from shared.contracts.event import Fact, Origin, value_at
 from shared.contracts.ids import EventId
 from shared.kit import audit, outbox
-from shared.kit.sets import Insertion
 from shared.kit.unit import Because, Caller, NewId
 
 Trace = Callable[[Fact, EventId, str | None], str | None]
@@ -18,7 +16,7 @@ Trace = Callable[[Fact, EventId, str | None], str | None]
 
 @dataclass
 class Noted:
-    """Facts, audit rows and rows to add; see `shared.kit.unit.Unit` for the promises."""
+    """Facts and audit rows; see `shared.kit.unit.Unit` for the promises."""
 
     service: str
     now: datetime
@@ -27,7 +25,6 @@ class Noted:
     caller: Caller | None = None
     entries: list[outbox.Entry] = field(default_factory=list)
     changes: list[audit.Change] = field(default_factory=list)
-    rows: dict[Insertion, list[Mapping[str, Any]]] = field(default_factory=dict)
 
     def record(
         self, fact: Fact, *, because: Because | None = None, at: datetime | None = None
@@ -55,13 +52,3 @@ class Noted:
         if caller.member_id is not None:
             change = audit.Change(caller.tenant, caller.member_id, action, subject, details)
             self.changes.append(change)
-
-    def add(self, insertion: Insertion, row: Mapping[str, Any]) -> None:
-        """Note a row; it is added when the unit commits, before its facts.
-
-        Raises ValueError for another tenant's than the caller's: written together with others,
-        it would be seen by the tables' policy as theirs.
-        """
-        if self.caller is not None and row["tenant_id"] != self.caller.tenant:
-            raise ValueError(f"a row of tenant {row['tenant_id']} for {self.caller.tenant}")
-        self.rows.setdefault(insertion, []).append(row)

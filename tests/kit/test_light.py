@@ -16,7 +16,7 @@ from shared.kit import audit
 from shared.kit.bus.port import MAX_RECORD
 from shared.kit.database import Database
 from shared.kit.errors import Invalid
-from shared.kit.light import Light, ask, later
+from shared.kit.light import Light, add, ask
 from shared.kit.pressure import Limits, Overloaded, Pressure
 from shared.kit.sets import Insertion, Question
 from shared.kit.telemetry.sql import attach
@@ -66,7 +66,7 @@ async def act(light: Light, number: int, words: str = "Été ☀️", tenant: Te
     who = member(number)
     async with light.unit(caller(tenant, who)) as unit:
         row = {"tenant_id": tenant, "key": str(number), "words": words}
-        later(unit, _ADD, row)
+        await add(unit, _ADD, [row])
         unit.record(MemberReinstated(member_id=who))
 
 
@@ -123,9 +123,9 @@ async def test_a_question_is_answered_with_the_rows_of_ones_own_tenant(
 
 
 async def test_a_row_of_another_tenant_is_refused(probe: Probe, light: Light) -> None:
-    with pytest.raises(ValueError, match="tenant"):
-        async with light.unit(caller(RENNES, member(1))) as unit:
-            later(unit, _ADD, {"tenant_id": LYON, "key": "1", "words": "là-bas"})
+    async with light.unit(caller(RENNES, member(1))) as unit:
+        with pytest.raises(ValueError, match="tenant"):
+            await add(unit, _ADD, [{"tenant_id": LYON, "key": "1", "words": "là-bas"}])
     assert await everything(probe, "effects") == []
 
 
@@ -191,8 +191,8 @@ async def test_a_held_transaction_is_joined(probe: Probe, light: Light) -> None:
         who = caller(RENNES, member(1))
         async with probe.database.hold(who) as held:
             async with light.unit(replace(who, held=held)) as unit:
-                later(unit, _ADD, {"tenant_id": RENNES, "key": "1", "words": "tenu"})
-                assert await ask(unit, _WORDS, RENNES, key="1") == []
+                await add(unit, _ADD, [{"tenant_id": RENNES, "key": "1", "words": "tenu"}])
+                assert len(await ask(unit, _WORDS, RENNES, key="1")) == 1
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -13,8 +13,8 @@ from shared.kit.unit import NewId, Unit, Units
 class Contents(Protocol):
     """All that is said, as it stands now."""
 
-    def add(self, unit: Unit, contents: Sequence[Content]) -> None:
-        """Add those that are new when the unit commits: until then nobody finds them."""
+    async def add(self, unit: Unit, contents: Sequence[Content]) -> None:
+        """Add those that are new; in a light unit nobody finds them before it commits."""
 
     async def find(
         self, unit: Unit, tenant: TenantId, ids: Sequence[ContentId], *, lock: bool = False

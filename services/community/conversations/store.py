@@ -12,7 +12,7 @@ from services.community.conversations.tables import CONTENTS, FLAGS
 from shared.contracts.community import ContentKind
 from shared.contracts.ids import ContentId, MemberId, SpaceId, TenantId
 from shared.kit.database import connection
-from shared.kit.light import later
+from shared.kit.light import add
 from shared.kit.sets import Insertion
 from shared.kit.unit import Unit
 
@@ -58,10 +58,10 @@ _CONVERSATION = (
 class SqlContents:
     """See `ports.Contents`."""
 
-    def add(self, unit: Unit, contents: Sequence[Content]) -> None:
+    async def add(self, unit: Unit, contents: Sequence[Content]) -> None:
         """Add those that are new."""
-        for content in contents:
-            later(unit, _ADD, dict(zip(_NAMES, _PARTS(content), strict=True)))
+        rows = [dict(zip(_NAMES, _PARTS(content), strict=True)) for content in contents]
+        await add(unit, _ADD, rows)
 
     async def find(
         self, unit: Unit, tenant: TenantId, ids: Sequence[ContentId], *, lock: bool = False

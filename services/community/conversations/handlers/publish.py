@@ -44,7 +44,9 @@ async def publish_post(
     async with deps.light(caller) as unit:
         space, standing = await see_space(deps, unit, actor, command.space_id)
         demand(may_publish(actor, space, standing, command.kind))
-        return _publish(deps, unit, actor, space, command.kind, command.body, command.title, None)
+        return await _publish(
+            deps, unit, actor, space, command.kind, command.body, command.title, None
+        )
 
 
 async def reply(deps: ConversationsDeps, caller: Caller, actor: Actor, command: Reply) -> Content:
@@ -56,12 +58,12 @@ async def reply(deps: ConversationsDeps, caller: Caller, actor: Actor, command: 
         if root != command.parent_id:
             check_there(*(await deps.contents.find(unit, caller.tenant, [root])).values())
         demand(may_publish(actor, seen.space, seen.standing, command.kind))
-        return _publish(
+        return await _publish(
             deps, unit, actor, seen.space, command.kind, command.body, None, seen.content
         )
 
 
-def _publish(  # noqa: PLR0913, PLR0917  the parts of a content
+async def _publish(  # noqa: PLR0913, PLR0917  the parts of a content
     deps: ConversationsDeps,
     unit: Unit,
     actor: Actor,
@@ -88,6 +90,6 @@ def _publish(  # noqa: PLR0913, PLR0917  the parts of a content
         author_structure=actor.structure_id,
         author_role=actor.role,
     )
-    deps.contents.add(unit, [content])
+    await deps.contents.add(unit, [content])
     unit.record(published(content, parent.author if parent else None))
     return content

@@ -85,7 +85,7 @@ async def _take_lines(
             new[found] = content_of(line, space, source, parent)
             replies[found] = parent
             outcomes.append(("created", None))
-    deps.contents.add(unit, list(new.values()))
+    await deps.contents.add(unit, list(new.values()))
     for found, content in new.items():
         parent = replies[found]
         fact = published(content, parent.author if parent else None)
