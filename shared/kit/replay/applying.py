@@ -122,8 +122,11 @@ class Applying:
 
     async def try_parked_again(self) -> None:
         """Try what waits, now that all the rest is there: what failed, and what was released."""
+        keys = ParkedKeys(self.consumer)
         with self.clock.later(LONG_ENOUGH):
-            while await ParkedKeys(self.consumer).retry():
+            # What was released was never tried here, and so has no next try.
+            await keys.wake()
+            while await keys.retry():
                 pass
 
     async def outcomes(self) -> dict[str, int]:
