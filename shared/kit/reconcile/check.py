@@ -81,7 +81,8 @@ class Checker:
         tell = self.report.look
         tell("I3", "events", book.number("SELECT count(*) FROM events"))
         tell("I3", "keys", book.number("SELECT count(*) FROM keys WHERE last > 0"))
-        tell("I3", "repetitions", book.number("SELECT count(*) FROM repeats"))
+        self.report.repeated = book.number("SELECT count(*) FROM repeats")
+        tell("I3", "repetitions", self.report.repeated)
         foreign = "SELECT count(*) FROM events WHERE sequence IS NULL"
         tell("I3", "events of others on our topics", book.number(foreign))
         tell("I3", "records that nobody can read", book.number("SELECT count(*) FROM crooked"))

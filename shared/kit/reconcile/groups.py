@@ -140,9 +140,10 @@ class Group:
         self._check_aside()
 
     def _check_ids(self, now: datetime) -> None:
-        for key, event, kind, place, offset in self.book.rows(
-            _MISSING, self.name, floor(now - KEPT)
-        ):
+        missing = self.book.rows(_MISSING, self.name, floor(now - KEPT))
+        self.report.missing[self.name] = 0
+        for key, event, kind, place, offset in missing:
+            self.report.missing[self.name] += 1
             text = f"{kind} {UUID(bytes=event)} at {self._at(place, offset)} was passed,"
             self._blame("I4", key, f"{text} but neither applied nor set aside")
         for (event,) in self.book.rows(_STRANGE, self.name):

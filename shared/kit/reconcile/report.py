@@ -31,7 +31,12 @@ class Wrong:
 
 @dataclass
 class Report:
-    """What the checker found. `lag` is in events, per group; `waiting` in rows, per outbox."""
+    """What the checker found.
+
+    `lag` is in events, per group; `waiting` in rows, per outbox; `missing` in events that a group
+    has passed and left no trace of; `repeated` in records that stand in the log once more;
+    `different` in rows, per service, of a read model that are not what a replay makes.
+    """
 
     looked: list[tuple[str, str, int]] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
@@ -39,6 +44,9 @@ class Report:
     counted: Counter[str] = field(default_factory=Counter)
     lag: dict[str, int] = field(default_factory=dict)
     waiting: dict[str, int] = field(default_factory=dict)
+    missing: dict[str, int] = field(default_factory=dict)
+    repeated: int = 0
+    different: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
     def look(self, invariant: str, what: str, number: int) -> None:

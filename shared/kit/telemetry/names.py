@@ -51,6 +51,12 @@ def timer(name: str, labels: Iterable[str], meaning: str, buckets: tuple[float, 
     return Metric(name, "histogram", "s", tuple(labels), meaning, buckets)
 
 
+def reconciled(name: str, unit: str, meaning: str, *labels: str) -> Metric:
+    """Describe a gauge of a reconciliation; it stays until the next one."""
+    meaning = f"At the last reconciliation: {meaning[0].lower()}{meaning[1:]}"
+    return Metric(name, "gauge", unit, labels, meaning, fresh=None)
+
+
 _LIST = (
     timer(
         "http.server.request.duration",
@@ -178,13 +184,39 @@ _LIST = (
         ("group",),
         "Dead letters that wait for an operator's replay or skip.",
     ),
-    Metric(
+    reconciled(
         "preau.reconcile.missing",
-        "gauge",
         "{event}",
-        ("group",),
-        "Events in the log without a trace in the group, at the last reconciliation.",
-        fresh=None,
+        "Events that the group has passed and left no trace of: lost.",
+        "group",
+    ),
+    reconciled(
+        "preau.reconcile.repeated",
+        "{event}",
+        "Records that stand in the log once more, which inboxes absorb.",
+    ),
+    reconciled(
+        "preau.reconcile.lag",
+        "{event}",
+        "Events that the group had not yet applied.",
+        "group",
+    ),
+    reconciled(
+        "preau.reconcile.different",
+        "{row}",
+        "Rows of the group's read model that are not what a replay of the log makes.",
+        "group",
+    ),
+    reconciled(
+        "preau.reconcile.violations",
+        "{violation}",
+        "Broken promises, by invariant (docs/reliability.md), those above included.",
+        "invariant",
+    ),
+    reconciled(
+        "preau.reconcile.finished",
+        "s",
+        "When it ended, in seconds since 1970: silence is no proof.",
     ),
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _LIST}

@@ -10,6 +10,7 @@ from opentelemetry.sdk.metrics.export import (
     Histogram,
     HistogramDataPoint,
     Metric,
+    MetricExportResult,
     MetricsData,
     NumberDataPoint,
     ResourceMetrics,
@@ -53,7 +54,7 @@ class MetricsPush:
 
     def _push(self) -> None:
         try:
-            self._exporter.export(self._data())
+            self._exporter.export(data_of(self._measures, self._resource))
         except Exception:
             # Whatever it was: the next push holds the same numbers and more.
             log.exception("numbers not pushed")
@@ -67,22 +68,34 @@ class MetricsPush:
         self._thread.join(self._timeout + 1)
         self._exporter.shutdown()
 
-    def _data(self) -> MetricsData:
-        metrics = [
-            Metric(name, series[0].metric.meaning, series[0].metric.unit, self._points(series))
-            for name, series in self._measures.collect().items()
-        ]
-        scope = ScopeMetrics(InstrumentationScope("preau"), metrics, "")
-        return MetricsData([ResourceMetrics(self._resource, [scope], "")])
 
-    def _points(self, series: list[Series]) -> Sum | Gauge | Histogram:
-        began, now = int(self._measures.began * _NANO), self._measures.now_ns()
-        kind = series[0].metric.kind
-        if kind == "histogram":
-            points = [_histogram(each, began, now) for each in series]
-            return Histogram(points, _CUMULATIVE)
-        numbers = [NumberDataPoint(dict(s.labels), began, now, float(s.value)) for s in series]
-        return Gauge(numbers) if kind == "gauge" else Sum(numbers, _CUMULATIVE, is_monotonic=True)
+def push_once(measures: Measures, resource: Resource, endpoint: str, timeout: float) -> bool:
+    """Push the numbers of a program that ends now; tell whether the collector took them."""
+    exporter = OTLPMetricExporter(endpoint=endpoint, timeout=timeout)
+    try:
+        return exporter.export(data_of(measures, resource)) is MetricExportResult.SUCCESS
+    finally:
+        exporter.shutdown()
+
+
+def data_of(measures: Measures, resource: Resource) -> MetricsData:
+    """Write the numbers as OTLP has them."""
+    metrics = [
+        Metric(name, series[0].metric.meaning, series[0].metric.unit, _points(measures, series))
+        for name, series in measures.collect().items()
+    ]
+    scope = ScopeMetrics(InstrumentationScope("preau"), metrics, "")
+    return MetricsData([ResourceMetrics(resource, [scope], "")])
+
+
+def _points(measures: Measures, series: list[Series]) -> Sum | Gauge | Histogram:
+    began, now = int(measures.began * _NANO), measures.now_ns()
+    kind = series[0].metric.kind
+    if kind == "histogram":
+        points = [_histogram(each, began, now) for each in series]
+        return Histogram(points, _CUMULATIVE)
+    numbers = [NumberDataPoint(dict(s.labels), began, now, float(s.value)) for s in series]
+    return Gauge(numbers) if kind == "gauge" else Sum(numbers, _CUMULATIVE, is_monotonic=True)
 
 
 def _histogram(series: Series, began: int, now: int) -> HistogramDataPoint:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -11,6 +12,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from shared.kit.reconcile.report import Report
+from shared.kit.reconcile_figures import Figures
 from shared.kit.telemetry.otel import ENDPOINT, OtelTelemetry
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.allow_hosts(["127.0.0.1"])]
@@ -85,3 +88,22 @@ def test_a_collector_that_is_away_does_not_hold_the_stop() -> None:
     telling.shutdown()
 
     assert time.monotonic() - began < 8
+
+
+def test_a_program_that_ends_tells_its_figures_once_and_learns_whether_they_arrived(
+    collector: Collector,
+) -> None:
+    report = Report(missing={"metrics": 2})
+    figures = Figures.of(report, datetime(2026, 11, 25, tzinfo=UTC))
+
+    assert figures.push({ENDPOINT: f"{collector.endpoint}/"})
+    assert not figures.push({ENDPOINT: "http://127.0.0.1:9"})
+
+    numbers = ExportMetricsServiceRequest.FromString(collector.got["/v1/metrics"])
+    metrics = {each.name: each for each in numbers.resource_metrics[0].scope_metrics[0].metrics}
+    (missing,) = metrics["preau.reconcile.missing"].gauge.data_points
+    assert missing.as_double == 2
+    assert {each.key: each.value.string_value for each in missing.attributes} == {
+        "group": "metrics",
+        "service": "reconcile",
+    }

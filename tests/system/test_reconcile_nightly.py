@@ -1,0 +1,30 @@
+"""The nightly reconciliation on a whole platform: clean, its read models too."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.system.bare import sql
+from tests.system.conftest import Platform
+
+pytestmark = [pytest.mark.system, pytest.mark.allow_hosts(["127.0.0.1"])]
+SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname IN ('reconcile', 'reconcile_aside')"
+
+
+async def test_it_proves_read_models_too_and_leaves_its_figures(
+    platform: Platform, tmp_path: Path
+) -> None:
+    page = tmp_path / "preau.prom"
+    words = ("--replay", "--wait", "60", "--state", str(tmp_path / "book"), "--metrics", str(page))
+
+    done = platform.command("reconcile", *words)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "rows of community that a replay made of " in done.stdout
+    assert "moderation was not replayed: MODERATION_SEAL_KEY" in done.stdout
+    told = page.read_text()
+    for group in ("community", "notifications", "metrics"):
+        assert f'preau_reconcile_different{{group="{group}",service="reconcile"}} 0.0' in told
+    for group in ("community", "notifications", "moderation", "metrics"):
+        assert f'preau_reconcile_missing{{group="{group}",service="reconcile"}} 0.0' in told
+        assert await sql(platform.addresses, group, SCHEMAS) == []
