@@ -52,13 +52,11 @@ def told_by(engine: Engine, statement: str) -> Iterator[None]:
     listener.end(began, None)
 
 
-@contextmanager
-def shown(engine: Engine, statement: str) -> Iterator[None]:
+def shown(engine: Engine, statement: str) -> AbstractContextManager[Span | None]:
     """Show, in the trace of one who waits for it, a statement that runs for many together."""
     listener = _LISTENERS.get(engine)
     span = listener.span(statement) if listener is not None else None
-    with span or nullcontext():
-        yield
+    return span or nullcontext()
 
 
 @lru_cache(maxsize=1024)

@@ -18,6 +18,7 @@ from shared.kit.web.documentation import describe, page
 from shared.kit.web.edge import Edge
 from shared.kit.web.messages import LANGUAGES, Messages
 from shared.kit.web.problems import MEDIA_TYPE, Problems
+from shared.kit.web.quick import Direct
 from shared.kit.web.routes import Routes
 from shared.kit.web.shedding import Refusals, Shedding, Turns, anonymous_paths, light_paths
 
@@ -91,6 +92,7 @@ def _surround(
     larger = {path: limit for routes in features for path, limit in routes.larger.items()}
     light = light_paths(features)
     # The last one added is the first to see a request.
+    app.add_middleware(Direct, routes=app.router.routes, problems=problems)
     app.add_middleware(Turns, pressure=pressure, refusals=refusals)
     app.add_middleware(BodyGuard, problems=problems, larger=larger)
     app.add_middleware(Shedding, pressure=pressure, refusals=refusals, spared=spared, light=light)

@@ -5,12 +5,11 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.routing import compile_path
 
 from shared.kit.errors import PreauError
 from shared.kit.web.problems import Malformed, Problems, TooLarge, TooSlow
-from shared.kit.web.quick import PARSED
 
 LIMIT = 1_000_000
 """Bytes, for routes that do not say otherwise."""
@@ -18,8 +17,11 @@ DEPTH = 32
 LONGEST_NUMBER = 40
 SILENCE = 10.0
 """Seconds between two parts of a body: who sends none keeps a place from others."""
+BODY, PARSED = "preau.body", "preau.json"
+"""Where, in a request's scope, stand its body and the JSON value of it, None when it has none."""
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
 
 
 class BodyGuard:
@@ -52,25 +54,32 @@ class BodyGuard:
                 await self._app(scope, receive, send)
                 return
             body = await _read(request, self._limit(scope))
+            scope[PARSED] = None
             if "json" in request.headers.get("content-type", "json").lower():
                 scope[PARSED] = check_json(body)
         except PreauError as error:
             await self._problems.answer(request, error)(scope, receive, send)
             return
-        given = False
-
-        async def again() -> Message:
-            nonlocal given
-            if given:
-                return await receive()
-            given = True
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        await self._app(scope, again, send)
+        scope[BODY] = body
+        await self._app(scope, given_again(body, receive), send)
 
     def _limit(self, scope: Scope) -> int:
         inside = scope["path"].removeprefix(scope.get("root_path", ""))
         return next((limit for path, limit in self._larger if path.match(inside)), LIMIT)
+
+
+def given_again(body: bytes, receive: Receive) -> Receive:
+    """Give what gives a body that was read, and then what else is received."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
 
 
 def _check_address(scope: Scope) -> None:
@@ -84,17 +93,23 @@ async def _read(request: Request, limit: int) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise TooLarge(limit=limit)
-    body = bytearray()
+    parts: list[bytes] = []
+    size, more = 0, True
     try:
         async with asyncio.timeout(SILENCE) as silence:
-            async for chunk in request.stream():
-                silence.reschedule(asyncio.get_running_loop().time() + SILENCE)
-                body += chunk
-                if len(body) > limit:
+            while more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                parts.append(message.get("body", b""))
+                size, more = size + len(parts[-1]), message.get("more_body", False)
+                if size > limit:
                     raise TooLarge(limit=limit)
+                if more:
+                    silence.reschedule(asyncio.get_running_loop().time() + SILENCE)
     except TimeoutError as error:
         raise TooSlow(seconds=SILENCE) from error
-    return bytes(body)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def check_json(body: bytes) -> Any:

@@ -17,7 +17,6 @@ from shared.kit.database import Held
 from shared.kit.errors import Conflict, Invalid
 from shared.kit.plain import Plain
 from shared.kit.web.context import actor, caller_of, claims, door_of, operator
-from shared.kit.web.quick import quick
 
 HEADER = "idempotency-key"
 REPLAYED = "Idempotent-Replay"
@@ -52,25 +51,29 @@ class IdempotentRoute(APIRoute):
     """A route that lets in whom it says, and honours `Idempotency-Key` on POST."""
 
     def get_route_handler(self) -> Handler:
-        """Wrap FastAPI's own handler, or what calls the route without it."""
-        plain = quick(self, super().get_route_handler())
-        access = (self.openapi_extra or {}).get(ACCESS)
+        """Wrap FastAPI's own handler."""
+        return guarded(self, super().get_route_handler())
 
-        async def handle(request: Request) -> Response:
-            # Nobody's key could be kept under nobody's name, and a sign-in's answer never is.
-            keyed = request.method == "POST" and access != "anonymous"
-            key = request.headers.get(HEADER) if keyed else None
-            if key is not None and not _KEY.fullmatch(key):
-                raise Invalid(field="Idempotency-Key", reason="1 to 200 visible characters")
-            # The guard. Before a connection is held: looking up rights wants one of its own, and
-            # who may no longer act gets no old answer either.
-            if access != "anonymous":
-                who = await actor(request)
-                if access == "operator":
-                    await operator(who)
-            return await (plain(request) if key is None else _once(request, key, plain))
 
-        return handle
+def guarded(route: APIRoute, plain: Handler) -> Handler:
+    """Let in whom a route says, and do it once, whoever calls the route's function."""
+    access = (route.openapi_extra or {}).get(ACCESS)
+
+    async def handle(request: Request) -> Response:
+        # Nobody's key could be kept under nobody's name, and a sign-in's answer never is.
+        keyed = request.method == "POST" and access != "anonymous"
+        key = request.headers.get(HEADER) if keyed else None
+        if key is not None and not _KEY.fullmatch(key):
+            raise Invalid(field="Idempotency-Key", reason="1 to 200 visible characters")
+        # The guard. Before a connection is held: looking up rights wants one of its own, and
+        # who may no longer act gets no old answer either.
+        if access != "anonymous":
+            who = await actor(request)
+            if access == "operator":
+                await operator(who)
+        return await (plain(request) if key is None else _once(request, key, plain))
+
+    return handle
 
 
 async def _once(request: Request, key: str, plain: Handler) -> Response:

@@ -1,11 +1,12 @@
-"""Calling a route past FastAPI's solver, when there is nothing in it to solve.
+"""Calling a route past FastAPI's router and solver, when there is nothing in it to solve.
 
 FastAPI reads a signature anew for each request; most routes of ours take what is in the path, one
 body, and who is asking. Such a route is called directly. Whatever is not right goes to FastAPI,
 which says so in its own words: a route has one behaviour, whichever way it is called.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
+from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from typing import Any
 
@@ -13,42 +14,119 @@ from fastapi import Request, Response
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, serialize_response
+from starlette.routing import BaseRoute
+
+from shared.kit.errors import PreauError
+from shared.kit.web.body import BODY, PARSED, given_again
+from shared.kit.web.idempotency import guarded
+from shared.kit.web.problems import Problems
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-PARSED = "preau.json"
-"""Where, in a request's scope, stands the value of its body, when somebody has read it."""
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 _JSON = frozenset({"application/json", "application/json; charset=utf-8"})
 
 
-def quick(route: APIRoute, slow: Handler) -> Handler:
-    """Give what calls this route: `slow` itself when its signature says more than we read."""
+class _Unfit(Exception):
+    """FastAPI shall say what is wrong with this request. Never leaves this module."""
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A route, and what calls it; None when FastAPI does."""
+
+    route: APIRoute
+    handler: Handler | None
+
+
+class Direct:
+    """ASGI middleware, the innermost: calls the routes that can be called directly.
+
+    `routes` are the application's, in its order: of two that fit a path the first is meant.
+    """
+
+    def __init__(
+        self,
+        app: Callable[..., Awaitable[None]],
+        routes: Iterable[BaseRoute],
+        problems: Problems,
+    ) -> None:
+        self._app, self._problems = app, problems
+        self._ways: dict[str, list[_Way]] = {}
+        for route in routes:
+            if not isinstance(route, APIRoute):
+                break  # what it takes, and what stands behind it, FastAPI knows
+            call = direct(route)
+            way = _Way(route, None if call is None else guarded(route, call))
+            for method in route.methods or ():
+                self._ways.setdefault(method, []).append(way)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what one of these routes takes, and let anything else pass."""
+        handler = self._found(scope) if scope["type"] == "http" else None
+        if handler is None:
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive, send)
+        try:
+            answer = await handler(request)
+        except _Unfit:
+            again = given_again(scope[BODY], receive) if BODY in scope else receive
+            await self._app(scope, again, send)
+            return
+        except PreauError as error:
+            answer = self._problems.answer(request, error)
+        await answer(scope, receive, send)
+
+    def _found(self, scope: Scope) -> Handler | None:
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        for way in self._ways.get(scope["method"], ()):
+            match = way.route.path_regex.match(path)
+            if match is None:
+                continue
+            if way.handler is not None:
+                convert = way.route.param_convertors
+                said = {name: convert[name].convert(v) for name, v in match.groupdict().items()}
+                scope["path_params"] = {**scope.get("path_params", {}), **said}
+                scope["route"], scope["endpoint"] = way.route, way.route.endpoint
+            return way.handler
+        return None
+
+
+def direct(route: APIRoute) -> Handler | None:
+    """Give what calls this route; None when its signature says more than is read here."""
     told = route.dependant
     call, body, overridden = told.call, route.body_field, route.dependency_overrides_provider
     if call is None or not iscoroutinefunction(call) or not _is_plain(route):
-        return slow
+        return None
     path = [(field.name, field.alias, field) for field in told.path_params]
     asked = [(each.name, each.call) for each in told.dependencies if each.name]
     body_name = told.body_params[0].name if told.body_params else None
 
     async def handle(request: Request) -> Response:
         if getattr(overridden, "dependency_overrides", None):
-            return await slow(request)
+            raise _Unfit
         values: dict[str, Any] = {}
         for name, dependency in asked:
             values[name] = await _called(dependency, request)
         for name, alias, field in path:
-            values[name], wrong = field.validate(request.path_params[alias], {}, loc=("path",))
-            if wrong:
-                return await slow(request)
+            values[name] = _fit(field.validate(request.path_params[alias], {}, loc=("path",)))
         if body is not None and body_name is not None:
-            if request.headers.get("content-type") not in _JSON or PARSED not in request.scope:
-                return await slow(request)
-            values[body_name], wrong = body.validate(request.scope[PARSED], {}, loc=("body",))
-            if wrong:
-                return await slow(request)
+            if request.headers.get("content-type") not in _JSON or BODY not in request.scope:
+                raise _Unfit
+            values[body_name] = _fit(body.validate(request.scope[PARSED], {}, loc=("body",)))
         return await _answer(route, await call(**values))
 
     return handle
+
+
+def _fit(validated: tuple[Any, list[dict[str, Any]]]) -> object:
+    value, wrong = validated
+    if wrong:
+        raise _Unfit
+    return value
 
 
 def _is_plain(route: APIRoute) -> bool:
