@@ -3,6 +3,7 @@
 import pytest
 from uuid_utils.compat import uuid7
 
+from shared.kit.web.cursors import encode
 from shared.kit.web.problems import MEDIA_TYPE
 from tests.journeys.world import Json, World
 
@@ -40,6 +41,24 @@ async def test_spaces_come_in_pages_by_name(world: World) -> None:
     assert hidden in _flat(await _walk(world, "claire", "/community/v1/spaces", 100), "space_id")
     named = await world.ask("claire", "GET", f"/community/v1/spaces?name={secret['name']}")
     assert ([e["space_id"] for e in named["items"]], named["next"]) == ([hidden], None)
+
+
+async def test_structures_come_in_pages_from_the_root_down(world: World) -> None:
+    path, school = "/identity/v1/structures", await world.school()
+    for name in ("6e", "5e", "5e"):
+        below = {"name": name, "kind": "class", "parent_id": school}
+        await world.ask("anne", "POST", path, below)
+    whole = (await world.ask("zoe", "GET", path))["items"]
+    pages = await _walk(world, "zoe", path, 2)
+    assert all(len(page) == 2 for page in pages[:-1])
+    assert _flat(pages, "structure_id") == [each["structure_id"] for each in whole]
+    places = [(len(each["path"]), each["structure_id"]) for each in whole]
+    assert len({structure for _, structure in places}) == len(places)
+    assert [depth for depth, _ in places] == sorted(depth for depth, _ in places)
+    beyond = encode(2**40, "é", uuid7())
+    assert (await world.ask("zoe", "GET", f"{path}?cursor={beyond}"))["items"] == []
+    answer = await world.call("zoe", "GET", f"{path}?cursor={encode('é')}")
+    assert (answer.status_code, answer.json()["type"]) == (422, "/identity/problems/bad_cursor")
 
 
 async def test_cases_come_in_pages_by_urgency(world: World) -> None:

@@ -86,6 +86,18 @@ async def test_answers_and_comments_have_no_title(world: World) -> None:
     assert [each["version"] for each in shown] == [1, 1, 1]
 
 
+async def test_no_role_is_granted_until_a_moment_that_has_passed(world: World) -> None:
+    await world.ask("ines", "GET", "/community/v1/spaces")
+    member = str(member_of(world.tokens["ines"]))
+    role = {"member_id": member, "role": "teacher", "structure_id": await world.school()}
+    before = await _told(world, "identity.member", member)
+    past = role | {"until": "2020-01-01T00:00:00+01:00"}
+
+    _problem(await world.call("anne", "POST", "/identity/v1/roles", past), 422, "already_past")
+
+    assert await _told(world, "identity.member", member) == before
+
+
 async def test_a_suspension_ends_once(world: World) -> None:
     await world.ask("ines", "GET", "/community/v1/spaces")
     member = str(member_of(world.tokens["ines"]))

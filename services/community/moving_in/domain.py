@@ -62,6 +62,7 @@ def refusal(line: Line, parent: Content | None, now: datetime) -> str | None:
         (len(line.body) > LONGEST_BODY, f"the text is longer than {LONGEST_BODY} characters"),
         (line.title is not None and is_blank(line.title), "the title is empty"),
         (len(line.title or "") > LONGEST_TITLE, long_title),
+        (line.title is not None and line.kind not in ROOTS, f"a {line.kind.value} has no title"),
         (line.kind not in ROOTS and parent is None, missing),
     )
     for applies, reason in reasons:

@@ -1,14 +1,16 @@
 """`/v1/structures`: the tree."""
 
+from uuid import UUID
+
 from pydantic import Field
 
-from services.identity.structures.domain import Structure, check_time_zone
+from services.identity.structures.domain import Structure, TreePlace, check_time_zone
 from services.identity.structures.handlers.list_structures import list_structures
 from services.identity.structures.handlers.open_structure import OpenStructure, open_structure
 from services.identity.structures.ports import StructuresDeps
 from shared.contracts.ids import StructureId
 from shared.kit.web.context import ActorDep, CallerDep
-from shared.kit.web.cursors import Model
+from shared.kit.web.cursors import LIMIT, Limit, Model, decode, encode
 from shared.kit.web.fields import Seen
 from shared.kit.web.routes import Routes
 
@@ -36,9 +38,10 @@ class StructureShown(Model):
 
 
 class Tree(Model):
-    """All structures, ancestors first."""
+    """The structures, ancestors first, and where the next page begins."""
 
     items: list[StructureShown]
+    next: str | None = None
 
 
 def _shown(structure: Structure) -> StructureShown:
@@ -58,8 +61,11 @@ def routes(deps: StructuresDeps) -> Routes:
     found = Routes("structures")
 
     @found.get("/structures", action="structure.list")
-    async def list_all(caller: CallerDep) -> Tree:
-        return Tree(items=[_shown(each) for each in await list_structures(deps, caller)])
+    async def list_some(caller: CallerDep, limit: Limit = LIMIT, cursor: str | None = None) -> Tree:
+        after = TreePlace(*decode(cursor, int, str, UUID)) if cursor else None
+        structures, last = await list_structures(deps, caller, after, limit)
+        more = encode(*last) if last is not None else None
+        return Tree(items=[_shown(each) for each in structures], next=more)
 
     @found.post("/structures", action="structure.open", status_code=201)
     async def open_one(caller: CallerDep, actor: ActorDep, new: NewStructure) -> StructureShown:

@@ -1,6 +1,8 @@
 """What a structure is, and where it stands in the tree."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
+from uuid import UUID
 
 from shared.contracts.ids import StructureId, TenantId
 from shared.kit.errors import Invalid, NotFound
@@ -17,6 +19,14 @@ class UnknownTimeZone(Invalid):
     """The time zone is not one of the IANA database."""
 
     key = "unknown_time_zone"
+
+
+class TreePlace(NamedTuple):
+    """Where a structure stands in a list of the tree: how many are above it, then its name."""
+
+    depth: int
+    name: str
+    structure_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,11 @@ class Structure:
     def line(self) -> tuple[StructureId, ...]:
         """Itself and its ancestors: a role held in any of them counts here."""
         return (*self.path, self.structure_id)
+
+    @property
+    def place(self) -> TreePlace:
+        """Where a list of the tree goes on after it."""
+        return TreePlace(len(self.path), self.name, self.structure_id)
 
 
 def check_time_zone(name: str) -> str:

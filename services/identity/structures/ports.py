@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.identity.structures.domain import Structure
+from services.identity.structures.domain import Structure, TreePlace
 from shared.contracts.ids import StructureId, TenantId
 from shared.kit.unit import NewId, Unit, Units
 
@@ -20,8 +20,10 @@ class Structures(Protocol):
     ) -> Structure | None:
         """Find one."""
 
-    async def list_all(self, unit: Unit, tenant: TenantId) -> Sequence[Structure]:
-        """List the whole tree, ancestors first."""
+    async def list_after(
+        self, unit: Unit, tenant: TenantId, after: TreePlace | None, limit: int
+    ) -> Sequence[Structure]:
+        """List so many, ancestors first and then by name, from after a place on."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import sqlalchemy as sa
 
-from services.identity.structures.domain import Structure
+from services.identity.structures.domain import Structure, TreePlace
 from services.identity.structures.tables import STRUCTURES
 from shared.contracts.ids import StructureId, TenantId
 from shared.kit.database import connection
@@ -29,11 +29,20 @@ class SqlStructures:
         row = found.mappings().first()
         return _structure(row) if row else None
 
-    async def list_all(self, unit: Unit, tenant: TenantId) -> Sequence[Structure]:
-        """List the whole tree, ancestors first."""
-        chosen = sa.select(STRUCTURES).where(STRUCTURES.c.tenant_id == tenant)
-        depth = sa.func.cardinality(STRUCTURES.c.path)
-        found = await connection(unit).execute(chosen.order_by(depth, STRUCTURES.c.name))
+    async def list_after(
+        self, unit: Unit, tenant: TenantId, after: TreePlace | None, limit: int
+    ) -> Sequence[Structure]:
+        """List some, ancestors first and then by name."""
+        place = sa.tuple_(
+            sa.func.cardinality(STRUCTURES.c.path), STRUCTURES.c.name, STRUCTURES.c.structure_id
+        )
+        chosen = STRUCTURES.c.tenant_id == tenant
+        if after is not None:
+            # A depth from a stranger's cursor may be larger than any that there is.
+            types = (sa.BigInteger(), sa.Text(), sa.Uuid())
+            chosen &= place > sa.tuple_(*after, types=types)
+        query = sa.select(STRUCTURES).where(chosen).order_by(*place.clauses).limit(limit)
+        found = await connection(unit).execute(query)
         return [_structure(row) for row in found.mappings()]
 
 

@@ -34,6 +34,9 @@ ABOVE = a_content()
         (replace(QUESTION, body=" \n\t"), None, "the text is empty"),
         (replace(QUESTION, body="\u200b\u00a0"), None, "the text is empty"),
         (replace(QUESTION, title="\u200d "), None, "the title is empty"),
+        (replace(QUESTION, title=None), None, None),
+        (replace(ANSWER, title="Ô ciel"), ABOVE, "a answer has no title"),
+        (replace(ANSWER, kind=ContentKind.COMMENT, title="Ô"), ABOVE, "a comment has no title"),
         (
             replace(QUESTION, created_at=datetime.fromisoformat("0001-01-01T00:00:00+14:00")),
             None,

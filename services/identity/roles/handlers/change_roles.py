@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.identity.members.domain import MemberNotFound
+from services.identity.members.domain import AlreadyPast, MemberNotFound
 from services.identity.roles.policy import may_grant
 from services.identity.roles.ports import RolesDeps
 from services.identity.structures.domain import StructureNotFound
@@ -24,9 +24,11 @@ class GrantRole:
 
 
 async def grant_role(deps: RolesDeps, caller: Caller, actor: Actor, command: GrantRole) -> None:
-    """Grant it. Raises `StructureNotFound`, `MemberNotFound` and `Forbidden`."""
+    """Grant it. Raises `StructureNotFound`, `MemberNotFound`, `AlreadyPast` and `Forbidden`."""
     async with deps.unit(caller) as unit:
         await _demand(deps, unit, actor, command)
+        if command.until is not None and command.until <= unit.now:
+            raise AlreadyPast(until=command.until.isoformat())
         await deps.roles.grant(
             unit,
             caller.tenant,

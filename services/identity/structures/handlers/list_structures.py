@@ -1,13 +1,18 @@
 """List the tree."""
 
-from collections.abc import Sequence
-
-from services.identity.structures.domain import Structure
+from services.identity.structures.domain import Structure, TreePlace
 from services.identity.structures.ports import StructuresDeps
 from shared.kit.unit import Caller
 
 
-async def list_structures(deps: StructuresDeps, caller: Caller) -> Sequence[Structure]:
-    """List the caller's tenant's tree, ancestors first; every member may see it."""
+async def list_structures(
+    deps: StructuresDeps, caller: Caller, after: TreePlace | None, limit: int
+) -> tuple[list[Structure], TreePlace | None]:
+    """List a page of the caller's tenant's tree, ancestors first; every member may see it.
+
+    Gives the place to go on after, too; None when there is no more.
+    """
     async with deps.unit(caller) as unit:
-        return await deps.structures.list_all(unit, caller.tenant)
+        found = await deps.structures.list_after(unit, caller.tenant, after, limit + 1)
+    page = list(found[:limit])
+    return page, page[-1].place if len(found) > limit else None
