@@ -55,7 +55,7 @@ class Light:
         limits = database.pressure.limits
         self._waiting, self._wait = limits.waiting, limits.wait
         self._asking: dict[Question, Gather[Asked, Answer]] = {}
-        rules = Rules(_divides, self._told, overloaded, self._waiting, self._wait, _member)
+        rules = Rules(_divides, self._told, self._refused, self._waiting, self._wait, _member)
         self._writing: Gather[_Ready, None] = Gather(self._write, rules)
 
     @asynccontextmanager
@@ -89,7 +89,7 @@ class Light:
             async with self.database.connected() as opened:
                 return await question.ask(opened, askers, opened=False)
 
-        rules: Rules[Asked] = Rules(_divides, self._told, overloaded, self._waiting, self._wait)
+        rules: Rules[Asked] = Rules(_divides, self._told, self._refused, self._waiting, self._wait)
         return Gather(ask, rules)
 
     async def _write(self, all_ready: Sequence[_Ready]) -> list[None]:
@@ -113,6 +113,10 @@ class Light:
                 await insertion.add(unit.connection, rows)
             unit.entries, unit.changes = ready.unit.entries, ready.unit.changes
             unit.now = ready.unit.now
+
+    def _refused(self, reason: str) -> Exception:
+        self.database.pressure.telemetry.count("preau.http.shed", reason=reason)
+        return overloaded(reason)
 
     def _told(self, error: Exception) -> Exception:
         if isinstance(error, PoolTimeout):
@@ -143,6 +147,11 @@ def _divides(error: Exception) -> bool:
 def _member(ready: _Ready) -> object:
     """Name whose audit chain it adds to: two of one member never go together."""
     return (ready.caller.tenant, ready.caller.member_id) if ready.unit.changes else None
+
+
+def is_light(unit: Unit) -> bool:
+    """Say whether this unit has no transaction: it neither locks nor lists."""
+    return isinstance(unit, LightUnit)
 
 
 async def ask(unit: Unit, question: Question, tenant: TenantId, **values: Any) -> Answer:

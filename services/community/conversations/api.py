@@ -160,14 +160,18 @@ def _writing(found: Routes, deps: ConversationsDeps) -> None:
         command = PublishPost(space_id, ContentKind(new.kind), new.title, new.body)
         return _shown(await publish_post(deps, caller, actor, command))
 
-    @found.post("/contents/{content_id}/answers", action="answer.publish", status_code=201)
+    @found.post(
+        "/contents/{content_id}/answers", action="answer.publish", light=True, status_code=201
+    )
     async def answer(
         caller: CallerDep, actor: ActorDep, content_id: ContentId, new: NewReply
     ) -> ContentShown:
         command = Reply(content_id, ContentKind.ANSWER, new.body)
         return _shown(await reply(deps, caller, actor, command))
 
-    @found.post("/contents/{content_id}/comments", action="comment.publish", status_code=201)
+    @found.post(
+        "/contents/{content_id}/comments", action="comment.publish", light=True, status_code=201
+    )
     async def comment(
         caller: CallerDep, actor: ActorDep, content_id: ContentId, new: NewReply
     ) -> ContentShown:

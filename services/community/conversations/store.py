@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from operator import attrgetter
 
+import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
@@ -12,8 +13,8 @@ from services.community.conversations.tables import CONTENTS, FLAGS
 from shared.contracts.community import ContentKind
 from shared.contracts.ids import ContentId, MemberId, SpaceId, TenantId
 from shared.kit.database import connection
-from shared.kit.light import add
-from shared.kit.sets import Insertion
+from shared.kit.light import add, ask, is_light
+from shared.kit.sets import Insertion, Question
 from shared.kit.unit import Unit
 
 _CHANGING = (
@@ -45,6 +46,13 @@ _FIND = (
     )
     .order_by(CONTENTS.c.content_id)
 )
+_FIND_ONE = Question(
+    """
+    SELECT c.* FROM contents c
+    WHERE c.tenant_id = asked.tenant_id AND c.content_id = asked.content_id
+    """,
+    content_id="uuid",
+)
 _LOCK = _FIND.with_for_update()
 _CONVERSATION = (
     sa.select(CONTENTS)
@@ -67,6 +75,9 @@ class SqlContents:
         self, unit: Unit, tenant: TenantId, ids: Sequence[ContentId], *, lock: bool = False
     ) -> dict[ContentId, Content]:
         """Find those that exist."""
+        if is_light(unit) and not lock:
+            asked = [await ask(unit, _FIND_ONE, tenant, content_id=each) for each in ids]
+            return {row["content_id"]: _content(row) for rows in asked for row in rows}
         values = {"tenant": tenant, "ids": list(ids)}
         rows = await connection(unit).execute(_LOCK if lock else _FIND, values)
         found = [_content(row) for row in rows.mappings()]
@@ -117,6 +128,7 @@ class SqlContents:
         return bool((await connection(unit).execute(row.on_conflict_do_nothing())).rowcount)
 
 
-def _content(row: sa.RowMapping) -> Content:
+def _content(row: sa.RowMapping | asyncpg.Record) -> Content:
+    values = {name: row[name] for name in _NAMES}
     kinds = {"kind": ContentKind(row["kind"]), "standing": Standing(row["standing"])}
-    return Content(**{**row, **kinds})
+    return Content(**values | kinds)

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 
 from shared.kit.errors import PreauError
@@ -19,6 +18,7 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
 }
 """A route that sets one of them itself is not overruled."""
+_RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -46,9 +46,9 @@ class Edge:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
+                there = {name.lower() for name, _ in message.get("headers", ())}
+                more = [each for each in _RAW if each[0] not in there]
+                message["headers"] = [*message.get("headers", ()), *more]
             await send(message)
 
         try:

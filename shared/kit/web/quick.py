@@ -102,7 +102,7 @@ def direct(route: APIRoute) -> Handler | None:
     if call is None or not iscoroutinefunction(call) or not _is_plain(route):
         return None
     path = [(field.name, field.alias, field) for field in told.path_params]
-    asked = [(each.name, each.call) for each in told.dependencies if each.name]
+    asked = [(each.name, each.call) for each in told.dependencies if each.name and each.call]
     body_name = told.body_params[0].name if told.body_params else None
 
     async def handle(request: Request) -> Response:
@@ -110,7 +110,7 @@ def direct(route: APIRoute) -> Handler | None:
             raise _Unfit
         values: dict[str, Any] = {}
         for name, dependency in asked:
-            values[name] = await _called(dependency, request)
+            values[name] = await dependency(request)
         for name, alias, field in path:
             values[name] = _fit(field.validate(request.path_params[alias], {}, loc=("path",)))
         if body is not None and body_name is not None:
@@ -161,13 +161,6 @@ def _asks_the_request_only(told: Dependant) -> bool:
     alone = not (told.dependencies or told.path_params or told.body_params)
     named = told.request_param_name == "request" and told.name is not None
     return alone and named and _takes_nothing_else(told) and iscoroutinefunction(told.call)
-
-
-async def _called(dependency: Callable[..., Any] | None, request: Request) -> object:
-    if dependency is None:
-        raise TypeError("a dependency without a function")
-    asked: Awaitable[object] = dependency(request)
-    return await asked
 
 
 async def _answer(route: APIRoute, given: object) -> Response:

@@ -21,6 +21,7 @@ _REL = 'rel="noopener noreferrer nofollow ugc"'
         ("a <b>b</b>", "<p>a &lt;b&gt;b&lt;/b&gt;</p>\n"),
         ("<script>x()</script>", "&lt;script&gt;x()&lt;/script&gt;\n"),
         ("<img src=x onerror=x()>", "&lt;img src=x onerror=x()&gt;\n"),
+        ("<b onclick=x()>b</b>\\\né", "<p>&lt;b onclick=x()&gt;b&lt;/b&gt;<br />\né</p>\n"),
         ("```\n<script>\n```", "<pre><code>&lt;script&gt;\n</code></pre>\n"),
     ],
 )

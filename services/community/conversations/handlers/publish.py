@@ -51,7 +51,7 @@ async def publish_post(
 
 async def reply(deps: ConversationsDeps, caller: Caller, actor: Actor, command: Reply) -> Content:
     """Publish it. Raises `ContentNotFound`, `ContentGone`, `WrongParent`, `Forbidden`."""
-    async with deps.unit(caller) as unit:
+    async with deps.light(caller) as unit:
         seen = await see(deps, unit, actor, command.parent_id)
         check_there(seen.content)
         root = seen.content.root_id
