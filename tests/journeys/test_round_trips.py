@@ -1,0 +1,78 @@
+"""How often a hot command asks the database: a count, which no machine changes."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from tests.journeys.world import World
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+_POST = {"kind": "question", "title": "À l’heure ? ⏱", "body": "Où est « l’œuf » ? 🥚"}
+_OURS = ("rights_members", "spaces", "contents", "INSERT INTO outbox", "INSERT INTO audit")
+
+
+@contextmanager
+def heard(world: World) -> Iterator[list[str]]:
+    """What is sent to community's database meanwhile, but for what reactions and relays send."""
+    engine = world.services["community"].service.database.engine.sync_engine
+    listening: set[Any] = set()
+    statements: list[str] = []
+
+    def hear(record: Any) -> None:
+        text = " ".join(record.query.split())
+        if any(word in text for word in _OURS):
+            statements.append(text)
+
+    def listen(connected: Any, *_: object) -> None:
+        driver = connected.driver_connection
+        if driver not in listening:
+            listening.add(driver)
+            driver.add_query_logger(hear)
+
+    sa.event.listen(engine, "checkout", listen)
+    try:
+        yield statements
+    finally:
+        sa.event.remove(engine, "checkout", listen)
+        for driver in listening:
+            driver.remove_query_logger(hear)
+
+
+async def test_a_post_takes_three_round_trips(world: World) -> None:
+    space = await world.space("zoe")
+    path = f"/community/v1/spaces/{space}/posts"
+    with heard(world) as statements:
+        await world.ask("zoe", "POST", path, _POST)
+
+    who, where, written = statements
+    assert "FROM rights_members" in who
+    assert "FROM spaces" in where
+    for table in ("contents", "heads", "outbox", "audit"):
+        assert f"INSERT INTO {table}" in written
+
+
+async def test_many_posts_at_once_take_little_more(world: World) -> None:
+    space = await world.space("zoe")
+    path = f"/community/v1/spaces/{space}/posts"
+    with heard(world) as statements:
+        await asyncio.gather(*(world.ask("zoe", "POST", path, _POST) for _ in range(8)))
+
+    # One member's audit chain grows by one a statement.
+    written = [text for text in statements if "INSERT INTO contents" in text]
+    assert len(written) == 8
+    assert len(statements) - len(written) < 8
+
+
+async def test_a_comment_takes_four(world: World) -> None:
+    space = await world.space("zoe")
+    post = await world.ask("zoe", "POST", f"/community/v1/spaces/{space}/posts", _POST)
+    path = f"/community/v1/contents/{post['content_id']}/comments"
+    with heard(world) as statements:
+        await world.ask("zoe", "POST", path, {"body": "Là. 👍"})
+
+    assert len(statements) == 4
+    assert "INSERT INTO contents" in statements[-1]
