@@ -1,8 +1,15 @@
 """Notifications' mouth and ears."""
 
 from services.notifications.inbox.ports import InboxDeps
-from services.notifications.inbox.reactions import remember_reads, tell_managers, tell_people
+from services.notifications.inbox.reactions import (
+    follow_managers,
+    remember_reads,
+    tell_managers,
+    tell_managers_above,
+    tell_people,
+)
 from shared.contracts.community import AnswerAccepted, CommentPublished, PostPublished
+from shared.contracts.identity import RoleGranted, RoleRevoked, StructureOpened
 from shared.contracts.metrics import AlertRaised
 from shared.contracts.moderation import StatementIssued
 from shared.contracts.notifications import PUBLISHES, NotificationRead
@@ -12,6 +19,8 @@ from shared.kit.service import Reaction
 INBOX: tuple[Reaction[InboxDeps], ...] = (
     Reaction(tell_people, on=(PostPublished, CommentPublished, AnswerAccepted, StatementIssued)),
     Reaction(tell_managers, on=(AlertRaised,)),
+    Reaction(follow_managers, on=(RoleGranted, RoleRevoked)),
+    Reaction(tell_managers_above, on=(StructureOpened,)),
 )
 REMEMBERS: tuple[Reaction[InboxDeps], ...] = (Reaction(remember_reads, on=(NotificationRead,)),)
 CONSUMES = (*RIGHTS, *INBOX)

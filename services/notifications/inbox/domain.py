@@ -11,7 +11,15 @@ from shared.contracts.community import (
     ContentKind,
     PostPublished,
 )
-from shared.contracts.ids import EventId, MemberId, NotificationId, TenantId
+from shared.contracts.identity import Role
+from shared.contracts.ids import (
+    AlertId,
+    EventId,
+    MemberId,
+    NotificationId,
+    StructureId,
+    TenantId,
+)
 from shared.contracts.moderation import StatementIssued
 from shared.kit.errors import NotFound
 
@@ -46,6 +54,32 @@ class Notification:
     happened_at: datetime
     read_at: datetime | None = None
 
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert that managers are told of: where, when it happened, and which event told it."""
+
+    tenant_id: TenantId
+    alert_id: AlertId
+    structure_id: StructureId
+    cause: EventId
+    happened_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Someone answers for a structure and all below it, from a moment on, until another at most."""
+
+    tenant_id: TenantId
+    member_id: MemberId
+    role: Role
+    structure_id: StructureId
+    since: datetime
+    until: datetime | None = None
+
+
+MANAGERS = (Role.COMMUNITY_MANAGER, Role.ADMINISTRATOR)
+"""Who answers for what happens in a structure."""
 
 Concern = tuple[MemberId, Category, UUID]
 """Whom it concerns, why, and what to look at."""

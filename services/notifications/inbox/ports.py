@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from services.notifications.inbox.domain import Notification
-from shared.contracts.ids import MemberId, NotificationId, StructureId, TenantId
+from services.notifications.inbox.domain import Alert, Duty, Notification
+from shared.contracts.ids import AlertId, MemberId, NotificationId, StructureId, TenantId
 from shared.kit.unit import Unit, Units
 
 Whose = tuple[TenantId, MemberId]
@@ -37,14 +37,43 @@ class Inboxes(Protocol):
     ) -> tuple[Notification, bool] | None:
         """Mark one as read; None when there is none, False when it was read already."""
 
+    async def withdraw(self, unit: Unit, whose: Whose, since: datetime) -> int:
+        """Take back alerts since a moment that are not owed (see `Managers`); say how many."""
 
-class People(Protocol):
-    """This service's copy of who holds which role."""
 
-    async def managers(
-        self, unit: Unit, tenant: TenantId, structure: StructureId
-    ) -> Sequence[MemberId]:
-        """List the community managers and administrators of a structure, or above it."""
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Which alerts of a tenant to look at: one, those of a structure, or those since a moment.
+
+    `member_id` says whose inbox is concerned; None: everybody's.
+    """
+
+    tenant: TenantId
+    alert_id: AlertId | None = None
+    structure_id: StructureId | None = None
+    member_id: MemberId | None = None
+    since: datetime | None = None
+
+
+class Managers(Protocol):
+    """Who answered for which structure at which moment, and the alerts there were.
+
+    Facts of one topic do not wait for those of another: a role may be known after the alert that
+    its holder is owed. Whoever writes here looks again at what is owed, and nobody else of the
+    tenant writes until the transaction ends.
+    """
+
+    async def begin(self, unit: Unit, duty: Duty) -> None:
+        """Note that a duty begins; one that goes on ends there, and is what this says now."""
+
+    async def end(self, unit: Unit, duty: Duty, at: datetime) -> None:
+        """Note that it ends, if it began before."""
+
+    async def raised(self, unit: Unit, alert: Alert) -> None:
+        """Note an alert."""
+
+    async def owed(self, unit: Unit, which: Which) -> Sequence[tuple[Alert, MemberId]]:
+        """List whom these alerts are owed: who answered there, or above, when they happened."""
 
 
 @dataclass(frozen=True)
@@ -53,4 +82,4 @@ class InboxDeps:
 
     unit: Units
     inboxes: Inboxes
-    people: People
+    managers: Managers

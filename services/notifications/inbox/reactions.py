@@ -3,15 +3,19 @@
 from collections.abc import Sequence
 
 from services.notifications.inbox.domain import (
+    MANAGERS,
+    Alert,
     Category,
     Concern,
+    Duty,
     Notification,
     Told,
     concern_of,
 )
-from services.notifications.inbox.ports import InboxDeps
+from services.notifications.inbox.ports import InboxDeps, Which
 from shared.contracts.event import Fact, Origin
-from shared.contracts.ids import NotificationId, following_id
+from shared.contracts.identity import RoleGranted, RoleRevoked, StructureOpened
+from shared.contracts.ids import MemberId, NotificationId, following_id
 from shared.contracts.metrics import AlertRaised
 from shared.contracts.notifications import NotificationRead
 from shared.kit.unit import Delivery, Unit
@@ -31,16 +35,56 @@ async def tell_people(deps: InboxDeps, unit: Unit, deliveries: Sequence[Delivery
 async def tell_managers(
     deps: InboxDeps, unit: Unit, deliveries: Sequence[Delivery[AlertRaised]]
 ) -> None:
-    """Put an alert into the inboxes of who answers for the structure."""
+    """Put an alert into the inboxes of who answered for the structure when it happened."""
     for delivery in deliveries:
-        alert = delivery.fact
-        managers = await deps.people.managers(unit, delivery.tenant, alert.structure_id)
-        found = [
-            _notification(delivery, (manager, Category.ALERT, alert.alert_id))
-            for manager in managers
-        ]
-        if found and delivery.origin is Origin.LIVE:
-            await deps.inboxes.deliver(unit, found)
+        if delivery.origin is Origin.LIVE:
+            fact = delivery.fact
+            alert = Alert(
+                delivery.tenant,
+                fact.alert_id,
+                fact.structure_id,
+                delivery.event_id,
+                delivery.time,
+            )
+            await deps.managers.raised(unit, alert)
+            await _settle(deps, unit, Which(delivery.tenant, alert_id=fact.alert_id))
+
+
+async def follow_managers(
+    deps: InboxDeps, unit: Unit, deliveries: Sequence[Delivery[RoleGranted | RoleRevoked]]
+) -> None:
+    """Tell a manager of alerts that came here before their role did, and take back the others."""
+    for delivery in deliveries:
+        fact = delivery.fact
+        if fact.role not in MANAGERS:
+            continue
+        until = fact.until if isinstance(fact, RoleGranted) else None
+        duty = Duty(
+            delivery.tenant, fact.member_id, fact.role, fact.structure_id, delivery.time, until
+        )
+        if isinstance(fact, RoleGranted):
+            await deps.managers.begin(unit, duty)
+        else:
+            await deps.managers.end(unit, duty, delivery.time)
+        whose, since = (delivery.tenant, fact.member_id), delivery.time
+        await deps.inboxes.withdraw(unit, whose, since)
+        await _settle(deps, unit, Which(delivery.tenant, member_id=fact.member_id, since=since))
+
+
+async def tell_managers_above(
+    deps: InboxDeps, unit: Unit, deliveries: Sequence[Delivery[StructureOpened]]
+) -> None:
+    """Tell those above a structure of alerts that came here before it was known what is above."""
+    for delivery in deliveries:
+        where = delivery.fact.structure_id
+        await _settle(deps, unit, Which(delivery.tenant, structure_id=where))
+
+
+async def _settle(deps: InboxDeps, unit: Unit, which: Which) -> None:
+    """Deliver what is owed and was not delivered."""
+    owed = await deps.managers.owed(unit, which)
+    if owed:
+        await deps.inboxes.deliver(unit, [_told(alert, manager) for alert, manager in owed])
 
 
 async def remember_reads(
@@ -50,6 +94,19 @@ async def remember_reads(
     for delivery in deliveries:
         whose = (delivery.tenant, delivery.fact.recipient_id)
         await deps.inboxes.read(unit, whose, delivery.fact.notification_id, delivery.time)
+
+
+def _told(alert: Alert, manager: MemberId) -> Notification:
+    found = following_id(alert.cause, manager.hex, Category.ALERT)
+    return Notification(
+        alert.tenant_id,
+        NotificationId(found),
+        manager,
+        Category.ALERT,
+        alert.cause,
+        alert.alert_id,
+        alert.happened_at,
+    )
 
 
 def _notification(delivery: Delivery[Fact], concern: Concern) -> Notification:

@@ -2,22 +2,66 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from services.notifications.inbox.domain import Category, Notification
-from services.notifications.inbox.ports import Whose
-from services.notifications.inbox.tables import NOTIFICATIONS, UNREAD
-from shared.contracts.identity import Role
-from shared.contracts.ids import MemberId, NotificationId, StructureId, TenantId
+from services.notifications.inbox.domain import Alert, Category, Duty, Notification
+from services.notifications.inbox.ports import Which, Whose
+from services.notifications.inbox.tables import ALERTS, NOTIFICATIONS, UNREAD
+from shared.contracts.ids import MemberId, NotificationId, TenantId
 from shared.kit.database import connection
-from shared.kit.rights.store import holders
 from shared.kit.unit import Unit
 
-MANAGERS = (Role.COMMUNITY_MANAGER, Role.ADMINISTRATOR)
+_ALERT = tuple(field.name for field in fields(Alert))
+_ALONE = sa.text("SELECT pg_advisory_xact_lock(7241003, hashtext(:tenant))")
+_BEGIN = sa.text("""
+    INSERT INTO duties (tenant_id, member_id, role, structure_id, since, until)
+    VALUES (:tenant_id, :member_id, :role, :structure_id, :since, :until)
+    ON CONFLICT (tenant_id, member_id, role, structure_id, since)
+    DO UPDATE SET until = excluded.until
+""")
+_END = sa.text("""
+    UPDATE duties SET ended_at = :at
+    WHERE tenant_id = :tenant_id AND member_id = :member_id AND role = :role
+      AND structure_id = :structure_id AND ended_at IS NULL
+      AND (since < :at OR (:whole AND since = :at))
+""")
+_HELD = """
+    d.tenant_id = a.tenant_id
+    AND d.since <= a.happened_at AND (d.ended_at IS NULL OR d.ended_at > a.happened_at)
+    AND (d.until IS NULL OR d.until > a.happened_at)
+    AND (d.structure_id = a.structure_id OR d.structure_id = ANY((
+        SELECT path FROM rights_structures AS s
+        WHERE s.tenant_id = a.tenant_id AND s.structure_id = a.structure_id)::uuid[]))
+"""
+_OWED = sa.text(f"""
+    SELECT DISTINCT a.tenant_id, a.alert_id, a.structure_id, a.cause, a.happened_at, d.member_id
+    FROM told_alerts AS a JOIN duties AS d ON {_HELD}
+    WHERE a.tenant_id = :tenant
+      AND (CAST(:alert_id AS uuid) IS NULL OR a.alert_id = :alert_id)
+      AND (CAST(:structure_id AS uuid) IS NULL OR a.structure_id = :structure_id)
+      AND (CAST(:member_id AS uuid) IS NULL OR d.member_id = :member_id)
+      AND (CAST(:since AS timestamptz) IS NULL OR a.happened_at >= :since)
+    ORDER BY a.happened_at, a.alert_id, d.member_id
+""")  # noqa: S608  no reader's words
+_WITHDRAW = sa.text(f"""
+    DELETE FROM notifications AS n USING told_alerts AS a
+    WHERE n.tenant_id = :tenant AND n.recipient = :member AND n.category = 'alert'
+      AND a.tenant_id = n.tenant_id AND a.alert_id = n.about AND a.happened_at >= :since
+      AND NOT EXISTS (SELECT FROM duties AS d WHERE d.member_id = n.recipient AND {_HELD})
+    RETURNING n.read_at
+""")  # noqa: S608  no reader's words
+_COUNT_DOWN = sa.text("""
+    UPDATE unread SET n = n - :n WHERE tenant_id = :tenant AND recipient = :member
+""")
+_FORGET = sa.text("""
+    DELETE FROM unread AS u WHERE tenant_id = :tenant AND recipient = :member AND NOT EXISTS (
+        SELECT FROM notifications AS n
+        WHERE n.tenant_id = u.tenant_id AND n.recipient = u.recipient)
+""")
 _NAMES = tuple(field.name for field in fields(Notification))
 # Built once: what holds its rows is compiled for each batch, row by row.
 _ADD = (
@@ -74,6 +118,17 @@ class SqlInboxes:
         chosen = (UNREAD.c.tenant_id == tenant) & (UNREAD.c.recipient == member)
         return int(await connection(unit).scalar(sa.select(UNREAD.c.n).where(chosen)) or 0)
 
+    async def withdraw(self, unit: Unit, whose: Whose, since: datetime) -> int:
+        """Take back alerts that are not owed, and leave no trace of them in the counter."""
+        tenant, member = whose
+        values = {"tenant": tenant, "member": member, "since": since}
+        gone = (await connection(unit).execute(_WITHDRAW, values)).all()
+        if gone:
+            unread = sum(row.read_at is None for row in gone)
+            await connection(unit).execute(_COUNT_DOWN, values | {"n": unread})
+            await connection(unit).execute(_FORGET, values)
+        return len(gone)
+
     async def read(
         self, unit: Unit, whose: Whose, which: NotificationId, at: datetime
     ) -> tuple[Notification, bool] | None:
@@ -92,14 +147,40 @@ class SqlInboxes:
         return _notification(row), True
 
 
-class CopiedPeople:
-    """See `ports.People`: from the copy that follows identity."""
+class SqlManagers:
+    """See `ports.Managers`."""
 
-    async def managers(
-        self, unit: Unit, tenant: TenantId, structure: StructureId
-    ) -> Sequence[MemberId]:
-        """List the managers of a structure, or above it."""
-        return await holders(unit, tenant, MANAGERS, structure, unit.now)
+    async def begin(self, unit: Unit, duty: Duty) -> None:
+        """Begin a duty."""
+        await _alone(unit, duty.tenant_id)
+        values = asdict(duty) | {"role": duty.role.value}
+        # The second time, it must not end itself.
+        await connection(unit).execute(_END, values | {"at": duty.since, "whole": False})
+        await connection(unit).execute(_BEGIN, values)
+
+    async def end(self, unit: Unit, duty: Duty, at: datetime) -> None:
+        """End it."""
+        await _alone(unit, duty.tenant_id)
+        values = asdict(duty) | {"role": duty.role.value, "at": at, "whole": True}
+        await connection(unit).execute(_END, values)
+
+    async def raised(self, unit: Unit, alert: Alert) -> None:
+        """Note an alert."""
+        await _alone(unit, alert.tenant_id)
+        await connection(unit).execute(insert(ALERTS).on_conflict_do_nothing(), asdict(alert))
+
+    async def owed(self, unit: Unit, which: Which) -> Sequence[tuple[Alert, MemberId]]:
+        """List whom these alerts are owed."""
+        await _alone(unit, which.tenant)
+        found = await connection(unit).execute(_OWED, asdict(which))
+        return [
+            (Alert(**{n: row[n] for n in _ALERT}), row["member_id"]) for row in found.mappings()
+        ]
+
+
+async def _alone(unit: Unit, tenant: TenantId) -> None:
+    """Wait for whoever else settles alerts of this tenant: each must see what the other wrote."""
+    await connection(unit).execute(_ALONE, {"tenant": str(tenant)})
 
 
 def _of(tenant: TenantId, member: MemberId) -> sa.ColumnElement[bool]:

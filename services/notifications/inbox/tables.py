@@ -1,4 +1,4 @@
-"""Notifications, and how many each person has not read."""
+"""Notifications, how many each person has not read, and who is to be told of which alert."""
 
 import sqlalchemy as sa
 
@@ -24,5 +24,27 @@ UNREAD = business_table(
     METADATA,
     sa.Column("recipient", sa.Uuid(), primary_key=True),
     sa.Column("n", sa.Integer(), nullable=False),
+    truth=Truth.READ,
+)
+ALERTS = business_table(
+    "told_alerts",
+    METADATA,
+    sa.Column("alert_id", sa.Uuid(), primary_key=True),
+    sa.Column("structure_id", sa.Uuid(), nullable=False),
+    sa.Column("cause", sa.Uuid(), nullable=False),
+    instant("happened_at", nullable=False),
+    sa.Index("ix_told_alerts_happened", "tenant_id", "happened_at"),
+    truth=Truth.READ,
+)
+DUTIES = business_table(
+    "duties",
+    METADATA,
+    sa.Column("member_id", sa.Uuid(), primary_key=True),
+    sa.Column("role", sa.Text(), primary_key=True),
+    sa.Column("structure_id", sa.Uuid(), primary_key=True),
+    # All by the time of the facts: what counts is who answered when the alert happened.
+    instant("since", primary_key=True),
+    instant("until"),
+    instant("ended_at"),
     truth=Truth.READ,
 )

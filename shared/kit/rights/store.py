@@ -1,7 +1,6 @@
 """Reading the copy: who is asking, and what they hold now."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -25,15 +24,6 @@ _WHO = Question(
     """,
     member_id="uuid",
 )
-_HOLDERS = sa.text("""
-    SELECT DISTINCT r.member_id FROM rights_roles r
-    LEFT JOIN rights_structures s
-      ON s.tenant_id = r.tenant_id AND s.structure_id = :structure
-    WHERE r.tenant_id = :tenant AND r.role = ANY(:roles)
-      AND (r.until IS NULL OR r.until > :now)
-      AND (r.structure_id = :structure OR r.structure_id = ANY(s.path))
-    ORDER BY r.member_id
-""")
 _PATH = sa.text("""
     SELECT path FROM rights_structures WHERE tenant_id = :tenant AND structure_id = :structure
 """)
@@ -51,7 +41,7 @@ class MemberSuspended(Forbidden):
 
 @dataclass(frozen=True)
 class SqlRights:
-    """Answers the web frame (`actor`) and reactions that look for people by role (`holders`)."""
+    """Answers the web frame: who is asking."""
 
     database: Database
     clock: Clock
@@ -85,22 +75,6 @@ class SqlRights:
                 if row["role"] and (row["until"] is None or row["until"] > now)
             ),
         )
-
-
-async def holders(
-    unit: Unit, tenant: TenantId, roles: tuple[Role, ...], structure: StructureId, now: datetime
-) -> list[MemberId]:
-    """List who holds one of these roles in a structure or above it."""
-    found = await connection(unit).execute(
-        _HOLDERS,
-        {
-            "tenant": tenant,
-            "roles": [role.value for role in roles],
-            "structure": structure,
-            "now": now,
-        },
-    )
-    return list(found.scalars())
 
 
 async def ancestors(

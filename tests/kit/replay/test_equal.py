@@ -15,22 +15,9 @@ from tests.kit.replay.conftest import SERVICES, Past
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 
-ROLES_AS_THEY_ARE = pytest.mark.xfail(
-    strict=True,
-    reason="whom an alert is told depends on the roles that are known when it comes, not on those"
-    " of its time: read before the roles, it is told to nobody",
-)
-
-
 @pytest.mark.parametrize(
     ("service", "order"),
-    [
-        pytest.param(service, order, marks=ROLES_AS_THEY_ARE)
-        if (service, order) == ("notifications", Order.REVERSED)
-        else (service, order)
-        for service in SERVICES
-        for order in Order
-    ],
+    [(service, order) for service in SERVICES for order in Order],
 )
 async def test_the_log_says_what_is_live(past: Past, service: str, order: Order) -> None:
     report = await past.replay(service, order=order)
