@@ -40,6 +40,8 @@ async def dead_letters(scene: Scene) -> list[Violation]:
             if place not in scene.expected_dead:
                 said = f"{group} buried {place}: {row['cause']}"
                 found.append(Violation("I4", row["key"] or str(place), said))
+            if not row["cause"]:
+                found.append(Violation("I4", str(place), f"{group} buried it and says not why"))
         found += [
             Violation("I4", str(place), f"{group} did not bury this poison")
             for place in scene.expected_dead

@@ -22,11 +22,14 @@ from typing import Any
 
 from shared.contracts.event import Fact
 from shared.kit import failpoints, run
-from shared.kit.bus.port import Reading
+from shared.kit.bus.port import Partition, Reading
 from shared.kit.database import SqlUnit
-from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.inbox.consume import BatchConsumer, Fenced
+from shared.kit.inbox.decode import Read
 from shared.kit.unit import Delivery
 from tests.system.faults import witness
+from tests.system.faults.mutants import vars_of
+from tests.system.faults.notes import FENCED, MARK, REVOKED
 
 ORPHANED = 70
 PR_SET_PDEATHSIG = 1
@@ -118,6 +121,29 @@ def _surround(armed: Armed) -> None:
                 raise InjectedBug(str(delivery.event_id))
 
     BatchConsumer._react = surrounded  # type: ignore[method-assign]  # that is the fault
+    _take_notes()
+
+
+def _take_notes() -> None:
+    """Tell in the log of what the suite counts: batches given up at the fence, and rebalances."""
+    apply, revoked = BatchConsumer._apply, BatchConsumer.revoked
+
+    async def applied(self: BatchConsumer, reads: Sequence[Read]) -> None:
+        try:
+            await apply(self, reads)
+        except Fenced:
+            _note(FENCED, self.group, len(reads))
+            raise
+
+    async def taken(self: BatchConsumer, partitions: Sequence[Partition]) -> None:
+        _note(REVOKED, self.group, len(partitions))
+        await revoked(self, partitions)
+
+    vars_of(BatchConsumer, _apply=applied, revoked=taken)
+
+
+def _note(what: str, whose: str, number: int) -> None:
+    print(f"{MARK}{what} {whose} {number}", file=sys.stderr, flush=True)
 
 
 def _limit(seconds: float) -> None:

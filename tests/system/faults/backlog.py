@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -24,7 +24,7 @@ TROUBLE = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
-_OUTBOX = "SELECT count(*) AS n, COALESCE(max(position), 0) AS newest FROM outbox"
+_OUTBOX = "SELECT count(*) AS n, COALESCE(min(position), 0) AS oldest FROM outbox"
 _POSITIONS = "SELECT topic, partition, next_offset FROM positions WHERE consumer_group = $1"
 _PARKED = """
     SELECT count(*) FILTER (WHERE state = 'dead') AS dead,
@@ -40,8 +40,8 @@ class Look:
     """What stood where at one moment."""
 
     outbox: Mapping[str, int]
-    newest: Mapping[str, int]
-    """The largest outbox position of each service."""
+    oldest: Mapping[str, int]
+    """The smallest outbox position of each service; 0 of an empty one."""
     ends: Mapping[Place, int]
     positions: Mapping[str, Mapping[Place, int]]
     """Of each group: the next offset to apply."""
@@ -73,6 +73,14 @@ class Look:
             for place, end in mark.ends.items()
             if place[0] in topics[group]
         )
+
+    def went_on(self, mark: "Look", service: str) -> bool:
+        """Tell whether all that waited for a service at that mark has moved since."""
+        places = mark.positions.get(service, {})
+        stuck = {at: n for at, n in places.items() if mark.ends.get(at, 0) > n}
+        now = self.positions.get(service, {})
+        sent = mark.oldest[service] == 0 or self.oldest[service] != mark.oldest[service]
+        return sent and all(now.get(at, 0) > n for at, n in stuck.items())
 
     def __str__(self) -> str:
         """Say it for a person."""
@@ -118,7 +126,7 @@ class Backlog:
             due[group], dead[group] = aside["due"], aside["dead"]
         return Look(
             {name: row["n"] for name, row in waiting.items()},
-            {name: row["newest"] for name, row in waiting.items()},
+            {name: row["oldest"] for name, row in waiting.items()},
             ends,
             positions,
             due,
@@ -177,13 +185,20 @@ class Backlog:
 
     async def applied_after(self, seconds: float) -> float | None:
         """Seconds until all that is in the log now is applied everywhere; None: not in time."""
+        return await self._until(lambda now, mark: now.covers(mark), seconds)
+
+    async def gone_on_after(self, service: str, seconds: float) -> float | None:
+        """Seconds until all that waits for a service now has moved; None: not in time."""
+        return await self._until(lambda now, mark: now.went_on(mark, service), seconds)
+
+    async def _until(self, reached: Callable[[Look, Look], bool], seconds: float) -> float | None:
         began = time.monotonic()
         mark: Look | None = None
         while time.monotonic() - began < seconds:
             found = await self.look()
             if mark is None:
                 mark = found
-            elif found is not None and found.covers(mark):
+            elif found is not None and reached(found, mark):
                 return time.monotonic() - began
             await asyncio.sleep(0.3)
         return None

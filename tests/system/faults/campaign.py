@@ -124,6 +124,8 @@ class Campaign:
             "replayed": result.replayed,
             "unasked_deaths": result.unasked,
             "killed_by_probe": result.probed,
+            "noted": result.noted,
+            "promises": {name: msgspec.to_builtins(kept) for name, kept in result.promises.items()},
             "violations": [str(each) for each in result.violations[:20]],
             "mutant": self.options.mutant or None,
         }
@@ -136,9 +138,13 @@ def _line(result: Result) -> str:
     operations = counted(result.journal)
     told = " ".join(f"{name} {number}" for name, number in sorted(operations.items()))
     faults = ", ".join(each.name for each in result.happened)
+    asked, kept = (
+        sum(getattr(each, what) for each in result.promises.values()) for what in ("asked", "kept")
+    )
     return (
         f"seed {result.seed}: {result.seconds:.0f} s, {told}, {result.events} events, rest after "
-        f"{rest}, checked in {result.check_seconds:.1f} s, {len(result.violations)} violations "
+        f"{rest}, checked in {result.check_seconds:.1f} s, {kept} of {asked} promises kept, "
+        f"{len(result.violations)} violations "
         f"({faults})"
     )
 

@@ -27,7 +27,7 @@ from tests.system.faults.pods import Pod
 from tests.system.faults.servers import Servers
 from tests.system.stack_process import REPOSITORY
 
-TWINS = ("community", "moderation", "metrics")
+TWINS = ("community", "moderation", "metrics", "notifications")
 """Services with a second pod that reads and relays, as a deployment has."""
 SMALL_DISK_MB = 1200
 READY_WITHIN = 120.0

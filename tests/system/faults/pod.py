@@ -9,11 +9,14 @@ import os
 from shared.kit.pod import main
 from tests.system.faults.armed import arm
 from tests.system.faults.mutants import MUTANT, switch_off
+from tests.system.faults.next_build import NEXT, become
 
 
 def start() -> None:
     """Arm, mutate, run."""
     arm()
+    if os.environ.pop(NEXT, ""):
+        become()
     name = os.environ.pop(MUTANT, "")
     if name:
         switch_off(name)

@@ -48,6 +48,8 @@ class Pod:
     """The next death is somebody's wish."""
     asleep: bool = False
     wanted: bool = True
+    away: float = 0.0
+    """Seconds until it is started again; at least `AGAIN`."""
     _keeper: asyncio.Task[None] | None = None
 
     @property
@@ -71,7 +73,7 @@ class Pod:
             self.deaths.append(Death(self.name, status, self.asked or not self.wanted))
             self.asked = False
             if self.wanted:
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(max(AGAIN, self.away))
 
     async def _live(self, process: Child) -> int:
         probing = asyncio.create_task(self._probe(process))

@@ -2,14 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from random import Random
 
 from shared.contracts.ids import TenantId
+from tests.system.faults.backlog import Backlog
 from tests.system.faults.foreign import Foreign
 from tests.system.faults.platform import Platform
+from tests.system.faults.promises import Book, Measured, Promise
 from tests.system.faults.violation import Violation
+
+OWN: ContextVar[str] = ContextVar("OWN", default="")
+"""The fault in whose name something is done, and measured."""
 
 
 @dataclass
@@ -18,16 +24,41 @@ class Scene:
 
     platform: Platform
     foreign: Foreign
+    backlog: Backlog
     expected_dead: set[tuple[str, int, int]] = field(default_factory=set)
     """Topic, partition, offset of what nobody can read: dead letters that are as they should be."""
     effects: dict[TenantId, int] = field(default_factory=dict)
     """How many posts our own producer wrote in each of its tenants: one row each, in metrics."""
     violations: list[Violation] = field(default_factory=list)
     turns: dict[str, asyncio.Lock] = field(default_factory=dict)
+    promises: Book = field(default_factory=Book)
+    began: float = 0.0
+    watching: list[asyncio.Task[None]] = field(default_factory=list)
 
     def turn(self, part: str) -> asyncio.Lock:
         """Give the lock of a server: it dies once at a time."""
         return self.turns.setdefault(part, asyncio.Lock())
+
+    def now(self) -> float:
+        """Give the seconds since the run began."""
+        return time.monotonic() - self.began
+
+    def measure(
+        self,
+        promise: Promise,
+        whom: str,
+        *,
+        began: float = 0.0,
+        ended: float | None = None,
+        number: float = 0.0,
+    ) -> None:
+        """Keep a measurement."""
+        own = OWN.get()
+        self.promises.measured.append(Measured(promise, whom, began, ended, number, own))
+
+    def watch(self, watching: Coroutine[None, None, None]) -> None:
+        """Measure something that goes on after its fault; the run waits for it."""
+        self.watching.append(asyncio.create_task(watching))
 
 
 Inflict = Callable[[Scene, Random], Awaitable[str]]

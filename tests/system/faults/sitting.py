@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
@@ -13,10 +13,13 @@ from tests.system.faults.aftermath import dead_letters, effects, mend
 from tests.system.faults.backlog import Backlog, Look, events_in
 from tests.system.faults.checking.check import check, check_waiting
 from tests.system.faults.checking.known import Known
+from tests.system.faults.errors import internal, unexplained
 from tests.system.faults.foreign import Foreign
+from tests.system.faults.notes import FENCED, REVOKED, Notes
 from tests.system.faults.platform import Platform
+from tests.system.faults.promises import AWAY, CLEAN, DRAINED, EVERYBODY, Book, Kept, Span
 from tests.system.faults.run import Run
-from tests.system.faults.scene import Happened, Scene
+from tests.system.faults.scene import OWN, Happened, Scene
 from tests.system.faults.violation import Violation
 from tests.system.faults.workload.journal import Outcome, read
 
@@ -32,6 +35,7 @@ class Result:
 
     seed: int
     journal: Path
+    start: datetime = field(default_factory=lambda: datetime.now(UTC))
     happened: list[Happened] = field(default_factory=list)
     events: int = 0
     seconds: float = 0.0
@@ -43,6 +47,9 @@ class Result:
     """Exit statuses of pods that nobody had asked to end."""
     probed: dict[str, list[str]] = field(default_factory=dict)
     """What liveness probes said of pods that were killed for it."""
+    noted: dict[str, int] = field(default_factory=dict)
+    """How many batches were given up at the fence, and how often partitions were taken away."""
+    promises: Mapping[str, Kept] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
 
 
@@ -57,29 +64,38 @@ class Sitting:
     scene: Scene = field(init=False)
 
     def __post_init__(self) -> None:
-        self.scene = Scene(self.platform, Foreign(self.platform.addresses.kafka))
+        foreign = Foreign(self.platform.addresses.kafka)
+        self.scene = Scene(self.platform, foreign, self.backlog)
 
     async def run(
         self, seed: int, only: tuple[str, ...] = (), also: tuple[str, ...] = ()
     ) -> Result:
         """Play one seed to its end."""
-        began = time.monotonic()
+        self.scene.began = began = time.monotonic()
+        self.scene.promises = Book()
         result = Result(seed, self.platform.home / f"journal-{seed}.ndjson")
         planned = schedule.plan(seed, only, also)
         for pod in self.platform.pods.values():
             pod.deaths, pod.probed_dead = [], []
+        notes, logs = Notes(), [pod.log for pod in self.platform.pods.values()]
+        notes.skip(logs)
         before = await self.backlog.look()
         async with asyncio.TaskGroup() as group:
             for each in planned:
                 group.create_task(self._inflict(each, began, result))
             seconds = schedule.seconds(planned)
             group.create_task(self.work(self.platform, seed, result.journal, seconds))
+        await asyncio.gather(*self.scene.watching)
+        self.scene.watching.clear()
         over = time.monotonic()
-        _count_accepted(result, datetime.now(UTC) - timedelta(seconds=over - began))
+        _count_accepted(result)
         at_rest = await self._rest(result)
         result.rest_after = time.monotonic() - over if at_rest else None
         if at_rest and before:
             result.events = events_in(at_rest) - events_in(before)
+        noted = notes.counted(logs)
+        for what in (FENCED, REVOKED):
+            result.noted[what] = sum(n for (each, _), n in noted.items() if each == what)
         await self._judge(result, at_rest)
         result.seconds = time.monotonic() - began
         return result
@@ -88,9 +104,13 @@ class Sitting:
         await asyncio.sleep(max(0.0, began + planned.at - time.monotonic()))
         happened = Happened(planned.fault.name, time.monotonic() - began)
         result.happened.append(happened)
+        OWN.set(happened.name)
         happened.what = await planned.fault.inflict(self.scene, planned.draw)
         happened.ended = time.monotonic() - began
         happened.recovered = await self.backlog.applied_after(REST_WITHIN)
+        if happened.name.startswith("broker "):
+            ended = None if happened.recovered is None else happened.ended + happened.recovered
+            self.scene.measure(DRAINED, EVERYBODY, began=happened.ended, ended=ended)
 
     async def _rest(self, result: Result) -> Look | None:
         """Every fault is over: all pods up, dead letters of mended bugs replayed, all applied."""
@@ -109,12 +129,22 @@ class Sitting:
                 return found
         return None
 
+    def _keep_promises(self, result: Result) -> None:
+        spans = [Span(each.name, each.began, each.ended, each.what) for each in result.happened]
+        if result.journal.exists():
+            answered, start = list(read(result.journal)), result.start
+            self.scene.measure(CLEAN, "clients", number=internal(answered))
+            self.scene.measure(AWAY, "clients", number=unexplained(answered, spans, start))
+        result.promises = self.scene.promises.sum_up(spans)
+        result.violations += self.scene.promises.violations(spans)
+
     async def _judge(self, result: Result, at_rest: Look | None) -> None:
         began = time.monotonic()
         for name, pod in self.platform.pods.items():
             unasked = [death.status for death in pod.deaths if not death.asked]
             result.unasked |= {name: unasked} if unasked else {}
             result.probed |= {name: pod.probed_dead} if pod.probed_dead else {}
+        self._keep_promises(result)
         result.violations += self.scene.violations
         self.scene.violations = []
         if at_rest is None:
@@ -141,12 +171,12 @@ class Sitting:
         result.check_seconds = time.monotonic() - began
 
 
-def _count_accepted(result: Result, began: datetime) -> None:
+def _count_accepted(result: Result) -> None:
     """Count the requests that were answered with success while each fault lasted."""
     if not result.journal.exists():
         return
     ended = [
-        (operation.ended - began).total_seconds()
+        (operation.ended - result.start).total_seconds()
         for operation in read(result.journal)
         if operation.outcome is Outcome.OK
     ]

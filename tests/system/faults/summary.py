@@ -2,11 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from math import inf
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
 import msgspec
+
+from tests.system.faults.promises import ALL
 
 
 def summary(log: Path) -> str:
@@ -15,7 +18,8 @@ def summary(log: Path) -> str:
     runs = [run for run in map(msgspec.json.decode, lines) if not run["mutant"]]
     if not runs:
         return "No run yet."
-    return "\n".join([*_totals(runs), "", *_by_fault(runs), "", *_violations(runs)])
+    parts = (_totals(runs), _by_fault(runs), _promises(runs), _violations(runs))
+    return "\n\n".join("\n".join(part) for part in map(tuple, parts) if part)
 
 
 def _totals(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -52,6 +56,26 @@ def _by_fault(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
         times = len(seconds[name]) + never[name]
         cells = f"{median(found):.1f} | {high:.1f} | {max(found):.1f} | {never[name]}"
         yield f"| {name} | {times} | {accepted[name]} | {cells} |"
+
+
+def _promises(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """One row for each promise: how often a run asked for it, how often it was kept, the worst."""
+    asked: Counter[str] = Counter()
+    kept: Counter[str] = Counter()
+    worst: dict[str, float] = defaultdict(float)
+    for name, told in (each for run in runs for each in run.get("promises", {}).items()):
+        asked[name] += told["asked"]
+        kept[name] += told["kept"]
+        worst[name] = max(worst[name], inf if told["worst"] is None else told["worst"])
+    if not asked:
+        return
+    yield "| promised | at most | asked | kept | worst |"
+    yield "|---|---|---|---|---|"
+    for promise in ALL:
+        name = promise.name
+        if asked[name]:
+            longest = "never" if worst[name] == inf else f"{worst[name]:g}"
+            yield f"| {name} | {promise.limit:g} | {asked[name]} | {kept[name]} | {longest} |"
 
 
 def _violations(runs: Sequence[dict[str, Any]]) -> Iterator[str]:

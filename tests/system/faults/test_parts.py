@@ -1,12 +1,16 @@
 """The instruments themselves: what is poison, what is late, what is at rest, when a trap acts."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 from uuid import UUID
 
+import msgspec
 import pytest
 
+from shared.contracts.catalogue import decoder_of
 from shared.contracts.community import PostPublished
+from shared.contracts.event import encode_data
 from shared.contracts.ids import TenantId
 from shared.kit.bus.port import Incoming, Partition
 from shared.kit.inbox.decode import Ignored, Read, Readable, Unreadable, read
@@ -14,6 +18,8 @@ from tests.system.faults.armed import Armed
 from tests.system.faults.backlog import Look
 from tests.system.faults.foreign import Record, post, uuid7_at
 from tests.system.faults.inflicted.records import POISONS
+from tests.system.faults.next_build import BUILD, OLD, build_of, grown_class
+from tests.system.faults.notes import Notes
 
 TENANT = TenantId(UUID(int=7))
 WANTED = {PostPublished.wire_type(): PostPublished}
@@ -63,7 +69,7 @@ def test_a_trap_springs_at_its_pass_and_only_once() -> None:
 def look(**changed: object) -> Look:
     values: dict[str, object] = {
         "outbox": {"community": 0},
-        "newest": {"community": 0},
+        "oldest": {"community": 0},
         "ends": {("post", 0): 5, ("post", 1): 2, ("other", 0): 9},
         "positions": {"metrics": {("post", 0): 5, ("post", 1): 2}},
         "due": {"metrics": 0},
@@ -86,3 +92,24 @@ def test_a_later_look_covers_a_mark_when_all_that_was_there_is_applied() -> None
 
     assert look(ends={("post", 0): 8}).covers(mark)
     assert not look(positions={"metrics": {("post", 0): 4, ("post", 1): 2}}).covers(mark)
+
+
+def test_the_next_build_reads_what_both_builds_write_and_this_one_too() -> None:
+    fact = PostPublished.example()
+    old = bytes(encode_data(fact))
+    new = msgspec.json.encode(msgspec.json.decode(old) | {"since": BUILD})
+
+    assert decoder_of(PostPublished).decode(new) == fact
+    coming = msgspec.json.Decoder(grown_class(PostPublished))
+    assert [build_of(coming.decode(data)) for data in (old, new)] == [OLD, BUILD]
+    assert isinstance(coming.decode(old), PostPublished)
+
+
+def test_notes_are_counted_from_where_a_log_was_left(tmp_path: Path) -> None:
+    log, notes = tmp_path / "pod.log", Notes()
+    log.write_text("FAULTS fenced metrics 3\n", encoding="utf-8")
+    notes.skip([log, tmp_path / "none"])
+    with log.open("a", encoding="utf-8") as file:
+        file.write("autre\nFAULTS fenced metrics 3\nFAULTS revoked metrics 8\n")
+
+    assert notes.counted([log]) == {("fenced", "metrics"): 1, ("revoked", "metrics"): 1}

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 
 import msgspec
 import pytest
@@ -44,6 +45,11 @@ def test_a_seed_fixes_the_schedule() -> None:
 
     assert drawn(1) == drawn(1)
     assert drawn(1) != drawn(2)
-    assert {p.fault.name for seed in range(200) for p in schedule.plan(seed)} == set(
-        schedule.BY_NAME
-    )
+
+
+@pytest.mark.parametrize("first", [1, 2000, 7654321])
+def test_in_two_hundred_runs_each_fault_comes_ten_times(first: int) -> None:
+    drawn = Counter(p.fault.name for n in range(200) for p in schedule.plan(first + n))
+
+    assert drawn.keys() == schedule.BY_NAME.keys()
+    assert min(drawn.values()) >= 10, drawn

@@ -2,17 +2,20 @@
 
 import asyncio
 import signal
-import time
 from collections.abc import Sequence
 from functools import partial
 from random import Random
 
 from deploy.local.platform import NAMES
 from shared.kit.failpoints import STEPS
+from tests.system.faults.armed import InjectedBug
 from tests.system.faults.backlog import GROUPS
+from tests.system.faults.notes import Notes
 from tests.system.faults.pods import GRACE, Pod
+from tests.system.faults.promises import GONE
 from tests.system.faults.scene import Scene, until
 from tests.system.faults.violation import Violation
+from tests.system.faults.watching import dead_of, rebalances, resumed
 
 WITHIN = 10.0
 """Seconds that an armed step may take to come."""
@@ -29,6 +32,8 @@ async def kill_at_step(scene: Scene, draw: Random) -> str:
     modulus = draw.randint(2, 5)
     async with scene.turn(service):
         died = await _kill_at(scene.platform.of(service), step, nth, modulus)
+    if died:
+        scene.watch(resumed(scene, service))
     return f"{service} at {step}, pass {nth}" + ("" if died else " (not reached)")
 
 
@@ -56,16 +61,19 @@ async def terminate(scene: Scene, draw: Random) -> str:
     """SIGTERM under load: it ends within its grace, with exit status 0."""
     pod = _pod(scene, draw)
     async with scene.turn(pod.service):
-        return await _terminate(scene, pod)
+        return await terminate_in_turn(scene, pod)
 
 
-async def _terminate(scene: Scene, pod: Pod) -> str:
+async def terminate_in_turn(scene: Scene, pod: Pod) -> str:
+    """Tell a pod whose service's turn is ours to end, and see that it does."""
     if not await pod.ready(READY):
         return f"{pod.name} was not ready"
-    deaths, began = len(pod.deaths), time.monotonic()
+    deaths, began = len(pod.deaths), scene.now()
     pod.signal(signal.SIGTERM)
     ended = await until(lambda: len(pod.deaths) > deaths, GRACE)
-    seconds = time.monotonic() - began
+    seconds = scene.now() - began
+    # Whatever else there is: nobody is asked how long Kubernetes waits.
+    scene.measure(GONE, f"pod {pod.name}", began=began, ended=scene.now() if ended else None)
     if not ended:
         pod.signal(signal.SIGKILL)
         scene.violations.append(Violation("grace", pod.name, f"still there after {GRACE:.0f} s"))
@@ -80,6 +88,7 @@ async def kill_anywhere(scene: Scene, draw: Random) -> str:
     pod = _pod(scene, draw)
     async with scene.turn(pod.service):
         pod.signal(signal.SIGKILL)
+    scene.watch(resumed(scene, pod.service))
     return pod.name
 
 
@@ -108,31 +117,37 @@ async def slow(scene: Scene, draw: Random) -> str:
     """Each batch takes longer than the poll limit of its group."""
     group = "notifications"
     pods, seconds = scene.platform.of(group), scene.platform.poll_limit * draw.uniform(1.2, 1.6)
+    notes = Notes()
+    notes.skip(pod.log for pod in pods)
     for pod in pods:
         pod.tell(do="slow", seconds=seconds)
     await asyncio.sleep(seconds * 1.2)
     for pod in pods:
         pod.tell(do="calm")
+    rebalances(scene, group, notes)
     return f"{group}: {seconds:.0f} s each batch, with a limit of {scene.platform.poll_limit:.0f} s"
 
 
 async def handler_bug(scene: Scene, draw: Random) -> str:
     """Some events cannot be applied for a while: they and their keys wait, all others go on."""
-    return await _bug(scene, draw, modulus=draw.randint(5, 60), seconds=draw.uniform(1, 6))
+    modulus, seconds, group = draw.randint(5, 60), draw.uniform(1, 6), draw.choice(GROUPS)
+    return await _bug(scene, group, modulus=modulus, seconds=seconds)
 
 
 async def long_bug(scene: Scene, draw: Random) -> str:
     """The same for longer than all retries: dead letters, replayed when the bug is mended."""
-    return await _bug(scene, draw, modulus=draw.randint(40, 200), seconds=draw.uniform(20, 24))
+    modulus, seconds, group = draw.randint(40, 200), draw.uniform(20, 24), draw.choice(GROUPS)
+    scene.watch(dead_of(scene, group, InjectedBug.__name__, scene.now() + seconds))
+    return await _bug(scene, group, modulus=modulus, seconds=seconds)
 
 
 async def bad_deployment(scene: Scene, draw: Random) -> str:
     """Nothing at all can be applied for a while: the group stops rather than bury everything."""
-    return await _bug(scene, draw, modulus=1, seconds=draw.uniform(1, 4))
+    seconds, group = draw.uniform(1, 4), draw.choice(GROUPS)
+    return await _bug(scene, group, modulus=1, seconds=seconds)
 
 
-async def _bug(scene: Scene, draw: Random, *, modulus: int, seconds: float) -> str:
-    group = draw.choice(GROUPS)
+async def _bug(scene: Scene, group: str, *, modulus: int, seconds: float) -> str:
     for pod in scene.platform.of(group):
         pod.tell(do="bug", modulus=modulus)
     await asyncio.sleep(seconds)

@@ -8,6 +8,7 @@ from shared.contracts.event import decode_envelope
 from shared.contracts.ids import TenantId
 from tests.system.faults.foreign import TOPICS, Record, conversations, post
 from tests.system.faults.scene import Scene
+from tests.system.faults.watching import buried
 
 GARBAGE = 2_000_000
 EACH = 4
@@ -20,6 +21,7 @@ async def poison(scene: Scene, draw: Random) -> str:
     records = [POISONS[kind](draw) for kind in kinds]
     places = await scene.foreign.send(records)
     scene.expected_dead.update(places)
+    scene.watch(buried(scene, places))
     told = (f"{kind} at {t}/{p}/{o}" for kind, (t, p, o) in zip(kinds, places, strict=True))
     return ", ".join(told)
 
@@ -33,7 +35,7 @@ def _nothing(draw: Random) -> Record:
 
 
 def _nul(draw: Random) -> Record:
-    written = post(draw, _tenant(draw), timedelta())
+    written = post(draw, tenant_of(draw), timedelta())
     value = (written.value or b"").replace(b'"data":{', b'"data":{"nul":"\\u0000",')
     return Record(written.topic, written.key, value)
 
@@ -43,9 +45,9 @@ def _garbage(draw: Random) -> Record:
 
 
 def _wrong_tenant(draw: Random) -> Record:
-    written = post(draw, _tenant(draw), timedelta())
+    written = post(draw, tenant_of(draw), timedelta())
     value = written.value or b""
-    other = str(_tenant(draw)).encode()
+    other = str(tenant_of(draw)).encode()
     mine = str(decode_envelope(value).tenant).encode()
     return Record(written.topic, written.key, value.replace(mine, other, 1))
 
@@ -80,7 +82,7 @@ def _is_event(record: Record) -> bool:
 
 async def odd_times(scene: Scene, draw: Random) -> str:
     """Write posts seven days late, or of the future, out of order across their keys."""
-    tenant, number = _tenant(draw), draw.randint(20, 200)
+    tenant, number = tenant_of(draw), draw.randint(20, 200)
     days = draw.choice((-7, -8, -29, 2, 9, 40))
     offsets = [timedelta(days=days, seconds=draw.uniform(-3600, 3600)) for _ in range(number)]
     await scene.foreign.send([post(draw, tenant, offset) for offset in offsets])
@@ -90,7 +92,7 @@ async def odd_times(scene: Scene, draw: Random) -> str:
 
 async def newer_version(scene: Scene, draw: Random) -> str:
     """Write records of a version that this build does not know, among those that it does."""
-    tenant, number = _tenant(draw), draw.randint(20, 100)
+    tenant, number = tenant_of(draw), draw.randint(20, 100)
     records = [post(draw, tenant, timedelta(), version=1 + n % 2) for n in range(2 * number)]
     await scene.foreign.send(records)
     scene.effects[tenant] = number
@@ -99,7 +101,7 @@ async def newer_version(scene: Scene, draw: Random) -> str:
 
 async def flood(scene: Scene, draw: Random) -> str:
     """Write thousands of posts and answers at once, a tenth of them twice in a row."""
-    tenant, answered = _tenant(draw), draw.randint(300, 1000)
+    tenant, answered = tenant_of(draw), draw.randint(300, 1000)
     records = conversations(draw, tenant, answered, EACH)
     number = len(records)
     doubled = [each for n, each in enumerate(records) for _ in range(2 if n % 10 == 0 else 1)]
@@ -108,5 +110,6 @@ async def flood(scene: Scene, draw: Random) -> str:
     return f"{number} posts in {answered} conversations, every tenth twice in a row"
 
 
-def _tenant(draw: Random) -> TenantId:
+def tenant_of(draw: Random) -> TenantId:
+    """Draw a tenant that nobody knows."""
     return TenantId(UUID(int=draw.getrandbits(128), version=4))

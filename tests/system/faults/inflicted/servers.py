@@ -8,6 +8,7 @@ from random import Random
 
 from deploy.local import postgres
 from deploy.local.choices import Part
+from tests.system.faults.promises import SERVES
 from tests.system.faults.scene import Scene
 from tests.system.faults.servers import gone
 
@@ -48,7 +49,10 @@ async def _restart(
     async with scene.turn(part):
         await scene.platform.servers.stop_part(part, way)
         await asyncio.sleep(seconds)
+        began = scene.now()
         await scene.platform.servers.start_part(part)
+        if part == "postgres":
+            scene.measure(SERVES, part, began=began, ended=scene.now())
     return f"{part} by {way.name}, away for {seconds:.1f} s"
 
 
