@@ -88,7 +88,7 @@ def inserting(first: str) -> str:
     `first` is what its rows wait for; see `columns` for its values. Whose place was taken by
     another transaction meanwhile makes it fail as a whole, by a unique violation.
     """
-    arrays = ", ".join(f"CAST(:a_{name} AS {kind}[])" for name, kind in _TYPES.items())
+    arrays = ", ".join(f"(SELECT CAST(:a_{name} AS {kind}[]))" for name, kind in _TYPES.items())
     return f"""
         INSERT INTO audit (tenant_id, member_id, number, at, action, subject, details,
                            previous_hash, hash)

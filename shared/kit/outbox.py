@@ -39,10 +39,10 @@ _NUMBER_AT = _UNNUMBERED.index(b"0") + 1
 """Where in that the number begins; PostgreSQL counts bytes from one."""
 PARTS = """
     rows AS MATERIALIZED (
-        SELECT * FROM unnest(CAST(:shards AS smallint[]), CAST(:topics AS text[]),
-                             CAST(:keys AS text[]), CAST(:values AS bytea[]),
-                             CAST(:places AS int[]), CAST(:traces AS text[]),
-                             CAST(:recorded AS timestamptz[])) WITH ORDINALITY
+        SELECT * FROM unnest((SELECT CAST(:shards AS smallint[])), (SELECT CAST(:topics AS text[])),
+                             (SELECT CAST(:keys AS text[])), (SELECT CAST(:values AS bytea[])),
+                             (SELECT CAST(:places AS int[])), (SELECT CAST(:traces AS text[])),
+                             (SELECT CAST(:recorded AS timestamptz[]))) WITH ORDINALITY
              AS r (shard, topic, key, value, place, traceparent, recorded, nth)
     ), taken AS (
         INSERT INTO heads AS h (topic, key, sequence)

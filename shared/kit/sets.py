@@ -35,7 +35,7 @@ class Question:
 
     def __init__(self, sql: str, **arguments: str) -> None:
         types = {"tenant_id": "uuid", **arguments}
-        arrays = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in types.items())
+        arrays = ", ".join(f"(SELECT CAST(:{name} AS {kind}[]))" for name, kind in types.items())
         asked = f"unnest({arrays}) WITH ORDINALITY AS a ({', '.join(types)}, nth)"
         answers = f"""
             SELECT asked.nth, found.* FROM asked CROSS JOIN LATERAL ({sql} OFFSET 0) AS found
@@ -82,7 +82,7 @@ class Insertion:
         """Write it as a part of a larger statement; `first` is what its rows wait for."""
         names = ", ".join(self.names)
         arrays = ", ".join(
-            f"CAST(:{prefix}_{name} AS {kind}[])"
+            f"(SELECT CAST(:{prefix}_{name} AS {kind}[]))"
             for name, kind in zip(self.names, self._kinds, strict=True)
         )
         return f"""
