@@ -29,7 +29,7 @@ def build(host: Host) -> Service:
     database = open_database(NAME, host, settings)
     unit, new_id = database.unit, host.new_id
     spaces, contents = SqlSpaces(), SqlContents()
-    conversations = ConversationsDeps(unit, Light(database).unit, contents, spaces, new_id)
+    conversations = ConversationsDeps(unit, Light.of(database).unit, contents, spaces, new_id)
     routes = [
         spaces_api.routes(SpacesDeps(unit, spaces, CopiedPlaces(), new_id)),
         conversations_api.routes(conversations),

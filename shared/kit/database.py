@@ -162,6 +162,8 @@ class Database:
         if isinstance(caller.held, Held):
             yield caller.held.unit
             return
+        if caller.held is not None:
+            raise TypeError("a route that is light has a command that is not")
         async with self.batch([caller.tenant]) as unit:
             unit.caller = caller
             yield unit

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import asyncpg
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -47,8 +48,23 @@ class _Ready:
     events: list[outbox.Ready]
 
 
+@dataclass(frozen=True)
+class HeldLight:
+    """A light unit that is already open and that the caller's handlers join."""
+
+    unit: LightUnit
+
+
 class Light:
     """Opens light units on one database, and asks without any unit."""
+
+    @classmethod
+    def of(cls, database: Database) -> "Light":
+        """Give the one of this database: the more go through it, the more go together."""
+        found = _LIGHTS.get(database)
+        if found is None:
+            found = _LIGHTS[database] = cls(database)
+        return found
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -64,11 +80,17 @@ class Light:
 
         Raises `Transient` for whatever may work if tried again, `Overloaded` for what was refused.
         """
-        if isinstance(caller.held, Held):
+        if isinstance(caller.held, Held | HeldLight):
             yield caller.held.unit
             return
+        async with self.hold(caller) as held:
+            yield held.unit
+
+    @asynccontextmanager
+    async def hold(self, caller: Caller) -> AsyncIterator[HeldLight]:
+        """Open a unit that later calls with `Caller(held=…)` join; leaving it writes."""
         unit = LightUnit(**self.database.noted(caller), light=self)
-        yield unit
+        yield HeldLight(unit)
         if not (unit.rows or unit.entries or unit.changes):
             return
         events = outbox.ready(unit.entries, service=unit.service, now=unit.now)
@@ -124,6 +146,9 @@ class Light:
         if is_transient(error) and not isinstance(error, PreauError):
             return Transient(because=type(error).__name__, retry_after=back_in(SOON))
         return error
+
+
+_LIGHTS: WeakKeyDictionary[Database, Light] = WeakKeyDictionary()
 
 
 async def _write(opened: AsyncConnection, all_ready: Sequence[_Ready]) -> None:

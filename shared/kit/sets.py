@@ -66,15 +66,18 @@ class Question:
 
 
 class Insertion:
-    """Rows that are added to a business table, but for those whose key is there."""
+    """Rows that are added to a business table, but for those whose key is there.
 
-    def __init__(self, table: sa.Table) -> None:
+    `strict` ones all of them: a key that is there makes the statement fail.
+    """
+
+    def __init__(self, table: sa.Table, *, strict: bool = False) -> None:
         """Describe it. Raises TypeError for a column whose values could not stand in an array."""
         self.names = tuple(column.name for column in table.columns)
         kinds = [column.type for column in table.columns]
         if any(isinstance(kind, sa.ARRAY | sa.JSON) for kind in kinds):
             raise TypeError(f"{table.name}: arrays of these there are not")
-        self._table = table.name
+        self._table, self._end = table.name, "" if strict else "ON CONFLICT DO NOTHING"
         self._kinds = tuple(kind.compile(dialect=_DIALECT) for kind in kinds)
         self.within = Plain(sa.text(self.part("r", "")))
 
@@ -87,7 +90,7 @@ class Insertion:
         )
         return f"""
             INSERT INTO {self._table} ({names})
-            SELECT r.* FROM {first} unnest({arrays}) AS r ({names}) ON CONFLICT DO NOTHING
+            SELECT r.* FROM {first} unnest({arrays}) AS r ({names}) {self._end}
         """  # noqa: S608  names of tables and columns
 
     def values(self, prefix: str, rows: Sequence[Mapping[str, object]]) -> dict[str, object]:

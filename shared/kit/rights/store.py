@@ -1,6 +1,6 @@
 """Reading the copy: who is asking, and what they hold now."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -45,18 +45,13 @@ class SqlRights:
 
     database: Database
     clock: Clock
-    _light: Light = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Let requests that arrive together ask together."""
-        object.__setattr__(self, "_light", Light(self.database))
 
     async def actor(self, tenant: TenantId, member_id: MemberId) -> Actor | None:
         """Say who this is; None when no fact of theirs has arrived yet.
 
         Raises `MemberSuspended`.
         """
-        rows = await self._light.ask(_WHO, tenant, {"member_id": member_id})
+        rows = await Light.of(self.database).ask(_WHO, tenant, {"member_id": member_id})
         if not rows:
             return None
         first, now = rows[0], self.clock()

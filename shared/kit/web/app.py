@@ -88,9 +88,8 @@ def _surround(
 ) -> None:
     telemetry, pressure = door.host.telemetry, door.database.pressure
     refusals = Refusals(problems, telemetry)
-    spared = anonymous_paths(route for routes in features for route in routes.router.routes)
+    spared, light = anonymous_paths(app.router.routes), light_paths(app.router.routes)
     larger = {path: limit for routes in features for path, limit in routes.larger.items()}
-    light = light_paths(features)
     # The last one added is the first to see a request.
     app.add_middleware(Direct, routes=app.router.routes, problems=problems)
     app.add_middleware(Turns, pressure=pressure, refusals=refusals)

@@ -6,16 +6,21 @@ joins it, the answer is stored beside the change, and all of it commits or none.
 
 import hashlib
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime
 from typing import Any
 
+import asyncpg
 import sqlalchemy as sa
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from shared.kit.database import Held
+from shared.kit.auth import Claims
 from shared.kit.errors import Conflict, Invalid
+from shared.kit.light import Light, add
 from shared.kit.plain import Plain
+from shared.kit.sets import Insertion, Question
+from shared.kit.tables import frame_metadata
 from shared.kit.web.context import actor, caller_of, claims, door_of, operator
 
 HEADER = "idempotency-key"
@@ -31,13 +36,16 @@ _FIND = Plain(
 """)
 )
 _LOCK = Plain(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 12))"))
-_KEEP = Plain(
-    sa.text("""
-    INSERT INTO idempotency (tenant_id, member_id, key, fingerprint, status, content_type, body,
-                             created_at)
-    VALUES (:tenant, :member, :key, :fingerprint, :status, :content_type, :body, :now)
-""")
+_ASK = Question(
+    """
+    SELECT i.tenant_id, i.fingerprint, i.status, i.content_type, i.body FROM idempotency i
+    WHERE i.tenant_id = asked.tenant_id AND i.member_id = asked.member_id AND i.key = asked.key
+    """,
+    member_id="uuid",
+    key="text",
 )
+_TABLE = frame_metadata().tables["idempotency"]
+_KEEP = Insertion(_TABLE, strict=True)
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -48,7 +56,12 @@ class IdempotencyConflict(Conflict):
 
 
 class IdempotentRoute(APIRoute):
-    """A route that lets in whom it says, and honours `Idempotency-Key` on POST."""
+    """A route that lets in whom it says, and honours `Idempotency-Key` on POST.
+
+    The units of a `light` one's command are light.
+    """
+
+    light = False
 
     def get_route_handler(self) -> Handler:
         """Wrap FastAPI's own handler."""
@@ -71,7 +84,10 @@ def guarded(route: APIRoute, plain: Handler) -> Handler:
             who = await actor(request)
             if access == "operator":
                 await operator(who)
-        return await (plain(request) if key is None else _once(request, key, plain))
+        if key is None:
+            return await plain(request)
+        once = _once_light if getattr(route, "light", False) else _once
+        return await once(request, key, plain)
 
     return handle
 
@@ -79,36 +95,76 @@ def guarded(route: APIRoute, plain: Handler) -> Handler:
 async def _once(request: Request, key: str, plain: Handler) -> Response:
     said = await claims(request)
     name = {"tenant": said.tenant, "member": said.member_id, "key": key}
-    fingerprint = hashlib.sha256(
-        f"{request.method} {request.url.path}?{request.url.query}\n".encode() + await request.body()
-    ).digest()
+    fingerprint = await _fingerprint(request)
     async with door_of(request).database.hold(caller_of(request, said)) as held:
         # The second of two at once waits here until the first has committed.
         lock = f"{said.tenant}:{said.member_id}:{key}"
         await _LOCK.fetch(held.unit.connection, {"name": lock})
-        rows = await _FIND.fetch(held.unit.connection, name)
-        if rows:
-            found = rows[0]
-            if found["fingerprint"] != fingerprint:
-                raise IdempotencyConflict(idempotency_key=key)
-            stored = Response(found["body"], found["status"], media_type=found["content_type"])
-            stored.headers[REPLAYED] = "true"
-            return stored
+        before = _before(await _FIND.fetch(held.unit.connection, name), key, fingerprint)
+        if before is not None:
+            return before
         request.state.held = held
         answer = await plain(request)
         if answer.status_code in _OK:
-            await _keep(held, answer, name | {"fingerprint": fingerprint})
+            row = _row(said, key, fingerprint, answer, held.unit.now)
+            await _KEEP.add(held.unit.connection, [row])
         return answer
 
 
-async def _keep(held: Held, answer: Response, values: dict[str, Any]) -> None:
-    await _KEEP.fetch(
-        held.unit.connection,
-        {
-            **values,
-            "status": answer.status_code,
-            "content_type": answer.headers.get("content-type"),
-            "body": bytes(answer.body),
-            "now": held.unit.now,
-        },
-    )
+async def _once_light(request: Request, key: str, plain: Handler) -> Response:
+    """Do the same without a lock: of two at once the second fails to write, whole, and looks."""
+    said, fingerprint = await claims(request), await _fingerprint(request)
+    light = Light.of(door_of(request).database)
+
+    async def found() -> Response | None:
+        rows = await light.ask(_ASK, said.tenant, {"member_id": said.member_id, "key": key})
+        return _before(rows, key, fingerprint)
+
+    before = await found()
+    if before is not None:
+        return before
+    try:
+        async with light.hold(caller_of(request, said)) as held:
+            request.state.held = held
+            answer = await plain(request)
+            if answer.status_code in _OK:
+                row = _row(said, key, fingerprint, answer, held.unit.now)
+                await add(held.unit, _KEEP, [row])
+    except asyncpg.UniqueViolationError as error:
+        before = await found() if error.table_name == _TABLE.name else None
+        if before is None:
+            raise
+        return before
+    return answer
+
+
+async def _fingerprint(request: Request) -> bytes:
+    asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
+    return hashlib.sha256(asked + await request.body()).digest()
+
+
+def _before(rows: Sequence[asyncpg.Record], key: str, fingerprint: bytes) -> Response | None:
+    """Give the answer that was given; None to a new key. Raises `IdempotencyConflict`."""
+    if not rows:
+        return None
+    (found,) = rows
+    if found["fingerprint"] != fingerprint:
+        raise IdempotencyConflict(idempotency_key=key)
+    stored = Response(found["body"], found["status"], media_type=found["content_type"])
+    stored.headers[REPLAYED] = "true"
+    return stored
+
+
+def _row(
+    said: Claims, key: str, fingerprint: bytes, answer: Response, now: datetime
+) -> dict[str, Any]:
+    return {
+        "tenant_id": said.tenant,
+        "member_id": said.member_id,
+        "key": key,
+        "fingerprint": fingerprint,
+        "status": answer.status_code,
+        "content_type": answer.headers.get("content-type"),
+        "body": bytes(answer.body),
+        "created_at": now,
+    }

@@ -39,7 +39,6 @@ class Routes:
     def __init__(self, tag: str) -> None:
         self.router = APIRouter(prefix="/v1", tags=[tag], route_class=IdempotentRoute)
         self.larger: dict[str, int] = {}
-        self.light: list[str] = []
 
     def get(
         self, path: str, *, action: str, access: Access = "member", **more: Unpack[Described]
@@ -63,9 +62,7 @@ class Routes:
         """
         if limit is not None:
             self.larger[f"/v1{path}"] = limit
-        if light:
-            self.light.append(f"/v1{path}")
-        return self._route("POST", path, action, access, **more)
+        return self._route("POST", path, action, access, light=light, **more)
 
     def put(
         self, path: str, *, action: str, access: Access = "member", **more: Unpack[Described]
@@ -80,7 +77,14 @@ class Routes:
         return self._route("DELETE", path, action, access, **more)
 
     def _route(
-        self, method: str, path: str, action: str, access: Access, **more: Unpack[Described]
+        self,
+        method: str,
+        path: str,
+        action: str,
+        access: Access,
+        *,
+        light: bool = False,
+        **more: Unpack[Described],
     ) -> Callable[[F], F]:
         if not action:
             raise ValueError(f"{method} {path} names no action")
@@ -93,6 +97,9 @@ class Routes:
                 openapi_extra=_operation(method, action, access),
                 **more,
             )
+            made = self.router.routes[-1]
+            if isinstance(made, IdempotentRoute):
+                made.light = light
             return function
 
         return register

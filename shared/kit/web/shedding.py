@@ -16,14 +16,12 @@ from starlette.routing import BaseRoute, compile_path
 
 from shared.kit.host import Telemetry
 from shared.kit.pressure import Overloaded, Pressure, overloaded
-from shared.kit.web.idempotency import ACCESS, HEADER
+from shared.kit.web.idempotency import ACCESS, IdempotentRoute
 from shared.kit.web.problems import Problems
-from shared.kit.web.routes import Routes
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 API, OPERATING = "/v1/", "/v1/operating/"
 _TURN = "preau.takes_turn"
-_KEY = HEADER.encode()
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -39,9 +37,13 @@ def anonymous_paths(routes: Iterable[BaseRoute]) -> tuple[Pattern[str], ...]:
     )
 
 
-def light_paths(features: Iterable[Routes]) -> tuple[Pattern[str], ...]:
+def light_paths(routes: Iterable[BaseRoute]) -> tuple[Pattern[str], ...]:
     """List the paths of the POST routes whose commands hold no connection."""
-    return tuple(compile_path(path)[0] for routes in features for path in routes.light)
+    return tuple(
+        compile_path(route.path)[0]
+        for route in routes
+        if isinstance(route, IdempotentRoute) and route.light
+    )
 
 
 class Refusals:
@@ -92,10 +94,7 @@ class Shedding:
             self._inside -= 1
 
     def _is_light(self, scope: Scope, path: str) -> bool:
-        if scope["method"] != "POST" or not any(p.match(path) for p in self._light):
-            return False
-        # With a key it holds a transaction.
-        return all(name != _KEY for name, _ in scope["headers"])
+        return scope["method"] == "POST" and any(p.match(path) for p in self._light)
 
 
 class Turns:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import asyncpg
@@ -18,8 +19,10 @@ from shared.contracts import cast
 from shared.contracts.ids import MemberId, TenantId
 from shared.kit.database import connection
 from shared.kit.errors import Conflict
+from shared.kit.light import Light, add
 from shared.kit.policy import Actor
 from shared.kit.pressure import Limits, Pressure
+from shared.kit.sets import Insertion
 from shared.kit.tables import TENANTS_VISIBLE, frame_metadata
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import Model
@@ -29,6 +32,11 @@ from tests.kit.web.house import House, Rights
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 DATABASE = "preau_idempotency"
 KEY = "key-1"
+_ADD = Insertion(
+    sa.Table(
+        "words", sa.MetaData(), sa.Column("tenant_id", sa.Uuid()), sa.Column("word", sa.Text())
+    )
+)
 
 
 class Word(Model):
@@ -64,6 +72,34 @@ class Shop(House):
         return [row.word for row in rows]
 
 
+class LightShop(Shop):
+    """Takes them in light units."""
+
+    def words(self) -> APIRouter:
+        routes, light, numbers = Routes("words"), Light.of(self.database), count()
+
+        @routes.post("/words", action="word.write", light=True, status_code=201)
+        async def write(
+            caller: CallerDep, actor: ActorDep, response: Response, word: Word
+        ) -> dict[str, Any]:
+            number = next(numbers)
+            async with light.unit(caller) as unit:
+                await add(unit, _ADD, [{"tenant_id": caller.tenant, "word": word.word}])
+            if word.word == "late":
+                # With a key nothing is written yet; without one it is.
+                raise Conflict(number=number)
+            if word.word == "elsewhere":
+                response.status_code = 303
+            return {"number": number}
+
+        @routes.post("/heavy", action="word.weigh", light=True, status_code=201)
+        async def weigh(caller: CallerDep) -> None:
+            async with self.database.unit(caller):
+                raise AssertionError("it has a transaction of its own")
+
+        return routes.router
+
+
 @pytest.fixture
 async def url(postgres_addresses: Addresses) -> str:
     server = await asyncpg.connect(postgres_addresses.postgres)
@@ -97,10 +133,11 @@ async def _create(owner: str) -> None:
     await engine.dispose()
 
 
-@pytest.fixture
-async def shop(url: str) -> AsyncIterator[Shop]:
+@pytest.fixture(params=[Shop, LightShop])
+async def shop(url: str, request: pytest.FixtureRequest) -> AsyncIterator[Shop]:
+    kind: type[Shop] = request.param
     # Patient: what is refused when there is too much at once is another test's.
-    shop = Shop(url=url, pressure=Pressure("notes", Limits(wait=30.0)))
+    shop = kind(url=url, pressure=Pressure("notes", Limits(wait=30.0)))
     shop.app.include_router(shop.words())
     await shop.database.start()
     yield shop
@@ -162,6 +199,21 @@ async def test_twenty_at_once_are_one(shop: Shop) -> None:
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.content for answer in answers}) == 1
     assert await shop.written() == ["vite"]
+
+
+async def test_of_two_different_ones_with_one_key_the_second_is_refused(shop: Shop) -> None:
+    answers = await asyncio.gather(*(_write(shop, word) for word in ("un", "deux")))
+    assert sorted(answer.status_code for answer in answers) == [201, 409]
+    assert len(await shop.written()) == 1
+
+
+async def test_a_command_that_is_not_light_is_not_done_outside_of_its_key(url: str) -> None:
+    shop = LightShop(url=url)
+    shop.app.include_router(shop.words())
+    async with shop.client() as client:
+        answer = await client.post("/v1/heavy", headers={"Idempotency-Key": KEY})
+    await shop.database.stop()
+    assert answer.status_code == 500
 
 
 async def test_more_at_once_than_there_are_connections_do_not_wait_for_each_other(
