@@ -25,6 +25,7 @@ from shared.kit.web.head import HeadAsGet
 from shared.kit.web.health import Check, health_routes
 from shared.kit.web.messages import Messages
 from shared.kit.web.problems import Problems
+from shared.kit.web.wire import OneWrite
 
 GRACE = 5
 """Seconds that requests in hand may take at a stop."""
@@ -137,6 +138,7 @@ async def serve(running: Sequence[Running], host: str, port: int) -> Serving:
         application(running),
         host=host,
         port=port,
+        http=OneWrite,
         log_config=None,
         access_log=False,
         lifespan="off",
