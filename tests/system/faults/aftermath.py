@@ -1,14 +1,25 @@
 """After the faults: what an operator does, and what must be true of our own producer's records."""
 
+import asyncio
+from random import Random
+
 import httpx
 
+from shared.contracts.community import PostPublished
+from shared.kit.bus.kafka.committed import committed
+from shared.kit.bus.port import Partition
 from tests.system.bare import sql
 from tests.system.faults.backlog import GROUPS
+from tests.system.faults.foreign import conversations
+from tests.system.faults.inflicted.records import tenant_of
 from tests.system.faults.platform import Platform
 from tests.system.faults.scene import Scene
 from tests.system.faults.violation import Violation
 
 BUG = "InjectedBug"
+COMMIT_EVERY, COMMITTED_WITHIN = 0.3, 60.0
+"""Seconds between two questions; and until a group must have applied and committed a few posts, on
+a slow machine too."""
 _DEAD = "SELECT * FROM parked WHERE consumer_group = $1 AND state = 'dead'"
 _EFFECTS = "SELECT tenant_id, count(*) AS n FROM held_back GROUP BY 1"
 
@@ -27,6 +38,31 @@ async def mend(platform: Platform) -> int:
                 answer.raise_for_status()
                 replayed += mended
     return replayed
+
+
+async def commits(scene: Scene, draw: Random) -> list[Violation]:
+    """Write to every partition of posts, and see that each group that reads them commits it.
+
+    Kafka's offsets are a copy, and a reader that was killed leaves them behind; but what tells lag
+    by them is blind when a group has stopped to commit, and nothing else would show it.
+    """
+    tenant = tenant_of(draw)
+    written = conversations(draw, tenant, 40, 1)
+    ends: dict[Partition, int] = {}
+    for topic, number, offset in await scene.foreign.send(written):
+        place = Partition(topic, number)
+        ends[place] = max(ends.get(place, 0), offset + 1)
+    scene.effects[tenant] = len(written)
+    left = {each for each in GROUPS if PostPublished.TOPIC in await _topics(scene, each)}
+    deadline = scene.now() + COMMITTED_WITHIN
+    while left and scene.now() < deadline:
+        for group in sorted(left):
+            known = await committed(scene.platform.addresses.kafka, group)
+            if all(known.get(place, 0) >= end for place, end in ends.items()):
+                left.remove(group)
+        await asyncio.sleep(COMMIT_EVERY)
+    said = f"has not committed in {COMMITTED_WITHIN:.0f} s what was written after all faults"
+    return [Violation("I10", group, said) for group in sorted(left)]
 
 
 async def dead_letters(scene: Scene) -> list[Violation]:

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import sqlalchemy as sa
+
 from shared.contracts.event import Fact
 from shared.kit import failpoints, run
 from shared.kit.bus.port import Partition, Reading
@@ -32,6 +34,8 @@ from tests.system.faults.mutants import vars_of
 from tests.system.faults.notes import FENCED, MARK, REVOKED
 
 ORPHANED = 70
+STEP = 1.0
+"""Seconds between two words of a slow batch to its server."""
 PR_SET_PDEATHSIG = 1
 LIMIT = "FAULTS_POLL_LIMIT"
 """The variable, which no real pod reads, with the seconds that a batch may take."""
@@ -112,7 +116,7 @@ def _surround(armed: Armed) -> None:
         self: BatchConsumer, unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]
     ) -> None:
         if armed.slow and deliveries:
-            await asyncio.sleep(armed.slow)
+            await _drag(unit, armed.slow)
         await react(self, unit, deliveries)
         await witness.note(unit, deliveries)
         # After the effects: what they wrote must go with the failure.
@@ -122,6 +126,14 @@ def _surround(armed: Armed) -> None:
 
     BatchConsumer._react = surrounded  # type: ignore[method-assign]  # that is the fault
     _take_notes()
+
+
+async def _drag(unit: SqlUnit, seconds: float) -> None:
+    """Be slow, but never idle: the server would end the transaction for that."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        await asyncio.sleep(min(left, STEP))
+        await unit.connection.execute(sa.text("SELECT 1"))
 
 
 def _take_notes() -> None:

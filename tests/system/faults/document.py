@@ -56,7 +56,7 @@ def page() -> str:
 def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
     told = ["| guard switched off | what happens then | caught by | in run |", "|---|---|---|---|"]
     for row in rows:
-        caught = ", ".join(row["caught_by"] or ()) or row.get("instead") or "not caught"
+        caught = ", ".join(row["caught_by"] or ()) or "not caught"
         told.append(f"| {row['guard']} | {row['meaning']} | {caught} | {row['runs']} |")
     return told
 

@@ -178,19 +178,13 @@ def no_savepoint() -> None:
 
 
 def no_rebalance_lock() -> None:
-    """Partitions are taken away in the middle of a batch."""
+    """Partitions are taken away in the middle of a batch, whose answer then owes their offsets."""
 
     async def revoked(self: Rules, _: set[Any]) -> None:
         self._rebalancing = True
         await self._let_go()
 
     vars_of(Rules, on_partitions_revoked=revoked)
-
-
-def no_rebalance_lock_nor_fence() -> None:
-    """Both at once: partitions are taken in the middle of a batch, and nothing stands behind."""
-    no_rebalance_lock()
-    no_fence()
 
 
 def no_tenants() -> None:
@@ -226,11 +220,6 @@ _LISTED: Sequence[tuple[Callable[[], None], tuple[str, ...]]] = (
 MUTANTS = {function.__name__.replace("_", "-"): function for function, _ in _LISTED}
 HURT_BY = {function.__name__.replace("_", "-"): faults for function, faults in _LISTED}
 """The faults that each guard is for: a mutant meets them beside those that its seed draws."""
-
-SAVES_WORK = {
-    "no-rebalance-lock": "nothing to catch: the fence gives up what is done twice (see below)"
-}
-"""Guards without which no invariant breaks, because another stands behind them."""
 
 
 def switch_off(name: str) -> None:

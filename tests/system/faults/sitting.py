@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
+from random import Random
 
 from tests.system.faults import schedule, witness
-from tests.system.faults.aftermath import dead_letters, effects, mend
+from tests.system.faults.aftermath import commits, dead_letters, effects, mend
 from tests.system.faults.backlog import Backlog, Look, events_in
 from tests.system.faults.checking.check import check, check_waiting
 from tests.system.faults.checking.known import Known
@@ -93,6 +94,9 @@ class Sitting:
         result.rest_after = time.monotonic() - over if at_rest else None
         if at_rest and before:
             result.events = events_in(at_rest) - events_in(before)
+        if at_rest:
+            result.violations += await commits(self.scene, Random(f"commits {seed}"))
+            at_rest = await self._rest(result)
         noted = notes.counted(logs)
         for what in (FENCED, REVOKED):
             result.noted[what] = sum(n for (each, _), n in noted.items() if each == what)
