@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import sqlalchemy as sa
@@ -22,6 +22,9 @@ from shared.kit.noted import Noted, Trace
 from shared.kit.pressure import SOON, Pressure, back_in
 from shared.kit.transactions import transaction
 from shared.kit.unit import Caller, Clock, NewId, Unit
+
+if TYPE_CHECKING:
+    from shared.kit.light import Light  # it needs the database of this module
 
 SESSION = {
     "idle_in_transaction_session_timeout": "5s",
@@ -113,6 +116,7 @@ class Database:
         self.written = asyncio.Event()
         self.pressure = pressure or Pressure(f"preau-{service}")
         self._clock, self._new_id, self._trace = clock, new_id, trace
+        self.light: Light | None = None  # see `Light.of`
         self._announcer: Announcer | None = None
         self._engine: AsyncEngine = create_async_engine(
             url,

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import asyncpg
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -61,10 +60,9 @@ class Light:
     @classmethod
     def of(cls, database: Database) -> "Light":
         """Give the one of this database: the more go through it, the more go together."""
-        found = _LIGHTS.get(database)
-        if found is None:
-            found = _LIGHTS[database] = cls(database)
-        return found
+        if database.light is None:
+            database.light = cls(database)
+        return database.light
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -83,14 +81,21 @@ class Light:
         if isinstance(caller.held, Held | HeldLight):
             yield caller.held.unit
             return
-        async with self.hold(caller) as held:
-            yield held.unit
+        unit = self._opened(caller)
+        yield unit
+        await self._commit(unit, caller)
 
     @asynccontextmanager
     async def hold(self, caller: Caller) -> AsyncIterator[HeldLight]:
         """Open a unit that later calls with `Caller(held=…)` join; leaving it writes."""
-        unit = LightUnit(**self.database.noted(caller), light=self)
+        unit = self._opened(caller)
         yield HeldLight(unit)
+        await self._commit(unit, caller)
+
+    def _opened(self, caller: Caller) -> LightUnit:
+        return LightUnit(**self.database.noted(caller), light=self)
+
+    async def _commit(self, unit: LightUnit, caller: Caller) -> None:
         if not (unit.rows or unit.entries or unit.changes):
             return
         events = outbox.ready(unit.entries, service=unit.service, now=unit.now)
@@ -146,9 +151,6 @@ class Light:
         if is_transient(error) and not isinstance(error, PreauError):
             return Transient(because=type(error).__name__, retry_after=back_in(SOON))
         return error
-
-
-_LIGHTS: WeakKeyDictionary[Database, Light] = WeakKeyDictionary()
 
 
 async def _write(opened: AsyncConnection, all_ready: Sequence[_Ready]) -> None:
