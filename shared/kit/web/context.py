@@ -18,6 +18,8 @@ from shared.kit.unit import Caller
 WAIT = 2.0
 """Seconds that a request waits for the facts of a member who has just joined."""
 _LOOK_EVERY = 0.05
+_CLAIMS, _ACTOR, HELD = "preau.claims", "preau.actor", "preau.held"
+"""Where, in a request's scope, stands what is known of it; the last is for `Caller.held`."""
 _CORRELATION = "x-correlation-id"
 _MAX_CORRELATION = 100
 
@@ -47,9 +49,9 @@ def door_of(request: Request) -> Door:
 
 async def claims(request: Request) -> Claims:
     """Verify the bearer token, once a request. Raises `Unauthorised`."""
-    known: Claims | None = getattr(request.state, "claims", None)
+    known: Claims | None = request.scope.get(_CLAIMS)
     if known is None:
-        known = request.state.claims = await _verified(request)
+        known = request.scope[_CLAIMS] = await _verified(request)
     return known
 
 
@@ -66,10 +68,10 @@ async def actor(request: Request) -> Actor:
     Rights are read once a request: an idempotent route reads them before it holds a connection.
     It asks for the claims by itself: FastAPI solves what a dependency depends on anew each time.
     """
-    known: Actor | None = getattr(request.state, "actor", None)
+    known: Actor | None = request.scope.get(_ACTOR)
     if known is None:
         said = await claims(request)
-        known = request.state.actor = await _arrived(door_of(request).rights, said)
+        known = request.scope[_ACTOR] = await _arrived(door_of(request).rights, said)
     return known
 
 
@@ -96,7 +98,7 @@ def caller_of(request: Request, said: Claims) -> Caller:
         member_id=said.member_id,
         correlation=asked if asked.isprintable() and asked else str(host.new_id()),
         traceparent=host.telemetry.current(),
-        held=getattr(request.state, "held", None),
+        held=request.scope.get(HELD),
     )
 
 

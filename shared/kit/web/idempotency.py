@@ -21,7 +21,7 @@ from shared.kit.light import Light, add
 from shared.kit.plain import Plain
 from shared.kit.sets import Insertion, Question
 from shared.kit.tables import frame_metadata
-from shared.kit.web.context import actor, caller_of, claims, door_of, operator
+from shared.kit.web.context import HELD, actor, caller_of, claims, door_of, operator
 
 HEADER = "idempotency-key"
 REPLAYED = "Idempotent-Replay"
@@ -103,7 +103,7 @@ async def _once(request: Request, key: str, plain: Handler) -> Response:
         before = _before(await _FIND.fetch(held.unit.connection, name), key, fingerprint)
         if before is not None:
             return before
-        request.state.held = held
+        request.scope[HELD] = held
         answer = await plain(request)
         if answer.status_code in _OK:
             row = _row(said, key, fingerprint, answer, held.unit.now)
@@ -125,7 +125,7 @@ async def _once_light(request: Request, key: str, plain: Handler) -> Response:
         return before
     try:
         async with light.hold(caller_of(request, said)) as held:
-            request.state.held = held
+            request.scope[HELD] = held
             answer = await plain(request)
             if answer.status_code in _OK:
                 row = _row(said, key, fingerprint, answer, held.unit.now)
