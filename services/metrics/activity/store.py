@@ -25,10 +25,10 @@ _MARK = sa.text("""
 _TURN = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:place, 14))")
 _TIMES = """
     INSERT INTO questions AS q (tenant_id, space_id, question_id, {column})
-    SELECT t, s, id, min(at)
+    SELECT t, (array_agg(s ORDER BY nth))[1], id, min(at)
     FROM unnest(CAST(:tenants AS uuid[]), CAST(:spaces AS uuid[]), CAST(:ids AS uuid[]),
-                CAST(:times AS timestamptz[])) AS v (t, s, id, at)
-    GROUP BY t, s, id ORDER BY t, id
+                CAST(:times AS timestamptz[])) WITH ORDINALITY AS v (t, s, id, at, nth)
+    GROUP BY t, id ORDER BY t, id
     ON CONFLICT (tenant_id, question_id) DO UPDATE
     SET {column} = LEAST(COALESCE(q.{column}, excluded.{column}), excluded.{column})
 """
