@@ -79,14 +79,13 @@ def _nobodys(
 
 def _changed(wished: Sequence[Wish], contents: Mapping[str, Row]) -> Iterator[Violation]:
     """Versions count the edits; what was removed is removed."""
-    sure: Counter[str] = Counter()
     perhaps: Counter[str] = Counter()
     for wish in of(wished, *SAYING):
         if wish.outcome is Outcome.OK:
             perhaps[wish.answer["content_id"]] += 0
     for wish in of(wished, "edit"):
-        sure[wish.about] += wish.outcome is Outcome.OK
         perhaps[wish.about] += wish.possible
+    sure = _edits(wished)
     for content_id, most in perhaps.items():
         row = contents.get(content_id)
         if row is not None and not sure[content_id] <= row["version"] - 1 <= most:
@@ -99,6 +98,16 @@ def _changed(wished: Sequence[Wish], contents: Mapping[str, Row]) -> Iterator[Vi
             yield Violation(
                 "I1", f"{wish.tenant}:{wish.about}", "its removal was answered, no more"
             )
+
+
+def _edits(wished: Sequence[Wish]) -> Counter[str]:
+    """Count the edits that were answered; one that changes nothing answers what was there."""
+    seen = {
+        (wish.about, wish.answer["version"], wish.answer["body"])
+        for wish in of(wished, "edit")
+        if wish.outcome is Outcome.OK and wish.answer["version"] > 1
+    }
+    return Counter(about for about, _, _ in seen)
 
 
 def _accepted(wished: Sequence[Wish], contents: Mapping[str, Row]) -> Iterator[Violation]:
