@@ -1,7 +1,7 @@
 """What is kept of questions: the same, however their facts are cut into batches."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -14,8 +14,7 @@ from services.metrics.activity.store import SqlActivity
 from shared.contracts.cast import NOON
 from shared.contracts.ids import SpaceId, TenantId
 from shared.kit.database import Database
-from shared.kit.migrations import migrate
-from tests.kit.probe import no_trace
+from tests.databases import database_of
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 HERE, ELSEWHERE = SpaceId(UUID(int=1)), SpaceId(UUID(int=2))
@@ -24,16 +23,8 @@ KEPT = sa.text("SELECT space_id, asked_at, answered_at FROM questions")
 
 @pytest.fixture
 async def database(postgres_addresses: Addresses) -> AsyncIterator[Database]:
-    await migrate("metrics", postgres_addresses.database("metrics", "owner"))
-    opened = Database(
-        "metrics",
-        postgres_addresses.database("metrics", "app"),
-        clock=lambda: datetime.now(UTC),
-        new_id=uuid7,
-        trace=no_trace,
-    )
-    yield opened
-    await opened.stop()
+    async with database_of("metrics", postgres_addresses) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -31,10 +31,9 @@ from shared.contracts.metrics import AlertRaised
 from shared.contracts.notifications import NotificationRead
 from shared.kit.bus.port import Partition
 from shared.kit.database import Database
-from shared.kit.migrations import migrate
 from shared.kit.service import BoundReaction, bind
 from shared.kit.unit import Delivery, Unit
-from tests.kit.probe import no_trace
+from tests.databases import database_of
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 ALERT = AlertRaised.example()
@@ -107,16 +106,8 @@ def revoked(who: MemberId, where: StructureId = COLLEGE) -> RoleRevoked:
 
 @pytest.fixture
 async def arriving(postgres_addresses: Addresses) -> AsyncIterator[Arriving]:
-    await migrate("notifications", postgres_addresses.database("notifications", "owner"))
-    database = Database(
-        "notifications",
-        postgres_addresses.database("notifications", "app"),
-        clock=lambda: datetime.now(UTC),
-        new_id=uuid7,
-        trace=no_trace,
-    )
-    yield Arriving(database)
-    await database.stop()
+    async with database_of("notifications", postgres_addresses) as database:
+        yield Arriving(database)
 
 
 def keys_in_order(given: Sequence[tuple[str, Delivery[Fact]]], seed: int) -> list[Delivery[Fact]]:

@@ -129,6 +129,14 @@ JOURNALS: dict[str, tuple[Change, str]] = {
         ),
         "was edited 2 times; 1 edits were answered",
     ),
+    "an edit that was lost": (
+        lambda line: (
+            {**line, "answer": {**line["answer"], "version": 2}}
+            if line["verb"] == "edit" and "Nous" in str(line["body"])
+            else line
+        ),
+        "was edited 0 times; 1 edits were answered",
+    ),
     "a flag of nobody's": (_refused("flag"), "did not flag it, or failed"),
     "a flag that was lost": (_only("flag", member="nobody"), "flag is lost"),
     "a space that nobody opened": (_refused("open_space"), "though nobody opened it"),
