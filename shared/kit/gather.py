@@ -54,7 +54,12 @@ class Gather(Generic[T, R]):
         if self._working is None or self._working.done():
             # In nobody's context: what it does belongs to no single request's trace.
             self._working = asyncio.create_task(self._all(), context=Context())
-        return await one.result
+        try:
+            return await one.result
+        finally:
+            # The future holds its error, that one's traceback this frame, and the frame the future:
+            # a ring that would keep all that a refused request is made of until the collector came.
+            del one
 
     async def _all(self) -> None:
         while self._waiting:
@@ -88,20 +93,29 @@ class Gather(Generic[T, R]):
         try:
             results = await self._work([one.item for one in group])
         except Exception as error:  # noqa: BLE001  it is told to those who wait
-            if len(group) > 1 and self._rules.divides(error):
-                for one in group:
-                    await self._together([one])
-                return
-            for one in group:
-                one.fail(self._rules.raised(error))
-            return
+            failed = _below(error)
         except BaseException:
             for one in group:
                 one.result.cancel()
             raise
-        for one, result in zip(group, results, strict=True):
-            if not one.result.done():
-                one.result.set_result(result)
+        else:
+            for one, result in zip(group, results, strict=True):
+                if not one.result.done():
+                    one.result.set_result(result)
+            return
+        # Not while it is handled: the errors of each alone would keep it, and it all of them.
+        if len(group) > 1 and self._rules.divides(failed):
+            for one in group:
+                await self._together([one])
+            return
+        for one in group:
+            one.fail(self._rules.raised(failed))
+
+
+def _below(error: Exception) -> Exception:
+    """Leave the frame out that caught it, which knows the futures of those who are told: a ring."""
+    trace = error.__traceback__
+    return error.with_traceback(trace.tb_next if trace is not None else None)
 
 
 @dataclass(slots=True)

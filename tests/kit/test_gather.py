@@ -1,6 +1,8 @@
 """Work of many done together: who goes with whom, and whose failure is whose."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -134,3 +136,35 @@ async def test_who_has_left_is_not_served() -> None:
 
     assert await stays == 6
     assert desk.groups == [[1], [3]]
+
+
+class Made:
+    """What a request is made of: it hangs on whoever asks."""
+
+
+async def test_what_a_refused_or_failed_one_held_is_free_at_once_without_a_collector() -> None:
+    desk = Desk(bad=frozenset({2}))
+    at = gather(desk, wait=0.05)
+    alive: list[weakref.ref[Made]] = []
+
+    async def asks(number: int) -> None:
+        made = Made()
+        alive.append(weakref.ref(made))
+        with pytest.raises((Refused, ZeroDivisionError)):
+            await at.do(number)
+
+    gc.disable()
+    try:
+        first = asyncio.create_task(at.do(1))
+        await some(3)
+        late = [asyncio.create_task(asks(3)) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        desk.go.set()
+        await first
+        await asyncio.gather(*late)
+        await asyncio.gather(asks(2), asks(2), at.do(1))
+        await asyncio.gather(asks(2))
+        await some(3)
+        assert [each for each in alive if each() is not None] == []
+    finally:
+        gc.enable()
