@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.programs import begin, end
 from tests.system.faults.workload.client import Http, Lost
 from tests.system.stack_process import REPOSITORY
 
@@ -27,6 +28,8 @@ class Pod:
     environment: Mapping[str, str]
     log: Path
     unwell: Counter[str] = field(default_factory=Counter)
+    _process: Process | None = None
+    _probing: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
@@ -34,13 +37,14 @@ class Pod:
 
     @property
     def process(self) -> Process:
+        assert self._process is not None, f"{self.name} was not started"
         return self._process
 
     async def start(self, within: float) -> None:
         """Start it, wait until it is ready, and begin to probe."""
         roles = [word for role in self.roles for word in ("--role", role)]
         with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
+            self._process = await begin(
                 *(sys.executable, "-m", "shared.kit.pod", self.service, *roles),
                 cwd=REPOSITORY,
                 env=dict(self.environment) | {"PREAU_PORT": str(self.port)},
@@ -50,19 +54,20 @@ class Pod:
         deadline = time.monotonic() + within
         async with Http(timeout=PROBE_PATIENCE) as http:
             while await self._says(http, "ready") != 200:
-                assert self._process.returncode is None, self.log.read_text()[-2000:]
+                assert self.process.returncode is None, self.log.read_text()[-2000:]
                 assert time.monotonic() < deadline, self.log.read_text()[-2000:]
                 await asyncio.sleep(0.2)
         self._probing = asyncio.create_task(self._probe())
 
-    async def stop(self) -> None:
-        """End it; a process that had ended by itself is no longer there to be ended."""
-        self._probing.cancel()
-        if self._process.returncode is None:
-            self._process.terminate()
-        else:
+    async def stop(self) -> bool:
+        """End it, however far its start came; False when it had to be killed."""
+        if self._probing is not None:
+            self._probing.cancel()
+        if self._process is None:
+            return True
+        if self._process.returncode is not None:
             self.unwell[f"ended by itself: {self._process.returncode}"] += 1
-        await asyncio.wait_for(self._process.wait(), STOP)
+        return await end(self._process, STOP)
 
     async def _probe(self) -> None:
         async with Http(timeout=PROBE_PATIENCE) as http:

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,13 +109,23 @@ async def scene(home: Path, **limits: float) -> AsyncIterator[Scene]:
             await migrate(name, addresses.database(name, "owner"))
         seeded, signer = await _seeded(environment, addresses, home)
         pods = {name: _pod(name, ports[name], environment, home) for name in ROLES}
-        await asyncio.gather(*(pod.start(READY_WITHIN) for pod in pods.values()))
-        try:
-            made = Scene(addresses, broker, pods, seeded, signer, {}, "")
+        made = Scene(addresses, broker, pods, seeded, signer, {}, "")
+        async with _running(pods.values()):
             await _open(made)
             yield made
-        finally:
-            await asyncio.gather(*(pod.stop() for pod in pods.values()))
+
+
+@asynccontextmanager
+async def _running(pods: Collection[Pod]) -> AsyncIterator[None]:
+    try:
+        async with asyncio.TaskGroup() as starts:
+            for pod in pods:
+                starts.create_task(pod.start(READY_WITHIN))
+        yield
+    finally:
+        tidy = await asyncio.gather(*(pod.stop() for pod in pods))
+        late = [pod.name for pod, was in zip(pods, tidy, strict=True) if not was]
+        assert not late, f"killed, for they did not end: {late}"
 
 
 def _pod(name: str, port: int, environment: Mapping[str, str], home: Path) -> Pod:
