@@ -8,7 +8,8 @@ anything is lost, repeated or out of order, and how much memory that took.
 import asyncio
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +17,8 @@ import click
 import msgspec
 import uvloop
 
-from tests.system.faults.workload.client import Http
+from tests.programs import played
+from tests.system.faults.workload.client import Http, Lost
 from tests.system.overload import checks
 from tests.system.overload.load import (
     PATIENCE,
@@ -42,13 +44,30 @@ class Watch:
     http: Http
     memory: list[Mapping[str, int]] = field(default_factory=list)
     outbox: list[tuple[float, float]] = field(default_factory=list)
+    unanswered: int = 0
+    """Looks at the outbox that no answer came to."""
 
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
             self.memory.append(self.scene.memory())
-            self.outbox.append(await self.scene.backlog(self.http))
+            try:
+                self.outbox.append(await self.scene.backlog(self.http))
+            except Lost:  # as other requests are; the next look may be answered
+                self.unanswered += 1
             await asyncio.sleep(1)
+
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[None]:
+        """Look until left."""
+        task = asyncio.create_task(self.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result()  # it ended by an error, and what it saw is half of it
 
     def lines(self) -> list[str]:
         """Say what each process took: at the beginning, at most, in the end."""
@@ -56,8 +75,10 @@ class Watch:
         for name in self.memory[0]:
             over = [each[name] for each in self.memory if name in each]
             found.append(f"  {name:16} {over[0]:5} MB, at most {max(over):5}, {over[-1]:5} at last")
-        facts, ages = zip(*self.outbox, strict=True)
-        found.append(f"  outbox: at most {max(facts):.0f} facts, {max(ages):.1f} s old")
+        facts = max((number for number, _ in self.outbox), default=0)
+        age = max((seconds for _, seconds in self.outbox), default=0)
+        looks = f"{len(self.outbox)} looks, {self.unanswered} unanswered"
+        found.append(f"  outbox: at most {facts:.0f} facts, {age:.1f} s old; {looks}")
         return found
 
 
@@ -68,7 +89,7 @@ class Watch:
 def main(minutes: float, factor: float, into: Path | None) -> None:
     """Overload a platform of its own, and say what became of it. Exit code 1 on a violation."""
     with tempfile.TemporaryDirectory(prefix="préau-") as folder:
-        figures = uvloop.run(_run(Path(folder) / "home", minutes * 60, factor))
+        figures = played(_run(Path(folder) / "home", minutes * 60, factor), uvloop.new_event_loop)
     if into is not None:
         into.write_bytes(msgspec.json.format(msgspec.json.encode(figures)))
     violations = figures["violations"]
@@ -84,12 +105,11 @@ async def _run(home: Path, seconds: float, factor: float) -> dict[str, object]:
         await checks.until_applied(made, http, CATCH_UP)
         click.echo(f"{WRITERS} writers who wait: {capacity:.0f} accepted/s")
         watch = Watch(made, http)
-        watching = asyncio.create_task(watch.run())
-        heard = await load.open(capacity * factor, seconds)
-        ended = time.monotonic()
-        groups = await checks.until_applied(made, http, CATCH_UP)
-        caught_up = time.monotonic() - ended
-        watching.cancel()
+        async with watch.looking():
+            heard = await load.open(capacity * factor, seconds)
+            ended = time.monotonic()
+            groups = await checks.until_applied(made, http, CATCH_UP)
+            caught_up = time.monotonic() - ended
         violations = await _violations(made, load, groups)
         _tell(heard, seconds, capacity * factor, caught_up)
         click.echo("\n".join(watch.lines()))
