@@ -1,12 +1,12 @@
 """`make chaos`: the platform under fire, from a seed. Exit status 1 when a promise was broken."""
 
-import asyncio
 import os
 import subprocess
 import sys
 
 import click
 
+from tests.programs import played
 from tests.system.faults.campaign import LOG, Campaign, Options
 from tests.system.faults.mutants import MUTANTS
 from tests.system.faults.proof import RUNS, prove
@@ -61,7 +61,7 @@ def main(  # noqa: PLR0913  the options, by name
         keep=keep,
     )
     playing = prove(options) if mutants else Campaign(options).play()
-    sys.exit(asyncio.run(playing))
+    sys.exit(played(playing))
 
 
 def _go_private() -> None:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.programs import begin
 from tests.system.stack_process import REPOSITORY
 
 
@@ -56,7 +57,7 @@ class Nursery:
 
     process: Process
     children: dict[int, Child] = field(default_factory=dict)
-    _born: "asyncio.Queue[int]" = field(default_factory=asyncio.Queue)
+    _born: "asyncio.Queue[int | None]" = field(default_factory=asyncio.Queue)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def bear(
@@ -79,6 +80,8 @@ class Nursery:
             }
             self.process.stdin.write((json.dumps(order) + "\n").encode())
             pid = await self._born.get()
+            if pid is None:
+                raise RuntimeError("the nursery has ended")
             child = self.children[pid] = Child(pid, descriptor)
             return child
 
@@ -93,12 +96,16 @@ class Nursery:
                 while news["died"] not in self.children:  # noqa: ASYNC110  born a moment ago
                     await asyncio.sleep(0.01)
                 self.children.pop(news["died"]).end(news["status"])
+        # Its children died with it, and nobody is left to tell of them or to bear others.
+        for child in self.children.values():
+            child.end(-signal.SIGKILL)
+        self._born.put_nowait(None)
 
 
 @asynccontextmanager
 async def nursery() -> AsyncIterator[Nursery]:
     """Run a nursery; what it bore ends with it."""
-    process = await asyncio.create_subprocess_exec(
+    process = await begin(
         *(sys.executable, "-m", "tests.system.faults.nursery"),
         cwd=REPOSITORY,
         stdin=PIPE,
@@ -106,12 +113,13 @@ async def nursery() -> AsyncIterator[Nursery]:
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    await process.stdout.readline()
-    made = Nursery(process)
-    listening = asyncio.create_task(made.listen())
+    made, listening = Nursery(process), None
     try:
+        await process.stdout.readline()
+        listening = asyncio.create_task(made.listen())
         yield made
     finally:
         process.stdin.close()
         await process.wait()
-        await listening
+        if listening is not None:
+            await listening

@@ -1,5 +1,6 @@
 """Many runs: seeds, platforms, what is printed and what is kept."""
 
+import asyncio
 import itertools
 import random
 import shutil
@@ -90,6 +91,9 @@ class Campaign:
                 yield Sitting(made, backlog, work(options.rate), known)
                 made.servers.keep = not options.mutant and (options.keep or self.broken is not None)
             done = self.broken is None and not options.keep
+        except asyncio.CancelledError:  # told to stop: there is nothing to be looked at
+            done = not options.keep
+            raise
         finally:
             known.close()
             if done or options.mutant:

@@ -19,6 +19,7 @@ from services.identity.settings import IdentitySettings
 from shared.kit.migrations import migrate
 from shared.kit.run import host_of
 from shared.kit.wiring import open_database
+from tests.programs import begin
 from tests.system.faults import witness
 from tests.system.faults.armed import LIMIT
 from tests.system.faults.births import Nursery, nursery
@@ -163,7 +164,7 @@ async def _seeded(
 
 @asynccontextmanager
 async def _wire(listen: int, target: int) -> AsyncIterator[Wire]:
-    process = await asyncio.create_subprocess_exec(
+    process = await begin(
         *(sys.executable, "-m", "tests.system.faults.proxy", str(listen), str(target)),
         cwd=REPOSITORY,
         stdin=PIPE,

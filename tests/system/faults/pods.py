@@ -76,6 +76,8 @@ class Pod:
                 await asyncio.sleep(max(AGAIN, self.away))
 
     async def _live(self, process: Child) -> int:
+        if not self.wanted:  # `stop` came while it was being born
+            process.send_signal(signal.SIGTERM)
         probing = asyncio.create_task(self._probe(process))
         try:
             return await process.wait()

@@ -10,7 +10,7 @@ from deploy.local import kafka, postgres
 from deploy.local.artifacts import cache_folder, kafka_jars
 from deploy.local.choices import Part
 from deploy.local.servers import Server
-from deploy.local.stack import Stack
+from deploy.local.stack import Addresses, Stack
 
 HOST = "127.0.0.1"
 AGAIN_WITHIN = 60.0
@@ -95,9 +95,20 @@ class Servers(Stack):
                         raise
                     await asyncio.sleep(0.3)
 
+    async def __aenter__(self) -> Addresses:
+        """Start all, or leave nothing behind."""
+        try:
+            return await super().__aenter__()
+        except BaseException:
+            await self._give_disk_back()
+            raise
+
     async def __aexit__(self, *_: object) -> None:
         """Stop all, and give the small disk back, its data saved if they are to be looked at."""
         await super().__aexit__()
+        await self._give_disk_back()
+
+    async def _give_disk_back(self) -> None:
         place, aside = postgres.data_folder(self._home), self._home / "postgres.kept"
         if self._small_disk and place.is_mount():
             if self.keep:
