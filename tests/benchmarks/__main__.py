@@ -1,7 +1,6 @@
 """`python -m tests.benchmarks [--case …] [--runs 5] [--json build/bench.json]`."""
 
 import argparse
-import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -15,6 +14,7 @@ from tests.benchmarks.contest import Bench
 from tests.benchmarks.environments import REPOSITORY
 from tests.benchmarks.rows import Report, Row, read, replaced, write
 from tests.benchmarks.servers import Servers, servers
+from tests.programs import played
 
 Case = Callable[[Bench, Servers], Awaitable[list[Row]]]
 CASES: dict[str, Case] = {
@@ -32,7 +32,7 @@ LONG, LONG_RUNS = {"latency", "growth"}, 3
 def main(words: list[str]) -> int:
     """Measure, print, and keep the rows."""
     given = _arguments(words)
-    asyncio.run(_run(given))
+    played(_run(given))
     return 0
 
 

@@ -14,6 +14,7 @@ from shared.kit.bus.port import BATCH
 from tests.benchmarks.environments import REPOSITORY, NotInstalled, python_of
 from tests.benchmarks.peers.protocol import Task
 from tests.benchmarks.rows import Row, row
+from tests.programs import begin, end
 
 LOGS = REPOSITORY / "build" / "bench-logs"
 WITHIN = 150
@@ -66,19 +67,11 @@ async def launch(
     command = [python, "-m", module, argument]
     if profile:
         command = [*profiler(log), "--", *command]
-    with opened(log) as errors:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            cwd=REPOSITORY,
-            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=errors,
-        )
+    async with started(command, log) as process:
         try:
             output, _ = await asyncio.wait_for(process.communicate(), WITHIN)
         except TimeoutError:
             process.kill()
-            await process.wait()
             raise Failed(f"no answer within {WITHIN} s") from None
     lines = [line for line in output.decode().splitlines() if line.startswith("{")]
     if not lines:
@@ -93,24 +86,17 @@ async def started(
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a process until left, then end it with SIGTERM, or with SIGKILL when it is too slow."""
     with opened(log) as errors:
-        process = await asyncio.create_subprocess_exec(
+        process = await begin(
             *command,
             cwd=REPOSITORY,
             env={**os.environ, "PYTHONPATH": str(REPOSITORY), **(environment or {})},
-            stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
         )
         try:
             yield process
         finally:
-            if process.returncode is None:
-                process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), STOPPED_WITHIN)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+            await end(process, STOPPED_WITHIN)
 
 
 def opened(log: Path) -> BinaryIO:

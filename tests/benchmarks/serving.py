@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.contest import Failed, last_words, launch, profiler, started
+from tests.benchmarks.environments import REPOSITORY
+from tests.programs import begin
 
 READY_WITHIN = 40
 SAMPLED = 5
@@ -44,7 +46,7 @@ async def serving(
         sampling = None
         if profile:
             words = [*profiler(log), "--pid", str(process.pid), "--duration", str(SAMPLED)]
-            sampling = await asyncio.create_subprocess_exec(*words)
+            sampling = await begin(*words, cwd=REPOSITORY)
         yield process
         if sampling is not None:
             await sampling.wait()
