@@ -1,0 +1,105 @@
+"""However a program that starts services and servers ends, nothing of what it started is left."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.system.overload import scene as overload
+from tests.system.stack_process import REPOSITORY, alive, descendants
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+READY_WITHIN, LEFT_WITHIN = 120.0, 90.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program, and the words of the commands that it has started once all is there."""
+
+    arguments: Sequence[str]
+    starts: Sequence[str]
+
+
+PODS = tuple(
+    f"shared.kit.pod {name}" for name in ("community", "identity", "metrics", "moderation")
+)
+OVERLOAD = Program(("tests.system.overload", "--minutes", "3"), ("kafka.Kafka", *PODS))
+FAULTS = Program(("tests.system.faults", "--rate", "5"), ("kafka.Kafka", "faults.proxy", "nursery"))
+BENCHMARKS = Program(
+    ("tests.benchmarks", "--case", "consume", "--who", "Préau"),
+    ("kafka.Kafka", "tests.benchmarks.ours.reader"),
+)
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        (OVERLOAD, signal.SIGTERM),
+        (OVERLOAD, signal.SIGKILL),
+        (FAULTS, signal.SIGINT),
+        (FAULTS, signal.SIGKILL),
+        (BENCHMARKS, signal.SIGTERM),
+    ],
+)
+def test_nothing_is_left(program: Program, told: signal.Signals, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", *program.arguments],
+        cwd=REPOSITORY,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    started: set[int] = set()
+    try:
+        _until(lambda: process.poll() is not None or _has_started(program, process.pid))
+        started = descendants(process.pid)
+        process.send_signal(told)
+
+        status = process.wait(LEFT_WITHIN)
+        assert status == (-told if told == signal.SIGKILL else 128 + told)
+        _until(lambda: not alive(started), LEFT_WITHIN if told == signal.SIGKILL else 1)
+        if told != signal.SIGKILL:
+            assert list(tmp_path.iterdir()) == [], "its data are gone too"
+    finally:
+        process.kill()
+        process.wait()
+        for pid in alive(started):
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.allow_hosts(["127.0.0.1"])
+async def test_a_start_that_fails_half_way_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overload, "READY_WITHIN", 0.0)
+    before = descendants(os.getpid())
+
+    with pytest.raises(ExceptionGroup) as failed:
+        async with overload.scene(tmp_path / "home"):
+            pass
+
+    assert failed.group_contains(AssertionError), "no pod is ready at once"
+    assert alive(descendants(os.getpid()) - before) == set()
+
+
+def _has_started(program: Program, pid: int) -> bool:
+    listing = subprocess.run(
+        ["ps", "-ww", "-o", "args=", "-p", ",".join(map(str, descendants(pid) | {pid}))],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return all(words in listing for words in program.starts)
+
+
+def _until(true: Callable[[], bool], within: float = READY_WITHIN) -> None:
+    deadline = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
