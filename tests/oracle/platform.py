@@ -16,6 +16,8 @@ from typing import Any
 
 import httpx
 
+from tests.programs import leashed
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = ("-m", "deploy.local", "run")
 READY_SECONDS = 120.0
@@ -70,7 +72,7 @@ def platform(environment: Mapping[str, str]) -> Iterator[Platform]:
 def _started(environment: Mapping[str, str], log: Path) -> Iterator[None]:
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, *PROGRAM],
+            leashed(sys.executable, *PROGRAM),
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,

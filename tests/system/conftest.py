@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from deploy.local.stack import Addresses
+from tests.programs import leashed
 from tests.system.stack_process import REPOSITORY, addresses_of
 
 READY_SECONDS, STOP_SECONDS = 90, 60
@@ -75,7 +76,7 @@ def platform() -> Iterator[Platform]:
         log = Path(folder) / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "deploy.local", "run"],
+                leashed(sys.executable, "-m", "deploy.local", "run"),
                 cwd=REPOSITORY,
                 env=environment,
                 stdin=subprocess.DEVNULL,

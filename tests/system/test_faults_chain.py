@@ -23,6 +23,7 @@ from uuid_utils.compat import uuid7
 from shared.contracts.community import ContentKind, ContentRef, PostPublished
 from shared.contracts.event import Envelope, encode, encode_data, partition_key
 from shared.contracts.ids import ContentId, EventId, SpaceId, TenantId
+from tests.programs import leashed
 from tests.system.bare import sql
 from tests.system.conftest import Platform, free_port
 from tests.system.frozen import LOCK
@@ -111,7 +112,7 @@ async def second_member(platform: Platform) -> AsyncIterator[subprocess.Popen[by
         "METRICS_DATABASE_URL": addresses.database(GROUP, "app"),
         "METRICS_RELAY_URL": addresses.database(GROUP, "relay"),
     }
-    command = [sys.executable, "-m", "shared.kit.pod", GROUP, "--role", "worker"]
+    command = leashed(sys.executable, "-m", "shared.kit.pod", GROUP, "--role", "worker")
     pod = subprocess.Popen(  # noqa: ASYNC220  it returns at once
         command, cwd=REPOSITORY, env=environment
     )
@@ -183,7 +184,9 @@ async def test_a_writer_frozen_in_the_middle_of_a_statement_frees_its_locks(
 ) -> None:
     url = platform.addresses.database(GROUP, "app").replace("+asyncpg", "")
     writer = subprocess.Popen(  # noqa: ASYNC220  it returns at once
-        [sys.executable, "-m", "tests.system.frozen", url], cwd=REPOSITORY, stdout=subprocess.PIPE
+        leashed(sys.executable, "-m", "tests.system.frozen", url),
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
     )
     opened = await asyncpg.connect(url)
     try:

@@ -14,6 +14,7 @@ import pytest
 from deploy.local.choices import Part
 from deploy.local.stack import Addresses, Stack
 from shared.kit.migrations import migrate
+from tests.programs import leashed
 from tests.system.conftest import free_port
 from tests.system.stack_process import REPOSITORY
 
@@ -46,7 +47,7 @@ class Pod:
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "shared.kit.pod", GROUP],
+                leashed(sys.executable, "-m", "shared.kit.pod", GROUP),
                 cwd=REPOSITORY,
                 env=environment,
                 stdout=output,
