@@ -91,8 +91,8 @@ class Campaign:
                 yield Sitting(made, backlog, work(options.rate), known)
                 made.servers.keep = not options.mutant and (options.keep or self.broken is not None)
             done = self.broken is None and not options.keep
-        except asyncio.CancelledError:  # told to stop: there is nothing to be looked at
-            done = not options.keep
+        except asyncio.CancelledError:  # told to stop before the end of a run
+            done = self.broken is None and not options.keep
             raise
         finally:
             known.close()
