@@ -89,7 +89,9 @@ class Failure:
     def of(cls, error: BaseException) -> "Failure":
         """Describe an exception, its stack included."""
         stack = "".join(traceback.format_exception(error, limit=-12))
-        return cls(f"{type(error).__name__}: {error}"[:2000], stack[:20_000])
+        cause = f"{type(error).__name__}: {error}"
+        # Trap: neither the table nor a letter can hold a NUL, whatever the error quotes.
+        return cls(cause[:2000].replace("\0", "\ufffd"), stack[:20_000].replace("\0", "\ufffd"))
 
     @property
     def pattern(self) -> str:
@@ -186,8 +188,8 @@ def bury(
         "attempts": attempts,
         "cause": failure.cause,
         "stack": failure.stack,
-        "record_key": (record.key or b"")[:LONGEST_NAME].decode("utf-8", "replace"),
-        **_readable(record.value),
+        **_shown("record_key", record.key, LONGEST_NAME),
+        **_shown("record", record.value, LONGEST_SHOWN),
     }
     unit.entries.append(
         Entry(
@@ -207,24 +209,29 @@ def bury(
     )
 
 
-def _readable(value: bytes | None) -> dict[str, str | int | None]:
-    """Show the record as text where it is text, else in base64; whole either way.
+def _shown(name: str, value: bytes | None, longest: int) -> dict[str, str | int | None]:
+    """Show bytes as text where they are text, else in base64 (`name_base64`); whole either way.
 
-    One that would make the letter itself too large to be sent is left in `parked`, where it is
-    whole, and in the log at the place that the letter names.
+    What would make the letter itself too large to be sent is left in `parked`, where it is whole,
+    and in the log at the place that the letter names; `name_bytes` says how much it is.
     """
     if value is None:
-        return {"record": None}
-    try:
-        text = value.decode()
-        if len(msgspec.json.encode(text)) <= LONGEST_SHOWN:
-            return {"record": text}
-    except UnicodeDecodeError:
-        pass
+        return {name: None}
+    text = _text(value)
+    if text is not None and len(msgspec.json.encode(text)) <= longest:
+        return {name: text}
     encoded = base64.b64encode(value).decode()
-    if len(encoded) <= LONGEST_SHOWN:
-        return {"record_base64": encoded}
-    return {"record": None, "record_bytes": len(value)}
+    if len(encoded) <= longest:
+        return {f"{name}_base64": encoded}
+    return {name: None, f"{name}_bytes": len(value)}
+
+
+def _text(value: bytes) -> str | None:
+    """Trap: a NUL is text to UTF-8, but to no reader of a letter that keeps it in PostgreSQL."""
+    try:
+        return None if b"\x00" in value else value.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _headers(record: Incoming) -> bytes | None:

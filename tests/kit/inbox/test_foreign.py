@@ -1,14 +1,18 @@
 """What others may put on a topic: unreadable, unknown, newer, forged. The rest goes on."""
 
+from collections.abc import Mapping
+
 import msgspec
 import pytest
 from uuid_utils.compat import uuid7
 
 from shared.contracts.event import Envelope, encode
 from shared.contracts.identity import MemberReinstated, MemberSuspended
-from shared.kit.bus.port import Outgoing
+from shared.kit.bus.port import Incoming, Outgoing, Partition
 from shared.kit.inbox import decode
 from shared.kit.inbox.decide import Decision, StillUnreadable
+from shared.kit.inbox.parked import Failure
+from shared.kit.reconcile.event import read as checked
 from tests.kit.probe import LYON, RENNES, Probe, envelope_of, member
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -48,6 +52,34 @@ async def test_what_cannot_be_read_is_a_dead_letter_at_once_and_named(
     assert letter.cause
     (told,) = await probe.outbox()
     assert told.subject == f"{letter.topic}/{letter.partition}/{letter.offset}"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        (KEY, b"{", {"record_key": KEY.decode(), "record": "{"}),
+        ("clé 🔑".encode(), b"\xff", {"record_key": "clé 🔑", "record_base64": "/w=="}),
+        (b"cl\xff\x00", b"{", {"record_key_base64": "Y2z/AA==", "record": "{"}),
+        (b"cl\x00", b"\x00{", {"record_key_base64": "Y2wA", "record_base64": "AHs="}),
+        (b"k" * 9000, None, {"record_key": None, "record_key_bytes": 9000, "record": None}),
+    ],
+)  # fmt: skip
+async def test_a_dead_letter_holds_whatever_its_record_held_and_can_itself_be_read(
+    probe: Probe, key: bytes, value: bytes | None, told: Mapping[str, object]
+) -> None:
+    probe.put(key, value)
+    await probe.take()
+
+    (row,) = await probe.rows("SELECT value FROM outbox")
+    letter = checked(Incoming(Partition("dead.community", 0), 0, b"", row["value"]))
+    data = msgspec.json.decode(letter.data)
+    assert {name: data[name] for name in data if name.startswith("record")} == told
+
+
+def test_a_failure_that_quotes_a_nul_can_be_kept() -> None:
+    failure = Failure.of(ValueError("ce mot: \x00"))
+    assert failure.cause == "ValueError: ce mot: \ufffd"
+    assert "\x00" not in failure.stack
 
 
 async def test_who_writes_of_a_nul_writes_none(probe: Probe) -> None:
