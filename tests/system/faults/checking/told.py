@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from shared.kit.reconcile.event import Event
+from tests.system.faults.checking.managing import Managing
 from tests.system.faults.run import FOREIGN
 from tests.system.faults.violation import Violation
 
@@ -29,8 +30,7 @@ class Told:
     """Content → the version that its last fact names; `tenant:content`."""
     notices: dict[str, str] = field(default_factory=dict)
     """`tenant:recipient:event` → category and what it is about."""
-    alerts: dict[str, str] = field(default_factory=dict)
-    """`tenant:event` → the alert that was raised."""
+    managing: Managing = field(default_factory=Managing)
     sign_ins: dict[str, int] = field(default_factory=dict)
     """`tenant:member` → how often a session was opened."""
     violations: list[Violation] = field(default_factory=list)
@@ -45,10 +45,9 @@ class Told:
         if event.type == "identity.session.opened.v1":
             who = f"{event.tenant}:{data['member_id']}"
             self.sign_ins[who] = self.sign_ins.get(who, 0) + 1
+        self.managing.hear(event, data)
         if event.origin != "live":
             return
-        if event.type == "metrics.alert.raised.v1":
-            self.alerts[f"{event.tenant}:{event.id}"] = data["alert_id"]
         concern = _concern(event.type, data)
         if concern is not None:
             recipient, category, about = concern
