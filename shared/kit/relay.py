@@ -22,6 +22,7 @@ from shared.kit.errors import Transient
 from shared.kit.failpoints import reached
 from shared.kit.host import Telemetry
 from shared.kit.outbox import SHARDS
+from shared.kit.pacing import Pace
 from shared.kit.relay_reading import READ_ALL, READ_SOME, Floor
 from shared.kit.telemetry.logs import logger
 from shared.kit.telemetry.messaging import send_span
@@ -72,6 +73,7 @@ class Relay:
     batch: int = BATCH
     session: Mapping[str, str] = field(default_factory=lambda: SESSION)
     _floor: Floor = field(default_factory=Floor, init=False)
+    _pace: Pace = field(default_factory=Pace, init=False)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relay until `stop` is set, then send what is left if the bus still answers."""
@@ -103,17 +105,19 @@ class Relay:
                     owned = await self._own(connection, owned)
                 self.written.clear()
                 try:
-                    sent = await self._send_batch(connection, owned)
+                    with self._pace.work():
+                        more = await self._send_batch(connection, owned)
                 except Transient as error:
                     log.warning("no broker", service=self.service, error=str(error))
                     await _wait(stop, pause)
                     pause = min(pause * 2, LONGEST_PAUSE)
                     continue
                 pause = PAUSE
-                if sent == 0:
+                if not more:
+                    await self._pace.rest()
                     await self._idle(stop)
-            while await self._send_batch(connection, owned):
-                pass
+            while await self._send_batch(connection, owned) or self.written.is_set():
+                self.written.clear()
         except (Transient, *_LOST) as error:
             log.warning("will try again", service=self.service, error=str(error))
         finally:
@@ -130,12 +134,13 @@ class Relay:
                 self._floor = Floor()
         return owned
 
-    async def _send_batch(self, connection: Any, owned: Sequence[int]) -> int:
+    async def _send_batch(self, connection: Any, owned: Sequence[int]) -> bool:
+        """Send the oldest; tell whether that was as much as a batch holds."""
         read = READ_ALL if len(owned) == SHARDS else READ_SOME
         rows = await connection.fetch(read, self._floor.position, list(owned), self.batch, BYTES)
         await self._floor.settle(connection, [row["position"] for row in rows])
         if not rows:
-            return 0
+            return False
         reached("relay.read")
         topics = Counter(row["topic"] for row in rows)
         with send_span(self.telemetry, topics, [row["traceparent"] for row in rows]):
@@ -143,7 +148,7 @@ class Relay:
         reached("relay.sent")
         await connection.execute(_DELETE, [row["position"] for row in rows])
         reached("relay.deleted")
-        return len(rows)
+        return len(rows) == self.batch or sum(len(row["value"]) for row in rows) >= BYTES
 
     async def _idle(self, stop: asyncio.Event) -> None:
         waits = [asyncio.ensure_future(self.written.wait()), asyncio.ensure_future(stop.wait())]

@@ -1,6 +1,7 @@
 """The relay: what is written is sent, in order, again if need be, and only then forgotten."""
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -37,6 +38,21 @@ class Weary(MemoryBus):
                 await super().send(records)
             raise Transient(reason="no answer")
         await super().send(records)
+
+
+class Slow(MemoryBus):
+    """A broker that takes its time, and notes when each batch came and was answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.came: list[float] = []
+        self.answered: list[float] = []
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        self.came.append(time.monotonic())
+        await asyncio.sleep(0.006)
+        await super().send(records)
+        self.answered.append(time.monotonic())
 
 
 class Frozen(MemoryBus):
@@ -102,6 +118,23 @@ async def test_everything_is_sent_in_order_and_then_gone(probe: Probe, frame: Fr
 
     found = await sent(probe.bus)
     assert [found[key] for key in found] == [list(range(1, 21))] * 3
+
+
+async def test_facts_that_come_one_by_one_gather_while_the_relay_rests(
+    probe: Probe, frame: Frame
+) -> None:
+    bus = probe.bus = Slow()
+    await probe.make_topics()
+    async with relaying(probe, frame, bus):
+        for _ in range(8):
+            await write(probe, 4)
+            await asyncio.sleep(0.005)
+        await emptied(probe)
+
+    rests = [again - before for before, again in zip(bus.answered, bus.came[1:], strict=False)]
+    assert rests
+    assert min(rests) > 0.006
+    assert sorted((await sent(bus)).values()) == [[*range(1, 9)]] * 2 + [[*range(1, 17)]]
 
 
 async def test_while_the_broker_does_not_answer_nothing_is_forgotten(

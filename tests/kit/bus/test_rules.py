@@ -1,6 +1,7 @@
 """The rules of reading, one by one and without a broker: what a race would meet too seldom."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -141,6 +142,27 @@ async def test_a_reader_that_hangs_is_not_alive() -> None:
     assert rules.in_time()
     await asyncio.sleep(0.1)
     assert not rules.in_time()
+
+
+async def test_records_that_come_one_by_one_gather_while_the_last_batch_rests() -> None:
+    asked: list[float] = []
+    done: list[float] = []
+
+    async def one(*, timeout_ms: int) -> Polled:
+        asked.append(time.monotonic())
+        return {THEIRS: list(records(len(asked)))}
+
+    async def slow(batch: Sequence[Incoming]) -> None:
+        await asyncio.sleep(0.006)
+        done.append(time.monotonic())
+
+    rules, _ = rules_of(Recorder(step=slow))
+    await rules.on_partitions_assigned({THEIRS})
+    for _ in range(3):
+        await rules.on_batch(tuple((await rules.poll(one))[THEIRS]))
+    rests = [again - before for before, again in zip(done, asked[1:], strict=False)]
+    assert len(rests) == 2
+    assert min(rests) > 0.005
 
 
 class Log:

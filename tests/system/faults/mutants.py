@@ -78,7 +78,7 @@ def offsets_before_database() -> None:
 def relay_deletes_first() -> None:
     """The relay deletes a batch and then sends it."""
 
-    async def send_batch(self: Any, connection: Any, owned: Sequence[int]) -> int:
+    async def send_batch(self: Any, connection: Any, owned: Sequence[int]) -> bool:
         rows = await connection.fetch(READ_SOME, 0, list(owned), self.batch, relay.BYTES)
         if rows:
             reached("relay.read")
@@ -86,7 +86,7 @@ def relay_deletes_first() -> None:
             reached("relay.deleted")
             await self.bus.send([relay._record(row) for row in rows])
             reached("relay.sent")
-        return len(rows)
+        return bool(rows)
 
     vars_of(relay.Relay, _send_batch=send_batch)
 
@@ -102,7 +102,7 @@ def relay_without_shards() -> None:
     async def own(self: Any, connection: Any, owned: list[int]) -> list[int]:
         return list(range(outbox.SHARDS))
 
-    async def send_batch(self: Any, connection: Any, owned: Sequence[int]) -> int:
+    async def send_batch(self: Any, connection: Any, owned: Sequence[int]) -> bool:
         async with connection.transaction():
             rows = await connection.fetch(some)
             if rows:
@@ -110,7 +110,7 @@ def relay_without_shards() -> None:
                 await self.bus.send([relay._record(row) for row in rows])
                 reached("relay.sent")
                 await connection.execute(relay._DELETE, [row["position"] for row in rows])
-        return len(rows)
+        return bool(rows)
 
     vars_of(relay.Relay, _own=own, _send_batch=send_batch)
 

@@ -17,6 +17,7 @@ from shared.kit.bus.kafka.ahead import NOTHING, Ahead, Glance, Polled, Records
 from shared.kit.bus.kafka.commits import Commits
 from shared.kit.bus.kafka.translate import all_ours, incoming, theirs
 from shared.kit.bus.port import Incoming, Partition, Reading, Redeliver
+from shared.kit.pacing import Pace
 from shared.kit.telemetry.logs import logger
 
 log = logger("kafka")
@@ -41,6 +42,7 @@ class Rules(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
         self._turn = asyncio.Lock()
         self._ahead = Ahead()
         self._glance = NOTHING
+        self._pace = Pace()
         # Ours: those whose start is not yet known, and those that may be handed over.
         self._unplaced: set[Partition] = set()
         self._placed: set[Partition] = set()
@@ -82,7 +84,10 @@ class Rules(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
         seen, starts = await self._ahead.take(self._generation)
         for place, offset in starts.items():
             self._seek(place, offset)
-        return seen if seen.batch else await self._look()
+        if seen.batch:
+            return seen
+        await self._pace.rest()
+        return await self._look()
 
     async def _look(self) -> Glance:
         found = await self._fetch(timeout_ms=self._patience())
@@ -146,7 +151,8 @@ class Rules(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
                 return
             if len(records) >= self._reading.batch:
                 self._ahead.begin(self._look)
-            await self._hand_over(glance.batch, first, last)
+            with self._pace.work():
+                await self._hand_over(glance.batch, first, last)
 
     async def _hand_over(
         self,
