@@ -1,5 +1,6 @@
 """Base of all facts, and the envelope they travel in (CloudEvents 1.0, structured mode)."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
@@ -54,6 +55,10 @@ class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     Class constants hold what the envelope and the topics need. `KEY` and `SUBJECT` are paths into
     the fact: what is in order together, and the aggregate that changed.
+
+    A second version is a class of its own that names the one before it as `PREVIOUS`. While it
+    has `BESIDE`, whatever is recorded is told as `previous()` too, under the same event id; what
+    was told before there were two is read as `following(old)`. See docs/versions.md.
     """
 
     WIRE: ClassVar[str]
@@ -62,6 +67,17 @@ class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     KEY: ClassVar[str]
     SUBJECT: ClassVar[str]
     DATA: ClassVar[DataClass] = DataClass.INTERNAL
+    PREVIOUS: ClassVar["type[Fact] | None"] = None
+    BESIDE: ClassVar[bool] = False
+
+    def previous(self) -> "Fact":
+        """Give the same as the version before tells it, for who has not moved."""
+        raise NotImplementedError(type(self).__name__)
+
+    @classmethod
+    def following(cls, old: Any) -> Self:  # Any: each version follows one of its own
+        """Give the same from the version before, for who has moved. Must not fail."""
+        raise NotImplementedError(cls.__name__)
 
     @classmethod
     def wire_type(cls) -> str:
@@ -72,6 +88,14 @@ class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     def example(cls) -> Self:
         """Give a true-to-life example; the documents show it and every build decodes it."""
         raise NotImplementedError(cls.__name__)
+
+
+def versions_before(fact: type[Fact]) -> Iterator[type[Fact]]:
+    """Name the versions before this one, the newest first."""
+    older = fact.PREVIOUS
+    while older is not None:
+        yield older
+        older = older.PREVIOUS
 
 
 def value_at(fact: Fact, path: str) -> UUID:
@@ -92,7 +116,8 @@ class Envelope(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A CloudEvents 1.0 event as it stands in a record's value.
 
     `time` is when it happened, `recordedtime` when it was written down. `sequence` counts per
-    topic and `partitionkey` without gaps, ten digits. `causeid` names the event that led to this
+    topic and `partitionkey` without gaps, ten digits; a fact told in two versions takes two numbers
+    under one `id`. `causeid` names the event that led to this
     one, `correlationid` the request or event that the whole chain began with.
     """
 

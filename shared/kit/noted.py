@@ -39,6 +39,12 @@ class Noted:
         when = at or self.now
         entry = outbox.entry_of(fact, why, event_id=event_id, at=when, traceparent=trace)
         self.entries.append(entry)
+        told = fact
+        # The newest first: then a reader of either has it once, wherever the other one left off.
+        while told.BESIDE:
+            told = told.previous()
+            older = outbox.entry_of(told, why, event_id=event_id, at=when, traceparent=trace)
+            self.entries.append(older)
         self._audit(fact, why, event_id)
         return event_id
 
