@@ -14,6 +14,7 @@ from shared.kit.database import Database
 from shared.kit.migrations import migrate
 from shared.kit.tables import TENANTS_VISIBLE
 from tests.kit.probe import Clock, Probe, no_trace
+from tests.kit.two_versions import Stage
 
 NAME = "kit_probe"
 EMPTY = """
@@ -58,6 +59,16 @@ async def probe(frame: Frame, database: Database) -> Probe:
     assert isinstance(clock, Clock)
     made = Probe(database, frame.url("owner"), clock)
     await made.make_topics()
+    return made
+
+
+@pytest.fixture
+async def stage(frame: Frame, database: Database) -> Stage:
+    """A service whose fact has two versions, on that database."""
+    clock = database._clock
+    assert isinstance(clock, Clock)
+    made = Stage(database, frame.url("owner"), frame.url("app"), clock)
+    await made.open()
     return made
 
 

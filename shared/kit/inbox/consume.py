@@ -18,7 +18,16 @@ from shared.kit.errors import Invalid
 from shared.kit.failpoints import reached
 from shared.kit.host import Telemetry
 from shared.kit.inbox import halts, ledger, parked
-from shared.kit.inbox.decode import Ignored, Read, Readable, Unreadable, read, wanted_by
+from shared.kit.inbox.decode import (
+    Ignored,
+    Read,
+    Readable,
+    Unreadable,
+    Wanted,
+    read,
+    type_of,
+    wanted_by,
+)
 from shared.kit.inbox.halts import Stopped
 from shared.kit.inbox.limits import Limit
 from shared.kit.inbox.parked import Aside, Failure, Retry
@@ -58,8 +67,9 @@ class BatchConsumer:
     _prepared: tuple[Sequence[Incoming], list[Read]] = ((), [])
 
     def __post_init__(self) -> None:
-        facts = tuple({fact for reaction in self.reactions for fact in reaction.on})
-        self.wanted: Mapping[str, type[Fact]] = wanted_by(facts)
+        facts = {fact for reaction in self.reactions for fact in reaction.on}
+        self.wanted: Wanted = wanted_by(facts)
+        self._older = self.wanted.keys() - {fact.wire_type() for fact in facts}
         self.topics = tuple(sorted({fact.TOPIC for fact in facts}))
 
     async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
@@ -187,7 +197,7 @@ class BatchConsumer:
                 failure = Failure(item.cause)
                 work.put_aside(item, Aside(item.record, None, failure, "dead", attempts=1))
             elif fresh is not None and item.delivery.event_id not in fresh:
-                work.count(item, "duplicate")
+                work.count(item, self._known_as(item))
             else:
                 if fresh is not None:
                     fresh.discard(item.delivery.event_id)
@@ -196,6 +206,11 @@ class BatchConsumer:
                 else:
                     todo.append(item)
         return work
+
+    def _known_as(self, item: Readable) -> str:
+        """Tell the version before of what was applied from a repetition."""
+        older = self._older and type_of(item.record) in self._older
+        return "ignored" if older else "duplicate"
 
     async def _one_by_one(self, unit: SqlUnit, work: Work) -> None:
         waiting: set[str] = set()

@@ -4,17 +4,17 @@ A replay re-enters the group's own parked key, never the topic: other groups see
 event itself is a fact and stays as it is; what is mended is the code or the data that it met.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from shared.contracts.event import Fact
 from shared.kit.database import SqlUnit
 from shared.kit.errors import Conflict, Invalid, NotFound
 from shared.kit.inbox import letters
+from shared.kit.inbox.decode import Wanted
 from shared.kit.inbox.due import wake
 from shared.kit.inbox.letters import AT_PLACES, WHICH, Cause, columns_of
 from shared.kit.inbox.parked import NOBODY, Place
@@ -83,7 +83,7 @@ async def decide(
     group: str,
     caller: Caller,
     wish: Decision,
-    wanted: Mapping[str, type[Fact]],
+    wanted: Wanted,
 ) -> Decided:
     """Replay or skip; with `dry_run` only say what would be done. Safe while the group reads.
 

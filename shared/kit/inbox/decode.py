@@ -1,14 +1,14 @@
 """From a record to a delivery: known facts, things to ignore, and what nobody can read."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 
 import msgspec
 
-from shared.contracts.catalogue import EVENTS, decoder_of
-from shared.contracts.event import Fact, Instant, Origin
+from shared.contracts.catalogue import decoder_of
+from shared.contracts.event import Fact, Instant, Origin, versions_before
 from shared.contracts.ids import EventId, TenantId
 from shared.kit.bus.port import Incoming
 from shared.kit.unit import Delivery
@@ -70,9 +70,15 @@ class Readable(msgspec.Struct, frozen=True, gc=False):
 
 
 Read = Ignored | Unreadable | Readable
+Wanted = Mapping[str, Callable[[msgspec.Raw], Fact]]
+"""What a group reacts to: how the data of each wire type becomes the fact that it declares."""
 
 
-def read(record: Incoming, wanted: Mapping[str, type[Fact]], received: datetime) -> Read:
+class TwoVersions(Exception):
+    """A group reacts to two versions of one fact; its text says what to do."""
+
+
+def read(record: Incoming, wanted: Wanted, received: datetime) -> Read:
     """Decode one record. Never raises for what stands in it."""
     try:
         envelope = _arrived(_structured(record))
@@ -82,17 +88,56 @@ def read(record: Incoming, wanted: Mapping[str, type[Fact]], received: datetime)
             return Unreadable(record, "tenant_mismatch: the key belongs to another tenant")
         if len(key) > LONGEST_KEY:
             return Unreadable(record, f"partitionkey: longer than {LONGEST_KEY} characters")
-        fact = wanted.get(envelope.type)
-        if fact is None:
+        decoded = wanted.get(envelope.type)
+        if decoded is None:
             return Ignored(record, envelope.type)
+        fact = decoded(envelope.data)
         return Readable(record, _delivery(record, envelope, tenant, fact, received))
     except UNREADABLE as error:
         return Unreadable(record, f"{type(error).__name__}: {error}")
 
 
-def wanted_by(facts: tuple[type[Fact], ...]) -> dict[str, type[Fact]]:
-    """Index the facts that a group reacts to by their wire type."""
-    return {kind: fact for kind, fact in EVENTS.items() if fact in facts}
+def wanted_by(facts: Iterable[type[Fact]]) -> Wanted:
+    """Say how to read what a group reacts to, and each version before that as the one after it.
+
+    Raises `TwoVersions`.
+    """
+    declared = set(facts)
+    found: dict[str, Callable[[msgspec.Raw], Fact]] = {}
+    for fact in declared:
+        found[fact.wire_type()] = decoder_of(fact).decode
+        after = [fact]
+        for older in versions_before(fact):
+            if older in declared:
+                raise TwoVersions(
+                    f"{older.wire_type()} and {fact.wire_type()} are one event told twice, and an"
+                    " event is applied once: the second would be a repetition, in silence. Let all"
+                    f" reactions of the service name the same one: {fact.__name__} if they can."
+                )
+            found[older.wire_type()] = _lifted(older, tuple(reversed(after)))
+            after.append(older)
+    return found
+
+
+def _lifted(older: type[Fact], steps: tuple[type[Fact], ...]) -> Callable[[msgspec.Raw], Fact]:
+    decode = decoder_of(older).decode
+
+    def lifted(data: msgspec.Raw) -> Fact:
+        fact = decode(data)
+        try:
+            for step in steps:
+                fact = step.following(fact)
+        except Exception as error:
+            # What it raises is no reader's business: one record must not stop those around it.
+            raise ValueError(f"{older.__name__} has no later version: {error!r}") from error
+        return fact
+
+    return lifted
+
+
+def type_of(record: Incoming) -> str:
+    """Say the wire type of a record that was read. Raises as one that cannot be."""
+    return _arrived(_structured(record)).type
 
 
 @lru_cache(maxsize=4096)
@@ -119,10 +164,10 @@ def _structured(record: Incoming) -> bytes:
 
 
 def _delivery(
-    record: Incoming, envelope: Arrived, tenant: TenantId, fact: type[Fact], received: datetime
+    record: Incoming, envelope: Arrived, tenant: TenantId, fact: Fact, received: datetime
 ) -> Delivery[Fact]:
     return Delivery(
-        fact=decoder_of(fact).decode(envelope.data),
+        fact=fact,
         event_id=envelope.id,
         tenant=tenant,
         time=envelope.time,

@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.contracts.event import Fact
 from shared.kit.database import SqlUnit
 from shared.kit.inbox import ledger
-from shared.kit.inbox.decode import Ignored, Readable, Unreadable, read
+from shared.kit.inbox.decode import Ignored, Readable, Unreadable, Wanted, read
 from shared.kit.inbox.parked import Place, record_of
 
 _AT = """
@@ -36,7 +35,7 @@ _JOIN = sa.text(f"""
 async def reread(
     unit: SqlUnit,
     group: str,
-    wanted: Mapping[str, type[Fact]],
+    wanted: Wanted,
     places: Sequence[Place],
     *,
     dry_run: bool,

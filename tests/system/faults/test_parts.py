@@ -13,7 +13,7 @@ from shared.contracts.community import PostPublished
 from shared.contracts.event import encode_data
 from shared.contracts.ids import TenantId
 from shared.kit.bus.port import Incoming, Partition
-from shared.kit.inbox.decode import Ignored, Read, Readable, Unreadable, read
+from shared.kit.inbox.decode import Ignored, Read, Readable, Unreadable, read, wanted_by
 from tests.system.faults.armed import Armed
 from tests.system.faults.backlog import Look
 from tests.system.faults.foreign import Record, post, uuid7_at
@@ -22,7 +22,7 @@ from tests.system.faults.next_build import BUILD, OLD, build_of, grown_class
 from tests.system.faults.notes import Notes
 
 TENANT = TenantId(UUID(int=7))
-WANTED = {PostPublished.wire_type(): PostPublished}
+WANTED = wanted_by((PostPublished,))
 
 
 def seen(record: Record) -> Read:

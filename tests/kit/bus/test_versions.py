@@ -1,0 +1,73 @@
+"""Two versions of one fact, all the way: outbox, relay, log, and a group for each version."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from shared.kit.bus.port import Bus, Reading, Topic
+from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.inbox.report import Counts, counts
+from shared.kit.relay import Relay
+from shared.kit.telemetry.noop import NoTelemetry
+from tests.kit.conftest import Frame
+from tests.kit.probe import caller
+from tests.kit.two_versions import TOPIC, LineSaid, LineSaidV1, Stage, said, said_before
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.allow_hosts(["127.0.0.1"])]
+ALONE, TOLD = 100, 300
+RECORDS = ALONE + 2 * (TOLD - ALONE)
+_HEARD = """
+    SELECT array_agg(words ORDER BY nth) AS words FROM effects
+    GROUP BY key, position('|' IN words) > 0
+"""
+
+
+@asynccontextmanager
+async def alive(stage: Stage, frame: Frame) -> AsyncIterator[list[BatchConsumer]]:
+    """Relay what is written, to a group for each version."""
+    stop, written = asyncio.Event(), stage.database.written
+    relay = Relay("community", frame.url("relay"), stage.bus, written, NoTelemetry(), batch=7)
+    task = asyncio.create_task(relay.run(stop))
+    groups = [
+        replace(stage.consumer(each), group=f"{each.__name__}-{uuid7()}")
+        for each in (LineSaidV1, LineSaid)
+    ]
+    readings = [await stage.bus.read(Reading(g.group, g.topics, g)) for g in groups]
+    try:
+        yield groups
+    finally:
+        for reading in readings:
+            await reading.stop()
+        stop.set()
+        await asyncio.wait_for(task, 20)
+
+
+async def all_read(bus: Bus, group: BatchConsumer) -> Counts:
+    async with asyncio.timeout(60):
+        while True:
+            found = await counts(group, bus)
+            if found.published == RECORDS and not found.lag:
+                return found
+            await asyncio.sleep(0.1)
+
+
+async def test_each_group_has_every_event_once_and_in_order(
+    bus: Bus, stage: Stage, frame: Frame
+) -> None:
+    stage.bus = bus
+    await bus.ensure([Topic(TOPIC, 2)])
+    async with alive(stage, frame) as groups:
+        for number in range(TOLD):
+            told = said_before if number < ALONE else said
+            async with stage.database.unit(caller()) as unit:
+                unit.record(told(f"n° {number}", number % 3 + 1))
+        found = [await all_read(bus, group) for group in groups]
+
+    for each in found:
+        assert (each.applied, each.ignored, each.duplicate) == (TOLD, TOLD - ALONE, 0)
+    heard = [[int(words[3:]) for words in row["words"]] for row in await stage.sql(_HEARD)]
+    assert sorted(heard) == sorted([list(range(key, TOLD, 3)) for key in range(3)] * 2)
