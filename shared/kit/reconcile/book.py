@@ -16,17 +16,17 @@ from typing import Any, Self
 from shared.kit.bus.port import Partition
 
 CACHE_KB = 65_536
-VERSION = 1
+VERSION = 2
 _SCHEMA = """
     CREATE TABLE places (no INTEGER PRIMARY KEY, topic TEXT NOT NULL, partition INTEGER NOT NULL,
                          begin INTEGER NOT NULL, next INTEGER NOT NULL, UNIQUE (topic, partition));
     CREATE TABLE types (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
     CREATE TABLE keys (no INTEGER PRIMARY KEY, topic TEXT NOT NULL, key TEXT NOT NULL,
                        place INTEGER NOT NULL, last INTEGER NOT NULL, UNIQUE (topic, key));
-    CREATE TABLE events (id BLOB PRIMARY KEY, place INTEGER NOT NULL, "offset" INTEGER NOT NULL,
+    CREATE TABLE events (id BLOB NOT NULL, place INTEGER NOT NULL, "offset" INTEGER NOT NULL,
                          key INTEGER NOT NULL, sequence INTEGER, type INTEGER NOT NULL,
-                         digest INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE TABLE repeats (place INTEGER, "offset" INTEGER, id BLOB NOT NULL,
+                         digest INTEGER NOT NULL, PRIMARY KEY (id, type)) WITHOUT ROWID;
+    CREATE TABLE repeats (place INTEGER, "offset" INTEGER, id BLOB NOT NULL, type INTEGER NOT NULL,
                           PRIMARY KEY (place, "offset")) WITHOUT ROWID;
     CREATE TABLE crooked (place INTEGER, "offset" INTEGER, cause TEXT NOT NULL,
                           PRIMARY KEY (place, "offset")) WITHOUT ROWID;

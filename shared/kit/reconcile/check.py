@@ -21,6 +21,7 @@ from shared.kit.reconcile.reading import Watch, read_log
 from shared.kit.reconcile.report import Report
 from shared.kit.reconcile.source import Source, copy, looking
 from shared.kit.reconcile.tenants import check_tenants, tenants_of
+from shared.kit.reconcile.versions import check_versions
 
 AGAIN = 0.25
 """Seconds between two looks while waiting."""
@@ -64,6 +65,7 @@ class Checker:
             await copy(source, book)
         await read_log(self.log, book, topics, self.watch)
         self._tell_log(book)
+        check_versions(book, self.report)
         await check_facts(book, self.sources, self.report)
         for source in self.sources:
             if source.wanted:

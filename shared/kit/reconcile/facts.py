@@ -22,9 +22,9 @@ _AHEAD = """
 _UNLIKE = """
     SELECT w.topic, w.key, w.sequence FROM waiting w
     JOIN keys k ON k.topic = w.topic AND k.key = w.key
-    LEFT JOIN events e ON e.id = w.id
-    WHERE w.sequence <= k.last
-      AND (e.id IS NULL OR e.digest <> w.digest OR e.sequence IS NOT w.sequence)
+    WHERE w.sequence <= k.last AND NOT EXISTS (
+        SELECT 1 FROM events e
+        WHERE e.id = w.id AND e.digest = w.digest AND e.sequence = w.sequence)
 """
 _BEYOND = """
     SELECT w.topic, w.key, w.sequence, h.sequence FROM waiting w

@@ -8,6 +8,7 @@ from uuid import UUID
 from shared.kit.bus.port import Partition
 from shared.kit.reconcile.book import Book
 from shared.kit.reconcile.report import Report
+from shared.kit.reconcile.versions import how_related, version_of
 
 KEPT = timedelta(days=29)
 """Event ids younger than this must stand in the inbox, which keeps thirty days."""
@@ -18,7 +19,7 @@ _MINE = """
     DROP TABLE IF EXISTS wants;
     DROP TABLE IF EXISTS apart;
     CREATE TEMP TABLE passed (place INTEGER PRIMARY KEY, began INTEGER, next INTEGER);
-    CREATE TEMP TABLE wants (type INTEGER PRIMARY KEY);
+    CREATE TEMP TABLE wants (type INTEGER PRIMARY KEY, how TEXT NOT NULL);
     CREATE TEMP TABLE apart (place INTEGER, "offset" INTEGER, id BLOB, key INTEGER, state TEXT,
                              PRIMARY KEY (place, "offset"));
     CREATE INDEX temp.ix_apart ON apart (id);
@@ -28,7 +29,6 @@ _FILL = (
     INSERT INTO passed SELECT p.no, q.began, q.next FROM positions q
     JOIN places p ON p.topic = q.topic AND p.partition = q.partition WHERE q.grp = ?
     """,
-    "INSERT INTO wants SELECT t.no FROM wanted w JOIN types t ON t.name = w.type WHERE w.grp = ?",
     """
     INSERT INTO apart SELECT p.no, a."offset", a.id, k.no, a.state FROM aside a
     JOIN places p ON p.topic = a.topic AND p.partition = a.partition
@@ -50,21 +50,38 @@ _COUNTERS = """
     FROM positions q LEFT JOIN places p ON p.topic = q.topic AND p.partition = q.partition
     WHERE q.grp = ?
 """
+# The other version of an event, before what was passed ends or behind it.
+_OTHER = """
+    EXISTS (SELECT 1 FROM events x JOIN wants v ON v.type = x.type
+            WHERE x.id = e.id AND x.place = e.place AND {where})
+"""
+_TO_COME = _OTHER.format(where='x."offset" >= q.next')
 _MISSING = f"""
     SELECT (SELECT key FROM keys k WHERE k.no = e.key), e.id,
            (SELECT name FROM types t WHERE t.no = e.type), e.place, e."offset" {_PASSED}
-    WHERE w.type IS NOT NULL AND e.id >= ?2
+    WHERE w.how IN ('declared', 'older') AND e.id >= ?2
       AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.grp = ?1 AND i.id = e.id)
       AND NOT EXISTS (SELECT 1 FROM apart a WHERE a.place = e.place AND a."offset" = e."offset")
+      AND NOT {_TO_COME}
 """  # noqa: S608  no reader's words
-_IGNORED = f"SELECT e.place, count(*) {_PASSED} WHERE w.type IS NULL GROUP BY e.place"
+_OF_NO_INTEREST = f"SELECT e.place, count(*), 0, 0, 0 {_PASSED} WHERE w.type IS NULL GROUP BY 1"
+_BEFORE = _OTHER.format(
+    where="""v.how <> 'newer' AND x."offset" < e."offset" AND x."offset" >= q.began"""
+)
+# Where a fact is told in two versions, an event is applied at its first record that can be.
+_TOLD_TWICE = f"""
+    SELECT place, count(*) FILTER (WHERE how IS NULL OR how = 'newer' OR (how = 'older' AND known)),
+           count(*) FILTER (WHERE how = 'declared' AND known),
+           count(*) FILTER (WHERE how <> 'declared'), count(*) FILTER (WHERE cut)
+    FROM (SELECT e.place, w.how, {_BEFORE} AS known, {_TO_COME} AS cut {_PASSED}) GROUP BY place
+"""  # noqa: S608  no reader's words
 _REPEATED = """
-    SELECT r.place, count(*) FILTER (WHERE w.type IS NULL),
-           count(*) FILTER (WHERE w.type IS NOT NULL AND NOT EXISTS (
+    SELECT r.place, count(*) FILTER (WHERE w.how IS NOT 'declared'),
+           count(*) FILTER (WHERE w.how = 'declared' AND NOT EXISTS (
                SELECT 1 FROM apart a WHERE a.place = r.place AND a."offset" = r."offset"))
-    FROM repeats r JOIN events e ON e.id = r.id
+    FROM repeats r
     JOIN passed q ON q.place = r.place AND r."offset" >= q.began AND r."offset" < q.next
-    LEFT JOIN wants w ON w.type = e.type
+    LEFT JOIN wants w ON w.type = r.type
     GROUP BY r.place
 """
 _STRANGE = f"""
@@ -81,13 +98,12 @@ _UNREADABLE = """
 _INVENTED = """
     SELECT a.place, a."offset" FROM apart a
     LEFT JOIN passed q ON q.place = a.place
-    LEFT JOIN events e ON e.id = a.id
     WHERE q.place IS NULL OR a."offset" >= q.next
-       OR (a.id IS NOT NULL AND (
-            e.id IS NULL OR a.key IS NOT e.key
-            OR NOT ((e.place = a.place AND e."offset" = a."offset") OR EXISTS (
-                SELECT 1 FROM repeats r WHERE r.place = a.place AND r."offset" = a."offset"
-                                          AND r.id = a.id))))
+       OR (a.id IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM events e WHERE e.id = a.id AND e.key IS a.key
+               AND ((e.place = a.place AND e."offset" = a."offset") OR EXISTS (
+                    SELECT 1 FROM repeats r WHERE r.place = a.place AND r."offset" = a."offset"
+                                              AND r.id = a.id AND r.type = e.type))))
 """
 _UNTOLD = """
     SELECT a.key, a.topic || '/' || a.partition || '/' || a."offset" AS place FROM aside a
@@ -105,7 +121,7 @@ _OVERTAKEN = f"""
     JOIN (SELECT place, key, min("offset") AS first FROM apart
           WHERE state <> 'skipped' AND id IS NOT NULL GROUP BY place, key) b
       ON b.place = e.place AND b.key = e.key
-    WHERE w.type IS NOT NULL AND e."offset" > b.first
+    WHERE w.how IN ('declared', 'older') AND e."offset" > b.first
       AND EXISTS (SELECT 1 FROM inbox i WHERE i.grp = ?1 AND i.id = e.id)
       AND NOT EXISTS (SELECT 1 FROM apart a WHERE a.id = e.id)
 """  # noqa: S608  no reader's words
@@ -129,13 +145,14 @@ class Group:
         self.book.db.executescript(_MINE)
         for statement in _FILL:
             self.book.db.execute(statement, (self.name,))
+        told_twice = self._want()
         passed = self.book.number("SELECT sum(next - began) FROM passed")
         self.report.look("I4", f"records that {self.name} has passed", passed)
         ids = self.book.number("SELECT count(*) FROM inbox WHERE grp = ?", self.name)
         self.report.look("I4", f"event ids in {self.name}'s inbox", ids)
         for where, after, end in self.book.rows(_BEYOND):
             self._blame("I4", where, f"passed up to {after}, where the log ends at {end}")
-        self._check_counters()
+        self._check_counters(_TOLD_TWICE if told_twice else _OF_NO_INTEREST)
         self._check_ids(now)
         self._check_aside()
 
@@ -168,9 +185,20 @@ class Group:
             text = f"{UUID(bytes=event)} at {self._at(place, offset)} was applied before {first},"
             self._blame("I5", key, f"{text} which still waits")
 
-    def _check_counters(self) -> None:
+    def _want(self) -> bool:
+        """Note which types it reacts to; say whether any is told in another version too."""
+        query = "SELECT type FROM wanted WHERE grp = ?"
+        declared = dict(version_of(name) for (name,) in self.book.rows(query, self.name))
+        for name, no in self.book.types.items():
+            fact, version = version_of(name)
+            if fact in declared:
+                how = how_related(version, declared[fact])
+                self.book.db.execute("INSERT INTO wants VALUES (?, ?)", (no, how))
+        return self.book.number("SELECT count(*) FROM wants WHERE how <> 'declared'") > 0
+
+    def _check_counters(self, recount: str) -> None:
         """Compare the counters with each other, and with the log counted again."""
-        ignored: dict[int, int] = dict(self.book.rows(_IGNORED))
+        counted = {place: numbers for place, *numbers in self.book.rows(recount)}
         repeated = {place: (i, d) for place, i, d in self.book.rows(_REPEATED)}
         for topic, partition, began, after, *counts, place in self.book.rows(_COUNTERS, self.name):
             where = f"{topic}/{partition}"
@@ -180,14 +208,26 @@ class Group:
                 text = f"passed {after - began} records, but applied {applied}, ignored {skipped},"
                 text += f" duplicate {twice}, set aside {aside} make {parts}"
                 self._blame("I4", where, text)
+            ignored, known, others, cut = counted.get(place, (0, 0, 0, 0))
             again = repeated.get(place, (0, 0))
-            recount = ignored.get(place, 0) + again[0]
-            if recount != skipped:
-                text = f"says it ignored {skipped}; the log holds {recount} of no interest"
+            recounted = (ignored + again[0], known + again[1])
+            if others:
+                # Which of two versions was ignored, and which a repetition, depends on the one
+                # that the group declared then; that the event was applied once does not. It may
+                # have declared the other one in between.
+                self._check_sum(where, skipped + twice, sum(recounted), cut)
+                continue
+            if recounted[0] != skipped:
+                text = f"says it ignored {skipped}; the log holds {recounted[0]} of no interest"
                 self._blame("I4", where, text)
-            if again[1] != twice:
-                text = f"says that {twice} came twice; the log holds {again[1]} repetitions"
+            if recounted[1] != twice:
+                text = f"says that {twice} came twice; the log holds {recounted[1]} repetitions"
                 self._blame("I4", where, text)
+
+    def _check_sum(self, where: str, said: int, held: int, cut: int) -> None:
+        if abs(said - held) > cut:
+            text = f"says that {said} were of no interest or came twice; the log holds {held}"
+            self._blame("I4", where, text)
 
     def _at(self, place: int, offset: int) -> str:
         query = "SELECT topic || '/' || partition FROM places WHERE no = ?"

@@ -1,8 +1,9 @@
 """Read the log into the book, and see on the way that each key's facts stand in it as they should.
 
 This is I3: sequences 1, 2, 3 … of every key in that order, in the partition and under the record
-key that is theirs, each event id with one sequence and one content. What the relay sent again is
-allowed and counted. What others put on our topics (`source` is not the owner's) has no order.
+key that is theirs, each event id with one sequence and one content (`versions`: for each version
+that it is told in). What the relay sent again is allowed and counted. What others put on our topics
+(`source` is not the owner's) has no order.
 """
 
 import sqlite3
@@ -148,12 +149,14 @@ class Taking:
 
     def _insert_one(self, row: Row) -> bool:
         db = self.book.db
-        query = 'SELECT key, sequence, digest, place, "offset" FROM events WHERE id = ?'
-        known: tuple[Any, ...] | None = db.execute(query, (row[0],)).fetchone()
+        query = (
+            'SELECT key, sequence, digest, place, "offset" FROM events WHERE id = ? AND type = ?'
+        )
+        known: tuple[Any, ...] | None = db.execute(query, (row[0], row[5])).fetchone()
         if known is None:
             db.execute(_INSERT, row)
             return True
-        db.execute("INSERT INTO repeats VALUES (?, ?, ?)", (row[1], row[2], row[0]))
+        db.execute("INSERT INTO repeats VALUES (?, ?, ?, ?)", (row[1], row[2], row[0], row[5]))
         same = known[:3] == (row[3], row[4], row[6])
         if not same and row[4] is not None:
             key = db.execute("SELECT key FROM keys WHERE no = ?", (row[3],)).fetchone()[0]
