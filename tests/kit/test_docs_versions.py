@@ -1,12 +1,17 @@
 """The documents show both versions of a fact, and which is on its way out."""
 
-from typing import Any
+import re
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import pytest
 
+from shared.contracts.event import Fact
+from shared.contracts.ids import MemberId
 from shared.kit.docs import asyncapi, events
 from tests.kit.two_versions import LineSaid, LineSaidV1, LineSaidV3
 
+GUIDE = Path(__file__).parents[2] / "docs" / "versions.md"
 V1, V2, V3 = (fact.wire_type() for fact in (LineSaidV1, LineSaid, LineSaidV3))
 FACTS = (LineSaidV1, LineSaid)
 
@@ -57,3 +62,16 @@ def test_asyncapi_marks_the_older_as_deprecated() -> None:
 def test_both_stand_on_one_channel() -> None:
     channels = asyncapi.document({}, FACTS)["channels"]
     assert list(channels["community.rehearsal"]["messages"]) == [V1, V2]
+
+
+def test_the_class_in_the_guide_is_a_second_version() -> None:
+    (shown,) = re.findall(r"```python\n(.+?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, Any] = {
+        "Fact": Fact, "LineSaidV1": LineSaidV1, "MemberId": MemberId,
+        "ClassVar": ClassVar, "Self": Self, "__name__": __name__,
+    }  # fmt: skip
+    exec(shown, names)  # noqa: S102  of our own page
+    second, old = names["LineSaid"], LineSaidV1.example()
+    assert (second.wire_type(), second.TOPIC, second.BESIDE) == (V2, LineSaidV1.TOPIC, True)
+    assert second.following(old).words == ("Bonjour", "à", "tous", "☀️")
+    assert second.following(old).previous() == old
