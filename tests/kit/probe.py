@@ -37,6 +37,15 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 EFFECTS = sa.text("INSERT INTO effects (tenant_id, key, words) VALUES (:tenant, :key, :words)")
 
 
+def placed(place: int, number: int) -> list[int]:
+    """So many members whose facts stand in this partition."""
+    return [
+        who
+        for who in range(1, 1000)
+        if partition_of(f"{RENNES}:{member(who)}".encode(), PARTITIONS) == place
+    ][:number]
+
+
 def member(number: int) -> MemberId:
     return MemberId(UUID(int=number))
 

@@ -31,6 +31,7 @@ from shared.kit.inbox.decode import (
 from shared.kit.inbox.halts import Stopped
 from shared.kit.inbox.limits import Limit
 from shared.kit.inbox.parked import Aside, Failure, Retry
+from shared.kit.inbox.waits import Waits
 from shared.kit.inbox.work import Work
 from shared.kit.service import BoundReaction
 from shared.kit.telemetry.logs import logger
@@ -65,6 +66,7 @@ class BatchConsumer:
     # How many of a batch are tried at once: fewer after each failure, in case there was no time.
     _most: int = WHOLE
     _prepared: tuple[Sequence[Incoming], list[Read]] = ((), [])
+    _waits: Waits = field(default_factory=Waits)
 
     def __post_init__(self) -> None:
         facts = {fact for reaction in self.reactions for fact in reaction.on}
@@ -99,6 +101,7 @@ class BatchConsumer:
     async def revoked(self, partitions: Sequence[Partition]) -> None:
         """Forget where those stood."""
         self.telemetry.count("preau.consumer.rebalance", group=self.group)
+        self._waits.forget(partitions)
         for place in partitions:
             self._expected.pop(place, None)
 
@@ -106,13 +109,17 @@ class BatchConsumer:
         """Apply the batch; see `bus.port.Consumer.handle`."""
         reached("batch.polled")
         places = {record.partition for record in batch}
+        held = await self._waits.among(places, self.database, self.group, self.clock())
         prepared, decoded = self._prepared
         if prepared is not batch:
             decoded = await self._decode(batch)
         expected = self._expected.get
         reads = [
             item for item in decoded if item.record.offset >= expected(item.record.partition, 0)
-        ][: self._most]
+        ]
+        if held:
+            reads = [item for item in reads if item.record.partition not in held]
+        reads = reads[: self._most]
         try:
             await self._apply(reads)
         except Fenced:
@@ -129,7 +136,7 @@ class BatchConsumer:
             raise
         self._most = min(self._most * 2, WHOLE)
         self._expected |= {item.record.partition: item.record.offset + 1 for item in reads}
-        return {place: self._expected[place] for place in places}
+        return {place: self._expected[place] for place in places - held}
 
     async def _apply(self, reads: Sequence[Read]) -> None:
         if not reads:
@@ -140,7 +147,8 @@ class BatchConsumer:
                 outcome = await self._settle(reads)
             except Stopped as stopped:
                 await halts.stop(self.database, self.group, stopped, self.clock())
-                raise Redeliver(halts.PAUSE, f"stopped: {stopped}") from stopped
+                self._waits.begin({item.record.partition for item in reads}, self.clock())
+                raise Redeliver(halts.LOOK, f"stopped: {stopped}") from stopped
         self._tell(outcome, deliveries)
 
     async def _settle(self, reads: Sequence[Read]) -> Counter[str]:

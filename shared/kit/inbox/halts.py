@@ -31,6 +31,8 @@ from shared.kit.unit import Caller
 log = logger("halts")
 PAUSE = 30.0
 """Seconds between two attempts of a stopped group."""
+LOOK = 1.0
+"""Seconds between two looks whether somebody has lifted the halt."""
 
 _KNOW = sa.text("""
     INSERT INTO halts (consumer_group) VALUES (:consumer_group) ON CONFLICT DO NOTHING
@@ -68,6 +70,10 @@ _LIFT = sa.text("""
     WHERE consumer_group = :consumer_group AND since IS NOT NULL
       AND topic = :topic AND partition = :partition AND "offset" = :offset
     RETURNING consumer_group
+""")
+_AT_ONCE = sa.text("""
+    UPDATE parked SET next_try = :now
+    WHERE consumer_group = :consumer_group AND state = 'parked' AND next_try > :now
 """)
 _STATE = sa.text("""
     SELECT since, cause, topic, partition, "offset", accept_failures, accept_until
@@ -216,6 +222,7 @@ async def resume(
         _RESUME,
         {"consumer_group": group, "failures": failures, "until": until, "now": unit.now},
     )
+    await unit.connection.execute(_AT_ONCE, {"consumer_group": group, "now": unit.now})
     told_until = until.isoformat() if until else ""
     unit.audit(
         caller,

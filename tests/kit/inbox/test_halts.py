@@ -4,13 +4,12 @@ import logging
 
 import pytest
 
-from shared.kit.bus.murmur2 import partition_of
 from shared.kit.bus.port import Partition, Redeliver
 from shared.kit.inbox.consume import BatchConsumer
 from shared.kit.inbox.halts import Stopped, stop
 from shared.kit.inbox.limits import Limit
 from shared.kit.inbox.report import Counts
-from tests.kit.probe import GROUP, NOON, PARTITIONS, RENNES, TOPIC, Probe, member
+from tests.kit.probe import GROUP, NOON, TOPIC, Probe, placed
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -122,10 +121,10 @@ async def test_what_nobody_can_read_counts_as_failed(probe: Probe) -> None:
 async def test_while_it_is_stopped_what_would_be_put_aside_waits_even_behind_its_key(
     probe: Probe,
 ) -> None:
-    (waiting,) = _people(1, 1)
+    (waiting,) = placed(1, 1)
     probe.publish("poison", who=waiting)
     await probe.take()
-    for who in _people(0, 30):
+    for who in placed(0, 30):
         probe.publish("poison", who=who)
     await _stops(probe)
     probe.publish("derrière", who=waiting)
@@ -139,7 +138,7 @@ async def test_while_it_is_stopped_what_would_be_put_aside_waits_even_behind_its
 
 async def test_a_good_batch_elsewhere_is_applied_but_does_not_lift_it(probe: Probe) -> None:
     probe.limit = Limit(failures=0)
-    (bad,), (good, other) = _people(0, 1), _people(1, 2)
+    (bad,), (good, other) = placed(0, 1), placed(1, 2)
     probe.publish("poison", who=bad)
     probe.publish("bon", who=good)
     with pytest.raises(Redeliver):
@@ -158,7 +157,7 @@ async def test_a_good_batch_elsewhere_is_applied_but_does_not_lift_it(probe: Pro
 async def test_lifted_meanwhile_it_is_not_stopped_again_by_who_only_waited(probe: Probe) -> None:
     """One process reads that the group is stopped; before it has told so, another one lifts it."""
     probe.limit = Limit(failures=0)
-    (bad,), (other,) = _people(0, 1), _people(1, 1)
+    (bad,), (other,) = placed(0, 1), placed(1, 1)
     probe.publish("poison", who=bad)
     with pytest.raises(Redeliver):
         await _take_of(probe, 0)
@@ -176,11 +175,11 @@ async def test_lifted_meanwhile_it_is_not_stopped_again_by_who_only_waited(probe
 
 async def test_it_waits_for_what_failed_last(probe: Probe) -> None:
     probe.limit = Limit(failures=0)
-    (first,) = _people(0, 1)
+    (first,) = placed(0, 1)
     probe.publish("poison", who=first)
     await _stops(probe)
     probe.mended = True
-    for who in _people(1, 3):
+    for who in placed(1, 3):
         probe.publish("invalid", who=who)
 
     found = await _stops(probe)
@@ -270,12 +269,3 @@ async def _one(probe: Probe, reader: BatchConsumer, words: str, who: int) -> Non
 async def _take_of(probe: Probe, place: int) -> None:
     reader = probe.consumer()
     await reader.handle(await probe.waiting(await reader.assigned([Partition(TOPIC, place)])))
-
-
-def _people(place: int, number: int) -> list[int]:
-    """So many members whose facts stand in this partition."""
-    return [
-        who
-        for who in range(1, 1000)
-        if partition_of(f"{RENNES}:{member(who)}".encode(), PARTITIONS) == place
-    ][:number]

@@ -7,7 +7,7 @@ import pytest
 
 from shared.kit.bus.port import Reading
 from shared.kit.host import Host
-from shared.kit.inbox.halts import resume
+from shared.kit.inbox.halts import PAUSE, resume
 from shared.kit.telemetry.noop import NoTelemetry
 from shared.kit.upkeep import measure
 from tests.kit.probe import GROUP, TOPIC, Probe, caller, member
@@ -62,6 +62,7 @@ async def test_the_metric_is_one_while_it_is_stopped(probe: Probe) -> None:
     assert gauges.told["preau.consumer.halted"] == 1
     assert gauges.told["preau.consumer.lag"] == 30
     probe.mended = True
+    probe.clock.forward(seconds=PAUSE)
     await probe.take(reader)
     await job.run()
     assert gauges.told["preau.consumer.halted"] == 0
