@@ -14,6 +14,8 @@ from shared.kit.host import Host
 from shared.kit.inbox import ledger
 from tests.benchmarks.ours.reader import consumer_of
 
+WARM = 4.0
+"""Seconds that do not count: imports, plans, tokens not seen before, and what these delay."""
 Apply = Callable[[Sequence[Incoming]], Awaitable[Mapping[Partition, int]]]
 
 

@@ -22,11 +22,8 @@ from shared.kit.inbox import report
 from shared.kit.run import Running, host_of, running
 from shared.kit.serve import serve
 from shared.kit.service import Service
-from tests.benchmarks.ours.moments import Timed, percentiles, read_from_now
+from tests.benchmarks.ours.moments import WARM, Timed, percentiles, read_from_now
 from tests.benchmarks.ours.reader import database_of
-
-WARM = 2.0
-"""Seconds of requests that do not count."""
 
 
 async def main(names: list[str], reader: str) -> None:
