@@ -71,7 +71,7 @@ class Shedding:
     ) -> None:
         self._app, self._pressure, self._refusals = app, pressure, refusals
         self._spared, self._light = spared, light
-        self._inside = 0
+        self._inside = self._lights = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request of the API in, or refuse it."""
@@ -80,18 +80,29 @@ class Shedding:
             await self._app(scope, receive, send)
             return
         adds_work = scope["method"] in WRITES and not any(p.match(path) for p in self._spared)
+        light = adds_work and self._is_light(scope, path)
         reason = self._pressure.refuses() if adds_work else None
-        if self._inside >= self._pressure.limits.requests:
-            reason = "requests_at_once"
+        reason = self._too_many(light=light) or reason
         if reason is not None:
             await self._refusals.answer(overloaded(reason), scope, receive, send)
             return
-        scope[_TURN] = adds_work and not self._is_light(scope, path)
+        scope[_TURN] = adds_work and not light
         self._inside += 1
+        self._lights += light
         try:
             await self._app(scope, receive, send)
         finally:
             self._inside -= 1
+            self._lights -= light
+
+    def _too_many(self, *, light: bool) -> str | None:
+        """Say of which there are as many as may be.
+
+        Light ones take no turn: where they queue, they have cost nearly all that they cost.
+        """
+        if self._inside >= self._pressure.limits.requests:
+            return "requests_at_once"
+        return "queue_full" if light and self._lights > self._pressure.limits.waiting else None
 
     def _is_light(self, scope: Scope, path: str) -> bool:
         return scope["method"] == "POST" and any(p.match(path) for p in self._light)

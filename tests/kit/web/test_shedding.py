@@ -17,6 +17,7 @@ from tests.kit.web.house import House
 
 NOTE = {"text": "Il pleut"}
 OLD = Limits().outbox_age + 1
+SLOW = 9
 
 
 class Slow(House):
@@ -35,6 +36,8 @@ class Slow(House):
 
         @routes.post("/light/{number}", action="note.dash", light=True, status_code=201)
         async def dash(number: int) -> Model:
+            if number == SLOW:
+                await self.gate.wait()
             return Model()
 
         return routes
@@ -176,6 +179,21 @@ async def test_what_holds_no_connection_takes_no_turn() -> None:
 
     house.gate.set()
     assert (await busy).status_code == 201
+
+
+async def test_of_those_that_take_no_turn_only_so_many_come_in() -> None:
+    house = slow(waiting=2)
+    held = [asyncio.create_task(house.post({}, f"/v1/light/{SLOW}")) for _ in range(3)]
+    await asyncio.sleep(0.05)
+
+    refused = await house.post({}, "/v1/light/1")
+    others = await house.post(NOTE)
+    house.gate.set()
+
+    assert (refused.status_code, refused.json()["reason"]) == (503, "queue_full")
+    assert others.status_code == 201, "their queue is not the others'"
+    assert [(await each).status_code for each in held] == [201] * 3
+    assert (await house.post({}, "/v1/light/1")).status_code == 201
 
 
 async def test_a_turn_comes_back_after_a_failure_and_after_a_client_that_left() -> None:
