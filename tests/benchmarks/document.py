@@ -1,6 +1,8 @@
-"""`python -m tests.benchmarks.document build/bench.json`: writes docs/performance.md.
+"""`python -m tests.benchmarks.document [build/bench.json]`: writes docs/performance.md.
 
-The part between figures and method is written by hand: notes.md beside this file.
+A report of all cases becomes the record, which is kept with the code, and the page. One of some
+cases has a page of its own beside it: its machine may be another. Without a report, the page is
+written from the record again; its part by hand is notes.md beside this file.
 """
 
 import sys
@@ -9,12 +11,13 @@ from pathlib import Path
 
 from tests.benchmarks.environments import REPOSITORY
 from tests.benchmarks.plot import plot
-from tests.benchmarks.rows import Report, Row, read
+from tests.benchmarks.rows import Report, Row, read, write
 from tests.benchmarks.targets import Verdict, judge
 
 PAGE = REPOSITORY / "docs" / "performance.md"
 PLOT = PAGE.with_name("performance-growth.svg")
 NOTES = Path(__file__).with_name("notes.md")
+RECORD = Path(__file__).with_name("record") / "bench.json"
 CASES = {
     "consume": "Consume: receive, decode, commit offsets; no effect",
     "effect": "Effect: the same with one deduplicated effect in PostgreSQL",
@@ -31,7 +34,7 @@ def page(report: Report, notes: str) -> str:
     parts = [
         "# Performance",
         "",
-        "Written by `python -m tests.benchmarks.document build/bench.json`; not by hand.",
+        "Written by `make bench` and `python -m tests.benchmarks.document`; not by hand.",
         "",
         *_targets(judge(report.rows)),
         notes.strip(),
@@ -106,17 +109,31 @@ def _place(report: Report) -> Iterator[str]:
 
 def main(words: list[str]) -> int:
     """Write the page."""
-    path = Path(words[0]) if words else REPOSITORY / "build" / "bench.json"
+    path = Path(words[0]) if words else RECORD
     report = read(path)
     if report is None:
         print(f"{path} is not there: run `make bench` first.", file=sys.stderr)
         return 1
+    measured = {row.case for row in report.rows}
+    lacking = [case for case in CASES if case not in measured]
+    if lacking:
+        shown = path.with_suffix(".md")
+        shown.write_text(page(report, NOTES.read_text(encoding="utf-8")), encoding="utf-8")
+        print(f"{shown} is written; {PAGE.name} stays, for want of {', '.join(lacking)}.")
+        return 0
+    if path != RECORD:
+        write(RECORD, report)
+    publish(report)
+    print(f"{PAGE.relative_to(REPOSITORY)} is written.")
+    return 0
+
+
+def publish(report: Report) -> None:
+    """Write the page of the docs, and its plot."""
     PAGE.write_text(page(report, NOTES.read_text(encoding="utf-8")), encoding="utf-8")
     drawn = plot(report.rows)
     if drawn:
         PLOT.write_text(drawn, encoding="utf-8")
-    print(f"{PAGE.relative_to(REPOSITORY)} is written.")
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,5 +1,11 @@
-from tests.benchmarks.document import CASES, number, page
-from tests.benchmarks.rows import Report, row
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import document
+from tests.benchmarks.document import CASES, NOTES, PAGE, PLOT, RECORD, main, number, page
+from tests.benchmarks.plot import plot
+from tests.benchmarks.rows import Report, read, row, write
 
 REPORT = Report(
     machine={"processor": "Épyc", "cores": "2"},
@@ -54,3 +60,47 @@ def test_numbers_have_the_digits_that_mean_something() -> None:
         "3.46",
         "0.76",
     ]
+
+
+def test_the_page_is_what_the_record_and_the_notes_make() -> None:
+    record = read(RECORD)
+    assert record is not None
+    assert PAGE.read_text() == page(record, NOTES.read_text()), (
+        "python -m tests.benchmarks.document"
+    )
+    assert PLOT.read_text() == plot(record.rows)
+
+
+def test_some_cases_leave_the_page_and_the_record_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(document, "PAGE", tmp_path / "performance.md")
+    monkeypatch.setattr(document, "RECORD", tmp_path / "record.json")
+    given = tmp_path / "bench.json"
+    write(given, REPORT)
+
+    assert main([str(given)]) == 0
+
+    assert "| Préau | 50,500 |" in given.with_suffix(".md").read_text()
+    assert "for want of consume, relay" in capsys.readouterr().out
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["bench.json", "bench.md"]
+
+
+def test_all_cases_become_the_record_and_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PAGE", "RECORD", "PLOT"):
+        monkeypatch.setattr(document, name, tmp_path / name)
+    monkeypatch.setattr(document, "REPOSITORY", tmp_path)
+    whole = Report(
+        machine={},
+        versions={},
+        commands={},
+        rows=[row(case, "Préau", "s", [1.0]) for case in CASES],
+    )
+    write(tmp_path / "bench.json", whole)
+
+    assert main([str(tmp_path / "bench.json")]) == 0
+
+    assert read(tmp_path / "RECORD") == whole
+    assert (tmp_path / "PAGE").read_text() == page(whole, NOTES.read_text())
