@@ -26,14 +26,15 @@ async def until_applied(scene: Scene, http: Http, within: float) -> dict[str, di
     """
     deadline, rests = time.monotonic() + within, 0
     while True:
-        found = {name: await scene.status(http, name) for name in (*GROUPS, "identity")}
+        asked = {name: await scene.status(http, name) for name in (*GROUPS, "identity")}
+        found = {name: told for name, told in asked.items() if told is not None}
         groups = {name: told["groups"][name] for name, told in found.items() if told["groups"]}
-        busy = [told["outbox"] for told in found.values()]
+        busy = [len(asked) - len(found), *(told["outbox"] for told in found.values())]
         busy += [each["lag"] + each["parked"] for each in groups.values()]
         rests = 0 if any(busy) else rests + 1
         if rests > 1:
             return groups
-        assert time.monotonic() < deadline, f"not applied: {found}"
+        assert time.monotonic() < deadline, f"not applied: {asked}"
         await asyncio.sleep(0.5)
 
 

@@ -65,11 +65,16 @@ class Scene:
     def headers(self, who: str) -> dict[str, str]:
         return JSON | {"authorization": f"Bearer {self.token(who)}"}
 
-    async def status(self, http: Http, service: str) -> dict[str, Any]:
-        """Ask a service for its counts, as `preau status` does."""
+    async def status(self, http: Http, service: str) -> dict[str, Any] | None:
+        """Ask a service for its counts, as `preau status` does; None when it says: not now.
+
+        It says so while it cannot ask the broker, which has come back only a moment ago.
+        """
         pod = self.pods.get(f"{service}-work", self.pods[service])
         path = f"/{service}/v1/operating/status"
         answer = await http.ask(pod.url, "GET", path, self.headers("operator"))
+        if answer.status == 503:
+            return None
         assert answer.status == 200, answer.body
         found: dict[str, Any] = msgspec.json.decode(answer.body)
         return found
