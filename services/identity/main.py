@@ -13,7 +13,10 @@ from services.identity.roles.store import OwnRights, SqlRoles
 from services.identity.sessions import api as sessions_api
 from services.identity.sessions import tables as sessions_tables
 from services.identity.sessions.ports import SessionsDeps
-from services.identity.sessions.store import Argon2Hasher, JwtSigner, SqlCredentials, SqlSessions
+from services.identity.sessions.store.credentials import SqlCredentials
+from services.identity.sessions.store.hasher import Argon2Hasher
+from services.identity.sessions.store.sessions import SqlSessions
+from services.identity.sessions.store.signer import JwtSigner
 from services.identity.settings import IdentitySettings
 from services.identity.structures import api as structures_api
 from services.identity.structures import tables as structures_tables

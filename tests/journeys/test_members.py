@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from services.identity.sessions.store import JwtSigner
+from services.identity.sessions.store.signer import JwtSigner
 from shared.contracts.ids import MemberId
 from tests.journeys.world import World, member_of
 

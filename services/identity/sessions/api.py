@@ -5,7 +5,8 @@ from pydantic import Field
 
 from services.identity.sessions.domain import SHORTEST_PASSWORD, Tokens
 from services.identity.sessions.handlers.invite import accept_invitation
-from services.identity.sessions.handlers.sign_in import SignIn, refresh, sign_in
+from services.identity.sessions.handlers.refresh import refresh
+from services.identity.sessions.handlers.sign_in import SignIn, sign_in
 from services.identity.sessions.ports import SessionsDeps
 from shared.kit.web.cursors import Model
 from shared.kit.web.routes import Routes

@@ -18,7 +18,8 @@ from services.identity.sessions.domain import (
     TooManyFailures,
     WrongCredentials,
 )
-from services.identity.sessions.handlers.sign_in import SignIn, refresh, sign_in
+from services.identity.sessions.handlers.refresh import refresh
+from services.identity.sessions.handlers.sign_in import SignIn, sign_in
 from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.cast import NOON, TENANT, ZOE
 from shared.contracts.identity import SessionOpened

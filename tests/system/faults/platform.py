@@ -14,7 +14,7 @@ from deploy.local.platform import NAMES, _environment
 from deploy.local.seed import Seeded, seed
 from deploy.local.stack import Addresses
 from services.identity.main import features
-from services.identity.sessions.store import JwtSigner
+from services.identity.sessions.store.signer import JwtSigner
 from services.identity.settings import IdentitySettings
 from shared.kit.migrations import migrate
 from shared.kit.run import host_of

@@ -17,7 +17,7 @@ from deploy.local.platform import NAMES, _environment
 from deploy.local.seed import DOMAIN, SLUG, Seeded, seed
 from deploy.local.stack import Addresses, Stack
 from services.identity.main import features
-from services.identity.sessions.store import JwtSigner
+from services.identity.sessions.store.signer import JwtSigner
 from services.identity.settings import IdentitySettings
 from shared.contracts.ids import MemberId, TenantId
 from shared.kit.migrations import migrate
