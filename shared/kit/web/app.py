@@ -20,7 +20,8 @@ from shared.kit.web.messages import LANGUAGES, Messages
 from shared.kit.web.problems import MEDIA_TYPE, Problems
 from shared.kit.web.quick import Direct
 from shared.kit.web.routes import Routes
-from shared.kit.web.shedding import Refusals, Shedding, Turns, anonymous_paths, light_paths
+from shared.kit.web.shedding import Refusals, Shedding, anonymous_paths, light_paths
+from shared.kit.web.turns import Turns
 
 _FIELDS = {name: {"type": "string"} for name in ("type", "title", "help", "instance")}
 

@@ -5,7 +5,6 @@ outbox's or the pool's sake: reads, signing in (what needs no token), operating;
 stands outside of `/v1`, such as health and metrics.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from re import Pattern
 from typing import Any
@@ -21,7 +20,8 @@ from shared.kit.web.problems import Problems
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 API, OPERATING = "/v1/", "/v1/operating/"
-_TURN = "preau.takes_turn"
+TURN = "preau.takes_turn"
+"""Where, in a request's scope, stands that it waits for a turn (`shared.kit.web.turns`)."""
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -86,7 +86,7 @@ class Shedding:
         if reason is not None:
             await self._refusals.answer(overloaded(reason), scope, receive, send)
             return
-        scope[_TURN] = adds_work and not light
+        scope[TURN] = adds_work and not light
         self._inside += 1
         self._lights += light
         try:
@@ -106,49 +106,6 @@ class Shedding:
 
     def _is_light(self, scope: Scope, path: str) -> bool:
         return scope["method"] == "POST" and any(p.match(path) for p in self._light)
-
-
-class Turns:
-    """ASGI middleware behind the body, whose sender may be slow: so many changes at a time.
-
-    Those at work have a connection each; who waits here waits for one, and not for long. The rest
-    of the pool is for reads, reactions and jobs.
-    """
-
-    def __init__(self, app: App, pressure: Pressure, refusals: Refusals) -> None:
-        self._app, self._limits, self._refusals = app, pressure.limits, refusals
-        self._turns = asyncio.Semaphore(pressure.limits.writes)
-        self._waiting = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wait for a turn, if this is a change, and take it."""
-        if not scope.get(_TURN):
-            await self._app(scope, receive, send)
-            return
-        try:
-            await self._take()
-        except Overloaded as error:
-            await self._refusals.answer(error, scope, receive, send)
-            return
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._turns.release()
-
-    async def _take(self) -> None:
-        if not self._turns.locked():
-            await self._turns.acquire()
-            return
-        if self._waiting >= self._limits.waiting:
-            raise overloaded("queue_full")
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(self._limits.wait):
-                await self._turns.acquire()
-        except TimeoutError as error:
-            raise overloaded("turn_wait") from error
-        finally:
-            self._waiting -= 1
 
 
 def _inside(scope: Scope) -> str:
