@@ -69,3 +69,12 @@ def postgres_addresses(request: pytest.FixtureRequest) -> Iterator[Addresses]:
         started = _Started(Path(folder) / "home", frozenset({"postgres"}))
         yield started.start()
         started.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_addresses() -> Iterator[Addresses]:
+    """Redis alone, which `make test` may use: it starts in a moment."""
+    with tempfile.TemporaryDirectory(prefix="préau-") as folder:
+        started = _Started(Path(folder) / "home", frozenset({"redis"}))
+        yield started.start()
+        started.stop()

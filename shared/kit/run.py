@@ -165,6 +165,8 @@ async def stop(running: Running) -> None:
         for task in running.tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+    for resource in running.service.resources:
+        await resource.close()
     await running.service.database.stop()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from shared.contracts.event import Fact
 from shared.kit.database import Database
@@ -68,6 +68,13 @@ class Job:
     every: timedelta
 
 
+class Resource(Protocol):
+    """A thing that a service opened and must close, such as connections or threads."""
+
+    async def close(self) -> None:
+        """Release it; the service takes no request any more. Called once."""
+
+
 @dataclass(frozen=True)
 class Service:
     """A whole service: what `main.build` returns and the runner runs.
@@ -75,6 +82,7 @@ class Service:
     `relay_url` is its database as the role that sees only the outbox. `consumer` reads its topics;
     None for a service that reacts to nothing. `remembers` are reactions to facts of its own, which
     only a replay reads: what people did to a read model, and what was decided, stands in them.
+    `resources` are closed when the service stops, after its requests and before its database.
     """
 
     name: str
@@ -84,3 +92,4 @@ class Service:
     consumer: "BatchConsumer | None" = None
     jobs: tuple[Job, ...] = ()
     remembers: tuple[BoundReaction, ...] = ()
+    resources: tuple[Resource, ...] = ()

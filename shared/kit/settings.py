@@ -41,6 +41,11 @@ class Settings(BaseModel):
     owner_url: str | None = Field(
         default=None, description="PostgreSQL, as the owner role: migrations only", repr=False
     )
+    redis_url: str | None = Field(
+        default=None,
+        description="Redis, where limits are counted for all processes; without one, in each",
+        repr=False,
+    )
     trace_sample: float = Field(
         default=0.1, ge=0, le=1, description="the share of traces to record, 0 to 1"
     )

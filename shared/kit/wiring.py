@@ -12,7 +12,7 @@ from shared.kit.database import Database
 from shared.kit.host import Host
 from shared.kit.inbox.consume import BatchConsumer
 from shared.kit.pressure import Pressure
-from shared.kit.service import BoundReaction, Job, Service
+from shared.kit.service import BoundReaction, Job, Resource, Service
 from shared.kit.settings import Settings
 from shared.kit.telemetry.messaging import create_span
 from shared.kit.telemetry.page import metrics_routes
@@ -58,6 +58,7 @@ def service_of(  # noqa: PLR0913  the parts of a service, by name
     remembers: tuple[BoundReaction, ...] = (),
     jobs: tuple[Job, ...] = (),
     extra: Sequence[APIRouter] = (),
+    resources: tuple[Resource, ...] = (),
 ) -> Service:
     """Put a service together: its consumer, and its web application with all it serves alike."""
     consumer = None
@@ -71,21 +72,25 @@ def service_of(  # noqa: PLR0913  the parts of a service, by name
             telemetry=host.telemetry,
         )
 
-    async def waiting() -> int:
-        (row,) = await database.rows(_WAITING)
-        return int(row[0])
-
     verifier = JwksVerifier(
         settings.jwks_url, issuer=settings.issuer, audience=settings.audience, clock=host.clock
     )
     door = Door(host, database, verifier, rights)
     common = [
-        operating_routes(lambda: consumer, host.bus, waiting),
+        operating_routes(lambda: consumer, host.bus, _waiting(database)),
         health_routes({}, {}, {"database": _answers(database)}),
         metrics_routes(host.telemetry),
     ]
     http = web_app(name, door, features, [*common, *extra])
-    return Service(name, http, database, settings.relay_url, consumer, jobs, remembers)
+    return Service(name, http, database, settings.relay_url, consumer, jobs, remembers, resources)
+
+
+def _waiting(database: Database) -> Callable[[], Awaitable[int]]:
+    async def count() -> int:
+        (row,) = await database.rows(_WAITING)
+        return int(row[0])
+
+    return count
 
 
 def _answers(database: Database) -> Callable[[], Awaitable[str | None]]:

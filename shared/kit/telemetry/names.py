@@ -91,6 +91,14 @@ _LIST = (
         "Requests refused with 503: outbox_age, connection_wait, turn_wait, queue_full, "
         "requests_at_once.",
     ),
+    Metric(
+        "preau.redis.away",
+        "gauge",
+        "1",
+        (),
+        "1 while Redis does not answer and limits are counted in each process, else 0.",
+        fresh=None,
+    ),
     timer(
         "messaging.client.operation.duration",
         (

@@ -1,0 +1,90 @@
+"""The client on the real server, and on addresses where none answers."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+
+from deploy.local.stack import Addresses
+from shared.kit.redis.breaker import CircuitBreaker
+from shared.kit.redis.client import RedisAway, RedisClient, open_redis
+from tests.kit.telemetry.builders import kept
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+
+@pytest.fixture
+async def client(redis_addresses: Addresses) -> AsyncIterator[RedisClient]:
+    opened = RedisClient(redis_addresses.redis, kept().telemetry)
+    yield opened
+    await opened.close()
+
+
+async def test_commands_run_in_one_transaction_in_order(client: RedisClient) -> None:
+    key = uuid4().hex
+
+    answers = await client.run(lambda r: (r.incrby(key, 3), r.expire(key, 60), r.get(key)))
+
+    assert answers == [3, True, b"3"]
+    assert client.failure() is None
+
+
+async def test_many_at_once_share_few_connections(client: RedisClient) -> None:
+    key = uuid4().hex
+
+    answers = await asyncio.gather(*(client.run(lambda r: r.incr(key)) for _ in range(200)))
+
+    assert sorted(count for (count,) in answers) == list(range(1, 201))
+
+
+async def test_refused_write_counts_as_away(client: RedisClient) -> None:
+    key = uuid4().hex
+    await client.run(lambda redis: redis.set(key, "no number"))
+
+    with pytest.raises(RedisAway, match="ResponseError"):
+        await client.run(lambda redis: redis.incr(key))
+
+
+async def test_absent_server_is_asked_three_times_then_after_a_pause() -> None:
+    telemetry, moment = kept(), [0.0]
+    breaker = CircuitBreaker(pause=5, monotonic=lambda: moment[0])
+    client = RedisClient("redis://127.0.0.1:1/0", telemetry.telemetry, breaker)
+    for _ in range(5):
+        with pytest.raises(RedisAway):
+            await client.run(lambda redis: redis.incr("n"))
+
+    assert client.failure() == "ConnectionError"
+    assert "preau_redis_away_ratio" in telemetry.page
+    assert not breaker.allows_call()
+    await client.close()
+
+
+async def test_server_that_never_answers_costs_little_time() -> None:
+    connections: list[asyncio.StreamWriter] = []
+
+    async def accept(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    client = RedisClient(f"redis://:secret@127.0.0.1:{port}/0", kept().telemetry)
+    began = time.monotonic()
+    for _ in range(20):
+        with pytest.raises(RedisAway):
+            await client.run(lambda redis: redis.incr("n"))
+
+    # Three tries, not twenty; the bound leaves room for a busy machine.
+    assert len(connections) == 3
+    assert time.monotonic() - began < 10
+    await client.close()
+    for writer in connections:
+        writer.close()
+    server.close()
+    await server.wait_closed()
+
+
+def test_no_address_means_no_client() -> None:
+    assert open_redis("", kept().telemetry) is None
+    assert open_redis(None, kept().telemetry) is None
