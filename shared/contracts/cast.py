@@ -6,6 +6,7 @@ from uuid import UUID
 from shared.contracts.event import Person
 from shared.contracts.ids import (
     AlertId,
+    AppealId,
     CaseId,
     ContentId,
     DecisionId,
@@ -34,6 +35,7 @@ COMMENT = ContentId(_id(33))
 CASE = CaseId(_id(41))
 DECISION = DecisionId(_id(42))
 STATEMENT = StatementId(_id(43))
+APPEAL = AppealId(_id(44))
 NOTIFICATION = NotificationId(_id(51))
 ALERT = AlertId(_id(61))
 NOON = datetime(2026, 11, 3, 11, 0, tzinfo=UTC)

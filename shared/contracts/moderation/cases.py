@@ -1,0 +1,72 @@
+"""What becomes of a case."""
+
+from typing import ClassVar, Self
+
+from shared.contracts import cast
+from shared.contracts.event import Person
+from shared.contracts.ids import CaseId, MemberId
+from shared.contracts.moderation.about import REF, OnContent
+
+
+class CaseOpened(OnContent, frozen=True, kw_only=True):
+    """A human should look at a content: one open case per content."""
+
+    WIRE: ClassVar = "moderation.case.opened"
+    SUBJECT: ClassVar = "case_id"
+
+    case_id: CaseId
+    because: str
+    severity: int
+    author: Person | None = None
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            ref=REF,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            case_id=cast.CASE,
+            because="flags",
+            severity=2,
+            author=cast.TEACHER,
+        )
+
+
+class CaseAssigned(OnContent, frozen=True, kw_only=True):
+    """A moderator took a case in hand."""
+
+    WIRE: ClassVar = "moderation.case.assigned"
+    SUBJECT: ClassVar = "case_id"
+
+    case_id: CaseId
+    moderator_id: MemberId
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            ref=REF,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            case_id=cast.CASE,
+            moderator_id=cast.HAMID,
+        )
+
+
+class CaseClosed(OnContent, frozen=True, kw_only=True):
+    """A moderator decided a case; its content may have been edited or removed meanwhile."""
+
+    WIRE: ClassVar = "moderation.case.closed"
+    SUBJECT: ClassVar = "case_id"
+
+    case_id: CaseId
+    outcome: str
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            ref=REF,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            case_id=cast.CASE,
+            outcome="hide",
+        )

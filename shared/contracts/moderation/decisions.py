@@ -1,0 +1,105 @@
+"""What is decided of a content, and the reasons that its author is owed."""
+
+from typing import ClassVar, Self
+
+from shared.contracts import cast
+from shared.contracts.event import Person
+from shared.contracts.ids import AppealId, CaseId, DecisionId, MemberId, StatementId
+from shared.contracts.moderation.about import REF, RULE, Action, DecidedBy, OnContent, RuleRef
+
+
+class DecisionMade(OnContent, frozen=True, kw_only=True):
+    """What happens to a content was decided, by a rule's verdict or by a moderator.
+
+    `ref.version` is the version that was judged. `keep`, and whatever a rule decided, hold for that
+    version only; a moderator's `hide` and `remove` hold for the content until decided otherwise.
+    """
+
+    WIRE: ClassVar = "moderation.decision.made"
+    SUBJECT: ClassVar = "decision_id"
+
+    decision_id: DecisionId
+    action: Action
+    policy: str
+    reason: str
+    decided_by: DecidedBy
+    author: Person | None = None
+    case_id: CaseId | None = None
+    moderator_id: MemberId | None = None
+    rules: tuple[RuleRef, ...] = ()
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            ref=REF,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            decision_id=cast.DECISION,
+            action=Action.HIDE,
+            policy="insult",
+            reason="insult.direct",
+            decided_by=DecidedBy.RULE,
+            author=cast.TEACHER,
+            rules=(RULE,),
+        )
+
+
+class StatementIssued(OnContent, frozen=True, kw_only=True):
+    """An author is owed the reasons of a decision: this is what tells them.
+
+    The words are read from moderation by `statement_id`; the fact carries only keys.
+    """
+
+    WIRE: ClassVar = "moderation.statement.issued"
+    SUBJECT: ClassVar = "statement_id"
+
+    statement_id: StatementId
+    decision_id: DecisionId
+    recipient: Person
+    action: Action
+    policy: str
+    reason: str
+    decided_by: DecidedBy
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            ref=REF,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            statement_id=cast.STATEMENT,
+            decision_id=cast.DECISION,
+            recipient=cast.TEACHER,
+            action=Action.HIDE,
+            policy="insult",
+            reason="insult.direct",
+            decided_by=DecidedBy.RULE,
+        )
+
+
+class DecisionReversed(OnContent, frozen=True, kw_only=True):
+    """A decision was reversed on appeal: the content at `ref.version` is shown again.
+
+    Unless another decision restricts it, or its author removed it.
+    """
+
+    WIRE: ClassVar = "moderation.decision.reversed"
+    SUBJECT: ClassVar = "decision_id"
+
+    decision_id: DecisionId
+    action: Action
+    appeal_id: AppealId
+    author: Person | None = None
+    moderator_id: MemberId | None = None
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            ref=REF,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            decision_id=cast.DECISION,
+            action=Action.HIDE,
+            appeal_id=cast.APPEAL,
+            author=cast.TEACHER,
+        )

@@ -1,0 +1,76 @@
+"""What the rules make of a content, and the words of help that they offer to its author."""
+
+from typing import ClassVar, Self
+
+from msgspec import Struct
+
+from shared.contracts import cast
+from shared.contracts.event import Person
+from shared.contracts.moderation.about import REF, RULE, OnContent, RuleRef, Verdict
+
+
+class ContentScreened(OnContent, frozen=True, kw_only=True):
+    """The rules read a content at a version. This informs; only a decision acts.
+
+    `content_hash` is the SHA-256 of the text that was read, so that a decision can be held against
+    it. `score` is 0 to 1. `degraded` tells that a part of the screening was missing.
+    """
+
+    WIRE: ClassVar = "moderation.content.screened"
+    SUBJECT: ClassVar = "ref.id"
+
+    content_hash: str
+    verdict: Verdict
+    score: float
+    rules: tuple[RuleRef, ...] = ()
+    author: Person | None = None
+    degraded: bool = False
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            ref=REF,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            content_hash="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            verdict=Verdict.HIDE,
+            score=0.92,
+            rules=(RULE,),
+            author=cast.TEACHER,
+        )
+
+
+class HelpWords(Struct, frozen=True, kw_only=True):
+    """Words that a rule addresses to an author: the product's own, never those of a person."""
+
+    fr: str
+    en: str
+
+
+class HelpOffered(OnContent, frozen=True, kw_only=True):
+    """A text reads as a call for help, or tells of harm that its author suffers.
+
+    `recipient` is its author, who reads `words` at once, whatever becomes of the content. `reason`
+    is the key of these words. At most one fact per content and UTC day.
+    """
+
+    WIRE: ClassVar = "moderation.help.offered"
+    SUBJECT: ClassVar = "ref.id"
+
+    recipient: Person
+    reason: str
+    words: HelpWords
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            ref=REF,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            recipient=cast.PUPIL,
+            reason="self_harm_call",
+            words=HelpWords(
+                fr="Tu comptes pour nous. Appelle le 3114 (gratuit, jour et nuit).",
+                en="You matter to us. Call 3114 in France (free, day and night).",
+            ),
+        )
