@@ -1,0 +1,72 @@
+"""The limiter that services use: in this process first, then in Redis while it answers."""
+
+from collections.abc import Sequence
+
+from shared.kit.host import Telemetry
+from shared.kit.limiting.memory import MemoryLimiter
+from shared.kit.limiting.port import Charge, Decision, Limiter
+from shared.kit.limiting.redis_windows import RedisLimiter
+from shared.kit.redis.client import RedisAway, RedisClient, open_redis
+from shared.kit.settings import Settings
+
+
+class FallbackLimiter:
+    """See `port.Limiter`; raises nothing when Redis is away.
+
+    Each process counts by itself too. While Redis is away, or after it lost its data, a process
+    still knows what it allowed: P processes then allow P times the limit at the most, never
+    everything, and a count ends with its window. What a process refuses costs no round trip.
+    """
+
+    def __init__(self, memory: Limiter, shared: Limiter | None, redis: RedisClient | None) -> None:
+        self._memory, self._shared, self._redis = memory, shared, redis
+
+    async def take(self, ticket: str, charges: Sequence[Charge]) -> Decision:
+        """See `port.Limiter`."""
+        decision = await self._memory.take(ticket, charges)
+        if not decision.allowed or self._shared is None:
+            return decision
+        try:
+            decision = await self._shared.take(ticket, charges)
+        except RedisAway:
+            return decision
+        if not decision.allowed:
+            await self._memory.give_back(ticket, charges)
+        return decision
+
+    async def give_back(self, ticket: str, charges: Sequence[Charge]) -> None:
+        """See `port.Limiter`. What Redis does not hear of now ends there with its window."""
+        await self._memory.give_back(ticket, charges)
+        if self._shared is not None and charges:
+            try:
+                await self._shared.give_back(ticket, charges)
+            except RedisAway:
+                return
+
+    async def forget(self, charges: Sequence[Charge]) -> None:
+        """See `port.Limiter`. What Redis does not hear of now ends there with its window."""
+        await self._memory.forget(charges)
+        if self._shared is not None and charges:
+            try:
+                await self._shared.forget(charges)
+            except RedisAway:
+                return
+
+    async def state(self) -> str:
+        """Say where limits are counted, for `/health`."""
+        if self._redis is None:
+            return "in each process: no PREAU_REDIS_URL"
+        failure = self._redis.failure()
+        return "in Redis" if failure is None else f"in each process: Redis is away ({failure})"
+
+    async def close(self) -> None:
+        """Close the connections to Redis."""
+        if self._redis is not None:
+            await self._redis.close()
+
+
+def open_limiter(settings: Settings, telemetry: Telemetry) -> FallbackLimiter:
+    """Describe a service's limiter by its settings; nothing is connected yet."""
+    redis = open_redis(settings.redis_url, telemetry)
+    shared = None if redis is None else RedisLimiter(redis)
+    return FallbackLimiter(MemoryLimiter(), shared, redis)

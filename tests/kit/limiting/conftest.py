@@ -1,0 +1,45 @@
+"""Each implementation of the limiter, with the clock that it looks at."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+
+from deploy.local.stack import Addresses
+from shared.kit.limiting.fallback import FallbackLimiter
+from shared.kit.limiting.memory import MemoryLimiter
+from shared.kit.limiting.port import Charge, Limit, Limiter
+from shared.kit.limiting.redis_windows import RedisLimiter
+from shared.kit.redis.client import RedisClient
+from shared.kit.telemetry.noop import NoTelemetry
+from tests.kit.limiting.moment import Moment
+
+
+@pytest.fixture
+def moment() -> Moment:
+    return Moment()
+
+
+@pytest.fixture
+async def redis(request: pytest.FixtureRequest) -> AsyncIterator[RedisClient]:
+    addresses: Addresses = request.getfixturevalue("redis_addresses")
+    client = RedisClient(addresses.redis, NoTelemetry())
+    yield client
+    await client.close()
+
+
+@pytest.fixture(params=["memory", "redis", "both"])
+def limiter(request: pytest.FixtureRequest, moment: Moment) -> Limiter:
+    if request.param == "memory":
+        return MemoryLimiter(monotonic=moment)
+    client: RedisClient = request.getfixturevalue("redis")
+    shared = RedisLimiter(client, wall=moment)
+    if request.param == "redis":
+        return shared
+    return FallbackLimiter(MemoryLimiter(monotonic=moment), shared, client)
+
+
+@pytest.fixture
+def charge() -> Charge:
+    """Three in ten seconds; its key is no other test's."""
+    return Charge(Limit("wrong_password", 3, 10), uuid4().hex)
