@@ -144,6 +144,7 @@ def _show_json(number: int, screening: Screening) -> None:
         "rules": [asdict(rule) for rule in verdict.rules],
         "policies": verdict.policies,
         "reasons": verdict.reasons,
+        "help": verdict.help,
         "masked": screening.masked,
     }
     click.echo(json.dumps(shown, ensure_ascii=False))

@@ -13,6 +13,8 @@ from shared.kit.errors import Invalid
 SEVERITY_OF_POLICY = {
     "threat": 4,
     "self_harm": 4,
+    "danger": 4,
+    "victim": 3,
     "hate": 3,
     "harassment": 3,
     "personal_data": 3,
@@ -29,7 +31,10 @@ class SealedText(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """What the rules made of a text, in the words of the contracts."""
+    """What the rules made of a text, in the words of the contracts.
+
+    `help` holds the keys of the messages that offer the author help (`Engine.messages[key]`).
+    """
 
     verdict: Verdict
     score: float
@@ -38,6 +43,7 @@ class Screened:
     reasons: tuple[str, ...]
     masked: str
     degraded: bool = False
+    help: tuple[str, ...] = ()
 
     @property
     def severity(self) -> int:

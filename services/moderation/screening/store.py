@@ -45,6 +45,7 @@ class RuleScreener:
             reasons=verdict.reasons,
             masked=found.masked,
             degraded=bool(verdict.failed),
+            help=verdict.help,
         )
 
 

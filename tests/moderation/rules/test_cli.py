@@ -29,7 +29,7 @@ def test_json_is_one_object_a_text() -> None:
     passed, hidden = map(json.loads, result.stdout.splitlines())
     assert passed == {
         "line": 1, "verdict": "pass", "score": 0.0, "rules": [], "policies": [],
-        "reasons": [], "masked": "bonjour",
+        "reasons": [], "help": [], "masked": "bonjour",
     }  # fmt: skip
     assert (hidden["line"], hidden["verdict"]) == (2, "hide")
     assert {"id": "harassment-incitement", "version": 1} in hidden["rules"]

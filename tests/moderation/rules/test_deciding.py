@@ -37,6 +37,12 @@ def test_the_strictest_verdict_and_the_surest_score_win() -> None:
     )
 
 
+def test_help_names_the_reasons_whose_message_offers_help() -> None:
+    rules = [ready("plain"), ready("call", help="true", reason='"call"', score="0.9")]
+    verdict = decide(Facts(), rules, on=DAY)
+    assert (verdict.reasons, verdict.help) == (("call", "sales"), ("call",))
+
+
 def test_a_rule_decides_until_its_last_day() -> None:
     rule = ready("brief", expires="2026-09-01")
     assert decide(Facts(), [rule], on=DAY).verdict == "review"

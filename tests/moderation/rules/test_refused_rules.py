@@ -27,6 +27,7 @@ def test_a_sound_rule_is_taken(reader: Reader) -> None:
         ({"score": "1.5"}, "<= 1"),
         ({"verdict": '"pass"'}, "$.verdict"),
         ({"policy": '"manners"'}, "$.policy"),
+        ({"help": "true", "verdict": '"hide"'}, 'a rule with help = true has verdict = "review"'),
         ({"colour": '"red"'}, "unknown field `colour`"),
         ({"expires": '"soon"'}, "$.expires"),
         ({"message": '{ fr = "Non." }'}, "missing required field `en`"),

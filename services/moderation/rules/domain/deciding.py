@@ -42,6 +42,7 @@ def _combined(matched: Iterable[Rule], failed: Iterable[RuleRef]) -> Verdict:
         rules=tuple(rule.ref for rule in live),
         policies=tuple(dict.fromkeys(rule.policy for rule in live)),
         reasons=tuple(dict.fromkeys(rule.reason for rule in live)),
+        help=tuple(dict.fromkeys(rule.reason for rule in live if rule.help)),
         shadow=tuple(rule.ref for rule in strictest_first if rule.mode == "shadow"),
         failed=tuple(failed),
     )

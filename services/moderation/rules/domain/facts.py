@@ -64,6 +64,8 @@ class Weights:
     sexual: float = 0.0
     self_harm: float = 0.0
     harassment: float = 0.0
+    coercion: float = 0.0
+    danger: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

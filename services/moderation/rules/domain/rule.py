@@ -57,7 +57,8 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A condition, what follows from it, and the texts that prove it.
 
-    `expires` is its last day; `mode = "shadow"` lets it match without deciding.
+    `expires` is its last day; `mode = "shadow"` lets it match without deciding. `help = true`: the
+    message offers help to the author, so the verdict is "review" and never "hide".
     """
 
     id: Name
@@ -72,6 +73,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cases: Cases
     expires: date | None = None
     mode: Literal["live", "shadow"] = "live"
+    help: bool = False
 
     @property
     def ref(self) -> RuleRef:
@@ -97,6 +99,8 @@ def parse_rule(file: str, source: str) -> ReadyRule:
     rule_id = str(table.get("id", "?"))
     try:
         rule = msgspec.convert(table, Rule)
+        if rule.help and rule.verdict != "review":
+            raise RuleRefused(file, rule.id, 'a rule with help = true has verdict = "review"')
         return ReadyRule(rule, compile_condition(rule.when))
     except (msgspec.ValidationError, ConditionRefused) as wrong:
         raise RuleRefused(file, rule_id, str(wrong)) from wrong

@@ -8,7 +8,7 @@ Level = Literal["pass", "note", "review", "hide"]
 LEVELS: Final[tuple[Level, ...]] = get_args(Level)
 Policy = Literal[
     "insult", "hate", "threat", "sexual", "self_harm", "harassment",
-    "personal_data", "spam", "shouting",
+    "personal_data", "spam", "shouting", "victim", "danger",
 ]  # fmt: skip
 POLICIES: Final[tuple[Policy, ...]] = get_args(Policy)
 
@@ -25,8 +25,10 @@ class RuleRef:
 class Verdict:
     """The decision: its strictest rule's verdict, its surest rule's score (0 to 1).
 
-    `reasons` are keys of messages for the author, strictest first. `shadow` are rules on trial
-    that would have matched; `failed`, rules that could not be evaluated: decide again later.
+    `reasons` are keys of messages for the author, strictest first. `help` holds the keys among them
+    whose message offers help: the author needs an adult, and gets no sanction for it. `shadow`
+    are rules on trial that would have matched; `failed`, rules that could not be evaluated: decide
+    again later.
     """
 
     verdict: Level = "pass"
@@ -34,5 +36,6 @@ class Verdict:
     rules: tuple[RuleRef, ...] = ()
     policies: tuple[Policy, ...] = ()
     reasons: tuple[str, ...] = ()
+    help: tuple[str, ...] = ()
     shadow: tuple[RuleRef, ...] = ()
     failed: tuple[RuleRef, ...] = ()

@@ -4,6 +4,7 @@ A list is a TOML file, `language` and then `[[entry]]` tables: `category`, `weig
 surely the word alone means harm), `forms` (every plural, feminine and elided variant written out;
 `(a|b)` stands for either), and `only_here = true` where the word is an ordinary one in another
 language ("retard", "con"): it counts only in a text of this list's language.
+Instead of `forms`, `phrases` are matched without being written out (`phrases.py`).
 `[[ordinary]]` tables hold innocent phrases ("nègre littéraire") that overrule the word inside.
 """
 
@@ -14,8 +15,13 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Final, Literal, get_args
 
-Category = Literal["insult", "slur", "threat", "sexual", "self_harm", "harassment"]
+from services.moderation.text.domain.phrases import PhraseRefused, without_classes
+
+Category = Literal[
+    "insult", "slur", "threat", "sexual", "self_harm", "harassment", "coercion", "danger"
+]
 CATEGORIES: Final[tuple[Category, ...]] = get_args(Category)
+_FIELDS: Final = frozenset({"category", "weight", "forms", "phrases", "only_here"})
 _CHOICE = re.compile(r"\(([^()]*)\)")
 
 
@@ -28,13 +34,17 @@ class LexiconRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One form as it is written in the list; an ordinary phrase has no category and no weight."""
+    """One form as it is written in the list; an ordinary phrase has no category and no weight.
+
+    With `phrases`, the entry stands for all of them and `form` is the first.
+    """
 
     form: str
     language: str
     category: Category | None
     weight: float
     only_here: bool = False
+    phrases: tuple[str, ...] = ()
 
 
 def parse_lexicon(file: str, source: str) -> tuple[Entry, ...]:
@@ -46,10 +56,11 @@ def parse_lexicon(file: str, source: str) -> tuple[Entry, ...]:
     language = content.get("language")
     if not isinstance(language, str):
         raise LexiconRefused(file, "file", 'name its language, such as language = "fr"')
+    classes = content.get("classes", {})
     entries = [
         entry
         for number, table in enumerate(content.get("entry", ()), 1)
-        for entry in _entries(file, f"entry {number}", table, language)
+        for entry in _entries(file, f"entry {number}", table, language, classes)
     ]
     entries += [
         Entry(form, language, None, 0.0)
@@ -60,10 +71,17 @@ def parse_lexicon(file: str, source: str) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
-def _entries(file: str, where: str, table: Mapping[str, object], language: str) -> Iterator[Entry]:
-    forms = _forms(file, where, table)
+def _entries(
+    file: str,
+    where: str,
+    table: Mapping[str, object],
+    language: str,
+    classes: Mapping[str, str],
+) -> Iterator[Entry]:
+    phrases = _phrases(file, where, table, classes)
+    forms = phrases[:1] if phrases else _forms(file, where, table)
     where = f"{where} ({forms[0]})"
-    if unknown := set(table) - {"category", "weight", "forms", "only_here"}:
+    if unknown := set(table) - _FIELDS:
         raise LexiconRefused(file, where, f"unknown field {min(unknown)}")
     category, weight = table.get("category"), table.get("weight")
     if category not in CATEGORIES:
@@ -71,7 +89,21 @@ def _entries(file: str, where: str, table: Mapping[str, object], language: str) 
     if not isinstance(weight, float) or not 0 < weight <= 1:
         raise LexiconRefused(file, where, "weight is a number above 0, at most 1, such as 0.6")
     for form in forms:
-        yield Entry(form, language, category, weight, table.get("only_here") is True)
+        yield Entry(
+            form, language, category, weight, table.get("only_here") is True, tuple(phrases)
+        )
+
+
+def _phrases(
+    file: str, where: str, table: Mapping[str, object], classes: Mapping[str, str]
+) -> list[str]:
+    written = table.get("phrases", [])
+    if not isinstance(written, list) or ("forms" in table and "phrases" in table):
+        raise LexiconRefused(file, where, "give forms or phrases, a list of words")
+    try:
+        return [without_classes(str(phrase), classes) for phrase in written]
+    except PhraseRefused as refused:
+        raise LexiconRefused(file, where, str(refused)) from refused
 
 
 def _forms(file: str, where: str, table: Mapping[str, object]) -> list[str]:

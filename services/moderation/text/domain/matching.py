@@ -8,6 +8,7 @@ import ahocorasick
 from services.moderation.text.domain.folding import Folding
 from services.moderation.text.domain.lexicon import Entry
 from services.moderation.text.domain.normalising import Normalised, Normaliser
+from services.moderation.text.domain.phrases import Phrases
 from services.moderation.text.domain.vocabulary import Vocabulary
 
 # A phrase of this length written without spaces ("tagueule", a hashtag) is no other word.
@@ -28,7 +29,11 @@ class Lexicons:
     def __init__(self, entries: Iterable[Entry], folding: Folding) -> None:
         plain = Normaliser(folding, Vocabulary())
         forms: dict[str, list[Entry]] = {}
+        self._phrases: list[tuple[Entry, Phrases]] = []
         for entry in entries:
+            if entry.phrases:
+                self._phrases.append((entry, Phrases(entry.phrases, folding)))
+                continue
             folded = plain.normalise(entry.form).text
             forms.setdefault(folded, []).append(entry)
             joined = folded.replace(" ", "")
@@ -48,9 +53,14 @@ class Lexicons:
         """
         found = [
             Match(entry, normalised.words_at(end - length + 2, end))
-            for end, (length, entries) in self._automaton.iter(normalised.text)
+            for end, (length, entries) in self._occurrences(normalised.text)
             for entry in entries
             if not entry.only_here or entry.language == language
+        ]
+        found += [
+            Match(entry, normalised.words_at(occurrence.start, occurrence.end))
+            for entry, phrases in self._phrases
+            for occurrence in phrases.find(normalised.text)
         ]
         found.sort(key=lambda match: (-len(match.words), match.words.start, -match.entry.weight))
         kept: list[Match] = []
@@ -62,3 +72,7 @@ class Lexicons:
         return tuple(
             sorted((match for match in kept if match.entry.category), key=lambda m: m.words.start)
         )
+
+    def _occurrences(self, text: str) -> Iterable[tuple[int, tuple[int, tuple[Entry, ...]]]]:
+        # Trap: an automaton without words raises when it is asked.
+        return self._automaton.iter(text) if len(self._automaton) else ()

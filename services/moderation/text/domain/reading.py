@@ -91,7 +91,7 @@ def _hit(match: Match, normalised: Normalised, quoted: Cover) -> Hit:
     category = match.entry.category
     assert category is not None, "ordinary phrases are no hits"  # noqa: S101  narrows the type
     return Hit(
-        form=match.entry.form,
+        form=" ".join(word.text for word in words) if match.entry.phrases else match.entry.form,
         category=category,
         weight=match.entry.weight,
         span=span,
