@@ -21,6 +21,9 @@ _LETTERS = 26
 # An author could send every character there is; the ones of our languages come first.
 _REMEMBERED = 20_000
 _IGNORED = frozenset({"Cf", "Mn", "Me"})
+# Letters that one character may become ("ffi", "viii"). Trap: U+FDFA becomes eighteen of them, and
+# a text of nothing else eighteen times as long.
+_LONGEST_FOLDED = 4
 
 
 class Homoglyph(TypedDict):
@@ -85,6 +88,8 @@ class Folding(dict[int, str]):
             for part in unicodedata.normalize("NFKD", char)
             if unicodedata.category(part) not in _IGNORED
         )
+        if len(plain) > _LONGEST_FOLDED:
+            return char
         if not plain.isascii():
             read = "".join(self._lookalikes.get(part, part) for part in plain)
             if read != plain:

@@ -10,11 +10,15 @@ from typing import NamedTuple
 
 from services.moderation.text.domain.vocabulary import Vocabulary, decoded
 
-# One letter, one to three separators, and again; the classes share no character.
-_RUN = re.compile(r"(?<![^\W_])(?:[a-z0-9@$!][ .\-_*·,/|]{1,3}){2,}[a-z0-9@$](?![^\W_])")
+# One letter, one to three separators, and again; the classes share no character. Trap: a condition
+# behind the run (a letter that is no "!", no word) would be tried at each of its letters, from each
+# of its letters on: quadratic. The run is taken whole, and `_trimmed` sees to its end.
+_RUN = re.compile(r"(?<![^\W_])[a-z0-9@$!](?:[ .\-_*·,/|]{1,3}[a-z0-9@$!]){2,}")
+_SEPARATORS = " .-_*·,/|"
 _LETTER = "[a-z0-9@$]"
 _GAP = re.compile(r"[ .\-_*·,/|]+")
 _LONG = 5
+_FEWEST_GAPS = 2
 # Letters left over at the head and at the tail: "a", "y", "l", "d" are words of their own.
 _TRIMS = ((0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1), (2, 2))
 _SHORTEST = 3
@@ -32,13 +36,22 @@ class Joined(NamedTuple):
 def joined_letters(folded: str, vocabulary: Vocabulary) -> Iterator[Joined]:
     """The words spelled letter by letter, in order; other runs are left to be read as they are."""
     for run in _RUN.finditer(folded):
-        letters = run.group()
+        letters = _trimmed(run.group(), folded[run.end() : run.end() + 1])
         if any(letter.isalpha() for letter in letters):
             yield from _words(letters, run.start(), vocabulary)
 
 
+def _trimmed(run: str, following: str) -> str:
+    """Cut off the end a letter that begins a longer word, and then exclamation marks."""
+    if following.isalnum() and run[-1] != "!":
+        run = run[:-1]
+    return run.rstrip(f"!{_SEPARATORS}")
+
+
 def _words(run: str, at: int, vocabulary: Vocabulary) -> Iterator[Joined]:
     gaps = [len(gap) for gap in _GAP.findall(run)]
+    if len(gaps) < _FEWEST_GAPS:
+        return
     if min(gaps) == max(gaps):
         yield from _one_word(run, at, min(gaps), vocabulary)
         return

@@ -42,8 +42,15 @@ class Vocabulary:
         self._words = frozenset(known)
         self._skeletons = {_skeleton(word): word for word in reversed(known)}
         self._by_length: dict[int, list[str]] = {}
+        # (length, position, letter) → the words of this length that have it there, as bits of an
+        # integer: a censored token is looked up by its legible letters, whatever the lists' length.
+        self._legible: dict[tuple[int, int, str], int] = {}
         for word in known:
-            self._by_length.setdefault(len(word), []).append(word)
+            same_length = self._by_length.setdefault(len(word), [])
+            for position, letter in enumerate(word):
+                key = (len(word), position, letter)
+                self._legible[key] = self._legible.get(key, 0) | 1 << len(same_length)
+            same_length.append(word)
 
     def __contains__(self, word: str) -> bool:
         return word in self._words
@@ -55,10 +62,16 @@ class Vocabulary:
 
     def uncensor(self, token: str) -> str | None:
         """The word of the same length behind stars ("c*nnard"), if at least half is legible."""
-        stars = token.count("*")
-        if len(token) < _SHORTEST_CENSORED or stars * 2 > len(token):
+        length = len(token)
+        if length < _SHORTEST_CENSORED or length not in self._by_length:
             return None
-        for word in self._by_length.get(len(token), ()):
-            if all(seen in ("*", letter) for seen, letter in zip(token, word, strict=True)):
-                return word
-        return None
+        if token.count("*") * 2 > length:
+            return None
+        candidates = -1
+        for position, letter in enumerate(token):
+            if letter != "*":
+                candidates &= self._legible.get((length, position, letter), 0)
+                if not candidates:
+                    return None
+        first = (candidates & -candidates).bit_length() - 1
+        return self._by_length[length][first]
