@@ -141,6 +141,8 @@ async def serve(running: Sequence[Running], host: str, port: int) -> Serving:
         http=OneWrite,
         log_config=None,
         access_log=False,
+        # uvicorn would believe X-Forwarded-For from this machine; `TrustedProxies` decides.
+        proxy_headers=False,
         lifespan="off",
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE,

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from shared.kit.errors import PreauError
 from shared.kit.pressure import Limits
+from shared.kit.web.address import TrustedProxies
 
 SHARED_PREFIX = "PREAU_"
 
@@ -46,6 +47,10 @@ class Settings(BaseModel):
         description="Redis, where limits are counted for all processes; without one, in each",
         repr=False,
     )
+    trusted_proxies: str = Field(
+        default="",
+        description="addresses or networks of proxies whose X-Forwarded-For is believed, by comma",
+    )
     trace_sample: float = Field(
         default=0.1, ge=0, le=1, description="the share of traces to record, 0 to 1"
     )
@@ -76,6 +81,16 @@ class Settings(BaseModel):
     shed_requests: int = Field(
         default=Limits.requests, ge=1, description="requests of the API in hand at once"
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        TrustedProxies.parse(text)
+        return text
+
+    def proxies(self) -> TrustedProxies:
+        """Give the proxies that stand in front of the service."""
+        return TrustedProxies.parse(self.trusted_proxies)
 
     def limits(self) -> Limits:
         """Say how much the service takes on."""

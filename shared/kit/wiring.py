@@ -75,7 +75,7 @@ def service_of(  # noqa: PLR0913  the parts of a service, by name
     verifier = JwksVerifier(
         settings.jwks_url, issuer=settings.issuer, audience=settings.audience, clock=host.clock
     )
-    door = Door(host, database, verifier, rights)
+    door = Door(host, database, verifier, rights, settings.proxies())
     common = [
         operating_routes(lambda: consumer, host.bus, _waiting(database)),
         health_routes({}, {}, {"database": _answers(database)}),

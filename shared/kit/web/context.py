@@ -1,7 +1,7 @@
 """Who is asking: the caller and the actor of a request, for the routes' signatures."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
@@ -14,6 +14,7 @@ from shared.kit.errors import Forbidden, Transient, Unauthorised
 from shared.kit.host import Host
 from shared.kit.policy import Actor
 from shared.kit.unit import Caller
+from shared.kit.web.address import TrustedProxies
 
 WAIT = 2.0
 """Seconds that a request waits for the facts of a member who has just joined."""
@@ -39,12 +40,18 @@ class Door:
     database: Database
     verifier: Verifier
     rights: RightsReader
+    proxies: TrustedProxies = field(default_factory=TrustedProxies)
 
 
 def door_of(request: Request) -> Door:
     """Find the application's door."""
     door: Door = request.app.state.door
     return door
+
+
+def client_address(request: Request) -> str:
+    """Say which address the request comes from; see `TrustedProxies`."""
+    return door_of(request).proxies.client_of(request.scope)
 
 
 async def claims(request: Request) -> Claims:
