@@ -32,6 +32,12 @@ class Role(StrEnum):
     OPERATOR = "operator"
 
 
+PRIVILEGED_ROLES = frozenset(
+    {Role.COMMUNITY_MANAGER, Role.MODERATOR, Role.ADMINISTRATOR, Role.OPERATOR}
+)
+"""Roles with power over other people, beside what every member may do."""
+
+
 class PersonDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who someone is, in words: personal data."""
 

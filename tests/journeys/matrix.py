@@ -46,7 +46,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "structure.list": KNOWN,
     "structure.open": ADMINISTRATOR,
     "member.add": ADMINISTRATOR,
-    "member.import": ADMINISTRATOR | OPERATOR | {"stranger"},
+    "member.import": ADMINISTRATOR | OPERATOR,
     "member.suspend": ADMINISTRATOR,
     "member.reinstate": ADMINISTRATOR,
     "role.grant": ADMINISTRATOR,
@@ -82,8 +82,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "operate.dead_letter": OPERATOR,
     "operate.decide": OPERATOR,
 }
-"""`manager` opened the space and animates it; `member.import` brings people into one's own tenant,
-which is why the stranger, an administrator elsewhere, may."""
+"""`manager` opened the space and animates it."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +154,13 @@ async def _bodies(world: World, space: str, paths: Mapping[str, str]) -> dict[st
             "email": "noe@demo.example",
             "structure_id": school,
         },
-        "member.import": {"source": "matrix", "lines": []},
+        "member.import": {
+            "source": "matrix",
+            "structure_id": school,
+            "lines": [
+                {"outside_id": "1", "display_name": "Yaël", "joined_at": "2020-01-01T00:00:00Z"}
+            ],
+        },
         "member.suspend": {"reason": "matrix"},
         "role.grant": role,
         "role.revoke": role,

@@ -56,6 +56,7 @@ class World:
     seeded: Seeded
     foreign: TenantId
     spans: InMemorySpanExporter
+    host: Host
     tokens: dict[str, str] = field(default_factory=dict)
 
     async def sign_in(self, who: str) -> Json:
@@ -258,7 +259,7 @@ async def open_world(
     seeded, foreign = await seed(own, home), await _open_elsewhere(own)
     transport = httpx.ASGITransport(application(list(services.values())))
     async with httpx.AsyncClient(transport=transport, base_url="http://préau.test") as http:
-        world = World(http, bus, services, own, seeded, foreign, spans)
+        world = World(http, bus, services, own, seeded, foreign, spans, host)
         await world.settle()
         yield world
     for each in services.values():

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from shared.contracts.identity import MemberKind
+from shared.contracts.identity import MemberKind, Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
 from shared.kit.errors import Conflict, Invalid, NotFound
+from shared.kit.policy import Actor
 
 LONGEST_NAME = 200
 _WRITTEN_OUT = str.maketrans(
@@ -50,6 +51,29 @@ class AlreadyPast(Invalid):
     """What should hold until a moment that has passed would never hold."""
 
     key = "already_past"
+
+
+class LastAdministrator(Conflict):
+    """The tenant would be left without an administrator whose role has no end."""
+
+    key = "last_administrator"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRole:
+    """A role that somebody holds now; `line` is its structure with the structure's ancestors."""
+
+    role: Role
+    line: tuple[StructureId, ...]
+
+
+def stands_at_or_above(actor: Actor, held: HeldRole) -> bool:
+    """Tell whether the actor may act on somebody who holds this role.
+
+    An administrator of the role's structure, or above it, does; of an operator, only an operator.
+    """
+    needed = Role.OPERATOR if held.role is Role.OPERATOR else Role.ADMINISTRATOR
+    return actor.holds([needed], within=held.line)
 
 
 @dataclass(frozen=True, slots=True)

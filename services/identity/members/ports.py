@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from services.identity.members.domain import Member
+from services.identity.members.domain import HeldRole, Member
 from services.identity.structures.ports import Structures
 from shared.contracts.ids import MemberId, TenantId
 from shared.kit.unit import NewId, Unit, Units
@@ -26,6 +26,20 @@ class Memberships(Protocol):
         self, unit: Unit, member: Member, *, suspended: bool, until: datetime | None = None
     ) -> None:
         """Suspend or reinstate one."""
+
+    async def roles_of(
+        self, unit: Unit, tenant: TenantId, member_id: MemberId
+    ) -> Sequence[HeldRole]:
+        """List the roles that a member holds at the unit's time."""
+
+    async def has_other_administrator(
+        self, unit: Unit, tenant: TenantId, member_id: MemberId
+    ) -> bool:
+        """Tell whether somebody else administers the whole tenant, without an end, and may act.
+
+        Locks these roles until the unit ends: of two administrators who remove each other at
+        once, the second one sees what the first one did.
+        """
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,38 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from services.identity.members.domain import Member
+from services.identity.members.domain import HeldRole, Member
 from services.identity.members.tables import MEMBERS
-from shared.contracts.identity import MemberKind
+from shared.contracts.identity import MemberKind, Role
 from shared.contracts.ids import MemberId, TenantId
 from shared.kit.database import connection
 from shared.kit.text import address_key
 from shared.kit.unit import Unit
 
 _ADD = insert(MEMBERS).on_conflict_do_nothing().returning(MEMBERS.c.member_id)
+
+_ROLES_OF = sa.text("""
+    SELECT r.role, s.path || s.structure_id AS line
+    FROM roles r JOIN structures s USING (tenant_id, structure_id)
+    WHERE r.tenant_id = :tenant AND r.member_id = :member
+      AND (r.until IS NULL OR r.until > :now)
+""")
+_ROOT_ADMINISTRATORS = """
+    FROM roles r
+    JOIN structures s USING (tenant_id, structure_id)
+    JOIN members m USING (tenant_id, member_id)
+    WHERE r.tenant_id = :tenant AND r.role = 'administrator' AND r.until IS NULL
+      AND s.parent_id IS NULL
+"""
+_LOCK_ADMINISTRATORS = sa.text(
+    f"SELECT r.member_id {_ROOT_ADMINISTRATORS} ORDER BY 1 FOR UPDATE OF r"
+)
+# A statement of its own: it sees what the transaction that held the lock has committed.
+_OTHERS = sa.text(f"""
+    SELECT EXISTS (SELECT 1 {_ROOT_ADMINISTRATORS} AND r.member_id <> :member
+                   AND NOT (m.suspended
+                            AND (m.suspended_until IS NULL OR m.suspended_until > :now)))
+""")
 
 
 class SqlMemberships:
@@ -48,6 +71,22 @@ class SqlMemberships:
         )
         change = sa.update(MEMBERS).where(chosen)
         await connection(unit).execute(change.values(suspended=suspended, suspended_until=until))
+
+    async def roles_of(
+        self, unit: Unit, tenant: TenantId, member_id: MemberId
+    ) -> Sequence[HeldRole]:
+        """List the roles that a member holds now."""
+        values = {"tenant": tenant, "member": member_id, "now": unit.now}
+        rows = await connection(unit).execute(_ROLES_OF, values)
+        return [HeldRole(Role(row.role), tuple(row.line)) for row in rows]
+
+    async def has_other_administrator(
+        self, unit: Unit, tenant: TenantId, member_id: MemberId
+    ) -> bool:
+        """See `ports.Memberships`."""
+        await connection(unit).execute(_LOCK_ADMINISTRATORS, {"tenant": tenant})
+        values = {"tenant": tenant, "member": member_id, "now": unit.now}
+        return bool(await connection(unit).scalar(_OTHERS, values))
 
 
 def _row(member: Member) -> dict[str, object]:

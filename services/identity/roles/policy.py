@@ -1,17 +1,67 @@
-"""Who may grant what: never more than they hold."""
+"""Who may grant and revoke what: never more, nor for longer, than they hold."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
-from shared.contracts.identity import Role
-from shared.contracts.ids import StructureId
+from services.identity.members.domain import HeldRole, stands_at_or_above
+from shared.contracts.identity import PRIVILEGED_ROLES, Role
+from shared.contracts.ids import MemberId, StructureId
 from shared.kit.policy import Actor, Allowed, Denied, Verdict
 
 
-def may_grant(actor: Actor, role: Role, line: Iterable[StructureId]) -> Verdict:
-    """An administrator there or above; operator only by an operator."""
-    places = tuple(line)
-    if role is Role.OPERATOR and not actor.holds([Role.OPERATOR], within=places):
+def may_grant(
+    actor: Actor,
+    role: Role,
+    line: Iterable[StructureId],
+    member_id: MemberId,
+    until: datetime | None = None,
+) -> Verdict:
+    """Allow an administrator of the structure or above it to grant a role to somebody else.
+
+    `line` is the structure of the grant with its ancestors. Operator is granted by an operator
+    only. The grant ends when the right to grant it ends, at the latest.
+    """
+    path = tuple(line)
+    if member_id == actor.member_id:
+        return Denied("role.grant.not_to_oneself")
+    needed = [Role.ADMINISTRATOR, *([Role.OPERATOR] if role is Role.OPERATOR else [])]
+    if not actor.holds([Role.ADMINISTRATOR], within=path):
+        return Denied("role.grant.administrator")
+    if not all(actor.holds([right], within=path) for right in needed):
         return Denied("role.grant.not_more_than_held")
-    if actor.holds([Role.ADMINISTRATOR], within=places):
-        return Allowed("role.grant.administrator")
-    return Denied("role.grant.administrator")
+    if not all(_reaches(actor, right, path, until) for right in needed):
+        return Denied("role.grant.not_longer_than_held")
+    return Allowed("role.grant.administrator")
+
+
+def may_revoke(
+    actor: Actor,
+    role: Role,
+    line: Iterable[StructureId],
+    member_id: MemberId,
+    held: Iterable[HeldRole],
+) -> Verdict:
+    """Allow an administrator of the structure or above it to take back, or shorten, a role.
+
+    `held` are the roles that the member holds. The actor stands at or above this role and every
+    privileged one of them; ordinary roles elsewhere (a teacher of two schools) do not matter.
+    One may always give up a role of one's own.
+    """
+    path = tuple(line)
+    if member_id == actor.member_id:
+        return Allowed("role.revoke.oneself")
+    if not actor.holds([Role.ADMINISTRATOR], within=path):
+        return Denied("role.grant.administrator")
+    privileged = (other for other in held if other.role in PRIVILEGED_ROLES)
+    if not all(stands_at_or_above(actor, other) for other in (HeldRole(role, path), *privileged)):
+        return Denied("role.revoke.not_above")
+    return Allowed("role.revoke.administrator")
+
+
+def _reaches(
+    actor: Actor, right: Role, path: tuple[StructureId, ...], until: datetime | None
+) -> bool:
+    ends = [g.until for g in actor.grants if g.role is right and g.structure_id in path]
+    if None in ends:
+        return True
+    return until is not None and until <= max(end for end in ends if end is not None)

@@ -8,6 +8,7 @@ from services.identity.members.ports import Memberships
 from services.identity.structures.ports import Structures
 from shared.contracts.identity import Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
+from shared.kit.policy import Grant
 from shared.kit.unit import Unit, Units
 
 
@@ -24,6 +25,11 @@ class Roles(Protocol):
         until: datetime | None = None,
     ) -> None:
         """Grant a role, or change until when."""
+
+    async def find(
+        self, unit: Unit, tenant: TenantId, member_id: MemberId, role: Role, where: StructureId
+    ) -> Grant | None:
+        """Find the grant of this role in this very structure; expired ones too."""
 
     async def revoke(
         self, unit: Unit, tenant: TenantId, member_id: MemberId, role: Role, where: StructureId

@@ -49,18 +49,33 @@ class SqlRoles:
             row.on_conflict_do_update(index_elements=keys, set_={"until": until})
         )
 
+    async def find(
+        self, unit: Unit, tenant: TenantId, member_id: MemberId, role: Role, where: StructureId
+    ) -> Grant | None:
+        """See `ports.Roles`."""
+        chosen = _chosen(tenant, member_id, role, where)
+        query = sa.select(ROLES.c.until).where(chosen)
+        row = (await connection(unit).execute(query)).first()
+        return None if row is None else Grant(role, where, row.until)
+
     async def revoke(
         self, unit: Unit, tenant: TenantId, member_id: MemberId, role: Role, where: StructureId
     ) -> bool:
         """Take a role back."""
-        chosen = (
-            (ROLES.c.tenant_id == tenant)
-            & (ROLES.c.member_id == member_id)
-            & (ROLES.c.role == role.value)
-            & (ROLES.c.structure_id == where)
-        )
+        chosen = _chosen(tenant, member_id, role, where)
         done = await connection(unit).execute(sa.delete(ROLES).where(chosen))
         return bool(done.rowcount)
+
+
+def _chosen(
+    tenant: TenantId, member_id: MemberId, role: Role, where: StructureId
+) -> sa.ColumnElement[bool]:
+    return (
+        (ROLES.c.tenant_id == tenant)
+        & (ROLES.c.member_id == member_id)
+        & (ROLES.c.role == role.value)
+        & (ROLES.c.structure_id == where)
+    )
 
 
 @dataclass(frozen=True)

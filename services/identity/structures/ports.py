@@ -20,6 +20,9 @@ class Structures(Protocol):
     ) -> Structure | None:
         """Find one."""
 
+    async def root(self, unit: Unit, tenant: TenantId) -> Structure:
+        """Give the tenant's root structure; every tenant has one since it was opened."""
+
     async def list_after(
         self, unit: Unit, tenant: TenantId, after: TreePlace | None, limit: int
     ) -> Sequence[Structure]:

@@ -29,6 +29,12 @@ class SqlStructures:
         row = found.mappings().first()
         return _structure(row) if row else None
 
+    async def root(self, unit: Unit, tenant: TenantId) -> Structure:
+        """Give the tenant's root structure."""
+        chosen = (STRUCTURES.c.tenant_id == tenant) & STRUCTURES.c.parent_id.is_(None)
+        rows = await connection(unit).execute(sa.select(STRUCTURES).where(chosen))
+        return _structure(rows.mappings().one())
+
     async def list_after(
         self, unit: Unit, tenant: TenantId, after: TreePlace | None, limit: int
     ) -> Sequence[Structure]:

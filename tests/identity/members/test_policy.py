@@ -1,10 +1,16 @@
+"""Who may act on a member: all pairs of roles and structures."""
+
+from itertools import product
+
 import pytest
 
-from services.identity.members.policy import may_import, may_manage
+from services.identity.members.domain import HeldRole
+from services.identity.members.policy import may_import, may_import_system, may_manage
 from shared.contracts.cast import ACADEMY, HAMID, ZOE
 from shared.contracts.identity import Role
 from shared.kit.policy import Allowed, Denied
 from tests.community.spaces.test_policy import ELSEWHERE
+from tests.identity.tree import TREE, covers, line_of
 from tests.people import LINE, an_actor
 
 
@@ -16,12 +22,41 @@ def test_administrators_there_or_above_manage_members(role: Role) -> None:
     assert not isinstance(may_manage(an_actor(role), (), ZOE), Allowed)
 
 
+@pytest.mark.parametrize("role", Role)
+def test_whoever_manages_a_member_stands_above_their_home_and_their_role(role: Role) -> None:
+    for mine, at, home, where in product(Role, TREE, TREE, TREE):
+        held = [HeldRole(role, line_of(where))]
+        verdict = may_manage(an_actor(mine, at=at), line_of(home), ZOE, held)
+        is_above = covers(at, home) and covers(at, where)
+        is_allowed = mine is Role.ADMINISTRATOR and is_above and role is not Role.OPERATOR
+        assert isinstance(verdict, Allowed) is is_allowed, (mine, at, home, where)
+
+
+def test_one_role_out_of_reach_among_many_is_enough_to_refuse() -> None:
+    held = [HeldRole(Role.PUPIL, LINE), HeldRole(Role.PARENT, (ACADEMY,))]
+    verdict = may_manage(an_actor(Role.ADMINISTRATOR), LINE, ZOE, held)
+    assert verdict == Denied("member.manage.not_above")
+
+
+def test_an_operator_who_administers_manages_operators() -> None:
+    held = [HeldRole(Role.OPERATOR, (ACADEMY,))]
+    both = an_actor(Role.ADMINISTRATOR, Role.OPERATOR, at=ACADEMY)
+    assert may_manage(both, LINE, ZOE, held) == Allowed("member.manage.administrator")
+
+
 def test_nobody_manages_themselves() -> None:
     administrator = an_actor(Role.ADMINISTRATOR, me=HAMID)
     assert may_manage(administrator, LINE, HAMID) == Denied("member.manage.not_oneself")
 
 
 @pytest.mark.parametrize("role", Role)
-def test_administrators_and_operators_import_members(role: Role) -> None:
-    expected = role in {Role.ADMINISTRATOR, Role.OPERATOR}
-    assert isinstance(may_import(an_actor(role)), Allowed) is expected
+def test_administrators_and_operators_there_or_above_import_members(role: Role) -> None:
+    for at, where in product(TREE, TREE):
+        is_allowed = role in {Role.ADMINISTRATOR, Role.OPERATOR} and covers(at, where)
+        assert isinstance(may_import(an_actor(role, at=at), line_of(where)), Allowed) is is_allowed
+
+
+def test_only_the_whole_tenants_administrators_import_system_accounts() -> None:
+    for at in TREE:
+        verdict = may_import_system(an_actor(Role.ADMINISTRATOR, at=at), ACADEMY)
+        assert isinstance(verdict, Allowed) is (at == ACADEMY)

@@ -1,26 +1,102 @@
+"""Who may grant and revoke: all pairs of roles and structures, and until when."""
+
+from datetime import datetime, timedelta
+from itertools import product
+
 import pytest
 
-from services.identity.roles.policy import may_grant
-from shared.contracts.cast import ACADEMY, COLLEGE
-from shared.contracts.identity import Role
-from shared.kit.policy import Allowed, Denied
+from services.identity.members.domain import HeldRole
+from services.identity.roles.policy import may_grant, may_revoke
+from shared.contracts.cast import ACADEMY, COLLEGE, HAMID, NOON, TENANT, ZOE
+from shared.contracts.identity import PRIVILEGED_ROLES, Role
+from shared.contracts.ids import StructureId
+from shared.kit.policy import Actor, Allowed, Denied, Grant
+from tests.identity.tree import TREE, covers, line_of
 from tests.people import LINE, an_actor
+
+HOUR = timedelta(hours=1)
 
 
 @pytest.mark.parametrize("role", Role)
 def test_an_administrator_grants_all_but_what_they_do_not_hold(role: Role) -> None:
     expected = role is not Role.OPERATOR
     administrator = an_actor(Role.ADMINISTRATOR, at=ACADEMY)
-    assert isinstance(may_grant(administrator, role, LINE), Allowed) is expected
+    assert isinstance(may_grant(administrator, role, LINE, ZOE), Allowed) is expected
 
 
 def test_an_operator_who_administers_makes_operators() -> None:
     both = an_actor(Role.ADMINISTRATOR, Role.OPERATOR)
-    assert may_grant(both, Role.OPERATOR, LINE) == Allowed("role.grant.administrator")
+    assert may_grant(both, Role.OPERATOR, LINE, ZOE) == Allowed("role.grant.administrator")
     alone = an_actor(Role.OPERATOR)
-    assert may_grant(alone, Role.OPERATOR, LINE) == Denied("role.grant.administrator")
+    assert may_grant(alone, Role.OPERATOR, LINE, ZOE) == Denied("role.grant.administrator")
 
 
 def test_a_role_counts_below_and_never_above() -> None:
     below = an_actor(Role.ADMINISTRATOR, at=COLLEGE)
-    assert may_grant(below, Role.TEACHER, (ACADEMY,)) == Denied("role.grant.administrator")
+    assert may_grant(below, Role.TEACHER, (ACADEMY,), ZOE) == Denied("role.grant.administrator")
+
+
+@pytest.mark.parametrize("role", Role)
+def test_no_role_is_granted_to_oneself(role: Role) -> None:
+    everything = an_actor(*Role, at=ACADEMY, me=HAMID)
+    assert may_grant(everything, role, LINE, HAMID) == Denied("role.grant.not_to_oneself")
+
+
+def _temporary(*ends: tuple[Role, datetime | None, StructureId]) -> Actor:
+    return Actor(TENANT, HAMID, COLLEGE, grants=tuple(Grant(r, s, end) for r, end, s in ends))
+
+
+@pytest.mark.parametrize(
+    ("until", "is_allowed"),
+    [(NOON + HOUR, True), (NOON + 2 * HOUR, True), (NOON + 3 * HOUR, False), (None, False)],
+)
+def test_a_grant_ends_no_later_than_the_right_to_grant_it(
+    until: datetime | None, is_allowed: bool
+) -> None:
+    ends = (
+        (Role.ADMINISTRATOR, NOON + HOUR, COLLEGE),
+        (Role.ADMINISTRATOR, NOON + 2 * HOUR, ACADEMY),
+    )
+    verdict = may_grant(_temporary(*ends), Role.TEACHER, LINE, ZOE, until)
+    assert isinstance(verdict, Allowed) is is_allowed
+
+
+def test_a_lasting_role_elsewhere_does_not_lengthen_a_right_here() -> None:
+    ends = (
+        (Role.ADMINISTRATOR, None, COLLEGE),
+        (Role.ADMINISTRATOR, NOON + HOUR, ACADEMY),
+    )
+    verdict = may_grant(_temporary(*ends), Role.TEACHER, (ACADEMY,), ZOE)
+    assert verdict == Denied("role.grant.not_longer_than_held")
+
+
+def test_an_operator_until_tomorrow_makes_none_for_ever() -> None:
+    ends = ((Role.ADMINISTRATOR, None, ACADEMY), (Role.OPERATOR, NOON + HOUR, ACADEMY))
+    verdict = may_grant(_temporary(*ends), Role.OPERATOR, LINE, ZOE)
+    assert verdict == Denied("role.grant.not_longer_than_held")
+
+
+@pytest.mark.parametrize("role", Role)
+def test_who_revokes_stands_at_or_above_for_every_pair_of_roles_and_structures(role: Role) -> None:
+    for mine, at, where in product(Role, TREE, TREE):
+        held = [HeldRole(role, line_of(where))]
+        verdict = may_revoke(an_actor(mine, at=at), role, line_of(where), ZOE, held)
+        is_allowed = mine is Role.ADMINISTRATOR and covers(at, where) and role is not Role.OPERATOR
+        assert isinstance(verdict, Allowed) is is_allowed, (mine, at, where)
+
+
+@pytest.mark.parametrize("other", Role)
+def test_privileged_roles_elsewhere_protect_and_ordinary_ones_do_not(other: Role) -> None:
+    for at, elsewhere in product(TREE, TREE):
+        where = at
+        held = [HeldRole(Role.TEACHER, line_of(where)), HeldRole(other, line_of(elsewhere))]
+        actor = an_actor(Role.ADMINISTRATOR, at=at)
+        verdict = may_revoke(actor, Role.TEACHER, line_of(where), ZOE, held)
+        is_free = other not in PRIVILEGED_ROLES
+        is_allowed = is_free or (covers(at, elsewhere) and other is not Role.OPERATOR)
+        assert isinstance(verdict, Allowed) is is_allowed, (at, elsewhere)
+
+
+def test_everybody_may_give_up_a_role_of_their_own() -> None:
+    pupil = an_actor(Role.PUPIL, me=ZOE)
+    assert may_revoke(pupil, Role.PUPIL, LINE, ZOE, ()) == Allowed("role.revoke.oneself")

@@ -5,14 +5,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from services.identity.members.domain import LONGEST_NAME, Member, handle_of
-from services.identity.members.policy import may_import
+from services.identity.members.policy import may_import, may_import_system
 from services.identity.members.ports import MembersDeps
+from services.identity.structures.domain import StructureNotFound
 from shared.contracts.event import Origin, Sealed
 from shared.contracts.identity import MemberJoined, MemberKind, PersonDetails
 from shared.contracts.ids import MemberId, StructureId, imported_id
-from shared.kit.policy import Actor, demand
+from shared.kit.policy import Actor, Denied, demand
 from shared.kit.text import is_blank
-from shared.kit.unit import Caller
+from shared.kit.unit import Caller, Unit
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 """What is older is a mistake; days near the year 1 exist in some time zones only."""
@@ -58,14 +59,17 @@ def joined(member: Member) -> MemberJoined:
 async def import_members(
     deps: MembersDeps, caller: Caller, actor: Actor, command: ImportMembers
 ) -> list[Outcome]:
-    """Import a chunk in one transaction; an outcome per line, in their order."""
-    demand(may_import(actor))
+    """Import a chunk in one transaction; an outcome per line, in their order.
+
+    Raises `StructureNotFound` and `Forbidden`.
+    """
     importing = replace(caller, origin=Origin.IMPORT)
     async with deps.unit(importing) as unit:
+        refused_kind = await _demand(deps, unit, actor, command)
         wanted: dict[MemberId, Member] = {}
         outcomes: list[Outcome | MemberId] = []
         for line in command.lines:
-            refusal = _refusal(line, unit.now)
+            refusal = _refusal(line, unit.now) or (refused_kind if line.system else None)
             member = _member(caller, command, line)
             if refusal:
                 outcomes.append(("refused", refusal))
@@ -82,6 +86,26 @@ async def import_members(
         each if isinstance(each, tuple) else ("created" if each in created else "unchanged", None)
         for each in outcomes
     ]
+
+
+async def _demand(
+    deps: MembersDeps, unit: Unit, actor: Actor, command: ImportMembers
+) -> str | None:
+    """Check the right to import there; give why system accounts are refused, None if they are not.
+
+    Raises `StructureNotFound` and `Forbidden`.
+    """
+    root = await deps.structures.root(unit, actor.tenant)
+    structure = root
+    if command.structure_id is not None:
+        wanted = await deps.structures.find(unit, actor.tenant, command.structure_id)
+        if wanted is None:
+            raise StructureNotFound(structure_id=command.structure_id)
+        structure = wanted
+    demand(may_import(actor, structure.line))
+    if isinstance(may_import_system(actor, root.structure_id), Denied):
+        return "only an administrator of the whole tenant imports system accounts"
+    return None
 
 
 def _refusal(line: ImportedMember, now: datetime) -> str | None:

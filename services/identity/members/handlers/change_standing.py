@@ -5,13 +5,14 @@ from datetime import datetime
 
 from services.identity.members.domain import (
     AlreadyPast,
+    LastAdministrator,
     Member,
     MemberNotFound,
     NotSuspended,
 )
 from services.identity.members.policy import may_manage
 from services.identity.members.ports import MembersDeps
-from shared.contracts.identity import MemberReinstated, MemberSuspended
+from shared.contracts.identity import MemberReinstated, MemberSuspended, Role
 from shared.contracts.ids import MemberId, StructureId
 from shared.kit.policy import Actor, demand
 from shared.kit.unit import Caller, Unit
@@ -27,11 +28,15 @@ class Suspend:
 
 
 async def suspend(deps: MembersDeps, caller: Caller, actor: Actor, command: Suspend) -> None:
-    """Suspend. Raises `MemberNotFound`, `AlreadyPast` and `Forbidden`."""
+    """Suspend a member.
+
+    Raises `MemberNotFound`, `AlreadyPast`, `LastAdministrator` and `Forbidden`.
+    """
     async with deps.unit(caller) as unit:
         member = await _managed(deps, unit, actor, command.member_id)
         if command.until is not None and command.until <= unit.now:
             raise AlreadyPast(until=command.until.isoformat())
+        await _keep_an_administrator(deps, unit, member)
         await deps.memberships.set_standing(unit, member, suspended=True, until=command.until)
         unit.record(
             MemberSuspended(
@@ -57,9 +62,25 @@ async def _managed(deps: MembersDeps, unit: Unit, actor: Actor, member_id: Membe
     member = await deps.memberships.find(unit, actor.tenant, member_id, lock=True)
     if member is None:
         raise MemberNotFound(member_id=member_id)
-    line: tuple[StructureId, ...] = ()
-    if member.structure_id:
-        structure = await deps.structures.find(unit, actor.tenant, member.structure_id)
-        line = structure.line if structure else ()
-    demand(may_manage(actor, line, member_id))
+    held = await deps.memberships.roles_of(unit, actor.tenant, member_id)
+    demand(may_manage(actor, await _line(deps, unit, member), member_id, held))
     return member
+
+
+async def _line(deps: MembersDeps, unit: Unit, member: Member) -> tuple[StructureId, ...]:
+    """List the structures in which a role counts for a member: without one, the tenant's root."""
+    structure = None
+    if member.structure_id is not None:
+        structure = await deps.structures.find(unit, member.tenant_id, member.structure_id)
+    structure = structure or await deps.structures.root(unit, member.tenant_id)
+    return structure.line
+
+
+async def _keep_an_administrator(deps: MembersDeps, unit: Unit, member: Member) -> None:
+    """Refuse to stop the only administrator of the whole tenant. Raises `LastAdministrator`."""
+    held = await deps.memberships.roles_of(unit, member.tenant_id, member.member_id)
+    administers = any(r.role is Role.ADMINISTRATOR and len(r.line) == 1 for r in held)
+    if administers and not await deps.memberships.has_other_administrator(
+        unit, member.tenant_id, member.member_id
+    ):
+        raise LastAdministrator(member_id=member.member_id)

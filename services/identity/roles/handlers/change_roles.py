@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.identity.members.domain import AlreadyPast, MemberNotFound
-from services.identity.roles.policy import may_grant
+from services.identity.members.domain import AlreadyPast, LastAdministrator, MemberNotFound
+from services.identity.roles.policy import may_grant, may_revoke
 from services.identity.roles.ports import RolesDeps
-from services.identity.structures.domain import StructureNotFound
+from services.identity.structures.domain import Structure, StructureNotFound
 from shared.contracts.identity import Role, RoleGranted, RoleRevoked
 from shared.contracts.ids import MemberId, StructureId
-from shared.kit.policy import Actor, demand
+from shared.kit.policy import Actor, Grant, demand
 from shared.kit.unit import Caller, Unit
 
 
@@ -24,11 +24,20 @@ class GrantRole:
 
 
 async def grant_role(deps: RolesDeps, caller: Caller, actor: Actor, command: GrantRole) -> None:
-    """Grant it. Raises `StructureNotFound`, `MemberNotFound`, `AlreadyPast` and `Forbidden`."""
+    """Grant a role, or change when it ends.
+
+    Raises `StructureNotFound`, `MemberNotFound`, `AlreadyPast`, `LastAdministrator`, `Forbidden`.
+    """
     async with deps.unit(caller) as unit:
-        await _demand(deps, unit, actor, command)
+        structure = await _structure(deps, unit, actor, command)
+        line = structure.line
+        demand(may_grant(actor, command.role, line, command.member_id, command.until))
+        await _check_member(deps, unit, actor, command)
         if command.until is not None and command.until <= unit.now:
             raise AlreadyPast(until=command.until.isoformat())
+        present = await _present(deps, unit, actor, command)
+        if _is_shorter(present, command, unit.now):
+            await _demand_taking(deps, unit, actor, command, structure)
         await deps.roles.grant(
             unit,
             caller.tenant,
@@ -49,9 +58,14 @@ async def grant_role(deps: RolesDeps, caller: Caller, actor: Actor, command: Gra
 
 
 async def revoke_role(deps: RolesDeps, caller: Caller, actor: Actor, command: GrantRole) -> None:
-    """Take it back; nothing happens when it was not held."""
+    """Take a role back; nothing happens when it is not held.
+
+    Raises `StructureNotFound`, `MemberNotFound`, `LastAdministrator` and `Forbidden`.
+    """
     async with deps.unit(caller) as unit:
-        await _demand(deps, unit, actor, command)
+        structure = await _structure(deps, unit, actor, command)
+        await _demand_taking(deps, unit, actor, command, structure)
+        await _check_member(deps, unit, actor, command)
         if await deps.roles.revoke(
             unit, caller.tenant, command.member_id, command.role, command.structure_id
         ):
@@ -65,10 +79,43 @@ async def revoke_role(deps: RolesDeps, caller: Caller, actor: Actor, command: Gr
             )
 
 
-async def _demand(deps: RolesDeps, unit: Unit, actor: Actor, command: GrantRole) -> None:
+async def _structure(deps: RolesDeps, unit: Unit, actor: Actor, command: GrantRole) -> Structure:
     structure = await deps.structures.find(unit, actor.tenant, command.structure_id)
     if structure is None:
         raise StructureNotFound(structure_id=command.structure_id)
-    demand(may_grant(actor, command.role, structure.line))
+    return structure
+
+
+async def _check_member(deps: RolesDeps, unit: Unit, actor: Actor, command: GrantRole) -> None:
     if await deps.members.find(unit, actor.tenant, command.member_id) is None:
         raise MemberNotFound(member_id=command.member_id)
+
+
+async def _present(deps: RolesDeps, unit: Unit, actor: Actor, command: GrantRole) -> Grant | None:
+    return await deps.roles.find(
+        unit, actor.tenant, command.member_id, command.role, command.structure_id
+    )
+
+
+def _is_shorter(present: Grant | None, command: GrantRole, now: datetime) -> bool:
+    """Tell whether the command ends a role that is held now before its present end."""
+    if present is None or command.until is None:
+        return False
+    if present.until is None:
+        return True
+    return now < present.until and command.until < present.until
+
+
+async def _demand_taking(
+    deps: RolesDeps, unit: Unit, actor: Actor, command: GrantRole, structure: Structure
+) -> None:
+    """Check that the actor may end this role. Raises `Forbidden` and `LastAdministrator`."""
+    held = await deps.members.roles_of(unit, actor.tenant, command.member_id)
+    demand(may_revoke(actor, command.role, structure.line, command.member_id, held))
+    if command.role is not Role.ADMINISTRATOR or structure.parent_id is not None:
+        return
+    present = await _present(deps, unit, actor, command)
+    if present is None or present.until is not None:
+        return
+    if not await deps.members.has_other_administrator(unit, actor.tenant, command.member_id):
+        raise LastAdministrator(member_id=command.member_id)

@@ -1,0 +1,239 @@
+"""Nobody becomes more than they are: rights on the running services, and sequences of grants."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from services.identity.main import Features, features
+from services.identity.members.domain import LastAdministrator
+from services.identity.members.handlers.add_members import (
+    ImportedMember,
+    ImportMembers,
+    import_members,
+)
+from services.identity.members.handlers.change_standing import Suspend, suspend
+from services.identity.members.handlers.join import AddMember, add_member
+from services.identity.roles.handlers.change_roles import GrantRole, grant_role, revoke_role
+from services.identity.roles.store import OwnRights
+from services.identity.settings import IdentitySettings
+from services.identity.structures.domain import StructureNotFound
+from services.identity.structures.handlers.open_structure import OpenStructure, open_structure
+from services.identity.tenants.handlers.open_tenant import OpenTenant, open_tenant
+from shared.contracts.identity import Role
+from shared.contracts.ids import MemberId, StructureId, TenantId
+from shared.kit.errors import Forbidden, PreauError
+from shared.kit.policy import Actor
+from shared.kit.run import now
+from shared.kit.unit import Caller
+from shared.kit.wiring import open_database
+from tests.journeys.world import World
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+HOUR = timedelta(hours=1)
+NAMES = ("Yaël", "Noé", "Chloé")
+
+
+@dataclass
+class Academy:
+    """A tenant of its own, whose clock the test sets; Anne administers it without an end."""
+
+    features: Features
+    rights: OwnRights
+    tenant: TenantId
+    root: StructureId
+    school: StructureId
+    anne: MemberId
+    now: datetime
+
+    def caller(self, member: MemberId | None) -> Caller:
+        return Caller(self.tenant, member, "rights")
+
+    async def actor(self, member: MemberId) -> Actor:
+        actor = await self.rights.actor(self.tenant, member)
+        assert actor is not None
+        return actor
+
+    async def joins(self, name: str, where: StructureId) -> MemberId:
+        command = AddMember(name, f"{uuid4().hex}@exemple.fr", where)
+        anne = await self.actor(self.anne)
+        member = await add_member(self.features.members, self.caller(self.anne), anne, command)
+        return member.member_id
+
+    async def grants(
+        self,
+        who: MemberId,
+        whom: MemberId,
+        role: Role,
+        where: StructureId,
+        until: datetime | None = None,
+    ) -> None:
+        command = GrantRole(whom, role, where, until)
+        await grant_role(self.features.roles, self.caller(who), await self.actor(who), command)
+
+    async def revokes(self, who: MemberId, whom: MemberId, role: Role, where: StructureId) -> None:
+        command = GrantRole(whom, role, where)
+        await revoke_role(self.features.roles, self.caller(who), await self.actor(who), command)
+
+    async def suspends(self, who: MemberId, whom: MemberId) -> None:
+        command = Suspend(whom, "repeated_insults")
+        await suspend(self.features.members, self.caller(who), await self.actor(who), command)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def academy(world: World) -> AsyncIterator[Academy]:
+    """Open a tenant on identity's own database, with a clock that the test sets."""
+    academies: list[Academy] = []
+
+    def clock() -> datetime:
+        return academies[0].now if academies else now()
+
+    host = replace(world.host, clock=clock)
+    settings = IdentitySettings.read(host.environment)
+    database = open_database("identity", host, settings)
+    own = features(host, settings, database)
+    tenant = await open_tenant(own.tenants, OpenTenant(f"Académie {uuid4()}", "a@b.fr"), "rights")
+    anne, root = tenant.administrator.member_id, tenant.structure_id
+    rights = OwnRights(database, clock)
+    academy = Academy(own, rights, tenant.tenant.tenant_id, root, root, anne, now())
+    academies.append(academy)
+    command = OpenStructure("Collège Évariste-Galois", "school", root)
+    actor = await academy.actor(anne)
+    school = await open_structure(own.structures, academy.caller(anne), actor, command)
+    academy.school = school.structure_id
+    yield academy
+    await database.stop()
+
+
+async def test_a_temporary_administrator_stays_temporary(academy: Academy) -> None:
+    yael = await academy.joins("Yaël", academy.school)
+    noe = await academy.joins("Noé", academy.school)
+    end = academy.now + HOUR
+    await academy.grants(academy.anne, yael, Role.ADMINISTRATOR, academy.school, end)
+    for whom, until in ((yael, None), (yael, end), (noe, None), (noe, end + HOUR)):
+        with pytest.raises(Forbidden):
+            await academy.grants(yael, whom, Role.ADMINISTRATOR, academy.school, until)
+    await academy.grants(yael, noe, Role.ADMINISTRATOR, academy.school, end)
+    academy.now = end + HOUR
+    for member in (yael, noe):
+        assert (await academy.actor(member)).grants == ()
+
+
+async def test_no_sequence_of_grants_outlasts_the_first_grant(academy: Academy) -> None:
+    """Let three friends do what they like while one is an administrator for an hour."""
+    for seed in range(12):
+        choose = random.Random(seed)
+        begin = academy.now
+        friends = [await academy.joins(name, academy.school) for name in NAMES]
+        end = begin + HOUR
+        await academy.grants(academy.anne, friends[0], Role.ADMINISTRATOR, academy.root, end)
+        for _ in range(25):
+            who, whom = choose.choice(friends), choose.choice([*friends, academy.anne])
+            role, where = choose.choice(list(Role)), choose.choice([academy.root, academy.school])
+            until = choose.choice([None, begin + HOUR / 2, end, end + HOUR, end + 10 * HOUR])
+            with suppress(PreauError):
+                if choose.random() < 0.8:
+                    await academy.grants(who, whom, role, where, until)
+                else:
+                    await academy.revokes(who, whom, role, where)
+            academy.now += timedelta(minutes=2)
+        academy.now = end + timedelta(seconds=1)
+        for friend in friends:
+            assert (await academy.actor(friend)).grants == (), f"seed {seed}"
+        anne = await academy.actor(academy.anne)
+        assert anne.holds([Role.ADMINISTRATOR], within=[academy.root]), f"seed {seed}"
+
+
+async def test_a_schools_administrator_does_not_act_on_the_academys(academy: Academy) -> None:
+    chief = await academy.joins("Bérénice", academy.school)
+    yael = await academy.joins("Yaël", academy.school)
+    await academy.grants(academy.anne, chief, Role.ADMINISTRATOR, academy.root)
+    await academy.grants(academy.anne, yael, Role.ADMINISTRATOR, academy.school)
+    await academy.grants(academy.anne, chief, Role.TEACHER, academy.school)
+    refusals = (
+        academy.suspends(yael, chief),
+        academy.revokes(yael, chief, Role.ADMINISTRATOR, academy.root),
+        academy.revokes(yael, chief, Role.TEACHER, academy.school),
+        academy.grants(yael, chief, Role.TEACHER, academy.school, academy.now + HOUR),
+    )
+    for attempt in refusals:
+        with pytest.raises(Forbidden):
+            await attempt
+    await academy.suspends(chief, yael)
+
+
+async def test_the_last_administrator_cannot_leave_or_be_removed(academy: Academy) -> None:
+    with pytest.raises(LastAdministrator):
+        await academy.revokes(academy.anne, academy.anne, Role.ADMINISTRATOR, academy.root)
+    yael = await academy.joins("Yaël", academy.school)
+    end = academy.now + HOUR
+    await academy.grants(academy.anne, yael, Role.ADMINISTRATOR, academy.root, end)
+    attempts = (
+        academy.revokes(yael, academy.anne, Role.ADMINISTRATOR, academy.root),
+        academy.grants(yael, academy.anne, Role.ADMINISTRATOR, academy.root, end),
+        academy.suspends(yael, academy.anne),
+    )
+    for attempt in attempts:
+        with pytest.raises(LastAdministrator):
+            await attempt
+    await academy.grants(academy.anne, yael, Role.ADMINISTRATOR, academy.root)
+    await academy.revokes(academy.anne, academy.anne, Role.ADMINISTRATOR, academy.root)
+
+
+async def test_two_administrators_who_remove_each_other_at_once_leave_one(
+    academy: Academy,
+) -> None:
+    for name in NAMES:
+        other = await academy.joins(name, academy.school)
+        await academy.grants(academy.anne, other, Role.ADMINISTRATOR, academy.root)
+        pairs = ((academy.anne, other), (other, academy.anne))
+        # Both were let in as administrators before either acts.
+        actors = [await academy.actor(who) for who, _ in pairs]
+        outcomes = await asyncio.gather(
+            *(
+                revoke_role(
+                    academy.features.roles,
+                    academy.caller(who),
+                    actor,
+                    GrantRole(whom, Role.ADMINISTRATOR, academy.root),
+                )
+                for (who, whom), actor in zip(pairs, actors, strict=True)
+            ),
+            return_exceptions=True,
+        )
+        refusals = [outcome for outcome in outcomes if outcome is not None]
+        assert [type(refusal) for refusal in refusals] == [LastAdministrator]
+        if outcomes[1] is None:
+            academy.anne = other
+
+
+async def test_members_are_imported_where_one_may_and_nowhere_else(academy: Academy) -> None:
+    yael = await academy.joins("Yaël", academy.school)
+    await academy.grants(academy.anne, yael, Role.ADMINISTRATOR, academy.school)
+    lines = [
+        ImportedMember("1", "Zoé", academy.now - HOUR),
+        ImportedMember("2", "Robot", academy.now - HOUR, system=True),
+    ]
+
+    async def imports(
+        who: MemberId, where: StructureId | None, source: str
+    ) -> list[tuple[str, str | None]]:
+        command = ImportMembers(source, where, lines)
+        actor = await academy.actor(who)
+        return await import_members(academy.features.members, academy.caller(who), actor, command)
+
+    for where in (None, academy.root):
+        with pytest.raises(Forbidden):
+            await imports(yael, where, "ancien-forum")
+    with pytest.raises(StructureNotFound):
+        await imports(yael, StructureId(uuid4()), "ancien-forum")
+    verdicts = await imports(yael, academy.school, "ancien-forum")
+    assert [verdict for verdict, _ in verdicts] == ["created", "refused"]
+    assert "system accounts" in str(verdicts[1][1])
+    assert [v for v, _ in await imports(academy.anne, None, "annuaire")] == ["created", "created"]
