@@ -2,8 +2,9 @@
 
 from services.moderation.cases.ports import CasesDeps
 from services.moderation.cases.reactions import close_cases_of_gone, open_cases_for_flags
+from services.moderation.screening.domain import Screened
 from services.moderation.screening.ports import ScreeningDeps
-from services.moderation.screening.reactions import screen_content
+from services.moderation.screening.reactions import read_texts, screen_content
 from shared.contracts.community import (
     CommentEdited,
     CommentPublished,
@@ -15,10 +16,11 @@ from shared.contracts.community import (
 )
 from shared.contracts.moderation import PUBLISHES
 from shared.kit.rights.reactions import RIGHTS
-from shared.kit.service import Reaction
+from shared.kit.service import PreparedReaction, Reaction
 
-SCREENING: tuple[Reaction[ScreeningDeps], ...] = (
-    Reaction(
+SCREENING: tuple[PreparedReaction[ScreeningDeps, Screened], ...] = (
+    PreparedReaction(
+        read_texts,
         screen_content,
         on=(PostPublished, PostEdited, CommentPublished, CommentEdited),
         decides=True,

@@ -1,18 +1,24 @@
-"""What a service is, as the runner sees it."""
+"""What a service is, as the runner sees it.
+
+Where a reaction computes: a batch is one transaction, and while it is open nothing may be computed
+that could be computed before. Reading a text, parsing, hashing, encoding of size: in `prepare`.
+Asking the database, writing, recording facts: in `effect`.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from shared.contracts.event import Fact
 from shared.kit.database import Database
-from shared.kit.unit import Delivery, Effect, Unit
+from shared.kit.unit import Delivery, Effect, Prepare, Prepared, PreparedEffect, Unit
 
 if TYPE_CHECKING:
     from shared.kit.inbox.consume import BatchConsumer  # it needs the reactions of this module
 
 D = TypeVar("D")
+V = TypeVar("V")
 ASGIApp = Callable[..., Awaitable[None]]
 
 
@@ -45,6 +51,37 @@ class Reaction(Generic[D]):
 
 
 @dataclass(frozen=True)
+class PreparedReaction(Generic[D, V]):
+    """A reaction that computes one value for each delivery before its effect; see `Reaction`.
+
+    `prepare` is awaited before the batch's transaction opens, and gives the values in the order of
+    the deliveries. It may run twice, and for a delivery that is never applied; it writes nothing.
+    When it raises, that is a failure of the one event, as if its effect had raised.
+    """
+
+    prepare: Callable[[D, Sequence[Delivery[Any]]], Awaitable[Sequence[V]]]
+    effect: Callable[[D, Unit, Sequence[Prepared[Any, V]]], Awaitable[None]]
+    on: tuple[type[Fact], ...]
+    decides: bool = False
+
+    @property
+    def name(self) -> str:
+        """The effect as words: `hide_posts_of_author`."""
+        return self.effect.__name__
+
+    def bind(self, dependencies: D) -> "BoundPreparedReaction":
+        """Hand its dependencies to both stages."""
+
+        async def prepare(deliveries: Sequence[Delivery[Fact]]) -> Sequence[V]:
+            return await self.prepare(dependencies, deliveries)
+
+        async def bound(unit: Unit, prepared: Sequence[Prepared[Fact, Any]]) -> None:
+            await self.effect(dependencies, unit, prepared)
+
+        return BoundPreparedReaction(self.name, prepare, bound, self.on, self.decides)
+
+
+@dataclass(frozen=True)
 class BoundReaction:
     """A reaction that is ready to run."""
 
@@ -54,7 +91,29 @@ class BoundReaction:
     decides: bool = False
 
 
-def bind(dependencies: D, reactions: Sequence[Reaction[D]]) -> tuple[BoundReaction, ...]:
+@dataclass(frozen=True)
+class BoundPreparedReaction:
+    """A prepared reaction that is ready to run."""
+
+    name: str
+    prepare: Prepare
+    effect: PreparedEffect
+    on: tuple[type[Fact], ...]
+    decides: bool = False
+
+
+Bound = BoundReaction | BoundPreparedReaction
+
+
+@overload
+def bind(dependencies: D, reactions: Sequence[Reaction[D]]) -> tuple[BoundReaction, ...]: ...
+@overload
+def bind(
+    dependencies: D, reactions: Sequence[Reaction[D] | PreparedReaction[D, Any]]
+) -> tuple[Bound, ...]: ...
+def bind(
+    dependencies: D, reactions: Sequence[Reaction[D] | PreparedReaction[D, Any]]
+) -> tuple[Bound, ...]:
     """Hand one feature's dependencies to all its reactions."""
     return tuple(reaction.bind(dependencies) for reaction in reactions)
 
@@ -91,5 +150,5 @@ class Service:
     relay_url: str
     consumer: "BatchConsumer | None" = None
     jobs: tuple[Job, ...] = ()
-    remembers: tuple[BoundReaction, ...] = ()
+    remembers: tuple[Bound, ...] = ()
     resources: tuple[Resource, ...] = ()

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
@@ -17,6 +17,7 @@ from shared.contracts.ids import EventId, MemberId, TenantId
 from shared.kit.bus.port import Partition
 
 F_co = TypeVar("F_co", bound=Fact, covariant=True)
+V_co = TypeVar("V_co", covariant=True)
 
 Clock = Callable[[], datetime]
 """Gives the present moment, in UTC."""
@@ -96,3 +97,16 @@ class Units(Protocol):
 
 Effect = Callable[[Unit, Sequence[Delivery[Fact]]], Awaitable[None]]
 """What a reaction does, its dependencies already bound."""
+
+
+class Prepared(Struct, Generic[F_co, V_co], frozen=True, gc=False):
+    """A delivery, and what its reaction computed of it before the transaction opened."""
+
+    delivery: Delivery[F_co]
+    value: V_co
+
+
+Prepare = Callable[[Sequence[Delivery[Fact]]], Awaitable[Sequence[object]]]
+"""What a prepared reaction computes: one value for each delivery, in their order."""
+PreparedEffect = Callable[[Unit, Sequence[Prepared[Fact, Any]]], Awaitable[None]]
+"""What a prepared reaction does with them."""

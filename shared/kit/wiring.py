@@ -12,7 +12,7 @@ from shared.kit.database import Database
 from shared.kit.host import Host
 from shared.kit.inbox.consume import BatchConsumer
 from shared.kit.pressure import Pressure
-from shared.kit.service import BoundReaction, Job, Resource, Service
+from shared.kit.service import Bound, Job, Resource, Service
 from shared.kit.settings import Settings
 from shared.kit.telemetry.messaging import create_span
 from shared.kit.telemetry.page import metrics_routes
@@ -54,8 +54,8 @@ def service_of(  # noqa: PLR0913  the parts of a service, by name
     features: Sequence[Routes],
     *,
     rights: RightsReader,
-    reactions: tuple[BoundReaction, ...] = (),
-    remembers: tuple[BoundReaction, ...] = (),
+    reactions: tuple[Bound, ...] = (),
+    remembers: tuple[Bound, ...] = (),
     jobs: tuple[Job, ...] = (),
     extra: Sequence[APIRouter] = (),
     resources: tuple[Resource, ...] = (),

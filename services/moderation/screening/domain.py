@@ -21,6 +21,7 @@ SEVERITY_OF_POLICY = {
     "sexual": 3,
     "insult": 2,
 }
+SEVERITY_OF_UNREAD = 2
 
 
 class SealedText(Invalid):
@@ -34,6 +35,8 @@ class Screened:
     """What the rules made of a text, in the words of the contracts.
 
     `help` holds the keys of the messages that offer the author help (`Engine.messages[key]`).
+    `degraded` says that a rule failed, or that the whole text is `unread`: it was late, or ended
+    the process that read it.
     """
 
     verdict: Verdict
@@ -42,12 +45,16 @@ class Screened:
     policies: tuple[str, ...]
     reasons: tuple[str, ...]
     masked: str
+    content_hash: str
     degraded: bool = False
     help: tuple[str, ...] = ()
+    unread: bool = False
 
     @property
     def severity(self) -> int:
         """How urgent a case of it is: 1 to 4."""
+        if self.unread:
+            return SEVERITY_OF_UNREAD
         return max((SEVERITY_OF_POLICY.get(policy, 1) for policy in self.policies), default=1)
 
 
@@ -60,6 +67,25 @@ def plain(content: ContentText) -> str:
 def fingerprint(text: str) -> str:
     """Name a text without saying it."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def unread_text(content: ContentText) -> Screened:
+    """Give the verdict on a text that could not be screened in time: a human looks at it.
+
+    Nothing is read here, because reading it is what took too long: its source stands for its text.
+    """
+    source = f"{content.title}\n\n{content.body}" if content.title else content.body
+    return Screened(
+        verdict=Verdict.REVIEW,
+        score=0.0,
+        rules=(),
+        policies=(),
+        reasons=(),
+        masked=source,
+        content_hash=fingerprint(source),
+        degraded=True,
+        unread=True,
+    )
 
 
 def decision_of(decision_id: DecisionId, screened: Screened) -> Decision:

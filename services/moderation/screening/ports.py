@@ -7,15 +7,20 @@ from typing import Protocol
 from services.moderation.cases.domain import Subject
 from services.moderation.cases.ports import CasesDeps
 from services.moderation.screening.domain import Screened
+from shared.contracts.community import ContentText
 from shared.contracts.ids import TenantId
 from shared.kit.unit import Clock, NewId, Unit
 
 
 class Screener(Protocol):
-    """Reads a text by the rules; no I/O, under a millisecond."""
+    """Reads texts by the rules, each within a deadline. Never called inside a transaction."""
 
-    def screen(self, text: str, language: str | None) -> Screened:
-        """Say what the rules make of it."""
+    async def screen(self, contents: Sequence[ContentText]) -> Sequence[Screened]:
+        """Say what the rules make of each content, in this order; titles are read too.
+
+        A text that is late, or that ends the process that reads it, is `domain.unread_text`. Never
+        raises for what stands in a text.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,32 +8,39 @@ from services.moderation.screening.domain import (
     Screened,
     SealedText,
     decision_of,
-    fingerprint,
-    plain,
 )
 from services.moderation.screening.ports import Record, ScreeningDeps
 from shared.contracts.community import CommentEdited, CommentPublished, PostEdited, PostPublished
 from shared.contracts.event import Origin
 from shared.contracts.ids import DecisionId
 from shared.contracts.moderation import ContentScreened, Verdict
-from shared.kit.unit import Delivery, Unit
+from shared.kit.unit import Delivery, Prepared, Unit
 
 Written = PostPublished | PostEdited | CommentPublished | CommentEdited
 
 
-async def screen_content(
-    deps: ScreeningDeps, unit: Unit, deliveries: Sequence[Delivery[Written]]
-) -> None:
-    """Read every text by the rules, and act on what is live. History is read, never acted on."""
-    records = []
+async def read_texts(
+    deps: ScreeningDeps, deliveries: Sequence[Delivery[Written]]
+) -> Sequence[Screened]:
+    """Screen every text, before the transaction opens. Raises `SealedText`."""
+    contents = []
     for delivery in deliveries:
+        if delivery.fact.content.clear is None:
+            raise SealedText(content_id=delivery.fact.ref.id)
+        contents.append(delivery.fact.content.clear)
+    return await deps.screener.screen(contents)
+
+
+async def screen_content(
+    deps: ScreeningDeps, unit: Unit, prepared: Sequence[Prepared[Written, Screened]]
+) -> None:
+    """Tell what was read in every text, and act on what is live. History is never acted on."""
+    records = []
+    for item in prepared:
+        delivery, screened = item.delivery, item.value
         fact = delivery.fact
-        if fact.content.clear is None:
-            raise SealedText(content_id=fact.ref.id)
-        text = plain(fact.content.clear)
-        screened = deps.screener.screen(text, fact.content.clear.language)
         subject = Subject.of(fact.ref, fact.space_id, fact.structure_id, fact.author)
-        record = Record(delivery.tenant, subject, screened, fingerprint(text))
+        record = Record(delivery.tenant, subject, screened, screened.content_hash)
         records.append(record)
         unit.record(
             ContentScreened(
@@ -66,4 +73,5 @@ async def _act(
     if screened.verdict is Verdict.HIDE:
         decision = decision_of(DecisionId(deps.new_id()), screened)
         await carry_out(deps.cases, unit, delivery, decision, subject)
-    await open_or_join(deps.cases, unit, delivery, subject, "rule", screened.severity)
+    cause = "unread" if screened.unread else "rule"
+    await open_or_join(deps.cases, unit, delivery, subject, cause, screened.severity)

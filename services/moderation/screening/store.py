@@ -1,5 +1,6 @@
 """Screenings in PostgreSQL, their texts sealed; the rules' engine as body of `Screener`."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,9 +10,10 @@ from cryptography.fernet import Fernet
 from sqlalchemy.dialects.postgresql import insert
 
 from services.moderation.rules.handlers.screen_text import Engine
-from services.moderation.screening.domain import Screened
+from services.moderation.screening.domain import Screened, fingerprint, plain
 from services.moderation.screening.ports import Record
 from services.moderation.screening.tables import SCREENINGS
+from shared.contracts.community import ContentText
 from shared.contracts.ids import ContentId, TenantId
 from shared.contracts.moderation import RuleRef, Verdict
 from shared.kit.database import connection
@@ -29,13 +31,22 @@ _KEEP = _NEW.on_conflict_do_update(
 
 @dataclass(frozen=True)
 class RuleScreener:
-    """See `ports.Screener`."""
+    """See `ports.Screener`; reads in this very process, without a deadline."""
 
     engine: Engine
 
-    def screen(self, text: str, language: str | None) -> Screened:
-        """Say what the rules make of it; rules that failed leave it degraded."""
-        found = self.engine.screen(text, language_hint=language)
+    async def screen(self, contents: Sequence[ContentText]) -> Sequence[Screened]:
+        """See `ports.Screener`."""
+        screened = []
+        for content in contents:
+            screened.append(self.screen_one(content))
+            await asyncio.sleep(0)
+        return screened
+
+    def screen_one(self, content: ContentText) -> Screened:
+        """Say what the rules make of a content; rules that failed leave it degraded."""
+        text = plain(content)
+        found = self.engine.screen(text, language_hint=content.language)
         verdict = found.verdict
         return Screened(
             verdict=_VERDICTS.get(verdict.verdict, Verdict.PASS),
@@ -44,6 +55,7 @@ class RuleScreener:
             policies=tuple(verdict.policies),
             reasons=verdict.reasons,
             masked=found.masked,
+            content_hash=fingerprint(text),
             degraded=bool(verdict.failed),
             help=verdict.help,
         )

@@ -16,10 +16,11 @@ from shared.kit.errors import Invalid
 from shared.kit.failpoints import reached
 from shared.kit.inbox import halts, parked
 from shared.kit.inbox.consume import BatchConsumer
-from shared.kit.inbox.decode import Readable, read
+from shared.kit.inbox.decode import Read, Readable, read
 from shared.kit.inbox.due import due, wake, wake_forgotten
 from shared.kit.inbox.limits import Retried, Verdict
 from shared.kit.inbox.parked import Failure, Place
+from shared.kit.inbox.preparing import Preparation
 from shared.kit.telemetry.logs import logger
 
 log = logger("parked")
@@ -28,7 +29,7 @@ LONGEST = timedelta(seconds=20)
 """No event is begun later than this after the first: the job's lease is a minute."""
 
 _HEAD = sa.text("""
-    SELECT tenant_id, state, next_try FROM parked
+    SELECT * FROM parked
     WHERE consumer_group = :consumer_group AND key = :key AND state IN ('parked', 'dead')
     ORDER BY topic, "offset" LIMIT 1
 """)
@@ -95,19 +96,20 @@ class ParkedKeys:
         rows = await consumer.database.rows(_HEAD, consumer_group=consumer.group, key=key)
         if not rows or rows[0].state == "dead" or not self._is_due(rows[0].next_try):
             return False
-        tenants = [rows[0].tenant_id]
-        async with consumer.database.batch(tenants) as unit:
+        head = rows[0]
+        item = read(parked.record_of(head), consumer.wanted, consumer.clock())
+        preparation = await self._prepare(item)
+        async with consumer.database.batch([head.tenant_id]) as unit:
             found = await unit.connection.execute(
                 _OLDEST, {"consumer_group": consumer.group, "key": key}
             )
             row = found.first()
-            if row is None or row.state != "parked":
+            if row is None or row.state != "parked" or place_of(row) != place_of(head):
                 return False
-            item = read(parked.record_of(row), consumer.wanted, consumer.clock())
             if not isinstance(item, Readable):
                 await self._failed(unit, row, Failure("no longer readable by this version"), item)
                 return False
-            error = await consumer.try_one(unit, item.delivery)
+            error = await consumer.attempt(preparation).try_one(unit, item.delivery)
             if error is not None:
                 hopeless = isinstance(error, Invalid)
                 await self._failed(unit, row, Failure.of(error), item, hopeless=hopeless)
@@ -120,6 +122,12 @@ class ParkedKeys:
         reached("parked.committed")
         log.info("applied after waiting", group=consumer.group, type=row.type)
         return True
+
+    async def _prepare(self, item: Read) -> Preparation:
+        consumer = self.consumer
+        if not isinstance(item, Readable):
+            return Preparation()
+        return await consumer.preparer.prepare_one(consumer.reactions, item.delivery)
 
     async def _failed(
         self,

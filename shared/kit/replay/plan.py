@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from shared.contracts.event import Fact
 from shared.kit.host import Host
 from shared.kit.replay.errors import NothingToRebuild
-from shared.kit.service import BoundReaction, Service
+from shared.kit.service import Bound, Service
 from shared.kit.tables import Truth, truth_of
 
 LIVE = "public"
@@ -79,7 +79,7 @@ class Plan:
         return tuple(each for each in self.tables if each.truth is Truth.TOLD)
 
     @property
-    def reactions(self) -> Sequence[BoundReaction]:
+    def reactions(self) -> Sequence[Bound]:
         """What is applied again: all but what decides."""
         consumer = self.service.consumer
         return [each for each in (consumer.reactions if consumer else ()) if not each.decides]

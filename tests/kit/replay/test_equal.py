@@ -6,7 +6,7 @@ import pytest
 
 from shared.contracts.event import Fact
 from shared.kit.database import SqlUnit
-from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.inbox.attempt import Attempt
 from shared.kit.replay.feed import Order
 from shared.kit.unit import Delivery
 from tests.kit.replay.conftest import SERVICES, Past
@@ -31,18 +31,16 @@ async def test_a_batch_that_took_too_long_is_read_to_its_end(
     past: Past, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[int] = []
-    really = BatchConsumer._react
+    really = Attempt._react
 
-    async def slow(
-        self: BatchConsumer, unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]
-    ) -> None:
+    async def slow(self: Attempt, unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]) -> None:
         if ".shadow." in self.group:
             tried.append(len(deliveries))
             if len(tried) == 1:
                 raise TimeoutError
         await really(self, unit, deliveries)
 
-    monkeypatch.setattr(BatchConsumer, "_react", slow)
+    monkeypatch.setattr(Attempt, "_react", slow)
 
     report = await past.replay("notifications")
 

@@ -15,7 +15,7 @@ from shared.contracts.moderation import Action, DecidedBy, RuleRef, Verdict
 
 def a_screening(*policies: str, reasons: tuple[str, ...] = ()) -> Screened:
     rules = (RuleRef(id="insult-aimed", version=1),)
-    return Screened(Verdict.HIDE, 0.9, rules, policies, reasons, "…")
+    return Screened(Verdict.HIDE, 0.9, rules, policies, reasons, "…", fingerprint("…"))
 
 
 @pytest.mark.parametrize(

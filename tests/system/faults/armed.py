@@ -26,8 +26,10 @@ from shared.contracts.event import Fact
 from shared.kit import failpoints, run
 from shared.kit.bus.port import Partition, Reading
 from shared.kit.database import SqlUnit
-from shared.kit.inbox.consume import BatchConsumer, Fenced
+from shared.kit.inbox.attempt import Attempt, Fenced
+from shared.kit.inbox.consume import BatchConsumer
 from shared.kit.inbox.decode import Read
+from shared.kit.inbox.preparing import Preparation
 from shared.kit.unit import Delivery
 from tests.system.faults import witness
 from tests.system.faults.mutants import vars_of
@@ -110,10 +112,10 @@ def arm() -> Armed:
 
 
 def _surround(armed: Armed) -> None:
-    react = BatchConsumer._react
+    react = Attempt._react
 
     async def surrounded(
-        self: BatchConsumer, unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]
+        self: Attempt, unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]
     ) -> None:
         if armed.slow and deliveries:
             await _drag(unit, armed.slow)
@@ -124,7 +126,7 @@ def _surround(armed: Armed) -> None:
             if armed.fails(delivery):
                 raise InjectedBug(str(delivery.event_id))
 
-    BatchConsumer._react = surrounded  # type: ignore[method-assign]  # that is the fault
+    Attempt._react = surrounded  # type: ignore[method-assign]  # that is the fault
     _take_notes()
 
 
@@ -140,9 +142,9 @@ def _take_notes() -> None:
     """Tell in the log of what the suite counts: batches given up at the fence, and rebalances."""
     apply, revoked = BatchConsumer._apply, BatchConsumer.revoked
 
-    async def applied(self: BatchConsumer, reads: Sequence[Read]) -> None:
+    async def applied(self: BatchConsumer, reads: Sequence[Read], preparation: Preparation) -> None:
         try:
-            await apply(self, reads)
+            await apply(self, reads, preparation)
         except Fenced:
             _note(FENCED, self.group, len(reads))
             raise

@@ -1,0 +1,145 @@
+"""One attempt at a batch: one transaction in which it is claimed, applied and counted."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from shared.contracts.event import Fact
+from shared.kit.bus.port import Partition
+from shared.kit.database import Database, SqlUnit, is_transient
+from shared.kit.errors import Invalid
+from shared.kit.failpoints import reached
+from shared.kit.inbox import halts, ledger, parked
+from shared.kit.inbox.decode import Ignored, Read, Readable, Unreadable, type_of
+from shared.kit.inbox.limits import Limit
+from shared.kit.inbox.parked import Aside, Failure, Retry
+from shared.kit.inbox.preparing import Preparation, offset_of
+from shared.kit.inbox.work import Work
+from shared.kit.service import Bound, BoundReaction
+from shared.kit.unit import Delivery
+
+
+class Fenced(Exception):
+    """This batch was applied, or is being applied, by another reader of the group."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How a group applies a batch whose `preparation` is done. `older` are versions before."""
+
+    group: str
+    database: Database
+    reactions: Sequence[Bound]
+    retry: Retry
+    limit: Limit
+    older: frozenset[str]
+    preparation: Preparation
+
+    async def run(
+        self, reads: Sequence[Read], expected: Mapping[Partition, int], *, isolate: bool
+    ) -> Counter[str]:
+        """Apply the batch in one transaction, all at once or with a savepoint per event.
+
+        Raises `Fenced`, `halts.Stopped`, and whatever a reaction raises.
+        """
+        tenants = sorted({r.delivery.tenant for r in reads if isinstance(r, Readable)})
+        async with self.database.batch(tenants) as unit:
+            reached("batch.opened")
+            work = await self._sort(unit, reads, expected)
+            reached("batch.claimed")
+            if isolate or self.preparation.failures:
+                await self._one_by_one(unit, work)
+            else:
+                await self._react(unit, [item.delivery for item in work.todo])
+                work.applied(work.todo)
+            reached("batch.reacted")
+            if work.halted or work.failures:
+                await halts.judge(unit, self.group, self.limit, work)
+            if work.asides:
+                await parked.put_aside(unit, self.group, work.asides)
+            if not await ledger.move(unit.connection, self.group, work.moves):
+                raise Fenced
+            reached("batch.moved")
+        reached("batch.committed")
+        return work.counts
+
+    async def _sort(
+        self, unit: SqlUnit, reads: Sequence[Read], expected: Mapping[Partition, int]
+    ) -> Work:
+        """Put aside what must not be applied now; what is to be applied, in log order."""
+        work = Work.over(reads, expected)
+        readable = [item.delivery for item in reads if isinstance(item, Readable)]
+        fresh, troubled = await ledger.claim(
+            unit.connection, self.group, [delivery.event_id for delivery in readable]
+        )
+        waiting: set[str] = set()
+        if troubled:
+            keys = {delivery.key for delivery in readable}
+            waiting, work.halted = await parked.keys_waiting(unit.connection, self.group, keys)
+        todo = work.todo
+        for item in reads:
+            if isinstance(item, Ignored):
+                work.count(item, "ignored")
+            elif isinstance(item, Unreadable):
+                failure = Failure(item.cause)
+                work.put_aside(item, Aside(item.record, None, failure, "dead", attempts=1))
+            elif fresh is not None and item.delivery.event_id not in fresh:
+                work.count(item, self._known_as(item))
+            else:
+                if fresh is not None:
+                    fresh.discard(item.delivery.event_id)
+                if item.delivery.key in waiting:
+                    work.wait(item)
+                else:
+                    todo.append(item)
+        return work
+
+    def _known_as(self, item: Readable) -> str:
+        """Tell the version before of what was applied from a repetition."""
+        older = self.older and type_of(item.record) in self.older
+        return "ignored" if older else "duplicate"
+
+    async def _one_by_one(self, unit: SqlUnit, work: Work) -> None:
+        waiting: set[str] = set()
+        for item in work.todo:
+            if item.delivery.key in waiting:
+                work.wait(item)
+                continue
+            error = await self.try_one(unit, item.delivery)
+            if error is None:
+                work.applied([item])
+            else:
+                waiting.add(item.delivery.key)
+                work.put_aside(item, self._failed(unit, item, error))
+
+    async def try_one(self, unit: SqlUnit, delivery: Delivery[Fact]) -> BaseException | None:
+        """Apply one delivery in a savepoint; give what went wrong. Raises what is transient."""
+        failure = self.preparation.failures.get(offset_of(delivery))
+        if failure is not None:
+            return failure
+        try:
+            async with self.database.savepoint(unit) as part:
+                await self._react(part, [delivery])
+        except Exception as error:
+            if is_transient(error):
+                raise
+            return error
+        return None
+
+    async def _react(self, unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]) -> None:
+        for reaction in self.reactions:
+            mine = [delivery for delivery in deliveries if isinstance(delivery.fact, reaction.on)]
+            if not mine:
+                continue
+            if isinstance(reaction, BoundReaction):
+                await reaction.effect(unit, mine)
+            else:
+                await reaction.effect(unit, self.preparation.of(reaction, mine))
+
+    def _failed(self, unit: SqlUnit, item: Readable, error: BaseException) -> Aside:
+        """Park an event that failed, or bury it at once when trying again cannot help."""
+        failure = Failure.of(error)
+        if isinstance(error, Invalid) or self.retry.attempts <= 1:
+            return Aside(item.record, item.delivery, failure, "dead", attempts=1)
+        due = parked.next_try(self.retry, 1, unit.now)
+        return Aside(item.record, item.delivery, failure, "parked", attempts=1, next_try=due)

@@ -1,0 +1,144 @@
+"""What prepared reactions compute of a batch, before its transaction opens.
+
+A batch is prepared in slices, and cut where preparing it takes too long: the rest of it is handed
+over again. So one batch of slow events never takes longer than a reader may be silent.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from shared.contracts.event import Fact
+from shared.kit.bus.port import Partition
+from shared.kit.database import is_transient
+from shared.kit.inbox.decode import Read, Readable
+from shared.kit.service import Bound, BoundPreparedReaction
+from shared.kit.unit import Delivery, Prepared
+
+SLICE_EVENTS = 32
+"""Events prepared at once. A slice in which each takes a second takes half of `poll_limit`."""
+MAX_SECONDS = 10.0
+"""No slice is begun later than this after the first."""
+
+Offset = tuple[Partition, int]
+"""The place of a delivery in the log."""
+
+
+class WrongNumber(Exception):
+    """A `prepare` gave more or fewer values than it was handed deliveries."""
+
+
+@dataclass
+class Preparation:
+    """What was computed of some deliveries, by reaction and place; or why it could not be."""
+
+    values: dict[tuple[str, Offset], object] = field(default_factory=dict)
+    failures: dict[Offset, Exception] = field(default_factory=dict)
+
+    def of(
+        self, reaction: BoundPreparedReaction, deliveries: Sequence[Delivery[Fact]]
+    ) -> list[Prepared[Fact, object]]:
+        """Give deliveries with the values that this reaction computed of them."""
+        values, name = self.values, reaction.name
+        return [Prepared(each, values[name, offset_of(each)]) for each in deliveries]
+
+
+def offset_of(delivery: Delivery[Fact]) -> Offset:
+    """Say where in the log a delivery stands."""
+    return delivery.partition, delivery.offset
+
+
+class Preparer:
+    """Prepares the batches of one reader.
+
+    What it computed of a batch is kept until the next one, so that a batch that must wait for the
+    database is not computed again each time that it is handed over.
+    """
+
+    def __init__(self) -> None:
+        self._kept: Mapping[tuple[str, Offset], object] = {}
+
+    async def prepare(
+        self, reactions: Sequence[Bound], reads: Sequence[Read]
+    ) -> tuple[Sequence[Read], Preparation]:
+        """Prepare these records; give those that are prepared, all or the first of them."""
+        stages = [each for each in reactions if isinstance(each, BoundPreparedReaction)]
+        preparation = Preparation()
+        types = tuple(fact for stage in stages for fact in stage.on)
+        wanted = [
+            index
+            for index, item in enumerate(reads)
+            if isinstance(item, Readable) and isinstance(item.delivery.fact, types)
+        ]
+        until = time.monotonic() + MAX_SECONDS
+        for begin in range(0, len(wanted), SLICE_EVENTS):
+            if begin and time.monotonic() > until:
+                reads = reads[: wanted[begin]]
+                break
+            items = [reads[index] for index in wanted[begin : begin + SLICE_EVENTS]]
+            deliveries = [item.delivery for item in items if isinstance(item, Readable)]
+            for stage in stages:
+                await self._prepare_slice(stage, deliveries, preparation)
+        self._kept = preparation.values
+        return reads, preparation
+
+    async def prepare_one(
+        self, reactions: Sequence[Bound], delivery: Delivery[Fact]
+    ) -> Preparation:
+        """Prepare one delivery by all reactions."""
+        preparation = Preparation()
+        for stage in reactions:
+            if isinstance(stage, BoundPreparedReaction):
+                await self._prepare_slice(stage, [delivery], preparation)
+        return preparation
+
+    async def _prepare_slice(
+        self,
+        stage: BoundPreparedReaction,
+        deliveries: Sequence[Delivery[Fact]],
+        preparation: Preparation,
+    ) -> None:
+        missing = []
+        for delivery in deliveries:
+            key = stage.name, offset_of(delivery)
+            if key in self._kept:
+                preparation.values[key] = self._kept[key]
+            elif isinstance(delivery.fact, stage.on):
+                missing.append(delivery)
+        if missing and not await _computed(stage, missing, preparation):
+            for delivery in missing:
+                await _compute_one(stage, delivery, preparation)
+
+
+async def _computed(
+    stage: BoundPreparedReaction, deliveries: Sequence[Delivery[Fact]], preparation: Preparation
+) -> bool:
+    """Compute them all at once; False when one of them failed. Raises what is transient."""
+    try:
+        await _compute(stage, deliveries, preparation)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        return False
+    return True
+
+
+async def _compute_one(
+    stage: BoundPreparedReaction, delivery: Delivery[Fact], preparation: Preparation
+) -> None:
+    try:
+        await _compute(stage, [delivery], preparation)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        preparation.failures[offset_of(delivery)] = error
+
+
+async def _compute(
+    stage: BoundPreparedReaction, deliveries: Sequence[Delivery[Fact]], preparation: Preparation
+) -> None:
+    values = await stage.prepare(deliveries)
+    if len(values) != len(deliveries):
+        raise WrongNumber(f"{stage.name}: {len(values)} values of {len(deliveries)} deliveries")
+    for delivery, value in zip(deliveries, values, strict=True):
+        preparation.values[stage.name, offset_of(delivery)] = value

@@ -1,0 +1,183 @@
+"""Prepared reactions compute before the transaction opens, on every path of the inbox."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from shared.contracts.event import Fact
+from shared.contracts.identity import MemberSuspended
+from shared.kit.bus.port import Partition, Redeliver
+from shared.kit.database import connection
+from shared.kit.errors import Invalid
+from shared.kit.inbox import preparing
+from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.service import PreparedReaction
+from shared.kit.unit import Delivery, Prepared, Unit
+from tests.kit.probe import EFFECTS, PARTITIONS, TOPIC, Probe
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+OPEN = """
+    SELECT count(*) AS open FROM pg_stat_activity
+    WHERE application_name = 'preau-community' AND xact_start IS NOT NULL
+"""
+
+
+@dataclass
+class Shouting:
+    """Dependencies of a reaction that writes each reason in capitals."""
+
+    probe: Probe
+    slices: list[list[str]] = field(default_factory=list)
+    open_transactions: int = 0
+    away: bool = False
+
+
+async def shout(deps: Shouting, deliveries: Sequence[Delivery[MemberSuspended]]) -> list[str]:
+    reasons = [delivery.fact.reason for delivery in deliveries]
+    deps.slices.append(reasons)
+    (row,) = await deps.probe.rows(OPEN)
+    deps.open_transactions += row["open"]
+    if deps.away:
+        raise ConnectionError("a worker went away")
+    for reason in reasons:
+        if reason.startswith("poison") and not deps.probe.mended:
+            raise RuntimeError("cannot digest")
+        if reason == "invalid":
+            raise Invalid(field="reason")
+    return [] if "lost" in reasons else [reason.upper() for reason in reasons]
+
+
+async def write_it(
+    deps: Shouting, unit: Unit, prepared: Sequence[Prepared[MemberSuspended, str]]
+) -> None:
+    for item in prepared:
+        values: dict[str, Any] = {"tenant": item.delivery.tenant, "key": item.delivery.key}
+        await connection(unit).execute(EFFECTS, {**values, "words": item.value})
+        if item.value == "EFFECT" and not deps.probe.mended:
+            raise RuntimeError("the effect fails")
+
+
+def shouting(probe: Probe) -> tuple[Shouting, BatchConsumer]:
+    deps = Shouting(probe)
+    reader = probe.consumer()
+    reader.reactions = [PreparedReaction(shout, write_it, on=(MemberSuspended,)).bind(deps)]
+    return deps, reader
+
+
+async def test_values_reach_the_effect_and_no_transaction_is_open_meanwhile(probe: Probe) -> None:
+    deps, reader = shouting(probe)
+    for number in range(40):
+        probe.publish(f"n° {number}", who=number)
+
+    found = await probe.take(reader)
+
+    assert sorted(await probe.effects()) == sorted(f"N° {number}" for number in range(40))
+    assert (found.applied, deps.open_transactions) == (40, 0)
+    assert [len(each) for each in deps.slices] == [32, 8]
+
+
+async def test_a_failure_to_prepare_parks_its_event_and_the_key_waits(probe: Probe) -> None:
+    _, reader = shouting(probe)
+    for words, who in (("avant", 1), ("poison", 2), ("derrière", 2), ("après", 3)):
+        probe.publish(words, who=who)
+
+    found = await probe.take(reader)
+
+    assert sorted(await probe.effects()) == ["APRÈS", "AVANT"]
+    assert (found.applied, found.parked, found.lag) == (2, 2, 0)
+
+
+async def test_what_can_never_be_prepared_is_a_dead_letter_at_once(probe: Probe) -> None:
+    _, reader = shouting(probe)
+    probe.publish("invalid")
+
+    assert (await probe.take(reader)).dead_lettered == 1
+
+
+async def test_an_event_that_is_tried_again_is_prepared_outside_of_a_transaction(
+    probe: Probe,
+) -> None:
+    deps, reader = shouting(probe)
+    for words in ("poison", "derrière"):
+        probe.publish(words)
+    await probe.take(reader)
+    await probe.try_again(reader)
+    probe.mended = True
+
+    found = await probe.try_again(reader)
+
+    assert await probe.effects() == ["POISON", "DERRIÈRE"]
+    assert (found.applied, found.parked, deps.open_transactions) == (2, 0, 0)
+
+
+async def test_isolated_events_are_not_prepared_again(probe: Probe) -> None:
+    deps, reader = shouting(probe)
+    for words, who in (("avant", 1), ("effect", 2)):
+        probe.publish(words, who=who)
+
+    found = await probe.take(reader)
+
+    assert (found.applied, found.parked) == (1, 1)
+    assert len(deps.slices) == 1
+    assert set(deps.slices[0]) == {"avant", "effect"}
+
+
+async def test_a_transient_failure_makes_the_whole_batch_wait(probe: Probe) -> None:
+    deps, reader = shouting(probe)
+    deps.away = True
+    probe.publish("attend")
+    starts = await reader.assigned([Partition(TOPIC, n) for n in range(PARTITIONS)])
+    batch = await probe.waiting(starts)
+
+    with pytest.raises(Redeliver):
+        await reader.handle(batch)
+
+    deps.away = False
+    await reader.handle(batch)
+    assert await probe.effects() == ["ATTEND"]
+
+
+async def test_slow_preparing_cuts_the_batch(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preparing, "MAX_SECONDS", -1.0)
+    _, reader = shouting(probe)
+    for number in range(40):
+        probe.publish(f"n° {number}")
+    starts = await reader.assigned([Partition(TOPIC, n) for n in range(PARTITIONS)])
+
+    first = await reader.handle(await probe.waiting(starts))
+    rest = await reader.handle(await probe.waiting({**starts, **first}))
+
+    assert len(await probe.effects()) == 40
+    assert [max(first.values()), max(rest.values())] == [32, 40]
+
+
+async def test_a_stage_that_gives_too_few_values_fails_alone(probe: Probe) -> None:
+    _, reader = shouting(probe)
+    for words, who in (("avant", 1), ("lost", 2)):
+        probe.publish(words, who=who)
+
+    found = await probe.take(reader)
+
+    assert (found.applied, found.parked) == (1, 1)
+    (letter,) = await probe.letters(everything=True)
+    assert letter.cause == "WrongNumber: write_it: 0 values of 1 deliveries"
+
+
+async def test_records_before_the_expected_position_are_not_prepared(probe: Probe) -> None:
+    deps, reader = shouting(probe)
+    probe.publish("une fois")
+    starts = await reader.assigned([Partition(TOPIC, n) for n in range(PARTITIONS)])
+    batch = await probe.waiting(starts)
+    await reader.handle(batch)
+
+    await reader.handle(batch)
+
+    assert deps.slices == [["une fois"]]
+
+
+def test_a_reaction_is_named_by_its_effect(probe: Probe) -> None:
+    _, reader = shouting(probe)
+    assert [each.name for each in reader.reactions] == ["write_it"]
+    assert issubclass(reader.reactions[0].on[0], Fact)
