@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, Field
 
 from services.community.moving_in.domain import Acceptance, Line, Outcome
 from services.community.moving_in.handlers.import_contents import ImportContents, import_contents
+from services.community.moving_in.policy import may_send_imports
 from services.community.moving_in.ports import MovingInDeps
 from shared.contracts.community import ContentKind
 from shared.contracts.ids import SpaceId
@@ -67,7 +68,7 @@ def routes(deps: MovingInDeps) -> Routes:
     """Build the routes of this feature."""
     found = Routes("moving_in")
 
-    @found.post("/imports", action="content.import", limit=LIMIT)
+    @found.post("/imports", action="content.import", limit=LIMIT, gate=may_send_imports)
     async def import_chunk(
         caller: CallerDep, actor: ActorDep, chunk: ContentImport
     ) -> ImportVerdicts:

@@ -10,3 +10,10 @@ def may_import(actor: Actor, space: Space) -> Verdict:
     if actor.holds([Role.ADMINISTRATOR, Role.OPERATOR], within=space.line):
         return Allowed("import.administrator")
     return Denied("import.administrator")
+
+
+def may_send_imports(actor: Actor) -> Verdict:
+    """Let an administrator or an operator of the tenant send a chunk; asked before it is read."""
+    if actor.holds_anywhere(Role.ADMINISTRATOR, Role.OPERATOR):
+        return Allowed("import.administrator")
+    return Denied("import.administrator")

@@ -13,6 +13,7 @@ from services.identity.members.handlers.add_members import (
 )
 from services.identity.members.handlers.change_standing import Suspend, reinstate, suspend
 from services.identity.members.handlers.join import AddMember, add_member
+from services.identity.members.policy import may_send_imports
 from services.identity.members.ports import MembersDeps
 from services.identity.sessions.handlers.invite import Invite, invite
 from services.identity.sessions.ports import SessionsDeps
@@ -23,7 +24,7 @@ from shared.kit.web.fields import Moment, Seen
 from shared.kit.web.routes import Routes
 
 CHUNK = 500
-IMPORT_LIMIT = 20_000_000
+IMPORT_LIMIT = 5_000_000
 
 
 class MemberLine(Model):
@@ -90,7 +91,7 @@ def routes(deps: MembersDeps, sessions: SessionsDeps) -> Routes:
         token = await invite(sessions, Invite(member.tenant_id, member.member_id))
         return MemberAdded(member_id=member.member_id, handle=member.handle, invitation=token)
 
-    @found.post("/imports", action="member.import", limit=IMPORT_LIMIT)
+    @found.post("/imports", action="member.import", limit=IMPORT_LIMIT, gate=may_send_imports)
     async def import_chunk(
         caller: CallerDep, actor: ActorDep, chunk: MemberImport
     ) -> ImportVerdicts:

@@ -43,3 +43,10 @@ def may_import_system(actor: Actor, root: StructureId) -> Verdict:
     if actor.holds([Role.ADMINISTRATOR, Role.OPERATOR], within=(root,)):
         return Allowed("import.system")
     return Denied("import.system")
+
+
+def may_send_imports(actor: Actor) -> Verdict:
+    """Let an administrator or an operator of the tenant send a chunk; asked before it is read."""
+    if actor.holds_anywhere(Role.ADMINISTRATOR, Role.OPERATOR):
+        return Allowed("import.administrator")
+    return Denied("import.administrator")

@@ -8,6 +8,7 @@ from services.identity.sessions.handlers.invite import accept_invitation
 from services.identity.sessions.handlers.refresh import refresh
 from services.identity.sessions.handlers.sign_in import SignIn, sign_in
 from services.identity.sessions.ports import SessionsDeps
+from shared.kit.web.context import correlation_of
 from shared.kit.web.cursors import Model
 from shared.kit.web.routes import Routes
 
@@ -54,18 +55,18 @@ def routes(deps: SessionsDeps) -> Routes:
     @found.post("/sessions", action="session.open", access="anonymous", status_code=201)
     async def open_one(request: Request, who: Credentials) -> TokensGiven:
         command = SignIn(who.tenant, who.email, who.password)
-        return _given(await sign_in(deps, command, _correlation(request, deps)))
+        return _given(await sign_in(deps, command, correlation_of(request)))
 
     @found.post("/sessions/refresh", action="session.refresh", access="anonymous")
     async def go_on(request: Request, token: RefreshToken) -> TokensGiven:
-        correlation = _correlation(request, deps)
+        correlation = correlation_of(request)
         return _given(await refresh(deps, token.refresh_token, correlation))
 
     @found.post(
         "/invitations/accept", action="invitation.accept", access="anonymous", status_code=204
     )
     async def accept(request: Request, said: Acceptance) -> Response:
-        correlation = _correlation(request, deps)
+        correlation = correlation_of(request)
         await accept_invitation(deps, said.invitation, said.password, correlation)
         return Response(status_code=204)
 
@@ -81,7 +82,3 @@ def key_routes(deps: SessionsDeps) -> APIRouter:
         return deps.signer.jwks()
 
     return found
-
-
-def _correlation(request: Request, deps: SessionsDeps) -> str:
-    return request.headers.get("x-correlation-id", "")[:100] or str(deps.new_id())

@@ -12,6 +12,7 @@ from fastapi.telemetry import TelemetryConfig
 
 from shared.kit.errors import NotFound, PreauError, Transient
 from shared.kit.telemetry.requests import RequestTelemetry
+from shared.kit.web.access import AccessGuard
 from shared.kit.web.body import BodyGuard
 from shared.kit.web.context import Door
 from shared.kit.web.documentation import describe, page
@@ -19,8 +20,9 @@ from shared.kit.web.edge import Edge
 from shared.kit.web.messages import LANGUAGES, Messages
 from shared.kit.web.problems import MEDIA_TYPE, Problems
 from shared.kit.web.quick import Direct
+from shared.kit.web.route_table import RouteTable
 from shared.kit.web.routes import Routes
-from shared.kit.web.shedding import Refusals, Shedding, anonymous_paths, light_paths
+from shared.kit.web.shedding import Places, Refusals, Shedding
 from shared.kit.web.turns import Turns
 
 _FIELDS = {name: {"type": "string"} for name in ("type", "title", "help", "instance")}
@@ -69,6 +71,7 @@ def web_app(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,
         responses=_responses(),
         telemetry=_SILENT,
     )
@@ -78,24 +81,22 @@ def web_app(
     for routes in features:
         _add(app, routes.router)
     for router in extra:
-        app.include_router(router)
+        _add(app, router)
     _describe(app, messages)
-    _surround(app, name, door, features, problems)
+    _surround(app, name, door, problems)
     return app
 
 
-def _surround(
-    app: FastAPI, name: str, door: Door, features: Sequence[Routes], problems: Problems
-) -> None:
+def _surround(app: FastAPI, name: str, door: Door, problems: Problems) -> None:
     telemetry, pressure = door.host.telemetry, door.database.pressure
-    refusals = Refusals(problems, telemetry)
-    spared, light = anonymous_paths(app.router.routes), light_paths(app.router.routes)
-    larger = {path: limit for routes in features for path, limit in routes.larger.items()}
+    refusals, table = Refusals(problems, telemetry), RouteTable(app.router.routes)
     # The last one added is the first to see a request.
     app.add_middleware(Direct, routes=app.router.routes, problems=problems)
     app.add_middleware(Turns, pressure=pressure, refusals=refusals)
-    app.add_middleware(BodyGuard, problems=problems, larger=larger)
-    app.add_middleware(Shedding, pressure=pressure, refusals=refusals, spared=spared, light=light)
+    app.add_middleware(Places, limits=pressure.limits, refusals=refusals)
+    app.add_middleware(BodyGuard, problems=problems)
+    app.add_middleware(AccessGuard, problems=problems)
+    app.add_middleware(Shedding, pressure=pressure, refusals=refusals, table=table)
     app.add_middleware(Edge, problems=problems)
     app.add_middleware(RequestTelemetry, telemetry=telemetry, service=name)
 

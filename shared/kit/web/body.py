@@ -1,71 +1,85 @@
-"""What no route has to check: size, encoding and depth of a body, characters nobody can store."""
+"""What no route has to check of a body: its size, how fast it comes, that it can be stored."""
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
-from starlette.routing import compile_path
 
 from shared.kit.errors import PreauError
-from shared.kit.web.problems import Malformed, Problems, TooLarge, TooSlow
+from shared.kit.web.json_checks import check_json
+from shared.kit.web.problems import Problems, TooLarge, TooSlow
+from shared.kit.web.route_table import ROUTE, access_of
 
-LIMIT = 1_000_000
-"""Bytes, for routes that do not say otherwise."""
-DEPTH = 32
-LONGEST_NUMBER = 40
-SILENCE = 10.0
-"""Seconds between two parts of a body: who sends none keeps a place from others."""
+LIMIT, VALUES = 1_000_000, 5_000
+"""Bytes and JSON values of a body, for routes that do not say otherwise."""
+ANONYMOUS_LIMIT, ANONYMOUS_VALUES = 10_000, 100
+"""The same where no token is needed."""
+GATED_VALUES = 20_000
+"""JSON values where a gate has let the sender pass: a chunk of 500 lines has a fifth of it."""
+GRACE_SECONDS, LEAST_BYTES_PER_SECOND, LONGEST_SECONDS = 10.0, 10_000, 120.0
+"""A body may take the first, one second more for so many bytes, and never longer than the last."""
+THREAD_BYTES = 64_000
+"""A larger body is checked in a thread, so that the loop goes on between the steps."""
 BODY, PARSED = "preau.body", "preau.json"
 """Where, in a request's scope, stand its body and the JSON value of it, None when it has none."""
+BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class ParsedRequest(Request):
+    """A request whose JSON is what `BodyGuard` has parsed: FastAPI would parse it once more."""
+
+    async def json(self) -> Any:
+        """Give the body's value."""
+        return self.scope[PARSED] if PARSED in self.scope else await super().json()
 
 
 class BodyGuard:
-    """ASGI middleware: reads a body once, refuses what cannot be right, hands it on."""
+    """ASGI middleware behind `AccessGuard`: reads a body once, refuses what cannot be right."""
 
-    def __init__(
-        self,
-        app: Callable[..., Awaitable[None]],
-        problems: Problems,
-        larger: Mapping[str, int],
-    ) -> None:
-        """Take the limit of each path, as routes write it, that takes more than `LIMIT`."""
+    def __init__(self, app: Callable[..., Awaitable[None]], problems: Problems) -> None:
         self._app, self._problems = app, problems
-        self._larger = [(compile_path(path)[0], limit) for path, limit in larger.items()]
+        # One thread: two large bodies at once would only take turns.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="preau-body")
 
-    async def __call__(
-        self,
-        scope: Scope,
-        receive: Callable[[], Awaitable[Message]],
-        send: Callable[[Message], Awaitable[None]],
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check a request with a body; let anything else pass."""
-        if scope["type"] != "http":
+        route: APIRoute | None = scope.get(ROUTE)
+        if scope["type"] != "http" or route is None or scope["method"] not in BODY_METHODS:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
+        limit, values = _limits(route)
         try:
-            _check_address(scope)
-            if scope["method"] not in {"POST", "PUT", "PATCH", "DELETE"}:
-                await self._app(scope, receive, send)
-                return
-            body = await _read(request, self._limit(scope))
+            body = await _read(request, limit)
             scope[PARSED] = None
             if "json" in request.headers.get("content-type", "json").lower():
-                scope[PARSED] = check_json(body)
+                scope[PARSED] = await self._check(body, values)
         except PreauError as error:
             await self._problems.answer(request, error)(scope, receive, send)
             return
         scope[BODY] = body
         await self._app(scope, given_again(body, receive), send)
 
-    def _limit(self, scope: Scope) -> int:
-        inside = scope["path"].removeprefix(scope.get("root_path", ""))
-        return next((limit for path, limit in self._larger if path.match(inside)), LIMIT)
+    async def _check(self, body: bytes, values: int) -> Any:
+        if len(body) <= THREAD_BYTES:
+            return check_json(body, values)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, check_json, body, values)
+
+
+def _limits(route: APIRoute) -> tuple[int, int]:
+    """Give the bytes and values that a route takes."""
+    if access_of(route) == "anonymous":
+        return ANONYMOUS_LIMIT, ANONYMOUS_VALUES
+    values = VALUES if getattr(route, "gate", None) is None else GATED_VALUES
+    return getattr(route, "limit", None) or LIMIT, values
 
 
 def given_again(body: bytes, receive: Receive) -> Receive:
@@ -82,21 +96,16 @@ def given_again(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-def _check_address(scope: Scope) -> None:
-    path: str = scope["path"]
-    if "\x00" in path or "%00" in path or b"%00" in scope["query_string"]:
-        raise Malformed(detail="the address holds a NUL character")
-
-
 async def _read(request: Request, limit: int) -> bytes:
     """Read the whole body. Raises `TooLarge`, `TooSlow`, or `ClientDisconnect` when it breaks."""
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit:
+    if declared.isdecimal() and int(declared[:20]) > limit:
         raise TooLarge(limit=limit)
     parts: list[bytes] = []
     size, more = 0, True
+    begin = asyncio.get_running_loop().time()
     try:
-        async with asyncio.timeout(SILENCE) as silence:
+        async with asyncio.timeout_at(begin + GRACE_SECONDS) as deadline:
             while more:
                 message = await request.receive()
                 if message["type"] == "http.disconnect":
@@ -106,65 +115,8 @@ async def _read(request: Request, limit: int) -> bytes:
                 if size > limit:
                     raise TooLarge(limit=limit)
                 if more:
-                    silence.reschedule(asyncio.get_running_loop().time() + SILENCE)
+                    earned = GRACE_SECONDS + size / LEAST_BYTES_PER_SECOND
+                    deadline.reschedule(begin + min(earned, LONGEST_SECONDS))
     except TimeoutError as error:
-        raise TooSlow(seconds=SILENCE) from error
+        raise TooSlow(bytes_per_second=LEAST_BYTES_PER_SECOND) from error
     return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def check_json(body: bytes) -> Any:
-    """Refuse what is not JSON that can be stored. Raises `Malformed`, saying where it fails.
-
-    Gives its value; None when there is none.
-    """
-    if not body:
-        return None
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        line = body.count(b"\n", 0, error.start) + 1
-        raise Malformed(detail=f"line {line}, byte {error.start}: not UTF-8") from error
-    try:
-        value = json.loads(text, parse_constant=_refuse_constant, parse_int=_whole)
-    except json.JSONDecodeError as error:
-        detail = f"line {error.lineno}, column {error.colno}: {error.msg}"
-        raise Malformed(detail=detail) from error
-    except RecursionError as error:
-        raise Malformed(detail=f"deeper than {DEPTH} levels") from error
-    _check_value(value, "", 0)
-    return value
-
-
-def _refuse_constant(name: str) -> None:
-    raise Malformed(detail=f"{name} is no JSON")
-
-
-def _whole(digits: str) -> int:
-    # Python reads integers of any length in quadratic time, and JSON elsewhere in 64 bits.
-    if len(digits) > LONGEST_NUMBER:
-        raise Malformed(detail=f"a number of more than {LONGEST_NUMBER} digits")
-    return int(digits)
-
-
-def _check_value(value: object, pointer: str, depth: int) -> None:
-    if depth > DEPTH:
-        raise Malformed(detail=f"{pointer} is deeper than {DEPTH} levels")
-    if isinstance(value, str):
-        _check_text(value, pointer or "/")
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            _check_text(name, pointer or "/")
-            _check_value(inner, f"{pointer}/{name}", depth + 1)
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            _check_value(inner, f"{pointer}/{number}", depth + 1)
-
-
-def _check_text(text: str, pointer: str) -> None:
-    if "\x00" in text:
-        raise Malformed(detail=f"{pointer} holds a NUL character")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        # `"\\ud800"` is JSON, but half of a character: no encoder and no database takes it.
-        raise Malformed(detail=f"{pointer} holds half of a character") from error

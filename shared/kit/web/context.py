@@ -82,6 +82,11 @@ async def actor(request: Request) -> Actor:
     return known
 
 
+def forget_actor(request: Request) -> None:
+    """Let rights be read anew: a large body takes its time, and they may change meanwhile."""
+    request.scope.pop(_ACTOR, None)
+
+
 async def _arrived(rights: RightsReader, said: Claims) -> Actor:
     for _ in range(int(WAIT / _LOOK_EVERY)):
         found = await rights.actor(said.tenant, said.member_id)
@@ -99,14 +104,19 @@ async def caller(request: Request) -> Caller:
 def caller_of(request: Request, said: Claims) -> Caller:
     """Build the caller; an idempotent request's held transaction rides on it."""
     host = door_of(request).host
-    asked = request.headers.get(_CORRELATION, "")[:_MAX_CORRELATION]
     return Caller(
         tenant=said.tenant,
         member_id=said.member_id,
-        correlation=asked if asked.isprintable() and asked else str(host.new_id()),
+        correlation=correlation_of(request),
         traceparent=host.telemetry.current(),
         held=request.scope.get(HELD),
     )
+
+
+def correlation_of(request: Request) -> str:
+    """Give the chain's name that the client sent, if it is printable; a new one otherwise."""
+    sent = request.headers.get(_CORRELATION, "")[:_MAX_CORRELATION]
+    return sent if sent and sent.isprintable() else str(door_of(request).host.new_id())
 
 
 async def operator(who: Annotated[Actor, Depends(actor)]) -> Actor:

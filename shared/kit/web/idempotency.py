@@ -19,15 +19,16 @@ from shared.kit.auth import Claims
 from shared.kit.errors import Conflict, Invalid
 from shared.kit.light import Light, add
 from shared.kit.plain import Plain
+from shared.kit.policy import Actor, Verdict
 from shared.kit.sets import Insertion, Question
 from shared.kit.tables import frame_metadata
+from shared.kit.web.body import ParsedRequest
 from shared.kit.web.context import HELD, actor, caller_of, claims, door_of, operator
+from shared.kit.web.route_table import ACCESS
 
 HEADER = "idempotency-key"
 REPLAYED = "Idempotent-Replay"
 _KEY = re.compile(r"[!-~]{1,200}")
-ACTION, ACCESS = "x-action", "x-access"
-"""Where a route keeps what it does and for whom: in its OpenAPI operation too."""
 _OK = range(200, 300)
 _FIND = Plain(
     sa.text("""
@@ -47,6 +48,8 @@ _ASK = Question(
 _TABLE = frame_metadata().tables["idempotency"]
 _KEEP = Insertion(_TABLE, strict=True)
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+Gate = Callable[[Actor], Verdict]
+"""A policy of the actor alone, asked before the body is read."""
 
 
 class IdempotencyConflict(Conflict):
@@ -58,10 +61,13 @@ class IdempotencyConflict(Conflict):
 class IdempotentRoute(APIRoute):
     """A route that lets in whom it says, and honours `Idempotency-Key` on POST.
 
-    The units of a `light` one's command are light.
+    The units of a `light` one's command are light. `limit` is its largest body in bytes (None: the
+    default), `gate` the policy that is asked before the body is read.
     """
 
     light = False
+    limit: int | None = None
+    gate: Gate | None = None
 
     def get_route_handler(self) -> Handler:
         """Wrap FastAPI's own handler."""
@@ -73,6 +79,7 @@ def guarded(route: APIRoute, plain: Handler) -> Handler:
     access = (route.openapi_extra or {}).get(ACCESS)
 
     async def handle(request: Request) -> Response:
+        request = ParsedRequest(request.scope, request.receive)
         # Nobody's key could be kept under nobody's name, and a sign-in's answer never is.
         keyed = request.method == "POST" and access != "anonymous"
         key = request.headers.get(HEADER) if keyed else None

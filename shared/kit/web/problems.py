@@ -14,6 +14,10 @@ from shared.kit.host import Telemetry
 from shared.kit.web.messages import Messages, language_of
 
 MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 50
+"""Errors that an answer names; `errors_total` is how many there are."""
+LONGEST_POINTER, LONGEST_MESSAGE, LONGEST_FACT = 100, 200, 500
+"""Characters; a pointer and a fact may hold what the client sent."""
 _PRIVATE = ("because",)
 
 
@@ -32,7 +36,7 @@ class TooLarge(PreauError):
 
 
 class TooSlow(PreauError):
-    """The body stopped coming in."""
+    """The body comes in too slowly, or has stopped."""
 
     status = 408
     key = "too_slow"
@@ -56,9 +60,13 @@ class Problems:
         app.add_api_route("/problems/{key}", self._page, include_in_schema=False)
 
     def answer(
-        self, request: Request, error: PreauError, errors: Sequence[dict[str, str]] = ()
+        self,
+        request: Request,
+        error: PreauError,
+        errors: Sequence[dict[str, str]] = (),
+        total: int = 0,
     ) -> Response:
-        """Write the problem document of an error."""
+        """Write the problem document of an error; `errors` are the first of `total`."""
         facts = {n: _plain(v) for n, v in error.facts.items() if n not in _PRIVATE}
         message = self._messages.say(type(error), language_of(_accepted(request)), facts)
         document: dict[str, object] = {
@@ -67,13 +75,14 @@ class Problems:
             "title": message["title"],
             "status": error.status,
             "help": message["help"],
-            "instance": request.url.path,
+            "instance": _cut(request.url.path, LONGEST_FACT),
         }
         trace = self._telemetry.current()
         if trace:
             document["trace_id"] = trace.split("-")[1]
         if errors:
             document["errors"] = list(errors)
+            document["errors_total"] = total
         answer = JSONResponse(document, error.status, media_type=MEDIA_TYPE)
         retry = error.facts.get("retry_after")
         if retry is not None:
@@ -88,11 +97,15 @@ class Problems:
 
     async def _validation(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class
+        wrong = error.errors()
         errors = [
-            {"pointer": _pointer(item["loc"][1:]), "message": item["msg"]}
-            for item in error.errors()
+            {
+                "pointer": _cut(_pointer(item["loc"][1:]), LONGEST_POINTER),
+                "message": _cut(item["msg"], LONGEST_MESSAGE),
+            }
+            for item in wrong[:MOST_ERRORS]
         ]
-        return self.answer(request, Invalid(), errors)
+        return self.answer(request, Invalid(), errors, len(wrong))
 
     async def _http(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101  registered for this class
@@ -116,7 +129,13 @@ _HTTP: dict[int, type[PreauError]] = {404: NotFound, 405: MethodNotAllowed, 413:
 
 
 def _plain(value: object) -> object:
-    return value if isinstance(value, bool | int | float | str | None) else str(value)
+    if isinstance(value, bool | int | float | None):
+        return value
+    return _cut(str(value), LONGEST_FACT)
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]}…"
 
 
 def _pointer(location: Sequence[object]) -> str:

@@ -6,7 +6,6 @@ which says so in its own words: a route has one behaviour, whichever way it is c
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
-from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from typing import Any
 
@@ -20,6 +19,7 @@ from shared.kit.errors import PreauError
 from shared.kit.web.body import BODY, PARSED, given_again
 from shared.kit.web.idempotency import guarded
 from shared.kit.web.problems import Problems
+from shared.kit.web.route_table import PATH_VALUES, ROUTE
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 Scope = MutableMapping[str, Any]
@@ -33,18 +33,10 @@ class _Unfit(Exception):
     """FastAPI shall say what is wrong with this request. Never leaves this module."""
 
 
-@dataclass(frozen=True)
-class _Way:
-    """A route, and what calls it; None when FastAPI does."""
-
-    route: APIRoute
-    handler: Handler | None
-
-
 class Direct:
     """ASGI middleware, the innermost: calls the routes that can be called directly.
 
-    `routes` are the application's, in its order: of two that fit a path the first is meant.
+    `routes` are those that `RouteTable` finds: it has looked before this is called.
     """
 
     def __init__(
@@ -54,18 +46,15 @@ class Direct:
         problems: Problems,
     ) -> None:
         self._app, self._problems = app, problems
-        self._ways: dict[str, list[_Way]] = {}
+        self._handlers: dict[int, Handler] = {}
         for route in routes:
-            if not isinstance(route, APIRoute):
-                break  # what it takes, and what stands behind it, FastAPI knows
-            call = direct(route)
-            way = _Way(route, None if call is None else guarded(route, call))
-            for method in route.methods or ():
-                self._ways.setdefault(method, []).append(way)
+            call = direct(route) if isinstance(route, APIRoute) else None
+            if isinstance(route, APIRoute) and call is not None:
+                self._handlers[id(route)] = guarded(route, call)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what one of these routes takes, and let anything else pass."""
-        handler = self._found(scope) if scope["type"] == "http" else None
+        handler = self._handler(scope) if scope["type"] == "http" else None
         if handler is None:
             await self._app(scope, receive, send)
             return
@@ -80,19 +69,16 @@ class Direct:
             answer = self._problems.answer(request, error)
         await answer(scope, receive, send)
 
-    def _found(self, scope: Scope) -> Handler | None:
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        for way in self._ways.get(scope["method"], ()):
-            match = way.route.path_regex.match(path)
-            if match is None:
-                continue
-            if way.handler is not None:
-                convert = way.route.param_convertors
-                said = {name: convert[name].convert(v) for name, v in match.groupdict().items()}
-                scope["path_params"] = {**scope.get("path_params", {}), **said}
-                scope["route"], scope["endpoint"] = way.route, way.route.endpoint
-            return way.handler
-        return None
+    def _handler(self, scope: Scope) -> Handler | None:
+        route: APIRoute | None = scope.get(ROUTE)
+        handler = self._handlers.get(id(route))
+        if route is None or handler is None:
+            return None
+        convert = route.param_convertors
+        values = {name: convert[name].convert(v) for name, v in scope[PATH_VALUES].items()}
+        scope["path_params"] = {**scope.get("path_params", {}), **values}
+        scope["route"], scope["endpoint"] = route, route.endpoint
+        return handler
 
 
 def direct(route: APIRoute) -> Handler | None:

@@ -5,7 +5,9 @@ from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
 from fastapi import APIRouter, Response
 
-from shared.kit.web.idempotency import ACCESS, ACTION, IdempotentRoute
+from shared.kit.web.body import ANONYMOUS_LIMIT, LIMIT
+from shared.kit.web.idempotency import Gate, IdempotentRoute
+from shared.kit.web.route_table import ACCESS, ACTION
 
 Access = Literal["member", "operator", "anonymous"]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,7 +40,6 @@ class Routes:
 
     def __init__(self, tag: str) -> None:
         self.router = APIRouter(prefix="/v1", tags=[tag], route_class=IdempotentRoute)
-        self.larger: dict[str, int] = {}
 
     def get(
         self, path: str, *, action: str, access: Access = "member", **more: Unpack[Described]
@@ -53,16 +54,27 @@ class Routes:
         action: str,
         access: Access = "member",
         limit: int | None = None,
+        gate: Gate | None = None,
         light: bool = False,
         **more: Unpack[Described],
     ) -> Callable[[F], F]:
         """Declare a route that changes something; `limit` is its largest body, in bytes.
 
-        One whose command is in `light` units holds no connection, so it takes no turn.
+        `gate` is a policy of the actor alone that is asked before the body is read; a body larger
+        than the default needs one. A route whose command is in `light` units holds no connection,
+        so it takes no turn. Raises `ValueError` for a large body that nothing guards.
         """
-        if limit is not None:
-            self.larger[f"/v1{path}"] = limit
-        return self._route("POST", path, action, access, light=light, **more)
+        _check_limit(path, access, limit, gate)
+        register = self._route("POST", path, action, access, **more)
+
+        def limited(function: F) -> F:
+            register(function)
+            route = self.router.routes[-1]
+            if isinstance(route, IdempotentRoute):
+                route.light, route.limit, route.gate = light, limit, gate
+            return function
+
+        return limited
 
     def put(
         self, path: str, *, action: str, access: Access = "member", **more: Unpack[Described]
@@ -82,8 +94,6 @@ class Routes:
         path: str,
         action: str,
         access: Access,
-        *,
-        light: bool = False,
         **more: Unpack[Described],
     ) -> Callable[[F], F]:
         if not action:
@@ -97,12 +107,19 @@ class Routes:
                 openapi_extra=_operation(method, action, access),
                 **more,
             )
-            made = self.router.routes[-1]
-            if isinstance(made, IdempotentRoute):
-                made.light = light
             return function
 
         return register
+
+
+def _check_limit(path: str, access: Access, limit: int | None, gate: Gate | None) -> None:
+    default = ANONYMOUS_LIMIT if access == "anonymous" else LIMIT
+    if limit is None or limit <= default:
+        return
+    if access == "anonymous":
+        raise ValueError(f"POST {path}: a body without a token has at most {default} bytes")
+    if gate is None:
+        raise ValueError(f"POST {path}: a body of more than {default} bytes needs a gate")
 
 
 def _operation(method: str, action: str, access: Access) -> dict[str, Any]:

@@ -5,45 +5,27 @@ outbox's or the pool's sake: reads, signing in (what needs no token), operating;
 stands outside of `/v1`, such as health and metrics.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from re import Pattern
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from fastapi.routing import APIRoute
 from starlette.requests import Request
-from starlette.routing import BaseRoute, compile_path
 
 from shared.kit.host import Telemetry
-from shared.kit.pressure import Overloaded, Pressure, overloaded
-from shared.kit.web.idempotency import ACCESS, IdempotentRoute
+from shared.kit.pressure import Limits, Overloaded, Pressure, overloaded
+from shared.kit.web.idempotency import IdempotentRoute
 from shared.kit.web.problems import Problems
+from shared.kit.web.route_table import RouteTable, access_of, path_inside
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 API, OPERATING = "/v1/", "/v1/operating/"
 TURN = "preau.takes_turn"
 """Where, in a request's scope, stands that it waits for a turn (`shared.kit.web.turns`)."""
+_LIGHT = "preau.is_light"
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-
-def anonymous_paths(routes: Iterable[BaseRoute]) -> tuple[Pattern[str], ...]:
-    """List the paths of the routes that need no token."""
-    return tuple(
-        compile_path(route.path)[0]
-        for route in routes
-        if isinstance(route, APIRoute) and (route.openapi_extra or {}).get(ACCESS) == "anonymous"
-    )
-
-
-def light_paths(routes: Iterable[BaseRoute]) -> tuple[Pattern[str], ...]:
-    """List the paths of the POST routes whose commands hold no connection."""
-    return tuple(
-        compile_path(route.path)[0]
-        for route in routes
-        if isinstance(route, IdempotentRoute) and route.light
-    )
 
 
 class Refusals:
@@ -59,57 +41,84 @@ class Refusals:
 
 
 class Shedding:
-    """ASGI middleware before the body is read: looks at numbers in memory, waits for nothing."""
+    """ASGI middleware before token and body: looks at numbers in memory, waits for nothing.
 
-    def __init__(
-        self,
-        app: App,
-        pressure: Pressure,
-        refusals: Refusals,
-        spared: tuple[Pattern[str], ...],
-        light: tuple[Pattern[str], ...] = (),
-    ) -> None:
+    It looks up the route: all that stands behind it reads that from the scope.
+    """
+
+    def __init__(self, app: App, pressure: Pressure, refusals: Refusals, table: RouteTable) -> None:
         self._app, self._pressure, self._refusals = app, pressure, refusals
-        self._spared, self._light = spared, light
+        self._table = table
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or refuse a change while the service is behind."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        route = self._table.find(scope)
+        if route is not None and _adds_work(scope, route):
+            light = isinstance(route, IdempotentRoute) and route.light
+            scope[TURN], scope[_LIGHT] = not light, light
+            reason = self._pressure.refuses()
+            if reason is not None:
+                await self._refusals.answer(overloaded(reason), scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _adds_work(scope: Scope, route: APIRoute) -> bool:
+    path = path_inside(scope)
+    inside = path.startswith(API) and not path.startswith(OPERATING)
+    return inside and scope["method"] in WRITES and access_of(route) != "anonymous"
+
+
+class Places:
+    """ASGI middleware behind token and body: so many requests of the API at once.
+
+    A sender who is slow, or whom nobody knows, takes no place. A place is free again when the
+    answer begins: a client who reads slowly keeps nobody out.
+    """
+
+    def __init__(self, app: App, limits: Limits, refusals: Refusals) -> None:
+        self._app, self._limits, self._refusals = app, limits, refusals
         self._inside = self._lights = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request of the API in, or refuse it."""
-        path = _inside(scope)
+        """Take a place for as long as the request is in hand, or refuse it."""
+        path = path_inside(scope)
         if not path.startswith(API) or path.startswith(OPERATING):
             await self._app(scope, receive, send)
             return
-        adds_work = scope["method"] in WRITES and not any(p.match(path) for p in self._spared)
-        light = adds_work and self._is_light(scope, path)
-        reason = self._pressure.refuses() if adds_work else None
-        reason = self._too_many(light=light) or reason
+        light: bool = scope.get(_LIGHT, False)
+        reason = self._too_many(light=light)
         if reason is not None:
             await self._refusals.answer(overloaded(reason), scope, receive, send)
             return
-        scope[TURN] = adds_work and not light
         self._inside += 1
         self._lights += light
+        taken = True
+
+        def leave() -> None:
+            nonlocal taken
+            if taken:
+                taken = False
+                self._inside -= 1
+                self._lights -= light
+
+        async def answering(message: MutableMapping[str, Any]) -> None:
+            leave()
+            await send(message)
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, answering)
         finally:
-            self._inside -= 1
-            self._lights -= light
+            leave()
 
     def _too_many(self, *, light: bool) -> str | None:
         """Say of which there are as many as may be.
 
         Light ones take no turn: where they queue, they have cost nearly all that they cost.
         """
-        if self._inside >= self._pressure.limits.requests:
+        if self._inside >= self._limits.requests:
             return "requests_at_once"
-        return "queue_full" if light and self._lights > self._pressure.limits.waiting else None
-
-    def _is_light(self, scope: Scope, path: str) -> bool:
-        return scope["method"] == "POST" and any(p.match(path) for p in self._light)
-
-
-def _inside(scope: Scope) -> str:
-    if scope["type"] != "http":
-        return ""
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", ""))
+        return "queue_full" if light and self._lights > self._limits.waiting else None

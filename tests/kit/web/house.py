@@ -23,7 +23,7 @@ from shared.kit.bus.memory import MemoryBus
 from shared.kit.database import Database
 from shared.kit.errors import Forbidden, NotFound, Unauthorised
 from shared.kit.host import Host, Telemetry
-from shared.kit.policy import Actor, Grant
+from shared.kit.policy import Actor, Allowed, Denied, Grant, Verdict
 from shared.kit.pressure import Pressure
 from shared.kit.telemetry.noop import NoTelemetry
 from shared.kit.unit import Caller
@@ -51,6 +51,13 @@ class Note(Model):
     text: str = Field(max_length=50, examples=["Le préau fuit ☔"])
     tags: tuple[str, ...] = ()
     more: dict[str, Any] | None = None
+
+
+def is_member(actor: Actor) -> Verdict:
+    """Let in everybody but Hamid."""
+    if actor.member_id == cast.HAMID:
+        return Denied("note.import.not_hamid")
+    return Allowed("note.import.member")
 
 
 class Verifier:
@@ -120,7 +127,9 @@ class House:
         async def read(number: int, limit: int = 1) -> Note:
             raise NoteNotFound(number=number, because="a secret of the house")
 
-        @routes.post("/shelves/{shelf}/import", action="note.import", limit=3_000_000)
+        @routes.post(
+            "/shelves/{shelf}/import", action="note.import", limit=3_000_000, gate=is_member
+        )
         async def take_in(shelf: str, note: dict[str, Any]) -> dict[str, int]:
             return {"fields": len(note)}
 

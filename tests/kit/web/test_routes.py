@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from shared.kit.telemetry.otel import OtelTelemetry
 from shared.kit.web.cursors import Page
 from shared.kit.web.edge import HEADERS
-from shared.kit.web.idempotency import ACCESS, ACTION
+from shared.kit.web.route_table import ACCESS, ACTION
 from shared.kit.web.routes import Routes
 from tests.kit.web.house import House, Note
 

@@ -1,0 +1,83 @@
+"""The token before the body: who may not come in is refused before one byte of it is read."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+
+from shared.kit.errors import PreauError
+from shared.kit.policy import demand
+from shared.kit.web.context import actor, claims, forget_actor, operator
+from shared.kit.web.idempotency import IdempotentRoute
+from shared.kit.web.problems import Malformed, Problems
+from shared.kit.web.route_table import ROUTE, access_of
+
+LARGE_BYTES = 64_000
+"""A body larger than this, or of unknown size, is read only of an active member."""
+BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class AccessGuard:
+    """ASGI middleware before `BodyGuard`: checks the token of a route, and asks its gate.
+
+    The token is checked by signature and claims, without the database. The member's rights are
+    read before the body only where it may be large. A request for no route has no body to read.
+    """
+
+    def __init__(self, app: App, problems: Problems) -> None:
+        self._app, self._problems = app, problems
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, or answer for it: 400, 401, 403 or 503."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        route: APIRoute | None = scope.get(ROUTE)
+        request = Request(scope)
+        try:
+            _check_address(scope)
+            if route is not None and access_of(route) != "anonymous":
+                await claims(request)
+                await _admit_large(request, route)
+        except PreauError as error:
+            await self._problems.answer(request, error)(scope, receive, send)
+            return
+        await self._app(scope, receive if route is not None else _no_body, send)
+
+
+async def _admit_large(request: Request, route: APIRoute) -> None:
+    """Ask rights and the route's gate before a large body. Raises `Forbidden`, `Transient`."""
+    gate = route.gate if isinstance(route, IdempotentRoute) else None
+    if gate is None and not _may_be_large(request):
+        return
+    member = await actor(request)
+    if access_of(route) == "operator":
+        await operator(member)
+    if gate is not None:
+        demand(gate(member))
+    forget_actor(request)
+
+
+def _may_be_large(request: Request) -> bool:
+    if request.method not in BODY_METHODS:
+        return False
+    length = request.headers.get("content-length")
+    if length is None:
+        return "transfer-encoding" in request.headers
+    return not length.isdecimal() or int(length[:20]) > LARGE_BYTES
+
+
+def _check_address(scope: Scope) -> None:
+    path: str = scope["path"]
+    if "\x00" in path or "%00" in path or b"%00" in scope["query_string"]:
+        raise Malformed(detail="the address holds a NUL character")
+
+
+async def _no_body() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
