@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute
 
 from shared.kit.errors import PreauError
 from shared.kit.web.body import BODY, PARSED, given_again
-from shared.kit.web.idempotency import guarded
+from shared.kit.web.idempotency import IdempotentRoute, guarded
 from shared.kit.web.problems import Problems
 from shared.kit.web.route_table import PATH_VALUES, ROUTE
 
@@ -48,8 +48,10 @@ class Direct:
         self._app, self._problems = app, problems
         self._handlers: dict[int, Handler] = {}
         for route in routes:
-            call = direct(route) if isinstance(route, APIRoute) else None
-            if isinstance(route, APIRoute) and call is not None:
+            if not isinstance(route, IdempotentRoute):
+                continue
+            call = direct(route)
+            if call is not None:
                 self._handlers[id(route)] = guarded(route, call)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,7 +1,7 @@
 """A tiny service, `notes`, mounted as the runner mounts services; everything outside is a fake."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,7 +112,10 @@ class House:
         )
         host = Host(MemoryBus(), lambda: NOON, uuid7, self.telemetry, {})
         door = Door(host, self.database, Verifier(), self.rights)
-        self.app = web_app("notes", door, [self.notes()], self.extra, locale=LOCALE)
+        self.app = web_app("notes", door, [self.notes()], self.more(), locale=LOCALE)
+
+    def more(self) -> Sequence[APIRouter]:
+        return self.extra
 
     def notes(self) -> Routes:
         routes = Routes("notes")

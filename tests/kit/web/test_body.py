@@ -98,8 +98,10 @@ async def test_a_client_that_leaves_in_the_middle_has_done_nothing() -> None:
     assert (house.callers, sent) == ([], [])
 
 
-async def test_a_body_that_stops_coming_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body_module, "SILENCE", 0.1)
+async def test_slow_body_is_refused_and_steady_body_passes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(body_module, "GRACE_SECONDS", 0.3)
     house = House()
 
     async def parts(pause: float) -> AsyncIterator[bytes]:
@@ -109,12 +111,36 @@ async def test_a_body_that_stops_coming_is_not_waited_for(monkeypatch: pytest.Mo
 
     async with house.client() as client:
         headers = {"Content-Type": "application/json"}
-        slow = await client.post("/v1/notes", content=parts(0.06), headers=headers)
+        steady = await client.post("/v1/notes", content=parts(0.01), headers=headers)
+        # Never silent for long, but the whole takes longer than its bytes earn.
+        trickling = await client.post("/v1/notes", content=parts(0.2), headers=headers)
         silent = await client.post("/v1/notes", content=parts(5), headers=headers)
 
-    assert slow.status_code == 201
-    assert (silent.status_code, silent.json()["type"]) == (408, "/notes/problems/too_slow")
+    assert steady.status_code == 201
+    for slow in (trickling, silent):
+        assert (slow.status_code, slow.json()["type"]) == (408, "/notes/problems/too_slow")
     assert len(house.callers) == 1
+
+
+async def test_bytes_earn_time_up_to_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_module, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(body_module, "LEAST_BYTES_PER_SECOND", 10)
+    monkeypatch.setattr(body_module, "LONGEST_SECONDS", 0.5)
+    house = House()
+
+    async def parts(number: int) -> AsyncIterator[bytes]:
+        yield b'{"text": "a"'
+        for _ in range(number):
+            await asyncio.sleep(0.15)
+            yield b"  "
+        yield b"}"
+
+    async with house.client() as client:
+        headers = {"Content-Type": "application/json"}
+        earned = await client.post("/v1/notes", content=parts(2), headers=headers)
+        endless = await client.post("/v1/notes", content=parts(20), headers=headers)
+
+    assert (earned.status_code, endless.status_code) == (201, 408)
 
 
 async def test_a_body_without_a_media_type_is_not_taken_for_json() -> None:

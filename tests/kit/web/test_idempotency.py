@@ -1,7 +1,7 @@
 """The same POST twice is done once and answered twice, on a real PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -45,6 +45,9 @@ class Word(Model):
 
 class Shop(House):
     """Takes words into a table; some are not for sale."""
+
+    def more(self) -> Sequence[APIRouter]:
+        return [self.words()]
 
     def words(self) -> APIRouter:
         routes = Routes("words")
@@ -138,7 +141,6 @@ async def shop(url: str, request: pytest.FixtureRequest) -> AsyncIterator[Shop]:
     kind: type[Shop] = request.param
     # Patient: what is refused when there is too much at once is another test's.
     shop = kind(url=url, pressure=Pressure("notes", Limits(wait=30.0)))
-    shop.app.include_router(shop.words())
     await shop.database.start()
     yield shop
     await shop.database.stop()
@@ -209,7 +211,6 @@ async def test_of_two_different_ones_with_one_key_the_second_is_refused(shop: Sh
 
 async def test_a_command_that_is_not_light_is_not_done_outside_of_its_key(url: str) -> None:
     shop = LightShop(url=url)
-    shop.app.include_router(shop.words())
     async with shop.client() as client:
         answer = await client.post("/v1/heavy", headers={"Idempotency-Key": KEY})
     await shop.database.stop()

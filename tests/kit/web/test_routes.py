@@ -74,28 +74,26 @@ async def test_the_page_shows_operations_examples_and_problems_and_loads_nothing
 
 
 async def test_the_page_escapes_what_it_shows() -> None:
-    house, routes = House(), APIRouter()
+    routes = APIRouter()
 
     @routes.get("/v1/crooked")
     async def crooked(limit: int = 1) -> None:
         """Write <script>alert(1)</script>."""
 
-    house.app.include_router(routes)
-    async with house.client(None) as client:
+    async with House(extra=(routes,)).client(None) as client:
         page = (await client.get("/docs")).text
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
 
 
 async def test_pages_of_lists_are_described_too() -> None:
-    house, routes = House(), Routes("lists")
+    routes = Routes("lists")
 
     @routes.get("/lists", action="list.read")
     async def lists() -> Page[Note]:
         return Page(items=(), next=None)
 
-    house.app.include_router(routes.router)
-    async with house.client() as client:
+    async with House(extra=(routes.router,)).client() as client:
         assert "Page_Note_" in (await client.get("/docs")).text
         assert (await client.get("/v1/lists")).json() == {"items": [], "next": None}
 
