@@ -13,6 +13,8 @@ from typing import TypedDict
 _SPECIAL = {
     "œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae", "ø": "o", "Ø": "o", "ł": "l", "Ł": "l",
     "đ": "d", "Đ": "d", "\u0131": "i", "\u2019": "'", "\u2018": "'", "\u02bc": "'", "\uff07": "'",
+    "\u02b9": "'", "\u02bb": "'", "\u02bd": "'", "\u02c8": "'", "\u201b": "'", "\ua78c": "'",
+    "\u00b4": "'", "\u2032": "'", "`": "'",
     "\u3164": "", "\u115f": "", "\u1160": "", "\uffa0": "", "\u2800": "",
 }  # fmt: skip
 # First code point of alphabets drawn as signs: circled, squared, regional indicators.

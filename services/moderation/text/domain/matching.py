@@ -1,10 +1,12 @@
 """Which entries of the lists a text holds: one pass over it, whatever the length of the lists."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import ahocorasick
 
+from services.moderation.text.domain.clitics import NO_CLITICS_LISTED, Clitics, elided
 from services.moderation.text.domain.folding import Folding
 from services.moderation.text.domain.lexicon import Entry
 from services.moderation.text.domain.normalising import Normalised, Normaliser
@@ -13,6 +15,9 @@ from services.moderation.text.domain.vocabulary import Vocabulary
 
 # A phrase of this length written without spaces ("tagueule", a hashtag) is no other word.
 _SHORTEST_JOINED = 8
+# Shorter words ("te aime") are parts of ordinary ones.
+_AFTER_TE = re.compile(r"\bte ([aeiouy]\w{4,})")
+_AFTER_ES = re.compile(r"\b(?:t|tu) es (\w+) $")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,8 @@ class Lexicons:
                 self._phrases.append((entry, Phrases(entry.phrases, folding)))
                 continue
             folded = plain.normalise(entry.form).text
-            forms.setdefault(folded, []).append(entry)
+            for written in dict.fromkeys((folded, elided(folded))):
+                forms.setdefault(written, []).append(entry)
             joined = folded.replace(" ", "")
             if entry.category and len(joined) >= _SHORTEST_JOINED:
                 forms.setdefault(f" {joined} ", []).append(entry)
@@ -44,7 +50,7 @@ class Lexicons:
             self._automaton.add_word(folded, (len(folded), tuple(dict.fromkeys(found))))
         self._automaton.make_automaton()
         words = {word for folded in forms for word in folded.split()}
-        self.normaliser = Normaliser(folding, Vocabulary(words))
+        self.normaliser = Normaliser(folding, Vocabulary(words), _clitics(forms))
 
     def find(self, normalised: Normalised, language: str) -> tuple[Match, ...]:
         """The longest matches in order: a word inside a listed phrase is told by the phrase.
@@ -76,3 +82,13 @@ class Lexicons:
     def _occurrences(self, text: str) -> Iterable[tuple[int, tuple[int, tuple[Entry, ...]]]]:
         # Trap: an automaton without words raises when it is asked.
         return self._automaton.iter(text) if len(self._automaton) else ()
+
+
+def _clitics(forms: Iterable[str]) -> Clitics:
+    """What the lists teach about clitics: the words they put after "te" and after "t es"."""
+    elidable: set[str] = set()
+    predicates: set[str] = set()
+    for form in forms:
+        elidable.update(_AFTER_TE.findall(form))
+        predicates.update(_AFTER_ES.findall(form))
+    return Clitics(frozenset(elidable), NO_CLITICS_LISTED.predicates | predicates)

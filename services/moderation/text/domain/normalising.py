@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from services.moderation.text.domain.clitics import NO_CLITICS_LISTED, Clitics
 from services.moderation.text.domain.folding import Folded, Folding, fold
 from services.moderation.text.domain.spacing import Joined, joined_letters
 from services.moderation.text.domain.spans import Span, covered
@@ -75,6 +76,7 @@ class Normaliser:
 
     folding: Folding
     vocabulary: Vocabulary
+    clitics: Clitics = NO_CLITICS_LISTED
 
     def normalise(self, text: str, hidden: Sequence[Span] = ()) -> Normalised:
         """The words of a text; `hidden` spans (links, addresses) count as a break."""
@@ -84,7 +86,7 @@ class Normaliser:
         disguises = self.folding.disguises
         suspect = not disguises.isdisjoint(text)
         words: list[Word] = []
-        for read, start, end, disguised in self._tokens(folded):
+        for read, start, end, disguised in self.clitics.read(self._tokens(folded), folded.text):
             if read == BREAK and words and words[-1].text == BREAK:
                 continue
             span = Span(*folded.original(start, end))
