@@ -12,6 +12,7 @@ from shared.contracts.ids import (
     DecisionId,
     MemberId,
     NotificationId,
+    SessionId,
     SpaceId,
     StatementId,
     StructureId,
@@ -38,6 +39,7 @@ STATEMENT = StatementId(_id(43))
 APPEAL = AppealId(_id(44))
 NOTIFICATION = NotificationId(_id(51))
 ALERT = AlertId(_id(61))
+SESSION = SessionId(_id(71))
 NOON = datetime(2026, 11, 3, 11, 0, tzinfo=UTC)
 
 PUPIL = Person(member_id=ZOE, structure_id=COLLEGE, role="pupil")

@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from shared.contracts import cast
 from shared.contracts.event import DataClass, Fact, Instant, Sealed
-from shared.contracts.ids import MemberId, StructureId, TenantId
+from shared.contracts.ids import MemberId, SessionId, StructureId, TenantId
 
 
 class MemberKind(StrEnum):
@@ -223,10 +223,43 @@ class SessionOpened(Fact, frozen=True, kw_only=True):
 
     member_id: MemberId
     method: str
+    session_id: SessionId | None = None
 
     @classmethod
     def example(cls) -> Self:
-        return cls(member_id=cast.ZOE, method="password")
+        return cls(member_id=cast.ZOE, method="password", session_id=cast.SESSION)
+
+
+class SessionEnd(StrEnum):
+    """Why a session ended before its time."""
+
+    SIGNED_OUT = "signed_out"
+    ENDED_BY_MEMBER = "ended_by_member"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105  a reason, not a password
+    PASSWORD_RESET = "password_reset"  # noqa: S105  a reason, not a password
+    SUSPENDED = "suspended"
+    REUSED = "reused"
+    ADMINISTRATOR = "administrator"
+
+
+class SessionEnded(Fact, frozen=True, kw_only=True):
+    """A session ended before its time: its access tokens no longer hold anywhere.
+
+    Consumers keep its id for as long as an access token may live.
+    """
+
+    WIRE: ClassVar = "identity.session.ended"
+    TOPIC: ClassVar = "identity.session"
+    KEY: ClassVar = "member_id"
+    SUBJECT: ClassVar = "session_id"
+
+    member_id: MemberId
+    session_id: SessionId
+    reason: SessionEnd
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(member_id=cast.ZOE, session_id=cast.SESSION, reason=SessionEnd.PASSWORD_CHANGED)
 
 
 PUBLISHES: tuple[type[Fact], ...] = (
@@ -238,4 +271,5 @@ PUBLISHES: tuple[type[Fact], ...] = (
     RoleGranted,
     RoleRevoked,
     SessionOpened,
+    SessionEnded,
 )

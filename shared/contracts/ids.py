@@ -19,6 +19,7 @@ DecisionId = NewType("DecisionId", UUID)
 StatementId = NewType("StatementId", UUID)
 AppealId = NewType("AppealId", UUID)
 NotificationId = NewType("NotificationId", UUID)
+SessionId = NewType("SessionId", UUID)
 AlertId = NewType("AlertId", UUID)
 EventId = NewType("EventId", UUID)
 

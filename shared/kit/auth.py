@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -23,6 +23,8 @@ LIFETIME = 600
 """Seconds. A suspension does not wait for it: it arrives as an event."""
 LEEWAY = 5
 """Seconds that two machines' clocks may differ."""
+TOKEN_OUTLIVED_AFTER = timedelta(seconds=LIFETIME + LEEWAY + 60)
+"""How long a session's end is remembered: until its last access token has expired everywhere."""
 REFETCH_AFTER = 5.0
 """Seconds before an unknown key makes us ask again: a forger must not cost a request each time."""
 MAX_KEYS = 16

@@ -18,7 +18,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from shared.kit.tables import TENANTS_VISIBLE, business_tables, frame_metadata
+from shared.kit.tables import TENANTS_VISIBLE, business_tables, frame_metadata, has_expiry
 
 LOCK_TIMEOUT = "5s"
 _ADVISORY_LOCK = 7_241_001
@@ -69,6 +69,36 @@ _INBOX = (
     """,
 )
 
+_REMOVE_EXPIRED = """
+    CREATE FUNCTION remove_expired(at_most int) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = public, pg_temp AS $$
+    DECLARE
+        name text;
+        removed bigint;
+        total bigint := 0;
+    BEGIN
+        PERFORM set_config('app.expired', 'remove', true);
+        FOR name IN
+            SELECT tablename FROM pg_policies
+            WHERE schemaname = 'public' AND policyname = 'expired_removable' ORDER BY tablename
+        LOOP
+            EXECUTE format($remove$
+                DELETE FROM %1$I WHERE ctid = ANY (ARRAY(
+                    SELECT ctid FROM %1$I WHERE expires_at < now() LIMIT %2$s
+                    FOR UPDATE SKIP LOCKED
+                )) AND expires_at < now()
+            $remove$, name, at_most);
+            GET DIAGNOSTICS removed = ROW_COUNT;
+            total := total + removed;
+        END LOOP;
+        PERFORM set_config('app.expired', '', true);
+        RETURN total;
+    END $$
+"""
+"""Removes what has expired in every tenant: the app role sees one tenant at a time."""
+_EXPIRED = "current_setting('app.expired', true) = 'remove' AND expires_at < now()"
+
 
 def folder_of(service: str) -> Path:
     """Find a service's migrations, in a checkout or in an installed wheel."""
@@ -80,22 +110,31 @@ def create_schema(op: ModuleType, service: str, features: Sequence[sa.MetaData])
     bind = op.get_bind()
     for metadata in (frame_metadata(), *features):
         metadata.create_all(bind, checkfirst=False)
-        protect(op, [table.name for table in business_tables(metadata)])
-    for statement in _INBOX:
+        protect(op, business_tables(metadata))
+    for statement in (*_INBOX, _REMOVE_EXPIRED):
         op.execute(statement)
     op.execute(f"GRANT SELECT, DELETE ON outbox TO {service}_relay")
     op.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON audit FROM {service}_app")
 
 
-def protect(op: ModuleType, tables: Iterable[str]) -> None:
-    """Put these tables under row-level security, for their owner too."""
-    for name in tables:
+def protect(op: ModuleType, tables: Iterable[sa.Table]) -> None:
+    """Put these tables under row-level security, for their owner too.
+
+    The owner may remove expired rows of all tenants, inside of `remove_expired` only.
+    """
+    for table in tables:
+        name = table.name
         op.execute(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY")
         op.execute(
             f"CREATE POLICY tenants_visible ON {name} "
             f"USING ({TENANTS_VISIBLE}) WITH CHECK ({TENANTS_VISIBLE})"
         )
+        if has_expiry(table):
+            op.execute(
+                f"CREATE POLICY expired_removable ON {name} TO CURRENT_USER "
+                f"USING ({_EXPIRED}) WITH CHECK (false)"
+            )
 
 
 def _scripts(service: str) -> tuple[Config, ScriptDirectory]:

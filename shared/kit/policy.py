@@ -23,6 +23,14 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspension:
+    """Why a member may not act, and until when (None: until reinstated)."""
+
+    reason: str | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
     """Who is asking, with the rights that this service's own copy knows of."""
 
@@ -32,6 +40,7 @@ class Actor:
     kind: MemberKind = MemberKind.PERSON
     minor: bool = False
     grants: tuple[Grant, ...] = ()
+    suspension: Suspension | None = None
 
     def holds(self, roles: Iterable[Role], *, within: Iterable[StructureId]) -> bool:
         """Tell whether one of these roles is held in one of these structures.

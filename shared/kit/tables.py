@@ -71,21 +71,34 @@ def instant(name: str, **options: Any) -> sa.Column[Any]:
 
 
 def business_table(
-    name: str, metadata: sa.MetaData, *columns: Any, truth: Truth, **options: Any
+    name: str,
+    metadata: sa.MetaData,
+    *columns: Any,
+    truth: Truth,
+    expires: bool = False,
+    **options: Any,
 ) -> sa.Table:
     """Declare a table of one tenant's rows; `columns` come after `tenant_id`, which is in its key.
 
     The columns that are `primary_key=True` complete the key; one made by `Identity` is no meaning
-    of a row, only a number for it.
+    of a row, only a number for it. A table that `expires` has a column `expires_at`: upkeep removes
+    its rows after that moment, and a replay does not compare them.
     """
     tenant = sa.Column("tenant_id", sa.Uuid(), primary_key=True)
-    info = {"business": True, "truth": truth}
+    info = {"business": True, "truth": truth, "expires": expires}
+    if expires:
+        columns = (*columns, sa.Index(f"ix_{name}_expires_at", "expires_at"))
     return sa.Table(name, metadata, tenant, *columns, info=info, **options)
 
 
 def business_tables(metadata: sa.MetaData) -> list[sa.Table]:
     """Those that row-level security must cover."""
     return [table for table in metadata.sorted_tables if table.info.get("business")]
+
+
+def has_expiry(table: sa.Table) -> bool:
+    """Tell whether the rows of this table are removed after their `expires_at`."""
+    return bool(table.info.get("expires"))
 
 
 def _travel_tables(metadata: sa.MetaData) -> None:
@@ -216,7 +229,11 @@ def _request_tables(metadata: sa.MetaData) -> None:
         sa.Column("content_type", sa.Text()),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         instant("created_at", nullable=False),
+        instant("expires_at", nullable=False, server_default=sa.text("now() + interval '1 day'")),
+        # Whether the answer held a secret, which is not kept: `body` is what else it said.
+        sa.Column("withheld", sa.Boolean(), nullable=False, server_default=sa.false()),
         truth=Truth.OWNED,
+        expires=True,
     )
     business_table(
         "audit",

@@ -18,12 +18,15 @@ COUNTING = 3.0
 """Seconds that counting may take: other jobs wait for it, and a broker may be away."""
 WAKING = timedelta(minutes=1)
 """How long a parked key may be forgotten, seldom as that is: looking for them reads all of them."""
+REMOVED_AT_ONCE = 5_000
+"""Rows of each table in one transaction."""
+_REMOVE_EXPIRED = text("SELECT remove_expired(:at_most)")
 _KEEP_INBOX = text("SELECT inbox_keep(CAST(:today AS date), 7, 30)")
 
 
 def upkeep(service: Service, host: Host) -> list[Job]:
     """List the frame's own jobs for a service."""
-    jobs = [_keep_inbox(service, host)]
+    jobs = [_keep_inbox(service, host), _remove_expired(service)]
     if service.consumer is not None:
         jobs += [*_parked(service.consumer), measure(service.consumer, host)]
     return jobs
@@ -68,3 +71,13 @@ def _keep_inbox(service: Service, host: Host) -> Job:
         await service.database.rows(_KEEP_INBOX, today=host.clock().date())
 
     return Job("keep_inbox", keep_inbox, every=timedelta(hours=6))
+
+
+def _remove_expired(service: Service) -> Job:
+    async def remove_expired() -> None:
+        removed = REMOVED_AT_ONCE
+        while removed >= REMOVED_AT_ONCE:
+            (row,) = await service.database.rows(_REMOVE_EXPIRED, at_most=REMOVED_AT_ONCE)
+            removed = int(row[0])
+
+    return Job("remove_expired", remove_expired, every=timedelta(minutes=5))

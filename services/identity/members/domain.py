@@ -91,6 +91,7 @@ class Member:
     minor: bool = False
     suspended: bool = False
     suspended_until: datetime | None = None
+    suspended_because: str | None = None
 
     def is_stopped(self, now: datetime) -> bool:
         """Tell whether a suspension holds at this moment."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
 from services.identity.members.domain import HeldRole, Member
 from services.identity.structures.ports import Structures
 from shared.contracts.ids import MemberId, TenantId
+from shared.kit.policy import Suspension
 from shared.kit.unit import NewId, Unit, Units
 
 
@@ -22,10 +22,8 @@ class Memberships(Protocol):
     ) -> Member | None:
         """Find one; with `lock` nobody else changes it meanwhile."""
 
-    async def set_standing(
-        self, unit: Unit, member: Member, *, suspended: bool, until: datetime | None = None
-    ) -> None:
-        """Suspend or reinstate one."""
+    async def set_standing(self, unit: Unit, member: Member, suspension: Suspension | None) -> None:
+        """Suspend one, or reinstate one (None)."""
 
     async def roles_of(
         self, unit: Unit, tenant: TenantId, member_id: MemberId

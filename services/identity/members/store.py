@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -12,6 +11,7 @@ from services.identity.members.tables import MEMBERS
 from shared.contracts.identity import MemberKind, Role
 from shared.contracts.ids import MemberId, TenantId
 from shared.kit.database import connection
+from shared.kit.policy import Suspension
 from shared.kit.text import address_key
 from shared.kit.unit import Unit
 
@@ -62,15 +62,18 @@ class SqlMemberships:
         row = found.mappings().first()
         return _member(row) if row else None
 
-    async def set_standing(
-        self, unit: Unit, member: Member, *, suspended: bool, until: datetime | None = None
-    ) -> None:
-        """Suspend or reinstate one."""
+    async def set_standing(self, unit: Unit, member: Member, suspension: Suspension | None) -> None:
+        """Suspend one, or reinstate one."""
         chosen = (MEMBERS.c.tenant_id == member.tenant_id) & (
             MEMBERS.c.member_id == member.member_id
         )
         change = sa.update(MEMBERS).where(chosen)
-        await connection(unit).execute(change.values(suspended=suspended, suspended_until=until))
+        values = change.values(
+            suspended=suspension is not None,
+            suspended_until=suspension.until if suspension else None,
+            suspended_because=suspension.reason if suspension else None,
+        )
+        await connection(unit).execute(values)
 
     async def roles_of(
         self, unit: Unit, tenant: TenantId, member_id: MemberId

@@ -21,6 +21,7 @@ MEMBERS = business_table(
     sa.Column("minor", sa.Boolean(), nullable=False),
     sa.Column("suspended", sa.Boolean(), nullable=False),
     instant("suspended_until"),
+    sa.Column("suspended_because", sa.Text()),
     sa.Index("uq_members_handle", "tenant_id", "handle", unique=True),
     sa.Index("uq_members_email", "tenant_id", "email_key", unique=True),
     truth=Truth.OWNED,

@@ -11,12 +11,14 @@ from shared.contracts.identity import MemberKind, Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
 from shared.kit.database import Database, connection
 from shared.kit.policy import Actor, Grant
-from shared.kit.rights.store import MemberSuspended
+from shared.kit.rights.standing import refuse_ended, session_id_of, suspension_at
 from shared.kit.unit import Clock, Unit
 
 _WHO = sa.text("""
     SELECT m.kind, m.minor, m.structure_id, m.suspended, m.suspended_until,
-           r.role, r.structure_id AS role_structure, r.until
+           m.suspended_because, r.role, r.structure_id AS role_structure, r.until,
+           EXISTS (SELECT 1 FROM sessions s WHERE s.tenant_id = m.tenant_id
+                   AND s.session_id = :session AND s.ended_because IS NOT NULL) AS ended
     FROM members m
     LEFT JOIN roles r ON r.tenant_id = m.tenant_id AND r.member_id = m.member_id
     WHERE m.tenant_id = :tenant AND m.member_id = :member
@@ -85,18 +87,27 @@ class OwnRights:
     database: Database
     clock: Clock
 
-    async def actor(self, tenant: TenantId, member_id: MemberId) -> Actor | None:
-        """Say who this is. Raises `MemberSuspended`."""
-        rows = await self.database.rows(_WHO, [tenant], tenant=tenant, member=member_id)
+    async def actor(
+        self, tenant: TenantId, member_id: MemberId, session: str | None = None
+    ) -> Actor | None:
+        """See `SqlRights.actor`."""
+        values = {"tenant": tenant, "member": member_id, "session": session_id_of(session)}
+        rows = await self.database.rows(_WHO, [tenant], **values)
         if not rows:
             return None
         first, now = rows[0], self.clock()
-        if first.suspended and (first.suspended_until is None or first.suspended_until > now):
-            raise MemberSuspended(rule="member.suspended")
+        suspension = suspension_at(
+            now,
+            suspended=first.suspended,
+            until=first.suspended_until,
+            because=first.suspended_because,
+        )
+        if first.ended:
+            raise refuse_ended(suspension)
         grants = tuple(
             Grant(Role(row.role), row.role_structure, row.until)
             for row in rows
             if row.role and (row.until is None or row.until > now)
         )
         kind = MemberKind(first.kind)
-        return Actor(tenant, member_id, first.structure_id, kind, first.minor, grants)
+        return Actor(tenant, member_id, first.structure_id, kind, first.minor, grants, suspension)

@@ -22,5 +22,8 @@ SESSIONS = business_table(
     sa.Column("member_id", sa.Uuid(), nullable=False),
     sa.Column("refresh_hash", sa.LargeBinary(), nullable=False),
     instant("expires_at", nullable=False),
+    # Kept after its end for as long as one of its access tokens could hold.
+    sa.Column("ended_because", sa.Text()),
     truth=Truth.OWNED,
+    expires=True,
 )

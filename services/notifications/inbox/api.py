@@ -44,7 +44,7 @@ def routes(deps: InboxDeps) -> Routes:
     """Build the routes of this feature."""
     found = Routes("inbox")
 
-    @found.get("/inbox", action="inbox.read")
+    @found.get("/inbox", action="inbox.read", access="suspended_too")
     async def read(
         caller: CallerDep, actor: ActorDep, limit: Limit = 20, cursor: str | None = None
     ) -> InboxShown:
@@ -58,7 +58,7 @@ def routes(deps: InboxDeps) -> Routes:
             next=encode(last) if last else None,
         )
 
-    @found.post("/inbox/{notification_id}/read", action="inbox.mark_read")
+    @found.post("/inbox/{notification_id}/read", action="inbox.mark_read", access="suspended_too")
     async def mark(
         caller: CallerDep, actor: ActorDep, notification_id: NotificationId
     ) -> NotificationShown:

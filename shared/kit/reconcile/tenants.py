@@ -17,7 +17,10 @@ _TABLES = """
                    AND p.tablename = c.relname AND p.qual LIKE '%app.tenants%'
                    AND p.with_check LIKE '%app.tenants%') AS policy,
            (SELECT count(*) FROM pg_policies p WHERE p.schemaname = 'public'
-            AND p.tablename = c.relname) AS policies
+            AND p.tablename = c.relname
+            -- The one by which the owner's `remove_expired` sees what it removes.
+            AND NOT (p.policyname = 'expired_removable' AND p.qual LIKE '%app.expired%'
+                     AND p.roles = ARRAY[pg_get_userbyid(c.relowner)])) AS policies
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
     WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') ORDER BY 1

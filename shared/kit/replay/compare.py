@@ -94,7 +94,7 @@ async def compare(
 async def _table(
     connection: AsyncConnection, schema: str, rebuilt: Rebuilt, *, whole: bool
 ) -> Compared:
-    live, shadow = f"{LIVE}.{rebuilt.name}", f"{schema}.{rebuilt.name}"
+    live, shadow = (_compared(rebuilt, each) for each in (LIVE, schema))
     rows = await connection.scalar(sa.text(f"SELECT count(*) FROM {shadow}"))  # noqa: S608  our names
     live_rows = await connection.scalar(sa.text(f"SELECT count(*) FROM {live}"))  # noqa: S608
     query = sa.text(_query(rebuilt, live, shadow, whole=whole))
@@ -103,6 +103,13 @@ async def _table(
     total = found[0].total if found else 0
     truth = rebuilt.truth.value if rebuilt.truth else ""
     return Compared(rebuilt.name, truth, rows or 0, live_rows or 0, total, shown)
+
+
+def _compared(rebuilt: Rebuilt, schema: str) -> str:
+    """Name the rows of a table that are compared: one side may have removed expired ones."""
+    if rebuilt.expires:
+        return f"(SELECT * FROM {schema}.{rebuilt.name} WHERE expires_at > now()) AS unexpired"  # noqa: S608  our names
+    return f"{schema}.{rebuilt.name}"
 
 
 def _query(rebuilt: Rebuilt, live: str, shadow: str, *, whole: bool) -> str:

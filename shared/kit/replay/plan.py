@@ -12,7 +12,7 @@ from shared.contracts.event import Fact
 from shared.kit.host import Host
 from shared.kit.replay.errors import NothingToRebuild
 from shared.kit.service import Bound, Service
-from shared.kit.tables import Truth, truth_of
+from shared.kit.tables import Truth, has_expiry, truth_of
 
 LIVE = "public"
 """The schema that the service works in."""
@@ -44,6 +44,11 @@ class Rebuilt:
         """Name what makes a row that row: its primary key, else all of it."""
         keys = tuple(c.name for c in self.table.primary_key)
         return keys if set(keys) <= set(self.columns) else self.columns
+
+    @property
+    def expires(self) -> bool:
+        """Tell whether upkeep removes rows after their `expires_at`."""
+        return has_expiry(self.table)
 
     @property
     def numbered(self) -> bool:

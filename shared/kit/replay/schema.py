@@ -109,7 +109,7 @@ def _create(connection: sa.Connection, tables: Sequence[sa.Table]) -> None:
         metadata.create_all(connection, tables=mine, checkfirst=False)
     # As in a migration, where `alembic.op` is a module with the same names.
     operations = cast("ModuleType", Operations(MigrationContext.configure(connection)))
-    protect(operations, [table.name for table in tables if table.info.get("business")])
+    protect(operations, [table for table in tables if table.info.get("business")])
 
 
 def _create_frame(connection: sa.Connection) -> None:

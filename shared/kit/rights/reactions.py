@@ -11,8 +11,10 @@ from shared.contracts.identity import (
     MemberSuspended,
     RoleGranted,
     RoleRevoked,
+    SessionEnded,
     StructureOpened,
 )
+from shared.kit.auth import TOKEN_OUTLIVED_AFTER
 from shared.kit.database import connection
 from shared.kit.service import Reaction
 from shared.kit.unit import Delivery, Unit
@@ -29,10 +31,11 @@ _JOIN = sa.text("""
 """)
 _STANDING = sa.text("""
     INSERT INTO rights_members (tenant_id, member_id, kind, minor, known, suspended,
-                                suspended_until)
-    VALUES (:tenant, :member, 'person', true, false, :suspended, :until)
+                                suspended_until, suspended_because)
+    VALUES (:tenant, :member, 'person', true, false, :suspended, :until, :because)
     ON CONFLICT (tenant_id, member_id) DO UPDATE
-    SET suspended = excluded.suspended, suspended_until = excluded.suspended_until
+    SET suspended = excluded.suspended, suspended_until = excluded.suspended_until,
+        suspended_because = excluded.suspended_because
 """)
 _GRANT = sa.text("""
     INSERT INTO rights_roles (tenant_id, member_id, role, structure_id, until)
@@ -42,6 +45,14 @@ _GRANT = sa.text("""
 _REVOKE = sa.text("""
     DELETE FROM rights_roles WHERE tenant_id = :tenant AND member_id = :member
       AND role = :role AND structure_id = :structure
+""")
+_END = sa.text("""
+    INSERT INTO rights_ended_sessions (tenant_id, session_id, expires_at)
+    SELECT DISTINCT ON (t, s) t, s, e
+    FROM unnest(CAST(:tenants AS uuid[]), CAST(:sessions AS uuid[]),
+                CAST(:moments AS timestamptz[])) AS j (t, s, e)
+    ORDER BY t, s, e
+    ON CONFLICT DO NOTHING
 """)
 _STRUCTURE = sa.text("""
     INSERT INTO rights_structures (tenant_id, structure_id, path, time_zone)
@@ -77,6 +88,7 @@ async def follow_standing(
             "member": fact.member_id,
             "suspended": suspended,
             "until": fact.until if isinstance(fact, MemberSuspended) else None,
+            "because": fact.reason if isinstance(fact, MemberSuspended) else None,
         }
         await connection(unit).execute(_STANDING, values)
 
@@ -115,9 +127,22 @@ async def know_structures(
         )
 
 
+async def end_sessions(_: None, unit: Unit, deliveries: Sequence[Delivery[SessionEnded]]) -> None:
+    """Refuse the access tokens of ended sessions, for as long as one of them could hold."""
+    await connection(unit).execute(
+        _END,
+        {
+            "tenants": [d.tenant for d in deliveries],
+            "sessions": [d.fact.session_id for d in deliveries],
+            "moments": [d.recorded + TOKEN_OUTLIVED_AFTER for d in deliveries],
+        },
+    )
+
+
 RIGHTS: tuple[Reaction[None], ...] = (
     Reaction(know_structures, on=(StructureOpened,)),
     Reaction(know_members, on=(MemberJoined,)),
     Reaction(follow_standing, on=(MemberSuspended, MemberReinstated)),
     Reaction(follow_roles, on=(RoleGranted, RoleRevoked)),
+    Reaction(end_sessions, on=(SessionEnded,)),
 )

@@ -7,22 +7,25 @@ import sqlalchemy as sa
 from shared.contracts.identity import MemberKind, Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
 from shared.kit.database import Database, connection
-from shared.kit.errors import Forbidden
 from shared.kit.light import Light
 from shared.kit.policy import Actor, Grant
+from shared.kit.rights.standing import refuse_ended, session_id_of, suspension_at
 from shared.kit.sets import Question
 from shared.kit.unit import Clock, Unit
 
 _WHO = Question(
     """
     SELECT m.tenant_id, m.kind, m.minor, m.structure_id, m.suspended, m.suspended_until,
-           r.role, r.structure_id AS role_structure, r.until
+           m.suspended_because, r.role, r.structure_id AS role_structure, r.until,
+           EXISTS (SELECT 1 FROM rights_ended_sessions e
+                   WHERE e.tenant_id = m.tenant_id AND e.session_id = asked.session_id) AS ended
     FROM rights_members m
     LEFT JOIN rights_roles r ON r.tenant_id = m.tenant_id AND r.member_id = m.member_id
     WHERE m.tenant_id = asked.tenant_id AND m.member_id = asked.member_id AND m.known
     ORDER BY r.role, r.structure_id
     """,
     member_id="uuid",
+    session_id="uuid",
 )
 _PATH = sa.text("""
     SELECT path FROM rights_structures WHERE tenant_id = :tenant AND structure_id = :structure
@@ -33,12 +36,6 @@ _ZONE = sa.text("""
 """)
 
 
-class MemberSuspended(Forbidden):
-    """The member may not act at present."""
-
-    key = "member_suspended"
-
-
 @dataclass(frozen=True)
 class SqlRights:
     """Answers the web frame: who is asking."""
@@ -46,24 +43,33 @@ class SqlRights:
     database: Database
     clock: Clock
 
-    async def actor(self, tenant: TenantId, member_id: MemberId) -> Actor | None:
+    async def actor(
+        self, tenant: TenantId, member_id: MemberId, session: str | None = None
+    ) -> Actor | None:
         """Say who this is; None when no fact of theirs has arrived yet.
 
-        Raises `MemberSuspended`.
+        Raises `SessionEnded`, or `MemberSuspended` when its session ended by a suspension.
         """
-        rows = await Light.of(self.database).ask(_WHO, tenant, {"member_id": member_id})
+        values = {"member_id": member_id, "session_id": session_id_of(session)}
+        rows = await Light.of(self.database).ask(_WHO, tenant, values)
         if not rows:
             return None
         first, now = rows[0], self.clock()
-        until = first["suspended_until"]
-        if first["suspended"] and (until is None or until > now):
-            raise MemberSuspended(rule="member.suspended")
+        suspension = suspension_at(
+            now,
+            suspended=first["suspended"],
+            until=first["suspended_until"],
+            because=first["suspended_because"],
+        )
+        if first["ended"]:
+            raise refuse_ended(suspension)
         return Actor(
             tenant=tenant,
             member_id=member_id,
             structure_id=first["structure_id"],
             kind=MemberKind(first["kind"]),
             minor=first["minor"],
+            suspension=suspension,
             grants=tuple(
                 Grant(Role(row["role"]), row["role_structure"], row["until"])
                 for row in rows

@@ -16,7 +16,17 @@ MEMBERS = business_table(
     sa.Column("known", sa.Boolean(), nullable=False),
     sa.Column("suspended", sa.Boolean(), nullable=False, server_default=sa.false()),
     instant("suspended_until"),
+    sa.Column("suspended_because", sa.Text()),
     truth=Truth.READ,
+)
+ENDED_SESSIONS = business_table(
+    "rights_ended_sessions",
+    METADATA,
+    sa.Column("session_id", sa.Uuid(), primary_key=True),
+    # When the last of its access tokens has expired by itself.
+    instant("expires_at", nullable=False),
+    truth=Truth.READ,
+    expires=True,
 )
 ROLES = business_table(
     "rights_roles",

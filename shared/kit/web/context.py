@@ -13,6 +13,7 @@ from shared.kit.database import Database
 from shared.kit.errors import Forbidden, Transient, Unauthorised
 from shared.kit.host import Host
 from shared.kit.policy import Actor
+from shared.kit.rights.standing import MemberSuspended
 from shared.kit.unit import Caller
 from shared.kit.web.address import TrustedProxies
 
@@ -21,6 +22,8 @@ WAIT = 2.0
 _LOOK_EVERY = 0.05
 _CLAIMS, _ACTOR, HELD = "preau.claims", "preau.actor", "preau.held"
 """Where, in a request's scope, stands what is known of it; the last is for `Caller.held`."""
+SUSPENDED_TOO = "preau.suspended_too"
+"""Where, in a request's scope, its route's guard says that a suspended member may call it."""
 _CORRELATION = "x-correlation-id"
 _MAX_CORRELATION = 100
 
@@ -28,8 +31,13 @@ _MAX_CORRELATION = 100
 class RightsReader(Protocol):
     """The service's own copy of rights."""
 
-    async def actor(self, tenant: TenantId, member_id: MemberId) -> Actor | None:
-        """Say who this is; None when no fact of theirs has arrived. Raises when suspended."""
+    async def actor(
+        self, tenant: TenantId, member_id: MemberId, session: str | None = None
+    ) -> Actor | None:
+        """Say who this is, suspended or not; None when no fact of theirs has arrived yet.
+
+        Raises `SessionEnded`, or `MemberSuspended`, when the token's session is over.
+        """
 
 
 @dataclass(frozen=True)
@@ -74,11 +82,14 @@ async def actor(request: Request) -> Actor:
 
     Rights are read once a request: an idempotent route reads them before it holds a connection.
     It asks for the claims by itself: FastAPI solves what a dependency depends on anew each time.
+    Raises `MemberSuspended` unless the route is for suspended members too.
     """
     known: Actor | None = request.scope.get(_ACTOR)
     if known is None:
         said = await claims(request)
         known = request.scope[_ACTOR] = await _arrived(door_of(request).rights, said)
+    if known.suspension is not None and not request.scope.get(SUSPENDED_TOO):
+        raise MemberSuspended.by(known.suspension)
     return known
 
 
@@ -89,7 +100,7 @@ def forget_actor(request: Request) -> None:
 
 async def _arrived(rights: RightsReader, said: Claims) -> Actor:
     for _ in range(int(WAIT / _LOOK_EVERY)):
-        found = await rights.actor(said.tenant, said.member_id)
+        found = await rights.actor(said.tenant, said.member_id, said.session)
         if found is not None:
             return found
         await asyncio.sleep(_LOOK_EVERY)

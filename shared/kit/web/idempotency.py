@@ -7,10 +7,11 @@ joins it, the answer is stored beside the change, and all of it commits or none.
 import hashlib
 import re
 from collections.abc import Callable, Coroutine, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
+import msgspec
 import sqlalchemy as sa
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -23,23 +24,26 @@ from shared.kit.policy import Actor, Verdict
 from shared.kit.sets import Insertion, Question
 from shared.kit.tables import frame_metadata
 from shared.kit.web.body import ParsedRequest
-from shared.kit.web.context import HELD, actor, caller_of, claims, door_of, operator
+from shared.kit.web.context import HELD, SUSPENDED_TOO, actor, caller_of, claims, door_of, operator
 from shared.kit.web.route_table import ACCESS
 
 HEADER = "idempotency-key"
 REPLAYED = "Idempotent-Replay"
 _KEY = re.compile(r"[!-~]{1,200}")
+KEPT_FOR = timedelta(hours=23, minutes=45)
+"""Upkeep removes rows every few minutes: no answer is given again after more than a day."""
 _OK = range(200, 300)
 _FIND = Plain(
     sa.text("""
-    SELECT fingerprint, status, content_type, body FROM idempotency
+    SELECT fingerprint, status, content_type, body, withheld FROM idempotency
     WHERE tenant_id = :tenant AND member_id = :member AND key = :key
 """)
 )
 _LOCK = Plain(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 12))"))
 _ASK = Question(
     """
-    SELECT i.tenant_id, i.fingerprint, i.status, i.content_type, i.body FROM idempotency i
+    SELECT i.tenant_id, i.fingerprint, i.status, i.content_type, i.body, i.withheld
+    FROM idempotency i
     WHERE i.tenant_id = asked.tenant_id AND i.member_id = asked.member_id AND i.key = asked.key
     """,
     member_id="uuid",
@@ -58,16 +62,27 @@ class IdempotencyConflict(Conflict):
     key = "idempotency_conflict"
 
 
+class AnswerNotKept(Conflict):
+    """It was done the first time; the answer held a secret, which is shown once.
+
+    What else the answer said rides in the problem document.
+    """
+
+    key = "answer_not_kept"
+
+
 class IdempotentRoute(APIRoute):
     """A route that lets in whom it says, and honours `Idempotency-Key` on POST.
 
     The units of a `light` one's command are light. `limit` is its largest body in bytes (None: the
-    default), `gate` the policy that is asked before the body is read.
+    default), `gate` the policy that is asked before the body is read. The fields of its answer
+    named in `secret` are never kept.
     """
 
     light = False
     limit: int | None = None
     gate: Gate | None = None
+    secret: tuple[str, ...] = ()
 
     def get_route_handler(self) -> Handler:
         """Wrap FastAPI's own handler."""
@@ -88,18 +103,19 @@ def guarded(route: APIRoute, plain: Handler) -> Handler:
         # The guard. Before a connection is held: looking up rights wants one of its own, and
         # who may no longer act gets no old answer either.
         if access != "anonymous":
+            request.scope[SUSPENDED_TOO] = access == "suspended_too"
             who = await actor(request)
             if access == "operator":
                 await operator(who)
         if key is None:
             return await plain(request)
         once = _once_light if getattr(route, "light", False) else _once
-        return await once(request, key, plain)
+        return await once(request, key, plain, getattr(route, "secret", ()))
 
     return handle
 
 
-async def _once(request: Request, key: str, plain: Handler) -> Response:
+async def _once(request: Request, key: str, plain: Handler, secret: tuple[str, ...]) -> Response:
     said = await claims(request)
     name = {"tenant": said.tenant, "member": said.member_id, "key": key}
     fingerprint = await _fingerprint(request)
@@ -113,12 +129,14 @@ async def _once(request: Request, key: str, plain: Handler) -> Response:
         request.scope[HELD] = held
         answer = await plain(request)
         if answer.status_code in _OK:
-            row = _row(said, key, fingerprint, answer, held.unit.now)
+            row = _row(said, key, fingerprint, answer, held.unit.now, secret)
             await _KEEP.add(held.unit.connection, [row])
         return answer
 
 
-async def _once_light(request: Request, key: str, plain: Handler) -> Response:
+async def _once_light(
+    request: Request, key: str, plain: Handler, secret: tuple[str, ...]
+) -> Response:
     """Do the same without a lock: of two at once the second fails to write, whole, and looks."""
     said, fingerprint = await claims(request), await _fingerprint(request)
     light = Light.of(door_of(request).database)
@@ -135,7 +153,7 @@ async def _once_light(request: Request, key: str, plain: Handler) -> Response:
             request.scope[HELD] = held
             answer = await plain(request)
             if answer.status_code in _OK:
-                row = _row(said, key, fingerprint, answer, held.unit.now)
+                row = _row(said, key, fingerprint, answer, held.unit.now, secret)
                 await add(held.unit, _KEEP, [row])
     except asyncpg.UniqueViolationError as error:
         before = await found() if error.table_name == _TABLE.name else None
@@ -151,20 +169,32 @@ async def _fingerprint(request: Request) -> bytes:
 
 
 def _before(rows: Sequence[asyncpg.Record], key: str, fingerprint: bytes) -> Response | None:
-    """Give the answer that was given; None to a new key. Raises `IdempotencyConflict`."""
+    """Give the answer that was given; None to a new key.
+
+    Raises `IdempotencyConflict` and `AnswerNotKept`.
+    """
     if not rows:
         return None
     (found,) = rows
     if found["fingerprint"] != fingerprint:
         raise IdempotencyConflict(idempotency_key=key)
+    if found["withheld"]:
+        facts = msgspec.json.decode(found["body"], type=dict[str, Any])
+        raise AnswerNotKept(**{**facts, "idempotency_key": key})
     stored = Response(found["body"], found["status"], media_type=found["content_type"])
     stored.headers[REPLAYED] = "true"
     return stored
 
 
 def _row(
-    said: Claims, key: str, fingerprint: bytes, answer: Response, now: datetime
+    said: Claims,
+    key: str,
+    fingerprint: bytes,
+    answer: Response,
+    now: datetime,
+    secret: tuple[str, ...],
 ) -> dict[str, Any]:
+    body = bytes(answer.body)
     return {
         "tenant_id": said.tenant,
         "member_id": said.member_id,
@@ -172,6 +202,19 @@ def _row(
         "fingerprint": fingerprint,
         "status": answer.status_code,
         "content_type": answer.headers.get("content-type"),
-        "body": bytes(answer.body),
+        "body": _without(secret, body) if secret else body,
         "created_at": now,
+        "expires_at": now + KEPT_FOR,
+        "withheld": bool(secret),
     }
+
+
+def _without(secret: tuple[str, ...], body: bytes) -> bytes:
+    """Keep the plain values of an answer, but for its secrets."""
+    fields = msgspec.json.decode(body or b"{}", type=dict[str, Any])
+    kept = {
+        name: value
+        for name, value in fields.items()
+        if name not in secret and isinstance(value, str | int | bool)
+    }
+    return msgspec.json.encode(kept)

@@ -9,7 +9,8 @@ from shared.kit.web.body import ANONYMOUS_LIMIT, LIMIT
 from shared.kit.web.idempotency import Gate, IdempotentRoute
 from shared.kit.web.route_table import ACCESS, ACTION
 
-Access = Literal["member", "operator", "anonymous"]
+Access = Literal["member", "suspended_too", "operator", "anonymous"]
+"""`suspended_too`: members, and among them those who are suspended at present."""
 F = TypeVar("F", bound=Callable[..., Any])
 _KEY_PARAMETER = {
     "name": "Idempotency-Key",
@@ -47,7 +48,7 @@ class Routes:
         """Declare a route that only reads."""
         return self._route("GET", path, action, access, **more)
 
-    def post(
+    def post(  # noqa: PLR0913  a route, in words
         self,
         path: str,
         *,
@@ -56,13 +57,15 @@ class Routes:
         limit: int | None = None,
         gate: Gate | None = None,
         light: bool = False,
+        secret: tuple[str, ...] = (),
         **more: Unpack[Described],
     ) -> Callable[[F], F]:
         """Declare a route that changes something; `limit` is its largest body, in bytes.
 
         `gate` is a policy of the actor alone that is asked before the body is read; a body larger
         than the default needs one. A route whose command is in `light` units holds no connection,
-        so it takes no turn. Raises `ValueError` for a large body that nothing guards.
+        so it takes no turn. The fields of its answer named in `secret` are given once, and never
+        kept for an idempotent replay. Raises `ValueError` for a large body that nothing guards.
         """
         _check_limit(path, access, limit, gate)
         register = self._route("POST", path, action, access, **more)
@@ -72,6 +75,7 @@ class Routes:
             route = self.router.routes[-1]
             if isinstance(route, IdempotentRoute):
                 route.light, route.limit, route.gate = light, limit, gate
+                route.secret = secret
             return function
 
         return limited

@@ -5,10 +5,13 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
+import sqlalchemy as sa
 
 from shared.contracts.identity import Role
 from shared.kit.database import Database
-from shared.kit.rights.store import _WHO, MemberSuspended, SqlRights
+from shared.kit.policy import Suspension
+from shared.kit.rights.standing import SessionEnded
+from shared.kit.rights.store import _WHO, SqlRights
 from tests.kit.conftest import Frame
 from tests.kit.probe import LYON, NOON, RENNES, member
 
@@ -31,7 +34,7 @@ _ROLE = """
 @pytest.fixture
 async def owner(frame: Frame) -> AsyncIterator[asyncpg.Connection]:
     opened = await asyncpg.connect(frame.url("owner").replace("+asyncpg", ""))
-    await opened.execute("TRUNCATE rights_members, rights_roles")
+    await opened.execute("TRUNCATE rights_members, rights_roles, rights_ended_sessions")
     await opened.execute(f"SET app.tenants = '{RENNES},{LYON}'")
     for tenant in (RENNES, LYON):
         await opened.execute(_MANY, tenant)
@@ -40,7 +43,7 @@ async def owner(frame: Frame) -> AsyncIterator[asyncpg.Connection]:
     await opened.execute(_ROLE, RENNES, member(1), "teacher", NOON - timedelta(days=1))
     await opened.execute("ANALYZE rights_members, rights_roles")
     yield opened
-    await opened.execute("TRUNCATE rights_members, rights_roles")
+    await opened.execute("TRUNCATE rights_members, rights_roles, rights_ended_sessions")
     await opened.close()
 
 
@@ -73,7 +76,7 @@ async def test_the_setting_is_there_before_a_row_is_read_whatever_the_plan(
 ) -> None:
     """As the owner, whom the policy binds too."""
     await owner.execute(f"SET app.tenants = ''; SET enable_{without} = off")
-    asks = (_WHO.alone.text, str(RENNES), [RENNES], [member(1)])
+    asks = (_WHO.alone.text, str(RENNES), [RENNES], [member(1)], [None])
     for mode in ("force_custom_plan", "force_generic_plan"):
         await owner.execute(f"SET plan_cache_mode = {mode}")
         assert len(await owner.fetch(*asks)) == 2
@@ -88,11 +91,52 @@ async def test_a_suspension_counts_at_once_and_until_it_ends(
     rights = SqlRights(database, lambda: now)
     assert await rights.actor(RENNES, member(1)) is not None
     await owner.execute(
-        "UPDATE rights_members SET suspended = true, suspended_until = $2 WHERE member_id = $1",
+        "UPDATE rights_members SET suspended = true, suspended_until = $2, "
+        "suspended_because = 'insults' WHERE member_id = $1",
         member(1),
         NOON + timedelta(hours=1),
     )
-    with pytest.raises(MemberSuspended):
-        await rights.actor(RENNES, member(1))
+    suspended = await rights.actor(RENNES, member(1))
+    assert suspended is not None
+    assert suspended.suspension == Suspension("insults", NOON + timedelta(hours=1))
     now += timedelta(hours=2)
-    assert await rights.actor(RENNES, member(1)) is not None
+    reinstated = await rights.actor(RENNES, member(1))
+    assert reinstated is not None
+    assert reinstated.suspension is None
+
+
+async def test_token_of_an_ended_session_is_refused_in_its_own_tenant(
+    owner: asyncpg.Connection, database: Database
+) -> None:
+    rights = SqlRights(database, lambda: NOON)
+    for tenant, session in ((RENNES, member(7)), (LYON, member(8))):
+        await owner.execute(
+            "INSERT INTO rights_ended_sessions VALUES ($1, $2, now() + interval '11 minutes')",
+            tenant,
+            session,
+        )
+    with pytest.raises(SessionEnded):
+        await rights.actor(RENNES, member(1), str(member(7)))
+    for other in (str(member(8)), str(member(9)), "local", "", None):
+        assert await rights.actor(RENNES, member(1), other) is not None
+
+
+async def test_upkeep_removes_expired_ends_of_all_tenants_only(
+    owner: asyncpg.Connection, database: Database
+) -> None:
+    await owner.execute("TRUNCATE rights_ended_sessions")
+    for tenant, number, minutes in ((RENNES, 1, -1), (LYON, 2, -1), (RENNES, 3, 1), (LYON, 4, 1)):
+        await owner.execute(
+            "INSERT INTO rights_ended_sessions VALUES ($1, $2, now() + $3)",
+            tenant,
+            member(number),
+            timedelta(minutes=minutes),
+        )
+    (row,) = await database.rows(sa.text("SELECT remove_expired(1)"))
+    assert row[0] == 1
+    (row,) = await database.rows(sa.text("SELECT remove_expired(100)"))
+    assert row[0] == 1
+    kept = await owner.fetch("SELECT session_id FROM rights_ended_sessions ORDER BY 1")
+    assert [each["session_id"] for each in kept] == [member(3), member(4)]
+    await owner.execute("SET app.tenants = ''; SET app.expired = ''")
+    assert await owner.fetchval("SELECT count(*) FROM rights_ended_sessions") == 0

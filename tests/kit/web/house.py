@@ -21,9 +21,9 @@ from shared.contracts.ids import MemberId, StructureId, TenantId
 from shared.kit.auth import Claims
 from shared.kit.bus.memory import MemoryBus
 from shared.kit.database import Database
-from shared.kit.errors import Forbidden, NotFound, Unauthorised
+from shared.kit.errors import NotFound, Unauthorised
 from shared.kit.host import Host, Telemetry
-from shared.kit.policy import Actor, Allowed, Denied, Grant, Verdict
+from shared.kit.policy import Actor, Allowed, Denied, Grant, Suspension, Verdict
 from shared.kit.pressure import Pressure
 from shared.kit.telemetry.noop import NoTelemetry
 from shared.kit.unit import Caller
@@ -39,10 +39,6 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 class NoteNotFound(NotFound):
     key = "note_not_found"
-
-
-class SuspendedHere(Forbidden):
-    key = "member_suspended"
 
 
 class Note(Model):
@@ -79,14 +75,19 @@ class Rights:
     suspended: bool = False
     asked: int = 0
 
-    async def actor(self, tenant: TenantId, member_id: MemberId) -> Actor | None:
+    async def actor(
+        self, tenant: TenantId, member_id: MemberId, session: str | None = None
+    ) -> Actor | None:
         self.asked += 1
-        if self.suspended:
-            raise SuspendedHere(rule="member.suspended")
         if self.asked <= self.absent:
             return None
-        grants = (Grant(Role.OPERATOR, StructureId(cast.COLLEGE)),)
-        return Actor(tenant, member_id, grants=grants if member_id == cast.HAMID else ())
+        operates = (Grant(Role.OPERATOR, StructureId(cast.COLLEGE)),)
+        return Actor(
+            tenant,
+            member_id,
+            grants=operates if member_id == cast.HAMID else (),
+            suspension=Suspension("insults", NOON) if self.suspended else None,
+        )
 
 
 @dataclass
@@ -135,6 +136,10 @@ class House:
         )
         async def take_in(shelf: str, note: dict[str, Any]) -> dict[str, int]:
             return {"fields": len(note)}
+
+        @routes.get("/reasons", action="note.reasons", access="suspended_too")
+        async def reasons(actor: ActorDep) -> dict[str, bool]:
+            return {"suspended": actor.suspension is not None}
 
         @routes.post("/sign-in", action="session.open", access="anonymous")
         async def sign_in(note: Note) -> Note:

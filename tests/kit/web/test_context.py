@@ -8,7 +8,7 @@ import pytest
 from shared.contracts import cast
 from shared.kit.telemetry.otel import OtelTelemetry
 from shared.kit.web import context
-from tests.kit.web.house import House, Rights
+from tests.kit.web.house import NOON, House, Rights
 
 NOTE = {"text": "é"}
 
@@ -69,6 +69,17 @@ async def test_the_suspended_are_refused_at_once_with_the_rule() -> None:
     house = House(rights=Rights(suspended=True))
     answer = await asyncio.wait_for(house.post(NOTE), 0.5)
     assert (answer.status_code, answer.json()["rule"]) == (403, "member.suspended")
+
+
+async def test_suspended_member_may_call_the_routes_that_say_so() -> None:
+    house = House(rights=Rights(suspended=True))
+    async with house.client() as client:
+        refused = await client.get("/v1/notes/1")
+        read = await client.get("/v1/reasons")
+    problem = refused.json()
+    assert (refused.status_code, problem["type"]) == (403, "/notes/problems/member_suspended")
+    assert (problem["reason"], problem["until"]) == ("insults", NOON.isoformat())
+    assert (read.status_code, read.json()) == (200, {"suspended": True})
 
 
 async def test_a_request_may_name_its_chain_and_gets_a_name_otherwise() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -67,6 +68,10 @@ class Shop(House):
             if word.word == "elsewhere":
                 response.status_code = 303
             return {"number": number}
+
+        @routes.post("/secrets", action="word.hide", status_code=201, secret=("password",))
+        async def hide(caller: CallerDep) -> dict[str, Any]:
+            return {"number": len(await self.written()), "password": "hunter2", "more": ["hunter2"]}
 
         return routes.router
 
@@ -221,7 +226,9 @@ async def test_more_at_once_than_there_are_connections_do_not_wait_for_each_othe
     shop: Shop,
 ) -> None:
     class Looking(Rights):
-        async def actor(self, tenant: TenantId, member_id: MemberId) -> Actor | None:
+        async def actor(
+            self, tenant: TenantId, member_id: MemberId, session: str | None = None
+        ) -> Actor | None:
             await shop.database.rows(sa.text("SELECT pg_sleep(0.01)"))
             return await super().actor(tenant, member_id)
 
@@ -250,3 +257,20 @@ async def test_anonymous_routes_keep_no_answer(shop: Shop) -> None:
         answer = await client.post("/v1/sign-in", json={"text": "a"}, headers=headers)
     assert answer.status_code == 200
     assert not await shop.database.rows(sa.text("SELECT 1 FROM idempotency"), [cast.TENANT])
+
+
+async def test_answer_with_a_secret_is_given_once_and_never_kept(shop: Shop) -> None:
+    if isinstance(shop, LightShop):
+        return
+    async with shop.client() as client:
+        first = await client.post("/v1/secrets", headers={"Idempotency-Key": KEY})
+        again = await client.post("/v1/secrets", headers={"Idempotency-Key": KEY})
+    assert (first.status_code, first.json()["password"]) == (201, "hunter2")
+    problem = again.json()
+    assert (again.status_code, problem["type"]) == (409, "/notes/problems/answer_not_kept")
+    assert (problem["number"], problem["idempotency_key"]) == (0, KEY)
+    rows = await shop.database.rows(
+        sa.text("SELECT body, expires_at - created_at AS kept FROM idempotency"), [cast.TENANT]
+    )
+    assert b"hunter2" not in again.content + rows[0].body
+    assert timedelta(hours=23) < rows[0].kept <= timedelta(hours=24)

@@ -39,7 +39,7 @@ async def test_the_document_names_the_action_and_access_of_every_operation() -> 
     assert operations[("post", "/v1/notes")] == ("note.write", "member")
     assert operations[("get", "/v1/all")] == ("note.operate", "operator")
     assert operations[("post", "/v1/sign-in")] == ("session.open", "anonymous")
-    assert len(operations) == 7
+    assert len(operations) == 8
 
 
 async def test_the_document_says_where_it_is_mounted_and_which_problems_there_are() -> None:

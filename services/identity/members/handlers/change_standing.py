@@ -14,7 +14,7 @@ from services.identity.members.policy import may_manage
 from services.identity.members.ports import MembersDeps
 from shared.contracts.identity import MemberReinstated, MemberSuspended, Role
 from shared.contracts.ids import MemberId, StructureId
-from shared.kit.policy import Actor, demand
+from shared.kit.policy import Actor, Suspension, demand
 from shared.kit.unit import Caller, Unit
 
 
@@ -37,7 +37,8 @@ async def suspend(deps: MembersDeps, caller: Caller, actor: Actor, command: Susp
         if command.until is not None and command.until <= unit.now:
             raise AlreadyPast(until=command.until.isoformat())
         await _keep_an_administrator(deps, unit, member)
-        await deps.memberships.set_standing(unit, member, suspended=True, until=command.until)
+        suspension = Suspension(command.reason, command.until)
+        await deps.memberships.set_standing(unit, member, suspension)
         unit.record(
             MemberSuspended(
                 member_id=member.member_id,
@@ -54,7 +55,7 @@ async def reinstate(deps: MembersDeps, caller: Caller, actor: Actor, member_id: 
         member = await _managed(deps, unit, actor, member_id)
         if not member.is_stopped(unit.now):
             raise NotSuspended(member_id=member_id)
-        await deps.memberships.set_standing(unit, member, suspended=False)
+        await deps.memberships.set_standing(unit, member, None)
         unit.record(MemberReinstated(member_id=member_id, reinstated_by=actor.member_id))
 
 
