@@ -12,7 +12,7 @@ from services.identity.roles.ports import RolesDeps
 from services.identity.roles.store import OwnRights, SqlRoles
 from services.identity.sessions import api as sessions_api
 from services.identity.sessions import tables as sessions_tables
-from services.identity.sessions.ports import SessionsDeps
+from services.identity.sessions.ports import Hasher, SessionsDeps
 from services.identity.sessions.store.credentials import SqlCredentials
 from services.identity.sessions.store.hasher import Argon2Hasher
 from services.identity.sessions.store.sessions import SqlSessions
@@ -28,6 +28,9 @@ from services.identity.tenants.ports import TenantsDeps
 from services.identity.tenants.store import SqlTenants
 from shared.kit.database import Database
 from shared.kit.host import Host
+from shared.kit.limiting.fallback import open_limiter
+from shared.kit.limiting.memory import MemoryLimiter
+from shared.kit.limiting.port import Limiter
 from shared.kit.service import Service
 from shared.kit.wiring import open_database, service_of
 
@@ -52,8 +55,14 @@ class Features:
     sessions: SessionsDeps
 
 
-def features(host: Host, settings: IdentitySettings, database: Database) -> Features:
-    """Fill every feature's dependencies."""
+def features(
+    host: Host,
+    settings: IdentitySettings,
+    database: Database,
+    limiter: Limiter | None = None,
+    hasher: Hasher | None = None,
+) -> Features:
+    """Fill every feature's dependencies; a limiter that is left out counts in this process."""
     unit, clock, new_id = database.unit, host.clock, host.new_id
     tenants, structures = SqlTenants(), SqlStructures()
     memberships, roles = SqlMemberships(), SqlRoles()
@@ -66,7 +75,16 @@ def features(host: Host, settings: IdentitySettings, database: Database) -> Feat
         MembersDeps(unit, memberships, structures, new_id),
         RolesDeps(unit, roles, structures, memberships),
         SessionsDeps(
-            unit, tenants, SqlCredentials(), SqlSessions(), Argon2Hasher(), signer, clock, new_id
+            unit,
+            tenants,
+            SqlCredentials(),
+            SqlSessions(),
+            hasher or Argon2Hasher(),
+            signer,
+            clock,
+            new_id,
+            limiter or MemoryLimiter(),
+            settings.guess_limits(),
         ),
     )
 
@@ -75,7 +93,8 @@ def build(host: Host) -> Service:
     """Put the service together."""
     settings = IdentitySettings.read(host.environment)
     database = open_database(NAME, host, settings)
-    deps = features(host, settings, database)
+    limiter, hasher = open_limiter(settings, host.telemetry), Argon2Hasher()
+    deps = features(host, settings, database, limiter, hasher)
     routes = [
         tenants_api.routes(deps.tenants, deps.sessions),
         structures_api.routes(deps.structures),
@@ -85,4 +104,14 @@ def build(host: Host) -> Service:
     ]
     extra = [sessions_api.key_routes(deps.sessions)]
     rights = OwnRights(database, host.clock)
-    return service_of(NAME, host, settings, database, routes, rights=rights, extra=extra)
+    return service_of(
+        NAME,
+        host,
+        settings,
+        database,
+        routes,
+        rights=rights,
+        extra=extra,
+        limiter=limiter,
+        resources=(hasher,),
+    )

@@ -11,6 +11,7 @@ from shared.kit.auth import JwksVerifier
 from shared.kit.database import Database
 from shared.kit.host import Host
 from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.limiting.fallback import FallbackLimiter, open_limiter
 from shared.kit.pressure import Pressure
 from shared.kit.service import Bound, Job, Resource, Service
 from shared.kit.settings import Settings
@@ -58,9 +59,15 @@ def service_of(  # noqa: PLR0913  the parts of a service, by name
     remembers: tuple[Bound, ...] = (),
     jobs: tuple[Job, ...] = (),
     extra: Sequence[APIRouter] = (),
+    limiter: FallbackLimiter | None = None,
     resources: tuple[Resource, ...] = (),
 ) -> Service:
-    """Put a service together: its consumer, and its web application with all it serves alike."""
+    """Put a service together: its consumer, and its web application with all it serves alike.
+
+    `limiter` counts for the routes too; one is opened if it is left out. It and `resources` are
+    closed when the service stops.
+    """
+    limiter = limiter or open_limiter(settings, host.telemetry)
     consumer = None
     if reactions:
         consumer = BatchConsumer(
@@ -78,11 +85,13 @@ def service_of(  # noqa: PLR0913  the parts of a service, by name
     door = Door(host, database, verifier, rights, settings.proxies())
     common = [
         operating_routes(lambda: consumer, host.bus, _waiting(database)),
-        health_routes({}, {}, {"database": _answers(database)}),
+        health_routes({}, {}, {"database": _answers(database)}, {"limits": limiter.state}),
         metrics_routes(host.telemetry),
     ]
     http = web_app(name, door, features, [*common, *extra])
-    return Service(name, http, database, settings.relay_url, consumer, jobs, remembers, resources)
+    return Service(
+        name, http, database, settings.relay_url, consumer, jobs, remembers, (*resources, limiter)
+    )
 
 
 def _waiting(database: Database) -> Callable[[], Awaitable[int]]:

@@ -8,7 +8,7 @@ from services.identity.sessions.handlers.invite import accept_invitation
 from services.identity.sessions.handlers.refresh import refresh
 from services.identity.sessions.handlers.sign_in import SignIn, sign_in
 from services.identity.sessions.ports import SessionsDeps
-from shared.kit.web.context import correlation_of
+from shared.kit.web.context import client_address, correlation_of
 from shared.kit.web.cursors import Model
 from shared.kit.web.routes import Routes
 
@@ -19,6 +19,12 @@ class Credentials(Model):
     tenant: str = Field(max_length=100, examples=["academie-de-demonstration"])
     email: str = Field(max_length=320, examples=["zoe@demo.example"])
     password: str = Field(max_length=1000, examples=["…"])
+    device_token: str | None = Field(
+        default=None,
+        max_length=2000,
+        description="what the last sign-in on this device gave: wrong passwords that others send "
+        "do not slow it down",
+    )
 
 
 class RefreshToken(Model):
@@ -42,6 +48,12 @@ class TokensGiven(Model):
     expires_in: int
 
 
+class SignedInGiven(TokensGiven):
+    """Keep `device_token` on the device, and send it with its next sign-in."""
+
+    device_token: str
+
+
 def _given(tokens: Tokens) -> TokensGiven:
     return TokensGiven(
         access_token=tokens.access, refresh_token=tokens.refresh, expires_in=tokens.expires_in
@@ -53,9 +65,12 @@ def routes(deps: SessionsDeps) -> Routes:
     found = Routes("sessions")
 
     @found.post("/sessions", action="session.open", access="anonymous", status_code=201)
-    async def open_one(request: Request, who: Credentials) -> TokensGiven:
-        command = SignIn(who.tenant, who.email, who.password)
-        return _given(await sign_in(deps, command, correlation_of(request)))
+    async def open_one(request: Request, who: Credentials) -> SignedInGiven:
+        address = client_address(request)
+        command = SignIn(who.tenant, who.email, who.password, address, who.device_token)
+        signed_in = await sign_in(deps, command, correlation_of(request))
+        tokens = _given(signed_in.tokens)
+        return SignedInGiven(**tokens.model_dump(), device_token=signed_in.device_token)
 
     @found.post("/sessions/refresh", action="session.refresh", access="anonymous")
     async def go_on(request: Request, token: RefreshToken) -> TokensGiven:

@@ -1,16 +1,16 @@
 """What a session is; the words for what may be wrong with one."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from shared.contracts.ids import MemberId, TenantId
 from shared.kit.errors import Conflict, TooMany, Unauthorised
+from shared.kit.limiting.port import Charge
 
 REFRESH_LIFETIME = timedelta(days=30)
 SHORTEST_PASSWORD = 12
-MAX_FAILURES = 10
-LOCKED_FOR = timedelta(minutes=15)
 
 
 class WrongCredentials(Unauthorised):
@@ -25,10 +25,10 @@ class SessionOver(Unauthorised):
     key = "session_over"
 
 
-class TooManyFailures(TooMany):
-    """Too many wrong passwords: wait."""
+class TooManyAttempts(TooMany):
+    """Too many wrong secrets, for whomever they were; nothing was tried."""
 
-    key = "too_many_failures"
+    key = "too_many_attempts"
 
 
 class InvitationUsed(Conflict):
@@ -39,13 +39,59 @@ class InvitationUsed(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """How a member proves who they are; `locked_until` after too many failures."""
+    """How a member proves who they are."""
 
     tenant_id: TenantId
     member_id: MemberId
     password_hash: str
-    failures: int = 0
-    locked_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A browser or program with which a member signed in; a signed token names it.
+
+    `mark` is the password's (`password_mark`), so that a new password ends the token.
+    """
+
+    tenant_id: TenantId
+    member_id: MemberId
+    mark: str
+    device_id: UUID
+
+
+def password_mark(password_hash: str) -> str:
+    """Name a password that is set: another for each one set, as its hash has a salt of its own."""
+    return hashlib.sha256(password_hash.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class GuessLimits:
+    """Wrong secrets that are let through: of one address, of one tenant, of the platform.
+
+    Each within ten minutes, `address_day` within a day.
+    """
+
+    address: int = 400
+    address_day: int = 2_000
+    tenant: int = 3_000
+    platform: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What trying a secret is charged with.
+
+    `own` counts are of this person at this place: a right secret sets them to zero. Of `shared`
+    counts a right secret gives back only what it was charged itself.
+    """
+
+    own: tuple[Charge, ...] = ()
+    shared: tuple[Charge, ...] = ()
+
+    @property
+    def charges(self) -> tuple[Charge, ...]:
+        """All of them."""
+        return self.own + self.shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +112,11 @@ class Tokens:
     access: str
     refresh: str
     expires_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """The tokens of a new session, and the token of the device for the next sign-in."""
+
+    tokens: Tokens
+    device_token: str

@@ -1,12 +1,12 @@
 """What the sessions' handlers need."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from services.identity.sessions.domain import Credential, Session
+from services.identity.sessions.domain import Credential, Device, GuessLimits, Session
 from shared.contracts.ids import MemberId, TenantId
+from shared.kit.limiting.port import Limiter
 from shared.kit.unit import Clock, NewId, Unit, Units
 
 
@@ -27,11 +27,6 @@ class Credentials(Protocol):
         self, unit: Unit, tenant: TenantId, member_id: MemberId, password_hash: str
     ) -> bool:
         """Set the first password; False when there is one already."""
-
-    async def count_failure(
-        self, unit: Unit, credential: Credential, failures: int, locked_until: datetime | None
-    ) -> None:
-        """Note how many wrong passwords were given in a row."""
 
 
 class Sessions(Protocol):
@@ -69,6 +64,12 @@ class Signer(Protocol):
     def read_invitation(self, token: str) -> tuple[TenantId, MemberId]:
         """Read one. Raises `Unauthorised`."""
 
+    def device(self, device: Device) -> str:
+        """Sign the token of a device."""
+
+    def read_device(self, token: str) -> Device | None:
+        """Read one; None for what is none, or is too old."""
+
     def jwks(self) -> dict[str, object]:
         """Give the public keys."""
 
@@ -85,3 +86,5 @@ class SessionsDeps:
     signer: Signer
     clock: Clock
     new_id: NewId
+    attempts: Limiter
+    guess_limits: GuessLimits = field(default_factory=GuessLimits)

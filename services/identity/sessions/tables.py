@@ -11,8 +11,6 @@ CREDENTIALS = business_table(
     METADATA,
     sa.Column("member_id", sa.Uuid(), primary_key=True),
     sa.Column("password_hash", sa.Text(), nullable=False),
-    sa.Column("failures", sa.Integer(), nullable=False, server_default="0"),
-    instant("locked_until"),
     truth=Truth.OWNED,
 )
 SESSIONS = business_table(

@@ -1,7 +1,6 @@
 """Signing in, against small fakes: what a session is, and when it ends."""
 
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,13 +8,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.identity.sessions.domain import (
-    LOCKED_FOR,
-    MAX_FAILURES,
     REFRESH_LIFETIME,
     Credential,
+    Device,
     Session,
     SessionOver,
-    TooManyFailures,
     WrongCredentials,
 )
 from services.identity.sessions.handlers.refresh import refresh
@@ -23,6 +20,7 @@ from services.identity.sessions.handlers.sign_in import SignIn, sign_in
 from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.cast import NOON, TENANT, ZOE
 from shared.contracts.identity import SessionOpened
+from shared.kit.limiting.memory import MemoryLimiter
 
 RIGHT, WRONG = "Un long mot de passe 🗝", "raté"
 
@@ -37,7 +35,15 @@ class House:
         self.kept: dict[UUID, Session] = {}
         ports: Any = self  # Any: one fake for all of them
         self.deps = SessionsDeps(
-            ports.unit, ports, ports, ports, ports, ports, lambda: self.now, uuid4
+            ports.unit,
+            ports,
+            ports,
+            ports,
+            ports,
+            ports,
+            lambda: self.now,
+            uuid4,
+            MemoryLimiter(),
         )
 
     @asynccontextmanager
@@ -54,15 +60,10 @@ class House:
         return TENANT if slug == "academie" else None
 
     async def find_by_email(self, unit: object, tenant: object, email: str) -> Credential | None:
-        return self.credential if email == "zoé@demo.example" else None
+        return self.credential if (tenant, email) == (TENANT, "zoé@demo.example") else None
 
     async def matches(self, password_hash: str | None, password: str) -> bool:
         return password_hash == password
-
-    async def count_failure(
-        self, unit: object, credential: Credential, failures: int, locked_until: Any
-    ) -> None:
-        self.credential = replace(credential, failures=failures, locked_until=locked_until)
 
     async def put(self, unit: object, session: Session) -> None:
         self.kept[session.session_id] = session
@@ -73,9 +74,12 @@ class House:
     def access(self, tenant: object, member_id: object, session: str) -> str:
         return f"access of {member_id}"
 
+    def device(self, device: Device) -> str:
+        return "device"
+
     async def sign_in(self, password: str = RIGHT, email: str = "zoé@demo.example") -> str:
-        tokens = await sign_in(self.deps, SignIn("academie", email, password), "test")
-        return tokens.refresh
+        signed_in = await sign_in(self.deps, SignIn("academie", email, password), "test")
+        return signed_in.tokens.refresh
 
 
 async def test_who_signs_in_has_a_session_and_the_fact_names_nothing_secret() -> None:
@@ -93,30 +97,6 @@ async def test_who_signs_in_has_a_session_and_the_fact_names_nothing_secret() ->
 async def test_who_is_unknown_is_told_what_a_wrong_password_is(tenant: str, email: str) -> None:
     with pytest.raises(WrongCredentials):
         await sign_in(House().deps, SignIn(tenant, email, RIGHT), "test")
-
-
-async def test_too_many_wrong_passwords_lock_for_a_while_and_then_no_longer() -> None:
-    house = House()
-    for _ in range(MAX_FAILURES):
-        with pytest.raises(WrongCredentials):
-            await house.sign_in(WRONG)
-    with pytest.raises(TooManyFailures) as caught:
-        await house.sign_in(RIGHT)
-    assert caught.value.facts["retry_after"] == LOCKED_FOR.total_seconds() + 1
-    house.now += LOCKED_FOR
-    await house.sign_in(RIGHT)
-    assert (house.credential.failures, house.credential.locked_until) == (0, None)
-
-
-async def test_a_right_password_forgets_the_wrong_ones() -> None:
-    house = House()
-    for _ in range(MAX_FAILURES - 1):
-        with pytest.raises(WrongCredentials):
-            await house.sign_in(WRONG)
-    await house.sign_in(RIGHT)
-    with pytest.raises(WrongCredentials):
-        await house.sign_in(WRONG)
-    assert house.credential.failures == 1
 
 
 async def test_a_refresh_token_is_good_once_and_its_reuse_ends_the_session() -> None:

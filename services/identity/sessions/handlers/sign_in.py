@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.identity.sessions.domain import (
-    LOCKED_FOR,
-    MAX_FAILURES,
     Credential,
-    Tokens,
-    TooManyFailures,
+    Device,
+    SignedIn,
     WrongCredentials,
+    password_mark,
 )
+from services.identity.sessions.handlers.attempts import counted
 from services.identity.sessions.handlers.opening import open_session
+from services.identity.sessions.policy import guess_from_device, guess_of_stranger
 from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.ids import TenantId
 from shared.kit.unit import Caller
@@ -21,39 +22,62 @@ NOBODY = TenantId(UUID(int=0))
 
 @dataclass(frozen=True)
 class SignIn:
-    """Who says they are whom: the tenant's slug, an address, a password."""
+    """Who says they are whom: the tenant's slug, an e-mail address, a password.
+
+    `address` is where the request comes from; `device_token` what an earlier sign-in gave.
+    """
 
     tenant: str
     email: str
     password: str
+    address: str = ""
+    device_token: str | None = None
 
 
-async def sign_in(deps: SessionsDeps, command: SignIn, correlation: str) -> Tokens:
-    """Open a session. Raises `WrongCredentials` and `TooManyFailures`, and says no more."""
+async def sign_in(deps: SessionsDeps, command: SignIn, correlation: str) -> SignedIn:
+    """Open a session for a right password.
+
+    Raises `WrongCredentials` and `TooManyAttempts`: for unknown people and tenants as for known
+    ones, after the same work.
+    """
+    stranger = guess_of_stranger(deps.guess_limits, command.tenant, command.email, command.address)
+    device = deps.signer.read_device(command.device_token) if command.device_token else None
+    if device is None:
+        async with counted(deps, stranger):
+            credential = await _find(deps, command, correlation)
+            return await _try(deps, credential, command.password, correlation)
     credential = await _find(deps, command, correlation)
-    now = deps.clock()
-    if credential and credential.locked_until and credential.locked_until > now:
-        wait = int((credential.locked_until - now).total_seconds()) + 1
-        raise TooManyFailures(retry_after=wait)
-    known = credential.password_hash if credential else None
-    matches = await deps.hasher.matches(known, command.password)
-    if credential is None:
+    known = credential is not None and _belongs(device, credential)
+    async with counted(deps, guess_from_device(device) if known else stranger):
+        return await _try(deps, credential, command.password, correlation)
+
+
+def _belongs(device: Device, credential: Credential) -> bool:
+    """Tell whether this member signed in with the device since the password was last set."""
+    return (device.tenant_id, device.member_id, device.mark) == (
+        credential.tenant_id,
+        credential.member_id,
+        password_mark(credential.password_hash),
+    )
+
+
+async def _try(
+    deps: SessionsDeps, credential: Credential | None, password: str, correlation: str
+) -> SignedIn:
+    password_hash = credential.password_hash if credential else None
+    matches = await deps.hasher.matches(password_hash, password)
+    if credential is None or not matches:
         raise WrongCredentials
-    caller = Caller(credential.tenant_id, credential.member_id, correlation)
-    async with deps.unit(caller) as unit:
-        if matches:
-            await deps.credentials.count_failure(unit, credential, 0, None)
-            return await open_session(deps, unit, credential)
-        failures = credential.failures + 1
-        locked = now + LOCKED_FOR if failures >= MAX_FAILURES else None
-        await deps.credentials.count_failure(unit, credential, failures, locked)
-    raise WrongCredentials
+    async with deps.unit(Caller(credential.tenant_id, credential.member_id, correlation)) as unit:
+        tokens = await open_session(deps, unit, credential)
+    mark = password_mark(credential.password_hash)
+    device = Device(credential.tenant_id, credential.member_id, mark, deps.new_id())
+    return SignedIn(tokens, deps.signer.device(device))
 
 
 async def _find(deps: SessionsDeps, command: SignIn, correlation: str) -> Credential | None:
+    """Find who this may be, by two reads also where the tenant is unknown: times are alike."""
     async with deps.unit(Caller(NOBODY, None, correlation)) as unit:
-        tenant = await deps.directory.tenant_id_of(unit, command.tenant)
-    if tenant is None:
-        return None
+        tenant = await deps.directory.tenant_id_of(unit, command.tenant) or NOBODY
     async with deps.unit(Caller(tenant, None, correlation)) as unit:
         return await deps.credentials.find_by_email(unit, tenant, command.email)

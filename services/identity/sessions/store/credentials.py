@@ -1,7 +1,5 @@
 """Passwords in PostgreSQL, as hashes."""
 
-from datetime import datetime
-
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
@@ -13,7 +11,7 @@ from shared.kit.text import address_key
 from shared.kit.unit import Unit
 
 _BY_EMAIL = sa.text("""
-    SELECT c.* FROM credentials c
+    SELECT c.tenant_id, c.member_id, c.password_hash FROM credentials c
     JOIN members m ON m.tenant_id = c.tenant_id AND m.member_id = c.member_id
     WHERE c.tenant_id = :tenant AND m.email_key = :email
       AND NOT (m.suspended AND (m.suspended_until IS NULL OR m.suspended_until > :now))
@@ -39,13 +37,3 @@ class SqlCredentials:
         )
         done = await connection(unit).execute(row.on_conflict_do_nothing())
         return bool(done.rowcount)
-
-    async def count_failure(
-        self, unit: Unit, credential: Credential, failures: int, locked_until: datetime | None
-    ) -> None:
-        """Note how many wrong passwords were given in a row."""
-        chosen = (CREDENTIALS.c.tenant_id == credential.tenant_id) & (
-            CREDENTIALS.c.member_id == credential.member_id
-        )
-        change = sa.update(CREDENTIALS).where(chosen)
-        await connection(unit).execute(change.values(failures=failures, locked_until=locked_until))

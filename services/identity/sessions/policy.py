@@ -1,0 +1,52 @@
+"""How often a secret may be guessed: slower and slower, never locked (figures: ADR 0058). Pure."""
+
+from services.identity.sessions.domain import Device, Guess, GuessLimits
+from shared.contracts.ids import MemberId, TenantId
+from shared.kit.limiting.port import Charge, Limit
+from shared.kit.text import address_key
+
+PACE = (
+    Limit("guess.half_minute", 5, 30),
+    Limit("guess.two_minutes", 8, 120),
+    Limit("guess.ten_minutes", 12, 600),
+    Limit("guess.hour", 16, 3_600),
+)
+"""Wrong ones of one person from one place: the wait grows from 30 seconds to an hour."""
+PERSON = (Limit("guess.person.hour", 30, 3_600), Limit("guess.person.day", 100, 86_400))
+"""Wrong ones of one person from all places together."""
+TOKENS = Limit("guess.tokens", 1_000, 600)
+"""Refresh tokens and invitations of one address that do not hold."""
+
+
+def guess_of_stranger(limits: GuessLimits, tenant: str, email: str, address: str) -> Guess:
+    """Charge a sign-in from a device that this person has not used.
+
+    `tenant` and `email` count as they were written, whether or not they exist.
+    """
+    slug = tenant.strip().casefold()
+    person = f"{slug}\n{address_key(email)}"
+    return Guess(
+        own=tuple(Charge(limit, f"{person}\n{address}") for limit in PACE),
+        shared=(
+            *(Charge(limit, person) for limit in PERSON),
+            Charge(Limit("guess.address", limits.address, 600), address),
+            Charge(Limit("guess.address.day", limits.address_day, 86_400), address),
+            Charge(Limit("guess.tenant", limits.tenant, 600), slug),
+            Charge(Limit("guess.platform", limits.platform, 600), ""),
+        ),
+    )
+
+
+def guess_from_device(device: Device) -> Guess:
+    """Charge a sign-in from a device that the person signed in with before: it alone counts."""
+    return Guess(own=tuple(Charge(limit, f"device\n{device.device_id}") for limit in PACE))
+
+
+def guess_of_member(tenant: TenantId, member_id: MemberId) -> Guess:
+    """Charge a password that a signed-in member gives once more, such as to change it."""
+    return Guess(own=tuple(Charge(limit, f"member\n{tenant}\n{member_id}") for limit in PACE))
+
+
+def guess_of_token(kind: str, address: str) -> Guess:
+    """Charge a refresh token or an invitation (`kind`): too long to guess, but cheap to send."""
+    return Guess(shared=(Charge(TOKENS, f"{kind}\n{address}"),))

@@ -1,0 +1,98 @@
+"""Hashing: a bounded queue, threads below the rest, the same work for unknown members."""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.identity.sessions.store.hasher import LANES, MEMORY_KIB, PASSES, Argon2Hasher
+from services.identity.sessions.store.hashing_pool import NICENESS, HashingPool, spare_cores
+from shared.kit.pressure import Overloaded
+
+PASSWORD = "Un long mot de passe 🗝"
+
+
+@pytest.fixture
+async def hasher() -> AsyncIterator[Argon2Hasher]:
+    opened = Argon2Hasher()
+    yield opened
+    await opened.close()
+
+
+async def test_right_password_matches_and_others_do_not(hasher: Argon2Hasher) -> None:
+    password_hash = await hasher.hash(PASSWORD)
+
+    assert await hasher.matches(password_hash, PASSWORD)
+    assert not await hasher.matches(password_hash, "raté")
+    assert not await hasher.matches(None, "nobody has this password")
+    assert f"m={MEMORY_KIB},t={PASSES},p={LANES}" in password_hash
+
+
+async def test_unknown_member_costs_as_much_processor_time_as_a_known_one() -> None:
+    hasher = Argon2Hasher()
+    password_hash = await hasher.hash(PASSWORD)
+
+    def cost(known: str | None) -> float:
+        began = time.thread_time()
+        for _ in range(10):
+            hasher._matches(known, "raté")
+        return time.thread_time() - began
+
+    unknown, known = cost(None), cost(password_hash)
+
+    assert 0.5 < unknown / known < 2
+    await hasher.close()
+
+
+async def test_waiting_passwords_have_an_end_and_the_rest_is_refused_at_once() -> None:
+    pool, gate, started = HashingPool(1, max_waiting=2), threading.Event(), []
+
+    def work() -> None:
+        started.append(1)
+        gate.wait(30)
+
+    tasks = [asyncio.create_task(pool.run(work)) for _ in range(50)]
+    await asyncio.sleep(0)
+    refused = [task for task in tasks if task.done() and task.exception()]
+    await asyncio.sleep(0)
+    refused = [task for task in tasks if task.done()]
+    gate.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert len(refused) == 47
+    for task in refused:
+        error = task.exception()
+        assert isinstance(error, Overloaded)
+        assert 1 <= int(str(error.facts["retry_after"])) <= 3
+    assert len(started) == 3
+    assert await pool.run(lambda: 7) == 7, "places come back"
+    await pool.close()
+
+
+async def test_work_that_waited_too_long_is_not_done() -> None:
+    pool, done = HashingPool(1, max_wait=-1.0), []
+
+    with pytest.raises(Overloaded):
+        await pool.run(lambda: done.append(1))
+
+    assert not done
+    await pool.close()
+
+
+async def test_threads_are_few_and_below_the_rest() -> None:
+    pool, seen = HashingPool(2), set()
+
+    def look() -> None:
+        thread = threading.get_native_id()
+        seen.add((thread, os.getpriority(os.PRIO_PROCESS, thread)))
+        time.sleep(0.001)
+
+    await asyncio.gather(*(pool.run(look) for _ in range(60)))
+
+    assert len(seen) <= 2
+    assert {priority for _, priority in seen} == {os.getpriority(os.PRIO_PROCESS, 0) + NICENESS}
+    assert 1 <= spare_cores() <= max(1, (os.cpu_count() or 1) - 1)
+    await pool.close()

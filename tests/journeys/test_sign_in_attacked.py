@@ -1,0 +1,86 @@
+"""Signing in while it is attacked: through the real interface and the real database."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from deploy.local.seed import SLUG
+from tests.journeys.world import World
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+_OF_ITS_MOMENT = {"trace_id", "x-trace-id", "traceresponse", "retry_after", "retry-after", "help"}
+PATH = "/identity/v1/sessions"
+
+
+async def sign_in(world: World, email: str, password: str, **more: str) -> httpx.Response:
+    body = {"tenant": SLUG, "email": email, "password": password, **more}
+    transport = world.http._transport
+    assert isinstance(transport, httpx.ASGITransport)
+    # An address of their own: what is wrong here must not slow other journeys down.
+    from_elsewhere = httpx.ASGITransport(transport.app, client=("198.51.100.66", 50_000))
+    async with httpx.AsyncClient(transport=from_elsewhere, base_url=world.http.base_url) as http:
+        return await http.post(PATH, json=body, headers={"Accept-Language": "en"})
+
+
+def seen(answer: httpx.Response) -> tuple[object, ...]:
+    """What of an answer could tell people apart: not its moment, nor its trace."""
+    body = {name: value for name, value in answer.json().items() if name not in _OF_ITS_MOMENT}
+    headers = {name: value for name, value in answer.headers.items() if name not in _OF_ITS_MOMENT}
+    return answer.status_code, str(body), str(headers), "Retry-After" in answer.headers
+
+
+async def test_raced_guesses_at_somebody_are_answered_as_those_at_nobody(world: World) -> None:
+    known = await asyncio.gather(
+        *(sign_in(world, "hamid@demo.example", f"raté {n}") for n in range(40))
+    )
+    nobody = await asyncio.gather(
+        *(sign_in(world, "personne@demo.example", f"raté {n}") for n in range(40))
+    )
+    nowhere = await asyncio.gather(
+        *(sign_in(world, "hamid@demo.example", f"raté {n}", tenant="ailleurs") for n in range(40))
+    )
+
+    for answers in (known, nobody, nowhere):
+        assert sum(answer.status_code == 401 for answer in answers) == 5
+        assert sum(answer.status_code == 429 for answer in answers) == 35
+
+    def distinct(answers: list[httpx.Response]) -> set[tuple[object, ...]]:
+        return {seen(answer) for answer in answers}
+
+    assert distinct(known) == distinct(nobody) == distinct(nowhere)
+    refused = next(answer for answer in known if answer.status_code == 429)
+    assert refused.json()["title"] == "Too many tries in a short time"
+    assert refused.headers["Retry-After"] == str(refused.json()["retry_after"])
+    assert 20 <= int(refused.headers["Retry-After"]) <= 30
+
+
+async def test_known_device_signs_in_while_others_guess(world: World) -> None:
+    password = world.seeded.password
+    first = (await sign_in(world, "malik@demo.example", password)).json()
+    for _ in range(8):
+        await sign_in(world, "malik@demo.example", "raté")
+
+    stranger = await sign_in(world, "malik@demo.example", password)
+    device = await sign_in(
+        world, "malik@demo.example", password, device_token=first["device_token"]
+    )
+
+    assert stranger.status_code == 429
+    assert device.status_code == 201
+    assert device.json()["device_token"] != first["device_token"]
+
+
+async def test_device_token_opens_nothing_else(world: World) -> None:
+    first = (await sign_in(world, "zoe@demo.example", world.seeded.password)).json()
+    token = first["device_token"]
+
+    read = await world.http.get(
+        "/identity/v1/structures", headers={"Authorization": f"Bearer {token}"}
+    )
+    accepted = await world.http.post(
+        "/identity/v1/invitations/accept",
+        json={"invitation": token, "password": "Un tout autre mot de passe"},
+    )
+
+    assert (read.status_code, accepted.status_code) == (401, 401)
