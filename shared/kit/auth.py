@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ import jwt
 
 from shared.contracts.ids import MemberId, TenantId
 from shared.kit.errors import Transient, Unauthorised
+from shared.kit.telemetry.logs import logger
 from shared.kit.unit import Clock
 
 ALGORITHMS = ("EdDSA",)
@@ -27,11 +28,20 @@ TOKEN_OUTLIVED_AFTER = timedelta(seconds=LIFETIME + LEEWAY + 60)
 """How long a session's end is remembered: until its last access token has expired everywhere."""
 REFETCH_AFTER = 5.0
 """Seconds before an unknown key makes us ask again: a forger must not cost a request each time."""
+REFRESH_AFTER = 180.0
+"""Seconds after which keys are asked for again: a key that identity withdrew dies here too."""
+RETRY_AFTER = 15.0
+"""Seconds between two tries to refresh keys that could not be had."""
+KEPT_WITHOUT_ANSWER = 3_600.0
+"""Seconds that keys hold while identity does not give any: after that, tokens are refused."""
 MAX_KEYS = 16
 LONGEST_ANSWER = 100_000
 """Bytes of a key set, which no tenfold of `MAX_KEYS` fills."""
 MAX_KNOWN = 10_000
 """Tokens whose signature is remembered as good: some megabytes."""
+
+
+log = logger("auth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,9 @@ class Verifier(Protocol):
 
 
 class JwksVerifier:
-    """Verifies with the keys that identity serves, kept in memory, fetched again for a new one.
+    """Verifies with the keys that identity serves, kept in memory.
+
+    They are fetched again for an unknown key, and every few minutes.
 
     What a token says is remembered by its digest until the keys are replaced, for it cannot change;
     its times are held against the clock at each request, and rights are none of a token's business.
@@ -81,13 +93,14 @@ class JwksVerifier:
         self._url, self._issuer, self._audience = url, issuer, audience
         self._clock, self._elapsed, self._transport = clock, elapsed, transport
         self._keys: dict[str, jwt.PyJWK] = {}
-        self._asked = float("-inf")
+        self._asked = self._fetched = float("-inf")
         self._answered = False
         self._fetching = asyncio.Lock()
         self._known: dict[bytes, _Signed] = {}
 
     async def verify(self, token: str) -> Claims:
         """Check signature, type, issuer, audience and times."""
+        await self._refresh()
         digest = hashlib.sha256(token.encode()).digest()
         signed = self._known.get(digest)
         if signed is None:
@@ -140,6 +153,32 @@ class JwksVerifier:
             raise Unauthorised(reason="unknown key")
         raise Transient(because="no keys", retry_after=2)
 
+    async def _refresh(self) -> None:
+        """Ask for old keys again; other requests go on with what is known meanwhile.
+
+        Raises `Transient` when they are too old to be believed.
+        """
+        if not self._is_due() or (self._fetching.locked() and self._age() < 2 * REFRESH_AFTER):
+            return
+        async with self._fetching:
+            if not self._is_due():
+                return
+            try:
+                await self._fetch()
+            except Transient as error:
+                if self._age() > KEPT_WITHOUT_ANSWER:
+                    self._keys = {}
+                    self._known.clear()
+                    raise
+                log.warning("keys not refreshed", error=str(error), age=round(self._age()))
+
+    def _age(self) -> float:
+        return self._elapsed() - self._fetched
+
+    def _is_due(self) -> bool:
+        again = self._elapsed() - self._asked > RETRY_AFTER
+        return bool(self._keys) and again and self._age() > REFRESH_AFTER
+
     async def _fetch(self) -> None:
         """Replace the keys. Raises `Transient` when identity does not give any."""
         self._asked, self._answered = self._elapsed(), False
@@ -149,9 +188,10 @@ class JwksVerifier:
             raise Transient(because=f"jwks: {type(error).__name__}", retry_after=2) from error
         # Another kind of key would be taken by another algorithm than ours.
         fitting = [key for key in keys if key.key_id and key.algorithm_name in ALGORITHMS]
-        self._keys = {str(key.key_id): key for key in fitting[:MAX_KEYS]}
-        self._known.clear()
-        self._answered = True
+        fetched = {str(key.key_id): key for key in fitting[:MAX_KEYS]}
+        if _material(fetched) != _material(self._keys):
+            self._known.clear()
+        self._keys, self._fetched, self._answered = fetched, self._elapsed(), True
 
     async def _download(self) -> bytes:
         body = b""
@@ -165,6 +205,10 @@ class JwksVerifier:
                 if len(body) > LONGEST_ANSWER:
                     raise ValueError("a key set as large as this is none")
         return body
+
+
+def _material(keys: Mapping[str, jwt.PyJWK]) -> dict[str, object]:
+    return {kid: key.key.public_bytes_raw() for kid, key in keys.items()}
 
 
 _REQUIRED = ("exp", "nbf", "iss", "aud", "sub", "tenant", "sid")

@@ -9,7 +9,16 @@ import jwt
 import pytest
 
 from shared.contracts import cast
-from shared.kit.auth import LEEWAY, LIFETIME, REFETCH_AFTER, Claims, JwksVerifier
+from shared.kit.auth import (
+    KEPT_WITHOUT_ANSWER,
+    LEEWAY,
+    LIFETIME,
+    REFETCH_AFTER,
+    REFRESH_AFTER,
+    RETRY_AFTER,
+    Claims,
+    JwksVerifier,
+)
 from shared.kit.errors import Transient, Unauthorised
 from tests.kit.tokens import AUDIENCE, ISSUER, NOON, Jwks, Signer, forged
 
@@ -229,3 +238,54 @@ async def test_a_signature_is_looked_at_once_and_so_many_are_remembered(
     # The third put the first out.
     assert looked == [first, second, third, first]
     assert await world.refuses(forged(first, alg="EdDSA", typ="at+jwt", kid=zoe.kid))
+
+
+async def test_withdrawn_key_dies_where_nobody_new_comes() -> None:
+    old, new = Signer("old"), Signer("new")
+    world = World(old)
+    await world.verifier.verify(old.token())
+    world.jwks.keys = [new.public()]
+    world.elapsed = REFRESH_AFTER
+    await world.verifier.verify(old.token())
+    world.elapsed = REFRESH_AFTER + 1
+    assert await world.refuses(old.token())
+    assert world.jwks.asked == 2
+
+
+async def test_replaced_key_of_the_same_name_dies() -> None:
+    old, new = Signer("k"), Signer("k")
+    world = World(old)
+    await world.verifier.verify(old.token())
+    world.jwks.keys = [new.public()]
+    world.elapsed = REFRESH_AFTER + 1
+    assert await world.refuses(old.token())
+
+
+async def test_refreshing_the_same_keys_checks_no_signature_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    zoe = Signer()
+    world, token = World(zoe), zoe.token()
+    await world.verifier.verify(token)
+    world.elapsed = REFRESH_AFTER + 1
+    monkeypatch.setattr("shared.kit.auth.jwt.decode", None)
+    await asyncio.gather(*(world.verifier.verify(token) for _ in range(20)))
+    assert world.jwks.asked == 2
+
+
+async def test_keys_hold_for_a_bounded_time_without_an_answer() -> None:
+    zoe = Signer()
+    world = World(zoe)
+    await world.verifier.verify(zoe.token())
+    world.jwks.down = True
+    while world.elapsed < KEPT_WITHOUT_ANSWER - RETRY_AFTER:
+        world.elapsed += RETRY_AFTER + 1
+        await world.verifier.verify(zoe.token())
+    assert world.jwks.asked <= KEPT_WITHOUT_ANSWER / RETRY_AFTER
+    world.elapsed = KEPT_WITHOUT_ANSWER + RETRY_AFTER + 1
+    for _ in range(2):
+        with pytest.raises(Transient):
+            await world.verifier.verify(zoe.token())
+    world.jwks.down = False
+    world.elapsed += REFETCH_AFTER + 1
+    assert (await world.verifier.verify(zoe.token())).member_id == cast.ZOE
