@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from services.moderation.cases.domain import Decision
-from services.moderation.text.domain.markup import text_of_html
+from services.moderation.text.domain.markup import text_of_html, text_of_markdown
 from shared.contracts.community import ContentText
 from shared.contracts.ids import DecisionId
 from shared.contracts.moderation import Action, DecidedBy, RuleRef, Verdict
@@ -59,8 +59,9 @@ class Screened:
 
 
 def plain(content: ContentText) -> str:
-    """Give the text as people read it: its title first, without markup."""
-    body = text_of_html(content.body) if content.format == "html" else content.body
+    """Give the text as a page shows it: its title first; titles and targets of links last."""
+    read = text_of_html if content.format == "html" else text_of_markdown
+    body = read(content.body)
     return f"{content.title}\n\n{body}" if content.title else body
 
 

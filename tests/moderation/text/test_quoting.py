@@ -82,7 +82,7 @@ def test_html_becomes_what_a_reader_sees() -> None:
         "<p>Un &amp; deux<br>trois</p><script>alert('x')</script>"
         "<blockquote><p>cité\nencore</p></blockquote><ul><li>a</li><li>b</li></ul><p>c <b>d"
     )
-    assert text_of_html(html) == "Un & deux\ntrois\n> cité\n> encore\na\nb\nc d"
+    assert text_of_html(html) == "Un & deux\ntrois\n> cité encore\na\nb\nc d"
 
 
 def test_links_lead_to_their_domain_and_hold_no_words(reader: Reader) -> None:

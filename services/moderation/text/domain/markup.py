@@ -1,71 +1,142 @@
-"""HTML to the Markdown-like text the rest reads: imported posts come as HTML.
+"""Markdown and HTML to the text that a reader of the page sees, as the rest reads it.
 
-Code becomes backticks or a fence and quotes become ">" lines, so that `quoting` treats both alike
-and neither shouts. Offsets of a reading are then those of the text, not of the HTML.
+The text is taken from the HTML that is shown (see `shared.kit.web.markup`), so that markup,
+references and what cleaning drops change nothing of a word: `con**n**ard` is one. Code becomes
+backticks or a fence and quotes become ">" lines, so that `quoting` treats both alike and neither
+shouts. What a page shows only when it is asked stands behind the text, a line each: titles, and
+where links lead. Offsets of a reading are those of this text.
 """
 
-from html.parser import HTMLParser
+import re
+from collections.abc import Iterable
 from typing import Final
 
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from shared.kit.web.markup import html_of
+
 _BLOCKS: Final = frozenset(
-    "p div br hr li ul ol table tr h1 h2 h3 h4 h5 h6 blockquote pre section article".split()
+    "p div br hr li ul ol dl dt dd table caption tr h1 h2 h3 h4 h5 h6 blockquote pre".split()
 )
-_SILENT: Final = frozenset({"script", "style"})
+_CELLS: Final = frozenset({"td", "th"})
+_TITLED: Final = frozenset({"a", "abbr"})
+# A single blank is left as it is: it is the common case.
+_BLANKS: Final = re.compile(r"[ \t\n\f\r]{2,}|[\t\n\f\r]")
+# Nothing but paragraphs with emphasis, as most texts are: read without a tree.
+_PARAGRAPHS: Final = re.compile(r"(?:[^<]++|</?(?:p|em|strong)>|<br />)*+")
+_EMPHASIS: Final = re.compile(r"</?(?:em|strong)>")
+_LINE_ENDS: Final = re.compile(r"</?p>|<br />")
+# Where code begins and ends: characters that stand for none, taken out before.
+_CODE, _END = "\ufdd0", "\ufdd1"
+# Code within a word ("con`n`ard") is seen as part of it: it gets no backticks.
+_LETTER: Final = r"[\w\u00ad\u200b-\u200f\u2060\ufeff]"
+_WHOLE_CODE: Final = re.compile(rf"(?<!{_LETTER}){_CODE}([^{_CODE}{_END}]*){_END}(?!{_LETTER})")
+# Right-to-left override: its letters are seen in the reverse order, up to the end of the line.
+_OVERRIDDEN: Final = re.compile("\u202e([^\u202c\n]+)")
+
+
+def text_of_markdown(body: str) -> str:
+    """Give the text that a page shows of Markdown."""
+    shown = html_of(body)
+    return _text_of_paragraphs(shown) if _PARAGRAPHS.fullmatch(shown) else _text(shown)
 
 
 def text_of_html(html: str) -> str:
-    """The visible text of a fragment of HTML, however broken; script and style left out."""
-    reader = _TextOfHtml()
-    reader.feed(html)
-    reader.close()
-    return reader.text()
+    """Give the text that a page shows of HTML, however broken; it is cleaned first."""
+    return _text(html_of(html, "html"))
 
 
-class _TextOfHtml(HTMLParser):
+def _text_of_paragraphs(shown: str) -> str:
+    """Give what `_text` gives, for HTML of paragraphs; of references it holds but these four."""
+    text = _BLANKS.sub(" ", _EMPHASIS.sub("", shown))
+    text = _without_marks(_LINE_ENDS.sub("\n", text))
+    text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
+    return _laid_out(text.replace("&amp;", "&"), ())
+
+
+def _without_marks(text: str) -> str:
+    return text.replace(_CODE, "").replace(_END, "")
+
+
+def _laid_out(text: str, aside: Iterable[str]) -> str:
+    lines = [line.rstrip() for line in text.split("\n")]
+    text = "\n".join(line for line in lines if line not in {"", ">"})
+    behind = [*aside]
+    if behind:
+        words = set(text.split())
+        behind = [line for line in behind if line not in words]
+    if "\u202e" in text:
+        behind += (letters[::-1] for letters in _OVERRIDDEN.findall(text))
+    return "\n".join((text, *behind)) if behind else text
+
+
+def _text(shown: str) -> str:
+    root = LexborHTMLParser(_without_marks(shown)).body
+    if root is None:
+        return ""
+    page = _Page()
+    page.read(root)
+    return page.text()
+
+
+class _Page:
+    """Cleaned HTML is at most a hundred elements deep, so it is read by recursion."""
+
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self._parts: list[str] = []
+        self._aside: dict[str, None] = {}
         self._quotes = 0
-        self._silent = 0
-        self._fenced = 0
+        self._fences = 0
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        del attrs
-        if tag in _SILENT:
-            self._silent += 1
-        if tag == "blockquote":
-            self._quotes += 1
+    def read(self, parent: LexborNode) -> None:
+        node = parent.first_child
+        while node is not None:
+            if node.is_text_node:
+                self._read_text(node.text_content or "")
+            else:
+                self._read_element(node, node.tag or "")
+            node = node.next
+
+    def _read_text(self, text: str) -> None:
+        if self._fences:
+            self._parts.append(text.replace("\n", self._line_end()))
+        else:
+            self._parts.append(_BLANKS.sub(" ", text))
+
+    def _read_element(self, node: LexborNode, tag: str) -> None:
         if tag in _BLOCKS:
-            self._line()
+            self._read_block(node, tag)
+            return
+        is_code = tag == "code" and not self._fences
+        if is_code:
+            self._parts.append(_CODE)
+        self.read(node)
+        if is_code:
+            self._parts.append(_END)
+        elif tag in _CELLS:
+            self._parts.append(" ")
+        elif tag in _TITLED:
+            attributes = node.attributes
+            self._aside |= dict.fromkeys(filter(None, map(attributes.get, ("title", "href"))))
+
+    def _read_block(self, node: LexborNode, tag: str) -> None:
+        self._quotes += tag == "blockquote"
+        self._parts.append(self._line_end())
         if tag == "pre":
-            self._fenced += 1
-            self._parts.append("```")
-            self._line()
-        elif tag == "code" and not self._fenced:
-            self._parts.append("`")
+            self._parts.append(f"```{self._line_end()}")
+            self._fences += 1
+        self.read(node)
+        if tag == "pre":
+            self._fences -= 1
+            self._parts.append(f"{self._line_end()}```")
+        self._quotes -= tag == "blockquote"
+        self._parts.append(self._line_end())
 
-    def handle_endtag(self, tag: str) -> None:
-        if tag in _SILENT:
-            self._silent = max(self._silent - 1, 0)
-        if tag == "blockquote":
-            self._quotes = max(self._quotes - 1, 0)
-        if tag == "pre" and self._fenced:
-            self._fenced -= 1
-            self._line()
-            self._parts.append("```")
-        elif tag == "code" and not self._fenced:
-            self._parts.append("`")
-        if tag in _BLOCKS:
-            self._line()
-
-    def handle_data(self, data: str) -> None:
-        if not self._silent:
-            quoted = "\n> " if self._quotes else "\n"
-            self._parts.append(data.replace("\n", quoted))
-
-    def _line(self) -> None:
-        self._parts.append("\n> " if self._quotes else "\n")
+    def _line_end(self) -> str:
+        return "\n> " if self._quotes else "\n"
 
     def text(self) -> str:
-        lines = (line.rstrip() for line in "".join(self._parts).split("\n"))
-        return "\n".join(line for line in lines if line not in ("", ">"))
+        text = "".join(self._parts)
+        if _CODE in text:
+            text = _without_marks(_WHOLE_CODE.sub(r"`\1`", text))
+        return _laid_out(text, self._aside)

@@ -1,0 +1,144 @@
+"""Every function that reads people's text, made ready on a text: only what is left is timed."""
+
+from collections.abc import Callable
+from datetime import date
+from functools import cache, lru_cache, partial
+
+from services.identity.members import domain as members
+from services.moderation.rules.handlers.open_engine import open_engine
+from services.moderation.rules.handlers.screen_text import Engine
+from services.moderation.text.domain import (
+    folding,
+    language,
+    links,
+    markup,
+    masking,
+    matching,
+    mention,
+    normalising,
+    personal,
+    phrases,
+    quoting,
+    reading,
+    shouting,
+    spacing,
+    spans,
+    vocabulary,
+)
+from services.moderation.text.domain.spans import Span
+from services.moderation.text.handlers.open_reader import open_folding, shipped_entries
+from shared.kit import text as kit_text
+from shared.kit.web import balancing
+from shared.kit.web import markup as web_markup
+
+Ready = Callable[[], object]
+_KEPT_READINGS = 1_000
+OTHERS = {
+    "lexicon.parse_lexicon": "reads our own lists",
+    "lexicon.expanded": "reads our own lists",
+    "spans.Span.of": "a slice",
+    "phrases.without_classes": "reads our own lists",
+    "folding.lookalikes": "reads Unicode's table",
+    "kit.text.is_time_zone": "a look-up in a set",
+}
+"""Public functions that take a `str` and are not measured under their own name, and why."""
+
+
+@cache
+def engine() -> Engine:
+    """Open the engine that the service opens."""
+    return open_engine(today=lambda: date(2026, 11, 30))
+
+
+@cache
+def lexicons() -> matching.Lexicons:
+    """Open the lists that the service opens."""
+    return matching.Lexicons(shipped_entries(), open_folding())
+
+
+@lru_cache(_KEPT_READINGS)
+def _normalised(text: str) -> normalising.Normalised:
+    return lexicons().normaliser.normalise(text)
+
+
+@lru_cache(_KEPT_READINGS)
+def _reading(text: str) -> reading.Reading:
+    return engine().read(text)
+
+
+@cache
+def _personal() -> personal.PersonalData:
+    return personal.PersonalData()
+
+
+def _vocabulary() -> vocabulary.Vocabulary:
+    return lexicons().normaliser.vocabulary
+
+
+def _around_words(
+    text: str, look: Callable[[normalising.Normalised, range], object]
+) -> Callable[[], object]:
+    normalised = _normalised(text)
+    # The lists hold no word of fewer than two letters: a text has no more hits than this.
+    places = [range(index, index + 1) for index in range(0, len(normalised.words), 2)]
+    return lambda: [look(normalised, place) for place in places]
+
+
+def _by_words(text: str, look: Callable[[str], object]) -> Callable[[], object]:
+    words = (text, *text.split())
+    return lambda: [look(word) for word in words]
+
+
+def _marks(text: str) -> tuple[Span, ...]:
+    return tuple(Span(start, start + 1) for start in range(0, len(text), 2))
+
+
+def _spelled(text: str) -> object:
+    return list(spacing.joined_letters(text, _vocabulary()))
+
+
+def _phrases(text: str) -> object:
+    some = ("(elle|il) .. (a |)(dit|traite) .. de", "je (vais |)te .. (tuer|frapper)")
+    return list(phrases.Phrases(some, open_folding()).find(text))
+
+
+def _rebuilt(text: str) -> str:
+    try:
+        return balancing.rebuild(text)
+    except balancing.TooComplexError:
+        return ""
+
+
+FUNCTIONS: dict[str, Callable[[str], Ready]] = {
+    "folding.fold": lambda text: partial(folding.fold, text, lexicons().normaliser.folding),
+    "folding.well_formed": lambda text: partial(folding.well_formed, text),
+    "language.guess_language": lambda text: partial(language.guess_language, text.split()),
+    "links.find_links": lambda text: partial(links.find_links, text),
+    "markup.text_of_html": lambda text: partial(markup.text_of_html, text),
+    "markup.text_of_markdown": lambda text: partial(markup.text_of_markdown, text),
+    "masking.masked": lambda text: partial(masking.masked, _reading(text)),
+    "masking.lives_there": lambda text: partial(masking.lives_there, _reading(text)),
+    "matching.Lexicons.find": lambda text: partial(lexicons().find, _normalised(text), "fr"),
+    "mention.is_mentioned": lambda text: _around_words(text, mention.is_mentioned),
+    "mention.is_aimed": lambda text: _around_words(text, mention.is_aimed),
+    "normalising.Normaliser.normalise": lambda text: partial(lexicons().normaliser.normalise, text),
+    "personal.PersonalData.find": lambda text: partial(_personal().find, text),
+    "phrases.Phrases.find": lambda text: partial(_phrases, _normalised(text).text),
+    "quoting.quoted_spans": lambda text: partial(quoting.quoted_spans, text),
+    "reading.Reader.read": lambda text: partial(engine().read, text),
+    "shouting.capitals_share": lambda text: partial(shouting.capitals_share, text, _marks(text)),
+    "spacing.joined_letters": lambda text: partial(_spelled, text.lower()),
+    "spans.covered": lambda text: partial(spans.covered, text, _marks(text), by=" "),
+    "vocabulary.decoded": lambda text: partial(vocabulary.decoded, text),
+    "vocabulary.squeezed": lambda text: partial(vocabulary.squeezed, text),
+    "vocabulary.Vocabulary.recover": lambda text: _by_words(text, _vocabulary().recover),
+    "vocabulary.Vocabulary.uncensor": lambda text: _by_words(text, _vocabulary().uncensor),
+    # The rules' conditions are CEL over the reading.
+    "rules.Engine.judge": lambda text: partial(engine().judge, _reading(text)),
+    "kit.text.is_blank": lambda text: partial(kit_text.is_blank, text),
+    "kit.text.address_key": lambda text: partial(kit_text.address_key, text),
+    "kit.web.markup.html_of": lambda text: partial(web_markup.html_of, text),
+    "kit.web.markup.html_of, HTML": lambda text: partial(web_markup.html_of, text, "html"),
+    "kit.web.balancing.rebuild": lambda text: partial(_rebuilt, text),
+    "identity.members.words_of": lambda text: partial(members.words_of, text, "-"),
+}

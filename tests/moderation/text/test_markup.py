@@ -1,0 +1,73 @@
+"""Screening reads what the reader of a page sees, whatever the markup around and within a word."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.moderation.text.domain import markup
+from services.moderation.text.domain.markup import text_of_html, text_of_markdown
+from services.moderation.text.domain.reading import Reader
+from shared.kit.web.markup import html_of
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "con**n**ard", "c*on*nard", "c***on***nard", "**con**nard",
+        "con&#110;ard", "con&#x6e;ard", "&#99;onnard", "con`n`ard", "`con`nard", "con[n](x)ard",
+        "[con](https://e.fr)nard", "con![n](x)ard", "co\u00adnnard", "con&shy;nard", "con&zwj;nard",
+        "con\u200b`n`\u200bard", "\u202edrannoc", "con[n][a]ard\n\n[a]: https://e.fr",
+    ],
+)  # fmt: skip
+def test_markdown_within_a_word_changes_nothing_of_it(body: str, reader: Reader) -> None:
+    hits = reader.read(text_of_markdown(f"Tu es un {body}")).hits
+    assert [hit.form for hit in hits] == ["connard"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "con<b>n</b>ard", "con<wbr>nard", "con<!-- -->nard", "con<span hidden>n</span>ard",
+        "con<script>x</script>nard", "con<style>x</style>nard", "con<a href=x>n</a>ard",
+        "con<code>n</code>ard", "c<x-y>onnard", "&#x63;onnard", "con&shy;nard", "con<b></i>nard",
+        "<bdo dir=rtl>\u202edrannoc</bdo>", "con<textarea>nard</textarea>", "con<![x>nard",
+        "con<template>x</template>nard", "con<img src=x alt=n>ard",
+    ],
+)  # fmt: skip
+def test_html_within_a_word_changes_nothing_of_it(body: str, reader: Reader) -> None:
+    hits = reader.read(text_of_html(f"<p>Tu es un {body}</p>")).hits
+    assert [hit.form for hit in hits] == ["connard"]
+
+
+def test_lines_of_one_paragraph_are_one_sentence(reader: Reader) -> None:
+    assert text_of_markdown("fils de\npute") == "fils de pute"
+    assert reader.read(text_of_markdown("fils de\npute")).hits[0].form == "fils de pute"
+
+
+def test_what_a_page_shows_on_demand_stands_behind_the_text() -> None:
+    body = (
+        'Vois [ceci](https://bit.ly/x "un titre") et ![un chat](https://e.fr/c.png), <https://e.fr>'
+    )
+    assert text_of_markdown(body) == (
+        "Vois ceci et un chat, https://e.fr\nun titre\nhttps://bit.ly/x\nhttps://e.fr/c.png"
+    )
+    assert text_of_html("<abbr title='un titre'>t</abbr>") == "t\nun titre"
+
+
+def test_targets_of_links_are_links(reader: Reader) -> None:
+    links = reader.read(text_of_markdown("Voir [là](https://bit.ly/x)")).links
+    assert [link.domain for link in links] == ["bit.ly"]
+
+
+def test_markdown_reads_as_quotes_code_and_lines() -> None:
+    body = "> cité\n> encore\n\n- un `mot`\n- deux\n\n```py\nx = 1\n```\n| a |"
+    assert text_of_markdown(body) == ("> cité encore\nun `mot`\ndeux\n```\nx = 1\n```\n| a |")
+
+
+def test_html_in_markdown_is_seen_as_typed() -> None:
+    assert text_of_markdown("con<!-- -->nard") == "con<!-- -->nard"
+
+
+@given(st.text(alphabet="ab *_\n\\&<>\"'#\u202e\ufdd0;é", max_size=60))
+def test_paragraphs_are_read_alike_with_and_without_a_tree(body: str) -> None:
+    assert text_of_markdown(body) == markup._text(html_of(body))
