@@ -68,17 +68,7 @@ def service_of(  # noqa: PLR0913  the parts of a service, by name
     closed when the service stops.
     """
     limiter = limiter or open_limiter(settings, host.telemetry)
-    consumer = None
-    if reactions:
-        consumer = BatchConsumer(
-            group=name,
-            database=database,
-            reactions=reactions,
-            bus=host.bus,
-            clock=host.clock,
-            telemetry=host.telemetry,
-        )
-
+    consumer = _consumer(name, host, database, reactions)
     verifier = JwksVerifier(
         settings.jwks_url, issuer=settings.issuer, audience=settings.audience, clock=host.clock
     )
@@ -91,6 +81,21 @@ def service_of(  # noqa: PLR0913  the parts of a service, by name
     http = web_app(name, door, features, [*common, *extra])
     return Service(
         name, http, database, settings.relay_url, consumer, jobs, remembers, (*resources, limiter)
+    )
+
+
+def _consumer(
+    name: str, host: Host, database: Database, reactions: tuple[Bound, ...]
+) -> BatchConsumer | None:
+    if not reactions:
+        return None
+    return BatchConsumer(
+        group=name,
+        database=database,
+        reactions=reactions,
+        bus=host.bus,
+        clock=host.clock,
+        telemetry=host.telemetry,
     )
 
 
