@@ -1,5 +1,6 @@
-"""What people type: whether anything can be seen, which address and which time zone is meant."""
+"""What people type: whether it can be seen, which address and which time zone is meant."""
 
+import re
 import unicodedata
 from functools import cache
 from importlib.resources import files
@@ -8,6 +9,65 @@ _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Letters and marks by their category that no font shows; variation selectors are beside them."""
 _NO_PLACE = frozenset({"Factory"})
 """What the database lists beside the zones of places: a name for "not yet set"."""
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_JOINERS = frozenset("\u200c\u200d")
+_KEYCAP = "\u20e3"
+_JOINING_SCRIPTS = frozenset(
+    """
+    ARABIC SYRIAC NKO MANDAIC MONGOLIAN DEVANAGARI BENGALI GURMUKHI GUJARATI ORIYA TAMIL TELUGU
+    KANNADA MALAYALAM SINHALA KHMER MYANMAR TIBETAN
+    """.split()
+)
+"""Scripts in which a joiner changes how its neighbours are written, and so can be seen."""
+_ADDRESS = re.compile(r"[^@\s,;:<>()\[\]\"\\]{1,64}@[^@\s,;:<>()\[\]\"\\]{1,255}")
+
+
+def is_text(text: str) -> bool:
+    """Tell whether a text holds no control character but tabs and line ends, and no half one."""
+    return _CONTROL.search(text) is None
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a name is one line of letters that can be seen.
+
+    Refused are the categories Cc, Cf, Co, Cs, line and paragraph separators, and marks without a
+    shape. Joiners and variation selectors pass beside letters that need them: emoji, Arabic, Hindi.
+    """
+    return all(_is_shown(text, index) for index in range(len(text)))
+
+
+def is_address(text: str) -> bool:
+    """Tell whether this can be a mail address, and holds nothing invisible."""
+    return _ADDRESS.fullmatch(text) is not None and is_name(text)
+
+
+def _is_shown(text: str, index: int) -> bool:
+    letter, before, after = text[index], text[index - 1 : index], text[index + 1 : index + 2]
+    if letter.isascii():
+        return letter.isprintable()
+    if letter in _JOINERS:
+        return _takes_joiners(before) and _takes_joiners(after)
+    if _is_selector(letter):
+        return after == _KEYCAP or (_takes_joiners(before) and not _is_selector(before))
+    if letter in _UNSEEN:
+        return False
+    return unicodedata.category(letter) not in {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
+
+
+def _is_selector(letter: str) -> bool:
+    return "\ufe00" <= letter <= "\ufe0f" or "\U000e0100" <= letter <= "\U000e01ef"
+
+
+def _takes_joiners(letter: str) -> bool:
+    """Tell whether a joiner or a variation selector beside this one changes how it is written."""
+    if not letter:
+        return False
+    if unicodedata.category(letter) in {"So", "Sk", "Sm"} or _is_selector(letter):
+        return True
+    words = unicodedata.name(letter, "").split()
+    return bool(words) and (words[0] in _JOINING_SCRIPTS or words[0] == "CJK")
 
 
 def is_blank(text: str) -> bool:

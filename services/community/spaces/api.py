@@ -14,14 +14,14 @@ from shared.kit.errors import Invalid
 from shared.kit.text import is_time_zone
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import LIMIT, Limit, Model, decode, encode
-from shared.kit.web.fields import Seen
+from shared.kit.web.fields import Name
 from shared.kit.web.routes import Routes
 
 
 class NewSpace(Model):
     """A space to open; without `time_zone` it has its structure's."""
 
-    name: Seen = Field(min_length=1, max_length=200, examples=["Entraide en français"])
+    name: Name = Field(min_length=1, max_length=200, examples=["Entraide en français"])
     structure_id: StructureId
     visibility: Visibility = Visibility.STRUCTURE
     joining: Joining = Joining.OPEN

@@ -20,7 +20,7 @@ from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.ids import MemberId, StructureId
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import Model
-from shared.kit.web.fields import Moment, Seen
+from shared.kit.web.fields import Email, Moment, Name, Seen
 from shared.kit.web.routes import Routes
 
 CHUNK = 500
@@ -67,8 +67,8 @@ class Suspension(Model):
 class NewMember(Model):
     """Who joins, and where."""
 
-    display_name: Seen = Field(min_length=1, max_length=LONGEST_NAME, examples=["Zoé Le Goff"])
-    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=320)
+    display_name: Name = Field(min_length=1, max_length=LONGEST_NAME, examples=["Zoé Le Goff"])
+    email: Email
     structure_id: StructureId
     minor: bool = False
 

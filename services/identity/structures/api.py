@@ -1,5 +1,6 @@
 """`/v1/structures`: the tree."""
 
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -11,18 +12,25 @@ from services.identity.structures.ports import StructuresDeps
 from shared.contracts.ids import StructureId
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import LIMIT, Limit, Model, decode, encode
-from shared.kit.web.fields import Seen
+from shared.kit.web.fields import Name
 from shared.kit.web.routes import Routes
+
+MOST_CODES = 20
+"""Every member's list of structures carries them."""
+CodeName = Annotated[str, Field(min_length=1, max_length=40)]
+Code = Annotated[str, Field(max_length=100)]
 
 
 class NewStructure(Model):
     """A structure to open below `parent_id`."""
 
-    name: Seen = Field(min_length=1, max_length=200, examples=["Collège Anne de Bretagne"])
-    kind: Seen = Field(min_length=1, max_length=40, examples=["school"])
+    name: Name = Field(min_length=1, max_length=200, examples=["Collège Anne de Bretagne"])
+    kind: Name = Field(min_length=1, max_length=40, examples=["school"])
     parent_id: StructureId
     time_zone: str | None = Field(default=None, max_length=60, examples=["Indian/Reunion"])
-    codes: dict[str, str] = Field(default_factory=dict, examples=[{"uai": "0350000A"}])
+    codes: dict[CodeName, Code] = Field(
+        default_factory=dict, max_length=MOST_CODES, examples=[{"uai": "0350000A"}]
+    )
 
 
 class StructureShown(Model):

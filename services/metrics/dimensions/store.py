@@ -32,7 +32,9 @@ class SqlDimensions:
 
     async def below(self, unit: Unit, tenant: TenantId, structure: StructureId) -> Sequence[Space]:
         """List the spaces of a structure and of all below it."""
-        inside = (SPACES.c.structure_id == structure) | SPACES.c.path.contains([structure])
+        # Trap: `contains` is of PostgreSQL's own ARRAY; the standard one raises when it is called.
+        above = sa.literal(structure, sa.Uuid()) == sa.any_(SPACES.c.path)
+        inside = (SPACES.c.structure_id == structure) | above
         query = sa.select(SPACES).where((SPACES.c.tenant_id == tenant) & inside)
         return [_space(row) for row in (await connection(unit).execute(query)).mappings()]
 

@@ -70,7 +70,7 @@ def routes(deps: KpisDeps) -> Routes:
             raise Invalid(field="space_id", reason="give a space or a structure, one of them")
         command = Measure(begin, end, grain, space_id, structure_id)
         figures = await measure(deps, caller, actor, command)
-        return KpiRows(items=[KpiRow(**asdict(row)) for row in figures])
+        return KpiRows(items=[KpiRow.model_validate(row, from_attributes=True) for row in figures])
 
     @found.get("/definitions", action="kpi.define")
     async def definitions() -> DefinitionList:

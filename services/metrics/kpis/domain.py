@@ -1,6 +1,8 @@
 """KPIs: one definition each; periods; what may be shown. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -15,11 +17,13 @@ LATE = timedelta(days=35)
 FEWEST_ADULTS = 5
 FEWEST_PUPILS = 10
 LONGEST_DAYS = 366 * 30
+MOST_PERIODS = 400
+"""A year by day, seven by week, thirty by month: about as many rows as anybody reads at once."""
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
 
 
 class BadPeriod(Invalid):
-    """`from` must lie before `to`, by less than thirty years, both between 1900 and 2999."""
+    """`from` must lie before `to`, by less than thirty years, in at most 400 periods."""
 
     key = "bad_period"
 
@@ -128,6 +132,8 @@ def periods(begin: date, end: date, grain: Grain) -> list[Period]:
     found: list[Period] = []
     day = begin
     while day < end:
+        if len(found) == MOST_PERIODS:
+            raise BadPeriod(begin=begin, end=end, most_periods=MOST_PERIODS)
         name, following = _period(day, grain)
         found.append(Period(name, day, min(following, end)))
         day = following
@@ -158,44 +164,63 @@ def rows(
     hidden: bool,
 ) -> list[Row]:
     """Compute every KPI for every period; `hidden` masks the figures about people."""
-    found: list[Row] = []
-    for period in cut:
+    figures_by_period = _figures(activity, cut)
+    result: list[Row] = []
+    for period, figures in zip(cut, figures_by_period, strict=True):
         ends = datetime.combine(period.end, time(), ZoneInfo(time_zone))
         status = "final" if ends + LATE <= now else "provisional"
         for kpi in DEFINITIONS.values():
             if kpi.people and hidden:
-                figure, said = _MASKED, "suppressed"
+                figure, shown_status = _MASKED, "suppressed"
             else:
-                figure, said = _figure(kpi.id, activity, period), status
-            found.append(Row(kpi.id, grain, period.name, *figure, said, kpi.version))
-    return found
+                figure, shown_status = figures[kpi.id], status
+            row = Row(kpi.id, grain, period.name, *figure, shown_status, kpi.version)
+            result.append(row)
+    return result
 
 
 Figure = tuple[float | None, float | None, float | None, int | None]
 _MASKED: Figure = (None, None, None, None)
 
 
-def _figure(kpi: str, activity: Activity, period: Period) -> Figure:
-    if kpi in COUNTED:
-        n = sum(
-            number
-            for (day, what), number in activity.counts.items()
-            if what == kpi and period.begin <= day < period.end
-        )
-        return n, n, None, n
-    if kpi == "contributors":
-        n = sum(
-            any(period.begin <= day < period.end for day in days)
-            for days in activity.days_of.values()
-        )
-        return n, n, None, n
-    asked = [hours for day, hours in activity.questions if period.begin <= day < period.end]
+def _figures(activity: Activity, cut: Sequence[Period]) -> list[dict[str, Figure]]:
+    """Compute the figures of each period, with one pass over what was counted."""
+    numbers: list[Counter[str]] = [Counter() for _ in cut]
+    hours_of: list[list[float | None]] = [[] for _ in cut]
+    period_of = _period_finder(cut)
+    for (day, kind), number in activity.counts.items():
+        if (index := period_of(day)) is not None:
+            numbers[index][kind] += number
+    for days in activity.days_of.values():
+        for index in {period_of(day) for day in days} - {None}:
+            numbers[index]["contributors"] += 1  # type: ignore[index]  # None is taken out
+    for day, hours in activity.questions:
+        if (index := period_of(day)) is not None:
+            hours_of[index].append(hours)
+    return [_figures_of(*each) for each in zip(numbers, hours_of, strict=True)]
+
+
+def _period_finder(cut: Sequence[Period]) -> Callable[[date], int | None]:
+    """Give what finds the index of a day's period; the periods follow each other without a gap."""
+    begins = [period.begin for period in cut]
+
+    def period_of(day: date) -> int | None:
+        index = bisect_right(begins, day) - 1
+        return index if index >= 0 and day < cut[index].end else None
+
+    return period_of
+
+
+def _figures_of(numbers: Counter[str], asked: Sequence[float | None]) -> dict[str, Figure]:
     answered = [hours for hours in asked if hours is not None]
-    if kpi == "questions_answered":
-        share = len(answered) / len(asked) if asked else None
-        return share, len(answered), len(asked), len(asked)
+    share = len(answered) / len(asked) if asked else None
     middle = median(answered) if answered else None
-    return middle, None, None, len(answered)
+    counted = (*COUNTED, "contributors")
+    return {
+        **{kpi: (numbers[kpi], numbers[kpi], None, numbers[kpi]) for kpi in counted},
+        "questions_answered": (share, len(answered), len(asked), len(asked)),
+        "hours_to_first_answer": (middle, None, None, len(answered)),
+    }
 
 
 def must_hide(enrolled: int, minors: int) -> bool:

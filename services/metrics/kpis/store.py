@@ -1,15 +1,17 @@
 """The figures, read from the counters."""
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from services.metrics.dimensions.domain import Space
 from services.metrics.kpis.domain import Activity, days_of_mask
-from shared.contracts.ids import MemberId, TenantId
+from shared.contracts.ids import MemberId, SpaceId, TenantId
 from shared.kit.database import connection
 from shared.kit.unit import Unit
 
@@ -49,22 +51,33 @@ class SqlFigures:
             "end": end,
         }
         here = connection(unit)
-        counts = await here.execute(_COUNTS, values)
-        people = await here.execute(_PEOPLE, values | {"first": begin.replace(day=1)})
         window = {"early": begin - _ZONES, "late": end + _ZONES}
-        questions = await here.execute(_QUESTIONS, values | window)
+        first = {"first": begin.replace(day=1)}
+        counts = (await here.execute(_COUNTS, values)).all()
+        people = (await here.execute(_PEOPLE, values | first)).all()
+        questions = (await here.execute(_QUESTIONS, values | window)).all()
         zones = {space.space_id: ZoneInfo(space.time_zone) for space in spaces}
-        days_of: dict[MemberId, set[date]] = defaultdict(set)
-        for row in people:
-            days_of[row.member_id].update(days_of_mask(row.month, row.mask))
-        return Activity(
-            counts={(row.day, row.what): row.n for row in counts},
-            days_of={member: frozenset(days) for member, days in days_of.items()},
-            questions=[
-                (
-                    row.asked_at.astimezone(zones[row.space_id]).date(),
-                    None if row.hours is None else float(row.hours),
-                )
-                for row in questions
-            ],
-        )
+        return await asyncio.to_thread(_activity, counts, people, questions, zones)
+
+
+Rows = Sequence[sa.Row[Any]]
+
+
+def _activity(
+    counts: Rows, people: Rows, questions: Rows, zones: Mapping[SpaceId, ZoneInfo]
+) -> Activity:
+    """Convert rows, of which there may be hundreds of thousands: not in the event loop."""
+    days_of: dict[MemberId, set[date]] = defaultdict(set)
+    for row in people:
+        days_of[row.member_id].update(days_of_mask(row.month, row.mask))
+    return Activity(
+        counts={(row.day, row.what): row.n for row in counts},
+        days_of={member: frozenset(days) for member, days in days_of.items()},
+        questions=[
+            (
+                row.asked_at.astimezone(zones[row.space_id]).date(),
+                None if row.hours is None else float(row.hours),
+            )
+            for row in questions
+        ],
+    )

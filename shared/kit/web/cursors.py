@@ -16,6 +16,7 @@ from shared.kit.errors import Invalid
 T = TypeVar("T")
 LIMIT = 100
 _BIGGEST = 2**63
+_SMALL = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
 Limit = Annotated[int, Query(ge=1, le=LIMIT, description="how many rows at most")]
 
 
@@ -43,20 +44,31 @@ def encode(*position: str | int | UUID | datetime) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(position)).decode().rstrip("=")
 
 
+class BigInt(int):
+    """The type of a part of a cursor that is kept in 64 bits; an `int` is kept in 32."""
+
+
+_TYPES: dict[type, Any] = {int: _SMALL, BigInt: int}
+
+
 def decode(cursor: str, *types: type) -> list[Any]:
-    """Read a cursor; its parts must be of these types: str, int, UUID, datetime.
+    """Read a cursor; its parts must be of these types: str, int, `BigInt`, UUID, datetime.
 
     Raises `BadCursor`, also for values that no table holds: a cursor is a stranger's text.
     """
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         read = base64.b64decode(padded, altchars=b"-_", validate=True)
-        found = msgspec.json.decode(read, type=tuple[types])  # type: ignore[valid-type]  # made here
+        found = msgspec.json.decode(read, type=_tuple_of(types))
     except (ValueError, binascii.Error, msgspec.DecodeError) as error:
         raise BadCursor from error
     if any(not _storable(part) for part in found):
         raise BadCursor
     return list(found)
+
+
+def _tuple_of(types: Sequence[type]) -> Any:
+    return tuple.__class_getitem__(tuple(_TYPES.get(each, each) for each in types))
 
 
 def _storable(part: object) -> bool:

@@ -213,7 +213,9 @@ def _one_and_decisions(routes: Routes, find: FindConsumer) -> None:
 
 
 def _position(cursor: str) -> tuple[datetime, Place]:
-    first_failed, topic, partition, offset = cursors.decode(cursor, datetime, str, int, int)
+    first_failed, topic, partition, offset = cursors.decode(
+        cursor, datetime, str, int, cursors.BigInt
+    )
     return first_failed, Place(topic, partition, offset)
 
 

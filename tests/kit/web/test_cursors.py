@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kit.web.cursors import BadCursor, decode, encode
+from shared.kit.web.cursors import BadCursor, BigInt, decode, encode
 
 MOMENT = datetime(2026, 11, 25, 12, 30, 1, 2, tzinfo=UTC)
 ID = UUID("0192f3c4-0000-7000-8000-00000000000a")
@@ -75,3 +75,10 @@ def test_any_text_is_a_position_or_is_refused(text: str) -> None:
 
 def test_a_bad_cursor_is_the_callers_error() -> None:
     assert BadCursor.status == 422
+
+
+@pytest.mark.parametrize("number", [2**31, -(2**31) - 1, 2**62])
+def test_number_that_its_column_cannot_hold_is_refused(number: int) -> None:
+    with pytest.raises(BadCursor):
+        decode(encode(number), int)
+    assert decode(encode(number), BigInt) == [number]

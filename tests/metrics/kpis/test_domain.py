@@ -1,5 +1,6 @@
 from datetime import date, datetime, timedelta
 from itertools import pairwise
+from time import process_time
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -155,3 +156,23 @@ def test_fewer_than_five_adults_or_ten_with_pupils_stay_among_themselves(
     enrolled: int, minors: int, *, hidden: bool
 ) -> None:
     assert must_hide(enrolled, minors) is hidden
+
+
+def test_many_counts_over_many_periods_take_one_pass() -> None:
+    begin, end = date(2000, 1, 1), date(2029, 1, 1)
+    days = [begin + timedelta(days=number) for number in range((end - begin).days)]
+    counts = {(day, kind): 1 for day in days for kind in ("questions", "answers", "flags")}
+    activity = Activity(counts, {ZOE: frozenset(days)}, [(day, 1.0) for day in days])
+    cut = periods(begin, end, Grain.MONTH)
+
+    started = process_time()
+    found = rows(activity, cut, Grain.MONTH, time_zone="UTC", now=END, hidden=False)
+
+    assert process_time() - started < 1, "once for each period takes ten seconds"
+    assert sum(row.value or 0 for row in found if row.kpi == "questions") == len(days)
+
+
+def test_more_periods_than_anybody_reads_are_refused() -> None:
+    assert len(periods(NOVEMBER, NOVEMBER + timedelta(days=400), Grain.DAY)) == 400
+    with pytest.raises(BadPeriod):
+        periods(NOVEMBER, NOVEMBER + timedelta(days=401), Grain.DAY)

@@ -12,7 +12,7 @@ from shared.contracts.event import Origin, Sealed
 from shared.contracts.identity import MemberJoined, MemberKind, PersonDetails
 from shared.contracts.ids import MemberId, StructureId, imported_id
 from shared.kit.policy import Actor, Denied, demand
-from shared.kit.text import is_blank
+from shared.kit.text import is_blank, is_name
 from shared.kit.unit import Caller, Unit
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
@@ -111,6 +111,8 @@ async def _demand(
 def _refusal(line: ImportedMember, now: datetime) -> str | None:
     if is_blank(line.display_name):
         return "the name is empty"
+    if not is_name(line.display_name):
+        return "the name holds line ends or characters that cannot be seen"
     if len(line.display_name) > LONGEST_NAME:
         return f"the name is longer than {LONGEST_NAME} characters"
     if line.joined_at > now:

@@ -1,0 +1,111 @@
+"""Each parameter of each route that reads, once with each kind of value: never our failure."""
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+from uuid_utils.compat import uuid7
+
+from tests.journeys.matrix import Scene, make_scene
+from tests.journeys.world import Json, World
+
+pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
+READERS = ("anne", "operator")
+SERVER_ERROR = 500
+DAYS = ("2026-01-01", "2036-01-01", "1900-01-01", "2999-12-31", "0001-01-01")
+HUGE = 2**62
+
+
+def _cursor(*parts: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
+def _cursors() -> Iterator[str]:
+    """Give cursors of the shapes that routes write, with numbers that no column holds."""
+    moment, some_id = "2026-01-01T00:00:00Z", str(uuid7())
+    for number in (0, HUGE, -HUGE, 2**31, -(2**31) - 1):
+        yield _cursor(number, "é", some_id)
+        yield _cursor(number, moment, some_id)
+        yield _cursor(moment, "community.post", number, 0)
+        yield _cursor(moment, "community.post", 0, number)
+    yield from (_cursor(some_id), _cursor("é"), _cursor(moment, some_id), "", "é")
+
+
+def _values(name: str, schema: Json, scene: Scene) -> Iterator[str]:
+    """Give values for a parameter: right ones by its type, and hostile ones."""
+    if name == "cursor":
+        yield from _cursors()
+    for part in schema.get("anyOf", [schema]):
+        yield from map(str, part.get("enum", ()))
+        kind = part.get("format") or part.get("type")
+        if kind == "uuid":
+            yield from (*scene.paths[""].values(), str(uuid7()))
+        elif kind == "date":
+            yield from DAYS
+        elif kind == "integer":
+            yield from map(str, (1, 100, 0, -1, HUGE, 10**30))
+        elif kind == "boolean":
+            yield from ("true", "false")
+        elif kind == "string":
+            yield from ("é", "community.post/0/1", "a" * 500, "%", "\\", "2026-01-01T00:00:00Z")
+    yield "\u202e"
+
+
+def _reads(world: World) -> Iterator[tuple[str, Json]]:
+    """Give the path and the operation of each GET route."""
+    for service, running in world.services.items():
+        app = running.service.http
+        assert isinstance(app, FastAPI)
+        for path, methods in app.openapi()["paths"].items():
+            if "x-action" in methods.get("get", {}):
+                yield f"/{service}{path}", methods["get"]
+
+
+def _queries(operation: Json, scene: Scene) -> Iterator[dict[str, str]]:
+    """Give queries in which each parameter has each of its values once."""
+    parameters = [p for p in operation.get("parameters", ()) if p["in"] == "query"]
+    needed: dict[str, str] = {}
+    samples: dict[str, Any] = {"from": "2026-01-01", "to": "2026-02-01"}
+    for each in parameters:
+        if each.get("required"):
+            first = next(_values(each["name"], each["schema"], scene))
+            needed[each["name"]] = samples.get(each["name"], first)
+    yield needed
+    for each in parameters:
+        for value in _values(each["name"], each["schema"], scene):
+            yield needed | {each["name"]: value}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def scene(world: World) -> Scene:
+    return await make_scene(world)
+
+
+async def test_no_value_of_a_parameter_is_a_failure_of_ours(world: World, scene: Scene) -> None:
+    wrong, calls = [], 0
+    for template, operation in _reads(world):
+        path = scene.path(operation["x-action"], template).partition("?")[0]
+        for query in _queries(operation, scene):
+            calls += 1
+            asked = f"{path}?{urlencode(query)}"
+            for who in READERS:
+                answer = await world.call(who, "GET", asked)
+                if answer.status_code >= SERVER_ERROR:
+                    wrong.append(f"{who} {asked}: {answer.status_code}")
+    assert not wrong, "\n".join(wrong)
+    assert calls > 100
+
+
+async def test_figures_of_a_structure_are_read_and_long_periods_refused(world: World) -> None:
+    await world.space("zoe")
+    await world.settle()
+    path = f"/metrics/v1/kpis?structure_id={await world.school()}&from=2026-01-01"
+    month = await world.ask("anne", "GET", f"{path}&to=2026-02-01")
+    assert {row["period"] for row in month["items"]} == {"2026-01"}
+    answer = await world.call("anne", "GET", f"{path}&to=2036-01-01&grain=day")
+    assert (answer.status_code, answer.json()["type"]) == (422, "/metrics/problems/bad_period")
