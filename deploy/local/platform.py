@@ -107,7 +107,7 @@ def _environment(home: Path, port: int, addresses: Addresses) -> Mapping[str, st
     found = {
         name: value
         for name, value in os.environ.items()
-        if name in known or name.startswith("PREAU_SHED_")
+        if name in known or name.startswith(("PREAU_SHED_", "MODERATION_SCREENING_"))
     }
     # A stable name: a restart resumes at once instead of after the old session's end.
     found["PREAU_INSTANCE"] = "local"

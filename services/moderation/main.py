@@ -8,15 +8,18 @@ from services.moderation.events import CASES, RIGHTS, SCREENING
 from services.moderation.rules.handlers.open_engine import open_engine
 from services.moderation.screening import tables as screening_tables
 from services.moderation.screening.ports import ScreeningDeps
-from services.moderation.screening.store import RuleScreener, SqlScreenings
+from services.moderation.screening.store import RuleScreener, SqlScreenings, WorkerScreener
 from services.moderation.settings import ModerationSettings
 from shared.kit.host import Host
 from shared.kit.rights import tables as rights_tables
 from shared.kit.rights.store import SqlRights
 from shared.kit.service import Service, bind
 from shared.kit.wiring import open_database, service_of
+from shared.kit.workers.pool import WorkerPool, usable_cores, workers_of
+from shared.kit.workers.process import Job
 
 NAME = "moderation"
+READING = "services.moderation.screening.handlers.read_text:open_reading"
 TABLES = (rights_tables.METADATA, screening_tables.METADATA, cases_tables.METADATA)
 
 
@@ -27,7 +30,9 @@ def build(host: Host) -> Service:
     engine = open_engine(today=lambda: host.clock().date())
     screenings = SqlScreenings(settings.seal_key)
     cases = CasesDeps(database.unit, SqlCases(), SqlDecisions(), screenings, host.new_id)
-    screening = ScreeningDeps(RuleScreener(engine), screenings, cases, host.clock, host.new_id)
+    pool = _screening_pool(settings, host)
+    screener = WorkerScreener(pool) if pool.size else RuleScreener(engine)
+    screening = ScreeningDeps(screener, screenings, cases, host.clock, host.new_id)
     reasons = {key: {"fr": said.fr, "en": said.en} for key, said in engine.messages.items()}
     return service_of(
         NAME,
@@ -37,4 +42,12 @@ def build(host: Host) -> Service:
         [cases_api.routes(cases, reasons)],
         rights=SqlRights(database, host.clock),
         reactions=(*bind(None, RIGHTS), *bind(screening, SCREENING), *bind(cases, CASES)),
+        resources=(pool,),
     )
+
+
+def _screening_pool(settings: ModerationSettings, host: Host) -> WorkerPool:
+    """Describe the processes that screen; the first text starts them."""
+    job = Job(READING, settings.screening_deadline_ms / 1000)
+    size = workers_of(settings.screening_workers, usable_cores())
+    return WorkerPool("screening", job, size, host.telemetry)

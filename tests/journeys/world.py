@@ -207,6 +207,7 @@ def _environment(addresses: Addresses, prefix: str) -> Mapping[str, str]:
         "PREAU_JWKS_URL": JWKS,
         "IDENTITY_SIGNING_KEY": pem,
         "MODERATION_SEAL_KEY": Fernet.generate_key().decode(),
+        "MODERATION_SCREENING_WORKERS": "0",
     }
     for name in NAMES:
         found[f"{name.upper()}_DATABASE_URL"] = database_of(addresses, prefix, name, "app")

@@ -1,4 +1,4 @@
-"""Screenings in PostgreSQL, their texts sealed; the rules' engine as body of `Screener`."""
+"""Screenings in PostgreSQL, their texts sealed; the bodies of `Screener`."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,16 +10,17 @@ from cryptography.fernet import Fernet
 from sqlalchemy.dialects.postgresql import insert
 
 from services.moderation.rules.handlers.screen_text import Engine
-from services.moderation.screening.domain import Screened, fingerprint, plain
+from services.moderation.screening.domain import Screened, unread_text
+from services.moderation.screening.handlers.read_text import decode_screened, encode, read_text
 from services.moderation.screening.ports import Record
 from services.moderation.screening.tables import SCREENINGS
 from shared.contracts.community import ContentText
 from shared.contracts.ids import ContentId, TenantId
-from shared.contracts.moderation import RuleRef, Verdict
 from shared.kit.database import connection
 from shared.kit.unit import Unit
+from shared.kit.workers.pool import WorkerPool
+from shared.kit.workers.process import Lost
 
-_VERDICTS = {"hide": Verdict.HIDE, "review": Verdict.REVIEW}
 _NEW = insert(SCREENINGS)
 # Built once: what holds its rows is compiled for each batch, row by row.
 _KEEP = _NEW.on_conflict_do_update(
@@ -31,7 +32,7 @@ _KEEP = _NEW.on_conflict_do_update(
 
 @dataclass(frozen=True)
 class RuleScreener:
-    """See `ports.Screener`; reads in this very process, without a deadline."""
+    """See `ports.Screener`; reads in this very process, without a deadline: for tests."""
 
     engine: Engine
 
@@ -39,26 +40,24 @@ class RuleScreener:
         """See `ports.Screener`."""
         screened = []
         for content in contents:
-            screened.append(self.screen_one(content))
+            screened.append(read_text(self.engine, content))
             await asyncio.sleep(0)
         return screened
 
-    def screen_one(self, content: ContentText) -> Screened:
-        """Say what the rules make of a content; rules that failed leave it degraded."""
-        text = plain(content)
-        found = self.engine.screen(text, language_hint=content.language)
-        verdict = found.verdict
-        return Screened(
-            verdict=_VERDICTS.get(verdict.verdict, Verdict.PASS),
-            score=verdict.score,
-            rules=tuple(RuleRef(id=rule.id, version=rule.version) for rule in verdict.rules),
-            policies=tuple(verdict.policies),
-            reasons=verdict.reasons,
-            masked=found.masked,
-            content_hash=fingerprint(text),
-            degraded=bool(verdict.failed),
-            help=verdict.help,
-        )
+
+@dataclass(frozen=True)
+class WorkerScreener:
+    """See `ports.Screener`; reads in processes of their own, each text within a deadline."""
+
+    pool: WorkerPool
+
+    async def screen(self, contents: Sequence[ContentText]) -> Sequence[Screened]:
+        """See `ports.Screener`."""
+        answers = await self.pool.run([encode(content) for content in contents])
+        return [
+            unread_text(content) if isinstance(answer, Lost) else decode_screened(answer)
+            for content, answer in zip(contents, answers, strict=True)
+        ]
 
 
 class SqlScreenings:

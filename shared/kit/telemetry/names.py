@@ -172,6 +172,13 @@ _LIST = (
         "1 while a group is stopped because too much of what it reads fails, else 0.",
     ),
     Metric(
+        "preau.worker.lost",
+        "counter",
+        "{task}",
+        ("pool", "reason"),
+        "Tasks that a worker process did not answer: late, died, failed, down.",
+    ),
+    Metric(
         "preau.consumer.rebalance",
         "counter",
         "{rebalance}",

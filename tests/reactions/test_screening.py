@@ -1,0 +1,104 @@
+"""A text that cannot be screened in time is looked at by a person, and stops nothing."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import TypeVar
+from uuid import UUID
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+from msgspec import structs
+from uuid_utils.compat import uuid7
+
+from deploy.local.stack import Addresses
+from shared.contracts.community import ContentText, PostPublished
+from shared.contracts.event import Envelope, Origin
+from shared.contracts.ids import ContentId
+from shared.contracts.moderation import CaseOpened, ContentScreened, DecisionMade, Verdict
+from shared.kit.workers.pool import WorkerPool
+from shared.kit.workers.process import Job
+from tests.reactions.harness import Reacting, reacting
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+Told = TypeVar("Told", ContentScreened, CaseOpened, DecisionMade)
+HOSTILE = ["spin for ever", "die at once"]
+_OUTBOX = sa.text("SELECT value FROM outbox ORDER BY position")
+
+
+@pytest.fixture
+async def moderation(postgres_addresses: Addresses) -> AsyncIterator[Reacting]:
+    """With a worker that stumbles over some texts."""
+    settings = [("MODERATION_SCREENING_DEADLINE_MS", "500")]
+    async with reacting("moderation", postgres_addresses, settings) as service:
+        pool = pool_of(service)
+        pool.job = replace(pool.job, opener="tests.reactions.jobs:open_stumbling")
+        yield service
+
+
+def pool_of(moderation: Reacting) -> WorkerPool:
+    (pool,) = (e for e in moderation.service.resources if isinstance(e, WorkerPool))
+    return pool
+
+
+def a_post(body: str, form: str = "plain") -> PostPublished:
+    example = PostPublished.example()
+    clear = ContentText(body=body, format=form, language="fr")
+    return structs.replace(
+        example,
+        ref=structs.replace(example.ref, id=ContentId(uuid7())),
+        content=structs.replace(example.content, clear=clear),
+    )
+
+
+@pytest.mark.parametrize("body", HOSTILE)
+async def test_an_unread_text_opens_a_case_and_the_next_text_is_screened(
+    moderation: Reacting, body: str
+) -> None:
+    hostile, insult = a_post(body), a_post("espèce de connard")
+
+    became = await moderation.react(hostile, insult)
+
+    assert became == {"applied": 2}
+    first, second = await _told(moderation, ContentScreened)
+    assert (first.ref.id, first.degraded, first.verdict) == (hostile.ref.id, True, Verdict.REVIEW)
+    assert (second.degraded, second.verdict) == (False, Verdict.HIDE)
+    cases = {case.ref.id: case.because for case in await _told(moderation, CaseOpened)}
+    assert cases == {hostile.ref.id: "unread", insult.ref.id: "rule"}
+    assert [each.ref.id for each in await _told(moderation, DecisionMade)] == [insult.ref.id]
+
+
+async def test_an_imported_unread_text_is_only_recorded(moderation: Reacting) -> None:
+    await moderation.react(a_post("spin"), origin=Origin.IMPORT)
+
+    (screened,) = await _told(moderation, ContentScreened)
+    assert screened.degraded
+    assert await _told(moderation, CaseOpened) == []
+
+
+async def test_no_transaction_is_open_while_a_text_is_late(moderation: Reacting) -> None:
+    await moderation.react(a_post("bonjour"))
+    began = len(moderation.transaction_seconds)
+    await moderation.react(a_post("spin"), a_post("bonsoir"))
+
+    assert max(moderation.transaction_seconds[began:]) < 0.25
+
+
+async def test_the_service_goes_on_when_no_worker_can_be_started(
+    moderation: Reacting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.kit.workers.pool.START_PAUSE_SECONDS", 0.0)
+    pool_of(moderation).job = Job("tests.kit.workers.jobs:open_dying", 0.5)
+
+    assert await moderation.react(a_post("a"), a_post("b")) == {"applied": 2}
+    assert {case.because for case in await _told(moderation, CaseOpened)} == {"unread"}
+
+
+async def _told(moderation: Reacting, kind: type[Told]) -> list[Told]:
+    rows = await moderation.service.database.rows(_OUTBOX)
+    envelopes = [msgspec.json.decode(row.value, type=Envelope) for row in rows]
+    return [
+        msgspec.json.decode(each.data, type=kind)
+        for each in envelopes
+        if each.tenant == UUID(str(moderation.tenant)) and each.type == kind.wire_type()
+    ]
