@@ -25,6 +25,7 @@ from services.community.conversations.handlers.publish import (
     reply,
 )
 from services.community.conversations.handlers.reading import list_posts, read_conversation
+from services.community.conversations.handlers.rendering import shown_html
 from services.community.conversations.handlers.respond import (
     FlagContent,
     accept_answer,
@@ -36,7 +37,6 @@ from shared.contracts.ids import ContentId, MemberId, SpaceId
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import Limit, Model, Page, decode, encode
 from shared.kit.web.fields import Seen
-from shared.kit.web.markup import html_of
 from shared.kit.web.routes import Routes
 
 
@@ -98,7 +98,7 @@ class Conversation(Model):
     items: list[ContentShown]
 
 
-def _shown(content: Content) -> ContentShown:
+async def _shown(content: Content) -> ContentShown:
     gone = content.standing is Standing.REMOVED
     body = "" if gone else content.body
     return ContentShown(
@@ -110,7 +110,7 @@ def _shown(content: Content) -> ContentShown:
         author_id=content.author_id,
         title=None if gone else content.title,
         body=body,
-        html=html_of(body, content.format),
+        html=await shown_html(content),
         version=content.version,
         standing=content.standing,
         reason=content.reason,
@@ -142,14 +142,14 @@ def _reading(found: Routes, deps: ConversationsDeps) -> None:
         before = ContentId(decode(cursor, UUID)[0]) if cursor else None
         listed = await list_posts(deps, caller, actor, space_id, before, limit)
         more = encode(listed.last) if listed.last else None
-        return Page(items=[_shown(post) for post in listed.posts], next=more)
+        return Page(items=[await _shown(post) for post in listed.posts], next=more)
 
     @found.get("/contents/{content_id}", action="content.read")
     async def conversation(
         caller: CallerDep, actor: ActorDep, content_id: ContentId
     ) -> Conversation:
         contents = await read_conversation(deps, caller, actor, content_id)
-        return Conversation(items=[_shown(each) for each in contents])
+        return Conversation(items=[await _shown(each) for each in contents])
 
 
 def _writing(found: Routes, deps: ConversationsDeps) -> None:
@@ -158,7 +158,7 @@ def _writing(found: Routes, deps: ConversationsDeps) -> None:
         caller: CallerDep, actor: ActorDep, space_id: SpaceId, new: NewPost
     ) -> ContentShown:
         command = PublishPost(space_id, ContentKind(new.kind), new.title, new.body)
-        return _shown(await publish_post(deps, caller, actor, command))
+        return await _shown(await publish_post(deps, caller, actor, command))
 
     @found.post(
         "/contents/{content_id}/answers", action="answer.publish", light=True, status_code=201
@@ -167,7 +167,7 @@ def _writing(found: Routes, deps: ConversationsDeps) -> None:
         caller: CallerDep, actor: ActorDep, content_id: ContentId, new: NewReply
     ) -> ContentShown:
         command = Reply(content_id, ContentKind.ANSWER, new.body)
-        return _shown(await reply(deps, caller, actor, command))
+        return await _shown(await reply(deps, caller, actor, command))
 
     @found.post(
         "/contents/{content_id}/comments", action="comment.publish", light=True, status_code=201
@@ -176,24 +176,24 @@ def _writing(found: Routes, deps: ConversationsDeps) -> None:
         caller: CallerDep, actor: ActorDep, content_id: ContentId, new: NewReply
     ) -> ContentShown:
         command = Reply(content_id, ContentKind.COMMENT, new.body)
-        return _shown(await reply(deps, caller, actor, command))
+        return await _shown(await reply(deps, caller, actor, command))
 
     @found.put("/contents/{content_id}", action="content.edit")
     async def edit(
         caller: CallerDep, actor: ActorDep, content_id: ContentId, new: NewText
     ) -> ContentShown:
         command = EditContent(content_id, new.body, new.title)
-        return _shown(await edit_content(deps, caller, actor, command))
+        return await _shown(await edit_content(deps, caller, actor, command))
 
     @found.delete("/contents/{content_id}", action="content.remove")
     async def remove(caller: CallerDep, actor: ActorDep, content_id: ContentId) -> ContentShown:
-        return _shown(await remove_content(deps, caller, actor, content_id))
+        return await _shown(await remove_content(deps, caller, actor, content_id))
 
 
 def _responding(found: Routes, deps: ConversationsDeps) -> None:
     @found.post("/contents/{content_id}/accept", action="answer.accept")
     async def accept(caller: CallerDep, actor: ActorDep, content_id: ContentId) -> ContentShown:
-        return _shown(await accept_answer(deps, caller, actor, content_id))
+        return await _shown(await accept_answer(deps, caller, actor, content_id))
 
     @found.post("/contents/{content_id}/flags", action="content.flag", status_code=204)
     async def flag(

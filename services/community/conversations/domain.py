@@ -84,6 +84,8 @@ class Content:
     parent_id: ContentId | None = None
     title: str | None = None
     format: str = "markdown"
+    html: str = ""
+    html_version: int = 0
     author_id: MemberId | None = None
     author_structure: StructureId | None = None
     author_role: str | None = None
@@ -185,7 +187,16 @@ def edit(
     title = content.title if title is None else title
     if (title, body) == (content.title, content.body):
         return None
-    changed = replace(content, title=title, body=body, version=content.version + 1, edited_at=now)
+    # The HTML kept is of the old text: it has none until it is made of this one.
+    changed = replace(
+        content,
+        title=title,
+        body=body,
+        html="",
+        html_version=0,
+        version=content.version + 1,
+        edited_at=now,
+    )
     fact = CommentEdited if content.kind is ContentKind.COMMENT else PostEdited
     return changed, fact(
         ref=changed.ref,

@@ -20,6 +20,8 @@ from shared.kit.unit import Unit
 _CHANGING = (
     "title",
     "body",
+    "html",
+    "html_version",
     "version",
     "standing",
     "reason",

@@ -18,6 +18,9 @@ CONTENTS = business_table(
     sa.Column("title", sa.Text()),
     sa.Column("body", sa.Text(), nullable=False),
     sa.Column("format", sa.Text(), nullable=False),
+    # Made of the body by the rules of this version; see `handlers.rendering`.
+    sa.Column("html", sa.Text(), nullable=False),
+    sa.Column("html_version", sa.Integer(), nullable=False),
     sa.Column("author_id", sa.Uuid()),
     sa.Column("author_structure", sa.Uuid()),
     sa.Column("author_role", sa.Text()),

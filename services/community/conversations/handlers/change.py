@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from services.community.conversations.domain import Content, Standing, edit, move
 from services.community.conversations.handlers.reading import see
+from services.community.conversations.handlers.rendering import render, with_html
 from services.community.conversations.policy import may_change
 from services.community.conversations.ports import ConversationsDeps
 from shared.contracts.ids import ContentId
@@ -27,6 +28,7 @@ async def edit_content(
 
     Raises `ContentNotFound`, `ContentGone`, `NoTitleHere`, `Forbidden`.
     """
+    html = await render(command.body)
     async with deps.unit(caller) as unit:
         seen = await see(deps, unit, actor, command.content_id, lock=True)
         demand(may_change(actor, seen.content))
@@ -34,6 +36,7 @@ async def edit_content(
         if edited is None:
             return seen.content
         changed, fact = edited
+        changed = with_html(changed, html)
         await deps.contents.change(unit, changed)
         unit.record(fact)
         return changed

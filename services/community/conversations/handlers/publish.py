@@ -9,6 +9,7 @@ from services.community.conversations.domain import (
     published,
 )
 from services.community.conversations.handlers.reading import see, see_space
+from services.community.conversations.handlers.rendering import render
 from services.community.conversations.policy import may_publish
 from services.community.conversations.ports import ConversationsDeps
 from services.community.spaces.domain import Space
@@ -16,6 +17,7 @@ from shared.contracts.community import ContentKind
 from shared.contracts.ids import ContentId, SpaceId
 from shared.kit.policy import Actor, demand
 from shared.kit.unit import Caller, Unit
+from shared.kit.web.markup import HTML_VERSION
 
 
 @dataclass(frozen=True)
@@ -41,16 +43,18 @@ async def publish_post(
     deps: ConversationsDeps, caller: Caller, actor: Actor, command: PublishPost
 ) -> Content:
     """Publish it. Raises `SpaceNotFound`, `WrongParent`, `Forbidden`."""
+    html = await render(command.body)
     async with deps.light(caller) as unit:
         space, standing = await see_space(deps, unit, actor, command.space_id)
         demand(may_publish(actor, space, standing, command.kind))
         return await _publish(
-            deps, unit, actor, space, command.kind, command.body, command.title, None
+            deps, unit, actor, space, command.kind, command.body, html, command.title, None
         )
 
 
 async def reply(deps: ConversationsDeps, caller: Caller, actor: Actor, command: Reply) -> Content:
     """Publish it. Raises `ContentNotFound`, `ContentGone`, `WrongParent`, `Forbidden`."""
+    html = await render(command.body)
     async with deps.light(caller) as unit:
         seen = await see(deps, unit, actor, command.parent_id)
         check_there(seen.content)
@@ -59,7 +63,7 @@ async def reply(deps: ConversationsDeps, caller: Caller, actor: Actor, command: 
             check_there(*(await deps.contents.find(unit, caller.tenant, [root])).values())
         demand(may_publish(actor, seen.space, seen.standing, command.kind))
         return await _publish(
-            deps, unit, actor, seen.space, command.kind, command.body, None, seen.content
+            deps, unit, actor, seen.space, command.kind, command.body, html, None, seen.content
         )
 
 
@@ -70,6 +74,7 @@ async def _publish(  # noqa: PLR0913, PLR0917  the parts of a content
     space: Space,
     kind: ContentKind,
     body: str,
+    html: str,
     title: str | None,
     parent: Content | None,
 ) -> Content:
@@ -85,6 +90,8 @@ async def _publish(  # noqa: PLR0913, PLR0917  the parts of a content
         structure_id=space.structure_id,
         title=title,
         body=body,
+        html=html,
+        html_version=HTML_VERSION,
         created_at=unit.now,
         author_id=actor.member_id,
         author_structure=actor.structure_id,

@@ -1,9 +1,11 @@
 """Take in a chunk of history: one transaction, an outcome per line."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from services.community.conversations.domain import Content, published
+from services.community.conversations.domain import LONGEST_BODY, Content, published
+from services.community.conversations.handlers.rendering import with_html
 from services.community.moving_in.domain import (
     Acceptance,
     Line,
@@ -21,6 +23,7 @@ from shared.contracts.event import Origin
 from shared.contracts.ids import ContentId, SpaceId
 from shared.kit.policy import Actor, demand
 from shared.kit.unit import Caller, Unit
+from shared.kit.web.markup import html_of
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,17 @@ class Imported:
 async def import_contents(
     deps: MovingInDeps, caller: Caller, actor: Actor, command: ImportContents
 ) -> Imported:
-    """Take it in. Raises `SpaceNotFound` and `Forbidden`."""
-    async with deps.unit(replace(caller, origin=Origin.IMPORT)) as unit:
-        space = await deps.spaces.find(unit, caller.tenant, command.space_id)
-        if space is None:
-            raise SpaceNotFound(space_id=command.space_id)
-        demand(may_import(actor, space))
-        lines = await _take_lines(deps, unit, space, command)
+    """Take it in. Raises `SpaceNotFound` and `Forbidden`.
+
+    HTML is made between two units: after the right is known, and in no open transaction.
+    """
+    caller = replace(caller, origin=Origin.IMPORT)
+    async with deps.unit(caller) as unit:
+        await _space(deps, unit, actor, command.space_id)
+    htmls = await asyncio.to_thread(_htmls, command.lines)
+    async with deps.unit(caller) as unit:
+        space = await _space(deps, unit, actor, command.space_id)
+        lines = await _take_lines(deps, unit, space, command, htmls)
         accepted = [
             await _take_acceptance(deps, unit, space, command.source, each)
             for each in command.accepted
@@ -58,8 +65,25 @@ async def import_contents(
     return Imported(lines, accepted)
 
 
+async def _space(deps: MovingInDeps, unit: Unit, actor: Actor, space_id: SpaceId) -> Space:
+    space = await deps.spaces.find(unit, actor.tenant, space_id)
+    if space is None:
+        raise SpaceNotFound(space_id=space_id)
+    demand(may_import(actor, space))
+    return space
+
+
+def _htmls(lines: Sequence[Line]) -> list[str]:
+    # A longer text is refused; nothing is made of it.
+    return [html_of(line.body, "html") if len(line.body) <= LONGEST_BODY else "" for line in lines]
+
+
 async def _take_lines(
-    deps: MovingInDeps, unit: Unit, space: Space, command: ImportContents
+    deps: MovingInDeps,
+    unit: Unit,
+    space: Space,
+    command: ImportContents,
+    htmls: Sequence[str],
 ) -> list[Outcome]:
     tenant, source = space.tenant_id, command.source
     named = {content_id(tenant, source, line.outside_id) for line in command.lines}
@@ -68,7 +92,7 @@ async def _take_lines(
     new: dict[ContentId, Content] = {}
     outcomes: list[Outcome] = []
     replies: dict[ContentId, Content | None] = {}
-    for line in command.lines:
+    for line, html in zip(command.lines, htmls, strict=True):
         found = content_id(tenant, source, line.outside_id)
         parent_id = content_id(tenant, source, line.parent) if line.parent else None
         parent = (new.get(parent_id) or known.get(parent_id)) if parent_id else None
@@ -82,7 +106,7 @@ async def _take_lines(
             changed = "it is here already, with another text"
             outcomes.append(("unchanged", None) if same else ("refused", changed))
         else:
-            new[found] = content_of(line, space, source, parent)
+            new[found] = with_html(content_of(line, space, source, parent), html)
             replies[found] = parent
             outcomes.append(("created", None))
     await deps.contents.add(unit, list(new.values()))
