@@ -1,4 +1,4 @@
-"""What people type: whether it can be seen, which address and which time zone is meant."""
+"""What people type: whether it can be seen, how addresses compare, which time zone is meant."""
 
 import re
 import unicodedata
@@ -7,6 +7,7 @@ from importlib.resources import files
 
 _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Letters and marks by their category that no font shows; variation selectors are beside them."""
+_ROOM = frozenset({"Zs", "Zl", "Zp", "Cc"})
 _NO_PLACE = frozenset({"Factory"})
 """What the database lists beside the zones of places: a name for "not yet set"."""
 
@@ -21,7 +22,6 @@ _JOINING_SCRIPTS = frozenset(
     """.split()
 )
 """Scripts in which a joiner changes how its neighbours are written, and so can be seen."""
-_ADDRESS = re.compile(r"[^@\s,;:<>()\[\]\"\\]{1,64}@[^@\s,;:<>()\[\]\"\\]{1,255}")
 
 
 def is_text(text: str) -> bool:
@@ -36,11 +36,6 @@ def is_name(text: str) -> bool:
     shape. Joiners and variation selectors pass beside letters that need them: emoji, Arabic, Hindi.
     """
     return all(_is_shown(text, index) for index in range(len(text)))
-
-
-def is_address(text: str) -> bool:
-    """Tell whether this can be a mail address, and holds nothing invisible."""
-    return _ADDRESS.fullmatch(text) is not None and is_name(text)
 
 
 def _is_shown(text: str, index: int) -> bool:
@@ -72,11 +67,17 @@ def _takes_joiners(letter: str) -> bool:
 
 def is_blank(text: str) -> bool:
     """Tell whether nothing of a text can be seen: spaces, controls, zero-width characters."""
-    return all(_is_unseen(letter) for letter in text)
+    return all(is_unseen(letter) for letter in text)
 
 
-def _is_unseen(letter: str) -> bool:
-    if letter in _UNSEEN or "\ufe00" <= letter <= "\ufe0f":
+def without_zero_width(text: str) -> str:
+    """Take away the characters that take no room: unseen ones but for spaces and controls."""
+    return "".join(c for c in text if not is_unseen(c) or unicodedata.category(c) in _ROOM)
+
+
+def is_unseen(letter: str) -> bool:
+    """Tell whether a character shows nothing: space, control, zero-width."""
+    if letter in _UNSEEN or _is_selector(letter):
         return True
     # Unassigned ones (Cn) are seen: a newer emoji is one to an older table.
     return unicodedata.category(letter) in {"Zs", "Zl", "Zp", "Cc", "Cf"}

@@ -148,6 +148,31 @@ async def test_an_address_is_one_however_it_is_written(world: World) -> None:
         assert answer.status_code == 201, answer.text
 
 
+async def test_pasted_address_is_tidied_and_then_known(world: World) -> None:
+    school, address = await world.school(), f"camille.{uuid7().hex}@exemple.fr"
+    new = {"display_name": "Camille", "structure_id": school, "email": f"Camille <{address}>;"}
+    added = await world.ask("anne", "POST", "/identity/v1/members", new)
+    for pasted in (address, f"{address};", f"<{address}>", f"mailto:{address}", f"{address}."):
+        again = await world.call("anne", "POST", "/identity/v1/members", new | {"email": pasted})
+        _problem(again, 409, "email_taken")
+    zero_width = address.replace("@", "\u200b@")
+    again = await world.call("anne", "POST", "/identity/v1/members", new | {"email": zero_width})
+    _problem(again, 409, "email_taken")
+    for refused in (f"{address}; {address}", "camille", "camille @exemple.fr"):
+        answer = await world.call("anne", "POST", "/identity/v1/members", new | {"email": refused})
+        _problem(answer, 422, "address_invalid")
+    tenant = {"name": f"Université {uuid7()}", "admin": "chef"}
+    answer = await world.call("operator", "POST", "/identity/v1/tenants", tenant)
+    _problem(answer, 422, "address_invalid")
+    password = "un très long mot de passe 🔑"
+    invitation = {"invitation": added["invitation"], "password": password}
+    await world.http.post("/identity/v1/invitations/accept", json=invitation)
+    for typed in (address, f" {address.upper()} "):
+        body = {"tenant": "academie-de-demonstration", "email": typed, "password": password}
+        answer = await world.http.post("/identity/v1/sessions", json=body)
+        assert answer.status_code == 201, answer.text
+
+
 async def test_a_tenants_name_may_be_in_any_script(world: World) -> None:
     slugs = []
     for name in ("京都大学", "Ελληνικό Πανεπιστήμιο", "🏝", f"Académie Œuvrard d’Æ {uuid7()}"):

@@ -20,7 +20,7 @@ from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.ids import MemberId, StructureId
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import Model
-from shared.kit.web.fields import Email, Moment, Name, Seen
+from shared.kit.web.fields import Moment, Name, Seen
 from shared.kit.web.routes import Routes
 
 CHUNK = 500
@@ -68,7 +68,11 @@ class NewMember(Model):
     """Who joins, and where."""
 
     display_name: Name = Field(min_length=1, max_length=LONGEST_NAME, examples=["Zoé Le Goff"])
-    email: Email
+    email: str = Field(
+        max_length=1000,
+        examples=["zoe.le-goff@exemple.fr"],
+        description="one mail address; what surrounds it when it is pasted is taken away",
+    )
     structure_id: StructureId
     minor: bool = False
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from shared.contracts.identity import MemberKind, Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
+from shared.kit.address import tidy_address
 from shared.kit.errors import Conflict, Invalid, NotFound
 from shared.kit.policy import Actor
 
@@ -39,6 +40,12 @@ class EmailTaken(Conflict):
     """Another member of the tenant has this address."""
 
     key = "email_taken"
+
+
+class AddressInvalid(Invalid):
+    """What was given is no mail address, or more than one."""
+
+    key = "address_invalid"
 
 
 class NotSuspended(Conflict):
@@ -96,6 +103,14 @@ class Member:
     def is_stopped(self, now: datetime) -> bool:
         """Tell whether a suspension holds at this moment."""
         return self.suspended and (self.suspended_until is None or self.suspended_until > now)
+
+
+def address_of(text: str) -> str:
+    """Tidy a mail address as it was pasted. Raises `AddressInvalid`."""
+    address = tidy_address(text)
+    if address is None:
+        raise AddressInvalid(field="email")
+    return address
 
 
 def words_of(name: str, between: str) -> str:

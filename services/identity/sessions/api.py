@@ -8,6 +8,7 @@ from services.identity.sessions.handlers.invite import accept_invitation
 from services.identity.sessions.handlers.refresh import refresh
 from services.identity.sessions.handlers.sign_in import SignIn, sign_in
 from services.identity.sessions.ports import SessionsDeps
+from shared.kit.address import tidy_address
 from shared.kit.web.context import client_address, correlation_of
 from shared.kit.web.cursors import Model
 from shared.kit.web.routes import Routes
@@ -67,7 +68,8 @@ def routes(deps: SessionsDeps) -> Routes:
     @found.post("/sessions", action="session.open", access="anonymous", status_code=201)
     async def open_one(request: Request, who: Credentials) -> SignedInGiven:
         address = client_address(request)
-        command = SignIn(who.tenant, who.email, who.password, address, who.device_token)
+        email = tidy_address(who.email) or who.email
+        command = SignIn(who.tenant, email, who.password, address, who.device_token)
         signed_in = await sign_in(deps, command, correlation_of(request))
         tokens = _given(signed_in.tokens)
         return SignedInGiven(**tokens.model_dump(), device_token=signed_in.device_token)

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime
 
-from shared.kit.text import is_address, is_blank, is_name, is_text
+from shared.kit.text import is_blank, is_name, is_text
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -31,17 +31,9 @@ def _name(text: str) -> str:
     return text
 
 
-def _address(text: str) -> str:
-    if not is_address(text):
-        raise ValueError("this is no mail address: a name, one @, a domain, nothing invisible")
-    return text
-
-
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """A moment with its zone, handed on in UTC: one that UTC cannot name is refused."""
 Seen = Annotated[str, AfterValidator(_seen)]
 """A text of which something can be seen, of several lines perhaps, without control characters."""
 Name = Annotated[str, AfterValidator(_name)]
 """A name of one line: two names that look alike differ in no character that cannot be seen."""
-Email = Annotated[str, Field(max_length=320), AfterValidator(_address)]
-"""A mail address of characters that can be seen."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.identity.members.domain import EmailTaken, Member, handle_of
+from services.identity.members.domain import EmailTaken, Member, address_of, handle_of
 from services.identity.members.handlers.add_members import joined
 from services.identity.members.policy import may_manage
 from services.identity.members.ports import MembersDeps
@@ -23,7 +23,8 @@ class AddMember:
 
 
 async def add_member(deps: MembersDeps, caller: Caller, actor: Actor, command: AddMember) -> Member:
-    """Add them. Raises `StructureNotFound`, `EmailTaken`, `Forbidden`."""
+    """Add one member. Raises `StructureNotFound`, `AddressInvalid`, `EmailTaken`, `Forbidden`."""
+    email = address_of(command.email)
     async with deps.unit(caller) as unit:
         structure = await deps.structures.find(unit, caller.tenant, command.structure_id)
         if structure is None:
@@ -37,10 +38,10 @@ async def add_member(deps: MembersDeps, caller: Caller, actor: Actor, command: A
             handle=handle_of(command.display_name, member_id),
             joined_at=unit.now,
             structure_id=command.structure_id,
-            email=command.email,
+            email=email,
             minor=command.minor,
         )
         if not await deps.memberships.add(unit, [member]):
-            raise EmailTaken(email=command.email)
+            raise EmailTaken(email=email)
         unit.record(joined(member))
     return member

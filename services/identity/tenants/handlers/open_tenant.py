@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.identity.members.domain import Member, handle_of
+from services.identity.members.domain import Member, address_of, handle_of
 from services.identity.structures.domain import Structure, check_time_zone
 from services.identity.tenants.domain import SlugTaken, Tenant, slug_of
 from services.identity.tenants.ports import TenantsDeps
@@ -40,7 +40,8 @@ class Opened:
 
 
 async def open_tenant(deps: TenantsDeps, command: OpenTenant, correlation: str) -> Opened:
-    """Open it. Raises `SlugTaken` and `UnknownTimeZone`."""
+    """Open a tenant. Raises `SlugTaken`, `UnknownTimeZone` and `AddressInvalid`."""
+    email = address_of(command.admin)
     tenant_id = TenantId(deps.new_id())
     tenant = Tenant(
         tenant_id,
@@ -63,7 +64,7 @@ async def open_tenant(deps: TenantsDeps, command: OpenTenant, correlation: str) 
             )
         )
         structure = await _open_root(deps, unit, tenant, command.kind)
-        member = await _add_administrator(deps, unit, tenant, structure, command.admin)
+        member = await _add_administrator(deps, unit, tenant, structure, email)
     return Opened(tenant, structure.structure_id, member)
 
 
