@@ -24,6 +24,8 @@ from deploy.local.stack import Addresses, Stack
 from services.identity.main import Features, features
 from services.identity.settings import IdentitySettings
 from shared.contracts.catalogue import PUBLISHERS
+from shared.kit.audit.cli import PUBLIC_KEYS
+from shared.kit.audit.signing import public_pem
 from shared.kit.auth import LIFETIME
 from shared.kit.migrations import migrate
 from shared.kit.run import Running, host_of, running
@@ -82,7 +84,7 @@ async def platform(home: Path, port: int, choices: Choices) -> AsyncIterator[Pla
     stack = Stack(home, choices)
     async with stack as addresses:
         environment = _environment(home, port, addresses)
-        _write_private(home / ADDRESSES, _operator_addresses(addresses))
+        _write_private(home / ADDRESSES, _operator_addresses(addresses, environment))
         # One after the other: Alembic's `op` is one for the whole process.
         for name in NAMES:
             await migrate(name, addresses.database(name, "owner"))
@@ -114,15 +116,17 @@ def _environment(home: Path, port: int, addresses: Addresses) -> Mapping[str, st
     found["PREAU_JWKS_URL"] = f"http://{LISTEN}:{port}/identity/.well-known/jwks.json"
     found["IDENTITY_SIGNING_KEY"] = _kept(home / "signing-key.pem", _new_signing_key)
     found["MODERATION_SEAL_KEY"] = _kept(home / "seal.key", lambda: Fernet.generate_key().decode())
+    found["PREAU_AUDIT_KEY"] = _kept(home / "audit-key.pem", _new_signing_key)
     for name in NAMES:
         found[f"{name.upper()}_DATABASE_URL"] = addresses.database(name, "app")
         found[f"{name.upper()}_RELAY_URL"] = addresses.database(name, "relay")
     return found
 
 
-def _operator_addresses(addresses: Addresses) -> str:
+def _operator_addresses(addresses: Addresses, environment: Mapping[str, str]) -> str:
     """Say where the servers are, for commands of operators: `preau migrate`, `preau reconcile`."""
     found = {"PREAU_KAFKA": addresses.kafka}
+    found[PUBLIC_KEYS] = public_pem(environment["PREAU_AUDIT_KEY"]).replace("\n", "\\n")
     for name in NAMES:
         found[f"{name.upper()}_OWNER_URL"] = addresses.database(name, "owner")
         found[f"{name.upper()}_DATABASE_URL"] = addresses.database(name, "app")

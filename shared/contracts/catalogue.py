@@ -6,16 +6,16 @@ from types import MappingProxyType
 
 import msgspec
 
-from shared.contracts import community, identity, metrics, moderation, notifications
+from shared.contracts import audit, community, identity, metrics, moderation, notifications
 from shared.contracts.event import Fact
 
 PUBLISHERS: Mapping[str, tuple[type[Fact], ...]] = MappingProxyType(
     {
-        "identity": identity.PUBLISHES,
-        "community": community.PUBLISHES,
-        "moderation": moderation.PUBLISHES,
-        "notifications": notifications.PUBLISHES,
-        "metrics": metrics.PUBLISHES,
+        "identity": (*identity.PUBLISHES, audit.IdentityAuditSealed),
+        "community": (*community.PUBLISHES, audit.CommunityAuditSealed),
+        "moderation": (*moderation.PUBLISHES, audit.ModerationAuditSealed),
+        "notifications": (*notifications.PUBLISHES, audit.NotificationsAuditSealed),
+        "metrics": (*metrics.PUBLISHES, audit.MetricsAuditSealed),
     }
 )
 
@@ -35,3 +35,9 @@ def owner_of(fact: type[Fact]) -> str:
 def decoder_of(fact: type[Fact]) -> msgspec.json.Decoder[Fact]:
     """Give the decoder of a fact's data, made once."""
     return msgspec.json.Decoder(fact)
+
+
+def audit_fact(service: str) -> type[audit.AuditSealed]:
+    """Give the class of the fact with which a service publishes where its audit chains end."""
+    facts = PUBLISHERS[service]
+    return next(fact for fact in facts if issubclass(fact, audit.AuditSealed))

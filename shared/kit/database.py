@@ -14,8 +14,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.contracts.ids import TenantId
-from shared.kit import audit, outbox
+from shared.kit import outbox
 from shared.kit.announcing import Announcer
+from shared.kit.audit import chain
 from shared.kit.errors import PreauError, Transient
 from shared.kit.failpoints import reached
 from shared.kit.noted import Noted, Trace
@@ -75,7 +76,7 @@ class SqlUnit(Noted):
         changes, self.changes = self.changes, []
         self.wrote = self.wrote or bool(entries)
         await outbox.write(self.connection, entries, service=self.service, now=self.now)
-        await audit.append(self.connection, changes, self.now)
+        await chain.append(self.connection, changes, self.now)
 
 
 @dataclass

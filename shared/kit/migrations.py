@@ -21,6 +21,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from shared.kit.tables import TENANTS_VISIBLE, business_tables, frame_metadata, has_expiry
 
 LOCK_TIMEOUT = "5s"
+AUDIT_HEAD_COLUMNS = "tenant_id, member_id, number, hash, transaction"
+"""What the relay's role sees of every tenant's audit rows: where chains end, and no more."""
 _ADVISORY_LOCK = 7_241_001
 """Held while migrating, so that two starts at once do not both migrate."""
 
@@ -115,6 +117,8 @@ def create_schema(op: ModuleType, service: str, features: Sequence[sa.MetaData])
         op.execute(statement)
     op.execute(f"GRANT SELECT, DELETE ON outbox TO {service}_relay")
     op.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON audit FROM {service}_app")
+    op.execute(f"GRANT SELECT ({AUDIT_HEAD_COLUMNS}) ON audit TO {service}_relay")
+    op.execute(f"CREATE POLICY heads_visible ON audit FOR SELECT TO {service}_relay USING (true)")
 
 
 def protect(op: ModuleType, tables: Iterable[sa.Table]) -> None:

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from shared.contracts.event import Fact, Origin, value_at
 from shared.contracts.ids import EventId
-from shared.kit import audit, outbox
+from shared.kit import outbox
+from shared.kit.audit import chain
 from shared.kit.unit import Because, Caller, NewId
 
 Trace = Callable[[Fact, EventId, str | None], str | None]
@@ -24,7 +25,7 @@ class Noted:
     trace: Trace
     caller: Caller | None = None
     entries: list[outbox.Entry] = field(default_factory=list)
-    changes: list[audit.Change] = field(default_factory=list)
+    changes: list[chain.Change] = field(default_factory=list)
 
     def record(
         self, fact: Fact, *, because: Because | None = None, at: datetime | None = None
@@ -56,5 +57,5 @@ class Noted:
     def audit(self, caller: Caller, action: str, subject: UUID, **details: str | int) -> None:
         """Leave an audit row for something that a person did and no fact tells."""
         if caller.member_id is not None:
-            change = audit.Change(caller.tenant, caller.member_id, action, subject, details)
+            change = chain.Change(caller.tenant, caller.member_id, action, subject, details)
             self.changes.append(change)

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy.exc import DBAPIError
 
 from shared.contracts.catalogue import PUBLISHERS
+from shared.kit.audit.cli import public_keys
 from shared.kit.bus.kafka import KafkaBus
 from shared.kit.client import NOT_REACHED, PlatformError
 from shared.kit.errors import NotFound, Transient
@@ -134,7 +135,8 @@ async def _check(
 ) -> Report:
     log = KafkaLog(kafka)
     try:
-        found = await Checker(log, sources, state).check(wait)
+        checker = Checker(log, sources, state, audit_keys=public_keys())
+        found = await checker.check(wait)
     finally:
         await log.close()
     if replay:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from shared.contracts.event import Fact
+from shared.kit.audit.signing import AuditSigner
 from shared.kit.database import Database
 from shared.kit.unit import Delivery, Effect, Prepare, Prepared, PreparedEffect, Unit
 
@@ -142,6 +143,7 @@ class Service:
     None for a service that reacts to nothing. `remembers` are reactions to facts of its own, which
     only a replay reads: what people did to a read model, and what was decided, stands in them.
     `resources` are closed when the service stops, after its requests and before its database.
+    `audit_signer` signs where audit chains end; None where no key is set.
     """
 
     name: str
@@ -152,3 +154,4 @@ class Service:
     jobs: tuple[Job, ...] = ()
     remembers: tuple[Bound, ...] = ()
     resources: tuple[Resource, ...] = ()
+    audit_signer: AuditSigner | None = None

@@ -14,7 +14,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.ids import TenantId
-from shared.kit import audit, outbox
+from shared.kit import outbox
+from shared.kit.audit import chain
 from shared.kit.plain import Plain
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own
@@ -110,7 +111,7 @@ async def write(
     tenants: set[TenantId],
     rows: Rows,
     entries: Sequence[outbox.Ready],
-    changes: Sequence[tuple[audit.Change, datetime]],
+    changes: Sequence[tuple[chain.Change, datetime]],
 ) -> None:
     """Write all of it, or nothing, in one statement outside of any transaction.
 
@@ -121,7 +122,7 @@ async def write(
     for number, (insertion, added) in enumerate(rows.items()):
         values |= insertion.values(f"w{number}", added)
     if changes:
-        values |= audit.columns(changes)
+        values |= chain.columns(changes)
     await statement.fetch(connected, values)
 
 
@@ -133,7 +134,7 @@ def _writing(insertions: tuple[Insertion, ...], audited: bool) -> Plain:
     parts += [outbox.PARTS, f"sent AS ({outbox.INSERT} RETURNING 1)"]
     # What is audited comes last, as in a transaction: heads are locked before chains.
     first = "seen CROSS JOIN (SELECT count(*) FROM sent) AS all_sent CROSS JOIN"
-    end = audit.inserting(first) if audited else "SELECT count(*) FROM sent"
+    end = chain.inserting(first) if audited else "SELECT count(*) FROM sent"
     return Plain(sa.text(f"WITH {', '.join(parts)} {end}"))
 
 

@@ -51,6 +51,11 @@ class Settings(BaseModel):
         default="",
         description="addresses or networks of proxies whose X-Forwarded-For is believed, by comma",
     )
+    audit_key: str | None = Field(
+        default=None,
+        description="an Ed25519 private key, as PEM, that signs where audit chains end",
+        repr=False,
+    )
     trace_sample: float = Field(
         default=0.1, ge=0, le=1, description="the share of traces to record, 0 to 1"
     )

@@ -62,6 +62,7 @@ def frame_metadata() -> sa.MetaData:
     _reading_tables(metadata)
     _waiting_tables(metadata)
     _request_tables(metadata)
+    _audit_tables(metadata)
     return metadata
 
 
@@ -235,6 +236,9 @@ def _request_tables(metadata: sa.MetaData) -> None:
         truth=Truth.OWNED,
         expires=True,
     )
+
+
+def _audit_tables(metadata: sa.MetaData) -> None:
     business_table(
         "audit",
         metadata,
@@ -246,5 +250,20 @@ def _request_tables(metadata: sa.MetaData) -> None:
         sa.Column("details", pg.JSONB(), nullable=False),
         sa.Column("previous_hash", sa.LargeBinary(), nullable=False),
         sa.Column("hash", sa.LargeBinary(), nullable=False),
+        # Which transaction wrote it: rows of one that is over are all there (see audit/heads.py).
+        sa.Column(
+            "transaction",
+            sa.BigInteger(),
+            nullable=False,
+            server_default=sa.text("pg_current_xact_id()::text::bigint"),
+        ),
+        sa.Index("ix_audit_transaction", "transaction", postgresql_using="brin"),
         truth=Truth.OWNED,
+    )
+    sa.Table(
+        "audit_progress",
+        metadata,
+        # One row: up to which transaction the chains' ends were published.
+        sa.Column("one", sa.Boolean(), sa.CheckConstraint("one", name="one"), primary_key=True),
+        sa.Column("next_transaction", sa.BigInteger(), nullable=False),
     )

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
+from shared.kit.audit.heads import HeadsPublisher
 from shared.kit.errors import NotFound, Transient
 from shared.kit.host import Host
 from shared.kit.inbox import report
@@ -21,12 +22,13 @@ WAKING = timedelta(minutes=1)
 REMOVED_AT_ONCE = 5_000
 """Rows of each table in one transaction."""
 _REMOVE_EXPIRED = text("SELECT remove_expired(:at_most)")
+AUDIT_INTERVAL = timedelta(minutes=1)
 _KEEP_INBOX = text("SELECT inbox_keep(CAST(:today AS date), 7, 30)")
 
 
 def upkeep(service: Service, host: Host) -> list[Job]:
     """List the frame's own jobs for a service."""
-    jobs = [_keep_inbox(service, host), _remove_expired(service)]
+    jobs = [_keep_inbox(service, host), _remove_expired(service), _publish_audit_heads(service)]
     if service.consumer is not None:
         jobs += [*_parked(service.consumer), measure(service.consumer, host)]
     return jobs
@@ -64,6 +66,15 @@ def measure(consumer: BatchConsumer, host: Host) -> Job:
             host.telemetry.gauge(name, value, group=consumer.group)
 
     return Job("measure", count, every=timedelta(seconds=5))
+
+
+def _publish_audit_heads(service: Service) -> Job:
+    publisher = HeadsPublisher(service.database, service.relay_url, service.audit_signer)
+
+    async def publish_audit_heads() -> None:
+        await publisher.publish()
+
+    return Job("publish_audit_heads", publish_audit_heads, every=AUDIT_INTERVAL)
 
 
 def _keep_inbox(service: Service, host: Host) -> Job:

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 
 from shared.contracts.event import Fact
 from shared.contracts.ids import EventId
+from shared.kit.audit.signing import AuditSigner, NotAnEd25519Key
 from shared.kit.auth import JwksVerifier
 from shared.kit.database import Database
 from shared.kit.host import Host
@@ -14,7 +15,7 @@ from shared.kit.inbox.consume import BatchConsumer
 from shared.kit.limiting.fallback import FallbackLimiter, open_limiter
 from shared.kit.pressure import Pressure
 from shared.kit.service import Bound, Job, Resource, Service
-from shared.kit.settings import Settings
+from shared.kit.settings import SettingError, Settings
 from shared.kit.telemetry.messaging import create_span
 from shared.kit.telemetry.page import metrics_routes
 from shared.kit.telemetry.sql import attach
@@ -80,8 +81,23 @@ def service_of(  # noqa: PLR0913  the parts of a service, by name
     ]
     http = web_app(name, door, features, [*common, *extra])
     return Service(
-        name, http, database, settings.relay_url, consumer, jobs, remembers, (*resources, limiter)
+        *(name, http, database, settings.relay_url, consumer, jobs, remembers),
+        resources=(*resources, limiter),
+        audit_signer=_audit_signer(name, settings),
     )
+
+
+def _audit_signer(name: str, settings: Settings) -> AuditSigner | None:
+    """Read the key that signs audit heads. Raises `SettingError` when it is not one."""
+    if settings.audit_key is None:
+        return None
+    try:
+        return AuditSigner.of(name, settings.audit_key)
+    except NotAnEd25519Key as error:
+        meaning = "an Ed25519 private key in PEM: openssl genpkey -algorithm ed25519"
+        raise SettingError(
+            f"{name.upper()}_AUDIT_KEY is wrong ({error}): give {meaning}."
+        ) from None
 
 
 def _consumer(

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from shared.contracts import cast
-from shared.contracts.catalogue import EVENTS, PUBLISHERS, TOPICS, owner_of
+from shared.contracts.catalogue import EVENTS, PUBLISHERS, TOPICS, audit_fact, owner_of
 from shared.contracts.event import DataClass, Fact, partition_key, value_at
 from shared.kit.docs.services import consumers, has
 
@@ -32,7 +32,8 @@ def test_every_fact_that_is_consumed_has_exactly_one_publisher() -> None:
 @pytest.mark.parametrize("service", PUBLISHERS)
 def test_a_service_publishes_what_the_catalogue_says(service: str) -> None:
     assert has(service, "events"), f"{service} has no events.py"
-    assert PUBLISHERS[service] == import_module(f"services.{service}.events").PUBLISHES
+    own = import_module(f"services.{service}.events").PUBLISHES
+    assert PUBLISHERS[service] == (*own, audit_fact(service))
 
 
 @pytest.mark.parametrize("topic", TOPICS)

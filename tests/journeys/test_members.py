@@ -71,9 +71,9 @@ async def test_nobody_suspends_themselves_or_above_them(world: World) -> None:
 
 
 async def test_nobody_grants_more_than_they_hold(world: World) -> None:
-    await world.ask("anne", "GET", READS[1])
+    await world.ask("tom", "GET", READS[1])
     change = {
-        "member_id": str(member_of(world.tokens["anne"])),
+        "member_id": str(member_of(world.tokens["tom"])),
         "role": "operator",
         "structure_id": str(world.seeded.structure_id),
     }

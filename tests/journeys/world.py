@@ -206,6 +206,7 @@ def _environment(addresses: Addresses, prefix: str) -> Mapping[str, str]:
     found = {
         "PREAU_JWKS_URL": JWKS,
         "IDENTITY_SIGNING_KEY": pem,
+        "PREAU_AUDIT_KEY": pem,
         "MODERATION_SEAL_KEY": Fernet.generate_key().decode(),
         "MODERATION_SCREENING_WORKERS": "0",
     }

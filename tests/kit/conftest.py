@@ -14,11 +14,13 @@ from shared.kit.database import Database
 from shared.kit.migrations import migrate
 from shared.kit.tables import TENANTS_VISIBLE
 from tests.kit.probe import Clock, Probe, no_trace
+from tests.kit.reconcile.small import Small
 from tests.kit.two_versions import Stage
 
 NAME = "kit_probe"
 EMPTY = """
-    TRUNCATE heads, outbox, inbox, positions, parked, halts, jobs, idempotency, audit, effects
+    TRUNCATE heads, outbox, inbox, positions, parked, halts, jobs, idempotency, audit,
+        audit_progress, effects
     RESTART IDENTITY
 """
 
@@ -59,6 +61,16 @@ async def probe(frame: Frame, database: Database) -> Probe:
     assert isinstance(clock, Clock)
     made = Probe(database, frame.url("owner"), clock)
     await made.make_topics()
+    return made
+
+
+@pytest.fixture
+async def small(frame: Frame, database: Database) -> Small:
+    """A small platform, with nothing in it."""
+    clock = database._clock
+    assert isinstance(clock, Clock)
+    made = Small(database, frame.url("owner"), frame.url("app"), clock)
+    await made.open()
     return made
 
 

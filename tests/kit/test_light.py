@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 from shared.contracts.event import Fact
 from shared.contracts.identity import MemberReinstated, MemberSuspended
 from shared.contracts.ids import TenantId
-from shared.kit import audit
+from shared.kit.audit import chain
 from shared.kit.bus.port import MAX_RECORD
 from shared.kit.database import Database
 from shared.kit.errors import Invalid
@@ -101,7 +101,7 @@ async def test_what_arrives_together_goes_together_and_each_tenant_sees_its_own(
     assert len([text for text in sent if "INSERT INTO effects" in text]) <= 3
     assert len(await everything(probe, "outbox")) == len(await everything(probe, "audit")) == 30
     async with probe.database.batch([LYON]) as unit:
-        assert await audit.verify(unit.connection, LYON) is None
+        assert await chain.verify(unit.connection, LYON) is None
         seen = await unit.connection.scalar(sa.text("SELECT count(*) FROM effects"))
     assert seen == 15
 
@@ -146,7 +146,7 @@ async def test_two_at_once_of_one_member_both_find_their_place(
     assert [row["number"] for row in await everything(probe, "audit")] == list(range(1, 13))
     assert len([text for text in sent if "INSERT INTO effects" in text]) == 12
     async with probe.database.batch([RENNES]) as unit:
-        assert await audit.verify(unit.connection, RENNES) is None
+        assert await chain.verify(unit.connection, RENNES) is None
 
 
 async def test_a_place_that_another_process_takes_meanwhile_is_waited_for(
@@ -162,7 +162,7 @@ async def test_a_place_that_another_process_takes_meanwhile_is_waited_for(
 
     assert [row["number"] for row in await everything(probe, "audit")] == [1, 2]
     async with probe.database.batch([RENNES]) as unit:
-        assert await audit.verify(unit.connection, RENNES) is None
+        assert await chain.verify(unit.connection, RENNES) is None
 
 
 async def test_two_facts_of_one_command_are_two_audit_rows(probe: Probe, light: Light) -> None:

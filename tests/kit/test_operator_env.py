@@ -9,6 +9,7 @@ from deploy.local.platform import ADDRESSES, _operator_addresses, _write_private
 from deploy.local.stack import Addresses
 from shared.kit.migrate_cli import migrate
 from shared.kit.operator_env import FILE, address
+from tests.kit.audit.keys import new_key
 
 
 @pytest.fixture
@@ -23,7 +24,10 @@ def test_what_make_run_writes_is_found_and_private(home: Path) -> None:
     names = ("identity", "community", "notifications", "moderation", "metrics")
     passwords = {f"{n}_{role}": f"é={n}" for n in names for role in ("owner", "app")}
     servers = Addresses("127.0.0.1:9092", "", "postgresql://x@127.0.0.1:5432/x", passwords)
-    _write_private(home / ADDRESSES, _operator_addresses(servers).replace("é", "e"))
+    _write_private(
+        home / ADDRESSES,
+        _operator_addresses(servers, {"PREAU_AUDIT_KEY": new_key()}).replace("é", "e"),
+    )
 
     assert ADDRESSES == FILE
     assert address("PREAU_KAFKA") == "127.0.0.1:9092"

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from shared.kit.audit.signing import AuditKeys
+from shared.kit.audit.verify import AuditedService, verify_audit
 from shared.kit.reconcile.agreements import check_agreements
 from shared.kit.reconcile.book import Book
 from shared.kit.reconcile.facts import check_facts
@@ -43,6 +45,8 @@ class Checker:
     watch: Watch | None = None
     clock: Callable[[], datetime] = now
     report: Report = field(default_factory=Report)
+    audit_keys: AuditKeys | None = None
+    """Verifies audit chains too; None where the caller does not ask for it."""
 
     async def check(self, wait: float | None = None) -> Report:
         """Check everything; with `wait`, let the platform come to rest first, and demand that.
@@ -73,6 +77,9 @@ class Checker:
                 check_committed(book, source.service, committed[source.service], self.report)
             await check_tenants(book, source, self.report)
             await check_agreements(source, tenants_of(book), self.report)
+        if self.audit_keys is not None:
+            audited = [AuditedService(each.service, each.url) for each in self.sources]
+            await verify_audit(self.log, audited, self.audit_keys, self.report, tenants_of(book))
         self.report.note("I7", "nothing to check: the platform sends nothing outside yet")
         await self._look_behind()
 

@@ -17,6 +17,7 @@ NAMES = {
     "I8": "no committed offset lies behind the first event not applied",
     "I9": "no row is visible to another tenant",
     "I10": "lag returns to 0",
+    "I11": "every audit chain is whole and ends where it was published to end",
 }
 
 

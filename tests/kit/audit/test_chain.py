@@ -9,7 +9,7 @@ import pytest
 from shared.contracts.event import Origin
 from shared.contracts.identity import MemberReinstated
 from shared.contracts.ids import MemberId
-from shared.kit import audit
+from shared.kit.audit import chain
 from tests.kit.conftest import Frame
 from tests.kit.probe import LYON, RENNES, Probe, caller, member
 
@@ -24,7 +24,7 @@ async def act(probe: Probe, who: MemberId, times: int = 3, origin: Origin = Orig
 
 async def broken(probe: Probe) -> tuple[object, int] | None:
     async with probe.database.batch([RENNES]) as unit:
-        return await audit.verify(unit.connection, RENNES)
+        return await chain.verify(unit.connection, RENNES)
 
 
 async def tamper(frame: Frame, statement: str) -> None:
@@ -122,4 +122,4 @@ async def test_a_tenant_is_verified_by_itself(probe: Probe, frame: Frame) -> Non
     await tamper(frame, "UPDATE audit SET action = 'nothing' WHERE number = 1")
 
     async with probe.database.batch([LYON]) as unit:
-        assert await audit.verify(unit.connection, LYON) is None
+        assert await chain.verify(unit.connection, LYON) is None

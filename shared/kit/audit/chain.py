@@ -14,13 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.ids import MemberId, TenantId
+from shared.kit.audit.statement import BROKEN_ROWS, HASH
 from shared.kit.plain import Plain
 
-_HASH = """
-    sha256(previous_hash || convert_to(concat_ws(
-        '|', tenant_id, member_id, number, extract(epoch FROM at), action, subject, details
-    ), 'UTF8'))
-"""
 _APPEND = sa.text(f"""
     WITH last AS (
         SELECT number, hash FROM audit
@@ -34,10 +30,10 @@ _APPEND = sa.text(f"""
     )
     INSERT INTO audit (tenant_id, member_id, number, at, action, subject, details,
                        previous_hash, hash)
-    SELECT *, {_HASH} FROM added
+    SELECT *, {HASH} FROM added
     ON CONFLICT (tenant_id, member_id, number) DO NOTHING
     RETURNING number
-""")  # noqa: S608  two constants of this file
+""")  # noqa: S608  constants
 _ADDING = Plain(_APPEND)
 _TYPES = {
     "tenant_id": "uuid",
@@ -47,17 +43,7 @@ _TYPES = {
     "subject": "uuid",
     "details": "jsonb",
 }
-_BROKEN = sa.text(f"""
-    SELECT member_id, number FROM (
-        SELECT *, {_HASH} AS computed,
-               lag(hash, 1, ''::bytea) OVER chain AS expected_previous,
-               row_number() OVER chain AS expected_number
-        FROM audit WHERE tenant_id = :tenant_id
-        WINDOW chain AS (PARTITION BY member_id ORDER BY number)
-    ) AS rows
-    WHERE hash <> computed OR previous_hash <> expected_previous OR number <> expected_number
-    ORDER BY member_id, number LIMIT 1
-""")  # noqa: S608  a constant of this file
+_BROKEN = sa.text(BROKEN_ROWS.replace("$1", ":tenant_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +78,7 @@ def inserting(first: str) -> str:
     return f"""
         INSERT INTO audit (tenant_id, member_id, number, at, action, subject, details,
                            previous_hash, hash)
-        SELECT *, {_HASH} FROM (
+        SELECT *, {HASH} FROM (
             SELECT c.tenant_id, c.member_id, COALESCE(last.number, 0) + 1 AS number, c.at,
                    c.action, c.subject, c.details,
                    COALESCE(last.hash, CAST('' AS bytea)) AS previous_hash
