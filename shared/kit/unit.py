@@ -87,6 +87,13 @@ class Unit(Protocol):
         Facts of one key leave in the order they are recorded.
         """
 
+    def audit(self, caller: Caller, action: str, subject: UUID, **details: str | int) -> None:
+        """Note an audit row for an act of the caller that no fact tells, such as an import.
+
+        Facts that a person causes here leave a row each without it. A caller without a member (the
+        platform itself) leaves none.
+        """
+
 
 class Units(Protocol):
     """Opens units."""

@@ -39,8 +39,9 @@ def routes(deps: TenantsDeps, sessions: SessionsDeps) -> Routes:
     found = Routes("tenants")
 
     @found.post("/tenants", action="tenant.open", access="operator", status_code=201)
-    async def open_one(_: OperatorDep, caller: CallerDep, new: NewTenant) -> OpenedTenant:
-        opened = await open_tenant(deps, OpenTenant(**new.model_dump()), caller.correlation)
+    async def open_one(who: OperatorDep, caller: CallerDep, new: NewTenant) -> OpenedTenant:
+        command = OpenTenant(**new.model_dump(), opened_by=who.member_id)
+        opened = await open_tenant(deps, command, caller.correlation)
         member = opened.administrator
         token = await invite(sessions, Invite(opened.tenant.tenant_id, member.member_id))
         return OpenedTenant(

@@ -62,6 +62,10 @@ async def import_contents(
             await _take_acceptance(deps, unit, space, command.source, each)
             for each in command.accepted
         ]
+        created = sum(1 for outcome, _ in lines if outcome == "created")
+        counts = {"lines": len(command.lines), "created": created, "accepted": len(accepted)}
+        source = command.source
+        unit.audit(caller, "contents.imported", command.space_id, source=source, **counts)
     return Imported(lines, accepted)
 
 

@@ -82,10 +82,16 @@ async def import_members(
         for member_id in (each for each in wanted if each in created):
             member = wanted[member_id]
             unit.record(joined(member), at=member.joined_at)
+        subject = command.structure_id or caller.tenant
+        unit.audit(caller, "members.imported", subject, **_counts(command, len(created)))
     return [
         each if isinstance(each, tuple) else ("created" if each in created else "unchanged", None)
         for each in outcomes
     ]
+
+
+def _counts(command: ImportMembers, created: int) -> dict[str, str | int]:
+    return {"source": command.source, "lines": len(command.lines), "created": created}
 
 
 async def _demand(

@@ -21,13 +21,17 @@ from shared.kit.unit import Caller, Unit
 
 @dataclass(frozen=True)
 class OpenTenant:
-    """Open a tenant under this name; `admin` is the e-mail address of who will run it."""
+    """Open a tenant under this name; `admin` is the e-mail address of who will run it.
+
+    `opened_by` is the operator who asked; None for the platform itself.
+    """
 
     name: str
     admin: str
     kind: str = "academy"
     time_zone: str = "Europe/Paris"
     locale: str = "fr"
+    opened_by: MemberId | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ async def open_tenant(deps: TenantsDeps, command: OpenTenant, correlation: str) 
         check_time_zone(command.time_zone),
         command.locale,
     )
-    caller = Caller(tenant.tenant_id, None, correlation)
+    # In the new tenant's own audit: its people may see who opened it, and one unit writes it all.
+    caller = Caller(tenant.tenant_id, command.opened_by, correlation)
     async with deps.unit(caller) as unit:
         if not await deps.tenants.add(unit, tenant):
             raise SlugTaken(slug=tenant.slug)

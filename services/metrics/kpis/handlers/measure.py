@@ -35,6 +35,9 @@ async def measure(deps: KpisDeps, caller: Caller, actor: Actor, command: Measure
         ids = [space.space_id for space in spaces]
         enrolled, minors = await deps.dimensions.enrolled(unit, caller.tenant, ids)
         unmasked = all(sees_unmasked(actor, space) for space in spaces)
+        hidden = must_hide(enrolled, minors)
+        if hidden and unmasked:
+            _audit_unmasked(unit, caller, command)
         activity = await deps.figures.read(unit, caller.tenant, spaces, command.begin, command.end)
     # In a thread: a structure of ten thousand people over thirty years takes a second.
     return await asyncio.to_thread(
@@ -44,8 +47,15 @@ async def measure(deps: KpisDeps, caller: Caller, actor: Actor, command: Measure
         command.grain,
         time_zone=spaces[0].time_zone,
         now=deps.clock(),
-        hidden=not unmasked and must_hide(enrolled, minors),
+        hidden=hidden and not unmasked,
     )
+
+
+def _audit_unmasked(unit: Unit, caller: Caller, command: Measure) -> None:
+    """Leave a row: somebody read figures about so few people that others do not see them."""
+    subject = command.space_id or command.structure_id or caller.tenant
+    days = {"begin": command.begin.isoformat(), "end": command.end.isoformat()}
+    unit.audit(caller, "figures.read_unmasked", subject, **days)
 
 
 async def _spaces(deps: KpisDeps, unit: Unit, caller: Caller, command: Measure) -> Sequence[Space]:

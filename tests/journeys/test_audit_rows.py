@@ -1,0 +1,94 @@
+"""Every act of a person leaves a row in the audit of the service that did it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+import sqlalchemy as sa
+from fastapi import FastAPI
+
+from tests.journeys.matrix import ALLOWED, NAMES, Scene, make_scene
+from tests.journeys.world import World
+
+pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
+ACTORS = ("owner", "pupil", "manager", "moderator", "administrator", "operator")
+"""Who tries an act, the first that may."""
+NOTHING_IS_DONE = {
+    "session.refresh": "goes on with a session whose opening left a row",
+    "invitation.accept": "the matrix has no invitation that holds; see the test of its own",
+    "operate.decide": "the matrix names a record that is not there; see tests/kit/inbox",
+    "operate.resume": "nothing is stopped; see tests/kit/inbox",
+}
+_ROWS = sa.text("SELECT count(*) FROM audit")
+_ACTIONS = sa.text("SELECT action FROM audit WHERE subject = :subject ORDER BY at")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def scene(world: World) -> Scene:
+    return await make_scene(world)
+
+
+def _acts(world: World) -> Iterator[tuple[str, str, str, str]]:
+    """Give service, method, path and action of every route that changes something."""
+    for name, running in world.services.items():
+        app = running.service.http
+        assert isinstance(app, FastAPI)
+        for path, methods in app.openapi()["paths"].items():
+            for method, operation in methods.items():
+                action = operation.get("x-action", "")
+                if method != "get" and action:
+                    yield name, method.upper(), f"/{name}{path}", action
+
+
+async def _rows(world: World, service: str) -> int:
+    database = world.services[service].service.database
+    (row,) = await database.rows(_ROWS, [world.seeded.tenant])
+    return int(row[0])
+
+
+async def _actions_on(world: World, service: str, tenant: UUID, subject: UUID) -> list[str]:
+    database = world.services[service].service.database
+    rows = await database.rows(_ACTIONS, [tenant], subject=subject)  # type: ignore[list-item]  # ids of an answer
+    return [row.action for row in rows]
+
+
+async def test_every_act_of_a_person_leaves_a_row(world: World, scene: Scene) -> None:
+    without, done = [], set()
+    # Who has left the space may do little else, and only then joins it: last of all.
+    late = {"space.leave": 1, "space.join": 2}
+    for service, method, template, action in sorted(
+        _acts(world), key=lambda act: late.get(act[3], 0)
+    ):
+        if action in NOTHING_IS_DONE or action == "tenant.open":
+            continue
+        who = next(actor for actor in ACTORS if actor in ALLOWED[action])
+        before = await _rows(world, service)
+        path = scene.path(action, template)
+        answer = await world.call(NAMES[who], method, path, scene.bodies.get(action))
+        assert answer.is_success or answer.status_code == 409, f"{action}: {answer.text}"
+        if answer.is_success:
+            done.add(action)
+            if await _rows(world, service) <= before:
+                without.append(action)
+    assert not without
+    assert {"member.import", "content.import", "role.grant", "post.publish"} <= done
+
+
+async def test_opening_a_tenant_leaves_rows_in_its_own_audit(world: World) -> None:
+    new = {"name": "Lycée du bout du monde", "admin": "cheffe@monde.example"}
+    opened = await world.ask("operator", "POST", "/identity/v1/tenants", new)
+    tenant = UUID(opened["tenant_id"])
+    assert await _actions_on(world, "identity", tenant, tenant) == ["identity.tenant.opened.v1"]
+
+
+async def test_unmasked_figures_about_few_people_leave_a_row(world: World) -> None:
+    space = await world.space("zoe")
+    await world.settle()
+    today = datetime.now(UTC).date()
+    path = f"/metrics/v1/kpis?space_id={space}&from=2026-01-01&to={today}"
+    for who, expected in (("claire", []), ("operator", ["figures.read_unmasked"])):
+        await world.ask(who, "GET", path)
+        actions = await _actions_on(world, "metrics", world.seeded.tenant, UUID(space))
+        assert actions == expected, who
