@@ -36,6 +36,7 @@ LISTEN = "127.0.0.1"
 TOKEN = "operator.token"  # noqa: S105  the name of a file
 ADDRESSES = "operator.env"
 NAMES = tuple(PUBLISHERS)
+_HANDED_ON = ("PREAU_SHED_", "PREAU_LIMIT_", "IDENTITY_GUESSES_", "MODERATION_SCREENING_")
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,11 @@ async def platform(home: Path, port: int, choices: Choices) -> AsyncIterator[Pla
 
 
 def _environment(home: Path, port: int, addresses: Addresses) -> Mapping[str, str]:
-    known = {"OTEL_EXPORTER_OTLP_ENDPOINT", "PREAU_TRACE_SAMPLE"}
+    known = {"OTEL_EXPORTER_OTLP_ENDPOINT", "PREAU_TRACE_SAMPLE", "PREAU_TRUSTED_PROXIES"}
     found = {
         name: value
         for name, value in os.environ.items()
-        if name in known or name.startswith(("PREAU_SHED_", "MODERATION_SCREENING_"))
+        if name in known or name.startswith(_HANDED_ON)
     }
     # A stable name: a restart resumes at once instead of after the old session's end.
     found["PREAU_INSTANCE"] = "local"

@@ -1,11 +1,13 @@
 """Settings: typed, prefixed, explained, handed in as a mapping and read in `main` only."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from shared.kit.errors import PreauError
+from shared.kit.limiting.route_limits import RouteLimits
 from shared.kit.pressure import Limits
 from shared.kit.web.address import TrustedProxies
 
@@ -87,6 +89,42 @@ class Settings(BaseModel):
         default=Limits.requests, ge=1, description="requests of the API in hand at once"
     )
 
+    limit_factor: float = Field(
+        default=1, ge=0, description="multiplies all limits of requests below; 0 switches them off"
+    )
+    limit_reads: int = Field(
+        default=RouteLimits.reads, ge=1, description="reads of one member in ten seconds"
+    )
+    limit_writes: int = Field(
+        default=RouteLimits.writes, ge=1, description="changes of one member in ten seconds"
+    )
+    limit_heavy: int = Field(
+        default=RouteLimits.heavy,
+        ge=1,
+        description="costly requests, such as figures and searches, of one member in ten seconds",
+    )
+    limit_imports: int = Field(
+        default=RouteLimits.imports,
+        ge=1,
+        description="chunks that one member imports in ten seconds",
+    )
+    limit_tenant_reads: int = Field(
+        default=RouteLimits.tenant_reads, ge=1, description="reads of one tenant in ten seconds"
+    )
+    limit_tenant_writes: int = Field(
+        default=RouteLimits.tenant_writes, ge=1, description="changes of one tenant in ten seconds"
+    )
+    limit_tenant_heavy: int = Field(
+        default=RouteLimits.tenant_heavy,
+        ge=1,
+        description="costly requests of one tenant in ten seconds",
+    )
+    limit_tenant_imports: int = Field(
+        default=RouteLimits.tenant_imports,
+        ge=1,
+        description="chunks that one tenant imports in ten seconds",
+    )
+
     @field_validator("trusted_proxies")
     @classmethod
     def _are_networks(cls, text: str) -> str:
@@ -96,6 +134,14 @@ class Settings(BaseModel):
     def proxies(self) -> TrustedProxies:
         """Give the proxies that stand in front of the service."""
         return TrustedProxies.parse(self.trusted_proxies)
+
+    def route_limits(self) -> RouteLimits | None:
+        """Say how often members and tenants may ask; None as often as they like."""
+        if not self.limit_factor:
+            return None
+        names = (field.name for field in fields(RouteLimits))
+        chosen = {name: getattr(self, f"limit_{name}") for name in names}
+        return RouteLimits(**chosen).times(self.limit_factor)
 
     def limits(self) -> Limits:
         """Say how much the service takes on."""

@@ -13,6 +13,7 @@ from shared.kit.database import Database
 from shared.kit.host import Host
 from shared.kit.inbox.consume import BatchConsumer
 from shared.kit.limiting.fallback import FallbackLimiter, open_limiter
+from shared.kit.limiting.rates import Rates
 from shared.kit.pressure import Pressure
 from shared.kit.service import Bound, Job, Resource, Service
 from shared.kit.settings import SettingError, Settings
@@ -70,19 +71,17 @@ def service_of(  # noqa: PLR0913  the parts of a service, by name
     """
     limiter = limiter or open_limiter(settings, host.telemetry)
     consumer = _consumer(name, host, database, reactions)
-    verifier = JwksVerifier(
-        settings.jwks_url, issuer=settings.issuer, audience=settings.audience, clock=host.clock
-    )
-    door = Door(host, database, verifier, rights, settings.proxies())
+    rates = Rates(name, limiter.redis)
+    door = _door(host, settings, database, rights, rates)
     common = [
         operating_routes(lambda: consumer, host.bus, _waiting(database)),
         health_routes({}, {}, {"database": _answers(database)}, {"limits": limiter.state}),
         metrics_routes(host.telemetry),
     ]
-    http = web_app(name, door, features, [*common, *extra])
+    http = web_app(name, door, features, [*common, *extra], limits=settings.route_limits())
     return Service(
         *(name, http, database, settings.relay_url, consumer, jobs, remembers),
-        resources=(*resources, limiter),
+        resources=(*resources, rates, limiter),
         audit_signer=_audit_signer(name, settings),
     )
 
@@ -98,6 +97,15 @@ def _audit_signer(name: str, settings: Settings) -> AuditSigner | None:
         raise SettingError(
             f"{name.upper()}_AUDIT_KEY is wrong ({error}): give {meaning}."
         ) from None
+
+
+def _door(
+    host: Host, settings: Settings, database: Database, rights: RightsReader, rates: Rates
+) -> Door:
+    verifier = JwksVerifier(
+        settings.jwks_url, issuer=settings.issuer, audience=settings.audience, clock=host.clock
+    )
+    return Door(host, database, verifier, rights, settings.proxies(), rates)
 
 
 def _consumer(

@@ -68,7 +68,13 @@ def routes(deps: MovingInDeps) -> Routes:
     """Build the routes of this feature."""
     found = Routes("moving_in")
 
-    @found.post("/imports", action="content.import", limit=LIMIT, gate=may_send_imports)
+    @found.post(
+        "/imports",
+        action="content.import",
+        limit=LIMIT,
+        gate=may_send_imports,
+        load="import",
+    )
     async def import_chunk(
         caller: CallerDep, actor: ActorDep, chunk: ContentImport
     ) -> ImportVerdicts:

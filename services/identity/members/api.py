@@ -95,7 +95,13 @@ def routes(deps: MembersDeps, sessions: SessionsDeps) -> Routes:
         token = await invite(sessions, Invite(member.tenant_id, member.member_id))
         return MemberAdded(member_id=member.member_id, handle=member.handle, invitation=token)
 
-    @found.post("/imports", action="member.import", limit=IMPORT_LIMIT, gate=may_send_imports)
+    @found.post(
+        "/imports",
+        action="member.import",
+        limit=IMPORT_LIMIT,
+        gate=may_send_imports,
+        load="import",
+    )
     async def import_chunk(
         caller: CallerDep, actor: ActorDep, chunk: MemberImport
     ) -> ImportVerdicts:

@@ -16,10 +16,11 @@ class FallbackLimiter:
     Each process counts by itself too. While Redis is away, or after it lost its data, a process
     still knows what it allowed: P processes then allow P times the limit at the most, never
     everything, and a count ends with its window. What a process refuses costs no round trip.
+    `redis` is the client that it closes; None without one.
     """
 
     def __init__(self, memory: Limiter, shared: Limiter | None, redis: RedisClient | None) -> None:
-        self._memory, self._shared, self._redis = memory, shared, redis
+        self._memory, self._shared, self.redis = memory, shared, redis
 
     async def take(self, ticket: str, charges: Sequence[Charge]) -> Decision:
         """See `port.Limiter`."""
@@ -54,15 +55,15 @@ class FallbackLimiter:
 
     async def state(self) -> str:
         """Say where limits are counted, for `/health`."""
-        if self._redis is None:
+        if self.redis is None:
             return "in each process: no PREAU_REDIS_URL"
-        failure = self._redis.failure()
+        failure = self.redis.failure()
         return "in Redis" if failure is None else f"in each process: Redis is away ({failure})"
 
     async def close(self) -> None:
         """Close the connections to Redis."""
-        if self._redis is not None:
-            await self._redis.close()
+        if self.redis is not None:
+            await self.redis.close()
 
 
 def open_limiter(settings: Settings, telemetry: Telemetry) -> FallbackLimiter:

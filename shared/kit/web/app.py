@@ -11,12 +11,14 @@ from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 
 from shared.kit.errors import NotFound, PreauError, Transient
+from shared.kit.limiting.route_limits import RouteLimits
 from shared.kit.telemetry.requests import RequestTelemetry
 from shared.kit.web.access import AccessGuard
 from shared.kit.web.body import BodyGuard
 from shared.kit.web.context import Door
 from shared.kit.web.documentation import describe, page
 from shared.kit.web.edge import Edge
+from shared.kit.web.limits import RequestLimits
 from shared.kit.web.messages import LANGUAGES, Messages
 from shared.kit.web.problems import MEDIA_TYPE, Problems
 from shared.kit.web.quick import Direct
@@ -60,10 +62,12 @@ def web_app(
     features: Sequence[Routes],
     extra: Sequence[APIRouter] = (),
     locale: Traversable | None = None,
+    limits: RouteLimits | None = None,
 ) -> FastAPI:
     """Build the application that is mounted under `/<name>`.
 
     `locale` holds the service's `fr.toml` and `en.toml`; its own folder of that name if left out.
+    Without `limits` and the door's rates, members may ask as often as they like.
     """
     app = FastAPI(
         title=f"Préau {name}",
@@ -83,11 +87,13 @@ def web_app(
     for router in extra:
         _add(app, router)
     _describe(app, messages)
-    _surround(app, name, door, problems)
+    _surround(app, name, door, problems, limits)
     return app
 
 
-def _surround(app: FastAPI, name: str, door: Door, problems: Problems) -> None:
+def _surround(
+    app: FastAPI, name: str, door: Door, problems: Problems, limits: RouteLimits | None
+) -> None:
     telemetry, pressure = door.host.telemetry, door.database.pressure
     refusals, table = Refusals(problems, telemetry), RouteTable(app.router.routes)
     # The last one added is the first to see a request.
@@ -95,6 +101,8 @@ def _surround(app: FastAPI, name: str, door: Door, problems: Problems) -> None:
     app.add_middleware(Turns, pressure=pressure, refusals=refusals)
     app.add_middleware(Places, limits=pressure.limits, refusals=refusals)
     app.add_middleware(BodyGuard, problems=problems)
+    if limits is not None and door.rates is not None:
+        app.add_middleware(RequestLimits, limits=limits, rates=door.rates, problems=problems)
     app.add_middleware(AccessGuard, problems=problems)
     app.add_middleware(Shedding, pressure=pressure, refusals=refusals, table=table)
     app.add_middleware(Edge, problems=problems)

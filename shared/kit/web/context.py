@@ -12,6 +12,7 @@ from shared.kit.auth import Claims, Verifier
 from shared.kit.database import Database
 from shared.kit.errors import Forbidden, Transient, Unauthorised
 from shared.kit.host import Host
+from shared.kit.limiting.rates import Rates
 from shared.kit.policy import Actor
 from shared.kit.rights.standing import MemberSuspended
 from shared.kit.unit import Caller
@@ -49,6 +50,8 @@ class Door:
     verifier: Verifier
     rights: RightsReader
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
+    rates: Rates | None = None
+    """Counts what members and tenants ask; None without limits."""
 
 
 def door_of(request: Request) -> Door:

@@ -19,6 +19,7 @@ from fastapi.routing import APIRoute
 from shared.kit.auth import Claims
 from shared.kit.errors import Conflict, Invalid
 from shared.kit.light import Light, add
+from shared.kit.limiting.route_limits import Load
 from shared.kit.plain import Plain
 from shared.kit.policy import Actor, Verdict
 from shared.kit.sets import Insertion, Question
@@ -76,13 +77,14 @@ class IdempotentRoute(APIRoute):
 
     The units of a `light` one's command are light. `limit` is its largest body in bytes (None: the
     default), `gate` the policy that is asked before the body is read. The fields of its answer
-    named in `secret` are never kept.
+    named in `secret` are never kept. `load` is how much it costs (None: by its method).
     """
 
     light = False
     limit: int | None = None
     gate: Gate | None = None
     secret: tuple[str, ...] = ()
+    load: Load | None = None
 
     def get_route_handler(self) -> Handler:
         """Wrap FastAPI's own handler."""

@@ -5,6 +5,7 @@ from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
 from fastapi import APIRouter, Response
 
+from shared.kit.limiting.route_limits import Load
 from shared.kit.web.body import ANONYMOUS_LIMIT, LIMIT
 from shared.kit.web.idempotency import Gate, IdempotentRoute
 from shared.kit.web.route_table import ACCESS, ACTION
@@ -43,10 +44,23 @@ class Routes:
         self.router = APIRouter(prefix="/v1", tags=[tag], route_class=IdempotentRoute)
 
     def get(
-        self, path: str, *, action: str, access: Access = "member", **more: Unpack[Described]
+        self,
+        path: str,
+        *,
+        action: str,
+        access: Access = "member",
+        load: Load | None = None,
+        **more: Unpack[Described],
     ) -> Callable[[F], F]:
-        """Declare a route that only reads."""
-        return self._route("GET", path, action, access, **more)
+        """Declare a route that only reads; one of a `heavy` load may be asked for seldom."""
+        register = self._route("GET", path, action, access, **more)
+
+        def loaded(function: F) -> F:
+            register(function)
+            self._last().load = load
+            return function
+
+        return loaded
 
     def post(  # noqa: PLR0913  a route, in words
         self,
@@ -57,6 +71,7 @@ class Routes:
         limit: int | None = None,
         gate: Gate | None = None,
         light: bool = False,
+        load: Load | None = None,
         secret: tuple[str, ...] = (),
         **more: Unpack[Described],
     ) -> Callable[[F], F]:
@@ -64,18 +79,18 @@ class Routes:
 
         `gate` is a policy of the actor alone that is asked before the body is read; a body larger
         than the default needs one. A route whose command is in `light` units holds no connection,
-        so it takes no turn. The fields of its answer named in `secret` are given once, and never
-        kept for an idempotent replay. Raises `ValueError` for a large body that nothing guards.
+        so it takes no turn. `load` says which limits and which lane it has. The fields of its
+        answer named in `secret` are given once, and never kept for an idempotent replay. Raises
+        `ValueError` for a large body that nothing guards.
         """
         _check_limit(path, access, limit, gate)
         register = self._route("POST", path, action, access, **more)
 
         def limited(function: F) -> F:
             register(function)
-            route = self.router.routes[-1]
-            if isinstance(route, IdempotentRoute):
-                route.light, route.limit, route.gate = light, limit, gate
-                route.secret = secret
+            route = self._last()
+            route.light, route.limit, route.gate = light, limit, gate
+            route.secret, route.load = secret, load
             return function
 
         return limited
@@ -91,6 +106,11 @@ class Routes:
     ) -> Callable[[F], F]:
         """Declare a route that removes something."""
         return self._route("DELETE", path, action, access, **more)
+
+    def _last(self) -> IdempotentRoute:
+        route = self.router.routes[-1]
+        assert isinstance(route, IdempotentRoute)  # noqa: S101  the router's own class
+        return route
 
     def _route(
         self,

@@ -49,6 +49,8 @@ class Entrance:
             "PREAU_LOG_LEVEL": "warning",
             "PREAU_JWKS_URL": self.sink.jwks_url,
             "PREAU_TRACE_SAMPLE": "0.1",
+            # Counted like any request, and never refused: few people publish all of it.
+            "PREAU_LIMIT_FACTOR": "1000000",
             "COMMUNITY_DATABASE_URL": self.servers.url("app"),
             "COMMUNITY_RELAY_URL": self.servers.url("relay"),
             **self.sink.environment,

@@ -19,10 +19,13 @@ from shared.contracts import cast
 from shared.contracts.identity import Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
 from shared.kit.auth import Claims
+from shared.kit.auth import Verifier as AnyVerifier
 from shared.kit.bus.memory import MemoryBus
 from shared.kit.database import Database
 from shared.kit.errors import NotFound, Unauthorised
 from shared.kit.host import Host, Telemetry
+from shared.kit.limiting.rates import Rates
+from shared.kit.limiting.route_limits import RouteLimits
 from shared.kit.policy import Actor, Allowed, Denied, Grant, Suspension, Verdict
 from shared.kit.pressure import Pressure
 from shared.kit.telemetry.noop import NoTelemetry
@@ -99,6 +102,9 @@ class House:
     url: str = NOWHERE
     pressure: Pressure | None = None
     extra: tuple[APIRouter, ...] = ()
+    verifier: AnyVerifier = field(default_factory=Verifier)
+    limits: RouteLimits | None = None
+    rates: Rates | None = None
     callers: list[Caller] = field(default_factory=list)
     actors: list[Actor] = field(default_factory=list)
 
@@ -112,8 +118,9 @@ class House:
             pressure=self.pressure,
         )
         host = Host(MemoryBus(), lambda: NOON, uuid7, self.telemetry, {})
-        door = Door(host, self.database, Verifier(), self.rights)
-        self.app = web_app("notes", door, [self.notes()], self.more(), locale=LOCALE)
+        door = Door(host, self.database, self.verifier, self.rights, rates=self.rates)
+        routes, more = [self.notes()], self.more()
+        self.app = web_app("notes", door, routes, more, locale=LOCALE, limits=self.limits)
 
     def more(self) -> Sequence[APIRouter]:
         return self.extra

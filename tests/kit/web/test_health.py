@@ -30,7 +30,7 @@ async def hanging() -> str | None:
 
 async def _ask(page: str, **checks: health.Check) -> httpx.Response:
     given = {name: checks if name == page else {} for name in ("started", "live", "ready")}
-    house = House(extra=(health_routes(**given),))
+    house = House(extra=(health_routes(given["started"], given["live"], given["ready"]),))
     address = {"started": "startup"}.get(page, page)
     async with house.client(None) as client:
         return await client.get(f"/health/{address}")
@@ -65,3 +65,17 @@ async def test_checks_that_hang_are_cut_together(monkeypatch: pytest.MonkeyPatch
     answer = await asyncio.wait_for(_ask("ready", a=hanging, b=hanging), 5)
     assert answer.status_code == 503
     assert answer.json()["checks"]["a"].startswith("no answer within")
+
+
+async def test_details_stand_on_the_page_of_ready_and_change_no_status() -> None:
+    async def limits() -> str:
+        return "in each process: Redis is away (ConnectionError)"
+
+    house = House(extra=(health_routes({}, {}, {"database": well}, {"limits": limits}),))
+    async with house.client(None) as client:
+        ready = await client.get("/health/ready")
+        live = await client.get("/health/live")
+
+    assert ready.status_code == 200
+    assert ready.json()["details"] == {"limits": await limits()}
+    assert "details" not in live.json()

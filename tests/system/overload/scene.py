@@ -108,6 +108,7 @@ async def scene(home: Path, **limits: float) -> AsyncIterator[Scene]:
         (broker,) = _brokers() - others
         environment = dict(_environment(home, ports["identity"], addresses))
         environment |= {"PREAU_KAFKA": addresses.kafka, "PREAU_LOG_LEVEL": "warning"}
+        environment["PREAU_LIMIT_FACTOR"] = "1000000"
         environment |= {f"PREAU_SHED_{name.upper()}": f"{v:g}" for name, v in limits.items()}
         environment |= {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}
         for name in NAMES:

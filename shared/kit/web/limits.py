@@ -1,0 +1,111 @@
+"""How often a member and a tenant may ask: counted behind the token, before the body is read.
+
+Health, operating and what needs no token are spared here; signing in has limits of its own.
+"""
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+
+from shared.contracts.identity import MemberKind, Role
+from shared.kit.auth import Claims
+from shared.kit.errors import PreauError, TooMany
+from shared.kit.limiting.port import ALLOWED, Charge, Decision, Limit
+from shared.kit.limiting.rates import Rates
+from shared.kit.limiting.route_limits import Load, RouteLimits
+from shared.kit.policy import Actor
+from shared.kit.web.context import claims, door_of
+from shared.kit.web.idempotency import IdempotentRoute
+from shared.kit.web.problems import Problems
+from shared.kit.web.route_table import ROUTE, access_of
+
+MACHINE_FACTOR = 10
+"""An account that a machine writes with may ask so many times as often as a person."""
+KNOWN_SECONDS, MAX_KNOWN = 60.0, 10_000
+"""How long, and of how many accounts, it is remembered what kind they are."""
+_SPARED = frozenset({"anonymous", "operator"})
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def load_of(route: APIRoute, method: str) -> Load:
+    """Say how much a route costs."""
+    declared: Load | None = route.load if isinstance(route, IdempotentRoute) else None
+    return declared or ("read" if method in {"GET", "HEAD"} else "write")
+
+
+class RequestsLimited(TooMany):
+    """A member, or a tenant, sent too many requests of one load; `limit` says which."""
+
+    key = "requests_limited"
+
+
+class RequestLimits:
+    """ASGI middleware behind `AccessGuard`: answers 429 with the time to wait, or passes.
+
+    Only when a member's own limit is full is it looked up what kind of account it is: one of a
+    machine has `MACHINE_FACTOR` times as much, an operator has no limit.
+    """
+
+    def __init__(self, app: App, limits: RouteLimits, rates: Rates, problems: Problems) -> None:
+        self._app, self._rates, self._problems = app, rates, problems
+        loads: tuple[Load, ...] = ("read", "write", "heavy", "import")
+        self._limits = {load: limits.of(load) for load in loads}
+        self._factors: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count a request of a member, or refuse it."""
+        route: APIRoute | None = scope.get(ROUTE)
+        if route is None or access_of(route) in _SPARED:
+            await self._app(scope, receive, send)
+            return
+        try:
+            decision = await self._count(Request(scope), load_of(route, scope["method"]))
+            if decision.full is not None:
+                raise RequestsLimited(limit=decision.full.name, retry_after=decision.retry_after)
+        except PreauError as error:
+            await self._problems.answer(Request(scope), error)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _count(self, request: Request, load: Load) -> Decision:
+        """Raises what reading the member's rights raises."""
+        said = await claims(request)
+        member, tenant = self._limits[load]
+        key, of_tenant = f"{said.tenant}/{said.member_id}", Charge(tenant, str(said.tenant))
+        decision = self._rates.take((Charge(member, key), of_tenant))
+        if decision.full is not member:
+            return decision
+        factor = await self._factor(request, key, said)
+        if factor == 1:
+            return decision
+        if math.isinf(factor):
+            return ALLOWED
+        more = Limit(f"{member.name}.machine", int(member.most * factor), member.seconds)
+        return self._rates.take((Charge(more, key), of_tenant))
+
+    async def _factor(self, request: Request, key: str, said: Claims) -> float:
+        """Look up how many times as much as a person an account may do; known for a minute."""
+        now = time.monotonic()
+        factor, until = self._factors.get(key, (1.0, now))
+        if until > now:
+            return factor
+        who = await door_of(request).rights.actor(said.tenant, said.member_id, said.session)
+        factor = 1.0 if who is None else _factor_of(who)
+        self._factors[key] = factor, now + KNOWN_SECONDS
+        while len(self._factors) > MAX_KNOWN:
+            self._factors.popitem(last=False)
+        return factor
+
+
+def _factor_of(who: Actor) -> float:
+    if who.holds_anywhere(Role.OPERATOR):
+        return math.inf
+    return MACHINE_FACTOR if who.kind is MemberKind.SYSTEM else 1.0
