@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from testcontainers.core.container import DockerContainer
 
+from deploy.local import kafka_users
 from deploy.local.errors import StackError
 from deploy.local.home import free_port
 from deploy.local.kafka import SETTINGS
@@ -28,14 +29,14 @@ class Containers:
         # A start that nobody awaits any more still ends before the stop that must undo it.
         self._one_at_a_time = threading.Lock()
 
-    def kafka(self) -> str:
+    def kafka(self, passwords: Mapping[str, str]) -> str:
         """Start Apache Kafka and give its bootstrap address."""
         # A broker tells its clients where to reach it: its port here is chosen beforehand.
         port = free_port()
         with self._starting():
             container = DockerContainer(KAFKA).with_bind_ports(KAFKA_PORT, port)
             address = f"{container.get_container_host_ip()}:{port}"
-            self._start(container.with_envs(**kafka_environment(address)))
+            self._start(container.with_envs(**kafka_environment(address, passwords)))
             return address
 
     def postgres(self, user: str, password: str) -> str:
@@ -83,12 +84,20 @@ def _outside(container: DockerContainer, port: int) -> str:
     return f"{container.get_container_host_ip()}:{container.get_exposed_port(port)}"
 
 
-def kafka_environment(address: str) -> Mapping[str, str]:
+def kafka_environment(address: str, passwords: Mapping[str, str]) -> Mapping[str, str]:
     """Give the embedded broker's settings in the words of the Kafka image."""
-    settings = SETTINGS | {
-        "log.dirs": "/tmp/kraft-combined-logs",  # noqa: S108  inside the container
-        "listeners": f"PLAINTEXT://:{KAFKA_PORT},CONTROLLER://:{CONTROLLER_PORT}",
-        "advertised.listeners": f"PLAINTEXT://{address}",
-        "controller.quorum.voters": f"1@localhost:{CONTROLLER_PORT}",
-    }
-    return {f"KAFKA_{name.replace('.', '_').upper()}": word for name, word in settings.items()}
+    settings = (
+        SETTINGS
+        | kafka_users.broker_settings(passwords)
+        | {
+            "log.dirs": "/tmp/kraft-combined-logs",  # noqa: S108  inside the container
+            "listeners": f"{kafka_users.LISTENER}://:{KAFKA_PORT},CONTROLLER://:{CONTROLLER_PORT}",
+            "advertised.listeners": f"{kafka_users.LISTENER}://{address}",
+            "controller.quorum.voters": f"1@localhost:{CONTROLLER_PORT}",
+        }
+    )
+    return {_variable(name): word for name, word in settings.items()}
+
+
+def _variable(setting: str) -> str:
+    return f"KAFKA_{setting.replace('-', '___').replace('.', '_').upper()}"

@@ -135,7 +135,7 @@ def choose_ports(home: Path, wanted: Mapping[str, int | None]) -> dict[str, int]
             raise StackError(message)
         chosen[name] = asked or free_port(remembered.get(name), chosen.values())
     if chosen.items() - remembered.items():
-        _write_private(kept, json.dumps(remembered | chosen, indent=1) + "\n")
+        write_private(kept, json.dumps(remembered | chosen, indent=1) + "\n")
     return chosen
 
 
@@ -178,7 +178,7 @@ def keep_passwords(home: Path, names: list[str]) -> dict[str, str]:
     missing = [name for name in names if name not in kept]
     if missing:
         kept |= {name: secrets.token_urlsafe(PASSWORD_BYTES) for name in missing}
-        _write_private(path, json.dumps(kept, indent=1) + "\n")
+        write_private(path, json.dumps(kept, indent=1) + "\n")
     return kept
 
 
@@ -216,7 +216,8 @@ def _read_ports(path: Path) -> dict[str, int]:
     return {}
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
+    """Write a file that its owner only may read."""
     # Whole or not at all, and never readable by others, not even for a moment.
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

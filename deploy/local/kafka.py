@@ -5,12 +5,15 @@ import base64
 import os
 import shutil
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
 
+from deploy.local import kafka_users
 from deploy.local.errors import StackError
+from deploy.local.home import write_private
 from deploy.local.servers import Program, Server
 
 HOST = "127.0.0.1"
@@ -28,7 +31,6 @@ SETTINGS = {
     # Relative: a properties file is Latin-1, and an accent in it would land in another folder.
     "log.dirs": "data",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     # After a kill -9 the broker waits for its old session to end before it may return.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
@@ -49,6 +51,29 @@ SETTINGS = {
 }
 
 
+@dataclass(frozen=True)
+class Listening:
+    """Where a broker listens, and the passwords of its users.
+
+    `passwords` is None for a broker without users: benchmarks compare with tools that know none.
+    """
+
+    port: int
+    controller: int
+    passwords: Mapping[str, str] | None
+
+    @property
+    def name(self) -> str:
+        """The name of the clients' listener."""
+        return "PLAINTEXT" if self.passwords is None else kafka_users.LISTENER
+
+    def settings(self) -> dict[str, str]:
+        """Give the broker's settings about users."""
+        if self.passwords is None:
+            return {"listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"}
+        return kafka_users.broker_settings(self.passwords)
+
+
 def folder(home: Path) -> Path:
     """Give the folder that Kafka runs in."""
     return home / "kafka"
@@ -60,20 +85,20 @@ def cluster_id(home: Path) -> str:
 
 
 async def prepare(
-    home: Path, jars: Sequence[Path], ports: tuple[int, int], held: Sequence[int] = ()
+    home: Path, jars: Sequence[Path], listening: Listening, held: Sequence[int] = ()
 ) -> None:
     """Write its settings and format its folder if there is none; check the one that is there."""
     place = folder(home)
     if place.exists():
         _check(home)
-        _write_settings(place, *ports)
+        _write_settings(place, listening)
         return
     # Made beside, then renamed: an interrupted first start cannot leave a half-formatted folder.
     fresh = home / "kafka.new"
     if fresh.exists():
         await asyncio.to_thread(shutil.rmtree, fresh)
     fresh.mkdir()
-    _write_settings(fresh, *ports)
+    _write_settings(fresh, listening)
     name = new_cluster_id()
     (fresh / "cluster.id").write_text(name + "\n", encoding="ascii")
     words = ["kafka.tools.StorageTool", "format", "-t", name, "-c", "server.properties"]
@@ -105,30 +130,47 @@ def new_cluster_id() -> str:
             return name
 
 
-async def until_ready(port: int, cluster: str, running: Server) -> None:
+async def until_ready(listening: Listening, cluster: str, running: Server) -> None:
     """Return when the cluster names its broker: an open port is not yet a serving one."""
-    while await serving_cluster(HOST, port) != cluster:
+    word = (listening.passwords or {}).get(kafka_users.secret_name(kafka_users.ADMIN))
+    while await serving_cluster(HOST, listening.port, word) != cluster:
         running.check()
         await asyncio.sleep(0.03)
 
 
-async def serving_cluster(host: str, port: int) -> str | None:
-    """Give the id of the cluster that answers there, once it has a broker; None before."""
+async def serving_cluster(host: str, port: int, password: str | None = None) -> str | None:
+    """Give the id of the cluster that answers there, once it has a broker; None before.
+
+    `password` is the administrator's, for a broker that answers nobody else.
+    """
     try:
         reader, writer = await asyncio.open_connection(host, port)
     except OSError:
         return None
-    # Metadata, version 2, about no topic: the oldest that tells the cluster's id.
-    request = struct.pack(">hhih", 3, 2, 1, -1) + struct.pack(">i", 0)
     try:
-        writer.write(struct.pack(">i", len(request)) + request)
         async with asyncio.timeout(5):
-            (size,) = struct.unpack(">i", await reader.readexactly(4))
-            return _cluster_in(await reader.readexactly(size))
+            if password is not None:
+                mechanism, login = b"PLAIN", f"\0{kafka_users.ADMIN}\0{password}".encode()
+                # SaslHandshake, version 1, and SaslAuthenticate, version 0.
+                words = struct.pack(">h", len(mechanism)) + mechanism
+                await _asked(reader, writer, struct.pack(">hhih", 17, 1, 1, -1) + words)
+                words = struct.pack(">i", len(login)) + login
+                await _asked(reader, writer, struct.pack(">hhih", 36, 0, 2, -1) + words)
+            # Metadata, version 2, about no topic: the oldest that tells the cluster's id.
+            request = struct.pack(">hhih", 3, 2, 3, -1) + struct.pack(">i", 0)
+            return _cluster_in(await _asked(reader, writer, request))
     except (OSError, TimeoutError, asyncio.IncompleteReadError, struct.error):
         return None
     finally:
         writer.close()
+
+
+async def _asked(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes
+) -> bytes:
+    writer.write(struct.pack(">i", len(request)) + request)
+    (size,) = struct.unpack(">i", await reader.readexactly(4))
+    return await reader.readexactly(size)
 
 
 def _cluster_in(answer: bytes) -> str | None:
@@ -155,15 +197,20 @@ def _cluster_in(answer: bytes) -> str | None:
     return text() if brokers else None
 
 
-def _write_settings(place: Path, port: int, controller: int) -> None:
-    settings = SETTINGS | {
-        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
-        # Voters by setting, not in the data: the controller's port may change between starts.
-        "controller.quorum.voters": f"1@{HOST}:{controller}",
-    }
-    lines = (f"{name}={value}\n" for name, value in settings.items())
-    (place / "server.properties").write_text("".join(lines), encoding="ascii")
+def _write_settings(place: Path, listening: Listening) -> None:
+    name, port, controller = listening.name, listening.port, listening.controller
+    settings = (
+        SETTINGS
+        | listening.settings()
+        | {
+            "listeners": f"{name}://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
+            "advertised.listeners": f"{name}://{HOST}:{port}",
+            # Voters by setting, not in the data: the controller's port may change between starts.
+            "controller.quorum.voters": f"1@{HOST}:{controller}",
+        }
+    )
+    lines = (f"{key}={value}\n" for key, value in settings.items())
+    write_private(place / "server.properties", "".join(lines))
 
 
 def _java(

@@ -5,20 +5,25 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from deploy.local.errors import StackError
-from deploy.local.kafka import serving_cluster
+from shared.kit.bus.kafka import Cluster
+from shared.kit.bus.kafka.login import check_login
+from shared.kit.errors import Invalid, Transient
 
 # The first with `transaction_timeout`.
 OLDEST_POSTGRES = 17
 
 
-async def kafka(bootstrap: str) -> str:
-    """Give the bootstrap servers back if one of them serves a cluster."""
-    for address in bootstrap.split(","):
-        host, _, port = address.strip().rpartition(":")
-        if await serving_cluster(host.strip("[]"), int(port)) is not None:
-            return bootstrap
-    message = f"No Kafka serves at {bootstrap}: start it, or check PREAU_KAFKA."
-    raise StackError(message)
+async def kafka(cluster: Cluster) -> str:
+    """Give the bootstrap servers back if one of them lets us in."""
+    try:
+        await check_login(cluster)
+    except Invalid as error:
+        message = f"Kafka at {cluster.bootstrap}: {error.facts['reason']}: check PREAU_KAFKA_…."
+        raise StackError(message) from error
+    except Transient as error:
+        message = f"No Kafka serves at {cluster.bootstrap}: start it, or check PREAU_KAFKA."
+        raise StackError(message) from error
+    return cluster.bootstrap
 
 
 async def redis(url: str) -> str:

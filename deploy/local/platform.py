@@ -16,6 +16,7 @@ from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from deploy.local import kafka_users
 from deploy.local.choices import Choices
 from deploy.local.errors import StackError
 from deploy.local.home import is_free, make_home
@@ -118,6 +119,7 @@ def _environment(home: Path, port: int, addresses: Addresses) -> Mapping[str, st
     found["IDENTITY_SIGNING_KEY"] = _kept(home / "signing-key.pem", _new_signing_key)
     found["MODERATION_SEAL_KEY"] = _kept(home / "seal.key", lambda: Fernet.generate_key().decode())
     found["PREAU_AUDIT_KEY"] = _kept(home / "audit-key.pem", _new_signing_key)
+    found |= addresses.kafka_variables(*NAMES)
     for name in NAMES:
         found[f"{name.upper()}_DATABASE_URL"] = addresses.database(name, "app")
         found[f"{name.upper()}_RELAY_URL"] = addresses.database(name, "relay")
@@ -126,7 +128,7 @@ def _environment(home: Path, port: int, addresses: Addresses) -> Mapping[str, st
 
 def _operator_addresses(addresses: Addresses, environment: Mapping[str, str]) -> str:
     """Say where the servers are, for commands of operators: `preau migrate`, `preau reconcile`."""
-    found = {"PREAU_KAFKA": addresses.kafka}
+    found = {"PREAU_KAFKA": addresses.kafka, **addresses.kafka_variables(kafka_users.ADMIN)}
     found[PUBLIC_KEYS] = public_pem(environment["PREAU_AUDIT_KEY"]).replace("\n", "\\n")
     for name in NAMES:
         found[f"{name.upper()}_OWNER_URL"] = addresses.database(name, "owner")

@@ -5,9 +5,10 @@ import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
-from deploy.local import containers, kafka, outside, postgres, provision, redis_server
+from deploy.local import containers, kafka, kafka_users, outside, postgres, provision, redis_server
 from deploy.local.artifacts import cache_folder, kafka_jars
 from deploy.local.artifacts import redis_server as redis_binary
 from deploy.local.choices import PARTS, Choices, Part
@@ -15,7 +16,10 @@ from deploy.local.errors import StackError
 from deploy.local.home import HomeLock, choose_ports, keep_passwords, make_home
 from deploy.local.provision import Role
 from deploy.local.servers import Program, Server
+from shared.kit.bus.kafka import Cluster
+from shared.kit.errors import Transient
 
+T = TypeVar("T")
 READY_WITHIN = 60  # seconds; an ordinary start takes two to four
 PULLED_WITHIN = 900  # the same when a container's image may have to be fetched first
 
@@ -26,6 +30,8 @@ class Addresses:
 
     kafka: str = ""
     redis: str = ""
+    has_kafka_users: bool = False
+    """Whether Kafka has the users of `kafka_users`, with the passwords that stand here."""
     postgres: str = field(default="", repr=False)
     """The administrator's URL: for provisioning only, no service ever sees it."""
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -36,6 +42,21 @@ class Addresses:
         place = urlsplit(self.postgres).netloc.rpartition("@")[2]
         database = provision.database_name(service)
         return f"postgresql+asyncpg://{name}:{self.passwords[name]}@{place}/{database}"
+
+    def cluster(self, user: str = kafka_users.ADMIN) -> Cluster:
+        """Give Kafka as one of its users sees it: a service, or the administrator."""
+        if self.has_kafka_users:
+            return kafka_users.cluster(self.kafka, user, self.passwords)
+        return Cluster.of(kafka_users.settings_of(user), os.environ, self.kafka)
+
+    def kafka_variables(self, *users: str) -> dict[str, str]:
+        """Give the settings of these users' logins, as environment variables."""
+        if self.has_kafka_users:
+            settings = [kafka_users.variables(user, self.passwords) for user in users]
+            return {name: text for one in settings for name, text in one.items()}
+        owners = ("preau", *map(kafka_users.settings_of, users))
+        starts = tuple(f"{name.upper()}_KAFKA_" for name in owners)
+        return {name: text for name, text in os.environ.items() if name.startswith(starts)}
 
     def lines(self, choices: Choices) -> list[str]:
         """Say for a person what was picked and where it is, without a password."""
@@ -55,7 +76,8 @@ class Stack:
     provisions PostgreSQL, and gives the addresses; what cannot start raises StackError after
     everything else was stopped. Leaving stops what this stack started and nothing else. If this
     process is killed, its servers stop by themselves. `fast` (tests) keeps no promise about a
-    crash; `java_options` replace Kafka's quick-start ones (benchmarks).
+    crash; `java_options` replace Kafka's quick-start ones, and `users=False` opens Kafka to whoever
+    reaches it (both for benchmarks only).
     """
 
     def __init__(
@@ -66,6 +88,7 @@ class Stack:
         *,
         fast: bool = False,
         java_options: Sequence[str] = kafka.QUICK_JAVA,
+        users: bool = True,
     ) -> None:
         """Describe a stack; nothing is started, read or written yet."""
         self._home = home.absolute()
@@ -73,6 +96,7 @@ class Stack:
         self._parts = parts
         self._fast = fast
         self._java_options = java_options
+        self._users = users
         self._lock = HomeLock(self._home)
         self._held: tuple[int, ...] = ()
         self._servers: dict[Part, Server] = {}
@@ -86,7 +110,7 @@ class Stack:
         self._held = (await asyncio.to_thread(self._lock.acquire),)
         try:
             self._ports = choose_ports(self._home, self._wanted_ports())
-            names = [postgres.ADMIN, *provision.role_names()]
+            names = [postgres.ADMIN, *provision.role_names(), *kafka_users.secret_names()]
             self._passwords = keep_passwords(self._home, names)
             return await self._start()
         except OSError as error:  # a full disk, a folder that became somebody else's
@@ -128,21 +152,36 @@ class Stack:
         except BaseExceptionGroup as errors:
             raise _telling(errors) from errors
         given = {part: task.result() for part, task in tasks.items()}
-        return Addresses(**given, passwords=self._passwords)
+        users = self._users and (self._choices.embedded("kafka") or self._choices.kafka == "docker")
+        return Addresses(**given, has_kafka_users=users, passwords=self._passwords)
 
     async def _start_kafka(self) -> str:
         choice = self._choices.kafka
         if choice == "docker":
-            address = await asyncio.to_thread(self._containers.kafka)
-            return await _retried(outside.kafka, address)
+            address = await asyncio.to_thread(self._containers.kafka, self._passwords)
+            await _retried(lambda where: kafka_users.provision(where, self._passwords), address)
+            return address
         if not self._choices.embedded("kafka"):
-            return await outside.kafka(choice)
+            return await outside.kafka(Cluster.of(kafka_users.OPERATOR, os.environ, choice))
+        return await self._start_embedded_kafka()
+
+    async def _start_embedded_kafka(self) -> str:
         jars = await asyncio.to_thread(kafka_jars, cache_folder(os.environ))
-        ports = self._ports["kafka"], self._ports["controller"]
-        await kafka.prepare(self._home, jars, ports, self._held)
+        passwords = self._passwords if self._users else None
+        listening = kafka.Listening(self._ports["kafka"], self._ports["controller"], passwords)
+        await kafka.prepare(self._home, jars, listening, self._held)
+        self._amend_kafka(listening)
         server = self._run("kafka", kafka.server(self._home, jars, self._java_options))
-        await kafka.until_ready(ports[0], kafka.cluster_id(self._home), server)
-        return f"{kafka.HOST}:{ports[0]}"
+        ready = kafka.until_ready(listening, kafka.cluster_id(self._home), server)
+        # Reading what the services consume takes as long as the broker takes to start.
+        await asyncio.gather(ready, asyncio.to_thread(kafka_users.wanted_entries))
+        address = f"{kafka.HOST}:{listening.port}"
+        if self._users:
+            await kafka_users.provision(address, self._passwords)
+        return address
+
+    def _amend_kafka(self, listening: kafka.Listening) -> None:
+        """Change the broker's settings before it starts; nothing here (tests add a listener)."""
 
     async def _start_postgres(self) -> str:
         choice = self._choices.postgres
@@ -211,10 +250,10 @@ def _telling(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     return first
 
 
-async def _retried(answers: Callable[[str], Awaitable[str]], address: str) -> str:
+async def _retried(answers: Callable[[str], Awaitable[T]], address: str) -> T:
     """Ask a container that was just started until it answers; the stack's own limit ends this."""
     while True:
         try:
             return await answers(address)
-        except StackError:
+        except (StackError, Transient):
             await asyncio.sleep(0.1)

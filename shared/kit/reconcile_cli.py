@@ -11,10 +11,10 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.contracts.catalogue import PUBLISHERS
 from shared.kit.audit.cli import public_keys
-from shared.kit.bus.kafka import KafkaBus
+from shared.kit.bus.kafka import Cluster, KafkaBus
 from shared.kit.client import NOT_REACHED, PlatformError
 from shared.kit.errors import NotFound, Transient
-from shared.kit.operator_env import address
+from shared.kit.operator_env import address, cluster
 from shared.kit.reconcile.book import WrongBook
 from shared.kit.reconcile.check import Checker, now
 from shared.kit.reconcile.log import KafkaLog
@@ -90,13 +90,13 @@ def reconcile(  # noqa: PLR0913  the options of one command
     """Check, tell, publish, as `HELP` says."""
     if publish and not os.environ.get(ENDPOINT):
         raise click.UsageError(f"--publish needs {ENDPOINT}, where the collector listens.")
-    kafka = _needed("PREAU_KAFKA", "the addresses of the brokers")
     sources = [_source(name) for name in services or tuple(PUBLISHERS)]
     try:
+        kafka = cluster()
         found = asyncio.run(_check(kafka, sources, wait, state, replay=replay))
     except WrongBook as error:
         raise click.UsageError(str(error)) from error
-    except ReplayError as error:
+    except (ReplayError, SettingError) as error:
         raise PlatformError(str(error)) from error
     except (Transient, NotFound, OSError, asyncpg.PostgresError, DBAPIError) as error:
         message = f"A server does not answer as it must ({type(error).__name__}: {error})"
@@ -131,7 +131,7 @@ def _source(name: str) -> Source:
 
 
 async def _check(
-    kafka: str, sources: list[Source], wait: float | None, state: Path | None, *, replay: bool
+    kafka: Cluster, sources: list[Source], wait: float | None, state: Path | None, *, replay: bool
 ) -> Report:
     log = KafkaLog(kafka)
     try:
@@ -145,7 +145,7 @@ async def _check(
     return found
 
 
-async def _replay(kafka: str, source: Source, found: Report) -> None:
+async def _replay(kafka: Cluster, source: Source, found: Report) -> None:
     """I6 again, by the service's own reactions: a replay of the log makes its read model."""
     bus = KafkaBus(kafka, client_id="preau-reconcile")
     rebuilder = Rebuilder(address(f"{source.service.upper()}_OWNER_URL") or "", bus, os.environ)

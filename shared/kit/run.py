@@ -20,8 +20,10 @@ from uuid_utils.compat import uuid7
 
 from shared.contracts.catalogue import PUBLISHERS
 from shared.kit.backlog import Backlog
-from shared.kit.bus.kafka import KafkaBus
+from shared.kit.bus.kafka import Cluster, KafkaBus
+from shared.kit.bus.kafka.login import check_login
 from shared.kit.bus.port import Bus, Reading, Subscription, Topic
+from shared.kit.errors import NotFound
 from shared.kit.fit import until_fit
 from shared.kit.host import Host
 from shared.kit.jobs import Jobs
@@ -73,8 +75,11 @@ def build(name: str, host: Host) -> Service:
 
 
 async def ensure_topics(bus: Bus, names: Sequence[str] = tuple(PUBLISHERS)) -> None:
-    """Create every topic of the catalogue, and a dead-letter topic per group, where missing."""
-    facts = {fact.TOPIC for published in PUBLISHERS.values() for fact in published}
+    """Create the topics of these services' facts and dead letters, where missing.
+
+    A service creates its own topics only: in Kafka its user has no right to another's.
+    """
+    facts = {fact.TOPIC for name in names for fact in PUBLISHERS[name]}
     dead = {f"dead.{name}" for name in names}
     await bus.ensure([Topic(name) for name in sorted(facts | dead)])
 
@@ -132,7 +137,12 @@ async def _start_reading(running: Running, host: Host, broker: Broker | None) ->
     )
 
     async def read() -> Subscription:
-        return await host.bus.read(reading)
+        try:
+            return await host.bus.read(reading)
+        except NotFound:
+            # Created here where the user may; otherwise Transient until its owner has created it.
+            await host.bus.ensure([Topic(name) for name in reading.topics])
+            return await host.bus.read(reading)
 
     if broker is None:
         running.subscription = await read()
@@ -184,7 +194,8 @@ def host_of(name: str, environment: Mapping[str, str], kafka: str) -> Host:
     prefix = f"{name.upper()}_"
     sample = environment.get(f"{prefix}TRACE_SAMPLE", environment.get("PREAU_TRACE_SAMPLE", "0.1"))
     telemetry = OtelTelemetry(name, sample=float(sample), environment=environment)
-    bus = KafkaBus(kafka, client_id=f"preau-{name}", replication=_replication(environment))
+    cluster = Cluster.of(name, environment, kafka)
+    bus = KafkaBus(cluster, client_id=f"preau-{name}", replication=_replication(environment))
     return Host(bus, now, uuid7, telemetry, environment)
 
 
@@ -210,6 +221,7 @@ class Built:
     services: list[Running]
     hosts: Mapping[str, Host]
     kafka: Server
+    clusters: Mapping[str, Cluster]
 
     async def start(self, roles: Sequence[str] = ROLES) -> None:
         """Start them all, waiting for what is away; one that cannot start ends the others' wait.
@@ -231,11 +243,13 @@ class Built:
     async def _see_to_topics(self, roles: Sequence[str]) -> None:
         if not set(roles) - {"api"}:
             return
-        bus = self.hosts[self.services[0].service.name].bus
+        names = [each.service.name for each in self.services]
 
         async def ensure() -> None:
             await knock(self.kafka)
-            await ensure_topics(bus)
+            for name in names:
+                await check_login(self.clusters[name])
+                await ensure_topics(self.hosts[name].bus, [name])
 
         def tell(server: Server, away: Away | None) -> None:
             for each in self.services:
@@ -250,10 +264,11 @@ async def built(
 ) -> AsyncIterator[Built]:
     """Put these services together; drain them all at once when left."""
     server = kafka_at(kafka)
+    clusters = {name: Cluster.of(name, environment, kafka) for name in names}
     hosts = {name: host_of(name, environment, kafka) for name in names}
     everything = [Running(build(name, hosts[name])) for name in names]
     try:
-        yield Built(everything, hosts, server)
+        yield Built(everything, hosts, server, clusters)
     finally:
         await asyncio.gather(*(stop(each) for each in everything))
         for host in hosts.values():

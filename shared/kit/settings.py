@@ -4,36 +4,22 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
-from shared.kit.errors import PreauError
+from shared.kit.kafka_settings import KafkaSettings, SettingError, explained, fields_in
 from shared.kit.limiting.route_limits import RouteLimits
 from shared.kit.pressure import Limits
 from shared.kit.web.address import TrustedProxies
 
-SHARED_PREFIX = "PREAU_"
+__all__ = ["SettingError", "Settings"]
 
 
-class SettingError(PreauError):
-    """A variable is missing, wrong or unknown; the message names it and says its meaning."""
-
-    key = "setting"
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message=message)
-        self.message = message
-
-    def __str__(self) -> str:
-        return self.message
-
-
-class Settings(BaseModel):
+class Settings(KafkaSettings):
     """What every service reads; a service adds its own fields.
 
     `community`'s `database_url` is `COMMUNITY_DATABASE_URL`, else `PREAU_DATABASE_URL`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     PREFIX: ClassVar[str]
 
     database_url: str = Field(description="PostgreSQL, as the service's app role", repr=False)
@@ -161,18 +147,11 @@ class Settings(BaseModel):
 
         Raises `SettingError` for the first that is not right.
         """
-        found: dict[str, str] = {}
-        for name in cls.model_fields:
-            for prefix in (cls.PREFIX, SHARED_PREFIX):
-                value = environment.get(f"{prefix}{name.upper()}")
-                if value:
-                    found[name] = value
-                    break
         cls._refuse_unknown(environment)
         try:
-            return cls(**found)  # type: ignore[arg-type]  # pydantic converts the texts
+            return cls(**fields_in(cls, cls.PREFIX, environment))  # type: ignore[arg-type]  # pydantic converts the texts
         except ValidationError as error:
-            raise cls._explain(error) from None
+            raise explained(cls, cls.PREFIX, error) from None
 
     @classmethod
     def _refuse_unknown(cls, environment: Mapping[str, str]) -> None:
@@ -180,12 +159,3 @@ class Settings(BaseModel):
         for name in environment:
             if name.startswith(cls.PREFIX) and name not in known:
                 raise SettingError(f"{name}: no such setting. Known: {', '.join(sorted(known))}.")
-
-    @classmethod
-    def _explain(cls, error: ValidationError) -> SettingError:
-        first = error.errors(include_input=False)[0]
-        field = str(first["loc"][0])
-        meaning = cls.model_fields[field].description or field
-        variable = f"{cls.PREFIX}{field.upper()}"
-        wrong = "is missing" if first["type"] == "missing" else f"is wrong: {first['msg']}"
-        return SettingError(f"{variable} ({meaning}) {wrong}.")

@@ -13,7 +13,7 @@ import asyncpg
 from deploy.local.choices import Choices
 from deploy.local.provision import Role
 from deploy.local.stack import Addresses, Stack
-from shared.kit.bus.kafka import KafkaBus
+from shared.kit.bus.kafka import Cluster, KafkaBus
 from shared.kit.bus.port import Outgoing, Topic
 from shared.kit.migrations import migrate
 from shared.kit.tables import TENANTS_VISIBLE
@@ -103,7 +103,7 @@ class Servers:
 
     async def fill(self, topic: str, records: Sequence[Outgoing]) -> None:
         """Make a topic of eight partitions that holds these records."""
-        bus = KafkaBus(self.kafka, client_id="bench-fill")
+        bus = KafkaBus(Cluster(self.kafka), client_id="bench-fill")
         try:
             await bus.ensure([Topic(topic, PARTITIONS)])
             for begin in range(0, len(records), CHUNK):
@@ -116,7 +116,7 @@ class Servers:
 async def servers(home: Path) -> AsyncIterator[Servers]:
     """Start Kafka, PostgreSQL and Redis on an empty folder, with community's tables and ours."""
     await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
-    async with Stack(home, Choices(), java_options=JAVA) as addresses:
+    async with Stack(home, Choices(), java_options=JAVA, users=False) as addresses:
         made = Servers(addresses)
         await migrate(SERVICE, addresses.database(SERVICE, "owner"))
         await made.sql(_TABLES, f"SELECT inbox_keep('{datetime.now(UTC).date()}', 7, 30)")

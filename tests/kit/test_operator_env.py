@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from deploy.local.platform import ADDRESSES, _operator_addresses, _write_private
 from deploy.local.stack import Addresses
 from shared.kit.migrate_cli import migrate
-from shared.kit.operator_env import FILE, address
+from shared.kit.operator_env import FILE, address, cluster
 from tests.kit.audit.keys import new_key
 
 
@@ -23,7 +23,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_make_run_writes_is_found_and_private(home: Path) -> None:
     names = ("identity", "community", "notifications", "moderation", "metrics")
     passwords = {f"{n}_{role}": f"é={n}" for n in names for role in ("owner", "app")}
-    servers = Addresses("127.0.0.1:9092", "", "postgresql://x@127.0.0.1:5432/x", passwords)
+    passwords["kafka_admin"] = "word"
+    servers = Addresses(
+        "127.0.0.1:9092",
+        postgres="postgresql://x@127.0.0.1:5432/x",
+        passwords=passwords,
+        has_kafka_users=True,
+    )
     _write_private(
         home / ADDRESSES,
         _operator_addresses(servers, {"PREAU_AUDIT_KEY": new_key()}).replace("é", "e"),
@@ -34,6 +40,9 @@ def test_what_make_run_writes_is_found_and_private(home: Path) -> None:
     assert address("COMMUNITY_OWNER_URL") == servers.database("community", "owner").replace(
         "é", "e"
     )
+    login = cluster().login
+    assert (login.kafka_username, login.kafka_password) == ("admin", "word")
+    assert login.kafka_security_protocol == "SASL_PLAINTEXT"
     assert (home / FILE).stat().st_mode & 0o777 == 0o600
 
 

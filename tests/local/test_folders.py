@@ -5,20 +5,22 @@ from uuid import UUID
 
 import pytest
 
-from deploy.local import kafka, postgres
+from deploy.local import kafka, kafka_users, postgres
 from deploy.local.errors import StackError
 from deploy.local.servers import last_words
 
+PASSWORDS = dict.fromkeys(kafka_users.secret_names(), "word")
+LISTENING = kafka.Listening(20_000, 20_001, PASSWORDS)
 CLUSTER = "4L6g3nShT-eMCtK--X86sw"
 
 
 async def test_a_whole_kafka_folder_keeps_its_cluster(tmp_path: Path) -> None:
     _a_kafka_folder(tmp_path)
 
-    await kafka.prepare(tmp_path, [], (20_000, 20_001))
+    await kafka.prepare(tmp_path, [], LISTENING)
 
     assert kafka.cluster_id(tmp_path) == CLUSTER
-    assert "PLAINTEXT://127.0.0.1:20000" in (tmp_path / "kafka/server.properties").read_text()
+    assert "CLIENTS://127.0.0.1:20000" in (tmp_path / "kafka/server.properties").read_text()
 
 
 def test_a_cluster_id_never_reads_as_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +39,7 @@ async def test_altered_properties_of_kafka_are_named(tmp_path: Path, line: str) 
     meta.write_text("\n".join([*kept, line]))
 
     with pytest.raises(StackError, match=r"meta\.properties was altered.*remove"):
-        await kafka.prepare(tmp_path, [], (20_000, 20_001))
+        await kafka.prepare(tmp_path, [], LISTENING)
 
 
 @pytest.mark.parametrize("name", ["data/meta.properties", "cluster.id"])
@@ -46,7 +48,7 @@ async def test_a_missing_file_of_kafka_is_named(tmp_path: Path, name: str) -> No
     (tmp_path / "kafka" / name).unlink()
 
     with pytest.raises(StackError, match=f"{Path(name).name} is missing"):
-        await kafka.prepare(tmp_path, [], (20_000, 20_001))
+        await kafka.prepare(tmp_path, [], LISTENING)
 
 
 async def test_a_whole_postgres_folder_is_taken(tmp_path: Path) -> None:

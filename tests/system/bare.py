@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.local.stack import Addresses
+from shared.kit.bus.kafka import Cluster
 
 COUNTED = ("applied", "ignored", "duplicate")
 
@@ -24,9 +25,9 @@ class Place:
         return f"{self.topic}/{self.partition}/{self.offset}"
 
 
-async def records_in(kafka: str, topics: Sequence[str]) -> dict[str, int]:
+async def records_in(kafka: Cluster, topics: Sequence[str]) -> dict[str, int]:
     """Read these topics from their beginning to their end, and count the records one by one."""
-    reader = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, group_id=None)
+    reader = AIOKafkaConsumer(**kafka.options(), enable_auto_commit=False, group_id=None)
     await reader.start()
     try:
         places = await _partitions(kafka, topics)
@@ -42,8 +43,8 @@ async def records_in(kafka: str, topics: Sequence[str]) -> dict[str, int]:
         await reader.stop()
 
 
-async def _partitions(kafka: str, topics: Sequence[str]) -> list[TopicPartition]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+async def _partitions(kafka: Cluster, topics: Sequence[str]) -> list[TopicPartition]:
+    admin = AIOKafkaAdminClient(**kafka.options())
     await admin.start()
     try:
         return [
@@ -55,9 +56,9 @@ async def _partitions(kafka: str, topics: Sequence[str]) -> list[TopicPartition]
         await admin.close()
 
 
-async def produce(kafka: str, topic: str, key: bytes, value: bytes) -> Place:
+async def produce(kafka: Cluster, topic: str, key: bytes, value: bytes) -> Place:
     """Send a record as any foreign program can."""
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all")
+    producer = AIOKafkaProducer(**kafka.options(), acks="all")
     await producer.start()
     try:
         done = await producer.send_and_wait(topic, value, key=key)

@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 
 from deploy.local import postgres, provision
 from deploy.local.stack import Addresses
+from shared.kit.bus.kafka import Cluster
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 READY = "Ctrl-C stops them."
@@ -119,6 +120,7 @@ def addresses_of(home: Path) -> Addresses:
     passwords = cast("dict[str, str]", json.loads((home / "secrets.json").read_text()))
     return Addresses(
         kafka=f"127.0.0.1:{ports['kafka']}",
+        has_kafka_users=True,
         redis=f"redis://127.0.0.1:{ports['redis']}/0",
         postgres=postgres.url(ports["postgres"], passwords[postgres.ADMIN]),
         passwords=passwords,
@@ -132,8 +134,8 @@ async def write(addresses: Addresses, word: str) -> None:
     redis = Redis.from_url(addresses.redis)
     await redis.rpush("words", word)
     await redis.aclose()
-    await _make_topic(addresses.kafka)
-    producer = AIOKafkaProducer(bootstrap_servers=addresses.kafka, acks="all")
+    await _make_topic(addresses.cluster())
+    producer = AIOKafkaProducer(**addresses.cluster().options(), acks="all")
     await producer.start()
     try:
         await producer.send_and_wait("words", word.encode(), partition=0)
@@ -150,7 +152,7 @@ async def read(addresses: Addresses) -> dict[str, list[str]]:
     return {
         "postgres": [row["word"] for row in rows],
         "redis": [str(word) for word in kept],
-        "kafka": await _read_topic(addresses.kafka),
+        "kafka": await _read_topic(addresses.cluster()),
     }
 
 
@@ -165,8 +167,8 @@ async def _execute(
         await connection.close()
 
 
-async def _make_topic(bootstrap: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+async def _make_topic(cluster: Cluster) -> None:
+    admin = AIOKafkaAdminClient(**cluster.options())
     await admin.start()
     try:
         if "words" not in await admin.list_topics():
@@ -175,8 +177,8 @@ async def _make_topic(bootstrap: str) -> None:
         await admin.close()
 
 
-async def _read_topic(bootstrap: str) -> list[str]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+async def _read_topic(cluster: Cluster) -> list[str]:
+    consumer = AIOKafkaConsumer(**cluster.options())
     await consumer.start()
     try:
         partition = TopicPartition("words", 0)

@@ -60,7 +60,7 @@ async def agrees_with_a_stranger(
     for name, said in groups.items():
         tables, topics = await ledger_of(platform.addresses, name)
         assert {column: said[column] for column in tables} == tables, name
-        published = await records_in(platform.addresses.kafka, sorted(topics))
+        published = await records_in(platform.addresses.cluster(), sorted(topics))
         assert said["published"] == sum(published.values()), (name, published)
         assert said["published"] == sum(tables.values()) + said["lag"], name
 
@@ -92,7 +92,7 @@ async def test_a_poison_record_is_a_dead_letter_and_the_good_ones_around_it_are_
     platform: Platform,
 ) -> None:
     before = status(platform)
-    kafka = platform.addresses.kafka
+    kafka = platform.addresses.cluster()
     key, good = post()
     await produce(kafka, PostPublished.TOPIC, key, good)
     place = await produce(kafka, PostPublished.TOPIC, key, b'{"specversion": "1.0", "id": \xff')
@@ -120,10 +120,10 @@ async def test_a_poison_record_is_a_dead_letter_and_the_good_ones_around_it_are_
 async def test_a_dead_letter_leaves_on_a_topic_of_its_own_and_can_be_skipped(
     platform: Platform,
 ) -> None:
-    place = await produce(platform.addresses.kafka, PostPublished.TOPIC, b"k", b"<html>")
+    place = await produce(platform.addresses.cluster(), PostPublished.TOPIC, b"k", b"<html>")
     groups = status(platform)
 
-    dead = await records_in(platform.addresses.kafka, ["dead.metrics"])
+    dead = await records_in(platform.addresses.cluster(), ["dead.metrics"])
     assert dead["dead.metrics"] == groups["metrics"]["dead_lettered"]
     shown = platform.command("dead-letters", "show", "metrics", str(place))
     assert "<html>" in shown.stdout
@@ -143,7 +143,7 @@ async def test_a_dead_letter_leaves_on_a_topic_of_its_own_and_can_be_skipped(
 async def test_a_type_unknown_or_newer_is_ignored_and_counted(platform: Platform) -> None:
     before = status(platform)
     for kind in ("community.post.sung.v1", "community.post.published.v99"):
-        await produce(platform.addresses.kafka, PostPublished.TOPIC, *post(type=kind))
+        await produce(platform.addresses.cluster(), PostPublished.TOPIC, *post(type=kind))
 
     groups = status(platform)
 
@@ -159,7 +159,7 @@ async def test_a_type_unknown_or_newer_is_ignored_and_counted(platform: Platform
 async def test_a_forged_tenant_reaches_nobody(platform: Platform) -> None:
     (tenant,) = await sql(platform.addresses, "identity", "SELECT tenant_id FROM tenants LIMIT 1")
     key, forged = post(tenant=str(tenant["tenant_id"]))
-    place = await produce(platform.addresses.kafka, PostPublished.TOPIC, key, forged)
+    place = await produce(platform.addresses.cluster(), PostPublished.TOPIC, key, forged)
     status(platform)
 
     letters = platform.json("dead-letters", "list")["dead_letters"]

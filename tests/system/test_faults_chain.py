@@ -23,6 +23,7 @@ from uuid_utils.compat import uuid7
 from shared.contracts.community import ContentKind, ContentRef, PostPublished
 from shared.contracts.event import Envelope, encode, encode_data, partition_key
 from shared.contracts.ids import ContentId, EventId, SpaceId, TenantId
+from shared.kit.bus.kafka import Cluster
 from tests.programs import leashed
 from tests.system.bare import sql
 from tests.system.conftest import Platform, free_port
@@ -67,8 +68,8 @@ def posts(number: int, tenant: TenantId) -> list[Record]:
     return found
 
 
-async def produce(kafka: str, records: Sequence[Record]) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all")
+async def produce(kafka: Cluster, records: Sequence[Record]) -> None:
+    producer = AIOKafkaProducer(**kafka.options(), acks="all")
     await producer.start()
     try:
         sent = [await producer.send(PostPublished.TOPIC, v, key=k) for k, v in records]
@@ -84,7 +85,7 @@ async def effects(platform: Platform, tenant: UUID) -> int:
 
 
 async def members(platform: Platform) -> int:
-    admin = AIOKafkaAdminClient(bootstrap_servers=platform.addresses.kafka)
+    admin = AIOKafkaAdminClient(**platform.addresses.cluster().options())
     await admin.start()
     try:
         (answer,) = await admin.describe_consumer_groups([GROUP])
@@ -107,6 +108,7 @@ async def second_member(platform: Platform) -> AsyncIterator[subprocess.Popen[by
     environment = {
         **os.environ,
         "PREAU_KAFKA": addresses.kafka,
+        **addresses.kafka_variables(GROUP),
         "PREAU_PORT": str(free_port()),
         "PREAU_JWKS_URL": f"{platform.url}/identity/.well-known/jwks.json",
         "METRICS_DATABASE_URL": addresses.database(GROUP, "app"),
@@ -142,7 +144,7 @@ async def settled(platform: Platform) -> dict[str, int]:
 async def test_a_member_comes_and_goes_and_each_effect_happens_once(platform: Platform) -> None:
     before, tenant = await settled(platform), TenantId(uuid7())
     records = posts(600, tenant)
-    kafka = platform.addresses.kafka
+    kafka = platform.addresses.cluster()
     await produce(kafka, records[:200])
     async with second_member(platform) as pod:
         await produce(kafka, records[200:400])
@@ -162,7 +164,7 @@ async def test_a_member_killed_in_the_middle_loses_and_repeats_nothing(platform:
     before, tenant = await settled(platform), TenantId(uuid7())
     records = posts(1200, tenant)
     async with second_member(platform) as pod:
-        sending = asyncio.create_task(produce(platform.addresses.kafka, records))
+        sending = asyncio.create_task(produce(platform.addresses.cluster(), records))
 
         async def some() -> bool:
             return await effects(platform, tenant) > 0
@@ -207,7 +209,7 @@ async def test_a_member_that_slept_through_its_session_changes_nothing_when_it_w
     before, tenant = await settled(platform), TenantId(uuid7())
     records = posts(1200, tenant)
     async with second_member(platform) as pod:
-        sending = asyncio.create_task(produce(platform.addresses.kafka, records))
+        sending = asyncio.create_task(produce(platform.addresses.cluster(), records))
 
         async def some() -> bool:
             return await effects(platform, tenant) > 0
@@ -221,7 +223,7 @@ async def test_a_member_that_slept_through_its_session_changes_nothing_when_it_w
 
         await until(all_of_them)
         pod.send_signal(signal.SIGCONT)
-        await produce(platform.addresses.kafka, posts(100, tenant))
+        await produce(platform.addresses.cluster(), posts(100, tenant))
         after = await settled(platform)
 
     assert await effects(platform, tenant) == 1300

@@ -32,6 +32,7 @@ def settings(addresses: Addresses, port: int) -> dict[str, str]:
     return {
         "PATH": "/usr/bin:/bin",
         "PREAU_KAFKA": addresses.kafka,
+        **addresses.kafka_variables(GROUP),
         "PREAU_PORT": str(port),
         "PREAU_JWKS_URL": "http://127.0.0.1:1/",
         "METRICS_DATABASE_URL": addresses.database(GROUP, "app"),

@@ -21,14 +21,16 @@ from deploy.local.stack import Addresses
 from shared.contracts.community import PostPublished
 from shared.contracts.event import CONTENT_TYPE
 from shared.kit.bus.kafka import KafkaBus
+from shared.kit.bus.kafka.access import administering
 from shared.kit.bus.port import Outgoing, Topic
 from shared.kit.cli import GROUP, Lazy
+from shared.kit.subscribers import add_subscriber
 from tests.contracts.records import FOLDER
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 DECISIONS = sorted((REPOSITORY / "docs" / "adr").glob("*.md"))
 SUBSCRIBED = "127.0.0.1:19092"
-LONGEST = 12
+LONGEST = 14
 
 
 def blocks(language: str) -> list[str]:
@@ -133,13 +135,15 @@ async def test_the_subscriber_prints_a_fact(stack_addresses: Addresses, tmp_path
     example = subscriber().replace(SUBSCRIBED, stack_addresses.kafka)
     assert f'"{PostPublished.TOPIC}"' in example
     script.write_text(example.replace(PostPublished.TOPIC, topic), encoding="utf-8")
-    bus = KafkaBus(stack_addresses.kafka, client_id="readme")
+    bus = KafkaBus(stack_addresses.cluster(), client_id="readme")
     await bus.ensure([Topic(topic)])
+    async with administering(stack_addresses.cluster()) as access:
+        password = await add_subscriber(access, "my-system", [topic])
     value = (FOLDER / f"{PostPublished.wire_type()}.json").read_bytes()
     header = ("content-type", CONTENT_TYPE.encode())
     await bus.send([Outgoing(topic, b"key", value, (header,))])
     await bus.close()
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "KAFKA_PASSWORD": password}
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(script), stdout=PIPE, env=environment
     )

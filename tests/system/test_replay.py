@@ -141,7 +141,7 @@ async def test_failed_events_are_parked_with_their_keys_die_and_are_replayed_in_
     new = {"name": "Cour à réparer 🔧", "structure_id": root}
     space = _ask(platform, "POST", "/community/v1/spaces", new)["space_id"]
     where = SpaceId(UUID(space)), StructureId(UUID(root))
-    kafka = platform.addresses.kafka
+    kafka = platform.addresses.cluster()
     key, hide = _decision(tenant, *where, Action.HIDE)
     place = await produce(kafka, DecisionMade.TOPIC, key, hide)
     alike = [_decision(tenant, *where, Action.HIDE, outside) for outside in ALIKE]

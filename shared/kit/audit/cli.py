@@ -9,11 +9,13 @@ import msgspec
 from shared.contracts.catalogue import PUBLISHERS
 from shared.kit.audit.signing import AuditKeys, NotAnEd25519Key
 from shared.kit.audit.verify import AuditedService, verify_audit
+from shared.kit.bus.kafka import Cluster
 from shared.kit.client import NOT_REACHED, PlatformError
 from shared.kit.errors import NotFound, Transient
-from shared.kit.operator_env import address
+from shared.kit.operator_env import address, cluster
 from shared.kit.reconcile.log import KafkaLog
 from shared.kit.reconcile.report import Report
+from shared.kit.settings import SettingError
 
 PUBLIC_KEYS = "PREAU_AUDIT_PUBLIC_KEYS"
 
@@ -46,14 +48,15 @@ def verify(services: tuple[str, ...], *, as_json: bool) -> None:
       preau audit verify
       preau audit verify --service identity --json
     """
-    kafka = _needed("PREAU_KAFKA", "the addresses of the brokers")
     sources = [
         AuditedService(name, _needed(f"{name.upper()}_OWNER_URL", f"PostgreSQL as {name}'s owner"))
         for name in services or tuple(PUBLISHERS)
     ]
     report = Report()
     try:
-        asyncio.run(_verify(kafka, sources, public_keys(), report))
+        asyncio.run(_verify(cluster(), sources, public_keys(), report))
+    except SettingError as error:
+        raise PlatformError(f"{error}") from error
     except (Transient, NotFound, OSError, asyncpg.PostgresError) as error:
         message = f"A server does not answer as it must ({type(error).__name__}: {error})"
         raise PlatformError(message, NOT_REACHED) from error
@@ -76,7 +79,7 @@ def public_keys() -> AuditKeys:
 
 
 async def _verify(
-    kafka: str, sources: list[AuditedService], keys: AuditKeys, report: Report
+    kafka: Cluster, sources: list[AuditedService], keys: AuditKeys, report: Report
 ) -> None:
     log = KafkaLog(kafka)
     try:

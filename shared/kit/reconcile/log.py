@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from shared.kit.bus.kafka import KafkaBus
+from shared.kit.bus.kafka import Cluster, KafkaBus
 from shared.kit.bus.kafka.committed import committed
 from shared.kit.bus.port import Incoming, Partition, Progress
 
@@ -22,11 +22,11 @@ class Log(Protocol):
 
 
 class KafkaLog:
-    """The log on the cluster at `bootstrap`."""
+    """The log on a Kafka cluster."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
-        self._bus = KafkaBus(bootstrap, client_id="preau-reconcile")
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._bus = KafkaBus(cluster, client_id="preau-reconcile")
 
     async def progress(self, topics: Sequence[str]) -> Progress:
         """See `Log`."""
@@ -38,7 +38,7 @@ class KafkaLog:
 
     async def committed(self, group: str) -> Mapping[Partition, int]:
         """See `Log`."""
-        return await committed(self._bootstrap, group)
+        return await committed(self._cluster, group)
 
     async def close(self) -> None:
         """Disconnect."""

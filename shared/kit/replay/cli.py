@@ -16,7 +16,7 @@ from shared.contracts.catalogue import PUBLISHERS
 from shared.kit.bus.kafka import KafkaBus
 from shared.kit.client import NOT_REACHED, PlatformError
 from shared.kit.errors import NotFound, Transient
-from shared.kit.operator_env import address
+from shared.kit.operator_env import address, cluster
 from shared.kit.replay.errors import ReplayError
 from shared.kit.replay.feed import Order
 from shared.kit.replay.rebuild import Rebuilder, Wish
@@ -121,11 +121,10 @@ async def _do(rebuilder: Rebuilder, wish: Wish, *, undo: bool) -> Report:
 
 
 def _run(service: str, act: Callable[[Rebuilder], Awaitable[T]]) -> T:
-    kafka = _needed("PREAU_KAFKA", "the addresses of the brokers")
     owner = _needed(f"{service.upper()}_OWNER_URL", f"PostgreSQL's URL as {service}'s owner role")
 
     async def run() -> T:
-        bus = KafkaBus(kafka, client_id="preau-replay")
+        bus = KafkaBus(cluster(), client_id="preau-replay")
         try:
             return await act(Rebuilder(owner, bus, os.environ, _tell))
         finally:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from shared.contracts.catalogue import PUBLISHERS
-from shared.kit.bus.kafka import KafkaBus
+from shared.kit.bus.kafka import Cluster, KafkaBus
 from shared.kit.migrations import migrate
 from shared.kit.run import ensure_topics
 from tests.benchmarks.cases.publishing import Entrance, requests_file
@@ -69,7 +69,7 @@ async def latency(bench: Bench, servers: Servers) -> list[Row]:
         await admin.close()
     for name in NAMES:
         await migrate(name, servers.url("owner", name))
-    bus = KafkaBus(servers.kafka, client_id="bench-latency")
+    bus = KafkaBus(Cluster(servers.kafka), client_id="bench-latency")
     await ensure_topics(bus)
     await bus.send(spaces_opened())
     await bus.close()

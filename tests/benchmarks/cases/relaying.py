@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from shared.kit.bus.kafka import KafkaBus
+from shared.kit.bus.kafka import Cluster, KafkaBus
 from shared.kit.bus.port import Outgoing, Topic
 from shared.kit.outbox import shard_of
 from tests.benchmarks.collector import collector
@@ -39,7 +39,7 @@ WHO = (
 async def relay(bench: Bench, servers: Servers) -> list[Row]:
     """Events a second from the table to acknowledged in the log."""
     made = posts(bench.records(ROWS), traced=0.1)
-    bus = KafkaBus(servers.kafka, client_id="bench-relay")
+    bus = KafkaBus(Cluster(servers.kafka), client_id="bench-relay")
 
     async def measure(each: Contender, python: str, log: Path) -> Figures:
         await servers.fresh()

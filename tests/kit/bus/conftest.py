@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from deploy.local.stack import Addresses
-from shared.kit.bus.kafka import KafkaBus
+from shared.kit.bus.kafka import Cluster, KafkaBus
 from shared.kit.bus.memory import MemoryBus
 from shared.kit.bus.port import Bus, Topic
 
@@ -16,19 +16,19 @@ _numbers = count()
 
 
 @pytest.fixture(scope="session")
-def address(request: pytest.FixtureRequest) -> str:
-    """The address of a real broker: the one that PREAU_TEST_KAFKA names, else the stack's."""
+def cluster(request: pytest.FixtureRequest) -> Cluster:
+    """A real broker: the one that PREAU_TEST_KAFKA names, without users, else the stack's."""
     named = os.environ.get("PREAU_TEST_KAFKA")
     if named:
-        return named
+        return Cluster(named)
     addresses: Addresses = request.getfixturevalue("stack_addresses")
-    return addresses.kafka
+    return addresses.cluster()
 
 
 @pytest.fixture
-def kafka_bus(address: str) -> Callable[[], KafkaBus]:
+def kafka_bus(cluster: Cluster) -> Callable[[], KafkaBus]:
     """Make a bus on the session's broker."""
-    return lambda: KafkaBus(address, client_id="suite")
+    return lambda: KafkaBus(cluster, client_id="suite")
 
 
 @pytest.fixture

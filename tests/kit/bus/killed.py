@@ -4,23 +4,25 @@ Its effect is a line per record in a file, written before it answers, as a datab
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from shared.kit.bus.kafka import KafkaBus
+from shared.kit.bus.kafka import Cluster, KafkaBus
 from shared.kit.bus.port import Incoming, Partition, Reading
 from tests.kit.bus.readers import Recorder, following
 
 
-async def main(address: str, topic: str, instance: str, effect: Path) -> None:
+async def main(topic: str, instance: str, effect: Path) -> None:
     async def step(batch: Sequence[Incoming]) -> Mapping[Partition, int]:
         await asyncio.sleep(0.05)
         with effect.open("ab") as file:
             file.writelines((record.value or b"") + b"\n" for record in batch)
         return following(batch)
 
-    bus = KafkaBus(address, client_id="killed")
+    cluster = Cluster.of("killed", os.environ, os.environ["PREAU_KAFKA"])
+    bus = KafkaBus(cluster, client_id="killed")
     reader = Recorder(step=step)
     await bus.read(
         Reading(topic, (topic,), reader, instance or None, batch=10, session_timeout=6.0)
@@ -29,5 +31,5 @@ async def main(address: str, topic: str, instance: str, effect: Path) -> None:
 
 
 if __name__ == "__main__":
-    _, place, name, stable, file = sys.argv
-    asyncio.run(main(place, name, stable, Path(file)))
+    _, name, stable, file = sys.argv
+    asyncio.run(main(name, stable, Path(file)))

@@ -9,6 +9,9 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from faststream.kafka import KafkaBroker
+from faststream.security import SASLScram256
+
+from shared.kit.bus.kafka import Cluster
 
 Handler = Callable[..., Coroutine[Any, Any, None]]
 Header = tuple[str, bytes | None]
@@ -26,14 +29,30 @@ class Reader:
         return self.subscriber.consumer
 
 
+def broker_options(cluster: Cluster) -> dict[str, Any]:
+    """Give FastStream the address and the login in its own words."""
+    login = cluster.login
+    if not login.uses_sasl:
+        return {"bootstrap_servers": cluster.bootstrap}
+    security = SASLScram256(login.kafka_username or "", login.kafka_password or "")
+    return {"bootstrap_servers": cluster.bootstrap, "security": security}
+
+
+def variables(cluster: Cluster) -> dict[str, str]:
+    """Give the address and the login to another process."""
+    login = cluster.login.model_dump(exclude_none=True)
+    settings = {f"PREAU_{name.upper()}": str(text) for name, text in login.items()}
+    return {"PREAU_KAFKA": cluster.bootstrap, **settings}
+
+
 @asynccontextmanager
 async def reading(
-    address: str, topic: str, group: str, handler: Handler, **options: Any
+    cluster: Cluster, topic: str, group: str, handler: Handler, **options: Any
 ) -> AsyncIterator[Reader]:
     """Run a subscriber with these options; the rest is FastStream's defaults, but quiet."""
     ours = {"graceful_timeout", "apply_types"}
     broker = KafkaBroker(
-        address,
+        **broker_options(cluster),
         logger=None,
         allow_auto_create_topics=False,
         **{name: value for name, value in options.items() if name in ours},
@@ -48,9 +67,9 @@ async def reading(
         await broker.stop()
 
 
-async def committed(address: str, group: str) -> int:
+async def committed(cluster: Cluster, group: str) -> int:
     """Add up what a group has committed: so many records it will never see again."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    admin = AIOKafkaAdminClient(**cluster.options())
     await admin.start()
     try:
         offsets = await admin.list_consumer_group_offsets(group)
@@ -59,17 +78,17 @@ async def committed(address: str, group: str) -> int:
     return sum(max(each.offset, 0) for each in offsets.values())
 
 
-async def until_committed(address: str, group: str, count: int) -> None:
+async def until_committed(cluster: Cluster, group: str, count: int) -> None:
     async with asyncio.timeout(20):
-        while await committed(address, group) < count:  # noqa: ASYNC110  a broker rings nobody
+        while await committed(cluster, group) < count:  # noqa: ASYNC110  a broker rings nobody
             await asyncio.sleep(0.02)
 
 
 async def put(
-    address: str, topic: str, values: Iterable[bytes], headers: Iterable[Header] = ()
+    cluster: Cluster, topic: str, values: Iterable[bytes], headers: Iterable[Header] = ()
 ) -> None:
     """Send as a foreign producer, who may put anything into a record."""
-    producer = AIOKafkaProducer(bootstrap_servers=address)
+    producer = AIOKafkaProducer(**cluster.options())
     await producer.start()
     try:
         for value in values:
@@ -78,8 +97,8 @@ async def put(
         await producer.stop()
 
 
-async def make_topic(address: str, topic: str, partitions: int = 1, **settings: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+async def make_topic(cluster: Cluster, topic: str, partitions: int = 1, **settings: str) -> None:
+    admin = AIOKafkaAdminClient(**cluster.options())
     await admin.start()
     try:
         named = {name.replace("_", "."): value for name, value in settings.items()}
@@ -88,11 +107,13 @@ async def make_topic(address: str, topic: str, partitions: int = 1, **settings: 
         await admin.close()
 
 
-def plain(address: str, *topics: str, group: str | None = None, **options: Any) -> AIOKafkaConsumer:
+def plain(
+    cluster: Cluster, *topics: str, group: str | None = None, **options: Any
+) -> AIOKafkaConsumer:
     """Make a consumer of aiokafka that commits nothing by itself."""
     return AIOKafkaConsumer(
         *topics,
-        bootstrap_servers=address,
+        **cluster.options(),
         group_id=group,
         auto_offset_reset="earliest",
         enable_auto_commit=False,

@@ -13,7 +13,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaMessage
 from faststream.kafka.annotations import KafkaMessage as Injected
 
-from shared.kit.bus.kafka import KafkaBus
+from shared.kit.bus.kafka import Cluster, KafkaBus
 from shared.kit.bus.port import Incoming
 from tests.kit.bus import naive
 from tests.kit.bus.conftest import ON_KAFKA
@@ -29,7 +29,7 @@ async def _everything_arrives(ours: KafkaBus, topic: str, reader: Recorder, coun
     assert len(reader.done) == count
 
 
-async def _lost(address: str, topic: str, **options: Any) -> int:
+async def _lost(cluster: Cluster, topic: str, **options: Any) -> int:
     """Read 100 records in two batches, committing after each as one is told to; count the loss."""
     group, handled = f"{topic}-naive", 0
 
@@ -43,16 +43,16 @@ async def _lost(address: str, topic: str, **options: Any) -> int:
 
     failed: list[bool] = []
     more = {name: value for name, value in options.items() if name != "bug"}
-    async with naive.reading(address, topic, group, handle, **BATCH, **more) as reader:
-        await naive.until_committed(address, group, 100)
+    async with naive.reading(cluster, topic, group, handle, **BATCH, **more) as reader:
+        await naive.until_committed(cluster, group, 100)
     return 100 - handled
 
 
 async def test_a_handler_that_raises_loses_its_batch(
-    address: str, ours: KafkaBus, single: str
+    cluster: Cluster, ours: KafkaBus, single: str
 ) -> None:
     await ours.send(some(single, 100))
-    assert await _lost(address, single, bug=True) == 50
+    assert await _lost(cluster, single, bug=True) == 50
 
     failures = [ValueError("a bug")]
 
@@ -64,14 +64,14 @@ async def test_a_handler_that_raises_loses_its_batch(
 
 
 async def test_one_bad_value_loses_its_whole_batch(
-    address: str, ours: KafkaBus, single: str
+    cluster: Cluster, ours: KafkaBus, single: str
 ) -> None:
-    await naive.put(address, single, [b"1"] * 20 + [b"\xff{"] + [b"1"] * 79)
+    await naive.put(cluster, single, [b"1"] * 20 + [b"\xff{"] + [b"1"] * 79)
 
     async def decode(message: KafkaMessage) -> object:
         return [json.loads(record.value) for record in message.raw_message]
 
-    assert await _lost(address, single, decoder=decode) == 50
+    assert await _lost(cluster, single, decoder=decode) == 50
 
     reader = Recorder()
     await _everything_arrives(ours, single, reader, 100)
@@ -79,12 +79,12 @@ async def test_one_bad_value_loses_its_whole_batch(
 
 
 async def test_one_null_header_loses_its_whole_batch(
-    address: str, ours: KafkaBus, single: str
+    cluster: Cluster, ours: KafkaBus, single: str
 ) -> None:
-    await naive.put(address, single, [b"0"] * 20)
-    await naive.put(address, single, [b"odd"], [("traceparent", None), ("reply_to", b"elsewhere")])
-    await naive.put(address, single, [b"0"] * 79)
-    assert await _lost(address, single) == 50
+    await naive.put(cluster, single, [b"0"] * 20)
+    await naive.put(cluster, single, [b"odd"], [("traceparent", None), ("reply_to", b"elsewhere")])
+    await naive.put(cluster, single, [b"0"] * 79)
+    assert await _lost(cluster, single) == 50
 
     reader = Recorder()
     await _everything_arrives(ours, single, reader, 100)
@@ -92,7 +92,7 @@ async def test_one_null_header_loses_its_whole_batch(
 
 
 async def test_the_default_acknowledges_first_so_a_crash_loses(
-    address: str, ours: KafkaBus, single: str
+    cluster: Cluster, ours: KafkaBus, single: str
 ) -> None:
     await ours.send(some(single, 10))
     stuck = asyncio.Event()
@@ -102,22 +102,22 @@ async def test_the_default_acknowledges_first_so_a_crash_loses(
 
     group = f"{single}-naive"
     options = {"batch": True, "auto_commit_interval_ms": 50, "apply_types": False}
-    async with naive.reading(address, single, group, hang, graceful_timeout=0.01, **options):
+    async with naive.reading(cluster, single, group, hang, graceful_timeout=0.01, **options):
         # Committed while nothing is handled: a crash now would lose them.
-        await naive.until_committed(address, group, 10)
+        await naive.until_committed(cluster, group, 10)
 
     reader = Recorder(step=hang)
     reading = reader.reading(single, f"{single}-ours", commit_every=0.01, drain=0.01)
     await ours.read(reading)
     await until(lambda: reader.handling)
     await asyncio.sleep(0.3)
-    assert await naive.committed(address, reading.group) == 0
+    assert await naive.committed(cluster, reading.group) == 0
 
 
 @pytest.mark.parametrize("policy", [AckPolicy.ACK, AckPolicy.REJECT_ON_ERROR])
 @pytest.mark.filterwarnings("ignore:AckPolicy.REJECT_ON_ERROR has the same effect:UserWarning")
 async def test_ack_and_reject_on_error_commit_after_an_exception(
-    address: str, ours: KafkaBus, single: str, policy: AckPolicy
+    cluster: Cluster, ours: KafkaBus, single: str, policy: AckPolicy
 ) -> None:
     await ours.send(some(single, 10))
 
@@ -126,18 +126,18 @@ async def test_ack_and_reject_on_error_commit_after_an_exception(
 
     group = f"{single}-naive"
     options = {"batch": True, "ack_policy": policy, "apply_types": False}
-    async with naive.reading(address, single, group, fail, **options):
-        await naive.until_committed(address, group, 10)
+    async with naive.reading(cluster, single, group, fail, **options):
+        await naive.until_committed(cluster, group, 10)
 
     reading = Recorder(step=fail).reading(single, f"{single}-ours", commit_every=0.01)
     subscription = await ours.read(reading)
     await asyncio.sleep(0.1)
     await subscription.stop()
-    assert await naive.committed(address, reading.group) == 0
+    assert await naive.committed(cluster, reading.group) == 0
 
 
 async def test_nack_on_error_repeats_a_poison_record_hot(
-    address: str, ours: KafkaBus, single: str
+    cluster: Cluster, ours: KafkaBus, single: str
 ) -> None:
     await ours.send(some(single, 1))
     tries = {"naive": 0, "ours": 0}
@@ -148,7 +148,7 @@ async def test_nack_on_error_repeats_a_poison_record_hot(
 
     who = "naive"
     options = {"batch": True, "ack_policy": AckPolicy.NACK_ON_ERROR, "apply_types": False}
-    async with naive.reading(address, single, f"{single}-naive", fail, **options):
+    async with naive.reading(cluster, single, f"{single}-naive", fail, **options):
         await until(lambda: tries["naive"] > 20)
 
     who = "ours"
@@ -159,7 +159,7 @@ async def test_nack_on_error_repeats_a_poison_record_hot(
 
 
 async def test_an_ack_commits_everything_before_it(
-    address: str, ours: KafkaBus, single: str
+    cluster: Cluster, ours: KafkaBus, single: str
 ) -> None:
     """Ours: test_loss.test_a_failed_batch_is_not_committed_by_the_next_success."""
     await ours.send(some(single, 2))
@@ -171,12 +171,12 @@ async def test_an_ack_commits_everything_before_it(
 
     group = f"{single}-naive"
     policy = AckPolicy.MANUAL
-    async with naive.reading(address, single, group, skip_the_first, ack_policy=policy):
-        await naive.until_committed(address, group, 2)
+    async with naive.reading(cluster, single, group, skip_the_first, ack_policy=policy):
+        await naive.until_committed(cluster, group, 2)
 
 
 async def test_a_stop_leaves_its_cancelled_batch_running(
-    address: str, ours: KafkaBus, single: str
+    cluster: Cluster, ours: KafkaBus, single: str
 ) -> None:
     """Ours: test_loss.test_a_batch_cancelled_by_stop_comes_again."""
     await ours.send(some(single, 1))
@@ -192,7 +192,7 @@ async def test_a_stop_leaves_its_cancelled_batch_running(
 
     options = {"batch": True, "ack_policy": AckPolicy.MANUAL, "apply_types": False}
     handler = slow_to_roll_back
-    async with naive.reading(address, single, single, handler, graceful_timeout=0.01, **options):
+    async with naive.reading(cluster, single, single, handler, graceful_timeout=0.01, **options):
         await until(lambda: story)
     assert story == ["begun"]
     await until(lambda: len(story) == 2)

@@ -15,7 +15,7 @@ import pytest
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from faststream import AckPolicy
 
-from shared.kit.bus.kafka import KafkaBus
+from shared.kit.bus.kafka import Cluster, KafkaBus
 from shared.kit.bus.kafka.commits import Commits
 from shared.kit.bus.port import Incoming, Partition, Reading, Redeliver, Topic
 from tests.kit.bus import naive
@@ -33,7 +33,7 @@ async def double(ours: KafkaBus, name: str) -> str:
 
 
 async def test_a_rebalance_in_the_middle_of_a_batch_repeats_it(
-    address: str, ours: KafkaBus, double: str
+    cluster: Cluster, ours: KafkaBus, double: str
 ) -> None:
     """Ours: test_loss.test_a_rebalance_waits_for_the_batch_in_hand (0 duplicates)."""
     await ours.send(some(double, 40))
@@ -54,18 +54,18 @@ async def test_a_rebalance_in_the_middle_of_a_batch_repeats_it(
 
     first, joined, readers = [True], asyncio.Event(), list[naive.Reader]()
     options = {**QUICK, "ack_policy": AckPolicy.MANUAL}
-    async with naive.reading(address, double, double, handle, **options) as one:
+    async with naive.reading(cluster, double, double, handle, **options) as one:
         readers.append(one)
         await joined.wait()
-        async with naive.reading(address, double, double, handle, **options):
+        async with naive.reading(cluster, double, double, handle, **options):
             await until(lambda: set(handled) == set(range(40)))
             await until(lambda: len(handled) > 40)
 
 
 async def test_a_pause_is_forgotten_with_a_rebalance(
-    address: str, ours: KafkaBus, double: str
+    cluster: Cluster, ours: KafkaBus, double: str
 ) -> None:
-    first, second = (naive.plain(address, double, group=f"{double}-naive") for _ in range(2))
+    first, second = (naive.plain(cluster, double, group=f"{double}-naive") for _ in range(2))
     await first.start()
     first.pause(*first.assignment())
     assert len(first.paused()) == 2
@@ -89,7 +89,7 @@ async def test_a_pause_is_forgotten_with_a_rebalance(
 
 @pytest.mark.parametrize("instance", ["", "stable-name"])
 async def test_a_reader_killed_in_the_middle_of_a_batch_loses_nothing(
-    address: str, ours: KafkaBus, double: str, tmp_path: Path, instance: str
+    cluster: Cluster, ours: KafkaBus, double: str, tmp_path: Path, instance: str
 ) -> None:
     """Kill -9. With a stable name its successor goes on at once, else after the session's end."""
     await ours.send(some(double, 600))
@@ -97,8 +97,8 @@ async def test_a_reader_killed_in_the_middle_of_a_batch_loses_nothing(
     effect.touch()
     # Its own session: only this process is killed, and it has no chance to say good-bye.
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.kit.bus.killed", address, double, instance, str(effect)),
-        env={"PATH": os.environ["PATH"]},
+        *(sys.executable, "-m", "tests.kit.bus.killed", double, instance, str(effect)),
+        env={"PATH": os.environ["PATH"], **naive.variables(cluster)},
     )
     await until(lambda: effect.stat().st_size > 200)
     process.send_signal(signal.SIGKILL)
@@ -141,7 +141,7 @@ async def test_a_failed_commit_is_only_a_line_in_the_log(
 
 
 async def test_concurrent_workers_break_the_order_of_a_key(
-    address: str, ours: KafkaBus, single: str
+    cluster: Cluster, ours: KafkaBus, single: str
 ) -> None:
     await ours.send(some(single, 40, key="k"))
     done: list[int] = []
@@ -151,7 +151,7 @@ async def test_concurrent_workers_break_the_order_of_a_key(
         done.append(int(body))
 
     options = {"max_workers": 4, "apply_types": False}
-    async with naive.reading(address, single, f"{single}-naive", slow_at_first, **options):
+    async with naive.reading(cluster, single, f"{single}-naive", slow_at_first, **options):
         await until(lambda: len(done) == 40)
     assert done != sorted(done)
 
@@ -164,7 +164,7 @@ async def test_concurrent_workers_break_the_order_of_a_key(
     assert reader.in_order()
 
 
-async def test_the_empty_poll_is_slept_again(address: str, ours: KafkaBus, single: str) -> None:
+async def test_the_empty_poll_is_slept_again(cluster: Cluster, ours: KafkaBus, single: str) -> None:
     """What comes in FastStream's nap of 200 ms waits for its end; ours are woken by the record."""
     late: dict[str, list[float]] = {"naive": [], "ours": []}
 
@@ -183,7 +183,7 @@ async def test_the_empty_poll_is_slept_again(address: str, ours: KafkaBus, singl
         late["ours"].extend(monotonic() - int(record.value or b"") / 1e6 for record in batch)
 
     options = {"batch": True, "ack_policy": AckPolicy.MANUAL, "apply_types": False}
-    async with naive.reading(address, single, f"{single}-naive", naive_one, **options):
+    async with naive.reading(cluster, single, f"{single}-naive", naive_one, **options):
         naive_median = await send_now_and_then("naive")
     start = {Partition(single, 0): 5}
     await ours.read(Recorder(step=our_one, starts=start).reading(single, f"{single}-ours"))

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber
 from faststream.kafka import KafkaBroker
 
 from deploy.local.stack import Stack
-from shared.kit.bus.kafka import KafkaBus, sender
+from shared.kit.bus.kafka import Cluster, KafkaBus, sender
 from shared.kit.bus.port import Outgoing, Topic
 from shared.kit.errors import NotFound, Transient
 from tests.kit.bus import naive
@@ -23,10 +23,10 @@ pytestmark = [*ON_KAFKA]
 
 
 async def test_reading_creates_topics_although_the_broker_forbids_it(
-    address: str, ours: KafkaBus, name: str
+    cluster: Cluster, ours: KafkaBus, name: str
 ) -> None:
     misspelt, missing = f"{name}-misspelt", f"{name}-missing"
-    broker = KafkaBroker(address, logger=None)
+    broker = KafkaBroker(**naive.broker_options(cluster), logger=None)
 
     @broker.subscriber(misspelt, group_id=name)
     async def handle(body: str) -> None: ...
@@ -56,10 +56,10 @@ async def test_the_producer_promises_nothing_by_default(ours: KafkaBus, single: 
 
 
 async def test_one_refused_record_blocks_an_idempotent_producer_for_ever(
-    address: str, ours: KafkaBus, name: str
+    cluster: Cluster, ours: KafkaBus, name: str
 ) -> None:
-    await naive.make_topic(address, name, max_message_bytes="1000")
-    producer = AIOKafkaProducer(bootstrap_servers=address, enable_idempotence=True)
+    await naive.make_topic(cluster, name, max_message_bytes="1000")
+    producer = AIOKafkaProducer(**cluster.options(), enable_idempotence=True)
     await producer.start()
     noise = os.urandom(2000)
     await producer.send_and_wait(name, b"small")
@@ -88,7 +88,7 @@ async def test_a_broker_that_hangs_holds_nobody_for_ever(
     monkeypatch.setattr(sender, "REQUEST", 1.0)
     stack = Stack(tmp_path / "home", parts=frozenset({"kafka"}), fast=True)
     async with stack as addresses:
-        bus = KafkaBus(addresses.kafka, client_id="hang")
+        bus = KafkaBus(addresses.cluster(), client_id="hang")
         await bus.ensure([Topic("t", 1)])
         await bus.send(some("t", 10, key="k"))
         java = _child_of(stack._servers["kafka"].pid)
@@ -122,7 +122,7 @@ def _child_of(pid: int) -> int:
 
 
 async def test_no_broker_is_transient(name: str) -> None:
-    bus = KafkaBus("127.0.0.1:9", client_id="nobody")
+    bus = KafkaBus(Cluster("127.0.0.1:9"), client_id="nobody")
     for asked in (
         bus.send(some(name, 1)),
         bus.progress([name]),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from faststream import AckPolicy
 
+from shared.kit.bus.kafka.cluster import Cluster
 from shared.kit.bus.kafka.subscription import KafkaSubscription
 from tests.architecture.tree import ROOT, python_files
 from tests.kit.bus.readers import Recorder
@@ -46,7 +47,7 @@ def test_it_is_not_used(name: str, why: str) -> None:
 
 def test_the_reader_is_set_up_against_the_traps() -> None:
     reading = Recorder().reading("t", "g", instance="pod-0", session_timeout=9.0, poll_limit=30.0)
-    subscription = KafkaSubscription("127.0.0.1:9", "test", reading)
+    subscription = KafkaSubscription(Cluster("127.0.0.1:9"), "test", reading)
     subscriber, config = subscription._subscriber, subscription._broker.config.broker_config
     assert subscriber.ack_policy is AckPolicy.MANUAL
     assert config.allow_auto_create_topics is False

@@ -57,7 +57,7 @@ async def commits(scene: Scene, draw: Random) -> list[Violation]:
     deadline = scene.now() + COMMITTED_WITHIN
     while left and scene.now() < deadline:
         for group in sorted(left):
-            known = await committed(scene.platform.addresses.kafka, group)
+            known = await committed(scene.platform.addresses.cluster(), group)
             if all(known.get(place, 0) >= end for place, end in ends.items()):
                 left.remove(group)
         await asyncio.sleep(COMMIT_EVERY)

@@ -143,7 +143,7 @@ class Backlog:
     async def _ends(self) -> dict[Place, int]:
         if self._reader is None:
             self._reader = AIOKafkaConsumer(
-                bootstrap_servers=self.addresses.kafka, enable_auto_commit=False, group_id=None
+                **self.addresses.cluster().options(), enable_auto_commit=False, group_id=None
             )
             await self._reader.start()
         # The public `topics` asks for nothing new once it knows them: topics are never added here.

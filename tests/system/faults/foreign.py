@@ -14,6 +14,7 @@ from shared.contracts.catalogue import PUBLISHERS
 from shared.contracts.community import ContentKind, ContentRef, PostPublished
 from shared.contracts.event import Envelope, encode, encode_data, partition_key
 from shared.contracts.ids import ContentId, EventId, SpaceId, TenantId
+from shared.kit.bus.kafka import Cluster
 from tests.system.faults.run import FOREIGN
 
 TOPICS = sorted({fact.TOPIC for facts in PUBLISHERS.values() for fact in facts})
@@ -46,12 +47,12 @@ class Conversation:
 class Foreign:
     """A stranger at the broker's front door."""
 
-    kafka: str
+    kafka: Cluster
 
     async def send(self, records: Sequence[Record]) -> list[Placed]:
         """Write these, in this order, each acknowledged; says where each stands."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=self.kafka,
+            **self.kafka.options(),
             acks="all",
             enable_idempotence=True,
             max_request_size=LARGEST,
@@ -70,9 +71,7 @@ class Foreign:
 
     async def some(self, draw: Random, most: int) -> list[Record]:
         """Read a slice of the log, from a random place of a random topic."""
-        reader = AIOKafkaConsumer(
-            bootstrap_servers=self.kafka, enable_auto_commit=False, group_id=None
-        )
+        reader = AIOKafkaConsumer(**self.kafka.options(), enable_auto_commit=False, group_id=None)
         async with asyncio.timeout(PATIENCE):
             await _started(reader)
             try:

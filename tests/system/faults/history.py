@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.local.platform import NAMES
 from deploy.local.stack import Addresses
+from shared.kit.bus.kafka import Cluster
 from tests.system.bare import sql
 from tests.system.faults.foreign import TOPICS
 
@@ -30,7 +31,7 @@ async def history(addresses: Addresses, key: str, journal: Path) -> list[str]:
     """Tell it line by line. `key` is a partition key, or anything that names a thing in it."""
     told = [f"history of {key}"]
     ids: list[str] = []
-    for topic, partition, offset, value in await _records(addresses.kafka, key):
+    for topic, partition, offset, value in await _records(addresses.cluster(), key):
         text = value.decode("utf-8", "replace")
         told.append(f"  log {topic}/{partition}/{offset} {text[:LONGEST]}")
         ids += _id_in(text)
@@ -44,9 +45,9 @@ async def history(addresses: Addresses, key: str, journal: Path) -> list[str]:
     return told + [f"  journal {line[:LONGEST]}" for line in _journal_lines(journal, key)][:MOST]
 
 
-async def _records(kafka: str, key: str) -> list[tuple[str, int, int, bytes]]:
+async def _records(kafka: Cluster, key: str) -> list[tuple[str, int, int, bytes]]:
     """Read the whole log for what has this key."""
-    reader = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, group_id=None)
+    reader = AIOKafkaConsumer(**kafka.options(), enable_auto_commit=False, group_id=None)
     await reader.start()
     try:
         places = [TopicPartition(topic, number) for topic in TOPICS for number in range(8)]

@@ -6,8 +6,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from deploy.local import kafka, postgres
-from deploy.local.artifacts import cache_folder, kafka_jars
+from deploy.local import kafka, kafka_users, postgres
 from deploy.local.choices import Part
 from deploy.local.servers import Server
 from deploy.local.stack import Addresses, Stack
@@ -29,24 +28,21 @@ class Servers(Stack):
         self._inner, self._outer, self._small_disk = inner, outer, small_disk
         self.keep = False
 
-    async def _start_kafka(self) -> str:
-        jars = await asyncio.to_thread(kafka_jars, cache_folder(os.environ))
-        port, controller = self._ports["kafka"], self._ports["controller"]
-        await kafka.prepare(self._home, jars, (port, controller), self._held)
-        self._open_second_way(port, controller)
-        server = self._run("kafka", kafka.server(self._home, jars, self._java_options))
-        await kafka.until_ready(port, kafka.cluster_id(self._home), server)
-        return f"{HOST}:{port}"
-
-    def _open_second_way(self, port: int, controller: int) -> None:
-        """Java takes the last of two lines for one name."""
-        direct, told = f"PLAINTEXT://{HOST}:{port}", f"PROXIED://{HOST}:{self._outer}"
-        inner = f"PROXIED://{HOST}:{self._inner},CONTROLLER://{HOST}:{controller}"
-        protocols = ("PLAINTEXT", "PROXIED", "CONTROLLER")
+    def _amend_kafka(self, listening: kafka.Listening) -> None:
+        """Open a second way in, for the same users. Java takes the last of two lines for a name."""
+        clients = kafka_users.LISTENER
+        direct, told = f"{clients}://{HOST}:{listening.port}", f"PROXIED://{HOST}:{self._outer}"
+        inner = f"PROXIED://{HOST}:{self._inner},CONTROLLER://{HOST}:{listening.controller}"
+        protocols = (clients, "PROXIED", "CONTROLLER")
+        own = f"listener.name.{clients.lower()}."
         lines = {
             "listeners": f"{direct},{inner}",
             "advertised.listeners": f"{direct},{told}",
-            "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in protocols),
+            "listener.security.protocol.map": ",".join(f"{n}:SASL_PLAINTEXT" for n in protocols),
+        } | {
+            f"listener.name.proxied.{name.removeprefix(own)}": value
+            for name, value in listening.settings().items()
+            if name.startswith(own)
         }
         with (kafka.folder(self._home) / "server.properties").open("a", encoding="ascii") as file:
             file.writelines(f"{name}={value}\n" for name, value in lines.items())
@@ -80,7 +76,7 @@ class Servers(Stack):
     async def start_part(self, part: Part) -> None:
         """Start it again where it was; returns when it serves."""
         starts = {
-            "kafka": self._start_kafka,
+            "kafka": self._start_embedded_kafka,
             "postgres": self._start_embedded_postgres,
             "redis": self._start_redis,
         }

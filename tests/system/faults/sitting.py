@@ -65,7 +65,7 @@ class Sitting:
     scene: Scene = field(init=False)
 
     def __post_init__(self) -> None:
-        foreign = Foreign(self.platform.addresses.kafka)
+        foreign = Foreign(self.platform.addresses.cluster())
         self.scene = Scene(self.platform, foreign, self.backlog)
 
     async def run(

@@ -42,8 +42,8 @@ async def log_of(scene: Scene) -> Sequences:
     """Read all topics, and give the sequences of each key as they stand in the log."""
     topics = sorted({fact.TOPIC for facts in PUBLISHERS.values() for fact in facts})
     found: dict[tuple[str, str], list[int]] = defaultdict(list)
-    kafka = scene.addresses.kafka
-    reader = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, group_id=None)
+    kafka = scene.addresses.cluster()
+    reader = AIOKafkaConsumer(**kafka.options(), enable_auto_commit=False, group_id=None)
     await reader.start()
     try:
         places = await _partitions(kafka, topics)

@@ -1,5 +1,6 @@
 """The bus on Apache Kafka: the only place that knows FastStream and aiokafka."""
 
 from shared.kit.bus.kafka.bus import KafkaBus
+from shared.kit.bus.kafka.cluster import Cluster
 
-__all__ = ["KafkaBus"]
+__all__ = ["Cluster", "KafkaBus"]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from shared.kit.bus.kafka.cluster import Cluster
 from shared.kit.bus.kafka.looker import Looker
 from shared.kit.bus.kafka.sender import Sender
 from shared.kit.bus.kafka.subscription import KafkaSubscription
@@ -21,17 +22,17 @@ from shared.kit.errors import Transient
 
 
 class KafkaBus:
-    """A bus on the cluster at `bootstrap` (`host:port`, several with commas).
+    """A bus on a Kafka cluster.
 
     Connects at first use; `close` ends everything. `replication` is for the topics it creates.
     """
 
-    def __init__(self, bootstrap: str, *, client_id: str, replication: int = 1) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, cluster: Cluster, *, client_id: str, replication: int = 1) -> None:
+        self._cluster = cluster
         self._client_id = client_id
         self._replication = replication
-        self._sender = Sender(bootstrap, client_id)
-        self._looker = Looker(bootstrap, f"{client_id}-look")
+        self._sender = Sender(cluster, client_id)
+        self._looker = Looker(cluster, f"{client_id}-look")
         self._readers: list[KafkaSubscription] = []
         self._closed = False
 
@@ -46,7 +47,7 @@ class KafkaBus:
         # Trap: a subscription waits 40 s for a missing topic, and where the broker allows it, its
         # question creates the topic.
         await self._looker.partitions(reading.topics)
-        reader = KafkaSubscription(self._bootstrap, f"{self._client_id}-{reading.group}", reading)
+        reader = KafkaSubscription(self._cluster, f"{self._client_id}-{reading.group}", reading)
         with transient(f"reading as {reading.group}"):
             await reader.start()
         self._readers = [each for each in self._readers if each.running]
@@ -60,7 +61,7 @@ class KafkaBus:
         missing = [topic for topic in topics if topic.name not in known]
         if missing:
             with transient("creating topics"):
-                await create(self._bootstrap, self._client_id, missing, self._replication)
+                await create(self._cluster, self._client_id, missing, self._replication)
             await self._looker.until_ready([topic.name for topic in missing])
 
     async def progress(self, topics: Sequence[str], since: datetime | None = None) -> Progress:

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 
 from aiokafka.admin import AIOKafkaAdminClient
 
+from shared.kit.bus.kafka.cluster import Cluster
 from shared.kit.bus.kafka.translate import ours, transient
 from shared.kit.bus.port import Partition
 
 
-async def committed(bootstrap: str, group: str) -> Mapping[Partition, int]:
+async def committed(cluster: Cluster, group: str) -> Mapping[Partition, int]:
     """Give the next offset of each partition that the group ever committed; raises `Transient`."""
     with transient(f"asking what {group} has committed"):
-        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="preau-committed")
+        admin = AIOKafkaAdminClient(**cluster.options(), client_id="preau-committed")
         try:
             await admin.start()
             found = await admin.list_consumer_group_offsets(group)

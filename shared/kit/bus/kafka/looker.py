@@ -8,6 +8,7 @@ from datetime import datetime
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from shared.kit.bus.kafka.cluster import Cluster
 from shared.kit.bus.kafka.translate import all_ours, incoming, theirs, transient
 from shared.kit.bus.port import Incoming, Partition, Progress
 from shared.kit.errors import NotFound, Transient
@@ -22,8 +23,8 @@ FETCH_MS = 20
 class Looker:
     """One consumer without a group, connected at first use, asked one thing at a time."""
 
-    def __init__(self, bootstrap: str, client_id: str) -> None:
-        self._bootstrap, self._client_id = bootstrap, client_id
+    def __init__(self, cluster: Cluster, client_id: str) -> None:
+        self._cluster, self._client_id = cluster, client_id
         self._consumer: AIOKafkaConsumer | None = None
         self._turn = asyncio.Lock()
 
@@ -110,7 +111,7 @@ class Looker:
     async def _connected(self) -> AIOKafkaConsumer:
         if self._consumer is None:
             consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._bootstrap,
+                **self._cluster.options(),
                 client_id=self._client_id,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from shared.kit.bus.kafka.cluster import Cluster
 from shared.kit.bus.murmur2 import partition_of
 from shared.kit.bus.port import MAX_RECORD, Outgoing
 from shared.kit.errors import Invalid, Transient
@@ -33,8 +34,8 @@ Round = dict[TopicPartition, BatchBuilder]
 class Sender:
     """One producer, started at first use, replaced by a new one after any failure."""
 
-    def __init__(self, bootstrap: str, client_id: str) -> None:
-        self._bootstrap, self._client_id = bootstrap, client_id
+    def __init__(self, cluster: Cluster, client_id: str) -> None:
+        self._cluster, self._client_id = cluster, client_id
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._endings: set[asyncio.Task[None]] = set()
@@ -61,7 +62,7 @@ class Sender:
         async with self._starting:
             if self._producer is None:
                 producer = AIOKafkaProducer(
-                    bootstrap_servers=self._bootstrap,
+                    **self._cluster.options(),
                     client_id=self._client_id,
                     # Trap: the defaults are acks=1 and no idempotence.
                     acks="all",

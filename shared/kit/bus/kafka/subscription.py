@@ -16,6 +16,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 
 from shared.kit.bus.kafka.ahead import Polled, Records
+from shared.kit.bus.kafka.cluster import Cluster
 from shared.kit.bus.kafka.rules import Rules
 from shared.kit.bus.port import Reading
 from shared.kit.telemetry.logs import logger
@@ -70,10 +71,11 @@ async def _decode(message: KafkaMessage) -> Records:
 class KafkaSubscription:
     """The Kafka body of `shared.kit.bus.port.Subscription`."""
 
-    def __init__(self, bootstrap: str, client_id: str, reading: Reading) -> None:
+    def __init__(self, cluster: Cluster, client_id: str, reading: Reading) -> None:
+        self._cluster = cluster
         self._reading = reading
         self._rules = Rules(reading)
-        self._broker = _broker(bootstrap, client_id)
+        self._broker = _broker(cluster.bootstrap, client_id)
         limit = int(reading.poll_limit * 1000)
         # max_workers is left alone: with more than one, order per key is gone and a stop
         # repeats events.
@@ -117,7 +119,7 @@ class KafkaSubscription:
             raise
 
     def _build(self, **options: Any) -> AIOKafkaConsumer:  # Any: whatever FastStream passes on
-        consumer = AskingConsumer(self._rules.poll, **options)
+        consumer = AskingConsumer(self._rules.poll, **(options | self._cluster.security()))
         self._rules.attach(consumer)
         return consumer
 

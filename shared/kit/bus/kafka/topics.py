@@ -4,8 +4,14 @@ import asyncio
 from collections.abc import Sequence
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 
+from shared.kit.bus.kafka.cluster import Cluster
 from shared.kit.bus.port import MAX_RECORD, Topic
 
 # Facts are kept without limit, and never compacted: several types share a topic and a key.
@@ -21,9 +27,11 @@ _TRIES = 50
 _PAUSE = 0.1
 
 
-async def create(bootstrap: str, client_id: str, topics: Sequence[Topic], replication: int) -> None:
+async def create(
+    cluster: Cluster, client_id: str, topics: Sequence[Topic], replication: int
+) -> None:
     """Ask the controller for these topics; one that appeared meanwhile is none of our business."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id=client_id)
+    admin = AIOKafkaAdminClient(**cluster.options(), client_id=client_id)
     try:
         await admin.start()
         answer = await admin.create_topics(
@@ -32,7 +40,7 @@ async def create(bootstrap: str, client_id: str, topics: Sequence[Topic], replic
                 for each in topics
             ]
         )
-        await _until_coordinated(admin)
+        await _until_coordinated(admin, cluster.user or "preau")
     finally:
         await admin.close()
     for name, code, *_ in answer.topic_errors:
@@ -41,7 +49,7 @@ async def create(bootstrap: str, client_id: str, topics: Sequence[Topic], replic
             raise error(name)
 
 
-async def _until_coordinated(admin: AIOKafkaAdminClient) -> None:
+async def _until_coordinated(admin: AIOKafkaAdminClient, group: str) -> None:
     """Ask for a group's coordinator until there is one.
 
     The first question a fresh cluster is asked makes it create the topic of the offsets, and every
@@ -49,7 +57,9 @@ async def _until_coordinated(admin: AIOKafkaAdminClient) -> None:
     """
     for _ in range(_TRIES):
         try:
-            await admin.find_coordinator("preau")
+            await admin.find_coordinator(group)
+        except GroupAuthorizationFailedError:  # a user may ask about its own groups only
+            return
         except KafkaError:
             await asyncio.sleep(_PAUSE)
         else:

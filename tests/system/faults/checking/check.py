@@ -28,7 +28,7 @@ REST = 10.0
 
 async def check(run: Run, known: Known) -> list[Violation]:
     """Check I1 to I10; give what is broken. What is live is only read."""
-    log = KafkaLog(run.addresses.kafka)
+    log = KafkaLog(run.addresses.cluster())
     try:
         found, replayed = await asyncio.gather(
             check_all(log, run.addresses, run.journal, known),
@@ -49,7 +49,7 @@ async def check_waiting(addresses: Addresses, known: Known) -> list[Violation]:
         counted = [await waiting.rows(name, _WAITING) for name in PUBLISHERS]
     if not any(rows[0]["n"] for rows in counted):
         return []
-    log = KafkaLog(addresses.kafka)
+    log = KafkaLog(addresses.cluster())
     try:
         sources = _sources(addresses)
         report = await Checker(log, sources, known.book, watch=known.told.hear).check()

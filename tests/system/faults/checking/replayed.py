@@ -19,7 +19,7 @@ async def check_replayed(addresses: Addresses, known: Known) -> list[Violation]:
 
 
 async def _replayed(addresses: Addresses, known: Known, service: str) -> list[Violation]:
-    bus = KafkaBus(addresses.kafka, client_id=f"faults-replay-{service}")
+    bus = KafkaBus(addresses.cluster(), client_id=f"faults-replay-{service}")
     try:
         rebuilder = known.replay(service, addresses.database(service, "owner"), bus)
         report = await rebuilder.run(Wish(service, compare=True))

@@ -1,0 +1,205 @@
+"""Who may do what on the embedded broker: every user on every topic, and those without a user."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.conn import create_conn
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+)
+from aiokafka.structs import OffsetAndMetadata
+
+from deploy.local.choices import Part
+from deploy.local.kafka_users import SERVICES
+from deploy.local.stack import Addresses, Stack
+from shared.contracts.catalogue import TOPICS
+from shared.contracts.identity import RoleGranted
+from shared.kit.bus.kafka import Cluster, KafkaBus
+from shared.kit.bus.kafka.access import administering
+from shared.kit.bus.kafka.acls import subscriber_acls, topics_read, topics_written
+from shared.kit.bus.kafka.login import check_login
+from shared.kit.errors import Invalid, Transient
+from shared.kit.kafka_settings import KafkaSettings
+from shared.kit.subscribers import add_subscriber, list_subscribers, remove_subscriber
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.allow_hosts(["127.0.0.1"]),
+    pytest.mark.asyncio(loop_scope="module"),
+]
+KAFKA: frozenset[Part] = frozenset({"kafka"})
+EVERY_TOPIC = sorted({*TOPICS, *(f"dead.{service}" for service in SERVICES)})
+REFUSED_AFTER_SECONDS = 6.0
+WORD = b"word"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("access")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def broker(home: Path) -> AsyncIterator[Addresses]:
+    """A broker whose every topic holds one record of the administrator's."""
+    async with Stack(home, parts=KAFKA, fast=True) as addresses:
+        assert await writable(addresses.cluster()) == set(EVERY_TOPIC)
+        yield addresses
+
+
+async def writable(cluster: Cluster) -> set[str]:
+    """Write a word to every topic, and name those that took it."""
+    producer = AIOKafkaProducer(**cluster.options(), request_timeout_ms=5000)
+    try:
+        await producer.start()
+    except KafkaError:
+        await producer.stop()
+        return set()
+    try:
+        taken = await asyncio.gather(*(_write(producer, topic) for topic in EVERY_TOPIC))
+    finally:
+        await producer.stop()
+    return {topic for topic, done in zip(EVERY_TOPIC, taken, strict=True) if done}
+
+
+async def _write(producer: AIOKafkaProducer, topic: str) -> bool:
+    try:
+        await producer.send_and_wait(topic, WORD, partition=0)
+    except TopicAuthorizationFailedError:
+        return False
+    return True
+
+
+async def readable(cluster: Cluster) -> set[str]:
+    """Read from every topic, and name those that gave a record."""
+    given = await asyncio.gather(*(_read(cluster, topic) for topic in EVERY_TOPIC))
+    return {topic for topic, done in zip(EVERY_TOPIC, given, strict=True) if done}
+
+
+async def _read(cluster: Cluster, topic: str) -> bool:
+    consumer = AIOKafkaConsumer(**cluster.options(), group_id=None)
+    try:
+        await consumer.start()
+        place = TopicPartition(topic, 0)
+        consumer.assign([place])
+        consumer.seek(place, 0)
+        async with asyncio.timeout(REFUSED_AFTER_SECONDS):
+            return bool((await consumer.getone()).value)
+    except (KafkaError, TimeoutError):
+        return False
+    finally:
+        await consumer.stop()
+
+
+def with_login(broker: Addresses, user: str, password: str, mechanism: str) -> Cluster:
+    settings = KafkaSettings.of(
+        "guest",
+        {
+            "GUEST_KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+            "GUEST_KAFKA_SASL_MECHANISM": mechanism,
+            "GUEST_KAFKA_USERNAME": user,
+            "GUEST_KAFKA_PASSWORD": password,
+        },
+    )
+    return Cluster(broker.kafka, settings)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_service_writes_and_reads_what_the_catalogue_gives_it(
+    broker: Addresses, service: str
+) -> None:
+    user = broker.cluster(service)
+    assert await writable(user) == topics_written(service)
+    assert await readable(user) == topics_read(service)
+
+
+@pytest.mark.parametrize(
+    "user", [None, ("community", "SCRAM-SHA-256"), ("admin", "PLAIN"), ("broker", "PLAIN")]
+)
+async def test_a_client_without_the_password_reads_and_writes_nothing(
+    broker: Addresses, user: tuple[str, str] | None
+) -> None:
+    cluster = (
+        Cluster(broker.kafka) if user is None else with_login(broker, user[0], "guess", user[1])
+    )
+    bus = KafkaBus(cluster, client_id="guest")
+    with pytest.raises(Transient):
+        await bus.progress([TOPICS[0]])
+    await bus.close()
+    if user is not None:
+        with pytest.raises(Invalid, match="login to Kafka fails"):
+            await check_login(cluster)
+    assert await writable(cluster) == set()
+
+
+async def test_a_role_forged_by_another_service_is_refused_by_the_broker(
+    broker: Addresses,
+) -> None:
+    admin = KafkaBus(broker.cluster(), client_id="access")
+    before = await admin.progress([RoleGranted.TOPIC])
+    for service in set(SERVICES) - {"identity"}:
+        producer = AIOKafkaProducer(**broker.cluster(service).options())
+        await producer.start()
+        try:
+            with pytest.raises(TopicAuthorizationFailedError):
+                await producer.send_and_wait(RoleGranted.TOPIC, b"{}", key=b"tenant:member")
+        finally:
+            await producer.stop()
+    assert await admin.progress([RoleGranted.TOPIC]) == before
+    await admin.close()
+
+
+async def test_a_service_moves_no_offset_of_another_group(broker: Addresses) -> None:
+    consumer = AIOKafkaConsumer(
+        **broker.cluster("community").options(), group_id="metrics", enable_auto_commit=False
+    )
+    place = TopicPartition("identity.member", 0)
+    await consumer.start()
+    consumer.assign([place])
+    try:
+        with pytest.raises(GroupAuthorizationFailedError):
+            await consumer.commit({place: OffsetAndMetadata(1, "")})
+    finally:
+        await consumer.stop()
+
+
+async def test_a_service_changes_no_user_and_no_right(broker: Addresses) -> None:
+    async with administering(broker.cluster("community")) as access:
+        with pytest.raises(Transient, match="ClusterAuthorizationFailed"):
+            await access.allow(subscriber_acls("community", ["identity.member"]))
+        with pytest.raises(Transient, match="ClusterAuthorizationFailed"):
+            await access.set_passwords({"identity": "mine"})
+    await check_login(broker.cluster("identity"))
+
+
+async def test_the_controllers_listener_lets_nobody_in(broker: Addresses, home: Path) -> None:
+    port = json.loads(await asyncio.to_thread((home / "ports.json").read_text))["controller"]
+    for user in ("broker", "admin", "community"):
+        login = with_login(broker, user, "guess", "PLAIN").security()
+        with pytest.raises(SaslAuthenticationFailed):
+            await create_conn("127.0.0.1", int(port), **login)
+    scram = with_login(broker, "community", "guess", "SCRAM-SHA-256").security()
+    with pytest.raises(KafkaError):
+        await create_conn("127.0.0.1", int(port), **scram)
+
+
+async def test_a_subscriber_reads_its_topics_until_it_is_removed(broker: Addresses) -> None:
+    async with administering(broker.cluster()) as access:
+        password = await add_subscriber(access, "my-system", ["community.post"])
+        user = with_login(broker, "my-system", password, "SCRAM-SHA-256")
+
+        assert await readable(user) == {"community.post"}
+        assert await writable(user) == set()
+        assert [each.name for each in await list_subscribers(access)] == ["my-system"]
+
+        await remove_subscriber(access, "my-system")
+        assert await list_subscribers(access) == []
+    with pytest.raises(Invalid, match="login to Kafka fails"):
+        await check_login(user)
