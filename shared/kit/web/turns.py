@@ -1,49 +1,90 @@
-"""Turns: so many changes at work at a time, the others wait for a short while."""
+"""Turns: so many changes at work at a time, the others wait; imports have a lane of their own."""
 
 import asyncio
+import time
+from collections.abc import Callable
 
-from shared.kit.pressure import Overloaded, Pressure, overloaded
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+
+from shared.kit.pressure import Overloaded, Pressure
+from shared.kit.web.context import claims
+from shared.kit.web.fair_turns import FairTurns
+from shared.kit.web.idempotency import IdempotentRoute
+from shared.kit.web.route_table import ROUTE
 from shared.kit.web.shedding import TURN, App, Receive, Refusals, Scope, Send
+
+IMPORTS_WAITING = 4
+"""Imports that wait for theirs to end: each may hold a body of many megabytes."""
+IMPORT_WAIT_SECONDS = 20.0
+MAX_REST_SECONDS = 2.0
+
+
+class ImportLane:
+    """One import at a time, and after it a rest as long as it took if others came meanwhile.
+
+    So imports take no more than half of what the process can do while anybody else is there.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._turns, self._monotonic = FairTurns(1, IMPORTS_WAITING), monotonic
+        self._began, self._others = 0.0, 0
+
+    def note_other(self) -> None:
+        """Note that a request came which is no import."""
+        self._others += 1
+
+    async def take(self, tenant: object) -> None:
+        """Take the turn. Raises `Overloaded`."""
+        await self._turns.take(tenant, IMPORT_WAIT_SECONDS)
+        self._began, self._others = self._monotonic(), 0
+
+    def give(self) -> None:
+        """Give the turn back, after the rest."""
+        rest = self.rest_seconds()
+        if rest:
+            asyncio.get_running_loop().call_later(rest, self._turns.give)
+        else:
+            self._turns.give()
+
+    def rest_seconds(self) -> float:
+        """Say how long the lane rests if the import ends now."""
+        if not self._others:
+            return 0.0
+        return min(self._monotonic() - self._began, MAX_REST_SECONDS)
 
 
 class Turns:
     """ASGI middleware behind the body, whose sender may be slow: so many changes at a time.
 
-    Those at work have a connection each; who waits here waits for one, and not for long. The rest
-    of the pool is for reads, reactions and jobs.
+    Those at work have a connection each; a request that waits here waits for one, and not for
+    long, and tenants are served in rotation. The rest of the pool is for reads, reactions and jobs.
     """
 
     def __init__(self, app: App, pressure: Pressure, refusals: Refusals) -> None:
         self._app, self._limits, self._refusals = app, pressure.limits, refusals
-        self._turns = asyncio.Semaphore(pressure.limits.writes)
-        self._waiting = 0
+        self._turns = FairTurns(pressure.limits.writes, pressure.limits.waiting)
+        self._imports = ImportLane()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Wait for a turn, if this is a change, and take it."""
+        route: APIRoute | None = scope.get(ROUTE)
+        imports = isinstance(route, IdempotentRoute) and route.load == "import"
+        if not imports:
+            self._imports.note_other()
         if not scope.get(TURN):
             await self._app(scope, receive, send)
             return
+        tenant = (await claims(Request(scope))).tenant
         try:
-            await self._take()
+            if imports:
+                await self._imports.take(tenant)
+            else:
+                await self._turns.take(tenant, self._limits.wait)
         except Overloaded as error:
             await self._refusals.answer(error, scope, receive, send)
             return
         try:
             await self._app(scope, receive, send)
         finally:
-            self._turns.release()
-
-    async def _take(self) -> None:
-        if not self._turns.locked():
-            await self._turns.acquire()
-            return
-        if self._waiting >= self._limits.waiting:
-            raise overloaded("queue_full")
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(self._limits.wait):
-                await self._turns.acquire()
-        except TimeoutError as error:
-            raise overloaded("turn_wait") from error
-        finally:
-            self._waiting -= 1
+            (self._imports if imports else self._turns).give()

@@ -1,0 +1,89 @@
+"""Imports: one at a time, in a lane of their own, with a rest while others are there."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from shared.kit.pressure import Limits, Pressure
+from shared.kit.web import turns
+from shared.kit.web.routes import Routes
+from shared.kit.web.turns import ImportLane
+from tests.kit.web.limited import LimitedHouse
+
+
+@dataclass
+class Busy(LimitedHouse):
+    """A house whose imports last until they are let go."""
+
+    at_work: list[int] = field(default_factory=list)
+    most_at_work: int = 0
+
+    def notes(self) -> Routes:
+        self.gate = asyncio.Event()
+        routes = super().notes()
+
+        @routes.post("/bring", action="note.bring", load="import")
+        async def bring() -> dict[str, int]:
+            self.at_work.append(1)
+            self.most_at_work = max(self.most_at_work, len(self.at_work))
+            await self.gate.wait()
+            self.at_work.pop()
+            return {}
+
+        return routes
+
+
+async def test_imports_work_one_at_a_time_and_take_no_turn_of_others() -> None:
+    house = Busy(limits=None, pressure=Pressure("notes", Limits(writes=1, waiting=0)))
+    imports = [asyncio.create_task(house.statuses("foreigner", 1, "/v1/bring")) for _ in range(3)]
+    await asyncio.sleep(0.05)
+
+    assert await house.statuses("pupil1", 3) == [201, 201, 201]
+    assert len(house.at_work) == 1
+
+    house.gate.set()
+    assert [await each for each in imports] == [[200]] * 3
+    assert house.most_at_work == 1
+
+
+async def test_imports_that_wait_have_an_end() -> None:
+    house = Busy(limits=None)
+    imports = [asyncio.create_task(house.statuses("foreigner", 1, "/v1/bring")) for _ in range(9)]
+    await asyncio.sleep(0.05)
+    refused = [task for task in imports if task.done()]
+    house.gate.set()
+    await asyncio.gather(*imports)
+
+    assert len(refused) == 9 - 1 - turns.IMPORTS_WAITING
+    assert {task.result()[0] for task in refused} == {503}
+
+
+@pytest.mark.parametrize(
+    ("others", "took", "rest"), [(0, 1.5, 0.0), (1, 1.5, 1.5), (9, 0.2, 0.2), (1, 60.0, 2.0)]
+)
+async def test_lane_rests_as_long_as_an_import_took_if_others_came(
+    others: int, took: float, rest: float
+) -> None:
+    seconds = [10.0]
+    lane = ImportLane(monotonic=lambda: seconds[0])
+    lane.note_other()
+    await lane.take("a")
+    seconds[0] += took
+    for _ in range(others):
+        lane.note_other()
+
+    assert lane.rest_seconds() == pytest.approx(rest)
+
+
+async def test_lane_that_rests_serves_the_next_import_afterwards() -> None:
+    lane = ImportLane()
+    await lane.take("a")
+    lane.note_other()
+    await asyncio.sleep(0.05)
+    lane.give()
+    next_one = asyncio.create_task(lane.take("b"))
+    await asyncio.sleep(0)
+
+    assert not next_one.done()
+    await asyncio.wait_for(next_one, 5)
