@@ -19,6 +19,8 @@ SIGNS = st.sampled_from(
     ["é", "e\u0301", "œ", "½", "ﬁ", "\u200b", "а", "🅒", "𝓬", "ß", "@", "$", "!", "*", ".", " ",
      "c o n n a r d", "c0nnard", "conn\u200bard", "06 12 34 56 78", "sale pédé", "a@b.fr", "«", "»"]
 )  # fmt: skip
+# A clitic of one letter is read in full.
+CLITICS = ("je", "te", "me", "se", "le", "de", "ne", "ce", "que", "tu", "es", "vais", "suis", "toi")
 TEXTS = st.lists(st.one_of(SIGNS, st.text(max_size=4)), max_size=20).map("".join)
 
 
@@ -49,7 +51,11 @@ def test_a_plain_word_is_its_own_folding(text: str) -> None:
     normaliser = the_normaliser()
     for word in normaliser.normalise(text).words:
         spelt = fold(word.span.of(text), normaliser.folding).text
-        if word.text != BREAK and spelt.isalpha() and not any(a == b for a, b in pairwise(spelt)):
+        if (
+            word.text not in (BREAK, *CLITICS)
+            and spelt.isalpha()
+            and not any(a == b for a, b in pairwise(spelt))
+        ):
             assert word.text in spelt
 
 

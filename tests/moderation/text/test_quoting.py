@@ -12,6 +12,11 @@ from services.moderation.text.domain.reading import Reader
         "Que veut dire “salope” ici ?",
         'Que veut dire "salope" ici ?',
         "Que veut dire `salope` ici ?",
+        "Que veut dire 'salope' ici ?",
+        "Que veut dire ‘salope’ ici ?",  # noqa: RUF001
+        "Que veut dire „salope“ ici ?",
+        "Que veut dire ‹salope› ici ?",  # noqa: RUF001
+        "Que veut dire 'c'est l'autre salope' ici ?",
         "```\nsalope\n```",
         "> salope\nQue répondre à cela ?",
         "Le mot salope est-il vulgaire ?",
@@ -36,6 +41,8 @@ def test_a_word_spoken_about_is_mentioned(reader: Reader, text: str) -> None:
         "Il m'a dit bonjour. Salope !",
         'un " égaré, salope',
         "« salope",
+        "C'est l'heure d'dire qu'une salope c'est l'autre",
+        "L'ami d’hier et l’autre salope de l’an dernier",
     ],
 )
 def test_a_word_said_is_used(reader: Reader, text: str) -> None:

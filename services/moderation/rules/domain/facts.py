@@ -86,11 +86,12 @@ class Facts:
     """The facts of one text; conditions see all of them side by side, by name.
 
     `text`: the normalised text, words between single spaces, without accents. `used`: words that
-    are said (`insult` … in a condition); `mentioned`: words only quoted or spoken about
-    (`insult_mentioned` …). `attacks`: how many insults and slurs are used; `aimed`: one of them is
-    said to somebody; `mentioned_aimed`: likewise for mentioned ones; `disguised`: how many listed
-    words took leet, spaced or foreign letters to read. `capitals`: share of the letters (0 under
-    20 letters); `link_share`: share of the characters; `shortened`: domains that hide where a link
+    are said (`insult` … in a condition); `mentioned`: words only quoted, told or spoken about
+    (`insult_mentioned` …); `told`: one of these was said to the author or to a third person, who
+    may need help. `attacks`: how many insults and slurs are used; `aimed`: one of them is said to
+    somebody; `mentioned_aimed`: likewise for mentioned ones; `disguised`: how many listed words
+    took leet, spaced or foreign letters to read. `capitals`: share of the letters (0 under 20
+    letters); `link_share`: share of the characters; `shortened`: domains that hide where a link
     leads.
     """
 
@@ -102,6 +103,7 @@ class Facts:
     attacks: int = 0
     aimed: bool = False
     mentioned_aimed: bool = False
+    told: bool = False
     disguised: int = 0
     links: int = 0
     domains: int = 0
@@ -150,6 +152,7 @@ def gather_facts(reading: Reading, around: Circumstances = UNKNOWN) -> Facts:
         attacks=len(attacks),
         aimed=any(hit.aimed for hit in attacks),
         mentioned_aimed=any(hit.aimed for hit in mentioned if hit.category in _ATTACKS),
+        told=any(hit.told for hit in mentioned),
         disguised=sum(hit.disguised for hit in reading.hits),
         links=len(reading.links),
         domains=len(domains),

@@ -29,6 +29,7 @@ _CONTRACTED: Final = {
 }  # fmt: skip
 # J before a consonant opens no French word but these.
 _OWN_WORDS: Final = frozenset("jpeg json jpop jquery jdid jsp jpp jdr".split())
+_SHORTEST_HIDING: Final = 3
 _GOING: Final = frozenset("vai ve vas vait vay".split())
 _SOUNDS: Final = {"twa": "toi", "toa": "toi", "toua": "toi"}
 # Right after the second person, SMS leaves out "es": "t un", "t trop".
@@ -59,7 +60,9 @@ class Clitics:
 
     def _parts(self, word: Joined) -> Iterator[Joined]:
         text = _SOUNDS.get(word.word, word.word)
-        if text in _CONTRACTED and word.end - word.start > 1:
+        if word.disguised:
+            yield word
+        elif text in _CONTRACTED and word.end - word.start > 1:
             cut, first, second = _CONTRACTED[text]
             yield word._replace(word=first, end=word.start + cut)
             yield from self._parts(word._replace(word=second, start=word.start + cut))
@@ -70,7 +73,7 @@ class Clitics:
             yield word._replace(word=text)
 
     def _hides_clitic(self, text: str) -> bool:
-        if len(text) < 3:
+        if len(text) < _SHORTEST_HIDING:
             return False
         if text[0] == "j" and text[1] not in _VOWELS and text[1] != "h":
             return text not in _OWN_WORDS and not _VOWELS.isdisjoint(text)

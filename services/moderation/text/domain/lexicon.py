@@ -5,6 +5,8 @@ surely the word alone means harm), `forms` (every plural, feminine and elided va
 `(a|b)` stands for either), and `only_here = true` where the word is an ordinary one in another
 language ("retard", "con"): it counts only in a text of this list's language.
 Instead of `forms`, `phrases` are matched without being written out (`phrases.py`).
+`senses` names the ordinary senses of a word (`senses.py`); with `imperative = true` the phrase must
+open its clause ("va mourir", not "il va mourir").
 `[[ordinary]]` tables hold innocent phrases ("nègre littéraire") that overrule the word inside.
 """
 
@@ -21,7 +23,9 @@ Category = Literal[
     "insult", "slur", "threat", "sexual", "self_harm", "harassment", "coercion", "danger"
 ]
 CATEGORIES: Final[tuple[Category, ...]] = get_args(Category)
-_FIELDS: Final = frozenset({"category", "weight", "forms", "phrases", "only_here"})
+_FIELDS: Final = frozenset(
+    {"category", "weight", "forms", "phrases", "only_here", "senses", "imperative"}
+)
 _CHOICE = re.compile(r"\(([^()]*)\)")
 
 
@@ -45,6 +49,8 @@ class Entry:
     weight: float
     only_here: bool = False
     phrases: tuple[str, ...] = ()
+    senses: tuple[str, ...] = ()
+    imperative: bool = False
 
 
 def parse_lexicon(file: str, source: str) -> tuple[Entry, ...]:
@@ -88,9 +94,19 @@ def _entries(
         raise LexiconRefused(file, where, f"category is one of {', '.join(CATEGORIES)}")
     if not isinstance(weight, float) or not 0 < weight <= 1:
         raise LexiconRefused(file, where, "weight is a number above 0, at most 1, such as 0.6")
+    senses = table.get("senses", ())
+    if not isinstance(senses, list | tuple):
+        raise LexiconRefused(file, where, 'senses is a list of names, such as ["animal"]')
     for form in forms:
         yield Entry(
-            form, language, category, weight, table.get("only_here") is True, tuple(phrases)
+            form,
+            language,
+            category,
+            weight,
+            only_here=table.get("only_here") is True,
+            phrases=tuple(phrases),
+            senses=tuple(senses),
+            imperative=table.get("imperative") is True,
         )
 
 

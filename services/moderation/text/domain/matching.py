@@ -68,7 +68,15 @@ class Lexicons:
             for entry, phrases in self._phrases
             for occurrence in phrases.find(normalised.text)
         ]
-        found.sort(key=lambda match: (-len(match.words), match.words.start, -match.entry.weight))
+        found.sort(
+            key=lambda match: (
+                -len(match.words),
+                # As long as an innocent phrase is not long enough.
+                match.entry.category is not None,
+                match.words.start,
+                -match.entry.weight,
+            )
+        )
         kept: list[Match] = []
         taken: set[int] = set()
         for match in found:

@@ -4,9 +4,11 @@ Both look at the words around one, never across a sentence: "le mot connard" is 
 un connard" is aimed at the reader, "quel connard" is neither.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from services.moderation.text.domain.normalising import BREAK, Normalised
+from services.moderation.text.domain.speech_verbs import REPORTING
 
 # Right before: what follows is a word, not its use.
 _ABOUT: Final = frozenset(
@@ -18,22 +20,6 @@ _ABOUT: Final = frozenset(
 # Right after: what came before is a word being explained.
 _EXPLAINED: Final = frozenset("signifie signifient means vient derive".split())
 _ABOUT_REACH = 2
-# Earlier in the sentence: somebody tells what was done to them. Their words must not be hidden.
-_TOLD: Final = tuple(
-    f" {who} {did} "
-    for whos, verbs in (
-        (
-            "m a|m ont|nous a|nous ont|l a|l ont|lui a|lui ont",
-            "dit|traite|traitee|ecrit|appele|appelee|envoye|crie",
-        ),
-        ("me|nous", "dit|disent|traite|traitent|ecrit|ecrivent|crie|crient"),
-        ("told|called|calls|call|texted|wrote|calling", "me|us|him|her|them"),
-        ("said|says", "to me|to him|to her"),
-    )
-    for who in whos.split("|")
-    for did in verbs.split("|")
-)
-_TOLD_REACH = 9
 # Before or after, close by: the reader is spoken to.
 _YOU: Final = frozenset(
     "tu t toi te ta ton tes vous espece sale sales gros grosse pauvre petit petite "
@@ -41,22 +27,27 @@ _YOU: Final = frozenset(
 )
 _YOU_REACH = 4
 _BARE = 4
+_CLAUSE_SIGNS: Final = frozenset(',:;—–«»“”"\u2018„\u2039')
+_YOURS: Final = frozenset("ta ton tes".split())
+_BEFORE_ORDER: Final = frozenset(
+    "et mais alors donc allez aller vas vasy y stp svp toi bah ben eh he hey oh ouais "
+    "oui non wsh wesh frr frere mec meuf mdr mdrr lol ptdr pis puis sinon plutot juste "
+    "vite tg ftg ok bon aussi moi tiens genre plz please tous toutes go just then and so "
+    "vraiment jure serieux salope pute connard connasse batard batarde encule enculee "
+    "conne con bouffon fdp pd merde truie chienne gros grosse sale maintenant "
+    "franchement putain".split()
+)
 
 
 def _around(words: Normalised, start: int, stop: int) -> list[str]:
     return [word.text for word in words.words[max(start, 0) : stop]]
 
 
-def is_mentioned(words: Normalised, found: range) -> bool:
-    """Spoken about in its sentence: "le mot X", "X signifie", "il m'a traitée de X"."""
-    before = _sentence_before(words, found, _TOLD_REACH)
+def is_word_itself(words: Normalised, found: range) -> bool:
+    """Spoken about as a word: "le mot X", "X signifie"."""
+    before = _sentence_before(words, found, _ABOUT_REACH)
     after = _around(words, found.stop, found.stop + 1)
-    said = " ".join(("", *before, ""))
-    return (
-        not _ABOUT.isdisjoint(before[-_ABOUT_REACH:])
-        or not _EXPLAINED.isdisjoint(after)
-        or any(told in said for told in _TOLD)
-    )
+    return not _ABOUT.isdisjoint(before) or not _EXPLAINED.isdisjoint(after)
 
 
 def _sentence_before(words: Normalised, found: range, reach: int) -> list[str]:
@@ -77,3 +68,16 @@ def is_aimed(words: Normalised, found: range) -> bool:
     said = {*before, *_around(words, found.start, found.stop), *after}
     bare = closed and ended and len(before) + len(after) < _BARE
     return bare or not _YOU.isdisjoint(said)
+
+
+def opens_clause(words: Sequence[str], gaps: Sequence[str], start: int) -> bool:
+    """Tell whether an order starts at `start`: "va mourir", "et va mourir", not "il va mourir".
+
+    "Ta mère va mourir" counts too: it is said to hurt.
+    """
+    if start == 0 or words[start - 1] == BREAK or not _CLAUSE_SIGNS.isdisjoint(gaps[start]):
+        return True
+    before = words[start - 1]
+    return (
+        before in _BEFORE_ORDER or before in REPORTING or (start > 1 and words[start - 2] in _YOURS)
+    )

@@ -54,6 +54,11 @@ class Normalised:
             ends.append(at)
         return ends
 
+    def gaps(self, text: str) -> list[str]:
+        """Give the signs and blanks of the original `text` before each word."""
+        ends = [0, *(word.span.end for word in self.words)]
+        return [text[end : word.span.start] for end, word in zip(ends, self.words, strict=False)]
+
     def words_at(self, start: int, end: int) -> range:
         """Which words [start, end) of `text` touches; the spaces around them do not count."""
         first = bisect_right(self._ends, start)

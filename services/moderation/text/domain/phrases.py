@@ -1,8 +1,8 @@
 """Phrases with choices, compiled to one RE2 pattern per list entry instead of written out.
 
 `(a|b)` stands for either, `(a |)` may be missing, `{kin}` for a class of the file's `[classes]`,
-and `..` for at most three words of the same sentence. RE2 never backtracks, so a text of any
-length costs the same per character.
+`nag-` for any word that starts so, and `..` for at most three words of the same sentence. RE2 never
+backtracks, so a text of any length costs the same per character.
 """
 
 import re
@@ -14,7 +14,7 @@ import re2
 from services.moderation.text.domain.folding import Folding, fold
 
 _CLASS: Final = re.compile(r"\{(\w+)\}")
-_ALLOWED: Final = re.compile(r"[\w ()|]*")
+_ALLOWED: Final = re.compile(r"[\w ()|-]*")
 # A choice that may be missing takes the space that follows it along.
 _MISSING: Final = re.compile(r"\|\) ")
 _GAP: Final = ".. "
@@ -62,4 +62,5 @@ def without_classes(phrase: str, classes: Mapping[str, str]) -> str:
 
 def _compiled(phrase: str) -> str:
     tight = _MISSING.sub("|)", phrase)
+    tight = tight.replace("-", r"\w*")
     return tight.replace("(", "(?:").replace(_GAP, _GAP_PATTERN)

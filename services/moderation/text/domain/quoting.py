@@ -1,6 +1,6 @@
-"""What the author quotes rather than says: French and double quotes, code, quoted lines.
+"""What the author quotes rather than says: quotes of all kinds, code, quoted lines.
 
-Single quotes are left out: in French they are apostrophes.
+A single quote opens before a word and closes after one; between two letters it is an apostrophe.
 """
 
 import re2
@@ -8,14 +8,15 @@ import re2
 from services.moderation.text.domain.spans import Span, merged
 
 _QUOTES = re2.compile(
-    r"(?s)```.*?```|`[^`\n]+`|«[^«»\n]+»|“[^“”\n]+”"
+    r"(?s)```.*?```|`[^`\n]+`|«[^«»\n]+»|[“„][^“”„\n]+[”“]|‹[^‹›\n]+›"  # noqa: RUF001
     r'|"[^"\n]+"'
+    r"|\B'\w(?:[^'\n]|\w'\w)*'\B|[‘‚]\w(?:[^‘’\n]|\pL’\pL)*[’‘]"  # noqa: RUF001
     r"|(?m:^[ \t]*>[^\n]*$)"
 )
 # Inline quotes are short: a stray sign must not swallow a paragraph.
 _LONGEST = 300
-_INLINE = frozenset('«“"')
-_SIGNS = frozenset('`«“">')
+_INLINE = frozenset("«“\"„‹'‘‚")  # noqa: RUF001  the quotes themselves
+_SIGNS = _INLINE | frozenset("`>")
 
 
 def quoted_spans(text: str) -> tuple[Span, ...]:

@@ -7,6 +7,7 @@ from importlib.resources import files
 from services.moderation.text.domain.folding import Folding, lookalikes
 from services.moderation.text.domain.lexicon import Entry, parse_lexicon
 from services.moderation.text.domain.reading import Reader
+from services.moderation.text.domain.senses import Sense, parse_senses
 
 _LEXICONS = "services.moderation.text"
 
@@ -16,7 +17,8 @@ def open_reader() -> Reader:
 
     Raises `LexiconRefused` naming the file and the entry that is wrong.
     """
-    return Reader(shipped_entries(), open_folding())
+    folding = open_folding()
+    return Reader(shipped_entries(), folding, shipped_senses(folding))
 
 
 def open_folding() -> Folding:
@@ -24,6 +26,16 @@ def open_folding() -> Folding:
     # The library loads its table when imported; reading the file keeps imports quiet.
     table = files("confusable_homoglyphs").joinpath("confusables.json").read_text("utf-8")
     return Folding(lookalikes(json.loads(table)))
+
+
+def shipped_senses(folding: Folding) -> dict[str, Sense]:
+    """Every ordinary sense, by name."""
+    folder = files(_LEXICONS).joinpath("lexicons", "senses")
+    senses: dict[str, Sense] = {}
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".toml"):
+            senses |= parse_senses(file.name, file.read_text("utf-8"), folding)
+    return senses
 
 
 def shipped_entries() -> Iterator[Entry]:

@@ -1,0 +1,122 @@
+"""How a listed word is used: said, quoted, told, spoken about, or in an ordinary sense."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from services.moderation.text.domain.lexicon import Category
+from services.moderation.text.domain.matching import Match
+from services.moderation.text.domain.mention import is_aimed, is_word_itself, opens_clause
+from services.moderation.text.domain.normalising import BREAK, Normalised
+from services.moderation.text.domain.quoting import quoted_spans
+from services.moderation.text.domain.reporting import Reports
+from services.moderation.text.domain.senses import LESSON, Sense, TextSenses
+from services.moderation.text.domain.spans import Cover, Span
+
+# In a lesson a strong word is worth a look (review), and never enough to hide.
+_SOFTENED: Final = 0.6
+_STRONG: Final = 0.8
+_SENTENCE: Final = 40
+_OF_LESSONS: Final = frozenset({"insult", "slur", "sexual"})
+_TO_HEARER: Final = frozenset("t te tu ta ton tes toi vos vous moi mes you your".split())
+_AUTHOR: Final = frozenset("je j me m moi mon ma mes nous i my".split())
+_TITLES: Final = frozenset(
+    "m mr mme mlle monsieur madame mademoiselle dr docteur pr maitre famille professeur rue avenue "
+    "village commune hameau riviere mrs ms".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A listed word found: where, what for, how sure, and how it was said.
+
+    `mentioned`: quoted, reported or spoken about, not used. `told`: the author or a third person
+    had to hear it, and may need help. `aimed`: said to somebody. `disguised`: readable only after
+    undoing leet, spaced or foreign letters.
+    """
+
+    form: str
+    category: Category
+    weight: float
+    span: Span
+    mentioned: bool
+    told: bool
+    aimed: bool
+    disguised: bool
+
+
+class Usage:
+    """Judges the matches of one text."""
+
+    def __init__(self, text: str, normalised: Normalised, senses: Mapping[str, Sense]) -> None:
+        self._text = text
+        self._normalised = normalised
+        self._words = [word.text for word in normalised.words]
+        self._senses = TextSenses(senses, normalised)
+        self._gaps = normalised.gaps(text)
+        self._quoted = Cover(quoted_spans(text))
+        self._reports = Reports(self._words, self._gaps)
+
+    def hit(self, match: Match) -> Hit | None:
+        """Give the finding, or `None` when the words have an ordinary sense here."""
+        entry, words = match.entry, match.words
+        assert entry.category is not None, "ordinary phrases are no hits"  # noqa: S101  narrows
+        if entry.imperative and not opens_clause(self._words, self._gaps, words.start):
+            return None
+        if self._senses.hold(entry.senses, words):
+            return None
+        lesson = self._is_in_lesson(match)
+        if lesson and entry.weight < _STRONG and self._senses.hold((LESSON,), words):
+            return None
+        soft = lesson or self._is_name(words)
+        own = self._normalised.words[words.start : words.stop]
+        span = Span(own[0].span.start, own[-1].span.end)
+        return Hit(
+            form=" ".join(word.text for word in own) if entry.phrases else entry.form,
+            category=entry.category,
+            weight=min(entry.weight, _SOFTENED) if soft else entry.weight,
+            span=span,
+            mentioned=(
+                self._quoted.holds(span)
+                or is_word_itself(self._normalised, words)
+                or self._reports.holds(words)
+            ),
+            told=self._is_told(words),
+            aimed=not soft and is_aimed(self._normalised, words),
+            disguised=any(word.disguised for word in own),
+        )
+
+    def _is_in_lesson(self, match: Match) -> bool:
+        """A word of no hearer, in or beside a sentence about a work, a law or a language."""
+        return (
+            match.entry.category in _OF_LESSONS
+            and _TO_HEARER.isdisjoint(self._words[match.words.start : match.words.stop])
+            and self._senses.hold((LESSON,), match.words, nearby=True)
+        )
+
+    def _is_told(self, words: range) -> bool:
+        if not self._reports.suffered(words):
+            return False
+        if not self._senses.hold((LESSON,), words):
+            return True
+        return not _AUTHOR.isdisjoint(self._sentence(words))
+
+    def _sentence(self, words: range) -> list[str]:
+        start = words.start
+        while start > 0 and self._words[start - 1] != BREAK and words.start - start < _SENTENCE:
+            start -= 1
+        stop = words.stop
+        while (
+            stop < len(self._words) and self._words[stop] != BREAK and stop - words.stop < _SENTENCE
+        ):
+            stop += 1
+        return self._words[start:stop]
+
+    def _is_name(self, words: range) -> bool:
+        """A capital after a title: "M. Connard", "la famille Salope"."""
+        before = self._words[max(0, words.start - 2) : words.start]
+        if before[-1:] == [BREAK]:
+            before.pop()
+        first = self._normalised.words[words.start].span.start
+        name = self._text[first : first + 2]
+        return bool(before) and before[-1] in _TITLES and name.istitle()
