@@ -14,6 +14,7 @@ from shared.kit.host import Host
 from shared.kit.rights import tables as rights_tables
 from shared.kit.rights.store import SqlRights
 from shared.kit.service import Service, bind
+from shared.kit.windows.fallback import open_windows
 from shared.kit.wiring import open_database, service_of
 from shared.kit.workers.pool import WorkerPool, usable_cores, workers_of
 from shared.kit.workers.process import Job
@@ -32,7 +33,8 @@ def build(host: Host) -> Service:
     cases = CasesDeps(database.unit, SqlCases(), SqlDecisions(), screenings, host.new_id)
     pool = _screening_pool(settings, host)
     screener = WorkerScreener(pool) if pool.size else RuleScreener(engine)
-    screening = ScreeningDeps(screener, screenings, cases, host.clock, host.new_id)
+    windows = open_windows(settings, host.telemetry)
+    screening = ScreeningDeps(screener, windows, screenings, cases, host.clock, host.new_id)
     reasons = {key: {"fr": said.fr, "en": said.en} for key, said in engine.messages.items()}
     return service_of(
         NAME,
@@ -42,7 +44,7 @@ def build(host: Host) -> Service:
         [cases_api.routes(cases, reasons)],
         rights=SqlRights(database, host.clock),
         reactions=(*bind(None, RIGHTS), *bind(screening, SCREENING), *bind(cases, CASES)),
-        resources=(pool,),
+        resources=(pool, windows),
     )
 
 

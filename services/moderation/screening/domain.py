@@ -3,7 +3,10 @@
 import hashlib
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from services.moderation.cases.domain import Decision
+from services.moderation.rules.domain.facts import UNKNOWN, Circumstances
 from services.moderation.text.domain.markup import text_of_html, text_of_markdown
 from shared.contracts.community import ContentText
 from shared.contracts.ids import DecisionId
@@ -22,6 +25,13 @@ SEVERITY_OF_POLICY = {
     "insult": 2,
 }
 SEVERITY_OF_UNREAD = 2
+
+
+class Unscreened(Struct, frozen=True):
+    """A content to screen, and what happened around it."""
+
+    content: ContentText
+    around: Circumstances = UNKNOWN
 
 
 class SealedText(Invalid):
@@ -49,6 +59,8 @@ class Screened:
     degraded: bool = False
     help: tuple[str, ...] = ()
     unread: bool = False
+    harsh: bool = False
+    """An insult, a slur, a threat or harassment is said in it, whatever the rules make of that."""
 
     @property
     def severity(self) -> int:

@@ -6,17 +6,17 @@ from typing import Protocol
 
 from services.moderation.cases.domain import Subject
 from services.moderation.cases.ports import CasesDeps
-from services.moderation.screening.domain import Screened
-from shared.contracts.community import ContentText
+from services.moderation.screening.domain import Screened, Unscreened
 from shared.contracts.ids import TenantId
 from shared.kit.unit import Clock, NewId, Unit
+from shared.kit.windows.port import Windows
 
 
 class Screener(Protocol):
     """Reads texts by the rules, each within a deadline. Never called inside a transaction."""
 
-    async def screen(self, contents: Sequence[ContentText]) -> Sequence[Screened]:
-        """Say what the rules make of each content, in this order; titles are read too.
+    async def screen(self, texts: Sequence[Unscreened]) -> Sequence[Screened]:
+        """Say what the rules make of each text, in this order; titles are read too.
 
         A text that is late, or that ends the process that reads it, is `domain.unread_text`. Never
         raises for what stands in a text.
@@ -45,6 +45,7 @@ class ScreeningDeps:
     """Handed to the reactions of this feature."""
 
     screener: Screener
+    windows: Windows
     screenings: Screenings
     cases: CasesDeps
     clock: Clock

@@ -4,11 +4,8 @@ from collections.abc import Sequence
 
 from services.moderation.cases.domain import Subject
 from services.moderation.cases.handlers.record import carry_out, open_or_join
-from services.moderation.screening.domain import (
-    Screened,
-    SealedText,
-    decision_of,
-)
+from services.moderation.screening.domain import Screened, decision_of
+from services.moderation.screening.handlers.screen_texts import screen_texts
 from services.moderation.screening.ports import Record, ScreeningDeps
 from shared.contracts.community import CommentEdited, CommentPublished, PostEdited, PostPublished
 from shared.contracts.event import Origin
@@ -23,12 +20,7 @@ async def read_texts(
     deps: ScreeningDeps, deliveries: Sequence[Delivery[Written]]
 ) -> Sequence[Screened]:
     """Screen every text, before the transaction opens. Raises `SealedText`."""
-    contents = []
-    for delivery in deliveries:
-        if delivery.fact.content.clear is None:
-            raise SealedText(content_id=delivery.fact.ref.id)
-        contents.append(delivery.fact.content.clear)
-    return await deps.screener.screen(contents)
+    return await screen_texts(deps, deliveries)
 
 
 async def screen_content(

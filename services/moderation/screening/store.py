@@ -10,11 +10,10 @@ from cryptography.fernet import Fernet
 from sqlalchemy.dialects.postgresql import insert
 
 from services.moderation.rules.handlers.screen_text import Engine
-from services.moderation.screening.domain import Screened, unread_text
+from services.moderation.screening.domain import Screened, Unscreened, unread_text
 from services.moderation.screening.handlers.read_text import decode_screened, encode, read_text
 from services.moderation.screening.ports import Record
 from services.moderation.screening.tables import SCREENINGS
-from shared.contracts.community import ContentText
 from shared.contracts.ids import ContentId, TenantId
 from shared.kit.database import connection
 from shared.kit.unit import Unit
@@ -36,11 +35,11 @@ class RuleScreener:
 
     engine: Engine
 
-    async def screen(self, contents: Sequence[ContentText]) -> Sequence[Screened]:
+    async def screen(self, texts: Sequence[Unscreened]) -> Sequence[Screened]:
         """See `ports.Screener`."""
         screened = []
-        for content in contents:
-            screened.append(read_text(self.engine, content))
+        for text in texts:
+            screened.append(read_text(self.engine, text))
             await asyncio.sleep(0)
         return screened
 
@@ -51,12 +50,12 @@ class WorkerScreener:
 
     pool: WorkerPool
 
-    async def screen(self, contents: Sequence[ContentText]) -> Sequence[Screened]:
+    async def screen(self, texts: Sequence[Unscreened]) -> Sequence[Screened]:
         """See `ports.Screener`."""
-        answers = await self.pool.run([encode(content) for content in contents])
+        answers = await self.pool.run([encode(text) for text in texts])
         return [
-            unread_text(content) if isinstance(answer, Lost) else decode_screened(answer)
-            for content, answer in zip(contents, answers, strict=True)
+            unread_text(text.content) if isinstance(answer, Lost) else decode_screened(answer)
+            for text, answer in zip(texts, answers, strict=True)
         ]
 
 

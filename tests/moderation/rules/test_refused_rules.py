@@ -35,6 +35,8 @@ def test_a_sound_rule_is_taken(reader: Reader) -> None:
         ({"when": '"words >"'}, "not a CEL expression"),
         ({"when": '"wrods > 1"'}, "there is no fact named wrods"),
         ({"when": '"false && wrods > 1"'}, "there is no fact named wrods"),
+        ({"when": '"author_trust != null && author_trust < 0.2"'}, "no fact named author_trust"),
+        ({"when": '"room_7d != null && room_7d > 100"'}, "no fact named room_7d"),
         ({"when": '"words"'}, "it gives 0, neither true nor false"),
         ({"when": "\"words > 'three'\""}, "it cannot be evaluated"),
         ({"when": '"author_1m > 8"'}, "test `… != null &&` first"),

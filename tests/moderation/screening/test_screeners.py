@@ -7,7 +7,7 @@ import pytest
 
 from services.moderation.main import READING
 from services.moderation.rules.handlers.open_engine import open_engine
-from services.moderation.screening.domain import unread_text
+from services.moderation.screening.domain import Unscreened, unread_text
 from services.moderation.screening.ports import Screener
 from services.moderation.screening.store import RuleScreener, WorkerScreener
 from shared.contracts.community import ContentText
@@ -38,7 +38,7 @@ async def screener(request: pytest.FixtureRequest) -> AsyncIterator[Screener]:
 
 
 async def test_contents_are_screened_in_their_order(screener: Screener) -> None:
-    screened = await screener.screen(CONTENTS)
+    screened = await screener.screen([Unscreened(content) for content in CONTENTS])
 
     verdicts = [each.verdict for each in screened]
     assert verdicts[:3] == [Verdict.PASS, Verdict.HIDE, Verdict.HIDE]

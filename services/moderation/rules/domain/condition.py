@@ -14,6 +14,7 @@ from services.moderation.rules.domain.samples import samples
 
 # Far above any rule a person can read, far below what would slow the parser down.
 LONGEST: Final = 2000
+_KNOWN_NAMES: Final = ", ".join(sorted(FACT_NAMES))
 
 
 class ConditionRefused(ValueError):
@@ -47,7 +48,8 @@ def compile_condition(source: str) -> Condition:
         raise ConditionRefused(f"not a CEL expression: {_first_line(wrong)}") from wrong
     if unknown := sorted(set(program.variables()) - FACT_NAMES):
         # CEL would only notice when it gets there: `false && unknown` is false.
-        raise ConditionRefused(f"there is no fact named {', '.join(unknown)}")
+        names = ", ".join(unknown)
+        raise ConditionRefused(f"there is no fact named {names}; there are {_KNOWN_NAMES}")
     for sample in samples():
         _try(program, sample)
     return Condition(source, program)

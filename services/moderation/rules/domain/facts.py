@@ -22,10 +22,12 @@ Fact = str | int | float | bool | None
 
 
 class Circumstances(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What only the service knows: counters over windows, and who the author is.
+    """How much happened around a text, as the service counts it over sliding windows.
 
-    Counts include the present text. All `None` at the command line, and when the counters are
-    unreachable (the decision is then marked degraded by whoever asked).
+    `author`: texts of its author; `target`: people who wrote harsh words to the person it answers;
+    `room`: texts in its space; `text`: the same text in the tenant. Each counts the present text.
+    All are `None` at the command line and for history. Nothing stands here that nobody gives: a
+    rule that asks for it is refused.
     """
 
     author_10s: int | None = None
@@ -44,9 +46,6 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     text_1m: int | None = None
     text_10m: int | None = None
     text_24h: int | None = None
-    author_trust: float | None = None
-    author_days: int | None = None
-    author_is_minor: bool | None = None
 
 
 # An insult and a slur are both said of somebody; the other lists speak of acts.

@@ -20,7 +20,6 @@ _KNOWN: Final = Circumstances(
     target_10s=_MANY, target_1m=_MANY, target_10m=_MANY, target_24h=_MANY,
     room_10s=_MANY, room_1m=_MANY, room_10m=_MANY, room_24h=_MANY,
     text_10s=_MANY, text_1m=_MANY, text_10m=_MANY, text_24h=_MANY,
-    author_trust=50.0, author_days=3, author_is_minor=True,
 )  # fmt: skip
 _LOUDEST: Final[dict[type, Fact]] = {str: " mot ", int: _MANY, float: 1.0, bool: True}
 

@@ -5,22 +5,23 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from services.moderation.rules.domain.facts import Facts
 from services.moderation.rules.handlers.open_engine import open_engine
 from services.moderation.rules.handlers.screen_text import Engine
-from services.moderation.screening.domain import Screened, fingerprint, plain
-from shared.contracts.community import ContentText
+from services.moderation.screening.domain import Screened, Unscreened, fingerprint, plain
 from shared.contracts.moderation import RuleRef, Verdict
 
 _VERDICTS = {"hide": Verdict.HIDE, "review": Verdict.REVIEW}
 encode = msgspec.msgpack.Encoder().encode
-decode_content = msgspec.msgpack.Decoder(ContentText).decode
+decode_text = msgspec.msgpack.Decoder(Unscreened).decode
 decode_screened = msgspec.msgpack.Decoder(Screened).decode
 
 
-def read_text(engine: Engine, content: ContentText) -> Screened:
-    """Say what the rules make of a content; rules that failed leave it degraded."""
+def read_text(engine: Engine, unscreened: Unscreened) -> Screened:
+    """Say what the rules make of a text; rules that failed leave it degraded."""
+    content = unscreened.content
     text = plain(content)
-    found = engine.screen(text, language_hint=content.language)
+    found = engine.screen(text, language_hint=content.language, around=unscreened.around)
     verdict = found.verdict
     return Screened(
         verdict=_VERDICTS.get(verdict.verdict, Verdict.PASS),
@@ -32,14 +33,20 @@ def read_text(engine: Engine, content: ContentText) -> Screened:
         content_hash=fingerprint(text),
         degraded=bool(verdict.failed),
         help=verdict.help,
+        harsh=_is_harsh(found.facts),
     )
 
 
+def _is_harsh(facts: Facts) -> bool:
+    used = facts.used
+    return facts.attacks > 0 or max(used.threat, used.harassment, used.sexual) > 0
+
+
 def open_reading() -> Callable[[bytes], bytes]:
-    """Open the engine, once in each process; give what reads an encoded `ContentText`."""
+    """Open the engine, once in each process; give what reads an encoded `Unscreened`."""
     engine = open_engine(today=lambda: datetime.now(UTC).date())
 
-    def read(content: bytes) -> bytes:
-        return encode(read_text(engine, decode_content(content)))
+    def read(encoded: bytes) -> bytes:
+        return encode(read_text(engine, decode_text(encoded)))
 
     return read

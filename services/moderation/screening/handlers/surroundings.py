@@ -1,0 +1,110 @@
+"""Count what happened around texts before they are screened."""
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from services.moderation.rules.domain.facts import UNKNOWN, Circumstances
+from services.moderation.screening.domain import fingerprint
+from shared.contracts.community import CommentPublished, PostPublished
+from shared.contracts.community.contents import Written
+from shared.contracts.event import Origin
+from shared.contracts.ids import MemberId
+from shared.kit.unit import Delivery
+from shared.kit.windows.port import Observation, Windows
+
+WINDOWS = {"10s": 10, "1m": 60, "10m": 600, "24h": 86_400}
+"""The spans that facts name, in seconds."""
+KINDS = ("author", "target", "room", "text")
+_SPANS = tuple(WINDOWS.values())
+_GAPS = re.compile(r"[\W_]+")
+
+
+def counted_names() -> list[str]:
+    """Name the facts that `count_around` gives: `author_10s` … `text_24h`."""
+    return [f"{kind}_{window}" for kind in KINDS for window in WINDOWS]
+
+
+async def count_around(
+    windows: Windows, deliveries: Sequence[Delivery[Written]]
+) -> tuple[list[Circumstances], bool]:
+    """Give the circumstances of each text, and whether Redis was away while they were counted.
+
+    History is not counted, and counts nothing. An edited text is counted without being added. Of
+    the people who wrote harsh words to the same person only the author is counted here: whether
+    the words are harsh is not known before they are read (see `count_harsh`).
+    """
+    live = [delivery for delivery in deliveries if delivery.origin is Origin.LIVE]
+    counts = await windows.count([each for one in live for each in _observations(one)])
+    values = iter(counts.values)
+    around = {}
+    for delivery in live:
+        author, room, text = (next(values) for _ in range(len(KINDS) - 1))
+        alone = (0 if target_of(delivery.fact) is None else 1,) * len(_SPANS)
+        around[delivery.event_id] = _circumstances(author, alone, room, text)
+    return [around.get(each.event_id, UNKNOWN) for each in deliveries], counts.degraded
+
+
+async def count_harsh(
+    windows: Windows, deliveries: Sequence[Delivery[Written]], around: Sequence[Circumstances]
+) -> tuple[list[Circumstances], bool]:
+    """Give the circumstances of harsh words to somebody, with how many people wrote such words.
+
+    `deliveries` are live, have a target each, and stand in log order: each counts those before it.
+    """
+    counts = await windows.count([_target_observation(each) for each in deliveries])
+    changed = [
+        msgspec.structs.replace(circumstances, **_named("target", values))
+        for circumstances, values in zip(around, counts.values, strict=True)
+    ]
+    return changed, counts.degraded
+
+
+def target_of(fact: Written) -> MemberId | None:
+    """Give the member whom a text answers; None for nobody, and for oneself."""
+    if fact.reply_to is None:  # an edit does not say whom it answers
+        return None
+    if fact.author is not None and fact.author.member_id == fact.reply_to.member_id:
+        return None
+    return fact.reply_to.member_id
+
+
+def _observations(delivery: Delivery[Written]) -> list[Observation]:
+    """List one observation for author, room and text."""
+    fact, item = delivery.fact, str(delivery.event_id)
+    adds = isinstance(fact, PostPublished | CommentPublished)
+    # A text without an author is nobody's: it is alone under its own key.
+    author = fact.author.member_id if fact.author is not None else item
+    names = {"author": str(author), "room": str(fact.space_id), "text": _same_text(fact)}
+    moment = delivery.time.timestamp()
+    return [
+        Observation(f"{delivery.tenant}:{kind}:{name}", item, moment, _SPANS, adds)
+        for kind, name in names.items()
+    ]
+
+
+def _target_observation(delivery: Delivery[Written]) -> Observation:
+    author = delivery.fact.author
+    person = author.member_id if author is not None else delivery.event_id
+    key = f"{delivery.tenant}:target:{target_of(delivery.fact)}"
+    return Observation(key, str(person), delivery.time.timestamp(), _SPANS)
+
+
+def _same_text(fact: Written) -> str:
+    """Name a text by its letters and digits, so that spaces and signs make no other text of it."""
+    content = fact.content.clear
+    if content is None:
+        return str(fact.ref.id)
+    return fingerprint(_GAPS.sub(" ", f"{content.title or ''} {content.body}").casefold().strip())
+
+
+def _circumstances(*counts: tuple[int, ...]) -> Circumstances:
+    values: dict[str, int] = {}
+    for kind, of_kind in zip(KINDS, counts, strict=True):
+        values |= _named(kind, of_kind)
+    return Circumstances(**values)
+
+
+def _named(kind: str, counts: tuple[int, ...]) -> dict[str, int]:
+    return {f"{kind}_{window}": count for window, count in zip(WINDOWS, counts, strict=True)}

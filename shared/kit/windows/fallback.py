@@ -1,0 +1,46 @@
+"""The windows that services use: in this process, and in Redis while it answers."""
+
+from collections.abc import Sequence
+
+from shared.kit.host import Telemetry
+from shared.kit.redis.client import RedisAway, RedisClient, open_redis
+from shared.kit.settings import Settings
+from shared.kit.windows.memory import MemoryWindows
+from shared.kit.windows.port import Counts, Observation, Windows
+from shared.kit.windows.redis_windows import RedisWindows
+
+
+class FallbackWindows:
+    """See `port.Windows`; raises nothing when Redis is away.
+
+    Each process counts what it sees, always. While Redis is away, or after it lost its data, that
+    is what counts, and the counts are `degraded`: with P processes one may miss what the others
+    saw. Without any Redis a single process sees everything, and nothing is degraded.
+    """
+
+    def __init__(self, memory: Windows, shared: Windows | None, redis: RedisClient | None) -> None:
+        self._memory, self._shared, self._redis = memory, shared, redis
+
+    async def count(self, observations: Sequence[Observation]) -> Counts:
+        """See `port.Windows`."""
+        own = await self._memory.count(observations)
+        if self._shared is None or not observations:
+            return own
+        try:
+            shared = await self._shared.count(observations)
+        except RedisAway:
+            return Counts(own.values, degraded=True)
+        pairs = zip(own.values, shared.values, strict=True)
+        return Counts([tuple(map(max, mine, theirs)) for mine, theirs in pairs])
+
+    async def close(self) -> None:
+        """Close the connections to Redis."""
+        if self._redis is not None:
+            await self._redis.close()
+
+
+def open_windows(settings: Settings, telemetry: Telemetry) -> FallbackWindows:
+    """Describe a service's windows by its settings; nothing is connected yet."""
+    redis = open_redis(settings.redis_url, telemetry)
+    shared = None if redis is None else RedisWindows(redis)
+    return FallbackWindows(MemoryWindows(), shared, redis)

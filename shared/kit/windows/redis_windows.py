@@ -1,0 +1,62 @@
+"""Windows in Redis: a sorted set per key, an item's score its moment."""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from redis.asyncio.client import Pipeline
+
+from shared.kit.redis.client import RedisClient
+from shared.kit.windows.port import Counts, Observation
+
+PREFIX = "preau:window"
+MAX_OBSERVATIONS_PER_CALL = 100
+"""So that one transaction stays far below the client's time limit."""
+LATE_SECONDS = 600
+"""How long what left the widest window is kept, for an observation that comes late."""
+
+
+class RedisWindows:
+    """See `port.Windows`; `count` raises `RedisAway`. Keys hold a digest, never what they name."""
+
+    def __init__(self, redis: RedisClient) -> None:
+        self._redis = redis
+
+    async def count(self, observations: Sequence[Observation]) -> Counts:
+        """See `port.Windows`."""
+        values: list[tuple[int, ...]] = []
+        for begin in range(0, len(observations), MAX_OBSERVATIONS_PER_CALL):
+            values += await self._count(observations[begin : begin + MAX_OBSERVATIONS_PER_CALL])
+        return Counts(values)
+
+    async def _count(self, observations: Sequence[Observation]) -> list[tuple[int, ...]]:
+        def queue(redis: Pipeline) -> None:
+            for observation in observations:
+                key = _key(observation.key)
+                if observation.adds:
+                    _add(redis, key, observation)
+                for window in observation.windows:
+                    # An opening parenthesis leaves the bound itself out.
+                    redis.zcount(key, f"({observation.at - window}", observation.at)
+
+        answers = iter(await self._redis.run(queue))
+        counts = []
+        for observation in observations:
+            for _ in range(_ADDING if observation.adds else 0):
+                next(answers)
+            counts.append(tuple(int(next(answers)) for _ in observation.windows))
+        return counts
+
+
+_ADDING = 3
+"""Commands that `_add` queues."""
+
+
+def _add(redis: Pipeline, key: str, observation: Observation) -> None:
+    widest = max(observation.windows, default=0)
+    redis.zadd(key, {observation.item: observation.at}, gt=True)
+    redis.zremrangebyscore(key, "-inf", observation.at - widest - LATE_SECONDS)
+    redis.expire(key, widest + LATE_SECONDS)
+
+
+def _key(name: str) -> str:
+    return f"{PREFIX}:{blake2b(name.encode(), digest_size=16).hexdigest()}"

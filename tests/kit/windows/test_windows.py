@@ -1,0 +1,111 @@
+"""Each implementation of windows keeps the port's promises."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+
+from deploy.local.stack import Addresses
+from shared.kit.redis.client import RedisClient
+from shared.kit.telemetry.noop import NoTelemetry
+from shared.kit.windows.fallback import FallbackWindows
+from shared.kit.windows.memory import MemoryWindows
+from shared.kit.windows.port import Observation, Windows
+from shared.kit.windows.redis_windows import RedisWindows, _key
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+NOON = 1_796_040_000.0
+NOWHERE = "redis://127.0.0.1:9/0"
+
+
+@pytest.fixture
+async def redis(request: pytest.FixtureRequest) -> AsyncIterator[RedisClient]:
+    addresses: Addresses = request.getfixturevalue("redis_addresses")
+    client = RedisClient(addresses.redis, NoTelemetry())
+    yield client
+    await client.close()
+
+
+@pytest.fixture(params=["memory", "redis", "both"])
+def windows(request: pytest.FixtureRequest) -> Windows:
+    if request.param == "memory":
+        return MemoryWindows()
+    client: RedisClient = request.getfixturevalue("redis")
+    if request.param == "redis":
+        return RedisWindows(client)
+    return FallbackWindows(MemoryWindows(), RedisWindows(client), client)
+
+
+@pytest.fixture
+def key() -> str:
+    """A key that is no other test's."""
+    return uuid4().hex
+
+
+def seen(key: str, item: str, at: float, *, adds: bool = True) -> Observation:
+    return Observation(key, item, NOON + at, (10, 60), adds)
+
+
+async def test_items_are_counted_over_each_window(windows: Windows, key: str) -> None:
+    items = [seen(key, str(at), at) for at in (0, 45, 55, 59)]
+    counts = await windows.count(items)
+    assert list(counts.values) == [(1, 1), (1, 2), (1, 3), (2, 4)]
+    assert not counts.degraded
+
+
+async def test_a_window_is_open_at_its_begin_and_closed_at_its_end(
+    windows: Windows, key: str
+) -> None:
+    await windows.count([seen(key, "first", 0)])
+    counts = await windows.count([seen(key, "?", at, adds=False) for at in (0, 9.9, 10, 60)])
+    assert list(counts.values) == [(1, 1), (1, 1), (0, 1), (0, 0)]
+
+
+async def test_the_same_item_again_is_counted_once(windows: Windows, key: str) -> None:
+    counts = await windows.count([seen(key, "one", 0), seen(key, "one", 0), seen(key, "one", 5)])
+    assert list(counts.values) == [(1, 1)] * 3
+
+
+async def test_a_late_item_does_not_count_what_came_after_it(windows: Windows, key: str) -> None:
+    await windows.count([seen(key, str(at), at) for at in (50, 51, 52)])
+    counts = await windows.count([seen(key, "late", 40)])
+    assert list(counts.values) == [(1, 1)]
+
+
+async def test_asking_adds_nothing(windows: Windows, key: str) -> None:
+    asked = [seen(key, "a", 0, adds=False), seen(key, "b", 0, adds=False)]
+    assert list((await windows.count(asked)).values) == [(0, 0), (0, 0)]
+
+
+async def test_keys_do_not_mix(windows: Windows, key: str) -> None:
+    counts = await windows.count([seen(key, "a", 0), seen(key + "é", "b", 0)])
+    assert list(counts.values) == [(1, 1), (1, 1)]
+
+
+async def test_many_observations_of_one_call_are_all_counted(windows: Windows, key: str) -> None:
+    counts = await windows.count([seen(key, str(number), number / 100) for number in range(250)])
+    assert counts.values[-1] == (250, 250)
+
+
+async def test_without_redis_each_process_counts_and_says_so(key: str) -> None:
+    away = RedisClient(NOWHERE, NoTelemetry())
+    windows = FallbackWindows(MemoryWindows(), RedisWindows(away), away)
+    counts = await windows.count([seen(key, "a", 0), seen(key, "b", 1)])
+    assert (list(counts.values), counts.degraded) == ([(1, 1), (2, 2)], True)
+    await windows.close()
+
+
+async def test_what_redis_lost_this_process_still_knows(redis: RedisClient, key: str) -> None:
+    windows = FallbackWindows(MemoryWindows(), RedisWindows(redis), redis)
+    await windows.count([seen(key, "a", 0)])
+    fresh = FallbackWindows(windows._memory, RedisWindows(redis), redis)
+    await redis.run(lambda pipeline: pipeline.delete(_key(key)))
+    assert (await fresh.count([seen(key, "b", 1)])).values == [(2, 2)]
+
+
+async def test_memory_is_bounded_in_keys_and_items() -> None:
+    windows = MemoryWindows(max_keys=3, max_items=4)
+    for number in range(20):
+        await windows.count([seen(f"key {number}", "a", 0), seen("key 19", str(number), 0)])
+    assert len(windows._moments) == 3
+    assert max(len(moments) for moments in windows._moments.values()) == 4

@@ -1,0 +1,185 @@
+"""What happened around a text: bursts, copies and pile-ons, counted once and over time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from services.moderation.rules.domain.facts import Circumstances
+from services.moderation.rules.handlers.open_engine import open_engine
+from services.moderation.screening.domain import Screened
+from services.moderation.screening.handlers.screen_texts import screen_texts
+from services.moderation.screening.handlers.surroundings import KINDS, WINDOWS
+from services.moderation.screening.ports import ScreeningDeps
+from services.moderation.screening.store import RuleScreener
+from shared.contracts import cast
+from shared.contracts.community import CommentPublished, ContentText, PostEdited, PostPublished
+from shared.contracts.community.contents import ContentKind, ContentRef, Written
+from shared.contracts.event import Origin, Person, Sealed
+from shared.contracts.ids import ContentId, EventId, MemberId
+from shared.contracts.moderation import Verdict
+from shared.kit.bus.port import Partition
+from shared.kit.redis.client import RedisClient
+from shared.kit.telemetry.noop import NoTelemetry
+from shared.kit.unit import Delivery
+from shared.kit.windows.fallback import FallbackWindows
+from shared.kit.windows.memory import MemoryWindows
+from shared.kit.windows.port import Windows
+from shared.kit.windows.redis_windows import RedisWindows
+
+ADVERT = "Super site https://exemple.org/promo pour tout acheter moins cher ce soir"
+MEMBERS = [MemberId(UUID(int=0xAA00 + number)) for number in range(12)]
+
+
+def person(number: int) -> Person:
+    return Person(member_id=MEMBERS[number])
+
+
+def delivery(fact: Written, at: datetime, origin: Origin = Origin.LIVE) -> Delivery[Written]:
+    return Delivery(
+        fact=fact,
+        event_id=EventId(uuid7()),
+        tenant=cast.TENANT,
+        time=at,
+        recorded=at,
+        received=at,
+        origin=origin,
+        correlation="essai",
+        sequence=1,
+        key="clé",
+        partition=Partition("community.post", 0),
+        offset=0,
+    )
+
+
+@dataclass
+class Room:
+    """A space in which people write, one after the other."""
+
+    windows: Windows = field(default_factory=MemoryWindows)
+    now: datetime = cast.NOON
+
+    def __post_init__(self) -> None:
+        screener = RuleScreener(open_engine(today=lambda: datetime.now(UTC).date()))
+        ports: Any = None  # Any: what screening alone does not need
+        self.deps = ScreeningDeps(screener, self.windows, ports, ports, ports, ports)
+
+    def post(self, text: str, author: int = 0, kind: type[Written] = PostPublished) -> Written:
+        ref = ContentRef(kind=ContentKind.DISCUSSION, id=(post := ContentId(uuid7())), root_id=post)
+        return self._written(kind, ref, text, author)
+
+    def comment(self, text: str, author: int, target: int) -> Written:
+        root = ContentId(UUID(int=1))
+        ref = ContentRef(kind=ContentKind.COMMENT, id=ContentId(uuid7()), root_id=root)
+        return self._written(CommentPublished, ref, text, author, reply_to=person(target))
+
+    def _written(
+        self, kind: type[Written], ref: ContentRef, text: str, author: int, **more: Any
+    ) -> Written:
+        content = Sealed(clear=ContentText(body=text, language="fr"))
+        return kind(
+            ref=ref,
+            space_id=cast.SPACE,
+            structure_id=cast.COLLEGE,
+            author=person(author),
+            content=content,
+            **more,
+        )
+
+    async def reads(self, *facts: Written, apart: float = 1, at_once: bool = False) -> list[str]:
+        """Screen these, so many seconds apart, each alone or all in one batch."""
+        deliveries = []
+        for fact in facts:
+            self.now += timedelta(seconds=apart)
+            deliveries.append(delivery(fact, self.now))
+        return [each.verdict.value for each in await self.screens(deliveries, at_once=at_once)]
+
+    async def screens(
+        self, deliveries: Sequence[Delivery[Written]], *, at_once: bool = False
+    ) -> list[Screened]:
+        if at_once:
+            return list(await screen_texts(self.deps, deliveries))
+        return [(await screen_texts(self.deps, [each]))[0] for each in deliveries]
+
+
+@pytest.fixture
+def room() -> Room:
+    return Room()
+
+
+def test_every_count_that_a_rule_may_ask_for_is_given() -> None:
+    given = {f"{kind}_{window}" for kind in KINDS for window in WINDOWS}
+    assert set(Circumstances.__struct_fields__) == given
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_burst_of_links_is_hidden_from_the_eighth_on(room: Room, at_once: bool) -> None:
+    posts = [room.post(f"{ADVERT} numéro {number}") for number in range(12)]
+    verdicts = await room.reads(*posts, at_once=at_once)
+    assert verdicts == ["pass"] * 7 + ["hide"] * 5
+
+
+async def test_the_same_text_is_for_review_from_the_fifth_on(room: Room) -> None:
+    texts = ["Venez tous voir ma page ce soir", "venez  tous voir ma page ce soir !!!"]
+    posts = [room.post(texts[number % 2], author=number % 3) for number in range(7)]
+    assert await room.reads(*posts, apart=20) == ["pass"] * 4 + ["review"] * 3
+
+
+async def test_what_is_too_long_ago_does_not_count(room: Room) -> None:
+    posts = [room.post(f"{ADVERT} numéro {number}") for number in range(12)]
+    assert await room.reads(*posts, apart=10) == ["pass"] * 12
+
+
+async def test_a_class_of_thirty_that_posts_at_once_is_no_burst(room: Room) -> None:
+    posts = [
+        room.post(f"Mon exposé n° {n} : https://exemple.org/{n}", author=n % 12) for n in range(24)
+    ]
+    assert set(await room.reads(*posts, apart=0.1)) == {"pass"}
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_harsh_words_of_many_to_one_person_are_hidden_from_the_eighth_on(
+    room: Room, at_once: bool
+) -> None:
+    comments = [room.comment("Quel idiot.", author=number, target=11) for number in range(10)]
+    verdicts = await room.reads(*comments, apart=30, at_once=at_once)
+    assert verdicts[:7].count("hide") == 0
+    assert verdicts[7:] == ["hide"] * 3
+
+
+async def test_one_person_who_insists_and_kind_words_of_many_are_no_pile_on(room: Room) -> None:
+    insists = [room.comment("Quel idiot.", author=1, target=11) for _ in range(10)]
+    assert "hide" not in await room.reads(*insists)
+    kind = [room.comment("Bravo, c’est très clair !", author=n, target=10) for n in range(9)]
+    harsh = room.comment("Quel idiot.", author=9, target=10)
+    assert "hide" not in await room.reads(*kind, harsh)
+
+
+async def test_a_redelivered_event_counts_once_and_an_edit_adds_nothing(room: Room) -> None:
+    once = delivery(room.post(ADVERT), room.now)
+    edit = room.post(ADVERT, kind=PostEdited)
+    edits = [delivery(edit, room.now) for _ in range(12)]
+    results = await room.screens([once] * 12 + edits)
+    assert {result.verdict for result in results} == {Verdict.PASS}
+
+
+async def test_history_counts_nothing(room: Room) -> None:
+    posts = [delivery(room.post(ADVERT), room.now, Origin.IMPORT) for _ in range(20)]
+    results = await room.screens(posts, at_once=True)
+    assert {result.verdict for result in results} == {Verdict.PASS}
+    assert await room.reads(room.post(ADVERT)) == ["pass"]
+
+
+async def test_while_redis_is_away_this_process_counts_and_says_degraded() -> None:
+    away = RedisClient("redis://127.0.0.1:9/0", NoTelemetry())
+    room = Room(FallbackWindows(MemoryWindows(), RedisWindows(away), away))
+    posts = [delivery(room.post(f"{ADVERT} {n}"), room.now) for n in range(8)]
+    results = await room.screens(posts)
+    assert [result.verdict for result in results[6:]] == [Verdict.PASS, Verdict.HIDE]
+    assert all(result.degraded for result in results)
+    (history,) = await room.screens([delivery(room.post(ADVERT), room.now, Origin.IMPORT)])
+    assert not history.degraded
