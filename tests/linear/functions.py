@@ -8,6 +8,7 @@ from services.identity.members import domain as members
 from services.moderation.rules.handlers.open_engine import open_engine
 from services.moderation.rules.handlers.screen_text import Engine
 from services.moderation.text.domain import (
+    clitics,
     folding,
     language,
     links,
@@ -32,7 +33,8 @@ from shared.kit.web import balancing
 from shared.kit.web import markup as web_markup
 
 Ready = Callable[[], object]
-_KEPT_READINGS = 1_000
+_KEPT_READINGS = 4
+"""The functions are measured pattern by pattern, and several of them take the same reading."""
 OTHERS = {
     "lexicon.parse_lexicon": "reads our own lists",
     "lexicon.expanded": "reads our own lists",
@@ -97,6 +99,18 @@ def _spelled(text: str) -> object:
     return list(spacing.joined_letters(text, _vocabulary()))
 
 
+def _spelled_words(text: str) -> list[spacing.Joined]:
+    return [
+        spacing.Joined(word.text, word.span.start, word.span.end, disguised=False)
+        for word in _normalised(text).words
+    ]
+
+
+def _clitics(words: list[spacing.Joined], text: str) -> object:
+    reading = clitics.Clitics(frozenset({"egorger", "etrangler"}))
+    return list(reading.read(words, text))
+
+
 def _phrases(text: str) -> object:
     some = ("(elle|il) .. (a |)(dit|traite) .. de", "je (vais |)te .. (tuer|frapper)")
     return list(phrases.Phrases(some, open_folding()).find(text))
@@ -135,6 +149,11 @@ FUNCTIONS: dict[str, Callable[[str], Ready]] = {
     "vocabulary.Vocabulary.uncensor": lambda text: _by_words(text, _vocabulary().uncensor),
     # The rules' conditions are CEL over the reading.
     "rules.Engine.judge": lambda text: partial(engine().judge, _reading(text)),
+    "clitics.Clitics.read": lambda text: partial(_clitics, _spelled_words(text), text),
+    "clitics.elided": lambda text: partial(clitics.elided, text),
+    "kit.text.is_text": lambda text: partial(kit_text.is_text, text),
+    "kit.text.is_name": lambda text: partial(kit_text.is_name, text),
+    "kit.text.is_address": lambda text: partial(kit_text.is_address, text),
     "kit.text.is_blank": lambda text: partial(kit_text.is_blank, text),
     "kit.text.address_key": lambda text: partial(kit_text.address_key, text),
     "kit.web.markup.html_of": lambda text: partial(web_markup.html_of, text),

@@ -12,6 +12,9 @@ from typing import Final
 MAX_DEPTH: Final = 100
 """Elements within elements."""
 MAX_ELEMENTS: Final = 5_000
+PIECE: Final = 1_000
+"""Characters of text after which the cleaner begins another node."""
+_LONGEST_REFERENCE: Final = 40
 VOID: Final = frozenset("br hr wbr".split())
 _INLINE: Final = frozenset(
     "a abbr b cite code del dfn em i ins kbd mark s samp small strike strong sub sup tt u var"
@@ -103,7 +106,7 @@ class _Page:
         self._images: list[str] = []
 
     def add_text(self, text: str) -> None:
-        self._parts.append(text.replace("<", "&lt;"))
+        self._parts.extend(_pieces(text.replace("<", "&lt;")))
 
     def open(self, name: str, attributes: str) -> None:
         name = "div" if name in _AS_DIVISION else name
@@ -181,6 +184,20 @@ class _Page:
         if address:
             text = address.replace("<", "&lt;")
             self._images.append(f' (<a href="{address}"{title}>{text}</a>)')
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Cut a long text by empty comments, never within a reference; a cleaner drops comments.
+
+    Trap: html5ever copies a whole text node for each reference or special character added to it.
+    """
+    start = 0
+    while len(text) - start > PIECE + _LONGEST_REFERENCE:
+        cut = text.find("&", start + PIECE, start + PIECE + _LONGEST_REFERENCE)
+        cut = cut if cut > 0 else start + PIECE + _LONGEST_REFERENCE
+        yield f"{text[start:cut]}<!---->"
+        start = cut
+    yield text[start:]
 
 
 def _values(attributes: str, wanted: tuple[str, ...]) -> Iterator[tuple[str, str]]:

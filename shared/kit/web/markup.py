@@ -7,7 +7,7 @@ import comrak
 import nh3
 from markupsafe import escape
 
-from shared.kit.web.balancing import MAX_DEPTH, MAX_ELEMENTS, TAGS, TooComplexError, rebuild
+from shared.kit.web.balancing import MAX_DEPTH, MAX_ELEMENTS, PIECE, TAGS, TooComplexError, rebuild
 
 HTML_VERSION: Final = 1
 """Of these rules. Kept HTML of another version is made again: raise it with every change here."""
@@ -44,7 +44,8 @@ def html_of(body: str, format_: str = "markdown") -> str:
         return _as_typed(body)
     if _HARMLESS.fullmatch(html):
         return html
-    return _rebuilt(html, body) if "<img" in html else _CLEANER.clean(html)
+    is_plain = "<img" not in html and len(html) <= PIECE
+    return _CLEANER.clean(html) if is_plain else _rebuilt(html, body)
 
 
 def _rebuilt(html: str, body: str) -> str:

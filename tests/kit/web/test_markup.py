@@ -3,9 +3,11 @@
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from shared.kit.web.balancing import MAX_DEPTH, MAX_ELEMENTS, rebuild
+from shared.kit.web.balancing import MAX_DEPTH, MAX_ELEMENTS, PIECE, rebuild
 from shared.kit.web.markup import html_of
 
 _REL = 'rel="noopener noreferrer nofollow ugc"'
@@ -149,6 +151,13 @@ def test_texts_of_too_many_elements_are_shown_as_typed() -> None:
     assert html_of("*a* " * MAX_ELEMENTS).startswith("<pre>*a*")
     assert html_of("<i>a</i>" * (MAX_ELEMENTS + 1), "html").startswith("<pre>&lt;i")
     assert html_of("<i>a</i>" * MAX_ELEMENTS, "html").endswith("<i>a</i>")
+
+
+@given(st.lists(st.sampled_from(["a", "é« ", "&eacute;", "&#233;", "&", "&amp"])))
+def test_long_text_keeps_every_reference(parts: list[str]) -> None:
+    html = "".join(parts) * (3 * PIECE // max(len("".join(parts)), 1)) + "<i>"
+    shown = LexborHTMLParser(html_of(html, "html")).text()
+    assert shown == LexborHTMLParser(html).text()
 
 
 @pytest.mark.parametrize(
