@@ -37,7 +37,13 @@ LISTEN = "127.0.0.1"
 TOKEN = "operator.token"  # noqa: S105  the name of a file
 ADDRESSES = "operator.env"
 NAMES = tuple(PUBLISHERS)
-_HANDED_ON = ("PREAU_SHED_", "PREAU_LIMIT_", "IDENTITY_GUESSES_", "MODERATION_SCREENING_")
+_HANDED_ON = (
+    "PREAU_SHED_",
+    "PREAU_LIMIT_",
+    "PREAU_INBOX_",
+    "IDENTITY_GUESSES_",
+    "MODERATION_SCREENING_",
+)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, ValidationError, field_validator
 
+from shared.kit.inbox.patience import Patience
 from shared.kit.kafka_settings import KafkaSettings, SettingError, explained, fields_in
 from shared.kit.limiting.route_limits import RouteLimits
 from shared.kit.pressure import Limits
@@ -110,6 +111,28 @@ class Settings(KafkaSettings):
         ge=1,
         description="chunks that one tenant imports in ten seconds",
     )
+    inbox_attempts: int = Field(
+        default=Patience.attempts,
+        ge=1,
+        description="attempts of one event alone, with the database there, before it is parked",
+    )
+    inbox_starts: int = Field(
+        default=Patience.starts,
+        ge=0,
+        description="starts of a reader without progress, after which each event is tried alone;"
+        " 0 for never",
+    )
+    inbox_hold_ms: int = Field(
+        default=round(Patience.hold_seconds * 1000),
+        ge=100,
+        description="milliseconds of processor time in one attempt at a batch after which a lost"
+        " transaction counts as our own slowness",
+    )
+    inbox_effect_ms: int = Field(
+        default=round(Patience.effect_seconds * 1000),
+        ge=1,
+        description="milliseconds that an effect may take in the open transaction untold",
+    )
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -128,6 +151,15 @@ class Settings(KafkaSettings):
         names = (field.name for field in fields(RouteLimits))
         chosen = {name: getattr(self, f"limit_{name}") for name in names}
         return RouteLimits(**chosen).times(self.limit_factor)
+
+    def patience(self) -> Patience:
+        """Say how long events are tried that fail by what may pass."""
+        return Patience(
+            attempts=self.inbox_attempts,
+            starts=self.inbox_starts,
+            hold_seconds=self.inbox_hold_ms / 1000,
+            effect_seconds=self.inbox_effect_ms / 1000,
+        )
 
     def limits(self) -> Limits:
         """Say how much the service takes on."""

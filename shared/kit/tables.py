@@ -144,6 +144,10 @@ def _reading_tables(metadata: sa.MetaData) -> None:
             sa.Column(name, sa.BigInteger(), nullable=False, server_default="0")
             for name in ("applied", "ignored", "duplicate")
         ),
+        # Starts of the reader since the group last moved here; and the record that it tries alone.
+        sa.Column("starts", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("tried", sa.BigInteger()),
+        sa.Column("tries", sa.Integer(), nullable=False, server_default="0"),
     )
 
 
@@ -198,6 +202,8 @@ def _parked_table(metadata: sa.MetaData) -> None:
         sa.Column("record_headers", sa.LargeBinary()),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"),
+        # Attempts that began since the last one that came to an end.
+        sa.Column("tries", sa.Integer(), nullable=False, server_default="0"),
         instant("next_try"),
         instant("first_failed", nullable=False),
         # When it last counted towards the limit at which its group stops.

@@ -70,7 +70,7 @@ def service_of(  # noqa: PLR0913  the parts of a service, by name
     closed when the service stops.
     """
     limiter = limiter or open_limiter(settings, host.telemetry)
-    consumer = _consumer(name, host, database, reactions)
+    consumer = _consumer(name, host, settings, database, reactions)
     rates = Rates(name, limiter.redis)
     door = _door(host, settings, database, rights, rates)
     common = [
@@ -109,7 +109,7 @@ def _door(
 
 
 def _consumer(
-    name: str, host: Host, database: Database, reactions: tuple[Bound, ...]
+    name: str, host: Host, settings: Settings, database: Database, reactions: tuple[Bound, ...]
 ) -> BatchConsumer | None:
     if not reactions:
         return None
@@ -120,6 +120,7 @@ def _consumer(
         bus=host.bus,
         clock=host.clock,
         telemetry=host.telemetry,
+        patience=settings.patience(),
     )
 
 

@@ -24,6 +24,7 @@ from shared.kit.inbox.decide import Decided, Decision, decide
 from shared.kit.inbox.letters import Letter, page
 from shared.kit.inbox.limits import Limit
 from shared.kit.inbox.parked import Retry
+from shared.kit.inbox.patience import Patience
 from shared.kit.inbox.report import Counts, counts
 from shared.kit.inbox.retry import ParkedKeys
 from shared.kit.service import BoundReaction
@@ -82,6 +83,7 @@ class Probe:
     lost: int = 0
     retry: Retry = field(default_factory=lambda: Retry(attempts=3))
     limit: Limit = field(default_factory=Limit)
+    patience: Patience = field(default_factory=lambda: Patience(starts=0))
     seen: list[str] = field(default_factory=list)
 
     def consumer(self) -> BatchConsumer:
@@ -95,6 +97,7 @@ class Probe:
             NoTelemetry(),
             self.retry,
             self.limit,
+            self.patience,
         )
 
     async def _note(self, unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:

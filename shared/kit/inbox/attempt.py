@@ -1,5 +1,6 @@
 """One attempt at a batch: one transaction in which it is claimed, applied and counted."""
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,14 +10,19 @@ from shared.kit.bus.port import Partition
 from shared.kit.database import Database, SqlUnit, is_transient
 from shared.kit.errors import Invalid
 from shared.kit.failpoints import reached
+from shared.kit.host import Telemetry
 from shared.kit.inbox import halts, ledger, parked
 from shared.kit.inbox.decode import Ignored, Read, Readable, Unreadable, type_of
 from shared.kit.inbox.limits import Limit
 from shared.kit.inbox.parked import Aside, Failure, Retry
+from shared.kit.inbox.patience import Patience
 from shared.kit.inbox.preparing import Preparation, offset_of
 from shared.kit.inbox.work import Work
 from shared.kit.service import Bound, BoundReaction
+from shared.kit.telemetry.logs import logger
 from shared.kit.unit import Delivery
+
+log = logger("inbox")
 
 
 class Fenced(Exception):
@@ -34,6 +40,8 @@ class Attempt:
     limit: Limit
     older: frozenset[str]
     preparation: Preparation
+    patience: Patience
+    telemetry: Telemetry
 
     async def run(
         self, reads: Sequence[Read], expected: Mapping[Partition, int], *, isolate: bool
@@ -131,10 +139,20 @@ class Attempt:
             mine = [delivery for delivery in deliveries if isinstance(delivery.fact, reaction.on)]
             if not mine:
                 continue
+            began = time.monotonic()
             if isinstance(reaction, BoundReaction):
                 await reaction.effect(unit, mine)
             else:
                 await reaction.effect(unit, self.preparation.of(reaction, mine))
+            self._tell_if_slow(reaction, len(mine), time.monotonic() - began)
+
+    def _tell_if_slow(self, reaction: Bound, events: int, seconds: float) -> None:
+        if seconds > self.patience.effect_seconds:
+            group, name = self.group, reaction.name
+            log.warning(
+                "slow effect", group=group, reaction=name, events=events, seconds=round(seconds, 3)
+            )
+            self.telemetry.count("preau.consumer.slow_effect", group=group, reaction=name)
 
     def _failed(self, unit: SqlUnit, item: Readable, error: BaseException) -> Aside:
         """Park an event that failed, or bury it at once when trying again cannot help."""

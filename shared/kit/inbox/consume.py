@@ -6,6 +6,7 @@ the group stops instead (`halts`).
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,8 @@ from shared.kit.inbox.decode import Read, Readable, Wanted, read, wanted_by
 from shared.kit.inbox.halts import Stopped
 from shared.kit.inbox.limits import Limit
 from shared.kit.inbox.parked import Retry
-from shared.kit.inbox.preparing import Preparation, Preparer
+from shared.kit.inbox.patience import GivenUp, Pace, Patience, is_own_slowness
+from shared.kit.inbox.preparing import Offset, Preparation, Preparer, offset_of
 from shared.kit.inbox.waits import Waits
 from shared.kit.service import Bound
 from shared.kit.telemetry.logs import logger
@@ -31,8 +33,6 @@ from shared.kit.unit import Clock, Delivery
 
 log = logger("inbox")
 TRANSIENT_PAUSE = 1.0
-WHOLE = 100_000
-"""More than any batch holds."""
 SLICE = 100
 """Records decoded at a stretch, about half a millisecond; then the batch in hand may go on."""
 
@@ -49,9 +49,11 @@ class BatchConsumer:
     telemetry: Telemetry
     retry: Retry = field(default_factory=Retry)
     limit: Limit = field(default_factory=Limit)
+    patience: Patience = field(default_factory=Patience)
     _expected: dict[Partition, int] = field(default_factory=dict)
-    # How many of a batch are tried at once: fewer after each failure, in case there was no time.
-    _most: int = WHOLE
+    _pace: Pace = field(default_factory=Pace)
+    # Single events that made us too slow: parked at the next attempt, without trying them.
+    _given_up: dict[Offset, GivenUp] = field(default_factory=dict)
     _decoded: tuple[Sequence[Incoming], list[Read]] = ((), [])
     _waits: Waits = field(default_factory=Waits)
     preparer: Preparer = field(default_factory=Preparer)
@@ -65,14 +67,28 @@ class BatchConsumer:
     async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         """Start where our own tables say; in a partition new to the group, at its beginning."""
         topics = sorted({partition.topic for partition in partitions})
-        log_begins = (await self.bus.progress(topics)).begin
+        progress = await self.bus.progress(topics)
         async with self.database.batch(()) as unit:
-            fresh = {place: log_begins.get(place, 0) for place in partitions}
+            fresh = {place: progress.begin.get(place, 0) for place in partitions}
             await ledger.begin(unit.connection, self.group, fresh)
             known = await ledger.positions(unit.connection, self.group)
+            ends = {place: progress.end.get(place, 0) for place in partitions}
+            counted = await ledger.count_starts(unit.connection, self.group, ends)
         starts = {place: known[place] for place in partitions}
         self._expected.update(starts)
+        self._suspect(starts, counted)
         return starts
+
+    def _suspect(
+        self, starts: Mapping[Partition, int], counted: Mapping[Partition, ledger.Starts]
+    ) -> None:
+        """Try each event alone where readers start again and again without any progress."""
+        most = self.patience.starts
+        for place, each in counted.items():
+            if most and (each.number > most or each.unfinished):
+                name = f"{place.topic}/{place.number}"
+                log.warning("no progress", group=self.group, place=name, starts=each.number)
+                self._pace.suspect_next(place, starts[place])
 
     async def prepare(self, batch: Sequence[Incoming]) -> None:
         """Decode it while the database works on the one before."""
@@ -90,6 +106,7 @@ class BatchConsumer:
         """Forget where those stood."""
         self.telemetry.count("preau.consumer.rebalance", group=self.group)
         self._waits.forget(partitions)
+        self._pace.forget(partitions)
         for place in partitions:
             self._expected.pop(place, None)
 
@@ -107,25 +124,62 @@ class BatchConsumer:
         ]
         if held:
             reads = [item for item in reads if item.record.partition not in held]
-        reads = reads[: self._most]
+        reads = self._pace.cut(reads)
+        began = time.thread_time()
         try:
-            reads, preparation = await self.preparer.prepare(self.reactions, reads)
-            await self._apply(reads, preparation)
+            reads = await self._try(reads)
         except Fenced:
             return await self.assigned(sorted(places, key=lambda p: (p.topic, p.number)))
         except Redeliver:
             raise
         except Exception as error:
             if is_transient(error):
-                log.warning("batch will be tried again", group=self.group, error=str(error))
-                self._count("retried", len(reads))
-                # Trap: a batch that takes longer than a transaction may would never be done.
-                self._most = max(1, len(reads) // 2)
+                self._fail(reads, error, time.thread_time() - began)
                 raise Redeliver(TRANSIENT_PAUSE, str(error)) from error
             raise
-        self._most = min(self._most * 2, WHOLE)
+        self._pace.succeed()
         self._expected |= {item.record.partition: item.record.offset + 1 for item in reads}
         return {place: self._expected[place] for place in places - held}
+
+    async def _try(self, reads: Sequence[Read]) -> Sequence[Read]:
+        """Prepare and apply these records; give those that were, all or the first of them."""
+        given_up = await self._begin_trial(reads)
+        if given_up is None:
+            reads, preparation = await self.preparer.prepare(self.reactions, reads)
+        else:
+            preparation = given_up
+        await self._apply(reads, preparation)
+        return reads
+
+    async def _begin_trial(self, reads: Sequence[Read]) -> Preparation | None:
+        """Note an attempt at an event that is suspect; say that it fails if there were too many.
+
+        Writing it down shows that the database answers: in an outage no attempt is counted.
+        """
+        item = reads[0] if len(reads) == 1 else None
+        if not isinstance(item, Readable) or not self._pace.is_suspect(item):
+            return None
+        place = offset_of(item.delivery)
+        error = self._given_up.pop(place, None)
+        if error is None:
+            async with self.database.batch(()) as unit:
+                tries = await ledger.count_try(unit.connection, self.group, *place)
+            if tries <= self.patience.attempts:
+                return None
+            error = GivenUp(f"tried alone {tries - 1} times, and no attempt came to an end")
+        log.warning("given up for now", group=self.group, offset=place[1], error=str(error))
+        return Preparation(failures={place: error})
+
+    def _fail(self, reads: Sequence[Read], error: Exception, processor_seconds: float) -> None:
+        """Learn that a batch failed by what may pass, or because we were too slow ourselves."""
+        slow = is_own_slowness(error, processor_seconds, self.patience)
+        log.warning("batch will be tried again", group=self.group, error=str(error), slow=slow)
+        self._count("retried", len(reads))
+        if slow and len(reads) == 1 and isinstance(reads[0], Readable):
+            said = f"too slow: {processor_seconds:.1f} s of processor time, then {error}"
+            self._given_up[offset_of(reads[0].delivery)] = GivenUp(said)
+        if reads:
+            self._pace.fail(reads, slow=slow)
 
     async def _apply(self, reads: Sequence[Read], preparation: Preparation) -> None:
         if not reads:
@@ -163,6 +217,8 @@ class BatchConsumer:
             self.limit,
             self._older,
             preparation,
+            self.patience,
+            self.telemetry,
         )
 
     def _tell(self, outcome: Counter[str], deliveries: Sequence[Delivery[Fact]]) -> None:

@@ -26,7 +26,7 @@ _LOCK = """
     WHERE {which} AND state = 'dead' ORDER BY topic, partition, "offset" FOR UPDATE
 """
 _DECIDE = """
-    UPDATE parked SET state = :state, attempts = 0, counted = NULL, decision = :decision,
+    UPDATE parked SET state = :state, attempts = 0, tries = 0, counted = NULL, decision = :decision,
                       next_try = CASE WHEN :state = 'parked' THEN CAST(:now AS timestamptz) END,
                       reason = :reason, decided_by = :decided_by, decided_at = :now
     WHERE {which} AND state = 'dead' AND (:state = 'skipped' OR key IS NOT NULL)

@@ -30,7 +30,7 @@ _MOVE = Plain(
     sa.text("""
     UPDATE positions AS p
     SET next_offset = m.next, applied = p.applied + m.applied, ignored = p.ignored + m.ignored,
-        duplicate = p.duplicate + m.duplicate
+        duplicate = p.duplicate + m.duplicate, starts = 0
     FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:expected AS bigint[]),
                 CAST(:next AS bigint[]), CAST(:applied AS bigint[]), CAST(:ignored AS bigint[]),
                 CAST(:duplicate AS bigint[]))
@@ -40,6 +40,21 @@ _MOVE = Plain(
     RETURNING 1
 """)
 )
+_STARTED = sa.text("""
+    UPDATE positions AS p SET starts = p.starts + 1
+    FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:ends AS bigint[]))
+         AS e (topic, partition, log_end)
+    WHERE p.consumer_group = :consumer_group AND p.topic = e.topic
+      AND p.partition = e.partition AND p.next_offset < e.log_end
+    RETURNING p.topic, p.partition, p.starts,
+              COALESCE(p.tried >= p.next_offset, false) AS unfinished
+""")
+_TRY = sa.text("""
+    UPDATE positions
+    SET tries = CASE WHEN tried = :offset THEN tries + 1 ELSE 1 END, tried = :offset
+    WHERE consumer_group = :consumer_group AND topic = :topic AND partition = :partition
+    RETURNING tries
+""")
 _NEW_IDS = Plain(
     sa.text("""
     WITH new AS (
@@ -58,6 +73,17 @@ _NEW_IDS = Plain(
     FROM new
 """)
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """Starts of a reader since the group last moved in a partition, the present one included.
+
+    `unfinished` says that the group has not passed the record that it last tried alone.
+    """
+
+    number: int
+    unfinished: bool
 
 
 @dataclass
@@ -86,6 +112,30 @@ async def begin(connection: AsyncConnection, group: str, began: Mapping[Partitio
             "began": list(began.values()),
         },
     )
+
+
+async def count_starts(
+    connection: AsyncConnection, group: str, ends: Mapping[Partition, int]
+) -> dict[Partition, Starts]:
+    """Count a start of the reader in partitions that hold something for it."""
+    values = {
+        "consumer_group": group,
+        "topics": [place.topic for place in ends],
+        "partitions": [place.number for place in ends],
+        "ends": list(ends.values()),
+    }
+    rows = await connection.execute(_STARTED, values)
+    return {Partition(row.topic, row.partition): Starts(row.starts, row.unfinished) for row in rows}
+
+
+async def count_try(connection: AsyncConnection, group: str, place: Partition, offset: int) -> int:
+    """Note that this record is tried alone now; say how often it was, this time included.
+
+    To be committed before the attempt, so that one that ends the process counts.
+    """
+    values = {"consumer_group": group, "topic": place.topic, "partition": place.number}
+    found = await connection.execute(_TRY, {**values, "offset": offset})
+    return int(found.scalar_one())
 
 
 async def move(connection: AsyncConnection, group: str, moves: Mapping[Partition, Move]) -> bool:

@@ -5,13 +5,14 @@ it is stopped they are tried all the same, which shows that a bad deploy is mend
 is counted and none of them dies.
 """
 
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from shared.kit.database import SqlUnit
+from shared.kit.database import SqlUnit, is_transient
 from shared.kit.errors import Invalid
 from shared.kit.failpoints import reached
 from shared.kit.inbox import halts, parked
@@ -20,7 +21,8 @@ from shared.kit.inbox.decode import Read, Readable, read
 from shared.kit.inbox.due import due, wake, wake_forgotten
 from shared.kit.inbox.limits import Retried, Verdict
 from shared.kit.inbox.parked import Failure, Place
-from shared.kit.inbox.preparing import Preparation
+from shared.kit.inbox.patience import GivenUp, is_own_slowness
+from shared.kit.inbox.preparing import Preparation, offset_of
 from shared.kit.telemetry.logs import logger
 
 log = logger("parked")
@@ -47,16 +49,23 @@ _DONE = sa.text("""
     WHERE consumer_group = :consumer_group AND topic = :topic AND partition = :partition
 """)
 _FAILED = sa.text("""
-    UPDATE parked SET attempts = :attempts, next_try = :next_try, state = :state,
+    UPDATE parked SET attempts = :attempts, tries = 0, next_try = :next_try, state = :state,
                       counted = COALESCE(:counted, counted),
                       cause = :cause, pattern = :pattern, stack = :stack
     WHERE consumer_group = :consumer_group AND topic = :topic
       AND partition = :partition AND "offset" = :offset
 """)
 _AGAIN = sa.text("""
-    UPDATE parked SET next_try = :next_try
+    UPDATE parked SET tries = 0, next_try = :next_try
     WHERE consumer_group = :consumer_group AND topic = :topic
       AND partition = :partition AND "offset" = :offset
+""")
+_BEGIN = sa.text("""
+    UPDATE parked SET tries = tries + 1, next_try = :next_try
+    WHERE consumer_group = :consumer_group AND topic = :topic
+      AND partition = :partition AND "offset" = :offset AND state = 'parked'
+      AND (next_try IS NULL OR next_try <= :now)
+    RETURNING tries
 """)
 
 
@@ -98,13 +107,48 @@ class ParkedKeys:
             return False
         head = rows[0]
         item = read(parked.record_of(head), consumer.wanted, consumer.clock())
-        preparation = await self._prepare(item)
+        tries = await self._begin(head)
+        if tries is None:
+            return False
+        began = time.thread_time()
+        try:
+            preparation = await self._prepare(item, tries)
+            return await self._apply(head, item, preparation)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            await self._failed_for_now(head, item, error, time.thread_time() - began)
+            return False
+
+    async def _begin(self, head: sa.Row[Any]) -> int | None:
+        """Note an attempt before it begins, so that one that ends the process counts.
+
+        Says how many began since the last one that came to an end; None when it is another's now.
+        Until then it is due no more: a process that starts again does not begin with it.
+        """
+        consumer = self.consumer
+        now = consumer.clock()
+        again = parked.next_try(consumer.retry, head.attempts + head.tries + 1, now)
+        async with consumer.database.batch(()) as unit:
+            values = self._values(head) | {"next_try": again, "now": now}
+            tries = await unit.connection.scalar(_BEGIN, values)
+        return None if tries is None else int(tries)
+
+    async def _prepare(self, item: Read, tries: int) -> Preparation:
+        consumer = self.consumer
+        if not isinstance(item, Readable):
+            return Preparation()
+        if tries > consumer.patience.attempts:
+            error = GivenUp(f"tried {tries - 1} times, and no attempt came to an end")
+            return Preparation(failures={offset_of(item.delivery): error})
+        return await consumer.preparer.prepare_one(consumer.reactions, item.delivery)
+
+    async def _apply(self, head: sa.Row[Any], item: Read, preparation: Preparation) -> bool:
+        """Apply it in one transaction; True when it was applied."""
+        consumer = self.consumer
         async with consumer.database.batch([head.tenant_id]) as unit:
-            found = await unit.connection.execute(
-                _OLDEST, {"consumer_group": consumer.group, "key": key}
-            )
-            row = found.first()
-            if row is None or row.state != "parked" or place_of(row) != place_of(head):
+            row = await self._lock_oldest(unit, head)
+            if row is None:
                 return False
             if not isinstance(item, Readable):
                 await self._failed(unit, row, Failure("no longer readable by this version"), item)
@@ -116,18 +160,36 @@ class ParkedKeys:
                 return False
             await unit.connection.execute(_DONE, self._values(row))
             # Tried at once below; should this process die before, by another.
-            await wake(unit, consumer.group, [key])
+            await wake(unit, consumer.group, [head.key])
             await halts.retried_well(unit, consumer.group, place_of(row))
             reached("parked.reacted")
         reached("parked.committed")
         log.info("applied after waiting", group=consumer.group, type=row.type)
         return True
 
-    async def _prepare(self, item: Read) -> Preparation:
+    async def _lock_oldest(self, unit: SqlUnit, head: sa.Row[Any]) -> sa.Row[Any] | None:
+        """Lock the oldest event of a key, if it is still this one and parked."""
+        values = {"consumer_group": self.consumer.group, "key": head.key}
+        row = (await unit.connection.execute(_OLDEST, values)).first()
+        if row is None or row.state != "parked" or place_of(row) != place_of(head):
+            return None
+        return row
+
+    async def _failed_for_now(
+        self, head: sa.Row[Any], item: Read, error: Exception, processor_seconds: float
+    ) -> None:
+        """Leave it for later when it failed by what may pass, and count it when we were slow.
+
+        Raises when the database is away: then the other keys wait too.
+        """
         consumer = self.consumer
-        if not isinstance(item, Readable):
-            return Preparation()
-        return await consumer.preparer.prepare_one(consumer.reactions, item.delivery)
+        slow = is_own_slowness(error, processor_seconds, consumer.patience)
+        log.warning("tried in vain", group=consumer.group, error=str(error), slow=slow)
+        async with consumer.database.batch([head.tenant_id]) as unit:
+            row = await self._lock_oldest(unit, head)
+            if slow and row is not None:
+                said = f"too slow: {processor_seconds:.1f} s of processor time, then {error}"
+                await self._failed(unit, row, Failure.of(GivenUp(said)), item)
 
     async def _failed(
         self,

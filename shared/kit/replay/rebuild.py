@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 from shared.kit.bus.port import Bus
 from shared.kit.host import Host
 from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.inbox.patience import Patience
 from shared.kit.replay import live, schema
 from shared.kit.replay.applying import Applying
 from shared.kit.replay.compare import compare, see
@@ -185,6 +186,8 @@ class Rebuilder:
             own = group != room.group
             reactions = plan.service.remembers if own else plan.reactions
             consumer = BatchConsumer(group, database, reactions, self.bus, clock, NoTelemetry())
+            # It begins anew in each round, also where nothing is left to read.
+            consumer.patience = Patience(starts=0)
             return Applying(consumer, database, self.bus, clock, order)
 
         reader = reading(room.group, (room.aside, room.schema), order)

@@ -172,6 +172,13 @@ _LIST = (
         "1 while a group is stopped because too much of what it reads fails, else 0.",
     ),
     Metric(
+        "preau.consumer.slow_effect",
+        "counter",
+        "{effect}",
+        ("group", "reaction"),
+        "Effects that took longer inside the open transaction than they should.",
+    ),
+    Metric(
         "preau.worker.lost",
         "counter",
         "{task}",
