@@ -1,4 +1,4 @@
-"""The whole platform on this machine: three servers, five services, one process, one port."""
+"""The whole platform on this machine: three servers, five services, one process, two ports."""
 
 import asyncio
 import os
@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from deploy.local import kafka_users
 from deploy.local.choices import Choices
 from deploy.local.errors import StackError
-from deploy.local.home import is_free, make_home
+from deploy.local.home import choose_ports, is_free, make_home
 from deploy.local.seed import PEOPLE, SLUG, Seeded, seed
 from deploy.local.stack import Addresses, Stack
 from services.identity.main import Features, features
@@ -28,6 +28,7 @@ from shared.contracts.catalogue import PUBLISHERS
 from shared.kit.audit.cli import PUBLIC_KEYS
 from shared.kit.audit.signing import public_pem
 from shared.kit.auth import LIFETIME
+from shared.kit.listening import Listening
 from shared.kit.migrations import migrate
 from shared.kit.run import Running, host_of, running
 from shared.kit.serve import serve
@@ -53,6 +54,8 @@ class Platform:
     url: str
     seeded: Seeded
     stack: Stack
+    inner: str
+    """Where metrics and detailed health are, for whoever runs it."""
     servers: list[str]
     services: list[Running]
     seconds: float
@@ -100,16 +103,29 @@ async def platform(home: Path, port: int, choices: Choices) -> AsyncIterator[Pla
             own = _features(environment, addresses, services)
             seeded = await seed(own, home)
             renewal = asyncio.create_task(_renew_token(own, seeded, home))
-            serving = await serve(services, LISTEN, port)
+            at = _listening(home, port)
+            serving = await serve(services, at)
             try:
-                url = f"http://{LISTEN}:{port}"
-                seconds = time.monotonic() - began
-                yield Platform(url, seeded, stack, addresses.lines(choices), services, seconds)
+                url, inner = f"http://{LISTEN}:{port}", f"http://{LISTEN}:{at.inner_port}"
+                seconds, lines = time.monotonic() - began, addresses.lines(choices)
+                yield Platform(url, seeded, stack, inner, lines, services, seconds)
             finally:
                 renewal.cancel()
                 with suppress(asyncio.CancelledError):
                     await renewal
                 await serving.stop()
+
+
+def _listening(home: Path, port: int) -> Listening:
+    """Listen on the loopback address only; the inner port is the next one, if that is free."""
+    asked = os.environ.get("PREAU_INNER_PORT")
+    settings = Listening.read({**os.environ, "PREAU_PORT": str(port)})
+    inner = settings.inner_port
+    if not is_free(inner):
+        if asked:
+            raise StackError(f"Port {inner} is in use: set PREAU_INNER_PORT to another.")
+        inner = choose_ports(home, {"inner": None})["inner"]
+    return replace(settings, host=LISTEN, inner_host=LISTEN, inner_port=inner)
 
 
 def _environment(home: Path, port: int, addresses: Addresses) -> Mapping[str, str]:
@@ -119,6 +135,7 @@ def _environment(home: Path, port: int, addresses: Addresses) -> Mapping[str, st
         for name, value in os.environ.items()
         if name in known or name.startswith(_HANDED_ON)
     }
+    found["PREAU_PUBLIC_DOCS"] = os.environ.get("PREAU_PUBLIC_DOCS") or "1"
     # A stable name: a restart resumes at once instead of after the old session's end.
     found["PREAU_INSTANCE"] = "local"
     found["PREAU_JWKS_URL"] = f"http://{LISTEN}:{port}/identity/.well-known/jwks.json"
@@ -185,6 +202,9 @@ def _welcome(started: Platform) -> None:
     click.echo()
     for name in NAMES:
         click.echo(f"  {started.url}/{name}/docs")
+    click.echo(
+        f"  {started.inner}/health/ready, {started.inner}/<service>/metrics (this machine only)"
+    )
     click.echo(f"\nSign in (tenant {SLUG}, password {started.seeded.password}) as:")
     for person in PEOPLE:
         click.echo(f"  {person.email:22} {person.role.value:18} {person.name}")

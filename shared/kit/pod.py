@@ -10,6 +10,7 @@ from typing import Any
 import click
 import uvloop
 
+from shared.kit.listening import Listening
 from shared.kit.run import ROLES, built
 from shared.kit.serve import serve
 from shared.kit.settings import SettingError
@@ -22,7 +23,8 @@ from shared.kit.telemetry.logs import configure
 def main(services: tuple[str, ...], roles: tuple[str, ...]) -> None:
     """Run these SERVICES in one process; settings are environment variables.
 
-    PREAU_KAFKA is the bootstrap address, PREAU_LISTEN and PREAU_PORT where to answer.
+    PREAU_KAFKA is the bootstrap address, PREAU_LISTEN and PREAU_PORT where to answer,
+    PREAU_INNER_LISTEN and PREAU_INNER_PORT where to serve metrics and detailed health.
     """
     configure(os.environ.get("PREAU_LOG_LEVEL", "info"), os.environ.get("PREAU_LOG", ""))
     try:
@@ -39,10 +41,10 @@ async def _run(services: Sequence[str], roles: Sequence[str]) -> None:
     kafka = os.environ.get("PREAU_KAFKA")
     if not kafka:
         raise SettingError("PREAU_KAFKA is not set: the address of a Kafka broker, host:port.")
+    at = Listening.read(os.environ)
     async with built(services, os.environ, kafka) as parts:
-        listen = os.environ.get("PREAU_LISTEN", "127.0.0.1")
         # First of all: who waits for a server that is away can be asked about it.
-        serving = await serve(parts.services, listen, int(os.environ.get("PREAU_PORT", "8000")))
+        serving = await serve(parts.services, at)
         try:
             if await _unless(stop, parts.start(roles)):
                 await stop.wait()

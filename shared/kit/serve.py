@@ -1,9 +1,11 @@
-"""Serving: every service under `/<name>`, health of all of them at the root, one port."""
+"""Serving: every service under `/<name>` on one port; metrics and detailed health on another."""
 
 import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import msgspec
 import uvicorn
@@ -12,21 +14,24 @@ from fastapi.responses import JSONResponse, Response
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount
 from starlette.types import Receive, Scope, Send
 
 from shared.contracts.catalogue import EVENTS
 from shared.kit.errors import NotFound, Transient
+from shared.kit.listening import Listening
 from shared.kit.pressure import SOON, back_in
 from shared.kit.run import Running, failed_tasks
 from shared.kit.telemetry.noop import NoTelemetry
 from shared.kit.web.edge import Edge
 from shared.kit.web.head import HeadAsGet
-from shared.kit.web.health import Check, health_routes
+from shared.kit.web.health import Check, health_routes, plain_health_routes
 from shared.kit.web.messages import Messages
 from shared.kit.web.problems import Problems
+from shared.kit.web.senders import Senders
 from shared.kit.web.wire import OneWrite
 
+Checks = dict[str, Check]
 GRACE = 5
 """Seconds that requests in hand may take at a stop."""
 BACKLOG = 2048
@@ -42,22 +47,51 @@ class Server(uvicorn.Server):
 
 
 def application(running: Sequence[Running]) -> Starlette:
-    """Mount every service under its name (a pod has one), and health at the root."""
-    root = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    # Spans are of the services; what is asked here belongs to none.
-    problems = Problems(root, Messages(), NoTelemetry())
-    root.add_middleware(Edge, problems=problems)
-    begun = {each.service.name: _begun(each) for each in running}
-    live = {each.service.name: _alive(each) for each in running}
-    started = {each.service.name: _started(each) for each in running}
-    root.include_router(health_routes(begun, live, {**started, **_ready(live)}))
+    """Mount every service under its name (a pod has one), and plain health at the root."""
+    root, problems = _root()
+    root.include_router(plain_health_routes(*_checks(running)))
     root.add_api_route("/schemas/{kind}", _schema, include_in_schema=False)
-    mounts = [
+    doors: list[BaseRoute] = [
         Mount(f"/{each.service.name}", app=_Door(each, problems), name=each.service.name)
         for each in running
     ]
+    return _mounted(doors, root)
+
+
+def inner_application(running: Sequence[Running]) -> Starlette:
+    """Mount what operators and their machines ask: metrics, and health with each of its checks."""
+    root, _ = _root()
+    root.include_router(health_routes(*_checks(running)))
+    inner: list[BaseRoute] = [
+        Mount(f"/{each.service.name}", app=each.service.inner, name=each.service.name)
+        for each in running
+        if each.service.inner is not None
+    ]
+    return _mounted(inner, root)
+
+
+def _root() -> tuple[FastAPI, Problems]:
+    root = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    # Spans are of the services; what is asked here belongs to none.
+    problems = Problems(root, Messages(), NoTelemetry())
+    root.add_middleware(Edge, problems=problems)
+    return root, problems
+
+
+def _mounted(mounts: list[BaseRoute], root: FastAPI) -> Starlette:
     routes = [*mounts, Mount("/", app=root, name="root")]
-    return Starlette(routes=routes, middleware=[Middleware(HeadAsGet)])
+    mounted = Starlette(routes=routes, middleware=[Middleware(HeadAsGet)])
+    # Its Location would be made of the client's own Host.
+    mounted.router.redirect_slashes = False
+    return mounted
+
+
+def _checks(running: Sequence[Running]) -> tuple[Checks, Checks, Checks]:
+    """Give the checks of startup, of life and of readiness."""
+    begun = {each.service.name: _begun(each) for each in running}
+    live = {each.service.name: _alive(each) for each in running}
+    started = {each.service.name: _started(each) for each in running}
+    return begun, live, {**started, **_ready(live)}
 
 
 async def _schema(kind: str) -> Response:
@@ -121,36 +155,59 @@ def _alive(running: Running) -> Check:
 
 @dataclass
 class Serving:
-    """A server that runs beside the services."""
+    """The two servers that run beside the services."""
 
-    server: Server
-    task: "asyncio.Task[None]"
+    servers: "dict[Server, asyncio.Task[None]]"
+    watch: "asyncio.Task[None]"
 
     async def stop(self) -> None:
         """Refuse new requests, finish those in hand."""
-        self.server.should_exit = True
-        await self.task
+        for server in self.servers:
+            server.should_exit = True
+        await asyncio.gather(*self.servers.values())
+        self.watch.cancel()
+        await asyncio.wait([self.watch])
 
 
-async def serve(running: Sequence[Running], host: str, port: int) -> Serving:
-    """Listen; returns when requests are answered. Raises OSError when the port is in use."""
-    config = uvicorn.Config(
-        application(running),
+async def serve(running: Sequence[Running], at: Listening) -> Serving:
+    """Listen; returns when requests are answered. Raises OSError when a port is in use."""
+    senders = Senders(at.limits)
+    protocol = partial(OneWrite, senders=senders, trusted=at.trusted)
+    watch = asyncio.create_task(senders.watch())
+    serving = Serving({}, watch)
+    try:
+        for app, host, port in (
+            (application(running), at.host, at.port),
+            (inner_application(running), at.inner_host, at.inner_port),
+        ):
+            server = Server(_config(app, protocol, host, port))
+            serving.servers[server] = task = asyncio.create_task(server.serve())
+            await _until_started(server, task, f"{host}:{port}")
+    except BaseException:
+        await serving.stop()
+        raise
+    return serving
+
+
+async def _until_started(server: Server, task: "asyncio.Task[None]", address: str) -> None:
+    while not server.started:
+        if task.done():
+            raise OSError(f"cannot listen on {address}")
+        await asyncio.sleep(0.01)
+
+
+def _config(app: Starlette, protocol: Any, host: str, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
         host=host,
         port=port,
-        http=OneWrite,
+        http=protocol,
+        ws="none",
+        # Trap: by default uvicorn believes `X-Forwarded-For` of anybody on this machine.
+        proxy_headers=False,
         log_config=None,
         access_log=False,
-        # uvicorn would believe X-Forwarded-For from this machine; `TrustedProxies` decides.
-        proxy_headers=False,
         lifespan="off",
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE,
     )
-    server = Server(config)
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        if task.done():
-            raise OSError(f"cannot listen on {host}:{port}")
-        await asyncio.sleep(0.01)
-    return Serving(server, task)

@@ -144,6 +144,7 @@ class Service:
     only a replay reads: what people did to a read model, and what was decided, stands in them.
     `resources` are closed when the service stops, after its requests and before its database.
     `audit_signer` signs where audit chains end; None where no key is set.
+    `inner` answers on the inner port: metrics, and health with each of its checks.
     """
 
     name: str
@@ -155,3 +156,4 @@ class Service:
     remembers: tuple[Bound, ...] = ()
     resources: tuple[Resource, ...] = ()
     audit_signer: AuditSigner | None = None
+    inner: ASGIApp | None = None

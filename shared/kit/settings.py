@@ -45,6 +45,9 @@ class Settings(KafkaSettings):
         description="an Ed25519 private key, as PEM, that signs where audit chains end",
         repr=False,
     )
+    public_docs: bool = Field(
+        default=False, description="serve /docs and /openapi.json to everybody: 1 or 0"
+    )
     trace_sample: float = Field(
         default=0.1, ge=0, le=1, description="the share of traces to record, 0 to 1"
     )

@@ -15,12 +15,12 @@ from shared.kit.inbox.consume import BatchConsumer
 from shared.kit.limiting.fallback import FallbackLimiter, open_limiter
 from shared.kit.limiting.rates import Rates
 from shared.kit.pressure import Pressure
-from shared.kit.service import Bound, Job, Resource, Service
+from shared.kit.service import ASGIApp, Bound, Job, Resource, Service
 from shared.kit.settings import SettingError, Settings
 from shared.kit.telemetry.messaging import create_span
 from shared.kit.telemetry.page import metrics_routes
 from shared.kit.telemetry.sql import attach
-from shared.kit.web.app import web_app
+from shared.kit.web.app import inner_app, web_app
 from shared.kit.web.context import Door, RightsReader
 from shared.kit.web.health import health_routes
 from shared.kit.web.operating import operating_routes
@@ -73,16 +73,17 @@ def service_of(  # noqa: PLR0913  the parts of a service, by name
     consumer = _consumer(name, host, settings, database, reactions)
     rates = Rates(name, limiter.redis)
     door = _door(host, settings, database, rights, rates)
-    common = [
-        operating_routes(lambda: consumer, host.bus, _waiting(database)),
-        health_routes({}, {}, {"database": _answers(database)}, {"limits": limiter.state}),
-        metrics_routes(host.telemetry),
-    ]
-    http = web_app(name, door, features, [*common, *extra], limits=settings.route_limits())
+    operating = operating_routes(lambda: consumer, host.bus, _waiting(database))
+    http = web_app(
+        *(name, door, features, [operating, *extra]),
+        limits=settings.route_limits(),
+        public_docs=settings.public_docs,
+    )
     return Service(
         *(name, http, database, settings.relay_url, consumer, jobs, remembers),
         resources=(*resources, rates, limiter),
         audit_signer=_audit_signer(name, settings),
+        inner=_inner(host, database, limiter),
     )
 
 
@@ -106,6 +107,12 @@ def _door(
         settings.jwks_url, issuer=settings.issuer, audience=settings.audience, clock=host.clock
     )
     return Door(host, database, verifier, rights, settings.proxies(), rates)
+
+
+def _inner(host: Host, database: Database, limiter: FallbackLimiter) -> ASGIApp:
+    """Build what the inner port answers for the service: its health and its numbers."""
+    health = health_routes({}, {}, {"database": _answers(database)}, {"limits": limiter.state})
+    return inner_app(health, metrics_routes(host.telemetry))
 
 
 def _consumer(

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_s
 
 
 async def test_the_root_is_ready_when_all_five_are(world: World) -> None:
-    answer = await world.http.get("/health/ready")
+    answer = await world.inner.get("/health/ready")
     assert answer.status_code == 200
     assert set(NAMES) <= set(answer.json()["checks"])
 
@@ -35,14 +35,14 @@ async def test_each_service_shows_its_documentation_and_its_numbers(
     docs = await world.http.get(f"/{name}/docs")
     assert docs.headers["content-type"].startswith("text/html")
     assert "x-action" in (await world.http.get(f"/{name}/openapi.json")).text
-    assert "# " in (await world.http.get(f"/{name}/metrics")).text
+    assert "# " in (await world.inner.get(f"/{name}/metrics")).text
 
 
 async def test_operators_see_lag_parked_and_dead_in_the_numbers(world: World) -> None:
     await world.services["metrics"].service.database.rows(_DUE)
 
     async def look() -> dict[str, object] | None:
-        text = (await world.http.get("/metrics/metrics")).text
+        text = (await world.inner.get("/metrics/metrics")).text
         lines = ("preau_consumer_lag", "preau_parked_depth", "preau_dead_letter_depth")
         return {} if all(f'{line}{{group="metrics"' in text for line in lines) else None
 
@@ -57,3 +57,21 @@ async def test_who_leaves_a_space_may_no_longer_write_there(world: World) -> Non
     answer = await world.call("zoe", "POST", f"/community/v1/spaces/{space}/posts", new)
     assert answer.status_code == 403
     assert answer.json()["rule"] == "post.member"
+
+
+async def test_public_port_tells_no_details_of_the_inside(world: World) -> None:
+    for page in ("startup", "live", "ready"):
+        answer = await world.http.get(f"/health/{page}")
+        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    for name in NAMES:
+        for path in ("metrics", "health/live", "health/ready", "health/startup"):
+            assert (await world.http.get(f"/{name}/{path}")).status_code == 404
+            assert (await world.inner.get(f"/{name}/{path}")).status_code == 200
+        assert (await world.inner.get(f"/{name}/v1/operating/status")).status_code == 404
+    assert (await world.http.get("/metrics")).status_code == 404
+
+
+async def test_path_without_or_with_a_slash_is_not_redirected(world: World) -> None:
+    for path in ("/community", "/community/v1/spaces/", "/health/live/", "/nowhere/"):
+        answer = await world.http.get(path, headers={"host": "evil.example"})
+        assert (answer.status_code, answer.headers.get("location")) == (404, None), path

@@ -33,7 +33,7 @@ from shared.kit.bus.memory import MemoryBus
 from shared.kit.host import Host
 from shared.kit.migrations import migrate
 from shared.kit.run import Running, build, ensure_topics, now, start, stop
-from shared.kit.serve import application
+from shared.kit.serve import application, inner_application
 from shared.kit.telemetry.otel import OtelTelemetry
 
 NAMES = tuple(PUBLISHERS)
@@ -50,6 +50,7 @@ class World:
     """Everybody signs in when first named; `anonymous` never does."""
 
     http: httpx.AsyncClient
+    inner: httpx.AsyncClient
     bus: MemoryBus
     services: dict[str, Running]
     features: Features
@@ -207,6 +208,7 @@ def _environment(addresses: Addresses, prefix: str) -> Mapping[str, str]:
         "PREAU_JWKS_URL": JWKS,
         # Journeys of a few people run in a hurry; the limits have tests of their own.
         "PREAU_LIMIT_FACTOR": "1000",
+        "PREAU_PUBLIC_DOCS": "1",
         "IDENTITY_SIGNING_KEY": pem,
         "PREAU_AUDIT_KEY": pem,
         "MODERATION_SEAL_KEY": Fernet.generate_key().decode(),
@@ -262,8 +264,12 @@ async def open_world(
     own = features(host, IdentitySettings.read(environment), identity.database)
     seeded, foreign = await seed(own, home), await _open_elsewhere(own)
     transport = httpx.ASGITransport(application(list(services.values())))
-    async with httpx.AsyncClient(transport=transport, base_url="http://préau.test") as http:
-        world = World(http, bus, services, own, seeded, foreign, spans, host)
+    inside = httpx.ASGITransport(inner_application(list(services.values())))
+    async with (
+        httpx.AsyncClient(transport=transport, base_url="http://préau.test") as http,
+        httpx.AsyncClient(transport=inside, base_url="http://inner.test") as inner,
+    ):
+        world = World(http, inner, bus, services, own, seeded, foreign, spans, host)
         await world.settle()
         yield world
     for each in services.values():

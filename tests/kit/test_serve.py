@@ -9,7 +9,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from shared.kit.run import Running
-from shared.kit.serve import application
+from shared.kit.serve import application, inner_application
 from shared.kit.service import Service
 from shared.kit.waiting import Away, kafka_at, postgres_at
 
@@ -67,7 +67,9 @@ async def test_who_waits_is_up_and_alive_and_says_for_what_without_addresses(
     running.tell(POSTGRES, Away(POSTGRES, since, "connection refused"))
     running.tell(KAFKA, Away(KAFKA, since, "no answer"))
 
-    said = (await ask(running, "/health/ready")).json()["checks"]["community"]
+    transport = httpx.ASGITransport(inner_application([running]))
+    async with httpx.AsyncClient(transport=transport, base_url="http://inner.test") as client:
+        said = (await client.get("/health/ready")).json()["checks"]["community"]
 
     assert await health(running) == (200, 200, 503)
     assert said == "waits for PostgreSQL, away for 75 s; waits for Kafka, away for 75 s"

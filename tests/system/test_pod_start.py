@@ -34,6 +34,7 @@ def settings(addresses: Addresses, port: int) -> dict[str, str]:
         "PREAU_KAFKA": addresses.kafka,
         **addresses.kafka_variables(GROUP),
         "PREAU_PORT": str(port),
+        "PREAU_INNER_PORT": str(free_port()),
         "PREAU_JWKS_URL": "http://127.0.0.1:1/",
         "METRICS_DATABASE_URL": addresses.database(GROUP, "app"),
         "METRICS_RELAY_URL": addresses.database(GROUP, "relay"),
@@ -45,6 +46,7 @@ class Pod:
 
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
         self.url = f"http://127.0.0.1:{environment['PREAU_PORT']}"
+        self.inner_url = f"http://127.0.0.1:{environment['PREAU_INNER_PORT']}"
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -62,7 +64,8 @@ class Pod:
     async def status(self, page: str) -> tuple[int, str]:
         async with httpx.AsyncClient(trust_env=False) as client:
             try:
-                answer = await client.get(f"{self.url}{page}")
+                url = self.inner_url if page.startswith("/health") else self.url
+                answer = await client.get(f"{url}{page}")
             except httpx.TransportError:
                 return 0, ""
         return answer.status_code, answer.text

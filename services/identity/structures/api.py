@@ -11,7 +11,7 @@ from services.identity.structures.handlers.open_structure import OpenStructure, 
 from services.identity.structures.ports import StructuresDeps
 from shared.contracts.ids import StructureId
 from shared.kit.web.context import ActorDep, CallerDep
-from shared.kit.web.cursors import LIMIT, Limit, Model, decode, encode
+from shared.kit.web.cursors import LIMIT, BigInt, Limit, Model, decode, encode
 from shared.kit.web.fields import Name
 from shared.kit.web.routes import Routes
 
@@ -70,7 +70,7 @@ def routes(deps: StructuresDeps) -> Routes:
 
     @found.get("/structures", action="structure.list")
     async def list_some(caller: CallerDep, limit: Limit = LIMIT, cursor: str | None = None) -> Tree:
-        after = TreePlace(*decode(cursor, int, str, UUID)) if cursor else None
+        after = TreePlace(*decode(cursor, BigInt, str, UUID)) if cursor else None
         structures, last = await list_structures(deps, caller, after, limit)
         more = encode(*last) if last is not None else None
         return Tree(items=[_shown(each) for each in structures], next=more)

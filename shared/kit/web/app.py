@@ -56,18 +56,21 @@ _SILENT: TelemetryConfig = {
 }
 
 
-def web_app(
+def web_app(  # noqa: PLR0913  the parts of an application, by name
     name: str,
     door: Door,
     features: Sequence[Routes],
     extra: Sequence[APIRouter] = (),
     locale: Traversable | None = None,
     limits: RouteLimits | None = None,
+    *,
+    public_docs: bool = False,
 ) -> FastAPI:
     """Build the application that is mounted under `/<name>`.
 
     `locale` holds the service's `fr.toml` and `en.toml`; its own folder of that name if left out.
     Without `limits` and the door's rates, members may ask as often as they like.
+    `/docs` and `/openapi.json` are there if they are public.
     """
     app = FastAPI(
         title=f"Préau {name}",
@@ -86,8 +89,17 @@ def web_app(
         _add(app, routes.router)
     for router in extra:
         _add(app, router)
-    _describe(app, messages)
+    if public_docs:
+        _describe(app, messages)
     _surround(app, name, door, problems, limits)
+    return app
+
+
+def inner_app(*routers: APIRouter) -> FastAPI:
+    """Build the application of the inner port, mounted under `/<name>` too: no token is asked."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    for router in routers:
+        app.include_router(router)
     return app
 
 

@@ -28,27 +28,56 @@ def health_routes(
 
     `details` stand on the page of `ready`, and never make it 503.
     """
+    return _pages(started, live, _page(ready, details), _page)
+
+
+def plain_health_routes(
+    started: Mapping[str, Check], live: Mapping[str, Check], ready: Mapping[str, Check]
+) -> APIRouter:
+    """Serve the same pages for the public port: whether all is well, and not one word more."""
+    return _pages(started, live, _plain_page(ready), _plain_page)
+
+
+Page = Callable[[], Awaitable[Response]]
+
+
+def _pages(
+    started: Mapping[str, Check],
+    live: Mapping[str, Check],
+    ready: Page,
+    page: Callable[[Mapping[str, Check]], Page],
+) -> APIRouter:
     routes = APIRouter()
-    for name, checks in (("startup", started), ("live", live), ("ready", ready)):
-        page = _page(checks, details if name == "ready" else {})
-        routes.add_api_route(f"/health/{name}", page, include_in_schema=False)
+    for name, answer in (("startup", page(started)), ("live", page(live)), ("ready", ready)):
+        routes.add_api_route(f"/health/{name}", answer, include_in_schema=False)
     return routes
 
 
 def _page(
-    checks: Mapping[str, Check], details: Mapping[str, Detail]
-) -> Callable[[], Awaitable[Response]]:
+    checks: Mapping[str, Check], details: Mapping[str, Detail] = MappingProxyType({})
+) -> Page:
     async def page() -> Response:
-        found = {name: await _look(name, check) for name, check in checks.items()}
-        well = not any(found.values())
-        states = {name: why or "ok" for name, why in found.items()}
-        status = 200 if well else 503
-        document: dict[str, object] = {"status": "ok" if well else "not ok", "checks": states}
+        reasons = {name: await _look(name, check) for name, check in checks.items()}
+        states = {name: reason or "ok" for name, reason in reasons.items()}
+        document: dict[str, object] = {"checks": states}
         if details:
             document["details"] = {name: await tell() for name, tell in details.items()}
-        return JSONResponse(document, status)
+        return _answer(document, well=not any(reasons.values()))
 
     return page
+
+
+def _plain_page(checks: Mapping[str, Check]) -> Page:
+    async def page() -> Response:
+        reasons = [await _look(name, check) for name, check in checks.items()]
+        return _answer({}, well=not any(reasons))
+
+    return page
+
+
+def _answer(document: Mapping[str, object], *, well: bool) -> Response:
+    status = {"status": "ok" if well else "not ok"}
+    return JSONResponse({**status, **document}, 200 if well else 503)
 
 
 async def _look(name: str, check: Check) -> str | None:

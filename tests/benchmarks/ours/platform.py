@@ -19,6 +19,7 @@ from shared.kit import run
 from shared.kit.bus.port import Incoming, Partition
 from shared.kit.host import Host
 from shared.kit.inbox import report
+from shared.kit.listening import Listening
 from shared.kit.run import Running, host_of, running
 from shared.kit.serve import serve
 from shared.kit.service import Service
@@ -40,7 +41,7 @@ async def main(names: list[str], reader: str) -> None:
         if not reader:
             timed.append(await read_from_now(host, database))
         await _caught_up(everything)
-        serving = await serve(everything, "127.0.0.1", int(os.environ["PREAU_PORT"]))
+        serving = await serve(everything, Listening.read(os.environ))
         since, began = time.time(), time.process_time()
         await stop.wait()
         worked = time.process_time() - began

@@ -105,6 +105,7 @@ class House:
     verifier: AnyVerifier = field(default_factory=Verifier)
     limits: RouteLimits | None = None
     rates: Rates | None = None
+    public_docs: bool = True
     callers: list[Caller] = field(default_factory=list)
     actors: list[Actor] = field(default_factory=list)
 
@@ -120,7 +121,12 @@ class House:
         host = Host(MemoryBus(), lambda: NOON, uuid7, self.telemetry, {})
         door = Door(host, self.database, self.verifier, self.rights, rates=self.rates)
         routes, more = [self.notes()], self.more()
-        self.app = web_app("notes", door, routes, more, locale=LOCALE, limits=self.limits)
+        self.app = web_app(
+            *("notes", door, routes, more),
+            locale=LOCALE,
+            limits=self.limits,
+            public_docs=self.public_docs,
+        )
 
     def more(self) -> Sequence[APIRouter]:
         return self.extra

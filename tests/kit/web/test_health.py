@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from shared.kit.web import health
-from shared.kit.web.health import health_routes
+from shared.kit.web.health import health_routes, plain_health_routes
 from tests.kit.web.house import House
 
 
@@ -79,3 +79,10 @@ async def test_details_stand_on_the_page_of_ready_and_change_no_status() -> None
     assert ready.status_code == 200
     assert ready.json()["details"] == {"limits": await limits()}
     assert "details" not in live.json()
+
+
+async def test_public_page_says_whether_and_not_why() -> None:
+    house = House(extra=(plain_health_routes({}, {}, {"database": behind}),))
+    async with house.client(None) as client:
+        answer = await client.get("/health/ready")
+    assert (answer.status_code, answer.json()) == (503, {"status": "not ok"})

@@ -118,3 +118,11 @@ async def test_a_request_has_one_span_even_with_a_global_provider(
     assert len(spans.get_finished_spans()) == 1
     attributes = spans.get_finished_spans()[0].attributes or {}
     assert attributes["http.route"] == "/notes/v1/notes"
+
+
+async def test_documents_are_public_by_a_setting_only() -> None:
+    async with House(public_docs=False).client("hamid") as client:
+        answers = [await client.get(path) for path in ("/docs", "/openapi.json")]
+        problem = await client.get("/problems/conflict")
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert problem.status_code == 200

@@ -36,6 +36,10 @@ class Pod:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def inner_url(self) -> str:
+        return f"http://127.0.0.1:{self.environment['PREAU_INNER_PORT']}"
+
+    @property
     def process(self) -> Process:
         assert self._process is not None, f"{self.name} was not started"
         return self._process

@@ -81,7 +81,7 @@ class Scene:
 
     async def backlog(self, http: Http) -> tuple[float, float]:
         """Give the facts in community's outbox, and the age of the oldest, as its metrics say."""
-        answer = await http.ask(self.community, "GET", "/metrics", {})
+        answer = await http.ask(self.pods["community"].inner_url, "GET", "/community/metrics", {})
         lines = answer.body.decode().splitlines()
         told = dict(line.rsplit(" ", 1) for line in lines if line.startswith("preau_outbox_"))
         label = '{service="community"}'
@@ -103,7 +103,7 @@ def _brokers() -> set[int]:
 async def scene(home: Path, **limits: float) -> AsyncIterator[Scene]:
     """Start everything, with these `PREAU_SHED_…` settings; stop everything when left."""
     make_home(home)
-    ports, others = choose_ports(home, dict.fromkeys(ROLES)), _brokers()
+    ports, others = _ports(home), _brokers()
     async with Stack(home) as addresses:
         (broker,) = _brokers() - others
         environment = dict(_environment(home, ports["identity"], addresses))
@@ -114,7 +114,7 @@ async def scene(home: Path, **limits: float) -> AsyncIterator[Scene]:
         for name in NAMES:
             await migrate(name, addresses.database(name, "owner"))
         seeded, signer = await _seeded(environment, addresses, home)
-        pods = {name: _pod(name, ports[name], environment, home) for name in ROLES}
+        pods = {name: _pod(name, ports, environment, home) for name in ROLES}
         made = Scene(addresses, broker, pods, seeded, signer, {}, "")
         async with _running(pods.values()):
             await _open(made)
@@ -134,12 +134,17 @@ async def _running(pods: Collection[Pod]) -> AsyncIterator[None]:
         assert not late, f"killed, for they did not end: {late}"
 
 
-def _pod(name: str, port: int, environment: Mapping[str, str], home: Path) -> Pod:
+def _ports(home: Path) -> dict[str, int]:
+    return choose_ports(home, dict.fromkeys([*ROLES, *(f"{name} inner" for name in ROLES)]))
+
+
+def _pod(name: str, ports: Mapping[str, int], environment: Mapping[str, str], home: Path) -> Pod:
     service = name.partition("-")[0]
     others = tuple(f"{each.upper()}_" for each in NAMES if each != service)
     own = {n: v for n, v in environment.items() if not n.startswith(others)}
     own["PREAU_INSTANCE"] = name
-    return Pod(name, service, port, ROLES[name], own, home / "logs" / f"pod-{name}.log")
+    own["PREAU_INNER_PORT"] = str(ports[f"{name} inner"])
+    return Pod(name, service, ports[name], ROLES[name], own, home / "logs" / f"pod-{name}.log")
 
 
 async def _seeded(
