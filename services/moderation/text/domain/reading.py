@@ -14,6 +14,7 @@ from services.moderation.text.domain.personal import Personal, PersonalData
 from services.moderation.text.domain.quoting import quoted_spans
 from services.moderation.text.domain.senses import Sense
 from services.moderation.text.domain.shouting import capitals_share
+from services.moderation.text.domain.signs import Signs, flag_spans
 from services.moderation.text.domain.spans import Cover
 from services.moderation.text.domain.usage import Hit, Usage
 
@@ -47,8 +48,10 @@ class Reader:
         entries: Iterable[Entry],
         folding: Folding,
         senses: Mapping[str, Sense] = NO_SENSES,
+        signs: Signs | None = None,
     ) -> None:
         self._senses = senses
+        self._signs = signs
         self._lexicons = Lexicons(entries, folding)
         self._personal = PersonalData()
 
@@ -57,7 +60,11 @@ class Reader:
         text = well_formed(text)
         links = find_links(text)
         personal = self._personal.find(text)
-        unsaid = [*(link.span for link in links), *(found.span for found in personal)]
+        unsaid = [
+            *flag_spans(text),
+            *(link.span for link in links),
+            *(found.span for found in personal),
+        ]
         normalised = self._lexicons.normaliser.normalise(text, unsaid)
         guess = guess_language(word.text for word in normalised.words)
         language = guess or language_hint or FIRST_LANGUAGE
@@ -75,10 +82,12 @@ class Reader:
 
     def _hits(self, text: str, normalised: Normalised, language: str) -> tuple[Hit, ...]:
         matches = self._lexicons.find(normalised, language)
-        if not matches:
+        signs = tuple(self._signs.find(text, normalised)) if self._signs else ()
+        if not matches and not signs:
             return ()
         usage = Usage(text, normalised, self._senses)
-        return tuple(hit for match in matches if (hit := usage.hit(match)))
+        hits = [hit for match in matches if (hit := usage.hit(match))]
+        return tuple(sorted((*hits, *map(usage.sign_hit, signs)), key=lambda hit: hit.span))
 
 
 __all__ = ["FIRST_LANGUAGE", "NO_SENSES", "Hit", "Reader", "Reading"]

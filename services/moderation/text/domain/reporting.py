@@ -18,6 +18,7 @@ from services.moderation.text.domain.normalising import BREAK
 
 _BACK_WORDS: Final = 6
 _LONGEST_WORDS: Final = 60
+_LINKING_WORDS: Final = 12
 _THAT: Final = frozenset("que qu ke quelle quil kil that".split())
 _INFINITIVE: Final = ("er", "re", "ir")
 _COLON: Final = frozenset(":«“„\u2039")
@@ -54,6 +55,7 @@ class Reports:
         self._gaps = gaps
         self._said: set[int] = set()
         self._suffered: set[int] = set()
+        self._verbs: set[int] = set()
         for report in self._reports():
             self._said.update(range(report.start, report.stop))
             if report.suffered:
@@ -62,6 +64,10 @@ class Reports:
     def holds(self, words: range) -> bool:
         """Tell whether somebody else said all of these words."""
         return self._said.issuperset(words)
+
+    def reaches(self, word: int) -> bool:
+        """Tell whether what follows this word directly was said by somebody else."""
+        return word in self._said or word in self._verbs
 
     def suffered(self, words: range) -> bool:
         """Tell whether the author or a third person had to hear these words."""
@@ -75,6 +81,9 @@ class Reports:
             if opening is None:
                 continue
             stop = self._stop(opening)
+            self._verbs.add(index)
+            if opening.suffered:
+                self._suffered.add(index)
             yield Report(index + 1, stop, opening.suffered)
             if before := self._words_before(opening, stop):
                 yield Report(before.start, before.stop, opening.suffered)
@@ -111,7 +120,7 @@ class Reports:
         if start < stop and words[start] not in verbs.CIRCUMSTANCES:
             return None
         last, linked, parted = opening.first, False, False
-        while last > 0:
+        while last > max(0, opening.first - _LINKING_WORDS):
             parted = parted or not _PARTING.isdisjoint(self._gaps[last])
             if words[last - 1] in verbs.LINKING:
                 linked = True

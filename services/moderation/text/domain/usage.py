@@ -11,6 +11,7 @@ from services.moderation.text.domain.normalising import BREAK, Normalised
 from services.moderation.text.domain.quoting import quoted_spans
 from services.moderation.text.domain.reporting import Reports
 from services.moderation.text.domain.senses import LESSON, Sense, TextSenses
+from services.moderation.text.domain.signs import SignFound
 from services.moderation.text.domain.spans import Cover, Span
 
 # In a lesson a strong word is worth a look (review), and never enough to hide.
@@ -18,6 +19,8 @@ _SOFTENED: Final = 0.6
 _STRONG: Final = 0.8
 _SENTENCE: Final = 40
 _OF_LESSONS: Final = frozenset({"insult", "slur", "sexual"})
+# What a character says in a novel threatens nobody here.
+_OF_STORIES: Final = frozenset({"threat", "harassment"})
 _TO_HEARER: Final = frozenset("t te tu ta ton tes toi vos vous moi mes you your".split())
 _AUTHOR: Final = frozenset("je j me m moi mon ma mes nous i my".split())
 _TITLES: Final = frozenset(
@@ -68,22 +71,50 @@ class Usage:
         lesson = self._is_in_lesson(match)
         if lesson and entry.weight < _STRONG and self._senses.hold((LESSON,), words):
             return None
-        soft = lesson or self._is_name(words)
         own = self._normalised.words[words.start : words.stop]
         span = Span(own[0].span.start, own[-1].span.end)
+        named = self._is_name(words)
+        if named and entry.weight < _STRONG:
+            return None
+        soft = lesson or named
+        mentioned = self._is_mentioned(span, words)
+        if mentioned and entry.category in _OF_STORIES and self._is_story(words):
+            return None
         return Hit(
             form=" ".join(word.text for word in own) if entry.phrases else entry.form,
             category=entry.category,
             weight=min(entry.weight, _SOFTENED) if soft else entry.weight,
             span=span,
-            mentioned=(
-                self._quoted.holds(span)
-                or is_word_itself(self._normalised, words)
-                or self._reports.holds(words)
-            ),
+            mentioned=mentioned,
             told=self._is_told(words),
             aimed=not soft and is_aimed(self._normalised, words),
             disguised=any(word.disguised for word in own),
+        )
+
+    def _is_mentioned(self, span: Span, words: range) -> bool:
+        return (
+            self._quoted.holds(span)
+            or is_word_itself(self._normalised, words)
+            or self._reports.holds(words)
+        )
+
+    def _is_story(self, words: range) -> bool:
+        """A sentence about a work in which the author has no part."""
+        return self._senses.hold((LESSON,), words) and not self._has_author(words)
+
+    def sign_hit(self, sign: SignFound) -> Hit:
+        """Give the finding of a run of signs; it is told like the words before it."""
+        before = range(sign.word_before, sign.word_before + 1)
+        told = sign.word_before >= 0 and self._reports.reaches(sign.word_before)
+        return Hit(
+            form=sign.span.of(self._text),
+            category=sign.category,
+            weight=sign.weight,
+            span=sign.span,
+            mentioned=told or self._quoted.holds(sign.span),
+            told=told and self._reports.suffered(before),
+            aimed=sign.aimed,
+            disguised=False,
         )
 
     def _is_in_lesson(self, match: Match) -> bool:
@@ -99,9 +130,10 @@ class Usage:
             return False
         if not self._senses.hold((LESSON,), words):
             return True
-        return not _AUTHOR.isdisjoint(self._sentence(words))
+        return self._has_author(words)
 
-    def _sentence(self, words: range) -> list[str]:
+    def _has_author(self, words: range) -> bool:
+        """The author stands in the sentence, outside of these words."""
         start = words.start
         while start > 0 and self._words[start - 1] != BREAK and words.start - start < _SENTENCE:
             start -= 1
@@ -110,7 +142,8 @@ class Usage:
             stop < len(self._words) and self._words[stop] != BREAK and stop - words.stop < _SENTENCE
         ):
             stop += 1
-        return self._words[start:stop]
+        around = (*self._words[start : words.start], *self._words[words.stop : stop])
+        return not _AUTHOR.isdisjoint(around)
 
     def _is_name(self, words: range) -> bool:
         """A capital after a title: "M. Connard", "la famille Salope"."""

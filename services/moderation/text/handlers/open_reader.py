@@ -8,6 +8,7 @@ from services.moderation.text.domain.folding import Folding, lookalikes
 from services.moderation.text.domain.lexicon import Entry, parse_lexicon
 from services.moderation.text.domain.reading import Reader
 from services.moderation.text.domain.senses import Sense, parse_senses
+from services.moderation.text.domain.signs import Signs, parse_signs
 
 _LEXICONS = "services.moderation.text"
 
@@ -18,7 +19,7 @@ def open_reader() -> Reader:
     Raises `LexiconRefused` naming the file and the entry that is wrong.
     """
     folding = open_folding()
-    return Reader(shipped_entries(), folding, shipped_senses(folding))
+    return Reader(shipped_entries(), folding, shipped_senses(folding), shipped_signs())
 
 
 def open_folding() -> Folding:
@@ -36,6 +37,12 @@ def shipped_senses(folding: Folding) -> dict[str, Sense]:
         if file.name.endswith(".toml"):
             senses |= parse_senses(file.name, file.read_text("utf-8"), folding)
     return senses
+
+
+def shipped_signs() -> Signs:
+    """The emoji that hurt, and beside what."""
+    file = files(_LEXICONS).joinpath("lexicons", "signs", "emoji.toml")
+    return parse_signs(file.read_text("utf-8"))
 
 
 def shipped_entries() -> Iterator[Entry]:
