@@ -11,15 +11,11 @@ from services.moderation.text.domain import (
     clitics,
     folding,
     language,
-    links,
-    markup,
     masking,
     matching,
-    mention,
     normalising,
     personal,
     phrases,
-    quoting,
     reading,
     shouting,
     spacing,
@@ -28,20 +24,22 @@ from services.moderation.text.domain import (
 )
 from services.moderation.text.domain.spans import Span
 from services.moderation.text.handlers.open_reader import open_folding, shipped_entries
-from shared.kit import text as kit_text
 from shared.kit.web import balancing
 from shared.kit.web import markup as web_markup
+from tests.linear.discovery import takes_one_text, text_functions
 
 Ready = Callable[[], object]
 _KEPT_READINGS = 4
 """The functions are measured pattern by pattern, and several of them take the same reading."""
 OTHERS = {
-    "lexicon.parse_lexicon": "reads our own lists",
     "lexicon.expanded": "reads our own lists",
-    "spans.Span.of": "a slice",
+    "lexicon.parse_lexicon": "reads our own lists",
     "phrases.without_classes": "reads our own lists",
-    "folding.lookalikes": "reads Unicode's table",
-    "kit.text.is_time_zone": "a look-up in a set",
+    "senses.parse_senses": "reads our own lists",
+    "matching.Lexicons.find": "its text is the name of a language; measured with a reading",
+    "kit.text.is_time_zone": "looks a name up in a set",
+    "spans.Span.of": "a slice",
+    "kit.text.is_unseen": "takes one letter",
 }
 """Public functions that take a `str` and are not measured under their own name, and why."""
 
@@ -75,15 +73,6 @@ def _personal() -> personal.PersonalData:
 
 def _vocabulary() -> vocabulary.Vocabulary:
     return lexicons().normaliser.vocabulary
-
-
-def _around_words(
-    text: str, look: Callable[[normalising.Normalised, range], object]
-) -> Callable[[], object]:
-    normalised = _normalised(text)
-    # The lists hold no word of fewer than two letters: a text has no more hits than this.
-    places = [range(index, index + 1) for index in range(0, len(normalised.words), 2)]
-    return lambda: [look(normalised, place) for place in places]
 
 
 def _by_words(text: str, look: Callable[[str], object]) -> Callable[[], object]:
@@ -123,41 +112,35 @@ def _rebuilt(text: str) -> str:
         return ""
 
 
-FUNCTIONS: dict[str, Callable[[str], Ready]] = {
+def _of_one_text() -> dict[str, Callable[[str], Ready]]:
+    return {
+        name: partial(partial, function)
+        for name, function in text_functions().items()
+        if takes_one_text(function) and name not in OTHERS
+    }
+
+
+FUNCTIONS: dict[str, Callable[[str], Ready]] = _of_one_text() | {
     "folding.fold": lambda text: partial(folding.fold, text, lexicons().normaliser.folding),
-    "folding.well_formed": lambda text: partial(folding.well_formed, text),
     "language.guess_language": lambda text: partial(language.guess_language, text.split()),
-    "links.find_links": lambda text: partial(links.find_links, text),
-    "markup.text_of_html": lambda text: partial(markup.text_of_html, text),
-    "markup.text_of_markdown": lambda text: partial(markup.text_of_markdown, text),
     "masking.masked": lambda text: partial(masking.masked, _reading(text)),
     "masking.lives_there": lambda text: partial(masking.lives_there, _reading(text)),
     "matching.Lexicons.find": lambda text: partial(lexicons().find, _normalised(text), "fr"),
-    "mention.is_mentioned": lambda text: _around_words(text, mention.is_mentioned),
-    "mention.is_aimed": lambda text: _around_words(text, mention.is_aimed),
     "normalising.Normaliser.normalise": lambda text: partial(lexicons().normaliser.normalise, text),
+    "normalising.Normalised.gaps": lambda text: partial(_normalised(text).gaps, text),
     "personal.PersonalData.find": lambda text: partial(_personal().find, text),
     "phrases.Phrases.find": lambda text: partial(_phrases, _normalised(text).text),
-    "quoting.quoted_spans": lambda text: partial(quoting.quoted_spans, text),
     "reading.Reader.read": lambda text: partial(engine().read, text),
     "shouting.capitals_share": lambda text: partial(shouting.capitals_share, text, _marks(text)),
     "spacing.joined_letters": lambda text: partial(_spelled, text.lower()),
     "spans.covered": lambda text: partial(spans.covered, text, _marks(text), by=" "),
-    "vocabulary.decoded": lambda text: partial(vocabulary.decoded, text),
-    "vocabulary.squeezed": lambda text: partial(vocabulary.squeezed, text),
     "vocabulary.Vocabulary.recover": lambda text: _by_words(text, _vocabulary().recover),
     "vocabulary.Vocabulary.uncensor": lambda text: _by_words(text, _vocabulary().uncensor),
     # The rules' conditions are CEL over the reading.
     "rules.Engine.judge": lambda text: partial(engine().judge, _reading(text)),
     "clitics.Clitics.read": lambda text: partial(_clitics, _spelled_words(text), text),
-    "clitics.elided": lambda text: partial(clitics.elided, text),
-    "kit.text.is_text": lambda text: partial(kit_text.is_text, text),
-    "kit.text.is_name": lambda text: partial(kit_text.is_name, text),
-    "kit.text.is_address": lambda text: partial(kit_text.is_address, text),
-    "kit.text.is_blank": lambda text: partial(kit_text.is_blank, text),
-    "kit.text.address_key": lambda text: partial(kit_text.address_key, text),
-    "kit.web.markup.html_of": lambda text: partial(web_markup.html_of, text),
     "kit.web.markup.html_of, HTML": lambda text: partial(web_markup.html_of, text, "html"),
+    # Raises where there is too much of it.
     "kit.web.balancing.rebuild": lambda text: partial(_rebuilt, text),
     "identity.members.words_of": lambda text: partial(members.words_of, text, "-"),
 }

@@ -175,6 +175,7 @@ PATTERNS: dict[str, str] = {
     "numbers in a row": "0612345678",
     "account numbers": "FR76 3000 6000 0112 3456 7890 189 ",
     "account numbers without end": "FR76 ",
+    "account numbers and words": "FR76 " + "a b c " * 9,
     "account numbers of letters": "fr76a",
     "insurance numbers": "2 55 08 14 168 025 38 ",
     "company numbers": "732 829 320 00074 ",

@@ -57,6 +57,7 @@ _A_PERSONS = frozenset(
         phonenumbers.PhoneNumberType.PERSONAL_NUMBER,
     }
 )
+_FRENCH_DIGITS = 10
 _BLANKS = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2011": "-", "\u2009": " "})
 
 
@@ -102,7 +103,8 @@ class PersonalData:
 def _believed(kind: PersonalKind, text: str, span: Span) -> Span | None:
     """The part of the shape that passes its check, or nothing."""
     if kind == "iban":
-        return next((part for part in _shorter(text, span) if iban.is_valid(part.of(text))), None)
+        parts = [Span(span.start, end) for end in _iban_ends(text, span)]
+        return next((part for part in reversed(parts) if iban.is_valid(part.of(text))), None)
     if kind == "phone" and _is_decimal(text, span.start):
         return None
     checks = {"nir": _is_nir, "siret": siret.is_valid, "phone": _is_a_persons_phone}
@@ -115,11 +117,19 @@ def _is_decimal(text: str, start: int) -> bool:
     return start > 1 and text[start - 1] in ".," and text[start - 2].isdigit()
 
 
-def _shorter(text: str, span: Span) -> Iterator[Span]:
-    """The span, then cut before each of its last words: an IBAN's shape swallows what follows."""
-    for end in range(span.end, span.start + 14, -1):
-        if end == span.end or not text[end].isalnum():
-            yield Span(span.start, end)
+def _iban_ends(text: str, span: Span) -> Iterator[int]:
+    """Where the check digits agree, at ends of words: an IBAN's shape swallows what follows.
+
+    The remainder is carried along, so that all ends cost one pass.
+    """
+    first = int("".join(str(int(letter, 36)) for letter in text[span.start : span.start + 4]))
+    remainder = 0
+    for end in range(span.start + 5, span.end + 1):
+        if text[end - 1].isalnum():
+            digits = str(int(text[end - 1], 36))
+            remainder = (remainder * 10 ** len(digits) + int(digits)) % 97
+        if (end == span.end or not text[end].isalnum()) and (remainder * 10**6 + first) % 97 == 1:
+            yield end
 
 
 def _is_nir(number: str) -> bool:
@@ -127,6 +137,11 @@ def _is_nir(number: str) -> bool:
 
 
 def _is_a_persons_phone(number: str) -> bool:
+    digits = "".join(filter(str.isdecimal, number))
+    if number[0] == "0" and len(digits) == _FRENCH_DIGITS:
+        # What parsing finds out, at a tenth of the time.
+        french = phonenumbers.PhoneNumber(33, int(digits[1:]))
+        return phonenumbers.number_type(french) in _A_PERSONS
     try:
         parsed = phonenumbers.parse(number, "FR")
     except phonenumbers.NumberParseException:

@@ -1,0 +1,62 @@
+"""The public functions that take a text, found in the modules that read what people write."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from types import FunctionType, ModuleType
+
+from services.moderation.text import domain as text_domain
+from shared.kit import address as kit_address
+from shared.kit import text as kit_text
+from shared.kit.web import balancing
+from shared.kit.web import markup as web_markup
+
+
+def modules() -> Iterator[tuple[str, ModuleType]]:
+    """Give each module that reads people's text, by a short name."""
+    for module in pkgutil.iter_modules(text_domain.__path__):
+        yield module.name, importlib.import_module(f"{text_domain.__name__}.{module.name}")
+    yield "kit.text", kit_text
+    yield "kit.address", kit_address
+    yield "kit.web.markup", web_markup
+    yield "kit.web.balancing", balancing
+
+
+def text_functions() -> dict[str, FunctionType]:
+    """Give the public functions and methods with a `str` parameter.
+
+    What takes words, or a text that is read already, is measured with what reads it.
+    """
+    return {
+        key: function
+        for name, module in modules()
+        for key, function in _public_functions(name, module)
+        if any(hint is str for hint in _parameters(function).values())
+    }
+
+
+def takes_one_text(function: FunctionType) -> bool:
+    """Tell whether a function can be called with a text alone."""
+    first, *others = inspect.signature(function).parameters.values()
+    return first.annotation is str and all(
+        parameter.default is not parameter.empty for parameter in others
+    )
+
+
+def _parameters(function: FunctionType) -> dict[str, object]:
+    return {key: hint for key, hint in function.__annotations__.items() if key != "return"}
+
+
+def _public_functions(name: str, module: ModuleType) -> Iterator[tuple[str, FunctionType]]:
+    for key, value in vars(module).items():
+        if key.startswith("_") or getattr(value, "__module__", None) != module.__name__:
+            continue
+        if inspect.isfunction(value):
+            yield f"{name}.{key}", value
+        elif inspect.isclass(value):
+            yield from (
+                (f"{name}.{key}.{method}", function)
+                for method, function in vars(value).items()
+                if inspect.isfunction(function) and not method.startswith("_")
+            )
