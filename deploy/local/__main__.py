@@ -40,7 +40,7 @@ def main() -> None:
 
 @main.command()
 def fetch() -> None:
-    """Bring the jars of Kafka and the Redis server; check what is already here."""
+    """Bring the jars of Kafka; check what is already here."""
     fetch_artifacts(cache_folder(os.environ))
 
 

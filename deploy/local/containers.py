@@ -6,15 +6,16 @@ from contextlib import contextmanager
 
 from testcontainers.core.container import DockerContainer
 
-from deploy.local import kafka_users
+from deploy.local import kafka_users, valkey
 from deploy.local.errors import StackError
 from deploy.local.home import free_port
 from deploy.local.kafka import SETTINGS
 
 POSTGRES = "postgres:18"
-REDIS = "redis:7"
+VALKEY = "valkey/valkey:9"
 KAFKA = "apache/kafka:4.3.1"
 KAFKA_PORT, CONTROLLER_PORT = 9092, 9093
+VALKEY_PORT = 6379
 
 
 class Containers:
@@ -47,12 +48,17 @@ class Containers:
             self._start(container)
             return f"postgresql://{user}:{password}@{_outside(container, 5432)}/postgres"
 
-    def redis(self) -> str:
-        """Start Redis and give its URL."""
+    def redis(self, passwords: Mapping[str, str]) -> str:
+        """Start Valkey with the users of the embedded one, and give the URL of the services'."""
+        settings = valkey.configuration("* -::*", VALKEY_PORT, passwords, durable=True)
+        # Written inside: a command line would show the hashes to everybody.
+        start = 'umask 077; printf %s "$VALKEY" >/tmp/valkey.conf; exec valkey-server $0'
+        words = {"VALKEY": valkey.written(settings)}
         with self._starting():
-            container = DockerContainer(REDIS).with_exposed_ports(6379)
-            self._start(container)
-            return f"redis://{_outside(container, 6379)}/0"
+            container = DockerContainer(VALKEY).with_exposed_ports(VALKEY_PORT).with_envs(**words)
+            self._start(container.with_command(["sh", "-c", start, "/tmp/valkey.conf"]))  # noqa: S108  inside the container
+            login = f"{valkey.USER}:{passwords[valkey.SECRET_NAMES[valkey.USER]]}"
+            return f"redis://{login}@{_outside(container, VALKEY_PORT)}/0"
 
     def stop(self) -> None:
         """Remove what was started."""

@@ -16,7 +16,7 @@ from jgo.env._lockfile import compute_spec_hash  # the only place that says how 
 from jgo.maven import MavenContext
 from jgo.parse import Coordinate
 
-from deploy.local.artifacts import LOCK, SPEC, Jar, read_lock, redis_server, verified
+from deploy.local.artifacts import LOCK, SPEC, Jar, read_lock, verified
 from deploy.local.errors import StackError
 
 SECONDS_PER_ANSWER = 30
@@ -29,7 +29,6 @@ def fetch(cache: Path) -> int:
     missing = [jar for jar in read_lock() if not _present(cache, jar)]
     if missing:
         _download(cache, missing)
-    redis_server(cache)
     return len(missing)
 
 

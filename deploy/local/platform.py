@@ -143,6 +143,7 @@ def _environment(home: Path, port: int, addresses: Addresses) -> Mapping[str, st
     found["MODERATION_SEAL_KEY"] = _kept(home / "seal.key", lambda: Fernet.generate_key().decode())
     found["PREAU_AUDIT_KEY"] = _kept(home / "audit-key.pem", _new_signing_key)
     found |= addresses.kafka_variables(*NAMES)
+    found["PREAU_REDIS_URL"] = addresses.redis
     for name in NAMES:
         found[f"{name.upper()}_DATABASE_URL"] = addresses.database(name, "app")
         found[f"{name.upper()}_RELAY_URL"] = addresses.database(name, "relay")

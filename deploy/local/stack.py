@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from deploy.local import containers, kafka, kafka_users, outside, postgres, provision, redis_server
+from deploy.local import containers, kafka, kafka_users, outside, postgres, provision, valkey
 from deploy.local.artifacts import cache_folder, kafka_jars
-from deploy.local.artifacts import redis_server as redis_binary
 from deploy.local.choices import PARTS, Choices, Part
 from deploy.local.errors import StackError
 from deploy.local.home import HomeLock, choose_ports, keep_passwords, make_home
@@ -29,7 +28,8 @@ class Addresses:
     """Where the servers are. A part that was not asked for has an empty address."""
 
     kafka: str = ""
-    redis: str = ""
+    redis: str = field(default="", repr=False)
+    """The URL of the services' user, with its password."""
     has_kafka_users: bool = False
     """Whether Kafka has the users of `kafka_users`, with the passwords that stand here."""
     postgres: str = field(default="", repr=False)
@@ -111,6 +111,7 @@ class Stack:
         try:
             self._ports = choose_ports(self._home, self._wanted_ports())
             names = [postgres.ADMIN, *provision.role_names(), *kafka_users.secret_names()]
+            names += valkey.SECRET_NAMES.values()
             self._passwords = keep_passwords(self._home, names)
             return await self._start()
         except OSError as error:  # a full disk, a folder that became somebody else's
@@ -208,14 +209,14 @@ class Stack:
     async def _start_redis(self) -> str:
         choice = self._choices.redis
         if choice == "docker":
-            return await _retried(outside.redis, await asyncio.to_thread(self._containers.redis))
+            address = await asyncio.to_thread(self._containers.redis, self._passwords)
+            return await _retried(outside.redis, address)
         if not self._choices.embedded("redis"):
             return await outside.redis(choice)
-        binary = await asyncio.to_thread(redis_binary, cache_folder(os.environ))
         port = self._ports["redis"]
-        program = redis_server.server(self._home, binary, port, fast=self._fast)
-        await redis_server.until_ready(port, self._run("redis", program))
-        return redis_server.url(port)
+        program = valkey.server(self._home, port, self._passwords, fast=self._fast)
+        await valkey.until_ready(port, self._passwords, self._run("redis", program))
+        return valkey.url(port, self._passwords)
 
     def _run(self, part: Part, program: Program) -> Server:
         self._servers[part] = server = Server.start(program, self._held)

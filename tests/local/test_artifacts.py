@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import artifacts
 from deploy.local.artifacts import LOCK, Jar, cache_folder, read_lock, verified
 from deploy.local.errors import StackError
 from deploy.local.fetch import _refuse_stale_lock
@@ -19,7 +18,7 @@ def test_the_lock_belongs_to_the_specification() -> None:
 def test_the_lock_names_files_and_sums_and_no_host() -> None:
     jars = read_lock()
 
-    assert {"kafka_2.13", "slf4j-simple", artifacts.REDIS} <= {jar.artifact for jar in jars}
+    assert {"kafka_2.13", "slf4j-simple"} <= {jar.artifact for jar in jars}
     assert all(re.fullmatch("[0-9a-f]{64}", jar.sha256) for jar in jars)
     assert "://" not in LOCK.read_text()
 
@@ -45,13 +44,6 @@ def test_an_altered_jar_is_named_with_what_to_do(tmp_path: Path) -> None:
 
     with pytest.raises(StackError, match=r"thing-1\.0\.jar is not .*`make install`"):
         verified(tmp_path, JAR)
-
-
-def test_a_machine_without_a_redis_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platform.machine", lambda: "riscv64")
-
-    with pytest.raises(StackError, match=r"riscv64.*PREAU_REDIS"):
-        artifacts._redis_name()
 
 
 def _put(cache: Path, content: bytes) -> Path:

@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from redis.asyncio import Redis
 
-from deploy.local import postgres, provision
+from deploy.local import postgres, provision, valkey
 from deploy.local.stack import Addresses
 from shared.kit.bus.kafka import Cluster
 
@@ -121,7 +121,7 @@ def addresses_of(home: Path) -> Addresses:
     return Addresses(
         kafka=f"127.0.0.1:{ports['kafka']}",
         has_kafka_users=True,
-        redis=f"redis://127.0.0.1:{ports['redis']}/0",
+        redis=valkey.url(ports["redis"], passwords),
         postgres=postgres.url(ports["postgres"], passwords[postgres.ADMIN]),
         passwords=passwords,
     )
@@ -132,7 +132,7 @@ async def write(addresses: Addresses, word: str) -> None:
     await _execute(addresses, "owner", "CREATE TABLE IF NOT EXISTS words (word text)")
     await _execute(addresses, "app", "INSERT INTO words VALUES ($1)", word)
     redis = Redis.from_url(addresses.redis)
-    await redis.rpush("words", word)
+    await redis.append("preau:words", f"{word} ")
     await redis.aclose()
     await _make_topic(addresses.cluster())
     producer = AIOKafkaProducer(**addresses.cluster().options(), acks="all")
@@ -147,11 +147,11 @@ async def read(addresses: Addresses) -> dict[str, list[str]]:
     """Give the words that each server knows."""
     rows = await _execute(addresses, "app", "SELECT word FROM words")
     redis = Redis.from_url(addresses.redis, decode_responses=True)
-    kept = await redis.lrange("words", 0, -1)
+    kept = await redis.get("preau:words") or ""
     await redis.aclose()
     return {
         "postgres": [row["word"] for row in rows],
-        "redis": [str(word) for word in kept],
+        "redis": str(kept).split(),
         "kafka": await _read_topic(addresses.cluster()),
     }
 

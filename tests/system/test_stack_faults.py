@@ -25,12 +25,12 @@ async def test_a_server_that_dies_is_named(tmp_path: Path) -> None:
     others = set(descendants(os.getpid()))
     stack = Stack(tmp_path, parts=REDIS)
     async with stack:
-        server = _started_since(others, "redis-serv")
+        server = _started_since(others, "valkey-serv")
         os.kill(server, signal.SIGKILL)
 
         error = await asyncio.wait_for(stack.failure(), 5)
 
-    assert str(error).startswith("Redis stopped by itself")
+    assert str(error).startswith("Valkey stopped by itself")
 
 
 async def test_a_killed_broker_returns_to_its_data(tmp_path: Path) -> None:
@@ -45,10 +45,12 @@ async def test_a_killed_broker_returns_to_its_data(tmp_path: Path) -> None:
 
 
 async def test_a_spoilt_file_of_redis_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "redis").mkdir()
-    (tmp_path / "redis" / "appendonly.aof").write_bytes(b"*1\r\n$nonsense\r\n" * 9)
+    folder = tmp_path / "valkey" / "appendonlydir"
+    folder.mkdir(parents=True)
+    (folder / "appendonly.aof.manifest").write_text("file appendonly.aof.1.incr.aof seq 1 type i\n")
+    (folder / "appendonly.aof.1.incr.aof").write_bytes(b"*1\r\n$nonsense\r\n" * 9)
 
-    assert "Redis stopped by itself" in await _refusal(tmp_path, REDIS)
+    assert "Valkey stopped by itself" in await _refusal(tmp_path, REDIS)
 
 
 async def test_a_spoilt_control_file_of_postgres_is_one_line(tmp_path: Path) -> None:

@@ -5,8 +5,11 @@ import os
 import signal
 from pathlib import Path
 from random import Random
+from urllib.parse import urlsplit
 
-from deploy.local import postgres
+from redis.asyncio import Redis
+
+from deploy.local import postgres, valkey
 from deploy.local.choices import Part
 from tests.system.faults.promises import SERVES
 from tests.system.faults.scene import Scene
@@ -33,12 +36,12 @@ async def redis_crash(scene: Scene, draw: Random) -> str:
 
 async def redis_flushed(scene: Scene, draw: Random) -> str:
     """Somebody says FLUSHALL."""
-    host, port = scene.platform.addresses.redis.removeprefix("redis://").split("/")[0].split(":")
+    addresses = scene.platform.addresses
+    port = urlsplit(addresses.redis).port or 0
     async with scene.turn("redis"):
-        _, writer = await asyncio.open_connection(host, int(port))
-        writer.write(b"FLUSHALL\r\n")
-        await writer.drain()
-        writer.close()
+        admin = Redis.from_url(valkey.url(port, addresses.passwords, valkey.ADMIN))
+        await admin.flushall()
+        await admin.aclose()
     return "FLUSHALL"
 
 
