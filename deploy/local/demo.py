@@ -189,7 +189,9 @@ async def _flags_and_decision(day: Day, space: str) -> None:
     found, _ = await day.until(case)
     path = f"/moderation/v1/cases/{found['case_id']}"
     await day.ask("omar", "POST", f"{path}/claim")
-    decision = {"action": "hide", "policy": "harassment", "reason": "harassment.pile_on"}
+    version = (await day.ask("omar", "GET", path))["version"]
+    decision = {"version": version, "action": "hide", "policy": "harassment"}
+    decision |= {"reason": "harassment.pile_on"}
     await day.ask("omar", "POST", f"{path}/decision", decision)
     _, took = await day.gone("zoe", posts[0])
     say(f"Omar takes the case ({found['flags']} flags), decides; the post is hidden.", took)

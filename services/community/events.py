@@ -1,14 +1,15 @@
 """Community's mouth and ears."""
 
 from services.community.conversations.ports import ConversationsDeps
-from services.community.conversations.reactions import apply_decisions
+from services.community.conversations.reactions import apply_decisions, show_help
 from shared.contracts.community import PUBLISHES
-from shared.contracts.moderation import DecisionMade
+from shared.contracts.moderation import DecisionMade, DecisionReversed, HelpOffered
 from shared.kit.rights.reactions import RIGHTS
 from shared.kit.service import Reaction
 
 CONVERSATIONS: tuple[Reaction[ConversationsDeps], ...] = (
-    Reaction(apply_decisions, on=(DecisionMade,), decides=True),
+    Reaction(apply_decisions, on=(DecisionMade, DecisionReversed), decides=True),
+    Reaction(show_help, on=(HelpOffered,)),
 )
 CONSUMES = (*RIGHTS, *CONVERSATIONS)
 

@@ -3,7 +3,7 @@
 from services.community.conversations import api as conversations_api
 from services.community.conversations import tables as conversations_tables
 from services.community.conversations.ports import ConversationsDeps
-from services.community.conversations.store import SqlContents
+from services.community.conversations.store import SqlContents, SqlHelps
 from services.community.events import CONVERSATIONS, RIGHTS
 from services.community.moving_in import api as moving_in_api
 from services.community.moving_in.ports import MovingInDeps
@@ -29,7 +29,9 @@ def build(host: Host) -> Service:
     database = open_database(NAME, host, settings)
     unit, new_id = database.unit, host.new_id
     spaces, contents = SqlSpaces(), SqlContents()
-    conversations = ConversationsDeps(unit, Light.of(database).unit, contents, spaces, new_id)
+    conversations = ConversationsDeps(
+        unit, Light.of(database).unit, contents, spaces, SqlHelps(), new_id
+    )
     routes = [
         spaces_api.routes(SpacesDeps(unit, spaces, CopiedPlaces(), new_id)),
         conversations_api.routes(conversations),

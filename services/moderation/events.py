@@ -1,7 +1,11 @@
 """Moderation's mouth and ears."""
 
 from services.moderation.cases.ports import CasesDeps
-from services.moderation.cases.reactions import close_cases_of_gone, open_cases_for_flags
+from services.moderation.cases.reactions import (
+    note_removals_in_cases,
+    open_cases_for_flags,
+    remember_removals,
+)
 from services.moderation.screening.domain import Screened
 from services.moderation.screening.ports import ScreeningDeps
 from services.moderation.screening.reactions import read_texts, screen_content
@@ -28,7 +32,8 @@ SCREENING: tuple[PreparedReaction[ScreeningDeps, Screened], ...] = (
 )
 CASES: tuple[Reaction[CasesDeps], ...] = (
     Reaction(open_cases_for_flags, on=(ContentFlagged,), decides=True),
-    Reaction(close_cases_of_gone, on=(PostRemoved, CommentRemoved), decides=True),
+    Reaction(remember_removals, on=(PostRemoved, CommentRemoved)),
+    Reaction(note_removals_in_cases, on=(PostRemoved, CommentRemoved), decides=True),
 )
 CONSUMES = (*RIGHTS, *SCREENING, *CASES)
 

@@ -1,15 +1,31 @@
 """Moderation, the whole service on one screen."""
 
+from services.moderation.appeals import api as appeals_api
+from services.moderation.appeals import tables as appeals_tables
+from services.moderation.appeals.ports import AppealsDeps
+from services.moderation.appeals.store import SqlAppeals
 from services.moderation.cases import api as cases_api
 from services.moderation.cases import tables as cases_tables
 from services.moderation.cases.ports import CasesDeps
-from services.moderation.cases.store import SqlCases, SqlDecisions
+from services.moderation.cases.store import (
+    SqlCases,
+    SqlDecisions,
+    SqlRecords,
+    SqlRemovals,
+    SqlStatements,
+)
 from services.moderation.events import CASES, RIGHTS, SCREENING
 from services.moderation.rules.handlers.open_engine import open_engine
 from services.moderation.screening import tables as screening_tables
 from services.moderation.screening.ports import ScreeningDeps
-from services.moderation.screening.store import RuleScreener, SqlScreenings, WorkerScreener
+from services.moderation.screening.store import (
+    RuleScreener,
+    SqlHelpOffers,
+    SqlScreenings,
+    WorkerScreener,
+)
 from services.moderation.settings import ModerationSettings
+from shared.contracts.moderation import HelpWords
 from shared.kit.host import Host
 from shared.kit.rights import tables as rights_tables
 from shared.kit.rights.store import SqlRights
@@ -21,7 +37,12 @@ from shared.kit.workers.process import Job
 
 NAME = "moderation"
 READING = "services.moderation.screening.handlers.read_text:open_reading"
-TABLES = (rights_tables.METADATA, screening_tables.METADATA, cases_tables.METADATA)
+TABLES = (
+    rights_tables.METADATA,
+    screening_tables.METADATA,
+    cases_tables.METADATA,
+    appeals_tables.METADATA,
+)
 
 
 def build(host: Host) -> Service:
@@ -30,18 +51,29 @@ def build(host: Host) -> Service:
     database = open_database(NAME, host, settings)
     engine = open_engine(today=lambda: host.clock().date())
     screenings = SqlScreenings(settings.seal_key)
-    cases = CasesDeps(database.unit, SqlCases(), SqlDecisions(), screenings, host.new_id)
+    cases = CasesDeps(
+        database.unit,
+        SqlCases(),
+        SqlRecords(),
+        SqlDecisions(),
+        screenings,
+        SqlRemovals(),
+        host.new_id,
+    )
+    words = {key: HelpWords(fr=said.fr, en=said.en) for key, said in engine.messages.items()}
     pool = _screening_pool(settings, host)
     screener = WorkerScreener(pool) if pool.size else RuleScreener(engine)
     windows = open_windows(settings, host.telemetry)
-    screening = ScreeningDeps(screener, windows, screenings, cases, host.clock, host.new_id)
-    reasons = {key: {"fr": said.fr, "en": said.en} for key, said in engine.messages.items()}
+    screening = ScreeningDeps(
+        screener, windows, screenings, SqlHelpOffers(), words, cases, host.clock, host.new_id
+    )
+    appeals = AppealsDeps(SqlStatements(), SqlAppeals(settings.seal_key), cases)
     return service_of(
         NAME,
         host,
         settings,
         database,
-        [cases_api.routes(cases, reasons)],
+        [cases_api.routes(cases), appeals_api.routes(appeals, words)],
         rights=SqlRights(database, host.clock),
         reactions=(*bind(None, RIGHTS), *bind(screening, SCREENING), *bind(cases, CASES)),
         resources=(pool, windows),

@@ -3,14 +3,43 @@
 from shared.kit.reconcile.agreement import Agreement
 
 _CASES = """
-    SELECT tenant_id || ':' || (subject ->> 'root_id') AS key,
-           count(*) + count(*) FILTER (WHERE state <> 'open') AS n
-    FROM cases GROUP BY 1
+    SELECT key, sum(facts) AS n FROM (
+        SELECT tenant_id || ':' || (subject ->> 'root_id') AS key,
+               1 + (state <> 'open')::int AS facts FROM cases
+        UNION ALL
+        SELECT tenant_id || ':' || (subject ->> 'root_id'), 1 + (outcome IS NOT NULL)::int
+               + (outcome IS NOT DISTINCT FROM 'overturned')::int FROM appeals
+        UNION ALL
+        SELECT tenant_id || ':' || (subject ->> 'root_id'), 2 FROM statements
+    ) AS owed GROUP BY 1
 """
 _TOLD = f"""
     SELECT owed.key, least(h.sequence, owed.n)::text AS value FROM ({_CASES}) AS owed
     JOIN heads h ON h.topic = 'moderation.case' AND h.key = owed.key
 """  # noqa: S608  our own words
+_COUNTED = """
+    SELECT tenant_id || ':' || case_id AS key, flags::text AS value FROM cases WHERE flags <> 0
+"""
+_PEOPLE = """
+    SELECT tenant_id || ':' || case_id AS key, count(DISTINCT member_id)::text AS value
+    FROM case_flags GROUP BY 1
+"""
+_REVERSED = """
+    SELECT tenant_id || ':' || decision_id AS key, appeal_id::text AS value FROM reversals
+"""
+_OVERTURNED = """
+    SELECT tenant_id || ':' || decision_id AS key, appeal_id::text AS value
+    FROM appeals WHERE outcome = 'overturned'
+"""
+_FIRST = """
+    SELECT tenant_id || ':' || appeal_id AS key, coalesce(first_moderator::text, '') AS value
+    FROM appeals WHERE decided_by IS DISTINCT FROM first_moderator OR first_moderator IS NULL
+"""
+_DECIDERS = """
+    SELECT a.tenant_id || ':' || a.appeal_id AS key, coalesce(d.moderator_id::text, '') AS value
+    FROM appeals a
+    JOIN decisions d ON d.tenant_id = a.tenant_id AND d.decision_id = a.decision_id
+"""
 _STATEMENTS = """
     SELECT tenant_id || ':' || statement_id AS key,
            concat_ws(' ', decision_id, action, policy, decided_by) AS value
@@ -41,4 +70,7 @@ AGREEMENTS = (
     ),
     Agreement("I6", "statements and their decisions", _STATEMENTS, _THEIR_DECISIONS),
     Agreement("I6", "cases that were decided", _DECIDED, _CLOSED),
+    Agreement("I6", "people who flagged in each case", _COUNTED, _PEOPLE),
+    Agreement("I6", "decisions that were reversed", _REVERSED, _OVERTURNED),
+    Agreement("I6", "appeals and who decided first", _FIRST, _DECIDERS),
 )

@@ -8,16 +8,42 @@ from services.notifications.inbox.reactions import (
     tell_managers_above,
     tell_people,
 )
-from shared.contracts.community import AnswerAccepted, CommentPublished, PostPublished
+from shared.contracts.community import (
+    AnswerAccepted,
+    CommentHidden,
+    CommentPublished,
+    CommentRemoved,
+    CommentRestored,
+    PostHidden,
+    PostPublished,
+    PostRemoved,
+    PostRestored,
+)
 from shared.contracts.identity import RoleGranted, RoleRevoked, StructureOpened
 from shared.contracts.metrics import AlertRaised
-from shared.contracts.moderation import StatementIssued
+from shared.contracts.moderation import AppealDecided, HelpOffered, StatementIssued
 from shared.contracts.notifications import PUBLISHES, NotificationRead
 from shared.kit.rights.reactions import RIGHTS
 from shared.kit.service import Reaction
 
+MOVES = (
+    PostHidden,
+    PostRemoved,
+    PostRestored,
+    CommentHidden,
+    CommentRemoved,
+    CommentRestored,
+)
+TOLD = (
+    PostPublished,
+    CommentPublished,
+    AnswerAccepted,
+    StatementIssued,
+    AppealDecided,
+    HelpOffered,
+)
 INBOX: tuple[Reaction[InboxDeps], ...] = (
-    Reaction(tell_people, on=(PostPublished, CommentPublished, AnswerAccepted, StatementIssued)),
+    Reaction(tell_people, on=(*TOLD, *MOVES)),
     Reaction(tell_managers, on=(AlertRaised,)),
     Reaction(follow_managers, on=(RoleGranted, RoleRevoked)),
     Reaction(tell_managers_above, on=(StructureOpened,)),

@@ -4,7 +4,7 @@ from services.notifications.events import INBOX, REMEMBERS, RIGHTS
 from services.notifications.inbox import api as inbox_api
 from services.notifications.inbox import tables as inbox_tables
 from services.notifications.inbox.ports import InboxDeps
-from services.notifications.inbox.store import SqlInboxes, SqlManagers
+from services.notifications.inbox.store import SqlInboxes, SqlManagers, SqlWhereabouts
 from services.notifications.settings import NotificationsSettings
 from shared.kit.host import Host
 from shared.kit.rights import tables as rights_tables
@@ -20,7 +20,7 @@ def build(host: Host) -> Service:
     """Put the service together."""
     settings = NotificationsSettings.read(host.environment)
     database = open_database(NAME, host, settings)
-    inbox = InboxDeps(database.unit, SqlInboxes(), SqlManagers())
+    inbox = InboxDeps(database.unit, SqlInboxes(), SqlManagers(), SqlWhereabouts())
     return service_of(
         NAME,
         host,

@@ -7,8 +7,22 @@ _UNREAD = """
 """
 _NOT_READ = """
     SELECT tenant_id || ':' || recipient AS key, count(*)::text AS value
-    FROM notifications WHERE read_at IS NULL GROUP BY 1
+    FROM notifications WHERE read_at IS NULL AND NOT gone GROUP BY 1
+"""
+_WITHDRAWN = """
+    SELECT concat_ws(':', tenant_id, recipient, notification_id) AS key, about::text AS value
+    FROM notifications WHERE gone
+"""
+_OF_GONE_CONTENTS = """
+    SELECT concat_ws(':', n.tenant_id, n.recipient, n.notification_id) AS key,
+           g.content_id::text AS value
+    FROM notifications n
+    JOIN gone_contents g ON g.tenant_id = n.tenant_id AND g.content_id = n.about
+    WHERE n.category IN ('answer_to_mine', 'comment_on_mine', 'answer_accepted')
 """
 
-AGREEMENTS = (Agreement("I6", "counters of what is unread", _UNREAD, _NOT_READ),)
+AGREEMENTS = (
+    Agreement("I6", "counters of what is unread", _UNREAD, _NOT_READ),
+    Agreement("I6", "notifications of what cannot be read", _WITHDRAWN, _OF_GONE_CONTENTS),
+)
 EVENTS_NAMED = (EventNamed("notifications", "cause"),)

@@ -69,7 +69,12 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "case.read": MODERATORS,
     "case.claim": MODERATORS,
     "case.decide": MODERATORS,
+    "statement.list": KNOWN,
     "statement.read": OWNER,
+    "appeal.submit": OWNER,
+    "appeal.list": KNOWN,
+    "appeal.read": MODERATORS,
+    "appeal.decide": MODERATORS,
     "inbox.read": KNOWN,
     "inbox.mark_read": OWNER,
     "kpi.read": MANAGERS | OPERATOR,
@@ -83,6 +88,12 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "operate.decide": OPERATOR,
 }
 """`manager` opened the space and animates it."""
+
+MODERATING: Mapping[str, Json] = {
+    "case.decide": {"version": 1, "action": "keep", "policy": "spam", "reason": "other"},
+    "appeal.submit": {"text": "C’était une citation."},
+    "appeal.decide": {"outcome": "upheld", "answer": "Relue : la décision tient."},
+}
 
 
 @dataclass(frozen=True)
@@ -116,6 +127,8 @@ async def make_scene(world: World) -> Scene:
     await world.seen_as("ines", insult, None)
     notice = await world.told("zoe", "answer_to_mine", answer)
     statement = await world.told("zoe", "statement")
+    contest = f"/moderation/v1/statements/{statement['about']}/appeal"
+    appeal = await world.ask("zoe", "POST", contest, {"text": "Je citais une réplique."})
     await world.settle()
     alerts = (await world.ask("claire", "GET", "/metrics/v1/alerts"))["items"]
     paths = {
@@ -123,6 +136,7 @@ async def make_scene(world: World) -> Scene:
         "content_id": question,
         "case_id": (await world.case_of(flagged))["case_id"],
         "statement_id": statement["about"],
+        "appeal_id": appeal["appeal_id"],
         "notification_id": notice["notification_id"],
         "alert_id": next(each["alert_id"] for each in alerts if each["space_id"] == space),
         "member_id": str(member_of(world.tokens["tom"])),
@@ -171,7 +185,7 @@ async def _bodies(world: World, space: str, paths: Mapping[str, str]) -> dict[st
         "content.edit": {"body": "Mieux dit"},
         "content.flag": {"reason": "spam"},
         "content.import": {"space_id": space, "source": "matrix", "lines": []},
-        "case.decide": {"action": "keep", "policy": "harassment", "reason": "other"},
+        **MODERATING,
         "operate.decide": {"decision": "replay", "places": [NOWHERE]},
         "operate.resume": {},
     }

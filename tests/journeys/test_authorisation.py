@@ -119,8 +119,13 @@ async def test_nobody_decides_on_their_own_content(world: World) -> None:
     space = await world.space("omar", "zoe")
     post = await world.post("omar", space, "On se retrouve tous contre lui.")
     await world.flag("zoe", post)
-    case = await world.case_of(post)
-    body = {"action": "keep", "policy": "other", "reason": "other"}
-    path = f"/moderation/v1/cases/{case['case_id']}/decision"
-    answer = await world.call("omar", "POST", path, body)
-    assert (answer.status_code, answer.json()["rule"]) == (403, "decide.not_own")
+    await world.settle()
+    cases = (await world.ask("anne", "GET", "/moderation/v1/cases"))["items"]
+    (case,) = [each for each in cases if each["content_id"] == post]
+    own = (await world.ask("omar", "GET", "/moderation/v1/cases"))["items"]
+    assert post not in {each["content_id"] for each in own}, "not even that it was flagged"
+    body = {"version": 1, "action": "keep", "policy": "other", "reason": "other"}
+    path = f"/moderation/v1/cases/{case['case_id']}"
+    for method, end in (("GET", ""), ("POST", "/claim"), ("POST", "/decision")):
+        answer = await world.call("omar", method, path + end, body if end == "/decision" else None)
+        assert answer.status_code == 404, f"{method} {end}"

@@ -133,10 +133,12 @@ class World:
         return await self.until(look)
 
     async def decide(self, case: Json, action: str) -> Json:
-        """Decide a case as Omar."""
-        body = {"action": action, "policy": "insult", "reason": "insult.direct"}
+        """Decide a case as Omar, on its latest version."""
         path = f"/moderation/v1/cases/{case['case_id']}"
         await self.ask("omar", "POST", f"{path}/claim")
+        version = (await self.ask("omar", "GET", path))["version"]
+        body = {"version": version, "action": action, "policy": "insult"}
+        body |= {"reason": "insult.direct"}
         return await self.ask("omar", "POST", f"{path}/decision", body)
 
     async def school(self) -> str:

@@ -1,10 +1,10 @@
 """`/v1/spaces/{id}/posts` and `/v1/contents/…`."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Response
+from fastapi import Header, Response
 from pydantic import Field
 
 from services.community.conversations.domain import (
@@ -34,10 +34,14 @@ from services.community.conversations.handlers.respond import (
 from services.community.conversations.ports import ConversationsDeps
 from shared.contracts.community import ContentKind
 from shared.contracts.ids import ContentId, MemberId, SpaceId
+from shared.contracts.moderation import HelpWords
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import Limit, Model, Page, decode, encode
 from shared.kit.web.fields import Seen
+from shared.kit.web.messages import language_of
 from shared.kit.web.routes import Routes
+
+AcceptLanguage = Annotated[str, Header()]
 
 
 class NewPost(Model):
@@ -66,13 +70,21 @@ class NewText(Model):
 
 
 class NewFlag(Model):
-    """Why a content is reported."""
+    """Why a content is reported, and at which version it was read (by default the latest).
 
+    What its author edited or took back since may still be reported.
+    """
+
+    version: int | None = Field(default=None, ge=1, le=2**31 - 1)
     reason: Literal["insult", "harassment", "personal_data", "spam", "violence", "other"]
 
 
 class ContentShown(Model):
-    """A content. Of a removed one only the tombstone is left. `html` is cleaned."""
+    """A content. Of a removed one only the tombstone is left. `html` is cleaned.
+
+    `under_review` says who still has to look at the new text of a hidden content: the rules, within
+    seconds, or a moderator. `help` holds words for the content's author, whom nobody else sees.
+    """
 
     content_id: ContentId
     kind: ContentKind
@@ -90,6 +102,8 @@ class ContentShown(Model):
     accepted_id: ContentId | None
     created_at: datetime
     edited_at: datetime | None
+    under_review: Literal["rules", "moderator"] | None = None
+    help: str | None = None
 
 
 class Conversation(Model):
@@ -98,7 +112,9 @@ class Conversation(Model):
     items: list[ContentShown]
 
 
-async def _shown(content: Content) -> ContentShown:
+async def _shown(
+    content: Content, help_words: HelpWords | None = None, accept_language: str = ""
+) -> ContentShown:
     gone = content.standing is Standing.REMOVED
     body = "" if gone else content.body
     return ContentShown(
@@ -118,7 +134,15 @@ async def _shown(content: Content) -> ContentShown:
         accepted_id=content.accepted_id,
         created_at=content.created_at,
         edited_at=content.edited_at,
+        under_review=content.under_review,
+        help=_words(help_words, accept_language),
     )
+
+
+def _words(words: HelpWords | None, accept_language: str) -> str | None:
+    if words is None:
+        return None
+    return words.fr if language_of(accept_language) == "fr" else words.en
 
 
 def routes(deps: ConversationsDeps) -> Routes:
@@ -138,18 +162,31 @@ def _reading(found: Routes, deps: ConversationsDeps) -> None:
         space_id: SpaceId,
         limit: Limit = 20,
         cursor: str | None = None,
+        accept_language: AcceptLanguage = "",
     ) -> Page[ContentShown]:
         before = ContentId(decode(cursor, UUID)[0]) if cursor else None
         listed = await list_posts(deps, caller, actor, space_id, before, limit)
         more = encode(listed.last) if listed.last else None
-        return Page(items=[await _shown(post) for post in listed.posts], next=more)
+        items = [
+            await _shown(post, listed.help.get(post.content_id), accept_language)
+            for post in listed.posts
+        ]
+        return Page(items=items, next=more)
 
     @found.get("/contents/{content_id}", action="content.read")
     async def conversation(
-        caller: CallerDep, actor: ActorDep, content_id: ContentId
+        caller: CallerDep,
+        actor: ActorDep,
+        content_id: ContentId,
+        accept_language: AcceptLanguage = "",
     ) -> Conversation:
-        contents = await read_conversation(deps, caller, actor, content_id)
-        return Conversation(items=[await _shown(each) for each in contents])
+        read = await read_conversation(deps, caller, actor, content_id)
+        return Conversation(
+            items=[
+                await _shown(each, read.help.get(each.content_id), accept_language)
+                for each in read.contents
+            ]
+        )
 
 
 def _writing(found: Routes, deps: ConversationsDeps) -> None:
@@ -199,5 +236,5 @@ def _responding(found: Routes, deps: ConversationsDeps) -> None:
     async def flag(
         caller: CallerDep, actor: ActorDep, content_id: ContentId, new: NewFlag
     ) -> Response:
-        await flag_content(deps, caller, actor, FlagContent(content_id, new.reason))
+        await flag_content(deps, caller, actor, FlagContent(content_id, new.reason, new.version))
         return Response(status_code=204)

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from services.community.conversations.domain import Content
 from services.community.spaces.ports import Spaces
 from shared.contracts.ids import ContentId, MemberId, SpaceId, TenantId
+from shared.contracts.moderation import HelpWords
 from shared.kit.unit import NewId, Unit, Units
 
 
@@ -35,7 +37,29 @@ class Contents(Protocol):
         """List root posts, the newest first."""
 
     async def flag(self, unit: Unit, content: Content, member_id: MemberId, reason: str) -> bool:
-        """Keep a flag; False when this member has flagged this version."""
+        """Keep a flag of `content.version`; False when this member has flagged that version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """Words of help that moderation offered to the author of a content."""
+
+    content_id: ContentId
+    recipient: MemberId
+    reason: str
+    words: HelpWords
+
+
+class Helps(Protocol):
+    """The words of help, by content."""
+
+    async def keep(self, unit: Unit, tenant: TenantId, words: Help, at: datetime) -> None:
+        """Keep the words that were offered; those offered last stay."""
+
+    async def find(
+        self, unit: Unit, tenant: TenantId, recipient: MemberId, ids: Sequence[ContentId]
+    ) -> dict[ContentId, HelpWords]:
+        """Find what was offered to this member about these contents."""
 
 
 @dataclass(frozen=True)
@@ -49,4 +73,5 @@ class ConversationsDeps:
     light: Units
     contents: Contents
     spaces: Spaces
+    helps: Helps
     new_id: NewId

@@ -1,43 +1,46 @@
-"""What moderation's decisions do to a content: hide, remove, show again."""
+"""What moderation's facts do here: decisions hide, remove and show, help reaches its author."""
 
 from collections.abc import Sequence
 
-from services.community.conversations.domain import ContentNotFound, Standing, move
-from services.community.conversations.ports import ConversationsDeps
+from services.community.conversations.domain import ContentNotFound, carry_out, reverse
+from services.community.conversations.ports import ConversationsDeps, Help
 from shared.contracts.event import Origin
-from shared.contracts.moderation import Action, DecidedBy, DecisionMade
+from shared.contracts.moderation import DecisionMade, DecisionReversed, HelpOffered
 from shared.kit.unit import Delivery, Unit
-
-_STANDING = {
-    Action.HIDE: Standing.HIDDEN,
-    Action.REMOVE: Standing.REMOVED,
-    Action.KEEP: Standing.VISIBLE,
-}
 
 
 async def apply_decisions(
-    deps: ConversationsDeps, unit: Unit, deliveries: Sequence[Delivery[DecisionMade]]
+    deps: ConversationsDeps,
+    unit: Unit,
+    deliveries: Sequence[Delivery[DecisionMade | DecisionReversed]],
 ) -> None:
     """Carry out live decisions, in order; a decision on imported history changes nothing."""
     for delivery in deliveries:
         decision = delivery.fact
         if delivery.origin is Origin.IMPORT:
             continue
-        found = await deps.contents.find(unit, delivery.tenant, [decision.ref.id], lock=True)
-        content = found.get(decision.ref.id)
+        contents = await deps.contents.find(unit, delivery.tenant, [decision.ref.id], lock=True)
+        content = contents.get(decision.ref.id)
         if content is None:
             # Decisions follow contents, so this one names a content of nobody's: look at it.
             raise ContentNotFound(content_id=decision.ref.id)
-        if decision.decided_by is DecidedBy.RULE and decision.ref.version < content.version:
-            continue  # The rules read what has been edited since; they read the new text, too.
-        moved = move(
-            content,
-            _STANDING[decision.action],
-            reason=decision.reason,
-            by=decision.moderator_id,
-            decision_id=decision.decision_id,
+        change = (
+            reverse(content, decision)
+            if isinstance(decision, DecisionReversed)
+            else carry_out(content, decision)
         )
-        if moved is not None:
-            changed, fact = moved
+        if change is not None:
+            changed, fact = change
             await deps.contents.change(unit, changed)
-            unit.record(fact, because=delivery)
+            if fact is not None:
+                unit.record(fact, because=delivery)
+
+
+async def show_help(
+    deps: ConversationsDeps, unit: Unit, deliveries: Sequence[Delivery[HelpOffered]]
+) -> None:
+    """Keep the words of help for the page of the content; its author alone reads them there."""
+    for delivery in deliveries:
+        fact = delivery.fact
+        words = Help(fact.ref.id, fact.recipient.member_id, fact.reason, fact.words)
+        await deps.helps.keep(unit, delivery.tenant, words, delivery.time)

@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
+from datetime import datetime
 from operator import attrgetter
 
 import asyncpg
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from services.community.conversations.domain import ROOTS, Content, Standing
-from services.community.conversations.tables import CONTENTS, FLAGS
+from services.community.conversations.ports import Help
+from services.community.conversations.tables import CONTENTS, FLAGS, HELP
 from shared.contracts.community import ContentKind
 from shared.contracts.ids import ContentId, MemberId, SpaceId, TenantId
+from shared.contracts.moderation import DecidedBy, HelpWords
 from shared.kit.database import connection
 from shared.kit.light import add, ask, is_light
 from shared.kit.sets import Insertion, Question
@@ -26,6 +30,8 @@ _CHANGING = (
     "standing",
     "reason",
     "decision_id",
+    "decided_by",
+    "decided_version",
     "accepted_id",
     "edited_at",
 )
@@ -130,7 +136,47 @@ class SqlContents:
         return bool((await connection(unit).execute(row.on_conflict_do_nothing())).rowcount)
 
 
+class SqlHelps:
+    """See `ports.Helps`."""
+
+    async def keep(self, unit: Unit, tenant: TenantId, words: Help, at: datetime) -> None:
+        """Keep the words that were offered."""
+        row = insert(HELP).values(
+            tenant_id=tenant,
+            content_id=words.content_id,
+            recipient=words.recipient,
+            reason=words.reason,
+            words=msgspec.to_builtins(words.words),
+            offered_at=at,
+        )
+        newer = row.on_conflict_do_update(
+            index_elements=["tenant_id", "content_id"],
+            set_={name: row.excluded[name] for name in ("reason", "words", "offered_at")},
+            where=HELP.c.offered_at < row.excluded.offered_at,
+        )
+        await connection(unit).execute(newer)
+
+    async def find(
+        self, unit: Unit, tenant: TenantId, recipient: MemberId, ids: Sequence[ContentId]
+    ) -> dict[ContentId, HelpWords]:
+        """Find what was offered to this member about these contents."""
+        if not ids:
+            return {}
+        query = sa.select(HELP.c.content_id, HELP.c.words).where(
+            (HELP.c.tenant_id == tenant)
+            & (HELP.c.recipient == recipient)
+            & HELP.c.content_id.in_(ids)
+        )
+        rows = await connection(unit).execute(query)
+        return {row.content_id: msgspec.convert(row.words, HelpWords) for row in rows}
+
+
 def _content(row: sa.RowMapping | asyncpg.Record) -> Content:
     values = {name: row[name] for name in _NAMES}
-    kinds = {"kind": ContentKind(row["kind"]), "standing": Standing(row["standing"])}
+    decided_by = DecidedBy(row["decided_by"]) if row["decided_by"] else None
+    kinds = {
+        "kind": ContentKind(row["kind"]),
+        "standing": Standing(row["standing"]),
+        "decided_by": decided_by,
+    }
     return Content(**values | kinds)

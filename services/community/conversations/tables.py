@@ -1,6 +1,7 @@
-"""Contents and flags."""
+"""Contents, flags, and the words of help that were offered to authors."""
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.kit.tables import Truth, business_table, feature_metadata, instant
 
@@ -28,6 +29,9 @@ CONTENTS = business_table(
     sa.Column("standing", sa.Text(), nullable=False),
     sa.Column("reason", sa.Text()),
     sa.Column("decision_id", sa.Uuid()),
+    # Who made that decision, a rule or a member, and which version was judged.
+    sa.Column("decided_by", sa.Text()),
+    sa.Column("decided_version", sa.Integer()),
     sa.Column("accepted_id", sa.Uuid()),
     instant("created_at", nullable=False),
     instant("edited_at"),
@@ -44,4 +48,14 @@ FLAGS = business_table(
     sa.Column("reason", sa.Text(), nullable=False),
     instant("flagged_at", nullable=False),
     truth=Truth.OWNED,
+)
+HELP = business_table(
+    "help_words",
+    METADATA,
+    sa.Column("content_id", sa.Uuid(), primary_key=True),
+    sa.Column("recipient", sa.Uuid(), nullable=False),
+    sa.Column("reason", sa.Text(), nullable=False),
+    sa.Column("words", JSONB(), nullable=False),
+    instant("offered_at", nullable=False),
+    truth=Truth.READ,
 )

@@ -1,10 +1,9 @@
 """`/v1/members` and `/v1/imports`."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from fastapi import Response
 from pydantic import AwareDatetime, Field
-from pydantic.json_schema import SkipJsonSchema
 
 from services.identity.members.domain import LONGEST_NAME
 from services.identity.members.handlers.add_members import (
@@ -22,7 +21,6 @@ from shared.contracts.ids import MemberId, StructureId
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import Model
 from shared.kit.web.fields import Moment, Name, Seen
-from shared.kit.web.lines import UnreadableLine, outcomes_in_order, read_alone
 from shared.kit.web.routes import Routes
 
 CHUNK = 500
@@ -43,9 +41,7 @@ class MemberImport(Model):
 
     source: str = Field(min_length=1, max_length=200, examples=["stackexchange:entraide"])
     structure_id: StructureId | None = None
-    lines: list[Annotated[MemberLine | SkipJsonSchema[UnreadableLine], read_alone(MemberLine)]] = (
-        Field(max_length=CHUNK)
-    )
+    lines: list[MemberLine] = Field(max_length=CHUNK)
 
 
 class LineVerdict(Model):
@@ -109,11 +105,9 @@ def routes(deps: MembersDeps, sessions: SessionsDeps) -> Routes:
     async def import_chunk(
         caller: CallerDep, actor: ActorDep, chunk: MemberImport
     ) -> ImportVerdicts:
-        readable = [line for line in chunk.lines if isinstance(line, MemberLine)]
-        lines = [ImportedMember(**line.model_dump()) for line in readable]
+        lines = [ImportedMember(**line.model_dump()) for line in chunk.lines]
         command = ImportMembers(chunk.source, chunk.structure_id, lines)
-        done = await import_members(deps, caller, actor, command)
-        outcomes = outcomes_in_order(chunk.lines, done)
+        outcomes = await import_members(deps, caller, actor, command)
         verdicts = [LineVerdict.model_validate({"outcome": o, "reason": r}) for o, r in outcomes]
         return ImportVerdicts(lines=verdicts)
 

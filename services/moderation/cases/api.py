@@ -1,38 +1,30 @@
-"""`/v1/cases` for moderators, `/v1/statements` for authors."""
+"""`/v1/cases`, for moderators."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import Header
 from pydantic import Field
 
-from services.moderation.cases.domain import Case, Urgency
+from services.moderation.cases.domain import Case, Dossier, Urgency
 from services.moderation.cases.handlers.moderate import (
     Decide,
     claim_case,
     decide_case,
     list_queue,
     read_case,
-    read_statement,
 )
 from services.moderation.cases.ports import CasesDeps
 from shared.contracts.community import ContentKind
-from shared.contracts.ids import CaseId, ContentId, DecisionId, MemberId, StatementId, StructureId
-from shared.contracts.moderation import Action, DecidedBy
+from shared.contracts.ids import CaseId, ContentId, DecisionId, MemberId, StructureId
+from shared.contracts.moderation import Action
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import LIMIT, Limit, Model, decode, encode
 from shared.kit.web.fields import Seen
-from shared.kit.web.messages import language_of
 from shared.kit.web.routes import Routes
-
-Reasons = Mapping[str, Mapping[str, str]]
-"""Reason key → language → what the author reads."""
 
 
 class CaseShown(Model):
-    """A case; `text` is masked, and given only when one case is read."""
+    """A case in the queue; `flags` counts the people who flagged its content."""
 
     case_id: CaseId
     content_id: ContentId
@@ -46,7 +38,50 @@ class CaseShown(Model):
     due_at: datetime
     claimed_by: MemberId | None
     claimed_until: datetime | None
-    text: str | None = None
+
+
+class EvidenceShown(Model):
+    """A version that gave a reason to look, masked: `why` says what led to it."""
+
+    version: int
+    text: str | None
+    at: datetime
+    why: list[str]
+
+
+class FlagShown(Model):
+    """One flag; the same number of a person is the same person, within this case."""
+
+    person: int
+    version: int
+    reason: str
+    at: datetime
+
+
+class EntryShown(Model):
+    """What happened to the case or to its content."""
+
+    what: str
+    at: datetime
+    version: int | None
+    detail: str | None
+
+
+class DossierShown(CaseShown):
+    """A case as its moderators read it; all texts are masked.
+
+    `version` is the latest one: a decision must name it. `text` is that version's, or null when its
+    author removed it (`removed_at`); `edited_at` says when it was edited after the first reason to
+    look. `evidence` holds the texts as they were.
+    """
+
+    version: int
+    text: str | None
+    edited_at: datetime | None
+    removed_at: datetime | None
+    evidence: list[EvidenceShown]
+    flagged: list[FlagShown]
+    timeline: list[EntryShown]
 
 
 class Queue(Model):
@@ -57,34 +92,27 @@ class Queue(Model):
 
 
 class NewDecision(Model):
-    """What happens to the content, under which policy, and why (told to its author)."""
+    """What happens to the content, under which policy, and why (told to its author).
 
+    `version` is the version that you read. When a later one is there, the answer is 409.
+    """
+
+    version: int = Field(ge=1, le=2**31 - 1, examples=[1])
     action: Action
     policy: Seen = Field(min_length=1, max_length=100, examples=["insult"])
     reason: Seen = Field(min_length=1, max_length=1000, examples=["insult.direct"])
 
 
 class DecisionShown(Model):
-    """What was decided."""
+    """What was decided, of which version."""
 
     decision_id: DecisionId
     action: Action
     case_id: CaseId | None
+    version: int
 
 
-class StatementShown(Model):
-    """The reasons of a restriction, in words, and how to contest it."""
-
-    statement_id: StatementId
-    action: Action
-    policy: str
-    reason: str
-    words: str
-    decided_by: DecidedBy
-    issued_at: datetime
-
-
-def _shown(case: Case, text: str | None = None) -> CaseShown:
+def _shown(case: Case) -> CaseShown:
     return CaseShown(
         case_id=case.case_id,
         content_id=case.subject.content_id,
@@ -98,7 +126,29 @@ def _shown(case: Case, text: str | None = None) -> CaseShown:
         due_at=case.due_at,
         claimed_by=case.claimed_by,
         claimed_until=case.claimed_until,
-        text=text,
+    )
+
+
+def _dossier(dossier: Dossier) -> DossierShown:
+    people = dossier.people
+    return DossierShown(
+        **_shown(dossier.case).model_dump(),
+        version=dossier.version,
+        text=dossier.text,
+        edited_at=dossier.edited_at,
+        removed_at=dossier.removed_at,
+        evidence=[
+            EvidenceShown(version=e.version, text=e.text, at=e.at, why=list(e.why))
+            for e in dossier.evidence
+        ],
+        flagged=[
+            FlagShown(person=people[f.member_id], version=f.version, reason=f.reason, at=f.at)
+            for f in dossier.flags
+        ],
+        timeline=[
+            EntryShown(what=e.what, at=e.at, version=e.version, detail=e.detail)
+            for e in dossier.timeline
+        ],
     )
 
 
@@ -107,11 +157,11 @@ def _urgency(cursor: str) -> Urgency:
     return due_at, CaseId(case_id)
 
 
-def routes(deps: CasesDeps, reasons: Reasons) -> Routes:
+def routes(deps: CasesDeps) -> Routes:
     """Build the routes of this feature."""
-    found = Routes("cases")
+    feature = Routes("cases")
 
-    @found.get("/cases", action="case.list")
+    @feature.get("/cases", action="case.list")
     async def queue(
         caller: CallerDep, actor: ActorDep, limit: Limit = LIMIT, cursor: str | None = None
     ) -> Queue:
@@ -119,42 +169,25 @@ def routes(deps: CasesDeps, reasons: Reasons) -> Routes:
         cases, last = await list_queue(deps, caller, actor, after, limit)
         return Queue(items=[_shown(case) for case in cases], next=encode(*last) if last else None)
 
-    @found.get("/cases/{case_id}", action="case.read")
-    async def read(caller: CallerDep, actor: ActorDep, case_id: CaseId) -> CaseShown:
-        return _shown(*await read_case(deps, caller, actor, case_id))
+    @feature.get("/cases/{case_id}", action="case.read")
+    async def read(caller: CallerDep, actor: ActorDep, case_id: CaseId) -> DossierShown:
+        return _dossier(await read_case(deps, caller, actor, case_id))
 
-    @found.post("/cases/{case_id}/claim", action="case.claim")
+    @feature.post("/cases/{case_id}/claim", action="case.claim")
     async def claim(caller: CallerDep, actor: ActorDep, case_id: CaseId) -> CaseShown:
         return _shown(await claim_case(deps, caller, actor, case_id))
 
-    @found.post("/cases/{case_id}/decision", action="case.decide", status_code=201)
+    @feature.post("/cases/{case_id}/decision", action="case.decide", status_code=201)
     async def decide(
         caller: CallerDep, actor: ActorDep, case_id: CaseId, new: NewDecision
     ) -> DecisionShown:
-        command = Decide(case_id, new.action, new.policy, new.reason)
-        made = await decide_case(deps, caller, actor, command)
-        return DecisionShown(decision_id=made.decision_id, action=made.action, case_id=made.case_id)
-
-    _statements(found, deps, reasons)
-    return found
-
-
-def _statements(found: Routes, deps: CasesDeps, reasons: Reasons) -> None:
-    @found.get("/statements/{statement_id}", action="statement.read")
-    async def statement(
-        caller: CallerDep,
-        actor: ActorDep,
-        statement_id: StatementId,
-        accept_language: Annotated[str, Header()] = "",
-    ) -> StatementShown:
-        owed = await read_statement(deps, caller, actor, statement_id)
-        words = reasons.get(owed.reason, {}).get(language_of(accept_language), owed.reason)
-        return StatementShown(
-            statement_id=owed.statement_id,
-            action=owed.action,
-            policy=owed.policy,
-            reason=owed.reason,
-            words=words,
-            decided_by=owed.decided_by,
-            issued_at=owed.issued_at,
+        command = Decide(case_id, new.version, new.action, new.policy, new.reason)
+        decision = await decide_case(deps, caller, actor, command)
+        return DecisionShown(
+            decision_id=decision.decision_id,
+            action=decision.action,
+            case_id=decision.case_id,
+            version=new.version,
         )
+
+    return feature

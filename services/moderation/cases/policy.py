@@ -2,12 +2,9 @@
 
 from collections.abc import Iterable
 
-from services.moderation.cases.domain import Case
-from shared.contracts.identity import Role
+from services.moderation.cases.domain import MODERATORS, Case
 from shared.contracts.ids import StructureId
 from shared.kit.policy import Actor, Allowed, Denied, Verdict
-
-MODERATORS = (Role.MODERATOR, Role.ADMINISTRATOR)
 
 
 def may_decide(actor: Actor, case: Case, line: Iterable[StructureId]) -> Verdict:

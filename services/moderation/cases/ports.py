@@ -2,10 +2,30 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
-from services.moderation.cases.domain import Case, Decision, Statement, Subject, Urgency
-from shared.contracts.ids import CaseId, ContentId, StatementId, StructureId, TenantId
+from services.moderation.cases.domain import (
+    Case,
+    Decision,
+    Entry,
+    Flag,
+    Restriction,
+    Statement,
+    Subject,
+    TextVersion,
+    Urgency,
+)
+from shared.contracts.ids import (
+    AppealId,
+    CaseId,
+    ContentId,
+    DecisionId,
+    MemberId,
+    StatementId,
+    StructureId,
+    TenantId,
+)
 from shared.kit.unit import NewId, Unit, Units
 
 
@@ -32,6 +52,22 @@ class Cases(Protocol):
         """Give a structure and its ancestors."""
 
 
+class Records(Protocol):
+    """What is kept beside each case: who flagged which version, and what happened."""
+
+    async def add_flag(self, unit: Unit, case: Case, flag: Flag) -> bool:
+        """Keep a flag; True when this person had not flagged in this case before."""
+
+    async def add_entry(self, unit: Unit, case: Case, entry: Entry) -> None:
+        """Keep what happened to a case or to its content."""
+
+    async def flags(self, unit: Unit, case: Case) -> Sequence[Flag]:
+        """List the flags of a case, the first one first."""
+
+    async def entries(self, unit: Unit, case: Case) -> Sequence[Entry]:
+        """List what happened to a case, the first entry first."""
+
+
 class Decisions(Protocol):
     """What was decided, and the statements that were issued."""
 
@@ -43,17 +79,63 @@ class Decisions(Protocol):
     async def issue(self, unit: Unit, tenant: TenantId, statement: Statement) -> None:
         """Keep a statement."""
 
-    async def statement(
+    async def in_force(self, unit: Unit, tenant: TenantId, content: ContentId) -> Restriction:
+        """Give what restricts a content.
+
+        No other transaction that asks the same of this content goes on before this one ends. Lock
+        the content's case first, where there is one.
+        """
+
+    async def reverse(
+        self, unit: Unit, tenant: TenantId, decision_id: DecisionId, appeal_id: AppealId
+    ) -> None:
+        """Keep that a decision was reversed on appeal."""
+
+
+class Statements(Protocol):
+    """The statements of reasons, as authors read them."""
+
+    async def find(
         self, unit: Unit, tenant: TenantId, statement_id: StatementId
     ) -> Statement | None:
         """Find a statement."""
 
+    async def list_for(
+        self,
+        unit: Unit,
+        tenant: TenantId,
+        recipient: MemberId,
+        before: StatementId | None,
+        limit: int,
+    ) -> Sequence[Statement]:
+        """List someone's statements, the newest first."""
+
+    async def moderator_of(
+        self, unit: Unit, tenant: TenantId, statement: Statement
+    ) -> MemberId | None:
+        """Name who made the decision; None where a rule did."""
+
 
 class Texts(Protocol):
-    """The sealed texts of what was screened."""
+    """The sealed texts of what was screened, by version."""
 
-    async def read(self, unit: Unit, tenant: TenantId, content: ContentId) -> str | None:
-        """Unseal the text of a content, masked as it may be shown; None when none is kept."""
+    async def versions(
+        self, unit: Unit, tenant: TenantId, content: ContentId
+    ) -> Sequence[TextVersion]:
+        """Unseal the texts of a content, masked as they may be shown, the oldest first."""
+
+    async def passing(self, unit: Unit, tenant: TenantId, content: ContentId) -> int | None:
+        """Give the latest version if the rules passed it, all of them having been asked."""
+
+
+class Removals(Protocol):
+    """Which contents their authors took back."""
+
+    async def add(self, unit: Unit, tenant: TenantId, content: ContentId, at: datetime) -> None:
+        """Keep when an author removed a content."""
+
+    async def removed_at(self, unit: Unit, tenant: TenantId, content: ContentId) -> datetime | None:
+        """Say when its author removed a content; None while it stands."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +144,8 @@ class CasesDeps:
 
     unit: Units
     cases: Cases
+    records: Records
     decisions: Decisions
     texts: Texts
+    removals: Removals
     new_id: NewId

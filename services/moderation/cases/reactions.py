@@ -1,14 +1,15 @@
-"""Flags open cases; a content that is gone closes them."""
+"""Flags open cases; what an author takes back stays before the moderators."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from services.moderation.cases.domain import SEVERITY_OF_FLAG, Subject
+from services.moderation.cases.domain import SEVERITY_OF_FLAG, Cause, Entry, Flag, Subject
 from services.moderation.cases.handlers.record import open_or_join
 from services.moderation.cases.ports import CasesDeps
 from shared.contracts.community import CommentRemoved, ContentFlagged, PostRemoved
 from shared.contracts.event import Origin
 from shared.kit.unit import Delivery, Unit
+
+Removed = PostRemoved | CommentRemoved
 
 
 async def open_cases_for_flags(
@@ -20,16 +21,29 @@ async def open_cases_for_flags(
             continue
         fact = delivery.fact
         subject = Subject.of(fact.ref, fact.space_id, fact.structure_id, fact.author)
+        flag = Flag(fact.flagged_by.member_id, fact.ref.version, fact.reason, delivery.time)
         severity = SEVERITY_OF_FLAG.get(fact.reason, 1)
-        await open_or_join(deps, unit, delivery, subject, "flags", severity, flags=1)
+        cause = Cause("flags", severity, delivery.time, flag)
+        await open_or_join(deps, unit, delivery, subject, cause)
 
 
-async def close_cases_of_gone(
-    deps: CasesDeps, unit: Unit, deliveries: Sequence[Delivery[PostRemoved | CommentRemoved]]
+async def remember_removals(
+    deps: CasesDeps, unit: Unit, deliveries: Sequence[Delivery[Removed]]
 ) -> None:
-    """Close the case of a content that its author removed."""
+    """Keep which contents their authors took back; a removal by decision is not one of these."""
     for delivery in deliveries:
-        case = await deps.cases.open_on(unit, delivery.tenant, delivery.fact.ref.id)
-        if case is not None:
-            await deps.cases.put(unit, replace(case, state="closed"))
-            unit.record(case.closed("gone"), because=delivery)
+        if delivery.fact.decision_id is None:
+            content = delivery.fact.ref.id
+            await deps.removals.add(unit, delivery.tenant, content, delivery.time)
+
+
+async def note_removals_in_cases(
+    deps: CasesDeps, unit: Unit, deliveries: Sequence[Delivery[Removed]]
+) -> None:
+    """Note in the open case of a content that its author took it back; the case stays open."""
+    for delivery in deliveries:
+        ref = delivery.fact.ref
+        case = await deps.cases.open_on(unit, delivery.tenant, ref.id)
+        if case is not None and delivery.fact.decision_id is None:
+            entry = Entry("removed_by_author", delivery.time, ref.version)
+            await deps.records.add_entry(unit, case, entry)

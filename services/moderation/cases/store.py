@@ -2,19 +2,57 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from services.moderation.cases.domain import Case, Decision, Statement, Subject, Urgency
-from services.moderation.cases.tables import CASES, DECISIONS, STATEMENTS
-from shared.contracts.ids import CaseId, ContentId, StatementId, StructureId, TenantId
+from services.moderation.cases.domain import (
+    Case,
+    Decision,
+    Entry,
+    Flag,
+    Judgement,
+    Restriction,
+    Statement,
+    Subject,
+    Urgency,
+    restriction_of,
+)
+from services.moderation.cases.tables import (
+    CASE_ENTRIES,
+    CASE_FLAGS,
+    CASES,
+    DECISIONS,
+    REMOVALS,
+    REVERSALS,
+    STATEMENTS,
+)
+from shared.contracts.ids import (
+    AppealId,
+    CaseId,
+    ContentId,
+    DecisionId,
+    MemberId,
+    StatementId,
+    StructureId,
+    TenantId,
+)
 from shared.contracts.moderation import Action, DecidedBy
 from shared.kit.database import connection
 from shared.kit.rights.store import ancestors
 from shared.kit.unit import Unit
 
+_ALONE = sa.text("SELECT pg_advisory_xact_lock(7241010, hashtext(:content))")
+"""Serialises what is decided of one content: see `ports.Decisions.in_force`."""
+_JUDGEMENTS = sa.text("""
+    SELECT d.action, d.decided_by, r.decision_id IS NOT NULL AS reversed
+    FROM decisions d
+    LEFT JOIN reversals r ON r.tenant_id = d.tenant_id AND r.decision_id = d.decision_id
+    WHERE d.tenant_id = :tenant AND d.content_id = :content
+    ORDER BY d.decided_at, d.decision_id
+""")
 _KEPT = ("because", "severity", "due_at", "flags", "state", "claimed_by", "claimed_until")
 
 
@@ -65,6 +103,50 @@ class SqlCases:
         return (*await ancestors(unit, tenant, structure), structure)
 
 
+class SqlRecords:
+    """See `ports.Records`."""
+
+    async def add_flag(self, unit: Unit, case: Case, flag: Flag) -> bool:
+        """Keep a flag; the case's row is locked, so that nobody counts the same person."""
+        chosen = _in(CASE_FLAGS, case) & (CASE_FLAGS.c.member_id == flag.member_id)
+        known = await connection(unit).scalar(sa.select(sa.exists().where(chosen)))
+        row = insert(CASE_FLAGS).values(
+            tenant_id=case.tenant_id,
+            case_id=case.case_id,
+            member_id=flag.member_id,
+            version=flag.version,
+            reason=flag.reason,
+            flagged_at=flag.at,
+        )
+        await connection(unit).execute(row.on_conflict_do_nothing())
+        return not known
+
+    async def add_entry(self, unit: Unit, case: Case, entry: Entry) -> None:
+        """Keep what happened."""
+        values = asdict(entry) | {"tenant_id": case.tenant_id, "case_id": case.case_id}
+        await connection(unit).execute(sa.insert(CASE_ENTRIES).values(**values))
+
+    async def flags(self, unit: Unit, case: Case) -> Sequence[Flag]:
+        """List the flags of a case."""
+        query = (
+            sa.select(CASE_FLAGS)
+            .where(_in(CASE_FLAGS, case))
+            .order_by(CASE_FLAGS.c.flagged_at, CASE_FLAGS.c.member_id)
+        )
+        rows = await connection(unit).execute(query)
+        return [Flag(row.member_id, row.version, row.reason, row.flagged_at) for row in rows]
+
+    async def entries(self, unit: Unit, case: Case) -> Sequence[Entry]:
+        """List what happened to a case."""
+        query = (
+            sa.select(CASE_ENTRIES)
+            .where(_in(CASE_ENTRIES, case))
+            .order_by(CASE_ENTRIES.c.at, CASE_ENTRIES.c.entry_id)
+        )
+        rows = await connection(unit).execute(query)
+        return [Entry(row.what, row.at, row.version, row.detail) for row in rows]
+
+
 class SqlDecisions:
     """See `ports.Decisions`."""
 
@@ -75,6 +157,7 @@ class SqlDecisions:
         values = asdict(decision) | {
             "tenant_id": tenant,
             "content_id": subject.content_id,
+            "version": subject.version,
             "rules": msgspec.to_builtins(decision.rules),
             "decided_at": unit.now,
         }
@@ -82,22 +165,86 @@ class SqlDecisions:
 
     async def issue(self, unit: Unit, tenant: TenantId, statement: Statement) -> None:
         """Keep a statement."""
-        values = asdict(statement) | {"tenant_id": tenant}
+        subject = msgspec.to_builtins(asdict(statement.subject))
+        values = asdict(statement) | {"tenant_id": tenant, "subject": subject}
         await connection(unit).execute(sa.insert(STATEMENTS).values(**values))
 
-    async def statement(
+    async def in_force(self, unit: Unit, tenant: TenantId, content: ContentId) -> Restriction:
+        """Give what restricts a content."""
+        await connection(unit).execute(_ALONE, {"content": str(content)})
+        rows = await connection(unit).execute(_JUDGEMENTS, {"tenant": tenant, "content": content})
+        return restriction_of(
+            Judgement(Action(row.action), DecidedBy(row.decided_by), row.reversed) for row in rows
+        )
+
+    async def reverse(
+        self, unit: Unit, tenant: TenantId, decision_id: DecisionId, appeal_id: AppealId
+    ) -> None:
+        """Keep that a decision was reversed."""
+        values = {"tenant_id": tenant, "decision_id": decision_id, "appeal_id": appeal_id}
+        row = sa.insert(REVERSALS).values(**values, reversed_at=unit.now)
+        await connection(unit).execute(row)
+
+
+class SqlStatements:
+    """See `ports.Statements`."""
+
+    async def find(
         self, unit: Unit, tenant: TenantId, statement_id: StatementId
     ) -> Statement | None:
         """Find a statement."""
         chosen = (STATEMENTS.c.tenant_id == tenant) & (STATEMENTS.c.statement_id == statement_id)
-        found = await connection(unit).execute(sa.select(STATEMENTS).where(chosen))
-        row = found.mappings().first()
-        if row is None:
-            return None
-        values = {name: value for name, value in row.items() if name != "tenant_id"}
-        values["action"] = Action(row["action"])
-        values["decided_by"] = DecidedBy(row["decided_by"])
-        return Statement(**values)
+        rows = await connection(unit).execute(sa.select(STATEMENTS).where(chosen))
+        row = rows.mappings().first()
+        return _statement(row) if row else None
+
+    async def list_for(
+        self,
+        unit: Unit,
+        tenant: TenantId,
+        recipient: MemberId,
+        before: StatementId | None,
+        limit: int,
+    ) -> Sequence[Statement]:
+        """List someone's statements; their ids are in the order of time."""
+        chosen = (STATEMENTS.c.tenant_id == tenant) & (STATEMENTS.c.recipient == recipient)
+        if before is not None:
+            chosen &= STATEMENTS.c.statement_id < before
+        order = STATEMENTS.c.statement_id.desc()
+        query = sa.select(STATEMENTS).where(chosen).order_by(order).limit(limit)
+        return [_statement(row) for row in (await connection(unit).execute(query)).mappings()]
+
+    async def moderator_of(
+        self, unit: Unit, tenant: TenantId, statement: Statement
+    ) -> MemberId | None:
+        """Name who made the decision."""
+        chosen = (DECISIONS.c.tenant_id == tenant) & (
+            DECISIONS.c.decision_id == statement.decision_id
+        )
+        query = sa.select(DECISIONS.c.moderator_id).where(chosen)
+        moderator: MemberId | None = await connection(unit).scalar(query)
+        return moderator
+
+
+class SqlRemovals:
+    """See `ports.Removals`."""
+
+    async def add(self, unit: Unit, tenant: TenantId, content: ContentId, at: datetime) -> None:
+        """Keep when an author removed a content."""
+        row = insert(REMOVALS).values(tenant_id=tenant, content_id=content, removed_at=at)
+        await connection(unit).execute(row.on_conflict_do_nothing())
+
+    async def removed_at(self, unit: Unit, tenant: TenantId, content: ContentId) -> datetime | None:
+        """Say when its author removed a content."""
+        chosen = (REMOVALS.c.tenant_id == tenant) & (REMOVALS.c.content_id == content)
+        removed_at: datetime | None = await connection(unit).scalar(
+            sa.select(REMOVALS.c.removed_at).where(chosen)
+        )
+        return removed_at
+
+
+def _in(table: sa.Table, case: Case) -> sa.ColumnElement[bool]:
+    return (table.c.tenant_id == case.tenant_id) & (table.c.case_id == case.case_id)
 
 
 async def _one(unit: Unit, chosen: sa.ColumnElement[bool]) -> Case | None:
@@ -110,3 +257,11 @@ def _case(row: sa.RowMapping) -> Case:
     beside = ("content_id", "structure_id", "subject")
     values = {name: value for name, value in row.items() if name not in beside}
     return Case(**values, subject=msgspec.convert(row["subject"], Subject))
+
+
+def _statement(row: sa.RowMapping) -> Statement:
+    values = {name: value for name, value in row.items() if name != "tenant_id"}
+    values["action"] = Action(row["action"])
+    values["decided_by"] = DecidedBy(row["decided_by"])
+    values["subject"] = msgspec.convert(row["subject"], Subject)
+    return Statement(**values)

@@ -1,4 +1,7 @@
-"""Cases, decisions and statements. Never a text."""
+"""Cases with their flags and entries, decisions, statements, removals. Never a text.
+
+Decisions and reversals are only ever added: the service's role may not change them.
+"""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
@@ -38,11 +41,40 @@ CASES = business_table(
     ),
     truth=Truth.OWNED,
 )
+CASE_FLAGS = business_table(
+    "case_flags",
+    METADATA,
+    sa.Column("case_id", sa.Uuid(), primary_key=True),
+    sa.Column("member_id", sa.Uuid(), primary_key=True),
+    sa.Column("version", sa.Integer(), primary_key=True),
+    sa.Column("reason", sa.Text(), nullable=False),
+    instant("flagged_at", nullable=False),
+    truth=Truth.OWNED,
+)
+CASE_ENTRIES = business_table(
+    "case_entries",
+    METADATA,
+    sa.Column("case_id", sa.Uuid(), primary_key=True),
+    sa.Column("entry_id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
+    sa.Column("what", sa.Text(), nullable=False),
+    instant("at", nullable=False),
+    sa.Column("version", sa.Integer()),
+    sa.Column("detail", sa.Text()),
+    truth=Truth.OWNED,
+)
+REMOVALS = business_table(
+    "removals",
+    METADATA,
+    sa.Column("content_id", sa.Uuid(), primary_key=True),
+    instant("removed_at", nullable=False),
+    truth=Truth.READ,
+)
 DECISIONS = business_table(
     "decisions",
     METADATA,
     sa.Column("decision_id", sa.Uuid(), primary_key=True),
     sa.Column("content_id", sa.Uuid(), nullable=False),
+    sa.Column("version", sa.Integer(), nullable=False),
     sa.Column("action", sa.Text(), nullable=False),
     sa.Column("policy", sa.Text(), nullable=False),
     sa.Column("reason", sa.Text(), nullable=False),
@@ -51,6 +83,15 @@ DECISIONS = business_table(
     sa.Column("case_id", sa.Uuid()),
     sa.Column("rules", JSONB(), nullable=False),
     instant("decided_at", nullable=False),
+    sa.Index("ix_decisions_content", "tenant_id", "content_id"),
+    truth=Truth.OWNED,
+)
+REVERSALS = business_table(
+    "reversals",
+    METADATA,
+    sa.Column("decision_id", sa.Uuid(), primary_key=True),
+    sa.Column("appeal_id", sa.Uuid(), nullable=False),
+    instant("reversed_at", nullable=False),
     truth=Truth.OWNED,
 )
 STATEMENTS = business_table(
@@ -64,5 +105,7 @@ STATEMENTS = business_table(
     sa.Column("reason", sa.Text(), nullable=False),
     sa.Column("decided_by", sa.Text(), nullable=False),
     instant("issued_at", nullable=False),
+    sa.Column("subject", JSONB(), nullable=False),
+    sa.Index("ix_statements_recipient", "tenant_id", "recipient", "statement_id"),
     truth=Truth.OWNED,
 )

@@ -2,10 +2,11 @@
 
 import hashlib
 from dataclasses import dataclass
+from enum import StrEnum
 
 from msgspec import Struct
 
-from services.moderation.cases.domain import Decision
+from services.moderation.cases.domain import Decision, Restriction
 from services.moderation.rules.domain.facts import UNKNOWN, Circumstances
 from services.moderation.text.domain.markup import text_of_html, text_of_markdown
 from shared.contracts.community import ContentText
@@ -111,3 +112,30 @@ def decision_of(decision_id: DecisionId, screened: Screened) -> Decision:
         decided_by=DecidedBy.RULE,
         rules=screened.rules,
     )
+
+
+class Consequence(StrEnum):
+    """What follows from a verdict, given what restricts the content already."""
+
+    NOTHING = "nothing"
+    REVIEW = "review"
+    """A person looks; readers see what they saw before."""
+    HIDE = "hide"
+    """Hidden by a rule, and a person looks."""
+    SHOW = "show"
+    """Shown again."""
+    WAIT = "wait"
+    """Stays as a person left it until a person looks at the new text."""
+
+
+def consequence_of(screened: Screened, restriction: Restriction) -> Consequence:
+    """Say what follows: only a person lifts what a person decided, and a doubt hides no more."""
+    if restriction is Restriction.MEMBER:
+        return Consequence.WAIT
+    if screened.verdict is Verdict.HIDE:
+        return Consequence.HIDE
+    if screened.verdict is Verdict.REVIEW or screened.degraded:
+        # Hidden by a rule at an earlier version: nobody reads the new one before a person did.
+        hidden = restriction is Restriction.RULE
+        return Consequence.HIDE if hidden else Consequence.REVIEW
+    return Consequence.NOTHING if restriction is Restriction.NEVER else Consequence.SHOW

@@ -1,13 +1,15 @@
 """What screening needs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Protocol
 
 from services.moderation.cases.domain import Subject
 from services.moderation.cases.ports import CasesDeps
 from services.moderation.screening.domain import Screened, Unscreened
-from shared.contracts.ids import TenantId
+from shared.contracts.ids import ContentId, MemberId, TenantId
+from shared.contracts.moderation import HelpWords
 from shared.kit.unit import Clock, NewId, Unit
 from shared.kit.windows.port import Windows
 
@@ -31,13 +33,34 @@ class Record:
     subject: Subject
     screened: Screened
     content_hash: str
+    written_at: datetime
+    """When its author wrote this version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Words of help for the author of a content; once per content and day."""
+
+    tenant: TenantId
+    content_id: ContentId
+    version: int
+    day: date
+    reason: str
+    recipient: MemberId
 
 
 class Screenings(Protocol):
     """What was screened, with the masked text sealed."""
 
     async def keep(self, unit: Unit, records: Sequence[Record]) -> None:
-        """Keep them; the last version of a content is what stays."""
+        """Keep them, a row for each version; the same version again replaces its row."""
+
+
+class HelpOffers(Protocol):
+    """Which words of help were offered, and when."""
+
+    async def add(self, unit: Unit, offer: Offer) -> bool:
+        """Keep an offer; False when one was made for this content on this day."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +70,9 @@ class ScreeningDeps:
     screener: Screener
     windows: Windows
     screenings: Screenings
+    offers: HelpOffers
+    words: Mapping[str, HelpWords]
+    """Reason key → what the author reads."""
     cases: CasesDeps
     clock: Clock
     new_id: NewId

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 
 from services.moderation.cases.domain import Subject
-from services.moderation.cases.handlers.record import carry_out, open_or_join
-from services.moderation.screening.domain import Screened, decision_of
+from services.moderation.screening.domain import Screened
+from services.moderation.screening.handlers.follow_verdict import follow_verdict
 from services.moderation.screening.handlers.screen_texts import screen_texts
 from services.moderation.screening.ports import Record, ScreeningDeps
 from shared.contracts.community import CommentEdited, CommentPublished, PostEdited, PostPublished
 from shared.contracts.event import Origin
-from shared.contracts.ids import DecisionId
-from shared.contracts.moderation import ContentScreened, Verdict
+from shared.contracts.moderation import ContentScreened
 from shared.kit.unit import Delivery, Prepared, Unit
 
 Written = PostPublished | PostEdited | CommentPublished | CommentEdited
@@ -32,7 +31,7 @@ async def screen_content(
         delivery, screened = item.delivery, item.value
         fact = delivery.fact
         subject = Subject.of(fact.ref, fact.space_id, fact.structure_id, fact.author)
-        record = Record(delivery.tenant, subject, screened, screened.content_hash)
+        record = Record(delivery.tenant, subject, screened, screened.content_hash, delivery.time)
         records.append(record)
         unit.record(
             ContentScreened(
@@ -49,21 +48,5 @@ async def screen_content(
             because=delivery,
         )
         if delivery.origin is Origin.LIVE:
-            await _act(deps, unit, delivery, subject, screened)
+            await follow_verdict(deps, unit, delivery, subject, screened)
     await deps.screenings.keep(unit, records)
-
-
-async def _act(
-    deps: ScreeningDeps,
-    unit: Unit,
-    delivery: Delivery[Written],
-    subject: Subject,
-    screened: Screened,
-) -> None:
-    if screened.verdict is Verdict.PASS:
-        return
-    if screened.verdict is Verdict.HIDE:
-        decision = decision_of(DecisionId(deps.new_id()), screened)
-        await carry_out(deps.cases, unit, delivery, decision, subject)
-    cause = "unread" if screened.unread else "rule"
-    await open_or_join(deps.cases, unit, delivery, subject, cause, screened.severity)

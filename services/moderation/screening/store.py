@@ -9,12 +9,14 @@ import sqlalchemy as sa
 from cryptography.fernet import Fernet
 from sqlalchemy.dialects.postgresql import insert
 
+from services.moderation.cases.domain import TextVersion
 from services.moderation.rules.handlers.screen_text import Engine
 from services.moderation.screening.domain import Screened, Unscreened, unread_text
 from services.moderation.screening.handlers.read_text import decode_screened, encode, read_text
-from services.moderation.screening.ports import Record
-from services.moderation.screening.tables import SCREENINGS
+from services.moderation.screening.ports import Offer, Record
+from services.moderation.screening.tables import HELP_OFFERS, SCREENINGS
 from shared.contracts.ids import ContentId, TenantId
+from shared.contracts.moderation import Verdict
 from shared.kit.database import connection
 from shared.kit.unit import Unit
 from shared.kit.workers.pool import WorkerPool
@@ -23,9 +25,8 @@ from shared.kit.workers.process import Lost
 _NEW = insert(SCREENINGS)
 # Built once: what holds its rows is compiled for each batch, row by row.
 _KEEP = _NEW.on_conflict_do_update(
-    index_elements=["tenant_id", "content_id"],
+    index_elements=["tenant_id", "content_id", "version"],
     set_={each.name: _NEW.excluded[each.name] for each in SCREENINGS.c if not each.primary_key},
-    where=SCREENINGS.c.version <= _NEW.excluded.version,
 )
 
 
@@ -68,26 +69,70 @@ class SqlScreenings:
 
     async def keep(self, unit: Unit, records: Sequence[Record]) -> None:
         """Keep them, in sorted order of their keys."""
-        latest = {(record.tenant, record.subject.content_id): record for record in records}
+        latest = {
+            (record.tenant, record.subject.content_id, record.subject.version): record
+            for record in records
+        }
         rows = [
             {
                 "tenant_id": tenant,
                 "content_id": content,
-                "version": record.subject.version,
+                "version": version,
                 "content_hash": record.content_hash,
                 "verdict": record.screened.verdict.value,
                 "score": record.screened.score,
+                "degraded": record.screened.degraded,
                 "rules": msgspec.to_builtins(record.screened.rules),
                 "sealed": self._fernet.encrypt(record.screened.masked.encode()),
+                "written_at": record.written_at,
                 "screened_at": unit.now,
             }
-            for (tenant, content), record in sorted(latest.items())
+            for (tenant, content, version), record in sorted(latest.items())
         ]
         if rows:
             await connection(unit).execute(_KEEP, rows)
 
-    async def read(self, unit: Unit, tenant: TenantId, content: ContentId) -> str | None:
-        """Unseal the masked text of a content."""
-        chosen = (SCREENINGS.c.tenant_id == tenant) & (SCREENINGS.c.content_id == content)
-        sealed = await connection(unit).scalar(sa.select(SCREENINGS.c.sealed).where(chosen))
-        return self._fernet.decrypt(sealed).decode() if sealed else None
+    async def versions(
+        self, unit: Unit, tenant: TenantId, content: ContentId
+    ) -> Sequence[TextVersion]:
+        """Unseal the masked texts of a content."""
+        query = sa.select(SCREENINGS).where(_of(tenant, content)).order_by(SCREENINGS.c.version)
+        rows = await connection(unit).execute(query)
+        return [
+            TextVersion(row.version, self._fernet.decrypt(row.sealed).decode(), row.written_at)
+            for row in rows
+        ]
+
+    async def passing(self, unit: Unit, tenant: TenantId, content: ContentId) -> int | None:
+        """Give the latest version if the rules passed it."""
+        query = (
+            sa.select(SCREENINGS.c.version, SCREENINGS.c.verdict, SCREENINGS.c.degraded)
+            .where(_of(tenant, content))
+            .order_by(SCREENINGS.c.version.desc())
+            .limit(1)
+        )
+        row = (await connection(unit).execute(query)).first()
+        if row is None or row.degraded or row.verdict != Verdict.PASS.value:
+            return None
+        version: int = row.version
+        return version
+
+
+class SqlHelpOffers:
+    """See `ports.HelpOffers`."""
+
+    async def add(self, unit: Unit, offer: Offer) -> bool:
+        """Keep an offer."""
+        row = insert(HELP_OFFERS).values(
+            tenant_id=offer.tenant,
+            content_id=offer.content_id,
+            day=offer.day,
+            version=offer.version,
+            reason=offer.reason,
+            recipient=offer.recipient,
+        )
+        return bool((await connection(unit).execute(row.on_conflict_do_nothing())).rowcount)
+
+
+def _of(tenant: TenantId, content: ContentId) -> sa.ColumnElement[bool]:
+    return (SCREENINGS.c.tenant_id == tenant) & (SCREENINGS.c.content_id == content)

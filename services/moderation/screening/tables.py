@@ -1,4 +1,8 @@
-"""What was screened: verdicts, and the masked text sealed with the service's key."""
+"""What was screened: verdicts, and the masked text of each version, sealed with the service's key.
+
+A row for each version: a case is judged by the text as it was. Rows of versions that no case,
+decision or statement names may be deleted when their time is over; `screened_at` tells their age.
+"""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
@@ -11,12 +15,25 @@ SCREENINGS = business_table(
     "screenings",
     METADATA,
     sa.Column("content_id", sa.Uuid(), primary_key=True),
-    sa.Column("version", sa.Integer(), nullable=False),
+    sa.Column("version", sa.Integer(), primary_key=True),
     sa.Column("content_hash", sa.Text(), nullable=False),
     sa.Column("verdict", sa.Text(), nullable=False),
     sa.Column("score", sa.Float(), nullable=False),
+    sa.Column("degraded", sa.Boolean(), nullable=False),
     sa.Column("rules", JSONB(), nullable=False),
     sa.Column("sealed", sa.LargeBinary(), nullable=False),
+    instant("written_at", nullable=False),
     instant("screened_at", nullable=False),
+    truth=Truth.OWNED,
+)
+HELP_OFFERS = business_table(
+    "help_offers",
+    METADATA,
+    sa.Column("content_id", sa.Uuid(), primary_key=True),
+    # In UTC: the same words are not said twice a day about one content.
+    sa.Column("day", sa.Date(), primary_key=True),
+    sa.Column("version", sa.Integer(), nullable=False),
+    sa.Column("reason", sa.Text(), nullable=False),
+    sa.Column("recipient", sa.Uuid(), nullable=False),
     truth=Truth.OWNED,
 )

@@ -1,7 +1,10 @@
 """`/v1/inbox`: one's own notifications."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
+
+from fastapi import Header
 
 from services.notifications.inbox.domain import Category, Notification
 from services.notifications.inbox.handlers.read_inbox import mark_read, read_inbox
@@ -9,34 +12,43 @@ from services.notifications.inbox.ports import InboxDeps
 from shared.contracts.ids import NotificationId
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import Limit, Model, decode, encode
+from shared.kit.web.messages import language_of
 from shared.kit.web.routes import Routes
+
+AcceptLanguage = Annotated[str, Header()]
 
 
 class NotificationShown(Model):
-    """Why you are told, and what to look at."""
+    """Why you are told, and what to look at; `words` are to be read right here."""
 
     notification_id: NotificationId
     category: Category
     about: UUID
     happened_at: datetime
     read_at: datetime | None
+    words: str | None = None
 
 
 class InboxShown(Model):
-    """A page, the newest first, and how many are unread in all."""
+    """A page, the newest first, and how many are unread in all.
+
+    What leads to a content that was hidden or removed before it was read is left out meanwhile.
+    """
 
     unread: int
     items: list[NotificationShown]
     next: str | None = None
 
 
-def _shown(notification: Notification) -> NotificationShown:
+def _shown(notification: Notification, accept_language: str) -> NotificationShown:
+    words = notification.words or {}
     return NotificationShown(
         notification_id=notification.notification_id,
         category=notification.category,
         about=notification.about,
         happened_at=notification.happened_at,
         read_at=notification.read_at,
+        words=words.get(language_of(accept_language)),
     )
 
 
@@ -46,7 +58,11 @@ def routes(deps: InboxDeps) -> Routes:
 
     @found.get("/inbox", action="inbox.read", access="suspended_too")
     async def read(
-        caller: CallerDep, actor: ActorDep, limit: Limit = 20, cursor: str | None = None
+        caller: CallerDep,
+        actor: ActorDep,
+        limit: Limit = 20,
+        cursor: str | None = None,
+        accept_language: AcceptLanguage = "",
     ) -> InboxShown:
         before = NotificationId(decode(cursor, UUID)[0]) if cursor else None
         inbox = await read_inbox(deps, caller, actor, before, limit)
@@ -54,14 +70,17 @@ def routes(deps: InboxDeps) -> Routes:
         last = inbox.notifications[-1].notification_id if full else None
         return InboxShown(
             unread=inbox.unread,
-            items=[_shown(each) for each in inbox.notifications],
+            items=[_shown(each, accept_language) for each in inbox.notifications],
             next=encode(last) if last else None,
         )
 
     @found.post("/inbox/{notification_id}/read", action="inbox.mark_read", access="suspended_too")
     async def mark(
-        caller: CallerDep, actor: ActorDep, notification_id: NotificationId
+        caller: CallerDep,
+        actor: ActorDep,
+        notification_id: NotificationId,
+        accept_language: AcceptLanguage = "",
     ) -> NotificationShown:
-        return _shown(await mark_read(deps, caller, actor, notification_id))
+        return _shown(await mark_read(deps, caller, actor, notification_id), accept_language)
 
     return found

@@ -1,5 +1,6 @@
 """What a notification is, and whom a fact concerns. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -7,9 +8,15 @@ from uuid import UUID
 
 from shared.contracts.community import (
     AnswerAccepted,
+    CommentHidden,
     CommentPublished,
+    CommentRemoved,
+    CommentRestored,
     ContentKind,
+    PostHidden,
     PostPublished,
+    PostRemoved,
+    PostRestored,
 )
 from shared.contracts.identity import Role
 from shared.contracts.ids import (
@@ -20,7 +27,7 @@ from shared.contracts.ids import (
     StructureId,
     TenantId,
 )
-from shared.contracts.moderation import StatementIssued
+from shared.contracts.moderation import AppealDecided, HelpOffered, StatementIssued
 from shared.kit.errors import NotFound
 
 
@@ -30,13 +37,19 @@ class NotificationNotFound(NotFound):
     key = "notification_not_found"
 
 
+ABOUT_CONTENTS = ("answer_to_mine", "comment_on_mine", "answer_accepted")
+"""The categories whose notifications lead to a content, and nowhere while that cannot be read."""
+
+
 class Category(StrEnum):
-    """Why someone is told."""
+    """Why someone is told. Whatever is chosen later, help, statements and appeals stay on."""
 
     ANSWER_TO_MINE = "answer_to_mine"
     COMMENT_ON_MINE = "comment_on_mine"
     ANSWER_ACCEPTED = "answer_accepted"
     STATEMENT = "statement"
+    APPEAL_DECIDED = "appeal_decided"
+    HELP = "help"
     ALERT = "alert"
 
 
@@ -52,6 +65,10 @@ class Notification:
     about: UUID
     """The content, statement or alert to look at."""
     happened_at: datetime
+    words: Mapping[str, str] | None = None
+    """Language → words that are read right here: those of help."""
+    gone: bool = False
+    """Whether the content cannot be read now: then it is shown and counted only if it was read."""
     read_at: datetime | None = None
 
 
@@ -81,24 +98,55 @@ class Duty:
 MANAGERS = (Role.COMMUNITY_MANAGER, Role.ADMINISTRATOR)
 """Who answers for what happens in a structure."""
 
-Concern = tuple[MemberId, Category, UUID]
-"""Whom it concerns, why, and what to look at."""
 
-Told = PostPublished | CommentPublished | AnswerAccepted | StatementIssued
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """Whom a fact concerns, why, and what to look at."""
+
+    recipient: MemberId
+    category: Category
+    about: UUID
+    words: Mapping[str, str] | None = None
+
+
+Told = (
+    PostPublished
+    | CommentPublished
+    | AnswerAccepted
+    | StatementIssued
+    | AppealDecided
+    | HelpOffered
+)
+Moved = PostHidden | PostRemoved | PostRestored | CommentHidden | CommentRemoved | CommentRestored
+
+
+def hides(fact: Moved) -> bool:
+    """Tell whether readers lose a content by this fact, or have it again."""
+    return not isinstance(fact, PostRestored | CommentRestored)
 
 
 def concern_of(fact: Told) -> Concern | None:
     """Say whom a fact concerns; nobody is told of what they did themselves."""
-    if isinstance(fact, StatementIssued):
-        return fact.recipient.member_id, Category.STATEMENT, fact.statement_id
+    if isinstance(fact, StatementIssued | AppealDecided | HelpOffered):
+        return _concern_of_author(fact)
     if isinstance(fact, AnswerAccepted):
         if fact.author is None or fact.author.member_id == fact.accepted_by:
             return None
-        return fact.author.member_id, Category.ANSWER_ACCEPTED, fact.ref.id
+        return Concern(fact.author.member_id, Category.ANSWER_ACCEPTED, fact.ref.id)
     if fact.reply_to is None:
         return None
     if fact.author is not None and fact.author.member_id == fact.reply_to.member_id:
         return None
     answer = fact.ref.kind is ContentKind.ANSWER
     category = Category.ANSWER_TO_MINE if answer else Category.COMMENT_ON_MINE
-    return fact.reply_to.member_id, category, fact.ref.id
+    return Concern(fact.reply_to.member_id, category, fact.ref.id)
+
+
+def _concern_of_author(fact: StatementIssued | AppealDecided | HelpOffered) -> Concern:
+    """Say what moderation has to tell the author of a content."""
+    if isinstance(fact, StatementIssued):
+        return Concern(fact.recipient.member_id, Category.STATEMENT, fact.statement_id)
+    if isinstance(fact, AppealDecided):
+        return Concern(fact.appellant.member_id, Category.APPEAL_DECIDED, fact.statement_id)
+    words = {"fr": fact.words.fr, "en": fact.words.en}
+    return Concern(fact.recipient.member_id, Category.HELP, fact.ref.id, words)

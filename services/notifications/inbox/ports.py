@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 from services.notifications.inbox.domain import Alert, Duty, Notification
-from shared.contracts.ids import AlertId, MemberId, NotificationId, StructureId, TenantId
+from shared.contracts.ids import AlertId, ContentId, MemberId, NotificationId, StructureId, TenantId
 from shared.kit.unit import Unit, Units
 
 Whose = tuple[TenantId, MemberId]
@@ -17,7 +18,7 @@ class Inboxes(Protocol):
     """Everybody's notifications and counters."""
 
     async def deliver(self, unit: Unit, notifications: Sequence[Notification]) -> int:
-        """Add those that are new and count them as unread; say how many."""
+        """Add those that are new and count as unread those that are not gone; say how many."""
 
     async def list_for(
         self,
@@ -27,18 +28,42 @@ class Inboxes(Protocol):
         before: NotificationId | None,
         limit: int,
     ) -> Sequence[Notification]:
-        """List someone's notifications, the newest first."""
+        """List someone's notifications, the newest first, without what is gone and unread."""
 
     async def unread(self, unit: Unit, tenant: TenantId, member: MemberId) -> int:
         """Give the stored count."""
 
     async def read(
-        self, unit: Unit, whose: Whose, which: NotificationId, at: datetime
+        self,
+        unit: Unit,
+        whose: Whose,
+        which: NotificationId,
+        at: datetime,
+        *,
+        gone_too: bool = False,
     ) -> tuple[Notification, bool] | None:
-        """Mark one as read; None when there is none, False when it was read already."""
+        """Mark one as read; None when there is none, False when it was read already.
+
+        One that is gone is none, unless `gone_too` asks for it.
+        """
 
     async def withdraw(self, unit: Unit, whose: Whose, since: datetime) -> int:
         """Take back alerts since a moment that are not owed (see `Managers`); say how many."""
+
+
+class Whereabouts(Protocol):
+    """Which contents cannot be read now, and the notifications that lead to them."""
+
+    async def lose(self, unit: Unit, tenant: TenantId, content: ContentId) -> None:
+        """Withdraw what leads to a content; what is unread counts no more."""
+
+    async def recover(self, unit: Unit, tenant: TenantId, content: ContentId) -> None:
+        """Put back what leads to a content; what is unread counts again."""
+
+    async def gone(
+        self, unit: Unit, contents: Sequence[tuple[TenantId, UUID]]
+    ) -> set[tuple[TenantId, UUID]]:
+        """Give those of these contents that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +108,4 @@ class InboxDeps:
     unit: Units
     inboxes: Inboxes
     managers: Managers
+    whereabouts: Whereabouts

@@ -1,6 +1,7 @@
 """Tell people what concerns them. Imported history tells nobody."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from services.notifications.inbox.domain import (
     MANAGERS,
@@ -8,9 +9,11 @@ from services.notifications.inbox.domain import (
     Category,
     Concern,
     Duty,
+    Moved,
     Notification,
     Told,
     concern_of,
+    hides,
 )
 from services.notifications.inbox.ports import InboxDeps, Which
 from shared.contracts.event import Fact, Origin
@@ -21,15 +24,44 @@ from shared.contracts.notifications import NotificationRead
 from shared.kit.unit import Delivery, Unit
 
 
-async def tell_people(deps: InboxDeps, unit: Unit, deliveries: Sequence[Delivery[Told]]) -> None:
-    """Put what concerns someone into their inbox, once per cause."""
-    found = []
+async def tell_people(
+    deps: InboxDeps, unit: Unit, deliveries: Sequence[Delivery[Told | Moved]]
+) -> None:
+    """Put what concerns someone into their inbox, once per cause; withdraw what leads nowhere.
+
+    In the order of the facts: what is hidden in the same batch is told, then withdrawn.
+    """
+    pending: list[Notification] = []
     for delivery in deliveries:
-        concern = concern_of(delivery.fact)
+        fact = delivery.fact
+        if isinstance(fact, Moved):
+            await _deliver(deps, unit, pending)
+            pending = []
+            follow = deps.whereabouts.lose if hides(fact) else deps.whereabouts.recover
+            await follow(unit, delivery.tenant, fact.ref.id)
+            continue
+        concern = concern_of(fact)
         if concern is not None and delivery.origin is Origin.LIVE:
-            found.append(_notification(delivery, concern))
-    if found:
-        await deps.inboxes.deliver(unit, found)
+            pending.append(_notification(delivery, concern))
+    await _deliver(deps, unit, pending)
+
+
+async def _deliver(deps: InboxDeps, unit: Unit, pending: Sequence[Notification]) -> None:
+    """Deliver; an answer may be accepted that readers do not see any more."""
+    accepted = [
+        (each.tenant_id, each.about)
+        for each in pending
+        if each.category is Category.ANSWER_ACCEPTED
+    ]
+    gone = await deps.whereabouts.gone(unit, accepted) if accepted else set()
+    notifications = [
+        replace(each, gone=(each.tenant_id, each.about) in gone)
+        if each.category is Category.ANSWER_ACCEPTED
+        else each
+        for each in pending
+    ]
+    if notifications:
+        await deps.inboxes.deliver(unit, notifications)
 
 
 async def tell_managers(
@@ -93,7 +125,8 @@ async def remember_reads(
     """Mark again what people had read: a replay delivers it all unread."""
     for delivery in deliveries:
         whose = (delivery.tenant, delivery.fact.recipient_id)
-        await deps.inboxes.read(unit, whose, delivery.fact.notification_id, delivery.time)
+        which = delivery.fact.notification_id
+        await deps.inboxes.read(unit, whose, which, delivery.time, gone_too=True)
 
 
 def _told(alert: Alert, manager: MemberId) -> Notification:
@@ -110,7 +143,7 @@ def _told(alert: Alert, manager: MemberId) -> Notification:
 
 
 def _notification(delivery: Delivery[Fact], concern: Concern) -> Notification:
-    recipient, category, about = concern
+    recipient, category = concern.recipient, concern.category
     return Notification(
         tenant_id=delivery.tenant,
         # The same at every replay: what names it (a fact, a link, a cursor) goes on to be true.
@@ -118,6 +151,7 @@ def _notification(delivery: Delivery[Fact], concern: Concern) -> Notification:
         recipient=recipient,
         category=category,
         cause=delivery.event_id,
-        about=about,
+        about=concern.about,
         happened_at=delivery.time,
+        words=concern.words,
     )

@@ -1,17 +1,24 @@
 """The inboxes in PostgreSQL: counters move only for rows that were really added."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from services.notifications.inbox.domain import Alert, Category, Duty, Notification
+from services.notifications.inbox.domain import (
+    ABOUT_CONTENTS,
+    Alert,
+    Category,
+    Duty,
+    Notification,
+)
 from services.notifications.inbox.ports import Which, Whose
-from services.notifications.inbox.tables import ALERTS, NOTIFICATIONS, UNREAD
-from shared.contracts.ids import MemberId, NotificationId, TenantId
+from services.notifications.inbox.tables import ALERTS, GONE, NOTIFICATIONS, UNREAD
+from shared.contracts.ids import ContentId, MemberId, NotificationId, TenantId
 from shared.kit.database import connection
 from shared.kit.unit import Unit
 
@@ -67,7 +74,7 @@ _NAMES = tuple(field.name for field in fields(Notification))
 _ADD = (
     insert(NOTIFICATIONS)
     .on_conflict_do_nothing()
-    .returning(NOTIFICATIONS.c.tenant_id, NOTIFICATIONS.c.recipient)
+    .returning(NOTIFICATIONS.c.tenant_id, NOTIFICATIONS.c.recipient, NOTIFICATIONS.c.gone)
 )
 _ONE_MORE = insert(UNREAD)
 _COUNT = _ONE_MORE.on_conflict_do_update(
@@ -84,13 +91,8 @@ class SqlInboxes:
         if notifications:
             rows = [{name: getattr(each, name) for name in _NAMES} for each in notifications]
             done = await connection(unit).execute(_ADD, rows)
-            added.update((row.tenant_id, row.recipient) for row in done)
-        if added:
-            counters = [
-                {"tenant_id": tenant, "recipient": recipient, "n": n}
-                for (tenant, recipient), n in sorted(added.items())
-            ]
-            await connection(unit).execute(_COUNT, counters)
+            added.update((row.tenant_id, row.recipient) for row in done if not row.gone)
+        await _count(unit, added)
         return added.total()
 
     async def list_for(
@@ -102,7 +104,7 @@ class SqlInboxes:
         limit: int,
     ) -> Sequence[Notification]:
         """List someone's notifications, the newest first."""
-        chosen = _of(tenant, member)
+        chosen = _of(tenant, member) & ~(NOTIFICATIONS.c.gone & NOTIFICATIONS.c.read_at.is_(None))
         if before is not None:
             chosen &= NOTIFICATIONS.c.notification_id < before
         query = (
@@ -130,7 +132,13 @@ class SqlInboxes:
         return len(gone)
 
     async def read(
-        self, unit: Unit, whose: Whose, which: NotificationId, at: datetime
+        self,
+        unit: Unit,
+        whose: Whose,
+        which: NotificationId,
+        at: datetime,
+        *,
+        gone_too: bool = False,
     ) -> tuple[Notification, bool] | None:
         """Mark one as read."""
         tenant, member = whose
@@ -141,10 +149,60 @@ class SqlInboxes:
             return None
         if row["read_at"] is not None:
             return _notification(row), False
+        if row["gone"] and not gone_too:
+            return None
         await connection(unit).execute(sa.update(NOTIFICATIONS).where(chosen).values(read_at=at))
-        mine = (UNREAD.c.tenant_id == tenant) & (UNREAD.c.recipient == member)
-        await connection(unit).execute(sa.update(UNREAD).where(mine).values(n=UNREAD.c.n - 1))
+        if not row["gone"]:
+            mine = (UNREAD.c.tenant_id == tenant) & (UNREAD.c.recipient == member)
+            await connection(unit).execute(sa.update(UNREAD).where(mine).values(n=UNREAD.c.n - 1))
         return _notification(row), True
+
+
+class SqlWhereabouts:
+    """See `ports.Whereabouts`."""
+
+    async def lose(self, unit: Unit, tenant: TenantId, content: ContentId) -> None:
+        """Withdraw what leads to a content."""
+        row = insert(GONE).values(tenant_id=tenant, content_id=content)
+        await connection(unit).execute(row.on_conflict_do_nothing())
+        await self._turn(unit, tenant, content, gone=True)
+
+    async def recover(self, unit: Unit, tenant: TenantId, content: ContentId) -> None:
+        """Put back what leads to a content."""
+        chosen = (GONE.c.tenant_id == tenant) & (GONE.c.content_id == content)
+        await connection(unit).execute(sa.delete(GONE).where(chosen))
+        await self._turn(unit, tenant, content, gone=False)
+
+    async def gone(
+        self, unit: Unit, contents: Sequence[tuple[TenantId, UUID]]
+    ) -> set[tuple[TenantId, UUID]]:
+        """Give those of these contents that cannot be read."""
+        chosen = sa.tuple_(GONE.c.tenant_id, GONE.c.content_id).in_(contents)
+        rows = await connection(unit).execute(
+            sa.select(GONE.c.tenant_id, GONE.c.content_id).where(chosen)
+        )
+        return {(row.tenant_id, row.content_id) for row in rows}
+
+    async def _turn(self, unit: Unit, tenant: TenantId, content: ContentId, *, gone: bool) -> None:
+        """Mark the notifications, and count those that nobody read."""
+        turned = (
+            sa.update(NOTIFICATIONS)
+            .where(
+                NOTIFICATIONS.c.tenant_id == tenant,
+                NOTIFICATIONS.c.about == content,
+                NOTIFICATIONS.c.category.in_(ABOUT_CONTENTS),
+                NOTIFICATIONS.c.gone != gone,
+            )
+            .values(gone=gone)
+            .returning(NOTIFICATIONS.c.recipient, NOTIFICATIONS.c.read_at)
+        )
+        rows = (await connection(unit).execute(turned)).all()
+        step = -1 if gone else 1
+        changes: Counter[tuple[TenantId, MemberId]] = Counter()
+        for row in rows:
+            if row.read_at is None:
+                changes[tenant, row.recipient] += step
+        await _count(unit, changes)
 
 
 class SqlManagers:
@@ -176,6 +234,16 @@ class SqlManagers:
         return [
             (Alert(**{n: row[n] for n in _ALERT}), row["member_id"]) for row in found.mappings()
         ]
+
+
+async def _count(unit: Unit, changes: Mapping[tuple[TenantId, MemberId], int]) -> None:
+    """Move the counters, in sorted order of their keys."""
+    counters = [
+        {"tenant_id": tenant, "recipient": recipient, "n": n}
+        for (tenant, recipient), n in sorted(changes.items())
+    ]
+    if counters:
+        await connection(unit).execute(_COUNT, counters)
 
 
 async def _alone(unit: Unit, tenant: TenantId) -> None:

@@ -1,6 +1,7 @@
-"""Notifications, how many each person has not read, and who is to be told of which alert."""
+"""Notifications, which contents cannot be read, counters, and who is told of which alert."""
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.kit.tables import Truth, business_table, feature_metadata, instant
 
@@ -15,8 +16,17 @@ NOTIFICATIONS = business_table(
     sa.Column("cause", sa.Uuid(), nullable=False),
     sa.Column("about", sa.Uuid(), nullable=False),
     instant("happened_at", nullable=False),
+    sa.Column("words", JSONB(none_as_null=True)),
+    sa.Column("gone", sa.Boolean(), nullable=False),
     instant("read_at"),
+    sa.Index("ix_notifications_about", "tenant_id", "about"),
     sa.Index("uq_notifications_cause", "tenant_id", "recipient", "cause", "category", unique=True),
+    truth=Truth.READ,
+)
+GONE = business_table(
+    "gone_contents",
+    METADATA,
+    sa.Column("content_id", sa.Uuid(), primary_key=True),
     truth=Truth.READ,
 )
 UNREAD = business_table(

@@ -4,26 +4,23 @@ import pytest
 
 from services.community.conversations.domain import (
     ContentGone,
+    NoSuchVersion,
     NoTitleHere,
     Standing,
     WrongParent,
+    check_flaggable,
     check_parent,
     check_there,
     edit,
-    move,
     published,
 )
-from shared.contracts.cast import DECISION, NOON, PUPIL, ZOE
+from shared.contracts.cast import DECISION, NOON, PUPIL
 from shared.contracts.community import (
     CommentEdited,
-    CommentHidden,
     CommentPublished,
     ContentKind,
     PostEdited,
-    PostHidden,
     PostPublished,
-    PostRemoved,
-    PostRestored,
 )
 from tests.community.conversations.builders import a_content
 
@@ -89,37 +86,26 @@ def test_nothing_more_is_done_with_what_is_removed_or_below_it() -> None:
         check_there(here, gone)
 
 
-def test_what_is_removed_is_neither_edited_nor_moved() -> None:
-    gone = a_content(standing=Standing.REMOVED)
+def test_what_is_removed_is_not_edited() -> None:
     with pytest.raises(ContentGone):
-        edit(gone, None, "Encore", NOON)
-    assert [move(gone, standing) for standing in Standing] == [None] * 3
+        edit(a_content(standing=Standing.REMOVED), None, "Encore", NOON)
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "fact"),
-    [
-        (Standing.VISIBLE, Standing.HIDDEN, PostHidden),
-        (Standing.VISIBLE, Standing.REMOVED, PostRemoved),
-        (Standing.HIDDEN, Standing.VISIBLE, PostRestored),
-        (Standing.HIDDEN, Standing.REMOVED, PostRemoved),
-        (Standing.HIDDEN, Standing.HIDDEN, None),
-        (Standing.VISIBLE, Standing.VISIBLE, None),
-    ],
-)
-def test_a_content_moves_once(before: Standing, after: Standing, fact: type | None) -> None:
-    moved = move(a_content(standing=before), after, reason="r", by=ZOE, decision_id=DECISION)
-    if fact is None:
-        assert moved is None
-        return
-    assert moved is not None
-    assert (moved[0].standing, moved[0].reason, type(moved[1])) == (after, "r", fact)
+@pytest.mark.parametrize("version", [None, 1, 2])
+def test_a_content_is_flagged_at_the_version_that_was_read(version: int | None) -> None:
+    content = a_content(version=2, standing=Standing.REMOVED, reason="by_author")
+    assert check_flaggable(content, version).version == (version or 2)
 
 
-def test_a_comment_has_facts_of_its_own() -> None:
-    moved = move(a_content(ContentKind.COMMENT), Standing.HIDDEN)
-    assert moved is not None
-    assert isinstance(moved[1], CommentHidden)
+@pytest.mark.parametrize("version", [0, 3])
+def test_a_version_that_never_was_cannot_be_flagged(version: int) -> None:
+    with pytest.raises(NoSuchVersion):
+        check_flaggable(a_content(version=2), version)
+
+
+def test_what_a_decision_removed_cannot_be_flagged() -> None:
+    with pytest.raises(ContentGone):
+        check_flaggable(a_content(standing=Standing.REMOVED, decision_id=DECISION), None)
 
 
 def test_what_nobody_wrote_has_no_author() -> None:

@@ -97,6 +97,18 @@ async def _conversations(world: World, space: str) -> None:
     await world.ask("malik", "DELETE", f"{CONTENTS}/{gone}")
     hidden = await world.post("malik", space, INSULT)
     await world.decide(await world.case_of(hidden), "remove")
+    slip = await world.reply("malik", question, "Oups, mauvaise discussion.")
+    read = await world.reply("malik", question, "Lue, puis retirée.")
+    notice = await world.told("zoe", "comment_on_mine", read)
+    await world.ask("zoe", "POST", f"/notifications/v1/inbox/{notice['notification_id']}/read")
+    for comment in (slip, read):
+        await world.ask("malik", "DELETE", f"{CONTENTS}/{comment}")
+    insult = await world.reply("malik", question, INSULT)
+    await world.seen_as("malik", insult, "hidden")
+    await world.reply("malik", question, "Un commentaire qui reste.")
+    call = await world.post("zoe", space, "J’ai envie de mourir.")
+    await world.told("zoe", "help", call)
+    await world.ask("zoe", "DELETE", f"{CONTENTS}/{call}")
 
 
 async def _members(world: World) -> None:

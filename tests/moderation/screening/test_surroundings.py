@@ -66,7 +66,7 @@ class Room:
     def __post_init__(self) -> None:
         screener = RuleScreener(open_engine(today=lambda: datetime.now(UTC).date()))
         ports: Any = None  # Any: what screening alone does not need
-        self.deps = ScreeningDeps(screener, self.windows, ports, ports, ports, ports)
+        self.deps = ScreeningDeps(screener, self.windows, *[ports] * 6)
 
     def post(self, text: str, author: int = 0, kind: type[Written] = PostPublished) -> Written:
         ref = ContentRef(kind=ContentKind.DISCUSSION, id=(post := ContentId(uuid7())), root_id=post)

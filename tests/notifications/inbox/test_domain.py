@@ -1,12 +1,14 @@
+from uuid import UUID
+
 import pytest
 from msgspec.structs import replace
 
 from services.community.conversations.domain import published
-from services.notifications.inbox.domain import Category, concern_of
+from services.notifications.inbox.domain import Category, Concern, concern_of
 from shared.contracts.cast import ANSWER, COMMENT, HAMID, PUPIL, STATEMENT, TEACHER, ZOE
 from shared.contracts.community import AnswerAccepted, CommentPublished, ContentKind, PostPublished
 from shared.contracts.event import Person
-from shared.contracts.moderation import StatementIssued
+from shared.contracts.moderation import AppealDecided, HelpOffered, HelpWords, StatementIssued
 from tests.community.conversations.builders import a_content
 
 
@@ -28,9 +30,9 @@ def _published(
         (ContentKind.COMMENT, Category.COMMENT_ON_MINE, COMMENT),
     ],
 )
-def test_who_is_replied_to_is_told(kind: ContentKind, category: Category, about: object) -> None:
-    assert concern_of(_published(kind, TEACHER, PUPIL)) == (ZOE, category, about)
-    assert concern_of(_published(kind, None, PUPIL)) == (ZOE, category, about)
+def test_who_is_replied_to_is_told(kind: ContentKind, category: Category, about: UUID) -> None:
+    assert concern_of(_published(kind, TEACHER, PUPIL)) == Concern(ZOE, category, about)
+    assert concern_of(_published(kind, None, PUPIL)) == Concern(ZOE, category, about)
 
 
 @pytest.mark.parametrize("kind", ContentKind)
@@ -41,11 +43,23 @@ def test_nobody_is_told_of_what_they_did_or_of_what_is_no_reply(kind: ContentKin
 
 def test_the_author_of_an_accepted_answer_is_told_unless_they_accepted_it() -> None:
     fact = replace(AnswerAccepted.example(), author=TEACHER, accepted_by=ZOE)
-    assert concern_of(fact) == (HAMID, Category.ANSWER_ACCEPTED, fact.ref.id)
+    assert concern_of(fact) == Concern(HAMID, Category.ANSWER_ACCEPTED, fact.ref.id)
     assert concern_of(replace(fact, accepted_by=HAMID)) is None
     assert concern_of(replace(fact, author=None)) is None
 
 
 def test_the_recipient_of_a_statement_is_told() -> None:
     fact = replace(StatementIssued.example(), statement_id=STATEMENT, recipient=PUPIL)
-    assert concern_of(fact) == (ZOE, Category.STATEMENT, STATEMENT)
+    assert concern_of(fact) == Concern(ZOE, Category.STATEMENT, STATEMENT)
+
+
+def test_the_author_of_an_appeal_is_told_of_its_outcome() -> None:
+    fact = replace(AppealDecided.example(), statement_id=STATEMENT, appellant=PUPIL)
+    assert concern_of(fact) == Concern(ZOE, Category.APPEAL_DECIDED, STATEMENT)
+
+
+def test_who_calls_for_help_reads_the_words_in_their_language() -> None:
+    words = HelpWords(fr="Appelle le 3114.", en="Call 3114.")
+    fact = replace(HelpOffered.example(), recipient=PUPIL, words=words)
+    read = {"fr": "Appelle le 3114.", "en": "Call 3114."}
+    assert concern_of(fact) == Concern(ZOE, Category.HELP, fact.ref.id, read)

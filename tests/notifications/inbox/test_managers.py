@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from deploy.local.stack import Addresses
 from services.notifications.events import INBOX, REMEMBERS, RIGHTS
 from services.notifications.inbox.ports import InboxDeps
-from services.notifications.inbox.store import SqlInboxes, SqlManagers
+from services.notifications.inbox.store import SqlInboxes, SqlManagers, SqlWhereabouts
 from shared.contracts.cast import ACADEMY, COLLEGE, HAMID, NOON
 from shared.contracts.event import Fact, Origin
 from shared.contracts.identity import Role, RoleGranted, RoleRevoked, StructureOpened
@@ -51,7 +51,7 @@ class Arriving:
 
     @property
     def reactions(self) -> tuple[BoundReaction, ...]:
-        deps = InboxDeps(self.database.unit, SqlInboxes(), SqlManagers())
+        deps = InboxDeps(self.database.unit, SqlInboxes(), SqlManagers(), SqlWhereabouts())
         return (*bind(None, RIGHTS), *bind(deps, INBOX), *bind(deps, REMEMBERS))
 
     async def arrive(self, *delivered: Delivery[Fact]) -> None:

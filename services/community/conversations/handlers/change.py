@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.community.conversations.domain import Content, Standing, edit, move
+from services.community.conversations.domain import Content, edit, remove
 from services.community.conversations.handlers.reading import see
 from services.community.conversations.handlers.rendering import render, with_html
 from services.community.conversations.policy import may_change
@@ -49,10 +49,10 @@ async def remove_content(
     async with deps.unit(caller) as unit:
         seen = await see(deps, unit, actor, content_id, lock=True)
         demand(may_change(actor, seen.content))
-        moved = move(seen.content, Standing.REMOVED, reason="by_author", by=actor.member_id)
-        if moved is None:
+        removed = remove(seen.content, actor.member_id)
+        if removed is None:
             return seen.content
-        changed, fact = moved
+        changed, fact = removed
         await deps.contents.change(unit, changed)
         unit.record(fact)
         return changed

@@ -1,6 +1,6 @@
 """Finding a content together with its space, as someone may see it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.community.conversations.domain import Content, ContentNotFound
@@ -9,6 +9,7 @@ from services.community.conversations.ports import ConversationsDeps
 from services.community.spaces.domain import Space, SpaceNotFound, Standing
 from services.community.spaces.handlers.seeing import sees
 from shared.contracts.ids import ContentId, SpaceId
+from shared.contracts.moderation import HelpWords
 from shared.kit.policy import Actor, Allowed, Denied
 from shared.kit.unit import Caller, Unit
 
@@ -28,6 +29,15 @@ class Listed:
 
     posts: Sequence[Content]
     last: ContentId | None
+    help: Mapping[ContentId, HelpWords]
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRead:
+    """What a reader may see of a conversation, and the words of help on contents of their own."""
+
+    contents: Sequence[Content]
+    help: Mapping[ContentId, HelpWords]
 
 
 async def see_space(
@@ -64,18 +74,19 @@ async def see(
 
 async def read_conversation(
     deps: ConversationsDeps, caller: Caller, actor: Actor, content_id: ContentId
-) -> Sequence[Content]:
+) -> ConversationRead:
     """Read the whole conversation that a content belongs to, without what is hidden from you."""
     async with deps.unit(caller) as unit:
         seen = await see(deps, unit, actor, content_id)
         everything = await deps.contents.list_conversation(
             unit, caller.tenant, seen.content.root_id
         )
-        return [
+        readable = [
             each
             for each in everything
             if isinstance(may_read(actor, seen.space, seen.standing, each), Allowed)
         ]
+        return ConversationRead(readable, await _help(deps, unit, actor, readable))
 
 
 async def list_posts(
@@ -93,4 +104,13 @@ async def list_posts(
         shown = [
             post for post in posts if isinstance(may_read(actor, space, standing, post), Allowed)
         ]
-        return Listed(shown, posts[-1].content_id if len(posts) == limit else None)
+        last = posts[-1].content_id if len(posts) == limit else None
+        return Listed(shown, last, await _help(deps, unit, actor, shown))
+
+
+async def _help(
+    deps: ConversationsDeps, unit: Unit, actor: Actor, contents: Sequence[Content]
+) -> dict[ContentId, HelpWords]:
+    """Find the words of help on what this reader wrote; nobody else is shown them."""
+    own = [each.content_id for each in contents if each.author_id == actor.member_id]
+    return await deps.helps.find(unit, actor.tenant, actor.member_id, own)

@@ -7,6 +7,7 @@ from services.community.conversations.domain import (
     Content,
     WrongParent,
     accepted,
+    check_flaggable,
     check_there,
     unaccepted,
 )
@@ -22,10 +23,11 @@ from shared.kit.unit import Caller
 
 @dataclass(frozen=True)
 class FlagContent:
-    """Report a content, for a reason."""
+    """Report a content at the version that was read, the latest one if none is named."""
 
     content_id: ContentId
     reason: str
+    version: int | None = None
 
 
 async def accept_answer(
@@ -59,20 +61,24 @@ async def accept_answer(
 async def flag_content(
     deps: ConversationsDeps, caller: Caller, actor: Actor, command: FlagContent
 ) -> None:
-    """Flag it: once per member and version. Raises `AlreadyFlagged`, `ContentGone`, `Forbidden`."""
+    """Flag it: once per member and version, also after its author edited it or took it back.
+
+    Raises `AlreadyFlagged`, `NoSuchVersion`, `Forbidden`, and `ContentGone` when it was removed by
+    a decision.
+    """
     async with deps.unit(caller) as unit:
         seen = await see(deps, unit, actor, command.content_id)
         demand(may_flag(actor, seen.content, seen.standing))
-        check_there(seen.content)
-        if not await deps.contents.flag(unit, seen.content, actor.member_id, command.reason):
+        content = check_flaggable(seen.content, command.version)
+        if not await deps.contents.flag(unit, content, actor.member_id, command.reason):
             raise AlreadyFlagged(content_id=command.content_id)
         who = Person(member_id=actor.member_id, structure_id=actor.structure_id, role=actor.role)
         unit.record(
             ContentFlagged(
-                ref=seen.content.ref,
-                space_id=seen.content.space_id,
-                structure_id=seen.content.structure_id,
-                author=seen.content.author,
+                ref=content.ref,
+                space_id=content.space_id,
+                structure_id=content.structure_id,
+                author=content.author,
                 flagged_by=who,
                 reason=command.reason,
             )

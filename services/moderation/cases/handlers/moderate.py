@@ -4,29 +4,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from services.moderation.cases.domain import (
+    MODERATORS,
     Case,
     CaseIsClosed,
     CaseNotFound,
+    ContentChanged,
     Decision,
-    Statement,
-    StatementNotFound,
+    Dossier,
+    Entry,
     Urgency,
 )
 from services.moderation.cases.handlers.record import carry_out
-from services.moderation.cases.policy import MODERATORS, may_decide
+from services.moderation.cases.policy import may_decide
 from services.moderation.cases.ports import CasesDeps
-from shared.contracts.ids import CaseId, DecisionId, StatementId, StructureId
+from shared.contracts.ids import CaseId, DecisionId, StructureId
 from shared.contracts.moderation import Action, DecidedBy
 from shared.kit.pages import page_of
-from shared.kit.policy import Actor, demand
+from shared.kit.policy import Actor, Allowed, Denied
 from shared.kit.unit import Caller, Unit
 
 
 @dataclass(frozen=True)
 class Decide:
-    """Decide a case: what happens to the content, under which policy, for which reason."""
+    """Decide a case: what happens to the content, judged at a version, and why."""
 
     case_id: CaseId
+    version: int
     action: Action
     policy: str
     reason: str
@@ -48,38 +51,57 @@ async def list_queue(
             for where in {case.subject.structure_id for case in cases} - lines.keys():
                 lines[where] = await deps.cases.line(unit, caller.tenant, where)
             return [
-                e for e in cases if actor.holds(MODERATORS, within=lines[e.subject.structure_id])
+                case
+                for case in cases
+                if isinstance(may_decide(actor, case, lines[case.subject.structure_id]), Allowed)
             ]
 
         return await page_of(read, keep, lambda case: case.urgency, after, limit)
 
 
-async def read_case(
-    deps: CasesDeps, caller: Caller, actor: Actor, case_id: CaseId
-) -> tuple[Case, str | None]:
-    """Read a case and its masked text. Raises `CaseNotFound` and `Forbidden`."""
+async def read_case(deps: CasesDeps, caller: Caller, actor: Actor, case_id: CaseId) -> Dossier:
+    """Read a case with the texts as they were. Raises `CaseNotFound`."""
     async with deps.unit(caller) as unit:
         case = await _decidable(deps, unit, actor, case_id)
-        return case, await deps.texts.read(unit, caller.tenant, case.subject.content_id)
+        content = case.subject.content_id
+        return Dossier(
+            case,
+            await deps.texts.versions(unit, caller.tenant, content),
+            await deps.records.flags(unit, case),
+            await deps.records.entries(unit, case),
+            await deps.removals.removed_at(unit, caller.tenant, content),
+        )
 
 
 async def claim_case(deps: CasesDeps, caller: Caller, actor: Actor, case_id: CaseId) -> Case:
-    """Take a case in hand. Raises `CaseNotFound`, `CaseIsTaken`, `CaseIsClosed`, `Forbidden`."""
+    """Take a case in hand. Raises `CaseNotFound`, `CaseIsTaken`, `CaseIsClosed`."""
     async with deps.unit(caller) as unit:
         case = await _decidable(deps, unit, actor, case_id)
         claimed, fact = case.claim(actor.member_id, unit.now)
         await deps.cases.put(unit, claimed)
+        await deps.records.add_entry(unit, case, Entry("claimed", unit.now))
         unit.record(fact)
         return claimed
 
 
 async def decide_case(deps: CasesDeps, caller: Caller, actor: Actor, command: Decide) -> Decision:
-    """Decide a case and close it. Raises `CaseNotFound`, `CaseIsClosed`, `Forbidden`."""
+    """Decide a case and close it, whether or not its content still stands.
+
+    Raises `CaseNotFound`, `CaseIsClosed`, `CaseIsTaken`, and `ContentChanged` when the content has
+    a later version than the one that was judged.
+    """
     async with deps.unit(caller) as unit:
         case = await _decidable(deps, unit, actor, command.case_id)
         if case.state != "open":
             raise CaseIsClosed(case_id=case.case_id)
         claimed, _ = case.claim(actor.member_id, unit.now)
+        content = case.subject.content_id
+        # Waits for an edit that is being screened, and for another decision.
+        await deps.decisions.in_force(unit, caller.tenant, content)
+        texts = await deps.texts.versions(unit, caller.tenant, content)
+        latest = Dossier(case, texts, (), ()).version
+        if command.version != latest:
+            raise ContentChanged(case_id=case.case_id, version=latest)
         decision = Decision(
             decision_id=DecisionId(deps.new_id()),
             action=command.action,
@@ -89,27 +111,21 @@ async def decide_case(deps: CasesDeps, caller: Caller, actor: Actor, command: De
             moderator_id=actor.member_id,
             case_id=case.case_id,
         )
-        await carry_out(deps, unit, caller, decision, case.subject)
+        await carry_out(deps, unit, caller, decision, replace(case.subject, version=latest))
         await deps.cases.put(unit, replace(claimed, state="closed"))
+        await deps.records.add_entry(
+            unit, case, Entry("decided", unit.now, latest, command.action.value)
+        )
         unit.record(case.closed(command.action.value))
         return decision
 
 
-async def read_statement(
-    deps: CasesDeps, caller: Caller, actor: Actor, statement_id: StatementId
-) -> Statement:
-    """Read a statement that is addressed to oneself. Raises `StatementNotFound`."""
-    async with deps.unit(caller) as unit:
-        found = await deps.decisions.statement(unit, caller.tenant, statement_id)
-    if found is None or found.recipient != actor.member_id:
-        raise StatementNotFound(statement_id=statement_id)
-    return found
-
-
 async def _decidable(deps: CasesDeps, unit: Unit, actor: Actor, case_id: CaseId) -> Case:
+    """Find a case; one that this actor may not decide is not there for them."""
     case = await deps.cases.find(unit, actor.tenant, case_id)
     if case is None:
         raise CaseNotFound(case_id=case_id)
     line = await deps.cases.line(unit, actor.tenant, case.subject.structure_id)
-    demand(may_decide(actor, case, line))
+    if isinstance(may_decide(actor, case, line), Denied):
+        raise CaseNotFound(case_id=case_id)
     return case

@@ -3,7 +3,9 @@
 from services.moderation.cases.domain import (
     DEADLINES,
     Case,
+    Cause,
     Decision,
+    Entry,
     Subject,
     statement_of,
 )
@@ -12,35 +14,30 @@ from shared.contracts.ids import CaseId, StatementId, TenantId
 from shared.kit.unit import Because, Unit
 
 
-async def open_or_join(  # noqa: PLR0913  the parts of a case
-    deps: CasesDeps,
-    unit: Unit,
-    because: Because,
-    subject: Subject,
-    cause: str,
-    severity: int,
-    *,
-    flags: int = 0,
+async def open_or_join(
+    deps: CasesDeps, unit: Unit, because: Because, subject: Subject, cause: Cause
 ) -> Case:
-    """Open the content's case, or join the one that is open."""
+    """Open the content's case, or join the one that is open, and keep the reason beside it."""
     tenant: TenantId = because.tenant
     case = await deps.cases.open_on(unit, tenant, subject.content_id)
-    if case is not None:
-        case = case.merge(cause, severity, flags)
-        await deps.cases.put(unit, case)
-        return case
-    case = Case(
-        tenant_id=tenant,
-        case_id=CaseId(deps.new_id()),
-        subject=subject,
-        because=cause,
-        severity=severity,
-        opened_at=unit.now,
-        due_at=unit.now + DEADLINES[severity],
-        flags=flags,
-    )
+    if case is None:
+        case = Case(
+            tenant_id=tenant,
+            case_id=CaseId(deps.new_id()),
+            subject=subject,
+            because=cause.kind,
+            severity=cause.severity,
+            opened_at=unit.now,
+            due_at=unit.now + DEADLINES[cause.severity],
+        )
+        unit.record(case.opened(), because=because)
+    people = 0
+    if cause.flag is not None:
+        people = int(await deps.records.add_flag(unit, case, cause.flag))
+    else:
+        await deps.records.add_entry(unit, case, Entry(cause.kind, cause.at, subject.version))
+    case = case.merge(cause.kind, cause.severity, people)
     await deps.cases.put(unit, case)
-    unit.record(case.opened(), because=because)
     return case
 
 

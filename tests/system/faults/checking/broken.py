@@ -43,12 +43,20 @@ BROKEN = {
         "UPDATE contents SET version = version - 1", "I2", "versions of contents",
     ),
     "a text that was not screened": (
-        "moderation", "UPDATE screenings SET version = version - 1",
-        "UPDATE screenings SET version = version + 1", "I5", "last version that was screened",
+        "moderation", "UPDATE screenings SET version = version + 1000",
+        "UPDATE screenings SET version = version - 1000", "I5", "last version that was screened",
     ),
-    "a flag that no case counts": (
-        "moderation", "UPDATE cases SET flags = flags - 1 WHERE flags > 0",
-        "UPDATE cases SET flags = flags + 1 WHERE because = 'flags'", "I6", "flags counted",
+    "a flag that no case keeps": (
+        "moderation", "UPDATE case_flags SET version = version + 1000",
+        "UPDATE case_flags SET version = version - 1000", "I6", "flags kept",
+    ),
+    "a decision on another version": (
+        "community", "UPDATE contents SET decided_version = decided_version + 1",
+        "UPDATE contents SET decided_version = decided_version - 1", "I6", "no decision says",
+    ),
+    "a notification that leads nowhere": (
+        "notifications", "UPDATE notifications SET gone = NOT gone",
+        "UPDATE notifications SET gone = NOT gone", "I6", "inboxes",
     ),
     "a removal that was not carried out": (
         "community", "UPDATE contents SET standing = 'hidden' WHERE decision_id IS NOT NULL",
@@ -96,7 +104,9 @@ OWN = (
     ("moderation", "DELETE FROM heads WHERE topic = 'moderation.case'", "cases owe"),
     ("moderation", "UPDATE statements SET policy = 'autre'", "statements and their decisions"),
     ("moderation", "UPDATE cases SET state = 'open'", "cases that were decided"),
+    ("moderation", "UPDATE cases SET flags = flags + 1", "people who flagged in each case"),
     ("notifications", "UPDATE unread SET n = n + 1", "counters of what is unread"),
+    ("notifications", "UPDATE notifications SET gone = true", "what cannot be read"),
     ("metrics", "UPDATE person_months SET mask = mask # 1", "days of people and days of spaces"),
     ("metrics", f"{_WAITS} now() FROM spaces", "what waits for a space"),
     ("metrics", _ALERTS, "facts that each alert owes"),

@@ -8,23 +8,34 @@ from tests.system.faults.checking.told import Told
 from tests.system.faults.violation import Violation
 
 _VERSIONS = "SELECT tenant_id || ':' || content_id AS key, version AS value FROM contents"
-_SCREENED = "SELECT tenant_id || ':' || content_id AS key, version AS value FROM screenings"
+_SCREENED = """
+    SELECT tenant_id || ':' || content_id AS key, max(version) AS value FROM screenings GROUP BY 1
+"""
+_TEXTS = """
+    SELECT tenant_id || ':' || content_id AS key, count(*) AS value FROM screenings GROUP BY 1
+"""
 _FLAGS = """
-    SELECT tenant_id || ':' || content_id AS key, count(*) AS value FROM flags GROUP BY 1
+    SELECT concat_ws(':', tenant_id, content_id, member_id, version) AS key, reason AS value
+    FROM flags
 """
 _IN_CASES = """
-    SELECT tenant_id || ':' || content_id AS key, sum(flags) AS value FROM cases
-    GROUP BY 1 HAVING sum(flags) > 0
+    SELECT concat_ws(':', c.tenant_id, c.content_id, f.member_id, f.version) AS key,
+           f.reason AS value
+    FROM case_flags f JOIN cases c ON c.tenant_id = f.tenant_id AND c.case_id = f.case_id
 """
 _STANDINGS = """
-    SELECT tenant_id || ':' || content_id AS key, standing || ' ' || decision_id AS value
+    SELECT tenant_id || ':' || content_id AS key,
+           concat_ws(' ', standing, decision_id, decided_version) AS value
     FROM contents WHERE decision_id IS NOT NULL
 """
 _DECIDED = """
-    SELECT tenant_id || ':' || content_id AS key,
-           CASE action WHEN 'hide' THEN 'hidden' WHEN 'remove' THEN 'removed' ELSE 'visible' END
-           || ' ' || decision_id AS value
-    FROM decisions
+    SELECT d.tenant_id || ':' || d.content_id AS key,
+           concat_ws(' ', CASE WHEN r.decision_id IS NOT NULL THEN 'visible'
+                               WHEN d.action = 'hide' THEN 'hidden'
+                               WHEN d.action = 'remove' THEN 'removed' ELSE 'visible' END,
+                     d.decision_id, d.version) AS value
+    FROM decisions d
+    LEFT JOIN reversals r ON r.tenant_id = d.tenant_id AND r.decision_id = d.decision_id
 """
 
 
@@ -37,9 +48,12 @@ async def check_conversations(tables: Tables, told: Told) -> AsyncIterator[Viola
     screened = await tables.pairs("moderation", _SCREENED)
     for each in differences("I5", "last version that was screened", screened, versions):
         yield each
+    texts = await tables.pairs("moderation", _TEXTS)
+    for each in differences("I5", "versions whose text is kept", texts, versions):
+        yield each
     flags = await tables.pairs("community", _FLAGS)
-    counted = await tables.pairs("moderation", _IN_CASES)
-    for each in differences("I6", "flags counted in cases", counted, flags):
+    joined = await tables.pairs("moderation", _IN_CASES)
+    for each in differences("I6", "flags kept in cases", joined, flags):
         yield each
     async for each in _check_decisions(tables):
         yield each

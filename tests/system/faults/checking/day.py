@@ -16,6 +16,8 @@ from tests.journeys.world import World, database_of, member_of
 from tests.system.faults.workload.journal import Journal, Operation, outcome_of
 
 PREFIX = "checking"
+STATEMENTS = "/moderation/v1/statements"
+CALL = "Dimanche 29 novembre : j’ai envie de mourir."
 INSULT = "Tu es vraiment un connard, dégage."
 Json = dict[str, Any]
 
@@ -148,10 +150,27 @@ class Day:
         await self.ask("zoe", "mark_read", "POST", path)
         case = (await self.world.case_of(insult))["case_id"]
         await self.ask("omar", "claim", "POST", f"/moderation/v1/cases/{case}/claim")
-        decision = {"action": "remove", "policy": "insult", "reason": "insult.direct"}
+        decision = {"version": 1, "action": "remove", "policy": "insult", "reason": "insult.direct"}
         path = f"/moderation/v1/cases/{case}/decision"
         await self.ask("omar", "decide", "POST", path, decision)
         self.made |= {"insult": insult, "case": case, "notice": notice["notification_id"]}
+        await self._contest()
+
+    async def _contest(self) -> None:
+        """A call for help, and a decision of which somebody else judges otherwise."""
+        call = await self._post("zoe", self.made["space"], CALL, "discussion")
+        await self.world.told("zoe", "help", call)
+        await self.ask("zoe", "remove", "DELETE", f"/community/v1/contents/{call}")
+        hidden = await self._post("malik", self.made["space"], INSULT, "discussion")
+        await self.world.seen_as("malik", hidden, "hidden")
+        statements = (await self.world.ask("malik", "GET", STATEMENTS))["items"]
+        path = next(
+            e["contest"]["path"] for e in statements if e["content"]["content_id"] == hidden
+        )
+        appeal = await self.ask("malik", "contest", "POST", path, {"text": "Une citation."})
+        path = f"/moderation/v1/appeals/{appeal['appeal_id']}/decision"
+        outcome = {"outcome": "overturned", "answer": "En effet."}
+        await self.ask("anne", "judge", "POST", path, outcome)
 
     async def _manage(self) -> None:
         tom = str(member_of(self.world.tokens["tom"]))

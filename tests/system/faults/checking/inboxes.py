@@ -8,7 +8,8 @@ from tests.system.faults.checking.told import Told
 from tests.system.faults.violation import Violation
 
 _ROWS = """
-    SELECT concat_ws(':', tenant_id, recipient, cause) AS key, category || ' ' || about AS value
+    SELECT concat_ws(':', tenant_id, recipient, cause) AS key,
+           category || ' ' || about || CASE WHEN gone THEN ' gone' ELSE '' END AS value
     FROM notifications
 """
 
@@ -16,6 +17,6 @@ _ROWS = """
 async def check_inboxes(tables: Tables, told: Told) -> AsyncIterator[Violation]:
     """Tell again whom each fact concerns, alerts those who answered when they were raised."""
     stored = await tables.pairs("notifications", _ROWS)
-    expected = told.notices | dict(told.managing.notices())
+    expected = told.owed() | dict(told.managing.notices())
     for each in differences("I6", "inboxes", stored, expected):
         yield each

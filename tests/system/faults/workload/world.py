@@ -61,6 +61,7 @@ class World:
     people: dict[str, "Person"] = field(default_factory=dict)
     cases: deque[str] = field(default_factory=lambda: deque(maxlen=50))
     case_contents: dict[str, str] = field(default_factory=dict)
+    case_versions: dict[str, int] = field(default_factory=dict)
     alerts: deque[str] = field(default_factory=lambda: deque(maxlen=20))
     suspensible: list[str] = field(default_factory=list)
     """Who is suspended now and then: few, so that the others are refused nothing."""

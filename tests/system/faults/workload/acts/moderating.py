@@ -20,12 +20,20 @@ class Case(msgspec.Struct):
     claimed_by: str | None
 
 
+class Dossier(msgspec.Struct):
+    """A case that is read, and the version that it shows."""
+
+    case_id: str
+    version: int
+
+
 class Queue(msgspec.Struct):
     """The queue."""
 
     items: list[Case]
 
 
+_DOSSIER = msgspec.json.Decoder(Dossier)
 _QUEUE = msgspec.json.Decoder(Queue)
 
 
@@ -48,7 +56,12 @@ def claim(person: Person, draw: Random) -> Request | None:
 
 def read_case(person: Person, draw: Random) -> Request | None:
     case = pick(draw, _decidable(person))
-    return get("moderation", f"/cases/{case}") if case else None
+
+    def learn(answer: bytes) -> None:
+        dossier = _DOSSIER.decode(answer)
+        person.world.case_versions[dossier.case_id] = dossier.version
+
+    return get("moderation", f"/cases/{case}", learn) if case else None
 
 
 def decide(person: Person, draw: Random) -> Request | None:
@@ -57,7 +70,9 @@ def decide(person: Person, draw: Random) -> Request | None:
         return None
     world = person.world
     action = draw.choice(("keep", "keep", "hide", "remove"))
-    body = {"action": action, "policy": draw.choice(POLICIES), "reason": draw.choice(REASONS)}
+    version = world.case_versions.get(case, 1)
+    body: dict[str, object] = {"version": version, "action": action}
+    body |= {"policy": draw.choice(POLICIES), "reason": draw.choice(REASONS)}
     if action != "keep":
         world.lose(world.case_contents[case])
 

@@ -3,27 +3,23 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 from uuid import UUID
 
 from shared.contracts.community import (
     AnswerAccepted,
     AnswerUnaccepted,
     CommentEdited,
-    CommentHidden,
     CommentPublished,
-    CommentRemoved,
-    CommentRestored,
     ContentKind,
     ContentRef,
     ContentText,
     PostEdited,
-    PostHidden,
     PostPublished,
-    PostRemoved,
-    PostRestored,
 )
 from shared.contracts.event import Fact, Person, Sealed
 from shared.contracts.ids import ContentId, MemberId, SpaceId, StructureId, TenantId
+from shared.contracts.moderation import DecidedBy
 from shared.kit.errors import Conflict, Invalid, NotFound
 
 LONGEST_BODY = 60_000
@@ -61,6 +57,12 @@ class AlreadyFlagged(Conflict):
     key = "already_flagged"
 
 
+class NoSuchVersion(Invalid):
+    """The content never had this version."""
+
+    key = "no_such_version"
+
+
 class Standing(StrEnum):
     """What readers see of a content."""
 
@@ -93,6 +95,8 @@ class Content:
     standing: Standing = Standing.VISIBLE
     reason: str | None = None
     decision_id: UUID | None = None
+    decided_by: DecidedBy | None = None
+    decided_version: int | None = None
     accepted_id: ContentId | None = None
     edited_at: datetime | None = None
 
@@ -117,6 +121,13 @@ class Content:
         )
 
     @property
+    def under_review(self) -> Literal["rules", "moderator"] | None:
+        """Say who still has to look at the text of a hidden content that was edited since."""
+        if self.standing is not Standing.HIDDEN or self.decided_version in {None, self.version}:
+            return None
+        return "moderator" if self.decided_by is DecidedBy.MEMBER else "rules"
+
+    @property
     def text(self) -> Sealed[ContentText]:
         """Its text, as facts carry it."""
         return Sealed(clear=ContentText(body=self.body, title=self.title, format=self.format))
@@ -127,6 +138,19 @@ def check_there(*contents: Content) -> None:
     for content in contents:
         if content.standing is Standing.REMOVED:
             raise ContentGone(content_id=content.content_id)
+
+
+def check_flaggable(content: Content, version: int | None) -> Content:
+    """Give the content as it was read. Raises `NoSuchVersion`, `ContentGone`.
+
+    What its author took back may still be flagged by those who saw it; a removal by decision ends
+    that.
+    """
+    if content.standing is Standing.REMOVED and content.decision_id is not None:
+        raise ContentGone(content_id=content.content_id)
+    if version is not None and not 1 <= version <= content.version:
+        raise NoSuchVersion(content_id=content.content_id, version=version)
+    return content if version is None else replace(content, version=version)
 
 
 def check_parent(kind: ContentKind, parent: Content | None) -> None:
@@ -179,7 +203,8 @@ def edit(
 ) -> tuple[Content, Fact] | None:
     """Change the text; None when it is this one. A title that is not given (None) stays.
 
-    A hidden content stays hidden until it is decided. Raises `ContentGone`, `NoTitleHere`.
+    A hidden content stays hidden until its new text is decided on.
+    Raises `ContentGone`, `NoTitleHere`.
     """
     check_there(content)
     if title is not None and content.kind not in ROOTS:
@@ -204,36 +229,4 @@ def edit(
         structure_id=changed.structure_id,
         author=changed.author,
         content=changed.text,
-    )
-
-
-_MOVED: dict[Standing, tuple[type[PostHidden | PostRemoved | PostRestored], type[Fact]]] = {
-    Standing.HIDDEN: (PostHidden, CommentHidden),
-    Standing.REMOVED: (PostRemoved, CommentRemoved),
-    Standing.VISIBLE: (PostRestored, CommentRestored),
-}
-
-
-def move(
-    content: Content,
-    standing: Standing,
-    *,
-    reason: str | None = None,
-    by: MemberId | None = None,
-    decision_id: UUID | None = None,
-) -> tuple[Content, Fact] | None:
-    """Hide, remove or show again; None when nothing changes. What was removed stays removed."""
-    if content.standing in {standing, Standing.REMOVED}:
-        return None
-    changed = replace(content, standing=standing, reason=reason, decision_id=decision_id)
-    post, comment = _MOVED[standing]
-    fact = comment if content.kind is ContentKind.COMMENT else post
-    return changed, fact(
-        ref=content.ref,
-        space_id=content.space_id,
-        structure_id=content.structure_id,
-        author=content.author,
-        by=by,
-        reason=reason,
-        decision_id=decision_id,
     )

@@ -1,0 +1,48 @@
+"""What is said in a conversation: rules and facts, without I/O."""
+
+from services.community.conversations.domain.content import (
+    LONGEST_BODY,
+    LONGEST_TITLE,
+    ROOTS,
+    AlreadyFlagged,
+    Content,
+    ContentGone,
+    ContentNotFound,
+    NoSuchVersion,
+    NoTitleHere,
+    Standing,
+    WrongParent,
+    accepted,
+    check_flaggable,
+    check_parent,
+    check_there,
+    edit,
+    published,
+    unaccepted,
+)
+from services.community.conversations.domain.standings import carry_out, move, remove, reverse
+
+__all__ = [
+    "LONGEST_BODY",
+    "LONGEST_TITLE",
+    "ROOTS",
+    "AlreadyFlagged",
+    "Content",
+    "ContentGone",
+    "ContentNotFound",
+    "NoSuchVersion",
+    "NoTitleHere",
+    "Standing",
+    "WrongParent",
+    "accepted",
+    "carry_out",
+    "check_flaggable",
+    "check_parent",
+    "check_there",
+    "edit",
+    "move",
+    "published",
+    "remove",
+    "reverse",
+    "unaccepted",
+]

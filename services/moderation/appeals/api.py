@@ -1,0 +1,272 @@
+"""`/v1/statements` for authors, `/v1/appeals` for moderators."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import Header
+from pydantic import Field
+
+from services.moderation.appeals.domain import LONGEST_APPEAL, Appeal, Reasons
+from services.moderation.appeals.handlers.contest import (
+    contest_statement,
+    list_statements,
+    read_statement,
+)
+from services.moderation.appeals.handlers.judge import (
+    AppealFile,
+    DecideAppeal,
+    decide_appeal,
+    list_appeals,
+    read_appeal,
+)
+from services.moderation.appeals.ports import AppealPlace, AppealsDeps
+from services.moderation.cases.domain import Subject
+from shared.contracts.community import ContentKind
+from shared.contracts.ids import AppealId, ContentId, DecisionId, SpaceId, StatementId, StructureId
+from shared.contracts.moderation import Action, DecidedBy, HelpWords, Outcome
+from shared.kit.web.context import ActorDep, CallerDep
+from shared.kit.web.cursors import LIMIT, Limit, Model, Page, decode, encode
+from shared.kit.web.fields import Seen
+from shared.kit.web.messages import language_of
+from shared.kit.web.routes import Routes
+
+AcceptLanguage = Annotated[str, Header()]
+
+
+class ContentNamed(Model):
+    """The content that a decision is about, at the version that was judged."""
+
+    content_id: ContentId
+    kind: ContentKind
+    root_id: ContentId
+    space_id: SpaceId
+    structure_id: StructureId
+    version: int
+
+
+class Contest(Model):
+    """How to contest: send `text` to `path`, once, by `until`; then, what became of it.
+
+    `answer` is what the person wrote who decided. It is free, and someone else decides.
+    """
+
+    path: str
+    until: datetime
+    state: Literal["possible", "open", "decided"]
+    outcome: Outcome | None
+    answer: str | None
+    received_at: datetime | None
+    decided_at: datetime | None
+
+
+class StatementShown(Model):
+    """The reasons of a restriction: of which content, why in words, by whom, and how to contest it.
+
+    `excerpt` is how the text began, as it was judged. `restricted_until` is null: it holds until it
+    is decided otherwise, or until a corrected text is accepted.
+    """
+
+    statement_id: StatementId
+    content: ContentNamed
+    written_at: datetime | None
+    excerpt: str | None
+    action: Action
+    policy: str
+    reason: str
+    words: str
+    decided_by: DecidedBy
+    issued_at: datetime
+    restricted_until: datetime | None
+    contest: Contest
+
+
+class NewAppeal(Model):
+    """Why the decision is wrong, in one's own words."""
+
+    text: Seen = Field(
+        min_length=1, max_length=LONGEST_APPEAL, examples=["C’était une citation de Molière."]
+    )
+
+
+class AppealShown(Model):
+    """An appeal in the moderators' queue."""
+
+    appeal_id: AppealId
+    statement_id: StatementId
+    decision_id: DecisionId
+    content: ContentNamed
+    state: Literal["open", "decided"]
+    outcome: Outcome | None
+    received_at: datetime
+    decided_at: datetime | None
+
+
+class VersionShown(Model):
+    """A version of the content's text, masked."""
+
+    version: int
+    text: str
+    written_at: datetime
+
+
+class AppealRead(AppealShown):
+    """An appeal with its author's words, the reasons of the decision, and the texts, masked."""
+
+    text: str
+    action: Action
+    policy: str
+    reason: str
+    decided_by: DecidedBy
+    versions: list[VersionShown]
+
+
+class NewOutcome(Model):
+    """Whether the decision stands (`upheld`) or not (`overturned`); `answer` is for its author."""
+
+    outcome: Outcome
+    answer: Seen = Field(min_length=1, max_length=1000, examples=["Vous avez raison."])
+
+
+def routes(deps: AppealsDeps, words: Mapping[str, HelpWords]) -> Routes:
+    """Build the routes of this feature; `words` are the rules' messages by the key of a reason."""
+    feature = Routes("appeals")
+    _for_authors(feature, deps, words)
+    _for_moderators(feature, deps)
+    return feature
+
+
+def _for_authors(feature: Routes, deps: AppealsDeps, words: Mapping[str, HelpWords]) -> None:
+    @feature.get("/statements", action="statement.list", access="suspended_too")
+    async def statements(
+        caller: CallerDep,
+        actor: ActorDep,
+        limit: Limit = 20,
+        cursor: str | None = None,
+        accept_language: AcceptLanguage = "",
+    ) -> Page[StatementShown]:
+        before = StatementId(decode(cursor, UUID)[0]) if cursor else None
+        reasons = await list_statements(deps, caller, actor, before, limit)
+        last = reasons[-1].statement.statement_id if len(reasons) == limit else None
+        return Page(
+            items=[_statement(each, words, accept_language) for each in reasons],
+            next=encode(last) if last else None,
+        )
+
+    @feature.get("/statements/{statement_id}", action="statement.read", access="suspended_too")
+    async def statement(
+        caller: CallerDep,
+        actor: ActorDep,
+        statement_id: StatementId,
+        accept_language: AcceptLanguage = "",
+    ) -> StatementShown:
+        reasons = await read_statement(deps, caller, actor, statement_id)
+        return _statement(reasons, words, accept_language)
+
+    @feature.post(
+        "/statements/{statement_id}/appeal",
+        action="appeal.submit",
+        access="suspended_too",
+        status_code=201,
+    )
+    async def contest(
+        caller: CallerDep, actor: ActorDep, statement_id: StatementId, new: NewAppeal
+    ) -> AppealShown:
+        return _appeal(await contest_statement(deps, caller, actor, statement_id, new.text))
+
+
+def _for_moderators(feature: Routes, deps: AppealsDeps) -> None:
+    @feature.get("/appeals", action="appeal.list")
+    async def appeals(
+        caller: CallerDep, actor: ActorDep, limit: Limit = LIMIT, cursor: str | None = None
+    ) -> Page[AppealShown]:
+        after = _place(cursor) if cursor else None
+        listed, last = await list_appeals(deps, caller, actor, after, limit)
+        items = [_appeal(appeal) for appeal in listed]
+        return Page(items=items, next=encode(*last) if last else None)
+
+    @feature.get("/appeals/{appeal_id}", action="appeal.read")
+    async def read(caller: CallerDep, actor: ActorDep, appeal_id: AppealId) -> AppealRead:
+        return _read(await read_appeal(deps, caller, actor, appeal_id))
+
+    @feature.post("/appeals/{appeal_id}/decision", action="appeal.decide", status_code=201)
+    async def decide(
+        caller: CallerDep, actor: ActorDep, appeal_id: AppealId, new: NewOutcome
+    ) -> AppealShown:
+        command = DecideAppeal(appeal_id, new.outcome, new.answer)
+        return _appeal(await decide_appeal(deps, caller, actor, command))
+
+
+def _place(cursor: str) -> AppealPlace:
+    received_at, appeal_id = decode(cursor, datetime, UUID)
+    return received_at, AppealId(appeal_id)
+
+
+def _content(subject: Subject) -> ContentNamed:
+    return ContentNamed(
+        content_id=subject.content_id,
+        kind=subject.kind,
+        root_id=subject.root_id,
+        space_id=subject.space_id,
+        structure_id=subject.structure_id,
+        version=subject.version,
+    )
+
+
+def _statement(
+    reasons: Reasons, words: Mapping[str, HelpWords], accept_language: str
+) -> StatementShown:
+    statement, appeal = reasons.statement, reasons.appeal
+    said = words.get(statement.reason)
+    in_french = language_of(accept_language) == "fr"
+    return StatementShown(
+        statement_id=statement.statement_id,
+        content=_content(statement.subject),
+        written_at=reasons.written_at,
+        excerpt=reasons.excerpt,
+        action=statement.action,
+        policy=statement.policy,
+        reason=statement.reason,
+        words=statement.reason if said is None else said.fr if in_french else said.en,
+        decided_by=statement.decided_by,
+        issued_at=statement.issued_at,
+        restricted_until=None,
+        contest=Contest(
+            path=f"/moderation/v1/statements/{statement.statement_id}/appeal",
+            until=reasons.contest_until,
+            state=appeal.state if appeal else "possible",
+            outcome=appeal.outcome if appeal else None,
+            answer=appeal.answer if appeal else None,
+            received_at=appeal.received_at if appeal else None,
+            decided_at=appeal.decided_at if appeal else None,
+        ),
+    )
+
+
+def _appeal(appeal: Appeal) -> AppealShown:
+    return AppealShown(
+        appeal_id=appeal.appeal_id,
+        statement_id=appeal.statement_id,
+        decision_id=appeal.decision_id,
+        content=_content(appeal.subject),
+        state=appeal.state,
+        outcome=appeal.outcome,
+        received_at=appeal.received_at,
+        decided_at=appeal.decided_at,
+    )
+
+
+def _read(file: AppealFile) -> AppealRead:
+    return AppealRead(
+        **_appeal(file.appeal).model_dump(),
+        text=file.words,
+        action=file.statement.action,
+        policy=file.statement.policy,
+        reason=file.statement.reason,
+        decided_by=file.statement.decided_by,
+        versions=[
+            VersionShown(version=each.version, text=each.text, written_at=each.written_at)
+            for each in file.texts
+        ],
+    )

@@ -1,0 +1,93 @@
+"""What authors do: read their statements, and contest one."""
+
+from collections.abc import Sequence
+
+from services.moderation.appeals.domain import (
+    AlreadyAppealed,
+    Appeal,
+    Reasons,
+    StatementNotFound,
+    check_in_time,
+    excerpt_of,
+)
+from services.moderation.appeals.policy import may_contest
+from services.moderation.appeals.ports import AppealsDeps
+from services.moderation.cases.domain import Statement
+from shared.contracts.ids import AppealId, DecisionId, StatementId
+from shared.kit.policy import Actor, Denied
+from shared.kit.unit import Caller, Unit
+
+
+async def read_statement(
+    deps: AppealsDeps, caller: Caller, actor: Actor, statement_id: StatementId
+) -> Reasons:
+    """Read a statement that is addressed to oneself. Raises `StatementNotFound`."""
+    async with deps.cases.unit(caller) as unit:
+        statement = await _own_statement(deps, unit, actor, statement_id)
+        appeals = await deps.appeals.of_statements(unit, caller.tenant, [statement_id])
+        return await _reasons(deps, unit, actor, statement, appeals.get(statement_id))
+
+
+async def list_statements(
+    deps: AppealsDeps, caller: Caller, actor: Actor, before: StatementId | None, limit: int
+) -> Sequence[Reasons]:
+    """List one's own statements, the newest first."""
+    async with deps.cases.unit(caller) as unit:
+        statements = await deps.statements.list_for(
+            unit, caller.tenant, actor.member_id, before, limit
+        )
+        ids = [statement.statement_id for statement in statements]
+        appeals = await deps.appeals.of_statements(unit, caller.tenant, ids)
+        return [
+            await _reasons(deps, unit, actor, statement, appeals.get(statement.statement_id))
+            for statement in statements
+        ]
+
+
+async def contest_statement(
+    deps: AppealsDeps, caller: Caller, actor: Actor, statement_id: StatementId, text: str
+) -> Appeal:
+    """Contest a decision, once and within six months.
+
+    Raises `StatementNotFound`, `AppealTooLate`, `AlreadyAppealed`.
+    """
+    async with deps.cases.unit(caller) as unit:
+        statement = await _own_statement(deps, unit, actor, statement_id)
+        check_in_time(statement, unit.now)
+        appeal = Appeal(
+            tenant_id=caller.tenant,
+            appeal_id=AppealId(deps.cases.new_id()),
+            statement_id=statement_id,
+            decision_id=DecisionId(statement.decision_id),
+            appellant=actor.member_id,
+            subject=statement.subject,
+            received_at=unit.now,
+            first_moderator=await deps.statements.moderator_of(unit, caller.tenant, statement),
+        )
+        if not await deps.appeals.add(unit, appeal, text):
+            raise AlreadyAppealed(statement_id=statement_id)
+        unit.record(appeal.received())
+        return appeal
+
+
+async def _own_statement(
+    deps: AppealsDeps, unit: Unit, actor: Actor, statement_id: StatementId
+) -> Statement:
+    statement = await deps.statements.find(unit, actor.tenant, statement_id)
+    if statement is None or isinstance(may_contest(actor, statement), Denied):
+        raise StatementNotFound(statement_id=statement_id)
+    return statement
+
+
+async def _reasons(
+    deps: AppealsDeps, unit: Unit, actor: Actor, statement: Statement, appeal: Appeal | None
+) -> Reasons:
+    subject = statement.subject
+    texts = await deps.cases.texts.versions(unit, actor.tenant, subject.content_id)
+    text = next((each for each in texts if each.version == subject.version), None)
+    return Reasons(
+        statement,
+        text.written_at if text else None,
+        excerpt_of(text.text) if text else None,
+        appeal,
+    )

@@ -1,0 +1,31 @@
+"""Who may read a statement, and who may decide an appeal."""
+
+from collections.abc import Iterable
+
+from services.moderation.appeals.domain import Appeal
+from services.moderation.cases.domain import MODERATORS, Statement
+from shared.contracts.ids import StructureId
+from shared.kit.policy import Actor, Allowed, Denied, Verdict
+
+
+def may_contest(actor: Actor, statement: Statement) -> Verdict:
+    """The author of the content, to whom the statement is addressed."""
+    if actor.member_id == statement.recipient:
+        return Allowed("statement.recipient")
+    return Denied("statement.recipient")
+
+
+def may_read_appeal(actor: Actor, appeal: Appeal, line: Iterable[StructureId]) -> Verdict:
+    """Moderators of the structure or above, but for the author of the content."""
+    if actor.member_id == appeal.appellant:
+        return Denied("appeal.not_own")
+    if actor.holds(MODERATORS, within=line):
+        return Allowed("appeal.moderator")
+    return Denied("appeal.moderator")
+
+
+def may_decide_appeal(actor: Actor, appeal: Appeal, line: Iterable[StructureId]) -> Verdict:
+    """Who may read it, but for the moderator who decided first."""
+    if actor.member_id == appeal.first_moderator:
+        return Denied("appeal.someone_else")
+    return may_read_appeal(actor, appeal, line)

@@ -1,0 +1,85 @@
+"""Appeals in PostgreSQL, their texts sealed."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import msgspec
+import sqlalchemy as sa
+from cryptography.fernet import Fernet
+from sqlalchemy.dialects.postgresql import insert
+
+from services.moderation.appeals.domain import Appeal
+from services.moderation.appeals.ports import AppealPlace
+from services.moderation.appeals.tables import APPEALS
+from services.moderation.cases.domain import Subject
+from shared.contracts.ids import AppealId, StatementId, TenantId
+from shared.contracts.moderation import Outcome
+from shared.kit.database import connection
+from shared.kit.unit import Unit
+
+
+class SqlAppeals:
+    """See `ports.Appeals`."""
+
+    def __init__(self, key: str) -> None:
+        """Take the Fernet key. Raises ValueError when it is not one."""
+        self._fernet = Fernet(key)
+
+    async def add(self, unit: Unit, appeal: Appeal, text: str) -> bool:
+        """Keep a new appeal."""
+        values = asdict(appeal) | {
+            "subject": msgspec.to_builtins(asdict(appeal.subject)),
+            "sealed": self._fernet.encrypt(text.encode()),
+        }
+        row = insert(APPEALS).values(**values).on_conflict_do_nothing()
+        return bool((await connection(unit).execute(row)).rowcount)
+
+    async def decide(self, unit: Unit, appeal: Appeal) -> None:
+        """Keep its outcome."""
+        changed = {
+            "outcome": appeal.outcome,
+            "answer": appeal.answer,
+            "decided_by": appeal.decided_by,
+            "decided_at": appeal.decided_at,
+        }
+        chosen = (APPEALS.c.tenant_id == appeal.tenant_id) & (
+            APPEALS.c.appeal_id == appeal.appeal_id
+        )
+        await connection(unit).execute(sa.update(APPEALS).where(chosen).values(changed))
+
+    async def find(
+        self, unit: Unit, tenant: TenantId, appeal_id: AppealId
+    ) -> tuple[Appeal, str] | None:
+        """Find an appeal with its text, and lock it."""
+        chosen = (APPEALS.c.tenant_id == tenant) & (APPEALS.c.appeal_id == appeal_id)
+        query = sa.select(APPEALS).where(chosen).with_for_update()
+        row = (await connection(unit).execute(query)).mappings().first()
+        if row is None:
+            return None
+        return _appeal(row), self._fernet.decrypt(row["sealed"]).decode()
+
+    async def of_statements(
+        self, unit: Unit, tenant: TenantId, ids: Sequence[StatementId]
+    ) -> dict[StatementId, Appeal]:
+        """Find the appeals against these statements."""
+        chosen = (APPEALS.c.tenant_id == tenant) & APPEALS.c.statement_id.in_(ids)
+        rows = await connection(unit).execute(sa.select(APPEALS).where(chosen))
+        return {row["statement_id"]: _appeal(row) for row in rows.mappings()}
+
+    async def queue(
+        self, unit: Unit, tenant: TenantId, after: AppealPlace | None, limit: int
+    ) -> Sequence[Appeal]:
+        """List some open appeals, the oldest first."""
+        chosen = (APPEALS.c.tenant_id == tenant) & APPEALS.c.outcome.is_(None)
+        if after is not None:
+            chosen &= sa.tuple_(APPEALS.c.received_at, APPEALS.c.appeal_id) > after
+        order = (APPEALS.c.received_at, APPEALS.c.appeal_id)
+        query = sa.select(APPEALS).where(chosen).order_by(*order).limit(limit)
+        return [_appeal(row) for row in (await connection(unit).execute(query)).mappings()]
+
+
+def _appeal(row: sa.RowMapping) -> Appeal:
+    values = {name: value for name, value in row.items() if name != "sealed"}
+    values["outcome"] = Outcome(row["outcome"]) if row["outcome"] else None
+    values["subject"] = msgspec.convert(row["subject"], Subject)
+    return Appeal(**values)
