@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from types import FunctionType, ModuleType
 
 from services.moderation.text import domain as text_domain
+from services.moderation.text.domain.normalising import Normalised
 from shared.kit import address as kit_address
 from shared.kit import text as kit_text
 from shared.kit.web import balancing
@@ -26,13 +27,16 @@ def modules() -> Iterator[tuple[str, ModuleType]]:
 def text_functions() -> dict[str, FunctionType]:
     """Give the public functions and methods with a `str` parameter.
 
-    What takes words, or a text that is read already, is measured with what reads it.
+    What takes words, or a text that is read already, is measured with what reads it. What is
+    named `parse_…` reads lists of our own, once, when the service starts.
     """
     return {
         key: function
         for name, module in modules()
         for key, function in _public_functions(name, module)
-        if any(hint is str for hint in _parameters(function).values())
+        if not function.__name__.startswith("parse_")
+        and str in (hints := _parameters(function))
+        and Normalised not in hints
     }
 
 
@@ -44,8 +48,8 @@ def takes_one_text(function: FunctionType) -> bool:
     )
 
 
-def _parameters(function: FunctionType) -> dict[str, object]:
-    return {key: hint for key, hint in function.__annotations__.items() if key != "return"}
+def _parameters(function: FunctionType) -> list[object]:
+    return [hint for key, hint in function.__annotations__.items() if key != "return"]
 
 
 def _public_functions(name: str, module: ModuleType) -> Iterator[tuple[str, FunctionType]]:

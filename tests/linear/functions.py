@@ -33,10 +33,7 @@ _KEPT_READINGS = 4
 """The functions are measured pattern by pattern, and several of them take the same reading."""
 OTHERS = {
     "lexicon.expanded": "reads our own lists",
-    "lexicon.parse_lexicon": "reads our own lists",
     "phrases.without_classes": "reads our own lists",
-    "senses.parse_senses": "reads our own lists",
-    "matching.Lexicons.find": "its text is the name of a language; measured with a reading",
     "kit.text.is_time_zone": "looks a name up in a set",
     "spans.Span.of": "a slice",
     "kit.text.is_unseen": "takes one letter",
