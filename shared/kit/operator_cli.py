@@ -59,6 +59,8 @@ def status(*, as_json: bool, wait: bool) -> None:
     click.echo(f"{'group':16}" + "".join(f"{name:>14}" for name in COLUMNS))
     for name, group in sorted(found["groups"].items()):
         click.echo(f"{name:16}" + "".join(f"{group[column]:>14,}" for column in COLUMNS))
+        if group["refused"]:
+            click.echo(f"  refused: {group['refused']:,} of identity, forged or after lost records")
         if group["halted"]:
             click.echo(f"  {_told(group['halted'])}")
         if group["accepting"]:

@@ -1,8 +1,8 @@
 """The frame's own tables, the same in every service's database, and the policy of all others.
 
-Outbox, inbox, positions, heads, parked, halts and jobs belong to the frame: they hold many tenants
-and have no row policy. Everything else is a business table: `business_table` starts its primary key
-with `tenant_id`, and `protect` puts it under row-level security.
+Outbox, inbox, positions, sequences, heads, parked, halts and jobs belong to the frame: they hold
+many tenants and have no row policy. Everything else is a business table: `business_table` starts
+its primary key with `tenant_id`, and `protect` puts it under row-level security.
 """
 
 from enum import StrEnum
@@ -148,6 +148,16 @@ def _reading_tables(metadata: sa.MetaData) -> None:
         sa.Column("starts", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("tried", sa.BigInteger()),
         sa.Column("tries", sa.Integer(), nullable=False, server_default="0"),
+        # The group read it from its very first record, and kept sequences from there on.
+        sa.Column("whole", sa.Boolean(), nullable=False, server_default="false"),
+    )
+    sa.Table(
+        "sequences",
+        metadata,
+        sa.Column("consumer_group", sa.Text(), primary_key=True),
+        sa.Column("topic", sa.Text(), primary_key=True),
+        sa.Column("key", sa.Text(), primary_key=True),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
     )
 
 

@@ -19,7 +19,7 @@ from tests.kit.two_versions import Stage
 
 NAME = "kit_probe"
 EMPTY = """
-    TRUNCATE heads, outbox, inbox, positions, parked, halts, jobs, idempotency, audit,
+    TRUNCATE heads, outbox, inbox, positions, sequences, parked, halts, jobs, idempotency, audit,
         audit_progress, effects
     RESTART IDENTITY
 """

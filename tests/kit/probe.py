@@ -1,5 +1,6 @@
 """A small group on a real database: facts in, effects out, and everything that can go wrong."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -85,6 +86,7 @@ class Probe:
     limit: Limit = field(default_factory=Limit)
     patience: Patience = field(default_factory=lambda: Patience(starts=0))
     seen: list[str] = field(default_factory=list)
+    sequences: Counter[tuple[TenantId, int]] = field(default_factory=Counter)
 
     def consumer(self) -> BatchConsumer:
         note = BoundReaction("note", self._note, (MemberSuspended,))
@@ -146,9 +148,15 @@ class Probe:
         """Put a fact on the topic, as another service's relay would; give its id."""
         fact = MemberSuspended(member_id=member(who), reason=words)
         envelope = envelope_of(fact, tenant, event_id or uuid7())
-        fields = msgspec.json.decode(encode(envelope)) | changed
+        fields = msgspec.json.decode(encode(envelope)) | {"sequence": self.next_of(who, tenant)}
+        fields |= changed
         self.put(f"{tenant}:{member(who)}".encode(), msgspec.json.encode(fields))
         return envelope.id
+
+    def next_of(self, who: int, tenant: TenantId = RENNES) -> str:
+        """Give the next sequence of a member's key, as an outbox does."""
+        self.sequences[tenant, who] += 1
+        return f"{self.sequences[tenant, who]:010}"
 
     def put(
         self,

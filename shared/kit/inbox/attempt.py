@@ -11,12 +11,13 @@ from shared.kit.database import Database, SqlUnit, is_transient
 from shared.kit.errors import Invalid
 from shared.kit.failpoints import reached
 from shared.kit.host import Telemetry
-from shared.kit.inbox import halts, ledger, parked
+from shared.kit.inbox import halts, ledger, parked, sequences
 from shared.kit.inbox.decode import Ignored, Read, Readable, Unreadable, type_of
 from shared.kit.inbox.limits import Limit
 from shared.kit.inbox.parked import Aside, Failure, Retry
 from shared.kit.inbox.patience import Patience
 from shared.kit.inbox.preparing import Preparation, offset_of
+from shared.kit.inbox.sequences import REFUSED, Chains
 from shared.kit.inbox.work import Work
 from shared.kit.service import Bound, BoundReaction
 from shared.kit.telemetry.logs import logger
@@ -69,6 +70,7 @@ class Attempt:
                 raise Fenced
             reached("batch.moved")
         reached("batch.committed")
+        self._tell_of_refused(work)
         return work.counts
 
     async def _sort(
@@ -84,28 +86,39 @@ class Attempt:
         if troubled:
             keys = {delivery.key for delivery in readable}
             waiting, work.halted = await parked.keys_waiting(unit.connection, self.group, keys)
-        todo = work.todo
+        chains = await sequences.load(unit.connection, self.group, reads)
         for item in reads:
-            if isinstance(item, Ignored):
-                work.count(item, "ignored")
-            elif isinstance(item, Unreadable):
-                failure = Failure(item.cause)
-                work.put_aside(item, Aside(item.record, None, failure, "dead", attempts=1))
-            elif fresh is not None and item.delivery.event_id not in fresh:
-                work.count(item, self._known_as(item))
-            else:
+            if isinstance(item, Readable) and (fresh is None or item.delivery.event_id in fresh):
                 if fresh is not None:
                     fresh.discard(item.delivery.event_id)
-                if item.delivery.key in waiting:
-                    work.wait(item)
-                else:
-                    todo.append(item)
+                _sort_new(work, item, waiting, chains)
+            else:
+                self._sort_known(work, item)
+                _pass_by(chains, item)
+        if chains is not None:
+            await sequences.store(unit.connection, self.group, chains)
+            if chains.adopted:
+                log.warning("sequences adopted", group=self.group, keys=chains.adopted)
         return work
 
-    def _known_as(self, item: Readable) -> str:
-        """Tell the version before of what was applied from a repetition."""
-        older = self.older and type_of(item.record) in self.older
-        return "ignored" if older else "duplicate"
+    def _tell_of_refused(self, work: Work) -> None:
+        for aside in work.failures:
+            if aside.failure is not None and aside.failure.cause.startswith(REFUSED):
+                topic, offset = aside.record.partition.topic, aside.record.offset
+                place = f"{topic}/{aside.record.partition.number}/{offset}"
+                log.error("refused", group=self.group, place=place, cause=aside.failure.cause)
+                self.telemetry.count("preau.consumer.refused", group=self.group, topic=topic)
+
+    def _sort_known(self, work: Work, item: Read) -> None:
+        """Count what has no effect: repetitions, and what is not for this group."""
+        if isinstance(item, Ignored):
+            work.count(item, "ignored")
+        elif isinstance(item, Unreadable):
+            work.refuse(item, item.cause)
+        else:
+            # The version before of what was applied is no repetition.
+            older = self.older and type_of(item.record) in self.older
+            work.count(item, "ignored" if older else "duplicate")
 
     async def _one_by_one(self, unit: SqlUnit, work: Work) -> None:
         waiting: set[str] = set()
@@ -161,3 +174,22 @@ class Attempt:
             return Aside(item.record, item.delivery, failure, "dead", attempts=1)
         due = parked.next_try(self.retry, 1, unit.now)
         return Aside(item.record, item.delivery, failure, "parked", attempts=1, next_try=due)
+
+
+def _sort_new(work: Work, item: Readable, waiting: set[str], chains: Chains | None) -> None:
+    link = sequences.link_of(item) if chains is not None else None
+    cause = None
+    if chains is not None and link is not None:
+        cause = chains.accept(item.record.partition, link)
+    if cause is not None:
+        work.refuse(item, cause)
+    elif item.delivery.key in waiting:
+        work.wait(item)
+    else:
+        work.todo.append(item)
+
+
+def _pass_by(chains: Chains | None, item: Read) -> None:
+    link = sequences.link_of(item) if chains is not None else None
+    if chains is not None and link is not None:
+        chains.pass_by(item.record.partition, link)

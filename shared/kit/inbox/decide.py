@@ -105,7 +105,9 @@ async def decide(
     unreadable = 0
     if wish.decision == "replay":
         keyless = [Place(row.topic, row.partition, row.offset) for row in rows if row.key is None]
-        unreadable = await reread(unit, group, wanted, keyless, dry_run=wish.dry_run)
+        unreadable = await reread(
+            unit, group, wanted, keyless, named=bool(wish.places), dry_run=wish.dry_run
+        )
     if wish.places and unreadable:
         raise StillUnreadable
     if rows and not wish.dry_run:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import msgspec
 
-from shared.contracts.catalogue import decoder_of
+from shared.contracts.catalogue import PUBLISHERS, decoder_of
 from shared.contracts.event import Fact, Instant, Origin, versions_before
 from shared.contracts.ids import EventId, TenantId
 from shared.kit.bus.port import Incoming
@@ -16,10 +16,14 @@ from shared.kit.unit import Delivery
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 LONGEST_KEY = 200
 """A tenant's id and an aggregate's take 73 characters; an index could not hold any length."""
+LONGEST_SEQUENCE = 18
 BINARY_PREFIX = "ce_"
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """A NUL's escape; a backslash that somebody wrote is itself escaped, and no part of one."""
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+CHAINED_SOURCES = {fact.TOPIC: "/preau/identity" for fact in PUBLISHERS["identity"]}
+"""Who alone may write in the topics of identity; their sequences are kept."""
 
 
 class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -48,18 +52,31 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 _arrived = msgspec.json.Decoder(Arrived).decode
 
 
+class Link(msgspec.Struct, frozen=True, gc=False):
+    """Where an event stands in the order of its key; see `sequences`."""
+
+    key: str
+    sequence: int
+    event_id: EventId
+
+
 class Ignored(msgspec.Struct, frozen=True, gc=False):
-    """A type or version that this group does not know or does not react to."""
+    """A type or version that this group does not know or does not react to.
+
+    `link` is None where no sequence is kept.
+    """
 
     record: Incoming
     type: str
+    link: Link | None = None
 
 
 class Unreadable(msgspec.Struct, frozen=True, gc=False):
-    """A record that cannot be decoded, now or later."""
+    """A record that cannot be decoded, now or later; `link` where its envelope can."""
 
     record: Incoming
     cause: str
+    link: Link | None = None
 
 
 class Readable(msgspec.Struct, frozen=True, gc=False):
@@ -80,6 +97,7 @@ class TwoVersions(Exception):
 
 def read(record: Incoming, wanted: Wanted, received: datetime) -> Read:
     """Decode one record. Never raises for what stands in it."""
+    link = None
     try:
         envelope = _arrived(_structured(record))
         tenant, beginning = _tenant(envelope.tenant)
@@ -88,13 +106,18 @@ def read(record: Incoming, wanted: Wanted, received: datetime) -> Read:
             return Unreadable(record, "tenant_mismatch: the key belongs to another tenant")
         if len(key) > LONGEST_KEY:
             return Unreadable(record, f"partitionkey: longer than {LONGEST_KEY} characters")
+        source = CHAINED_SOURCES.get(record.partition.topic)
+        if source is not None:
+            if envelope.source != source:
+                return Unreadable(record, f"refused: source {envelope.source[:100]}, not {source}")
+            link = Link(key, _sequence(envelope.sequence), envelope.id)
         decoded = wanted.get(envelope.type)
         if decoded is None:
-            return Ignored(record, envelope.type)
+            return Ignored(record, envelope.type, link)
         fact = decoded(envelope.data)
         return Readable(record, _delivery(record, envelope, tenant, fact, received))
     except UNREADABLE as error:
-        return Unreadable(record, f"{type(error).__name__}: {error}")
+        return Unreadable(record, f"{type(error).__name__}: {error}", link)
 
 
 def wanted_by(facts: Iterable[type[Fact]]) -> Wanted:
@@ -138,6 +161,14 @@ def _lifted(older: type[Fact], steps: tuple[type[Fact], ...]) -> Callable[[msgsp
 def type_of(record: Incoming) -> str:
     """Say the wire type of a record that was read. Raises as one that cannot be."""
     return _arrived(_structured(record)).type
+
+
+def _sequence(text: str) -> int:
+    """Read a sequence that PostgreSQL can hold. Raises ValueError."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= LONGEST_SEQUENCE):
+        msg = f"sequence: not a number of up to {LONGEST_SEQUENCE} digits"
+        raise ValueError(msg)
+    return int(text)
 
 
 @lru_cache(maxsize=4096)

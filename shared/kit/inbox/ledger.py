@@ -20,8 +20,8 @@ _POSITIONS = sa.text("""
     SELECT topic, partition, next_offset FROM positions WHERE consumer_group = :consumer_group
 """)
 _BEGIN = sa.text("""
-    INSERT INTO positions (consumer_group, topic, partition, began, next_offset)
-    SELECT :consumer_group, topic, partition, began, began
+    INSERT INTO positions (consumer_group, topic, partition, began, next_offset, whole)
+    SELECT :consumer_group, topic, partition, began, began, began = 0
     FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:began AS bigint[]))
          AS new (topic, partition, began)
     ON CONFLICT DO NOTHING

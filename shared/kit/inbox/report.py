@@ -15,7 +15,8 @@ _LEDGER = sa.text("""
     FROM positions, (
         SELECT count(*) FILTER (WHERE state = 'parked') AS parked,
                count(*) FILTER (WHERE state <> 'parked') AS dead_lettered,
-               count(*) FILTER (WHERE state = 'skipped') AS skipped
+               count(*) FILTER (WHERE state = 'skipped') AS skipped,
+               count(*) FILTER (WHERE state = 'dead' AND cause LIKE 'refused:%') AS refused
         FROM parked WHERE consumer_group = :consumer_group
     ) AS aside
     WHERE consumer_group = :consumer_group
@@ -26,7 +27,8 @@ _LEDGER = sa.text("""
 class Counts:
     """published = applied + ignored + duplicate + parked + dead_lettered + lag.
 
-    `skipped` is the part of the dead-lettered that was left out for good.
+    `skipped` is the part of the dead-lettered that was left out for good; `refused` the part that
+    the sequence of its key, or its source, shows to be forged, or others of its key to be lost.
     `halt` says whether the group is stopped, since when and why, and what an operator accepted.
     """
 
@@ -38,6 +40,7 @@ class Counts:
     dead_lettered: int
     lag: int
     skipped: int
+    refused: int
     halt: Halt
 
 
@@ -66,5 +69,6 @@ async def counts(consumer: BatchConsumer, bus: Bus) -> Counts:
         dead_lettered=rows[0].dead_lettered if rows else 0,
         lag=lag,
         skipped=rows[0].skipped if rows else 0,
+        refused=rows[0].refused if rows else 0,
         halt=halt,
     )

@@ -9,9 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.kit.database import SqlUnit
-from shared.kit.inbox import ledger
+from shared.kit.inbox import ledger, sequences
 from shared.kit.inbox.decode import Ignored, Readable, Unreadable, Wanted, read
 from shared.kit.inbox.parked import Place, record_of
+from shared.kit.inbox.sequences import REFUSED
 
 _AT = """
     consumer_group = :consumer_group AND topic = :topic AND partition = :partition
@@ -38,11 +39,13 @@ async def reread(
     wanted: Wanted,
     places: Sequence[Place],
     *,
+    named: bool,
     dry_run: bool,
 ) -> int:
     """Let those that can be read by now join their keys; say how many still cannot be.
 
     One that is of no interest, or whose event was applied meanwhile, is counted as such and gone.
+    One whose sequence was refused joins only if an operator `named` it: then it is genuine.
     """
     unreadable = 0
     for place in places:
@@ -54,7 +57,8 @@ async def reread(
         }
         row = (await unit.connection.execute(_RECORD, at)).one()
         item = read(record_of(row), wanted, unit.now)
-        if isinstance(item, Unreadable):
+        refused = row.cause.startswith(REFUSED) and not named
+        if isinstance(item, Unreadable) or refused:
             unreadable += 1
         elif not dry_run:
             await _settle(unit.connection, group, at, item)
@@ -83,3 +87,4 @@ async def _settle(
             "tenant": item.delivery.tenant,
         }
         await connection.execute(_JOIN, {**at, **known})
+        await sequences.adopt(connection, group, [item])

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.kit.bus.port import Partition
-from shared.kit.inbox.decode import Read, Readable
+from shared.kit.inbox.decode import Read, Readable, Unreadable
 from shared.kit.inbox.ledger import Move
-from shared.kit.inbox.parked import Aside
+from shared.kit.inbox.parked import Aside, Failure
 
 
 @dataclass
@@ -42,6 +42,10 @@ class Work:
         """Note that this one is parked or dead."""
         self.count(item, "dead_lettered" if aside.state == "dead" else "parked")
         self.asides.append(aside)
+
+    def refuse(self, item: Unreadable | Readable, cause: str) -> None:
+        """Note that this one is dead at once; nothing waits behind it, for its key is not kept."""
+        self.put_aside(item, Aside(item.record, None, Failure(cause), "dead", attempts=1))
 
     def wait(self, item: Readable) -> None:
         """Let it wait behind an earlier one of its key."""

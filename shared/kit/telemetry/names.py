@@ -172,6 +172,13 @@ _LIST = (
         "1 while a group is stopped because too much of what it reads fails, else 0.",
     ),
     Metric(
+        "preau.consumer.refused",
+        "counter",
+        "{event}",
+        ("group", "topic"),
+        "Records of identity's topics with a foreign source or a sequence that is not the next.",
+    ),
+    Metric(
         "preau.consumer.slow_effect",
         "counter",
         "{effect}",

@@ -39,7 +39,8 @@ class Accepting(Model):
 class Counts(Model):
     """published = applied + ignored + duplicate + parked + dead_lettered + lag.
 
-    `skipped` is the part of the dead-lettered that was left out for good.
+    `skipped` is the part of the dead-lettered that was left out for good; `refused` the part that
+    is forged, or follows lost records, as its sequence or source shows.
     """
 
     published: int
@@ -50,6 +51,7 @@ class Counts(Model):
     dead_lettered: int
     lag: int
     skipped: int
+    refused: int = 0
     halted: Halted | None = None
     accepting: Accepting | None = None
 
