@@ -56,7 +56,7 @@ def routes(deps: KpisDeps) -> Routes:
     """Build the routes of this feature."""
     found = Routes("kpis")
 
-    @found.get("/kpis", action="kpi.read")
+    @found.get("/kpis", action="kpi.read", load="heavy")
     async def read(  # noqa: PLR0913, PLR0917  the query's own parameters
         caller: CallerDep,
         actor: ActorDep,

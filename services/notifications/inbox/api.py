@@ -74,7 +74,13 @@ def routes(deps: InboxDeps) -> Routes:
             next=encode(last) if last else None,
         )
 
-    @found.post("/inbox/{notification_id}/read", action="inbox.mark_read", access="suspended_too")
+    # Counted as a read: a page marks all that it shows, one by one.
+    @found.post(
+        "/inbox/{notification_id}/read",
+        action="inbox.mark_read",
+        access="suspended_too",
+        load="read",
+    )
     async def mark(
         caller: CallerDep,
         actor: ActorDep,

@@ -17,13 +17,15 @@ from shared.kit.web.shedding import TURN, App, Receive, Refusals, Scope, Send
 IMPORTS_WAITING = 4
 """Imports that wait for theirs to end: each may hold a body of many megabytes."""
 IMPORT_WAIT_SECONDS = 20.0
-MAX_REST_SECONDS = 2.0
+REST_FACTOR, MAX_REST_SECONDS = 3, 3.0
+"""How many times as long as an import took the lane rests after it, and how long at the most."""
 
 
 class ImportLane:
-    """One import at a time, and after it a rest as long as it took if others came meanwhile.
+    """One import at a time, and after it a rest if other requests came meanwhile.
 
-    So imports take no more than half of what the process can do while anybody else is there.
+    So imports take a quarter of the time while anybody else is there; what follows from them in
+    the background has the rest.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -51,7 +53,7 @@ class ImportLane:
         """Say how long the lane rests if the import ends now."""
         if not self._others:
             return 0.0
-        return min(self._monotonic() - self._began, MAX_REST_SECONDS)
+        return min(REST_FACTOR * (self._monotonic() - self._began), MAX_REST_SECONDS)
 
 
 class Turns:

@@ -60,9 +60,9 @@ async def test_imports_that_wait_have_an_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("others", "took", "rest"), [(0, 1.5, 0.0), (1, 1.5, 1.5), (9, 0.2, 0.2), (1, 60.0, 2.0)]
+    ("others", "took", "rest"), [(0, 0.5, 0.0), (1, 0.5, 1.5), (9, 0.2, 0.6), (1, 60.0, 3.0)]
 )
-async def test_lane_rests_as_long_as_an_import_took_if_others_came(
+async def test_lane_rests_three_times_as_long_as_an_import_if_others_came(
     others: int, took: float, rest: float
 ) -> None:
     seconds = [10.0]
