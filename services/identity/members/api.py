@@ -1,5 +1,6 @@
 """`/v1/members` and `/v1/imports`."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from fastapi import Response
@@ -9,6 +10,7 @@ from services.identity.members.domain import LONGEST_NAME
 from services.identity.members.handlers.add_members import (
     ImportedMember,
     ImportMembers,
+    Outcome,
     import_members,
 )
 from services.identity.members.handlers.change_standing import Suspend, reinstate, suspend
@@ -85,6 +87,11 @@ class MemberAdded(Model):
     invitation: str
 
 
+def _verdicts(outcomes: Sequence[Outcome]) -> ImportVerdicts:
+    lines = [LineVerdict.model_validate({"outcome": o, "reason": r}) for o, r in outcomes]
+    return ImportVerdicts(lines=lines)
+
+
 def routes(deps: MembersDeps, sessions: SessionsDeps) -> Routes:
     """Build the routes of this feature."""
     found = Routes("members")
@@ -107,9 +114,7 @@ def routes(deps: MembersDeps, sessions: SessionsDeps) -> Routes:
     ) -> ImportVerdicts:
         lines = [ImportedMember(**line.model_dump()) for line in chunk.lines]
         command = ImportMembers(chunk.source, chunk.structure_id, lines)
-        outcomes = await import_members(deps, caller, actor, command)
-        verdicts = [LineVerdict.model_validate({"outcome": o, "reason": r}) for o, r in outcomes]
-        return ImportVerdicts(lines=verdicts)
+        return _verdicts(await import_members(deps, caller, actor, command))
 
     @found.post("/members/{member_id}/suspension", action="member.suspend", status_code=204)
     async def suspend_one(
