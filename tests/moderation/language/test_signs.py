@@ -1,7 +1,5 @@
 """Emoji that hurt alone, combined, or beside a person; the others pass."""
 
-
-
 import pytest
 
 from services.moderation.rules.handlers.screen_text import Engine

@@ -79,6 +79,9 @@ def test_a_rule_that_breaks_is_named_and_stops_no_other() -> None:
         ("kys", "hide"),
         ("Elle m'a traité de gros porc, j'en peux plus", "review"),
         ("On m'a dit que t'es une salope", "review"),
+        ("J'ai envie de mourir, ces connards me harcèlent tous les jours au lycée", "review"),
+        ("Mon père me frappe, c'est un gros connard", "review"),
+        ("J'ai envie de mourir et toi t'es une grosse pute", "hide"),
         ("", "pass"),
     ],
 )

@@ -28,21 +28,26 @@ def decide(facts: Facts, rules: Iterable[ReadyRule], *, on: date) -> Verdict:
             continue
         if holds:
             matched.append(ready.rule)
-    return _combined(matched, failed)
+    return _combined(matched, failed, to_hearer=facts.to_hearer)
 
 
-def _combined(matched: Iterable[Rule], failed: Iterable[RuleRef]) -> Verdict:
+def _combined(matched: Iterable[Rule], failed: Iterable[RuleRef], *, to_hearer: bool) -> Verdict:
+    """Combine rules; a call for help stays visible, unless its text also attacks its reader."""
     strictest_first = sorted(
         matched, key=lambda rule: (-LEVELS.index(rule.verdict), -rule.score, rule.id)
     )
     live = [rule for rule in strictest_first if rule.mode == "live"]
+    help_offered = tuple(dict.fromkeys(rule.reason for rule in live if rule.help))
+    level = live[0].verdict if live else "pass"
+    if level == "hide" and help_offered and not to_hearer:
+        level = "review"
     return Verdict(
-        verdict=live[0].verdict if live else "pass",
+        verdict=level,
         score=max((rule.score for rule in live), default=0.0),
         rules=tuple(rule.ref for rule in live),
         policies=tuple(dict.fromkeys(rule.policy for rule in live)),
         reasons=tuple(dict.fromkeys(rule.reason for rule in live)),
-        help=tuple(dict.fromkeys(rule.reason for rule in live if rule.help)),
+        help=help_offered,
         shadow=tuple(rule.ref for rule in strictest_first if rule.mode == "shadow"),
         failed=tuple(failed),
     )

@@ -50,6 +50,8 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 # An insult and a slur are both said of somebody; the other lists speak of acts.
 _ATTACKS: Final = ("insult", "slur")
+# What a victim confides; the "you" beside it is no target.
+_CONFIDED: Final = ("self_harm", "coercion", "danger")
 UNKNOWN: Final = Circumstances()
 
 
@@ -84,12 +86,13 @@ class Leaks:
 class Facts:
     """The facts of one text; conditions see all of them side by side, by name.
 
-    `text`: the normalised text, words between single spaces, without accents. `used`: words that
-    are said (`insult` … in a condition); `mentioned`: words only quoted, told or spoken about
-    (`insult_mentioned` …); `told`: one of these was said to the author or to a third person, who
-    may need help. `attacks`: how many insults and slurs are used; `aimed`: one of them is said to
-    somebody; `mentioned_aimed`: likewise for mentioned ones; `disguised`: how many listed words
-    took leet, spaced or foreign letters to read. `capitals`: share of the letters (0 under 20
+    `text`: the normalised text, words between single spaces, without accents. `used`: words
+    that are said (`insult` … in a condition); `mentioned`: words only quoted, told or spoken
+    about (`insult_mentioned` …); `told`: one of these was said to the author or to a third
+    person, who may need help; `to_hearer`: some listed word is used with a "you" beside it.
+    `attacks`: how many insults and slurs are used; `aimed`: one of them is said to somebody;
+    `mentioned_aimed`: likewise for mentioned ones; `disguised`: how many listed words took
+    leet, spaced or foreign letters to read. `capitals`: share of the letters (0 under 20
     letters); `link_share`: share of the characters; `shortened`: domains that hide where a link
     leads.
     """
@@ -103,6 +106,7 @@ class Facts:
     aimed: bool = False
     mentioned_aimed: bool = False
     told: bool = False
+    to_hearer: bool = False
     disguised: int = 0
     links: int = 0
     domains: int = 0
@@ -151,6 +155,7 @@ def gather_facts(reading: Reading, around: Circumstances = UNKNOWN) -> Facts:
         attacks=len(attacks),
         aimed=any(hit.aimed for hit in attacks),
         mentioned_aimed=any(hit.aimed for hit in mentioned if hit.category in _ATTACKS),
+        to_hearer=any(hit.to_hearer for hit in used if hit.category not in _CONFIDED),
         told=any(hit.told for hit in mentioned),
         disguised=sum(hit.disguised for hit in reading.hits),
         links=len(reading.links),

@@ -25,6 +25,7 @@ _YOU: Final = frozenset(
     "tu t toi te ta ton tes vous espece sale sales gros grosse pauvre petit petite "
     "you u ur your youre yourself".split()
 )
+_HEARER: Final = frozenset("tu t toi te ta ton tes vous you u ur your youre yourself".split())
 _YOU_REACH = 4
 _BARE = 4
 _CLAUSE_SIGNS: Final = frozenset(',:;—–«»“”"\u2018„\u2039')
@@ -59,15 +60,25 @@ def _sentence_before(words: Normalised, found: range, reach: int) -> list[str]:
 
 def is_aimed(words: Normalised, found: range) -> bool:
     """Said to somebody: a "you" close by in the sentence, or hardly anything else said in it."""
-    before = _sentence_before(words, found, _YOU_REACH)
-    after = _around(words, found.stop, found.stop + _YOU_REACH)
-    closed = len(before) < _YOU_REACH
-    ended = len(after) < _YOU_REACH or BREAK in after
-    if BREAK in after:
-        after = after[: after.index(BREAK)]
+    before, after = _beside(words, found)
+    closed, ended = len(before) < _YOU_REACH, len(after) < _YOU_REACH
     said = {*before, *_around(words, found.start, found.stop), *after}
     bare = closed and ended and len(before) + len(after) < _BARE
     return bare or not _YOU.isdisjoint(said)
+
+
+def is_to_hearer(words: Normalised, found: range) -> bool:
+    """A "you" stands in the words or close by in their sentence."""
+    before, after = _beside(words, found)
+    return not _HEARER.isdisjoint((*before, *_around(words, found.start, found.stop), *after))
+
+
+def _beside(words: Normalised, found: range) -> tuple[list[str], list[str]]:
+    """The words close by, of the same sentence; fewer than the reach where it ends."""
+    after = _around(words, found.stop, found.stop + _YOU_REACH)
+    if BREAK in after:
+        after = after[: after.index(BREAK)]
+    return _sentence_before(words, found, _YOU_REACH), after
 
 
 def opens_clause(words: Sequence[str], gaps: Sequence[str], start: int) -> bool:

@@ -6,7 +6,12 @@ from typing import Final
 
 from services.moderation.text.domain.lexicon import Category
 from services.moderation.text.domain.matching import Match
-from services.moderation.text.domain.mention import is_aimed, is_word_itself, opens_clause
+from services.moderation.text.domain.mention import (
+    is_aimed,
+    is_to_hearer,
+    is_word_itself,
+    opens_clause,
+)
 from services.moderation.text.domain.normalising import BREAK, Normalised
 from services.moderation.text.domain.quoting import quoted_spans
 from services.moderation.text.domain.reporting import Reports
@@ -33,9 +38,9 @@ _TITLES: Final = frozenset(
 class Hit:
     """A listed word found: where, what for, how sure, and how it was said.
 
-    `mentioned`: quoted, reported or spoken about, not used. `told`: the author or a third person
-    had to hear it, and may need help. `aimed`: said to somebody. `disguised`: readable only after
-    undoing leet, spaced or foreign letters.
+    `mentioned`: quoted, reported or spoken about, not used. `told`: the author or a third
+    person had to hear it, and may need help. `aimed`: said to somebody; `to_hearer`: said with
+    a "you" beside it. `disguised`: readable only after undoing leet, spaced or foreign letters.
     """
 
     form: str
@@ -45,6 +50,7 @@ class Hit:
     mentioned: bool
     told: bool
     aimed: bool
+    to_hearer: bool
     disguised: bool
 
 
@@ -88,6 +94,7 @@ class Usage:
             mentioned=mentioned,
             told=self._is_told(words),
             aimed=not soft and is_aimed(self._normalised, words),
+            to_hearer=is_to_hearer(self._normalised, words),
             disguised=any(word.disguised for word in own),
         )
 
@@ -114,6 +121,7 @@ class Usage:
             mentioned=told or self._quoted.holds(sign.span),
             told=told and self._reports.suffered(before),
             aimed=sign.aimed,
+            to_hearer=sign.aimed,
             disguised=False,
         )
 
