@@ -28,6 +28,16 @@ from shared.kit.web import balancing
 from shared.kit.web import markup as web_markup
 from tests.linear.discovery import takes_one_text, text_functions
 
+WHOLE = (
+    "reading.Reader.read",
+    "rules.Engine.judge",
+    "masking.masked",
+    "markup.text_of_html",
+    "markup.text_of_markdown",
+    "kit.web.markup.html_of",
+    "kit.web.markup.html_of, HTML",
+)
+"""What calls all of the others: these are measured up to the longest text."""
 Ready = Callable[[], object]
 _KEPT_READINGS = 4
 """The functions are measured pattern by pattern, and several of them take the same reading."""

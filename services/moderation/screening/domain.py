@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from services.moderation.cases.domain import Decision, Restriction
 from services.moderation.rules.domain.facts import UNKNOWN, Circumstances
-from services.moderation.text.domain.markup import text_of_html, text_of_markdown
+from services.moderation.text.domain.markup import as_seen, text_of_html, text_of_markdown
 from shared.contracts.community import ContentText
 from shared.contracts.ids import DecisionId
 from shared.contracts.moderation import Action, DecidedBy, RuleRef, Verdict
@@ -75,7 +75,7 @@ def plain(content: ContentText) -> str:
     """Give the text as a page shows it: its title first; titles and targets of links last."""
     read = text_of_html if content.format == "html" else text_of_markdown
     body = read(content.body)
-    return f"{content.title}\n\n{body}" if content.title else body
+    return f"{as_seen(content.title)}\n\n{body}" if content.title else body
 
 
 def fingerprint(text: str) -> str:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.moderation.text.domain import markup
-from services.moderation.text.domain.markup import text_of_html, text_of_markdown
+from services.moderation.text.domain.markup import as_seen, text_of_html, text_of_markdown
 from services.moderation.text.domain.reading import Reader
 from shared.kit.web.markup import html_of
 
@@ -37,6 +37,20 @@ def test_markdown_within_a_word_changes_nothing_of_it(body: str, reader: Reader)
 def test_html_within_a_word_changes_nothing_of_it(body: str, reader: Reader) -> None:
     hits = reader.read(text_of_html(f"<p>Tu es un {body}</p>")).hits
     assert [hit.form for hit in hits] == ["connard"]
+
+
+@pytest.mark.parametrize("seen", ["\u202edrannoc", "con\u202edran", "c\u202enno\u202card"])
+def test_reversed_letters_are_read_as_seen(seen: str, reader: Reader) -> None:
+    for text in (as_seen(f"Tu es un {seen}"), text_of_markdown(f"Tu es un\n*{seen}*")):
+        assert "connard" in [hit.form for hit in reader.read(text).hits]
+
+
+def test_text_shown_as_typed_is_no_code(reader: Reader) -> None:
+    body = "- a\n" + "*a* " * 6_000 + "Tu es un connard"
+    (hit,) = reader.read(text_of_markdown(body)).hits
+    assert not hit.mentioned
+    (hit,) = reader.read(text_of_html("<b>" * 200 + "Tu es un connard")).hits
+    assert not hit.mentioned
 
 
 def test_lines_of_one_paragraph_are_one_sentence(reader: Reader) -> None:

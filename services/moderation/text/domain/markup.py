@@ -32,7 +32,8 @@ _CODE, _END = "\ufdd0", "\ufdd1"
 _LETTER: Final = r"[\w\u00ad\u200b-\u200f\u2060\ufeff]"
 _WHOLE_CODE: Final = re.compile(rf"(?<!{_LETTER}){_CODE}([^{_CODE}{_END}]*){_END}(?!{_LETTER})")
 # Right-to-left override: its letters are seen in the reverse order, up to the end of the line.
-_OVERRIDDEN: Final = re.compile("\u202e([^\u202c\n]+)")
+_OVERRIDE: Final = "\u202e"
+_OVERRIDDEN: Final = re.compile("\u202e([^\u202c\u202e]*)[\u202c]?")
 
 
 def text_of_markdown(body: str) -> str:
@@ -65,9 +66,19 @@ def _laid_out(text: str, aside: Iterable[str]) -> str:
     if behind:
         words = set(text.split())
         behind = [line for line in behind if line not in words]
-    if "\u202e" in text:
-        behind += (letters[::-1] for letters in _OVERRIDDEN.findall(text))
-    return "\n".join((text, *behind)) if behind else text
+    return as_seen("\n".join((text, *behind)) if behind else text)
+
+
+def as_seen(text: str) -> str:
+    """Give a text and, behind it, its lines with letters in reverse order as they are seen."""
+    if _OVERRIDE not in text:
+        return text
+    lines = [line for line in text.split("\n") if _OVERRIDE in line]
+    return "\n".join((text, *(_OVERRIDDEN.sub(_reversed, line) for line in lines)))
+
+
+def _reversed(letters: re.Match[str]) -> str:
+    return letters[1][::-1]
 
 
 def _text(shown: str) -> str:
@@ -86,7 +97,7 @@ class _Page:
         self._parts: list[str] = []
         self._aside: dict[str, None] = {}
         self._quotes = 0
-        self._fences = 0
+        self._kept_blanks = 0
 
     def read(self, parent: LexborNode) -> None:
         node = parent.first_child
@@ -98,7 +109,7 @@ class _Page:
             node = node.next
 
     def _read_text(self, text: str) -> None:
-        if self._fences:
+        if self._kept_blanks:
             self._parts.append(text.replace("\n", self._line_end()))
         else:
             self._parts.append(_BLANKS.sub(" ", text))
@@ -107,7 +118,7 @@ class _Page:
         if tag in _BLOCKS:
             self._read_block(node, tag)
             return
-        is_code = tag == "code" and not self._fences
+        is_code = tag == "code" and not self._kept_blanks
         if is_code:
             self._parts.append(_CODE)
         self.read(node)
@@ -122,13 +133,15 @@ class _Page:
     def _read_block(self, node: LexborNode, tag: str) -> None:
         self._quotes += tag == "blockquote"
         self._parts.append(self._line_end())
-        if tag == "pre":
+        # A bare `pre` is a text as it was typed, and no code.
+        is_fence = tag == "pre" and node.first_child is not None and node.first_child.tag == "code"
+        self._kept_blanks += tag == "pre"
+        if is_fence:
             self._parts.append(f"```{self._line_end()}")
-            self._fences += 1
         self.read(node)
-        if tag == "pre":
-            self._fences -= 1
+        if is_fence:
             self._parts.append(f"{self._line_end()}```")
+        self._kept_blanks -= tag == "pre"
         self._quotes -= tag == "blockquote"
         self._parts.append(self._line_end())
 
