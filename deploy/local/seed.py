@@ -9,7 +9,7 @@ from uuid import UUID
 from services.identity.main import Features
 from services.identity.members.handlers.join import AddMember, add_member
 from services.identity.roles.handlers.change_roles import GrantRole, grant_role
-from services.identity.sessions.handlers.invite import accept_invitation
+from services.identity.sessions.handlers.invite import Invite, accept_invitation, invite
 from services.identity.structures.handlers.open_structure import OpenStructure, open_structure
 from services.identity.tenants.handlers.open_tenant import Opened, OpenTenant, open_tenant
 from shared.contracts.identity import Role
@@ -113,5 +113,6 @@ async def _people(features: Features, opened: Opened, password: str) -> Seeded:
 async def _set_password(
     features: Features, tenant: TenantId, member_id: MemberId, password: str
 ) -> None:
-    token = features.sessions.signer.invitation(tenant, member_id)
+    caller = Caller(tenant, None, "first-tenant")
+    token = await invite(features.sessions, caller, Invite(tenant, member_id))
     await accept_invitation(features.sessions, token, password, "first-tenant")

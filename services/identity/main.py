@@ -12,9 +12,13 @@ from services.identity.roles.ports import RolesDeps
 from services.identity.roles.store import OwnRights, SqlRoles
 from services.identity.sessions import api as sessions_api
 from services.identity.sessions import tables as sessions_tables
-from services.identity.sessions.ports import Hasher, SessionsDeps
+from services.identity.sessions.ports import Hasher, PasswordJudge, SessionsDeps
 from services.identity.sessions.store.credentials import SqlCredentials
 from services.identity.sessions.store.hasher import Argon2Hasher
+from services.identity.sessions.store.invitations import SqlInvitations
+from services.identity.sessions.store.judge import ZxcvbnJudge
+from services.identity.sessions.store.people import SqlPeople
+from services.identity.sessions.store.refresh_tokens import HmacRefreshTokens
 from services.identity.sessions.store.sessions import SqlSessions
 from services.identity.sessions.store.signer import JwtSigner
 from services.identity.settings import IdentitySettings
@@ -61,30 +65,35 @@ def features(
     database: Database,
     limiter: Limiter | None = None,
     hasher: Hasher | None = None,
+    judge: PasswordJudge | None = None,
 ) -> Features:
     """Fill every feature's dependencies; a limiter that is left out counts in this process."""
     unit, clock, new_id = database.unit, host.clock, host.new_id
     tenants, structures = SqlTenants(), SqlStructures()
-    memberships, roles = SqlMemberships(), SqlRoles()
+    memberships, roles, sessions = SqlMemberships(), SqlRoles(), SqlSessions()
     signer = JwtSigner(
         settings.signing_key, issuer=settings.issuer, audience=settings.audience, clock=clock
     )
     return Features(
         TenantsDeps(unit, tenants, structures, memberships, roles, clock, new_id),
         StructuresDeps(unit, structures, new_id),
-        MembersDeps(unit, memberships, structures, new_id),
+        MembersDeps(unit, memberships, structures, new_id, sessions),
         RolesDeps(unit, roles, structures, memberships),
         SessionsDeps(
             unit,
             tenants,
             SqlCredentials(),
-            SqlSessions(),
+            sessions,
             hasher or Argon2Hasher(),
             signer,
             clock,
             new_id,
             limiter or MemoryLimiter(),
             settings.guess_limits(),
+            invitations=SqlInvitations(),
+            people=SqlPeople(),
+            judge=judge or ZxcvbnJudge(),
+            refresh_tokens=HmacRefreshTokens(settings.signing_key),
         ),
     )
 
@@ -93,8 +102,9 @@ def build(host: Host) -> Service:
     """Put the service together."""
     settings = IdentitySettings.read(host.environment)
     database = open_database(NAME, host, settings)
-    limiter, hasher = open_limiter(settings, host.telemetry), Argon2Hasher()
-    deps = features(host, settings, database, limiter, hasher)
+    limiter = open_limiter(settings, host.telemetry)
+    hasher, judge = Argon2Hasher(), ZxcvbnJudge()
+    deps = features(host, settings, database, limiter, hasher, judge)
     routes = [
         tenants_api.routes(deps.tenants, deps.sessions),
         structures_api.routes(deps.structures),
@@ -113,5 +123,5 @@ def build(host: Host) -> Service:
         rights=rights,
         extra=extra,
         limiter=limiter,
-        resources=(hasher,),
+        resources=(hasher, judge),
     )

@@ -42,6 +42,11 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "session.open": EVERYBODY,
     "session.refresh": EVERYBODY,
     "invitation.accept": EVERYBODY,
+    "session.list": KNOWN,
+    "session.sign_out": KNOWN,
+    "session.end": OWNER,
+    "session.end_all": KNOWN,
+    "password.change": KNOWN,
     "tenant.open": OPERATOR,
     "structure.list": KNOWN,
     "structure.open": ADMINISTRATOR,
@@ -49,6 +54,9 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "member.import": ADMINISTRATOR | OPERATOR,
     "member.suspend": ADMINISTRATOR,
     "member.reinstate": ADMINISTRATOR,
+    "member.invite": ADMINISTRATOR,
+    "member.uninvite": ADMINISTRATOR,
+    "member.end_sessions": ADMINISTRATOR,
     "role.grant": ADMINISTRATOR,
     "role.revoke": ADMINISTRATOR,
     "space.list": KNOWN,
@@ -96,6 +104,12 @@ MODERATING: Mapping[str, Json] = {
 }
 
 
+PASSWORDS: Mapping[str, Json] = {
+    "password.change": {"current_password": "raté", "new_password": "abricot pont violon 12"},
+    "invitation.accept": {"invitation": "…", "password": "un long mot de passe"},
+}
+
+
 @dataclass(frozen=True)
 class Scene:
     """A space in which everything exists that a route may name."""
@@ -140,6 +154,9 @@ async def make_scene(world: World) -> Scene:
         "notification_id": notice["notification_id"],
         "alert_id": next(each["alert_id"] for each in alerts if each["space_id"] == space),
         "member_id": str(member_of(world.tokens["tom"])),
+        "session_id": (await world.ask("zoe", "GET", "/identity/v1/sessions"))["items"][0][
+            "session_id"
+        ],
     }
     special = {"content.remove": {"content_id": doomed}, "answer.accept": {"content_id": answer}}
     queries = {
@@ -160,7 +177,7 @@ async def _bodies(world: World, space: str, paths: Mapping[str, str]) -> dict[st
             "password": world.seeded.password,
         },
         "session.refresh": {"refresh_token": signed_in["refresh_token"]},
-        "invitation.accept": {"invitation": "…", "password": "un long mot de passe"},
+        **PASSWORDS,
         "tenant.open": {"name": "Université d’à côté", "admin": "chef@cote.example"},
         "structure.open": {"name": "Sixième B", "kind": "class", "parent_id": school},
         "member.add": {

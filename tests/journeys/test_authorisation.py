@@ -14,6 +14,8 @@ pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_s
 IN_VAIN = {
     "session.refresh": {401},
     "invitation.accept": {401},
+    "session.end": {404},
+    "password.change": {403},
     "operate.decide": {404},
     "operate.dead_letter": {404},
 }

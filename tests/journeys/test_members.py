@@ -21,8 +21,6 @@ READS = (
     "/notifications/v1/inbox",
     "/metrics/v1/alerts",
 )
-SUSPENDED_TOO = {"/notifications/v1/inbox"}
-"""What a suspended member may still read."""
 
 
 async def test_a_suspended_member_is_stopped_everywhere_and_comes_back(world: World) -> None:
@@ -34,16 +32,10 @@ async def test_a_suspended_member_is_stopped_everywhere_and_comes_back(world: Wo
     await world.settle()
     for read in READS:
         answer = await world.call("tom", "GET", read)
-        if read in SUSPENDED_TOO:
-            assert answer.status_code == 200, read
-            continue
         problem = answer.json()
         assert (answer.status_code, problem["rule"]) == (403, "member.suspended"), read
         assert problem["reason"] == "repeated_insults"
         assert datetime.fromisoformat(problem["until"]) == datetime.fromisoformat(until)
-    body = {"tenant": "academie-de-demonstration", "email": "tom@demo.example"}
-    body["password"] = world.seeded.password
-    assert (await world.http.post("/identity/v1/sessions", json=body)).status_code == 401
     await world.ask("anne", "DELETE", path)
     await world.settle()
     for read in READS:
@@ -81,22 +73,6 @@ async def test_nobody_grants_more_than_they_hold(world: World) -> None:
     assert (answer.status_code, answer.json()["rule"]) == (403, "role.grant.not_more_than_held")
 
 
-async def test_a_refresh_token_is_good_once_and_its_reuse_ends_the_session(world: World) -> None:
-    first = await world.sign_in("hamid")
-    path = "/identity/v1/sessions/refresh"
-    answer = await world.http.post(path, json={"refresh_token": first["refresh_token"]})
-    assert answer.status_code == 200
-    second = answer.json()
-    assert second["refresh_token"] != first["refresh_token"]
-    for token in (first, second):  # the thief's, and then the owner's too
-        answer = await world.http.post(path, json={"refresh_token": token["refresh_token"]})
-        assert (answer.status_code, answer.json()["type"]) == (
-            401,
-            "/identity/problems/session_over",
-        )
-    assert (await world.http.post(path, json={"refresh_token": "x.y.z"})).status_code == 401
-
-
 async def test_a_wrong_password_says_nothing_more_than_an_unknown_address(world: World) -> None:
     told = []
     for email in ("zoe@demo.example", "personne@demo.example"):
@@ -125,7 +101,7 @@ async def test_expired_foreign_and_altered_tokens_are_refused_by_all_five(world:
         "expired": expired,
         "foreign": foreign.access(tenant, member, "s"),
         "altered": f"{head}.{forged}.{signature}",
-        "invitation": own.invitation(tenant, member),
+        "invitation": own.invitation(tenant, member, 1),
         "nonsense": "é" * 3,
     }
     for read in READS:

@@ -23,7 +23,7 @@ from deploy.local import provision
 from deploy.local.seed import SLUG, Seeded, seed
 from deploy.local.stack import Addresses
 from services.identity.main import Features, features
-from services.identity.sessions.handlers.invite import accept_invitation
+from services.identity.sessions.handlers.invite import Invite, accept_invitation, invite
 from services.identity.settings import IdentitySettings
 from services.identity.tenants.handlers.open_tenant import OpenTenant, open_tenant
 from shared.contracts.catalogue import PUBLISHERS
@@ -35,6 +35,7 @@ from shared.kit.migrations import migrate
 from shared.kit.run import Running, build, ensure_topics, now, start, stop
 from shared.kit.serve import application, inner_application
 from shared.kit.telemetry.otel import OtelTelemetry
+from shared.kit.unit import Caller
 
 NAMES = tuple(PUBLISHERS)
 JWKS = "http://identity.test/.well-known/jwks.json"
@@ -60,16 +61,16 @@ class World:
     host: Host
     tokens: dict[str, str] = field(default_factory=dict)
 
-    async def sign_in(self, who: str) -> Json:
+    async def sign_in(self, who: str, **more: object) -> Json:
         """Open a session of someone's."""
-        body = {
+        body: Json = {
             "tenant": SLUG,
             "email": f"{who}@demo.example",
             "password": self.seeded.password,
         }
         if who == "ulla":
             body = {"tenant": "elsewhere", "email": FOREIGNER, "password": FOREIGN_PASSWORD}
-        answer = await self.http.post("/identity/v1/sessions", json=body)
+        answer = await self.http.post("/identity/v1/sessions", json=body | more)
         assert answer.status_code == 201, answer.text
         found: Json = answer.json()
         return found
@@ -83,7 +84,13 @@ class World:
             if who not in self.tokens:
                 self.tokens[who] = (await self.sign_in(who))["access_token"]
             sent.setdefault("authorization", f"Bearer {self.tokens[who]}")
-        return await self.http.request(method, path, json=body, headers=sent)
+        answer = await self.http.request(method, path, json=body, headers=sent)
+        if answer.status_code == 401 and answer.json()["type"].endswith("/session_ended"):
+            # As people do whose session was ended, such as by a suspension that is over.
+            self.tokens[who] = (await self.sign_in(who))["access_token"]
+            sent["authorization"] = f"Bearer {self.tokens[who]}"
+            return await self.http.request(method, path, json=body, headers=sent)
+        return answer
 
     async def ask(
         self, who: str, method: str, path: str, body: object = None, **headers: str
@@ -237,7 +244,8 @@ def _verify_with(app: Any, identity: Any) -> None:  # Any: ASGI applications, bo
 async def _open_elsewhere(own: Features) -> TenantId:
     opened = await open_tenant(own.tenants, OpenTenant("Elsewhere", FOREIGNER), "journeys")
     tenant, member = opened.tenant.tenant_id, opened.administrator.member_id
-    token = own.sessions.signer.invitation(tenant, member)
+    caller = Caller(tenant, None, "journeys")
+    token = await invite(own.sessions, caller, Invite(tenant, member))
     await accept_invitation(own.sessions, token, FOREIGN_PASSWORD, "journeys")
     return tenant
 

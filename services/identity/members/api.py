@@ -14,10 +14,15 @@ from services.identity.members.handlers.add_members import (
     import_members,
 )
 from services.identity.members.handlers.change_standing import Suspend, reinstate, suspend
+from services.identity.members.handlers.give_access import (
+    check_may_invite,
+    check_may_manage,
+    end_members_sessions,
+)
 from services.identity.members.handlers.join import AddMember, add_member
 from services.identity.members.policy import may_send_imports
 from services.identity.members.ports import MembersDeps
-from services.identity.sessions.handlers.invite import Invite, invite
+from services.identity.sessions.handlers.invite import Invite, invite, withdraw_invitation
 from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.ids import MemberId, StructureId
 from shared.kit.web.context import ActorDep, CallerDep
@@ -87,6 +92,16 @@ class MemberAdded(Model):
     invitation: str
 
 
+class Invitation(Model):
+    """A new invitation: those made before for the member hold no longer.
+
+    Accepting it sets a new password and ends all sessions of the member.
+    """
+
+    member_id: MemberId
+    invitation: str
+
+
 def _verdicts(outcomes: Sequence[Outcome]) -> ImportVerdicts:
     lines = [LineVerdict.model_validate({"outcome": o, "reason": r}) for o, r in outcomes]
     return ImportVerdicts(lines=lines)
@@ -96,10 +111,10 @@ def routes(deps: MembersDeps, sessions: SessionsDeps) -> Routes:
     """Build the routes of this feature."""
     found = Routes("members")
 
-    @found.post("/members", action="member.add", status_code=201)
+    @found.post("/members", action="member.add", status_code=201, secret=("invitation",))
     async def add(caller: CallerDep, actor: ActorDep, new: NewMember) -> MemberAdded:
         member = await add_member(deps, caller, actor, AddMember(**new.model_dump()))
-        token = await invite(sessions, Invite(member.tenant_id, member.member_id))
+        token = await invite(sessions, caller, Invite(member.tenant_id, member.member_id))
         return MemberAdded(member_id=member.member_id, handle=member.handle, invitation=token)
 
     @found.post(
@@ -128,4 +143,31 @@ def routes(deps: MembersDeps, sessions: SessionsDeps) -> Routes:
         await reinstate(deps, caller, actor, member_id)
         return Response(status_code=204)
 
+    _add_access_routes(found, deps, sessions)
     return found
+
+
+def _add_access_routes(found: Routes, deps: MembersDeps, sessions: SessionsDeps) -> None:
+    """Add what administrators do about a member's way in."""
+
+    @found.post(
+        "/members/{member_id}/invitation",
+        action="member.invite",
+        status_code=201,
+        secret=("invitation",),
+    )
+    async def invite_again(caller: CallerDep, actor: ActorDep, member_id: MemberId) -> Invitation:
+        await check_may_invite(deps, caller, actor, member_id)
+        token = await invite(sessions, caller, Invite(caller.tenant, member_id))
+        return Invitation(member_id=member_id, invitation=token)
+
+    @found.delete("/members/{member_id}/invitation", action="member.uninvite", status_code=204)
+    async def withdraw_one(caller: CallerDep, actor: ActorDep, member_id: MemberId) -> Response:
+        await check_may_manage(deps, caller, actor, member_id)
+        await withdraw_invitation(sessions, caller, member_id)
+        return Response(status_code=204)
+
+    @found.delete("/members/{member_id}/sessions", action="member.end_sessions", status_code=204)
+    async def end_sessions_of(caller: CallerDep, actor: ActorDep, member_id: MemberId) -> Response:
+        await end_members_sessions(deps, caller, actor, member_id)
+        return Response(status_code=204)

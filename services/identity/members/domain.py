@@ -48,6 +48,12 @@ class AddressInvalid(Invalid):
     key = "address_invalid"
 
 
+class NoAddress(Conflict):
+    """The member has no mail address, and so cannot sign in."""
+
+    key = "no_address"
+
+
 class NotSuspended(Conflict):
     """The member is not suspended, or not any more."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from services.identity.members.domain import HeldRole, Member
+from services.identity.sessions.ports import Sessions
 from services.identity.structures.ports import Structures
 from shared.contracts.ids import MemberId, TenantId
 from shared.kit.policy import Suspension
@@ -48,3 +49,4 @@ class MembersDeps:
     memberships: Memberships
     structures: Structures
     new_id: NewId
+    sessions: Sessions

@@ -1,17 +1,36 @@
-"""`/v1/sessions`, `/v1/invitations` and the public keys."""
+"""`/v1/sessions`, `/v1/password`, `/v1/invitations` and the public keys."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from services.identity.sessions.domain import SHORTEST_PASSWORD, Tokens
+from services.identity.sessions.domain import SHORTEST_PASSWORD, Session, Tokens
+from services.identity.sessions.handlers.attempts import counted
+from services.identity.sessions.handlers.change_password import ChangePassword, change_password
+from services.identity.sessions.handlers.ending import end_all, end_one, list_sessions
 from services.identity.sessions.handlers.invite import accept_invitation
 from services.identity.sessions.handlers.refresh import refresh
 from services.identity.sessions.handlers.sign_in import SignIn, sign_in
+from services.identity.sessions.policy import guess_of_token
 from services.identity.sessions.ports import SessionsDeps
+from shared.contracts.identity import SessionEnd
+from shared.contracts.ids import SessionId
 from shared.kit.address import tidy_address
-from shared.kit.web.context import client_address, correlation_of
+from shared.kit.web.context import (
+    ActorDep,
+    CallerDep,
+    SessionDep,
+    client_address,
+    correlation_of,
+)
 from shared.kit.web.cursors import Model
 from shared.kit.web.routes import Routes
+from shared.kit.web.user_agent import program_of
+
+PASSWORD_RULE = f"{SHORTEST_PASSWORD} characters or more, not common, nothing known of the person"
 
 
 class Credentials(Model):
@@ -26,6 +45,11 @@ class Credentials(Model):
         description="what the last sign-in on this device gave: wrong passwords that others send "
         "do not slow it down",
     )
+    suspended_too: bool = Field(
+        default=False,
+        description="sign in although suspended, to read notifications and statements of reasons "
+        "and to contest",
+    )
 
 
 class RefreshToken(Model):
@@ -38,7 +62,38 @@ class Acceptance(Model):
     """An invitation, and the password to set."""
 
     invitation: str = Field(max_length=2000)
-    password: str = Field(min_length=SHORTEST_PASSWORD, max_length=1000)
+    password: str = Field(max_length=1000, description=PASSWORD_RULE)
+
+
+class PasswordChange(Model):
+    """The password that holds at present, and the one to set."""
+
+    current_password: str = Field(max_length=1000)
+    new_password: str = Field(max_length=1000, description=PASSWORD_RULE)
+
+
+class SessionShown(Model):
+    """A session of one's own; `current` is the one that asks."""
+
+    session_id: SessionId
+    device: Literal["phone", "tablet", "computer", "program", "unknown"]
+    client: str = Field(examples=["Firefox, Windows"])
+    opened_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    current: bool
+
+
+class SessionsShown(Model):
+    """The newest first, a hundred at most."""
+
+    items: list[SessionShown]
+
+
+class SessionsEnded(Model):
+    """How many sessions were ended."""
+
+    ended: int
 
 
 class TokensGiven(Model):
@@ -67,27 +122,95 @@ def routes(deps: SessionsDeps) -> Routes:
 
     @found.post("/sessions", action="session.open", access="anonymous", status_code=201)
     async def open_one(request: Request, who: Credentials) -> SignedInGiven:
-        address = client_address(request)
-        email = tidy_address(who.email) or who.email
-        command = SignIn(who.tenant, email, who.password, address, who.device_token)
-        signed_in = await sign_in(deps, command, correlation_of(request))
+        signed_in = await sign_in(deps, _command(request, who), correlation_of(request))
         tokens = _given(signed_in.tokens)
         return SignedInGiven(**tokens.model_dump(), device_token=signed_in.device_token)
 
     @found.post("/sessions/refresh", action="session.refresh", access="anonymous")
     async def go_on(request: Request, token: RefreshToken) -> TokensGiven:
-        correlation = correlation_of(request)
-        return _given(await refresh(deps, token.refresh_token, correlation))
+        async with counted(deps, guess_of_token("refresh", client_address(request))):
+            return _given(await refresh(deps, token.refresh_token, correlation_of(request)))
 
     @found.post(
         "/invitations/accept", action="invitation.accept", access="anonymous", status_code=204
     )
     async def accept(request: Request, said: Acceptance) -> Response:
         correlation = correlation_of(request)
-        await accept_invitation(deps, said.invitation, said.password, correlation)
+        async with counted(deps, guess_of_token("invitation", client_address(request))):
+            await accept_invitation(deps, said.invitation, said.password, correlation)
         return Response(status_code=204)
 
+    _add_own_routes(found, deps)
     return found
+
+
+def _command(request: Request, who: Credentials) -> SignIn:
+    program = program_of(request.headers.get("user-agent", ""))
+    return SignIn(
+        who.tenant,
+        tidy_address(who.email) or who.email,
+        who.password,
+        client_address(request),
+        who.device_token,
+        device=program.device,
+        client=program.name,
+        suspended_too=who.suspended_too,
+    )
+
+
+def _add_own_routes(found: Routes, deps: SessionsDeps) -> None:
+    """Add what members do with their own sessions and password."""
+
+    @found.get("/sessions", action="session.list")
+    async def list_own(caller: CallerDep, actor: ActorDep, current: SessionDep) -> SessionsShown:
+        sessions = await list_sessions(deps, caller, actor.member_id)
+        return SessionsShown(items=[_shown(each, current) for each in sessions])
+
+    @found.post(
+        "/sessions/sign-out", action="session.sign_out", access="suspended_too", status_code=204
+    )
+    async def sign_out(caller: CallerDep, actor: ActorDep, current: SessionDep) -> Response:
+        if current is not None:
+            await end_one(deps, caller, actor.member_id, current, SessionEnd.SIGNED_OUT)
+        return Response(status_code=204)
+
+    @found.delete("/sessions/{session_id}", action="session.end", status_code=204)
+    async def end(
+        caller: CallerDep, actor: ActorDep, current: SessionDep, session_id: SessionId
+    ) -> Response:
+        own = session_id == current
+        because = SessionEnd.SIGNED_OUT if own else SessionEnd.ENDED_BY_MEMBER
+        await end_one(deps, caller, actor.member_id, session_id, because)
+        return Response(status_code=204)
+
+    @found.delete("/sessions", action="session.end_all")
+    async def end_every(
+        caller: CallerDep, actor: ActorDep, current: SessionDep, spare_current: bool = False
+    ) -> SessionsEnded:
+        spare = current if spare_current else None
+        return SessionsEnded(ended=await end_all(deps, caller, actor.member_id, spare))
+
+    @found.put("/password", action="password.change", status_code=204)
+    async def change(
+        caller: CallerDep, actor: ActorDep, current: SessionDep, said: PasswordChange
+    ) -> Response:
+        command = ChangePassword(actor.member_id, said.current_password, said.new_password, current)
+        await change_password(deps, caller, command)
+        return Response(status_code=204)
+
+
+def _shown(session: Session, current: UUID | None) -> SessionShown:
+    return SessionShown.model_validate(
+        {
+            "session_id": session.session_id,
+            "device": session.device or "unknown",
+            "client": session.client,
+            "opened_at": session.opened_at,
+            "last_used_at": session.last_used_at,
+            "expires_at": session.expires_at,
+            "current": session.session_id == current,
+        }
+    )
 
 
 def key_routes(deps: SessionsDeps) -> APIRouter:

@@ -1,16 +1,30 @@
 """What a session is; the words for what may be wrong with one."""
 
 import hashlib
-from dataclasses import dataclass
+import unicodedata
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import Enum
 from uuid import UUID
 
-from shared.contracts.ids import MemberId, TenantId
-from shared.kit.errors import Conflict, TooMany, Unauthorised
+from shared.contracts.identity import SessionEnd
+from shared.contracts.ids import MemberId, SessionId, TenantId
+from shared.kit.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthorised
 from shared.kit.limiting.port import Charge
+from shared.kit.policy import Suspension
+from shared.kit.text import without_zero_width
 
 REFRESH_LIFETIME = timedelta(days=30)
+"""How long a session lasts that nobody goes on with."""
+SESSION_LIFETIME = timedelta(days=90)
+"""How long a session lasts after its sign-in, however often it is gone on with."""
+REFRESH_GRACE = timedelta(seconds=30)
+"""How long a refresh token holds after it was changed: two tabs at once, or an answer lost."""
+MAX_ROTATIONS = 16
+"""Changes of a refresh token within the grace; then the last one is given again."""
 SHORTEST_PASSWORD = 12
+FEWEST_CHARACTERS = 4
+"""Different characters in a password."""
 
 
 class WrongCredentials(Unauthorised):
@@ -31,10 +45,46 @@ class TooManyAttempts(TooMany):
     key = "too_many_attempts"
 
 
+class SessionNotFound(NotFound):
+    """The member has no such session, or it has ended."""
+
+    key = "session_not_found"
+
+
 class InvitationUsed(Conflict):
     """The invitation was accepted before."""
 
     key = "invitation_used"
+
+
+class InvitationVoid(Conflict):
+    """The invitation was withdrawn, or a newer one was made."""
+
+    key = "invitation_void"
+
+
+class WrongPassword(Forbidden):
+    """The present password, which a change asks for, is another."""
+
+    key = "wrong_password"
+
+
+class PasswordTooShort(Invalid):
+    """A password has too few characters that can be seen."""
+
+    key = "password_too_short"
+
+
+class PasswordRepeats(Invalid):
+    """A password is made of too few different characters."""
+
+    key = "password_repeats"
+
+
+class PasswordGuessable(Invalid):
+    """A password is common, or made of what is known about the person."""
+
+    key = "password_guessable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +94,7 @@ class Credential:
     tenant_id: TenantId
     member_id: MemberId
     password_hash: str
+    suspension: Suspension | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +145,83 @@ class Guess:
         return self.own + self.shared
 
 
+class Use(Enum):
+    """What a refresh token that was really given is good for."""
+
+    NEXT = "next"
+    """It is the last one: it is changed for the next."""
+    AGAIN = "again"
+    """It was changed a moment ago: what was given then is given again."""
+    REUSED = "reused"
+    """It was changed long ago: one of its two holders is a thief."""
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session; `refresh_hash` is the SHA-256 of the only refresh token that still holds."""
+    """A session; `number` counts its refresh tokens, of which the last one holds.
+
+    `refresh_hash` is the SHA-256 of that one, `rotations` when its latest ones were changed, the
+    newest last. `device` is a kind of device, `client` the program and system, in words.
+    """
 
     tenant_id: TenantId
-    session_id: UUID
+    session_id: SessionId
     member_id: MemberId
-    refresh_hash: bytes
+    opened_at: datetime
+    last_used_at: datetime
     expires_at: datetime
+    number: int = 0
+    refresh_hash: bytes = b""
+    rotations: tuple[datetime, ...] = field(default=())
+    device: str = ""
+    client: str = ""
+    ended_because: SessionEnd | None = None
+
+    def judge(self, number: int, now: datetime) -> Use:
+        """Say what the token of this number, which was really given, is good for."""
+        if number == self.number:
+            recent = [each for each in self.rotations if now - each <= REFRESH_GRACE]
+            return Use.AGAIN if len(recent) >= MAX_ROTATIONS else Use.NEXT
+        age = self.number - number
+        if 0 < age <= len(self.rotations) and now - self.rotations[-age] <= REFRESH_GRACE:
+            return Use.AGAIN
+        return Use.REUSED
+
+    def gone_on(self, refresh_hash: bytes, now: datetime) -> "Session":
+        """Give the session with its next refresh token."""
+        recent = [each for each in self.rotations if now - each <= REFRESH_GRACE]
+        return replace(
+            self,
+            number=self.number + 1,
+            refresh_hash=refresh_hash,
+            rotations=(*recent, now),
+            last_used_at=now,
+            expires_at=expiry(self.opened_at, now),
+        )
+
+
+def expiry(opened_at: datetime, now: datetime) -> datetime:
+    """Say when a session ends that is used now."""
+    return min(now + REFRESH_LIFETIME, opened_at + SESSION_LIFETIME)
+
+
+def normal_password(password: str) -> str:
+    """Write a password in one form, however the keyboard composes its letters."""
+    return unicodedata.normalize("NFC", password)
+
+
+def check_password(password: str) -> None:
+    """Refuse a password that is too short or too even.
+
+    Counted are characters that can be seen, without marks on others, and spaces.
+    Raises `PasswordTooShort` and `PasswordRepeats`.
+    """
+    visible = without_zero_width(password)
+    counted = [c for c in visible if unicodedata.category(c) not in {"Mn", "Me"}]
+    if len(counted) < SHORTEST_PASSWORD:
+        raise PasswordTooShort(field="password", shortest=SHORTEST_PASSWORD)
+    if len({c.casefold() for c in counted}) < FEWEST_CHARACTERS:
+        raise PasswordRepeats(field="password", fewest=FEWEST_CHARACTERS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,15 @@
 """What the sessions' handlers need."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
 from services.identity.sessions.domain import Credential, Device, GuessLimits, Session
-from shared.contracts.ids import MemberId, TenantId
+from shared.contracts.identity import SessionEnd
+from shared.contracts.ids import MemberId, SessionId, TenantId
 from shared.kit.limiting.port import Limiter
+from shared.kit.policy import Suspension
 from shared.kit.unit import Clock, NewId, Unit, Units
 
 
@@ -21,25 +24,77 @@ class Credentials(Protocol):
     """Passwords, as hashes."""
 
     async def find_by_email(self, unit: Unit, tenant: TenantId, email: str) -> Credential | None:
-        """Find the credential of the member with this address, if not suspended."""
+        """Find the credential of the member with this address, suspended or not."""
+
+    async def find_by_member(
+        self, unit: Unit, tenant: TenantId, member_id: MemberId
+    ) -> Credential | None:
+        """Find a member's credential."""
+
+    async def confirm(self, unit: Unit, credential: Credential) -> bool:
+        """Tell whether it still holds, and keep it and the standing so until the unit ends."""
 
     async def set_password(
         self, unit: Unit, tenant: TenantId, member_id: MemberId, password_hash: str
-    ) -> bool:
-        """Set the first password; False when there is one already."""
+    ) -> None:
+        """Set a password, whatever it was."""
+
+    async def replace_hash(self, unit: Unit, credential: Credential, password_hash: str) -> bool:
+        """Set a password in place of this one; False when it is another by now."""
+
+
+class Invitations(Protocol):
+    """How often each member was invited: only the last invitation may hold."""
+
+    async def issue(self, unit: Unit, tenant: TenantId, member_id: MemberId) -> int:
+        """Count one more, which holds from now on, and give its number."""
+
+    async def check(self, unit: Unit, tenant: TenantId, member_id: MemberId, number: int) -> None:
+        """Raise `InvitationUsed` or `InvitationVoid` unless it holds; lock it until the end."""
+
+    async def accept(self, unit: Unit, tenant: TenantId, member_id: MemberId) -> None:
+        """Note that the last one was accepted."""
+
+    async def withdraw(self, unit: Unit, tenant: TenantId, member_id: MemberId) -> bool:
+        """Let the last one hold no longer; False when none held."""
 
 
 class Sessions(Protocol):
-    """Sessions with their one refresh token."""
+    """Sessions, each with its last refresh token."""
 
     async def put(self, unit: Unit, session: Session) -> None:
         """Keep a session, new or with its next refresh token."""
 
     async def find(self, unit: Unit, tenant: TenantId, session_id: UUID) -> Session | None:
-        """Find one and lock it, so that a token is used once."""
+        """Find one, ended or not, and lock it, so that a token is changed once."""
 
-    async def end(self, unit: Unit, session: Session) -> None:
-        """End a session."""
+    async def list_open(
+        self, unit: Unit, tenant: TenantId, member_id: MemberId
+    ) -> Sequence[Session]:
+        """List those of a member that have not ended, the newest first."""
+
+    async def end(
+        self,
+        unit: Unit,
+        member: tuple[TenantId, MemberId],
+        because: SessionEnd,
+        *,
+        only: UUID | None = None,
+        spare: UUID | None = None,
+    ) -> Sequence[SessionId]:
+        """End a member's sessions, or `only` one, or all but one; give those that were open."""
+
+
+class People(Protocol):
+    """What identity knows of a member, as signing in needs it."""
+
+    async def suspension_of(
+        self, unit: Unit, tenant: TenantId, member_id: MemberId
+    ) -> Suspension | None:
+        """Give the suspension that holds now."""
+
+    async def words_of(self, unit: Unit, tenant: TenantId, member_id: MemberId) -> Sequence[str]:
+        """List what others may know: names, mail address, tenant."""
 
 
 class Hasher(Protocol):
@@ -51,6 +106,23 @@ class Hasher(Protocol):
     async def matches(self, password_hash: str | None, password: str) -> bool:
         """Compare; takes as long for None (unknown member) as for a hash."""
 
+    def is_outdated(self, password_hash: str) -> bool:
+        """Tell whether it was made with other parameters than those of today."""
+
+
+class PasswordJudge(Protocol):
+    """Estimates how soon a password is guessed; works in a thread, not in the loop."""
+
+    async def is_guessable(self, password: str, words: Sequence[str]) -> bool:
+        """Tell whether it is soon guessed, `words` being what is known of the person."""
+
+
+class RefreshTokens(Protocol):
+    """Derives refresh tokens: each is the same whenever it is asked for, and none is stored."""
+
+    def derive(self, tenant: TenantId, session_id: UUID, number: int) -> str:
+        """Give the token of a session with this number."""
+
 
 class Signer(Protocol):
     """Signs tokens with the tenant-independent key of the platform."""
@@ -58,10 +130,10 @@ class Signer(Protocol):
     def access(self, tenant: TenantId, member_id: MemberId, session: str) -> str:
         """Sign an access token."""
 
-    def invitation(self, tenant: TenantId, member_id: MemberId) -> str:
-        """Sign a one-time invitation."""
+    def invitation(self, tenant: TenantId, member_id: MemberId, number: int) -> str:
+        """Sign the invitation of this number."""
 
-    def read_invitation(self, token: str) -> tuple[TenantId, MemberId]:
+    def read_invitation(self, token: str) -> tuple[TenantId, MemberId, int]:
         """Read one. Raises `Unauthorised`."""
 
     def device(self, device: Device) -> str:
@@ -88,3 +160,7 @@ class SessionsDeps:
     new_id: NewId
     attempts: Limiter
     guess_limits: GuessLimits = field(default_factory=GuessLimits)
+    invitations: Invitations = field(kw_only=True)
+    people: People = field(kw_only=True)
+    judge: PasswordJudge = field(kw_only=True)
+    refresh_tokens: RefreshTokens = field(kw_only=True)

@@ -18,10 +18,28 @@ SESSIONS = business_table(
     METADATA,
     sa.Column("session_id", sa.Uuid(), primary_key=True),
     sa.Column("member_id", sa.Uuid(), nullable=False),
-    sa.Column("refresh_hash", sa.LargeBinary(), nullable=False),
+    instant("opened_at", nullable=False),
+    instant("last_used_at", nullable=False),
     instant("expires_at", nullable=False),
-    # Kept after its end for as long as one of its access tokens could hold.
+    # Which of its refresh tokens holds, that one's hash, and when the latest ones were changed.
+    sa.Column("number", sa.Integer(), nullable=False),
+    sa.Column("refresh_hash", sa.LargeBinary(), nullable=False),
+    sa.Column("rotations", sa.ARRAY(sa.TIMESTAMP(timezone=True)), nullable=False),
+    sa.Column("device", sa.Text(), nullable=False),
+    sa.Column("client", sa.Text(), nullable=False),
+    # Kept after its end, so that who still holds a token of it learns why.
     sa.Column("ended_because", sa.Text()),
+    sa.Index("ix_sessions_member", "tenant_id", "member_id"),
     truth=Truth.OWNED,
     expires=True,
+)
+INVITATIONS = business_table(
+    "invitations",
+    METADATA,
+    sa.Column("member_id", sa.Uuid(), primary_key=True),
+    # Counts the member's invitations: only the last one may hold.
+    sa.Column("number", sa.Integer(), nullable=False),
+    sa.Column("state", sa.Text(), nullable=False),
+    sa.CheckConstraint("state IN ('open', 'accepted', 'withdrawn')", name="state"),
+    truth=Truth.OWNED,
 )

@@ -8,6 +8,7 @@ from services.identity.tenants.domain import LONGEST_NAME
 from services.identity.tenants.handlers.open_tenant import OpenTenant, open_tenant
 from services.identity.tenants.ports import TenantsDeps
 from shared.contracts.ids import MemberId, StructureId, TenantId
+from shared.kit.unit import Caller
 from shared.kit.web.context import CallerDep, OperatorDep
 from shared.kit.web.cursors import Model
 from shared.kit.web.fields import Name
@@ -38,12 +39,20 @@ def routes(deps: TenantsDeps, sessions: SessionsDeps) -> Routes:
     """Build the routes of this feature."""
     found = Routes("tenants")
 
-    @found.post("/tenants", action="tenant.open", access="operator", status_code=201)
+    @found.post(
+        "/tenants",
+        action="tenant.open",
+        access="operator",
+        status_code=201,
+        secret=("invitation",),
+    )
     async def open_one(who: OperatorDep, caller: CallerDep, new: NewTenant) -> OpenedTenant:
         command = OpenTenant(**new.model_dump(), opened_by=who.member_id)
         opened = await open_tenant(deps, command, caller.correlation)
         member = opened.administrator
-        token = await invite(sessions, Invite(opened.tenant.tenant_id, member.member_id))
+        # On the platform's behalf: the operator is no member of the new tenant.
+        platform = Caller(opened.tenant.tenant_id, None, caller.correlation)
+        token = await invite(sessions, platform, Invite(member.tenant_id, member.member_id))
         return OpenedTenant(
             tenant_id=opened.tenant.tenant_id,
             slug=opened.tenant.slug,

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol
+from uuid import UUID
 
 from fastapi import Depends, Request
 
@@ -14,7 +15,7 @@ from shared.kit.errors import Forbidden, Transient, Unauthorised
 from shared.kit.host import Host
 from shared.kit.limiting.rates import Rates
 from shared.kit.policy import Actor
-from shared.kit.rights.standing import MemberSuspended
+from shared.kit.rights.standing import MemberSuspended, session_id_of
 from shared.kit.unit import Caller
 from shared.kit.web.address import TrustedProxies
 
@@ -133,6 +134,11 @@ def correlation_of(request: Request) -> str:
     return sent if sent and sent.isprintable() else str(door_of(request).host.new_id())
 
 
+async def current_session(request: Request) -> UUID | None:
+    """Give the session of the request's token; None for a token that belongs to none."""
+    return session_id_of((await claims(request)).session)
+
+
 async def operator(who: Annotated[Actor, Depends(actor)]) -> Actor:
     """Let operators in only."""
     if not who.holds_anywhere(Role.OPERATOR):
@@ -143,3 +149,4 @@ async def operator(who: Annotated[Actor, Depends(actor)]) -> Actor:
 ActorDep = Annotated[Actor, Depends(actor)]
 CallerDep = Annotated[Caller, Depends(caller)]
 OperatorDep = Annotated[Actor, Depends(operator)]
+SessionDep = Annotated[UUID | None, Depends(current_session)]

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from services.identity.sessions.domain import Credential, GuessLimits, SignedIn
 from services.identity.sessions.handlers.sign_in import SignIn, sign_in
 from services.identity.sessions.ports import SessionsDeps
+from services.identity.sessions.store.refresh_tokens import HmacRefreshTokens
 from services.identity.sessions.store.signer import JwtSigner
 from shared.contracts.cast import HAMID, NOON, TENANT, ZOE
 from shared.kit.errors import PreauError
@@ -58,6 +59,10 @@ class Attacked:
             uuid4,
             limiter,
             self.limits,
+            invitations=ports,
+            people=ports,
+            judge=ports,
+            refresh_tokens=HmacRefreshTokens(PEM),
         )
 
     def clock(self) -> Any:
@@ -83,6 +88,12 @@ class Attacked:
         return password_hash == password
 
     async def put(self, unit: object, session: object) -> None: ...
+
+    async def confirm(self, unit: object, credential: Credential) -> bool:
+        return True
+
+    def is_outdated(self, password_hash: str) -> bool:
+        return False
 
     async def try_to(
         self, email: str = ZOE_EMAIL, *, right: bool = False, **more: Any

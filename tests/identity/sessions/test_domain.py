@@ -1,94 +1,37 @@
-"""Signing in, against small fakes: what a session is, and when it ends."""
+"""Signing in and going on, against small fakes: what a session is, and when it ends."""
 
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
-from uuid import UUID, uuid4
 
 import pytest
 
 from services.identity.sessions.domain import (
+    MAX_ROTATIONS,
+    REFRESH_GRACE,
     REFRESH_LIFETIME,
-    Credential,
-    Device,
-    Session,
+    SESSION_LIFETIME,
     SessionOver,
     WrongCredentials,
 )
-from services.identity.sessions.handlers.refresh import refresh
 from services.identity.sessions.handlers.sign_in import SignIn, sign_in
-from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.cast import NOON, TENANT, ZOE
-from shared.contracts.identity import SessionOpened
-from shared.kit.limiting.memory import MemoryLimiter
+from shared.contracts.identity import SessionEnd, SessionEnded, SessionOpened
+from shared.kit.policy import Suspension
+from shared.kit.rights.standing import MemberSuspended
+from tests.identity.sessions.harness import RIGHT, WRONG, SessionsHarness
 
-RIGHT, WRONG = "Un long mot de passe 🗝", "raté"
-
-
-class House:
-    """Every port of the feature, in memory; the clock stands still until it is set."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-        self.facts: list[object] = []
-        self.credential = Credential(TENANT, ZOE, RIGHT)
-        self.kept: dict[UUID, Session] = {}
-        ports: Any = self  # Any: one fake for all of them
-        self.deps = SessionsDeps(
-            ports.unit,
-            ports,
-            ports,
-            ports,
-            ports,
-            ports,
-            lambda: self.now,
-            uuid4,
-            MemoryLimiter(),
-        )
-
-    @asynccontextmanager
-    async def unit(self, caller: object) -> Any:
-        yield self
-
-    def record(self, fact: object) -> None:
-        self.facts.append(fact)
-
-    async def find(self, unit: object, tenant: object, session_id: UUID) -> Session | None:
-        return self.kept.get(session_id)
-
-    async def tenant_id_of(self, unit: object, slug: str) -> object:
-        return TENANT if slug == "academie" else None
-
-    async def find_by_email(self, unit: object, tenant: object, email: str) -> Credential | None:
-        return self.credential if (tenant, email) == (TENANT, "zoé@demo.example") else None
-
-    async def matches(self, password_hash: str | None, password: str) -> bool:
-        return password_hash == password
-
-    async def put(self, unit: object, session: Session) -> None:
-        self.kept[session.session_id] = session
-
-    async def end(self, unit: object, session: Session) -> None:
-        del self.kept[session.session_id]
-
-    def access(self, tenant: object, member_id: object, session: str) -> str:
-        return f"access of {member_id}"
-
-    def device(self, device: Device) -> str:
-        return "device"
-
-    async def sign_in(self, password: str = RIGHT, email: str = "zoé@demo.example") -> str:
-        signed_in = await sign_in(self.deps, SignIn("academie", email, password), "test")
-        return signed_in.tokens.refresh
+GRACE_SECONDS = REFRESH_GRACE.total_seconds()
 
 
-async def test_who_signs_in_has_a_session_and_the_fact_names_nothing_secret() -> None:
-    house = House()
-    token = await house.sign_in()
-    (session,) = house.kept.values()
-    assert house.facts == [SessionOpened(member_id=ZOE, method="password")]
+async def test_session_opens_and_its_fact_names_nothing_secret() -> None:
+    harness = SessionsHarness()
+    token = await harness.sign_in(device="phone", client="Firefox, Android")
+    (session,) = harness.kept.values()
+    assert harness.facts == [
+        SessionOpened(member_id=ZOE, method="password", session_id=session.session_id)
+    ]
     assert token.encode() not in session.refresh_hash
     assert session.expires_at == NOON + REFRESH_LIFETIME
+    assert (session.device, session.client) == ("phone", "Firefox, Android")
 
 
 @pytest.mark.parametrize(
@@ -96,31 +39,92 @@ async def test_who_signs_in_has_a_session_and_the_fact_names_nothing_secret() ->
 )
 async def test_who_is_unknown_is_told_what_a_wrong_password_is(tenant: str, email: str) -> None:
     with pytest.raises(WrongCredentials):
-        await sign_in(House().deps, SignIn(tenant, email, RIGHT), "test")
+        await sign_in(SessionsHarness().deps, SignIn(tenant, email, RIGHT), "test")
 
 
-async def test_a_refresh_token_is_good_once_and_its_reuse_ends_the_session() -> None:
-    house = House()
-    first = await house.sign_in()
-    second = (await refresh(house.deps, first, "test")).refresh
-    with pytest.raises(SessionOver):
-        await refresh(house.deps, first, "test")
-    assert not house.kept
-    with pytest.raises(SessionOver):
-        await refresh(house.deps, second, "test")
+async def test_suspended_member_learns_why_with_the_right_password_only() -> None:
+    harness = SessionsHarness()
+    token = await harness.sign_in()
+    harness.suspension = Suspension("insults", NOON + timedelta(days=3))
+    with pytest.raises(WrongCredentials):
+        await harness.sign_in(WRONG)
+    for attempt in (harness.sign_in(), harness.refresh(token)):
+        with pytest.raises(MemberSuspended) as caught:
+            await attempt
+        assert caught.value.facts["reason"] == "insults"
+    reading = await harness.sign_in(suspended_too=True)
+    with pytest.raises(MemberSuspended):
+        await harness.refresh(reading)
+
+
+async def test_right_password_is_hashed_anew_when_parameters_changed() -> None:
+    harness = SessionsHarness()
+    harness.outdated = True
+    with pytest.raises(WrongCredentials):
+        await harness.sign_in(WRONG)
+    assert harness.credential.password_hash == RIGHT
+    await harness.sign_in()
+    assert harness.credential.password_hash == f"{RIGHT} anew"
+    await harness.sign_in()
+    assert harness.credential.password_hash == f"{RIGHT} anew"
+
+
+async def test_changed_token_gives_the_same_again_within_the_grace() -> None:
+    harness = SessionsHarness()
+    first = await harness.sign_in()
+    harness.wait(600)
+    second = await harness.refresh(first)
+    harness.wait(GRACE_SECONDS)
+    assert await harness.refresh(first) == second
+
+
+async def test_token_used_after_the_grace_ends_its_session_and_tells() -> None:
+    harness = SessionsHarness()
+    first = await harness.sign_in()
+    second = await harness.refresh(first)
+    harness.wait(GRACE_SECONDS + 1)
+    for token in (first, second):
+        with pytest.raises(SessionOver) as caught:
+            await harness.refresh(token)
+        assert caught.value.facts == {"reason": "reused"}
+    (session,) = harness.kept.values()
+    assert harness.facts[1:] == [
+        SessionEnded(member_id=ZOE, session_id=session.session_id, reason=SessionEnd.REUSED)
+    ]
+
+
+async def test_many_changes_at_once_end_in_one_token() -> None:
+    harness = SessionsHarness()
+    tokens = [await harness.sign_in()]
+    for _ in range(3 * MAX_ROTATIONS):
+        tokens.append(await harness.refresh(tokens[-1]))
+    assert len(set(tokens)) == MAX_ROTATIONS
+    assert {await harness.refresh(token) for token in tokens} == {tokens[-1]}
 
 
 async def test_a_session_ends_at_its_moment() -> None:
-    house = House()
-    token = await house.sign_in()
-    house.now += REFRESH_LIFETIME - timedelta(seconds=1)
-    token = (await refresh(house.deps, token, "test")).refresh
-    house.now += REFRESH_LIFETIME
+    harness = SessionsHarness()
+    token = await harness.sign_in()
+    harness.now += REFRESH_LIFETIME - timedelta(seconds=1)
+    token = await harness.refresh(token)
+    harness.now += REFRESH_LIFETIME
+    with pytest.raises(SessionOver) as caught:
+        await harness.refresh(token)
+    assert caught.value.facts == {"reason": "expired"}
+
+
+async def test_session_ends_90_days_after_sign_in_however_often_it_goes_on() -> None:
+    harness = SessionsHarness()
+    token = await harness.sign_in()
+    while harness.now + timedelta(days=7) < NOON + SESSION_LIFETIME:
+        harness.now += timedelta(days=7)
+        token = await harness.refresh(token)
+    harness.now = NOON + SESSION_LIFETIME
     with pytest.raises(SessionOver):
-        await refresh(house.deps, token, "test")
+        await harness.refresh(token)
 
 
-@pytest.mark.parametrize("token", ["", "a.b", "a.b.c", f"{TENANT}.nope.x", "é🗝"])
+@pytest.mark.parametrize("token", ["", "a.b", "a.b.c", f"{TENANT}.nope.1.x", "é🗝", "...."])
 async def test_what_is_no_refresh_token_is_refused(token: str) -> None:
     with pytest.raises(SessionOver):
-        await refresh(House().deps, token, "test")
+        await SessionsHarness().refresh(token)

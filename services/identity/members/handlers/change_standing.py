@@ -12,7 +12,8 @@ from services.identity.members.domain import (
 )
 from services.identity.members.policy import may_manage
 from services.identity.members.ports import MembersDeps
-from shared.contracts.identity import MemberReinstated, MemberSuspended, Role
+from services.identity.sessions.handlers.ending import end_sessions
+from shared.contracts.identity import MemberReinstated, MemberSuspended, Role, SessionEnd
 from shared.contracts.ids import MemberId, StructureId
 from shared.kit.policy import Actor, Suspension, demand
 from shared.kit.unit import Caller, Unit
@@ -33,7 +34,7 @@ async def suspend(deps: MembersDeps, caller: Caller, actor: Actor, command: Susp
     Raises `MemberNotFound`, `AlreadyPast`, `LastAdministrator` and `Forbidden`.
     """
     async with deps.unit(caller) as unit:
-        member = await _managed(deps, unit, actor, command.member_id)
+        member = await managed(deps, unit, actor, command.member_id)
         if command.until is not None and command.until <= unit.now:
             raise AlreadyPast(until=command.until.isoformat())
         await _keep_an_administrator(deps, unit, member)
@@ -47,19 +48,22 @@ async def suspend(deps: MembersDeps, caller: Caller, actor: Actor, command: Susp
                 until=command.until,
             )
         )
+        whose = (member.tenant_id, member.member_id)
+        await end_sessions(deps.sessions, unit, whose, SessionEnd.SUSPENDED)
 
 
 async def reinstate(deps: MembersDeps, caller: Caller, actor: Actor, member_id: MemberId) -> None:
     """Let a member act again. Raises `MemberNotFound`, `NotSuspended` and `Forbidden`."""
     async with deps.unit(caller) as unit:
-        member = await _managed(deps, unit, actor, member_id)
+        member = await managed(deps, unit, actor, member_id)
         if not member.is_stopped(unit.now):
             raise NotSuspended(member_id=member_id)
         await deps.memberships.set_standing(unit, member, None)
         unit.record(MemberReinstated(member_id=member_id, reinstated_by=actor.member_id))
 
 
-async def _managed(deps: MembersDeps, unit: Unit, actor: Actor, member_id: MemberId) -> Member:
+async def managed(deps: MembersDeps, unit: Unit, actor: Actor, member_id: MemberId) -> Member:
+    """Lock a member whom the actor administers. Raises `MemberNotFound` and `Forbidden`."""
     member = await deps.memberships.find(unit, actor.tenant, member_id, lock=True)
     if member is None:
         raise MemberNotFound(member_id=member_id)

@@ -1,11 +1,15 @@
-"""Invite a member, and let them set their first password with the invitation."""
+"""Invite a member, and let them set their password with the invitation."""
 
 from dataclasses import dataclass
 
-from services.identity.sessions.domain import InvitationUsed
+from services.identity.sessions.domain import InvitationVoid
+from services.identity.sessions.handlers.ending import end_sessions
+from services.identity.sessions.handlers.passwords import hash_new_password
 from services.identity.sessions.ports import SessionsDeps
+from shared.contracts.identity import SessionEnd
 from shared.contracts.ids import MemberId, TenantId
-from shared.kit.unit import Caller
+from shared.kit.rights.standing import MemberSuspended
+from shared.kit.unit import Caller, Unit
 
 
 @dataclass(frozen=True)
@@ -16,17 +20,52 @@ class Invite:
     member_id: MemberId
 
 
-async def invite(deps: SessionsDeps, command: Invite) -> str:
-    """Make an invitation; it holds until it is accepted, seven days at most."""
-    return deps.signer.invitation(command.tenant, command.member_id)
+async def invite(deps: SessionsDeps, caller: Caller, command: Invite) -> str:
+    """Make an invitation; it holds until it is accepted or replaced, seven days at most.
+
+    Those made before for the same member hold no longer.
+    """
+    async with deps.unit(caller) as unit:
+        number = await deps.invitations.issue(unit, command.tenant, command.member_id)
+        unit.audit(caller, "invitation.issue", command.member_id, number=number)
+    return deps.signer.invitation(command.tenant, command.member_id, number)
+
+
+async def withdraw_invitation(deps: SessionsDeps, caller: Caller, member_id: MemberId) -> None:
+    """Let a member's last invitation hold no longer. Raises `InvitationVoid` when none held."""
+    async with deps.unit(caller) as unit:
+        if not await deps.invitations.withdraw(unit, caller.tenant, member_id):
+            raise InvitationVoid
+        unit.audit(caller, "invitation.withdraw", member_id)
 
 
 async def accept_invitation(
     deps: SessionsDeps, invitation: str, password: str, correlation: str
 ) -> None:
-    """Set the first password. Raises `Unauthorised` and `InvitationUsed`."""
-    tenant, member_id = deps.signer.read_invitation(invitation)
-    password_hash = await deps.hasher.hash(password)
-    async with deps.unit(Caller(tenant, member_id, correlation)) as unit:
-        if not await deps.credentials.set_password(unit, tenant, member_id, password_hash):
-            raise InvitationUsed
+    """Set the password, which ends all sessions that an earlier one opened.
+
+    Raises `Unauthorised`, `InvitationUsed`, `InvitationVoid`, `MemberSuspended` and what
+    `hash_new_password` raises.
+    """
+    tenant, member_id, number = deps.signer.read_invitation(invitation)
+    caller = Caller(tenant, member_id, correlation)
+    async with deps.unit(caller) as unit:
+        await _demand(deps, unit, caller, number)
+    # Hashing is slow: not while rows are locked.
+    password_hash = await hash_new_password(deps, tenant, member_id, password)
+    async with deps.unit(caller) as unit:
+        await _demand(deps, unit, caller, number)
+        await deps.invitations.accept(unit, tenant, member_id)
+        await deps.credentials.set_password(unit, tenant, member_id, password_hash)
+        unit.audit(caller, "password.set", member_id, invitation=number)
+        reset = SessionEnd.PASSWORD_RESET
+        await end_sessions(deps.sessions, unit, (tenant, member_id), reset)
+
+
+async def _demand(deps: SessionsDeps, unit: Unit, caller: Caller, number: int) -> None:
+    """Refuse an invitation that does not hold, and a suspended member."""
+    assert caller.member_id is not None  # noqa: S101  the invitation names a member
+    await deps.invitations.check(unit, caller.tenant, caller.member_id, number)
+    suspension = await deps.people.suspension_of(unit, caller.tenant, caller.member_id)
+    if suspension is not None:
+        raise MemberSuspended.by(suspension)

@@ -1,35 +1,50 @@
 """Open a session, and hand out its tokens."""
 
 import hashlib
-import secrets
-from uuid import UUID
 
-from services.identity.sessions.domain import REFRESH_LIFETIME, Credential, Session, Tokens
+from services.identity.sessions.domain import Credential, Session, Tokens, expiry
 from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.identity import SessionOpened
-from shared.contracts.ids import MemberId, TenantId
+from shared.contracts.ids import SessionId
 from shared.kit.auth import LIFETIME
 from shared.kit.unit import Unit
 
 
-async def open_session(deps: SessionsDeps, unit: Unit, credential: Credential) -> Tokens:
-    """Open a session for a member whose password was right, and give its first tokens."""
-    session_id = deps.new_id()
-    unit.record(SessionOpened(member_id=credential.member_id, method="password"))
-    return await renew(deps, unit, credential.tenant_id, session_id, credential.member_id)
-
-
-async def renew(
-    deps: SessionsDeps, unit: Unit, tenant: TenantId, session_id: UUID, member_id: MemberId
+async def open_session(
+    deps: SessionsDeps, unit: Unit, credential: Credential, device: str, client: str
 ) -> Tokens:
-    """Give a session its next refresh token; the one before no longer holds."""
-    token = f"{tenant}.{session_id}.{secrets.token_urlsafe(32)}"
-    expires = deps.clock() + REFRESH_LIFETIME
-    session = Session(tenant, session_id, member_id, hash_token(token), expires)
-    await deps.sessions.put(unit, session)
-    return Tokens(deps.signer.access(tenant, member_id, str(session_id)), token, LIFETIME)
+    """Open a session for a member whose password was right, and give its first tokens."""
+    now = deps.clock()
+    session = Session(
+        tenant_id=credential.tenant_id,
+        session_id=SessionId(deps.new_id()),
+        member_id=credential.member_id,
+        opened_at=now,
+        last_used_at=now,
+        expires_at=expiry(now, now),
+        device=device,
+        client=client,
+    )
+    unit.record(
+        SessionOpened(member_id=session.member_id, method="password", session_id=session.session_id)
+    )
+    return await give_next(deps, unit, session)
+
+
+async def give_next(deps: SessionsDeps, unit: Unit, session: Session) -> Tokens:
+    """Change a session's refresh token for the next."""
+    number = session.number + 1
+    token = deps.refresh_tokens.derive(session.tenant_id, session.session_id, number)
+    await deps.sessions.put(unit, session.gone_on(hash_token(token), deps.clock()))
+    return tokens_of(deps, session, token)
+
+
+def tokens_of(deps: SessionsDeps, session: Session, refresh_token: str) -> Tokens:
+    """Give a new access token of a session, beside this refresh token."""
+    access = deps.signer.access(session.tenant_id, session.member_id, str(session.session_id))
+    return Tokens(access, refresh_token, LIFETIME)
 
 
 def hash_token(token: str) -> bytes:
-    """Hash a refresh token: it is random, so a fast hash is enough."""
+    """Hash a refresh token: it cannot be guessed, so a fast hash is enough."""
     return hashlib.sha256(token.encode()).digest()

@@ -8,13 +8,16 @@ from services.identity.sessions.domain import (
     Device,
     SignedIn,
     WrongCredentials,
+    normal_password,
     password_mark,
 )
 from services.identity.sessions.handlers.attempts import counted
 from services.identity.sessions.handlers.opening import open_session
+from services.identity.sessions.handlers.passwords import is_right
 from services.identity.sessions.policy import guess_from_device, guess_of_stranger
 from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.ids import TenantId
+from shared.kit.rights.standing import MemberSuspended
 from shared.kit.unit import Caller
 
 NOBODY = TenantId(UUID(int=0))
@@ -24,7 +27,9 @@ NOBODY = TenantId(UUID(int=0))
 class SignIn:
     """Who says they are whom: the tenant's slug, an e-mail address, a password.
 
-    `address` is where the request comes from; `device_token` what an earlier sign-in gave.
+    `address` is where the request comes from; `device_token` what an earlier sign-in gave;
+    `device` and `client` what the request says of its program. `suspended_too` opens a session
+    for a suspended member, in which they may do what routes of that access let them.
     """
 
     tenant: str
@@ -32,24 +37,27 @@ class SignIn:
     password: str
     address: str = ""
     device_token: str | None = None
+    device: str = ""
+    client: str = ""
+    suspended_too: bool = False
 
 
 async def sign_in(deps: SessionsDeps, command: SignIn, correlation: str) -> SignedIn:
     """Open a session for a right password.
 
     Raises `WrongCredentials` and `TooManyAttempts`: for unknown people and tenants as for known
-    ones, after the same work.
+    ones, after the same work. Raises `MemberSuspended` for a right password only.
     """
     stranger = guess_of_stranger(deps.guess_limits, command.tenant, command.email, command.address)
     device = deps.signer.read_device(command.device_token) if command.device_token else None
     if device is None:
         async with counted(deps, stranger):
             credential = await _find(deps, command, correlation)
-            return await _try(deps, credential, command.password, correlation)
+            return await _try(deps, credential, command, correlation)
     credential = await _find(deps, command, correlation)
     known = credential is not None and _belongs(device, credential)
     async with counted(deps, guess_from_device(device) if known else stranger):
-        return await _try(deps, credential, command.password, correlation)
+        return await _try(deps, credential, command, correlation)
 
 
 def _belongs(device: Device, credential: Credential) -> bool:
@@ -62,17 +70,31 @@ def _belongs(device: Device, credential: Credential) -> bool:
 
 
 async def _try(
-    deps: SessionsDeps, credential: Credential | None, password: str, correlation: str
+    deps: SessionsDeps, credential: Credential | None, command: SignIn, correlation: str
 ) -> SignedIn:
     password_hash = credential.password_hash if credential else None
-    matches = await deps.hasher.matches(password_hash, password)
+    matches = await is_right(deps, password_hash, command.password)
     if credential is None or not matches:
         raise WrongCredentials
+    if credential.suspension is not None and not command.suspended_too:
+        raise MemberSuspended.by(credential.suspension)
+    renewed = await _hash_anew(deps, credential, command.password)
     async with deps.unit(Caller(credential.tenant_id, credential.member_id, correlation)) as unit:
-        tokens = await open_session(deps, unit, credential)
-    mark = password_mark(credential.password_hash)
+        if not await deps.credentials.confirm(unit, credential):
+            raise WrongCredentials
+        if renewed is not None:
+            await deps.credentials.replace_hash(unit, credential, renewed)
+        tokens = await open_session(deps, unit, credential, command.device, command.client)
+    mark = password_mark(renewed or credential.password_hash)
     device = Device(credential.tenant_id, credential.member_id, mark, deps.new_id())
     return SignedIn(tokens, deps.signer.device(device))
+
+
+async def _hash_anew(deps: SessionsDeps, credential: Credential, password: str) -> str | None:
+    """Hash a right password again when hashes are made with other parameters today."""
+    if not deps.hasher.is_outdated(credential.password_hash):
+        return None
+    return await deps.hasher.hash(normal_password(password))
 
 
 async def _find(deps: SessionsDeps, command: SignIn, correlation: str) -> Credential | None:

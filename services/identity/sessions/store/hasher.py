@@ -28,6 +28,13 @@ class Argon2Hasher:
         """Compare. Raises `Overloaded`, for unknown members too."""
         return await self._pool.run(lambda: self._matches(password_hash, password))
 
+    def is_outdated(self, password_hash: str) -> bool:
+        """See `ports.Hasher`."""
+        try:
+            return self._hasher.check_needs_rehash(password_hash)
+        except InvalidHashError:
+            return False
+
     async def close(self) -> None:
         """Stop the threads."""
         await self._pool.close()

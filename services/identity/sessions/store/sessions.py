@@ -1,5 +1,6 @@
 """Sessions in PostgreSQL."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from uuid import UUID
 
@@ -8,31 +9,75 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.identity.sessions.domain import Session
 from services.identity.sessions.tables import SESSIONS
-from shared.contracts.ids import TenantId
+from shared.contracts.identity import SessionEnd
+from shared.contracts.ids import MemberId, SessionId, TenantId
 from shared.kit.database import connection
 from shared.kit.unit import Unit
+
+MAX_LISTED = 100
+_FIXED = ("tenant_id", "session_id", "member_id", "opened_at")
 
 
 class SqlSessions:
     """See `ports.Sessions`."""
 
     async def put(self, unit: Unit, session: Session) -> None:
-        """Keep a session."""
-        row = insert(SESSIONS).values(**asdict(session))
-        change = {"refresh_hash": session.refresh_hash, "expires_at": session.expires_at}
+        """See `ports.Sessions`."""
+        values = asdict(session) | {"rotations": list(session.rotations)}
+        change = {name: value for name, value in values.items() if name not in _FIXED}
+        row = insert(SESSIONS).values(**values)
         keys = ["tenant_id", "session_id"]
         await connection(unit).execute(row.on_conflict_do_update(index_elements=keys, set_=change))
 
     async def find(self, unit: Unit, tenant: TenantId, session_id: UUID) -> Session | None:
-        """Find one and lock it."""
+        """See `ports.Sessions`."""
         chosen = (SESSIONS.c.tenant_id == tenant) & (SESSIONS.c.session_id == session_id)
         query = sa.select(SESSIONS).where(chosen).with_for_update()
         row = (await connection(unit).execute(query)).mappings().first()
-        return Session(**row) if row else None
+        return _session(row) if row else None
 
-    async def end(self, unit: Unit, session: Session) -> None:
-        """End a session."""
-        chosen = (SESSIONS.c.tenant_id == session.tenant_id) & (
-            SESSIONS.c.session_id == session.session_id
+    async def list_open(
+        self, unit: Unit, tenant: TenantId, member_id: MemberId
+    ) -> Sequence[Session]:
+        """See `ports.Sessions`; the newest hundred."""
+        query = (
+            sa.select(SESSIONS)
+            .where(*_open(unit, tenant, member_id))
+            .order_by(SESSIONS.c.opened_at.desc(), SESSIONS.c.session_id.desc())
+            .limit(MAX_LISTED)
         )
-        await connection(unit).execute(sa.delete(SESSIONS).where(chosen))
+        rows = (await connection(unit).execute(query)).mappings()
+        return [_session(row) for row in rows]
+
+    async def end(
+        self,
+        unit: Unit,
+        member: tuple[TenantId, MemberId],
+        because: SessionEnd,
+        *,
+        only: UUID | None = None,
+        spare: UUID | None = None,
+    ) -> Sequence[SessionId]:
+        """See `ports.Sessions`."""
+        change = sa.update(SESSIONS).where(*_open(unit, *member))
+        if only is not None:
+            change = change.where(SESSIONS.c.session_id == only)
+        if spare is not None:
+            change = change.where(SESSIONS.c.session_id != spare)
+        ended = change.values(ended_because=because.value).returning(SESSIONS.c.session_id)
+        return sorted((await connection(unit).execute(ended)).scalars())
+
+
+def _open(unit: Unit, tenant: TenantId, member: MemberId) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        SESSIONS.c.tenant_id == tenant,
+        SESSIONS.c.member_id == member,
+        SESSIONS.c.ended_because.is_(None),
+        SESSIONS.c.expires_at > unit.now,
+    )
+
+
+def _session(row: sa.RowMapping) -> Session:
+    because = row["ended_because"]
+    ended = SessionEnd(because) if because is not None else None
+    return Session(**{**row, "rotations": tuple(row["rotations"]), "ended_because": ended})

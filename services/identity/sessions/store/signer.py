@@ -40,17 +40,18 @@ class JwtSigner:
         claims = {"sub": str(member_id), "tenant": str(tenant), "sid": session}
         return self._sign(claims, timedelta(seconds=LIFETIME), TYPE, self._audience)
 
-    def invitation(self, tenant: TenantId, member_id: MemberId) -> str:
+    def invitation(self, tenant: TenantId, member_id: MemberId, number: int) -> str:
         """Sign an invitation."""
-        claims = {"sub": str(member_id), "tenant": str(tenant)}
+        claims = {"sub": str(member_id), "tenant": str(tenant), "n": str(number)}
         return self._sign(claims, INVITATION_LIFETIME, INVITATION, self._issuer)
 
-    def read_invitation(self, token: str) -> tuple[TenantId, MemberId]:
+    def read_invitation(self, token: str) -> tuple[TenantId, MemberId, int]:
         """Read an invitation."""
         try:
             claims = self._read(token, INVITATION)
-            return TenantId(UUID(claims["tenant"])), MemberId(UUID(claims["sub"]))
-        except (jwt.InvalidTokenError, ValueError) as error:
+            tenant, member_id = TenantId(UUID(claims["tenant"])), MemberId(UUID(claims["sub"]))
+            return tenant, member_id, int(claims.get("n", 0))
+        except (jwt.InvalidTokenError, ValueError, KeyError) as error:
             raise Unauthorised(reason=type(error).__name__) from error
 
     def device(self, device: Device) -> str:

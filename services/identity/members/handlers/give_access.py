@@ -1,0 +1,38 @@
+"""Give a member a way in anew, or end what is open: a new invitation, all sessions."""
+
+from services.identity.members.domain import NoAddress
+from services.identity.members.handlers.change_standing import managed
+from services.identity.members.ports import MembersDeps
+from services.identity.sessions.handlers.ending import end_sessions
+from shared.contracts.identity import SessionEnd
+from shared.contracts.ids import MemberId
+from shared.kit.policy import Actor
+from shared.kit.unit import Caller
+
+
+async def check_may_manage(
+    deps: MembersDeps, caller: Caller, actor: Actor, member_id: MemberId
+) -> None:
+    """Check that the actor administers the member. Raises `MemberNotFound` and `Forbidden`."""
+    async with deps.unit(caller) as unit:
+        await managed(deps, unit, actor, member_id)
+
+
+async def check_may_invite(
+    deps: MembersDeps, caller: Caller, actor: Actor, member_id: MemberId
+) -> None:
+    """Check the same, and that the member can sign in. Raises `NoAddress`, too."""
+    async with deps.unit(caller) as unit:
+        member = await managed(deps, unit, actor, member_id)
+        if member.email is None:
+            raise NoAddress(member_id=member_id)
+
+
+async def end_members_sessions(
+    deps: MembersDeps, caller: Caller, actor: Actor, member_id: MemberId
+) -> None:
+    """End all sessions of a member. Raises `MemberNotFound` and `Forbidden`."""
+    async with deps.unit(caller) as unit:
+        await managed(deps, unit, actor, member_id)
+        member = (caller.tenant, member_id)
+        await end_sessions(deps.sessions, unit, member, SessionEnd.ADMINISTRATOR)

@@ -1,0 +1,45 @@
+"""Change the password of a member who is signed in."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.identity.sessions.domain import WrongPassword
+from services.identity.sessions.handlers.attempts import counted
+from services.identity.sessions.handlers.ending import end_sessions
+from services.identity.sessions.handlers.passwords import hash_new_password, is_right
+from services.identity.sessions.policy import guess_of_member
+from services.identity.sessions.ports import SessionsDeps
+from shared.contracts.identity import SessionEnd
+from shared.contracts.ids import MemberId
+from shared.kit.unit import Caller
+
+
+@dataclass(frozen=True)
+class ChangePassword:
+    """The present password, the new one, and the session in which it is changed."""
+
+    member_id: MemberId
+    current: str
+    new: str
+    session_id: UUID | None
+
+
+async def change_password(deps: SessionsDeps, caller: Caller, command: ChangePassword) -> None:
+    """Change it, which ends all other sessions; a wrong present one counts as a guess.
+
+    Raises `WrongPassword`, `TooManyAttempts` and what `hash_new_password` raises.
+    """
+    tenant, member_id = caller.tenant, command.member_id
+    async with counted(deps, guess_of_member(tenant, member_id), WrongPassword):
+        async with deps.unit(caller) as unit:
+            credential = await deps.credentials.find_by_member(unit, tenant, member_id)
+        known = credential.password_hash if credential else None
+        if not await is_right(deps, known, command.current) or credential is None:
+            raise WrongPassword
+    password_hash = await hash_new_password(deps, tenant, member_id, command.new)
+    async with deps.unit(caller) as unit:
+        if not await deps.credentials.replace_hash(unit, credential, password_hash):
+            raise WrongPassword
+        unit.audit(caller, "password.change", member_id)
+        changed, spare = SessionEnd.PASSWORD_CHANGED, command.session_id
+        await end_sessions(deps.sessions, unit, (tenant, member_id), changed, spare=spare)

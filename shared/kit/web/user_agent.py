@@ -1,0 +1,58 @@
+"""What a request's `User-Agent` says of the program that sent it, in a few words. Pure."""
+
+from dataclasses import dataclass
+
+MAX_READ = 400
+"""Characters: browsers send some 120."""
+_BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser/", "Samsung Internet"),
+    ("FxiOS/", "Firefox"),
+    ("Firefox/", "Firefox"),
+    ("CriOS/", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Version/", "Safari"),
+)
+_SYSTEMS = (
+    ("iPad", "iPadOS"),
+    ("iPhone", "iOS"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("CrOS", "ChromeOS"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """`device` is `phone`, `tablet`, `computer`, `program` or `unknown`; `name` for people."""
+
+    device: str
+    name: str
+
+
+def program_of(user_agent: str) -> Program:
+    """Read a header: browser and system of a browser, the first word of another program."""
+    text = user_agent[:MAX_READ]
+    if not text.startswith("Mozilla/"):
+        name = "".join(c for c in text.split("/")[0] if c.isascii() and c.isprintable())[
+            :40
+        ].strip()
+        return Program("program" if name else "unknown", name)
+    browser = _first(text, _BROWSERS)
+    system = _first(text, _SYSTEMS)
+    return Program(_device(text, system), ", ".join(filter(None, (browser, system))))
+
+
+def _device(text: str, system: str) -> str:
+    if system == "iPadOS" or (system == "Android" and "Mobile" not in text):
+        return "tablet"
+    if system in {"iOS", "Android"}:
+        return "phone"
+    return "computer" if system else "unknown"
+
+
+def _first(text: str, names: tuple[tuple[str, str], ...]) -> str:
+    return next((name for mark, name in names if mark in text), "")

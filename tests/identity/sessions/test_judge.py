@@ -1,0 +1,112 @@
+"""Passwords that are soon guessed, and how long judging the longest takes."""
+
+import asyncio
+import random
+import time
+
+import pytest
+
+from services.identity.sessions.domain import (
+    PasswordRepeats,
+    PasswordTooShort,
+    check_password,
+    normal_password,
+)
+from services.identity.sessions.store.judge import MAX_JUDGED, ZxcvbnJudge
+
+WORDS = (
+    "Camille Le Goff",
+    "camille.le.goff.12345678",
+    "camille.0192837465abcdef0192837465abcdef@exemple.fr",
+    "Académie de démonstration",
+    "academie-de-demonstration",
+)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "123456789012",
+        "azertyuiopqs",
+        "motdepasse123",
+        "Motdepasse2024!",
+        "m0tdep@sse123",
+        "bonjourbonjour",
+        "abcdefghijkl",
+        "Azerty123456",
+        "CamilleLeGoff",
+        "camille le goff 2010",
+        "camille.0192837465abcdef0192837465abcdef@exemple.fr",
+        "Camille.0192837465abcdef0192837465abcdef@exemple.fr1",
+        "Académie de Démonstration",
+        "academiededemonstration",
+        "ACADEMIE-DE-DEMONSTRATION1",
+        "noitartsnomed-ed-eimedaca",
+        "password password",
+        "123456789012" * 9,
+    ],
+)
+def test_common_or_personal_password_is_guessable(password: str) -> None:
+    assert ZxcvbnJudge().judge(password, WORDS)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "tournesol vélo brume 7",
+        "les crêpes au beurre",
+        "correct horse battery staple",
+        "Un long mot de passe 🗝",
+        "xK9-vr2-QmL7",
+        "мой длинный пароль",
+        "長い合言葉は安全ですよね本当",
+        "camille mange douze brioches",
+    ],
+)
+def test_password_of_unrelated_words_passes(password: str) -> None:
+    check_password(password)
+    assert not ZxcvbnJudge().judge(password, WORDS)
+
+
+def test_longest_password_is_judged_in_bounded_time() -> None:
+    random_signs = random.Random(7)
+    signs = "({4@8[<369!1|0$5+7%2abe"
+    hostile = [
+        "".join(random_signs.choices(signs, k=1000)),
+        "({4@8[<369!1|0$5+7%2" * 50,
+        "aA1!" * 250,
+        "a" * 1000,
+        "123" * 333,
+        "camille" * 140,
+    ]
+    judge = ZxcvbnJudge()
+    for password in hostile:
+        began = time.process_time()
+        judge.judge(password, WORDS)
+        assert time.process_time() - began < 3, password[:MAX_JUDGED]
+
+
+async def test_two_judgements_at_once_do_not_mix_their_words() -> None:
+    judge = ZxcvbnJudge()
+    pairs = [("gwenaelle morvan", ["Gwenaëlle Morvan"]), ("gwenaelle morvan", ["Yann"])] * 10
+    answers = await asyncio.gather(*(judge.is_guessable(*pair) for pair in pairs))
+    await judge.close()
+    assert answers == [True, False] * 10
+
+
+@pytest.mark.parametrize(
+    "password", ["", "onze lettre", "\u200b" * 12, "a\u0301b" * 5 + "c", "abcd" + "\u2060" * 20]
+)
+def test_password_of_fewer_than_twelve_visible_characters_is_refused(password: str) -> None:
+    with pytest.raises(PasswordTooShort):
+        check_password(password)
+
+
+@pytest.mark.parametrize("password", [" " * 12, "a" * 12, "aAaAaAaAaAaA", "abcabcabcabc"])
+def test_password_of_three_different_characters_is_refused(password: str) -> None:
+    with pytest.raises(PasswordRepeats):
+        check_password(password)
+
+
+def test_password_is_one_however_its_letters_are_composed() -> None:
+    assert normal_password("e\u0301te\u0301") == normal_password("\u00e9t\u00e9")
