@@ -1,9 +1,10 @@
 """A client of Redis that never holds up a request: it answers soon, or raises `RedisAway`."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -29,18 +30,23 @@ class RedisClient:
     """Runs transactions of plain commands; safe for many tasks at once, closed by its service."""
 
     def __init__(
-        self, url: str, telemetry: Telemetry, breaker: CircuitBreaker | None = None
+        self,
+        url: str,
+        telemetry: Telemetry,
+        breaker: CircuitBreaker | None = None,
+        *,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         """Describe the client; nothing is connected before the first transaction."""
         self._telemetry, self._breaker = telemetry, breaker or CircuitBreaker()
+        self._seconds, self._free = answer_seconds, asyncio.Semaphore(MAX_CONNECTIONS)
         self._reason: str | None = None
         # RESP2 and no driver information: a connection sends AUTH and nothing else.
-        self._pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
+        self._pool: ConnectionPool = ConnectionPool.from_url(
             url,
             max_connections=MAX_CONNECTIONS,
-            timeout=ANSWER_SECONDS,
-            socket_timeout=ANSWER_SECONDS,
-            socket_connect_timeout=CONNECT_SECONDS,
+            socket_timeout=answer_seconds,
+            socket_connect_timeout=max(CONNECT_SECONDS, answer_seconds),
             retry=Retry(NoBackoff(), 0),
             protocol=2,
             driver_info=None,
@@ -54,8 +60,20 @@ class RedisClient:
     async def run(self, commands: Commands) -> list[Any]:
         """Run commands in one MULTI/EXEC, all or none, and give their answers in order.
 
-        Raises `RedisAway` within 0.6 seconds at the most.
+        Raises `RedisAway` within half a second or so: also when so many wait for a connection
+        that none is free in time, which is no failure of Redis.
         """
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise RedisAway("busy") from error
+        try:
+            return await self._run(commands)
+        finally:
+            self._free.release()
+
+    async def _run(self, commands: Commands) -> list[Any]:
         if not self._breaker.allows_call():
             raise RedisAway(self._reason)
         try:

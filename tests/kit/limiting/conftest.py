@@ -23,7 +23,7 @@ def moment() -> Moment:
 @pytest.fixture
 async def redis(request: pytest.FixtureRequest) -> AsyncIterator[RedisClient]:
     addresses: Addresses = request.getfixturevalue("redis_addresses")
-    client = RedisClient(addresses.redis, NoTelemetry())
+    client = RedisClient(addresses.redis, NoTelemetry(), answer_seconds=20)
     yield client
     await client.close()
 

@@ -9,7 +9,7 @@ import pytest
 
 from deploy.local.stack import Addresses
 from shared.kit.redis.breaker import CircuitBreaker
-from shared.kit.redis.client import RedisAway, RedisClient, open_redis
+from shared.kit.redis.client import MAX_CONNECTIONS, RedisAway, RedisClient, open_redis
 from tests.kit.telemetry.builders import kept
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 @pytest.fixture
 async def client(redis_addresses: Addresses) -> AsyncIterator[RedisClient]:
-    opened = RedisClient(redis_addresses.redis, kept().telemetry)
+    opened = RedisClient(redis_addresses.redis, kept().telemetry, answer_seconds=20)
     yield opened
     await opened.close()
 
@@ -37,6 +37,21 @@ async def test_many_at_once_share_few_connections(client: RedisClient) -> None:
     answers = await asyncio.gather(*(client.run(lambda r: r.incr(key)) for _ in range(200)))
 
     assert sorted(count for (count,) in answers) == list(range(1, 201))
+
+
+async def test_more_calls_than_connections_are_refused_soon_and_open_no_circuit(
+    redis_addresses: Addresses,
+) -> None:
+    client = RedisClient(redis_addresses.redis, kept().telemetry, answer_seconds=0.01)
+    for _ in range(MAX_CONNECTIONS):  # all connections are in use
+        await client._free.acquire()
+
+    for _ in range(5):
+        with pytest.raises(RedisAway, match="busy"):
+            await client.run(lambda redis: redis.incr("n"))
+
+    assert client.failure() is None
+    await client.close()
 
 
 async def test_refused_write_counts_as_away(client: RedisClient) -> None:
