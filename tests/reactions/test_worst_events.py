@@ -1,0 +1,131 @@
+"""No event holds a process: each reaction of each service is handed the worst of its events.
+
+All is measured in processor time of the event loop's thread, so that a busy machine changes
+nothing: while a request could not be answered, this thread computes.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+
+import pytest
+
+from deploy.local.stack import Addresses
+from shared.contracts.catalogue import PUBLISHERS
+from shared.contracts.event import Fact, encode_data
+from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.run import now
+from tests.reactions.harness import Reacting, reacting
+from tests.reactions.worst import worst_of
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+MAX_STALL_SECONDS = 0.5
+"""Of the loop: `/health/live` is answered within this time, whatever is in hand."""
+MAX_TRANSACTION_SECONDS = 0.5
+"""Of our own processor time in one transaction; PostgreSQL waits five for us."""
+SMALL = frozenset(
+    {
+        "identity.member.reinstated.v1",
+        "identity.role.granted.v1",
+        "identity.role.revoked.v1",
+        "identity.session.ended.v1",
+        "metrics.alert.raised.v1",
+        "metrics.alert.closed.v1",
+        "notifications.notification.read.v1",
+    }
+)
+"""Wire types in which nothing can be large: ids, moments, numbers and closed lists only."""
+
+
+@pytest.mark.system
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("name", list(PUBLISHERS))
+async def test_no_reaction_holds_the_loop_or_its_transaction(
+    name: str, postgres_addresses: Addresses
+) -> None:
+    async with reacting(name, postgres_addresses) as service:
+        readers = list(_readers(service))
+        facts = {reader.group: _facts(reader) for reader in readers}
+        for reader in readers:
+            kinds = facts[reader.group]
+            examples = [kind.example() for kind in kinds]
+            became = await service.react(*examples, reader=reader)
+            assert became.total() == len(examples)
+            for kind in kinds:
+                worst = worst_of(kind)
+                service.transaction_seconds.clear()
+                async with stalls() as longest:
+                    became = await service.react(*worst, reader=reader)
+                assert became.total() == len(worst), (kind.wire_type(), became)
+                assert max(longest) < MAX_STALL_SECONDS, kind.wire_type()
+                assert max(service.transaction_seconds) < MAX_TRANSACTION_SECONDS, kind.wire_type()
+
+
+@pytest.mark.parametrize("name", list(PUBLISHERS))
+def test_each_fact_of_each_reaction_has_a_worst_event(name: str) -> None:
+    events = import_module(f"services.{name}.events")
+    reactions = (*events.CONSUMES, *getattr(events, "REMEMBERS", ()))
+    kinds = {kind for reaction in reactions for kind in reaction.on}
+    small = {
+        kind.wire_type()
+        for kind in kinds
+        if all(
+            len(encode_data(worst)) <= len(encode_data(kind.example())) for worst in worst_of(kind)
+        )
+    }
+    assert small == {kind.wire_type() for kind in kinds} & SMALL
+
+
+async def test_a_stall_is_seen() -> None:
+    async with stalls() as longest:
+        await asyncio.sleep(0.02)
+        until = time.thread_time() + MAX_STALL_SECONDS
+        while time.thread_time() < until:
+            sum(range(1000))
+        await asyncio.sleep(0.02)
+    assert max(longest) >= MAX_STALL_SECONDS
+
+
+@asynccontextmanager
+async def stalls() -> AsyncIterator[list[float]]:
+    """Note how long this thread computes between two turns of the event loop."""
+    found = [0.0]
+
+    async def look() -> None:
+        while True:
+            before = time.thread_time()
+            await asyncio.sleep(0)
+            found.append(time.thread_time() - before)
+            before = time.thread_time()
+            await asyncio.sleep(0.002)
+            found.append(time.thread_time() - before)
+            found[:] = [max(found)]
+
+    looking = asyncio.create_task(look())
+    await asyncio.sleep(0.01)
+    yield found
+    await asyncio.sleep(0.01)
+    looking.cancel()
+
+
+def _readers(service: Reacting) -> list[BatchConsumer]:
+    """Give the service's reader, and one of the facts that only a replay reads."""
+    found = [service.service.consumer] if service.service.consumer else []
+    if service.service.remembers:
+        own = BatchConsumer(
+            f"{service.service.name}.own",
+            service.service.database,
+            service.service.remembers,
+            service.bus,
+            now,
+            service.outcomes,
+        )
+        found.append(own)
+    return found
+
+
+def _facts(reader: BatchConsumer) -> list[type[Fact]]:
+    kinds = {kind for reaction in reader.reactions for kind in reaction.on}
+    return sorted(kinds, key=lambda kind: (not kind.TOPIC.startswith("identity"), kind.WIRE))
