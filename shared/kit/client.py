@@ -63,6 +63,11 @@ class ApiClient:
         request = self._http.build_request("POST", path, json=body, headers=headers)
         return self._ask(request)
 
+    def delete(self, path: str, **query: str | None) -> Any:
+        """DELETE a path and give the JSON answer, if there is one; raises `PlatformError`."""
+        given = {name: value for name, value in query.items() if value is not None}
+        return self._ask(self._http.build_request("DELETE", path, params=given))
+
     def _ask(self, request: httpx.Request) -> object:
         answer = self._patiently(request)
         if not answer.is_success:

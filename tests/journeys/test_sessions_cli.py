@@ -1,0 +1,69 @@
+"""`preau sessions`, as a member types it at a terminal."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+
+from shared.kit.cli import Lazy
+from tests.journeys.joining import person
+from tests.journeys.world import World
+
+pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
+
+
+class Terminal:
+    """Types commands with the token of one session."""
+
+    def __init__(self, world: World, token: str, folder: Path) -> None:
+        self.world, self.file = world, folder / "token"
+        self.file.write_text(token)
+
+    async def run(self, *words: str) -> Result:
+        loop = asyncio.get_running_loop()
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            path, query = request.url.path, request.url.query.decode()
+            sent = self.world.http.request(
+                request.method, f"{path}?{query}", headers={**request.headers, "host": "test"}
+            )
+            done = asyncio.run_coroutine_threadsafe(sent, loop).result(30)
+            return httpx.Response(done.status_code, content=done.content, headers=done.headers)
+
+        def invoke() -> Result:
+            with pytest.MonkeyPatch.context() as patched:
+                plain = httpx.Client
+                transport = httpx.MockTransport(answer)
+                patched.setattr(
+                    httpx,
+                    "Client",
+                    lambda base_url, **_: plain(base_url=base_url, transport=transport),
+                )
+                patched.setenv("PREAU_TOKEN_FILE", str(self.file))
+                return CliRunner().invoke(Lazy(name="preau"), words)
+
+        return await asyncio.to_thread(invoke)
+
+
+async def test_member_lists_and_ends_sessions_at_a_terminal(world: World, tmp_path: Path) -> None:
+    gwen = await person(world)
+    first, second, third = [await gwen.sign_in() for _ in range(3)]
+    terminal = Terminal(world, second["access_token"], tmp_path)
+
+    listed = await terminal.run("sessions", "list")
+    items = json.loads((await terminal.run("sessions", "list", "--json")).output)
+
+    assert [line[0] for line in listed.output.splitlines()] == [" ", "*", " "]
+    assert "Firefox, Linux" in listed.output
+    ended = await terminal.run("sessions", "end", items[0]["session_id"])
+    assert (ended.exit_code, ended.output) == (0, f"ended: {items[0]['session_id']}\n")
+    others = await terminal.run("sessions", "end", "--others")
+    assert (others.exit_code, others.output) == (0, "ended: 1\n")
+    assert await gwen.statuses(first) == await gwen.statuses(third) == {401}
+    assert (await terminal.run("sessions", "end")).exit_code == 2
+    assert (await terminal.run("sessions", "end", "--all")).output == "ended: 1\n"
+    refused = await terminal.run("sessions", "list")
+    assert refused.exit_code == 4
