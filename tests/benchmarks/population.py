@@ -7,6 +7,8 @@ from uuid import UUID
 
 import asyncpg
 
+from shared.kit.web.markup import HTML_VERSION
+
 TENANTS = 20
 SPACES = 10
 """In each tenant."""
@@ -41,10 +43,12 @@ _MEMBERSHIPS = f"""
 """
 _POSTS = f"""
     INSERT INTO contents (tenant_id, content_id, kind, root_id, space_id, structure_id, title, body,
-                          format, author_id, author_role, version, standing, created_at)
+                          html, html_version, format, author_id, author_role, version, standing,
+                          created_at)
     SELECT md5('tenant ' || n % {TENANTS})::uuid, id, 'discussion', id,
            md5('space ' || n % {TENANTS} || ' ' || n / {TENANTS} % {SPACES})::uuid,
            md5('structure ' || n % {TENANTS})::uuid, 'Un titre', repeat('Des mots, et encore. ', 8),
+           '<p>' || repeat('Des mots, et encore. ', 8) || '</p>', {HTML_VERSION},
            'markdown', md5('member ' || n)::uuid, 'pupil', 1, 'visible', at
     FROM (SELECT n, ('01' || substr(md5('post ' || n), 3))::uuid AS id,
                  now() - n * interval '1 second' AS at
