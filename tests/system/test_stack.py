@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -161,20 +162,21 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs root to become two")
 def test_an_ordinary_user_starts_it_and_may_not_use_a_home_of_roots(
-    tmp_path: Path, lived_in: Path
+    lived_in: Path,
 ) -> None:
-    home = tmp_path / AWKWARD
-    home.mkdir()
-    shutil.chown(home, "nobody", "nogroup")
-    for folder in (tmp_path, *tmp_path.parents[:2]):  # pytest closes its folders to others
-        folder.chmod(0o755)
-    up = Up(home, _as_nobody())
+    # Not in pytest's folder: each of its runs closes that to others.
+    with tempfile.TemporaryDirectory(prefix="préau-") as name:
+        Path(name).chmod(0o755)
+        home = Path(name) / AWKWARD
+        home.mkdir()
+        shutil.chown(home, "nobody", "nogroup")
+        up = Up(home, _as_nobody())
 
-    up.ready()
-    family = up.family()
+        up.ready()
+        family = up.family()
 
-    assert up.interrupt() == 0
-    assert not alive(family)
+        assert up.interrupt() == 0
+        assert not alive(family)
     assert "set PREAU_HOME to another" in Up(lived_in, _as_nobody()).refused()
 
 
@@ -182,3 +184,20 @@ def _as_nobody() -> list[str]:
     # The interpreter itself may lie below root's closed folder: reading stays allowed, no more.
     reading = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *reading]
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs root's rights")
+def test_root_without_private_mounts_starts_or_is_told_what_to_do() -> None:
+    # As in a container: root, but not its right to mount.
+    less = ["setpriv", "--bounding-set=-sys_admin"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        up = Up(folder / "home", less)
+        up.ready()
+        assert (folder / "home").stat().st_mode & 0o777 == 0o710
+        assert up.interrupt() == 0
+
+        (folder / "closed").mkdir(mode=0o700)
+        said = Up(folder / "closed" / "home", less).refused()
+        assert "run as an ordinary user" in said
