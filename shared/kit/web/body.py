@@ -17,8 +17,8 @@ LIMIT, VALUES = 1_000_000, 5_000
 """Bytes and JSON values of a body, for routes that do not say otherwise."""
 ANONYMOUS_LIMIT, ANONYMOUS_VALUES = 10_000, 100
 """The same where no token is needed."""
-GATED_VALUES = 20_000
-"""JSON values where a gate has let the sender pass: a chunk of 500 lines has a fifth of it."""
+GATED_VALUES = 10_000
+"""JSON values where a gate has let the sender pass: a chunk of 500 lines has half of it."""
 GRACE_SECONDS, LEAST_BYTES_PER_SECOND, LONGEST_SECONDS = 10.0, 10_000, 120.0
 """A body may take the first, one second more for so many bytes, and never longer than the last."""
 THREAD_BYTES = 64_000

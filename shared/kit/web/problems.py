@@ -95,17 +95,20 @@ class Problems:
         assert isinstance(error, PreauError)  # noqa: S101  registered for this class
         return self.answer(request, error)
 
-    async def _validation(self, request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class
-        wrong = error.errors()
+    def invalid(self, request: Request, wrong: Sequence[tuple[Sequence[object], str]]) -> Response:
+        """Write the problem document of fields that are wrong: where each is, and why."""
         errors = [
             {
-                "pointer": _cut(_pointer(item["loc"][1:]), LONGEST_POINTER),
-                "message": _cut(item["msg"], LONGEST_MESSAGE),
+                "pointer": _cut(_pointer(location), LONGEST_POINTER),
+                "message": _cut(message, LONGEST_MESSAGE),
             }
-            for item in wrong[:MOST_ERRORS]
+            for location, message in wrong[:MOST_ERRORS]
         ]
         return self.answer(request, Invalid(), errors, len(wrong))
+
+    async def _validation(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class
+        return self.invalid(request, [(e["loc"][1:], e["msg"]) for e in error.errors()])
 
     async def _http(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101  registered for this class

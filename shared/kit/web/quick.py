@@ -5,7 +5,8 @@ body, and who is asking. Such a route is called directly. Whatever is not right 
 which says so in its own words: a route has one behaviour, whichever way it is called.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
+import re
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping, Sequence
 from inspect import iscoroutinefunction
 from typing import Any
 
@@ -13,6 +14,8 @@ from fastapi import Request, Response
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, serialize_response
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 from starlette.routing import BaseRoute
 
 from shared.kit.errors import PreauError
@@ -26,7 +29,17 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-_JSON = frozenset({"application/json", "application/json; charset=utf-8"})
+_JSON = re.compile(r"\s*application/([a-z0-9.-]+\+)?json\s*(;.*)?", re.IGNORECASE)
+FEW_ERRORS = 50
+"""With more errors in a body FastAPI is not asked for its words: it writes all of them, twice."""
+
+
+class _Spoilt(Exception):
+    """The body holds many errors. Never leaves this module."""
+
+    def __init__(self, wrong: Sequence[tuple[Sequence[object], str]]) -> None:
+        super().__init__()
+        self.wrong = wrong
 
 
 class _Unfit(Exception):
@@ -67,6 +80,8 @@ class Direct:
             again = given_again(scope[BODY], receive) if BODY in scope else receive
             await self._app(scope, again, send)
             return
+        except _Spoilt as error:
+            answer = self._problems.invalid(request, error.wrong)
         except PreauError as error:
             answer = self._problems.answer(request, error)
         await answer(scope, receive, send)
@@ -92,6 +107,10 @@ def direct(route: APIRoute) -> Handler | None:
     path = [(field.name, field.alias, field) for field in told.path_params]
     asked = [(each.name, each.call) for each in told.dependencies if each.name and each.call]
     body_name = told.body_params[0].name if told.body_params else None
+    adapter: TypeAdapter[Any] | None = None
+    if body is not None:
+        annotation: Any = body.field_info.annotation
+        adapter = TypeAdapter(annotation)
 
     async def handle(request: Request) -> Response:
         if getattr(overridden, "dependency_overrides", None):
@@ -101,10 +120,11 @@ def direct(route: APIRoute) -> Handler | None:
             values[name] = await dependency(request)
         for name, alias, field in path:
             values[name] = _fit(field.validate(request.path_params[alias], {}, loc=("path",)))
-        if body is not None and body_name is not None:
-            if request.headers.get("content-type") not in _JSON or BODY not in request.scope:
+        if adapter is not None and body_name is not None:
+            kind = request.headers.get("content-type", "")
+            if not _JSON.fullmatch(kind) or BODY not in request.scope:
                 raise _Unfit
-            values[body_name] = _fit(body.validate(request.scope[PARSED], {}, loc=("body",)))
+            values[body_name] = _valid(adapter, request.scope[PARSED])
         return await _answer(route, await call(**values))
 
     return handle
@@ -117,19 +137,34 @@ def _fit(validated: tuple[Any, list[dict[str, Any]]]) -> object:
     return value
 
 
+def _valid(adapter: TypeAdapter[Any], value: object) -> object:
+    """Validate a body. Raises `_Unfit` for a few errors, `_Spoilt` for many."""
+    try:
+        return adapter.validate_python(value, from_attributes=True)
+    except ValidationError as error:
+        if error.error_count() <= FEW_ERRORS:
+            raise _Unfit from error
+        wrong = error.errors(include_url=False, include_context=False, include_input=False)
+        raise _Spoilt([(each["loc"], each["msg"]) for each in wrong]) from None
+
+
 def _is_plain(route: APIRoute) -> bool:
     told = route.dependant
     return (
         _takes_nothing_else(told)
         and all(_asks_the_request_only(each) for each in told.dependencies)
         and len(told.body_params) <= 1
-        and (route.body_field is None or route.body_field.field_info.is_required())
+        and (route.body_field is None or _is_plain_body(route.body_field.field_info))
         and not getattr(route, "_embed_body_fields", False)
         and isinstance(route.response_class, DefaultPlaceholder)
         and told.request_param_name is None
         and not route.is_json_stream
         and route.stream_item_field is None
     )
+
+
+def _is_plain_body(field: FieldInfo) -> bool:
+    return field.is_required() and not field.metadata
 
 
 def _takes_nothing_else(told: Dependant) -> bool:

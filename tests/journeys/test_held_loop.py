@@ -1,0 +1,177 @@
+"""While the largest request of a route is in hand, the process still answers others.
+
+A real server, hostile bodies for each route there is, sent by nobody and by a pupil. Another thread
+asks `/health/live` meanwhile. What holds the event loop, wherever it stands, is found here.
+"""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import quote
+
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+from uuid_utils.compat import uuid7
+
+from shared.kit.listening import Listening
+from shared.kit.serve import serve
+from shared.kit.web.idempotency import IdempotentRoute
+from shared.kit.web.route_table import access_of
+from tests.journeys.hostile import OF_FRAME, bodies
+from tests.journeys.world import NAMES, World
+
+pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
+LONGEST_SECONDS = 0.5
+"""The promise is 0.1 s on an idle machine; this is for one that does something else too."""
+TRIES = 3
+"""A machine may stand still once; what holds the loop does so each time."""
+LARGEST_ANSWER = 64_000
+SERVER_ERROR = 500
+HEAD = 30_000
+
+
+@dataclass
+class Target:
+    """A running server, and the ids that paths name."""
+
+    port: int
+    ids: dict[str, str]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def target(world: World) -> AsyncIterator[Target]:
+    space = await world.space("zoe", "ines")
+    content = await world.post("zoe", space, "Qui ?", "question")
+    port, inner_port = _free_port(), _free_port()
+    at = Listening(port=port, inner_port=inner_port)
+    serving = await serve(list(world.services.values()), at)
+    yield Target(port, {"space_id": space, "content_id": content})
+    await serving.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _routes(world: World, name: str) -> Iterator[tuple[FastAPI, IdempotentRoute]]:
+    app = world.services[name].service.http
+    assert isinstance(app, FastAPI)
+    for route in app.router.routes:
+        if isinstance(route, IdempotentRoute):
+            yield app, route
+
+
+class Pulse(threading.Thread):
+    """Asks whether the process lives, again and again, and keeps the longest wait."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(daemon=True)
+        self._port, self._ended = port, threading.Event()
+        self.longest = 0.0
+
+    def run(self) -> None:
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=60)
+        while not self._ended.is_set():
+            begin = time.monotonic()
+            connection.request("GET", "/health/live")
+            connection.getresponse().read()
+            self.longest = max(self.longest, time.monotonic() - begin)
+            time.sleep(0.002)
+        connection.close()
+
+    def end(self) -> float:
+        self._ended.set()
+        self.join(60)
+        return self.longest
+
+
+@dataclass(frozen=True)
+class Hostile:
+    """A request, and what it is called in a failure."""
+
+    name: str
+    method: str
+    path: str
+    token: str | None
+    body: bytes | None
+
+    def send(self, port: int) -> tuple[int, int]:
+        """Send it; give the status and the size of the answer."""
+        headers = {"content-type": "application/json"}
+        if self.token:
+            headers["authorization"] = f"Bearer {self.token}"
+        connection = HTTPConnection("127.0.0.1", port, timeout=60)
+        try:
+            connection.request(self.method, self.path, self.body, headers)
+            answer = connection.getresponse()
+            return answer.status, len(answer.read())
+        except (OSError, HTTPException):  # refused while it was still sending
+            return 0, 0
+        finally:
+            connection.close()
+
+
+def _attack(port: int, hostile: Hostile) -> str | None:
+    """Send it while another thread asks for a sign of life; say what is wrong each time."""
+    complaint: str | None = None
+    for _ in range(TRIES):
+        pulse = Pulse(port)
+        pulse.start()
+        time.sleep(0.01)
+        status, size = hostile.send(port)
+        longest = pulse.end()
+        if status >= SERVER_ERROR:
+            return f"{hostile.name}: {status}"
+        if status // 100 == 4 and size > LARGEST_ANSWER:
+            return f"{hostile.name}: an answer of {size} bytes"
+        if longest < LONGEST_SECONDS:
+            return None
+        complaint = f"{hostile.name}: others waited {longest:.2f} s"
+    return complaint
+
+
+def _requests(world: World, target: Target, name: str) -> Iterator[Hostile]:
+    for place, (app, route) in enumerate(_routes(world, name)):
+        first, method = place == 0, min(route.methods or ())
+        ids = {each: target.ids.get(each, str(uuid7())) for each in route.param_convertors}
+        path = f"/{name}{route.path.format(**ids)}"
+        people = [("anonymous", None), ("ines", world.tokens["ines"])]
+        if route.gate is not None:
+            people.append(("anne", world.tokens["anne"]))
+        for who, token in people:
+            label = f"{who} {method} {path}"
+            if method == "GET":
+                yield Hostile(f"{label} long query", method, _long_query(path), token, None)
+                continue
+            for number, (pattern, body) in enumerate(bodies(app, route)):
+                refused_unread = token is None and access_of(route) != "anonymous"
+                common = pattern in OF_FRAME and route.gate is None and not first
+                if number == 0 or not (refused_unread or common):
+                    yield Hostile(f"{label} {pattern}", method, path, token, body)
+
+
+def _long_query(path: str) -> str:
+    fields = "&".join(f"{name}={quote('é')}" for name in ("cursor", "limit", "from", "to"))
+    return f"{path}?{fields}" + "&a=1" * ((HEAD - len(path)) // 8)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", NAMES)
+async def test_largest_request_of_each_route_holds_nobody_up(
+    world: World, target: Target, name: str
+) -> None:
+    for who in ("ines", "anne"):
+        world.tokens[who] = (await world.sign_in(who))["access_token"]
+    requests = list(_requests(world, target, name))
+    complaints = await asyncio.to_thread(
+        lambda: [found for each in requests if (found := _attack(target.port, each))]
+    )
+    assert not complaints, "\n".join(complaints)
+    assert len(requests) > 2 * len(list(_routes(world, name)))
