@@ -1,0 +1,57 @@
+import pytest
+
+from services.moderation.cases.domain import Judgement, Restriction, restriction_of
+from services.moderation.screening.domain import Consequence, consequence_of
+from shared.contracts.moderation import Action, DecidedBy, Verdict
+from tests.moderation.history import a_verdict
+
+KEEP = Judgement(Action.KEEP, DecidedBy.MEMBER)
+RULE_HIDES = Judgement(Action.HIDE, DecidedBy.RULE)
+PERSON_HIDES = Judgement(Action.HIDE, DecidedBy.MEMBER)
+PERSON_REMOVES = Judgement(Action.REMOVE, DecidedBy.MEMBER)
+REVERSED = Judgement(Action.HIDE, DecidedBy.MEMBER, reversed=True)
+
+
+@pytest.mark.parametrize(
+    ("judgements", "restriction"),
+    [
+        ([], Restriction.NEVER),
+        ([KEEP], Restriction.NEVER),
+        ([RULE_HIDES], Restriction.RULE),
+        ([PERSON_HIDES], Restriction.MEMBER),
+        ([PERSON_REMOVES], Restriction.MEMBER),
+        ([PERSON_HIDES, RULE_HIDES], Restriction.MEMBER),
+        ([RULE_HIDES, PERSON_HIDES], Restriction.MEMBER),
+        ([PERSON_HIDES, KEEP], Restriction.LIFTED),
+        ([RULE_HIDES, KEEP, RULE_HIDES], Restriction.RULE),
+        ([REVERSED], Restriction.LIFTED),
+        ([RULE_HIDES, REVERSED], Restriction.LIFTED),
+        ([REVERSED, PERSON_HIDES], Restriction.MEMBER),
+    ],
+)
+def test_decisions_leave_in_force_what_nothing_lifted(
+    judgements: list[Judgement], restriction: Restriction
+) -> None:
+    assert restriction_of(judgements) is restriction
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_only_a_person_lifts_what_a_person_decided(verdict: Verdict) -> None:
+    assert consequence_of(a_verdict(verdict), Restriction.MEMBER) is Consequence.WAIT
+
+
+@pytest.mark.parametrize(
+    ("verdict", "restriction", "consequence"),
+    [
+        (Verdict.PASS, Restriction.NEVER, Consequence.NOTHING),
+        (Verdict.PASS, Restriction.RULE, Consequence.SHOW),
+        (Verdict.PASS, Restriction.LIFTED, Consequence.SHOW),
+        (Verdict.REVIEW, Restriction.NEVER, Consequence.REVIEW),
+        (Verdict.REVIEW, Restriction.RULE, Consequence.HIDE),
+        (Verdict.HIDE, Restriction.LIFTED, Consequence.HIDE),
+    ],
+)
+def test_a_verdict_leads_to_what_is_in_force(
+    verdict: Verdict, restriction: Restriction, consequence: Consequence
+) -> None:
+    assert consequence_of(a_verdict(verdict), restriction) is consequence
