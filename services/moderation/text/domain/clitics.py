@@ -70,7 +70,7 @@ class Clitics:
             yield word._replace(word=text[0], end=word.start + 1)
             yield from self._parts(word._replace(word=text[1:], start=word.start + 1))
         else:
-            yield word._replace(word=text)
+            yield word if text == word.word else word._replace(word=text)
 
     def _hides_clitic(self, text: str) -> bool:
         if len(text) < _SHORTEST_HIDING:
@@ -106,7 +106,8 @@ def _whole(word: Joined, gap: str, following: Joined | None, previous: str) -> J
         text = "de"
     elif text in _WHOLE and following and _is_whole_before(text, gap, following.word):
         text = _WHOLE[text]
-    return word._replace(word=text)
+    # Most words stay as they are: to copy them took a third of the time of a reading.
+    return word if text == word.word else word._replace(word=text)
 
 
 def _is_whole_before(clitic: str, gap: str, following: str) -> bool:

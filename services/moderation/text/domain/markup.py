@@ -49,8 +49,8 @@ def text_of_html(html: str) -> str:
 
 def _text_of_paragraphs(shown: str) -> str:
     """Give what `_text` gives, for HTML of paragraphs; of references it holds but these four."""
-    text = _BLANKS.sub(" ", _EMPHASIS.sub("", shown))
-    text = _without_marks(_LINE_ENDS.sub("\n", text))
+    text = _BLANKS.sub(" ", _EMPHASIS.sub("", _without_marks(shown)))
+    text = _LINE_ENDS.sub("\n", text)
     text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
     return _laid_out(text.replace("&amp;", "&"), ())
 

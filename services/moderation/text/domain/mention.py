@@ -41,7 +41,7 @@ _BEFORE_ORDER: Final = frozenset(
 
 
 def _around(words: Normalised, start: int, stop: int) -> list[str]:
-    return [word.text for word in words.words[max(start, 0) : stop]]
+    return words.texts[max(start, 0) : stop]
 
 
 def is_word_itself(words: Normalised, found: range) -> bool:

@@ -20,7 +20,7 @@ from services.moderation.text.domain.vocabulary import LEET, RUN, Vocabulary, de
 
 BREAK = "."
 # Disjoint classes, one after the other: linear on any input. An ellipsis breaks nothing.
-_TOKEN = re.compile(r"[@$]{0,3}[^\W_]+(?:[@$!*]+[^\W_]+)*|(?<!\.)\.(?!\.)|[!?;()\[\]{}\n]")
+_TOKEN = re.compile(r"[@$]{0,3}[^\W_]+(?:[@$!*]+[^\W_]+)*|(?<!\.)\.(?!\.)|[!?;()\[\]{}]|\n+")
 _PART = re.compile(r"[^\W_]+")
 _LEET = re.compile("[" + "".join(LEET) + "]")
 _LEET_INSIDE = re.compile(rf"(?<=[a-z]){_LEET.pattern}+(?=[a-z])")
@@ -42,8 +42,12 @@ class Normalised:
     words: tuple[Word, ...]
 
     @cached_property
+    def texts(self) -> list[str]:
+        return [word.text for word in self.words]
+
+    @cached_property
     def text(self) -> str:
-        return " ".join(("", *(word.text for word in self.words), ""))
+        return " ".join(("", *self.texts, ""))
 
     @cached_property
     def _ends(self) -> list[int]:
@@ -102,14 +106,21 @@ class Normaliser:
     def _tokens(self, folded: Folded) -> Iterator[Joined]:
         runs = iter(joined_letters(folded.text, self.vocabulary))
         run = next(runs, None)
+        is_after_break = False
         for match in _TOKEN.finditer(folded.text):
             start, end = match.span()
             while run and run.end <= start:
                 yield run
+                is_after_break = False
                 run = next(runs, None)
             if run and run.start < end:
                 continue
-            yield from self._meant(match.group(), start, end)
+            token = match.group()
+            if token[-1].isalnum():
+                yield from self._meant(token, start, end)
+            elif not is_after_break:
+                yield Joined(BREAK, start, end, disguised=False)
+            is_after_break = not token[-1].isalnum()
         while run:
             yield run
             run = next(runs, None)
@@ -120,8 +131,6 @@ class Normaliser:
             if RUN.search(token):
                 token = self.vocabulary.recover(token) or RUN.sub(r"\1", token)
             yield Joined(token, start, end, disguised=False)
-        elif not token[-1].isalnum():
-            yield Joined(BREAK, start, end, disguised=False)
         elif "*" in token and (word := self.vocabulary.uncensor(token)):
             yield Joined(word, start, end, disguised=False)
         elif not token.isdigit() and (word := self.vocabulary.recover(token)):

@@ -60,7 +60,7 @@ class Usage:
     def __init__(self, text: str, normalised: Normalised, senses: Mapping[str, Sense]) -> None:
         self._text = text
         self._normalised = normalised
-        self._words = [word.text for word in normalised.words]
+        self._words = normalised.texts
         self._senses = TextSenses(senses, normalised)
         self._gaps = normalised.gaps(text)
         self._quoted = Cover(quoted_spans(text))
