@@ -39,6 +39,7 @@ class Attacked:
     seconds: float = 0.0
     hashed: int = 0
     busy: bool = False
+    reads: int = 0
 
     def __post_init__(self) -> None:
         self.credentials = {
@@ -70,6 +71,7 @@ class Attacked:
 
     @asynccontextmanager
     async def unit(self, caller: object) -> Any:
+        self.reads += 1
         yield self
 
     def record(self, fact: object) -> None: ...

@@ -82,6 +82,7 @@ async def test_unknown_people_and_tenants_get_the_answers_of_known_ones(
     assert answers["known"] == answers["unknown"]
     assert {name for name, _ in answers["known"]} == {"WrongCredentials", "TooManyAttempts"}
     assert known.hashed == unknown.hashed > 0
+    assert known.reads == unknown.reads > 0
 
 
 async def test_known_device_signs_in_during_an_attack_from_the_same_address() -> None:

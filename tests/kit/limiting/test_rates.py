@@ -65,6 +65,18 @@ def test_waiting_as_long_as_it_says_is_enough(pauses: list[float], most: int) ->
             assert rates.take((charge,)).allowed
 
 
+def test_border_between_two_buckets_gives_no_second_burst() -> None:
+    moment = Moment()
+    rates, charge = Rates("notes", wall=moment), Charge(TEN, "zoe")
+    moment.seconds = 1_009.9
+    assert takes(rates, 20, charge) == 10
+
+    moment.seconds = 1_010.1
+    assert takes(rates, 20, charge) == 0
+    moment.seconds = 1_015.0
+    assert takes(rates, 20, charge) == 5
+
+
 def test_steady_sender_below_the_limit_is_never_refused() -> None:
     moment = Moment()
     rates, charge = Rates("notes", wall=moment), Charge(TEN, "zoe")
