@@ -76,6 +76,8 @@ class Attacked:
 
     def record(self, fact: object) -> None: ...
 
+    def audit(self, caller: object, action: str, subject: object) -> None: ...
+
     async def tenant_id_of(self, unit: object, slug: str) -> object:
         return TENANT if slug == "academie" else None
 

@@ -61,6 +61,8 @@ class SessionsHarness:
     def record(self, fact: object, because: object = None) -> None:
         self.facts.append(fact)
 
+    def audit(self, caller: object, action: str, subject: object) -> None: ...
+
     async def find(self, unit: object, tenant: object, session_id: UUID) -> Session | None:
         return self.kept.get(session_id)
 

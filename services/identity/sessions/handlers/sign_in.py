@@ -16,7 +16,7 @@ from services.identity.sessions.handlers.opening import open_session
 from services.identity.sessions.handlers.passwords import is_right
 from services.identity.sessions.policy import guess_from_device, guess_of_stranger
 from services.identity.sessions.ports import SessionsDeps
-from shared.contracts.ids import TenantId
+from shared.contracts.ids import MemberId, TenantId
 from shared.kit.rights.standing import MemberSuspended
 from shared.kit.unit import Caller
 
@@ -75,6 +75,7 @@ async def _try(
     password_hash = credential.password_hash if credential else None
     matches = await is_right(deps, password_hash, command.password)
     if credential is None or not matches:
+        await _audit_failure(deps, credential, correlation)
         raise WrongCredentials
     if credential.suspension is not None and not command.suspended_too:
         raise MemberSuspended.by(credential.suspension)
@@ -88,6 +89,20 @@ async def _try(
     mark = password_mark(renewed or credential.password_hash)
     device = Device(credential.tenant_id, credential.member_id, mark, deps.new_id())
     return SignedIn(tokens, deps.signer.device(device))
+
+
+async def _audit_failure(
+    deps: SessionsDeps, credential: Credential | None, correlation: str
+) -> None:
+    """Leave a row in the member's chain; in one of nobody's where the member is unknown.
+
+    The work is the same in both cases, so that its time does not tell them apart.
+    """
+    tenant = credential.tenant_id if credential else NOBODY
+    member = credential.member_id if credential else MemberId(NOBODY)
+    caller = Caller(tenant, member, correlation)
+    async with deps.unit(caller) as unit:
+        unit.audit(caller, "sign_in.failed", member)
 
 
 async def _hash_anew(deps: SessionsDeps, credential: Credential, password: str) -> str | None:
