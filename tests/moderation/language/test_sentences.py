@@ -72,6 +72,11 @@ def test_victims_are_offered_help(engine: Engine) -> None:
         ("Elle m'a traitée de menteuse et c'est une pute", "hide"),
         ("T'es une pute, il m'a dit", "review"),
         ("T'es une pute. Il m'a dit bonjour", "hide"),
+        ("Tu me dis bonjour et moi je te dis nique ta mère", "hide"),
+        ("Elle m'a dit salut et toi t'es qu'une pute", "hide"),
+        ("Il m'a dit que t'es une pute et je suis d'accord", "review"),
+        ("Sale pute écrit sur mon casier", "review"),
+        ("Ils ont créé un compte qui s'appelle grosse vache avec ma photo", "review"),
     ],
 )
 def test_a_report_is_no_loophole(engine: Engine, text: str, verdict: str) -> None:

@@ -21,6 +21,8 @@ READ = {
     "je t'aime et j'ai faim": "je t aime et j ai faim",
     "il te trompe, tes mains et ta tête": "il te trompe tes mains et ta tete",
     "un fichier jpeg et json": "un fichier jpeg et json",
+    "jvé te tué": "je vais te tuer",
+    "jvais tbuter": "je vais te buter",
     "c'que j'veux": "ce que je veux",
 }
 APOSTROPHES = "'’‘ʼ`´′ʹʻˈ＇‛"

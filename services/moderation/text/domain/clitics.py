@@ -30,6 +30,8 @@ _CONTRACTED: Final = {
 # J before a consonant opens no French word but these.
 _OWN_WORDS: Final = frozenset("jpeg json jpop jquery jdid jsp jpp jdr".split())
 _SHORTEST_HIDING: Final = 3
+_OBJECTS: Final = frozenset("te t vous le la".split())
+_GOES: Final = frozenset("vais va vont".split())
 _GOING: Final = frozenset("vai ve vas vait vay".split())
 _SOUNDS: Final = {"twa": "toi", "toa": "toi", "toua": "toi"}
 # Right after the second person, SMS leaves out "es": "t un", "t trop".
@@ -43,20 +45,24 @@ class Clitics:
     """Reads clitics as meant; knows which listed words may hide behind a missing apostrophe.
 
     `elidable`: words that the lists put after "te" ("egorger"); `predicates`: words that they put
-    after "t es" ("moche").
+    after "t es" ("moche"); `infinitives`: verbs after "te", also spelt "je vais te tué".
     """
 
     elidable: frozenset[str] = frozenset()
     predicates: frozenset[str] = _AFTER_COPULA
+    infinitives: frozenset[str] = frozenset()
 
     def read(self, words: Iterable[Joined], folded: str) -> Iterator[Joined]:
         """Give the words in standard spelling; `folded` is the text that they were cut from."""
-        previous = ""
+        before, previous = "", ""
         for word, following in _with_next(part for one in words for part in self._parts(one)):
             gap = folded[word.end : following.start] if following else ""
-            for read in self._with_copula(_whole(word, gap, following, previous), following):
+            whole = _whole(word, gap, following, previous)
+            if previous in _OBJECTS and before in _GOES and f"{whole.word}r" in self.infinitives:
+                whole = whole._replace(word=f"{whole.word}r")
+            for read in self._with_copula(whole, following):
                 yield read
-                previous = read.word
+                before, previous = previous, read.word
 
     def _parts(self, word: Joined) -> Iterator[Joined]:
         text = _SOUNDS.get(word.word, word.word)
@@ -77,7 +83,8 @@ class Clitics:
             return False
         if text[0] == "j" and text[1] not in _VOWELS and text[1] != "h":
             return text not in _OWN_WORDS and not _VOWELS.isdisjoint(text)
-        return text[0] in "tmsl" and text[1:] in self.elidable
+        rest = text[1:]
+        return text[0] in "tmsl" and (rest in self.elidable or rest in self.infinitives)
 
     def _with_copula(self, word: Joined, following: Joined | None) -> Iterator[Joined]:
         """Add the "es" that SMS leaves out after a second person ("t moche", "tes une")."""

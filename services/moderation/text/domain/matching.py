@@ -17,6 +17,7 @@ from services.moderation.text.domain.vocabulary import Vocabulary
 _SHORTEST_JOINED = 8
 # Shorter words ("te aime") are parts of ordinary ones.
 _AFTER_TE = re.compile(r"\bte ([aeiouy]\w{4,})")
+_VERB_AFTER_TE = re.compile(r"\b(?:te|vous) (\w{2,}er)\b")
 _AFTER_ES = re.compile(r"\b(?:t|tu) es (\w+) $")
 
 
@@ -99,4 +100,9 @@ def _clitics(forms: Iterable[str]) -> Clitics:
     for form in forms:
         elidable.update(_AFTER_TE.findall(form))
         predicates.update(_AFTER_ES.findall(form))
-    return Clitics(frozenset(elidable), NO_CLITICS_LISTED.predicates | predicates)
+    infinitives = {word for form in forms for word in _VERB_AFTER_TE.findall(form)}
+    return Clitics(
+        frozenset(elidable),
+        NO_CLITICS_LISTED.predicates | predicates,
+        frozenset(infinitives),
+    )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.moderation.text.domain.normalising import BREAK, Normalised
-from services.moderation.text.domain.speech_verbs import REPORTING
+from services.moderation.text.domain.speech_verbs import DETERMINERS, REPORTING
 
 # Right before: what follows is a word, not its use.
 _ABOUT: Final = frozenset(
@@ -31,6 +31,8 @@ _BARE = 4
 _CLAUSE_SIGNS: Final = frozenset(',:;—–«»“”"\u2018„\u2039')
 _YOURS: Final = frozenset("ta ton tes".split())
 _BEFORE_ORDER: Final = frozenset(
+    "haha hahaha ahah hihi wallah wlh wola sah ptn xd pff bref nn nan si oe khey cousin gars "
+    "frerot reuf copine poto salut bonjour cc coucou yo merci espece "
     "et mais alors donc allez aller vas vasy y stp svp toi bah ben eh he hey oh ouais "
     "oui non wsh wesh frr frere mec meuf mdr mdrr lol ptdr pis puis sinon plutot juste "
     "vite tg ftg ok bon aussi moi tiens genre plz please tous toutes go just then and so "
@@ -63,7 +65,7 @@ def is_aimed(words: Normalised, found: range) -> bool:
     before, after = _beside(words, found)
     closed, ended = len(before) < _YOU_REACH, len(after) < _YOU_REACH
     said = {*before, *_around(words, found.start, found.stop), *after}
-    bare = closed and ended and len(before) + len(after) < _BARE
+    bare = closed and ended and len(before) + len(after) < _BARE and "je" not in before
     return bare or not _YOU.isdisjoint(said)
 
 
@@ -89,6 +91,7 @@ def opens_clause(words: Sequence[str], gaps: Sequence[str], start: int) -> bool:
     if start == 0 or words[start - 1] == BREAK or not _CLAUSE_SIGNS.isdisjoint(gaps[start]):
         return True
     before = words[start - 1]
-    return (
-        before in _BEFORE_ORDER or before in REPORTING or (start > 1 and words[start - 2] in _YOURS)
-    )
+    earlier = words[start - 2] if start > 1 else ""
+    if before in _BEFORE_ORDER:
+        return earlier not in DETERMINERS
+    return before in REPORTING or earlier in _YOURS

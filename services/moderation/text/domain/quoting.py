@@ -10,7 +10,8 @@ from services.moderation.text.domain.spans import Span, merged
 _QUOTES = re2.compile(
     r"(?s)```.*?```|`[^`\n]+`|«[^«»\n]+»|[“„][^“”„\n]+[”“]|‹[^‹›\n]+›"  # noqa: RUF001
     r'|"[^"\n]+"'
-    r"|\B'\w(?:[^'\n]|\w'\w)*'\B|[‘‚]\w(?:[^‘’\n]|\pL’\pL)*[’‘]"  # noqa: RUF001
+    r"|\B'(?:\w'\w|[^'\s])(?:\w'\w|[^'\n])*'\B"
+    r"|[‘‚](?:\pL’\pL|[^‘’\s])(?:\pL’\pL|[^‘’\n])*[’‘]"  # noqa: RUF001
     r"|(?m:^[ \t]*>[^\n]*$)"
 )
 # Inline quotes are short: a stray sign must not swallow a paragraph.

@@ -23,6 +23,7 @@ _THAT: Final = frozenset("que qu ke quelle quil kil that".split())
 _INFINITIVE: Final = ("er", "re", "ir")
 _COLON: Final = frozenset(":«“„\u2039")
 _PARTING: Final = frozenset(',:—–»”"’-')
+_TO_YOU: Final = frozenset("te t vous".split())
 _INVERTED: Final = frozenset("il elle on ils elles".split())
 
 
@@ -39,12 +40,16 @@ class Report(NamedTuple):
 
 
 class _Opening(NamedTuple):
-    """A verb that reports: the words before it that belong to it start at `first`."""
+    """A verb that reports: the words before it that belong to it start at `first`.
+
+    `written`: its words stand before it ("sale pute écrit sur mon casier").
+    """
 
     first: int
     verb: int
     naming: bool
     suffered: bool
+    written: bool = False
 
 
 class Reports:
@@ -106,6 +111,12 @@ class Reports:
                 continue
             if (opening.naming or indirect) and word in verbs.SPOKEN_TO:
                 return index
+            if (
+                word in ("moi", "je")
+                and words[index - 1] == "et"
+                and _TO_YOU.intersection(words[index + 1 : index + 3])
+            ):
+                return index
             if word == "toi" and (
                 words[index - 1] in verbs.CONTRAST
                 or words[index + 1 : index + 2] in (["t"], ["tu"])
@@ -117,6 +128,11 @@ class Reports:
         """The words before a report that tells of them: "…, voilà ce qu'il m'a dit"."""
         words = self._words
         start = opening.verb + 1
+        if opening.written:
+            first = opening.verb
+            while first > max(0, opening.verb - _BACK_WORDS) and words[first - 1] != BREAK:
+                first -= 1
+            return range(first, opening.verb)
         if start < stop and words[start] not in verbs.CIRCUMSTANCES:
             return None
         last, linked, parted = opening.first, False, False
@@ -153,6 +169,8 @@ def find_opening(words: Sequence[str], gaps: Sequence[str], index: int) -> _Open
         return _held(words, gaps, index, low)
     if word in verbs.NEEDED and verbs.NEEDED[word] not in words[index + 1 : index + 4]:
         return None
+    if word in verbs.MARKED and verbs.is_own_place(words[index + 1 : index + 3]):
+        return _Opening(index, index, naming=False, suffered=True, written=True)
     colon = not _COLON.isdisjoint("".join(gaps[index + 1 : index + 2]))
     return _passive(word, before, index, low) or _active(words, index, low, colon=colon)
 
@@ -211,7 +229,8 @@ def _active(words: Sequence[str], index: int, low: int, *, colon: bool) -> _Open
         if word in verbs.LOOSE and clitic in verbs.OBJECTS and not (colon or naming):
             return None
         return _Opening(first, index, naming, suffered=clitic in verbs.TO_OTHERS)
-    if word in verbs.LOOSE and not colon and not _THAT & set(words[index + 1 : index + 5]):
+    loose = word in verbs.LOOSE and not colon and clitic not in verbs.TO_SELF
+    if loose and not _THAT & set(words[index + 1 : index + 5]):
         return None
     return _without_recipient(words, index, low, clitic)
 
@@ -231,22 +250,35 @@ def _without_recipient(words: Sequence[str], index: int, low: int, subject: str)
     naming = word in verbs.NAMING
     following = words[index + 1 : index + 5]
     first = max(low, index - 2)
-    if subject in verbs.FIRST or subject in verbs.TO_SELF:
-        return None
-    if word.startswith("ecri") and not verbs.WRITTEN_ABOUT.isdisjoint(following[:1]):
+    if subject in verbs.TO_SELF and naming and not verbs.GROUPS.isdisjoint(before):
+        return _Opening(first, index, naming, suffered=True)
+    written = word.startswith("ecri") and not verbs.WRITTEN_ABOUT.isdisjoint(following[:1])
+    if written or subject in verbs.FIRST or subject in verbs.TO_SELF:
         return None
     if subject in verbs.SECOND:
-        about_me = any(word in verbs.ABOUT_ME for word in following)
+        about_me = not verbs.ABOUT_ME.isdisjoint(following)
         return _Opening(first, index, naming, suffered=True) if about_me else None
     if word.endswith(_INFINITIVE) and word not in verbs.FINITE_IN_RE:
-        forbidden = not verbs.NEVER.isdisjoint(before)
-        free = verbs.AUTHOR_ACTS.isdisjoint(before) and not _THAT & set(following[:1])
-        return _Opening(first, index, naming, suffered=False) if free or forbidden else None
+        return _infinitive(words, index, low)
     if subject in verbs.THIRD or _has_noun_subject(word, before, following):
         rumour = subject in ("on", "monde") or bool(_THAT & set(following[:1]))
         to_hearer = rumour and not verbs.YOURSELF.isdisjoint(following)
         return _Opening(first, index, naming, suffered=not to_hearer)
     return None
+
+
+def _infinitive(words: Sequence[str], index: int, low: int) -> _Opening | None:
+    """Open a report at "dire … est un délit", "il n'arrête pas de dire que je suis …"."""
+    naming = words[index] in verbs.NAMING
+    before, following = words[low:index], words[index + 1 : index + 5]
+    plain = naming or verbs.NO_WORDS_SAID.isdisjoint(following[:1])
+    spoken_about = plain and (
+        verbs.AUTHOR_ACTS.isdisjoint(before) or not verbs.NEVER.isdisjoint(before)
+    )
+    suffered = not verbs.ABOUT_ME.isdisjoint(following) and not verbs.THIRD.isdisjoint(before)
+    if not spoken_about and not suffered:
+        return None
+    return _Opening(max(low, index - 2), index, naming, suffered)
 
 
 def _has_noun_subject(word: str, before: Sequence[str], following: Sequence[str]) -> bool:

@@ -3,6 +3,7 @@
 Spellings of pupils are among them ("apelle", "ecri"), since folding takes accents away only.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 
@@ -136,3 +137,23 @@ REPORTING: Final = NAMING | SAYING | LOOSE | RECEIVING | HOLDING | ENGLISH
 OBJECTS: Final = frozenset("l le la les".split())
 # "Il a écrit un roman": what is written is a work, no words said.
 WRITTEN_ABOUT: Final = DETERMINERS | frozenset("sur dans a au aux pour".split())
+# What pupils call by a name: "un groupe qui s'appelle …".
+GROUPS: Final = frozenset(
+    "compte groupe page conv conversation serveur story chaine sondage hashtag".split()
+)
+MARKED: Final = frozenset(
+    "ecrit ecrite ecrits tague taguee tagge marque marquee grave gravee colle".split()
+)
+
+
+def is_own_place(words: Sequence[str]) -> bool:
+    """Tell whether the words lead to a thing of the author or of a third person."""
+    there = words[:1] in (["sur"], ["dans"], ["au"], ["a"], ["derriere"])
+    return there and words[1:2] != [] and words[1] in OWN_THINGS
+
+
+OWN_THINGS: Final = frozenset("ma mon mes sa son ses notre nos la le les".split())
+# After "dire", these begin no words that are spoken about.
+NO_WORDS_SAID: Final = WRITTEN_ABOUT | frozenset(
+    "que qu ke quelle quil lui moi toi leur ca ce rien tout merci bonjour oui non c".split()
+)

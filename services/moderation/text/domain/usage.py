@@ -23,6 +23,14 @@ from services.moderation.text.domain.spans import Cover, Span
 _SOFTENED: Final = 0.6
 _STRONG: Final = 0.8
 _SENTENCE: Final = 40
+_ABBREVIATION: Final = "abbreviation"
+_TAKING_OBJECTS: Final = frozenset("planter demonter crever cogner fumer".split())
+_ARTICLES: Final = frozenset("un une le la les l des du mon ma mes ce cette ces".split())
+_HURT: Final = frozenset(
+    "gueule tete face tronche bouche dents nez yeux oeil crane jambes jambe bras ventre mere race "
+    "pif cul machoire genou genoux couteau schlass lame cutter balle coup couilles cheveux doigts "
+    "main mains dos cou gorge coeur os levre oreille oreilles surin pneus".split()
+)
 _OF_LESSONS: Final = frozenset({"insult", "slur", "sexual"})
 # What a character says in a novel threatens nobody here.
 _OF_STORIES: Final = frozenset({"threat", "harassment"})
@@ -70,19 +78,15 @@ class Usage:
         """Give the finding, or `None` when the words have an ordinary sense here."""
         entry, words = match.entry, match.words
         assert entry.category is not None, "ordinary phrases are no hits"  # noqa: S101  narrows
-        if entry.imperative and not opens_clause(self._words, self._gaps, words.start):
+        lesson, named = self._is_in_lesson(match), self._is_name(words)
+        mild = entry.weight < _STRONG
+        if self._is_ordinary(match) or (mild and named):
             return None
-        if self._senses.hold(entry.senses, words):
-            return None
-        lesson = self._is_in_lesson(match)
-        if lesson and entry.weight < _STRONG and self._senses.hold((LESSON,), words):
+        if mild and lesson and self._senses.hold((LESSON,), words):
             return None
         own = self._normalised.words[words.start : words.stop]
         span = Span(own[0].span.start, own[-1].span.end)
-        named = self._is_name(words)
-        if named and entry.weight < _STRONG:
-            return None
-        soft = lesson or named
+        soft = lesson or named or self._is_parted(words)
         mentioned = self._is_mentioned(span, words)
         if mentioned and entry.category in _OF_STORIES and self._is_story(words):
             return None
@@ -96,6 +100,16 @@ class Usage:
             aimed=not soft and is_aimed(self._normalised, words),
             to_hearer=is_to_hearer(self._normalised, words),
             disguised=any(word.disguised for word in own),
+        )
+
+    def _is_ordinary(self, match: Match) -> bool:
+        """The words have another sense here, or give no order, or threaten a thing."""
+        entry, words = match.entry, match.words
+        return (
+            (entry.imperative and not opens_clause(self._words, self._gaps, words.start))
+            or self._senses.hold(entry.senses, words)
+            or self._is_symbol(match)
+            or (entry.category == "threat" and self._has_harmless_object(words))
         )
 
     def _is_mentioned(self, span: Span, words: range) -> bool:
@@ -124,6 +138,25 @@ class Usage:
             to_hearer=sign.aimed,
             disguised=False,
         )
+
+    def _is_parted(self, words: range) -> bool:
+        """A comma stands inside: "le linge sale, blanc ou noir"."""
+        return any("," in self._gaps[index] for index in words[1:])
+
+    def _is_symbol(self, match: Match) -> bool:
+        """A symbol with its value, or an article that no insult takes ("PD = 3 V", "la FDP")."""
+        if _ABBREVIATION not in match.entry.senses:
+            return False
+        words = match.words
+        after = self._gaps[words.stop] if words.stop < len(self._gaps) else ""
+        return self._words[words.start - 1 : words.start] == ["la"] or "=" in after
+
+    def _has_harmless_object(self, words: range) -> bool:
+        """What is planted or taken apart is a thing: "te planter un arbre"."""
+        verb, following = self._words[words.stop - 1], self._words[words.stop : words.stop + 3]
+        if verb not in _TAKING_OBJECTS or not following or following[0] not in _ARTICLES:
+            return False
+        return _HURT.isdisjoint(following)
 
     def _is_in_lesson(self, match: Match) -> bool:
         """A word of no hearer, in or beside a sentence about a work, a law or a language."""
