@@ -48,6 +48,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "session.end_all": KNOWN,
     "password.change": KNOWN,
     "tenant.open": OPERATOR,
+    "tenant.invite": OPERATOR,
     "structure.list": KNOWN,
     "structure.open": ADMINISTRATOR,
     "member.add": ADMINISTRATOR,
@@ -104,6 +105,7 @@ MODERATING: Mapping[str, Json] = {
 }
 
 
+MEMBER = {"display_name": "Noé", "email": "noe@demo.example"}
 PASSWORDS: Mapping[str, Json] = {
     "password.change": {"current_password": "raté", "new_password": "abricot pont violon 12"},
     "invitation.accept": {"invitation": "…", "password": "un long mot de passe"},
@@ -178,13 +180,10 @@ async def _bodies(world: World, space: str, paths: Mapping[str, str]) -> dict[st
         },
         "session.refresh": {"refresh_token": signed_in["refresh_token"]},
         **PASSWORDS,
+        "tenant.invite": {"tenant_id": str(world.foreign), "member_id": paths["member_id"]},
         "tenant.open": {"name": "Université d’à côté", "admin": "chef@cote.example"},
         "structure.open": {"name": "Sixième B", "kind": "class", "parent_id": school},
-        "member.add": {
-            "display_name": "Noé",
-            "email": "noe@demo.example",
-            "structure_id": school,
-        },
+        "member.add": MEMBER | {"structure_id": school},
         "member.import": {
             "source": "matrix",
             "structure_id": school,

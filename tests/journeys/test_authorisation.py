@@ -15,6 +15,7 @@ IN_VAIN = {
     "session.refresh": {401},
     "invitation.accept": {401},
     "session.end": {404},
+    "tenant.invite": {404},
     "password.change": {403},
     "operate.decide": {404},
     "operate.dead_letter": {404},

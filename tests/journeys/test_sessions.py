@@ -223,3 +223,22 @@ async def test_every_end_of_access_leaves_an_audit_row(world: World) -> None:
 
 def _invitation(whose: Person) -> str:
     return f"/identity/v1/members/{whose.member_id}/invitation"
+
+
+async def test_first_administrator_is_invited_anew_until_a_password_is_set(world: World) -> None:
+    new = {"name": f"Université {uuid7()}", "admin": f"chef.{uuid7().hex}@cote.example"}
+    key = f"open-{uuid7()}"
+    path, again = "/identity/v1/tenants", "/identity/v1/tenants/invitations"
+    opened = await world.call("operator", "POST", path, new, idempotency_key=key)
+    lost = problem(
+        await world.call("operator", "POST", path, new, idempotency_key=key), 409, "answer_not_kept"
+    )
+    who = {"tenant_id": lost["tenant_id"], "member_id": lost["administrator_id"]}
+    invited = await world.ask("operator", "POST", again, who)
+    administrator = Person(world, who["member_id"], new["admin"], invited["invitation"])
+    older = await administrator.accept(opened.json()["invitation"])
+    problem(older, 409, "invitation_void")
+    assert (await administrator.accept(invited["invitation"])).status_code == 204
+    problem(await world.call("operator", "POST", again, who), 409, "has_password")
+    tom = {"tenant_id": str(world.seeded.tenant), "member_id": str(uuid7())}
+    problem(await world.call("operator", "POST", again, tom), 404, "member_not_found")

@@ -5,7 +5,11 @@ from pydantic import Field
 from services.identity.sessions.handlers.invite import Invite, invite
 from services.identity.sessions.ports import SessionsDeps
 from services.identity.tenants.domain import LONGEST_NAME
-from services.identity.tenants.handlers.open_tenant import OpenTenant, open_tenant
+from services.identity.tenants.handlers.invite_administrator import (
+    InviteAdministrator,
+    invite_administrator,
+)
+from services.identity.tenants.handlers.open_tenant import Opened, OpenTenant, open_tenant
 from services.identity.tenants.ports import TenantsDeps
 from shared.contracts.ids import MemberId, StructureId, TenantId
 from shared.kit.unit import Caller
@@ -35,6 +39,19 @@ class OpenedTenant(Model):
     invitation: str
 
 
+class Administrator(Model):
+    """A tenant's administrator who has never set a password."""
+
+    tenant_id: TenantId
+    member_id: MemberId
+
+
+class AdministratorInvited(Administrator):
+    """The new invitation: those made before hold no longer."""
+
+    invitation: str
+
+
 def routes(deps: TenantsDeps, sessions: SessionsDeps) -> Routes:
     """Build the routes of this feature."""
     found = Routes("tenants")
@@ -49,16 +66,34 @@ def routes(deps: TenantsDeps, sessions: SessionsDeps) -> Routes:
     async def open_one(who: OperatorDep, caller: CallerDep, new: NewTenant) -> OpenedTenant:
         command = OpenTenant(**new.model_dump(), opened_by=who.member_id)
         opened = await open_tenant(deps, command, caller.correlation)
-        member = opened.administrator
         # On the platform's behalf: the operator is no member of the new tenant.
-        platform = Caller(opened.tenant.tenant_id, None, caller.correlation)
-        token = await invite(sessions, platform, Invite(member.tenant_id, member.member_id))
-        return OpenedTenant(
-            tenant_id=opened.tenant.tenant_id,
-            slug=opened.tenant.slug,
-            structure_id=opened.structure_id,
-            administrator_id=member.member_id,
-            invitation=token,
-        )
+        tenant_id, member = opened.tenant.tenant_id, opened.administrator
+        platform = Caller(tenant_id, None, caller.correlation)
+        token = await invite(sessions, platform, Invite(tenant_id, member.member_id))
+        return _shown(opened, token)
+
+    @found.post(
+        "/tenants/invitations",
+        action="tenant.invite",
+        access="operator",
+        status_code=201,
+        secret=("invitation",),
+    )
+    async def invite_anew(
+        _: OperatorDep, caller: CallerDep, who: Administrator
+    ) -> AdministratorInvited:
+        command = InviteAdministrator(who.tenant_id, who.member_id)
+        token = await invite_administrator(deps, sessions, caller, command)
+        return AdministratorInvited(**who.model_dump(), invitation=token)
 
     return found
+
+
+def _shown(opened: Opened, invitation: str) -> OpenedTenant:
+    return OpenedTenant(
+        tenant_id=opened.tenant.tenant_id,
+        slug=opened.tenant.slug,
+        structure_id=opened.structure_id,
+        administrator_id=opened.administrator.member_id,
+        invitation=invitation,
+    )

@@ -15,6 +15,12 @@ class SlugTaken(Conflict):
     key = "slug_taken"
 
 
+class HasPassword(Conflict):
+    """The administrator has set a password: only another administrator invites them anew."""
+
+    key = "has_password"
+
+
 @dataclass(frozen=True, slots=True)
 class Tenant:
     """One contracting academy, university or enterprise."""

@@ -16,8 +16,8 @@ pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 RIGHTS = """
     SELECT relname, relkind::text, relrowsecurity, relforcerowsecurity, relacl::text[] AS acl,
            relowner::regrole::text AS owner,
-           (SELECT array_agg(polname || pg_get_expr(polqual, polrelid)) FROM pg_policy
-            WHERE polrelid = c.oid) AS policies
+           (SELECT array_agg(polname || pg_get_expr(polqual, polrelid) ORDER BY polname)
+            FROM pg_policy WHERE polrelid = c.oid) AS policies
     FROM pg_class c
     WHERE relnamespace = 'public'::regnamespace AND relname !~ '^inbox'
     ORDER BY relname

@@ -1,0 +1,42 @@
+"""Invite a tenant's first administrator anew, whose first invitation was lost or has expired."""
+
+from dataclasses import dataclass
+
+from services.identity.members.domain import MemberNotFound
+from services.identity.sessions.handlers.invite import Invite, invite
+from services.identity.sessions.ports import SessionsDeps
+from services.identity.tenants.domain import HasPassword
+from services.identity.tenants.ports import TenantsDeps
+from shared.contracts.identity import Role
+from shared.contracts.ids import MemberId, TenantId
+from shared.kit.unit import Caller
+
+
+@dataclass(frozen=True)
+class InviteAdministrator:
+    """An administrator of a tenant who never had a password."""
+
+    tenant_id: TenantId
+    member_id: MemberId
+
+
+async def invite_administrator(
+    deps: TenantsDeps, sessions: SessionsDeps, caller: Caller, command: InviteAdministrator
+) -> str:
+    """Invite them on the platform's behalf; the act is the operator's.
+
+    An operator resets nobody's password. Raises `MemberNotFound` and `HasPassword`.
+    """
+    tenant, member_id = command.tenant_id, command.member_id
+    # Without the caller's transaction: that one sees the operator's own tenant.
+    platform = Caller(tenant, None, caller.correlation)
+    async with deps.unit(platform) as unit:
+        roles = await deps.memberships.roles_of(unit, tenant, member_id)
+        if not any(held.role is Role.ADMINISTRATOR for held in roles):
+            raise MemberNotFound(member_id=member_id)
+        if await sessions.credentials.find_by_member(unit, tenant, member_id) is not None:
+            raise HasPassword(member_id=member_id)
+    token = await invite(sessions, platform, Invite(tenant, member_id))
+    async with deps.unit(caller) as unit:
+        unit.audit(caller, "tenant.invite", member_id, tenant=str(tenant))
+    return token
