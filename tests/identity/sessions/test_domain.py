@@ -1,5 +1,6 @@
 """Signing in and going on, against small fakes: what a session is, and when it ends."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -67,6 +68,21 @@ async def test_right_password_is_hashed_anew_when_parameters_changed() -> None:
     assert harness.credential.password_hash == f"{RIGHT} anew"
     await harness.sign_in()
     assert harness.credential.password_hash == f"{RIGHT} anew"
+
+
+async def test_password_changed_while_it_was_compared_opens_no_session() -> None:
+    harness = SessionsHarness()
+    compare = harness.matches
+
+    async def compared_while_changed(password_hash: str | None, password: str) -> bool:
+        right = await compare(password_hash, password)
+        harness.credential = replace(harness.credential, password_hash="another")
+        return right
+
+    harness.matches = compared_while_changed  # type: ignore[method-assign]
+    with pytest.raises(WrongCredentials):
+        await harness.sign_in()
+    assert not harness.kept
 
 
 async def test_changed_token_gives_the_same_again_within_the_grace() -> None:

@@ -1,6 +1,7 @@
 """What the log rebuilds is what is live, in whatever order the topics come."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 
@@ -46,3 +47,26 @@ async def test_a_batch_that_took_too_long_is_read_to_its_end(
 
     assert len(tried) > 2, tried
     assert report.equal
+
+
+async def test_ended_sessions_are_rebuilt_and_expired_ones_not_compared(past: Past) -> None:
+    tokens = await past.world.sign_in("ines")
+    sent = {"authorization": f"Bearer {tokens['access_token']}"}
+    await past.world.http.post("/identity/v1/sessions/sign-out", headers=sent)
+    await past.world.settle()
+    insert = """
+        INSERT INTO rights_ended_sessions (tenant_id, session_id, expires_at)
+        VALUES ($1, gen_random_uuid(), now() + $2::interval)
+    """
+    tenant = past.world.seeded.tenant
+    await past.sql("notifications", insert, tenant, timedelta(minutes=-1))
+
+    report = await past.replay("notifications")
+
+    ended = next(t for t in report.tables if t.table == "rights_ended_sessions")
+    assert report.equal
+    assert ended.rows == ended.live_rows > 0
+    await past.sql("notifications", insert, tenant, timedelta(minutes=1))
+    report = await past.replay("notifications")
+    assert report.differences == 1, "one that still holds and that no fact tells of"
+    await past.sql("notifications", "DELETE FROM rights_ended_sessions")
