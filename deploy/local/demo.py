@@ -19,7 +19,7 @@ from deploy.local.seed import FIRST_TENANT, SLUG
 
 PATIENCE = 60.0
 """Seconds until a reaction is called missing."""
-LOOK_EVERY = 0.01
+LOOK_EVERY = 0.03
 PEOPLE = ("zoe", "malik", "ines", "tom", "hamid", "claire", "omar")
 INSULT = "Tu es vraiment un connard, dégage."
 Answer = dict[str, Any]

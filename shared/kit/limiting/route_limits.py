@@ -15,7 +15,7 @@ WINDOW_SECONDS = 10.0
 class RouteLimits:
     """Requests that are let through in ten seconds; `shared.kit.settings` explains each."""
 
-    reads: int = 300
+    reads: int = 600
     writes: int = 30
     heavy: int = 20
     imports: int = 40
