@@ -47,14 +47,14 @@ class Target:
 async def target(world: World) -> AsyncIterator[Target]:
     space = await world.space("zoe", "ines")
     content = await world.post("zoe", space, "Qui ?", "question")
-    port, inner_port = _free_port(), _free_port()
+    port, inner_port = free_port(), free_port()
     at = Listening(port=port, inner_port=inner_port)
     serving = await serve(list(world.services.values()), at)
     yield Target(port, {"space_id": space, "content_id": content})
     await serving.stop()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,0 +1,86 @@
+"""Clients who send slowly, and clients without a token, take nothing from anybody else."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from shared.kit.listening import Listening
+from shared.kit.serve import serve
+from tests.journeys.test_held_loop import free_port
+from tests.journeys.world import World
+
+pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
+HEAD = "POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{more}\r\n"
+CPU_SECONDS = 0.5
+"""Generous: of a request that once took 16 s, and now takes the time to receive 10 MB."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def port(world: World) -> AsyncIterator[int]:
+    at = Listening(port=free_port(), inner_port=free_port())
+    serving = await serve(list(world.services.values()), at)
+    yield at.port
+    await serving.stop()
+
+
+@contextmanager
+def dialled(port: int, number: int, head: str) -> Iterator[None]:
+    """Open so many connections, and send this much and one byte more on each."""
+    sockets = []
+    try:
+        for _ in range(number):
+            sockets.append(socket.create_connection(("127.0.0.1", port)))
+            sockets[-1].sendall(head.encode() + b" ")
+        yield
+    finally:
+        for each in sockets:
+            each.close()
+
+
+@pytest.mark.parametrize("token", ["", "authorization: Bearer {token}\r\n"])
+async def test_slow_senders_hold_no_place(world: World, port: int, token: str) -> None:
+    space = await world.space("zoe")
+    member = token.format(token=world.tokens["zoe"])
+    head = HEAD.format(path="/community/v1/spaces/x/posts", more=f"{member}content-length: 900\r\n")
+    path, body = f"/community/v1/spaces/{space}/posts", {"title": "Vite", "body": "Me voilà."}
+    headers = {"authorization": f"Bearer {world.tokens['zoe']}"}
+    with dialled(port, 300, head):
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            await asyncio.sleep(0.5)
+            answers = [await client.post(path, json=body, headers=headers) for _ in range(5)]
+            reads = [await client.get(path, headers=headers) for _ in range(5)]
+    assert [answer.status_code for answer in (*answers, *reads)] == [201] * 5 + [200] * 5
+
+
+async def test_many_large_bodies_under_way_stop_no_reads(world: World, port: int) -> None:
+    await world.space("zoe")
+    head = HEAD.format(path="/community/v1/imports", more="content-length: 9000000\r\n")
+    headers = {"authorization": f"Bearer {world.tokens['zoe']}"}
+    with dialled(port, 510, head):
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            await asyncio.sleep(0.5)
+            answer = await client.get("/community/v1/spaces", headers=headers)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "status"),
+    [("/community/v1/imports", 10_000_000, 401), ("/identity/v1/sessions", 1_000_000, 413)],
+)
+async def test_zeros_without_a_token_cost_no_parsing(
+    world: World, port: int, path: str, size: int, status: int
+) -> None:
+    zeros = b"[" + b"0," * (size // 2 - 1) + b"0]"
+    headers = {"content-type": "application/json"}
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        begin = time.process_time()
+        answer = await client.post(path, content=zeros, headers=headers)
+        seconds = time.process_time() - begin
+    assert answer.status_code == status
+    assert seconds < CPU_SECONDS, f"{seconds * 1000:.0f} ms of CPU, client and server"
