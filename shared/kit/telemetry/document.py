@@ -5,10 +5,10 @@ from shared.kit.telemetry.names import METRICS, SERVICE, Metric
 _HEAD = f"""# Metrics
 
 Generated from `shared/kit/telemetry/names.py` by `make events`: the list is closed, and what is not
-in it cannot be told. `/<service>/metrics` shows them in Prometheus’ format, under the second name
-(counters end in `_total`, histograms in `_bucket`, `_count` and `_sum`, dots of labels become `_`);
-a collector gets them under the first. Every series has the label `{SERVICE}` beside its own; none
-ever names a person or a tenant.
+in it cannot be told. `/<service>/metrics` of the inner port shows them in Prometheus’ format, under
+the second name (counters end in `_total`, histograms in `_bucket`, `_count` and `_sum`, dots of
+labels become `_`); a collector gets them under the first. Every series has the label `{SERVICE}`
+beside its own; none ever names a person or a tenant.
 
 | metric | Prometheus | kind | unit | labels | meaning |
 |---|---|---|---|---|---|
