@@ -1,7 +1,6 @@
 """A day on the platform, played through its API: what happened, and how long each reaction took."""
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ import httpx
 from deploy.local.choices import Choices
 from deploy.local.errors import StackError
 from deploy.local.platform import LISTEN, platform
-from deploy.local.seed import FIRST_TENANT, SLUG
+from deploy.local.seed import DOMAIN, FIRST_TENANT, SLUG, read_seeded
 
 PATIENCE = 60.0
 """Seconds until a reaction is called missing."""
@@ -106,14 +105,15 @@ async def _runs(url: str) -> bool:
 
 
 async def _day(url: str, home: Path) -> None:
-    file = home / FIRST_TENANT
-    if not file.exists():
+    seeded = read_seeded(home)
+    if seeded is None:
+        file = home / FIRST_TENANT
         raise StackError(f"{file} is not there: the platform at {url} has another data folder.")
-    password = json.loads(file.read_text(encoding="utf-8"))["password"]
     async with httpx.AsyncClient(base_url=url, timeout=30) as http:
         day = Day(http)
         for who in PEOPLE:
-            body = {"tenant": SLUG, "email": f"{who}@demo.example", "password": password}
+            login = {"email": f"{who}@{DOMAIN}", "password": seeded.password_of(who)}
+            body = {"tenant": SLUG, **login}
             answer = await http.post("/identity/v1/sessions", json=body)
             if not answer.is_success:
                 raise StackError(f"{who} cannot sign in: {answer.text[:300]}")

@@ -20,11 +20,12 @@ from deploy.local import kafka_users
 from deploy.local.choices import Choices
 from deploy.local.errors import StackError
 from deploy.local.home import choose_ports, is_free, make_home
-from deploy.local.seed import PEOPLE, SLUG, Seeded, seed
+from deploy.local.seed import ADMINISTRATOR, PEOPLE, SLUG, Person, Seeded, seed
 from deploy.local.stack import Addresses, Stack
 from services.identity.main import Features, features
 from services.identity.settings import IdentitySettings
 from shared.contracts.catalogue import PUBLISHERS
+from shared.contracts.identity import Role
 from shared.kit.audit.cli import PUBLIC_KEYS
 from shared.kit.audit.signing import public_pem
 from shared.kit.auth import LIFETIME
@@ -206,7 +207,9 @@ def _welcome(started: Platform) -> None:
     click.echo(
         f"  {started.inner}/health/ready, {started.inner}/<service>/metrics (this machine only)"
     )
-    click.echo(f"\nSign in (tenant {SLUG}, password {started.seeded.password}) as:")
-    for person in PEOPLE:
-        click.echo(f"  {person.email:22} {person.role.value:18} {person.name}")
+    click.echo(f"\nSign in (tenant {SLUG}) as:")
+    passwords = started.seeded.passwords
+    for person in (*PEOPLE, Person("Anne", ADMINISTRATOR, Role.ADMINISTRATOR)):
+        name = f"{person.role.value:18} {person.name}"
+        click.echo(f"  {person.email:22} {passwords[person.email]:17} {name}")
     click.echo("\nNext: make demo · .venv/bin/preau status · Ctrl-C stops everything.")

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 import asyncpg
 
 from deploy.local.errors import StackError
+from deploy.local.postgres import ADMIN
 
 Role = Literal["owner", "app", "relay"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -66,6 +67,7 @@ async def provision(admin: str, passwords: Mapping[str, str]) -> None:
                 await make_database(server, service, name)
             else:  # made by a start that may have been killed just after
                 await _let_in(server, service, name)
+        await _close_other_databases(server)
         for service in SERVICES:
             inside = await _connect(admin, database_name(service))
             try:
@@ -90,6 +92,18 @@ async def make_database(
     owner = role_name(service, "owner")
     await server.execute(f'CREATE DATABASE "{name}" OWNER {owner} TEMPLATE "{template}"')
     await _let_in(server, service, name)
+
+
+async def _close_other_databases(server: asyncpg.Connection) -> None:
+    """Keep the services' roles out of the databases that are nobody's.
+
+    Everybody may enter those by default. On a server of one's own, only its administrator may
+    change that, and others may need them.
+    """
+    if await server.fetchval("SELECT current_user") == ADMIN:
+        await server.execute(
+            "REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC"
+        )
 
 
 async def _let_in(server: asyncpg.Connection, service: str, name: str) -> None:

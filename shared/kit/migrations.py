@@ -99,6 +99,7 @@ _REMOVE_EXPIRED = """
     END $$
 """
 """Removes what has expired in every tenant: the app role sees one tenant at a time."""
+_READ_ONLY_VERSION = "REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {}_app"
 _EXPIRED = "current_setting('app.expired', true) = 'remove' AND expires_at < now()"
 
 
@@ -170,7 +171,10 @@ async def migrate(service: str, owner_url: str) -> list[str]:
     engine = create_async_engine(owner_url)
     try:
         async with engine.begin() as connection:
-            return await connection.run_sync(_upgrade, service)
+            applied = await connection.run_sync(_upgrade, service)
+            # Read at each start; whoever could write it could make a start refuse, or skip a step.
+            await connection.execute(sa.text(_READ_ONLY_VERSION.format(service)))
+            return applied
     finally:
         await engine.dispose()
 

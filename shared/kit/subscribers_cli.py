@@ -34,7 +34,7 @@ def subscribers() -> None:
 
     \b
     Examples:
-      preau subscribers add my-system --topics community.post,moderation.case
+      preau subscribers add my-system --topics community.space,metrics.alert
       preau subscribers list
       preau subscribers remove my-system
     """
@@ -50,7 +50,7 @@ def add(name: str, *, topics: str, personal_data: bool) -> None:
     It may read these topics, in the consumer group NAME and in groups that begin with `NAME.`.
 
     \b
-    Example: preau subscribers add my-system --topics community.post
+    Example: preau subscribers add my-system --topics community.post --personal-data
     """
     wanted = sorted({topic.strip() for topic in topics.split(",") if topic.strip()})
     try:

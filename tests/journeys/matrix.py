@@ -176,7 +176,7 @@ async def _bodies(world: World, space: str, paths: Mapping[str, str]) -> dict[st
         "session.open": {
             "tenant": "academie-de-demonstration",
             "email": "zoe@demo.example",
-            "password": world.seeded.password,
+            "password": world.seeded.password_of("zoe"),
         },
         "session.refresh": {"refresh_token": signed_in["refresh_token"]},
         **PASSWORDS,

@@ -56,7 +56,7 @@ async def test_raced_guesses_at_somebody_are_answered_as_those_at_nobody(world: 
 
 
 async def test_known_device_signs_in_while_others_guess(world: World) -> None:
-    password = world.seeded.password
+    password = world.seeded.password_of("malik")
     first = (await sign_in(world, "malik@demo.example", password)).json()
     for _ in range(8):
         await sign_in(world, "malik@demo.example", "raté")
@@ -72,7 +72,7 @@ async def test_known_device_signs_in_while_others_guess(world: World) -> None:
 
 
 async def test_device_token_opens_nothing_else(world: World) -> None:
-    first = (await sign_in(world, "zoe@demo.example", world.seeded.password)).json()
+    first = (await sign_in(world, "zoe@demo.example", world.seeded.password_of("zoe"))).json()
     token = first["device_token"]
 
     read = await world.http.get(

@@ -118,7 +118,7 @@ async def test_who_was_suspended_until_a_moment_signs_in_after_it(world: World) 
     why = {"reason": "x", "until": "2999-01-01T00:00:00Z"}
     await world.ask("anne", "POST", path, why)
     body = {"tenant": "academie-de-demonstration", "email": "tom@demo.example"}
-    body["password"] = world.seeded.password
+    body["password"] = world.seeded.password_of("tom")
     assert (await world.http.post("/identity/v1/sessions", json=body)).status_code == 403
     database = world.services["identity"].service.database
     await database.rows(_END, [world.seeded.tenant], m=member)

@@ -113,3 +113,21 @@ async def partitions(probe: Probe) -> list[str]:
         "WHERE relname ~ '^inbox_[0-9]+$' ORDER BY 1"
     )
     return [row["relname"] for row in rows]
+
+
+async def test_app_role_may_not_write_the_version_of_the_schema(
+    postgres_addresses: Addresses,
+) -> None:
+    await migrate("metrics", postgres_addresses.database("metrics", "owner"))
+    url = postgres_addresses.database("metrics", "app").replace("+asyncpg", "")
+    app = await asyncpg.connect(url)
+    try:
+        assert await app.fetchval("SELECT version_num FROM alembic_version") == "0001"
+        for statement in (
+            "UPDATE alembic_version SET version_num = '0'",
+            "DELETE FROM alembic_version",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await app.execute(statement)
+    finally:
+        await app.close()

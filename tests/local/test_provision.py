@@ -137,3 +137,13 @@ async def _rights(admin: asyncpg.Connection) -> list[tuple[object, ...]]:
         "SELECT datname, datdba::regrole::text, datacl::text FROM pg_database ORDER BY datname"
     )
     return [tuple(row) for row in rows]
+
+
+@pytest.mark.parametrize("database", ["postgres", "template1", "preau_identity"])
+async def test_app_role_enters_no_database_but_its_own(
+    postgres_addresses: Addresses, database: str
+) -> None:
+    for role in ROLES:
+        url = as_role(postgres_addresses, role).rpartition("/")[0].replace("+asyncpg", "")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await asyncpg.connect(f"{url}/{database}")

@@ -32,14 +32,14 @@ class People:
     tokens: dict[str, str] = field(default_factory=dict)
 
     @property
-    def tenant(self) -> Mapping[str, str]:
+    def tenant(self) -> Mapping[str, Any]:
         text = (self.platform.home / "first-tenant.json").read_text(encoding="utf-8")
-        found: Mapping[str, str] = json.loads(text)
+        found: Mapping[str, Any] = json.loads(text)
         return found
 
     def ask(self, who: str, method: str, path: str, body: object = None) -> Any:
         if who not in self.tokens:
-            email, password = f"{who}@demo.example", self.tenant["password"]
+            email, password = f"{who}@demo.example", self.tenant["passwords"][f"{who}@demo.example"]
             body_of = {"tenant": SLUG, "email": email, "password": password}
             session = self._send("POST", "/identity/v1/sessions", body_of, {})
             self.tokens[who] = session["access_token"]

@@ -85,6 +85,7 @@ async def _empty_server_with_guest(admin: str) -> str:
     for name in provision.role_names():
         await connection.execute(f"DROP ROLE {name}")
     await connection.execute("CREATE ROLE guest LOGIN CREATEDB CREATEROLE PASSWORD 'word'")
+    await connection.execute("GRANT CONNECT ON DATABASE postgres TO guest")
     await connection.close()
     return f"postgresql://guest:word@{admin.rpartition('@')[2]}"
 

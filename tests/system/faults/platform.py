@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deploy.local.home import choose_ports, make_home
 from deploy.local.platform import NAMES, _environment
-from deploy.local.seed import Seeded, seed
+from deploy.local.seed import Seeded, seed, set_password
 from deploy.local.stack import Addresses
 from services.identity.main import features
 from services.identity.sessions.store.signer import JwtSigner
@@ -26,6 +26,7 @@ from tests.system.faults.births import Nursery, nursery
 from tests.system.faults.mutants import MUTANT
 from tests.system.faults.pods import Pod
 from tests.system.faults.servers import Servers
+from tests.system.faults.workload.opening import PASSWORD
 from tests.system.stack_process import REPOSITORY
 
 TWINS = ("community", "moderation", "metrics", "notifications")
@@ -158,7 +159,10 @@ async def _seeded(
             audience=settings.audience,
             clock=host.clock,
         )
-        return await seed(own, home), signer
+        seeded = await seed(own, home)
+        # Nobody signs in as the operator but the desk of these runs.
+        await set_password(own, seeded.tenant, seeded.operator, PASSWORD)
+        return seeded, signer
     finally:
         await database.stop()
         await host.bus.close()

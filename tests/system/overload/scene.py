@@ -168,7 +168,8 @@ async def _open(made: Scene) -> None:
     async with Http() as http:
         members = {}
         for who in (*WRITERS, "claire"):
-            body = {"tenant": SLUG, "email": f"{who}@{DOMAIN}", "password": made.seeded.password}
+            password = made.seeded.password_of(who)
+            body = {"tenant": SLUG, "email": f"{who}@{DOMAIN}", "password": password}
             url = made.pods["identity"].url
             told = await _post(http, url, "/identity/v1/sessions", JSON, body)
             part = told["access_token"].split(".")[1]

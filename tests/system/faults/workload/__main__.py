@@ -4,7 +4,6 @@ python -m tests.system.faults.workload --url http://127.0.0.1:8000 --home .preau
 """
 
 import asyncio
-import json
 import tempfile
 import time
 from collections import Counter
@@ -14,7 +13,7 @@ import asyncpg
 import click
 import uvloop
 
-from deploy.local.seed import FIRST_TENANT, Seeded
+from deploy.local.seed import Seeded, read_seeded
 from shared.contracts.catalogue import PUBLISHERS
 from tests.system.faults.workload.journal import Journal, Operation, Outcome, read
 from tests.system.faults.workload.run import run
@@ -52,8 +51,9 @@ async def _measured(
 
 def seeded_of(home: Path) -> Seeded:
     """Read what the first start of a platform left in its folder."""
-    said = json.loads((home / FIRST_TENANT).read_text(encoding="utf-8"))
-    return Seeded(said["tenant"], said["structure_id"], said["operator"], said["password"])
+    seeded = read_seeded(home)
+    assert seeded is not None
+    return seeded
 
 
 async def _facts(home: Path) -> int:

@@ -69,7 +69,13 @@ class Opening:
         """The first tenant, which is there: its people, signed in. Raises `LateError`."""
         run = self.asker.journal.run
         world = World(
-            run, "academy", SLUG, seeded.password, str(seeded.tenant), str(seeded.structure_id)
+            run,
+            "academy",
+            SLUG,
+            PASSWORD,
+            str(seeded.tenant),
+            str(seeded.structure_id),
+            passwords={**seeded.passwords, OPERATOR.email: PASSWORD},
         )
         people = [*CAST, (ADMIN, Role.ADMINISTRATOR), (DESK, Role.OPERATOR)]
         emails = {ADMIN: ADMINISTRATOR, DESK: OPERATOR.email}

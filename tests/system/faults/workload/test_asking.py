@@ -214,7 +214,10 @@ async def test_with_every_service_down_a_run_ends_in_time_and_says_so(
 
     monkeypatch.setattr(Http, "ask", nobody)
     seeded = Seeded(
-        TenantId(UUID(int=1)), StructureId(UUID(int=2)), MemberId(UUID(int=3)), "un secret"
+        TenantId(UUID(int=1)),
+        StructureId(UUID(int=2)),
+        MemberId(UUID(int=3)),
+        {"zoe@demo.example": "un secret"},
     )
     began = time.monotonic()
     await run(URLS, seeded, 1, journal, seconds=0.6, rate=100)

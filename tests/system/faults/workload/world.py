@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import TypeVar
@@ -70,6 +70,12 @@ class World:
     """Space → how many contents were brought into it."""
     neighbour: "World | None" = None
     """Another tenant, of which nothing may ever be seen."""
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of those who do not have the common one, by e-mail address."""
+
+    def password_of(self, email: str) -> str:
+        """Give the password of a person of this tenant."""
+        return self.passwords.get(email, self.password)
 
     @property
     def base(self) -> list[Space]:

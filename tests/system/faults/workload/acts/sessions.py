@@ -37,7 +37,7 @@ def sign_in(person: Person, draw: Random) -> Request:
     body = {
         "tenant": person.world.slug,
         "email": person.email,
-        "password": person.world.password,
+        "password": person.world.password_of(person.email),
     }
     return Request("identity", "POST", "/sessions", body, _learning(person), token="")
 
