@@ -1,9 +1,11 @@
 """What prepared reactions compute of a batch, before its transaction opens.
 
 A batch is prepared in slices, and cut where preparing it takes too long: the rest of it is handed
-over again. So one batch of slow events never takes longer than a reader may be silent.
+over again. So a batch of slow events never takes longer than a reader may be silent, and one event
+that takes longer fails like any other.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +17,12 @@ from shared.kit.inbox.decode import Read, Readable
 from shared.kit.service import Bound, BoundPreparedReaction
 from shared.kit.unit import Delivery, Prepared
 
-SLICE_EVENTS = 32
-"""Events prepared at once. A slice in which each takes a second takes half of `poll_limit`."""
+MAX_SLICE_EVENTS = 32
+FIRST_SLICE_EVENTS = 8
+"""Of a new reader; doubled after each slice that was quick, one after each that was late."""
+QUICK_SECONDS = 1.0
+SLICE_SECONDS = 15.0
+"""What one slice may take: a quarter of `bus.port.Reading.poll_limit`."""
 MAX_SECONDS = 10.0
 """No slice is begun later than this after the first."""
 
@@ -26,6 +32,10 @@ Offset = tuple[Partition, int]
 
 class WrongNumber(Exception):
     """A `prepare` gave more or fewer values than it was handed deliveries."""
+
+
+class TooSlow(Exception):
+    """One event could not be prepared in the time of a slice."""
 
 
 @dataclass
@@ -57,6 +67,7 @@ class Preparer:
 
     def __init__(self) -> None:
         self._kept: Mapping[tuple[str, Offset], object] = {}
+        self._size = FIRST_SLICE_EVENTS
 
     async def prepare(
         self, reactions: Sequence[Bound], reads: Sequence[Read]
@@ -64,21 +75,21 @@ class Preparer:
         """Prepare these records; give those that are prepared, all or the first of them."""
         stages = [each for each in reactions if isinstance(each, BoundPreparedReaction)]
         preparation = Preparation()
+        if not stages:
+            return reads, preparation
         types = tuple(fact for stage in stages for fact in stage.on)
         wanted = [
-            index
+            (index, item.delivery)
             for index, item in enumerate(reads)
             if isinstance(item, Readable) and isinstance(item.delivery.fact, types)
         ]
-        until = time.monotonic() + MAX_SECONDS
-        for begin in range(0, len(wanted), SLICE_EVENTS):
-            if begin and time.monotonic() > until:
-                reads = reads[: wanted[begin]]
+        until, done = time.monotonic() + MAX_SECONDS, 0
+        while done < len(wanted):
+            if done and time.monotonic() > until:
+                reads = reads[: wanted[done][0]]
                 break
-            items = [reads[index] for index in wanted[begin : begin + SLICE_EVENTS]]
-            deliveries = [item.delivery for item in items if isinstance(item, Readable)]
-            for stage in stages:
-                await self._prepare_slice(stage, deliveries, preparation)
+            deliveries = [delivery for _, delivery in wanted[done : done + self._size]]
+            done += await self._prepare_in_time(stages, deliveries, preparation)
         self._kept = preparation.values
         return reads, preparation
 
@@ -86,11 +97,37 @@ class Preparer:
         self, reactions: Sequence[Bound], delivery: Delivery[Fact]
     ) -> Preparation:
         """Prepare one delivery by all reactions."""
+        stages = [each for each in reactions if isinstance(each, BoundPreparedReaction)]
         preparation = Preparation()
-        for stage in reactions:
-            if isinstance(stage, BoundPreparedReaction):
-                await self._prepare_slice(stage, [delivery], preparation)
+        await self._prepare_in_time(stages, [delivery], preparation)
         return preparation
+
+    async def _prepare_in_time(
+        self,
+        stages: Sequence[BoundPreparedReaction],
+        deliveries: Sequence[Delivery[Fact]],
+        preparation: Preparation,
+    ) -> int:
+        """Prepare a slice; say how many are done: none if it was late, they are tried alone then.
+
+        One that is late alone has failed.
+        """
+        began, limit = time.monotonic(), asyncio.timeout(SLICE_SECONDS)
+        try:
+            async with limit:
+                for stage in stages:
+                    await self._prepare_slice(stage, deliveries, preparation)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            self._size = 1
+            if len(deliveries) > 1:
+                return 0
+            error = TooSlow(f"not prepared in {SLICE_SECONDS} s")
+            preparation.failures[offset_of(deliveries[0])] = error
+        if time.monotonic() - began < QUICK_SECONDS:
+            self._size = min(self._size * 2, MAX_SLICE_EVENTS)
+        return len(deliveries)
 
     async def _prepare_slice(
         self,

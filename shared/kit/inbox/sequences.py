@@ -101,6 +101,10 @@ def link_of(item: Read) -> Link | None:
 
 async def load(connection: AsyncConnection, group: str, reads: Sequence[Read]) -> Chains | None:
     """Look up the sequences of a batch's keys; None when it holds no record of such a topic."""
+    if not any(
+        topic in CHAINED_SOURCES for topic in {item.record.partition.topic for item in reads}
+    ):
+        return None
     links = [(item.record.partition.topic, link_of(item)) for item in reads]
     keys = sorted({(topic, link.key) for topic, link in links if link is not None})
     if not keys:

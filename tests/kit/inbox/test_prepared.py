@@ -1,5 +1,6 @@
 """Prepared reactions compute before the transaction opens, on every path of the inbox."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +42,8 @@ async def shout(deps: Shouting, deliveries: Sequence[Delivery[MemberSuspended]])
     deps.open_transactions += row["open"]
     if deps.away:
         raise ConnectionError("a worker went away")
+    if "endless" in reasons:
+        await asyncio.sleep(60)
     for reason in reasons:
         if reason.startswith("poison") and not deps.probe.mended:
             raise RuntimeError("cannot digest")
@@ -75,7 +78,7 @@ async def test_values_reach_the_effect_and_no_transaction_is_open_meanwhile(prob
 
     assert sorted(await probe.effects()) == sorted(f"N° {number}" for number in range(40))
     assert (found.applied, deps.open_transactions) == (40, 0)
-    assert [len(each) for each in deps.slices] == [32, 8]
+    assert [len(each) for each in deps.slices] == [8, 16, 16]
 
 
 async def test_a_failure_to_prepare_parks_its_event_and_the_key_waits(probe: Probe) -> None:
@@ -149,8 +152,23 @@ async def test_slow_preparing_cuts_the_batch(probe: Probe, monkeypatch: pytest.M
     first = await reader.handle(await probe.waiting(starts))
     rest = await reader.handle(await probe.waiting({**starts, **first}))
 
-    assert len(await probe.effects()) == 40
-    assert [max(first.values()), max(rest.values())] == [32, 40]
+    assert len(await probe.effects()) == 24
+    assert [max(first.values()), max(rest.values())] == [8, 24]
+
+
+async def test_an_event_that_takes_too_long_to_prepare_is_parked_and_the_others_are_applied(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparing, "SLICE_SECONDS", 0.2)
+    deps, reader = shouting(probe)
+    for who, words in enumerate(("a", "b", "endless", "c"), start=1):
+        probe.publish(words, who=who)
+
+    found = await probe.take(reader)
+
+    assert sorted(await probe.effects()) == ["A", "B", "C"]
+    assert (found.applied, found.parked) == (3, 1)
+    assert [len(each) for each in deps.slices][:2] == [4, 1]
 
 
 async def test_a_stage_that_gives_too_few_values_fails_alone(probe: Probe) -> None:
