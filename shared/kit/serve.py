@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -35,6 +36,7 @@ Checks = dict[str, Check]
 GRACE = 5
 """Seconds that requests in hand may take at a stop."""
 BACKLOG = 2048
+MAX_FILES = 65_536
 
 
 class Server(uvicorn.Server):
@@ -171,6 +173,7 @@ class Serving:
 
 async def serve(running: Sequence[Running], at: Listening) -> Serving:
     """Listen; returns when requests are answered. Raises OSError when a port is in use."""
+    _raise_file_limit()
     senders = Senders(at.limits)
     protocol = partial(OneWrite, senders=senders, trusted=at.trusted)
     watch = asyncio.create_task(senders.watch())
@@ -187,6 +190,14 @@ async def serve(running: Sequence[Running], at: Listening) -> Serving:
         await serving.stop()
         raise
     return serving
+
+
+def _raise_file_limit() -> None:
+    """Let the process open as many connections as the system allows: shells begin with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _until_started(server: Server, task: "asyncio.Task[None]", address: str) -> None:

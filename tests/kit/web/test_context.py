@@ -8,6 +8,7 @@ import pytest
 from shared.contracts import cast
 from shared.kit.telemetry.otel import OtelTelemetry
 from shared.kit.web import context
+from tests.architecture.tree import dotted, python_files
 from tests.kit.web.house import NOON, House, Rights
 
 NOTE = {"text": "é"}
@@ -101,3 +102,13 @@ async def test_the_trace_of_the_request_goes_on_in_the_handler() -> None:
     trace_id = "0af7651916cd43dd8448eb211c80319c"
     await house.post(NOTE, traceparent=f"00-{trace_id}-b7ad6b7169203331-01")
     assert str(house.callers[0].traceparent).split("-")[1] == trace_id
+
+
+def test_services_leave_the_name_of_a_chain_to_the_frame() -> None:
+    """A route without a token checks it too: the header's name stands in one module only."""
+    modules = [
+        dotted(module)
+        for module in python_files("services", "shared")
+        if "x-correlation-id" in module.read_text().lower()
+    ]
+    assert modules == ["shared.kit.web.context"]
