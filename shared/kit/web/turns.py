@@ -11,7 +11,7 @@ from shared.kit.pressure import Overloaded, Pressure
 from shared.kit.web.context import claims
 from shared.kit.web.fair_turns import FairTurns
 from shared.kit.web.idempotency import IdempotentRoute
-from shared.kit.web.route_table import ROUTE
+from shared.kit.web.route_table import ROUTE, access_of
 from shared.kit.web.shedding import TURN, App, Receive, Refusals, Scope, Send
 
 IMPORTS_WAITING = 4
@@ -19,6 +19,9 @@ IMPORTS_WAITING = 4
 IMPORT_WAIT_SECONDS = 20.0
 REST_FACTOR, MAX_REST_SECONDS = 3, 3.0
 """How many times as long as an import took the lane rests after it, and how long at the most."""
+
+
+_OF_MEMBERS = frozenset({"member", "suspended_too"})
 
 
 class ImportLane:
@@ -33,7 +36,7 @@ class ImportLane:
         self._began, self._others = 0.0, 0
 
     def note_other(self) -> None:
-        """Note that a request came which is no import."""
+        """Note that a member came for something else; probes and operators do not count."""
         self._others += 1
 
     async def take(self, tenant: object) -> None:
@@ -72,7 +75,7 @@ class Turns:
         """Wait for a turn, if this is a change, and take it."""
         route: APIRoute | None = scope.get(ROUTE)
         imports = isinstance(route, IdempotentRoute) and route.load == "import"
-        if not imports:
+        if route is not None and not imports and access_of(route) in _OF_MEMBERS:
             self._imports.note_other()
         if not scope.get(TURN):
             await self._app(scope, receive, send)

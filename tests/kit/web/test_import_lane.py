@@ -2,13 +2,20 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from shared.kit.pressure import Limits, Pressure
+from shared.kit.telemetry.noop import NoTelemetry
 from shared.kit.web import turns
+from shared.kit.web.health import health_routes
+from shared.kit.web.messages import Messages
+from shared.kit.web.problems import Problems
+from shared.kit.web.route_table import ROUTE
 from shared.kit.web.routes import Routes
-from shared.kit.web.turns import ImportLane
+from shared.kit.web.shedding import Refusals
+from shared.kit.web.turns import ImportLane, Turns
 from tests.kit.web.limited import LimitedHouse
 
 
@@ -87,3 +94,26 @@ async def test_lane_that_rests_serves_the_next_import_afterwards() -> None:
 
     assert not next_one.done()
     await asyncio.wait_for(next_one, 5)
+
+
+@pytest.mark.parametrize(
+    ("path", "others"),
+    [("/v1/notes/{number}", 1), ("/v1/all", 0), ("/v1/sign-in", 0), ("/health/live", 0)],
+)
+async def test_only_members_make_an_import_rest(path: str, others: int) -> None:
+    house = Busy(limits=None, extra=(health_routes({}, {}, {}),))
+    (route,) = [each for each in house.app.router.routes if getattr(each, "path", "") == path]
+    telemetry = NoTelemetry()
+    refusals = Refusals(Problems(house.app, Messages(), telemetry), telemetry)
+    passed: list[object] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        passed.append(scope)
+
+    async def nothing(*_: object) -> Any: ...
+
+    middleware = Turns(app, Pressure(), refusals)
+    await middleware({"type": "http", ROUTE: route}, nothing, nothing)
+
+    assert middleware._imports._others == others
+    assert len(passed) == 1
