@@ -202,6 +202,10 @@ async def test_every_end_of_access_leaves_an_audit_row(world: World) -> None:
     await gwen.accept(invitation, NEW_PASSWORD)
     await gwen.manage("POST", "invitation")
     await gwen.manage("DELETE", "invitation")
+    tokens = await gwen.sign_in(NEW_PASSWORD)
+    for current in ("raté", NEW_PASSWORD):
+        change = {"current_password": current, "new_password": PASSWORD}
+        await gwen.ask(tokens, "PUT", "/identity/v1/password", change)
     database = world.services["identity"].service.database
     query = sa.text("""
         SELECT action, member_id FROM audit
@@ -211,6 +215,8 @@ async def test_every_end_of_access_leaves_an_audit_row(world: World) -> None:
     rows = await database.rows(query, [world.seeded.tenant], **values)
     assert {row.action for row in rows if row.member_id == values["gwen"]} == {
         "password.set",
+        "password.change_failed",
+        "password.change",
         "identity.session.opened.v1",
         "identity.session.ended.v1",
     }

@@ -35,6 +35,8 @@ async def change_password(deps: SessionsDeps, caller: Caller, command: ChangePas
             credential = await deps.credentials.find_by_member(unit, tenant, member_id)
         known = credential.password_hash if credential else None
         if not await is_right(deps, known, command.current) or credential is None:
+            async with deps.unit(caller) as unit:
+                unit.audit(caller, "password.change_failed", member_id)
             raise WrongPassword
     password_hash = await hash_new_password(deps, tenant, member_id, command.new)
     async with deps.unit(caller) as unit:
