@@ -163,7 +163,7 @@ def find_opening(words: Sequence[str], gaps: Sequence[str], index: int) -> _Open
     before = words[low:index]
     if word in verbs.ENGLISH and (opening := _english(words, index, before)):
         return opening
-    if word in verbs.RECEIVING:
+    if word in verbs.RECEIVING or (word in verbs.SUFFERING and {"me", "suis"} <= set(before)):
         return _received(words, gaps, index, low)
     if word in verbs.HOLDING:
         return _held(words, gaps, index, low)
@@ -252,7 +252,8 @@ def _without_recipient(words: Sequence[str], index: int, low: int, subject: str)
     first = max(low, index - 2)
     if subject in verbs.TO_SELF and naming and not verbs.GROUPS.isdisjoint(before):
         return _Opening(first, index, naming, suffered=True)
-    written = word.startswith("ecri") and not verbs.WRITTEN_ABOUT.isdisjoint(following[:1])
+    a_work = not verbs.WRITTEN_ABOUT.isdisjoint(following[:1]) and _THAT.isdisjoint(following)
+    written = word.startswith("ecri") and a_work
     if written or subject in verbs.FIRST or subject in verbs.TO_SELF:
         return None
     if subject in verbs.SECOND:

@@ -39,11 +39,12 @@ SAYING: Final = _forms(
     "di-. t s sent sait saient ra ront rait raient re te tes",
     "ecri-t s vent vait vaient ra re te tes ree",
     f"cri hurl gueul beugl scand repet affirm pretend-{_FIRST_GROUP}",
+    "chant-ent aient",
     "repon-d du dent dait daient dre ds",
 )
 # These report only with a hearer or a colon: "il m'a sorti …", "elle poste : …".
 LOOSE: Final = _forms(
-    f"chant lanc balanc murmur chuchot souffl envoy envoi post publi comment-{_FIRST_GROUP}",
+    f"lanc balanc murmur chuchot souffl envoy envoi post publi comment-{_FIRST_GROUP}",
     f"tagu tagg marqu grav text not coll jet crach demand conseill ordonn-{_FIRST_GROUP}",
     f"menac racont jur recommand propos appell appel apell apel-{_FIRST_GROUP}",
     "sor-t ti tent tait taient tir s",
@@ -133,7 +134,9 @@ OWNED: Final = TO_ME | frozenset(
     "mon ma mes son ses leur leurs recu recois recoit ai eu a ont trouve trouvee envoye par "
     "y lu vu des dans sur my got".split()
 )
-REPORTING: Final = NAMING | SAYING | LOOSE | RECEIVING | HOLDING | ENGLISH
+# "Je me suis pris un …": the author was told so.
+SUFFERING: Final = frozenset("pris prise mange mangee ramasse tape".split())
+REPORTING: Final = SUFFERING | NAMING | SAYING | LOOSE | RECEIVING | HOLDING | ENGLISH
 OBJECTS: Final = frozenset("l le la les".split())
 # "Il a écrit un roman": what is written is a work, no words said.
 WRITTEN_ABOUT: Final = DETERMINERS | frozenset("sur dans a au aux pour".split())
