@@ -39,9 +39,12 @@ class Addresses:
     def database(self, service: str, role: Role) -> str:
         """Give the SQLAlchemy URL of a service's database for one of its three roles."""
         name = provision.role_name(service, role)
-        place = urlsplit(self.postgres).netloc.rpartition("@")[2]
+        admin = urlsplit(self.postgres)
+        place = admin.netloc.rpartition("@")[2]
+        # How to encrypt is the same for all: `?sslmode=…`.
+        query = f"?{admin.query}" if admin.query else ""
         database = provision.database_name(service)
-        return f"postgresql+asyncpg://{name}:{self.passwords[name]}@{place}/{database}"
+        return f"postgresql+asyncpg://{name}:{self.passwords[name]}@{place}/{database}{query}"
 
     def cluster(self, user: str = kafka_users.ADMIN) -> Cluster:
         """Give Kafka as one of its users sees it: a service, or the administrator."""

@@ -20,6 +20,7 @@ from shared.kit.audit import chain
 from shared.kit.errors import PreauError, Transient
 from shared.kit.failpoints import reached
 from shared.kit.noted import Noted, Trace
+from shared.kit.postgres_tls import engine_address
 from shared.kit.pressure import SOON, Pressure, back_in
 from shared.kit.transactions import transaction
 from shared.kit.unit import Caller, Clock, NewId, Unit
@@ -119,8 +120,9 @@ class Database:
         self._clock, self._new_id, self._trace = clock, new_id, trace
         self.light: Light | None = None  # see `Light.of`
         self._announcer: Announcer | None = None
+        address, tls = engine_address(url)
         self._engine: AsyncEngine = create_async_engine(
-            url,
+            address,
             # All of them are kept: one beyond the pool's size would be made and closed each time.
             pool_size=self.pressure.limits.connections,
             max_overflow=0,
@@ -129,6 +131,7 @@ class Database:
             # `transaction` begins and ends them.
             isolation_level="AUTOCOMMIT",
             connect_args={
+                **tls,
                 "timeout": CONNECT,
                 "command_timeout": COMMAND,
                 "server_settings": {

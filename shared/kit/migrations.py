@@ -18,6 +18,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from shared.kit.postgres_tls import engine_address
 from shared.kit.tables import TENANTS_VISIBLE, business_tables, frame_metadata, has_expiry
 
 LOCK_TIMEOUT = "5s"
@@ -168,7 +169,8 @@ def _upgrade(connection: sa.Connection, service: str) -> list[str]:
 
 async def migrate(service: str, owner_url: str) -> list[str]:
     """Bring a service's database to the newest revision; give the revisions that were applied."""
-    engine = create_async_engine(owner_url)
+    address, tls = engine_address(owner_url)
+    engine = create_async_engine(address, connect_args=tls)
     try:
         async with engine.begin() as connection:
             applied = await connection.run_sync(_upgrade, service)

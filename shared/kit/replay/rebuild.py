@@ -15,6 +15,7 @@ from shared.kit.bus.port import Bus
 from shared.kit.host import Host
 from shared.kit.inbox.consume import BatchConsumer
 from shared.kit.inbox.patience import Patience
+from shared.kit.postgres_tls import engine_address
 from shared.kit.replay import live, schema
 from shared.kit.replay.applying import Applying
 from shared.kit.replay.compare import compare, see
@@ -152,7 +153,8 @@ class Rebuilder:
     @asynccontextmanager
     async def _engine(self) -> AsyncIterator[AsyncEngine]:
         """Connect as the owner; one replay at a time has this database."""
-        engine = create_async_engine(self.owner_url, hide_parameters=True)
+        address, tls = engine_address(self.owner_url)
+        engine = create_async_engine(address, connect_args=tls, hide_parameters=True)
         try:
             async with engine.connect() as alone:
                 if not await alone.scalar(_ALONE):
