@@ -115,6 +115,9 @@ _MISREAD = """
     SELECT (SELECT key FROM keys k WHERE k.no = e.key), e.id, e.place, e."offset"
     FROM events e CROSS JOIN apart a ON a.place = e.place AND a."offset" = e."offset"
     WHERE a.id IS NULL AND e.sequence IS NOT NULL
+      -- A record of identity that is out of sequence is refused; I3 tells of it already.
+      AND NOT EXISTS (SELECT 1 FROM keys k JOIN found f ON f.invariant = 'I3' AND f.key = k.key
+                      WHERE k.no = e.key AND k.topic LIKE 'identity.%')
 """
 _OVERTAKEN = f"""
     SELECT (SELECT key FROM keys k WHERE k.no = e.key), e.id, e.place, e."offset", b.first {_PASSED}

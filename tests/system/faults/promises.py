@@ -42,15 +42,22 @@ CLEAN = Promise("answers of 500", 0, 0, timed=False)
 """What is away, late or overloaded is told by 503 and 504, also on a slow machine."""
 AWAY = Promise("503 and 504 with nothing away, but for overload", 0, 10_000, timed=False)
 """No violation: a statement that waited too long on a slow machine is answered so too."""
-ALL = (RESUMED, GONE, SERVES, DRAINED, BURIED, CALM, CLEAN, AWAY)
+ALIVE = Promise("/health/live under hostile requests, s", 0.5, 20, timed=False)
+"""The slowest answer while bodies and texts are sent that were made to hold a process."""
+SIGNS_IN = Promise("signed in while Redis is away or full, s", 5, 60)
+"""Hashing takes half a second of a core that a whole platform shares."""
+ALL = (RESUMED, GONE, SERVES, DRAINED, BURIED, CALM, CLEAN, AWAY, ALIVE, SIGNS_IN)
 
 
 EVERYBODY = "all groups"
 """Whom a measurement is about that each group may hold up."""
 HARMLESS = frozenset(
-    {"flood", "duplicates", "odd times", "newer version", "poison", "Redis crash", "Redis flushed"}
-)
-"""Records are read in their turn, and no group reads Redis."""
+    {
+        "flood", "duplicates", "odd times", "newer version", "poison", "Redis crash",
+        "Redis flushed", "hostile bodies", "forged record", "Redis away at sign-in", "Redis full",
+    }
+)  # fmt: skip
+"""Records are read in their turn, and no group waits for Redis."""
 FOR_EVERYBODY = frozenset(
     {
         "broker restart", "broker unreachable", "broker away for a minute", "PostgreSQL crash",

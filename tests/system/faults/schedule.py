@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
-from tests.system.faults.inflicted import deployments, processes, records, servers
+from tests.system.faults.inflicted import attacks, deployments, processes, records, servers
 from tests.system.faults.scene import Fault
 
 FAULTS = (
@@ -28,6 +28,10 @@ FAULTS = (
     Fault("duplicates", records.duplicates, weight=2, lasts=1),
     Fault("odd times", records.odd_times, weight=1.5, lasts=1),
     Fault("newer version", records.newer_version, weight=1, lasts=1),
+    Fault("hostile bodies", attacks.hostile_bodies, weight=1, lasts=10),
+    Fault("forged record", attacks.forged_record, weight=1, lasts=1),
+    Fault("Redis away at sign-in", attacks.redis_away_at_sign_in, weight=0.5, lasts=6),
+    Fault("Redis full", attacks.redis_full, weight=0.5, lasts=6),
     Fault("flood", records.flood, weight=1, lasts=1),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}
