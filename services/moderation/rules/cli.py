@@ -13,7 +13,7 @@ import click
 from services.moderation.rules.domain.rule import RuleRefused
 from services.moderation.rules.handlers.open_engine import open_engine
 from services.moderation.rules.handlers.screen_text import Engine, Screening
-from services.moderation.text.domain.markup import text_of_html
+from services.moderation.text.domain.markup import text_of_html, text_of_markdown
 
 EPILOG = """\b
 Exit codes: 0 all lines screened; 1 some line was refused (each is named on standard error);
@@ -70,6 +70,8 @@ def screen(
 ) -> None:
     """Say which texts would be hidden, reviewed or let through, and by which rules.
 
+    Texts are Markdown, as posts are; what a reader would see is screened.
+
     Reads standard input: a text a line, or NDJSON (a line that starts with { is an object with
     "text" and, if you like, "language": "fr" or "en"). Empty lines are skipped.
     """
@@ -86,7 +88,7 @@ def screen(
             refused = True
             click.echo(f"line {line.number}: {line.wrong}", err=True)
             continue
-        text = text_of_html(line.text) if html else line.text
+        text = text_of_html(line.text) if html else text_of_markdown(line.text)
         show(line.number, engine.screen(text, language_hint=line.language or language))
     if refused:
         raise click.exceptions.Exit(1)

@@ -45,6 +45,12 @@ def test_reversed_letters_are_read_as_seen(seen: str, reader: Reader) -> None:
         assert "connard" in [hit.form for hit in reader.read(text).hits]
 
 
+def test_stars_for_letters_are_read_though_markdown_takes_them(reader: Reader) -> None:
+    hits = reader.read(text_of_markdown("Un c*nnard, une sal*pe")).hits
+    assert [hit.form for hit in hits] == ["connard", "salope"]
+    assert text_of_markdown("con**n**ard") == "connard"
+
+
 def test_text_shown_as_typed_is_no_code(reader: Reader) -> None:
     body = "- a\n" + "*a* " * 6_000 + "Tu es un connard"
     (hit,) = reader.read(text_of_markdown(body)).hits
@@ -85,4 +91,6 @@ def test_html_in_markdown_is_seen_as_typed() -> None:
 @example("; \ufdd0 ;")
 @given(st.text(alphabet="ab *_\n\\&<>\"'#\u202e\ufdd0;é", max_size=60))
 def test_paragraphs_are_read_alike_with_and_without_a_tree(body: str) -> None:
-    assert text_of_markdown(body) == markup._text(html_of(body))
+    shown = html_of(body)
+    if markup._PARAGRAPHS.fullmatch(shown):
+        assert markup._text_of_paragraphs(shown) == markup._text(shown)

@@ -8,7 +8,7 @@ where links lead. Offsets of a reading are those of this text.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -31,6 +31,8 @@ _CODE, _END = "\ufdd0", "\ufdd1"
 # Code within a word ("con`n`ard") is seen as part of it: it gets no backticks.
 _LETTER: Final = r"[\w\u00ad\u200b-\u200f\u2060\ufeff]"
 _WHOLE_CODE: Final = re.compile(rf"(?<!{_LETTER}){_CODE}([^{_CODE}{_END}]*){_END}(?!{_LETTER})")
+# Stars in one place of a word ("c*nnard"): two such words are emphasis to Markdown.
+_CENSORED: Final = re.compile(r"(?<![\w*])\w++\*++\w++(?!\*)")
 # Right-to-left override: its letters are seen in the reverse order, up to the end of the line.
 _OVERRIDE: Final = "\u202e"
 _OVERRIDDEN: Final = re.compile("\u202e([^\u202c\u202e]*)[\u202c]?")
@@ -39,7 +41,14 @@ _OVERRIDDEN: Final = re.compile("\u202e([^\u202c\u202e]*)[\u202c]?")
 def text_of_markdown(body: str) -> str:
     """Give the text that a page shows of Markdown."""
     shown = html_of(body)
-    return _text_of_paragraphs(shown) if _PARAGRAPHS.fullmatch(shown) else _text(shown)
+    text = _text_of_paragraphs(shown) if _PARAGRAPHS.fullmatch(shown) else _text(shown)
+    return "\n".join((text, *_censored_lines(body, text)))
+
+
+def _censored_lines(body: str, text: str) -> Iterator[str]:
+    """Give the lines as typed whose stars stood for letters, and were taken for emphasis."""
+    if body.count("*") > text.count("*"):
+        yield from (line for line in body.split("\n") if _CENSORED.search(line))
 
 
 def text_of_html(html: str) -> str:
