@@ -160,3 +160,4 @@ OWN_THINGS: Final = frozenset("ma mon mes sa son ses notre nos la le les".split(
 NO_WORDS_SAID: Final = WRITTEN_ABOUT | frozenset(
     "que qu ke quelle quil lui moi toi leur ca ce rien tout merci bonjour oui non c".split()
 )
+THAT: Final = frozenset("que qu ke quelle quil kil that".split())
