@@ -90,13 +90,13 @@ def reconcile(  # noqa: PLR0913  the options of one command
     """Check, tell, publish, as `HELP` says."""
     if publish and not os.environ.get(ENDPOINT):
         raise click.UsageError(f"--publish needs {ENDPOINT}, where the collector listens.")
+    kafka = _cluster()
     sources = [_source(name) for name in services or tuple(PUBLISHERS)]
     try:
-        kafka = cluster()
         found = asyncio.run(_check(kafka, sources, wait, state, replay=replay))
     except WrongBook as error:
         raise click.UsageError(str(error)) from error
-    except (ReplayError, SettingError) as error:
+    except ReplayError as error:
         raise PlatformError(str(error)) from error
     except (Transient, NotFound, OSError, asyncpg.PostgresError, DBAPIError) as error:
         message = f"A server does not answer as it must ({type(error).__name__}: {error})"
@@ -116,6 +116,13 @@ def _publish(figures: Figures, metrics: Path | None, *, publish: bool) -> None:
         figures.write(metrics)
     if publish and not figures.push(os.environ):
         raise PlatformError("The collector did not take the figures", NOT_REACHED)
+
+
+def _cluster() -> Cluster:
+    try:
+        return cluster()
+    except SettingError as error:
+        raise PlatformError(str(error), NOT_REACHED) from error
 
 
 def _needed(name: str, what: str) -> str:

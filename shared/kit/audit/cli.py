@@ -48,15 +48,14 @@ def verify(services: tuple[str, ...], *, as_json: bool) -> None:
       preau audit verify
       preau audit verify --service identity --json
     """
+    kafka = _cluster()
     sources = [
         AuditedService(name, _needed(f"{name.upper()}_OWNER_URL", f"PostgreSQL as {name}'s owner"))
         for name in services or tuple(PUBLISHERS)
     ]
     report = Report()
     try:
-        asyncio.run(_verify(cluster(), sources, public_keys(), report))
-    except SettingError as error:
-        raise PlatformError(f"{error}") from error
+        asyncio.run(_verify(kafka, sources, public_keys(), report))
     except (Transient, NotFound, OSError, asyncpg.PostgresError) as error:
         message = f"A server does not answer as it must ({type(error).__name__}: {error})"
         raise PlatformError(message, NOT_REACHED) from error
@@ -86,6 +85,13 @@ async def _verify(
         await verify_audit(log, sources, keys, report)
     finally:
         await log.close()
+
+
+def _cluster() -> Cluster:
+    try:
+        return cluster()
+    except SettingError as error:
+        raise PlatformError(str(error), NOT_REACHED) from error
 
 
 def _needed(name: str, meaning: str) -> str:
