@@ -84,7 +84,9 @@ BEING: Final = frozenset(
     "est sont suis es sommes etes ete etait etaient etais serait sera fut fus etre soit "
     "was were been being is are am got get gets getting".split()
 )
-HAVING: Final = frozenset("a ont ai as avait avaient avais aurait aura avons avez".split())
+HAVING: Final = frozenset(
+    "a ont ai as ait aient aie auraient auront avait avaient avais aurait aura avons avez".split()
+)
 MAKING: Final = frozenset(
     "fais fait faire faisait faisais font faite fera ferait fe fai faisaient fasse fesait".split()
 )
