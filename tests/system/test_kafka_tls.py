@@ -1,0 +1,105 @@
+"""SASL_SSL on a real broker: a trusted certificate lets us in, another one stops the start."""
+
+import asyncio
+import ipaddress
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from deploy.local import kafka, kafka_users
+from deploy.local.choices import Part
+from deploy.local.home import free_port
+from deploy.local.servers import hand_over
+from deploy.local.stack import Stack
+from shared.kit.bus.kafka import Cluster, KafkaBus
+from shared.kit.bus.kafka.login import check_login
+from shared.kit.bus.port import Topic
+from shared.kit.errors import Invalid
+
+pytestmark = [pytest.mark.system, pytest.mark.allow_hosts(["127.0.0.1"])]
+KAFKA: frozenset[Part] = frozenset({"kafka"})
+
+
+def make_certificate() -> tuple[bytes, bytes]:
+    """Give a key and a certificate for this machine's own address, both as PEM."""
+    key = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
+    here, now = x509.IPAddress(ipaddress.ip_address("127.0.0.1")), datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([here]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, SHA256())
+    )
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return secret, made.public_bytes(Encoding.PEM)
+
+
+class SecureStack(Stack):
+    """The stack with a second listener of its broker, which speaks TLS."""
+
+    def __init__(self, home: Path, secure_port: int, pem: bytes) -> None:
+        super().__init__(home, parts=KAFKA, fast=True)
+        self._secure_port, self._pem = secure_port, pem
+
+    def _amend_kafka(self, listening: kafka.Listening) -> None:
+        """Java takes the last of two lines for a name."""
+        place, clients = kafka.folder(self._home), kafka_users.LISTENER
+        keys = place / "broker.pem"
+        keys.write_bytes(self._pem)
+        hand_over(place, keys)
+        direct = f"{clients}://127.0.0.1:{listening.port}"
+        secure = f"SECURE://127.0.0.1:{self._secure_port}"
+        own = f"listener.name.{clients.lower()}."
+        lines = {
+            "listeners": f"{direct},{secure},CONTROLLER://127.0.0.1:{listening.controller}",
+            "advertised.listeners": f"{direct},{secure}",
+            "listener.security.protocol.map": (
+                f"{clients}:SASL_PLAINTEXT,SECURE:SASL_SSL,CONTROLLER:SASL_PLAINTEXT"
+            ),
+            "listener.name.secure.ssl.keystore.type": "PEM",
+            "listener.name.secure.ssl.keystore.location": "broker.pem",
+        } | {
+            f"listener.name.secure.{name.removeprefix(own)}": value
+            for name, value in listening.settings().items()
+            if name.startswith(own)
+        }
+        with (place / kafka.SETTINGS_FILE).open("a", encoding="ascii") as file:
+            file.writelines(f"{name}={value}\n" for name, value in lines.items())
+
+
+async def test_trusted_certificate_lets_in_and_another_is_refused(tmp_path: Path) -> None:
+    secret, certificate = make_certificate()
+    _, stranger = make_certificate()
+    trusted, other, port = tmp_path / "ca.pem", tmp_path / "other.pem", free_port()
+    await asyncio.to_thread(trusted.write_bytes, certificate)
+    await asyncio.to_thread(other.write_bytes, stranger)
+    async with SecureStack(tmp_path / "home", port, secret + certificate) as addresses:
+        environment = addresses.kafka_variables("community") | {
+            "COMMUNITY_KAFKA_SECURITY_PROTOCOL": "SASL_SSL"
+        }
+
+        def trusting(file: Path) -> Cluster:
+            settings = environment | {"PREAU_KAFKA_CA_FILE": os.fspath(file)}
+            return Cluster.of("community", settings, f"127.0.0.1:{port}")
+
+        await check_login(trusting(trusted))
+        bus = KafkaBus(trusting(trusted), client_id="tls")
+        await bus.ensure([Topic("community.post")])
+        assert (await bus.progress(["community.post"])).end
+        await bus.close()
+        with pytest.raises(Invalid, match="certificate verify failed"):
+            await check_login(trusting(other))
