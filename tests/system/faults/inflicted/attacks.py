@@ -184,7 +184,7 @@ async def _people_sign_in(scene: Scene, draw: Random) -> int:
             body = {
                 "tenant": SLUG,
                 "email": person.email,
-                "password": scene.platform.seeded.password,
+                "password": scene.platform.seeded.passwords[person.email],
             }
             ended = await _until_signed_in(scene, partial(client.post, url, json=body))
             scene.measure(SIGNS_IN, "identity", began=began, ended=ended)
