@@ -160,6 +160,6 @@ def is_own_place(words: Sequence[str]) -> bool:
 OWN_THINGS: Final = frozenset("ma mon mes sa son ses notre nos la le les".split())
 # After "dire", these begin no words that are spoken about.
 NO_WORDS_SAID: Final = WRITTEN_ABOUT | frozenset(
-    "que qu ke quelle quil lui moi toi leur ca ce rien tout merci bonjour oui non c".split()
+    "comme que qu ke quelle quil lui moi toi leur ca ce rien tout merci bonjour oui non c".split()
 )
 THAT: Final = frozenset("que qu ke quelle quil kil that".split())
