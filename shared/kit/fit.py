@@ -9,7 +9,7 @@ import asyncpg
 from sqlalchemy.engine import make_url
 
 from shared.kit.database import CONNECT, UnsafeRole
-from shared.kit.migrations import missing
+from shared.kit.migrations import absent_columns, missing
 from shared.kit.service import Service
 from shared.kit.waiting import CannotStart, Tell, postgres_at, until_there
 
@@ -36,10 +36,18 @@ async def _look(service: Service) -> None:
         raise CannotStart(message) from error
     async with service.database.engine.connect() as connection:
         lacking = await connection.run_sync(missing, service.name)
+        absent = [] if lacking else await connection.run_sync(absent_columns)
     if lacking:
         message = (
             f"The database of {service.name} lacks revision {', '.join(lacking)}: "
             f"run `preau migrate {service.name}` first."
+        )
+        raise CannotStart(message)
+    if absent:
+        message = (
+            f"The database of {service.name} was made by a version before the first release "
+            f"(it lacks {absent[0]}): use that version for it, or begin with an empty database "
+            "(`make clean` removes the local data)."
         )
         raise CannotStart(message)
 

@@ -21,6 +21,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from shared.kit.postgres_tls import engine_address
 from shared.kit.tables import TENANTS_VISIBLE, business_tables, frame_metadata, has_expiry
 
+_COLUMNS = """
+    SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'
+"""
 LOCK_TIMEOUT = "5s"
 AUDIT_HEAD_COLUMNS = "tenant_id, member_id, number, hash, transaction"
 """What the relay's role sees of every tenant's audit rows: where chains end, and no more."""
@@ -192,6 +195,22 @@ def missing(connection: sa.Connection, service: str) -> list[str]:
     if current is not None and current not in known:
         return []
     return [step.revision for step in scripts.iterate_revisions("head", current or "base")]
+
+
+def absent_columns(connection: sa.Connection) -> list[str]:
+    """Name the frame's columns that a database lacks though its revision is known.
+
+    The first revision creates what is declared: a database that an unreleased version made with it
+    lacks what was declared since.
+    """
+    rows = connection.execute(sa.text(_COLUMNS))
+    present = {f"{row.table_name}.{row.column_name}" for row in rows}
+    declared = {
+        f"{table.name}.{column.name}"
+        for table in frame_metadata().tables.values()
+        for column in table.c
+    }
+    return sorted(declared - present)
 
 
 def _current(connection: sa.Connection) -> str | None:

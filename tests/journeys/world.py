@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import httpx
 import jwt
 import sqlalchemy as sa
@@ -19,14 +18,12 @@ from fastapi import FastAPI
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from uuid_utils.compat import uuid7
 
-from deploy.local import provision
 from deploy.local.seed import SLUG, Seeded, seed
 from deploy.local.stack import Addresses
 from services.identity.main import Features, features
 from services.identity.sessions.handlers.invite import Invite, accept_invitation, invite
 from services.identity.settings import IdentitySettings
 from services.identity.tenants.handlers.open_tenant import OpenTenant, open_tenant
-from shared.contracts.catalogue import PUBLISHERS
 from shared.contracts.ids import TenantId
 from shared.kit.auth import JwksVerifier
 from shared.kit.bus.memory import MemoryBus
@@ -36,8 +33,8 @@ from shared.kit.run import Running, build, ensure_topics, now, start, stop
 from shared.kit.serve import application, inner_application
 from shared.kit.telemetry.otel import OtelTelemetry
 from shared.kit.unit import Caller
+from tests.journeys.databases import NAMES, database_of, make_databases
 
-NAMES = tuple(PUBLISHERS)
 JWKS = "http://identity.test/.well-known/jwks.json"
 FOREIGNER = "ulla@elsewhere.example"
 FOREIGN_PASSWORD = "ein langes Passwort 🗝"
@@ -91,7 +88,11 @@ class World:
                 self.tokens[who] = await self._token_of(who)
             sent.setdefault("authorization", f"Bearer {self.tokens[who]}")
         answer = await self.http.request(method, path, json=body, headers=sent)
-        if answer.status_code == 401 and answer.json()["type"].endswith("/session_ended"):
+        if (
+            answer.status_code == 401
+            and answer.content
+            and answer.json()["type"].endswith("/session_ended")
+        ):
             # As people do whose session was ended, such as by a suspension that is over.
             self.tokens[who] = await self._token_of(who)
             sent["authorization"] = f"Bearer {self.tokens[who]}"
@@ -198,24 +199,6 @@ class World:
         return int(row[0])
 
 
-async def _make_databases(addresses: Addresses, prefix: str) -> None:
-    """Make databases of our own: others are copied by tests, which nobody may be connected to."""
-    server = await asyncpg.connect(addresses.postgres)
-    for name in NAMES:
-        await provision.make_database(server, name, f"{prefix}_{name}")
-        place = addresses.postgres.rpartition("/")[0]
-        inside = await asyncpg.connect(f"{place}/{prefix}_{name}")
-        await provision.provision_database(inside, name)
-        await inside.close()
-    await server.close()
-
-
-def database_of(addresses: Addresses, prefix: str, name: str, role: provision.Role) -> str:
-    """Give the address of a service's database in a world."""
-    before, _, _ = addresses.database(name, role).rpartition("/")
-    return f"{before}/{prefix}_{name}"
-
-
 def _environment(addresses: Addresses, prefix: str) -> Mapping[str, str]:
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
@@ -268,7 +251,7 @@ async def open_world(
     spans = InMemorySpanExporter()
     telemetry = OtelTelemetry("journeys", sample=1.0, exporters=[spans])
     host = Host(bus, now, uuid7, telemetry, environment)
-    await _make_databases(addresses, prefix)
+    await make_databases(addresses, prefix)
     for name in NAMES:
         await migrate(name, database_of(addresses, prefix, name, "owner"))
     await ensure_topics(bus)

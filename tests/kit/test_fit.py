@@ -103,6 +103,22 @@ async def test_a_schema_that_is_too_old(
     )
 
 
+async def test_a_schema_made_before_the_first_release_is_refused(
+    environment: dict[str, str], postgres_addresses: Addresses
+) -> None:
+    url = postgres_addresses.database("community", "owner").replace("+asyncpg", "")
+    owner = await asyncpg.connect(url)
+    try:
+        await owner.execute("ALTER TABLE audit RENAME COLUMN transaction TO spare")
+        said = await refused(environment)
+    finally:
+        await owner.execute("ALTER TABLE audit RENAME COLUMN spare TO transaction")
+        await owner.close()
+
+    assert "made by a version before the first release (it lacks audit.transaction)" in said
+    assert "make clean" in said
+
+
 async def test_a_schema_of_a_newer_version_is_new_enough(
     environment: dict[str, str], postgres_addresses: Addresses
 ) -> None:

@@ -14,7 +14,7 @@ from shared.kit.bus.port import Incoming, Partition
 from shared.kit.database import connection
 from shared.kit.errors import Conflict, Invalid
 from shared.kit.inbox.decode import Readable, read, wanted_by
-from tests.kit.probe import EFFECTS, LYON, NOON, RENNES, TOPIC, Probe, caller, member
+from tests.kit.probe import EFFECTS, LYON, NOON, RENNES, Probe, caller, member
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -103,7 +103,7 @@ async def test_an_envelope_says_what_it_follows_from(probe: Probe) -> None:
     assert answer.partitionkey == f"{RENNES}:{member(1)}"
     assert answer.source == "/preau/community"
     (row,) = await probe.rows("SELECT value FROM outbox")
-    record = Incoming(Partition(TOPIC, 0), 0, b"k", row["value"])
+    record = Incoming(Partition("community.space", 0), 0, b"k", row["value"])
     item = read(record, wanted_by((MemberReinstated,)), NOON)
     assert isinstance(item, Readable)
     assert item.delivery.fact == MemberReinstated(member_id=member(1))

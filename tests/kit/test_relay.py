@@ -172,6 +172,7 @@ async def test_dying_between_sending_and_deleting_makes_duplicates_and_no_gap(
     probe: Probe, frame: Frame
 ) -> None:
     probe.bus = Weary(1, after=True)
+    probe.database.service = "identity"  # whose facts these are: others are refused
     await probe.make_topics()
     await write(probe, 6)
     async with relaying(probe, frame, probe.bus):

@@ -13,7 +13,8 @@ import pytest_asyncio
 from deploy.local.stack import Addresses
 from shared.kit.replay.rebuild import Rebuilder, Wish
 from shared.kit.replay.report import Report
-from tests.journeys.world import World, database_of, member_of, open_world
+from tests.journeys.databases import database_of
+from tests.journeys.world import World, member_of, open_world
 
 INSULT = "Tu n’es qu’un connard."
 CONTENTS = "/community/v1/contents"

@@ -12,7 +12,8 @@ from deploy.local.provision import Role
 from deploy.local.stack import Addresses
 from shared.kit.bus.memory import MemoryBus
 from shared.kit.bus.port import Incoming, Partition, Progress
-from tests.journeys.world import World, database_of, member_of
+from tests.journeys.databases import database_of
+from tests.journeys.world import World, member_of
 from tests.system.faults.workload.journal import Journal, Operation, outcome_of
 
 PREFIX = "checking"

@@ -1,0 +1,27 @@
+"""The databases of a world: its own, beside those that other tests copy."""
+
+import asyncpg
+
+from deploy.local import provision
+from deploy.local.stack import Addresses
+from shared.contracts.catalogue import PUBLISHERS
+
+NAMES = tuple(PUBLISHERS)
+
+
+async def make_databases(addresses: Addresses, prefix: str) -> None:
+    """Make databases of our own: others are copied by tests, which nobody may be connected to."""
+    server = await asyncpg.connect(addresses.postgres)
+    for name in NAMES:
+        await provision.make_database(server, name, f"{prefix}_{name}")
+        place = addresses.postgres.rpartition("/")[0]
+        inside = await asyncpg.connect(f"{place}/{prefix}_{name}")
+        await provision.provision_database(inside, name)
+        await inside.close()
+    await server.close()
+
+
+def database_of(addresses: Addresses, prefix: str, name: str, role: provision.Role) -> str:
+    """Give the address of a service's database in a world."""
+    before, _, _ = addresses.database(name, role).rpartition("/")
+    return f"{before}/{prefix}_{name}"
