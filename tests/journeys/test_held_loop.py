@@ -22,8 +22,9 @@ from shared.kit.listening import Listening
 from shared.kit.serve import serve
 from shared.kit.web.idempotency import IdempotentRoute
 from shared.kit.web.route_table import access_of
+from tests.journeys.databases import NAMES
 from tests.journeys.hostile import OF_FRAME, bodies
-from tests.journeys.world import NAMES, World
+from tests.journeys.world import World
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 LONGEST_SECONDS = 0.5
