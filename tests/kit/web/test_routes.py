@@ -8,7 +8,9 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from shared.kit.telemetry.otel import OtelTelemetry
+from shared.kit.web import app
 from shared.kit.web.cursors import Page
+from shared.kit.web.documentation import page
 from shared.kit.web.edge import HEADERS
 from shared.kit.web.route_table import ACCESS, ACTION
 from shared.kit.web.routes import Routes
@@ -126,3 +128,19 @@ async def test_documents_are_public_by_a_setting_only() -> None:
         problem = await client.get("/problems/conflict")
     assert [answer.status_code for answer in answers] == [404, 404]
     assert problem.status_code == 200
+
+
+async def test_documents_are_made_once_however_often_they_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[str] = []
+
+    def draw(document: dict[str, Any]) -> str:
+        made.append(document["info"]["title"])
+        return page(document)
+
+    monkeypatch.setattr(app, "page", draw)
+    async with House().client(None) as client:
+        answers = [await client.get(path) for path in ("/docs", "/openapi.json") * 3]
+    assert [answer.status_code for answer in answers] == [200] * 6
+    assert len(made) == 1
