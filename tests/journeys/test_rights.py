@@ -19,6 +19,7 @@ from services.identity.members.handlers.add_members import (
     import_members,
 )
 from services.identity.members.handlers.change_standing import Suspend, suspend
+from services.identity.members.handlers.give_access import check_may_invite
 from services.identity.members.handlers.join import AddMember, add_member
 from services.identity.roles.handlers.change_roles import GrantRole, grant_role, revoke_role
 from services.identity.roles.store import OwnRights
@@ -84,6 +85,10 @@ class Academy:
     async def suspends(self, who: MemberId, whom: MemberId) -> None:
         command = Suspend(whom, "repeated_insults")
         await suspend(self.features.members, self.caller(who), await self.actor(who), command)
+
+    async def invites(self, who: MemberId, whom: MemberId) -> None:
+        members, actor = self.features.members, await self.actor(who)
+        await check_may_invite(members, self.caller(who), actor, whom)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -180,10 +185,37 @@ async def test_the_last_administrator_cannot_leave_or_be_removed(academy: Academ
         academy.suspends(yael, academy.anne),
     )
     for attempt in attempts:
-        with pytest.raises(LastAdministrator):
+        with pytest.raises(Forbidden):  # hers ends before Anne's
             await attempt
     await academy.grants(academy.anne, yael, Role.ADMINISTRATOR, academy.root)
+    await academy.suspends(yael, academy.anne)
+    with pytest.raises(LastAdministrator):  # Anne cannot act
+        await academy.revokes(yael, yael, Role.ADMINISTRATOR, academy.root)
+
+
+async def test_one_of_two_administrators_may_leave(academy: Academy) -> None:
+    yael = await academy.joins("Yaël", academy.school)
+    await academy.grants(academy.anne, yael, Role.ADMINISTRATOR, academy.root)
     await academy.revokes(academy.anne, academy.anne, Role.ADMINISTRATOR, academy.root)
+
+
+async def test_a_temporary_administrator_takes_over_no_lasting_power(academy: Academy) -> None:
+    """An invitation sets the password: whoever has it has every role of the member."""
+    end = academy.now + HOUR
+    yael = await academy.joins("Yaël", academy.school)
+    noe = await academy.joins("Noé", academy.school)
+    await academy.grants(academy.anne, yael, Role.ADMINISTRATOR, academy.root, end)
+    await academy.invites(yael, noe)
+    await academy.grants(academy.anne, noe, Role.MODERATOR, academy.school)
+    with pytest.raises(Forbidden):
+        await academy.invites(yael, noe)
+    await academy.grants(academy.anne, noe, Role.MODERATOR, academy.school, end)
+    await academy.invites(yael, noe)
+    await academy.grants(academy.anne, noe, Role.ADMINISTRATOR, academy.school)
+    for attempt in (academy.invites(yael, noe), academy.suspends(yael, noe)):
+        with pytest.raises(Forbidden):
+            await attempt
+    await academy.invites(academy.anne, noe)
 
 
 async def test_two_administrators_who_remove_each_other_at_once_leave_one(

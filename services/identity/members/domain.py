@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -72,12 +73,20 @@ class LastAdministrator(Conflict):
     key = "last_administrator"
 
 
+RULING_ROLES = frozenset({Role.ADMINISTRATOR, Role.OPERATOR})
+"""Roles whose holders act on other members."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeldRole:
-    """A role that somebody holds now; `line` is its structure with the structure's ancestors."""
+    """A role that somebody holds now, until a moment (None: until it is revoked).
+
+    `line` is its structure with the structure's ancestors.
+    """
 
     role: Role
     line: tuple[StructureId, ...]
+    until: datetime | None = None
 
 
 def stands_at_or_above(actor: Actor, held: HeldRole) -> bool:
@@ -85,8 +94,29 @@ def stands_at_or_above(actor: Actor, held: HeldRole) -> bool:
 
     An administrator of the role's structure, or above it, does; of an operator, only an operator.
     """
-    needed = Role.OPERATOR if held.role is Role.OPERATOR else Role.ADMINISTRATOR
-    return actor.holds([needed], within=held.line)
+    return actor.holds([_needed_for(held.role)], within=held.line)
+
+
+def stands_as_long(actor: Actor, held: HeldRole) -> bool:
+    """Tell whether the right to act on somebody who holds this role ends no sooner than the role.
+
+    Whoever resets a password may sign in with the role for as long as it holds.
+    """
+    return reaches(actor, _needed_for(held.role), held.line, held.until)
+
+
+def reaches(actor: Actor, right: Role, line: Iterable[StructureId], until: datetime | None) -> bool:
+    """Tell whether the actor holds this role in one of these structures until then, at least."""
+    line = tuple(line)
+    ends = [g.until for g in actor.grants if g.role is right and g.structure_id in line]
+    if None in ends:
+        return True
+    lasting = [end for end in ends if end is not None]
+    return until is not None and bool(lasting) and until <= max(lasting)
+
+
+def _needed_for(role: Role) -> Role:
+    return Role.OPERATOR if role is Role.OPERATOR else Role.ADMINISTRATOR
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,13 @@
 
 from collections.abc import Iterable
 
-from services.identity.members.domain import HeldRole, stands_at_or_above
-from shared.contracts.identity import Role
+from services.identity.members.domain import (
+    RULING_ROLES,
+    HeldRole,
+    stands_as_long,
+    stands_at_or_above,
+)
+from shared.contracts.identity import PRIVILEGED_ROLES, Role
 from shared.contracts.ids import MemberId, StructureId
 from shared.kit.policy import Actor, Allowed, Denied, Verdict
 
@@ -17,7 +22,8 @@ def may_manage(
     """Allow an administrator to act on a member as a whole, never on oneself.
 
     `line` is the member's structure with its ancestors, `held` every role that the member holds:
-    the actor administers the structure, and stands at or above each of these roles.
+    the actor administers the structure, and stands at or above each of these roles; above an
+    administrator's, for as long as it holds.
     """
     if member_id == actor.member_id:
         return Denied("member.manage.not_oneself")
@@ -25,7 +31,21 @@ def may_manage(
         return Denied("member.manage.administrator")
     if not all(stands_at_or_above(actor, role) for role in held):
         return Denied("member.manage.not_above")
+    if not all(stands_as_long(actor, role) for role in held if role.role in RULING_ROLES):
+        return Denied("member.manage.not_as_long")
     return Allowed("member.manage.administrator")
+
+
+def may_invite(actor: Actor, held: Iterable[HeldRole]) -> Verdict:
+    """Allow a member to be invited by one whose right ends no sooner than the member's power.
+
+    `held` are the member's roles. Asked after `may_manage`: who holds an invitation may set the
+    password, and have every role that the member has.
+    """
+    privileged = (role for role in held if role.role in PRIVILEGED_ROLES)
+    if not all(stands_as_long(actor, role) for role in privileged):
+        return Denied("member.invite.not_as_long")
+    return Allowed("member.invite.administrator")
 
 
 def may_import(actor: Actor, line: Iterable[StructureId]) -> Verdict:

@@ -18,7 +18,7 @@ from shared.kit.unit import Unit
 _ADD = insert(MEMBERS).on_conflict_do_nothing().returning(MEMBERS.c.member_id)
 
 _ROLES_OF = sa.text("""
-    SELECT r.role, s.path || s.structure_id AS line
+    SELECT r.role, s.path || s.structure_id AS line, r.until
     FROM roles r JOIN structures s USING (tenant_id, structure_id)
     WHERE r.tenant_id = :tenant AND r.member_id = :member
       AND (r.until IS NULL OR r.until > :now)
@@ -81,7 +81,7 @@ class SqlMemberships:
         """List the roles that a member holds now."""
         values = {"tenant": tenant, "member": member_id, "now": unit.now}
         rows = await connection(unit).execute(_ROLES_OF, values)
-        return [HeldRole(Role(row.role), tuple(row.line)) for row in rows]
+        return [HeldRole(Role(row.role), tuple(row.line), row.until) for row in rows]
 
     async def has_other_administrator(
         self, unit: Unit, tenant: TenantId, member_id: MemberId

@@ -3,7 +3,13 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from services.identity.members.domain import HeldRole, stands_at_or_above
+from services.identity.members.domain import (
+    RULING_ROLES,
+    HeldRole,
+    reaches,
+    stands_as_long,
+    stands_at_or_above,
+)
 from shared.contracts.identity import PRIVILEGED_ROLES, Role
 from shared.contracts.ids import MemberId, StructureId
 from shared.kit.policy import Actor, Allowed, Denied, Verdict
@@ -29,7 +35,7 @@ def may_grant(
         return Denied("role.grant.administrator")
     if not all(actor.holds([right], within=path) for right in needed):
         return Denied("role.grant.not_more_than_held")
-    if not all(_reaches(actor, right, path, until) for right in needed):
+    if not all(reaches(actor, right, path, until) for right in needed):
         return Denied("role.grant.not_longer_than_held")
     return Allowed("role.grant.administrator")
 
@@ -45,23 +51,17 @@ def may_revoke(
 
     `held` are the roles that the member holds. The actor stands at or above this role and every
     privileged one of them; ordinary roles elsewhere (a teacher of two schools) do not matter.
-    One may always give up a role of one's own.
+    An administrator's role is taken back by one whose own ends no sooner. One may always give up a
+    role of one's own.
     """
     path = tuple(line)
     if member_id == actor.member_id:
         return Allowed("role.revoke.oneself")
     if not actor.holds([Role.ADMINISTRATOR], within=path):
         return Denied("role.grant.administrator")
-    privileged = (other for other in held if other.role in PRIVILEGED_ROLES)
+    privileged = [other for other in held if other.role in PRIVILEGED_ROLES]
     if not all(stands_at_or_above(actor, other) for other in (HeldRole(role, path), *privileged)):
         return Denied("role.revoke.not_above")
+    if not all(stands_as_long(actor, other) for other in privileged if other.role in RULING_ROLES):
+        return Denied("role.revoke.not_as_long")
     return Allowed("role.revoke.administrator")
-
-
-def _reaches(
-    actor: Actor, right: Role, path: tuple[StructureId, ...], until: datetime | None
-) -> bool:
-    ends = [g.until for g in actor.grants if g.role is right and g.structure_id in path]
-    if None in ends:
-        return True
-    return until is not None and until <= max(end for end in ends if end is not None)

@@ -1,14 +1,20 @@
 """Who may act on a member: all pairs of roles and structures."""
 
+from datetime import datetime, timedelta
 from itertools import product
 
 import pytest
 
 from services.identity.members.domain import HeldRole
-from services.identity.members.policy import may_import, may_import_system, may_manage
-from shared.contracts.cast import ACADEMY, HAMID, ZOE
-from shared.contracts.identity import Role
-from shared.kit.policy import Allowed, Denied
+from services.identity.members.policy import (
+    may_import,
+    may_import_system,
+    may_invite,
+    may_manage,
+)
+from shared.contracts.cast import ACADEMY, COLLEGE, HAMID, NOON, TENANT, ZOE
+from shared.contracts.identity import PRIVILEGED_ROLES, Role
+from shared.kit.policy import Actor, Allowed, Denied, Grant
 from tests.community.spaces.test_policy import ELSEWHERE
 from tests.identity.tree import TREE, covers, line_of
 from tests.people import LINE, an_actor
@@ -42,6 +48,35 @@ def test_an_operator_who_administers_manages_operators() -> None:
     held = [HeldRole(Role.OPERATOR, (ACADEMY,))]
     both = an_actor(Role.ADMINISTRATOR, Role.OPERATOR, at=ACADEMY)
     assert may_manage(both, LINE, ZOE, held) == Allowed("member.manage.administrator")
+
+
+HOUR = timedelta(hours=1)
+ENDS = (NOON, NOON + HOUR, None)
+
+
+def _administers_until(end: datetime | None) -> Actor:
+    return Actor(TENANT, HAMID, COLLEGE, grants=(Grant(Role.ADMINISTRATOR, ACADEMY, end),))
+
+
+def _is_as_long(mine: datetime | None, theirs: datetime | None) -> bool:
+    return mine is None or (theirs is not None and theirs <= mine)
+
+
+def test_who_manages_an_administrator_is_one_for_as_long() -> None:
+    for mine, theirs, role in product(ENDS, ENDS, Role):
+        held = [HeldRole(role, LINE, theirs)]
+        verdict = may_manage(_administers_until(mine), LINE, ZOE, held)
+        is_ruling = role is Role.ADMINISTRATOR
+        is_allowed = role is not Role.OPERATOR and (not is_ruling or _is_as_long(mine, theirs))
+        assert isinstance(verdict, Allowed) is is_allowed, (mine, theirs, role)
+
+
+def test_no_invitation_gives_power_that_lasts_longer_than_ones_own() -> None:
+    for mine, theirs, role in product(ENDS, ENDS, Role):
+        verdict = may_invite(_administers_until(mine), [HeldRole(role, LINE, theirs)])
+        is_free = role not in PRIVILEGED_ROLES
+        is_allowed = is_free or (role is not Role.OPERATOR and _is_as_long(mine, theirs))
+        assert isinstance(verdict, Allowed) is is_allowed, (mine, theirs, role)
 
 
 def test_nobody_manages_themselves() -> None:

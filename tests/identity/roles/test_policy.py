@@ -97,6 +97,14 @@ def test_privileged_roles_elsewhere_protect_and_ordinary_ones_do_not(other: Role
         assert isinstance(verdict, Allowed) is is_allowed, (at, elsewhere)
 
 
+def test_an_administrator_until_tomorrow_takes_back_no_lasting_administrator() -> None:
+    tomorrow = _temporary((Role.ADMINISTRATOR, NOON + HOUR, ACADEMY))
+    for end in (NOON, NOON + HOUR, NOON + 2 * HOUR, None):
+        held = [HeldRole(Role.ADMINISTRATOR, LINE, end)]
+        verdict = may_revoke(tomorrow, Role.ADMINISTRATOR, LINE, ZOE, held)
+        assert isinstance(verdict, Allowed) is (end is not None and end <= NOON + HOUR), end
+
+
 def test_everybody_may_give_up_a_role_of_their_own() -> None:
     pupil = an_actor(Role.PUPIL, me=ZOE)
     assert may_revoke(pupil, Role.PUPIL, LINE, ZOE, ()) == Allowed("role.revoke.oneself")

@@ -2,11 +2,12 @@
 
 from services.identity.members.domain import NoAddress
 from services.identity.members.handlers.change_standing import managed
+from services.identity.members.policy import may_invite
 from services.identity.members.ports import MembersDeps
 from services.identity.sessions.handlers.ending import end_sessions
 from shared.contracts.identity import SessionEnd
 from shared.contracts.ids import MemberId
-from shared.kit.policy import Actor
+from shared.kit.policy import Actor, demand
 from shared.kit.unit import Caller
 
 
@@ -24,6 +25,8 @@ async def check_may_invite(
     """Check the same, and that the member can sign in. Raises `NoAddress`, too."""
     async with deps.unit(caller) as unit:
         member = await managed(deps, unit, actor, member_id)
+        held = await deps.memberships.roles_of(unit, actor.tenant, member_id)
+        demand(may_invite(actor, held))
         if member.email is None:
             raise NoAddress(member_id=member_id)
 
