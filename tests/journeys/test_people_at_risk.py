@@ -76,6 +76,7 @@ async def test_a_flagged_text_is_judged_though_its_author_removed_it(world: Worl
     statement = await statement_about(world, "malik", post)
     await world.told("malik", "statement", statement["statement_id"])
     assert statement["excerpt"].endswith(CRUEL)
+    assert statement["words"].startswith("Ton message contient une insulte."), "no code"
     await world.settle()
     assert (await shown_to(world, "malik", post))["standing"] == "removed"
 

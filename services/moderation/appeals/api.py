@@ -214,11 +214,18 @@ def _content(subject: Subject) -> ContentNamed:
     )
 
 
+def _words_of(reason: str, policy: str, words: Mapping[str, HelpWords]) -> HelpWords | None:
+    """Find the words for a reason that is a code ("insult.direct"); a sentence stays itself."""
+    if " " in reason:
+        return words.get(reason)
+    return words.get(reason) or words.get(reason.partition(".")[0]) or words.get(policy)
+
+
 def _statement(
     reasons: Reasons, words: Mapping[str, HelpWords], accept_language: str
 ) -> StatementShown:
     statement, appeal = reasons.statement, reasons.appeal
-    said = words.get(statement.reason)
+    said = _words_of(statement.reason, statement.policy, words)
     in_french = language_of(accept_language) == "fr"
     return StatementShown(
         statement_id=statement.statement_id,

@@ -104,9 +104,19 @@ def _active(words: Sequence[str], index: int, low: int, *, colon: bool) -> Openi
             return None
         return Opening(first, index, naming, suffered=clitic in verbs.TO_OTHERS)
     loose = word in verbs.LOOSE and not colon and clitic not in verbs.TO_SELF
+    loose = loose and not _marks(words, index)
     if loose and not verbs.THAT & set(words[index + 1 : index + 5]):
         return None
     return _without_recipient(words, index, low, clitic)
+
+
+def _marks(words: Sequence[str], index: int) -> bool:
+    """Tell of "(ils) ont tagué … sur mon casier": words put on a thing, all in one sentence."""
+    following = words[index + 1 : index + 7]
+    if BREAK in following:
+        following = following[: following.index(BREAK)]
+    marking = words[index] in verbs.MARKED and words[index - 1] in verbs.HAVING
+    return marking and verbs.is_marked_thing(following)
 
 
 def _is_theirs(word: str, subject: str, before: Sequence[str]) -> bool:

@@ -36,8 +36,8 @@ NAMING: Final = (
 NEEDED: Final = dict.fromkeys(_FOR, "pour") | dict.fromkeys(_AS, "comme")
 # "X dit …", "m'écrit …": any words follow, those of the speaker.
 SAYING: Final = _forms(
-    "di-. t s sent sait saient ra ront rait raient re te tes",
-    "ecri-t s vent vait vaient ra re te tes ree",
+    "di-. t s se ses sent sait saient ra ront rait raient re te tes",
+    "ecri-t s ve ves vent vait vaient ra re te tes ree",
     f"cri hurl gueul beugl scand repet affirm pretend-{_FIRST_GROUP}",
     "chant-ent aient",
     "repon-d du dent dait daient dre ds",
@@ -155,6 +155,11 @@ def is_own_place(words: Sequence[str]) -> bool:
     """Tell whether the words lead to a thing of the author or of a third person."""
     there = words[:1] in (["sur"], ["dans"], ["au"], ["a"], ["derriere"])
     return there and words[1:2] != [] and words[1] in OWN_THINGS
+
+
+def is_marked_thing(words: Sequence[str]) -> bool:
+    """Tell whether up to four words are followed by such a thing: "(tagué) … sur mon casier"."""
+    return any(is_own_place(words[start : start + 2]) for start in range(1, 5))
 
 
 OWN_THINGS: Final = frozenset("ma mon mes sa son ses notre nos la le les".split())

@@ -1,0 +1,87 @@
+"""Calls for help in many words, and the everyday phrases that look like them."""
+
+import pytest
+
+from services.moderation.rules.handlers.screen_text import Engine
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "je veux vraiment mourir",
+        "j'ai trop envie de mourir",
+        "g tro envi 2 mourrir",
+        "jvx mourir",
+        "je v me tuer",
+        "Si je disparaissais ça ne changerait rien pour personne.",
+        "vous serez tous mieux sans moi",
+        "J'ai écrit ma lettre d’adieu.",
+        "je vais sauter du pont ce soir",
+        "je vais me jeter sous un train",
+        "Je me suis encore coupé les bras hier soir.",
+        "J'ai avalé des médicaments de ma mère.",
+        "J'ai pris une corde, je suis dans ma chambre.",
+        "la vie vaut pas la peine, adieu tout le monde",
+        "jpeux plus, j'en peux plus de vivre",
+        "j'aurais préféré ne jamais naître",
+        "à quoi bon vivre",
+        "i dont wanna be alive anymore",
+        "im gonna kill myself",
+        "i took all the pills",
+    ],
+)
+def test_a_call_for_help_in_other_words_is_read_by_somebody(engine: Engine, text: str) -> None:
+    verdict = engine.screen(text).verdict
+    assert verdict.verdict == "review"
+    assert "self_harm_call" in verdict.help
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "je veux pas mourir de froid",
+        "On va en finir avec ce chapitre",
+        "je vais sauter du plongeoir",
+        "je vais sauter dans le train de 8h",
+        "je me suis coupé les cheveux",
+        "Selon Camus la vie n'a aucun sens",
+        "La vie vaut la peine d'être vécue",
+        "Vous irez mieux sans moi pour le projet",
+        "J'ai pris des médicaments contre le rhume",
+    ],
+)
+def test_an_everyday_phrase_is_no_call_for_help(engine: Engine, text: str) -> None:
+    assert engine.screen(text).verdict.verdict in ("pass", "note")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ils ont tagué pédé sur mon casier",
+        "On a gravé sale juif sur ma table hier",
+        "Tu crois que c'est normal qu'il me dise ferme ta gueule sale pute ?",
+        "Qu'ils m'écrivent sale pute, ça me fait peur",
+        "un mec veut que je me déshabille en cam",
+        "Elle m'a forcée à lui envoyer une photo de moi sans habits.",
+    ],
+)
+def test_who_tells_it_so_is_offered_help(engine: Engine, text: str) -> None:
+    verdict = engine.screen(text).verdict
+    assert verdict.verdict == "review"
+    assert verdict.help
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "t'es grave pédé sur la photo",
+        "On a marqué t'es une pute sur ton casier et t'es une pute",
+        "t'as qu'à crever",
+        "J'te jure que j'te bute",
+        "bande de mongols",
+        "Arrête de parler espèce de déchet",
+        "on va te tomber dessus à 18h",
+    ],
+)
+def test_the_same_words_said_to_hurt_are_not_let_through(engine: Engine, text: str) -> None:
+    assert engine.screen(text).verdict.verdict in ("review", "hide")
