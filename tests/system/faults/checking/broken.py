@@ -107,7 +107,12 @@ OWN = (
     ("moderation", "UPDATE cases SET flags = flags + 1", "people who flagged in each case"),
     ("notifications", "UPDATE unread SET n = n + 1", "counters of what is unread"),
     ("notifications", "UPDATE notifications SET gone = true", "what cannot be read"),
-    ("metrics", "UPDATE person_months SET mask = mask # 1", "days of people and days of spaces"),
+    # The first day without activity gets some: to take the only day away would break nothing.
+    (
+        "metrics",
+        "UPDATE person_months SET mask = mask | (mask + 1)",
+        "days of people and days of spaces",
+    ),
     ("metrics", f"{_WAITS} now() FROM spaces", "what waits for a space"),
     ("metrics", _ALERTS, "facts that each alert owes"),
 )
