@@ -60,6 +60,9 @@ def test_an_everyday_phrase_is_no_call_for_help(engine: Engine, text: str) -> No
         "Ils ont tagué pédé sur mon casier",
         "On a gravé sale juif sur ma table hier",
         "Tu crois que c'est normal qu'il me dise ferme ta gueule sale pute ?",
+        "Avant-hier j'ai trouvé un mot dans mon sac : on va te tuer",
+        "J'ai reçu un message sur mon casier : sale pute",
+        "ma cousine a peur, son ex lui dit qu'il va la buter",
         "Qu'ils m'écrivent sale pute, ça me fait peur",
         "un mec veut que je me déshabille en cam",
         "Elle m'a forcée à lui envoyer une photo de moi sans habits.",
@@ -76,6 +79,8 @@ def test_who_tells_it_so_is_offered_help(engine: Engine, text: str) -> None:
     [
         "t'es grave pédé sur la photo",
         "On a marqué t'es une pute sur ton casier et t'es une pute",
+        "J'ai un mot dans mon sac pour toi : t'es une pute",
+        "J'ai trouvé un mot dans mon sac : merci. Et toi t'es une pute",
         "t'as qu'à crever",
         "J'te jure que j'te bute",
         "bande de mongols",

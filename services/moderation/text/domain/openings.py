@@ -56,8 +56,12 @@ def _received(words: Sequence[str], gaps: Sequence[str], index: int, low: int) -
 
 
 def _held(words: Sequence[str], gaps: Sequence[str], index: int, low: int) -> Opening | None:
-    """Open a report at "un message : …" or "mon surnom, c'est …"."""
+    """Open a report at "un message : …", "mon surnom, c'est …", "un mot dans mon sac : …"."""
     following = words[index + 1 : index + 3]
+    if verbs.is_own_place(following) and not verbs.COMING.isdisjoint(words[low:index]):
+        for last in range(index + 3, min(index + 6, len(words) - 1)):
+            if not _COLON.isdisjoint(gaps[last + 1]):
+                return Opening(low, last, naming=False, suffered=True)
     signs = "".join(gaps[index + 1 : index + 2])
     if _COLON.isdisjoint(signs) and not (following and following[0] in verbs.RUNNING):
         return None

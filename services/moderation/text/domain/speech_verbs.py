@@ -136,6 +136,8 @@ OWNED: Final = TO_ME | frozenset(
     "mon ma mes son ses leur leurs recu recois recoit ai eu a ont trouve trouvee envoye par "
     "y lu vu des dans sur my got".split()
 )
+# "J'ai trouvé un mot dans mon sac : …": it came from somebody else.
+COMING: Final = frozenset("trouve trouvee trouves recu recois lu vu eu".split())
 # "Je me suis pris un …": the author was told so.
 SUFFERING: Final = frozenset("pris prise mange mangee ramasse tape".split())
 REPORTING: Final = SUFFERING | NAMING | SAYING | LOOSE | RECEIVING | HOLDING | ENGLISH
