@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute
 
 from shared.kit.errors import PreauError
 from shared.kit.web.body import BODY, PARSED, given_again
+from shared.kit.web.context import HELD
 from shared.kit.web.idempotency import IdempotentRoute, guarded
 from shared.kit.web.problems import Problems
 from shared.kit.web.route_table import PATH_VALUES, ROUTE
@@ -77,6 +78,8 @@ class Direct:
         try:
             answer = await handler(request)
         except _Unfit:
+            # What was held for this route's call has ended; FastAPI's call holds its own.
+            scope.pop(HELD, None)
             again = given_again(scope[BODY], receive) if BODY in scope else receive
             await self._app(scope, again, send)
             return
