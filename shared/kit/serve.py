@@ -217,6 +217,7 @@ def _config(app: Starlette, protocol: Any, host: str, port: int) -> uvicorn.Conf
         # Trap: by default uvicorn believes `X-Forwarded-For` of anybody on this machine.
         proxy_headers=False,
         log_config=None,
+        server_header=False,
         access_log=False,
         lifespan="off",
         backlog=BACKLOG,

@@ -13,7 +13,7 @@ from shared.kit.bus.port import Topic
 from shared.kit.reconcile.report import Report
 from tests.kit.audit.keys import new_key
 from tests.kit.conftest import Frame
-from tests.kit.probe import LYON, RENNES, caller, member
+from tests.kit.probe import LYON, RENNES, Clock, caller, member
 from tests.kit.reconcile.small import GROUP, Small, TestLog
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -142,6 +142,20 @@ async def test_old_public_keys_stay_for_old_heads(audited: AuditedSmall) -> None
     await audited.acts(1)
     await audited.publishes()
     assert await audited.problems(keys=public_pem(KEY) + public_pem(newer)) == []
+
+
+async def test_rows_that_publications_passed_over_are_found(audited: AuditedSmall) -> None:
+    clock = audited.small.clock
+    assert isinstance(clock, Clock)
+    await audited.acts(1)
+    await audited.publishes()
+    await audited.acts(2)
+    await audited.tampers(f"UPDATE audit SET transaction = 0 WHERE member_id = '{member(2)}'")
+    clock.forward(minutes=5)
+    await audited.acts(3, times=1)
+    await audited.publishes()
+    await audited.acts(1, times=1)  # these are new, and only not yet published
+    assert await audited.problems() == ["3 rows are older than a publication that left them out"]
 
 
 async def test_reconcile_verifies_the_chains_too(audited: AuditedSmall) -> None:
