@@ -12,8 +12,8 @@ async def test_one_member_who_posts_a_link_again_and_again_is_stopped(world: Wor
     text = "Réduction de folie sur https://exemple.org/soldes, venez vite tous ce soir"
     posts = [await world.post("tom", space, text) for _ in range(9)]
     await world.settle()
-    # What Tom wrote in other journeys a moment ago counts too: he may be stopped earlier.
-    for post in posts[7:]:
-        await world.seen_as("zoe", post, None)
-    case = await world.case_of(posts[4])
-    assert case["severity"] == 1
+    # Conversations are read in any order, and what Tom wrote in other journeys counts too.
+    shown = [await world.call("zoe", "GET", f"/community/v1/contents/{post}") for post in posts]
+    assert sum(answer.status_code == 404 for answer in shown) >= 2
+    queue = (await world.ask("omar", "GET", "/moderation/v1/cases?limit=100"))["items"]
+    assert {case["content_id"] for case in queue} & set(posts)

@@ -30,7 +30,7 @@ class MemoryWindows:
             self._add(moments, observation)
         at = observation.at
         return tuple(
-            sum(1 for moment in moments.values() if at - window < moment <= at)
+            sum(1 for moment in moments.values() if abs(moment - at) < window)
             for window in observation.windows
         )
 

@@ -33,11 +33,14 @@ class Counts:
 
 
 class Windows(Protocol):
-    """Counts distinct items per key over sliding windows that end when an observation happened."""
+    """Counts distinct items per key over sliding windows around the moment of an observation."""
 
     async def count(self, observations: Sequence[Observation]) -> Counts:
-        """Add the observations that add, then count each: the items of its key in (at - w, at].
+        """Add each observation that adds, then count it: the items of its key in (at - w, at + w).
 
-        Observing an item again moves it to the later moment and counts it once: a redelivery
-        changes nothing. An observation counts the ones before it in the same call.
+        Where observations come in the order of their moments, nothing later is there to be
+        counted. Out of order the later ones count too: else no item of a burst that arrives in
+        another order would ever see all of it. Observing an item again moves it to the later
+        moment and counts it once: a redelivery changes nothing. An observation counts the ones
+        before it in the same call.
         """

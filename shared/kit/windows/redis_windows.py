@@ -35,8 +35,9 @@ class RedisWindows:
                 if observation.adds:
                     _add(redis, key, observation)
                 for window in observation.windows:
-                    # An opening parenthesis leaves the bound itself out.
-                    redis.zcount(key, f"({observation.at - window}", observation.at)
+                    # A parenthesis leaves the bound itself out.
+                    begin, end = observation.at - window, observation.at + window
+                    redis.zcount(key, f"({begin}", f"({end}")
 
         answers = iter(await self._redis.run(queue))
         counts = []

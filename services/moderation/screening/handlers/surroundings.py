@@ -35,7 +35,8 @@ async def count_around(
     the people who wrote harsh words to the same person only the author is counted here: whether
     the words are harsh is not known before they are read (see `count_harsh`).
     """
-    live = [delivery for delivery in deliveries if delivery.origin is Origin.LIVE]
+    # By their moments: a batch holds one partition after the other.
+    live = sorted((d for d in deliveries if d.origin is Origin.LIVE), key=lambda d: d.time)
     counts = await windows.count([each for one in live for each in _observations(one)])
     values = iter(counts.values)
     around = {}
@@ -51,13 +52,13 @@ async def count_harsh(
 ) -> tuple[list[Circumstances], bool]:
     """Give the circumstances of harsh words to somebody, with how many people wrote such words.
 
-    `deliveries` are live, have a target each, and stand in log order: each counts those before it.
+    `deliveries` are live and have a target each; the earlier ones count for the later ones.
     """
-    counts = await windows.count([_target_observation(each) for each in deliveries])
-    changed = [
-        msgspec.structs.replace(circumstances, **_named("target", values))
-        for circumstances, values in zip(around, counts.values, strict=True)
-    ]
+    order = sorted(range(len(deliveries)), key=lambda number: deliveries[number].time)
+    counts = await windows.count([_target_observation(deliveries[number]) for number in order])
+    changed = list(around)
+    for number, values in zip(order, counts.values, strict=True):
+        changed[number] = msgspec.structs.replace(around[number], **_named("target", values))
     return changed, counts.degraded
 
 
