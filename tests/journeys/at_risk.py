@@ -1,15 +1,23 @@
 """What the stories of people at risk have in common: the texts, and where to look."""
 
+from itertools import count
+
 from tests.journeys.world import Json, World
 
 CALL = "Samedi 28 novembre, j’ai compris que j’ai envie de mourir. Je n’en peux plus, à bientôt…"
-CRUEL = "Élodie, personne ne t’a invitée à la fête du 5 décembre, et c’est très bien ainsi."
+_PARTIES = count(1)
 KIND = "Élodie, viens à la fête du 5 décembre : on garde une place pour toi !"
 INSULT = "Tu es vraiment un connard, dégage."
 CONTENTS = "/community/v1/contents"
 CASES = "/moderation/v1/cases"
 INBOX = "/notifications/v1/inbox"
 STATEMENTS = "/moderation/v1/statements"
+
+
+def cruel_words() -> str:
+    """Give cruel words that no rule knows, others each time: many copies of a text are a case."""
+    party = next(_PARTIES)
+    return f"Élodie, personne ne t’a invitée à la fête numéro {party}, et c’est très bien ainsi."
 
 
 async def dossier_of(world: World, content: str) -> Json:

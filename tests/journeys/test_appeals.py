@@ -4,11 +4,11 @@ import pytest
 
 from tests.journeys.at_risk import (
     CONTENTS,
-    CRUEL,
     INSULT,
     KIND,
     STATEMENTS,
     appeals_of,
+    cruel_words,
     statement_about,
 )
 from tests.journeys.world import World
@@ -76,7 +76,8 @@ async def test_an_overturned_decision_is_reversed_and_its_author_told(world: Wor
 
 async def test_who_decided_first_does_not_decide_the_appeal(world: World) -> None:
     space = await world.space("malik", "ines")
-    post = await world.post("malik", space, CRUEL)
+    words = cruel_words()
+    post = await world.post("malik", space, words)
     await world.flag("ines", post)
     await world.decide(await world.case_of(post), "remove")
     statement = await statement_about(world, "malik", post)
@@ -92,7 +93,7 @@ async def test_who_decided_first_does_not_decide_the_appeal(world: World) -> Non
     assert (refused.status_code, refused.json()["rule"]) == (403, "appeal.someone_else")
     await world.ask("anne", "POST", path, outcome)
     shown = await world.seen_as("ines", post, "visible")
-    assert shown["body"] == CRUEL
+    assert shown["body"] == words
     late = await world.call("anne", "POST", path, outcome)
     assert (late.status_code, late.json()["type"]) == (
         409,
@@ -118,7 +119,8 @@ async def test_a_later_text_that_passes_is_shown_when_the_decision_is_reversed(
     world: World,
 ) -> None:
     space = await world.space("malik", "ines")
-    post = await world.post("malik", space, CRUEL)
+    words = cruel_words()
+    post = await world.post("malik", space, words)
     await world.flag("ines", post)
     await world.decide(await world.case_of(post), "hide")
     await world.seen_as("malik", post, "hidden")
