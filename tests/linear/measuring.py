@@ -11,9 +11,9 @@ MAX_CPU_SECONDS = 0.6
 """At the longest. The aim is 0.2 s on an idle machine; machines of CI are shared and slower."""
 MAX_RATIO = 2.5
 """What is linear takes twice the time for twice the text; what is quadratic takes four times."""
-_NOISE_SECONDS, _NOISE_SECONDS_AT_LONGEST = 0.005, 0.03
+_NOISE_SECONDS, _NOISE_SECONDS_AT_LONGEST = 0.01, 0.03
 """Under this, the ratio says more of the clock, the caches and the allocator than of the code."""
-_RUNS = 4
+_RUNS = 12
 
 
 @dataclass(frozen=True, slots=True)
