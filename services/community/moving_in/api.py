@@ -1,8 +1,9 @@
 """`/v1/imports`: a chunk of history, a verdict per line."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from services.community.moving_in.domain import Acceptance, Line, Outcome
 from services.community.moving_in.handlers.import_contents import ImportContents, import_contents
@@ -12,6 +13,7 @@ from shared.contracts.community import ContentKind
 from shared.contracts.ids import SpaceId
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import Model
+from shared.kit.web.lines import UnreadableLine, outcomes_in_order, read_alone
 from shared.kit.web.routes import Routes
 
 CHUNK = 500
@@ -42,8 +44,12 @@ class ContentImport(Model):
 
     space_id: SpaceId
     source: str = Field(min_length=1, max_length=200, examples=["stackexchange:entraide"])
-    lines: list[ContentLine] = Field(default_factory=list, max_length=CHUNK)
-    accepted: list[AcceptedLine] = Field(default_factory=list, max_length=CHUNK)
+    lines: list[
+        Annotated[ContentLine | SkipJsonSchema[UnreadableLine], read_alone(ContentLine)]
+    ] = Field(default_factory=list, max_length=CHUNK)
+    accepted: list[
+        Annotated[AcceptedLine | SkipJsonSchema[UnreadableLine], read_alone(AcceptedLine)]
+    ] = Field(default_factory=list, max_length=CHUNK)
 
 
 class LineVerdict(Model):
@@ -79,14 +85,20 @@ def routes(deps: MovingInDeps) -> Routes:
         caller: CallerDep, actor: ActorDep, chunk: ContentImport
     ) -> ImportVerdicts:
         lines = [
-            Line(**{**line.model_dump(), "kind": ContentKind(line.kind)}) for line in chunk.lines
+            Line(**{**line.model_dump(), "kind": ContentKind(line.kind)})
+            for line in chunk.lines
+            if isinstance(line, ContentLine)
         ]
-        accepted = [Acceptance(line.answer, line.at) for line in chunk.accepted]
+        accepted = [
+            Acceptance(line.answer, line.at)
+            for line in chunk.accepted
+            if isinstance(line, AcceptedLine)
+        ]
         command = ImportContents(chunk.space_id, chunk.source, lines, accepted)
         done = await import_contents(deps, caller, actor, command)
         return ImportVerdicts(
-            lines=[_verdict(each) for each in done.lines],
-            accepted=[_verdict(each) for each in done.accepted],
+            lines=[_verdict(each) for each in outcomes_in_order(chunk.lines, done.lines)],
+            accepted=[_verdict(each) for each in outcomes_in_order(chunk.accepted, done.accepted)],
         )
 
     return found

@@ -15,7 +15,7 @@ from services.community.conversations.domain import (
 from services.community.spaces.domain import Space
 from shared.contracts.community import ContentKind
 from shared.contracts.ids import ContentId, MemberId, TenantId, imported_id
-from shared.kit.text import is_blank
+from shared.kit.text import is_blank, is_text
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 """What is older is a mistake; days near the year 1 exist in some time zones only."""
@@ -61,6 +61,7 @@ def refusal(line: Line, parent: Content | None, now: datetime) -> str | None:
         (is_blank(line.body), "the text is empty"),
         (len(line.body) > LONGEST_BODY, f"the text is longer than {LONGEST_BODY} characters"),
         (line.title is not None and is_blank(line.title), "the title is empty"),
+        (not is_text(line.title or ""), "the title holds control characters"),
         (len(line.title or "") > LONGEST_TITLE, long_title),
         (line.title is not None and line.kind not in ROOTS, f"a {line.kind.value} has no title"),
         (line.kind not in ROOTS and parent is None, missing),

@@ -1,10 +1,11 @@
 """`/v1/members` and `/v1/imports`."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import Response
 from pydantic import AwareDatetime, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from services.identity.members.domain import LONGEST_NAME
 from services.identity.members.handlers.add_members import (
@@ -28,6 +29,7 @@ from shared.contracts.ids import MemberId, StructureId
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import Model
 from shared.kit.web.fields import Moment, Name, Seen
+from shared.kit.web.lines import UnreadableLine, outcomes_in_order, read_alone
 from shared.kit.web.routes import Routes
 
 CHUNK = 500
@@ -48,7 +50,9 @@ class MemberImport(Model):
 
     source: str = Field(min_length=1, max_length=200, examples=["stackexchange:entraide"])
     structure_id: StructureId | None = None
-    lines: list[MemberLine] = Field(max_length=CHUNK)
+    lines: list[Annotated[MemberLine | SkipJsonSchema[UnreadableLine], read_alone(MemberLine)]] = (
+        Field(max_length=CHUNK)
+    )
 
 
 class LineVerdict(Model):
@@ -127,9 +131,11 @@ def routes(deps: MembersDeps, sessions: SessionsDeps) -> Routes:
     async def import_chunk(
         caller: CallerDep, actor: ActorDep, chunk: MemberImport
     ) -> ImportVerdicts:
-        lines = [ImportedMember(**line.model_dump()) for line in chunk.lines]
+        readable = [line for line in chunk.lines if isinstance(line, MemberLine)]
+        lines = [ImportedMember(**line.model_dump()) for line in readable]
         command = ImportMembers(chunk.source, chunk.structure_id, lines)
-        return _verdicts(await import_members(deps, caller, actor, command))
+        done = await import_members(deps, caller, actor, command)
+        return _verdicts(outcomes_in_order(chunk.lines, done))
 
     @found.post("/members/{member_id}/suspension", action="member.suspend", status_code=204)
     async def suspend_one(

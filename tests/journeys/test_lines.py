@@ -1,0 +1,57 @@
+"""Imports give a verdict per line: a bad line is refused alone, with its reason."""
+
+import pytest
+
+from tests.journeys.world import Json, World
+
+pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
+DAY = "2020-01-01T00:00:00Z"
+LEAP_SECOND = "2016-12-31T23:59:60Z"
+
+
+def question(outside_id: str, **changes: object) -> Json:
+    line = {"outside_id": outside_id, "kind": "question", "title": "Où ?", "body": "<p>Là</p>"}
+    return {**line, "created_at": DAY, **changes}
+
+
+async def test_bad_contents_are_refused_line_by_line(world: World) -> None:
+    space = await world.space("zoe")
+    lines: list[object] = [
+        question("l1"),
+        question("l2", created_at=LEAP_SECOND),
+        question("l3", kind="poem"),
+        question("l4", colour="bleu"),
+        {"outside_id": "l5"},
+        "not even an object",
+        question("l7", title="O\u0007ù ?"),
+        question("l8"),
+    ]
+    accepted = [{"answer": "l1", "at": LEAP_SECOND}, {"answer": "l1"}]
+    chunk = {"space_id": space, "source": "lignes", "lines": lines, "accepted": accepted}
+    verdicts = await world.ask("anne", "POST", "/community/v1/imports", chunk)
+    outcomes = [line["outcome"] for line in verdicts["lines"]]
+    assert outcomes == ["created", *["refused"] * 6, "created"]
+    reasons = [str(line["reason"]) for line in verdicts["lines"]]
+    for reason, field in zip(reasons[1:5], ("created_at", "kind", "colour", "kind"), strict=True):
+        assert reason.startswith(f"{field}: "), reason
+    assert [line["outcome"] for line in verdicts["accepted"]] == ["refused", "refused"]
+    assert verdicts["accepted"][0]["reason"].startswith("at: ")
+
+
+async def test_bad_members_are_refused_line_by_line(world: World) -> None:
+    def member(outside_id: str, **changes: object) -> Json:
+        return {"outside_id": outside_id, "display_name": "Zoé", "joined_at": DAY, **changes}
+
+    lines = [
+        member("m1"),
+        member("m2", joined_at=LEAP_SECOND),
+        member("m3", display_name="Zo\u202eé"),
+        member("m4", display_name=7),
+        member("m5"),
+    ]
+    chunk = {"source": "lignes", "lines": lines}
+    verdicts = await world.ask("anne", "POST", "/identity/v1/imports", chunk)
+    outcomes = [line["outcome"] for line in verdicts["lines"]]
+    assert outcomes == ["created", "refused", "refused", "refused", "created"]
+    again = await world.ask("anne", "POST", "/identity/v1/imports", chunk)
+    assert [line["outcome"] for line in again["lines"]].count("unchanged") == 2
