@@ -80,7 +80,7 @@ bench: $(STAMP) ## measure against the field's own tools: make bench [CASE=consu
 	$(BIN)/python -m tests.benchmarks.document build/bench.json
 
 chaos: $(STAMP) ## hurt it and look for what broke: make chaos [SEED=n] [RUNS=n] [MINUTES=n]
-	$(BIN)/python -m tests.system.faults $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
+	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
 		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(MUTANT),--mutant $(MUTANT))
 
 check-data: $(STAMP) ## compare an import with its source: make check-data DATA=folder
@@ -123,13 +123,13 @@ lock-fresh: $(STAMP)
 	UV=$(UV) $(BIN)/python -m deploy.install.lock_fresh
 
 docs-fresh: $(STAMP)
-	$(BIN)/python -m shared.kit.docs --check
+	$(BIN)/python -m shared.kit.tools.docs --check
 	@if command -v node >/dev/null 2>&1 && test -d node_modules/@asyncapi/parser; then \
 		node deploy/install/asyncapi.mjs docs/asyncapi.yaml; \
 	else echo "No Node here: docs/asyncapi.yaml was not parsed."; fi
 
 events: $(STAMP) ## write docs/ again: catalogue of events, AsyncAPI, OpenAPI
-	$(BIN)/python -m shared.kit.docs
+	$(BIN)/python -m shared.kit.tools.docs
 
 alone: $(STAMP) ## each service from its own wheel, in an environment of its own
 	UV=$(UV) $(BIN)/python -m deploy.install.alone

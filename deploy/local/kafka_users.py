@@ -12,8 +12,8 @@ from shared.contracts.catalogue import PUBLISHERS, TOPICS
 from shared.kit.bus.kafka import Cluster, KafkaBus
 from shared.kit.bus.kafka.access import Access, administering
 from shared.kit.bus.kafka.acls import Acl, service_acls
-from shared.kit.bus.port import Topic
-from shared.kit.kafka_settings import KafkaSettings
+from shared.kit.bus.kafka.settings import KafkaSettings
+from shared.kit.core.bus import Topic
 
 ADMIN, BROKER = "admin", "broker"
 OPERATOR = "operator"

@@ -7,7 +7,7 @@ from redis.exceptions import RedisError
 from deploy.local.errors import StackError
 from shared.kit.bus.kafka import Cluster
 from shared.kit.bus.kafka.login import check_login
-from shared.kit.errors import Invalid, Transient
+from shared.kit.core.errors import Invalid, Transient
 
 # The first with `transaction_timeout`.
 OLDEST_POSTGRES = 17

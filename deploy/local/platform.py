@@ -26,14 +26,14 @@ from services.identity.main import Features, features
 from services.identity.settings import IdentitySettings
 from shared.contracts.catalogue import PUBLISHERS
 from shared.contracts.identity import Role
-from shared.kit.audit.cli import PUBLIC_KEYS
-from shared.kit.audit.signing import public_pem
-from shared.kit.auth import LIFETIME
-from shared.kit.listening import Listening
-from shared.kit.migrations import migrate
-from shared.kit.run import Running, host_of, running
-from shared.kit.serve import serve
+from shared.kit.core.access_tokens import LIFETIME
+from shared.kit.database.audit.signing import public_pem
+from shared.kit.database.migrations import migrate
+from shared.kit.runtime.http_server import serve
+from shared.kit.runtime.listening import Listening
+from shared.kit.runtime.runner import Running, host_of, running
 from shared.kit.telemetry.logs import configure
+from shared.kit.tools.cli.audit import PUBLIC_KEYS
 
 LISTEN = "127.0.0.1"
 TOKEN = "operator.token"  # noqa: S105  the name of a file

@@ -16,8 +16,8 @@ from services.identity.structures.handlers.open_structure import OpenStructure, 
 from services.identity.tenants.handlers.open_tenant import OpenTenant, open_tenant
 from shared.contracts.identity import Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
-from shared.kit.policy import Actor, Grant
-from shared.kit.unit import Caller
+from shared.kit.core.policy import Actor, Grant
+from shared.kit.core.unit_of_work import Caller
 
 NAME = "Académie de démonstration"
 SLUG = "academie-de-demonstration"

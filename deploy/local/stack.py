@@ -16,7 +16,7 @@ from deploy.local.home import HomeLock, choose_ports, keep_passwords, make_home
 from deploy.local.provision import Role
 from deploy.local.servers import Program, Server
 from shared.kit.bus.kafka import Cluster
-from shared.kit.errors import Transient
+from shared.kit.core.errors import Transient
 
 T = TypeVar("T")
 READY_WITHIN = 60  # seconds; an ordinary start takes two to four

@@ -4,8 +4,8 @@ from services.community.conversations.ports import ConversationsDeps
 from services.community.conversations.reactions import apply_decisions, show_help
 from shared.contracts.community import PUBLISHES
 from shared.contracts.moderation import DecisionMade, DecisionReversed, HelpOffered
+from shared.kit.core.reactions import Reaction
 from shared.kit.rights.reactions import RIGHTS
-from shared.kit.service import Reaction
 
 CONVERSATIONS: tuple[Reaction[ConversationsDeps], ...] = (
     Reaction(apply_decisions, on=(DecisionMade, DecisionReversed), decides=True),

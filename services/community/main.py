@@ -12,12 +12,13 @@ from services.community.spaces import api as spaces_api
 from services.community.spaces import tables as spaces_tables
 from services.community.spaces.ports import SpacesDeps
 from services.community.spaces.store import CopiedPlaces, SqlSpaces
-from shared.kit.host import Host
-from shared.kit.light import Light
+from shared.kit.core.host import Host
+from shared.kit.core.reactions import bind
+from shared.kit.database.batched.unit import Light
 from shared.kit.rights import tables as rights_tables
 from shared.kit.rights.store import SqlRights
-from shared.kit.service import Service, bind
-from shared.kit.wiring import open_database, service_of
+from shared.kit.runtime.assembly import open_database, service_of
+from shared.kit.runtime.service import Service
 
 NAME = "community"
 TABLES = (rights_tables.METADATA, spaces_tables.METADATA, conversations_tables.METADATA)
@@ -27,11 +28,10 @@ def build(host: Host) -> Service:
     """Put the service together."""
     settings = CommunitySettings.read(host.environment)
     database = open_database(NAME, host, settings)
+    batched = Light(database)
     unit, new_id = database.unit, host.new_id
     spaces, contents = SqlSpaces(), SqlContents()
-    conversations = ConversationsDeps(
-        unit, Light.of(database).unit, contents, spaces, SqlHelps(), new_id
-    )
+    conversations = ConversationsDeps(unit, batched.unit, contents, spaces, SqlHelps(), new_id)
     routes = [
         spaces_api.routes(SpacesDeps(unit, spaces, CopiedPlaces(), new_id)),
         conversations_api.routes(conversations),
@@ -42,7 +42,8 @@ def build(host: Host) -> Service:
         host,
         settings,
         database,
+        batched,
         routes,
-        rights=SqlRights(database, host.clock),
+        rights=SqlRights(batched, host.clock),
         reactions=(*bind(None, RIGHTS), *bind(conversations, CONVERSATIONS)),
     )

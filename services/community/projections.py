@@ -1,6 +1,6 @@
 """What community's tables say twice, for `preau reconcile`."""
 
-from shared.kit.reconcile.agreement import Agreement, facts_owed
+from shared.kit.tools.reconcile.agreement import Agreement, facts_owed
 
 # Facts that a conversation must at least have left: one for each version of each content, one for
 # each flag, one where a content is not as it was written, one for an acceptance.

@@ -1,7 +1,7 @@
 """Identity's mouth and ears."""
 
 from shared.contracts.identity import PUBLISHES
-from shared.kit.service import Reaction
+from shared.kit.core.reactions import Reaction
 
 CONSUMES: tuple[Reaction[None], ...] = ()
 

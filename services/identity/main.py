@@ -30,13 +30,14 @@ from services.identity.tenants import api as tenants_api
 from services.identity.tenants import tables as tenants_tables
 from services.identity.tenants.ports import TenantsDeps
 from services.identity.tenants.store import SqlTenants
-from shared.kit.database import Database
-from shared.kit.host import Host
+from shared.kit.core.host import Host
+from shared.kit.core.rate_limits import Limiter
+from shared.kit.database.batched.unit import Light
+from shared.kit.database.database import Database
 from shared.kit.limiting.fallback import open_limiter
 from shared.kit.limiting.memory import MemoryLimiter
-from shared.kit.limiting.port import Limiter
-from shared.kit.service import Service
-from shared.kit.wiring import open_database, service_of
+from shared.kit.runtime.assembly import open_database, service_of
+from shared.kit.runtime.service import Service
 
 NAME = "identity"
 TABLES = (
@@ -102,7 +103,8 @@ def build(host: Host) -> Service:
     """Put the service together."""
     settings = IdentitySettings.read(host.environment)
     database = open_database(NAME, host, settings)
-    limiter = open_limiter(settings, host.telemetry)
+    batched = Light(database)
+    limiter = open_limiter(settings.redis_url, host.telemetry)
     hasher, judge = Argon2Hasher(), ZxcvbnJudge()
     deps = features(host, settings, database, limiter, hasher, judge)
     routes = [
@@ -119,6 +121,7 @@ def build(host: Host) -> Service:
         host,
         settings,
         database,
+        batched,
         routes,
         rights=rights,
         extra=extra,

@@ -1,6 +1,6 @@
 """What identity's tables say twice, for `preau reconcile`."""
 
-from shared.kit.reconcile.agreement import Agreement, facts_owed
+from shared.kit.tools.reconcile.agreement import Agreement, facts_owed
 
 # One fact for joining, one for each role held, one where the standing is not the first one.
 _MEMBERS_OWE = """

@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from services.identity.sessions.domain import GuessLimits
-from shared.kit.settings import Settings
+from shared.kit.runtime.settings import Settings
 
 
 class IdentitySettings(Settings):

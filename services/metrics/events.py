@@ -13,8 +13,8 @@ from shared.contracts.community import (
 )
 from shared.contracts.metrics import PUBLISHES, AlertClosed, AlertRaised
 from shared.contracts.moderation import DecisionMade
+from shared.kit.core.reactions import Reaction
 from shared.kit.rights.reactions import RIGHTS
-from shared.kit.service import Reaction
 
 ACTIVITY: tuple[Reaction[ActivityDeps], ...] = (
     Reaction(count_what_waited, on=(SpaceOpened,)),

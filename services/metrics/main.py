@@ -14,11 +14,13 @@ from services.metrics.reputation import tables as reputation_tables
 from services.metrics.reputation.ports import ReputationDeps
 from services.metrics.reputation.store import SqlAlerts
 from services.metrics.settings import MetricsSettings
-from shared.kit.host import Host
+from shared.kit.core.host import Host
+from shared.kit.core.reactions import bind
+from shared.kit.database.batched.unit import Light
 from shared.kit.rights import tables as rights_tables
 from shared.kit.rights.store import SqlRights
-from shared.kit.service import Service, bind
-from shared.kit.wiring import open_database, service_of
+from shared.kit.runtime.assembly import open_database, service_of
+from shared.kit.runtime.service import Service
 
 NAME = "metrics"
 TABLES = (
@@ -33,6 +35,7 @@ def build(host: Host) -> Service:
     """Put the service together."""
     settings = MetricsSettings.read(host.environment)
     database = open_database(NAME, host, settings)
+    batched = Light(database)
     unit, dimensions = database.unit, SqlDimensions()
     reputation = ReputationDeps(unit, SqlAlerts(), dimensions, host.new_id)
     activity = ActivityDeps(SqlActivity(), dimensions)
@@ -45,8 +48,9 @@ def build(host: Host) -> Service:
         host,
         settings,
         database,
+        batched,
         routes,
-        rights=SqlRights(database, host.clock),
+        rights=SqlRights(batched, host.clock),
         reactions=(
             *bind(None, RIGHTS),
             *bind(None, DIMENSIONS),

@@ -1,6 +1,6 @@
 """What metrics' tables say twice, for `preau reconcile`."""
 
-from shared.kit.reconcile.agreement import Agreement, facts_owed
+from shared.kit.tools.reconcile.agreement import Agreement, facts_owed
 
 _ALERTS_OWE = """
     SELECT tenant_id || ':' || alert_id AS key, 1 + (closed_at IS NOT NULL)::int AS n FROM alerts

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from shared.kit.settings import Settings
+from shared.kit.runtime.settings import Settings
 
 
 class MetricsSettings(Settings):

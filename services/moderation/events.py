@@ -19,8 +19,8 @@ from shared.contracts.community import (
     PostRemoved,
 )
 from shared.contracts.moderation import PUBLISHES
+from shared.kit.core.reactions import PreparedReaction, Reaction
 from shared.kit.rights.reactions import RIGHTS
-from shared.kit.service import PreparedReaction, Reaction
 
 SCREENING: tuple[PreparedReaction[ScreeningDeps, Screened], ...] = (
     PreparedReaction(

@@ -26,12 +26,14 @@ from services.moderation.screening.store import (
 )
 from services.moderation.settings import ModerationSettings
 from shared.contracts.moderation import HelpWords
-from shared.kit.host import Host
+from shared.kit.core.host import Host
+from shared.kit.core.reactions import bind
+from shared.kit.database.batched.unit import Light
 from shared.kit.rights import tables as rights_tables
 from shared.kit.rights.store import SqlRights
-from shared.kit.service import Service, bind
+from shared.kit.runtime.assembly import open_database, service_of
+from shared.kit.runtime.service import Service
 from shared.kit.windows.fallback import open_windows
-from shared.kit.wiring import open_database, service_of
 from shared.kit.workers.pool import WorkerPool, usable_cores, workers_of
 from shared.kit.workers.process import Job
 
@@ -49,6 +51,7 @@ def build(host: Host) -> Service:
     """Put the service together; the rules are proven on their cases here."""
     settings = ModerationSettings.read(host.environment)
     database = open_database(NAME, host, settings)
+    batched = Light(database)
     engine = open_engine(today=lambda: host.clock().date())
     screenings = SqlScreenings(settings.seal_key)
     cases = CasesDeps(
@@ -63,7 +66,7 @@ def build(host: Host) -> Service:
     words = {key: HelpWords(fr=said.fr, en=said.en) for key, said in engine.messages.items()}
     pool = _screening_pool(settings, host)
     screener = WorkerScreener(pool) if pool.size else RuleScreener(engine)
-    windows = open_windows(settings, host.telemetry)
+    windows = open_windows(settings.redis_url, host.telemetry)
     screening = ScreeningDeps(
         screener, windows, screenings, SqlHelpOffers(), words, cases, host.clock, host.new_id
     )
@@ -73,8 +76,9 @@ def build(host: Host) -> Service:
         host,
         settings,
         database,
+        batched,
         [cases_api.routes(cases), appeals_api.routes(appeals, words)],
-        rights=SqlRights(database, host.clock),
+        rights=SqlRights(batched, host.clock),
         reactions=(*bind(None, RIGHTS), *bind(screening, SCREENING), *bind(cases, CASES)),
         resources=(pool, windows),
     )

@@ -1,6 +1,6 @@
 """What moderation's tables say twice, for `preau reconcile`."""
 
-from shared.kit.reconcile.agreement import Agreement
+from shared.kit.tools.reconcile.agreement import Agreement
 
 _CASES = """
     SELECT key, sum(facts) AS n FROM (

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from shared.kit.settings import Settings
+from shared.kit.runtime.settings import Settings
 
 
 class ModerationSettings(Settings):

@@ -23,8 +23,8 @@ from shared.contracts.identity import RoleGranted, RoleRevoked, StructureOpened
 from shared.contracts.metrics import AlertRaised
 from shared.contracts.moderation import AppealDecided, HelpOffered, StatementIssued
 from shared.contracts.notifications import PUBLISHES, NotificationRead
+from shared.kit.core.reactions import Reaction
 from shared.kit.rights.reactions import RIGHTS
-from shared.kit.service import Reaction
 
 MOVES = (
     PostHidden,

@@ -6,11 +6,13 @@ from services.notifications.inbox import tables as inbox_tables
 from services.notifications.inbox.ports import InboxDeps
 from services.notifications.inbox.store import SqlInboxes, SqlManagers, SqlWhereabouts
 from services.notifications.settings import NotificationsSettings
-from shared.kit.host import Host
+from shared.kit.core.host import Host
+from shared.kit.core.reactions import bind
+from shared.kit.database.batched.unit import Light
 from shared.kit.rights import tables as rights_tables
 from shared.kit.rights.store import SqlRights
-from shared.kit.service import Service, bind
-from shared.kit.wiring import open_database, service_of
+from shared.kit.runtime.assembly import open_database, service_of
+from shared.kit.runtime.service import Service
 
 NAME = "notifications"
 TABLES = (rights_tables.METADATA, inbox_tables.METADATA)
@@ -20,14 +22,16 @@ def build(host: Host) -> Service:
     """Put the service together."""
     settings = NotificationsSettings.read(host.environment)
     database = open_database(NAME, host, settings)
+    batched = Light(database)
     inbox = InboxDeps(database.unit, SqlInboxes(), SqlManagers(), SqlWhereabouts())
     return service_of(
         NAME,
         host,
         settings,
         database,
+        batched,
         [inbox_api.routes(inbox)],
-        rights=SqlRights(database, host.clock),
+        rights=SqlRights(batched, host.clock),
         reactions=(*bind(None, RIGHTS), *bind(inbox, INBOX)),
         remembers=bind(inbox, REMEMBERS),
     )

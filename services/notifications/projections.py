@@ -1,6 +1,6 @@
 """What notifications' tables say twice, for `preau reconcile`."""
 
-from shared.kit.reconcile.agreement import Agreement, EventNamed
+from shared.kit.tools.reconcile.agreement import Agreement, EventNamed
 
 _UNREAD = """
     SELECT tenant_id || ':' || recipient AS key, n::text AS value FROM unread WHERE n <> 0

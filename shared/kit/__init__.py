@@ -1,5 +1,6 @@
-"""The frame: how any service runs.
+"""The frame that every service runs on; it knows no service, and no event by name.
 
-Everything a service needs around its business: bus, database, outbox, inbox, jobs, web,
-telemetry, settings, command line. It knows no service, and no event by name.
+Packages, from the top of the import order to the bottom: `tools`, `runtime`, `web`, then `inbox`,
+`relay`, `rights`, `limiting` and `windows`, then `bus`, `database`, `redis` and `workers`, then
+`telemetry`, and below all of them `core` and `text`.
 """

@@ -15,14 +15,18 @@ import pytest
 
 from tests.architecture.tree import ROOT, SERVICES
 
-CONTRACTS = 6
+CONTRACTS = 9
+KIT = (
+    *("tools", "runtime", "web", "inbox", "relay", "rights", "limiting", "windows"),
+    *("bus", "database", "redis", "workers", "telemetry", "core", "text"),
+)
 HOUSE = {
+    **{f"shared/kit/{package}/__init__.py": "" for package in KIT},
     "shared/__init__.py": "",
     "shared/contracts/__init__.py": "",
     "shared/contracts/community.py": "import msgspec",
     "shared/kit/__init__.py": "",
-    "shared/kit/database.py": "import sqlalchemy",
-    "shared/kit/bus/__init__.py": "",
+    "shared/kit/database/database.py": "import sqlalchemy",
     "shared/kit/bus/kafka.py": "import faststream.kafka, aiokafka, shared.contracts.community",
     "services/community/main.py": "import services.community.events",
     "services/community/events.py": "import services.community.feed.reactions",
@@ -42,7 +46,7 @@ HOUSE = {
 }
 BREACHES = {
     "1.": {"services/community/feed/api.py": "import services.identity"},
-    "2.": {"shared/kit/database.py": "import services.community.main"},
+    "2.": {"shared/kit/database/database.py": "import services.community.main"},
     "2. ": {"shared/contracts/community.py": "import shared.kit.bus"},
     "3.": {
         "services/community/feed/ports.py": "",
@@ -50,9 +54,20 @@ BREACHES = {
     },
     "3. ": {"services/community/feed/utils.py": ""},
     "4.": {"services/community/spaces/handlers.py": "import services.community.feed.domain"},
-    "5.": {"services/community/feed/handlers/read.py": "import shared.kit.database"},
+    "5.": {
+        "services/community/feed/handlers/read.py": "import shared.kit.core.host",
+        "shared/kit/core/host.py": "import sqlalchemy",
+    },
     "5. ": {"shared/contracts/community.py": "import redis"},
     "6.": {"services/community/feed/api.py": "import aiokafka"},
+    "7.": {"shared/kit/core/__init__.py": "import shared.kit.telemetry"},
+    "7. ": {"shared/kit/utils.py": ""},
+    "7.  ": {"shared/kit/relay/__init__.py": "import shared.kit.inbox"},
+    "8.": {
+        "shared/kit/inbox/ledger.py": "import shared.kit.inbox.batch",
+        "shared/kit/inbox/batch.py": "import shared.kit.inbox.ledger",
+    },
+    "9.": {"services/community/feed/domain.py": "import shared.kit.telemetry"},
 }
 
 

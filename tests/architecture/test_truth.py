@@ -6,8 +6,8 @@ from importlib import import_module
 import pytest
 import sqlalchemy as sa
 
-from shared.kit.service import Reaction
-from shared.kit.tables import Truth, truth_of
+from shared.kit.core.reactions import Reaction
+from shared.kit.database.tables import Truth, truth_of
 from tests.architecture.tree import SERVICES
 
 
@@ -19,7 +19,7 @@ def declared(service: str) -> Iterator[sa.Table]:
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_table_says_where_its_truth_stands(service: str) -> None:
     silent = [table.name for table in declared(service) if truth_of(table) is None]
-    assert not silent, f"give these a truth (shared.kit.tables.Truth): {', '.join(silent)}"
+    assert not silent, f"give these a truth (shared.kit.database.tables.Truth): {', '.join(silent)}"
 
 
 @pytest.mark.parametrize("service", SERVICES)

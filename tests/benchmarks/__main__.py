@@ -14,7 +14,7 @@ from tests.benchmarks.contest import Bench
 from tests.benchmarks.environments import REPOSITORY
 from tests.benchmarks.rows import Report, Row, read, replaced, write
 from tests.benchmarks.servers import Servers, servers
-from tests.programs import played
+from tests.support.programs import played
 
 Case = Callable[[Bench, Servers], Awaitable[list[Row]]]
 CASES: dict[str, Case] = {

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
 
-from shared.kit.bus.port import BATCH
+from shared.kit.core.bus import BATCH
 from tests.benchmarks.environments import REPOSITORY, NotInstalled, python_of
 from tests.benchmarks.peers.protocol import Task
 from tests.benchmarks.rows import Row, row
-from tests.programs import begin, end
+from tests.support.programs import begin, end
 
 LOGS = REPOSITORY / "build" / "bench-logs"
 WITHIN = 150

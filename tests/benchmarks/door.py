@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from shared.kit.auth import ALGORITHMS, TYPE
+from shared.kit.core.access_tokens import ALGORITHMS, TYPE
 from tests.benchmarks.population import Member
 
 ISSUER, AUDIENCE = "https://preau.local", "preau"

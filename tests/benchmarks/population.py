@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from shared.kit.web.markup import HTML_VERSION
+from shared.kit.text.markup import HTML_VERSION
 
 TENANTS = 20
 SPACES = 10

@@ -18,7 +18,7 @@ from shared.contracts.event import (
     partition_key,
 )
 from shared.contracts.ids import ContentId, EventId, MemberId, SpaceId, TenantId
-from shared.kit.bus.port import Outgoing
+from shared.kit.core.bus import Outgoing
 from tests.benchmarks.population import SPACES, TENANTS, members
 
 MEMBERS = 500

@@ -14,9 +14,9 @@ from deploy.local.choices import Choices
 from deploy.local.provision import Role
 from deploy.local.stack import Addresses, Stack
 from shared.kit.bus.kafka import Cluster, KafkaBus
-from shared.kit.bus.port import Outgoing, Topic
-from shared.kit.migrations import migrate
-from shared.kit.tables import TENANTS_VISIBLE
+from shared.kit.core.bus import Outgoing, Topic
+from shared.kit.database.migrations import migrate
+from shared.kit.database.tables import TENANTS_VISIBLE
 
 SERVICE = "community"
 JAVA = ("-Xmx1g",)

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.benchmarks.contest import Failed, last_words, launch, profiler, started
 from tests.benchmarks.environments import REPOSITORY
-from tests.programs import begin
+from tests.support.programs import begin
 
 READY_WITHIN = 40
 SAMPLED = 5

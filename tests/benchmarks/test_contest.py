@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.kit.bus.port import BATCH
+from shared.kit.core.bus import BATCH
 from tests.benchmarks import contest as contests
 from tests.benchmarks.contest import Bench, Contender, Failed, Figures, contest, task_for
 from tests.benchmarks.environments import NotInstalled

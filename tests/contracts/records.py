@@ -8,7 +8,7 @@ import msgspec
 
 from shared.contracts.catalogue import EVENTS, decoder_of
 from shared.contracts.event import Fact, decode_envelope
-from shared.kit.docs.examples import example_json
+from shared.kit.tools.docs.examples import example_json
 
 FOLDER = Path(__file__).with_name("golden")
 

@@ -11,7 +11,7 @@ import pytest
 from shared.contracts import cast
 from shared.contracts.catalogue import EVENTS, PUBLISHERS, TOPICS, audit_fact, owner_of
 from shared.contracts.event import DataClass, Fact, partition_key, value_at
-from shared.kit.docs.services import consumers, has
+from shared.kit.tools.docs.services import consumers, has
 
 every_fact = pytest.mark.parametrize("fact", EVENTS.values(), ids=list(EVENTS))
 

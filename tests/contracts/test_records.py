@@ -20,7 +20,7 @@ from shared.contracts.event import (
     encode,
     encode_data,
 )
-from shared.kit.docs.examples import example_envelope
+from shared.kit.tools.docs.examples import example_envelope
 from tests.contracts.records import FOLDER, read, records
 from tests.contracts.shapes import ACCEPT
 

@@ -9,7 +9,7 @@ from shared.contracts.catalogue import EVENTS
 from shared.contracts.event import Fact, versions_before
 from shared.contracts.ids import MemberId
 from tests.contracts.versions import flaws
-from tests.kit.two_versions import LineSaid, LineSaidV1, LineSaidV3
+from tests.support.versioned_event import LineSaid, LineSaidV1, LineSaidV3
 
 
 @pytest.mark.parametrize("fact", EVENTS.values(), ids=list(EVENTS))

@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from tests.journeys.world import Json, World
+from tests.support.platform_harness import Json, World
 
 CALL = "Samedi 28 novembre, j’ai compris que j’ai envie de mourir. Je n’en peux plus, à bientôt…"
 _PARTIES = count(1)

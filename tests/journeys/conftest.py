@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.stack import Addresses
-from tests.journeys.world import World, open_world
+from tests.support.platform_harness import World, open_world
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

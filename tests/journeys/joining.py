@@ -3,7 +3,7 @@
 import httpx
 from uuid_utils.compat import uuid7
 
-from tests.journeys.world import Json, World
+from tests.support.platform_harness import Json, World
 
 SESSIONS, REFRESH = "/identity/v1/sessions", "/identity/v1/sessions/refresh"
 READS = (

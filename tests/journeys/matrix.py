@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.journeys.world import Json, World, member_of
+from tests.support.platform_harness import Json, World, member_of
 
 PEOPLE = (
     "anonymous",

@@ -11,7 +11,7 @@ from tests.journeys.at_risk import (
     cruel_words,
     statement_about,
 )
-from tests.journeys.world import World
+from tests.support.platform_harness import World
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from deploy.local.seed import SLUG
 from tests.journeys.matrix import ALLOWED, NAMES, Scene, make_scene
-from tests.journeys.world import World, member_of
+from tests.support.platform_harness import World, member_of
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 ACTORS = ("owner", "pupil", "manager", "moderator", "administrator", "operator")

@@ -8,7 +8,7 @@ import pytest_asyncio
 from fastapi import FastAPI
 
 from tests.journeys.matrix import ALLOWED, EVERYBODY, NAMES, PEOPLE, Scene, make_scene
-from tests.journeys.world import World
+from tests.support.platform_harness import World
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 IN_VAIN = {

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from shared.kit.web.problems import MEDIA_TYPE
-from tests.journeys.world import World
+from tests.support.platform_harness import World
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 

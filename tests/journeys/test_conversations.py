@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.journeys.world import World
+from tests.support.platform_harness import World
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 INSULT = "Tu es vraiment un connard, dégage."

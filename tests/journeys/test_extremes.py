@@ -7,7 +7,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from shared.kit.web.problems import MEDIA_TYPE
-from tests.journeys.world import Json, World, member_of
+from tests.support.platform_harness import Json, World, member_of
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 LAST = "9999-12-31T23:59:59-12:00"

@@ -5,8 +5,8 @@ import pytest
 import sqlalchemy as sa
 
 from shared.contracts.catalogue import EVENTS
-from tests.journeys.databases import NAMES
-from tests.journeys.world import World
+from tests.support.platform_databases import NAMES
+from tests.support.platform_harness import World
 
 _DUE = sa.text("UPDATE jobs SET due = now() WHERE name = 'measure'")
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]

@@ -18,13 +18,13 @@ import pytest_asyncio
 from fastapi import FastAPI
 from uuid_utils.compat import uuid7
 
-from shared.kit.listening import Listening
-from shared.kit.serve import serve
+from shared.kit.runtime.http_server import serve
+from shared.kit.runtime.listening import Listening
 from shared.kit.web.idempotency import IdempotentRoute
 from shared.kit.web.route_table import access_of
-from tests.journeys.databases import NAMES
-from tests.journeys.hostile import OF_FRAME, bodies
-from tests.journeys.world import World
+from tests.support.hostile_requests import OF_FRAME, bodies
+from tests.support.platform_databases import NAMES
+from tests.support.platform_harness import World
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 LONGEST_SECONDS = 0.5

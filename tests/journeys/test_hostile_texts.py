@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.journeys.world import Json, World
 from tests.linear.measuring import LONGEST, text_of
+from tests.support.platform_harness import Json, World
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 

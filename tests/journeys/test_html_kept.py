@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from shared.kit.web.markup import HTML_VERSION
-from tests.journeys.world import Json, World
+from shared.kit.text.markup import HTML_VERSION
+from tests.support.platform_harness import Json, World
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 

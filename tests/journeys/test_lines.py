@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.journeys.world import Json, World
+from tests.support.platform_harness import Json, World
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 DAY = "2020-01-01T00:00:00Z"

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from services.identity.sessions.store.signer import JwtSigner
 from shared.contracts.ids import MemberId
-from tests.journeys.world import World, member_of
+from tests.support.platform_harness import World, member_of
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 ISSUER, AUDIENCE = "https://preau.local", "preau"

@@ -8,7 +8,7 @@ from tests.journeys.at_risk import (
     INSULT,
     notices,
 )
-from tests.journeys.world import World
+from tests.support.platform_harness import World
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 

@@ -5,7 +5,7 @@ from uuid_utils.compat import uuid7
 
 from shared.kit.web.cursors import encode
 from shared.kit.web.problems import MEDIA_TYPE
-from tests.journeys.world import Json, World
+from tests.support.platform_harness import Json, World
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from uuid_utils.compat import uuid7
 
 from tests.journeys.matrix import Scene, make_scene
-from tests.journeys.world import Json, World
+from tests.support.platform_harness import Json, World
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 READERS = ("anne", "operator")

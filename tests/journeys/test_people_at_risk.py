@@ -16,7 +16,7 @@ from tests.journeys.at_risk import (
     shown_to,
     statement_about,
 )
-from tests.journeys.world import World, member_of
+from tests.support.platform_harness import World, member_of
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from tests.journeys.joining import person, problem
-from tests.journeys.world import World
+from tests.support.platform_harness import World
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 

@@ -29,12 +29,12 @@ from services.identity.structures.handlers.open_structure import OpenStructure, 
 from services.identity.tenants.handlers.open_tenant import OpenTenant, open_tenant
 from shared.contracts.identity import Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
-from shared.kit.errors import Forbidden, PreauError
-from shared.kit.policy import Actor
-from shared.kit.run import now
-from shared.kit.unit import Caller
-from shared.kit.wiring import open_database
-from tests.journeys.world import World
+from shared.kit.core.errors import Forbidden, PreauError
+from shared.kit.core.policy import Actor
+from shared.kit.core.unit_of_work import Caller
+from shared.kit.runtime.assembly import open_database
+from shared.kit.runtime.runner import now
+from tests.support.platform_harness import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 HOUR = timedelta(hours=1)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.journeys.world import World
+from tests.support.platform_harness import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 _POST = {"kind": "question", "title": "À l’heure ? ⏱", "body": "Où est « l’œuf » ? 🥚"}

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from tests.journeys.joining import NEW_PASSWORD, PASSWORD, SESSIONS, Person, person, problem
-from tests.journeys.world import World, member_of
+from tests.support.platform_harness import World, member_of
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 

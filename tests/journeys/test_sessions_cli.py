@@ -8,9 +8,9 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from shared.kit.cli import Lazy
+from shared.kit.tools.cli.main import Lazy
 from tests.journeys.joining import person
-from tests.journeys.world import World
+from tests.support.platform_harness import World
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from deploy.local.seed import SLUG
-from tests.journeys.world import World
+from tests.support.platform_harness import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 _OF_ITS_MOMENT = {"trace_id", "x-trace-id", "traceresponse", "retry_after", "retry-after", "help"}

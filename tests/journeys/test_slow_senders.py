@@ -10,10 +10,10 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from shared.kit.listening import Listening
-from shared.kit.serve import serve
+from shared.kit.runtime.http_server import serve
+from shared.kit.runtime.listening import Listening
 from tests.journeys.test_held_loop import free_port
-from tests.journeys.world import World
+from tests.support.platform_harness import World
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 HEAD = "POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{more}\r\n"

@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
-from tests.journeys.world import World, member_of
+from tests.support.platform_harness import World, member_of
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 CONTENTS = "/community/v1/contents"

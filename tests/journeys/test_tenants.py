@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from shared.contracts.ids import TenantId
-from shared.kit.bus.port import Incoming, Partition
-from tests.journeys.world import World
+from shared.kit.core.bus import Incoming, Partition
+from tests.support.platform_harness import World
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 TOPIC = "community.post"

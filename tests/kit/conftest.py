@@ -10,12 +10,12 @@ from uuid_utils.compat import uuid7
 
 from deploy.local.provision import Role, make_database
 from deploy.local.stack import Addresses
-from shared.kit.database import Database
-from shared.kit.migrations import migrate
-from shared.kit.tables import TENANTS_VISIBLE
-from tests.kit.probe import Clock, Probe, no_trace
-from tests.kit.reconcile.small import Small
-from tests.kit.two_versions import Stage
+from shared.kit.database.database import Database
+from shared.kit.database.migrations import migrate
+from shared.kit.database.tables import TENANTS_VISIBLE
+from tests.support.inbox_harness import Clock, Probe, no_trace
+from tests.support.mini_service import Small
+from tests.support.versioned_event import Stage
 
 NAME = "kit_probe"
 EMPTY = """

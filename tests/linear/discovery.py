@@ -8,10 +8,10 @@ from types import FunctionType, ModuleType
 
 from services.moderation.text import domain as text_domain
 from services.moderation.text.domain.normalising import Normalised
-from shared.kit import address as kit_address
-from shared.kit import text as kit_text
-from shared.kit.web import balancing
-from shared.kit.web import markup as web_markup
+from shared.kit.text import characters as kit_text
+from shared.kit.text import html_balancing as balancing
+from shared.kit.text import mail_addresses as kit_address
+from shared.kit.text import markup as web_markup
 
 
 def modules() -> Iterator[tuple[str, ModuleType]]:

@@ -24,8 +24,8 @@ from services.moderation.text.domain import (
 )
 from services.moderation.text.domain.spans import Span
 from services.moderation.text.handlers.open_reader import open_folding, shipped_entries
-from shared.kit.web import balancing
-from shared.kit.web import markup as web_markup
+from shared.kit.text import html_balancing as balancing
+from shared.kit.text import markup as web_markup
 from tests.linear.discovery import takes_one_text, text_functions
 
 WHOLE = (

@@ -46,11 +46,11 @@ from shared.contracts.event import Fact, Origin, Person
 from shared.contracts.identity import Role
 from shared.contracts.ids import CaseId, ContentId, EventId, MemberId, TenantId
 from shared.contracts.moderation import Action, HelpWords, Verdict
-from shared.kit.bus.port import Partition
-from shared.kit.database import Database, SqlUnit
-from shared.kit.policy import Actor, Grant
-from shared.kit.unit import Caller, Delivery, Prepared
-from tests.databases import database_of
+from shared.kit.core.bus import Partition
+from shared.kit.core.policy import Actor, Grant
+from shared.kit.core.unit_of_work import Caller, Delivery, Prepared
+from shared.kit.database.database import Database, SqlUnit
+from tests.support.databases import database_of
 
 NOON = datetime(2026, 11, 3, 11, tzinfo=UTC)
 OMAR, ANNE, INES = (MemberId(UUID(int=number)) for number in (71, 72, 73))

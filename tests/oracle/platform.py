@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from tests.programs import leashed
+from tests.support.programs import leashed
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ("-m", "deploy.local", "run")

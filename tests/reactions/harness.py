@@ -18,14 +18,14 @@ from deploy.local.stack import Addresses
 from shared.contracts.catalogue import owner_of
 from shared.contracts.event import Envelope, Fact, Origin, encode, encode_data, partition_key
 from shared.contracts.ids import EventId, TenantId
-from shared.kit.bus.memory import MemoryBus
-from shared.kit.bus.port import Partition
-from shared.kit.host import Host
-from shared.kit.inbox.consume import BatchConsumer
-from shared.kit.run import build, ensure_topics, now
-from shared.kit.service import Service
+from shared.kit.bus.memory.bus import MemoryBus
+from shared.kit.core.bus import Partition
+from shared.kit.core.host import Host
+from shared.kit.inbox.consumer import BatchConsumer
+from shared.kit.runtime.runner import build, ensure_topics, now
+from shared.kit.runtime.service import Service
 from shared.kit.telemetry.noop import NoTelemetry
-from tests.databases import database_of
+from tests.support.databases import database_of
 
 
 class Outcomes(NoTelemetry):

@@ -88,7 +88,7 @@ async def test_the_service_goes_on_when_no_worker_can_be_started(
     moderation: Reacting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.kit.workers.pool.START_PAUSE_SECONDS", 0.0)
-    pool_of(moderation).job = Job("tests.kit.workers.jobs:open_dying", 0.5)
+    pool_of(moderation).job = Job("tests.support.worker_jobs:open_dying", 0.5)
 
     assert await moderation.react(a_post("a"), a_post("b")) == {"applied": 2}
     assert {case.because for case in await _told(moderation, CaseOpened)} == {"unread"}

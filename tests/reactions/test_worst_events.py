@@ -15,8 +15,8 @@ import pytest
 from deploy.local.stack import Addresses
 from shared.contracts.catalogue import PUBLISHERS
 from shared.contracts.event import Fact, encode_data
-from shared.kit.inbox.consume import BatchConsumer
-from shared.kit.run import now
+from shared.kit.inbox.consumer import BatchConsumer
+from shared.kit.runtime.runner import now
 from tests.reactions.harness import Reacting, reacting
 from tests.reactions.worst import worst_of
 

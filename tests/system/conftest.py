@@ -17,8 +17,8 @@ import msgspec
 import pytest
 
 from deploy.local.stack import Addresses
-from tests.programs import leashed
-from tests.system.stack_process import REPOSITORY, addresses_of
+from tests.support.programs import leashed
+from tests.support.stack_process import REPOSITORY, addresses_of
 
 READY_SECONDS, STOP_SECONDS = 90, 60
 

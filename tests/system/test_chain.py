@@ -15,7 +15,7 @@ from shared.contracts.event import Envelope, encode, encode_data, partition_key
 from shared.contracts.ids import EventId, TenantId
 from tests.oracle.comparing import first_import, second_import, settled
 from tests.oracle.counting import count
-from tests.system.bare import Place, ledger_of, produce, records_in, sql
+from tests.support.plain_clients import Place, ledger_of, produce, records_in, sql
 from tests.system.conftest import Platform
 
 pytestmark = [

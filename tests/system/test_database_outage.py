@@ -15,10 +15,10 @@ from uuid_utils.compat import uuid7
 
 from deploy.local.choices import Part
 from deploy.local.stack import Stack
-from shared.kit import database as database_module
-from shared.kit.database import Database
-from shared.kit.errors import Transient
-from tests.system.stack_process import descendants
+from shared.kit.core.errors import Transient
+from shared.kit.database import database as database_module
+from shared.kit.database.database import Database
+from tests.support.stack_process import descendants
 
 pytestmark = [pytest.mark.system, pytest.mark.allow_hosts(["127.0.0.1"])]
 POSTGRES: frozenset[Part] = frozenset({"postgres"})

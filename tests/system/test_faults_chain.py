@@ -24,11 +24,11 @@ from shared.contracts.community import ContentKind, ContentRef, PostPublished
 from shared.contracts.event import Envelope, encode, encode_data, partition_key
 from shared.contracts.ids import ContentId, EventId, SpaceId, TenantId
 from shared.kit.bus.kafka import Cluster
-from tests.programs import leashed
-from tests.system.bare import sql
+from tests.support.frozen_writer import LOCK
+from tests.support.plain_clients import sql
+from tests.support.programs import leashed
+from tests.support.stack_process import REPOSITORY
 from tests.system.conftest import Platform, free_port
-from tests.system.frozen import LOCK
-from tests.system.stack_process import REPOSITORY
 
 pytestmark = [
     pytest.mark.system,
@@ -114,7 +114,7 @@ async def second_member(platform: Platform) -> AsyncIterator[subprocess.Popen[by
         "METRICS_DATABASE_URL": addresses.database(GROUP, "app"),
         "METRICS_RELAY_URL": addresses.database(GROUP, "relay"),
     }
-    command = leashed(sys.executable, "-m", "shared.kit.pod", GROUP, "--role", "worker")
+    command = leashed(sys.executable, "-m", "shared.kit.runtime", GROUP, "--role", "worker")
     pod = subprocess.Popen(  # noqa: ASYNC220  it returns at once
         command, cwd=REPOSITORY, env=environment
     )
@@ -186,7 +186,7 @@ async def test_a_writer_frozen_in_the_middle_of_a_statement_frees_its_locks(
 ) -> None:
     url = platform.addresses.database(GROUP, "app").replace("+asyncpg", "")
     writer = subprocess.Popen(  # noqa: ASYNC220  it returns at once
-        leashed(sys.executable, "-m", "tests.system.frozen", url),
+        leashed(sys.executable, "-m", "tests.support.frozen_writer", url),
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
     )

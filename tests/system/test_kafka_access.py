@@ -26,9 +26,9 @@ from shared.kit.bus.kafka import Cluster, KafkaBus
 from shared.kit.bus.kafka.access import administering
 from shared.kit.bus.kafka.acls import subscriber_acls, topics_read, topics_written
 from shared.kit.bus.kafka.login import check_login
-from shared.kit.errors import Invalid, Transient
-from shared.kit.kafka_settings import KafkaSettings
-from shared.kit.subscribers import add_subscriber, list_subscribers, remove_subscriber
+from shared.kit.bus.kafka.settings import KafkaSettings
+from shared.kit.bus.kafka.subscribers import add_subscriber, list_subscribers, remove_subscriber
+from shared.kit.core.errors import Invalid, Transient
 
 pytestmark = [
     pytest.mark.system,

@@ -20,8 +20,8 @@ from deploy.local.servers import hand_over
 from deploy.local.stack import Stack
 from shared.kit.bus.kafka import Cluster, KafkaBus
 from shared.kit.bus.kafka.login import check_login
-from shared.kit.bus.port import Topic
-from shared.kit.errors import Invalid
+from shared.kit.core.bus import Topic
+from shared.kit.core.errors import Invalid
 
 pytestmark = [pytest.mark.system, pytest.mark.allow_hosts(["127.0.0.1"])]
 KAFKA: frozenset[Part] = frozenset({"kafka"})

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.stack_process import REPOSITORY, alive, descendants
 from tests.system.overload import scene as overload
-from tests.system.stack_process import REPOSITORY, alive, descendants
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 READY_WITHIN, LEFT_WITHIN = 120.0, 90.0
@@ -27,10 +27,10 @@ class Program:
 
 
 PODS = tuple(
-    f"shared.kit.pod {name}" for name in ("community", "identity", "metrics", "moderation")
+    f"shared.kit.runtime {name}" for name in ("community", "identity", "metrics", "moderation")
 )
 OVERLOAD = Program(("tests.system.overload", "--minutes", "3"), ("kafka.Kafka", *PODS))
-FAULTS = Program(("tests.system.faults", "--rate", "5"), ("kafka.Kafka", "faults.proxy", "nursery"))
+FAULTS = Program(("tests.chaos", "--rate", "5"), ("kafka.Kafka", "faults.proxy", "nursery"))
 BENCHMARKS = Program(
     ("tests.benchmarks", "--case", "consume", "--who", "Préau"),
     ("kafka.Kafka", "tests.benchmarks.ours.reader"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.faults.workload.client import Http
+from tests.chaos.workload.client import Http
 from tests.system.overload.checks import (
     contents_of,
     disorder,

@@ -13,10 +13,10 @@ import pytest
 
 from deploy.local.choices import Part
 from deploy.local.stack import Addresses, Stack
-from shared.kit.migrations import migrate
-from tests.programs import leashed
+from shared.kit.database.migrations import migrate
+from tests.support.programs import leashed
+from tests.support.stack_process import REPOSITORY
 from tests.system.conftest import free_port
-from tests.system.stack_process import REPOSITORY
 
 pytestmark = [
     pytest.mark.system,
@@ -42,7 +42,7 @@ def settings(addresses: Addresses, port: int) -> dict[str, str]:
 
 
 class Pod:
-    """`python -m shared.kit.pod metrics`, and what it said."""
+    """`python -m shared.kit.runtime metrics`, and what it said."""
 
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
         self.url = f"http://127.0.0.1:{environment['PREAU_PORT']}"
@@ -50,7 +50,7 @@ class Pod:
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                leashed(sys.executable, "-m", "shared.kit.pod", GROUP),
+                leashed(sys.executable, "-m", "shared.kit.runtime", GROUP),
                 cwd=REPOSITORY,
                 env=environment,
                 stdout=output,

@@ -22,9 +22,9 @@ from shared.contracts.community import PostPublished
 from shared.contracts.event import CONTENT_TYPE
 from shared.kit.bus.kafka import KafkaBus
 from shared.kit.bus.kafka.access import administering
-from shared.kit.bus.port import Outgoing, Topic
-from shared.kit.cli import GROUP, Lazy
-from shared.kit.subscribers import add_subscriber
+from shared.kit.bus.kafka.subscribers import add_subscriber
+from shared.kit.core.bus import Outgoing, Topic
+from shared.kit.tools.cli.main import GROUP, Lazy
 from tests.contracts.records import FOLDER
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")

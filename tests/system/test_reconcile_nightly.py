@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.bare import sql
+from tests.support.plain_clients import sql
 from tests.system.conftest import Platform
 
 pytestmark = [pytest.mark.system, pytest.mark.allow_hosts(["127.0.0.1"])]

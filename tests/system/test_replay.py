@@ -22,7 +22,7 @@ from shared.contracts.ids import (
     imported_id,
 )
 from shared.contracts.moderation import Action, DecidedBy, DecisionMade
-from tests.system.bare import produce, sql
+from tests.support.plain_clients import produce, sql
 from tests.system.conftest import Platform
 from tests.system.test_chain import agrees_with_a_stranger, status
 

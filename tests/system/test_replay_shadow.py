@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from deploy.local.seed import SLUG
-from tests.system.bare import sql
+from tests.support.plain_clients import sql
 from tests.system.conftest import Platform
 
 pytestmark = [

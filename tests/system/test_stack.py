@@ -15,7 +15,7 @@ from deploy.local.choices import PARTS, Choices, Part
 from deploy.local.errors import StackError
 from deploy.local.home import PORTS
 from deploy.local.stack import Stack
-from tests.system.stack_process import Up, addresses_of, alive, read, write
+from tests.support.stack_process import Up, addresses_of, alive, read, write
 
 pytestmark = [pytest.mark.system, pytest.mark.allow_hosts(["127.0.0.1"])]
 

@@ -12,7 +12,7 @@ from deploy.local import provision
 from deploy.local.choices import Part
 from deploy.local.errors import StackError
 from deploy.local.stack import Stack
-from tests.system.stack_process import descendants
+from tests.support.stack_process import descendants
 
 pytestmark = [pytest.mark.system, pytest.mark.allow_hosts(["127.0.0.1"])]
 

@@ -6,7 +6,7 @@ from services.community.spaces.domain import Standing as InSpace
 from services.community.spaces.handlers.seeing import sees, stands_above
 from shared.contracts.community import ContentKind
 from shared.contracts.identity import Role
-from shared.kit.policy import Actor, Allowed, Denied, Verdict
+from shared.kit.core.policy import Actor, Allowed, Denied, Verdict
 
 
 def may_publish(actor: Actor, space: Space, standing: InSpace, kind: ContentKind) -> Verdict:

@@ -9,7 +9,7 @@ from services.community.conversations.domain import Content
 from services.community.spaces.ports import Spaces
 from shared.contracts.ids import ContentId, MemberId, SpaceId, TenantId
 from shared.contracts.moderation import HelpWords
-from shared.kit.unit import NewId, Unit, Units
+from shared.kit.core.unit_of_work import NewId, Unit, Units
 
 
 class Contents(Protocol):

@@ -6,7 +6,7 @@ from services.community.conversations.domain import ContentNotFound, carry_out, 
 from services.community.conversations.ports import ConversationsDeps, Help
 from shared.contracts.event import Origin
 from shared.contracts.moderation import DecisionMade, DecisionReversed, HelpOffered
-from shared.kit.unit import Delivery, Unit
+from shared.kit.core.unit_of_work import Delivery, Unit
 
 
 async def apply_decisions(

@@ -16,10 +16,10 @@ from services.community.conversations.tables import CONTENTS, FLAGS, HELP
 from shared.contracts.community import ContentKind
 from shared.contracts.ids import ContentId, MemberId, SpaceId, TenantId
 from shared.contracts.moderation import DecidedBy, HelpWords
-from shared.kit.database import connection
-from shared.kit.light import add, ask, is_light
-from shared.kit.sets import Insertion, Question
-from shared.kit.unit import Unit
+from shared.kit.core.unit_of_work import Unit
+from shared.kit.database.batched.statements import Insertion, Question
+from shared.kit.database.batched.unit import add, ask, is_light
+from shared.kit.database.database import connection
 
 _CHANGING = (
     "title",

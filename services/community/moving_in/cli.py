@@ -28,8 +28,8 @@ from services.community.moving_in.handlers.read_stackexchange import (
     Refused,
     Taken,
 )
-from shared.kit.client import ApiClient
-from shared.kit.operator_cli import wait_until_applied
+from shared.kit.tools.cli.api_client import ApiClient
+from shared.kit.tools.cli.status import wait_until_applied
 
 CHUNK = 500
 CHUNK_CHARACTERS = 4_000_000

@@ -15,7 +15,7 @@ from services.community.conversations.domain import (
 from services.community.spaces.domain import Space
 from shared.contracts.community import ContentKind
 from shared.contracts.ids import ContentId, MemberId, TenantId, imported_id
-from shared.kit.text import is_blank, is_text
+from shared.kit.text.characters import is_blank, is_text
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 """What is older is a mistake; days near the year 1 exist in some time zones only."""

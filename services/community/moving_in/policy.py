@@ -2,7 +2,7 @@
 
 from services.community.spaces.domain import Space
 from shared.contracts.identity import Role
-from shared.kit.policy import Actor, Allowed, Denied, Verdict
+from shared.kit.core.policy import Actor, Allowed, Denied, Verdict
 
 
 def may_import(actor: Actor, space: Space) -> Verdict:

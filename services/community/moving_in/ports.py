@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from services.community.conversations.ports import Contents
 from services.community.spaces.ports import Spaces
-from shared.kit.unit import Units
+from shared.kit.core.unit_of_work import Units
 
 
 @dataclass(frozen=True)

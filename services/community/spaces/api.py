@@ -10,8 +10,8 @@ from services.community.spaces.handlers.open_space import OpenSpace, open_space
 from services.community.spaces.ports import SpacesDeps
 from shared.contracts.community import Joining, Visibility
 from shared.contracts.ids import SpaceId, StructureId
-from shared.kit.errors import Invalid
-from shared.kit.text import is_time_zone
+from shared.kit.core.errors import Invalid
+from shared.kit.text.characters import is_time_zone
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import LIMIT, Limit, Model, decode, encode
 from shared.kit.web.fields import Name

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from shared.contracts.community import Joining, SpaceOpened, Visibility
 from shared.contracts.ids import MemberId, SpaceId, StructureId, TenantId
-from shared.kit.errors import Conflict, NotFound
+from shared.kit.core.errors import Conflict, NotFound
 
 
 class SpaceNotFound(NotFound):

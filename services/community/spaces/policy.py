@@ -4,7 +4,7 @@ from services.community.spaces.domain import Space, Standing
 from shared.contracts.community import Joining, Visibility
 from shared.contracts.identity import Role
 from shared.contracts.ids import StructureId
-from shared.kit.policy import Actor, Allowed, Denied, Verdict
+from shared.kit.core.policy import Actor, Allowed, Denied, Verdict
 
 ABOVE = (Role.ADMINISTRATOR, Role.MODERATOR, Role.COMMUNITY_MANAGER, Role.OPERATOR)
 OPENERS = (Role.ADMINISTRATOR, Role.COMMUNITY_MANAGER, Role.OPERATOR)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from services.community.spaces.domain import Space, Standing
 from shared.contracts.ids import MemberId, SpaceId, StructureId, TenantId
-from shared.kit.unit import NewId, Unit, Units
+from shared.kit.core.unit_of_work import NewId, Unit, Units
 
 
 class Spaces(Protocol):

@@ -11,11 +11,11 @@ from services.community.spaces.domain import Space, Standing
 from services.community.spaces.tables import MEMBERSHIPS, SPACES
 from shared.contracts.community import Joining, Visibility
 from shared.contracts.ids import MemberId, SpaceId, StructureId, TenantId
-from shared.kit.database import connection
-from shared.kit.light import ask
+from shared.kit.core.unit_of_work import Unit
+from shared.kit.database.batched.statements import Question
+from shared.kit.database.batched.unit import ask
+from shared.kit.database.database import connection
 from shared.kit.rights.store import ancestors, time_zone
-from shared.kit.sets import Question
-from shared.kit.unit import Unit
 
 # Built once: what is built for each request is looked up, part by part, for each.
 _FIND = sa.select(SPACES).where(

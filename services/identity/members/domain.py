@@ -9,9 +9,9 @@ from uuid import UUID
 
 from shared.contracts.identity import MemberKind, Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
-from shared.kit.address import tidy_address
-from shared.kit.errors import Conflict, Invalid, NotFound
-from shared.kit.policy import Actor
+from shared.kit.core.errors import Conflict, Invalid, NotFound
+from shared.kit.core.policy import Actor
+from shared.kit.text.mail_addresses import tidy_address
 
 LONGEST_NAME = 200
 _WRITTEN_OUT = str.maketrans(

@@ -10,7 +10,7 @@ from services.identity.members.domain import (
 )
 from shared.contracts.identity import PRIVILEGED_ROLES, Role
 from shared.contracts.ids import MemberId, StructureId
-from shared.kit.policy import Actor, Allowed, Denied, Verdict
+from shared.kit.core.policy import Actor, Allowed, Denied, Verdict
 
 
 def may_manage(

@@ -8,8 +8,8 @@ from services.identity.members.domain import HeldRole, Member
 from services.identity.sessions.ports import Sessions
 from services.identity.structures.ports import Structures
 from shared.contracts.ids import MemberId, TenantId
-from shared.kit.policy import Suspension
-from shared.kit.unit import NewId, Unit, Units
+from shared.kit.core.policy import Suspension
+from shared.kit.core.unit_of_work import NewId, Unit, Units
 
 
 class Memberships(Protocol):

@@ -10,10 +10,10 @@ from services.identity.members.domain import HeldRole, Member
 from services.identity.members.tables import MEMBERS
 from shared.contracts.identity import MemberKind, Role
 from shared.contracts.ids import MemberId, TenantId
-from shared.kit.database import connection
-from shared.kit.policy import Suspension
-from shared.kit.text import address_key
-from shared.kit.unit import Unit
+from shared.kit.core.policy import Suspension
+from shared.kit.core.unit_of_work import Unit
+from shared.kit.database.database import connection
+from shared.kit.text.characters import address_key
 
 _ADD = insert(MEMBERS).on_conflict_do_nothing().returning(MEMBERS.c.member_id)
 

@@ -8,8 +8,8 @@ from services.identity.members.ports import Memberships
 from services.identity.structures.ports import Structures
 from shared.contracts.identity import Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
-from shared.kit.policy import Grant
-from shared.kit.unit import Unit, Units
+from shared.kit.core.policy import Grant
+from shared.kit.core.unit_of_work import Unit, Units
 
 
 class Roles(Protocol):

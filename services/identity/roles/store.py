@@ -9,10 +9,10 @@ from sqlalchemy.dialects.postgresql import insert
 from services.identity.roles.tables import ROLES
 from shared.contracts.identity import MemberKind, Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
-from shared.kit.database import Database, connection
-from shared.kit.policy import Actor, Grant
-from shared.kit.rights.standing import refuse_ended, session_id_of, suspension_at
-from shared.kit.unit import Clock, Unit
+from shared.kit.core.policy import Actor, Grant
+from shared.kit.core.suspension import refuse_ended, session_id_of, suspension_at
+from shared.kit.core.unit_of_work import Clock, Unit
+from shared.kit.database.database import Database, connection
 
 _WHO = sa.text("""
     SELECT m.kind, m.minor, m.structure_id, m.suspended, m.suspended_until,

@@ -18,7 +18,7 @@ from services.identity.sessions.policy import guess_of_token
 from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.identity import SessionEnd
 from shared.contracts.ids import SessionId
-from shared.kit.address import tidy_address
+from shared.kit.text.mail_addresses import tidy_address
 from shared.kit.web.context import (
     ActorDep,
     CallerDep,

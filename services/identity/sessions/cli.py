@@ -4,7 +4,7 @@ import json
 
 import click
 
-from shared.kit.client import ApiClient, PlatformError, plain_client
+from shared.kit.tools.cli.api_client import ApiClient, PlatformError, plain_client
 
 PATH = "/identity/v1/sessions"
 

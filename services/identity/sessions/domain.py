@@ -9,10 +9,10 @@ from uuid import UUID
 
 from shared.contracts.identity import SessionEnd
 from shared.contracts.ids import MemberId, SessionId, TenantId
-from shared.kit.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthorised
-from shared.kit.limiting.port import Charge
-from shared.kit.policy import Suspension
-from shared.kit.text import without_zero_width
+from shared.kit.core.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthorised
+from shared.kit.core.policy import Suspension
+from shared.kit.core.rate_limits import Charge
+from shared.kit.text.characters import without_zero_width
 
 REFRESH_LIFETIME = timedelta(days=30)
 """How long a session lasts that nobody goes on with."""

@@ -2,8 +2,8 @@
 
 from services.identity.sessions.domain import Device, Guess, GuessLimits
 from shared.contracts.ids import MemberId, TenantId
-from shared.kit.limiting.port import Charge, Limit
-from shared.kit.text import address_key
+from shared.kit.core.rate_limits import Charge, Limit
+from shared.kit.text.characters import address_key
 
 PACE = (
     Limit("guess.half_minute", 5, 30),

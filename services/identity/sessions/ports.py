@@ -8,9 +8,9 @@ from uuid import UUID
 from services.identity.sessions.domain import Credential, Device, GuessLimits, Session
 from shared.contracts.identity import SessionEnd
 from shared.contracts.ids import MemberId, SessionId, TenantId
-from shared.kit.limiting.port import Limiter
-from shared.kit.policy import Suspension
-from shared.kit.unit import Clock, NewId, Unit, Units
+from shared.kit.core.policy import Suspension
+from shared.kit.core.rate_limits import Limiter
+from shared.kit.core.unit_of_work import Clock, NewId, Unit, Units
 
 
 class Directory(Protocol):

@@ -5,8 +5,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from shared.contracts.ids import StructureId, TenantId
-from shared.kit.errors import Invalid, NotFound
-from shared.kit.text import is_time_zone
+from shared.kit.core.errors import Invalid, NotFound
+from shared.kit.text.characters import is_time_zone
 
 
 class StructureNotFound(NotFound):

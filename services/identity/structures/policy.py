@@ -2,7 +2,7 @@
 
 from services.identity.structures.domain import Structure
 from shared.contracts.identity import Role
-from shared.kit.policy import Actor, Allowed, Denied, Verdict
+from shared.kit.core.policy import Actor, Allowed, Denied, Verdict
 
 
 def may_open_below(actor: Actor, parent: Structure) -> Verdict:

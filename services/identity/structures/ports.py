@@ -6,7 +6,7 @@ from typing import Protocol
 
 from services.identity.structures.domain import Structure, TreePlace
 from shared.contracts.ids import StructureId, TenantId
-from shared.kit.unit import NewId, Unit, Units
+from shared.kit.core.unit_of_work import NewId, Unit, Units
 
 
 class Structures(Protocol):

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from services.identity.structures.domain import Structure, TreePlace
 from services.identity.structures.tables import STRUCTURES
 from shared.contracts.ids import StructureId, TenantId
-from shared.kit.database import connection
-from shared.kit.unit import Unit
+from shared.kit.core.unit_of_work import Unit
+from shared.kit.database.database import connection
 
 
 class SqlStructures:

@@ -12,7 +12,7 @@ from services.identity.tenants.handlers.invite_administrator import (
 from services.identity.tenants.handlers.open_tenant import Opened, OpenTenant, open_tenant
 from services.identity.tenants.ports import TenantsDeps
 from shared.contracts.ids import MemberId, StructureId, TenantId
-from shared.kit.unit import Caller
+from shared.kit.core.unit_of_work import Caller
 from shared.kit.web.context import CallerDep, OperatorDep
 from shared.kit.web.cursors import Model
 from shared.kit.web.fields import Name

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from shared.kit.client import ApiClient
+from shared.kit.tools.cli.api_client import ApiClient
 
 
 @click.group()

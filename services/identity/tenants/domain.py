@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from services.identity.members.domain import words_of
 from shared.contracts.ids import TenantId
-from shared.kit.errors import Conflict
+from shared.kit.core.errors import Conflict
 
 LONGEST_NAME = 200
 

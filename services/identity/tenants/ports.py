@@ -7,7 +7,7 @@ from services.identity.members.ports import Memberships
 from services.identity.roles.ports import Roles
 from services.identity.structures.ports import Structures
 from services.identity.tenants.domain import Tenant
-from shared.kit.unit import Clock, NewId, Unit, Units
+from shared.kit.core.unit_of_work import Clock, NewId, Unit, Units
 
 
 class Tenants(Protocol):

@@ -8,8 +8,8 @@ from sqlalchemy.dialects.postgresql import insert
 from services.identity.tenants.domain import Tenant
 from services.identity.tenants.tables import TENANTS
 from shared.contracts.ids import TenantId
-from shared.kit.database import connection
-from shared.kit.unit import Unit
+from shared.kit.core.unit_of_work import Unit
+from shared.kit.database.database import connection
 
 
 class SqlTenants:

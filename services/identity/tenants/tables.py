@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.kit.tables import Truth, feature_metadata
+from shared.kit.database.tables import Truth, feature_metadata
 
 METADATA = feature_metadata()
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from services.metrics.activity.domain import DayCount, Happening, Masks
 from services.metrics.dimensions.ports import Dimensions
 from shared.contracts.ids import SpaceId, TenantId
-from shared.kit.unit import Unit
+from shared.kit.core.unit_of_work import Unit
 
 
 class Activity(Protocol):

@@ -14,7 +14,7 @@ from shared.contracts.community import (
 )
 from shared.contracts.ids import SpaceId, TenantId
 from shared.contracts.moderation import DecisionMade
-from shared.kit.unit import Delivery, Unit
+from shared.kit.core.unit_of_work import Delivery, Unit
 
 Counted = PostPublished | CommentPublished | ContentFlagged | DecisionMade
 

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from services.metrics.activity.domain import DayCount, Happening, Masks
 from services.metrics.activity.tables import HELD_BACK
 from shared.contracts.ids import SpaceId, TenantId
-from shared.kit.database import connection
-from shared.kit.unit import Unit
+from shared.kit.core.unit_of_work import Unit
+from shared.kit.database.database import connection
 
 _COUNT = sa.text("""
     INSERT INTO day_counts AS c (tenant_id, space_id, day, what, n)

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.kit.tables import SUM, Truth, business_table, feature_metadata, instant
+from shared.kit.database.tables import SUM, Truth, business_table, feature_metadata, instant
 
 METADATA = feature_metadata()
 

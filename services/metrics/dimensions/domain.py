@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from shared.contracts.ids import SpaceId, StructureId
-from shared.kit.errors import NotFound
+from shared.kit.core.errors import NotFound
 
 
 class SpaceNotKnown(NotFound):

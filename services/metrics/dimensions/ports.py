@@ -5,7 +5,7 @@ from typing import Protocol
 
 from services.metrics.dimensions.domain import Space
 from shared.contracts.ids import SpaceId, StructureId, TenantId
-from shared.kit.unit import Unit
+from shared.kit.core.unit_of_work import Unit
 
 
 class Dimensions(Protocol):

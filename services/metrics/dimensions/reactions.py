@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from shared.contracts.community import MembershipJoined, MembershipLeft, SpaceOpened
-from shared.kit.database import connection
-from shared.kit.service import Reaction
-from shared.kit.unit import Delivery, Unit
+from shared.kit.core.reactions import Reaction
+from shared.kit.core.unit_of_work import Delivery, Unit
+from shared.kit.database.database import connection
 
 _SPACE = sa.text("""
     INSERT INTO spaces (tenant_id, space_id, structure_id, path, time_zone)

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from services.metrics.dimensions.domain import Space
 from services.metrics.dimensions.tables import SPACES
 from shared.contracts.ids import SpaceId, StructureId, TenantId
-from shared.kit.database import connection
-from shared.kit.unit import Unit
+from shared.kit.core.unit_of_work import Unit
+from shared.kit.database.database import connection
 
 _ENROLLED = sa.text("""
     SELECT count(DISTINCT e.member_id) AS everyone,

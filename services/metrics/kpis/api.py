@@ -10,7 +10,7 @@ from services.metrics.kpis.domain import DEFINITIONS, Grain
 from services.metrics.kpis.handlers.measure import Measure, measure
 from services.metrics.kpis.ports import KpisDeps
 from shared.contracts.ids import SpaceId, StructureId
-from shared.kit.errors import Invalid
+from shared.kit.core.errors import Invalid
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import Model
 from shared.kit.web.routes import Routes

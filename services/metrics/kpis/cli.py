@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from shared.kit.client import ApiClient
+from shared.kit.tools.cli.api_client import ApiClient
 
 DAY = click.DateTime(["%Y-%m-%d"])
 COLUMNS = ("kpi", "period", "value", "n", "status")

@@ -10,7 +10,7 @@ from statistics import median
 from zoneinfo import ZoneInfo
 
 from shared.contracts.ids import MemberId
-from shared.kit.errors import Invalid
+from shared.kit.core.errors import Invalid
 
 LATE = timedelta(days=35)
 """Live facts may arrive this late; until then a figure is provisional."""

@@ -9,7 +9,7 @@ from services.metrics.dimensions.domain import Space
 from services.metrics.dimensions.ports import Dimensions
 from services.metrics.kpis.domain import Activity
 from shared.contracts.ids import TenantId
-from shared.kit.unit import Clock, Unit, Units
+from shared.kit.core.unit_of_work import Clock, Unit, Units
 
 
 class Figures(Protocol):

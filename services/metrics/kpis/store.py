@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from services.metrics.dimensions.domain import Space
 from services.metrics.kpis.domain import Activity, days_of_mask
 from shared.contracts.ids import MemberId, SpaceId, TenantId
-from shared.kit.database import connection
-from shared.kit.unit import Unit
+from shared.kit.core.unit_of_work import Unit
+from shared.kit.database.database import connection
 
 _COUNTS = sa.text("""
     SELECT day, what, sum(n)::int AS n FROM day_counts

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from shared.contracts.ids import AlertId, ContentId, MemberId, SpaceId, StructureId
 from shared.contracts.metrics import AlertClosed, AlertRaised
-from shared.kit.errors import NotFound
+from shared.kit.core.errors import NotFound
 
 WINDOW = timedelta(minutes=15)
 FEWEST_FLAGS = 5

@@ -3,7 +3,7 @@
 from services.metrics.dimensions.domain import Space
 from services.metrics.reputation.domain import Alert
 from shared.contracts.identity import Role
-from shared.kit.policy import Actor, Allowed, Denied, Verdict
+from shared.kit.core.policy import Actor, Allowed, Denied, Verdict
 
 MANAGERS = (Role.COMMUNITY_MANAGER, Role.ADMINISTRATOR)
 

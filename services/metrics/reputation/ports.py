@@ -8,7 +8,7 @@ from typing import Protocol
 from services.metrics.dimensions.ports import Dimensions
 from services.metrics.reputation.domain import Alert, Flag, Standing
 from shared.contracts.ids import AlertId, SpaceId, TenantId
-from shared.kit.unit import NewId, Unit, Units
+from shared.kit.core.unit_of_work import NewId, Unit, Units
 
 
 class Alerts(Protocol):

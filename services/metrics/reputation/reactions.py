@@ -8,7 +8,7 @@ from shared.contracts.community import ContentFlagged
 from shared.contracts.event import Origin
 from shared.contracts.ids import AlertId
 from shared.contracts.metrics import AlertClosed, AlertRaised
-from shared.kit.unit import Delivery, Unit
+from shared.kit.core.unit_of_work import Delivery, Unit
 
 
 async def watch_flags(

@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from services.metrics.reputation.domain import Alert, Flag, Standing
 from services.metrics.reputation.tables import ALERTS, FLAGS
 from shared.contracts.ids import AlertId, SpaceId, TenantId
-from shared.kit.database import connection
-from shared.kit.unit import Unit
+from shared.kit.core.unit_of_work import Unit
+from shared.kit.database.database import connection
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:space, 13))")
 

@@ -8,7 +8,7 @@ from services.moderation.cases.domain import Statement, Subject
 from shared.contracts.event import Person
 from shared.contracts.ids import AppealId, DecisionId, MemberId, StatementId, TenantId
 from shared.contracts.moderation import AppealDecided, AppealReceived, DecisionReversed, Outcome
-from shared.kit.errors import Conflict, NotFound
+from shared.kit.core.errors import Conflict, NotFound
 
 TIME_TO_APPEAL = timedelta(days=183)
 """Six months."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from services.moderation.appeals.domain import Appeal
 from services.moderation.cases.domain import MODERATORS, Statement
 from shared.contracts.ids import StructureId
-from shared.kit.policy import Actor, Allowed, Denied, Verdict
+from shared.kit.core.policy import Actor, Allowed, Denied, Verdict
 
 
 def may_contest(actor: Actor, statement: Statement) -> Verdict:

@@ -8,7 +8,7 @@ from typing import Protocol
 from services.moderation.appeals.domain import Appeal
 from services.moderation.cases.ports import CasesDeps, Statements
 from shared.contracts.ids import AppealId, StatementId, TenantId
-from shared.kit.unit import Unit
+from shared.kit.core.unit_of_work import Unit
 
 AppealPlace = tuple[datetime, AppealId]
 """Where an appeal stands in the queue: when it was received, then its id."""

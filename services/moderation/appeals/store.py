@@ -14,8 +14,8 @@ from services.moderation.appeals.tables import APPEALS
 from services.moderation.cases.domain import Subject
 from shared.contracts.ids import AppealId, StatementId, TenantId
 from shared.contracts.moderation import Outcome
-from shared.kit.database import connection
-from shared.kit.unit import Unit
+from shared.kit.core.unit_of_work import Unit
+from shared.kit.database.database import connection
 
 
 class SqlAppeals:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.kit.tables import Truth, business_table, feature_metadata, instant
+from shared.kit.database.tables import Truth, business_table, feature_metadata, instant
 
 METADATA = feature_metadata()
 

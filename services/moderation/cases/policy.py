@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from services.moderation.cases.domain import MODERATORS, Case
 from shared.contracts.ids import StructureId
-from shared.kit.policy import Actor, Allowed, Denied, Verdict
+from shared.kit.core.policy import Actor, Allowed, Denied, Verdict
 
 
 def may_decide(actor: Actor, case: Case, line: Iterable[StructureId]) -> Verdict:

@@ -26,7 +26,7 @@ from shared.contracts.ids import (
     StructureId,
     TenantId,
 )
-from shared.kit.unit import NewId, Unit, Units
+from shared.kit.core.unit_of_work import NewId, Unit, Units
 
 
 class Cases(Protocol):

@@ -7,7 +7,7 @@ from services.moderation.cases.handlers.record import open_or_join
 from services.moderation.cases.ports import CasesDeps
 from shared.contracts.community import CommentRemoved, ContentFlagged, PostRemoved
 from shared.contracts.event import Origin
-from shared.kit.unit import Delivery, Unit
+from shared.kit.core.unit_of_work import Delivery, Unit
 
 Removed = PostRemoved | CommentRemoved
 

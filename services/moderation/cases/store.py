@@ -40,9 +40,9 @@ from shared.contracts.ids import (
     TenantId,
 )
 from shared.contracts.moderation import Action, DecidedBy
-from shared.kit.database import connection
+from shared.kit.core.unit_of_work import Unit
+from shared.kit.database.database import connection
 from shared.kit.rights.store import ancestors
-from shared.kit.unit import Unit
 
 _ALONE = sa.text("SELECT pg_advisory_xact_lock(7241010, hashtext(:content))")
 """Serialises what is decided of one content: see `ports.Decisions.in_force`."""

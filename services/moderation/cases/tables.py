@@ -6,7 +6,7 @@ Decisions and reversals are only ever added: the service's role may not change t
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.kit.tables import Truth, business_table, feature_metadata, instant
+from shared.kit.database.tables import Truth, business_table, feature_metadata, instant
 
 METADATA = feature_metadata()
 

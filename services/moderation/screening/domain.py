@@ -12,7 +12,7 @@ from services.moderation.text.domain.markup import as_seen, text_of_html, text_o
 from shared.contracts.community import ContentText
 from shared.contracts.ids import DecisionId
 from shared.contracts.moderation import Action, DecidedBy, RuleRef, Verdict
-from shared.kit.errors import Invalid
+from shared.kit.core.errors import Invalid
 
 SEVERITY_OF_POLICY = {
     "threat": 4,

@@ -10,8 +10,8 @@ from services.moderation.cases.ports import CasesDeps
 from services.moderation.screening.domain import Screened, Unscreened
 from shared.contracts.ids import ContentId, MemberId, TenantId
 from shared.contracts.moderation import HelpWords
-from shared.kit.unit import Clock, NewId, Unit
-from shared.kit.windows.port import Windows
+from shared.kit.core.unit_of_work import Clock, NewId, Unit
+from shared.kit.core.windows import Windows
 
 
 class Screener(Protocol):

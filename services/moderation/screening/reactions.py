@@ -10,7 +10,7 @@ from services.moderation.screening.ports import Record, ScreeningDeps
 from shared.contracts.community import CommentEdited, CommentPublished, PostEdited, PostPublished
 from shared.contracts.event import Origin
 from shared.contracts.moderation import ContentScreened
-from shared.kit.unit import Delivery, Prepared, Unit
+from shared.kit.core.unit_of_work import Delivery, Prepared, Unit
 
 Written = PostPublished | PostEdited | CommentPublished | CommentEdited
 

@@ -17,8 +17,8 @@ from services.moderation.screening.ports import Offer, Record
 from services.moderation.screening.tables import HELP_OFFERS, SCREENINGS
 from shared.contracts.ids import ContentId, TenantId
 from shared.contracts.moderation import Verdict
-from shared.kit.database import connection
-from shared.kit.unit import Unit
+from shared.kit.core.unit_of_work import Unit
+from shared.kit.database.database import connection
 from shared.kit.workers.pool import WorkerPool
 from shared.kit.workers.process import Lost
 

@@ -7,7 +7,7 @@ decision or statement names may be deleted when their time is over; `screened_at
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.kit.tables import Truth, business_table, feature_metadata, instant
+from shared.kit.database.tables import Truth, business_table, feature_metadata, instant
 
 METADATA = feature_metadata()
 

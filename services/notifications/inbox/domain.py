@@ -28,7 +28,7 @@ from shared.contracts.ids import (
     TenantId,
 )
 from shared.contracts.moderation import AppealDecided, HelpOffered, StatementIssued
-from shared.kit.errors import NotFound
+from shared.kit.core.errors import NotFound
 
 
 class NotificationNotFound(NotFound):

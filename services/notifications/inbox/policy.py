@@ -1,7 +1,7 @@
 """Who may read an inbox: its owner, and nobody else."""
 
 from shared.contracts.ids import MemberId
-from shared.kit.policy import Actor, Allowed, Denied, Verdict
+from shared.kit.core.policy import Actor, Allowed, Denied, Verdict
 
 
 def may_read(actor: Actor, recipient: MemberId) -> Verdict:

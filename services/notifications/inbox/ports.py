@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.notifications.inbox.domain import Alert, Duty, Notification
 from shared.contracts.ids import AlertId, ContentId, MemberId, NotificationId, StructureId, TenantId
-from shared.kit.unit import Unit, Units
+from shared.kit.core.unit_of_work import Unit, Units
 
 Whose = tuple[TenantId, MemberId]
 """A member's inbox."""

@@ -21,7 +21,7 @@ from shared.contracts.identity import RoleGranted, RoleRevoked, StructureOpened
 from shared.contracts.ids import MemberId, NotificationId, following_id
 from shared.contracts.metrics import AlertRaised
 from shared.contracts.notifications import NotificationRead
-from shared.kit.unit import Delivery, Unit
+from shared.kit.core.unit_of_work import Delivery, Unit
 
 
 async def tell_people(

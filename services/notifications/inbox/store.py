@@ -19,8 +19,8 @@ from services.notifications.inbox.domain import (
 from services.notifications.inbox.ports import Which, Whose
 from services.notifications.inbox.tables import ALERTS, GONE, NOTIFICATIONS, UNREAD
 from shared.contracts.ids import ContentId, MemberId, NotificationId, TenantId
-from shared.kit.database import connection
-from shared.kit.unit import Unit
+from shared.kit.core.unit_of_work import Unit
+from shared.kit.database.database import connection
 
 _ALERT = tuple(field.name for field in fields(Alert))
 _ALONE = sa.text("SELECT pg_advisory_xact_lock(7241003, hashtext(:tenant))")

@@ -1,4 +1,4 @@
 """The bus: records that travel between services, in order per key.
 
-`port` holds the promises, `kafka` and `memory` keep them, under one test suite.
+`core.bus` states the promises; `kafka` and `memory` implement them under one test suite.
 """

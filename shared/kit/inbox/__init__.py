@@ -1,5 +1,5 @@
-"""The inbox: every fact has its effect once, in order per key, whatever is delivered again.
+"""The inbox: applies each event once and in order per key, whatever the broker delivers again.
 
-`decode` reads records, `consume` applies batches, `ledger` holds the SQL of positions and event
-ids, `parked` keeps what failed, `dead_letters` is what an operator sees of it.
+`decode` reads records, `consumer` applies batches, `ledger` holds the SQL of positions and event
+ids, `parked` keeps events that failed, `dead_letters` lists and decides on them for operators.
 """

@@ -6,22 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.contracts.event import Fact
-from shared.kit.bus.port import Partition
-from shared.kit.database import Database, SqlUnit, is_transient
-from shared.kit.errors import Invalid
-from shared.kit.failpoints import reached
-from shared.kit.host import Telemetry
-from shared.kit.inbox import halts, ledger, parked, sequences
+from shared.kit.core.bus import Partition
+from shared.kit.core.errors import Invalid
+from shared.kit.core.failpoints import reached
+from shared.kit.core.host import Telemetry
+from shared.kit.core.reactions import Bound, BoundReaction
+from shared.kit.core.unit_of_work import Delivery
+from shared.kit.database.database import Database, SqlUnit, is_transient
+from shared.kit.inbox import circuit_breaker as halts
+from shared.kit.inbox import ledger, parked, sequences
+from shared.kit.inbox.batch import Work
 from shared.kit.inbox.decode import Ignored, Read, Readable, Unreadable, type_of
-from shared.kit.inbox.limits import Limit
 from shared.kit.inbox.parked import Aside, Failure, Retry
-from shared.kit.inbox.patience import Patience
-from shared.kit.inbox.preparing import Preparation, offset_of
+from shared.kit.inbox.preparation import Preparation, offset_of
+from shared.kit.inbox.retry_limits import Patience
 from shared.kit.inbox.sequences import REFUSED, Chains
-from shared.kit.inbox.work import Work
-from shared.kit.service import Bound, BoundReaction
+from shared.kit.inbox.thresholds import Limit
 from shared.kit.telemetry.logs import logger
-from shared.kit.unit import Delivery
 
 log = logger("inbox")
 

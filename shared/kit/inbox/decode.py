@@ -10,8 +10,8 @@ import msgspec
 from shared.contracts.catalogue import PUBLISHERS, decoder_of
 from shared.contracts.event import Fact, Instant, Origin, versions_before
 from shared.contracts.ids import EventId, TenantId
-from shared.kit.bus.port import Incoming
-from shared.kit.unit import Delivery
+from shared.kit.core.bus import Incoming
+from shared.kit.core.unit_of_work import Delivery
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 LONGEST_KEY = 200

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from shared.kit.database import Database, SqlUnit
+from shared.kit.database.database import Database, SqlUnit
 
 _DUE = sa.text("""
     SELECT key FROM parked

@@ -13,8 +13,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.kit.bus.port import Partition
-from shared.kit.plain import Plain
+from shared.kit.core.bus import Partition
+from shared.kit.database.statement import Plain
 
 _POSITIONS = sa.text("""
     SELECT topic, partition, next_offset FROM positions WHERE consumer_group = :consumer_group

@@ -18,12 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.event import Fact, Origin
 from shared.contracts.ids import EventId, TenantId
-from shared.kit.bus.port import MAX_RECORD, Incoming, Partition
-from shared.kit.database import SqlUnit
+from shared.kit.core.bus import MAX_RECORD, Incoming, Partition
+from shared.kit.core.unit_of_work import Delivery
+from shared.kit.database.database import SqlUnit
+from shared.kit.database.outbox import Entry
 from shared.kit.inbox.causes import pattern_of
 from shared.kit.inbox.decode import BINARY_PREFIX, traceparent_of
-from shared.kit.outbox import Entry
-from shared.kit.unit import Delivery
 
 DEAD_LETTER = "preau.dead_letter.v1"
 NO_TENANT = TenantId(UUID(int=0))

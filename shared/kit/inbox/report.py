@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from shared.kit.bus.port import Bus
-from shared.kit.inbox import halts
-from shared.kit.inbox.consume import BatchConsumer
-from shared.kit.inbox.halts import Halt
+from shared.kit.core.bus import Bus
+from shared.kit.inbox import circuit_breaker as halts
+from shared.kit.inbox.circuit_breaker import Halt
+from shared.kit.inbox.consumer import BatchConsumer
 
 # One statement, one moment: a batch that commits in between is in all of it or in none.
 _LEDGER = sa.text("""

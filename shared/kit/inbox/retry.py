@@ -12,17 +12,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from shared.kit.database import SqlUnit, is_transient
-from shared.kit.errors import Invalid
-from shared.kit.failpoints import reached
-from shared.kit.inbox import halts, parked
-from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.core.errors import Invalid
+from shared.kit.core.failpoints import reached
+from shared.kit.database.database import SqlUnit, is_transient
+from shared.kit.inbox import circuit_breaker as halts
+from shared.kit.inbox import parked
+from shared.kit.inbox.consumer import BatchConsumer
 from shared.kit.inbox.decode import Read, Readable, read
 from shared.kit.inbox.due import due, wake, wake_forgotten
-from shared.kit.inbox.limits import Retried, Verdict
 from shared.kit.inbox.parked import Failure, Place
-from shared.kit.inbox.patience import GivenUp, is_own_slowness
-from shared.kit.inbox.preparing import Preparation, offset_of
+from shared.kit.inbox.preparation import Preparation, offset_of
+from shared.kit.inbox.retry_limits import GivenUp, is_own_slowness
+from shared.kit.inbox.thresholds import Retried, Verdict
 from shared.kit.telemetry.logs import logger
 
 log = logger("parked")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.kit.bus.port import Partition
+from shared.kit.core.bus import Partition
 from shared.kit.inbox.decode import CHAINED_SOURCES, Link, Read, Readable
 
 REFUSED = "refused"

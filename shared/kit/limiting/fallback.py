@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-from shared.kit.host import Telemetry
+from shared.kit.core.host import Telemetry
+from shared.kit.core.rate_limits import Charge, Decision, Limiter
 from shared.kit.limiting.memory import MemoryLimiter
-from shared.kit.limiting.port import Charge, Decision, Limiter
-from shared.kit.limiting.redis_windows import RedisLimiter
+from shared.kit.limiting.redis_limiter import RedisLimiter
 from shared.kit.redis.client import RedisAway, RedisClient, open_redis
-from shared.kit.settings import Settings
 
 
 class FallbackLimiter:
@@ -66,8 +65,8 @@ class FallbackLimiter:
             await self.redis.close()
 
 
-def open_limiter(settings: Settings, telemetry: Telemetry) -> FallbackLimiter:
+def open_limiter(redis_url: str | None, telemetry: Telemetry) -> FallbackLimiter:
     """Describe a service's limiter by its settings; nothing is connected yet."""
-    redis = open_redis(settings.redis_url, telemetry)
+    redis = open_redis(redis_url, telemetry)
     shared = None if redis is None else RedisLimiter(redis)
     return FallbackLimiter(MemoryLimiter(), shared, redis)

@@ -4,7 +4,7 @@ import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 
-from shared.kit.limiting.port import ALLOWED, Charge, Decision, Limit
+from shared.kit.core.rate_limits import ALLOWED, Charge, Decision, Limit
 
 MAX_KEYS = 20_000
 """Keys that one limit remembers; the one that was charged longest ago is dropped for a new one."""

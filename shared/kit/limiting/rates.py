@@ -15,7 +15,7 @@ from hashlib import blake2b
 
 from redis.asyncio.client import Pipeline
 
-from shared.kit.limiting.port import ALLOWED, Charge, Decision
+from shared.kit.core.rate_limits import ALLOWED, Charge, Decision
 from shared.kit.redis.client import RedisAway, RedisClient
 
 MAX_KEYS = 50_000

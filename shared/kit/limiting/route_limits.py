@@ -4,7 +4,7 @@ import math
 from dataclasses import astuple, dataclass
 from typing import Literal
 
-from shared.kit.limiting.port import Limit
+from shared.kit.core.rate_limits import Limit
 
 Load = Literal["read", "write", "heavy", "import"]
 """How much a route costs: a GET is a read and the others are writes unless they say otherwise."""
@@ -13,7 +13,7 @@ WINDOW_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class RouteLimits:
-    """Requests that are let through in ten seconds; `shared.kit.settings` explains each."""
+    """Requests that are let through in ten seconds; `shared.kit.runtime.settings` explains each."""
 
     reads: int = 600
     writes: int = 30

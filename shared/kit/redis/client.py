@@ -10,8 +10,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from shared.kit.host import Telemetry
-from shared.kit.redis.breaker import CircuitBreaker
+from shared.kit.core.host import Telemetry
+from shared.kit.redis.circuit_breaker import CircuitBreaker
 from shared.kit.telemetry.logs import logger
 
 log = logger("redis")

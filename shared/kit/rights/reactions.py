@@ -14,10 +14,10 @@ from shared.contracts.identity import (
     SessionEnded,
     StructureOpened,
 )
-from shared.kit.auth import TOKEN_OUTLIVED_AFTER
-from shared.kit.database import connection
-from shared.kit.service import Reaction
-from shared.kit.unit import Delivery, Unit
+from shared.kit.core.access_tokens import TOKEN_OUTLIVED_AFTER
+from shared.kit.core.reactions import Reaction
+from shared.kit.core.unit_of_work import Delivery, Unit
+from shared.kit.database.database import connection
 
 _JOIN = sa.text("""
     INSERT INTO rights_members (tenant_id, member_id, kind, minor, structure_id, known)

@@ -6,12 +6,12 @@ import sqlalchemy as sa
 
 from shared.contracts.identity import MemberKind, Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
-from shared.kit.database import Database, connection
-from shared.kit.light import Light
-from shared.kit.policy import Actor, Grant
-from shared.kit.rights.standing import refuse_ended, session_id_of, suspension_at
-from shared.kit.sets import Question
-from shared.kit.unit import Clock, Unit
+from shared.kit.core.policy import Actor, Grant
+from shared.kit.core.suspension import refuse_ended, session_id_of, suspension_at
+from shared.kit.core.unit_of_work import Clock, Unit
+from shared.kit.database.batched.statements import Question
+from shared.kit.database.batched.unit import Light
+from shared.kit.database.database import connection
 
 _WHO = Question(
     """
@@ -40,7 +40,7 @@ _ZONE = sa.text("""
 class SqlRights:
     """Answers the web frame: who is asking."""
 
-    database: Database
+    batched: Light
     clock: Clock
 
     async def actor(
@@ -51,7 +51,7 @@ class SqlRights:
         Raises `SessionEnded`, or `MemberSuspended` when its session ended by a suspension.
         """
         values = {"member_id": member_id, "session_id": session_id_of(session)}
-        rows = await Light.of(self.database).ask(_WHO, tenant, values)
+        rows = await self.batched.ask(_WHO, tenant, values)
         if not rows:
             return None
         first, now = rows[0], self.clock()

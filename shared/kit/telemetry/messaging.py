@@ -15,9 +15,9 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from shared.contracts.event import Fact
-from shared.kit.host import Span, Telemetry
+from shared.kit.core.host import Span, Telemetry
+from shared.kit.core.unit_of_work import Delivery
 from shared.kit.telemetry.context import clean, is_sampled, trace_id
-from shared.kit.unit import Delivery
 
 STALE = timedelta(minutes=10)
 """Older records start a new trace, with links only: a trace of an hour helps nobody."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Self
 
-from shared.kit.host import Span
+from shared.kit.core.host import Span
 from shared.kit.telemetry.names import Kind, check, spelled
 
 
@@ -30,7 +30,7 @@ _NO_SPAN = NoSpan()
 
 
 class NoTelemetry:
-    """See `shared.kit.host.Telemetry`."""
+    """See `shared.kit.core.host.Telemetry`."""
 
     def span(
         self,

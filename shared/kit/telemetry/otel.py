@@ -1,4 +1,4 @@
-"""The body of `shared.kit.host.Telemetry` over the OpenTelemetry SDK.
+"""The body of `shared.kit.core.host.Telemetry` over the OpenTelemetry SDK.
 
 A tracer provider per service, never a global one: five services share one process, and FastAPI and
 others double every span once a global provider exists. What is not recorded builds no span of the
@@ -26,7 +26,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from shared.kit.host import Span
+from shared.kit.core.host import Span
 from shared.kit.telemetry.context import CURRENT, clean, is_sampled
 from shared.kit.telemetry.measures import Measures
 from shared.kit.telemetry.page import render
@@ -48,7 +48,7 @@ _NOWHERE = Context()
 
 
 class OtelTelemetry:
-    """See `shared.kit.host.Telemetry`; one per service, closed with `shutdown`."""
+    """See `shared.kit.core.host.Telemetry`; one per service, closed with `shutdown`."""
 
     def __init__(
         self,

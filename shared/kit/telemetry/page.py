@@ -14,7 +14,7 @@ from prometheus_client.utils import floatToGoString
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.kit.host import Telemetry
+from shared.kit.core.host import Telemetry
 from shared.kit.telemetry.measures import Example, Measures, Series
 from shared.kit.telemetry.names import METRICS
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.routing import Mount
 
-from shared.kit.host import Span, Telemetry
+from shared.kit.core.host import Span, Telemetry
 from shared.kit.telemetry.context import Renamable, clean, is_sampled, serving, trace_id
 
 Scope = MutableMapping[str, Any]

@@ -15,7 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, ExceptionContext, ExecutionContext
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.kit.host import Span, Telemetry
+from shared.kit.core.host import Span, Telemetry
 from shared.kit.telemetry.context import is_sampled
 
 _VERB = re.compile(r"\s*(?:/\*.*?\*/|--[^\n]*\n|\s)*([A-Za-z]+)", re.DOTALL)

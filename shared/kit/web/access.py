@@ -6,8 +6,8 @@ from typing import Any
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 
-from shared.kit.errors import PreauError
-from shared.kit.policy import demand
+from shared.kit.core.errors import PreauError
+from shared.kit.core.policy import demand
 from shared.kit.web.context import actor, claims, forget_actor, operator
 from shared.kit.web.idempotency import IdempotentRoute
 from shared.kit.web.problems import Malformed, Problems

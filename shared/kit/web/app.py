@@ -11,18 +11,18 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 
-from shared.kit.errors import NotFound, PreauError, Transient
+from shared.kit.core.errors import NotFound, PreauError, Transient
 from shared.kit.limiting.route_limits import RouteLimits
 from shared.kit.telemetry.requests import RequestTelemetry
 from shared.kit.web.access import AccessGuard
 from shared.kit.web.body import BodyGuard
 from shared.kit.web.context import Door
+from shared.kit.web.direct_dispatch import Direct
 from shared.kit.web.documentation import describe, page
-from shared.kit.web.edge import Edge
+from shared.kit.web.error_boundary import Edge
 from shared.kit.web.limits import RequestLimits
 from shared.kit.web.messages import LANGUAGES, Messages
 from shared.kit.web.problems import MEDIA_TYPE, Problems
-from shared.kit.web.quick import Direct
 from shared.kit.web.route_table import RouteTable
 from shared.kit.web.routes import Routes
 from shared.kit.web.shedding import Places, Refusals, Shedding

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
 
-from shared.kit.errors import PreauError
+from shared.kit.core.errors import PreauError
 from shared.kit.web.json_checks import check_json
 from shared.kit.web.problems import Problems, TooLarge, TooSlow
 from shared.kit.web.route_table import ROUTE, access_of

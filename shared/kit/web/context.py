@@ -9,14 +9,15 @@ from fastapi import Depends, Request
 
 from shared.contracts.identity import Role
 from shared.contracts.ids import MemberId, TenantId
-from shared.kit.auth import Claims, Verifier
-from shared.kit.database import Database
-from shared.kit.errors import Forbidden, Transient, Unauthorised
-from shared.kit.host import Host
+from shared.kit.core.access_tokens import Claims, Verifier
+from shared.kit.core.errors import Forbidden, Transient, Unauthorised
+from shared.kit.core.host import Host
+from shared.kit.core.policy import Actor
+from shared.kit.core.suspension import MemberSuspended, session_id_of
+from shared.kit.core.unit_of_work import Caller
+from shared.kit.database.batched.unit import Light
+from shared.kit.database.database import Database
 from shared.kit.limiting.rates import Rates
-from shared.kit.policy import Actor
-from shared.kit.rights.standing import MemberSuspended, session_id_of
-from shared.kit.unit import Caller
 from shared.kit.web.address import TrustedProxies
 
 WAIT = 2.0
@@ -48,6 +49,7 @@ class Door:
 
     host: Host
     database: Database
+    batched: Light
     verifier: Verifier
     rights: RightsReader
     proxies: TrustedProxies = field(default_factory=TrustedProxies)

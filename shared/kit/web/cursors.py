@@ -11,7 +11,7 @@ import msgspec
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict
 
-from shared.kit.errors import Invalid
+from shared.kit.core.errors import Invalid
 
 T = TypeVar("T")
 LIMIT = 100

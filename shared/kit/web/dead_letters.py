@@ -11,9 +11,9 @@ import msgspec
 from fastapi import Query
 from pydantic import Field
 
-from shared.kit.inbox import letters
-from shared.kit.inbox.consume import BatchConsumer
-from shared.kit.inbox.decide import DeadLetterNotFound, Decision, decide
+from shared.kit.inbox.consumer import BatchConsumer
+from shared.kit.inbox.dead_letters import queries as letters
+from shared.kit.inbox.dead_letters.decisions import DeadLetterNotFound, Decision, decide
 from shared.kit.inbox.parked import Place
 from shared.kit.telemetry.context import clean, trace_id
 from shared.kit.web import cursors

@@ -4,7 +4,7 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Hashable
 
-from shared.kit.pressure import overloaded
+from shared.kit.database.overload import overloaded
 
 
 class FairTurns:

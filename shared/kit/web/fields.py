@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime
 
-from shared.kit.text import is_blank, is_name, is_text
+from shared.kit.text.characters import is_blank, is_name, is_text
 
 
 def _in_utc(moment: datetime) -> datetime:

@@ -16,14 +16,14 @@ import sqlalchemy as sa
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from shared.kit.auth import Claims
-from shared.kit.errors import Conflict, Invalid
-from shared.kit.light import Light, add
+from shared.kit.core.access_tokens import Claims
+from shared.kit.core.errors import Conflict, Invalid
+from shared.kit.core.policy import Actor, Verdict
+from shared.kit.database.batched.statements import Insertion, Question
+from shared.kit.database.batched.unit import add
+from shared.kit.database.statement import Plain
+from shared.kit.database.tables import frame_metadata
 from shared.kit.limiting.route_limits import Load
-from shared.kit.plain import Plain
-from shared.kit.policy import Actor, Verdict
-from shared.kit.sets import Insertion, Question
-from shared.kit.tables import frame_metadata
 from shared.kit.web.body import ParsedRequest
 from shared.kit.web.context import HELD, SUSPENDED_TOO, actor, caller_of, claims, door_of, operator
 from shared.kit.web.route_table import ACCESS
@@ -141,7 +141,7 @@ async def _once_light(
 ) -> Response:
     """Do the same without a lock: of two at once the second fails to write, whole, and looks."""
     said, fingerprint = await claims(request), await _fingerprint(request)
-    light = Light.of(door_of(request).database)
+    light = door_of(request).batched
 
     async def found() -> Response | None:
         rows = await light.ask(_ASK, said.tenant, {"member_id": said.member_id, "key": key})

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from shared.kit.errors import PreauError
+from shared.kit.core.errors import PreauError
 from shared.kit.web.problems import Malformed
 
 DEPTH = 32

@@ -13,12 +13,12 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 
 from shared.contracts.identity import MemberKind, Role
-from shared.kit.auth import Claims
-from shared.kit.errors import PreauError, TooMany
-from shared.kit.limiting.port import ALLOWED, Charge, Decision, Limit
+from shared.kit.core.access_tokens import Claims
+from shared.kit.core.errors import PreauError, TooMany
+from shared.kit.core.policy import Actor
+from shared.kit.core.rate_limits import ALLOWED, Charge, Decision, Limit
 from shared.kit.limiting.rates import Rates
 from shared.kit.limiting.route_limits import Load, RouteLimits
-from shared.kit.policy import Actor
 from shared.kit.web.context import claims, door_of
 from shared.kit.web.idempotency import IdempotentRoute
 from shared.kit.web.problems import Problems

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from shared.kit.errors import PreauError
+from shared.kit.core.errors import PreauError
 
 LANGUAGES = ("fr", "en")
 Message = Mapping[str, str]
@@ -22,7 +22,7 @@ class Messages:
         A key holds a table of `title` and `help`, or a text alone: the title.
         """
         self._texts: dict[str, dict[str, Message]] = {language: {} for language in LANGUAGES}
-        for folder in (files("shared.kit") / "locale", *folders):
+        for folder in (files("shared.kit.web") / "locale", *folders):
             for language in LANGUAGES:
                 text = (folder / f"{language}.toml").read_text(encoding="utf-8")
                 for key, said in tomllib.loads(text).items():

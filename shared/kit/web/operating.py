@@ -8,9 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
-from shared.kit.bus.port import Bus
-from shared.kit.inbox import halts, report
-from shared.kit.inbox.halts import Halt, NotStopped
+from shared.kit.core.bus import Bus
+from shared.kit.inbox import circuit_breaker as halts
+from shared.kit.inbox import report
+from shared.kit.inbox.circuit_breaker import Halt, NotStopped
 from shared.kit.inbox.report import Counts as Counted
 from shared.kit.web.context import CallerDep, OperatorDep
 from shared.kit.web.cursors import Model

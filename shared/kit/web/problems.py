@@ -9,8 +9,8 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from markupsafe import escape
 from starlette.exceptions import HTTPException
 
-from shared.kit.errors import Invalid, NotFound, PreauError
-from shared.kit.host import Telemetry
+from shared.kit.core.errors import Invalid, NotFound, PreauError
+from shared.kit.core.host import Telemetry
 from shared.kit.web.messages import Messages, language_of
 
 MEDIA_TYPE = "application/problem+json"

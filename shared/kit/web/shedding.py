@@ -11,8 +11,8 @@ from typing import Any
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 
-from shared.kit.host import Telemetry
-from shared.kit.pressure import Limits, Overloaded, Pressure, overloaded
+from shared.kit.core.host import Telemetry
+from shared.kit.database.overload import Limits, Overloaded, Pressure, overloaded
 from shared.kit.web.idempotency import IdempotentRoute
 from shared.kit.web.problems import Problems
 from shared.kit.web.route_table import RouteTable, access_of, path_inside

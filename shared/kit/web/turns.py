@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 
-from shared.kit.pressure import Overloaded, Pressure
+from shared.kit.database.overload import Overloaded, Pressure
 from shared.kit.web.context import claims
 from shared.kit.web.fair_turns import FairTurns
 from shared.kit.web.idempotency import IdempotentRoute

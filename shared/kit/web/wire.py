@@ -12,7 +12,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.kit.web.address import TrustedProxies
-from shared.kit.web.senders import Senders
+from shared.kit.web.slow_clients import Senders
 
 MOST = 65_536
 """Bytes that are kept back: more is written at once, so that a slow reader is noticed."""

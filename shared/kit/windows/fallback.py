@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from shared.kit.host import Telemetry
+from shared.kit.core.host import Telemetry
+from shared.kit.core.windows import Counts, Observation, Windows
 from shared.kit.redis.client import RedisAway, RedisClient, open_redis
-from shared.kit.settings import Settings
 from shared.kit.windows.memory import MemoryWindows
-from shared.kit.windows.port import Counts, Observation, Windows
 from shared.kit.windows.redis_windows import RedisWindows
 
 
@@ -39,8 +38,8 @@ class FallbackWindows:
             await self._redis.close()
 
 
-def open_windows(settings: Settings, telemetry: Telemetry) -> FallbackWindows:
+def open_windows(redis_url: str | None, telemetry: Telemetry) -> FallbackWindows:
     """Describe a service's windows by its settings; nothing is connected yet."""
-    redis = open_redis(settings.redis_url, telemetry)
+    redis = open_redis(redis_url, telemetry)
     shared = None if redis is None else RedisWindows(redis)
     return FallbackWindows(MemoryWindows(), shared, redis)

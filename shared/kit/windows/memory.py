@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from shared.kit.windows.port import Counts, Observation
+from shared.kit.core.windows import Counts, Observation
 
 MAX_KEYS = 50_000
 """Keys that are remembered; the one that was observed longest ago is dropped for a new one."""

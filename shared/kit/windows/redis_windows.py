@@ -5,8 +5,8 @@ from hashlib import blake2b
 
 from redis.asyncio.client import Pipeline
 
+from shared.kit.core.windows import Counts, Observation
 from shared.kit.redis.client import RedisClient
-from shared.kit.windows.port import Counts, Observation
 
 PREFIX = "preau:window"
 MAX_OBSERVATIONS_PER_CALL = 100

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from shared.kit.host import Telemetry
+from shared.kit.core.host import Telemetry
 from shared.kit.telemetry.logs import logger
 from shared.kit.workers.process import Answer, CannotStartWorker, Job, Lost, Worker
 

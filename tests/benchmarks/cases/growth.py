@@ -53,7 +53,7 @@ async def growth(bench: Bench, servers: Servers) -> list[Row]:
 
             told = f"{members:,} members, {members * PAST:,} events"
             reader = Contender(f"Préau, effect, {told}", OURS, table="bench_counts")
-            server = Contender(f"Préau, publish, {told}", "shared.kit.pod")
+            server = Contender(f"Préau, publish, {told}", "shared.kit.runtime")
             rows += await contest(bench, "growth", (reader,), effect)
             rows += await contest(bench, "growth", (server,), publish)
     return rows

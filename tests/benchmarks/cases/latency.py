@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from shared.contracts.catalogue import PUBLISHERS
 from shared.kit.bus.kafka import Cluster, KafkaBus
-from shared.kit.migrations import migrate
-from shared.kit.run import ensure_topics
+from shared.kit.database.migrations import migrate
+from shared.kit.runtime.runner import ensure_topics
 from tests.benchmarks.cases.publishing import Entrance, requests_file
 from tests.benchmarks.collector import collector
 from tests.benchmarks.contest import (

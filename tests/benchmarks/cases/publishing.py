@@ -21,9 +21,9 @@ CONNECTIONS = 32
 SECONDS, WARM = 3.0, 1.0
 PEER = "tests.benchmarks.peers.fastapi_orm.peer"
 WHO = (
-    Contender("Préau", "shared.kit.pod"),
+    Contender("Préau", "shared.kit.runtime"),
     Contender(
-        "Préau, each with an idempotency key", "shared.kit.pod", options={"idempotent": True}
+        "Préau, each with an idempotency key", "shared.kit.runtime", options={"idempotent": True}
     ),
     Contender("FastAPI + SQLAlchemy ORM", PEER),
 )

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.kit.bus.kafka import Cluster, KafkaBus
-from shared.kit.bus.port import Outgoing, Topic
-from shared.kit.outbox import shard_of
+from shared.kit.core.bus import Outgoing, Topic
+from shared.kit.database.outbox import shard_of
 from tests.benchmarks.collector import collector
 from tests.benchmarks.contest import Bench, Contender, Failed, Figures, contest, rate, task_for
 from tests.benchmarks.records import posts

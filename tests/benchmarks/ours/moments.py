@@ -8,9 +8,9 @@ from uuid import uuid4
 from msgspec import Struct, json
 
 from shared.contracts.community import PostPublished
-from shared.kit.bus.port import Consumer, Incoming, Partition, Reading
-from shared.kit.database import Database
-from shared.kit.host import Host
+from shared.kit.core.bus import Consumer, Incoming, Partition, Reading
+from shared.kit.core.host import Host
+from shared.kit.database.database import Database
 from shared.kit.inbox import ledger
 from tests.benchmarks.ours.reader import consumer_of
 

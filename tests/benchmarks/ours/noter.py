@@ -11,7 +11,7 @@ from pathlib import Path
 
 import uvloop
 
-from shared.kit.run import host_of, spare_collector
+from shared.kit.runtime.runner import host_of, spare_collector
 from tests.benchmarks.ours.moments import read_from_now
 from tests.benchmarks.ours.reader import database_of
 from tests.benchmarks.peers.protocol import Task, task

@@ -1,4 +1,4 @@
-"""Services in one process, as `shared.kit.pod` runs them, that also note every effect's moment.
+"""Services in one process, as `shared.kit.runtime` runs them, that also note every effect's moment.
 
 `python -m tests.benchmarks.ours.platform <names> [<reader>]`: what is measured is the group of
 the service `reader`, or a group of the benchmark's own with one effect. Ended by SIGTERM, it prints
@@ -15,14 +15,14 @@ from collections.abc import Mapping, Sequence
 
 import uvloop
 
-from shared.kit import run
-from shared.kit.bus.port import Incoming, Partition
-from shared.kit.host import Host
+from shared.kit.core.bus import Incoming, Partition
+from shared.kit.core.host import Host
 from shared.kit.inbox import report
-from shared.kit.listening import Listening
-from shared.kit.run import Running, host_of, running
-from shared.kit.serve import serve
-from shared.kit.service import Service
+from shared.kit.runtime import runner as run
+from shared.kit.runtime.http_server import serve
+from shared.kit.runtime.listening import Listening
+from shared.kit.runtime.runner import Running, host_of, running
+from shared.kit.runtime.service import Service
 from tests.benchmarks.ours.moments import WARM, Timed, percentiles, read_from_now
 from tests.benchmarks.ours.reader import database_of
 

@@ -15,15 +15,15 @@ import uvloop
 from shared.contracts.community import PostPublished
 from shared.contracts.event import Fact
 from shared.contracts.ids import EventId, SpaceId, TenantId
-from shared.kit.bus.port import Consumer, Incoming, Partition, Reading
-from shared.kit.database import Database, connection
-from shared.kit.host import Host
-from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.core.bus import Consumer, Incoming, Partition, Reading
+from shared.kit.core.host import Host
+from shared.kit.core.reactions import BoundReaction
+from shared.kit.core.unit_of_work import Delivery, Unit
+from shared.kit.database.database import Database, connection
+from shared.kit.inbox.consumer import BatchConsumer
 from shared.kit.inbox.decode import Unreadable, read, wanted_by
-from shared.kit.run import host_of, spare_collector
-from shared.kit.service import BoundReaction
+from shared.kit.runtime.runner import host_of, spare_collector
 from shared.kit.telemetry.messaging import create_span
-from shared.kit.unit import Delivery, Unit
 from tests.benchmarks.peers.protocol import Stopwatch, Task, task
 
 _COUNT = sa.text("""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import uvloop
 
 from shared.kit.bus.kafka import KafkaBus
-from shared.kit.bus.port import Outgoing
-from shared.kit.relay import Relay
-from shared.kit.run import host_of, spare_collector
+from shared.kit.core.bus import Outgoing
+from shared.kit.relay.relay import Relay
+from shared.kit.runtime.runner import host_of, spare_collector
 from tests.benchmarks.peers.protocol import Stopwatch, Task, task
 
 

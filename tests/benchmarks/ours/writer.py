@@ -14,11 +14,11 @@ import uvloop
 
 from shared.contracts.community import ContentRef, PostPublished
 from shared.contracts.ids import ContentId, SpaceId, TenantId
-from shared.kit.database import Database
-from shared.kit.host import Host
-from shared.kit.relay import Relay
-from shared.kit.run import host_of, spare_collector
-from shared.kit.unit import Caller
+from shared.kit.core.host import Host
+from shared.kit.core.unit_of_work import Caller
+from shared.kit.database.database import Database
+from shared.kit.relay.relay import Relay
+from shared.kit.runtime.runner import host_of, spare_collector
 from tests.benchmarks.ours.reader import database_of
 from tests.benchmarks.peers.protocol import Task, task
 from tests.benchmarks.population import Member, members

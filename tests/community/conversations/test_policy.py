@@ -12,10 +12,10 @@ from services.community.spaces.domain import Standing as InSpace
 from shared.contracts.cast import ACADEMY, ZOE
 from shared.contracts.community import ContentKind
 from shared.contracts.identity import Role
-from shared.kit.policy import Allowed, Denied
+from shared.kit.core.policy import Allowed, Denied
 from tests.community.conversations.builders import a_content
 from tests.community.spaces.test_policy import NOBODY, OUTSIDER, ROOM
-from tests.people import an_actor
+from tests.support.actors import an_actor
 
 MEMBER, ANIMATOR = InSpace("member"), InSpace("animator")
 ZOE_HERSELF, TEACHER = an_actor(Role.PUPIL, me=ZOE), an_actor(Role.TEACHER)

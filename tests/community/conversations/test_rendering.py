@@ -10,7 +10,7 @@ from services.community.conversations.handlers.rendering import (
     with_html,
 )
 from shared.contracts.cast import NOON
-from shared.kit.web.markup import HTML_VERSION
+from shared.kit.text.markup import HTML_VERSION
 from tests.community.conversations.builders import a_content
 
 

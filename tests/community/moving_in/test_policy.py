@@ -3,9 +3,9 @@ import pytest
 from services.community.moving_in.policy import may_import
 from shared.contracts.cast import ACADEMY
 from shared.contracts.identity import Role
-from shared.kit.policy import Allowed
+from shared.kit.core.policy import Allowed
 from tests.community.spaces.test_policy import ELSEWHERE, ROOM
-from tests.people import an_actor
+from tests.support.actors import an_actor
 
 
 @pytest.mark.parametrize("role", Role)

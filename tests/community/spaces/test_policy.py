@@ -9,8 +9,8 @@ from shared.contracts.cast import ACADEMY, COLLEGE, NOON, SPACE, TENANT
 from shared.contracts.community import Joining, Visibility
 from shared.contracts.identity import Role
 from shared.contracts.ids import StructureId
-from shared.kit.policy import Allowed
-from tests.people import LINE, an_actor
+from shared.kit.core.policy import Allowed
+from tests.support.actors import LINE, an_actor
 
 ELSEWHERE = StructureId(UUID(int=9))
 NOBODY, MEMBER = Standing(), Standing("member")

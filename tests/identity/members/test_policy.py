@@ -14,10 +14,10 @@ from services.identity.members.policy import (
 )
 from shared.contracts.cast import ACADEMY, COLLEGE, HAMID, NOON, TENANT, ZOE
 from shared.contracts.identity import PRIVILEGED_ROLES, Role
-from shared.kit.policy import Actor, Allowed, Denied, Grant
+from shared.kit.core.policy import Actor, Allowed, Denied, Grant
 from tests.community.spaces.test_policy import ELSEWHERE
 from tests.identity.tree import TREE, covers, line_of
-from tests.people import LINE, an_actor
+from tests.support.actors import LINE, an_actor
 
 
 @pytest.mark.parametrize("role", Role)

@@ -10,9 +10,9 @@ from services.identity.roles.policy import may_grant, may_revoke
 from shared.contracts.cast import ACADEMY, COLLEGE, HAMID, NOON, TENANT, ZOE
 from shared.contracts.identity import PRIVILEGED_ROLES, Role
 from shared.contracts.ids import StructureId
-from shared.kit.policy import Actor, Allowed, Denied, Grant
+from shared.kit.core.policy import Actor, Allowed, Denied, Grant
 from tests.identity.tree import TREE, covers, line_of
-from tests.people import LINE, an_actor
+from tests.support.actors import LINE, an_actor
 
 HOUR = timedelta(hours=1)
 

@@ -16,9 +16,9 @@ from services.identity.sessions.ports import SessionsDeps
 from services.identity.sessions.store.refresh_tokens import HmacRefreshTokens
 from services.identity.sessions.store.signer import JwtSigner
 from shared.contracts.cast import HAMID, NOON, TENANT, ZOE
-from shared.kit.errors import PreauError
+from shared.kit.core.errors import PreauError
+from shared.kit.core.rate_limits import Limiter
 from shared.kit.limiting.memory import MemoryLimiter
-from shared.kit.limiting.port import Limiter
 
 SCHOOL, ATTACKER = "203.0.113.7", "198.51.100.66"
 ZOE_EMAIL, HAMID_EMAIL, NO_EMAIL = "zoé@demo.example", "hamid@demo.example", "x@demo.example"

@@ -15,8 +15,8 @@ from services.identity.sessions.store.refresh_tokens import HmacRefreshTokens
 from shared.contracts.cast import NOON, TENANT, ZOE
 from shared.contracts.identity import SessionEnd
 from shared.contracts.ids import SessionId
+from shared.kit.core.policy import Suspension
 from shared.kit.limiting.memory import MemoryLimiter
-from shared.kit.policy import Suspension
 from tests.identity.sessions.attacked import PEM
 
 RIGHT, WRONG = "Un long mot de passe 🗝", "raté"

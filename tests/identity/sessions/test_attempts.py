@@ -15,10 +15,10 @@ from services.identity.sessions.domain import (
 from services.identity.sessions.handlers.attempts import counted
 from services.identity.sessions.policy import guess_of_member, guess_of_token
 from shared.contracts.cast import TENANT, ZOE
-from shared.kit.errors import Forbidden, PreauError
+from shared.kit.core.errors import Forbidden, PreauError
 from shared.kit.limiting.fallback import FallbackLimiter
 from shared.kit.limiting.memory import MemoryLimiter
-from shared.kit.limiting.redis_windows import RedisLimiter
+from shared.kit.limiting.redis_limiter import RedisLimiter
 from shared.kit.redis.client import RedisClient
 from shared.kit.telemetry.noop import NoTelemetry
 from tests.identity.sessions.attacked import (

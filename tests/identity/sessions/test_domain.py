@@ -16,8 +16,8 @@ from services.identity.sessions.domain import (
 from services.identity.sessions.handlers.sign_in import SignIn, sign_in
 from shared.contracts.cast import NOON, TENANT, ZOE
 from shared.contracts.identity import SessionEnd, SessionEnded, SessionOpened
-from shared.kit.policy import Suspension
-from shared.kit.rights.standing import MemberSuspended
+from shared.kit.core.policy import Suspension
+from shared.kit.core.suspension import MemberSuspended
 from tests.identity.sessions.harness import RIGHT, WRONG, SessionsHarness
 
 GRACE_SECONDS = REFRESH_GRACE.total_seconds()

@@ -10,7 +10,7 @@ import pytest
 
 from services.identity.sessions.store.hasher import LANES, MEMORY_KIB, PASSES, Argon2Hasher
 from services.identity.sessions.store.hashing_pool import NICENESS, HashingPool, spare_cores
-from shared.kit.pressure import Overloaded
+from shared.kit.database.overload import Overloaded
 
 PASSWORD = "Un long mot de passe 🗝"
 

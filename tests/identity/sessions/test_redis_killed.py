@@ -9,7 +9,7 @@ from deploy.local.stack import Stack
 from services.identity.sessions.domain import SignedIn
 from shared.kit.limiting.fallback import FallbackLimiter
 from shared.kit.limiting.memory import MemoryLimiter
-from shared.kit.limiting.redis_windows import RedisLimiter
+from shared.kit.limiting.redis_limiter import RedisLimiter
 from shared.kit.redis.client import RedisClient
 from shared.kit.telemetry.noop import NoTelemetry
 from tests.identity.sessions.attacked import HAMID_EMAIL, SCHOOL, Attacked

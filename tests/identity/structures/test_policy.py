@@ -3,10 +3,10 @@ import pytest
 from services.identity.structures.policy import may_open_below
 from shared.contracts.cast import ACADEMY
 from shared.contracts.identity import Role
-from shared.kit.policy import Allowed
+from shared.kit.core.policy import Allowed
 from tests.community.spaces.test_policy import ELSEWHERE
 from tests.identity.structures.test_domain import SCHOOL
-from tests.people import an_actor
+from tests.support.actors import an_actor
 
 
 @pytest.mark.parametrize("role", Role)

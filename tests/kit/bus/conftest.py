@@ -9,8 +9,8 @@ import pytest
 
 from deploy.local.stack import Addresses
 from shared.kit.bus.kafka import Cluster, KafkaBus
-from shared.kit.bus.memory import MemoryBus
-from shared.kit.bus.port import Bus, Topic
+from shared.kit.bus.memory.bus import MemoryBus
+from shared.kit.core.bus import Bus, Topic
 
 _numbers = count()
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from shared.kit.bus.port import Bus, Incoming, Partition, Redeliver
-from tests.kit.bus.readers import Recorder, some, until
+from shared.kit.core.bus import Bus, Incoming, Partition, Redeliver
+from tests.support.consumers import Recorder, some, until
 
 pytestmark = pytest.mark.asyncio
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.kit.bus.memory import MemoryBus
-from shared.kit.bus.port import Incoming, Partition, Redeliver, Topic
-from tests.kit.bus.readers import Recorder, some, until
+from shared.kit.bus.memory.bus import MemoryBus
+from shared.kit.core.bus import Incoming, Partition, Redeliver, Topic
+from tests.support.consumers import Recorder, some, until
 
 pytestmark = pytest.mark.asyncio
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.kit.bus.port import (
+from shared.kit.core.bus import (
     MAX_RECORD,
     Bus,
     Incoming,
@@ -15,8 +15,8 @@ from shared.kit.bus.port import (
     Redeliver,
     Topic,
 )
-from shared.kit.errors import Invalid, NotFound, Transient
-from tests.kit.bus.readers import Recorder, following, some, until
+from shared.kit.core.errors import Invalid, NotFound, Transient
+from tests.support.consumers import Recorder, following, some, until
 
 pytestmark = pytest.mark.asyncio
 

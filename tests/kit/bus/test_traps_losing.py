@@ -14,10 +14,10 @@ from faststream.kafka import KafkaMessage
 from faststream.kafka.annotations import KafkaMessage as Injected
 
 from shared.kit.bus.kafka import Cluster, KafkaBus
-from shared.kit.bus.port import Incoming
-from tests.kit.bus import naive
+from shared.kit.core.bus import Incoming
 from tests.kit.bus.conftest import ON_KAFKA
-from tests.kit.bus.readers import Recorder, some, until
+from tests.support import tutorial_consumers as naive
+from tests.support.consumers import Recorder, some, until
 
 pytestmark = [*ON_KAFKA]
 BATCH = {"batch": True, "max_records": 50, "ack_policy": AckPolicy.MANUAL, "apply_types": False}

@@ -17,10 +17,10 @@ from faststream import AckPolicy
 
 from shared.kit.bus.kafka import Cluster, KafkaBus
 from shared.kit.bus.kafka.commits import Commits
-from shared.kit.bus.port import Incoming, Partition, Reading, Redeliver, Topic
-from tests.kit.bus import naive
+from shared.kit.core.bus import Incoming, Partition, Reading, Redeliver, Topic
 from tests.kit.bus.conftest import ON_KAFKA
-from tests.kit.bus.readers import Recorder, some, until
+from tests.support import tutorial_consumers as naive
+from tests.support.consumers import Recorder, some, until
 
 pytestmark = [*ON_KAFKA]
 QUICK = {"heartbeat_interval_ms": 300, "batch": True, "apply_types": False}
@@ -97,7 +97,7 @@ async def test_a_reader_killed_in_the_middle_of_a_batch_loses_nothing(
     effect.touch()
     # Its own session: only this process is killed, and it has no chance to say good-bye.
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.kit.bus.killed", double, instance, str(effect)),
+        *(sys.executable, "-m", "tests.support.killed_consumer", double, instance, str(effect)),
         env={"PATH": os.environ["PATH"], **naive.variables(cluster)},
     )
     await until(lambda: effect.stat().st_size > 200)

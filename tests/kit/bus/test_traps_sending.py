@@ -13,11 +13,11 @@ from faststream.kafka import KafkaBroker
 
 from deploy.local.stack import Stack
 from shared.kit.bus.kafka import Cluster, KafkaBus, sender
-from shared.kit.bus.port import Outgoing, Topic
-from shared.kit.errors import NotFound, Transient
-from tests.kit.bus import naive
+from shared.kit.core.bus import Outgoing, Topic
+from shared.kit.core.errors import NotFound, Transient
 from tests.kit.bus.conftest import ON_KAFKA
-from tests.kit.bus.readers import Recorder, some, until
+from tests.support import tutorial_consumers as naive
+from tests.support.consumers import Recorder, some, until
 
 pytestmark = [*ON_KAFKA]
 

@@ -10,7 +10,7 @@ from faststream import AckPolicy
 from shared.kit.bus.kafka.cluster import Cluster
 from shared.kit.bus.kafka.subscription import KafkaSubscription
 from tests.architecture.tree import ROOT, python_files
-from tests.kit.bus.readers import Recorder
+from tests.support.consumers import Recorder
 
 PRODUCT = tuple(file for file in python_files() if file.relative_to(ROOT).parts[0] != "tests")
 

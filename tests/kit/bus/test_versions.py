@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 from uuid_utils.compat import uuid7
 
-from shared.kit.bus.port import Bus, Reading, Topic
-from shared.kit.inbox.consume import BatchConsumer
+from shared.kit.core.bus import Bus, Reading, Topic
+from shared.kit.inbox.consumer import BatchConsumer
 from shared.kit.inbox.report import Counts, counts
-from shared.kit.relay import Relay
+from shared.kit.relay.relay import Relay
 from shared.kit.telemetry.noop import NoTelemetry
 from tests.kit.conftest import Frame
-from tests.kit.probe import caller
-from tests.kit.two_versions import TOPIC, LineSaid, LineSaidV1, Stage, said, said_before
+from tests.support.inbox_harness import caller
+from tests.support.versioned_event import TOPIC, LineSaid, LineSaidV1, Stage, said, said_before
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.allow_hosts(["127.0.0.1"])]
 ALONE, TOLD = 100, 300

@@ -9,11 +9,11 @@ import pytest
 
 from shared.contracts.event import Envelope
 from shared.contracts.ids import TenantId
-from shared.kit.bus.port import Incoming, Partition
+from shared.kit.core.bus import Incoming, Partition
 from shared.kit.inbox import decode
-from shared.kit.inbox.consume import SLICE
+from shared.kit.inbox.consumer import SLICE
 from shared.kit.inbox.decode import Arrived, Readable, Unreadable, read
-from tests.kit.probe import PARTITIONS, TOPIC, Probe
+from tests.support.inbox_harness import PARTITIONS, TOPIC, Probe
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 NOW = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)

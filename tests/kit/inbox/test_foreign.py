@@ -8,12 +8,12 @@ from uuid_utils.compat import uuid7
 
 from shared.contracts.event import Envelope, encode
 from shared.contracts.identity import MemberReinstated, MemberSuspended
-from shared.kit.bus.port import Incoming, Outgoing, Partition
+from shared.kit.core.bus import Incoming, Outgoing, Partition
 from shared.kit.inbox import decode
-from shared.kit.inbox.decide import Decision, StillUnreadable
+from shared.kit.inbox.dead_letters.decisions import Decision, StillUnreadable
 from shared.kit.inbox.parked import Failure
-from shared.kit.reconcile.event import read as checked
-from tests.kit.probe import LYON, RENNES, Probe, envelope_of, member
+from shared.kit.tools.reconcile.event import read as checked
+from tests.support.inbox_harness import LYON, RENNES, Probe, envelope_of, member
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 KEY = f"{RENNES}:{member(1)}".encode()

@@ -10,13 +10,13 @@ import pytest
 from shared.contracts.event import Fact
 from shared.contracts.identity import MemberSuspended
 from shared.contracts.ids import TenantId
-from shared.kit.bus.port import Partition, Redeliver
+from shared.kit.core.bus import Partition, Redeliver
+from shared.kit.core.reactions import BoundReaction
+from shared.kit.core.unit_of_work import Delivery, Unit
 from shared.kit.inbox import ledger
-from shared.kit.inbox.consume import BatchConsumer
-from shared.kit.service import BoundReaction
+from shared.kit.inbox.consumer import BatchConsumer
 from shared.kit.telemetry.noop import NoTelemetry
-from shared.kit.unit import Delivery, Unit
-from tests.kit.probe import GROUP, LYON, PARTITIONS, RENNES, TOPIC, Probe
+from tests.support.inbox_harness import GROUP, LYON, PARTITIONS, RENNES, TOPIC, Probe
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 

@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import event
 
-from shared.kit.inbox.limits import Limit
 from shared.kit.inbox.parked import Retry
 from shared.kit.inbox.retry import ParkedKeys
-from tests.kit.probe import GROUP, NOON, Probe
+from shared.kit.inbox.thresholds import Limit
+from tests.support.inbox_harness import GROUP, NOON, Probe
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 

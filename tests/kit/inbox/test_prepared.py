@@ -9,14 +9,14 @@ import pytest
 
 from shared.contracts.event import Fact
 from shared.contracts.identity import MemberSuspended
-from shared.kit.bus.port import Partition, Redeliver
-from shared.kit.database import connection
-from shared.kit.errors import Invalid
-from shared.kit.inbox import preparing
-from shared.kit.inbox.consume import BatchConsumer
-from shared.kit.service import PreparedReaction
-from shared.kit.unit import Delivery, Prepared, Unit
-from tests.kit.probe import EFFECTS, PARTITIONS, TOPIC, Probe
+from shared.kit.core.bus import Partition, Redeliver
+from shared.kit.core.errors import Invalid
+from shared.kit.core.reactions import PreparedReaction
+from shared.kit.core.unit_of_work import Delivery, Prepared, Unit
+from shared.kit.database.database import connection
+from shared.kit.inbox import preparation as preparing
+from shared.kit.inbox.consumer import BatchConsumer
+from tests.support.inbox_harness import EFFECTS, PARTITIONS, TOPIC, Probe
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 OPEN = """

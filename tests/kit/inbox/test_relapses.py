@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from shared.kit.inbox.decide import Decision
-from shared.kit.inbox.halts import resume
-from shared.kit.inbox.limits import Limit
+from shared.kit.inbox.circuit_breaker import resume
+from shared.kit.inbox.dead_letters.decisions import Decision
 from shared.kit.inbox.report import Counts
 from shared.kit.inbox.retry import ParkedKeys
-from tests.kit.probe import GROUP, Probe, caller, member
+from shared.kit.inbox.thresholds import Limit
+from tests.support.inbox_harness import GROUP, Probe, caller, member
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 MANY = 60

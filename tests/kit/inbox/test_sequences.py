@@ -8,11 +8,11 @@ import pytest
 
 from shared.contracts.event import encode
 from shared.contracts.identity import MemberReinstated, MemberSuspended
-from shared.kit.bus.port import Incoming, Partition
-from shared.kit.inbox.decide import Decision
+from shared.kit.core.bus import Incoming, Partition
+from shared.kit.inbox.dead_letters.decisions import Decision
 from shared.kit.inbox.sequences import REFUSED
 from shared.kit.telemetry.noop import NoTelemetry
-from tests.kit.probe import LYON, RENNES, TOPIC, Probe, envelope_of, member
+from tests.support.inbox_harness import LYON, RENNES, TOPIC, Probe, envelope_of, member
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 

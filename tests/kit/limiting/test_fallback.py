@@ -7,14 +7,14 @@ from uuid import uuid4
 import pytest
 
 from deploy.local.stack import Stack
+from shared.kit.core.rate_limits import Charge
 from shared.kit.limiting.fallback import FallbackLimiter
 from shared.kit.limiting.memory import MemoryLimiter
-from shared.kit.limiting.port import Charge
-from shared.kit.limiting.redis_windows import RedisLimiter
-from shared.kit.redis.breaker import CircuitBreaker
+from shared.kit.limiting.redis_limiter import RedisLimiter
+from shared.kit.redis.circuit_breaker import CircuitBreaker
 from shared.kit.redis.client import RedisClient
 from shared.kit.telemetry.noop import NoTelemetry
-from tests.kit.limiting.moment import Moment
+from tests.support.manual_clock import Moment
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from shared.kit.limiting.port import Charge, Limit, Limiter
-from tests.kit.limiting.moment import Moment
+from shared.kit.core.rate_limits import Charge, Limit, Limiter
+from tests.support.manual_clock import Moment
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 

@@ -3,9 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.kit.core.rate_limits import Charge, Limit
 from shared.kit.limiting.memory import MemoryLimiter
-from shared.kit.limiting.port import Charge, Limit
-from tests.kit.limiting.moment import Moment
+from tests.support.manual_clock import Moment
 
 STEPS = st.lists(
     st.tuples(st.integers(0, 15), st.sampled_from(["a", "b"]), st.booleans()), max_size=60

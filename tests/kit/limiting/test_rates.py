@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.kit.limiting.port import Charge, Limit
+from shared.kit.core.rate_limits import Charge, Limit
 from shared.kit.limiting.rates import Rates
 from shared.kit.redis.client import RedisClient
 from shared.kit.telemetry.noop import NoTelemetry
-from tests.kit.limiting.moment import Moment
+from tests.support.manual_clock import Moment
 
 TEN = Limit("writes", 10, 10)
 

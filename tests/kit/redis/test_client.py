@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 
 from deploy.local.stack import Addresses
-from shared.kit.redis.breaker import CircuitBreaker
+from shared.kit.redis.circuit_breaker import CircuitBreaker
 from shared.kit.redis.client import MAX_CONNECTIONS, RedisAway, RedisClient, open_redis
-from tests.kit.telemetry.builders import kept
+from tests.support.recorded_spans import kept
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 

@@ -8,12 +8,13 @@ import pytest
 import sqlalchemy as sa
 
 from shared.contracts.identity import Role
-from shared.kit.database import Database
-from shared.kit.policy import Suspension
-from shared.kit.rights.standing import SessionEnded
+from shared.kit.core.policy import Suspension
+from shared.kit.core.suspension import SessionEnded
+from shared.kit.database.batched.unit import Light
+from shared.kit.database.database import Database
 from shared.kit.rights.store import _WHO, SqlRights
 from tests.kit.conftest import Frame
-from tests.kit.probe import LYON, NOON, RENNES, member
+from tests.support.inbox_harness import LYON, NOON, RENNES, member
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 _MANY = """
@@ -50,7 +51,7 @@ async def owner(frame: Frame) -> AsyncIterator[asyncpg.Connection]:
 async def test_a_member_is_found_with_what_they_hold_now(
     owner: asyncpg.Connection, database: Database
 ) -> None:
-    rights = SqlRights(database, lambda: NOON)
+    rights = SqlRights(Light(database), lambda: NOON)
     for _ in range(12):  # after some, the driver's statement has a plan for any value
         found = await rights.actor(RENNES, member(1))
         assert found is not None
@@ -63,7 +64,7 @@ async def test_a_member_is_found_with_what_they_hold_now(
 async def test_the_tenant_is_forgotten_with_the_answer(
     owner: asyncpg.Connection, database: Database
 ) -> None:
-    rights = SqlRights(database, lambda: NOON)
+    rights = SqlRights(Light(database), lambda: NOON)
     assert await rights.actor(RENNES, member(1)) is not None
     async with database.engine.connect() as same:
         (seen,) = (await same.exec_driver_sql("SELECT count(*) FROM rights_members")).one()
@@ -88,7 +89,7 @@ async def test_a_suspension_counts_at_once_and_until_it_ends(
     owner: asyncpg.Connection, database: Database
 ) -> None:
     now = NOON
-    rights = SqlRights(database, lambda: now)
+    rights = SqlRights(Light(database), lambda: now)
     assert await rights.actor(RENNES, member(1)) is not None
     await owner.execute(
         "UPDATE rights_members SET suspended = true, suspended_until = $2, "
@@ -108,7 +109,7 @@ async def test_a_suspension_counts_at_once_and_until_it_ends(
 async def test_token_of_an_ended_session_is_refused_in_its_own_tenant(
     owner: asyncpg.Connection, database: Database
 ) -> None:
-    rights = SqlRights(database, lambda: NOON)
+    rights = SqlRights(Light(database), lambda: NOON)
     for tenant, session in ((RENNES, member(7)), (LYON, member(8))):
         await owner.execute(
             "INSERT INTO rights_ended_sessions VALUES ($1, $2, now() + interval '11 minutes')",

@@ -11,7 +11,7 @@ from shared.kit.telemetry.logs import configure, logger
 from shared.kit.telemetry.messaging import create_span, process_span, send_span
 from shared.kit.telemetry.otel import OtelTelemetry
 from shared.kit.telemetry.requests import Message, RequestTelemetry, Scope, Send
-from tests.kit.telemetry.builders import NOON, a_delivery, a_traceparent
+from tests.support.recorded_spans import NOON, a_delivery, a_traceparent
 
 BATCH = 500
 HEADERS = [(b"host", b"x"), (b"accept", b"*/*"), (b"user-agent", b"x")]

@@ -12,12 +12,12 @@ from fastapi import FastAPI
 from opentelemetry.trace import SpanKind
 
 from shared.contracts.event import Fact
-from shared.kit.bus.memory import MemoryBus
-from shared.kit.bus.port import Incoming, Outgoing, Partition, Reading, Topic
+from shared.kit.bus.memory.bus import MemoryBus
+from shared.kit.core.bus import Incoming, Outgoing, Partition, Reading, Topic
+from shared.kit.core.unit_of_work import Delivery
 from shared.kit.telemetry.messaging import create_span, process_span, send_span
 from shared.kit.telemetry.requests import RequestTelemetry
-from shared.kit.unit import Delivery
-from tests.kit.telemetry.builders import (
+from tests.support.recorded_spans import (
     NOON,
     Kept,
     a_delivery,

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from shared.kit.telemetry.context import serving
 from shared.kit.telemetry.logs import configure, logger, redact
-from tests.kit.telemetry.builders import SAMPLED, kept
+from tests.support.recorded_spans import SAMPLED, kept
 
 SECRET = "pl4nté-dans-le-texte"
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ6b8OpIn0.c2lnbmF0dXJl"

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from shared.kit.telemetry.messaging import STALE, create_span, process_span, sampled, send_span
-from tests.kit.telemetry.builders import (
+from tests.support.recorded_spans import (
     NOON,
     SAMPLED,
     UNSAMPLED,

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from shared.kit.host import Telemetry
+from shared.kit.core.host import Telemetry
 from shared.kit.telemetry.document import render
 from shared.kit.telemetry.names import METRICS
 from shared.kit.telemetry.noop import NoTelemetry

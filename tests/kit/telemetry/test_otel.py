@@ -7,11 +7,11 @@ import pytest
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.trace import TracerProvider
 
-from shared.kit.host import Telemetry
+from shared.kit.core.host import Telemetry
 from shared.kit.telemetry.context import clean, is_sampled
 from shared.kit.telemetry.noop import NoTelemetry
 from shared.kit.telemetry.otel import OtelTelemetry
-from tests.kit.telemetry.builders import (
+from tests.support.recorded_spans import (
     SAMPLED,
     UNSAMPLED,
     attributes_of,

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families as read
 from shared.kit.telemetry.measures import Measures
 from shared.kit.telemetry.noop import NoTelemetry
 from shared.kit.telemetry.page import metrics_routes
-from tests.kit.telemetry.builders import SAMPLED, kept
+from tests.support.recorded_spans import SAMPLED, kept
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 

@@ -12,9 +12,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from shared.kit.reconcile.report import Report
-from shared.kit.reconcile_figures import Figures
 from shared.kit.telemetry.otel import ENDPOINT, OtelTelemetry
+from shared.kit.tools.cli.reconcile_metrics import Figures
+from shared.kit.tools.reconcile.report import Report
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.allow_hosts(["127.0.0.1"])]
 

@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 from shared.kit.telemetry.noop import NoTelemetry
 from shared.kit.telemetry.requests import App, Message, RequestTelemetry, Scope
-from tests.kit.telemetry.builders import (
+from tests.support.recorded_spans import (
     SAMPLED,
     UNSAMPLED,
     Kept,

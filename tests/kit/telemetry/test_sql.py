@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from shared.kit.telemetry.sql import attach, summary
-from tests.kit.telemetry.builders import (
+from tests.support.recorded_spans import (
     SAMPLED,
     UNSAMPLED,
     Kept,

@@ -7,7 +7,7 @@ import pytest
 
 from shared.kit.web.body import ANONYMOUS_LIMIT
 from shared.kit.web.routes import Routes
-from tests.kit.web.house import House, is_member
+from tests.support.sample_app import House, is_member
 
 NOTES, IMPORT, SIGN_IN = "/v1/notes", "/v1/shelves/1/import", "/v1/sign-in"
 LARGE = 500_000

@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.kit.settings import SettingError
+from shared.kit.core.settings import SettingError
 from shared.kit.web.address import UNKNOWN, TrustedProxies
-from tests.kit.test_settings import ENOUGH, CanteenSettings
+from tests.kit.runtime.test_settings import ENOUGH, CanteenSettings
 
 PROXIES = TrustedProxies.parse("10.0.0.0/8, 2001:db8:1::7")
 

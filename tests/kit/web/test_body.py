@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.kit.web import body as body_module
-from tests.kit.web.house import House
+from tests.support.sample_app import House
 
 BAD = {
     b'{"text": "a\\u0000b"}': "/text holds a NUL character",

@@ -9,7 +9,7 @@ from shared.contracts import cast
 from shared.kit.telemetry.otel import OtelTelemetry
 from shared.kit.web import context
 from tests.architecture.tree import dotted, python_files
-from tests.kit.web.house import NOON, House, Rights
+from tests.support.sample_app import NOON, House, Rights
 
 NOTE = {"text": "é"}
 

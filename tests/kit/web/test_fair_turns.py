@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.kit.pressure import Overloaded
+from shared.kit.database.overload import Overloaded
 from shared.kit.web.fair_turns import FairTurns
 
 PATIENT = 60.0

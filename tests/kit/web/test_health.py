@@ -8,7 +8,7 @@ import pytest
 
 from shared.kit.web import health
 from shared.kit.web.health import health_routes, plain_health_routes
-from tests.kit.web.house import House
+from tests.support.sample_app import House
 
 
 async def well() -> str | None:

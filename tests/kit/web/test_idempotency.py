@@ -18,17 +18,17 @@ from deploy.local import provision
 from deploy.local.stack import Addresses
 from shared.contracts import cast
 from shared.contracts.ids import MemberId, TenantId
-from shared.kit.database import connection
-from shared.kit.errors import Conflict
-from shared.kit.light import Light, add
-from shared.kit.policy import Actor
-from shared.kit.pressure import Limits, Pressure
-from shared.kit.sets import Insertion
-from shared.kit.tables import TENANTS_VISIBLE, frame_metadata
+from shared.kit.core.errors import Conflict
+from shared.kit.core.policy import Actor
+from shared.kit.database.batched.statements import Insertion
+from shared.kit.database.batched.unit import add
+from shared.kit.database.database import connection
+from shared.kit.database.overload import Limits, Pressure
+from shared.kit.database.tables import TENANTS_VISIBLE, frame_metadata
 from shared.kit.web.context import ActorDep, CallerDep
 from shared.kit.web.cursors import Model
 from shared.kit.web.routes import Routes
-from tests.kit.web.house import House, Rights
+from tests.support.sample_app import House, Rights
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 DATABASE = "preau_idempotency"
@@ -84,7 +84,7 @@ class LightShop(Shop):
     """Takes them in light units."""
 
     def words(self) -> APIRouter:
-        routes, light, numbers = Routes("words"), Light.of(self.database), count()
+        routes, light, numbers = Routes("words"), self.batched, count()
 
         @routes.post("/words", action="word.write", light=True, status_code=201)
         async def write(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.kit.pressure import Limits, Pressure
+from shared.kit.database.overload import Limits, Pressure
 from shared.kit.telemetry.noop import NoTelemetry
 from shared.kit.web import turns
 from shared.kit.web.health import health_routes
@@ -16,7 +16,7 @@ from shared.kit.web.route_table import ROUTE
 from shared.kit.web.routes import Routes
 from shared.kit.web.shedding import Refusals
 from shared.kit.web.turns import ImportLane, Turns
-from tests.kit.web.limited import LimitedHouse
+from tests.support.rate_limited_app import LimitedHouse
 
 
 @dataclass

@@ -5,7 +5,7 @@ from collections import Counter
 from uuid import uuid4
 
 from shared.kit.limiting.route_limits import RouteLimits
-from tests.kit.web.limited import LimitedHouse
+from tests.support.rate_limited_app import LimitedHouse
 
 
 async def test_of_236_posts_in_ten_seconds_of_a_pupil_thirty_pass() -> None:

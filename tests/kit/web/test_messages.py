@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-from shared.kit.errors import PreauError
+from shared.kit.core.errors import PreauError
 from shared.kit.web.messages import LANGUAGES, Messages
 from tests.architecture.tree import SERVICES, dotted, python_files
 

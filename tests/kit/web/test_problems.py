@@ -5,11 +5,11 @@ from importlib import import_module
 
 import pytest
 
-from shared.kit.errors import Conflict, PreauError
+from shared.kit.core.errors import Conflict, PreauError
 from shared.kit.telemetry.otel import OtelTelemetry
 from shared.kit.web.messages import LANGUAGES, Messages, language_of
 from tests.architecture.tree import dotted, python_files
-from tests.kit.web.house import House, Rights
+from tests.support.sample_app import House, Rights
 
 
 async def test_an_error_says_what_happened_and_what_to_do_in_the_readers_language() -> None:

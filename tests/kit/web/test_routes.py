@@ -11,10 +11,10 @@ from shared.kit.telemetry.otel import OtelTelemetry
 from shared.kit.web import app
 from shared.kit.web.cursors import Page
 from shared.kit.web.documentation import page
-from shared.kit.web.edge import HEADERS
+from shared.kit.web.error_boundary import HEADERS
 from shared.kit.web.route_table import ACCESS, ACTION
 from shared.kit.web.routes import Routes
-from tests.kit.web.house import House, Note
+from tests.support.sample_app import House, Note
 
 
 def test_a_route_without_an_action_cannot_be_written() -> None:

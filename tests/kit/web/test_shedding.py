@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.kit.pressure import Limits, Pressure
+from shared.kit.database.overload import Limits, Pressure
 from shared.kit.web.cursors import Model
 from shared.kit.web.health import health_routes
 from shared.kit.web.routes import Routes
-from tests.kit.telemetry.builders import kept
-from tests.kit.web.house import House
+from tests.support.recorded_spans import kept
+from tests.support.sample_app import House
 
 NOTE = {"text": "Il pleut"}
 OLD = Limits().outbox_age + 1

@@ -13,9 +13,9 @@ import pytest
 import uvicorn
 
 from shared.kit.web.address import TrustedProxies
-from shared.kit.web.senders import SenderLimits, Senders
+from shared.kit.web.slow_clients import SenderLimits, Senders
 from shared.kit.web.wire import MAX_HEAD_BYTES, OneWrite
-from tests.kit.web.test_senders import Clock
+from tests.kit.web.test_sender_limits import Clock
 
 PATIENCE = 5.0
 LARGE = 20_000_000

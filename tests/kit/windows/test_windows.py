@@ -6,11 +6,11 @@ from uuid import uuid4
 import pytest
 
 from deploy.local.stack import Addresses
+from shared.kit.core.windows import Observation, Windows
 from shared.kit.redis.client import RedisClient
 from shared.kit.telemetry.noop import NoTelemetry
 from shared.kit.windows.fallback import FallbackWindows
 from shared.kit.windows.memory import MemoryWindows
-from shared.kit.windows.port import Observation, Windows
 from shared.kit.windows.redis_windows import RedisWindows, _key
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])

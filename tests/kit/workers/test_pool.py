@@ -17,7 +17,7 @@ from shared.kit.workers import pool as pools
 from shared.kit.workers.pool import WorkerPool, workers_of
 from shared.kit.workers.process import Job, Lost
 
-OBEYING = "tests.kit.workers.jobs:open_obeying"
+OBEYING = "tests.support.worker_jobs:open_obeying"
 TASK_SECONDS = 0.5
 
 
@@ -124,7 +124,7 @@ async def test_a_job_that_cannot_be_opened_loses_its_tasks_and_is_not_tried_for_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pools, "START_PAUSE_SECONDS", 0.0)
-    async with a_pool("tests.kit.workers.jobs:open_dying") as pool:
+    async with a_pool("tests.support.worker_jobs:open_dying") as pool:
         assert await pool.run([b"a", b"b"]) == [Lost.DOWN] * 2
         began = time.process_time()
         assert await pool.run([b"a"]) == [Lost.DOWN]

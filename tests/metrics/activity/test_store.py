@@ -13,8 +13,8 @@ from services.metrics.activity.domain import Happening
 from services.metrics.activity.store import SqlActivity
 from shared.contracts.cast import NOON
 from shared.contracts.ids import SpaceId, TenantId
-from shared.kit.database import Database
-from tests.databases import database_of
+from shared.kit.database.database import Database
+from tests.support.databases import database_of
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 HERE, ELSEWHERE = SpaceId(UUID(int=1)), SpaceId(UUID(int=2))

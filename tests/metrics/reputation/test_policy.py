@@ -3,10 +3,10 @@ import pytest
 from services.metrics.reputation.policy import may_answer
 from shared.contracts.cast import ACADEMY, COLLEGE
 from shared.contracts.identity import Role
-from shared.kit.policy import Allowed
+from shared.kit.core.policy import Allowed
 from tests.metrics.builders import a_space
 from tests.metrics.reputation.test_domain import FIVE, _look
-from tests.people import an_actor
+from tests.support.actors import an_actor
 
 
 @pytest.mark.parametrize("role", Role)

@@ -26,9 +26,9 @@ from shared.contracts.cast import (
 )
 from shared.contracts.identity import Role
 from shared.contracts.moderation import Action, DecidedBy, Outcome
-from shared.kit.policy import Allowed, Denied
+from shared.kit.core.policy import Allowed, Denied
 from tests.moderation.cases.test_domain import OTHER, SUBJECT
-from tests.people import LINE, an_actor
+from tests.support.actors import LINE, an_actor
 
 THEIRS = Appeal(TENANT, APPEAL, STATEMENT, DECISION, ZOE, SUBJECT, NOON, first_moderator=HAMID)
 ISSUED = Statement(

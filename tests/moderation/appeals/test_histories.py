@@ -31,8 +31,8 @@ from shared.contracts.cast import ACADEMY, ZOE
 from shared.contracts.identity import Role
 from shared.contracts.ids import AppealId, StatementId
 from shared.contracts.moderation import Action, Outcome, Verdict
-from shared.kit.errors import Forbidden
-from shared.kit.policy import Actor, Grant
+from shared.kit.core.errors import Forbidden
+from shared.kit.core.policy import Actor, Grant
 from tests.moderation.history import ANNE, INES, OMAR, History, a_verdict, open_history
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])

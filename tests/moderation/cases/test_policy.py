@@ -3,10 +3,10 @@ import pytest
 from services.moderation.cases.policy import may_decide
 from shared.contracts.cast import ACADEMY, COLLEGE, ZOE
 from shared.contracts.identity import Role
-from shared.kit.policy import Allowed, Denied
+from shared.kit.core.policy import Allowed, Denied
 from tests.community.spaces.test_policy import ELSEWHERE
 from tests.moderation.cases.test_domain import a_case
-from tests.people import LINE, an_actor
+from tests.support.actors import LINE, an_actor
 
 
 @pytest.mark.parametrize("role", Role)

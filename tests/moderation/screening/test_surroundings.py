@@ -22,13 +22,13 @@ from shared.contracts.community.contents import ContentKind, ContentRef, Written
 from shared.contracts.event import Origin, Person, Sealed
 from shared.contracts.ids import ContentId, EventId, MemberId
 from shared.contracts.moderation import Verdict
-from shared.kit.bus.port import Partition
+from shared.kit.core.bus import Partition
+from shared.kit.core.unit_of_work import Delivery
+from shared.kit.core.windows import Windows
 from shared.kit.redis.client import RedisClient
 from shared.kit.telemetry.noop import NoTelemetry
-from shared.kit.unit import Delivery
 from shared.kit.windows.fallback import FallbackWindows
 from shared.kit.windows.memory import MemoryWindows
-from shared.kit.windows.port import Windows
 from shared.kit.windows.redis_windows import RedisWindows
 
 ADVERT = "Super site https://exemple.org/promo pour tout acheter moins cher ce soir"

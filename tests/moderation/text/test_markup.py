@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from services.moderation.text.domain import markup
 from services.moderation.text.domain.markup import as_seen, text_of_html, text_of_markdown
 from services.moderation.text.domain.reading import Reader
-from shared.kit.web.markup import html_of
+from shared.kit.text.markup import html_of
 
 
 @pytest.mark.parametrize(

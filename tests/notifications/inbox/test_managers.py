@@ -29,11 +29,11 @@ from shared.contracts.ids import (
 )
 from shared.contracts.metrics import AlertRaised
 from shared.contracts.notifications import NotificationRead
-from shared.kit.bus.port import Partition
-from shared.kit.database import Database
-from shared.kit.service import BoundReaction, bind
-from shared.kit.unit import Delivery, Unit
-from tests.databases import database_of
+from shared.kit.core.bus import Partition
+from shared.kit.core.reactions import BoundReaction, bind
+from shared.kit.core.unit_of_work import Delivery, Unit
+from shared.kit.database.database import Database
+from tests.support.databases import database_of
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 ALERT = AlertRaised.example()

@@ -3,8 +3,8 @@ import pytest
 from services.notifications.inbox.policy import may_read
 from shared.contracts.cast import ACADEMY, ZOE
 from shared.contracts.identity import Role
-from shared.kit.policy import Allowed, Denied
-from tests.people import an_actor
+from shared.kit.core.policy import Allowed, Denied
+from tests.support.actors import an_actor
 
 
 @pytest.mark.parametrize("role", Role)

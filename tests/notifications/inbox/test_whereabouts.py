@@ -27,10 +27,10 @@ from shared.contracts.event import Fact
 from shared.contracts.ids import ContentId, MemberId, NotificationId, following_id
 from shared.contracts.moderation import HelpOffered
 from shared.contracts.notifications import NotificationRead
-from shared.kit.policy import Actor
-from shared.kit.unit import Caller, Delivery
-from tests.databases import database_of
+from shared.kit.core.policy import Actor
+from shared.kit.core.unit_of_work import Caller, Delivery
 from tests.notifications.inbox.test_managers import Arriving, at, keys_in_order
+from tests.support.databases import database_of
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 ROWS = sa.text("SELECT about, gone, read_at FROM notifications ORDER BY about")

@@ -17,8 +17,8 @@ import click
 import msgspec
 import uvloop
 
-from tests.programs import played
-from tests.system.faults.workload.client import Http, Lost
+from tests.chaos.workload.client import Http, Lost
+from tests.support.programs import played
 from tests.system.overload import checks
 from tests.system.overload.load import (
     PATIENCE,

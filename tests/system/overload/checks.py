@@ -10,8 +10,8 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 
 from shared.contracts.catalogue import PUBLISHERS
-from tests.system.bare import _partitions, sql
-from tests.system.faults.workload.client import Http
+from tests.chaos.workload.client import Http
+from tests.support.plain_clients import _partitions, sql
 from tests.system.overload.scene import Scene
 
 GROUPS = ("community", "moderation", "notifications", "metrics")

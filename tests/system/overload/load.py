@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from tests.system.faults.workload.client import Http, Lost
+from tests.chaos.workload.client import Http, Lost
 from tests.system.overload.scene import WRITERS, Scene
 
 PATIENCE = 10.0

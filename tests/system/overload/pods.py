@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.programs import begin, end
-from tests.system.faults.workload.client import Http, Lost
-from tests.system.stack_process import REPOSITORY
+from tests.chaos.workload.client import Http, Lost
+from tests.support.programs import begin, end
+from tests.support.stack_process import REPOSITORY
 
 PROBE_EVERY, PROBE_PATIENCE = 2.0, 5.0
 STOP = 60.0
@@ -49,7 +49,7 @@ class Pod:
         roles = [word for role in self.roles for word in ("--role", role)]
         with self.log.open("ab") as log:
             self._process = await begin(
-                *(sys.executable, "-m", "shared.kit.pod", self.service, *roles),
+                *(sys.executable, "-m", "shared.kit.runtime", self.service, *roles),
                 cwd=REPOSITORY,
                 env=dict(self.environment) | {"PREAU_PORT": str(self.port)},
                 stdout=log,

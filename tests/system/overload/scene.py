@@ -20,12 +20,12 @@ from services.identity.main import features
 from services.identity.sessions.store.signer import JwtSigner
 from services.identity.settings import IdentitySettings
 from shared.contracts.ids import MemberId, TenantId
-from shared.kit.migrations import migrate
-from shared.kit.run import host_of
-from shared.kit.wiring import open_database
-from tests.system.faults.workload.client import Http
+from shared.kit.database.migrations import migrate
+from shared.kit.runtime.assembly import open_database
+from shared.kit.runtime.runner import host_of
+from tests.chaos.workload.client import Http
+from tests.support.stack_process import descendants
 from tests.system.overload.pods import Pod
-from tests.system.stack_process import descendants
 
 ROLES = dict.fromkeys(NAMES, ("api", "worker", "relay")) | {
     "community": ("api",),

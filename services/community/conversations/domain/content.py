@@ -20,7 +20,7 @@ from shared.contracts.community import (
 from shared.contracts.event import Fact, Person, Sealed
 from shared.contracts.ids import ContentId, MemberId, SpaceId, StructureId, TenantId
 from shared.contracts.moderation import DecidedBy
-from shared.kit.errors import Conflict, Invalid, NotFound
+from shared.kit.core.errors import Conflict, Invalid, NotFound
 
 LONGEST_BODY = 60_000
 LONGEST_TITLE = 300

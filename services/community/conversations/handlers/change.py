@@ -8,8 +8,8 @@ from services.community.conversations.handlers.rendering import render, with_htm
 from services.community.conversations.policy import may_change
 from services.community.conversations.ports import ConversationsDeps
 from shared.contracts.ids import ContentId
-from shared.kit.policy import Actor, demand
-from shared.kit.unit import Caller
+from shared.kit.core.policy import Actor, demand
+from shared.kit.core.unit_of_work import Caller
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from services.community.conversations.ports import ConversationsDeps
 from services.community.spaces.domain import Space
 from shared.contracts.community import ContentKind
 from shared.contracts.ids import ContentId, SpaceId
-from shared.kit.policy import Actor, demand
-from shared.kit.unit import Caller, Unit
-from shared.kit.web.markup import HTML_VERSION
+from shared.kit.core.policy import Actor, demand
+from shared.kit.core.unit_of_work import Caller, Unit
+from shared.kit.text.markup import HTML_VERSION
 
 
 @dataclass(frozen=True)

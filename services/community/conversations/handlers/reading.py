@@ -10,8 +10,8 @@ from services.community.spaces.domain import Space, SpaceNotFound, Standing
 from services.community.spaces.handlers.seeing import sees
 from shared.contracts.ids import ContentId, SpaceId
 from shared.contracts.moderation import HelpWords
-from shared.kit.policy import Actor, Allowed, Denied
-from shared.kit.unit import Caller, Unit
+from shared.kit.core.policy import Actor, Allowed, Denied
+from shared.kit.core.unit_of_work import Caller, Unit
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from services.community.conversations.domain import Content, Standing
-from shared.kit.web.markup import HTML_VERSION, html_of
+from shared.kit.text.markup import HTML_VERSION, html_of
 
 SHORT: Final = 4_000
 """Characters that are rendered in the event loop: milliseconds at worst. More go to a thread."""

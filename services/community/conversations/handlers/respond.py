@@ -17,8 +17,8 @@ from services.community.conversations.ports import ConversationsDeps
 from shared.contracts.community import ContentFlagged, ContentKind
 from shared.contracts.event import Person
 from shared.contracts.ids import ContentId
-from shared.kit.policy import Actor, demand
-from shared.kit.unit import Caller
+from shared.kit.core.policy import Actor, demand
+from shared.kit.core.unit_of_work import Caller
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from services.community.spaces.domain import Space, SpaceNotFound
 from shared.contracts.community import AnswerAccepted, ContentKind
 from shared.contracts.event import Origin
 from shared.contracts.ids import ContentId, SpaceId
-from shared.kit.policy import Actor, demand
-from shared.kit.unit import Caller, Unit
-from shared.kit.web.markup import html_of
+from shared.kit.core.policy import Actor, demand
+from shared.kit.core.unit_of_work import Caller, Unit
+from shared.kit.text.markup import html_of
 
 
 @dataclass(frozen=True)

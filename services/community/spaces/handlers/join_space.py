@@ -6,8 +6,8 @@ from services.community.spaces.ports import SpacesDeps
 from shared.contracts.community import MembershipJoined, MembershipLeft
 from shared.contracts.event import Person
 from shared.contracts.ids import SpaceId
-from shared.kit.policy import Actor, Denied, demand
-from shared.kit.unit import Caller
+from shared.kit.core.policy import Actor, Denied, demand
+from shared.kit.core.unit_of_work import Caller
 
 
 async def join_space(deps: SpacesDeps, caller: Caller, actor: Actor, space_id: SpaceId) -> Space:

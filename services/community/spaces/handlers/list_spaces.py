@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from services.community.spaces.domain import Space, Standing
 from services.community.spaces.policy import may_see
 from services.community.spaces.ports import SpacesDeps
-from shared.kit.pages import page_of
-from shared.kit.policy import Actor, Allowed
-from shared.kit.unit import Caller, Unit
+from shared.kit.core.pagination import page_of
+from shared.kit.core.policy import Actor, Allowed
+from shared.kit.core.unit_of_work import Caller, Unit
 
 
 async def list_spaces(

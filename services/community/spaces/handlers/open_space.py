@@ -8,8 +8,8 @@ from services.community.spaces.ports import SpacesDeps
 from shared.contracts.community import Joining, MembershipJoined, Visibility
 from shared.contracts.event import Person
 from shared.contracts.ids import SpaceId, StructureId
-from shared.kit.policy import Actor, demand
-from shared.kit.unit import Caller
+from shared.kit.core.policy import Actor, demand
+from shared.kit.core.unit_of_work import Caller
 
 
 @dataclass(frozen=True)

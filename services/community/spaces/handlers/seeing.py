@@ -2,7 +2,7 @@
 
 from services.community.spaces.domain import Space, Standing
 from services.community.spaces.policy import ABOVE, may_see
-from shared.kit.policy import Actor, Verdict
+from shared.kit.core.policy import Actor, Verdict
 
 
 def sees(actor: Actor, space: Space, standing: Standing) -> Verdict:

@@ -11,9 +11,9 @@ from services.identity.structures.domain import StructureNotFound
 from shared.contracts.event import Origin, Sealed
 from shared.contracts.identity import MemberJoined, MemberKind, PersonDetails
 from shared.contracts.ids import MemberId, StructureId, imported_id
-from shared.kit.policy import Actor, Denied, demand
-from shared.kit.text import is_blank, is_name
-from shared.kit.unit import Caller, Unit
+from shared.kit.core.policy import Actor, Denied, demand
+from shared.kit.core.unit_of_work import Caller, Unit
+from shared.kit.text.characters import is_blank, is_name
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 """What is older is a mistake; days near the year 1 exist in some time zones only."""

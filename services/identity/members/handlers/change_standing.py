@@ -15,8 +15,8 @@ from services.identity.members.ports import MembersDeps
 from services.identity.sessions.handlers.ending import end_sessions
 from shared.contracts.identity import MemberReinstated, MemberSuspended, Role, SessionEnd
 from shared.contracts.ids import MemberId, StructureId
-from shared.kit.policy import Actor, Suspension, demand
-from shared.kit.unit import Caller, Unit
+from shared.kit.core.policy import Actor, Suspension, demand
+from shared.kit.core.unit_of_work import Caller, Unit
 
 
 @dataclass(frozen=True)

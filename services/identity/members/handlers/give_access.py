@@ -7,8 +7,8 @@ from services.identity.members.ports import MembersDeps
 from services.identity.sessions.handlers.ending import end_sessions
 from shared.contracts.identity import SessionEnd
 from shared.contracts.ids import MemberId
-from shared.kit.policy import Actor, demand
-from shared.kit.unit import Caller
+from shared.kit.core.policy import Actor, demand
+from shared.kit.core.unit_of_work import Caller
 
 
 async def check_may_manage(

@@ -8,8 +8,8 @@ from services.identity.members.policy import may_manage
 from services.identity.members.ports import MembersDeps
 from services.identity.structures.domain import StructureNotFound
 from shared.contracts.ids import MemberId, StructureId
-from shared.kit.policy import Actor, demand
-from shared.kit.unit import Caller
+from shared.kit.core.policy import Actor, demand
+from shared.kit.core.unit_of_work import Caller
 
 
 @dataclass(frozen=True)

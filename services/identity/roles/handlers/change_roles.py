@@ -9,8 +9,8 @@ from services.identity.roles.ports import RolesDeps
 from services.identity.structures.domain import Structure, StructureNotFound
 from shared.contracts.identity import Role, RoleGranted, RoleRevoked
 from shared.contracts.ids import MemberId, StructureId
-from shared.kit.policy import Actor, Grant, demand
-from shared.kit.unit import Caller, Unit
+from shared.kit.core.policy import Actor, Grant, demand
+from shared.kit.core.unit_of_work import Caller, Unit
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from services.identity.sessions.domain import Guess, TooManyAttempts
 from services.identity.sessions.ports import SessionsDeps
-from shared.kit.errors import PreauError, Unauthorised
+from shared.kit.core.errors import PreauError, Unauthorised
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from services.identity.sessions.policy import guess_of_member
 from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.identity import SessionEnd
 from shared.contracts.ids import MemberId
-from shared.kit.unit import Caller
+from shared.kit.core.unit_of_work import Caller
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from services.identity.sessions.domain import Session, SessionNotFound
 from services.identity.sessions.ports import Sessions, SessionsDeps
 from shared.contracts.identity import SessionEnd, SessionEnded
 from shared.contracts.ids import MemberId, TenantId
-from shared.kit.unit import Because, Caller, Unit
+from shared.kit.core.unit_of_work import Because, Caller, Unit
 
 
 async def list_sessions(

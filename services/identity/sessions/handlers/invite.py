@@ -8,8 +8,8 @@ from services.identity.sessions.handlers.passwords import hash_new_password
 from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.identity import SessionEnd
 from shared.contracts.ids import MemberId, TenantId
-from shared.kit.rights.standing import MemberSuspended
-from shared.kit.unit import Caller, Unit
+from shared.kit.core.suspension import MemberSuspended
+from shared.kit.core.unit_of_work import Caller, Unit
 
 
 @dataclass(frozen=True)

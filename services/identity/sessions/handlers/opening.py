@@ -6,8 +6,8 @@ from services.identity.sessions.domain import Credential, Session, Tokens, expir
 from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.identity import SessionOpened
 from shared.contracts.ids import SessionId
-from shared.kit.auth import LIFETIME
-from shared.kit.unit import Unit
+from shared.kit.core.access_tokens import LIFETIME
+from shared.kit.core.unit_of_work import Unit
 
 
 async def open_session(

@@ -7,7 +7,7 @@ from services.identity.sessions.domain import (
 )
 from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.ids import MemberId, TenantId
-from shared.kit.unit import Caller
+from shared.kit.core.unit_of_work import Caller
 
 
 async def is_right(deps: SessionsDeps, password_hash: str | None, password: str) -> bool:

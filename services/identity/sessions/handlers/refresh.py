@@ -14,8 +14,8 @@ from services.identity.sessions.handlers.opening import give_next, hash_token, t
 from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.identity import SessionEnd
 from shared.contracts.ids import TenantId
-from shared.kit.rights.standing import MemberSuspended
-from shared.kit.unit import Caller, Unit
+from shared.kit.core.suspension import MemberSuspended
+from shared.kit.core.unit_of_work import Caller, Unit
 
 _LONGEST_NUMBER = 9
 

@@ -17,8 +17,8 @@ from services.identity.sessions.handlers.passwords import is_right
 from services.identity.sessions.policy import guess_from_device, guess_of_stranger
 from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.ids import MemberId, TenantId
-from shared.kit.rights.standing import MemberSuspended
-from shared.kit.unit import Caller
+from shared.kit.core.suspension import MemberSuspended
+from shared.kit.core.unit_of_work import Caller
 
 NOBODY = TenantId(UUID(int=0))
 

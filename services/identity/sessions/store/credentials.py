@@ -6,10 +6,10 @@ from sqlalchemy.dialects.postgresql import insert
 from services.identity.sessions.domain import Credential
 from services.identity.sessions.tables import CREDENTIALS
 from shared.contracts.ids import MemberId, TenantId
-from shared.kit.database import connection
-from shared.kit.rights.standing import suspension_at
-from shared.kit.text import address_key
-from shared.kit.unit import Unit
+from shared.kit.core.suspension import suspension_at
+from shared.kit.core.unit_of_work import Unit
+from shared.kit.database.database import connection
+from shared.kit.text.characters import address_key
 
 _FIND = """
     SELECT c.tenant_id, c.member_id, c.password_hash,

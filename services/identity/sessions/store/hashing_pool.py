@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from shared.kit.pressure import overloaded
+from shared.kit.database.overload import overloaded
 
 T = TypeVar("T")
 NICENESS = 10

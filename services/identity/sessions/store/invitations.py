@@ -4,8 +4,8 @@ import sqlalchemy as sa
 
 from services.identity.sessions.domain import InvitationUsed, InvitationVoid
 from shared.contracts.ids import MemberId, TenantId
-from shared.kit.database import connection
-from shared.kit.unit import Unit
+from shared.kit.core.unit_of_work import Unit
+from shared.kit.database.database import connection
 
 _ISSUE = sa.text("""
     INSERT INTO invitations AS i (tenant_id, member_id, number, state)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from shared.contracts.ids import MemberId, TenantId
-from shared.kit.database import connection
-from shared.kit.policy import Suspension
-from shared.kit.rights.standing import suspension_at
-from shared.kit.unit import Unit
+from shared.kit.core.policy import Suspension
+from shared.kit.core.suspension import suspension_at
+from shared.kit.core.unit_of_work import Unit
+from shared.kit.database.database import connection
 
 _STANDING = sa.text("""
     SELECT suspended, suspended_until, suspended_because FROM members

@@ -11,8 +11,8 @@ from services.identity.sessions.domain import Session
 from services.identity.sessions.tables import SESSIONS
 from shared.contracts.identity import SessionEnd
 from shared.contracts.ids import MemberId, SessionId, TenantId
-from shared.kit.database import connection
-from shared.kit.unit import Unit
+from shared.kit.core.unit_of_work import Unit
+from shared.kit.database.database import connection
 
 MAX_LISTED = 100
 _FIXED = ("tenant_id", "session_id", "member_id", "opened_at")

@@ -13,9 +13,9 @@ from jwt.algorithms import OKPAlgorithm
 
 from services.identity.sessions.domain import Device
 from shared.contracts.ids import MemberId, TenantId
-from shared.kit.auth import ALGORITHMS, LIFETIME, TYPE
-from shared.kit.errors import Unauthorised
-from shared.kit.unit import Clock
+from shared.kit.core.access_tokens import ALGORITHMS, LIFETIME, TYPE
+from shared.kit.core.errors import Unauthorised
+from shared.kit.core.unit_of_work import Clock
 
 INVITATION = "invitation+jwt"
 INVITATION_LIFETIME = timedelta(days=7)

@@ -2,7 +2,7 @@
 
 from services.identity.structures.domain import Structure, TreePlace
 from services.identity.structures.ports import StructuresDeps
-from shared.kit.unit import Caller
+from shared.kit.core.unit_of_work import Caller
 
 
 async def list_structures(

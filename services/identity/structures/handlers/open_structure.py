@@ -7,8 +7,8 @@ from services.identity.structures.policy import may_open_below
 from services.identity.structures.ports import StructuresDeps
 from shared.contracts.identity import StructureOpened
 from shared.contracts.ids import StructureId
-from shared.kit.policy import Actor, demand
-from shared.kit.unit import Caller
+from shared.kit.core.policy import Actor, demand
+from shared.kit.core.unit_of_work import Caller
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from services.identity.tenants.domain import HasPassword
 from services.identity.tenants.ports import TenantsDeps
 from shared.contracts.identity import Role
 from shared.contracts.ids import MemberId, TenantId
-from shared.kit.unit import Caller
+from shared.kit.core.unit_of_work import Caller
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from shared.contracts.identity import (
     TenantOpened,
 )
 from shared.contracts.ids import MemberId, StructureId, TenantId
-from shared.kit.unit import Caller, Unit
+from shared.kit.core.unit_of_work import Caller, Unit
 
 
 @dataclass(frozen=True)

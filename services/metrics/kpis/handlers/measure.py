@@ -10,8 +10,8 @@ from services.metrics.kpis.domain import Grain, Row, must_hide, periods, rows
 from services.metrics.kpis.policy import may_measure, sees_unmasked
 from services.metrics.kpis.ports import KpisDeps
 from shared.contracts.ids import SpaceId, StructureId
-from shared.kit.policy import Actor, demand
-from shared.kit.unit import Caller, Unit
+from shared.kit.core.policy import Actor, demand
+from shared.kit.core.unit_of_work import Caller, Unit
 
 
 @dataclass(frozen=True)

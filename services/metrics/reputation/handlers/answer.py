@@ -7,9 +7,9 @@ from services.metrics.reputation.domain import Alert, AlertNotFound, Standing
 from services.metrics.reputation.policy import MANAGERS, may_answer
 from services.metrics.reputation.ports import ReputationDeps
 from shared.contracts.ids import AlertId
-from shared.kit.pages import page_of
-from shared.kit.policy import Actor, Allowed, demand
-from shared.kit.unit import Caller
+from shared.kit.core.pagination import page_of
+from shared.kit.core.policy import Actor, Allowed, demand
+from shared.kit.core.unit_of_work import Caller
 
 
 async def list_alerts(

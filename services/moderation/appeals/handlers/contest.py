@@ -14,8 +14,8 @@ from services.moderation.appeals.policy import may_contest
 from services.moderation.appeals.ports import AppealsDeps
 from services.moderation.cases.domain import Statement
 from shared.contracts.ids import AppealId, DecisionId, StatementId
-from shared.kit.policy import Actor, Denied
-from shared.kit.unit import Caller, Unit
+from shared.kit.core.policy import Actor, Denied
+from shared.kit.core.unit_of_work import Caller, Unit
 
 
 async def read_statement(

@@ -16,9 +16,9 @@ from services.moderation.cases.domain import (
 from services.moderation.cases.handlers.record import carry_out
 from shared.contracts.ids import AppealId, DecisionId, StructureId
 from shared.contracts.moderation import Outcome
-from shared.kit.pages import page_of
-from shared.kit.policy import Actor, Allowed, Denied, demand
-from shared.kit.unit import Caller, Unit
+from shared.kit.core.pagination import page_of
+from shared.kit.core.policy import Actor, Allowed, Denied, demand
+from shared.kit.core.unit_of_work import Caller, Unit
 
 
 @dataclass(frozen=True)

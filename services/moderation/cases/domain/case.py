@@ -7,7 +7,7 @@ from services.moderation.cases.domain.subject import Subject
 from shared.contracts.identity import Role
 from shared.contracts.ids import CaseId, MemberId, TenantId
 from shared.contracts.moderation import CaseAssigned, CaseClosed, CaseOpened
-from shared.kit.errors import Conflict, NotFound
+from shared.kit.core.errors import Conflict, NotFound
 
 LEASE = timedelta(minutes=5)
 DEADLINES = {

@@ -19,9 +19,9 @@ from services.moderation.cases.policy import may_decide
 from services.moderation.cases.ports import CasesDeps
 from shared.contracts.ids import CaseId, DecisionId, StructureId
 from shared.contracts.moderation import Action, DecidedBy
-from shared.kit.pages import page_of
-from shared.kit.policy import Actor, Allowed, Denied
-from shared.kit.unit import Caller, Unit
+from shared.kit.core.pagination import page_of
+from shared.kit.core.policy import Actor, Allowed, Denied
+from shared.kit.core.unit_of_work import Caller, Unit
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from services.moderation.cases.domain import (
 )
 from services.moderation.cases.ports import CasesDeps
 from shared.contracts.ids import CaseId, StatementId, TenantId
-from shared.kit.unit import Because, Unit
+from shared.kit.core.unit_of_work import Because, Unit
 
 
 async def open_or_join(

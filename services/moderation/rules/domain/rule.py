@@ -13,7 +13,7 @@ from services.moderation.rules.domain.condition import (
 )
 from services.moderation.rules.domain.facts import UNKNOWN, Circumstances
 from services.moderation.rules.domain.verdict import Policy, RuleRef
-from shared.kit.errors import Invalid
+from shared.kit.core.errors import Invalid
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_.-]+$", max_length=80)]
 Words = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]

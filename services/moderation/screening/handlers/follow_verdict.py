@@ -20,7 +20,7 @@ from services.moderation.screening.ports import Offer, ScreeningDeps
 from shared.contracts.event import Fact
 from shared.contracts.ids import DecisionId
 from shared.contracts.moderation import HelpOffered, Verdict
-from shared.kit.unit import Delivery, Unit
+from shared.kit.core.unit_of_work import Delivery, Unit
 
 SEVERITY_OF_CORRECTION = 2
 """Of a text that passes, by an author whose earlier text a person hid: a day to look at it."""

@@ -13,7 +13,7 @@ from services.moderation.screening.ports import ScreeningDeps
 from shared.contracts.community import ContentText
 from shared.contracts.community.contents import Written
 from shared.contracts.event import Origin
-from shared.kit.unit import Delivery
+from shared.kit.core.unit_of_work import Delivery
 
 
 async def screen_texts(

@@ -11,8 +11,8 @@ from shared.contracts.community import CommentPublished, PostPublished
 from shared.contracts.community.contents import Written
 from shared.contracts.event import Origin
 from shared.contracts.ids import MemberId
-from shared.kit.unit import Delivery
-from shared.kit.windows.port import Observation, Windows
+from shared.kit.core.unit_of_work import Delivery
+from shared.kit.core.windows import Observation, Windows
 
 WINDOWS = {"10s": 10, "1m": 60, "10m": 600, "24h": 86_400}
 """The spans that facts name, in seconds."""

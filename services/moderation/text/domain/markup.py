@@ -1,6 +1,6 @@
 """Markdown and HTML to the text that a reader of the page sees, as the rest reads it.
 
-The text is taken from the HTML that is shown (see `shared.kit.web.markup`), so that markup,
+The text is taken from the HTML that is shown (see `shared.kit.text.markup`), so that markup,
 references and what cleaning drops change nothing of a word: `con**n**ard` is one. Code becomes
 backticks or a fence and quotes become ">" lines, so that `quoting` treats both alike and neither
 shouts. What a page shows only when it is asked stands behind the text, a line each: titles, and
@@ -13,7 +13,7 @@ from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from shared.kit.web.markup import html_of
+from shared.kit.text.markup import html_of
 
 _BLOCKS: Final = frozenset(
     "p div br hr li ul ol dl dt dd table caption tr h1 h2 h3 h4 h5 h6 blockquote pre".split()

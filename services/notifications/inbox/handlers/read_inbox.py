@@ -8,8 +8,8 @@ from services.notifications.inbox.policy import may_read
 from services.notifications.inbox.ports import InboxDeps
 from shared.contracts.ids import NotificationId
 from shared.contracts.notifications import NotificationRead
-from shared.kit.policy import Actor, demand
-from shared.kit.unit import Caller
+from shared.kit.core.policy import Actor, demand
+from shared.kit.core.unit_of_work import Caller
 
 
 @dataclass(frozen=True, slots=True)

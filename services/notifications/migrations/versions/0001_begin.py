@@ -3,7 +3,7 @@
 from alembic import op
 
 from services.notifications.main import TABLES
-from shared.kit.migrations import create_schema
+from shared.kit.database.migrations import create_schema
 
 revision = "0001"
 down_revision = None

@@ -1,15 +1,15 @@
-"""The Kafka body of `shared.kit.bus.port.Bus`, put together from its parts."""
+"""The Kafka body of `shared.kit.core.bus.Bus`, put together from its parts."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from shared.kit.bus.kafka.cluster import Cluster
-from shared.kit.bus.kafka.looker import Looker
+from shared.kit.bus.kafka.log_reader import Looker
 from shared.kit.bus.kafka.sender import Sender
 from shared.kit.bus.kafka.subscription import KafkaSubscription
 from shared.kit.bus.kafka.topics import create
 from shared.kit.bus.kafka.translate import transient
-from shared.kit.bus.port import (
+from shared.kit.core.bus import (
     Incoming,
     Outgoing,
     Partition,
@@ -18,7 +18,7 @@ from shared.kit.bus.port import (
     Subscription,
     Topic,
 )
-from shared.kit.errors import Transient
+from shared.kit.core.errors import Transient
 
 
 class KafkaBus:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.kit.kafka_settings import KafkaSettings
+from shared.kit.bus.kafka.settings import KafkaSettings
 
 Options = dict[str, Any]  # Any: keyword arguments of a client without types
 

@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.kit.bus.kafka.translate import theirs
-from shared.kit.bus.port import Partition
-from shared.kit.failpoints import reached
+from shared.kit.core.bus import Partition
+from shared.kit.core.failpoints import reached
 from shared.kit.telemetry.logs import logger
 
 log = logger("kafka")

@@ -6,7 +6,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.kit.bus.kafka.cluster import Cluster
 from shared.kit.bus.kafka.translate import ours, transient
-from shared.kit.bus.port import Partition
+from shared.kit.core.bus import Partition
 
 
 async def committed(cluster: Cluster, group: str) -> Mapping[Partition, int]:

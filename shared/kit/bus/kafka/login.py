@@ -12,7 +12,7 @@ from aiokafka.errors import (
 )
 
 from shared.kit.bus.kafka.cluster import Cluster
-from shared.kit.errors import Invalid, Transient
+from shared.kit.core.errors import Invalid, Transient
 
 LIMIT_SECONDS = 10.0
 _REFUSED = (

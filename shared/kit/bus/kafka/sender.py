@@ -14,9 +14,9 @@ from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared.kit.bus.kafka.cluster import Cluster
-from shared.kit.bus.murmur2 import partition_of
-from shared.kit.bus.port import MAX_RECORD, Outgoing
-from shared.kit.errors import Invalid, Transient
+from shared.kit.bus.partitioner import partition_of
+from shared.kit.core.bus import MAX_RECORD, Outgoing
+from shared.kit.core.errors import Invalid, Transient
 
 # Seconds: for one call of `send`, for one request of it, and for a
 # producer that is given up.
@@ -41,7 +41,7 @@ class Sender:
         self._endings: set[asyncio.Task[None]] = set()
 
     async def send(self, records: Sequence[Outgoing]) -> None:
-        """See `shared.kit.bus.port.Bus.send`."""
+        """See `shared.kit.core.bus.Bus.send`."""
         for record in records:
             if record.size > MAX_RECORD:
                 raise Invalid(topic=record.topic, bytes=record.size)

@@ -15,10 +15,10 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 
-from shared.kit.bus.kafka.ahead import Polled, Records
 from shared.kit.bus.kafka.cluster import Cluster
-from shared.kit.bus.kafka.rules import Rules
-from shared.kit.bus.port import Reading
+from shared.kit.bus.kafka.partitions import Rules
+from shared.kit.bus.kafka.prefetch import Polled, Records
+from shared.kit.core.bus import Reading
 from shared.kit.telemetry.logs import logger
 
 log = logger("kafka")
@@ -69,7 +69,7 @@ async def _decode(message: KafkaMessage) -> Records:
 
 
 class KafkaSubscription:
-    """The Kafka body of `shared.kit.bus.port.Subscription`."""
+    """The Kafka body of `shared.kit.core.bus.Subscription`."""
 
     def __init__(self, cluster: Cluster, client_id: str, reading: Reading) -> None:
         self._cluster = cluster

@@ -12,7 +12,7 @@ from aiokafka.errors import (
 )
 
 from shared.kit.bus.kafka.cluster import Cluster
-from shared.kit.bus.port import MAX_RECORD, Topic
+from shared.kit.core.bus import MAX_RECORD, Topic
 
 # Facts are kept without limit, and never compacted: several types share a topic and a key.
 SETTINGS = {

@@ -7,8 +7,8 @@ from functools import lru_cache
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from shared.kit.bus.port import Incoming, Partition
-from shared.kit.errors import Transient
+from shared.kit.core.bus import Incoming, Partition
+from shared.kit.core.errors import Transient
 
 
 @contextmanager

@@ -1,0 +1,106 @@
+"""Other systems that read facts from Kafka: each a user who may read some topics and no more."""
+
+import re
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from shared.contracts.catalogue import EVENTS, PUBLISHERS, TOPICS
+from shared.contracts.event import DataClass
+from shared.kit.bus.kafka.access import Access
+from shared.kit.bus.kafka.acls import Acl, Operation, Resource, subscriber_acls
+from shared.kit.core.errors import PreauError
+
+PERSONAL_TOPICS = frozenset(
+    fact.TOPIC for fact in EVENTS.values() if fact.DATA is DataClass.PERSONAL
+)
+RESERVED_NAMES = frozenset({*PUBLISHERS, "admin", "broker", "operator", "dead", "preau"})
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_PASSWORD_BYTES = 24
+
+
+class RefusedSubscriber(PreauError):
+    """A subscriber that may not be made or removed; `reason` says why, and what to do."""
+
+    key = "subscriber_refused"
+
+    def __str__(self) -> str:
+        return str(self.facts["reason"])
+
+
+@dataclass(frozen=True, order=True)
+class Subscriber:
+    """A system and the topics that it may read."""
+
+    name: str
+    topics: tuple[str, ...]
+
+
+def check_request(name: str, topics: Collection[str], *, personal_data: bool) -> None:
+    """Refuse a name or a list of topics that cannot be. Raises `RefusedSubscriber`."""
+    check_name(name)
+    unknown = sorted(set(topics) - set(TOPICS))
+    if unknown or not topics:
+        what = f"no such topic: {', '.join(unknown)}" if unknown else "no topic is named"
+        raise RefusedSubscriber(reason=f"{what}. Known: {', '.join(TOPICS)}")
+    personal = sorted(PERSONAL_TOPICS & set(topics))
+    if personal and not personal_data:
+        reason = (
+            f"{', '.join(personal)} holds personal data: say --personal-data if NAME may have it"
+        )
+        raise RefusedSubscriber(reason=reason.replace("NAME", name))
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is another user's, or would read as another thing."""
+    if not _NAME.fullmatch(name):
+        reason = f"{name!r} is no name: small letters, digits and dashes, a letter first"
+        raise RefusedSubscriber(reason=reason)
+    if name in RESERVED_NAMES:
+        raise RefusedSubscriber(reason=f"{name} is a user of the platform: choose another name")
+
+
+async def add_subscriber(access: Access, name: str, topics: Collection[str]) -> str:
+    """Make the user and its rights; give its password, which is kept nowhere.
+
+    Raises `RefusedSubscriber` when there is such a user.
+    """
+    if name in await access.users() or await access.entries(name):
+        reason = f"there is a user {name}: `preau subscribers remove {name}` first"
+        raise RefusedSubscriber(reason=reason)
+    password = secrets.token_urlsafe(_PASSWORD_BYTES)
+    await access.set_passwords({name: password})
+    await access.allow(subscriber_acls(name, topics))
+    return password
+
+
+async def list_subscribers(access: Access) -> Sequence[Subscriber]:
+    """List those who were made by `add_subscriber`, by name."""
+    entries = await access.entries()
+    names = {entry.user for entry in entries if _is_group_of_user(entry)} - RESERVED_NAMES
+    return [Subscriber(name, _topics(entries, name)) for name in sorted(names)]
+
+
+async def remove_subscriber(access: Access, name: str) -> None:
+    """Take away a subscriber's password and rights, at once for connections that are open too.
+
+    Raises `RefusedSubscriber` when there is no such subscriber.
+    """
+    check_name(name)
+    entries = await access.entries(name)
+    if not any(map(_is_group_of_user, entries)):
+        raise RefusedSubscriber(reason=f"there is no subscriber {name}")
+    await access.remove_user(name)
+
+
+def _is_group_of_user(entry: Acl) -> bool:
+    return entry.resource is Resource.GROUP and entry.name == entry.user
+
+
+def _topics(entries: Collection[Acl], name: str) -> tuple[str, ...]:
+    readable = {
+        entry.name
+        for entry in entries
+        if (entry.user, entry.resource, entry.operation) == (name, Resource.TOPIC, Operation.READ)
+    }
+    return tuple(sorted(readable))

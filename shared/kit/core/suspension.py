@@ -1,0 +1,51 @@
+"""Whether a member or a session is stopped, in the words of every service. Pure."""
+
+from datetime import datetime
+from uuid import UUID
+
+from shared.kit.core.errors import Forbidden, PreauError, Unauthorised
+from shared.kit.core.policy import Suspension
+
+
+class MemberSuspended(Forbidden):
+    """The member may not act at present; `reason`, and `until` unless it is open-ended."""
+
+    key = "member_suspended"
+
+    @classmethod
+    def by(cls, suspension: Suspension) -> "MemberSuspended":
+        """Say of which suspension."""
+        facts: dict[str, object] = {"rule": "member.suspended"}
+        if suspension.reason:
+            facts["reason"] = suspension.reason
+        if suspension.until is not None:
+            facts["until"] = suspension.until.isoformat()
+        return cls(**facts)
+
+
+class SessionEnded(Unauthorised):
+    """The session of this access token was ended before its time."""
+
+    key = "session_ended"
+
+
+def suspension_at(
+    now: datetime, *, suspended: bool, until: datetime | None, because: str | None
+) -> Suspension | None:
+    """Give the suspension that holds at this moment; None when there is none, or it is over."""
+    if not suspended or (until is not None and until <= now):
+        return None
+    return Suspension(because, until)
+
+
+def refuse_ended(suspension: Suspension | None) -> PreauError:
+    """Give the refusal of a token whose session has ended: a suspended member learns why."""
+    return SessionEnded() if suspension is None else MemberSuspended.by(suspension)
+
+
+def session_id_of(session: str | None) -> UUID | None:
+    """Read a token's session; None for one that was never opened, such as the operator's own."""
+    try:
+        return UUID(session) if session else None
+    except ValueError:
+        return None

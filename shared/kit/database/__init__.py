@@ -1,0 +1,1 @@
+"""PostgreSQL: units of work, the outbox they write, tables, migrations and overload protection."""

@@ -1,0 +1,231 @@
+"""Migrations: Alembic per service, run by its owner role, never by the service itself.
+
+A service's `migrations/` folder holds `versions/`; this module is its environment. The first
+revision calls `create_schema`; one that adds a business table later calls `protect`.
+"""
+
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from shared.kit.database.tables import TENANTS_VISIBLE, business_tables, frame_metadata, has_expiry
+from shared.kit.database.tls import engine_address
+
+_COLUMNS = """
+    SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'
+"""
+LOCK_TIMEOUT = "5s"
+AUDIT_HEAD_COLUMNS = "tenant_id, member_id, number, hash, transaction"
+"""What the relay's role sees of every tenant's audit rows: where chains end, and no more."""
+_ADVISORY_LOCK = 7_241_001
+"""Held while migrating, so that two starts at once do not both migrate."""
+
+_INBOX = (
+    "CREATE TABLE inbox_default PARTITION OF inbox DEFAULT",
+    # The smallest UUIDv7 of a day: its first 48 bits are milliseconds since 1970.
+    """
+    CREATE FUNCTION inbox_floor(day date) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
+        SELECT (lpad(to_hex(extract(epoch FROM day)::bigint * 1000), 12, '0')
+                || repeat('0', 20))::uuid
+    $$
+    """,
+    # The app role may not create tables; it may ask for these ones. What arrived before its day's
+    # partition was made stands in the default one and moves: PostgreSQL refuses the day otherwise.
+    """
+    CREATE FUNCTION inbox_keep(today date, ahead int, keep int) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    DECLARE
+        day date;
+        name text;
+    BEGIN
+        FOR day IN SELECT generate_series(today, today + ahead, interval '1 day')::date LOOP
+            name := 'inbox_' || to_char(day, 'YYYYMMDD');
+            IF to_regclass(name) IS NULL THEN
+                LOCK TABLE inbox_default IN ACCESS EXCLUSIVE MODE;
+                EXECUTE format('CREATE TABLE %I (LIKE inbox INCLUDING ALL)', name);
+                EXECUTE format($move$
+                    WITH early AS (
+                        DELETE FROM inbox_default WHERE event_id >= %L AND event_id < %L RETURNING *
+                    )
+                    INSERT INTO %I SELECT * FROM early
+                $move$, inbox_floor(day), inbox_floor(day + 1), name);
+                EXECUTE format('ALTER TABLE inbox ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+                               name, inbox_floor(day), inbox_floor(day + 1));
+            END IF;
+        END LOOP;
+        DELETE FROM inbox_default WHERE event_id < inbox_floor(today - keep);
+        FOR name IN
+            SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+            WHERE i.inhparent = 'inbox'::regclass AND c.relname ~ '^inbox_[0-9]{8}$'
+              AND c.relname < 'inbox_' || to_char(today - keep, 'YYYYMMDD')
+        LOOP
+            EXECUTE format('DROP TABLE %I', name);
+        END LOOP;
+    END $$
+    """,
+)
+
+_REMOVE_EXPIRED = """
+    CREATE FUNCTION remove_expired(at_most int) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = public, pg_temp AS $$
+    DECLARE
+        name text;
+        removed bigint;
+        total bigint := 0;
+    BEGIN
+        PERFORM set_config('app.expired', 'remove', true);
+        FOR name IN
+            SELECT tablename FROM pg_policies
+            WHERE schemaname = 'public' AND policyname = 'expired_removable' ORDER BY tablename
+        LOOP
+            EXECUTE format($remove$
+                DELETE FROM %1$I WHERE ctid = ANY (ARRAY(
+                    SELECT ctid FROM %1$I WHERE expires_at < now() LIMIT %2$s
+                    FOR UPDATE SKIP LOCKED
+                )) AND expires_at < now()
+            $remove$, name, at_most);
+            GET DIAGNOSTICS removed = ROW_COUNT;
+            total := total + removed;
+        END LOOP;
+        PERFORM set_config('app.expired', '', true);
+        RETURN total;
+    END $$
+"""
+"""Removes what has expired in every tenant: the app role sees one tenant at a time."""
+_READ_ONLY_VERSION = "REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {}_app"
+_EXPIRED = "current_setting('app.expired', true) = 'remove' AND expires_at < now()"
+
+
+def folder_of(service: str) -> Path:
+    """Find a service's migrations, in a checkout or in an installed wheel."""
+    return Path(str(files(f"services.{service}"))) / "migrations"
+
+
+def create_schema(op: ModuleType, service: str, features: Sequence[sa.MetaData]) -> None:
+    """Create the frame's and the features' tables, protected, and grant the service's roles."""
+    bind = op.get_bind()
+    for metadata in (frame_metadata(), *features):
+        metadata.create_all(bind, checkfirst=False)
+        protect(op, business_tables(metadata))
+    for statement in (*_INBOX, _REMOVE_EXPIRED):
+        op.execute(statement)
+    op.execute(f"GRANT SELECT, DELETE ON outbox TO {service}_relay")
+    op.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON audit FROM {service}_app")
+    op.execute(f"GRANT SELECT ({AUDIT_HEAD_COLUMNS}) ON audit TO {service}_relay")
+    op.execute(f"CREATE POLICY heads_visible ON audit FOR SELECT TO {service}_relay USING (true)")
+
+
+def protect(op: ModuleType, tables: Iterable[sa.Table]) -> None:
+    """Put these tables under row-level security, for their owner too.
+
+    The owner may remove expired rows of all tenants, inside of `remove_expired` only.
+    """
+    for table in tables:
+        name = table.name
+        op.execute(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
+        op.execute(f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY")
+        op.execute(
+            f"CREATE POLICY tenants_visible ON {name} "
+            f"USING ({TENANTS_VISIBLE}) WITH CHECK ({TENANTS_VISIBLE})"
+        )
+        if has_expiry(table):
+            op.execute(
+                f"CREATE POLICY expired_removable ON {name} TO CURRENT_USER "
+                f"USING ({_EXPIRED}) WITH CHECK (false)"
+            )
+
+
+def _scripts(service: str) -> tuple[Config, ScriptDirectory]:
+    config = Config()
+    config.set_main_option("script_location", str(folder_of(service)).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config, ScriptDirectory.from_config(config)
+
+
+def _upgrade(connection: sa.Connection, service: str) -> list[str]:
+    config, scripts = _scripts(service)
+    applied: list[str] = []
+
+    def steps(revision: Any, _: MigrationContext) -> list[Any]:  # Any: Alembic's own step type
+        found = scripts._upgrade_revs("head", revision)  # noqa: SLF001  as its own upgrade does
+        applied.extend(step.revision.revision for step in found)
+        return list(found)
+
+    connection.execute(sa.text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+    connection.execute(sa.text("SELECT pg_advisory_xact_lock(:n)"), {"n": _ADVISORY_LOCK})
+    with EnvironmentContext(config, scripts, fn=steps) as environment:
+        environment.configure(connection=connection)
+        environment.run_migrations()
+    return applied
+
+
+async def migrate(service: str, owner_url: str) -> list[str]:
+    """Bring a service's database to the newest revision; give the revisions that were applied."""
+    address, tls = engine_address(owner_url)
+    engine = create_async_engine(address, connect_args=tls)
+    try:
+        async with engine.begin() as connection:
+            applied = await connection.run_sync(_upgrade, service)
+            # Read at each start; whoever could write it could make a start refuse, or skip a step.
+            await connection.execute(sa.text(_READ_ONLY_VERSION.format(service)))
+            return applied
+    finally:
+        await engine.dispose()
+
+
+def missing(connection: sa.Connection, service: str) -> list[str]:
+    """Name the revisions that a database still lacks; empty when its schema is new enough.
+
+    A revision that this version has never heard of comes from a newer one, and is enough.
+    """
+    _, scripts = _scripts(service)
+    known = [each.revision for each in scripts.walk_revisions()]
+    current = _current(connection)
+    if current is not None and current not in known:
+        return []
+    return [step.revision for step in scripts.iterate_revisions("head", current or "base")]
+
+
+def absent_columns(connection: sa.Connection) -> list[str]:
+    """Name the frame's columns that a database lacks though its revision is known.
+
+    The first revision creates what is declared: a database that an unreleased version made with it
+    lacks what was declared since.
+    """
+    rows = connection.execute(sa.text(_COLUMNS))
+    present = {f"{row.table_name}.{row.column_name}" for row in rows}
+    declared = {
+        f"{table.name}.{column.name}"
+        for table in frame_metadata().tables.values()
+        for column in table.c
+    }
+    return sorted(declared - present)
+
+
+def _current(connection: sa.Connection) -> str | None:
+    exists = connection.scalar(sa.text("SELECT to_regclass('alembic_version')"))
+    if exists is None:
+        return None
+    found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def differences(connection: sa.Connection, features: Sequence[sa.MetaData]) -> list[Any]:
+    """List what a migrated database and the declared tables disagree on (a test reads this)."""
+    context = MigrationContext.configure(connection, opts={"include_name": _declared})
+    return list(compare_metadata(context, [frame_metadata(), *features]))  # type: ignore[arg-type]  # it takes a list too
+
+
+def _declared(name: str | None, kind: str, _: object) -> bool:
+    return not (kind == "table" and (name or "").startswith(("inbox_", "alembic_")))

@@ -1,0 +1,1 @@
+"""Dead letters for operators: list parked events, decide on them, decode them again."""

@@ -1,0 +1,154 @@
+"""What every `main.build` does alike: open the database, put the service together."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import sqlalchemy as sa
+from fastapi import APIRouter
+
+from shared.contracts.event import Fact
+from shared.contracts.ids import EventId
+from shared.kit.core.host import Host
+from shared.kit.core.reactions import Bound
+from shared.kit.core.settings import SettingError
+from shared.kit.database.audit.signing import AuditSigner, NotAnEd25519Key
+from shared.kit.database.batched.unit import Light
+from shared.kit.database.database import Database
+from shared.kit.database.overload import Pressure
+from shared.kit.inbox.consumer import BatchConsumer
+from shared.kit.limiting.fallback import FallbackLimiter, open_limiter
+from shared.kit.limiting.rates import Rates
+from shared.kit.runtime.service import ASGIApp, Job, Resource, Service
+from shared.kit.runtime.settings import Settings
+from shared.kit.telemetry.messaging import create_span
+from shared.kit.telemetry.page import metrics_routes
+from shared.kit.telemetry.sql import attach
+from shared.kit.web.app import inner_app, web_app
+from shared.kit.web.context import Door, RightsReader
+from shared.kit.web.health import health_routes
+from shared.kit.web.operating import operating_routes
+from shared.kit.web.routes import Routes
+from shared.kit.web.tokens import JwksVerifier
+
+_WAITING = sa.text("SELECT count(*) FROM outbox")
+_ANSWER = sa.text("SELECT 1")
+
+
+def open_database(name: str, host: Host, settings: Settings) -> Database:
+    """Describe the service's database; nothing is connected yet."""
+
+    def trace(fact: Fact, event_id: EventId, parent: str | None) -> str | None:
+        return create_span(host.telemetry, fact.wire_type(), fact.TOPIC, str(event_id), parent)
+
+    pressure = Pressure(f"preau-{name}", settings.limits(), host.telemetry)
+    database = Database(
+        name,
+        settings.database_url,
+        clock=host.clock,
+        new_id=host.new_id,
+        trace=trace,
+        pressure=pressure,
+    )
+    attach(database.engine, host.telemetry)
+    return database
+
+
+def service_of(  # noqa: PLR0913  the parts of a service, by name
+    name: str,
+    host: Host,
+    settings: Settings,
+    database: Database,
+    batched: Light,
+    features: Sequence[Routes],
+    *,
+    rights: RightsReader,
+    reactions: tuple[Bound, ...] = (),
+    remembers: tuple[Bound, ...] = (),
+    jobs: tuple[Job, ...] = (),
+    extra: Sequence[APIRouter] = (),
+    limiter: FallbackLimiter | None = None,
+    resources: tuple[Resource, ...] = (),
+) -> Service:
+    """Put a service together: its consumer, and its web application with all it serves alike.
+
+    `limiter` counts for the routes too; one is opened if it is left out. It and `resources` are
+    closed when the service stops.
+    """
+    limiter = limiter or open_limiter(settings.redis_url, host.telemetry)
+    consumer = _consumer(name, host, settings, database, reactions)
+    rates = Rates(name, limiter.redis)
+    door = _door(host, settings, batched, rights, rates)
+    operating = operating_routes(lambda: consumer, host.bus, _waiting(database))
+    http = web_app(
+        *(name, door, features, [operating, *extra]),
+        limits=settings.route_limits(),
+        public_docs=settings.public_docs,
+    )
+    return Service(
+        *(name, http, database, settings.relay_url, consumer, jobs, remembers),
+        resources=(*resources, rates, limiter),
+        audit_signer=_audit_signer(name, settings),
+        inner=_inner(host, database, limiter),
+    )
+
+
+def _audit_signer(name: str, settings: Settings) -> AuditSigner | None:
+    """Read the key that signs audit heads. Raises `SettingError` when it is not one."""
+    if settings.audit_key is None:
+        return None
+    try:
+        return AuditSigner.of(name, settings.audit_key)
+    except NotAnEd25519Key as error:
+        meaning = "an Ed25519 private key in PEM: openssl genpkey -algorithm ed25519"
+        raise SettingError(
+            f"{name.upper()}_AUDIT_KEY is wrong ({error}): give {meaning}."
+        ) from None
+
+
+def _door(
+    host: Host, settings: Settings, batched: Light, rights: RightsReader, rates: Rates
+) -> Door:
+    verifier = JwksVerifier(
+        settings.jwks_url, issuer=settings.issuer, audience=settings.audience, clock=host.clock
+    )
+    return Door(host, batched.database, batched, verifier, rights, settings.proxies(), rates)
+
+
+def _inner(host: Host, database: Database, limiter: FallbackLimiter) -> ASGIApp:
+    """Build what the inner port answers for the service: its health and its numbers."""
+    health = health_routes({}, {}, {"database": _answers(database)}, {"limits": limiter.state})
+    return inner_app(health, metrics_routes(host.telemetry))
+
+
+def _consumer(
+    name: str, host: Host, settings: Settings, database: Database, reactions: tuple[Bound, ...]
+) -> BatchConsumer | None:
+    if not reactions:
+        return None
+    return BatchConsumer(
+        group=name,
+        database=database,
+        reactions=reactions,
+        bus=host.bus,
+        clock=host.clock,
+        telemetry=host.telemetry,
+        patience=settings.patience(),
+    )
+
+
+def _waiting(database: Database) -> Callable[[], Awaitable[int]]:
+    async def count() -> int:
+        (row,) = await database.rows(_WAITING)
+        return int(row[0])
+
+    return count
+
+
+def _answers(database: Database) -> Callable[[], Awaitable[str | None]]:
+    async def check() -> str | None:
+        try:
+            await database.rows(_ANSWER)
+        except Exception as error:  # noqa: BLE001  whatever it is, it is the answer
+            return f"{type(error).__name__}"
+        return None
+
+    return check

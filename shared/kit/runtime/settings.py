@@ -1,0 +1,197 @@
+"""Settings: typed, prefixed, explained, handed in as a mapping and read in `main` only."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import ClassVar, Self
+
+from pydantic import Field, ValidationError, field_validator
+
+from shared.kit.bus.kafka.settings import KafkaSettings
+from shared.kit.core.settings import SettingError, explained, fields_in
+from shared.kit.database.overload import Limits
+from shared.kit.inbox.retry_limits import Patience
+from shared.kit.limiting.route_limits import RouteLimits
+from shared.kit.web.address import TrustedProxies
+
+__all__ = ["SettingError", "Settings"]
+
+
+class Settings(KafkaSettings):
+    """What every service reads; a service adds its own fields.
+
+    `community`'s `database_url` is `COMMUNITY_DATABASE_URL`, else `PREAU_DATABASE_URL`.
+    """
+
+    PREFIX: ClassVar[str]
+
+    database_url: str = Field(description="PostgreSQL, as the service's app role", repr=False)
+    relay_url: str = Field(description="PostgreSQL, as the role that sees the outbox", repr=False)
+    jwks_url: str = Field(description="where identity serves the keys that sign access tokens")
+    issuer: str = Field(default="https://preau.local", description="who signs access tokens")
+    audience: str = Field(default="preau", description="for whom access tokens are")
+    owner_url: str | None = Field(
+        default=None, description="PostgreSQL, as the owner role: migrations only", repr=False
+    )
+    redis_url: str | None = Field(
+        default=None,
+        description="Redis, where limits are counted for all processes; without one, in each",
+        repr=False,
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="addresses or networks of proxies whose X-Forwarded-For is believed, by comma",
+    )
+    audit_key: str | None = Field(
+        default=None,
+        description="an Ed25519 private key, as PEM, that signs where audit chains end",
+        repr=False,
+    )
+    public_docs: bool = Field(
+        default=False, description="serve /docs and /openapi.json to everybody: 1 or 0"
+    )
+    trace_sample: float = Field(
+        default=0.1, ge=0, le=1, description="the share of traces to record, 0 to 1"
+    )
+    shed_outbox_age: float = Field(
+        default=Limits.outbox_age,
+        gt=0,
+        description="seconds that the oldest fact may wait to be sent before changes are refused",
+    )
+    shed_outbox_events: int = Field(
+        default=Limits.outbox_events,
+        ge=0,
+        description="facts that may wait, however old, before changes are refused",
+    )
+    shed_wait: float = Field(
+        default=Limits.wait,
+        gt=0,
+        description="seconds that a request may wait for a connection before it is refused",
+    )
+    shed_connections: int = Field(
+        default=Limits.connections, ge=5, description="connections to the database, at most"
+    )
+    shed_writes: int = Field(
+        default=Limits.writes, ge=1, description="changes at work at once; the others wait"
+    )
+    shed_waiting: int = Field(
+        default=Limits.waiting, ge=0, description="changes that may wait for their turn"
+    )
+    shed_requests: int = Field(
+        default=Limits.requests, ge=1, description="requests of the API in hand at once"
+    )
+
+    limit_factor: float = Field(
+        default=1, ge=0, description="multiplies all limits of requests below; 0 switches them off"
+    )
+    limit_reads: int = Field(
+        default=RouteLimits.reads, ge=1, description="reads of one member in ten seconds"
+    )
+    limit_writes: int = Field(
+        default=RouteLimits.writes, ge=1, description="changes of one member in ten seconds"
+    )
+    limit_heavy: int = Field(
+        default=RouteLimits.heavy,
+        ge=1,
+        description="costly requests, such as figures and searches, of one member in ten seconds",
+    )
+    limit_imports: int = Field(
+        default=RouteLimits.imports,
+        ge=1,
+        description="chunks that one member imports in ten seconds",
+    )
+    limit_tenant_reads: int = Field(
+        default=RouteLimits.tenant_reads, ge=1, description="reads of one tenant in ten seconds"
+    )
+    limit_tenant_writes: int = Field(
+        default=RouteLimits.tenant_writes, ge=1, description="changes of one tenant in ten seconds"
+    )
+    limit_tenant_heavy: int = Field(
+        default=RouteLimits.tenant_heavy,
+        ge=1,
+        description="costly requests of one tenant in ten seconds",
+    )
+    limit_tenant_imports: int = Field(
+        default=RouteLimits.tenant_imports,
+        ge=1,
+        description="chunks that one tenant imports in ten seconds",
+    )
+    inbox_attempts: int = Field(
+        default=Patience.attempts,
+        ge=1,
+        description="attempts of one event alone, with the database there, before it is parked",
+    )
+    inbox_starts: int = Field(
+        default=Patience.starts,
+        ge=0,
+        description="starts of a reader without progress, after which each event is tried alone;"
+        " 0 for never",
+    )
+    inbox_hold_ms: int = Field(
+        default=round(Patience.hold_seconds * 1000),
+        ge=100,
+        description="milliseconds of processor time in one attempt at a batch after which a lost"
+        " transaction counts as our own slowness",
+    )
+    inbox_effect_ms: int = Field(
+        default=round(Patience.effect_seconds * 1000),
+        ge=1,
+        description="milliseconds that an effect may take in the open transaction untold",
+    )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        TrustedProxies.parse(text)
+        return text
+
+    def proxies(self) -> TrustedProxies:
+        """Give the proxies that stand in front of the service."""
+        return TrustedProxies.parse(self.trusted_proxies)
+
+    def route_limits(self) -> RouteLimits | None:
+        """Say how often members and tenants may ask; None as often as they like."""
+        if not self.limit_factor:
+            return None
+        names = (field.name for field in fields(RouteLimits))
+        chosen = {name: getattr(self, f"limit_{name}") for name in names}
+        return RouteLimits(**chosen).times(self.limit_factor)
+
+    def patience(self) -> Patience:
+        """Say how long events are tried that fail by what may pass."""
+        return Patience(
+            attempts=self.inbox_attempts,
+            starts=self.inbox_starts,
+            hold_seconds=self.inbox_hold_ms / 1000,
+            effect_seconds=self.inbox_effect_ms / 1000,
+        )
+
+    def limits(self) -> Limits:
+        """Say how much the service takes on."""
+        return Limits(
+            outbox_age=self.shed_outbox_age,
+            outbox_events=self.shed_outbox_events,
+            wait=self.shed_wait,
+            connections=self.shed_connections,
+            writes=self.shed_writes,
+            waiting=self.shed_waiting,
+            requests=self.shed_requests,
+        )
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Self:
+        """Read the service's variables; an empty one counts as not set.
+
+        Raises `SettingError` for the first that is not right.
+        """
+        cls._refuse_unknown(environment)
+        try:
+            return cls(**fields_in(cls, cls.PREFIX, environment))  # type: ignore[arg-type]  # pydantic converts the texts
+        except ValidationError as error:
+            raise explained(cls, cls.PREFIX, error) from None
+
+    @classmethod
+    def _refuse_unknown(cls, environment: Mapping[str, str]) -> None:
+        known = {f"{cls.PREFIX}{name.upper()}" for name in cls.model_fields}
+        for name in environment:
+            if name.startswith(cls.PREFIX) and name not in known:
+                raise SettingError(f"{name}: no such setting. Known: {', '.join(sorted(known))}.")

@@ -1,0 +1,1 @@
+"""What operators and developers run from a command line: none of it runs inside a service."""

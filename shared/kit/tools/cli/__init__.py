@@ -1,0 +1,1 @@
+"""The subcommands of `preau` that belong to the frame; `main` collects those of services too."""

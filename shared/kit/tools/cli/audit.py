@@ -1,0 +1,103 @@
+"""`preau audit`: is what people did still on record, as they did it?"""
+
+import asyncio
+
+import asyncpg
+import click
+import msgspec
+
+from shared.contracts.catalogue import PUBLISHERS
+from shared.kit.bus.kafka import Cluster
+from shared.kit.core.errors import NotFound, Transient
+from shared.kit.core.settings import SettingError
+from shared.kit.database.audit.signing import AuditKeys, NotAnEd25519Key
+from shared.kit.tools.cli.addresses import address, cluster
+from shared.kit.tools.cli.api_client import NOT_REACHED, PlatformError
+from shared.kit.tools.reconcile.audit_chains import AuditedService, verify_audit
+from shared.kit.tools.reconcile.log import KafkaLog
+from shared.kit.tools.reconcile.report import Report
+
+PUBLIC_KEYS = "PREAU_AUDIT_PUBLIC_KEYS"
+
+
+@click.group()
+def audit() -> None:
+    """Verify the record of what people did."""
+
+
+@audit.command()
+@click.option(
+    "--service",
+    "services",
+    multiple=True,
+    type=click.Choice(tuple(PUBLISHERS)),
+    help="Only this one's record; may be repeated. All when left out.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+def verify(services: tuple[str, ...], *, as_json: bool) -> None:
+    """Hold every audit row against the signed ends of its chain in Kafka.
+
+    \b
+    Finds rows that were changed or removed, chains that were cut off, and chains or tables that
+    are gone. Exit code 0: all is as it was written; 1: it is not; 3: a server does not answer.
+    Needs PREAU_KAFKA, <SERVICE>_OWNER_URL and PREAU_AUDIT_PUBLIC_KEYS (PEM, one after the other);
+    a platform of `make run` leaves them in its data folder (PREAU_HOME).
+
+    \b
+    Examples:
+      preau audit verify
+      preau audit verify --service identity --json
+    """
+    kafka = _cluster()
+    sources = [
+        AuditedService(name, _needed(f"{name.upper()}_OWNER_URL", f"PostgreSQL as {name}'s owner"))
+        for name in services or tuple(PUBLISHERS)
+    ]
+    report = Report()
+    try:
+        asyncio.run(_verify(kafka, sources, public_keys(), report))
+    except (Transient, NotFound, OSError, asyncpg.PostgresError) as error:
+        message = f"A server does not answer as it must ({type(error).__name__}: {error})"
+        raise PlatformError(message, NOT_REACHED) from error
+    if as_json:
+        click.echo(msgspec.json.encode(report).decode())
+    else:
+        for line in report.lines():
+            click.echo(line)
+    if not report.clean:
+        raise SystemExit(1)
+
+
+def public_keys() -> AuditKeys:
+    """Read the public keys that may have signed. Raises `click.UsageError` when they are none."""
+    try:
+        return AuditKeys.of((address(PUBLIC_KEYS) or "").replace("\\n", "\n"))
+    except NotAnEd25519Key as error:
+        text = f"{PUBLIC_KEYS} holds no Ed25519 public key in PEM ({error})."
+        raise click.UsageError(text) from None
+
+
+async def _verify(
+    kafka: Cluster, sources: list[AuditedService], keys: AuditKeys, report: Report
+) -> None:
+    log = KafkaLog(kafka)
+    try:
+        await verify_audit(log, sources, keys, report)
+    finally:
+        await log.close()
+
+
+def _cluster() -> Cluster:
+    try:
+        return cluster()
+    except SettingError as error:
+        raise PlatformError(str(error), NOT_REACHED) from error
+
+
+def _needed(name: str, meaning: str) -> str:
+    value = address(name)
+    if not value:
+        raise PlatformError(
+            f"{name} is not set ({meaning}), and no `make run` left it", NOT_REACHED
+        )
+    return value

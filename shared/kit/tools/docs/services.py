@@ -1,0 +1,95 @@
+"""The services as the documents see them: their ears, and their web applications.
+
+They are found by name: the frame stands below the services and imports none.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+from uuid import UUID
+
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from shared.contracts.event import Fact
+from shared.kit.bus.memory.bus import MemoryBus
+from shared.kit.core.host import Host
+from shared.kit.core.reactions import Reaction
+from shared.kit.runtime.service import Service
+from shared.kit.runtime.settings import Settings
+from shared.kit.telemetry.noop import NoTelemetry
+
+Consumers = Mapping[type[Fact], Sequence[tuple[str, str]]]
+"""For a fact, the groups that hear it, each with the name of its effect."""
+
+_NOWHERE = "postgresql+asyncpg://nobody@127.0.0.1:1/nowhere"
+
+
+def has(service: str, module: str) -> bool:
+    """Tell whether a service has this module at all; one that is broken still counts."""
+    return find_spec(f"services.{service}.{module}") is not None
+
+
+def consumers(names: Sequence[str]) -> Consumers:
+    """Read every service's `events.CONSUMES`."""
+    found: dict[type[Fact], list[tuple[str, str]]] = {}
+    for name in names:
+        if has(name, "events"):
+            for reaction in _reactions(name):
+                for fact in reaction.on:
+                    found.setdefault(fact, []).append((name, reaction.name))
+    return found
+
+
+def _reactions(name: str) -> Iterator[Reaction[Any]]:  # Any: each feature has its dependencies
+    yield from import_module(f"services.{name}.events").CONSUMES
+
+
+def openapi(name: str) -> dict[str, Any]:
+    """Build a service on nothing and give the OpenAPI document of its API."""
+    service: Service = import_module(f"services.{name}.main").build(_host(name))
+    document: dict[str, Any] = service.http.openapi()  # type: ignore[attr-defined]  # FastAPI
+    return {**document, "servers": [{"url": f"/{name}"}]}
+
+
+def _host(name: str) -> Host:
+    return Host(
+        bus=MemoryBus(),
+        clock=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+        new_id=lambda: UUID(int=0),
+        telemetry=NoTelemetry(),
+        environment=_environment(_settings(name)),
+    )
+
+
+def _settings(name: str) -> type[Settings]:
+    module = import_module(f"services.{name}.settings")
+    (found,) = (
+        each
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Settings) and each is not Settings
+    )
+    return found
+
+
+def _environment(settings: type[Settings]) -> dict[str, str]:
+    """Set what has no default: an address for addresses, a new key for keys, else a word."""
+    return {
+        f"{settings.PREFIX}{name.upper()}": _value(name)
+        for name, field in settings.model_fields.items()
+        if field.is_required()
+    }
+
+
+def _value(name: str) -> str:
+    if name in {"database_url", "relay_url"}:
+        return _NOWHERE
+    if name == "signing_key":
+        key = Ed25519PrivateKey.generate()
+        return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    if name.endswith("_key"):
+        return Fernet.generate_key().decode()
+    return "http://127.0.0.1:1/" if name.endswith("_url") else "nothing"

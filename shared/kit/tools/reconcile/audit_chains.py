@@ -1,0 +1,165 @@
+"""Hold a service's audit rows against what it published of them.
+
+What was changed, removed from the middle or cut off is found, and so is a chain, or a whole table,
+that is gone. Not found: rows written since the last publication (a minute ago at most) that were
+removed before the next one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from shared.contracts.audit import AuditHead, AuditSealed
+from shared.contracts.catalogue import audit_fact, decoder_of
+from shared.contracts.event import decode_envelope
+from shared.contracts.ids import MemberId, TenantId
+from shared.kit.core.bus import Incoming
+from shared.kit.core.errors import NotFound
+from shared.kit.database.audit.signing import AuditKeys
+from shared.kit.database.audit.statement import BROKEN_ROWS
+from shared.kit.tools.reconcile.log import Log
+from shared.kit.tools.reconcile.report import Report
+from shared.kit.tools.reconcile.source import looking
+
+CHUNK_RECORDS = 1_000
+AUDIT = "I11"
+"""The invariant's number in reports."""
+_SEE_TENANT = "SELECT set_config('app.tenants', $1, true)"
+_HASHES = """
+    SELECT h.member_id, h.number, a.hash
+    FROM unnest($2::uuid[], $3::bigint[]) AS h (member_id, number)
+    LEFT JOIN audit a ON a.tenant_id = $1 AND a.member_id = h.member_id AND a.number = h.number
+"""
+_UNSEALED = """
+    SELECT count(*) AS number, count(*) FILTER (WHERE a.at < $4::timestamptz) AS passed_over
+    FROM audit a
+    LEFT JOIN unnest($2::uuid[], $3::bigint[]) AS h (member_id, number) USING (member_id)
+    WHERE a.tenant_id = $1 AND a.number > COALESCE(h.number, 0)
+"""
+PASSED_OVER = timedelta(minutes=2)
+"""A row so much older than a publication was there to be published, and was not."""
+Heads = dict[TenantId, dict[MemberId, AuditHead]]
+
+
+@dataclass
+class Published:
+    """The newest published end of each chain, and the moment of the newest publication."""
+
+    heads: Heads = field(default_factory=dict)
+    through: datetime | None = None
+
+
+@dataclass(frozen=True)
+class AuditedService:
+    """A service whose chains are verified; `owner_url` is PostgreSQL as its owner role."""
+
+    service: str
+    owner_url: str
+
+
+async def verify_audit(
+    log: Log,
+    sources: Sequence[AuditedService],
+    keys: AuditKeys,
+    report: Report,
+    tenants: Sequence[str] = (),
+) -> None:
+    """Verify these services' chains into the report; `tenants` are looked at beside the published.
+
+    Raises `Transient`, OSError or asyncpg's errors when a server does not answer.
+    """
+    for source in sources:
+        published = await _published_heads(log, source.service, keys, report)
+        every = {*published.heads, *(msgspec.convert(name, TenantId) for name in tenants)}
+        async with looking(source.owner_url) as connection:
+            for tenant in sorted(every):
+                async with connection.transaction(readonly=True):
+                    await connection.execute(_SEE_TENANT, str(tenant))
+                    await _verify_tenant(connection, source.service, tenant, published, report)
+        number = sum(map(len, published.heads.values()))
+        report.look(AUDIT, f"audit chains of {source.service}", number)
+
+
+async def _published_heads(log: Log, service: str, keys: AuditKeys, report: Report) -> Published:
+    """Read the newest published end of each chain; what is not rightly signed does not count."""
+    topic = audit_fact(service).TOPIC
+    try:
+        progress = await log.progress([topic])
+    except NotFound:
+        report.note(AUDIT, f"{topic} is not there: {service} has published no ends of chains")
+        return Published()
+    published = Published()
+    problems: dict[str, int] = {}
+    for partition, end in progress.end.items():
+        offset = progress.begin[partition]
+        while offset < end:
+            records = await log.fetch(partition, offset, min(CHUNK_RECORDS, end - offset))
+            for record in records:
+                problem = _take(record, service, keys, published)
+                if problem is not None:
+                    problems[problem] = problems.get(problem, 0) + 1
+            offset = records[-1].offset + 1 if records else end
+    for problem, number in sorted(problems.items()):
+        report.blame(AUDIT, topic, f"{number:,} published ends do not count: {problem}")
+    return published
+
+
+def _take(record: Incoming, service: str, keys: AuditKeys, published: Published) -> str | None:
+    """Keep the heads of one record; give what is wrong with it."""
+    kind = audit_fact(service)
+    try:
+        envelope = decode_envelope(record.value or b"")
+        if envelope.type != kind.wire_type():
+            return None
+        fact = decoder_of(kind).decode(envelope.data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return "it cannot be read"
+    assert isinstance(fact, AuditSealed)  # noqa: S101  what its decoder makes
+    if fact.tenant_id != envelope.tenant:
+        return "it names another tenant than its envelope"
+    problem = keys.problem_with(service, fact)
+    if problem is not None and not (problem == "not signed" and not keys.keys):
+        return problem
+    published.through = max(published.through or fact.through, fact.through)
+    known = published.heads.setdefault(fact.tenant_id, {})
+    for head in fact.heads:
+        newest = known.get(head.member_id)
+        if newest is None or head.number > newest.number:
+            known[head.member_id] = head
+    return None
+
+
+async def _verify_tenant(
+    connection: Any,
+    service: str,
+    tenant: TenantId,
+    published: Published,
+    report: Report,
+) -> None:
+    heads = published.heads.get(tenant, {})
+    for row in await connection.fetch(BROKEN_ROWS, tenant):
+        place = f"{service} {tenant}"
+        text = f"row {row['number']} of {row['member_id']} was changed, or one before it is missing"
+        report.blame(AUDIT, place, text)
+    members = [head.member_id for head in heads.values()]
+    for row in await connection.fetch(_HASHES, tenant, members, _numbers(heads)):
+        if row["hash"] == heads[row["member_id"]].hash:
+            continue
+        state = "is gone" if row["hash"] is None else "is not the one that was published"
+        text = f"row {row['number']} of {row['member_id']} {state}"
+        report.blame(AUDIT, f"{service} {tenant}", text)
+    before = published.through - PASSED_OVER if published.through is not None else None
+    row = await connection.fetchrow(_UNSEALED, tenant, members, _numbers(heads), before)
+    if row["passed_over"]:
+        text = f"{row['passed_over']} rows are older than a publication that left them out"
+        report.blame(AUDIT, f"{service} {tenant}", text)
+    elif row["number"]:
+        text = f"{service} {tenant}: {row['number']:,} rows whose end is not published yet"
+        report.note(AUDIT, text)
+
+
+def _numbers(heads: Mapping[MemberId, AuditHead]) -> list[int]:
+    return [head.number for head in heads.values()]

@@ -1,0 +1,76 @@
+"""docs/reliability.md: what is written by hand, and what the runs so far came to.
+
+`python -m tests.chaos.document` takes the new runs of build/ into the record and writes the
+page anew. The record is kept with the code: a campaign is many sittings.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tests.chaos.campaign import LOG
+from tests.chaos.proof import TABLE
+from tests.chaos.summary import summary
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs/reliability.md"
+RUNS, GUARDS = HERE / "record/runs.ndjson", HERE / "record/guards.json"
+WORDS = HERE / "record/reliability.md"
+
+
+def main() -> None:
+    """Keep what is new, and write the page."""
+    keep_runs()
+    keep_guards()
+    PAGE.write_text(page(), encoding="utf-8")
+    print(f"written: {PAGE}")
+
+
+def keep_runs() -> None:
+    """Add the runs that the record does not hold yet, none with a guard off: those only prove."""
+    known = {(run["seed"], run["at"]) for run in _runs(RUNS)}
+    new = [run for run in _runs(LOG) if not run["mutant"] and (run["seed"], run["at"]) not in known]
+    with RUNS.open("ab") as record:
+        for run in new:
+            record.write(msgspec.json.encode(run) + b"\n")
+
+
+def keep_guards() -> None:
+    """Replace what is known of a guard by its newest proof."""
+    known = {row["guard"]: row for row in _guards(GUARDS)}
+    known.update({row["guard"]: row for row in _guards(TABLE)})
+    rows = [known[name] for name in sorted(known)]
+    GUARDS.write_bytes(msgspec.json.format(msgspec.json.encode(rows)) + b"\n")
+
+
+def page() -> str:
+    """Put the words and the record together."""
+    words = WORDS.read_text(encoding="utf-8")
+    return words.replace("{guards}", "\n".join(_table(_guards(GUARDS)))).replace(
+        "{runs}", summary(RUNS)
+    )
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    told = ["| guard switched off | what happens then | caught by | in run |", "|---|---|---|---|"]
+    for row in rows:
+        caught = ", ".join(row["caught_by"] or ()) or "not caught"
+        told.append(f"| {row['guard']} | {row['meaning']} | {caught} | {row['runs']} |")
+    return told
+
+
+def _runs(path: Path) -> list[dict[str, Any]]:
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    return [msgspec.json.decode(line) for line in lines]
+
+
+def _guards(path: Path) -> list[dict[str, Any]]:
+    return (
+        msgspec.json.decode(path.read_bytes(), type=list[dict[str, Any]]) if path.exists() else []
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""The nursery's other end: ask for a pod, learn of its death."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.programs import begin
+from tests.support.stack_process import REPOSITORY
+
+
+@dataclass
+class Child:
+    """A pod's process."""
+
+    pid: int
+    control: int
+    """Writes to its standard input."""
+    returncode: int | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def wait(self) -> int:
+        """Wait for its end and give its exit status; a signal's number is negative."""
+        await self.ended.wait()
+        assert self.returncode is not None
+        return self.returncode
+
+    def end(self, status: int) -> None:
+        """Learn that it ended."""
+        self.returncode = status
+        os.close(self.control)
+        self.ended.set()
+
+    def tell(self, command: Mapping[str, object]) -> None:
+        """Write a line to it, if it is there to read."""
+        if self.returncode is None:
+            with contextlib.suppress(OSError):
+                os.write(self.control, (json.dumps(command) + "\n").encode())
+
+    def send_signal(self, which: signal.Signals) -> None:
+        """Send it a signal, if it is there to hear."""
+        if self.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, which)
+
+
+@dataclass
+class Nursery:
+    """Gives birth, one at a time."""
+
+    process: Process
+    children: dict[int, Child] = field(default_factory=dict)
+    _born: "asyncio.Queue[int | None]" = field(default_factory=asyncio.Queue)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def bear(
+        self, name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path
+    ) -> Child:
+        """Start a pod."""
+        assert self.process.stdin is not None
+        async with self._turn:
+            control = log.with_name(f"{name}.control")
+            control.unlink(missing_ok=True)
+            os.mkfifo(control)
+            # For both ends: opening to write alone waits for a reader. Nobody inherits it.
+            descriptor = os.open(control, os.O_RDWR)
+            order = {
+                "name": name,
+                "arguments": list(arguments),
+                "environment": dict(environment),
+                "log": str(log),
+                "control": str(control),
+            }
+            self.process.stdin.write((json.dumps(order) + "\n").encode())
+            pid = await self._born.get()
+            if pid is None:
+                raise RuntimeError("the nursery has ended")
+            child = self.children[pid] = Child(pid, descriptor)
+            return child
+
+    async def listen(self) -> None:
+        """Take news until there is no more."""
+        assert self.process.stdout is not None
+        while line := await self.process.stdout.readline():
+            news = json.loads(line)
+            if "pid" in news:
+                self._born.put_nowait(news["pid"])
+            elif "died" in news:
+                while news["died"] not in self.children:  # noqa: ASYNC110  born a moment ago
+                    await asyncio.sleep(0.01)
+                self.children.pop(news["died"]).end(news["status"])
+        # Its children died with it, and nobody is left to tell of them or to bear others.
+        for child in self.children.values():
+            child.end(-signal.SIGKILL)
+        self._born.put_nowait(None)
+
+
+@asynccontextmanager
+async def nursery() -> AsyncIterator[Nursery]:
+    """Run a nursery; what it bore ends with it."""
+    process = await begin(
+        *(sys.executable, "-m", "tests.chaos.fork_server"),
+        cwd=REPOSITORY,
+        stdin=PIPE,
+        stdout=PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    made, listening = Nursery(process), None
+    try:
+        await process.stdout.readline()
+        listening = asyncio.create_task(made.listen())
+        yield made
+    finally:
+        process.stdin.close()
+        await process.wait()
+        if listening is not None:
+            await listening

@@ -1,0 +1,67 @@
+"""A build to come: its facts carry a field that today's do not know, and it reads both.
+
+That is how facts grow (a new field is optional and has a default). What is written by a pod that
+runs this has `since`; whatever it reads becomes a fact that has it too, filled in where today's
+build left it out. Reactions see a subclass of the fact that they know.
+"""
+
+import sys
+from collections import Counter
+from functools import cache
+from typing import cast
+
+import msgspec
+
+from shared.contracts.event import Fact, encode_data
+from shared.kit.database import outbox
+from shared.kit.inbox import decode
+
+NEXT = "FAULTS_NEXT_BUILD"
+"""The variable that says so; a real pod does not read it."""
+BUILD = "à venir"
+OLD = "d’aujourd’hui"
+WROTE, READ_OLD, READ_NEW = "wrote", "read-old", "read-new"
+
+
+def become() -> Counter[str]:
+    """Be the next build in this process; give what it counts, and tell of it now and then."""
+    counted: Counter[str] = Counter()
+
+    def count(what: str) -> None:
+        counted[what] += 1
+        number = counted[what]
+        if number & (number - 1) == 0:
+            print(f"FAULTS {what} next {number}", file=sys.stderr, flush=True)
+
+    def grown(fact: Fact) -> msgspec.Raw:
+        data = msgspec.json.decode(encode_data(fact))
+        count(WROTE)
+        return msgspec.Raw(msgspec.json.encode(data | {"since": BUILD}))
+
+    class Upcast:
+        def __init__(self, fact: type[Fact]) -> None:
+            self._decoder = msgspec.json.Decoder(grown_class(fact))
+
+        def decode(self, data: bytes) -> Fact:
+            fact: Fact = self._decoder.decode(data)
+            count(READ_NEW if build_of(fact) == BUILD else READ_OLD)
+            return fact
+
+    vars(outbox)["encode_data"] = grown
+    vars(decode)["decoder_of"] = cache(Upcast)
+    return counted
+
+
+@cache
+def grown_class(fact: type[Fact]) -> type[Fact]:
+    """Give the fact as the next build declares it: one more field, with a default."""
+    grown = msgspec.defstruct(
+        fact.__name__, [("since", str, OLD)], bases=(fact,), frozen=True, kw_only=True, gc=False
+    )
+    return cast("type[Fact]", grown)
+
+
+def build_of(fact: Fact) -> str:
+    """Say which build wrote a fact that this one has read."""
+    since: str = msgspec.structs.asdict(fact)["since"]
+    return since

@@ -1,0 +1,161 @@
+"""Five services as processes, started again when they die, as Kubernetes would."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.chaos.fork_client import Child, Nursery
+
+AGAIN = 0.5
+"""Seconds between a death and the next start."""
+GRACE = 60.0
+"""Seconds between SIGTERM and SIGKILL (10-operations: terminationGracePeriodSeconds)."""
+PROBE_EVERY, PROBE_FAILURES, STARTUP = 5.0, 6, 120.0
+"""The liveness probe of a deployment; seconds until it begins in any case."""
+
+
+@dataclass(frozen=True)
+class Death:
+    """A process that ended."""
+
+    pod: str
+    status: int
+    asked: bool
+    """Whether somebody wanted it to end: a fault, or our own stop."""
+
+
+@dataclass
+class Pod:
+    """One pod: its name, its process, and the deaths it died."""
+
+    name: str
+    service: str
+    port: int
+    roles: tuple[str, ...]
+    environment: Mapping[str, str]
+    log: Path
+    nursery: Nursery
+    deaths: list[Death] = field(default_factory=list)
+    probed_dead: list[str] = field(default_factory=list)
+    """What its liveness probe said each time that it was killed for that."""
+    process: Child | None = None
+    asked: bool = False
+    """The next death is somebody's wish."""
+    asleep: bool = False
+    wanted: bool = True
+    away: float = 0.0
+    """Seconds until it is started again; at least `AGAIN`."""
+    _keeper: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it, and again whenever it dies, until `stop`."""
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def _keep(self) -> None:
+        while self.wanted:
+            environment = dict(self.environment) | {"PREAU_PORT": str(self.port)}
+            roles = [word for role in self.roles for word in ("--role", role)]
+            self.process = await self.nursery.bear(
+                self.name, [self.service, *roles], environment, self.log
+            )
+            status = await self._live(self.process)
+            self.asleep = False
+            self.deaths.append(Death(self.name, status, self.asked or not self.wanted))
+            self.asked = False
+            if self.wanted:
+                await asyncio.sleep(max(AGAIN, self.away))
+
+    async def _live(self, process: Child) -> int:
+        if not self.wanted:  # `stop` came while it was being born
+            process.send_signal(signal.SIGTERM)
+        probing = asyncio.create_task(self._probe(process))
+        try:
+            return await process.wait()
+        finally:
+            probing.cancel()
+
+    async def _probe(self, process: Child) -> None:
+        """Kill a pod whose liveness probe failed too often in a row."""
+        failures = 0
+        async with httpx.AsyncClient(trust_env=False, timeout=PROBE_EVERY) as client:
+            # The startup probe: how long a start may take is another matter.
+            began = time.monotonic()
+            while time.monotonic() - began < STARTUP:
+                if await _answers(client, f"{self.url}/health/startup"):
+                    break
+                await asyncio.sleep(1)
+            while True:
+                await asyncio.sleep(PROBE_EVERY)
+                if self.asleep:
+                    continue
+                why = await _why_not(client, f"{self.url}/health/live")
+                failures = failures + 1 if why else 0
+                if failures >= PROBE_FAILURES:
+                    self.probed_dead.append(why)
+                    process.send_signal(signal.SIGKILL)
+                    return
+
+    def tell(self, **command: object) -> None:
+        """Arm something in it; a pod that is dead hears nothing."""
+        if self.process is not None:
+            self.process.tell(command)
+
+    def signal(self, which: signal.Signals) -> None:
+        """Send a signal, as a fault."""
+        if self.process is not None and self.process.returncode is None:
+            if which in {signal.SIGKILL, signal.SIGTERM}:
+                self.asked = True
+            self.process.send_signal(which)
+
+    @property
+    def up(self) -> bool:
+        """Tell whether it has a process that lives."""
+        return self.process is not None and self.process.returncode is None
+
+    async def ready(self, seconds: float = 90.0) -> bool:
+        """Wait until it answers that it is ready; False when it does not in time."""
+        deadline = time.monotonic() + seconds
+        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+            while time.monotonic() < deadline:
+                if self.up and await _answers(client, f"{self.url}/health/ready"):
+                    return True
+                await asyncio.sleep(0.2)
+        return False
+
+    async def stop(self) -> float:
+        """End it for good, the polite way; give the seconds that it took."""
+        self.wanted = False
+        began = time.monotonic()
+        if self.process is not None and self.process.returncode is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(self.process.wait(), GRACE)
+            except TimeoutError:
+                self.process.send_signal(signal.SIGKILL)
+        if self._keeper is not None:
+            await self._keeper
+        return time.monotonic() - began
+
+
+async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+    return not await _why_not(client, url)
+
+
+async def _why_not(client: httpx.AsyncClient, url: str) -> str:
+    """Say why a probe fails; nothing when it does not."""
+    try:
+        answer = await client.get(url)
+    except httpx.HTTPError as error:
+        return repr(error)
+    return "" if answer.is_success else answer.text

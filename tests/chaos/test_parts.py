@@ -1,0 +1,115 @@
+"""The instruments themselves: what is poison, what is late, what is at rest, when a trap acts."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from shared.contracts.catalogue import decoder_of
+from shared.contracts.community import PostPublished
+from shared.contracts.event import encode_data
+from shared.contracts.ids import TenantId
+from shared.kit.core.bus import Incoming, Partition
+from shared.kit.inbox.decode import Ignored, Read, Readable, Unreadable, read, wanted_by
+from tests.chaos.backlog import Look
+from tests.chaos.fault_injection import Armed
+from tests.chaos.foreign import Record, post, uuid7_at
+from tests.chaos.inflicted.records import POISONS
+from tests.chaos.next_build import BUILD, OLD, build_of, grown_class
+from tests.chaos.notes import Notes
+
+TENANT = TenantId(UUID(int=7))
+WANTED = wanted_by((PostPublished,))
+
+
+def seen(record: Record) -> Read:
+    incoming = Incoming(Partition(record.topic, 0), 0, record.key, record.value, record.headers)
+    return read(incoming, WANTED, datetime.now(UTC))
+
+
+@pytest.mark.parametrize("kind", sorted(POISONS))
+def test_poison_can_be_read_by_no_group(kind: str) -> None:
+    assert isinstance(seen(POISONS[kind](Random(1))), Unreadable)
+
+
+def test_a_post_of_ours_is_read_and_a_newer_version_is_ignored() -> None:
+    draw = Random(1)
+
+    assert isinstance(seen(post(draw, TENANT, timedelta())), Readable)
+    assert isinstance(seen(post(draw, TENANT, timedelta(), version=2)), Ignored)
+
+
+def test_a_late_post_has_the_id_and_the_time_of_its_day() -> None:
+    day = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+    made = uuid7_at(day, Random(1))
+
+    assert made.version == 7
+    assert made.int >> 80 == int(day.timestamp() * 1000)
+    late = seen(post(Random(1), TENANT, timedelta(days=-7)))
+    assert isinstance(late, Readable)
+    assert datetime.now(UTC) - late.delivery.time > timedelta(days=6)
+
+
+def test_a_trap_springs_at_its_pass_and_only_once() -> None:
+    armed = Armed()
+    armed.obey({"do": "arm", "step": "relay.sent", "nth": 2, "act": "sleep", "seconds": 0})
+
+    armed.reached("relay.sent")
+    assert "relay.sent" in armed.traps
+    armed.reached("relay.read")
+    armed.reached("relay.sent")
+
+    assert not armed.traps
+    assert armed.passed == {"relay.sent": 2, "relay.read": 1}
+
+
+def look(**changed: object) -> Look:
+    values: dict[str, object] = {
+        "outbox": {"community": 0},
+        "oldest": {"community": 0},
+        "ends": {("post", 0): 5, ("post", 1): 2, ("other", 0): 9},
+        "positions": {"metrics": {("post", 0): 5, ("post", 1): 2}},
+        "due": {"metrics": 0},
+        "dead": {"metrics": 1},
+    }
+    return Look(**(values | changed))  # type: ignore[arg-type]  # a row of its fields
+
+
+def test_all_is_at_rest_when_nothing_waits_in_the_topics_that_are_read() -> None:
+    assert look().at_rest
+    assert not look(outbox={"community": 1}).at_rest
+    assert not look(due={"metrics": 1}).at_rest
+    behind = look(positions={"metrics": {("post", 0): 4}})
+    assert not behind.at_rest
+    assert behind.lag == {"metrics": 3}
+
+
+def test_a_later_look_covers_a_mark_when_all_that_was_there_is_applied() -> None:
+    mark = look()
+
+    assert look(ends={("post", 0): 8}).covers(mark)
+    assert not look(positions={"metrics": {("post", 0): 4, ("post", 1): 2}}).covers(mark)
+
+
+def test_the_next_build_reads_what_both_builds_write_and_this_one_too() -> None:
+    fact = PostPublished.example()
+    old = bytes(encode_data(fact))
+    new = msgspec.json.encode(msgspec.json.decode(old) | {"since": BUILD})
+
+    assert decoder_of(PostPublished).decode(new) == fact
+    coming = msgspec.json.Decoder(grown_class(PostPublished))
+    assert [build_of(coming.decode(data)) for data in (old, new)] == [OLD, BUILD]
+    assert isinstance(coming.decode(old), PostPublished)
+
+
+def test_notes_are_counted_from_where_a_log_was_left(tmp_path: Path) -> None:
+    log, notes = tmp_path / "pod.log", Notes()
+    log.write_text("FAULTS fenced metrics 3\n", encoding="utf-8")
+    notes.skip([log, tmp_path / "none"])
+    with log.open("a", encoding="utf-8") as file:
+        file.write("autre\nFAULTS fenced metrics 3\nFAULTS revoked metrics 8\n")
+
+    assert notes.counted([log]) == {("fenced", "metrics"): 1, ("revoked", "metrics"): 1}

@@ -1,0 +1,55 @@
+"""Three faults with fixed seeds, as CI runs them: `make chaos` in small."""
+
+import subprocess
+import sys
+from collections import Counter
+
+import msgspec
+import pytest
+
+from tests.chaos import schedule
+from tests.chaos.campaign import LOG
+from tests.support.stack_process import REPOSITORY
+
+FAULTS = ("duplicates", "PostgreSQL crash", "kill at a step")
+SEED = 7
+
+
+@pytest.mark.system
+@pytest.mark.timeout(600)
+def test_nothing_is_lost_and_nothing_is_done_twice_through_three_faults() -> None:
+    before = LOG.stat().st_size if LOG.exists() else 0
+    words = [word for name in FAULTS for word in ("--only", name)]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.chaos", "--seed", str(SEED), "--rate", "15", *words],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    with LOG.open("rb") as log:
+        log.seek(before)
+        (line,) = map(msgspec.json.decode, log)
+    assert sorted(fault["name"] for fault in line["faults"]) == sorted(FAULTS)
+    assert all(fault["recovered"] is not None for fault in line["faults"])
+    assert line["operations"]["ok"] > 0
+    assert line["violations"] == []
+
+
+def test_a_seed_fixes_the_schedule() -> None:
+    def drawn(seed: int) -> list[tuple[float, str, float]]:
+        return [(p.at, p.fault.name, p.draw.random()) for p in schedule.plan(seed)]
+
+    assert drawn(1) == drawn(1)
+    assert drawn(1) != drawn(2)
+
+
+@pytest.mark.parametrize("first", [1, 2000, 7654321])
+def test_in_two_hundred_runs_each_fault_comes_ten_times(first: int) -> None:
+    drawn = Counter(p.fault.name for n in range(200) for p in schedule.plan(first + n))
+
+    assert drawn.keys() == schedule.BY_NAME.keys()
+    assert min(drawn.values()) >= 10, drawn

@@ -1,0 +1,105 @@
+"""Try the workload alone, on a platform that `make run` started.
+
+python -m tests.chaos.workload --url http://127.0.0.1:8000 --home .preau --seed 1
+"""
+
+import asyncio
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import asyncpg
+import click
+import uvloop
+
+from deploy.local.seed import Seeded, read_seeded
+from shared.contracts.catalogue import PUBLISHERS
+from tests.chaos.workload.journal import Journal, Operation, Outcome, read
+from tests.chaos.workload.run import run
+from tests.support.stack_process import addresses_of
+
+
+@click.command()
+@click.option("--url", default="http://127.0.0.1:8000", show_default=True)
+@click.option("--home", type=click.Path(path_type=Path), default=Path(".preau"), show_default=True)
+@click.option("--seed", default=1, show_default=True)
+@click.option("--seconds", default=10.0, show_default=True)
+@click.option("--rate", default=200.0, show_default=True, help="Operations a second.")
+@click.option("--journal", "kept", type=click.Path(path_type=Path), help="Where to keep it.")
+def main(url: str, home: Path, seed: int, seconds: float, rate: float, kept: Path | None) -> None:
+    """Run it, and print what came of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = kept or Path(folder) / "journal.ndjson"
+        journal = Journal(path, f"{seed}-{time.time_ns() // 1_000_000:x}")
+        urls = dict.fromkeys(PUBLISHERS, url)
+        facts, cpu = uvloop.run(_measured(urls, home, seed, journal, seconds, rate))
+        journal.close()
+        operations = [each for each in read(path) if each.run == journal.run]
+    _tell(operations, facts, cpu)
+
+
+async def _measured(
+    urls: dict[str, str], home: Path, seed: int, journal: Journal, seconds: float, rate: float
+) -> tuple[int, float]:
+    before, cpu = await _facts(home), time.process_time()
+    await run(urls, seeded_of(home), seed, journal, seconds, rate)
+    cpu = time.process_time() - cpu
+    await asyncio.sleep(1)  # what reactions still record
+    return await _facts(home) - before, cpu
+
+
+def seeded_of(home: Path) -> Seeded:
+    """Read what the first start of a platform left in its folder."""
+    seeded = read_seeded(home)
+    assert seeded is not None
+    return seeded
+
+
+async def _facts(home: Path) -> int:
+    """Count the facts that all services have recorded so far."""
+    addresses, total = addresses_of(home), 0
+    for service in PUBLISHERS:
+        url = addresses.database(service, "app").replace("+asyncpg", "")
+        connection = await asyncpg.connect(url)
+        total += int(await connection.fetchval("SELECT coalesce(sum(sequence), 0) FROM heads"))
+        await connection.close()
+    return total
+
+
+def _tell(operations: list[Operation], facts: int, cpu: float) -> None:
+    counts = Counter((each.verb, each.outcome) for each in operations)
+    click.echo(f"{'verb':20}" + "".join(f"{outcome.value:>8}" for outcome in Outcome))
+    for verb in sorted({each.verb for each in operations}):
+        click.echo(f"{verb:20}" + "".join(f"{counts[verb, each]:8}" for each in Outcome))
+    totals = Counter(each.outcome for each in operations)
+    click.echo(f"{'all':20}" + "".join(f"{totals[each]:8}" for each in Outcome))
+    _tell_surprises(operations)
+    took = (
+        max(each.ended for each in operations) - min(each.begun for each in operations)
+    ).total_seconds()
+    speed = f"{len(operations) / took:.0f} operations/s, {facts / took:.0f} events/s"
+    click.echo(f"\n{speed} in {took:.1f} s; the people took {cpu / took:.0%} of a core.")
+
+
+def _tell_surprises(operations: list[Operation]) -> None:
+    """Tell what was refused without being meant to be, and what was not refused as it should."""
+    surprises: Counter[str] = Counter()
+    for each in operations:
+        key = ""
+        if isinstance(each.answer, dict):
+            reason = each.answer.get("rule") or each.answer.get("reason") or ""
+            key = f" {each.answer.get('type', '')} {reason}"
+        amiss = each.expected is not None and each.status != each.expected
+        if amiss and each.outcome is not Outcome.MAYBE:
+            surprises[f"{each.verb}: {each.status}, not {each.expected}{key}"] += 1
+        if each.expected is None and each.outcome is Outcome.FAILED:
+            surprises[f"{each.verb}: {each.status}{key}"] += 1
+        if each.outcome is Outcome.MAYBE:
+            surprises[f"maybe: {each.status}{key or f' {each.answer}'}"] += 1
+    for text, number in surprises.most_common():
+        click.echo(f"{number:8}  {text}")
+
+
+if __name__ == "__main__":
+    main()

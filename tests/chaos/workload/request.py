@@ -1,0 +1,39 @@
+"""A request that somebody is about to make, and what they learn from its answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from tests.chaos.workload.world import Known, Person
+
+
+def nothing(_: bytes) -> None:
+    """Learn nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What goes over the wire. A `body` of bytes goes as it is, anything else as JSON."""
+
+    service: str
+    method: str
+    path: str
+    """After `/<service>/v1`."""
+    body: object = None
+    learn: Callable[[bytes], None] = nothing
+    """Called with the body of an ok answer."""
+    about: Known | None = None
+    """The content that it is about: gone, when the answer says so."""
+    expected: int | None = None
+    """The refusal that is asked for."""
+    token: str | None = None
+    """Instead of the person's own; empty: none."""
+
+
+Act = Callable[[Person, Random], Request | None]
+"""Turns a wish into a request; None when there is nothing yet to do it to."""
+
+
+def get(service: str, path: str, learn: Callable[[bytes], None] = nothing) -> Request:
+    """Ask for something."""
+    return Request(service, "GET", path, learn=learn)

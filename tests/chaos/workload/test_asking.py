@@ -1,0 +1,229 @@
+"""How a good client asks: what is journalled, what is learnt, what is asked again."""
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from deploy.local.seed import Seeded
+from shared.contracts.identity import Role
+from shared.contracts.ids import MemberId, StructureId, TenantId
+from tests.chaos.workload import asker as asking
+from tests.chaos.workload.acts import speaking
+from tests.chaos.workload.asker import Asker
+from tests.chaos.workload.client import Answer, Http, Lost
+from tests.chaos.workload.journal import PROBLEM, Journal, Operation, Outcome, read
+from tests.chaos.workload.plan import Intention
+from tests.chaos.workload.request import Request
+from tests.chaos.workload.run import Day, run
+from tests.chaos.workload.world import Known, Person, Space, World
+
+ID = "01987f5e-0000-7000-8000-000000000001"
+URLS = dict.fromkeys(("identity", "community"), "http://nowhere")
+
+
+class Scripted(Http):
+    """Gives the answers of a script, and keeps what was asked."""
+
+    def __init__(self, *script: Answer | Lost) -> None:
+        super().__init__()
+        self.script, self.asked = list(script), list[tuple[str, str, Mapping[str, str], bytes]]()
+
+    async def ask(
+        self, url: str, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
+    ) -> Answer:
+        self.asked.append((method, path, headers, body))
+        said = self.script.pop(0) if self.script else Lost("nobody there")
+        if isinstance(said, Lost):
+            raise said
+        return said
+
+
+class Always(Random):
+    """Whatever depends on chance happens."""
+
+    def random(self) -> float:
+        return 0.0
+
+
+def an_answer(status: int, said: Any = None, **headers: str) -> Answer:
+    kind = PROBLEM if status >= 400 else "application/json"
+    body = b"" if said is None else json.dumps(said).encode()
+    return Answer(status, {"content-type": kind, **headers}, body)
+
+
+def a_problem(status: int, key: str) -> Answer:
+    return an_answer(status, {"type": f"/community/problems/{key}", "status": status})
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    made = Journal(tmp_path / "journal.ndjson", "7-a")
+    yield made
+    made.close()
+
+
+def zoe() -> Person:
+    world = World("7-a", "academy", "slug", "secret", tenant="t-1", school="s-1")
+    person = Person(world, "zoe", "zoe@demo.example", Role.PUPIL, "m-1", access="a.b.c")
+    world.people["zoe"] = person
+    world.spaces.append(Space("p-1", "claire", joinable=True, base=True))
+    person.spaces.add(world.spaces[0])
+    return person
+
+
+async def asked(
+    journal: Journal, person: Person, request: Request, *script: Answer | Lost
+) -> tuple[list[Operation], Scripted]:
+    http = Scripted(*script)
+    await Asker(http, URLS, journal).ask(person, "publish", request, Always())
+    return list(read(journal.path)), http
+
+
+def publishing(person: Person) -> Request:
+    request = speaking.publish(person, Random(1))
+    assert request is not None
+    return request
+
+
+async def test_an_ok_is_journalled_and_learnt(journal: Journal) -> None:
+    person = zoe()
+    said = {"content_id": ID, "kind": "question", "root_id": ID, "body": "…"}
+    (line,), http = await asked(journal, person, publishing(person), an_answer(201, said))
+
+    assert (line.outcome, line.status, line.answer) == (Outcome.OK, 201, said)
+    assert (line.member, line.tenant, line.path) == ("m-1", "t-1", "/community/v1/spaces/p-1/posts")
+    assert line.ended >= line.begun
+    assert line.body == json.loads(http.asked[0][3])
+    assert http.asked[0][2]["authorization"] == "Bearer a.b.c"
+    assert http.asked[0][2]["idempotency-key"] == line.idempotency_key
+    assert [known.content_id for known in person.world.contents] == [ID]
+
+
+async def test_a_maybe_is_asked_again_under_its_key(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asyncio, "sleep", _at_once)
+    said = an_answer(201, {"content_id": ID, "kind": "question", "root_id": ID})
+    person = zoe()
+    lines, http = await asked(
+        journal, person, publishing(person), Lost("cut"), a_problem(503, "try_again"), said
+    )
+
+    assert [line.outcome for line in lines] == [Outcome.MAYBE, Outcome.MAYBE, Outcome.OK]
+    assert [line.status for line in lines] == [None, 503, 201]
+    assert lines[0].answer == "cut"
+    assert len({line.idempotency_key for line in lines}) == 1
+    assert len({body for *_, body in http.asked}) == 1
+    assert len({line.n for line in lines}) == 3
+
+
+async def test_it_gives_up_in_the_end(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asyncio, "sleep", _at_once)
+    person = zoe()
+    lines, _ = await asked(journal, person, publishing(person))
+
+    assert [line.outcome for line in lines] == [Outcome.MAYBE] * asking.ATTEMPTS
+
+
+async def _at_once(_: float) -> None:
+    return
+
+
+async def test_a_refusal_is_never_asked_again(journal: Journal) -> None:
+    person = zoe()
+    lines, _ = await asked(journal, person, publishing(person), a_problem(403, "forbidden"))
+
+    assert [line.outcome for line in lines] == [Outcome.FAILED]
+
+
+async def test_what_has_no_key_is_never_asked_again(journal: Journal) -> None:
+    for request in (
+        Request("community", "PUT", "/contents/1", {"body": "é"}),
+        Request("community", "POST", "/spaces", {}, expected=403),
+        Request("identity", "POST", "/sessions", {"password": "x"}, token=""),
+    ):
+        await asked(journal, zoe(), request, Lost("cut"))
+
+    lines = list(read(journal.path))
+    assert [line.idempotency_key for line in lines] == [None] * 3
+    assert lines[2].body == {"password": "…"}
+    assert lines[2].member is None
+
+
+async def test_who_leaves_in_the_middle_has_perhaps_done_it(journal: Journal) -> None:
+    class Slow(Http):
+        async def ask(self, *_: object) -> Answer:
+            await asyncio.sleep(60)
+            raise AssertionError
+
+    person = zoe()
+    task = asyncio.create_task(
+        Asker(Slow(), URLS, journal).ask(person, "publish", publishing(person), Always())
+    )
+    await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait([task])
+
+    (line,) = read(journal.path)
+    assert (line.outcome, line.answer) == (Outcome.MAYBE, "the asker left")
+
+
+async def test_a_token_that_ended_and_a_content_that_is_gone_are_known(journal: Journal) -> None:
+    person = zoe()
+    known = Known(ID, "question", ID, "hamid", person.world.spaces[0], fated=False)
+    reading = Request("community", "GET", f"/contents/{ID}", about=known)
+    await asked(journal, person, reading, a_problem(404, "content_not_found"))
+    await asked(journal, person, publishing(person), a_problem(401, "unauthorised"))
+
+    assert known.gone
+    assert not person.signed_in
+
+
+async def test_a_token_about_to_end_is_renewed_before_anything_is_asked(journal: Journal) -> None:
+    person = zoe()
+    person.renewal = "r-1"
+    claims = base64.urlsafe_b64encode(b'{"sub": "m-1", "tenant": "t-1"}').decode().rstrip("=")
+    tokens = {"access_token": f"h.{claims}.s", "refresh_token": "r-2", "expires_in": 600}
+    http = Scripted(an_answer(200, tokens), an_answer(200, {"unread": 0, "items": []}))
+    day = Day(Asker(http, URLS | {"notifications": "http://nowhere"}, journal), 1, 1.0, 0.0)
+
+    await day.act(person, Intention("read_inbox", 0.0, Random(1)))
+
+    assert [path.partition("?")[0] for _, path, *_ in http.asked] == [
+        "/identity/v1/sessions/refresh",
+        "/notifications/v1/inbox",
+    ]
+    assert http.asked[1][2]["authorization"] == f"Bearer h.{claims}.s"
+    assert (person.renewal, person.signed_in) == ("r-2", True)
+    assert "r-2" not in journal.path.read_text()
+
+
+async def test_with_every_service_down_a_run_ends_in_time_and_says_so(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nobody(*_: object, **__: object) -> Answer:
+        raise Lost("not reached")
+
+    monkeypatch.setattr(Http, "ask", nobody)
+    seeded = Seeded(
+        TenantId(UUID(int=1)),
+        StructureId(UUID(int=2)),
+        MemberId(UUID(int=3)),
+        {"zoe@demo.example": "un secret"},
+    )
+    began = time.monotonic()
+    await run(URLS, seeded, 1, journal, seconds=0.6, rate=100)
+
+    assert time.monotonic() - began < 8
+    lines = list(read(journal.path))
+    assert {(line.verb, line.outcome) for line in lines} == {("sign_in", Outcome.MAYBE)}
+    assert len(lines) >= 18
+    assert "un secret" not in journal.path.read_text()

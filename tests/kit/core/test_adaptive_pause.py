@@ -1,0 +1,70 @@
+"""Small batches rest for as long as they took; what comes after a pause does not wait."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from shared.kit.core.adaptive_pause import LONGEST, Pace
+
+
+@dataclass
+class Hours:
+    """A clock that only moves when somebody works or sleeps."""
+
+    now: float = 100.0
+    slept: list[float] = field(default_factory=list)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def paced(hours: Hours, worked: float, passed: float = 0.0) -> list[float]:
+    pace = Pace(hours.monotonic, hours.sleep)
+    with pace.work():
+        hours.now += worked
+    hours.now += passed
+    asyncio.run(pace.rest())
+    return hours.slept
+
+
+@pytest.mark.parametrize("worked", [0.001, 0.004])
+def test_a_rest_is_as_long_as_the_work(worked: float) -> None:
+    assert paced(Hours(), worked) == [pytest.approx(worked)]
+
+
+def test_a_long_work_does_not_call_for_a_long_rest() -> None:
+    assert paced(Hours(), 3.0) == [pytest.approx(LONGEST)]
+
+
+def test_what_comes_after_a_pause_does_not_wait() -> None:
+    assert paced(Hours(), 0.004, passed=0.005) == []
+
+
+def test_a_pause_that_was_too_short_is_made_up_for() -> None:
+    assert paced(Hours(), 0.004, passed=0.003) == [pytest.approx(0.001)]
+
+
+def test_nobody_rests_before_the_first_work() -> None:
+    hours = Hours()
+    asyncio.run(Pace(hours.monotonic, hours.sleep).rest())
+    assert hours.slept == []
+
+
+def test_work_that_failed_is_work() -> None:
+    hours = Hours()
+    pace = Pace(hours.monotonic, hours.sleep)
+
+    def fail() -> None:
+        with pace.work():
+            hours.now += 0.002
+            raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        fail()
+    asyncio.run(pace.rest())
+    assert hours.slept == [pytest.approx(0.002)]

@@ -1,0 +1,44 @@
+from collections.abc import Sequence
+
+import pytest
+
+from shared.kit.core.pagination import CHUNK, page_of
+
+
+async def _walk(size: int, every: int, limit: int) -> tuple[list[list[int]], int]:
+    """Walk the numbers below `size`; only each `every`-th may be seen."""
+    reads = 0
+
+    async def read(after: int | None, chunk: int) -> Sequence[int]:
+        nonlocal reads
+        reads += 1
+        begin = 0 if after is None else after + 1
+        return range(begin, min(size, begin + chunk))
+
+    async def keep(rows: Sequence[int]) -> Sequence[int]:
+        return [row for row in rows if row % every == 0]
+
+    pages: list[list[int]] = []
+    after: int | None = None
+    while True:
+        found, after = await page_of(read, keep, lambda row: row, after, limit)
+        pages.append(found)
+        if after is None:
+            return pages, reads
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
+@pytest.mark.parametrize("every", [1, 2, CHUNK + 1, 10 * CHUNK])
+@pytest.mark.parametrize("limit", [1, 2, 100])
+async def test_pages_are_full_but_the_last_and_miss_nothing(
+    size: int, every: int, limit: int
+) -> None:
+    pages, _ = await _walk(size, every, limit)
+    assert [row for page in pages for row in page] == list(range(0, size, every))
+    assert all(len(page) == limit for page in pages[:-1])
+    assert pages[-1] or len(pages) == 1, "no page is promised in vain"
+
+
+async def test_one_page_reads_no_further_than_it_must() -> None:
+    _, reads = await _walk(CHUNK - 1, 1, CHUNK)
+    assert reads == 1

@@ -1,0 +1,133 @@
+"""Migrations make what the code declares, under row-level security, once."""
+
+from importlib import import_module
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from deploy.local.provision import SERVICES
+from deploy.local.stack import Addresses
+from shared.kit.database.migrations import differences, migrate, missing
+from shared.kit.database.tables import business_tables, frame_metadata
+from tests.support.inbox_harness import LYON, Probe
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+
+def declared(service: str) -> tuple[sa.MetaData, ...]:
+    found: tuple[sa.MetaData, ...] = import_module(f"services.{service}.main").TABLES
+    return found
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_migrated_database_is_what_the_tables_declare(
+    postgres_addresses: Addresses, service: str
+) -> None:
+    owner = postgres_addresses.database(service, "owner")
+    await migrate(service, owner)
+
+    assert await migrate(service, owner) == []
+    engine = create_async_engine(owner)
+    try:
+        async with engine.connect() as connected:
+            assert await connected.run_sync(missing, service) == []
+            assert await connected.run_sync(differences, declared(service)) == []
+    finally:
+        await engine.dispose()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_every_business_table_is_kept_per_tenant(
+    postgres_addresses: Addresses, service: str
+) -> None:
+    url = postgres_addresses.database(service, "owner")
+    await migrate(service, url)
+    names = {
+        table.name
+        for metadata in (frame_metadata(), *declared(service))
+        for table in business_tables(metadata)
+    }
+    owner = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        rows = await owner.fetch(
+            "SELECT relname FROM pg_class JOIN pg_policy ON polrelid = pg_class.oid "
+            "WHERE relrowsecurity AND relforcerowsecurity AND polname = 'tenants_visible'"
+        )
+        with_tenant = await owner.fetch(
+            "SELECT table_name FROM information_schema.columns "
+            "WHERE column_name = 'tenant_id' AND table_schema = 'public'"
+        )
+    finally:
+        await owner.close()
+    covered = {row["relname"] for row in rows}
+    assert covered == names
+    # Parked events are the frame's; the list of tenants is asked before any tenant is known.
+    assert {row["table_name"] for row in with_tenant} - covered <= {"parked", "tenants"}
+
+
+async def test_a_difference_is_told(probe: Probe) -> None:
+    engine = create_async_engine(probe.owner_url)
+    try:
+        async with engine.connect() as connected:
+            found = await connected.run_sync(differences, declared("community"))
+    finally:
+        await engine.dispose()
+
+    assert [(kind, table.name) for kind, table in found] == [("remove_table", "effects")]
+
+
+async def test_partitions_of_the_inbox_are_made_ahead_and_old_ones_dropped(probe: Probe) -> None:
+    await keep(probe, "2026-11-25")
+    assert len(await partitions(probe)) == 8
+
+    await keep(probe, "2027-01-10")
+
+    assert await partitions(probe) == [f"inbox_202701{day}" for day in range(10, 18)]
+
+
+async def test_events_that_came_before_their_partition_are_moved_into_it(probe: Probe) -> None:
+    await keep(probe, "2027-01-10")
+    event = probe.publish("tôt", tenant=LYON)
+    await probe.take()
+
+    today = (await probe.rows("SELECT current_date AS day"))[0]["day"]
+    await keep(probe, today.isoformat())
+
+    (row,) = await probe.rows("SELECT event_id, tableoid::regclass::text AS place FROM inbox")
+    assert row == {"event_id": event, "place": f"inbox_{today:%Y%m%d}"}
+    probe.publish("tôt", tenant=LYON, event_id=event)
+    assert (await probe.take()).duplicate == 1
+
+
+async def keep(probe: Probe, today: str) -> None:
+    """As the service's own job does, under its own role."""
+    query = sa.text("SELECT inbox_keep(CAST(CAST(:today AS text) AS date), 7, 30)")
+    await probe.database.rows(query, today=today)
+
+
+async def partitions(probe: Probe) -> list[str]:
+    rows = await probe.rows(
+        "SELECT relname FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid "
+        "WHERE relname ~ '^inbox_[0-9]+$' ORDER BY 1"
+    )
+    return [row["relname"] for row in rows]
+
+
+async def test_app_role_may_not_write_the_version_of_the_schema(
+    postgres_addresses: Addresses,
+) -> None:
+    await migrate("metrics", postgres_addresses.database("metrics", "owner"))
+    url = postgres_addresses.database("metrics", "app").replace("+asyncpg", "")
+    app = await asyncpg.connect(url)
+    try:
+        assert await app.fetchval("SELECT version_num FROM alembic_version") == "0001"
+        for statement in (
+            "UPDATE alembic_version SET version_num = '0'",
+            "DELETE FROM alembic_version",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await app.execute(statement)
+    finally:
+        await app.close()

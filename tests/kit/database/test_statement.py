@@ -1,0 +1,65 @@
+"""Statements past SQLAlchemy: the same connection, the same telling, the same errors."""
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+
+from shared.kit.core.errors import Transient
+from shared.kit.database.statement import Plain
+from shared.kit.telemetry.sql import attach
+from tests.support.inbox_harness import RENNES, Probe, caller
+from tests.support.recorded_spans import SAMPLED, attributes_of, ids, kept, parent_of
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+_EFFECTS = sa.table("effects", sa.column("tenant_id", sa.Uuid()), sa.column("words", sa.Text()))
+_ADD = Plain(sa.insert(_EFFECTS).returning(_EFFECTS.c.words), ("tenant_id", "words"))
+_READ = Plain(sa.text("SELECT words FROM effects WHERE tenant_id = :tenant ORDER BY words"))
+
+
+async def test_it_runs_in_the_units_transaction_and_under_its_tenants(probe: Probe) -> None:
+    values = {"tenant_id": RENNES, "words": "Noël 🎄"}
+
+    async def fail() -> None:
+        async with probe.database.unit(caller()) as unit:
+            (added,) = await _ADD.fetch(unit.connection, values)
+            assert added["words"] == "Noël 🎄"
+            assert len(await _READ.fetch(unit.connection, {"tenant": RENNES})) == 1
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    async with probe.database.unit(caller()) as unit:
+        assert await _READ.fetch(unit.connection, {"tenant": RENNES}) == []
+        await _ADD.fetch(unit.connection, values)
+    async with probe.database.batch([]) as unit:
+        assert await _READ.fetch(unit.connection, {"tenant": RENNES}) == []
+
+
+async def test_what_may_work_another_time_is_told_so(probe: Probe) -> None:
+    ended = Plain(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    with pytest.raises(Transient):
+        async with probe.database.unit(caller()) as unit:
+            await ended.fetch(unit.connection, {})
+    async with probe.database.unit(caller()) as unit:
+        assert await _READ.fetch(unit.connection, {"tenant": RENNES}) == []
+
+
+async def test_it_is_measured_and_recorded_as_any_statement(probe: Probe) -> None:
+    here = kept(sample=0)
+    attach(probe.database.engine, here.telemetry)
+    wrong = Plain(sa.text("SELECT words FROM nowhere"))
+    with here.telemetry.span("request", "server", parent=SAMPLED) as span:
+        async with probe.database.unit(caller()) as unit:
+            await _READ.fetch(unit.connection, {"tenant": RENNES})
+        with pytest.raises(asyncpg.UndefinedTableError):
+            async with probe.database.unit(caller()) as unit:
+                await wrong.fetch(unit.connection, {})
+    assert parent_of(here.only("SELECT effects")) == ids(span.traceparent)
+    assert attributes_of(here.only("SELECT nowhere"))["error.type"] == "UndefinedTableError"
+    assert 'error_type="42P01"' in here.page
+
+
+def test_a_value_that_the_driver_does_not_take_as_it_is_is_refused() -> None:
+    tags = sa.bindparam("tags", type_=sa.JSON())
+    with pytest.raises(TypeError, match="needs SQLAlchemy"):
+        Plain(sa.select(tags))

@@ -1,0 +1,238 @@
+"""Two versions of one fact: recorded once, told as both, and each reader has it once."""
+
+from collections.abc import Sequence
+from itertools import permutations
+
+import msgspec
+import pytest
+
+from shared.contracts.event import Fact, encode
+from shared.kit.database.batched.unit import Light
+from shared.kit.inbox.decode import TwoVersions
+from shared.kit.inbox.retry import ParkedKeys
+from tests.support.inbox_harness import Clock, caller, member
+from tests.support.versioned_event import (
+    LineSaid,
+    LineSaidV1,
+    LineSaidV3,
+    Stage,
+    said,
+    said_before,
+)
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+V1, V2, V3 = (fact.wire_type() for fact in (LineSaidV1, LineSaid, LineSaidV3))
+
+
+async def test_one_record_writes_both_side_by_side_the_newest_first(stage: Stage) -> None:
+    await stage.tell(said("Bonjour à tous"), said("Salut", who=1))
+
+    events = await stage.events()
+
+    assert [(e.type, int(e.sequence)) for e in events] == [(V2, 1), (V1, 2), (V2, 3), (V1, 4)]
+    new, old = events[:2]
+    assert (new.id, new.partitionkey, new.subject) == (old.id, old.partitionkey, old.subject)
+    assert (new.dataschema, old.dataschema) == (f"/schemas/{V2}", f"/schemas/{V1}")
+    assert msgspec.json.decode(new.data)["words"] == ["Bonjour", "à", "tous"]
+    assert msgspec.json.decode(old.data)["text"] == "Bonjour à tous"
+    assert [bytes(record.value or b"") for record in await stage.log()] == list(map(encode, events))
+    assert len({e.id for e in events}) == 2
+
+
+async def test_three_versions_are_told_down_to_the_oldest(stage: Stage) -> None:
+    await stage.tell(LineSaidV3(member_id=member(1), words=("Oh", "!"), loud=True))
+
+    assert [e.type for e in await stage.events()] == [V3, V2, V1]
+    versions: tuple[type[Fact], ...] = (LineSaidV1, LineSaid, LineSaidV3)
+    for number, declared in enumerate(versions, 1):
+        await stage.sql("TRUNCATE inbox, positions")
+        found = await stage.read(declared)
+        assert (found.applied, found.ignored, found.duplicate) == (1, 2, 0)
+        assert len(await stage.effects()) == number
+
+
+async def test_a_version_that_is_no_longer_beside_is_not_told(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LineSaid, "BESIDE", False)
+
+    await stage.tell(said("Enfin seule"))
+
+    assert [e.type for e in await stage.events()] == [V2]
+
+
+async def test_a_light_unit_writes_both_and_one_audit_row(stage: Stage) -> None:
+    async with Light(stage.database).unit(caller(who=member(1))) as unit:
+        unit.record(said("léger"))
+    await stage.relay()
+
+    assert [(e.type, int(e.sequence)) for e in await stage.events()] == [(V2, 1), (V1, 2)]
+    rows = await stage.sql("SELECT action FROM audit")
+    assert [row["action"] for row in rows] == [V2]
+
+
+@pytest.mark.parametrize("declared", [LineSaidV1, LineSaid])
+async def test_who_declares_one_has_it_once_and_ignores_the_other(
+    stage: Stage, declared: type[Fact]
+) -> None:
+    await stage.tell(said("un deux"), said("trois", who=2))
+    await stage.tell(said("quatre"))
+
+    found = await stage.read(declared)
+
+    lines = ["un deux", "trois", "quatre"]
+    shown = lines if declared is LineSaidV1 else [line.replace(" ", "|") for line in lines]
+    assert sorted(await stage.effects()) == sorted(shown)
+    assert (found.applied, found.ignored, found.duplicate, found.lag) == (3, 3, 0, 0)
+
+
+@pytest.mark.parametrize("declared", [LineSaidV1, LineSaid])
+@pytest.mark.parametrize("most", [1, 2, 3])
+async def test_a_batch_may_end_between_the_two(
+    stage: Stage, declared: type[Fact], most: int
+) -> None:
+    await stage.tell(*(said(f"n° {number}") for number in range(3)))
+
+    for _ in range(6):
+        await stage.read(declared, most=most)
+
+    found = await stage.read(declared)
+    assert (found.applied, found.ignored, found.duplicate, found.lag) == (3, 3, 0, 0)
+
+
+@pytest.mark.parametrize("declared", [LineSaidV1, LineSaid])
+async def test_both_again_have_no_effect_again(stage: Stage, declared: type[Fact]) -> None:
+    await stage.tell(said("une fois"))
+    for event in await stage.events():
+        await stage.put(event)
+
+    found = await stage.read(declared)
+
+    assert len(await stage.effects()) == 1
+    assert (found.applied, found.ignored, found.duplicate) == (1, 2, 1)
+
+
+@pytest.mark.parametrize("turns", list(permutations((LineSaidV1, LineSaid))))
+async def test_a_group_that_moves_between_the_two_has_the_event_once(
+    stage: Stage, turns: Sequence[type[Fact]]
+) -> None:
+    """A deploy, or a deploy that is taken back, at the worst of moments."""
+    await stage.tell(said("au milieu"))
+
+    await stage.read(turns[0], most=1)
+    found = await stage.read(turns[1])
+
+    assert [words.replace("|", " ") for words in await stage.effects()] == ["au milieu"]
+    assert (found.applied, found.lag) == (1, 0)
+
+
+async def test_who_has_moved_reads_what_was_told_before_there_were_two(stage: Stage) -> None:
+    await stage.tell(said_before("il était une fois"))
+    await stage.tell(said("et puis"))
+
+    found = await stage.read(LineSaid)
+
+    assert await stage.effects() == ["il|était|une|fois", "et|puis"]
+    assert (found.applied, found.ignored) == (2, 1)
+
+
+async def test_history_is_lifted_through_every_version_between(stage: Stage) -> None:
+    await stage.tell(said_before("Oh !"))
+    reader = stage.consumer(LineSaidV3)
+
+    fact = reader.wanted[V1](msgspec.Raw(b'{"member_id":"%b","text":"Oh !"}' % _id()))
+
+    assert fact == LineSaidV3(member_id=member(1), words=("Oh", "!"), loud=True)
+    assert (await stage.read(LineSaidV3)).applied == 1
+
+
+async def test_one_that_cannot_be_lifted_is_a_dead_letter_and_stops_nobody(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(cls: type[LineSaid], old: LineSaidV1) -> LineSaid:
+        raise KeyError("un bogue")
+
+    monkeypatch.setattr(LineSaid, "following", classmethod(broken))
+    await stage.tell(said_before("perdu"))
+    monkeypatch.setattr(LineSaid, "BESIDE", False)
+    await stage.tell(said("après"))
+
+    found = await stage.read(LineSaid)
+
+    assert await stage.effects() == ["après"]
+    assert (found.applied, found.dead_lettered) == (1, 1)
+    (row,) = await stage.sql("SELECT cause FROM parked")
+    assert "LineSaidV1 has no later version: KeyError('un bogue')" in row["cause"]
+
+
+@pytest.mark.parametrize(
+    "both", [(LineSaidV1, LineSaid), (LineSaid, LineSaidV1), (LineSaidV3, LineSaidV1)]
+)
+async def test_who_declares_both_does_not_start_and_is_told_what_to_do(
+    stage: Stage, both: Sequence[type[Fact]]
+) -> None:
+    with pytest.raises(TwoVersions) as told:
+        stage.consumer(*both)
+
+    newest = max(both, key=lambda fact: fact.VERSION)
+    assert f"{V1} and {newest.wire_type()} are one event told twice" in str(told.value)
+    assert f"name the same one: {newest.__name__}" in str(told.value)
+
+
+async def test_a_parked_one_is_tried_again_by_who_has_moved_meanwhile(stage: Stage) -> None:
+    """It was parked as the first version; what comes after it waits behind it."""
+    await stage.tell(said("poison lent"), said("ensuite"))
+    parked = await stage.read(LineSaidV1)
+    assert (parked.applied, parked.parked) == (0, 2)
+    clock = stage.clock
+    assert isinstance(clock, Clock)
+    await stage.sql("UPDATE parked SET record_value = convert_to(replace(convert_from("
+                    "record_value, 'UTF8'), 'poison', 'remède'), 'UTF8')")  # fmt: skip
+    clock.forward(minutes=15)
+
+    assert await ParkedKeys(stage.consumer(LineSaid)).retry() == 2
+
+    assert await stage.effects() == ["remède|lent", "ensuite"]
+
+
+async def test_one_parked_as_the_newer_waits_for_who_can_read_it(stage: Stage) -> None:
+    """The deploy is taken back while it waits: it is kept, and its key waits behind it."""
+    await stage.tell(said("poison"), said("derrière"))
+    await stage.read(LineSaid)
+    clock = stage.clock
+    assert isinstance(clock, Clock)
+    clock.forward(minutes=15)
+    assert await ParkedKeys(stage.consumer(LineSaidV1)).retry() == 0
+    (row,) = await stage.sql("SELECT cause FROM parked WHERE attempts > 1")
+    assert row["cause"] == "no longer readable by this version"
+    await stage.sql("UPDATE parked SET record_value = convert_to(replace(convert_from("
+                    "record_value, 'UTF8'), 'poison', 'remède'), 'UTF8')")  # fmt: skip
+    clock.forward(minutes=15)
+
+    assert await ParkedKeys(stage.consumer(LineSaid)).retry() == 2
+
+    assert await stage.effects() == ["remède", "derrière"]
+
+
+async def test_a_dead_one_buries_its_event_and_not_its_other_version(stage: Stage) -> None:
+    await stage.tell(said("poison"), said("bon", who=2))
+
+    found = await stage.read(LineSaid)
+
+    assert (found.applied, found.ignored, found.parked) == (1, 2, 1)
+    (row,) = await stage.sql("SELECT type, state FROM parked")
+    assert (row["type"], row["state"]) == (V2, "parked")
+
+
+async def test_an_older_one_alone_that_comes_again_is_applied_once(stage: Stage) -> None:
+    await stage.tell(said_before("seule"))
+    (event,) = await stage.events()
+    await stage.put(event)
+
+    found = await stage.read(LineSaid)
+
+    assert (await stage.effects(), found.applied, found.lag) == (["seule"], 1, 0)
+
+
+def _id() -> bytes:
+    return str(member(1)).encode()

@@ -1,0 +1,54 @@
+"""What every service has without asking: measured statements and waits, limits of its own."""
+
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+from uuid_utils.compat import uuid7
+
+from services.community.settings import CommunitySettings
+from shared.kit.bus.memory.bus import MemoryBus
+from shared.kit.core.host import Host
+from shared.kit.core.settings import SettingError
+from shared.kit.runtime.assembly import open_database
+from tests.kit.conftest import Frame
+from tests.support.recorded_spans import kept
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+
+def environment(frame: Frame, **more: str) -> dict[str, str]:
+    return {
+        "COMMUNITY_DATABASE_URL": frame.url("app"),
+        "COMMUNITY_RELAY_URL": frame.url("relay"),
+        "PREAU_JWKS_URL": "http://127.0.0.1:1/",
+        **more,
+    }
+
+
+async def test_statements_and_waits_for_a_connection_are_told(frame: Frame) -> None:
+    telling, settings = kept(), CommunitySettings.read(environment(frame))
+    host = Host(MemoryBus(), lambda: datetime.now(UTC), uuid7, telling.telemetry, {})
+    database = open_database("community", host, settings)
+    try:
+        with telling.telemetry.span("essai", "internal"):
+            await database.rows(sa.text("SELECT count(*) FROM outbox"))
+    finally:
+        await database.stop()
+
+    assert "SELECT outbox" in telling.names
+    assert 'db_client_operation_duration_seconds_count{db_operation_name="SELECT"' in telling.page
+    pool = 'db_client_connection_pool_name="preau-community"'
+    assert f"db_client_connection_wait_time_seconds_count{{{pool}" in telling.page
+
+
+def test_what_a_service_takes_on_is_said_for_all_or_for_one(frame: Frame) -> None:
+    said = environment(frame, PREAU_SHED_OUTBOX_AGE="5", COMMUNITY_SHED_WRITES="3")
+    limits = CommunitySettings.read(said).limits()
+
+    assert (limits.outbox_age, limits.writes, limits.waiting) == (5.0, 3, 200)
+
+
+def test_a_limit_that_is_none_stops_the_start(frame: Frame) -> None:
+    with pytest.raises(SettingError, match=r"COMMUNITY_SHED_WAIT .*seconds"):
+        CommunitySettings.read(environment(frame, COMMUNITY_SHED_WAIT="0"))

@@ -1,0 +1,95 @@
+"""What a process may do while there is no broker."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from deploy.local.stack import Addresses
+from shared.kit.bus.memory.bus import MemoryBus
+from shared.kit.core.bus import Progress
+from shared.kit.core.errors import NotFound, Transient
+from shared.kit.core.host import Host
+from shared.kit.database.migrations import migrate
+from shared.kit.runtime import maintenance as upkeep
+from shared.kit.runtime import runner as run
+from tests.support.inbox_harness import Probe
+from tests.support.recorded_spans import kept
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+NOWHERE = "127.0.0.1:1"
+
+
+async def test_who_only_serves_the_api_starts_without_a_broker(
+    postgres_addresses: Addresses,
+) -> None:
+    await migrate("community", postgres_addresses.database("community", "owner"))
+    environment = {
+        "COMMUNITY_DATABASE_URL": postgres_addresses.database("community", "app"),
+        "COMMUNITY_RELAY_URL": postgres_addresses.database("community", "relay"),
+        "PREAU_JWKS_URL": "http://127.0.0.1:1/",
+    }
+    async with asyncio.timeout(20):
+        async with run.running(["community"], environment, NOWHERE, ["api"]) as (community,):
+            assert community.started
+            assert community.subscription is None
+            assert run.failed_tasks(community) is None
+
+
+class Away(MemoryBus):
+    """A broker that is away: at once, or after everybody's patience."""
+
+    def __init__(self, error: Exception | None) -> None:
+        super().__init__()
+        self.error = error
+
+    async def progress(self, topics: Sequence[str], since: datetime | None = None) -> Progress:
+        if self.error is not None:
+            raise self.error
+        await asyncio.sleep(60)
+        raise AssertionError("nobody waits so long")
+
+
+@pytest.mark.parametrize(
+    "error", [Transient(reason="refused"), NotFound(topic="community.post"), None]
+)
+async def test_counting_gives_up_soon_and_fails_no_job(
+    probe: Probe,
+    error: Exception | None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(upkeep, "COUNTING", 0.05)
+    host = Host(Away(error), probe.clock, uuid7, kept().telemetry, {})
+
+    with caplog.at_level(logging.WARNING):
+        await asyncio.wait_for(upkeep.measure(probe.consumer(), host).run(), 5)
+
+    assert [record.message for record in caplog.records] == ["cannot count"]
+
+
+async def test_the_age_of_the_last_poll_is_told_by_each_process(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Reader:
+        last_poll_age = 12.0
+
+        async def stop(self) -> None: ...
+
+        def alive(self) -> bool:
+            return True
+
+    monkeypatch.setattr(run, "POLL_AGE_EVERY", 0.01)
+    telling = kept()
+    host = Host(MemoryBus(), probe.clock, uuid7, telling.telemetry, {})
+    running = run.Running(service=None, subscription=Reader())  # type: ignore[arg-type]  # not asked
+    task = asyncio.create_task(run._tell_poll_age(running, host, "probe"))
+    await asyncio.sleep(0.05)
+    running.stop.set()
+    await asyncio.wait_for(task, 2)
+
+    line = 'preau_consumer_last_poll_age_seconds{group="probe",service="community"} 12.0'
+    assert line in telling.page

@@ -1,0 +1,61 @@
+"""An operator's commands find the servers: by variables, else in the data folder."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from deploy.local.platform import ADDRESSES, _operator_addresses, _write_private
+from deploy.local.stack import Addresses
+from shared.kit.tools.cli.addresses import FILE, address, cluster
+from shared.kit.tools.cli.migrate import migrate
+from tests.support.audit_keys import new_key
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PREAU_HOME", str(tmp_path))
+    for name in ("PREAU_KAFKA", "COMMUNITY_OWNER_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_what_make_run_writes_is_found_and_private(home: Path) -> None:
+    names = ("identity", "community", "notifications", "moderation", "metrics")
+    passwords = {f"{n}_{role}": f"é={n}" for n in names for role in ("owner", "app")}
+    passwords["kafka_admin"] = "word"
+    servers = Addresses(
+        "127.0.0.1:9092",
+        postgres="postgresql://x@127.0.0.1:5432/x",
+        passwords=passwords,
+        has_kafka_users=True,
+    )
+    _write_private(
+        home / ADDRESSES,
+        _operator_addresses(servers, {"PREAU_AUDIT_KEY": new_key()}).replace("é", "e"),
+    )
+
+    assert ADDRESSES == FILE
+    assert address("PREAU_KAFKA") == "127.0.0.1:9092"
+    assert address("COMMUNITY_OWNER_URL") == servers.database("community", "owner").replace(
+        "é", "e"
+    )
+    login = cluster().login
+    assert (login.kafka_username, login.kafka_password) == ("admin", "word")
+    assert login.kafka_security_protocol == "SASL_PLAINTEXT"
+    assert (home / FILE).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_variable_counts_more(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / FILE).write_text("PREAU_KAFKA=127.0.0.1:1\n")
+    monkeypatch.setenv("PREAU_KAFKA", "kafka.example:9092")
+    assert address("PREAU_KAFKA") == "kafka.example:9092"
+    monkeypatch.setenv("PREAU_KAFKA", "embedded")
+    assert address("PREAU_KAFKA") == "127.0.0.1:1"
+
+
+def test_nothing_is_nothing_and_migrate_says_what_it_needs(home: Path) -> None:
+    assert address("COMMUNITY_OWNER_URL") is None
+    done = CliRunner().invoke(migrate, ["community"])
+    assert done.exit_code == 1
+    assert "COMMUNITY_OWNER_URL is not set" in done.output

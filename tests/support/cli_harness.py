@@ -1,0 +1,94 @@
+"""The operator's commands against the real routes and a real database, in one process."""
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from uuid_utils.compat import uuid7
+
+from shared.contracts.catalogue import PUBLISHERS
+from shared.kit.core.host import Host
+from shared.kit.database.batched.unit import Light
+from shared.kit.inbox.consumer import BatchConsumer
+from shared.kit.telemetry.noop import NoTelemetry
+from shared.kit.tools.cli.main import EPILOG, Lazy
+from shared.kit.web.app import web_app
+from shared.kit.web.context import Door
+from shared.kit.web.dead_letters import FindConsumer
+from shared.kit.web.operating import operating_routes
+from tests.support.inbox_harness import Probe
+from tests.support.sample_app import LOCALE, Rights, Verifier
+
+GROUP = "metrics"
+"""The service whose consumer group the probe is; the others read nothing."""
+
+
+@dataclass
+class Operated:
+    """Hamid, who operates, types commands; `asked` is what reached the platform."""
+
+    probe: Probe
+    platform: httpx.AsyncClient
+    asked: list[httpx.Request] = field(default_factory=list)
+
+    async def run(self, *words: str, code: int = 0) -> str:
+        """Type a command, and give what it said."""
+        loop = asyncio.get_running_loop()
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            self.asked.append(request)
+            sent = self.platform.build_request(
+                request.method,
+                request.url.raw_path.decode(),
+                content=request.content,
+                headers={**request.headers, "host": "test"},
+            )
+            done = asyncio.run_coroutine_threadsafe(self.platform.send(sent), loop).result(30)
+            return httpx.Response(done.status_code, content=done.content, headers=done.headers)
+
+        def invoke() -> Result:
+            with pytest.MonkeyPatch.context() as patched:
+                plain = httpx.Client
+                transport = httpx.MockTransport(answer)
+                patched.setattr(
+                    httpx,
+                    "Client",
+                    lambda base_url, **_: plain(base_url=base_url, transport=transport),
+                )
+                return CliRunner().invoke(Lazy(name="preau", epilog=EPILOG), words)
+
+        result = await asyncio.to_thread(invoke)
+        assert result.exit_code == code, (result.output, result.exception)
+        return result.output
+
+
+def operated(probe: Probe, home: Path, monkeypatch: pytest.MonkeyPatch) -> Operated:
+    """Serve the routes of every service; all but one have no consumer."""
+    home.mkdir(exist_ok=True)
+    (home / "operator.token").write_text("hamid\n")
+    monkeypatch.setenv("PREAU_HOME", str(home))
+    monkeypatch.delenv("PREAU_TOKEN_FILE", raising=False)
+    host = Host(probe.bus, probe.clock, uuid7, NoTelemetry(), {})
+    door = Door(host, probe.database, Light(probe.database), Verifier(), Rights())
+    reader = probe.consumer()
+
+    async def waiting() -> int:
+        return 0
+
+    mounts = []
+    for name in PUBLISHERS:
+        consumer = reader if name == GROUP else None
+        routes = operating_routes(_finds(consumer), probe.bus, waiting)
+        app = web_app(name, door, [], [routes], locale=LOCALE)
+        mounts.append(Mount(f"/{name}", app, name=name))
+    transport = httpx.ASGITransport(Starlette(routes=mounts))
+    return Operated(probe, httpx.AsyncClient(base_url="http://test", transport=transport))
+
+
+def _finds(consumer: BatchConsumer | None) -> FindConsumer:
+    return lambda: consumer

@@ -1,0 +1,29 @@
+"""A service's own database, migrated, as its app role sees it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from uuid_utils.compat import uuid7
+
+from deploy.local.stack import Addresses
+from shared.kit.database.database import Database
+from shared.kit.database.migrations import migrate
+from tests.support.inbox_harness import no_trace
+
+
+@asynccontextmanager
+async def database_of(service: str, addresses: Addresses) -> AsyncIterator[Database]:
+    """Open it until left."""
+    await migrate(service, addresses.database(service, "owner"))
+    database = Database(
+        service,
+        addresses.database(service, "app"),
+        clock=lambda: datetime.now(UTC),
+        new_id=uuid7,
+        trace=no_trace,
+    )
+    try:
+        yield database
+    finally:
+        await database.stop()

@@ -1,0 +1,36 @@
+"""A writer that is stopped while it sends many rows: `python -m tests.support.frozen_writer URL`.
+
+It holds the advisory lock 4711 in its transaction, prints a line, and stops itself: PostgreSQL has
+some of its rows and waits for the rest.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterator
+
+import asyncpg
+
+from shared.kit.database.database import SESSION
+
+LOCK = 4711
+
+
+def rows() -> Iterator[tuple[str]]:
+    for number in range(20_000):
+        if number == 15_000:
+            print("stopped", flush=True)
+            os.kill(os.getpid(), signal.SIGSTOP)
+        yield (f"{number}:" + "é" * 100,)
+
+
+async def main(url: str) -> None:
+    opened = await asyncpg.connect(url, server_settings=SESSION)
+    async with opened.transaction():
+        await opened.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+        await opened.executemany("SELECT length($1::text)", rows())
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))

@@ -1,0 +1,101 @@
+"""Programs that start programs: whatever way such a one ends, all that it started ends with it.
+
+`played` is how it runs: told to stop, it leaves through its `finally` and `async with`. `begin`
+and `end` are for what it starts, which is killed should it be killed itself.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import Process
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+LEASH = Path(__file__).with_name("child_process.py")
+TOLD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+LEAVE_WITHIN = 150.0
+"""Seconds for leaving tidily: a pod's minute, then a server's twenty, and some."""
+Given = TypeVar("Given")
+Stream = int | IO[bytes] | None
+
+
+def played(
+    work: Coroutine[Any, Any, Given],
+    loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    within: float = LEAVE_WITHIN,
+) -> Given:
+    """Run it to its end. Told to stop, cancel it, wait for it to clean up, and exit with 128 + n.
+
+    Only the first signal counts: a second must not interrupt the cleaning up. What does not end in
+    time is left as if by SIGKILL.
+    """
+    told: list[int] = []
+    with asyncio.Runner(loop_factory=loop) as runner:
+        try:
+            given = runner.run(_until_told(work, told, within))
+        except asyncio.CancelledError:
+            if told:
+                raise SystemExit(128 + told[0]) from None
+            raise
+    if told:  # it was done all the same
+        raise SystemExit(128 + told[0])
+    return given
+
+
+async def _until_told(work: Coroutine[Any, Any, Given], told: list[int], within: float) -> Given:
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+
+    def stop(received: signal.Signals) -> None:
+        if not told:
+            told.append(received)
+            loop.call_later(within, os._exit, 128 + received)
+            task.cancel()
+
+    for received in TOLD:
+        loop.add_signal_handler(received, stop, received)
+    return await task
+
+
+def leashed(*command: str) -> tuple[str, ...]:
+    """Give the words that start a program which dies with the thread that starts it."""
+    return (sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *command)
+
+
+async def begin(
+    *command: str,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    stdin: Stream = asyncio.subprocess.DEVNULL,
+    stdout: Stream = None,
+    stderr: Stream = None,
+) -> Process:
+    """Start a program that dies with this process; call it from the main thread.
+
+    Ctrl-C in the terminal reaches us only: we end them in our order.
+    """
+    return await asyncio.create_subprocess_exec(
+        *leashed(*command),
+        cwd=cwd,
+        env=env,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+    )
+
+
+async def end(process: Process, grace: float) -> bool:
+    """Ask it to end, and kill it if it does not in time; it is gone on return. False if killed."""
+    with suppress(ProcessLookupError):  # it has ended by itself
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), grace)
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        return False
+    return True

@@ -1,0 +1,194 @@
+"""A tiny service, `notes`, mounted as the runner mounts services; everything outside is a fake."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+from fastapi import APIRouter, Response
+from pydantic import Field
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from uuid_utils.compat import uuid7
+
+from shared.contracts import cast
+from shared.contracts.identity import Role
+from shared.contracts.ids import MemberId, StructureId, TenantId
+from shared.kit.bus.memory.bus import MemoryBus
+from shared.kit.core.access_tokens import Claims
+from shared.kit.core.access_tokens import Verifier as AnyVerifier
+from shared.kit.core.errors import NotFound, Unauthorised
+from shared.kit.core.host import Host, Telemetry
+from shared.kit.core.policy import Actor, Allowed, Denied, Grant, Suspension, Verdict
+from shared.kit.core.unit_of_work import Caller
+from shared.kit.database.batched.unit import Light
+from shared.kit.database.database import Database
+from shared.kit.database.overload import Pressure
+from shared.kit.limiting.rates import Rates
+from shared.kit.limiting.route_limits import RouteLimits
+from shared.kit.telemetry.noop import NoTelemetry
+from shared.kit.web.app import web_app
+from shared.kit.web.context import ActorDep, CallerDep, Door
+from shared.kit.web.cursors import Model
+from shared.kit.web.routes import Routes
+
+LOCALE = Path(__file__).with_name("locale")
+NOWHERE = "postgresql+asyncpg://notes_app@127.0.0.1:1/nowhere"
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+class NoteNotFound(NotFound):
+    key = "note_not_found"
+
+
+class Note(Model):
+    """A note."""
+
+    text: str = Field(max_length=50, examples=["Le préau fuit ☔"])
+    tags: tuple[str, ...] = ()
+    more: dict[str, Any] | None = None
+
+
+def is_member(actor: Actor) -> Verdict:
+    """Let in everybody but Hamid."""
+    if actor.member_id == cast.HAMID:
+        return Denied("note.import.not_hamid")
+    return Allowed("note.import.member")
+
+
+class Verifier:
+    """`Bearer zoe` is Zoé, `Bearer hamid` is Hamid."""
+
+    people: Mapping[str, UUID] = {"zoe": cast.ZOE, "hamid": cast.HAMID}
+
+    async def verify(self, token: str) -> Claims:
+        if token not in self.people:
+            raise Unauthorised(reason="unknown")
+        return Claims(MemberId(self.people[token]), cast.TENANT, "session")
+
+
+@dataclass
+class Rights:
+    """Zoé is nobody special, Hamid operates; `absent` looks find nobody first."""
+
+    absent: int = 0
+    suspended: bool = False
+    asked: int = 0
+
+    async def actor(
+        self, tenant: TenantId, member_id: MemberId, session: str | None = None
+    ) -> Actor | None:
+        self.asked += 1
+        if self.asked <= self.absent:
+            return None
+        operates = (Grant(Role.OPERATOR, StructureId(cast.COLLEGE)),)
+        return Actor(
+            tenant,
+            member_id,
+            grants=operates if member_id == cast.HAMID else (),
+            suspension=Suspension("insults", NOON) if self.suspended else None,
+        )
+
+
+@dataclass
+class House:
+    """The application, and what the fakes saw."""
+
+    telemetry: Telemetry = field(default_factory=NoTelemetry)
+    rights: Rights = field(default_factory=Rights)
+    url: str = NOWHERE
+    pressure: Pressure | None = None
+    extra: tuple[APIRouter, ...] = ()
+    verifier: AnyVerifier = field(default_factory=Verifier)
+    limits: RouteLimits | None = None
+    rates: Rates | None = None
+    public_docs: bool = True
+    callers: list[Caller] = field(default_factory=list)
+    actors: list[Actor] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.database = Database(
+            "notes",
+            self.url,
+            clock=lambda: NOON,
+            new_id=uuid7,
+            trace=lambda *_: None,
+            pressure=self.pressure,
+        )
+        self.batched = Light(self.database)
+        host = Host(MemoryBus(), lambda: NOON, uuid7, self.telemetry, {})
+        door = Door(host, self.database, self.batched, self.verifier, self.rights, rates=self.rates)
+        routes, more = [self.notes()], self.more()
+        self.app = web_app(
+            *("notes", door, routes, more),
+            locale=LOCALE,
+            limits=self.limits,
+            public_docs=self.public_docs,
+        )
+
+    def more(self) -> Sequence[APIRouter]:
+        return self.extra
+
+    def notes(self) -> Routes:
+        routes = Routes("notes")
+
+        @routes.post("/notes", action="note.write", status_code=201)
+        async def write(caller: CallerDep, actor: ActorDep, note: Note) -> Note:
+            self.callers.append(caller)
+            self.actors.append(actor)
+            return note
+
+        @routes.get("/notes/{number}", action="note.read")
+        async def read(number: int, limit: int = 1) -> Note:
+            raise NoteNotFound(number=number, because="a secret of the house")
+
+        @routes.post(
+            "/shelves/{shelf}/import", action="note.import", limit=3_000_000, gate=is_member
+        )
+        async def take_in(shelf: str, note: dict[str, Any]) -> dict[str, int]:
+            return {"fields": len(note)}
+
+        @routes.get("/reasons", action="note.reasons", access="suspended_too")
+        async def reasons(actor: ActorDep) -> dict[str, bool]:
+            return {"suspended": actor.suspension is not None}
+
+        @routes.post("/sign-in", action="session.open", access="anonymous")
+        async def sign_in(note: Note) -> Note:
+            return note
+
+        @routes.post("/invitations/{number}", action="session.accept", access="anonymous")
+        async def accept(number: int, note: Note) -> Note:
+            return note
+
+        @routes.get("/all", action="note.operate", access="operator")
+        async def everything() -> Response:
+            return Response(headers={"Cache-Control": "max-age=60"})
+
+        @routes.delete("/roof", action="roof.break", access="anonymous")
+        async def fall() -> None:
+            raise RuntimeError("hunter2 fell from the roof")
+
+        return routes
+
+    def client(self, who: str | None = "zoe", language: str = "en") -> httpx.AsyncClient:
+        headers = {"Accept-Language": language}
+        if who:
+            headers["Authorization"] = f"Bearer {who}"
+        mounted = Starlette(routes=[Mount("/notes", self.app, name="notes")])
+        return httpx.AsyncClient(
+            base_url="http://test/notes",
+            transport=httpx.ASGITransport(mounted),
+            headers=headers,
+        )
+
+    async def send(self, body: bytes, path: str = "/v1/notes", **headers: str) -> httpx.Response:
+        given = {"Content-Type": "application/json", **headers}
+        async with self.client() as client:
+            return await client.post(path, content=body, headers=given)
+
+    async def post(self, body: object, path: str = "/v1/notes", **headers: str) -> httpx.Response:
+        return await self.send(json.dumps(body).encode(), path, **headers)

@@ -1,0 +1,204 @@
+"""A fact with a second version, which none of the catalogue needs yet, and a stage for it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import asyncpg
+import msgspec
+
+from shared.contracts import cast
+from shared.contracts.event import Envelope, Fact
+from shared.contracts.ids import MemberId
+from shared.kit.bus.memory.bus import MemoryBus
+from shared.kit.core.bus import Bus, Incoming, Outgoing, Partition, Topic
+from shared.kit.core.reactions import BoundReaction
+from shared.kit.core.unit_of_work import Clock, Delivery, Unit
+from shared.kit.database.database import Database, connection
+from shared.kit.inbox.consumer import BatchConsumer
+from shared.kit.inbox.parked import Retry
+from shared.kit.inbox.report import Counts, counts
+from shared.kit.telemetry.noop import NoTelemetry
+from shared.kit.tools.reconcile.check import Checker
+from shared.kit.tools.reconcile.report import Report
+from shared.kit.tools.reconcile.source import Source
+from tests.support.inbox_harness import EFFECTS, RENNES, caller, member
+from tests.support.mini_service import TestLog
+
+GROUP, TOPIC, DEAD = "community", "community.rehearsal", "dead.community"
+PARTITIONS = 2
+
+
+class LineSaidV1(Fact, frozen=True, kw_only=True):
+    """Somebody said a line, as one text."""
+
+    WIRE: ClassVar = "community.line.said"
+    TOPIC: ClassVar = TOPIC
+    KEY: ClassVar = "member_id"
+    SUBJECT: ClassVar = "member_id"
+
+    member_id: MemberId
+    text: str
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(member_id=cast.ZOE, text="Bonjour à tous ☀️")
+
+
+class LineSaid(Fact, frozen=True, kw_only=True):
+    """Somebody said a line, word by word."""
+
+    WIRE: ClassVar = LineSaidV1.WIRE
+    VERSION: ClassVar = 2
+    TOPIC: ClassVar = TOPIC
+    KEY: ClassVar = "member_id"
+    SUBJECT: ClassVar = "member_id"
+    PREVIOUS: ClassVar = LineSaidV1
+    BESIDE: ClassVar = True
+
+    member_id: MemberId
+    words: tuple[str, ...]
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(member_id=cast.ZOE, words=("Bonjour", "à", "tous", "☀️"))
+
+    def previous(self) -> LineSaidV1:
+        return LineSaidV1(member_id=self.member_id, text=" ".join(self.words))
+
+    @classmethod
+    def following(cls, old: LineSaidV1) -> Self:
+        return cls(member_id=old.member_id, words=tuple(old.text.split()))
+
+
+class LineSaidV3(Fact, frozen=True, kw_only=True):
+    """Somebody said a line, and how loud."""
+
+    WIRE: ClassVar = LineSaidV1.WIRE
+    VERSION: ClassVar = 3
+    TOPIC: ClassVar = TOPIC
+    KEY: ClassVar = "member_id"
+    SUBJECT: ClassVar = "member_id"
+    PREVIOUS: ClassVar = LineSaid
+    BESIDE: ClassVar = True
+
+    member_id: MemberId
+    words: tuple[str, ...]
+    loud: bool
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(member_id=cast.ZOE, words=("Bonjour", "!"), loud=True)
+
+    def previous(self) -> LineSaid:
+        return LineSaid(member_id=self.member_id, words=self.words)
+
+    @classmethod
+    def following(cls, old: LineSaid) -> Self:
+        return cls(member_id=old.member_id, words=old.words, loud="!" in old.words)
+
+
+def said(line: str, who: int = 1) -> LineSaid:
+    return LineSaid(member_id=member(who), words=tuple(line.split()))
+
+
+def said_before(line: str, who: int = 1) -> LineSaidV1:
+    """The same, as the build before the second version told it: alone."""
+    return LineSaidV1(member_id=member(who), text=line)
+
+
+async def note(unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
+    """Write down what was heard, and in which version; some of it cannot be digested."""
+    for delivery in deliveries:
+        fact = delivery.fact
+        heard = fact.text if isinstance(fact, LineSaidV1) else "|".join(words_of(fact))
+        row = {"tenant": delivery.tenant, "key": delivery.key, "words": heard}
+        await connection(unit).execute(EFFECTS, row)
+        if heard.startswith("poison"):
+            raise RuntimeError("cannot digest")
+
+
+def words_of(fact: Fact) -> tuple[str, ...]:
+    assert isinstance(fact, LineSaid | LineSaidV3)
+    return fact.words
+
+
+@dataclass
+class Stage:
+    """One service that hears itself: outbox, log, inbox and the checker."""
+
+    database: Database
+    owner_url: str
+    app_url: str
+    clock: Clock
+    bus: Bus = field(default_factory=MemoryBus)
+
+    async def open(self) -> None:
+        await self.bus.ensure([Topic(TOPIC, PARTITIONS), Topic(DEAD, 1)])
+
+    async def tell(self, *facts: Fact) -> None:
+        """Record facts, and send what stands in the outbox then."""
+        async with self.database.unit(caller()) as unit:
+            for fact in facts:
+                unit.record(fact)
+        await self.relay()
+
+    async def relay(self) -> None:
+        query = "DELETE FROM outbox RETURNING position, topic, key, value"
+        for row in sorted(await self.sql(query), key=lambda row: row["position"]):
+            await self.bus.send([Outgoing(row["topic"], row["key"].encode(), row["value"])])
+
+    def consumer(self, *declared: type[Fact], attempts: int = 3) -> BatchConsumer:
+        reactions = (BoundReaction("note", note, declared),)
+        retry = Retry(attempts=attempts)
+        return BatchConsumer(
+            GROUP, self.database, reactions, self.bus, self.clock, NoTelemetry(), retry
+        )
+
+    async def read(self, *declared: type[Fact], most: int = 10_000) -> Counts:
+        """Read on as a build that declares these, up to so many records of each partition."""
+        reader = self.consumer(*declared)
+        starts = await reader.assigned([Partition(TOPIC, n) for n in range(PARTITIONS)])
+        batch = [r for p, at in starts.items() for r in await self.bus.fetch(p, at, most)]
+        if batch:
+            await reader.handle(batch)
+        await self.relay()
+        return await counts(reader, self.bus)
+
+    async def log(self) -> list[Incoming]:
+        places = [Partition(TOPIC, number) for number in range(PARTITIONS)]
+        return [r for place in places for r in await self.bus.fetch(place, 0, 10_000)]
+
+    async def events(self) -> list[Envelope]:
+        found = [msgspec.json.decode(r.value or b"", type=Envelope) for r in await self.log()]
+        return sorted(found, key=lambda each: (each.partitionkey, each.sequence))
+
+    async def put(self, event: Envelope, **changed: object) -> None:
+        """Put an event on the topic, as its relay would a second time."""
+        fields: Mapping[str, object] = msgspec.structs.asdict(event) | changed
+        value = msgspec.json.encode({k: v for k, v in fields.items() if v is not None})
+        await self.bus.send([Outgoing(TOPIC, event.partitionkey.encode(), value)])
+
+    async def effects(self) -> list[str]:
+        return [row["words"] for row in await self.sql("SELECT words FROM effects ORDER BY nth")]
+
+    async def sql(self, query: str, *values: object) -> list[Any]:
+        owner = await asyncpg.connect(self.owner_url.replace("+asyncpg", ""))
+        try:
+            await owner.execute(f"SET app.tenants = '{RENNES}'")
+            found: list[Any] = await owner.fetch(query, *values)
+            return found
+        finally:
+            await owner.close()
+
+    async def check(self, *declared: type[Fact]) -> list[str]:
+        """The violations that the checker finds, as one reads them."""
+        return [f"{each.invariant} {each.text}" for each in (await self.report(*declared)).wrong]
+
+    async def report(self, *declared: type[Fact]) -> Report:
+        assert isinstance(self.bus, MemoryBus)
+        wanted = frozenset(fact.wire_type() for fact in declared)
+        source = Source(
+            GROUP, self.owner_url, wanted, (TOPIC,), (TOPIC, DEAD), app_url=self.app_url
+        )
+        return await Checker(TestLog(self.bus), [source]).check()
