@@ -16,7 +16,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # A uv that is there, or the one that we bring.
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
-CODE := services shared deploy tests
+CODE := services shared deploy examples tests
 MEMBERS := shared $(wildcard services/*/pyproject.toml)
 EDITABLES := $(foreach member,$(patsubst %/pyproject.toml,%,$(MEMBERS)),-e ./$(member))
 STAMP := .venv/.installed

@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SERVICES = tuple(sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml")))
-HELD = ("services", "shared", "deploy", "tests")
+HELD = ("services", "shared", "deploy", "examples", "tests")
 
 ROOMS = frozenset(
     {"api", "pages", "cli", "reactions", "jobs", "store", "tables"}

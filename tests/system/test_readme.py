@@ -28,6 +28,7 @@ from shared.kit.tools.cli.main import GROUP, Lazy
 from tests.contracts.records import FOLDER
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+COMMANDS = (REPOSITORY / "docs" / "commands.md").read_text(encoding="utf-8")
 DECISIONS = sorted((REPOSITORY / "docs" / "adr").glob("*.md"))
 SUBSCRIBED = "127.0.0.1:19092"
 LONGEST = 14
@@ -77,10 +78,15 @@ def test_every_command_that_the_text_names_is_there() -> None:
 
 
 def test_every_verb_for_dead_letters_is_there() -> None:
-    (verbs,) = re.findall(r"`preau dead-letters ([a-z|]+)`", README)
-    found = Lazy(name="preau").get_command(click.Context(Lazy()), "dead-letters")
-    assert isinstance(found, click.Group)
-    assert set(verbs.split("|")) == set(found.commands)
+    (row,) = re.findall(r"^\| `preau dead-letters (.+?)` \|", COMMANDS, flags=re.MULTILINE)
+    group = Lazy(name="preau").get_command(click.Context(Lazy()), "dead-letters")
+    assert isinstance(group, click.Group)
+    assert set(row.split("`, `")) == set(group.commands)
+
+
+def test_every_command_of_preau_has_a_row_in_the_documentation() -> None:
+    rows = re.findall(r"`preau ([a-z-]+)[^`]*`", COMMANDS)
+    assert set(rows) == {point.name.partition(".")[0] for point in entry_points(group=GROUP)}
 
 
 def parse(call: list[str]) -> None:
