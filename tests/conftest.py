@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.choices import Part
-from deploy.local.stack import Addresses, Stack
+from deploy.local.choices import ServerName
+from deploy.local.stack import Stack, StackAddresses
 
 
 class _Started:
     """A stack that lives in a thread with an event loop of its own, beside every test's loop."""
 
-    def __init__(self, home: Path, parts: frozenset[Part]) -> None:
+    def __init__(self, home: Path, parts: frozenset[ServerName]) -> None:
         self._home, self._parts = home, parts
         self._ready = threading.Event()
         self._stop: asyncio.Event | None = None
         self._loop = asyncio.new_event_loop()
-        self.addresses: Addresses | None = None
+        self.addresses: StackAddresses | None = None
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -36,11 +36,11 @@ class _Started:
 
     async def _live(self) -> None:
         self._stop = asyncio.Event()
-        async with Stack(self._home, parts=self._parts, fast=True) as self.addresses:
+        async with Stack(self._home, server_names=self._parts, fast=True) as self.addresses:
             self._ready.set()
             await self._stop.wait()
 
-    def start(self) -> Addresses:
+    def start(self) -> StackAddresses:
         self._thread.start()
         self._ready.wait(90)
         if self.addresses is None:
@@ -54,7 +54,7 @@ class _Started:
 
 
 @pytest.fixture(scope="session")
-def stack_addresses() -> Iterator[Addresses]:
+def stack_addresses() -> Iterator[StackAddresses]:
     """Kafka, PostgreSQL and Redis, for `system` tests."""
     with tempfile.TemporaryDirectory(prefix="préau-") as folder:
         started = _Started(Path(folder) / "home", frozenset({"kafka", "postgres", "redis"}))
@@ -63,7 +63,7 @@ def stack_addresses() -> Iterator[Addresses]:
 
 
 @pytest.fixture(scope="session")
-def postgres_addresses(request: pytest.FixtureRequest) -> Iterator[Addresses]:
+def postgres_addresses(request: pytest.FixtureRequest) -> Iterator[StackAddresses]:
     """PostgreSQL alone, which `make test` may use: it needs no Java and starts in a second."""
     with tempfile.TemporaryDirectory(prefix="préau-") as folder:
         started = _Started(Path(folder) / "home", frozenset({"postgres"}))
@@ -72,7 +72,7 @@ def postgres_addresses(request: pytest.FixtureRequest) -> Iterator[Addresses]:
 
 
 @pytest.fixture(scope="session")
-def redis_addresses() -> Iterator[Addresses]:
+def redis_addresses() -> Iterator[StackAddresses]:
     """Redis alone, which `make test` may use: it starts in a moment."""
     with tempfile.TemporaryDirectory(prefix="préau-") as folder:
         started = _Started(Path(folder) / "home", frozenset({"redis"}))

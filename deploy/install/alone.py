@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from deploy.install.wheels import MEMBERS, ROOT, SERVICES, build, uv
+from deploy.install.wheels import MEMBERS, ROOT, SERVICES, build_wheel, uv_command
 
 PROBE = Path(__file__).with_name("probe.py")
 
@@ -23,20 +23,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("services", nargs="*", default=SERVICES)
     wanted = parser.parse_args(arguments).services
     with tempfile.TemporaryDirectory(prefix="preau-alone-") as folder:
-        wheels = {member: build(member, Path(folder) / "dist") for member in MEMBERS}
-        failed = [name for name in wanted if not stands_alone(name, wheels, Path(folder))]
+        wheels = {member: build_wheel(member, Path(folder) / "dist") for member in MEMBERS}
+        failed = [name for name in wanted if not installs_alone(name, wheels, Path(folder))]
     print(f"{len(wanted) - len(failed)} passed, {len(failed)} failed")
     sys.exit(1 if failed else 0)
 
 
-def stands_alone(name: str, wheels: dict[str, Path], folder: Path) -> bool:
+def installs_alone(name: str, wheels: dict[str, Path], folder: Path) -> bool:
     """Install one service beside what it shares, import all of it, and nothing of the others."""
     python = folder / name / "bin" / "python"
     for command in commands(name, wheels, python):
         done = subprocess.run(
             command,
             cwd=folder,
-            env=outside(),
+            env=clean_environment(),
             check=False,
             capture_output=True,
             text=True,
@@ -53,14 +53,14 @@ def commands(name: str, wheels: dict[str, Path], python: Path) -> Iterator[list[
     home = str(python.parents[1])
     lock = str(ROOT / "requirements.lock")
     pair = [str(wheels["shared"]), str(wheels[f"services/{name}"])]
-    yield [uv(), "venv", "--quiet", "--python", sys.executable, home]
-    fill = [uv(), "pip", "install", "--quiet", "--no-sources", "--only-binary", ":all:"]
+    yield [uv_command(), "venv", "--quiet", "--python", sys.executable, home]
+    fill = [uv_command(), "pip", "install", "--quiet", "--no-sources", "--only-binary", ":all:"]
     yield [*fill, "--python", str(python), "--constraints", lock, *pair]
     others = [other for other in SERVICES if other != name]
     yield [str(python), "-I", str(PROBE), name, *others]
 
 
-def outside() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """Return the environment without what points back into the repository."""
     inside = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV"}
     return {name: value for name, value in os.environ.items() if name not in inside}

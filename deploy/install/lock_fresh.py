@@ -1,4 +1,4 @@
-"""Tell whether `requirements.lock` still answers the dependencies that the members name.
+"""Return whether `requirements.lock` still answers the dependencies that the members name.
 
 The lock itself is the constraint of a second resolution: what comes out must be what went in. A
 newer version in the index does not make a lock stale; a dependency added, dropped or raised does.
@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from deploy.install.wheels import MEMBERS, ROOT, uv
+from deploy.install.wheels import MEMBERS, ROOT, uv_command
 
 EXPORT = (
     *("export", "--quiet", "--all-packages", "--all-groups", "--no-emit-workspace"),
@@ -24,7 +24,7 @@ PIN = re.compile(r"^[a-z0-9][^\\\n]*", re.MULTILINE | re.IGNORECASE)
 def main() -> None:
     """Exit with the differences, or quietly."""
     kept = pins((ROOT / "requirements.lock").read_text())
-    found = pins(resolved_again(kept))
+    found = pins(resolve_again(kept))
     if kept == found:
         return
     changes = difflib.unified_diff(kept, found, "requirements.lock", "needed", n=0, lineterm="")
@@ -37,7 +37,7 @@ def pins(lock: str) -> list[str]:
     return sorted(pin.strip() for pin in PIN.findall(lock))
 
 
-def resolved_again(constraints: list[str]) -> str:
+def resolve_again(constraints: list[str]) -> str:
     """Resolve a copy of the workspace's manifests, held to the given pins."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
@@ -52,7 +52,7 @@ def resolved_again(constraints: list[str]) -> str:
             )
         )
         done = subprocess.run(
-            [uv(), *EXPORT],
+            [uv_command(), *EXPORT],
             cwd=copy,
             check=False,
             capture_output=True,

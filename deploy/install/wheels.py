@@ -10,7 +10,7 @@ SERVICES = tuple(sorted(path.parent.name for path in ROOT.glob("services/*/pypro
 MEMBERS = ("shared", *(f"services/{name}" for name in SERVICES))
 
 
-def build(member: str, into: Path) -> Path:
+def build_wheel(member: str, into: Path) -> Path:
     """Build the wheel of one member of the workspace and return its path."""
     made_in = into / member.replace("/", "-")
     subprocess.run(
@@ -23,7 +23,7 @@ def build(member: str, into: Path) -> Path:
     return wheel
 
 
-def uv() -> str:
+def uv_command() -> str:
     """Name the uv that `make` found, or brought into the repository."""
     named = os.environ.get("UV", "uv")
     return str(ROOT / named) if "/" in named else named

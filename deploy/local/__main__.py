@@ -10,10 +10,9 @@ from pathlib import Path
 import click
 
 from deploy.local.artifacts import cache_folder
-from deploy.local.choices import Choices
+from deploy.local.choices import ServerChoices
 from deploy.local.errors import StackError
-from deploy.local.fetch import fetch as fetch_artifacts
-from deploy.local.fetch import lock as lock_artifacts
+from deploy.local.fetch import fetch_artifacts, lock_artifacts
 from deploy.local.home import home_folder, stop_running_stack
 from deploy.local.stack import Stack
 
@@ -21,12 +20,12 @@ FAILED = 1
 
 
 def home() -> Path:
-    """Give the data folder: `PREAU_HOME`, else `.preau`."""
+    """Return the data folder: `PREAU_HOME`, else `.preau`."""
     return home_folder(os.environ)
 
 
 def port() -> int:
-    """Give the platform's one port: `PREAU_PORT`, else 8000."""
+    """Return the platform's one port: `PREAU_PORT`, else 8000."""
     text = os.environ.get("PREAU_PORT") or "8000"
     if not text.isdigit() or not 0 < int(text) < 65536:  # noqa: PLR2004  the range of ports
         raise StackError(f"PREAU_PORT is {text!r}: it must be a port number, 1 to 65535.")
@@ -61,17 +60,17 @@ def up() -> None:
 @main.command()
 def run() -> None:
     """Start the three servers and the five services; Ctrl-C stops them all."""
-    from deploy.local.platform import run as run_platform  # noqa: PLC0415  needs the services
+    from deploy.local.platform import run_platform  # noqa: PLC0415  needs the services
 
-    sys.exit(run_platform(home(), port(), Choices.from_environment(os.environ)))
+    sys.exit(run_platform(home(), port(), ServerChoices.from_environment(os.environ)))
 
 
 @main.command()
 def demo() -> None:
     """Play a day on the platform and say what happened."""
-    from deploy.local.demo import play  # noqa: PLC0415  needs the services
+    from deploy.local.demo import play_demo  # noqa: PLC0415  needs the services
 
-    sys.exit(play(home(), port(), Choices.from_environment(os.environ)))
+    sys.exit(play_demo(home(), port(), ServerChoices.from_environment(os.environ)))
 
 
 @main.command()
@@ -86,13 +85,13 @@ async def _up() -> None:
     assert task is not None  # noqa: S101  for mypy: we are inside one
     for received in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(received, task.cancel)
-    choices = Choices.from_environment(os.environ)
+    choices = ServerChoices.from_environment(os.environ)
     stack = Stack(home(), choices)
     async with stack as addresses:
-        for line in addresses.lines(choices):
+        for line in addresses.summary_lines(choices):
             click.echo(line)
         click.echo(f"The passwords are in {home() / 'secrets.json'}. Ctrl-C stops them.")
-        raise await stack.failure()
+        raise await stack.wait_for_failure()
 
 
 if __name__ == "__main__":

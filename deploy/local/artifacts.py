@@ -32,7 +32,7 @@ class Jar:
 
 
 def cache_folder(env: Mapping[str, str]) -> Path:
-    """Give the folder that keeps what was fetched: PREAU_CACHE, or `.tools` of the repository."""
+    """Return the folder that keeps what was fetched: PREAU_CACHE, or `.tools` of the repository."""
     return Path(env.get("PREAU_CACHE") or REPOSITORY / ".tools").resolve()
 
 
@@ -46,12 +46,12 @@ def read_lock(lock: Path = LOCK) -> tuple[Jar, ...]:
 
 
 def kafka_jars(cache: Path) -> list[Path]:
-    """Give the class path of Kafka, each jar checked; raise StackError on the first bad one."""
-    return [verified(cache, jar) for jar in read_lock()]
+    """Return the class path of Kafka, each jar checked; raise StackError on the first bad one."""
+    return [verify_jar(cache, jar) for jar in read_lock()]
 
 
-def verified(cache: Path, jar: Jar) -> Path:
-    """Give the path of a jar whose SHA-256 is the locked one; raise StackError otherwise."""
+def verify_jar(cache: Path, jar: Jar) -> Path:
+    """Return the path of a jar whose SHA-256 is the locked one; raise StackError otherwise."""
     path = cache / "jars" / jar.filename
     try:
         with path.open("rb") as file:

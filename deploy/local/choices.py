@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 
 from deploy.local.errors import StackError
 
-Part = Literal["kafka", "postgres", "redis"]
-PARTS: frozenset[Part] = frozenset(get_args(Part))
-SCHEMES = {"postgres": ("postgresql", "postgres"), "redis": ("redis", "rediss", "unix")}
+ServerName = Literal["kafka", "postgres", "redis"]
+SERVER_NAMES: frozenset[ServerName] = frozenset(get_args(ServerName))
+URL_SCHEMES = {"postgres": ("postgresql", "postgres"), "redis": ("redis", "rediss", "unix")}
 HIGHEST_PORT = 65_535
 
 
 @dataclass(frozen=True)
-class Choices:
+class ServerChoices:
     """One switch for each part: `embedded`, `embedded:PORT`, `docker`, or an address.
 
     The address is `host:port[,host:port]` for Kafka and a URL for the two others (for PostgreSQL
@@ -28,34 +28,34 @@ class Choices:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be an address, naming the variable that says it."""
-        for part in sorted(PARTS):
-            _check(part, self.of(part))
+        for part in sorted(SERVER_NAMES):
+            _check(part, self.choice_for(part))
 
     @classmethod
-    def from_environment(cls, env: Mapping[str, str]) -> "Choices":
+    def from_environment(cls, env: Mapping[str, str]) -> "ServerChoices":
         """Read PREAU_KAFKA, PREAU_POSTGRES and PREAU_REDIS; absent or empty means embedded."""
-        said = {part: env.get(_variable(part), "").strip() for part in PARTS}
+        said = {part: env.get(_variable(part), "").strip() for part in SERVER_NAMES}
         return cls(**{part: value for part, value in said.items() if value})
 
-    def of(self, part: Part) -> str:
-        """Give the choice for one part."""
+    def choice_for(self, part: ServerName) -> str:
+        """Return the choice for one part."""
         return {"kafka": self.kafka, "postgres": self.postgres, "redis": self.redis}[part]
 
-    def embedded(self, part: Part) -> bool:
-        """Tell whether this part is a server of our own."""
-        return self.of(part).partition(":")[0] == "embedded"
+    def is_embedded(self, part: ServerName) -> bool:
+        """Return whether this part is a server of our own."""
+        return self.choice_for(part).partition(":")[0] == "embedded"
 
-    def port(self, part: Part) -> int | None:
-        """Give the port that `embedded:PORT` asks for, if it does."""
-        said = self.of(part).partition(":")[2]
-        return int(said) if self.embedded(part) and said else None
+    def requested_port(self, part: ServerName) -> int | None:
+        """Return the port that `embedded:PORT` asks for, if it does."""
+        said = self.choice_for(part).partition(":")[2]
+        return int(said) if self.is_embedded(part) and said else None
 
 
-def _variable(part: Part) -> str:
+def _variable(part: ServerName) -> str:
     return f"PREAU_{part.upper()}"
 
 
-def _check(part: Part, choice: str) -> None:
+def _check(part: ServerName, choice: str) -> None:
     head, _, rest = choice.partition(":")
     if choice in {"embedded", "docker"} or (head == "embedded" and _is_port(rest)):
         return
@@ -63,8 +63,8 @@ def _check(part: Part, choice: str) -> None:
         valid = head != "embedded" and all(map(_is_host_and_port, choice.split(",")))
         form = "host:port"
     else:
-        valid = _scheme(choice) in SCHEMES[part]
-        form = f"a {SCHEMES[part][0]}:// URL"
+        valid = _scheme(choice) in URL_SCHEMES[part]
+        form = f"a {URL_SCHEMES[part][0]}:// URL"
     if not valid:
         # The value may hold a password: the variable's name is enough to find it.
         message = f"{_variable(part)} must be embedded, embedded:PORT, docker or {form}."

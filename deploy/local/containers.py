@@ -8,8 +8,8 @@ from testcontainers.core.container import DockerContainer
 
 from deploy.local import kafka_users, valkey
 from deploy.local.errors import StackError
-from deploy.local.home import free_port
-from deploy.local.kafka import SETTINGS
+from deploy.local.home import find_free_port
+from deploy.local.kafka import BROKER_SETTINGS
 
 POSTGRES = "postgres:18"
 VALKEY = "valkey/valkey:9"
@@ -30,17 +30,17 @@ class Containers:
         # A start that nobody awaits any more still ends before the stop that must undo it.
         self._one_at_a_time = threading.Lock()
 
-    def kafka(self, passwords: Mapping[str, str]) -> str:
+    def start_kafka(self, passwords: Mapping[str, str]) -> str:
         """Start Apache Kafka and give its bootstrap address."""
         # A broker tells its clients where to reach it: its port here is chosen beforehand.
-        port = free_port()
+        port = find_free_port()
         with self._starting():
             container = DockerContainer(KAFKA).with_bind_ports(KAFKA_PORT, port)
             address = f"{container.get_container_host_ip()}:{port}"
             self._start(container.with_envs(**kafka_environment(address, passwords)))
             return address
 
-    def postgres(self, user: str, password: str) -> str:
+    def start_postgres(self, user: str, password: str) -> str:
         """Start PostgreSQL and give its administrator's URL."""
         words = {"POSTGRES_USER": user, "POSTGRES_PASSWORD": password, "POSTGRES_DB": "postgres"}
         with self._starting():
@@ -48,12 +48,12 @@ class Containers:
             self._start(container)
             return f"postgresql://{user}:{password}@{_outside(container, 5432)}/postgres"
 
-    def redis(self, passwords: Mapping[str, str]) -> str:
+    def start_redis(self, passwords: Mapping[str, str]) -> str:
         """Start Valkey with the users of the embedded one, and give the URL of the services'."""
         settings = valkey.configuration("* -::*", VALKEY_PORT, passwords, durable=True)
         # Written inside: a command line would show the hashes to everybody.
         start = 'umask 077; printf %s "$VALKEY" >/tmp/valkey.conf; exec valkey-server $0'
-        words = {"VALKEY": valkey.written(settings)}
+        words = {"VALKEY": valkey.format_configuration(settings)}
         with self._starting():
             container = DockerContainer(VALKEY).with_exposed_ports(VALKEY_PORT).with_envs(**words)
             self._start(container.with_command(["sh", "-c", start, "/tmp/valkey.conf"]))  # noqa: S108  inside the container
@@ -91,9 +91,9 @@ def _outside(container: DockerContainer, port: int) -> str:
 
 
 def kafka_environment(address: str, passwords: Mapping[str, str]) -> Mapping[str, str]:
-    """Give the embedded broker's settings in the words of the Kafka image."""
+    """Return the embedded broker's settings in the words of the Kafka image."""
     settings = (
-        SETTINGS
+        BROKER_SETTINGS
         | kafka_users.broker_settings(passwords)
         | {
             "log.dirs": "/tmp/kraft-combined-logs",  # noqa: S108  inside the container

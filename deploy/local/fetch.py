@@ -16,14 +16,14 @@ from jgo.env._lockfile import compute_spec_hash  # the only place that says how 
 from jgo.maven import MavenContext
 from jgo.parse import Coordinate
 
-from deploy.local.artifacts import LOCK, SPEC, Jar, read_lock, verified
+from deploy.local.artifacts import LOCK, SPEC, Jar, read_lock, verify_jar
 from deploy.local.errors import StackError
 
-SECONDS_PER_ANSWER = 30
-AT_ONCE = 4
+RESPONSE_TIMEOUT_SECONDS = 30
+MAX_PARALLEL_DOWNLOADS = 4
 
 
-def fetch(cache: Path) -> int:
+def fetch_artifacts(cache: Path) -> int:
     """Make every locked artifact present and verified; return how many had to be fetched."""
     _refuse_stale_lock()
     missing = [jar for jar in read_lock() if not _present(cache, jar)]
@@ -32,7 +32,7 @@ def fetch(cache: Path) -> int:
     return len(missing)
 
 
-def lock() -> int:
+def lock_artifacts() -> int:
     """Resolve `jgo.toml` again and write the lock; return how many artifacts it holds."""
     spec = EnvironmentSpec.load(SPEC)
     with tempfile.TemporaryDirectory() as folder:
@@ -63,7 +63,7 @@ def _refuse_stale_lock() -> None:
 
 def _present(cache: Path, jar: Jar) -> bool:
     try:
-        verified(cache, jar)
+        verify_jar(cache, jar)
     except StackError:
         return False
     return True
@@ -75,11 +75,11 @@ def _download(cache: Path, jars: Iterable[Jar]) -> None:
     # A folder of its own for each run: an interrupted download is never taken for a whole one.
     with tempfile.TemporaryDirectory(dir=cache, prefix=".fetch-") as folder:
         maven = _maven(Path(folder))
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(MAX_PARALLEL_DOWNLOADS) as pool:
             for jar, path in pool.map(lambda jar: (jar, _bring(maven, jar)), jars):
                 path.chmod(0o644)
                 path.replace(target / jar.filename)
-                verified(cache, jar)
+                verify_jar(cache, jar)
 
 
 def _bring(maven: MavenContext, jar: Jar) -> Path:
@@ -99,5 +99,5 @@ def _maven(folder: Path) -> MavenContext:
     return MavenContext(
         repo_cache=folder,
         remote_repos=mirrors or None,
-        timeout=SECONDS_PER_ANSWER,
+        timeout=RESPONSE_TIMEOUT_SECONDS,
     )

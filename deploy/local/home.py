@@ -19,16 +19,16 @@ from deploy.local.errors import StackError
 
 HOST = "127.0.0.1"
 # Below the ephemeral ranges of Linux and macOS: no outgoing connection takes one meanwhile.
-PORTS = range(20_000, 30_000)
+PORT_RANGE = range(20_000, 30_000)
 PASSWORD_BYTES = 24
-PRIVATE = 0o700
-OUR_FILES = frozenset({"stack.lock", "ports.json", "secrets.json", "logs"})
+PRIVATE_MODE = 0o700
+STACK_FILES = frozenset({"stack.lock", "ports.json", "secrets.json", "logs"})
 # How long the servers of a killed stack may take to stop before a new one gives up.
-LEFTOVERS = 30.0
+LEFTOVER_TIMEOUT_SECONDS = 30.0
 
 
 def home_folder(env: Mapping[str, str]) -> Path:
-    """Give the folder of the data: PREAU_HOME, or `.preau` of the repository."""
+    """Return the folder of the data: PREAU_HOME, or `.preau` of the repository."""
     return Path(env.get("PREAU_HOME") or REPOSITORY / ".preau").resolve()
 
 
@@ -40,7 +40,7 @@ def make_home(home: Path) -> None:
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         usable = os.access(home, os.W_OK | os.X_OK)
-        if usable and stat.S_IMODE(home.stat().st_mode) != PRIVATE:
+        if usable and stat.S_IMODE(home.stat().st_mode) != PRIVATE_MODE:
             _close(home)
     except (PermissionError, FileExistsError, NotADirectoryError):
         usable = False
@@ -52,10 +52,10 @@ def make_home(home: Path) -> None:
 def _close(home: Path) -> None:
     """Take from all others what an older version let them read."""
     names = {entry.name for entry in home.iterdir()}
-    if names and not names & OUR_FILES:
+    if names and not names & STACK_FILES:
         message = f"{home} is open to others and holds other things: set PREAU_HOME to another."
         raise StackError(message)
-    home.chmod(PRIVATE)
+    home.chmod(PRIVATE_MODE)
     for place, folders, files in os.walk(home):
         for name in (*folders, *files):
             path = Path(place) / name
@@ -79,9 +79,9 @@ class HomeLock:
             message = f"{self._path} belongs to another user: use that user, or another PREAU_HOME."
             raise StackError(message) from None
         # Who was killed leaves servers that are stopping: worth waiting for. A living one is not.
-        deadline = time.monotonic() + LEFTOVERS
+        deadline = time.monotonic() + LEFTOVER_TIMEOUT_SECONDS
         while not _try_lock(self._file):
-            holder = read_holder(self._path)
+            holder = read_lock_owner(self._path)
             if _alive(holder) or time.monotonic() > deadline:
                 os.close(self._file)
                 message = (
@@ -95,13 +95,13 @@ class HomeLock:
         return self._file
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Return the lock back."""
         os.ftruncate(self._file, 0)
         os.close(self._file)
 
 
-def running_stack(home: Path) -> int | None:
-    """Give the process id of the stack that runs in a home, if one does."""
+def find_running_stack(home: Path) -> int | None:
+    """Return the process id of the stack that runs in a home, if one does."""
     path = home / "stack.lock"
     try:
         file = os.open(path, os.O_RDWR)
@@ -111,7 +111,7 @@ def running_stack(home: Path) -> int | None:
         message = f"{path} belongs to another user: only that user can stop this stack."
         raise StackError(message) from None
     try:
-        return None if _try_lock(file) else read_holder(path)
+        return None if _try_lock(file) else read_lock_owner(path)
     finally:
         os.close(file)
 
@@ -121,28 +121,31 @@ def stop_running_stack(home: Path) -> int | None:
 
     Also waits for the servers of a stack that was killed. Raises StackError if they stay.
     """
-    holder = running_stack(home)
+    holder = find_running_stack(home)
     if holder is None:
         return None
     if _alive(holder):
         os.kill(holder, signal.SIGTERM)
-    deadline = time.monotonic() + LEFTOVERS
-    while running_stack(home) is not None:
+    deadline = time.monotonic() + LEFTOVER_TIMEOUT_SECONDS
+    while find_running_stack(home) is not None:
         if time.monotonic() > deadline:
-            message = f"Process {holder} was asked to stop {LEFTOVERS:.0f} s ago and still runs."
+            message = (
+                f"Process {holder} was asked to stop {LEFTOVER_TIMEOUT_SECONDS:.0f} s ago"
+                " and still runs."
+            )
             raise StackError(message)
         time.sleep(0.05)
     return holder
 
 
-def read_holder(path: Path) -> int:
-    """Give the process id that a lock file names; 0 when it names none."""
+def read_lock_owner(path: Path) -> int:
+    """Return the process id that a lock file names; 0 when it names none."""
     text = path.read_text(encoding="ascii", errors="replace").strip()
     return int(text) if text.isdecimal() else 0
 
 
-def choose_ports(home: Path, wanted: Mapping[str, int | None]) -> dict[str, int]:
-    """Give a free port for each name: the one asked for, or last time's, or any; keep them.
+def choose_ports(home: Path, requested: Mapping[str, int | None]) -> dict[str, int]:
+    """Return a free port for each name: the one asked for, or last time's, or any; keep them.
 
     A port that was asked for by number and is taken raises StackError; one that is only
     remembered is replaced.
@@ -151,29 +154,29 @@ def choose_ports(home: Path, wanted: Mapping[str, int | None]) -> dict[str, int]
     remembered = _read_ports(kept)
     chosen: dict[str, int] = {}
     # Those asked for first: no other name may draw one of them.
-    for name, asked in sorted(wanted.items(), key=lambda item: item[1] is None):
+    for name, asked in sorted(requested.items(), key=lambda item: item[1] is None):
         if asked is not None and (asked in chosen.values() or not is_free(asked)):
             message = f"Port {asked}, asked for {name}, is in use: free it or ask for another."
             raise StackError(message)
-        chosen[name] = asked or free_port(remembered.get(name), chosen.values())
+        chosen[name] = asked or find_free_port(remembered.get(name), chosen.values())
     if chosen.items() - remembered.items():
         write_private(kept, json.dumps(remembered | chosen, indent=1) + "\n")
     return chosen
 
 
-def free_port(remembered: int | None = None, taken: Collection[int] = ()) -> int:
-    """Give a port that is free now: the remembered one if it is, any other otherwise."""
-    anywhere = random.sample(PORTS, k=200)
+def find_free_port(remembered: int | None = None, taken: Collection[int] = ()) -> int:
+    """Return a port that is free now: the remembered one if it is, any other otherwise."""
+    anywhere = random.sample(PORT_RANGE, k=200)
     candidates = [remembered, *anywhere] if remembered else anywhere
     for port in candidates:
         if port not in taken and is_free(port):
             return port
-    message = f"No free port between {PORTS[0]} and {PORTS[-1]}: stop what listens there."
+    message = f"No free port between {PORT_RANGE[0]} and {PORT_RANGE[-1]}: stop what listens there."
     raise StackError(message)
 
 
 def is_free(port: int) -> bool:
-    """Tell whether a server could listen on this port now."""
+    """Return whether a server could listen on this port now."""
     with socket.socket() as probe:
         # As servers do: a port whose last connections are still closing is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -184,8 +187,8 @@ def is_free(port: int) -> bool:
     return True
 
 
-def keep_passwords(home: Path, names: list[str]) -> dict[str, str]:
-    """Give each name its password, made once and kept in `secrets.json`, for this user's eyes."""
+def load_or_create_passwords(home: Path, names: list[str]) -> dict[str, str]:
+    """Return each name its password, made once and kept in `secrets.json`, for this user's eyes."""
     path = home / "secrets.json"
     try:
         kept = _passwords_in(path.read_text(encoding="ascii"))
@@ -234,7 +237,7 @@ def _read_ports(path: Path) -> dict[str, int]:
     with suppress(OSError, ValueError):
         found = json.loads(path.read_text(encoding="ascii"))
         if isinstance(found, dict):
-            return {name: port for name, port in found.items() if port in PORTS}
+            return {name: port for name, port in found.items() if port in PORT_RANGE}
     return {}
 
 

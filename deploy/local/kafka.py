@@ -14,19 +14,19 @@ from uuid import uuid4
 from deploy.local import kafka_users
 from deploy.local.errors import StackError
 from deploy.local.home import write_private
-from deploy.local.servers import Program, Server, hand_over, unprivileged_user
+from deploy.local.servers import Program, ServerProcess, change_owner, unprivileged_user
 
 HOST = "127.0.0.1"
 # 300 MB resident and serving in under two seconds; a benchmark gives its own options instead.
-QUICK_JAVA = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-ALWAYS_JAVA = (
+QUICK_START_JAVA_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+COMMON_JAVA_OPTIONS = (
     "-Djava.awt.headless=true",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
 )
 SETTINGS_FILE = "server.properties"
-SETTINGS = {
+BROKER_SETTINGS = {
     "process.roles": "broker,controller",
     "node.id": "1",
     # Relative: a properties file is Latin-1, and an accent in it would land in another folder.
@@ -53,14 +53,14 @@ SETTINGS = {
 
 
 @dataclass(frozen=True)
-class Listening:
+class BrokerListener:
     """Where a broker listens, and the passwords of its users.
 
     `passwords` is None for a broker without users: benchmarks compare with tools that know none.
     """
 
     port: int
-    controller: int
+    controller_port: int
     passwords: Mapping[str, str] | None
 
     @property
@@ -69,31 +69,34 @@ class Listening:
         return "PLAINTEXT" if self.passwords is None else kafka_users.LISTENER
 
     def settings(self) -> dict[str, str]:
-        """Give the broker's settings about users."""
+        """Return the broker's settings about users."""
         if self.passwords is None:
             return {"listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"}
         return kafka_users.broker_settings(self.passwords)
 
 
-def folder(home: Path) -> Path:
-    """Give the folder that Kafka runs in."""
+def kafka_folder(home: Path) -> Path:
+    """Return the folder that Kafka runs in."""
     return home / "kafka"
 
 
-def cluster_id(home: Path) -> str:
-    """Give the id that its data was formatted with."""
-    return (folder(home) / "cluster.id").read_text(encoding="ascii").strip()
+def read_cluster_id(home: Path) -> str:
+    """Return the id that its data was formatted with."""
+    return (kafka_folder(home) / "cluster.id").read_text(encoding="ascii").strip()
 
 
-async def prepare(
-    home: Path, jars: Sequence[Path], listening: Listening, held: Sequence[int] = ()
+async def prepare_data_folder(
+    home: Path,
+    jars: Sequence[Path],
+    listening: BrokerListener,
+    lock_descriptors: Sequence[int] = (),
 ) -> None:
     """Write its settings and format its folder if there is none; check the one that is there."""
-    place = folder(home)
+    place = kafka_folder(home)
     if place.exists():
         _check(home)
         _write_settings(place, listening)
-        await asyncio.to_thread(hand_over, place, place / SETTINGS_FILE)
+        await asyncio.to_thread(change_owner, place, place / SETTINGS_FILE)
         return
     # Made beside, then renamed: an interrupted first start cannot leave a half-formatted folder.
     fresh = home / "kafka.new"
@@ -103,23 +106,25 @@ async def prepare(
     _write_settings(fresh, listening)
     name = new_cluster_id()
     write_private(fresh / "cluster.id", name + "\n")
-    hand_over(fresh)
+    change_owner(fresh)
     words = ["kafka.tools.StorageTool", "format", "-t", name, "-c", SETTINGS_FILE]
-    program = _java(fresh, jars, QUICK_JAVA, words, home / "logs" / "kafka-format.log")
-    running = Server.start(program, held)
+    program = _java(
+        fresh, jars, QUICK_START_JAVA_OPTIONS, words, home / "logs" / "kafka-format.log"
+    )
+    running = ServerProcess.start(program, lock_descriptors)
     try:
-        status = await running.finished()
+        status = await running.wait_until_exit()
     finally:
         await running.stop()
     if status != 0:
-        raise StackError(running.obituary())
+        raise StackError(running.describe_exit())
     fresh.rename(place)
 
 
-def server(home: Path, jars: Sequence[Path], java_options: Sequence[str]) -> Program:
+def server_program(home: Path, jars: Sequence[Path], java_options: Sequence[str]) -> Program:
     """Describe the broker on a prepared folder."""
     words = ["kafka.Kafka", SETTINGS_FILE]
-    return _java(folder(home), jars, java_options, words, home / "logs" / "kafka.log")
+    return _java(kafka_folder(home), jars, java_options, words, home / "logs" / "kafka.log")
 
 
 def new_cluster_id() -> str:
@@ -133,16 +138,16 @@ def new_cluster_id() -> str:
             return name
 
 
-async def until_ready(listening: Listening, cluster: str, running: Server) -> None:
+async def wait_until_ready(listening: BrokerListener, cluster: str, running: ServerProcess) -> None:
     """Return when the cluster names its broker: an open port is not yet a serving one."""
     word = (listening.passwords or {}).get(kafka_users.secret_name(kafka_users.ADMIN))
-    while await serving_cluster(HOST, listening.port, word) != cluster:
-        running.check()
+    while await fetch_cluster_id(HOST, listening.port, word) != cluster:
+        running.raise_if_stopped()
         await asyncio.sleep(0.03)
 
 
-async def serving_cluster(host: str, port: int, password: str | None = None) -> str | None:
-    """Give the id of the cluster that answers there, once it has a broker; None before.
+async def fetch_cluster_id(host: str, port: int, password: str | None = None) -> str | None:
+    """Return the id of the cluster that answers there, once it has a broker; None before.
 
     `password` is the administrator's, for a broker that answers nobody else.
     """
@@ -200,10 +205,10 @@ def _cluster_in(answer: bytes) -> str | None:
     return text() if brokers else None
 
 
-def _write_settings(place: Path, listening: Listening) -> None:
-    name, port, controller = listening.name, listening.port, listening.controller
+def _write_settings(place: Path, listening: BrokerListener) -> None:
+    name, port, controller = listening.name, listening.port, listening.controller_port
     settings = (
-        SETTINGS
+        BROKER_SETTINGS
         | listening.settings()
         | {
             "listeners": f"{name}://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
@@ -226,14 +231,14 @@ def _java(
     java = Path(spec.origin).parent / "java-runtime" / "bin" / "java"
     # Relative: a class path has no way to quote a colon.
     paths = os.pathsep.join(os.path.relpath(jar, place.resolve()) for jar in jars)
-    command = [str(java), *options, *ALWAYS_JAVA, "-cp", paths, *words]
+    command = [str(java), *options, *COMMON_JAVA_OPTIONS, "-cp", paths, *words]
     return Program(
         name="Kafka",
         command=command,
         folder=place,
         log=log,
         user=unprivileged_user(),
-        needs=[
+        readable_paths=[
             java.parents[1],
             *{where for jar in jars for where in (jar.parent, jar.resolve().parent)},
         ],
@@ -242,10 +247,10 @@ def _java(
 
 
 def _check(home: Path) -> None:
-    place = folder(home)
+    place = kafka_folder(home)
     try:
         lines = (place / "data" / "meta.properties").read_text(encoding="latin-1").splitlines()
-        expected = cluster_id(home)
+        expected = read_cluster_id(home)
     except PermissionError:
         message = f"{place} belongs to another user: use that user, or another PREAU_HOME."
         raise StackError(message) from None
@@ -256,7 +261,7 @@ def _check(home: Path) -> None:
         )
         raise StackError(message) from None
     found = dict(line.split("=", 1) for line in lines if "=" in line)
-    if found.get("cluster.id") != expected or found.get("node.id") != SETTINGS["node.id"]:
+    if found.get("cluster.id") != expected or found.get("node.id") != BROKER_SETTINGS["node.id"]:
         message = (
             f"{place / 'data' / 'meta.properties'} was altered (cluster {found.get('cluster.id')},"
             f" expected {expected}): put it back, or remove {place} to start anew."

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from shared.contracts.catalogue import PUBLISHERS, TOPICS
 from shared.kit.bus.kafka import Cluster, KafkaBus
-from shared.kit.bus.kafka.access import Access, administering
+from shared.kit.bus.kafka.access import Access, connect_as_admin
 from shared.kit.bus.kafka.acls import Acl, service_acls
 from shared.kit.bus.kafka.settings import KafkaSettings
 from shared.kit.core.bus import Topic
@@ -33,7 +33,7 @@ def secret_names() -> list[str]:
 
 
 def broker_settings(passwords: Mapping[str, str]) -> dict[str, str]:
-    """Give the settings that close both listeners to whoever has no password."""
+    """Return the settings that close both listeners to whoever has no password."""
     admin, broker = passwords[secret_name(ADMIN)], passwords[secret_name(BROKER)]
     clients = f"listener.name.{LISTENER.lower()}"
     return {
@@ -59,14 +59,14 @@ def _plain(user: str, password: str) -> str:
     return f"{_SECURITY}.plain.PlainLoginModule required {login};"
 
 
-def settings_of(user: str) -> str:
+def settings_owner(user: str) -> str:
     """Name whose settings a user's login is: a service's, or the operator's."""
     return OPERATOR if user == ADMIN else user
 
 
-def variables(user: str, passwords: Mapping[str, str]) -> dict[str, str]:
-    """Give the settings with which a user logs in, as environment variables."""
-    prefix = f"{settings_of(user).upper()}_KAFKA"
+def login_variables(user: str, passwords: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings with which a user logs in, as environment variables."""
+    prefix = f"{settings_owner(user).upper()}_KAFKA"
     return {
         f"{prefix}_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
         f"{prefix}_USERNAME": user,
@@ -74,13 +74,13 @@ def variables(user: str, passwords: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def cluster(address: str, user: str, passwords: Mapping[str, str]) -> Cluster:
-    """Give the embedded cluster as one of its users sees it."""
-    return Cluster.of(settings_of(user), variables(user, passwords), address)
+def cluster_as_user(address: str, user: str, passwords: Mapping[str, str]) -> Cluster:
+    """Return the embedded cluster as one of its users sees it."""
+    return Cluster.from_environment(settings_owner(user), login_variables(user, passwords), address)
 
 
-async def provision(address: str, passwords: Mapping[str, str]) -> None:
-    """Give every user its password and its rights, and make the topics that are missing.
+async def provision_users(address: str, passwords: Mapping[str, str]) -> None:
+    """Return every user its password and its rights, and make the topics that are missing.
 
     Doing it again changes nothing. A right that a newer version does not give is taken away.
     """
@@ -95,11 +95,11 @@ async def provision(address: str, passwords: Mapping[str, str]) -> None:
     )
     # The password is in the clear on the loopback address only, and the client warns of it.
     logging.getLogger("aiokafka.conn").addFilter(_is_other_news)
-    async with administering(first) as access:
+    async with connect_as_admin(first) as access:
         users = {user: passwords[secret_name(user)] for user in (ADMIN, *SERVICES)}
         await access.set_passwords(users)
         await _set_entries(access)
-    await _make_topics(cluster(address, ADMIN, passwords))
+    await _make_topics(cluster_as_user(address, ADMIN, passwords))
 
 
 async def _make_topics(own: Cluster) -> None:
@@ -107,7 +107,7 @@ async def _make_topics(own: Cluster) -> None:
     bus = KafkaBus(own, client_id="preau-local")
     try:
         dead = (f"dead.{service}" for service in SERVICES)
-        await bus.ensure([Topic(name) for name in (*TOPICS, *dead)])
+        await bus.ensure_topics([Topic(name) for name in (*TOPICS, *dead)])
     finally:
         await bus.close()
 
@@ -116,13 +116,13 @@ def _is_other_news(record: logging.LogRecord) -> bool:
     return record.msg != "Sending username and password in the clear"
 
 
-def wanted_entries() -> frozenset[Acl]:
-    """Say what the services' users may do; imports the services at the first call."""
+def required_acls() -> frozenset[Acl]:
+    """Return what the services' users may do; imports the services at the first call."""
     return frozenset(entry for service in SERVICES for entry in service_acls(service))
 
 
 async def _set_entries(access: Access) -> None:
-    wanted = wanted_entries()
+    wanted = required_acls()
     there = await access.entries()
     await access.revoke([entry for entry in there - wanted if entry.user in SERVICES])
     # Written even when nothing is new: the log is in order, so passwords are known with them.

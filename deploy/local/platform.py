@@ -17,28 +17,28 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from deploy.local import kafka_users
-from deploy.local.choices import Choices
+from deploy.local.choices import ServerChoices
 from deploy.local.errors import StackError
 from deploy.local.home import choose_ports, is_free, make_home
-from deploy.local.seed import ADMINISTRATOR, PEOPLE, SLUG, Person, Seeded, seed
-from deploy.local.stack import Addresses, Stack
-from services.identity.main import Features, features
+from deploy.local.seed import ADMINISTRATOR, PEOPLE, SLUG, Person, SeededTenant, seed_first_tenant
+from deploy.local.stack import Stack, StackAddresses
+from services.identity.main import Features, build_features
 from services.identity.settings import IdentitySettings
 from shared.contracts.catalogue import PUBLISHERS
 from shared.contracts.identity import Role
-from shared.kit.core.access_tokens import LIFETIME
+from shared.kit.core.access_tokens import LIFETIME_SECONDS
 from shared.kit.database.audit.signing import public_pem
 from shared.kit.database.migrations import migrate
-from shared.kit.runtime.http_server import serve
-from shared.kit.runtime.listening import Listening
-from shared.kit.runtime.runner import Running, host_of, running
-from shared.kit.telemetry.logs import configure
-from shared.kit.tools.cli.audit import PUBLIC_KEYS
+from shared.kit.runtime.http_server import start_http_servers
+from shared.kit.runtime.listen_settings import ListenSettings
+from shared.kit.runtime.runner import RunningService, build_host, run_services
+from shared.kit.telemetry.logs import configure_logging
+from shared.kit.tools.cli.audit import PUBLIC_KEYS_VARIABLE
 
-LISTEN = "127.0.0.1"
-TOKEN = "operator.token"  # noqa: S105  the name of a file
-ADDRESSES = "operator.env"
-NAMES = tuple(PUBLISHERS)
+LISTEN_HOST = "127.0.0.1"
+TOKEN_FILE = "operator.token"  # noqa: S105  the name of a file
+OPERATOR_ENV_FILE = "operator.env"
+SERVICE_NAMES = tuple(PUBLISHERS)
 _HANDED_ON = (
     "PREAU_SHED_",
     "PREAU_LIMIT_",
@@ -53,28 +53,28 @@ class Platform:
     """A platform that runs."""
 
     url: str
-    seeded: Seeded
+    seeded: SeededTenant
     stack: Stack
-    inner: str
+    inner_url: str
     """Where metrics and detailed health are, for whoever runs it."""
-    servers: list[str]
-    services: list[Running]
-    seconds: float
+    server_lines: list[str]
+    services: list[RunningService]
+    startup_seconds: float
 
 
-def run(home: Path, port: int, choices: Choices) -> int:
+def run_platform(home: Path, port: int, choices: ServerChoices) -> int:
     """Run until Ctrl-C or SIGTERM; the exit status."""
-    configure(os.environ.get("PREAU_LOG_LEVEL", "warning"), os.environ.get("PREAU_LOG", ""))
+    configure_logging(os.environ.get("PREAU_LOG_LEVEL", "warning"), os.environ.get("PREAU_LOG", ""))
     return uvloop.run(_run(home, port, choices))
 
 
-async def _run(home: Path, port: int, choices: Choices) -> int:
+async def _run(home: Path, port: int, choices: ServerChoices) -> int:
     stop = asyncio.Event()
     for received in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(received, stop.set)
-    async with platform(home, port, choices) as started:
+    async with start_platform(home, port, choices) as started:
         _welcome(started)
-        failure = asyncio.create_task(started.stack.failure())
+        failure = asyncio.create_task(started.stack.wait_for_failure())
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({failure, stopped}, return_when=asyncio.FIRST_COMPLETED)
         failure.cancel()
@@ -87,7 +87,7 @@ async def _run(home: Path, port: int, choices: Choices) -> int:
 
 
 @asynccontextmanager
-async def platform(home: Path, port: int, choices: Choices) -> AsyncIterator[Platform]:
+async def start_platform(home: Path, port: int, choices: ServerChoices) -> AsyncIterator[Platform]:
     """Start everything, seed the first tenant once, and stop everything when left."""
     began = time.monotonic()
     make_home(home)
@@ -96,19 +96,19 @@ async def platform(home: Path, port: int, choices: Choices) -> AsyncIterator[Pla
     stack = Stack(home, choices)
     async with stack as addresses:
         environment = _environment(home, port, addresses)
-        _write_private(home / ADDRESSES, _operator_addresses(addresses, environment))
+        _write_private(home / OPERATOR_ENV_FILE, _operator_addresses(addresses, environment))
         # One after the other: Alembic's `op` is one for the whole process.
-        for name in NAMES:
-            await migrate(name, addresses.database(name, "owner"))
-        async with running(NAMES, environment, addresses.kafka) as services:
+        for name in SERVICE_NAMES:
+            await migrate(name, addresses.database_url(name, "owner"))
+        async with run_services(SERVICE_NAMES, environment, addresses.kafka) as services:
             own = _features(environment, addresses, services)
-            seeded = await seed(own, home)
+            seeded = await seed_first_tenant(own, home)
             renewal = asyncio.create_task(_renew_token(own, seeded, home))
             at = _listening(home, port)
-            serving = await serve(services, at)
+            serving = await start_http_servers(services, at)
             try:
-                url, inner = f"http://{LISTEN}:{port}", f"http://{LISTEN}:{at.inner_port}"
-                seconds, lines = time.monotonic() - began, addresses.lines(choices)
+                url, inner = f"http://{LISTEN_HOST}:{port}", f"http://{LISTEN_HOST}:{at.inner_port}"
+                seconds, lines = time.monotonic() - began, addresses.summary_lines(choices)
                 yield Platform(url, seeded, stack, inner, lines, services, seconds)
             finally:
                 renewal.cancel()
@@ -117,19 +117,19 @@ async def platform(home: Path, port: int, choices: Choices) -> AsyncIterator[Pla
                 await serving.stop()
 
 
-def _listening(home: Path, port: int) -> Listening:
+def _listening(home: Path, port: int) -> ListenSettings:
     """Listen on the loopback address only; the inner port is the next one, if that is free."""
     asked = os.environ.get("PREAU_INNER_PORT")
-    settings = Listening.read({**os.environ, "PREAU_PORT": str(port)})
+    settings = ListenSettings.from_environment({**os.environ, "PREAU_PORT": str(port)})
     inner = settings.inner_port
     if not is_free(inner):
         if asked:
             raise StackError(f"Port {inner} is in use: set PREAU_INNER_PORT to another.")
         inner = choose_ports(home, {"inner": None})["inner"]
-    return replace(settings, host=LISTEN, inner_host=LISTEN, inner_port=inner)
+    return replace(settings, host=LISTEN_HOST, inner_host=LISTEN_HOST, inner_port=inner)
 
 
-def _environment(home: Path, port: int, addresses: Addresses) -> Mapping[str, str]:
+def _environment(home: Path, port: int, addresses: StackAddresses) -> Mapping[str, str]:
     known = {"OTEL_EXPORTER_OTLP_ENDPOINT", "PREAU_TRACE_SAMPLE", "PREAU_TRUSTED_PROXIES"}
     found = {
         name: value
@@ -139,25 +139,25 @@ def _environment(home: Path, port: int, addresses: Addresses) -> Mapping[str, st
     found["PREAU_PUBLIC_DOCS"] = os.environ.get("PREAU_PUBLIC_DOCS") or "1"
     # A stable name: a restart resumes at once instead of after the old session's end.
     found["PREAU_INSTANCE"] = "local"
-    found["PREAU_JWKS_URL"] = f"http://{LISTEN}:{port}/identity/.well-known/jwks.json"
+    found["PREAU_JWKS_URL"] = f"http://{LISTEN_HOST}:{port}/identity/.well-known/jwks.json"
     found["IDENTITY_SIGNING_KEY"] = _kept(home / "signing-key.pem", _new_signing_key)
     found["MODERATION_SEAL_KEY"] = _kept(home / "seal.key", lambda: Fernet.generate_key().decode())
     found["PREAU_AUDIT_KEY"] = _kept(home / "audit-key.pem", _new_signing_key)
-    found |= addresses.kafka_variables(*NAMES)
+    found |= addresses.kafka_variables(*SERVICE_NAMES)
     found["PREAU_REDIS_URL"] = addresses.redis
-    for name in NAMES:
-        found[f"{name.upper()}_DATABASE_URL"] = addresses.database(name, "app")
-        found[f"{name.upper()}_RELAY_URL"] = addresses.database(name, "relay")
+    for name in SERVICE_NAMES:
+        found[f"{name.upper()}_DATABASE_URL"] = addresses.database_url(name, "app")
+        found[f"{name.upper()}_RELAY_URL"] = addresses.database_url(name, "relay")
     return found
 
 
-def _operator_addresses(addresses: Addresses, environment: Mapping[str, str]) -> str:
-    """Say where the servers are, for commands of operators: `preau migrate`, `preau reconcile`."""
+def _operator_addresses(addresses: StackAddresses, environment: Mapping[str, str]) -> str:
+    """Return where the servers are, for operators' commands such as `preau migrate`."""
     found = {"PREAU_KAFKA": addresses.kafka, **addresses.kafka_variables(kafka_users.ADMIN)}
-    found[PUBLIC_KEYS] = public_pem(environment["PREAU_AUDIT_KEY"]).replace("\n", "\\n")
-    for name in NAMES:
-        found[f"{name.upper()}_OWNER_URL"] = addresses.database(name, "owner")
-        found[f"{name.upper()}_DATABASE_URL"] = addresses.database(name, "app")
+    found[PUBLIC_KEYS_VARIABLE] = public_pem(environment["PREAU_AUDIT_KEY"]).replace("\n", "\\n")
+    for name in SERVICE_NAMES:
+        found[f"{name.upper()}_OWNER_URL"] = addresses.database_url(name, "owner")
+        found[f"{name.upper()}_DATABASE_URL"] = addresses.database_url(name, "app")
     return "".join(f"{name}={value}\n" for name, value in found.items())
 
 
@@ -181,31 +181,32 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def _features(
-    environment: Mapping[str, str], addresses: Addresses, services: list[Running]
+    environment: Mapping[str, str], addresses: StackAddresses, services: list[RunningService]
 ) -> Features:
     identity = next(each.service for each in services if each.service.name == "identity")
-    settings = IdentitySettings.read(environment)
-    host = host_of("identity", environment, addresses.kafka)
-    return features(host, settings, identity.database)
+    settings = IdentitySettings.from_environment(environment)
+    host = build_host("identity", environment, addresses.kafka)
+    return build_features(host, settings, identity.database)
 
 
-async def _renew_token(own: Features, seeded: Seeded, home: Path) -> None:
+async def _renew_token(own: Features, seeded: SeededTenant, home: Path) -> None:
     """Keep an access token of the operator's in the data folder, for `preau`."""
     while True:
-        token = own.sessions.signer.access(seeded.tenant, seeded.operator, "local")
-        _write_private(home / TOKEN, token)
-        await asyncio.sleep(LIFETIME / 2)
+        token = own.sessions.signer.sign_access(seeded.tenant, seeded.operator, "local")
+        _write_private(home / TOKEN_FILE, token)
+        await asyncio.sleep(LIFETIME_SECONDS / 2)
 
 
 def _welcome(started: Platform) -> None:
-    click.echo(f"Préau is ready after {started.seconds:.1f} s at {started.url}\n")
-    for line in started.servers:
+    click.echo(f"Préau is ready after {started.startup_seconds:.1f} s at {started.url}\n")
+    for line in started.server_lines:
         click.echo(f"  {line}")
     click.echo()
-    for name in NAMES:
+    for name in SERVICE_NAMES:
         click.echo(f"  {started.url}/{name}/docs")
     click.echo(
-        f"  {started.inner}/health/ready, {started.inner}/<service>/metrics (this machine only)"
+        f"  {started.inner_url}/health/ready, {started.inner_url}/<service>/metrics"
+        " (this machine only)"
     )
     click.echo(f"\nSign in (tenant {SLUG}) as:")
     passwords = started.seeded.passwords

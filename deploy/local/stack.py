@@ -8,23 +8,24 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from deploy.local import containers, kafka, kafka_users, outside, postgres, provision, valkey
+from deploy.local import containers, kafka, kafka_users, postgres, provision, valkey
+from deploy.local import external_servers as outside
 from deploy.local.artifacts import cache_folder, kafka_jars
-from deploy.local.choices import PARTS, Choices, Part
+from deploy.local.choices import SERVER_NAMES, ServerChoices, ServerName
 from deploy.local.errors import StackError
-from deploy.local.home import HomeLock, choose_ports, keep_passwords, make_home
+from deploy.local.home import HomeLock, choose_ports, load_or_create_passwords, make_home
 from deploy.local.provision import Role
-from deploy.local.servers import Program, Server
+from deploy.local.servers import Program, ServerProcess
 from shared.kit.bus.kafka import Cluster
 from shared.kit.core.errors import Transient
 
 T = TypeVar("T")
-READY_WITHIN = 60  # seconds; an ordinary start takes two to four
-PULLED_WITHIN = 900  # the same when a container's image may have to be fetched first
+READY_TIMEOUT_SECONDS = 60  # seconds; an ordinary start takes two to four
+PULL_TIMEOUT_SECONDS = 900  # the same when a container's image may have to be fetched first
 
 
 @dataclass(frozen=True)
-class Addresses:
+class StackAddresses:
     """Where the servers are. A part that was not asked for has an empty address."""
 
     kafka: str = ""
@@ -36,8 +37,8 @@ class Addresses:
     """The administrator's URL: for provisioning only, no service ever sees it."""
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    def database(self, service: str, role: Role) -> str:
-        """Give the SQLAlchemy URL of a service's database for one of its three roles."""
+    def database_url(self, service: str, role: Role) -> str:
+        """Return the SQLAlchemy URL of a service's database for one of its three roles."""
         name = provision.role_name(service, role)
         admin = urlsplit(self.postgres)
         place = admin.netloc.rpartition("@")[2]
@@ -47,21 +48,21 @@ class Addresses:
         return f"postgresql+asyncpg://{name}:{self.passwords[name]}@{place}/{database}{query}"
 
     def cluster(self, user: str = kafka_users.ADMIN) -> Cluster:
-        """Give Kafka as one of its users sees it: a service, or the administrator."""
+        """Return Kafka as one of its users sees it: a service, or the administrator."""
         if self.has_kafka_users:
-            return kafka_users.cluster(self.kafka, user, self.passwords)
-        return Cluster.of(kafka_users.settings_of(user), os.environ, self.kafka)
+            return kafka_users.cluster_as_user(self.kafka, user, self.passwords)
+        return Cluster.from_environment(kafka_users.settings_owner(user), os.environ, self.kafka)
 
     def kafka_variables(self, *users: str) -> dict[str, str]:
-        """Give the settings of these users' logins, as environment variables."""
+        """Return the settings of these users' logins, as environment variables."""
         if self.has_kafka_users:
-            settings = [kafka_users.variables(user, self.passwords) for user in users]
+            settings = [kafka_users.login_variables(user, self.passwords) for user in users]
             return {name: text for one in settings for name, text in one.items()}
-        owners = ("preau", *map(kafka_users.settings_of, users))
+        owners = ("preau", *map(kafka_users.settings_owner, users))
         starts = tuple(f"{name.upper()}_KAFKA_" for name in owners)
         return {name: text for name, text in os.environ.items() if name.startswith(starts)}
 
-    def lines(self, choices: Choices) -> list[str]:
+    def summary_lines(self, choices: ServerChoices) -> list[str]:
         """Say for a person what was picked and where it is, without a password."""
         told = {"Kafka": self.kafka, "PostgreSQL": self.postgres, "Redis": self.redis}
         picked = (choices.kafka, choices.postgres, choices.redis)
@@ -86,28 +87,28 @@ class Stack:
     def __init__(
         self,
         home: Path,
-        choices: Choices | None = None,
-        parts: frozenset[Part] = PARTS,
+        choices: ServerChoices | None = None,
+        server_names: frozenset[ServerName] = SERVER_NAMES,
         *,
         fast: bool = False,
-        java_options: Sequence[str] = kafka.QUICK_JAVA,
-        users: bool = True,
+        java_options: Sequence[str] = kafka.QUICK_START_JAVA_OPTIONS,
+        with_kafka_users: bool = True,
     ) -> None:
         """Describe a stack; nothing is started, read or written yet."""
         self._home = home.absolute()
-        self._choices = choices or Choices()
-        self._parts = parts
+        self._choices = choices or ServerChoices()
+        self._parts = server_names
         self._fast = fast
         self._java_options = java_options
-        self._users = users
+        self._users = with_kafka_users
         self._lock = HomeLock(self._home)
         self._held: tuple[int, ...] = ()
-        self._servers: dict[Part, Server] = {}
+        self._servers: dict[ServerName, ServerProcess] = {}
         self._containers = containers.Containers()
         self._ports: dict[str, int] = {}
         self._passwords: dict[str, str] = {}
 
-    async def __aenter__(self) -> Addresses:
+    async def __aenter__(self) -> StackAddresses:
         """Start everything, or nothing."""
         make_home(self._home)
         self._held = (await asyncio.to_thread(self._lock.acquire),)
@@ -115,7 +116,7 @@ class Stack:
             self._ports = choose_ports(self._home, self._wanted_ports())
             names = [postgres.ADMIN, *provision.role_names(), *kafka_users.secret_names()]
             names += valkey.SECRET_NAMES.values()
-            self._passwords = keep_passwords(self._home, names)
+            self._passwords = load_or_create_passwords(self._home, names)
             return await self._start()
         except OSError as error:  # a full disk, a folder that became somebody else's
             await self._stop()
@@ -129,24 +130,24 @@ class Stack:
         """Stop what was started."""
         await self._stop()
 
-    async def failure(self) -> StackError:
+    async def wait_for_failure(self) -> StackError:
         """Wait until a server of ours stops by itself, and say which and why."""
         while True:
             for server in self._servers.values():
                 try:
-                    server.check()
+                    server.raise_if_stopped()
                 except StackError as error:
                     return error
             await asyncio.sleep(0.2)
 
-    async def _start(self) -> Addresses:
+    async def _start(self) -> StackAddresses:
         starts = {
             "kafka": self._start_kafka,
             "postgres": self._start_postgres,
             "redis": self._start_redis,
         }
-        pulling = any(self._choices.of(part) == "docker" for part in self._parts)
-        within = PULLED_WITHIN if pulling else READY_WITHIN
+        pulling = any(self._choices.choice_for(part) == "docker" for part in self._parts)
+        within = PULL_TIMEOUT_SECONDS if pulling else READY_TIMEOUT_SECONDS
         try:
             async with asyncio.timeout(within), asyncio.TaskGroup() as group:
                 tasks = {part: group.create_task(starts[part]()) for part in self._parts}
@@ -156,78 +157,84 @@ class Stack:
         except BaseExceptionGroup as errors:
             raise _telling(errors) from errors
         given = {part: task.result() for part, task in tasks.items()}
-        users = self._users and (self._choices.embedded("kafka") or self._choices.kafka == "docker")
-        return Addresses(**given, has_kafka_users=users, passwords=self._passwords)
+        users = self._users and (
+            self._choices.is_embedded("kafka") or self._choices.kafka == "docker"
+        )
+        return StackAddresses(**given, has_kafka_users=users, passwords=self._passwords)
 
     async def _start_kafka(self) -> str:
         choice = self._choices.kafka
         if choice == "docker":
-            address = await asyncio.to_thread(self._containers.kafka, self._passwords)
-            await _retried(lambda where: kafka_users.provision(where, self._passwords), address)
+            address = await asyncio.to_thread(self._containers.start_kafka, self._passwords)
+            await _retried(
+                lambda where: kafka_users.provision_users(where, self._passwords), address
+            )
             return address
-        if not self._choices.embedded("kafka"):
-            return await outside.kafka(Cluster.of(kafka_users.OPERATOR, os.environ, choice))
+        if not self._choices.is_embedded("kafka"):
+            return await outside.check_kafka(
+                Cluster.from_environment(kafka_users.OPERATOR, os.environ, choice)
+            )
         return await self._start_embedded_kafka()
 
     async def _start_embedded_kafka(self) -> str:
         jars = await asyncio.to_thread(kafka_jars, cache_folder(os.environ))
         passwords = self._passwords if self._users else None
-        listening = kafka.Listening(self._ports["kafka"], self._ports["controller"], passwords)
-        await kafka.prepare(self._home, jars, listening, self._held)
+        listening = kafka.BrokerListener(self._ports["kafka"], self._ports["controller"], passwords)
+        await kafka.prepare_data_folder(self._home, jars, listening, self._held)
         self._amend_kafka(listening)
-        server = self._run("kafka", kafka.server(self._home, jars, self._java_options))
-        ready = kafka.until_ready(listening, kafka.cluster_id(self._home), server)
+        server = self._run("kafka", kafka.server_program(self._home, jars, self._java_options))
+        ready = kafka.wait_until_ready(listening, kafka.read_cluster_id(self._home), server)
         # Reading what the services consume takes as long as the broker takes to start.
-        await asyncio.gather(ready, asyncio.to_thread(kafka_users.wanted_entries))
+        await asyncio.gather(ready, asyncio.to_thread(kafka_users.required_acls))
         address = f"{kafka.HOST}:{listening.port}"
         if self._users:
-            await kafka_users.provision(address, self._passwords)
+            await kafka_users.provision_users(address, self._passwords)
         return address
 
-    def _amend_kafka(self, listening: kafka.Listening) -> None:
+    def _amend_kafka(self, listening: kafka.BrokerListener) -> None:
         """Change the broker's settings before it starts; nothing here (tests add a listener)."""
 
     async def _start_postgres(self) -> str:
         choice = self._choices.postgres
         if choice == "docker":
             user, password = postgres.ADMIN, self._passwords[postgres.ADMIN]
-            admin = await asyncio.to_thread(self._containers.postgres, user, password)
-            await _retried(outside.postgres, admin)
-        elif not self._choices.embedded("postgres"):
+            admin = await asyncio.to_thread(self._containers.start_postgres, user, password)
+            await _retried(outside.check_postgres, admin)
+        elif not self._choices.is_embedded("postgres"):
             admin = choice
         else:
             admin = await self._start_embedded_postgres()
-        await provision.provision(admin, self._passwords)
+        await provision.provision_databases(admin, self._passwords)
         return admin
 
     async def _start_embedded_postgres(self) -> str:
         password, port = self._passwords[postgres.ADMIN], self._ports["postgres"]
-        await postgres.prepare(self._home, password, self._held)
-        program = postgres.server(self._home, port, fast=self._fast)
+        await postgres.prepare_data_folder(self._home, password, self._held)
+        program = postgres.server_program(self._home, port, fast=self._fast)
         server = self._run("postgres", program)
-        admin = postgres.url(port, password)
-        await postgres.until_ready(admin, server)
+        admin = postgres.admin_url(port, password)
+        await postgres.wait_until_ready(admin, server)
         return admin
 
     async def _start_redis(self) -> str:
         choice = self._choices.redis
         if choice == "docker":
-            address = await asyncio.to_thread(self._containers.redis, self._passwords)
-            return await _retried(outside.redis, address)
-        if not self._choices.embedded("redis"):
-            return await outside.redis(choice)
+            address = await asyncio.to_thread(self._containers.start_redis, self._passwords)
+            return await _retried(outside.check_redis, address)
+        if not self._choices.is_embedded("redis"):
+            return await outside.check_redis(choice)
         port = self._ports["redis"]
-        program = valkey.server(self._home, port, self._passwords, fast=self._fast)
-        await valkey.until_ready(port, self._passwords, self._run("redis", program))
+        program = valkey.server_program(self._home, port, self._passwords, fast=self._fast)
+        await valkey.wait_until_ready(port, self._passwords, self._run("redis", program))
         return valkey.url(port, self._passwords)
 
-    def _run(self, part: Part, program: Program) -> Server:
-        self._servers[part] = server = Server.start(program, self._held)
+    def _run(self, part: ServerName, program: Program) -> ServerProcess:
+        self._servers[part] = server = ServerProcess.start(program, self._held)
         return server
 
     def _wanted_ports(self) -> dict[str, int | None]:
-        ours = sorted(part for part in self._parts if self._choices.embedded(part))
-        wanted: dict[str, int | None] = {part: self._choices.port(part) for part in ours}
+        ours = sorted(part for part in self._parts if self._choices.is_embedded(part))
+        wanted: dict[str, int | None] = {part: self._choices.requested_port(part) for part in ours}
         return wanted | ({"controller": None} if "kafka" in ours else {})
 
     async def _stop(self) -> None:
@@ -246,7 +253,7 @@ def _kind(choice: str) -> str:
 
 
 def _telling(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Give the error that a person can act on, if the parts that failed left one."""
+    """Return the error that a person can act on, if the parts that failed left one."""
     told, _ = errors.split((StackError, OSError))
     first: BaseException = told or errors
     while isinstance(first, BaseExceptionGroup):

@@ -26,7 +26,7 @@ CLONE_NEWNS = 0x20000
 MS_NOSUID_NODEV, MS_BIND, MS_REC, MS_PRIVATE = 0b110, 1 << 12, 1 << 14, 1 << 18
 
 
-class Refused(Exception):
+class CannotSwitchUser(Exception):
     """The program cannot be run as the user that was asked for; the text says what to do."""
 
 
@@ -50,7 +50,7 @@ def main(plan: Plan) -> int:
     if plan["user"] is not None:
         try:
             _become(plan, *plan["user"])
-        except Refused as refusal:
+        except CannotSwitchUser as refusal:
             sys.stderr.write(f"ERROR: {refusal}\n")
             return 1
     stop = signal.Signals[plan["stop"]]
@@ -109,11 +109,13 @@ def _become(plan: Plan, uid: int, gid: int) -> None:
     for path in paths:
         if not os.access(path, os.R_OK | (os.X_OK if os.path.isdir(path) else 0)):
             advice = "give it read permission (chmod -R go+rX), or run as an ordinary user"
-            raise Refused(f"{path} may not be read by the servers' user (uid {uid}): {advice}")
+            raise CannotSwitchUser(
+                f"{path} may not be read by the servers' user (uid {uid}): {advice}"
+            )
 
 
 def _closed_above(path: str, uid: int, gid: int) -> str | None:
-    """Give the uppermost folder above a path that this user may not pass through."""
+    """Return the uppermost folder above a path that this user may not pass through."""
     parts = path.split(os.sep)  # noqa: PTH206  as above
     for length in range(1, len(parts)):
         folder = os.sep.join(parts[:length]) or os.sep
@@ -185,7 +187,7 @@ def _require_way(path: str, uid: int, gid: int) -> None:
     folder = _closed_above(path, uid, gid)
     if folder is not None:
         why = f"{folder} is closed to the servers' user (uid {uid}) and unshare is not permitted"
-        raise Refused(f"{why}: run as an ordinary user, or put {path} elsewhere")
+        raise CannotSwitchUser(f"{why}: run as an ordinary user, or put {path} elsewhere")
 
 
 if __name__ == "__main__":

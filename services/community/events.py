@@ -5,12 +5,12 @@ from services.community.conversations.reactions import apply_decisions, show_hel
 from shared.contracts.community import PUBLISHES
 from shared.contracts.moderation import DecisionMade, DecisionReversed, HelpOffered
 from shared.kit.core.reactions import Reaction
-from shared.kit.rights.reactions import RIGHTS
+from shared.kit.rights.reactions import RIGHTS_REACTIONS
 
 CONVERSATIONS: tuple[Reaction[ConversationsDeps], ...] = (
-    Reaction(apply_decisions, on=(DecisionMade, DecisionReversed), decides=True),
+    Reaction(apply_decisions, on=(DecisionMade, DecisionReversed), skip_on_replay=True),
     Reaction(show_help, on=(HelpOffered,)),
 )
-CONSUMES = (*RIGHTS, *CONVERSATIONS)
+CONSUMES = (*RIGHTS_REACTIONS, *CONVERSATIONS)
 
-__all__ = ["CONSUMES", "CONVERSATIONS", "PUBLISHES", "RIGHTS"]
+__all__ = ["CONSUMES", "CONVERSATIONS", "PUBLISHES", "RIGHTS_REACTIONS"]

@@ -1,6 +1,6 @@
 """What community's tables say twice, for `preau reconcile`."""
 
-from shared.kit.tools.reconcile.agreement import Agreement, facts_owed
+from shared.kit.tools.reconcile.agreement import ConsistencyCheck, facts_required
 
 # Facts that a conversation must at least have left: one for each version of each content, one for
 # each flag, one where a content is not as it was written, one for an acceptance.
@@ -40,8 +40,8 @@ _PARENTS_ROOTS = """
 
 
 AGREEMENTS = (
-    facts_owed("facts that each conversation's rows owe", _OWED, "community.post"),
-    facts_owed("facts that each space's rows owe", _SPACES_OWE, "community.space"),
-    Agreement("I6", "accepted answers", _ACCEPTED, _ANSWERS),
-    Agreement("I6", "replies and their conversation", _ROOTS, _PARENTS_ROOTS),
+    facts_required("facts that each conversation's rows owe", _OWED, "community.post"),
+    facts_required("facts that each space's rows owe", _SPACES_OWE, "community.space"),
+    ConsistencyCheck("I6", "accepted answers", _ACCEPTED, _ANSWERS),
+    ConsistencyCheck("I6", "replies and their conversation", _ROOTS, _PARENTS_ROOTS),
 )

@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from services.identity.members import api as members_api
 from services.identity.members import tables as members_tables
 from services.identity.members.ports import MembersDeps
-from services.identity.members.store import SqlMemberships
+from services.identity.members.store import SqlMembers
 from services.identity.roles import api as roles_api
 from services.identity.roles import tables as roles_tables
 from services.identity.roles.ports import RolesDeps
-from services.identity.roles.store import OwnRights, SqlRoles
+from services.identity.roles.store import IdentityRights, SqlRoles
 from services.identity.sessions import api as sessions_api
 from services.identity.sessions import tables as sessions_tables
-from services.identity.sessions.ports import Hasher, PasswordJudge, SessionsDeps
+from services.identity.sessions.ports import Hasher, PasswordStrengthEstimator, SessionsDeps
 from services.identity.sessions.store.credentials import SqlCredentials
 from services.identity.sessions.store.hasher import Argon2Hasher
 from services.identity.sessions.store.invitations import SqlInvitations
-from services.identity.sessions.store.judge import ZxcvbnJudge
-from services.identity.sessions.store.people import SqlPeople
+from services.identity.sessions.store.member_lookup import SqlMemberLookup
+from services.identity.sessions.store.password_strength import ZxcvbnEstimator
 from services.identity.sessions.store.refresh_tokens import HmacRefreshTokens
 from services.identity.sessions.store.sessions import SqlSessions
 from services.identity.sessions.store.signer import JwtSigner
@@ -31,12 +31,12 @@ from services.identity.tenants import tables as tenants_tables
 from services.identity.tenants.ports import TenantsDeps
 from services.identity.tenants.store import SqlTenants
 from shared.kit.core.host import Host
-from shared.kit.core.rate_limits import Limiter
-from shared.kit.database.batched.unit import Light
+from shared.kit.core.rate_limits import RateLimiter
+from shared.kit.database.batched.unit import BatchedDatabase
 from shared.kit.database.database import Database
 from shared.kit.limiting.fallback import open_limiter
 from shared.kit.limiting.memory import MemoryLimiter
-from shared.kit.runtime.assembly import open_database, service_of
+from shared.kit.runtime.assembly import assemble_service, open_database
 from shared.kit.runtime.service import Service
 
 NAME = "identity"
@@ -60,18 +60,18 @@ class Features:
     sessions: SessionsDeps
 
 
-def features(
+def build_features(
     host: Host,
     settings: IdentitySettings,
     database: Database,
-    limiter: Limiter | None = None,
+    limiter: RateLimiter | None = None,
     hasher: Hasher | None = None,
-    judge: PasswordJudge | None = None,
+    strength_estimator: PasswordStrengthEstimator | None = None,
 ) -> Features:
     """Fill every feature's dependencies; a limiter that is left out counts in this process."""
     unit, clock, new_id = database.unit, host.clock, host.new_id
     tenants, structures = SqlTenants(), SqlStructures()
-    memberships, roles, sessions = SqlMemberships(), SqlRoles(), SqlSessions()
+    memberships, roles, sessions = SqlMembers(), SqlRoles(), SqlSessions()
     signer = JwtSigner(
         settings.signing_key, issuer=settings.issuer, audience=settings.audience, clock=clock
     )
@@ -92,8 +92,8 @@ def features(
             limiter or MemoryLimiter(),
             settings.guess_limits(),
             invitations=SqlInvitations(),
-            people=SqlPeople(),
-            judge=judge or ZxcvbnJudge(),
+            member_lookup=SqlMemberLookup(),
+            strength_estimator=strength_estimator or ZxcvbnEstimator(),
             refresh_tokens=HmacRefreshTokens(settings.signing_key),
         ),
     )
@@ -101,12 +101,12 @@ def features(
 
 def build(host: Host) -> Service:
     """Put the service together."""
-    settings = IdentitySettings.read(host.environment)
+    settings = IdentitySettings.from_environment(host.environment)
     database = open_database(NAME, host, settings)
-    batched = Light(database)
+    batched = BatchedDatabase(database)
     limiter = open_limiter(settings.redis_url, host.telemetry)
-    hasher, judge = Argon2Hasher(), ZxcvbnJudge()
-    deps = features(host, settings, database, limiter, hasher, judge)
+    hasher, judge = Argon2Hasher(), ZxcvbnEstimator()
+    deps = build_features(host, settings, database, limiter, hasher, judge)
     routes = [
         tenants_api.routes(deps.tenants, deps.sessions),
         structures_api.routes(deps.structures),
@@ -115,8 +115,8 @@ def build(host: Host) -> Service:
         sessions_api.routes(deps.sessions),
     ]
     extra = [sessions_api.key_routes(deps.sessions)]
-    rights = OwnRights(database, host.clock)
-    return service_of(
+    rights = IdentityRights(database, host.clock)
+    return assemble_service(
         NAME,
         host,
         settings,
@@ -124,7 +124,7 @@ def build(host: Host) -> Service:
         batched,
         routes,
         rights=rights,
-        extra=extra,
+        extra_routers=extra,
         limiter=limiter,
         resources=(hasher, judge),
     )

@@ -1,6 +1,6 @@
 """What identity's tables say twice, for `preau reconcile`."""
 
-from shared.kit.tools.reconcile.agreement import Agreement, facts_owed
+from shared.kit.tools.reconcile.agreement import ConsistencyCheck, facts_required
 
 # One fact for joining, one for each role held, one where the standing is not the first one.
 _MEMBERS_OWE = """
@@ -24,10 +24,10 @@ _SESSIONS_TOLD = f"""
 """  # noqa: S608  constants of this file
 
 AGREEMENTS = (
-    facts_owed("facts that each member's rows owe", _MEMBERS_OWE, "identity.member"),
-    facts_owed("facts that each structure owes", _STRUCTURES_OWE, "identity.structure"),
-    facts_owed("facts that each tenant owes", _TENANTS_OWE, "identity.tenant"),
-    Agreement(
+    facts_required("facts that each member's rows owe", _MEMBERS_OWE, "identity.member"),
+    facts_required("facts that each structure owes", _STRUCTURES_OWE, "identity.structure"),
+    facts_required("facts that each tenant owes", _TENANTS_OWE, "identity.tenant"),
+    ConsistencyCheck(
         "I2",
         "facts that each member's sessions owe",
         f"SELECT key, n::text AS value FROM ({_SESSIONS_OWE}) AS owed",  # noqa: S608

@@ -38,7 +38,7 @@ class IdentitySettings(Settings):
     )
 
     def guess_limits(self) -> GuessLimits:
-        """Say how many wrong passwords are let through."""
+        """Return how many wrong passwords are let through."""
         return GuessLimits(
             self.guesses_of_address,
             self.guesses_of_address_day,

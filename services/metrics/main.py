@@ -2,13 +2,13 @@
 
 from services.metrics.activity import tables as activity_tables
 from services.metrics.activity.ports import ActivityDeps
-from services.metrics.activity.store import SqlActivity
+from services.metrics.activity.store import SqlActivityCounters
 from services.metrics.dimensions import tables as dimensions_tables
 from services.metrics.dimensions.store import SqlDimensions
-from services.metrics.events import ACTIVITY, DIMENSIONS, REMEMBERS, REPUTATION, RIGHTS
+from services.metrics.events import ACTIVITY, DIMENSIONS, REPLAY_ONLY, REPUTATION, RIGHTS_REACTIONS
 from services.metrics.kpis import api as kpis_api
 from services.metrics.kpis.ports import KpisDeps
-from services.metrics.kpis.store import SqlFigures
+from services.metrics.kpis.store import SqlActivityRecords
 from services.metrics.reputation import api as reputation_api
 from services.metrics.reputation import tables as reputation_tables
 from services.metrics.reputation.ports import ReputationDeps
@@ -16,10 +16,10 @@ from services.metrics.reputation.store import SqlAlerts
 from services.metrics.settings import MetricsSettings
 from shared.kit.core.host import Host
 from shared.kit.core.reactions import bind
-from shared.kit.database.batched.unit import Light
+from shared.kit.database.batched.unit import BatchedDatabase
 from shared.kit.rights import tables as rights_tables
 from shared.kit.rights.store import SqlRights
-from shared.kit.runtime.assembly import open_database, service_of
+from shared.kit.runtime.assembly import assemble_service, open_database
 from shared.kit.runtime.service import Service
 
 NAME = "metrics"
@@ -33,17 +33,17 @@ TABLES = (
 
 def build(host: Host) -> Service:
     """Put the service together."""
-    settings = MetricsSettings.read(host.environment)
+    settings = MetricsSettings.from_environment(host.environment)
     database = open_database(NAME, host, settings)
-    batched = Light(database)
+    batched = BatchedDatabase(database)
     unit, dimensions = database.unit, SqlDimensions()
     reputation = ReputationDeps(unit, SqlAlerts(), dimensions, host.new_id)
-    activity = ActivityDeps(SqlActivity(), dimensions)
+    activity = ActivityDeps(SqlActivityCounters(), dimensions)
     routes = [
-        kpis_api.routes(KpisDeps(unit, SqlFigures(), dimensions, host.clock)),
+        kpis_api.routes(KpisDeps(unit, SqlActivityRecords(), dimensions, host.clock)),
         reputation_api.routes(reputation),
     ]
-    return service_of(
+    return assemble_service(
         NAME,
         host,
         settings,
@@ -52,10 +52,10 @@ def build(host: Host) -> Service:
         routes,
         rights=SqlRights(batched, host.clock),
         reactions=(
-            *bind(None, RIGHTS),
+            *bind(None, RIGHTS_REACTIONS),
             *bind(None, DIMENSIONS),
             *bind(activity, ACTIVITY),
             *bind(reputation, REPUTATION),
         ),
-        remembers=bind(reputation, REMEMBERS),
+        replay_only_reactions=bind(reputation, REPLAY_ONLY),
     )

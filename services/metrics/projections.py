@@ -1,6 +1,6 @@
 """What metrics' tables say twice, for `preau reconcile`."""
 
-from shared.kit.tools.reconcile.agreement import Agreement, facts_owed
+from shared.kit.tools.reconcile.agreement import ConsistencyCheck, facts_required
 
 _ALERTS_OWE = """
     SELECT tenant_id || ':' || alert_id AS key, 1 + (closed_at IS NOT NULL)::int AS n FROM alerts
@@ -26,7 +26,7 @@ _MAY_WAIT = f"""
 """  # noqa: S608  our own words
 
 AGREEMENTS = (
-    facts_owed("facts that each alert owes", _ALERTS_OWE, "metrics.alert"),
-    Agreement("I6", "days of people and days of spaces", _ACTIVE, _COUNTED),
-    Agreement("I6", "what waits for a space", _WAITS, _MAY_WAIT),
+    facts_required("facts that each alert owes", _ALERTS_OWE, "metrics.alert"),
+    ConsistencyCheck("I6", "days of people and days of spaces", _ACTIVE, _COUNTED),
+    ConsistencyCheck("I6", "what waits for a space", _WAITS, _MAY_WAIT),
 )

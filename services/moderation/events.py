@@ -6,7 +6,7 @@ from services.moderation.cases.reactions import (
     open_cases_for_flags,
     remember_removals,
 )
-from services.moderation.screening.domain import Screened
+from services.moderation.screening.domain import ScreeningResult
 from services.moderation.screening.ports import ScreeningDeps
 from services.moderation.screening.reactions import read_texts, screen_content
 from shared.contracts.community import (
@@ -20,21 +20,21 @@ from shared.contracts.community import (
 )
 from shared.contracts.moderation import PUBLISHES
 from shared.kit.core.reactions import PreparedReaction, Reaction
-from shared.kit.rights.reactions import RIGHTS
+from shared.kit.rights.reactions import RIGHTS_REACTIONS
 
-SCREENING: tuple[PreparedReaction[ScreeningDeps, Screened], ...] = (
+SCREENING: tuple[PreparedReaction[ScreeningDeps, ScreeningResult], ...] = (
     PreparedReaction(
         read_texts,
         screen_content,
         on=(PostPublished, PostEdited, CommentPublished, CommentEdited),
-        decides=True,
+        skip_on_replay=True,
     ),
 )
 CASES: tuple[Reaction[CasesDeps], ...] = (
-    Reaction(open_cases_for_flags, on=(ContentFlagged,), decides=True),
+    Reaction(open_cases_for_flags, on=(ContentFlagged,), skip_on_replay=True),
     Reaction(remember_removals, on=(PostRemoved, CommentRemoved)),
-    Reaction(note_removals_in_cases, on=(PostRemoved, CommentRemoved), decides=True),
+    Reaction(note_removals_in_cases, on=(PostRemoved, CommentRemoved), skip_on_replay=True),
 )
-CONSUMES = (*RIGHTS, *SCREENING, *CASES)
+CONSUMES = (*RIGHTS_REACTIONS, *SCREENING, *CASES)
 
-__all__ = ["CASES", "CONSUMES", "PUBLISHES", "RIGHTS", "SCREENING"]
+__all__ = ["CASES", "CONSUMES", "PUBLISHES", "RIGHTS_REACTIONS", "SCREENING"]

@@ -8,37 +8,37 @@ from services.moderation.cases import api as cases_api
 from services.moderation.cases import tables as cases_tables
 from services.moderation.cases.ports import CasesDeps
 from services.moderation.cases.store import (
+    SqlCaseHistories,
     SqlCases,
     SqlDecisions,
-    SqlRecords,
     SqlRemovals,
     SqlStatements,
 )
-from services.moderation.events import CASES, RIGHTS, SCREENING
+from services.moderation.events import CASES, RIGHTS_REACTIONS, SCREENING
 from services.moderation.rules.handlers.open_engine import open_engine
 from services.moderation.screening import tables as screening_tables
 from services.moderation.screening.ports import ScreeningDeps
 from services.moderation.screening.store import (
-    RuleScreener,
+    InProcessScreener,
     SqlHelpOffers,
     SqlScreenings,
-    WorkerScreener,
+    WorkerPoolScreener,
 )
 from services.moderation.settings import ModerationSettings
 from shared.contracts.moderation import HelpWords
 from shared.kit.core.host import Host
 from shared.kit.core.reactions import bind
-from shared.kit.database.batched.unit import Light
+from shared.kit.database.batched.unit import BatchedDatabase
 from shared.kit.rights import tables as rights_tables
 from shared.kit.rights.store import SqlRights
-from shared.kit.runtime.assembly import open_database, service_of
+from shared.kit.runtime.assembly import assemble_service, open_database
 from shared.kit.runtime.service import Service
 from shared.kit.windows.fallback import open_windows
-from shared.kit.workers.pool import WorkerPool, usable_cores, workers_of
-from shared.kit.workers.process import Job
+from shared.kit.workers.pool import WorkerPool, usable_core_count, worker_count
+from shared.kit.workers.process import WorkerJob
 
 NAME = "moderation"
-READING = "services.moderation.screening.handlers.read_text:open_reading"
+SCREENING_JOB = "services.moderation.screening.handlers.read_text:open_reading"
 TABLES = (
     rights_tables.METADATA,
     screening_tables.METADATA,
@@ -49,15 +49,15 @@ TABLES = (
 
 def build(host: Host) -> Service:
     """Put the service together; the rules are proven on their cases here."""
-    settings = ModerationSettings.read(host.environment)
+    settings = ModerationSettings.from_environment(host.environment)
     database = open_database(NAME, host, settings)
-    batched = Light(database)
+    batched = BatchedDatabase(database)
     engine = open_engine(today=lambda: host.clock().date())
     screenings = SqlScreenings(settings.seal_key)
     cases = CasesDeps(
         database.unit,
         SqlCases(),
-        SqlRecords(),
+        SqlCaseHistories(),
         SqlDecisions(),
         screenings,
         SqlRemovals(),
@@ -65,13 +65,13 @@ def build(host: Host) -> Service:
     )
     words = {key: HelpWords(fr=said.fr, en=said.en) for key, said in engine.messages.items()}
     pool = _screening_pool(settings, host)
-    screener = WorkerScreener(pool) if pool.size else RuleScreener(engine)
+    screener = WorkerPoolScreener(pool) if pool.size else InProcessScreener(engine)
     windows = open_windows(settings.redis_url, host.telemetry)
     screening = ScreeningDeps(
         screener, windows, screenings, SqlHelpOffers(), words, cases, host.clock, host.new_id
     )
     appeals = AppealsDeps(SqlStatements(), SqlAppeals(settings.seal_key), cases)
-    return service_of(
+    return assemble_service(
         NAME,
         host,
         settings,
@@ -79,13 +79,13 @@ def build(host: Host) -> Service:
         batched,
         [cases_api.routes(cases), appeals_api.routes(appeals, words)],
         rights=SqlRights(batched, host.clock),
-        reactions=(*bind(None, RIGHTS), *bind(screening, SCREENING), *bind(cases, CASES)),
+        reactions=(*bind(None, RIGHTS_REACTIONS), *bind(screening, SCREENING), *bind(cases, CASES)),
         resources=(pool, windows),
     )
 
 
 def _screening_pool(settings: ModerationSettings, host: Host) -> WorkerPool:
     """Describe the processes that screen; the first text starts them."""
-    job = Job(READING, settings.screening_deadline_ms / 1000)
-    size = workers_of(settings.screening_workers, usable_cores())
+    job = WorkerJob(SCREENING_JOB, settings.screening_deadline_ms / 1000)
+    size = worker_count(settings.screening_workers, usable_core_count())
     return WorkerPool("screening", job, size, host.telemetry)

@@ -1,6 +1,6 @@
 """What moderation's tables say twice, for `preau reconcile`."""
 
-from shared.kit.tools.reconcile.agreement import Agreement
+from shared.kit.tools.reconcile.agreement import ConsistencyCheck
 
 _CASES = """
     SELECT key, sum(facts) AS n FROM (
@@ -62,15 +62,15 @@ _CLOSED = """
 """
 
 AGREEMENTS = (
-    Agreement(
+    ConsistencyCheck(
         "I2",
         "facts that each conversation's cases owe",
         f"SELECT key, n::text AS value FROM ({_CASES}) AS owed",  # noqa: S608  our own words
         _TOLD,
     ),
-    Agreement("I6", "statements and their decisions", _STATEMENTS, _THEIR_DECISIONS),
-    Agreement("I6", "cases that were decided", _DECIDED, _CLOSED),
-    Agreement("I6", "people who flagged in each case", _COUNTED, _PEOPLE),
-    Agreement("I6", "decisions that were reversed", _REVERSED, _OVERTURNED),
-    Agreement("I6", "appeals and who decided first", _FIRST, _DECIDERS),
+    ConsistencyCheck("I6", "statements and their decisions", _STATEMENTS, _THEIR_DECISIONS),
+    ConsistencyCheck("I6", "cases that were decided", _DECIDED, _CLOSED),
+    ConsistencyCheck("I6", "people who flagged in each case", _COUNTED, _PEOPLE),
+    ConsistencyCheck("I6", "decisions that were reversed", _REVERSED, _OVERTURNED),
+    ConsistencyCheck("I6", "appeals and who decided first", _FIRST, _DECIDERS),
 )

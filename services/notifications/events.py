@@ -2,11 +2,11 @@
 
 from services.notifications.inbox.ports import InboxDeps
 from services.notifications.inbox.reactions import (
-    follow_managers,
-    remember_reads,
-    tell_managers,
-    tell_managers_above,
-    tell_people,
+    notify_managers,
+    notify_managers_above,
+    notify_members,
+    record_manager_duties,
+    restore_reads,
 )
 from shared.contracts.community import (
     AnswerAccepted,
@@ -24,9 +24,9 @@ from shared.contracts.metrics import AlertRaised
 from shared.contracts.moderation import AppealDecided, HelpOffered, StatementIssued
 from shared.contracts.notifications import PUBLISHES, NotificationRead
 from shared.kit.core.reactions import Reaction
-from shared.kit.rights.reactions import RIGHTS
+from shared.kit.rights.reactions import RIGHTS_REACTIONS
 
-MOVES = (
+AVAILABILITY_FACTS = (
     PostHidden,
     PostRemoved,
     PostRestored,
@@ -34,7 +34,7 @@ MOVES = (
     CommentRemoved,
     CommentRestored,
 )
-TOLD = (
+NOTIFYING_FACTS = (
     PostPublished,
     CommentPublished,
     AnswerAccepted,
@@ -43,12 +43,12 @@ TOLD = (
     HelpOffered,
 )
 INBOX: tuple[Reaction[InboxDeps], ...] = (
-    Reaction(tell_people, on=(*TOLD, *MOVES)),
-    Reaction(tell_managers, on=(AlertRaised,)),
-    Reaction(follow_managers, on=(RoleGranted, RoleRevoked)),
-    Reaction(tell_managers_above, on=(StructureOpened,)),
+    Reaction(notify_members, on=(*NOTIFYING_FACTS, *AVAILABILITY_FACTS)),
+    Reaction(notify_managers, on=(AlertRaised,)),
+    Reaction(record_manager_duties, on=(RoleGranted, RoleRevoked)),
+    Reaction(notify_managers_above, on=(StructureOpened,)),
 )
-REMEMBERS: tuple[Reaction[InboxDeps], ...] = (Reaction(remember_reads, on=(NotificationRead,)),)
-CONSUMES = (*RIGHTS, *INBOX)
+REPLAY_ONLY: tuple[Reaction[InboxDeps], ...] = (Reaction(restore_reads, on=(NotificationRead,)),)
+CONSUMES = (*RIGHTS_REACTIONS, *INBOX)
 
-__all__ = ["CONSUMES", "INBOX", "PUBLISHES", "REMEMBERS", "RIGHTS"]
+__all__ = ["CONSUMES", "INBOX", "PUBLISHES", "REPLAY_ONLY", "RIGHTS_REACTIONS"]

@@ -1,6 +1,6 @@
 """What notifications' tables say twice, for `preau reconcile`."""
 
-from shared.kit.tools.reconcile.agreement import Agreement, EventNamed
+from shared.kit.tools.reconcile.agreement import ConsistencyCheck, EventReference
 
 _UNREAD = """
     SELECT tenant_id || ':' || recipient AS key, n::text AS value FROM unread WHERE n <> 0
@@ -22,7 +22,7 @@ _OF_GONE_CONTENTS = """
 """
 
 AGREEMENTS = (
-    Agreement("I6", "counters of what is unread", _UNREAD, _NOT_READ),
-    Agreement("I6", "notifications of what cannot be read", _WITHDRAWN, _OF_GONE_CONTENTS),
+    ConsistencyCheck("I6", "counters of what is unread", _UNREAD, _NOT_READ),
+    ConsistencyCheck("I6", "notifications of what cannot be read", _WITHDRAWN, _OF_GONE_CONTENTS),
 )
-EVENTS_NAMED = (EventNamed("notifications", "cause"),)
+EVENTS_NAMED = (EventReference("notifications", "cause"),)

@@ -33,11 +33,11 @@ def owner_of(fact: type[Fact]) -> str:
 
 @cache
 def decoder_of(fact: type[Fact]) -> msgspec.json.Decoder[Fact]:
-    """Give the decoder of a fact's data, made once."""
+    """Return the decoder of a fact's data, made once."""
     return msgspec.json.Decoder(fact)
 
 
 def audit_fact(service: str) -> type[audit.AuditSealed]:
-    """Give the class of the fact with which a service publishes where its audit chains end."""
+    """Return the class of the fact with which a service publishes where its audit chains end."""
     facts = PUBLISHERS[service]
     return next(fact for fact in facts if issubclass(fact, audit.AuditSealed))

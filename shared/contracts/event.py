@@ -16,7 +16,7 @@ Instant = Annotated[datetime, Meta(tz=True)]
 """A moment with its zone; written in UTC."""
 
 
-class DataClass(StrEnum):
+class DataSensitivity(StrEnum):
     """How widely a fact's data may be shown."""
 
     PUBLIC = "public"
@@ -57,8 +57,8 @@ class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     the fact: what is in order together, and the aggregate that changed.
 
     A second version is a class of its own that names the one before it as `PREVIOUS`. While it
-    has `BESIDE`, whatever is recorded is told as `previous()` too, under the same event id; what
-    was told before there were two is read as `following(old)`. See docs/versions.md.
+    has `DUAL_PUBLISH`, whatever is recorded is told as `previous()` too, under the same event id;
+    what was told before there were two is read as `following(old)`. See docs/versions.md.
     """
 
     WIRE: ClassVar[str]
@@ -66,31 +66,31 @@ class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     TOPIC: ClassVar[str]
     KEY: ClassVar[str]
     SUBJECT: ClassVar[str]
-    DATA: ClassVar[DataClass] = DataClass.INTERNAL
+    DATA: ClassVar[DataSensitivity] = DataSensitivity.INTERNAL
     PREVIOUS: ClassVar["type[Fact] | None"] = None
-    BESIDE: ClassVar[bool] = False
+    DUAL_PUBLISH: ClassVar[bool] = False
 
-    def previous(self) -> "Fact":
-        """Give the same as the version before tells it, for who has not moved."""
+    def downcast(self) -> "Fact":
+        """Return the same as the version before tells it, for who has not moved."""
         raise NotImplementedError(type(self).__name__)
 
     @classmethod
-    def following(cls, old: Any) -> Self:  # Any: each version follows one of its own
-        """Give the same from the version before, for who has moved. Must not fail."""
+    def upcast(cls, old: Any) -> Self:  # Any: each version follows one of its own
+        """Return the same from the version before, for who has moved. Must not fail."""
         raise NotImplementedError(cls.__name__)
 
     @classmethod
     def wire_type(cls) -> str:
-        """Give the CloudEvents `type`: `community.post.published.v1`."""
+        """Return the CloudEvents `type`: `community.post.published.v1`."""
         return f"{cls.WIRE}.v{cls.VERSION}"
 
     @classmethod
     def example(cls) -> Self:
-        """Give a true-to-life example; the documents show it and every build decodes it."""
+        """Return a true-to-life example; the documents show it and every build decodes it."""
         raise NotImplementedError(cls.__name__)
 
 
-def versions_before(fact: type[Fact]) -> Iterator[type[Fact]]:
+def older_versions(fact: type[Fact]) -> Iterator[type[Fact]]:
     """Name the versions before this one, the newest first."""
     older = fact.PREVIOUS
     while older is not None:
@@ -108,7 +108,7 @@ def value_at(fact: Fact, path: str) -> UUID:
 
 
 def partition_key(tenant: TenantId, fact: Fact) -> str:
-    """Give the key whose facts stay in order; it starts with the tenant."""
+    """Return the key whose facts stay in order; it starts with the tenant."""
     return f"{tenant}:{value_at(fact, fact.KEY)}"
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 from msgspec import Struct, field
 
 from shared.contracts import cast
-from shared.contracts.event import DataClass, Fact, Instant, Sealed
+from shared.contracts.event import DataSensitivity, Fact, Instant, Sealed
 from shared.contracts.ids import MemberId, SessionId, StructureId, TenantId
 
 
@@ -54,7 +54,7 @@ class TenantOpened(Fact, frozen=True, kw_only=True):
     TOPIC: ClassVar = "identity.tenant"
     KEY: ClassVar = "tenant_id"
     SUBJECT: ClassVar = "tenant_id"
-    DATA: ClassVar = DataClass.PUBLIC
+    DATA: ClassVar = DataSensitivity.PUBLIC
 
     tenant_id: TenantId
     name: str
@@ -84,7 +84,7 @@ class StructureOpened(Fact, frozen=True, kw_only=True):
     TOPIC: ClassVar = "identity.structure"
     KEY: ClassVar = "structure_id"
     SUBJECT: ClassVar = "structure_id"
-    DATA: ClassVar = DataClass.PUBLIC
+    DATA: ClassVar = DataSensitivity.PUBLIC
 
     structure_id: StructureId
     kind: str
@@ -118,7 +118,7 @@ class MemberJoined(Fact, frozen=True, kw_only=True):
     TOPIC: ClassVar = "identity.member"
     KEY: ClassVar = "member_id"
     SUBJECT: ClassVar = "member_id"
-    DATA: ClassVar = DataClass.PERSONAL
+    DATA: ClassVar = DataSensitivity.PERSONAL
 
     member_id: MemberId
     person: Sealed[PersonDetails]

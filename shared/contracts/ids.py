@@ -33,7 +33,7 @@ def imported_id(tenant: TenantId, source: str, kind: str, outside_id: str) -> UU
     return uuid5(tenant, f"{source}\n{kind}\n{outside_id}")
 
 
-def following_id(cause: EventId, *names: str) -> UUID:
+def derived_id(cause: EventId, *names: str) -> UUID:
     """Name what follows from an event: the same id at every replay, as old as the event.
 
     A UUIDv7 with the event's milliseconds, so that ids order as the events do; `names` distinguish

@@ -2,10 +2,10 @@
 
 import ast
 
-from shared.kit.telemetry.names import METRICS
+from shared.kit.telemetry.metric_catalogue import METRICS
 from tests.architecture.tree import ROOT, python_files
 
-LIST = ROOT / "shared/kit/telemetry/names.py"
+LIST = ROOT / "shared/kit/telemetry/metric_catalogue.py"
 
 
 def told() -> set[str]:

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from shared.kit.core.reactions import Reaction
-from shared.kit.database.tables import Truth, truth_of
+from shared.kit.database.tables import TableRole, table_role
 from tests.architecture.tree import SERVICES
 
 
@@ -18,23 +18,23 @@ def declared(service: str) -> Iterator[sa.Table]:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_table_says_where_its_truth_stands(service: str) -> None:
-    silent = [table.name for table in declared(service) if truth_of(table) is None]
+    silent = [table.name for table in declared(service) if table_role(table) is None]
     assert not silent, f"give these a truth (shared.kit.database.tables.Truth): {', '.join(silent)}"
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_what_reads_no_facts_has_no_read_model(service: str) -> None:
     consumes = import_module(f"services.{service}.events").CONSUMES
-    read = [table.name for table in declared(service) if truth_of(table) is Truth.READ]
+    read = [table.name for table in declared(service) if table_role(table) is TableRole.PROJECTION]
     assert bool(read) == bool(consumes)
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_what_was_told_can_be_remembered(service: str) -> None:
     """A table of own decisions needs a reaction to the facts that told them."""
-    told = [table.name for table in declared(service) if truth_of(table) is Truth.TOLD]
+    told = [table.name for table in declared(service) if table_role(table) is TableRole.OWN_EVENTS]
     events = import_module(f"services.{service}.events")
-    remembers: tuple[Reaction[object], ...] = getattr(events, "REMEMBERS", ())
+    remembers: tuple[Reaction[object], ...] = getattr(events, "REPLAY_ONLY", ())
     assert not told or remembers
     foreign = {f for r in remembers for f in r.on} - set(events.PUBLISHES)
     assert not foreign, "a service remembers only what it told itself"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.install.wheels import MEMBERS, build
+from deploy.install.wheels import MEMBERS, build_wheel
 from tests.architecture.tree import ROOT
 
 # What stands in a member's folder and belongs in no wheel.
@@ -14,7 +14,7 @@ LEFT_OUT = frozenset({"pyproject.toml", "README.md", ".DS_Store"})
 
 @pytest.mark.parametrize("member", MEMBERS)
 def test_a_wheel_holds_what_its_folder_holds(member: str, tmp_path: Path) -> None:
-    held = {name for name in _names(build(member, tmp_path)) if ".dist-info/" not in name}
+    held = {name for name in _names(build_wheel(member, tmp_path)) if ".dist-info/" not in name}
     assert held == {file.relative_to(ROOT).as_posix() for file in _files(ROOT / member)}
 
 

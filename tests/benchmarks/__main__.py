@@ -14,7 +14,7 @@ from tests.benchmarks.contest import Bench
 from tests.benchmarks.environments import REPOSITORY
 from tests.benchmarks.rows import Report, Row, read, replaced, write
 from tests.benchmarks.servers import Servers, servers
-from tests.support.programs import played
+from tests.support.programs import run_program
 
 Case = Callable[[Bench, Servers], Awaitable[list[Row]]]
 CASES: dict[str, Case] = {
@@ -32,7 +32,7 @@ LONG, LONG_RUNS = {"latency", "growth"}, 3
 def main(words: list[str]) -> int:
     """Measure, print, and keep the rows."""
     given = _arguments(words)
-    played(_run(given))
+    run_program(_run(given))
     return 0
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
 
-from shared.kit.core.bus import BATCH
+from shared.kit.core.bus import MAX_BATCH_RECORDS
 from tests.benchmarks.environments import REPOSITORY, NotInstalled, python_of
 from tests.benchmarks.peers.protocol import Task
 from tests.benchmarks.rows import Row, row
-from tests.support.programs import begin, end
+from tests.support.programs import start_child, stop_child
 
 LOGS = REPOSITORY / "build" / "bench-logs"
 WITHIN = 150
@@ -35,7 +35,7 @@ class Contender:
     home: str | None = None
     share: float = 1.0
     """Of the case's records: slow ones read fewer."""
-    batch: int = BATCH
+    batch: int = MAX_BATCH_RECORDS
     options: Mapping[str, Any] = field(default_factory=dict)
     url: str = ""
     table: str | None = None
@@ -56,14 +56,14 @@ class Bench:
         return max(200, int(number * self.scale))
 
     def admits(self, contender: Contender) -> bool:
-        """Tell whether this one is asked for (all, by default)."""
+        """Return whether this one is asked for (all, by default)."""
         return self.only is None or self.only in contender.who
 
 
 async def launch(
     python: str, module: str, argument: str, log: Path, *, profile: bool = False
 ) -> dict[str, Any]:
-    """Run a contender to its end and give the last line that it printed. Raises `Failed`."""
+    """Run a contender to its end and give the last line that it printed. Raises `FailedBatch`."""
     command = [python, "-m", module, argument]
     if profile:
         command = [*profiler(log), "--", *command]
@@ -86,7 +86,7 @@ async def started(
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a process until left, then end it with SIGTERM, or with SIGKILL when it is too slow."""
     with opened(log) as errors:
-        process = await begin(
+        process = await start_child(
             *command,
             cwd=REPOSITORY,
             env={**os.environ, "PYTHONPATH": str(REPOSITORY), **(environment or {})},
@@ -96,7 +96,7 @@ async def started(
         try:
             yield process
         finally:
-            await end(process, STOPPED_WITHIN)
+            await stop_child(process, STOPPED_WITHIN)
 
 
 def opened(log: Path) -> BinaryIO:
@@ -106,15 +106,15 @@ def opened(log: Path) -> BinaryIO:
 
 
 def last_words(log: Path) -> str:
-    """Give the last line that a process said."""
+    """Return the last line that a process said."""
     told = log.read_text(errors="replace").strip().splitlines() or ["nothing said"]
     return told[-1][:200]
 
 
 def profiler(log: Path) -> list[str]:
-    """Give the words that run py-spy, which samples into a text beside the log.
+    """Return the words that run py-spy, which samples into a text beside the log.
 
-    Raises `Failed` when there is none.
+    Raises `FailedBatch` when there is none.
     """
     try:
         found = Path(python_of("tools")).with_name("py-spy")
@@ -179,7 +179,7 @@ def _rows(
 
 
 def task_for(contender: Contender, kafka: str, topic: str, records: int) -> Task:
-    """Say what it has to do: a fifth of the records is read before the clock starts."""
+    """Return what it has to do: a fifth of the records is read before the clock starts."""
     total = max(100, int(records * contender.share))
     warm = total // 5
     return Task(

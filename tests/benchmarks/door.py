@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from shared.kit.core.access_tokens import ALGORITHMS, TYPE
+from shared.kit.core.access_tokens import ALGORITHMS, TOKEN_TYPE
 from tests.benchmarks.population import Member
 
 ISSUER, AUDIENCE = "https://preau.local", "preau"
@@ -23,7 +23,7 @@ class Door:
         self._private = Ed25519PrivateKey.generate()
 
     def jwks(self) -> bytes:
-        """Give the key set, as identity's address answers it."""
+        """Return the key set, as identity's address answers it."""
         key = jwt.algorithms.OKPAlgorithm.to_jwk(self._private.public_key(), as_dict=True)
         return json.dumps({"keys": [{**key, "kid": KEY, "alg": "EdDSA", "use": "sig"}]}).encode()
 
@@ -40,7 +40,7 @@ class Door:
             "exp": now + HOURS * 3600,
         }
         return jwt.encode(
-            said, self._private, algorithm=ALGORITHMS[0], headers={"typ": TYPE, "kid": KEY}
+            said, self._private, algorithm=ALGORITHMS[0], headers={"typ": TOKEN_TYPE, "kid": KEY}
         )
 
     def requests(self, people: Sequence[Member]) -> list[dict[str, str]]:

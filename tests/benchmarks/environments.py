@@ -22,7 +22,7 @@ class NotInstalled(Exception):
 
 
 def python_of(name: str | None) -> str:
-    """Give the Python that runs a contender, installed if need be; None is our own.
+    """Return the Python that runs a contender, installed if need be; None is our own.
 
     Raises `NotInstalled`.
     """
@@ -42,7 +42,7 @@ def python_of(name: str | None) -> str:
 
 
 def versions_of(name: str) -> dict[str, str]:
-    """Give the pinned versions of a contender."""
+    """Return the pinned versions of a contender."""
     lines = (PEERS / name / "requirements.txt").read_text().splitlines()
     pins = (line.split("==") for line in lines if "==" in line)
     return {package.partition("[")[0]: version for package, version in pins}

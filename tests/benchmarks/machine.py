@@ -22,7 +22,7 @@ _OURS = (
 
 
 def described() -> dict[str, str]:
-    """Say what a reader needs to compare: processor, cores, memory, system."""
+    """Return what a reader needs to compare: processor, cores, memory, system."""
     return {
         "processor": _field("/proc/cpuinfo", "model name") or platform.processor() or "unknown",
         "cores": str(os.cpu_count()),

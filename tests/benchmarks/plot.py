@@ -91,6 +91,6 @@ def _panel(title: str, line: Sequence[Point]) -> Iterator[str]:
 
 
 def _round_up(value: float) -> float:
-    """Give the next of 1, 2, 4, 5 or 8 times a power of ten."""
+    """Return the next of 1, 2, 4, 5 or 8 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(value))
     return next(step * power for step in (1, 2, 4, 5, 8, 10) if step * power >= value)

@@ -18,14 +18,14 @@ from shared.contracts.event import (
     partition_key,
 )
 from shared.contracts.ids import ContentId, EventId, MemberId, SpaceId, TenantId
-from shared.kit.core.bus import Outgoing
+from shared.kit.core.bus import OutgoingRecord
 from tests.benchmarks.population import SPACES, TENANTS, members
 
 MEMBERS = 500
 """In each tenant."""
 
 
-def posts(number: int, *, traced: float, seed: int = 1) -> list[Outgoing]:
+def posts(number: int, *, traced: float, seed: int = 1) -> list[OutgoingRecord]:
     """Make so many posts, each the first of its conversation; the share `traced` is recorded."""
     drawn = random.Random(seed)
     places = [(TenantId(uuid7()), _ids(SPACES), _ids(MEMBERS)) for _ in range(TENANTS)]
@@ -38,7 +38,7 @@ def _ids(number: int) -> list[UUID]:
 
 def _record(
     drawn: random.Random, place: tuple[TenantId, list[UUID], list[UUID]], traced: float
-) -> Outgoing:
+) -> OutgoingRecord:
     tenant, spaces, members = place
     example = PostPublished.example()
     content, member = ContentId(uuid7()), MemberId(drawn.choice(members))
@@ -65,7 +65,7 @@ def _record(
         dataschema=f"/schemas/{fact.wire_type()}",
     )
     headers = (("content-type", CONTENT_TYPE.encode()), ("traceparent", _context(drawn, traced)))
-    return Outgoing(fact.TOPIC, envelope.partitionkey.encode(), encode(envelope), headers)
+    return OutgoingRecord(fact.TOPIC, envelope.partitionkey.encode(), encode(envelope), headers)
 
 
 def _context(drawn: random.Random, traced: float) -> bytes:
@@ -73,7 +73,7 @@ def _context(drawn: random.Random, traced: float) -> bytes:
     return f"00-{drawn.getrandbits(128):032x}-{drawn.getrandbits(64):016x}-{flags}".encode()
 
 
-def spaces_opened() -> list[Outgoing]:
+def spaces_opened() -> list[OutgoingRecord]:
     """Tell of the population's spaces, as community would have when they were opened."""
     return [_envelope_of(fact, tenant) for tenant, fact in _spaces()]
 
@@ -87,7 +87,7 @@ def _spaces() -> Iterator[tuple[TenantId, SpaceOpened]]:
         )
 
 
-def _envelope_of(fact: SpaceOpened, tenant: TenantId) -> Outgoing:
+def _envelope_of(fact: SpaceOpened, tenant: TenantId) -> OutgoingRecord:
     now = datetime.now(UTC)
     envelope = Envelope(
         id=EventId(uuid7()),
@@ -103,10 +103,10 @@ def _envelope_of(fact: SpaceOpened, tenant: TenantId) -> Outgoing:
         data=encode_data(fact),
     )
     headers = (("content-type", CONTENT_TYPE.encode()),)
-    return Outgoing(fact.TOPIC, envelope.partitionkey.encode(), encode(envelope), headers)
+    return OutgoingRecord(fact.TOPIC, envelope.partitionkey.encode(), encode(envelope), headers)
 
 
-def addressed(records: list[Outgoing], topic: str) -> Iterator[Outgoing]:
+def addressed(records: list[OutgoingRecord], topic: str) -> Iterator[OutgoingRecord]:
     """Address the same records to another topic."""
     for each in records:
-        yield Outgoing(topic, each.key, each.value, each.headers)
+        yield OutgoingRecord(topic, each.key, each.value, each.headers)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import asyncpg
 
-from deploy.local.choices import Choices
+from deploy.local.choices import ServerChoices
 from deploy.local.provision import Role
-from deploy.local.stack import Addresses, Stack
+from deploy.local.stack import Stack, StackAddresses
 from shared.kit.bus.kafka import Cluster, KafkaBus
-from shared.kit.core.bus import Outgoing, Topic
+from shared.kit.core.bus import OutgoingRecord, Topic
 from shared.kit.database.migrations import migrate
-from shared.kit.database.tables import TENANTS_VISIBLE
+from shared.kit.database.tables import TENANT_ROW_POLICY
 
 SERVICE = "community"
 JAVA = ("-Xmx1g",)
@@ -30,7 +30,7 @@ _TABLES = f"""
     ALTER TABLE bench_counts ENABLE ROW LEVEL SECURITY;
     ALTER TABLE bench_counts FORCE ROW LEVEL SECURITY;
     CREATE POLICY tenants_visible ON bench_counts
-        USING ({TENANTS_VISIBLE}) WITH CHECK ({TENANTS_VISIBLE});
+        USING ({TENANT_ROW_POLICY}) WITH CHECK ({TENANT_ROW_POLICY});
     CREATE TABLE peer_inbox (event_id uuid PRIMARY KEY);
     CREATE TABLE peer_counts (LIKE bench_counts INCLUDING ALL);
     CREATE TABLE peer_posts (
@@ -50,7 +50,7 @@ _EMPTY = """
 class Servers:
     """Where they are, and what every case does with them."""
 
-    addresses: Addresses
+    addresses: StackAddresses
     filled: dict[str, int] = field(default_factory=dict)
     """The topics that hold records, and how many."""
 
@@ -59,11 +59,11 @@ class Servers:
         return self.addresses.kafka
 
     def url(self, role: Role, service: str = SERVICE) -> str:
-        """Give the SQLAlchemy URL of a service's database."""
-        return self.addresses.database(service, role)
+        """Return the SQLAlchemy URL of a service's database."""
+        return self.addresses.database_url(service, role)
 
     def plain(self, role: Role = "owner", service: str = SERVICE) -> str:
-        """Give the same URL as any other client writes it."""
+        """Return the same URL as any other client writes it."""
         return self.url(role, service).replace("+asyncpg", "")
 
     async def sql(self, *statements: str, service: str = SERVICE) -> None:
@@ -101,11 +101,11 @@ class Servers:
         finally:
             await admin.close()
 
-    async def fill(self, topic: str, records: Sequence[Outgoing]) -> None:
+    async def fill(self, topic: str, records: Sequence[OutgoingRecord]) -> None:
         """Make a topic of eight partitions that holds these records."""
         bus = KafkaBus(Cluster(self.kafka), client_id="bench-fill")
         try:
-            await bus.ensure([Topic(topic, PARTITIONS)])
+            await bus.ensure_topics([Topic(topic, PARTITIONS)])
             for begin in range(0, len(records), CHUNK):
                 await bus.send(records[begin : begin + CHUNK])
         finally:
@@ -116,8 +116,8 @@ class Servers:
 async def servers(home: Path) -> AsyncIterator[Servers]:
     """Start Kafka, PostgreSQL and Redis on an empty folder, with community's tables and ours."""
     await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
-    async with Stack(home, Choices(), java_options=JAVA, users=False) as addresses:
+    async with Stack(home, ServerChoices(), java_options=JAVA, with_kafka_users=False) as addresses:
         made = Servers(addresses)
-        await migrate(SERVICE, addresses.database(SERVICE, "owner"))
+        await migrate(SERVICE, addresses.database_url(SERVICE, "owner"))
         await made.sql(_TABLES, f"SELECT inbox_keep('{datetime.now(UTC).date()}', 7, 30)")
         yield made

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.benchmarks.contest import Failed, last_words, launch, profiler, started
 from tests.benchmarks.environments import REPOSITORY
-from tests.support.programs import begin
+from tests.support.programs import start_child
 
 READY_WITHIN = 40
 SAMPLED = 5
@@ -40,13 +40,13 @@ async def serving(
     *,
     profile: bool = False,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a server until left; give its process once it answers. Raises `Failed`."""
+    """Run a server until left; give its process once it answers. Raises `FailedBatch`."""
     async with started(command, log, environment) as process:
         await _until_ready(process, port, log)
         sampling = None
         if profile:
             words = [*profiler(log), "--pid", str(process.pid), "--duration", str(SAMPLED)]
-            sampling = await begin(*words, cwd=REPOSITORY)
+            sampling = await start_child(*words, cwd=REPOSITORY)
         yield process
         if sampling is not None:
             await sampling.wait()
@@ -71,7 +71,7 @@ def _answers(port: int) -> bool:
 
 
 def processor_time(process: asyncio.subprocess.Process) -> float | None:
-    """Say how many seconds of a processor it has taken so far; None where nobody tells."""
+    """Return how many seconds of a processor it has taken so far; None where nobody tells."""
     try:
         told = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8")
     except OSError:
@@ -83,7 +83,7 @@ def processor_time(process: asyncio.subprocess.Process) -> float | None:
 async def load(python: str, wanted: Mapping[str, Any], log: Path) -> dict[str, Any]:
     """Send the load; give what the client measured, `refused` in % of all answers.
 
-    Raises `Failed` when answers were wrong, or many were refused.
+    Raises `FailedBatch` when answers were wrong, or many were refused.
     """
     measured = await launch(python, CLIENT, json.dumps(wanted), log)
     refused = measured["failed"].pop("503", 0)

@@ -19,7 +19,7 @@ class Figure:
     who: str
 
     def find(self, rows: Sequence[Row]) -> float | None:
-        """Give its median; None when it was not measured."""
+        """Return its median; None when it was not measured."""
         found = (each for each in rows if (each.case, each.who) == (self.case, self.who))
         return next((each.value for each in found), None)
 

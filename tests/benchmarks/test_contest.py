@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.kit.core.bus import BATCH
+from shared.kit.core.bus import MAX_BATCH_RECORDS
 from tests.benchmarks import contest as contests
 from tests.benchmarks.contest import Bench, Contender, Failed, Figures, contest, task_for
 from tests.benchmarks.environments import NotInstalled
@@ -60,7 +60,7 @@ async def test_one_run_that_failed_voids_the_others() -> None:
 def test_slow_ones_read_fewer_and_all_leave_room_for_a_last_batch() -> None:
     fast, slow = (task_for(each, "k", "t", 10_000) for each in (FAST, SLOW))
 
-    assert (fast.warm, fast.count) == (2_000, 8_000 - BATCH)
+    assert (fast.warm, fast.count) == (2_000, 8_000 - MAX_BATCH_RECORDS)
     assert (slow.warm, slow.count) == (20, 79)
     assert fast.group != slow.group
 

@@ -74,7 +74,7 @@ def test_the_page_is_what_the_record_and_the_notes_make() -> None:
 def test_some_cases_leave_the_page_and_the_record_as_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(document, "PAGE", tmp_path / "performance.md")
+    monkeypatch.setattr(document, "PAGE_BYTES", tmp_path / "performance.md")
     monkeypatch.setattr(document, "RECORD", tmp_path / "record.json")
     given = tmp_path / "bench.json"
     write(given, REPORT)

@@ -6,14 +6,14 @@ import sys
 
 import click
 
-from tests.chaos.campaign import LOG, Campaign, Options
+from tests.chaos.campaign import RUN_LOG, Campaign, Options
 from tests.chaos.disabled_guards import MUTANTS
-from tests.chaos.proof import RUNS, prove
+from tests.chaos.mutation_run import MAX_RUNS_PER_MUTANT, run_mutants
 from tests.chaos.schedule import BY_NAME
-from tests.chaos.summary import summary
-from tests.support.programs import played
+from tests.chaos.summary import summarize_runs
+from tests.support.programs import run_program
 
-PRIVATE = "FAULTS_PRIVATE_MOUNTS"
+PRIVATE_MOUNTS_VARIABLE = "FAULTS_PRIVATE_MOUNTS"
 """Set once this program runs in a mount namespace of its own."""
 
 
@@ -43,15 +43,15 @@ def main(  # noqa: PLR0913  the options, by name
 ) -> None:
     """Run the five services under a random workload, hurt them, and look for what broke."""
     if only_sum_up:
-        print(summary(LOG))
+        print(summarize_runs(RUN_LOG))
         return
-    private = PRIVATE in os.environ
+    private = PRIVATE_MOUNTS_VARIABLE in os.environ
     if not private:
         _go_private()
         print("no private mounts here: a full disk will be skipped", flush=True)
     options = Options(
         seed=seed,
-        runs=runs or (10**6 if minutes else RUNS if mutants else 1),
+        runs=runs or (10**6 if minutes else MAX_RUNS_PER_MUTANT if mutants else 1),
         minutes=minutes,
         fresh=fresh,
         mutant=mutant or "",
@@ -60,8 +60,8 @@ def main(  # noqa: PLR0913  the options, by name
         rate=rate,
         keep=keep,
     )
-    playing = prove(options) if mutants else Campaign(options).play()
-    sys.exit(played(playing))
+    playing = run_mutants(options) if mutants else Campaign(options).run()
+    sys.exit(run_program(playing))
 
 
 def _go_private() -> None:
@@ -73,7 +73,7 @@ def _go_private() -> None:
         return
     if allowed.returncode == 0:
         command = [*unshare, sys.executable, "-m", "tests.chaos", *sys.argv[1:]]
-        os.execvpe("unshare", command, os.environ | {PRIVATE: "1"})  # noqa: S606  it becomes it
+        os.execvpe("unshare", command, os.environ | {PRIVATE_MOUNTS_VARIABLE: "1"})  # noqa: S606  it becomes it
 
 
 if __name__ == "__main__":

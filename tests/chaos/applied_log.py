@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from deploy.local.stack import Addresses
+from deploy.local.stack import StackAddresses
 from shared.contracts.event import Fact
 from shared.kit.core.unit_of_work import Delivery
 from shared.kit.database.database import SqlUnit
 from tests.chaos.backlog import GROUPS
 from tests.chaos.violation import Violation
-from tests.support.plain_clients import sql
+from tests.support.plain_clients import fetch_as_owner
 
 _TABLE = """
     CREATE TABLE IF NOT EXISTS faults_applied (
@@ -42,13 +42,13 @@ _BACKWARDS = """
 """
 
 
-async def prepare(addresses: Addresses) -> None:
+async def create_tables(addresses: StackAddresses) -> None:
     """Make the table in the database of each group."""
     for group in GROUPS:
-        await sql(addresses, group, _TABLE)
+        await fetch_as_owner(addresses, group, _TABLE)
 
 
-async def note(unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]) -> None:
+async def record_applied(unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]) -> None:
     """Write down that these are applied, in this transaction."""
     if deliveries:
         values = {
@@ -60,14 +60,14 @@ async def note(unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]) -> None:
         await unit.connection.execute(_WRITE, values)
 
 
-async def testimony(addresses: Addresses) -> list[Violation]:
-    """Say what was applied twice (I4), and which keys went backwards (I5)."""
+async def find_violations(addresses: StackAddresses) -> list[Violation]:
+    """Return what was applied twice (I4), and which keys went backwards (I5)."""
     found = []
     for group in GROUPS:
-        for row in await sql(addresses, group, _TWICE):
+        for row in await fetch_as_owner(addresses, group, _TWICE):
             said = f"{group} applied {row['event_id']} {row['times']} times"
             found.append(Violation("I4", row["key"], said))
-        for row in await sql(addresses, group, _BACKWARDS):
+        for row in await fetch_as_owner(addresses, group, _BACKWARDS):
             said = f"{group} applied sequence {row['sequence']} after {row['before']}"
             found.append(Violation("I5", row["key"], said))
     return found

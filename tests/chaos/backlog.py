@@ -11,12 +11,12 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from deploy.local.platform import NAMES
-from deploy.local.stack import Addresses
+from deploy.local.platform import SERVICE_NAMES
+from deploy.local.stack import StackAddresses
 
 GROUPS = ("community", "moderation", "notifications", "metrics")
-Place = tuple[str, int]
-TROUBLE = (
+TopicPartitionKey = tuple[str, int]
+CONNECTION_ERRORS = (
     OSError,
     TimeoutError,
     KafkaError,
@@ -36,16 +36,16 @@ _PARKED = """
 
 
 @dataclass(frozen=True)
-class Look:
+class BacklogSnapshot:
     """What stood where at one moment."""
 
     outbox: Mapping[str, int]
-    oldest: Mapping[str, int]
+    oldest_positions: Mapping[str, int]
     """The smallest outbox position of each service; 0 of an empty one."""
-    ends: Mapping[Place, int]
-    positions: Mapping[str, Mapping[Place, int]]
+    ends: Mapping[TopicPartitionKey, int]
+    positions: Mapping[str, Mapping[TopicPartitionKey, int]]
     """Of each group: the next offset to apply."""
-    due: Mapping[str, int]
+    retry_due: Mapping[str, int]
     """Parked events of each group that no dead one holds back: they will be tried again."""
     dead: Mapping[str, int]
 
@@ -60,12 +60,14 @@ class Look:
         return found
 
     @property
-    def at_rest(self) -> bool:
-        """Tell whether nothing is under way."""
-        return not (any(self.outbox.values()) or any(self.due.values()) or any(self.lag.values()))
+    def is_idle(self) -> bool:
+        """Return whether nothing is under way."""
+        return not (
+            any(self.outbox.values()) or any(self.retry_due.values()) or any(self.lag.values())
+        )
 
-    def covers(self, mark: "Look") -> bool:
-        """Tell whether all that was in the log at that mark is applied by now."""
+    def covers(self, mark: "BacklogSnapshot") -> bool:
+        """Return whether all that was in the log at that mark is applied by now."""
         topics = {g: {t for t, _ in places} for g, places in mark.positions.items()}
         return all(
             self.positions[group].get(place, 0) >= end
@@ -74,24 +76,29 @@ class Look:
             if place[0] in topics[group]
         )
 
-    def went_on(self, mark: "Look", service: str) -> bool:
-        """Tell whether all that waited for a service at that mark has moved since."""
+    def has_progressed(self, mark: "BacklogSnapshot", service: str) -> bool:
+        """Return whether all that waited for a service at that mark has moved since."""
         places = mark.positions.get(service, {})
         stuck = {at: n for at, n in places.items() if mark.ends.get(at, 0) > n}
         now = self.positions.get(service, {})
-        sent = mark.oldest[service] == 0 or self.oldest[service] != mark.oldest[service]
+        sent = (
+            mark.oldest_positions[service] == 0
+            or self.oldest_positions[service] != mark.oldest_positions[service]
+        )
         return sent and all(now.get(at, 0) > n for at, n in stuck.items())
 
     def __str__(self) -> str:
         """Say it for a person."""
-        return f"outbox {dict(self.outbox)}, lag {self.lag}, parked {self.due}, dead {self.dead}"
+        return (
+            f"outbox {dict(self.outbox)}, lag {self.lag}, parked {self.retry_due}, dead {self.dead}"
+        )
 
 
 @dataclass
-class Backlog:
+class BacklogMonitor:
     """Looks again and again; one connection to each database, one consumer without a group."""
 
-    addresses: Addresses
+    addresses: StackAddresses
     _databases: dict[str, Any] = field(default_factory=dict)
     _reader: AIOKafkaConsumer | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -104,18 +111,18 @@ class Backlog:
         """Close what was opened."""
         await self._forget()
 
-    async def look(self) -> Look | None:
+    async def snapshot(self) -> BacklogSnapshot | None:
         """Look once; None while a server does not answer."""
         async with self._turn:
             try:
                 async with asyncio.timeout(10):
                     return await self._look()
-            except TROUBLE:
+            except CONNECTION_ERRORS:
                 await self._forget()
                 return None
 
-    async def _look(self) -> Look:
-        databases = {name: await self._database(name) for name in NAMES}
+    async def _look(self) -> BacklogSnapshot:
+        databases = {name: await self._database(name) for name in SERVICE_NAMES}
         waiting = {name: await db.fetchrow(_OUTBOX) for name, db in databases.items()}
         ends = await self._ends()
         positions, due, dead = {}, {}, {}
@@ -124,7 +131,7 @@ class Backlog:
             positions[group] = {(r["topic"], r["partition"]): r["next_offset"] for r in rows}
             aside = await databases[group].fetchrow(_PARKED, group)
             due[group], dead[group] = aside["due"], aside["dead"]
-        return Look(
+        return BacklogSnapshot(
             {name: row["n"] for name, row in waiting.items()},
             {name: row["oldest"] for name, row in waiting.items()},
             ends,
@@ -136,14 +143,14 @@ class Backlog:
     async def _database(self, name: str) -> Any:
         found = self._databases.get(name)
         if found is None or found.is_closed():
-            url = self.addresses.database(name, "owner").replace("+asyncpg", "")
+            url = self.addresses.database_url(name, "owner").replace("+asyncpg", "")
             found = self._databases[name] = await asyncpg.connect(url, timeout=5)
         return found
 
-    async def _ends(self) -> dict[Place, int]:
+    async def _ends(self) -> dict[TopicPartitionKey, int]:
         if self._reader is None:
             self._reader = AIOKafkaConsumer(
-                **self.addresses.cluster().options(), enable_auto_commit=False, group_id=None
+                **self.addresses.cluster().client_options(), enable_auto_commit=False, group_id=None
             )
             await self._reader.start()
         # The public `topics` asks for nothing new once it knows them: topics are never added here.
@@ -166,36 +173,38 @@ class Backlog:
             try:
                 async with asyncio.timeout(5):
                     await reader.stop()
-            except TROUBLE:
+            except CONNECTION_ERRORS:
                 return
 
-    async def rest(self, seconds: float) -> Look | None:
+    async def wait_until_idle(self, seconds: float) -> BacklogSnapshot | None:
         """Wait until nothing is under way, twice in a row; None when it takes too long."""
         deadline, quiet = time.monotonic() + seconds, 0
-        last: Look | None = None
+        last: BacklogSnapshot | None = None
         while time.monotonic() < deadline:
-            found = await self.look()
+            found = await self.snapshot()
             same = found is not None and last is not None and found.ends == last.ends
-            quiet = quiet + 1 if found is not None and found.at_rest and same else 0
+            quiet = quiet + 1 if found is not None and found.is_idle and same else 0
             last = found
             if quiet >= 2:
                 return found
             await asyncio.sleep(0.3)
         return None
 
-    async def applied_after(self, seconds: float) -> float | None:
+    async def seconds_until_applied(self, seconds: float) -> float | None:
         """Seconds until all that is in the log now is applied everywhere; None: not in time."""
         return await self._until(lambda now, mark: now.covers(mark), seconds)
 
-    async def gone_on_after(self, service: str, seconds: float) -> float | None:
+    async def seconds_until_progress(self, service: str, seconds: float) -> float | None:
         """Seconds until all that waits for a service now has moved; None: not in time."""
-        return await self._until(lambda now, mark: now.went_on(mark, service), seconds)
+        return await self._until(lambda now, mark: now.has_progressed(mark, service), seconds)
 
-    async def _until(self, reached: Callable[[Look, Look], bool], seconds: float) -> float | None:
+    async def _until(
+        self, reached: Callable[[BacklogSnapshot, BacklogSnapshot], bool], seconds: float
+    ) -> float | None:
         began = time.monotonic()
-        mark: Look | None = None
+        mark: BacklogSnapshot | None = None
         while time.monotonic() - began < seconds:
-            found = await self.look()
+            found = await self.snapshot()
             if mark is None:
                 mark = found
             elif found is not None and reached(found, mark):
@@ -204,7 +213,7 @@ class Backlog:
         return None
 
 
-def events_in(look: Look) -> int:
+def count_events(look: BacklogSnapshot) -> int:
     """Count the records of all topics of facts."""
     counted: Counter[str] = Counter()
     for (topic, _), end in look.ends.items():

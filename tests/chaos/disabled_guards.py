@@ -7,17 +7,17 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.kit.bus.kafka.partitions import Rules
-from shared.kit.core.failpoints import reached
+from shared.kit.bus.kafka.partition_controller import PartitionController
+from shared.kit.core.failpoints import hit_failpoint
 from shared.kit.database import outbox
 from shared.kit.database import transaction as transactions
 from shared.kit.database.database import Database, SqlUnit
 from shared.kit.inbox import ledger, parked
 from shared.kit.inbox.consumer import BatchConsumer
 from shared.kit.relay import relay
-from shared.kit.relay.queue_reader import READ_SOME
+from shared.kit.relay.queue_cursor import READ_OWN_SHARDS
 
-MUTANT = "FAULTS_MUTANT"
+MUTANT_VARIABLE = "FAULTS_MUTANT"
 """The variable that names the guard; a real pod does not read it."""
 
 # Any below: whatever the functions that are replaced take and give.
@@ -25,7 +25,7 @@ MUTANT = "FAULTS_MUTANT"
 
 def no_inbox() -> None:
     """Every event is new, also the second time."""
-    really = ledger.claim
+    really = ledger.claim_events
 
     async def claim(
         connection: AsyncConnection, group: str, ids: Sequence[UUID]
@@ -33,12 +33,12 @@ def no_inbox() -> None:
         _, troubled = await really(connection, group, ids)
         return set(ids), troubled
 
-    ledger.claim = claim
+    ledger.claim_events = claim
 
 
 def no_distinct_in_a_batch() -> None:
     """An event that stands twice in one batch is applied twice."""
-    really = ledger.claim
+    really = ledger.claim_events
 
     class Sticky(set[UUID]):
         def discard(self, element: object, /) -> None:
@@ -50,7 +50,7 @@ def no_distinct_in_a_batch() -> None:
         fresh, troubled = await really(connection, group, ids)
         return Sticky(ids if fresh is None else fresh), troubled
 
-    ledger.claim = claim
+    ledger.claim_events = claim
 
 
 def no_fence() -> None:
@@ -62,9 +62,11 @@ def no_fence() -> None:
 
 def offsets_before_database() -> None:
     """Offsets are committed when a batch is handed over, and reading begins where they stand."""
-    hand_over, assigned = Rules._hand_over, BatchConsumer.assigned
+    hand_over, assigned = PartitionController._hand_over, BatchConsumer.on_assigned
 
-    async def early(self: Rules, batch: Any, first: Any, last: Mapping[Any, int]) -> None:
+    async def early(
+        self: PartitionController, batch: Any, first: Any, last: Mapping[Any, int]
+    ) -> None:
         self._commits.add({place: offset + 1 for place, offset in last.items()})
         await self._commits._commit()
         await hand_over(self, batch, first, last)
@@ -73,24 +75,26 @@ def offsets_before_database() -> None:
         await assigned(self, partitions)
         return {}
 
-    vars_of(Rules, _hand_over=early)
-    vars_of(BatchConsumer, assigned=kafka_knows)
+    replace_methods(PartitionController, _hand_over=early)
+    replace_methods(BatchConsumer, assigned=kafka_knows)
 
 
 def relay_deletes_first() -> None:
     """The relay deletes a batch and then sends it."""
 
     async def send_batch(self: Any, connection: Any, owned: Sequence[int]) -> bool:
-        rows = await connection.fetch(READ_SOME, 0, list(owned), self.batch, relay.BYTES)
+        rows = await connection.fetch(
+            READ_OWN_SHARDS, 0, list(owned), self.batch, relay.MAX_BATCH_BYTES
+        )
         if rows:
-            reached("relay.read")
+            hit_failpoint("relay.read")
             await connection.execute(relay._DELETE, [row["position"] for row in rows])
-            reached("relay.deleted")
+            hit_failpoint("relay.deleted")
             await self.bus.send([relay._record(row) for row in rows])
-            reached("relay.sent")
+            hit_failpoint("relay.sent")
         return bool(rows)
 
-    vars_of(relay.Relay, _send_batch=send_batch)
+    replace_methods(relay.Relay, _send_batch=send_batch)
 
 
 def relay_without_shards() -> None:
@@ -108,13 +112,13 @@ def relay_without_shards() -> None:
         async with connection.transaction():
             rows = await connection.fetch(some)
             if rows:
-                reached("relay.read")
+                hit_failpoint("relay.read")
                 await self.bus.send([relay._record(row) for row in rows])
-                reached("relay.sent")
+                hit_failpoint("relay.sent")
                 await connection.execute(relay._DELETE, [row["position"] for row in rows])
         return bool(rows)
 
-    vars_of(relay.Relay, _own=own, _send_batch=send_batch)
+    replace_methods(relay.Relay, _own=own, _send_batch=send_batch)
 
 
 def heads_without_lock() -> None:
@@ -138,7 +142,7 @@ def outbox_outside() -> None:
     inside = outbox.write
 
     async def outside(
-        connection: AsyncConnection, entries: Sequence[outbox.Entry], **options: Any
+        connection: AsyncConnection, entries: Sequence[outbox.PendingEvent], **options: Any
     ) -> None:
         if entries:
             async with connection.engine.begin() as other:
@@ -150,15 +154,15 @@ def outbox_outside() -> None:
 def no_rewind() -> None:
     """A batch that failed is left behind, and the next one comes."""
 
-    def again(self: Rules, first: Mapping[Any, int], pause: float) -> None:
+    def again(self: PartitionController, first: Mapping[Any, int], pause: float) -> None:
         """Go on."""
 
-    vars_of(Rules, _again=again)
+    replace_methods(PartitionController, _again=again)
 
 
 def no_parked_key_check() -> None:
     """Later events of a key overtake the one that is parked."""
-    really = parked.keys_waiting
+    really = parked.find_blocked_keys
 
     async def keys_waiting(
         connection: AsyncConnection, group: str, keys: Collection[str]
@@ -166,7 +170,7 @@ def no_parked_key_check() -> None:
         _, halted = await really(connection, group, keys)
         return set(), halted
 
-    parked.keys_waiting = keys_waiting
+    parked.find_blocked_keys = keys_waiting
 
 
 def no_savepoint() -> None:
@@ -176,25 +180,25 @@ def no_savepoint() -> None:
     async def same(self: Database, unit: SqlUnit) -> Any:
         yield unit
 
-    vars_of(Database, savepoint=same)
+    replace_methods(Database, savepoint=same)
 
 
 def no_rebalance_lock() -> None:
     """Partitions are taken away in the middle of a batch, whose answer then owes their offsets."""
 
-    async def revoked(self: Rules, _: set[Any]) -> None:
+    async def revoked(self: PartitionController, _: set[Any]) -> None:
         self._rebalancing = True
         await self._let_go()
 
-    vars_of(Rules, on_partitions_revoked=revoked)
+    replace_methods(PartitionController, on_partitions_revoked=revoked)
 
 
 def no_tenants() -> None:
     """A transaction does not say which tenants it is for."""
-    vars(transactions)["opening"] = lambda _: "BEGIN"
+    vars(transactions)["begin_with_tenants"] = lambda _: "BEGIN"
 
 
-def vars_of(cls: type, **methods: Callable[..., Any]) -> None:
+def replace_methods(cls: type, **methods: Callable[..., Any]) -> None:
     """Replace methods of a class."""
     for name, method in methods.items():
         assert hasattr(cls, name), name
@@ -203,9 +207,9 @@ def vars_of(cls: type, **methods: Callable[..., Any]) -> None:
 
 KILL, SIGTERM, ZOMBIE = "kill at a step", "SIGTERM", "zombie"
 BUG, LONG_BUG, FLOOD = "handler bug", "long handler bug", "flood"
-AGAIN, POSTGRES, SCALING = "duplicates", "PostgreSQL crash", "scaling"
+DUPLICATES, POSTGRES, SCALING = "duplicates", "PostgreSQL crash", "scaling"
 _LISTED: Sequence[tuple[Callable[[], None], tuple[str, ...]]] = (
-    (no_inbox, (AGAIN, FLOOD)),
+    (no_inbox, (DUPLICATES, FLOOD)),
     (no_distinct_in_a_batch, (FLOOD,)),
     (no_fence, (FLOOD, ZOMBIE, ZOMBIE)),
     (offsets_before_database, (FLOOD, KILL, POSTGRES, BUG)),
@@ -220,7 +224,7 @@ _LISTED: Sequence[tuple[Callable[[], None], tuple[str, ...]]] = (
     (no_tenants, (FLOOD,)),
 )
 MUTANTS = {function.__name__.replace("_", "-"): function for function, _ in _LISTED}
-HURT_BY = {function.__name__.replace("_", "-"): faults for function, faults in _LISTED}
+FAULTS_OF_MUTANT = {function.__name__.replace("_", "-"): faults for function, faults in _LISTED}
 """The faults that each guard is for: a mutant meets them beside those that its seed draws."""
 
 

@@ -10,46 +10,48 @@ from typing import Any
 
 import msgspec
 
-from tests.chaos.campaign import LOG
-from tests.chaos.proof import TABLE
-from tests.chaos.summary import summary
+from tests.chaos.campaign import RUN_LOG
+from tests.chaos.mutation_run import RESULTS_PATH
+from tests.chaos.summary import summarize_runs
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs/reliability.md"
 RUNS, GUARDS = HERE / "record/runs.ndjson", HERE / "record/guards.json"
-WORDS = HERE / "record/reliability.md"
+TEMPLATE = HERE / "record/reliability.md"
 
 
 def main() -> None:
     """Keep what is new, and write the page."""
-    keep_runs()
-    keep_guards()
-    PAGE.write_text(page(), encoding="utf-8")
+    add_new_runs()
+    update_guards()
+    PAGE.write_text(render_page(), encoding="utf-8")
     print(f"written: {PAGE}")
 
 
-def keep_runs() -> None:
+def add_new_runs() -> None:
     """Add the runs that the record does not hold yet, none with a guard off: those only prove."""
     known = {(run["seed"], run["at"]) for run in _runs(RUNS)}
-    new = [run for run in _runs(LOG) if not run["mutant"] and (run["seed"], run["at"]) not in known]
+    new = [
+        run for run in _runs(RUN_LOG) if not run["mutant"] and (run["seed"], run["at"]) not in known
+    ]
     with RUNS.open("ab") as record:
         for run in new:
             record.write(msgspec.json.encode(run) + b"\n")
 
 
-def keep_guards() -> None:
+def update_guards() -> None:
     """Replace what is known of a guard by its newest proof."""
     known = {row["guard"]: row for row in _guards(GUARDS)}
-    known.update({row["guard"]: row for row in _guards(TABLE)})
+    known.update({row["guard"]: row for row in _guards(RESULTS_PATH)})
     rows = [known[name] for name in sorted(known)]
     GUARDS.write_bytes(msgspec.json.format(msgspec.json.encode(rows)) + b"\n")
 
 
-def page() -> str:
+def render_page() -> str:
     """Put the words and the record together."""
-    words = WORDS.read_text(encoding="utf-8")
+    words = TEMPLATE.read_text(encoding="utf-8")
     return words.replace("{guards}", "\n".join(_table(_guards(GUARDS)))).replace(
-        "{runs}", summary(RUNS)
+        "{runs}", summarize_runs(RUNS)
     )
 
 

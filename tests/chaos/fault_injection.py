@@ -24,23 +24,23 @@ import sqlalchemy as sa
 
 from shared.contracts.event import Fact
 from shared.kit.core import failpoints
-from shared.kit.core.bus import Partition, Reading
+from shared.kit.core.bus import Partition, SubscriptionConfig
 from shared.kit.core.unit_of_work import Delivery
 from shared.kit.database.database import SqlUnit
-from shared.kit.inbox.attempt import Attempt, Fenced
+from shared.kit.inbox.attempt import BatchAttempt, Fenced
 from shared.kit.inbox.consumer import BatchConsumer
-from shared.kit.inbox.decode import Read
+from shared.kit.inbox.decode import DecodedRecord
 from shared.kit.inbox.preparation import Preparation
 from shared.kit.runtime import runner as run
 from tests.chaos import applied_log as witness
-from tests.chaos.disabled_guards import vars_of
-from tests.chaos.notes import FENCED, MARK, REVOKED
+from tests.chaos.disabled_guards import replace_methods
+from tests.chaos.log_counts import FENCED, LINE_PREFIX, REVOKED
 
-ORPHANED = 70
-STEP = 1.0
+ORPHANED_STATUS = 70
+KEEPALIVE_SECONDS = 1.0
 """Seconds between two words of a slow batch to its server."""
 PR_SET_PDEATHSIG = 1
-LIMIT = "FAULTS_POLL_LIMIT"
+POLL_LIMIT_VARIABLE = "FAULTS_POLL_LIMIT"
 """The variable, which no real pod reads, with the seconds that a batch may take."""
 
 
@@ -49,7 +49,7 @@ class InjectedBug(Exception):
 
 
 @dataclass
-class Trap:
+class StepAction:
     """What happens at a step, and how many times it is still passed without."""
 
     nth: int
@@ -58,53 +58,57 @@ class Trap:
 
 
 @dataclass
-class Armed:
+class InjectedFaults:
     """The faults of this process."""
 
-    traps: dict[str, Trap] = field(default_factory=dict)
-    slow: float = 0.0
-    modulus: int = 0
-    passed: dict[str, int] = field(default_factory=dict)
+    step_actions: dict[str, StepAction] = field(default_factory=dict)
+    slow_seconds: float = 0.0
+    bug_modulus: int = 0
+    pass_counts: dict[str, int] = field(default_factory=dict)
 
-    def obey(self, line: dict[str, Any]) -> None:
+    def run_command(self, line: dict[str, Any]) -> None:
         """Take one command."""
         match line["do"]:
             case "arm":
-                trap = Trap(int(line["nth"]), str(line["act"]), float(line.get("seconds", 0)))
-                self.traps[str(line["step"])] = trap
+                trap = StepAction(int(line["nth"]), str(line["act"]), float(line.get("seconds", 0)))
+                self.step_actions[str(line["step"])] = trap
             case "slow":
-                self.slow = float(line["seconds"])
+                self.slow_seconds = float(line["seconds"])
             case "bug":
-                self.modulus = int(line["modulus"])
+                self.bug_modulus = int(line["modulus"])
             case _:
-                self.traps, self.slow, self.modulus = {}, 0.0, 0
+                self.step_actions, self.slow_seconds, self.bug_modulus = {}, 0.0, 0
 
-    def reached(self, step: str) -> None:
+    def on_step(self, step: str) -> None:
         """Do at this step what was asked for."""
-        self.passed[step] = self.passed.get(step, 0) + 1
-        trap = self.traps.get(step)
+        self.pass_counts[step] = self.pass_counts.get(step, 0) + 1
+        trap = self.step_actions.get(step)
         if trap is None:
             return
         trap.nth -= 1
         if trap.nth > 0:
             return
-        self.traps.pop(step, None)
-        print(f"FAULT {trap.act} at {step}, pass {self.passed[step]}", file=sys.stderr, flush=True)
+        self.step_actions.pop(step, None)
+        print(
+            f"FAULT {trap.act} at {step}, pass {self.pass_counts[step]}",
+            file=sys.stderr,
+            flush=True,
+        )
         if trap.act == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(trap.seconds)
 
-    def fails(self, delivery: Delivery[Fact]) -> bool:
-        """Tell whether the bug meets this event."""
-        return self.modulus > 0 and delivery.event_id.int % self.modulus == 0
+    def has_bug(self, delivery: Delivery[Fact]) -> bool:
+        """Return whether the bug meets this event."""
+        return self.bug_modulus > 0 and delivery.event_id.int % self.bug_modulus == 0
 
 
-def arm() -> Armed:
+def install_faults() -> InjectedFaults:
     """Watch the failpoints, surround the reactions, and listen to whoever started this process."""
-    armed = Armed()
-    failpoints.watch(armed.reached)
+    armed = InjectedFaults()
+    failpoints.set_watcher(armed.on_step)
     _surround(armed)
-    if limit := os.environ.pop(LIMIT, ""):
+    if limit := os.environ.pop(POLL_LIMIT_VARIABLE, ""):
         _limit(float(limit))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
@@ -112,22 +116,22 @@ def arm() -> Armed:
     return armed
 
 
-def _surround(armed: Armed) -> None:
-    react = Attempt._react
+def _surround(armed: InjectedFaults) -> None:
+    react = BatchAttempt._react
 
     async def surrounded(
-        self: Attempt, unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]
+        self: BatchAttempt, unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]
     ) -> None:
-        if armed.slow and deliveries:
-            await _drag(unit, armed.slow)
+        if armed.slow_seconds and deliveries:
+            await _drag(unit, armed.slow_seconds)
         await react(self, unit, deliveries)
-        await witness.note(unit, deliveries)
+        await witness.record_applied(unit, deliveries)
         # After the effects: what they wrote must go with the failure.
         for delivery in deliveries:
-            if armed.fails(delivery):
+            if armed.has_bug(delivery):
                 raise InjectedBug(str(delivery.event_id))
 
-    Attempt._react = surrounded  # type: ignore[method-assign]  # that is the fault
+    BatchAttempt._react = surrounded  # type: ignore[method-assign]  # that is the fault
     _take_notes()
 
 
@@ -135,15 +139,17 @@ async def _drag(unit: SqlUnit, seconds: float) -> None:
     """Be slow, but never idle: the server would end the transaction for that."""
     deadline = time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0:
-        await asyncio.sleep(min(left, STEP))
+        await asyncio.sleep(min(left, KEEPALIVE_SECONDS))
         await unit.connection.execute(sa.text("SELECT 1"))
 
 
 def _take_notes() -> None:
     """Tell in the log of what the suite counts: batches given up at the fence, and rebalances."""
-    apply, revoked = BatchConsumer._apply, BatchConsumer.revoked
+    apply, revoked = BatchConsumer._apply, BatchConsumer.on_revoked
 
-    async def applied(self: BatchConsumer, reads: Sequence[Read], preparation: Preparation) -> None:
+    async def applied(
+        self: BatchConsumer, reads: Sequence[DecodedRecord], preparation: Preparation
+    ) -> None:
         try:
             await apply(self, reads, preparation)
         except Fenced:
@@ -154,18 +160,18 @@ def _take_notes() -> None:
         _note(REVOKED, self.group, len(partitions))
         await revoked(self, partitions)
 
-    vars_of(BatchConsumer, _apply=applied, revoked=taken)
+    replace_methods(BatchConsumer, _apply=applied, revoked=taken)
 
 
 def _note(what: str, whose: str, number: int) -> None:
-    print(f"{MARK}{what} {whose} {number}", file=sys.stderr, flush=True)
+    print(f"{LINE_PREFIX}{what} {whose} {number}", file=sys.stderr, flush=True)
 
 
 def _limit(seconds: float) -> None:
-    vars(run)["Reading"] = partial(Reading, poll_limit=seconds)
+    vars(run)["SubscriptionConfig"] = partial(SubscriptionConfig, max_poll_interval_seconds=seconds)
 
 
-def _listen(armed: Armed) -> None:
+def _listen(armed: InjectedFaults) -> None:
     for line in sys.stdin:
-        armed.obey(json.loads(line))
-    os._exit(ORPHANED)
+        armed.run_command(json.loads(line))
+    os._exit(ORPHANED_STATUS)

@@ -12,12 +12,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.programs import begin
+from tests.support.programs import start_child
 from tests.support.stack_process import REPOSITORY
 
 
 @dataclass
-class Child:
+class ForkedProcess:
     """A pod's process."""
 
     pid: int
@@ -32,13 +32,13 @@ class Child:
         assert self.returncode is not None
         return self.returncode
 
-    def end(self, status: int) -> None:
+    def mark_ended(self, status: int) -> None:
         """Learn that it ended."""
         self.returncode = status
         os.close(self.control)
         self.ended.set()
 
-    def tell(self, command: Mapping[str, object]) -> None:
+    def send_command(self, command: Mapping[str, object]) -> None:
         """Write a line to it, if it is there to read."""
         if self.returncode is None:
             with contextlib.suppress(OSError):
@@ -52,17 +52,17 @@ class Child:
 
 
 @dataclass
-class Nursery:
+class ForkServer:
     """Gives birth, one at a time."""
 
     process: Process
-    children: dict[int, Child] = field(default_factory=dict)
+    children: dict[int, ForkedProcess] = field(default_factory=dict)
     _born: "asyncio.Queue[int | None]" = field(default_factory=asyncio.Queue)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def bear(
+    async def fork(
         self, name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path
-    ) -> Child:
+    ) -> ForkedProcess:
         """Start a pod."""
         assert self.process.stdin is not None
         async with self._turn:
@@ -82,10 +82,10 @@ class Nursery:
             pid = await self._born.get()
             if pid is None:
                 raise RuntimeError("the nursery has ended")
-            child = self.children[pid] = Child(pid, descriptor)
+            child = self.children[pid] = ForkedProcess(pid, descriptor)
             return child
 
-    async def listen(self) -> None:
+    async def read_events(self) -> None:
         """Take news until there is no more."""
         assert self.process.stdout is not None
         while line := await self.process.stdout.readline():
@@ -95,17 +95,17 @@ class Nursery:
             elif "died" in news:
                 while news["died"] not in self.children:  # noqa: ASYNC110  born a moment ago
                     await asyncio.sleep(0.01)
-                self.children.pop(news["died"]).end(news["status"])
+                self.children.pop(news["died"]).mark_ended(news["status"])
         # Its children died with it, and nobody is left to tell of them or to bear others.
         for child in self.children.values():
-            child.end(-signal.SIGKILL)
+            child.mark_ended(-signal.SIGKILL)
         self._born.put_nowait(None)
 
 
 @asynccontextmanager
-async def nursery() -> AsyncIterator[Nursery]:
+async def start_fork_server() -> AsyncIterator[ForkServer]:
     """Run a nursery; what it bore ends with it."""
-    process = await begin(
+    process = await start_child(
         *(sys.executable, "-m", "tests.chaos.fork_server"),
         cwd=REPOSITORY,
         stdin=PIPE,
@@ -113,10 +113,10 @@ async def nursery() -> AsyncIterator[Nursery]:
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    made, listening = Nursery(process), None
+    made, listening = ForkServer(process), None
     try:
         await process.stdout.readline()
-        listening = asyncio.create_task(made.listen())
+        listening = asyncio.create_task(made.read_events())
         yield made
     finally:
         process.stdin.close()

@@ -19,7 +19,7 @@ import services.identity.main
 import services.metrics.main
 import services.moderation.main
 import services.notifications.main
-from tests.chaos import pod
+from tests.chaos import pod_main as pod
 
 SERVICES = (
     services.community.main,
@@ -31,7 +31,7 @@ SERVICES = (
 
 
 def main() -> None:
-    """Give birth and report deaths until the input ends."""
+    """Return birth and report deaths until the input ends."""
     watch = selectors.DefaultSelector()
     watch.register(0, selectors.EVENT_READ)
     _tell(ready=len(SERVICES))

@@ -16,14 +16,14 @@ from shared.contracts.event import Fact, encode_data
 from shared.kit.database import outbox
 from shared.kit.inbox import decode
 
-NEXT = "FAULTS_NEXT_BUILD"
+NEXT_BUILD_VARIABLE = "FAULTS_NEXT_BUILD"
 """The variable that says so; a real pod does not read it."""
-BUILD = "à venir"
-OLD = "d’aujourd’hui"
+NEXT_BUILD = "à venir"
+CURRENT_BUILD = "d’aujourd’hui"
 WROTE, READ_OLD, READ_NEW = "wrote", "read-old", "read-new"
 
 
-def become() -> Counter[str]:
+def install_next_build() -> Counter[str]:
     """Be the next build in this process; give what it counts, and tell of it now and then."""
     counted: Counter[str] = Counter()
 
@@ -36,15 +36,15 @@ def become() -> Counter[str]:
     def grown(fact: Fact) -> msgspec.Raw:
         data = msgspec.json.decode(encode_data(fact))
         count(WROTE)
-        return msgspec.Raw(msgspec.json.encode(data | {"since": BUILD}))
+        return msgspec.Raw(msgspec.json.encode(data | {"since": NEXT_BUILD}))
 
     class Upcast:
         def __init__(self, fact: type[Fact]) -> None:
-            self._decoder = msgspec.json.Decoder(grown_class(fact))
+            self._decoder = msgspec.json.Decoder(extended_fact_type(fact))
 
         def decode(self, data: bytes) -> Fact:
             fact: Fact = self._decoder.decode(data)
-            count(READ_NEW if build_of(fact) == BUILD else READ_OLD)
+            count(READ_NEW if build_of(fact) == NEXT_BUILD else READ_OLD)
             return fact
 
     vars(outbox)["encode_data"] = grown
@@ -53,15 +53,20 @@ def become() -> Counter[str]:
 
 
 @cache
-def grown_class(fact: type[Fact]) -> type[Fact]:
-    """Give the fact as the next build declares it: one more field, with a default."""
+def extended_fact_type(fact: type[Fact]) -> type[Fact]:
+    """Return the fact as the next build declares it: one more field, with a default."""
     grown = msgspec.defstruct(
-        fact.__name__, [("since", str, OLD)], bases=(fact,), frozen=True, kw_only=True, gc=False
+        fact.__name__,
+        [("since", str, CURRENT_BUILD)],
+        bases=(fact,),
+        frozen=True,
+        kw_only=True,
+        gc=False,
     )
     return cast("type[Fact]", grown)
 
 
 def build_of(fact: Fact) -> str:
-    """Say which build wrote a fact that this one has read."""
+    """Return which build wrote a fact that this one has read."""
     since: str = msgspec.structs.asdict(fact)["since"]
     return since

@@ -10,41 +10,41 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.home import choose_ports, make_home
-from deploy.local.platform import NAMES, _environment
-from deploy.local.seed import Seeded, seed, set_password
-from deploy.local.stack import Addresses
-from services.identity.main import features
+from deploy.local.platform import SERVICE_NAMES, _environment
+from deploy.local.seed import SeededTenant, seed_first_tenant, set_password
+from deploy.local.stack import StackAddresses
+from services.identity.main import build_features
 from services.identity.sessions.store.signer import JwtSigner
 from services.identity.settings import IdentitySettings
 from shared.kit.database.migrations import migrate
 from shared.kit.runtime.assembly import open_database
-from shared.kit.runtime.runner import host_of
+from shared.kit.runtime.runner import build_host
 from tests.chaos import applied_log as witness
-from tests.chaos.disabled_guards import MUTANT
-from tests.chaos.fault_injection import LIMIT
-from tests.chaos.fork_client import Nursery, nursery
+from tests.chaos.disabled_guards import MUTANT_VARIABLE
+from tests.chaos.fault_injection import POLL_LIMIT_VARIABLE
+from tests.chaos.fork_client import ForkServer, start_fork_server
 from tests.chaos.pods import Pod
 from tests.chaos.servers import Servers
-from tests.chaos.workload.opening import PASSWORD
-from tests.support.programs import begin
+from tests.chaos.workload.setup import PASSWORD
+from tests.support.programs import start_child
 from tests.support.stack_process import REPOSITORY
 
-TWINS = ("community", "moderation", "metrics", "notifications")
+SERVICES_WITH_TWO_PODS = ("community", "moderation", "metrics", "notifications")
 """Services with a second pod that reads and relays, as a deployment has."""
 SMALL_DISK_MB = 1200
-READY_WITHIN = 120.0
-POLL_LIMIT = 8.0
-HASTY = "notifications"
+READY_TIMEOUT_SECONDS = 120.0
+POLL_LIMIT_SECONDS = 8.0
+SHORT_POLL_SERVICE = "notifications"
 """The service whose poll limit is small, so that a slow batch can exceed it."""
 
 
 @dataclass
-class Wire:
+class BrokerProxy:
     """The proxy process between the pods and the broker."""
 
     process: Process
 
-    async def weather(self, word: str) -> None:
+    async def set_mode(self, word: str) -> None:
         """`refuse`, `hang` or `clear`."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
@@ -57,14 +57,14 @@ class Platform:
     """All that a fault may hurt, and where to look."""
 
     home: Path
-    addresses: Addresses
+    addresses: StackAddresses
     servers: Servers
-    wire: Wire
+    broker_proxy: BrokerProxy
     pods: dict[str, Pod]
-    seeded: Seeded
+    seeded: SeededTenant
     signer: JwtSigner
     disk_is_small: bool
-    poll_limit: float = POLL_LIMIT
+    poll_limit_seconds: float = POLL_LIMIT_SECONDS
     """Seconds that a batch of notifications may take."""
 
     @property
@@ -74,37 +74,43 @@ class Platform:
 
     def operator_token(self) -> str:
         """Sign an access token of the operator's."""
-        return self.signer.access(self.seeded.tenant, self.seeded.operator, "faults")
+        return self.signer.sign_access(self.seeded.tenant, self.seeded.operator, "faults")
 
-    def of(self, service: str) -> list[Pod]:
-        """Give the pods of a service."""
+    def pods_of(self, service: str) -> list[Pod]:
+        """Return the pods of a service."""
         return [pod for pod in self.pods.values() if pod.service == service]
 
 
 @asynccontextmanager
-async def platform(home: Path, *, mutant: str = "", small_disk: bool) -> AsyncIterator[Platform]:
+async def start_platform(
+    home: Path, *, mutant: str = "", small_disk: bool
+) -> AsyncIterator[Platform]:
     """Start everything; stop everything when left."""
     make_home(home)
-    wanted = ["inner", "wire", *NAMES, *(f"{name}-2" for name in NAMES)]
+    wanted = ["inner", "wire", *SERVICE_NAMES, *(f"{name}-2" for name in SERVICE_NAMES)]
     ports = choose_ports(home, dict.fromkeys(wanted))
     size = SMALL_DISK_MB if small_disk else 0
-    servers = Servers(home, inner=ports["inner"], outer=ports["wire"], small_disk=size)
+    servers = Servers(
+        home, proxied_port=ports["inner"], advertised_port=ports["wire"], disk_megabytes=size
+    )
     async with (
-        nursery() as births,
+        start_fork_server() as births,
         servers as addresses,
         _wire(ports["wire"], ports["inner"]) as wire,
     ):
         environment = _pod_environment(home, ports, addresses, mutant)
-        for name in NAMES:
-            await migrate(name, addresses.database(name, "owner"))
-        await witness.prepare(addresses)
+        for name in SERVICE_NAMES:
+            await migrate(name, addresses.database_url(name, "owner"))
+        await witness.create_tables(addresses)
         seeded, signer = await _seeded(environment, addresses, home)
         pods = _pods(home, ports, environment, births)
         made = Platform(home, addresses, servers, wire, pods, seeded, signer, small_disk)
         for pod in pods.values():
             pod.start()
         try:
-            answers = await asyncio.gather(*(pod.ready(READY_WITHIN) for pod in pods.values()))
+            answers = await asyncio.gather(
+                *(pod.wait_until_ready(READY_TIMEOUT_SECONDS) for pod in pods.values())
+            )
             if not all(answers):
                 raise TimeoutError(f"pods that never became ready: logs in {home / 'logs'}")
             yield made
@@ -113,7 +119,7 @@ async def platform(home: Path, *, mutant: str = "", small_disk: bool) -> AsyncIt
 
 
 def _pod_environment(
-    home: Path, ports: Mapping[str, int], addresses: Addresses, mutant: str
+    home: Path, ports: Mapping[str, int], addresses: StackAddresses, mutant: str
 ) -> dict[str, str]:
     found = dict(_environment(home, ports["identity"], addresses))
     del found["PREAU_INSTANCE"]
@@ -121,45 +127,45 @@ def _pod_environment(
     # A handful of people do the work of a city.
     found["PREAU_LIMIT_FACTOR"] = "1000000"
     found |= {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
-    return found | ({MUTANT: mutant} if mutant else {})
+    return found | ({MUTANT_VARIABLE: mutant} if mutant else {})
 
 
 def _pods(
-    home: Path, ports: Mapping[str, int], environment: Mapping[str, str], births: Nursery
+    home: Path, ports: Mapping[str, int], environment: Mapping[str, str], births: ForkServer
 ) -> dict[str, Pod]:
     def pod(name: str, service: str, roles: tuple[str, ...]) -> Pod:
         own = {k: v for k, v in environment.items() if _may_see(service, k)}
         own["PREAU_INSTANCE"] = name
-        if service == HASTY:
-            own[LIMIT] = str(POLL_LIMIT)
+        if service == SHORT_POLL_SERVICE:
+            own[POLL_LIMIT_VARIABLE] = str(POLL_LIMIT_SECONDS)
         log = home / "logs" / f"pod-{name}.log"
         return Pod(name, service, ports[name], roles, own, log, births)
 
-    firsts = {name: pod(name, name, ("api", "worker", "relay")) for name in NAMES}
-    twins = {f"{s}-2": pod(f"{s}-2", s, ("worker", "relay")) for s in TWINS}
+    firsts = {name: pod(name, name, ("api", "worker", "relay")) for name in SERVICE_NAMES}
+    twins = {f"{s}-2": pod(f"{s}-2", s, ("worker", "relay")) for s in SERVICES_WITH_TWO_PODS}
     return firsts | twins
 
 
 def _may_see(service: str, variable: str) -> bool:
-    others = tuple(f"{name.upper()}_" for name in NAMES if name != service)
+    others = tuple(f"{name.upper()}_" for name in SERVICE_NAMES if name != service)
     return not variable.startswith(others)
 
 
 async def _seeded(
-    environment: Mapping[str, str], addresses: Addresses, home: Path
-) -> tuple[Seeded, JwtSigner]:
-    host = host_of("identity", environment, addresses.kafka)
-    settings = IdentitySettings.read(environment)
+    environment: Mapping[str, str], addresses: StackAddresses, home: Path
+) -> tuple[SeededTenant, JwtSigner]:
+    host = build_host("identity", environment, addresses.kafka)
+    settings = IdentitySettings.from_environment(environment)
     database = open_database("identity", host, settings)
     try:
-        own = features(host, settings, database)
+        own = build_features(host, settings, database)
         signer = JwtSigner(
             settings.signing_key,
             issuer=settings.issuer,
             audience=settings.audience,
             clock=host.clock,
         )
-        seeded = await seed(own, home)
+        seeded = await seed_first_tenant(own, home)
         # Nobody signs in as the operator but the desk of these runs.
         await set_password(own, seeded.tenant, seeded.operator, PASSWORD)
         return seeded, signer
@@ -169,9 +175,9 @@ async def _seeded(
 
 
 @asynccontextmanager
-async def _wire(listen: int, target: int) -> AsyncIterator[Wire]:
-    process = await begin(
-        *(sys.executable, "-m", "tests.chaos.proxy", str(listen), str(target)),
+async def _wire(listen: int, target: int) -> AsyncIterator[BrokerProxy]:
+    process = await start_child(
+        *(sys.executable, "-m", "tests.chaos.broker_proxy", str(listen), str(target)),
         cwd=REPOSITORY,
         stdin=PIPE,
         stdout=PIPE,
@@ -180,7 +186,7 @@ async def _wire(listen: int, target: int) -> AsyncIterator[Wire]:
     assert process.stdout is not None
     try:
         await process.stdout.readline()
-        yield Wire(process)
+        yield BrokerProxy(process)
     finally:
         process.stdin.close()
         await process.wait()

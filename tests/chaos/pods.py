@@ -9,23 +9,23 @@ from pathlib import Path
 
 import httpx
 
-from tests.chaos.fork_client import Child, Nursery
+from tests.chaos.fork_client import ForkedProcess, ForkServer
 
-AGAIN = 0.5
+RESTART_DELAY_SECONDS = 0.5
 """Seconds between a death and the next start."""
-GRACE = 60.0
+TERMINATION_GRACE_SECONDS = 60.0
 """Seconds between SIGTERM and SIGKILL (10-operations: terminationGracePeriodSeconds)."""
-PROBE_EVERY, PROBE_FAILURES, STARTUP = 5.0, 6, 120.0
+PROBE_INTERVAL_SECONDS, PROBE_FAILURE_THRESHOLD, STARTUP_PROBE_SECONDS = 5.0, 6, 120.0
 """The liveness probe of a deployment; seconds until it begins in any case."""
 
 
 @dataclass(frozen=True)
-class Death:
+class PodExit:
     """A process that ended."""
 
     pod: str
     status: int
-    asked: bool
+    expected: bool
     """Whether somebody wanted it to end: a fault, or our own stop."""
 
 
@@ -39,16 +39,16 @@ class Pod:
     roles: tuple[str, ...]
     environment: Mapping[str, str]
     log: Path
-    nursery: Nursery
-    deaths: list[Death] = field(default_factory=list)
-    probed_dead: list[str] = field(default_factory=list)
+    fork_server: ForkServer
+    exits: list[PodExit] = field(default_factory=list)
+    probe_failures: list[str] = field(default_factory=list)
     """What its liveness probe said each time that it was killed for that."""
-    process: Child | None = None
-    asked: bool = False
+    process: ForkedProcess | None = None
+    exit_expected: bool = False
     """The next death is somebody's wish."""
-    asleep: bool = False
-    wanted: bool = True
-    away: float = 0.0
+    suspended: bool = False
+    should_run: bool = True
+    restart_delay_seconds: float = 0.0
     """Seconds until it is started again; at least `AGAIN`."""
     _keeper: asyncio.Task[None] | None = None
 
@@ -62,21 +62,21 @@ class Pod:
         self._keeper = asyncio.create_task(self._keep())
 
     async def _keep(self) -> None:
-        while self.wanted:
+        while self.should_run:
             environment = dict(self.environment) | {"PREAU_PORT": str(self.port)}
             roles = [word for role in self.roles for word in ("--role", role)]
-            self.process = await self.nursery.bear(
+            self.process = await self.fork_server.fork(
                 self.name, [self.service, *roles], environment, self.log
             )
             status = await self._live(self.process)
-            self.asleep = False
-            self.deaths.append(Death(self.name, status, self.asked or not self.wanted))
-            self.asked = False
-            if self.wanted:
-                await asyncio.sleep(max(AGAIN, self.away))
+            self.suspended = False
+            self.exits.append(PodExit(self.name, status, self.exit_expected or not self.should_run))
+            self.exit_expected = False
+            if self.should_run:
+                await asyncio.sleep(max(RESTART_DELAY_SECONDS, self.restart_delay_seconds))
 
-    async def _live(self, process: Child) -> int:
-        if not self.wanted:  # `stop` came while it was being born
+    async def _live(self, process: ForkedProcess) -> int:
+        if not self.should_run:  # `stop` came while it was being born
             process.send_signal(signal.SIGTERM)
         probing = asyncio.create_task(self._probe(process))
         try:
@@ -84,63 +84,63 @@ class Pod:
         finally:
             probing.cancel()
 
-    async def _probe(self, process: Child) -> None:
+    async def _probe(self, process: ForkedProcess) -> None:
         """Kill a pod whose liveness probe failed too often in a row."""
         failures = 0
-        async with httpx.AsyncClient(trust_env=False, timeout=PROBE_EVERY) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=PROBE_INTERVAL_SECONDS) as client:
             # The startup probe: how long a start may take is another matter.
             began = time.monotonic()
-            while time.monotonic() - began < STARTUP:
+            while time.monotonic() - began < STARTUP_PROBE_SECONDS:
                 if await _answers(client, f"{self.url}/health/startup"):
                     break
                 await asyncio.sleep(1)
             while True:
-                await asyncio.sleep(PROBE_EVERY)
-                if self.asleep:
+                await asyncio.sleep(PROBE_INTERVAL_SECONDS)
+                if self.suspended:
                     continue
                 why = await _why_not(client, f"{self.url}/health/live")
                 failures = failures + 1 if why else 0
-                if failures >= PROBE_FAILURES:
-                    self.probed_dead.append(why)
+                if failures >= PROBE_FAILURE_THRESHOLD:
+                    self.probe_failures.append(why)
                     process.send_signal(signal.SIGKILL)
                     return
 
-    def tell(self, **command: object) -> None:
+    def send_command(self, **command: object) -> None:
         """Arm something in it; a pod that is dead hears nothing."""
         if self.process is not None:
-            self.process.tell(command)
+            self.process.send_command(command)
 
-    def signal(self, which: signal.Signals) -> None:
+    def send_signal(self, which: signal.Signals) -> None:
         """Send a signal, as a fault."""
         if self.process is not None and self.process.returncode is None:
             if which in {signal.SIGKILL, signal.SIGTERM}:
-                self.asked = True
+                self.exit_expected = True
             self.process.send_signal(which)
 
     @property
-    def up(self) -> bool:
-        """Tell whether it has a process that lives."""
+    def is_running(self) -> bool:
+        """Return whether it has a process that lives."""
         return self.process is not None and self.process.returncode is None
 
-    async def ready(self, seconds: float = 90.0) -> bool:
+    async def wait_until_ready(self, seconds: float = 90.0) -> bool:
         """Wait until it answers that it is ready; False when it does not in time."""
         deadline = time.monotonic() + seconds
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
             while time.monotonic() < deadline:
-                if self.up and await _answers(client, f"{self.url}/health/ready"):
+                if self.is_running and await _answers(client, f"{self.url}/health/ready"):
                     return True
                 await asyncio.sleep(0.2)
         return False
 
     async def stop(self) -> float:
         """End it for good, the polite way; give the seconds that it took."""
-        self.wanted = False
+        self.should_run = False
         began = time.monotonic()
         if self.process is not None and self.process.returncode is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.send_signal(signal.SIGTERM)
             try:
-                await asyncio.wait_for(self.process.wait(), GRACE)
+                await asyncio.wait_for(self.process.wait(), TERMINATION_GRACE_SECONDS)
             except TimeoutError:
                 self.process.send_signal(signal.SIGKILL)
         if self._keeper is not None:
@@ -153,7 +153,7 @@ async def _answers(client: httpx.AsyncClient, url: str) -> bool:
 
 
 async def _why_not(client: httpx.AsyncClient, url: str) -> str:
-    """Say why a probe fails; nothing when it does not."""
+    """Return why a probe fails; nothing when it does not."""
     try:
         answer = await client.get(url)
     except httpx.HTTPError as error:

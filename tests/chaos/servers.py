@@ -7,32 +7,34 @@ from contextlib import suppress
 from pathlib import Path
 
 from deploy.local import kafka, kafka_users, postgres
-from deploy.local.choices import Part
-from deploy.local.servers import Server
-from deploy.local.stack import Addresses, Stack
+from deploy.local.choices import ServerName
+from deploy.local.servers import ServerProcess
+from deploy.local.stack import Stack, StackAddresses
 
 HOST = "127.0.0.1"
-AGAIN_WITHIN = 60.0
+RESTART_TIMEOUT_SECONDS = 60.0
 """Seconds: a broker that was killed waits for its old session's end."""
 
 
 class Servers(Stack):
     """The stack, its broker with a second way in: the one that pods use, through our proxy."""
 
-    def __init__(self, home: Path, *, inner: int, outer: int, small_disk: int = 0) -> None:
+    def __init__(
+        self, home: Path, *, proxied_port: int, advertised_port: int, disk_megabytes: int = 0
+    ) -> None:
         """`inner` is where the broker listens for the proxy, `outer` what it tells clients.
 
         `small_disk` puts PostgreSQL's data on a disk of so many megabytes (needs `unshare -m`).
         """
         super().__init__(home)
-        self._inner, self._outer, self._small_disk = inner, outer, small_disk
-        self.keep = False
+        self._inner, self._outer, self._small_disk = proxied_port, advertised_port, disk_megabytes
+        self.keep_data = False
 
-    def _amend_kafka(self, listening: kafka.Listening) -> None:
+    def _amend_kafka(self, listening: kafka.BrokerListener) -> None:
         """Open a second way in, for the same users. Java takes the last of two lines for a name."""
         clients = kafka_users.LISTENER
         direct, told = f"{clients}://{HOST}:{listening.port}", f"PROXIED://{HOST}:{self._outer}"
-        inner = f"PROXIED://{HOST}:{self._inner},CONTROLLER://{HOST}:{listening.controller}"
+        inner = f"PROXIED://{HOST}:{self._inner},CONTROLLER://{HOST}:{listening.controller_port}"
         protocols = (clients, "PROXIED", "CONTROLLER")
         own = f"listener.name.{clients.lower()}."
         lines = {
@@ -44,12 +46,16 @@ class Servers(Stack):
             for name, value in listening.settings().items()
             if name.startswith(own)
         }
-        with (kafka.folder(self._home) / "server.properties").open("a", encoding="ascii") as file:
+        with (kafka.kafka_folder(self._home) / "server.properties").open(
+            "a", encoding="ascii"
+        ) as file:
             file.writelines(f"{name}={value}\n" for name, value in lines.items())
 
     async def _start_embedded_postgres(self) -> str:
         if self._small_disk and not postgres.data_folder(self._home).exists():
-            await postgres.prepare(self._home, self._passwords[postgres.ADMIN], self._held)
+            await postgres.prepare_data_folder(
+                self._home, self._passwords[postgres.ADMIN], self._held
+            )
             await self._move_to_small_disk()
         return await super()._start_embedded_postgres()
 
@@ -58,40 +64,40 @@ class Servers(Stack):
         place.rename(aside)
         place.mkdir()
         size = f"size={self._small_disk}m"
-        await run("mount", "-t", "tmpfs", "-o", size, "preau-small-disk", str(place))
-        await run("cp", "-a", f"{aside}/.", str(place))
-        await run("rm", "-rf", str(aside))
+        await run_command("mount", "-t", "tmpfs", "-o", size, "preau-small-disk", str(place))
+        await run_command("cp", "-a", f"{aside}/.", str(place))
+        await run_command("rm", "-rf", str(aside))
         with (place / "postgresql.conf").open("a", encoding="ascii") as file:
             file.write("max_wal_size = 256MB\n")
 
-    async def stop_part(self, part: Part, how: signal.Signals) -> None:
+    async def stop_part(self, part: ServerName, how: signal.Signals) -> None:
         """Send a signal to the server itself, not to its supervisor; it is gone on return."""
         server = self._servers[part]
-        for pid in children(server.pid):
+        for pid in child_pids(server.pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, how)
-        async with asyncio.timeout(AGAIN_WITHIN):
-            await server.finished()
+        async with asyncio.timeout(RESTART_TIMEOUT_SECONDS):
+            await server.wait_until_exit()
 
-    async def start_part(self, part: Part) -> None:
+    async def start_part(self, part: ServerName) -> None:
         """Start it again where it was; returns when it serves."""
         starts = {
             "kafka": self._start_embedded_kafka,
             "postgres": self._start_embedded_postgres,
             "redis": self._start_redis,
         }
-        async with asyncio.timeout(AGAIN_WITHIN):
+        async with asyncio.timeout(RESTART_TIMEOUT_SECONDS):
             while True:
                 try:
                     await starts[part]()
                     return
                 except Exception:
                     # The orphans of a killed postmaster hold its memory for a moment.
-                    if not gone(self._servers[part]):
+                    if not has_ended(self._servers[part]):
                         raise
                     await asyncio.sleep(0.3)
 
-    async def __aenter__(self) -> Addresses:
+    async def __aenter__(self) -> StackAddresses:
         """Start all, or leave nothing behind."""
         try:
             return await super().__aenter__()
@@ -107,26 +113,26 @@ class Servers(Stack):
     async def _give_disk_back(self) -> None:
         place, aside = postgres.data_folder(self._home), self._home / "postgres.kept"
         if self._small_disk and place.is_mount():
-            if self.keep:
-                await run("cp", "-a", str(place), str(aside))
-            await run("umount", "-l", str(place))
-            if self.keep:
+            if self.keep_data:
+                await run_command("cp", "-a", str(place), str(aside))
+            await run_command("umount", "-l", str(place))
+            if self.keep_data:
                 place.rmdir()
                 aside.rename(place)
 
 
-def gone(server: Server) -> bool:
-    """Tell whether a server has ended."""
+def has_ended(server: ServerProcess) -> bool:
+    """Return whether a server has ended."""
     return server._process.poll() is not None
 
 
-def children(pid: int) -> list[int]:
-    """Give the process ids of a process's children."""
+def child_pids(pid: int) -> list[int]:
+    """Return the process ids of a process's children."""
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
     return [int(word) for word in text.split()]
 
 
-async def run(*command: str) -> None:
+async def run_command(*command: str) -> None:
     """Run a command of the system; raises when it fails."""
     process = await asyncio.create_subprocess_exec(*command)
     status = await process.wait()

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from tests.chaos.promises import ALL
+from tests.chaos.objectives import OBJECTIVES
 
 
-def summary(log: Path) -> str:
+def summarize_runs(log: Path) -> str:
     """Sum up the runs in this log that had no guard switched off."""
     lines = log.read_bytes().splitlines() if log.exists() else []
     runs = [run for run in map(msgspec.json.decode, lines) if not run["mutant"]]
@@ -71,7 +71,7 @@ def _promises(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
         return
     yield "| promised | at most | asked | kept | worst |"
     yield "|---|---|---|---|---|"
-    for promise in ALL:
+    for promise in OBJECTIVES:
         name = promise.name
         if asked[name]:
             longest = "never" if worst[name] == inf else f"{worst[name]:g}"

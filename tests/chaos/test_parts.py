@@ -12,34 +12,43 @@ from shared.contracts.catalogue import decoder_of
 from shared.contracts.community import PostPublished
 from shared.contracts.event import encode_data
 from shared.contracts.ids import TenantId
-from shared.kit.core.bus import Incoming, Partition
-from shared.kit.inbox.decode import Ignored, Read, Readable, Unreadable, read, wanted_by
-from tests.chaos.backlog import Look
-from tests.chaos.fault_injection import Armed
-from tests.chaos.foreign import Record, post, uuid7_at
-from tests.chaos.inflicted.records import POISONS
-from tests.chaos.next_build import BUILD, OLD, build_of, grown_class
-from tests.chaos.notes import Notes
+from shared.kit.core.bus import IncomingRecord, Partition
+from shared.kit.inbox.decode import (
+    Decoded,
+    DecodedRecord,
+    Ignored,
+    Unreadable,
+    decode_record,
+    decoders_for,
+)
+from tests.chaos.backlog import BacklogSnapshot
+from tests.chaos.fault_injection import InjectedFaults
+from tests.chaos.faults.records import POISON_KINDS
+from tests.chaos.log_counts import LogCounter
+from tests.chaos.next_build import CURRENT_BUILD, NEXT_BUILD, build_of, extended_fact_type
+from tests.chaos.raw_kafka import Record, make_post, uuid7_at
 
 TENANT = TenantId(UUID(int=7))
-WANTED = wanted_by((PostPublished,))
+WANTED = decoders_for((PostPublished,))
 
 
-def seen(record: Record) -> Read:
-    incoming = Incoming(Partition(record.topic, 0), 0, record.key, record.value, record.headers)
-    return read(incoming, WANTED, datetime.now(UTC))
+def seen(record: Record) -> DecodedRecord:
+    incoming = IncomingRecord(
+        Partition(record.topic, 0), 0, record.key, record.value, record.headers
+    )
+    return decode_record(incoming, WANTED, datetime.now(UTC))
 
 
-@pytest.mark.parametrize("kind", sorted(POISONS))
+@pytest.mark.parametrize("kind", sorted(POISON_KINDS))
 def test_poison_can_be_read_by_no_group(kind: str) -> None:
-    assert isinstance(seen(POISONS[kind](Random(1))), Unreadable)
+    assert isinstance(seen(POISON_KINDS[kind](Random(1))), Unreadable)
 
 
 def test_a_post_of_ours_is_read_and_a_newer_version_is_ignored() -> None:
     draw = Random(1)
 
-    assert isinstance(seen(post(draw, TENANT, timedelta())), Readable)
-    assert isinstance(seen(post(draw, TENANT, timedelta(), version=2)), Ignored)
+    assert isinstance(seen(make_post(draw, TENANT, timedelta())), Decoded)
+    assert isinstance(seen(make_post(draw, TENANT, timedelta(), version=2)), Ignored)
 
 
 def test_a_late_post_has_the_id_and_the_time_of_its_day() -> None:
@@ -48,25 +57,25 @@ def test_a_late_post_has_the_id_and_the_time_of_its_day() -> None:
 
     assert made.version == 7
     assert made.int >> 80 == int(day.timestamp() * 1000)
-    late = seen(post(Random(1), TENANT, timedelta(days=-7)))
-    assert isinstance(late, Readable)
+    late = seen(make_post(Random(1), TENANT, timedelta(days=-7)))
+    assert isinstance(late, Decoded)
     assert datetime.now(UTC) - late.delivery.time > timedelta(days=6)
 
 
 def test_a_trap_springs_at_its_pass_and_only_once() -> None:
-    armed = Armed()
-    armed.obey({"do": "arm", "step": "relay.sent", "nth": 2, "act": "sleep", "seconds": 0})
+    armed = InjectedFaults()
+    armed.run_command({"do": "arm", "step": "relay.sent", "nth": 2, "act": "sleep", "seconds": 0})
 
-    armed.reached("relay.sent")
-    assert "relay.sent" in armed.traps
-    armed.reached("relay.read")
-    armed.reached("relay.sent")
+    armed.on_step("relay.sent")
+    assert "relay.sent" in armed.step_actions
+    armed.on_step("relay.read")
+    armed.on_step("relay.sent")
 
-    assert not armed.traps
-    assert armed.passed == {"relay.sent": 2, "relay.read": 1}
+    assert not armed.step_actions
+    assert armed.pass_counts == {"relay.sent": 2, "relay.read": 1}
 
 
-def look(**changed: object) -> Look:
+def look(**changed: object) -> BacklogSnapshot:
     values: dict[str, object] = {
         "outbox": {"community": 0},
         "oldest": {"community": 0},
@@ -75,15 +84,15 @@ def look(**changed: object) -> Look:
         "due": {"metrics": 0},
         "dead": {"metrics": 1},
     }
-    return Look(**(values | changed))  # type: ignore[arg-type]  # a row of its fields
+    return BacklogSnapshot(**(values | changed))  # type: ignore[arg-type]  # a row of its fields
 
 
 def test_all_is_at_rest_when_nothing_waits_in_the_topics_that_are_read() -> None:
-    assert look().at_rest
-    assert not look(outbox={"community": 1}).at_rest
-    assert not look(due={"metrics": 1}).at_rest
+    assert look().is_idle
+    assert not look(outbox={"community": 1}).is_idle
+    assert not look(due={"metrics": 1}).is_idle
     behind = look(positions={"metrics": {("post", 0): 4}})
-    assert not behind.at_rest
+    assert not behind.is_idle
     assert behind.lag == {"metrics": 3}
 
 
@@ -97,19 +106,19 @@ def test_a_later_look_covers_a_mark_when_all_that_was_there_is_applied() -> None
 def test_the_next_build_reads_what_both_builds_write_and_this_one_too() -> None:
     fact = PostPublished.example()
     old = bytes(encode_data(fact))
-    new = msgspec.json.encode(msgspec.json.decode(old) | {"since": BUILD})
+    new = msgspec.json.encode(msgspec.json.decode(old) | {"since": NEXT_BUILD})
 
     assert decoder_of(PostPublished).decode(new) == fact
-    coming = msgspec.json.Decoder(grown_class(PostPublished))
-    assert [build_of(coming.decode(data)) for data in (old, new)] == [OLD, BUILD]
+    coming = msgspec.json.Decoder(extended_fact_type(PostPublished))
+    assert [build_of(coming.decode(data)) for data in (old, new)] == [CURRENT_BUILD, NEXT_BUILD]
     assert isinstance(coming.decode(old), PostPublished)
 
 
 def test_notes_are_counted_from_where_a_log_was_left(tmp_path: Path) -> None:
-    log, notes = tmp_path / "pod.log", Notes()
+    log, notes = tmp_path / "pod.log", LogCounter()
     log.write_text("FAULTS fenced metrics 3\n", encoding="utf-8")
-    notes.skip([log, tmp_path / "none"])
+    notes.skip_to_end([log, tmp_path / "none"])
     with log.open("a", encoding="utf-8") as file:
         file.write("autre\nFAULTS fenced metrics 3\nFAULTS revoked metrics 8\n")
 
-    assert notes.counted([log]) == {("fenced", "metrics"): 1, ("revoked", "metrics"): 1}
+    assert notes.count([log]) == {("fenced", "metrics"): 1, ("revoked", "metrics"): 1}

@@ -6,18 +6,26 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.chaos.backlog import Look
-from tests.chaos.errors import internal, unexplained
-from tests.chaos.promises import CALM, EVERYBODY, RESUMED, Book, Kept, Measured, Span
+from tests.chaos.backlog import BacklogSnapshot
+from tests.chaos.objectives import (
+    ALL_GROUPS,
+    REBALANCES,
+    WORK_RESUMED,
+    FaultInterval,
+    Measurement,
+    Measurements,
+    ObjectiveResult,
+)
+from tests.chaos.server_errors import count_internal_errors, count_unexplained_errors
 from tests.chaos.summary import _promises
 from tests.chaos.workload.journal import Operation, Outcome
 
 START = datetime(2026, 11, 25, 12, tzinfo=UTC)
-CRASH = Span("PostgreSQL crash", 10.0, 20.0)
+CRASH = FaultInterval("PostgreSQL crash", 10.0, 20.0)
 
 
-def resumed(began: float, ended: float | None, own: str = "kill") -> Measured:
-    return Measured(RESUMED, "metrics", began, ended, own=own)
+def resumed(began: float, ended: float | None, own: str = "kill") -> Measurement:
+    return Measurement(WORK_RESUMED, "metrics", began, ended, own_fault=own)
 
 
 @pytest.mark.parametrize(
@@ -29,28 +37,28 @@ def resumed(began: float, ended: float | None, own: str = "kill") -> Measured:
         (resumed(12, 15), 0),
         (resumed(5, 15), 5),
         (resumed(5, 30, own="PostgreSQL crash"), 25),
-        (Measured(CALM, "notifications", number=4), 4),
+        (Measurement(REBALANCES, "notifications", number=4), 4),
     ],
 )
-def test_seconds_count_from_the_end_of_what_hindered(measured: Measured, value: float) -> None:
-    other = Span("SIGTERM", 1, 29, "community, gone after 28 s")
-    assert measured.value([CRASH, Span("flood", 1, 29), other]) == value
+def test_seconds_count_from_the_end_of_what_hindered(measured: Measurement, value: float) -> None:
+    other = FaultInterval("SIGTERM", 1, 29, "community, gone after 28 s")
+    assert measured.value([CRASH, FaultInterval("flood", 1, 29), other]) == value
 
 
 def test_a_fault_of_ones_own_service_hinders_and_everybody_waits_for_each() -> None:
-    zombie = [Span("zombie", 0, 20, "metrics-2 for 20 s")]
+    zombie = [FaultInterval("zombie", 0, 20, "metrics-2 for 20 s")]
     assert resumed(5, 30).value(zombie) == 10
-    assert Measured(RESUMED, EVERYBODY, 5, 30).value(zombie) == 10
-    assert Measured(RESUMED, "community", 5, 30).value(zombie) == 25
+    assert Measurement(WORK_RESUMED, ALL_GROUPS, 5, 30).value(zombie) == 10
+    assert Measurement(WORK_RESUMED, "community", 5, 30).value(zombie) == 25
 
 
 def test_a_run_sums_up_and_only_what_no_load_explains_is_a_violation() -> None:
-    book = Book([resumed(0, 9), resumed(0, 40)])
-    assert book.sum_up([]) == {RESUMED.name: Kept(asked=2, kept=1, worst=40.0)}
+    book = Measurements([resumed(0, 9), resumed(0, 40)])
+    assert book.summarize([]) == {WORK_RESUMED.name: ObjectiveResult(asked=2, kept=1, worst=40.0)}
     assert book.violations([]) == []
 
-    book.measured.append(resumed(0, None))
-    assert book.sum_up([])[RESUMED.name] == Kept(asked=3, kept=1, worst=None)
+    book.items.append(resumed(0, None))
+    assert book.summarize([])[WORK_RESUMED.name] == ObjectiveResult(asked=3, kept=1, worst=None)
     assert [each.key for each in book.violations([])] == ["metrics"]
 
 
@@ -76,33 +84,34 @@ def test_an_answer_of_500_is_always_one_too_many_and_503_with_nothing_away() -> 
         answered(503, 24),
         answered(503, 27, "overloaded"),
     ]
-    assert internal(told) == 1
-    assert unexplained(told, [CRASH], START) == 0
+    assert count_internal_errors(told) == 1
+    assert count_unexplained_errors(told, [CRASH], START) == 0
 
     told += [answered(503, 40), answered(504, 5)]
-    assert unexplained(told, [CRASH, Span("flood", 0, 50)], START) == 2
+    assert count_unexplained_errors(told, [CRASH, FaultInterval("flood", 0, 50)], START) == 2
 
 
-def look(position: int, oldest: int) -> Look:
+def look(position: int, oldest: int) -> BacklogSnapshot:
     places = {("post", 0): position, ("post", 1): 5}
     ends = {("post", 0): 9, ("post", 1): 5}
     one = {"metrics": 0}
-    return Look(one, {"metrics": oldest}, ends, {"metrics": places}, one, one)
+    return BacklogSnapshot(one, {"metrics": oldest}, ends, {"metrics": places}, one, one)
 
 
 def test_work_goes_on_when_all_that_waited_has_moved() -> None:
     mark = look(3, 7)
-    assert look(4, 8).went_on(mark, "metrics")
-    assert look(4, 0).went_on(mark, "metrics")
-    assert not look(3, 8).went_on(mark, "metrics")
-    assert not look(4, 7).went_on(mark, "metrics")
-    assert look(9, 7).went_on(look(9, 0), "metrics")
+    assert look(4, 8).has_progressed(mark, "metrics")
+    assert look(4, 0).has_progressed(mark, "metrics")
+    assert not look(3, 8).has_progressed(mark, "metrics")
+    assert not look(4, 7).has_progressed(mark, "metrics")
+    assert look(9, 7).has_progressed(look(9, 0), "metrics")
 
 
 def test_the_page_says_how_promises_were_kept() -> None:
     runs = [
-        {"promises": {RESUMED.name: msgspec.to_builtins(Kept(2, 1, worst))}} for worst in (20.5, 9)
+        {"promises": {WORK_RESUMED.name: msgspec.to_builtins(ObjectiveResult(2, 1, worst))}}
+        for worst in (20.5, 9)
     ]
     lines = list(_promises([*runs, {}]))
-    assert lines[2:] == [f"| {RESUMED.name} | 15 | 4 | 2 | 20.5 |"]
+    assert lines[2:] == [f"| {WORK_RESUMED.name} | 15 | 4 | 2 | 20.5 |"]
     assert list(_promises([{}])) == []

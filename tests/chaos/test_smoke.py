@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tests.chaos import schedule
-from tests.chaos.campaign import LOG
+from tests.chaos.campaign import RUN_LOG
 from tests.support.stack_process import REPOSITORY
 
 FAULTS = ("duplicates", "PostgreSQL crash", "kill at a step")
@@ -18,7 +18,7 @@ SEED = 7
 @pytest.mark.system
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_and_nothing_is_done_twice_through_three_faults() -> None:
-    before = LOG.stat().st_size if LOG.exists() else 0
+    before = RUN_LOG.stat().st_size if RUN_LOG.exists() else 0
     words = [word for name in FAULTS for word in ("--only", name)]
 
     done = subprocess.run(
@@ -30,7 +30,7 @@ def test_nothing_is_lost_and_nothing_is_done_twice_through_three_faults() -> Non
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    with LOG.open("rb") as log:
+    with RUN_LOG.open("rb") as log:
         log.seek(before)
         (line,) = map(msgspec.json.decode, log)
     assert sorted(fault["name"] for fault in line["faults"]) == sorted(FAULTS)
@@ -41,7 +41,7 @@ def test_nothing_is_lost_and_nothing_is_done_twice_through_three_faults() -> Non
 
 def test_a_seed_fixes_the_schedule() -> None:
     def drawn(seed: int) -> list[tuple[float, str, float]]:
-        return [(p.at, p.fault.name, p.draw.random()) for p in schedule.plan(seed)]
+        return [(p.start_seconds, p.fault.name, p.rng.random()) for p in schedule.plan_faults(seed)]
 
     assert drawn(1) == drawn(1)
     assert drawn(1) != drawn(2)
@@ -49,7 +49,7 @@ def test_a_seed_fixes_the_schedule() -> None:
 
 @pytest.mark.parametrize("first", [1, 2000, 7654321])
 def test_in_two_hundred_runs_each_fault_comes_ten_times(first: int) -> None:
-    drawn = Counter(p.fault.name for n in range(200) for p in schedule.plan(first + n))
+    drawn = Counter(p.fault.name for n in range(200) for p in schedule.plan_faults(first + n))
 
     assert drawn.keys() == schedule.BY_NAME.keys()
     assert min(drawn.values()) >= 10, drawn

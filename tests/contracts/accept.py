@@ -5,27 +5,27 @@ installation holds yet.
 """
 
 from tests.contracts import records, shapes
-from tests.contracts.compatibility import breaks
+from tests.contracts.compatibility import find_breaks
 
 
 def main() -> None:
     """Write the shapes and the missing golden records; say what that breaks."""
-    for name, kind in shapes.SHAPES.items():
-        old, new = shapes.accepted(name), shapes.shape_of(kind)
-        for line in breaks(old, new) if old else ():
+    for name, kind in shapes.TYPES.items():
+        old, new = shapes.accepted_schema(name), shapes.json_schema_of(kind)
+        for line in find_breaks(old, new) if old else ():
             print(f"accepted, though it breaks: {name}: {line}")
-        shapes.write(name, new)
-    for gone in gone_facts():
-        (shapes.FOLDER / f"{gone}.json").unlink()
-        (records.FOLDER / f"{gone}.json").unlink(missing_ok=True)
+        shapes.accept_schema(name, new)
+    for gone in find_removed_facts():
+        (shapes.SCHEMAS_FOLDER / f"{gone}.json").unlink()
+        (records.GOLDEN_FOLDER / f"{gone}.json").unlink(missing_ok=True)
         print(f"accepted: {gone} is gone")
-    records.keep_readable()
+    records.write_missing_records()
 
 
-def gone_facts() -> list[str]:
+def find_removed_facts() -> list[str]:
     """Name the facts that were accepted and are in the catalogue no more."""
-    held = {file.stem for file in shapes.FOLDER.glob("*.json")}
-    return sorted(held - set(shapes.SHAPES))
+    held = {file.stem for file in shapes.SCHEMAS_FOLDER.glob("*.json")}
+    return sorted(held - set(shapes.TYPES))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ Json = dict[str, Any]
 _WALKED = ("properties", "required", "enum", "anyOf", "items", "additionalProperties", "default")
 
 
-def breaks(old: Json, new: Json, place: str = "") -> Iterator[str]:
+def find_breaks(old: Json, new: Json, place: str = "") -> Iterator[str]:
     """Yield every break, as a line that names the field."""
     here = place or "the fact"
     if _plain(old) != _plain(new) or len(old.get("anyOf", ())) != len(new.get("anyOf", ())):
@@ -19,7 +19,7 @@ def breaks(old: Json, new: Json, place: str = "") -> Iterator[str]:
     yield from _values(old, new, here)
     yield from _fields(old, new, place)
     for before, after in zip(old.get("anyOf", ()), new.get("anyOf", ()), strict=True):
-        yield from breaks(before, after, place)
+        yield from find_breaks(before, after, place)
     for inside in ("items", "additionalProperties"):
         yield from _inside(old.get(inside), new.get(inside), f"{place}[]")
 
@@ -37,7 +37,7 @@ def _fields(old: Json, new: Json, place: str) -> Iterator[str]:
         if name in was - needed:
             yield f"{path}: no longer required; an old reader refuses a record without it"
         if (name in was) == (name in needed):
-            yield from breaks(field, after[name], path)
+            yield from find_breaks(field, after[name], path)
     for name in after:
         if name not in before and name in needed:
             yield f"{place}.{name}".lstrip(".") + ": newly required; old records do not have it"
@@ -53,7 +53,7 @@ def _values(old: Json, new: Json, here: str) -> Iterator[str]:
 
 def _inside(old: object, new: object, place: str) -> Iterator[str]:
     if isinstance(old, dict) and isinstance(new, dict):
-        yield from breaks(old, new, place)
+        yield from find_breaks(old, new, place)
     elif old != new:
         yield f"{place}: its type changed from {old} to {new}"
 

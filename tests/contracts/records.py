@@ -10,24 +10,24 @@ from shared.contracts.catalogue import EVENTS, decoder_of
 from shared.contracts.event import Fact, decode_envelope
 from shared.kit.tools.docs.examples import example_json
 
-FOLDER = Path(__file__).with_name("golden")
+GOLDEN_FOLDER = Path(__file__).with_name("golden")
 
 
-def records() -> Iterator[Path]:
+def golden_records() -> Iterator[Path]:
     """Yield every golden record: `<wire type>.json`, or `<wire type>~<what is special>.json`."""
-    yield from sorted(FOLDER.glob("*.json"))
+    yield from sorted(GOLDEN_FOLDER.glob("*.json"))
 
 
-def read(file: Path) -> Fact:
+def decode_record(file: Path) -> Fact:
     """Decode a record as a consumer does. Raises `msgspec.DecodeError`."""
     envelope = decode_envelope(file.read_bytes())
     return decoder_of(EVENTS[envelope.type]).decode(envelope.data)
 
 
-def keep_readable() -> None:
+def write_missing_records() -> None:
     """Write a record for each fact that has none, or none that can be read any more."""
     for wire, fact in EVENTS.items():
-        file = FOLDER / f"{wire}.json"
+        file = GOLDEN_FOLDER / f"{wire}.json"
         if not file.is_file() or not _is_readable(file):
             text = json.dumps(example_json(fact.example()), ensure_ascii=False, indent=1)
             file.write_text(f"{text}\n", encoding="utf-8")
@@ -35,7 +35,7 @@ def keep_readable() -> None:
 
 def _is_readable(file: Path) -> bool:
     try:
-        read(file)
+        decode_record(file)
     except msgspec.DecodeError:
         return False
     return True

@@ -12,34 +12,34 @@ from shared.contracts.catalogue import EVENTS
 from shared.contracts.event import Envelope
 
 Json = dict[str, Any]
-FOLDER = Path(__file__).with_name("schemas")
-ACCEPT = ".venv/bin/python -m tests.contracts.accept"
+SCHEMAS_FOLDER = Path(__file__).with_name("schemas")
+ACCEPT_COMMAND = ".venv/bin/python -m tests.contracts.accept"
 ENVELOPE = "envelope"
-SHAPES: Mapping[str, type[Struct]] = {ENVELOPE: Envelope, **EVENTS}
+TYPES: Mapping[str, type[Struct]] = {ENVELOPE: Envelope, **EVENTS}
 _SAID = ("title", "description")
 
 
-def shape_of(kind: type[Struct]) -> Json:
-    """Give a type's JSON Schema in one piece: references filled in, words left out."""
+def json_schema_of(kind: type[Struct]) -> Json:
+    """Return a type's JSON Schema in one piece: references filled in, words left out."""
     schema = msgspec.json.schema(kind)
     # By way of JSON, which knows no tuples: it is compared with what was read from a file.
     found: Json = json.loads(json.dumps(_inlined(schema, schema["$defs"])))
     return found
 
 
-def accepted(name: str) -> Json | None:
+def accepted_schema(name: str) -> Json | None:
     """Read the shape that was accepted; None for one that never was."""
-    file = FOLDER / f"{name}.json"
+    file = SCHEMAS_FOLDER / f"{name}.json"
     if not file.is_file():
         return None
     found: Json = json.loads(file.read_text(encoding="utf-8"))
     return found
 
 
-def write(name: str, shape: Json) -> None:
+def accept_schema(name: str, shape: Json) -> None:
     """Accept a shape."""
     text = json.dumps(shape, ensure_ascii=False, indent=1)
-    (FOLDER / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
+    (SCHEMAS_FOLDER / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
 
 
 def _inlined(schema: Any, parts: Json) -> Any:

@@ -10,8 +10,8 @@ import pytest
 
 from shared.contracts import cast
 from shared.contracts.catalogue import EVENTS, PUBLISHERS, TOPICS, audit_fact, owner_of
-from shared.contracts.event import DataClass, Fact, partition_key, value_at
-from shared.kit.tools.docs.services import consumers, has
+from shared.contracts.event import DataSensitivity, Fact, partition_key, value_at
+from shared.kit.tools.docs.services import find_reactions, has_module
 
 every_fact = pytest.mark.parametrize("fact", EVENTS.values(), ids=list(EVENTS))
 
@@ -22,7 +22,7 @@ def test_no_two_facts_share_a_wire_name() -> None:
 
 
 def test_every_fact_that_is_consumed_has_exactly_one_publisher() -> None:
-    heard = consumers(tuple(PUBLISHERS))
+    heard = find_reactions(tuple(PUBLISHERS))
     assert heard
     for fact in heard:
         owners = [name for name, facts in PUBLISHERS.items() if fact in facts]
@@ -31,7 +31,7 @@ def test_every_fact_that_is_consumed_has_exactly_one_publisher() -> None:
 
 @pytest.mark.parametrize("service", PUBLISHERS)
 def test_a_service_publishes_what_the_catalogue_says(service: str) -> None:
-    assert has(service, "events"), f"{service} has no events.py"
+    assert has_module(service, "events"), f"{service} has no events.py"
     own = import_module(f"services.{service}.events").PUBLISHES
     assert PUBLISHERS[service] == (*own, audit_fact(service))
 
@@ -63,7 +63,7 @@ def test_key_and_subject_are_found_in_the_fact(fact: type[Fact]) -> None:
 @every_fact
 def test_personal_data_is_sealed(fact: type[Fact]) -> None:
     sealed = {"person", "content"} & set(fact.__struct_fields__)
-    assert bool(sealed) == (fact.DATA is DataClass.PERSONAL)
+    assert bool(sealed) == (fact.DATA is DataSensitivity.PERSONAL)
     for name in sealed:
         assert "Sealed[" in str(fact.__annotations__.get(name) or _inherited(fact, name))
 

@@ -21,27 +21,29 @@ from shared.contracts.event import (
     encode_data,
 )
 from shared.kit.tools.docs.examples import example_envelope
-from tests.contracts.records import FOLDER, read, records
-from tests.contracts.shapes import ACCEPT
+from tests.contracts.records import GOLDEN_FOLDER, decode_record, golden_records
+from tests.contracts.shapes import ACCEPT_COMMAND
 
 every_fact = pytest.mark.parametrize("fact", EVENTS.values(), ids=list(EVENTS))
 
 
-@pytest.mark.parametrize("file", list(records()), ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", list(golden_records()), ids=lambda file: file.stem)
 def test_a_golden_record_still_says_the_same(file: Path) -> None:
     said = json.loads(file.read_text(encoding="utf-8"))
-    fact = read(file)
+    fact = decode_record(file)
     assert fact.wire_type() == said["type"] == file.stem.split("~")[0]
     assert json.loads(bytes(encode_data(fact))) == said["data"]
 
 
 @every_fact
 def test_a_fact_has_its_golden_record(fact: type[Fact]) -> None:
-    assert (FOLDER / f"{fact.wire_type()}.json").is_file(), f"write it with: {ACCEPT}"
+    assert (GOLDEN_FOLDER / f"{fact.wire_type()}.json").is_file(), (
+        f"write it with: {ACCEPT_COMMAND}"
+    )
 
 
 def test_a_sealed_import_is_read_whole() -> None:
-    file = FOLDER / "community.post.published.v1~sealed-import.json"
+    file = GOLDEN_FOLDER / "community.post.published.v1~sealed-import.json"
     envelope = decode_envelope(file.read_bytes())
     assert (envelope.origin, envelope.actor) == (Origin.IMPORT, None)
     content = json.loads(bytes(envelope.data))["content"]

@@ -6,34 +6,34 @@ import pytest
 
 from shared.contracts import cast
 from shared.contracts.catalogue import EVENTS
-from shared.contracts.event import Fact, versions_before
+from shared.contracts.event import Fact, older_versions
 from shared.contracts.ids import MemberId
-from tests.contracts.versions import flaws
+from tests.contracts.versions import find_version_errors
 from tests.support.versioned_event import LineSaid, LineSaidV1, LineSaidV3
 
 
 @pytest.mark.parametrize("fact", EVENTS.values(), ids=list(EVENTS))
 def test_a_fact_has_no_flawed_version(fact: type[Fact]) -> None:
-    assert not list(flaws(fact))
-    assert all(EVENTS.get(each.wire_type()) is each for each in versions_before(fact)), (
+    assert not list(find_version_errors(fact))
+    assert all(EVENTS.get(each.wire_type()) is each for each in older_versions(fact)), (
         "what was ever told stays in the catalogue: the log holds it"
     )
 
 
 @pytest.mark.parametrize("fact", [LineSaidV1, LineSaid, LineSaidV3])
 def test_a_sound_one_has_none_either(fact: type[Fact]) -> None:
-    assert not list(flaws(fact))
+    assert not list(find_version_errors(fact))
 
 
 def test_the_versions_before_come_newest_first() -> None:
-    assert list(versions_before(LineSaidV3)) == [LineSaid, LineSaidV1]
+    assert list(older_versions(LineSaidV3)) == [LineSaid, LineSaidV1]
 
 
 class Alone(LineSaidV1, frozen=True, kw_only=True):
     """Nothing stands before it."""
 
     VERSION: ClassVar = 2
-    BESIDE: ClassVar = True
+    DUAL_PUBLISH: ClassVar = True
 
 
 class Kin(LineSaidV1, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ class Kin(LineSaidV1, frozen=True, kw_only=True):
     VERSION: ClassVar = 3
     TOPIC: ClassVar = "community.elsewhere"
     PREVIOUS: ClassVar = LineSaidV1
-    BESIDE: ClassVar = True
+    DUAL_PUBLISH: ClassVar = True
 
 
 class Astray(Fact, frozen=True, kw_only=True):
@@ -54,7 +54,7 @@ class Astray(Fact, frozen=True, kw_only=True):
     KEY: ClassVar = "member_id"
     SUBJECT: ClassVar = "member_id"
     PREVIOUS: ClassVar = LineSaidV1
-    BESIDE: ClassVar = True
+    DUAL_PUBLISH: ClassVar = True
 
     member_id: MemberId
     text: str
@@ -63,11 +63,11 @@ class Astray(Fact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(member_id=cast.ZOE, text="Bonjour")
 
-    def previous(self) -> LineSaidV1:
+    def downcast(self) -> LineSaidV1:
         return LineSaidV1(member_id=cast.HAMID, text=self.text)
 
     @classmethod
-    def following(cls, old: LineSaidV1) -> Self:
+    def upcast(cls, old: LineSaidV1) -> Self:
         return cls(member_id=cast.HAMID, text=old.text.upper())
 
 
@@ -84,7 +84,7 @@ WRONG: dict[type[Fact], list[str]] = {
 
 @pytest.mark.parametrize("fact", WRONG, ids=lambda fact: fact.__name__)
 def test_a_flaw_is_named(fact: type[Fact]) -> None:
-    found = list(flaws(fact))
+    found = list(find_version_errors(fact))
     assert len(found) == len(WRONG[fact]), found
     for line, words in zip(found, WRONG[fact], strict=True):
         assert words in line

@@ -6,13 +6,13 @@ from shared.contracts import cast
 from shared.contracts.event import Fact, encode_data, partition_key, value_at
 
 
-def flaws(fact: type[Fact]) -> Iterator[str]:
+def find_version_errors(fact: type[Fact]) -> Iterator[str]:
     """Yield what is wrong with a version, as a line; nothing for a first one that stands alone."""
     older = fact.PREVIOUS
     if older is None:
         if fact.VERSION != 1:
             yield f"version {fact.VERSION} names none before it: set PREVIOUS"
-        if fact.BESIDE:
+        if fact.DUAL_PUBLISH:
             yield "there is none that it could be told beside: BESIDE without PREVIOUS"
         return
     if issubclass(fact, older) or issubclass(older, fact):
@@ -22,14 +22,14 @@ def flaws(fact: type[Fact]) -> Iterator[str]:
     if fact.VERSION != older.VERSION + 1:
         yield f"version {fact.VERSION} comes after {older.VERSION}"
     yield from _lifted(fact, older)
-    if fact.BESIDE:
+    if fact.DUAL_PUBLISH:
         yield from _told(fact, older)
 
 
 def _lifted(fact: type[Fact], older: type[Fact]) -> Iterator[str]:
     old = older.example()
     try:
-        new = fact.following(old)
+        new = fact.upcast(old)
     except NotImplementedError:
         yield f"no following(): who moves could not read what the log holds of {older.__name__}"
         return
@@ -42,7 +42,7 @@ def _lifted(fact: type[Fact], older: type[Fact]) -> Iterator[str]:
 def _told(fact: type[Fact], older: type[Fact]) -> Iterator[str]:
     new = fact.example()
     try:
-        old = new.previous()
+        old = new.downcast()
     except NotImplementedError:
         yield f"no previous(): it could not be told as {older.__name__}"
         return
@@ -51,7 +51,7 @@ def _told(fact: type[Fact], older: type[Fact]) -> Iterator[str]:
         return
     if _address(old) != _address(new):
         yield "previous() gives another key or subject"
-    again = fact.following(old).previous()
+    again = fact.upcast(old).downcast()
     if encode_data(again) != encode_data(old):
         yield "what was told as the older one does not come back from the newer one"
 

@@ -11,12 +11,12 @@ _PARENTS = {COLLEGE: ACADEMY, OTHER_SCHOOL: ACADEMY, CLASS: COLLEGE, OTHER_CLASS
 TREE = (ACADEMY, COLLEGE, OTHER_SCHOOL, CLASS, OTHER_CLASS)
 
 
-def line_of(structure: StructureId) -> tuple[StructureId, ...]:
+def ancestry_of(structure: StructureId) -> tuple[StructureId, ...]:
     """List a structure's ancestors, root first, and the structure."""
     parent = _PARENTS.get(structure)
-    return (*(line_of(parent) if parent else ()), structure)
+    return (*(ancestry_of(parent) if parent else ()), structure)
 
 
 def covers(above: StructureId, below: StructureId) -> bool:
-    """Tell whether `above` is `below` or one of its ancestors."""
-    return above in line_of(below)
+    """Return whether `above` is `below` or one of its ancestors."""
+    return above in ancestry_of(below)

@@ -2,60 +2,62 @@
 
 from itertools import count
 
-from tests.support.platform_harness import Json, World
+from tests.support.platform_harness import Json, PlatformHarness
 
-CALL = "Samedi 28 novembre, j’ai compris que j’ai envie de mourir. Je n’en peux plus, à bientôt…"
+HELP_CALL_TEXT = (
+    "Samedi 28 novembre, j’ai compris que j’ai envie de mourir. Je n’en peux plus, à bientôt…"
+)
 _PARTIES = count(1)
-KIND = "Élodie, viens à la fête du 5 décembre : on garde une place pour toi !"
-INSULT = "Tu es vraiment un connard, dégage."
+KIND_TEXT = "Élodie, viens à la fête du 5 décembre : on garde une place pour toi !"
+INSULT_TEXT = "Tu es vraiment un connard, dégage."
 CONTENTS = "/community/v1/contents"
 CASES = "/moderation/v1/cases"
 INBOX = "/notifications/v1/inbox"
 STATEMENTS = "/moderation/v1/statements"
 
 
-def cruel_words() -> str:
-    """Give cruel words that no rule knows, others each time: many copies of a text are a case."""
+def unlisted_cruel_text() -> str:
+    """Return cruel words that no rule knows, others each time: many copies of a text are a case."""
     party = next(_PARTIES)
     return f"Élodie, personne ne t’a invitée à la fête numéro {party}, et c’est très bien ainsi."
 
 
-async def dossier_of(world: World, content: str) -> Json:
+async def read_open_case(world: PlatformHarness, content: str) -> Json:
     """Read the open case of a content as Omar."""
-    case = await world.case_of(content)
-    return await world.ask("omar", "GET", f"{CASES}/{case['case_id']}")
+    case = await world.wait_for_case(content)
+    return await world.request_ok("omar", "GET", f"{CASES}/{case['case_id']}")
 
 
-async def shown_to(world: World, who: str, content: str) -> Json:
-    """Give a content as someone reads it."""
-    items = (await world.ask(who, "GET", f"{CONTENTS}/{content}"))["items"]
+async def read_content(world: PlatformHarness, who: str, content: str) -> Json:
+    """Return a content as someone reads it."""
+    items = (await world.request_ok(who, "GET", f"{CONTENTS}/{content}"))["items"]
     return next(each for each in items if each["content_id"] == content)
 
 
-async def decision(world: World, case: Json, version: int, action: str) -> int:
+async def post_decision(world: PlatformHarness, case: Json, version: int, action: str) -> int:
     """Decide a case as Omar on a version; give the status of the answer."""
     body = {"version": version, "action": action, "policy": "insult", "reason": "insult.direct"}
     path = f"{CASES}/{case['case_id']}/decision"
-    return (await world.call("omar", "POST", path, body)).status_code
+    return (await world.request("omar", "POST", path, body)).status_code
 
 
-async def statement_about(world: World, who: str, content: str) -> Json:
+async def wait_for_statement(world: PlatformHarness, who: str, content: str) -> Json:
     """Wait for the statement of what was decided of a content."""
 
     async def look() -> Json | None:
-        items = (await world.ask(who, "GET", STATEMENTS))["items"]
+        items = (await world.request_ok(who, "GET", STATEMENTS))["items"]
         return next((e for e in items if e["content"]["content_id"] == content), None)
 
-    return await world.until(look)
+    return await world.wait_until(look)
 
 
-async def notices(world: World, who: str, about: str) -> list[Json]:
+async def list_notifications(world: PlatformHarness, who: str, about: str) -> list[Json]:
     """List what someone was told about a content."""
-    items = (await world.ask(who, "GET", INBOX))["items"]
+    items = (await world.request_ok(who, "GET", INBOX))["items"]
     return [each for each in items if each["about"] == about]
 
 
-async def appeals_of(world: World, who: str, content: str) -> list[Json]:
+async def list_appeals(world: PlatformHarness, who: str, content: str) -> list[Json]:
     """List the open appeals about a content that someone may decide."""
-    items = (await world.ask(who, "GET", "/moderation/v1/appeals"))["items"]
+    items = (await world.request_ok(who, "GET", "/moderation/v1/appeals"))["items"]
     return [each for each in items if each["content"]["content_id"] == content]

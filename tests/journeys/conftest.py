@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from deploy.local.stack import Addresses
-from tests.support.platform_harness import World, open_world
+from deploy.local.stack import StackAddresses
+from tests.support.platform_harness import PlatformHarness, start_platform
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def world(postgres_addresses: Addresses) -> AsyncIterator[World]:
+async def world(postgres_addresses: StackAddresses) -> AsyncIterator[PlatformHarness]:
     """The platform, with its first tenant, and a second one that must never see the first."""
     with tempfile.TemporaryDirectory(prefix="préau-") as folder:
-        async with open_world(postgres_addresses, Path(folder)) as opened:
+        async with start_platform(postgres_addresses, Path(folder)) as opened:
             yield opened
 
 

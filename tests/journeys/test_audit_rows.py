@@ -10,8 +10,13 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 
 from deploy.local.seed import SLUG
-from tests.journeys.matrix import ALLOWED, NAMES, Scene, make_scene
-from tests.support.platform_harness import World, member_of
+from tests.journeys.authorisation_matrix import (
+    ALLOWED,
+    USER_BY_PERSONA,
+    RouteArguments,
+    create_route_arguments,
+)
+from tests.support.platform_harness import PlatformHarness, member_id_of
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 ACTORS = ("owner", "pupil", "manager", "moderator", "administrator", "operator")
@@ -28,12 +33,12 @@ _ACTIONS = sa.text("SELECT action FROM audit WHERE subject = :subject ORDER BY a
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def scene(world: World) -> Scene:
-    return await make_scene(world)
+async def scene(world: PlatformHarness) -> RouteArguments:
+    return await create_route_arguments(world)
 
 
-def _acts(world: World) -> Iterator[tuple[str, str, str, str]]:
-    """Give service, method, path and action of every route that changes something."""
+def _acts(world: PlatformHarness) -> Iterator[tuple[str, str, str, str]]:
+    """Return service, method, path and action of every route that changes something."""
     for name, running in world.services.items():
         app = running.service.http
         assert isinstance(app, FastAPI)
@@ -44,15 +49,17 @@ def _acts(world: World) -> Iterator[tuple[str, str, str, str]]:
                     yield name, method.upper(), f"/{name}{path}", action
 
 
-async def _rows(world: World, service: str) -> int:
+async def _rows(world: PlatformHarness, service: str) -> int:
     database = world.services[service].service.database
-    (row,) = await database.rows(_ROWS, [world.seeded.tenant])
+    (row,) = await database.execute_once(_ROWS, [world.seeded.tenant])
     return int(row[0])
 
 
-async def _actions_on(world: World, service: str, tenant: UUID, subject: UUID) -> list[str]:
+async def _actions_on(
+    world: PlatformHarness, service: str, tenant: UUID, subject: UUID
+) -> list[str]:
     database = world.services[service].service.database
-    rows = await database.rows(_ACTIONS, [tenant], subject=subject)  # type: ignore[list-item]  # ids of an answer
+    rows = await database.execute_once(_ACTIONS, [tenant], subject=subject)  # type: ignore[list-item]  # ids of an answer
     return [row.action for row in rows]
 
 
@@ -65,7 +72,9 @@ def _late(act: tuple[str, str, str, str]) -> int:
     return order.get(action, 3 if ends else 0)
 
 
-async def test_every_act_of_a_person_leaves_a_row(world: World, scene: Scene) -> None:
+async def test_every_act_of_a_person_leaves_a_row(
+    world: PlatformHarness, scene: RouteArguments
+) -> None:
     without, done = [], set()
     for service, method, template, action in sorted(_acts(world), key=_late):
         if action in NOTHING_IS_DONE or action == "tenant.open":
@@ -73,7 +82,7 @@ async def test_every_act_of_a_person_leaves_a_row(world: World, scene: Scene) ->
         who = next(actor for actor in ACTORS if actor in ALLOWED[action])
         before = await _rows(world, service)
         path = scene.path(action, template)
-        answer = await world.call(NAMES[who], method, path, scene.bodies.get(action))
+        answer = await world.request(USER_BY_PERSONA[who], method, path, scene.bodies.get(action))
         # 404 and 409: what the matrix names was ended or decided by an act before.
         assert answer.is_success or answer.status_code in {404, 409}, f"{action}: {answer.text}"
         if answer.is_success:
@@ -85,27 +94,27 @@ async def test_every_act_of_a_person_leaves_a_row(world: World, scene: Scene) ->
     assert any(action.startswith("session.end") for action in done)
 
 
-async def test_opening_a_tenant_leaves_rows_in_its_own_audit(world: World) -> None:
+async def test_opening_a_tenant_leaves_rows_in_its_own_audit(world: PlatformHarness) -> None:
     new = {"name": "Lycée du bout du monde", "admin": "cheffe@monde.example"}
-    opened = await world.ask("operator", "POST", "/identity/v1/tenants", new)
+    opened = await world.request_ok("operator", "POST", "/identity/v1/tenants", new)
     tenant = UUID(opened["tenant_id"])
     assert await _actions_on(world, "identity", tenant, tenant) == ["identity.tenant.opened.v1"]
 
 
-async def test_unmasked_figures_about_few_people_leave_a_row(world: World) -> None:
-    space = await world.space("zoe")
-    await world.settle()
+async def test_unmasked_figures_about_few_people_leave_a_row(world: PlatformHarness) -> None:
+    space = await world.open_space("zoe")
+    await world.wait_until_idle()
     today = datetime.now(UTC).date()
     path = f"/metrics/v1/kpis?space_id={space}&from=2026-01-01&to={today}"
     for who, expected in (("claire", []), ("operator", ["figures.read_unmasked"])):
-        await world.ask(who, "GET", path)
+        await world.request_ok(who, "GET", path)
         actions = await _actions_on(world, "metrics", world.seeded.tenant, UUID(space))
         assert actions == expected, who
 
 
-async def test_a_failed_sign_in_leaves_a_row_in_the_members_chain(world: World) -> None:
+async def test_a_failed_sign_in_leaves_a_row_in_the_members_chain(world: PlatformHarness) -> None:
     signed_in = await world.sign_in("malik")
-    member = member_of(signed_in["access_token"])
+    member = member_id_of(signed_in["access_token"])
     known = {"tenant": SLUG, "email": "malik@demo.example", "password": "raté 🙈"}
     answer = await world.http.post("/identity/v1/sessions", json=known)
     assert answer.status_code == 401

@@ -7,8 +7,15 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 
-from tests.journeys.matrix import ALLOWED, EVERYBODY, NAMES, PEOPLE, Scene, make_scene
-from tests.support.platform_harness import World
+from tests.journeys.authorisation_matrix import (
+    ALL_PERSONAS,
+    ALLOWED,
+    PERSONAS,
+    USER_BY_PERSONA,
+    RouteArguments,
+    create_route_arguments,
+)
+from tests.support.platform_harness import PlatformHarness
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 IN_VAIN = {
@@ -24,12 +31,12 @@ IN_VAIN = {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def scene(world: World) -> Scene:
-    return await make_scene(world)
+async def scene(world: PlatformHarness) -> RouteArguments:
+    return await create_route_arguments(world)
 
 
-def _routes(world: World) -> Iterator[tuple[str, str, str]]:
-    """Give method, path and action of every route there is."""
+def _routes(world: PlatformHarness) -> Iterator[tuple[str, str, str]]:
+    """Return method, path and action of every route there is."""
     for name, running in world.services.items():
         app = running.service.http
         assert isinstance(app, FastAPI)
@@ -38,21 +45,21 @@ def _routes(world: World) -> Iterator[tuple[str, str, str]]:
                 yield method.upper(), f"/{name}{path}", operation.get("x-action", "")
 
 
-async def test_every_route_has_an_action_and_every_action_a_row(world: World) -> None:
+async def test_every_route_has_an_action_and_every_action_a_row(world: PlatformHarness) -> None:
     routes = list(_routes(world))
     assert {action for _, _, action in routes} == set(ALLOWED)
     assert len(routes) > 40
 
 
-@pytest.mark.parametrize("who", PEOPLE)
+@pytest.mark.parametrize("who", PERSONAS)
 async def test_everybody_may_do_what_the_matrix_says_and_no_more(
-    world: World, scene: Scene, who: str
+    world: PlatformHarness, scene: RouteArguments, who: str
 ) -> None:
     wrong = []
     # Who has left the space may do little else: last of all.
     for method, template, action in sorted(_routes(world), key=lambda r: r[2] == "space.leave"):
         path, body = scene.path(action, template), scene.bodies.get(action)
-        answer = await world.call(NAMES[who], method, path, body)
+        answer = await world.request(USER_BY_PERSONA[who], method, path, body)
         allowed = who in ALLOWED[action]
         if not _as_expected(answer, action, who, allowed=allowed):
             wrong.append(f"{method} {path}: {answer.status_code}, {allowed=} {answer.text[:200]}")
@@ -69,23 +76,25 @@ def _as_expected(answer: httpx.Response, action: str, who: str, *, allowed: bool
 
 
 async def test_who_may_not_know_of_it_is_told_that_there_is_nothing(
-    world: World, scene: Scene
+    world: PlatformHarness, scene: RouteArguments
 ) -> None:
     """An administrator elsewhere holds every right there, and finds nothing here."""
     wrong = []
     # Who has left the space may do little else: last of all.
     for method, template, action in sorted(_routes(world), key=lambda r: r[2] == "space.leave"):
-        if "{" in template and ALLOWED[action] != EVERYBODY:
+        if "{" in template and ALLOWED[action] != ALL_PERSONAS:
             path = scene.path(action, template)
-            answer = await world.call("ulla", method, path, scene.bodies.get(action))
+            answer = await world.request("ulla", method, path, scene.bodies.get(action))
             if answer.status_code != 404:
                 wrong.append(f"{method} {path}: {answer.status_code}")
     assert not wrong, "\n".join(wrong)
 
 
-async def test_ids_of_another_tenant_in_a_body_name_nothing(world: World, scene: Scene) -> None:
-    tree = await world.ask("ulla", "GET", "/identity/v1/structures")
-    theirs, ours = tree["items"][0]["structure_id"], await world.school()
+async def test_ids_of_another_tenant_in_a_body_name_nothing(
+    world: PlatformHarness, scene: RouteArguments
+) -> None:
+    tree = await world.request_ok("ulla", "GET", "/identity/v1/structures")
+    theirs, ours = tree["items"][0]["structure_id"], await world.school_id()
     grant = scene.bodies["role.grant"]
     for who, path, body, status in (
         ("ulla", "/identity/v1/roles", grant, 404),
@@ -96,17 +105,17 @@ async def test_ids_of_another_tenant_in_a_body_name_nothing(world: World, scene:
         ("ulla", "/community/v1/spaces", {"name": "Chez eux", "structure_id": ours}, 403),
         ("claire", "/community/v1/spaces", {"name": "Chez eux", "structure_id": theirs}, 403),
     ):
-        answer = await world.call(who, "POST", path, body)
+        answer = await world.request(who, "POST", path, body)
         assert answer.status_code == status, f"{who} {path} {answer.text}"
 
 
-async def test_hidden_content_is_for_its_author_and_moderators(world: World) -> None:
-    space = await world.space("zoe", "malik", "ines")
-    post = await world.post("malik", space, "Tu es vraiment un connard, dégage.")
-    await world.seen_as("zoe", post, None)
+async def test_hidden_content_is_for_its_author_and_moderators(world: PlatformHarness) -> None:
+    space = await world.open_space("zoe", "malik", "ines")
+    post = await world.publish_post("malik", space, "Tu es vraiment un connard, dégage.")
+    await world.wait_for_standing("zoe", post, None)
     path = f"/community/v1/contents/{post}"
     for who in ("malik", "omar", "anne"):
-        assert (await world.seen_as(who, post, "hidden"))["reason"], who
+        assert (await world.wait_for_standing(who, post, "hidden"))["reason"], who
     for who in ("zoe", "ines", "hamid", "claire", "ulla"):
         for method, end, body in (
             ("GET", "", None),
@@ -114,21 +123,23 @@ async def test_hidden_content_is_for_its_author_and_moderators(world: World) -> 
             ("POST", "/flags", {"reason": "spam"}),
             ("DELETE", "", None),
         ):
-            answer = await world.call(who, method, path + end, body)
+            answer = await world.request(who, method, path + end, body)
             assert answer.status_code == 404, f"{who} {method}{end}"
 
 
-async def test_nobody_decides_on_their_own_content(world: World) -> None:
-    space = await world.space("omar", "zoe")
-    post = await world.post("omar", space, "On se retrouve tous contre lui.")
-    await world.flag("zoe", post)
-    await world.settle()
-    cases = (await world.ask("anne", "GET", "/moderation/v1/cases"))["items"]
+async def test_nobody_decides_on_their_own_content(world: PlatformHarness) -> None:
+    space = await world.open_space("omar", "zoe")
+    post = await world.publish_post("omar", space, "On se retrouve tous contre lui.")
+    await world.flag_content("zoe", post)
+    await world.wait_until_idle()
+    cases = (await world.request_ok("anne", "GET", "/moderation/v1/cases"))["items"]
     (case,) = [each for each in cases if each["content_id"] == post]
-    own = (await world.ask("omar", "GET", "/moderation/v1/cases"))["items"]
+    own = (await world.request_ok("omar", "GET", "/moderation/v1/cases"))["items"]
     assert post not in {each["content_id"] for each in own}, "not even that it was flagged"
     body = {"version": 1, "action": "keep", "policy": "other", "reason": "other"}
     path = f"/moderation/v1/cases/{case['case_id']}"
     for method, end in (("GET", ""), ("POST", "/claim"), ("POST", "/decision")):
-        answer = await world.call("omar", method, path + end, body if end == "/decision" else None)
+        answer = await world.request(
+            "omar", method, path + end, body if end == "/decision" else None
+        )
         assert answer.status_code == 404, f"{method} {end}"

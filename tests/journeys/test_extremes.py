@@ -7,7 +7,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from shared.kit.web.problems import MEDIA_TYPE
-from tests.support.platform_harness import Json, World, member_of
+from tests.support.platform_harness import Json, PlatformHarness, member_id_of
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 LAST = "9999-12-31T23:59:59-12:00"
@@ -26,8 +26,8 @@ def _cursor(json: str) -> str:
 
 
 @pytest.mark.parametrize("json", ['["0198"]', '["é"]', '[""]', "[[]]", '[{"a":1}]', "[1]", "{}"])
-async def test_a_cursor_without_a_position_is_refused(world: World, json: str) -> None:
-    space = await world.space("zoe")
+async def test_a_cursor_without_a_position_is_refused(world: PlatformHarness, json: str) -> None:
+    space = await world.open_space("zoe")
     for who, path in (
         ("zoe", f"/community/v1/spaces/{space}/posts"),
         ("zoe", "/notifications/v1/inbox"),
@@ -35,20 +35,22 @@ async def test_a_cursor_without_a_position_is_refused(world: World, json: str) -
         ("claire", "/metrics/v1/alerts"),
         ("operator", "/metrics/v1/operating/dead-letters"),
     ):
-        answer = await world.call(who, "GET", f"{path}?cursor={_cursor(json)}")
+        answer = await world.request(who, "GET", f"{path}?cursor={_cursor(json)}")
         _problem(answer, 422, "bad_cursor")
 
 
 @pytest.mark.parametrize("json", ["[]", "[1]", '["\\u0000"]', '["a", "b"]'])
-async def test_a_cursor_without_a_name_is_refused(world: World, json: str) -> None:
+async def test_a_cursor_without_a_name_is_refused(world: PlatformHarness, json: str) -> None:
     for path in ("?", "?name=Ici&"):
-        answer = await world.call("zoe", "GET", f"/community/v1/spaces{path}cursor={_cursor(json)}")
+        answer = await world.request(
+            "zoe", "GET", f"/community/v1/spaces{path}cursor={_cursor(json)}"
+        )
         _problem(answer, 422, "bad_cursor")
 
 
 @pytest.mark.parametrize("moment", [LAST, FIRST])
 async def test_a_cursor_at_a_moment_that_utc_cannot_name_is_refused(
-    world: World, moment: str
+    world: PlatformHarness, moment: str
 ) -> None:
     ends = f'"{moment}","{uuid7()}"]'
     for who, path, json in (
@@ -56,21 +58,23 @@ async def test_a_cursor_at_a_moment_that_utc_cannot_name_is_refused(
         ("claire", "/metrics/v1/alerts", f"[0,{ends}"),
         ("operator", "/metrics/v1/operating/dead-letters", f'["{moment}","t",0,0]'),
     ):
-        answer = await world.call(who, "GET", f"{path}?cursor={_cursor(json)}")
+        answer = await world.request(who, "GET", f"{path}?cursor={_cursor(json)}")
         _problem(answer, 422, "bad_cursor")
 
 
 @pytest.mark.parametrize("until", [LAST, FIRST])
-async def test_nothing_holds_until_a_moment_that_utc_cannot_name(world: World, until: str) -> None:
-    await world.ask("tom", "GET", "/community/v1/spaces")
-    tom = str(member_of(world.tokens["tom"]))
-    role = {"member_id": tom, "role": "parent", "structure_id": await world.school()}
+async def test_nothing_holds_until_a_moment_that_utc_cannot_name(
+    world: PlatformHarness, until: str
+) -> None:
+    await world.request_ok("tom", "GET", "/community/v1/spaces")
+    tom = str(member_id_of(world.tokens["tom"]))
+    role = {"member_id": tom, "role": "parent", "structure_id": await world.school_id()}
     for path, body in (
         (f"/identity/v1/members/{tom}/suspension", {"reason": "x"}),
         ("/identity/v1/roles", role),
         ("/identity/v1/roles/revoke", role),
     ):
-        _problem(await world.call("anne", "POST", path, body | {"until": until}), 422, "/until")
+        _problem(await world.request("anne", "POST", path, body | {"until": until}), 422, "/until")
 
 
 @pytest.mark.parametrize("grain", ["day", "week", "month"])
@@ -78,15 +82,17 @@ async def test_nothing_holds_until_a_moment_that_utc_cannot_name(world: World, u
     ("begin", "end"), [("9999-12-30", "9999-12-31"), ("0001-01-01", "0001-01-02")]
 )
 async def test_figures_of_days_outside_of_any_calendar_are_refused(
-    world: World, begin: str, end: str, grain: str
+    world: PlatformHarness, begin: str, end: str, grain: str
 ) -> None:
-    space = await world.space("zoe")
+    space = await world.open_space("zoe")
     path = f"/metrics/v1/kpis?space_id={space}&from={begin}&to={end}&grain={grain}"
-    _problem(await world.call("claire", "GET", path), 422, "bad_period")
+    _problem(await world.request("claire", "GET", path), 422, "bad_period")
 
 
-async def test_one_line_from_outside_of_time_does_not_keep_the_others_out(world: World) -> None:
-    space, source = await world.space("zoe"), f"extremes {uuid7()}"
+async def test_one_line_from_outside_of_time_does_not_keep_the_others_out(
+    world: PlatformHarness,
+) -> None:
+    space, source = await world.open_space("zoe"), f"extremes {uuid7()}"
     dates = (FIRST, "2012-01-31T23:30:00+01:00", LAST, "1899-12-31T23:59:59Z")
     lines = [
         {"outside_id": str(n), "kind": "question", "body": "<p>Où ?</p>", "created_at": date}
@@ -96,7 +102,7 @@ async def test_one_line_from_outside_of_time_does_not_keep_the_others_out(world:
     lines.append(answer | {"created_at": "2012-02-01T00:00:00Z"})
     accepted = [{"answer": "a", "at": LAST}, {"answer": "a", "at": FIRST}]
     chunk = {"space_id": space, "source": source, "lines": lines, "accepted": accepted}
-    done = await world.ask("anne", "POST", "/community/v1/imports", chunk)
+    done = await world.request_ok("anne", "POST", "/community/v1/imports", chunk)
     outcomes = [each["outcome"] for each in done["lines"]]
     assert outcomes == ["refused", "created", "refused", "refused", "created"]
     assert all(done["lines"][n]["reason"] for n in (0, 2, 3))
@@ -106,15 +112,15 @@ async def test_one_line_from_outside_of_time_does_not_keep_the_others_out(world:
         for n, date in enumerate(dates)
     ]
     chunk = {"source": source, "lines": people}
-    done = await world.ask("anne", "POST", "/identity/v1/imports", chunk)
+    done = await world.request_ok("anne", "POST", "/identity/v1/imports", chunk)
     outcomes = [each["outcome"] for each in done["lines"]]
     assert outcomes == ["refused", "created", "refused", "refused"]
 
 
 @pytest.mark.parametrize("blank", BLANKS)
-async def test_what_nobody_can_see_is_not_said(world: World, blank: str) -> None:
-    space, school = await world.space("zoe"), await world.school()
-    question = await world.post("zoe", space, "Qui ?", "question")
+async def test_what_nobody_can_see_is_not_said(world: PlatformHarness, blank: str) -> None:
+    space, school = await world.open_space("zoe"), await world.school_id()
+    question = await world.publish_post("zoe", space, "Qui ?", "question")
     contents, posts = f"/community/v1/contents/{question}", f"/community/v1/spaces/{space}/posts"
     person = {"display_name": "Noé", "email": f"{uuid7()}@x.fr", "structure_id": school}
     below = {"name": "6e", "kind": "class", "parent_id": school}
@@ -131,20 +137,22 @@ async def test_what_nobody_can_see_is_not_said(world: World, blank: str) -> None
         ("anne", "POST", "/identity/v1/members", person | {"display_name": blank}),
         ("operator", "POST", "/identity/v1/tenants", {"name": blank, "admin": "a@x.fr"}),
     ):
-        _problem(await world.call(who, method, path, body), 422, "errors")
+        _problem(await world.request(who, method, path, body), 422, "errors")
     line = {"outside_id": "1", "kind": "question", "created_at": "2012-01-01T00:00:00Z"}
     chunk = {"space_id": space, "source": "blank", "lines": [line | {"body": blank}]}
-    done = await world.ask("anne", "POST", "/community/v1/imports", chunk)
+    done = await world.request_ok("anne", "POST", "/community/v1/imports", chunk)
     assert done["lines"][0]["outcome"] == "refused"
 
 
 @pytest.mark.parametrize("zone", ["localtime", "posixrules", "Factory"])
-async def test_a_time_zone_has_a_name_that_everybody_knows(world: World, zone: str) -> None:
-    school = await world.school()
+async def test_a_time_zone_has_a_name_that_everybody_knows(
+    world: PlatformHarness, zone: str
+) -> None:
+    school = await world.school_id()
     for who, path, body in (
         ("claire", "/community/v1/spaces", {"name": f"{uuid7()}", "structure_id": school}),
         ("anne", "/identity/v1/structures", {"name": "6e", "kind": "c", "parent_id": school}),
         ("operator", "/identity/v1/tenants", {"name": f"{uuid7()}", "admin": "a@x.fr"}),
     ):
-        answer = await world.call(who, "POST", path, body | {"time_zone": zone})
+        answer = await world.request(who, "POST", path, body | {"time_zone": zone})
         _problem(answer, 422, "time_zone")

@@ -18,13 +18,13 @@ import pytest_asyncio
 from fastapi import FastAPI
 from uuid_utils.compat import uuid7
 
-from shared.kit.runtime.http_server import serve
-from shared.kit.runtime.listening import Listening
+from shared.kit.runtime.http_server import start_http_servers
+from shared.kit.runtime.listen_settings import ListenSettings
 from shared.kit.web.idempotency import IdempotentRoute
 from shared.kit.web.route_table import access_of
-from tests.support.hostile_requests import OF_FRAME, bodies
-from tests.support.platform_databases import NAMES
-from tests.support.platform_harness import World
+from tests.support.hostile_requests import ROUTE_INDEPENDENT_BODIES, hostile_bodies
+from tests.support.platform_databases import SERVICE_NAMES
+from tests.support.platform_harness import PlatformHarness
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 LONGEST_SECONDS = 0.5
@@ -45,12 +45,12 @@ class Target:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def target(world: World) -> AsyncIterator[Target]:
-    space = await world.space("zoe", "ines")
-    content = await world.post("zoe", space, "Qui ?", "question")
+async def target(world: PlatformHarness) -> AsyncIterator[Target]:
+    space = await world.open_space("zoe", "ines")
+    content = await world.publish_post("zoe", space, "Qui ?", "question")
     port, inner_port = free_port(), free_port()
-    at = Listening(port=port, inner_port=inner_port)
-    serving = await serve(list(world.services.values()), at)
+    at = ListenSettings(port=port, inner_port=inner_port)
+    serving = await start_http_servers(list(world.services.values()), at)
     yield Target(port, {"space_id": space, "content_id": content})
     await serving.stop()
 
@@ -61,7 +61,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _routes(world: World, name: str) -> Iterator[tuple[FastAPI, IdempotentRoute]]:
+def _routes(world: PlatformHarness, name: str) -> Iterator[tuple[FastAPI, IdempotentRoute]]:
     app = world.services[name].service.http
     assert isinstance(app, FastAPI)
     for route in app.router.routes:
@@ -138,7 +138,7 @@ def _attack(port: int, hostile: Hostile) -> str | None:
     return complaint
 
 
-def _requests(world: World, target: Target, name: str) -> Iterator[Hostile]:
+def _requests(world: PlatformHarness, target: Target, name: str) -> Iterator[Hostile]:
     for place, (app, route) in enumerate(_routes(world, name)):
         first, method = place == 0, min(route.methods or ())
         ids = {each: target.ids.get(each, str(uuid7())) for each in route.param_convertors}
@@ -151,9 +151,9 @@ def _requests(world: World, target: Target, name: str) -> Iterator[Hostile]:
             if method == "GET":
                 yield Hostile(f"{label} long query", method, _long_query(path), token, None)
                 continue
-            for number, (pattern, body) in enumerate(bodies(app, route)):
+            for number, (pattern, body) in enumerate(hostile_bodies(app, route)):
                 refused_unread = token is None and access_of(route) != "anonymous"
-                common = pattern in OF_FRAME and route.gate is None and not first
+                common = pattern in ROUTE_INDEPENDENT_BODIES and route.gate is None and not first
                 if number == 0 or not (refused_unread or common):
                     yield Hostile(f"{label} {pattern}", method, path, token, body)
 
@@ -164,9 +164,9 @@ def _long_query(path: str) -> str:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SERVICE_NAMES)
 async def test_largest_request_of_each_route_holds_nobody_up(
-    world: World, target: Target, name: str
+    world: PlatformHarness, target: Target, name: str
 ) -> None:
     for who in ("ines", "anne"):
         world.tokens[who] = (await world.sign_in(who))["access_token"]

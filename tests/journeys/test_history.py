@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.platform_harness import Json, World
+from tests.support.platform_harness import Json, PlatformHarness
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 SOURCE = "stackexchange:préau 🏫"
@@ -27,51 +27,53 @@ def _chunk(space: str) -> Json:
     }
 
 
-async def test_imported_history_is_taken_in_once_and_disturbs_nobody(world: World) -> None:
-    space = await world.space("zoe")
+async def test_imported_history_is_taken_in_once_and_disturbs_nobody(
+    world: PlatformHarness,
+) -> None:
+    space = await world.open_space("zoe")
     people = [
         {"outside_id": number, "display_name": name, "joined_at": "2011-08-01T00:00:00Z"}
         for number, name in (("7", "Zoé Ô 🎸"), ("8", "Œuvre"), ("9", "   "))
     ]
-    members = {"source": SOURCE, "structure_id": await world.school(), "lines": people}
-    taken = await world.ask("anne", "POST", "/identity/v1/imports", members)
+    members = {"source": SOURCE, "structure_id": await world.school_id(), "lines": people}
+    taken = await world.request_ok("anne", "POST", "/identity/v1/imports", members)
     assert [e["outcome"] for e in taken["lines"]] == ["created", "created", "refused"]
-    await world.settle()
+    await world.wait_until_idle()
     before = await _state(world)
     path = "/community/v1/imports"
-    done = await world.ask("anne", "POST", path, _chunk(space))
+    done = await world.request_ok("anne", "POST", path, _chunk(space))
     outcomes = [each["outcome"] for each in done["lines"]]
     assert outcomes == ["created", "created", "created", "repeated", "refused"]
     assert "post:99" in done["lines"][4]["reason"]
     assert [each["outcome"] for each in done["accepted"]] == ["created", "refused"]
-    await world.settle()
+    await world.wait_until_idle()
     assert await _state(world) == before, "no notification, no case, no alert"
-    again = await world.ask("anne", "POST", path, _chunk(space))
+    again = await world.request_ok("anne", "POST", path, _chunk(space))
     assert [e["outcome"] for e in again["lines"]][:3] == ["unchanged"] * 3
     assert [e["outcome"] for e in again["accepted"]] == ["unchanged", "refused"]
-    await world.settle()
+    await world.wait_until_idle()
     await _shown_and_counted(world, space)
 
 
-async def _shown_and_counted(world: World, space: str) -> None:
-    posts = await world.ask("zoe", "GET", f"/community/v1/spaces/{space}/posts")
+async def _shown_and_counted(world: PlatformHarness, space: str) -> None:
+    posts = await world.request_ok("zoe", "GET", f"/community/v1/spaces/{space}/posts")
     (question,) = posts["items"]
     assert question["created_at"] == "2012-01-31T22:30:00Z"
     assert question["standing"] == "visible", "rules read history, and hide none of it"
     path = f"/metrics/v1/kpis?space_id={space}&from=2012-01-01&to=2012-03-01&grain=month"
-    rows = (await world.ask("operator", "GET", path))["items"]
+    rows = (await world.request_ok("operator", "GET", path))["items"]
     january = {row["kpi"]: row["value"] for row in rows if row["period"] == "2012-01"}
     kinds = ("questions", "answers", "comments", "contributors", "flags", "decisions")
     assert [january[kind] for kind in kinds] == [1, 1, 1, 2, 0, 0]
-    masked = (await world.ask("claire", "GET", path))["items"]
+    masked = (await world.request_ok("claire", "GET", path))["items"]
     hidden = {row["kpi"] for row in masked if row["status"] == "suppressed"}
     assert hidden == {"contributors"}, "one member belongs to this space"
 
 
-async def _state(world: World) -> Json:
-    alerts = (await world.ask("claire", "GET", "/metrics/v1/alerts"))["items"]
-    cases = (await world.ask("omar", "GET", "/moderation/v1/cases"))["items"]
+async def _state(world: PlatformHarness) -> Json:
+    alerts = (await world.request_ok("claire", "GET", "/metrics/v1/alerts"))["items"]
+    cases = (await world.request_ok("omar", "GET", "/moderation/v1/cases"))["items"]
     found: Json = {"alerts": len(alerts), "cases": len(cases)}
     for who in ("zoe", "claire", "omar", "anne"):
-        found[who] = (await world.ask(who, "GET", "/notifications/v1/inbox"))["unread"]
+        found[who] = (await world.request_ok(who, "GET", "/notifications/v1/inbox"))["unread"]
     return found

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from shared.kit.text.markup import HTML_VERSION
-from tests.support.platform_harness import Json, World
+from tests.support.platform_harness import Json, PlatformHarness
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 
@@ -17,27 +17,27 @@ _MARKED = sa.text(
 _LONG = "*é* " * 1_200
 
 
-async def _kept(world: World, content: str) -> tuple[str, int]:
+async def _kept(world: PlatformHarness, content: str) -> tuple[str, int]:
     database = world.services["community"].service.database
-    (row,) = await database.rows(_KEPT, [world.seeded.tenant], content=content)
+    (row,) = await database.execute_once(_KEPT, [world.seeded.tenant], content=content)
     return row.html, row.html_version
 
 
-async def _mark(world: World, content: str, version: int) -> None:
+async def _mark(world: PlatformHarness, content: str, version: int) -> None:
     database = world.services["community"].service.database
     values = {"content": content, "version": version}
-    await database.rows(_MARKED, [world.seeded.tenant], **values)
+    await database.execute_once(_MARKED, [world.seeded.tenant], **values)
 
 
-async def _shown(world: World, content: str) -> Json:
-    items = (await world.ask("zoe", "GET", f"/community/v1/contents/{content}"))["items"]
+async def _shown(world: PlatformHarness, content: str) -> Json:
+    items = (await world.request_ok("zoe", "GET", f"/community/v1/contents/{content}"))["items"]
     return next(item for item in items if item["content_id"] == content)
 
 
 @pytest.mark.parametrize("body", ["*é*", _LONG])
-async def test_published_text_is_kept_with_its_html(world: World, body: str) -> None:
-    post = await world.post("zoe", await world.space("zoe"), body)
-    reply = await world.reply("zoe", post, body)
+async def test_published_text_is_kept_with_its_html(world: PlatformHarness, body: str) -> None:
+    post = await world.publish_post("zoe", await world.open_space("zoe"), body)
+    reply = await world.publish_reply("zoe", post, body)
     for content in (post, reply):
         html, version = await _kept(world, content)
         assert html.startswith("<p><em>é</em>")
@@ -45,26 +45,26 @@ async def test_published_text_is_kept_with_its_html(world: World, body: str) -> 
         assert (await _shown(world, content))["html"] == html
 
 
-async def test_reads_show_kept_html_and_never_render(world: World) -> None:
-    space = await world.space("zoe")
-    post = await world.post("zoe", space, "*é*")
+async def test_reads_show_kept_html_and_never_render(world: PlatformHarness) -> None:
+    space = await world.open_space("zoe")
+    post = await world.publish_post("zoe", space, "*é*")
     await _mark(world, post, HTML_VERSION)
     assert (await _shown(world, post))["html"] == "<p>gardé</p>"
-    posts = (await world.ask("zoe", "GET", f"/community/v1/spaces/{space}/posts"))["items"]
+    posts = (await world.request_ok("zoe", "GET", f"/community/v1/spaces/{space}/posts"))["items"]
     assert posts[0]["html"] == "<p>gardé</p>"
     await _mark(world, post, HTML_VERSION - 1)
     assert (await _shown(world, post))["html"] == "<p><em>é</em></p>\n", "of older rules"
 
 
-async def test_edited_text_is_kept_with_new_html(world: World) -> None:
-    post = await world.post("zoe", await world.space("zoe"), "*é*")
+async def test_edited_text_is_kept_with_new_html(world: PlatformHarness) -> None:
+    post = await world.publish_post("zoe", await world.open_space("zoe"), "*é*")
     path = f"/community/v1/contents/{post}"
-    edited = await world.ask("zoe", "PUT", path, {"body": "**è**"})
+    edited = await world.request_ok("zoe", "PUT", path, {"body": "**è**"})
     assert edited["html"] == "<p><strong>è</strong></p>\n"
     assert await _kept(world, post) == (edited["html"], HTML_VERSION)
 
 
-async def test_imported_html_is_kept_clean(world: World) -> None:
+async def test_imported_html_is_kept_clean(world: PlatformHarness) -> None:
     line = {
         "outside_id": "post:1",
         "kind": "discussion",
@@ -72,10 +72,10 @@ async def test_imported_html_is_kept_clean(world: World) -> None:
         "body": "<p>chat<img src=https://e.fr/a.png alt=noir><script>x()</script>",
         "created_at": datetime(2020, 1, 1, tzinfo=UTC).isoformat(),
     }
-    space = await world.space("zoe")
+    space = await world.open_space("zoe")
     chunk = {"space_id": space, "source": f"essai:{space}", "lines": [line]}
-    await world.ask("anne", "POST", "/community/v1/imports", chunk)
-    posts = (await world.ask("zoe", "GET", f"/community/v1/spaces/{space}/posts"))["items"]
+    await world.request_ok("anne", "POST", "/community/v1/imports", chunk)
+    posts = (await world.request_ok("zoe", "GET", f"/community/v1/spaces/{space}/posts"))["items"]
     html, version = await _kept(world, posts[0]["content_id"])
     assert version == HTML_VERSION
     assert html == posts[0]["html"]

@@ -5,16 +5,16 @@ from uuid_utils.compat import uuid7
 
 from shared.kit.web.cursors import encode
 from shared.kit.web.problems import MEDIA_TYPE
-from tests.support.platform_harness import Json, World
+from tests.support.platform_harness import Json, PlatformHarness
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 
 
-async def _walk(world: World, who: str, path: str, limit: int) -> list[list[Json]]:
+async def _walk(world: PlatformHarness, who: str, path: str, limit: int) -> list[list[Json]]:
     pages: list[list[Json]] = []
     more = ""
     while True:
-        page = await world.ask(who, "GET", f"{path}?limit={limit}{more}")
+        page = await world.request_ok(who, "GET", f"{path}?limit={limit}{more}")
         pages.append(page["items"])
         if page["next"] is None:
             return pages
@@ -25,13 +25,13 @@ def _flat(pages: list[list[Json]], name: str) -> list[str]:
     return [each[name] for page in pages for each in page]
 
 
-async def test_spaces_come_in_pages_by_name(world: World) -> None:
+async def test_spaces_come_in_pages_by_name(world: PlatformHarness) -> None:
     for _ in range(3):
-        await world.space("zoe")
-    secret = {"name": f"Salle n° 0 {uuid7()}", "structure_id": await world.school()}
+        await world.open_space("zoe")
+    secret = {"name": f"Salle n° 0 {uuid7()}", "structure_id": await world.school_id()}
     secret |= {"visibility": "secret"}
-    hidden = (await world.ask("claire", "POST", "/community/v1/spaces", secret))["space_id"]
-    whole = await world.ask("zoe", "GET", "/community/v1/spaces")
+    hidden = (await world.request_ok("claire", "POST", "/community/v1/spaces", secret))["space_id"]
+    whole = await world.request_ok("zoe", "GET", "/community/v1/spaces")
     pages = await _walk(world, "zoe", "/community/v1/spaces", 2)
     assert all(len(page) == 2 for page in pages[:-1]), "full, whatever lies between"
     found = _flat(pages, "space_id")
@@ -39,16 +39,16 @@ async def test_spaces_come_in_pages_by_name(world: World) -> None:
     assert len(set(found)) == len(found)
     assert hidden not in found
     assert hidden in _flat(await _walk(world, "claire", "/community/v1/spaces", 100), "space_id")
-    named = await world.ask("claire", "GET", f"/community/v1/spaces?name={secret['name']}")
+    named = await world.request_ok("claire", "GET", f"/community/v1/spaces?name={secret['name']}")
     assert ([e["space_id"] for e in named["items"]], named["next"]) == ([hidden], None)
 
 
-async def test_structures_come_in_pages_from_the_root_down(world: World) -> None:
-    path, school = "/identity/v1/structures", await world.school()
+async def test_structures_come_in_pages_from_the_root_down(world: PlatformHarness) -> None:
+    path, school = "/identity/v1/structures", await world.school_id()
     for name in ("6e", "5e", "5e"):
         below = {"name": name, "kind": "class", "parent_id": school}
-        await world.ask("anne", "POST", path, below)
-    whole = (await world.ask("zoe", "GET", path))["items"]
+        await world.request_ok("anne", "POST", path, below)
+    whole = (await world.request_ok("zoe", "GET", path))["items"]
     pages = await _walk(world, "zoe", path, 2)
     assert all(len(page) == 2 for page in pages[:-1])
     assert _flat(pages, "structure_id") == [each["structure_id"] for each in whole]
@@ -56,17 +56,17 @@ async def test_structures_come_in_pages_from_the_root_down(world: World) -> None
     assert len({structure for _, structure in places}) == len(places)
     assert [depth for depth, _ in places] == sorted(depth for depth, _ in places)
     beyond = encode(2**40, "é", uuid7())
-    assert (await world.ask("zoe", "GET", f"{path}?cursor={beyond}"))["items"] == []
-    answer = await world.call("zoe", "GET", f"{path}?cursor={encode('é')}")
+    assert (await world.request_ok("zoe", "GET", f"{path}?cursor={beyond}"))["items"] == []
+    answer = await world.request("zoe", "GET", f"{path}?cursor={encode('é')}")
     assert (answer.status_code, answer.json()["type"]) == (422, "/identity/problems/bad_cursor")
 
 
-async def test_cases_come_in_pages_by_urgency(world: World) -> None:
-    space = await world.space("zoe", "ines")
-    posts = [await world.post("zoe", space, f"Un mot n° {n}.") for n in range(3)]
+async def test_cases_come_in_pages_by_urgency(world: PlatformHarness) -> None:
+    space = await world.open_space("zoe", "ines")
+    posts = [await world.publish_post("zoe", space, f"Un mot n° {n}.") for n in range(3)]
     for post in posts:
-        await world.flag("ines", post)
-        await world.case_of(post)
+        await world.flag_content("ines", post)
+        await world.wait_for_case(post)
     pages = await _walk(world, "omar", "/moderation/v1/cases", 2)
     assert all(len(page) == 2 for page in pages[:-1])
     found = _flat(pages, "content_id")
@@ -77,16 +77,16 @@ async def test_cases_come_in_pages_by_urgency(world: World) -> None:
     assert await _walk(world, "zoe", "/moderation/v1/cases", 2) == [[]]
 
 
-async def test_alerts_come_in_pages_open_ones_first(world: World) -> None:
-    spaces = [await world.space("zoe", "ines", "malik", "tom", "hamid") for _ in range(3)]
+async def test_alerts_come_in_pages_open_ones_first(world: PlatformHarness) -> None:
+    spaces = [await world.open_space("zoe", "ines", "malik", "tom", "hamid") for _ in range(3)]
     for space in spaces:
-        one, two = [await world.post("tom", space, "Encore lui.") for _ in "12"]
+        one, two = [await world.publish_post("tom", space, "Encore lui.") for _ in "12"]
         for who, post in (("zoe", one), ("ines", one), ("malik", one), ("zoe", two), ("ines", two)):
-            await world.flag(who, post)
-    await world.settle()
+            await world.flag_content(who, post)
+    await world.wait_until_idle()
     before = _flat(await _walk(world, "claire", "/metrics/v1/alerts", 100), "alert_id")
     first = before[0]
-    await world.ask("claire", "POST", f"/metrics/v1/alerts/{first}/close")
+    await world.request_ok("claire", "POST", f"/metrics/v1/alerts/{first}/close")
     pages = await _walk(world, "claire", "/metrics/v1/alerts", 2)
     assert all(len(page) == 2 for page in pages[:-1])
     found = [each for page in pages for each in page]
@@ -101,7 +101,9 @@ async def test_alerts_come_in_pages_open_ones_first(world: World) -> None:
 @pytest.mark.parametrize(
     "path", ["/nowhere", "/community", "/", "/schemas/community.nothing.v1", "/community/nowhere"]
 )
-async def test_an_address_that_leads_nowhere_is_a_problem_in_words(world: World, path: str) -> None:
+async def test_an_address_that_leads_nowhere_is_a_problem_in_words(
+    world: PlatformHarness, path: str
+) -> None:
     told, kind = set(), ""
     for language in ("fr", "en"):
         answer = await world.http.get(path, headers={"accept-language": language})
@@ -131,11 +133,13 @@ async def test_an_address_that_leads_nowhere_is_a_problem_in_words(world: World,
         ("anonymous", "/nowhere", 404),
     ],
 )
-async def test_head_is_get_without_the_body(world: World, who: str, path: str, status: int) -> None:
-    full, head = [await world.call(who, method, path) for method in ("GET", "HEAD")]
+async def test_head_is_get_without_the_body(
+    world: PlatformHarness, who: str, path: str, status: int
+) -> None:
+    full, head = [await world.request(who, method, path) for method in ("GET", "HEAD")]
     assert (head.status_code, full.status_code) == (status, status)
     assert head.content == b""
     told = ("content-type", "x-content-type-options")
     assert [head.headers.get(name) for name in told] == [full.headers.get(name) for name in told]
     assert int(head.headers["content-length"]) > 0
-    assert (await world.call(who, "HEAD", "/identity/v1/sessions/refresh")).status_code == 405
+    assert (await world.request(who, "HEAD", "/identity/v1/sessions/refresh")).status_code == 405

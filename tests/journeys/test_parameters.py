@@ -11,8 +11,8 @@ import pytest_asyncio
 from fastapi import FastAPI
 from uuid_utils.compat import uuid7
 
-from tests.journeys.matrix import Scene, make_scene
-from tests.support.platform_harness import Json, World
+from tests.journeys.authorisation_matrix import RouteArguments, create_route_arguments
+from tests.support.platform_harness import Json, PlatformHarness
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 READERS = ("anne", "operator")
@@ -26,7 +26,7 @@ def _cursor(*parts: object) -> str:
 
 
 def _cursors() -> Iterator[str]:
-    """Give cursors of the shapes that routes write, with numbers that no column holds."""
+    """Return cursors of the shapes that routes write, with numbers that no column holds."""
     moment, some_id = "2026-01-01T00:00:00Z", str(uuid7())
     for number in (0, HUGE, -HUGE, 2**31, -(2**31) - 1):
         yield _cursor(number, "é", some_id)
@@ -36,8 +36,8 @@ def _cursors() -> Iterator[str]:
     yield from (_cursor(some_id), _cursor("é"), _cursor(moment, some_id), "", "é")
 
 
-def _values(name: str, schema: Json, scene: Scene) -> Iterator[str]:
-    """Give values for a parameter: right ones by its type, and hostile ones."""
+def _values(name: str, schema: Json, scene: RouteArguments) -> Iterator[str]:
+    """Return values for a parameter: right ones by its type, and hostile ones."""
     if name == "cursor":
         yield from _cursors()
     for part in schema.get("anyOf", [schema]):
@@ -56,8 +56,8 @@ def _values(name: str, schema: Json, scene: Scene) -> Iterator[str]:
     yield "\u202e"
 
 
-def _reads(world: World) -> Iterator[tuple[str, Json]]:
-    """Give the path and the operation of each GET route."""
+def _reads(world: PlatformHarness) -> Iterator[tuple[str, Json]]:
+    """Return the path and the operation of each GET route."""
     for service, running in world.services.items():
         app = running.service.http
         assert isinstance(app, FastAPI)
@@ -66,8 +66,8 @@ def _reads(world: World) -> Iterator[tuple[str, Json]]:
                 yield f"/{service}{path}", methods["get"]
 
 
-def _queries(operation: Json, scene: Scene) -> Iterator[dict[str, str]]:
-    """Give queries in which each parameter has each of its values once."""
+def _queries(operation: Json, scene: RouteArguments) -> Iterator[dict[str, str]]:
+    """Return queries in which each parameter has each of its values once."""
     parameters = [p for p in operation.get("parameters", ()) if p["in"] == "query"]
     needed: dict[str, str] = {}
     samples: dict[str, Any] = {"from": "2026-01-01", "to": "2026-02-01"}
@@ -82,11 +82,13 @@ def _queries(operation: Json, scene: Scene) -> Iterator[dict[str, str]]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def scene(world: World) -> Scene:
-    return await make_scene(world)
+async def scene(world: PlatformHarness) -> RouteArguments:
+    return await create_route_arguments(world)
 
 
-async def test_no_value_of_a_parameter_is_a_failure_of_ours(world: World, scene: Scene) -> None:
+async def test_no_value_of_a_parameter_is_a_failure_of_ours(
+    world: PlatformHarness, scene: RouteArguments
+) -> None:
     wrong, calls = [], 0
     for template, operation in _reads(world):
         path = scene.path(operation["x-action"], template).partition("?")[0]
@@ -94,18 +96,20 @@ async def test_no_value_of_a_parameter_is_a_failure_of_ours(world: World, scene:
             calls += 1
             asked = f"{path}?{urlencode(query)}"
             for who in READERS:
-                answer = await world.call(who, "GET", asked)
+                answer = await world.request(who, "GET", asked)
                 if answer.status_code >= SERVER_ERROR:
                     wrong.append(f"{who} {asked}: {answer.status_code}")
     assert not wrong, "\n".join(wrong)
     assert calls > 100
 
 
-async def test_figures_of_a_structure_are_read_and_long_periods_refused(world: World) -> None:
-    await world.space("zoe")
-    await world.settle()
-    path = f"/metrics/v1/kpis?structure_id={await world.school()}&from=2026-01-01"
-    month = await world.ask("anne", "GET", f"{path}&to=2026-02-01")
+async def test_figures_of_a_structure_are_read_and_long_periods_refused(
+    world: PlatformHarness,
+) -> None:
+    await world.open_space("zoe")
+    await world.wait_until_idle()
+    path = f"/metrics/v1/kpis?structure_id={await world.school_id()}&from=2026-01-01"
+    month = await world.request_ok("anne", "GET", f"{path}&to=2026-02-01")
     assert {row["period"] for row in month["items"]} == {"2026-01"}
-    answer = await world.call("anne", "GET", f"{path}&to=2036-01-01&grain=day")
+    answer = await world.request("anne", "GET", f"{path}&to=2036-01-01&grain=day")
     assert (answer.status_code, answer.json()["type"]) == (422, "/metrics/problems/bad_period")

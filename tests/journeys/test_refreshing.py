@@ -7,14 +7,14 @@ import pytest
 import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
-from tests.journeys.joining import person, problem
-from tests.support.platform_harness import World
+from tests.journeys.invited_member import assert_problem, join_with_invitation
+from tests.support.platform_harness import PlatformHarness
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 
 
-async def test_refreshes_at_once_or_again_sign_nobody_out(world: World) -> None:
-    gwen = await person(world)
+async def test_refreshes_at_once_or_again_sign_nobody_out(world: PlatformHarness) -> None:
+    gwen = await join_with_invitation(world)
     tokens = await gwen.sign_in()
     answers = await asyncio.gather(*(gwen.refresh(tokens["refresh_token"]) for _ in range(6)))
     assert [answer.status_code for answer in answers] == [200] * 6
@@ -29,8 +29,10 @@ async def test_refreshes_at_once_or_again_sign_nobody_out(world: World) -> None:
     assert await gwen.statuses(last.json()) == {200}
 
 
-async def test_late_reuse_ends_the_session_and_a_made_up_token_does_not(world: World) -> None:
-    gwen = await person(world)
+async def test_late_reuse_ends_the_session_and_a_made_up_token_does_not(
+    world: PlatformHarness,
+) -> None:
+    gwen = await join_with_invitation(world)
     first = await gwen.sign_in()
     second = (await gwen.refresh(first["refresh_token"])).json()
     head, _, mac = second["refresh_token"].rpartition(".")
@@ -45,7 +47,7 @@ async def test_late_reuse_ends_the_session_and_a_made_up_token_does_not(world: W
         f"{tenant}.{session}.{'9' * 12}.{mac}",
         f"{tenant}.{session}.\u0661.{mac}",
     ):
-        told = problem(await gwen.refresh(made_up), 401, "session_over")
+        told = assert_problem(await gwen.refresh(made_up), 401, "session_over")
         assert "reason" not in told
     assert await gwen.statuses(second) == {200}
     database = world.services["identity"].service.database
@@ -54,9 +56,9 @@ async def test_late_reuse_ends_the_session_and_a_made_up_token_does_not(world: W
                                               FROM unnest(rotations) AS r)
         WHERE session_id = :session
     """)
-    await database.rows(earlier, [world.seeded.tenant], session=UUID(session))
+    await database.execute_once(earlier, [world.seeded.tenant], session=UUID(session))
 
     for token in (first, second):  # the thief's, and then the owner's too
-        told = problem(await gwen.refresh(token["refresh_token"]), 401, "session_over")
+        told = assert_problem(await gwen.refresh(token["refresh_token"]), 401, "session_over")
         assert told["reason"] == "reused"
     assert await gwen.statuses(second) == {401}

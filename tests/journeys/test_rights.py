@@ -11,18 +11,18 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from services.identity.main import Features, features
+from services.identity.main import Features, build_features
 from services.identity.members.domain import LastAdministrator
-from services.identity.members.handlers.add_members import (
+from services.identity.members.handlers.add_member import AddMember, add_member
+from services.identity.members.handlers.import_members import (
     ImportedMember,
     ImportMembers,
     import_members,
 )
-from services.identity.members.handlers.change_standing import Suspend, suspend
-from services.identity.members.handlers.give_access import check_may_invite
-from services.identity.members.handlers.join import AddMember, add_member
+from services.identity.members.handlers.manage_access import check_may_invite
+from services.identity.members.handlers.suspend_member import SuspendMember, suspend_member
 from services.identity.roles.handlers.change_roles import GrantRole, grant_role, revoke_role
-from services.identity.roles.store import OwnRights
+from services.identity.roles.store import IdentityRights
 from services.identity.settings import IdentitySettings
 from services.identity.structures.domain import StructureNotFound
 from services.identity.structures.handlers.open_structure import OpenStructure, open_structure
@@ -33,8 +33,8 @@ from shared.kit.core.errors import Forbidden, PreauError
 from shared.kit.core.policy import Actor
 from shared.kit.core.unit_of_work import Caller
 from shared.kit.runtime.assembly import open_database
-from shared.kit.runtime.runner import now
-from tests.support.platform_harness import World
+from shared.kit.runtime.runner import utc_now
+from tests.support.platform_harness import PlatformHarness
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 HOUR = timedelta(hours=1)
@@ -46,7 +46,7 @@ class Academy:
     """A tenant of its own, whose clock the test sets; Anne administers it without an end."""
 
     features: Features
-    rights: OwnRights
+    rights: IdentityRights
     tenant: TenantId
     root: StructureId
     school: StructureId
@@ -57,7 +57,7 @@ class Academy:
         return Caller(self.tenant, member, "rights")
 
     async def actor(self, member: MemberId) -> Actor:
-        actor = await self.rights.actor(self.tenant, member)
+        actor = await self.rights.find_actor(self.tenant, member)
         assert actor is not None
         return actor
 
@@ -83,8 +83,10 @@ class Academy:
         await revoke_role(self.features.roles, self.caller(who), await self.actor(who), command)
 
     async def suspends(self, who: MemberId, whom: MemberId) -> None:
-        command = Suspend(whom, "repeated_insults")
-        await suspend(self.features.members, self.caller(who), await self.actor(who), command)
+        command = SuspendMember(whom, "repeated_insults")
+        await suspend_member(
+            self.features.members, self.caller(who), await self.actor(who), command
+        )
 
     async def invites(self, who: MemberId, whom: MemberId) -> None:
         members, actor = self.features.members, await self.actor(who)
@@ -92,21 +94,21 @@ class Academy:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def academy(world: World) -> AsyncIterator[Academy]:
+async def academy(world: PlatformHarness) -> AsyncIterator[Academy]:
     """Open a tenant on identity's own database, with a clock that the test sets."""
     academies: list[Academy] = []
 
     def clock() -> datetime:
-        return academies[0].now if academies else now()
+        return academies[0].now if academies else utc_now()
 
     host = replace(world.host, clock=clock)
-    settings = IdentitySettings.read(host.environment)
+    settings = IdentitySettings.from_environment(host.environment)
     database = open_database("identity", host, settings)
-    own = features(host, settings, database)
+    own = build_features(host, settings, database)
     tenant = await open_tenant(own.tenants, OpenTenant(f"Académie {uuid4()}", "a@b.fr"), "rights")
     anne, root = tenant.administrator.member_id, tenant.structure_id
-    rights = OwnRights(database, clock)
-    academy = Academy(own, rights, tenant.tenant.tenant_id, root, root, anne, now())
+    rights = IdentityRights(database, clock)
+    academy = Academy(own, rights, tenant.tenant.tenant_id, root, root, anne, utc_now())
     academies.append(academy)
     command = OpenStructure("Collège Évariste-Galois", "school", root)
     actor = await academy.actor(anne)

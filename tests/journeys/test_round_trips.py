@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.support.platform_harness import World
+from tests.support.platform_harness import PlatformHarness
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 _POST = {"kind": "question", "title": "À l’heure ? ⏱", "body": "Où est « l’œuf » ? 🥚"}
@@ -16,7 +16,7 @@ _OURS = ("rights_members", "spaces", "contents", "INSERT INTO outbox", "INSERT I
 
 
 @contextmanager
-def heard(world: World) -> Iterator[list[str]]:
+def heard(world: PlatformHarness) -> Iterator[list[str]]:
     """What is sent to community's database meanwhile, but for what reactions and relays send."""
     engine = world.services["community"].service.database.engine.sync_engine
     listening: set[Any] = set()
@@ -42,11 +42,11 @@ def heard(world: World) -> Iterator[list[str]]:
             driver.remove_query_logger(hear)
 
 
-async def test_a_post_takes_three_round_trips(world: World) -> None:
-    space = await world.space("zoe")
+async def test_a_post_takes_three_round_trips(world: PlatformHarness) -> None:
+    space = await world.open_space("zoe")
     path = f"/community/v1/spaces/{space}/posts"
     with heard(world) as statements:
-        await world.ask("zoe", "POST", path, _POST)
+        await world.request_ok("zoe", "POST", path, _POST)
 
     who, where, written = statements
     assert "FROM rights_members" in who
@@ -55,11 +55,11 @@ async def test_a_post_takes_three_round_trips(world: World) -> None:
         assert f"INSERT INTO {table}" in written
 
 
-async def test_many_posts_at_once_take_little_more(world: World) -> None:
-    space = await world.space("zoe")
+async def test_many_posts_at_once_take_little_more(world: PlatformHarness) -> None:
+    space = await world.open_space("zoe")
     path = f"/community/v1/spaces/{space}/posts"
     with heard(world) as statements:
-        await asyncio.gather(*(world.ask("zoe", "POST", path, _POST) for _ in range(8)))
+        await asyncio.gather(*(world.request_ok("zoe", "POST", path, _POST) for _ in range(8)))
 
     # One member's audit chain grows by one a statement.
     written = [text for text in statements if "INSERT INTO contents" in text]
@@ -67,12 +67,12 @@ async def test_many_posts_at_once_take_little_more(world: World) -> None:
     assert len(statements) - len(written) < 8
 
 
-async def test_a_comment_takes_four(world: World) -> None:
-    space = await world.space("zoe")
-    post = await world.ask("zoe", "POST", f"/community/v1/spaces/{space}/posts", _POST)
+async def test_a_comment_takes_four(world: PlatformHarness) -> None:
+    space = await world.open_space("zoe")
+    post = await world.request_ok("zoe", "POST", f"/community/v1/spaces/{space}/posts", _POST)
     path = f"/community/v1/contents/{post['content_id']}/comments"
     with heard(world) as statements:
-        await world.ask("zoe", "POST", path, {"body": "Là. 👍"})
+        await world.request_ok("zoe", "POST", path, {"body": "Là. 👍"})
 
     assert len(statements) == 4
     assert "INSERT INTO contents" in statements[-1]

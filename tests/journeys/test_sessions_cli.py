@@ -8,9 +8,9 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from shared.kit.tools.cli.main import Lazy
-from tests.journeys.joining import person
-from tests.support.platform_harness import World
+from shared.kit.tools.cli.main import LazyCommandGroup
+from tests.journeys.invited_member import join_with_invitation
+from tests.support.platform_harness import PlatformHarness
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_s
 class Terminal:
     """Types commands with the token of one session."""
 
-    def __init__(self, world: World, token: str, folder: Path) -> None:
+    def __init__(self, world: PlatformHarness, token: str, folder: Path) -> None:
         self.world, self.file = world, folder / "token"
         self.file.write_text(token)
 
@@ -43,13 +43,15 @@ class Terminal:
                     lambda base_url, **_: plain(base_url=base_url, transport=transport),
                 )
                 patched.setenv("PREAU_TOKEN_FILE", str(self.file))
-                return CliRunner().invoke(Lazy(name="preau"), words)
+                return CliRunner().invoke(LazyCommandGroup(name="preau"), words)
 
         return await asyncio.to_thread(invoke)
 
 
-async def test_member_lists_and_ends_sessions_at_a_terminal(world: World, tmp_path: Path) -> None:
-    gwen = await person(world)
+async def test_member_lists_and_ends_sessions_at_a_terminal(
+    world: PlatformHarness, tmp_path: Path
+) -> None:
+    gwen = await join_with_invitation(world)
     first, second, third = [await gwen.sign_in() for _ in range(3)]
     terminal = Terminal(world, second["access_token"], tmp_path)
 

@@ -6,14 +6,14 @@ import httpx
 import pytest
 
 from deploy.local.seed import SLUG
-from tests.support.platform_harness import World
+from tests.support.platform_harness import PlatformHarness
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 _OF_ITS_MOMENT = {"trace_id", "x-trace-id", "traceresponse", "retry_after", "retry-after", "help"}
 PATH = "/identity/v1/sessions"
 
 
-async def sign_in(world: World, email: str, password: str, **more: str) -> httpx.Response:
+async def sign_in(world: PlatformHarness, email: str, password: str, **more: str) -> httpx.Response:
     body = {"tenant": SLUG, "email": email, "password": password, **more}
     transport = world.http._transport
     assert isinstance(transport, httpx.ASGITransport)
@@ -30,7 +30,9 @@ def seen(answer: httpx.Response) -> tuple[object, ...]:
     return answer.status_code, str(body), str(headers), "Retry-After" in answer.headers
 
 
-async def test_raced_guesses_at_somebody_are_answered_as_those_at_nobody(world: World) -> None:
+async def test_raced_guesses_at_somebody_are_answered_as_those_at_nobody(
+    world: PlatformHarness,
+) -> None:
     known = await asyncio.gather(
         *(sign_in(world, "hamid@demo.example", f"raté {n}") for n in range(40))
     )
@@ -55,7 +57,7 @@ async def test_raced_guesses_at_somebody_are_answered_as_those_at_nobody(world: 
     assert 20 <= int(refused.headers["Retry-After"]) <= 30
 
 
-async def test_known_device_signs_in_while_others_guess(world: World) -> None:
+async def test_known_device_signs_in_while_others_guess(world: PlatformHarness) -> None:
     password = world.seeded.password_of("malik")
     first = (await sign_in(world, "malik@demo.example", password)).json()
     for _ in range(8):
@@ -71,7 +73,7 @@ async def test_known_device_signs_in_while_others_guess(world: World) -> None:
     assert device.json()["device_token"] != first["device_token"]
 
 
-async def test_device_token_opens_nothing_else(world: World) -> None:
+async def test_device_token_opens_nothing_else(world: PlatformHarness) -> None:
     first = (await sign_in(world, "zoe@demo.example", world.seeded.password_of("zoe"))).json()
     token = first["device_token"]
 

@@ -10,10 +10,10 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from shared.kit.runtime.http_server import serve
-from shared.kit.runtime.listening import Listening
+from shared.kit.runtime.http_server import start_http_servers
+from shared.kit.runtime.listen_settings import ListenSettings
 from tests.journeys.test_held_loop import free_port
-from tests.support.platform_harness import World
+from tests.support.platform_harness import PlatformHarness
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 HEAD = "POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{more}\r\n"
@@ -22,9 +22,9 @@ CPU_SECONDS = 0.5
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def port(world: World) -> AsyncIterator[int]:
-    at = Listening(port=free_port(), inner_port=free_port())
-    serving = await serve(list(world.services.values()), at)
+async def port(world: PlatformHarness) -> AsyncIterator[int]:
+    at = ListenSettings(port=free_port(), inner_port=free_port())
+    serving = await start_http_servers(list(world.services.values()), at)
     yield at.port
     await serving.stop()
 
@@ -44,8 +44,8 @@ def dialled(port: int, number: int, head: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("token", ["", "authorization: Bearer {token}\r\n"])
-async def test_slow_senders_hold_no_place(world: World, port: int, token: str) -> None:
-    space = await world.space("zoe")
+async def test_slow_senders_hold_no_place(world: PlatformHarness, port: int, token: str) -> None:
+    space = await world.open_space("zoe")
     member = token.format(token=world.tokens["zoe"])
     head = HEAD.format(path="/community/v1/spaces/x/posts", more=f"{member}content-length: 900\r\n")
     path, body = f"/community/v1/spaces/{space}/posts", {"title": "Vite", "body": "Me voilà."}
@@ -58,8 +58,8 @@ async def test_slow_senders_hold_no_place(world: World, port: int, token: str) -
     assert [answer.status_code for answer in (*answers, *reads)] == [201] * 5 + [200] * 5
 
 
-async def test_many_large_bodies_under_way_stop_no_reads(world: World, port: int) -> None:
-    await world.space("zoe")
+async def test_many_large_bodies_under_way_stop_no_reads(world: PlatformHarness, port: int) -> None:
+    await world.open_space("zoe")
     head = HEAD.format(path="/community/v1/imports", more="content-length: 9000000\r\n")
     headers = {"authorization": f"Bearer {world.tokens['zoe']}"}
     with dialled(port, 510, head):
@@ -74,7 +74,7 @@ async def test_many_large_bodies_under_way_stop_no_reads(world: World, port: int
     [("/community/v1/imports", 10_000_000, 401), ("/identity/v1/sessions", 1_000_000, 413)],
 )
 async def test_zeros_without_a_token_cost_no_parsing(
-    world: World, port: int, path: str, size: int, status: int
+    world: PlatformHarness, port: int, path: str, size: int, status: int
 ) -> None:
     zeros = b"[" + b"0," * (size // 2 - 1) + b"0]"
     headers = {"content-type": "application/json"}

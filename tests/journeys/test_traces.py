@@ -4,7 +4,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
-from tests.support.platform_harness import World
+from tests.support.platform_harness import PlatformHarness
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 INSULT = "Tu es vraiment un connard, dégage."
@@ -18,16 +18,18 @@ def _in(span: ReadableSpan, trace_id: int) -> bool:
     return span.context is not None and span.context.trace_id == trace_id
 
 
-async def test_an_insult_is_one_trace_from_the_request_to_its_hiding(world: World) -> None:
-    space = await world.space("malik")
-    question = await world.post("malik", space, "Qui vient ?", "question")
-    await world.settle()
+async def test_an_insult_is_one_trace_from_the_request_to_its_hiding(
+    world: PlatformHarness,
+) -> None:
+    space = await world.open_space("malik")
+    question = await world.publish_post("malik", space, "Qui vient ?", "question")
+    await world.wait_until_idle()
     world.spans.clear()
-    answer = await world.call(
+    answer = await world.request(
         "malik", "POST", f"/community/v1/contents/{question}/comments", {"body": INSULT}
     )
     trace_id = int(answer.headers["x-trace-id"], 16)
-    await world.settle()
+    await world.wait_until_idle()
     spans = [s for s in world.spans.get_finished_spans() if _in(s, trace_id)]
     (request,) = [s for s in spans if s.kind is SpanKind.SERVER]
     assert request.name == "POST /community/v1/contents/{content_id}/comments"
@@ -47,11 +49,13 @@ async def test_an_insult_is_one_trace_from_the_request_to_its_hiding(world: Worl
     assert len(hidden) == 1, "the hiding is in the trace of the request that it answers"
 
 
-async def test_the_relay_links_what_it_sends_and_starts_a_trace_of_its_own(world: World) -> None:
-    space = await world.space("zoe")
+async def test_the_relay_links_what_it_sends_and_starts_a_trace_of_its_own(
+    world: PlatformHarness,
+) -> None:
+    space = await world.open_space("zoe")
     world.spans.clear()
-    await world.post("zoe", space, "Bonjour à tous 👋")
-    await world.settle()
+    await world.publish_post("zoe", space, "Bonjour à tous 👋")
+    await world.wait_until_idle()
     spans = list(world.spans.get_finished_spans())
     (created,) = [
         s

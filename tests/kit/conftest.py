@@ -8,14 +8,14 @@ import asyncpg
 import pytest
 from uuid_utils.compat import uuid7
 
-from deploy.local.provision import Role, make_database
-from deploy.local.stack import Addresses
+from deploy.local.provision import Role, create_database
+from deploy.local.stack import StackAddresses
 from shared.kit.database.database import Database
 from shared.kit.database.migrations import migrate
-from shared.kit.database.tables import TENANTS_VISIBLE
-from tests.support.inbox_harness import Clock, Probe, no_trace
-from tests.support.mini_service import Small
-from tests.support.versioned_event import Stage
+from shared.kit.database.tables import TENANT_ROW_POLICY
+from tests.support.inbox_harness import Clock, InboxHarness, no_trace
+from tests.support.mini_service import MiniService
+from tests.support.versioned_event import VersionedService
 
 NAME = "kit_probe"
 EMPTY = """
@@ -29,14 +29,14 @@ EMPTY = """
 class Frame:
     """Where the database is, for each of its three roles."""
 
-    addresses: Addresses
+    addresses: StackAddresses
 
     def url(self, role: Role) -> str:
-        return self.addresses.database("community", role).replace("preau_community", NAME)
+        return self.addresses.database_url("community", role).replace("preau_community", NAME)
 
 
 @pytest.fixture(scope="session")
-def frame(postgres_addresses: Addresses) -> Iterator[Frame]:
+def frame(postgres_addresses: StackAddresses) -> Iterator[Frame]:
     """The tables of a service as its migrations make them, and one of the tests' own."""
     made = Frame(postgres_addresses)
     asyncio.run(_make(made))
@@ -55,40 +55,40 @@ async def database(frame: Frame) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def probe(frame: Frame, database: Database) -> Probe:
+async def probe(frame: Frame, database: Database) -> InboxHarness:
     """A group that reads one topic into that database."""
     clock = database._clock
     assert isinstance(clock, Clock)
-    made = Probe(database, frame.url("owner"), clock)
+    made = InboxHarness(database, frame.url("owner"), clock)
     await made.make_topics()
     return made
 
 
 @pytest.fixture
-async def small(frame: Frame, database: Database) -> Small:
+async def small(frame: Frame, database: Database) -> MiniService:
     """A small platform, with nothing in it."""
     clock = database._clock
     assert isinstance(clock, Clock)
-    made = Small(database, frame.url("owner"), frame.url("app"), clock)
+    made = MiniService(database, frame.url("owner"), frame.url("app"), clock)
     await made.open()
     return made
 
 
 @pytest.fixture
-async def stage(frame: Frame, database: Database) -> Stage:
+async def stage(frame: Frame, database: Database) -> VersionedService:
     """A service whose fact has two versions, on that database."""
     clock = database._clock
     assert isinstance(clock, Clock)
-    made = Stage(database, frame.url("owner"), frame.url("app"), clock)
-    await made.open()
+    made = VersionedService(database, frame.url("owner"), frame.url("app"), clock)
+    await made.create_topics()
     return made
 
 
 async def _make(made: Frame) -> None:
-    await migrate("community", made.addresses.database("community", "owner"))
+    await migrate("community", made.addresses.database_url("community", "owner"))
     admin = await asyncpg.connect(made.addresses.postgres.replace("+asyncpg", ""))
     try:
-        await make_database(admin, "community", NAME, template="preau_community")
+        await create_database(admin, "community", NAME, template="preau_community")
     finally:
         await admin.close()
     await _execute(
@@ -101,7 +101,7 @@ async def _make(made: Frame) -> None:
         ALTER TABLE effects ENABLE ROW LEVEL SECURITY;
         ALTER TABLE effects FORCE ROW LEVEL SECURITY;
         CREATE POLICY tenants_visible ON effects
-            USING ({TENANTS_VISIBLE}) WITH CHECK ({TENANTS_VISIBLE})
+            USING ({TENANT_ROW_POLICY}) WITH CHECK ({TENANT_ROW_POLICY})
         """,
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import FunctionType, ModuleType
 
 from services.moderation.text import domain as text_domain
-from services.moderation.text.domain.normalising import Normalised
+from services.moderation.text.domain.normalisation import NormalisedText
 from shared.kit.text import characters as kit_text
 from shared.kit.text import html_balancing as balancing
 from shared.kit.text import mail_addresses as kit_address
@@ -15,7 +15,7 @@ from shared.kit.text import markup as web_markup
 
 
 def modules() -> Iterator[tuple[str, ModuleType]]:
-    """Give each module that reads people's text, by a short name."""
+    """Return each module that reads people's text, by a short name."""
     for module in pkgutil.iter_modules(text_domain.__path__):
         yield module.name, importlib.import_module(f"{text_domain.__name__}.{module.name}")
     yield "kit.text", kit_text
@@ -25,7 +25,7 @@ def modules() -> Iterator[tuple[str, ModuleType]]:
 
 
 def text_functions() -> dict[str, FunctionType]:
-    """Give the public functions and methods with a `str` parameter.
+    """Return the public functions and methods with a `str` parameter.
 
     What takes words, or a text that is read already, is measured with what reads it. What is
     named `parse_…` reads lists of our own, once, when the service starts.
@@ -36,12 +36,12 @@ def text_functions() -> dict[str, FunctionType]:
         for key, function in _public_functions(name, module)
         if not function.__name__.startswith("parse_")
         and str in (hints := _parameters(function))
-        and Normalised not in hints
+        and NormalisedText not in hints
     }
 
 
 def takes_one_text(function: FunctionType) -> bool:
-    """Tell whether a function can be called with a text alone."""
+    """Return whether a function can be called with a text alone."""
     first, *others = inspect.signature(function).parameters.values()
     return first.annotation is str and all(
         parameter.default is not parameter.empty for parameter in others

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-LONGEST = 60_000
+MAX_TEXT_CHARACTERS = 60_000
 """Characters of the longest body; a test compares it with the one of community."""
 MAX_CPU_SECONDS = 0.6
 """At the longest. The aim is 0.2 s on an idle machine; machines of CI are shared and slower."""
@@ -17,43 +17,50 @@ _RUNS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class CpuMeasurement:
     """CPU seconds at half of a length and at all of it."""
 
-    half: float
-    full: float
+    half_seconds: float
+    full_seconds: float
     length: int
 
     @property
-    def faults(self) -> tuple[str, ...]:
-        """Say which of the two bounds are broken."""
+    def violations(self) -> tuple[str, ...]:
+        """Return which of the two bounds are broken."""
         faults = []
-        noise = max(_NOISE_SECONDS, _NOISE_SECONDS_AT_LONGEST * self.length / LONGEST)
-        if self.full > noise and self.full > MAX_RATIO * self.half:
-            faults.append(f"{self.full / self.half:.1f} times the CPU for twice the text")
-        if self.full > MAX_CPU_SECONDS * self.length / LONGEST and self.full > noise:
-            faults.append(f"{self.full:.2f} s of CPU for {self.length} characters")
+        noise = max(_NOISE_SECONDS, _NOISE_SECONDS_AT_LONGEST * self.length / MAX_TEXT_CHARACTERS)
+        if self.full_seconds > noise and self.full_seconds > MAX_RATIO * self.half_seconds:
+            faults.append(
+                f"{self.full_seconds / self.half_seconds:.1f} times the CPU for twice the text"
+            )
+        if (
+            self.full_seconds > MAX_CPU_SECONDS * self.length / MAX_TEXT_CHARACTERS
+            and self.full_seconds > noise
+        ):
+            faults.append(f"{self.full_seconds:.2f} s of CPU for {self.length} characters")
         return tuple(faults)
 
 
-def text_of(pattern: str, length: int) -> str:
+def repeat_pattern(pattern: str, length: int) -> str:
     """Repeat a pattern up to exactly this many characters."""
     return (pattern * (length // len(pattern) + 1))[:length]
 
 
-def measure(function: Callable[[str], Callable[[], object]], pattern: str, length: int) -> Measured:
+def measure(
+    function: Callable[[str], Callable[[], object]], pattern: str, length: int
+) -> CpuMeasurement:
     """Measure what is ready; several times, and the least counts, where one run is over a bound."""
-    halves, fulls = (function(text_of(pattern, size)) for size in (length // 2, length))
+    halves, fulls = (function(repeat_pattern(pattern, size)) for size in (length // 2, length))
     half = _cpu(halves)
     if half > MAX_CPU_SECONDS:
         # Over the bound at half of the text: at all of it, a quadratic one would take minutes.
-        return Measured(half / 2, half, length // 2)
-    measured = Measured(half, _cpu(fulls), length)
+        return CpuMeasurement(half / 2, half, length // 2)
+    measured = CpuMeasurement(half, _cpu(fulls), length)
     for _ in range(_RUNS):
-        if not measured.faults:
+        if not measured.violations:
             break
-        half = min(measured.half, _cpu(halves))
-        measured = Measured(half, min(measured.full, _cpu(fulls)), length)
+        half = min(measured.half_seconds, _cpu(halves))
+        measured = CpuMeasurement(half, min(measured.full_seconds, _cpu(fulls)), length)
     return measured
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.artifacts import LOCK, Jar, cache_folder, read_lock, verified
+from deploy.local.artifacts import LOCK, Jar, cache_folder, read_lock, verify_jar
 from deploy.local.errors import StackError
 from deploy.local.fetch import _refuse_stale_lock
 
@@ -31,19 +31,19 @@ def test_the_cache_is_said_by_the_environment(tmp_path: Path) -> None:
 def test_a_jar_with_the_locked_sum_is_taken(tmp_path: Path) -> None:
     path = _put(tmp_path, b"")
 
-    assert verified(tmp_path, JAR) == path
+    assert verify_jar(tmp_path, JAR) == path
 
 
 def test_a_missing_jar_is_named_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(StackError, match=r"thing-1\.0\.jar is missing: run `make install`"):
-        verified(tmp_path, JAR)
+        verify_jar(tmp_path, JAR)
 
 
 def test_an_altered_jar_is_named_with_what_to_do(tmp_path: Path) -> None:
     _put(tmp_path, b"other")
 
     with pytest.raises(StackError, match=r"thing-1\.0\.jar is not .*`make install`"):
-        verified(tmp_path, JAR)
+        verify_jar(tmp_path, JAR)
 
 
 def _put(cache: Path, content: bytes) -> Path:

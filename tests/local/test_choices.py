@@ -1,15 +1,15 @@
 import pytest
 
-from deploy.local.choices import Choices
+from deploy.local.choices import ServerChoices
 from deploy.local.errors import StackError
 
 
 def test_everything_is_embedded_unless_said() -> None:
-    assert Choices.from_environment({"PREAU_REDIS": "", "PATH": "/bin"}) == Choices()
+    assert ServerChoices.from_environment({"PREAU_REDIS": "", "PATH": "/bin"}) == ServerChoices()
 
 
 def test_each_part_has_its_own_switch() -> None:
-    choices = Choices.from_environment(
+    choices = ServerChoices.from_environment(
         {
             "PREAU_KAFKA": "kafka-1:9092, kafka-2:9092",
             "PREAU_POSTGRES": "postgresql://admin:word@db/postgres",
@@ -17,17 +17,17 @@ def test_each_part_has_its_own_switch() -> None:
         }
     )
 
-    assert choices == Choices(
+    assert choices == ServerChoices(
         "kafka-1:9092, kafka-2:9092", "postgresql://admin:word@db/postgres", "docker"
     )
-    assert not any(choices.embedded(part) for part in ("kafka", "postgres", "redis"))
+    assert not any(choices.is_embedded(part) for part in ("kafka", "postgres", "redis"))
 
 
 def test_an_embedded_server_may_be_told_its_port() -> None:
-    choices = Choices(postgres="embedded:5432")
+    choices = ServerChoices(postgres="embedded:5432")
 
-    assert choices.embedded("postgres")
-    assert (choices.port("postgres"), choices.port("redis")) == (5432, None)
+    assert choices.is_embedded("postgres")
+    assert (choices.requested_port("postgres"), choices.requested_port("redis")) == (5432, None)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_an_embedded_server_may_be_told_its_port() -> None:
 )
 def test_a_wrong_switch_is_named_and_its_value_is_not_shown(variable: str, value: str) -> None:
     with pytest.raises(StackError, match=variable) as caught:
-        Choices.from_environment({variable: value})
+        ServerChoices.from_environment({variable: value})
 
     assert "hunter2" not in str(caught.value)
     assert "\n" not in str(caught.value)

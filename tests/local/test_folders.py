@@ -7,19 +7,19 @@ import pytest
 
 from deploy.local import kafka, kafka_users, postgres
 from deploy.local.errors import StackError
-from deploy.local.servers import last_words
+from deploy.local.servers import last_log_line
 
 PASSWORDS = dict.fromkeys(kafka_users.secret_names(), "word")
-LISTENING = kafka.Listening(20_000, 20_001, PASSWORDS)
+LISTENING = kafka.BrokerListener(20_000, 20_001, PASSWORDS)
 CLUSTER = "4L6g3nShT-eMCtK--X86sw"
 
 
 async def test_a_whole_kafka_folder_keeps_its_cluster(tmp_path: Path) -> None:
     _a_kafka_folder(tmp_path)
 
-    await kafka.prepare(tmp_path, [], LISTENING)
+    await kafka.prepare_data_folder(tmp_path, [], LISTENING)
 
-    assert kafka.cluster_id(tmp_path) == CLUSTER
+    assert kafka.read_cluster_id(tmp_path) == CLUSTER
     assert "CLIENTS://127.0.0.1:20000" in (tmp_path / "kafka/server.properties").read_text()
 
 
@@ -39,7 +39,7 @@ async def test_altered_properties_of_kafka_are_named(tmp_path: Path, line: str) 
     meta.write_text("\n".join([*kept, line]))
 
     with pytest.raises(StackError, match=r"meta\.properties was altered.*remove"):
-        await kafka.prepare(tmp_path, [], LISTENING)
+        await kafka.prepare_data_folder(tmp_path, [], LISTENING)
 
 
 @pytest.mark.parametrize("name", ["data/meta.properties", "cluster.id"])
@@ -48,13 +48,13 @@ async def test_a_missing_file_of_kafka_is_named(tmp_path: Path, name: str) -> No
     (tmp_path / "kafka" / name).unlink()
 
     with pytest.raises(StackError, match=f"{Path(name).name} is missing"):
-        await kafka.prepare(tmp_path, [], LISTENING)
+        await kafka.prepare_data_folder(tmp_path, [], LISTENING)
 
 
 async def test_a_whole_postgres_folder_is_taken(tmp_path: Path) -> None:
     _a_postgres_folder(tmp_path)
 
-    await postgres.prepare(tmp_path, "word")
+    await postgres.prepare_data_folder(tmp_path, "word")
 
 
 @pytest.mark.parametrize("version", ["15\n", "", "é"])
@@ -63,7 +63,7 @@ async def test_another_version_of_postgres_is_refused(tmp_path: Path, version: s
     (data / "PG_VERSION").write_text(version)
 
     with pytest.raises(StackError, match="is no data folder of PostgreSQL 18"):
-        await postgres.prepare(tmp_path, "word")
+        await postgres.prepare_data_folder(tmp_path, "word")
 
 
 @pytest.mark.parametrize("name", ["PG_VERSION", "global/pg_control"])
@@ -72,20 +72,20 @@ async def test_a_missing_file_of_postgres_is_named(tmp_path: Path, name: str) ->
     (data / name).unlink()
 
     with pytest.raises(StackError, match=f"{Path(name).name}: (none|missing)"):
-        await postgres.prepare(tmp_path, "word")
+        await postgres.prepare_data_folder(tmp_path, "word")
 
 
 def test_the_last_words_are_the_line_that_says_why(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("starting\nFATAL: no room\nbye\n\n")
 
-    assert last_words(log) == "FATAL: no room"
+    assert last_log_line(log) == "FATAL: no room"
 
 
 def test_a_server_without_words_is_said_to_have_none(tmp_path: Path) -> None:
     (tmp_path / "log").touch()
 
-    assert last_words(tmp_path / "log") == "it said nothing"
+    assert last_log_line(tmp_path / "log") == "it said nothing"
 
 
 def _a_kafka_folder(home: Path) -> Path:

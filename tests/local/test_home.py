@@ -13,10 +13,10 @@ from deploy.local.errors import StackError
 from deploy.local.home import (
     HomeLock,
     choose_ports,
+    find_running_stack,
     home_folder,
-    keep_passwords,
+    load_or_create_passwords,
     make_home,
-    running_stack,
 )
 
 needs_sockets = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -38,12 +38,12 @@ def test_one_stack_holds_a_home(tmp_path: Path) -> None:
     first = HomeLock(tmp_path)
     first.acquire()
 
-    assert running_stack(tmp_path) == os.getpid()
+    assert find_running_stack(tmp_path) == os.getpid()
     with pytest.raises(StackError, match=f"process {os.getpid()}.*make down"):
         HomeLock(tmp_path).acquire()
 
     first.release()
-    assert running_stack(tmp_path) is None
+    assert find_running_stack(tmp_path) is None
     again = HomeLock(tmp_path)
     again.acquire()
     again.release()
@@ -105,12 +105,12 @@ def test_a_port_that_was_asked_for_and_is_taken_is_named(tmp_path: Path) -> None
 def test_a_spoilt_memory_of_ports_is_forgotten(tmp_path: Path, text: str) -> None:
     (tmp_path / "ports.json").write_text(text)
 
-    assert choose_ports(tmp_path, {"redis": None})["redis"] in home_module.PORTS
+    assert choose_ports(tmp_path, {"redis": None})["redis"] in home_module.PORT_RANGE
 
 
 def test_passwords_are_made_once_and_for_one_reader(tmp_path: Path) -> None:
-    first = keep_passwords(tmp_path, ["a", "b"])
-    more = keep_passwords(tmp_path, ["a", "b", "c"])
+    first = load_or_create_passwords(tmp_path, ["a", "b"])
+    more = load_or_create_passwords(tmp_path, ["a", "b", "c"])
 
     assert first["a"] != first["b"]
     assert first.items() < more.items()
@@ -122,5 +122,5 @@ def test_spoilt_passwords_are_not_replaced_in_silence(tmp_path: Path, text: str)
     (tmp_path / "secrets.json").write_text(text)
 
     with pytest.raises(StackError, match=r"secrets\.json"):
-        keep_passwords(tmp_path, ["a"])
+        load_or_create_passwords(tmp_path, ["a"])
     assert (tmp_path / "secrets.json").read_text() == text

@@ -9,7 +9,7 @@ import pytest
 from deploy.local import provision
 from deploy.local.errors import StackError
 from deploy.local.provision import ROLES, SERVICES, Role
-from deploy.local.stack import Addresses
+from deploy.local.stack import StackAddresses
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -23,12 +23,12 @@ async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
         await connection.close()
 
 
-def as_role(addresses: Addresses, role: Role, service: str = "metrics") -> str:
-    return addresses.database(service, role)
+def as_role(addresses: StackAddresses, role: Role, service: str = "metrics") -> str:
+    return addresses.database_url(service, role)
 
 
 async def test_no_role_of_ours_sees_through_row_level_security(
-    postgres_addresses: Addresses,
+    postgres_addresses: StackAddresses,
 ) -> None:
     async with connected(postgres_addresses.postgres) as admin:
         rights = await admin.fetch(
@@ -44,7 +44,7 @@ async def test_no_role_of_ours_sees_through_row_level_security(
 
 
 async def test_the_owner_makes_tables_the_app_works_and_the_relay_sees_nothing(
-    postgres_addresses: Addresses,
+    postgres_addresses: StackAddresses,
 ) -> None:
     async with connected(as_role(postgres_addresses, "owner")) as owner:
         await owner.execute("CREATE TABLE things (id serial PRIMARY KEY, name text)")
@@ -67,7 +67,7 @@ async def test_the_owner_makes_tables_the_app_works_and_the_relay_sees_nothing(
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_a_service_may_not_enter_the_database_of_another(
-    postgres_addresses: Addresses, role: Role
+    postgres_addresses: StackAddresses, role: Role
 ) -> None:
     elsewhere = as_role(postgres_addresses, role).replace("preau_metrics", "preau_identity")
 
@@ -77,7 +77,7 @@ async def test_a_service_may_not_enter_the_database_of_another(
 
 
 async def test_search_may_use_its_index_under_row_level_security(
-    postgres_addresses: Addresses,
+    postgres_addresses: StackAddresses,
 ) -> None:
     for service in SERVICES:
         async with connected(as_role(postgres_addresses, "app", service)) as app:
@@ -87,27 +87,33 @@ async def test_search_may_use_its_index_under_row_level_security(
             )
 
 
-async def test_provisioning_again_changes_nothing(postgres_addresses: Addresses) -> None:
+async def test_provisioning_again_changes_nothing(postgres_addresses: StackAddresses) -> None:
     async with connected(postgres_addresses.postgres) as admin:
         before = await _rights(admin)
-        await provision.provision(postgres_addresses.postgres, postgres_addresses.passwords)
+        await provision.provision_databases(
+            postgres_addresses.postgres, postgres_addresses.passwords
+        )
         assert await _rights(admin) == before
 
 
-async def test_an_excessive_right_is_taken_back(postgres_addresses: Addresses) -> None:
+async def test_an_excessive_right_is_taken_back(postgres_addresses: StackAddresses) -> None:
     async with connected(postgres_addresses.postgres) as admin:
         await admin.execute("ALTER ROLE metrics_app BYPASSRLS")
-        await provision.provision(postgres_addresses.postgres, postgres_addresses.passwords)
+        await provision.provision_databases(
+            postgres_addresses.postgres, postgres_addresses.passwords
+        )
 
         bypass = "SELECT rolbypassrls FROM pg_roles WHERE rolname = 'metrics_app'"
         assert await admin.fetchval(bypass) is False
 
 
 async def test_a_copy_of_a_migrated_database_lets_in_its_three_roles_only(
-    postgres_addresses: Addresses,
+    postgres_addresses: StackAddresses,
 ) -> None:
     async with connected(postgres_addresses.postgres) as admin:
-        await provision.make_database(admin, "metrics", "copy_of_metrics", template="preau_metrics")
+        await provision.create_database(
+            admin, "metrics", "copy_of_metrics", template="preau_metrics"
+        )
     copy = as_role(postgres_addresses, "app").replace("preau_metrics", "copy_of_metrics")
     other = as_role(postgres_addresses, "app", "identity").replace(
         "preau_identity", "copy_of_metrics"
@@ -124,12 +130,12 @@ async def test_a_copy_of_a_migrated_database_lets_in_its_three_roles_only(
 
 
 async def test_an_administrator_without_rights_is_told_which(
-    postgres_addresses: Addresses,
+    postgres_addresses: StackAddresses,
 ) -> None:
-    url = postgres_addresses.database("metrics", "owner")
+    url = postgres_addresses.database_url("metrics", "owner")
 
     with pytest.raises(StackError, match="PREAU_POSTGRES"):
-        await provision.provision(url, postgres_addresses.passwords)
+        await provision.provision_databases(url, postgres_addresses.passwords)
 
 
 async def _rights(admin: asyncpg.Connection) -> list[tuple[object, ...]]:
@@ -141,7 +147,7 @@ async def _rights(admin: asyncpg.Connection) -> list[tuple[object, ...]]:
 
 @pytest.mark.parametrize("database", ["postgres", "template1", "preau_identity"])
 async def test_app_role_enters_no_database_but_its_own(
-    postgres_addresses: Addresses, database: str
+    postgres_addresses: StackAddresses, database: str
 ) -> None:
     for role in ROLES:
         url = as_role(postgres_addresses, role).rpartition("/")[0].replace("+asyncpg", "")

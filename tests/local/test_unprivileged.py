@@ -11,10 +11,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from deploy.local.choices import Part
+from deploy.local.choices import ServerName
 from deploy.local.errors import StackError
 from deploy.local.home import make_home
-from deploy.local.servers import Program, Server, hand_over, unprivileged_user
+from deploy.local.servers import Program, ServerProcess, change_owner, unprivileged_user
 from deploy.local.stack import Stack
 
 pytestmark = [
@@ -23,7 +23,7 @@ pytestmark = [
         sys.platform != "linux" or os.geteuid() != 0, reason="only root can become somebody else"
     ),
 ]
-PARTS: frozenset[Part] = frozenset({"postgres", "redis"})
+PARTS: frozenset[ServerName] = frozenset({"postgres", "redis"})
 OTHERS = (65534, 4242)
 """The user that servers run as, where there is no user `preau`, and any other."""
 
@@ -70,7 +70,7 @@ def processes_of(stack: Stack) -> list[int]:
 
 async def test_servers_have_no_right_of_roots_and_reach_a_closed_home(closed_folder: Path) -> None:
     home = closed_folder / "maison d’été"
-    stack = Stack(home, parts=PARTS, fast=True)
+    stack = Stack(home, server_names=PARTS, fast=True)
     async with stack:
         pids = processes_of(stack)
         assert len(pids) >= 4
@@ -85,7 +85,7 @@ async def test_servers_have_no_right_of_roots_and_reach_a_closed_home(closed_fol
 
 async def test_no_other_user_reads_a_file_of_the_home(open_folder: Path) -> None:
     home = open_folder / "home"
-    async with Stack(home, parts=PARTS, fast=True):
+    async with Stack(home, server_names=PARTS, fast=True):
         assert stat.S_IMODE(home.stat().st_mode) == 0o700
         files = [path for path in home.rglob("*") if not path.is_symlink()]
         assert len(files) > 20
@@ -98,7 +98,7 @@ async def test_no_other_user_reads_a_file_of_the_home(open_folder: Path) -> None
 
 @pytest.mark.parametrize("uid", OTHERS)
 async def test_servers_refuse_a_command_without_a_password(tmp_path: Path, uid: int) -> None:
-    async with Stack(tmp_path / "home", parts=PARTS, fast=True) as addresses:
+    async with Stack(tmp_path / "home", server_names=PARTS, fast=True) as addresses:
         port = addresses.redis.rpartition(":")[2].partition("/")[0]
         talk = f"exec 3<>/dev/tcp/127.0.0.1/{port}; printf 'CONFIG GET dir\\r\\n' >&3; head -1 <&3"
         answer = run_as(uid, "bash", "-c", talk)
@@ -109,14 +109,14 @@ async def test_servers_refuse_a_command_without_a_password(tmp_path: Path, uid: 
 
 async def test_old_home_that_was_open_is_closed_and_handed_over(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    async with Stack(home, parts=PARTS, fast=True):
+    async with Stack(home, server_names=PARTS, fast=True):
         pass
     # As versions before left it: readable, and of root's.
     for path in (home, *home.rglob("*")):
         os.chown(path, 0, 0)
         path.chmod(0o755 if path.is_dir() else 0o644)
 
-    async with Stack(home, parts=PARTS, fast=True) as addresses:
+    async with Stack(home, server_names=PARTS, fast=True) as addresses:
         connection = await asyncpg.connect(addresses.postgres)
         await connection.close()
     assert [path for path in (home, *home.rglob("*")) if path.stat().st_mode & 0o077] == []
@@ -136,16 +136,16 @@ async def test_program_that_may_not_be_read_is_one_line(closed_folder: Path) -> 
     folder, secret = closed_folder / "folder", closed_folder / "secret"
     folder.mkdir()
     secret.touch(mode=0o600)
-    hand_over(folder)
+    change_owner(folder)
     program = Program(
         "Thing",
         ["/bin/cat", str(secret)],
         folder,
         closed_folder / "log",
         unprivileged_user(),
-        needs=[secret],
+        readable_paths=[secret],
     )
-    server = Server.start(program)
-    assert await server.finished() == 1
-    assert "secret may not be read by the servers' user" in server.obituary()
+    server = ServerProcess.start(program)
+    assert await server.wait_until_exit() == 1
+    assert "secret may not be read by the servers' user" in server.describe_exit()
     await server.stop()

@@ -9,7 +9,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, ResponseErr
 
 from deploy.local import valkey
 from deploy.local.errors import StackError
-from deploy.local.stack import Addresses
+from deploy.local.stack import StackAddresses
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -51,7 +51,7 @@ REFUSED = (
 
 
 @pytest.mark.parametrize("command", REFUSED)
-async def test_services_user_may_not(redis_addresses: Addresses, command: str) -> None:
+async def test_services_user_may_not(redis_addresses: StackAddresses, command: str) -> None:
     client = Redis.from_url(redis_addresses.redis)
     try:
         with pytest.raises(ResponseError, match=r"permission|not allowed"):
@@ -60,7 +60,7 @@ async def test_services_user_may_not(redis_addresses: Addresses, command: str) -
         await client.aclose()
 
 
-async def test_services_user_counts_in_windows(redis_addresses: Addresses) -> None:
+async def test_services_user_counts_in_windows(redis_addresses: StackAddresses) -> None:
     client = Redis.from_url(redis_addresses.redis)
     try:
         async with client.pipeline(transaction=True) as pipeline:
@@ -79,7 +79,7 @@ async def test_services_user_counts_in_windows(redis_addresses: Addresses) -> No
 
 @pytest.mark.parametrize("login", ["", ":guess@", "preau:guess@", "admin:guess@", "default:@"])
 async def test_client_without_the_password_can_do_nothing(
-    redis_addresses: Addresses, login: str
+    redis_addresses: StackAddresses, login: str
 ) -> None:
     place = urlsplit(redis_addresses.redis).netloc.rpartition("@")[2]
     client = Redis.from_url(f"redis://{login}{place}/0")
@@ -93,7 +93,7 @@ async def test_client_without_the_password_can_do_nothing(
 
 def test_no_password_stands_in_the_configuration_or_the_command(tmp_path: Path) -> None:
     passwords = {name: f"word-of-{name}" for name in valkey.SECRET_NAMES.values()}
-    program = valkey.server(tmp_path, 1, passwords, fast=False)
+    program = valkey.server_program(tmp_path, 1, passwords, fast=False)
     text = (tmp_path / "valkey" / valkey.CONFIGURATION).read_text()
     for password in passwords.values():
         assert password not in text
@@ -104,4 +104,4 @@ def test_no_password_stands_in_the_configuration_or_the_command(tmp_path: Path) 
 def test_machine_without_a_binary_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
     with pytest.raises(StackError, match=r"riscv64.*PREAU_REDIS"):
-        valkey.binary()
+        valkey.find_binary()

@@ -21,7 +21,7 @@ class Line:
 
     @property
     def agrees(self) -> bool:
-        """Tell whether they say the same."""
+        """Return whether they say the same."""
         return self.expected == self.found
 
 

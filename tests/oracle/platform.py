@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.programs import leashed
+from tests.support.programs import bound_to_parent
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ("-m", "deploy.local", "run")
@@ -72,7 +72,7 @@ def platform(environment: Mapping[str, str]) -> Iterator[Platform]:
 def _started(environment: Mapping[str, str], log: Path) -> Iterator[None]:
     with log.open("wb") as output:
         process = subprocess.Popen(
-            leashed(sys.executable, *PROGRAM),
+            bound_to_parent(sys.executable, *PROGRAM),
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -123,5 +123,5 @@ def _free_port() -> int:
 
 
 def surroundings() -> Mapping[str, str]:
-    """Give this process's environment."""
+    """Return this process's environment."""
     return dict(os.environ)

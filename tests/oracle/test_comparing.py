@@ -111,7 +111,7 @@ def test_the_exit_code_says_whether_all_agrees(
     def stage(_: Mapping[str, str]) -> Any:
         yield puppet
 
-    monkeypatch.setattr(oracle, "platform", stage)
+    monkeypatch.setattr(oracle, "start_platform", stage)
     assert oracle.main([str(DUMP), "--space", "Essai é"]) == code
     assert puppet.asked[-1] == (
         *("kpis", "--space", "Essai é", "--from", "2023-12-01", "--to", "2024-07-01"),

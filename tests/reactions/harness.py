@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from uuid_utils.compat import uuid7
 
-from deploy.local.stack import Addresses
+from deploy.local.stack import StackAddresses
 from shared.contracts.catalogue import owner_of
 from shared.contracts.event import Envelope, Fact, Origin, encode, encode_data, partition_key
 from shared.contracts.ids import EventId, TenantId
@@ -22,30 +22,30 @@ from shared.kit.bus.memory.bus import MemoryBus
 from shared.kit.core.bus import Partition
 from shared.kit.core.host import Host
 from shared.kit.inbox.consumer import BatchConsumer
-from shared.kit.runtime.runner import build, ensure_topics, now
+from shared.kit.runtime.runner import build_service, ensure_topics, utc_now
 from shared.kit.runtime.service import Service
 from shared.kit.telemetry.noop import NoTelemetry
-from tests.support.databases import database_of
+from tests.support.databases import open_service_database
 
 
-class Outcomes(NoTelemetry):
+class OutcomeCounter(NoTelemetry):
     """Keeps what became of records."""
 
     def __init__(self) -> None:
-        self.numbers: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         if name == "preau.consumer.outcome":
-            self.numbers[labels["outcome"]] += int(amount)
+            self.counts[labels["outcome"]] += int(amount)
 
 
 @dataclass
-class Reacting:
+class ReactionHarness:
     """A service without its web application, relay and jobs."""
 
     service: Service
     bus: MemoryBus
-    outcomes: Outcomes
+    outcomes: OutcomeCounter
     tenant: TenantId = field(default_factory=lambda: TenantId(uuid7()))
     transaction_seconds: list[float] = field(default_factory=list)
     sequences: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -82,7 +82,7 @@ class Reacting:
             data=encode_data(fact),
             origin=origin,
         )
-        self.bus.put(Partition(fact.TOPIC, 0), key.encode(), encode(envelope))
+        self.bus.append(Partition(fact.TOPIC, 0), key.encode(), encode(envelope))
 
     async def react(
         self, *facts: Fact, origin: Origin = Origin.LIVE, reader: BatchConsumer | None = None
@@ -90,22 +90,22 @@ class Reacting:
         """Publish facts and let the service read them all; say what became of them."""
         reader = reader or self.service.consumer
         assert reader is not None
-        self.outcomes.numbers.clear()
+        self.outcomes.counts.clear()
         for fact in facts:
             self.publish(fact, origin)
         places = [Partition(topic, 0) for topic in sorted({fact.TOPIC for fact in facts})]
-        starts = await reader.assigned(places)
+        starts = await reader.on_assigned(places)
         for place, start in starts.items():
             position = start
             while batch := tuple(await self.bus.fetch(place, position, 1000)):
                 position = (await reader.handle(batch))[place]
-        return +self.outcomes.numbers
+        return +self.outcomes.counts
 
 
 @asynccontextmanager
-async def reacting(
-    name: str, addresses: Addresses, environment: Sequence[tuple[str, str]] = ()
-) -> AsyncIterator[Reacting]:
+async def open_reaction_harness(
+    name: str, addresses: StackAddresses, environment: Sequence[tuple[str, str]] = ()
+) -> AsyncIterator[ReactionHarness]:
     """Build a service on its own database; let go of all it holds when left."""
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
@@ -113,17 +113,17 @@ async def reacting(
         "PREAU_JWKS_URL": "http://identity.invalid/",
         "IDENTITY_SIGNING_KEY": pem,
         "MODERATION_SEAL_KEY": Fernet.generate_key().decode(),
-        f"{name.upper()}_DATABASE_URL": addresses.database(name, "app"),
-        f"{name.upper()}_RELAY_URL": addresses.database(name, "relay"),
+        f"{name.upper()}_DATABASE_URL": addresses.database_url(name, "app"),
+        f"{name.upper()}_RELAY_URL": addresses.database_url(name, "relay"),
         **dict(environment),
     }
-    bus, outcomes = MemoryBus(), Outcomes()
+    bus, outcomes = MemoryBus(), OutcomeCounter()
     await ensure_topics(bus)
-    async with database_of(name, addresses):
-        await _forget_positions(addresses.database(name, "owner"))
-        service = build(name, Host(bus, now, uuid7, outcomes, settings))
+    async with open_service_database(name, addresses):
+        await _forget_positions(addresses.database_url(name, "owner"))
+        service = build_service(name, Host(bus, utc_now, uuid7, outcomes, settings))
         try:
-            yield Reacting(service, bus, outcomes)
+            yield ReactionHarness(service, bus, outcomes)
         finally:
             for resource in service.resources:
                 await resource.close()

@@ -11,14 +11,14 @@ import sqlalchemy as sa
 from msgspec import structs
 from uuid_utils.compat import uuid7
 
-from deploy.local.stack import Addresses
+from deploy.local.stack import StackAddresses
 from shared.contracts.community import ContentText, PostPublished
 from shared.contracts.event import Envelope, Origin
 from shared.contracts.ids import ContentId
 from shared.contracts.moderation import CaseOpened, ContentScreened, DecisionMade, Verdict
 from shared.kit.workers.pool import WorkerPool
-from shared.kit.workers.process import Job
-from tests.reactions.harness import Reacting, reacting
+from shared.kit.workers.process import WorkerJob
+from tests.reactions.harness import ReactionHarness, open_reaction_harness
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 Told = TypeVar("Told", ContentScreened, CaseOpened, DecisionMade)
@@ -27,16 +27,16 @@ _OUTBOX = sa.text("SELECT value FROM outbox ORDER BY position")
 
 
 @pytest.fixture
-async def moderation(postgres_addresses: Addresses) -> AsyncIterator[Reacting]:
+async def moderation(postgres_addresses: StackAddresses) -> AsyncIterator[ReactionHarness]:
     """With a worker that stumbles over some texts."""
     settings = [("MODERATION_SCREENING_DEADLINE_MS", "500")]
-    async with reacting("moderation", postgres_addresses, settings) as service:
+    async with open_reaction_harness("moderation", postgres_addresses, settings) as service:
         pool = pool_of(service)
-        pool.job = replace(pool.job, opener="tests.reactions.jobs:open_stumbling")
+        pool.job = replace(pool.job, factory="tests.reactions.jobs:open_stumbling")
         yield service
 
 
-def pool_of(moderation: Reacting) -> WorkerPool:
+def pool_of(moderation: ReactionHarness) -> WorkerPool:
     (pool,) = (e for e in moderation.service.resources if isinstance(e, WorkerPool))
     return pool
 
@@ -53,7 +53,7 @@ def a_post(body: str, form: str = "plain") -> PostPublished:
 
 @pytest.mark.parametrize("body", HOSTILE)
 async def test_an_unread_text_opens_a_case_and_the_next_text_is_screened(
-    moderation: Reacting, body: str
+    moderation: ReactionHarness, body: str
 ) -> None:
     hostile, insult = a_post(body), a_post("espèce de connard")
 
@@ -68,7 +68,7 @@ async def test_an_unread_text_opens_a_case_and_the_next_text_is_screened(
     assert [each.ref.id for each in await _told(moderation, DecisionMade)] == [insult.ref.id]
 
 
-async def test_an_imported_unread_text_is_only_recorded(moderation: Reacting) -> None:
+async def test_an_imported_unread_text_is_only_recorded(moderation: ReactionHarness) -> None:
     await moderation.react(a_post("spin"), origin=Origin.IMPORT)
 
     (screened,) = await _told(moderation, ContentScreened)
@@ -76,7 +76,7 @@ async def test_an_imported_unread_text_is_only_recorded(moderation: Reacting) ->
     assert await _told(moderation, CaseOpened) == []
 
 
-async def test_no_transaction_is_open_while_a_text_is_late(moderation: Reacting) -> None:
+async def test_no_transaction_is_open_while_a_text_is_late(moderation: ReactionHarness) -> None:
     await moderation.react(a_post("bonjour"))
     began = len(moderation.transaction_seconds)
     await moderation.react(a_post("spin"), a_post("bonsoir"))
@@ -85,17 +85,17 @@ async def test_no_transaction_is_open_while_a_text_is_late(moderation: Reacting)
 
 
 async def test_the_service_goes_on_when_no_worker_can_be_started(
-    moderation: Reacting, monkeypatch: pytest.MonkeyPatch
+    moderation: ReactionHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.kit.workers.pool.START_PAUSE_SECONDS", 0.0)
-    pool_of(moderation).job = Job("tests.support.worker_jobs:open_dying", 0.5)
+    pool_of(moderation).job = WorkerJob("tests.support.worker_jobs:open_dying", 0.5)
 
     assert await moderation.react(a_post("a"), a_post("b")) == {"applied": 2}
     assert {case.because for case in await _told(moderation, CaseOpened)} == {"unread"}
 
 
-async def _told(moderation: Reacting, kind: type[Told]) -> list[Told]:
-    rows = await moderation.service.database.rows(_OUTBOX)
+async def _told(moderation: ReactionHarness, kind: type[Told]) -> list[Told]:
+    rows = await moderation.service.database.execute_once(_OUTBOX)
     envelopes = [msgspec.json.decode(row.value, type=Envelope) for row in rows]
     return [
         msgspec.json.decode(each.data, type=kind)

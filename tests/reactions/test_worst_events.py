@@ -12,13 +12,13 @@ from importlib import import_module
 
 import pytest
 
-from deploy.local.stack import Addresses
+from deploy.local.stack import StackAddresses
 from shared.contracts.catalogue import PUBLISHERS
 from shared.contracts.event import Fact, encode_data
 from shared.kit.inbox.consumer import BatchConsumer
-from shared.kit.runtime.runner import now
-from tests.reactions.harness import Reacting, reacting
-from tests.reactions.worst import worst_of
+from shared.kit.runtime.runner import utc_now
+from tests.reactions.harness import ReactionHarness, open_reaction_harness
+from tests.reactions.worst_events import worst_events
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 MAX_STALL_SECONDS = 0.5
@@ -43,9 +43,9 @@ SMALL = frozenset(
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", list(PUBLISHERS))
 async def test_no_reaction_holds_the_loop_or_its_transaction(
-    name: str, postgres_addresses: Addresses
+    name: str, postgres_addresses: StackAddresses
 ) -> None:
-    async with reacting(name, postgres_addresses) as service:
+    async with open_reaction_harness(name, postgres_addresses) as service:
         readers = list(_readers(service))
         facts = {reader.group: _facts(reader) for reader in readers}
         for reader in readers:
@@ -54,7 +54,7 @@ async def test_no_reaction_holds_the_loop_or_its_transaction(
             became = await service.react(*examples, reader=reader)
             assert became.total() == len(examples)
             for kind in kinds:
-                worst = worst_of(kind)
+                worst = worst_events(kind)
                 service.transaction_seconds.clear()
                 async with stalls() as longest:
                     became = await service.react(*worst, reader=reader)
@@ -66,13 +66,14 @@ async def test_no_reaction_holds_the_loop_or_its_transaction(
 @pytest.mark.parametrize("name", list(PUBLISHERS))
 def test_each_fact_of_each_reaction_has_a_worst_event(name: str) -> None:
     events = import_module(f"services.{name}.events")
-    reactions = (*events.CONSUMES, *getattr(events, "REMEMBERS", ()))
+    reactions = (*events.CONSUMES, *getattr(events, "REPLAY_ONLY", ()))
     kinds = {kind for reaction in reactions for kind in reaction.on}
     small = {
         kind.wire_type()
         for kind in kinds
         if all(
-            len(encode_data(worst)) <= len(encode_data(kind.example())) for worst in worst_of(kind)
+            len(encode_data(worst)) <= len(encode_data(kind.example()))
+            for worst in worst_events(kind)
         )
     }
     assert small == {kind.wire_type() for kind in kinds} & SMALL
@@ -110,16 +111,16 @@ async def stalls() -> AsyncIterator[list[float]]:
     looking.cancel()
 
 
-def _readers(service: Reacting) -> list[BatchConsumer]:
-    """Give the service's reader, and one of the facts that only a replay reads."""
+def _readers(service: ReactionHarness) -> list[BatchConsumer]:
+    """Return the service's reader, and one of the facts that only a replay reads."""
     found = [service.service.consumer] if service.service.consumer else []
-    if service.service.remembers:
+    if service.service.replay_only_reactions:
         own = BatchConsumer(
             f"{service.service.name}.own",
             service.service.database,
-            service.service.remembers,
+            service.service.replay_only_reactions,
             service.bus,
-            now,
+            utc_now,
             service.outcomes,
         )
         found.append(own)

@@ -5,7 +5,7 @@ from shared.contracts.identity import Role
 from shared.contracts.ids import MemberId, StructureId
 from shared.kit.core.policy import Actor, Grant
 
-LINE = (ACADEMY, COLLEGE)
+ANCESTRY = (ACADEMY, COLLEGE)
 """The college and what stands above it."""
 
 
@@ -13,7 +13,7 @@ def an_actor(
     *roles: Role,
     at: StructureId = COLLEGE,
     of: StructureId | None = COLLEGE,
-    me: MemberId = HAMID,
+    member_id: MemberId = HAMID,
 ) -> Actor:
     """Someone of structure `of` who holds these roles in `at`."""
-    return Actor(TENANT, me, of, grants=tuple(Grant(role, at) for role in roles))
+    return Actor(TENANT, member_id, of, grants=tuple(Grant(role, at) for role in roles))

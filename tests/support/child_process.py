@@ -14,7 +14,7 @@ from typing import NoReturn
 PR_SET_PDEATHSIG = 1
 
 
-def become(parent: int, command: list[str]) -> NoReturn:
+def exec_bound_to_parent(parent: int, command: list[str]) -> NoReturn:
     """Ask the kernel to kill this process when its parent dies, and become the command."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
@@ -24,4 +24,4 @@ def become(parent: int, command: list[str]) -> NoReturn:
 
 
 if __name__ == "__main__":
-    become(int(sys.argv[1]), sys.argv[2:])
+    exec_bound_to_parent(int(sys.argv[1]), sys.argv[2:])

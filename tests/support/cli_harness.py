@@ -13,35 +13,35 @@ from uuid_utils.compat import uuid7
 
 from shared.contracts.catalogue import PUBLISHERS
 from shared.kit.core.host import Host
-from shared.kit.database.batched.unit import Light
+from shared.kit.database.batched.unit import BatchedDatabase
 from shared.kit.inbox.consumer import BatchConsumer
 from shared.kit.telemetry.noop import NoTelemetry
-from shared.kit.tools.cli.main import EPILOG, Lazy
+from shared.kit.tools.cli.main import EPILOG, LazyCommandGroup
 from shared.kit.web.app import web_app
-from shared.kit.web.context import Door
+from shared.kit.web.context import AppContext
 from shared.kit.web.dead_letters import FindConsumer
 from shared.kit.web.operating import operating_routes
-from tests.support.inbox_harness import Probe
-from tests.support.sample_app import LOCALE, Rights, Verifier
+from tests.support.inbox_harness import InboxHarness
+from tests.support.sample_app import LOCALE, FakeRights, FakeVerifier
 
 GROUP = "metrics"
 """The service whose consumer group the probe is; the others read nothing."""
 
 
 @dataclass
-class Operated:
+class CliHarness:
     """Hamid, who operates, types commands; `asked` is what reached the platform."""
 
-    probe: Probe
+    inbox: InboxHarness
     platform: httpx.AsyncClient
-    asked: list[httpx.Request] = field(default_factory=list)
+    requests: list[httpx.Request] = field(default_factory=list)
 
     async def run(self, *words: str, code: int = 0) -> str:
         """Type a command, and give what it said."""
         loop = asyncio.get_running_loop()
 
         def answer(request: httpx.Request) -> httpx.Response:
-            self.asked.append(request)
+            self.requests.append(request)
             sent = self.platform.build_request(
                 request.method,
                 request.url.raw_path.decode(),
@@ -60,21 +60,25 @@ class Operated:
                     "Client",
                     lambda base_url, **_: plain(base_url=base_url, transport=transport),
                 )
-                return CliRunner().invoke(Lazy(name="preau", epilog=EPILOG), words)
+                return CliRunner().invoke(LazyCommandGroup(name="preau", epilog=EPILOG), words)
 
         result = await asyncio.to_thread(invoke)
         assert result.exit_code == code, (result.output, result.exception)
         return result.output
 
 
-def operated(probe: Probe, home: Path, monkeypatch: pytest.MonkeyPatch) -> Operated:
+def open_cli_harness(
+    probe: InboxHarness, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> CliHarness:
     """Serve the routes of every service; all but one have no consumer."""
     home.mkdir(exist_ok=True)
     (home / "operator.token").write_text("hamid\n")
     monkeypatch.setenv("PREAU_HOME", str(home))
     monkeypatch.delenv("PREAU_TOKEN_FILE", raising=False)
     host = Host(probe.bus, probe.clock, uuid7, NoTelemetry(), {})
-    door = Door(host, probe.database, Light(probe.database), Verifier(), Rights())
+    door = AppContext(
+        host, probe.database, BatchedDatabase(probe.database), FakeVerifier(), FakeRights()
+    )
     reader = probe.consumer()
 
     async def waiting() -> int:
@@ -87,7 +91,7 @@ def operated(probe: Probe, home: Path, monkeypatch: pytest.MonkeyPatch) -> Opera
         app = web_app(name, door, [], [routes], locale=LOCALE)
         mounts.append(Mount(f"/{name}", app, name=name))
     transport = httpx.ASGITransport(Starlette(routes=mounts))
-    return Operated(probe, httpx.AsyncClient(base_url="http://test", transport=transport))
+    return CliHarness(probe, httpx.AsyncClient(base_url="http://test", transport=transport))
 
 
 def _finds(consumer: BatchConsumer | None) -> FindConsumer:

@@ -6,19 +6,19 @@ from datetime import UTC, datetime
 
 from uuid_utils.compat import uuid7
 
-from deploy.local.stack import Addresses
+from deploy.local.stack import StackAddresses
 from shared.kit.database.database import Database
 from shared.kit.database.migrations import migrate
 from tests.support.inbox_harness import no_trace
 
 
 @asynccontextmanager
-async def database_of(service: str, addresses: Addresses) -> AsyncIterator[Database]:
+async def open_service_database(service: str, addresses: StackAddresses) -> AsyncIterator[Database]:
     """Open it until left."""
-    await migrate(service, addresses.database(service, "owner"))
+    await migrate(service, addresses.database_url(service, "owner"))
     database = Database(
         service,
-        addresses.database(service, "app"),
+        addresses.database_url(service, "app"),
         clock=lambda: datetime.now(UTC),
         new_id=uuid7,
         trace=no_trace,

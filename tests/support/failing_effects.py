@@ -20,27 +20,27 @@ from shared.kit.core.reactions import BoundReaction
 from shared.kit.core.unit_of_work import Delivery, Unit
 from shared.kit.database.database import Database, SqlUnit, connection
 from shared.kit.inbox.consumer import BatchConsumer
-from shared.kit.inbox.report import Counts
-from shared.kit.inbox.retry_limits import Patience
-from tests.support.inbox_harness import PARTITIONS, TOPIC, Probe, placed
+from shared.kit.inbox.report import GroupCounts
+from shared.kit.inbox.retry_limits import RetryLimits
+from tests.support.inbox_harness import PARTITIONS, TOPIC, InboxHarness, members_in_partition
 
 HOLD_SECONDS = 0.2
-PATIENCE = Patience(attempts=3, starts=2, hold_seconds=HOLD_SECONDS)
+RETRY_LIMITS = RetryLimits(max_attempts=3, max_starts=2, max_hold_seconds=HOLD_SECONDS)
 
 
 @dataclass
-class Trouble:
+class FailingEffect:
     """What the effect does with words that are in trouble; the rest it only counts."""
 
-    probe: Probe
-    do: Callable[[Unit], object]
-    tried: Counter[str] = field(default_factory=Counter)
-    mended: bool = False
+    harness: InboxHarness
+    fail: Callable[[Unit], object]
+    attempts: Counter[str] = field(default_factory=Counter)
+    fixed: bool = False
 
-    def reader(self) -> BatchConsumer:
+    def make_consumer(self) -> BatchConsumer:
         """Begin as a process that was started just now."""
-        reader = self.probe.consumer()
-        reader.patience = PATIENCE
+        reader = self.harness.consumer()
+        reader.retry_limits = RETRY_LIMITS
         reader.reactions = [BoundReaction("trouble", self._react, (MemberSuspended,))]
         return reader
 
@@ -48,49 +48,49 @@ class Trouble:
         for delivery in deliveries:
             assert isinstance(delivery.fact, MemberSuspended)
             reason = delivery.fact.reason
-            self.tried[reason] += 1
-            if reason == "trouble" and not self.mended:
-                self.do(unit)
+            self.attempts[reason] += 1
+            if reason == "trouble" and not self.fixed:
+                self.fail(unit)
                 await connection(unit).exec_driver_sql("SELECT 1")
 
-    async def read(self, reader: BatchConsumer, rounds: int = 40) -> Counts:
+    async def consume(self, reader: BatchConsumer, rounds: int = 40) -> GroupCounts:
         """Hand over what is there until nothing is left, as the bus does; rounds are bounded."""
-        starts = dict(await reader.assigned(places()))
+        starts = dict(await reader.on_assigned(all_partitions()))
         for _ in range(rounds):
-            batch = await self.probe.waiting(starts)
+            batch = await self.harness.fetch_from(starts)
             if not batch:
                 break
             with suppress(Redeliver):
                 starts |= await reader.handle(batch)
-        return await self.probe.ledger(reader)
+        return await self.harness.check_counts(reader)
 
 
-def lose(_: Unit) -> None:
+def raise_connection_error(_: Unit) -> None:
     raise ConnectionError("reset by peer")
 
 
-def burn(_: Unit) -> None:
+def exceed_hold_time(_: Unit) -> None:
     until = time.thread_time() + 2 * HOLD_SECONDS
     while time.thread_time() < until:
         sum(range(1000))
     raise ConnectionError("the server did not wait")
 
 
-def end(_: Unit) -> None:
+def cancel_process(_: Unit) -> None:
     raise asyncio.CancelledError
 
 
-class AwayDatabase:
+class UnavailableDatabase:
     """A database that cannot be reached until it is back."""
 
     def __init__(self, real: Database) -> None:
-        self._real, self.back = real, False
+        self._real, self.available = real, False
 
     @asynccontextmanager
     async def batch(self, tenants: Iterable[TenantId]) -> AsyncIterator[SqlUnit]:
-        if not self.back:
+        if not self.available:
             raise Transient(because="ConnectionRefusedError")
-        async with self._real.batch(tenants) as unit:
+        async with self._real.unit_for(tenants) as unit:
             yield unit
 
     async def rows(self, *_: object, **__: object) -> None:
@@ -100,24 +100,24 @@ class AwayDatabase:
         return getattr(self._real, name)
 
 
-def publish(probe: Probe, words: Iterable[str]) -> None:
+def publish_in_one_partition(probe: InboxHarness, words: Iterable[str]) -> None:
     """Put one fact of each of several members into one partition."""
     listed = list(words)
-    for reason, who in zip(listed, placed(0, len(listed)), strict=True):
-        probe.publish(reason, who=who)
+    for reason, who in zip(listed, members_in_partition(0, len(listed)), strict=True):
+        probe.publish(reason, member=who)
 
 
-def places() -> list[Partition]:
+def all_partitions() -> list[Partition]:
     return [Partition(TOPIC, number) for number in range(PARTITIONS)]
 
 
-async def park_all(probe: Probe, trouble: Trouble) -> None:
+async def park_all(probe: InboxHarness, trouble: FailingEffect) -> None:
     """Let everything fail once by a bug, and forget that it was tried."""
 
     async def fail(unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
         raise RuntimeError("a bug")
 
-    reader = trouble.reader()
+    reader = trouble.make_consumer()
     reader.reactions = [BoundReaction("fail", fail, (MemberSuspended,))]
-    await trouble.read(reader)
-    probe.clock.forward(minutes=15)
+    await trouble.consume(reader)
+    probe.clock.advance(minutes=15)

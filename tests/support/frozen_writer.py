@@ -12,12 +12,12 @@ from collections.abc import Iterator
 
 import asyncpg
 
-from shared.kit.database.database import SESSION
+from shared.kit.database.database import SESSION_SETTINGS
 
-LOCK = 4711
+ADVISORY_LOCK_ID = 4711
 
 
-def rows() -> Iterator[tuple[str]]:
+def generate_rows() -> Iterator[tuple[str]]:
     for number in range(20_000):
         if number == 15_000:
             print("stopped", flush=True)
@@ -26,10 +26,10 @@ def rows() -> Iterator[tuple[str]]:
 
 
 async def main(url: str) -> None:
-    opened = await asyncpg.connect(url, server_settings=SESSION)
+    opened = await asyncpg.connect(url, server_settings=SESSION_SETTINGS)
     async with opened.transaction():
-        await opened.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
-        await opened.executemany("SELECT length($1::text)", rows())
+        await opened.execute("SELECT pg_advisory_xact_lock($1)", ADVISORY_LOCK_ID)
+        await opened.executemany("SELECT length($1::text)", generate_rows())
 
 
 if __name__ == "__main__":

@@ -17,19 +17,23 @@ from shared.contracts.identity import MemberReinstated, MemberSuspended
 from shared.contracts.ids import EventId, MemberId, TenantId
 from shared.kit.bus.memory.bus import MemoryBus
 from shared.kit.bus.partitioner import partition_of
-from shared.kit.core.bus import Incoming, Partition, Topic
+from shared.kit.core.bus import IncomingRecord, Partition, Topic
 from shared.kit.core.errors import Invalid
 from shared.kit.core.reactions import BoundReaction
 from shared.kit.core.unit_of_work import Caller, Delivery, Unit
 from shared.kit.database.database import Database, connection
 from shared.kit.inbox.consumer import BatchConsumer
-from shared.kit.inbox.dead_letters.decisions import Decided, Decision, decide
-from shared.kit.inbox.dead_letters.queries import Letter, page
-from shared.kit.inbox.parked import Retry
-from shared.kit.inbox.report import Counts, counts
-from shared.kit.inbox.retry import ParkedKeys
-from shared.kit.inbox.retry_limits import Patience
-from shared.kit.inbox.thresholds import Limit
+from shared.kit.inbox.dead_letters.decisions import (
+    DeadLetterDecision,
+    DecisionResult,
+    decide_dead_letters,
+)
+from shared.kit.inbox.dead_letters.queries import DeadLetter, list_dead_letters
+from shared.kit.inbox.parked import RetryPolicy
+from shared.kit.inbox.report import GroupCounts, count_outcomes
+from shared.kit.inbox.retry import ParkedEventRetrier
+from shared.kit.inbox.retry_limits import RetryLimits
+from shared.kit.inbox.thresholds import FailureThreshold
 from shared.kit.telemetry.noop import NoTelemetry
 
 GROUP, TOPIC = "probe", MemberSuspended.TOPIC
@@ -39,21 +43,21 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 EFFECTS = sa.text("INSERT INTO effects (tenant_id, key, words) VALUES (:tenant, :key, :words)")
 
 
-def placed(place: int, number: int) -> list[int]:
+def members_in_partition(place: int, number: int) -> list[int]:
     """So many members whose facts stand in this partition."""
     return [
         who
         for who in range(1, 1000)
-        if partition_of(f"{RENNES}:{member(who)}".encode(), PARTITIONS) == place
+        if partition_of(f"{RENNES}:{member_id(who)}".encode(), PARTITIONS) == place
     ][:number]
 
 
-def member(number: int) -> MemberId:
+def member_id(number: int) -> MemberId:
     return MemberId(UUID(int=number))
 
 
-def caller(tenant: TenantId = RENNES, who: MemberId | None = None) -> Caller:
-    return Caller(tenant, who, correlation="un essai")
+def make_caller(tenant: TenantId = RENNES, member_id: MemberId | None = None) -> Caller:
+    return Caller(tenant, member_id, correlation="un essai")
 
 
 def no_trace(fact: Fact, event_id: EventId, parent: str | None) -> str | None:
@@ -67,25 +71,25 @@ class Clock:
     def __call__(self) -> datetime:
         return self.now
 
-    def forward(self, **units: float) -> None:
+    def advance(self, **units: float) -> None:
         self.now += timedelta(**units)
 
 
 @dataclass
-class Probe:
+class InboxHarness:
     """What the reaction does with the words of a fact: fail, fail for ever, answer, note them."""
 
     database: Database
     owner_url: str
     clock: Clock
     bus: MemoryBus = field(default_factory=MemoryBus)
-    mended: bool = False
-    bug: str = ""
-    lost: int = 0
-    retry: Retry = field(default_factory=lambda: Retry(attempts=3))
-    limit: Limit = field(default_factory=Limit)
-    patience: Patience = field(default_factory=lambda: Patience(starts=0))
-    seen: list[str] = field(default_factory=list)
+    fixed: bool = False
+    bug_message: str = ""
+    connection_losses: int = 0
+    retry_policy: RetryPolicy = field(default_factory=lambda: RetryPolicy(max_attempts=3))
+    failure_threshold: FailureThreshold = field(default_factory=FailureThreshold)
+    retry_limits: RetryLimits = field(default_factory=lambda: RetryLimits(max_starts=0))
+    applied_reasons: list[str] = field(default_factory=list)
     sequences: Counter[tuple[TenantId, int]] = field(default_factory=Counter)
 
     def consumer(self) -> BatchConsumer:
@@ -97,30 +101,32 @@ class Probe:
             self.bus,
             self.clock,
             NoTelemetry(),
-            self.retry,
-            self.limit,
-            self.patience,
+            self.retry_policy,
+            self.failure_threshold,
+            self.retry_limits,
         )
 
     async def _note(self, unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
         for delivery in deliveries:
             fact = delivery.fact
             assert isinstance(fact, MemberSuspended)
-            self.seen.append(fact.reason)
+            self.applied_reasons.append(fact.reason)
             await connection(unit).execute(
                 EFFECTS, {"tenant": delivery.tenant, "key": delivery.key, "words": fact.reason}
             )
-            if self.lost:
-                self.lost -= 1
+            if self.connection_losses:
+                self.connection_losses -= 1
                 raise ConnectionError("the database went away")
-            if fact.reason.startswith("poison") and not self.mended:
-                raise RuntimeError(self.bug or "cannot digest" + fact.reason[len("poison") :])
+            if fact.reason.startswith("poison") and not self.fixed:
+                raise RuntimeError(
+                    self.bug_message or "cannot digest" + fact.reason[len("poison") :]
+                )
             if fact.reason == "invalid":
                 raise Invalid(field="reason")
             if fact.reason == "answer":
-                unit.record(MemberReinstated(member_id=fact.member_id), because=delivery)
+                unit.record(MemberReinstated(member_id=fact.member_id), caused_by=delivery)
 
-    async def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
+    async def query(self, query: str, *values: Any) -> list[dict[str, Any]]:
         """Read as the owner, who sees the frame's tables whole."""
         owner = await asyncpg.connect(self.owner_url.replace("+asyncpg", ""))
         try:
@@ -131,79 +137,83 @@ class Probe:
             await owner.close()
 
     async def effects(self) -> list[str]:
-        return [row["words"] for row in await self.rows("SELECT words FROM effects ORDER BY nth")]
+        return [row["words"] for row in await self.query("SELECT words FROM effects ORDER BY nth")]
 
     async def outbox(self) -> list[Envelope]:
-        rows = await self.rows("SELECT value FROM outbox ORDER BY position")
+        rows = await self.query("SELECT value FROM outbox ORDER BY position")
         return [msgspec.json.decode(row["value"], type=Envelope) for row in rows]
 
     def publish(
         self,
-        words: str,
-        who: int = 1,
+        reason: str,
+        member: int = 1,
         tenant: TenantId = RENNES,
         event_id: UUID | None = None,
-        **changed: str,
+        **overrides: str,
     ) -> UUID:
         """Put a fact on the topic, as another service's relay would; give its id."""
-        fact = MemberSuspended(member_id=member(who), reason=words)
+        fact = MemberSuspended(member_id=member_id(member), reason=reason)
         envelope = envelope_of(fact, tenant, event_id or uuid7())
-        fields = msgspec.json.decode(encode(envelope)) | {"sequence": self.next_of(who, tenant)}
-        fields |= changed
-        self.put(f"{tenant}:{member(who)}".encode(), msgspec.json.encode(fields))
+        fields = msgspec.json.decode(encode(envelope)) | {
+            "sequence": self.next_sequence(member, tenant)
+        }
+        fields |= overrides
+        self.append(f"{tenant}:{member_id(member)}".encode(), msgspec.json.encode(fields))
         return envelope.id
 
-    def next_of(self, who: int, tenant: TenantId = RENNES) -> str:
-        """Give the next sequence of a member's key, as an outbox does."""
+    def next_sequence(self, who: int, tenant: TenantId = RENNES) -> str:
+        """Return the next sequence of a member's key, as an outbox does."""
         self.sequences[tenant, who] += 1
         return f"{self.sequences[tenant, who]:010}"
 
-    def put(
+    def append(
         self,
         key: bytes,
         value: bytes | None,
         headers: Sequence[tuple[str, bytes | None]] = (),
     ) -> None:
-        self.bus.put(Partition(TOPIC, partition_of(key, PARTITIONS)), key, value, headers=headers)
+        self.bus.append(
+            Partition(TOPIC, partition_of(key, PARTITIONS)), key, value, headers=headers
+        )
 
-    async def waiting(self, starts: Mapping[Partition, int]) -> list[Incoming]:
+    async def fetch_from(self, starts: Mapping[Partition, int]) -> list[IncomingRecord]:
         """Everything behind these positions."""
         return [r for p, begin in starts.items() for r in await self.bus.fetch(p, begin, 10_000)]
 
-    async def take(self, consumer: BatchConsumer | None = None) -> Counts:
+    async def consume_all(self, consumer: BatchConsumer | None = None) -> GroupCounts:
         """Read all there is in one batch; the ledger must agree afterwards."""
         reader = consumer or self.consumer()
-        starts = await reader.assigned([Partition(TOPIC, n) for n in range(PARTITIONS)])
-        batch = await self.waiting(starts)
+        starts = await reader.on_assigned([Partition(TOPIC, n) for n in range(PARTITIONS)])
+        batch = await self.fetch_from(starts)
         if batch:
             await reader.handle(batch)
-        return await self.ledger(reader)
+        return await self.check_counts(reader)
 
-    async def try_again(self, consumer: BatchConsumer | None = None) -> Counts:
+    async def retry_parked(self, consumer: BatchConsumer | None = None) -> GroupCounts:
         """Let what is parked be tried again, a quarter of an hour later."""
-        self.clock.forward(minutes=15)
+        self.clock.advance(minutes=15)
         reader = consumer or self.consumer()
-        await ParkedKeys(reader).retry()
-        return await self.ledger(reader)
+        await ParkedEventRetrier(reader).retry_due()
+        return await self.check_counts(reader)
 
-    async def letters(self, *, everything: bool = False) -> list[Letter]:
-        async with self.database.batch(()) as unit:
-            return await page(unit.connection, GROUP, everything=everything)
+    async def list_dead_letters(self, *, everything: bool = False) -> list[DeadLetter]:
+        async with self.database.unit_for(()) as unit:
+            return await list_dead_letters(unit.connection, GROUP, everything=everything)
 
-    async def decide(self, wish: Decision) -> Decided:
+    async def decide(self, wish: DeadLetterDecision) -> DecisionResult:
         """Decide as an operator does."""
-        who = caller(who=member(9))
+        who = make_caller(member_id=member_id(9))
         async with self.database.unit(who) as unit:
-            return await decide(unit, GROUP, who, wish, self.consumer().wanted)
+            return await decide_dead_letters(unit, GROUP, who, wish, self.consumer().decoders)
 
-    async def ledger(self, consumer: BatchConsumer) -> Counts:
-        found = await counts(consumer, self.bus)
+    async def check_counts(self, consumer: BatchConsumer) -> GroupCounts:
+        found = await count_outcomes(consumer, self.bus)
         parts = (found.applied, found.ignored, found.duplicate, found.parked, found.dead_lettered)
         assert found.published == sum(parts) + found.lag, found
         return found
 
     async def make_topics(self) -> None:
-        await self.bus.ensure([Topic(TOPIC, PARTITIONS), Topic(f"dead.{GROUP}")])
+        await self.bus.ensure_topics([Topic(TOPIC, PARTITIONS), Topic(f"dead.{GROUP}")])
 
 
 def envelope_of(fact: Fact, tenant: TenantId, event_id: UUID) -> Envelope:

@@ -10,22 +10,29 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from shared.kit.bus.kafka import Cluster, KafkaBus
-from shared.kit.core.bus import Incoming, Partition, Reading
-from tests.support.consumers import Recorder, following
+from shared.kit.core.bus import IncomingRecord, Partition, SubscriptionConfig
+from tests.support.consumers import RecordingConsumer, next_offsets
 
 
 async def main(topic: str, instance: str, effect: Path) -> None:
-    async def step(batch: Sequence[Incoming]) -> Mapping[Partition, int]:
+    async def step(batch: Sequence[IncomingRecord]) -> Mapping[Partition, int]:
         await asyncio.sleep(0.05)
         with effect.open("ab") as file:
             file.writelines((record.value or b"") + b"\n" for record in batch)
-        return following(batch)
+        return next_offsets(batch)
 
-    cluster = Cluster.of("killed", os.environ, os.environ["PREAU_KAFKA"])
+    cluster = Cluster.from_environment("killed", os.environ, os.environ["PREAU_KAFKA"])
     bus = KafkaBus(cluster, client_id="killed")
-    reader = Recorder(step=step)
-    await bus.read(
-        Reading(topic, (topic,), reader, instance or None, batch=10, session_timeout=6.0)
+    reader = RecordingConsumer(step=step)
+    await bus.subscribe(
+        SubscriptionConfig(
+            topic,
+            (topic,),
+            reader,
+            instance or None,
+            max_batch_records=10,
+            session_timeout_seconds=6.0,
+        )
     )
     await asyncio.Event().wait()
 

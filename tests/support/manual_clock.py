@@ -1,7 +1,7 @@
 """A clock that stands until it is moved."""
 
 
-class Moment:
+class ManualClock:
     """Seconds, as `time.monotonic` and `time.time` give them."""
 
     def __init__(self) -> None:

@@ -13,53 +13,53 @@ from shared.contracts.community import MembershipJoined, SpaceOpened
 from shared.contracts.event import Fact, Person
 from shared.contracts.ids import SpaceId, TenantId
 from shared.kit.bus.memory.bus import MemoryBus
-from shared.kit.core.bus import Incoming, Outgoing, Partition, Progress, Topic
+from shared.kit.core.bus import IncomingRecord, LogBounds, OutgoingRecord, Partition, Topic
 from shared.kit.core.errors import Invalid
 from shared.kit.core.reactions import BoundReaction
 from shared.kit.core.unit_of_work import Clock, Delivery, Unit
 from shared.kit.database.database import Database, connection
 from shared.kit.inbox.consumer import BatchConsumer
-from shared.kit.inbox.parked import Retry
+from shared.kit.inbox.parked import RetryPolicy
 from shared.kit.telemetry.noop import NoTelemetry
-from shared.kit.tools.reconcile.agreement import Agreement, EventNamed
+from shared.kit.tools.reconcile.agreement import ConsistencyCheck, EventReference
 from shared.kit.tools.reconcile.check import Checker
 from shared.kit.tools.reconcile.log import Log
 from shared.kit.tools.reconcile.report import Report
 from shared.kit.tools.reconcile.source import Source
-from tests.support.inbox_harness import EFFECTS, RENNES, caller, member
+from tests.support.inbox_harness import EFFECTS, RENNES, make_caller, member_id
 
-GROUP, TOPIC, DEAD = "community", "community.space", "dead.community"
+GROUP, TOPIC, DEAD_LETTER_TOPIC = "community", "community.space", "dead.community"
 PARTITIONS = 4
 SPACE = SpaceId(UUID(int=0x5FACE))
 
 
-def space(number: int) -> SpaceId:
+def space_id(number: int) -> SpaceId:
     return SpaceId(UUID(int=0x5FACE00 + number))
 
 
 @dataclass
-class TestLog:
+class InMemoryLog:
     """The memory bus as a log; `committed` says what the test wants."""
 
     __test__ = False
     bus: MemoryBus
-    said: dict[Partition, int] = field(default_factory=dict)
+    committed_offsets: dict[Partition, int] = field(default_factory=dict)
     fetched: int = 0
 
-    async def progress(self, topics: Sequence[str]) -> Progress:
-        return await self.bus.progress(topics)
+    async def get_log_bounds(self, topics: Sequence[str]) -> LogBounds:
+        return await self.bus.get_log_bounds(topics)
 
-    async def fetch(self, partition: Partition, begin: int, limit: int) -> Sequence[Incoming]:
+    async def fetch(self, partition: Partition, begin: int, limit: int) -> Sequence[IncomingRecord]:
         found = await self.bus.fetch(partition, begin, limit)
         self.fetched += len(found)
         return found
 
-    async def committed(self, group: str) -> Mapping[Partition, int]:
-        return self.said
+    async def get_committed_offsets(self, group: str) -> Mapping[Partition, int]:
+        return self.committed_offsets
 
 
 @dataclass
-class Small:
+class MiniService:
     """Publishes, relays, reads, and can be broken at every place."""
 
     database: Database
@@ -67,24 +67,24 @@ class Small:
     app_url: str
     clock: Clock
     bus: MemoryBus = field(default_factory=MemoryBus)
-    agreements: tuple[Agreement, ...] = ()
-    events_named: tuple[EventNamed, ...] = ()
+    agreements: tuple[ConsistencyCheck, ...] = ()
+    events_named: tuple[EventReference, ...] = ()
 
     async def open(self) -> None:
-        await self.bus.ensure([Topic(TOPIC, PARTITIONS), Topic(DEAD, 1)])
+        await self.bus.ensure_topics([Topic(TOPIC, PARTITIONS), Topic(DEAD_LETTER_TOPIC, 1)])
 
     async def publish(
-        self, words: str = "oui", key: SpaceId = SPACE, tenant: TenantId = RENNES, times: int = 1
+        self, text: str = "oui", key: SpaceId = SPACE, tenant: TenantId = RENNES, times: int = 1
     ) -> None:
         """Record facts; they stand in the outbox then."""
-        async with self.database.unit(caller(tenant)) as unit:
+        async with self.database.unit(make_caller(tenant)) as unit:
             for _ in range(times):
-                unit.record(joined(words, key))
+                unit.record(membership_joined(text, key))
 
-    async def ignored(self, key: SpaceId = SPACE) -> None:
+    async def publish_ignored(self, key: SpaceId = SPACE) -> None:
         """Record a fact that the group does not care for."""
         example = SpaceOpened.example()
-        async with self.database.unit(caller(RENNES)) as unit:
+        async with self.database.unit(make_caller(RENNES)) as unit:
             unit.record(msgspec.structs.replace(example, space_id=key))
 
     async def relay(self) -> None:
@@ -92,27 +92,33 @@ class Small:
         query = "DELETE FROM outbox RETURNING position, topic, key, value"
         rows = sorted(await self.sql(query), key=lambda row: row["position"])
         for row in rows:
-            await self.bus.send([Outgoing(row["topic"], row["key"].encode(), row["value"])])
+            await self.bus.send([OutgoingRecord(row["topic"], row["key"].encode(), row["value"])])
 
-    async def read(self) -> None:
+    async def consume(self) -> None:
         """Apply all there is."""
         reader = self.consumer()
-        starts = await reader.assigned([Partition(TOPIC, n) for n in range(PARTITIONS)])
+        starts = await reader.on_assigned([Partition(TOPIC, n) for n in range(PARTITIONS)])
         batch = [r for p, begin in starts.items() for r in await self.bus.fetch(p, begin, 10_000)]
         if batch:
             await reader.handle(batch)
 
-    async def live(self, words: str = "oui", **more: Any) -> None:
+    async def publish_and_consume(self, text: str = "oui", **more: Any) -> None:
         """All of it: publish, relay, read, and relay what reading left."""
-        await self.publish(words, **more)
+        await self.publish(text, **more)
         await self.relay()
-        await self.read()
+        await self.consume()
         await self.relay()
 
     def consumer(self) -> BatchConsumer:
-        note = BoundReaction("note", note_words, (MembershipJoined,))
+        note = BoundReaction("note", record_role, (MembershipJoined,))
         return BatchConsumer(
-            GROUP, self.database, (note,), self.bus, self.clock, NoTelemetry(), Retry(attempts=3)
+            GROUP,
+            self.database,
+            (note,),
+            self.bus,
+            self.clock,
+            NoTelemetry(),
+            RetryPolicy(max_attempts=3),
         )
 
     async def sql(self, query: str, *values: object) -> list[Any]:
@@ -125,14 +131,14 @@ class Small:
         finally:
             await owner.close()
 
-    def put(self, event: Mapping[str, object], key: str | None = None, **at: int) -> None:
+    def put_record(self, event: Mapping[str, object], key: str | None = None, **at: int) -> None:
         """Write an event on the topic as it is, into its key's partition or another one."""
         value = msgspec.json.encode(event)
         name = str(event["partitionkey"]) if key is None else key
-        place = at.get("partition", self.bus_partition(str(event["partitionkey"])))
-        self.bus.put(Partition(TOPIC, place), name.encode(), value)
+        place = at.get("partition", self.partition_of_key(str(event["partitionkey"])))
+        self.bus.append(Partition(TOPIC, place), name.encode(), value)
 
-    def bus_partition(self, key: str) -> int:
+    def partition_of_key(self, key: str) -> int:
         """Where the log has this key."""
         for place, records in self.bus._log.items():
             if place.topic == TOPIC and any(r.key == key.encode() for r in records):
@@ -152,26 +158,26 @@ class Small:
         return Source(
             service=GROUP,
             url=self.owner_url,
-            wanted=frozenset({MembershipJoined.wire_type()}),
-            reads=(TOPIC,),
-            writes=(TOPIC, DEAD),
-            agreements=self.agreements,
-            events_named=self.events_named,
+            consumed_types=frozenset({MembershipJoined.wire_type()}),
+            consumed_topics=(TOPIC,),
+            published_topics=(TOPIC, DEAD_LETTER_TOPIC),
+            consistency_checks=self.agreements,
+            event_references=self.events_named,
             app_url=self.app_url,
         )
 
     async def check(self, log: Log | None = None, **options: Any) -> Report:
         wait = options.pop("wait", None)
-        checker = Checker(log or TestLog(self.bus), [self.source()], **options)
+        checker = Checker(log or InMemoryLog(self.bus), [self.source()], **options)
         return await checker.check(wait)
 
 
-def joined(words: str, key: SpaceId) -> Fact:
-    who = Person(member_id=member(1))
+def membership_joined(words: str, key: SpaceId) -> Fact:
+    who = Person(member_id=member_id(1))
     return MembershipJoined(space_id=key, member=who, role=words)
 
 
-async def note_words(unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
+async def record_role(unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
     """Write down each fact's words; some cannot be digested."""
     for delivery in deliveries:
         fact = delivery.fact
@@ -185,16 +191,16 @@ async def note_words(unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
             raise Invalid(field="role")
 
 
-def changed(event: Mapping[str, Any], **fields: object) -> dict[str, Any]:
+def with_fields(event: Mapping[str, Any], **fields: object) -> dict[str, Any]:
     return {**event, **fields}
 
 
-def next_of(event: Mapping[str, Any], steps: int = 1) -> dict[str, Any]:
+def next_event(event: Mapping[str, Any], steps: int = 1) -> dict[str, Any]:
     """The event that would come so many steps after this one, with an id of its own."""
     sequence = int(event["sequence"]) + steps
-    return changed(event, id=str(uuid7()), sequence=f"{sequence:010d}")
+    return with_fields(event, id=str(uuid7()), sequence=f"{sequence:010d}")
 
 
-def told(report: Report) -> list[str]:
+def violation_texts(report: Report) -> list[str]:
     """The violations as one reads them."""
     return [f"{each.invariant} {each.text}" for each in report.wrong]

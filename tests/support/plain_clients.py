@@ -7,14 +7,14 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from deploy.local.stack import Addresses
+from deploy.local.stack import StackAddresses
 from shared.kit.bus.kafka import Cluster
 
-COUNTED = ("applied", "ignored", "duplicate")
+COUNTER_COLUMNS = ("applied", "ignored", "duplicate")
 
 
 @dataclass(frozen=True)
-class Place:
+class RecordPosition:
     """Where a record went."""
 
     topic: str
@@ -25,9 +25,9 @@ class Place:
         return f"{self.topic}/{self.partition}/{self.offset}"
 
 
-async def records_in(kafka: Cluster, topics: Sequence[str]) -> dict[str, int]:
+async def count_records(kafka: Cluster, topics: Sequence[str]) -> dict[str, int]:
     """Read these topics from their beginning to their end, and count the records one by one."""
-    reader = AIOKafkaConsumer(**kafka.options(), enable_auto_commit=False, group_id=None)
+    reader = AIOKafkaConsumer(**kafka.client_options(), enable_auto_commit=False, group_id=None)
     await reader.start()
     try:
         places = await _partitions(kafka, topics)
@@ -44,7 +44,7 @@ async def records_in(kafka: Cluster, topics: Sequence[str]) -> dict[str, int]:
 
 
 async def _partitions(kafka: Cluster, topics: Sequence[str]) -> list[TopicPartition]:
-    admin = AIOKafkaAdminClient(**kafka.options())
+    admin = AIOKafkaAdminClient(**kafka.client_options())
     await admin.start()
     try:
         return [
@@ -56,24 +56,24 @@ async def _partitions(kafka: Cluster, topics: Sequence[str]) -> list[TopicPartit
         await admin.close()
 
 
-async def produce(kafka: Cluster, topic: str, key: bytes, value: bytes) -> Place:
+async def produce(kafka: Cluster, topic: str, key: bytes, value: bytes) -> RecordPosition:
     """Send a record as any foreign program can."""
-    producer = AIOKafkaProducer(**kafka.options(), acks="all")
+    producer = AIOKafkaProducer(**kafka.client_options(), acks="all")
     await producer.start()
     try:
         done = await producer.send_and_wait(topic, value, key=key)
-        return Place(done.topic, done.partition, done.offset)
+        return RecordPosition(done.topic, done.partition, done.offset)
     finally:
         await producer.stop()
 
 
-async def ledger_of(addresses: Addresses, service: str) -> tuple[dict[str, int], set[str]]:
+async def read_ledger(addresses: StackAddresses, service: str) -> tuple[dict[str, int], set[str]]:
     """What a group's own tables say became of what it read, and the topics that it reads."""
-    rows = await sql(
+    rows = await fetch_as_owner(
         addresses, service, "SELECT * FROM positions WHERE consumer_group = $1", service
     )
-    found = {name: sum(row[name] for row in rows) for name in COUNTED}
-    aside = await sql(
+    found = {name: sum(row[name] for row in rows) for name in COUNTER_COLUMNS}
+    aside = await fetch_as_owner(
         addresses,
         service,
         "SELECT state, count(*) AS n FROM parked WHERE consumer_group = $1 GROUP BY 1",
@@ -85,11 +85,11 @@ async def ledger_of(addresses: Addresses, service: str) -> tuple[dict[str, int],
     return found, {row["topic"] for row in rows}
 
 
-async def sql(
-    addresses: Addresses, service: str, query: str, *values: object, tenants: str = ""
+async def fetch_as_owner(
+    addresses: StackAddresses, service: str, query: str, *values: object, tenants: str = ""
 ) -> list[asyncpg.Record]:
     """Ask a service's database as its owner, who sees these tenants' rows."""
-    url = addresses.database(service, "owner").replace("+asyncpg", "")
+    url = addresses.database_url(service, "owner").replace("+asyncpg", "")
     opened = await asyncpg.connect(url)
     try:
         await opened.execute("SELECT set_config('app.tenants', $1, false)", tenants)

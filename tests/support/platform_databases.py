@@ -3,17 +3,17 @@
 import asyncpg
 
 from deploy.local import provision
-from deploy.local.stack import Addresses
+from deploy.local.stack import StackAddresses
 from shared.contracts.catalogue import PUBLISHERS
 
-NAMES = tuple(PUBLISHERS)
+SERVICE_NAMES = tuple(PUBLISHERS)
 
 
-async def make_databases(addresses: Addresses, prefix: str) -> None:
+async def create_databases(addresses: StackAddresses, prefix: str) -> None:
     """Make databases of our own: others are copied by tests, which nobody may be connected to."""
     server = await asyncpg.connect(addresses.postgres)
-    for name in NAMES:
-        await provision.make_database(server, name, f"{prefix}_{name}")
+    for name in SERVICE_NAMES:
+        await provision.create_database(server, name, f"{prefix}_{name}")
         place = addresses.postgres.rpartition("/")[0]
         inside = await asyncpg.connect(f"{place}/{prefix}_{name}")
         await provision.provision_database(inside, name)
@@ -21,7 +21,7 @@ async def make_databases(addresses: Addresses, prefix: str) -> None:
     await server.close()
 
 
-def database_of(addresses: Addresses, prefix: str, name: str, role: provision.Role) -> str:
-    """Give the address of a service's database in a world."""
-    before, _, _ = addresses.database(name, role).rpartition("/")
+def database_of(addresses: StackAddresses, prefix: str, name: str, role: provision.Role) -> str:
+    """Return the address of a service's database in a world."""
+    before, _, _ = addresses.database_url(name, role).rpartition("/")
     return f"{before}/{prefix}_{name}"

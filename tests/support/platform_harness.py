@@ -18,10 +18,14 @@ from fastapi import FastAPI
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from uuid_utils.compat import uuid7
 
-from deploy.local.seed import SLUG, Seeded, seed
-from deploy.local.stack import Addresses
-from services.identity.main import Features, features
-from services.identity.sessions.handlers.invite import Invite, accept_invitation, invite
+from deploy.local.seed import SLUG, SeededTenant, seed_first_tenant
+from deploy.local.stack import StackAddresses
+from services.identity.main import Features, build_features
+from services.identity.sessions.handlers.invite import (
+    InviteMember,
+    accept_invitation,
+    invite_member,
+)
 from services.identity.settings import IdentitySettings
 from services.identity.tenants.handlers.open_tenant import OpenTenant, open_tenant
 from shared.contracts.ids import TenantId
@@ -29,44 +33,55 @@ from shared.kit.bus.memory.bus import MemoryBus
 from shared.kit.core.host import Host
 from shared.kit.core.unit_of_work import Caller
 from shared.kit.database.migrations import migrate
-from shared.kit.runtime.http_server import application, inner_application
-from shared.kit.runtime.runner import Running, build, ensure_topics, now, start, stop
+from shared.kit.runtime.http_server import inner_application, public_application
+from shared.kit.runtime.runner import (
+    RunningService,
+    build_service,
+    ensure_topics,
+    start_service,
+    stop_service,
+    utc_now,
+)
 from shared.kit.telemetry.otel import OtelTelemetry
 from shared.kit.web.tokens import JwksVerifier
-from tests.support.platform_databases import NAMES, database_of, make_databases
+from tests.support.platform_databases import SERVICE_NAMES, create_databases, database_of
 
 JWKS = "http://identity.test/.well-known/jwks.json"
-FOREIGNER = "ulla@elsewhere.example"
-FOREIGN_PASSWORD = "ein langes Passwort 🗝"
-PATIENCE = 10.0
+OTHER_TENANT_EMAIL = "ulla@elsewhere.example"
+OTHER_TENANT_PASSWORD = "ein langes Passwort 🗝"
+TIMEOUT_SECONDS = 10.0
 _WAITING = sa.text("SELECT count(*) FROM outbox")
 Json = dict[str, Any]
 
 
 @dataclass
-class World:
+class PlatformHarness:
     """Everybody signs in when first named; `anonymous` never does."""
 
     http: httpx.AsyncClient
-    inner: httpx.AsyncClient
+    internal_http: httpx.AsyncClient
     bus: MemoryBus
-    services: dict[str, Running]
+    services: dict[str, RunningService]
     features: Features
-    seeded: Seeded
-    foreign: TenantId
+    seeded: SeededTenant
+    other_tenant: TenantId
     spans: InMemorySpanExporter
     host: Host
     tokens: dict[str, str] = field(default_factory=dict)
 
-    async def sign_in(self, who: str, **more: object) -> Json:
+    async def sign_in(self, user: str, **more: object) -> Json:
         """Open a session of someone's."""
         body: Json = {
             "tenant": SLUG,
-            "email": f"{who}@demo.example",
-            "password": self.seeded.passwords.get(f"{who}@demo.example", ""),
+            "email": f"{user}@demo.example",
+            "password": self.seeded.passwords.get(f"{user}@demo.example", ""),
         }
-        if who == "ulla":
-            body = {"tenant": "elsewhere", "email": FOREIGNER, "password": FOREIGN_PASSWORD}
+        if user == "ulla":
+            body = {
+                "tenant": "elsewhere",
+                "email": OTHER_TENANT_EMAIL,
+                "password": OTHER_TENANT_PASSWORD,
+            }
         answer = await self.http.post("/identity/v1/sessions", json=body | more)
         assert answer.status_code == 201, answer.text
         found: Json = answer.json()
@@ -75,18 +90,18 @@ class World:
     async def _token_of(self, who: str) -> str:
         if who == "operator":  # nobody signs in as the operator: the platform signs the token
             signer = self.features.sessions.signer
-            return signer.access(self.seeded.tenant, self.seeded.operator, "local")
+            return signer.sign_access(self.seeded.tenant, self.seeded.operator, "local")
         return str((await self.sign_in(who))["access_token"])
 
-    async def call(
-        self, who: str, method: str, path: str, body: object = None, **headers: str
+    async def request(
+        self, user: str, method: str, path: str, body: object = None, **headers: str
     ) -> httpx.Response:
         """Ask as someone, and give whatever is answered."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        if who != "anonymous":
-            if who not in self.tokens:
-                self.tokens[who] = await self._token_of(who)
-            sent.setdefault("authorization", f"Bearer {self.tokens[who]}")
+        if user != "anonymous":
+            if user not in self.tokens:
+                self.tokens[user] = await self._token_of(user)
+            sent.setdefault("authorization", f"Bearer {self.tokens[user]}")
         answer = await self.http.request(method, path, json=body, headers=sent)
         if (
             answer.status_code == 401
@@ -94,112 +109,114 @@ class World:
             and answer.json()["type"].endswith("/session_ended")
         ):
             # As people do whose session was ended, such as by a suspension that is over.
-            self.tokens[who] = await self._token_of(who)
-            sent["authorization"] = f"Bearer {self.tokens[who]}"
+            self.tokens[user] = await self._token_of(user)
+            sent["authorization"] = f"Bearer {self.tokens[user]}"
             return await self.http.request(method, path, json=body, headers=sent)
         return answer
 
-    async def ask(
-        self, who: str, method: str, path: str, body: object = None, **headers: str
+    async def request_ok(
+        self, user: str, method: str, path: str, body: object = None, **headers: str
     ) -> Json:
         """Ask as someone for what must succeed."""
-        answer = await self.call(who, method, path, body, **headers)
-        assert answer.is_success, f"{who} {method} {path}: {answer.status_code} {answer.text}"
+        answer = await self.request(user, method, path, body, **headers)
+        assert answer.is_success, f"{user} {method} {path}: {answer.status_code} {answer.text}"
         found: Json = answer.json() if answer.content else {}
         return found
 
-    async def until(self, look: Callable[[], Awaitable[Json | None]]) -> Json:
+    async def wait_until(self, probe: Callable[[], Awaitable[Json | None]]) -> Json:
         """Look until something is there."""
-        async with asyncio.timeout(PATIENCE):
-            while (found := await look()) is None:  # noqa: ASYNC110  it looks through HTTP
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            while (found := await probe()) is None:  # noqa: ASYNC110  it looks through HTTP
                 await asyncio.sleep(0.01)
         return found
 
-    async def told(self, who: str, category: str, about: str | None = None) -> Json:
+    async def wait_for_notification(
+        self, user: str, category: str, about: str | None = None
+    ) -> Json:
         """Wait for a notification."""
 
         async def look() -> Json | None:
-            items = (await self.ask(who, "GET", "/notifications/v1/inbox"))["items"]
+            items = (await self.request_ok(user, "GET", "/notifications/v1/inbox"))["items"]
             fits = (e for e in items if e["category"] == category and about in {None, e["about"]})
             return next(fits, None)
 
-        return await self.until(look)
+        return await self.wait_until(look)
 
-    async def seen_as(self, who: str, content: str, standing: str | None) -> Json:
+    async def wait_for_standing(self, user: str, content: str, standing: str | None) -> Json:
         """Wait until someone sees a content in this standing; None: until they see nothing."""
 
         async def look() -> Json | None:
-            answer = await self.call(who, "GET", f"/community/v1/contents/{content}")
+            answer = await self.request(user, "GET", f"/community/v1/contents/{content}")
             if answer.status_code == 404:
                 return {} if standing is None else None
             shown = [e for e in answer.json()["items"] if e["content_id"] == content]
             return next((e for e in shown if e["standing"] == standing), None)
 
-        return await self.until(look)
+        return await self.wait_until(look)
 
-    async def case_of(self, content: str) -> Json:
+    async def wait_for_case(self, content: str) -> Json:
         """Wait for the case of a content in Omar's queue."""
 
         async def look() -> Json | None:
-            items = (await self.ask("omar", "GET", "/moderation/v1/cases"))["items"]
+            items = (await self.request_ok("omar", "GET", "/moderation/v1/cases"))["items"]
             return next((each for each in items if each["content_id"] == content), None)
 
-        return await self.until(look)
+        return await self.wait_until(look)
 
-    async def decide(self, case: Json, action: str) -> Json:
+    async def decide_case(self, case: Json, action: str) -> Json:
         """Decide a case as Omar, on its latest version."""
         path = f"/moderation/v1/cases/{case['case_id']}"
-        await self.ask("omar", "POST", f"{path}/claim")
-        version = (await self.ask("omar", "GET", path))["version"]
+        await self.request_ok("omar", "POST", f"{path}/claim")
+        version = (await self.request_ok("omar", "GET", path))["version"]
         body = {"version": version, "action": action, "policy": "insult"}
         body |= {"reason": "insult.direct"}
-        return await self.ask("omar", "POST", f"{path}/decision", body)
+        return await self.request_ok("omar", "POST", f"{path}/decision", body)
 
-    async def school(self) -> str:
-        """Give the id of the first tenant's school."""
-        tree = await self.ask("claire", "GET", "/identity/v1/structures")
+    async def school_id(self) -> str:
+        """Return the id of the first tenant's school."""
+        tree = await self.request_ok("claire", "GET", "/identity/v1/structures")
         return str(next(e["structure_id"] for e in tree["items"] if e["kind"] == "school"))
 
-    async def space(self, *people: str) -> str:
+    async def open_space(self, *people: str) -> str:
         """Open a space of the school with these members."""
-        new = {"name": f"Salle n° {uuid7()} 🎈", "structure_id": await self.school()}
-        opened = await self.ask("claire", "POST", "/community/v1/spaces", new)
+        new = {"name": f"Salle n° {uuid7()} 🎈", "structure_id": await self.school_id()}
+        opened = await self.request_ok("claire", "POST", "/community/v1/spaces", new)
         for who in people:
-            await self.ask(who, "POST", f"/community/v1/spaces/{opened['space_id']}/members")
+            await self.request_ok(who, "POST", f"/community/v1/spaces/{opened['space_id']}/members")
         return str(opened["space_id"])
 
-    async def post(self, who: str, space: str, body: str, kind: str = "discussion") -> str:
+    async def publish_post(self, user: str, space: str, body: str, kind: str = "discussion") -> str:
         """Publish a post."""
         new = {"kind": kind, "title": "Où ça ? 🤔", "body": body}
-        made = await self.ask(who, "POST", f"/community/v1/spaces/{space}/posts", new)
+        made = await self.request_ok(user, "POST", f"/community/v1/spaces/{space}/posts", new)
         return str(made["content_id"])
 
-    async def reply(self, who: str, parent: str, body: str, kind: str = "comments") -> str:
+    async def publish_reply(self, user: str, parent: str, body: str, kind: str = "comments") -> str:
         """Publish an answer or a comment."""
         path = f"/community/v1/contents/{parent}/{kind}"
-        return str((await self.ask(who, "POST", path, {"body": body}))["content_id"])
+        return str((await self.request_ok(user, "POST", path, {"body": body}))["content_id"])
 
-    async def flag(self, who: str, content: str) -> None:
+    async def flag_content(self, user: str, content: str) -> None:
         """Flag a content."""
         path = f"/community/v1/contents/{content}/flags"
-        await self.ask(who, "POST", path, {"reason": "harassment"})
+        await self.request_ok(user, "POST", path, {"reason": "harassment"})
 
-    async def settle(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Wait until nothing is under way: outboxes empty, every record answered for."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             quiet = 0
             while quiet < 2:
-                await self.bus.settle(PATIENCE)
+                await self.bus.wait_until_idle(TIMEOUT_SECONDS)
                 waiting = [await self._outbox(each) for each in self.services.values()]
                 quiet = quiet + 1 if not any((*waiting, *self.bus.lag().values())) else 0
                 await asyncio.sleep(0.01)
 
-    async def _outbox(self, each: Running) -> int:
-        (row,) = await each.service.database.rows(_WAITING)
+    async def _outbox(self, each: RunningService) -> int:
+        (row,) = await each.service.database.execute_once(_WAITING)
         return int(row[0])
 
 
-def _environment(addresses: Addresses, prefix: str) -> Mapping[str, str]:
+def _environment(addresses: StackAddresses, prefix: str) -> Mapping[str, str]:
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     found = {
@@ -212,7 +229,7 @@ def _environment(addresses: Addresses, prefix: str) -> Mapping[str, str]:
         "MODERATION_SEAL_KEY": Fernet.generate_key().decode(),
         "MODERATION_SCREENING_WORKERS": "0",
     }
-    for name in NAMES:
+    for name in SERVICE_NAMES:
         found[f"{name.upper()}_DATABASE_URL"] = database_of(addresses, prefix, name, "app")
         found[f"{name.upper()}_RELAY_URL"] = database_of(addresses, prefix, name, "relay")
     return found
@@ -231,53 +248,53 @@ def _verify_with(app: Any, identity: Any) -> None:  # Any: ASGI applications, bo
 
 
 async def _open_elsewhere(own: Features) -> TenantId:
-    opened = await open_tenant(own.tenants, OpenTenant("Elsewhere", FOREIGNER), "journeys")
+    opened = await open_tenant(own.tenants, OpenTenant("Elsewhere", OTHER_TENANT_EMAIL), "journeys")
     tenant, member = opened.tenant.tenant_id, opened.administrator.member_id
     caller = Caller(tenant, None, "journeys")
-    token = await invite(own.sessions, caller, Invite(tenant, member))
-    await accept_invitation(own.sessions, token, FOREIGN_PASSWORD, "journeys")
+    token = await invite_member(own.sessions, caller, InviteMember(tenant, member))
+    await accept_invitation(own.sessions, token, OTHER_TENANT_PASSWORD, "journeys")
     return tenant
 
 
 @asynccontextmanager
-async def open_world(
-    addresses: Addresses, home: Path, prefix: str = "journeys"
-) -> AsyncIterator[World]:
+async def start_platform(
+    addresses: StackAddresses, home: Path, prefix: str = "journeys"
+) -> AsyncIterator[PlatformHarness]:
     """Migrate, start all five, seed two tenants; stop everything when left.
 
     `prefix` begins the names of its databases: two worlds may stand on one server.
     """
     environment, bus = _environment(addresses, prefix), MemoryBus()
     spans = InMemorySpanExporter()
-    telemetry = OtelTelemetry("journeys", sample=1.0, exporters=[spans])
-    host = Host(bus, now, uuid7, telemetry, environment)
-    await make_databases(addresses, prefix)
-    for name in NAMES:
+    telemetry = OtelTelemetry("journeys", sample_ratio=1.0, exporters=[spans])
+    host = Host(bus, utc_now, uuid7, telemetry, environment)
+    await create_databases(addresses, prefix)
+    for name in SERVICE_NAMES:
         await migrate(name, database_of(addresses, prefix, name, "owner"))
     await ensure_topics(bus)
-    services = {name: Running(build(name, host)) for name in NAMES}
+    services = {name: RunningService(build_service(name, host)) for name in SERVICE_NAMES}
     identity = services["identity"].service
     for each in services.values():
         _verify_with(each.service.http, identity.http)
-        await start(each, host)
-    own = features(host, IdentitySettings.read(environment), identity.database)
-    seeded, foreign = await seed(own, home), await _open_elsewhere(own)
-    transport = httpx.ASGITransport(application(list(services.values())))
+        await start_service(each, host)
+    own = build_features(host, IdentitySettings.from_environment(environment), identity.database)
+    seeded, foreign = await seed_first_tenant(own, home), await _open_elsewhere(own)
+    transport = httpx.ASGITransport(public_application(list(services.values())))
     inside = httpx.ASGITransport(inner_application(list(services.values())))
     async with (
         httpx.AsyncClient(transport=transport, base_url="http://préau.test") as http,
         httpx.AsyncClient(transport=inside, base_url="http://inner.test") as inner,
     ):
-        world = World(http, inner, bus, services, own, seeded, foreign, spans, host)
-        await world.settle()
+        world = PlatformHarness(http, inner, bus, services, own, seeded, foreign, spans, host)
+        await world.wait_until_idle()
         yield world
     for each in services.values():
-        await stop(each)
+        await stop_service(each)
     await bus.close()
     telemetry.shutdown()
 
 
-def member_of(token: str) -> UUID:
+def member_id_of(token: str) -> UUID:
     """Read who a token is of, without verifying anything."""
 
     return UUID(jwt.decode(token, options={"verify_signature": False})["sub"])

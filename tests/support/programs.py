@@ -14,19 +14,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-LEASH = Path(__file__).with_name("child_process.py")
-TOLD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-LEAVE_WITHIN = 150.0
+CHILD_SCRIPT = Path(__file__).with_name("child_process.py")
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SHUTDOWN_TIMEOUT_SECONDS = 150.0
 """Seconds for leaving tidily: a pod's minute, then a server's twenty, and some."""
-Given = TypeVar("Given")
+Result = TypeVar("Result")
 Stream = int | IO[bytes] | None
 
 
-def played(
-    work: Coroutine[Any, Any, Given],
+def run_program(
+    work: Coroutine[Any, Any, Result],
     loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
-    within: float = LEAVE_WITHIN,
-) -> Given:
+    timeout_seconds: float = SHUTDOWN_TIMEOUT_SECONDS,
+) -> Result:
     """Run it to its end. Told to stop, cancel it, wait for it to clean up, and exit with 128 + n.
 
     Only the first signal counts: a second must not interrupt the cleaning up. What does not end in
@@ -35,7 +35,7 @@ def played(
     told: list[int] = []
     with asyncio.Runner(loop_factory=loop) as runner:
         try:
-            given = runner.run(_until_told(work, told, within))
+            given = runner.run(_until_told(work, told, timeout_seconds))
         except asyncio.CancelledError:
             if told:
                 raise SystemExit(128 + told[0]) from None
@@ -45,7 +45,7 @@ def played(
     return given
 
 
-async def _until_told(work: Coroutine[Any, Any, Given], told: list[int], within: float) -> Given:
+async def _until_told(work: Coroutine[Any, Any, Result], told: list[int], within: float) -> Result:
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
 
     def stop(received: signal.Signals) -> None:
@@ -54,17 +54,17 @@ async def _until_told(work: Coroutine[Any, Any, Given], told: list[int], within:
             loop.call_later(within, os._exit, 128 + received)
             task.cancel()
 
-    for received in TOLD:
+    for received in STOP_SIGNALS:
         loop.add_signal_handler(received, stop, received)
     return await task
 
 
-def leashed(*command: str) -> tuple[str, ...]:
-    """Give the words that start a program which dies with the thread that starts it."""
-    return (sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *command)
+def bound_to_parent(*command: str) -> tuple[str, ...]:
+    """Return the words that start a program which dies with the thread that starts it."""
+    return (sys.executable, "-I", "-S", str(CHILD_SCRIPT), str(os.getpid()), *command)
 
 
-async def begin(
+async def start_child(
     *command: str,
     cwd: Path,
     env: Mapping[str, str] | None = None,
@@ -77,7 +77,7 @@ async def begin(
     Ctrl-C in the terminal reaches us only: we end them in our order.
     """
     return await asyncio.create_subprocess_exec(
-        *leashed(*command),
+        *bound_to_parent(*command),
         cwd=cwd,
         env=env,
         stdin=stdin,
@@ -87,7 +87,7 @@ async def begin(
     )
 
 
-async def end(process: Process, grace: float) -> bool:
+async def stop_child(process: Process, grace: float) -> bool:
     """Ask it to end, and kill it if it does not in time; it is gone on return. False if killed."""
     with suppress(ProcessLookupError):  # it has ended by itself
         process.terminate()

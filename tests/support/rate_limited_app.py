@@ -9,17 +9,17 @@ from shared.contracts.ids import MemberId, TenantId
 from shared.kit.core.access_tokens import Claims
 from shared.kit.core.errors import Unauthorised
 from shared.kit.core.policy import Actor
-from shared.kit.limiting.rates import Rates
+from shared.kit.limiting.rate_counter import RateCounter
 from shared.kit.limiting.route_limits import RouteLimits
-from shared.kit.web.cursors import Model
+from shared.kit.web.cursors import ApiModel
 from shared.kit.web.routes import Routes
-from tests.support.manual_clock import Moment
-from tests.support.sample_app import House, Rights
+from tests.support.manual_clock import ManualClock
+from tests.support.sample_app import FakeRights, SampleApp
 
-ELSEWHERE = TenantId(uuid4())
+OTHER_TENANT = TenantId(uuid4())
 
 
-class Everybody:
+class TenantVerifier:
     """`pupil3` and `teacher` are of one tenant, `foreigner` of another, `hamid` operates."""
 
     def __init__(self) -> None:
@@ -28,50 +28,50 @@ class Everybody:
     async def verify(self, token: str) -> Claims:
         if token == "nobody":
             raise Unauthorised(reason="unknown")
-        tenant = ELSEWHERE if token.startswith("foreigner") else cast.TENANT
+        tenant = OTHER_TENANT if token.startswith("foreigner") else cast.TENANT
         return Claims(MemberId(self.ids.setdefault(token, uuid4())), tenant, "session")
 
 
 @dataclass
-class SomeMachines(Rights):
+class RightsWithMachines(FakeRights):
     """The account `robot` is a machine's."""
 
     machines: set[UUID] = field(default_factory=set)
 
-    async def actor(
+    async def find_actor(
         self, tenant: TenantId, member_id: MemberId, session: str | None = None
     ) -> Actor | None:
-        who = await super().actor(tenant, member_id, session)
+        who = await super().find_actor(tenant, member_id, session)
         if who is not None and member_id in self.machines:
             return Actor(tenant, member_id, kind=MemberKind.SYSTEM)
         return who
 
 
 @dataclass
-class LimitedHouse(House):
+class RateLimitedApp(SampleApp):
     """Everything as in a house; `moment` is the clock of its limits."""
 
     limits: RouteLimits | None = field(default_factory=RouteLimits)
-    moment: Moment = field(default_factory=Moment)
+    clock: ManualClock = field(default_factory=ManualClock)
 
     def __post_init__(self) -> None:
-        self.everybody = Everybody()
-        self.machines = SomeMachines()
+        self.accounts = TenantVerifier()
+        self.machines = RightsWithMachines()
         self.rights = self.machines
-        self.verifier = self.everybody
-        self.rates = Rates("notes", wall=self.moment)
+        self.verifier = self.accounts
+        self.rates = RateCounter("notes", wall_clock=self.clock)
         super().__post_init__()
 
-    def notes(self) -> Routes:
-        routes = super().notes()
+    def note_routes(self) -> Routes:
+        routes = super().note_routes()
 
         @routes.get("/figures", action="note.measure", load="heavy")
-        async def measure() -> Model:
-            return Model()
+        async def measure() -> ApiModel:
+            return ApiModel()
 
         @routes.post("/chunks", action="note.import", load="import")
-        async def bring() -> Model:
-            return Model()
+        async def bring() -> ApiModel:
+            return ApiModel()
 
         return routes
 

@@ -23,7 +23,7 @@ TENANT = TenantId(UUID(int=7))
 
 
 @dataclass
-class Kept:
+class TelemetryRecorder:
     """A service's telemetry, and the spans that ended."""
 
     telemetry: OtelTelemetry
@@ -37,21 +37,23 @@ class Kept:
     def names(self) -> list[str]:
         return [span.name for span in self.spans]
 
-    def only(self, name: str) -> ReadableSpan:
+    def span_named(self, name: str) -> ReadableSpan:
         (found,) = [span for span in self.spans if span.name == name]
         return found
 
     @property
-    def page(self) -> str:
-        return self.telemetry.page().decode()
+    def metrics_page(self) -> str:
+        return self.telemetry.prometheus_page().decode()
 
 
-def kept(service: str = "community", *, sample: float = 1.0) -> Kept:
+def record_telemetry(service: str = "community", *, sample_ratio: float = 1.0) -> TelemetryRecorder:
     exporter = InMemorySpanExporter()
-    return Kept(OtelTelemetry(service, sample=sample, exporters=[exporter]), exporter)
+    return TelemetryRecorder(
+        OtelTelemetry(service, sample_ratio=sample_ratio, exporters=[exporter]), exporter
+    )
 
 
-def context_of(span: ReadableSpan) -> str:
+def span_traceparent(span: ReadableSpan) -> str:
     """A span as the traceparent that its children and links name."""
     found = span.get_span_context()
     assert found is not None
@@ -62,18 +64,18 @@ def attributes_of(span: ReadableSpan) -> Mapping[str, AttributeValue]:
     return span.attributes or {}
 
 
-def ids(traceparent: str | None) -> tuple[str, str]:
+def trace_and_span_ids(traceparent: str | None) -> tuple[str, str]:
     """Trace and span, whatever the flags say beside "recorded"."""
     assert traceparent is not None
     return traceparent[3:35], traceparent[36:52]
 
 
-def parent_of(span: ReadableSpan) -> tuple[str, str] | None:
+def parent_ids(span: ReadableSpan) -> tuple[str, str] | None:
     above = span.parent
     return None if above is None else (f"{above.trace_id:032x}", f"{above.span_id:016x}")
 
 
-def links_of(span: ReadableSpan) -> list[tuple[str, str]]:
+def link_ids(span: ReadableSpan) -> list[tuple[str, str]]:
     return [(f"{e.context.trace_id:032x}", f"{e.context.span_id:016x}") for e in span.links]
 
 

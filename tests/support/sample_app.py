@@ -20,24 +20,24 @@ from shared.contracts.identity import Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
 from shared.kit.bus.memory.bus import MemoryBus
 from shared.kit.core.access_tokens import Claims
-from shared.kit.core.access_tokens import Verifier as AnyVerifier
+from shared.kit.core.access_tokens import TokenVerifier as AnyVerifier
 from shared.kit.core.errors import NotFound, Unauthorised
 from shared.kit.core.host import Host, Telemetry
 from shared.kit.core.policy import Actor, Allowed, Denied, Grant, Suspension, Verdict
 from shared.kit.core.unit_of_work import Caller
-from shared.kit.database.batched.unit import Light
+from shared.kit.database.batched.unit import BatchedDatabase
 from shared.kit.database.database import Database
-from shared.kit.database.overload import Pressure
-from shared.kit.limiting.rates import Rates
+from shared.kit.database.overload import LoadMonitor
+from shared.kit.limiting.rate_counter import RateCounter
 from shared.kit.limiting.route_limits import RouteLimits
 from shared.kit.telemetry.noop import NoTelemetry
 from shared.kit.web.app import web_app
-from shared.kit.web.context import ActorDep, CallerDep, Door
-from shared.kit.web.cursors import Model
+from shared.kit.web.context import ActorDep, AppContext, CallerDep
+from shared.kit.web.cursors import ApiModel
 from shared.kit.web.routes import Routes
 
 LOCALE = Path(__file__).with_name("locale")
-NOWHERE = "postgresql+asyncpg://notes_app@127.0.0.1:1/nowhere"
+UNREACHABLE_DATABASE_URL = "postgresql+asyncpg://notes_app@127.0.0.1:1/nowhere"
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
@@ -45,7 +45,7 @@ class NoteNotFound(NotFound):
     key = "note_not_found"
 
 
-class Note(Model):
+class Note(ApiModel):
     """A note."""
 
     text: str = Field(max_length=50, examples=["Le préau fuit ☔"])
@@ -60,7 +60,7 @@ def is_member(actor: Actor) -> Verdict:
     return Allowed("note.import.member")
 
 
-class Verifier:
+class FakeVerifier:
     """`Bearer zoe` is Zoé, `Bearer hamid` is Hamid."""
 
     people: Mapping[str, UUID] = {"zoe": cast.ZOE, "hamid": cast.HAMID}
@@ -72,18 +72,18 @@ class Verifier:
 
 
 @dataclass
-class Rights:
+class FakeRights:
     """Zoé is nobody special, Hamid operates; `absent` looks find nobody first."""
 
-    absent: int = 0
+    missing_lookups: int = 0
     suspended: bool = False
-    asked: int = 0
+    lookups: int = 0
 
-    async def actor(
+    async def find_actor(
         self, tenant: TenantId, member_id: MemberId, session: str | None = None
     ) -> Actor | None:
-        self.asked += 1
-        if self.asked <= self.absent:
+        self.lookups += 1
+        if self.lookups <= self.missing_lookups:
             return None
         operates = (Grant(Role.OPERATOR, StructureId(cast.COLLEGE)),)
         return Actor(
@@ -95,17 +95,17 @@ class Rights:
 
 
 @dataclass
-class House:
+class SampleApp:
     """The application, and what the fakes saw."""
 
     telemetry: Telemetry = field(default_factory=NoTelemetry)
-    rights: Rights = field(default_factory=Rights)
-    url: str = NOWHERE
-    pressure: Pressure | None = None
-    extra: tuple[APIRouter, ...] = ()
-    verifier: AnyVerifier = field(default_factory=Verifier)
+    rights: FakeRights = field(default_factory=FakeRights)
+    url: str = UNREACHABLE_DATABASE_URL
+    pressure: LoadMonitor | None = None
+    routers: tuple[APIRouter, ...] = ()
+    verifier: AnyVerifier = field(default_factory=FakeVerifier)
     limits: RouteLimits | None = None
-    rates: Rates | None = None
+    rates: RateCounter | None = None
     public_docs: bool = True
     callers: list[Caller] = field(default_factory=list)
     actors: list[Actor] = field(default_factory=list)
@@ -117,12 +117,14 @@ class House:
             clock=lambda: NOON,
             new_id=uuid7,
             trace=lambda *_: None,
-            pressure=self.pressure,
+            load_monitor=self.pressure,
         )
-        self.batched = Light(self.database)
+        self.batched = BatchedDatabase(self.database)
         host = Host(MemoryBus(), lambda: NOON, uuid7, self.telemetry, {})
-        door = Door(host, self.database, self.batched, self.verifier, self.rights, rates=self.rates)
-        routes, more = [self.notes()], self.more()
+        door = AppContext(
+            host, self.database, self.batched, self.verifier, self.rights, rates=self.rates
+        )
+        routes, more = [self.note_routes()], self.extra_routers()
         self.app = web_app(
             *("notes", door, routes, more),
             locale=LOCALE,
@@ -130,10 +132,10 @@ class House:
             public_docs=self.public_docs,
         )
 
-    def more(self) -> Sequence[APIRouter]:
-        return self.extra
+    def extra_routers(self) -> Sequence[APIRouter]:
+        return self.routers
 
-    def notes(self) -> Routes:
+    def note_routes(self) -> Routes:
         routes = Routes("notes")
 
         @routes.post("/notes", action="note.write", status_code=201)
@@ -147,7 +149,10 @@ class House:
             raise NoteNotFound(number=number, because="a secret of the house")
 
         @routes.post(
-            "/shelves/{shelf}/import", action="note.import", limit=3_000_000, gate=is_member
+            "/shelves/{shelf}/import",
+            action="note.import",
+            max_body_bytes=3_000_000,
+            gate=is_member,
         )
         async def take_in(shelf: str, note: dict[str, Any]) -> dict[str, int]:
             return {"fields": len(note)}
@@ -174,10 +179,10 @@ class House:
 
         return routes
 
-    def client(self, who: str | None = "zoe", language: str = "en") -> httpx.AsyncClient:
+    def client(self, user: str | None = "zoe", language: str = "en") -> httpx.AsyncClient:
         headers = {"Accept-Language": language}
-        if who:
-            headers["Authorization"] = f"Bearer {who}"
+        if user:
+            headers["Authorization"] = f"Bearer {user}"
         mounted = Starlette(routes=[Mount("/notes", self.app, name="notes")])
         return httpx.AsyncClient(
             base_url="http://test/notes",

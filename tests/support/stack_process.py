@@ -18,25 +18,25 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from redis.asyncio import Redis
 
 from deploy.local import postgres, provision, valkey
-from deploy.local.stack import Addresses
+from deploy.local.stack import StackAddresses
 from shared.kit.bus.kafka import Cluster
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-READY = "Ctrl-C stops them."
-WITHIN = 60
+READY_LINE = "Ctrl-C stops them."
+TIMEOUT_SECONDS = 60
 
 
 @dataclass
-class Up:
+class StackProcess:
     """`make up` on one home: `python -m deploy.local up`."""
 
     home: Path
-    before: Sequence[str] = ()
+    command_prefix: Sequence[str] = ()
     environment: dict[str, str] = field(default_factory=dict)
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [*self.before, sys.executable, "-m", "deploy.local", "up"],
+            [*self.command_prefix, sys.executable, "-m", "deploy.local", "up"],
             cwd=REPOSITORY,
             env=os.environ | {"PREAU_HOME": str(self.home)} | self.environment,
             stdout=subprocess.PIPE,
@@ -45,7 +45,7 @@ class Up:
             start_new_session=True,
         )
 
-    def ready(self) -> float:
+    def start_and_wait(self) -> float:
         """Start, wait for its last line, and give the seconds that it took."""
         began = time.monotonic()
         self.start()
@@ -53,14 +53,14 @@ class Up:
         said = []
         for line in self._process.stdout:
             said.append(line)
-            if READY in line:
+            if READY_LINE in line:
                 return time.monotonic() - began
         raise AssertionError("".join(said) or "it said nothing")
 
-    def refused(self) -> str:
+    def start_refused(self) -> str:
         """Start, wait until it gives up, and give the one line that it says."""
         self.start()
-        said, _ = self._process.communicate(timeout=WITHIN)
+        said, _ = self._process.communicate(timeout=TIMEOUT_SECONDS)
         assert self._process.returncode == 1, said
         assert said.count("\n") == 1, said
         return said
@@ -69,9 +69,9 @@ class Up:
     def pid(self) -> int:
         return self._process.pid
 
-    def family(self) -> set[int]:
-        """Give the process ids of all that it started."""
-        return descendants(self.pid)
+    def descendants(self) -> set[int]:
+        """Return the process ids of all that it started."""
+        return descendant_pids(self.pid)
 
     def interrupt(self) -> int:
         """Press Ctrl-C: the whole group of the terminal hears it."""
@@ -87,14 +87,14 @@ class Up:
         return self._ended()
 
     def _ended(self) -> int:
-        status = self._process.wait(WITHIN)
+        status = self._process.wait(TIMEOUT_SECONDS)
         if self._process.stdout is not None:
             self._process.stdout.close()
         return status
 
 
-def descendants(pid: int) -> set[int]:
-    """Give the children of a process, theirs, and so on."""
+def descendant_pids(pid: int) -> set[int]:
+    """Return the children of a process, theirs, and so on."""
     listing = subprocess.run(
         ["ps", "-A", "-o", "pid=,ppid="], check=True, capture_output=True, text=True
     ).stdout
@@ -105,8 +105,8 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
-def alive(pids: set[int]) -> set[int]:
-    """Give those that still run; who only waits to be reaped does not."""
+def running_pids(pids: set[int]) -> set[int]:
+    """Return those that still run; who only waits to be reaped does not."""
     listing = subprocess.run(
         ["ps", "-A", "-o", "pid=,stat="], check=True, capture_output=True, text=True
     ).stdout
@@ -114,20 +114,20 @@ def alive(pids: set[int]) -> set[int]:
     return pids & running
 
 
-def addresses_of(home: Path) -> Addresses:
+def addresses_of(home: Path) -> StackAddresses:
     """Read where the servers of a home are, as no service does."""
     ports = cast("dict[str, int]", json.loads((home / "ports.json").read_text()))
     passwords = cast("dict[str, str]", json.loads((home / "secrets.json").read_text()))
-    return Addresses(
+    return StackAddresses(
         kafka=f"127.0.0.1:{ports['kafka']}",
         has_kafka_users=True,
         redis=valkey.url(ports["redis"], passwords),
-        postgres=postgres.url(ports["postgres"], passwords[postgres.ADMIN]),
+        postgres=postgres.admin_url(ports["postgres"], passwords[postgres.ADMIN]),
         passwords=passwords,
     )
 
 
-async def write(addresses: Addresses, word: str) -> None:
+async def write_word(addresses: StackAddresses, word: str) -> None:
     """Put a word into each of the three servers."""
     await _execute(addresses, "owner", "CREATE TABLE IF NOT EXISTS words (word text)")
     await _execute(addresses, "app", "INSERT INTO words VALUES ($1)", word)
@@ -135,7 +135,7 @@ async def write(addresses: Addresses, word: str) -> None:
     await redis.append("preau:words", f"{word} ")
     await redis.aclose()
     await _make_topic(addresses.cluster())
-    producer = AIOKafkaProducer(**addresses.cluster().options(), acks="all")
+    producer = AIOKafkaProducer(**addresses.cluster().client_options(), acks="all")
     await producer.start()
     try:
         await producer.send_and_wait("words", word.encode(), partition=0)
@@ -143,8 +143,8 @@ async def write(addresses: Addresses, word: str) -> None:
         await producer.stop()
 
 
-async def read(addresses: Addresses) -> dict[str, list[str]]:
-    """Give the words that each server knows."""
+async def read_words(addresses: StackAddresses) -> dict[str, list[str]]:
+    """Return the words that each server knows."""
     rows = await _execute(addresses, "app", "SELECT word FROM words")
     redis = Redis.from_url(addresses.redis, decode_responses=True)
     kept = await redis.get("preau:words") or ""
@@ -157,9 +157,9 @@ async def read(addresses: Addresses) -> dict[str, list[str]]:
 
 
 async def _execute(
-    addresses: Addresses, role: provision.Role, statement: str, *values: str
+    addresses: StackAddresses, role: provision.Role, statement: str, *values: str
 ) -> list[asyncpg.Record]:
-    url = addresses.database("community", role)
+    url = addresses.database_url("community", role)
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     try:
         return await connection.fetch(statement, *values)
@@ -168,7 +168,7 @@ async def _execute(
 
 
 async def _make_topic(cluster: Cluster) -> None:
-    admin = AIOKafkaAdminClient(**cluster.options())
+    admin = AIOKafkaAdminClient(**cluster.client_options())
     await admin.start()
     try:
         if "words" not in await admin.list_topics():
@@ -178,14 +178,14 @@ async def _make_topic(cluster: Cluster) -> None:
 
 
 async def _read_topic(cluster: Cluster) -> list[str]:
-    consumer = AIOKafkaConsumer(**cluster.options())
+    consumer = AIOKafkaConsumer(**cluster.client_options())
     await consumer.start()
     try:
         partition = TopicPartition("words", 0)
         consumer.assign([partition])
         await consumer.seek_to_beginning(partition)
         end = (await consumer.end_offsets([partition]))[partition]
-        async with asyncio.timeout(WITHIN):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             return [(await consumer.getone()).value.decode() for _ in range(end)]
     finally:
         await consumer.stop()

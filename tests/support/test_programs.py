@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.programs import begin, end
+from tests.support.programs import start_child, stop_child
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: None); open('up', 'x')"
@@ -85,7 +85,7 @@ def test_killed_it_takes_its_children_along(tmp_path: Path) -> None:
 
 async def test_what_it_starts_is_the_command_itself(tmp_path: Path) -> None:
     said = "import os; print(os.getpid(), os.getcwd(), os.environ['WORD']); raise SystemExit(7)"
-    process = await begin(
+    process = await start_child(
         *(sys.executable, "-c", said),
         cwd=tmp_path,
         env=os.environ | {"WORD": "préau"},
@@ -96,15 +96,15 @@ async def test_what_it_starts_is_the_command_itself(tmp_path: Path) -> None:
 
     assert output.decode().split() == [str(process.pid), str(tmp_path), "préau"]
     assert process.returncode == 7
-    assert await end(process, 1), "that it has ended already is fine"
+    assert await stop_child(process, 1), "that it has ended already is fine"
 
 
 async def test_who_does_not_listen_is_killed(tmp_path: Path) -> None:
-    process = await begin(sys.executable, "-c", STUBBORN + WAITS, cwd=tmp_path)
+    process = await start_child(sys.executable, "-c", STUBBORN + WAITS, cwd=tmp_path)
     while not (tmp_path / "up").exists():  # noqa: ASYNC110  another process makes it
         await asyncio.sleep(0.01)
 
-    assert not await end(process, 0.2)
+    assert not await stop_child(process, 0.2)
 
     assert process.returncode == -signal.SIGKILL
 

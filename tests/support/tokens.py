@@ -12,7 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.contracts import cast
-from shared.kit.core.access_tokens import ALGORITHMS, LIFETIME, TYPE
+from shared.kit.core.access_tokens import ALGORITHMS, LIFETIME_SECONDS, TOKEN_TYPE
 
 ISSUER, AUDIENCE = "https://identité.test", "préau"
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -26,7 +26,7 @@ class Signer:
     private: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
 
     def public(self) -> dict[str, Any]:
-        """Give the public key as a JWK."""
+        """Return the public key as a JWK."""
         key = jwt.algorithms.OKPAlgorithm.to_jwk(self.private.public_key(), as_dict=True)
         return {**key, "kid": self.kid, "alg": "EdDSA", "use": "sig"}
 
@@ -40,33 +40,33 @@ class Signer:
             "tenant": str(cast.TENANT),
             "sid": "s-1",
             "nbf": now,
-            "exp": now + LIFETIME,
+            "exp": now + LIFETIME_SECONDS,
             **claims,
         }
         kept = {name: value for name, value in said.items() if value is not None}
-        shown = {"typ": TYPE, "kid": self.kid, **(header or {})}
+        shown = {"typ": TOKEN_TYPE, "kid": self.kid, **(header or {})}
         return jwt.encode(kept, self.private, algorithm=ALGORITHMS[0], headers=shown)
 
 
 @dataclass
-class Jwks(httpx.AsyncBaseTransport):
+class FakeJwksEndpoint(httpx.AsyncBaseTransport):
     """Where identity serves its keys; counts who asks."""
 
     keys: list[dict[str, Any]]
-    asked: int = 0
+    requests: int = 0
     down: bool = False
-    answer: bytes | None = None
+    body: bytes | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.asked += 1
+        self.requests += 1
         await asyncio.sleep(0)
         if self.down:
             raise httpx.ConnectError("refused")
-        body = self.answer if self.answer is not None else json.dumps({"keys": self.keys}).encode()
+        body = self.body if self.body is not None else json.dumps({"keys": self.keys}).encode()
         return httpx.Response(200, content=body)
 
 
-def forged(token: str, **header: Any) -> str:
+def replace_header(token: str, **header: Any) -> str:
     """Write other words into a token's header; the signature is the old one."""
     _, payload, signature = token.split(".")
     written = base64.urlsafe_b64encode(json.dumps(header).encode()).decode().rstrip("=")

@@ -18,7 +18,7 @@ Header = tuple[str, bytes | None]
 
 
 @dataclass
-class Reader:
+class RunningSubscriber:
     """A FastStream reader that runs."""
 
     broker: KafkaBroker
@@ -30,7 +30,7 @@ class Reader:
 
 
 def broker_options(cluster: Cluster) -> dict[str, Any]:
-    """Give FastStream the address and the login in its own words."""
+    """Return FastStream the address and the login in its own words."""
     login = cluster.login
     if not login.uses_sasl:
         return {"bootstrap_servers": cluster.bootstrap}
@@ -38,17 +38,17 @@ def broker_options(cluster: Cluster) -> dict[str, Any]:
     return {"bootstrap_servers": cluster.bootstrap, "security": security}
 
 
-def variables(cluster: Cluster) -> dict[str, str]:
-    """Give the address and the login to another process."""
+def cluster_environment(cluster: Cluster) -> dict[str, str]:
+    """Return the address and the login to another process."""
     login = cluster.login.model_dump(exclude_none=True)
     settings = {f"PREAU_{name.upper()}": str(text) for name, text in login.items()}
     return {"PREAU_KAFKA": cluster.bootstrap, **settings}
 
 
 @asynccontextmanager
-async def reading(
+async def run_subscriber(
     cluster: Cluster, topic: str, group: str, handler: Handler, **options: Any
-) -> AsyncIterator[Reader]:
+) -> AsyncIterator[RunningSubscriber]:
     """Run a subscriber with these options; the rest is FastStream's defaults, but quiet."""
     ours = {"graceful_timeout", "apply_types"}
     broker = KafkaBroker(
@@ -62,14 +62,14 @@ async def reading(
     subscriber(handler)
     await broker.start()
     try:
-        yield Reader(broker, subscriber)
+        yield RunningSubscriber(broker, subscriber)
     finally:
         await broker.stop()
 
 
-async def committed(cluster: Cluster, group: str) -> int:
+async def count_committed(cluster: Cluster, group: str) -> int:
     """Add up what a group has committed: so many records it will never see again."""
-    admin = AIOKafkaAdminClient(**cluster.options())
+    admin = AIOKafkaAdminClient(**cluster.client_options())
     await admin.start()
     try:
         offsets = await admin.list_consumer_group_offsets(group)
@@ -78,17 +78,17 @@ async def committed(cluster: Cluster, group: str) -> int:
     return sum(max(each.offset, 0) for each in offsets.values())
 
 
-async def until_committed(cluster: Cluster, group: str, count: int) -> None:
+async def wait_until_committed(cluster: Cluster, group: str, count: int) -> None:
     async with asyncio.timeout(20):
-        while await committed(cluster, group) < count:  # noqa: ASYNC110  a broker rings nobody
+        while await count_committed(cluster, group) < count:  # noqa: ASYNC110  a broker rings nobody
             await asyncio.sleep(0.02)
 
 
-async def put(
+async def send_foreign(
     cluster: Cluster, topic: str, values: Iterable[bytes], headers: Iterable[Header] = ()
 ) -> None:
     """Send as a foreign producer, who may put anything into a record."""
-    producer = AIOKafkaProducer(**cluster.options())
+    producer = AIOKafkaProducer(**cluster.client_options())
     await producer.start()
     try:
         for value in values:
@@ -98,7 +98,7 @@ async def put(
 
 
 async def make_topic(cluster: Cluster, topic: str, partitions: int = 1, **settings: str) -> None:
-    admin = AIOKafkaAdminClient(**cluster.options())
+    admin = AIOKafkaAdminClient(**cluster.client_options())
     await admin.start()
     try:
         named = {name.replace("_", "."): value for name, value in settings.items()}
@@ -107,13 +107,13 @@ async def make_topic(cluster: Cluster, topic: str, partitions: int = 1, **settin
         await admin.close()
 
 
-def plain(
+def make_consumer(
     cluster: Cluster, *topics: str, group: str | None = None, **options: Any
 ) -> AIOKafkaConsumer:
     """Make a consumer of aiokafka that commits nothing by itself."""
     return AIOKafkaConsumer(
         *topics,
-        **cluster.options(),
+        **cluster.client_options(),
         group_id=group,
         auto_offset_reset="earliest",
         enable_auto_commit=False,
@@ -122,5 +122,5 @@ def plain(
     )
 
 
-def place(topic: str, number: int = 0) -> TopicPartition:
+def topic_partition(topic: str, number: int = 0) -> TopicPartition:
     return TopicPartition(topic, number)

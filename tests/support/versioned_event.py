@@ -11,19 +11,19 @@ from shared.contracts import cast
 from shared.contracts.event import Envelope, Fact
 from shared.contracts.ids import MemberId
 from shared.kit.bus.memory.bus import MemoryBus
-from shared.kit.core.bus import Bus, Incoming, Outgoing, Partition, Topic
+from shared.kit.core.bus import Bus, IncomingRecord, OutgoingRecord, Partition, Topic
 from shared.kit.core.reactions import BoundReaction
 from shared.kit.core.unit_of_work import Clock, Delivery, Unit
 from shared.kit.database.database import Database, connection
 from shared.kit.inbox.consumer import BatchConsumer
-from shared.kit.inbox.parked import Retry
-from shared.kit.inbox.report import Counts, counts
+from shared.kit.inbox.parked import RetryPolicy
+from shared.kit.inbox.report import GroupCounts, count_outcomes
 from shared.kit.telemetry.noop import NoTelemetry
 from shared.kit.tools.reconcile.check import Checker
 from shared.kit.tools.reconcile.report import Report
 from shared.kit.tools.reconcile.source import Source
-from tests.support.inbox_harness import EFFECTS, RENNES, caller, member
-from tests.support.mini_service import TestLog
+from tests.support.inbox_harness import EFFECTS, RENNES, make_caller, member_id
+from tests.support.mini_service import InMemoryLog
 
 GROUP, TOPIC, DEAD = "community", "community.rehearsal", "dead.community"
 PARTITIONS = 2
@@ -54,7 +54,7 @@ class LineSaid(Fact, frozen=True, kw_only=True):
     KEY: ClassVar = "member_id"
     SUBJECT: ClassVar = "member_id"
     PREVIOUS: ClassVar = LineSaidV1
-    BESIDE: ClassVar = True
+    DUAL_PUBLISH: ClassVar = True
 
     member_id: MemberId
     words: tuple[str, ...]
@@ -63,11 +63,11 @@ class LineSaid(Fact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(member_id=cast.ZOE, words=("Bonjour", "à", "tous", "☀️"))
 
-    def previous(self) -> LineSaidV1:
+    def downcast(self) -> LineSaidV1:
         return LineSaidV1(member_id=self.member_id, text=" ".join(self.words))
 
     @classmethod
-    def following(cls, old: LineSaidV1) -> Self:
+    def upcast(cls, old: LineSaidV1) -> Self:
         return cls(member_id=old.member_id, words=tuple(old.text.split()))
 
 
@@ -80,7 +80,7 @@ class LineSaidV3(Fact, frozen=True, kw_only=True):
     KEY: ClassVar = "member_id"
     SUBJECT: ClassVar = "member_id"
     PREVIOUS: ClassVar = LineSaid
-    BESIDE: ClassVar = True
+    DUAL_PUBLISH: ClassVar = True
 
     member_id: MemberId
     words: tuple[str, ...]
@@ -90,24 +90,24 @@ class LineSaidV3(Fact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(member_id=cast.ZOE, words=("Bonjour", "!"), loud=True)
 
-    def previous(self) -> LineSaid:
+    def downcast(self) -> LineSaid:
         return LineSaid(member_id=self.member_id, words=self.words)
 
     @classmethod
-    def following(cls, old: LineSaid) -> Self:
+    def upcast(cls, old: LineSaid) -> Self:
         return cls(member_id=old.member_id, words=old.words, loud="!" in old.words)
 
 
-def said(line: str, who: int = 1) -> LineSaid:
-    return LineSaid(member_id=member(who), words=tuple(line.split()))
+def line_said(line: str, who: int = 1) -> LineSaid:
+    return LineSaid(member_id=member_id(who), words=tuple(line.split()))
 
 
-def said_before(line: str, who: int = 1) -> LineSaidV1:
+def line_said_v1(line: str, who: int = 1) -> LineSaidV1:
     """The same, as the build before the second version told it: alone."""
-    return LineSaidV1(member_id=member(who), text=line)
+    return LineSaidV1(member_id=member_id(who), text=line)
 
 
-async def note(unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
+async def record_effect(unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
     """Write down what was heard, and in which version; some of it cannot be digested."""
     for delivery in deliveries:
         fact = delivery.fact
@@ -124,7 +124,7 @@ def words_of(fact: Fact) -> tuple[str, ...]:
 
 
 @dataclass
-class Stage:
+class VersionedService:
     """One service that hears itself: outbox, log, inbox and the checker."""
 
     database: Database
@@ -133,39 +133,39 @@ class Stage:
     clock: Clock
     bus: Bus = field(default_factory=MemoryBus)
 
-    async def open(self) -> None:
-        await self.bus.ensure([Topic(TOPIC, PARTITIONS), Topic(DEAD, 1)])
+    async def create_topics(self) -> None:
+        await self.bus.ensure_topics([Topic(TOPIC, PARTITIONS), Topic(DEAD, 1)])
 
-    async def tell(self, *facts: Fact) -> None:
+    async def record_facts(self, *facts: Fact) -> None:
         """Record facts, and send what stands in the outbox then."""
-        async with self.database.unit(caller()) as unit:
+        async with self.database.unit(make_caller()) as unit:
             for fact in facts:
                 unit.record(fact)
         await self.relay()
 
     async def relay(self) -> None:
         query = "DELETE FROM outbox RETURNING position, topic, key, value"
-        for row in sorted(await self.sql(query), key=lambda row: row["position"]):
-            await self.bus.send([Outgoing(row["topic"], row["key"].encode(), row["value"])])
+        for row in sorted(await self.query(query), key=lambda row: row["position"]):
+            await self.bus.send([OutgoingRecord(row["topic"], row["key"].encode(), row["value"])])
 
     def consumer(self, *declared: type[Fact], attempts: int = 3) -> BatchConsumer:
-        reactions = (BoundReaction("note", note, declared),)
-        retry = Retry(attempts=attempts)
+        reactions = (BoundReaction("note", record_effect, declared),)
+        retry = RetryPolicy(max_attempts=attempts)
         return BatchConsumer(
             GROUP, self.database, reactions, self.bus, self.clock, NoTelemetry(), retry
         )
 
-    async def read(self, *declared: type[Fact], most: int = 10_000) -> Counts:
+    async def consume(self, *declared: type[Fact], max_records: int = 10_000) -> GroupCounts:
         """Read on as a build that declares these, up to so many records of each partition."""
         reader = self.consumer(*declared)
-        starts = await reader.assigned([Partition(TOPIC, n) for n in range(PARTITIONS)])
-        batch = [r for p, at in starts.items() for r in await self.bus.fetch(p, at, most)]
+        starts = await reader.on_assigned([Partition(TOPIC, n) for n in range(PARTITIONS)])
+        batch = [r for p, at in starts.items() for r in await self.bus.fetch(p, at, max_records)]
         if batch:
             await reader.handle(batch)
         await self.relay()
-        return await counts(reader, self.bus)
+        return await count_outcomes(reader, self.bus)
 
-    async def log(self) -> list[Incoming]:
+    async def log(self) -> list[IncomingRecord]:
         places = [Partition(TOPIC, number) for number in range(PARTITIONS)]
         return [r for place in places for r in await self.bus.fetch(place, 0, 10_000)]
 
@@ -173,16 +173,16 @@ class Stage:
         found = [msgspec.json.decode(r.value or b"", type=Envelope) for r in await self.log()]
         return sorted(found, key=lambda each: (each.partitionkey, each.sequence))
 
-    async def put(self, event: Envelope, **changed: object) -> None:
+    async def append(self, event: Envelope, **changed: object) -> None:
         """Put an event on the topic, as its relay would a second time."""
         fields: Mapping[str, object] = msgspec.structs.asdict(event) | changed
         value = msgspec.json.encode({k: v for k, v in fields.items() if v is not None})
-        await self.bus.send([Outgoing(TOPIC, event.partitionkey.encode(), value)])
+        await self.bus.send([OutgoingRecord(TOPIC, event.partitionkey.encode(), value)])
 
     async def effects(self) -> list[str]:
-        return [row["words"] for row in await self.sql("SELECT words FROM effects ORDER BY nth")]
+        return [row["words"] for row in await self.query("SELECT words FROM effects ORDER BY nth")]
 
-    async def sql(self, query: str, *values: object) -> list[Any]:
+    async def query(self, query: str, *values: object) -> list[Any]:
         owner = await asyncpg.connect(self.owner_url.replace("+asyncpg", ""))
         try:
             await owner.execute(f"SET app.tenants = '{RENNES}'")
@@ -201,4 +201,4 @@ class Stage:
         source = Source(
             GROUP, self.owner_url, wanted, (TOPIC,), (TOPIC, DEAD), app_url=self.app_url
         )
-        return await Checker(TestLog(self.bus), [source]).check()
+        return await Checker(InMemoryLog(self.bus), [source]).check()

@@ -16,8 +16,8 @@ import httpx
 import msgspec
 import pytest
 
-from deploy.local.stack import Addresses
-from tests.support.programs import leashed
+from deploy.local.stack import StackAddresses
+from tests.support.programs import bound_to_parent
 from tests.support.stack_process import REPOSITORY, addresses_of
 
 READY_SECONDS, STOP_SECONDS = 90, 60
@@ -36,7 +36,7 @@ class Platform:
         return self.home / "operator.token"
 
     @property
-    def addresses(self) -> Addresses:
+    def addresses(self) -> StackAddresses:
         return addresses_of(self.home)
 
     def command(self, *arguments: str, seconds: float = 180) -> subprocess.CompletedProcess[str]:
@@ -76,7 +76,7 @@ def platform() -> Iterator[Platform]:
         log = Path(folder) / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                leashed(sys.executable, "-m", "deploy.local", "run"),
+                bound_to_parent(sys.executable, "-m", "deploy.local", "run"),
                 cwd=REPOSITORY,
                 env=environment,
                 stdin=subprocess.DEVNULL,

@@ -15,7 +15,13 @@ from shared.contracts.event import Envelope, encode, encode_data, partition_key
 from shared.contracts.ids import EventId, TenantId
 from tests.oracle.comparing import first_import, second_import, settled
 from tests.oracle.counting import count
-from tests.support.plain_clients import Place, ledger_of, produce, records_in, sql
+from tests.support.plain_clients import (
+    RecordPosition,
+    count_records,
+    fetch_as_owner,
+    produce,
+    read_ledger,
+)
 from tests.system.conftest import Platform
 
 pytestmark = [
@@ -58,9 +64,9 @@ async def agrees_with_a_stranger(
     platform: Platform, groups: Mapping[str, Mapping[str, Any]]
 ) -> None:
     for name, said in groups.items():
-        tables, topics = await ledger_of(platform.addresses, name)
+        tables, topics = await read_ledger(platform.addresses, name)
         assert {column: said[column] for column in tables} == tables, name
-        published = await records_in(platform.addresses.cluster(), sorted(topics))
+        published = await count_records(platform.addresses.cluster(), sorted(topics))
         assert said["published"] == sum(published.values()), (name, published)
         assert said["published"] == sum(tables.values()) + said["lag"], name
 
@@ -123,7 +129,7 @@ async def test_a_dead_letter_leaves_on_a_topic_of_its_own_and_can_be_skipped(
     place = await produce(platform.addresses.cluster(), PostPublished.TOPIC, b"k", b"<html>")
     groups = status(platform)
 
-    dead = await records_in(platform.addresses.cluster(), ["dead.metrics"])
+    dead = await count_records(platform.addresses.cluster(), ["dead.metrics"])
     assert dead["dead.metrics"] == groups["metrics"]["dead_lettered"]
     shown = platform.command("dead-letters", "show", "metrics", str(place))
     assert "<html>" in shown.stdout
@@ -157,7 +163,9 @@ async def test_a_type_unknown_or_newer_is_ignored_and_counted(platform: Platform
 
 
 async def test_a_forged_tenant_reaches_nobody(platform: Platform) -> None:
-    (tenant,) = await sql(platform.addresses, "identity", "SELECT tenant_id FROM tenants LIMIT 1")
+    (tenant,) = await fetch_as_owner(
+        platform.addresses, "identity", "SELECT tenant_id FROM tenants LIMIT 1"
+    )
     key, forged = post(tenant=str(tenant["tenant_id"]))
     place = await produce(platform.addresses.cluster(), PostPublished.TOPIC, key, forged)
     status(platform)
@@ -181,8 +189,8 @@ async def test_the_day_of_the_demonstration_plays(platform: Platform) -> None:
 
 
 async def topics_of(platform: Platform, group: str) -> set[str]:
-    return (await ledger_of(platform.addresses, group))[1]
+    return (await read_ledger(platform.addresses, group))[1]
 
 
-def place_of(place: Place) -> tuple[int, int]:
+def place_of(place: RecordPosition) -> tuple[int, int]:
     return place.partition, place.offset

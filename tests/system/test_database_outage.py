@@ -13,15 +13,15 @@ import pytest
 import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
-from deploy.local.choices import Part
+from deploy.local.choices import ServerName
 from deploy.local.stack import Stack
 from shared.kit.core.errors import Transient
 from shared.kit.database import database as database_module
 from shared.kit.database.database import Database
-from tests.support.stack_process import descendants
+from tests.support.stack_process import descendant_pids
 
 pytestmark = [pytest.mark.system, pytest.mark.allow_hosts(["127.0.0.1"])]
-POSTGRES: frozenset[Part] = frozenset({"postgres"})
+POSTGRES: frozenset[ServerName] = frozenset({"postgres"})
 WORK = sa.text("SELECT pg_sleep(0.02)")
 REQUESTS = 40  # twice the connections there are
 
@@ -29,10 +29,10 @@ REQUESTS = 40  # twice the connections there are
 @asynccontextmanager
 async def opened(home: Path) -> AsyncIterator[Database]:
     """A service's database with all its connections open; the server ends with the block."""
-    async with Stack(home, parts=POSTGRES, fast=True) as addresses:
+    async with Stack(home, server_names=POSTGRES, fast=True) as addresses:
         made = Database(
             "community",
-            addresses.database("community", "app"),
+            addresses.database_url("community", "app"),
             clock=lambda: datetime.now(UTC),
             new_id=uuid7,
             trace=lambda *_: None,
@@ -42,14 +42,14 @@ async def opened(home: Path) -> AsyncIterator[Database]:
 
 
 async def at_once(database: Database) -> tuple[int, int]:
-    """Give how many of many requests at once were served, and how many told to come again."""
+    """Return how many of many requests at once were served, and how many told to come again."""
     answers = await asyncio.gather(*(ask(database) for _ in range(REQUESTS)))
     return answers.count(True), answers.count(False)
 
 
 async def ask(database: Database) -> bool:
     try:
-        await database.rows(WORK)
+        await database.execute_once(WORK)
     except Transient as told:
         return "retry_after" not in told.facts  # a refusal without it is no refusal
     return True
@@ -70,10 +70,10 @@ async def test_a_crash_is_told_at_once_and_nothing_has_to_fail_to_notice_the_ret
         began = time.monotonic()
         down = await at_once(database)
         took = time.monotonic() - began
-    async with Stack(tmp_path, parts=POSTGRES, fast=True):
+    async with Stack(tmp_path, server_names=POSTGRES, fast=True):
         back = await at_once(database)
     # Again, and this time nobody asks while it is away.
-    async with Stack(tmp_path, parts=POSTGRES, fast=True):
+    async with Stack(tmp_path, server_names=POSTGRES, fast=True):
         unnoticed = await at_once(database)
         await database.stop()
 
@@ -85,10 +85,10 @@ async def test_a_crash_is_told_at_once_and_nothing_has_to_fail_to_notice_the_ret
 async def test_a_frozen_server_holds_nobody_for_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "COMMAND", 2.0)
+    monkeypatch.setattr(database_module, "STATEMENT_TIMEOUT_SECONDS", 2.0)
     async with opened(tmp_path) as database:
         main = server(tmp_path)
-        frozen = [main, *descendants(main)]
+        frozen = [main, *descendant_pids(main)]
         for each in frozen:
             os.kill(each, signal.SIGSTOP)
         try:

@@ -24,9 +24,9 @@ from shared.contracts.community import ContentKind, ContentRef, PostPublished
 from shared.contracts.event import Envelope, encode, encode_data, partition_key
 from shared.contracts.ids import ContentId, EventId, SpaceId, TenantId
 from shared.kit.bus.kafka import Cluster
-from tests.support.frozen_writer import LOCK
-from tests.support.plain_clients import sql
-from tests.support.programs import leashed
+from tests.support.frozen_writer import ADVISORY_LOCK_ID
+from tests.support.plain_clients import fetch_as_owner
+from tests.support.programs import bound_to_parent
 from tests.support.stack_process import REPOSITORY
 from tests.system.conftest import Platform, free_port
 
@@ -69,7 +69,7 @@ def posts(number: int, tenant: TenantId) -> list[Record]:
 
 
 async def produce(kafka: Cluster, records: Sequence[Record]) -> None:
-    producer = AIOKafkaProducer(**kafka.options(), acks="all")
+    producer = AIOKafkaProducer(**kafka.client_options(), acks="all")
     await producer.start()
     try:
         sent = [await producer.send(PostPublished.TOPIC, v, key=k) for k, v in records]
@@ -80,12 +80,12 @@ async def produce(kafka: Cluster, records: Sequence[Record]) -> None:
 
 async def effects(platform: Platform, tenant: UUID) -> int:
     query = "SELECT count(*) AS n FROM held_back"
-    (row,) = await sql(platform.addresses, GROUP, query, tenants=str(tenant))
+    (row,) = await fetch_as_owner(platform.addresses, GROUP, query, tenants=str(tenant))
     return int(row["n"])
 
 
 async def members(platform: Platform) -> int:
-    admin = AIOKafkaAdminClient(**platform.addresses.cluster().options())
+    admin = AIOKafkaAdminClient(**platform.addresses.cluster().client_options())
     await admin.start()
     try:
         (answer,) = await admin.describe_consumer_groups([GROUP])
@@ -111,10 +111,10 @@ async def second_member(platform: Platform) -> AsyncIterator[subprocess.Popen[by
         **addresses.kafka_variables(GROUP),
         "PREAU_PORT": str(free_port()),
         "PREAU_JWKS_URL": f"{platform.url}/identity/.well-known/jwks.json",
-        "METRICS_DATABASE_URL": addresses.database(GROUP, "app"),
-        "METRICS_RELAY_URL": addresses.database(GROUP, "relay"),
+        "METRICS_DATABASE_URL": addresses.database_url(GROUP, "app"),
+        "METRICS_RELAY_URL": addresses.database_url(GROUP, "relay"),
     }
-    command = leashed(sys.executable, "-m", "shared.kit.runtime", GROUP, "--role", "worker")
+    command = bound_to_parent(sys.executable, "-m", "shared.kit.runtime", GROUP, "--role", "worker")
     pod = subprocess.Popen(  # noqa: ASYNC220  it returns at once
         command, cwd=REPOSITORY, env=environment
     )
@@ -184,9 +184,9 @@ async def test_a_member_killed_in_the_middle_loses_and_repeats_nothing(platform:
 async def test_a_writer_frozen_in_the_middle_of_a_statement_frees_its_locks(
     platform: Platform,
 ) -> None:
-    url = platform.addresses.database(GROUP, "app").replace("+asyncpg", "")
+    url = platform.addresses.database_url(GROUP, "app").replace("+asyncpg", "")
     writer = subprocess.Popen(  # noqa: ASYNC220  it returns at once
-        leashed(sys.executable, "-m", "tests.support.frozen_writer", url),
+        bound_to_parent(sys.executable, "-m", "tests.support.frozen_writer", url),
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
     )
@@ -194,9 +194,9 @@ async def test_a_writer_frozen_in_the_middle_of_a_statement_frees_its_locks(
     try:
         assert writer.stdout is not None
         assert await asyncio.to_thread(writer.stdout.readline) == b"stopped\n"
-        assert not await opened.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
+        assert not await opened.fetchval("SELECT pg_try_advisory_lock($1)", ADVISORY_LOCK_ID)
 
-        await opened.execute("SELECT pg_advisory_lock($1)", LOCK, timeout=20)
+        await opened.execute("SELECT pg_advisory_lock($1)", ADVISORY_LOCK_ID, timeout=20)
     finally:
         writer.kill()
         writer.communicate()

@@ -17,13 +17,13 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import OffsetAndMetadata
 
-from deploy.local.choices import Part
+from deploy.local.choices import ServerName
 from deploy.local.kafka_users import SERVICES
-from deploy.local.stack import Addresses, Stack
+from deploy.local.stack import Stack, StackAddresses
 from shared.contracts.catalogue import TOPICS
 from shared.contracts.identity import RoleGranted
 from shared.kit.bus.kafka import Cluster, KafkaBus
-from shared.kit.bus.kafka.access import administering
+from shared.kit.bus.kafka.access import connect_as_admin
 from shared.kit.bus.kafka.acls import subscriber_acls, topics_read, topics_written
 from shared.kit.bus.kafka.login import check_login
 from shared.kit.bus.kafka.settings import KafkaSettings
@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.allow_hosts(["127.0.0.1"]),
     pytest.mark.asyncio(loop_scope="module"),
 ]
-KAFKA: frozenset[Part] = frozenset({"kafka"})
+KAFKA: frozenset[ServerName] = frozenset({"kafka"})
 EVERY_TOPIC = sorted({*TOPICS, *(f"dead.{service}" for service in SERVICES)})
 REFUSED_AFTER_SECONDS = 6.0
 WORD = b"word"
@@ -47,16 +47,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def broker(home: Path) -> AsyncIterator[Addresses]:
+async def broker(home: Path) -> AsyncIterator[StackAddresses]:
     """A broker whose every topic holds one record of the administrator's."""
-    async with Stack(home, parts=KAFKA, fast=True) as addresses:
+    async with Stack(home, server_names=KAFKA, fast=True) as addresses:
         assert await writable(addresses.cluster()) == set(EVERY_TOPIC)
         yield addresses
 
 
 async def writable(cluster: Cluster) -> set[str]:
     """Write a word to every topic, and name those that took it."""
-    producer = AIOKafkaProducer(**cluster.options(), request_timeout_ms=5000)
+    producer = AIOKafkaProducer(**cluster.client_options(), request_timeout_ms=5000)
     try:
         await producer.start()
     except KafkaError:
@@ -84,7 +84,7 @@ async def readable(cluster: Cluster) -> set[str]:
 
 
 async def _read(cluster: Cluster, topic: str) -> bool:
-    consumer = AIOKafkaConsumer(**cluster.options(), group_id=None)
+    consumer = AIOKafkaConsumer(**cluster.client_options(), group_id=None)
     try:
         await consumer.start()
         place = TopicPartition(topic, 0)
@@ -98,8 +98,8 @@ async def _read(cluster: Cluster, topic: str) -> bool:
         await consumer.stop()
 
 
-def with_login(broker: Addresses, user: str, password: str, mechanism: str) -> Cluster:
-    settings = KafkaSettings.of(
+def with_login(broker: StackAddresses, user: str, password: str, mechanism: str) -> Cluster:
+    settings = KafkaSettings.for_service(
         "guest",
         {
             "GUEST_KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
@@ -113,7 +113,7 @@ def with_login(broker: Addresses, user: str, password: str, mechanism: str) -> C
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_service_writes_and_reads_what_the_catalogue_gives_it(
-    broker: Addresses, service: str
+    broker: StackAddresses, service: str
 ) -> None:
     user = broker.cluster(service)
     assert await writable(user) == topics_written(service)
@@ -124,14 +124,14 @@ async def test_a_service_writes_and_reads_what_the_catalogue_gives_it(
     "user", [None, ("community", "SCRAM-SHA-256"), ("admin", "PLAIN"), ("broker", "PLAIN")]
 )
 async def test_a_client_without_the_password_reads_and_writes_nothing(
-    broker: Addresses, user: tuple[str, str] | None
+    broker: StackAddresses, user: tuple[str, str] | None
 ) -> None:
     cluster = (
         Cluster(broker.kafka) if user is None else with_login(broker, user[0], "guess", user[1])
     )
     bus = KafkaBus(cluster, client_id="guest")
     with pytest.raises(Transient):
-        await bus.progress([TOPICS[0]])
+        await bus.get_log_bounds([TOPICS[0]])
     await bus.close()
     if user is not None:
         with pytest.raises(Invalid, match="login to Kafka fails"):
@@ -140,25 +140,25 @@ async def test_a_client_without_the_password_reads_and_writes_nothing(
 
 
 async def test_a_role_forged_by_another_service_is_refused_by_the_broker(
-    broker: Addresses,
+    broker: StackAddresses,
 ) -> None:
     admin = KafkaBus(broker.cluster(), client_id="access")
-    before = await admin.progress([RoleGranted.TOPIC])
+    before = await admin.get_log_bounds([RoleGranted.TOPIC])
     for service in set(SERVICES) - {"identity"}:
-        producer = AIOKafkaProducer(**broker.cluster(service).options())
+        producer = AIOKafkaProducer(**broker.cluster(service).client_options())
         await producer.start()
         try:
             with pytest.raises(TopicAuthorizationFailedError):
                 await producer.send_and_wait(RoleGranted.TOPIC, b"{}", key=b"tenant:member")
         finally:
             await producer.stop()
-    assert await admin.progress([RoleGranted.TOPIC]) == before
+    assert await admin.get_log_bounds([RoleGranted.TOPIC]) == before
     await admin.close()
 
 
-async def test_a_service_moves_no_offset_of_another_group(broker: Addresses) -> None:
+async def test_a_service_moves_no_offset_of_another_group(broker: StackAddresses) -> None:
     consumer = AIOKafkaConsumer(
-        **broker.cluster("community").options(), group_id="metrics", enable_auto_commit=False
+        **broker.cluster("community").client_options(), group_id="metrics", enable_auto_commit=False
     )
     place = TopicPartition("identity.member", 0)
     await consumer.start()
@@ -170,8 +170,8 @@ async def test_a_service_moves_no_offset_of_another_group(broker: Addresses) -> 
         await consumer.stop()
 
 
-async def test_a_service_changes_no_user_and_no_right(broker: Addresses) -> None:
-    async with administering(broker.cluster("community")) as access:
+async def test_a_service_changes_no_user_and_no_right(broker: StackAddresses) -> None:
+    async with connect_as_admin(broker.cluster("community")) as access:
         with pytest.raises(Transient, match="ClusterAuthorizationFailed"):
             await access.allow(subscriber_acls("community", ["identity.member"]))
         with pytest.raises(Transient, match="ClusterAuthorizationFailed"):
@@ -179,19 +179,19 @@ async def test_a_service_changes_no_user_and_no_right(broker: Addresses) -> None
     await check_login(broker.cluster("identity"))
 
 
-async def test_the_controllers_listener_lets_nobody_in(broker: Addresses, home: Path) -> None:
+async def test_the_controllers_listener_lets_nobody_in(broker: StackAddresses, home: Path) -> None:
     port = json.loads(await asyncio.to_thread((home / "ports.json").read_text))["controller"]
     for user in ("broker", "admin", "community"):
-        login = with_login(broker, user, "guess", "PLAIN").security()
+        login = with_login(broker, user, "guess", "PLAIN").security_options()
         with pytest.raises(SaslAuthenticationFailed):
             await create_conn("127.0.0.1", int(port), **login)
-    scram = with_login(broker, "community", "guess", "SCRAM-SHA-256").security()
+    scram = with_login(broker, "community", "guess", "SCRAM-SHA-256").security_options()
     with pytest.raises(KafkaError):
         await create_conn("127.0.0.1", int(port), **scram)
 
 
-async def test_a_subscriber_reads_its_topics_until_it_is_removed(broker: Addresses) -> None:
-    async with administering(broker.cluster()) as access:
+async def test_a_subscriber_reads_its_topics_until_it_is_removed(broker: StackAddresses) -> None:
+    async with connect_as_admin(broker.cluster()) as access:
         password = await add_subscriber(access, "my-system", ["community.post"])
         user = with_login(broker, "my-system", password, "SCRAM-SHA-256")
 

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from deploy.local import kafka, kafka_users
-from deploy.local.choices import Part
-from deploy.local.home import free_port
-from deploy.local.servers import hand_over
+from deploy.local.choices import ServerName
+from deploy.local.home import find_free_port
+from deploy.local.servers import change_owner
 from deploy.local.stack import Stack
 from shared.kit.bus.kafka import Cluster, KafkaBus
 from shared.kit.bus.kafka.login import check_login
@@ -24,11 +24,11 @@ from shared.kit.core.bus import Topic
 from shared.kit.core.errors import Invalid
 
 pytestmark = [pytest.mark.system, pytest.mark.allow_hosts(["127.0.0.1"])]
-KAFKA: frozenset[Part] = frozenset({"kafka"})
+KAFKA: frozenset[ServerName] = frozenset({"kafka"})
 
 
 def make_certificate() -> tuple[bytes, bytes]:
-    """Give a key and a certificate for this machine's own address, both as PEM."""
+    """Return a key and a certificate for this machine's own address, both as PEM."""
     key = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
     here, now = x509.IPAddress(ipaddress.ip_address("127.0.0.1")), datetime.now(UTC)
@@ -52,20 +52,20 @@ class SecureStack(Stack):
     """The stack with a second listener of its broker, which speaks TLS."""
 
     def __init__(self, home: Path, secure_port: int, pem: bytes) -> None:
-        super().__init__(home, parts=KAFKA, fast=True)
+        super().__init__(home, server_names=KAFKA, fast=True)
         self._secure_port, self._pem = secure_port, pem
 
-    def _amend_kafka(self, listening: kafka.Listening) -> None:
+    def _amend_kafka(self, listening: kafka.BrokerListener) -> None:
         """Java takes the last of two lines for a name."""
-        place, clients = kafka.folder(self._home), kafka_users.LISTENER
+        place, clients = kafka.kafka_folder(self._home), kafka_users.LISTENER
         keys = place / "broker.pem"
         keys.write_bytes(self._pem)
-        hand_over(place, keys)
+        change_owner(place, keys)
         direct = f"{clients}://127.0.0.1:{listening.port}"
         secure = f"SECURE://127.0.0.1:{self._secure_port}"
         own = f"listener.name.{clients.lower()}."
         lines = {
-            "listeners": f"{direct},{secure},CONTROLLER://127.0.0.1:{listening.controller}",
+            "listeners": f"{direct},{secure},CONTROLLER://127.0.0.1:{listening.controller_port}",
             "advertised.listeners": f"{direct},{secure}",
             "listener.security.protocol.map": (
                 f"{clients}:SASL_PLAINTEXT,SECURE:SASL_SSL,CONTROLLER:SASL_PLAINTEXT"
@@ -84,7 +84,7 @@ class SecureStack(Stack):
 async def test_trusted_certificate_lets_in_and_another_is_refused(tmp_path: Path) -> None:
     secret, certificate = make_certificate()
     _, stranger = make_certificate()
-    trusted, other, port = tmp_path / "ca.pem", tmp_path / "other.pem", free_port()
+    trusted, other, port = tmp_path / "ca.pem", tmp_path / "other.pem", find_free_port()
     await asyncio.to_thread(trusted.write_bytes, certificate)
     await asyncio.to_thread(other.write_bytes, stranger)
     async with SecureStack(tmp_path / "home", port, secret + certificate) as addresses:
@@ -94,12 +94,12 @@ async def test_trusted_certificate_lets_in_and_another_is_refused(tmp_path: Path
 
         def trusting(file: Path) -> Cluster:
             settings = environment | {"PREAU_KAFKA_CA_FILE": os.fspath(file)}
-            return Cluster.of("community", settings, f"127.0.0.1:{port}")
+            return Cluster.from_environment("community", settings, f"127.0.0.1:{port}")
 
         await check_login(trusting(trusted))
         bus = KafkaBus(trusting(trusted), client_id="tls")
-        await bus.ensure([Topic("community.post")])
-        assert (await bus.progress(["community.post"])).end
+        await bus.ensure_topics([Topic("community.post")])
+        assert (await bus.get_log_bounds(["community.post"])).end
         await bus.close()
         with pytest.raises(Invalid, match="certificate verify failed"):
             await check_login(trusting(other))

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.stack_process import REPOSITORY, alive, descendants
-from tests.system.overload import scene as overload
+from tests.support.stack_process import REPOSITORY, descendant_pids, running_pids
+from tests.system.overload import platform as overload
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 READY_WITHIN, LEFT_WITHIN = 120.0, 90.0
@@ -58,18 +58,18 @@ def test_nothing_is_left(program: Program, told: signal.Signals, tmp_path: Path)
     started: set[int] = set()
     try:
         _until(lambda: process.poll() is not None or _has_started(program, process.pid))
-        started = descendants(process.pid)
+        started = descendant_pids(process.pid)
         process.send_signal(told)
 
         status = process.wait(LEFT_WITHIN)
         assert status == (-told if told == signal.SIGKILL else 128 + told)
-        _until(lambda: not alive(started), LEFT_WITHIN if told == signal.SIGKILL else 1)
+        _until(lambda: not running_pids(started), LEFT_WITHIN if told == signal.SIGKILL else 1)
         if told != signal.SIGKILL:
             assert list(tmp_path.iterdir()) == [], "its data are gone too"
     finally:
         process.kill()
         process.wait()
-        for pid in alive(started):
+        for pid in running_pids(started):
             os.kill(pid, signal.SIGKILL)
 
 
@@ -77,20 +77,20 @@ def test_nothing_is_left(program: Program, told: signal.Signals, tmp_path: Path)
 async def test_a_start_that_fails_half_way_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(overload, "READY_WITHIN", 0.0)
-    before = descendants(os.getpid())
+    monkeypatch.setattr(overload, "READY_TIMEOUT_SECONDS", 0.0)
+    before = descendant_pids(os.getpid())
 
     with pytest.raises(ExceptionGroup) as failed:
-        async with overload.scene(tmp_path / "home"):
+        async with overload.start_platform(tmp_path / "home"):
             pass
 
     assert failed.group_contains(AssertionError), "no pod is ready at once"
-    assert alive(descendants(os.getpid()) - before) == set()
+    assert running_pids(descendant_pids(os.getpid()) - before) == set()
 
 
 def _has_started(program: Program, pid: int) -> bool:
     listing = subprocess.run(
-        ["ps", "-ww", "-o", "args=", "-p", ",".join(map(str, descendants(pid) | {pid}))],
+        ["ps", "-ww", "-o", "args=", "-p", ",".join(map(str, descendant_pids(pid) | {pid}))],
         check=True,
         capture_output=True,
         text=True,

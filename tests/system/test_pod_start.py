@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deploy.local.choices import Part
-from deploy.local.stack import Addresses, Stack
+from deploy.local.choices import ServerName
+from deploy.local.stack import Stack, StackAddresses
 from shared.kit.database.migrations import migrate
-from tests.support.programs import leashed
+from tests.support.programs import bound_to_parent
 from tests.support.stack_process import REPOSITORY
 from tests.system.conftest import free_port
 
@@ -23,12 +23,12 @@ pytestmark = [
     pytest.mark.allow_hosts(["127.0.0.1"]),
     pytest.mark.timeout(240),
 ]
-POSTGRES: frozenset[Part] = frozenset({"postgres"})
-BOTH: frozenset[Part] = frozenset({"postgres", "kafka"})
+POSTGRES: frozenset[ServerName] = frozenset({"postgres"})
+BOTH: frozenset[ServerName] = frozenset({"postgres", "kafka"})
 GROUP, ROUTE = "metrics", "/metrics/v1/alerts"
 
 
-def settings(addresses: Addresses, port: int) -> dict[str, str]:
+def settings(addresses: StackAddresses, port: int) -> dict[str, str]:
     return {
         "PATH": "/usr/bin:/bin",
         "PREAU_KAFKA": addresses.kafka,
@@ -36,8 +36,8 @@ def settings(addresses: Addresses, port: int) -> dict[str, str]:
         "PREAU_PORT": str(port),
         "PREAU_INNER_PORT": str(free_port()),
         "PREAU_JWKS_URL": "http://127.0.0.1:1/",
-        "METRICS_DATABASE_URL": addresses.database(GROUP, "app"),
-        "METRICS_RELAY_URL": addresses.database(GROUP, "relay"),
+        "METRICS_DATABASE_URL": addresses.database_url(GROUP, "app"),
+        "METRICS_RELAY_URL": addresses.database_url(GROUP, "relay"),
     }
 
 
@@ -50,7 +50,7 @@ class Pod:
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                leashed(sys.executable, "-m", "shared.kit.runtime", GROUP),
+                bound_to_parent(sys.executable, "-m", "shared.kit.runtime", GROUP),
                 cwd=REPOSITORY,
                 env=environment,
                 stdout=output,
@@ -102,18 +102,18 @@ async def waits_for(waiting: Pod, what: str) -> None:
 
 async def test_a_pod_waits_for_both_servers_and_is_ready_when_they_are(tmp_path: Path) -> None:
     home = tmp_path / "maison d’été"
-    async with Stack(home, parts=BOTH, fast=True) as addresses:
-        await migrate(GROUP, addresses.database(GROUP, "owner"))
+    async with Stack(home, server_names=BOTH, fast=True) as addresses:
+        await migrate(GROUP, addresses.database_url(GROUP, "owner"))
     environment = settings(addresses, free_port())
 
     async with pod(environment, tmp_path / "log") as waiting:
         await waits_for(waiting, "PostgreSQL")
         assert (await waiting.status(ROUTE))[0] == 503
-        async with Stack(home, parts=POSTGRES, fast=True):
+        async with Stack(home, server_names=POSTGRES, fast=True):
             # Its database is there: whoever asks without looking at the probe is served.
             await waiting.until(ROUTE, 401)
             await waits_for(waiting, "Kafka")
-        async with Stack(home, parts=BOTH, fast=True):
+        async with Stack(home, server_names=BOTH, fast=True):
             await waiting.until("/health/ready", 200)
             waiting.process.send_signal(signal.SIGTERM)
             assert await waiting.ended(30) == 0
@@ -124,10 +124,10 @@ async def test_a_pod_waits_for_both_servers_and_is_ready_when_they_are(tmp_path:
 
 
 async def test_a_pod_that_waits_hears_sigterm(tmp_path: Path) -> None:
-    async with Stack(tmp_path, parts=BOTH, fast=True) as addresses:
-        await migrate(GROUP, addresses.database(GROUP, "owner"))
+    async with Stack(tmp_path, server_names=BOTH, fast=True) as addresses:
+        await migrate(GROUP, addresses.database_url(GROUP, "owner"))
     starting = pod(settings(addresses, free_port()), tmp_path / "log")
-    async with Stack(tmp_path, parts=POSTGRES, fast=True), starting as waiting:
+    async with Stack(tmp_path, server_names=POSTGRES, fast=True), starting as waiting:
         await waiting.until(ROUTE, 401)
         await waits_for(waiting, "Kafka")
         waiting.process.send_signal(signal.SIGTERM)
@@ -136,7 +136,7 @@ async def test_a_pod_that_waits_hears_sigterm(tmp_path: Path) -> None:
 
 
 async def test_a_pod_whose_schema_is_too_old_says_so_in_a_line(tmp_path: Path) -> None:
-    async with Stack(tmp_path, parts=POSTGRES, fast=True) as addresses:
+    async with Stack(tmp_path, server_names=POSTGRES, fast=True) as addresses:
         environment = settings(addresses, free_port())
         environment |= {"PREAU_LOG_LEVEL": "error", "PREAU_KAFKA": "127.0.0.1:1"}
         async with pod(environment, tmp_path / "log") as refused:

@@ -16,16 +16,16 @@ import click
 import pytest
 
 from deploy.local.artifacts import REPOSITORY
-from deploy.local.choices import Choices
-from deploy.local.stack import Addresses
+from deploy.local.choices import ServerChoices
+from deploy.local.stack import StackAddresses
 from shared.contracts.community import PostPublished
 from shared.contracts.event import CONTENT_TYPE
 from shared.kit.bus.kafka import KafkaBus
-from shared.kit.bus.kafka.access import administering
+from shared.kit.bus.kafka.access import connect_as_admin
 from shared.kit.bus.kafka.subscribers import add_subscriber
-from shared.kit.core.bus import Outgoing, Topic
-from shared.kit.tools.cli.main import GROUP, Lazy
-from tests.contracts.records import FOLDER
+from shared.kit.core.bus import OutgoingRecord, Topic
+from shared.kit.tools.cli.main import ENTRY_POINT_GROUP, LazyCommandGroup
+from tests.contracts.records import GOLDEN_FOLDER
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 COMMANDS = (REPOSITORY / "docs" / "commands.md").read_text(encoding="utf-8")
@@ -35,14 +35,14 @@ LONGEST = 14
 
 
 def blocks(language: str) -> list[str]:
-    """Give the README's code blocks in one language."""
+    """Return the README's code blocks in one language."""
     found = re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
     assert found, f"the README has no block in {language}"
     return found
 
 
 def commands(program: str) -> list[list[str]]:
-    """Give the arguments of each call of a program in the README's shell blocks."""
+    """Return the arguments of each call of a program in the README's shell blocks."""
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
     calls = [shlex.split(part) for line in lines for part in line.split("|")]
     bare = [[word for word in call if not re.match(r"[A-Z_]+=", word)] for call in calls]
@@ -50,7 +50,7 @@ def commands(program: str) -> list[list[str]]:
 
 
 def subscriber() -> str:
-    """Give the example that reads a topic."""
+    """Return the example that reads a topic."""
     (example,) = blocks("python")
     return example
 
@@ -73,25 +73,29 @@ def test_every_command_of_preau_is_there_with_its_options() -> None:
 
 def test_every_command_that_the_text_names_is_there() -> None:
     names = {re.split(r"[ `]", said)[0] for said in re.findall(r"`preau ([^`]+)`", README)}
-    known = {point.name.partition(".")[0] for point in entry_points(group=GROUP)}
+    known = {point.name.partition(".")[0] for point in entry_points(group=ENTRY_POINT_GROUP)}
     assert names - {"--help"} <= known
 
 
 def test_every_verb_for_dead_letters_is_there() -> None:
     (row,) = re.findall(r"^\| `preau dead-letters (.+?)` \|", COMMANDS, flags=re.MULTILINE)
-    group = Lazy(name="preau").get_command(click.Context(Lazy()), "dead-letters")
+    group = LazyCommandGroup(name="preau").get_command(
+        click.Context(LazyCommandGroup()), "dead-letters"
+    )
     assert isinstance(group, click.Group)
     assert set(row.split("`, `")) == set(group.commands)
 
 
 def test_every_command_of_preau_has_a_row_in_the_documentation() -> None:
     rows = re.findall(r"`preau ([a-z-]+)[^`]*`", COMMANDS)
-    assert set(rows) == {point.name.partition(".")[0] for point in entry_points(group=GROUP)}
+    assert set(rows) == {
+        point.name.partition(".")[0] for point in entry_points(group=ENTRY_POINT_GROUP)
+    }
 
 
 def parse(call: list[str]) -> None:
     """Read a call as the command would; raises click's own error for what it does not know."""
-    command: click.Command = Lazy(name="preau")
+    command: click.Command = LazyCommandGroup(name="preau")
     words = [str(Path(__file__).parent) if word == "DIR" else word for word in call]
     while isinstance(command, click.Group):
         found = command.get_command(click.Context(command), words[0])
@@ -104,8 +108,8 @@ def test_its_addresses_are_such_that_the_stack_takes_them() -> None:
     (line,) = [line for line in blocks("sh") if "PREAU_POSTGRES" in line]
     words = takewhile(lambda word: "=" in word, shlex.split(line))
     said = dict(word.split("=", 1) for word in words)
-    choices = Choices.from_environment(said)
-    assert not any(choices.embedded(part) for part in ("kafka", "postgres", "redis"))
+    choices = ServerChoices.from_environment(said)
+    assert not any(choices.is_embedded(part) for part in ("kafka", "postgres", "redis"))
     assert f"PREAU_KAFKA=embedded:{SUBSCRIBED.rpartition(':')[2]}" in README
 
 
@@ -134,7 +138,9 @@ def test_the_subscriber_fits_on_a_slide_and_compiles() -> None:
 
 @pytest.mark.system
 @pytest.mark.allow_hosts(["127.0.0.1"])
-async def test_the_subscriber_prints_a_fact(stack_addresses: Addresses, tmp_path: Path) -> None:
+async def test_the_subscriber_prints_a_fact(
+    stack_addresses: StackAddresses, tmp_path: Path
+) -> None:
     script = tmp_path / "subscriber.py"
     # A topic of its own: other tests share this broker and count what stands in theirs.
     topic = f"{PostPublished.TOPIC}.readme-{uuid4().hex[:6]}"
@@ -142,12 +148,12 @@ async def test_the_subscriber_prints_a_fact(stack_addresses: Addresses, tmp_path
     assert f'"{PostPublished.TOPIC}"' in example
     script.write_text(example.replace(PostPublished.TOPIC, topic), encoding="utf-8")
     bus = KafkaBus(stack_addresses.cluster(), client_id="readme")
-    await bus.ensure([Topic(topic)])
-    async with administering(stack_addresses.cluster()) as access:
+    await bus.ensure_topics([Topic(topic)])
+    async with connect_as_admin(stack_addresses.cluster()) as access:
         password = await add_subscriber(access, "my-system", [topic])
-    value = (FOLDER / f"{PostPublished.wire_type()}.json").read_bytes()
+    value = (GOLDEN_FOLDER / f"{PostPublished.wire_type()}.json").read_bytes()
     header = ("content-type", CONTENT_TYPE.encode())
-    await bus.send([Outgoing(topic, b"key", value, (header,))])
+    await bus.send([OutgoingRecord(topic, b"key", value, (header,))])
     await bus.close()
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "KAFKA_PASSWORD": password}
     process = await asyncio.create_subprocess_exec(

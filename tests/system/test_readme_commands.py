@@ -17,7 +17,7 @@ REFUSES = "import stackexchange"
 
 
 def _lines() -> list[str]:
-    """Give the lines of the block that comes after `make run`."""
+    """Return the lines of the block that comes after `make run`."""
     (block,) = [block for block in blocks("sh") if ".venv/bin/preau import" in block]
     return [line for line in block.splitlines() if line.strip()]
 

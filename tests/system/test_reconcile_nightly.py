@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.plain_clients import sql
+from tests.support.plain_clients import fetch_as_owner
 from tests.system.conftest import Platform
 
 pytestmark = [pytest.mark.system, pytest.mark.allow_hosts(["127.0.0.1"])]
@@ -27,4 +27,4 @@ async def test_it_proves_read_models_too_and_leaves_its_figures(
         assert f'preau_reconcile_different{{group="{group}",service="reconcile"}} 0.0' in told
     for group in ("community", "notifications", "moderation", "metrics"):
         assert f'preau_reconcile_missing{{group="{group}",service="reconcile"}} 0.0' in told
-        assert await sql(platform.addresses, group, SCHEMAS) == []
+        assert await fetch_as_owner(platform.addresses, group, SCHEMAS) == []

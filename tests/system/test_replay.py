@@ -22,7 +22,7 @@ from shared.contracts.ids import (
     imported_id,
 )
 from shared.contracts.moderation import Action, DecidedBy, DecisionMade
-from tests.support.plain_clients import produce, sql
+from tests.support.plain_clients import fetch_as_owner, produce
 from tests.system.conftest import Platform
 from tests.system.test_chain import agrees_with_a_stranger, status
 
@@ -83,7 +83,7 @@ def _decision(
 
 async def _states(platform: Platform, key: bytes) -> list[str]:
     query = 'SELECT state FROM parked WHERE key = $1 ORDER BY "offset"'
-    rows = await sql(platform.addresses, "community", query, key.decode())
+    rows = await fetch_as_owner(platform.addresses, "community", query, key.decode())
     return [row["state"] for row in rows]
 
 
@@ -135,7 +135,9 @@ def _typed(platform: Platform, *words: str) -> str:
 async def test_failed_events_are_parked_with_their_keys_die_and_are_replayed_in_order(
     platform: Platform,
 ) -> None:
-    (row,) = await sql(platform.addresses, "identity", "SELECT tenant_id FROM tenants LIMIT 1")
+    (row,) = await fetch_as_owner(
+        platform.addresses, "identity", "SELECT tenant_id FROM tenants LIMIT 1"
+    )
     tenant = TenantId(row["tenant_id"])
     root = _ask(platform, "GET", "/identity/v1/structures")["items"][0]["structure_id"]
     new = {"name": "Cour à réparer 🔧", "structure_id": root}

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from deploy.local.seed import SLUG
-from tests.support.plain_clients import sql
+from tests.support.plain_clients import fetch_as_owner
 from tests.system.conftest import Platform
 
 pytestmark = [
@@ -119,7 +119,7 @@ async def test_what_is_damaged_is_named_and_mended_and_life_goes_on(
     counted = "SELECT sum(n) AS n FROM day_counts WHERE what = 'discussions'"
 
     async def ask(statement: str) -> list[Any]:
-        return await sql(platform.addresses, "metrics", statement, tenants=tenant)
+        return await fetch_as_owner(platform.addresses, "metrics", statement, tenants=tenant)
 
     (before,) = await ask(counted)
     await ask("UPDATE day_counts SET n = n + 1000 WHERE what = 'discussions'")

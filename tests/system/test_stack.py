@@ -11,15 +11,21 @@ from pathlib import Path
 import pytest
 
 from deploy.local import artifacts
-from deploy.local.choices import PARTS, Choices, Part
+from deploy.local.choices import SERVER_NAMES, ServerChoices, ServerName
 from deploy.local.errors import StackError
-from deploy.local.home import PORTS
+from deploy.local.home import PORT_RANGE
 from deploy.local.stack import Stack
-from tests.support.stack_process import Up, addresses_of, alive, read, write
+from tests.support.stack_process import (
+    StackProcess,
+    addresses_of,
+    read_words,
+    running_pids,
+    write_word,
+)
 
 pytestmark = [pytest.mark.system, pytest.mark.allow_hosts(["127.0.0.1"])]
 
-POSTGRES: frozenset[Part] = frozenset({"postgres"})
+POSTGRES: frozenset[ServerName] = frozenset({"postgres"})
 START_SECONDS = 40
 """Two to four on an idle laptop; tests share theirs."""
 AWKWARD = "l'été à l'école"
@@ -29,26 +35,26 @@ AWKWARD = "l'été à l'école"
 def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home that one stack has used and left: its folders are whole."""
     home = tmp_path_factory.mktemp("stack") / AWKWARD
-    up = Up(home)
-    up.ready()
+    up = StackProcess(home)
+    up.start_and_wait()
     assert up.interrupt() == 0
     yield home
     shutil.rmtree(home)
 
 
 async def test_ctrl_c_stops_all_and_the_next_start_finds_its_data(lived_in: Path) -> None:
-    up = Up(lived_in)
-    assert up.ready() < START_SECONDS
-    family = up.family()
-    await write(addresses_of(lived_in), "one")
+    up = StackProcess(lived_in)
+    assert up.start_and_wait() < START_SECONDS
+    family = up.descendants()
+    await write_word(addresses_of(lived_in), "one")
 
-    assert Up(lived_in).refused().startswith("A stack already runs in ")
+    assert StackProcess(lived_in).start_refused().startswith("A stack already runs in ")
     assert up.interrupt() == 0
-    assert not alive(family)
+    assert not running_pids(family)
 
-    again = Up(lived_in)
-    again.ready()
-    assert await read(addresses_of(lived_in)) == {
+    again = StackProcess(lived_in)
+    again.start_and_wait()
+    assert await read_words(addresses_of(lived_in)) == {
         "postgres": ["one"],
         "redis": ["one"],
         "kafka": ["one"],
@@ -57,39 +63,39 @@ async def test_ctrl_c_stops_all_and_the_next_start_finds_its_data(lived_in: Path
 
 
 async def test_kill_9_leaves_no_server_and_a_start_may_follow_at_once(lived_in: Path) -> None:
-    up = Up(lived_in)
-    up.ready()
-    family = up.family()
-    await write(addresses_of(lived_in), "two")
-    known = await read(addresses_of(lived_in))
+    up = StackProcess(lived_in)
+    up.start_and_wait()
+    family = up.descendants()
+    await write_word(addresses_of(lived_in), "two")
+    known = await read_words(addresses_of(lived_in))
 
     up.kill()
-    again = Up(lived_in)
-    assert again.ready() < START_SECONDS + 5
+    again = StackProcess(lived_in)
+    assert again.start_and_wait() < START_SECONDS + 5
 
     # Nobody but themselves ends the old servers: the new start only waits for them.
-    assert not alive(family)
-    assert await read(addresses_of(lived_in)) == known
+    assert not running_pids(family)
+    assert await read_words(addresses_of(lived_in)) == known
     assert again.terminate() == 0
 
 
 async def test_two_homes_run_side_by_side(tmp_path: Path) -> None:
-    first = Stack(tmp_path / "a", parts=POSTGRES, fast=True)
-    second = Stack(tmp_path / "b", parts=POSTGRES, fast=True)
+    first = Stack(tmp_path / "a", server_names=POSTGRES, fast=True)
+    second = Stack(tmp_path / "b", server_names=POSTGRES, fast=True)
     async with first as one, second as other:
         assert one.postgres.rpartition(":")[2] != other.postgres.rpartition(":")[2]
 
     with pytest.raises(StackError, match=str(os.getpid())):
         async with (
-            Stack(tmp_path / "a", parts=POSTGRES, fast=True),
-            Stack(tmp_path / "a", parts=POSTGRES, fast=True),
+            Stack(tmp_path / "a", server_names=POSTGRES, fast=True),
+            Stack(tmp_path / "a", server_names=POSTGRES, fast=True),
         ):
             pass
 
 
 async def test_a_server_that_is_there_is_used_and_left_running(tmp_path: Path) -> None:
-    async with Stack(tmp_path / "theirs", parts=POSTGRES, fast=True) as theirs:
-        choices = Choices(postgres=theirs.postgres)
+    async with Stack(tmp_path / "theirs", server_names=POSTGRES, fast=True) as theirs:
+        choices = ServerChoices(postgres=theirs.postgres)
         async with Stack(tmp_path / "ours", choices, POSTGRES) as ours:
             assert ours.postgres == theirs.postgres
         async with Stack(tmp_path / "ours", choices, POSTGRES):
@@ -97,11 +103,11 @@ async def test_a_server_that_is_there_is_used_and_left_running(tmp_path: Path) -
     assert not (tmp_path / "ours" / "postgres").exists()
 
 
-@pytest.mark.parametrize("part", sorted(PARTS))
+@pytest.mark.parametrize("part", sorted(SERVER_NAMES))
 async def test_a_server_that_is_not_there_is_named_and_not_replaced(
-    tmp_path: Path, part: Part
+    tmp_path: Path, part: ServerName
 ) -> None:
-    nothing = f"127.0.0.1:{PORTS[-1] + 1}"
+    nothing = f"127.0.0.1:{PORT_RANGE[-1] + 1}"
     address = {
         "kafka": nothing,
         "postgres": f"postgresql://admin:word@{nothing}/postgres",
@@ -109,7 +115,7 @@ async def test_a_server_that_is_not_there_is_named_and_not_replaced(
     }[part]
 
     with pytest.raises(StackError, match=f"PREAU_{part.upper()}"):
-        await Stack(tmp_path, Choices(**{part: address}), frozenset({part})).__aenter__()
+        await Stack(tmp_path, ServerChoices(**{part: address}), frozenset({part})).__aenter__()
 
 
 def test_altered_properties_of_kafka_are_one_line(lived_in: Path) -> None:
@@ -117,7 +123,7 @@ def test_altered_properties_of_kafka_are_one_line(lived_in: Path) -> None:
     whole = meta.read_text()
     meta.write_text(whole.replace("cluster.id=", "cluster.id=x"))
 
-    assert "meta.properties was altered" in Up(lived_in).refused()
+    assert "meta.properties was altered" in StackProcess(lived_in).start_refused()
     meta.write_text(whole)
 
 
@@ -125,7 +131,7 @@ def test_a_postgres_folder_without_its_version_is_one_line(lived_in: Path) -> No
     version = lived_in / "postgres" / "PG_VERSION"
     version.rename(lived_in / "away")
 
-    assert "PG_VERSION: none" in Up(lived_in).refused()
+    assert "PG_VERSION: none" in StackProcess(lived_in).start_refused()
     (lived_in / "away").rename(version)
 
 
@@ -133,7 +139,7 @@ def test_a_password_that_is_not_the_servers_is_one_line(lived_in: Path) -> None:
     secrets = lived_in / "secrets.json"
     secrets.rename(lived_in / "away")
 
-    assert "secrets.json" in Up(lived_in).refused()
+    assert "secrets.json" in StackProcess(lived_in).start_refused()
     (lived_in / "away").replace(secrets)
 
 
@@ -145,7 +151,7 @@ def test_an_altered_jar_is_one_line_with_what_to_do(lived_in: Path, tmp_path: Pa
     altered.unlink()
     altered.write_bytes(content + b"\0")
 
-    said = Up(lived_in, environment={"PREAU_CACHE": str(cache)}).refused()
+    said = StackProcess(lived_in, environment={"PREAU_CACHE": str(cache)}).start_refused()
 
     assert altered.name in said
     assert "make install" in said
@@ -155,7 +161,9 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as squatter:
         taken = squatter.getsockname()[1]
 
-        said = Up(tmp_path, environment={"PREAU_REDIS": f"embedded:{taken}"}).refused()
+        said = StackProcess(
+            tmp_path, environment={"PREAU_REDIS": f"embedded:{taken}"}
+        ).start_refused()
 
     assert f"Port {taken}" in said
 
@@ -170,14 +178,14 @@ def test_an_ordinary_user_starts_it_and_may_not_use_a_home_of_roots(
         home = Path(name) / AWKWARD
         home.mkdir()
         shutil.chown(home, "nobody", "nogroup")
-        up = Up(home, _as_nobody())
+        up = StackProcess(home, _as_nobody())
 
-        up.ready()
-        family = up.family()
+        up.start_and_wait()
+        family = up.descendants()
 
         assert up.interrupt() == 0
-        assert not alive(family)
-    assert "set PREAU_HOME to another" in Up(lived_in, _as_nobody()).refused()
+        assert not running_pids(family)
+    assert "set PREAU_HOME to another" in StackProcess(lived_in, _as_nobody()).start_refused()
 
 
 def _as_nobody() -> list[str]:
@@ -193,11 +201,11 @@ def test_root_without_private_mounts_starts_or_is_told_what_to_do() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
-        up = Up(folder / "home", less)
-        up.ready()
+        up = StackProcess(folder / "home", less)
+        up.start_and_wait()
         assert (folder / "home").stat().st_mode & 0o777 == 0o710
         assert up.interrupt() == 0
 
         (folder / "closed").mkdir(mode=0o700)
-        said = Up(folder / "closed" / "home", less).refused()
+        said = StackProcess(folder / "closed" / "home", less).start_refused()
         assert "run as an ordinary user" in said

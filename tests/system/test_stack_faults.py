@@ -9,38 +9,38 @@ import asyncpg
 import pytest
 
 from deploy.local import provision
-from deploy.local.choices import Part
+from deploy.local.choices import ServerName
 from deploy.local.errors import StackError
 from deploy.local.stack import Stack
-from tests.support.stack_process import descendants
+from tests.support.stack_process import descendant_pids
 
 pytestmark = [pytest.mark.system, pytest.mark.allow_hosts(["127.0.0.1"])]
 
-POSTGRES: frozenset[Part] = frozenset({"postgres"})
-REDIS: frozenset[Part] = frozenset({"redis"})
-KAFKA: frozenset[Part] = frozenset({"kafka"})
+POSTGRES: frozenset[ServerName] = frozenset({"postgres"})
+REDIS: frozenset[ServerName] = frozenset({"redis"})
+KAFKA: frozenset[ServerName] = frozenset({"kafka"})
 
 
 async def test_a_server_that_dies_is_named(tmp_path: Path) -> None:
-    others = set(descendants(os.getpid()))
-    stack = Stack(tmp_path, parts=REDIS)
+    others = set(descendant_pids(os.getpid()))
+    stack = Stack(tmp_path, server_names=REDIS)
     async with stack:
         server = _started_since(others, "valkey-serv")
         os.kill(server, signal.SIGKILL)
 
-        error = await asyncio.wait_for(stack.failure(), 5)
+        error = await asyncio.wait_for(stack.wait_for_failure(), 5)
 
     assert str(error).startswith("Valkey stopped by itself")
 
 
 async def test_a_killed_broker_returns_to_its_data(tmp_path: Path) -> None:
-    others = set(descendants(os.getpid()))
-    async with Stack(tmp_path, parts=KAFKA):
+    others = set(descendant_pids(os.getpid()))
+    async with Stack(tmp_path, server_names=KAFKA):
         server = _started_since(others, "java")
         os.kill(server, signal.SIGKILL)
 
     async with asyncio.timeout(20):
-        async with Stack(tmp_path, parts=KAFKA) as again:
+        async with Stack(tmp_path, server_names=KAFKA) as again:
             assert again.kafka
 
 
@@ -54,7 +54,7 @@ async def test_a_spoilt_file_of_redis_is_one_line(tmp_path: Path) -> None:
 
 
 async def test_a_spoilt_control_file_of_postgres_is_one_line(tmp_path: Path) -> None:
-    async with Stack(tmp_path, parts=POSTGRES, fast=True):
+    async with Stack(tmp_path, server_names=POSTGRES, fast=True):
         pass
     control = tmp_path / "postgres" / "global" / "pg_control"
     control.write_bytes(bytes(reversed(control.read_bytes())))
@@ -64,16 +64,16 @@ async def test_a_spoilt_control_file_of_postgres_is_one_line(tmp_path: Path) -> 
 
 async def test_an_administrator_need_not_be_a_superuser(tmp_path: Path) -> None:
     # What a managed PostgreSQL gives: a role that may create databases and roles, and no more.
-    async with Stack(tmp_path, parts=POSTGRES, fast=True) as addresses:
+    async with Stack(tmp_path, server_names=POSTGRES, fast=True) as addresses:
         guest = await _empty_server_with_guest(addresses.postgres)
 
-        await provision.provision(guest, addresses.passwords)
-        await provision.provision(guest, addresses.passwords)
+        await provision.provision_databases(guest, addresses.passwords)
+        await provision.provision_databases(guest, addresses.passwords)
 
-        owner = await asyncpg.connect(_plain(addresses.database("metrics", "owner")))
+        owner = await asyncpg.connect(_plain(addresses.database_url("metrics", "owner")))
         await owner.execute("CREATE TABLE things (id serial PRIMARY KEY)")
         await owner.close()
-        app = await asyncpg.connect(_plain(addresses.database("metrics", "app")))
+        app = await asyncpg.connect(_plain(addresses.database_url("metrics", "app")))
         assert await app.fetchval("INSERT INTO things DEFAULT VALUES RETURNING id") == 1
         await app.close()
 
@@ -90,9 +90,9 @@ async def _empty_server_with_guest(admin: str) -> str:
     return f"postgresql://guest:word@{admin.rpartition('@')[2]}"
 
 
-async def _refusal(home: Path, parts: frozenset[Part]) -> str:
+async def _refusal(home: Path, parts: frozenset[ServerName]) -> str:
     with pytest.raises(StackError) as caught:
-        await Stack(home, parts=parts).__aenter__()
+        await Stack(home, server_names=parts).__aenter__()
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -102,7 +102,7 @@ def _plain(url: str) -> str:
 
 
 def _command(pid: int) -> str:
-    """Give a program's short name; empty when it has just ended."""
+    """Return a program's short name; empty when it has just ended."""
     try:
         return (Path("/proc") / str(pid) / "comm").read_text().strip()[:12]
     except OSError:
@@ -111,6 +111,6 @@ def _command(pid: int) -> str:
 
 def _started_since(others: set[int], command: str) -> int:
     """Find our server among those of the other tests' stacks."""
-    new = set(descendants(os.getpid())) - others
+    new = set(descendant_pids(os.getpid())) - others
     (server,) = [pid for pid in new if _command(pid).startswith(command)]
     return server

@@ -11,44 +11,44 @@ from uuid import uuid4
 import pytest
 
 from deploy.local.artifacts import REPOSITORY
-from deploy.local.stack import Addresses
+from deploy.local.stack import StackAddresses
 from shared.contracts.community import PostPublished
 from shared.contracts.event import CONTENT_TYPE
 from shared.kit.bus.kafka import KafkaBus
-from shared.kit.bus.kafka.access import administering
+from shared.kit.bus.kafka.access import connect_as_admin
 from shared.kit.bus.kafka.subscribers import add_subscriber
-from shared.kit.core.bus import Outgoing, Topic
-from tests.contracts.records import FOLDER
+from shared.kit.core.bus import OutgoingRecord, Topic
+from tests.contracts.records import GOLDEN_FOLDER
 
 pytestmark = [pytest.mark.system, pytest.mark.allow_hosts(["127.0.0.1"])]
 
 USER = "example-subscriber"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
-POST = (FOLDER / f"{PostPublished.wire_type()}.json").read_bytes()
+POST = (GOLDEN_FOLDER / f"{PostPublished.wire_type()}.json").read_bytes()
 UNKNOWN = POST.replace(b"community.post.published.v1", b"community.post.admired.v7", 1)
 EVENT_ID = "01932b6e-4c00-7000-8000-000000000091"
 
 
 @pytest.fixture
-async def topic(stack_addresses: Addresses) -> str:
+async def topic(stack_addresses: StackAddresses) -> str:
     """A topic of its own that holds a post twice, an unknown type, and bytes that are no event."""
     name = f"community.post.example-{uuid4().hex[:6]}"
     bus = KafkaBus(stack_addresses.cluster(), client_id="example")
-    await bus.ensure([Topic(name, partitions=1)])
+    await bus.ensure_topics([Topic(name, partitions=1)])
     headers = (
         ("content-type", CONTENT_TYPE.encode()),
         ("traceparent", f"00-{TRACE}-b7ad6b7169203331-01".encode()),
     )
     values = (POST, UNKNOWN, b"\xff no JSON", POST)
-    await bus.send([Outgoing(name, b"key", value, headers) for value in values])
+    await bus.send([OutgoingRecord(name, b"key", value, headers) for value in values])
     await bus.close()
     return name
 
 
 async def test_the_example_applies_a_post_once_and_continues_its_trace(
-    stack_addresses: Addresses, topic: str, tmp_path: Path
+    stack_addresses: StackAddresses, topic: str, tmp_path: Path
 ) -> None:
-    async with administering(stack_addresses.cluster()) as access:
+    async with connect_as_admin(stack_addresses.cluster()) as access:
         password = await add_subscriber(access, USER, [topic])
     database = tmp_path / "posts.sqlite3"
     lines = await _first_lines(

@@ -8,10 +8,10 @@ from fastapi import Header, Response
 from pydantic import Field
 
 from services.community.conversations.domain import (
-    LONGEST_BODY,
-    LONGEST_TITLE,
+    MAX_BODY_CHARACTERS,
+    MAX_TITLE_CHARACTERS,
     Content,
-    Standing,
+    ContentStatus,
 )
 from services.community.conversations.handlers.change import (
     EditContent,
@@ -24,8 +24,8 @@ from services.community.conversations.handlers.publish import (
     publish_post,
     reply,
 )
-from services.community.conversations.handlers.reading import list_posts, read_conversation
-from services.community.conversations.handlers.rendering import shown_html
+from services.community.conversations.handlers.queries import list_posts, read_conversation
+from services.community.conversations.handlers.rendering import html_for_readers
 from services.community.conversations.handlers.respond import (
     FlagContent,
     accept_answer,
@@ -36,40 +36,42 @@ from shared.contracts.community import ContentKind
 from shared.contracts.ids import ContentId, MemberId, SpaceId
 from shared.contracts.moderation import HelpWords
 from shared.kit.web.context import ActorDep, CallerDep
-from shared.kit.web.cursors import Limit, Model, Page, decode, encode
-from shared.kit.web.fields import Seen
-from shared.kit.web.messages import language_of
+from shared.kit.web.cursors import ApiModel, Page, PageLimit, decode, encode
+from shared.kit.web.fields import NonBlankStr
+from shared.kit.web.messages import preferred_language
 from shared.kit.web.routes import Routes
 
 AcceptLanguage = Annotated[str, Header()]
 
 
-class NewPost(Model):
+class NewPost(ApiModel):
     """A post to publish; Markdown."""
 
     kind: Literal["discussion", "question", "announcement"] = "discussion"
-    title: Seen = Field(
-        min_length=1, max_length=LONGEST_TITLE, examples=["Un verbe au subjonctif ?"]
+    title: NonBlankStr = Field(
+        min_length=1, max_length=MAX_TITLE_CHARACTERS, examples=["Un verbe au subjonctif ?"]
     )
-    body: Seen = Field(
-        min_length=1, max_length=LONGEST_BODY, examples=["« Bien que » est suivi de…"]
+    body: NonBlankStr = Field(
+        min_length=1, max_length=MAX_BODY_CHARACTERS, examples=["« Bien que » est suivi de…"]
     )
 
 
-class NewReply(Model):
+class NewReply(ApiModel):
     """An answer or a comment; Markdown."""
 
-    body: Seen = Field(min_length=1, max_length=LONGEST_BODY, examples=["Oui, du subjonctif. 👍"])
+    body: NonBlankStr = Field(
+        min_length=1, max_length=MAX_BODY_CHARACTERS, examples=["Oui, du subjonctif. 👍"]
+    )
 
 
-class NewText(Model):
+class NewText(ApiModel):
     """The text that replaces the present one."""
 
-    body: Seen = Field(min_length=1, max_length=LONGEST_BODY)
-    title: Seen | None = Field(default=None, min_length=1, max_length=LONGEST_TITLE)
+    body: NonBlankStr = Field(min_length=1, max_length=MAX_BODY_CHARACTERS)
+    title: NonBlankStr | None = Field(default=None, min_length=1, max_length=MAX_TITLE_CHARACTERS)
 
 
-class NewFlag(Model):
+class NewFlag(ApiModel):
     """Why a content is reported, and at which version it was read (by default the latest).
 
     What its author edited or took back since may still be reported.
@@ -79,7 +81,7 @@ class NewFlag(Model):
     reason: Literal["insult", "harassment", "personal_data", "spam", "violence", "other"]
 
 
-class ContentShown(Model):
+class ContentShown(ApiModel):
     """A content. Of a removed one only the tombstone is left. `html` is cleaned.
 
     `under_review` says who still has to look at the new text of a hidden content: the rules, within
@@ -96,7 +98,7 @@ class ContentShown(Model):
     body: str
     html: str
     version: int
-    standing: Standing
+    standing: ContentStatus
     reason: str | None
     decision_id: UUID | None
     accepted_id: ContentId | None
@@ -106,7 +108,7 @@ class ContentShown(Model):
     help: str | None = None
 
 
-class Conversation(Model):
+class Conversation(ApiModel):
     """A post and all below it, in the order they were written."""
 
     items: list[ContentShown]
@@ -115,7 +117,7 @@ class Conversation(Model):
 async def _shown(
     content: Content, help_words: HelpWords | None = None, accept_language: str = ""
 ) -> ContentShown:
-    gone = content.standing is Standing.REMOVED
+    gone = content.standing is ContentStatus.REMOVED
     body = "" if gone else content.body
     return ContentShown(
         content_id=content.content_id,
@@ -126,7 +128,7 @@ async def _shown(
         author_id=content.author_id,
         title=None if gone else content.title,
         body=body,
-        html=await shown_html(content),
+        html=await html_for_readers(content),
         version=content.version,
         standing=content.standing,
         reason=content.reason,
@@ -142,7 +144,7 @@ async def _shown(
 def _words(words: HelpWords | None, accept_language: str) -> str | None:
     if words is None:
         return None
-    return words.fr if language_of(accept_language) == "fr" else words.en
+    return words.fr if preferred_language(accept_language) == "fr" else words.en
 
 
 def routes(deps: ConversationsDeps) -> Routes:
@@ -160,15 +162,15 @@ def _reading(found: Routes, deps: ConversationsDeps) -> None:
         caller: CallerDep,
         actor: ActorDep,
         space_id: SpaceId,
-        limit: Limit = 20,
+        limit: PageLimit = 20,
         cursor: str | None = None,
         accept_language: AcceptLanguage = "",
     ) -> Page[ContentShown]:
         before = ContentId(decode(cursor, UUID)[0]) if cursor else None
         listed = await list_posts(deps, caller, actor, space_id, before, limit)
-        more = encode(listed.last) if listed.last else None
+        more = encode(listed.last_id) if listed.last_id else None
         items = [
-            await _shown(post, listed.help.get(post.content_id), accept_language)
+            await _shown(post, listed.help_words.get(post.content_id), accept_language)
             for post in listed.posts
         ]
         return Page(items=items, next=more)
@@ -183,14 +185,14 @@ def _reading(found: Routes, deps: ConversationsDeps) -> None:
         read = await read_conversation(deps, caller, actor, content_id)
         return Conversation(
             items=[
-                await _shown(each, read.help.get(each.content_id), accept_language)
+                await _shown(each, read.help_words.get(each.content_id), accept_language)
                 for each in read.contents
             ]
         )
 
 
 def _writing(found: Routes, deps: ConversationsDeps) -> None:
-    @found.post("/spaces/{space_id}/posts", action="post.publish", light=True, status_code=201)
+    @found.post("/spaces/{space_id}/posts", action="post.publish", batched=True, status_code=201)
     async def publish(
         caller: CallerDep, actor: ActorDep, space_id: SpaceId, new: NewPost
     ) -> ContentShown:
@@ -198,7 +200,7 @@ def _writing(found: Routes, deps: ConversationsDeps) -> None:
         return await _shown(await publish_post(deps, caller, actor, command))
 
     @found.post(
-        "/contents/{content_id}/answers", action="answer.publish", light=True, status_code=201
+        "/contents/{content_id}/answers", action="answer.publish", batched=True, status_code=201
     )
     async def answer(
         caller: CallerDep, actor: ActorDep, content_id: ContentId, new: NewReply
@@ -207,7 +209,7 @@ def _writing(found: Routes, deps: ConversationsDeps) -> None:
         return await _shown(await reply(deps, caller, actor, command))
 
     @found.post(
-        "/contents/{content_id}/comments", action="comment.publish", light=True, status_code=201
+        "/contents/{content_id}/comments", action="comment.publish", batched=True, status_code=201
     )
     async def comment(
         caller: CallerDep, actor: ActorDep, content_id: ContentId, new: NewReply

@@ -23,7 +23,7 @@ class Contents(Protocol):
     ) -> dict[ContentId, Content]:
         """Find those that exist; with `lock` nobody else changes them meanwhile."""
 
-    async def change(self, unit: Unit, content: Content) -> None:
+    async def update(self, unit: Unit, content: Content) -> None:
         """Write what may change of a content."""
 
     async def list_conversation(
@@ -41,7 +41,7 @@ class Contents(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Help:
+class HelpOffer:
     """Words of help that moderation offered to the author of a content."""
 
     content_id: ContentId
@@ -50,10 +50,10 @@ class Help:
     words: HelpWords
 
 
-class Helps(Protocol):
+class HelpOffers(Protocol):
     """The words of help, by content."""
 
-    async def keep(self, unit: Unit, tenant: TenantId, words: Help, at: datetime) -> None:
+    async def save(self, unit: Unit, tenant: TenantId, words: HelpOffer, at: datetime) -> None:
         """Keep the words that were offered; those offered last stay."""
 
     async def find(
@@ -70,8 +70,8 @@ class ConversationsDeps:
     """
 
     unit: Units
-    light: Units
+    batched: Units
     contents: Contents
     spaces: Spaces
-    helps: Helps
+    help_offers: HelpOffers
     new_id: NewId

@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 
-from services.community.conversations.domain import ContentNotFound, carry_out, reverse
-from services.community.conversations.ports import ConversationsDeps, Help
+from services.community.conversations.domain import (
+    ContentNotFound,
+    apply_decision,
+    reverse_decision,
+)
+from services.community.conversations.ports import ConversationsDeps, HelpOffer
 from shared.contracts.event import Origin
 from shared.contracts.moderation import DecisionMade, DecisionReversed, HelpOffered
 from shared.kit.core.unit_of_work import Delivery, Unit
@@ -25,15 +29,15 @@ async def apply_decisions(
             # Decisions follow contents, so this one names a content of nobody's: look at it.
             raise ContentNotFound(content_id=decision.ref.id)
         change = (
-            reverse(content, decision)
+            reverse_decision(content, decision)
             if isinstance(decision, DecisionReversed)
-            else carry_out(content, decision)
+            else apply_decision(content, decision)
         )
         if change is not None:
             changed, fact = change
-            await deps.contents.change(unit, changed)
+            await deps.contents.update(unit, changed)
             if fact is not None:
-                unit.record(fact, because=delivery)
+                unit.record(fact, caused_by=delivery)
 
 
 async def show_help(
@@ -42,5 +46,5 @@ async def show_help(
     """Keep the words of help for the page of the content; its author alone reads them there."""
     for delivery in deliveries:
         fact = delivery.fact
-        words = Help(fact.ref.id, fact.recipient.member_id, fact.reason, fact.words)
-        await deps.helps.keep(unit, delivery.tenant, words, delivery.time)
+        words = HelpOffer(fact.ref.id, fact.recipient.member_id, fact.reason, fact.words)
+        await deps.help_offers.save(unit, delivery.tenant, words, delivery.time)

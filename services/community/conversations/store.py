@@ -10,15 +10,15 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from services.community.conversations.domain import ROOTS, Content, Standing
-from services.community.conversations.ports import Help
+from services.community.conversations.domain import ROOT_KINDS, Content, ContentStatus
+from services.community.conversations.ports import HelpOffer
 from services.community.conversations.tables import CONTENTS, FLAGS, HELP
 from shared.contracts.community import ContentKind
 from shared.contracts.ids import ContentId, MemberId, SpaceId, TenantId
 from shared.contracts.moderation import DecidedBy, HelpWords
 from shared.kit.core.unit_of_work import Unit
-from shared.kit.database.batched.statements import Insertion, Question
-from shared.kit.database.batched.unit import add, ask, is_light
+from shared.kit.database.batched.statements import BatchInsert, BatchQuery
+from shared.kit.database.batched.unit import add, is_batched, load
 from shared.kit.database.database import connection
 
 _CHANGING = (
@@ -39,7 +39,7 @@ _NAMES = tuple(field.name for field in fields(Content))
 _PARTS = attrgetter(*_NAMES)
 
 # Built once: a statement that is built for each request is compiled, or looked up, for each.
-_ADD = Insertion(CONTENTS)
+_ADD = BatchInsert(CONTENTS)
 _CHOSEN = (CONTENTS.c.tenant_id == sa.bindparam("of_tenant")) & (
     CONTENTS.c.content_id == sa.bindparam("of_content")
 )
@@ -54,7 +54,7 @@ _FIND = (
     )
     .order_by(CONTENTS.c.content_id)
 )
-_FIND_ONE = Question(
+_FIND_ONE = BatchQuery(
     """
     SELECT c.* FROM contents c
     WHERE c.tenant_id = asked.tenant_id AND c.content_id = asked.content_id
@@ -83,15 +83,15 @@ class SqlContents:
         self, unit: Unit, tenant: TenantId, ids: Sequence[ContentId], *, lock: bool = False
     ) -> dict[ContentId, Content]:
         """Find those that exist."""
-        if is_light(unit) and not lock:
-            asked = [await ask(unit, _FIND_ONE, tenant, content_id=each) for each in ids]
+        if is_batched(unit) and not lock:
+            asked = [await load(unit, _FIND_ONE, tenant, content_id=each) for each in ids]
             return {row["content_id"]: _content(row) for rows in asked for row in rows}
         values = {"tenant": tenant, "ids": list(ids)}
         rows = await connection(unit).execute(_LOCK if lock else _FIND, values)
         found = [_content(row) for row in rows.mappings()]
         return {each.content_id: each for each in found}
 
-    async def change(self, unit: Unit, content: Content) -> None:
+    async def update(self, unit: Unit, content: Content) -> None:
         """Write what may change of a content."""
         values = {name: getattr(content, name) for name in _CHANGING}
         chosen = {"of_tenant": content.tenant_id, "of_content": content.content_id}
@@ -111,7 +111,7 @@ class SqlContents:
         chosen = (
             (CONTENTS.c.tenant_id == tenant)
             & (CONTENTS.c.space_id == space)
-            & CONTENTS.c.kind.in_([kind.value for kind in ROOTS])
+            & CONTENTS.c.kind.in_([kind.value for kind in ROOT_KINDS])
         )
         place = sa.tuple_(CONTENTS.c.created_at, CONTENTS.c.content_id)
         if before is not None:
@@ -136,10 +136,10 @@ class SqlContents:
         return bool((await connection(unit).execute(row.on_conflict_do_nothing())).rowcount)
 
 
-class SqlHelps:
-    """See `ports.Helps`."""
+class SqlHelpOffers:
+    """See `ports.HelpOffers`."""
 
-    async def keep(self, unit: Unit, tenant: TenantId, words: Help, at: datetime) -> None:
+    async def save(self, unit: Unit, tenant: TenantId, words: HelpOffer, at: datetime) -> None:
         """Keep the words that were offered."""
         row = insert(HELP).values(
             tenant_id=tenant,
@@ -176,7 +176,7 @@ def _content(row: sa.RowMapping | asyncpg.Record) -> Content:
     decided_by = DecidedBy(row["decided_by"]) if row["decided_by"] else None
     kinds = {
         "kind": ContentKind(row["kind"]),
-        "standing": Standing(row["standing"]),
+        "standing": ContentStatus(row["standing"]),
         "decided_by": decided_by,
     }
     return Content(**values | kinds)

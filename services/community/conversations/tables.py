@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.kit.database.tables import Truth, business_table, feature_metadata, instant
+from shared.kit.database.tables import TableRole, business_table, feature_metadata, timestamptz
 
 METADATA = feature_metadata()
 
@@ -33,11 +33,11 @@ CONTENTS = business_table(
     sa.Column("decided_by", sa.Text()),
     sa.Column("decided_version", sa.Integer()),
     sa.Column("accepted_id", sa.Uuid()),
-    instant("created_at", nullable=False),
-    instant("edited_at"),
+    timestamptz("created_at", nullable=False),
+    timestamptz("edited_at"),
     sa.Index("ix_contents_root", "tenant_id", "root_id"),
     sa.Index("ix_contents_space", "tenant_id", "space_id", "created_at", "content_id"),
-    truth=Truth.OWNED,
+    role=TableRole.SYSTEM_OF_RECORD,
 )
 FLAGS = business_table(
     "flags",
@@ -46,8 +46,8 @@ FLAGS = business_table(
     sa.Column("version", sa.Integer(), primary_key=True),
     sa.Column("member_id", sa.Uuid(), primary_key=True),
     sa.Column("reason", sa.Text(), nullable=False),
-    instant("flagged_at", nullable=False),
-    truth=Truth.OWNED,
+    timestamptz("flagged_at", nullable=False),
+    role=TableRole.SYSTEM_OF_RECORD,
 )
 HELP = business_table(
     "help_words",
@@ -56,6 +56,6 @@ HELP = business_table(
     sa.Column("recipient", sa.Uuid(), nullable=False),
     sa.Column("reason", sa.Text(), nullable=False),
     sa.Column("words", JSONB(), nullable=False),
-    instant("offered_at", nullable=False),
-    truth=Truth.READ,
+    timestamptz("offered_at", nullable=False),
+    role=TableRole.PROJECTION,
 )

@@ -13,22 +13,22 @@ from shared.contracts.ids import SpaceId, StructureId
 from shared.kit.core.errors import Invalid
 from shared.kit.text.characters import is_time_zone
 from shared.kit.web.context import ActorDep, CallerDep
-from shared.kit.web.cursors import LIMIT, Limit, Model, decode, encode
-from shared.kit.web.fields import Name
+from shared.kit.web.cursors import MAX_PAGE_ITEMS, ApiModel, PageLimit, decode, encode
+from shared.kit.web.fields import SingleLineName
 from shared.kit.web.routes import Routes
 
 
-class NewSpace(Model):
+class NewSpace(ApiModel):
     """A space to open; without `time_zone` it has its structure's."""
 
-    name: Name = Field(min_length=1, max_length=200, examples=["Entraide en français"])
+    name: SingleLineName = Field(min_length=1, max_length=200, examples=["Entraide en français"])
     structure_id: StructureId
     visibility: Visibility = Visibility.STRUCTURE
     joining: Joining = Joining.OPEN
     time_zone: str | None = Field(default=None, max_length=60)
 
 
-class SpaceShown(Model):
+class SpaceShown(ApiModel):
     """A space."""
 
     space_id: SpaceId
@@ -39,7 +39,7 @@ class SpaceShown(Model):
     time_zone: str
 
 
-class SpaceList(Model):
+class SpaceList(ApiModel):
     """The spaces that you may see, by name, and where the next page begins."""
 
     items: list[SpaceShown]
@@ -66,7 +66,7 @@ def routes(deps: SpacesDeps) -> Routes:
         caller: CallerDep,
         actor: ActorDep,
         name: str | None = None,
-        limit: Limit = LIMIT,
+        limit: PageLimit = MAX_PAGE_ITEMS,
         cursor: str | None = None,
     ) -> SpaceList:
         after = str(decode(cursor, str)[0]) if cursor else None

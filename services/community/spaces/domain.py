@@ -36,11 +36,11 @@ class Space:
     opened_by: MemberId | None = None
 
     @property
-    def line(self) -> tuple[StructureId, ...]:
+    def ancestry(self) -> tuple[StructureId, ...]:
         """The structure and its ancestors: a role held in any of them counts here."""
         return (*self.path, self.structure_id)
 
-    def opened(self) -> SpaceOpened:
+    def opened_fact(self) -> SpaceOpened:
         """Say that it was opened."""
         return SpaceOpened(
             space_id=self.space_id,
@@ -55,12 +55,12 @@ class Space:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Membership:
     """What someone is to a space: a member with a role, or not one."""
 
     role: str | None = None
 
     @property
-    def belongs(self) -> bool:
+    def is_member(self) -> bool:
         """Whether they are a member of the space."""
         return self.role is not None

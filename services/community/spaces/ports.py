@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.community.spaces.domain import Space, Standing
+from services.community.spaces.domain import Membership, Space
 from shared.contracts.ids import MemberId, SpaceId, StructureId, TenantId
 from shared.kit.core.unit_of_work import NewId, Unit, Units
 
@@ -18,9 +18,9 @@ class Spaces(Protocol):
     async def find(self, unit: Unit, tenant: TenantId, space_id: SpaceId) -> Space | None:
         """Find one by its id."""
 
-    async def find_for(
+    async def find_with_membership(
         self, unit: Unit, tenant: TenantId, space_id: SpaceId, member_id: MemberId
-    ) -> tuple[Space, Standing] | None:
+    ) -> tuple[Space, Membership] | None:
         """Find one, and say what someone is to it."""
 
     async def list_after(
@@ -28,13 +28,13 @@ class Spaces(Protocol):
     ) -> Sequence[Space]:
         """List some by name, from after this name on."""
 
-    async def named(self, unit: Unit, tenant: TenantId, name: str) -> Sequence[Space]:
+    async def list_named(self, unit: Unit, tenant: TenantId, name: str) -> Sequence[Space]:
         """Find the one of this name."""
 
-    async def standings(
+    async def memberships_of(
         self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId], member_id: MemberId
-    ) -> dict[SpaceId, Standing]:
-        """Say what someone is to each of these spaces that they belong to."""
+    ) -> dict[SpaceId, Membership]:
+        """Return what someone is to each of these spaces that they belong to."""
 
     async def join(self, unit: Unit, space: Space, member_id: MemberId, role: str) -> bool:
         """Make someone a member; False when they were one."""
@@ -43,16 +43,16 @@ class Spaces(Protocol):
         """End a membership; False when there was none."""
 
 
-class Places(Protocol):
+class StructureTree(Protocol):
     """This service's copy of the tree of structures."""
 
     async def ancestors(
         self, unit: Unit, tenant: TenantId, structure_id: StructureId
     ) -> tuple[StructureId, ...]:
-        """Give a structure's ancestors, root first."""
+        """Return a structure's ancestors, root first."""
 
     async def time_zone(self, unit: Unit, tenant: TenantId, structure_id: StructureId) -> str:
-        """Give a structure's time zone; UTC while it is not yet known."""
+        """Return a structure's time zone; UTC while it is not yet known."""
 
 
 @dataclass(frozen=True)
@@ -61,5 +61,5 @@ class SpacesDeps:
 
     unit: Units
     spaces: Spaces
-    places: Places
+    structure_tree: StructureTree
     new_id: NewId

@@ -7,21 +7,21 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from services.community.spaces.domain import Space, Standing
+from services.community.spaces.domain import Membership, Space
 from services.community.spaces.tables import MEMBERSHIPS, SPACES
 from shared.contracts.community import Joining, Visibility
 from shared.contracts.ids import MemberId, SpaceId, StructureId, TenantId
 from shared.kit.core.unit_of_work import Unit
-from shared.kit.database.batched.statements import Question
-from shared.kit.database.batched.unit import ask
+from shared.kit.database.batched.statements import BatchQuery
+from shared.kit.database.batched.unit import load
 from shared.kit.database.database import connection
-from shared.kit.rights.store import ancestors, time_zone
+from shared.kit.rights.store import find_ancestors, find_time_zone
 
 # Built once: what is built for each request is looked up, part by part, for each.
 _FIND = sa.select(SPACES).where(
     SPACES.c.tenant_id == sa.bindparam("tenant"), SPACES.c.space_id == sa.bindparam("space")
 )
-_FIND_FOR = Question(
+_FIND_FOR = BatchQuery(
     """
     SELECT s.*, m.role FROM spaces s
     LEFT JOIN memberships m ON m.tenant_id = s.tenant_id AND m.space_id = s.space_id
@@ -48,12 +48,12 @@ class SqlSpaces:
         row = (await connection(unit).execute(_FIND, values)).mappings().first()
         return _space(row) if row else None
 
-    async def find_for(
+    async def find_with_membership(
         self, unit: Unit, tenant: TenantId, space_id: SpaceId, member_id: MemberId
-    ) -> tuple[Space, Standing] | None:
+    ) -> tuple[Space, Membership] | None:
         """Find one, and say what someone is to it: one question, asked by every request."""
-        rows = await ask(unit, _FIND_FOR, tenant, space_id=space_id, member_id=member_id)
-        return (_space(rows[0]), Standing(rows[0]["role"])) if rows else None
+        rows = await load(unit, _FIND_FOR, tenant, space_id=space_id, member_id=member_id)
+        return (_space(rows[0]), Membership(rows[0]["role"])) if rows else None
 
     async def list_after(
         self, unit: Unit, tenant: TenantId, name: str | None, limit: int
@@ -65,22 +65,22 @@ class SqlSpaces:
         query = sa.select(SPACES).where(chosen).order_by(SPACES.c.name).limit(limit)
         return [_space(row) for row in (await connection(unit).execute(query)).mappings()]
 
-    async def named(self, unit: Unit, tenant: TenantId, name: str) -> Sequence[Space]:
+    async def list_named(self, unit: Unit, tenant: TenantId, name: str) -> Sequence[Space]:
         """Find the one of this name."""
         query = sa.select(SPACES).where((SPACES.c.tenant_id == tenant) & (SPACES.c.name == name))
         return [_space(row) for row in (await connection(unit).execute(query)).mappings()]
 
-    async def standings(
+    async def memberships_of(
         self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId], member_id: MemberId
-    ) -> dict[SpaceId, Standing]:
-        """Say what someone is to each of these spaces that they belong to."""
+    ) -> dict[SpaceId, Membership]:
+        """Return what someone is to each of these spaces that they belong to."""
         chosen = (
             (MEMBERSHIPS.c.tenant_id == tenant)
             & (MEMBERSHIPS.c.member_id == member_id)
             & MEMBERSHIPS.c.space_id.in_(ids)
         )
         query = sa.select(MEMBERSHIPS.c.space_id, MEMBERSHIPS.c.role).where(chosen)
-        return {row.space_id: Standing(row.role) for row in await connection(unit).execute(query)}
+        return {row.space_id: Membership(row.role) for row in await connection(unit).execute(query)}
 
     async def join(self, unit: Unit, space: Space, member_id: MemberId, role: str) -> bool:
         """Make someone a member."""
@@ -103,18 +103,18 @@ class SqlSpaces:
         return bool((await connection(unit).execute(sa.delete(MEMBERSHIPS).where(chosen))).rowcount)
 
 
-class CopiedPlaces:
+class SqlStructureTree:
     """See `ports.Places`: from the copy that follows identity."""
 
     async def ancestors(
         self, unit: Unit, tenant: TenantId, structure_id: StructureId
     ) -> tuple[StructureId, ...]:
-        """Give a structure's ancestors."""
-        return await ancestors(unit, tenant, structure_id)
+        """Return a structure's ancestors."""
+        return await find_ancestors(unit, tenant, structure_id)
 
     async def time_zone(self, unit: Unit, tenant: TenantId, structure_id: StructureId) -> str:
-        """Give a structure's time zone."""
-        return await time_zone(unit, tenant, structure_id) or "UTC"
+        """Return a structure's time zone."""
+        return await find_time_zone(unit, tenant, structure_id) or "UTC"
 
 
 def _space(row: sa.RowMapping | asyncpg.Record) -> Space:

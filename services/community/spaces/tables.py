@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.kit.database.tables import Truth, business_table, feature_metadata, instant
+from shared.kit.database.tables import TableRole, business_table, feature_metadata, timestamptz
 
 METADATA = feature_metadata()
 
@@ -16,10 +16,10 @@ SPACES = business_table(
     sa.Column("structure_id", sa.Uuid(), nullable=False),
     sa.Column("path", sa.ARRAY(sa.Uuid()), nullable=False),
     sa.Column("time_zone", sa.Text(), nullable=False),
-    instant("opened_at", nullable=False),
+    timestamptz("opened_at", nullable=False),
     sa.Column("opened_by", sa.Uuid()),
     sa.Index("uq_spaces_name", "tenant_id", "name", unique=True),
-    truth=Truth.OWNED,
+    role=TableRole.SYSTEM_OF_RECORD,
 )
 MEMBERSHIPS = business_table(
     "memberships",
@@ -27,6 +27,6 @@ MEMBERSHIPS = business_table(
     sa.Column("space_id", sa.Uuid(), primary_key=True),
     sa.Column("member_id", sa.Uuid(), primary_key=True),
     sa.Column("role", sa.Text(), nullable=False),
-    instant("joined_at", nullable=False),
-    truth=Truth.OWNED,
+    timestamptz("joined_at", nullable=False),
+    role=TableRole.SYSTEM_OF_RECORD,
 )

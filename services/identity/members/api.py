@@ -7,78 +7,88 @@ from fastapi import Response
 from pydantic import AwareDatetime, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from services.identity.members.domain import LONGEST_NAME
-from services.identity.members.handlers.add_members import (
+from services.identity.members.domain import MAX_NAME_CHARACTERS
+from services.identity.members.handlers.add_member import AddMember, add_member
+from services.identity.members.handlers.import_members import (
     ImportedMember,
     ImportMembers,
     Outcome,
     import_members,
 )
-from services.identity.members.handlers.change_standing import Suspend, reinstate, suspend
-from services.identity.members.handlers.give_access import (
+from services.identity.members.handlers.manage_access import (
     check_may_invite,
     check_may_manage,
-    end_members_sessions,
+    end_sessions_of_member,
 )
-from services.identity.members.handlers.join import AddMember, add_member
+from services.identity.members.handlers.suspend_member import (
+    SuspendMember,
+    reinstate_member,
+    suspend_member,
+)
 from services.identity.members.policy import may_send_imports
 from services.identity.members.ports import MembersDeps
-from services.identity.sessions.handlers.invite import Invite, invite, withdraw_invitation
+from services.identity.sessions.handlers.invite import (
+    InviteMember,
+    invite_member,
+    withdraw_invitation,
+)
 from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.ids import MemberId, StructureId
 from shared.kit.web.context import ActorDep, CallerDep
-from shared.kit.web.cursors import Model
-from shared.kit.web.fields import Moment, Name, Seen
-from shared.kit.web.lines import UnreadableLine, outcomes_in_order, read_alone
+from shared.kit.web.cursors import ApiModel
+from shared.kit.web.fields import NonBlankStr, SingleLineName, UtcDatetime
+from shared.kit.web.import_lines import UnreadableLine, merge_outcomes, validate_line_alone
 from shared.kit.web.routes import Routes
 
-CHUNK = 500
-IMPORT_LIMIT = 5_000_000
+MAX_CHUNK_LINES = 500
+MAX_IMPORT_BYTES = 5_000_000
 
 
-class MemberLine(Model):
+class MemberLine(ApiModel):
     """A member as the outside system knows it."""
 
     outside_id: str = Field(min_length=1, max_length=200, examples=["42"])
-    display_name: str = Field(max_length=10 * LONGEST_NAME, examples=["Zoé Le Goff"])
+    display_name: str = Field(max_length=10 * MAX_NAME_CHARACTERS, examples=["Zoé Le Goff"])
     joined_at: AwareDatetime
     system: bool = False
 
 
-class MemberImport(Model):
+class MemberImport(ApiModel):
     """A chunk of at most 500 members of one source."""
 
     source: str = Field(min_length=1, max_length=200, examples=["stackexchange:entraide"])
     structure_id: StructureId | None = None
-    lines: list[Annotated[MemberLine | SkipJsonSchema[UnreadableLine], read_alone(MemberLine)]] = (
-        Field(max_length=CHUNK)
-    )
+    lines: list[
+        Annotated[MemberLine | SkipJsonSchema[UnreadableLine], validate_line_alone(MemberLine)]
+    ] = Field(max_length=MAX_CHUNK_LINES)
 
 
-class LineVerdict(Model):
+class LineVerdict(ApiModel):
     """What became of one line."""
 
     outcome: Literal["created", "unchanged", "repeated", "refused"]
     reason: str | None = None
 
 
-class ImportVerdicts(Model):
+class ImportVerdicts(ApiModel):
     """One per line, in their order."""
 
     lines: list[LineVerdict]
 
 
-class Suspension(Model):
+class Suspension(ApiModel):
     """Why, and until when (nothing: until reinstated)."""
 
-    reason: Seen = Field(min_length=1, max_length=200, examples=["repeated_insults"])
-    until: Moment | None = None
+    reason: NonBlankStr = Field(min_length=1, max_length=200, examples=["repeated_insults"])
+    until: UtcDatetime | None = None
 
 
-class NewMember(Model):
+class NewMember(ApiModel):
     """Who joins, and where."""
 
-    display_name: Name = Field(min_length=1, max_length=LONGEST_NAME, examples=["Zoé Le Goff"])
+    display_name: SingleLineName = Field(
+        min_length=1, max_length=MAX_NAME_CHARACTERS, examples=["Zoé Le Goff"]
+    )
     email: str = Field(
         max_length=1000,
         examples=["zoe.le-goff@exemple.fr"],
@@ -88,7 +98,7 @@ class NewMember(Model):
     minor: bool = False
 
 
-class MemberAdded(Model):
+class MemberAdded(ApiModel):
     """The member, and the one-time invitation with which they set a password."""
 
     member_id: MemberId
@@ -96,7 +106,7 @@ class MemberAdded(Model):
     invitation: str
 
 
-class Invitation(Model):
+class Invitation(ApiModel):
     """A new invitation: those made before for the member hold no longer.
 
     Accepting it sets a new password and ends all sessions of the member.
@@ -115,16 +125,18 @@ def routes(deps: MembersDeps, sessions: SessionsDeps) -> Routes:
     """Build the routes of this feature."""
     found = Routes("members")
 
-    @found.post("/members", action="member.add", status_code=201, secret=("invitation",))
+    @found.post("/members", action="member.add", status_code=201, secret_fields=("invitation",))
     async def add(caller: CallerDep, actor: ActorDep, new: NewMember) -> MemberAdded:
         member = await add_member(deps, caller, actor, AddMember(**new.model_dump()))
-        token = await invite(sessions, caller, Invite(member.tenant_id, member.member_id))
+        token = await invite_member(
+            sessions, caller, InviteMember(member.tenant_id, member.member_id)
+        )
         return MemberAdded(member_id=member.member_id, handle=member.handle, invitation=token)
 
     @found.post(
         "/imports",
         action="member.import",
-        limit=IMPORT_LIMIT,
+        max_body_bytes=MAX_IMPORT_BYTES,
         gate=may_send_imports,
         load="import",
     )
@@ -135,18 +147,18 @@ def routes(deps: MembersDeps, sessions: SessionsDeps) -> Routes:
         lines = [ImportedMember(**line.model_dump()) for line in readable]
         command = ImportMembers(chunk.source, chunk.structure_id, lines)
         done = await import_members(deps, caller, actor, command)
-        return _verdicts(outcomes_in_order(chunk.lines, done))
+        return _verdicts(merge_outcomes(chunk.lines, done))
 
     @found.post("/members/{member_id}/suspension", action="member.suspend", status_code=204)
     async def suspend_one(
         caller: CallerDep, actor: ActorDep, member_id: MemberId, why: Suspension
     ) -> Response:
-        await suspend(deps, caller, actor, Suspend(member_id, why.reason, why.until))
+        await suspend_member(deps, caller, actor, SuspendMember(member_id, why.reason, why.until))
         return Response(status_code=204)
 
     @found.delete("/members/{member_id}/suspension", action="member.reinstate", status_code=204)
     async def reinstate_one(caller: CallerDep, actor: ActorDep, member_id: MemberId) -> Response:
-        await reinstate(deps, caller, actor, member_id)
+        await reinstate_member(deps, caller, actor, member_id)
         return Response(status_code=204)
 
     _add_access_routes(found, deps, sessions)
@@ -160,11 +172,11 @@ def _add_access_routes(found: Routes, deps: MembersDeps, sessions: SessionsDeps)
         "/members/{member_id}/invitation",
         action="member.invite",
         status_code=201,
-        secret=("invitation",),
+        secret_fields=("invitation",),
     )
     async def invite_again(caller: CallerDep, actor: ActorDep, member_id: MemberId) -> Invitation:
         await check_may_invite(deps, caller, actor, member_id)
-        token = await invite(sessions, caller, Invite(caller.tenant, member_id))
+        token = await invite_member(sessions, caller, InviteMember(caller.tenant, member_id))
         return Invitation(member_id=member_id, invitation=token)
 
     @found.delete("/members/{member_id}/invitation", action="member.uninvite", status_code=204)
@@ -175,5 +187,5 @@ def _add_access_routes(found: Routes, deps: MembersDeps, sessions: SessionsDeps)
 
     @found.delete("/members/{member_id}/sessions", action="member.end_sessions", status_code=204)
     async def end_sessions_of(caller: CallerDep, actor: ActorDep, member_id: MemberId) -> Response:
-        await end_members_sessions(deps, caller, actor, member_id)
+        await end_sessions_of_member(deps, caller, actor, member_id)
         return Response(status_code=204)

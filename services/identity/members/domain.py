@@ -11,9 +11,9 @@ from shared.contracts.identity import MemberKind, Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
 from shared.kit.core.errors import Conflict, Invalid, NotFound
 from shared.kit.core.policy import Actor
-from shared.kit.text.mail_addresses import tidy_address
+from shared.kit.text.mail_addresses import extract_mail_address
 
-LONGEST_NAME = 200
+MAX_NAME_CHARACTERS = 200
 _WRITTEN_OUT = str.maketrans(
     {
         "æ": "ae",
@@ -73,7 +73,7 @@ class LastAdministrator(Conflict):
     key = "last_administrator"
 
 
-RULING_ROLES = frozenset({Role.ADMINISTRATOR, Role.OPERATOR})
+MANAGING_ROLES = frozenset({Role.ADMINISTRATOR, Role.OPERATOR})
 """Roles whose holders act on other members."""
 
 
@@ -85,30 +85,32 @@ class HeldRole:
     """
 
     role: Role
-    line: tuple[StructureId, ...]
+    ancestry: tuple[StructureId, ...]
     until: datetime | None = None
 
 
-def stands_at_or_above(actor: Actor, held: HeldRole) -> bool:
-    """Tell whether the actor may act on somebody who holds this role.
+def has_authority_over(actor: Actor, held_role: HeldRole) -> bool:
+    """Return whether the actor may act on somebody who holds this role.
 
     An administrator of the role's structure, or above it, does; of an operator, only an operator.
     """
-    return actor.holds([_needed_for(held.role)], within=held.line)
+    return actor.holds([_needed_for(held_role.role)], within=held_role.ancestry)
 
 
-def stands_as_long(actor: Actor, held: HeldRole) -> bool:
-    """Tell whether the right to act on somebody who holds this role ends no sooner than the role.
+def has_lasting_authority_over(actor: Actor, held_role: HeldRole) -> bool:
+    """Return whether the right to act on somebody who holds this role ends no sooner than the role.
 
     Whoever resets a password may sign in with the role for as long as it holds.
     """
-    return reaches(actor, _needed_for(held.role), held.line, held.until)
+    return holds_role_until(actor, _needed_for(held_role.role), held_role.ancestry, held_role.until)
 
 
-def reaches(actor: Actor, right: Role, line: Iterable[StructureId], until: datetime | None) -> bool:
-    """Tell whether the actor holds this role in one of these structures until then, at least."""
-    line = tuple(line)
-    ends = [g.until for g in actor.grants if g.role is right and g.structure_id in line]
+def holds_role_until(
+    actor: Actor, right: Role, ancestry: Iterable[StructureId], until: datetime | None
+) -> bool:
+    """Return whether the actor holds this role in one of these structures until then, at least."""
+    ancestry = tuple(ancestry)
+    ends = [g.until for g in actor.grants if g.role is right and g.structure_id in ancestry]
     if None in ends:
         return True
     lasting = [end for end in ends if end is not None]
@@ -136,27 +138,27 @@ class Member:
     suspended_until: datetime | None = None
     suspended_because: str | None = None
 
-    def is_stopped(self, now: datetime) -> bool:
-        """Tell whether a suspension holds at this moment."""
+    def is_suspended_at(self, now: datetime) -> bool:
+        """Return whether a suspension holds at this moment."""
         return self.suspended and (self.suspended_until is None or self.suspended_until > now)
 
 
-def address_of(text: str) -> str:
+def parse_address(text: str) -> str:
     """Tidy a mail address as it was pasted. Raises `AddressInvalid`."""
-    address = tidy_address(text)
+    address = extract_mail_address(text)
     if address is None:
         raise AddressInvalid(field="email")
     return address
 
 
-def words_of(name: str, between: str) -> str:
+def to_ascii_words(name: str, separator: str) -> str:
     """Write a name in a to z and 0 to 9: `Œuvrard d’Æ` gives `oeuvrard-d-ae`; it may be empty."""
     apart = unicodedata.normalize("NFKD", name).casefold().translate(_WRITTEN_OUT)
     plain = apart.encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", between, plain).strip(between)
+    return re.sub(r"[^a-z0-9]+", separator, plain).strip(separator)
 
 
-def handle_of(name: str, member_id: UUID) -> str:
+def make_handle(name: str, member_id: UUID) -> str:
     """Make a handle that nobody else has: names repeat, the end of an id does not."""
-    words = words_of(name, ".")[:40] or "member"
+    words = to_ascii_words(name, ".")[:40] or "member"
     return f"{words}.{member_id.hex[-8:]}"

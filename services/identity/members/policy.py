@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from services.identity.members.domain import (
-    RULING_ROLES,
+    MANAGING_ROLES,
     HeldRole,
-    stands_as_long,
-    stands_at_or_above,
+    has_authority_over,
+    has_lasting_authority_over,
 )
 from shared.contracts.identity import PRIVILEGED_ROLES, Role
 from shared.contracts.ids import MemberId, StructureId
@@ -15,9 +15,9 @@ from shared.kit.core.policy import Actor, Allowed, Denied, Verdict
 
 def may_manage(
     actor: Actor,
-    line: Iterable[StructureId],
+    ancestry: Iterable[StructureId],
     member_id: MemberId | None,
-    held: Iterable[HeldRole] = (),
+    held_roles: Iterable[HeldRole] = (),
 ) -> Verdict:
     """Allow an administrator to act on a member as a whole, never on oneself.
 
@@ -27,33 +27,37 @@ def may_manage(
     """
     if member_id == actor.member_id:
         return Denied("member.manage.not_oneself")
-    if not actor.holds([Role.ADMINISTRATOR], within=line):
+    if not actor.holds([Role.ADMINISTRATOR], within=ancestry):
         return Denied("member.manage.administrator")
-    if not all(stands_at_or_above(actor, role) for role in held):
+    if not all(has_authority_over(actor, role) for role in held_roles):
         return Denied("member.manage.not_above")
-    if not all(stands_as_long(actor, role) for role in held if role.role in RULING_ROLES):
+    if not all(
+        has_lasting_authority_over(actor, role)
+        for role in held_roles
+        if role.role in MANAGING_ROLES
+    ):
         return Denied("member.manage.not_as_long")
     return Allowed("member.manage.administrator")
 
 
-def may_invite(actor: Actor, held: Iterable[HeldRole]) -> Verdict:
+def may_invite(actor: Actor, held_roles: Iterable[HeldRole]) -> Verdict:
     """Allow a member to be invited by one whose right ends no sooner than the member's power.
 
     `held` are the member's roles. Asked after `may_manage`: who holds an invitation may set the
     password, and have every role that the member has.
     """
-    privileged = (role for role in held if role.role in PRIVILEGED_ROLES)
-    if not all(stands_as_long(actor, role) for role in privileged):
+    privileged = (role for role in held_roles if role.role in PRIVILEGED_ROLES)
+    if not all(has_lasting_authority_over(actor, role) for role in privileged):
         return Denied("member.invite.not_as_long")
     return Allowed("member.invite.administrator")
 
 
-def may_import(actor: Actor, line: Iterable[StructureId]) -> Verdict:
+def may_import(actor: Actor, ancestry: Iterable[StructureId]) -> Verdict:
     """Allow an administrator or an operator of the structure, or above it, to import members.
 
     `line` is the structure with its ancestors; the tenant's root when members get none.
     """
-    if actor.holds([Role.ADMINISTRATOR, Role.OPERATOR], within=line):
+    if actor.holds([Role.ADMINISTRATOR, Role.OPERATOR], within=ancestry):
         return Allowed("import.administrator")
     return Denied("import.administrator")
 

@@ -12,7 +12,7 @@ from shared.kit.core.policy import Suspension
 from shared.kit.core.unit_of_work import NewId, Unit, Units
 
 
-class Memberships(Protocol):
+class Members(Protocol):
     """The members of a tenant."""
 
     async def add(self, unit: Unit, members: Sequence[Member]) -> set[MemberId]:
@@ -23,7 +23,9 @@ class Memberships(Protocol):
     ) -> Member | None:
         """Find one; with `lock` nobody else changes it meanwhile."""
 
-    async def set_standing(self, unit: Unit, member: Member, suspension: Suspension | None) -> None:
+    async def set_suspension(
+        self, unit: Unit, member: Member, suspension: Suspension | None
+    ) -> None:
         """Suspend one, or reinstate one (None)."""
 
     async def roles_of(
@@ -34,7 +36,7 @@ class Memberships(Protocol):
     async def has_other_administrator(
         self, unit: Unit, tenant: TenantId, member_id: MemberId
     ) -> bool:
-        """Tell whether somebody else administers the whole tenant, without an end, and may act.
+        """Return whether somebody else administers the whole tenant, without an end, and may act.
 
         Locks these roles until the unit ends: of two administrators who remove each other at
         once, the second one sees what the first one did.
@@ -46,7 +48,7 @@ class MembersDeps:
     """Handed to the handlers of this feature."""
 
     unit: Units
-    memberships: Memberships
+    members: Members
     structures: Structures
     new_id: NewId
     sessions: Sessions

@@ -13,7 +13,7 @@ from shared.contracts.ids import MemberId, TenantId
 from shared.kit.core.policy import Suspension
 from shared.kit.core.unit_of_work import Unit
 from shared.kit.database.database import connection
-from shared.kit.text.characters import address_key
+from shared.kit.text.characters import mail_address_key
 
 _ADD = insert(MEMBERS).on_conflict_do_nothing().returning(MEMBERS.c.member_id)
 
@@ -41,8 +41,8 @@ _OTHERS = sa.text(f"""
 """)
 
 
-class SqlMemberships:
-    """See `ports.Memberships`."""
+class SqlMembers:
+    """See `ports.Members`."""
 
     async def add(self, unit: Unit, members: Sequence[Member]) -> set[MemberId]:
         """Add those that are new."""
@@ -62,7 +62,9 @@ class SqlMemberships:
         row = found.mappings().first()
         return _member(row) if row else None
 
-    async def set_standing(self, unit: Unit, member: Member, suspension: Suspension | None) -> None:
+    async def set_suspension(
+        self, unit: Unit, member: Member, suspension: Suspension | None
+    ) -> None:
         """Suspend one, or reinstate one."""
         chosen = (MEMBERS.c.tenant_id == member.tenant_id) & (
             MEMBERS.c.member_id == member.member_id
@@ -86,14 +88,14 @@ class SqlMemberships:
     async def has_other_administrator(
         self, unit: Unit, tenant: TenantId, member_id: MemberId
     ) -> bool:
-        """See `ports.Memberships`."""
+        """See `ports.Members`."""
         await connection(unit).execute(_LOCK_ADMINISTRATORS, {"tenant": tenant})
         values = {"tenant": tenant, "member": member_id, "now": unit.now}
         return bool(await connection(unit).scalar(_OTHERS, values))
 
 
 def _row(member: Member) -> dict[str, object]:
-    key = address_key(member.email) if member.email else None
+    key = mail_address_key(member.email) if member.email else None
     return asdict(member) | {"kind": member.kind.value, "email_key": key}
 
 

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.kit.database.tables import Truth, business_table, feature_metadata, instant
+from shared.kit.database.tables import TableRole, business_table, feature_metadata, timestamptz
 
 METADATA = feature_metadata()
 
@@ -12,7 +12,7 @@ MEMBERS = business_table(
     sa.Column("member_id", sa.Uuid(), primary_key=True),
     sa.Column("display_name", sa.Text(), nullable=False),
     sa.Column("handle", sa.Text(), nullable=False),
-    instant("joined_at", nullable=False),
+    timestamptz("joined_at", nullable=False),
     sa.Column("structure_id", sa.Uuid()),
     sa.Column("email", sa.Text()),
     # The address as it is compared; `email` is as its owner writes it.
@@ -20,9 +20,9 @@ MEMBERS = business_table(
     sa.Column("kind", sa.Text(), nullable=False),
     sa.Column("minor", sa.Boolean(), nullable=False),
     sa.Column("suspended", sa.Boolean(), nullable=False),
-    instant("suspended_until"),
+    timestamptz("suspended_until"),
     sa.Column("suspended_because", sa.Text()),
     sa.Index("uq_members_handle", "tenant_id", "handle", unique=True),
     sa.Index("uq_members_email", "tenant_id", "email_key", unique=True),
-    truth=Truth.OWNED,
+    role=TableRole.SYSTEM_OF_RECORD,
 )

@@ -7,18 +7,18 @@ from services.identity.roles.ports import RolesDeps
 from shared.contracts.identity import Role
 from shared.contracts.ids import MemberId, StructureId
 from shared.kit.web.context import ActorDep, CallerDep
-from shared.kit.web.cursors import Model
-from shared.kit.web.fields import Moment
+from shared.kit.web.cursors import ApiModel
+from shared.kit.web.fields import UtcDatetime
 from shared.kit.web.routes import Routes
 
 
-class RoleChange(Model):
+class RoleChange(ApiModel):
     """A role of a member in a structure and everything below it."""
 
     member_id: MemberId
     role: Role
     structure_id: StructureId
-    until: Moment | None = None
+    until: UtcDatetime | None = None
 
 
 def routes(deps: RolesDeps) -> Routes:

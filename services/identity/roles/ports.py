@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from services.identity.members.ports import Memberships
+from services.identity.members.ports import Members
 from services.identity.structures.ports import Structures
 from shared.contracts.identity import Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
@@ -44,4 +44,4 @@ class RolesDeps:
     unit: Units
     roles: Roles
     structures: Structures
-    members: Memberships
+    members: Members

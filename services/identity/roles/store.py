@@ -10,7 +10,7 @@ from services.identity.roles.tables import ROLES
 from shared.contracts.identity import MemberKind, Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
 from shared.kit.core.policy import Actor, Grant
-from shared.kit.core.suspension import refuse_ended, session_id_of, suspension_at
+from shared.kit.core.suspension import parse_session_id, session_error, suspension_at
 from shared.kit.core.unit_of_work import Clock, Unit
 from shared.kit.database.database import Database, connection
 
@@ -81,18 +81,18 @@ def _chosen(
 
 
 @dataclass(frozen=True)
-class OwnRights:
+class IdentityRights:
     """Who is asking, from identity's own tables: it needs no copy of its own facts."""
 
     database: Database
     clock: Clock
 
-    async def actor(
+    async def find_actor(
         self, tenant: TenantId, member_id: MemberId, session: str | None = None
     ) -> Actor | None:
-        """See `SqlRights.actor`."""
-        values = {"tenant": tenant, "member": member_id, "session": session_id_of(session)}
-        rows = await self.database.rows(_WHO, [tenant], **values)
+        """See `SqlRights.find_actor`."""
+        values = {"tenant": tenant, "member": member_id, "session": parse_session_id(session)}
+        rows = await self.database.execute_once(_WHO, [tenant], **values)
         if not rows:
             return None
         first, now = rows[0], self.clock()
@@ -100,10 +100,10 @@ class OwnRights:
             now,
             suspended=first.suspended,
             until=first.suspended_until,
-            because=first.suspended_because,
+            reason=first.suspended_because,
         )
         if first.ended:
-            raise refuse_ended(suspension)
+            raise session_error(suspension)
         grants = tuple(
             Grant(Role(row.role), row.role_structure, row.until)
             for row in rows

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.kit.database.tables import Truth, business_table, feature_metadata, instant
+from shared.kit.database.tables import TableRole, business_table, feature_metadata, timestamptz
 
 METADATA = feature_metadata()
 
@@ -12,6 +12,6 @@ ROLES = business_table(
     sa.Column("member_id", sa.Uuid(), primary_key=True),
     sa.Column("role", sa.Text(), primary_key=True),
     sa.Column("structure_id", sa.Uuid(), primary_key=True),
-    instant("until"),
-    truth=Truth.OWNED,
+    timestamptz("until"),
+    role=TableRole.SYSTEM_OF_RECORD,
 )

@@ -7,10 +7,14 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from services.identity.sessions.domain import SHORTEST_PASSWORD, Session, Tokens
-from services.identity.sessions.handlers.attempts import counted
+from services.identity.sessions.domain import MIN_PASSWORD_CHARACTERS, Session, Tokens
+from services.identity.sessions.handlers.attempts import limit_attempts
 from services.identity.sessions.handlers.change_password import ChangePassword, change_password
-from services.identity.sessions.handlers.ending import end_all, end_one, list_sessions
+from services.identity.sessions.handlers.end_sessions import (
+    end_own_session,
+    end_own_sessions,
+    list_own_sessions,
+)
 from services.identity.sessions.handlers.invite import accept_invitation
 from services.identity.sessions.handlers.refresh import refresh
 from services.identity.sessions.handlers.sign_in import SignIn, sign_in
@@ -18,22 +22,24 @@ from services.identity.sessions.policy import guess_of_token
 from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.identity import SessionEnd
 from shared.contracts.ids import SessionId
-from shared.kit.text.mail_addresses import tidy_address
+from shared.kit.text.mail_addresses import extract_mail_address
 from shared.kit.web.context import (
     ActorDep,
     CallerDep,
     SessionDep,
     client_address,
-    correlation_of,
+    correlation_id,
 )
-from shared.kit.web.cursors import Model
+from shared.kit.web.cursors import ApiModel
 from shared.kit.web.routes import Routes
-from shared.kit.web.user_agent import program_of
+from shared.kit.web.user_agent import parse_user_agent
 
-PASSWORD_RULE = f"{SHORTEST_PASSWORD} characters or more, not common, nothing known of the person"
+PASSWORD_RULE = (
+    f"{MIN_PASSWORD_CHARACTERS} characters or more, not common, nothing known of the person"
+)
 
 
-class Credentials(Model):
+class Credentials(ApiModel):
     """Who is signing in."""
 
     tenant: str = Field(max_length=100, examples=["academie-de-demonstration"])
@@ -52,27 +58,27 @@ class Credentials(Model):
     )
 
 
-class RefreshToken(Model):
+class RefreshToken(ApiModel):
     """The refresh token that was given last."""
 
     refresh_token: str = Field(max_length=300)
 
 
-class Acceptance(Model):
+class Acceptance(ApiModel):
     """An invitation, and the password to set."""
 
     invitation: str = Field(max_length=2000)
     password: str = Field(max_length=1000, description=PASSWORD_RULE)
 
 
-class PasswordChange(Model):
+class PasswordChange(ApiModel):
     """The password that holds at present, and the one to set."""
 
     current_password: str = Field(max_length=1000)
     new_password: str = Field(max_length=1000, description=PASSWORD_RULE)
 
 
-class SessionShown(Model):
+class SessionShown(ApiModel):
     """A session of one's own; `current` is the one that asks."""
 
     session_id: SessionId
@@ -84,19 +90,19 @@ class SessionShown(Model):
     current: bool
 
 
-class SessionsShown(Model):
+class SessionsShown(ApiModel):
     """The newest first, a hundred at most."""
 
     items: list[SessionShown]
 
 
-class SessionsEnded(Model):
+class SessionsEnded(ApiModel):
     """How many sessions were ended."""
 
     ended: int
 
 
-class TokensGiven(Model):
+class TokensGiven(ApiModel):
     """`access_token` goes into `Authorization: Bearer …`; `expires_in` is in seconds."""
 
     access_token: str
@@ -122,21 +128,21 @@ def routes(deps: SessionsDeps) -> Routes:
 
     @found.post("/sessions", action="session.open", access="anonymous", status_code=201)
     async def open_one(request: Request, who: Credentials) -> SignedInGiven:
-        signed_in = await sign_in(deps, _command(request, who), correlation_of(request))
+        signed_in = await sign_in(deps, _command(request, who), correlation_id(request))
         tokens = _given(signed_in.tokens)
         return SignedInGiven(**tokens.model_dump(), device_token=signed_in.device_token)
 
     @found.post("/sessions/refresh", action="session.refresh", access="anonymous")
     async def go_on(request: Request, token: RefreshToken) -> TokensGiven:
-        async with counted(deps, guess_of_token("refresh", client_address(request))):
-            return _given(await refresh(deps, token.refresh_token, correlation_of(request)))
+        async with limit_attempts(deps, guess_of_token("refresh", client_address(request))):
+            return _given(await refresh(deps, token.refresh_token, correlation_id(request)))
 
     @found.post(
         "/invitations/accept", action="invitation.accept", access="anonymous", status_code=204
     )
     async def accept(request: Request, said: Acceptance) -> Response:
-        correlation = correlation_of(request)
-        async with counted(deps, guess_of_token("invitation", client_address(request))):
+        correlation = correlation_id(request)
+        async with limit_attempts(deps, guess_of_token("invitation", client_address(request))):
             await accept_invitation(deps, said.invitation, said.password, correlation)
         return Response(status_code=204)
 
@@ -145,10 +151,10 @@ def routes(deps: SessionsDeps) -> Routes:
 
 
 def _command(request: Request, who: Credentials) -> SignIn:
-    program = program_of(request.headers.get("user-agent", ""))
+    program = parse_user_agent(request.headers.get("user-agent", ""))
     return SignIn(
         who.tenant,
-        tidy_address(who.email) or who.email,
+        extract_mail_address(who.email) or who.email,
         who.password,
         client_address(request),
         who.device_token,
@@ -163,7 +169,7 @@ def _add_own_routes(found: Routes, deps: SessionsDeps) -> None:
 
     @found.get("/sessions", action="session.list")
     async def list_own(caller: CallerDep, actor: ActorDep, current: SessionDep) -> SessionsShown:
-        sessions = await list_sessions(deps, caller, actor.member_id)
+        sessions = await list_own_sessions(deps, caller, actor.member_id)
         return SessionsShown(items=[_shown(each, current) for each in sessions])
 
     @found.post(
@@ -171,7 +177,7 @@ def _add_own_routes(found: Routes, deps: SessionsDeps) -> None:
     )
     async def sign_out(caller: CallerDep, actor: ActorDep, current: SessionDep) -> Response:
         if current is not None:
-            await end_one(deps, caller, actor.member_id, current, SessionEnd.SIGNED_OUT)
+            await end_own_session(deps, caller, actor.member_id, current, SessionEnd.SIGNED_OUT)
         return Response(status_code=204)
 
     @found.delete("/sessions/{session_id}", action="session.end", status_code=204)
@@ -180,7 +186,7 @@ def _add_own_routes(found: Routes, deps: SessionsDeps) -> None:
     ) -> Response:
         own = session_id == current
         because = SessionEnd.SIGNED_OUT if own else SessionEnd.ENDED_BY_MEMBER
-        await end_one(deps, caller, actor.member_id, session_id, because)
+        await end_own_session(deps, caller, actor.member_id, session_id, because)
         return Response(status_code=204)
 
     @found.delete("/sessions", action="session.end_all")
@@ -188,7 +194,7 @@ def _add_own_routes(found: Routes, deps: SessionsDeps) -> None:
         caller: CallerDep, actor: ActorDep, current: SessionDep, spare_current: bool = False
     ) -> SessionsEnded:
         spare = current if spare_current else None
-        return SessionsEnded(ended=await end_all(deps, caller, actor.member_id, spare))
+        return SessionsEnded(ended=await end_own_sessions(deps, caller, actor.member_id, spare))
 
     @found.put("/password", action="password.change", status_code=204)
     async def change(

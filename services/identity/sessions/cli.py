@@ -4,7 +4,7 @@ import json
 
 import click
 
-from shared.kit.tools.cli.api_client import ApiClient, PlatformError, plain_client
+from shared.kit.tools.cli.api_client import ApiClient, PlatformError, anonymous_client
 
 PATH = "/identity/v1/sessions"
 
@@ -20,7 +20,7 @@ def sign_in(tenant: str, email: str, password: str) -> None:
     Example:
       preau sign-in --tenant academie-de-demonstration --email zoe@demo.example
     """
-    with plain_client() as client:
+    with anonymous_client() as client:
         answer = client.post(
             "/identity/v1/sessions", json={"tenant": tenant, "email": email, "password": password}
         )

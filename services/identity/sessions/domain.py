@@ -12,7 +12,7 @@ from shared.contracts.ids import MemberId, SessionId, TenantId
 from shared.kit.core.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthorised
 from shared.kit.core.policy import Suspension
 from shared.kit.core.rate_limits import Charge
-from shared.kit.text.characters import without_zero_width
+from shared.kit.text.characters import strip_zero_width
 
 REFRESH_LIFETIME = timedelta(days=30)
 """How long a session lasts that nobody goes on with."""
@@ -22,8 +22,8 @@ REFRESH_GRACE = timedelta(seconds=30)
 """How long a refresh token holds after it was changed: two tabs at once, or an answer lost."""
 MAX_ROTATIONS = 16
 """Changes of a refresh token within the grace; then the last one is given again."""
-SHORTEST_PASSWORD = 12
-FEWEST_CHARACTERS = 4
+MIN_PASSWORD_CHARACTERS = 12
+MIN_DISTINCT_CHARACTERS = 4
 """Different characters in a password."""
 
 
@@ -106,11 +106,11 @@ class Device:
 
     tenant_id: TenantId
     member_id: MemberId
-    mark: str
+    password_fingerprint: str
     device_id: UUID
 
 
-def password_mark(password_hash: str) -> str:
+def password_fingerprint(password_hash: str) -> str:
     """Name a password that is set: another for each one set, as its hash has a salt of its own."""
     return hashlib.sha256(password_hash.encode()).hexdigest()[:32]
 
@@ -145,12 +145,12 @@ class Guess:
         return self.own + self.shared
 
 
-class Use(Enum):
+class RefreshTokenState(Enum):
     """What a refresh token that was really given is good for."""
 
-    NEXT = "next"
+    CURRENT = "next"
     """It is the last one: it is changed for the next."""
-    AGAIN = "again"
+    RECENT = "again"
     """It was changed a moment ago: what was given then is given again."""
     REUSED = "reused"
     """It was changed long ago: one of its two holders is a thief."""
@@ -177,18 +177,22 @@ class Session:
     client: str = ""
     ended_because: SessionEnd | None = None
 
-    def judge(self, number: int, now: datetime) -> Use:
-        """Say what the token of this number, which was really given, is good for."""
+    def classify_token(self, number: int, now: datetime) -> RefreshTokenState:
+        """Return what the token of this number, which was really given, is good for."""
         if number == self.number:
             recent = [each for each in self.rotations if now - each <= REFRESH_GRACE]
-            return Use.AGAIN if len(recent) >= MAX_ROTATIONS else Use.NEXT
+            return (
+                RefreshTokenState.RECENT
+                if len(recent) >= MAX_ROTATIONS
+                else RefreshTokenState.CURRENT
+            )
         age = self.number - number
         if 0 < age <= len(self.rotations) and now - self.rotations[-age] <= REFRESH_GRACE:
-            return Use.AGAIN
-        return Use.REUSED
+            return RefreshTokenState.RECENT
+        return RefreshTokenState.REUSED
 
-    def gone_on(self, refresh_hash: bytes, now: datetime) -> "Session":
-        """Give the session with its next refresh token."""
+    def with_next_token(self, refresh_hash: bytes, now: datetime) -> "Session":
+        """Return the session with its next refresh token."""
         recent = [each for each in self.rotations if now - each <= REFRESH_GRACE]
         return replace(
             self,
@@ -196,16 +200,16 @@ class Session:
             refresh_hash=refresh_hash,
             rotations=(*recent, now),
             last_used_at=now,
-            expires_at=expiry(self.opened_at, now),
+            expires_at=session_expiry(self.opened_at, now),
         )
 
 
-def expiry(opened_at: datetime, now: datetime) -> datetime:
-    """Say when a session ends that is used now."""
+def session_expiry(opened_at: datetime, now: datetime) -> datetime:
+    """Return when a session ends that is used now."""
     return min(now + REFRESH_LIFETIME, opened_at + SESSION_LIFETIME)
 
 
-def normal_password(password: str) -> str:
+def normalise_password(password: str) -> str:
     """Write a password in one form, however the keyboard composes its letters."""
     return unicodedata.normalize("NFC", password)
 
@@ -216,12 +220,12 @@ def check_password(password: str) -> None:
     Counted are characters that can be seen, without marks on others, and spaces.
     Raises `PasswordTooShort` and `PasswordRepeats`.
     """
-    visible = without_zero_width(password)
+    visible = strip_zero_width(password)
     counted = [c for c in visible if unicodedata.category(c) not in {"Mn", "Me"}]
-    if len(counted) < SHORTEST_PASSWORD:
-        raise PasswordTooShort(field="password", shortest=SHORTEST_PASSWORD)
-    if len({c.casefold() for c in counted}) < FEWEST_CHARACTERS:
-        raise PasswordRepeats(field="password", fewest=FEWEST_CHARACTERS)
+    if len(counted) < MIN_PASSWORD_CHARACTERS:
+        raise PasswordTooShort(field="password", shortest=MIN_PASSWORD_CHARACTERS)
+    if len({c.casefold() for c in counted}) < MIN_DISTINCT_CHARACTERS:
+        raise PasswordRepeats(field="password", fewest=MIN_DISTINCT_CHARACTERS)
 
 
 @dataclass(frozen=True, slots=True)

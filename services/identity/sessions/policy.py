@@ -2,19 +2,19 @@
 
 from services.identity.sessions.domain import Device, Guess, GuessLimits
 from shared.contracts.ids import MemberId, TenantId
-from shared.kit.core.rate_limits import Charge, Limit
-from shared.kit.text.characters import address_key
+from shared.kit.core.rate_limits import Charge, RateLimit
+from shared.kit.text.characters import mail_address_key
 
 PACE = (
-    Limit("guess.half_minute", 5, 30),
-    Limit("guess.two_minutes", 8, 120),
-    Limit("guess.ten_minutes", 12, 600),
-    Limit("guess.hour", 16, 3_600),
+    RateLimit("guess.half_minute", 5, 30),
+    RateLimit("guess.two_minutes", 8, 120),
+    RateLimit("guess.ten_minutes", 12, 600),
+    RateLimit("guess.hour", 16, 3_600),
 )
 """Wrong ones of one person from one place: the wait grows from 30 seconds to an hour."""
-PERSON = (Limit("guess.person.hour", 30, 3_600), Limit("guess.person.day", 100, 86_400))
+PERSON = (RateLimit("guess.person.hour", 30, 3_600), RateLimit("guess.person.day", 100, 86_400))
 """Wrong ones of one person from all places together."""
-TOKENS = Limit("guess.tokens", 1_000, 600)
+TOKENS = RateLimit("guess.tokens", 1_000, 600)
 """Refresh tokens and invitations of one address that do not hold."""
 
 
@@ -24,15 +24,15 @@ def guess_of_stranger(limits: GuessLimits, tenant: str, email: str, address: str
     `tenant` and `email` count as they were written, whether or not they exist.
     """
     slug = tenant.strip().casefold()
-    person = f"{slug}\n{address_key(email)}"
+    person = f"{slug}\n{mail_address_key(email)}"
     return Guess(
         own=tuple(Charge(limit, f"{person}\n{address}") for limit in PACE),
         shared=(
             *(Charge(limit, person) for limit in PERSON),
-            Charge(Limit("guess.address", limits.address, 600), address),
-            Charge(Limit("guess.address.day", limits.address_day, 86_400), address),
-            Charge(Limit("guess.tenant", limits.tenant, 600), slug),
-            Charge(Limit("guess.platform", limits.platform, 600), ""),
+            Charge(RateLimit("guess.address", limits.address, 600), address),
+            Charge(RateLimit("guess.address.day", limits.address_day, 86_400), address),
+            Charge(RateLimit("guess.tenant", limits.tenant, 600), slug),
+            Charge(RateLimit("guess.platform", limits.platform, 600), ""),
         ),
     )
 

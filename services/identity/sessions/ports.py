@@ -9,11 +9,11 @@ from services.identity.sessions.domain import Credential, Device, GuessLimits, S
 from shared.contracts.identity import SessionEnd
 from shared.contracts.ids import MemberId, SessionId, TenantId
 from shared.kit.core.policy import Suspension
-from shared.kit.core.rate_limits import Limiter
+from shared.kit.core.rate_limits import RateLimiter
 from shared.kit.core.unit_of_work import Clock, NewId, Unit, Units
 
 
-class Directory(Protocol):
+class TenantDirectory(Protocol):
     """How a slug becomes a tenant before anybody has signed in."""
 
     async def tenant_id_of(self, unit: Unit, slug: str) -> TenantId | None:
@@ -31,8 +31,8 @@ class Credentials(Protocol):
     ) -> Credential | None:
         """Find a member's credential."""
 
-    async def confirm(self, unit: Unit, credential: Credential) -> bool:
-        """Tell whether it still holds, and keep it and the standing so until the unit ends."""
+    async def lock_if_current(self, unit: Unit, credential: Credential) -> bool:
+        """Return whether it still holds, and keep it and the standing so until the unit ends."""
 
     async def set_password(
         self, unit: Unit, tenant: TenantId, member_id: MemberId, password_hash: str
@@ -62,7 +62,7 @@ class Invitations(Protocol):
 class Sessions(Protocol):
     """Sessions, each with its last refresh token."""
 
-    async def put(self, unit: Unit, session: Session) -> None:
+    async def save(self, unit: Unit, session: Session) -> None:
         """Keep a session, new or with its next refresh token."""
 
     async def find(self, unit: Unit, tenant: TenantId, session_id: UUID) -> Session | None:
@@ -77,23 +77,25 @@ class Sessions(Protocol):
         self,
         unit: Unit,
         member: tuple[TenantId, MemberId],
-        because: SessionEnd,
+        reason: SessionEnd,
         *,
         only: UUID | None = None,
-        spare: UUID | None = None,
+        excluding: UUID | None = None,
     ) -> Sequence[SessionId]:
         """End a member's sessions, or `only` one, or all but one; give those that were open."""
 
 
-class People(Protocol):
+class MemberLookup(Protocol):
     """What identity knows of a member, as signing in needs it."""
 
     async def suspension_of(
         self, unit: Unit, tenant: TenantId, member_id: MemberId
     ) -> Suspension | None:
-        """Give the suspension that holds now."""
+        """Return the suspension that holds now."""
 
-    async def words_of(self, unit: Unit, tenant: TenantId, member_id: MemberId) -> Sequence[str]:
+    async def personal_words(
+        self, unit: Unit, tenant: TenantId, member_id: MemberId
+    ) -> Sequence[str]:
         """List what others may know: names, mail address, tenant."""
 
 
@@ -107,43 +109,43 @@ class Hasher(Protocol):
         """Compare; takes as long for None (unknown member) as for a hash."""
 
     def is_outdated(self, password_hash: str) -> bool:
-        """Tell whether it was made with other parameters than those of today."""
+        """Return whether it was made with other parameters than those of today."""
 
 
-class PasswordJudge(Protocol):
+class PasswordStrengthEstimator(Protocol):
     """Estimates how soon a password is guessed; works in a thread, not in the loop."""
 
     async def is_guessable(self, password: str, words: Sequence[str]) -> bool:
-        """Tell whether it is soon guessed, `words` being what is known of the person."""
+        """Return whether it is soon guessed, `words` being what is known of the person."""
 
 
 class RefreshTokens(Protocol):
     """Derives refresh tokens: each is the same whenever it is asked for, and none is stored."""
 
     def derive(self, tenant: TenantId, session_id: UUID, number: int) -> str:
-        """Give the token of a session with this number."""
+        """Return the token of a session with this number."""
 
 
 class Signer(Protocol):
     """Signs tokens with the tenant-independent key of the platform."""
 
-    def access(self, tenant: TenantId, member_id: MemberId, session: str) -> str:
+    def sign_access(self, tenant: TenantId, member_id: MemberId, session: str) -> str:
         """Sign an access token."""
 
-    def invitation(self, tenant: TenantId, member_id: MemberId, number: int) -> str:
+    def sign_invitation(self, tenant: TenantId, member_id: MemberId, number: int) -> str:
         """Sign the invitation of this number."""
 
     def read_invitation(self, token: str) -> tuple[TenantId, MemberId, int]:
         """Read one. Raises `Unauthorised`."""
 
-    def device(self, device: Device) -> str:
+    def sign_device(self, device: Device) -> str:
         """Sign the token of a device."""
 
     def read_device(self, token: str) -> Device | None:
         """Read one; None for what is none, or is too old."""
 
     def jwks(self) -> dict[str, object]:
-        """Give the public keys."""
+        """Return the public keys."""
 
 
 @dataclass(frozen=True)
@@ -151,16 +153,16 @@ class SessionsDeps:
     """Handed to the handlers of this feature."""
 
     unit: Units
-    directory: Directory
+    tenant_directory: TenantDirectory
     credentials: Credentials
     sessions: Sessions
     hasher: Hasher
     signer: Signer
     clock: Clock
     new_id: NewId
-    attempts: Limiter
+    attempt_limiter: RateLimiter
     guess_limits: GuessLimits = field(default_factory=GuessLimits)
     invitations: Invitations = field(kw_only=True)
-    people: People = field(kw_only=True)
-    judge: PasswordJudge = field(kw_only=True)
+    member_lookup: MemberLookup = field(kw_only=True)
+    strength_estimator: PasswordStrengthEstimator = field(kw_only=True)
     refresh_tokens: RefreshTokens = field(kw_only=True)

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.kit.database.tables import Truth, business_table, feature_metadata, instant
+from shared.kit.database.tables import TableRole, business_table, feature_metadata, timestamptz
 
 METADATA = feature_metadata()
 
@@ -11,16 +11,16 @@ CREDENTIALS = business_table(
     METADATA,
     sa.Column("member_id", sa.Uuid(), primary_key=True),
     sa.Column("password_hash", sa.Text(), nullable=False),
-    truth=Truth.OWNED,
+    role=TableRole.SYSTEM_OF_RECORD,
 )
 SESSIONS = business_table(
     "sessions",
     METADATA,
     sa.Column("session_id", sa.Uuid(), primary_key=True),
     sa.Column("member_id", sa.Uuid(), nullable=False),
-    instant("opened_at", nullable=False),
-    instant("last_used_at", nullable=False),
-    instant("expires_at", nullable=False),
+    timestamptz("opened_at", nullable=False),
+    timestamptz("last_used_at", nullable=False),
+    timestamptz("expires_at", nullable=False),
     # Which of its refresh tokens holds, that one's hash, and when the latest ones were changed.
     sa.Column("number", sa.Integer(), nullable=False),
     sa.Column("refresh_hash", sa.LargeBinary(), nullable=False),
@@ -30,7 +30,7 @@ SESSIONS = business_table(
     # Kept after its end, so that who still holds a token of it learns why.
     sa.Column("ended_because", sa.Text()),
     sa.Index("ix_sessions_member", "tenant_id", "member_id"),
-    truth=Truth.OWNED,
+    role=TableRole.SYSTEM_OF_RECORD,
     expires=True,
 )
 INVITATIONS = business_table(
@@ -41,5 +41,5 @@ INVITATIONS = business_table(
     sa.Column("number", sa.Integer(), nullable=False),
     sa.Column("state", sa.Text(), nullable=False),
     sa.CheckConstraint("state IN ('open', 'accepted', 'withdrawn')", name="state"),
-    truth=Truth.OWNED,
+    role=TableRole.SYSTEM_OF_RECORD,
 )

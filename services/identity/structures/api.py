@@ -5,14 +5,14 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.identity.structures.domain import Structure, TreePlace, check_time_zone
+from services.identity.structures.domain import Structure, TreePosition, check_time_zone
 from services.identity.structures.handlers.list_structures import list_structures
 from services.identity.structures.handlers.open_structure import OpenStructure, open_structure
 from services.identity.structures.ports import StructuresDeps
 from shared.contracts.ids import StructureId
 from shared.kit.web.context import ActorDep, CallerDep
-from shared.kit.web.cursors import LIMIT, BigInt, Limit, Model, decode, encode
-from shared.kit.web.fields import Name
+from shared.kit.web.cursors import MAX_PAGE_ITEMS, ApiModel, BigInt, PageLimit, decode, encode
+from shared.kit.web.fields import SingleLineName
 from shared.kit.web.routes import Routes
 
 MOST_CODES = 20
@@ -21,11 +21,13 @@ CodeName = Annotated[str, Field(min_length=1, max_length=40)]
 Code = Annotated[str, Field(max_length=100)]
 
 
-class NewStructure(Model):
+class NewStructure(ApiModel):
     """A structure to open below `parent_id`."""
 
-    name: Name = Field(min_length=1, max_length=200, examples=["Collège Anne de Bretagne"])
-    kind: Name = Field(min_length=1, max_length=40, examples=["school"])
+    name: SingleLineName = Field(
+        min_length=1, max_length=200, examples=["Collège Anne de Bretagne"]
+    )
+    kind: SingleLineName = Field(min_length=1, max_length=40, examples=["school"])
     parent_id: StructureId
     time_zone: str | None = Field(default=None, max_length=60, examples=["Indian/Reunion"])
     codes: dict[CodeName, Code] = Field(
@@ -33,7 +35,7 @@ class NewStructure(Model):
     )
 
 
-class StructureShown(Model):
+class StructureShown(ApiModel):
     """A structure and its ancestors, root first."""
 
     structure_id: StructureId
@@ -45,7 +47,7 @@ class StructureShown(Model):
     codes: dict[str, str]
 
 
-class Tree(Model):
+class Tree(ApiModel):
     """The structures, ancestors first, and where the next page begins."""
 
     items: list[StructureShown]
@@ -69,8 +71,10 @@ def routes(deps: StructuresDeps) -> Routes:
     found = Routes("structures")
 
     @found.get("/structures", action="structure.list")
-    async def list_some(caller: CallerDep, limit: Limit = LIMIT, cursor: str | None = None) -> Tree:
-        after = TreePlace(*decode(cursor, BigInt, str, UUID)) if cursor else None
+    async def list_some(
+        caller: CallerDep, limit: PageLimit = MAX_PAGE_ITEMS, cursor: str | None = None
+    ) -> Tree:
+        after = TreePosition(*decode(cursor, BigInt, str, UUID)) if cursor else None
         structures, last = await list_structures(deps, caller, after, limit)
         more = encode(*last) if last is not None else None
         return Tree(items=[_shown(each) for each in structures], next=more)

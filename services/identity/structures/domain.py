@@ -21,7 +21,7 @@ class UnknownTimeZone(Invalid):
     key = "unknown_time_zone"
 
 
-class TreePlace(NamedTuple):
+class TreePosition(NamedTuple):
     """Where a structure stands in a list of the tree: how many are above it, then its name."""
 
     depth: int
@@ -43,18 +43,18 @@ class Structure:
     codes: dict[str, str] = field(default_factory=dict)
 
     @property
-    def line(self) -> tuple[StructureId, ...]:
+    def ancestry(self) -> tuple[StructureId, ...]:
         """Itself and its ancestors: a role held in any of them counts here."""
         return (*self.path, self.structure_id)
 
     @property
-    def place(self) -> TreePlace:
+    def tree_position(self) -> TreePosition:
         """Where a list of the tree goes on after it."""
-        return TreePlace(len(self.path), self.name, self.structure_id)
+        return TreePosition(len(self.path), self.name, self.structure_id)
 
 
 def check_time_zone(name: str) -> str:
-    """Give the zone back. Raises `UnknownTimeZone`."""
+    """Return the zone back. Raises `UnknownTimeZone`."""
     if not is_time_zone(name):
         raise UnknownTimeZone(time_zone=name)
     return name

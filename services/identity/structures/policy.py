@@ -7,6 +7,6 @@ from shared.kit.core.policy import Actor, Allowed, Denied, Verdict
 
 def may_open_below(actor: Actor, parent: Structure) -> Verdict:
     """An administrator of the parent, or above it."""
-    if actor.holds([Role.ADMINISTRATOR], within=parent.line):
+    if actor.holds([Role.ADMINISTRATOR], within=parent.ancestry):
         return Allowed("structure.open.administrator")
     return Denied("structure.open.administrator")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.identity.structures.domain import Structure, TreePlace
+from services.identity.structures.domain import Structure, TreePosition
 from shared.contracts.ids import StructureId, TenantId
 from shared.kit.core.unit_of_work import NewId, Unit, Units
 
@@ -21,10 +21,10 @@ class Structures(Protocol):
         """Find one."""
 
     async def root(self, unit: Unit, tenant: TenantId) -> Structure:
-        """Give the tenant's root structure; every tenant has one since it was opened."""
+        """Return the tenant's root structure; every tenant has one since it was opened."""
 
     async def list_after(
-        self, unit: Unit, tenant: TenantId, after: TreePlace | None, limit: int
+        self, unit: Unit, tenant: TenantId, after: TreePosition | None, limit: int
     ) -> Sequence[Structure]:
         """List so many, ancestors first and then by name, from after a place on."""
 

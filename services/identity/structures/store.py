@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import sqlalchemy as sa
 
-from services.identity.structures.domain import Structure, TreePlace
+from services.identity.structures.domain import Structure, TreePosition
 from services.identity.structures.tables import STRUCTURES
 from shared.contracts.ids import StructureId, TenantId
 from shared.kit.core.unit_of_work import Unit
@@ -30,13 +30,13 @@ class SqlStructures:
         return _structure(row) if row else None
 
     async def root(self, unit: Unit, tenant: TenantId) -> Structure:
-        """Give the tenant's root structure."""
+        """Return the tenant's root structure."""
         chosen = (STRUCTURES.c.tenant_id == tenant) & STRUCTURES.c.parent_id.is_(None)
         rows = await connection(unit).execute(sa.select(STRUCTURES).where(chosen))
         return _structure(rows.mappings().one())
 
     async def list_after(
-        self, unit: Unit, tenant: TenantId, after: TreePlace | None, limit: int
+        self, unit: Unit, tenant: TenantId, after: TreePosition | None, limit: int
     ) -> Sequence[Structure]:
         """List some, ancestors first and then by name."""
         place = sa.tuple_(

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.kit.database.tables import Truth, business_table, feature_metadata
+from shared.kit.database.tables import TableRole, business_table, feature_metadata
 
 METADATA = feature_metadata()
 
@@ -17,5 +17,5 @@ STRUCTURES = business_table(
     sa.Column("parent_id", sa.Uuid()),
     sa.Column("path", sa.ARRAY(sa.Uuid()), nullable=False),
     sa.Column("codes", JSONB(), nullable=False),
-    truth=Truth.OWNED,
+    role=TableRole.SYSTEM_OF_RECORD,
 )

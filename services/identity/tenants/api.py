@@ -2,34 +2,36 @@
 
 from pydantic import Field
 
-from services.identity.sessions.handlers.invite import Invite, invite
+from services.identity.sessions.handlers.invite import InviteMember, invite_member
 from services.identity.sessions.ports import SessionsDeps
-from services.identity.tenants.domain import LONGEST_NAME
+from services.identity.tenants.domain import MAX_NAME_CHARACTERS
 from services.identity.tenants.handlers.invite_administrator import (
     InviteAdministrator,
     invite_administrator,
 )
-from services.identity.tenants.handlers.open_tenant import Opened, OpenTenant, open_tenant
+from services.identity.tenants.handlers.open_tenant import OpenTenant, OpenTenantResult, open_tenant
 from services.identity.tenants.ports import TenantsDeps
 from shared.contracts.ids import MemberId, StructureId, TenantId
 from shared.kit.core.unit_of_work import Caller
 from shared.kit.web.context import CallerDep, OperatorDep
-from shared.kit.web.cursors import Model
-from shared.kit.web.fields import Name
+from shared.kit.web.cursors import ApiModel
+from shared.kit.web.fields import SingleLineName
 from shared.kit.web.routes import Routes
 
 
-class NewTenant(Model):
+class NewTenant(ApiModel):
     """A tenant to open."""
 
-    name: Name = Field(min_length=1, max_length=LONGEST_NAME, examples=["Académie de Rennes"])
+    name: SingleLineName = Field(
+        min_length=1, max_length=MAX_NAME_CHARACTERS, examples=["Académie de Rennes"]
+    )
     admin: str = Field(max_length=1000, examples=["anne.le-gall@ac-rennes.example"])
-    kind: Name = Field(default="academy", max_length=40)
+    kind: SingleLineName = Field(default="academy", max_length=40)
     time_zone: str = Field(default="Europe/Paris", max_length=60)
     locale: str = Field(default="fr", pattern="^(fr|en)$")
 
 
-class OpenedTenant(Model):
+class OpenedTenant(ApiModel):
     """The tenant, and the one-time invitation of its first administrator."""
 
     tenant_id: TenantId
@@ -39,7 +41,7 @@ class OpenedTenant(Model):
     invitation: str
 
 
-class Administrator(Model):
+class Administrator(ApiModel):
     """A tenant's administrator who has never set a password."""
 
     tenant_id: TenantId
@@ -61,7 +63,7 @@ def routes(deps: TenantsDeps, sessions: SessionsDeps) -> Routes:
         action="tenant.open",
         access="operator",
         status_code=201,
-        secret=("invitation",),
+        secret_fields=("invitation",),
     )
     async def open_one(who: OperatorDep, caller: CallerDep, new: NewTenant) -> OpenedTenant:
         command = OpenTenant(**new.model_dump(), opened_by=who.member_id)
@@ -69,7 +71,7 @@ def routes(deps: TenantsDeps, sessions: SessionsDeps) -> Routes:
         # On the platform's behalf: the operator is no member of the new tenant.
         tenant_id, member = opened.tenant.tenant_id, opened.administrator
         platform = Caller(tenant_id, None, caller.correlation)
-        token = await invite(sessions, platform, Invite(tenant_id, member.member_id))
+        token = await invite_member(sessions, platform, InviteMember(tenant_id, member.member_id))
         return _shown(opened, token)
 
     @found.post(
@@ -77,7 +79,7 @@ def routes(deps: TenantsDeps, sessions: SessionsDeps) -> Routes:
         action="tenant.invite",
         access="operator",
         status_code=201,
-        secret=("invitation",),
+        secret_fields=("invitation",),
     )
     async def invite_anew(
         _: OperatorDep, caller: CallerDep, who: Administrator
@@ -89,7 +91,7 @@ def routes(deps: TenantsDeps, sessions: SessionsDeps) -> Routes:
     return found
 
 
-def _shown(opened: Opened, invitation: str) -> OpenedTenant:
+def _shown(opened: OpenTenantResult, invitation: str) -> OpenedTenant:
     return OpenedTenant(
         tenant_id=opened.tenant.tenant_id,
         slug=opened.tenant.slug,

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from services.identity.members.domain import words_of
+from services.identity.members.domain import to_ascii_words
 from shared.contracts.ids import TenantId
 from shared.kit.core.errors import Conflict
 
-LONGEST_NAME = 200
+MAX_NAME_CHARACTERS = 200
 
 
 class SlugTaken(Conflict):
@@ -15,7 +15,7 @@ class SlugTaken(Conflict):
     key = "slug_taken"
 
 
-class HasPassword(Conflict):
+class PasswordAlreadySet(Conflict):
     """The administrator has set a password: only another administrator invites them anew."""
 
     key = "has_password"
@@ -32,9 +32,9 @@ class Tenant:
     locale: str
 
 
-def slug_of(name: str, tenant_id: TenantId) -> str:
+def make_slug(name: str, tenant_id: TenantId) -> str:
     """Make a slug of a name: `Académie de Rennes` gives `academie-de-rennes`.
 
     A name without a letter of that kind, such as `京都大学`, is called by the end of its id.
     """
-    return words_of(name, "-")[:60].strip("-") or f"tenant-{tenant_id.hex[-8:]}"
+    return to_ascii_words(name, "-")[:60].strip("-") or f"tenant-{tenant_id.hex[-8:]}"

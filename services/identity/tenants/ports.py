@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.identity.members.ports import Memberships
+from services.identity.members.ports import Members
 from services.identity.roles.ports import Roles
 from services.identity.structures.ports import Structures
 from services.identity.tenants.domain import Tenant
@@ -27,7 +27,7 @@ class TenantsDeps:
     unit: Units
     tenants: Tenants
     structures: Structures
-    memberships: Memberships
+    members: Members
     roles: Roles
     clock: Clock
     new_id: NewId

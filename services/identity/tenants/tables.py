@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.kit.database.tables import Truth, feature_metadata
+from shared.kit.database.tables import TableRole, feature_metadata
 
 METADATA = feature_metadata()
 
@@ -14,5 +14,5 @@ TENANTS = sa.Table(
     sa.Column("slug", sa.Text(), nullable=False, unique=True),
     sa.Column("time_zone", sa.Text(), nullable=False),
     sa.Column("locale", sa.Text(), nullable=False),
-    info={"truth": Truth.OWNED},
+    info={"truth": TableRole.SYSTEM_OF_RECORD},
 )

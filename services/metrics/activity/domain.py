@@ -10,7 +10,7 @@ from services.metrics.dimensions.domain import Space
 from shared.contracts.community import ContentKind
 from shared.contracts.ids import MemberId, SpaceId, TenantId
 
-KINDS: Mapping[ContentKind, str] = {
+COUNTER_NAMES: Mapping[ContentKind, str] = {
     ContentKind.QUESTION: "questions",
     ContentKind.ANSWER: "answers",
     ContentKind.COMMENT: "comments",
@@ -20,7 +20,7 @@ KINDS: Mapping[ContentKind, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class ActivityEvent:
     """Something that counts: what, where, when, and by whom when people are counted by it."""
 
     tenant: TenantId
@@ -30,22 +30,22 @@ class Happening:
     author: MemberId | None = None
 
 
-DayCount = Counter[tuple[TenantId, SpaceId, date, str]]
-Masks = dict[tuple[TenantId, SpaceId, MemberId, date], int]
+DayCounts = Counter[tuple[TenantId, SpaceId, date, str]]
+MonthMasks = dict[tuple[TenantId, SpaceId, MemberId, date], int]
 
 
 def local_day(moment: datetime, time_zone: str) -> date:
-    """Give the day of a moment where it happened."""
+    """Return the day of a moment where it happened."""
     return moment.astimezone(ZoneInfo(time_zone)).date()
 
 
-def fold(
-    happenings: Iterable[Happening], spaces: Mapping[tuple[TenantId, SpaceId], Space]
-) -> tuple[DayCount, Masks]:
+def count_by_day(
+    events: Iterable[ActivityEvent], spaces: Mapping[tuple[TenantId, SpaceId], Space]
+) -> tuple[DayCounts, MonthMasks]:
     """Count by day, and mark each person's days of the month (bit 0 is the first)."""
-    counts: DayCount = Counter()
-    masks: Masks = {}
-    for each in happenings:
+    counts: DayCounts = Counter()
+    masks: MonthMasks = {}
+    for each in events:
         day = local_day(each.at, spaces[each.tenant, each.space_id].time_zone)
         counts[each.tenant, each.space_id, day, each.what] += 1
         if each.author is not None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from services.metrics.activity.domain import DayCount, Happening, Masks
+from services.metrics.activity.domain import ActivityEvent, DayCounts, MonthMasks
 from services.metrics.activity.tables import HELD_BACK
 from shared.contracts.ids import SpaceId, TenantId
 from shared.kit.core.unit_of_work import Unit
@@ -36,10 +36,10 @@ _ASKED = sa.text(_TIMES.format(column="asked_at"))
 _ANSWERED = sa.text(_TIMES.format(column="answered_at"))
 
 
-class SqlActivity:
+class SqlActivityCounters:
     """See `ports.Activity`."""
 
-    async def add(self, unit: Unit, counts: DayCount, masks: Masks) -> None:
+    async def add_counts(self, unit: Unit, counts: DayCounts, masks: MonthMasks) -> None:
         """Add to the day counts, and mark the days of people."""
         days = sorted(counts)
         people = sorted(masks)
@@ -68,12 +68,12 @@ class SqlActivity:
                 },
             )
 
-    async def turn(self, unit: Unit, places: Sequence[tuple[TenantId, SpaceId]]) -> None:
+    async def lock_spaces(self, unit: Unit, places: Sequence[tuple[TenantId, SpaceId]]) -> None:
         """Take turns on these spaces until commit."""
         for tenant, space_id in sorted(set(places)):
             await connection(unit).execute(_TURN, {"place": f"{tenant}:{space_id}"})
 
-    async def hold_back(self, unit: Unit, happenings: Sequence[Happening]) -> None:
+    async def defer(self, unit: Unit, happenings: Sequence[ActivityEvent]) -> None:
         """Keep what happened in a space that is not yet known."""
         rows = [
             {
@@ -87,26 +87,30 @@ class SqlActivity:
         ]
         await connection(unit).execute(sa.insert(HELD_BACK), rows)
 
-    async def release(self, unit: Unit, tenant: TenantId, space_id: SpaceId) -> Sequence[Happening]:
+    async def take_deferred(
+        self, unit: Unit, tenant: TenantId, space_id: SpaceId
+    ) -> Sequence[ActivityEvent]:
         """Take out what was held back for a space."""
         chosen = (HELD_BACK.c.tenant_id == tenant) & (HELD_BACK.c.space_id == space_id)
         gone = sa.delete(HELD_BACK).where(chosen).returning(HELD_BACK)
         return [
-            Happening(tenant, space_id, row.what, row.at, row.author)
+            ActivityEvent(tenant, space_id, row.what, row.at, row.author)
             for row in await connection(unit).execute(gone)
         ]
 
-    async def ask(self, unit: Unit, asked: Sequence[tuple[Happening, str]]) -> None:
+    async def add_questions(self, unit: Unit, asked: Sequence[tuple[ActivityEvent, str]]) -> None:
         """Keep when questions were asked."""
         await _times(unit, _ASKED, asked)
 
-    async def answer(self, unit: Unit, answered: Sequence[tuple[Happening, str]]) -> None:
+    async def add_first_answers(
+        self, unit: Unit, answered: Sequence[tuple[ActivityEvent, str]]
+    ) -> None:
         """Keep when questions were first answered."""
         await _times(unit, _ANSWERED, answered)
 
 
 async def _times(
-    unit: Unit, statement: sa.TextClause, happenings: Sequence[tuple[Happening, str]]
+    unit: Unit, statement: sa.TextClause, happenings: Sequence[tuple[ActivityEvent, str]]
 ) -> None:
     if happenings:
         await connection(unit).execute(

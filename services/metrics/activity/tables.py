@@ -2,7 +2,13 @@
 
 import sqlalchemy as sa
 
-from shared.kit.database.tables import SUM, Truth, business_table, feature_metadata, instant
+from shared.kit.database.tables import (
+    SUM_COLUMN_INFO,
+    TableRole,
+    business_table,
+    feature_metadata,
+    timestamptz,
+)
 
 METADATA = feature_metadata()
 
@@ -12,8 +18,8 @@ DAY_COUNTS = business_table(
     sa.Column("space_id", sa.Uuid(), primary_key=True),
     sa.Column("day", sa.Date(), primary_key=True),
     sa.Column("what", sa.Text(), primary_key=True),
-    sa.Column("n", sa.Integer(), nullable=False, info=SUM),
-    truth=Truth.READ,
+    sa.Column("n", sa.Integer(), nullable=False, info=SUM_COLUMN_INFO),
+    role=TableRole.PROJECTION,
 )
 PERSON_MONTHS = business_table(
     "person_months",
@@ -22,7 +28,7 @@ PERSON_MONTHS = business_table(
     sa.Column("month", sa.Date(), primary_key=True),
     sa.Column("member_id", sa.Uuid(), primary_key=True),
     sa.Column("mask", sa.Integer(), nullable=False),
-    truth=Truth.READ,
+    role=TableRole.PROJECTION,
 )
 HELD_BACK = business_table(
     "held_back",
@@ -30,18 +36,18 @@ HELD_BACK = business_table(
     sa.Column("number", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
     sa.Column("space_id", sa.Uuid(), nullable=False),
     sa.Column("what", sa.Text(), nullable=False),
-    instant("at", nullable=False),
+    timestamptz("at", nullable=False),
     sa.Column("author", sa.Uuid()),
     sa.Index("ix_held_back_space", "tenant_id", "space_id"),
-    truth=Truth.READ,
+    role=TableRole.PROJECTION,
 )
 QUESTIONS = business_table(
     "questions",
     METADATA,
     sa.Column("question_id", sa.Uuid(), primary_key=True),
     sa.Column("space_id", sa.Uuid(), nullable=False),
-    instant("asked_at"),
-    instant("answered_at"),
+    timestamptz("asked_at"),
+    timestamptz("answered_at"),
     sa.Index("ix_questions_space", "tenant_id", "space_id", "asked_at"),
-    truth=Truth.READ,
+    role=TableRole.PROJECTION,
 )

@@ -22,6 +22,6 @@ class Space:
     time_zone: str
 
     @property
-    def line(self) -> tuple[StructureId, ...]:
+    def ancestry(self) -> tuple[StructureId, ...]:
         """Its structure and the ancestors of that."""
         return (*self.path, self.structure_id)

@@ -11,15 +11,17 @@ from shared.kit.core.unit_of_work import Unit
 class Dimensions(Protocol):
     """Spaces and who is enrolled in them."""
 
-    async def spaces(
+    async def find_spaces(
         self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId]
     ) -> dict[SpaceId, Space]:
         """Find those that are known."""
 
-    async def below(self, unit: Unit, tenant: TenantId, structure: StructureId) -> Sequence[Space]:
+    async def list_spaces_below(
+        self, unit: Unit, tenant: TenantId, structure: StructureId
+    ) -> Sequence[Space]:
         """List the spaces of a structure and of all below it."""
 
-    async def enrolled(
+    async def count_enrolled(
         self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId]
     ) -> tuple[int, int]:
         """Count who is enrolled in any of these spaces: all of them, and the minors."""

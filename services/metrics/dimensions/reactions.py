@@ -24,7 +24,7 @@ _ENROL = sa.text("""
 """)
 
 
-async def know_spaces(_: None, unit: Unit, deliveries: Sequence[Delivery[SpaceOpened]]) -> None:
+async def record_spaces(_: None, unit: Unit, deliveries: Sequence[Delivery[SpaceOpened]]) -> None:
     """Keep where a space stands and the zone of its days."""
     for delivery in deliveries:
         fact = delivery.fact
@@ -40,7 +40,7 @@ async def know_spaces(_: None, unit: Unit, deliveries: Sequence[Delivery[SpaceOp
         )
 
 
-async def follow_enrolments(
+async def record_enrolments(
     _: None, unit: Unit, deliveries: Sequence[Delivery[MembershipJoined | MembershipLeft]]
 ) -> None:
     """Keep who is enrolled where: a figure about few people is not shown."""
@@ -60,6 +60,6 @@ async def follow_enrolments(
 
 
 DIMENSIONS: tuple[Reaction[None], ...] = (
-    Reaction(know_spaces, on=(SpaceOpened,)),
-    Reaction(follow_enrolments, on=(MembershipJoined, MembershipLeft)),
+    Reaction(record_spaces, on=(SpaceOpened,)),
+    Reaction(record_enrolments, on=(MembershipJoined, MembershipLeft)),
 )

@@ -22,7 +22,7 @@ _ENROLLED = sa.text("""
 class SqlDimensions:
     """See `ports.Dimensions`."""
 
-    async def spaces(
+    async def find_spaces(
         self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId]
     ) -> dict[SpaceId, Space]:
         """Find those that are known."""
@@ -30,7 +30,9 @@ class SqlDimensions:
         found = await connection(unit).execute(sa.select(SPACES).where(chosen))
         return {row["space_id"]: _space(row) for row in found.mappings()}
 
-    async def below(self, unit: Unit, tenant: TenantId, structure: StructureId) -> Sequence[Space]:
+    async def list_spaces_below(
+        self, unit: Unit, tenant: TenantId, structure: StructureId
+    ) -> Sequence[Space]:
         """List the spaces of a structure and of all below it."""
         # Trap: `contains` is of PostgreSQL's own ARRAY; the standard one raises when it is called.
         above = sa.literal(structure, sa.Uuid()) == sa.any_(SPACES.c.path)
@@ -38,7 +40,7 @@ class SqlDimensions:
         query = sa.select(SPACES).where((SPACES.c.tenant_id == tenant) & inside)
         return [_space(row) for row in (await connection(unit).execute(query)).mappings()]
 
-    async def enrolled(
+    async def count_enrolled(
         self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId]
     ) -> tuple[int, int]:
         """Count who is enrolled."""

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.kit.database.tables import Truth, business_table, feature_metadata, instant
+from shared.kit.database.tables import TableRole, business_table, feature_metadata, timestamptz
 
 METADATA = feature_metadata()
 
@@ -13,14 +13,14 @@ SPACES = business_table(
     sa.Column("structure_id", sa.Uuid(), nullable=False),
     sa.Column("path", sa.ARRAY(sa.Uuid()), nullable=False),
     sa.Column("time_zone", sa.Text(), nullable=False),
-    truth=Truth.READ,
+    role=TableRole.PROJECTION,
 )
 ENROLMENTS = business_table(
     "enrolments",
     METADATA,
     sa.Column("space_id", sa.Uuid(), primary_key=True),
     sa.Column("member_id", sa.Uuid(), primary_key=True),
-    instant("joined_at"),
-    instant("left_at"),
-    truth=Truth.READ,
+    timestamptz("joined_at"),
+    timestamptz("left_at"),
+    role=TableRole.PROJECTION,
 )

@@ -12,11 +12,11 @@ from services.metrics.kpis.ports import KpisDeps
 from shared.contracts.ids import SpaceId, StructureId
 from shared.kit.core.errors import Invalid
 from shared.kit.web.context import ActorDep, CallerDep
-from shared.kit.web.cursors import Model
+from shared.kit.web.cursors import ApiModel
 from shared.kit.web.routes import Routes
 
 
-class KpiRow(Model):
+class KpiRow(ApiModel):
     """A figure. `status` is provisional, final or suppressed; `version` is the definition's."""
 
     kpi: str
@@ -30,13 +30,13 @@ class KpiRow(Model):
     version: int
 
 
-class KpiRows(Model):
+class KpiRows(ApiModel):
     """By period, then by KPI."""
 
     items: list[KpiRow]
 
 
-class DefinitionShown(Model):
+class DefinitionShown(ApiModel):
     """What a KPI means."""
 
     id: str
@@ -46,7 +46,7 @@ class DefinitionShown(Model):
     people: bool
 
 
-class DefinitionList(Model):
+class DefinitionList(ApiModel):
     """All of them."""
 
     items: list[DefinitionShown]

@@ -8,7 +8,7 @@ import click
 from shared.kit.tools.cli.api_client import ApiClient
 
 DAY = click.DateTime(["%Y-%m-%d"])
-COLUMNS = ("kpi", "period", "value", "n", "status")
+KPI_COLUMNS = ("kpi", "period", "value", "n", "status")
 
 
 @click.command()
@@ -44,7 +44,7 @@ def kpis(
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
-    click.echo("  ".join(f"{name:>22}" for name in COLUMNS))
+    click.echo("  ".join(f"{name:>22}" for name in KPI_COLUMNS))
     for row in rows:
-        shown = ["–" if row[name] is None else str(row[name]) for name in COLUMNS]
+        shown = ["–" if row[name] is None else str(row[name]) for name in KPI_COLUMNS]
         click.echo("  ".join(f"{text:>22}" for text in shown))

@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 from shared.contracts.ids import MemberId
 from shared.kit.core.errors import Invalid
 
-LATE = timedelta(days=35)
+LATE_ARRIVAL_PERIOD = timedelta(days=35)
 """Live facts may arrive this late; until then a figure is provisional."""
-FEWEST_ADULTS = 5
-FEWEST_PUPILS = 10
-LONGEST_DAYS = 366 * 30
-MOST_PERIODS = 400
+MIN_ADULTS = 5
+MIN_PUPILS = 10
+MAX_RANGE_DAYS = 366 * 30
+MAX_PERIODS = 400
 """A year by day, seven by week, thirty by month: about as many rows as anybody reads at once."""
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
 
@@ -78,7 +78,7 @@ DEFINITIONS: Mapping[str, Definition] = {
         ),
     )
 }
-COUNTED = (
+COUNTED_KPIS = (
     "questions",
     "answers",
     "comments",
@@ -99,7 +99,7 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class KpiResult:
     """One figure. `value` is None where nothing can be said, or nothing may be."""
 
     kpi: str
@@ -114,7 +114,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Activity:
+class RecordedActivity:
     """What was counted: by day and kind, and the days on which each person wrote."""
 
     counts: Mapping[tuple[date, str], int]
@@ -123,17 +123,17 @@ class Activity:
     """The local day of each question, and the hours to its first answer."""
 
 
-def periods(begin: date, end: date, grain: Grain) -> list[Period]:
+def split_into_periods(begin: date, end: date, grain: Grain) -> list[Period]:
     """Cut [begin, end) into periods; the first and the last may be cut short."""
     if begin < FIRST_DAY or end > LAST_DAY:
         raise BadPeriod(begin=begin, end=end)
-    if not timedelta() < end - begin < timedelta(days=LONGEST_DAYS):
+    if not timedelta() < end - begin < timedelta(days=MAX_RANGE_DAYS):
         raise BadPeriod(begin=begin, end=end)
     found: list[Period] = []
     day = begin
     while day < end:
-        if len(found) == MOST_PERIODS:
-            raise BadPeriod(begin=begin, end=end, most_periods=MOST_PERIODS)
+        if len(found) == MAX_PERIODS:
+            raise BadPeriod(begin=begin, end=end, most_periods=MAX_PERIODS)
         name, following = _period(day, grain)
         found.append(Period(name, day, min(following, end)))
         day = following
@@ -154,36 +154,36 @@ def days_of_mask(month: date, mask: int) -> Iterable[date]:
     return (month + timedelta(days=bit) for bit in range(31) if mask >> bit & 1)
 
 
-def rows(
-    activity: Activity,
-    cut: Sequence[Period],
+def compute_kpis(
+    activity: RecordedActivity,
+    periods: Sequence[Period],
     grain: Grain,
     *,
     time_zone: str,
     now: datetime,
-    hidden: bool,
-) -> list[Row]:
+    masked: bool,
+) -> list[KpiResult]:
     """Compute every KPI for every period; `hidden` masks the figures about people."""
-    figures_by_period = _figures(activity, cut)
-    result: list[Row] = []
-    for period, figures in zip(cut, figures_by_period, strict=True):
+    figures_by_period = _figures(activity, periods)
+    result: list[KpiResult] = []
+    for period, figures in zip(periods, figures_by_period, strict=True):
         ends = datetime.combine(period.end, time(), ZoneInfo(time_zone))
-        status = "final" if ends + LATE <= now else "provisional"
+        status = "final" if ends + LATE_ARRIVAL_PERIOD <= now else "provisional"
         for kpi in DEFINITIONS.values():
-            if kpi.people and hidden:
+            if kpi.people and masked:
                 figure, shown_status = _MASKED, "suppressed"
             else:
                 figure, shown_status = figures[kpi.id], status
-            row = Row(kpi.id, grain, period.name, *figure, shown_status, kpi.version)
+            row = KpiResult(kpi.id, grain, period.name, *figure, shown_status, kpi.version)
             result.append(row)
     return result
 
 
-Figure = tuple[float | None, float | None, float | None, int | None]
-_MASKED: Figure = (None, None, None, None)
+KpiFigure = tuple[float | None, float | None, float | None, int | None]
+_MASKED: KpiFigure = (None, None, None, None)
 
 
-def _figures(activity: Activity, cut: Sequence[Period]) -> list[dict[str, Figure]]:
+def _figures(activity: RecordedActivity, cut: Sequence[Period]) -> list[dict[str, KpiFigure]]:
     """Compute the figures of each period, with one pass over what was counted."""
     numbers: list[Counter[str]] = [Counter() for _ in cut]
     hours_of: list[list[float | None]] = [[] for _ in cut]
@@ -201,7 +201,7 @@ def _figures(activity: Activity, cut: Sequence[Period]) -> list[dict[str, Figure
 
 
 def _period_finder(cut: Sequence[Period]) -> Callable[[date], int | None]:
-    """Give what finds the index of a day's period; the periods follow each other without a gap."""
+    """Return a function from a day to the index of its period; periods have no gap."""
     begins = [period.begin for period in cut]
 
     def period_of(day: date) -> int | None:
@@ -211,11 +211,11 @@ def _period_finder(cut: Sequence[Period]) -> Callable[[date], int | None]:
     return period_of
 
 
-def _figures_of(numbers: Counter[str], asked: Sequence[float | None]) -> dict[str, Figure]:
+def _figures_of(numbers: Counter[str], asked: Sequence[float | None]) -> dict[str, KpiFigure]:
     answered = [hours for hours in asked if hours is not None]
     share = len(answered) / len(asked) if asked else None
     middle = median(answered) if answered else None
-    counted = (*COUNTED, "contributors")
+    counted = (*COUNTED_KPIS, "contributors")
     return {
         **{kpi: (numbers[kpi], numbers[kpi], None, numbers[kpi]) for kpi in counted},
         "questions_answered": (share, len(answered), len(asked), len(asked)),
@@ -223,6 +223,6 @@ def _figures_of(numbers: Counter[str], asked: Sequence[float | None]) -> dict[st
     }
 
 
-def must_hide(enrolled: int, minors: int) -> bool:
-    """Tell whether the group behind a figure is too small to show figures about its people."""
-    return enrolled < (FEWEST_PUPILS if minors else FEWEST_ADULTS)
+def must_mask(enrolled: int, minors: int) -> bool:
+    """Return whether the group behind a figure is too small to show figures about its people."""
+    return enrolled < (MIN_PUPILS if minors else MIN_ADULTS)

@@ -4,16 +4,16 @@ from services.metrics.dimensions.domain import Space
 from shared.contracts.identity import Role
 from shared.kit.core.policy import Actor, Allowed, Denied, Verdict
 
-MANAGERS = (Role.COMMUNITY_MANAGER, Role.ADMINISTRATOR, Role.OPERATOR)
+MANAGER_ROLES = (Role.COMMUNITY_MANAGER, Role.ADMINISTRATOR, Role.OPERATOR)
 
 
 def may_measure(actor: Actor, space: Space) -> Verdict:
     """Community managers and administrators of the structure or above, and operators."""
-    if actor.holds(MANAGERS, within=space.line):
+    if actor.holds(MANAGER_ROLES, within=space.ancestry):
         return Allowed("measure.manager")
     return Denied("measure.manager")
 
 
-def sees_unmasked(actor: Actor, space: Space) -> bool:
+def may_see_unmasked(actor: Actor, space: Space) -> bool:
     """Operators do; their reading leaves a row in the audit."""
-    return actor.holds([Role.OPERATOR], within=space.line)
+    return actor.holds([Role.OPERATOR], within=space.ancestry)

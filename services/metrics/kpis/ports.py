@@ -7,17 +7,17 @@ from typing import Protocol
 
 from services.metrics.dimensions.domain import Space
 from services.metrics.dimensions.ports import Dimensions
-from services.metrics.kpis.domain import Activity
+from services.metrics.kpis.domain import RecordedActivity
 from shared.contracts.ids import TenantId
 from shared.kit.core.unit_of_work import Clock, Unit, Units
 
 
-class Figures(Protocol):
+class ActivityRecords(Protocol):
     """The counters, read."""
 
     async def read(
         self, unit: Unit, tenant: TenantId, spaces: Sequence[Space], begin: date, end: date
-    ) -> Activity:
+    ) -> RecordedActivity:
         """Read what was counted in these spaces from `begin` to before `end`, local days."""
 
 
@@ -26,6 +26,6 @@ class KpisDeps:
     """Handed to the handlers of this feature."""
 
     unit: Units
-    figures: Figures
+    activity_records: ActivityRecords
     dimensions: Dimensions
     clock: Clock

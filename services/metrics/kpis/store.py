@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from services.metrics.dimensions.domain import Space
-from services.metrics.kpis.domain import Activity, days_of_mask
+from services.metrics.kpis.domain import RecordedActivity, days_of_mask
 from shared.contracts.ids import MemberId, SpaceId, TenantId
 from shared.kit.core.unit_of_work import Unit
 from shared.kit.database.database import connection
@@ -37,12 +37,12 @@ _ZONES = timedelta(days=2)
 """Wider than any zone's distance from UTC; the local day is compared afterwards."""
 
 
-class SqlFigures:
+class SqlActivityRecords:
     """See `ports.Figures`."""
 
     async def read(
         self, unit: Unit, tenant: TenantId, spaces: Sequence[Space], begin: date, end: date
-    ) -> Activity:
+    ) -> RecordedActivity:
         """Read what was counted."""
         values = {
             "tenant": tenant,
@@ -65,12 +65,12 @@ Rows = Sequence[sa.Row[Any]]
 
 def _activity(
     counts: Rows, people: Rows, questions: Rows, zones: Mapping[SpaceId, ZoneInfo]
-) -> Activity:
+) -> RecordedActivity:
     """Convert rows, of which there may be hundreds of thousands: not in the event loop."""
     days_of: dict[MemberId, set[date]] = defaultdict(set)
     for row in people:
         days_of[row.member_id].update(days_of_mask(row.month, row.mask))
-    return Activity(
+    return RecordedActivity(
         counts={(row.day, row.what): row.n for row in counts},
         days_of={member: frozenset(days) for member, days in days_of.items()},
         questions=[

@@ -4,16 +4,16 @@ from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
-from services.metrics.reputation.domain import Alert, Standing
-from services.metrics.reputation.handlers.answer import close_alert, list_alerts
+from services.metrics.reputation.domain import Alert, AlertSortKey
+from services.metrics.reputation.handlers.alerts import close_alert, list_alerts
 from services.metrics.reputation.ports import ReputationDeps
 from shared.contracts.ids import AlertId, ContentId, SpaceId, StructureId
 from shared.kit.web.context import ActorDep, CallerDep
-from shared.kit.web.cursors import LIMIT, Limit, Model, decode, encode
+from shared.kit.web.cursors import MAX_PAGE_ITEMS, ApiModel, PageLimit, decode, encode
 from shared.kit.web.routes import Routes
 
 
-class AlertShown(Model):
+class AlertShown(ApiModel):
     """What, since when, how many, by how many people, and the contents to look at first."""
 
     alert_id: AlertId
@@ -30,7 +30,7 @@ class AlertShown(Model):
     closed_at: datetime | None
 
 
-class AlertList(Model):
+class AlertList(ApiModel):
     """Those that you answer for, open ones first, and where the next page begins."""
 
     items: list[AlertShown]
@@ -41,7 +41,7 @@ def _shown(alert: Alert) -> AlertShown:
     return AlertShown(**asdict(alert))
 
 
-def _standing(cursor: str) -> Standing:
+def _standing(cursor: str) -> AlertSortKey:
     closed, raised_at, alert_id = decode(cursor, int, datetime, UUID)
     return bool(closed), raised_at, AlertId(alert_id)
 
@@ -52,7 +52,10 @@ def routes(deps: ReputationDeps) -> Routes:
 
     @found.get("/alerts", action="alert.list")
     async def list_all(
-        caller: CallerDep, actor: ActorDep, limit: Limit = LIMIT, cursor: str | None = None
+        caller: CallerDep,
+        actor: ActorDep,
+        limit: PageLimit = MAX_PAGE_ITEMS,
+        cursor: str | None = None,
     ) -> AlertList:
         after = _standing(cursor) if cursor else None
         alerts, last = await list_alerts(deps, caller, actor, after, limit)

@@ -9,9 +9,9 @@ from shared.contracts.ids import AlertId, ContentId, MemberId, SpaceId, Structur
 from shared.contracts.metrics import AlertClosed, AlertRaised
 from shared.kit.core.errors import NotFound
 
-WINDOW = timedelta(minutes=15)
-FEWEST_FLAGS = 5
-FEWEST_MEMBERS = 3
+ALERT_WINDOW = timedelta(minutes=15)
+MIN_FLAGS = 5
+MIN_MEMBERS = 3
 
 
 class AlertNotFound(NotFound):
@@ -29,7 +29,7 @@ class Flag:
     at: datetime
 
 
-Standing = tuple[bool, datetime, AlertId]
+AlertSortKey = tuple[bool, datetime, AlertId]
 """Where an alert stands in the list: whether it is closed, when it was raised, its id."""
 
 
@@ -51,7 +51,7 @@ class Alert:
     closed_at: datetime | None = None
 
     @classmethod
-    def told(cls, fact: AlertRaised, at: datetime) -> "Alert":
+    def from_fact(cls, fact: AlertRaised, at: datetime) -> "Alert":
         """Make it again from the fact that told of it."""
         return cls(
             alert_id=fact.alert_id,
@@ -68,11 +68,11 @@ class Alert:
         )
 
     @property
-    def standing(self) -> Standing:
+    def sort_key(self) -> AlertSortKey:
         """Where it stands in the list: open ones first, then the latest."""
         return self.closed_at is not None, self.raised_at, self.alert_id
 
-    def raised(self) -> AlertRaised:
+    def to_raised_fact(self) -> AlertRaised:
         """Say that it was raised."""
         return AlertRaised(
             alert_id=self.alert_id,
@@ -87,7 +87,7 @@ class Alert:
             most_content_id=self.most_content_id,
         )
 
-    def closed(self, by: MemberId) -> AlertClosed:
+    def to_closed_fact(self, by: MemberId) -> AlertClosed:
         """Say that it was closed."""
         return AlertClosed(
             alert_id=self.alert_id,
@@ -97,7 +97,7 @@ class Alert:
         )
 
 
-def look(
+def detect_alert(
     flags: Sequence[Flag],
     alert_id: AlertId,
     space_id: SpaceId,
@@ -108,9 +108,11 @@ def look(
     if not flags:
         return None
     end = max(flag.at for flag in flags)
-    recent = sorted((flag for flag in flags if flag.at > end - WINDOW), key=lambda flag: flag.at)
+    recent = sorted(
+        (flag for flag in flags if flag.at > end - ALERT_WINDOW), key=lambda flag: flag.at
+    )
     people = len({flag.member_id for flag in recent})
-    if len(recent) < FEWEST_FLAGS or people < FEWEST_MEMBERS:
+    if len(recent) < MIN_FLAGS or people < MIN_MEMBERS:
         return None
     most, _ = Counter(flag.content_id for flag in recent).most_common(1)[0]
     return Alert(
@@ -118,7 +120,7 @@ def look(
         space_id=space_id,
         structure_id=structure_id,
         raised_at=now,
-        window_begin=end - WINDOW,
+        window_begin=end - ALERT_WINDOW,
         window_end=end,
         observed=len(recent),
         people=people,

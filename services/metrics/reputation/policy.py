@@ -5,12 +5,12 @@ from services.metrics.reputation.domain import Alert
 from shared.contracts.identity import Role
 from shared.kit.core.policy import Actor, Allowed, Denied, Verdict
 
-MANAGERS = (Role.COMMUNITY_MANAGER, Role.ADMINISTRATOR)
+MANAGER_ROLES = (Role.COMMUNITY_MANAGER, Role.ADMINISTRATOR)
 
 
-def may_answer(actor: Actor, alert: Alert, space: Space | None) -> Verdict:
+def may_manage_alert(actor: Actor, alert: Alert, space: Space | None) -> Verdict:
     """Community managers and administrators of the structure or above."""
-    line = space.line if space else (alert.structure_id,)
-    if actor.holds(MANAGERS, within=line):
+    line = space.ancestry if space else (alert.structure_id,)
+    if actor.holds(MANAGER_ROLES, within=line):
         return Allowed("alert.manager")
     return Denied("alert.manager")

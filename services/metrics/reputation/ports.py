@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from services.metrics.dimensions.ports import Dimensions
-from services.metrics.reputation.domain import Alert, Flag, Standing
+from services.metrics.reputation.domain import Alert, AlertSortKey, Flag
 from shared.contracts.ids import AlertId, SpaceId, TenantId
 from shared.kit.core.unit_of_work import NewId, Unit, Units
 
@@ -23,7 +23,7 @@ class Alerts(Protocol):
         """List the flags of a space from a moment of event time on."""
 
     async def is_open(self, unit: Unit, tenant: TenantId, space: SpaceId) -> bool:
-        """Tell whether an alert is open there; nobody else raises one meanwhile."""
+        """Return whether an alert is open there; nobody else raises one meanwhile."""
 
     async def add(self, unit: Unit, tenant: TenantId, alert: Alert) -> None:
         """Keep an alert; the same again changes nothing."""
@@ -32,7 +32,7 @@ class Alerts(Protocol):
         """Find one and lock it."""
 
     async def list_after(
-        self, unit: Unit, tenant: TenantId, after: Standing | None, limit: int
+        self, unit: Unit, tenant: TenantId, after: AlertSortKey | None, limit: int
     ) -> Sequence[Alert]:
         """List some, open ones first, then the latest, from after a place in the list on."""
 

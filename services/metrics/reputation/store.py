@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from services.metrics.reputation.domain import Alert, Flag, Standing
+from services.metrics.reputation.domain import Alert, AlertSortKey, Flag
 from services.metrics.reputation.tables import ALERTS, FLAGS
 from shared.contracts.ids import AlertId, SpaceId, TenantId
 from shared.kit.core.unit_of_work import Unit
@@ -33,7 +33,7 @@ class SqlAlerts:
         return [Flag(*row) for row in await connection(unit).execute(query)]
 
     async def is_open(self, unit: Unit, tenant: TenantId, space: SpaceId) -> bool:
-        """Tell whether an alert is open there."""
+        """Return whether an alert is open there."""
         await connection(unit).execute(_LOCK, {"space": f"{tenant}:{space}"})
         chosen = (
             (ALERTS.c.tenant_id == tenant)
@@ -56,7 +56,7 @@ class SqlAlerts:
         return _alert(row) if row else None
 
     async def list_after(
-        self, unit: Unit, tenant: TenantId, after: Standing | None, limit: int
+        self, unit: Unit, tenant: TenantId, after: AlertSortKey | None, limit: int
     ) -> Sequence[Alert]:
         """List some, open ones first, then the latest."""
         chosen, is_closed = ALERTS.c.tenant_id == tenant, ALERTS.c.closed_at.is_not(None)

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.kit.database.tables import Truth, business_table, feature_metadata, instant
+from shared.kit.database.tables import TableRole, business_table, feature_metadata, timestamptz
 
 METADATA = feature_metadata()
 
@@ -13,9 +13,9 @@ FLAGS = business_table(
     sa.Column("space_id", sa.Uuid(), nullable=False),
     sa.Column("content_id", sa.Uuid(), nullable=False),
     sa.Column("member_id", sa.Uuid(), nullable=False),
-    instant("at", nullable=False),
+    timestamptz("at", nullable=False),
     sa.Index("ix_recent_flags_space", "tenant_id", "space_id", "at"),
-    truth=Truth.READ,
+    role=TableRole.PROJECTION,
 )
 ALERTS = business_table(
     "alerts",
@@ -23,14 +23,14 @@ ALERTS = business_table(
     sa.Column("alert_id", sa.Uuid(), primary_key=True),
     sa.Column("space_id", sa.Uuid(), nullable=False),
     sa.Column("structure_id", sa.Uuid(), nullable=False),
-    instant("raised_at", nullable=False),
-    instant("window_begin", nullable=False),
-    instant("window_end", nullable=False),
+    timestamptz("raised_at", nullable=False),
+    timestamptz("window_begin", nullable=False),
+    timestamptz("window_end", nullable=False),
     sa.Column("observed", sa.Integer(), nullable=False),
     sa.Column("people", sa.Integer(), nullable=False),
     sa.Column("first_content_id", sa.Uuid(), nullable=False),
     sa.Column("most_content_id", sa.Uuid(), nullable=False),
     sa.Column("what", sa.Text(), nullable=False),
-    instant("closed_at"),
-    truth=Truth.TOLD,
+    timestamptz("closed_at"),
+    role=TableRole.OWN_EVENTS,
 )

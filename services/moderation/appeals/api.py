@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Header
 from pydantic import Field
 
-from services.moderation.appeals.domain import LONGEST_APPEAL, Appeal, Reasons
+from services.moderation.appeals.domain import MAX_APPEAL_CHARACTERS, Appeal, StatementView
 from services.moderation.appeals.handlers.contest import (
     contest_statement,
     list_statements,
@@ -21,21 +21,21 @@ from services.moderation.appeals.handlers.judge import (
     list_appeals,
     read_appeal,
 )
-from services.moderation.appeals.ports import AppealPlace, AppealsDeps
+from services.moderation.appeals.ports import AppealQueueKey, AppealsDeps
 from services.moderation.cases.domain import Subject
 from shared.contracts.community import ContentKind
 from shared.contracts.ids import AppealId, ContentId, DecisionId, SpaceId, StatementId, StructureId
 from shared.contracts.moderation import Action, DecidedBy, HelpWords, Outcome
 from shared.kit.web.context import ActorDep, CallerDep
-from shared.kit.web.cursors import LIMIT, Limit, Model, Page, decode, encode
-from shared.kit.web.fields import Seen
-from shared.kit.web.messages import language_of
+from shared.kit.web.cursors import MAX_PAGE_ITEMS, ApiModel, Page, PageLimit, decode, encode
+from shared.kit.web.fields import NonBlankStr
+from shared.kit.web.messages import preferred_language
 from shared.kit.web.routes import Routes
 
 AcceptLanguage = Annotated[str, Header()]
 
 
-class ContentNamed(Model):
+class ContentNamed(ApiModel):
     """The content that a decision is about, at the version that was judged."""
 
     content_id: ContentId
@@ -46,7 +46,7 @@ class ContentNamed(Model):
     version: int
 
 
-class Contest(Model):
+class Contest(ApiModel):
     """How to contest: send `text` to `path`, once, by `until`; then, what became of it.
 
     `answer` is what the person wrote who decided. It is free, and someone else decides.
@@ -61,7 +61,7 @@ class Contest(Model):
     decided_at: datetime | None
 
 
-class StatementShown(Model):
+class StatementShown(ApiModel):
     """The reasons of a restriction: of which content, why in words, by whom, and how to contest it.
 
     `excerpt` is how the text began, as it was judged. `restricted_until` is null: it holds until it
@@ -82,15 +82,17 @@ class StatementShown(Model):
     contest: Contest
 
 
-class NewAppeal(Model):
+class NewAppeal(ApiModel):
     """Why the decision is wrong, in one's own words."""
 
-    text: Seen = Field(
-        min_length=1, max_length=LONGEST_APPEAL, examples=["C’était une citation de Molière."]
+    text: NonBlankStr = Field(
+        min_length=1,
+        max_length=MAX_APPEAL_CHARACTERS,
+        examples=["C’était une citation de Molière."],
     )
 
 
-class AppealShown(Model):
+class AppealShown(ApiModel):
     """An appeal in the moderators' queue."""
 
     appeal_id: AppealId
@@ -103,7 +105,7 @@ class AppealShown(Model):
     decided_at: datetime | None
 
 
-class VersionShown(Model):
+class VersionShown(ApiModel):
     """A version of the content's text, masked."""
 
     version: int
@@ -122,11 +124,11 @@ class AppealRead(AppealShown):
     versions: list[VersionShown]
 
 
-class NewOutcome(Model):
+class NewOutcome(ApiModel):
     """Whether the decision stands (`upheld`) or not (`overturned`); `answer` is for its author."""
 
     outcome: Outcome
-    answer: Seen = Field(min_length=1, max_length=1000, examples=["Vous avez raison."])
+    answer: NonBlankStr = Field(min_length=1, max_length=1000, examples=["Vous avez raison."])
 
 
 def routes(deps: AppealsDeps, words: Mapping[str, HelpWords]) -> Routes:
@@ -142,7 +144,7 @@ def _for_authors(feature: Routes, deps: AppealsDeps, words: Mapping[str, HelpWor
     async def statements(
         caller: CallerDep,
         actor: ActorDep,
-        limit: Limit = 20,
+        limit: PageLimit = 20,
         cursor: str | None = None,
         accept_language: AcceptLanguage = "",
     ) -> Page[StatementShown]:
@@ -179,7 +181,10 @@ def _for_authors(feature: Routes, deps: AppealsDeps, words: Mapping[str, HelpWor
 def _for_moderators(feature: Routes, deps: AppealsDeps) -> None:
     @feature.get("/appeals", action="appeal.list")
     async def appeals(
-        caller: CallerDep, actor: ActorDep, limit: Limit = LIMIT, cursor: str | None = None
+        caller: CallerDep,
+        actor: ActorDep,
+        limit: PageLimit = MAX_PAGE_ITEMS,
+        cursor: str | None = None,
     ) -> Page[AppealShown]:
         after = _place(cursor) if cursor else None
         listed, last = await list_appeals(deps, caller, actor, after, limit)
@@ -198,7 +203,7 @@ def _for_moderators(feature: Routes, deps: AppealsDeps) -> None:
         return _appeal(await decide_appeal(deps, caller, actor, command))
 
 
-def _place(cursor: str) -> AppealPlace:
+def _place(cursor: str) -> AppealQueueKey:
     received_at, appeal_id = decode(cursor, datetime, UUID)
     return received_at, AppealId(appeal_id)
 
@@ -222,11 +227,11 @@ def _words_of(reason: str, policy: str, words: Mapping[str, HelpWords]) -> HelpW
 
 
 def _statement(
-    reasons: Reasons, words: Mapping[str, HelpWords], accept_language: str
+    reasons: StatementView, words: Mapping[str, HelpWords], accept_language: str
 ) -> StatementShown:
     statement, appeal = reasons.statement, reasons.appeal
     said = _words_of(statement.reason, statement.policy, words)
-    in_french = language_of(accept_language) == "fr"
+    in_french = preferred_language(accept_language) == "fr"
     return StatementShown(
         statement_id=statement.statement_id,
         content=_content(statement.subject),

@@ -10,10 +10,10 @@ from shared.contracts.ids import AppealId, DecisionId, MemberId, StatementId, Te
 from shared.contracts.moderation import AppealDecided, AppealReceived, DecisionReversed, Outcome
 from shared.kit.core.errors import Conflict, NotFound
 
-TIME_TO_APPEAL = timedelta(days=183)
+APPEAL_PERIOD = timedelta(days=183)
 """Six months."""
-EXCERPT_CHARACTERS = 300
-LONGEST_APPEAL = 5_000
+MAX_EXCERPT_CHARACTERS = 300
+MAX_APPEAL_CHARACTERS = 5_000
 
 
 class StatementNotFound(NotFound):
@@ -71,7 +71,7 @@ class Appeal:
 
     @property
     def state(self) -> Literal["open", "decided"]:
-        """Tell whether it still waits."""
+        """Return whether it still waits."""
         return "open" if self.outcome is None else "decided"
 
     @property
@@ -129,7 +129,7 @@ class Appeal:
 
 
 @dataclass(frozen=True, slots=True)
-class Reasons:
+class StatementView:
     """A statement as its author reads it: which text, how it began, and what became of an appeal.
 
     `written_at` and `excerpt` are None where the text is no longer kept.
@@ -143,19 +143,19 @@ class Reasons:
     @property
     def contest_until(self) -> datetime:
         """Say until when it may be contested."""
-        return self.statement.issued_at + TIME_TO_APPEAL
+        return self.statement.issued_at + APPEAL_PERIOD
 
 
-def check_in_time(statement: Statement, now: datetime) -> None:
+def check_appeal_period(statement: Statement, now: datetime) -> None:
     """Refuse an appeal that comes too late. Raises `AppealTooLate`."""
-    until = statement.issued_at + TIME_TO_APPEAL
+    until = statement.issued_at + APPEAL_PERIOD
     if now > until:
         raise AppealTooLate(statement_id=statement.statement_id, until=until.isoformat())
 
 
 def excerpt_of(text: str) -> str:
-    """Give the beginning of a text, cut at a word where there is one."""
-    if len(text) <= EXCERPT_CHARACTERS:
+    """Return the beginning of a text, cut at a word where there is one."""
+    if len(text) <= MAX_EXCERPT_CHARACTERS:
         return text
-    cut = text[: EXCERPT_CHARACTERS - 1]
+    cut = text[: MAX_EXCERPT_CHARACTERS - 1]
     return f"{cut.rsplit(None, 1)[0] if ' ' in cut else cut}…"

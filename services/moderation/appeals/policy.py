@@ -15,17 +15,17 @@ def may_contest(actor: Actor, statement: Statement) -> Verdict:
     return Denied("statement.recipient")
 
 
-def may_read_appeal(actor: Actor, appeal: Appeal, line: Iterable[StructureId]) -> Verdict:
+def may_read_appeal(actor: Actor, appeal: Appeal, ancestry: Iterable[StructureId]) -> Verdict:
     """Moderators of the structure or above, but for the author of the content."""
     if actor.member_id == appeal.appellant:
         return Denied("appeal.not_own")
-    if actor.holds(MODERATORS, within=line):
+    if actor.holds(MODERATORS, within=ancestry):
         return Allowed("appeal.moderator")
     return Denied("appeal.moderator")
 
 
-def may_decide_appeal(actor: Actor, appeal: Appeal, line: Iterable[StructureId]) -> Verdict:
+def may_decide_appeal(actor: Actor, appeal: Appeal, ancestry: Iterable[StructureId]) -> Verdict:
     """Who may read it, but for the moderator who decided first."""
     if actor.member_id == appeal.first_moderator:
         return Denied("appeal.someone_else")
-    return may_read_appeal(actor, appeal, line)
+    return may_read_appeal(actor, appeal, ancestry)

@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy.dialects.postgresql import insert
 
 from services.moderation.appeals.domain import Appeal
-from services.moderation.appeals.ports import AppealPlace
+from services.moderation.appeals.ports import AppealQueueKey
 from services.moderation.appeals.tables import APPEALS
 from services.moderation.cases.domain import Subject
 from shared.contracts.ids import AppealId, StatementId, TenantId
@@ -34,7 +34,7 @@ class SqlAppeals:
         row = insert(APPEALS).values(**values).on_conflict_do_nothing()
         return bool((await connection(unit).execute(row)).rowcount)
 
-    async def decide(self, unit: Unit, appeal: Appeal) -> None:
+    async def save_outcome(self, unit: Unit, appeal: Appeal) -> None:
         """Keep its outcome."""
         changed = {
             "outcome": appeal.outcome,
@@ -47,7 +47,7 @@ class SqlAppeals:
         )
         await connection(unit).execute(sa.update(APPEALS).where(chosen).values(changed))
 
-    async def find(
+    async def find_and_lock(
         self, unit: Unit, tenant: TenantId, appeal_id: AppealId
     ) -> tuple[Appeal, str] | None:
         """Find an appeal with its text, and lock it."""
@@ -58,7 +58,7 @@ class SqlAppeals:
             return None
         return _appeal(row), self._fernet.decrypt(row["sealed"]).decode()
 
-    async def of_statements(
+    async def find_by_statements(
         self, unit: Unit, tenant: TenantId, ids: Sequence[StatementId]
     ) -> dict[StatementId, Appeal]:
         """Find the appeals against these statements."""
@@ -66,8 +66,8 @@ class SqlAppeals:
         rows = await connection(unit).execute(sa.select(APPEALS).where(chosen))
         return {row["statement_id"]: _appeal(row) for row in rows.mappings()}
 
-    async def queue(
-        self, unit: Unit, tenant: TenantId, after: AppealPlace | None, limit: int
+    async def list_open(
+        self, unit: Unit, tenant: TenantId, after: AppealQueueKey | None, limit: int
     ) -> Sequence[Appeal]:
         """List some open appeals, the oldest first."""
         chosen = (APPEALS.c.tenant_id == tenant) & APPEALS.c.outcome.is_(None)

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.kit.database.tables import Truth, business_table, feature_metadata, instant
+from shared.kit.database.tables import TableRole, business_table, feature_metadata, timestamptz
 
 METADATA = feature_metadata()
 
@@ -16,12 +16,12 @@ APPEALS = business_table(
     sa.Column("appellant", sa.Uuid(), nullable=False),
     sa.Column("subject", JSONB(), nullable=False),
     sa.Column("sealed", sa.LargeBinary(), nullable=False),
-    instant("received_at", nullable=False),
+    timestamptz("received_at", nullable=False),
     sa.Column("first_moderator", sa.Uuid()),
     sa.Column("outcome", sa.Text()),
     sa.Column("answer", sa.Text()),
     sa.Column("decided_by", sa.Uuid()),
-    instant("decided_at"),
+    timestamptz("decided_at"),
     sa.Index("uq_appeals_statement", "tenant_id", "statement_id", unique=True),
     sa.Index(
         "ix_appeals_queue",
@@ -32,7 +32,7 @@ APPEALS = business_table(
     ),
     sa.CheckConstraint("decided_by <> appellant", name="not_by_its_author"),
     sa.CheckConstraint("(outcome IS NULL) = (decided_by IS NULL)", name="decided_by_someone"),
-    truth=Truth.OWNED,
+    role=TableRole.SYSTEM_OF_RECORD,
 )
 
 # A check on `first_moderator` alone could be escaped by leaving it out: the decision itself is

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.moderation.cases.domain import Case, Dossier, Urgency
+from services.moderation.cases.domain import Case, CaseFile, CaseQueueKey
 from services.moderation.cases.handlers.moderate import (
     Decide,
     claim_case,
@@ -18,12 +18,12 @@ from shared.contracts.community import ContentKind
 from shared.contracts.ids import CaseId, ContentId, DecisionId, MemberId, StructureId
 from shared.contracts.moderation import Action
 from shared.kit.web.context import ActorDep, CallerDep
-from shared.kit.web.cursors import LIMIT, Limit, Model, decode, encode
-from shared.kit.web.fields import Seen
+from shared.kit.web.cursors import MAX_PAGE_ITEMS, ApiModel, PageLimit, decode, encode
+from shared.kit.web.fields import NonBlankStr
 from shared.kit.web.routes import Routes
 
 
-class CaseShown(Model):
+class CaseShown(ApiModel):
     """A case in the queue; `flags` counts the people who flagged its content."""
 
     case_id: CaseId
@@ -40,7 +40,7 @@ class CaseShown(Model):
     claimed_until: datetime | None
 
 
-class EvidenceShown(Model):
+class EvidenceShown(ApiModel):
     """A version that gave a reason to look, masked: `why` says what led to it."""
 
     version: int
@@ -49,7 +49,7 @@ class EvidenceShown(Model):
     why: list[str]
 
 
-class FlagShown(Model):
+class FlagShown(ApiModel):
     """One flag; the same number of a person is the same person, within this case."""
 
     person: int
@@ -58,7 +58,7 @@ class FlagShown(Model):
     at: datetime
 
 
-class EntryShown(Model):
+class EntryShown(ApiModel):
     """What happened to the case or to its content."""
 
     what: str
@@ -84,14 +84,14 @@ class DossierShown(CaseShown):
     timeline: list[EntryShown]
 
 
-class Queue(Model):
+class Queue(ApiModel):
     """The open cases that you may decide, the most urgent first, and where the next page begins."""
 
     items: list[CaseShown]
     next: str | None = None
 
 
-class NewDecision(Model):
+class NewDecision(ApiModel):
     """What happens to the content, under which policy, and why (told to its author).
 
     `version` is the version that you read. When a later one is there, the answer is 409.
@@ -99,11 +99,11 @@ class NewDecision(Model):
 
     version: int = Field(ge=1, le=2**31 - 1, examples=[1])
     action: Action
-    policy: Seen = Field(min_length=1, max_length=100, examples=["insult"])
-    reason: Seen = Field(min_length=1, max_length=1000, examples=["insult.direct"])
+    policy: NonBlankStr = Field(min_length=1, max_length=100, examples=["insult"])
+    reason: NonBlankStr = Field(min_length=1, max_length=1000, examples=["insult.direct"])
 
 
-class DecisionShown(Model):
+class DecisionShown(ApiModel):
     """What was decided, of which version."""
 
     decision_id: DecisionId
@@ -129,8 +129,8 @@ def _shown(case: Case) -> CaseShown:
     )
 
 
-def _dossier(dossier: Dossier) -> DossierShown:
-    people = dossier.people
+def _dossier(dossier: CaseFile) -> DossierShown:
+    people = dossier.flagger_numbers
     return DossierShown(
         **_shown(dossier.case).model_dump(),
         version=dossier.version,
@@ -152,7 +152,7 @@ def _dossier(dossier: Dossier) -> DossierShown:
     )
 
 
-def _urgency(cursor: str) -> Urgency:
+def _urgency(cursor: str) -> CaseQueueKey:
     due_at, case_id = decode(cursor, datetime, UUID)
     return due_at, CaseId(case_id)
 
@@ -163,7 +163,10 @@ def routes(deps: CasesDeps) -> Routes:
 
     @feature.get("/cases", action="case.list")
     async def queue(
-        caller: CallerDep, actor: ActorDep, limit: Limit = LIMIT, cursor: str | None = None
+        caller: CallerDep,
+        actor: ActorDep,
+        limit: PageLimit = MAX_PAGE_ITEMS,
+        cursor: str | None = None,
     ) -> Queue:
         after = _urgency(cursor) if cursor else None
         cases, last = await list_queue(deps, caller, actor, after, limit)

@@ -7,10 +7,10 @@ from shared.contracts.ids import StructureId
 from shared.kit.core.policy import Actor, Allowed, Denied, Verdict
 
 
-def may_decide(actor: Actor, case: Case, line: Iterable[StructureId]) -> Verdict:
+def may_decide(actor: Actor, case: Case, ancestry: Iterable[StructureId]) -> Verdict:
     """Moderators of the structure or above, never on their own content."""
     if actor.member_id == case.subject.author_id:
         return Denied("decide.not_own")
-    if actor.holds(MODERATORS, within=line):
+    if actor.holds(MODERATORS, within=ancestry):
         return Allowed("decide.moderator")
     return Denied("decide.moderator")

@@ -7,14 +7,14 @@ from typing import Protocol
 
 from services.moderation.cases.domain import (
     Case,
+    CaseEntry,
+    CaseFlag,
+    CaseQueueKey,
     Decision,
-    Entry,
-    Flag,
     Restriction,
     Statement,
     Subject,
     TextVersion,
-    Urgency,
 )
 from shared.contracts.ids import (
     AppealId,
@@ -32,61 +32,63 @@ from shared.kit.core.unit_of_work import NewId, Unit, Units
 class Cases(Protocol):
     """The cases of a tenant."""
 
-    async def put(self, unit: Unit, case: Case) -> None:
+    async def save(self, unit: Unit, case: Case) -> None:
         """Keep a case, new or changed."""
 
-    async def find(self, unit: Unit, tenant: TenantId, case_id: CaseId) -> Case | None:
+    async def find_and_lock(self, unit: Unit, tenant: TenantId, case_id: CaseId) -> Case | None:
         """Find one and lock it."""
 
-    async def open_on(self, unit: Unit, tenant: TenantId, content: ContentId) -> Case | None:
+    async def find_open_and_lock(
+        self, unit: Unit, tenant: TenantId, content: ContentId
+    ) -> Case | None:
         """Find the open case of a content and lock it."""
 
-    async def queue(
-        self, unit: Unit, tenant: TenantId, after: Urgency | None, limit: int
+    async def list_open(
+        self, unit: Unit, tenant: TenantId, after: CaseQueueKey | None, limit: int
     ) -> Sequence[Case]:
         """List some open cases, the most urgent first, from after a place in the queue on."""
 
-    async def line(
+    async def ancestry(
         self, unit: Unit, tenant: TenantId, structure: StructureId
     ) -> tuple[StructureId, ...]:
-        """Give a structure and its ancestors."""
+        """Return a structure and its ancestors."""
 
 
-class Records(Protocol):
+class CaseHistories(Protocol):
     """What is kept beside each case: who flagged which version, and what happened."""
 
-    async def add_flag(self, unit: Unit, case: Case, flag: Flag) -> bool:
+    async def add_flag(self, unit: Unit, case: Case, flag: CaseFlag) -> bool:
         """Keep a flag; True when this person had not flagged in this case before."""
 
-    async def add_entry(self, unit: Unit, case: Case, entry: Entry) -> None:
+    async def add_entry(self, unit: Unit, case: Case, entry: CaseEntry) -> None:
         """Keep what happened to a case or to its content."""
 
-    async def flags(self, unit: Unit, case: Case) -> Sequence[Flag]:
+    async def list_flags(self, unit: Unit, case: Case) -> Sequence[CaseFlag]:
         """List the flags of a case, the first one first."""
 
-    async def entries(self, unit: Unit, case: Case) -> Sequence[Entry]:
+    async def list_entries(self, unit: Unit, case: Case) -> Sequence[CaseEntry]:
         """List what happened to a case, the first entry first."""
 
 
 class Decisions(Protocol):
     """What was decided, and the statements that were issued."""
 
-    async def keep(
-        self, unit: Unit, tenant: TenantId, decision: Decision, subject: Subject
-    ) -> None:
+    async def add(self, unit: Unit, tenant: TenantId, decision: Decision, subject: Subject) -> None:
         """Keep a decision."""
 
-    async def issue(self, unit: Unit, tenant: TenantId, statement: Statement) -> None:
+    async def add_statement(self, unit: Unit, tenant: TenantId, statement: Statement) -> None:
         """Keep a statement."""
 
-    async def in_force(self, unit: Unit, tenant: TenantId, content: ContentId) -> Restriction:
-        """Give what restricts a content.
+    async def lock_restriction(
+        self, unit: Unit, tenant: TenantId, content: ContentId
+    ) -> Restriction:
+        """Return what restricts a content.
 
         No other transaction that asks the same of this content goes on before this one ends. Lock
         the content's case first, where there is one.
         """
 
-    async def reverse(
+    async def add_reversal(
         self, unit: Unit, tenant: TenantId, decision_id: DecisionId, appeal_id: AppealId
     ) -> None:
         """Keep that a decision was reversed on appeal."""
@@ -110,22 +112,24 @@ class Statements(Protocol):
     ) -> Sequence[Statement]:
         """List someone's statements, the newest first."""
 
-    async def moderator_of(
+    async def find_moderator(
         self, unit: Unit, tenant: TenantId, statement: Statement
     ) -> MemberId | None:
         """Name who made the decision; None where a rule did."""
 
 
-class Texts(Protocol):
+class ScreenedTexts(Protocol):
     """The sealed texts of what was screened, by version."""
 
-    async def versions(
+    async def list_versions(
         self, unit: Unit, tenant: TenantId, content: ContentId
     ) -> Sequence[TextVersion]:
         """Unseal the texts of a content, masked as they may be shown, the oldest first."""
 
-    async def passing(self, unit: Unit, tenant: TenantId, content: ContentId) -> int | None:
-        """Give the latest version if the rules passed it, all of them having been asked."""
+    async def find_passing_version(
+        self, unit: Unit, tenant: TenantId, content: ContentId
+    ) -> int | None:
+        """Return the latest version if the rules passed it, all of them having been asked."""
 
 
 class Removals(Protocol):
@@ -134,8 +138,10 @@ class Removals(Protocol):
     async def add(self, unit: Unit, tenant: TenantId, content: ContentId, at: datetime) -> None:
         """Keep when an author removed a content."""
 
-    async def removed_at(self, unit: Unit, tenant: TenantId, content: ContentId) -> datetime | None:
-        """Say when its author removed a content; None while it stands."""
+    async def find_removal_time(
+        self, unit: Unit, tenant: TenantId, content: ContentId
+    ) -> datetime | None:
+        """Return when its author removed a content; None while it stands."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +150,8 @@ class CasesDeps:
 
     unit: Units
     cases: Cases
-    records: Records
+    histories: CaseHistories
     decisions: Decisions
-    texts: Texts
+    texts: ScreenedTexts
     removals: Removals
     new_id: NewId

@@ -2,8 +2,14 @@
 
 from collections.abc import Sequence
 
-from services.moderation.cases.domain import SEVERITY_OF_FLAG, Cause, Entry, Flag, Subject
-from services.moderation.cases.handlers.record import open_or_join
+from services.moderation.cases.domain import (
+    SEVERITY_BY_FLAG_REASON,
+    CaseEntry,
+    CaseFlag,
+    CaseReason,
+    Subject,
+)
+from services.moderation.cases.handlers.record import open_or_update_case
 from services.moderation.cases.ports import CasesDeps
 from shared.contracts.community import CommentRemoved, ContentFlagged, PostRemoved
 from shared.contracts.event import Origin
@@ -21,10 +27,10 @@ async def open_cases_for_flags(
             continue
         fact = delivery.fact
         subject = Subject.of(fact.ref, fact.space_id, fact.structure_id, fact.author)
-        flag = Flag(fact.flagged_by.member_id, fact.ref.version, fact.reason, delivery.time)
-        severity = SEVERITY_OF_FLAG.get(fact.reason, 1)
-        cause = Cause("flags", severity, delivery.time, flag)
-        await open_or_join(deps, unit, delivery, subject, cause)
+        flag = CaseFlag(fact.flagged_by.member_id, fact.ref.version, fact.reason, delivery.time)
+        severity = SEVERITY_BY_FLAG_REASON.get(fact.reason, 1)
+        cause = CaseReason("flags", severity, delivery.time, flag)
+        await open_or_update_case(deps, unit, delivery, subject, cause)
 
 
 async def remember_removals(
@@ -43,7 +49,7 @@ async def note_removals_in_cases(
     """Note in the open case of a content that its author took it back; the case stays open."""
     for delivery in deliveries:
         ref = delivery.fact.ref
-        case = await deps.cases.open_on(unit, delivery.tenant, ref.id)
+        case = await deps.cases.find_open_and_lock(unit, delivery.tenant, ref.id)
         if case is not None and delivery.fact.decision_id is None:
-            entry = Entry("removed_by_author", delivery.time, ref.version)
-            await deps.records.add_entry(unit, case, entry)
+            entry = CaseEntry("removed_by_author", delivery.time, ref.version)
+            await deps.histories.add_entry(unit, case, entry)

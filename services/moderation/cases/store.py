@@ -10,15 +10,15 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.moderation.cases.domain import (
     Case,
+    CaseEntry,
+    CaseFlag,
+    CaseQueueKey,
     Decision,
-    Entry,
-    Flag,
-    Judgement,
+    PastDecision,
     Restriction,
     Statement,
     Subject,
-    Urgency,
-    restriction_of,
+    resulting_restriction,
 )
 from services.moderation.cases.tables import (
     CASE_ENTRIES,
@@ -42,7 +42,7 @@ from shared.contracts.ids import (
 from shared.contracts.moderation import Action, DecidedBy
 from shared.kit.core.unit_of_work import Unit
 from shared.kit.database.database import connection
-from shared.kit.rights.store import ancestors
+from shared.kit.rights.store import find_ancestors
 
 _ALONE = sa.text("SELECT pg_advisory_xact_lock(7241010, hashtext(:content))")
 """Serialises what is decided of one content: see `ports.Decisions.in_force`."""
@@ -57,9 +57,9 @@ _KEPT = ("because", "severity", "due_at", "flags", "state", "claimed_by", "claim
 
 
 class SqlCases:
-    """See `ports.Cases`."""
+    """See `ports.RuleExamples`."""
 
-    async def put(self, unit: Unit, case: Case) -> None:
+    async def save(self, unit: Unit, case: Case) -> None:
         """Keep a case."""
         values = asdict(case) | {
             "subject": msgspec.to_builtins(asdict(case.subject)),
@@ -71,12 +71,14 @@ class SqlCases:
         keys = ["tenant_id", "case_id"]
         await connection(unit).execute(row.on_conflict_do_update(index_elements=keys, set_=change))
 
-    async def find(self, unit: Unit, tenant: TenantId, case_id: CaseId) -> Case | None:
+    async def find_and_lock(self, unit: Unit, tenant: TenantId, case_id: CaseId) -> Case | None:
         """Find one and lock it."""
         chosen = (CASES.c.tenant_id == tenant) & (CASES.c.case_id == case_id)
         return await _one(unit, chosen)
 
-    async def open_on(self, unit: Unit, tenant: TenantId, content: ContentId) -> Case | None:
+    async def find_open_and_lock(
+        self, unit: Unit, tenant: TenantId, content: ContentId
+    ) -> Case | None:
         """Find the open case of a content and lock it."""
         chosen = (
             (CASES.c.tenant_id == tenant)
@@ -85,8 +87,8 @@ class SqlCases:
         )
         return await _one(unit, chosen)
 
-    async def queue(
-        self, unit: Unit, tenant: TenantId, after: Urgency | None, limit: int
+    async def list_open(
+        self, unit: Unit, tenant: TenantId, after: CaseQueueKey | None, limit: int
     ) -> Sequence[Case]:
         """List some open cases, the most urgent first."""
         chosen = (CASES.c.tenant_id == tenant) & (CASES.c.state == "open")
@@ -96,17 +98,17 @@ class SqlCases:
         query = sa.select(CASES).where(chosen).order_by(*order).limit(limit)
         return [_case(row) for row in (await connection(unit).execute(query)).mappings()]
 
-    async def line(
+    async def ancestry(
         self, unit: Unit, tenant: TenantId, structure: StructureId
     ) -> tuple[StructureId, ...]:
-        """Give a structure and its ancestors."""
-        return (*await ancestors(unit, tenant, structure), structure)
+        """Return a structure and its ancestors."""
+        return (*await find_ancestors(unit, tenant, structure), structure)
 
 
-class SqlRecords:
+class SqlCaseHistories:
     """See `ports.Records`."""
 
-    async def add_flag(self, unit: Unit, case: Case, flag: Flag) -> bool:
+    async def add_flag(self, unit: Unit, case: Case, flag: CaseFlag) -> bool:
         """Keep a flag; the case's row is locked, so that nobody counts the same person."""
         chosen = _in(CASE_FLAGS, case) & (CASE_FLAGS.c.member_id == flag.member_id)
         known = await connection(unit).scalar(sa.select(sa.exists().where(chosen)))
@@ -121,12 +123,12 @@ class SqlRecords:
         await connection(unit).execute(row.on_conflict_do_nothing())
         return not known
 
-    async def add_entry(self, unit: Unit, case: Case, entry: Entry) -> None:
+    async def add_entry(self, unit: Unit, case: Case, entry: CaseEntry) -> None:
         """Keep what happened."""
         values = asdict(entry) | {"tenant_id": case.tenant_id, "case_id": case.case_id}
         await connection(unit).execute(sa.insert(CASE_ENTRIES).values(**values))
 
-    async def flags(self, unit: Unit, case: Case) -> Sequence[Flag]:
+    async def list_flags(self, unit: Unit, case: Case) -> Sequence[CaseFlag]:
         """List the flags of a case."""
         query = (
             sa.select(CASE_FLAGS)
@@ -134,9 +136,9 @@ class SqlRecords:
             .order_by(CASE_FLAGS.c.flagged_at, CASE_FLAGS.c.member_id)
         )
         rows = await connection(unit).execute(query)
-        return [Flag(row.member_id, row.version, row.reason, row.flagged_at) for row in rows]
+        return [CaseFlag(row.member_id, row.version, row.reason, row.flagged_at) for row in rows]
 
-    async def entries(self, unit: Unit, case: Case) -> Sequence[Entry]:
+    async def list_entries(self, unit: Unit, case: Case) -> Sequence[CaseEntry]:
         """List what happened to a case."""
         query = (
             sa.select(CASE_ENTRIES)
@@ -144,15 +146,13 @@ class SqlRecords:
             .order_by(CASE_ENTRIES.c.at, CASE_ENTRIES.c.entry_id)
         )
         rows = await connection(unit).execute(query)
-        return [Entry(row.what, row.at, row.version, row.detail) for row in rows]
+        return [CaseEntry(row.what, row.at, row.version, row.detail) for row in rows]
 
 
 class SqlDecisions:
     """See `ports.Decisions`."""
 
-    async def keep(
-        self, unit: Unit, tenant: TenantId, decision: Decision, subject: Subject
-    ) -> None:
+    async def add(self, unit: Unit, tenant: TenantId, decision: Decision, subject: Subject) -> None:
         """Keep a decision."""
         values = asdict(decision) | {
             "tenant_id": tenant,
@@ -163,21 +163,24 @@ class SqlDecisions:
         }
         await connection(unit).execute(sa.insert(DECISIONS).values(**values))
 
-    async def issue(self, unit: Unit, tenant: TenantId, statement: Statement) -> None:
+    async def add_statement(self, unit: Unit, tenant: TenantId, statement: Statement) -> None:
         """Keep a statement."""
         subject = msgspec.to_builtins(asdict(statement.subject))
         values = asdict(statement) | {"tenant_id": tenant, "subject": subject}
         await connection(unit).execute(sa.insert(STATEMENTS).values(**values))
 
-    async def in_force(self, unit: Unit, tenant: TenantId, content: ContentId) -> Restriction:
-        """Give what restricts a content."""
+    async def lock_restriction(
+        self, unit: Unit, tenant: TenantId, content: ContentId
+    ) -> Restriction:
+        """Return what restricts a content."""
         await connection(unit).execute(_ALONE, {"content": str(content)})
         rows = await connection(unit).execute(_JUDGEMENTS, {"tenant": tenant, "content": content})
-        return restriction_of(
-            Judgement(Action(row.action), DecidedBy(row.decided_by), row.reversed) for row in rows
+        return resulting_restriction(
+            PastDecision(Action(row.action), DecidedBy(row.decided_by), row.reversed)
+            for row in rows
         )
 
-    async def reverse(
+    async def add_reversal(
         self, unit: Unit, tenant: TenantId, decision_id: DecisionId, appeal_id: AppealId
     ) -> None:
         """Keep that a decision was reversed."""
@@ -214,7 +217,7 @@ class SqlStatements:
         query = sa.select(STATEMENTS).where(chosen).order_by(order).limit(limit)
         return [_statement(row) for row in (await connection(unit).execute(query)).mappings()]
 
-    async def moderator_of(
+    async def find_moderator(
         self, unit: Unit, tenant: TenantId, statement: Statement
     ) -> MemberId | None:
         """Name who made the decision."""
@@ -234,8 +237,10 @@ class SqlRemovals:
         row = insert(REMOVALS).values(tenant_id=tenant, content_id=content, removed_at=at)
         await connection(unit).execute(row.on_conflict_do_nothing())
 
-    async def removed_at(self, unit: Unit, tenant: TenantId, content: ContentId) -> datetime | None:
-        """Say when its author removed a content."""
+    async def find_removal_time(
+        self, unit: Unit, tenant: TenantId, content: ContentId
+    ) -> datetime | None:
+        """Return when its author removed a content."""
         chosen = (REMOVALS.c.tenant_id == tenant) & (REMOVALS.c.content_id == content)
         removed_at: datetime | None = await connection(unit).scalar(
             sa.select(REMOVALS.c.removed_at).where(chosen)

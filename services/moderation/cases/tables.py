@@ -6,7 +6,7 @@ Decisions and reversals are only ever added: the service's role may not change t
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.kit.database.tables import Truth, business_table, feature_metadata, instant
+from shared.kit.database.tables import TableRole, business_table, feature_metadata, timestamptz
 
 METADATA = feature_metadata()
 
@@ -19,12 +19,12 @@ CASES = business_table(
     sa.Column("structure_id", sa.Uuid(), nullable=False),
     sa.Column("because", sa.Text(), nullable=False),
     sa.Column("severity", sa.SmallInteger(), nullable=False),
-    instant("opened_at", nullable=False),
-    instant("due_at", nullable=False),
+    timestamptz("opened_at", nullable=False),
+    timestamptz("due_at", nullable=False),
     sa.Column("flags", sa.Integer(), nullable=False),
     sa.Column("state", sa.Text(), nullable=False),
     sa.Column("claimed_by", sa.Uuid()),
-    instant("claimed_until"),
+    timestamptz("claimed_until"),
     sa.Index(
         "uq_cases_open",
         "tenant_id",
@@ -39,7 +39,7 @@ CASES = business_table(
         "case_id",
         postgresql_where=sa.text("state = 'open'"),
     ),
-    truth=Truth.OWNED,
+    role=TableRole.SYSTEM_OF_RECORD,
 )
 CASE_FLAGS = business_table(
     "case_flags",
@@ -48,8 +48,8 @@ CASE_FLAGS = business_table(
     sa.Column("member_id", sa.Uuid(), primary_key=True),
     sa.Column("version", sa.Integer(), primary_key=True),
     sa.Column("reason", sa.Text(), nullable=False),
-    instant("flagged_at", nullable=False),
-    truth=Truth.OWNED,
+    timestamptz("flagged_at", nullable=False),
+    role=TableRole.SYSTEM_OF_RECORD,
 )
 CASE_ENTRIES = business_table(
     "case_entries",
@@ -57,17 +57,17 @@ CASE_ENTRIES = business_table(
     sa.Column("case_id", sa.Uuid(), primary_key=True),
     sa.Column("entry_id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
     sa.Column("what", sa.Text(), nullable=False),
-    instant("at", nullable=False),
+    timestamptz("at", nullable=False),
     sa.Column("version", sa.Integer()),
     sa.Column("detail", sa.Text()),
-    truth=Truth.OWNED,
+    role=TableRole.SYSTEM_OF_RECORD,
 )
 REMOVALS = business_table(
     "removals",
     METADATA,
     sa.Column("content_id", sa.Uuid(), primary_key=True),
-    instant("removed_at", nullable=False),
-    truth=Truth.READ,
+    timestamptz("removed_at", nullable=False),
+    role=TableRole.PROJECTION,
 )
 DECISIONS = business_table(
     "decisions",
@@ -82,17 +82,17 @@ DECISIONS = business_table(
     sa.Column("moderator_id", sa.Uuid()),
     sa.Column("case_id", sa.Uuid()),
     sa.Column("rules", JSONB(), nullable=False),
-    instant("decided_at", nullable=False),
+    timestamptz("decided_at", nullable=False),
     sa.Index("ix_decisions_content", "tenant_id", "content_id"),
-    truth=Truth.OWNED,
+    role=TableRole.SYSTEM_OF_RECORD,
 )
 REVERSALS = business_table(
     "reversals",
     METADATA,
     sa.Column("decision_id", sa.Uuid(), primary_key=True),
     sa.Column("appeal_id", sa.Uuid(), nullable=False),
-    instant("reversed_at", nullable=False),
-    truth=Truth.OWNED,
+    timestamptz("reversed_at", nullable=False),
+    role=TableRole.SYSTEM_OF_RECORD,
 )
 STATEMENTS = business_table(
     "statements",
@@ -104,8 +104,8 @@ STATEMENTS = business_table(
     sa.Column("policy", sa.Text(), nullable=False),
     sa.Column("reason", sa.Text(), nullable=False),
     sa.Column("decided_by", sa.Text(), nullable=False),
-    instant("issued_at", nullable=False),
+    timestamptz("issued_at", nullable=False),
     sa.Column("subject", JSONB(), nullable=False),
     sa.Index("ix_statements_recipient", "tenant_id", "recipient", "statement_id"),
-    truth=Truth.OWNED,
+    role=TableRole.SYSTEM_OF_RECORD,
 )

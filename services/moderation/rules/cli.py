@@ -11,8 +11,8 @@ from typing import BinaryIO
 import click
 
 from services.moderation.rules.domain.rule import RuleRefused
+from services.moderation.rules.handlers.engine import Evaluation, RuleEngine
 from services.moderation.rules.handlers.open_engine import open_engine
-from services.moderation.rules.handlers.screen_text import Engine, Screening
 from services.moderation.text.domain.markup import text_of_html, text_of_markdown
 
 EPILOG = """\b
@@ -39,13 +39,13 @@ A rule, one TOML file each:
   message = { fr = "On ne vend pas de devoirs ici.", en = "No homework for sale here." }
   cases = { match = ["Je vends devoir de maths"], spare = ["Le devoir est fini"] }
 """
-Show = Callable[[int, Screening], None]
+Show = Callable[[int, Evaluation], None]
 _SHOWN = 72
 _ROW = "{:>5}  {:<7} {:>5}  {}"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class InputLine:
     """A line to screen, or what is wrong with it."""
 
     number: int
@@ -98,7 +98,7 @@ def _today() -> date:
     return datetime.now(UTC).date()
 
 
-def _engine(rules: Path | None) -> Engine:
+def _engine(rules: Path | None) -> RuleEngine:
     try:
         engine = open_engine(today=_today, catalogue=rules)
     except RuleRefused as refused:
@@ -108,36 +108,36 @@ def _engine(rules: Path | None) -> Engine:
     return engine
 
 
-def _lines(stdin: BinaryIO, *, plain: bool) -> Iterator[Line]:
+def _lines(stdin: BinaryIO, *, plain: bool) -> Iterator[InputLine]:
     for number, raw in enumerate(stdin, 1):
         try:
             text = raw.removeprefix(b"\xef\xbb\xbf").decode().rstrip("\r\n")
         except UnicodeDecodeError as wrong:
-            yield Line(number, wrong=f"not UTF-8 (byte {wrong.start + 1}); save it as UTF-8")
+            yield InputLine(number, wrong=f"not UTF-8 (byte {wrong.start + 1}); save it as UTF-8")
             continue
         if not text.strip():
             continue
         if text.lstrip().startswith("{") and not plain:
             yield _from_json(number, text)
         else:
-            yield Line(number, text)
+            yield InputLine(number, text)
 
 
-def _from_json(number: int, source: str) -> Line:
+def _from_json(number: int, source: str) -> InputLine:
     try:
         record = json.loads(source)
     except (ValueError, RecursionError) as wrong:
         why = "nested too deep" if isinstance(wrong, RecursionError) else str(wrong)
-        return Line(number, wrong=f"not JSON: {why} (use --plain if it is a text)")
+        return InputLine(number, wrong=f"not JSON: {why} (use --plain if it is a text)")
     text, language = record.get("text"), record.get("language")
     if not isinstance(text, str):
-        return Line(number, wrong='has no "text", which must be a string')
+        return InputLine(number, wrong='has no "text", which must be a string')
     if language not in (None, "fr", "en"):
-        return Line(number, wrong='"language" is "fr", "en" or left out')
-    return Line(number, text, language)
+        return InputLine(number, wrong='"language" is "fr", "en" or left out')
+    return InputLine(number, text, language)
 
 
-def _show_json(number: int, screening: Screening) -> None:
+def _show_json(number: int, screening: Evaluation) -> None:
     verdict = screening.verdict
     shown = {
         "line": number,
@@ -152,7 +152,7 @@ def _show_json(number: int, screening: Screening) -> None:
     click.echo(json.dumps(shown, ensure_ascii=False))
 
 
-def _show_row(number: int, screening: Screening) -> None:
+def _show_row(number: int, screening: Evaluation) -> None:
     verdict = screening.verdict
     # A text must not drive the terminal that shows it.
     printable = "".join(c if c.isprintable() else " " for c in screening.masked)

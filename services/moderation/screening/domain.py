@@ -7,8 +7,12 @@ from enum import StrEnum
 from msgspec import Struct
 
 from services.moderation.cases.domain import Decision, Restriction
-from services.moderation.rules.domain.facts import UNKNOWN, Circumstances
-from services.moderation.text.domain.markup import as_seen, text_of_html, text_of_markdown
+from services.moderation.rules.domain.facts import UNKNOWN_ACTIVITY, ActivityCounts
+from services.moderation.text.domain.markup import (
+    append_reversed_lines,
+    text_of_html,
+    text_of_markdown,
+)
 from shared.contracts.community import ContentText
 from shared.contracts.ids import DecisionId
 from shared.contracts.moderation import Action, DecidedBy, RuleRef, Verdict
@@ -25,14 +29,14 @@ SEVERITY_OF_POLICY = {
     "sexual": 3,
     "insult": 2,
 }
-SEVERITY_OF_UNREAD = 2
+SEVERITY_OF_UNSCREENED = 2
 
 
-class Unscreened(Struct, frozen=True):
+class ScreeningRequest(Struct, frozen=True):
     """A content to screen, and what happened around it."""
 
     content: ContentText
-    around: Circumstances = UNKNOWN
+    activity: ActivityCounts = UNKNOWN_ACTIVITY
 
 
 class SealedText(Invalid):
@@ -42,10 +46,10 @@ class SealedText(Invalid):
 
 
 @dataclass(frozen=True, slots=True)
-class Screened:
+class ScreeningResult:
     """What the rules made of a text, in the words of the contracts.
 
-    `help` holds the keys of the messages that offer the author help (`Engine.messages[key]`).
+    `help` holds the keys of the messages that offer the author help (`RuleEngine.messages[key]`).
     `degraded` says that a rule failed, or that the whole text is `unread`: it was late, or ended
     the process that read it.
     """
@@ -59,50 +63,50 @@ class Screened:
     content_hash: str
     degraded: bool = False
     help: tuple[str, ...] = ()
-    unread: bool = False
-    harsh: bool = False
+    is_unscreened: bool = False
+    is_harsh: bool = False
     """An insult, a slur, a threat or harassment is said in it, whatever the rules make of that."""
 
     @property
     def severity(self) -> int:
         """How urgent a case of it is: 1 to 4."""
-        if self.unread:
-            return SEVERITY_OF_UNREAD
+        if self.is_unscreened:
+            return SEVERITY_OF_UNSCREENED
         return max((SEVERITY_OF_POLICY.get(policy, 1) for policy in self.policies), default=1)
 
 
-def plain(content: ContentText) -> str:
-    """Give the text as a page shows it: its title first; titles and targets of links last."""
+def rendered_text(content: ContentText) -> str:
+    """Return the text as a page shows it: its title first; titles and targets of links last."""
     read = text_of_html if content.format == "html" else text_of_markdown
     body = read(content.body)
-    return f"{as_seen(content.title)}\n\n{body}" if content.title else body
+    return f"{append_reversed_lines(content.title)}\n\n{body}" if content.title else body
 
 
-def fingerprint(text: str) -> str:
+def text_hash(text: str) -> str:
     """Name a text without saying it."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def unread_text(content: ContentText) -> Screened:
-    """Give the verdict on a text that could not be screened in time: a human looks at it.
+def unscreened_result(content: ContentText) -> ScreeningResult:
+    """Return the verdict on a text that could not be screened in time: a human looks at it.
 
     Nothing is read here, because reading it is what took too long: its source stands for its text.
     """
     source = f"{content.title}\n\n{content.body}" if content.title else content.body
-    return Screened(
+    return ScreeningResult(
         verdict=Verdict.REVIEW,
         score=0.0,
         rules=(),
         policies=(),
         reasons=(),
         masked=source,
-        content_hash=fingerprint(source),
+        content_hash=text_hash(source),
         degraded=True,
-        unread=True,
+        is_unscreened=True,
     )
 
 
-def decision_of(decision_id: DecisionId, screened: Screened) -> Decision:
+def hide_decision(decision_id: DecisionId, screened: ScreeningResult) -> Decision:
     """Hide: reversible, at once, and open to a human's second look."""
     return Decision(
         decision_id=decision_id,
@@ -128,8 +132,8 @@ class Consequence(StrEnum):
     """Stays as a person left it until a person looks at the new text."""
 
 
-def consequence_of(screened: Screened, restriction: Restriction) -> Consequence:
-    """Say what follows: only a person lifts what a person decided, and a doubt hides no more."""
+def consequence_of(screened: ScreeningResult, restriction: Restriction) -> Consequence:
+    """Return what follows: only a person lifts what a person decided, and a doubt hides no more."""
     if restriction is Restriction.MEMBER:
         return Consequence.WAIT
     if screened.verdict is Verdict.HIDE:

@@ -3,35 +3,37 @@
 from collections.abc import Sequence
 
 from services.moderation.cases.domain import Subject
-from services.moderation.screening.domain import Screened
-from services.moderation.screening.handlers.follow_verdict import follow_verdict
+from services.moderation.screening.domain import ScreeningResult
+from services.moderation.screening.handlers.apply_verdict import apply_verdict
 from services.moderation.screening.handlers.screen_texts import screen_texts
-from services.moderation.screening.ports import Record, ScreeningDeps
+from services.moderation.screening.ports import ScreeningDeps, ScreeningRecord
 from shared.contracts.community import CommentEdited, CommentPublished, PostEdited, PostPublished
 from shared.contracts.event import Origin
 from shared.contracts.moderation import ContentScreened
-from shared.kit.core.unit_of_work import Delivery, Prepared, Unit
+from shared.kit.core.unit_of_work import Delivery, PreparedDelivery, Unit
 
 Written = PostPublished | PostEdited | CommentPublished | CommentEdited
 
 
 async def read_texts(
     deps: ScreeningDeps, deliveries: Sequence[Delivery[Written]]
-) -> Sequence[Screened]:
+) -> Sequence[ScreeningResult]:
     """Screen every text, before the transaction opens. Raises `SealedText`."""
     return await screen_texts(deps, deliveries)
 
 
 async def screen_content(
-    deps: ScreeningDeps, unit: Unit, prepared: Sequence[Prepared[Written, Screened]]
+    deps: ScreeningDeps, unit: Unit, prepared: Sequence[PreparedDelivery[Written, ScreeningResult]]
 ) -> None:
-    """Tell what was read in every text, and act on what is live. History is never acted on."""
+    """Return what was read in every text, and act on what is live. History is never acted on."""
     records = []
     for item in prepared:
         delivery, screened = item.delivery, item.value
         fact = delivery.fact
         subject = Subject.of(fact.ref, fact.space_id, fact.structure_id, fact.author)
-        record = Record(delivery.tenant, subject, screened, screened.content_hash, delivery.time)
+        record = ScreeningRecord(
+            delivery.tenant, subject, screened, screened.content_hash, delivery.time
+        )
         records.append(record)
         unit.record(
             ContentScreened(
@@ -45,8 +47,8 @@ async def screen_content(
                 author=fact.author,
                 degraded=screened.degraded,
             ),
-            because=delivery,
+            caused_by=delivery,
         )
         if delivery.origin is Origin.LIVE:
-            await follow_verdict(deps, unit, delivery, subject, screened)
-    await deps.screenings.keep(unit, records)
+            await apply_verdict(deps, unit, delivery, subject, screened)
+    await deps.screenings.save(unit, records)

@@ -10,17 +10,21 @@ from cryptography.fernet import Fernet
 from sqlalchemy.dialects.postgresql import insert
 
 from services.moderation.cases.domain import TextVersion
-from services.moderation.rules.handlers.screen_text import Engine
-from services.moderation.screening.domain import Screened, Unscreened, unread_text
+from services.moderation.rules.handlers.engine import RuleEngine
+from services.moderation.screening.domain import (
+    ScreeningRequest,
+    ScreeningResult,
+    unscreened_result,
+)
 from services.moderation.screening.handlers.read_text import decode_screened, encode, read_text
-from services.moderation.screening.ports import Offer, Record
+from services.moderation.screening.ports import HelpOffer, ScreeningRecord
 from services.moderation.screening.tables import HELP_OFFERS, SCREENINGS
 from shared.contracts.ids import ContentId, TenantId
 from shared.contracts.moderation import Verdict
 from shared.kit.core.unit_of_work import Unit
 from shared.kit.database.database import connection
 from shared.kit.workers.pool import WorkerPool
-from shared.kit.workers.process import Lost
+from shared.kit.workers.process import TaskFailure
 
 _NEW = insert(SCREENINGS)
 # Built once: what holds its rows is compiled for each batch, row by row.
@@ -31,12 +35,12 @@ _KEEP = _NEW.on_conflict_do_update(
 
 
 @dataclass(frozen=True)
-class RuleScreener:
+class InProcessScreener:
     """See `ports.Screener`; reads in this very process, without a deadline: for tests."""
 
-    engine: Engine
+    engine: RuleEngine
 
-    async def screen(self, texts: Sequence[Unscreened]) -> Sequence[Screened]:
+    async def screen(self, texts: Sequence[ScreeningRequest]) -> Sequence[ScreeningResult]:
         """See `ports.Screener`."""
         screened = []
         for text in texts:
@@ -46,28 +50,30 @@ class RuleScreener:
 
 
 @dataclass(frozen=True)
-class WorkerScreener:
+class WorkerPoolScreener:
     """See `ports.Screener`; reads in processes of their own, each text within a deadline."""
 
     pool: WorkerPool
 
-    async def screen(self, texts: Sequence[Unscreened]) -> Sequence[Screened]:
+    async def screen(self, texts: Sequence[ScreeningRequest]) -> Sequence[ScreeningResult]:
         """See `ports.Screener`."""
         answers = await self.pool.run([encode(text) for text in texts])
         return [
-            unread_text(text.content) if isinstance(answer, Lost) else decode_screened(answer)
+            unscreened_result(text.content)
+            if isinstance(answer, TaskFailure)
+            else decode_screened(answer)
             for text, answer in zip(texts, answers, strict=True)
         ]
 
 
 class SqlScreenings:
-    """See `ports.Screenings`, and `cases.ports.Texts`."""
+    """See `ports.Screenings`, and `cases.ports.ScreenedTexts`."""
 
     def __init__(self, key: str) -> None:
         """Take the Fernet key. Raises ValueError when it is not one."""
         self._fernet = Fernet(key)
 
-    async def keep(self, unit: Unit, records: Sequence[Record]) -> None:
+    async def save(self, unit: Unit, records: Sequence[ScreeningRecord]) -> None:
         """Keep them, in sorted order of their keys."""
         latest = {
             (record.tenant, record.subject.content_id, record.subject.version): record
@@ -92,7 +98,7 @@ class SqlScreenings:
         if rows:
             await connection(unit).execute(_KEEP, rows)
 
-    async def versions(
+    async def list_versions(
         self, unit: Unit, tenant: TenantId, content: ContentId
     ) -> Sequence[TextVersion]:
         """Unseal the masked texts of a content."""
@@ -103,8 +109,10 @@ class SqlScreenings:
             for row in rows
         ]
 
-    async def passing(self, unit: Unit, tenant: TenantId, content: ContentId) -> int | None:
-        """Give the latest version if the rules passed it."""
+    async def find_passing_version(
+        self, unit: Unit, tenant: TenantId, content: ContentId
+    ) -> int | None:
+        """Return the latest version if the rules passed it."""
         query = (
             sa.select(SCREENINGS.c.version, SCREENINGS.c.verdict, SCREENINGS.c.degraded)
             .where(_of(tenant, content))
@@ -121,7 +129,7 @@ class SqlScreenings:
 class SqlHelpOffers:
     """See `ports.HelpOffers`."""
 
-    async def add(self, unit: Unit, offer: Offer) -> bool:
+    async def add(self, unit: Unit, offer: HelpOffer) -> bool:
         """Keep an offer."""
         row = insert(HELP_OFFERS).values(
             tenant_id=offer.tenant,

@@ -7,7 +7,7 @@ decision or statement names may be deleted when their time is over; `screened_at
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.kit.database.tables import Truth, business_table, feature_metadata, instant
+from shared.kit.database.tables import TableRole, business_table, feature_metadata, timestamptz
 
 METADATA = feature_metadata()
 
@@ -22,9 +22,9 @@ SCREENINGS = business_table(
     sa.Column("degraded", sa.Boolean(), nullable=False),
     sa.Column("rules", JSONB(), nullable=False),
     sa.Column("sealed", sa.LargeBinary(), nullable=False),
-    instant("written_at", nullable=False),
-    instant("screened_at", nullable=False),
-    truth=Truth.OWNED,
+    timestamptz("written_at", nullable=False),
+    timestamptz("screened_at", nullable=False),
+    role=TableRole.SYSTEM_OF_RECORD,
 )
 HELP_OFFERS = business_table(
     "help_offers",
@@ -35,5 +35,5 @@ HELP_OFFERS = business_table(
     sa.Column("version", sa.Integer(), nullable=False),
     sa.Column("reason", sa.Text(), nullable=False),
     sa.Column("recipient", sa.Uuid(), nullable=False),
-    truth=Truth.OWNED,
+    role=TableRole.SYSTEM_OF_RECORD,
 )

@@ -11,14 +11,14 @@ from services.notifications.inbox.handlers.read_inbox import mark_read, read_inb
 from services.notifications.inbox.ports import InboxDeps
 from shared.contracts.ids import NotificationId
 from shared.kit.web.context import ActorDep, CallerDep
-from shared.kit.web.cursors import Limit, Model, decode, encode
-from shared.kit.web.messages import language_of
+from shared.kit.web.cursors import ApiModel, PageLimit, decode, encode
+from shared.kit.web.messages import preferred_language
 from shared.kit.web.routes import Routes
 
 AcceptLanguage = Annotated[str, Header()]
 
 
-class NotificationShown(Model):
+class NotificationShown(ApiModel):
     """Why you are told, and what to look at; `words` are to be read right here."""
 
     notification_id: NotificationId
@@ -29,7 +29,7 @@ class NotificationShown(Model):
     words: str | None = None
 
 
-class InboxShown(Model):
+class InboxShown(ApiModel):
     """A page, the newest first, and how many are unread in all.
 
     What leads to a content that was hidden or removed before it was read is left out meanwhile.
@@ -48,7 +48,7 @@ def _shown(notification: Notification, accept_language: str) -> NotificationShow
         about=notification.about,
         happened_at=notification.happened_at,
         read_at=notification.read_at,
-        words=words.get(language_of(accept_language)),
+        words=words.get(preferred_language(accept_language)),
     )
 
 
@@ -60,7 +60,7 @@ def routes(deps: InboxDeps) -> Routes:
     async def read(
         caller: CallerDep,
         actor: ActorDep,
-        limit: Limit = 20,
+        limit: PageLimit = 20,
         cursor: str | None = None,
         accept_language: AcceptLanguage = "",
     ) -> InboxShown:

@@ -95,12 +95,12 @@ class Duty:
     until: datetime | None = None
 
 
-MANAGERS = (Role.COMMUNITY_MANAGER, Role.ADMINISTRATOR)
+MANAGER_ROLES = (Role.COMMUNITY_MANAGER, Role.ADMINISTRATOR)
 """Who answers for what happens in a structure."""
 
 
 @dataclass(frozen=True, slots=True)
-class Concern:
+class NotificationTarget:
     """Whom a fact concerns, why, and what to look at."""
 
     recipient: MemberId
@@ -109,7 +109,7 @@ class Concern:
     words: Mapping[str, str] | None = None
 
 
-Told = (
+NotifyingFact = (
     PostPublished
     | CommentPublished
     | AnswerAccepted
@@ -117,36 +117,40 @@ Told = (
     | AppealDecided
     | HelpOffered
 )
-Moved = PostHidden | PostRemoved | PostRestored | CommentHidden | CommentRemoved | CommentRestored
+AvailabilityFact = (
+    PostHidden | PostRemoved | PostRestored | CommentHidden | CommentRemoved | CommentRestored
+)
 
 
-def hides(fact: Moved) -> bool:
-    """Tell whether readers lose a content by this fact, or have it again."""
+def makes_unavailable(fact: AvailabilityFact) -> bool:
+    """Return whether readers lose a content by this fact, or have it again."""
     return not isinstance(fact, PostRestored | CommentRestored)
 
 
-def concern_of(fact: Told) -> Concern | None:
-    """Say whom a fact concerns; nobody is told of what they did themselves."""
+def find_target(fact: NotifyingFact) -> NotificationTarget | None:
+    """Return whom a fact concerns; nobody is told of what they did themselves."""
     if isinstance(fact, StatementIssued | AppealDecided | HelpOffered):
         return _concern_of_author(fact)
     if isinstance(fact, AnswerAccepted):
         if fact.author is None or fact.author.member_id == fact.accepted_by:
             return None
-        return Concern(fact.author.member_id, Category.ANSWER_ACCEPTED, fact.ref.id)
+        return NotificationTarget(fact.author.member_id, Category.ANSWER_ACCEPTED, fact.ref.id)
     if fact.reply_to is None:
         return None
     if fact.author is not None and fact.author.member_id == fact.reply_to.member_id:
         return None
     answer = fact.ref.kind is ContentKind.ANSWER
     category = Category.ANSWER_TO_MINE if answer else Category.COMMENT_ON_MINE
-    return Concern(fact.reply_to.member_id, category, fact.ref.id)
+    return NotificationTarget(fact.reply_to.member_id, category, fact.ref.id)
 
 
-def _concern_of_author(fact: StatementIssued | AppealDecided | HelpOffered) -> Concern:
-    """Say what moderation has to tell the author of a content."""
+def _concern_of_author(fact: StatementIssued | AppealDecided | HelpOffered) -> NotificationTarget:
+    """Return what moderation has to tell the author of a content."""
     if isinstance(fact, StatementIssued):
-        return Concern(fact.recipient.member_id, Category.STATEMENT, fact.statement_id)
+        return NotificationTarget(fact.recipient.member_id, Category.STATEMENT, fact.statement_id)
     if isinstance(fact, AppealDecided):
-        return Concern(fact.appellant.member_id, Category.APPEAL_DECIDED, fact.statement_id)
+        return NotificationTarget(
+            fact.appellant.member_id, Category.APPEAL_DECIDED, fact.statement_id
+        )
     words = {"fr": fact.words.fr, "en": fact.words.en}
-    return Concern(fact.recipient.member_id, Category.HELP, fact.ref.id, words)
+    return NotificationTarget(fact.recipient.member_id, Category.HELP, fact.ref.id, words)

@@ -10,7 +10,7 @@ from services.notifications.inbox.domain import Alert, Duty, Notification
 from shared.contracts.ids import AlertId, ContentId, MemberId, NotificationId, StructureId, TenantId
 from shared.kit.core.unit_of_work import Unit, Units
 
-Whose = tuple[TenantId, MemberId]
+InboxOwner = tuple[TenantId, MemberId]
 """A member's inbox."""
 
 
@@ -30,44 +30,44 @@ class Inboxes(Protocol):
     ) -> Sequence[Notification]:
         """List someone's notifications, the newest first, without what is gone and unread."""
 
-    async def unread(self, unit: Unit, tenant: TenantId, member: MemberId) -> int:
-        """Give the stored count."""
+    async def count_unread(self, unit: Unit, tenant: TenantId, member: MemberId) -> int:
+        """Return the stored count."""
 
-    async def read(
+    async def mark_read(
         self,
         unit: Unit,
-        whose: Whose,
-        which: NotificationId,
+        owner: InboxOwner,
+        notification_id: NotificationId,
         at: datetime,
         *,
-        gone_too: bool = False,
+        include_unavailable: bool = False,
     ) -> tuple[Notification, bool] | None:
         """Mark one as read; None when there is none, False when it was read already.
 
         One that is gone is none, unless `gone_too` asks for it.
         """
 
-    async def withdraw(self, unit: Unit, whose: Whose, since: datetime) -> int:
+    async def withdraw_alerts(self, unit: Unit, owner: InboxOwner, since: datetime) -> int:
         """Take back alerts since a moment that are not owed (see `Managers`); say how many."""
 
 
-class Whereabouts(Protocol):
+class UnavailableContents(Protocol):
     """Which contents cannot be read now, and the notifications that lead to them."""
 
-    async def lose(self, unit: Unit, tenant: TenantId, content: ContentId) -> None:
+    async def mark_unavailable(self, unit: Unit, tenant: TenantId, content: ContentId) -> None:
         """Withdraw what leads to a content; what is unread counts no more."""
 
-    async def recover(self, unit: Unit, tenant: TenantId, content: ContentId) -> None:
+    async def mark_available(self, unit: Unit, tenant: TenantId, content: ContentId) -> None:
         """Put back what leads to a content; what is unread counts again."""
 
-    async def gone(
+    async def find_unavailable(
         self, unit: Unit, contents: Sequence[tuple[TenantId, UUID]]
     ) -> set[tuple[TenantId, UUID]]:
-        """Give those of these contents that cannot be read."""
+        """Return those of these contents that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Which:
+class AlertFilter:
     """Which alerts of a tenant to look at: one, those of a structure, or those since a moment.
 
     `member_id` says whose inbox is concerned; None: everybody's.
@@ -88,16 +88,18 @@ class Managers(Protocol):
     tenant writes until the transaction ends.
     """
 
-    async def begin(self, unit: Unit, duty: Duty) -> None:
+    async def begin_duty(self, unit: Unit, duty: Duty) -> None:
         """Note that a duty begins; one that goes on ends there, and is what this says now."""
 
-    async def end(self, unit: Unit, duty: Duty, at: datetime) -> None:
+    async def end_duty(self, unit: Unit, duty: Duty, at: datetime) -> None:
         """Note that it ends, if it began before."""
 
-    async def raised(self, unit: Unit, alert: Alert) -> None:
+    async def add_alert(self, unit: Unit, alert: Alert) -> None:
         """Note an alert."""
 
-    async def owed(self, unit: Unit, which: Which) -> Sequence[tuple[Alert, MemberId]]:
+    async def list_recipients(
+        self, unit: Unit, alert_filter: AlertFilter
+    ) -> Sequence[tuple[Alert, MemberId]]:
         """List whom these alerts are owed: who answered there, or above, when they happened."""
 
 
@@ -108,4 +110,4 @@ class InboxDeps:
     unit: Units
     inboxes: Inboxes
     managers: Managers
-    whereabouts: Whereabouts
+    unavailable_contents: UnavailableContents

@@ -4,28 +4,28 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from services.notifications.inbox.domain import (
-    MANAGERS,
+    MANAGER_ROLES,
     Alert,
+    AvailabilityFact,
     Category,
-    Concern,
     Duty,
-    Moved,
     Notification,
-    Told,
-    concern_of,
-    hides,
+    NotificationTarget,
+    NotifyingFact,
+    find_target,
+    makes_unavailable,
 )
-from services.notifications.inbox.ports import InboxDeps, Which
+from services.notifications.inbox.ports import AlertFilter, InboxDeps
 from shared.contracts.event import Fact, Origin
 from shared.contracts.identity import RoleGranted, RoleRevoked, StructureOpened
-from shared.contracts.ids import MemberId, NotificationId, following_id
+from shared.contracts.ids import MemberId, NotificationId, derived_id
 from shared.contracts.metrics import AlertRaised
 from shared.contracts.notifications import NotificationRead
 from shared.kit.core.unit_of_work import Delivery, Unit
 
 
-async def tell_people(
-    deps: InboxDeps, unit: Unit, deliveries: Sequence[Delivery[Told | Moved]]
+async def notify_members(
+    deps: InboxDeps, unit: Unit, deliveries: Sequence[Delivery[NotifyingFact | AvailabilityFact]]
 ) -> None:
     """Put what concerns someone into their inbox, once per cause; withdraw what leads nowhere.
 
@@ -34,13 +34,17 @@ async def tell_people(
     pending: list[Notification] = []
     for delivery in deliveries:
         fact = delivery.fact
-        if isinstance(fact, Moved):
+        if isinstance(fact, AvailabilityFact):
             await _deliver(deps, unit, pending)
             pending = []
-            follow = deps.whereabouts.lose if hides(fact) else deps.whereabouts.recover
+            follow = (
+                deps.unavailable_contents.mark_unavailable
+                if makes_unavailable(fact)
+                else deps.unavailable_contents.mark_available
+            )
             await follow(unit, delivery.tenant, fact.ref.id)
             continue
-        concern = concern_of(fact)
+        concern = find_target(fact)
         if concern is not None and delivery.origin is Origin.LIVE:
             pending.append(_notification(delivery, concern))
     await _deliver(deps, unit, pending)
@@ -53,7 +57,7 @@ async def _deliver(deps: InboxDeps, unit: Unit, pending: Sequence[Notification])
         for each in pending
         if each.category is Category.ANSWER_ACCEPTED
     ]
-    gone = await deps.whereabouts.gone(unit, accepted) if accepted else set()
+    gone = await deps.unavailable_contents.find_unavailable(unit, accepted) if accepted else set()
     notifications = [
         replace(each, gone=(each.tenant_id, each.about) in gone)
         if each.category is Category.ANSWER_ACCEPTED
@@ -64,7 +68,7 @@ async def _deliver(deps: InboxDeps, unit: Unit, pending: Sequence[Notification])
         await deps.inboxes.deliver(unit, notifications)
 
 
-async def tell_managers(
+async def notify_managers(
     deps: InboxDeps, unit: Unit, deliveries: Sequence[Delivery[AlertRaised]]
 ) -> None:
     """Put an alert into the inboxes of who answered for the structure when it happened."""
@@ -78,59 +82,61 @@ async def tell_managers(
                 delivery.event_id,
                 delivery.time,
             )
-            await deps.managers.raised(unit, alert)
-            await _settle(deps, unit, Which(delivery.tenant, alert_id=fact.alert_id))
+            await deps.managers.add_alert(unit, alert)
+            await _settle(deps, unit, AlertFilter(delivery.tenant, alert_id=fact.alert_id))
 
 
-async def follow_managers(
+async def record_manager_duties(
     deps: InboxDeps, unit: Unit, deliveries: Sequence[Delivery[RoleGranted | RoleRevoked]]
 ) -> None:
     """Tell a manager of alerts that came here before their role did, and take back the others."""
     for delivery in deliveries:
         fact = delivery.fact
-        if fact.role not in MANAGERS:
+        if fact.role not in MANAGER_ROLES:
             continue
         until = fact.until if isinstance(fact, RoleGranted) else None
         duty = Duty(
             delivery.tenant, fact.member_id, fact.role, fact.structure_id, delivery.time, until
         )
         if isinstance(fact, RoleGranted):
-            await deps.managers.begin(unit, duty)
+            await deps.managers.begin_duty(unit, duty)
         else:
-            await deps.managers.end(unit, duty, delivery.time)
+            await deps.managers.end_duty(unit, duty, delivery.time)
         whose, since = (delivery.tenant, fact.member_id), delivery.time
-        await deps.inboxes.withdraw(unit, whose, since)
-        await _settle(deps, unit, Which(delivery.tenant, member_id=fact.member_id, since=since))
+        await deps.inboxes.withdraw_alerts(unit, whose, since)
+        await _settle(
+            deps, unit, AlertFilter(delivery.tenant, member_id=fact.member_id, since=since)
+        )
 
 
-async def tell_managers_above(
+async def notify_managers_above(
     deps: InboxDeps, unit: Unit, deliveries: Sequence[Delivery[StructureOpened]]
 ) -> None:
     """Tell those above a structure of alerts that came here before it was known what is above."""
     for delivery in deliveries:
         where = delivery.fact.structure_id
-        await _settle(deps, unit, Which(delivery.tenant, structure_id=where))
+        await _settle(deps, unit, AlertFilter(delivery.tenant, structure_id=where))
 
 
-async def _settle(deps: InboxDeps, unit: Unit, which: Which) -> None:
+async def _settle(deps: InboxDeps, unit: Unit, which: AlertFilter) -> None:
     """Deliver what is owed and was not delivered."""
-    owed = await deps.managers.owed(unit, which)
+    owed = await deps.managers.list_recipients(unit, which)
     if owed:
         await deps.inboxes.deliver(unit, [_told(alert, manager) for alert, manager in owed])
 
 
-async def remember_reads(
+async def restore_reads(
     deps: InboxDeps, unit: Unit, deliveries: Sequence[Delivery[NotificationRead]]
 ) -> None:
     """Mark again what people had read: a replay delivers it all unread."""
     for delivery in deliveries:
         whose = (delivery.tenant, delivery.fact.recipient_id)
         which = delivery.fact.notification_id
-        await deps.inboxes.read(unit, whose, which, delivery.time, gone_too=True)
+        await deps.inboxes.mark_read(unit, whose, which, delivery.time, include_unavailable=True)
 
 
 def _told(alert: Alert, manager: MemberId) -> Notification:
-    found = following_id(alert.cause, manager.hex, Category.ALERT)
+    found = derived_id(alert.cause, manager.hex, Category.ALERT)
     return Notification(
         alert.tenant_id,
         NotificationId(found),
@@ -142,12 +148,12 @@ def _told(alert: Alert, manager: MemberId) -> Notification:
     )
 
 
-def _notification(delivery: Delivery[Fact], concern: Concern) -> Notification:
+def _notification(delivery: Delivery[Fact], concern: NotificationTarget) -> Notification:
     recipient, category = concern.recipient, concern.category
     return Notification(
         tenant_id=delivery.tenant,
         # The same at every replay: what names it (a fact, a link, a cursor) goes on to be true.
-        notification_id=NotificationId(following_id(delivery.event_id, recipient.hex, category)),
+        notification_id=NotificationId(derived_id(delivery.event_id, recipient.hex, category)),
         recipient=recipient,
         category=category,
         cause=delivery.event_id,

@@ -16,8 +16,8 @@ from services.notifications.inbox.domain import (
     Duty,
     Notification,
 )
-from services.notifications.inbox.ports import Which, Whose
-from services.notifications.inbox.tables import ALERTS, GONE, NOTIFICATIONS, UNREAD
+from services.notifications.inbox.ports import AlertFilter, InboxOwner
+from services.notifications.inbox.tables import ALERTS, GONE_CONTENTS, NOTIFICATIONS, UNREAD
 from shared.contracts.ids import ContentId, MemberId, NotificationId, TenantId
 from shared.kit.core.unit_of_work import Unit
 from shared.kit.database.database import connection
@@ -115,14 +115,14 @@ class SqlInboxes:
         )
         return [_notification(row) for row in (await connection(unit).execute(query)).mappings()]
 
-    async def unread(self, unit: Unit, tenant: TenantId, member: MemberId) -> int:
-        """Give the stored count."""
+    async def count_unread(self, unit: Unit, tenant: TenantId, member: MemberId) -> int:
+        """Return the stored count."""
         chosen = (UNREAD.c.tenant_id == tenant) & (UNREAD.c.recipient == member)
         return int(await connection(unit).scalar(sa.select(UNREAD.c.n).where(chosen)) or 0)
 
-    async def withdraw(self, unit: Unit, whose: Whose, since: datetime) -> int:
+    async def withdraw_alerts(self, unit: Unit, owner: InboxOwner, since: datetime) -> int:
         """Take back alerts that are not owed, and leave no trace of them in the counter."""
-        tenant, member = whose
+        tenant, member = owner
         values = {"tenant": tenant, "member": member, "since": since}
         gone = (await connection(unit).execute(_WITHDRAW, values)).all()
         if gone:
@@ -131,25 +131,25 @@ class SqlInboxes:
             await connection(unit).execute(_FORGET, values)
         return len(gone)
 
-    async def read(
+    async def mark_read(
         self,
         unit: Unit,
-        whose: Whose,
-        which: NotificationId,
+        owner: InboxOwner,
+        notification_id: NotificationId,
         at: datetime,
         *,
-        gone_too: bool = False,
+        include_unavailable: bool = False,
     ) -> tuple[Notification, bool] | None:
         """Mark one as read."""
-        tenant, member = whose
-        chosen = _of(tenant, member) & (NOTIFICATIONS.c.notification_id == which)
+        tenant, member = owner
+        chosen = _of(tenant, member) & (NOTIFICATIONS.c.notification_id == notification_id)
         query = sa.select(NOTIFICATIONS).where(chosen).with_for_update()
         row = (await connection(unit).execute(query)).mappings().first()
         if row is None:
             return None
         if row["read_at"] is not None:
             return _notification(row), False
-        if row["gone"] and not gone_too:
+        if row["gone"] and not include_unavailable:
             return None
         await connection(unit).execute(sa.update(NOTIFICATIONS).where(chosen).values(read_at=at))
         if not row["gone"]:
@@ -158,28 +158,28 @@ class SqlInboxes:
         return _notification(row), True
 
 
-class SqlWhereabouts:
-    """See `ports.Whereabouts`."""
+class SqlUnavailableContents:
+    """See `ports.UnavailableContents`."""
 
-    async def lose(self, unit: Unit, tenant: TenantId, content: ContentId) -> None:
+    async def mark_unavailable(self, unit: Unit, tenant: TenantId, content: ContentId) -> None:
         """Withdraw what leads to a content."""
-        row = insert(GONE).values(tenant_id=tenant, content_id=content)
+        row = insert(GONE_CONTENTS).values(tenant_id=tenant, content_id=content)
         await connection(unit).execute(row.on_conflict_do_nothing())
         await self._turn(unit, tenant, content, gone=True)
 
-    async def recover(self, unit: Unit, tenant: TenantId, content: ContentId) -> None:
+    async def mark_available(self, unit: Unit, tenant: TenantId, content: ContentId) -> None:
         """Put back what leads to a content."""
-        chosen = (GONE.c.tenant_id == tenant) & (GONE.c.content_id == content)
-        await connection(unit).execute(sa.delete(GONE).where(chosen))
+        chosen = (GONE_CONTENTS.c.tenant_id == tenant) & (GONE_CONTENTS.c.content_id == content)
+        await connection(unit).execute(sa.delete(GONE_CONTENTS).where(chosen))
         await self._turn(unit, tenant, content, gone=False)
 
-    async def gone(
+    async def find_unavailable(
         self, unit: Unit, contents: Sequence[tuple[TenantId, UUID]]
     ) -> set[tuple[TenantId, UUID]]:
-        """Give those of these contents that cannot be read."""
-        chosen = sa.tuple_(GONE.c.tenant_id, GONE.c.content_id).in_(contents)
+        """Return those of these contents that cannot be read."""
+        chosen = sa.tuple_(GONE_CONTENTS.c.tenant_id, GONE_CONTENTS.c.content_id).in_(contents)
         rows = await connection(unit).execute(
-            sa.select(GONE.c.tenant_id, GONE.c.content_id).where(chosen)
+            sa.select(GONE_CONTENTS.c.tenant_id, GONE_CONTENTS.c.content_id).where(chosen)
         )
         return {(row.tenant_id, row.content_id) for row in rows}
 
@@ -208,7 +208,7 @@ class SqlWhereabouts:
 class SqlManagers:
     """See `ports.Managers`."""
 
-    async def begin(self, unit: Unit, duty: Duty) -> None:
+    async def begin_duty(self, unit: Unit, duty: Duty) -> None:
         """Begin a duty."""
         await _alone(unit, duty.tenant_id)
         values = asdict(duty) | {"role": duty.role.value}
@@ -216,21 +216,23 @@ class SqlManagers:
         await connection(unit).execute(_END, values | {"at": duty.since, "whole": False})
         await connection(unit).execute(_BEGIN, values)
 
-    async def end(self, unit: Unit, duty: Duty, at: datetime) -> None:
+    async def end_duty(self, unit: Unit, duty: Duty, at: datetime) -> None:
         """End it."""
         await _alone(unit, duty.tenant_id)
         values = asdict(duty) | {"role": duty.role.value, "at": at, "whole": True}
         await connection(unit).execute(_END, values)
 
-    async def raised(self, unit: Unit, alert: Alert) -> None:
+    async def add_alert(self, unit: Unit, alert: Alert) -> None:
         """Note an alert."""
         await _alone(unit, alert.tenant_id)
         await connection(unit).execute(insert(ALERTS).on_conflict_do_nothing(), asdict(alert))
 
-    async def owed(self, unit: Unit, which: Which) -> Sequence[tuple[Alert, MemberId]]:
+    async def list_recipients(
+        self, unit: Unit, alert_filter: AlertFilter
+    ) -> Sequence[tuple[Alert, MemberId]]:
         """List whom these alerts are owed."""
-        await _alone(unit, which.tenant)
-        found = await connection(unit).execute(_OWED, asdict(which))
+        await _alone(unit, alert_filter.tenant)
+        found = await connection(unit).execute(_OWED, asdict(alert_filter))
         return [
             (Alert(**{n: row[n] for n in _ALERT}), row["member_id"]) for row in found.mappings()
         ]

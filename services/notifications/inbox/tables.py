@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.kit.database.tables import Truth, business_table, feature_metadata, instant
+from shared.kit.database.tables import TableRole, business_table, feature_metadata, timestamptz
 
 METADATA = feature_metadata()
 
@@ -15,26 +15,26 @@ NOTIFICATIONS = business_table(
     sa.Column("category", sa.Text(), nullable=False),
     sa.Column("cause", sa.Uuid(), nullable=False),
     sa.Column("about", sa.Uuid(), nullable=False),
-    instant("happened_at", nullable=False),
+    timestamptz("happened_at", nullable=False),
     sa.Column("words", JSONB(none_as_null=True)),
     sa.Column("gone", sa.Boolean(), nullable=False),
-    instant("read_at"),
+    timestamptz("read_at"),
     sa.Index("ix_notifications_about", "tenant_id", "about"),
     sa.Index("uq_notifications_cause", "tenant_id", "recipient", "cause", "category", unique=True),
-    truth=Truth.READ,
+    role=TableRole.PROJECTION,
 )
-GONE = business_table(
+GONE_CONTENTS = business_table(
     "gone_contents",
     METADATA,
     sa.Column("content_id", sa.Uuid(), primary_key=True),
-    truth=Truth.READ,
+    role=TableRole.PROJECTION,
 )
 UNREAD = business_table(
     "unread",
     METADATA,
     sa.Column("recipient", sa.Uuid(), primary_key=True),
     sa.Column("n", sa.Integer(), nullable=False),
-    truth=Truth.READ,
+    role=TableRole.PROJECTION,
 )
 ALERTS = business_table(
     "told_alerts",
@@ -42,9 +42,9 @@ ALERTS = business_table(
     sa.Column("alert_id", sa.Uuid(), primary_key=True),
     sa.Column("structure_id", sa.Uuid(), nullable=False),
     sa.Column("cause", sa.Uuid(), nullable=False),
-    instant("happened_at", nullable=False),
+    timestamptz("happened_at", nullable=False),
     sa.Index("ix_told_alerts_happened", "tenant_id", "happened_at"),
-    truth=Truth.READ,
+    role=TableRole.PROJECTION,
 )
 DUTIES = business_table(
     "duties",
@@ -53,8 +53,8 @@ DUTIES = business_table(
     sa.Column("role", sa.Text(), primary_key=True),
     sa.Column("structure_id", sa.Uuid(), primary_key=True),
     # All by the time of the facts: what counts is who answered when the alert happened.
-    instant("since", primary_key=True),
-    instant("until"),
-    instant("ended_at"),
-    truth=Truth.READ,
+    timestamptz("since", primary_key=True),
+    timestamptz("until"),
+    timestamptz("ended_at"),
+    role=TableRole.PROJECTION,
 )

@@ -4,16 +4,16 @@ from typing import ClassVar, Self
 
 from shared.contracts import cast
 from shared.contracts.community.contents import (
-    COMMENT,
-    SAID,
+    COMMENT_REF,
+    COMMENT_TEXT,
     ContentKind,
     ContentRef,
-    Moved,
-    Written,
+    StateChangeFact,
+    TextFact,
 )
 
 
-class CommentPublished(Written, frozen=True, kw_only=True):
+class CommentPublished(TextFact, frozen=True, kw_only=True):
     """A comment was published under a post."""
 
     WIRE: ClassVar = "community.comment.published"
@@ -21,16 +21,16 @@ class CommentPublished(Written, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            ref=COMMENT,
+            ref=COMMENT_REF,
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             author=cast.PUPIL,
             reply_to=cast.TEACHER,
-            content=SAID,
+            content=COMMENT_TEXT,
         )
 
 
-class CommentEdited(Written, frozen=True, kw_only=True):
+class CommentEdited(TextFact, frozen=True, kw_only=True):
     """A comment's text was changed; `ref.version` is the new one."""
 
     WIRE: ClassVar = "community.comment.edited"
@@ -49,11 +49,11 @@ class CommentEdited(Written, frozen=True, kw_only=True):
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             author=cast.PUPIL,
-            content=SAID,
+            content=COMMENT_TEXT,
         )
 
 
-class CommentRemoved(Moved, frozen=True, kw_only=True):
+class CommentRemoved(StateChangeFact, frozen=True, kw_only=True):
     """A comment was removed by its author or by a decision."""
 
     WIRE: ClassVar = "community.comment.removed"
@@ -61,7 +61,7 @@ class CommentRemoved(Moved, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            ref=COMMENT,
+            ref=COMMENT_REF,
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             author=cast.PUPIL,
@@ -70,7 +70,7 @@ class CommentRemoved(Moved, frozen=True, kw_only=True):
         )
 
 
-class CommentHidden(Moved, frozen=True, kw_only=True):
+class CommentHidden(StateChangeFact, frozen=True, kw_only=True):
     """A comment is no longer shown to readers."""
 
     WIRE: ClassVar = "community.comment.hidden"
@@ -78,7 +78,7 @@ class CommentHidden(Moved, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            ref=COMMENT,
+            ref=COMMENT_REF,
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             author=cast.PUPIL,
@@ -87,7 +87,7 @@ class CommentHidden(Moved, frozen=True, kw_only=True):
         )
 
 
-class CommentRestored(Moved, frozen=True, kw_only=True):
+class CommentRestored(StateChangeFact, frozen=True, kw_only=True):
     """A hidden comment is shown again."""
 
     WIRE: ClassVar = "community.comment.restored"
@@ -95,7 +95,7 @@ class CommentRestored(Moved, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            ref=COMMENT,
+            ref=COMMENT_REF,
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             author=cast.PUPIL,

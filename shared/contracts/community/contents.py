@@ -6,7 +6,7 @@ from typing import ClassVar
 from msgspec import Struct
 
 from shared.contracts import cast
-from shared.contracts.event import DataClass, Fact, Person, Sealed
+from shared.contracts.event import DataSensitivity, Fact, Person, Sealed
 from shared.contracts.ids import ContentId, DecisionId, MemberId, SpaceId, StructureId
 
 
@@ -39,7 +39,7 @@ class ContentText(Struct, frozen=True, kw_only=True, omit_defaults=True):
     format: str = "markdown"
 
 
-class InConversation(Fact, frozen=True, kw_only=True):
+class ConversationFact(Fact, frozen=True, kw_only=True):
     """Common to all that happens in a conversation, which is one key: that of its root post."""
 
     TOPIC: ClassVar = "community.post"
@@ -51,17 +51,17 @@ class InConversation(Fact, frozen=True, kw_only=True):
     structure_id: StructureId
 
 
-class Written(InConversation, frozen=True, kw_only=True):
+class TextFact(ConversationFact, frozen=True, kw_only=True):
     """A text and its author: none where the account is gone."""
 
-    DATA: ClassVar = DataClass.PERSONAL
+    DATA: ClassVar = DataSensitivity.PERSONAL
 
     content: Sealed[ContentText]
     author: Person | None = None
     reply_to: Person | None = None
 
 
-class Moved(InConversation, frozen=True, kw_only=True):
+class StateChangeFact(ConversationFact, frozen=True, kw_only=True):
     """A content's standing changed: by whom, why, and by which decision if it was moderation's."""
 
     author: Person | None = None
@@ -71,18 +71,18 @@ class Moved(InConversation, frozen=True, kw_only=True):
 
 
 # What the examples of all these facts speak of: one question, its answer, a comment there.
-POST = ContentRef(kind=ContentKind.QUESTION, id=cast.QUESTION, root_id=cast.QUESTION)
-ANSWER = ContentRef(
+POST_REF = ContentRef(kind=ContentKind.QUESTION, id=cast.QUESTION, root_id=cast.QUESTION)
+ANSWER_REF = ContentRef(
     kind=ContentKind.ANSWER, id=cast.ANSWER, root_id=cast.QUESTION, parent_id=cast.QUESTION
 )
-COMMENT = ContentRef(
+COMMENT_REF = ContentRef(
     kind=ContentKind.COMMENT, id=cast.COMMENT, root_id=cast.QUESTION, parent_id=cast.ANSWER
 )
-ASKED: Sealed[ContentText] = Sealed(
+QUESTION_TEXT: Sealed[ContentText] = Sealed(
     clear=ContentText(
         title="« Malgré que », est-ce admis ? 🤔",
         body="J’ai lu *malgré que* dans un roman. Est-ce que c’est correct ?",
         language="fr",
     )
 )
-SAID: Sealed[ContentText] = Sealed(clear=ContentText(body="Merci, c’est très clair !"))
+COMMENT_TEXT: Sealed[ContentText] = Sealed(clear=ContentText(body="Merci, c’est très clair !"))

@@ -4,20 +4,20 @@ from typing import ClassVar, Self
 
 from shared.contracts import cast
 from shared.contracts.community.contents import (
-    ANSWER,
-    ASKED,
-    POST,
+    ANSWER_REF,
+    POST_REF,
+    QUESTION_TEXT,
     ContentKind,
     ContentRef,
-    InConversation,
-    Moved,
-    Written,
+    ConversationFact,
+    StateChangeFact,
+    TextFact,
 )
 from shared.contracts.event import Person
 from shared.contracts.ids import MemberId
 
 
-class PostPublished(Written, frozen=True, kw_only=True):
+class PostPublished(TextFact, frozen=True, kw_only=True):
     """A discussion, question, announcement or answer was published."""
 
     WIRE: ClassVar = "community.post.published"
@@ -25,15 +25,15 @@ class PostPublished(Written, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            ref=POST,
+            ref=POST_REF,
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             author=cast.PUPIL,
-            content=ASKED,
+            content=QUESTION_TEXT,
         )
 
 
-class PostEdited(Written, frozen=True, kw_only=True):
+class PostEdited(TextFact, frozen=True, kw_only=True):
     """A post's text was changed; `ref.version` is the new one."""
 
     WIRE: ClassVar = "community.post.edited"
@@ -48,11 +48,11 @@ class PostEdited(Written, frozen=True, kw_only=True):
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             author=cast.PUPIL,
-            content=ASKED,
+            content=QUESTION_TEXT,
         )
 
 
-class PostRemoved(Moved, frozen=True, kw_only=True):
+class PostRemoved(StateChangeFact, frozen=True, kw_only=True):
     """A post was removed by its author or by a decision; a tombstone stays, replies stay."""
 
     WIRE: ClassVar = "community.post.removed"
@@ -60,7 +60,7 @@ class PostRemoved(Moved, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            ref=POST,
+            ref=POST_REF,
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             author=cast.PUPIL,
@@ -69,7 +69,7 @@ class PostRemoved(Moved, frozen=True, kw_only=True):
         )
 
 
-class PostHidden(Moved, frozen=True, kw_only=True):
+class PostHidden(StateChangeFact, frozen=True, kw_only=True):
     """A post is no longer shown to readers."""
 
     WIRE: ClassVar = "community.post.hidden"
@@ -77,7 +77,7 @@ class PostHidden(Moved, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            ref=ANSWER,
+            ref=ANSWER_REF,
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             author=cast.TEACHER,
@@ -86,7 +86,7 @@ class PostHidden(Moved, frozen=True, kw_only=True):
         )
 
 
-class PostRestored(Moved, frozen=True, kw_only=True):
+class PostRestored(StateChangeFact, frozen=True, kw_only=True):
     """A hidden post is shown again."""
 
     WIRE: ClassVar = "community.post.restored"
@@ -94,7 +94,7 @@ class PostRestored(Moved, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            ref=ANSWER,
+            ref=ANSWER_REF,
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             author=cast.TEACHER,
@@ -102,7 +102,7 @@ class PostRestored(Moved, frozen=True, kw_only=True):
         )
 
 
-class AnswerAccepted(InConversation, frozen=True, kw_only=True):
+class AnswerAccepted(ConversationFact, frozen=True, kw_only=True):
     """The asker, or the space's animator, accepted an answer. `ref` is the answer."""
 
     WIRE: ClassVar = "community.answer.accepted"
@@ -114,7 +114,7 @@ class AnswerAccepted(InConversation, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            ref=ANSWER,
+            ref=ANSWER_REF,
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             author=cast.TEACHER,
@@ -123,7 +123,7 @@ class AnswerAccepted(InConversation, frozen=True, kw_only=True):
         )
 
 
-class AnswerUnaccepted(InConversation, frozen=True, kw_only=True):
+class AnswerUnaccepted(ConversationFact, frozen=True, kw_only=True):
     """An answer is no longer the accepted one. `ref` is the answer."""
 
     WIRE: ClassVar = "community.answer.unaccepted"
@@ -134,7 +134,7 @@ class AnswerUnaccepted(InConversation, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            ref=ANSWER,
+            ref=ANSWER_REF,
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             author=cast.TEACHER,
@@ -142,7 +142,7 @@ class AnswerUnaccepted(InConversation, frozen=True, kw_only=True):
         )
 
 
-class ContentFlagged(InConversation, frozen=True, kw_only=True):
+class ContentFlagged(ConversationFact, frozen=True, kw_only=True):
     """Someone reported a content at a version: once per member and version, never one's own."""
 
     WIRE: ClassVar = "community.content.flagged"
@@ -154,7 +154,7 @@ class ContentFlagged(InConversation, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            ref=ANSWER,
+            ref=ANSWER_REF,
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             author=cast.TEACHER,

@@ -41,7 +41,7 @@ class RuleRef(Struct, frozen=True, kw_only=True):
     version: int
 
 
-class OnContent(Fact, frozen=True, kw_only=True):
+class ContentFact(Fact, frozen=True, kw_only=True):
     """Common to all that is said about a content, in order with its conversation."""
 
     TOPIC: ClassVar = "moderation.case"
@@ -52,7 +52,7 @@ class OnContent(Fact, frozen=True, kw_only=True):
     structure_id: StructureId
 
 
-REF = ContentRef(
+ANSWER_REF = ContentRef(
     kind=ContentKind.ANSWER, id=cast.ANSWER, root_id=cast.QUESTION, parent_id=cast.QUESTION
 )
 RULE = RuleRef(id="insult.direct", version=1)

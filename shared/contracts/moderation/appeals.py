@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 from shared.contracts import cast
 from shared.contracts.event import Person
 from shared.contracts.ids import AppealId, DecisionId, MemberId, StatementId
-from shared.contracts.moderation.about import REF, OnContent
+from shared.contracts.moderation.about import ANSWER_REF, ContentFact
 
 
 class Outcome(StrEnum):
@@ -16,7 +16,7 @@ class Outcome(StrEnum):
     OVERTURNED = "overturned"
 
 
-class _OnAppeal(OnContent, frozen=True, kw_only=True):
+class _OnAppeal(ContentFact, frozen=True, kw_only=True):
     """Common to all that is told of an appeal: one per statement."""
 
     SUBJECT: ClassVar = "appeal_id"
@@ -35,7 +35,7 @@ class AppealReceived(_OnAppeal, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            ref=REF,
+            ref=ANSWER_REF,
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             appeal_id=cast.APPEAL,
@@ -56,7 +56,7 @@ class AppealDecided(_OnAppeal, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            ref=REF,
+            ref=ANSWER_REF,
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             appeal_id=cast.APPEAL,

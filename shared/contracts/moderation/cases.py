@@ -5,10 +5,10 @@ from typing import ClassVar, Self
 from shared.contracts import cast
 from shared.contracts.event import Person
 from shared.contracts.ids import CaseId, MemberId
-from shared.contracts.moderation.about import REF, OnContent
+from shared.contracts.moderation.about import ANSWER_REF, ContentFact
 
 
-class CaseOpened(OnContent, frozen=True, kw_only=True):
+class CaseOpened(ContentFact, frozen=True, kw_only=True):
     """A human should look at a content: one open case per content."""
 
     WIRE: ClassVar = "moderation.case.opened"
@@ -22,7 +22,7 @@ class CaseOpened(OnContent, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            ref=REF,
+            ref=ANSWER_REF,
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             case_id=cast.CASE,
@@ -32,7 +32,7 @@ class CaseOpened(OnContent, frozen=True, kw_only=True):
         )
 
 
-class CaseAssigned(OnContent, frozen=True, kw_only=True):
+class CaseAssigned(ContentFact, frozen=True, kw_only=True):
     """A moderator took a case in hand."""
 
     WIRE: ClassVar = "moderation.case.assigned"
@@ -44,7 +44,7 @@ class CaseAssigned(OnContent, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            ref=REF,
+            ref=ANSWER_REF,
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             case_id=cast.CASE,
@@ -52,7 +52,7 @@ class CaseAssigned(OnContent, frozen=True, kw_only=True):
         )
 
 
-class CaseClosed(OnContent, frozen=True, kw_only=True):
+class CaseClosed(ContentFact, frozen=True, kw_only=True):
     """A moderator decided a case; its content may have been edited or removed meanwhile."""
 
     WIRE: ClassVar = "moderation.case.closed"
@@ -64,7 +64,7 @@ class CaseClosed(OnContent, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            ref=REF,
+            ref=ANSWER_REF,
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             case_id=cast.CASE,

@@ -5,10 +5,17 @@ from typing import ClassVar, Self
 from shared.contracts import cast
 from shared.contracts.event import Person
 from shared.contracts.ids import AppealId, CaseId, DecisionId, MemberId, StatementId
-from shared.contracts.moderation.about import REF, RULE, Action, DecidedBy, OnContent, RuleRef
+from shared.contracts.moderation.about import (
+    ANSWER_REF,
+    RULE,
+    Action,
+    ContentFact,
+    DecidedBy,
+    RuleRef,
+)
 
 
-class DecisionMade(OnContent, frozen=True, kw_only=True):
+class DecisionMade(ContentFact, frozen=True, kw_only=True):
     """What happens to a content was decided, by a rule's verdict or by a moderator.
 
     `ref.version` is the version that was judged. `keep`, and whatever a rule decided, hold for that
@@ -31,7 +38,7 @@ class DecisionMade(OnContent, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            ref=REF,
+            ref=ANSWER_REF,
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             decision_id=cast.DECISION,
@@ -44,7 +51,7 @@ class DecisionMade(OnContent, frozen=True, kw_only=True):
         )
 
 
-class StatementIssued(OnContent, frozen=True, kw_only=True):
+class StatementIssued(ContentFact, frozen=True, kw_only=True):
     """An author is owed the reasons of a decision: this is what tells them.
 
     The words are read from moderation by `statement_id`; the fact carries only keys.
@@ -64,7 +71,7 @@ class StatementIssued(OnContent, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            ref=REF,
+            ref=ANSWER_REF,
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             statement_id=cast.STATEMENT,
@@ -77,7 +84,7 @@ class StatementIssued(OnContent, frozen=True, kw_only=True):
         )
 
 
-class DecisionReversed(OnContent, frozen=True, kw_only=True):
+class DecisionReversed(ContentFact, frozen=True, kw_only=True):
     """A decision was reversed on appeal: the content at `ref.version` is shown again.
 
     Unless another decision restricts it, or its author removed it.
@@ -95,7 +102,7 @@ class DecisionReversed(OnContent, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            ref=REF,
+            ref=ANSWER_REF,
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             decision_id=cast.DECISION,

@@ -6,10 +6,10 @@ from msgspec import Struct
 
 from shared.contracts import cast
 from shared.contracts.event import Person
-from shared.contracts.moderation.about import REF, RULE, OnContent, RuleRef, Verdict
+from shared.contracts.moderation.about import ANSWER_REF, RULE, ContentFact, RuleRef, Verdict
 
 
-class ContentScreened(OnContent, frozen=True, kw_only=True):
+class ContentScreened(ContentFact, frozen=True, kw_only=True):
     """The rules read a content at a version. This informs; only a decision acts.
 
     `content_hash` is the SHA-256 of the text that was read, so that a decision can be held against
@@ -29,7 +29,7 @@ class ContentScreened(OnContent, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            ref=REF,
+            ref=ANSWER_REF,
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             content_hash="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
@@ -47,7 +47,7 @@ class HelpWords(Struct, frozen=True, kw_only=True):
     en: str
 
 
-class HelpOffered(OnContent, frozen=True, kw_only=True):
+class HelpOffered(ContentFact, frozen=True, kw_only=True):
     """A text reads as a call for help, or tells of harm that its author suffers.
 
     `recipient` is its author, who reads `words` at once, whatever becomes of the content. `reason`
@@ -64,7 +64,7 @@ class HelpOffered(OnContent, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            ref=REF,
+            ref=ANSWER_REF,
             space_id=cast.SPACE,
             structure_id=cast.COLLEGE,
             recipient=cast.PUPIL,

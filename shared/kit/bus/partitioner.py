@@ -33,5 +33,5 @@ def murmur2(key: bytes) -> int:
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """Say which of a topic's partitions holds the records of this key."""
+    """Return which of a topic's partitions holds the records of this key."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions

@@ -7,12 +7,12 @@ from typing import Protocol
 from shared.contracts.ids import MemberId, TenantId
 
 ALGORITHMS = ("EdDSA",)
-TYPE = "at+jwt"
-LIFETIME = 600
+TOKEN_TYPE = "at+jwt"  # noqa: S105  a type, no secret
+LIFETIME_SECONDS = 600
 """Seconds. A suspension does not wait for it: it arrives as an event."""
-LEEWAY = 5
+CLOCK_LEEWAY_SECONDS = 5
 """Seconds that two machines' clocks may differ."""
-TOKEN_OUTLIVED_AFTER = timedelta(seconds=LIFETIME + LEEWAY + 60)
+ENDED_SESSION_RETENTION = timedelta(seconds=LIFETIME_SECONDS + CLOCK_LEEWAY_SECONDS + 60)
 """How long a session's end is remembered: until its last access token has expired everywhere."""
 
 
@@ -25,8 +25,8 @@ class Claims:
     session: str
 
 
-class Verifier(Protocol):
+class TokenVerifier(Protocol):
     """Checks access tokens."""
 
     async def verify(self, token: str) -> Claims:
-        """Give what the token says. Raises `Unauthorised`, or `Transient` without keys."""
+        """Return what the token says. Raises `Unauthorised`, or `Transient` without keys."""

@@ -12,30 +12,30 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-LONGEST = 0.01
+MAX_PAUSE_SECONDS = 0.01
 """Seconds that a rest may take."""
 
 
 @dataclass
-class Pace:
+class AdaptivePause:
     """The work and rest of one who handles batches."""
 
     monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    sleep_for: Callable[[float], Awaitable[None]] = asyncio.sleep
     _until: float = 0.0
 
     @contextmanager
-    def work(self) -> Iterator[None]:
+    def measure(self) -> Iterator[None]:
         """Note how long what is done inside takes."""
         began = self.monotonic()
         try:
             yield
         finally:
             now = self.monotonic()
-            self._until = now + min(LONGEST, now - began)
+            self._until = now + min(MAX_PAUSE_SECONDS, now - began)
 
-    async def rest(self) -> None:
+    async def sleep(self) -> None:
         """Wait for what is left of the rest that the last work calls for."""
         left = self._until - self.monotonic()
         if left > 0:
-            await self.sleep(left)
+            await self.sleep_for(left)

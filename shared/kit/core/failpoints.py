@@ -7,7 +7,7 @@ Nothing in a deployment can switch them on: no setting, no variable, no route. O
 
 from collections.abc import Callable
 
-STEPS = {
+FAILPOINTS = {
     "batch.polled": "a batch of records was handed over, nothing is written",
     "batch.opened": "its transaction is open",
     "batch.claimed": "its event ids are in the inbox, not committed",
@@ -31,13 +31,13 @@ Watcher = Callable[[str], None]
 _watcher: Watcher | None = None
 
 
-def reached(step: str) -> None:
+def hit_failpoint(step: str) -> None:
     """Say that this step was reached. Costs a look at one name when nobody watches."""
     if _watcher is not None:
         _watcher(step)
 
 
-def watch(watcher: Watcher | None) -> None:
+def set_watcher(watcher: Watcher | None) -> None:
     """Call this at every step from now on; None ends it. For the fault suite only."""
     global _watcher  # noqa: PLW0603  one process, one watcher
     _watcher = watcher

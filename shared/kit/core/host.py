@@ -43,7 +43,7 @@ class Telemetry(Protocol):
         """
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
-        """Add to a counter of the closed list in `shared.kit.telemetry.names`."""
+        """Add to a counter of the closed list in `shared.kit.telemetry.metric_catalogue`."""
 
     def observe(self, name: str, *values: float, **labels: str) -> None:
         """Add values, in the unit the list gives, to a histogram of the closed list."""

@@ -5,14 +5,14 @@ from typing import TypeVar
 
 T = TypeVar("T")
 P = TypeVar("P")
-CHUNK = 200
+CHUNK_ROWS = 200
 """Rows that are read at once."""
 
 
-async def page_of(
-    read: Callable[[P | None, int], Awaitable[Sequence[T]]],
-    keep: Callable[[Sequence[T]], Awaitable[Sequence[T]]],
-    place: Callable[[T], P],
+async def read_visible_page(
+    fetch_chunk: Callable[[P | None, int], Awaitable[Sequence[T]]],
+    filter_visible: Callable[[Sequence[T]], Awaitable[Sequence[T]]],
+    cursor_of: Callable[[T], P],
     after: P | None,
     limit: int,
 ) -> tuple[list[T], P | None]:
@@ -22,10 +22,10 @@ async def page_of(
     """
     found: list[T] = []
     while True:
-        rows = await read(after, CHUNK)
-        found += await keep(rows)
+        rows = await fetch_chunk(after, CHUNK_ROWS)
+        found += await filter_visible(rows)
         if len(found) > limit:
-            return found[:limit], place(found[limit - 1])
-        if len(rows) < CHUNK:
+            return found[:limit], cursor_of(found[limit - 1])
+        if len(rows) < CHUNK_ROWS:
             return found, None
-        after = place(rows[-1])
+        after = cursor_of(rows[-1])

@@ -43,7 +43,7 @@ class Actor:
     suspension: Suspension | None = None
 
     def holds(self, roles: Iterable[Role], *, within: Iterable[StructureId]) -> bool:
-        """Tell whether one of these roles is held in one of these structures.
+        """Return whether one of these roles is held in one of these structures.
 
         `within` is a structure followed, or preceded, by its ancestors: a role above counts below.
         """
@@ -51,7 +51,7 @@ class Actor:
         return any(g.role in wanted and g.structure_id in places for g in self.grants)
 
     def holds_anywhere(self, *roles: Role) -> bool:
-        """Tell whether one of these roles is held in any structure."""
+        """Return whether one of these roles is held in any structure."""
         return any(grant.role in roles for grant in self.grants)
 
     @property
@@ -79,7 +79,7 @@ class Denied:
 Verdict = Allowed | Denied
 
 
-def demand(verdict: Verdict) -> None:
+def require_allowed(verdict: Verdict) -> None:
     """Go on if allowed. Raises `Forbidden`, naming the rule, if not."""
     if isinstance(verdict, Denied):
         raise Forbidden(rule=verdict.rule)

@@ -13,9 +13,9 @@ from shared.contracts.event import Fact
 from shared.kit.core.unit_of_work import (
     Delivery,
     Effect,
-    Prepare,
-    Prepared,
+    PreparedDelivery,
     PreparedEffect,
+    PrepareFunction,
     Unit,
 )
 
@@ -35,7 +35,7 @@ class Reaction(Generic[D]):
 
     effect: Callable[[D, Unit, Sequence[Delivery[Any]]], Awaitable[None]]
     on: tuple[type[Fact], ...]
-    decides: bool = False
+    skip_on_replay: bool = False
 
     @property
     def name(self) -> str:
@@ -48,7 +48,7 @@ class Reaction(Generic[D]):
         async def bound(unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
             await self.effect(dependencies, unit, deliveries)
 
-        return BoundReaction(self.name, bound, self.on, self.decides)
+        return BoundReaction(self.name, bound, self.on, self.skip_on_replay)
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class PreparedReaction(Generic[D, V]):
     """
 
     prepare: Callable[[D, Sequence[Delivery[Any]]], Awaitable[Sequence[V]]]
-    effect: Callable[[D, Unit, Sequence[Prepared[Any, V]]], Awaitable[None]]
+    effect: Callable[[D, Unit, Sequence[PreparedDelivery[Any, V]]], Awaitable[None]]
     on: tuple[type[Fact], ...]
-    decides: bool = False
+    skip_on_replay: bool = False
 
     @property
     def name(self) -> str:
@@ -76,10 +76,10 @@ class PreparedReaction(Generic[D, V]):
         async def prepare(deliveries: Sequence[Delivery[Fact]]) -> Sequence[V]:
             return await self.prepare(dependencies, deliveries)
 
-        async def bound(unit: Unit, prepared: Sequence[Prepared[Fact, Any]]) -> None:
+        async def bound(unit: Unit, prepared: Sequence[PreparedDelivery[Fact, Any]]) -> None:
             await self.effect(dependencies, unit, prepared)
 
-        return BoundPreparedReaction(self.name, prepare, bound, self.on, self.decides)
+        return BoundPreparedReaction(self.name, prepare, bound, self.on, self.skip_on_replay)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class BoundReaction:
     name: str
     effect: Effect
     on: tuple[type[Fact], ...]
-    decides: bool = False
+    skip_on_replay: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,13 @@ class BoundPreparedReaction:
     """A prepared reaction that is ready to run."""
 
     name: str
-    prepare: Prepare
+    prepare: PrepareFunction
     effect: PreparedEffect
     on: tuple[type[Fact], ...]
-    decides: bool = False
+    skip_on_replay: bool = False
 
 
-Bound = BoundReaction | BoundPreparedReaction
+AnyBoundReaction = BoundReaction | BoundPreparedReaction
 
 
 @overload
@@ -111,9 +111,9 @@ def bind(dependencies: D, reactions: Sequence[Reaction[D]]) -> tuple[BoundReacti
 @overload
 def bind(
     dependencies: D, reactions: Sequence[Reaction[D] | PreparedReaction[D, Any]]
-) -> tuple[Bound, ...]: ...
+) -> tuple[AnyBoundReaction, ...]: ...
 def bind(
     dependencies: D, reactions: Sequence[Reaction[D] | PreparedReaction[D, Any]]
-) -> tuple[Bound, ...]:
+) -> tuple[AnyBoundReaction, ...]:
     """Hand one feature's dependencies to all its reactions."""
     return tuple(reaction.bind(dependencies) for reaction in reactions)

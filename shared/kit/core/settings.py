@@ -22,10 +22,10 @@ class SettingError(PreauError):
         return self.message
 
 
-def fields_in(
+def read_variables(
     model: type[BaseModel], prefix: str, environment: Mapping[str, str], names: tuple[str, ...] = ()
 ) -> dict[str, str]:
-    """Give the texts of a model's fields: of the prefixed variable, else of the shared one."""
+    """Return the texts of a model's fields: of the prefixed variable, else of the shared one."""
     words: dict[str, str] = {}
     for name in names or tuple(model.model_fields):
         for start in (prefix, SHARED_PREFIX):
@@ -36,7 +36,7 @@ def fields_in(
     return words
 
 
-def explained(model: type[BaseModel], prefix: str, error: ValidationError) -> SettingError:
+def to_setting_error(model: type[BaseModel], prefix: str, error: ValidationError) -> SettingError:
     """Say in one line which variable is wrong, and what it means."""
     first = error.errors(include_input=False)[0]
     if not first["loc"]:  # several variables that do not go together

@@ -13,7 +13,7 @@ class MemberSuspended(Forbidden):
     key = "member_suspended"
 
     @classmethod
-    def by(cls, suspension: Suspension) -> "MemberSuspended":
+    def from_suspension(cls, suspension: Suspension) -> "MemberSuspended":
         """Say of which suspension."""
         facts: dict[str, object] = {"rule": "member.suspended"}
         if suspension.reason:
@@ -30,20 +30,20 @@ class SessionEnded(Unauthorised):
 
 
 def suspension_at(
-    now: datetime, *, suspended: bool, until: datetime | None, because: str | None
+    now: datetime, *, suspended: bool, until: datetime | None, reason: str | None
 ) -> Suspension | None:
-    """Give the suspension that holds at this moment; None when there is none, or it is over."""
+    """Return the suspension that holds at this moment; None when there is none, or it is over."""
     if not suspended or (until is not None and until <= now):
         return None
-    return Suspension(because, until)
+    return Suspension(reason, until)
 
 
-def refuse_ended(suspension: Suspension | None) -> PreauError:
-    """Give the refusal of a token whose session has ended: a suspended member learns why."""
-    return SessionEnded() if suspension is None else MemberSuspended.by(suspension)
+def session_error(suspension: Suspension | None) -> PreauError:
+    """Return the refusal of a token whose session has ended: a suspended member learns why."""
+    return SessionEnded() if suspension is None else MemberSuspended.from_suspension(suspension)
 
 
-def session_id_of(session: str | None) -> UUID | None:
+def parse_session_id(session: str | None) -> UUID | None:
     """Read a token's session; None for one that was never opened, such as the operator's own."""
     try:
         return UUID(session) if session else None

@@ -31,7 +31,8 @@ class Caller:
     """On whose behalf something is done: a request, a command line, a job.
 
     `correlation` names the whole chain that begins here; `traceparent` is the W3C trace context.
-    `held` is a transaction that is already open (`Database.hold`): units of this caller join it.
+    `held` is a transaction that is already open (`Database.open_unit`): units of this caller join
+    it.
     """
 
     tenant: TenantId
@@ -39,7 +40,7 @@ class Caller:
     correlation: str
     origin: Origin = Origin.LIVE
     traceparent: str | None = None
-    held: object | None = field(default=None, repr=False, compare=False)
+    open_unit: object | None = field(default=None, repr=False, compare=False)
 
 
 class Delivery(Struct, Generic[F_co], frozen=True, gc=False):
@@ -62,11 +63,11 @@ class Delivery(Struct, Generic[F_co], frozen=True, gc=False):
     partition: Partition
     offset: int
     actor: str | None = None
-    cause: EventId | None = None
+    cause_id: EventId | None = None
     traceparent: str | None = None
 
 
-Because = Caller | Delivery[Fact]
+EventCause = Caller | Delivery[Fact]
 """What a new fact follows from: its tenant, origin, correlation, cause and trace come from it."""
 
 
@@ -78,7 +79,7 @@ class Unit(Protocol):
         """The moment this unit was opened, by the clock that was handed in."""
 
     def record(
-        self, fact: Fact, *, because: Because | None = None, at: datetime | None = None
+        self, fact: Fact, *, caused_by: EventCause | None = None, at: datetime | None = None
     ) -> EventId:
         """Note a fact: it leaves through the outbox if, and only if, this transaction commits.
 
@@ -106,14 +107,14 @@ Effect = Callable[[Unit, Sequence[Delivery[Fact]]], Awaitable[None]]
 """What a reaction does, its dependencies already bound."""
 
 
-class Prepared(Struct, Generic[F_co, V_co], frozen=True, gc=False):
+class PreparedDelivery(Struct, Generic[F_co, V_co], frozen=True, gc=False):
     """A delivery, and what its reaction computed of it before the transaction opened."""
 
     delivery: Delivery[F_co]
     value: V_co
 
 
-Prepare = Callable[[Sequence[Delivery[Fact]]], Awaitable[Sequence[object]]]
+PrepareFunction = Callable[[Sequence[Delivery[Fact]]], Awaitable[Sequence[object]]]
 """What a prepared reaction computes: one value for each delivery, in their order."""
-PreparedEffect = Callable[[Unit, Sequence[Prepared[Fact, Any]]], Awaitable[None]]
+PreparedEffect = Callable[[Unit, Sequence[PreparedDelivery[Fact, Any]]], Awaitable[None]]
 """What a prepared reaction does with them."""

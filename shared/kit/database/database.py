@@ -15,17 +15,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from shared.contracts.ids import TenantId
 from shared.kit.core.errors import PreauError, Transient
-from shared.kit.core.failpoints import reached
+from shared.kit.core.failpoints import hit_failpoint
 from shared.kit.core.unit_of_work import Caller, Clock, NewId, Unit
 from shared.kit.database import outbox
 from shared.kit.database.audit import chain
-from shared.kit.database.notifier import Announcer
-from shared.kit.database.overload import SOON, Pressure, back_in
-from shared.kit.database.pending import Noted, Trace
+from shared.kit.database.notifier import OutboxNotifier
+from shared.kit.database.overload import QUEUE_RETRY_SECONDS, LoadMonitor, retry_after_with_jitter
+from shared.kit.database.pending_writes import PendingWrites, Trace
 from shared.kit.database.tls import engine_address
 from shared.kit.database.transaction import transaction
 
-SESSION = {
+SESSION_SETTINGS = {
     "idle_in_transaction_session_timeout": "5s",
     # Trap: who freezes between the messages of one statement (many rows are many messages) is not
     # idle, and no statement runs: only this one ends it. It bounds every transaction of ours.
@@ -33,9 +33,9 @@ SESSION = {
 }
 """A zombie's locks must not hold the new owner for long: PostgreSQL ends its transaction."""
 
-CONNECT = 3.0
+CONNECT_TIMEOUT_SECONDS = 3.0
 """Seconds that making a connection may take."""
-COMMAND = 15.0
+STATEMENT_TIMEOUT_SECONDS = 15.0
 """Seconds that a statement may take: a server that froze never says that it is gone."""
 _TRANSIENT_CLASSES = ("08", "40", "53", "57P", "25P03", "25P04")
 _RIGHTS = sa.text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
@@ -48,7 +48,7 @@ class UnsafeRole(PreauError):
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tell whether trying again may help: lost connections, deadlocks, a server going down."""
+    """Return whether trying again may help: lost connections, deadlocks, a server going down."""
     if isinstance(error, Transient | PoolTimeout | InterfaceError | OSError | TimeoutError):
         return True
     # Trap: a statement on a connection whose server died a moment ago.
@@ -62,30 +62,30 @@ def is_transient(error: BaseException) -> bool:
 
 
 @dataclass
-class SqlUnit(Noted):
+class SqlUnit(PendingWrites):
     """A unit of work on one connection; see `core.unit_of_work.Unit` for its promises."""
 
     connection: AsyncConnection = field(kw_only=True)
-    wrote: bool = False
+    wrote_events: bool = False
 
     async def flush(self) -> None:
         """Write the facts and audit rows noted so far."""
-        entries, self.entries = self.entries, []
-        changes, self.changes = self.changes, []
-        self.wrote = self.wrote or bool(entries)
+        entries, self.events = self.events, []
+        changes, self.audit_entries = self.audit_entries, []
+        self.wrote_events = self.wrote_events or bool(entries)
         await outbox.write(self.connection, entries, service=self.service, now=self.now)
         await chain.append(self.connection, changes, self.now)
 
 
 @dataclass
-class Held:
+class OpenUnit:
     """A unit that is already open and that the caller's handlers join instead of committing."""
 
     unit: SqlUnit
 
 
 def connection(unit: Unit) -> AsyncConnection:
-    """Give a store the transaction of this unit. Raises TypeError for a unit without one."""
+    """Return a store the transaction of this unit. Raises TypeError for a unit without one."""
     if not isinstance(unit, SqlUnit):
         msg = f"{type(unit).__name__} has no database transaction"
         raise TypeError(msg)
@@ -109,30 +109,30 @@ class Database:
         clock: Clock,
         new_id: NewId,
         trace: Trace,
-        pressure: Pressure | None = None,
+        load_monitor: LoadMonitor | None = None,
     ) -> None:
         self.service = service
-        self.written = asyncio.Event()
-        self.pressure = pressure or Pressure(f"preau-{service}")
+        self.outbox_changed = asyncio.Event()
+        self.load_monitor = load_monitor or LoadMonitor(f"preau-{service}")
         self._clock, self._new_id, self._trace = clock, new_id, trace
-        self._announcer: Announcer | None = None
+        self._announcer: OutboxNotifier | None = None
         address, tls = engine_address(url)
         self._engine: AsyncEngine = create_async_engine(
             address,
             # All of them are kept: one beyond the pool's size would be made and closed each time.
-            pool_size=self.pressure.limits.connections,
+            pool_size=self.load_monitor.limits.pool_size,
             max_overflow=0,
-            pool_timeout=self.pressure.limits.wait,
+            pool_timeout=self.load_monitor.limits.max_wait_seconds,
             hide_parameters=True,
             # `transaction` begins and ends them.
             isolation_level="AUTOCOMMIT",
             connect_args={
                 **tls,
-                "timeout": CONNECT,
-                "command_timeout": COMMAND,
+                "timeout": CONNECT_TIMEOUT_SECONDS,
+                "command_timeout": STATEMENT_TIMEOUT_SECONDS,
                 "server_settings": {
                     "application_name": f"preau-{service}",
-                    **SESSION,
+                    **SESSION_SETTINGS,
                 },
             },
         )
@@ -150,9 +150,9 @@ class Database:
             if await connected.scalar(_RIGHTS):
                 raise UnsafeRole(service=self.service)
 
-    def announce(self) -> None:
+    def start_notifier(self) -> None:
         """Tell relays in other processes of what is written, from now on."""
-        self._announcer = Announcer(self._engine)
+        self._announcer = OutboxNotifier(self._engine)
 
     async def stop(self) -> None:
         """Close every connection."""
@@ -163,26 +163,26 @@ class Database:
     @asynccontextmanager
     async def unit(self, caller: Caller) -> AsyncIterator[SqlUnit]:
         """Open a unit for this caller, or join the one that it holds."""
-        if isinstance(caller.held, Held):
-            yield caller.held.unit
+        if isinstance(caller.open_unit, OpenUnit):
+            yield caller.open_unit.unit
             return
-        if caller.held is not None:
+        if caller.open_unit is not None:
             raise TypeError("a route that is light has a command that is not")
-        async with self.batch([caller.tenant]) as unit:
+        async with self.unit_for([caller.tenant]) as unit:
             unit.caller = caller
             yield unit
             await unit.flush()
-            reached("unit.written")
-        reached("unit.committed")
+            hit_failpoint("unit.written")
+        hit_failpoint("unit.committed")
 
     @asynccontextmanager
-    async def hold(self, caller: Caller) -> AsyncIterator[Held]:
+    async def open_unit(self, caller: Caller) -> AsyncIterator[OpenUnit]:
         """Open a unit that later calls with `Caller(held=…)` join; leaving it commits."""
         async with self.unit(caller) as unit:
-            yield Held(unit)
+            yield OpenUnit(unit)
 
     @asynccontextmanager
-    async def batch(self, tenants: Iterable[TenantId]) -> AsyncIterator[SqlUnit]:
+    async def unit_for(self, tenants: Iterable[TenantId]) -> AsyncIterator[SqlUnit]:
         """Open a unit that sees these tenants; commits when left without an error.
 
         Raises `Transient` for whatever may work if tried again.
@@ -196,31 +196,34 @@ class Database:
             raise
         except Exception as error:
             if is_transient(error):
-                raise Transient(because=type(error).__name__, retry_after=back_in(SOON)) from error
+                raise Transient(
+                    because=type(error).__name__,
+                    retry_after=retry_after_with_jitter(QUEUE_RETRY_SECONDS),
+                ) from error
             raise
-        if unit.wrote:
-            self.tell()
+        if unit.wrote_events:
+            self.signal_outbox_changed()
 
-    def tell(self) -> None:
+    def signal_outbox_changed(self) -> None:
         """Let relays know that facts were written."""
-        self.written.set()
+        self.outbox_changed.set()
         if self._announcer is not None:
-            self._announcer.ring()
+            self._announcer.notify()
 
-    def noted(self, caller: Caller) -> dict[str, Any]:
-        """Give what a unit of this database begins with, wherever it writes."""
+    def unit_defaults(self, caller: Caller) -> dict[str, Any]:
+        """Return what a unit of this database begins with, wherever it writes."""
         fields = {"service": self.service, "now": self._clock(), "new_id": self._new_id}
         return {**fields, "trace": self._trace, "caller": caller}
 
     @asynccontextmanager
-    async def connected(self) -> AsyncIterator[AsyncConnection]:
+    async def pooled_connection(self) -> AsyncIterator[AsyncConnection]:
         """Take a connection of the pool, outside of any transaction, and note how long that took.
 
         Raises SQLAlchemy's own `TimeoutError` without one.
         """
         began = time.perf_counter()
         async with self._engine.connect() as opened:
-            self.pressure.waited(time.perf_counter() - began)
+            self.load_monitor.record_pool_wait(time.perf_counter() - began)
             yield opened
 
     @asynccontextmanager
@@ -231,8 +234,8 @@ class Database:
             try:
                 opened = await stack.enter_async_context(self._engine.connect())
             except PoolTimeout as error:
-                raise self.pressure.gave_up() from error
-            self.pressure.waited(time.perf_counter() - began)
+                raise self.load_monitor.record_pool_timeout() from error
+            self.load_monitor.record_pool_wait(time.perf_counter() - began)
             yield await stack.enter_async_context(transaction(opened, tenants))
 
     @asynccontextmanager
@@ -242,16 +245,16 @@ class Database:
         async with unit.connection.begin_nested():
             yield part
             await part.flush()
-        unit.wrote = unit.wrote or part.wrote
+        unit.wrote_events = unit.wrote_events or part.wrote_events
 
     def _unit_on(self, connected: AsyncConnection) -> SqlUnit:
         now = self._clock()
         return SqlUnit(self.service, now, self._new_id, self._trace, connection=connected)
 
-    async def rows(
+    async def execute_once(
         self, statement: sa.TextClause, tenants: Sequence[TenantId] = (), **values: Any
     ) -> Sequence[sa.Row[Any]]:
         """Run one statement in a transaction of its own and give its rows (for the frame)."""
-        async with self.batch(tenants) as unit:
+        async with self.unit_for(tenants) as unit:
             result = await unit.connection.execute(statement, values)
             return result.all() if result.returns_rows else ()

@@ -18,7 +18,12 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from shared.kit.database.tables import TENANTS_VISIBLE, business_tables, frame_metadata, has_expiry
+from shared.kit.database.tables import (
+    TENANT_ROW_POLICY,
+    business_tables,
+    frame_metadata,
+    has_expiry,
+)
 from shared.kit.database.tls import engine_address
 
 _COLUMNS = """
@@ -107,7 +112,7 @@ _READ_ONLY_VERSION = "REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {}_a
 _EXPIRED = "current_setting('app.expired', true) = 'remove' AND expires_at < now()"
 
 
-def folder_of(service: str) -> Path:
+def migrations_folder(service: str) -> Path:
     """Find a service's migrations, in a checkout or in an installed wheel."""
     return Path(str(files(f"services.{service}"))) / "migrations"
 
@@ -117,7 +122,7 @@ def create_schema(op: ModuleType, service: str, features: Sequence[sa.MetaData])
     bind = op.get_bind()
     for metadata in (frame_metadata(), *features):
         metadata.create_all(bind, checkfirst=False)
-        protect(op, business_tables(metadata))
+        enable_row_security(op, business_tables(metadata))
     for statement in (*_INBOX, _REMOVE_EXPIRED):
         op.execute(statement)
     op.execute(f"GRANT SELECT, DELETE ON outbox TO {service}_relay")
@@ -126,7 +131,7 @@ def create_schema(op: ModuleType, service: str, features: Sequence[sa.MetaData])
     op.execute(f"CREATE POLICY heads_visible ON audit FOR SELECT TO {service}_relay USING (true)")
 
 
-def protect(op: ModuleType, tables: Iterable[sa.Table]) -> None:
+def enable_row_security(op: ModuleType, tables: Iterable[sa.Table]) -> None:
     """Put these tables under row-level security, for their owner too.
 
     The owner may remove expired rows of all tenants, inside of `remove_expired` only.
@@ -137,7 +142,7 @@ def protect(op: ModuleType, tables: Iterable[sa.Table]) -> None:
         op.execute(f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY")
         op.execute(
             f"CREATE POLICY tenants_visible ON {name} "
-            f"USING ({TENANTS_VISIBLE}) WITH CHECK ({TENANTS_VISIBLE})"
+            f"USING ({TENANT_ROW_POLICY}) WITH CHECK ({TENANT_ROW_POLICY})"
         )
         if has_expiry(table):
             op.execute(
@@ -148,7 +153,7 @@ def protect(op: ModuleType, tables: Iterable[sa.Table]) -> None:
 
 def _scripts(service: str) -> tuple[Config, ScriptDirectory]:
     config = Config()
-    config.set_main_option("script_location", str(folder_of(service)).replace("%", "%%"))
+    config.set_main_option("script_location", str(migrations_folder(service)).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config, ScriptDirectory.from_config(config)
 
@@ -184,7 +189,7 @@ async def migrate(service: str, owner_url: str) -> list[str]:
         await engine.dispose()
 
 
-def missing(connection: sa.Connection, service: str) -> list[str]:
+def missing_revisions(connection: sa.Connection, service: str) -> list[str]:
     """Name the revisions that a database still lacks; empty when its schema is new enough.
 
     A revision that this version has never heard of comes from a newer one, and is enough.
@@ -197,7 +202,7 @@ def missing(connection: sa.Connection, service: str) -> list[str]:
     return [step.revision for step in scripts.iterate_revisions("head", current or "base")]
 
 
-def absent_columns(connection: sa.Connection) -> list[str]:
+def missing_frame_columns(connection: sa.Connection) -> list[str]:
     """Name the frame's columns that a database lacks though its revision is known.
 
     The first revision creates what is declared: a database that an unreleased version made with it
@@ -221,7 +226,7 @@ def _current(connection: sa.Connection) -> str | None:
     return found
 
 
-def differences(connection: sa.Connection, features: Sequence[sa.MetaData]) -> list[Any]:
+def schema_differences(connection: sa.Connection, features: Sequence[sa.MetaData]) -> list[Any]:
     """List what a migrated database and the declared tables disagree on (a test reads this)."""
     context = MigrationContext.configure(connection, opts={"include_name": _declared})
     return list(compare_metadata(context, [frame_metadata(), *features]))  # type: ignore[arg-type]  # it takes a list too

@@ -12,25 +12,25 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.kit.database.statement import driver_of
-from shared.kit.telemetry.logs import logger
+from shared.kit.database.driver_statement import asyncpg_connection
+from shared.kit.telemetry.logs import get_logger
 
-CHANNEL = "outbox"
-EVERY = 0.005
+OUTBOX_CHANNEL = "outbox"
+NOTIFY_INTERVAL_SECONDS = 0.005
 """Seconds between two announcements, at the least."""
 _OF_THE_DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-log = logger("outbox")
+log = get_logger("outbox")
 
 
-class Announcer:
-    """Rings for whoever listens on `CHANNEL` of this database."""
+class OutboxNotifier:
+    """Rings for whoever listens on `OUTBOX_CHANNEL` of this database."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._untold = False
         self._telling: asyncio.Task[None] | None = None
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Announce soon. Never waits, never fails."""
         self._untold = True
         if self._telling is None or self._telling.done():
@@ -48,7 +48,7 @@ class Announcer:
             self._untold = False
             try:
                 async with self._engine.connect() as opened:
-                    await driver_of(opened).execute(f"NOTIFY {CHANNEL}")
+                    await asyncpg_connection(opened).execute(f"NOTIFY {OUTBOX_CHANNEL}")
             except (DBAPIError, PoolTimeout, *_OF_THE_DRIVER, OSError) as error:
                 log.info("relay not told", error=str(error))
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(NOTIFY_INTERVAL_SECONDS)

@@ -24,20 +24,20 @@ from shared.contracts.event import (
     value_at,
 )
 from shared.contracts.ids import EventId, TenantId
-from shared.kit.core.bus import MAX_RECORD
+from shared.kit.core.bus import MAX_RECORD_BYTES
 from shared.kit.core.errors import Invalid
-from shared.kit.core.unit_of_work import Because, Caller
-from shared.kit.database.statement import Plain
+from shared.kit.core.unit_of_work import Caller, EventCause
+from shared.kit.database.driver_statement import DriverStatement
 
 SHARDS = 8
-LARGEST = MAX_RECORD - 10_000
+MAX_EVENT_BYTES = MAX_RECORD_BYTES - 10_000
 """Bytes of an event as it is written; its key and headers take the rest of a record."""
 
 _UNNUMBERED = b'"sequence":"0000000000"'
 """How an envelope is encoded: PostgreSQL puts its number there, in the statement that takes it."""
 _NUMBER_AT = _UNNUMBERED.index(b"0") + 1
 """Where in that the number begins; PostgreSQL counts bytes from one."""
-PARTS = """
+INSERT_CTES = """
     rows AS MATERIALIZED (
         SELECT * FROM unnest((SELECT CAST(:shards AS smallint[])), (SELECT CAST(:topics AS text[])),
                              (SELECT CAST(:keys AS text[])), (SELECT CAST(:values AS bytea[])),
@@ -56,8 +56,8 @@ PARTS = """
         FROM rows AS r JOIN taken AS t ON t.topic = r.topic AND t.key = r.key
     )
 """
-"""What stands before `INSERT`, in a statement of its own or in a larger one; see `columns`."""
-INSERT = """
+"""The CTEs before `INSERT_EVENTS`, standalone or in a larger statement."""
+INSERT_EVENTS = """
     INSERT INTO outbox (shard, topic, key, value, traceparent, recorded)
     SELECT shard, topic, key,
            overlay(value PLACING convert_to(lpad(n, greatest(10, length(n)), '0'), 'UTF8')
@@ -65,11 +65,11 @@ INSERT = """
            traceparent, recorded
     FROM numbered ORDER BY nth
 """
-_WRITE = Plain(sa.text(f"WITH {PARTS} {INSERT}"))
+_WRITE = DriverStatement(sa.text(f"WITH {INSERT_CTES} {INSERT_EVENTS}"))
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PendingEvent:
     """One event to be written, all but its sequence and the moment of writing."""
 
     event_id: EventId
@@ -87,16 +87,16 @@ class Entry:
     traceparent: str | None = None
 
 
-def entry_of(
-    fact: Fact, because: Because, *, event_id: EventId, at: datetime, traceparent: str | None
-) -> Entry:
+def make_pending_event(
+    fact: Fact, because: EventCause, *, event_id: EventId, at: datetime, traceparent: str | None
+) -> PendingEvent:
     """Address a fact: topic and key from its class, tenant and origin from what it follows from."""
     if isinstance(because, Caller):
         actor = str(because.member_id) if because.member_id else None
         cause = None
     else:
         actor, cause = because.actor, because.event_id
-    return Entry(
+    return PendingEvent(
         event_id=event_id,
         type=fact.wire_type(),
         topic=fact.TOPIC,
@@ -114,34 +114,36 @@ def entry_of(
 
 
 def shard_of(key: str) -> int:
-    """Say which shard, and so which relay, sends the events of this key."""
+    """Return which shard, and so which relay, sends the events of this key."""
     return crc32(key.encode()) % SHARDS
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class EncodedEvent:
     """An event as it is written, all but its sequence."""
 
-    entry: Entry
+    event: PendingEvent
     value: bytes
     recorded: datetime
 
 
-def ready(entries: Sequence[Entry], *, service: str, now: datetime) -> list[Ready]:
+def encode_events(
+    entries: Sequence[PendingEvent], *, service: str, now: datetime
+) -> list[EncodedEvent]:
     """Encode these events. Raises `Invalid` for one that no broker would take.
 
     It would stop the relay for good.
     """
-    made = [Ready(entry, encode(_envelope(entry, service, now)), now) for entry in entries]
+    made = [EncodedEvent(entry, encode(_envelope(entry, service, now)), now) for entry in entries]
     for each in made:
-        if len(each.value) > LARGEST:
-            raise Invalid(type=each.entry.type, bytes=len(each.value), most=LARGEST)
+        if len(each.value) > MAX_EVENT_BYTES:
+            raise Invalid(type=each.event.type, bytes=len(each.value), most=MAX_EVENT_BYTES)
     return made
 
 
-def columns(events: Sequence[Ready]) -> dict[str, object]:
-    """Give the values that `PARTS` names."""
-    entries = [each.entry for each in events]
+def insert_parameters(events: Sequence[EncodedEvent]) -> dict[str, object]:
+    """Return the values that `PARTS` names."""
+    entries = [each.event for each in events]
     return {
         "shards": [shard_of(entry.key) for entry in entries],
         "topics": [entry.topic for entry in entries],
@@ -155,17 +157,19 @@ def columns(events: Sequence[Ready]) -> dict[str, object]:
 
 
 async def write(
-    connection: AsyncConnection, entries: Sequence[Entry], *, service: str, now: datetime
+    connection: AsyncConnection, entries: Sequence[PendingEvent], *, service: str, now: datetime
 ) -> None:
     """Write these events to the outbox, in this order, with a sequence each and no gaps.
 
     Raises `Invalid`, see `ready`.
     """
     if entries:
-        await _WRITE.fetch(connection, columns(ready(entries, service=service, now=now)))
+        await _WRITE.fetch(
+            connection, insert_parameters(encode_events(entries, service=service, now=now))
+        )
 
 
-def _envelope(entry: Entry, service: str, now: datetime) -> Envelope:
+def _envelope(entry: PendingEvent, service: str, now: datetime) -> Envelope:
     return Envelope(
         id=entry.event_id,
         type=entry.type,

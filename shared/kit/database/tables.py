@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-NAMING = {
+NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
@@ -19,7 +19,7 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
-TENANTS_VISIBLE = (
+TENANT_ROW_POLICY = (
     "tenant_id = ANY ((SELECT string_to_array("
     "NULLIF(current_setting('app.tenants', true), ''), ',')::uuid[])::uuid[])"
 )
@@ -29,30 +29,30 @@ The SELECT makes PostgreSQL read the setting once a statement instead of once a 
 """
 
 
-SUM: dict[str, bool] = {"sum": True}
+SUM_COLUMN_INFO: dict[str, bool] = {"sum": True}
 """`info` of a column that every fact adds to: applied from a later moment on, it lacks the rest."""
 
 
-class Truth(StrEnum):
+class TableRole(StrEnum):
     """Where the truth of a table stands, and so whether a replay of the log can rebuild it."""
 
-    READ = "read"
+    PROJECTION = "read"
     """In the facts that this service reads: the table is a read model of theirs."""
-    TOLD = "told"
+    OWN_EVENTS = "told"
     """In the facts that this service told of its own decisions: what was decided is not again."""
-    OWNED = "owned"
+    SYSTEM_OF_RECORD = "owned"
     """Here: this service's facts are made from it, never it from facts."""
 
 
-def truth_of(table: sa.Table) -> Truth | None:
-    """Say where a table's truth stands; None when nobody declared it (a test forbids that)."""
-    found: Truth | None = table.info.get("truth")
+def table_role(table: sa.Table) -> TableRole | None:
+    """Return where a table's truth stands; None when nobody declared it (a test forbids that)."""
+    found: TableRole | None = table.info.get("truth")
     return found
 
 
 def feature_metadata() -> sa.MetaData:
     """Start the MetaData of one feature's tables."""
-    return sa.MetaData(naming_convention=NAMING)
+    return sa.MetaData(naming_convention=NAMING_CONVENTION)
 
 
 def frame_metadata() -> sa.MetaData:
@@ -66,7 +66,7 @@ def frame_metadata() -> sa.MetaData:
     return metadata
 
 
-def instant(name: str, **options: Any) -> sa.Column[Any]:
+def timestamptz(name: str, **options: Any) -> sa.Column[Any]:
     """A column that holds a moment with its zone."""
     return sa.Column(name, sa.TIMESTAMP(timezone=True), **options)
 
@@ -75,7 +75,7 @@ def business_table(
     name: str,
     metadata: sa.MetaData,
     *columns: Any,
-    truth: Truth,
+    role: TableRole,
     expires: bool = False,
     **options: Any,
 ) -> sa.Table:
@@ -86,7 +86,7 @@ def business_table(
     its rows after that moment, and a replay does not compare them.
     """
     tenant = sa.Column("tenant_id", sa.Uuid(), primary_key=True)
-    info = {"business": True, "truth": truth, "expires": expires}
+    info = {"business": True, "truth": role, "expires": expires}
     if expires:
         columns = (*columns, sa.Index(f"ix_{name}_expires_at", "expires_at"))
     return sa.Table(name, metadata, tenant, *columns, info=info, **options)
@@ -98,7 +98,7 @@ def business_tables(metadata: sa.MetaData) -> list[sa.Table]:
 
 
 def has_expiry(table: sa.Table) -> bool:
-    """Tell whether the rows of this table are removed after their `expires_at`."""
+    """Return whether the rows of this table are removed after their `expires_at`."""
     return bool(table.info.get("expires"))
 
 
@@ -119,7 +119,7 @@ def _travel_tables(metadata: sa.MetaData) -> None:
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("value", sa.LargeBinary(), nullable=False),
         sa.Column("traceparent", sa.Text()),
-        instant("recorded", nullable=False),
+        timestamptz("recorded", nullable=False),
         sa.Index("ix_outbox_shard_position", "shard", "position"),
     )
 
@@ -168,7 +168,7 @@ def _waiting_tables(metadata: sa.MetaData) -> None:
         metadata,
         sa.Column("consumer_group", sa.Text(), primary_key=True),
         # Since when the group is stopped, why, and the record that must go well for it to go on.
-        instant("since"),
+        timestamptz("since"),
         sa.Column("cause", sa.Text()),
         sa.Column("topic", sa.Text()),
         sa.Column("partition", sa.Integer()),
@@ -177,17 +177,17 @@ def _waiting_tables(metadata: sa.MetaData) -> None:
         sa.Column("recent", pg.JSONB(), nullable=False, server_default="[]"),
         sa.Column("applied", sa.BigInteger(), nullable=False, server_default="0"),
         # When it last went on after it was stopped: what failed before that is judged anew.
-        instant("lifted"),
+        timestamptz("lifted"),
         # What an operator accepted.
         sa.Column("accept_failures", sa.Integer(), nullable=False, server_default="0"),
-        instant("accept_until"),
+        timestamptz("accept_until"),
     )
     sa.Table(
         "jobs",
         metadata,
         sa.Column("name", sa.Text(), primary_key=True),
-        instant("due", nullable=False),
-        instant("leased_until"),
+        timestamptz("due", nullable=False),
+        timestamptz("leased_until"),
         sa.Column("leased_by", sa.Text()),
         sa.Column("last_error", sa.Text()),
     )
@@ -214,16 +214,16 @@ def _parked_table(metadata: sa.MetaData) -> None:
         sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"),
         # Attempts that began since the last one that came to an end.
         sa.Column("tries", sa.Integer(), nullable=False, server_default="0"),
-        instant("next_try"),
-        instant("first_failed", nullable=False),
+        timestamptz("next_try"),
+        timestamptz("first_failed", nullable=False),
         # When it last counted towards the limit at which its group stops.
-        instant("counted"),
+        timestamptz("counted"),
         # Why; the same without its ids and values, to count by; and where in the code.
         *(sa.Column(name, sa.Text()) for name in ("cause", "pattern", "stack")),
         # The last decision of an operator.
         *(sa.Column(name, sa.Text()) for name in ("decision", "reason")),
         sa.Column("decided_by", sa.Uuid()),
-        instant("decided_at"),
+        timestamptz("decided_at"),
         sa.CheckConstraint("state IN ('parked', 'dead', 'skipped')", name="state"),
         # The oldest of each key, without what was skipped for good; what is due, and what waits
         # behind another (it has no next try); the dead ones, page by page.
@@ -245,11 +245,13 @@ def _request_tables(metadata: sa.MetaData) -> None:
         sa.Column("status", sa.SmallInteger(), nullable=False),
         sa.Column("content_type", sa.Text()),
         sa.Column("body", sa.LargeBinary(), nullable=False),
-        instant("created_at", nullable=False),
-        instant("expires_at", nullable=False, server_default=sa.text("now() + interval '1 day'")),
+        timestamptz("created_at", nullable=False),
+        timestamptz(
+            "expires_at", nullable=False, server_default=sa.text("now() + interval '1 day'")
+        ),
         # Whether the answer held a secret, which is not kept: `body` is what else it said.
         sa.Column("withheld", sa.Boolean(), nullable=False, server_default=sa.false()),
-        truth=Truth.OWNED,
+        role=TableRole.SYSTEM_OF_RECORD,
         expires=True,
     )
 
@@ -260,7 +262,7 @@ def _audit_tables(metadata: sa.MetaData) -> None:
         metadata,
         sa.Column("member_id", sa.Uuid(), primary_key=True),
         sa.Column("number", sa.BigInteger(), primary_key=True),
-        instant("at", nullable=False),
+        timestamptz("at", nullable=False),
         sa.Column("action", sa.Text(), nullable=False),
         sa.Column("subject", sa.Uuid(), nullable=False),
         sa.Column("details", pg.JSONB(), nullable=False),
@@ -274,7 +276,7 @@ def _audit_tables(metadata: sa.MetaData) -> None:
             server_default=sa.text("pg_current_xact_id()::text::bigint"),
         ),
         sa.Index("ix_audit_transaction", "transaction", postgresql_using="brin"),
-        truth=Truth.OWNED,
+        role=TableRole.SYSTEM_OF_RECORD,
     )
     sa.Table(
         "audit_progress",

@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL, make_url
 
 from shared.kit.core.settings import SettingError
 
-Mode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 _NAMES = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 
 
@@ -25,8 +25,8 @@ def engine_address(url: str) -> tuple[URL, dict[str, Any]]:
     if not words:
         return read, {}
     mode = words.get("sslmode", "verify-full" if "sslrootcert" in words else "prefer")
-    if mode not in get_args(Mode):
-        message = f"sslmode={mode} is none of {', '.join(get_args(Mode))}."
+    if mode not in get_args(SslMode):
+        message = f"sslmode={mode} is none of {', '.join(get_args(SslMode))}."
         raise SettingError(message)
     address = read.difference_update_query(_NAMES)
     if mode in {"disable", "allow", "prefer"}:

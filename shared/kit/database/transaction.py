@@ -11,14 +11,14 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.kit.database.statement import driver_of
-from shared.kit.telemetry.logs import logger
+from shared.kit.database.driver_statement import asyncpg_connection
+from shared.kit.telemetry.logs import get_logger
 
-log = logger("database")
+log = get_logger("database")
 
 
-def opening(tenants: Iterable[UUID]) -> str:
-    """Give the statements that open a transaction for these tenants; a UUID needs no quoting."""
+def begin_with_tenants(tenants: Iterable[UUID]) -> str:
+    """Return the statements that open a transaction for these tenants; a UUID needs no quoting."""
     listed = ",".join(str(UUID(int=tenant.int)) for tenant in tenants)
     return f"BEGIN; SET LOCAL app.tenants = '{listed}'"
 
@@ -28,9 +28,9 @@ async def transaction(
     opened: AsyncConnection, tenants: Iterable[UUID]
 ) -> AsyncIterator[AsyncConnection]:
     """Commit when left without an error, else roll back."""
-    driver = driver_of(opened)
+    driver = asyncpg_connection(opened)
     try:
-        await driver.execute(opening(tenants))
+        await driver.execute(begin_with_tenants(tenants))
         yield opened
         await driver.execute("COMMIT")
     except BaseException:

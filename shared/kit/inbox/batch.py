@@ -5,51 +5,53 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.kit.core.bus import Partition
-from shared.kit.inbox.decode import Read, Readable, Unreadable
-from shared.kit.inbox.ledger import Move
-from shared.kit.inbox.parked import Aside, Failure
+from shared.kit.inbox.decode import Decoded, DecodedRecord, Unreadable
+from shared.kit.inbox.ledger import PositionMove
+from shared.kit.inbox.parked import Failure, ParkedRecord
 
 
 @dataclass
-class Work:
+class BatchOutcome:
     """Filled while a batch is sorted and applied; nothing of it is kept if the attempt fails.
 
     `halted` says that the group is stopped.
     """
 
-    moves: dict[Partition, Move]
-    todo: list[Readable] = field(default_factory=list)
-    asides: list[Aside] = field(default_factory=list)
-    halted: bool = False
+    moves: dict[Partition, PositionMove]
+    to_apply: list[Decoded] = field(default_factory=list)
+    parked_records: list[ParkedRecord] = field(default_factory=list)
+    circuit_open: bool = False
 
     @classmethod
-    def over(cls, reads: Sequence[Read], expected: Mapping[Partition, int]) -> "Work":
+    def for_batch(
+        cls, reads: Sequence[DecodedRecord], expected: Mapping[Partition, int]
+    ) -> "BatchOutcome":
         """Begin with how far the batch goes in each of its partitions."""
         next_of = {item.record.partition: item.record.offset + 1 for item in reads}
-        return cls({place: Move(expected[place], at) for place, at in next_of.items()})
+        return cls({place: PositionMove(expected[place], at) for place, at in next_of.items()})
 
-    def count(self, item: Read, name: str) -> None:
+    def count(self, item: DecodedRecord, name: str) -> None:
         """Count a record by what became of it."""
         self.moves[item.record.partition].counts[name] += 1
 
-    def applied(self, items: Iterable[Readable]) -> None:
+    def count_applied(self, items: Iterable[Decoded]) -> None:
         """Note that these had their effect."""
         # Counted in C, per partition: it is all there is to do for an event of an ordinary batch.
         for place, number in Counter([item.record.partition for item in items]).items():
             self.moves[place].counts["applied"] += number
 
-    def put_aside(self, item: Read, aside: Aside) -> None:
+    def park(self, item: DecodedRecord, aside: ParkedRecord) -> None:
         """Note that this one is parked or dead."""
         self.count(item, "dead_lettered" if aside.state == "dead" else "parked")
-        self.asides.append(aside)
+        self.parked_records.append(aside)
 
-    def refuse(self, item: Unreadable | Readable, cause: str) -> None:
+    def reject(self, item: Unreadable | Decoded, cause: str) -> None:
         """Note that this one is dead at once; nothing waits behind it, for its key is not kept."""
-        self.put_aside(item, Aside(item.record, None, Failure(cause), "dead", attempts=1))
+        self.park(item, ParkedRecord(item.record, None, Failure(cause), "dead", attempts=1))
 
-    def wait(self, item: Readable) -> None:
+    def block(self, item: Decoded) -> None:
         """Let it wait behind an earlier one of its key."""
-        self.put_aside(item, Aside(item.record, item.delivery))
+        self.park(item, ParkedRecord(item.record, item.delivery))
 
     @property
     def counts(self) -> Counter[str]:
@@ -57,6 +59,6 @@ class Work:
         return sum((move.counts for move in self.moves.values()), Counter())
 
     @property
-    def failures(self) -> list[Aside]:
+    def failures(self) -> list[ParkedRecord]:
         """Those that failed, without those that wait behind one."""
-        return [aside for aside in self.asides if aside.failure is not None]
+        return [aside for aside in self.parked_records if aside.failure is not None]

@@ -23,15 +23,23 @@ from shared.kit.core.bus import Partition
 from shared.kit.core.errors import Conflict
 from shared.kit.core.unit_of_work import Caller
 from shared.kit.database.database import Database, SqlUnit
-from shared.kit.inbox.batch import Work
-from shared.kit.inbox.parked import NOBODY, Place
-from shared.kit.inbox.thresholds import Failed, Limit, Retried, Verdict, cause_of, recent, sums
-from shared.kit.telemetry.logs import logger
+from shared.kit.inbox.batch import BatchOutcome
+from shared.kit.inbox.parked import NO_SUBJECT, LogPosition
+from shared.kit.inbox.thresholds import (
+    FailedBatch,
+    FailedRetry,
+    FailureThreshold,
+    RetryVerdict,
+    count_failed_and_tried,
+    describe_failures,
+    keep_recent,
+)
+from shared.kit.telemetry.logs import get_logger
 
-log = logger("halts")
-PAUSE = 30.0
+log = get_logger("halts")
+RETRY_INTERVAL_SECONDS = 30.0
 """Seconds between two attempts of a stopped group."""
-LOOK = 1.0
+STATE_POLL_SECONDS = 1.0
 """Seconds between two looks whether somebody has lifted the halt."""
 
 _KNOW = sa.text("""
@@ -81,14 +89,14 @@ _STATE = sa.text("""
 """)
 
 
-class NotStopped(Conflict):
+class CircuitNotOpen(Conflict):
     """The group is not stopped, and nothing was accepted for later."""
 
     key = "not_stopped"
 
 
 @dataclass(frozen=True, slots=True)
-class Halt:
+class CircuitState:
     """What the row of a group says: stopped or not, and what an operator accepted."""
 
     since: datetime | None
@@ -98,21 +106,23 @@ class Halt:
     accept_until: datetime | None = None
 
 
-class Stopped(Exception):
+class CircuitOpen(Exception):
     """The group stops, or stays stopped; nothing of this batch is kept.
 
     `place` is the record that must go well; None for a batch that waits for another partition.
     """
 
-    def __init__(self, cause: str, place: Place | None) -> None:
+    def __init__(self, cause: str, place: LogPosition | None) -> None:
         super().__init__(cause)
         self.cause, self.place = cause, place
 
 
-async def judge(unit: SqlUnit, group: str, limit: Limit, work: Work) -> None:
+async def check_batch(
+    unit: SqlUnit, group: str, limit: FailureThreshold, work: BatchOutcome
+) -> None:
     """Let a batch pass in which something failed, or that comes while the group is stopped.
 
-    Raises `Stopped` when too much failed. Holds the group's row until the batch is committed.
+    Raises `CircuitOpen` when too much failed. Holds the group's row until the batch is committed.
     """
     await unit.connection.execute(_KNOW, {"consumer_group": group})
     row = (await unit.connection.execute(_LOCK, {"consumer_group": group})).one()
@@ -120,22 +130,24 @@ async def judge(unit: SqlUnit, group: str, limit: Limit, work: Work) -> None:
     accepted = _accepted(row, len(failures), unit.now)
     if row.since is not None and not accepted:
         if not _reaches(work, row):
-            if work.asides:
-                raise Stopped(row.cause, None)
+            if work.parked_records:
+                raise CircuitOpen(row.cause, None)
             return
         if len(failures) * 2 > applied + len(failures):
             raise _stopped([_entry(work, applied, unit.now)], work)
-    latest_ones: list[Failed] = []
+    latest_ones: list[FailedBatch] = []
     if row.since is None and failures and not accepted:
         latest = _entry(work, applied, unit.now)
         latest_ones = _recent(row, limit, latest)
         for span in ([latest], latest_ones):
-            if limit.passed(*sums(span)):
+            if limit.is_exceeded(*count_failed_and_tried(span)):
                 raise _stopped(span, work)
     await _pass(unit, group, row, latest_ones, applied, len(failures) if accepted else 0)
 
 
-async def judge_retry(unit: SqlUnit, group: str, limit: Limit, again: Retried) -> Verdict:
+async def check_retry(
+    unit: SqlUnit, group: str, limit: FailureThreshold, again: FailedRetry
+) -> RetryVerdict:
     """Judge a parked event that failed again; stop the group when too much failed.
 
     Holds the group's row until the unit is committed.
@@ -143,23 +155,23 @@ async def judge_retry(unit: SqlUnit, group: str, limit: Limit, again: Retried) -
     await unit.connection.execute(_KNOW, {"consumer_group": group})
     row = (await unit.connection.execute(_LOCK, {"consumer_group": group})).one()
     if row.since is not None:
-        return Verdict.STOPPED
+        return RetryVerdict.CIRCUIT_OPEN
     if _known(row, again):
-        return Verdict.KNOWN
+        return RetryVerdict.ALREADY_COUNTED
     if _accepted(row, 1, unit.now):
         await _pass(unit, group, row, [], 0, 1)
-        return Verdict.COUNTED
-    failed = _recent(row, limit, Failed(unit.now, 0, 0, {again.pattern: 1}))
-    if limit.passed(*sums(failed)):
-        stopped = Stopped(cause_of(failed), again.place)
+        return RetryVerdict.COUNTED
+    failed = _recent(row, limit, FailedBatch(unit.now, 0, 0, {again.pattern: 1}))
+    if limit.is_exceeded(*count_failed_and_tried(failed)):
+        stopped = CircuitOpen(describe_failures(failed), again.position)
         found = await unit.connection.execute(_STOP, _stop_values(group, stopped, unit.now))
         _tell(group, stopped, found.one().since, unit.now)
-        return Verdict.STOPPED
+        return RetryVerdict.CIRCUIT_OPEN
     await _pass(unit, group, row, failed, 0, 0)
-    return Verdict.COUNTED
+    return RetryVerdict.COUNTED
 
 
-async def retried_well(unit: SqlUnit, group: str, place: Place) -> None:
+async def close_if_recovered(unit: SqlUnit, group: str, place: LogPosition) -> None:
     """Let the group go on if this was the record at which it stopped; it is applied now."""
     values = {"topic": place.topic, "partition": place.partition, "offset": place.offset}
     found = await unit.connection.execute(
@@ -169,15 +181,15 @@ async def retried_well(unit: SqlUnit, group: str, place: Place) -> None:
         log.info("goes on", group=group, place=str(place))
 
 
-async def stop(database: Database, group: str, stopped: Stopped, now: datetime) -> None:
+async def open_circuit(database: Database, group: str, stopped: CircuitOpen, now: datetime) -> None:
     """Write down that the group is stopped, since when and why, once its batch is rolled back."""
     if stopped.place is None:
         return
-    (row,) = await database.rows(_STOP, **_stop_values(group, stopped, now))
+    (row,) = await database.execute_once(_STOP, **_stop_values(group, stopped, now))
     _tell(group, stopped, row.since, now)
 
 
-def _stop_values(group: str, stopped: Stopped, now: datetime) -> dict[str, Any]:
+def _stop_values(group: str, stopped: CircuitOpen, now: datetime) -> dict[str, Any]:
     assert stopped.place is not None  # noqa: S101  who only waits for another stops nobody
     return {
         "consumer_group": group,
@@ -189,16 +201,16 @@ def _stop_values(group: str, stopped: Stopped, now: datetime) -> dict[str, Any]:
     }
 
 
-def _tell(group: str, stopped: Stopped, since: datetime, now: datetime) -> None:
+def _tell(group: str, stopped: CircuitOpen, since: datetime, now: datetime) -> None:
     tell = log.error if since == now else log.warning
     tell("stopped", group=group, cause=stopped.cause, since=since.isoformat())
 
 
-async def state(connection: AsyncConnection, group: str) -> Halt:
-    """Say whether the group is stopped."""
+async def get_state(connection: AsyncConnection, group: str) -> CircuitState:
+    """Return whether the group is stopped."""
     found = await connection.execute(_STATE, {"consumer_group": group})
     row = found.first()
-    return _halt(row) if row is not None else Halt(None, None, None)
+    return _halt(row) if row is not None else CircuitState(None, None, None)
 
 
 async def resume(
@@ -207,16 +219,16 @@ async def resume(
     caller: Caller,
     failures: int = 0,
     period: timedelta | None = None,
-) -> Halt:
+) -> CircuitState:
     """Let the group go on, judged anew; give how it stood.
 
     So many further failures, or all within this period, are parked and die as usual, however many
-    they are. Raises `NotStopped` when there is nothing to lift and nothing to accept.
+    they are. Raises `CircuitNotOpen` when there is nothing to lift and nothing to accept.
     """
     await unit.connection.execute(_KNOW, {"consumer_group": group})
     row = (await unit.connection.execute(_LOCK, {"consumer_group": group})).one()
     if row.since is None and not failures and period is None:
-        raise NotStopped(group=group)
+        raise CircuitNotOpen(group=group)
     until = unit.now + period if period is not None else None
     await unit.connection.execute(
         _RESUME,
@@ -227,7 +239,7 @@ async def resume(
     unit.audit(
         caller,
         "consumer.resumed",
-        NOBODY,
+        NO_SUBJECT,
         group=group,
         cause=(row.cause or "")[:1000],
         accept_failures=failures,
@@ -237,13 +249,13 @@ async def resume(
     return _halt(row)
 
 
-def _halt(row: sa.Row[Any]) -> Halt:
-    place = str(Place(row.topic, row.partition, row.offset)) if row.topic else None
-    return Halt(row.since, row.cause, place, row.accept_failures, row.accept_until)
+def _halt(row: sa.Row[Any]) -> CircuitState:
+    place = str(LogPosition(row.topic, row.partition, row.offset)) if row.topic else None
+    return CircuitState(row.since, row.cause, place, row.accept_failures, row.accept_until)
 
 
-def _known(row: sa.Row[Any], again: Retried) -> bool:
-    """Tell whether it has counted since the group last went on.
+def _known(row: sa.Row[Any], again: FailedRetry) -> bool:
+    """Return whether it has counted since the group last went on.
 
     Whoever accepts failures knows of those that are parked already: they use nothing of it up.
     """
@@ -253,35 +265,40 @@ def _known(row: sa.Row[Any], again: Retried) -> bool:
 
 
 def _accepted(row: sa.Row[Any], failed: int, now: datetime) -> bool:
-    """Tell whether an operator said that these may fail."""
+    """Return whether an operator said that these may fail."""
     until = row.accept_until
     return failed > 0 and (failed <= row.accept_failures or (until is not None and now < until))
 
 
-def _reaches(work: Work, row: sa.Row[Any]) -> bool:
-    """Tell whether the record at which the group stopped is in this batch."""
+def _reaches(work: BatchOutcome, row: sa.Row[Any]) -> bool:
+    """Return whether the record at which the group stopped is in this batch."""
     move = work.moves.get(Partition(row.topic, row.partition))
     return move is not None and move.expected <= row.offset < move.next
 
 
-def _entry(work: Work, applied: int, now: datetime) -> Failed:
+def _entry(work: BatchOutcome, applied: int, now: datetime) -> FailedBatch:
     causes = Counter(aside.failure.pattern for aside in work.failures if aside.failure)
-    return Failed(now, 0, applied, dict(causes))
+    return FailedBatch(now, 0, applied, dict(causes))
 
 
-def _stopped(entries: Sequence[Failed], work: Work) -> Stopped:
+def _stopped(entries: Sequence[FailedBatch], work: BatchOutcome) -> CircuitOpen:
     first = work.failures[0].record
-    place = Place(first.partition.topic, first.partition.number, first.offset)
-    return Stopped(cause_of(entries), place)
+    place = LogPosition(first.partition.topic, first.partition.number, first.offset)
+    return CircuitOpen(describe_failures(entries), place)
 
 
-def _recent(row: sa.Row[Any], limit: Limit, latest: Failed) -> list[Failed]:
-    kept = msgspec.json.decode(row.recent, type=list[Failed])
-    return recent(kept, limit, latest, max(int(row.applied_now) - row.applied, 0))
+def _recent(row: sa.Row[Any], limit: FailureThreshold, latest: FailedBatch) -> list[FailedBatch]:
+    kept = msgspec.json.decode(row.recent, type=list[FailedBatch])
+    return keep_recent(kept, limit, latest, max(int(row.applied_now) - row.applied, 0))
 
 
 async def _pass(
-    unit: SqlUnit, group: str, row: sa.Row[Any], failed: Sequence[Failed], applied: int, used: int
+    unit: SqlUnit,
+    group: str,
+    row: sa.Row[Any],
+    failed: Sequence[FailedBatch],
+    applied: int,
+    used: int,
 ) -> None:
     if row.since is not None:
         log.info("goes on", group=group, stopped_since=row.since.isoformat())

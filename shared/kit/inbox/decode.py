@@ -8,25 +8,25 @@ from functools import lru_cache
 import msgspec
 
 from shared.contracts.catalogue import PUBLISHERS, decoder_of
-from shared.contracts.event import Fact, Instant, Origin, versions_before
+from shared.contracts.event import Fact, Instant, Origin, older_versions
 from shared.contracts.ids import EventId, TenantId
-from shared.kit.core.bus import Incoming
+from shared.kit.core.bus import IncomingRecord
 from shared.kit.core.unit_of_work import Delivery
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
-LONGEST_KEY = 200
+DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
+MAX_KEY_CHARACTERS = 200
 """A tenant's id and an aggregate's take 73 characters; an index could not hold any length."""
-LONGEST_SEQUENCE = 18
+MAX_SEQUENCE_DIGITS = 18
 BINARY_PREFIX = "ce_"
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """A NUL's escape; a backslash that somebody wrote is itself escaped, and no part of one."""
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
-CHAINED_SOURCES = {fact.TOPIC: "/preau/identity" for fact in PUBLISHERS["identity"]}
+SEQUENCED_SOURCES = {fact.TOPIC: "/preau/identity" for fact in PUBLISHERS["identity"]}
 """Who alone may write in the topics of identity; their sequences are kept."""
 
 
-class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class IncomingEnvelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What of an envelope a delivery is made of; see `shared.contracts.event.Envelope`.
 
     The tenant stays text here: a group reads millions of events of few tenants, and one object for
@@ -49,10 +49,10 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     causeid: str | None = None
 
 
-_arrived = msgspec.json.Decoder(Arrived).decode
+_arrived = msgspec.json.Decoder(IncomingEnvelope).decode
 
 
-class Link(msgspec.Struct, frozen=True, gc=False):
+class SequenceLink(msgspec.Struct, frozen=True, gc=False):
     """Where an event stands in the order of its key; see `sequences`."""
 
     key: str
@@ -66,36 +66,38 @@ class Ignored(msgspec.Struct, frozen=True, gc=False):
     `link` is None where no sequence is kept.
     """
 
-    record: Incoming
+    record: IncomingRecord
     type: str
-    link: Link | None = None
+    link: SequenceLink | None = None
 
 
 class Unreadable(msgspec.Struct, frozen=True, gc=False):
     """A record that cannot be decoded, now or later; `link` where its envelope can."""
 
-    record: Incoming
+    record: IncomingRecord
     cause: str
-    link: Link | None = None
+    link: SequenceLink | None = None
 
 
-class Readable(msgspec.Struct, frozen=True, gc=False):
+class Decoded(msgspec.Struct, frozen=True, gc=False):
     """A fact that this group reacts to."""
 
-    record: Incoming
+    record: IncomingRecord
     delivery: Delivery[Fact]
 
 
-Read = Ignored | Unreadable | Readable
-Wanted = Mapping[str, Callable[[msgspec.Raw], Fact]]
+DecodedRecord = Ignored | Unreadable | Decoded
+EventDecoders = Mapping[str, Callable[[msgspec.Raw], Fact]]
 """What a group reacts to: how the data of each wire type becomes the fact that it declares."""
 
 
-class TwoVersions(Exception):
+class ConflictingVersions(Exception):
     """A group reacts to two versions of one fact; its text says what to do."""
 
 
-def read(record: Incoming, wanted: Wanted, received: datetime) -> Read:
+def decode_record(
+    record: IncomingRecord, wanted: EventDecoders, received: datetime
+) -> DecodedRecord:
     """Decode one record. Never raises for what stands in it."""
     link = None
     try:
@@ -104,35 +106,35 @@ def read(record: Incoming, wanted: Wanted, received: datetime) -> Read:
         key = envelope.partitionkey
         if not key.startswith(beginning):
             return Unreadable(record, "tenant_mismatch: the key belongs to another tenant")
-        if len(key) > LONGEST_KEY:
-            return Unreadable(record, f"partitionkey: longer than {LONGEST_KEY} characters")
-        source = CHAINED_SOURCES.get(record.partition.topic)
+        if len(key) > MAX_KEY_CHARACTERS:
+            return Unreadable(record, f"partitionkey: longer than {MAX_KEY_CHARACTERS} characters")
+        source = SEQUENCED_SOURCES.get(record.partition.topic)
         if source is not None:
             if envelope.source != source:
                 return Unreadable(record, f"refused: source {envelope.source[:100]}, not {source}")
-            link = Link(key, _sequence(envelope.sequence), envelope.id)
+            link = SequenceLink(key, _sequence(envelope.sequence), envelope.id)
         decoded = wanted.get(envelope.type)
         if decoded is None:
             return Ignored(record, envelope.type, link)
         fact = decoded(envelope.data)
-        return Readable(record, _delivery(record, envelope, tenant, fact, received))
-    except UNREADABLE as error:
+        return Decoded(record, _delivery(record, envelope, tenant, fact, received))
+    except DECODE_ERRORS as error:
         return Unreadable(record, f"{type(error).__name__}: {error}", link)
 
 
-def wanted_by(facts: Iterable[type[Fact]]) -> Wanted:
-    """Say how to read what a group reacts to, and each version before that as the one after it.
+def decoders_for(facts: Iterable[type[Fact]]) -> EventDecoders:
+    """Return how to read what a group reacts to, and each version before that as the one after it.
 
-    Raises `TwoVersions`.
+    Raises `ConflictingVersions`.
     """
     declared = set(facts)
     found: dict[str, Callable[[msgspec.Raw], Fact]] = {}
     for fact in declared:
         found[fact.wire_type()] = decoder_of(fact).decode
         after = [fact]
-        for older in versions_before(fact):
+        for older in older_versions(fact):
             if older in declared:
-                raise TwoVersions(
+                raise ConflictingVersions(
                     f"{older.wire_type()} and {fact.wire_type()} are one event told twice, and an"
                     " event is applied once: the second would be a repetition, in silence. Let all"
                     f" reactions of the service name the same one: {fact.__name__} if they can."
@@ -149,7 +151,7 @@ def _lifted(older: type[Fact], steps: tuple[type[Fact], ...]) -> Callable[[msgsp
         fact = decode(data)
         try:
             for step in steps:
-                fact = step.following(fact)
+                fact = step.upcast(fact)
         except Exception as error:
             # What it raises is no reader's business: one record must not stop those around it.
             raise ValueError(f"{older.__name__} has no later version: {error!r}") from error
@@ -158,15 +160,15 @@ def _lifted(older: type[Fact], steps: tuple[type[Fact], ...]) -> Callable[[msgsp
     return lifted
 
 
-def type_of(record: Incoming) -> str:
+def wire_type_of(record: IncomingRecord) -> str:
     """Say the wire type of a record that was read. Raises as one that cannot be."""
     return _arrived(_structured(record)).type
 
 
 def _sequence(text: str) -> int:
     """Read a sequence that PostgreSQL can hold. Raises ValueError."""
-    if not (text.isascii() and text.isdecimal() and len(text) <= LONGEST_SEQUENCE):
-        msg = f"sequence: not a number of up to {LONGEST_SEQUENCE} digits"
+    if not (text.isascii() and text.isdecimal() and len(text) <= MAX_SEQUENCE_DIGITS):
+        msg = f"sequence: not a number of up to {MAX_SEQUENCE_DIGITS} digits"
         raise ValueError(msg)
     return int(text)
 
@@ -178,8 +180,8 @@ def _tenant(text: str) -> tuple[TenantId, str]:
     return tenant, f"{tenant}:"
 
 
-def _structured(record: Incoming) -> bytes:
-    """Give the whole event as JSON, put together from the headers when it came in binary mode."""
+def _structured(record: IncomingRecord) -> bytes:
+    """Return the whole event as JSON, put together from the headers when it came in binary mode."""
     value = record.value or b""
     # One character first: looking for six costs as much as decoding half of the envelope.
     if b"\\" in value and b"\\u0000" in value and _NUL.search(value):
@@ -195,7 +197,11 @@ def _structured(record: Incoming) -> bytes:
 
 
 def _delivery(
-    record: Incoming, envelope: Arrived, tenant: TenantId, fact: Fact, received: datetime
+    record: IncomingRecord,
+    envelope: IncomingEnvelope,
+    tenant: TenantId,
+    fact: Fact,
+    received: datetime,
 ) -> Delivery[Fact]:
     return Delivery(
         fact=fact,
@@ -211,14 +217,14 @@ def _delivery(
         partition=record.partition,
         offset=record.offset,
         actor=envelope.actor,
-        cause=EventId(msgspec.convert(envelope.causeid, type=EventId))
+        cause_id=EventId(msgspec.convert(envelope.causeid, type=EventId))
         if envelope.causeid
         else None,
         traceparent=traceparent_of(record),
     )
 
 
-def traceparent_of(record: Incoming) -> str | None:
+def traceparent_of(record: IncomingRecord) -> str | None:
     """Find the W3C trace context among a record's headers; one that is none of that is left out."""
     for name, value in record.headers:
         if name == "traceparent" and value is not None and _TRACEPARENT.fullmatch(value):

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.kit.core.bus import Partition
-from shared.kit.database.statement import Plain
+from shared.kit.database.driver_statement import DriverStatement
 
 _POSITIONS = sa.text("""
     SELECT topic, partition, next_offset FROM positions WHERE consumer_group = :consumer_group
@@ -26,7 +26,7 @@ _BEGIN = sa.text("""
          AS new (topic, partition, began)
     ON CONFLICT DO NOTHING
 """)
-_MOVE = Plain(
+_MOVE = DriverStatement(
     sa.text("""
     UPDATE positions AS p
     SET next_offset = m.next, applied = p.applied + m.applied, ignored = p.ignored + m.ignored,
@@ -55,7 +55,7 @@ _TRY = sa.text("""
     WHERE consumer_group = :consumer_group AND topic = :topic AND partition = :partition
     RETURNING tries
 """)
-_NEW_IDS = Plain(
+_NEW_IDS = DriverStatement(
     sa.text("""
     WITH new AS (
         INSERT INTO inbox (consumer_group, event_id)
@@ -76,7 +76,7 @@ _NEW_IDS = Plain(
 
 
 @dataclass(frozen=True, slots=True)
-class Starts:
+class StartCount:
     """Starts of a reader since the group last moved in a partition, the present one included.
 
     `unfinished` says that the group has not passed the record that it last tried alone.
@@ -87,7 +87,7 @@ class Starts:
 
 
 @dataclass
-class Move:
+class PositionMove:
     """How far a batch goes in one partition, and what became of its records."""
 
     expected: int
@@ -95,13 +95,15 @@ class Move:
     counts: Counter[str] = field(default_factory=Counter)
 
 
-async def positions(connection: AsyncConnection, group: str) -> dict[Partition, int]:
+async def get_positions(connection: AsyncConnection, group: str) -> dict[Partition, int]:
     """Say the next offset to read of each partition that the group ever read."""
     rows = await connection.execute(_POSITIONS, {"consumer_group": group})
     return {Partition(row.topic, row.partition): row.next_offset for row in rows}
 
 
-async def begin(connection: AsyncConnection, group: str, began: Mapping[Partition, int]) -> None:
+async def insert_positions(
+    connection: AsyncConnection, group: str, began: Mapping[Partition, int]
+) -> None:
     """Note where the group begins in partitions that are new to it."""
     await connection.execute(
         _BEGIN,
@@ -116,7 +118,7 @@ async def begin(connection: AsyncConnection, group: str, began: Mapping[Partitio
 
 async def count_starts(
     connection: AsyncConnection, group: str, ends: Mapping[Partition, int]
-) -> dict[Partition, Starts]:
+) -> dict[Partition, StartCount]:
     """Count a start of the reader in partitions that hold something for it."""
     values = {
         "consumer_group": group,
@@ -125,10 +127,14 @@ async def count_starts(
         "ends": list(ends.values()),
     }
     rows = await connection.execute(_STARTED, values)
-    return {Partition(row.topic, row.partition): Starts(row.starts, row.unfinished) for row in rows}
+    return {
+        Partition(row.topic, row.partition): StartCount(row.starts, row.unfinished) for row in rows
+    }
 
 
-async def count_try(connection: AsyncConnection, group: str, place: Partition, offset: int) -> int:
+async def count_attempt(
+    connection: AsyncConnection, group: str, place: Partition, offset: int
+) -> int:
     """Note that this record is tried alone now; say how often it was, this time included.
 
     To be committed before the attempt, so that one that ends the process counts.
@@ -138,7 +144,9 @@ async def count_try(connection: AsyncConnection, group: str, place: Partition, o
     return int(found.scalar_one())
 
 
-async def move(connection: AsyncConnection, group: str, moves: Mapping[Partition, Move]) -> bool:
+async def move_positions(
+    connection: AsyncConnection, group: str, moves: Mapping[Partition, PositionMove]
+) -> bool:
     """Move the positions; False when one of them was not where the reader believed it to be."""
     places = sorted(moves, key=lambda partition: (partition.topic, partition.number))
     rows = [moves[place] for place in places]
@@ -159,7 +167,7 @@ async def move(connection: AsyncConnection, group: str, moves: Mapping[Partition
     return len(moved) == len(moves)
 
 
-async def claim(
+async def claim_events(
     connection: AsyncConnection, group: str, ids: Sequence[UUID]
 ) -> tuple[set[UUID] | None, bool]:
     """Claim these events for the group; give those that it had not yet seen, None for all of them.

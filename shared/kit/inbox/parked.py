@@ -18,21 +18,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.event import Fact, Origin
 from shared.contracts.ids import EventId, TenantId
-from shared.kit.core.bus import MAX_RECORD, Incoming, Partition
+from shared.kit.core.bus import MAX_RECORD_BYTES, IncomingRecord, Partition
 from shared.kit.core.unit_of_work import Delivery
 from shared.kit.database.database import SqlUnit
-from shared.kit.database.outbox import Entry
-from shared.kit.inbox.causes import pattern_of
+from shared.kit.database.outbox import PendingEvent
 from shared.kit.inbox.decode import BINARY_PREFIX, traceparent_of
+from shared.kit.inbox.error_patterns import mask_literals
 
 DEAD_LETTER = "preau.dead_letter.v1"
 NO_TENANT = TenantId(UUID(int=0))
 """Stands in the envelope of a dead letter whose record named no tenant that can be read."""
-NOBODY = UUID(int=0)
+NO_SUBJECT = UUID(int=0)
 """Subject of an audit row that is not about one event that can be read."""
-LONGEST_SHOWN = MAX_RECORD - 500_000
+MAX_SHOWN_BYTES = MAX_RECORD_BYTES - 500_000
 """Bytes of a record within its dead letter; the rest is for its stack and envelope."""
-LONGEST_NAME = 1000
+MAX_NAME_CHARACTERS = 1000
 
 _KEYS = sa.text("""
     SELECT DISTINCT key FROM parked
@@ -61,7 +61,7 @@ _PUT_ASIDE = sa.text("""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LogPosition:
     """Where in the log a record stands: `topic/partition/offset`."""
 
     topic: str
@@ -72,7 +72,7 @@ class Place:
         return f"{self.topic}/{self.partition}/{self.offset}"
 
     @classmethod
-    def of(cls, text: str) -> "Place":
+    def parse(cls, text: str) -> "LogPosition":
         """Read it as it is printed. Raises ValueError."""
         topic, partition, offset = text.rsplit("/", 2)
         return cls(topic, int(partition), int(offset))
@@ -86,7 +86,7 @@ class Failure:
     stack: str = ""
 
     @classmethod
-    def of(cls, error: BaseException) -> "Failure":
+    def from_exception(cls, error: BaseException) -> "Failure":
         """Describe an exception, its stack included."""
         stack = "".join(traceback.format_exception(error, limit=-12))
         cause = f"{type(error).__name__}: {error}"
@@ -96,28 +96,28 @@ class Failure:
     @property
     def pattern(self) -> str:
         """The cause as it is counted by."""
-        return pattern_of(self.cause)
+        return mask_literals(self.cause)
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
+class RetryPolicy:
     """How often, and after how long, a parked event is tried again."""
 
-    attempts: int = 5
-    first: timedelta = timedelta(seconds=1)
-    longest: timedelta = timedelta(minutes=5)
+    max_attempts: int = 5
+    first_delay: timedelta = timedelta(seconds=1)
+    max_delay: timedelta = timedelta(minutes=5)
 
-    def after(self, attempts: int) -> timedelta:
-        """Say how long to wait after so many failed attempts: doubled each time."""
+    def delay_after(self, attempts: int) -> timedelta:
+        """Return how long to wait after so many failed attempts: doubled each time."""
         doublings = min(max(attempts - 1, 0), 30)
-        return min(self.first * (1 << doublings), self.longest)
+        return min(self.first_delay * (1 << doublings), self.max_delay)
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class ParkedRecord:
     """A record that is not applied now: it failed, or it waits behind one of its key."""
 
-    record: Incoming
+    record: IncomingRecord
     delivery: Delivery[Fact] | None
     failure: Failure | None = None
     state: str = "parked"
@@ -125,26 +125,28 @@ class Aside:
     next_try: datetime | None = None
 
 
-async def keys_waiting(
+async def find_blocked_keys(
     connection: AsyncConnection, group: str, keys: Collection[str]
 ) -> tuple[set[str], bool]:
-    """Say which of these keys have an event parked, and whether the group is stopped."""
+    """Return which of these keys have an event parked, and whether the group is stopped."""
     rows = await connection.execute(_KEYS, {"consumer_group": group, "keys": list(set(keys))})
     found: set[str | None] = set(rows.scalars())
     return {key for key in found if key is not None}, None in found
 
 
-async def put_aside(unit: SqlUnit, group: str, asides: Sequence[Aside]) -> None:
+async def park(unit: SqlUnit, group: str, asides: Sequence[ParkedRecord]) -> None:
     """Keep these records, in one statement; the dead among them leave as dead letters too."""
     await unit.connection.execute(
         _PUT_ASIDE, {"consumer_group": group, "now": unit.now, **_columns(asides)}
     )
     for aside in asides:
         if aside.state == "dead" and aside.failure is not None:
-            bury(unit, group, aside.record, aside.delivery, aside.failure, aside.attempts)
+            publish_dead_letter(
+                unit, group, aside.record, aside.delivery, aside.failure, aside.attempts
+            )
 
 
-def _columns(asides: Sequence[Aside]) -> dict[str, list[object]]:
+def _columns(asides: Sequence[ParkedRecord]) -> dict[str, list[object]]:
     records = [aside.record for aside in asides]
     deliveries = [aside.delivery for aside in asides]
     failures = [aside.failure for aside in asides]
@@ -169,10 +171,10 @@ def _columns(asides: Sequence[Aside]) -> dict[str, list[object]]:
     }
 
 
-def bury(
+def publish_dead_letter(
     unit: SqlUnit,
     group: str,
-    record: Incoming,
+    record: IncomingRecord,
     delivery: Delivery[Fact] | None,
     failure: Failure,
     attempts: int,
@@ -188,11 +190,11 @@ def bury(
         "attempts": attempts,
         "cause": failure.cause,
         "stack": failure.stack,
-        **_shown("record_key", record.key, LONGEST_NAME),
-        **_shown("record", record.value, LONGEST_SHOWN),
+        **_shown("record_key", record.key, MAX_NAME_CHARACTERS),
+        **_shown("record", record.value, MAX_SHOWN_BYTES),
     }
-    unit.entries.append(
-        Entry(
+    unit.events.append(
+        PendingEvent(
             event_id=EventId(unit.new_id()),
             type=DEAD_LETTER,
             topic=f"dead.{group}",
@@ -200,7 +202,7 @@ def bury(
             subject=place,
             tenant=delivery.tenant if delivery else NO_TENANT,
             time=unit.now,
-            correlation=delivery.correlation[:LONGEST_NAME] if delivery else place,
+            correlation=delivery.correlation[:MAX_NAME_CHARACTERS] if delivery else place,
             data=msgspec.Raw(msgspec.json.encode(letter)),
             origin=delivery.origin if delivery else Origin.LIVE,
             cause=delivery.event_id if delivery else None,
@@ -234,14 +236,14 @@ def _text(value: bytes) -> str | None:
         return None
 
 
-def _headers(record: Incoming) -> bytes | None:
+def _headers(record: IncomingRecord) -> bytes | None:
     """Keep the headers where the event itself is in them (binary mode)."""
     if any(name.startswith(BINARY_PREFIX) for name, _ in record.headers):
         return msgspec.json.encode(record.headers)
     return None
 
 
-def record_of(row: sa.Row[Any]) -> Incoming:
+def to_record(row: sa.Row[Any]) -> IncomingRecord:
     """Build the record again from a parked row."""
     headers: tuple[tuple[str, bytes | None], ...] = ()
     if row.record_headers is not None:
@@ -249,9 +251,9 @@ def record_of(row: sa.Row[Any]) -> Incoming:
     elif row.traceparent:
         headers = (("traceparent", row.traceparent.encode()),)
     place = Partition(row.topic, row.partition)
-    return Incoming(place, row.offset, row.record_key, row.record_value, headers)
+    return IncomingRecord(place, row.offset, row.record_key, row.record_value, headers)
 
 
-def next_try(retry: Retry, attempts: int, now: datetime) -> datetime:
-    """Say when an event that failed so often is due again."""
-    return now + retry.after(attempts)
+def next_attempt_at(retry: RetryPolicy, attempts: int, now: datetime) -> datetime:
+    """Return when an event that failed so often is due again."""
+    return now + retry.delay_after(attempts)

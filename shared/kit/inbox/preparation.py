@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from shared.contracts.event import Fact
 from shared.kit.core.bus import Partition
-from shared.kit.core.reactions import Bound, BoundPreparedReaction
-from shared.kit.core.unit_of_work import Delivery, Prepared
+from shared.kit.core.reactions import AnyBoundReaction, BoundPreparedReaction
+from shared.kit.core.unit_of_work import Delivery, PreparedDelivery
 from shared.kit.database.database import is_transient
-from shared.kit.inbox.decode import Read, Readable
+from shared.kit.inbox.decode import Decoded, DecodedRecord
 
 MAX_SLICE_EVENTS = 32
 FIRST_SLICE_EVENTS = 8
@@ -26,7 +26,7 @@ SLICE_SECONDS = 15.0
 MAX_SECONDS = 10.0
 """No slice is begun later than this after the first."""
 
-Offset = tuple[Partition, int]
+RecordOffset = tuple[Partition, int]
 """The place of a delivery in the log."""
 
 
@@ -42,19 +42,19 @@ class TooSlow(Exception):
 class Preparation:
     """What was computed of some deliveries, by reaction and place; or why it could not be."""
 
-    values: dict[tuple[str, Offset], object] = field(default_factory=dict)
-    failures: dict[Offset, Exception] = field(default_factory=dict)
+    values: dict[tuple[str, RecordOffset], object] = field(default_factory=dict)
+    failures: dict[RecordOffset, Exception] = field(default_factory=dict)
 
-    def of(
+    def attach_values(
         self, reaction: BoundPreparedReaction, deliveries: Sequence[Delivery[Fact]]
-    ) -> list[Prepared[Fact, object]]:
-        """Give deliveries with the values that this reaction computed of them."""
+    ) -> list[PreparedDelivery[Fact, object]]:
+        """Return deliveries with the values that this reaction computed of them."""
         values, name = self.values, reaction.name
-        return [Prepared(each, values[name, offset_of(each)]) for each in deliveries]
+        return [PreparedDelivery(each, values[name, record_offset(each)]) for each in deliveries]
 
 
-def offset_of(delivery: Delivery[Fact]) -> Offset:
-    """Say where in the log a delivery stands."""
+def record_offset(delivery: Delivery[Fact]) -> RecordOffset:
+    """Return where in the log a delivery stands."""
     return delivery.partition, delivery.offset
 
 
@@ -66,12 +66,12 @@ class Preparer:
     """
 
     def __init__(self) -> None:
-        self._kept: Mapping[tuple[str, Offset], object] = {}
+        self._kept: Mapping[tuple[str, RecordOffset], object] = {}
         self._size = FIRST_SLICE_EVENTS
 
     async def prepare(
-        self, reactions: Sequence[Bound], reads: Sequence[Read]
-    ) -> tuple[Sequence[Read], Preparation]:
+        self, reactions: Sequence[AnyBoundReaction], reads: Sequence[DecodedRecord]
+    ) -> tuple[Sequence[DecodedRecord], Preparation]:
         """Prepare these records; give those that are prepared, all or the first of them."""
         stages = [each for each in reactions if isinstance(each, BoundPreparedReaction)]
         preparation = Preparation()
@@ -81,7 +81,7 @@ class Preparer:
         wanted = [
             (index, item.delivery)
             for index, item in enumerate(reads)
-            if isinstance(item, Readable) and isinstance(item.delivery.fact, types)
+            if isinstance(item, Decoded) and isinstance(item.delivery.fact, types)
         ]
         until, done = time.monotonic() + MAX_SECONDS, 0
         while done < len(wanted):
@@ -94,7 +94,7 @@ class Preparer:
         return reads, preparation
 
     async def prepare_one(
-        self, reactions: Sequence[Bound], delivery: Delivery[Fact]
+        self, reactions: Sequence[AnyBoundReaction], delivery: Delivery[Fact]
     ) -> Preparation:
         """Prepare one delivery by all reactions."""
         stages = [each for each in reactions if isinstance(each, BoundPreparedReaction)]
@@ -124,7 +124,7 @@ class Preparer:
             if len(deliveries) > 1:
                 return 0
             error = TooSlow(f"not prepared in {SLICE_SECONDS} s")
-            preparation.failures[offset_of(deliveries[0])] = error
+            preparation.failures[record_offset(deliveries[0])] = error
         if time.monotonic() - began < QUICK_SECONDS:
             self._size = min(self._size * 2, MAX_SLICE_EVENTS)
         return len(deliveries)
@@ -137,7 +137,7 @@ class Preparer:
     ) -> None:
         missing = []
         for delivery in deliveries:
-            key = stage.name, offset_of(delivery)
+            key = stage.name, record_offset(delivery)
             if key in self._kept:
                 preparation.values[key] = self._kept[key]
             elif isinstance(delivery.fact, stage.on):
@@ -168,7 +168,7 @@ async def _compute_one(
     except Exception as error:
         if is_transient(error):
             raise
-        preparation.failures[offset_of(delivery)] = error
+        preparation.failures[record_offset(delivery)] = error
 
 
 async def _compute(
@@ -178,4 +178,4 @@ async def _compute(
     if len(values) != len(deliveries):
         raise WrongNumber(f"{stage.name}: {len(values)} values of {len(deliveries)} deliveries")
     for delivery, value in zip(deliveries, values, strict=True):
-        preparation.values[stage.name, offset_of(delivery)] = value
+        preparation.values[stage.name, record_offset(delivery)] = value

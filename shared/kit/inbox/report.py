@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from shared.kit.core.bus import Bus
 from shared.kit.inbox import circuit_breaker as halts
-from shared.kit.inbox.circuit_breaker import Halt
+from shared.kit.inbox.circuit_breaker import CircuitState
 from shared.kit.inbox.consumer import BatchConsumer
 
 # One statement, one moment: a batch that commits in between is in all of it or in none.
@@ -24,7 +24,7 @@ _LEDGER = sa.text("""
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class GroupCounts:
     """published = applied + ignored + duplicate + parked + dead_lettered + lag.
 
     `skipped` is the part of the dead-lettered that was left out for good; `refused` the part that
@@ -41,16 +41,16 @@ class Counts:
     lag: int
     skipped: int
     refused: int
-    halt: Halt
+    halt: CircuitState
 
 
-async def counts(consumer: BatchConsumer, bus: Bus) -> Counts:
+async def count_outcomes(consumer: BatchConsumer, bus: Bus) -> GroupCounts:
     """Count what the log holds, as the broker says, and what the group made of it."""
-    progress = await bus.progress(consumer.topics)
-    async with consumer.database.batch(()) as unit:
+    progress = await bus.get_log_bounds(consumer.topics)
+    async with consumer.database.unit_for(()) as unit:
         group = {"consumer_group": consumer.group}
         rows = (await unit.connection.execute(_LEDGER, group)).all()
-        halt = await halts.state(unit.connection, consumer.group)
+        halt = await halts.get_state(unit.connection, consumer.group)
     known = {(row.topic, row.partition): row for row in rows}
     published = lag = 0
     for place, end in progress.end.items():
@@ -60,7 +60,7 @@ async def counts(consumer: BatchConsumer, bus: Bus) -> Counts:
         # The broker was asked first: what was read since is published too.
         published += max(end, read_to) - began
         lag += max(end - read_to, 0)
-    return Counts(
+    return GroupCounts(
         published=published,
         applied=sum(row.applied for row in rows),
         ignored=sum(row.ignored for row in rows),

@@ -13,22 +13,22 @@ from typing import Any
 import sqlalchemy as sa
 
 from shared.kit.core.errors import Invalid
-from shared.kit.core.failpoints import reached
+from shared.kit.core.failpoints import hit_failpoint
 from shared.kit.database.database import SqlUnit, is_transient
 from shared.kit.inbox import circuit_breaker as halts
 from shared.kit.inbox import parked
 from shared.kit.inbox.consumer import BatchConsumer
-from shared.kit.inbox.decode import Read, Readable, read
-from shared.kit.inbox.due import due, wake, wake_forgotten
-from shared.kit.inbox.parked import Failure, Place
-from shared.kit.inbox.preparation import Preparation, offset_of
-from shared.kit.inbox.retry_limits import GivenUp, is_own_slowness
-from shared.kit.inbox.thresholds import Retried, Verdict
-from shared.kit.telemetry.logs import logger
+from shared.kit.inbox.decode import Decoded, DecodedRecord, decode_record
+from shared.kit.inbox.due_keys import list_due_keys, make_first_due, make_forgotten_due
+from shared.kit.inbox.parked import Failure, LogPosition
+from shared.kit.inbox.preparation import Preparation, record_offset
+from shared.kit.inbox.retry_limits import GivenUp, is_caused_by_own_slowness
+from shared.kit.inbox.thresholds import FailedRetry, RetryVerdict
+from shared.kit.telemetry.logs import get_logger
 
-log = logger("parked")
-KEYS_AT_ONCE = 200
-LONGEST = timedelta(seconds=20)
+log = get_logger("parked")
+MAX_KEYS_PER_ROUND = 200
+MAX_RUN_DURATION = timedelta(seconds=20)
 """No event is begun later than this after the first: the job's lease is a minute."""
 
 _HEAD = sa.text("""
@@ -71,20 +71,20 @@ _BEGIN = sa.text("""
 
 
 @dataclass(frozen=True)
-class ParkedKeys:
+class ParkedEventRetrier:
     """The parked events of one group."""
 
     consumer: BatchConsumer
 
-    async def retry(self) -> int:
+    async def retry_due(self) -> int:
         """Try every key that is due, one event after the other; say how many were applied."""
         consumer = self.consumer
         applied, tried = 0, set[str]()
-        until = consumer.clock() + LONGEST
+        until = consumer.clock() + MAX_RUN_DURATION
         more = True
         while more and consumer.clock() <= until:
-            keys = await due(
-                consumer.database, consumer.group, consumer.clock(), tried, KEYS_AT_ONCE
+            keys = await list_due_keys(
+                consumer.database, consumer.group, consumer.clock(), tried, MAX_KEYS_PER_ROUND
             )
             more = bool(keys)
             for key in keys:
@@ -95,19 +95,19 @@ class ParkedKeys:
                         return applied
         return applied
 
-    async def wake(self) -> None:
+    async def make_forgotten_due(self) -> None:
         """Find keys that nobody would try any more; see `due`."""
         consumer = self.consumer
-        await wake_forgotten(consumer.database, consumer.group, consumer.clock())
+        await make_forgotten_due(consumer.database, consumer.group, consumer.clock())
 
     async def _retry_oldest(self, key: str) -> bool:
         """Try the oldest event of a key; True when it was applied and there may be more."""
         consumer = self.consumer
-        rows = await consumer.database.rows(_HEAD, consumer_group=consumer.group, key=key)
+        rows = await consumer.database.execute_once(_HEAD, consumer_group=consumer.group, key=key)
         if not rows or rows[0].state == "dead" or not self._is_due(rows[0].next_try):
             return False
         head = rows[0]
-        item = read(parked.record_of(head), consumer.wanted, consumer.clock())
+        item = decode_record(parked.to_record(head), consumer.decoders, consumer.clock())
         tries = await self._begin(head)
         if tries is None:
             return False
@@ -129,42 +129,46 @@ class ParkedKeys:
         """
         consumer = self.consumer
         now = consumer.clock()
-        again = parked.next_try(consumer.retry, head.attempts + head.tries + 1, now)
-        async with consumer.database.batch(()) as unit:
+        again = parked.next_attempt_at(consumer.retry_policy, head.attempts + head.tries + 1, now)
+        async with consumer.database.unit_for(()) as unit:
             values = self._values(head) | {"next_try": again, "now": now}
             tries = await unit.connection.scalar(_BEGIN, values)
         return None if tries is None else int(tries)
 
-    async def _prepare(self, item: Read, tries: int) -> Preparation:
+    async def _prepare(self, item: DecodedRecord, tries: int) -> Preparation:
         consumer = self.consumer
-        if not isinstance(item, Readable):
+        if not isinstance(item, Decoded):
             return Preparation()
-        if tries > consumer.patience.attempts:
+        if tries > consumer.retry_limits.max_attempts:
             error = GivenUp(f"tried {tries - 1} times, and no attempt came to an end")
-            return Preparation(failures={offset_of(item.delivery): error})
+            return Preparation(failures={record_offset(item.delivery): error})
         return await consumer.preparer.prepare_one(consumer.reactions, item.delivery)
 
-    async def _apply(self, head: sa.Row[Any], item: Read, preparation: Preparation) -> bool:
+    async def _apply(
+        self, head: sa.Row[Any], item: DecodedRecord, preparation: Preparation
+    ) -> bool:
         """Apply it in one transaction; True when it was applied."""
         consumer = self.consumer
-        async with consumer.database.batch([head.tenant_id]) as unit:
+        async with consumer.database.unit_for([head.tenant_id]) as unit:
             row = await self._lock_oldest(unit, head)
             if row is None:
                 return False
-            if not isinstance(item, Readable):
+            if not isinstance(item, Decoded):
                 await self._failed(unit, row, Failure("no longer readable by this version"), item)
                 return False
-            error = await consumer.attempt(preparation).try_one(unit, item.delivery)
+            error = await consumer.make_attempt(preparation).apply_in_savepoint(unit, item.delivery)
             if error is not None:
                 hopeless = isinstance(error, Invalid)
-                await self._failed(unit, row, Failure.of(error), item, hopeless=hopeless)
+                await self._failed(
+                    unit, row, Failure.from_exception(error), item, hopeless=hopeless
+                )
                 return False
             await unit.connection.execute(_DONE, self._values(row))
             # Tried at once below; should this process die before, by another.
-            await wake(unit, consumer.group, [head.key])
-            await halts.retried_well(unit, consumer.group, place_of(row))
-            reached("parked.reacted")
-        reached("parked.committed")
+            await make_first_due(unit, consumer.group, [head.key])
+            await halts.close_if_recovered(unit, consumer.group, position_of(row))
+            hit_failpoint("parked.reacted")
+        hit_failpoint("parked.committed")
         log.info("applied after waiting", group=consumer.group, type=row.type)
         return True
 
@@ -172,25 +176,25 @@ class ParkedKeys:
         """Lock the oldest event of a key, if it is still this one and parked."""
         values = {"consumer_group": self.consumer.group, "key": head.key}
         row = (await unit.connection.execute(_OLDEST, values)).first()
-        if row is None or row.state != "parked" or place_of(row) != place_of(head):
+        if row is None or row.state != "parked" or position_of(row) != position_of(head):
             return None
         return row
 
     async def _failed_for_now(
-        self, head: sa.Row[Any], item: Read, error: Exception, processor_seconds: float
+        self, head: sa.Row[Any], item: DecodedRecord, error: Exception, processor_seconds: float
     ) -> None:
         """Leave it for later when it failed by what may pass, and count it when we were slow.
 
         Raises when the database is away: then the other keys wait too.
         """
         consumer = self.consumer
-        slow = is_own_slowness(error, processor_seconds, consumer.patience)
+        slow = is_caused_by_own_slowness(error, processor_seconds, consumer.retry_limits)
         log.warning("tried in vain", group=consumer.group, error=str(error), slow=slow)
-        async with consumer.database.batch([head.tenant_id]) as unit:
+        async with consumer.database.unit_for([head.tenant_id]) as unit:
             row = await self._lock_oldest(unit, head)
             if slow and row is not None:
                 said = f"too slow: {processor_seconds:.1f} s of processor time, then {error}"
-                await self._failed(unit, row, Failure.of(GivenUp(said)), item)
+                await self._failed(unit, row, Failure.from_exception(GivenUp(said)), item)
 
     async def _failed(
         self,
@@ -202,16 +206,18 @@ class ParkedKeys:
         hopeless: bool = False,
     ) -> None:
         counted = row.counted if row.attempts else None
-        again = Retried(place_of(row), failure.pattern, counted)
+        again = FailedRetry(position_of(row), failure.pattern, counted)
         consumer = self.consumer
-        verdict = await halts.judge_retry(unit, consumer.group, consumer.limit, again)
-        if verdict is Verdict.STOPPED:
-            pause = {"next_try": unit.now + timedelta(seconds=halts.PAUSE)}
+        verdict = await halts.check_retry(unit, consumer.group, consumer.failure_threshold, again)
+        if verdict is RetryVerdict.CIRCUIT_OPEN:
+            pause = {"next_try": unit.now + timedelta(seconds=halts.RETRY_INTERVAL_SECONDS)}
             await unit.connection.execute(_AGAIN, self._values(row) | pause)
             return
         attempts = row.attempts + 1
-        dead = hopeless or attempts >= self.consumer.retry.attempts
-        due = None if dead else parked.next_try(self.consumer.retry, attempts, unit.now)
+        dead = hopeless or attempts >= self.consumer.retry_policy.max_attempts
+        due = (
+            None if dead else parked.next_attempt_at(self.consumer.retry_policy, attempts, unit.now)
+        )
         values = {
             "attempts": attempts,
             "next_try": due,
@@ -219,13 +225,15 @@ class ParkedKeys:
             "cause": failure.cause,
             "pattern": failure.pattern,
             "stack": failure.stack,
-            "counted": unit.now if verdict is Verdict.COUNTED else None,
+            "counted": unit.now if verdict is RetryVerdict.COUNTED else None,
         }
         await unit.connection.execute(_FAILED, self._values(row) | values)
         if dead:
-            delivery = item.delivery if isinstance(item, Readable) else None
-            record = parked.record_of(row)
-            parked.bury(unit, self.consumer.group, record, delivery, failure, attempts)
+            delivery = item.delivery if isinstance(item, Decoded) else None
+            record = parked.to_record(row)
+            parked.publish_dead_letter(
+                unit, self.consumer.group, record, delivery, failure, attempts
+            )
 
     def _is_due(self, next_try: datetime | None) -> bool:
         """Say so too of the one that waited behind what was applied a moment ago."""
@@ -240,6 +248,6 @@ class ParkedKeys:
         }
 
 
-def place_of(row: sa.Row[Any]) -> Place:
-    """Say where in the log a parked event stands."""
-    return Place(row.topic, row.partition, row.offset)
+def position_of(row: sa.Row[Any]) -> LogPosition:
+    """Return where in the log a parked event stands."""
+    return LogPosition(row.topic, row.partition, row.offset)

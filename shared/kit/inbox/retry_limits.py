@@ -8,27 +8,27 @@ database, is parked like any other failure: else it would be tried for ever, and
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from shared.kit.core.bus import BATCH, Partition
-from shared.kit.inbox.decode import Read
+from shared.kit.core.bus import MAX_BATCH_RECORDS, Partition
+from shared.kit.inbox.decode import DecodedRecord
 
-WHOLE = 100_000
+UNLIMITED_RECORDS = 100_000
 """More than any batch holds."""
 _ENDED_BY_SERVER = ("25P03", "25P04")
 """PostgreSQL ended a transaction in which we were idle for too long, or that took too long."""
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryLimits:
     """When an event is given up that fails by what may pass; then it is parked."""
 
-    attempts: int = 5
+    max_attempts: int = 5
     """Attempts of one event alone, each begun when the database had just answered."""
-    starts: int = 3
+    max_starts: int = 3
     """Starts of a reader in a row without any progress, after which each event is tried alone and
     each attempt is noted before it begins; 0 for never."""
-    hold_seconds: float = 2.5
+    max_hold_seconds: float = 2.5
     """Processor time of ours in one attempt after which a lost transaction is our own doing."""
-    effect_seconds: float = 1.0
+    slow_effect_seconds: float = 1.0
     """An effect that takes longer in the transaction is told in the log and in a metric."""
 
 
@@ -36,13 +36,15 @@ class GivenUp(Exception):
     """An event was tried alone again and again, and no attempt came to an end."""
 
 
-def is_own_slowness(error: BaseException, processor_seconds: float, patience: Patience) -> bool:
-    """Tell whether an attempt failed because we were slow ourselves, and not the database.
+def is_caused_by_own_slowness(
+    error: BaseException, processor_seconds: float, patience: RetryLimits
+) -> bool:
+    """Return whether an attempt failed because we were slow ourselves, and not the database.
 
     Trap: a connection that the server ended while nobody listened tells only that it is closed, so
     our processor time is the sign. A database that froze uses none of it.
     """
-    if processor_seconds >= patience.hold_seconds:
+    if processor_seconds >= patience.max_hold_seconds:
         return True
     return any(_state_of(each).startswith(_ENDED_BY_SERVER) for each in _chain(error))
 
@@ -57,48 +59,48 @@ def _state_of(error: BaseException) -> str:
     return str(getattr(error, "sqlstate", None) or "")
 
 
-class Pace:
+class AttemptSize:
     """How many records of a batch are tried at once, and which of them alone."""
 
     def __init__(self) -> None:
-        self._most = WHOLE
+        self._most = UNLIMITED_RECORDS
         self._alone: dict[Partition, int] = {}
 
-    def cut(self, reads: Sequence[Read]) -> Sequence[Read]:
-        """Give the first of these records, as many as may be tried at once."""
-        suspects = (index for index, item in enumerate(reads) if self.is_suspect(item))
+    def take_first(self, reads: Sequence[DecodedRecord]) -> Sequence[DecodedRecord]:
+        """Return the first of these records, as many as may be tried at once."""
+        suspects = (index for index, item in enumerate(reads) if self.is_isolated(item))
         first = next(suspects, None) if self._alone else None
         if first is None:
             return reads[: self._most]
         return reads[: min(self._most, max(first, 1))]
 
-    def is_suspect(self, item: Read) -> bool:
-        """Tell whether a record is tried alone, and its attempts are noted."""
+    def is_isolated(self, item: DecodedRecord) -> bool:
+        """Return whether a record is tried alone, and its attempts are noted."""
         return item.record.offset < self._alone.get(item.record.partition, 0)
 
-    def suspect(self, reads: Sequence[Read]) -> None:
+    def isolate(self, reads: Sequence[DecodedRecord]) -> None:
         """Try each of these records alone from now on."""
         self._alone |= {item.record.partition: item.record.offset + 1 for item in reads}
 
-    def suspect_next(self, place: Partition, position: int) -> None:
+    def isolate_from(self, place: Partition, position: int) -> None:
         """Try each record of the next batch from this position on alone."""
-        self._alone[place] = position + BATCH
+        self._alone[place] = position + MAX_BATCH_RECORDS
 
     def forget(self, places: Sequence[Partition]) -> None:
         """Suspect nothing in partitions that another reader has now."""
         for place in places:
             self._alone.pop(place, None)
 
-    def fail(self, reads: Sequence[Read], *, slow: bool) -> None:
+    def record_failure(self, reads: Sequence[DecodedRecord], *, slow: bool) -> None:
         """Learn that these could not be applied for now.
 
         Half of them are tried next; each alone when we were slow, or there is only one.
         """
         if slow or len(reads) == 1:
-            self.suspect(reads)
+            self.isolate(reads)
         # Trap: a batch that takes longer than a transaction may would never be done.
         self._most = max(1, len(reads) // 2)
 
-    def succeed(self) -> None:
+    def record_success(self) -> None:
         """Learn that a batch was applied."""
-        self._most = min(self._most * 2, WHOLE)
+        self._most = min(self._most * 2, UNLIMITED_RECORDS)

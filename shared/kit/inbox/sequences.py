@@ -17,12 +17,12 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.kit.core.bus import Partition
-from shared.kit.inbox.decode import CHAINED_SOURCES, Link, Read, Readable
+from shared.kit.inbox.decode import SEQUENCED_SOURCES, Decoded, DecodedRecord, SequenceLink
 
 REFUSED = "refused"
 """What the cause of a refused record begins with."""
 
-Chained = tuple[str, str]
+TopicKey = tuple[str, str]
 """A topic and a key."""
 
 _LAST = sa.text("""
@@ -48,16 +48,16 @@ _UNCLAIM = sa.text("""
 
 
 @dataclass
-class Chains:
+class SequenceTracker:
     """The last accepted sequence of each key of a batch; advanced in log order."""
 
-    last: dict[Chained, int] = field(default_factory=dict)
+    last: dict[TopicKey, int] = field(default_factory=dict)
     whole: set[Partition] = field(default_factory=set)
-    advanced: set[Chained] = field(default_factory=set)
+    advanced: set[TopicKey] = field(default_factory=set)
     adopted: int = 0
-    refused: list[Link] = field(default_factory=list)
+    refused: list[SequenceLink] = field(default_factory=list)
 
-    def accept(self, place: Partition, link: Link) -> str | None:
+    def accept(self, place: Partition, link: SequenceLink) -> str | None:
         """Advance by a record that is to be applied; say why it is refused, or None."""
         expected = self._next(place, link)
         if expected is None:
@@ -71,68 +71,72 @@ class Chains:
         self._advance(place, link)
         return None
 
-    def pass_by(self, place: Partition, link: Link) -> None:
+    def skip(self, place: Partition, link: SequenceLink) -> None:
         """Advance by a record that is not applied, if it is the next one."""
         if self._next(place, link) in {None, link.sequence}:
             self._advance(place, link)
 
-    def _next(self, place: Partition, link: Link) -> int | None:
-        """Say which sequence of a key is next; None for whichever comes."""
+    def _next(self, place: Partition, link: SequenceLink) -> int | None:
+        """Return which sequence of a key is next; None for whichever comes."""
         last = self.last.get((place.topic, link.key))
         if last is None:
             return 1 if place in self.whole else None
         return last + 1
 
-    def _advance(self, place: Partition, link: Link) -> None:
+    def _advance(self, place: Partition, link: SequenceLink) -> None:
         key = place.topic, link.key
         self.last[key] = link.sequence
         self.advanced.add(key)
 
 
-def link_of(item: Read) -> Link | None:
-    """Give the key, sequence and event of a record; None where no sequence is kept."""
-    if not isinstance(item, Readable):
+def get_link(item: DecodedRecord) -> SequenceLink | None:
+    """Return the key, sequence and event of a record; None where no sequence is kept."""
+    if not isinstance(item, Decoded):
         return item.link
-    if item.record.partition.topic not in CHAINED_SOURCES:
+    if item.record.partition.topic not in SEQUENCED_SOURCES:
         return None
     delivery = item.delivery
-    return Link(delivery.key, delivery.sequence, delivery.event_id)
+    return SequenceLink(delivery.key, delivery.sequence, delivery.event_id)
 
 
-async def load(connection: AsyncConnection, group: str, reads: Sequence[Read]) -> Chains | None:
+async def load(
+    connection: AsyncConnection, group: str, reads: Sequence[DecodedRecord]
+) -> SequenceTracker | None:
     """Look up the sequences of a batch's keys; None when it holds no record of such a topic."""
     if not any(
-        topic in CHAINED_SOURCES for topic in {item.record.partition.topic for item in reads}
+        topic in SEQUENCED_SOURCES for topic in {item.record.partition.topic for item in reads}
     ):
         return None
-    links = [(item.record.partition.topic, link_of(item)) for item in reads]
+    links = [(item.record.partition.topic, get_link(item)) for item in reads]
     keys = sorted({(topic, link.key) for topic, link in links if link is not None})
     if not keys:
         return None
     values = {"topics": [topic for topic, _ in keys], "keys": [key for _, key in keys]}
     last = await connection.execute(_LAST, {"consumer_group": group, **values})
     whole = await connection.execute(_WHOLE, {"consumer_group": group})
-    return Chains(
+    return SequenceTracker(
         {(row.topic, row.key): row.sequence for row in last},
         {Partition(row.topic, row.partition) for row in whole},
     )
 
 
-async def store(connection: AsyncConnection, group: str, chains: Chains) -> None:
+async def store(connection: AsyncConnection, group: str, chains: SequenceTracker) -> None:
     """Keep how far the keys of a batch went; let refused events be unknown to the group."""
-    await keep(connection, group, {key: chains.last[key] for key in chains.advanced})
+    await save_last(connection, group, {key: chains.last[key] for key in chains.advanced})
     if chains.refused:
         ids = [link.event_id for link in chains.refused]
         await connection.execute(_UNCLAIM, {"consumer_group": group, "ids": ids})
 
 
-async def adopt(connection: AsyncConnection, group: str, items: Iterable[Readable]) -> None:
+async def adopt(connection: AsyncConnection, group: str, items: Iterable[Decoded]) -> None:
     """Let the sequence go on behind records that an operator says are genuine."""
-    links = {(item.record.partition.topic, item.delivery.key): link_of(item) for item in items}
-    await keep(connection, group, {key: link.sequence for key, link in links.items() if link})
+    links = {(item.record.partition.topic, item.delivery.key): get_link(item) for item in items}
+    await save_last(connection, group, {key: link.sequence for key, link in links.items() if link})
 
 
-async def keep(connection: AsyncConnection, group: str, sequences: Mapping[Chained, int]) -> None:
+async def save_last(
+    connection: AsyncConnection, group: str, sequences: Mapping[TopicKey, int]
+) -> None:
     """Write down the last sequences of these keys; never back."""
     if not sequences:
         return

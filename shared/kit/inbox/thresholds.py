@@ -9,12 +9,12 @@ from enum import Enum
 import msgspec
 from msgspec import structs
 
-from shared.kit.inbox.causes import told
-from shared.kit.inbox.parked import Place
+from shared.kit.inbox.error_patterns import format_counts
+from shared.kit.inbox.parked import LogPosition
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class FailureThreshold:
     """How much may fail: up to `failures`, or up to half of what was tried.
 
     Counted over one batch, and over the latest batches in which anything failed: the last
@@ -22,16 +22,16 @@ class Limit:
     however often it is tried again.
     """
 
-    failures: int = 20
-    outcomes: int = 200
+    max_failures: int = 20
+    max_outcomes: int = 200
     period: timedelta = timedelta(hours=1)
 
-    def passed(self, failed: int, tried: int) -> bool:
-        """Tell whether this is too much."""
-        return failed > self.failures and failed * 2 > tried
+    def is_exceeded(self, failed: int, tried: int) -> bool:
+        """Return whether this is too much."""
+        return failed > self.max_failures and failed * 2 > tried
 
 
-class Failed(msgspec.Struct, frozen=True):
+class FailedBatch(msgspec.Struct, frozen=True):
     """A batch in which something failed: when, why, what else was applied in it.
 
     `between` counts what was applied since the one before, in batches in which all went well.
@@ -54,44 +54,46 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Retried:
+class FailedRetry:
     """A parked event that failed again: where it stands, why, and when it last counted.
 
     `counted` is None for one that has not failed before: it waited, or an operator replays it.
     """
 
-    place: Place
+    position: LogPosition
     pattern: str
     counted: datetime | None
 
 
-class Verdict(Enum):
+class RetryVerdict(Enum):
     """What a failed retry means for the group."""
 
     COUNTED = "counted"
-    KNOWN = "known"
+    ALREADY_COUNTED = "known"
     """It failed before, or may fail: it does not count again."""
-    STOPPED = "stopped"
+    CIRCUIT_OPEN = "stopped"
 
 
-def recent(kept: Sequence[Failed], limit: Limit, latest: Failed, between: int) -> list[Failed]:
-    """Give what is still recent, the latest included; `between` was applied before it."""
+def keep_recent(
+    kept: Sequence[FailedBatch], limit: FailureThreshold, latest: FailedBatch, between: int
+) -> list[FailedBatch]:
+    """Return what is still recent, the latest included; `between` was applied before it."""
     found = [each for each in kept if each.at > latest.at - limit.period]
     found.append(structs.replace(latest, between=between if found else 0))
-    while len(found) > 1 and sum(each.tried for each in found[1:]) >= limit.outcomes:
+    while len(found) > 1 and sum(each.tried for each in found[1:]) >= limit.max_outcomes:
         found.pop(0)
-    room = limit.outcomes - sum(each.tried for each in found) + found[0].between
+    room = limit.max_outcomes - sum(each.tried for each in found) + found[0].between
     found[0] = structs.replace(found[0], between=max(min(found[0].between, room), 0))
     return found
 
 
-def sums(entries: Sequence[Failed]) -> tuple[int, int]:
+def count_failed_and_tried(entries: Sequence[FailedBatch]) -> tuple[int, int]:
     """Count the failed and the tried."""
     return sum(entry.failed for entry in entries), sum(entry.tried for entry in entries)
 
 
-def cause_of(entries: Sequence[Failed]) -> str:
-    """Say how many of how many failed, and of what."""
-    failed, tried = sums(entries)
+def describe_failures(entries: Sequence[FailedBatch]) -> str:
+    """Return how many of how many failed, and of what."""
+    failed, tried = count_failed_and_tried(entries)
     causes = sum((Counter(entry.causes) for entry in entries), Counter[str]())
-    return f"{failed} of {tried} events failed: {told(causes)}"
+    return f"{failed} of {tried} events failed: {format_counts(causes)}"

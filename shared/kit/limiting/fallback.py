@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from shared.kit.core.host import Telemetry
-from shared.kit.core.rate_limits import Charge, Decision, Limiter
+from shared.kit.core.rate_limits import Charge, RateLimitDecision, RateLimiter
 from shared.kit.limiting.memory import MemoryLimiter
 from shared.kit.limiting.redis_limiter import RedisLimiter
-from shared.kit.redis.client import RedisAway, RedisClient, open_redis
+from shared.kit.redis.client import RedisClient, RedisUnavailable, open_redis
 
 
 class FallbackLimiter:
-    """See `port.Limiter`; raises nothing when Redis is away.
+    """See `port.RateLimiter`; raises nothing when Redis is away.
 
     Each process counts by itself too. While Redis is away, or after it lost its data, a process
     still knows what it allowed: P processes then allow P times the limit at the most, never
@@ -18,45 +18,47 @@ class FallbackLimiter:
     `redis` is the client that it closes; None without one.
     """
 
-    def __init__(self, memory: Limiter, shared: Limiter | None, redis: RedisClient | None) -> None:
+    def __init__(
+        self, memory: RateLimiter, shared: RateLimiter | None, redis: RedisClient | None
+    ) -> None:
         self._memory, self._shared, self.redis = memory, shared, redis
 
-    async def take(self, ticket: str, charges: Sequence[Charge]) -> Decision:
-        """See `port.Limiter`."""
+    async def take(self, ticket: str, charges: Sequence[Charge]) -> RateLimitDecision:
+        """See `port.RateLimiter`."""
         decision = await self._memory.take(ticket, charges)
         if not decision.allowed or self._shared is None:
             return decision
         try:
             decision = await self._shared.take(ticket, charges)
-        except RedisAway:
+        except RedisUnavailable:
             return decision
         if not decision.allowed:
-            await self._memory.give_back(ticket, charges)
+            await self._memory.refund(ticket, charges)
         return decision
 
-    async def give_back(self, ticket: str, charges: Sequence[Charge]) -> None:
-        """See `port.Limiter`. What Redis does not hear of now ends there with its window."""
-        await self._memory.give_back(ticket, charges)
+    async def refund(self, ticket: str, charges: Sequence[Charge]) -> None:
+        """See `port.RateLimiter`. What Redis does not hear of now ends there with its window."""
+        await self._memory.refund(ticket, charges)
         if self._shared is not None and charges:
             try:
-                await self._shared.give_back(ticket, charges)
-            except RedisAway:
+                await self._shared.refund(ticket, charges)
+            except RedisUnavailable:
                 return
 
-    async def forget(self, charges: Sequence[Charge]) -> None:
-        """See `port.Limiter`. What Redis does not hear of now ends there with its window."""
-        await self._memory.forget(charges)
+    async def reset(self, charges: Sequence[Charge]) -> None:
+        """See `port.RateLimiter`. What Redis does not hear of now ends there with its window."""
+        await self._memory.reset(charges)
         if self._shared is not None and charges:
             try:
-                await self._shared.forget(charges)
-            except RedisAway:
+                await self._shared.reset(charges)
+            except RedisUnavailable:
                 return
 
     async def state(self) -> str:
-        """Say where limits are counted, for `/health`."""
+        """Return where limits are counted, for `/health`."""
         if self.redis is None:
             return "in each process: no PREAU_REDIS_URL"
-        failure = self.redis.failure()
+        failure = self.redis.failure_reason()
         return "in Redis" if failure is None else f"in each process: Redis is away ({failure})"
 
     async def close(self) -> None:

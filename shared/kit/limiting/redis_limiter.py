@@ -7,7 +7,7 @@ from typing import Any
 
 from redis.asyncio.client import Pipeline
 
-from shared.kit.core.rate_limits import ALLOWED, Charge, Decision
+from shared.kit.core.rate_limits import ALLOWED, Charge, RateLimitDecision
 from shared.kit.redis.client import RedisClient
 
 PREFIX = "preau:limit"
@@ -16,18 +16,18 @@ _COMMANDS = 5
 
 
 class RedisLimiter:
-    """See `port.Limiter`; every method raises `RedisAway`.
+    """See `port.RateLimiter`; every method raises `RedisUnavailable`.
 
     A ticket is a member of one sorted set per charge, its score the moment. `wall` gives seconds
     since 1970, for several processes count together; their clocks may differ by far less than a
     window. Keys hold a digest: no address of a person stands in Redis.
     """
 
-    def __init__(self, redis: RedisClient, *, wall: Callable[[], float] = time.time) -> None:
-        self._redis, self._wall = redis, wall
+    def __init__(self, redis: RedisClient, *, wall_clock: Callable[[], float] = time.time) -> None:
+        self._redis, self._wall = redis, wall_clock
 
-    async def take(self, ticket: str, charges: Sequence[Charge]) -> Decision:
-        """See `port.Limiter`. Redis runs the transactions one by one, so the counts are exact."""
+    async def take(self, ticket: str, charges: Sequence[Charge]) -> RateLimitDecision:
+        """See `RateLimiter`. Redis runs the transactions one by one, so the counts are exact."""
         now = self._wall()
 
         def count(redis: Pipeline) -> None:
@@ -38,20 +38,20 @@ class RedisLimiter:
         refusal = ALLOWED
         for number, charge in enumerate(charges):
             counted, oldest = answers[number * _COMMANDS + 2 : number * _COMMANDS + 4]
-            if counted > charge.limit.most:
+            if counted > charge.limit.max_charges:
                 wait = _wait(charge, oldest, now)
-                if refusal.allowed or wait > refusal.wait:
-                    refusal = Decision(charge.limit, wait)
+                if refusal.allowed or wait > refusal.wait_seconds:
+                    refusal = RateLimitDecision(charge.limit, wait)
         if not refusal.allowed:
-            await self.give_back(ticket, charges)
+            await self.refund(ticket, charges)
         return refusal
 
-    async def give_back(self, ticket: str, charges: Sequence[Charge]) -> None:
-        """See `port.Limiter`."""
+    async def refund(self, ticket: str, charges: Sequence[Charge]) -> None:
+        """See `port.RateLimiter`."""
         await self._redis.run(lambda redis: [redis.zrem(_key(each), ticket) for each in charges])
 
-    async def forget(self, charges: Sequence[Charge]) -> None:
-        """See `port.Limiter`."""
+    async def reset(self, charges: Sequence[Charge]) -> None:
+        """See `port.RateLimiter`."""
         await self._redis.run(lambda redis: [redis.delete(_key(each)) for each in charges])
 
 
@@ -61,7 +61,7 @@ def _key(charge: Charge) -> str:
 
 
 def _count(redis: Pipeline, charge: Charge, ticket: str, now: float) -> None:
-    key, seconds = _key(charge), charge.limit.seconds
+    key, seconds = _key(charge), charge.limit.window_seconds
     redis.zremrangebyscore(key, "-inf", now - seconds)
     redis.zadd(key, {ticket: now})
     redis.zcard(key)
@@ -70,6 +70,6 @@ def _count(redis: Pipeline, charge: Charge, ticket: str, now: float) -> None:
 
 
 def _wait(charge: Charge, oldest: Sequence[tuple[Any, float]], now: float) -> float:
-    seconds = charge.limit.seconds
+    seconds = charge.limit.window_seconds
     (_, moment), *_ = oldest
     return min(max(moment + seconds - now, 0.0), seconds)

@@ -4,9 +4,9 @@ import math
 from dataclasses import astuple, dataclass
 from typing import Literal
 
-from shared.kit.core.rate_limits import Limit
+from shared.kit.core.rate_limits import RateLimit
 
-Load = Literal["read", "write", "heavy", "import"]
+RouteCost = Literal["read", "write", "heavy", "import"]
 """How much a route costs: a GET is a read and the others are writes unless they say otherwise."""
 WINDOW_SECONDS = 10.0
 
@@ -24,12 +24,12 @@ class RouteLimits:
     tenant_heavy: int = 200
     tenant_imports: int = 40
 
-    def times(self, factor: float) -> "RouteLimits":
-        """Give limits that are so many times these."""
+    def scaled_by(self, factor: float) -> "RouteLimits":
+        """Return limits that are so many times these."""
         return RouteLimits(*(math.ceil(number * factor) for number in astuple(self)))
 
-    def of(self, load: Load) -> tuple[Limit, Limit]:
-        """Give the limits of one member and of one tenant for routes of this load."""
+    def limits_for(self, load: RouteCost) -> tuple[RateLimit, RateLimit]:
+        """Return the limits of one member and of one tenant for routes of this load."""
         member, tenant = {
             "read": (self.reads, self.tenant_reads),
             "write": (self.writes, self.tenant_writes),
@@ -37,6 +37,6 @@ class RouteLimits:
             "import": (self.imports, self.tenant_imports),
         }[load]
         return (
-            Limit(f"{load}.member", member, WINDOW_SECONDS),
-            Limit(f"{load}.tenant", tenant, WINDOW_SECONDS),
+            RateLimit(f"{load}.member", member, WINDOW_SECONDS),
+            RateLimit(f"{load}.tenant", tenant, WINDOW_SECONDS),
         )

@@ -1,4 +1,4 @@
-"""A client of Redis that never holds up a request: it answers soon, or raises `RedisAway`."""
+"""A Redis client with short timeouts: it answers soon or raises `RedisUnavailable`."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,17 +12,17 @@ from redis.exceptions import RedisError
 
 from shared.kit.core.host import Telemetry
 from shared.kit.redis.circuit_breaker import CircuitBreaker
-from shared.kit.telemetry.logs import logger
+from shared.kit.telemetry.logs import get_logger
 
-log = logger("redis")
-ANSWER_SECONDS = 0.1
-CONNECT_SECONDS = 0.25
+log = get_logger("redis")
+RESPONSE_TIMEOUT_SECONDS = 0.1
+CONNECT_TIMEOUT_SECONDS = 0.25
 MAX_CONNECTIONS = 16
 Commands = Callable[[Pipeline], object]
 """Queues plain commands on a pipeline; scripts are refused by the server's access list."""
 
 
-class RedisAway(Exception):
+class RedisUnavailable(Exception):
     """Redis does not answer, refuses to write, or was not asked because it did not before."""
 
 
@@ -35,39 +35,39 @@ class RedisClient:
         telemetry: Telemetry,
         breaker: CircuitBreaker | None = None,
         *,
-        answer_seconds: float = ANSWER_SECONDS,
+        response_timeout_seconds: float = RESPONSE_TIMEOUT_SECONDS,
     ) -> None:
         """Describe the client; nothing is connected before the first transaction."""
         self._telemetry, self._breaker = telemetry, breaker or CircuitBreaker()
-        self._seconds, self._free = answer_seconds, asyncio.Semaphore(MAX_CONNECTIONS)
+        self._seconds, self._free = response_timeout_seconds, asyncio.Semaphore(MAX_CONNECTIONS)
         self._reason: str | None = None
         # RESP2 and no driver information: a connection sends AUTH and nothing else.
         self._pool: ConnectionPool = ConnectionPool.from_url(
             url,
             max_connections=MAX_CONNECTIONS,
-            socket_timeout=answer_seconds,
-            socket_connect_timeout=max(CONNECT_SECONDS, answer_seconds),
+            socket_timeout=response_timeout_seconds,
+            socket_connect_timeout=max(CONNECT_TIMEOUT_SECONDS, response_timeout_seconds),
             retry=Retry(NoBackoff(), 0),
             protocol=2,
             driver_info=None,
         )
         self._redis: Redis = Redis(connection_pool=self._pool)
 
-    def failure(self) -> str | None:
+    def failure_reason(self) -> str | None:
         """Say why Redis is not asked at present; None while it answers."""
         return self._reason
 
     async def run(self, commands: Commands) -> list[Any]:
         """Run commands in one MULTI/EXEC, all or none, and give their answers in order.
 
-        Raises `RedisAway` within half a second or so: also when so many wait for a connection
-        that none is free in time, which is no failure of Redis.
+        Raises `RedisUnavailable` within half a second or so: also when so many wait for a
+        connection that none is free in time, which is no failure of Redis.
         """
         try:
             async with asyncio.timeout(self._seconds):
                 await self._free.acquire()
         except TimeoutError as error:
-            raise RedisAway("busy") from error
+            raise RedisUnavailable("busy") from error
         try:
             return await self._run(commands)
         finally:
@@ -75,14 +75,14 @@ class RedisClient:
 
     async def _run(self, commands: Commands) -> list[Any]:
         if not self._breaker.allows_call():
-            raise RedisAway(self._reason)
+            raise RedisUnavailable(self._reason)
         try:
             async with self._redis.pipeline(transaction=True) as pipeline:
                 commands(pipeline)
                 answers: list[Any] = await pipeline.execute()
         except (RedisError, OSError) as error:
             self._record_failure(error)
-            raise RedisAway(type(error).__name__) from error
+            raise RedisUnavailable(type(error).__name__) from error
         self._record_success()
         return answers
 

@@ -14,7 +14,7 @@ from shared.contracts.identity import (
     SessionEnded,
     StructureOpened,
 )
-from shared.kit.core.access_tokens import TOKEN_OUTLIVED_AFTER
+from shared.kit.core.access_tokens import ENDED_SESSION_RETENTION
 from shared.kit.core.reactions import Reaction
 from shared.kit.core.unit_of_work import Delivery, Unit
 from shared.kit.database.database import connection
@@ -62,7 +62,7 @@ _STRUCTURE = sa.text("""
 """)
 
 
-async def know_members(_: None, unit: Unit, deliveries: Sequence[Delivery[MemberJoined]]) -> None:
+async def store_members(_: None, unit: Unit, deliveries: Sequence[Delivery[MemberJoined]]) -> None:
     """Keep kind, age group and structure of every member; no name."""
     await connection(unit).execute(
         _JOIN,
@@ -76,7 +76,7 @@ async def know_members(_: None, unit: Unit, deliveries: Sequence[Delivery[Member
     )
 
 
-async def follow_standing(
+async def update_suspensions(
     _: None, unit: Unit, deliveries: Sequence[Delivery[MemberSuspended | MemberReinstated]]
 ) -> None:
     """Stop a suspended member everywhere, and let a reinstated one act again."""
@@ -93,7 +93,7 @@ async def follow_standing(
         await connection(unit).execute(_STANDING, values)
 
 
-async def follow_roles(
+async def update_roles(
     _: None, unit: Unit, deliveries: Sequence[Delivery[RoleGranted | RoleRevoked]]
 ) -> None:
     """Keep who holds which role where."""
@@ -111,7 +111,7 @@ async def follow_roles(
             await connection(unit).execute(_REVOKE, values)
 
 
-async def know_structures(
+async def store_structures(
     _: None, unit: Unit, deliveries: Sequence[Delivery[StructureOpened]]
 ) -> None:
     """Keep the ancestors of every structure: a role above counts below."""
@@ -127,22 +127,24 @@ async def know_structures(
         )
 
 
-async def end_sessions(_: None, unit: Unit, deliveries: Sequence[Delivery[SessionEnded]]) -> None:
+async def store_ended_sessions(
+    _: None, unit: Unit, deliveries: Sequence[Delivery[SessionEnded]]
+) -> None:
     """Refuse the access tokens of ended sessions, for as long as one of them could hold."""
     await connection(unit).execute(
         _END,
         {
             "tenants": [d.tenant for d in deliveries],
             "sessions": [d.fact.session_id for d in deliveries],
-            "moments": [d.recorded + TOKEN_OUTLIVED_AFTER for d in deliveries],
+            "moments": [d.recorded + ENDED_SESSION_RETENTION for d in deliveries],
         },
     )
 
 
-RIGHTS: tuple[Reaction[None], ...] = (
-    Reaction(know_structures, on=(StructureOpened,)),
-    Reaction(know_members, on=(MemberJoined,)),
-    Reaction(follow_standing, on=(MemberSuspended, MemberReinstated)),
-    Reaction(follow_roles, on=(RoleGranted, RoleRevoked)),
-    Reaction(end_sessions, on=(SessionEnded,)),
+RIGHTS_REACTIONS: tuple[Reaction[None], ...] = (
+    Reaction(store_structures, on=(StructureOpened,)),
+    Reaction(store_members, on=(MemberJoined,)),
+    Reaction(update_suspensions, on=(MemberSuspended, MemberReinstated)),
+    Reaction(update_roles, on=(RoleGranted, RoleRevoked)),
+    Reaction(store_ended_sessions, on=(SessionEnded,)),
 )

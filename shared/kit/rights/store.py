@@ -7,13 +7,13 @@ import sqlalchemy as sa
 from shared.contracts.identity import MemberKind, Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
 from shared.kit.core.policy import Actor, Grant
-from shared.kit.core.suspension import refuse_ended, session_id_of, suspension_at
+from shared.kit.core.suspension import parse_session_id, session_error, suspension_at
 from shared.kit.core.unit_of_work import Clock, Unit
-from shared.kit.database.batched.statements import Question
-from shared.kit.database.batched.unit import Light
+from shared.kit.database.batched.statements import BatchQuery
+from shared.kit.database.batched.unit import BatchedDatabase
 from shared.kit.database.database import connection
 
-_WHO = Question(
+_WHO = BatchQuery(
     """
     SELECT m.tenant_id, m.kind, m.minor, m.structure_id, m.suspended, m.suspended_until,
            m.suspended_because, r.role, r.structure_id AS role_structure, r.until,
@@ -40,18 +40,18 @@ _ZONE = sa.text("""
 class SqlRights:
     """Answers the web frame: who is asking."""
 
-    batched: Light
+    batched: BatchedDatabase
     clock: Clock
 
-    async def actor(
+    async def find_actor(
         self, tenant: TenantId, member_id: MemberId, session: str | None = None
     ) -> Actor | None:
-        """Say who this is; None when no fact of theirs has arrived yet.
+        """Return who this is; None when no fact of theirs has arrived yet.
 
         Raises `SessionEnded`, or `MemberSuspended` when its session ended by a suspension.
         """
-        values = {"member_id": member_id, "session_id": session_id_of(session)}
-        rows = await self.batched.ask(_WHO, tenant, values)
+        values = {"member_id": member_id, "session_id": parse_session_id(session)}
+        rows = await self.batched.load(_WHO, tenant, values)
         if not rows:
             return None
         first, now = rows[0], self.clock()
@@ -59,10 +59,10 @@ class SqlRights:
             now,
             suspended=first["suspended"],
             until=first["suspended_until"],
-            because=first["suspended_because"],
+            reason=first["suspended_because"],
         )
         if first["ended"]:
-            raise refuse_ended(suspension)
+            raise session_error(suspension)
         return Actor(
             tenant=tenant,
             member_id=member_id,
@@ -78,17 +78,17 @@ class SqlRights:
         )
 
 
-async def ancestors(
+async def find_ancestors(
     unit: Unit, tenant: TenantId, structure: StructureId
 ) -> tuple[StructureId, ...]:
-    """Give a structure's ancestors, root first; nothing when it is not yet known."""
+    """Return a structure's ancestors, root first; nothing when it is not yet known."""
     found = await connection(unit).execute(_PATH, {"tenant": tenant, "structure": structure})
     path = found.scalar()
     return tuple(path) if path else ()
 
 
-async def time_zone(unit: Unit, tenant: TenantId, structure: StructureId) -> str | None:
-    """Give a structure's time zone; None when it is not yet known."""
+async def find_time_zone(unit: Unit, tenant: TenantId, structure: StructureId) -> str | None:
+    """Return a structure's time zone; None when it is not yet known."""
     found = await connection(unit).execute(_ZONE, {"tenant": tenant, "structure": structure})
     zone: str | None = found.scalar()
     return zone

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shared.kit.database.tables import Truth, business_table, feature_metadata, instant
+from shared.kit.database.tables import TableRole, business_table, feature_metadata, timestamptz
 
 METADATA = feature_metadata()
 
@@ -15,17 +15,17 @@ MEMBERS = business_table(
     sa.Column("structure_id", sa.Uuid()),
     sa.Column("known", sa.Boolean(), nullable=False),
     sa.Column("suspended", sa.Boolean(), nullable=False, server_default=sa.false()),
-    instant("suspended_until"),
+    timestamptz("suspended_until"),
     sa.Column("suspended_because", sa.Text()),
-    truth=Truth.READ,
+    role=TableRole.PROJECTION,
 )
 ENDED_SESSIONS = business_table(
     "rights_ended_sessions",
     METADATA,
     sa.Column("session_id", sa.Uuid(), primary_key=True),
     # When the last of its access tokens has expired by itself.
-    instant("expires_at", nullable=False),
-    truth=Truth.READ,
+    timestamptz("expires_at", nullable=False),
+    role=TableRole.PROJECTION,
     expires=True,
 )
 ROLES = business_table(
@@ -34,8 +34,8 @@ ROLES = business_table(
     sa.Column("member_id", sa.Uuid(), primary_key=True),
     sa.Column("role", sa.Text(), primary_key=True),
     sa.Column("structure_id", sa.Uuid(), primary_key=True),
-    instant("until"),
-    truth=Truth.READ,
+    timestamptz("until"),
+    role=TableRole.PROJECTION,
 )
 STRUCTURES = business_table(
     "rights_structures",
@@ -43,5 +43,5 @@ STRUCTURES = business_table(
     sa.Column("structure_id", sa.Uuid(), primary_key=True),
     sa.Column("path", sa.ARRAY(sa.Uuid()), nullable=False),
     sa.Column("time_zone", sa.Text(), nullable=False),
-    truth=Truth.READ,
+    role=TableRole.PROJECTION,
 )

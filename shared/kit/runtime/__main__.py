@@ -11,10 +11,10 @@ import click
 import uvloop
 
 from shared.kit.core.settings import SettingError
-from shared.kit.runtime.http_server import serve
-from shared.kit.runtime.listening import Listening
-from shared.kit.runtime.runner import ROLES, built
-from shared.kit.telemetry.logs import configure
+from shared.kit.runtime.http_server import start_http_servers
+from shared.kit.runtime.listen_settings import ListenSettings
+from shared.kit.runtime.runner import ROLES, build_services
+from shared.kit.telemetry.logs import configure_logging
 
 
 @click.command()
@@ -26,7 +26,7 @@ def main(services: tuple[str, ...], roles: tuple[str, ...]) -> None:
     PREAU_KAFKA is the bootstrap address, PREAU_LISTEN and PREAU_PORT where to answer,
     PREAU_INNER_LISTEN and PREAU_INNER_PORT where to serve metrics and detailed health.
     """
-    configure(os.environ.get("PREAU_LOG_LEVEL", "info"), os.environ.get("PREAU_LOG", ""))
+    configure_logging(os.environ.get("PREAU_LOG_LEVEL", "info"), os.environ.get("PREAU_LOG", ""))
     try:
         uvloop.run(_run(services, roles or ROLES))
     except SettingError as error:
@@ -41,10 +41,10 @@ async def _run(services: Sequence[str], roles: Sequence[str]) -> None:
     kafka = os.environ.get("PREAU_KAFKA")
     if not kafka:
         raise SettingError("PREAU_KAFKA is not set: the address of a Kafka broker, host:port.")
-    at = Listening.read(os.environ)
-    async with built(services, os.environ, kafka) as parts:
+    at = ListenSettings.from_environment(os.environ)
+    async with build_services(services, os.environ, kafka) as parts:
         # First of all: who waits for a server that is away can be asked about it.
-        serving = await serve(parts.services, at)
+        serving = await start_http_servers(parts.services, at)
         try:
             if await _unless(stop, parts.start(roles)):
                 await stop.wait()

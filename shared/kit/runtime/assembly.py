@@ -8,22 +8,22 @@ from fastapi import APIRouter
 from shared.contracts.event import Fact
 from shared.contracts.ids import EventId
 from shared.kit.core.host import Host
-from shared.kit.core.reactions import Bound
+from shared.kit.core.reactions import AnyBoundReaction
 from shared.kit.core.settings import SettingError
 from shared.kit.database.audit.signing import AuditSigner, NotAnEd25519Key
-from shared.kit.database.batched.unit import Light
+from shared.kit.database.batched.unit import BatchedDatabase
 from shared.kit.database.database import Database
-from shared.kit.database.overload import Pressure
+from shared.kit.database.overload import LoadMonitor
 from shared.kit.inbox.consumer import BatchConsumer
 from shared.kit.limiting.fallback import FallbackLimiter, open_limiter
-from shared.kit.limiting.rates import Rates
+from shared.kit.limiting.rate_counter import RateCounter
 from shared.kit.runtime.service import ASGIApp, Job, Resource, Service
 from shared.kit.runtime.settings import Settings
-from shared.kit.telemetry.messaging import create_span
-from shared.kit.telemetry.page import metrics_routes
-from shared.kit.telemetry.sql import attach
+from shared.kit.telemetry.messaging import record_create_span
+from shared.kit.telemetry.prometheus import metrics_routes
+from shared.kit.telemetry.sql import instrument_engine
 from shared.kit.web.app import inner_app, web_app
-from shared.kit.web.context import Door, RightsReader
+from shared.kit.web.context import AppContext, RightsReader
 from shared.kit.web.health import health_routes
 from shared.kit.web.operating import operating_routes
 from shared.kit.web.routes import Routes
@@ -37,34 +37,36 @@ def open_database(name: str, host: Host, settings: Settings) -> Database:
     """Describe the service's database; nothing is connected yet."""
 
     def trace(fact: Fact, event_id: EventId, parent: str | None) -> str | None:
-        return create_span(host.telemetry, fact.wire_type(), fact.TOPIC, str(event_id), parent)
+        return record_create_span(
+            host.telemetry, fact.wire_type(), fact.TOPIC, str(event_id), parent
+        )
 
-    pressure = Pressure(f"preau-{name}", settings.limits(), host.telemetry)
+    pressure = LoadMonitor(f"preau-{name}", settings.load_limits(), host.telemetry)
     database = Database(
         name,
         settings.database_url,
         clock=host.clock,
         new_id=host.new_id,
         trace=trace,
-        pressure=pressure,
+        load_monitor=pressure,
     )
-    attach(database.engine, host.telemetry)
+    instrument_engine(database.engine, host.telemetry)
     return database
 
 
-def service_of(  # noqa: PLR0913  the parts of a service, by name
+def assemble_service(  # noqa: PLR0913  the parts of a service, by name
     name: str,
     host: Host,
     settings: Settings,
     database: Database,
-    batched: Light,
+    batched: BatchedDatabase,
     features: Sequence[Routes],
     *,
     rights: RightsReader,
-    reactions: tuple[Bound, ...] = (),
-    remembers: tuple[Bound, ...] = (),
+    reactions: tuple[AnyBoundReaction, ...] = (),
+    replay_only_reactions: tuple[AnyBoundReaction, ...] = (),
     jobs: tuple[Job, ...] = (),
-    extra: Sequence[APIRouter] = (),
+    extra_routers: Sequence[APIRouter] = (),
     limiter: FallbackLimiter | None = None,
     resources: tuple[Resource, ...] = (),
 ) -> Service:
@@ -75,16 +77,16 @@ def service_of(  # noqa: PLR0913  the parts of a service, by name
     """
     limiter = limiter or open_limiter(settings.redis_url, host.telemetry)
     consumer = _consumer(name, host, settings, database, reactions)
-    rates = Rates(name, limiter.redis)
+    rates = RateCounter(name, limiter.redis)
     door = _door(host, settings, batched, rights, rates)
     operating = operating_routes(lambda: consumer, host.bus, _waiting(database))
     http = web_app(
-        *(name, door, features, [operating, *extra]),
+        *(name, door, features, [operating, *extra_routers]),
         limits=settings.route_limits(),
         public_docs=settings.public_docs,
     )
     return Service(
-        *(name, http, database, settings.relay_url, consumer, jobs, remembers),
+        *(name, http, database, settings.relay_url, consumer, jobs, replay_only_reactions),
         resources=(*resources, rates, limiter),
         audit_signer=_audit_signer(name, settings),
         inner=_inner(host, database, limiter),
@@ -96,7 +98,7 @@ def _audit_signer(name: str, settings: Settings) -> AuditSigner | None:
     if settings.audit_key is None:
         return None
     try:
-        return AuditSigner.of(name, settings.audit_key)
+        return AuditSigner.from_pem(name, settings.audit_key)
     except NotAnEd25519Key as error:
         meaning = "an Ed25519 private key in PEM: openssl genpkey -algorithm ed25519"
         raise SettingError(
@@ -105,12 +107,16 @@ def _audit_signer(name: str, settings: Settings) -> AuditSigner | None:
 
 
 def _door(
-    host: Host, settings: Settings, batched: Light, rights: RightsReader, rates: Rates
-) -> Door:
+    host: Host,
+    settings: Settings,
+    batched: BatchedDatabase,
+    rights: RightsReader,
+    rates: RateCounter,
+) -> AppContext:
     verifier = JwksVerifier(
         settings.jwks_url, issuer=settings.issuer, audience=settings.audience, clock=host.clock
     )
-    return Door(host, batched.database, batched, verifier, rights, settings.proxies(), rates)
+    return AppContext(host, batched.database, batched, verifier, rights, settings.proxies(), rates)
 
 
 def _inner(host: Host, database: Database, limiter: FallbackLimiter) -> ASGIApp:
@@ -120,7 +126,11 @@ def _inner(host: Host, database: Database, limiter: FallbackLimiter) -> ASGIApp:
 
 
 def _consumer(
-    name: str, host: Host, settings: Settings, database: Database, reactions: tuple[Bound, ...]
+    name: str,
+    host: Host,
+    settings: Settings,
+    database: Database,
+    reactions: tuple[AnyBoundReaction, ...],
 ) -> BatchConsumer | None:
     if not reactions:
         return None
@@ -131,13 +141,13 @@ def _consumer(
         bus=host.bus,
         clock=host.clock,
         telemetry=host.telemetry,
-        patience=settings.patience(),
+        retry_limits=settings.retry_limits(),
     )
 
 
 def _waiting(database: Database) -> Callable[[], Awaitable[int]]:
     async def count() -> int:
-        (row,) = await database.rows(_WAITING)
+        (row,) = await database.execute_once(_WAITING)
         return int(row[0])
 
     return count
@@ -146,7 +156,7 @@ def _waiting(database: Database) -> Callable[[], Awaitable[int]]:
 def _answers(database: Database) -> Callable[[], Awaitable[str | None]]:
     async def check() -> str | None:
         try:
-            await database.rows(_ANSWER)
+            await database.execute_once(_ANSWER)
         except Exception as error:  # noqa: BLE001  whatever it is, it is the answer
             return f"{type(error).__name__}"
         return None

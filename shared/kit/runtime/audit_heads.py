@@ -21,8 +21,8 @@ from shared.kit.database.audit.signing import AuditSigner
 from shared.kit.database.database import Database
 
 MAX_HEADS_PER_FACT = 500
-CONNECT_SECONDS = 5.0
-QUERY_SECONDS = 30.0
+CONNECT_TIMEOUT_SECONDS = 5.0
+QUERY_TIMEOUT_SECONDS = 30.0
 _HORIZON = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 _NEW_HEADS = """
     SELECT DISTINCT ON (tenant_id, member_id) tenant_id, member_id, number, hash FROM audit
@@ -39,7 +39,7 @@ _MOVE = sa.text("""
 
 
 @dataclass(frozen=True)
-class HeadsPublisher:
+class AuditHeadsPublisher:
     """Publishes the heads of one service's chains; `signer` is None where no key is set."""
 
     database: Database
@@ -54,34 +54,34 @@ class HeadsPublisher:
         begin = await self._begin()
         connection = await asyncpg.connect(
             self.relay_url.replace("+asyncpg", "", 1),
-            timeout=CONNECT_SECONDS,
-            command_timeout=QUERY_SECONDS,
+            timeout=CONNECT_TIMEOUT_SECONDS,
+            command_timeout=QUERY_TIMEOUT_SECONDS,
         )
         try:
             horizon: int = await connection.fetchval(_HORIZON)
             # A database that was restored into a new server counts transactions anew.
             rows = await connection.fetch(_NEW_HEADS, begin if begin <= horizon else 0, horizon)
         finally:
-            await connection.close(timeout=CONNECT_SECONDS)
+            await connection.close(timeout=CONNECT_TIMEOUT_SECONDS)
         await self._record(rows, begin, horizon)
         return len(rows)
 
     async def _begin(self) -> int:
-        rows = await self.database.rows(_PROGRESS)
+        rows = await self.database.execute_once(_PROGRESS)
         if not rows:
-            await self.database.rows(_BEGIN)
+            await self.database.execute_once(_BEGIN)
         return int(rows[0].next_transaction) if rows else 0
 
     async def _record(self, rows: Sequence[asyncpg.Record], begin: int, horizon: int) -> None:
         tenants = sorted({TenantId(row["tenant_id"]) for row in rows})
-        async with self.database.batch(tenants) as unit:
+        async with self.database.unit_for(tenants) as unit:
             moved = await unit.connection.execute(_MOVE, {"begin": begin, "horizon": horizon})
             if moved.rowcount != 1:
                 return
             for tenant, heads in groupby(rows, lambda row: TenantId(row["tenant_id"])):
                 caller = Caller(tenant, None, correlation=f"audit-heads-{horizon}")
                 for fact in self._facts(tenant, list(heads), unit.now):
-                    unit.record(fact, because=caller)
+                    unit.record(fact, caused_by=caller)
 
     def _facts(
         self, tenant: TenantId, rows: Sequence[asyncpg.Record], now: datetime

@@ -20,26 +20,26 @@ from starlette.types import Receive, Scope, Send
 
 from shared.contracts.catalogue import EVENTS
 from shared.kit.core.errors import NotFound, Transient
-from shared.kit.database.overload import SOON, back_in
-from shared.kit.runtime.listening import Listening
-from shared.kit.runtime.runner import Running, failed_tasks
+from shared.kit.database.overload import QUEUE_RETRY_SECONDS, retry_after_with_jitter
+from shared.kit.runtime.listen_settings import ListenSettings
+from shared.kit.runtime.runner import RunningService, failed_tasks
 from shared.kit.telemetry.noop import NoTelemetry
-from shared.kit.web.error_boundary import Edge
+from shared.kit.web.error_boundary import ErrorBoundary
 from shared.kit.web.head import HeadAsGet
-from shared.kit.web.health import Check, health_routes, plain_health_routes
+from shared.kit.web.health import HealthCheck, health_routes, plain_health_routes
+from shared.kit.web.http_protocol import BufferedHttpProtocol
 from shared.kit.web.messages import Messages
-from shared.kit.web.problems import Problems
-from shared.kit.web.slow_clients import Senders
-from shared.kit.web.wire import OneWrite
+from shared.kit.web.problems import ProblemResponses
+from shared.kit.web.slow_clients import SlowClientMonitor
 
-Checks = dict[str, Check]
-GRACE = 5
+Checks = dict[str, HealthCheck]
+GRACEFUL_SHUTDOWN_SECONDS = 5
 """Seconds that requests in hand may take at a stop."""
-BACKLOG = 2048
-MAX_FILES = 65_536
+MAX_PENDING_CONNECTIONS = 2048
+MAX_OPEN_FILES = 65_536
 
 
-class Server(uvicorn.Server):
+class UvicornServer(uvicorn.Server):
     """uvicorn, without its own hold on signals: it raises them again and cuts our drain."""
 
     @contextlib.contextmanager
@@ -48,7 +48,7 @@ class Server(uvicorn.Server):
         yield
 
 
-def application(running: Sequence[Running]) -> Starlette:
+def public_application(running: Sequence[RunningService]) -> Starlette:
     """Mount every service under its name (a pod has one), and plain health at the root."""
     root, problems = _root()
     root.include_router(plain_health_routes(*_checks(running)))
@@ -60,7 +60,7 @@ def application(running: Sequence[Running]) -> Starlette:
     return _mounted(doors, root)
 
 
-def inner_application(running: Sequence[Running]) -> Starlette:
+def inner_application(running: Sequence[RunningService]) -> Starlette:
     """Mount what operators and their machines ask: metrics, and health with each of its checks."""
     root, _ = _root()
     root.include_router(health_routes(*_checks(running)))
@@ -72,11 +72,11 @@ def inner_application(running: Sequence[Running]) -> Starlette:
     return _mounted(inner, root)
 
 
-def _root() -> tuple[FastAPI, Problems]:
+def _root() -> tuple[FastAPI, ProblemResponses]:
     root = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     # Spans are of the services; what is asked here belongs to none.
-    problems = Problems(root, Messages(), NoTelemetry())
-    root.add_middleware(Edge, problems=problems)
+    problems = ProblemResponses(root, Messages(), NoTelemetry())
+    root.add_middleware(ErrorBoundary, problems=problems)
     return root, problems
 
 
@@ -88,8 +88,8 @@ def _mounted(mounts: list[BaseRoute], root: FastAPI) -> Starlette:
     return mounted
 
 
-def _checks(running: Sequence[Running]) -> tuple[Checks, Checks, Checks]:
-    """Give the checks of startup, of life and of readiness."""
+def _checks(running: Sequence[RunningService]) -> tuple[Checks, Checks, Checks]:
+    """Return the checks of startup, of life and of readiness."""
     begun = {each.service.name: _begun(each) for each in running}
     live = {each.service.name: _alive(each) for each in running}
     started = {each.service.name: _started(each) for each in running}
@@ -104,48 +104,50 @@ async def _schema(kind: str) -> Response:
     return JSONResponse(msgspec.json.schema(fact), media_type="application/schema+json")
 
 
-def _ready(live: dict[str, Check]) -> dict[str, Check]:
+def _ready(live: dict[str, HealthCheck]) -> dict[str, HealthCheck]:
     return {f"{name}.alive": check for name, check in live.items()}
 
 
 class _Door:
     """Lets nobody in before the service's database was found to be as it should be."""
 
-    def __init__(self, running: Running, problems: Problems) -> None:
+    def __init__(self, running: RunningService, problems: ProblemResponses) -> None:
         self._running, self._problems = running, problems
-        self._closed = Edge(self._refuse, problems)
+        self._closed = ErrorBoundary(self._refuse, problems)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass it on, or answer 503."""
-        if self._running.fit or scope["type"] != "http":
+        if self._running.database_ready or scope["type"] != "http":
             await self._running.service.http(scope, receive, send)
         else:
             await self._closed(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = self._problems.answer(Request(scope), Transient(retry_after=back_in(SOON)))
+        answer = self._problems.for_error(
+            Request(scope), Transient(retry_after=retry_after_with_jitter(QUEUE_RETRY_SECONDS))
+        )
         await answer(scope, receive, send)
 
 
-def _started(running: Running) -> Check:
+def _started(running: RunningService) -> HealthCheck:
     async def check() -> str | None:
         if running.started:
             return None
-        return "; ".join(map(str, running.away.values())) or "not started"
+        return "; ".join(map(str, running.unavailable.values())) or "not started"
 
     return check
 
 
-def _begun(running: Running) -> Check:
+def _begun(running: RunningService) -> HealthCheck:
     """Tell that the process does what it can: what it waits for, no restart brings back."""
 
     async def check() -> str | None:
-        return None if running.started or running.away else "not started"
+        return None if running.started or running.unavailable else "not started"
 
     return check
 
 
-def _alive(running: Running) -> Check:
+def _alive(running: RunningService) -> HealthCheck:
     async def check() -> str | None:
         subscription = running.subscription
         if subscription is not None and not subscription.alive():
@@ -156,10 +158,10 @@ def _alive(running: Running) -> Check:
 
 
 @dataclass
-class Serving:
+class HttpServers:
     """The two servers that run beside the services."""
 
-    servers: "dict[Server, asyncio.Task[None]]"
+    servers: "dict[UvicornServer, asyncio.Task[None]]"
     watch: "asyncio.Task[None]"
 
     async def stop(self) -> None:
@@ -171,19 +173,19 @@ class Serving:
         await asyncio.wait([self.watch])
 
 
-async def serve(running: Sequence[Running], at: Listening) -> Serving:
+async def start_http_servers(running: Sequence[RunningService], at: ListenSettings) -> HttpServers:
     """Listen; returns when requests are answered. Raises OSError when a port is in use."""
     _raise_file_limit()
-    senders = Senders(at.limits)
-    protocol = partial(OneWrite, senders=senders, trusted=at.trusted)
+    senders = SlowClientMonitor(at.sender_limits)
+    protocol = partial(BufferedHttpProtocol, senders=senders, trusted=at.trusted_proxies)
     watch = asyncio.create_task(senders.watch())
-    serving = Serving({}, watch)
+    serving = HttpServers({}, watch)
     try:
         for app, host, port in (
-            (application(running), at.host, at.port),
+            (public_application(running), at.host, at.port),
             (inner_application(running), at.inner_host, at.inner_port),
         ):
-            server = Server(_config(app, protocol, host, port))
+            server = UvicornServer(_config(app, protocol, host, port))
             serving.servers[server] = task = asyncio.create_task(server.serve())
             await _until_started(server, task, f"{host}:{port}")
     except BaseException:
@@ -195,12 +197,12 @@ async def serve(running: Sequence[Running], at: Listening) -> Serving:
 def _raise_file_limit() -> None:
     """Let the process open as many connections as the system allows: shells begin with 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
+    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-async def _until_started(server: Server, task: "asyncio.Task[None]", address: str) -> None:
+async def _until_started(server: UvicornServer, task: "asyncio.Task[None]", address: str) -> None:
     while not server.started:
         if task.done():
             raise OSError(f"cannot listen on {address}")
@@ -220,6 +222,6 @@ def _config(app: Starlette, protocol: Any, host: str, port: int) -> uvicorn.Conf
         server_header=False,
         access_log=False,
         lifespan="off",
-        backlog=BACKLOG,
-        timeout_graceful_shutdown=GRACE,
+        backlog=MAX_PENDING_CONNECTIONS,
+        timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
     )

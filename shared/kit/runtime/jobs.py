@@ -18,14 +18,14 @@ from shared.kit.core.host import Telemetry
 from shared.kit.core.unit_of_work import Clock
 from shared.kit.database.database import Database
 from shared.kit.runtime.service import Job
-from shared.kit.telemetry.logs import logger
+from shared.kit.telemetry.logs import get_logger
 
-LEASE = timedelta(minutes=1)
-RENEW = 20.0
+LEASE_DURATION = timedelta(minutes=1)
+LEASE_RENEWAL_INTERVAL_SECONDS = 20.0
 """Seconds between two renewals of the lease of a job that runs."""
-TICK = 0.5
+POLL_INTERVAL_SECONDS = 0.5
 """Seconds between two looks at what is due."""
-log = logger("jobs")
+log = get_logger("jobs")
 
 _KNOW = sa.text("""
     INSERT INTO jobs (name, due) SELECT name, :now FROM unnest(CAST(:names AS text[])) AS j (name)
@@ -50,13 +50,13 @@ _FINISH = sa.text("""
 
 
 @dataclass
-class Jobs:
+class JobRunner:
     """Runs one service's jobs until told to stop."""
 
     database: Database
     jobs: Sequence[Job]
     clock: Clock
-    me: str
+    worker_id: str
     telemetry: Telemetry
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -72,18 +72,18 @@ class Jobs:
             except Transient as error:
                 log.warning("will try again", service=self.database.service, error=str(error))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), TICK)
+                await asyncio.wait_for(stop.wait(), POLL_INTERVAL_SECONDS)
 
     async def _know(self) -> None:
         names = [job.name for job in self.jobs]
-        await self.database.rows(_KNOW, now=self.clock(), names=names)
+        await self.database.execute_once(_KNOW, now=self.clock(), names=names)
 
     async def run_due(self) -> bool:
         """Run one job that is due; False when none is."""
         now = self.clock()
         names = [job.name for job in self.jobs]
-        leased = await self.database.rows(
-            _LEASE_DUE, now=now, until=now + LEASE, me=self.me, names=names
+        leased = await self.database.execute_once(
+            _LEASE_DUE, now=now, until=now + LEASE_DURATION, me=self.worker_id, names=names
         )
         if not leased:
             return False
@@ -94,15 +94,19 @@ class Jobs:
         finally:
             keeping.cancel()
             await asyncio.wait([keeping])
-        due = self.clock() + job.every
-        await self.database.rows(_FINISH, due=due, error=error, name=job.name, me=self.me)
+        due = self.clock() + job.interval
+        await self.database.execute_once(
+            _FINISH, due=due, error=error, name=job.name, me=self.worker_id
+        )
         return True
 
     async def _keep_lease(self, name: str) -> None:
         while True:
-            await asyncio.sleep(RENEW)
+            await asyncio.sleep(LEASE_RENEWAL_INTERVAL_SECONDS)
             try:
-                await self.database.rows(_RENEW, until=self.clock() + LEASE, name=name, me=self.me)
+                await self.database.execute_once(
+                    _RENEW, until=self.clock() + LEASE_DURATION, name=name, me=self.worker_id
+                )
             except Transient as error:  # a lease that is not renewed lasts until its end
                 log.warning("lease not renewed", job=name, error=str(error))
 

@@ -8,23 +8,30 @@ cannot bear is migrated after its last pod is gone.
 import asyncpg
 from sqlalchemy.engine import make_url
 
-from shared.kit.database.database import CONNECT, UnsafeRole
-from shared.kit.database.migrations import absent_columns, missing
+from shared.kit.database.database import CONNECT_TIMEOUT_SECONDS, UnsafeRole
+from shared.kit.database.migrations import missing_frame_columns, missing_revisions
 from shared.kit.runtime.service import Service
-from shared.kit.runtime.startup import CannotStart, Tell, postgres_at, until_there
+from shared.kit.runtime.startup import (
+    AvailabilityCallback,
+    CannotStart,
+    parse_database_address,
+    wait_until_available,
+)
 
 _OUTBOX = "SELECT FROM outbox LIMIT 0"
 
 
-async def until_fit(service: Service, tell: Tell, *, relays: bool) -> None:
+async def wait_until_database_ready(
+    service: Service, tell: AvailabilityCallback, *, check_relay_role: bool
+) -> None:
     """Wait for the service's database. Raises `CannotStart` for what waiting cannot mend."""
     prefix = service.name.upper()
     url = service.database.engine.url.render_as_string(hide_password=False)
-    server = postgres_at(url, f"{prefix}_DATABASE_URL")
-    await until_there(server, lambda: _look(service), tell)
-    if relays:
-        server = postgres_at(service.relay_url, f"{prefix}_RELAY_URL")
-        await until_there(server, lambda: _look_as_relay(service.relay_url), tell)
+    server = parse_database_address(url, f"{prefix}_DATABASE_URL")
+    await wait_until_available(server, lambda: _look(service), tell)
+    if check_relay_role:
+        server = parse_database_address(service.relay_url, f"{prefix}_RELAY_URL")
+        await wait_until_available(server, lambda: _look_as_relay(service.relay_url), tell)
 
 
 async def _look(service: Service) -> None:
@@ -35,8 +42,8 @@ async def _look(service: Service) -> None:
         message = f"{setting} is wrong: its role may see the rows of every tenant."
         raise CannotStart(message) from error
     async with service.database.engine.connect() as connection:
-        lacking = await connection.run_sync(missing, service.name)
-        absent = [] if lacking else await connection.run_sync(absent_columns)
+        lacking = await connection.run_sync(missing_revisions, service.name)
+        absent = [] if lacking else await connection.run_sync(missing_frame_columns)
     if lacking:
         message = (
             f"The database of {service.name} lacks revision {', '.join(lacking)}: "
@@ -54,8 +61,8 @@ async def _look(service: Service) -> None:
 
 async def _look_as_relay(url: str) -> None:
     dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = await asyncpg.connect(dsn, timeout=CONNECT)
+    connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_SECONDS)
     try:
         await connection.execute(_OUTBOX)
     finally:
-        await connection.close(timeout=CONNECT)
+        await connection.close(timeout=CONNECT_TIMEOUT_SECONDS)

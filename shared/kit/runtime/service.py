@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from shared.kit.core.reactions import Bound
+from shared.kit.core.reactions import AnyBoundReaction
 from shared.kit.database.audit.signing import AuditSigner
 from shared.kit.database.database import Database
 from shared.kit.inbox.consumer import BatchConsumer
@@ -19,7 +19,7 @@ class Job:
 
     name: str
     run: Callable[[], Awaitable[None]]
-    every: timedelta
+    interval: timedelta
 
 
 class Resource(Protocol):
@@ -47,7 +47,7 @@ class Service:
     relay_url: str
     consumer: BatchConsumer | None = None
     jobs: tuple[Job, ...] = ()
-    remembers: tuple[Bound, ...] = ()
+    replay_only_reactions: tuple[AnyBoundReaction, ...] = ()
     resources: tuple[Resource, ...] = ()
     audit_signer: AuditSigner | None = None
     inner: ASGIApp | None = None

@@ -7,11 +7,11 @@ from typing import ClassVar, Self
 from pydantic import Field, ValidationError, field_validator
 
 from shared.kit.bus.kafka.settings import KafkaSettings
-from shared.kit.core.settings import SettingError, explained, fields_in
-from shared.kit.database.overload import Limits
-from shared.kit.inbox.retry_limits import Patience
+from shared.kit.core.settings import SettingError, read_variables, to_setting_error
+from shared.kit.database.overload import LoadLimits
+from shared.kit.inbox.retry_limits import RetryLimits
 from shared.kit.limiting.route_limits import RouteLimits
-from shared.kit.web.address import TrustedProxies
+from shared.kit.web.client_address import TrustedProxies
 
 __all__ = ["SettingError", "Settings"]
 
@@ -53,31 +53,35 @@ class Settings(KafkaSettings):
         default=0.1, ge=0, le=1, description="the share of traces to record, 0 to 1"
     )
     shed_outbox_age: float = Field(
-        default=Limits.outbox_age,
+        default=LoadLimits.max_outbox_age_seconds,
         gt=0,
         description="seconds that the oldest fact may wait to be sent before changes are refused",
     )
     shed_outbox_events: int = Field(
-        default=Limits.outbox_events,
+        default=LoadLimits.max_outbox_events,
         ge=0,
         description="facts that may wait, however old, before changes are refused",
     )
     shed_wait: float = Field(
-        default=Limits.wait,
+        default=LoadLimits.max_wait_seconds,
         gt=0,
         description="seconds that a request may wait for a connection before it is refused",
     )
     shed_connections: int = Field(
-        default=Limits.connections, ge=5, description="connections to the database, at most"
+        default=LoadLimits.pool_size, ge=5, description="connections to the database, at most"
     )
     shed_writes: int = Field(
-        default=Limits.writes, ge=1, description="changes at work at once; the others wait"
+        default=LoadLimits.max_concurrent_writes,
+        ge=1,
+        description="changes at work at once; the others wait",
     )
     shed_waiting: int = Field(
-        default=Limits.waiting, ge=0, description="changes that may wait for their turn"
+        default=LoadLimits.max_queue, ge=0, description="changes that may wait for their turn"
     )
     shed_requests: int = Field(
-        default=Limits.requests, ge=1, description="requests of the API in hand at once"
+        default=LoadLimits.max_concurrent_requests,
+        ge=1,
+        description="requests of the API in hand at once",
     )
 
     limit_factor: float = Field(
@@ -116,24 +120,24 @@ class Settings(KafkaSettings):
         description="chunks that one tenant imports in ten seconds",
     )
     inbox_attempts: int = Field(
-        default=Patience.attempts,
+        default=RetryLimits.max_attempts,
         ge=1,
         description="attempts of one event alone, with the database there, before it is parked",
     )
     inbox_starts: int = Field(
-        default=Patience.starts,
+        default=RetryLimits.max_starts,
         ge=0,
         description="starts of a reader without progress, after which each event is tried alone;"
         " 0 for never",
     )
     inbox_hold_ms: int = Field(
-        default=round(Patience.hold_seconds * 1000),
+        default=round(RetryLimits.max_hold_seconds * 1000),
         ge=100,
         description="milliseconds of processor time in one attempt at a batch after which a lost"
         " transaction counts as our own slowness",
     )
     inbox_effect_ms: int = Field(
-        default=round(Patience.effect_seconds * 1000),
+        default=round(RetryLimits.slow_effect_seconds * 1000),
         ge=1,
         description="milliseconds that an effect may take in the open transaction untold",
     )
@@ -145,49 +149,49 @@ class Settings(KafkaSettings):
         return text
 
     def proxies(self) -> TrustedProxies:
-        """Give the proxies that stand in front of the service."""
+        """Return the proxies that stand in front of the service."""
         return TrustedProxies.parse(self.trusted_proxies)
 
     def route_limits(self) -> RouteLimits | None:
-        """Say how often members and tenants may ask; None as often as they like."""
+        """Return how often members and tenants may ask; None as often as they like."""
         if not self.limit_factor:
             return None
         names = (field.name for field in fields(RouteLimits))
         chosen = {name: getattr(self, f"limit_{name}") for name in names}
-        return RouteLimits(**chosen).times(self.limit_factor)
+        return RouteLimits(**chosen).scaled_by(self.limit_factor)
 
-    def patience(self) -> Patience:
-        """Say how long events are tried that fail by what may pass."""
-        return Patience(
-            attempts=self.inbox_attempts,
-            starts=self.inbox_starts,
-            hold_seconds=self.inbox_hold_ms / 1000,
-            effect_seconds=self.inbox_effect_ms / 1000,
+    def retry_limits(self) -> RetryLimits:
+        """Return how long events are tried that fail by what may pass."""
+        return RetryLimits(
+            max_attempts=self.inbox_attempts,
+            max_starts=self.inbox_starts,
+            max_hold_seconds=self.inbox_hold_ms / 1000,
+            slow_effect_seconds=self.inbox_effect_ms / 1000,
         )
 
-    def limits(self) -> Limits:
-        """Say how much the service takes on."""
-        return Limits(
-            outbox_age=self.shed_outbox_age,
-            outbox_events=self.shed_outbox_events,
-            wait=self.shed_wait,
-            connections=self.shed_connections,
-            writes=self.shed_writes,
-            waiting=self.shed_waiting,
-            requests=self.shed_requests,
+    def load_limits(self) -> LoadLimits:
+        """Return how much the service takes on."""
+        return LoadLimits(
+            max_outbox_age_seconds=self.shed_outbox_age,
+            max_outbox_events=self.shed_outbox_events,
+            max_wait_seconds=self.shed_wait,
+            pool_size=self.shed_connections,
+            max_concurrent_writes=self.shed_writes,
+            max_queue=self.shed_waiting,
+            max_concurrent_requests=self.shed_requests,
         )
 
     @classmethod
-    def read(cls, environment: Mapping[str, str]) -> Self:
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Read the service's variables; an empty one counts as not set.
 
         Raises `SettingError` for the first that is not right.
         """
         cls._refuse_unknown(environment)
         try:
-            return cls(**fields_in(cls, cls.PREFIX, environment))  # type: ignore[arg-type]  # pydantic converts the texts
+            return cls(**read_variables(cls, cls.PREFIX, environment))  # type: ignore[arg-type]  # pydantic converts the texts
         except ValidationError as error:
-            raise explained(cls, cls.PREFIX, error) from None
+            raise to_setting_error(cls, cls.PREFIX, error) from None
 
     @classmethod
     def _refuse_unknown(cls, environment: Mapping[str, str]) -> None:

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol, runtime_checkable
 
-CURRENT: ContextVar[str | None] = ContextVar("preau_traceparent", default=None)
+CURRENT_TRACEPARENT: ContextVar[str | None] = ContextVar("preau_traceparent", default=None)
 """The traceparent of the span that is open in this task, recorded or not."""
 
-SERVING: ContextVar[str | None] = ContextVar("preau_service", default=None)
+CURRENT_SERVICE: ContextVar[str | None] = ContextVar("preau_service", default=None)
 """The service on whose behalf this task runs, when several share a process."""
 
 _FLAGS = 54
@@ -24,22 +24,22 @@ _LENGTH = 55
 
 
 @runtime_checkable
-class Renamable(Protocol):
+class RenamableSpan(Protocol):
     """A span whose name is known late: the route of a request, after routing."""
 
     def rename(self, name: str) -> None:
-        """Give it its name."""
+        """Return it its name."""
 
 
 def is_sampled(traceparent: str | None) -> bool:
-    """Tell whether this trace is recorded. Looks at one character; `clean` checks the rest."""
+    """Return whether this trace is recorded. Looks at one character; `clean` checks the rest."""
     return (
         traceparent is not None and len(traceparent) >= _LENGTH and traceparent[_FLAGS] in _RECORDED
     )
 
 
-def clean(traceparent: str | None) -> str | None:
-    """Give a well-formed traceparent as it may travel on, in 55 characters; None for the rest.
+def valid_traceparent(traceparent: str | None) -> str | None:
+    """Return a well-formed traceparent as it may travel on, in 55 characters; None for the rest.
 
     It comes from strangers: what is not of this form must reach no header, row or log line.
     """
@@ -51,21 +51,21 @@ def clean(traceparent: str | None) -> str | None:
 
 
 def trace_id(traceparent: str) -> str:
-    """Give the trace id of a well-formed traceparent."""
+    """Return the trace id of a well-formed traceparent."""
     return traceparent[3:35]
 
 
 def span_id(traceparent: str) -> str:
-    """Give the span id of a well-formed traceparent."""
+    """Return the span id of a well-formed traceparent."""
     return traceparent[36:52]
 
 
 @contextmanager
-def serving(service: str) -> Iterator[None]:
+def service_context(service: str) -> Iterator[None]:
     """Let the log lines of this task, and of the tasks it starts, carry the service's name."""
-    before = SERVING.get()
-    SERVING.set(service)
+    before = CURRENT_SERVICE.get()
+    CURRENT_SERVICE.set(service)
     try:
         yield
     finally:
-        SERVING.set(before)
+        CURRENT_SERVICE.set(before)

@@ -1,22 +1,22 @@
 """Writes `docs/telemetry.md` from the closed list of metrics."""
 
-from shared.kit.telemetry.names import METRICS, SERVICE, Metric
+from shared.kit.telemetry.metric_catalogue import METRICS, SERVICE_LABEL, Metric
 
 _HEAD = f"""# Metrics
 
-Generated from `shared/kit/telemetry/names.py` by `make events`: the list is closed, and what is not
-in it cannot be told. `/<service>/metrics` of the inner port shows them in Prometheus’ format, under
-the second name (counters end in `_total`, histograms in `_bucket`, `_count` and `_sum`, dots of
-labels become `_`); a collector gets them under the first. Every series has the label `{SERVICE}`
-beside its own; none ever names a person or a tenant.
+Generated from `shared/kit/telemetry/metric_catalogue.py` by `make events`. The list is closed: a
+metric that is not in it cannot be recorded. `/<service>/metrics` on the inner port shows them in
+Prometheus’ format, under the second name (counters end in `_total`, histograms in `_bucket`,
+`_count` and `_sum`, dots of labels become `_`); a collector receives them under the first. Every
+series has the label `{SERVICE_LABEL}` beside its own; none ever names a person or a tenant.
 
 | metric | Prometheus | kind | unit | labels | meaning |
 |---|---|---|---|---|---|
 """
 
 
-def render() -> str:
-    """Give the document as Markdown."""
+def render_metric_document() -> str:
+    """Return the document as Markdown."""
     return _HEAD + "\n".join(map(_row, METRICS.values())) + "\n"
 
 

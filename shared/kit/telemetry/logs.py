@@ -8,7 +8,7 @@ from typing import TextIO
 
 import msgspec
 
-from shared.kit.telemetry.context import CURRENT, SERVING, span_id, trace_id
+from shared.kit.telemetry.context import CURRENT_SERVICE, CURRENT_TRACEPARENT, span_id, trace_id
 
 _SECRETS = re.compile(
     r"(?P<token>\beyJ[\w-]{8,}(?:\.[\w-]*){0,4})"
@@ -47,17 +47,17 @@ class Logger:
         self._write(logging.DEBUG, event, None, fields)
 
     def info(self, event: str, /, **fields: object) -> None:
-        """Tell what is as it should be."""
+        """Return what is as it should be."""
         self._write(logging.INFO, event, None, fields)
 
     def warning(self, event: str, /, **fields: object) -> None:
-        """Tell what the frame copes with."""
+        """Return what the frame copes with."""
         self._write(logging.WARNING, event, None, fields)
 
     def error(
         self, event: str, /, *, exc_info: BaseException | None = None, **fields: object
     ) -> None:
-        """Tell what somebody should look at."""
+        """Return what somebody should look at."""
         self._write(logging.ERROR, event, exc_info, fields)
 
     def exception(self, event: str, /, **fields: object) -> None:
@@ -71,7 +71,7 @@ class Logger:
             self._log.log(level, event, exc_info=error, extra={"fields": fields}, stacklevel=3)
 
 
-def logger(name: str) -> Logger:
+def get_logger(name: str) -> Logger:
     """Get the logger of a part of the frame or of a service: `logger("relay").info("…", n=3)`."""
     return Logger(f"preau.{name}")
 
@@ -86,11 +86,11 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
         }
         fields = _fields(record)
-        service = fields.pop("service", None) or SERVING.get()
+        service = fields.pop("service", None) or CURRENT_SERVICE.get()
         if service is not None:
             line["service"] = service
         line |= {"event": redact(record.getMessage()), "logger": record.name}
-        if (trace := CURRENT.get()) is not None:
+        if (trace := CURRENT_TRACEPARENT.get()) is not None:
             line |= {"trace_id": trace_id(trace), "span_id": span_id(trace)}
         if record.exc_info:
             line["stack"] = redact(self.formatException(record.exc_info))
@@ -104,7 +104,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write time, level, service and logger, event, fields."""
         fields = _fields(record)
-        service = fields.pop("service", None) or SERVING.get()
+        service = fields.pop("service", None) or CURRENT_SERVICE.get()
         name = record.name.removeprefix("preau.")
         parts = [
             datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S"),
@@ -137,7 +137,7 @@ def _one_line(text: str) -> str:
     return text.replace("\\", "\\\\").replace("\r", "\\r").replace("\n", "\\n")
 
 
-def configure(level: str = "info", style: str = "", stream: TextIO | None = None) -> None:
+def configure_logging(level: str = "info", style: str = "", stream: TextIO | None = None) -> None:
     """Send every log to `stream` (standard error), as `json` or `text`.
 
     Without a style: text on a terminal, JSON elsewhere.

@@ -17,20 +17,20 @@ from typing import Self
 from shared.contracts.event import Fact
 from shared.kit.core.host import Span, Telemetry
 from shared.kit.core.unit_of_work import Delivery
-from shared.kit.telemetry.context import clean, is_sampled, trace_id
+from shared.kit.telemetry.context import is_sampled, trace_id, valid_traceparent
 
-STALE = timedelta(minutes=10)
+MAX_CONTINUED_TRACE_AGE = timedelta(minutes=10)
 """Older records start a new trace, with links only: a trace of an hour helps nobody."""
 
 Attributes = dict[str, str | float | bool]
 
 
-def sampled(traceparents: Iterable[str | None]) -> tuple[str, ...]:
+def sampled_traceparents(traceparents: Iterable[str | None]) -> tuple[str, ...]:
     """Keep those that are recorded, each once."""
     return tuple(dict.fromkeys([each for each in traceparents if each and is_sampled(each)]))
 
 
-def create_span(
+def record_create_span(
     telemetry: Telemetry, fact_type: str, topic: str, event_id: str, parent: str | None
 ) -> str | None:
     """Note that a fact was made, and give the trace context that rides in its record's header.
@@ -39,10 +39,10 @@ def create_span(
     that trace, even when a batch of many traces is being processed; the batch is linked.
     Opens no span when that trace is not recorded: its context goes on as it is.
     """
-    origin, current = clean(parent), telemetry.current()
+    origin, current = valid_traceparent(parent), telemetry.current()
     above, links = current, tuple[str, ...]()
     if origin is not None and (current is None or trace_id(current) != trace_id(origin)):
-        above, links = origin, sampled([current])
+        above, links = origin, sampled_traceparents([current])
     if above is not None and not is_sampled(above):
         return above
     attributes = _attributes("create", (topic,)) | {
@@ -55,7 +55,7 @@ def create_span(
         return span.traceparent or above
 
 
-def send_span(
+def open_send_span(
     telemetry: Telemetry, topics: Mapping[str, int], traceparents: Iterable[str | None]
 ) -> AbstractContextManager[Span]:
     """Open the span of a batch on its way to the broker, linked to what is recorded in it.
@@ -63,7 +63,7 @@ def send_span(
     `topics` counts the batch's records by topic. The duration is told whether there is a span or
     not. The records' own contexts are left as they are.
     """
-    links = sampled(traceparents)
+    links = sampled_traceparents(traceparents)
     labels = _labels("send", topics)
     opened = None
     if links:
@@ -73,7 +73,7 @@ def send_span(
     return _Operation(telemetry, "messaging.client.operation.duration", labels, opened)
 
 
-def process_span(
+def open_process_span(
     telemetry: Telemetry,
     group: str,
     deliveries: Sequence[Delivery[Fact]],
@@ -87,13 +87,13 @@ def process_span(
     was written more than ten minutes ago starts a new one that links to those that are recorded;
     when none is, there is no span.
     """
-    links = sampled([delivery.traceparent for delivery in deliveries])
+    links = sampled_traceparents([delivery.traceparent for delivery in deliveries])
     topics = {delivery.partition.topic for delivery in deliveries}
     labels = _labels("process", topics) | {"messaging__consumer__group__name": group}
     one = deliveries[0] if len(deliveries) == 1 else None
     parent = None
-    if one is not None and not replay and now - one.recorded < STALE:
-        parent = clean(one.traceparent)
+    if one is not None and not replay and now - one.recorded < MAX_CONTINUED_TRACE_AGE:
+        parent = valid_traceparent(one.traceparent)
     opened = None
     if links or parent:
         opened = telemetry.span(

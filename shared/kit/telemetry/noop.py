@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Self
 
 from shared.kit.core.host import Span
-from shared.kit.telemetry.names import Kind, check, spelled
+from shared.kit.telemetry.metric_catalogue import Kind, get_metric, label_name
 
 
 class NoSpan(AbstractContextManager["NoSpan", None]):
@@ -62,4 +62,4 @@ class NoTelemetry:
 
 
 def _check(name: str, kind: Kind, labels: Mapping[str, str]) -> None:
-    check(name, kind, map(spelled, labels))
+    get_metric(name, kind, map(label_name, labels))

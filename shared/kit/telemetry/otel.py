@@ -27,16 +27,16 @@ from opentelemetry.trace import (
 )
 
 from shared.kit.core.host import Span
-from shared.kit.telemetry.context import CURRENT, clean, is_sampled
-from shared.kit.telemetry.measures import Measures
-from shared.kit.telemetry.page import render
-from shared.kit.telemetry.push import MetricsPush
-from shared.kit.telemetry.spans import Recorded, Unrecorded
+from shared.kit.telemetry.context import CURRENT_TRACEPARENT, is_sampled, valid_traceparent
+from shared.kit.telemetry.metric_store import MetricStore
+from shared.kit.telemetry.otlp_push import MetricsPusher
+from shared.kit.telemetry.prometheus import render_metrics
+from shared.kit.telemetry.spans import RecordedSpan, UnrecordedSpan
 
-ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
-FLUSH = 5.0
+ENDPOINT_VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"
+EXPORT_TIMEOUT_SECONDS = 5.0
 """Seconds that one push may take, the last one at a stop too."""
-MAX_LINKS = 2048
+MAX_LINKS_PER_SPAN = 2048
 _KINDS = {
     "server": SpanKind.SERVER,
     "client": SpanKind.CLIENT,
@@ -54,7 +54,7 @@ class OtelTelemetry:
         self,
         service: str,
         *,
-        sample: float = 0.1,
+        sample_ratio: float = 0.1,
         version: str = "1",
         instance: str = "",
         exporters: Sequence[SpanExporter] = (),
@@ -65,7 +65,7 @@ class OtelTelemetry:
         Spans and values are pushed to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names, if
         the environment handed in names one; `exporters` are told of each span at once.
         """
-        self._sample = sample
+        self._sample = sample_ratio
         attributes = {"service.name": f"preau-{service}", "service.version": version}
         if instance:
             attributes["service.instance.id"] = instance
@@ -75,17 +75,21 @@ class OtelTelemetry:
             sampler=ALWAYS_ON,
             resource=resource,
             shutdown_on_exit=False,
-            span_limits=SpanLimits(max_links=MAX_LINKS),
+            span_limits=SpanLimits(max_links=MAX_LINKS_PER_SPAN),
         )
         for exporter in exporters:
             self._provider.add_span_processor(SimpleSpanProcessor(exporter))
-        self.measures = Measures(service)
-        self._push: MetricsPush | None = None
-        endpoint = (environment or {}).get(ENDPOINT, "").rstrip("/")
+        self.metric_store = MetricStore(service)
+        self._push: MetricsPusher | None = None
+        endpoint = (environment or {}).get(ENDPOINT_VARIABLE, "").rstrip("/")
         if endpoint:
-            spans = OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=FLUSH)
+            spans = OTLPSpanExporter(
+                endpoint=f"{endpoint}/v1/traces", timeout=EXPORT_TIMEOUT_SECONDS
+            )
             self._provider.add_span_processor(BatchSpanProcessor(spans))
-            self._push = MetricsPush(self.measures, resource, f"{endpoint}/v1/metrics", FLUSH)
+            self._push = MetricsPusher(
+                self.metric_store, resource, f"{endpoint}/v1/metrics", EXPORT_TIMEOUT_SECONDS
+            )
         self._tracer: Tracer = self._provider.get_tracer("preau", schema_url=Schemas.V1_44_0.value)
 
     def span(
@@ -102,11 +106,13 @@ class OtelTelemetry:
         It is recorded if its parent is. Links without a parent begin a new trace, recorded if one
         of the linked is; without links either, the share `sample` of the new traces is.
         """
-        before = CURRENT.get()
-        above = clean(parent) or (None if links else before)
-        wanted = tuple(linked for linked in links if is_sampled(linked) and clean(linked))
+        before = CURRENT_TRACEPARENT.get()
+        above = valid_traceparent(parent) or (None if links else before)
+        wanted = tuple(
+            linked for linked in links if is_sampled(linked) and valid_traceparent(linked)
+        )
         if not self._records(above, new_trace_with_links=bool(links), linked=bool(wanted)):
-            return Unrecorded(above)
+            return UnrecordedSpan(above)
         span = self._tracer.start_span(
             name,
             get_current() if above is not None and above == before else _context(above),
@@ -114,7 +120,7 @@ class OtelTelemetry:
             attributes,
             [Link(_parsed(linked)) for linked in wanted],
         )
-        return Recorded(span)
+        return RecordedSpan(span)
 
     def _records(self, above: str | None, *, new_trace_with_links: bool, linked: bool) -> bool:
         if above is not None:
@@ -125,26 +131,26 @@ class OtelTelemetry:
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         """Add to a counter of the closed list. Raises KeyError for another name or label."""
-        self.measures.count(name, amount, labels)
+        self.metric_store.count(name, amount, labels)
 
     def observe(self, name: str, *values: float, **labels: str) -> None:
         """Add values to a histogram of the list. Raises KeyError for another name or label."""
-        self.measures.observe(name, values, labels)
+        self.metric_store.observe(name, values, labels)
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
         """Set a gauge of the closed list. Raises KeyError for another name or label."""
-        self.measures.gauge(name, value, labels)
+        self.metric_store.gauge(name, value, labels)
 
     def current(self) -> str | None:
         """The traceparent of the span that is open in this task."""
-        return CURRENT.get()
+        return CURRENT_TRACEPARENT.get()
 
-    def page(self) -> bytes:
+    def prometheus_page(self) -> bytes:
         """The metrics in Prometheus' text format."""
-        return render([self])[0]
+        return render_metrics([self])[0]
 
     def shutdown(self) -> None:
-        """Send what is left to the collector; blocks for about `FLUSH` when it is away."""
+        """Send what is left to the collector; blocks for up to `EXPORT_TIMEOUT_SECONDS`."""
         if self._push is not None:
             self._push.stop()
         self._provider.shutdown()

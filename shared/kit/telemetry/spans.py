@@ -7,13 +7,13 @@ from opentelemetry import trace
 from opentelemetry.context import Context, attach, get_current
 from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
-from shared.kit.telemetry.context import CURRENT
+from shared.kit.telemetry.context import CURRENT_TRACEPARENT
 
 _NOWHERE = Context()
 _ERROR = Status(StatusCode.ERROR)
 
 
-class Unrecorded:
+class UnrecordedSpan:
     """A span of a trace that is not recorded: no ids of its own, no attributes, about 1 µs.
 
     It is the current one while it is open, so that logs and the facts written meanwhile still
@@ -26,21 +26,21 @@ class Unrecorded:
         self.traceparent: str | None = above or _new_traceparent()
 
     def __enter__(self) -> Self:
-        self._before, self._otel_before = CURRENT.get(), get_current()
-        CURRENT.set(self.traceparent)
+        self._before, self._otel_before = CURRENT_TRACEPARENT.get(), get_current()
+        CURRENT_TRACEPARENT.set(self.traceparent)
         attach(_NOWHERE)
         return self
 
     def __exit__(self, *_: object) -> None:
         # Set back rather than reset: a generator may be closed in another context than its own.
-        CURRENT.set(self._before)
+        CURRENT_TRACEPARENT.set(self._before)
         attach(self._otel_before)
 
     def set(self, **attributes: str | float | bool) -> None:
         """Forget them."""
 
 
-class Recorded:
+class RecordedSpan:
     """A span of the SDK, the current one (of the SDK's context too) while it is open."""
 
     __slots__ = ("_before", "_otel_before", "_span", "traceparent")
@@ -53,13 +53,13 @@ class Recorded:
         )
 
     def __enter__(self) -> Self:
-        self._before, self._otel_before = CURRENT.get(), get_current()
-        CURRENT.set(self.traceparent)
+        self._before, self._otel_before = CURRENT_TRACEPARENT.get(), get_current()
+        CURRENT_TRACEPARENT.set(self.traceparent)
         attach(set_span_in_context(self._span, self._otel_before))
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        CURRENT.set(self._before)
+        CURRENT_TRACEPARENT.set(self._before)
         attach(self._otel_before)
         if error is not None:
             # The type only: the message of an error may hold what somebody wrote.
@@ -75,7 +75,7 @@ class Recorded:
             self._span.set_status(_ERROR)
 
     def rename(self, name: str) -> None:
-        """Give it the name that was not known when it began."""
+        """Return it the name that was not known when it began."""
         self._span.update_name(name)
 
 

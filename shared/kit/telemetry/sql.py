@@ -23,10 +23,10 @@ _TABLE = re.compile(
     r"\b(?:INTO|FROM|UPDATE|JOIN)\s+(?:ONLY\s+)?([a-z_][\w.]*+)(?!\s*\()", re.IGNORECASE
 )
 _SYSTEM = "postgresql"
-Open = tuple[float, str, AbstractContextManager[Span] | None]
+OpenStatement = tuple[float, str, AbstractContextManager[Span] | None]
 
 
-def attach(engine: AsyncEngine | Engine, telemetry: Telemetry) -> None:
+def instrument_engine(engine: AsyncEngine | Engine, telemetry: Telemetry) -> None:
     """Measure every statement of this engine from now on."""
     listener = _Statements(telemetry)
     target = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
@@ -37,7 +37,7 @@ def attach(engine: AsyncEngine | Engine, telemetry: Telemetry) -> None:
 
 
 @contextmanager
-def told_by(engine: Engine, statement: str) -> Iterator[None]:
+def measure_statement(engine: Engine, statement: str) -> Iterator[None]:
     """Measure a statement that runs meanwhile, on a connection of this engine, past SQLAlchemy."""
     listener = _LISTENERS.get(engine)
     if listener is None:
@@ -52,7 +52,7 @@ def told_by(engine: Engine, statement: str) -> Iterator[None]:
     listener.end(began, None)
 
 
-def shown(engine: Engine, statement: str) -> AbstractContextManager[Span | None]:
+def shared_statement_span(engine: Engine, statement: str) -> AbstractContextManager[Span | None]:
     """Show, in the trace of one who waits for it, a statement that runs for many together."""
     listener = _LISTENERS.get(engine)
     span = listener.span(statement) if listener is not None else None
@@ -60,8 +60,8 @@ def shown(engine: Engine, statement: str) -> AbstractContextManager[Span | None]
 
 
 @lru_cache(maxsize=1024)
-def summary(statement: str) -> tuple[str, str]:
-    """Give a statement's verb, and verb and first table: `INSERT`, `INSERT outbox`."""
+def summarize_statement(statement: str) -> tuple[str, str]:
+    """Return a statement's verb, and verb and first table: `INSERT`, `INSERT outbox`."""
     verb = _VERB.match(statement)
     operation = verb.group(1).upper() if verb else "OTHER"
     table = _TABLE.search(statement)
@@ -84,9 +84,9 @@ class _Statements:
         began = self.begin(statement)
         context._preau_began = began  # type: ignore[attr-defined]  # noqa: SLF001  lives as long as it
 
-    def begin(self, statement: str) -> Open:
+    def begin(self, statement: str) -> OpenStatement:
         """Open its span, if there is one."""
-        operation, _ = summary(statement)
+        operation, _ = summarize_statement(statement)
         span = self.span(statement)
         if span is not None:
             span.__enter__()
@@ -96,7 +96,7 @@ class _Statements:
         """Make its span; None when the trace is not recorded."""
         if not is_sampled(self._telemetry.current()):
             return None
-        operation, text = summary(statement)
+        operation, text = summarize_statement(statement)
         attributes = {
             "db.system.name": _SYSTEM,
             "db.operation.name": operation,
@@ -112,14 +112,14 @@ class _Statements:
         self._end(failure.execution_context, failure.original_exception)
 
     def _end(self, context: object, error: BaseException | None) -> None:
-        began: Open | None = getattr(context, "_preau_began", None)
+        began: OpenStatement | None = getattr(context, "_preau_began", None)
         if began is None:
             return
         context._preau_began = None  # type: ignore[attr-defined]  # noqa: SLF001
         self.end(began, error)
 
-    def end(self, began: Open, error: BaseException | None) -> None:
-        """Tell how long it took, and close its span."""
+    def end(self, began: OpenStatement, error: BaseException | None) -> None:
+        """Return how long it took, and close its span."""
         start, operation, span = began
         labels = {"db__system__name": _SYSTEM, "db__operation__name": operation}
         if error is not None:

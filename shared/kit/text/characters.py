@@ -24,13 +24,13 @@ _JOINING_SCRIPTS = frozenset(
 """Scripts in which a joiner changes how its neighbours are written, and so can be seen."""
 
 
-def is_text(text: str) -> bool:
-    """Tell whether a text holds no control character but tabs and line ends, and no half one."""
+def is_plain_text(text: str) -> bool:
+    """Return whether a text holds no control character but tabs and line ends, and no half one."""
     return _CONTROL.search(text) is None
 
 
-def is_name(text: str) -> bool:
-    """Tell whether a name is one line of letters that can be seen.
+def is_visible_line(text: str) -> bool:
+    """Return whether a name is one line of letters that can be seen.
 
     Refused are the categories Cc, Cf, Co, Cs, line and paragraph separators, and marks without a
     shape. Joiners and variation selectors pass beside letters that need them: emoji, Arabic, Hindi.
@@ -56,7 +56,7 @@ def _is_selector(letter: str) -> bool:
 
 
 def _takes_joiners(letter: str) -> bool:
-    """Tell whether a joiner or a variation selector beside this one changes how it is written."""
+    """Return whether a joiner or a variation selector beside this one changes how it is written."""
     if not letter:
         return False
     if unicodedata.category(letter) in {"So", "Sk", "Sm"} or _is_selector(letter):
@@ -66,30 +66,30 @@ def _takes_joiners(letter: str) -> bool:
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether nothing of a text can be seen: spaces, controls, zero-width characters."""
-    return all(is_unseen(letter) for letter in text)
+    """Return whether nothing of a text can be seen: spaces, controls, zero-width characters."""
+    return all(is_invisible(letter) for letter in text)
 
 
-def without_zero_width(text: str) -> str:
+def strip_zero_width(text: str) -> str:
     """Take away the characters that take no room: unseen ones but for spaces and controls."""
-    return "".join(c for c in text if not is_unseen(c) or unicodedata.category(c) in _ROOM)
+    return "".join(c for c in text if not is_invisible(c) or unicodedata.category(c) in _ROOM)
 
 
-def is_unseen(letter: str) -> bool:
-    """Tell whether a character shows nothing: space, control, zero-width."""
+def is_invisible(letter: str) -> bool:
+    """Return whether a character shows nothing: space, control, zero-width."""
     if letter in _UNSEEN or _is_selector(letter):
         return True
     # Unassigned ones (Cn) are seen: a newer emoji is one to an older table.
     return unicodedata.category(letter) in {"Zs", "Zl", "Zp", "Cc", "Cf"}
 
 
-def address_key(email: str) -> str:
-    """Give what all ways of writing one mail address have in common; it is for comparing only."""
+def mail_address_key(email: str) -> str:
+    """Return what all ways of writing one mail address have in common; it is for comparing only."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", email).casefold())
 
 
 def is_time_zone(name: str) -> bool:
-    """Tell whether this is a name of the IANA database, whatever lies in this machine's folder."""
+    """Return whether this is a name of the IANA time zone database."""
     return name in _zones()
 
 

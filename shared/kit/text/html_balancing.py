@@ -12,10 +12,10 @@ from typing import Final
 MAX_DEPTH: Final = 100
 """Elements within elements."""
 MAX_ELEMENTS: Final = 5_000
-PIECE: Final = 1_000
+MAX_TEXT_NODE_CHARACTERS: Final = 1_000
 """Characters of text after which the cleaner begins another node."""
 _LONGEST_REFERENCE: Final = 40
-VOID: Final = frozenset("br hr wbr".split())
+VOID_TAGS: Final = frozenset("br hr wbr".split())
 _INLINE: Final = frozenset(
     "a abbr b cite code del dfn em i ins kbd mark s samp small strike strong sub sup tt u var"
     .split()
@@ -24,7 +24,7 @@ _TABLE: Final = frozenset("caption table tbody td tfoot th thead tr".split())
 _BLOCKS: Final = _TABLE | frozenset(
     "blockquote dd div dl dt h1 h2 h3 h4 h5 h6 li ol p pre ul".split()
 )
-TAGS: Final = VOID | _INLINE | _BLOCKS
+ALLOWED_TAGS: Final = VOID_TAGS | _INLINE | _BLOCKS
 _AS_DIVISION: Final = frozenset(
     "address article aside center details dialog fieldset figcaption figure footer form header "
     "hgroup legend main nav optgroup option section summary".split()
@@ -76,7 +76,7 @@ class TooComplexError(Exception):
     """HTML of more elements, or of a greater depth, than is cleaned."""
 
 
-def rebuild(html: str) -> str:
+def balance_html(html: str) -> str:
     """Write the tags that are known, each closed; in place of an image, a link to it.
 
     Raises `TooComplexError` beyond `MAX_DEPTH` or `MAX_ELEMENTS`.
@@ -112,10 +112,10 @@ class _Page:
         name = "div" if name in _AS_DIVISION else name
         if name in {"img", "image"}:
             self._image(dict(_values(attributes, _IMAGE)))
-        elif name in VOID:
+        elif name in VOID_TAGS:
             self._count()
             self._parts.append(f"<{name}>")
-        elif name in TAGS:
+        elif name in ALLOWED_TAGS:
             self._close_implied(name)
             if name == "a" and "a" in self._stack:
                 return
@@ -192,16 +192,20 @@ def _pieces(text: str) -> Iterator[str]:
     Trap: html5ever copies a whole text node for each reference or special character added to it.
     """
     start = 0
-    while len(text) - start > PIECE + _LONGEST_REFERENCE:
-        cut = text.find("&", start + PIECE, start + PIECE + _LONGEST_REFERENCE)
-        cut = cut if cut > 0 else start + PIECE + _LONGEST_REFERENCE
+    while len(text) - start > MAX_TEXT_NODE_CHARACTERS + _LONGEST_REFERENCE:
+        cut = text.find(
+            "&",
+            start + MAX_TEXT_NODE_CHARACTERS,
+            start + MAX_TEXT_NODE_CHARACTERS + _LONGEST_REFERENCE,
+        )
+        cut = cut if cut > 0 else start + MAX_TEXT_NODE_CHARACTERS + _LONGEST_REFERENCE
         yield f"{text[start:cut]}<!---->"
         start = cut
     yield text[start:]
 
 
 def _values(attributes: str, wanted: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Give the first of each wanted attribute, quoted for a double-quoted value."""
+    """Return the first of each wanted attribute, quoted for a double-quoted value."""
     if not wanted:
         return
     seen: set[str] = set()

@@ -3,9 +3,9 @@
 import re
 import unicodedata
 
-from shared.kit.text.characters import without_zero_width
+from shared.kit.text.characters import strip_zero_width
 
-MAX_ADDRESS = 254
+MAX_ADDRESS_CHARACTERS = 254
 """Characters; a longer one fits in no mail's envelope (RFC 5321)."""
 _MAX_LOCAL, _MAX_LABEL = 64, 63
 _NAMED = re.compile(r"[^<>]*<([^<>]*)>")
@@ -18,13 +18,13 @@ _FULL_STOPS = str.maketrans("\u3002\uff61", "..")
 _LOCAL_SIGNS = frozenset("!#$%&'*+-/=?^_`{|}~")
 
 
-def tidy_address(text: str) -> str | None:
-    """Give the one address that was meant, or None for what is none, or several.
+def extract_mail_address(text: str) -> str | None:
+    """Return the one address that was meant, or None for what is none, or several.
 
     Only what cannot belong to it is taken away: a name beside `<…>`, `mailto:`, separators, spaces
     and quotes around it, and characters without width anywhere.
     """
-    normal = unicodedata.normalize("NFKC", without_zero_width(text)).translate(_FULL_STOPS)
+    normal = unicodedata.normalize("NFKC", strip_zero_width(text)).translate(_FULL_STOPS)
     address = normal.lstrip(" \t\r\n,;").rstrip(" \t\r\n,;.")
     named = _NAMED.fullmatch(address)
     address = _trimmed(named[1] if named else address)
@@ -42,7 +42,7 @@ def _is_address(text: str) -> bool:
     local, at, domain = text.rpartition("@")
     return (
         bool(at)
-        and len(text) <= MAX_ADDRESS
+        and len(text) <= MAX_ADDRESS_CHARACTERS
         and len(local) <= _MAX_LOCAL
         and _is_dotted(local, _LOCAL_SIGNS)
         and _is_domain(domain)
@@ -60,7 +60,7 @@ def _is_domain(text: str) -> bool:
 
 
 def _is_dotted(text: str, signs: frozenset[str]) -> bool:
-    """Tell whether parts of letters, digits and these signs stand between single dots."""
+    """Return whether parts of letters, digits and these signs stand between single dots."""
     return all(part and all(_is_letter(c) or c in signs for c in part) for part in text.split("."))
 
 

@@ -8,12 +8,12 @@ import nh3
 from markupsafe import escape
 
 from shared.kit.text.html_balancing import (
+    ALLOWED_TAGS,
     MAX_DEPTH,
     MAX_ELEMENTS,
-    PIECE,
-    TAGS,
+    MAX_TEXT_NODE_CHARACTERS,
     TooComplexError,
-    rebuild,
+    balance_html,
 )
 
 HTML_VERSION: Final = 1
@@ -37,7 +37,7 @@ _ATTRIBUTES: Final = {
 }
 
 
-def html_of(body: str, format_: str = "markdown") -> str:
+def render_html(body: str, format_: str = "markdown") -> str:
     """Render Markdown (or take HTML as it is), and clean it of all but text, structure and links.
 
     HTML within Markdown is text: it is shown as it was typed. Images are links to them, since a
@@ -51,13 +51,13 @@ def html_of(body: str, format_: str = "markdown") -> str:
         return _as_typed(body)
     if _HARMLESS.fullmatch(html):
         return html
-    is_plain = "<img" not in html and len(html) <= PIECE
+    is_plain = "<img" not in html and len(html) <= MAX_TEXT_NODE_CHARACTERS
     return _CLEANER.clean(html) if is_plain else _rebuilt(html, body)
 
 
 def _rebuilt(html: str, body: str) -> str:
     try:
-        return _CLEANER.clean(rebuild(html))
+        return _CLEANER.clean(balance_html(html))
     except TooComplexError:
         return _as_typed(body)
 
@@ -96,7 +96,7 @@ def _is_complex(html: str) -> bool:
 
 
 _CLEANER = nh3.Cleaner(
-    tags=set(TAGS),
+    tags=set(ALLOWED_TAGS),
     attributes=_ATTRIBUTES,
     attribute_filter=_kept_value,
     url_schemes=set(_SCHEMES),

@@ -7,11 +7,11 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 
 from shared.kit.core.errors import PreauError
-from shared.kit.core.policy import demand
-from shared.kit.web.context import actor, claims, forget_actor, operator
+from shared.kit.core.policy import require_allowed
+from shared.kit.web.context import discard_actor, request_actor, request_claims, require_operator
 from shared.kit.web.idempotency import IdempotentRoute
-from shared.kit.web.problems import Malformed, Problems
-from shared.kit.web.route_table import ROUTE, access_of
+from shared.kit.web.problems import Malformed, ProblemResponses
+from shared.kit.web.route_table import ROUTE_KEY, access_of
 
 LARGE_BYTES = 64_000
 """A body larger than this, or of unknown size, is read only of an active member."""
@@ -30,7 +30,7 @@ class AccessGuard:
     read before the body only where it may be large. A request for no route has no body to read.
     """
 
-    def __init__(self, app: App, problems: Problems) -> None:
+    def __init__(self, app: App, problems: ProblemResponses) -> None:
         self._app, self._problems = app, problems
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -38,15 +38,15 @@ class AccessGuard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        route: APIRoute | None = scope.get(ROUTE)
+        route: APIRoute | None = scope.get(ROUTE_KEY)
         request = Request(scope)
         try:
             _check_address(scope)
             if route is not None and access_of(route) != "anonymous":
-                await claims(request)
+                await request_claims(request)
                 await _admit_large(request, route)
         except PreauError as error:
-            await self._problems.answer(request, error)(scope, receive, send)
+            await self._problems.for_error(request, error)(scope, receive, send)
             return
         await self._app(scope, receive if route is not None else _no_body, send)
 
@@ -56,12 +56,12 @@ async def _admit_large(request: Request, route: APIRoute) -> None:
     gate = route.gate if isinstance(route, IdempotentRoute) else None
     if gate is None and not _may_be_large(request):
         return
-    member = await actor(request)
+    member = await request_actor(request)
     if access_of(route) == "operator":
-        await operator(member)
+        await require_operator(member)
     if gate is not None:
-        demand(gate(member))
-    forget_actor(request)
+        require_allowed(gate(member))
+    discard_actor(request)
 
 
 def _may_be_large(request: Request) -> bool:

@@ -13,27 +13,27 @@ from fastapi.telemetry import TelemetryConfig
 
 from shared.kit.core.errors import NotFound, PreauError, Transient
 from shared.kit.limiting.route_limits import RouteLimits
-from shared.kit.telemetry.requests import RequestTelemetry
+from shared.kit.telemetry.request_telemetry import RequestTelemetry
 from shared.kit.web.access import AccessGuard
 from shared.kit.web.body import BodyGuard
-from shared.kit.web.context import Door
-from shared.kit.web.direct_dispatch import Direct
+from shared.kit.web.context import AppContext
+from shared.kit.web.direct_dispatch import DirectDispatch
 from shared.kit.web.documentation import describe, page
-from shared.kit.web.error_boundary import Edge
-from shared.kit.web.limits import RequestLimits
+from shared.kit.web.error_boundary import ErrorBoundary
 from shared.kit.web.messages import LANGUAGES, Messages
-from shared.kit.web.problems import MEDIA_TYPE, Problems
+from shared.kit.web.problems import MEDIA_TYPE, ProblemResponses
+from shared.kit.web.request_rate_limit import RequestRateLimit
 from shared.kit.web.route_table import RouteTable
 from shared.kit.web.routes import Routes
-from shared.kit.web.shedding import Places, Refusals, Shedding
-from shared.kit.web.turns import Turns
+from shared.kit.web.shedding import LoadShedder, RejectionResponder, RequestConcurrencyLimit
+from shared.kit.web.write_concurrency import WriteConcurrencyLimit
 
 _FIELDS = {name: {"type": "string"} for name in ("type", "title", "help", "instance")}
 
 
 def _problem(error: type[PreauError]) -> dict[str, Any]:
     """Describe a problem document, with the frame's own words for this error as its example."""
-    said = Messages().of(error.key, LANGUAGES[0])
+    said = Messages().get(error.key, LANGUAGES[0])
     example = {
         "type": f"/problems/{error.key}",
         "title": said["title"],
@@ -59,7 +59,7 @@ _SILENT: TelemetryConfig = {
 
 def web_app(  # noqa: PLR0913  the parts of an application, by name
     name: str,
-    door: Door,
+    context: AppContext,
     features: Sequence[Routes],
     extra: Sequence[APIRouter] = (),
     locale: Traversable | None = None,
@@ -83,16 +83,16 @@ def web_app(  # noqa: PLR0913  the parts of an application, by name
         responses=_responses(),
         telemetry=_SILENT,
     )
-    app.state.door = door
+    app.state.door = context
     messages = Messages([locale or files(f"services.{name}") / "locale"])
-    problems = Problems(app, messages, door.host.telemetry)
+    problems = ProblemResponses(app, messages, context.host.telemetry)
     for routes in features:
         _add(app, routes.router)
     for router in extra:
         _add(app, router)
     if public_docs:
         _describe(app, messages)
-    _surround(app, name, door, problems, limits)
+    _surround(app, name, context, problems, limits)
     return app
 
 
@@ -105,20 +105,24 @@ def inner_app(*routers: APIRouter) -> FastAPI:
 
 
 def _surround(
-    app: FastAPI, name: str, door: Door, problems: Problems, limits: RouteLimits | None
+    app: FastAPI,
+    name: str,
+    door: AppContext,
+    problems: ProblemResponses,
+    limits: RouteLimits | None,
 ) -> None:
-    telemetry, pressure = door.host.telemetry, door.database.pressure
-    refusals, table = Refusals(problems, telemetry), RouteTable(app.router.routes)
+    telemetry, pressure = door.host.telemetry, door.database.load_monitor
+    refusals, table = RejectionResponder(problems, telemetry), RouteTable(app.router.routes)
     # The last one added is the first to see a request.
-    app.add_middleware(Direct, routes=app.router.routes, problems=problems)
-    app.add_middleware(Turns, pressure=pressure, refusals=refusals)
-    app.add_middleware(Places, limits=pressure.limits, refusals=refusals)
+    app.add_middleware(DirectDispatch, routes=app.router.routes, problems=problems)
+    app.add_middleware(WriteConcurrencyLimit, pressure=pressure, refusals=refusals)
+    app.add_middleware(RequestConcurrencyLimit, limits=pressure.limits, refusals=refusals)
     app.add_middleware(BodyGuard, problems=problems)
     if limits is not None and door.rates is not None:
-        app.add_middleware(RequestLimits, limits=limits, rates=door.rates, problems=problems)
+        app.add_middleware(RequestRateLimit, limits=limits, rates=door.rates, problems=problems)
     app.add_middleware(AccessGuard, problems=problems)
-    app.add_middleware(Shedding, pressure=pressure, refusals=refusals, table=table)
-    app.add_middleware(Edge, problems=problems)
+    app.add_middleware(LoadShedder, pressure=pressure, refusals=refusals, table=table)
+    app.add_middleware(ErrorBoundary, problems=problems)
     app.add_middleware(RequestTelemetry, telemetry=telemetry, service=name)
 
 

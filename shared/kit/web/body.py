@@ -9,21 +9,21 @@ from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
 
 from shared.kit.core.errors import PreauError
-from shared.kit.web.json_checks import check_json
-from shared.kit.web.problems import Problems, TooLarge, TooSlow
-from shared.kit.web.route_table import ROUTE, access_of
+from shared.kit.web.json_checks import parse_json
+from shared.kit.web.problems import ProblemResponses, TooLarge, TooSlow
+from shared.kit.web.route_table import ROUTE_KEY, access_of
 
-LIMIT, VALUES = 1_000_000, 5_000
+MAX_BODY_BYTES, MAX_BODY_VALUES = 1_000_000, 5_000
 """Bytes and JSON values of a body, for routes that do not say otherwise."""
-ANONYMOUS_LIMIT, ANONYMOUS_VALUES = 10_000, 100
+MAX_ANONYMOUS_BODY_BYTES, MAX_ANONYMOUS_BODY_VALUES = 10_000, 100
 """The same where no token is needed."""
-GATED_VALUES = 10_000
+MAX_GATED_BODY_VALUES = 10_000
 """JSON values where a gate has let the sender pass: a chunk of 500 lines has half of it."""
-GRACE_SECONDS, LEAST_BYTES_PER_SECOND, LONGEST_SECONDS = 10.0, 10_000, 120.0
+GRACE_SECONDS, MIN_BYTES_PER_SECOND, MAX_BODY_SECONDS = 10.0, 10_000, 120.0
 """A body may take the first, one second more for so many bytes, and never longer than the last."""
-THREAD_BYTES = 64_000
+THREAD_THRESHOLD_BYTES = 64_000
 """A larger body is checked in a thread, so that the loop goes on between the steps."""
-BODY, PARSED = "preau.body", "preau.json"
+BODY_KEY, PARSED_KEY = "preau.body", "preau.json"
 """Where, in a request's scope, stand its body and the JSON value of it, None when it has none."""
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 Scope = MutableMapping[str, Any]
@@ -36,21 +36,21 @@ class ParsedRequest(Request):
     """A request whose JSON is what `BodyGuard` has parsed: FastAPI would parse it once more."""
 
     async def json(self) -> Any:
-        """Give the body's value."""
-        return self.scope[PARSED] if PARSED in self.scope else await super().json()
+        """Return the body's value."""
+        return self.scope[PARSED_KEY] if PARSED_KEY in self.scope else await super().json()
 
 
 class BodyGuard:
     """ASGI middleware behind `AccessGuard`: reads a body once, refuses what cannot be right."""
 
-    def __init__(self, app: Callable[..., Awaitable[None]], problems: Problems) -> None:
+    def __init__(self, app: Callable[..., Awaitable[None]], problems: ProblemResponses) -> None:
         self._app, self._problems = app, problems
         # One thread: two large bodies at once would only take turns.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="preau-body")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check a request with a body; let anything else pass."""
-        route: APIRoute | None = scope.get(ROUTE)
+        route: APIRoute | None = scope.get(ROUTE_KEY)
         if scope["type"] != "http" or route is None or scope["method"] not in BODY_METHODS:
             await self._app(scope, receive, send)
             return
@@ -58,32 +58,32 @@ class BodyGuard:
         limit, values = _limits(route)
         try:
             body = await _read(request, limit)
-            scope[PARSED] = None
+            scope[PARSED_KEY] = None
             if "json" in request.headers.get("content-type", "json").lower():
-                scope[PARSED] = await self._check(body, values)
+                scope[PARSED_KEY] = await self._check(body, values)
         except PreauError as error:
-            await self._problems.answer(request, error)(scope, receive, send)
+            await self._problems.for_error(request, error)(scope, receive, send)
             return
-        scope[BODY] = body
-        await self._app(scope, given_again(body, receive), send)
+        scope[BODY_KEY] = body
+        await self._app(scope, replay_body(body, receive), send)
 
     async def _check(self, body: bytes, values: int) -> Any:
-        if len(body) <= THREAD_BYTES:
-            return check_json(body, values)
+        if len(body) <= THREAD_THRESHOLD_BYTES:
+            return parse_json(body, values)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, check_json, body, values)
+        return await loop.run_in_executor(self._thread, parse_json, body, values)
 
 
 def _limits(route: APIRoute) -> tuple[int, int]:
-    """Give the bytes and values that a route takes."""
+    """Return the bytes and values that a route takes."""
     if access_of(route) == "anonymous":
-        return ANONYMOUS_LIMIT, ANONYMOUS_VALUES
-    values = VALUES if getattr(route, "gate", None) is None else GATED_VALUES
-    return getattr(route, "limit", None) or LIMIT, values
+        return MAX_ANONYMOUS_BODY_BYTES, MAX_ANONYMOUS_BODY_VALUES
+    values = MAX_BODY_VALUES if getattr(route, "gate", None) is None else MAX_GATED_BODY_VALUES
+    return getattr(route, "limit", None) or MAX_BODY_BYTES, values
 
 
-def given_again(body: bytes, receive: Receive) -> Receive:
-    """Give what gives a body that was read, and then what else is received."""
+def replay_body(body: bytes, receive: Receive) -> Receive:
+    """Return what gives a body that was read, and then what else is received."""
     given = False
 
     async def again() -> Message:
@@ -115,8 +115,8 @@ async def _read(request: Request, limit: int) -> bytes:
                 if size > limit:
                     raise TooLarge(limit=limit)
                 if more:
-                    earned = GRACE_SECONDS + size / LEAST_BYTES_PER_SECOND
-                    deadline.reschedule(begin + min(earned, LONGEST_SECONDS))
+                    earned = GRACE_SECONDS + size / MIN_BYTES_PER_SECOND
+                    deadline.reschedule(begin + min(earned, MAX_BODY_SECONDS))
     except TimeoutError as error:
-        raise TooSlow(bytes_per_second=LEAST_BYTES_PER_SECOND) from error
+        raise TooSlow(bytes_per_second=MIN_BYTES_PER_SECOND) from error
     return parts[0] if len(parts) == 1 else b"".join(parts)

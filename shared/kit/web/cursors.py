@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict
 from shared.kit.core.errors import Invalid
 
 T = TypeVar("T")
-LIMIT = 100
+MAX_PAGE_ITEMS = 100
 _BIGGEST = 2**63
 _SMALL = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
-Limit = Annotated[int, Query(ge=1, le=LIMIT, description="how many rows at most")]
+PageLimit = Annotated[int, Query(ge=1, le=MAX_PAGE_ITEMS, description="how many rows at most")]
 
 
 class BadCursor(Invalid):
@@ -26,13 +26,13 @@ class BadCursor(Invalid):
     key = "bad_cursor"
 
 
-class Model(BaseModel):
+class ApiModel(BaseModel):
     """Base of all API models: unknown fields are refused, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Page(Model, Generic[T]):
+class Page(ApiModel, Generic[T]):
     """A page, and where the next one begins (None: there is none)."""
 
     items: Sequence[T]

@@ -13,12 +13,16 @@ from pydantic import Field
 
 from shared.kit.inbox.consumer import BatchConsumer
 from shared.kit.inbox.dead_letters import queries as letters
-from shared.kit.inbox.dead_letters.decisions import DeadLetterNotFound, Decision, decide
-from shared.kit.inbox.parked import Place
-from shared.kit.telemetry.context import clean, trace_id
+from shared.kit.inbox.dead_letters.decisions import (
+    DeadLetterDecision,
+    DeadLetterNotFound,
+    decide_dead_letters,
+)
+from shared.kit.inbox.parked import LogPosition
+from shared.kit.telemetry.context import trace_id, valid_traceparent
 from shared.kit.web import cursors
 from shared.kit.web.context import CallerDep, OperatorDep
-from shared.kit.web.cursors import Limit, Model, Page
+from shared.kit.web.cursors import ApiModel, Page, PageLimit
 from shared.kit.web.routes import Routes
 
 FindConsumer = Callable[[], BatchConsumer | None]
@@ -32,7 +36,7 @@ At = Annotated[str, Field(pattern=_PLACE, description="topic/partition/offset")]
 AtQuery = Annotated[str, Query(pattern=_PLACE, description="topic/partition/offset")]
 
 
-class Letter(Model):
+class Letter(ApiModel):
     """An event that was not applied: where it stands, what it is, why, what was decided of it.
 
     `state` is `dead`; `parked` while it is tried again, or waits behind one of its key; `skipped`
@@ -59,7 +63,7 @@ class Letter(Model):
     offset: int
 
 
-class Behind(Model):
+class Behind(ApiModel):
     """An event that waits for another of its key."""
 
     place: str
@@ -80,7 +84,7 @@ class Whole(Letter):
     behind: list[Behind]
 
 
-class Cause(Model):
+class Cause(ApiModel):
     """Letters that failed alike; `keys` and `waiting` count the keys and events held up by them."""
 
     cause: str
@@ -94,13 +98,13 @@ class Cause(Model):
     example: str
 
 
-class Causes(Model):
+class Causes(ApiModel):
     """The most frequent first."""
 
     items: list[Cause]
 
 
-class Wish(Model):
+class Wish(ApiModel):
     """`replay`: try again, with its whole key behind it. `skip`: leave out for good, for a reason.
 
     Of these `places`, or of all whose `cause` holds this text, or of `everything` that is dead in
@@ -115,7 +119,7 @@ class Wish(Model):
     dry_run: bool = False
 
 
-class Decided(Model):
+class Decided(ApiModel):
     """What was decided on (would be, in a dry run), and what cannot be replayed as it is."""
 
     letters: int
@@ -138,14 +142,14 @@ def _pages(routes: Routes, find: FindConsumer) -> None:
         everything: bool = False,
         cause: CauseText = None,
         cursor: str | None = None,
-        limit: Limit = cursors.LIMIT,
+        limit: PageLimit = cursors.MAX_PAGE_ITEMS,
     ) -> Page[Letter]:
         after = _position(cursor) if cursor else None
         consumer = find()
         if consumer is None:
             return Page(items=[])
-        async with consumer.database.batch(()) as unit:
-            found = await letters.page(
+        async with consumer.database.unit_for(()) as unit:
+            found = await letters.list_dead_letters(
                 unit.connection,
                 consumer.group,
                 everything=everything,
@@ -168,8 +172,8 @@ def _by_cause(routes: Routes, find: FindConsumer) -> None:
         consumer = find()
         if consumer is None:
             return Causes(items=[])
-        async with consumer.database.batch(()) as unit:
-            found = await letters.causes(
+        async with consumer.database.unit_for(()) as unit:
+            found = await letters.summarise_causes(
                 unit.connection, consumer.group, everything=everything, cause=cause
             )
         return Causes(items=[Cause(**asdict(each)) for each in found])
@@ -181,17 +185,19 @@ def _one_and_decisions(routes: Routes, find: FindConsumer) -> None:
         consumer = find()
         if consumer is None:
             raise DeadLetterNotFound(place=place)
-        async with consumer.database.batch(()) as unit:
-            found = await letters.whole(unit.connection, consumer.group, Place.of(place))
+        async with consumer.database.unit_for(()) as unit:
+            found = await letters.get_dead_letter(
+                unit.connection, consumer.group, LogPosition.parse(place)
+            )
         if found is None:
             raise DeadLetterNotFound(place=place)
         return _whole(found)
 
     @routes.post("/operating/dead-letters", action="operate.decide", access="operator")
     async def decide_on(_: OperatorDep, caller: CallerDep, wish: Wish) -> Decided:
-        asked = Decision(
+        asked = DeadLetterDecision(
             wish.decision,
-            tuple(map(Place.of, wish.places)),
+            tuple(map(LogPosition.parse, wish.places)),
             wish.cause,
             wish.everything,
             wish.reason,
@@ -204,7 +210,7 @@ def _one_and_decisions(routes: Routes, find: FindConsumer) -> None:
         if consumer is None:
             return Decided(letters=0, unreadable=0, causes=[])
         async with consumer.database.unit(caller) as unit:
-            done = await decide(unit, consumer.group, caller, asked, consumer.wanted)
+            done = await decide_dead_letters(unit, consumer.group, caller, asked, consumer.decoders)
         return Decided(
             letters=sum(each.letters for each in done.causes) - done.unreadable,
             unreadable=done.unreadable,
@@ -212,20 +218,20 @@ def _one_and_decisions(routes: Routes, find: FindConsumer) -> None:
         )
 
 
-def _position(cursor: str) -> tuple[datetime, Place]:
+def _position(cursor: str) -> tuple[datetime, LogPosition]:
     first_failed, topic, partition, offset = cursors.decode(
         cursor, datetime, str, int, cursors.BigInt
     )
-    return first_failed, Place(topic, partition, offset)
+    return first_failed, LogPosition(topic, partition, offset)
 
 
-def _said(letter: letters.Letter) -> dict[str, Any]:
+def _said(letter: letters.DeadLetter) -> dict[str, Any]:
     said = asdict(letter)
-    trace = clean(said.pop("traceparent"))
-    return said | {"place": str(letter.place), "trace_id": trace_id(trace) if trace else None}
+    trace = valid_traceparent(said.pop("traceparent"))
+    return said | {"place": str(letter.position), "trace_id": trace_id(trace) if trace else None}
 
 
-def _whole(found: letters.Whole) -> Whole:
+def _whole(found: letters.DeadLetterDetail) -> Whole:
     event = None
     with contextlib.suppress(msgspec.DecodeError, RecursionError):
         event = msgspec.json.decode(found.record or b"", type=dict[str, object])

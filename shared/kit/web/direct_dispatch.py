@@ -19,11 +19,11 @@ from pydantic.fields import FieldInfo
 from starlette.routing import BaseRoute
 
 from shared.kit.core.errors import PreauError
-from shared.kit.web.body import BODY, PARSED, given_again
-from shared.kit.web.context import HELD
-from shared.kit.web.idempotency import IdempotentRoute, guarded
-from shared.kit.web.problems import Problems
-from shared.kit.web.route_table import PATH_VALUES, ROUTE
+from shared.kit.web.body import BODY_KEY, PARSED_KEY, replay_body
+from shared.kit.web.context import OPEN_UNIT_KEY
+from shared.kit.web.idempotency import IdempotentRoute, guard_route
+from shared.kit.web.problems import ProblemResponses
+from shared.kit.web.route_table import PATH_VALUES_KEY, ROUTE_KEY
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 Scope = MutableMapping[str, Any]
@@ -31,7 +31,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 _JSON = re.compile(r"\s*application/([a-z0-9.-]+\+)?json\s*(;.*)?", re.IGNORECASE)
-FEW_ERRORS = 50
+MAX_FASTAPI_ERRORS = 50
 """With more errors in a body FastAPI is not asked for its words: it writes all of them, twice."""
 
 
@@ -47,7 +47,7 @@ class _Unfit(Exception):
     """FastAPI shall say what is wrong with this request. Never leaves this module."""
 
 
-class Direct:
+class DirectDispatch:
     """ASGI middleware, the innermost: calls the routes that can be called directly.
 
     `routes` are those that `RouteTable` finds: it has looked before this is called.
@@ -57,16 +57,16 @@ class Direct:
         self,
         app: Callable[..., Awaitable[None]],
         routes: Iterable[BaseRoute],
-        problems: Problems,
+        problems: ProblemResponses,
     ) -> None:
         self._app, self._problems = app, problems
         self._handlers: dict[int, Handler] = {}
         for route in routes:
             if not isinstance(route, IdempotentRoute):
                 continue
-            call = direct(route)
+            call = build_direct_handler(route)
             if call is not None:
-                self._handlers[id(route)] = guarded(route, call)
+                self._handlers[id(route)] = guard_route(route, call)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what one of these routes takes, and let anything else pass."""
@@ -79,30 +79,30 @@ class Direct:
             answer = await handler(request)
         except _Unfit:
             # What was held for this route's call has ended; FastAPI's call holds its own.
-            scope.pop(HELD, None)
-            again = given_again(scope[BODY], receive) if BODY in scope else receive
+            scope.pop(OPEN_UNIT_KEY, None)
+            again = replay_body(scope[BODY_KEY], receive) if BODY_KEY in scope else receive
             await self._app(scope, again, send)
             return
         except _Spoilt as error:
-            answer = self._problems.invalid(request, error.wrong)
+            answer = self._problems.for_invalid_fields(request, error.wrong)
         except PreauError as error:
-            answer = self._problems.answer(request, error)
+            answer = self._problems.for_error(request, error)
         await answer(scope, receive, send)
 
     def _handler(self, scope: Scope) -> Handler | None:
-        route: APIRoute | None = scope.get(ROUTE)
+        route: APIRoute | None = scope.get(ROUTE_KEY)
         handler = self._handlers.get(id(route))
         if route is None or handler is None:
             return None
         convert = route.param_convertors
-        values = {name: convert[name].convert(v) for name, v in scope[PATH_VALUES].items()}
+        values = {name: convert[name].convert(v) for name, v in scope[PATH_VALUES_KEY].items()}
         scope["path_params"] = {**scope.get("path_params", {}), **values}
         scope["route"], scope["endpoint"] = route, route.endpoint
         return handler
 
 
-def direct(route: APIRoute) -> Handler | None:
-    """Give what calls this route; None when its signature says more than is read here."""
+def build_direct_handler(route: APIRoute) -> Handler | None:
+    """Return what calls this route; None when its signature says more than is read here."""
     told = route.dependant
     call, body, overridden = told.call, route.body_field, route.dependency_overrides_provider
     if call is None or not iscoroutinefunction(call) or not _is_plain(route):
@@ -125,9 +125,9 @@ def direct(route: APIRoute) -> Handler | None:
             values[name] = _fit(field.validate(request.path_params[alias], {}, loc=("path",)))
         if adapter is not None and body_name is not None:
             kind = request.headers.get("content-type", "")
-            if not _JSON.fullmatch(kind) or BODY not in request.scope:
+            if not _JSON.fullmatch(kind) or BODY_KEY not in request.scope:
                 raise _Unfit
-            values[body_name] = _valid(adapter, request.scope[PARSED])
+            values[body_name] = _valid(adapter, request.scope[PARSED_KEY])
         return await _answer(route, await call(**values))
 
     return handle
@@ -145,7 +145,7 @@ def _valid(adapter: TypeAdapter[Any], value: object) -> object:
     try:
         return adapter.validate_python(value, from_attributes=True)
     except ValidationError as error:
-        if error.error_count() <= FEW_ERRORS:
+        if error.error_count() <= MAX_FASTAPI_ERRORS:
             raise _Unfit from error
         wrong = error.errors(include_url=False, include_context=False, include_input=False)
         raise _Spoilt([(each["loc"], each["msg"]) for each in wrong]) from None

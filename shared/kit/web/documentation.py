@@ -19,7 +19,7 @@ _STYLE = (
 
 def describe(document: dict[str, Any], messages: Messages, mounted: str) -> dict[str, Any]:
     """Complete FastAPI's document: where it is mounted, and every problem type with its title."""
-    problems = {key: messages.of(key, "en").get("title", "") for key in messages.keys("en")}
+    problems = {key: messages.get(key, "en").get("title", "") for key in messages.keys("en")}
     return {
         **document,
         "servers": [{"url": mounted or "/"}],

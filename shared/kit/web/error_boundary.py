@@ -6,11 +6,11 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 
 from shared.kit.core.errors import PreauError
-from shared.kit.telemetry.logs import logger
-from shared.kit.web.problems import Problems
+from shared.kit.telemetry.logs import get_logger
+from shared.kit.web.problems import ProblemResponses
 
-log = logger("web")
-HEADERS = {
+log = get_logger("web")
+SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -18,21 +18,21 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
 }
 """A route that sets one of them itself is not overruled."""
-_RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+_RAW = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
-class Edge:
+class ErrorBoundary:
     """ASGI middleware, inside the request's span, so that a failure's answer has its trace id.
 
     Starlette's own handler of unexpected errors stands outside of every middleware: its answer
     would have neither headers nor trace.
     """
 
-    def __init__(self, app: Callable[..., Awaitable[None]], problems: Problems) -> None:
+    def __init__(self, app: Callable[..., Awaitable[None]], problems: ProblemResponses) -> None:
         self._app, self._problems = app, problems
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,5 +59,5 @@ class Edge:
             log.exception("unexpected", path=scope["path"])
             if begun:  # too late for another answer: the server cuts the connection
                 raise
-            answer = self._problems.answer(Request(scope), PreauError())
+            answer = self._problems.for_error(Request(scope), PreauError())
             await answer(scope, receive, sending)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime
 
-from shared.kit.text.characters import is_blank, is_name, is_text
+from shared.kit.text.characters import is_blank, is_plain_text, is_visible_line
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -18,7 +18,7 @@ def _in_utc(moment: datetime) -> datetime:
 def _seen(text: str) -> str:
     if is_blank(text):
         raise ValueError("nothing in this text can be seen")
-    if not is_text(text):
+    if not is_plain_text(text):
         raise ValueError("this text holds control characters other than line ends and tabs")
     return text
 
@@ -26,14 +26,14 @@ def _seen(text: str) -> str:
 def _name(text: str) -> str:
     if is_blank(text):
         raise ValueError("nothing in this name can be seen")
-    if not is_name(text):
+    if not is_visible_line(text):
         raise ValueError("this name holds line ends or characters that cannot be seen")
     return text
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+UtcDatetime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """A moment with its zone, handed on in UTC: one that UTC cannot name is refused."""
-Seen = Annotated[str, AfterValidator(_seen)]
+NonBlankStr = Annotated[str, AfterValidator(_seen)]
 """A text of which something can be seen, of several lines perhaps, without control characters."""
-Name = Annotated[str, AfterValidator(_name)]
+SingleLineName = Annotated[str, AfterValidator(_name)]
 """A name of one line: two names that look alike differ in no character that cannot be seen."""

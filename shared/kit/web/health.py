@@ -7,22 +7,22 @@ from types import MappingProxyType
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from shared.kit.telemetry.logs import logger
+from shared.kit.telemetry.logs import get_logger
 
-log = logger("health")
-PATIENCE = 2.0
+log = get_logger("health")
+CHECK_TIMEOUT_SECONDS = 2.0
 """Seconds that a check may take: a probe gives up soon after."""
-Check = Callable[[], Awaitable[str | None]]
+HealthCheck = Callable[[], Awaitable[str | None]]
 """Gives None when well, else why not."""
-Detail = Callable[[], Awaitable[str]]
+HealthDetail = Callable[[], Awaitable[str]]
 """Gives what an operator should know of a service that is well."""
 
 
 def health_routes(
-    started: Mapping[str, Check],
-    live: Mapping[str, Check],
-    ready: Mapping[str, Check],
-    details: Mapping[str, Detail] = MappingProxyType({}),
+    started: Mapping[str, HealthCheck],
+    live: Mapping[str, HealthCheck],
+    ready: Mapping[str, HealthCheck],
+    details: Mapping[str, HealthDetail] = MappingProxyType({}),
 ) -> APIRouter:
     """Serve `/health/startup`, `/health/live` and `/health/ready`: 200, or 503 and why.
 
@@ -32,7 +32,9 @@ def health_routes(
 
 
 def plain_health_routes(
-    started: Mapping[str, Check], live: Mapping[str, Check], ready: Mapping[str, Check]
+    started: Mapping[str, HealthCheck],
+    live: Mapping[str, HealthCheck],
+    ready: Mapping[str, HealthCheck],
 ) -> APIRouter:
     """Serve the same pages for the public port: whether all is well, and not one word more."""
     return _pages(started, live, _plain_page(ready), _plain_page)
@@ -42,10 +44,10 @@ Page = Callable[[], Awaitable[Response]]
 
 
 def _pages(
-    started: Mapping[str, Check],
-    live: Mapping[str, Check],
+    started: Mapping[str, HealthCheck],
+    live: Mapping[str, HealthCheck],
     ready: Page,
-    page: Callable[[Mapping[str, Check]], Page],
+    page: Callable[[Mapping[str, HealthCheck]], Page],
 ) -> APIRouter:
     routes = APIRouter()
     for name, answer in (("startup", page(started)), ("live", page(live)), ("ready", ready)):
@@ -54,7 +56,7 @@ def _pages(
 
 
 def _page(
-    checks: Mapping[str, Check], details: Mapping[str, Detail] = MappingProxyType({})
+    checks: Mapping[str, HealthCheck], details: Mapping[str, HealthDetail] = MappingProxyType({})
 ) -> Page:
     async def page() -> Response:
         reasons = {name: await _look(name, check) for name, check in checks.items()}
@@ -67,7 +69,7 @@ def _page(
     return page
 
 
-def _plain_page(checks: Mapping[str, Check]) -> Page:
+def _plain_page(checks: Mapping[str, HealthCheck]) -> Page:
     async def page() -> Response:
         reasons = [await _look(name, check) for name, check in checks.items()]
         return _answer({}, well=not any(reasons))
@@ -80,12 +82,12 @@ def _answer(document: Mapping[str, object], *, well: bool) -> Response:
     return JSONResponse({**status, **document}, 200 if well else 503)
 
 
-async def _look(name: str, check: Check) -> str | None:
+async def _look(name: str, check: HealthCheck) -> str | None:
     """Ask one check; one that fails or hangs is not well either."""
     try:
-        return await asyncio.wait_for(check(), PATIENCE)
+        return await asyncio.wait_for(check(), CHECK_TIMEOUT_SECONDS)
     except TimeoutError:
-        return f"no answer within {PATIENCE:.0f} s"
+        return f"no answer within {CHECK_TIMEOUT_SECONDS:.0f} s"
     except Exception as error:  # its text may hold an address: that goes to the log only
         log.exception("health check failed", check=name)
         return type(error).__name__

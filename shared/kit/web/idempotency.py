@@ -19,29 +19,37 @@ from fastapi.routing import APIRoute
 from shared.kit.core.access_tokens import Claims
 from shared.kit.core.errors import Conflict, Invalid
 from shared.kit.core.policy import Actor, Verdict
-from shared.kit.database.batched.statements import Insertion, Question
+from shared.kit.database.batched.statements import BatchInsert, BatchQuery
 from shared.kit.database.batched.unit import add
-from shared.kit.database.statement import Plain
+from shared.kit.database.driver_statement import DriverStatement
 from shared.kit.database.tables import frame_metadata
-from shared.kit.limiting.route_limits import Load
+from shared.kit.limiting.route_limits import RouteCost
 from shared.kit.web.body import ParsedRequest
-from shared.kit.web.context import HELD, SUSPENDED_TOO, actor, caller_of, claims, door_of, operator
-from shared.kit.web.route_table import ACCESS
+from shared.kit.web.context import (
+    OPEN_UNIT_KEY,
+    SUSPENDED_ALLOWED_KEY,
+    app_context,
+    build_caller,
+    request_actor,
+    request_claims,
+    require_operator,
+)
+from shared.kit.web.route_table import ACCESS_EXTENSION
 
-HEADER = "idempotency-key"
-REPLAYED = "Idempotent-Replay"
+IDEMPOTENCY_KEY_HEADER = "idempotency-key"
+REPLAYED_HEADER = "Idempotent-Replay"
 _KEY = re.compile(r"[!-~]{1,200}")
-KEPT_FOR = timedelta(hours=23, minutes=45)
+RESPONSE_RETENTION = timedelta(hours=23, minutes=45)
 """Upkeep removes rows every few minutes: no answer is given again after more than a day."""
 _OK = range(200, 300)
-_FIND = Plain(
+_FIND = DriverStatement(
     sa.text("""
     SELECT fingerprint, status, content_type, body, withheld FROM idempotency
     WHERE tenant_id = :tenant AND member_id = :member AND key = :key
 """)
 )
-_LOCK = Plain(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 12))"))
-_ASK = Question(
+_LOCK = DriverStatement(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 12))"))
+_ASK = BatchQuery(
     """
     SELECT i.tenant_id, i.fingerprint, i.status, i.content_type, i.body, i.withheld
     FROM idempotency i
@@ -51,7 +59,7 @@ _ASK = Question(
     key="text",
 )
 _TABLE = frame_metadata().tables["idempotency"]
-_KEEP = Insertion(_TABLE, strict=True)
+_KEEP = BatchInsert(_TABLE, fail_on_conflict=True)
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 Gate = Callable[[Actor], Verdict]
 """A policy of the actor alone, asked before the body is read."""
@@ -63,7 +71,7 @@ class IdempotencyConflict(Conflict):
     key = "idempotency_conflict"
 
 
-class AnswerNotKept(Conflict):
+class ResponseNotStored(Conflict):
     """It was done the first time; the answer held a secret, which is shown once.
 
     What else the answer said rides in the problem document.
@@ -80,59 +88,59 @@ class IdempotentRoute(APIRoute):
     named in `secret` are never kept. `load` is how much it costs (None: by its method).
     """
 
-    light = False
+    batched = False
     limit: int | None = None
     gate: Gate | None = None
     secret: tuple[str, ...] = ()
-    load: Load | None = None
+    load: RouteCost | None = None
 
     def get_route_handler(self) -> Handler:
         """Wrap FastAPI's own handler."""
-        return guarded(self, super().get_route_handler())
+        return guard_route(self, super().get_route_handler())
 
 
-def guarded(route: APIRoute, plain: Handler) -> Handler:
+def guard_route(route: APIRoute, plain: Handler) -> Handler:
     """Let in whom a route says, and do it once, whoever calls the route's function."""
-    access = (route.openapi_extra or {}).get(ACCESS)
+    access = (route.openapi_extra or {}).get(ACCESS_EXTENSION)
 
     async def handle(request: Request) -> Response:
         request = ParsedRequest(request.scope, request.receive)
         # Nobody's key could be kept under nobody's name, and a sign-in's answer never is.
         keyed = request.method == "POST" and access != "anonymous"
-        key = request.headers.get(HEADER) if keyed else None
+        key = request.headers.get(IDEMPOTENCY_KEY_HEADER) if keyed else None
         if key is not None and not _KEY.fullmatch(key):
             raise Invalid(field="Idempotency-Key", reason="1 to 200 visible characters")
         # The guard. Before a connection is held: looking up rights wants one of its own, and
         # who may no longer act gets no old answer either.
         if access != "anonymous":
-            request.scope[SUSPENDED_TOO] = access == "suspended_too"
-            who = await actor(request)
+            request.scope[SUSPENDED_ALLOWED_KEY] = access == "suspended_too"
+            who = await request_actor(request)
             if access == "operator":
-                await operator(who)
+                await require_operator(who)
         if key is None:
             return await plain(request)
-        once = _once_light if getattr(route, "light", False) else _once
-        return await once(request, key, plain, getattr(route, "secret", ()))
+        once = _once_light if getattr(route, "batched", False) else _once
+        return await once(request, key, plain, getattr(route, "secret_fields", ()))
 
     return handle
 
 
 async def _once(request: Request, key: str, plain: Handler, secret: tuple[str, ...]) -> Response:
-    said = await claims(request)
+    said = await request_claims(request)
     name = {"tenant": said.tenant, "member": said.member_id, "key": key}
     fingerprint = await _fingerprint(request)
-    async with door_of(request).database.hold(caller_of(request, said)) as held:
+    async with app_context(request).database.open_unit(build_caller(request, said)) as held:
         # The second of two at once waits here until the first has committed.
         lock = f"{said.tenant}:{said.member_id}:{key}"
         await _LOCK.fetch(held.unit.connection, {"name": lock})
         before = _before(await _FIND.fetch(held.unit.connection, name), key, fingerprint)
         if before is not None:
             return before
-        request.scope[HELD] = held
+        request.scope[OPEN_UNIT_KEY] = held
         answer = await plain(request)
         if answer.status_code in _OK:
             row = _row(said, key, fingerprint, answer, held.unit.now, secret)
-            await _KEEP.add(held.unit.connection, [row])
+            await _KEEP.insert(held.unit.connection, [row])
         return answer
 
 
@@ -140,19 +148,19 @@ async def _once_light(
     request: Request, key: str, plain: Handler, secret: tuple[str, ...]
 ) -> Response:
     """Do the same without a lock: of two at once the second fails to write, whole, and looks."""
-    said, fingerprint = await claims(request), await _fingerprint(request)
-    light = door_of(request).batched
+    said, fingerprint = await request_claims(request), await _fingerprint(request)
+    light = app_context(request).batched
 
     async def found() -> Response | None:
-        rows = await light.ask(_ASK, said.tenant, {"member_id": said.member_id, "key": key})
+        rows = await light.load(_ASK, said.tenant, {"member_id": said.member_id, "key": key})
         return _before(rows, key, fingerprint)
 
     before = await found()
     if before is not None:
         return before
     try:
-        async with light.hold(caller_of(request, said)) as held:
-            request.scope[HELD] = held
+        async with light.open_unit(build_caller(request, said)) as held:
+            request.scope[OPEN_UNIT_KEY] = held
             answer = await plain(request)
             if answer.status_code in _OK:
                 row = _row(said, key, fingerprint, answer, held.unit.now, secret)
@@ -171,9 +179,9 @@ async def _fingerprint(request: Request) -> bytes:
 
 
 def _before(rows: Sequence[asyncpg.Record], key: str, fingerprint: bytes) -> Response | None:
-    """Give the answer that was given; None to a new key.
+    """Return the answer that was given; None to a new key.
 
-    Raises `IdempotencyConflict` and `AnswerNotKept`.
+    Raises `IdempotencyConflict` and `ResponseNotStored`.
     """
     if not rows:
         return None
@@ -182,9 +190,9 @@ def _before(rows: Sequence[asyncpg.Record], key: str, fingerprint: bytes) -> Res
         raise IdempotencyConflict(idempotency_key=key)
     if found["withheld"]:
         facts = msgspec.json.decode(found["body"], type=dict[str, Any])
-        raise AnswerNotKept(**{**facts, "idempotency_key": key})
+        raise ResponseNotStored(**{**facts, "idempotency_key": key})
     stored = Response(found["body"], found["status"], media_type=found["content_type"])
-    stored.headers[REPLAYED] = "true"
+    stored.headers[REPLAYED_HEADER] = "true"
     return stored
 
 
@@ -206,7 +214,7 @@ def _row(
         "content_type": answer.headers.get("content-type"),
         "body": _without(secret, body) if secret else body,
         "created_at": now,
-        "expires_at": now + KEPT_FOR,
+        "expires_at": now + RESPONSE_RETENTION,
         "withheld": bool(secret),
     }
 

@@ -12,9 +12,9 @@ import msgspec
 from shared.kit.core.errors import PreauError
 from shared.kit.web.problems import Malformed
 
-DEPTH = 32
-LONGEST_NUMBER = 40
-EXPLAINED_BYTES = 100_000
+MAX_DEPTH = 32
+MAX_NUMBER_DIGITS = 40
+MAX_EXPLAINED_BYTES = 100_000
 """A wrong body up to this size is read again, slowly, to say at which value it fails."""
 _SLICE_BYTES = 1_000_000
 _DECODER = msgspec.json.Decoder()
@@ -33,14 +33,14 @@ class TooManyValues(PreauError):
     key = "too_many_values"
 
 
-def check_json(body: bytes, values: int) -> Any:
+def parse_json(body: bytes, max_values: int) -> Any:
     """Parse a body of at most `values` JSON values; None when there is none.
 
     Raises `Malformed`, saying where it fails, or `TooManyValues`.
     """
     if not body:
         return None
-    _check_shape(body, values)
+    _check_shape(body, max_values)
     try:
         value = _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -58,17 +58,17 @@ def _check_shape(body: bytes, values: int) -> None:
     """
     brackets = body.count(b"[") + body.count(b"{")
     many = brackets + _commas(body, values) >= values
-    if not (many or brackets > DEPTH or _has_long_number(body)):
+    if not (many or brackets > MAX_DEPTH or _has_long_number(body)):
         return
     outside = _without_strings(body, values)
     nesting = outside.translate(_BRACKETS, _NO_BRACKETS)
     if _is_deep(nesting[: 2 * values]):
-        raise Malformed(detail=f"deeper than {DEPTH} levels")
+        raise Malformed(detail=f"deeper than {MAX_DEPTH} levels")
     # A value follows a comma or an opening bracket; the outermost follows nothing.
     if outside.count(b",") + nesting.count(b"[") >= values:
         raise TooManyValues(limit=values)
     if _has_long_number(outside):
-        raise Malformed(detail=f"a number of more than {LONGEST_NUMBER} digits")
+        raise Malformed(detail=f"a number of more than {MAX_NUMBER_DIGITS} digits")
 
 
 def _commas(body: bytes, most: int) -> int:
@@ -82,11 +82,11 @@ def _commas(body: bytes, most: int) -> int:
 
 
 def _has_long_number(text: bytes) -> bool:
-    return b"0" * (LONGEST_NUMBER + 1) in text.translate(_DIGITS)
+    return b"0" * (MAX_NUMBER_DIGITS + 1) in text.translate(_DIGITS)
 
 
 def _without_strings(body: bytes, values: int) -> bytes:
-    """Give what stands outside of strings. Raises `TooManyValues` for too many strings."""
+    """Return what stands outside of strings. Raises `TooManyValues` for too many strings."""
     plain = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     # Each value has at most a name and a text, of two quotation marks each.
     quotes = 4 * values
@@ -97,25 +97,25 @@ def _without_strings(body: bytes, values: int) -> bytes:
 
 
 def _is_deep(nesting: bytes) -> bool:
-    """Tell whether brackets stand in more than `DEPTH` levels; they may be cut off at the end.
+    """Return whether brackets are nested deeper than `MAX_DEPTH`; the text may be cut off.
 
     Each round removes the innermost pairs, that is one level.
     """
-    for _ in range(DEPTH):
+    for _ in range(MAX_DEPTH):
         nesting = nesting.replace(b"[]", b"")
         if not nesting:
             return False
-    return b"]" in nesting or len(nesting) > DEPTH
+    return b"]" in nesting or len(nesting) > MAX_DEPTH
 
 
 def _explain(body: bytes, error: Exception) -> Malformed:
-    """Say what is wrong, and at which line or value."""
+    """Return what is wrong, and at which line or value."""
     try:
         text = body.decode()
     except UnicodeDecodeError as wrong:
         line = body.count(b"\n", 0, wrong.start) + 1
         return Malformed(detail=f"line {line}, byte {wrong.start}: not UTF-8")
-    if len(body) > EXPLAINED_BYTES:
+    if len(body) > MAX_EXPLAINED_BYTES:
         return Malformed(detail=f"not JSON that can be stored: {error}")
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
@@ -125,7 +125,7 @@ def _explain(body: bytes, error: Exception) -> Malformed:
     except Malformed as wrong:
         return wrong
     except RecursionError:
-        return Malformed(detail=f"deeper than {DEPTH} levels")
+        return Malformed(detail=f"deeper than {MAX_DEPTH} levels")
     return Malformed(detail=str(error))
 
 

@@ -29,12 +29,14 @@ class Messages:
                     message = {"title": said} if isinstance(said, str) else said
                     self._texts[language][key] = message
 
-    def of(self, key: str, language: str) -> Message:
-        """Give the message of a key as it is written. Raises KeyError for one that has none."""
+    def get(self, key: str, language: str) -> Message:
+        """Return the message of a key as it is written. Raises KeyError for one that has none."""
         return self._texts[language][key]
 
-    def say(self, error: type[PreauError], language: str, facts: Mapping[str, object]) -> Message:
-        """Give the message of an error with its facts filled in.
+    def for_error(
+        self, error: type[PreauError], language: str, facts: Mapping[str, object]
+    ) -> Message:
+        """Return the message of an error with its facts filled in.
 
         What it has no words for, title or help, is said in its base's words (a test finds it).
         """
@@ -55,7 +57,7 @@ def _fill(text: str, facts: Mapping[str, object]) -> str:
     return _PLACE.sub(lambda place: str(facts.get(place[1], place[0])), text)
 
 
-def language_of(accept: str) -> str:
+def preferred_language(accept: str) -> str:
     """Choose from an Accept-Language header: French unless English is asked for first."""
     for choice in accept.split(","):
         code = choice.split(";")[0].strip()[:2].lower()

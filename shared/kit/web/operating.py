@@ -11,10 +11,10 @@ from pydantic import Field
 from shared.kit.core.bus import Bus
 from shared.kit.inbox import circuit_breaker as halts
 from shared.kit.inbox import report
-from shared.kit.inbox.circuit_breaker import Halt, NotStopped
-from shared.kit.inbox.report import Counts as Counted
+from shared.kit.inbox.circuit_breaker import CircuitNotOpen, CircuitState
+from shared.kit.inbox.report import GroupCounts as Counted
 from shared.kit.web.context import CallerDep, OperatorDep
-from shared.kit.web.cursors import Model
+from shared.kit.web.cursors import ApiModel
 from shared.kit.web.dead_letters import FindConsumer, dead_letter_routes
 from shared.kit.web.routes import Routes
 
@@ -22,7 +22,7 @@ _MOST = 1_000_000
 _DAY = 24 * 60
 
 
-class Halted(Model):
+class Halted(ApiModel):
     """The group is stopped: since when, why (causes by count), and at which record."""
 
     since: datetime
@@ -30,14 +30,14 @@ class Halted(Model):
     place: str
 
 
-class Accepting(Model):
+class Accepting(ApiModel):
     """What an operator accepted: so many failures more, or all until then."""
 
     failures: int
     until: datetime | None
 
 
-class Counts(Model):
+class Counts(ApiModel):
     """published = applied + ignored + duplicate + parked + dead_lettered + lag.
 
     `skipped` is the part of the dead-lettered that was left out for good; `refused` the part that
@@ -57,28 +57,28 @@ class Counts(Model):
     accepting: Accepting | None = None
 
 
-class Status(Model):
+class Status(ApiModel):
     """The counts of each consumer group of this service, and what waits in its outbox."""
 
     groups: dict[str, Counts]
     outbox: int
 
 
-class Resume(Model):
+class Resume(ApiModel):
     """Let it go on, judged anew; so many further failures, or all for so many minutes, may fail."""
 
     accept_failures: Annotated[int, Field(ge=0, le=_MOST)] = 0
     minutes: Annotated[int | None, Field(ge=1, le=_DAY)] = None
 
 
-class Resumed(Model):
+class Resumed(ApiModel):
     """How it stood before."""
 
     group: str
     halted: Halted | None
 
 
-def operating_routes(find: FindConsumer, bus: Bus, waiting: Callable[[], object]) -> APIRouter:
+def operating_routes(find: FindConsumer, bus: Bus, count_outbox: Callable[[], object]) -> APIRouter:
     """Serve `/v1/operating/…` for the consumer that `find` gives once it is there."""
     routes = Routes("operating")
 
@@ -87,14 +87,14 @@ def operating_routes(find: FindConsumer, bus: Bus, waiting: Callable[[], object]
         consumer = find()
         groups = {}
         if consumer is not None:
-            groups[consumer.group] = _counts(await report.counts(consumer, bus))
-        return Status(groups=groups, outbox=await waiting())  # type: ignore[misc]  # it is awaitable
+            groups[consumer.group] = _counts(await report.count_outcomes(consumer, bus))
+        return Status(groups=groups, outbox=await count_outbox())  # type: ignore[misc]  # it is awaitable
 
     @routes.post("/operating/resume", action="operate.resume", access="operator")
     async def resume(_: OperatorDep, caller: CallerDep, wish: Resume) -> Resumed:
         consumer = find()
         if consumer is None:
-            raise NotStopped
+            raise CircuitNotOpen
         period = timedelta(minutes=wish.minutes) if wish.minutes else None
         async with consumer.database.unit(caller) as unit:
             before = await halts.resume(unit, consumer.group, caller, wish.accept_failures, period)
@@ -113,7 +113,7 @@ def _counts(found: Counted) -> Counts:
     return Counts(**said, halted=_halted(halt), accepting=accepting if accepts else None)
 
 
-def _halted(halt: Halt) -> Halted | None:
+def _halted(halt: CircuitState) -> Halted | None:
     if halt.since is None:
         return None
     return Halted(since=halt.since, cause=halt.cause or "", place=halt.place or "")

@@ -11,12 +11,12 @@ from starlette.exceptions import HTTPException
 
 from shared.kit.core.errors import Invalid, NotFound, PreauError
 from shared.kit.core.host import Telemetry
-from shared.kit.web.messages import Messages, language_of
+from shared.kit.web.messages import Messages, preferred_language
 
 MEDIA_TYPE = "application/problem+json"
-MOST_ERRORS = 50
+MAX_ERRORS = 50
 """Errors that an answer names; `errors_total` is how many there are."""
-LONGEST_POINTER, LONGEST_MESSAGE, LONGEST_FACT = 100, 200, 500
+MAX_POINTER_CHARACTERS, MAX_MESSAGE_CHARACTERS, MAX_FACT_CHARACTERS = 100, 200, 500
 """Characters; a pointer and a fact may hold what the client sent."""
 _PRIVATE = ("because",)
 
@@ -49,7 +49,7 @@ class MethodNotAllowed(PreauError):
     key = "method_not_allowed"
 
 
-class Problems:
+class ProblemResponses:
     """Turns errors into answers for one application."""
 
     def __init__(self, app: FastAPI, messages: Messages, telemetry: Telemetry) -> None:
@@ -59,7 +59,7 @@ class Problems:
         app.add_exception_handler(HTTPException, self._http)
         app.add_api_route("/problems/{key}", self._page, include_in_schema=False)
 
-    def answer(
+    def for_error(
         self,
         request: Request,
         error: PreauError,
@@ -68,14 +68,16 @@ class Problems:
     ) -> Response:
         """Write the problem document of an error; `errors` are the first of `total`."""
         facts = {n: _plain(v) for n, v in error.facts.items() if n not in _PRIVATE}
-        message = self._messages.say(type(error), language_of(_accepted(request)), facts)
+        message = self._messages.for_error(
+            type(error), preferred_language(_accepted(request)), facts
+        )
         document: dict[str, object] = {
             **facts,
             "type": f"{request.scope.get('root_path', '')}/problems/{error.key}",
             "title": message["title"],
             "status": error.status,
             "help": message["help"],
-            "instance": _cut(request.url.path, LONGEST_FACT),
+            "instance": _cut(request.url.path, MAX_FACT_CHARACTERS),
         }
         trace = self._telemetry.current()
         if trace:
@@ -93,34 +95,36 @@ class Problems:
 
     async def _known(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, PreauError)  # noqa: S101  registered for this class
-        return self.answer(request, error)
+        return self.for_error(request, error)
 
-    def invalid(self, request: Request, wrong: Sequence[tuple[Sequence[object], str]]) -> Response:
+    def for_invalid_fields(
+        self, request: Request, wrong: Sequence[tuple[Sequence[object], str]]
+    ) -> Response:
         """Write the problem document of fields that are wrong: where each is, and why."""
         errors = [
             {
-                "pointer": _cut(_pointer(location), LONGEST_POINTER),
-                "message": _cut(message, LONGEST_MESSAGE),
+                "pointer": _cut(_pointer(location), MAX_POINTER_CHARACTERS),
+                "message": _cut(message, MAX_MESSAGE_CHARACTERS),
             }
-            for location, message in wrong[:MOST_ERRORS]
+            for location, message in wrong[:MAX_ERRORS]
         ]
-        return self.answer(request, Invalid(), errors, len(wrong))
+        return self.for_error(request, Invalid(), errors, len(wrong))
 
     async def _validation(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class
-        return self.invalid(request, [(e["loc"][1:], e["msg"]) for e in error.errors()])
+        return self.for_invalid_fields(request, [(e["loc"][1:], e["msg"]) for e in error.errors()])
 
     async def _http(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101  registered for this class
-        answer = self.answer(request, _HTTP.get(error.status_code, Malformed)())
+        answer = self.for_error(request, _HTTP.get(error.status_code, Malformed)())
         answer.headers.update(error.headers or {})  # such as Allow
         return answer
 
     async def _page(self, request: Request, key: str) -> Response:
-        language = language_of(_accepted(request))
+        language = preferred_language(_accepted(request))
         if key not in self._messages.keys(language):
             raise NotFound
-        message = self._messages.of(key, language)
+        message = self._messages.get(key, language)
         return HTMLResponse(
             f"<!doctype html><html lang={language}><title>{escape(message['title'])}</title>"
             f"<h1>{escape(message['title'])}</h1><p>{escape(message.get('help', ''))}</p></html>",
@@ -134,7 +138,7 @@ _HTTP: dict[int, type[PreauError]] = {404: NotFound, 405: MethodNotAllowed, 413:
 def _plain(value: object) -> object:
     if isinstance(value, bool | int | float | None):
         return value
-    return _cut(str(value), LONGEST_FACT)
+    return _cut(str(value), MAX_FACT_CHARACTERS)
 
 
 def _cut(text: str, length: int) -> str:

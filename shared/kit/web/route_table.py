@@ -6,9 +6,9 @@ from typing import Any
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
-ROUTE, PATH_VALUES = "preau.route", "preau.path_values"
+ROUTE_KEY, PATH_VALUES_KEY = "preau.route", "preau.path_values"
 """Where, in a request's scope, stand its route (None: unknown) and the texts in its path."""
-ACTION, ACCESS = "x-action", "x-access"
+ACTION_EXTENSION, ACCESS_EXTENSION = "x-action", "x-access"
 """Where a route keeps what it does and for whom: in its OpenAPI operation too."""
 Scope = MutableMapping[str, Any]
 
@@ -29,18 +29,18 @@ class RouteTable:
 
     def find(self, scope: Scope) -> APIRoute | None:
         """Find the route of a request and write it, and the texts in its path, into the scope."""
-        path = path_inside(scope)
+        path = path_in_app(scope)
         for route in self._by_method.get(scope["method"], ()):
             match = route.path_regex.match(path)
             if match is not None:
-                scope[ROUTE], scope[PATH_VALUES] = route, match.groupdict()
+                scope[ROUTE_KEY], scope[PATH_VALUES_KEY] = route, match.groupdict()
                 return route
-        scope[ROUTE] = None
+        scope[ROUTE_KEY] = None
         return None
 
 
-def path_inside(scope: Scope) -> str:
-    """Give the path of an HTTP request inside the application that is mounted."""
+def path_in_app(scope: Scope) -> str:
+    """Return the path of an HTTP request inside the application that is mounted."""
     if scope["type"] != "http":
         return ""
     path: str = scope["path"]
@@ -49,4 +49,4 @@ def path_inside(scope: Scope) -> str:
 
 def access_of(route: APIRoute) -> str:
     """Say for whom a route is; one that says nothing needs no token."""
-    return str((route.openapi_extra or {}).get(ACCESS, "anonymous"))
+    return str((route.openapi_extra or {}).get(ACCESS_EXTENSION, "anonymous"))

@@ -5,10 +5,10 @@ from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
 from fastapi import APIRouter, Response
 
-from shared.kit.limiting.route_limits import Load
-from shared.kit.web.body import ANONYMOUS_LIMIT, LIMIT
+from shared.kit.limiting.route_limits import RouteCost
+from shared.kit.web.body import MAX_ANONYMOUS_BODY_BYTES, MAX_BODY_BYTES
 from shared.kit.web.idempotency import Gate, IdempotentRoute
-from shared.kit.web.route_table import ACCESS, ACTION
+from shared.kit.web.route_table import ACCESS_EXTENSION, ACTION_EXTENSION
 
 Access = Literal["member", "suspended_too", "operator", "anonymous"]
 """`suspended_too`: members, and among them those who are suspended at present."""
@@ -21,7 +21,7 @@ _KEY_PARAMETER = {
 }
 
 
-class Described(TypedDict, total=False):
+class RouteOptions(TypedDict, total=False):
     """What FastAPI may be told of a route beside."""
 
     status_code: int
@@ -49,8 +49,8 @@ class Routes:
         *,
         action: str,
         access: Access = "member",
-        load: Load | None = None,
-        **more: Unpack[Described],
+        load: RouteCost | None = None,
+        **more: Unpack[RouteOptions],
     ) -> Callable[[F], F]:
         """Declare a route that only reads; one of a `heavy` load may be asked for seldom."""
         register = self._route("GET", path, action, access, **more)
@@ -68,12 +68,12 @@ class Routes:
         *,
         action: str,
         access: Access = "member",
-        limit: int | None = None,
+        max_body_bytes: int | None = None,
         gate: Gate | None = None,
-        light: bool = False,
-        load: Load | None = None,
-        secret: tuple[str, ...] = (),
-        **more: Unpack[Described],
+        batched: bool = False,
+        load: RouteCost | None = None,
+        secret_fields: tuple[str, ...] = (),
+        **more: Unpack[RouteOptions],
     ) -> Callable[[F], F]:
         """Declare a route that changes something; `limit` is its largest body, in bytes.
 
@@ -83,26 +83,26 @@ class Routes:
         answer named in `secret` are given once, and never kept for an idempotent replay. Raises
         `ValueError` for a large body that nothing guards.
         """
-        _check_limit(path, access, limit, gate)
+        _check_limit(path, access, max_body_bytes, gate)
         register = self._route("POST", path, action, access, **more)
 
         def limited(function: F) -> F:
             register(function)
             route = self._last()
-            route.light, route.limit, route.gate = light, limit, gate
-            route.secret, route.load = secret, load
+            route.batched, route.limit, route.gate = batched, max_body_bytes, gate
+            route.secret, route.load = secret_fields, load
             return function
 
         return limited
 
     def put(
-        self, path: str, *, action: str, access: Access = "member", **more: Unpack[Described]
+        self, path: str, *, action: str, access: Access = "member", **more: Unpack[RouteOptions]
     ) -> Callable[[F], F]:
         """Declare a route that replaces something."""
         return self._route("PUT", path, action, access, **more)
 
     def delete(
-        self, path: str, *, action: str, access: Access = "member", **more: Unpack[Described]
+        self, path: str, *, action: str, access: Access = "member", **more: Unpack[RouteOptions]
     ) -> Callable[[F], F]:
         """Declare a route that removes something."""
         return self._route("DELETE", path, action, access, **more)
@@ -118,7 +118,7 @@ class Routes:
         path: str,
         action: str,
         access: Access,
-        **more: Unpack[Described],
+        **more: Unpack[RouteOptions],
     ) -> Callable[[F], F]:
         if not action:
             raise ValueError(f"{method} {path} names no action")
@@ -137,7 +137,7 @@ class Routes:
 
 
 def _check_limit(path: str, access: Access, limit: int | None, gate: Gate | None) -> None:
-    default = ANONYMOUS_LIMIT if access == "anonymous" else LIMIT
+    default = MAX_ANONYMOUS_BODY_BYTES if access == "anonymous" else MAX_BODY_BYTES
     if limit is None or limit <= default:
         return
     if access == "anonymous":
@@ -149,7 +149,7 @@ def _check_limit(path: str, access: Access, limit: int | None, gate: Gate | None
 def _operation(method: str, action: str, access: Access) -> dict[str, Any]:
     keyed = method == "POST" and access != "anonymous"
     return {
-        ACTION: action,
-        ACCESS: access,
+        ACTION_EXTENSION: action,
+        ACCESS_EXTENSION: access,
         **({"parameters": [_KEY_PARAMETER]} if keyed else {}),
     }

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.kit.web.address import UNKNOWN
+from shared.kit.web.client_address import UNKNOWN_ADDRESS
 
 SWEEP_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class SenderLimits:
+class SlowClientLimits:
     """What a client may take: times are in seconds, counts are of unfinished requests.
 
     `head_seconds` for the head, `body_seconds` for the body, whoever reads it; `answered_seconds`
@@ -37,45 +37,45 @@ class SenderLimits:
     in_all: int = 4_000
 
 
-class Connection(Protocol):
+class ClientConnection(Protocol):
     """A connection whose request has not come in whole."""
 
     def is_late(self, now: float) -> bool:
         """Tell whether its head, its body, or the rest of it has had its time."""
 
-    def address(self) -> str:
+    def client_address(self) -> str:
         """Give the client's address, as far as it is known; `UNKNOWN` is not counted."""
 
-    def give_up(self) -> None:
+    def reject(self) -> None:
         """Say why, if there is an answer to give, and close it."""
 
 
-class Senders:
+class SlowClientMonitor:
     """The unfinished requests of a server, and the answers that nobody reads."""
 
     def __init__(
         self,
-        limits: SenderLimits = SenderLimits(),
+        limits: SlowClientLimits = SlowClientLimits(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limits, self.clock = limits, clock
-        self._unfinished: dict[Connection, float] = {}
-        self._unread: dict[Connection, float] = {}
+        self._unfinished: dict[ClientConnection, float] = {}
+        self._unread: dict[ClientConnection, float] = {}
 
-    def begin(self, connection: Connection) -> None:
+    def record_start(self, connection: ClientConnection) -> None:
         """Note that a request, or a connection, begins."""
         self._unfinished[connection] = self.clock()
 
-    def finish(self, connection: Connection) -> None:
+    def record_end(self, connection: ClientConnection) -> None:
         """Note that a request has come in whole, or that its connection is gone."""
         self._unfinished.pop(connection, None)
 
-    def wait_for_reader(self, connection: Connection, size: int) -> None:
+    def record_stalled_response(self, connection: ClientConnection, size: int) -> None:
         """Note that so many bytes of an answer wait for their reader."""
         seconds = self.limits.read_seconds + size / self.limits.read_bytes_per_second
         self._unread[connection] = self.clock() + seconds
 
-    def has_read(self, connection: Connection) -> None:
+    def record_resumed_response(self, connection: ClientConnection) -> None:
         """Note that an answer waits no longer."""
         self._unread.pop(connection, None)
 
@@ -90,21 +90,21 @@ class Senders:
         now = self.clock()
         unread = [each for each, until in self._unread.items() if now > until]
         for connection in [*unread, *self._late(now)]:
-            self.finish(connection)
-            self.has_read(connection)
-            connection.give_up()
+            self.record_end(connection)
+            self.record_resumed_response(connection)
+            connection.reject()
 
-    def _late(self, now: float) -> list[Connection]:
-        late: list[Connection] = []
-        waiting: list[Connection] = []
+    def _late(self, now: float) -> list[ClientConnection]:
+        late: list[ClientConnection] = []
+        waiting: list[ClientConnection] = []
         for connection, since in self._unfinished.items():
             if now - since < self.limits.young_seconds:
                 break
             (late if connection.is_late(now) else waiting).append(connection)
-        by_address: defaultdict[str, list[Connection]] = defaultdict(list)
+        by_address: defaultdict[str, list[ClientConnection]] = defaultdict(list)
         for connection in waiting:
-            by_address[connection.address()].append(connection)
-        by_address.pop(UNKNOWN, None)
+            by_address[connection.client_address()].append(connection)
+        by_address.pop(UNKNOWN_ADDRESS, None)
         for group in by_address.values():
             late += group[: max(0, len(group) - self.limits.per_address)]
         excess = len(waiting) - self.limits.in_all

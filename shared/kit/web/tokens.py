@@ -14,27 +14,27 @@ import httpx
 import jwt
 
 from shared.contracts.ids import MemberId, TenantId
-from shared.kit.core.access_tokens import ALGORITHMS, LEEWAY, TYPE, Claims
+from shared.kit.core.access_tokens import ALGORITHMS, CLOCK_LEEWAY_SECONDS, TOKEN_TYPE, Claims
 from shared.kit.core.errors import Transient, Unauthorised
 from shared.kit.core.unit_of_work import Clock
-from shared.kit.telemetry.logs import logger
+from shared.kit.telemetry.logs import get_logger
 
-REFETCH_AFTER = 5.0
+REFETCH_AFTER_SECONDS = 5.0
 """Seconds before an unknown key makes us ask again: a forger must not cost a request each time."""
-REFRESH_AFTER = 180.0
+REFRESH_AFTER_SECONDS = 180.0
 """Seconds after which keys are asked for again: a key that identity withdrew dies here too."""
-RETRY_AFTER = 15.0
+RETRY_AFTER_SECONDS = 15.0
 """Seconds between two tries to refresh keys that could not be had."""
-KEPT_WITHOUT_ANSWER = 3_600.0
+MAX_STALE_KEYS_SECONDS = 3_600.0
 """Seconds that keys hold while identity does not give any: after that, tokens are refused."""
 MAX_KEYS = 16
-LONGEST_ANSWER = 100_000
+MAX_KEY_SET_BYTES = 100_000
 """Bytes of a key set, which no tenfold of `MAX_KEYS` fills."""
-MAX_KNOWN = 10_000
+MAX_CACHED_TOKENS = 10_000
 """Tokens whose signature is remembered as good: some megabytes."""
 
 
-log = logger("auth")
+log = get_logger("auth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +84,14 @@ class JwksVerifier:
             signed = await self._signed(token)
             self._remember(digest, signed)
         now = self._clock().timestamp()
-        if now >= signed.ends + LEEWAY:
+        if now >= signed.ends + CLOCK_LEEWAY_SECONDS:
             raise Unauthorised(reason="ExpiredSignatureError")
-        if now < signed.begins - LEEWAY:
+        if now < signed.begins - CLOCK_LEEWAY_SECONDS:
             raise Unauthorised(reason="ImmatureSignatureError")
         return signed.claims
 
     def _remember(self, digest: bytes, signed: _Signed) -> None:
-        while len(self._known) >= MAX_KNOWN:
+        while len(self._known) >= MAX_CACHED_TOKENS:
             del self._known[next(iter(self._known))]
         self._known[digest] = signed
 
@@ -101,7 +101,7 @@ class JwksVerifier:
         except jwt.PyJWTError as error:
             raise Unauthorised(reason="not a token") from error
         # The algorithm is ours to choose, and a key's address is never the token's to say.
-        if header.get("typ") != TYPE or {"jku", "x5u", "x5c", "jwk"} & header.keys():
+        if header.get("typ") != TOKEN_TYPE or {"jku", "x5u", "x5c", "jwk"} & header.keys():
             raise Unauthorised(reason="not an access token")
         key = await self._key(str(header.get("kid", "")))
         # Trap: from here to `_remember` nothing is awaited, or the keys could be others by then.
@@ -122,7 +122,7 @@ class JwksVerifier:
     async def _key(self, kid: str) -> jwt.PyJWK:
         if kid not in self._keys:
             async with self._fetching:
-                if kid not in self._keys and self._elapsed() - self._asked > REFETCH_AFTER:
+                if kid not in self._keys and self._elapsed() - self._asked > REFETCH_AFTER_SECONDS:
                     await self._fetch()
         if kid in self._keys:
             return self._keys[kid]
@@ -135,7 +135,9 @@ class JwksVerifier:
 
         Raises `Transient` when they are too old to be believed.
         """
-        if not self._is_due() or (self._fetching.locked() and self._age() < 2 * REFRESH_AFTER):
+        if not self._is_due() or (
+            self._fetching.locked() and self._age() < 2 * REFRESH_AFTER_SECONDS
+        ):
             return
         async with self._fetching:
             if not self._is_due():
@@ -143,7 +145,7 @@ class JwksVerifier:
             try:
                 await self._fetch()
             except Transient as error:
-                if self._age() > KEPT_WITHOUT_ANSWER:
+                if self._age() > MAX_STALE_KEYS_SECONDS:
                     self._keys = {}
                     self._known.clear()
                     raise
@@ -153,8 +155,8 @@ class JwksVerifier:
         return self._elapsed() - self._fetched
 
     def _is_due(self) -> bool:
-        again = self._elapsed() - self._asked > RETRY_AFTER
-        return bool(self._keys) and again and self._age() > REFRESH_AFTER
+        again = self._elapsed() - self._asked > RETRY_AFTER_SECONDS
+        return bool(self._keys) and again and self._age() > REFRESH_AFTER_SECONDS
 
     async def _fetch(self) -> None:
         """Replace the keys. Raises `Transient` when identity does not give any."""
@@ -179,7 +181,7 @@ class JwksVerifier:
             answer.raise_for_status()
             async for chunk in answer.aiter_bytes():
                 body += chunk
-                if len(body) > LONGEST_ANSWER:
+                if len(body) > MAX_KEY_SET_BYTES:
                     raise ValueError("a key set as large as this is none")
         return body
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-MAX_READ = 400
+MAX_USER_AGENT_CHARACTERS = 400
 """Characters: browsers send some 120."""
 _BROWSERS = (
     ("Edg", "Edge"),
@@ -26,24 +26,24 @@ _SYSTEMS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class ClientProgram:
     """`device` is `phone`, `tablet`, `computer`, `program` or `unknown`; `name` for people."""
 
     device: str
     name: str
 
 
-def program_of(user_agent: str) -> Program:
+def parse_user_agent(user_agent: str) -> ClientProgram:
     """Read a header: browser and system of a browser, the first word of another program."""
-    text = user_agent[:MAX_READ]
+    text = user_agent[:MAX_USER_AGENT_CHARACTERS]
     if not text.startswith("Mozilla/"):
         name = "".join(c for c in text.split("/")[0] if c.isascii() and c.isprintable())[
             :40
         ].strip()
-        return Program("program" if name else "unknown", name)
+        return ClientProgram("program" if name else "unknown", name)
     browser = _first(text, _BROWSERS)
     system = _first(text, _SYSTEMS)
-    return Program(_device(text, system), ", ".join(filter(None, (browser, system))))
+    return ClientProgram(_device(text, system), ", ".join(filter(None, (browser, system))))
 
 
 def _device(text: str, system: str) -> str:

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from shared.kit.core.windows import Counts, Observation
+from shared.kit.core.sliding_windows import Observation, WindowCounts
 
 MAX_KEYS = 50_000
 """Keys that are remembered; the one that was observed longest ago is dropped for a new one."""
@@ -12,21 +12,21 @@ MAX_ITEMS = 5_000
 
 
 class MemoryWindows:
-    """See `port.Windows`. Never awaits: a call is one step."""
+    """See `port.SlidingWindows`. Never awaits: a call is one step."""
 
     def __init__(self, *, max_keys: int = MAX_KEYS, max_items: int = MAX_ITEMS) -> None:
         self._max_keys, self._max_items = max_keys, max_items
         self._moments: OrderedDict[str, dict[str, float]] = OrderedDict()
 
-    async def count(self, observations: Sequence[Observation]) -> Counts:
-        """See `port.Windows`."""
-        return Counts([self._count(observation) for observation in observations])
+    async def count(self, observations: Sequence[Observation]) -> WindowCounts:
+        """See `port.SlidingWindows`."""
+        return WindowCounts([self._count(observation) for observation in observations])
 
     def _count(self, observation: Observation) -> tuple[int, ...]:
         moments = self._moments.get(observation.key)
         if moments is None:
             moments = {}
-        if observation.adds:
+        if observation.is_counted:
             self._add(moments, observation)
         at = observation.at
         return tuple(

@@ -5,7 +5,7 @@ from hashlib import blake2b
 
 from redis.asyncio.client import Pipeline
 
-from shared.kit.core.windows import Counts, Observation
+from shared.kit.core.sliding_windows import Observation, WindowCounts
 from shared.kit.redis.client import RedisClient
 
 PREFIX = "preau:window"
@@ -16,23 +16,23 @@ LATE_SECONDS = 600
 
 
 class RedisWindows:
-    """See `port.Windows`; `count` raises `RedisAway`. Keys hold a digest, never what they name."""
+    """See `SlidingWindows`; `count` raises `RedisUnavailable`. Keys hold a digest only."""
 
     def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
 
-    async def count(self, observations: Sequence[Observation]) -> Counts:
-        """See `port.Windows`."""
+    async def count(self, observations: Sequence[Observation]) -> WindowCounts:
+        """See `port.SlidingWindows`."""
         values: list[tuple[int, ...]] = []
         for begin in range(0, len(observations), MAX_OBSERVATIONS_PER_CALL):
             values += await self._count(observations[begin : begin + MAX_OBSERVATIONS_PER_CALL])
-        return Counts(values)
+        return WindowCounts(values)
 
     async def _count(self, observations: Sequence[Observation]) -> list[tuple[int, ...]]:
         def queue(redis: Pipeline) -> None:
             for observation in observations:
                 key = _key(observation.key)
-                if observation.adds:
+                if observation.is_counted:
                     _add(redis, key, observation)
                 for window in observation.windows:
                     # A parenthesis leaves the bound itself out.
@@ -42,7 +42,7 @@ class RedisWindows:
         answers = iter(await self._redis.run(queue))
         counts = []
         for observation in observations:
-            for _ in range(_ADDING if observation.adds else 0):
+            for _ in range(_ADDING if observation.is_counted else 0):
                 next(answers)
             counts.append(tuple(int(next(answers)) for _ in observation.windows))
         return counts

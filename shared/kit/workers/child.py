@@ -3,7 +3,7 @@
 `JOB` is `module:function`; the function opens what the work needs and gives what does one task,
 from bytes to bytes. A frame is its length in four bytes, then so many bytes. Tasks come on
 standard input. On standard output go one frame when the worker is ready, then one for each task:
-a byte that says how it ended (`DONE` or `FAILED`), and the answer or the error.
+a byte that says how it ended (`SUCCEEDED` or `FAILED`), and the answer or the error.
 
 A task that takes more processor time than it may is ended by the kernel, whatever it holds.
 """
@@ -18,7 +18,7 @@ from importlib import import_module
 from struct import Struct
 from typing import BinaryIO
 
-DONE, FAILED = b"\x00", b"\x01"
+SUCCEEDED, FAILED = b"\x00", b"\x01"
 LENGTH = Struct(">I")
 MAX_MEMORY_BYTES = 2 << 30
 MAX_ERROR_CHARACTERS = 500
@@ -27,12 +27,12 @@ _PR_SET_PDEATHSIG = 1
 Task = Callable[[bytes], bytes]
 
 
-def framed(content: bytes) -> bytes:
+def encode_frame(content: bytes) -> bytes:
     """Put its length before it."""
     return LENGTH.pack(len(content)) + content
 
 
-def protect(parent: int) -> None:
+def limit_process(parent: int) -> None:
     """End with the parent, leave signals of the group to it, and take no more memory than allowed.
 
     Where there is no Linux, an idle worker ends when its input is closed, and a busy one by its
@@ -51,11 +51,11 @@ def protect(parent: int) -> None:
             sys.exit(1)
 
 
-def answer(work: Task, task: bytes, seconds: float) -> bytes:
+def run_task(work: Task, task: bytes, seconds: float) -> bytes:
     """Do one task within so much processor time of this process."""
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
-        return DONE + work(task)
+        return SUCCEEDED + work(task)
     except Exception as error:  # noqa: BLE001  whatever it is, it is the answer
         return FAILED + f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS].encode()
     finally:
@@ -64,17 +64,17 @@ def answer(work: Task, task: bytes, seconds: float) -> bytes:
 
 def serve(work: Task, seconds: float, source: BinaryIO, sink: BinaryIO) -> None:
     """Answer task after task, until there are none."""
-    sink.write(framed(DONE))
+    sink.write(encode_frame(SUCCEEDED))
     sink.flush()
     while header := source.read(LENGTH.size):
         (length,) = LENGTH.unpack(header)
-        sink.write(framed(answer(work, source.read(length), seconds)))
+        sink.write(encode_frame(run_task(work, source.read(length), seconds)))
         sink.flush()
 
 
 def main(parent: str, job: str, milliseconds: str) -> None:
     """Open the job and serve it."""
-    protect(int(parent))
+    limit_process(int(parent))
     # What a library prints must not stand among the answers.
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

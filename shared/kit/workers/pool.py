@@ -9,10 +9,10 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from shared.kit.core.host import Telemetry
-from shared.kit.telemetry.logs import logger
-from shared.kit.workers.process import Answer, CannotStartWorker, Job, Lost, Worker
+from shared.kit.telemetry.logs import get_logger
+from shared.kit.workers.process import CannotStartWorker, TaskFailure, TaskResult, Worker, WorkerJob
 
-log = logger("workers")
+log = get_logger("workers")
 CHUNK_TASKS = 16
 """Tasks handed to a worker at once: it need not wait for us between two of them."""
 MAX_START_FAILURES = 3
@@ -23,15 +23,15 @@ DOWN_SECONDS = 10.0
 """How long all tasks are answered by `Lost.DOWN` after that."""
 
 
-def usable_cores() -> int:
+def usable_core_count() -> int:
     """Count the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def workers_of(wished: int | None, cores: int) -> int:
-    """Say how many workers to run: one core is left to the event loop where there are several."""
+def worker_count(wished: int | None, cores: int) -> int:
+    """Return how many workers to run; of several cores one is left to the event loop."""
     most = max(1, cores - 1)
     return most if wished is None else min(wished, most)
 
@@ -45,7 +45,7 @@ class WorkerPool:
     """
 
     name: str
-    job: Job
+    job: WorkerJob
     size: int
     telemetry: Telemetry
     _idle: list[Worker] = field(default_factory=list)
@@ -57,9 +57,9 @@ class WorkerPool:
     def __post_init__(self) -> None:
         self._slots = asyncio.Semaphore(self.size)
 
-    async def run(self, tasks: Sequence[bytes]) -> list[Answer]:
+    async def run(self, tasks: Sequence[bytes]) -> list[TaskResult]:
         """Answer these tasks, in their order, by all workers at once."""
-        answers: list[Answer] = [Lost.DOWN] * len(tasks)
+        answers: list[TaskResult] = [TaskFailure.DOWN] * len(tasks)
         chunk = max(1, min(CHUNK_TASKS, -(-len(tasks) // self.size)))
         waiting = deque(
             list(range(begin, min(begin + chunk, len(tasks))))
@@ -77,31 +77,31 @@ class WorkerPool:
         await asyncio.gather(*(worker.stop() for worker in workers))
 
     async def _work_off(
-        self, tasks: Sequence[bytes], waiting: deque[list[int]], answers: list[Answer]
+        self, tasks: Sequence[bytes], waiting: deque[list[int]], answers: list[TaskResult]
     ) -> None:
         async with self._slots:
             while waiting:
                 chunk = waiting.popleft()
                 worker = await self._worker()
                 if worker is None:
-                    self._count(Lost.DOWN, len(chunk))
+                    self._count(TaskFailure.DOWN, len(chunk))
                     continue
                 rest = await self._ask(worker, chunk, tasks, answers)
                 if rest:
                     waiting.appendleft(rest)
 
     async def _ask(
-        self, worker: Worker, chunk: list[int], tasks: Sequence[bytes], answers: list[Answer]
+        self, worker: Worker, chunk: list[int], tasks: Sequence[bytes], answers: list[TaskResult]
     ) -> list[int]:
         """Let a worker answer these tasks; give those that it never began."""
         self._busy.add(worker)
         done = 0
         try:
-            async with aclosing(worker.answers([tasks[index] for index in chunk])) as arriving:
+            async with aclosing(worker.results([tasks[index] for index in chunk])) as arriving:
                 async for answer in arriving:
                     answers[chunk[done]] = answer
                     done += 1
-                    if isinstance(answer, Lost):
+                    if isinstance(answer, TaskFailure):
                         self._record_loss(answer, worker)
                     else:
                         self._deaths = 0
@@ -111,7 +111,7 @@ class WorkerPool:
             raise
         finally:
             self._busy.discard(worker)
-        if not worker.ended:
+        if not worker.has_exited:
             self._idle.append(worker)
         return chunk[done:]
 
@@ -119,7 +119,7 @@ class WorkerPool:
         """Take an idle worker, or start one; None while none can be started."""
         while self._idle:
             worker = self._idle.pop()
-            if not worker.ended:
+            if not worker.has_exited:
                 return worker
         failures = 0
         while time.monotonic() >= self._down_until:
@@ -134,11 +134,11 @@ class WorkerPool:
                     await asyncio.sleep(START_PAUSE_SECONDS * failures)
         return None
 
-    def _record_loss(self, lost: Lost, worker: Worker) -> None:
+    def _record_loss(self, lost: TaskFailure, worker: Worker) -> None:
         self._count(lost)
-        why = worker.last_error if lost is Lost.FAILED else ""
+        why = worker.last_error if lost is TaskFailure.FAILED else ""
         log.warning("task without an answer", pool=self.name, reason=lost.value, error=why)
-        if lost is Lost.DIED:
+        if lost is TaskFailure.DIED:
             self._deaths += 1
             if self._deaths >= MAX_DEATHS:
                 self._go_down("worker after worker ends")
@@ -148,5 +148,5 @@ class WorkerPool:
         self._down_until = time.monotonic() + DOWN_SECONDS
         log.error("no workers for a while", pool=self.name, seconds=DOWN_SECONDS, error=why)
 
-    def _count(self, lost: Lost, number: int = 1) -> None:
+    def _count(self, lost: TaskFailure, number: int = 1) -> None:
         self.telemetry.count("preau.worker.lost", number, pool=self.name, reason=lost.value)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.kit.workers.child import DONE, LENGTH, framed
+from shared.kit.workers.child import LENGTH, SUCCEEDED, encode_frame
 
 START_SECONDS = 30.0
 """For starting Python and opening the job, on a machine that is busy."""
@@ -22,7 +22,7 @@ WALL_SPARE_SECONDS = 1.0
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SYSTEMROOT")
 
 
-class Lost(StrEnum):
+class TaskFailure(StrEnum):
     """Why there is no answer to a task."""
 
     LATE = "late"
@@ -35,7 +35,7 @@ class Lost(StrEnum):
     """No worker can be started at present."""
 
 
-Answer = bytes | Lost
+TaskResult = bytes | TaskFailure
 
 
 class CannotStartWorker(Exception):
@@ -43,25 +43,25 @@ class CannotStartWorker(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class WorkerJob:
     """What workers do: `opener` is `module:function`, see `child`; time is the processor's."""
 
-    opener: str
-    task_seconds: float
+    factory: str
+    task_cpu_seconds: float
 
 
 class Worker:
     """A running worker. One caller at a time."""
 
-    def __init__(self, process: Process, job: Job) -> None:
+    def __init__(self, process: Process, job: WorkerJob) -> None:
         self._process, self._job = process, job
         self._received = bytearray()
         self.last_error = ""
 
     @classmethod
-    async def start(cls, job: Job) -> "Worker":
+    async def start(cls, job: WorkerJob) -> "Worker":
         """Start a process and wait until it is ready. Raises `CannotStartWorker`."""
-        arguments = (str(os.getpid()), job.opener, str(round(job.task_seconds * 1000)))
+        arguments = (str(os.getpid()), job.factory, str(round(job.task_cpu_seconds * 1000)))
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -80,7 +80,7 @@ class Worker:
             await worker._read(START_SECONDS)
         except (TimeoutError, EOFError, OSError) as error:
             await worker.kill()
-            raise CannotStartWorker(f"{job.opener}: {error!r}") from error
+            raise CannotStartWorker(f"{job.factory}: {error!r}") from error
         except BaseException:
             await worker.kill()
             raise
@@ -92,36 +92,36 @@ class Worker:
         return self._process.pid
 
     @property
-    def ended(self) -> bool:
-        """Tell whether the process is no more."""
+    def has_exited(self) -> bool:
+        """Return whether the process is no more."""
         return self._process.returncode is not None
 
-    async def answers(self, tasks: Sequence[bytes]) -> AsyncGenerator[Answer, None]:
-        """Give the answers to these tasks, in order; after `LATE` or `DIED` there are no more.
+    async def results(self, tasks: Sequence[bytes]) -> AsyncGenerator[TaskResult, None]:
+        """Return the answers to these tasks, in order; after `LATE` or `DIED` there are no more.
 
         The worker has ended then.
         """
         assert self._process.stdin is not None  # noqa: S101  it was started with a pipe
         # Not drained: while we waited for it to read, it could be waiting for us to.
-        self._process.stdin.writelines([framed(task) for task in tasks])
-        wall_seconds = self._job.task_seconds * WALL_TIMES + WALL_SPARE_SECONDS
+        self._process.stdin.writelines([encode_frame(task) for task in tasks])
+        wall_seconds = self._job.task_cpu_seconds * WALL_TIMES + WALL_SPARE_SECONDS
         for _ in tasks:
             try:
                 content = await self._read(wall_seconds)
             except TimeoutError:
                 await self.kill()
-                yield Lost.LATE
+                yield TaskFailure.LATE
                 return
             except (EOFError, OSError):
                 await self.kill()
                 late = self._process.returncode == -signal.SIGPROF
-                yield Lost.LATE if late else Lost.DIED
+                yield TaskFailure.LATE if late else TaskFailure.DIED
                 return
-            if content[:1] == DONE:
+            if content[:1] == SUCCEEDED:
                 yield content[1:]
             else:
                 self.last_error = content[1:].decode(errors="replace")
-                yield Lost.FAILED
+                yield TaskFailure.FAILED
 
     async def stop(self) -> None:
         """Let it end by itself, else end it."""
@@ -143,7 +143,7 @@ class Worker:
         await self._process.wait()
 
     async def _read(self, seconds: float) -> bytes:
-        """Give the next frame. Raises TimeoutError, and EOFError when the process has ended."""
+        """Return the next frame. Raises TimeoutError, and EOFError when the process has ended."""
         frame = self._next_frame()
         while frame is None:
             # Only here: most frames came together with one before, and need no timer.
@@ -172,6 +172,6 @@ class Worker:
 
 
 def _environment() -> dict[str, str]:
-    """Give a worker what Python needs, and none of the service's secrets."""
+    """Return a worker what Python needs, and none of the service's secrets."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return {**inherited, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

@@ -42,7 +42,7 @@ class Entrance:
     requests: Path
 
     def environment(self, port: int, **more: str) -> dict[str, str]:
-        """Give community's settings."""
+        """Return community's settings."""
         return {
             "PREAU_KAFKA": self.servers.kafka,
             "PREAU_PORT": str(port),
@@ -126,7 +126,7 @@ async def published(
 
 
 def _taken(before: float | None, after: float | None, found: Mapping[str, Any]) -> Figures:
-    """Say what a request took of a processor; the load lasts longer than its measured part."""
+    """Return what a request took of a processor; the load lasts longer than its measured part."""
     if before is None or after is None or not found["count"]:
         return {}
     share = found["seconds"] / (found["seconds"] + WARM)

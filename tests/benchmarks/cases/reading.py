@@ -131,7 +131,7 @@ async def _effects(
 async def applied(
     bench: Bench, servers: Servers, each: Contender, given: Task, python: str, log: Path
 ) -> Figures:
-    """Let one read, and count its effects. Raises `Failed` when they are not as many."""
+    """Let one read, and count its effects. Raises `FailedBatch` when they are not as many."""
     found, seen = await rate(each, python, log, given, profile=bench.profile)
     effects = await servers.counted(each.table or "")
     if effects != seen:
@@ -140,7 +140,7 @@ async def applied(
 
 
 async def filled(servers: Servers, number: int, traced: float) -> str:
-    """Give a topic that holds at least so many records; one is made when there is none."""
+    """Return a topic that holds at least so many records; one is made when there is none."""
     topic = f"bench.posts.{int(traced * 100)}.{number}"
     enough = [
         name

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.kit.bus.kafka import Cluster, KafkaBus
-from shared.kit.core.bus import Outgoing, Topic
+from shared.kit.core.bus import OutgoingRecord, Topic
 from shared.kit.database.outbox import shard_of
 from tests.benchmarks.collector import collector
 from tests.benchmarks.contest import Bench, Contender, Failed, Figures, contest, rate, task_for
@@ -61,7 +61,7 @@ async def relay(bench: Bench, servers: Servers) -> list[Row]:
         return found
 
     try:
-        await bus.ensure([Topic(TOPIC, PARTITIONS)])
+        await bus.ensure_topics([Topic(TOPIC, PARTITIONS)])
         with collector() as sink:
             return await contest(bench, "relay", WHO, measure)
     finally:
@@ -69,10 +69,10 @@ async def relay(bench: Bench, servers: Servers) -> list[Row]:
 
 
 async def _written(bus: KafkaBus) -> int:
-    return sum((await bus.progress([TOPIC])).end.values())
+    return sum((await bus.get_log_bounds([TOPIC])).end.values())
 
 
-async def _fill(servers: Servers, made: Sequence[Outgoing]) -> None:
+async def _fill(servers: Servers, made: Sequence[OutgoingRecord]) -> None:
     now = datetime.now(UTC)
     rows = (
         (

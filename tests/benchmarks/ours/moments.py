@@ -8,7 +8,7 @@ from uuid import uuid4
 from msgspec import Struct, json
 
 from shared.contracts.community import PostPublished
-from shared.kit.core.bus import Consumer, Incoming, Partition, Reading
+from shared.kit.core.bus import Consumer, IncomingRecord, Partition, SubscriptionConfig
 from shared.kit.core.host import Host
 from shared.kit.database.database import Database
 from shared.kit.inbox import ledger
@@ -16,7 +16,7 @@ from tests.benchmarks.ours.reader import consumer_of
 
 WARM = 4.0
 """Seconds that do not count: imports, plans, tokens not seen before, and what these delay."""
-Apply = Callable[[Sequence[Incoming]], Awaitable[Mapping[Partition, int]]]
+Apply = Callable[[Sequence[IncomingRecord]], Awaitable[Mapping[Partition, int]]]
 
 
 class _Event(Struct):
@@ -32,21 +32,21 @@ class Timed:
     """A consumer that notes when each batch came and when it was committed."""
 
     inner: Consumer
-    batches: list[tuple[float, float, Sequence[Incoming]]] = field(default_factory=list)
+    batches: list[tuple[float, float, Sequence[IncomingRecord]]] = field(default_factory=list)
 
-    async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        return await self.inner.assigned(partitions)
+    async def on_assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        return await self.inner.on_assigned(partitions)
 
-    async def prepare(self, batch: Sequence[Incoming]) -> None:
+    async def prepare(self, batch: Sequence[IncomingRecord]) -> None:
         await self.inner.prepare(batch)
 
-    async def revoked(self, partitions: Sequence[Partition]) -> None:
-        await self.inner.revoked(partitions)
+    async def on_revoked(self, partitions: Sequence[Partition]) -> None:
+        await self.inner.on_revoked(partitions)
 
-    async def handle(self, batch: Sequence[Incoming]) -> Mapping[Partition, int]:
+    async def handle(self, batch: Sequence[IncomingRecord]) -> Mapping[Partition, int]:
         return await self.note(batch, self.inner.handle)
 
-    async def note(self, batch: Sequence[Incoming], apply: Apply) -> Mapping[Partition, int]:
+    async def note(self, batch: Sequence[IncomingRecord], apply: Apply) -> Mapping[Partition, int]:
         """Apply a batch, and note when it came and when it was done."""
         came = time.time()
         answer = await apply(batch)
@@ -54,7 +54,7 @@ class Timed:
         return answer
 
     def moments(self) -> list[tuple[str, str, float, float]]:
-        """Give id, correlation, receipt and effect of every event; decoded only now."""
+        """Return id, correlation, receipt and effect of every event; decoded only now."""
         found = []
         for came, done, batch in self.batches:
             for record in batch:
@@ -66,15 +66,15 @@ class Timed:
 async def read_from_now(host: Host, database: Database) -> Timed:
     """Read posts with the one effect, as a group of its own that begins at the log's end."""
     group = f"bench-{uuid4().hex[:8]}"
-    ends = (await host.bus.progress([PostPublished.TOPIC])).end
-    async with database.batch(()) as unit:
-        await ledger.begin(unit.connection, group, ends)
+    ends = (await host.bus.get_log_bounds([PostPublished.TOPIC])).end
+    async with database.unit_for(()) as unit:
+        await ledger.insert_positions(unit.connection, group, ends)
     timed = Timed(consumer_of(host, database, group))
-    await host.bus.read(Reading(group, (PostPublished.TOPIC,), timed))
+    await host.bus.subscribe(SubscriptionConfig(group, (PostPublished.TOPIC,), timed))
     return timed
 
 
 def percentiles(values: Sequence[float]) -> tuple[float, float]:
-    """Give p50 and p99, in the unit of the values."""
+    """Return p50 and p99, in the unit of the values."""
     ordered = sorted(values)
     return ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import uvloop
 
-from shared.kit.runtime.runner import host_of, spare_collector
+from shared.kit.runtime.runner import build_host, relax_garbage_collector
 from tests.benchmarks.ours.moments import read_from_now
 from tests.benchmarks.ours.reader import database_of
 from tests.benchmarks.peers.protocol import Task, task
@@ -20,8 +20,8 @@ from tests.benchmarks.peers.protocol import Task, task
 async def main(given: Task) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    host = host_of("community", given.options["environment"], given.kafka)
-    spare_collector()
+    host = build_host("community", given.options["environment"], given.kafka)
+    relax_garbage_collector()
     database = database_of(host, given.database)
     timed = await read_from_now(host, database)
     print(json.dumps({"ready": True}), flush=True)

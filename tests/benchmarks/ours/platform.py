@@ -15,13 +15,13 @@ from collections.abc import Mapping, Sequence
 
 import uvloop
 
-from shared.kit.core.bus import Incoming, Partition
+from shared.kit.core.bus import IncomingRecord, Partition
 from shared.kit.core.host import Host
 from shared.kit.inbox import report
 from shared.kit.runtime import runner as run
-from shared.kit.runtime.http_server import serve
-from shared.kit.runtime.listening import Listening
-from shared.kit.runtime.runner import Running, host_of, running
+from shared.kit.runtime.http_server import start_http_servers
+from shared.kit.runtime.listen_settings import ListenSettings
+from shared.kit.runtime.runner import RunningService, build_host, run_services
 from shared.kit.runtime.service import Service
 from tests.benchmarks.ours.moments import WARM, Timed, percentiles, read_from_now
 from tests.benchmarks.ours.reader import database_of
@@ -35,13 +35,13 @@ async def main(names: list[str], reader: str) -> None:
     timed: list[Timed] = []
     if reader:
         _time_own(reader, timed)
-    async with running(names, os.environ, kafka) as everything:
-        host = host_of("community", os.environ, kafka)
+    async with run_services(names, os.environ, kafka) as everything:
+        host = build_host("community", os.environ, kafka)
         database = database_of(host, os.environ["COMMUNITY_DATABASE_URL"])
         if not reader:
             timed.append(await read_from_now(host, database))
         await _caught_up(everything)
-        serving = await serve(everything, Listening.read(os.environ))
+        serving = await start_http_servers(everything, ListenSettings.from_environment(os.environ))
         since, began = time.time(), time.process_time()
         await stop.wait()
         worked = time.process_time() - began
@@ -53,7 +53,7 @@ async def main(names: list[str], reader: str) -> None:
 
 def _time_own(reader: str, timed: list[Timed]) -> None:
     """Let the runner read through a consumer that notes moments; nothing else differs."""
-    plain = run.build
+    plain = run.build_service
 
     def build(name: str, host: Host) -> Service:
         service = plain(name, host)
@@ -62,19 +62,19 @@ def _time_own(reader: str, timed: list[Timed]) -> None:
             timed.append(Timed(consumer))
             apply = consumer.handle
 
-            async def handle(batch: Sequence[Incoming]) -> Mapping[Partition, int]:
+            async def handle(batch: Sequence[IncomingRecord]) -> Mapping[Partition, int]:
                 return await timed[0].note(batch, apply)
 
             consumer.handle = handle  # type: ignore[method-assign]
         return service
 
-    run.build = build
+    run.build_service = build
 
 
-async def _caught_up(everything: Sequence[Running]) -> None:
+async def _caught_up(everything: Sequence[RunningService]) -> None:
     """Wait until nobody reads any more what the contender before has left."""
     for consumer in [each.service.consumer for each in everything if each.service.consumer]:
-        while (await report.counts(consumer, consumer.bus)).lag:  # noqa: ASYNC110  a broker's
+        while (await report.count_outcomes(consumer, consumer.bus)).lag:  # noqa: ASYNC110  a broker's
             await asyncio.sleep(0.1)
 
 

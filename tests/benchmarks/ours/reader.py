@@ -15,15 +15,15 @@ import uvloop
 from shared.contracts.community import PostPublished
 from shared.contracts.event import Fact
 from shared.contracts.ids import EventId, SpaceId, TenantId
-from shared.kit.core.bus import Consumer, Incoming, Partition, Reading
+from shared.kit.core.bus import Consumer, IncomingRecord, Partition, SubscriptionConfig
 from shared.kit.core.host import Host
 from shared.kit.core.reactions import BoundReaction
 from shared.kit.core.unit_of_work import Delivery, Unit
 from shared.kit.database.database import Database, connection
 from shared.kit.inbox.consumer import BatchConsumer
-from shared.kit.inbox.decode import Unreadable, read, wanted_by
-from shared.kit.runtime.runner import host_of, spare_collector
-from shared.kit.telemetry.messaging import create_span
+from shared.kit.inbox.decode import Unreadable, decode_record, decoders_for
+from shared.kit.runtime.runner import build_host, relax_garbage_collector
+from shared.kit.telemetry.messaging import record_create_span
 from tests.benchmarks.peers.protocol import Stopwatch, Task, task
 
 _COUNT = sa.text("""
@@ -61,19 +61,21 @@ class Receiver:
     typed: bool
 
     def __post_init__(self) -> None:
-        self.wanted = wanted_by((PostPublished,))
+        self.wanted = decoders_for((PostPublished,))
 
-    async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+    async def on_assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         return {}
 
-    async def prepare(self, batch: Sequence[Incoming]) -> None: ...
+    async def prepare(self, batch: Sequence[IncomingRecord]) -> None: ...
 
-    async def revoked(self, partitions: Sequence[Partition]) -> None: ...
+    async def on_revoked(self, partitions: Sequence[Partition]) -> None: ...
 
-    async def handle(self, batch: Sequence[Incoming]) -> Mapping[Partition, int]:
+    async def handle(self, batch: Sequence[IncomingRecord]) -> Mapping[Partition, int]:
         if self.typed:
             for record in batch:
-                assert not isinstance(read(record, self.wanted, self.host.clock()), Unreadable)
+                assert not isinstance(
+                    decode_record(record, self.wanted, self.host.clock()), Unreadable
+                )
         return {record.partition: record.offset + 1 for record in batch}
 
 
@@ -85,16 +87,16 @@ class Clocked:
     watch: Stopwatch
     enough: asyncio.Event
 
-    async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        return await self.inner.assigned(partitions)
+    async def on_assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        return await self.inner.on_assigned(partitions)
 
-    async def prepare(self, batch: Sequence[Incoming]) -> None:
+    async def prepare(self, batch: Sequence[IncomingRecord]) -> None:
         await self.inner.prepare(batch)
 
-    async def revoked(self, partitions: Sequence[Partition]) -> None:
-        await self.inner.revoked(partitions)
+    async def on_revoked(self, partitions: Sequence[Partition]) -> None:
+        await self.inner.on_revoked(partitions)
 
-    async def handle(self, batch: Sequence[Incoming]) -> Mapping[Partition, int]:
+    async def handle(self, batch: Sequence[IncomingRecord]) -> Mapping[Partition, int]:
         answer = await self.inner.handle(batch)
         if self.watch.passed(len(batch)):
             self.enough.set()
@@ -105,7 +107,9 @@ def database_of(host: Host, url: str) -> Database:
     """Open community's database as the service does."""
 
     def trace(fact: Fact, event_id: EventId, parent: str | None) -> str | None:
-        return create_span(host.telemetry, fact.wire_type(), fact.TOPIC, str(event_id), parent)
+        return record_create_span(
+            host.telemetry, fact.wire_type(), fact.TOPIC, str(event_id), parent
+        )
 
     return Database("community", url, clock=host.clock, new_id=host.new_id, trace=trace)
 
@@ -118,8 +122,8 @@ def consumer_of(host: Host, database: Database, group: str) -> BatchConsumer:
 
 async def main(given: Task) -> None:
     environment = dict[str, str](given.options.get("environment", {}))
-    host = host_of("community", environment, given.kafka)
-    spare_collector()
+    host = build_host("community", environment, given.kafka)
+    relax_garbage_collector()
     database = database_of(host, given.database) if given.effect else None
     watch, enough = Stopwatch(given.warm, given.count), asyncio.Event()
     groups = [f"{given.group}-{number}" for number in range(given.options.get("groups", 1))]
@@ -128,10 +132,10 @@ async def main(given: Task) -> None:
         consumer: Consumer = Receiver(host, typed=given.options.get("decode", True))
         if database is not None:
             consumer = consumer_of(host, database, group)
-        reading = Reading(
-            group, (given.topic,), Clocked(consumer, watch, enough), batch=given.batch
+        reading = SubscriptionConfig(
+            group, (given.topic,), Clocked(consumer, watch, enough), max_batch_records=given.batch
         )
-        subscriptions.append(await host.bus.read(reading))
+        subscriptions.append(await host.bus.subscribe(reading))
     await enough.wait()
     await asyncio.gather(*(each.stop() for each in subscriptions))
     # Only now: the batches in hand were finished, and their effects will be counted too.

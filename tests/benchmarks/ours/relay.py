@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import uvloop
 
 from shared.kit.bus.kafka import KafkaBus
-from shared.kit.core.bus import Outgoing
+from shared.kit.core.bus import OutgoingRecord
 from shared.kit.relay.relay import Relay
-from shared.kit.runtime.runner import host_of, spare_collector
+from shared.kit.runtime.runner import build_host, relax_garbage_collector
 from tests.benchmarks.peers.protocol import Stopwatch, Task, task
 
 
@@ -21,7 +21,7 @@ class Counted:
     watch: Stopwatch
     stop: asyncio.Event
 
-    async def send(self, records: Sequence[Outgoing]) -> None:
+    async def send(self, records: Sequence[OutgoingRecord]) -> None:
         await self.inner.send(records)
         if self.watch.passed(len(records)):
             self.stop.set()
@@ -29,8 +29,8 @@ class Counted:
 
 async def main(given: Task) -> None:
     environment = dict[str, str](given.options.get("environment", {}))
-    host = host_of("community", environment, given.kafka)
-    spare_collector()
+    host = build_host("community", environment, given.kafka)
+    relax_garbage_collector()
     assert isinstance(host.bus, KafkaBus)
     stop = asyncio.Event()
     watch = Stopwatch(given.warm, given.count)

@@ -26,7 +26,7 @@ class Texts:
         self._turn = 0
 
     def next(self) -> bytes:
-        """Give a body that no other request has."""
+        """Return a body that no other request has."""
         self._turn += 1
         return uuid4().hex.encode().join(self._parts[self._turn % KINDS])
 

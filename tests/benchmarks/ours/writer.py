@@ -18,7 +18,7 @@ from shared.kit.core.host import Host
 from shared.kit.core.unit_of_work import Caller
 from shared.kit.database.database import Database
 from shared.kit.relay.relay import Relay
-from shared.kit.runtime.runner import host_of, spare_collector
+from shared.kit.runtime.runner import build_host, relax_garbage_collector
 from tests.benchmarks.ours.reader import database_of
 from tests.benchmarks.peers.protocol import Task, task
 from tests.benchmarks.population import Member, members
@@ -28,12 +28,12 @@ UNITS = 500
 
 
 async def main(given: Task) -> None:
-    host = host_of("community", given.options["environment"], given.kafka)
-    spare_collector()
+    host = build_host("community", given.options["environment"], given.kafka)
+    relax_garbage_collector()
     database = database_of(host, given.database)
     stop = asyncio.Event()
     relay = Relay(
-        "community", given.options["relay_url"], host.bus, database.written, host.telemetry
+        "community", given.options["relay_url"], host.bus, database.outbox_changed, host.telemetry
     )
     relaying = asyncio.create_task(relay.run(stop))
     committed: dict[str, float] = {}

@@ -20,7 +20,7 @@ decode = json.Decoder(Event).decode
 
 
 def columns(events: Sequence[Event]) -> tuple[list[str], list[str], list[str], list[str]]:
-    """Give the arrays of the statement: ids, tenants, spaces, days."""
+    """Return the arrays of the statement: ids, tenants, spaces, days."""
     return (
         [event.id for event in events],
         [event.tenant for event in events],

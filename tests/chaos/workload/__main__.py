@@ -13,10 +13,10 @@ import asyncpg
 import click
 import uvloop
 
-from deploy.local.seed import Seeded, read_seeded
+from deploy.local.seed import SeededTenant, read_seeded
 from shared.contracts.catalogue import PUBLISHERS
-from tests.chaos.workload.journal import Journal, Operation, Outcome, read
-from tests.chaos.workload.run import run
+from tests.chaos.workload.journal import Journal, Operation, Outcome, read_journal
+from tests.chaos.workload.run import run_workload
 from tests.support.stack_process import addresses_of
 
 
@@ -35,7 +35,7 @@ def main(url: str, home: Path, seed: int, seconds: float, rate: float, kept: Pat
         urls = dict.fromkeys(PUBLISHERS, url)
         facts, cpu = uvloop.run(_measured(urls, home, seed, journal, seconds, rate))
         journal.close()
-        operations = [each for each in read(path) if each.run == journal.run]
+        operations = [each for each in read_journal(path) if each.run == journal.run]
     _tell(operations, facts, cpu)
 
 
@@ -43,13 +43,13 @@ async def _measured(
     urls: dict[str, str], home: Path, seed: int, journal: Journal, seconds: float, rate: float
 ) -> tuple[int, float]:
     before, cpu = await _facts(home), time.process_time()
-    await run(urls, seeded_of(home), seed, journal, seconds, rate)
+    await run_workload(urls, seeded_of(home), seed, journal, seconds, rate)
     cpu = time.process_time() - cpu
     await asyncio.sleep(1)  # what reactions still record
     return await _facts(home) - before, cpu
 
 
-def seeded_of(home: Path) -> Seeded:
+def seeded_of(home: Path) -> SeededTenant:
     """Read what the first start of a platform left in its folder."""
     seeded = read_seeded(home)
     assert seeded is not None
@@ -60,7 +60,7 @@ async def _facts(home: Path) -> int:
     """Count the facts that all services have recorded so far."""
     addresses, total = addresses_of(home), 0
     for service in PUBLISHERS:
-        url = addresses.database(service, "app").replace("+asyncpg", "")
+        url = addresses.database_url(service, "app").replace("+asyncpg", "")
         connection = await asyncpg.connect(url)
         total += int(await connection.fetchval("SELECT coalesce(sum(sequence), 0) FROM heads"))
         await connection.close()
@@ -83,7 +83,7 @@ def _tell(operations: list[Operation], facts: int, cpu: float) -> None:
 
 
 def _tell_surprises(operations: list[Operation]) -> None:
-    """Tell what was refused without being meant to be, and what was not refused as it should."""
+    """Return what was refused without being meant to be, and what was not refused as it should."""
     surprises: Counter[str] = Counter()
     for each in operations:
         key = ""

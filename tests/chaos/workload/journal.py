@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-PROBLEM = "application/problem+json"
-SECRET = ("password", "invitation", "access_token", "refresh_token")
+PROBLEM_TYPE = "application/problem+json"
+SECRET_FIELDS = ("password", "invitation", "access_token", "refresh_token")
 """What a journal, which is kept and shown, must not hold."""
 Json = Any
 
@@ -72,8 +72,8 @@ class Journal:
         self._file = path.open("ab", buffering=0)
         self._encoder = msgspec.json.Encoder()
 
-    def number(self) -> int:
-        """Give the next operation its number."""
+    def next_number(self) -> int:
+        """Return the next operation its number."""
         return next(self._numbers)
 
     def write(self, operation: Operation) -> None:
@@ -88,7 +88,7 @@ class Journal:
         self._file.close()
 
 
-def read(path: Path) -> Iterator[Operation]:
+def read_journal(path: Path) -> Iterator[Operation]:
     """Read a journal, in the order in which the operations ended."""
     decoder = msgspec.json.Decoder(Operation)
     with path.open("rb") as lines:
@@ -97,16 +97,16 @@ def read(path: Path) -> Iterator[Operation]:
 
 
 def outcome_of(status: int | None, content_type: str) -> Outcome:
-    """Say what an answer, or that there was none, means."""
+    """Return what an answer, or that there was none, means."""
     if status is None:
         return Outcome.MAYBE
     if 200 <= status < 300:
         return Outcome.OK
-    if 400 <= status < 500 and content_type.partition(";")[0].strip() == PROBLEM:
+    if 400 <= status < 500 and content_type.partition(";")[0].strip() == PROBLEM_TYPE:
         return Outcome.FAILED
     return Outcome.MAYBE
 
 
-def redacted(said: Mapping[str, object]) -> dict[str, object]:
-    """Give a body or an answer without its secrets."""
-    return {name: "…" if name in SECRET else value for name, value in said.items()}
+def redact(said: Mapping[str, object]) -> dict[str, object]:
+    """Return a body or an answer without its secrets."""
+    return {name: "…" if name in SECRET_FIELDS else value for name, value in said.items()}

@@ -44,7 +44,7 @@ VERBS: Mapping[Role, Mapping[str, float]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Intention:
+class PlannedAction:
     """What someone is about to do. Everything else about it is drawn from `draw`.
 
     `draw` belongs to this intention alone: what the answers so far made of it moves no other.
@@ -53,15 +53,15 @@ class Intention:
     verb: str
     pause: float
     """How long after the one before, in mean pauses."""
-    draw: Random
+    rng: Random
 
 
-def plan(seed: int, who: str, role: Role) -> Iterator[Intention]:
-    """Say what someone asks for, without end: the same for the same seed."""
+def plan_actions(seed: int, who: str, role: Role) -> Iterator[PlannedAction]:
+    """Return what someone asks for, without end: the same for the same seed."""
     chosen = Random(f"{seed}/{who}")
     verbs, weights = list(VERBS[role]), list(VERBS[role].values())
     number = 0
     while True:
         number += 1
         (verb,) = chosen.choices(verbs, weights)
-        yield Intention(verb, chosen.expovariate(1), Random(f"{seed}/{who}/{number}"))
+        yield PlannedAction(verb, chosen.expovariate(1), Random(f"{seed}/{who}/{number}"))

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from tests.chaos.workload.world import Known, Person
+from tests.chaos.workload.tenant_state import KnownContent, Person
 
 
-def nothing(_: bytes) -> None:
+def ignore_response(_: bytes) -> None:
     """Learn nothing."""
 
 
@@ -20,20 +20,20 @@ class Request:
     path: str
     """After `/<service>/v1`."""
     body: object = None
-    learn: Callable[[bytes], None] = nothing
+    on_success: Callable[[bytes], None] = ignore_response
     """Called with the body of an ok answer."""
-    about: Known | None = None
+    content: KnownContent | None = None
     """The content that it is about: gone, when the answer says so."""
-    expected: int | None = None
+    expected_status: int | None = None
     """The refusal that is asked for."""
     token: str | None = None
     """Instead of the person's own; empty: none."""
 
 
-Act = Callable[[Person, Random], Request | None]
+Action = Callable[[Person, Random], Request | None]
 """Turns a wish into a request; None when there is nothing yet to do it to."""
 
 
-def get(service: str, path: str, learn: Callable[[bytes], None] = nothing) -> Request:
+def get(service: str, path: str, learn: Callable[[bytes], None] = ignore_response) -> Request:
     """Ask for something."""
-    return Request(service, "GET", path, learn=learn)
+    return Request(service, "GET", path, on_success=learn)

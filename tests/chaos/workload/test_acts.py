@@ -8,26 +8,26 @@ from random import Random
 import pytest
 
 from shared.contracts.identity import Role
-from tests.chaos.workload.acts import sessions
-from tests.chaos.workload.acts.everything import ACTS, turn_into_request
+from tests.chaos.workload.actions import sessions
+from tests.chaos.workload.actions.all_actions import ACTIONS, build_request
 from tests.chaos.workload.request import Request
-from tests.chaos.workload.world import Known, Person, Space, World
+from tests.chaos.workload.tenant_state import KnownContent, Person, Space, TenantState
 
 DOCUMENTS = Path(__file__).resolve().parents[3] / "docs" / "openapi"
 NO_ROUTE = {"wrong_route"}
 
 
-def a_world(label: str = "academy") -> World:
+def a_world(label: str = "academy") -> TenantState:
     """A tenant in which there is one of everything to do something to."""
-    world = World("7-a", label, "slug", "secret", "t-1", "s-0", "s-1")
+    world = TenantState("7-a", label, "slug", "secret", "t-1", "s-0", "s-1")
     for role in Role:
         person = Person(world, role.value, f"{role.value}@demo.example", role, f"m-{role.value}")
-        person.access, person.renewal, person.good_until = "a.b.c", "r", 1e12
+        person.access, person.refresh_token, person.access_expires_at = "a.b.c", "r", 1e12
         person.notices.append("n-1")
         person.statements.append("st-1")
         world.people[role.value] = person
     world.people["tom"] = Person(world, "tom", "tom@demo.example", Role.PUPIL, "m-tom")
-    ours = Space("sp-1", Role.COMMUNITY_MANAGER.value, joinable=True, base=True)
+    ours = Space("sp-1", Role.COMMUNITY_MANAGER.value, joinable=True, is_base=True)
     theirs = Space("sp-2", "somebody", joinable=True)
     new = Space("sp-3", "somebody", joinable=True)
     world.spaces += [ours, theirs, new]
@@ -35,13 +35,15 @@ def a_world(label: str = "academy") -> World:
         person.spaces |= {ours, theirs}
         for kind in ("discussion", "question", "answer", "comment"):
             content_id = f"c-{person.name}-{kind}"
-            known = Known(content_id, kind, content_id, person.name, ours, fated=False)
-            known.asker = "teacher" if person.name == "pupil" else "pupil"
+            known = KnownContent(
+                content_id, kind, content_id, person.name, ours, may_be_moderated=False
+            )
+            known.question_author = "teacher" if person.name == "pupil" else "pupil"
             world.contents.append(known)
     world.cases.append("case-1")
     world.case_contents["case-1"] = "c-teacher-question"
     world.alerts.append("al-1")
-    world.suspensible += ["m-tom", "m-tim"]
+    world.suspendable += ["m-tom", "m-tim"]
     world.suspended.append("m-tom")
     return world
 
@@ -63,16 +65,16 @@ def is_documented(request: Request) -> bool:
     )
 
 
-@pytest.mark.parametrize("verb", sorted(ACTS))
+@pytest.mark.parametrize("verb", sorted(ACTIONS))
 def test_a_verb_is_a_documented_request(verb: str) -> None:
     for seed in range(8):
         world = a_world()
-        world.neighbour = a_world("lycee-2")
+        world.other_tenant = a_world("lycee-2")
         who = "community_manager" if verb == "announce" else "pupil"
-        done, request = turn_into_request(world.people[who], verb, Random(seed))
+        done, request = build_request(world.people[who], verb, Random(seed))
         assert done == verb
         assert is_documented(request) is (verb not in NO_ROUTE), request
-        assert (request.expected is not None) is verb.startswith("wrong_")
+        assert (request.expected_status is not None) is verb.startswith("wrong_")
         assert request.path.isascii()
 
 
@@ -81,10 +83,10 @@ def test_an_invitation_is_accepted_on_a_documented_route() -> None:
 
 
 def test_who_finds_nothing_to_do_it_to_does_something_else() -> None:
-    world = World("7-a", "academy", "slug", "secret")
+    world = TenantState("7-a", "academy", "slug", "secret")
     person = Person(world, "zoe", "zoe@demo.example", Role.MODERATOR)
     world.people["tom"] = person
-    done = {verb: turn_into_request(person, verb, Random(1))[0] for verb in ACTS}
+    done = {verb: build_request(person, verb, Random(1))[0] for verb in ACTIONS}
 
     assert done["answer"] == done["publish"] == done["mark_read"] == "read_inbox"
     assert done["decide"] == "read_queue"
@@ -93,12 +95,12 @@ def test_who_finds_nothing_to_do_it_to_does_something_else() -> None:
 
 def test_nobody_picks_what_is_hidden_gone_or_elsewhere() -> None:
     person = a_world().people["pupil"]
-    kept = person.world.contents[0]
-    for known in list(person.world.contents)[1:]:
+    kept = person.tenant.contents[0]
+    for known in list(person.tenant.contents)[1:]:
         known.gone = True
-    assert person.content(Random(1), lambda _: True) is kept
-    kept.fated = True
-    assert person.others(Random(1)) is None
-    kept.fated = False
+    assert person.pick_content(Random(1), lambda _: True) is kept
+    kept.may_be_moderated = True
+    assert person.pick_visible(Random(1)) is None
+    kept.may_be_moderated = False
     person.spaces.clear()
-    assert person.others(Random(1)) is None
+    assert person.pick_visible(Random(1)) is None

@@ -12,36 +12,36 @@ from uuid import UUID
 
 import pytest
 
-from deploy.local.seed import Seeded
+from deploy.local.seed import SeededTenant
 from shared.contracts.identity import Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
-from tests.chaos.workload import asker as asking
-from tests.chaos.workload.acts import speaking
-from tests.chaos.workload.asker import Asker
-from tests.chaos.workload.client import Answer, Http, Lost
-from tests.chaos.workload.journal import PROBLEM, Journal, Operation, Outcome, read
-from tests.chaos.workload.plan import Intention
+from tests.chaos.workload import retrying_client as asking
+from tests.chaos.workload.actions import posting as speaking
+from tests.chaos.workload.http_client import HttpClient, HttpResponse, NoResponse
+from tests.chaos.workload.journal import PROBLEM_TYPE, Journal, Operation, Outcome, read_journal
+from tests.chaos.workload.plan import PlannedAction
 from tests.chaos.workload.request import Request
-from tests.chaos.workload.run import Day, run
-from tests.chaos.workload.world import Known, Person, Space, World
+from tests.chaos.workload.retrying_client import RetryingClient
+from tests.chaos.workload.run import WorkloadRun, run_workload
+from tests.chaos.workload.tenant_state import KnownContent, Person, Space, TenantState
 
 ID = "01987f5e-0000-7000-8000-000000000001"
 URLS = dict.fromkeys(("identity", "community"), "http://nowhere")
 
 
-class Scripted(Http):
+class Scripted(HttpClient):
     """Gives the answers of a script, and keeps what was asked."""
 
-    def __init__(self, *script: Answer | Lost) -> None:
+    def __init__(self, *script: HttpResponse | NoResponse) -> None:
         super().__init__()
         self.script, self.asked = list(script), list[tuple[str, str, Mapping[str, str], bytes]]()
 
     async def ask(
         self, url: str, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
-    ) -> Answer:
+    ) -> HttpResponse:
         self.asked.append((method, path, headers, body))
-        said = self.script.pop(0) if self.script else Lost("nobody there")
-        if isinstance(said, Lost):
+        said = self.script.pop(0) if self.script else NoResponse("nobody there")
+        if isinstance(said, NoResponse):
             raise said
         return said
 
@@ -53,13 +53,13 @@ class Always(Random):
         return 0.0
 
 
-def an_answer(status: int, said: Any = None, **headers: str) -> Answer:
-    kind = PROBLEM if status >= 400 else "application/json"
+def an_answer(status: int, said: Any = None, **headers: str) -> HttpResponse:
+    kind = PROBLEM_TYPE if status >= 400 else "application/json"
     body = b"" if said is None else json.dumps(said).encode()
-    return Answer(status, {"content-type": kind, **headers}, body)
+    return HttpResponse(status, {"content-type": kind, **headers}, body)
 
 
-def a_problem(status: int, key: str) -> Answer:
+def a_problem(status: int, key: str) -> HttpResponse:
     return an_answer(status, {"type": f"/community/problems/{key}", "status": status})
 
 
@@ -71,20 +71,20 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 def zoe() -> Person:
-    world = World("7-a", "academy", "slug", "secret", tenant="t-1", school="s-1")
+    world = TenantState("7-a", "academy", "slug", "secret", tenant_id="t-1", school="s-1")
     person = Person(world, "zoe", "zoe@demo.example", Role.PUPIL, "m-1", access="a.b.c")
     world.people["zoe"] = person
-    world.spaces.append(Space("p-1", "claire", joinable=True, base=True))
+    world.spaces.append(Space("p-1", "claire", joinable=True, is_base=True))
     person.spaces.add(world.spaces[0])
     return person
 
 
 async def asked(
-    journal: Journal, person: Person, request: Request, *script: Answer | Lost
+    journal: Journal, person: Person, request: Request, *script: HttpResponse | NoResponse
 ) -> tuple[list[Operation], Scripted]:
     http = Scripted(*script)
-    await Asker(http, URLS, journal).ask(person, "publish", request, Always())
-    return list(read(journal.path)), http
+    await RetryingClient(http, URLS, journal).send(person, "publish", request, Always())
+    return list(read_journal(journal.path)), http
 
 
 def publishing(person: Person) -> Request:
@@ -104,17 +104,17 @@ async def test_an_ok_is_journalled_and_learnt(journal: Journal) -> None:
     assert line.body == json.loads(http.asked[0][3])
     assert http.asked[0][2]["authorization"] == "Bearer a.b.c"
     assert http.asked[0][2]["idempotency-key"] == line.idempotency_key
-    assert [known.content_id for known in person.world.contents] == [ID]
+    assert [known.content_id for known in person.tenant.contents] == [ID]
 
 
 async def test_a_maybe_is_asked_again_under_its_key(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asyncio, "sleep", _at_once)
+    monkeypatch.setattr(asyncio, "sleep_for", _at_once)
     said = an_answer(201, {"content_id": ID, "kind": "question", "root_id": ID})
     person = zoe()
     lines, http = await asked(
-        journal, person, publishing(person), Lost("cut"), a_problem(503, "try_again"), said
+        journal, person, publishing(person), NoResponse("cut"), a_problem(503, "try_again"), said
     )
 
     assert [line.outcome for line in lines] == [Outcome.MAYBE, Outcome.MAYBE, Outcome.OK]
@@ -126,11 +126,11 @@ async def test_a_maybe_is_asked_again_under_its_key(
 
 
 async def test_it_gives_up_in_the_end(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asyncio, "sleep", _at_once)
+    monkeypatch.setattr(asyncio, "sleep_for", _at_once)
     person = zoe()
     lines, _ = await asked(journal, person, publishing(person))
 
-    assert [line.outcome for line in lines] == [Outcome.MAYBE] * asking.ATTEMPTS
+    assert [line.outcome for line in lines] == [Outcome.MAYBE] * asking.MAX_ATTEMPTS
 
 
 async def _at_once(_: float) -> None:
@@ -147,39 +147,41 @@ async def test_a_refusal_is_never_asked_again(journal: Journal) -> None:
 async def test_what_has_no_key_is_never_asked_again(journal: Journal) -> None:
     for request in (
         Request("community", "PUT", "/contents/1", {"body": "é"}),
-        Request("community", "POST", "/spaces", {}, expected=403),
+        Request("community", "POST", "/spaces", {}, expected_status=403),
         Request("identity", "POST", "/sessions", {"password": "x"}, token=""),
     ):
-        await asked(journal, zoe(), request, Lost("cut"))
+        await asked(journal, zoe(), request, NoResponse("cut"))
 
-    lines = list(read(journal.path))
+    lines = list(read_journal(journal.path))
     assert [line.idempotency_key for line in lines] == [None] * 3
     assert lines[2].body == {"password": "…"}
     assert lines[2].member is None
 
 
 async def test_who_leaves_in_the_middle_has_perhaps_done_it(journal: Journal) -> None:
-    class Slow(Http):
-        async def ask(self, *_: object) -> Answer:
+    class Slow(HttpClient):
+        async def ask(self, *_: object) -> HttpResponse:
             await asyncio.sleep(60)
             raise AssertionError
 
     person = zoe()
     task = asyncio.create_task(
-        Asker(Slow(), URLS, journal).ask(person, "publish", publishing(person), Always())
+        RetryingClient(Slow(), URLS, journal).send(person, "publish", publishing(person), Always())
     )
     await asyncio.sleep(0.01)
     task.cancel()
     await asyncio.wait([task])
 
-    (line,) = read(journal.path)
+    (line,) = read_journal(journal.path)
     assert (line.outcome, line.answer) == (Outcome.MAYBE, "the asker left")
 
 
 async def test_a_token_that_ended_and_a_content_that_is_gone_are_known(journal: Journal) -> None:
     person = zoe()
-    known = Known(ID, "question", ID, "hamid", person.world.spaces[0], fated=False)
-    reading = Request("community", "GET", f"/contents/{ID}", about=known)
+    known = KnownContent(
+        ID, "question", ID, "hamid", person.tenant.spaces[0], may_be_moderated=False
+    )
+    reading = Request("community", "GET", f"/contents/{ID}", content=known)
     await asked(journal, person, reading, a_problem(404, "content_not_found"))
     await asked(journal, person, publishing(person), a_problem(401, "unauthorised"))
 
@@ -189,41 +191,43 @@ async def test_a_token_that_ended_and_a_content_that_is_gone_are_known(journal: 
 
 async def test_a_token_about_to_end_is_renewed_before_anything_is_asked(journal: Journal) -> None:
     person = zoe()
-    person.renewal = "r-1"
+    person.refresh_token = "r-1"
     claims = base64.urlsafe_b64encode(b'{"sub": "m-1", "tenant": "t-1"}').decode().rstrip("=")
     tokens = {"access_token": f"h.{claims}.s", "refresh_token": "r-2", "expires_in": 600}
     http = Scripted(an_answer(200, tokens), an_answer(200, {"unread": 0, "items": []}))
-    day = Day(Asker(http, URLS | {"notifications": "http://nowhere"}, journal), 1, 1.0, 0.0)
+    day = WorkloadRun(
+        RetryingClient(http, URLS | {"notifications": "http://nowhere"}, journal), 1, 1.0, 0.0
+    )
 
-    await day.act(person, Intention("read_inbox", 0.0, Random(1)))
+    await day.perform(person, PlannedAction("read_inbox", 0.0, Random(1)))
 
     assert [path.partition("?")[0] for _, path, *_ in http.asked] == [
         "/identity/v1/sessions/refresh",
         "/notifications/v1/inbox",
     ]
     assert http.asked[1][2]["authorization"] == f"Bearer h.{claims}.s"
-    assert (person.renewal, person.signed_in) == ("r-2", True)
+    assert (person.refresh_token, person.signed_in) == ("r-2", True)
     assert "r-2" not in journal.path.read_text()
 
 
 async def test_with_every_service_down_a_run_ends_in_time_and_says_so(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def nobody(*_: object, **__: object) -> Answer:
-        raise Lost("not reached")
+    async def nobody(*_: object, **__: object) -> HttpResponse:
+        raise NoResponse("not reached")
 
-    monkeypatch.setattr(Http, "ask", nobody)
-    seeded = Seeded(
+    monkeypatch.setattr(HttpClient, "ask", nobody)
+    seeded = SeededTenant(
         TenantId(UUID(int=1)),
         StructureId(UUID(int=2)),
         MemberId(UUID(int=3)),
         {"zoe@demo.example": "un secret"},
     )
     began = time.monotonic()
-    await run(URLS, seeded, 1, journal, seconds=0.6, rate=100)
+    await run_workload(URLS, seeded, 1, journal, seconds=0.6, rate=100)
 
     assert time.monotonic() - began < 8
-    lines = list(read(journal.path))
+    lines = list(read_journal(journal.path))
     assert {(line.verb, line.outcome) for line in lines} == {("sign_in", Outcome.MAYBE)}
     assert len(lines) >= 18
     assert "un secret" not in journal.path.read_text()

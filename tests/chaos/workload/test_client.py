@@ -6,7 +6,7 @@ from typing import Self
 
 import pytest
 
-from tests.chaos.workload.client import Http, Lost
+from tests.chaos.workload.http_client import HttpClient, NoResponse
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
@@ -56,9 +56,9 @@ class Script:
 
 
 async def test_it_asks_and_hears_over_one_connection() -> None:
-    async with Script(OK, OK) as served, Http() as http:
-        first = await http.ask(served.url, "POST", "/a/%C3%A9", {"x": "1"}, b"{}")
-        second = await http.ask(served.url, "GET", "/b", {})
+    async with Script(OK, OK) as served, HttpClient() as http:
+        first = await http.request(served.url, "POST", "/a/%C3%A9", {"x": "1"}, b"{}")
+        second = await http.request(served.url, "GET", "/b", {})
 
     assert (first.status, first.body, first.content_type) == (200, b"{}", "application/json")
     assert second.status == 200
@@ -68,8 +68,8 @@ async def test_it_asks_and_hears_over_one_connection() -> None:
 
 
 async def test_two_at_once_take_two_connections() -> None:
-    async with Script(OK, OK) as served, Http() as http:
-        await asyncio.gather(*(http.ask(served.url, "GET", "/", {}) for _ in range(2)))
+    async with Script(OK, OK) as served, HttpClient() as http:
+        await asyncio.gather(*(http.request(served.url, "GET", "/", {}) for _ in range(2)))
 
     assert served.connections == 2
 
@@ -79,9 +79,9 @@ async def test_chunks_are_put_together_and_a_closing_connection_is_left() -> Non
         b"HTTP/1.1 503 X\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
         b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
     )
-    async with Script(chunked, OK) as served, Http() as http:
-        answer = await http.ask(served.url, "GET", "/", {})
-        await http.ask(served.url, "GET", "/", {})
+    async with Script(chunked, OK) as served, HttpClient() as http:
+        answer = await http.request(served.url, "GET", "/", {})
+        await http.request(served.url, "GET", "/", {})
 
     assert (answer.status, answer.body) == (503, b"abcde")
     assert served.connections == 2
@@ -91,16 +91,16 @@ async def test_chunks_are_put_together_and_a_closing_connection_is_left() -> Non
     "said", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{", b"bonjour"]
 )
 async def test_half_an_answer_is_none(said: bytes) -> None:
-    async with Script(said, then_close=True) as served, Http() as http:
-        with pytest.raises(Lost):
-            await http.ask(served.url, "GET", "/", {})
+    async with Script(said, then_close=True) as served, HttpClient() as http:
+        with pytest.raises(NoResponse):
+            await http.request(served.url, "GET", "/", {})
 
 
 async def test_it_waits_only_so_long_and_uses_that_connection_no_more() -> None:
-    async with Script(b"", OK) as served, Http(timeout=0.05) as http:
-        with pytest.raises(Lost, match="no answer within"):
-            await http.ask(served.url, "GET", "/slow", {})
-        answer = await http.ask(served.url, "GET", "/", {})
+    async with Script(b"", OK) as served, HttpClient(timeout_seconds=0.05) as http:
+        with pytest.raises(NoResponse, match="no answer within"):
+            await http.request(served.url, "GET", "/slow", {})
+        answer = await http.request(served.url, "GET", "/", {})
 
     assert answer.status == 200
     assert served.connections == 2
@@ -109,6 +109,6 @@ async def test_it_waits_only_so_long_and_uses_that_connection_no_more() -> None:
 async def test_nobody_there_is_said() -> None:
     async with Script() as served:
         url = served.url
-    async with Http() as http:
-        with pytest.raises(Lost, match="not reached"):
-            await http.ask(url, "GET", "/", {})
+    async with HttpClient() as http:
+        with pytest.raises(NoResponse, match="not reached"):
+            await http.request(url, "GET", "/", {})

@@ -8,13 +8,13 @@ import msgspec
 import pytest
 
 from tests.chaos.workload.journal import (
-    PROBLEM,
+    PROBLEM_TYPE,
     Journal,
     Operation,
     Outcome,
     outcome_of,
-    read,
-    redacted,
+    read_journal,
+    redact,
 )
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -43,15 +43,15 @@ def an_operation(**changes: Any) -> Operation:
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j.ndjson", "7-a")
     operations = [
-        an_operation(n=journal.number()),
-        an_operation(n=journal.number(), status=None, answer="perdu", outcome=Outcome.MAYBE),
-        an_operation(n=journal.number(), member=None, expected=404, replayed=True, tenant="t"),
+        an_operation(n=journal.next_number()),
+        an_operation(n=journal.next_number(), status=None, answer="perdu", outcome=Outcome.MAYBE),
+        an_operation(n=journal.next_number(), member=None, expected=404, replayed=True, tenant="t"),
     ]
     for operation in operations:
         journal.write(operation)
     journal.close()
 
-    assert list(read(journal.path)) == operations
+    assert list(read_journal(journal.path)) == operations
     assert [each.n for each in operations] == [1, 2, 3]
     assert journal.path.read_bytes().count(b"\n") == 3
 
@@ -62,7 +62,7 @@ def test_an_answer_over_several_lines_is_one_line(tmp_path: Path) -> None:
     journal.close()
 
     assert journal.path.read_bytes().count(b"\n") == 1
-    assert next(read(journal.path)).answer == {"html": "<p>\n</p>"}
+    assert next(read_journal(journal.path)).answer == {"html": "<p>\n</p>"}
 
 
 def test_a_second_journal_adds_to_the_first(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_second_journal_adds_to_the_first(tmp_path: Path) -> None:
         journal.write(an_operation(run=run))
         journal.close()
 
-    assert [each.run for each in read(tmp_path / "j.ndjson")] == ["7-a", "8-b"]
+    assert [each.run for each in read_journal(tmp_path / "j.ndjson")] == ["7-a", "8-b"]
 
 
 @pytest.mark.parametrize(
@@ -80,14 +80,14 @@ def test_a_second_journal_adds_to_the_first(tmp_path: Path) -> None:
         (200, "application/json", Outcome.OK),
         (201, "application/json", Outcome.OK),
         (204, "", Outcome.OK),
-        (404, PROBLEM, Outcome.FAILED),
-        (422, f"{PROBLEM}; charset=utf-8", Outcome.FAILED),
-        (429, PROBLEM, Outcome.FAILED),
+        (404, PROBLEM_TYPE, Outcome.FAILED),
+        (422, f"{PROBLEM_TYPE}; charset=utf-8", Outcome.FAILED),
+        (429, PROBLEM_TYPE, Outcome.FAILED),
         (400, "text/plain", Outcome.MAYBE),
         (404, "application/json", Outcome.MAYBE),
         (302, "", Outcome.MAYBE),
-        (500, PROBLEM, Outcome.MAYBE),
-        (503, PROBLEM, Outcome.MAYBE),
+        (500, PROBLEM_TYPE, Outcome.MAYBE),
+        (503, PROBLEM_TYPE, Outcome.MAYBE),
         (None, "", Outcome.MAYBE),
     ],
 )
@@ -98,4 +98,4 @@ def test_what_an_answer_means(status: int | None, content_type: str, outcome: Ou
 def test_no_secret_is_kept() -> None:
     said = {"password": "a", "invitation": "b", "access_token": "c", "refresh_token": "d", "x": 1}
 
-    assert redacted(said) == dict.fromkeys(said, "…") | {"x": 1}
+    assert redact(said) == dict.fromkeys(said, "…") | {"x": 1}

@@ -3,17 +3,17 @@
 from itertools import islice
 
 from shared.contracts.identity import Role
-from tests.chaos.workload.acts.everything import ACTS, INSTEAD, OTHERWISE
-from tests.chaos.workload.plan import VERBS, WRONG, Intention, plan
-from tests.chaos.workload.texts import INSULTS, text
+from tests.chaos.workload.actions.all_actions import ACTIONS, DEFAULT_VERB, FALLBACK_VERBS
+from tests.chaos.workload.plan import VERBS, WRONG, PlannedAction, plan_actions
+from tests.chaos.workload.texts import INSULTS, random_text
 
 
-def first(number: int, seed: int = 7, who: str = "academy/zoe") -> list[Intention]:
-    return list(islice(plan(seed, who, Role.PUPIL), number))
+def first(number: int, seed: int = 7, who: str = "academy/zoe") -> list[PlannedAction]:
+    return list(islice(plan_actions(seed, who, Role.PUPIL), number))
 
 
-def essence(wishes: list[Intention]) -> list[tuple[str, float, str]]:
-    return [(wish.verb, wish.pause, text(wish.draw).body) for wish in wishes]
+def essence(wishes: list[PlannedAction]) -> list[tuple[str, float, str]]:
+    return [(wish.verb, wish.pause, random_text(wish.rng).body) for wish in wishes]
 
 
 def test_the_same_seed_wants_the_same_things_in_the_same_order() -> None:
@@ -29,7 +29,7 @@ def test_another_seed_or_another_person_wants_other_things() -> None:
 def test_what_is_drawn_for_one_wish_moves_no_other() -> None:
     drawn = first(20)
     for _ in range(1000):
-        drawn[3].draw.random()
+        drawn[3].rng.random()
 
     assert essence(drawn)[4:] == essence(first(20))[4:]
     assert essence(drawn)[3] != essence(first(20))[3]
@@ -44,8 +44,8 @@ def test_the_mean_pause_is_one() -> None:
 def test_every_verb_of_every_role_can_be_done() -> None:
     wanted = {verb for verbs in VERBS.values() for verb in verbs}
 
-    assert wanted == set(ACTS)
-    assert {*INSTEAD, *INSTEAD.values(), OTHERWISE} <= wanted
+    assert wanted == set(ACTIONS)
+    assert {*FALLBACK_VERBS, *FALLBACK_VERBS.values(), DEFAULT_VERB} <= wanted
     assert set(WRONG) <= {verb for verb in wanted if verb.startswith("wrong_")}
 
 
@@ -57,12 +57,12 @@ def test_most_of_it_is_meant_to_work() -> None:
 
 
 def test_texts_are_french_and_some_must_go() -> None:
-    texts = [text(wish.draw) for wish in first(3000)]
+    texts = [random_text(wish.rng) for wish in first(3000)]
     insults = sum(any(each in one.body for each in INSULTS) for one in texts)
 
     assert 0.02 < insults / len(texts) < 0.1
-    assert all(one.fated for one in texts if any(each in one.body for each in INSULTS))
+    assert all(one.may_be_moderated for one in texts if any(each in one.body for each in INSULTS))
     everything = "".join(one.body for one in texts)
     assert all(sign in everything for sign in "éèçœÎ’«🎉")
-    plain = [one.body for one in texts if not one.fated]
+    plain = [one.body for one in texts if not one.may_be_moderated]
     assert len(set(plain)) > 0.95 * len(plain)

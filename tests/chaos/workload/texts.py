@@ -47,7 +47,7 @@ PERSONAL = (
     "IBAN FR76 3000 6000 0112 3456 7890 189",
     "Appelle-moi au 06 12 34 56 78, j’habite au 12 rue de Rivoli.",
 )
-LINKS = "https://exemple.org/a{n} https://exemple.org/b{n} https://exemple.org/c{n}"
+LINK_TEMPLATE = "https://exemple.org/a{n} https://exemple.org/b{n} https://exemple.org/c{n}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,33 +55,33 @@ class Text:
     """A text, and whether the rules will have something to say of it."""
 
     body: str
-    fated: bool = False
+    may_be_moderated: bool = False
 
 
-def text(draw: Random) -> Text:
+def random_text(draw: Random) -> Text:
     """Write something."""
-    said = sentence(draw)
+    said = random_sentence(draw)
     chance = draw.random()
     if chance < 0.05:
-        return Text(f"{draw.choice(INSULTS)} {draw.choice(CLOSINGS)}", fated=True)
+        return Text(f"{draw.choice(INSULTS)} {draw.choice(CLOSINGS)}", may_be_moderated=True)
     if chance < 0.08:
-        return Text(draw.choice(DOUBTFUL), fated=True)
+        return Text(draw.choice(DOUBTFUL), may_be_moderated=True)
     if chance < 0.12:
-        return Text(f"{said} {draw.choice(PERSONAL)}", fated=True)
+        return Text(f"{said} {draw.choice(PERSONAL)}", may_be_moderated=True)
     if chance < 0.13:
-        return Text(LINKS.format(n=draw.randrange(10**6)), fated=True)
-    more = " ".join(sentence(draw) for _ in range(draw.randrange(4)))
+        return Text(LINK_TEMPLATE.format(n=draw.randrange(10**6)), may_be_moderated=True)
+    more = " ".join(random_sentence(draw) for _ in range(draw.randrange(4)))
     return Text(f"{said} {more}".strip())
 
 
-def sentence(draw: Random) -> str:
+def random_sentence(draw: Random) -> str:
     """Write an ordinary sentence, hardly ever the same twice."""
     remark = draw.choice(REMARKS).format(n=draw.randrange(10**6))
     middle = f"{draw.choice(OPENINGS)} {draw.choice(SUBJECTS)}, {remark}."
     return middle + draw.choice(CLOSINGS)
 
 
-def title(draw: Random) -> str:
+def random_title(draw: Random) -> str:
     """Write a title."""
     sign = draw.choice("✏️ 🤔 📐 🌍".split())
     return f"{draw.choice(SUBJECTS).capitalize()} : {draw.randrange(10**6)} {sign}"

@@ -1,6 +1,6 @@
 import pytest
 
-from services.community.conversations.domain import Standing
+from services.community.conversations.domain import ContentStatus
 from services.community.conversations.policy import (
     may_accept,
     may_change,
@@ -8,7 +8,7 @@ from services.community.conversations.policy import (
     may_publish,
     may_read,
 )
-from services.community.spaces.domain import Standing as InSpace
+from services.community.spaces.domain import Membership as InSpace
 from shared.contracts.cast import ACADEMY, ZOE
 from shared.contracts.community import ContentKind
 from shared.contracts.identity import Role
@@ -18,8 +18,8 @@ from tests.community.spaces.test_policy import NOBODY, OUTSIDER, ROOM
 from tests.support.actors import an_actor
 
 MEMBER, ANIMATOR = InSpace("member"), InSpace("animator")
-ZOE_HERSELF, TEACHER = an_actor(Role.PUPIL, me=ZOE), an_actor(Role.TEACHER)
-HIDDEN = a_content(standing=Standing.HIDDEN)
+ZOE_HERSELF, TEACHER = an_actor(Role.PUPIL, member_id=ZOE), an_actor(Role.TEACHER)
+HIDDEN = a_content(standing=ContentStatus.HIDDEN)
 
 
 def test_members_publish_and_others_do_not() -> None:

@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from services.community.conversations.domain import (
     Content,
-    Standing,
-    carry_out,
-    move,
+    ContentStatus,
+    apply_decision,
+    change_status,
     remove,
-    reverse,
+    reverse_decision,
 )
 from shared.contracts.cast import DECISION, HAMID, QUESTION, ZOE
 from shared.contracts.community import (
@@ -51,17 +51,17 @@ def a_reversal(version: int = 1) -> DecisionReversed:
 @pytest.mark.parametrize(
     ("before", "action", "after", "fact"),
     [
-        (Standing.VISIBLE, Action.HIDE, Standing.HIDDEN, PostHidden),
-        (Standing.VISIBLE, Action.REMOVE, Standing.REMOVED, PostRemoved),
-        (Standing.HIDDEN, Action.KEEP, Standing.VISIBLE, PostRestored),
-        (Standing.HIDDEN, Action.REMOVE, Standing.REMOVED, PostRemoved),
-        (Standing.HIDDEN, Action.HIDE, Standing.HIDDEN, type(None)),
+        (ContentStatus.VISIBLE, Action.HIDE, ContentStatus.HIDDEN, PostHidden),
+        (ContentStatus.VISIBLE, Action.REMOVE, ContentStatus.REMOVED, PostRemoved),
+        (ContentStatus.HIDDEN, Action.KEEP, ContentStatus.VISIBLE, PostRestored),
+        (ContentStatus.HIDDEN, Action.REMOVE, ContentStatus.REMOVED, PostRemoved),
+        (ContentStatus.HIDDEN, Action.HIDE, ContentStatus.HIDDEN, type(None)),
     ],
 )
 def test_a_decision_moves_a_content(
-    before: Standing, action: Action, after: Standing, fact: type
+    before: ContentStatus, action: Action, after: ContentStatus, fact: type
 ) -> None:
-    moved = carry_out(a_content(standing=before), a_decision(action))
+    moved = apply_decision(a_content(standing=before), a_decision(action))
     assert moved is not None
     changed = moved[0]
     assert (changed.standing, changed.decision_id, type(moved[1])) == (after, DECISION, fact)
@@ -70,8 +70,8 @@ def test_a_decision_moves_a_content(
 
 @pytest.mark.parametrize("action", Action)
 def test_what_is_removed_stays_removed(action: Action) -> None:
-    assert carry_out(a_content(standing=Standing.REMOVED), a_decision(action)) is None
-    assert remove(a_content(standing=Standing.REMOVED), ZOE) is None
+    assert apply_decision(a_content(standing=ContentStatus.REMOVED), a_decision(action)) is None
+    assert remove(a_content(standing=ContentStatus.REMOVED), ZOE) is None
 
 
 @pytest.mark.parametrize("action", Action)
@@ -80,26 +80,29 @@ def test_an_older_version_is_never_a_reason_to_show_a_newer_one(
     action: Action, decided_by: DecidedBy
 ) -> None:
     """Bait and switch: the moderator read version 1, readers would see version 2."""
-    hidden = a_content(version=2, standing=Standing.HIDDEN)
-    moved = carry_out(hidden, a_decision(action, 1, decided_by))
-    assert moved is None or moved[0].standing is not Standing.VISIBLE
+    hidden = a_content(version=2, standing=ContentStatus.HIDDEN)
+    moved = apply_decision(hidden, a_decision(action, 1, decided_by))
+    assert moved is None or moved[0].standing is not ContentStatus.VISIBLE
 
 
 def test_a_persons_hide_holds_for_what_was_edited_meanwhile_and_a_rules_does_not() -> None:
     edited = a_content(version=2)
-    assert carry_out(edited, a_decision(Action.HIDE, 1, DecidedBy.RULE)) is None
-    moved = carry_out(edited, a_decision(Action.HIDE, 1))
+    assert apply_decision(edited, a_decision(Action.HIDE, 1, DecidedBy.RULE)) is None
+    moved = apply_decision(edited, a_decision(Action.HIDE, 1))
     assert moved is not None
-    assert (moved[0].standing, moved[0].under_review) == (Standing.HIDDEN, "moderator")
+    assert (moved[0].standing, moved[0].under_review) == (ContentStatus.HIDDEN, "moderator")
 
 
 @pytest.mark.parametrize(
     ("changes", "waits_for"),
     [
-        ({"standing": Standing.HIDDEN, "version": 2, "decided_by": DecidedBy.RULE}, "rules"),
-        ({"standing": Standing.HIDDEN, "version": 2, "decided_by": DecidedBy.MEMBER}, "moderator"),
-        ({"standing": Standing.HIDDEN, "decided_by": DecidedBy.RULE}, None),
-        ({"standing": Standing.VISIBLE, "version": 2, "decided_by": DecidedBy.RULE}, None),
+        ({"standing": ContentStatus.HIDDEN, "version": 2, "decided_by": DecidedBy.RULE}, "rules"),
+        (
+            {"standing": ContentStatus.HIDDEN, "version": 2, "decided_by": DecidedBy.MEMBER},
+            "moderator",
+        ),
+        ({"standing": ContentStatus.HIDDEN, "decided_by": DecidedBy.RULE}, None),
+        ({"standing": ContentStatus.VISIBLE, "version": 2, "decided_by": DecidedBy.RULE}, None),
     ],
 )
 def test_an_author_sees_who_looks_at_the_new_text(
@@ -108,29 +111,29 @@ def test_an_author_sees_who_looks_at_the_new_text(
     assert a_content(decided_version=1, **changes).under_review == waits_for
 
 
-@pytest.mark.parametrize("standing", [Standing.HIDDEN, Standing.REMOVED])
-def test_a_reversal_shows_what_its_decision_restricted(standing: Standing) -> None:
-    moved = reverse(a_content(standing=standing, decision_id=DECISION), a_reversal())
+@pytest.mark.parametrize("standing", [ContentStatus.HIDDEN, ContentStatus.REMOVED])
+def test_a_reversal_shows_what_its_decision_restricted(standing: ContentStatus) -> None:
+    moved = reverse_decision(a_content(standing=standing, decision_id=DECISION), a_reversal())
     assert moved is not None
-    assert (moved[0].standing, type(moved[1])) == (Standing.VISIBLE, PostRestored)
+    assert (moved[0].standing, type(moved[1])) == (ContentStatus.VISIBLE, PostRestored)
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        a_content(standing=Standing.HIDDEN, decision_id=OTHER),
-        a_content(standing=Standing.REMOVED, reason="by_author"),
-        a_content(standing=Standing.HIDDEN, decision_id=DECISION, version=2),
+        a_content(standing=ContentStatus.HIDDEN, decision_id=OTHER),
+        a_content(standing=ContentStatus.REMOVED, reason="by_author"),
+        a_content(standing=ContentStatus.HIDDEN, decision_id=DECISION, version=2),
         a_content(decision_id=DECISION),
     ],
     ids=["another decision hides it", "its author removed it", "edited since", "shown already"],
 )
 def test_a_reversal_changes_nothing_else(content: Content) -> None:
-    assert reverse(content, a_reversal()) is None
+    assert reverse_decision(content, a_reversal()) is None
 
 
 def test_a_removal_by_its_author_names_no_decision() -> None:
-    removed = remove(a_content(standing=Standing.HIDDEN, decision_id=DECISION), ZOE)
+    removed = remove(a_content(standing=ContentStatus.HIDDEN, decision_id=DECISION), ZOE)
     assert removed is not None
     changed, fact = removed
     assert isinstance(fact, PostRemoved)
@@ -138,4 +141,6 @@ def test_a_removal_by_its_author_names_no_decision() -> None:
 
 
 def test_a_comment_has_facts_of_its_own() -> None:
-    assert isinstance(move(a_content(ContentKind.COMMENT), Standing.HIDDEN)[1], CommentHidden)
+    assert isinstance(
+        change_status(a_content(ContentKind.COMMENT), ContentStatus.HIDDEN)[1], CommentHidden
+    )

@@ -3,13 +3,17 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from services.community.conversations.domain import LONGEST_BODY, LONGEST_TITLE, Content
-from services.community.moving_in.domain import (
-    Line,
-    content_id,
-    content_of,
-    refusal,
-    same_text,
+from services.community.conversations.domain import (
+    MAX_BODY_CHARACTERS,
+    MAX_TITLE_CHARACTERS,
+    Content,
+)
+from services.community.imports.domain import (
+    ImportRow,
+    imported_content_id,
+    is_unchanged,
+    rejection_reason,
+    to_content,
 )
 from shared.contracts.cast import NOON, TENANT
 from shared.contracts.community import ContentKind
@@ -18,8 +22,8 @@ from tests.community.conversations.builders import a_content
 from tests.community.spaces.test_policy import ROOM
 
 SOURCE = "stackexchange:préau 🏫"
-QUESTION = Line("post:1", ContentKind.QUESTION, "<p>Où ?</p>", NOON, None, "7", "Ô ciel 🎸")
-ANSWER = Line("post:2", ContentKind.ANSWER, "<p>Là.</p>", NOON, "post:1", "8")
+QUESTION = ImportRow("post:1", ContentKind.QUESTION, "<p>Où ?</p>", NOON, None, "7", "Ô ciel 🎸")
+ANSWER = ImportRow("post:2", ContentKind.ANSWER, "<p>Là.</p>", NOON, "post:1", "8")
 ABOVE = a_content()
 
 
@@ -47,16 +51,16 @@ ABOVE = a_content()
             None,
             "the date lies in the future",
         ),
-        (replace(QUESTION, body="é" * LONGEST_BODY), None, None),
+        (replace(QUESTION, body="é" * MAX_BODY_CHARACTERS), None, None),
         (
-            replace(QUESTION, body="é" * (LONGEST_BODY + 1)),
+            replace(QUESTION, body="é" * (MAX_BODY_CHARACTERS + 1)),
             None,
-            f"the text is longer than {LONGEST_BODY} characters",
+            f"the text is longer than {MAX_BODY_CHARACTERS} characters",
         ),
         (
-            replace(QUESTION, title="é" * (LONGEST_TITLE + 1)),
+            replace(QUESTION, title="é" * (MAX_TITLE_CHARACTERS + 1)),
             None,
-            f"the title is longer than {LONGEST_TITLE} characters",
+            f"the title is longer than {MAX_TITLE_CHARACTERS} characters",
         ),
         (
             replace(QUESTION, created_at=NOON + timedelta(seconds=1)),
@@ -66,25 +70,25 @@ ABOVE = a_content()
     ],
 )
 def test_a_line_that_cannot_be_taken_in_says_why(
-    line: Line, parent: Content | None, why: str | None
+    line: ImportRow, parent: Content | None, why: str | None
 ) -> None:
-    assert refusal(line, parent, NOON) == why
+    assert rejection_reason(line, parent, NOON) == why
 
 
 def test_ids_repeat_for_the_same_line_and_for_no_other() -> None:
-    one = content_id(TENANT, SOURCE, "post:1")
-    assert one == content_id(TENANT, SOURCE, "post:1")
+    one = imported_content_id(TENANT, SOURCE, "post:1")
+    assert one == imported_content_id(TENANT, SOURCE, "post:1")
     others = {
-        content_id(TENANT, SOURCE, "post:11"),
-        content_id(TENANT, SOURCE + "1", "post:1"),
-        content_id(TenantId(one), SOURCE, "post:1"),
+        imported_content_id(TENANT, SOURCE, "post:11"),
+        imported_content_id(TENANT, SOURCE + "1", "post:1"),
+        imported_content_id(TenantId(one), SOURCE, "post:1"),
     }
     assert len(others | {one}) == 4
 
 
 def test_a_content_keeps_its_own_date_and_stands_below_its_parent() -> None:
-    question = content_of(QUESTION, ROOM, SOURCE, None)
-    answer = content_of(ANSWER, ROOM, SOURCE, question)
+    question = to_content(QUESTION, ROOM, SOURCE, None)
+    answer = to_content(ANSWER, ROOM, SOURCE, question)
     assert (question.root_id, question.parent_id) == (question.content_id, None)
     assert (answer.root_id, answer.parent_id) == (question.content_id, question.content_id)
     assert (answer.created_at, answer.format) == (NOON, "html")
@@ -92,13 +96,13 @@ def test_a_content_keeps_its_own_date_and_stands_below_its_parent() -> None:
 
 
 def test_what_a_deleted_account_wrote_has_no_author() -> None:
-    content = content_of(replace(QUESTION, author=None), ROOM, SOURCE, None)
+    content = to_content(replace(QUESTION, author=None), ROOM, SOURCE, None)
     assert (content.author_id, content.author_structure) == (None, None)
 
 
 def test_a_line_is_the_same_until_its_text_differs_and_once_edited_here_for_ever() -> None:
-    content = content_of(QUESTION, ROOM, SOURCE, None)
+    content = to_content(QUESTION, ROOM, SOURCE, None)
     found, other = content.content_id, replace(QUESTION, body="<p>Ailleurs</p>")
-    assert same_text(QUESTION, {found: content}, found)
-    assert not same_text(other, {found: content}, found)
-    assert same_text(other, {found: replace(content, version=2)}, found)
+    assert is_unchanged(QUESTION, {found: content}, found)
+    assert not is_unchanged(other, {found: content}, found)
+    assert is_unchanged(other, {found: replace(content, version=2)}, found)

@@ -1,6 +1,6 @@
 import pytest
 
-from services.community.moving_in.policy import may_import
+from services.community.imports.policy import may_import
 from shared.contracts.cast import ACADEMY
 from shared.contracts.identity import Role
 from shared.kit.core.policy import Allowed

@@ -4,12 +4,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.community.moving_in.handlers.read_stackexchange import (
-    LONGEST_ROW,
+from services.community.imports.handlers.read_stackexchange import (
+    MAX_TEXT_CHARACTERS,
+    ConvertedRow,
     Dump,
     DumpError,
-    Refused,
-    Taken,
+    RejectedRow,
 )
 
 DATED = 'CreationDate="2012-01-31T23:30:00.123"'
@@ -29,7 +29,7 @@ def test_members_keep_accents_and_emoji_and_the_system_is_known(tmp_path: Path) 
         f'<row Id="7" DisplayName="Zoé Ô&#x1F3B8; l&apos;Œuvre" {DATED}/>',
         f'<row Id="8" {DATED}/>',
     )
-    lines = [each.line for each in dump.members() if isinstance(each, Taken)]
+    lines = [each.payload for each in dump.members() if isinstance(each, ConvertedRow)]
     names = [line["display_name"] for line in lines]
     assert names == ["Community", "Zoé Ô🎸 l'Œuvre", "user8"]
     assert [line["system"] for line in lines] == [True, False, False]
@@ -39,8 +39,8 @@ def test_members_keep_accents_and_emoji_and_the_system_is_known(tmp_path: Path) 
 def test_times_are_in_the_zone_that_was_said(tmp_path: Path) -> None:
     _write(tmp_path, "Users", f'<row Id="7" {DATED}/>')
     (taken,) = Dump(tmp_path, ZoneInfo("Indian/Reunion")).members()
-    assert isinstance(taken, Taken)
-    assert taken.line["joined_at"] == "2012-01-31T19:30:00.123000+00:00"
+    assert isinstance(taken, ConvertedRow)
+    assert taken.payload["joined_at"] == "2012-01-31T19:30:00.123000+00:00"
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ def test_a_row_without_id_or_date_is_refused_and_the_rest_goes_on(
     _write(tmp_path, "Comments", f'<row Text="é" {attributes}/>', f'<row Id="9" {DATED}/>')
     for read in (dump.posts("1"), dump.members(), dump.comments()):
         bad, taken = read
-        assert isinstance(bad, Refused)
+        assert isinstance(bad, RejectedRow)
         assert bad.reason == "it has no Id or no valid CreationDate"
-        assert isinstance(taken, Taken)
+        assert isinstance(taken, ConvertedRow)
 
 
 def test_questions_answers_and_what_was_accepted(tmp_path: Path) -> None:
@@ -70,14 +70,14 @@ def test_questions_answers_and_what_was_accepted(tmp_path: Path) -> None:
     )
     (question,) = dump.posts("1")
     (answer,) = dump.posts("2")
-    (other,) = dump.others()
-    assert isinstance(question, Taken)
-    assert isinstance(answer, Taken)
-    assert (question.line["author"], question.line["title"]) == ("7", "Où ?")
-    assert (answer.line["parent"], answer.line["body"]) == ("post:1", "<p>Là</p>")
-    assert "author" not in answer.line, "the owner's account was deleted"
-    assert other == Refused("post 3", "posts of type 5 are not taken")
-    assert [each.line for each in dump.acceptances()] == [{"answer": "post:2", "at": None}]
+    (other,) = dump.unsupported_posts()
+    assert isinstance(question, ConvertedRow)
+    assert isinstance(answer, ConvertedRow)
+    assert (question.payload["author"], question.payload["title"]) == ("7", "Où ?")
+    assert (answer.payload["parent"], answer.payload["body"]) == ("post:1", "<p>Là</p>")
+    assert "author" not in answer.payload, "the owner's account was deleted"
+    assert other == RejectedRow("post 3", "posts of type 5 are not taken")
+    assert [each.payload for each in dump.acceptances()] == [{"answer": "post:2", "at": None}]
 
 
 def test_votes_say_on_which_day_an_answer_was_accepted(tmp_path: Path) -> None:
@@ -89,30 +89,30 @@ def test_votes_say_on_which_day_an_answer_was_accepted(tmp_path: Path) -> None:
     )
     dump = Dump(tmp_path, UTC, {"1": "2"})
     (taken,) = dump.acceptances()
-    assert taken.line["at"] == "2012-02-01T00:00:00+00:00"
+    assert taken.payload["at"] == "2012-02-01T00:00:00+00:00"
 
 
 def test_the_plain_text_of_a_comment_becomes_html(tmp_path: Path) -> None:
     row = f'<row Id="5" PostId="2" Text="a &lt; b &amp; c 🎸" UserId="7" {DATED}/>'
     (taken,) = _write(tmp_path, "Comments", row).comments()
-    assert isinstance(taken, Taken)
-    assert taken.line["body"] == "a &lt; b &amp; c 🎸"
-    assert (taken.line["parent"], taken.line["author"]) == ("post:2", "7")
+    assert isinstance(taken, ConvertedRow)
+    assert taken.payload["body"] == "a &lt; b &amp; c 🎸"
+    assert (taken.payload["parent"], taken.payload["author"]) == ("post:2", "7")
 
 
 def test_tables_that_are_not_there_have_no_rows(tmp_path: Path) -> None:
     dump = Dump(tmp_path, UTC, {"1": "2"})
-    reads = (dump.members(), dump.posts("1"), dump.others(), dump.comments())
+    reads = (dump.members(), dump.posts("1"), dump.unsupported_posts(), dump.comments())
     assert [list(read) for read in reads] == [[], [], [], []]
-    assert [each.line["at"] for each in dump.acceptances()] == [None]
+    assert [each.payload["at"] for each in dump.acceptances()] == [None]
 
 
 def test_a_text_of_megabytes_is_refused_here(tmp_path: Path) -> None:
-    body = "a" * (LONGEST_ROW + 1)
+    body = "a" * (MAX_TEXT_CHARACTERS + 1)
     row = f'<row Id="1" PostTypeId="1" Body="{body}" {DATED}/>'
     (refused,) = _write(tmp_path, "Posts", row).posts("1")
-    assert isinstance(refused, Refused)
-    assert str(LONGEST_ROW) in refused.reason
+    assert isinstance(refused, RejectedRow)
+    assert str(MAX_TEXT_CHARACTERS) in refused.reason
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,17 @@ from uuid import UUID
 
 import pytest
 
-from services.community.spaces.domain import Space, Standing
+from services.community.spaces.domain import Membership, Space
 from services.community.spaces.policy import may_join, may_open, may_see
 from shared.contracts.cast import ACADEMY, COLLEGE, NOON, SPACE, TENANT
 from shared.contracts.community import Joining, Visibility
 from shared.contracts.identity import Role
 from shared.contracts.ids import StructureId
 from shared.kit.core.policy import Allowed
-from tests.support.actors import LINE, an_actor
+from tests.support.actors import ANCESTRY, an_actor
 
 ELSEWHERE = StructureId(UUID(int=9))
-NOBODY, MEMBER = Standing(), Standing("member")
+NOBODY, MEMBER = Membership(), Membership("member")
 ROOM = Space(
     TENANT,
     SPACE,
@@ -48,8 +48,8 @@ def test_what_is_public_is_seen_by_all_and_what_is_the_structures_by_its_people(
 @pytest.mark.parametrize("role", Role)
 def test_spaces_are_opened_by_who_runs_the_structure_or_stands_above(role: Role) -> None:
     expected = role in {Role.ADMINISTRATOR, Role.COMMUNITY_MANAGER, Role.OPERATOR}
-    assert _yes(may_open(an_actor(role, at=ACADEMY), LINE)) is expected
-    assert not _yes(may_open(an_actor(role, at=ELSEWHERE), LINE))
+    assert _yes(may_open(an_actor(role, at=ACADEMY), ANCESTRY)) is expected
+    assert not _yes(may_open(an_actor(role, at=ELSEWHERE), ANCESTRY))
     assert not _yes(may_open(an_actor(role, at=COLLEGE), (ACADEMY,))), "a role counts below only"
 
 

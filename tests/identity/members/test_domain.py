@@ -4,8 +4,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.identity.members.domain import Member, handle_of
-from services.identity.tenants.domain import slug_of
+from services.identity.members.domain import Member, make_handle
+from services.identity.tenants.domain import make_slug
 from shared.contracts.cast import NOON, TENANT, ZOE
 from shared.contracts.ids import TenantId
 
@@ -25,11 +25,11 @@ ONE = UUID("01932b6e-4c00-7000-8000-0000deadbeef")
     ],
 )
 def test_a_handle_is_plain_and_readable(name: str, handle: str) -> None:
-    assert handle_of(name, ONE) == handle
+    assert make_handle(name, ONE) == handle
 
 
 def test_people_of_the_same_name_have_handles_of_their_own() -> None:
-    assert len({handle_of("Zoé", uuid4()) for _ in range(50)}) == 50
+    assert len({make_handle("Zoé", uuid4()) for _ in range(50)}) == 50
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ def test_people_of_the_same_name_have_handles_of_their_own() -> None:
     ],
 )
 def test_a_slug_is_what_an_address_can_hold(name: str, slug: str) -> None:
-    assert slug_of(name, TenantId(ONE)) == slug
+    assert make_slug(name, TenantId(ONE)) == slug
 
 
 def test_a_suspension_holds_until_its_end() -> None:
     member = Member(TENANT, ZOE, "Zoé", "zoe", NOON)
-    assert not member.is_stopped(NOON)
-    assert replace(member, suspended=True).is_stopped(NOON)
+    assert not member.is_suspended_at(NOON)
+    assert replace(member, suspended=True).is_suspended_at(NOON)
     until = replace(member, suspended=True, suspended_until=NOON)
-    assert until.is_stopped(NOON - timedelta(seconds=1))
-    assert not until.is_stopped(NOON)
+    assert until.is_suspended_at(NOON - timedelta(seconds=1))
+    assert not until.is_suspended_at(NOON)

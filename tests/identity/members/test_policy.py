@@ -16,38 +16,38 @@ from shared.contracts.cast import ACADEMY, COLLEGE, HAMID, NOON, TENANT, ZOE
 from shared.contracts.identity import PRIVILEGED_ROLES, Role
 from shared.kit.core.policy import Actor, Allowed, Denied, Grant
 from tests.community.spaces.test_policy import ELSEWHERE
-from tests.identity.tree import TREE, covers, line_of
-from tests.support.actors import LINE, an_actor
+from tests.identity.tree import TREE, ancestry_of, covers
+from tests.support.actors import ANCESTRY, an_actor
 
 
 @pytest.mark.parametrize("role", Role)
 def test_administrators_there_or_above_manage_members(role: Role) -> None:
     expected = role is Role.ADMINISTRATOR
-    assert isinstance(may_manage(an_actor(role, at=ACADEMY), LINE, ZOE), Allowed) is expected
-    assert not isinstance(may_manage(an_actor(role, at=ELSEWHERE), LINE, ZOE), Allowed)
+    assert isinstance(may_manage(an_actor(role, at=ACADEMY), ANCESTRY, ZOE), Allowed) is expected
+    assert not isinstance(may_manage(an_actor(role, at=ELSEWHERE), ANCESTRY, ZOE), Allowed)
     assert not isinstance(may_manage(an_actor(role), (), ZOE), Allowed)
 
 
 @pytest.mark.parametrize("role", Role)
 def test_whoever_manages_a_member_stands_above_their_home_and_their_role(role: Role) -> None:
     for mine, at, home, where in product(Role, TREE, TREE, TREE):
-        held = [HeldRole(role, line_of(where))]
-        verdict = may_manage(an_actor(mine, at=at), line_of(home), ZOE, held)
+        held = [HeldRole(role, ancestry_of(where))]
+        verdict = may_manage(an_actor(mine, at=at), ancestry_of(home), ZOE, held)
         is_above = covers(at, home) and covers(at, where)
         is_allowed = mine is Role.ADMINISTRATOR and is_above and role is not Role.OPERATOR
         assert isinstance(verdict, Allowed) is is_allowed, (mine, at, home, where)
 
 
 def test_one_role_out_of_reach_among_many_is_enough_to_refuse() -> None:
-    held = [HeldRole(Role.PUPIL, LINE), HeldRole(Role.PARENT, (ACADEMY,))]
-    verdict = may_manage(an_actor(Role.ADMINISTRATOR), LINE, ZOE, held)
+    held = [HeldRole(Role.PUPIL, ANCESTRY), HeldRole(Role.PARENT, (ACADEMY,))]
+    verdict = may_manage(an_actor(Role.ADMINISTRATOR), ANCESTRY, ZOE, held)
     assert verdict == Denied("member.manage.not_above")
 
 
 def test_an_operator_who_administers_manages_operators() -> None:
     held = [HeldRole(Role.OPERATOR, (ACADEMY,))]
     both = an_actor(Role.ADMINISTRATOR, Role.OPERATOR, at=ACADEMY)
-    assert may_manage(both, LINE, ZOE, held) == Allowed("member.manage.administrator")
+    assert may_manage(both, ANCESTRY, ZOE, held) == Allowed("member.manage.administrator")
 
 
 HOUR = timedelta(hours=1)
@@ -64,8 +64,8 @@ def _is_as_long(mine: datetime | None, theirs: datetime | None) -> bool:
 
 def test_who_manages_an_administrator_is_one_for_as_long() -> None:
     for mine, theirs, role in product(ENDS, ENDS, Role):
-        held = [HeldRole(role, LINE, theirs)]
-        verdict = may_manage(_administers_until(mine), LINE, ZOE, held)
+        held = [HeldRole(role, ANCESTRY, theirs)]
+        verdict = may_manage(_administers_until(mine), ANCESTRY, ZOE, held)
         is_ruling = role is Role.ADMINISTRATOR
         is_allowed = role is not Role.OPERATOR and (not is_ruling or _is_as_long(mine, theirs))
         assert isinstance(verdict, Allowed) is is_allowed, (mine, theirs, role)
@@ -73,22 +73,24 @@ def test_who_manages_an_administrator_is_one_for_as_long() -> None:
 
 def test_no_invitation_gives_power_that_lasts_longer_than_ones_own() -> None:
     for mine, theirs, role in product(ENDS, ENDS, Role):
-        verdict = may_invite(_administers_until(mine), [HeldRole(role, LINE, theirs)])
+        verdict = may_invite(_administers_until(mine), [HeldRole(role, ANCESTRY, theirs)])
         is_free = role not in PRIVILEGED_ROLES
         is_allowed = is_free or (role is not Role.OPERATOR and _is_as_long(mine, theirs))
         assert isinstance(verdict, Allowed) is is_allowed, (mine, theirs, role)
 
 
 def test_nobody_manages_themselves() -> None:
-    administrator = an_actor(Role.ADMINISTRATOR, me=HAMID)
-    assert may_manage(administrator, LINE, HAMID) == Denied("member.manage.not_oneself")
+    administrator = an_actor(Role.ADMINISTRATOR, member_id=HAMID)
+    assert may_manage(administrator, ANCESTRY, HAMID) == Denied("member.manage.not_oneself")
 
 
 @pytest.mark.parametrize("role", Role)
 def test_administrators_and_operators_there_or_above_import_members(role: Role) -> None:
     for at, where in product(TREE, TREE):
         is_allowed = role in {Role.ADMINISTRATOR, Role.OPERATOR} and covers(at, where)
-        assert isinstance(may_import(an_actor(role, at=at), line_of(where)), Allowed) is is_allowed
+        assert (
+            isinstance(may_import(an_actor(role, at=at), ancestry_of(where)), Allowed) is is_allowed
+        )
 
 
 def test_only_the_whole_tenants_administrators_import_system_accounts() -> None:

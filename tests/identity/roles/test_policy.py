@@ -11,8 +11,8 @@ from shared.contracts.cast import ACADEMY, COLLEGE, HAMID, NOON, TENANT, ZOE
 from shared.contracts.identity import PRIVILEGED_ROLES, Role
 from shared.contracts.ids import StructureId
 from shared.kit.core.policy import Actor, Allowed, Denied, Grant
-from tests.identity.tree import TREE, covers, line_of
-from tests.support.actors import LINE, an_actor
+from tests.identity.tree import TREE, ancestry_of, covers
+from tests.support.actors import ANCESTRY, an_actor
 
 HOUR = timedelta(hours=1)
 
@@ -21,14 +21,14 @@ HOUR = timedelta(hours=1)
 def test_an_administrator_grants_all_but_what_they_do_not_hold(role: Role) -> None:
     expected = role is not Role.OPERATOR
     administrator = an_actor(Role.ADMINISTRATOR, at=ACADEMY)
-    assert isinstance(may_grant(administrator, role, LINE, ZOE), Allowed) is expected
+    assert isinstance(may_grant(administrator, role, ANCESTRY, ZOE), Allowed) is expected
 
 
 def test_an_operator_who_administers_makes_operators() -> None:
     both = an_actor(Role.ADMINISTRATOR, Role.OPERATOR)
-    assert may_grant(both, Role.OPERATOR, LINE, ZOE) == Allowed("role.grant.administrator")
+    assert may_grant(both, Role.OPERATOR, ANCESTRY, ZOE) == Allowed("role.grant.administrator")
     alone = an_actor(Role.OPERATOR)
-    assert may_grant(alone, Role.OPERATOR, LINE, ZOE) == Denied("role.grant.administrator")
+    assert may_grant(alone, Role.OPERATOR, ANCESTRY, ZOE) == Denied("role.grant.administrator")
 
 
 def test_a_role_counts_below_and_never_above() -> None:
@@ -38,8 +38,8 @@ def test_a_role_counts_below_and_never_above() -> None:
 
 @pytest.mark.parametrize("role", Role)
 def test_no_role_is_granted_to_oneself(role: Role) -> None:
-    everything = an_actor(*Role, at=ACADEMY, me=HAMID)
-    assert may_grant(everything, role, LINE, HAMID) == Denied("role.grant.not_to_oneself")
+    everything = an_actor(*Role, at=ACADEMY, member_id=HAMID)
+    assert may_grant(everything, role, ANCESTRY, HAMID) == Denied("role.grant.not_to_oneself")
 
 
 def _temporary(*ends: tuple[Role, datetime | None, StructureId]) -> Actor:
@@ -57,7 +57,7 @@ def test_a_grant_ends_no_later_than_the_right_to_grant_it(
         (Role.ADMINISTRATOR, NOON + HOUR, COLLEGE),
         (Role.ADMINISTRATOR, NOON + 2 * HOUR, ACADEMY),
     )
-    verdict = may_grant(_temporary(*ends), Role.TEACHER, LINE, ZOE, until)
+    verdict = may_grant(_temporary(*ends), Role.TEACHER, ANCESTRY, ZOE, until)
     assert isinstance(verdict, Allowed) is is_allowed
 
 
@@ -72,15 +72,15 @@ def test_a_lasting_role_elsewhere_does_not_lengthen_a_right_here() -> None:
 
 def test_an_operator_until_tomorrow_makes_none_for_ever() -> None:
     ends = ((Role.ADMINISTRATOR, None, ACADEMY), (Role.OPERATOR, NOON + HOUR, ACADEMY))
-    verdict = may_grant(_temporary(*ends), Role.OPERATOR, LINE, ZOE)
+    verdict = may_grant(_temporary(*ends), Role.OPERATOR, ANCESTRY, ZOE)
     assert verdict == Denied("role.grant.not_longer_than_held")
 
 
 @pytest.mark.parametrize("role", Role)
 def test_who_revokes_stands_at_or_above_for_every_pair_of_roles_and_structures(role: Role) -> None:
     for mine, at, where in product(Role, TREE, TREE):
-        held = [HeldRole(role, line_of(where))]
-        verdict = may_revoke(an_actor(mine, at=at), role, line_of(where), ZOE, held)
+        held = [HeldRole(role, ancestry_of(where))]
+        verdict = may_revoke(an_actor(mine, at=at), role, ancestry_of(where), ZOE, held)
         is_allowed = mine is Role.ADMINISTRATOR and covers(at, where) and role is not Role.OPERATOR
         assert isinstance(verdict, Allowed) is is_allowed, (mine, at, where)
 
@@ -89,9 +89,9 @@ def test_who_revokes_stands_at_or_above_for_every_pair_of_roles_and_structures(r
 def test_privileged_roles_elsewhere_protect_and_ordinary_ones_do_not(other: Role) -> None:
     for at, elsewhere in product(TREE, TREE):
         where = at
-        held = [HeldRole(Role.TEACHER, line_of(where)), HeldRole(other, line_of(elsewhere))]
+        held = [HeldRole(Role.TEACHER, ancestry_of(where)), HeldRole(other, ancestry_of(elsewhere))]
         actor = an_actor(Role.ADMINISTRATOR, at=at)
-        verdict = may_revoke(actor, Role.TEACHER, line_of(where), ZOE, held)
+        verdict = may_revoke(actor, Role.TEACHER, ancestry_of(where), ZOE, held)
         is_free = other not in PRIVILEGED_ROLES
         is_allowed = is_free or (covers(at, elsewhere) and other is not Role.OPERATOR)
         assert isinstance(verdict, Allowed) is is_allowed, (at, elsewhere)
@@ -100,11 +100,11 @@ def test_privileged_roles_elsewhere_protect_and_ordinary_ones_do_not(other: Role
 def test_an_administrator_until_tomorrow_takes_back_no_lasting_administrator() -> None:
     tomorrow = _temporary((Role.ADMINISTRATOR, NOON + HOUR, ACADEMY))
     for end in (NOON, NOON + HOUR, NOON + 2 * HOUR, None):
-        held = [HeldRole(Role.ADMINISTRATOR, LINE, end)]
-        verdict = may_revoke(tomorrow, Role.ADMINISTRATOR, LINE, ZOE, held)
+        held = [HeldRole(Role.ADMINISTRATOR, ANCESTRY, end)]
+        verdict = may_revoke(tomorrow, Role.ADMINISTRATOR, ANCESTRY, ZOE, held)
         assert isinstance(verdict, Allowed) is (end is not None and end <= NOON + HOUR), end
 
 
 def test_everybody_may_give_up_a_role_of_their_own() -> None:
-    pupil = an_actor(Role.PUPIL, me=ZOE)
-    assert may_revoke(pupil, Role.PUPIL, LINE, ZOE, ()) == Allowed("role.revoke.oneself")
+    pupil = an_actor(Role.PUPIL, member_id=ZOE)
+    assert may_revoke(pupil, Role.PUPIL, ANCESTRY, ZOE, ()) == Allowed("role.revoke.oneself")

@@ -12,7 +12,7 @@ from services.identity.sessions.domain import (
     TooManyAttempts,
     WrongCredentials,
 )
-from services.identity.sessions.handlers.attempts import counted
+from services.identity.sessions.handlers.attempts import limit_attempts
 from services.identity.sessions.policy import guess_of_member, guess_of_token
 from shared.contracts.cast import TENANT, ZOE
 from shared.kit.core.errors import Forbidden, PreauError
@@ -21,13 +21,13 @@ from shared.kit.limiting.memory import MemoryLimiter
 from shared.kit.limiting.redis_limiter import RedisLimiter
 from shared.kit.redis.client import RedisClient
 from shared.kit.telemetry.noop import NoTelemetry
-from tests.identity.sessions.attacked import (
+from tests.identity.sessions.sign_in_harness import (
     ATTACKER,
     HAMID_EMAIL,
     NO_EMAIL,
     SCHOOL,
     ZOE_EMAIL,
-    Attacked,
+    SignInHarness,
 )
 
 Answer = SignedIn | PreauError
@@ -40,26 +40,26 @@ def outcome(answer: Answer) -> tuple[str, object]:
 
 
 async def test_of_160_wrong_passwords_sent_40_at_a_time_five_are_hashed() -> None:
-    attacked = Attacked()
+    attacked = SignInHarness()
     for _ in range(4):
-        await asyncio.gather(*(attacked.try_to() for _ in range(40)))
+        await asyncio.gather(*(attacked.try_sign_in() for _ in range(40)))
 
-    assert attacked.hashed == 5
-    assert outcome(await attacked.try_to(right=True)) == ("TooManyAttempts", 30)
+    assert attacked.hash_count == 5
+    assert outcome(await attacked.try_sign_in(right=True)) == ("TooManyAttempts", 30)
 
 
 async def test_wait_grows_and_nobody_is_locked_out_for_ever() -> None:
-    attacked = Attacked()
+    attacked = SignInHarness()
     waits: list[int] = []
     while len(waits) < 4:
-        answer = await attacked.try_to()
+        answer = await attacked.try_sign_in()
         if isinstance(answer, TooManyAttempts):
             waits.append(int(str(answer.facts["retry_after"])))
             attacked.seconds += waits[-1]
 
     assert waits == [30, 90, 480, 3_000]
-    assert attacked.hashed == 16
-    assert outcome(await attacked.try_to(right=True)) == ("signed in", None)
+    assert attacked.hash_count == 16
+    assert outcome(await attacked.try_sign_in(right=True)) == ("signed in", None)
 
 
 @pytest.mark.parametrize(
@@ -68,70 +68,70 @@ async def test_wait_grows_and_nobody_is_locked_out_for_ever() -> None:
 async def test_unknown_people_and_tenants_get_the_answers_of_known_ones(
     tenant: str, email: str
 ) -> None:
-    known, unknown = Attacked(), Attacked()
+    known, unknown = SignInHarness(), SignInHarness()
     answers: dict[str, list[Any]] = {"known": [], "unknown": []}
     for number in range(80):
         place = f"192.0.2.{number % 3}"
-        answers["known"].append(outcome(await known.try_to(address=place)))
+        answers["known"].append(outcome(await known.try_sign_in(address=place)))
         answers["unknown"].append(
-            outcome(await unknown.try_to(email, tenant=tenant, address=place))
+            outcome(await unknown.try_sign_in(email, tenant=tenant, address=place))
         )
         known.seconds += 7
         unknown.seconds += 7
 
     assert answers["known"] == answers["unknown"]
     assert {name for name, _ in answers["known"]} == {"WrongCredentials", "TooManyAttempts"}
-    assert known.hashed == unknown.hashed > 0
-    assert known.reads == unknown.reads > 0
+    assert known.hash_count == unknown.hash_count > 0
+    assert known.unit_count == unknown.unit_count > 0
 
 
 async def test_known_device_signs_in_during_an_attack_from_the_same_address() -> None:
-    attacked = Attacked(limits=GuessLimits(address=60, tenant=80, platform=90))
-    first = await attacked.try_to(right=True, address=SCHOOL)
+    attacked = SignInHarness(limits=GuessLimits(address=60, tenant=80, platform=90))
+    first = await attacked.try_sign_in(right=True, address=SCHOOL)
     assert isinstance(first, SignedIn)
     for number in range(200):
-        await attacked.try_to(address=SCHOOL if number % 2 else f"192.0.2.{number}")
-    elsewhere = await attacked.try_to(right=True, address="192.0.2.250")
-    same_place = await attacked.try_to(right=True, address=SCHOOL)
+        await attacked.try_sign_in(address=SCHOOL if number % 2 else f"192.0.2.{number}")
+    elsewhere = await attacked.try_sign_in(right=True, address="192.0.2.250")
+    same_place = await attacked.try_sign_in(right=True, address=SCHOOL)
 
-    again = await attacked.try_to(right=True, address=SCHOOL, device_token=first.device_token)
+    again = await attacked.try_sign_in(right=True, address=SCHOOL, device_token=first.device_token)
 
     assert outcome(elsewhere)[0] == outcome(same_place)[0] == "TooManyAttempts"
     assert outcome(again) == ("signed in", None)
 
 
 async def test_known_device_guesses_at_the_same_pace_as_others() -> None:
-    attacked = Attacked()
-    first = await attacked.try_to(right=True)
+    attacked = SignInHarness()
+    first = await attacked.try_sign_in(right=True)
     assert isinstance(first, SignedIn)
-    attacked.hashed = 0
+    attacked.hash_count = 0
     for number in range(100):
-        await attacked.try_to(device_token=first.device_token, address=f"192.0.2.{number}")
+        await attacked.try_sign_in(device_token=first.device_token, address=f"192.0.2.{number}")
 
-    assert attacked.hashed == 5
+    assert attacked.hash_count == 5
 
 
 async def test_device_token_of_another_member_or_password_exempts_nobody() -> None:
-    attacked = Attacked()
-    own = await attacked.try_to(HAMID_EMAIL, right=True)
-    old = await attacked.try_to(right=True, address=SCHOOL)
+    attacked = SignInHarness()
+    own = await attacked.try_sign_in(HAMID_EMAIL, right=True)
+    old = await attacked.try_sign_in(right=True, address=SCHOOL)
     assert isinstance(own, SignedIn)
     assert isinstance(old, SignedIn)
     attacked.credentials[ZOE_EMAIL] = Credential(TENANT, ZOE, "a new password's hash")
     for _ in range(10):
-        await attacked.try_to()
-    attacked.hashed = 0
+        await attacked.try_sign_in()
+    attacked.hash_count = 0
 
     tokens = [own.device_token, old.device_token, own.tokens.access, "é🗝", "a.b.c", ""]
-    answers = [await attacked.try_to(device_token=token) for token in tokens]
+    answers = [await attacked.try_sign_in(device_token=token) for token in tokens]
 
     assert {outcome(answer)[0] for answer in answers} == {"TooManyAttempts"}
-    assert attacked.hashed == 0
+    assert attacked.hash_count == 0
 
 
 async def test_device_token_ends_after_a_year() -> None:
-    attacked = Attacked()
-    first = await attacked.try_to(right=True)
+    attacked = SignInHarness()
+    first = await attacked.try_sign_in(right=True)
     assert isinstance(first, SignedIn)
     assert attacked.deps.signer.read_device(first.device_token) is not None
 
@@ -141,18 +141,18 @@ async def test_device_token_ends_after_a_year() -> None:
 
 
 async def test_success_begins_the_count_of_this_place_anew() -> None:
-    attacked = Attacked()
+    attacked = SignInHarness()
     for _ in range(4):
-        await attacked.try_to()
-    assert outcome(await attacked.try_to(right=True))[0] == "signed in"
+        await attacked.try_sign_in()
+    assert outcome(await attacked.try_sign_in(right=True))[0] == "signed in"
 
-    answers = [outcome(await attacked.try_to())[0] for _ in range(6)]
+    answers = [outcome(await attacked.try_sign_in())[0] for _ in range(6)]
 
     assert answers == ["WrongCredentials"] * 5 + ["TooManyAttempts"]
 
 
 async def test_400_people_of_one_school_sign_in_from_one_address() -> None:
-    attacked = Attacked()
+    attacked = SignInHarness()
     people = [f"eleve{number}@demo.example" for number in range(400)]
     for person in people:
         attacked.credentials[person] = attacked.credentials[ZOE_EMAIL]
@@ -160,9 +160,9 @@ async def test_400_people_of_one_school_sign_in_from_one_address() -> None:
     for number, person in enumerate(people):
         attacked.seconds += 0.5
         if number % 5 == 0:  # one of five mistypes first
-            answers.append(await attacked.try_to(person, address=SCHOOL))
+            answers.append(await attacked.try_sign_in(person, address=SCHOOL))
         command = {"address": SCHOOL, "tenant": "academie"}
-        answers.append(await attacked.try_to(person, right=True, **command))
+        answers.append(await attacked.try_sign_in(person, right=True, **command))
 
     names = [outcome(answer)[0] for answer in answers]
     assert names.count("signed in") == 400
@@ -170,36 +170,36 @@ async def test_400_people_of_one_school_sign_in_from_one_address() -> None:
 
 
 async def test_one_password_for_all_people_is_bounded_by_the_address() -> None:
-    attacked = Attacked(limits=GuessLimits(address=40))
-    answers = [await attacked.try_to(f"eleve{number}@demo.example") for number in range(100)]
+    attacked = SignInHarness(limits=GuessLimits(address=40))
+    answers = [await attacked.try_sign_in(f"eleve{number}@demo.example") for number in range(100)]
 
-    assert attacked.hashed == 40
+    assert attacked.hash_count == 40
     assert isinstance(answers[-1], TooManyAttempts)
-    assert outcome(await attacked.try_to(right=True, address=SCHOOL))[0] == "signed in"
+    assert outcome(await attacked.try_sign_in(right=True, address=SCHOOL))[0] == "signed in"
 
 
 async def test_guesses_from_many_addresses_are_bounded_by_the_person() -> None:
-    attacked = Attacked()
+    attacked = SignInHarness()
     for number in range(200):
-        await attacked.try_to(address=f"192.0.2.{number}")
+        await attacked.try_sign_in(address=f"192.0.2.{number}")
 
-    assert attacked.hashed == 30
+    assert attacked.hash_count == 30
 
 
 async def test_busy_hashing_counts_nothing() -> None:
-    attacked = Attacked(busy=True)
+    attacked = SignInHarness(busy=True)
     for _ in range(50):
-        assert outcome(await attacked.try_to())[0] == "PreauError"
+        assert outcome(await attacked.try_sign_in())[0] == "PreauError"
     attacked.busy = False
 
-    assert outcome(await attacked.try_to(right=True))[0] == "signed in"
+    assert outcome(await attacked.try_sign_in(right=True))[0] == "signed in"
 
 
 async def test_other_secrets_are_counted_by_their_own_error() -> None:
-    attacked = Attacked()
+    attacked = SignInHarness()
 
     async def change_password(error: type[PreauError]) -> None:
-        async with counted(attacked.deps, guess_of_member(TENANT, ZOE), Forbidden):
+        async with limit_attempts(attacked.deps, guess_of_member(TENANT, ZOE), Forbidden):
             raise error
 
     for _ in range(5):
@@ -208,7 +208,7 @@ async def test_other_secrets_are_counted_by_their_own_error() -> None:
     with pytest.raises(TooManyAttempts):
         await change_password(Forbidden)
 
-    async with counted(attacked.deps, guess_of_token("refresh", ATTACKER)):
+    async with limit_attempts(attacked.deps, guess_of_token("refresh", ATTACKER)):
         pass
 
 
@@ -216,12 +216,12 @@ async def test_other_secrets_are_counted_by_their_own_error() -> None:
 async def test_sign_in_keeps_its_limits_while_redis_is_away() -> None:
     client = RedisClient("redis://127.0.0.1:1/0", NoTelemetry())
     limiter = FallbackLimiter(MemoryLimiter(), RedisLimiter(client), client)
-    attacked = Attacked(limiter=limiter)
-    await asyncio.gather(*(attacked.try_to() for _ in range(40)))
+    attacked = SignInHarness(limiter=limiter)
+    await asyncio.gather(*(attacked.try_sign_in() for _ in range(40)))
 
-    assert attacked.hashed == 5
-    assert outcome(await attacked.try_to(HAMID_EMAIL, right=True))[0] == "signed in"
-    assert outcome(await attacked.try_to(right=True, address=SCHOOL))[0] == "signed in"
+    assert attacked.hash_count == 5
+    assert outcome(await attacked.try_sign_in(HAMID_EMAIL, right=True))[0] == "signed in"
+    assert outcome(await attacked.try_sign_in(right=True, address=SCHOOL))[0] == "signed in"
     await limiter.close()
 
 

@@ -18,7 +18,7 @@ from shared.contracts.cast import NOON, TENANT, ZOE
 from shared.contracts.identity import SessionEnd, SessionEnded, SessionOpened
 from shared.kit.core.policy import Suspension
 from shared.kit.core.suspension import MemberSuspended
-from tests.identity.sessions.harness import RIGHT, WRONG, SessionsHarness
+from tests.identity.sessions.sessions_harness import RIGHT, WRONG, SessionsHarness
 
 GRACE_SECONDS = REFRESH_GRACE.total_seconds()
 
@@ -26,7 +26,7 @@ GRACE_SECONDS = REFRESH_GRACE.total_seconds()
 async def test_session_opens_and_its_fact_names_nothing_secret() -> None:
     harness = SessionsHarness()
     token = await harness.sign_in(device="phone", client="Firefox, Android")
-    (session,) = harness.kept.values()
+    (session,) = harness.sessions.values()
     assert harness.facts == [
         SessionOpened(member_id=ZOE, method="password", session_id=session.session_id)
     ]
@@ -82,15 +82,15 @@ async def test_password_changed_while_it_was_compared_opens_no_session() -> None
     harness.matches = compared_while_changed  # type: ignore[method-assign]
     with pytest.raises(WrongCredentials):
         await harness.sign_in()
-    assert not harness.kept
+    assert not harness.sessions
 
 
 async def test_changed_token_gives_the_same_again_within_the_grace() -> None:
     harness = SessionsHarness()
     first = await harness.sign_in()
-    harness.wait(600)
+    harness.advance_clock(600)
     second = await harness.refresh(first)
-    harness.wait(GRACE_SECONDS)
+    harness.advance_clock(GRACE_SECONDS)
     assert await harness.refresh(first) == second
 
 
@@ -98,12 +98,12 @@ async def test_token_used_after_the_grace_ends_its_session_and_tells() -> None:
     harness = SessionsHarness()
     first = await harness.sign_in()
     second = await harness.refresh(first)
-    harness.wait(GRACE_SECONDS + 1)
+    harness.advance_clock(GRACE_SECONDS + 1)
     for token in (first, second):
         with pytest.raises(SessionOver) as caught:
             await harness.refresh(token)
         assert caught.value.facts == {"reason": "reused"}
-    (session,) = harness.kept.values()
+    (session,) = harness.sessions.values()
     assert harness.facts[1:] == [
         SessionEnded(member_id=ZOE, session_id=session.session_id, reason=SessionEnd.REUSED)
     ]

@@ -10,9 +10,12 @@ from services.identity.sessions.domain import (
     PasswordRepeats,
     PasswordTooShort,
     check_password,
-    normal_password,
+    normalise_password,
 )
-from services.identity.sessions.store.judge import MAX_JUDGED, ZxcvbnJudge
+from services.identity.sessions.store.password_strength import (
+    MAX_ESTIMATED_CHARACTERS,
+    ZxcvbnEstimator,
+)
 
 WORDS = (
     "Camille Le Goff",
@@ -47,7 +50,7 @@ WORDS = (
     ],
 )
 def test_common_or_personal_password_is_guessable(password: str) -> None:
-    assert ZxcvbnJudge().judge(password, WORDS)
+    assert ZxcvbnEstimator().is_guessable_blocking(password, WORDS)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +68,7 @@ def test_common_or_personal_password_is_guessable(password: str) -> None:
 )
 def test_password_of_unrelated_words_passes(password: str) -> None:
     check_password(password)
-    assert not ZxcvbnJudge().judge(password, WORDS)
+    assert not ZxcvbnEstimator().is_guessable_blocking(password, WORDS)
 
 
 def test_longest_password_is_judged_in_bounded_time() -> None:
@@ -79,15 +82,15 @@ def test_longest_password_is_judged_in_bounded_time() -> None:
         "123" * 333,
         "camille" * 140,
     ]
-    judge = ZxcvbnJudge()
+    judge = ZxcvbnEstimator()
     for password in hostile:
         began = time.process_time()
-        judge.judge(password, WORDS)
-        assert time.process_time() - began < 3, password[:MAX_JUDGED]
+        judge.is_guessable_blocking(password, WORDS)
+        assert time.process_time() - began < 3, password[:MAX_ESTIMATED_CHARACTERS]
 
 
 async def test_two_judgements_at_once_do_not_mix_their_words() -> None:
-    judge = ZxcvbnJudge()
+    judge = ZxcvbnEstimator()
     pairs = [("gwenaelle morvan", ["Gwenaëlle Morvan"]), ("gwenaelle morvan", ["Yann"])] * 10
     answers = await asyncio.gather(*(judge.is_guessable(*pair) for pair in pairs))
     await judge.close()
@@ -109,4 +112,4 @@ def test_password_of_three_different_characters_is_refused(password: str) -> Non
 
 
 def test_password_is_one_however_its_letters_are_composed() -> None:
-    assert normal_password("e\u0301te\u0301") == normal_password("\u00e9t\u00e9")
+    assert normalise_password("e\u0301te\u0301") == normalise_password("\u00e9t\u00e9")

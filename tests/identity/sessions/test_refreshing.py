@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.identity.sessions.domain import REFRESH_GRACE, SessionOver
 from shared.contracts.cast import TENANT
-from tests.identity.sessions.harness import REFRESH_TOKENS, SessionsHarness
+from tests.identity.sessions.sessions_harness import REFRESH_TOKENS, SessionsHarness
 
 GRACE_SECONDS = REFRESH_GRACE.total_seconds()
 TABS = 3
@@ -37,10 +37,10 @@ async def test_tabs_and_lost_answers_sign_nobody_out(moments: Any) -> None:
     harness = SessionsHarness()
     stored = await harness.sign_in()
     for pause, requests in moments:
-        harness.wait(pause)
+        harness.advance_clock(pause)
         tabs = [stored] * TABS
         for gap, tab, arrives in requests:
-            harness.wait(gap)
+            harness.advance_clock(gap)
             answer = await harness.refresh(tabs[tab])
             if arrives:
                 tabs[tab] = stored = answer
@@ -58,11 +58,11 @@ async def test_stolen_token_is_found_out_when_both_holders_used_it(
     harness = SessionsHarness()
     stored = await harness.sign_in()
     for pause in before:
-        harness.wait(pause)
+        harness.advance_clock(pause)
         stored = await harness.refresh(stored)
     tokens, used = {True: stored, False: stored}, set[bool]()
     for pause, by_thief in after:
-        harness.wait(pause)
+        harness.advance_clock(pause)
         used.add(by_thief)
         if used == {True, False}:
             with pytest.raises(SessionOver):
@@ -77,7 +77,7 @@ async def test_stolen_token_is_found_out_when_both_holders_used_it(
 async def test_made_up_token_ends_nothing(data: st.DataObject) -> None:
     harness = SessionsHarness()
     stored = await harness.refresh(await harness.sign_in())
-    harness.wait(86_400)
+    harness.advance_clock(86_400)
     parts = stored.split(".")
     place = data.draw(st.integers(1, 3))
     letters = string.ascii_letters + string.digits + "-_"
@@ -86,7 +86,7 @@ async def test_made_up_token_ends_nothing(data: st.DataObject) -> None:
         | st.sampled_from([str(uuid4()), "0", "1", "3", "01", "-1", parts[place][::-1]])
     )
     made_up = ".".join(parts)
-    real = {REFRESH_TOKENS.derive(TENANT, key, n) for key in harness.kept for n in (1, 2)}
+    real = {REFRESH_TOKENS.derive(TENANT, key, n) for key in harness.sessions for n in (1, 2)}
     if made_up not in real:
         with pytest.raises(SessionOver) as caught:
             await harness.refresh(made_up)

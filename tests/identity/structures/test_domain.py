@@ -9,7 +9,7 @@ SCHOOL = Structure(
 
 
 def test_the_line_ends_with_the_structure_itself() -> None:
-    assert SCHOOL.line == (ACADEMY, COLLEGE)
+    assert SCHOOL.ancestry == (ACADEMY, COLLEGE)
 
 
 @pytest.mark.parametrize("zone", ["Europe/Paris", "Indian/Reunion", "Pacific/Noumea", "UTC"])

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from deploy.local.stack import Addresses
+from deploy.local.stack import StackAddresses
 from shared.kit.bus.kafka import Cluster, KafkaBus
 from shared.kit.bus.memory.bus import MemoryBus
 from shared.kit.core.bus import Bus, Topic
@@ -21,7 +21,7 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
     named = os.environ.get("PREAU_TEST_KAFKA")
     if named:
         return Cluster(named)
-    addresses: Addresses = request.getfixturevalue("stack_addresses")
+    addresses: StackAddresses = request.getfixturevalue("stack_addresses")
     return addresses.cluster()
 
 
@@ -48,7 +48,7 @@ async def ours(kafka_bus: Callable[[], KafkaBus]) -> AsyncIterator[KafkaBus]:
 @pytest.fixture
 async def single(ours: KafkaBus, name: str) -> str:
     """A topic of one partition, so that order and offsets are plain."""
-    await ours.ensure([Topic(name, 1)])
+    await ours.ensure_topics([Topic(name, 1)])
     return name
 
 
@@ -66,5 +66,5 @@ async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
 @pytest.fixture
 async def topic(bus: Bus, name: str) -> str:
     """A topic of four partitions on the body under test."""
-    await bus.ensure([Topic(name, 4)])
+    await bus.ensure_topics([Topic(name, 4)])
     return name

@@ -15,20 +15,20 @@ SASL = {
 
 def test_service_setting_goes_before_the_shared_one() -> None:
     environment = SASL | {"COMMUNITY_KAFKA_USERNAME": "own"}
-    assert Cluster.of("community", environment, "k:1").user == "own"
-    assert Cluster.of("metrics", environment, "k:1").user == "shared"
+    assert Cluster.from_environment("community", environment, "k:1").user == "own"
+    assert Cluster.from_environment("metrics", environment, "k:1").user == "shared"
 
 
 def test_options_are_those_of_the_client() -> None:
     environment = SASL | {"PREAU_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512"}
-    assert Cluster.of("metrics", environment, "k:1").options() == {
+    assert Cluster.from_environment("metrics", environment, "k:1").client_options() == {
         "bootstrap_servers": "k:1",
         "security_protocol": "SASL_PLAINTEXT",
         "sasl_mechanism": "SCRAM-SHA-512",
         "sasl_plain_username": "shared",
         "sasl_plain_password": "hunter2",
     }
-    assert Cluster("k:1").options() == {
+    assert Cluster("k:1").client_options() == {
         "bootstrap_servers": "k:1",
         "security_protocol": "PLAINTEXT",
     }
@@ -58,7 +58,7 @@ def test_options_are_those_of_the_client() -> None:
 )
 def test_wrong_login_is_one_line_without_the_password(change: dict[str, str], words: str) -> None:
     with pytest.raises(SettingError) as caught:
-        KafkaSettings.of("metrics", SASL | change)
+        KafkaSettings.for_service("metrics", SASL | change)
     text = str(caught.value)
     assert words in text
     assert "hunter2" not in text
@@ -66,4 +66,4 @@ def test_wrong_login_is_one_line_without_the_password(change: dict[str, str], wo
 
 
 def test_password_is_not_shown() -> None:
-    assert "hunter2" not in repr(Cluster.of("metrics", SASL, "k:1"))
+    assert "hunter2" not in repr(Cluster.from_environment("metrics", SASL, "k:1"))

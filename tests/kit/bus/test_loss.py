@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from shared.kit.core.bus import Bus, Incoming, Partition, Redeliver
-from tests.support.consumers import Recorder, some, until
+from shared.kit.core.bus import Bus, IncomingRecord, Partition, Redeliver
+from tests.support.consumers import RecordingConsumer, make_records, wait_until
 
 pytestmark = pytest.mark.asyncio
 
@@ -14,14 +14,14 @@ pytestmark = pytest.mark.asyncio
 async def test_a_batch_whose_handler_raises_comes_again(bus: Bus, topic: str) -> None:
     failures: list[Exception] = [ValueError("a bug"), Redeliver(0.01, "later")]
 
-    async def step(_batch: Sequence[Incoming]) -> None:
+    async def step(_batch: Sequence[IncomingRecord]) -> None:
         if failures:
             raise failures.pop()
 
-    reader = Recorder(step=step)
-    await bus.read(reader.reading(topic, topic, batch=50))
-    await bus.send(some(topic, 200))
-    await until(lambda: len(reader.done) >= 200)
+    reader = RecordingConsumer(step=step)
+    await bus.subscribe(reader.subscription(topic, topic, batch=50))
+    await bus.send(make_records(topic, 200))
+    await wait_until(lambda: len(reader.handled) >= 200)
     assert reader.numbers == list(range(200))
     assert reader.in_order()
 
@@ -29,155 +29,159 @@ async def test_a_batch_whose_handler_raises_comes_again(bus: Bus, topic: str) ->
 async def test_a_failed_batch_is_not_committed_by_the_next_success(bus: Bus, topic: str) -> None:
     """One partition fails for ever, the others succeed; the next reader gets all of the first."""
 
-    async def step(batch: Sequence[Incoming]) -> None:
+    async def step(batch: Sequence[IncomingRecord]) -> None:
         if any(record.key == b"bad" for record in batch):
             raise Redeliver(0.01, "not now")
 
-    first, second = Recorder(step=step), Recorder()
-    subscription = await bus.read(first.reading(topic, topic, commit_every=0.01))
-    await bus.send(some(topic, 3, key="bad"))
-    await until(lambda: len(first.tried) >= 3)
-    await bus.send(some(topic, 20, key="key-0", first=10))
-    await until(lambda: len(first.done) >= 20)
+    first, second = RecordingConsumer(step=step), RecordingConsumer()
+    subscription = await bus.subscribe(first.subscription(topic, topic, commit_every=0.01))
+    await bus.send(make_records(topic, 3, key="bad"))
+    await wait_until(lambda: len(first.attempts) >= 3)
+    await bus.send(make_records(topic, 20, key="key-0", first=10))
+    await wait_until(lambda: len(first.handled) >= 20)
     await subscription.stop()
-    await bus.read(second.reading(topic, topic))
-    await until(lambda: len(second.done) >= 3)
-    assert [record.key for record in second.done] == [b"bad"] * 3
+    await bus.subscribe(second.subscription(topic, topic))
+    await wait_until(lambda: len(second.handled) >= 3)
+    assert [record.key for record in second.handled] == [b"bad"] * 3
 
 
 async def test_the_consumer_is_asked_again_until_it_says_where_to_start(
     bus: Bus, topic: str
 ) -> None:
-    class Slow(Recorder):
+    class Slow(RecordingConsumer):
         asked = 0
 
-        async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        async def on_assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
             self.asked += 1
             if self.asked == 1:
                 raise ConnectionError
-            return await super().assigned(partitions)
+            return await super().on_assigned(partitions)
 
     reader = Slow()
-    await bus.send(some(topic, 20))
-    await bus.read(reader.reading(topic, topic))
-    await until(lambda: len(reader.done) == 20)
+    await bus.send(make_records(topic, 20))
+    await bus.subscribe(reader.subscription(topic, topic))
+    await wait_until(lambda: len(reader.handled) == 20)
     assert reader.asked == 2
 
 
-class Slow(Recorder):
+class Slow(RecordingConsumer):
     """Takes half a second to say where to start: time enough for a client to fetch."""
 
-    async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+    async def on_assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         await asyncio.sleep(0.5)
-        return await super().assigned(partitions)
+        return await super().on_assigned(partitions)
 
 
 async def test_nothing_is_read_past_while_the_start_is_looked_up(bus: Bus, topic: str) -> None:
     """What a client has fetched meanwhile may be thrown away, but not skipped."""
     one, two = Slow(), Slow()
-    await bus.send(some(topic, 100))
-    await bus.read(one.reading(topic, topic, batch=10))
-    await until(lambda: len(one.done) >= 50)
-    await bus.read(two.reading(topic, topic, batch=10))
-    await bus.send(some(topic, 100, first=100))
-    await until(lambda: len(one.done) + len(two.done) >= 200)
+    await bus.send(make_records(topic, 100))
+    await bus.subscribe(one.subscription(topic, topic, batch=10))
+    await wait_until(lambda: len(one.handled) >= 50)
+    await bus.subscribe(two.subscription(topic, topic, batch=10))
+    await bus.send(make_records(topic, 100, first=100))
+    await wait_until(lambda: len(one.handled) + len(two.handled) >= 200)
     assert sorted(one.numbers + two.numbers) == list(range(200))
 
 
 async def test_what_came_before_the_start_is_never_handed_over(bus: Bus, topic: str) -> None:
-    await bus.send(some(topic, 100))
-    ends = (await bus.progress([topic])).end
+    await bus.send(make_records(topic, 100))
+    ends = (await bus.get_log_bounds([topic])).end
     reader = Slow(starts=ends)
-    await bus.read(reader.reading(topic, topic, batch=10))
-    await bus.send(some(topic, 100, first=100))
-    await until(lambda: len(reader.done) >= 100)
+    await bus.subscribe(reader.subscription(topic, topic, batch=10))
+    await bus.send(make_records(topic, 100, first=100))
+    await wait_until(lambda: len(reader.handled) >= 100)
     assert reader.numbers == list(range(100, 200))
 
 
 async def test_a_rebalance_waits_for_the_batch_in_hand(bus: Bus, topic: str) -> None:
     """Two readers share; what the first had in hand is done once, by the first."""
 
-    async def step(_batch: Sequence[Incoming]) -> None:
+    async def step(_batch: Sequence[IncomingRecord]) -> None:
         await asyncio.sleep(0.05)
 
-    one, two = Recorder(step=step), Recorder(step=step)
-    await bus.send(some(topic, 400))
-    await bus.read(one.reading(topic, topic, batch=20))
-    await until(lambda: one.done)
-    await bus.read(two.reading(topic, topic, batch=20))
-    await until(lambda: len(one.done) + len(two.done) >= 400)
+    one, two = RecordingConsumer(step=step), RecordingConsumer(step=step)
+    await bus.send(make_records(topic, 400))
+    await bus.subscribe(one.subscription(topic, topic, batch=20))
+    await wait_until(lambda: one.handled)
+    await bus.subscribe(two.subscription(topic, topic, batch=20))
+    await wait_until(lambda: len(one.handled) + len(two.handled) >= 400)
     assert sorted(one.numbers + two.numbers) == list(range(400))
-    assert two.done
-    assert [what for what, _ in one.story] == ["assigned", "revoked", "assigned"]
-    assert len(one.holds) == len(two.holds) == 2
-    assert not one.holds & two.holds
+    assert two.handled
+    assert [what for what, _ in one.calls] == ["assigned", "revoked", "assigned"]
+    assert len(one.owned) == len(two.owned) == 2
+    assert not one.owned & two.owned
 
 
 async def test_who_leaves_hands_over_to_who_stays(bus: Bus, topic: str) -> None:
-    one, two = Recorder(), Recorder()
-    leaving = await bus.read(one.reading(topic, topic))
-    await bus.read(two.reading(topic, topic))
-    await until(lambda: len(one.holds) == len(two.holds) == 2)
-    await bus.send(some(topic, 100))
-    await until(lambda: len(one.done) + len(two.done) == 100)
+    one, two = RecordingConsumer(), RecordingConsumer()
+    leaving = await bus.subscribe(one.subscription(topic, topic))
+    await bus.subscribe(two.subscription(topic, topic))
+    await wait_until(lambda: len(one.owned) == len(two.owned) == 2)
+    await bus.send(make_records(topic, 100))
+    await wait_until(lambda: len(one.handled) + len(two.handled) == 100)
     await leaving.stop()
-    await bus.send(some(topic, 100, first=100))
-    await until(lambda: len(one.done) + len(two.done) >= 200)
+    await bus.send(make_records(topic, 100, first=100))
+    await wait_until(lambda: len(one.handled) + len(two.handled) >= 200)
     assert sorted(one.numbers + two.numbers) == list(range(200))
-    assert len(two.holds) == 4
+    assert len(two.owned) == 4
 
 
 async def test_a_pause_is_remembered_across_a_rebalance(bus: Bus, topic: str) -> None:
     """Only who keeps the partition remembers; a new owner may try at once."""
 
-    async def fail(_batch: Sequence[Incoming]) -> None:
+    async def fail(_batch: Sequence[IncomingRecord]) -> None:
         raise Redeliver(60, "not for a long time")
 
-    one, two = Recorder(step=fail), Recorder(step=fail)
-    await bus.send(some(topic, 40))
-    await bus.read(one.reading(topic, topic))
-    await until(lambda: {record.partition for batch in one.tried for record in batch} == one.holds)
-    await bus.read(two.reading(topic, topic))
-    await until(lambda: {record.partition for batch in two.tried for record in batch} == two.holds)
-    await until(lambda: len(one.holds) == 2)
-    tries = len(one.tried)
+    one, two = RecordingConsumer(step=fail), RecordingConsumer(step=fail)
+    await bus.send(make_records(topic, 40))
+    await bus.subscribe(one.subscription(topic, topic))
+    await wait_until(
+        lambda: {record.partition for batch in one.attempts for record in batch} == one.owned
+    )
+    await bus.subscribe(two.subscription(topic, topic))
+    await wait_until(
+        lambda: {record.partition for batch in two.attempts for record in batch} == two.owned
+    )
+    await wait_until(lambda: len(one.owned) == 2)
+    tries = len(one.attempts)
     await asyncio.sleep(0.1)
-    assert len(one.tried) == tries
+    assert len(one.attempts) == tries
 
 
 async def test_stop_finishes_the_batch_in_hand(bus: Bus, topic: str) -> None:
-    async def step(_batch: Sequence[Incoming]) -> None:
+    async def step(_batch: Sequence[IncomingRecord]) -> None:
         await asyncio.sleep(0.1)
 
-    one, two = Recorder(step=step), Recorder()
-    subscription = await bus.read(one.reading(topic, topic, batch=10))
-    await bus.send(some(topic, 30, key="k"))
-    await until(lambda: one.handling)
+    one, two = RecordingConsumer(step=step), RecordingConsumer()
+    subscription = await bus.subscribe(one.subscription(topic, topic, batch=10))
+    await bus.send(make_records(topic, 30, key="k"))
+    await wait_until(lambda: one.handling)
     await subscription.stop()
-    assert one.done
-    assert not one.holds
-    await bus.read(two.reading(topic, topic))
-    await until(lambda: len(one.done) + len(two.done) >= 30)
+    assert one.handled
+    assert not one.owned
+    await bus.subscribe(two.subscription(topic, topic))
+    await wait_until(lambda: len(one.handled) + len(two.handled) >= 30)
     assert sorted(one.numbers + two.numbers) == list(range(30))
 
 
 async def test_a_batch_cancelled_by_stop_comes_again(bus: Bus, topic: str) -> None:
     rolled_back = []
 
-    async def never(_batch: Sequence[Incoming]) -> None:
+    async def never(_batch: Sequence[IncomingRecord]) -> None:
         try:
             await asyncio.Event().wait()
         finally:
             await asyncio.sleep(0.01)
             rolled_back.append(True)
 
-    one, two = Recorder(step=never), Recorder()
-    subscription = await bus.read(one.reading(topic, topic, drain=0.05))
-    await bus.send(some(topic, 30))
-    await until(lambda: one.handling)
+    one, two = RecordingConsumer(step=never), RecordingConsumer()
+    subscription = await bus.subscribe(one.subscription(topic, topic, drain=0.05))
+    await bus.send(make_records(topic, 30))
+    await wait_until(lambda: one.handling)
     await subscription.stop()
     assert rolled_back, "stop returned before the cancelled batch had cleaned up"
-    await bus.read(two.reading(topic, topic))
-    await until(lambda: len(two.done) >= 30)
+    await bus.subscribe(two.subscription(topic, topic))
+    await wait_until(lambda: len(two.handled) >= 30)
     assert two.numbers == list(range(30))
-    assert not one.done
+    assert not one.handled

@@ -13,11 +13,11 @@ from faststream.kafka import KafkaBroker
 
 from deploy.local.stack import Stack
 from shared.kit.bus.kafka import Cluster, KafkaBus, sender
-from shared.kit.core.bus import Outgoing, Topic
+from shared.kit.core.bus import OutgoingRecord, Topic
 from shared.kit.core.errors import NotFound, Transient
 from tests.kit.bus.conftest import ON_KAFKA
 from tests.support import tutorial_consumers as naive
-from tests.support.consumers import Recorder, some, until
+from tests.support.consumers import RecordingConsumer, make_records, wait_until
 
 pytestmark = [*ON_KAFKA]
 
@@ -33,12 +33,12 @@ async def test_reading_creates_topics_although_the_broker_forbids_it(
 
     await broker.start()
     await broker.stop()
-    assert (await ours.progress([misspelt])).end
+    assert (await ours.get_log_bounds([misspelt])).end
 
     with pytest.raises(NotFound):
-        await ours.read(Recorder().reading(missing, name))
+        await ours.subscribe(RecordingConsumer().subscription(missing, name))
     with pytest.raises(NotFound):
-        await ours.progress([missing])
+        await ours.get_log_bounds([missing])
 
 
 async def test_the_producer_promises_nothing_by_default(ours: KafkaBus, single: str) -> None:
@@ -46,7 +46,7 @@ async def test_the_producer_promises_nothing_by_default(ours: KafkaBus, single: 
     assert defaults["enable_idempotence"].default is False
     assert not isinstance(defaults["acks"].default, str | int), "unset, which means 1"
 
-    await ours.send(some(single, 1))
+    await ours.send(make_records(single, 1))
     producer = ours._sender._producer
     assert producer is not None
     assert producer._sender._acks == -1
@@ -59,7 +59,7 @@ async def test_one_refused_record_blocks_an_idempotent_producer_for_ever(
     cluster: Cluster, ours: KafkaBus, name: str
 ) -> None:
     await naive.make_topic(cluster, name, max_message_bytes="1000")
-    producer = AIOKafkaProducer(**cluster.options(), enable_idempotence=True)
+    producer = AIOKafkaProducer(**cluster.client_options(), enable_idempotence=True)
     await producer.start()
     noise = os.urandom(2000)
     await producer.send_and_wait(name, b"small")
@@ -70,11 +70,11 @@ async def test_one_refused_record_blocks_an_idempotent_producer_for_ever(
             await producer.send_and_wait(name, b"small")
     await producer.stop()
 
-    await ours.send([Outgoing(name, b"k", b"small")])
+    await ours.send([OutgoingRecord(name, b"k", b"small")])
     with pytest.raises(Transient):
-        await ours.send([Outgoing(name, b"k", noise)])
-    await ours.send([Outgoing(name, b"k", b"small")])
-    assert sum((await ours.progress([name])).end.values()) == 3
+        await ours.send([OutgoingRecord(name, b"k", noise)])
+    await ours.send([OutgoingRecord(name, b"k", b"small")])
+    assert sum((await ours.get_log_bounds([name])).end.values()) == 3
 
 
 async def test_a_broker_that_hangs_holds_nobody_for_ever(
@@ -86,23 +86,23 @@ async def test_a_broker_that_hangs_holds_nobody_for_ever(
     """
     monkeypatch.setattr(sender, "LIMIT", 1.0)
     monkeypatch.setattr(sender, "REQUEST", 1.0)
-    stack = Stack(tmp_path / "home", parts=frozenset({"kafka"}), fast=True)
+    stack = Stack(tmp_path / "home", server_names=frozenset({"kafka"}), fast=True)
     async with stack as addresses:
         bus = KafkaBus(addresses.cluster(), client_id="hang")
-        await bus.ensure([Topic("t", 1)])
-        await bus.send(some("t", 10, key="k"))
+        await bus.ensure_topics([Topic("t", 1)])
+        await bus.send(make_records("t", 10, key="k"))
         java = _child_of(stack._servers["kafka"].pid)
         os.kill(java, signal.SIGSTOP)
         try:
             for _ in range(2):
                 with pytest.raises(Transient):
-                    await bus.send(some("t", 10, key="k", first=10))
+                    await bus.send(make_records("t", 10, key="k", first=10))
         finally:
             os.kill(java, signal.SIGCONT)
         await _sent(bus)
-        reader = Recorder()
-        await bus.read(reader.reading("t", "g"))
-        await until(lambda: b"19" in reader.values)
+        reader = RecordingConsumer()
+        await bus.subscribe(reader.subscription("t", "g"))
+        await wait_until(lambda: b"19" in reader.values)
         first_seen = list(dict.fromkeys(reader.values))
         assert first_seen == [str(number).encode() for number in range(20)]
         await bus.close()
@@ -112,7 +112,7 @@ async def _sent(bus: KafkaBus) -> None:
     async with asyncio.timeout(20):
         while True:
             try:
-                return await bus.send(some("t", 10, key="k", first=10))
+                return await bus.send(make_records("t", 10, key="k", first=10))
             except Transient:
                 await asyncio.sleep(0.1)
 
@@ -124,10 +124,10 @@ def _child_of(pid: int) -> int:
 async def test_no_broker_is_transient(name: str) -> None:
     bus = KafkaBus(Cluster("127.0.0.1:9"), client_id="nobody")
     for asked in (
-        bus.send(some(name, 1)),
-        bus.progress([name]),
-        bus.ensure([Topic(name)]),
-        bus.read(Recorder().reading(name, name)),
+        bus.send(make_records(name, 1)),
+        bus.get_log_bounds([name]),
+        bus.ensure_topics([Topic(name)]),
+        bus.subscribe(RecordingConsumer().subscription(name, name)),
     ):
         with pytest.raises(Transient):
             await asked

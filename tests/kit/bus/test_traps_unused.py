@@ -10,7 +10,7 @@ from faststream import AckPolicy
 from shared.kit.bus.kafka.cluster import Cluster
 from shared.kit.bus.kafka.subscription import KafkaSubscription
 from tests.architecture.tree import ROOT, python_files
-from tests.support.consumers import Recorder
+from tests.support.consumers import RecordingConsumer
 
 PRODUCT = tuple(file for file in python_files() if file.relative_to(ROOT).parts[0] != "tests")
 
@@ -46,7 +46,9 @@ def test_it_is_not_used(name: str, why: str) -> None:
 
 
 def test_the_reader_is_set_up_against_the_traps() -> None:
-    reading = Recorder().reading("t", "g", instance="pod-0", session_timeout=9.0, poll_limit=30.0)
+    reading = RecordingConsumer().subscription(
+        "t", "g", instance="pod-0", session_timeout=9.0, poll_limit=30.0
+    )
     subscription = KafkaSubscription(Cluster("127.0.0.1:9"), "test", reading)
     subscriber, config = subscription._subscriber, subscription._broker.config.broker_config
     assert subscriber.ack_policy is AckPolicy.MANUAL

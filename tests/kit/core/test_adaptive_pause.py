@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from shared.kit.core.adaptive_pause import LONGEST, Pace
+from shared.kit.core.adaptive_pause import MAX_PAUSE_SECONDS, AdaptivePause
 
 
 @dataclass
@@ -24,11 +24,11 @@ class Hours:
 
 
 def paced(hours: Hours, worked: float, passed: float = 0.0) -> list[float]:
-    pace = Pace(hours.monotonic, hours.sleep)
-    with pace.work():
+    pace = AdaptivePause(hours.monotonic, hours.sleep)
+    with pace.measure():
         hours.now += worked
     hours.now += passed
-    asyncio.run(pace.rest())
+    asyncio.run(pace.sleep())
     return hours.slept
 
 
@@ -38,7 +38,7 @@ def test_a_rest_is_as_long_as_the_work(worked: float) -> None:
 
 
 def test_a_long_work_does_not_call_for_a_long_rest() -> None:
-    assert paced(Hours(), 3.0) == [pytest.approx(LONGEST)]
+    assert paced(Hours(), 3.0) == [pytest.approx(MAX_PAUSE_SECONDS)]
 
 
 def test_what_comes_after_a_pause_does_not_wait() -> None:
@@ -51,20 +51,20 @@ def test_a_pause_that_was_too_short_is_made_up_for() -> None:
 
 def test_nobody_rests_before_the_first_work() -> None:
     hours = Hours()
-    asyncio.run(Pace(hours.monotonic, hours.sleep).rest())
+    asyncio.run(AdaptivePause(hours.monotonic, hours.sleep).sleep())
     assert hours.slept == []
 
 
 def test_work_that_failed_is_work() -> None:
     hours = Hours()
-    pace = Pace(hours.monotonic, hours.sleep)
+    pace = AdaptivePause(hours.monotonic, hours.sleep)
 
     def fail() -> None:
-        with pace.work():
+        with pace.measure():
             hours.now += 0.002
             raise OSError("gone")
 
     with pytest.raises(OSError, match="gone"):
         fail()
-    asyncio.run(pace.rest())
+    asyncio.run(pace.sleep())
     assert hours.slept == [pytest.approx(0.002)]

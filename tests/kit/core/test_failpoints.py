@@ -17,13 +17,13 @@ REACHED = re.compile(r'\breached\("([^"]+)"\)')
 @pytest.fixture(autouse=True)
 def _nobody_watches() -> Iterator[None]:
     yield
-    failpoints.watch(None)
+    failpoints.set_watcher(None)
 
 
 def test_every_step_is_told_of_once_and_no_other() -> None:
     told = [name for path in SHIPPED for name in REACHED.findall(path.read_text())]
 
-    assert sorted(told) == sorted(failpoints.STEPS)
+    assert sorted(told) == sorted(failpoints.FAILPOINTS)
 
 
 def test_nothing_that_is_deployed_can_switch_them_on() -> None:
@@ -46,9 +46,9 @@ def test_no_image_holds_the_tests_that_can() -> None:
 
 def test_a_watcher_hears_every_step_until_it_is_taken_away() -> None:
     heard: list[str] = []
-    failpoints.watch(heard.append)
-    failpoints.reached("relay.sent")
-    failpoints.watch(None)
-    failpoints.reached("relay.sent")
+    failpoints.set_watcher(heard.append)
+    failpoints.hit_failpoint("relay.sent")
+    failpoints.set_watcher(None)
+    failpoints.hit_failpoint("relay.sent")
 
     assert heard == ["relay.sent"]

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.kit.core.pagination import CHUNK, page_of
+from shared.kit.core.pagination import CHUNK_ROWS, read_visible_page
 
 
 async def _walk(size: int, every: int, limit: int) -> tuple[list[list[int]], int]:
@@ -21,14 +21,16 @@ async def _walk(size: int, every: int, limit: int) -> tuple[list[list[int]], int
     pages: list[list[int]] = []
     after: int | None = None
     while True:
-        found, after = await page_of(read, keep, lambda row: row, after, limit)
+        found, after = await read_visible_page(read, keep, lambda row: row, after, limit)
         pages.append(found)
         if after is None:
             return pages, reads
 
 
-@pytest.mark.parametrize("size", [0, 1, 2, 3, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
-@pytest.mark.parametrize("every", [1, 2, CHUNK + 1, 10 * CHUNK])
+@pytest.mark.parametrize(
+    "size", [0, 1, 2, 3, CHUNK_ROWS - 1, CHUNK_ROWS, CHUNK_ROWS + 1, 3 * CHUNK_ROWS]
+)
+@pytest.mark.parametrize("every", [1, 2, CHUNK_ROWS + 1, 10 * CHUNK_ROWS])
 @pytest.mark.parametrize("limit", [1, 2, 100])
 async def test_pages_are_full_but_the_last_and_miss_nothing(
     size: int, every: int, limit: int
@@ -40,5 +42,5 @@ async def test_pages_are_full_but_the_last_and_miss_nothing(
 
 
 async def test_one_page_reads_no_further_than_it_must() -> None:
-    _, reads = await _walk(CHUNK - 1, 1, CHUNK)
+    _, reads = await _walk(CHUNK_ROWS - 1, 1, CHUNK_ROWS)
     assert reads == 1

@@ -6,18 +6,18 @@ import asyncpg
 import pytest
 from uuid_utils.compat import uuid7
 
-from deploy.local.stack import Addresses
+from deploy.local.stack import StackAddresses
 from shared.kit.core.errors import Transient
 from shared.kit.database.database import Database, UnsafeRole, connection, is_transient
-from shared.kit.database.statement import driver_of
+from shared.kit.database.driver_statement import asyncpg_connection
 from tests.kit.conftest import Frame
-from tests.support.inbox_harness import Clock, Probe, caller, no_trace
+from tests.support.inbox_harness import Clock, InboxHarness, make_caller, no_trace
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
 async def test_a_role_above_row_level_security_may_not_start(
-    postgres_addresses: Addresses, frame: Frame
+    postgres_addresses: StackAddresses, frame: Frame
 ) -> None:
     url = postgres_addresses.postgres.replace("postgresql://", "postgresql+asyncpg://")
     opened = Database("community", url, clock=Clock(), new_id=uuid7, trace=no_trace)
@@ -28,7 +28,9 @@ async def test_a_role_above_row_level_security_may_not_start(
         await opened.stop()
 
 
-async def test_the_service_can_neither_see_through_nor_change_its_tables(probe: Probe) -> None:
+async def test_the_service_can_neither_see_through_nor_change_its_tables(
+    probe: InboxHarness,
+) -> None:
     for forbidden in (
         "ALTER TABLE effects DISABLE ROW LEVEL SECURITY",
         "CREATE TABLE more (id int)",
@@ -36,31 +38,31 @@ async def test_the_service_can_neither_see_through_nor_change_its_tables(probe: 
         "DELETE FROM audit",
     ):
         with pytest.raises(Exception, match=r"must be owner|permission denied"):
-            async with probe.database.batch(()) as unit:
+            async with probe.database.unit_for(()) as unit:
                 await unit.connection.exec_driver_sql(forbidden)
 
 
 async def test_a_transaction_that_does_nothing_is_ended_and_may_be_tried_again(
-    probe: Probe,
+    probe: InboxHarness,
 ) -> None:
     with pytest.raises(Transient):
-        async with probe.database.unit(caller()) as unit:
+        async with probe.database.unit(make_caller()) as unit:
             await connection(unit).exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
-async def test_what_was_raised_is_told_though_the_rollback_fails_too(probe: Probe) -> None:
+async def test_what_was_raised_is_told_though_the_rollback_fails_too(probe: InboxHarness) -> None:
     """A cancellation that became a lost connection would be tried again, and never end."""
     with pytest.raises(asyncio.CancelledError):  # noqa: PT012  a whole unit is meant
-        async with probe.database.unit(caller()) as unit:
-            driver_of(connection(unit)).terminate()
+        async with probe.database.unit(make_caller()) as unit:
+            asyncpg_connection(connection(unit)).terminate()
             raise asyncio.CancelledError
-    async with probe.database.unit(caller()) as unit:
+    async with probe.database.unit(make_caller()) as unit:
         await connection(unit).exec_driver_sql("SELECT 1")
 
 
-async def test_a_wrong_statement_is_not_transient(probe: Probe) -> None:
+async def test_a_wrong_statement_is_not_transient(probe: InboxHarness) -> None:
     with pytest.raises(Exception, match="does not exist") as raised:
-        async with probe.database.unit(caller()) as unit:
+        async with probe.database.unit(make_caller()) as unit:
             await connection(unit).exec_driver_sql("SELECT * FROM nowhere")
 
     assert not is_transient(raised.value)

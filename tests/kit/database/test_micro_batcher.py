@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from shared.kit.database.batched.micro_batcher import MOST, Gather, Rules
+from shared.kit.database.batched.micro_batcher import MAX_BATCH_ITEMS, BatchPolicy, MicroBatcher
 
 
 class Refused(Exception):
@@ -34,16 +34,16 @@ class Desk:
 
 def gather(
     desk: Desk, *, waiting: int = 1000, wait: float = 5, divides: bool = True
-) -> Gather[int, int]:
-    rules: Rules[int] = Rules(
-        divides=lambda _: divides,
-        raised=lambda error: error,
-        refused=Refused,
-        waiting=waiting,
-        wait=wait,
-        key=lambda number: None if number < 10 else number,
+) -> MicroBatcher[int, int]:
+    rules: BatchPolicy[int] = BatchPolicy(
+        retry_singly=lambda _: divides,
+        to_caller_error=lambda error: error,
+        rejection=Refused,
+        max_queue=waiting,
+        max_wait_seconds=wait,
+        conflict_key=lambda number: None if number < 10 else number,
     )
-    return Gather(desk.work, rules)
+    return MicroBatcher(desk.work, rules)
 
 
 async def some(tasks: int) -> None:
@@ -54,22 +54,22 @@ async def some(tasks: int) -> None:
 async def test_who_is_alone_goes_at_once_and_who_comes_meanwhile_goes_together() -> None:
     desk = Desk()
     at = gather(desk)
-    first = asyncio.create_task(at.do(1))
+    first = asyncio.create_task(at.submit(1))
     await some(3)
-    others = [asyncio.create_task(at.do(number)) for number in (2, 3, 4)]
+    others = [asyncio.create_task(at.submit(number)) for number in (2, 3, 4)]
     await some(3)
     assert desk.groups == [[1]]
     desk.go.set()
 
     assert await asyncio.gather(first, *others) == [2, 4, 6, 8]
     assert desk.groups == [[1], [2, 3, 4]]
-    assert await at.do(5) == 10
+    assert await at.submit(5) == 10
 
 
 async def test_one_key_goes_once_in_a_group_and_in_order() -> None:
     desk = Desk()
     at = gather(desk)
-    tasks = [asyncio.create_task(at.do(number)) for number in (1, 20, 20, 2, 20)]
+    tasks = [asyncio.create_task(at.submit(number)) for number in (1, 20, 20, 2, 20)]
     desk.go.set()
 
     assert await asyncio.gather(*tasks) == [2, 40, 40, 4, 40]
@@ -80,15 +80,15 @@ async def test_a_group_has_an_end() -> None:
     desk = Desk()
     at = gather(desk)
     desk.go.set()
-    await asyncio.gather(*(at.do(1) for _ in range(MOST + 1)))
-    assert [len(group) for group in desk.groups] == [MOST, 1]
+    await asyncio.gather(*(at.submit(1) for _ in range(MAX_BATCH_ITEMS + 1)))
+    assert [len(group) for group in desk.groups] == [MAX_BATCH_ITEMS, 1]
 
 
 async def test_a_failure_is_that_ones_alone() -> None:
     desk = Desk(bad=frozenset({3}))
     at = gather(desk)
     desk.go.set()
-    found = await asyncio.gather(*(at.do(n) for n in (1, 3, 5)), return_exceptions=True)
+    found = await asyncio.gather(*(at.submit(n) for n in (1, 3, 5)), return_exceptions=True)
     assert [type(each) for each in found] == [int, ZeroDivisionError, int]
     assert desk.groups == [[1, 3, 5], [1], [3], [5]]
 
@@ -97,7 +97,7 @@ async def test_what_no_single_one_can_be_the_reason_of_is_not_tried_again() -> N
     desk = Desk(bad=frozenset({3}))
     at = gather(desk, divides=False)
     desk.go.set()
-    found = await asyncio.gather(*(at.do(n) for n in (1, 3, 5)), return_exceptions=True)
+    found = await asyncio.gather(*(at.submit(n) for n in (1, 3, 5)), return_exceptions=True)
     assert [type(each) for each in found] == [ZeroDivisionError] * 3
     assert len(desk.groups) == 1
 
@@ -105,12 +105,12 @@ async def test_what_no_single_one_can_be_the_reason_of_is_not_tried_again() -> N
 async def test_who_is_too_many_or_waits_too_long_is_told_so() -> None:
     desk = Desk()
     at = gather(desk, waiting=2, wait=0.05)
-    first = asyncio.create_task(at.do(1))
+    first = asyncio.create_task(at.submit(1))
     await some(3)
-    late = [asyncio.create_task(at.do(number)) for number in (2, 3)]
+    late = [asyncio.create_task(at.submit(number)) for number in (2, 3)]
     await some(3)
     with pytest.raises(Refused, match="queue_full"):
-        await at.do(4)
+        await at.submit(4)
     await asyncio.sleep(0.1)
     desk.go.set()
 
@@ -124,10 +124,10 @@ async def test_who_is_too_many_or_waits_too_long_is_told_so() -> None:
 async def test_who_has_left_is_not_served() -> None:
     desk = Desk()
     at = gather(desk)
-    first = asyncio.create_task(at.do(1))
+    first = asyncio.create_task(at.submit(1))
     await some(3)
-    left = asyncio.create_task(at.do(2))
-    stays = asyncio.create_task(at.do(3))
+    left = asyncio.create_task(at.submit(2))
+    stays = asyncio.create_task(at.submit(3))
     await some(3)
     left.cancel()
     first.cancel()
@@ -151,18 +151,18 @@ async def test_what_a_refused_or_failed_one_held_is_free_at_once_without_a_colle
         made = Made()
         alive.append(weakref.ref(made))
         with pytest.raises((Refused, ZeroDivisionError)):
-            await at.do(number)
+            await at.submit(number)
 
     gc.disable()
     try:
-        first = asyncio.create_task(at.do(1))
+        first = asyncio.create_task(at.submit(1))
         await some(3)
         late = [asyncio.create_task(asks(3)) for _ in range(3)]
         await asyncio.sleep(0.1)
         desk.go.set()
         await first
         await asyncio.gather(*late)
-        await asyncio.gather(asks(2), asks(2), at.do(1))
+        await asyncio.gather(asks(2), asks(2), at.submit(1))
         await asyncio.gather(asks(2))
         await some(3)
         assert [each for each in alive if each() is not None] == []

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from deploy.local.provision import SERVICES
-from deploy.local.stack import Addresses
-from shared.kit.database.migrations import differences, migrate, missing
+from deploy.local.stack import StackAddresses
+from shared.kit.database.migrations import migrate, missing_revisions, schema_differences
 from shared.kit.database.tables import business_tables, frame_metadata
-from tests.support.inbox_harness import LYON, Probe
+from tests.support.inbox_harness import LYON, InboxHarness
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -23,26 +23,26 @@ def declared(service: str) -> tuple[sa.MetaData, ...]:
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_migrated_database_is_what_the_tables_declare(
-    postgres_addresses: Addresses, service: str
+    postgres_addresses: StackAddresses, service: str
 ) -> None:
-    owner = postgres_addresses.database(service, "owner")
+    owner = postgres_addresses.database_url(service, "owner")
     await migrate(service, owner)
 
     assert await migrate(service, owner) == []
     engine = create_async_engine(owner)
     try:
         async with engine.connect() as connected:
-            assert await connected.run_sync(missing, service) == []
-            assert await connected.run_sync(differences, declared(service)) == []
+            assert await connected.run_sync(missing_revisions, service) == []
+            assert await connected.run_sync(schema_differences, declared(service)) == []
     finally:
         await engine.dispose()
 
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_every_business_table_is_kept_per_tenant(
-    postgres_addresses: Addresses, service: str
+    postgres_addresses: StackAddresses, service: str
 ) -> None:
-    url = postgres_addresses.database(service, "owner")
+    url = postgres_addresses.database_url(service, "owner")
     await migrate(service, url)
     names = {
         table.name
@@ -67,18 +67,20 @@ async def test_every_business_table_is_kept_per_tenant(
     assert {row["table_name"] for row in with_tenant} - covered <= {"parked", "tenants"}
 
 
-async def test_a_difference_is_told(probe: Probe) -> None:
+async def test_a_difference_is_told(probe: InboxHarness) -> None:
     engine = create_async_engine(probe.owner_url)
     try:
         async with engine.connect() as connected:
-            found = await connected.run_sync(differences, declared("community"))
+            found = await connected.run_sync(schema_differences, declared("community"))
     finally:
         await engine.dispose()
 
     assert [(kind, table.name) for kind, table in found] == [("remove_table", "effects")]
 
 
-async def test_partitions_of_the_inbox_are_made_ahead_and_old_ones_dropped(probe: Probe) -> None:
+async def test_partitions_of_the_inbox_are_made_ahead_and_old_ones_dropped(
+    probe: InboxHarness,
+) -> None:
     await keep(probe, "2026-11-25")
     assert len(await partitions(probe)) == 8
 
@@ -87,28 +89,30 @@ async def test_partitions_of_the_inbox_are_made_ahead_and_old_ones_dropped(probe
     assert await partitions(probe) == [f"inbox_202701{day}" for day in range(10, 18)]
 
 
-async def test_events_that_came_before_their_partition_are_moved_into_it(probe: Probe) -> None:
+async def test_events_that_came_before_their_partition_are_moved_into_it(
+    probe: InboxHarness,
+) -> None:
     await keep(probe, "2027-01-10")
     event = probe.publish("tôt", tenant=LYON)
-    await probe.take()
+    await probe.consume_all()
 
-    today = (await probe.rows("SELECT current_date AS day"))[0]["day"]
+    today = (await probe.query("SELECT current_date AS day"))[0]["day"]
     await keep(probe, today.isoformat())
 
-    (row,) = await probe.rows("SELECT event_id, tableoid::regclass::text AS place FROM inbox")
+    (row,) = await probe.query("SELECT event_id, tableoid::regclass::text AS place FROM inbox")
     assert row == {"event_id": event, "place": f"inbox_{today:%Y%m%d}"}
     probe.publish("tôt", tenant=LYON, event_id=event)
-    assert (await probe.take()).duplicate == 1
+    assert (await probe.consume_all()).duplicate == 1
 
 
-async def keep(probe: Probe, today: str) -> None:
+async def keep(probe: InboxHarness, today: str) -> None:
     """As the service's own job does, under its own role."""
     query = sa.text("SELECT inbox_keep(CAST(CAST(:today AS text) AS date), 7, 30)")
-    await probe.database.rows(query, today=today)
+    await probe.database.execute_once(query, today=today)
 
 
-async def partitions(probe: Probe) -> list[str]:
-    rows = await probe.rows(
+async def partitions(probe: InboxHarness) -> list[str]:
+    rows = await probe.query(
         "SELECT relname FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid "
         "WHERE relname ~ '^inbox_[0-9]+$' ORDER BY 1"
     )
@@ -116,10 +120,10 @@ async def partitions(probe: Probe) -> list[str]:
 
 
 async def test_app_role_may_not_write_the_version_of_the_schema(
-    postgres_addresses: Addresses,
+    postgres_addresses: StackAddresses,
 ) -> None:
-    await migrate("metrics", postgres_addresses.database("metrics", "owner"))
-    url = postgres_addresses.database("metrics", "app").replace("+asyncpg", "")
+    await migrate("metrics", postgres_addresses.database_url("metrics", "owner"))
+    url = postgres_addresses.database_url("metrics", "app").replace("+asyncpg", "")
     app = await asyncpg.connect(url)
     try:
         assert await app.fetchval("SELECT version_num FROM alembic_version") == "0001"

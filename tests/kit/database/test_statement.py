@@ -5,22 +5,30 @@ import pytest
 import sqlalchemy as sa
 
 from shared.kit.core.errors import Transient
-from shared.kit.database.statement import Plain
-from shared.kit.telemetry.sql import attach
-from tests.support.inbox_harness import RENNES, Probe, caller
-from tests.support.recorded_spans import SAMPLED, attributes_of, ids, kept, parent_of
+from shared.kit.database.driver_statement import DriverStatement
+from shared.kit.telemetry.sql import instrument_engine
+from tests.support.inbox_harness import RENNES, InboxHarness, make_caller
+from tests.support.recorded_spans import (
+    SAMPLED,
+    attributes_of,
+    parent_ids,
+    record_telemetry,
+    trace_and_span_ids,
+)
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 _EFFECTS = sa.table("effects", sa.column("tenant_id", sa.Uuid()), sa.column("words", sa.Text()))
-_ADD = Plain(sa.insert(_EFFECTS).returning(_EFFECTS.c.words), ("tenant_id", "words"))
-_READ = Plain(sa.text("SELECT words FROM effects WHERE tenant_id = :tenant ORDER BY words"))
+_ADD = DriverStatement(sa.insert(_EFFECTS).returning(_EFFECTS.c.words), ("tenant_id", "words"))
+_READ = DriverStatement(
+    sa.text("SELECT words FROM effects WHERE tenant_id = :tenant ORDER BY words")
+)
 
 
-async def test_it_runs_in_the_units_transaction_and_under_its_tenants(probe: Probe) -> None:
+async def test_it_runs_in_the_units_transaction_and_under_its_tenants(probe: InboxHarness) -> None:
     values = {"tenant_id": RENNES, "words": "Noël 🎄"}
 
     async def fail() -> None:
-        async with probe.database.unit(caller()) as unit:
+        async with probe.database.unit(make_caller()) as unit:
             (added,) = await _ADD.fetch(unit.connection, values)
             assert added["words"] == "Noël 🎄"
             assert len(await _READ.fetch(unit.connection, {"tenant": RENNES})) == 1
@@ -28,38 +36,38 @@ async def test_it_runs_in_the_units_transaction_and_under_its_tenants(probe: Pro
 
     with pytest.raises(ZeroDivisionError):
         await fail()
-    async with probe.database.unit(caller()) as unit:
+    async with probe.database.unit(make_caller()) as unit:
         assert await _READ.fetch(unit.connection, {"tenant": RENNES}) == []
         await _ADD.fetch(unit.connection, values)
-    async with probe.database.batch([]) as unit:
+    async with probe.database.unit_for([]) as unit:
         assert await _READ.fetch(unit.connection, {"tenant": RENNES}) == []
 
 
-async def test_what_may_work_another_time_is_told_so(probe: Probe) -> None:
-    ended = Plain(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))
+async def test_what_may_work_another_time_is_told_so(probe: InboxHarness) -> None:
+    ended = DriverStatement(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))
     with pytest.raises(Transient):
-        async with probe.database.unit(caller()) as unit:
+        async with probe.database.unit(make_caller()) as unit:
             await ended.fetch(unit.connection, {})
-    async with probe.database.unit(caller()) as unit:
+    async with probe.database.unit(make_caller()) as unit:
         assert await _READ.fetch(unit.connection, {"tenant": RENNES}) == []
 
 
-async def test_it_is_measured_and_recorded_as_any_statement(probe: Probe) -> None:
-    here = kept(sample=0)
-    attach(probe.database.engine, here.telemetry)
-    wrong = Plain(sa.text("SELECT words FROM nowhere"))
+async def test_it_is_measured_and_recorded_as_any_statement(probe: InboxHarness) -> None:
+    here = record_telemetry(sample_ratio=0)
+    instrument_engine(probe.database.engine, here.telemetry)
+    wrong = DriverStatement(sa.text("SELECT words FROM nowhere"))
     with here.telemetry.span("request", "server", parent=SAMPLED) as span:
-        async with probe.database.unit(caller()) as unit:
+        async with probe.database.unit(make_caller()) as unit:
             await _READ.fetch(unit.connection, {"tenant": RENNES})
         with pytest.raises(asyncpg.UndefinedTableError):
-            async with probe.database.unit(caller()) as unit:
+            async with probe.database.unit(make_caller()) as unit:
                 await wrong.fetch(unit.connection, {})
-    assert parent_of(here.only("SELECT effects")) == ids(span.traceparent)
-    assert attributes_of(here.only("SELECT nowhere"))["error.type"] == "UndefinedTableError"
-    assert 'error_type="42P01"' in here.page
+    assert parent_ids(here.span_named("SELECT effects")) == trace_and_span_ids(span.traceparent)
+    assert attributes_of(here.span_named("SELECT nowhere"))["error.type"] == "UndefinedTableError"
+    assert 'error_type="42P01"' in here.metrics_page
 
 
 def test_a_value_that_the_driver_does_not_take_as_it_is_is_refused() -> None:
     tags = sa.bindparam("tags", type_=sa.JSON())
     with pytest.raises(TypeError, match="needs SQLAlchemy"):
-        Plain(sa.select(tags))
+        DriverStatement(sa.select(tags))

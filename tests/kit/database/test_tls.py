@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from deploy.local.stack import Addresses
+from deploy.local.stack import StackAddresses
 from shared.kit.core.settings import SettingError
 from shared.kit.database.tls import engine_address
 
@@ -52,7 +52,7 @@ def write_certificate(folder: Path, host: str) -> None:
 class Front:
     """A proxy that speaks TLS, as PostgreSQL does: the embedded build of it cannot."""
 
-    addresses: Addresses
+    addresses: StackAddresses
     certificate: Path
     port: int = 0
     encrypted: list[bool] = field(default_factory=list)
@@ -83,7 +83,7 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 @pytest.fixture
-async def front(postgres_addresses: Addresses, tmp_path: Path) -> AsyncIterator[Front]:
+async def front(postgres_addresses: StackAddresses, tmp_path: Path) -> AsyncIterator[Front]:
     """A PostgreSQL whose certificate is for `localhost`."""
     write_certificate(tmp_path, "localhost")
     made = Front(postgres_addresses, tmp_path / "own.crt")
@@ -108,7 +108,7 @@ async def is_encrypted(front: Front, query: str) -> bool:
 def with_query(front: Front, query: str) -> str:
     address = urlsplit(front.addresses.postgres)
     admin = address._replace(netloc=f"x@127.0.0.1:{front.port}", query=query).geturl()
-    return replace(front.addresses, postgres=admin).database("metrics", "app")
+    return replace(front.addresses, postgres=admin).database_url("metrics", "app")
 
 
 @pytest.mark.parametrize("mode", ["disable", "prefer", "require"])

@@ -5,20 +5,20 @@ import logging
 import pytest
 
 from shared.kit.core.bus import Partition, Redeliver
-from shared.kit.inbox.circuit_breaker import Stopped, stop
+from shared.kit.inbox.circuit_breaker import CircuitOpen, open_circuit
 from shared.kit.inbox.consumer import BatchConsumer
-from shared.kit.inbox.report import Counts
-from shared.kit.inbox.thresholds import Limit
-from tests.support.inbox_harness import GROUP, NOON, TOPIC, Probe, placed
+from shared.kit.inbox.report import GroupCounts
+from shared.kit.inbox.thresholds import FailureThreshold
+from tests.support.inbox_harness import GROUP, NOON, TOPIC, InboxHarness, members_in_partition
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
 async def test_when_nearly_all_of_a_batch_fails_nothing_is_parked_and_it_is_told_why(
-    probe: Probe, caplog: pytest.LogCaptureFixture
+    probe: InboxHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(30):
-        probe.publish(f"poison {number}", who=number)
+        probe.publish(f"poison {number}", member=number)
 
     found = await _stops(probe)
 
@@ -27,33 +27,33 @@ async def test_when_nearly_all_of_a_batch_fails_nothing_is_parked_and_it_is_told
     assert found.halt.since == NOON
     (told,) = [r for r in caplog.records if r.name == "preau.halts" and r.levelno == logging.ERROR]
     assert "30 × RuntimeError" in str(told.__dict__)
-    assert await probe.rows("SELECT 1 FROM inbox") == []
+    assert await probe.query("SELECT 1 FROM inbox") == []
 
 
-async def test_it_stays_stopped_since_then_until_an_attempt_succeeds(probe: Probe) -> None:
+async def test_it_stays_stopped_since_then_until_an_attempt_succeeds(probe: InboxHarness) -> None:
     for number in range(30):
-        probe.publish("poison", who=number)
+        probe.publish("poison", member=number)
     await _stops(probe)
-    probe.clock.forward(hours=9)
+    probe.clock.advance(hours=9)
 
     again = await _stops(probe)
-    probe.mended = True
-    found = await probe.take()
+    probe.fixed = True
+    found = await probe.consume_all()
 
     assert (again.halt.since, again.lag) == (NOON, 30)
     assert (found.applied, found.parked, found.halt.since) == (30, 0, None)
 
 
 async def test_a_steady_stream_of_small_batches_of_which_most_fail_stops_it_too(
-    probe: Probe,
+    probe: InboxHarness,
 ) -> None:
     reader = probe.consumer()
     for number in range(20):
         await _one(probe, reader, "poison", 100 + number)
-        probe.clock.forward(seconds=40)
+        probe.clock.advance(seconds=40)
     for number in range(19):
         await _one(probe, reader, "bon", 300 + number)
-    probe.publish("poison", who=200)
+    probe.publish("poison", member=200)
 
     found = await _stops(probe, reader)
 
@@ -67,7 +67,7 @@ async def test_a_steady_stream_of_small_batches_of_which_most_fail_stops_it_too(
     ids=["as many as may", "most go well", "long ago"],
 )
 async def test_a_bad_one_now_and_then_does_not_stop_it(
-    probe: Probe, failures: int, good: int, hours: float
+    probe: InboxHarness, failures: int, good: int, hours: float
 ) -> None:
     reader = probe.consumer()
     for number in range(good):
@@ -77,38 +77,38 @@ async def test_a_bad_one_now_and_then_does_not_stop_it(
         if number < good:
             await _one(probe, reader, "bon", number)
             await _one(probe, reader, "bon", number)
-        probe.clock.forward(hours=hours)
+        probe.clock.advance(hours=hours)
 
-    found = await probe.ledger(reader)
+    found = await probe.check_counts(reader)
 
     assert (found.parked, found.lag, found.halt.since) == (failures, 0, None)
 
 
-async def test_only_the_latest_outcomes_count(probe: Probe) -> None:
-    probe.limit = Limit(failures=5, outcomes=20)
+async def test_only_the_latest_outcomes_count(probe: InboxHarness) -> None:
+    probe.failure_threshold = FailureThreshold(max_failures=5, max_outcomes=20)
     reader = probe.consumer()
     for number in range(5):
         await _one(probe, reader, "poison", 100 + number)
     for number in range(300):
-        probe.publish("bon", who=number % 50)
-    await probe.take(reader)
+        probe.publish("bon", member=number % 50)
+    await probe.consume_all(reader)
     for number in range(6):
         await _one(probe, reader, "poison", 200 + number)
 
     # Eleven failed of 311, but six of the latest twenty.
-    found = await probe.ledger(reader)
+    found = await probe.check_counts(reader)
     assert found.halt.since is None
     for number in range(4):
         await _one(probe, reader, "poison", 300 + number)
-    probe.publish("poison", who=400)
+    probe.publish("poison", member=400)
     found = await _stops(probe, reader)
     assert found.halt.cause == "11 of 20 events failed: 11 × RuntimeError: cannot digest"
     assert found.parked == 15
 
 
-async def test_what_nobody_can_read_counts_as_failed(probe: Probe) -> None:
+async def test_what_nobody_can_read_counts_as_failed(probe: InboxHarness) -> None:
     for number in range(25):
-        probe.put(f"{number}".encode(), b"{")
+        probe.append(f"{number}".encode(), b"{")
 
     found = await _stops(probe)
 
@@ -119,68 +119,72 @@ async def test_what_nobody_can_read_counts_as_failed(probe: Probe) -> None:
 
 
 async def test_while_it_is_stopped_what_would_be_put_aside_waits_even_behind_its_key(
-    probe: Probe,
+    probe: InboxHarness,
 ) -> None:
-    (waiting,) = placed(1, 1)
-    probe.publish("poison", who=waiting)
-    await probe.take()
-    for who in placed(0, 30):
-        probe.publish("poison", who=who)
+    (waiting,) = members_in_partition(1, 1)
+    probe.publish("poison", member=waiting)
+    await probe.consume_all()
+    for who in members_in_partition(0, 30):
+        probe.publish("poison", member=who)
     await _stops(probe)
-    probe.publish("derrière", who=waiting)
+    probe.publish("derrière", member=waiting)
 
     with pytest.raises(Redeliver, match="stopped: 30 of 30"):
         await _take_of(probe, 1)
 
-    found = await probe.ledger(probe.consumer())
+    found = await probe.check_counts(probe.consumer())
     assert (found.parked, found.dead_lettered, found.lag) == (1, 0, 31)
 
 
-async def test_a_good_batch_elsewhere_is_applied_but_does_not_lift_it(probe: Probe) -> None:
-    probe.limit = Limit(failures=0)
-    (bad,), (good, other) = placed(0, 1), placed(1, 2)
-    probe.publish("poison", who=bad)
-    probe.publish("bon", who=good)
+async def test_a_good_batch_elsewhere_is_applied_but_does_not_lift_it(probe: InboxHarness) -> None:
+    probe.failure_threshold = FailureThreshold(max_failures=0)
+    (bad,), (good, other) = members_in_partition(0, 1), members_in_partition(1, 2)
+    probe.publish("poison", member=bad)
+    probe.publish("bon", member=good)
     with pytest.raises(Redeliver):
         await _take_of(probe, 0)
 
     await _take_of(probe, 1)
-    probe.publish("poison", who=other)
+    probe.publish("poison", member=other)
     with pytest.raises(Redeliver):
         await _take_of(probe, 1)
 
-    found = await probe.ledger(probe.consumer())
+    found = await probe.check_counts(probe.consumer())
     assert (await probe.effects(), found.lag, found.parked) == (["bon"], 2, 0)
     assert (found.halt.since, found.halt.place) == (NOON, f"{TOPIC}/0/0")
 
 
-async def test_lifted_meanwhile_it_is_not_stopped_again_by_who_only_waited(probe: Probe) -> None:
+async def test_lifted_meanwhile_it_is_not_stopped_again_by_who_only_waited(
+    probe: InboxHarness,
+) -> None:
     """One process reads that the group is stopped; before it has told so, another one lifts it."""
-    probe.limit = Limit(failures=0)
-    (bad,), (other,) = placed(0, 1), placed(1, 1)
-    probe.publish("poison", who=bad)
+    probe.failure_threshold = FailureThreshold(max_failures=0)
+    (bad,), (other,) = members_in_partition(0, 1), members_in_partition(1, 1)
+    probe.publish("poison", member=bad)
     with pytest.raises(Redeliver):
         await _take_of(probe, 0)
-    probe.publish("invalid", who=other)
+    probe.publish("invalid", member=other)
     with pytest.raises(Redeliver):
         await _take_of(probe, 1)
-    probe.mended = True
+    probe.fixed = True
     await _take_of(probe, 0)
 
-    await stop(probe.database, GROUP, Stopped("1 of 1 events failed", None), probe.clock())
+    await open_circuit(
+        probe.database, GROUP, CircuitOpen("1 of 1 events failed", None), probe.clock()
+    )
 
-    found = await probe.ledger(probe.consumer())
+    found = await probe.check_counts(probe.consumer())
     assert (found.halt.since, await probe.effects()) == (None, ["poison"])
 
 
-async def test_it_waits_for_what_failed_last(probe: Probe) -> None:
-    probe.limit = Limit(failures=0)
-    (first,) = placed(0, 1)
-    probe.publish("poison", who=first)
+async def test_it_waits_for_what_failed_last(probe: InboxHarness) -> None:
+    probe.failure_threshold = FailureThreshold(max_failures=0)
+    (first,) = members_in_partition(0, 1)
+    probe.publish("poison", member=first)
     await _stops(probe)
-    probe.mended = True
-    for who in placed(1, 3):
-        probe.publish("invalid", who=who)
+    probe.fixed = True
+    for who in members_in_partition(1, 3):
+        probe.publish("invalid", member=who)
 
     found = await _stops(probe)
 
@@ -188,84 +192,84 @@ async def test_it_waits_for_what_failed_last(probe: Probe) -> None:
     assert found.halt.cause == "3 of 4 events failed: 3 × Invalid: invalid field=reason"
 
 
-async def test_another_process_of_the_service_knows_and_may_lift_it(probe: Probe) -> None:
+async def test_another_process_of_the_service_knows_and_may_lift_it(probe: InboxHarness) -> None:
     for number in range(30):
-        probe.publish("poison", who=number)
+        probe.publish("poison", member=number)
     await _stops(probe)
     heir = probe.consumer()
-    probe.mended = True
+    probe.fixed = True
 
-    found = await probe.take(heir)
+    found = await probe.consume_all(heir)
 
     assert (found.applied, found.halt.since) == (30, None)
-    assert [row["recent"] for row in await probe.rows("SELECT recent FROM halts")] == ["[]"]
+    assert [row["recent"] for row in await probe.query("SELECT recent FROM halts")] == ["[]"]
 
 
 async def test_once_most_of_its_batch_goes_well_the_rest_is_parked_and_it_goes_on(
-    probe: Probe,
+    probe: InboxHarness,
 ) -> None:
     for number in range(21):
-        probe.publish("poison", who=number)
+        probe.publish("poison", member=number)
     await _stops(probe)
     for number in range(100, 122):
-        probe.publish("bon", who=number)
+        probe.publish("bon", member=number)
 
-    found = await probe.take()
+    found = await probe.consume_all()
 
     assert (found.applied, found.parked, found.lag, found.halt.since) == (22, 21, 0, None)
 
 
 async def test_parked_events_are_tried_while_it_is_stopped_and_lose_no_attempt(
-    probe: Probe,
+    probe: InboxHarness,
 ) -> None:
-    probe.publish("poison", who=99)
-    await probe.take()
+    probe.publish("poison", member=99)
+    await probe.consume_all()
     for number in range(30):
-        probe.publish("poison", who=number)
+        probe.publish("poison", member=number)
     await _stops(probe)
-    before = len(probe.seen)
+    before = len(probe.applied_reasons)
 
     for _ in range(9):
-        await probe.try_again()
-    found = await probe.try_again()
+        await probe.retry_parked()
+    found = await probe.retry_parked()
 
-    assert len(probe.seen) == before + 10
+    assert len(probe.applied_reasons) == before + 10
     assert (found.parked, found.dead_lettered) == (1, 0)
-    assert [r["attempts"] for r in await probe.rows("SELECT attempts FROM parked")] == [1]
-    probe.mended = True
-    assert (await probe.try_again()).applied == 1
+    assert [r["attempts"] for r in await probe.query("SELECT attempts FROM parked")] == [1]
+    probe.fixed = True
+    assert (await probe.retry_parked()).applied == 1
 
 
 async def test_one_that_can_never_be_right_does_not_die_either_while_it_is_stopped(
-    probe: Probe,
+    probe: InboxHarness,
 ) -> None:
-    probe.publish("poison", who=99)
-    probe.publish("invalid", who=99)
-    await probe.take()
+    probe.publish("poison", member=99)
+    probe.publish("invalid", member=99)
+    await probe.consume_all()
     for number in range(30):
-        probe.publish("poison", who=number)
+        probe.publish("poison", member=number)
     await _stops(probe)
-    probe.mended = True
+    probe.fixed = True
 
-    found = await probe.try_again()
+    found = await probe.retry_parked()
 
     assert (found.applied, found.parked, found.dead_lettered) == (1, 1, 0)
 
 
-async def _stops(probe: Probe, reader: BatchConsumer | None = None) -> Counts:
+async def _stops(probe: InboxHarness, reader: BatchConsumer | None = None) -> GroupCounts:
     """Hand over all there is: it must stop."""
     reader = reader or probe.consumer()
     with pytest.raises(Redeliver, match="stopped: "):
-        await probe.take(reader)
-    return await probe.ledger(reader)
+        await probe.consume_all(reader)
+    return await probe.check_counts(reader)
 
 
-async def _one(probe: Probe, reader: BatchConsumer, words: str, who: int) -> None:
+async def _one(probe: InboxHarness, reader: BatchConsumer, words: str, who: int) -> None:
     """A batch of one event."""
-    probe.publish(words, who=who)
-    await probe.take(reader)
+    probe.publish(words, member=who)
+    await probe.consume_all(reader)
 
 
-async def _take_of(probe: Probe, place: int) -> None:
+async def _take_of(probe: InboxHarness, place: int) -> None:
     reader = probe.consumer()
-    await reader.handle(await probe.waiting(await reader.assigned([Partition(TOPIC, place)])))
+    await reader.handle(await probe.fetch_from(await reader.on_assigned([Partition(TOPIC, place)])))

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from shared.kit.core.bus import Reading
+from shared.kit.core.bus import SubscriptionConfig
 from shared.kit.core.host import Host
-from shared.kit.inbox.circuit_breaker import PAUSE, resume
-from shared.kit.runtime.maintenance import measure
+from shared.kit.inbox.circuit_breaker import RETRY_INTERVAL_SECONDS, resume
+from shared.kit.runtime.maintenance import consumer_metrics_job
 from shared.kit.telemetry.noop import NoTelemetry
-from tests.support.inbox_harness import GROUP, TOPIC, Probe, caller, member
+from tests.support.inbox_harness import GROUP, TOPIC, InboxHarness, make_caller, member_id
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -26,43 +26,43 @@ class Gauges(NoTelemetry):
 
 
 async def test_the_partition_waits_the_lag_grows_and_resumed_all_of_it_is_read(
-    probe: Probe,
+    probe: InboxHarness,
 ) -> None:
     for number in range(60):
-        probe.publish("poison", who=number)
+        probe.publish("poison", member=number)
     reader = probe.consumer()
-    reading = await probe.bus.read(Reading(GROUP, (TOPIC,), reader))
+    reading = await probe.bus.subscribe(SubscriptionConfig(GROUP, (TOPIC,), reader))
     async with asyncio.timeout(20):
-        while (await probe.ledger(reader)).halt.since is None:  # noqa: ASYNC110  another's row
+        while (await probe.check_counts(reader)).halt.since is None:  # noqa: ASYNC110  another's row
             await asyncio.sleep(0.02)
     for number in range(60, 70):
-        probe.publish("poison", who=number)
+        probe.publish("poison", member=number)
 
-    assert (await probe.ledger(reader)).lag == 70
-    who = caller(who=member(9))
+    assert (await probe.check_counts(reader)).lag == 70
+    who = make_caller(member_id=member_id(9))
     async with probe.database.unit(who) as unit:
         await resume(unit, GROUP, who, failures=100)
-    await probe.bus.settle(20)
+    await probe.bus.wait_until_idle(20)
     await reading.stop()
 
-    found = await probe.ledger(reader)
+    found = await probe.check_counts(reader)
     assert (found.lag, found.parked, found.halt.accept_failures) == (0, 70, 30)
 
 
-async def test_the_metric_is_one_while_it_is_stopped(probe: Probe) -> None:
+async def test_the_metric_is_one_while_it_is_stopped(probe: InboxHarness) -> None:
     gauges, reader = Gauges(), probe.consumer()
     host = Host(probe.bus, probe.clock, probe.database._new_id, gauges, {})
-    job = measure(reader, host)
+    job = consumer_metrics_job(reader, host)
     for who in range(30):
-        probe.publish("poison", who=who)
+        probe.publish("poison", member=who)
     with pytest.raises(Exception, match="stopped: "):
-        await probe.take(reader)
+        await probe.consume_all(reader)
 
     await job.run()
     assert gauges.told["preau.consumer.halted"] == 1
     assert gauges.told["preau.consumer.lag"] == 30
-    probe.mended = True
-    probe.clock.forward(seconds=PAUSE)
-    await probe.take(reader)
+    probe.fixed = True
+    probe.clock.advance(seconds=RETRY_INTERVAL_SECONDS)
+    await probe.consume_all(reader)
     await job.run()
     assert gauges.told["preau.consumer.halted"] == 0

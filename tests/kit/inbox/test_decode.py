@@ -9,57 +9,63 @@ import pytest
 
 from shared.contracts.event import Envelope
 from shared.contracts.ids import TenantId
-from shared.kit.core.bus import Incoming, Partition
+from shared.kit.core.bus import IncomingRecord, Partition
 from shared.kit.inbox import decode
-from shared.kit.inbox.consumer import SLICE
-from shared.kit.inbox.decode import Arrived, Readable, Unreadable, read
-from tests.support.inbox_harness import PARTITIONS, TOPIC, Probe
+from shared.kit.inbox.consumer import DECODE_SLICE_RECORDS
+from shared.kit.inbox.decode import Decoded, IncomingEnvelope, Unreadable, decode_record
+from tests.support.inbox_harness import PARTITIONS, TOPIC, InboxHarness
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 NOW = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
 
 
 def test_what_is_read_of_an_envelope_stands_in_it_under_the_same_name_and_type() -> None:
-    told, wanted = typing.get_type_hints(Envelope), typing.get_type_hints(Arrived)
+    told, wanted = typing.get_type_hints(Envelope), typing.get_type_hints(IncomingEnvelope)
     tenant = wanted.pop("tenant"), told["tenant"]
     assert tenant == (str, TenantId)
     assert wanted == {name: told[name] for name in wanted}
-    assert {name for name in told if name not in Arrived.__struct_fields__} == {
+    assert {name for name in told if name not in IncomingEnvelope.__struct_fields__} == {
         "dataschema",
         "specversion",
         "datacontenttype",
     }
 
 
-async def _arrived(probe: Probe) -> tuple[Incoming, ...]:
-    return tuple(await probe.waiting({Partition(TOPIC, number): 0 for number in range(PARTITIONS)}))
+async def _arrived(probe: InboxHarness) -> tuple[IncomingRecord, ...]:
+    return tuple(
+        await probe.fetch_from({Partition(TOPIC, number): 0 for number in range(PARTITIONS)})
+    )
 
 
 async def test_events_of_one_tenant_share_its_id_so_that_comparing_it_is_cheap(
-    probe: Probe,
+    probe: InboxHarness,
 ) -> None:
-    probe.publish("un", who=1)
-    probe.publish("deux", who=2)
-    first, second = (read(record, probe.consumer().wanted, NOW) for record in await _arrived(probe))
-    assert isinstance(first, Readable)
-    assert isinstance(second, Readable)
+    probe.publish("un", member=1)
+    probe.publish("deux", member=2)
+    first, second = (
+        decode_record(record, probe.consumer().decoders, NOW) for record in await _arrived(probe)
+    )
+    assert isinstance(first, Decoded)
+    assert isinstance(second, Decoded)
     assert first.delivery.tenant is second.delivery.tenant
     assert type(first.delivery.tenant) is UUID
 
 
 @pytest.mark.parametrize("tenant", ["", "école", "01932b6e-4c00-7000-8000"])
-async def test_a_tenant_that_is_no_id_cannot_be_read(probe: Probe, tenant: str) -> None:
+async def test_a_tenant_that_is_no_id_cannot_be_read(probe: InboxHarness, tenant: str) -> None:
     probe.publish("un")
     (record,) = await _arrived(probe)
     own = decode._arrived(record.value or b"").tenant
     value = (record.value or b"").replace(own.encode(), tenant.encode())
-    found = read(Incoming(record.partition, 0, record.key, value), probe.consumer().wanted, NOW)
+    found = decode_record(
+        IncomingRecord(record.partition, 0, record.key, value), probe.consumer().decoders, NOW
+    )
     assert isinstance(found, Unreadable)
 
 
-async def test_decoding_a_long_batch_lets_the_one_in_hand_go_on(probe: Probe) -> None:
-    for number in range(3 * SLICE):
-        probe.publish("é", who=number % 9)
+async def test_decoding_a_long_batch_lets_the_one_in_hand_go_on(probe: InboxHarness) -> None:
+    for number in range(3 * DECODE_SLICE_RECORDS):
+        probe.publish("é", member=number % 9)
     batch = await _arrived(probe)
     turns = 0
 
@@ -72,5 +78,5 @@ async def test_decoding_a_long_batch_lets_the_one_in_hand_go_on(probe: Probe) ->
     beside = asyncio.create_task(other())
     await probe.consumer().prepare(batch)
     beside.cancel()
-    assert len(batch) == 3 * SLICE
+    assert len(batch) == 3 * DECODE_SLICE_RECORDS
     assert turns > 0

@@ -8,16 +8,16 @@ from uuid_utils.compat import uuid7
 
 from shared.contracts.event import Envelope, encode
 from shared.contracts.identity import MemberReinstated, MemberSuspended
-from shared.kit.core.bus import Incoming, Outgoing, Partition
+from shared.kit.core.bus import IncomingRecord, OutgoingRecord, Partition
 from shared.kit.inbox import decode
-from shared.kit.inbox.dead_letters.decisions import Decision, StillUnreadable
+from shared.kit.inbox.dead_letters.decisions import DeadLetterDecision, StillUnreadable
 from shared.kit.inbox.parked import Failure
-from shared.kit.tools.reconcile.event import read as checked
-from tests.support.inbox_harness import LYON, RENNES, Probe, envelope_of, member
+from shared.kit.tools.reconcile.event import read_event as checked
+from tests.support.inbox_harness import LYON, RENNES, InboxHarness, envelope_of, member_id
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
-KEY = f"{RENNES}:{member(1)}".encode()
-SOUND = encode(envelope_of(MemberSuspended(member_id=member(1), reason="bon"), RENNES, uuid7()))
+KEY = f"{RENNES}:{member_id(1)}".encode()
+SOUND = encode(envelope_of(MemberSuspended(member_id=member_id(1), reason="bon"), RENNES, uuid7()))
 UNREADABLE = {
     "nothing": None,
     "empty": b"",
@@ -37,17 +37,17 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("name", UNREADABLE)
 async def test_what_cannot_be_read_is_a_dead_letter_at_once_and_named(
-    probe: Probe, name: str
+    probe: InboxHarness, name: str
 ) -> None:
     probe.publish("avant")
-    probe.put(KEY, UNREADABLE[name])
+    probe.append(KEY, UNREADABLE[name])
     probe.publish("après")
 
-    found = await probe.take()
+    found = await probe.consume_all()
 
     assert await probe.effects() == ["avant", "après"]
     assert (found.applied, found.dead_lettered, found.lag) == (2, 1, 0)
-    (letter,) = await probe.letters()
+    (letter,) = await probe.list_dead_letters()
     assert (letter.topic, letter.offset) == ("identity.member", 1)
     assert letter.cause
     (told,) = await probe.outbox()
@@ -65,27 +65,27 @@ async def test_what_cannot_be_read_is_a_dead_letter_at_once_and_named(
     ],
 )  # fmt: skip
 async def test_a_dead_letter_holds_whatever_its_record_held_and_can_itself_be_read(
-    probe: Probe, key: bytes, value: bytes | None, told: Mapping[str, object]
+    probe: InboxHarness, key: bytes, value: bytes | None, told: Mapping[str, object]
 ) -> None:
-    probe.put(key, value)
-    await probe.take()
+    probe.append(key, value)
+    await probe.consume_all()
 
-    (row,) = await probe.rows("SELECT value FROM outbox")
-    letter = checked(Incoming(Partition("dead.community", 0), 0, b"", row["value"]))
+    (row,) = await probe.query("SELECT value FROM outbox")
+    letter = checked(IncomingRecord(Partition("dead.community", 0), 0, b"", row["value"]))
     data = msgspec.json.decode(letter.data)
     assert {name: data[name] for name in data if name.startswith("record")} == told
 
 
 def test_a_failure_that_quotes_a_nul_can_be_kept() -> None:
-    failure = Failure.of(ValueError("ce mot: \x00"))
+    failure = Failure.from_exception(ValueError("ce mot: \x00"))
     assert failure.cause == "ValueError: ce mot: \ufffd"
     assert "\x00" not in failure.stack
 
 
-async def test_who_writes_of_a_nul_writes_none(probe: Probe) -> None:
+async def test_who_writes_of_a_nul_writes_none(probe: InboxHarness) -> None:
     probe.publish("on écrit \\u0000 en JSON")
 
-    found = await probe.take()
+    found = await probe.consume_all()
 
     assert await probe.effects() == ["on écrit \\u0000 en JSON"]
     assert (found.applied, found.dead_lettered) == (1, 0)
@@ -101,13 +101,13 @@ async def test_who_writes_of_a_nul_writes_none(probe: Probe) -> None:
     ],
 )
 async def test_odd_headers_stop_nobody(
-    probe: Probe, headers: tuple[tuple[str, bytes | None], ...]
+    probe: InboxHarness, headers: tuple[tuple[str, bytes | None], ...]
 ) -> None:
-    probe.put(KEY, b"{", headers)
-    probe.put(KEY, SOUND.replace(b"bon", b"poison"), headers)
-    probe.publish("autre", who=2)
+    probe.append(KEY, b"{", headers)
+    probe.append(KEY, SOUND.replace(b"bon", b"poison"), headers)
+    probe.publish("autre", member=2)
 
-    found = await probe.take()
+    found = await probe.consume_all()
 
     assert await probe.effects() == ["autre"]
     assert found.lag == 0
@@ -115,113 +115,117 @@ async def test_odd_headers_stop_nobody(
 
 
 async def test_a_type_unknown_or_newer_or_of_no_interest_is_ignored_and_counted(
-    probe: Probe,
+    probe: InboxHarness,
 ) -> None:
     probe.publish("x", type="identity.member.beamed_up.v1")
     probe.publish("x", type="identity.member.suspended.v2")
     probe.publish("x", type="identity.member.reinstated.v1")
     probe.publish("bon")
 
-    found = await probe.take()
+    found = await probe.consume_all()
 
     assert await probe.effects() == ["bon"]
     assert (found.ignored, found.applied) == (3, 1)
-    assert len(await probe.rows("SELECT 1 FROM inbox")) == 1
+    assert len(await probe.query("SELECT 1 FROM inbox")) == 1
 
 
-async def test_an_unknown_field_is_accepted(probe: Probe) -> None:
+async def test_an_unknown_field_is_accepted(probe: InboxHarness) -> None:
     fields = msgspec.json.decode(SOUND)
     fields["data"]["mood"] = "😀"
-    probe.put(KEY, msgspec.json.encode(fields | {"weather": "sunny"}))
+    probe.append(KEY, msgspec.json.encode(fields | {"weather": "sunny"}))
 
-    await probe.take()
+    await probe.consume_all()
 
     assert await probe.effects() == ["bon"]
 
 
-async def test_a_key_of_another_tenant_is_refused(probe: Probe) -> None:
+async def test_a_key_of_another_tenant_is_refused(probe: InboxHarness) -> None:
     fields = msgspec.json.decode(SOUND)
-    probe.put(KEY, msgspec.json.encode(fields | {"tenant": str(LYON)}))
-    probe.publish("bon", who=2)
+    probe.append(KEY, msgspec.json.encode(fields | {"tenant": str(LYON)}))
+    probe.publish("bon", member=2)
 
-    found = await probe.take()
+    found = await probe.consume_all()
 
     assert await probe.effects() == ["bon"]
     assert found.dead_lettered == 1
-    (letter,) = await probe.letters()
+    (letter,) = await probe.list_dead_letters()
     assert "tenant" in (letter.cause or "")
 
 
-async def test_binary_mode_is_read_as_well(probe: Probe) -> None:
+async def test_binary_mode_is_read_as_well(probe: InboxHarness) -> None:
     fields = msgspec.json.decode(SOUND)
     data = msgspec.json.encode(fields.pop("data"))
     headers = tuple((f"ce_{name}", str(value).encode()) for name, value in fields.items())
-    probe.put(KEY, data, headers)
+    probe.append(KEY, data, headers)
 
-    found = await probe.take()
+    found = await probe.consume_all()
 
     assert (await probe.effects(), found.applied) == (["bon"], 1)
 
 
-async def test_one_that_still_cannot_be_read_can_be_skipped_and_not_replayed(probe: Probe) -> None:
-    probe.put(KEY, b"{")
-    await probe.take()
+async def test_one_that_still_cannot_be_read_can_be_skipped_and_not_replayed(
+    probe: InboxHarness,
+) -> None:
+    probe.append(KEY, b"{")
+    await probe.consume_all()
 
-    (letter,) = await probe.letters()
+    (letter,) = await probe.list_dead_letters()
     with pytest.raises(StillUnreadable):
-        await probe.decide(Decision("replay", (letter.place,)))
-    await probe.decide(Decision("skip", (letter.place,), reason="du bruit"))
+        await probe.decide(DeadLetterDecision("replay", (letter.position,)))
+    await probe.decide(DeadLetterDecision("skip", (letter.position,), reason="du bruit"))
 
-    assert await probe.rows("SELECT state, record_value, reason FROM parked") == [
+    assert await probe.query("SELECT state, record_value, reason FROM parked") == [
         {"state": "skipped", "record_value": b"{", "reason": "du bruit"}
     ]
-    assert await probe.letters() == []
+    assert await probe.list_dead_letters() == []
 
 
 async def test_one_that_a_newer_version_can_read_is_replayed_with_its_key(
-    probe: Probe, monkeypatch: pytest.MonkeyPatch
+    probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bad deploy could not decode; the event, a repetition of it, and one for somebody else."""
-    other = encode(envelope_of(MemberReinstated(member_id=member(1)), RENNES, uuid7()))
+    other = encode(envelope_of(MemberReinstated(member_id=member_id(1)), RENNES, uuid7()))
 
     def broken(raw: bytes) -> Envelope:
         raise ValueError("a bug of ours")
 
     monkeypatch.setattr(decode, "_arrived", broken)
     for value in (SOUND, SOUND, other, b"{"):
-        probe.put(KEY, value)
-    await probe.take()
+        probe.append(KEY, value)
+    await probe.consume_all()
     monkeypatch.undo()
 
-    dry = await probe.decide(Decision("replay", everything=True, dry_run=True))
-    assert (dry.unreadable, len(await probe.letters())) == (1, 4)
-    done = await probe.decide(Decision("replay", everything=True))
-    found = await probe.try_again()
+    dry = await probe.decide(DeadLetterDecision("replay", everything=True, dry_run=True))
+    assert (dry.unreadable, len(await probe.list_dead_letters())) == (1, 4)
+    done = await probe.decide(DeadLetterDecision("replay", everything=True))
+    found = await probe.retry_parked()
 
     assert (done.unreadable, await probe.effects()) == (1, ["bon"])
     assert (found.applied, found.duplicate, found.ignored, found.dead_lettered) == (1, 1, 1, 1)
 
 
-async def test_a_parked_one_in_binary_mode_is_read_again_whole(probe: Probe) -> None:
+async def test_a_parked_one_in_binary_mode_is_read_again_whole(probe: InboxHarness) -> None:
     fields = msgspec.json.decode(SOUND.replace(b"bon", b"poison"))
     data = msgspec.json.encode(fields.pop("data"))
     headers = tuple((f"ce_{name}", str(value).encode()) for name, value in fields.items())
-    probe.put(KEY, data, (*headers, ("odd", b"\xff"), ("none", None)))
-    await probe.take()
-    probe.mended = True
+    probe.append(KEY, data, (*headers, ("odd", b"\xff"), ("none", None)))
+    await probe.consume_all()
+    probe.fixed = True
 
-    found = await probe.try_again()
+    found = await probe.retry_parked()
 
     assert (await probe.effects(), found.applied) == (["poison"], 1)
 
 
 @pytest.mark.parametrize("value", [b'"' * 5_500_000, b"\x01" * 9_500_000, b"\xff" * 9_500_000])
-async def test_the_dead_letter_of_a_huge_record_can_be_sent(probe: Probe, value: bytes) -> None:
-    probe.put(KEY, value)
+async def test_the_dead_letter_of_a_huge_record_can_be_sent(
+    probe: InboxHarness, value: bytes
+) -> None:
+    probe.append(KEY, value)
 
-    assert (await probe.take()).dead_lettered == 1
+    assert (await probe.consume_all()).dead_lettered == 1
 
-    (row,) = await probe.rows("SELECT topic, key, value FROM outbox")
-    await probe.bus.send([Outgoing(row["topic"], row["key"].encode(), row["value"])])
-    (kept,) = await probe.rows("SELECT record_value FROM parked")
+    (row,) = await probe.query("SELECT topic, key, value FROM outbox")
+    await probe.bus.send([OutgoingRecord(row["topic"], row["key"].encode(), row["value"])])
+    (kept,) = await probe.query("SELECT record_value FROM parked")
     assert kept["record_value"] == value

@@ -16,101 +16,101 @@ from shared.kit.core.unit_of_work import Delivery, Unit
 from shared.kit.inbox import ledger
 from shared.kit.inbox.consumer import BatchConsumer
 from shared.kit.telemetry.noop import NoTelemetry
-from tests.support.inbox_harness import GROUP, LYON, PARTITIONS, RENNES, TOPIC, Probe
+from tests.support.inbox_harness import GROUP, LYON, PARTITIONS, RENNES, TOPIC, InboxHarness
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
-async def test_events_of_a_key_are_applied_in_log_order(probe: Probe) -> None:
+async def test_events_of_a_key_are_applied_in_log_order(probe: InboxHarness) -> None:
     for number in range(50):
-        probe.publish(f"n° {number}", who=7)
+        probe.publish(f"n° {number}", member=7)
 
-    found = await probe.take()
+    found = await probe.consume_all()
 
     assert await probe.effects() == [f"n° {number}" for number in range(50)]
     assert (found.published, found.applied, found.lag) == (50, 50, 0)
 
 
-async def test_an_event_twice_within_one_batch_is_applied_once(probe: Probe) -> None:
+async def test_an_event_twice_within_one_batch_is_applied_once(probe: InboxHarness) -> None:
     once = probe.publish("Zoé 🙂")
     probe.publish("Zoé 🙂", event_id=once)
 
-    found = await probe.take()
+    found = await probe.consume_all()
 
     assert await probe.effects() == ["Zoé 🙂"]
     assert (found.applied, found.duplicate) == (1, 1)
 
 
-async def test_an_event_again_in_a_later_batch_is_applied_once(probe: Probe) -> None:
+async def test_an_event_again_in_a_later_batch_is_applied_once(probe: InboxHarness) -> None:
     once = probe.publish("une fois")
-    await probe.take()
+    await probe.consume_all()
     probe.publish("une fois", event_id=once)
 
-    found = await probe.take()
+    found = await probe.consume_all()
 
     assert await probe.effects() == ["une fois"]
     assert (found.applied, found.duplicate) == (1, 1)
 
 
-async def test_a_batch_handed_over_twice_is_applied_once(probe: Probe) -> None:
+async def test_a_batch_handed_over_twice_is_applied_once(probe: InboxHarness) -> None:
     probe.publish("a")
-    probe.publish("b", who=2)
+    probe.publish("b", member=2)
     reader = probe.consumer()
-    batch = await probe.waiting(await _assigned(probe, reader))
+    batch = await probe.fetch_from(await _assigned(probe, reader))
 
     first = await reader.handle(batch)
 
     assert await reader.handle(batch) == first
     assert sorted(await probe.effects()) == ["a", "b"]
-    assert (await probe.ledger(reader)).duplicate == 0
+    assert (await probe.check_counts(reader)).duplicate == 0
 
 
 async def test_a_zombies_late_batch_changes_nothing_and_it_learns_where_the_group_is(
-    probe: Probe,
+    probe: InboxHarness,
 ) -> None:
     zombie, heir = probe.consumer(), probe.consumer()
     starts = await _assigned(probe, zombie)
     probe.publish("answer")
-    late = await probe.waiting(starts)
-    assert (await probe.take(heir)).applied == 1, await probe.rows("SELECT * FROM parked")
+    late = await probe.fetch_from(starts)
+    assert (await probe.consume_all(heir)).applied == 1, await probe.query("SELECT * FROM parked")
     probe.publish("plus tard")
-    late = await probe.waiting(starts)
+    late = await probe.fetch_from(starts)
 
     answer = await zombie.handle(late)
 
     assert await probe.effects() == ["answer"]
     assert len(await probe.outbox()) == 1
     assert set(answer.values()) == {1}
-    found = await probe.ledger(zombie)
+    found = await probe.check_counts(zombie)
     assert (found.applied, found.lag) == (1, 1)
 
 
-async def test_two_at_once_with_the_same_batch_apply_it_once(probe: Probe) -> None:
+async def test_two_at_once_with_the_same_batch_apply_it_once(probe: InboxHarness) -> None:
     for number in range(20):
-        probe.publish(f"{number}", who=number)
+        probe.publish(f"{number}", member=number)
     twins = [probe.consumer(), probe.consumer()]
-    batch = await probe.waiting(await _assigned(probe, twins[0]))
+    batch = await probe.fetch_from(await _assigned(probe, twins[0]))
     await _assigned(probe, twins[1])
 
     answers = await asyncio.gather(*(twin.handle(batch) for twin in twins))
 
     assert answers[0] == answers[1]
     assert len(await probe.effects()) == 20
-    assert (await probe.ledger(twins[0])).applied == 20
+    assert (await probe.check_counts(twins[0])).applied == 20
 
 
 async def test_a_lost_connection_makes_the_whole_batch_wait_and_nothing_is_kept(
-    probe: Probe,
+    probe: InboxHarness,
 ) -> None:
     probe.publish("answer")
-    probe.lost = 1
+    probe.connection_losses = 1
     reader = probe.consumer()
-    batch = await probe.waiting(await _assigned(probe, reader))
+    batch = await probe.fetch_from(await _assigned(probe, reader))
 
     with pytest.raises(Redeliver):
         await reader.handle(batch)
 
-    assert (await probe.ledger(reader)).lag == 1
+    assert (await probe.check_counts(reader)).lag == 1
     assert await probe.effects() == []
     await reader.handle(batch)
     assert await probe.effects() == ["answer"]
@@ -127,18 +127,18 @@ class Counting(NoTelemetry):
         self.told[name, labels.get("outcome", "")] += int(amount)
 
 
-async def test_what_became_of_records_and_partitions_is_counted(probe: Probe) -> None:
+async def test_what_became_of_records_and_partitions_is_counted(probe: InboxHarness) -> None:
     probe.publish("un")
     probe.publish("deux")
-    probe.lost = 1
+    probe.connection_losses = 1
     reader, telemetry = probe.consumer(), Counting()
     reader.telemetry = telemetry
-    batch = await probe.waiting(await _assigned(probe, reader))
+    batch = await probe.fetch_from(await _assigned(probe, reader))
     with pytest.raises(Redeliver):
         await reader.handle(batch)
     for _ in range(2):
         await reader.handle(batch)
-    await reader.revoked([Partition(TOPIC, 0)])
+    await reader.on_revoked([Partition(TOPIC, 0)])
 
     assert telemetry.told == {
         ("preau.consumer.outcome", "retried"): 2,
@@ -147,9 +147,9 @@ async def test_what_became_of_records_and_partitions_is_counted(probe: Probe) ->
     }
 
 
-async def test_a_batch_that_takes_too_long_is_applied_in_smaller_ones(probe: Probe) -> None:
+async def test_a_batch_that_takes_too_long_is_applied_in_smaller_ones(probe: InboxHarness) -> None:
     for number in range(20):
-        probe.publish(f"{number}", who=number)
+        probe.publish(f"{number}", member=number)
     tried: list[int] = []
 
     async def hurry(unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
@@ -160,32 +160,38 @@ async def test_a_batch_that_takes_too_long_is_applied_in_smaller_ones(probe: Pro
     reader = probe.consumer()
     reader.reactions = [BoundReaction("hurry", hurry, (MemberSuspended,))]
     starts = await _assigned(probe, reader)
-    while (left := await probe.waiting(starts)) and len(tried) < 20:
+    while (left := await probe.fetch_from(starts)) and len(tried) < 20:
         with suppress(Redeliver):
             starts |= await reader.handle(left)
 
     assert tried == [20, 10, 5, 10, 5, 10, 5, 5]
-    assert (await probe.ledger(reader)).applied == 20
+    assert (await probe.check_counts(reader)).applied == 20
 
 
-async def test_beginning_again_and_moving_from_elsewhere_change_nothing(probe: Probe) -> None:
+async def test_beginning_again_and_moving_from_elsewhere_change_nothing(
+    probe: InboxHarness,
+) -> None:
     place = Partition(TOPIC, 0)
-    async with probe.database.batch(()) as unit:
-        await ledger.begin(unit.connection, GROUP, {place: 5})
-        assert await ledger.move(unit.connection, GROUP, {place: ledger.Move(5, 9)})
-        await ledger.begin(unit.connection, GROUP, {place: 0})
-        assert not await ledger.move(unit.connection, GROUP, {place: ledger.Move(5, 7)})
+    async with probe.database.unit_for(()) as unit:
+        await ledger.insert_positions(unit.connection, GROUP, {place: 5})
+        assert await ledger.move_positions(
+            unit.connection, GROUP, {place: ledger.PositionMove(5, 9)}
+        )
+        await ledger.insert_positions(unit.connection, GROUP, {place: 0})
+        assert not await ledger.move_positions(
+            unit.connection, GROUP, {place: ledger.PositionMove(5, 7)}
+        )
 
-        assert await ledger.positions(unit.connection, GROUP) == {place: 9}
+        assert await ledger.get_positions(unit.connection, GROUP) == {place: 9}
 
 
-async def test_one_batch_holds_many_tenants_and_a_unit_sees_its_own(probe: Probe) -> None:
+async def test_one_batch_holds_many_tenants_and_a_unit_sees_its_own(probe: InboxHarness) -> None:
     probe.publish("Rennes", tenant=RENNES)
     probe.publish("Lyon", tenant=LYON)
-    await probe.take()
+    await probe.consume_all()
 
     async def seen(*tenants: TenantId) -> set[str]:
-        async with probe.database.batch(tenants) as unit:
+        async with probe.database.unit_for(tenants) as unit:
             rows = await unit.connection.exec_driver_sql("SELECT words FROM effects")
             return set(rows.scalars())
 
@@ -194,5 +200,5 @@ async def test_one_batch_holds_many_tenants_and_a_unit_sees_its_own(probe: Probe
     assert await seen(LYON, RENNES) == {"Rennes", "Lyon"}
 
 
-async def _assigned(probe: Probe, reader: BatchConsumer) -> dict[Partition, int]:
-    return dict(await reader.assigned([Partition(TOPIC, n) for n in range(PARTITIONS)]))
+async def _assigned(probe: InboxHarness, reader: BatchConsumer) -> dict[Partition, int]:
+    return dict(await reader.on_assigned([Partition(TOPIC, n) for n in range(PARTITIONS)]))

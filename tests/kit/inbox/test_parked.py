@@ -3,22 +3,24 @@
 import pytest
 from sqlalchemy import event
 
-from shared.kit.inbox.parked import Retry
-from shared.kit.inbox.retry import ParkedKeys
-from shared.kit.inbox.thresholds import Limit
-from tests.support.inbox_harness import GROUP, NOON, Probe
+from shared.kit.inbox.parked import RetryPolicy
+from shared.kit.inbox.retry import ParkedEventRetrier
+from shared.kit.inbox.thresholds import FailureThreshold
+from tests.support.inbox_harness import GROUP, NOON, InboxHarness
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
-async def test_a_bad_event_is_parked_its_key_waits_and_the_others_go_on(probe: Probe) -> None:
-    probe.publish("avant", who=1)
-    probe.publish("poison", who=1)
-    probe.publish("après", who=1)
+async def test_a_bad_event_is_parked_its_key_waits_and_the_others_go_on(
+    probe: InboxHarness,
+) -> None:
+    probe.publish("avant", member=1)
+    probe.publish("poison", member=1)
+    probe.publish("après", member=1)
     for number in range(2, 12):
-        probe.publish(f"autre {number}", who=number)
+        probe.publish(f"autre {number}", member=number)
 
-    found = await probe.take()
+    found = await probe.consume_all()
 
     assert sorted(await probe.effects()) == sorted(
         ["avant", *(f"autre {number}" for number in range(2, 12))]
@@ -27,96 +29,102 @@ async def test_a_bad_event_is_parked_its_key_waits_and_the_others_go_on(probe: P
 
 
 async def test_what_comes_later_waits_too_and_all_goes_in_order_once_it_is_mended(
-    probe: Probe,
+    probe: InboxHarness,
 ) -> None:
     probe.publish("poison")
-    await probe.take()
+    await probe.consume_all()
     probe.publish("deux")
     probe.publish("trois")
-    assert (await probe.take()).parked == 3
-    probe.mended = True
+    assert (await probe.consume_all()).parked == 3
+    probe.fixed = True
 
-    found = await probe.try_again()
+    found = await probe.retry_parked()
 
     assert await probe.effects() == ["poison", "deux", "trois"]
     assert (found.applied, found.parked) == (3, 0)
 
 
-async def test_it_is_not_tried_before_its_time(probe: Probe) -> None:
+async def test_it_is_not_tried_before_its_time(probe: InboxHarness) -> None:
     probe.publish("poison")
     reader = probe.consumer()
-    await probe.take(reader)
-    probe.mended = True
+    await probe.consume_all(reader)
+    probe.fixed = True
 
-    assert await ParkedKeys(reader).retry() == 0
-    probe.clock.forward(seconds=1)
-    assert await ParkedKeys(reader).retry() == 1
+    assert await ParkedEventRetrier(reader).retry_due() == 0
+    probe.clock.advance(seconds=1)
+    assert await ParkedEventRetrier(reader).retry_due() == 1
 
 
-async def test_what_a_failed_event_did_before_it_failed_is_undone(probe: Probe) -> None:
+async def test_what_a_failed_event_did_before_it_failed_is_undone(probe: InboxHarness) -> None:
     probe.publish("poison")
-    probe.publish("answer", who=2)
+    probe.publish("answer", member=2)
 
-    await probe.take()
+    await probe.consume_all()
 
     assert await probe.effects() == ["answer"]
     (answer,) = await probe.outbox()
     assert answer.type == "identity.member.reinstated.v1"
 
 
-async def test_out_of_attempts_it_leaves_as_a_dead_letter_with_its_cause(probe: Probe) -> None:
-    event = probe.publish("poison", who=3)
-    probe.publish("derrière", who=3)
-    await probe.take()
-    await probe.try_again()
-    found = await probe.try_again()
+async def test_out_of_attempts_it_leaves_as_a_dead_letter_with_its_cause(
+    probe: InboxHarness,
+) -> None:
+    event = probe.publish("poison", member=3)
+    probe.publish("derrière", member=3)
+    await probe.consume_all()
+    await probe.retry_parked()
+    found = await probe.retry_parked()
 
     (letter,) = await probe.outbox()
     assert (found.parked, found.dead_lettered) == (1, 1)
     assert (letter.type, str(letter.causeid)) == ("preau.dead_letter.v1", str(event))
-    (row,) = await probe.rows("SELECT topic FROM outbox")
+    (row,) = await probe.query("SELECT topic FROM outbox")
     assert row["topic"] == f"dead.{GROUP}"
     told = bytes(letter.data).decode()
     for part in ("RuntimeError: cannot digest", "Traceback", '"attempts":3', "poison", "identity"):
         assert part in told
-    await probe.try_again()
+    await probe.retry_parked()
     assert len(await probe.outbox()) == 1
     assert await probe.effects() == []
 
 
-async def test_what_can_never_be_right_is_dead_at_once(probe: Probe) -> None:
+async def test_what_can_never_be_right_is_dead_at_once(probe: InboxHarness) -> None:
     probe.publish("invalid")
     probe.publish("derrière")
 
-    found = await probe.take()
+    found = await probe.consume_all()
 
     assert (found.dead_lettered, found.parked) == (1, 1)
     assert len(await probe.outbox()) == 1
     assert await probe.effects() == []
 
 
-async def test_what_can_never_be_right_is_dead_at_once_behind_another_too(probe: Probe) -> None:
+async def test_what_can_never_be_right_is_dead_at_once_behind_another_too(
+    probe: InboxHarness,
+) -> None:
     probe.publish("poison")
     probe.publish("invalid")
-    await probe.take()
-    probe.mended = True
+    await probe.consume_all()
+    probe.fixed = True
 
-    found = await probe.try_again()
+    found = await probe.retry_parked()
 
     assert (found.applied, found.dead_lettered, found.parked) == (1, 1, 0)
 
 
-async def test_a_poison_is_a_dead_letter_after_fifteen_seconds_by_the_clock(probe: Probe) -> None:
-    probe.retry = Retry()
+async def test_a_poison_is_a_dead_letter_after_fifteen_seconds_by_the_clock(
+    probe: InboxHarness,
+) -> None:
+    probe.retry_policy = RetryPolicy()
     probe.publish("poison")
     reader = probe.consumer()
-    await probe.take(reader)
+    await probe.consume_all(reader)
     tried = []
     for second in range(1, 60):
-        probe.clock.forward(seconds=1)
-        before = len(probe.seen)
-        await ParkedKeys(reader).retry()
-        if len(probe.seen) > before:
+        probe.clock.advance(seconds=1)
+        before = len(probe.applied_reasons)
+        await ParkedEventRetrier(reader).retry_due()
+        if len(probe.applied_reasons) > before:
             tried.append(second)
 
     assert tried == [1, 3, 7, 15]
@@ -126,9 +134,9 @@ async def test_a_poison_is_a_dead_letter_after_fifteen_seconds_by_the_clock(prob
     assert "RuntimeError: cannot digest" in bytes(letter.data).decode()
 
 
-async def test_many_behind_one_key_are_put_aside_in_one_statement(probe: Probe) -> None:
+async def test_many_behind_one_key_are_put_aside_in_one_statement(probe: InboxHarness) -> None:
     probe.publish("poison")
-    await probe.take()
+    await probe.consume_all()
     for number in range(50):
         probe.publish(f"derrière {number}")
     statements: list[str] = []
@@ -138,23 +146,23 @@ async def test_many_behind_one_key_are_put_aside_in_one_statement(probe: Probe) 
 
     engine = probe.database.engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)
-    found = await probe.take()
+    found = await probe.consume_all()
     event.remove(engine, "before_cursor_execute", note)
 
     assert found.parked == 51
     assert len([each for each in statements if "INTO parked" in each]) == 1
-    probe.mended = True
-    await probe.try_again()
+    probe.fixed = True
+    await probe.retry_parked()
     assert await probe.effects() == ["poison", *(f"derrière {n}" for n in range(50))]
 
 
-async def test_all_keys_that_are_due_are_tried_in_one_go(probe: Probe) -> None:
-    probe.limit = Limit(failures=1000)
+async def test_all_keys_that_are_due_are_tried_in_one_go(probe: InboxHarness) -> None:
+    probe.failure_threshold = FailureThreshold(max_failures=1000)
     for number in range(250):
-        probe.publish("poison", who=number)
-    await probe.take()
-    probe.mended = True
+        probe.publish("poison", member=number)
+    await probe.consume_all()
+    probe.fixed = True
 
-    found = await probe.try_again()
+    found = await probe.retry_parked()
 
     assert (found.applied, found.parked) == (250, 0)

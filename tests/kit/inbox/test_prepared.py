@@ -12,11 +12,11 @@ from shared.contracts.identity import MemberSuspended
 from shared.kit.core.bus import Partition, Redeliver
 from shared.kit.core.errors import Invalid
 from shared.kit.core.reactions import PreparedReaction
-from shared.kit.core.unit_of_work import Delivery, Prepared, Unit
+from shared.kit.core.unit_of_work import Delivery, PreparedDelivery, Unit
 from shared.kit.database.database import connection
 from shared.kit.inbox import preparation as preparing
 from shared.kit.inbox.consumer import BatchConsumer
-from tests.support.inbox_harness import EFFECTS, PARTITIONS, TOPIC, Probe
+from tests.support.inbox_harness import EFFECTS, PARTITIONS, TOPIC, InboxHarness
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 OPEN = """
@@ -29,7 +29,7 @@ OPEN = """
 class Shouting:
     """Dependencies of a reaction that writes each reason in capitals."""
 
-    probe: Probe
+    probe: InboxHarness
     slices: list[list[str]] = field(default_factory=list)
     open_transactions: int = 0
     away: bool = False
@@ -38,14 +38,14 @@ class Shouting:
 async def shout(deps: Shouting, deliveries: Sequence[Delivery[MemberSuspended]]) -> list[str]:
     reasons = [delivery.fact.reason for delivery in deliveries]
     deps.slices.append(reasons)
-    (row,) = await deps.probe.rows(OPEN)
+    (row,) = await deps.probe.query(OPEN)
     deps.open_transactions += row["open"]
     if deps.away:
         raise ConnectionError("a worker went away")
     if "endless" in reasons:
         await asyncio.sleep(60)
     for reason in reasons:
-        if reason.startswith("poison") and not deps.probe.mended:
+        if reason.startswith("poison") and not deps.probe.fixed:
             raise RuntimeError("cannot digest")
         if reason == "invalid":
             raise Invalid(field="reason")
@@ -53,86 +53,88 @@ async def shout(deps: Shouting, deliveries: Sequence[Delivery[MemberSuspended]])
 
 
 async def write_it(
-    deps: Shouting, unit: Unit, prepared: Sequence[Prepared[MemberSuspended, str]]
+    deps: Shouting, unit: Unit, prepared: Sequence[PreparedDelivery[MemberSuspended, str]]
 ) -> None:
     for item in prepared:
         values: dict[str, Any] = {"tenant": item.delivery.tenant, "key": item.delivery.key}
         await connection(unit).execute(EFFECTS, {**values, "words": item.value})
-        if item.value == "EFFECT" and not deps.probe.mended:
+        if item.value == "EFFECT" and not deps.probe.fixed:
             raise RuntimeError("the effect fails")
 
 
-def shouting(probe: Probe) -> tuple[Shouting, BatchConsumer]:
+def shouting(probe: InboxHarness) -> tuple[Shouting, BatchConsumer]:
     deps = Shouting(probe)
     reader = probe.consumer()
     reader.reactions = [PreparedReaction(shout, write_it, on=(MemberSuspended,)).bind(deps)]
     return deps, reader
 
 
-async def test_values_reach_the_effect_and_no_transaction_is_open_meanwhile(probe: Probe) -> None:
+async def test_values_reach_the_effect_and_no_transaction_is_open_meanwhile(
+    probe: InboxHarness,
+) -> None:
     deps, reader = shouting(probe)
     for number in range(40):
-        probe.publish(f"n° {number}", who=number)
+        probe.publish(f"n° {number}", member=number)
 
-    found = await probe.take(reader)
+    found = await probe.consume_all(reader)
 
     assert sorted(await probe.effects()) == sorted(f"N° {number}" for number in range(40))
     assert (found.applied, deps.open_transactions) == (40, 0)
     assert [len(each) for each in deps.slices] == [8, 16, 16]
 
 
-async def test_a_failure_to_prepare_parks_its_event_and_the_key_waits(probe: Probe) -> None:
+async def test_a_failure_to_prepare_parks_its_event_and_the_key_waits(probe: InboxHarness) -> None:
     _, reader = shouting(probe)
     for words, who in (("avant", 1), ("poison", 2), ("derrière", 2), ("après", 3)):
-        probe.publish(words, who=who)
+        probe.publish(words, member=who)
 
-    found = await probe.take(reader)
+    found = await probe.consume_all(reader)
 
     assert sorted(await probe.effects()) == ["APRÈS", "AVANT"]
     assert (found.applied, found.parked, found.lag) == (2, 2, 0)
 
 
-async def test_what_can_never_be_prepared_is_a_dead_letter_at_once(probe: Probe) -> None:
+async def test_what_can_never_be_prepared_is_a_dead_letter_at_once(probe: InboxHarness) -> None:
     _, reader = shouting(probe)
     probe.publish("invalid")
 
-    assert (await probe.take(reader)).dead_lettered == 1
+    assert (await probe.consume_all(reader)).dead_lettered == 1
 
 
 async def test_an_event_that_is_tried_again_is_prepared_outside_of_a_transaction(
-    probe: Probe,
+    probe: InboxHarness,
 ) -> None:
     deps, reader = shouting(probe)
     for words in ("poison", "derrière"):
         probe.publish(words)
-    await probe.take(reader)
-    await probe.try_again(reader)
-    probe.mended = True
+    await probe.consume_all(reader)
+    await probe.retry_parked(reader)
+    probe.fixed = True
 
-    found = await probe.try_again(reader)
+    found = await probe.retry_parked(reader)
 
     assert await probe.effects() == ["POISON", "DERRIÈRE"]
     assert (found.applied, found.parked, deps.open_transactions) == (2, 0, 0)
 
 
-async def test_isolated_events_are_not_prepared_again(probe: Probe) -> None:
+async def test_isolated_events_are_not_prepared_again(probe: InboxHarness) -> None:
     deps, reader = shouting(probe)
     for words, who in (("avant", 1), ("effect", 2)):
-        probe.publish(words, who=who)
+        probe.publish(words, member=who)
 
-    found = await probe.take(reader)
+    found = await probe.consume_all(reader)
 
     assert (found.applied, found.parked) == (1, 1)
     assert len(deps.slices) == 1
     assert set(deps.slices[0]) == {"avant", "effect"}
 
 
-async def test_a_transient_failure_makes_the_whole_batch_wait(probe: Probe) -> None:
+async def test_a_transient_failure_makes_the_whole_batch_wait(probe: InboxHarness) -> None:
     deps, reader = shouting(probe)
     deps.away = True
     probe.publish("attend")
-    starts = await reader.assigned([Partition(TOPIC, n) for n in range(PARTITIONS)])
-    batch = await probe.waiting(starts)
+    starts = await reader.on_assigned([Partition(TOPIC, n) for n in range(PARTITIONS)])
+    batch = await probe.fetch_from(starts)
 
     with pytest.raises(Redeliver):
         await reader.handle(batch)
@@ -142,52 +144,54 @@ async def test_a_transient_failure_makes_the_whole_batch_wait(probe: Probe) -> N
     assert await probe.effects() == ["ATTEND"]
 
 
-async def test_slow_preparing_cuts_the_batch(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slow_preparing_cuts_the_batch(
+    probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(preparing, "MAX_SECONDS", -1.0)
     _, reader = shouting(probe)
     for number in range(40):
         probe.publish(f"n° {number}")
-    starts = await reader.assigned([Partition(TOPIC, n) for n in range(PARTITIONS)])
+    starts = await reader.on_assigned([Partition(TOPIC, n) for n in range(PARTITIONS)])
 
-    first = await reader.handle(await probe.waiting(starts))
-    rest = await reader.handle(await probe.waiting({**starts, **first}))
+    first = await reader.handle(await probe.fetch_from(starts))
+    rest = await reader.handle(await probe.fetch_from({**starts, **first}))
 
     assert len(await probe.effects()) == 24
     assert [max(first.values()), max(rest.values())] == [8, 24]
 
 
 async def test_an_event_that_takes_too_long_to_prepare_is_parked_and_the_others_are_applied(
-    probe: Probe, monkeypatch: pytest.MonkeyPatch
+    probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preparing, "SLICE_SECONDS", 0.2)
     deps, reader = shouting(probe)
     for who, words in enumerate(("a", "b", "endless", "c"), start=1):
-        probe.publish(words, who=who)
+        probe.publish(words, member=who)
 
-    found = await probe.take(reader)
+    found = await probe.consume_all(reader)
 
     assert sorted(await probe.effects()) == ["A", "B", "C"]
     assert (found.applied, found.parked) == (3, 1)
     assert [len(each) for each in deps.slices][:2] == [4, 1]
 
 
-async def test_a_stage_that_gives_too_few_values_fails_alone(probe: Probe) -> None:
+async def test_a_stage_that_gives_too_few_values_fails_alone(probe: InboxHarness) -> None:
     _, reader = shouting(probe)
     for words, who in (("avant", 1), ("lost", 2)):
-        probe.publish(words, who=who)
+        probe.publish(words, member=who)
 
-    found = await probe.take(reader)
+    found = await probe.consume_all(reader)
 
     assert (found.applied, found.parked) == (1, 1)
-    (letter,) = await probe.letters(everything=True)
+    (letter,) = await probe.list_dead_letters(everything=True)
     assert letter.cause == "WrongNumber: write_it: 0 values of 1 deliveries"
 
 
-async def test_records_before_the_expected_position_are_not_prepared(probe: Probe) -> None:
+async def test_records_before_the_expected_position_are_not_prepared(probe: InboxHarness) -> None:
     deps, reader = shouting(probe)
     probe.publish("une fois")
-    starts = await reader.assigned([Partition(TOPIC, n) for n in range(PARTITIONS)])
-    batch = await probe.waiting(starts)
+    starts = await reader.on_assigned([Partition(TOPIC, n) for n in range(PARTITIONS)])
+    batch = await probe.fetch_from(starts)
     await reader.handle(batch)
 
     await reader.handle(batch)
@@ -195,7 +199,7 @@ async def test_records_before_the_expected_position_are_not_prepared(probe: Prob
     assert deps.slices == [["une fois"]]
 
 
-def test_a_reaction_is_named_by_its_effect(probe: Probe) -> None:
+def test_a_reaction_is_named_by_its_effect(probe: InboxHarness) -> None:
     _, reader = shouting(probe)
     assert [each.name for each in reader.reactions] == ["write_it"]
     assert issubclass(reader.reactions[0].on[0], Fact)

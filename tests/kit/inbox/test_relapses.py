@@ -5,63 +5,63 @@ from datetime import timedelta
 import pytest
 
 from shared.kit.inbox.circuit_breaker import resume
-from shared.kit.inbox.dead_letters.decisions import Decision
-from shared.kit.inbox.report import Counts
-from shared.kit.inbox.retry import ParkedKeys
-from shared.kit.inbox.thresholds import Limit
-from tests.support.inbox_harness import GROUP, Probe, caller, member
+from shared.kit.inbox.dead_letters.decisions import DeadLetterDecision
+from shared.kit.inbox.report import GroupCounts
+from shared.kit.inbox.retry import ParkedEventRetrier
+from shared.kit.inbox.thresholds import FailureThreshold
+from tests.support.inbox_harness import GROUP, InboxHarness, make_caller, member_id
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 MANY = 60
 
 
 async def test_lifted_while_the_bug_is_still_there_it_stops_again_and_nothing_dies(
-    probe: Probe,
+    probe: InboxHarness,
 ) -> None:
     await _parked(probe)
 
-    found = await probe.try_again()
+    found = await probe.retry_parked()
 
     assert found.halt.since == probe.clock()
     assert found.halt.cause == "21 of 21 events failed: 21 × RuntimeError: cannot digest"
     assert sorted(await _attempts(probe)) == [1] * (MANY - 20) + [2] * 20
     for _ in range(5):
-        await probe.try_again()
-    assert (await probe.ledger(probe.consumer())).dead_lettered == 0
+        await probe.retry_parked()
+    assert (await probe.check_counts(probe.consumer())).dead_lettered == 0
 
 
 async def test_it_goes_on_by_itself_once_the_one_at_which_it_stopped_is_applied(
-    probe: Probe,
+    probe: InboxHarness,
 ) -> None:
     await _parked(probe)
-    await probe.try_again()
-    probe.mended = True
+    await probe.retry_parked()
+    probe.fixed = True
 
-    found = await probe.try_again()
+    found = await probe.retry_parked()
 
     assert (found.halt.since, found.applied, found.parked) == (None, MANY, 0)
 
 
-async def test_a_good_batch_does_not_lift_what_a_retry_stopped(probe: Probe) -> None:
+async def test_a_good_batch_does_not_lift_what_a_retry_stopped(probe: InboxHarness) -> None:
     await _parked(probe)
-    stopped = await probe.try_again()
+    stopped = await probe.retry_parked()
     for who in range(200, 240):
-        probe.publish("bon", who=who)
+        probe.publish("bon", member=who)
 
-    found = await probe.take()
+    found = await probe.consume_all()
 
     assert (found.applied, found.parked, found.lag) == (40, MANY, 0)
     assert (found.halt.since, found.halt.place) == (stopped.halt.since, stopped.halt.place)
 
 
-async def test_a_replay_of_many_while_the_bug_is_still_there_stops_it(probe: Probe) -> None:
+async def test_a_replay_of_many_while_the_bug_is_still_there_stops_it(probe: InboxHarness) -> None:
     await _parked(probe)
     await _resume(probe, failures=1)
     await _die(probe)
     await _resume(probe)
-    dead = await probe.decide(Decision("replay", everything=True))
+    dead = await probe.decide(DeadLetterDecision("replay", everything=True))
 
-    found = await probe.try_again()
+    found = await probe.retry_parked()
 
     assert sum(cause.letters for cause in dead.causes) == MANY
     assert (found.parked, found.dead_lettered) == (MANY, 0)
@@ -69,34 +69,34 @@ async def test_a_replay_of_many_while_the_bug_is_still_there_stops_it(probe: Pro
     assert found.halt.cause.startswith("21 of 21 events failed")
 
 
-async def test_what_comes_out_from_behind_counts_as_any_other(probe: Probe) -> None:
-    probe.limit = Limit(failures=5)
+async def test_what_comes_out_from_behind_counts_as_any_other(probe: InboxHarness) -> None:
+    probe.failure_threshold = FailureThreshold(max_failures=5)
     for who in range(10):
-        probe.publish("invalid", who=who)
+        probe.publish("invalid", member=who)
     await _take_accepted(probe)
     for who in range(10):
-        probe.publish("poison", who=who)
-    await probe.take()
-    await probe.decide(Decision("skip", everything=True, reason="un essai"))
+        probe.publish("poison", member=who)
+    await probe.consume_all()
+    await probe.decide(DeadLetterDecision("skip", everything=True, reason="un essai"))
 
-    found = await probe.try_again()
+    found = await probe.retry_parked()
 
     assert found.halt.cause == "6 of 6 events failed: 6 × RuntimeError: cannot digest"
     assert sorted(await _attempts(probe)) == [0] * 5 + [1] * 5
 
 
-async def test_an_event_counts_once_however_often_it_is_tried(probe: Probe) -> None:
-    probe.limit = Limit(failures=4)
+async def test_an_event_counts_once_however_often_it_is_tried(probe: InboxHarness) -> None:
+    probe.failure_threshold = FailureThreshold(max_failures=4)
     for who in range(4):
-        probe.publish("poison", who=who)
-    await probe.take()
+        probe.publish("poison", member=who)
+    await probe.consume_all()
 
     found = await _die(probe)
 
     assert (found.dead_lettered, found.parked, found.halt.since) == (4, 0, None)
 
 
-async def test_what_an_operator_accepts_may_fail_again_too(probe: Probe) -> None:
+async def test_what_an_operator_accepts_may_fail_again_too(probe: InboxHarness) -> None:
     await _parked(probe)
     await _resume(probe, period=timedelta(hours=2))
 
@@ -105,79 +105,81 @@ async def test_what_an_operator_accepts_may_fail_again_too(probe: Probe) -> None
     assert (found.halt.since, found.dead_lettered) == (None, MANY)
 
 
-async def test_of_so_many_that_may_fail_those_already_parked_use_nothing_up(probe: Probe) -> None:
+async def test_of_so_many_that_may_fail_those_already_parked_use_nothing_up(
+    probe: InboxHarness,
+) -> None:
     await _parked(probe)
     await _resume(probe, failures=30)
 
     found = await _die(probe)
 
     assert (found.halt.since, found.dead_lettered, found.halt.accept_failures) == (None, MANY, 30)
-    await probe.decide(Decision("replay", everything=True))
-    found = await probe.try_again()
+    await probe.decide(DeadLetterDecision("replay", everything=True))
+    found = await probe.retry_parked()
     assert found.halt.accept_failures == 0
     assert found.halt.cause is not None
     assert found.halt.cause.startswith("21 of 21 events failed")
     assert sorted(await _attempts(probe)) == [0] * (MANY - 50) + [1] * 50
 
 
-async def test_a_key_that_nobody_would_try_any_more_is_found(probe: Probe) -> None:
+async def test_a_key_that_nobody_would_try_any_more_is_found(probe: InboxHarness) -> None:
     """As when a batch put an event behind one that was applied in that moment."""
     probe.publish("poison")
     probe.publish("derrière")
-    await probe.take()
-    await probe.rows("UPDATE parked SET state = 'skipped' WHERE attempts > 0")
-    keys = ParkedKeys(probe.consumer())
-    assert await keys.retry() == 0
+    await probe.consume_all()
+    await probe.query("UPDATE parked SET state = 'skipped' WHERE attempts > 0")
+    keys = ParkedEventRetrier(probe.consumer())
+    assert await keys.retry_due() == 0
 
-    await keys.wake()
+    await keys.make_forgotten_due()
 
-    assert await keys.retry() == 1
+    assert await keys.retry_due() == 1
     assert await probe.effects() == ["derrière"]
 
 
-async def test_who_waits_behind_a_dead_one_is_not_woken(probe: Probe) -> None:
+async def test_who_waits_behind_a_dead_one_is_not_woken(probe: InboxHarness) -> None:
     probe.publish("invalid")
     probe.publish("derrière")
-    await probe.take()
-    keys = ParkedKeys(probe.consumer())
+    await probe.consume_all()
+    keys = ParkedEventRetrier(probe.consumer())
 
-    await keys.wake()
+    await keys.make_forgotten_due()
 
-    assert await keys.retry() == 0
-    assert [row["next_try"] for row in await probe.rows("SELECT next_try FROM parked")] == [
+    assert await keys.retry_due() == 0
+    assert [row["next_try"] for row in await probe.query("SELECT next_try FROM parked")] == [
         None
     ] * 2
 
 
-async def _parked(probe: Probe) -> None:
+async def _parked(probe: InboxHarness) -> None:
     """Park many events that fail, as an operator accepts."""
     for who in range(MANY):
-        probe.publish("poison", who=who)
+        probe.publish("poison", member=who)
     await _take_accepted(probe)
 
 
-async def _take_accepted(probe: Probe) -> Counts:
+async def _take_accepted(probe: InboxHarness) -> GroupCounts:
     await _resume(probe, failures=MANY)
-    found = await probe.take()
+    found = await probe.consume_all()
     await _resume(probe)
     return found
 
 
-async def _die(probe: Probe) -> Counts:
+async def _die(probe: InboxHarness) -> GroupCounts:
     """Try what is parked until it is out of attempts."""
-    await probe.try_again()
-    await probe.try_again()
-    return await probe.try_again()
+    await probe.retry_parked()
+    await probe.retry_parked()
+    return await probe.retry_parked()
 
 
-async def _attempts(probe: Probe) -> list[int]:
-    rows = await probe.rows("SELECT attempts FROM parked WHERE state = 'parked'")
+async def _attempts(probe: InboxHarness) -> list[int]:
+    rows = await probe.query("SELECT attempts FROM parked WHERE state = 'parked'")
     return [row["attempts"] for row in rows]
 
 
-async def _resume(probe: Probe, failures: int = 0, period: timedelta = timedelta(0)) -> None:
+async def _resume(probe: InboxHarness, failures: int = 0, period: timedelta = timedelta(0)) -> None:
     """Judge anew from now on; a moment later, so that what failed before is older."""
-    probe.clock.forward(seconds=1)
-    who = caller(who=member(9))
+    probe.clock.advance(seconds=1)
+    who = make_caller(member_id=member_id(9))
     async with probe.database.unit(who) as unit:
         await resume(unit, GROUP, who, failures, period)

@@ -18,16 +18,16 @@ from shared.kit.database.database import connection
 from shared.kit.telemetry.noop import NoTelemetry
 from tests.support.failing_effects import (
     HOLD_SECONDS,
-    PATIENCE,
-    AwayDatabase,
-    Trouble,
-    burn,
-    end,
-    lose,
-    places,
-    publish,
+    RETRY_LIMITS,
+    FailingEffect,
+    UnavailableDatabase,
+    all_partitions,
+    cancel_process,
+    exceed_hold_time,
+    publish_in_one_partition,
+    raise_connection_error,
 )
-from tests.support.inbox_harness import Probe, placed
+from tests.support.inbox_harness import InboxHarness, members_in_partition
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -43,79 +43,81 @@ class Effects(NoTelemetry):
             self.slow[labels["group"], labels["reaction"]] += int(amount)
 
 
-async def test_an_event_alone_that_fails_for_now_again_and_again_is_parked(probe: Probe) -> None:
-    trouble = Trouble(probe, lose)
-    publish(probe, ["trouble"])
+async def test_an_event_alone_that_fails_for_now_again_and_again_is_parked(
+    probe: InboxHarness,
+) -> None:
+    trouble = FailingEffect(probe, raise_connection_error)
+    publish_in_one_partition(probe, ["trouble"])
 
-    found = await trouble.read(trouble.reader())
+    found = await trouble.consume(trouble.make_consumer())
 
     assert (found.parked, found.lag) == (1, 0)
-    assert trouble.tried["trouble"] == 1 + PATIENCE.attempts
-    (letter,) = await probe.letters(everything=True)
+    assert trouble.attempts["trouble"] == 1 + RETRY_LIMITS.max_attempts
+    (letter,) = await probe.list_dead_letters(everything=True)
     assert letter.cause == "GivenUp: tried alone 3 times, and no attempt came to an end"
 
 
-async def test_it_is_found_among_many_and_the_key_waits_behind_it(probe: Probe) -> None:
-    trouble = Trouble(probe, lose)
-    publish(probe, [*"abcdefgh", "trouble", *"ijkl"])
-    probe.publish("derrière", who=placed(0, 9)[8])
+async def test_it_is_found_among_many_and_the_key_waits_behind_it(probe: InboxHarness) -> None:
+    trouble = FailingEffect(probe, raise_connection_error)
+    publish_in_one_partition(probe, [*"abcdefgh", "trouble", *"ijkl"])
+    probe.publish("derrière", member=members_in_partition(0, 9)[8])
 
-    found = await trouble.read(trouble.reader())
+    found = await trouble.consume(trouble.make_consumer())
 
     assert (found.applied, found.parked, found.lag) == (12, 2, 0)
 
 
-async def test_what_is_parked_so_is_retried_and_applied_when_it_can_be(probe: Probe) -> None:
-    trouble = Trouble(probe, lose)
-    publish(probe, ["trouble"])
-    reader = trouble.reader()
-    await trouble.read(reader)
-    trouble.mended = True
+async def test_what_is_parked_so_is_retried_and_applied_when_it_can_be(probe: InboxHarness) -> None:
+    trouble = FailingEffect(probe, raise_connection_error)
+    publish_in_one_partition(probe, ["trouble"])
+    reader = trouble.make_consumer()
+    await trouble.consume(reader)
+    trouble.fixed = True
 
-    assert (await probe.try_again(reader)).applied == 1
+    assert (await probe.retry_parked(reader)).applied == 1
 
 
-async def test_an_outage_parks_nothing_however_long_it_is(probe: Probe) -> None:
-    trouble = Trouble(probe, lose)
-    trouble.mended = True
-    publish(probe, ["trouble", "a"])
-    reader = trouble.reader()
-    starts = await reader.assigned(places())
-    batch = await probe.waiting(starts)
-    away = AwayDatabase(reader.database)
+async def test_an_outage_parks_nothing_however_long_it_is(probe: InboxHarness) -> None:
+    trouble = FailingEffect(probe, raise_connection_error)
+    trouble.fixed = True
+    publish_in_one_partition(probe, ["trouble", "a"])
+    reader = trouble.make_consumer()
+    starts = await reader.on_assigned(all_partitions())
+    batch = await probe.fetch_from(starts)
+    away = UnavailableDatabase(reader.database)
     reader.database = away  # type: ignore[assignment]  # it has what a reader uses
 
     for _ in range(30):
         with pytest.raises(Redeliver):
             await reader.handle(batch)
-    away.back = True
-    found = await trouble.read(reader)
+    away.available = True
+    found = await trouble.consume(reader)
 
     assert (found.applied, found.parked, found.lag) == (2, 0, 0)
 
 
 async def test_who_made_us_slow_is_parked_after_two_attempts_and_all_others_are_applied(
-    probe: Probe,
+    probe: InboxHarness,
 ) -> None:
-    trouble = Trouble(probe, burn)
-    publish(probe, [*"abcdefgh", "trouble", *"ijkl"])
+    trouble = FailingEffect(probe, exceed_hold_time)
+    publish_in_one_partition(probe, [*"abcdefgh", "trouble", *"ijkl"])
 
-    found = await trouble.read(trouble.reader())
+    found = await trouble.consume(trouble.make_consumer())
 
     assert (found.applied, found.parked, found.lag) == (12, 1, 0)
-    assert trouble.tried["trouble"] == 2
-    (letter,) = await probe.letters(everything=True)
+    assert trouble.attempts["trouble"] == 2
+    (letter,) = await probe.list_dead_letters(everything=True)
     assert letter.cause is not None
     assert letter.cause.startswith("GivenUp: too slow: 0.")
 
 
 async def test_a_transaction_that_the_server_ended_while_we_computed_is_our_slowness(
-    probe: Probe,
+    probe: InboxHarness,
 ) -> None:
-    trouble = Trouble(probe, lambda _: time.sleep(0))
+    trouble = FailingEffect(probe, lambda _: time.sleep(0))
 
     async def compute(unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
-        trouble.tried["trouble"] += len(deliveries)
+        trouble.attempts["trouble"] += len(deliveries)
         opened = connection(unit)
         await opened.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = '50ms'")
         until = time.thread_time() + 2 * HOLD_SECONDS
@@ -123,55 +125,55 @@ async def test_a_transaction_that_the_server_ended_while_we_computed_is_our_slow
             sum(range(1000))
         await opened.exec_driver_sql("SELECT 1")
 
-    reader = trouble.reader()
+    reader = trouble.make_consumer()
     reader.reactions = [BoundReaction("compute", compute, (MemberSuspended,))]
-    publish(probe, ["trouble"])
+    publish_in_one_partition(probe, ["trouble"])
 
-    found = await trouble.read(reader)
+    found = await trouble.consume(reader)
 
-    assert (found.parked, found.lag, trouble.tried["trouble"]) == (1, 0, 1)
+    assert (found.parked, found.lag, trouble.attempts["trouble"]) == (1, 0, 1)
 
 
 async def test_an_event_that_ends_each_process_is_parked_and_all_others_are_applied(
-    probe: Probe,
+    probe: InboxHarness,
 ) -> None:
-    trouble = Trouble(probe, end)
-    publish(probe, [*"abcdefgh", "trouble", *"ijkl"])
+    trouble = FailingEffect(probe, cancel_process)
+    publish_in_one_partition(probe, [*"abcdefgh", "trouble", *"ijkl"])
     processes = 0
 
-    while (await probe.ledger(trouble.reader())).lag and processes < 20:
+    while (await probe.check_counts(trouble.make_consumer())).lag and processes < 20:
         processes += 1
         with suppress(asyncio.CancelledError):
-            await trouble.read(trouble.reader())
+            await trouble.consume(trouble.make_consumer())
 
-    found = await probe.ledger(trouble.reader())
+    found = await probe.check_counts(trouble.make_consumer())
     assert (found.applied, found.parked, found.lag) == (12, 1, 0)
-    assert trouble.tried["trouble"] == PATIENCE.starts + PATIENCE.attempts
+    assert trouble.attempts["trouble"] == RETRY_LIMITS.max_starts + RETRY_LIMITS.max_attempts
 
 
 async def test_a_reader_that_starts_often_and_makes_progress_tries_nothing_alone(
-    probe: Probe,
+    probe: InboxHarness,
 ) -> None:
-    trouble = Trouble(probe, lose)
+    trouble = FailingEffect(probe, raise_connection_error)
     for number in range(6):
-        publish(probe, ["a", "b"])
-        reader = trouble.reader()
-        await trouble.read(reader)
-        (row,) = await probe.rows(
+        publish_in_one_partition(probe, ["a", "b"])
+        reader = trouble.make_consumer()
+        await trouble.consume(reader)
+        (row,) = await probe.query(
             "SELECT max(starts) AS starts, max(tries) AS tries FROM positions"
         )
         assert (row["starts"], row["tries"]) == (0, 0), number
 
 
-async def test_a_slow_effect_is_told_and_a_quick_one_is_not(probe: Probe) -> None:
-    trouble = Trouble(probe, lambda _: None)
-    reader, telemetry = trouble.reader(), Effects()
+async def test_a_slow_effect_is_told_and_a_quick_one_is_not(probe: InboxHarness) -> None:
+    trouble = FailingEffect(probe, lambda _: None)
+    reader, telemetry = trouble.make_consumer(), Effects()
     reader.telemetry = telemetry
-    publish(probe, ["a"])
-    await trouble.read(reader)
+    publish_in_one_partition(probe, ["a"])
+    await trouble.consume(reader)
     assert telemetry.slow == {}
-    reader.patience = replace(PATIENCE, effect_seconds=0.0)
-    publish(probe, ["b"])
-    await trouble.read(reader)
+    reader.retry_limits = replace(RETRY_LIMITS, slow_effect_seconds=0.0)
+    publish_in_one_partition(probe, ["b"])
+    await trouble.consume(reader)
 
     assert telemetry.slow == {("probe", "trouble"): 1}

@@ -6,89 +6,91 @@ from contextlib import suppress
 import pytest
 
 from shared.kit.core.errors import Transient
-from shared.kit.inbox.retry import ParkedKeys
+from shared.kit.inbox.retry import ParkedEventRetrier
 from tests.support.failing_effects import (
-    PATIENCE,
-    AwayDatabase,
-    Trouble,
-    burn,
-    end,
-    lose,
+    RETRY_LIMITS,
+    FailingEffect,
+    UnavailableDatabase,
+    cancel_process,
+    exceed_hold_time,
     park_all,
-    publish,
+    publish_in_one_partition,
+    raise_connection_error,
 )
-from tests.support.inbox_harness import Probe, placed
+from tests.support.inbox_harness import InboxHarness, members_in_partition
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
-async def test_a_retry_that_fails_for_now_lets_the_other_keys_go_on(probe: Probe) -> None:
-    trouble = Trouble(probe, lose)
-    reader = trouble.reader()
-    trouble.probe.retry = reader.retry
-    first, second = placed(0, 2)
-    probe.publish("trouble", who=first)
-    probe.publish("b", who=second)
+async def test_a_retry_that_fails_for_now_lets_the_other_keys_go_on(probe: InboxHarness) -> None:
+    trouble = FailingEffect(probe, raise_connection_error)
+    reader = trouble.make_consumer()
+    trouble.harness.retry_policy = reader.retry_policy
+    first, second = members_in_partition(0, 2)
+    probe.publish("trouble", member=first)
+    probe.publish("b", member=second)
     await park_all(probe, trouble)
 
-    assert await ParkedKeys(reader).retry() == 1
-    assert [row["tries"] for row in await probe.rows("SELECT tries FROM parked")] == [1]
+    assert await ParkedEventRetrier(reader).retry_due() == 1
+    assert [row["tries"] for row in await probe.query("SELECT tries FROM parked")] == [1]
 
 
 async def test_retries_that_come_to_no_end_are_attempts_in_the_end_and_then_it_is_dead(
-    probe: Probe,
+    probe: InboxHarness,
 ) -> None:
-    trouble = Trouble(probe, end)
-    publish(probe, ["trouble"])
+    trouble = FailingEffect(probe, cancel_process)
+    publish_in_one_partition(probe, ["trouble"])
     await park_all(probe, trouble)
 
     for _ in range(40):
-        probe.clock.forward(minutes=15)
+        probe.clock.advance(minutes=15)
         with suppress(asyncio.CancelledError):
-            await ParkedKeys(trouble.reader()).retry()
+            await ParkedEventRetrier(trouble.make_consumer()).retry_due()
 
-    (letter,) = await probe.letters()
+    (letter,) = await probe.list_dead_letters()
     assert letter.state == "dead"
-    assert trouble.tried["trouble"] <= probe.retry.attempts * PATIENCE.attempts
+    assert (
+        trouble.attempts["trouble"] <= probe.retry_policy.max_attempts * RETRY_LIMITS.max_attempts
+    )
 
 
 async def test_a_process_that_starts_again_does_not_begin_with_what_ended_the_last(
-    probe: Probe,
+    probe: InboxHarness,
 ) -> None:
-    trouble = Trouble(probe, end)
-    publish(probe, ["trouble"])
+    trouble = FailingEffect(probe, cancel_process)
+    publish_in_one_partition(probe, ["trouble"])
     await park_all(probe, trouble)
-    probe.clock.forward(minutes=15)
+    probe.clock.advance(minutes=15)
     with suppress(asyncio.CancelledError):
-        await ParkedKeys(trouble.reader()).retry()
+        await ParkedEventRetrier(trouble.make_consumer()).retry_due()
 
-    assert await ParkedKeys(trouble.reader()).retry() == 0
-    assert trouble.tried["trouble"] == 1
+    assert await ParkedEventRetrier(trouble.make_consumer()).retry_due() == 0
+    assert trouble.attempts["trouble"] == 1
 
 
-async def test_a_retry_that_makes_us_slow_counts_as_a_failed_attempt(probe: Probe) -> None:
-    trouble = Trouble(probe, burn)
-    publish(probe, ["trouble"])
+async def test_a_retry_that_makes_us_slow_counts_as_a_failed_attempt(probe: InboxHarness) -> None:
+    trouble = FailingEffect(probe, exceed_hold_time)
+    publish_in_one_partition(probe, ["trouble"])
     await park_all(probe, trouble)
 
-    for _ in range(probe.retry.attempts):
-        probe.clock.forward(minutes=15)
-        await ParkedKeys(trouble.reader()).retry()
+    for _ in range(probe.retry_policy.max_attempts):
+        probe.clock.advance(minutes=15)
+        await ParkedEventRetrier(trouble.make_consumer()).retry_due()
 
-    assert [letter.state for letter in await probe.letters()] == ["dead"]
-    assert trouble.tried["trouble"] == probe.retry.attempts - 1
+    assert [letter.state for letter in await probe.list_dead_letters()] == ["dead"]
+    assert trouble.attempts["trouble"] == probe.retry_policy.max_attempts - 1
 
 
-async def test_a_retry_in_an_outage_raises_and_counts_nothing(probe: Probe) -> None:
-    trouble = Trouble(probe, lose)
-    publish(probe, ["trouble"])
+async def test_a_retry_in_an_outage_raises_and_counts_nothing(probe: InboxHarness) -> None:
+    trouble = FailingEffect(probe, raise_connection_error)
+    publish_in_one_partition(probe, ["trouble"])
     await park_all(probe, trouble)
-    probe.clock.forward(minutes=15)
-    reader = trouble.reader()
-    reader.database = AwayDatabase(reader.database)  # type: ignore[assignment]  # as above
+    probe.clock.advance(minutes=15)
+    reader = trouble.make_consumer()
+    reader.database = UnavailableDatabase(reader.database)  # type: ignore[assignment]  # as above
 
     with pytest.raises(Transient):
-        await ParkedKeys(reader).retry()
+        await ParkedEventRetrier(reader).retry_due()
 
-    rows = await probe.rows("SELECT tries, attempts FROM parked")
+    rows = await probe.query("SELECT tries, attempts FROM parked")
     assert [(row["tries"], row["attempts"]) for row in rows] == [(0, 1)]

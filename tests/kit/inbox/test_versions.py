@@ -7,25 +7,27 @@ import msgspec
 import pytest
 
 from shared.contracts.event import Fact, encode
-from shared.kit.database.batched.unit import Light
-from shared.kit.inbox.decode import TwoVersions
-from shared.kit.inbox.retry import ParkedKeys
-from tests.support.inbox_harness import Clock, caller, member
+from shared.kit.database.batched.unit import BatchedDatabase
+from shared.kit.inbox.decode import ConflictingVersions
+from shared.kit.inbox.retry import ParkedEventRetrier
+from tests.support.inbox_harness import Clock, make_caller, member_id
 from tests.support.versioned_event import (
     LineSaid,
     LineSaidV1,
     LineSaidV3,
-    Stage,
-    said,
-    said_before,
+    VersionedService,
+    line_said,
+    line_said_v1,
 )
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 V1, V2, V3 = (fact.wire_type() for fact in (LineSaidV1, LineSaid, LineSaidV3))
 
 
-async def test_one_record_writes_both_side_by_side_the_newest_first(stage: Stage) -> None:
-    await stage.tell(said("Bonjour à tous"), said("Salut", who=1))
+async def test_one_record_writes_both_side_by_side_the_newest_first(
+    stage: VersionedService,
+) -> None:
+    await stage.record_facts(line_said("Bonjour à tous"), line_said("Salut", who=1))
 
     events = await stage.events()
 
@@ -39,46 +41,46 @@ async def test_one_record_writes_both_side_by_side_the_newest_first(stage: Stage
     assert len({e.id for e in events}) == 2
 
 
-async def test_three_versions_are_told_down_to_the_oldest(stage: Stage) -> None:
-    await stage.tell(LineSaidV3(member_id=member(1), words=("Oh", "!"), loud=True))
+async def test_three_versions_are_told_down_to_the_oldest(stage: VersionedService) -> None:
+    await stage.record_facts(LineSaidV3(member_id=member_id(1), words=("Oh", "!"), loud=True))
 
     assert [e.type for e in await stage.events()] == [V3, V2, V1]
     versions: tuple[type[Fact], ...] = (LineSaidV1, LineSaid, LineSaidV3)
     for number, declared in enumerate(versions, 1):
-        await stage.sql("TRUNCATE inbox, positions")
-        found = await stage.read(declared)
+        await stage.query("TRUNCATE inbox, positions")
+        found = await stage.consume(declared)
         assert (found.applied, found.ignored, found.duplicate) == (1, 2, 0)
         assert len(await stage.effects()) == number
 
 
 async def test_a_version_that_is_no_longer_beside_is_not_told(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: VersionedService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(LineSaid, "BESIDE", False)
+    monkeypatch.setattr(LineSaid, "DUAL_PUBLISH", False)
 
-    await stage.tell(said("Enfin seule"))
+    await stage.record_facts(line_said("Enfin seule"))
 
     assert [e.type for e in await stage.events()] == [V2]
 
 
-async def test_a_light_unit_writes_both_and_one_audit_row(stage: Stage) -> None:
-    async with Light(stage.database).unit(caller(who=member(1))) as unit:
-        unit.record(said("léger"))
+async def test_a_light_unit_writes_both_and_one_audit_row(stage: VersionedService) -> None:
+    async with BatchedDatabase(stage.database).unit(make_caller(member_id=member_id(1))) as unit:
+        unit.record(line_said("léger"))
     await stage.relay()
 
     assert [(e.type, int(e.sequence)) for e in await stage.events()] == [(V2, 1), (V1, 2)]
-    rows = await stage.sql("SELECT action FROM audit")
+    rows = await stage.query("SELECT action FROM audit")
     assert [row["action"] for row in rows] == [V2]
 
 
 @pytest.mark.parametrize("declared", [LineSaidV1, LineSaid])
 async def test_who_declares_one_has_it_once_and_ignores_the_other(
-    stage: Stage, declared: type[Fact]
+    stage: VersionedService, declared: type[Fact]
 ) -> None:
-    await stage.tell(said("un deux"), said("trois", who=2))
-    await stage.tell(said("quatre"))
+    await stage.record_facts(line_said("un deux"), line_said("trois", who=2))
+    await stage.record_facts(line_said("quatre"))
 
-    found = await stage.read(declared)
+    found = await stage.consume(declared)
 
     lines = ["un deux", "trois", "quatre"]
     shown = lines if declared is LineSaidV1 else [line.replace(" ", "|") for line in lines]
@@ -89,24 +91,26 @@ async def test_who_declares_one_has_it_once_and_ignores_the_other(
 @pytest.mark.parametrize("declared", [LineSaidV1, LineSaid])
 @pytest.mark.parametrize("most", [1, 2, 3])
 async def test_a_batch_may_end_between_the_two(
-    stage: Stage, declared: type[Fact], most: int
+    stage: VersionedService, declared: type[Fact], most: int
 ) -> None:
-    await stage.tell(*(said(f"n° {number}") for number in range(3)))
+    await stage.record_facts(*(line_said(f"n° {number}") for number in range(3)))
 
     for _ in range(6):
-        await stage.read(declared, most=most)
+        await stage.consume(declared, max_records=most)
 
-    found = await stage.read(declared)
+    found = await stage.consume(declared)
     assert (found.applied, found.ignored, found.duplicate, found.lag) == (3, 3, 0, 0)
 
 
 @pytest.mark.parametrize("declared", [LineSaidV1, LineSaid])
-async def test_both_again_have_no_effect_again(stage: Stage, declared: type[Fact]) -> None:
-    await stage.tell(said("une fois"))
+async def test_both_again_have_no_effect_again(
+    stage: VersionedService, declared: type[Fact]
+) -> None:
+    await stage.record_facts(line_said("une fois"))
     for event in await stage.events():
-        await stage.put(event)
+        await stage.append(event)
 
-    found = await stage.read(declared)
+    found = await stage.consume(declared)
 
     assert len(await stage.effects()) == 1
     assert (found.applied, found.ignored, found.duplicate) == (1, 2, 1)
@@ -114,54 +118,56 @@ async def test_both_again_have_no_effect_again(stage: Stage, declared: type[Fact
 
 @pytest.mark.parametrize("turns", list(permutations((LineSaidV1, LineSaid))))
 async def test_a_group_that_moves_between_the_two_has_the_event_once(
-    stage: Stage, turns: Sequence[type[Fact]]
+    stage: VersionedService, turns: Sequence[type[Fact]]
 ) -> None:
     """A deploy, or a deploy that is taken back, at the worst of moments."""
-    await stage.tell(said("au milieu"))
+    await stage.record_facts(line_said("au milieu"))
 
-    await stage.read(turns[0], most=1)
-    found = await stage.read(turns[1])
+    await stage.consume(turns[0], max_records=1)
+    found = await stage.consume(turns[1])
 
     assert [words.replace("|", " ") for words in await stage.effects()] == ["au milieu"]
     assert (found.applied, found.lag) == (1, 0)
 
 
-async def test_who_has_moved_reads_what_was_told_before_there_were_two(stage: Stage) -> None:
-    await stage.tell(said_before("il était une fois"))
-    await stage.tell(said("et puis"))
+async def test_who_has_moved_reads_what_was_told_before_there_were_two(
+    stage: VersionedService,
+) -> None:
+    await stage.record_facts(line_said_v1("il était une fois"))
+    await stage.record_facts(line_said("et puis"))
 
-    found = await stage.read(LineSaid)
+    found = await stage.consume(LineSaid)
 
     assert await stage.effects() == ["il|était|une|fois", "et|puis"]
     assert (found.applied, found.ignored) == (2, 1)
 
 
-async def test_history_is_lifted_through_every_version_between(stage: Stage) -> None:
-    await stage.tell(said_before("Oh !"))
+async def test_history_is_lifted_through_every_version_between(stage: VersionedService) -> None:
+    await stage.record_facts(line_said_v1("Oh !"))
     reader = stage.consumer(LineSaidV3)
 
-    fact = reader.wanted[V1](msgspec.Raw(b'{"member_id":"%b","text":"Oh !"}' % _id()))
+    fact = reader.decoders[V1](msgspec.Raw(b'{"member_id":"%b","text":"Oh !"}' % _id()))
 
-    assert fact == LineSaidV3(member_id=member(1), words=("Oh", "!"), loud=True)
-    assert (await stage.read(LineSaidV3)).applied == 1
+    assert fact == LineSaidV3(member_id=member_id(1), words=("Oh", "!"), loud=True)
+    assert (await stage.consume(LineSaidV3)).applied == 1
 
 
 async def test_one_that_cannot_be_lifted_is_a_dead_letter_and_stops_nobody(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: VersionedService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(cls: type[LineSaid], old: LineSaidV1) -> LineSaid:
         raise KeyError("un bogue")
 
     monkeypatch.setattr(LineSaid, "following", classmethod(broken))
-    await stage.tell(said_before("perdu"))
-    monkeypatch.setattr(LineSaid, "BESIDE", False)
-    await stage.tell(said("après"))
+    await stage.record_facts(line_said_v1("perdu"))
+    monkeypatch.setattr(LineSaid, "DUAL_PUBLISH", False)
+    await stage.record_facts(line_said("après"))
 
-    found = await stage.read(LineSaid)
+    found = await stage.consume(LineSaid)
 
     assert await stage.effects() == ["après"]
     assert (found.applied, found.dead_lettered) == (1, 1)
-    (row,) = await stage.sql("SELECT cause FROM parked")
+    (row,) = await stage.query("SELECT cause FROM parked")
     assert "LineSaidV1 has no later version: KeyError('un bogue')" in row["cause"]
 
 
@@ -169,9 +175,9 @@ async def test_one_that_cannot_be_lifted_is_a_dead_letter_and_stops_nobody(
     "both", [(LineSaidV1, LineSaid), (LineSaid, LineSaidV1), (LineSaidV3, LineSaidV1)]
 )
 async def test_who_declares_both_does_not_start_and_is_told_what_to_do(
-    stage: Stage, both: Sequence[type[Fact]]
+    stage: VersionedService, both: Sequence[type[Fact]]
 ) -> None:
-    with pytest.raises(TwoVersions) as told:
+    with pytest.raises(ConflictingVersions) as told:
         stage.consumer(*both)
 
     newest = max(both, key=lambda fact: fact.VERSION)
@@ -179,60 +185,64 @@ async def test_who_declares_both_does_not_start_and_is_told_what_to_do(
     assert f"name the same one: {newest.__name__}" in str(told.value)
 
 
-async def test_a_parked_one_is_tried_again_by_who_has_moved_meanwhile(stage: Stage) -> None:
+async def test_a_parked_one_is_tried_again_by_who_has_moved_meanwhile(
+    stage: VersionedService,
+) -> None:
     """It was parked as the first version; what comes after it waits behind it."""
-    await stage.tell(said("poison lent"), said("ensuite"))
-    parked = await stage.read(LineSaidV1)
+    await stage.record_facts(line_said("poison lent"), line_said("ensuite"))
+    parked = await stage.consume(LineSaidV1)
     assert (parked.applied, parked.parked) == (0, 2)
     clock = stage.clock
     assert isinstance(clock, Clock)
-    await stage.sql("UPDATE parked SET record_value = convert_to(replace(convert_from("
+    await stage.query("UPDATE parked SET record_value = convert_to(replace(convert_from("
                     "record_value, 'UTF8'), 'poison', 'remède'), 'UTF8')")  # fmt: skip
-    clock.forward(minutes=15)
+    clock.advance(minutes=15)
 
-    assert await ParkedKeys(stage.consumer(LineSaid)).retry() == 2
+    assert await ParkedEventRetrier(stage.consumer(LineSaid)).retry_due() == 2
 
     assert await stage.effects() == ["remède|lent", "ensuite"]
 
 
-async def test_one_parked_as_the_newer_waits_for_who_can_read_it(stage: Stage) -> None:
+async def test_one_parked_as_the_newer_waits_for_who_can_read_it(stage: VersionedService) -> None:
     """The deploy is taken back while it waits: it is kept, and its key waits behind it."""
-    await stage.tell(said("poison"), said("derrière"))
-    await stage.read(LineSaid)
+    await stage.record_facts(line_said("poison"), line_said("derrière"))
+    await stage.consume(LineSaid)
     clock = stage.clock
     assert isinstance(clock, Clock)
-    clock.forward(minutes=15)
-    assert await ParkedKeys(stage.consumer(LineSaidV1)).retry() == 0
-    (row,) = await stage.sql("SELECT cause FROM parked WHERE attempts > 1")
+    clock.advance(minutes=15)
+    assert await ParkedEventRetrier(stage.consumer(LineSaidV1)).retry_due() == 0
+    (row,) = await stage.query("SELECT cause FROM parked WHERE attempts > 1")
     assert row["cause"] == "no longer readable by this version"
-    await stage.sql("UPDATE parked SET record_value = convert_to(replace(convert_from("
+    await stage.query("UPDATE parked SET record_value = convert_to(replace(convert_from("
                     "record_value, 'UTF8'), 'poison', 'remède'), 'UTF8')")  # fmt: skip
-    clock.forward(minutes=15)
+    clock.advance(minutes=15)
 
-    assert await ParkedKeys(stage.consumer(LineSaid)).retry() == 2
+    assert await ParkedEventRetrier(stage.consumer(LineSaid)).retry_due() == 2
 
     assert await stage.effects() == ["remède", "derrière"]
 
 
-async def test_a_dead_one_buries_its_event_and_not_its_other_version(stage: Stage) -> None:
-    await stage.tell(said("poison"), said("bon", who=2))
+async def test_a_dead_one_buries_its_event_and_not_its_other_version(
+    stage: VersionedService,
+) -> None:
+    await stage.record_facts(line_said("poison"), line_said("bon", who=2))
 
-    found = await stage.read(LineSaid)
+    found = await stage.consume(LineSaid)
 
     assert (found.applied, found.ignored, found.parked) == (1, 2, 1)
-    (row,) = await stage.sql("SELECT type, state FROM parked")
+    (row,) = await stage.query("SELECT type, state FROM parked")
     assert (row["type"], row["state"]) == (V2, "parked")
 
 
-async def test_an_older_one_alone_that_comes_again_is_applied_once(stage: Stage) -> None:
-    await stage.tell(said_before("seule"))
+async def test_an_older_one_alone_that_comes_again_is_applied_once(stage: VersionedService) -> None:
+    await stage.record_facts(line_said_v1("seule"))
     (event,) = await stage.events()
-    await stage.put(event)
+    await stage.append(event)
 
-    found = await stage.read(LineSaid)
+    found = await stage.consume(LineSaid)
 
     assert (await stage.effects(), found.applied, found.lag) == (["seule"], 1, 0)
 
 
 def _id() -> bytes:
-    return str(member(1)).encode()
+    return str(member_id(1)).encode()

@@ -5,35 +5,35 @@ from uuid import uuid4
 
 import pytest
 
-from deploy.local.stack import Addresses
-from shared.kit.core.rate_limits import Charge, Limit, Limiter
+from deploy.local.stack import StackAddresses
+from shared.kit.core.rate_limits import Charge, RateLimit, RateLimiter
 from shared.kit.limiting.fallback import FallbackLimiter
 from shared.kit.limiting.memory import MemoryLimiter
 from shared.kit.limiting.redis_limiter import RedisLimiter
 from shared.kit.redis.client import RedisClient
 from shared.kit.telemetry.noop import NoTelemetry
-from tests.support.manual_clock import Moment
+from tests.support.manual_clock import ManualClock
 
 
 @pytest.fixture
-def moment() -> Moment:
-    return Moment()
+def moment() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
 async def redis(request: pytest.FixtureRequest) -> AsyncIterator[RedisClient]:
-    addresses: Addresses = request.getfixturevalue("redis_addresses")
-    client = RedisClient(addresses.redis, NoTelemetry(), answer_seconds=20)
+    addresses: StackAddresses = request.getfixturevalue("redis_addresses")
+    client = RedisClient(addresses.redis, NoTelemetry(), response_timeout_seconds=20)
     yield client
     await client.close()
 
 
 @pytest.fixture(params=["memory", "redis", "both"])
-def limiter(request: pytest.FixtureRequest, moment: Moment) -> Limiter:
+def limiter(request: pytest.FixtureRequest, moment: ManualClock) -> RateLimiter:
     if request.param == "memory":
         return MemoryLimiter(monotonic=moment)
     client: RedisClient = request.getfixturevalue("redis")
-    shared = RedisLimiter(client, wall=moment)
+    shared = RedisLimiter(client, wall_clock=moment)
     if request.param == "redis":
         return shared
     return FallbackLimiter(MemoryLimiter(monotonic=moment), shared, client)
@@ -42,4 +42,4 @@ def limiter(request: pytest.FixtureRequest, moment: Moment) -> Limiter:
 @pytest.fixture
 def charge() -> Charge:
     """Three in ten seconds; its key is no other test's."""
-    return Charge(Limit("wrong_password", 3, 10), uuid4().hex)
+    return Charge(RateLimit("wrong_password", 3, 10), uuid4().hex)

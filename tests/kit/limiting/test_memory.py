@@ -3,9 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.kit.core.rate_limits import Charge, Limit
+from shared.kit.core.rate_limits import Charge, RateLimit
 from shared.kit.limiting.memory import MemoryLimiter
-from tests.support.manual_clock import Moment
+from tests.support.manual_clock import ManualClock
 
 STEPS = st.lists(
     st.tuples(st.integers(0, 15), st.sampled_from(["a", "b"]), st.booleans()), max_size=60
@@ -17,8 +17,8 @@ STEPS = st.lists(
 async def test_no_window_of_any_history_holds_more_than_the_limit(
     steps: list[tuple[int, str, bool]], most: int, seconds: int
 ) -> None:
-    moment = Moment()
-    limiter, limit = MemoryLimiter(monotonic=moment), Limit("any", most, seconds)
+    moment = ManualClock()
+    limiter, limit = MemoryLimiter(monotonic=moment), RateLimit("any", most, seconds)
     counted: dict[str, list[float]] = {"a": [], "b": []}
     for number, (pause, key, undo) in enumerate(steps):
         moment.seconds += pause
@@ -27,20 +27,20 @@ async def test_no_window_of_any_history_holds_more_than_the_limit(
 
         assert decision.allowed == (len(within) < most)
         if not decision.allowed:
-            assert 0 < decision.wait <= seconds
-            later = moment.seconds + decision.wait - seconds
+            assert 0 < decision.wait_seconds <= seconds
+            later = moment.seconds + decision.wait_seconds - seconds
             assert len([each for each in within if each > later]) < most
             assert len([each for each in within if each > later - 1]) >= most
             continue
         if undo:
-            await limiter.give_back(str(number), [Charge(limit, key)])
+            await limiter.refund(str(number), [Charge(limit, key)])
         else:
             counted[key].append(moment.seconds)
 
 
 async def test_keys_of_a_limit_have_an_end_and_the_coldest_is_dropped() -> None:
-    limiter = MemoryLimiter(monotonic=Moment(), max_keys=3)
-    limit = Limit("bounded", 1, 10)
+    limiter = MemoryLimiter(monotonic=ManualClock(), max_keys=3)
+    limit = RateLimit("bounded", 1, 10)
     for key in ("cold", "warm", "hot"):
         assert (await limiter.take(key, [Charge(limit, key)])).allowed
 
@@ -51,10 +51,10 @@ async def test_keys_of_a_limit_have_an_end_and_the_coldest_is_dropped() -> None:
 
 
 async def test_keys_of_one_limit_do_not_push_out_those_of_another() -> None:
-    limiter = MemoryLimiter(monotonic=Moment(), max_keys=3)
-    address = Charge(Limit("address", 1, 10), "203.0.113.7")
+    limiter = MemoryLimiter(monotonic=ManualClock(), max_keys=3)
+    address = Charge(RateLimit("address", 1, 10), "203.0.113.7")
     await limiter.take("first", [address])
     for number in range(100):
-        await limiter.take(str(number), [Charge(Limit("pair", 1, 10), str(number))])
+        await limiter.take(str(number), [Charge(RateLimit("pair", 1, 10), str(number))])
 
     assert not (await limiter.take("second", [address])).allowed

@@ -8,45 +8,48 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.kit.core.rate_limits import Charge, Limit
-from shared.kit.limiting.rates import Rates
+from shared.kit.core.rate_limits import Charge, RateLimit
+from shared.kit.limiting.rate_counter import RateCounter
 from shared.kit.redis.client import RedisClient
 from shared.kit.telemetry.noop import NoTelemetry
-from tests.support.manual_clock import Moment
+from tests.support.manual_clock import ManualClock
 
-TEN = Limit("writes", 10, 10)
+TEN = RateLimit("writes", 10, 10)
 
 
-def takes(rates: Rates, number: int, *charges: Charge) -> int:
+def takes(rates: RateCounter, number: int, *charges: Charge) -> int:
     return sum(rates.take(charges).allowed for _ in range(number))
 
 
 def test_burst_up_to_the_limit_passes_and_the_next_says_when() -> None:
-    moment = Moment()
-    rates, charge = Rates("notes", wall=moment), Charge(TEN, "zoe")
+    moment = ManualClock()
+    rates, charge = RateCounter("notes", wall_clock=moment), Charge(TEN, "zoe")
     assert takes(rates, 236, charge) == 10
 
     refusal = rates.take((charge,))
-    moment.seconds += refusal.wait + 1e-6
+    moment.seconds += refusal.wait_seconds + 1e-6
 
-    assert refusal.full == TEN
-    assert 10 < refusal.wait <= 12
+    assert refusal.full_limit == TEN
+    assert 10 < refusal.wait_seconds <= 12
     assert rates.take((charge,)).allowed
 
 
 @settings(max_examples=200, deadline=None)
 @given(pauses=st.lists(st.floats(0, 6), min_size=1, max_size=150), most=st.integers(1, 20))
 def test_no_window_of_any_history_holds_twice_the_limit(pauses: list[float], most: int) -> None:
-    moment, moments = Moment(), []
-    rates, charge = Rates("notes", wall=moment), Charge(Limit("any", most, 10), "zoe")
+    moment, moments = ManualClock(), []
+    rates, charge = (
+        RateCounter("notes", wall_clock=moment),
+        Charge(RateLimit("any", most, 10), "zoe"),
+    )
     for pause in pauses:
         moment.seconds += pause
         decision = rates.take((charge,))
         if decision.allowed:
             moments.append(moment.seconds)
         else:
-            assert 0 < decision.wait <= 20
-            later = Rates("notes", wall=lambda: moment.seconds)
+            assert 0 < decision.wait_seconds <= 20
+            later = RateCounter("notes", wall_clock=lambda: moment.seconds)
             assert later.take((charge,)).allowed
     for begin in moments:
         assert sum(begin <= each < begin + 10 for each in moments) <= 2 * most
@@ -55,19 +58,22 @@ def test_no_window_of_any_history_holds_twice_the_limit(pauses: list[float], mos
 @settings(max_examples=100, deadline=None)
 @given(pauses=st.lists(st.floats(0, 3), min_size=1, max_size=60), most=st.integers(1, 9))
 def test_waiting_as_long_as_it_says_is_enough(pauses: list[float], most: int) -> None:
-    moment = Moment()
-    rates, charge = Rates("notes", wall=moment), Charge(Limit("any", most, 10), "zoe")
+    moment = ManualClock()
+    rates, charge = (
+        RateCounter("notes", wall_clock=moment),
+        Charge(RateLimit("any", most, 10), "zoe"),
+    )
     for pause in pauses:
         moment.seconds += pause
         decision = rates.take((charge,))
         if not decision.allowed:
-            moment.seconds += decision.wait + 1e-6
+            moment.seconds += decision.wait_seconds + 1e-6
             assert rates.take((charge,)).allowed
 
 
 def test_border_between_two_buckets_gives_no_second_burst() -> None:
-    moment = Moment()
-    rates, charge = Rates("notes", wall=moment), Charge(TEN, "zoe")
+    moment = ManualClock()
+    rates, charge = RateCounter("notes", wall_clock=moment), Charge(TEN, "zoe")
     moment.seconds = 1_009.9
     assert takes(rates, 20, charge) == 10
 
@@ -78,16 +84,16 @@ def test_border_between_two_buckets_gives_no_second_burst() -> None:
 
 
 def test_steady_sender_below_the_limit_is_never_refused() -> None:
-    moment = Moment()
-    rates, charge = Rates("notes", wall=moment), Charge(TEN, "zoe")
+    moment = ManualClock()
+    rates, charge = RateCounter("notes", wall_clock=moment), Charge(TEN, "zoe")
     for _ in range(500):
         assert rates.take((charge,)).allowed
         moment.seconds += 1.2
 
 
 def test_full_limit_of_several_counts_on_none() -> None:
-    rates = Rates("notes", wall=Moment())
-    member, tenant = Charge(TEN, "zoe"), Charge(Limit("tenant", 30, 10), "academie")
+    rates = RateCounter("notes", wall_clock=ManualClock())
+    member, tenant = Charge(TEN, "zoe"), Charge(RateLimit("tenant", 30, 10), "academie")
     assert takes(rates, 100, member, tenant) == 10
 
     assert takes(rates, 100, Charge(TEN, "hamid"), tenant) == 10
@@ -96,7 +102,7 @@ def test_full_limit_of_several_counts_on_none() -> None:
 
 
 def test_keys_have_an_end() -> None:
-    rates = Rates("notes", wall=Moment(), max_keys=5)
+    rates = RateCounter("notes", wall_clock=ManualClock(), max_keys=5)
     for number in range(100):
         rates.take((Charge(TEN, str(number)),))
 
@@ -104,8 +110,11 @@ def test_keys_have_an_end() -> None:
 
 
 def test_check_of_two_limits_costs_microseconds() -> None:
-    rates = Rates("notes")
-    charges = (Charge(Limit("a", 10**9, 10), "zoe"), Charge(Limit("b", 10**9, 10), "academie"))
+    rates = RateCounter("notes")
+    charges = (
+        Charge(RateLimit("a", 10**9, 10), "zoe"),
+        Charge(RateLimit("b", 10**9, 10), "academie"),
+    )
     began = time.thread_time()
     for _ in range(5_000):
         rates.take(charges)
@@ -115,8 +124,8 @@ def test_check_of_two_limits_costs_microseconds() -> None:
 
 @pytest.mark.allow_hosts(["127.0.0.1"])
 async def test_processes_learn_from_each_other_once_a_key_is_busy(redis: RedisClient) -> None:
-    moment, charge = Moment(), Charge(Limit("shared", 40, 10), uuid4().hex)
-    first, second = (Rates("notes", redis, wall=moment) for _ in range(2))
+    moment, charge = ManualClock(), Charge(RateLimit("shared", 40, 10), uuid4().hex)
+    first, second = (RateCounter("notes", redis, wall_clock=moment) for _ in range(2))
     assert takes(first, 40, charge) == 40
     await _settled(first)
     # The last ones were counted after the first was told: they are told half a second later.
@@ -135,7 +144,7 @@ async def test_processes_learn_from_each_other_once_a_key_is_busy(redis: RedisCl
 @pytest.mark.allow_hosts(["127.0.0.1"])
 async def test_without_redis_the_process_keeps_its_limit_and_what_it_must_tell() -> None:
     client = RedisClient("redis://127.0.0.1:1/0", NoTelemetry())
-    rates, charge = Rates("notes", client, wall=Moment()), Charge(TEN, "zoe")
+    rates, charge = RateCounter("notes", client, wall_clock=ManualClock()), Charge(TEN, "zoe")
     assert takes(rates, 50, charge) == 10
     await _settled(rates)
 
@@ -145,6 +154,6 @@ async def test_without_redis_the_process_keeps_its_limit_and_what_it_must_tell()
     await client.close()
 
 
-async def _settled(rates: Rates) -> None:
+async def _settled(rates: RateCounter) -> None:
     if rates._syncing is not None:
         await asyncio.wait([rates._syncing])

@@ -7,17 +7,19 @@ from uuid import uuid4
 
 import pytest
 
-from deploy.local.stack import Addresses
+from deploy.local.stack import StackAddresses
 from shared.kit.redis.circuit_breaker import CircuitBreaker
-from shared.kit.redis.client import MAX_CONNECTIONS, RedisAway, RedisClient, open_redis
-from tests.support.recorded_spans import kept
+from shared.kit.redis.client import MAX_CONNECTIONS, RedisClient, RedisUnavailable, open_redis
+from tests.support.recorded_spans import record_telemetry
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
 @pytest.fixture
-async def client(redis_addresses: Addresses) -> AsyncIterator[RedisClient]:
-    opened = RedisClient(redis_addresses.redis, kept().telemetry, answer_seconds=20)
+async def client(redis_addresses: StackAddresses) -> AsyncIterator[RedisClient]:
+    opened = RedisClient(
+        redis_addresses.redis, record_telemetry().telemetry, response_timeout_seconds=20
+    )
     yield opened
     await opened.close()
 
@@ -28,7 +30,7 @@ async def test_commands_run_in_one_transaction_in_order(client: RedisClient) -> 
     answers = await client.run(lambda r: (r.incrby(key, 3), r.expire(key, 60), r.get(key)))
 
     assert answers == [3, True, b"3"]
-    assert client.failure() is None
+    assert client.failure_reason() is None
 
 
 async def test_many_at_once_share_few_connections(client: RedisClient) -> None:
@@ -40,17 +42,19 @@ async def test_many_at_once_share_few_connections(client: RedisClient) -> None:
 
 
 async def test_more_calls_than_connections_are_refused_soon_and_open_no_circuit(
-    redis_addresses: Addresses,
+    redis_addresses: StackAddresses,
 ) -> None:
-    client = RedisClient(redis_addresses.redis, kept().telemetry, answer_seconds=0.01)
+    client = RedisClient(
+        redis_addresses.redis, record_telemetry().telemetry, response_timeout_seconds=0.01
+    )
     for _ in range(MAX_CONNECTIONS):  # all connections are in use
         await client._free.acquire()
 
     for _ in range(5):
-        with pytest.raises(RedisAway, match="busy"):
+        with pytest.raises(RedisUnavailable, match="busy"):
             await client.run(lambda redis: redis.incr("n"))
 
-    assert client.failure() is None
+    assert client.failure_reason() is None
     await client.close()
 
 
@@ -58,20 +62,20 @@ async def test_refused_write_counts_as_away(client: RedisClient) -> None:
     key = uuid4().hex
     await client.run(lambda redis: redis.set(key, "no number"))
 
-    with pytest.raises(RedisAway, match="ResponseError"):
+    with pytest.raises(RedisUnavailable, match="ResponseError"):
         await client.run(lambda redis: redis.incr(key))
 
 
 async def test_absent_server_is_asked_three_times_then_after_a_pause() -> None:
-    telemetry, moment = kept(), [0.0]
+    telemetry, moment = record_telemetry(), [0.0]
     breaker = CircuitBreaker(pause=5, monotonic=lambda: moment[0])
     client = RedisClient("redis://127.0.0.1:1/0", telemetry.telemetry, breaker)
     for _ in range(5):
-        with pytest.raises(RedisAway):
+        with pytest.raises(RedisUnavailable):
             await client.run(lambda redis: redis.incr("n"))
 
-    assert client.failure() == "ConnectionError"
-    assert "preau_redis_away_ratio" in telemetry.page
+    assert client.failure_reason() == "ConnectionError"
+    assert "preau_redis_away_ratio" in telemetry.metrics_page
     assert not breaker.allows_call()
     await client.close()
 
@@ -84,10 +88,10 @@ async def test_server_that_never_answers_costs_little_time() -> None:
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    client = RedisClient(f"redis://:secret@127.0.0.1:{port}/0", kept().telemetry)
+    client = RedisClient(f"redis://:secret@127.0.0.1:{port}/0", record_telemetry().telemetry)
     began = time.monotonic()
     for _ in range(20):
-        with pytest.raises(RedisAway):
+        with pytest.raises(RedisUnavailable):
             await client.run(lambda redis: redis.incr("n"))
 
     # Three tries, not twenty; the bound leaves room for a busy machine.
@@ -101,5 +105,5 @@ async def test_server_that_never_answers_costs_little_time() -> None:
 
 
 def test_no_address_means_no_client() -> None:
-    assert open_redis("", kept().telemetry) is None
-    assert open_redis(None, kept().telemetry) is None
+    assert open_redis("", record_telemetry().telemetry) is None
+    assert open_redis(None, record_telemetry().telemetry) is None

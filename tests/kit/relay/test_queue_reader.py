@@ -9,11 +9,11 @@ import pytest
 
 from shared.contracts.identity import MemberSuspended
 from shared.kit.database.outbox import SHARDS
-from shared.kit.relay import queue_reader as relay_reading
-from shared.kit.relay.queue_reader import READ_ALL, READ_SOME, Floor
-from shared.kit.relay.relay import SESSION
+from shared.kit.relay import queue_cursor as relay_reading
+from shared.kit.relay.queue_cursor import READ_ALL_SHARDS, READ_OWN_SHARDS, QueueCursor
+from shared.kit.relay.relay import SESSION_SETTINGS
 from tests.kit.conftest import Frame
-from tests.support.inbox_harness import Probe, caller, member
+from tests.support.inbox_harness import InboxHarness, make_caller, member_id
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 ALL = list(range(SHARDS))
@@ -26,27 +26,32 @@ FILL = """
 
 
 @pytest.fixture
-async def relay(frame: Frame, probe: Probe) -> AsyncIterator[asyncpg.Connection]:
+async def relay(frame: Frame, probe: InboxHarness) -> AsyncIterator[asyncpg.Connection]:
     """A connection as the relay opens it, to an outbox that is empty."""
     url = frame.url("relay").replace("+asyncpg", "")
-    opened = await asyncpg.connect(url, server_settings=dict(SESSION))
+    opened = await asyncpg.connect(url, server_settings=dict(SESSION_SETTINGS))
     yield opened
     await opened.close()
 
 
 async def read(
-    relay: Any, query: str = READ_ALL, shards: Sequence[int] = ALL, *, floor: int = 0, rows: int = 5
+    relay: Any,
+    query: str = READ_ALL_SHARDS,
+    shards: Sequence[int] = ALL,
+    *,
+    floor: int = 0,
+    rows: int = 5,
 ) -> list[int]:
     found = await relay.fetch(query, floor, list(shards), rows, MUCH)
     return [row["position"] for row in found]
 
 
-async def drain(relay: Any, floor: Floor) -> list[int]:
+async def drain(relay: Any, floor: QueueCursor) -> list[int]:
     """Read, delete and read again until nothing is left; give what was read."""
     everything: list[int] = []
     while True:
         found = await read(relay, floor=floor.position)
-        await floor.settle(relay, found)
+        await floor.advance(relay, found)
         if not found:
             return everything
         everything += found
@@ -54,30 +59,30 @@ async def drain(relay: Any, floor: Floor) -> list[int]:
 
 
 async def test_the_owner_of_some_shards_reads_those_in_order(
-    relay: asyncpg.Connection, probe: Probe
+    relay: asyncpg.Connection, probe: InboxHarness
 ) -> None:
-    await probe.rows(FILL, 40, 1)
+    await probe.query(FILL, 40, 1)
 
-    assert await read(relay, READ_ALL) == [1, 2, 3, 4, 5]
-    assert await read(relay, READ_SOME, [2, 5, 7], rows=6) == [2, 5, 7, 10, 13, 15]
-    assert await read(relay, READ_SOME, [2, 5, 7], floor=7, rows=4) == [10, 13, 15, 18]
+    assert await read(relay, READ_ALL_SHARDS) == [1, 2, 3, 4, 5]
+    assert await read(relay, READ_OWN_SHARDS, [2, 5, 7], rows=6) == [2, 5, 7, 10, 13, 15]
+    assert await read(relay, READ_OWN_SHARDS, [2, 5, 7], floor=7, rows=4) == [10, 13, 15, 18]
 
 
-@pytest.mark.parametrize("query", [READ_ALL, READ_SOME])
+@pytest.mark.parametrize("query", [READ_ALL_SHARDS, READ_OWN_SHARDS])
 async def test_a_batch_has_a_limit_of_bytes_and_a_heavy_event_goes_alone(
-    relay: asyncpg.Connection, probe: Probe, query: str
+    relay: asyncpg.Connection, probe: InboxHarness, query: str
 ) -> None:
-    await probe.rows(FILL, 6, 500)  # 1,000 bytes each
+    await probe.query(FILL, 6, 500)  # 1,000 bytes each
     for most, expected in ((2_500, 3), (1, 1), (100_000, 6)):
         assert len(await relay.fetch(query, 0, ALL, 500, most)) == expected
 
 
 async def test_no_read_sorts_or_walks_over_what_was_deleted(
-    relay: asyncpg.Connection, probe: Probe
+    relay: asyncpg.Connection, probe: InboxHarness
 ) -> None:
-    await probe.rows(FILL, 2_000, 1)
+    await probe.query(FILL, 2_000, 1)
     arguments = f"'{{{','.join(map(str, ALL))}}}'", "500", "16000000"
-    query = READ_ALL.replace("$1", "1500")
+    query = READ_ALL_SHARDS.replace("$1", "1500")
     for number, value in enumerate(arguments, start=2):
         query = query.replace(f"${number}", value)
 
@@ -89,7 +94,7 @@ async def test_no_read_sorts_or_walks_over_what_was_deleted(
 
 
 async def test_the_floor_rises_though_an_old_snapshot_keeps_every_dead_row(
-    relay: asyncpg.Connection, frame: Frame, probe: Probe, monkeypatch: pytest.MonkeyPatch
+    relay: asyncpg.Connection, frame: Frame, probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay_reading, "EVERY", 2)
     report = await asyncpg.connect(frame.url("owner").replace("+asyncpg", ""))
@@ -97,34 +102,34 @@ async def test_the_floor_rises_though_an_old_snapshot_keeps_every_dead_row(
         transaction = report.transaction(isolation="repeatable_read")
         await transaction.start()
         await report.fetch("SELECT count(*) FROM heads")
-        await probe.rows(FILL, 100, 1)
-        floor = Floor()
+        await probe.query(FILL, 100, 1)
+        floor = QueueCursor()
 
         assert await drain(relay, floor) == list(range(1, 101))
         # Transactions of any database count: another test's may be open for a moment.
         async with asyncio.timeout(20):
             while floor.position <= 70:
-                await probe.rows(FILL, 10, 1)
+                await probe.query(FILL, 10, 1)
                 await drain(relay, floor)
     finally:
         await report.close()
 
 
 async def test_what_commits_late_below_others_is_read_all_the_same(
-    relay: asyncpg.Connection, probe: Probe, monkeypatch: pytest.MonkeyPatch
+    relay: asyncpg.Connection, probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay_reading, "EVERY", 1)
-    floor = Floor()
-    late = probe.database.unit(caller())
+    floor = QueueCursor()
+    late = probe.database.unit(make_caller())
     unit = await late.__aenter__()
-    unit.record(MemberSuspended(member_id=member(1), reason="parti le premier"))
+    unit.record(MemberSuspended(member_id=member_id(1), reason="parti le premier"))
     await unit.flush()
-    await probe.rows(FILL, 30, 1)
+    await probe.query(FILL, 30, 1)
 
     before = await drain(relay, floor)
     below = floor.position
     await late.__aexit__(None, None, None)
-    await probe.rows(FILL, 30, 1)
+    await probe.query(FILL, 30, 1)
     after = await drain(relay, floor)
 
     assert before == list(range(2, 32))
@@ -134,16 +139,16 @@ async def test_what_commits_late_below_others_is_read_all_the_same(
 
 
 async def test_now_and_then_it_begins_at_the_very_beginning(
-    relay: asyncpg.Connection, probe: Probe, monkeypatch: pytest.MonkeyPatch
+    relay: asyncpg.Connection, probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay_reading, "EVERY", 1)
     monkeypatch.setattr(relay_reading, "ANEW", 20)
-    floor = Floor()
-    await probe.rows(FILL, 50, 1)
+    floor = QueueCursor()
+    await probe.query(FILL, 50, 1)
     await drain(relay, floor)
     assert floor.position > 0
 
     while floor._reads % 20:
-        await floor.settle(relay, [])
+        await floor.advance(relay, [])
 
     assert floor.position == 0

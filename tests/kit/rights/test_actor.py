@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from shared.contracts.identity import Role
 from shared.kit.core.policy import Suspension
 from shared.kit.core.suspension import SessionEnded
-from shared.kit.database.batched.unit import Light
+from shared.kit.database.batched.unit import BatchedDatabase
 from shared.kit.database.database import Database
 from shared.kit.rights.store import _WHO, SqlRights
 from tests.kit.conftest import Frame
-from tests.support.inbox_harness import LYON, NOON, RENNES, member
+from tests.support.inbox_harness import LYON, NOON, RENNES, member_id
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 _MANY = """
@@ -39,9 +39,9 @@ async def owner(frame: Frame) -> AsyncIterator[asyncpg.Connection]:
     await opened.execute(f"SET app.tenants = '{RENNES},{LYON}'")
     for tenant in (RENNES, LYON):
         await opened.execute(_MANY, tenant)
-    await opened.execute(_ONE, RENNES, member(1))
-    await opened.execute(_ROLE, RENNES, member(1), "pupil", None)
-    await opened.execute(_ROLE, RENNES, member(1), "teacher", NOON - timedelta(days=1))
+    await opened.execute(_ONE, RENNES, member_id(1))
+    await opened.execute(_ROLE, RENNES, member_id(1), "pupil", None)
+    await opened.execute(_ROLE, RENNES, member_id(1), "teacher", NOON - timedelta(days=1))
     await opened.execute("ANALYZE rights_members, rights_roles")
     yield opened
     await opened.execute("TRUNCATE rights_members, rights_roles, rights_ended_sessions")
@@ -51,21 +51,21 @@ async def owner(frame: Frame) -> AsyncIterator[asyncpg.Connection]:
 async def test_a_member_is_found_with_what_they_hold_now(
     owner: asyncpg.Connection, database: Database
 ) -> None:
-    rights = SqlRights(Light(database), lambda: NOON)
+    rights = SqlRights(BatchedDatabase(database), lambda: NOON)
     for _ in range(12):  # after some, the driver's statement has a plan for any value
-        found = await rights.actor(RENNES, member(1))
+        found = await rights.find_actor(RENNES, member_id(1))
         assert found is not None
-        assert (found.tenant, found.member_id, found.minor) == (RENNES, member(1), True)
+        assert (found.tenant, found.member_id, found.minor) == (RENNES, member_id(1), True)
         assert [grant.role for grant in found.grants] == [Role.PUPIL]
-        assert await rights.actor(LYON, member(1)) is None
-        assert await rights.actor(RENNES, member(2)) is None
+        assert await rights.find_actor(LYON, member_id(1)) is None
+        assert await rights.find_actor(RENNES, member_id(2)) is None
 
 
 async def test_the_tenant_is_forgotten_with_the_answer(
     owner: asyncpg.Connection, database: Database
 ) -> None:
-    rights = SqlRights(Light(database), lambda: NOON)
-    assert await rights.actor(RENNES, member(1)) is not None
+    rights = SqlRights(BatchedDatabase(database), lambda: NOON)
+    assert await rights.find_actor(RENNES, member_id(1)) is not None
     async with database.engine.connect() as same:
         (seen,) = (await same.exec_driver_sql("SELECT count(*) FROM rights_members")).one()
     assert seen == 0
@@ -77,7 +77,7 @@ async def test_the_setting_is_there_before_a_row_is_read_whatever_the_plan(
 ) -> None:
     """As the owner, whom the policy binds too."""
     await owner.execute(f"SET app.tenants = ''; SET enable_{without} = off")
-    asks = (_WHO.alone.text, str(RENNES), [RENNES], [member(1)], [None])
+    asks = (_WHO.standalone.text, str(RENNES), [RENNES], [member_id(1)], [None])
     for mode in ("force_custom_plan", "force_generic_plan"):
         await owner.execute(f"SET plan_cache_mode = {mode}")
         assert len(await owner.fetch(*asks)) == 2
@@ -89,19 +89,19 @@ async def test_a_suspension_counts_at_once_and_until_it_ends(
     owner: asyncpg.Connection, database: Database
 ) -> None:
     now = NOON
-    rights = SqlRights(Light(database), lambda: now)
-    assert await rights.actor(RENNES, member(1)) is not None
+    rights = SqlRights(BatchedDatabase(database), lambda: now)
+    assert await rights.find_actor(RENNES, member_id(1)) is not None
     await owner.execute(
         "UPDATE rights_members SET suspended = true, suspended_until = $2, "
         "suspended_because = 'insults' WHERE member_id = $1",
-        member(1),
+        member_id(1),
         NOON + timedelta(hours=1),
     )
-    suspended = await rights.actor(RENNES, member(1))
+    suspended = await rights.find_actor(RENNES, member_id(1))
     assert suspended is not None
     assert suspended.suspension == Suspension("insults", NOON + timedelta(hours=1))
     now += timedelta(hours=2)
-    reinstated = await rights.actor(RENNES, member(1))
+    reinstated = await rights.find_actor(RENNES, member_id(1))
     assert reinstated is not None
     assert reinstated.suspension is None
 
@@ -109,17 +109,17 @@ async def test_a_suspension_counts_at_once_and_until_it_ends(
 async def test_token_of_an_ended_session_is_refused_in_its_own_tenant(
     owner: asyncpg.Connection, database: Database
 ) -> None:
-    rights = SqlRights(Light(database), lambda: NOON)
-    for tenant, session in ((RENNES, member(7)), (LYON, member(8))):
+    rights = SqlRights(BatchedDatabase(database), lambda: NOON)
+    for tenant, session in ((RENNES, member_id(7)), (LYON, member_id(8))):
         await owner.execute(
             "INSERT INTO rights_ended_sessions VALUES ($1, $2, now() + interval '11 minutes')",
             tenant,
             session,
         )
     with pytest.raises(SessionEnded):
-        await rights.actor(RENNES, member(1), str(member(7)))
-    for other in (str(member(8)), str(member(9)), "local", "", None):
-        assert await rights.actor(RENNES, member(1), other) is not None
+        await rights.find_actor(RENNES, member_id(1), str(member_id(7)))
+    for other in (str(member_id(8)), str(member_id(9)), "local", "", None):
+        assert await rights.find_actor(RENNES, member_id(1), other) is not None
 
 
 async def test_upkeep_removes_expired_ends_of_all_tenants_only(
@@ -130,14 +130,14 @@ async def test_upkeep_removes_expired_ends_of_all_tenants_only(
         await owner.execute(
             "INSERT INTO rights_ended_sessions VALUES ($1, $2, now() + $3)",
             tenant,
-            member(number),
+            member_id(number),
             timedelta(minutes=minutes),
         )
-    (row,) = await database.rows(sa.text("SELECT remove_expired(1)"))
+    (row,) = await database.execute_once(sa.text("SELECT remove_expired(1)"))
     assert row[0] == 1
-    (row,) = await database.rows(sa.text("SELECT remove_expired(100)"))
+    (row,) = await database.execute_once(sa.text("SELECT remove_expired(100)"))
     assert row[0] == 1
     kept = await owner.fetch("SELECT session_id FROM rights_ended_sessions ORDER BY 1")
-    assert [each["session_id"] for each in kept] == [member(3), member(4)]
+    assert [each["session_id"] for each in kept] == [member_id(3), member_id(4)]
     await owner.execute("SET app.tenants = ''; SET app.expired = ''")
     assert await owner.fetchval("SELECT count(*) FROM rights_ended_sessions") == 0

@@ -12,7 +12,7 @@ from shared.kit.core.host import Host
 from shared.kit.core.settings import SettingError
 from shared.kit.runtime.assembly import open_database
 from tests.kit.conftest import Frame
-from tests.support.recorded_spans import kept
+from tests.support.recorded_spans import record_telemetry
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -27,28 +27,35 @@ def environment(frame: Frame, **more: str) -> dict[str, str]:
 
 
 async def test_statements_and_waits_for_a_connection_are_told(frame: Frame) -> None:
-    telling, settings = kept(), CommunitySettings.read(environment(frame))
+    telling, settings = record_telemetry(), CommunitySettings.from_environment(environment(frame))
     host = Host(MemoryBus(), lambda: datetime.now(UTC), uuid7, telling.telemetry, {})
     database = open_database("community", host, settings)
     try:
         with telling.telemetry.span("essai", "internal"):
-            await database.rows(sa.text("SELECT count(*) FROM outbox"))
+            await database.execute_once(sa.text("SELECT count(*) FROM outbox"))
     finally:
         await database.stop()
 
     assert "SELECT outbox" in telling.names
-    assert 'db_client_operation_duration_seconds_count{db_operation_name="SELECT"' in telling.page
+    assert (
+        'db_client_operation_duration_seconds_count{db_operation_name="SELECT"'
+        in telling.metrics_page
+    )
     pool = 'db_client_connection_pool_name="preau-community"'
-    assert f"db_client_connection_wait_time_seconds_count{{{pool}" in telling.page
+    assert f"db_client_connection_wait_time_seconds_count{{{pool}" in telling.metrics_page
 
 
 def test_what_a_service_takes_on_is_said_for_all_or_for_one(frame: Frame) -> None:
     said = environment(frame, PREAU_SHED_OUTBOX_AGE="5", COMMUNITY_SHED_WRITES="3")
-    limits = CommunitySettings.read(said).limits()
+    limits = CommunitySettings.from_environment(said).load_limits()
 
-    assert (limits.outbox_age, limits.writes, limits.waiting) == (5.0, 3, 200)
+    assert (limits.max_outbox_age_seconds, limits.max_concurrent_writes, limits.max_queue) == (
+        5.0,
+        3,
+        200,
+    )
 
 
 def test_a_limit_that_is_none_stops_the_start(frame: Frame) -> None:
     with pytest.raises(SettingError, match=r"COMMUNITY_SHED_WAIT .*seconds"):
-        CommunitySettings.read(environment(frame, COMMUNITY_SHED_WAIT="0"))
+        CommunitySettings.from_environment(environment(frame, COMMUNITY_SHED_WAIT="0"))

@@ -3,13 +3,15 @@
 import pytest
 
 from shared.kit.core.settings import SettingError
-from shared.kit.runtime.listening import Listening
+from shared.kit.runtime.listen_settings import ListenSettings
 
 
 def test_inner_port_is_beside_the_public_one_unless_it_is_said() -> None:
-    plain = Listening.read({})
-    pod = Listening.read({"PREAU_LISTEN": "10.0.0.9", "PREAU_PORT": "65535"})
-    said = Listening.read({"PREAU_INNER_LISTEN": "127.0.0.1", "PREAU_INNER_PORT": "9100"})
+    plain = ListenSettings.from_environment({})
+    pod = ListenSettings.from_environment({"PREAU_LISTEN": "10.0.0.9", "PREAU_PORT": "65535"})
+    said = ListenSettings.from_environment(
+        {"PREAU_INNER_LISTEN": "127.0.0.1", "PREAU_INNER_PORT": "9100"}
+    )
     assert (plain.host, plain.port, plain.inner_host, plain.inner_port) == (
         *("127.0.0.1", 8000),
         *("127.0.0.1", 8001),
@@ -32,11 +34,14 @@ def test_inner_port_is_beside_the_public_one_unless_it_is_said() -> None:
 )
 def test_wrong_variable_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingError, match=name):
-        Listening.read({name: value})
+        ListenSettings.from_environment({name: value})
 
 
 def test_proxies_and_the_limit_of_an_address_are_read() -> None:
     environment = {"PREAU_TRUSTED_PROXIES": "10.0.0.0/8", "PREAU_UNFINISHED_PER_ADDRESS": "7"}
-    at = Listening.read(environment)
+    at = ListenSettings.from_environment(environment)
     scope = {"client": ("10.1.1.1", 1), "headers": [(b"x-forwarded-for", b"192.0.2.7")]}
-    assert (at.trusted.client_of(scope), at.limits.per_address) == ("192.0.2.7", 7)
+    assert (at.trusted_proxies.client_address(scope), at.sender_limits.per_address) == (
+        "192.0.2.7",
+        7,
+    )

@@ -8,32 +8,32 @@ from datetime import datetime
 import pytest
 from uuid_utils.compat import uuid7
 
-from deploy.local.stack import Addresses
+from deploy.local.stack import StackAddresses
 from shared.kit.bus.memory.bus import MemoryBus
-from shared.kit.core.bus import Progress
+from shared.kit.core.bus import LogBounds
 from shared.kit.core.errors import NotFound, Transient
 from shared.kit.core.host import Host
 from shared.kit.database.migrations import migrate
 from shared.kit.runtime import maintenance as upkeep
 from shared.kit.runtime import runner as run
-from tests.support.inbox_harness import Probe
-from tests.support.recorded_spans import kept
+from tests.support.inbox_harness import InboxHarness
+from tests.support.recorded_spans import record_telemetry
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 NOWHERE = "127.0.0.1:1"
 
 
 async def test_who_only_serves_the_api_starts_without_a_broker(
-    postgres_addresses: Addresses,
+    postgres_addresses: StackAddresses,
 ) -> None:
-    await migrate("community", postgres_addresses.database("community", "owner"))
+    await migrate("community", postgres_addresses.database_url("community", "owner"))
     environment = {
-        "COMMUNITY_DATABASE_URL": postgres_addresses.database("community", "app"),
-        "COMMUNITY_RELAY_URL": postgres_addresses.database("community", "relay"),
+        "COMMUNITY_DATABASE_URL": postgres_addresses.database_url("community", "app"),
+        "COMMUNITY_RELAY_URL": postgres_addresses.database_url("community", "relay"),
         "PREAU_JWKS_URL": "http://127.0.0.1:1/",
     }
     async with asyncio.timeout(20):
-        async with run.running(["community"], environment, NOWHERE, ["api"]) as (community,):
+        async with run.run_services(["community"], environment, NOWHERE, ["api"]) as (community,):
             assert community.started
             assert community.subscription is None
             assert run.failed_tasks(community) is None
@@ -46,7 +46,9 @@ class Away(MemoryBus):
         super().__init__()
         self.error = error
 
-    async def progress(self, topics: Sequence[str], since: datetime | None = None) -> Progress:
+    async def get_log_bounds(
+        self, topics: Sequence[str], since: datetime | None = None
+    ) -> LogBounds:
         if self.error is not None:
             raise self.error
         await asyncio.sleep(60)
@@ -57,22 +59,22 @@ class Away(MemoryBus):
     "error", [Transient(reason="refused"), NotFound(topic="community.post"), None]
 )
 async def test_counting_gives_up_soon_and_fails_no_job(
-    probe: Probe,
+    probe: InboxHarness,
     error: Exception | None,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(upkeep, "COUNTING", 0.05)
-    host = Host(Away(error), probe.clock, uuid7, kept().telemetry, {})
+    monkeypatch.setattr(upkeep, "COUNT_TIMEOUT_SECONDS", 0.05)
+    host = Host(Away(error), probe.clock, uuid7, record_telemetry().telemetry, {})
 
     with caplog.at_level(logging.WARNING):
-        await asyncio.wait_for(upkeep.measure(probe.consumer(), host).run(), 5)
+        await asyncio.wait_for(upkeep.consumer_metrics_job(probe.consumer(), host).run(), 5)
 
     assert [record.message for record in caplog.records] == ["cannot count"]
 
 
 async def test_the_age_of_the_last_poll_is_told_by_each_process(
-    probe: Probe, monkeypatch: pytest.MonkeyPatch
+    probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Reader:
         last_poll_age = 12.0
@@ -82,14 +84,14 @@ async def test_the_age_of_the_last_poll_is_told_by_each_process(
         def alive(self) -> bool:
             return True
 
-    monkeypatch.setattr(run, "POLL_AGE_EVERY", 0.01)
-    telling = kept()
+    monkeypatch.setattr(run, "POLL_AGE_INTERVAL_SECONDS", 0.01)
+    telling = record_telemetry()
     host = Host(MemoryBus(), probe.clock, uuid7, telling.telemetry, {})
-    running = run.Running(service=None, subscription=Reader())  # type: ignore[arg-type]  # not asked
+    running = run.RunningService(service=None, subscription=Reader())  # type: ignore[arg-type]  # not asked
     task = asyncio.create_task(run._tell_poll_age(running, host, "probe"))
     await asyncio.sleep(0.05)
     running.stop.set()
     await asyncio.wait_for(task, 2)
 
     line = 'preau_consumer_last_poll_age_seconds{group="probe",service="community"} 12.0'
-    assert line in telling.page
+    assert line in telling.metrics_page

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from deploy.local.stack import Addresses
+from deploy.local.stack import StackAddresses
 from shared.kit.database.migrations import migrate
 from shared.kit.runtime import runner as run
 from shared.kit.runtime.startup import CannotStart
@@ -16,18 +16,18 @@ NOWHERE = "127.0.0.1:1"
 
 
 @pytest.fixture
-async def environment(postgres_addresses: Addresses) -> dict[str, str]:
-    await migrate("community", postgres_addresses.database("community", "owner"))
+async def environment(postgres_addresses: StackAddresses) -> dict[str, str]:
+    await migrate("community", postgres_addresses.database_url("community", "owner"))
     return {
-        "COMMUNITY_DATABASE_URL": postgres_addresses.database("community", "app"),
-        "COMMUNITY_RELAY_URL": postgres_addresses.database("community", "relay"),
+        "COMMUNITY_DATABASE_URL": postgres_addresses.database_url("community", "app"),
+        "COMMUNITY_RELAY_URL": postgres_addresses.database_url("community", "relay"),
         "PREAU_JWKS_URL": "http://127.0.0.1:1/",
     }
 
 
 async def refused(environment: Mapping[str, str]) -> str:
     """Start what needs no broker, and give why it cannot."""
-    async with run.built(["community"], environment, NOWHERE) as parts:
+    async with run.build_services(["community"], environment, NOWHERE) as parts:
         with pytest.raises(CannotStart) as why:
             await parts.start(["api", "relay"])
         assert not parts.services[0].started
@@ -35,9 +35,11 @@ async def refused(environment: Mapping[str, str]) -> str:
 
 
 @asynccontextmanager
-async def revision(addresses: Addresses, name: str | None) -> AsyncIterator[None]:
+async def revision(addresses: StackAddresses, name: str | None) -> AsyncIterator[None]:
     """Let the database say that it is at this revision."""
-    owner = await asyncpg.connect(addresses.database("community", "owner").replace("+asyncpg", ""))
+    owner = await asyncpg.connect(
+        addresses.database_url("community", "owner").replace("+asyncpg", "")
+    )
     before = await owner.fetchval("SELECT version_num FROM alembic_version")
     try:
         await owner.execute("DELETE FROM alembic_version")
@@ -51,7 +53,7 @@ async def revision(addresses: Addresses, name: str | None) -> AsyncIterator[None
 
 
 async def test_a_role_that_sees_everything(
-    environment: dict[str, str], postgres_addresses: Addresses
+    environment: dict[str, str], postgres_addresses: StackAddresses
 ) -> None:
     before, _, _ = postgres_addresses.postgres.rpartition("/")
     environment["COMMUNITY_DATABASE_URL"] = f"{before}/preau_community".replace(
@@ -83,7 +85,7 @@ async def test_a_database_that_is_not_there(environment: dict[str, str]) -> None
 
 
 async def test_a_relay_that_is_no_relay(
-    environment: dict[str, str], postgres_addresses: Addresses
+    environment: dict[str, str], postgres_addresses: StackAddresses
 ) -> None:
     relay = environment["COMMUNITY_RELAY_URL"]
     place, _, _ = relay.rpartition("/")
@@ -93,7 +95,7 @@ async def test_a_relay_that_is_no_relay(
 
 
 async def test_a_schema_that_is_too_old(
-    environment: dict[str, str], postgres_addresses: Addresses
+    environment: dict[str, str], postgres_addresses: StackAddresses
 ) -> None:
     async with revision(postgres_addresses, None):
         said = await refused(environment)
@@ -104,9 +106,9 @@ async def test_a_schema_that_is_too_old(
 
 
 async def test_a_schema_made_before_the_first_release_is_refused(
-    environment: dict[str, str], postgres_addresses: Addresses
+    environment: dict[str, str], postgres_addresses: StackAddresses
 ) -> None:
-    url = postgres_addresses.database("community", "owner").replace("+asyncpg", "")
+    url = postgres_addresses.database_url("community", "owner").replace("+asyncpg", "")
     owner = await asyncpg.connect(url)
     try:
         await owner.execute("ALTER TABLE audit RENAME COLUMN transaction TO spare")
@@ -120,9 +122,9 @@ async def test_a_schema_made_before_the_first_release_is_refused(
 
 
 async def test_a_schema_of_a_newer_version_is_new_enough(
-    environment: dict[str, str], postgres_addresses: Addresses
+    environment: dict[str, str], postgres_addresses: StackAddresses
 ) -> None:
-    starting = run.running(["community"], environment, NOWHERE, ["api"])
+    starting = run.run_services(["community"], environment, NOWHERE, ["api"])
     async with revision(postgres_addresses, "0999"), starting as (community,):
         assert community.started
 
@@ -130,5 +132,5 @@ async def test_a_schema_of_a_newer_version_is_new_enough(
 async def test_who_only_serves_the_api_needs_no_relay_role(environment: dict[str, str]) -> None:
     environment["COMMUNITY_RELAY_URL"] = "postgresql://x:x@127.0.0.1:1/x"
 
-    async with run.running(["community"], environment, NOWHERE, ["api"]) as (community,):
-        assert community.fit
+    async with run.run_services(["community"], environment, NOWHERE, ["api"]) as (community,):
+        assert community.database_ready

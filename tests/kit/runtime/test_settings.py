@@ -23,15 +23,19 @@ ENOUGH = {
 
 
 def test_a_service_reads_its_own_and_the_shared_ones() -> None:
-    read = CanteenSettings.read({**ENOUGH, "CANTEEN_SEATS": "80", "HOME": "/root", "OTHER_X": "1"})
+    read = CanteenSettings.from_environment(
+        {**ENOUGH, "CANTEEN_SEATS": "80", "HOME": "/root", "OTHER_X": "1"}
+    )
     assert (read.seats, read.jwks_url) == (80, "http://identity/jwks.json")
     assert read.trace_sample == pytest.approx(0.1)
 
 
 def test_its_own_goes_before_the_shared_one_and_an_empty_one_is_not_set() -> None:
     both = {**ENOUGH, "PREAU_ISSUER": "https://shared", "CANTEEN_ISSUER": "https://own"}
-    assert CanteenSettings.read(both).issuer == "https://own"
-    assert CanteenSettings.read({**both, "CANTEEN_ISSUER": ""}).issuer == "https://shared"
+    assert CanteenSettings.from_environment(both).issuer == "https://own"
+    assert (
+        CanteenSettings.from_environment({**both, "CANTEEN_ISSUER": ""}).issuer == "https://shared"
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,16 +52,18 @@ def test_what_is_not_right_is_named_with_its_meaning(
     changes: dict[str, str], told: list[str]
 ) -> None:
     with pytest.raises(SettingError) as refused:
-        CanteenSettings.read({**ENOUGH, **changes})
+        CanteenSettings.from_environment({**ENOUGH, **changes})
     assert all(word in str(refused.value) for word in told)
 
 
 def test_the_owners_url_may_stand_there_though_only_migrations_use_it() -> None:
-    assert CanteenSettings.read({**ENOUGH, "CANTEEN_OWNER_URL": "postgresql://o@db/c"}).owner_url
+    assert CanteenSettings.from_environment(
+        {**ENOUGH, "CANTEEN_OWNER_URL": "postgresql://o@db/c"}
+    ).owner_url
 
 
 def test_passwords_are_never_shown() -> None:
-    assert "hunter2" not in repr(CanteenSettings.read(ENOUGH))
+    assert "hunter2" not in repr(CanteenSettings.from_environment(ENOUGH))
     with pytest.raises(SettingError) as refused:
-        CanteenSettings.read({**ENOUGH, "CANTEEN_SEATS": "hunter2"})
+        CanteenSettings.from_environment({**ENOUGH, "CANTEEN_SEATS": "hunter2"})
     assert "hunter2" not in str(refused.value)

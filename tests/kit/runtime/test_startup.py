@@ -12,28 +12,28 @@ import pytest
 from shared.kit.core.errors import Transient
 from shared.kit.runtime import startup as waiting
 from shared.kit.runtime.startup import (
-    Away,
     CannotStart,
-    Patience,
-    Server,
-    kafka_at,
-    postgres_at,
-    until_there,
+    RequiredServer,
+    Unavailable,
+    WaitPolicy,
+    parse_database_address,
+    parse_kafka_address,
+    wait_until_available,
 )
 
-KAFKA = kafka_at("kafka-1:9092,kafka-2:9093")
+KAFKA = parse_kafka_address("kafka-1:9092,kafka-2:9093")
 
 
-QUICK = Patience(pause=0.001, longest_pause=0.002)
+QUICK = WaitPolicy(pause_seconds=0.001, max_pause_seconds=0.002)
 
 
 class Heard:
     """What the process was told of the server, in order."""
 
     def __init__(self) -> None:
-        self.all: list[Away | None] = []
+        self.all: list[Unavailable | None] = []
 
-    def __call__(self, server: Server, away: Away | None) -> None:
+    def __call__(self, server: RequiredServer, away: Unavailable | None) -> None:
         self.all.append(away)
 
 
@@ -68,9 +68,9 @@ def failing(times: int, error: Exception) -> Callable[[], Awaitable[str]]:
 async def test_what_may_come_back_is_waited_for(error: Exception, why: str) -> None:
     heard = Heard()
 
-    assert await until_there(KAFKA, failing(3, error), heard, QUICK) == "there"
+    assert await wait_until_available(KAFKA, failing(3, error), heard, QUICK) == "there"
 
-    assert [away and away.why for away in heard.all] == [why, why, why, None]
+    assert [away and away.reason for away in heard.all] == [why, why, why, None]
 
 
 @pytest.mark.parametrize(
@@ -83,10 +83,12 @@ async def test_what_may_come_back_is_waited_for(error: Exception, why: str) -> N
     ],
 )
 async def test_what_is_set_wrongly_ends_the_start_in_one_line(error: Exception) -> None:
-    server = postgres_at("postgresql+asyncpg://a:geheim@db:6432/x", "METRICS_DATABASE_URL")
+    server = parse_database_address(
+        "postgresql+asyncpg://a:geheim@db:6432/x", "METRICS_DATABASE_URL"
+    )
 
     with pytest.raises(CannotStart) as refused:
-        await until_there(server, failing(1, error), Heard(), QUICK)
+        await wait_until_available(server, failing(1, error), Heard(), QUICK)
 
     said = str(refused.value)
     assert said.startswith("METRICS_DATABASE_URL is wrong: at db:6432, ")
@@ -97,7 +99,7 @@ async def test_what_is_set_wrongly_ends_the_start_in_one_line(error: Exception) 
 
 async def test_an_error_of_our_own_keeps_its_traceback() -> None:
     with pytest.raises(KeyError):
-        await until_there(KAFKA, failing(1, KeyError("topic")), Heard(), QUICK)
+        await wait_until_available(KAFKA, failing(1, KeyError("topic")), Heard(), QUICK)
 
 
 async def test_a_host_that_nobody_knows_is_waited_for_a_while(
@@ -112,14 +114,14 @@ async def test_a_host_that_nobody_knows_is_waited_for_a_while(
         raise unknown
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look)
-    assert await until_there(KAFKA, failing(3, unknown), Heard(), QUICK) == "there"
-    impatient = replace(QUICK, unknown=0.0)
+    assert await wait_until_available(KAFKA, failing(3, unknown), Heard(), QUICK) == "there"
+    impatient = replace(QUICK, unknown_host_seconds=0.0)
     # One of its names is known: it may come back.
-    assert await until_there(KAFKA, failing(3, unknown), Heard(), impatient) == "there"
+    assert await wait_until_available(KAFKA, failing(3, unknown), Heard(), impatient) == "there"
     known.clear()
 
     with pytest.raises(CannotStart, match="PREAU_KAFKA is wrong: no host is known as kafka-1:9092"):
-        await until_there(KAFKA, failing(3, unknown), Heard(), impatient)
+        await wait_until_available(KAFKA, failing(3, unknown), Heard(), impatient)
 
 
 async def test_a_name_server_that_is_away_is_no_unknown_host(
@@ -131,9 +133,9 @@ async def test_a_name_server_that_is_away_is_no_unknown_host(
         raise away
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look)
-    impatient = replace(QUICK, unknown=0.0)
+    impatient = replace(QUICK, unknown_host_seconds=0.0)
 
-    assert await until_there(KAFKA, failing(3, away), Heard(), impatient) == "there"
+    assert await wait_until_available(KAFKA, failing(3, away), Heard(), impatient) == "there"
 
 
 async def test_it_is_said_at_growing_intervals(caplog: pytest.LogCaptureFixture) -> None:
@@ -143,10 +145,10 @@ async def test_it_is_said_at_growing_intervals(caplog: pytest.LogCaptureFixture)
         nonlocal now
         now += 1.0
 
-    by_the_second = Patience(clock=lambda: now, sleep=sleep, unknown=1000)
+    by_the_second = WaitPolicy(clock=lambda: now, sleep=sleep, unknown_host_seconds=1000)
     with caplog.at_level(logging.INFO):
         refused = failing(100, ConnectionRefusedError())
-        await until_there(KAFKA, refused, Heard(), by_the_second)
+        await wait_until_available(KAFKA, refused, Heard(), by_the_second)
 
     begin, end = "waiting for Kafka at kafka-1:9092,kafka-2:9093, away for ", ": connection refused"
     *lines, last = (record.getMessage() for record in caplog.records)
@@ -158,7 +160,7 @@ async def test_it_is_said_at_growing_intervals(caplog: pytest.LogCaptureFixture)
 @pytest.mark.parametrize("text", ["kafka", "kafka:", ":9092", "kafka:9o92", "kafka:9092,"])
 def test_an_address_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(CannotStart, match="is not host:port"):
-        kafka_at(text)
+        parse_kafka_address(text)
 
 
 @pytest.mark.allow_hosts(["127.0.0.1"])
@@ -166,8 +168,8 @@ async def test_one_open_port_of_several_is_enough() -> None:
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
 
-    await waiting.knock(kafka_at(f"127.0.0.1:1,127.0.0.1:{port}"))
+    await waiting.probe_port(parse_kafka_address(f"127.0.0.1:1,127.0.0.1:{port}"))
     server.close()
     await server.wait_closed()
     with pytest.raises(ConnectionRefusedError):
-        await waiting.knock(kafka_at(f"127.0.0.1:1,127.0.0.1:{port}"))
+        await waiting.probe_port(parse_kafka_address(f"127.0.0.1:1,127.0.0.1:{port}"))

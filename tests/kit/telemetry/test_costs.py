@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.kit.telemetry.logs import configure, logger
-from shared.kit.telemetry.messaging import create_span, process_span, send_span
+from shared.kit.telemetry.logs import configure_logging, get_logger
+from shared.kit.telemetry.messaging import open_process_span, open_send_span, record_create_span
 from shared.kit.telemetry.otel import OtelTelemetry
-from shared.kit.telemetry.requests import Message, RequestTelemetry, Scope, Send
+from shared.kit.telemetry.request_telemetry import Message, RequestTelemetry, Scope, Send
 from tests.support.recorded_spans import NOON, a_delivery, a_traceparent
 
 BATCH = 500
@@ -34,17 +34,17 @@ def told(what: str, micro: float) -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
 def test_a_message(share: float) -> None:
-    telemetry = OtelTelemetry("community", sample=share)
+    telemetry = OtelTelemetry("community", sample_ratio=share)
     recorded = int(BATCH * share)
     traces = [a_traceparent(sampled=number < recorded) for number in range(BATCH)]
     deliveries = [a_delivery(trace) for trace in traces]
 
     def process() -> None:
-        with process_span(telemetry, "moderation", deliveries, NOON):
+        with open_process_span(telemetry, "moderation", deliveries, NOON):
             pass
 
     def send() -> None:
-        with send_span(telemetry, {"community.post": BATCH}, traces):
+        with open_send_span(telemetry, {"community.post": BATCH}, traces):
             pass
 
     told(f"process, a message of 500, {share:.0%} recorded", cost(process, times=20, per=BATCH))
@@ -57,7 +57,9 @@ def test_a_fact() -> None:
         trace = a_traceparent(sampled=sampled)
 
         def create(above: str = trace) -> None:
-            create_span(telemetry, "community.post.published.v1", "community.post", "id", above)
+            record_create_span(
+                telemetry, "community.post.published.v1", "community.post", "id", above
+            )
 
         told(f"create, {'recorded' if sampled else 'unrecorded'}", cost(create, times=2000))
 
@@ -66,15 +68,15 @@ def test_a_value_and_a_line() -> None:
     telemetry = OtelTelemetry("community")
     told("count", cost(lambda: telemetry.count("preau.consumer.outcome", group="m"), times=5000))
     told("observe", cost(lambda: telemetry.observe("preau.job.duration", 1.2), times=5000))
-    configure("info", "json", io.StringIO())
-    log = logger("cost")
+    configure_logging("info", "json", io.StringIO())
+    log = get_logger("cost")
     told("a log line", cost(lambda: log.info("sent", topic="community.post", n=3), times=500))
     told("a log line below the level", cost(lambda: log.debug("sent", n=3), times=5000))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
 def test_a_request(share: float) -> None:
-    telemetry = OtelTelemetry("community", sample=share)
+    telemetry = OtelTelemetry("community", sample_ratio=share)
 
     async def app(_scope: Scope, _receive: object, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})

@@ -13,49 +13,51 @@ from opentelemetry.trace import SpanKind
 
 from shared.contracts.event import Fact
 from shared.kit.bus.memory.bus import MemoryBus
-from shared.kit.core.bus import Incoming, Outgoing, Partition, Reading, Topic
+from shared.kit.core.bus import IncomingRecord, OutgoingRecord, Partition, SubscriptionConfig, Topic
 from shared.kit.core.unit_of_work import Delivery
-from shared.kit.telemetry.messaging import create_span, process_span, send_span
-from shared.kit.telemetry.requests import RequestTelemetry
+from shared.kit.telemetry.messaging import open_process_span, open_send_span, record_create_span
+from shared.kit.telemetry.request_telemetry import RequestTelemetry
 from tests.support.recorded_spans import (
     NOON,
-    Kept,
+    TelemetryRecorder,
     a_delivery,
     attributes_of,
-    context_of,
-    ids,
-    kept,
-    links_of,
-    parent_of,
+    link_ids,
+    parent_ids,
+    record_telemetry,
+    span_traceparent,
+    trace_and_span_ids,
 )
 
 POSTED = "community.post.published.v1"
 DECIDED = "moderation.decision.taken.v1"
 
 
-def publishing(community: Kept, outbox: list[Outgoing]) -> FastAPI:
+def publishing(community: TelemetryRecorder, outbox: list[OutgoingRecord]) -> FastAPI:
     app = FastAPI()
 
     @app.post("/v1/posts/{post_id}", status_code=201)
     async def publish(post_id: str, facts: int = 1) -> dict[str, str]:
         telemetry = community.telemetry
         for _ in range(facts):
-            trace = create_span(
+            trace = record_create_span(
                 telemetry, POSTED, "community.post", str(uuid4()), telemetry.current()
             )
             assert trace is not None
             header = (("traceparent", trace.encode()),)
-            outbox.append(Outgoing("community.post", b"k", post_id.encode(), header))
+            outbox.append(OutgoingRecord("community.post", b"k", post_id.encode(), header))
         return {"post": post_id}
 
     app.add_middleware(RequestTelemetry, telemetry=community.telemetry, service="community")
     return app
 
 
-async def relay(community: Kept, bus: MemoryBus, outbox: Sequence[Outgoing]) -> None:
+async def relay(
+    community: TelemetryRecorder, bus: MemoryBus, outbox: Sequence[OutgoingRecord]
+) -> None:
     topics = Counter(record.topic for record in outbox)
     traces = [dict(record.headers)["traceparent"].decode() for record in outbox]
-    with send_span(community.telemetry, topics, traces):
+    with open_send_span(community.telemetry, topics, traces):
         await bus.send(outbox)
 
 
@@ -63,28 +65,30 @@ async def relay(community: Kept, bus: MemoryBus, outbox: Sequence[Outgoing]) -> 
 class Moderation:
     """A consumer that answers each post with a decision, whose trace context it keeps."""
 
-    telling: Kept
+    telling: TelemetryRecorder
     decided: list[str | None]
 
-    async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+    async def on_assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         return dict.fromkeys(partitions, 0)
 
-    async def prepare(self, batch: Sequence[Incoming]) -> None: ...
+    async def prepare(self, batch: Sequence[IncomingRecord]) -> None: ...
 
-    async def revoked(self, partitions: Sequence[Partition]) -> None: ...
+    async def on_revoked(self, partitions: Sequence[Partition]) -> None: ...
 
-    async def handle(self, batch: Sequence[Incoming]) -> Mapping[Partition, int]:
+    async def handle(self, batch: Sequence[IncomingRecord]) -> Mapping[Partition, int]:
         deliveries = [delivered(record) for record in batch]
         telemetry = self.telling.telemetry
-        with process_span(telemetry, "moderation", deliveries, NOON):
+        with open_process_span(telemetry, "moderation", deliveries, NOON):
             for each in deliveries:
                 self.decided.append(
-                    create_span(telemetry, DECIDED, "moderation.decision", "d", each.traceparent)
+                    record_create_span(
+                        telemetry, DECIDED, "moderation.decision", "d", each.traceparent
+                    )
                 )
         return {record.partition: record.offset + 1 for record in batch}
 
 
-def delivered(record: Incoming) -> Delivery[Fact]:
+def delivered(record: IncomingRecord) -> Delivery[Fact]:
     header = dict(record.headers)["traceparent"]
     assert header is not None
     return msgspec.structs.replace(
@@ -92,19 +96,19 @@ def delivered(record: Incoming) -> Delivery[Fact]:
     )
 
 
-async def journey(facts: int) -> tuple[Kept, Kept, list[str | None]]:
-    community, moderation = kept("community"), kept("moderation")
-    outbox: list[Outgoing] = []
+async def journey(facts: int) -> tuple[TelemetryRecorder, TelemetryRecorder, list[str | None]]:
+    community, moderation = record_telemetry("community"), record_telemetry("moderation")
+    outbox: list[OutgoingRecord] = []
     bus, decided = MemoryBus(), list[str | None]()
-    await bus.ensure([Topic("community.post")])
-    reading = Reading("moderation", ("community.post",), Moderation(moderation, decided))
+    await bus.ensure_topics([Topic("community.post")])
+    reading = SubscriptionConfig("moderation", ("community.post",), Moderation(moderation, decided))
     transport = httpx.ASGITransport(publishing(community, outbox))
     async with httpx.AsyncClient(transport=transport, base_url="http://préau") as client:
         answer = await client.post(f"/v1/posts/été-🌿?facts={facts}")
     assert answer.status_code == 201
     await relay(community, bus, outbox)
-    await bus.read(reading)
-    await bus.settle()
+    await bus.subscribe(reading)
+    await bus.wait_until_idle()
     await bus.close()
     return community, moderation, decided
 
@@ -112,11 +116,11 @@ async def journey(facts: int) -> tuple[Kept, Kept, list[str | None]]:
 async def test_one_message_is_one_trace_from_the_request_to_what_follows_from_it() -> None:
     community, moderation, decided = await journey(facts=1)
 
-    request = community.only("POST /v1/posts/{post_id}")
-    create = community.only("create community.post")
-    send = community.only("send community.post")
-    process = moderation.only("process community.post")
-    decision = moderation.only("create moderation.decision")
+    request = community.span_named("POST /v1/posts/{post_id}")
+    create = community.span_named("create community.post")
+    send = community.span_named("send community.post")
+    process = moderation.span_named("process community.post")
+    decision = moderation.span_named("create moderation.decision")
 
     assert [span.kind for span in (request, create, send, process, decision)] == [
         SpanKind.SERVER,
@@ -125,43 +129,48 @@ async def test_one_message_is_one_trace_from_the_request_to_what_follows_from_it
         SpanKind.CONSUMER,
         SpanKind.PRODUCER,
     ]
-    assert parent_of(request) is None
-    assert parent_of(create) == ids(context_of(request))
-    assert parent_of(send) is None
-    assert links_of(send) == [ids(context_of(create))]
-    assert parent_of(process) == ids(context_of(create))
-    assert links_of(process) == [ids(context_of(create))]
-    assert parent_of(decision) == ids(context_of(process))
-    assert decided == [context_of(decision)]
-    traces = {ids(context_of(span))[0] for span in (request, create, process, decision)}
+    assert parent_ids(request) is None
+    assert parent_ids(create) == trace_and_span_ids(span_traceparent(request))
+    assert parent_ids(send) is None
+    assert link_ids(send) == [trace_and_span_ids(span_traceparent(create))]
+    assert parent_ids(process) == trace_and_span_ids(span_traceparent(create))
+    assert link_ids(process) == [trace_and_span_ids(span_traceparent(create))]
+    assert parent_ids(decision) == trace_and_span_ids(span_traceparent(process))
+    assert decided == [span_traceparent(decision)]
+    traces = {
+        trace_and_span_ids(span_traceparent(span))[0]
+        for span in (request, create, process, decision)
+    }
     assert len(traces) == 1
-    assert ids(context_of(send))[0] not in traces
+    assert trace_and_span_ids(span_traceparent(send))[0] not in traces
 
 
 async def test_a_batch_has_a_trace_of_its_own_and_what_follows_stays_in_each_message_s() -> None:
     community, moderation, decided = await journey(facts=3)
 
     creates = [span for span in community.spans if span.name == "create community.post"]
-    process = moderation.only("process community.post")
+    process = moderation.span_named("process community.post")
     decisions = [span for span in moderation.spans if span.name.startswith("create")]
-    assert parent_of(process) is None
-    assert links_of(process) == [ids(context_of(span)) for span in creates]
-    assert [parent_of(span) for span in decisions] == links_of(process)
-    assert {tuple(links_of(span)) for span in decisions} == {(ids(context_of(process)),)}
-    assert decided == [context_of(span) for span in decisions]
-    assert links_of(community.only("send community.post")) == links_of(process)
+    assert parent_ids(process) is None
+    assert link_ids(process) == [trace_and_span_ids(span_traceparent(span)) for span in creates]
+    assert [parent_ids(span) for span in decisions] == link_ids(process)
+    assert {tuple(link_ids(span)) for span in decisions} == {
+        (trace_and_span_ids(span_traceparent(process)),)
+    }
+    assert decided == [span_traceparent(span) for span in decisions]
+    assert link_ids(community.span_named("send community.post")) == link_ids(process)
 
 
 async def test_the_spans_say_what_the_conventions_ask() -> None:
     community, moderation, _ = await journey(facts=1)
 
-    create = attributes_of(community.only("create community.post"))
+    create = attributes_of(community.span_named("create community.post"))
     assert create["messaging.system"] == "kafka"
     assert create["messaging.operation.name"] == create["messaging.operation.type"] == "create"
     assert create["messaging.destination.name"] == "community.post"
     assert create["cloudevents.event_type"] == POSTED
     assert create["cloudevents.event_id"] == create["messaging.message.id"]
-    process = attributes_of(moderation.only("process community.post"))
+    process = attributes_of(moderation.span_named("process community.post"))
     assert process["messaging.consumer.group.name"] == "moderation"
     assert process["messaging.kafka.offset"] == 0
     assert str(process["messaging.destination.partition.id"]).isdigit()
@@ -180,7 +189,7 @@ async def test_two_services_in_one_process_tell_each_other_s_spans_apart() -> No
 
 
 async def test_tasks_that_run_at_once_keep_their_own_span() -> None:
-    here = kept()
+    here = record_telemetry()
 
     async def work(name: str) -> tuple[str | None, str | None]:
         with here.telemetry.span(name, "internal") as span:

@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from shared.kit.telemetry.context import serving
-from shared.kit.telemetry.logs import configure, logger, redact
-from tests.support.recorded_spans import SAMPLED, kept
+from shared.kit.telemetry.context import service_context
+from shared.kit.telemetry.logs import configure_logging, get_logger, redact
+from tests.support.recorded_spans import SAMPLED, record_telemetry
 
 SECRET = "pl4nté-dans-le-texte"
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ6b8OpIn0.c2lnbmF0dXJl"
@@ -20,7 +20,7 @@ TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ6b8OpIn0.c2lnbmF0dXJl"
 @pytest.fixture
 def out() -> io.StringIO:
     stream = io.StringIO()
-    configure("info", "json", stream)
+    configure_logging("info", "json", stream)
     return stream
 
 
@@ -33,10 +33,10 @@ def fail(why: str) -> None:
 
 
 def test_a_line_says_when_what_and_in_which_trace(out: io.StringIO) -> None:
-    log = logger("relay")
-    here = kept()
+    log = get_logger("relay")
+    here = record_telemetry()
 
-    with serving("community"), here.telemetry.span("a", "internal", parent=SAMPLED) as span:
+    with service_context("community"), here.telemetry.span("a", "internal", parent=SAMPLED) as span:
         log.info("sent", topic="community.post", records=3, late=False, élan="🌿")
     log.warning("no trace", service="metrics")
 
@@ -60,17 +60,17 @@ def test_a_line_says_when_what_and_in_which_trace(out: io.StringIO) -> None:
 
 
 def test_an_unrecorded_trace_is_named_too(out: io.StringIO) -> None:
-    here = kept(sample=0)
+    here = record_telemetry(sample_ratio=0)
 
     with here.telemetry.span("a", "internal") as span:
-        logger("x").info("said")
+        get_logger("x").info("said")
 
     assert span.traceparent is not None
     assert lines(out)[0]["trace_id"] == span.traceparent[3:35]
 
 
 def test_a_field_does_not_overwrite_what_the_line_says(out: io.StringIO) -> None:
-    logger("x").info("said", level="fatal", event="other", time=0)
+    get_logger("x").info("said", level="fatal", event="other", time=0)
 
     (line,) = lines(out)
     assert (line["level"], line["event"], line["field_level"]) == ("info", "said", "fatal")
@@ -100,8 +100,8 @@ def test_a_field_does_not_overwrite_what_the_line_says(out: io.StringIO) -> None
 def test_a_planted_secret_appears_nowhere(planted: str, capfd: pytest.CaptureFixture[str]) -> None:
     for style in ("json", "text"):
         stream = io.StringIO()
-        configure("debug", style, stream)
-        log = logger("x")
+        configure_logging("debug", style, stream)
+        log = get_logger("x")
         log.info(planted)
         log.info("said", error=planted, nested={"in": [planted]})
         logging.getLogger("uvicorn.error").warning("from %s", planted)
@@ -118,7 +118,7 @@ def test_a_planted_secret_appears_nowhere(planted: str, capfd: pytest.CaptureFix
     "name", ["password", "token", "email", "body", "content", "Authorization", "name", "api_key"]
 )
 def test_a_field_named_like_a_secret_is_not_shown(name: str, out: io.StringIO) -> None:
-    logger("x").info("said", **{name: SECRET})
+    get_logger("x").info("said", **{name: SECRET})
 
     assert lines(out)[0][name] == "[private]"
 
@@ -145,7 +145,7 @@ def test_the_rows_that_a_database_refuses_are_not_quoted(out: io.StringIO) -> No
     engine.dispose()
     assert SECRET in str(raised.value)
 
-    logger("x").error("refused", error=str(raised.value), exc_info=raised.value)
+    get_logger("x").error("refused", error=str(raised.value), exc_info=raised.value)
 
     assert SECRET not in out.getvalue()
 
@@ -156,10 +156,10 @@ def test_a_terminal_gets_one_readable_line_that_nobody_can_break() -> None:
             return True
 
     stream = Terminal()
-    configure(stream=stream)
+    configure_logging(stream=stream)
 
-    with serving("community"):
-        logger("relay").info("sent", topic="é", said="a\n12:00:00 error    forged")
+    with service_context("community"):
+        get_logger("relay").info("sent", topic="é", said="a\n12:00:00 error    forged")
 
     (line,) = stream.getvalue().splitlines()
     assert "info     community/relay sent topic=é said=a\\n12:00:00" in line

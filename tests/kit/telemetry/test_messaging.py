@@ -4,7 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from shared.kit.telemetry.messaging import STALE, create_span, process_span, sampled, send_span
+from shared.kit.telemetry.messaging import (
+    MAX_CONTINUED_TRACE_AGE,
+    open_process_span,
+    open_send_span,
+    record_create_span,
+    sampled_traceparents,
+)
 from tests.support.recorded_spans import (
     NOON,
     SAMPLED,
@@ -12,148 +18,153 @@ from tests.support.recorded_spans import (
     a_delivery,
     a_traceparent,
     attributes_of,
-    context_of,
-    ids,
-    kept,
-    links_of,
-    parent_of,
+    link_ids,
+    parent_ids,
+    record_telemetry,
+    span_traceparent,
+    trace_and_span_ids,
 )
 
 
 @pytest.mark.parametrize(
-    ("age", "replay"), [(STALE, False), (timedelta(days=400), False), (timedelta(0), True)]
+    ("age", "replay"),
+    [(MAX_CONTINUED_TRACE_AGE, False), (timedelta(days=400), False), (timedelta(0), True)],
 )
 def test_what_is_old_or_replayed_starts_a_new_trace_with_a_link(
     age: timedelta, *, replay: bool
 ) -> None:
-    here = kept(sample=0)
+    here = record_telemetry(sample_ratio=0)
 
-    with process_span(here.telemetry, "g", [a_delivery(age=age)], NOON, replay=replay):
+    with open_process_span(here.telemetry, "g", [a_delivery(age=age)], NOON, replay=replay):
         pass
 
-    span = here.only("process community.post")
-    assert parent_of(span) is None
-    assert links_of(span) == [ids(SAMPLED)]
+    span = here.span_named("process community.post")
+    assert parent_ids(span) is None
+    assert link_ids(span) == [trace_and_span_ids(SAMPLED)]
 
 
 def test_just_before_that_the_message_s_own_trace_goes_on() -> None:
-    here = kept(sample=0)
+    here = record_telemetry(sample_ratio=0)
 
-    delivery = a_delivery(age=STALE - timedelta(milliseconds=1))
-    with process_span(here.telemetry, "g", [delivery], NOON):
+    delivery = a_delivery(age=MAX_CONTINUED_TRACE_AGE - timedelta(milliseconds=1))
+    with open_process_span(here.telemetry, "g", [delivery], NOON):
         pass
 
-    assert parent_of(here.only("process community.post")) == ids(SAMPLED)
+    assert parent_ids(here.span_named("process community.post")) == trace_and_span_ids(SAMPLED)
 
 
 def test_a_batch_links_to_those_that_are_recorded_and_to_no_other() -> None:
-    here = kept(sample=0)
+    here = record_telemetry(sample_ratio=0)
     recorded = [a_traceparent() for _ in range(2)]
     traces = [UNSAMPLED, recorded[0], None, "rubbish\n", recorded[1], recorded[0]]
 
-    with process_span(here.telemetry, "g", [a_delivery(each) for each in traces], NOON):
+    with open_process_span(here.telemetry, "g", [a_delivery(each) for each in traces], NOON):
         pass
 
-    span = here.only("process community.post")
-    assert links_of(span) == [ids(each) for each in recorded]
+    span = here.span_named("process community.post")
+    assert link_ids(span) == [trace_and_span_ids(each) for each in recorded]
     assert attributes_of(span)["messaging.batch.message_count"] == 6
 
 
 def test_a_batch_of_which_nothing_is_recorded_opens_no_span_whatever_the_share() -> None:
-    here = kept(sample=1)
+    here = record_telemetry(sample_ratio=1)
 
-    with process_span(here.telemetry, "g", [a_delivery(UNSAMPLED)] * 2, NOON) as span:
+    with open_process_span(here.telemetry, "g", [a_delivery(UNSAMPLED)] * 2, NOON) as span:
         assert span.traceparent is None
         assert here.telemetry.current() is None
-    with send_span(here.telemetry, {"community.post": 2}, [UNSAMPLED, None]):
+    with open_send_span(here.telemetry, {"community.post": 2}, [UNSAMPLED, None]):
         pass
 
     assert here.spans == ()
 
 
 def test_a_large_batch_keeps_every_link() -> None:
-    here = kept()
+    here = record_telemetry()
     traces = [a_traceparent() for _ in range(1000)]
 
-    with send_span(here.telemetry, {"community.post": 1000}, traces):
+    with open_send_span(here.telemetry, {"community.post": 1000}, traces):
         pass
 
-    assert links_of(here.only("send community.post")) == [ids(each) for each in traces]
+    assert link_ids(here.span_named("send community.post")) == [
+        trace_and_span_ids(each) for each in traces
+    ]
 
 
 def test_a_batch_of_several_topics_names_none() -> None:
-    here = kept()
+    here = record_telemetry()
     mixed = [a_delivery(topic="community.post"), a_delivery(topic="identity.member", number=1)]
 
-    with process_span(here.telemetry, "g", mixed, NOON):
+    with open_process_span(here.telemetry, "g", mixed, NOON):
         pass
-    with send_span(here.telemetry, {"community.post": 1, "community.vote": 2}, [SAMPLED]):
+    with open_send_span(here.telemetry, {"community.post": 1, "community.vote": 2}, [SAMPLED]):
         pass
 
     assert here.names == ["process", "send"]
     for span in here.spans:
         assert "messaging.destination.name" not in attributes_of(span)
         assert "messaging.destination.partition.id" not in attributes_of(span)
-    assert attributes_of(here.only("send"))["messaging.batch.message_count"] == 3
+    assert attributes_of(here.span_named("send"))["messaging.batch.message_count"] == 3
 
 
 def test_a_fact_of_an_unrecorded_trace_carries_it_on_as_it_is() -> None:
-    here = kept()
+    here = record_telemetry()
 
-    assert create_span(here.telemetry, "t.v1", "t", "1", UNSAMPLED) == UNSAMPLED
+    assert record_create_span(here.telemetry, "t.v1", "t", "1", UNSAMPLED) == UNSAMPLED
     with here.telemetry.span("another trace", "internal"):
-        assert create_span(here.telemetry, "t.v1", "t", "1", UNSAMPLED) == UNSAMPLED
+        assert record_create_span(here.telemetry, "t.v1", "t", "1", UNSAMPLED) == UNSAMPLED
 
     assert here.names == ["another trace"]
 
 
 @pytest.mark.parametrize("rubbish", ["", "00-abc", "x" * 55, SAMPLED + "\r\nx: y", "é" * 60, None])
 def test_rubbish_in_a_header_travels_no_further(rubbish: str | None) -> None:
-    here = kept()
+    here = record_telemetry()
 
     with here.telemetry.span("job", "internal") as job:
-        trace = create_span(here.telemetry, "t.v1", "t", "1", rubbish)
+        trace = record_create_span(here.telemetry, "t.v1", "t", "1", rubbish)
 
     assert trace is not None
-    assert ids(trace)[0] == ids(job.traceparent)[0]
+    assert trace_and_span_ids(trace)[0] == trace_and_span_ids(job.traceparent)[0]
 
 
 def test_a_fact_out_of_nowhere_begins_a_trace() -> None:
-    here = kept()
+    here = record_telemetry()
 
-    trace = create_span(here.telemetry, "t.v1", "t", "1", None)
+    trace = record_create_span(here.telemetry, "t.v1", "t", "1", None)
 
-    assert trace == context_of(here.only("create t"))
+    assert trace == span_traceparent(here.span_named("create t"))
 
 
 def test_a_failure_is_told_by_its_type_and_never_by_its_message() -> None:
-    here = kept()
+    here = record_telemetry()
 
     with (
         pytest.raises(RuntimeError),
-        process_span(here.telemetry, "g", [a_delivery()], NOON),
+        open_process_span(here.telemetry, "g", [a_delivery()], NOON),
     ):
         raise RuntimeError("écrit par zoé@exemple.fr")
 
-    span = here.only("process community.post")
+    span = here.span_named("process community.post")
     assert attributes_of(span)["error.type"] == "RuntimeError"
     assert not span.status.is_ok
     assert "exemple" not in span.to_json()
-    assert 'error_type="RuntimeError"' in here.page
+    assert 'error_type="RuntimeError"' in here.metrics_page
 
 
 def test_durations_are_told_of_what_is_not_recorded_too() -> None:
-    here = kept(sample=0)
+    here = record_telemetry(sample_ratio=0)
 
-    with send_span(here.telemetry, {"community.post": 1}, [None]):
+    with open_send_span(here.telemetry, {"community.post": 1}, [None]):
         pass
-    with process_span(here.telemetry, "moderation", [a_delivery(None)] * 2, NOON):
+    with open_process_span(here.telemetry, "moderation", [a_delivery(None)] * 2, NOON):
         pass
-    with process_span(here.telemetry, "moderation", [], NOON):
+    with open_process_span(here.telemetry, "moderation", [], NOON):
         pass
 
-    assert "messaging_client_operation_duration_seconds_count{" in here.page
-    counts = [line for line in here.page.splitlines() if "process_duration_seconds_count" in line]
+    assert "messaging_client_operation_duration_seconds_count{" in here.metrics_page
+    counts = [
+        line for line in here.metrics_page.splitlines() if "process_duration_seconds_count" in line
+    ]
     assert len(counts) == 2
     assert all('messaging_consumer_group_name="moderation"' in line for line in counts)
 
@@ -161,4 +172,6 @@ def test_durations_are_told_of_what_is_not_recorded_too() -> None:
 def test_the_flags_are_read_as_bits() -> None:
     flags = {f"{SAMPLED[:-2]}{flag:02x}": bool(flag & 1) for flag in range(256)}
 
-    assert sampled(flags) == tuple(text for text, recorded in flags.items() if recorded)
+    assert sampled_traceparents(flags) == tuple(
+        text for text, recorded in flags.items() if recorded
+    )

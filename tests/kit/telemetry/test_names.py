@@ -5,8 +5,8 @@ import re
 import pytest
 
 from shared.kit.core.host import Telemetry
-from shared.kit.telemetry.document import render
-from shared.kit.telemetry.names import METRICS
+from shared.kit.telemetry.document import render_metric_document
+from shared.kit.telemetry.metric_catalogue import METRICS
 from shared.kit.telemetry.noop import NoTelemetry
 from shared.kit.telemetry.otel import OtelTelemetry
 
@@ -69,7 +69,7 @@ def test_a_bucket_ends_where_a_promise_does(name: str, promises: set[float]) -> 
 
 
 def test_the_document_has_a_row_for_each() -> None:
-    document = render()
+    document = render_metric_document()
 
     for metric in METRICS.values():
         assert f"| `{metric.name}` | `{metric.prometheus}" in document

@@ -8,17 +8,17 @@ from opentelemetry import metrics, trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from shared.kit.core.host import Telemetry
-from shared.kit.telemetry.context import clean, is_sampled
+from shared.kit.telemetry.context import is_sampled, valid_traceparent
 from shared.kit.telemetry.noop import NoTelemetry
 from shared.kit.telemetry.otel import OtelTelemetry
 from tests.support.recorded_spans import (
     SAMPLED,
     UNSAMPLED,
     attributes_of,
-    ids,
-    kept,
-    links_of,
-    parent_of,
+    link_ids,
+    parent_ids,
+    record_telemetry,
+    trace_and_span_ids,
 )
 
 
@@ -33,7 +33,7 @@ def test_the_bodies_have_the_shape_of_the_protocol() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
 def test_the_share_of_new_traces_is_what_was_asked(share: float) -> None:
-    here = kept(sample=share)
+    here = record_telemetry(sample_ratio=share)
 
     for _ in range(3000):
         with here.telemetry.span("request", "server"):
@@ -44,7 +44,7 @@ def test_the_share_of_new_traces_is_what_was_asked(share: float) -> None:
 
 @pytest.mark.parametrize("sample", [0.0, 1.0])
 def test_a_parent_decides_whatever_the_share(sample: float) -> None:
-    here = kept(sample=sample)
+    here = record_telemetry(sample_ratio=sample)
 
     with (
         here.telemetry.span("yes", "server", parent=SAMPLED),
@@ -57,29 +57,29 @@ def test_a_parent_decides_whatever_the_share(sample: float) -> None:
             pass
 
     assert here.names == ["inside", "yes"]
-    assert parent_of(here.only("yes")) == ids(SAMPLED)
+    assert parent_ids(here.span_named("yes")) == trace_and_span_ids(SAMPLED)
 
 
 def test_links_without_a_parent_begin_a_trace_even_inside_of_another() -> None:
-    here = kept(sample=0)
+    here = record_telemetry(sample_ratio=0)
 
     with here.telemetry.span("outside", "internal", parent=SAMPLED) as outside:
         with here.telemetry.span("new", "client", links=(SAMPLED, UNSAMPLED, "rubbish")):
-            assert ids(here.telemetry.current())[0] != ids(SAMPLED)[0]
+            assert trace_and_span_ids(here.telemetry.current())[0] != trace_and_span_ids(SAMPLED)[0]
         assert here.telemetry.current() == outside.traceparent
         with here.telemetry.span("none", "client", links=(UNSAMPLED,)):
             pass
 
     assert here.names == ["new", "outside"]
-    assert parent_of(here.only("new")) is None
-    assert links_of(here.only("new")) == [ids(SAMPLED)]
+    assert parent_ids(here.span_named("new")) is None
+    assert link_ids(here.span_named("new")) == [trace_and_span_ids(SAMPLED)]
 
 
 def test_an_unrecorded_span_still_has_a_trace_that_one_can_name() -> None:
-    here = kept(sample=0)
+    here = record_telemetry(sample_ratio=0)
 
     with here.telemetry.span("request", "server") as span:
-        assert clean(span.traceparent) is not None
+        assert valid_traceparent(span.traceparent) is not None
         assert not is_sampled(span.traceparent)
         assert here.telemetry.current() == span.traceparent
         assert not trace.get_current_span().is_recording()
@@ -87,7 +87,7 @@ def test_an_unrecorded_span_still_has_a_trace_that_one_can_name() -> None:
 
 
 def test_what_is_recorded_is_current_for_the_sdk_too_and_not_longer_than_open() -> None:
-    here = kept()
+    here = record_telemetry()
 
     with here.telemetry.span("outside", "internal"):
         outside = trace.get_current_span()
@@ -98,17 +98,17 @@ def test_what_is_recorded_is_current_for_the_sdk_too_and_not_longer_than_open() 
 
 
 def test_attributes_and_their_dots() -> None:
-    here = kept()
+    here = record_telemetry()
 
     with here.telemetry.span("a", "client", attributes={"b.c": "ü"}) as span:
         span.set(db__system__name="postgresql", n=3, yes=True)
 
     expected = {"b.c": "ü", "db.system.name": "postgresql", "n": 3, "yes": True}
-    assert dict(attributes_of(here.only("a"))) == expected
+    assert dict(attributes_of(here.span_named("a"))) == expected
 
 
 def test_a_generator_that_is_closed_elsewhere_leaves_nothing_behind() -> None:
-    here = kept()
+    here = record_telemetry()
 
     def steps() -> object:
         with here.telemetry.span("steps", "internal"):
@@ -119,12 +119,12 @@ def test_a_generator_that_is_closed_elsewhere_leaves_nothing_behind() -> None:
     generator.close()  # type: ignore[attr-defined]
 
     assert here.telemetry.current() is None
-    assert here.only("steps").attributes == {"error.type": "GeneratorExit"}
+    assert here.span_named("steps").attributes == {"error.type": "GeneratorExit"}
 
 
 def test_five_services_in_one_process_and_no_global_provider() -> None:
     names = ("identity", "community", "notifications", "moderation", "metrics")
-    services = {name: kept(name) for name in names}
+    services = {name: record_telemetry(name) for name in names}
 
     for name, each in services.items():
         with each.telemetry.span(name, "internal"):
@@ -132,8 +132,8 @@ def test_five_services_in_one_process_and_no_global_provider() -> None:
 
     assert [each.names for each in services.values()] == [[name] for name in names]
     for name, each in services.items():
-        assert each.page.count("\npreau_outbox_pending{") == 1
-        assert f'preau_outbox_pending{{service="{name}"}} 1.0' in each.page
+        assert each.metrics_page.count("\npreau_outbox_pending{") == 1
+        assert f'preau_outbox_pending{{service="{name}"}} 1.0' in each.metrics_page
     assert not isinstance(trace.get_tracer_provider(), TracerProvider)
     assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
     assert "Proxy" in type(metrics.get_meter_provider()).__name__
@@ -152,15 +152,15 @@ def test_what_decisions_may_import_reaches_no_opentelemetry() -> None:
 
 
 def test_the_resource_says_which_service_version_and_instance() -> None:
-    here = kept()
+    here = record_telemetry()
     telling = OtelTelemetry(
-        "community", sample=1, version="1.2", instance="pod-é", exporters=[here.exporter]
+        "community", sample_ratio=1, version="1.2", instance="pod-é", exporters=[here.exporter]
     )
 
     with telling.span("a", "internal"):
         pass
 
-    resource = here.only("a").resource.attributes
+    resource = here.span_named("a").resource.attributes
     assert resource["service.name"] == "preau-community"
     assert resource["service.version"] == "1.2"
     assert resource["service.instance.id"] == "pod-é"
@@ -185,4 +185,4 @@ def test_the_resource_says_which_service_version_and_instance() -> None:
 def test_traceparents_are_taken_as_the_standard_says(
     given: str | None, kept_as: str | None
 ) -> None:
-    assert clean(given) == kept_as
+    assert valid_traceparent(given) == kept_as

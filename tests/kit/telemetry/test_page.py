@@ -8,16 +8,16 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as read
 
-from shared.kit.telemetry.measures import Measures
+from shared.kit.telemetry.metric_store import MetricStore
 from shared.kit.telemetry.noop import NoTelemetry
-from shared.kit.telemetry.page import metrics_routes
-from tests.support.recorded_spans import SAMPLED, kept
+from shared.kit.telemetry.prometheus import metrics_routes
+from tests.support.recorded_spans import SAMPLED, record_telemetry
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
 def told(service: str = "community") -> object:
-    here = kept(service, sample=0)
+    here = record_telemetry(service, sample_ratio=0)
     tell = here.telemetry
     tell.count("preau.consumer.outcome", 3, group="metrics", outcome="applied")
     tell.count("preau.consumer.outcome", outcome="applied", group="metrics")
@@ -80,7 +80,7 @@ async def test_several_services_share_a_page_and_each_metric_is_described_once()
 
 
 async def test_who_asks_for_openmetrics_gets_exemplars_of_recorded_traces() -> None:
-    here = kept(sample=0)
+    here = record_telemetry(sample_ratio=0)
     with here.telemetry.span("request", "server", parent=SAMPLED):
         here.telemetry.observe("preau.job.duration", 0.2, job="é")
     with here.telemetry.span("request", "server"):
@@ -97,7 +97,7 @@ async def test_who_asks_for_openmetrics_gets_exemplars_of_recorded_traces() -> N
 
 def test_a_gauge_that_nobody_tells_again_is_no_longer_shown_unless_it_is_to_be_kept() -> None:
     now = 1000.0
-    measures = Measures("metrics", monotonic=lambda: now)
+    measures = MetricStore("metrics", monotonic=lambda: now)
     measures.gauge("preau.consumer.lag", 7, {"group": "metrics", "topic": "community.post"})
     measures.gauge("preau.reconcile.missing", 0, {"group": "metrics"})
 

@@ -12,8 +12,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from shared.kit.telemetry.otel import ENDPOINT, OtelTelemetry
-from shared.kit.tools.cli.reconcile_metrics import Figures
+from shared.kit.telemetry.otel import ENDPOINT_VARIABLE, OtelTelemetry
+from shared.kit.tools.cli.reconcile_metrics import ReconcileMetrics
 from shared.kit.tools.reconcile.report import Report
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.allow_hosts(["127.0.0.1"])]
@@ -54,7 +54,9 @@ def collector() -> Iterator[Collector]:
 def test_a_collector_gets_the_spans_and_the_numbers_with_their_exemplars(
     collector: Collector,
 ) -> None:
-    telling = OtelTelemetry("community", sample=1, environment={ENDPOINT: collector.endpoint})
+    telling = OtelTelemetry(
+        "community", sample_ratio=1, environment={ENDPOINT_VARIABLE: collector.endpoint}
+    )
 
     with telling.span("écrire", "server") as span:
         telling.observe("preau.job.duration", 0.2, job="é")
@@ -80,7 +82,9 @@ def test_a_collector_gets_the_spans_and_the_numbers_with_their_exemplars(
 
 
 def test_a_collector_that_is_away_does_not_hold_the_stop() -> None:
-    telling = OtelTelemetry("community", sample=1, environment={ENDPOINT: "http://127.0.0.1:9"})
+    telling = OtelTelemetry(
+        "community", sample_ratio=1, environment={ENDPOINT_VARIABLE: "http://127.0.0.1:9"}
+    )
     with telling.span("a", "internal"):
         pass
 
@@ -94,10 +98,10 @@ def test_a_program_that_ends_tells_its_figures_once_and_learns_whether_they_arri
     collector: Collector,
 ) -> None:
     report = Report(missing={"metrics": 2})
-    figures = Figures.of(report, datetime(2026, 11, 25, tzinfo=UTC))
+    figures = ReconcileMetrics.from_report(report, datetime(2026, 11, 25, tzinfo=UTC))
 
-    assert figures.push({ENDPOINT: f"{collector.endpoint}/"})
-    assert not figures.push({ENDPOINT: "http://127.0.0.1:9"})
+    assert figures.push({ENDPOINT_VARIABLE: f"{collector.endpoint}/"})
+    assert not figures.push({ENDPOINT_VARIABLE: "http://127.0.0.1:9"})
 
     numbers = ExportMetricsServiceRequest.FromString(collector.got["/v1/metrics"])
     metrics = {each.name: each for each in numbers.resource_metrics[0].scope_metrics[0].metrics}

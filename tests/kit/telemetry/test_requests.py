@@ -15,20 +15,20 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from shared.kit.telemetry.noop import NoTelemetry
-from shared.kit.telemetry.requests import App, Message, RequestTelemetry, Scope
+from shared.kit.telemetry.request_telemetry import App, Message, RequestTelemetry, Scope
 from tests.support.recorded_spans import (
     SAMPLED,
     UNSAMPLED,
-    Kept,
+    TelemetryRecorder,
     attributes_of,
-    context_of,
-    ids,
-    kept,
-    parent_of,
+    parent_ids,
+    record_telemetry,
+    span_traceparent,
+    trace_and_span_ids,
 )
 
 
-def service(here: Kept, folder: Path | None = None) -> FastAPI:
+def service(here: TelemetryRecorder, folder: Path | None = None) -> FastAPI:
     app = FastAPI()
     routes = APIRouter(prefix="/v1")
 
@@ -63,13 +63,13 @@ def client(app: App, **headers: str) -> httpx.AsyncClient:
 
 
 async def test_a_request_is_named_by_its_route_also_below_a_mount() -> None:
-    here = kept()
+    here = record_telemetry()
     outside = Starlette(routes=[Mount("/community", service(here))])
 
     async with client(outside) as asks:
         await asks.get("/community/v1/posts/élan-🌿?q=secret")
 
-    span = here.only("GET /community/v1/posts/{post_id}")
+    span = here.span_named("GET /community/v1/posts/{post_id}")
     attributes = attributes_of(span)
     assert attributes["http.request.method"] == "GET"
     assert attributes["http.route"] == "/community/v1/posts/{post_id}"
@@ -77,11 +77,11 @@ async def test_a_request_is_named_by_its_route_also_below_a_mount() -> None:
     assert attributes["url.path"] == "/community/v1/posts/élan-🌿"
     assert attributes["url.scheme"] == "http"
     assert "secret" not in span.to_json()
-    assert 'http_route="/community/v1/posts/{post_id}"' in here.page
+    assert 'http_route="/community/v1/posts/{post_id}"' in here.metrics_page
 
 
 async def test_plain_starlette_routes_and_mounts_within_a_service(tmp_path: Path) -> None:
-    here = kept()
+    here = record_telemetry()
     (tmp_path / "préau.css").write_text("a{}")
     app = Starlette(routes=[Route("/x/{y:int}", lambda _: PlainTextResponse("é"))])
     files = service(here, tmp_path)
@@ -96,7 +96,7 @@ async def test_plain_starlette_routes_and_mounts_within_a_service(tmp_path: Path
 
 
 async def test_what_has_no_route_has_no_name_of_a_stranger_s_making() -> None:
-    here = kept()
+    here = record_telemetry()
 
     async with client(service(here)) as asks:
         await asks.get("/nowhere/at/all")
@@ -107,36 +107,36 @@ async def test_what_has_no_route_has_no_name_of_a_stranger_s_making() -> None:
     assert here.names == ["GET", "HTTP /v1/posts/{post_id}", "GET"]
     assert attributes_of(here.spans[1])["http.request.method"] == "_OTHER"
     assert attributes_of(here.spans[1])["http.request.method_original"] == "GRRR"
-    assert "GRRR" not in here.page
-    assert "nowhere" not in here.page
+    assert "GRRR" not in here.metrics_page
+    assert "nowhere" not in here.metrics_page
 
 
 @pytest.mark.parametrize("context", [SAMPLED, UNSAMPLED])
 async def test_an_incoming_trace_goes_on_and_its_id_is_given_back(context: str) -> None:
-    here = kept(sample=0.0 if context == SAMPLED else 1.0)
+    here = record_telemetry(sample_ratio=0.0 if context == SAMPLED else 1.0)
 
     async with client(service(here), traceparent=context) as asks:
         answer = await asks.get("/v1/posts/1")
 
-    assert answer.headers["x-trace-id"] == ids(context)[0]
+    assert answer.headers["x-trace-id"] == trace_and_span_ids(context)[0]
     assert len(here.spans) == (context == SAMPLED)
     for span in here.spans:
-        assert parent_of(span) == ids(SAMPLED)
-        assert answer.headers["traceresponse"] == context_of(span)
+        assert parent_ids(span) == trace_and_span_ids(SAMPLED)
+        assert answer.headers["traceresponse"] == span_traceparent(span)
 
 
 async def test_rubbish_for_a_trace_begins_a_new_one() -> None:
-    here = kept()
+    here = record_telemetry()
 
     async with client(service(here), traceparent="00-zzz") as asks:
         answer = await asks.get("/v1/posts/1")
 
-    assert parent_of(here.spans[0]) is None
-    assert answer.headers["x-trace-id"] == ids(context_of(here.spans[0]))[0]
+    assert parent_ids(here.spans[0]) is None
+    assert answer.headers["x-trace-id"] == trace_and_span_ids(span_traceparent(here.spans[0]))[0]
 
 
 async def test_failures_set_the_status_and_errors_of_the_caller_do_not() -> None:
-    here = kept()
+    here = record_telemetry()
 
     async with client(service(here)) as asks:
         for path in ("/v1/wrong", "/v1/broken", "/nowhere"):
@@ -150,11 +150,11 @@ async def test_failures_set_the_status_and_errors_of_the_caller_do_not() -> None
     assert "exemple" not in broken.to_json()
     assert nowhere.status.status_code is StatusCode.UNSET
     assert "error.type" not in attributes_of(nowhere)
-    assert 'error_type="RuntimeError",http_request_method="GET"' in here.page
+    assert 'error_type="RuntimeError",http_request_method="GET"' in here.metrics_page
 
 
 async def test_probes_and_the_page_itself_are_left_out() -> None:
-    here = kept()
+    here = record_telemetry()
     outside = Starlette(routes=[Mount("/community", service(here))])
 
     async with client(outside) as asks:
@@ -162,11 +162,11 @@ async def test_probes_and_the_page_itself_are_left_out() -> None:
         assert (await asks.get("/community/metrics")).status_code == 200
 
     assert here.spans == ()
-    assert here.page == ""
+    assert here.metrics_page == ""
 
 
 async def test_an_event_stream_took_until_it_began() -> None:
-    here = kept()
+    here = record_telemetry()
 
     async def slow() -> AsyncIterator[bytes]:
         yield b"data: 1\n\n"
@@ -181,12 +181,12 @@ async def test_an_event_stream_took_until_it_began() -> None:
     async with client(RequestTelemetry(app, here.telemetry, "s")) as asks:
         await asks.get("/v1/events")
 
-    (line,) = [each for each in here.page.splitlines() if "seconds_sum" in each]
+    (line,) = [each for each in here.metrics_page.splitlines() if "seconds_sum" in each]
     assert float(line.split()[-1]) < 0.5
 
 
 async def test_without_telemetry_the_answer_is_the_same() -> None:
-    app = service(kept())
+    app = service(record_telemetry())
     quiet = RequestTelemetry(app, NoTelemetry(), "community")
 
     async with client(quiet) as asks:

@@ -4,22 +4,22 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from shared.kit.telemetry.sql import attach, summary
+from shared.kit.telemetry.sql import instrument_engine, summarize_statement
 from tests.support.recorded_spans import (
     SAMPLED,
     UNSAMPLED,
-    Kept,
+    TelemetryRecorder,
     attributes_of,
-    context_of,
-    ids,
-    kept,
-    parent_of,
+    parent_ids,
+    record_telemetry,
+    span_traceparent,
+    trace_and_span_ids,
 )
 
 
-def asked(here: Kept, statement: str, parent: str) -> str | None:
+def asked(here: TelemetryRecorder, statement: str, parent: str) -> str | None:
     engine = sa.create_engine("sqlite://")
-    attach(engine, here.telemetry)
+    instrument_engine(engine, here.telemetry)
     try:
         with here.telemetry.span("request", "server", parent=parent) as span:
             with engine.connect() as connected:
@@ -31,35 +31,37 @@ def asked(here: Kept, statement: str, parent: str) -> str | None:
 
 
 def test_a_recorded_statement_has_a_span_without_its_values() -> None:
-    here = kept(sample=0)
+    here = record_telemetry(sample_ratio=0)
 
     request = asked(here, "SELECT :x", SAMPLED)
 
-    statement = here.only("SELECT")
-    assert parent_of(statement) == ids(request)
+    statement = here.span_named("SELECT")
+    assert parent_ids(statement) == trace_and_span_ids(request)
     assert attributes_of(statement)["db.operation.name"] == "SELECT"
     assert "zoé" not in statement.to_json()
-    assert request == context_of(here.only("request"))
+    assert request == span_traceparent(here.span_named("request"))
 
 
 def test_an_unrecorded_one_is_only_measured() -> None:
-    here = kept(sample=1)
+    here = record_telemetry(sample_ratio=1)
 
     asked(here, "SELECT :x", UNSAMPLED)
 
     assert here.spans == ()
-    assert 'db_client_operation_duration_seconds_count{db_operation_name="SELECT"' in here.page
+    assert (
+        'db_client_operation_duration_seconds_count{db_operation_name="SELECT"' in here.metrics_page
+    )
 
 
 def test_a_failure_ends_the_span_and_is_told() -> None:
-    here = kept(sample=0)
+    here = record_telemetry(sample_ratio=0)
 
     with pytest.raises(OperationalError):
         asked(here, "SELECT a FROM nowhere", SAMPLED)
 
-    statement = here.only("SELECT nowhere")
+    statement = here.span_named("SELECT nowhere")
     assert attributes_of(statement)["error.type"] == "OperationalError"
-    assert 'error_type="OperationalError"' in here.page
+    assert 'error_type="OperationalError"' in here.metrics_page
     assert here.telemetry.current() is None
 
 
@@ -76,4 +78,4 @@ def test_a_failure_ends_the_span_and_is_told() -> None:
     ],
 )  # fmt: skip
 def test_a_statement_is_named_by_its_verb_and_its_table(statement: str, expected: str) -> None:
-    assert summary(statement)[1] == expected
+    assert summarize_statement(statement)[1] == expected

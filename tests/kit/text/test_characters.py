@@ -1,6 +1,12 @@
 import pytest
 
-from shared.kit.text.characters import address_key, is_blank, is_name, is_text, is_time_zone
+from shared.kit.text.characters import (
+    is_blank,
+    is_plain_text,
+    is_time_zone,
+    is_visible_line,
+    mail_address_key,
+)
 
 
 @pytest.mark.parametrize(
@@ -36,8 +42,8 @@ def test_what_lies_in_a_machines_folder_is_none(name: str) -> None:
     ],
 )
 def test_an_address_is_one_however_it_is_written(one: str, two: str) -> None:
-    assert address_key(one) == address_key(two)
-    assert address_key(one) != address_key(f"a{two}")
+    assert mail_address_key(one) == mail_address_key(two)
+    assert mail_address_key(one) != mail_address_key(f"a{two}")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +62,7 @@ def test_an_address_is_one_however_it_is_written(one: str, two: str) -> None:
     ],
 )
 def test_name_of_any_script_passes(name: str) -> None:
-    assert is_name(name)
+    assert is_visible_line(name)
 
 
 @pytest.mark.parametrize(
@@ -89,11 +95,11 @@ def test_name_of_any_script_passes(name: str) -> None:
 def test_name_with_a_character_that_cannot_be_seen_is_refused(letter: str, shape: str) -> None:
     name = shape.format(letter)
     if letter in "\ufe0f\U000e0100" and shape == "Zoé 😀{}":
-        assert is_name(name), "an emoji may say how it is to be shown"
+        assert is_visible_line(name), "an emoji may say how it is to be shown"
     else:
-        assert not is_name(name)
+        assert not is_visible_line(name)
 
 
 def test_text_may_have_lines_but_no_control_characters() -> None:
-    assert is_text("Une\tligne\r\net une autre 🏴\U000e0067\U000e007f \u200f")
-    assert not any(is_text(f"a{letter}") for letter in "\x00\x08\x0b\x1b\x7f\x9f\ud800")
+    assert is_plain_text("Une\tligne\r\net une autre 🏴\U000e0067\U000e007f \u200f")
+    assert not any(is_plain_text(f"a{letter}") for letter in "\x00\x08\x0b\x1b\x7f\x9f\ud800")

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kit.text.characters import address_key
-from shared.kit.text.mail_addresses import tidy_address
+from shared.kit.text.characters import mail_address_key
+from shared.kit.text.mail_addresses import extract_mail_address
 
 CAMILLE = "camille@exemple.fr"
 
@@ -36,7 +36,7 @@ CAMILLE = "camille@exemple.fr"
     ],
 )
 def test_pasted_address_is_tidied(pasted: str) -> None:
-    assert tidy_address(pasted) == CAMILLE
+    assert extract_mail_address(pasted) == CAMILLE
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_pasted_address_is_tidied(pasted: str) -> None:
     ],
 )
 def test_what_is_not_one_address_is_refused(text: str) -> None:
-    assert tidy_address(text) is None
+    assert extract_mail_address(text) is None
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,14 @@ def test_what_is_not_one_address_is_refused(text: str) -> None:
     ["Éloïse.Weiß+école@münchen.example", "o'neil_x@sub.ac-rennes.fr", "山田@例え.テスト"],
 )
 def test_address_of_any_script_is_left_as_it_is(address: str) -> None:
-    assert tidy_address(address) == address
+    assert extract_mail_address(address) == address
 
 
 @given(st.text(max_size=60) | st.text("a@.<>;: \u200b\u00e9e\u0301", max_size=30))
 def test_tidied_address_is_tidy(text: str) -> None:
-    address = tidy_address(text)
+    address = extract_mail_address(text)
     if address is not None:
-        assert tidy_address(address) == address
-        assert address_key(address) == address_key(tidy_address(f"<{address}>;") or "")
+        assert extract_mail_address(address) == address
+        assert mail_address_key(address) == mail_address_key(
+            extract_mail_address(f"<{address}>;") or ""
+        )

@@ -7,8 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from shared.kit.text.html_balancing import MAX_DEPTH, MAX_ELEMENTS, PIECE, rebuild
-from shared.kit.text.markup import html_of
+from shared.kit.text.html_balancing import (
+    MAX_DEPTH,
+    MAX_ELEMENTS,
+    MAX_TEXT_NODE_CHARACTERS,
+    balance_html,
+)
+from shared.kit.text.markup import render_html
 
 _REL = 'rel="noopener noreferrer nofollow ugc"'
 
@@ -29,18 +34,18 @@ _REL = 'rel="noopener noreferrer nofollow ugc"'
     ],
 )
 def test_markdown_is_rendered_and_html_in_it_is_text(written: str, shown: str) -> None:
-    assert html_of(written) == shown
+    assert render_html(written) == shown
 
 
 @pytest.mark.parametrize(
     "link", ["[x](javascript:x())", "![x](data:text/html,x)", "<javascript:x()>", "[x](VbScript:x)"]
 )
 def test_no_link_runs_code(link: str) -> None:
-    assert not re.search(r'(href|src)="[^"]*(script|data):', html_of(link), re.IGNORECASE)
+    assert not re.search(r'(href|src)="[^"]*(script|data):', render_html(link), re.IGNORECASE)
 
 
 def test_html_from_elsewhere_is_cleaned() -> None:
-    assert html_of("<p onclick=x()>é<script>x()</script></p>", "html") == "<p>é</p>"
+    assert render_html("<p onclick=x()>é<script>x()</script></p>", "html") == "<p>é</p>"
 
 
 _FETCHED = "https://tracker.example/p.png?u=1"
@@ -74,7 +79,7 @@ _FORMS = (
     "html", [*_FORMS, f"![chat]({_FETCHED})", f"![chat][a]\n\n[a]: {_FETCHED}"]
 )
 def test_no_form_of_html_fetches_anything(html: str) -> None:
-    shown = html_of(html, "markdown" if html.startswith("!") else "html")
+    shown = render_html(html, "markdown" if html.startswith("!") else "html")
     page = LexborHTMLParser(shown)
     attributes = {
         name for node in page.css("body *") for name in node.attributes if node.tag != "a"
@@ -99,7 +104,7 @@ def test_no_form_of_html_fetches_anything(html: str) -> None:
     ],
 )
 def test_image_becomes_its_text_and_a_link(written: str, shown: str) -> None:
-    assert html_of(written) == shown
+    assert render_html(written) == shown
 
 
 _REFUSED = (
@@ -123,40 +128,40 @@ def test_link_leads_to_web_pages_and_mailboxes_only(address: str) -> None:
         f'<area href="{address}">x<map><area href="{address}">',
     )
     for html in written:
-        assert "href" not in html_of(html, "html"), html
+        assert "href" not in render_html(html, "html"), html
     for markdown in (f"[x](<{address}>)", f"[x][a]\n\n[a]: {address}", f"![x]({address})"):
-        assert "href" not in html_of(markdown), markdown
+        assert "href" not in render_html(markdown), markdown
 
 
 @pytest.mark.parametrize("address", ["https://e.fr", "HTTP://e.fr/a?b=c#d", "mailto:anne@e.fr"])
 def test_allowed_addresses_stay_links(address: str) -> None:
-    assert f'href="{address}"' in html_of(f'<a href="{address}">x</a>', "html")
-    assert f'href="{address}"' in html_of(f"[x]({address})")
+    assert f'href="{address}"' in render_html(f'<a href="{address}">x</a>', "html")
+    assert f'href="{address}"' in render_html(f"[x]({address})")
 
 
 def test_markdown_too_deep_is_shown_as_typed() -> None:
     deep = "> " * MAX_DEPTH
-    assert html_of(deep + "é").count("<blockquote>") == MAX_DEPTH
-    assert html_of(f"> {deep}é") == f"<pre>{'&gt; ' * (MAX_DEPTH + 1)}é</pre>"
-    assert html_of("- *é*\n" * 200).count("<li>") == 200
+    assert render_html(deep + "é").count("<blockquote>") == MAX_DEPTH
+    assert render_html(f"> {deep}é") == f"<pre>{'&gt; ' * (MAX_DEPTH + 1)}é</pre>"
+    assert render_html("- *é*\n" * 200).count("<li>") == 200
 
 
 @pytest.mark.parametrize("tag", ["b", "div", "blockquote", "ul><li", "b a=1", "table><tr><td"])
 def test_html_too_deep_is_shown_as_typed(tag: str) -> None:
-    assert "<pre>" not in html_of(f"<{tag}>" * (MAX_DEPTH // 3) + "é", "html")
-    assert html_of(f"<{tag}>" * (MAX_DEPTH + 1) + "é", "html").startswith("<pre>&lt;")
+    assert "<pre>" not in render_html(f"<{tag}>" * (MAX_DEPTH // 3) + "é", "html")
+    assert render_html(f"<{tag}>" * (MAX_DEPTH + 1) + "é", "html").startswith("<pre>&lt;")
 
 
 def test_texts_of_too_many_elements_are_shown_as_typed() -> None:
-    assert html_of("*a* " * MAX_ELEMENTS).startswith("<pre>*a*")
-    assert html_of("<i>a</i>" * (MAX_ELEMENTS + 1), "html").startswith("<pre>&lt;i")
-    assert html_of("<i>a</i>" * MAX_ELEMENTS, "html").endswith("<i>a</i>")
+    assert render_html("*a* " * MAX_ELEMENTS).startswith("<pre>*a*")
+    assert render_html("<i>a</i>" * (MAX_ELEMENTS + 1), "html").startswith("<pre>&lt;i")
+    assert render_html("<i>a</i>" * MAX_ELEMENTS, "html").endswith("<i>a</i>")
 
 
 @given(st.lists(st.sampled_from(["a", "é« ", "&eacute;", "&#233;", "&", "&amp"])))
 def test_long_text_keeps_every_reference(parts: list[str]) -> None:
-    html = "".join(parts) * (3 * PIECE // max(len("".join(parts)), 1)) + "<i>"
-    shown = LexborHTMLParser(html_of(html, "html")).text()
+    html = "".join(parts) * (3 * MAX_TEXT_NODE_CHARACTERS // max(len("".join(parts)), 1)) + "<i>"
+    shown = LexborHTMLParser(render_html(html, "html")).text()
     assert shown == LexborHTMLParser(html).text()
 
 
@@ -178,4 +183,4 @@ def test_long_text_keeps_every_reference(parts: list[str]) -> None:
     ],
 )
 def test_rebuilt_html_is_closed_and_known(written: str, rebuilt: str) -> None:
-    assert rebuild(written) == rebuilt
+    assert balance_html(written) == rebuilt

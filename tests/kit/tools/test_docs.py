@@ -13,9 +13,9 @@ from shared.contracts.event import Fact
 from shared.kit.tools.docs import asyncapi, events
 from shared.kit.tools.docs.__main__ import main
 from shared.kit.tools.docs.examples import example_json
-from shared.kit.tools.docs.services import Consumers, consumers, openapi
+from shared.kit.tools.docs.services import ReactionsByFact, find_reactions, openapi
 
-HEARD: Consumers = {PostHidden: [("metrics", "count_hidden")]}
+HEARD: ReactionsByFact = {PostHidden: [("metrics", "count_hidden")]}
 
 
 def test_every_event_is_in_the_catalogue_with_its_example() -> None:
@@ -48,7 +48,7 @@ def test_an_example_travels_in_an_envelope(fact: type[Fact]) -> None:
 
 
 def test_community_hears_decisions() -> None:
-    heard = consumers(("community",))
+    heard = find_reactions(("community",))
     (made,) = (fact for fact in heard if fact.wire_type() == "moderation.decision.made.v1")
     assert ("community", "apply_decisions") in heard[made]
 

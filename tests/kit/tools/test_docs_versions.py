@@ -32,7 +32,7 @@ def test_the_catalogue_shows_both_and_which_is_on_its_way_out() -> None:
 
 
 def test_one_that_is_told_no_longer_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LineSaid, "BESIDE", False)
+    monkeypatch.setattr(LineSaid, "DUAL_PUBLISH", False)
     assert f"**No longer told: `{V2}` is** instead; the log holds" in section(V1, *FACTS)
     assert f"`{V1}` was told before it." in section(V2, *FACTS)
     assert f"**No longer told: `{V3}` is** instead" in section(V1, *FACTS, LineSaidV3)
@@ -40,7 +40,7 @@ def test_one_that_is_told_no_longer_says_so(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_chain_that_ends_ends_for_all_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LineSaidV3, "BESIDE", False)
+    monkeypatch.setattr(LineSaidV3, "DUAL_PUBLISH", False)
     shown = [section(name, *FACTS, LineSaidV3) for name in (V1, V2)]
     assert all(f"**No longer told: `{V3}` is** instead" in text for text in shown)
 

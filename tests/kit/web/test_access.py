@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from shared.kit.web.body import ANONYMOUS_LIMIT
+from shared.kit.web.body import MAX_ANONYMOUS_BODY_BYTES
 from shared.kit.web.routes import Routes
-from tests.support.sample_app import House, is_member
+from tests.support.sample_app import SampleApp, is_member
 
 NOTES, IMPORT, SIGN_IN = "/v1/notes", "/v1/shelves/1/import", "/v1/sign-in"
 LARGE = 500_000
 
 
-async def send_head(house: House, path: str, token: str = "", length: int = LARGE) -> int:
+async def send_head(house: SampleApp, path: str, token: str = "", length: int = LARGE) -> int:
     """Send a head only, and give the status; fails when one byte of the body is asked for."""
     statuses: list[int] = []
 
@@ -36,36 +36,36 @@ async def send_head(house: House, path: str, token: str = "", length: int = LARG
 @pytest.mark.parametrize("path", [NOTES, IMPORT])
 @pytest.mark.parametrize("token", ["", "forged"])
 async def test_body_without_a_good_token_is_not_read(path: str, token: str) -> None:
-    house = House()
+    house = SampleApp()
     assert await send_head(house, path, token) == 401
-    assert house.rights.asked == 0, "the token alone decides: no database"
+    assert house.rights.lookups == 0, "the token alone decides: no database"
 
 
 @pytest.mark.parametrize(("path", "status"), [("/v1/nowhere", 404), ("/v1/notes/1", 405)])
 async def test_body_for_no_route_is_not_read(path: str, status: int) -> None:
-    assert await send_head(House(), path) == status
+    assert await send_head(SampleApp(), path) == status
 
 
 async def test_gate_is_asked_before_the_body() -> None:
-    assert await send_head(House(), IMPORT, "hamid") == 403
+    assert await send_head(SampleApp(), IMPORT, "hamid") == 403
 
 
 @pytest.mark.parametrize(("path", "length"), [(IMPORT, 10), (NOTES, LARGE)])
 async def test_suspended_member_sends_no_large_body(path: str, length: int) -> None:
-    house = House()
+    house = SampleApp()
     house.rights.suspended = True
     assert await send_head(house, path, "zoe", length) == 403
 
 
 async def test_rights_are_read_again_after_a_large_body() -> None:
-    house = House()
+    house = SampleApp()
     answer = await house.post({"text": "a" * 50, "more": {"a": "b" * 100_000}})
-    assert (answer.status_code, house.rights.asked) == (201, 2)
+    assert (answer.status_code, house.rights.lookups) == (201, 2)
 
 
 async def test_anonymous_body_has_a_small_limit() -> None:
-    house = House()
-    assert await send_head(house, SIGN_IN, length=ANONYMOUS_LIMIT + 1) == 413
+    house = SampleApp()
+    assert await send_head(house, SIGN_IN, length=MAX_ANONYMOUS_BODY_BYTES + 1) == 413
     many = await house.post({"text": "a", "tags": [""] * 200}, SIGN_IN)
     assert (many.status_code, many.json()["type"]) == (413, "/notes/problems/too_many_values")
     assert (await house.post({"text": "a"}, SIGN_IN)).status_code == 200
@@ -74,13 +74,13 @@ async def test_anonymous_body_has_a_small_limit() -> None:
 def test_large_route_without_a_gate_cannot_be_declared() -> None:
     routes = Routes("notes")
     with pytest.raises(ValueError, match="needs a gate"):
-        routes.post("/large", action="note.import", limit=1_000_001)
+        routes.post("/large", action="note.import", max_body_bytes=1_000_001)
     with pytest.raises(ValueError, match="without a token"):
-        routes.post("/large", action="n", limit=10_001, access="anonymous", gate=is_member)
+        routes.post("/large", action="n", max_body_bytes=10_001, access="anonymous", gate=is_member)
 
 
 async def test_trailing_slash_is_not_redirected() -> None:
-    async with House().client() as client:
+    async with SampleApp().client() as client:
         answer = await client.post(
             f"{NOTES}/", json={"text": "a"}, headers={"Host": "evil.example"}
         )
@@ -88,7 +88,7 @@ async def test_trailing_slash_is_not_redirected() -> None:
 
 
 async def test_answer_names_the_first_errors_and_their_number() -> None:
-    house = House()
+    house = SampleApp()
     unknown = {f"{'é' * 120}{number}": 1 for number in range(1_000)}
     answer = await house.post({"text": "a"} | unknown)
     problem = answer.json()

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.kit.core.settings import SettingError
-from shared.kit.web.address import UNKNOWN, TrustedProxies
+from shared.kit.web.client_address import UNKNOWN_ADDRESS, TrustedProxies
 from tests.kit.runtime.test_settings import ENOUGH, CanteenSettings
 
 PROXIES = TrustedProxies.parse("10.0.0.0/8, 2001:db8:1::7")
@@ -32,25 +32,27 @@ def scope(client: str | None, *forwarded: str) -> dict[str, object]:
         ("2001:db8:2:3:4:5:6:7", [], "2001:db8:2:3::/64"),
         ("::ffff:203.0.113.7", [], "203.0.113.7"),
         ("::ffff:10.0.0.1", ["198.51.100.1"], "198.51.100.1"),
-        (None, ["198.51.100.1"], UNKNOWN),
-        ("testclient", [], UNKNOWN),
+        (None, ["198.51.100.1"], UNKNOWN_ADDRESS),
+        ("testclient", [], UNKNOWN_ADDRESS),
     ],
 )
 def test_address_of_a_request(client: str | None, forwarded: list[str], expected: str) -> None:
-    assert PROXIES.client_of(scope(client, *forwarded)) == expected
+    assert PROXIES.client_address(scope(client, *forwarded)) == expected
 
 
 def test_long_header_is_looked_at_from_its_end_only() -> None:
     header = ", ".join(["198.51.100.1", *["10.0.0.1"] * 1000])
-    assert PROXIES.client_of(scope("10.1.2.3", header)) == "10.0.0.1"
+    assert PROXIES.client_address(scope("10.1.2.3", header)) == "10.0.0.1"
 
 
 def test_without_trusted_proxies_no_header_is_read() -> None:
-    assert TrustedProxies().client_of(scope("127.0.0.1", "198.51.100.1")) == "127.0.0.1"
+    assert TrustedProxies().client_address(scope("127.0.0.1", "198.51.100.1")) == "127.0.0.1"
 
 
 def test_wrong_network_stops_the_start() -> None:
     with pytest.raises(SettingError, match="CANTEEN_TRUSTED_PROXIES"):
-        CanteenSettings.read({**ENOUGH, "PREAU_TRUSTED_PROXIES": "10.0.0.0/8, proxy.example"})
-    read = CanteenSettings.read({**ENOUGH, "PREAU_TRUSTED_PROXIES": "10.0.0.0/8"})
-    assert read.proxies().client_of(scope("10.1.2.3", "198.51.100.1")) == "198.51.100.1"
+        CanteenSettings.from_environment(
+            {**ENOUGH, "PREAU_TRUSTED_PROXIES": "10.0.0.0/8, proxy.example"}
+        )
+    read = CanteenSettings.from_environment({**ENOUGH, "PREAU_TRUSTED_PROXIES": "10.0.0.0/8"})
+    assert read.proxies().client_address(scope("10.1.2.3", "198.51.100.1")) == "198.51.100.1"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.kit.web import body as body_module
-from tests.support.sample_app import House
+from tests.support.sample_app import SampleApp
 
 BAD = {
     b'{"text": "a\\u0000b"}': "/text holds a NUL character",
@@ -29,7 +29,7 @@ BAD = {
 @pytest.mark.parametrize(("body", "why"), BAD.items(), ids=list(BAD.values()))
 @pytest.mark.parametrize("media", ["application/json", "Application/JSON", "application/x+json"])
 async def test_a_body_that_cannot_be_stored_is_refused(body: bytes, why: str, media: str) -> None:
-    house = House()
+    house = SampleApp()
     answer = await house.send(body, **{"Content-Type": media})
     assert (answer.status_code, answer.json()["type"]) == (400, "/notes/problems/malformed")
     assert why in answer.json()["detail"]
@@ -37,12 +37,12 @@ async def test_a_body_that_cannot_be_stored_is_refused(body: bytes, why: str, me
 
 
 async def test_a_body_of_accents_and_emoji_passes() -> None:
-    answer = await House().post({"text": "Noël à la récré 🎄", "more": {"a": [[[1.5]]]}})
+    answer = await SampleApp().post({"text": "Noël à la récré 🎄", "more": {"a": [[[1.5]]]}})
     assert (answer.status_code, answer.json()["text"]) == (201, "Noël à la récré 🎄")
 
 
 async def test_a_body_larger_than_a_million_bytes_is_refused_before_it_is_read() -> None:
-    answer = await House().send(b" " * 1_000_001)
+    answer = await SampleApp().send(b" " * 1_000_001)
     assert (answer.status_code, answer.json()["limit"]) == (413, 1_000_000)
 
 
@@ -55,14 +55,14 @@ async def test_a_body_that_does_not_say_its_size_is_cut_at_the_limit() -> None:
             sent += 1
             yield b"x" * 100_000
 
-    async with House().client() as client:
+    async with SampleApp().client() as client:
         answer = await client.post("/v1/notes", content=endless())
     assert answer.status_code == 413
     assert sent <= 12
 
 
 async def test_a_route_may_take_more_and_says_how_much() -> None:
-    path, house = "/v1/shelves/été/import", House()
+    path, house = "/v1/shelves/été/import", SampleApp()
     taken = await house.send(b'{"a": "' + b"x" * 2_000_000 + b'"}', path)
     refused = await house.send(b'{"a": "' + b"x" * 3_000_000 + b'"}', path)
     assert (taken.status_code, taken.json()) == (200, {"fields": 1})
@@ -71,7 +71,7 @@ async def test_a_route_may_take_more_and_says_how_much() -> None:
 
 @pytest.mark.parametrize("path", ["/v1/notes/%00", "/v1/notes/1?limit=%00"])
 async def test_an_address_that_cannot_be_stored_is_refused(path: str) -> None:
-    async with House().client() as client:
+    async with SampleApp().client() as client:
         answer = await client.get(path)
     assert (answer.status_code, answer.json()["detail"]) == (
         400,
@@ -80,7 +80,7 @@ async def test_an_address_that_cannot_be_stored_is_refused(path: str) -> None:
 
 
 async def test_a_client_that_leaves_in_the_middle_has_done_nothing() -> None:
-    house = House()
+    house = SampleApp()
     half = [{"type": "http.request", "body": b'{"text": "a"}', "more_body": True}]
     sent: list[MutableMapping[str, Any]] = []
 
@@ -102,7 +102,7 @@ async def test_slow_body_is_refused_and_steady_body_passes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(body_module, "GRACE_SECONDS", 0.3)
-    house = House()
+    house = SampleApp()
 
     async def parts(pause: float) -> AsyncIterator[bytes]:
         for part in (b'{"te', b'xt": ', b'"a', b'"}'):
@@ -124,9 +124,9 @@ async def test_slow_body_is_refused_and_steady_body_passes(
 
 async def test_bytes_earn_time_up_to_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body_module, "GRACE_SECONDS", 0.1)
-    monkeypatch.setattr(body_module, "LEAST_BYTES_PER_SECOND", 10)
-    monkeypatch.setattr(body_module, "LONGEST_SECONDS", 0.5)
-    house = House()
+    monkeypatch.setattr(body_module, "MIN_BYTES_PER_SECOND", 10)
+    monkeypatch.setattr(body_module, "MAX_BODY_SECONDS", 0.5)
+    house = SampleApp()
 
     async def parts(number: int) -> AsyncIterator[bytes]:
         yield b'{"text": "a"'
@@ -144,6 +144,6 @@ async def test_bytes_earn_time_up_to_the_longest(monkeypatch: pytest.MonkeyPatch
 
 
 async def test_a_body_without_a_media_type_is_not_taken_for_json() -> None:
-    async with House().client() as client:
+    async with SampleApp().client() as client:
         answer = await client.post("/v1/notes", content=b'{"text": "a"}')
     assert answer.status_code == 422

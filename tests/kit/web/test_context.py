@@ -9,7 +9,7 @@ from shared.contracts import cast
 from shared.kit.telemetry.otel import OtelTelemetry
 from shared.kit.web import context
 from tests.architecture.tree import dotted, python_files
-from tests.support.sample_app import NOON, House, Rights
+from tests.support.sample_app import NOON, FakeRights, SampleApp
 
 NOTE = {"text": "é"}
 
@@ -18,24 +18,24 @@ NOTE = {"text": "é"}
     "header", ["", "Bearer", "Bearer ", "Basic zoe", "zoe", "Bearer someone", "Bearer zoe zoe"]
 )
 async def test_without_a_token_that_holds_nobody_comes_in(header: str) -> None:
-    house = House()
+    house = SampleApp()
     answer = await house.post(NOTE, Authorization=header)
     assert (answer.status_code, answer.json()["type"]) == (401, "/notes/problems/unauthorised")
     assert answer.headers["www-authenticate"] == "Bearer"
-    assert (house.rights.asked, house.callers) == (0, [])
+    assert (house.rights.lookups, house.callers) == (0, [])
 
 
 async def test_a_handler_learns_who_asks_in_which_tenant() -> None:
-    house = House()
+    house = SampleApp()
     assert (await house.post(NOTE)).status_code == 201
     (caller,), (actor,) = house.callers, house.actors
     assert (caller.tenant, caller.member_id) == (cast.TENANT, cast.ZOE)
     assert (actor.tenant, actor.member_id) == (cast.TENANT, cast.ZOE)
-    assert house.rights.asked == 1
+    assert house.rights.lookups == 1
 
 
 async def test_operators_come_in_where_members_do_not() -> None:
-    house = House()
+    house = SampleApp()
     async with house.client("hamid") as hamid, house.client("zoe") as zoe:
         assert (await hamid.get("/v1/all")).status_code == 200
         refused = await zoe.get("/v1/all")
@@ -43,21 +43,21 @@ async def test_operators_come_in_where_members_do_not() -> None:
 
 
 async def test_anonymous_routes_ask_nobody() -> None:
-    house = House()
+    house = SampleApp()
     async with house.client(None) as client:
         assert (await client.post("/v1/sign-in", json=NOTE)).status_code == 200
-    assert house.rights.asked == 0
+    assert house.rights.lookups == 0
 
 
 async def test_a_member_whose_facts_are_on_their_way_is_waited_for() -> None:
-    assert (await House(rights=Rights(absent=3)).post(NOTE)).status_code == 201
+    assert (await SampleApp(rights=FakeRights(missing_lookups=3)).post(NOTE)).status_code == 201
 
 
 async def test_a_member_whose_facts_do_not_come_is_told_to_try_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(context, "WAIT", 0.2)
-    house = House(rights=Rights(absent=1_000))
+    house = SampleApp(rights=FakeRights(missing_lookups=1_000))
     began = time.monotonic()
     answer = await house.post(NOTE)
     assert 0.2 <= time.monotonic() - began < 1.5
@@ -67,13 +67,13 @@ async def test_a_member_whose_facts_do_not_come_is_told_to_try_again(
 
 
 async def test_the_suspended_are_refused_at_once_with_the_rule() -> None:
-    house = House(rights=Rights(suspended=True))
+    house = SampleApp(rights=FakeRights(suspended=True))
     answer = await asyncio.wait_for(house.post(NOTE), 0.5)
     assert (answer.status_code, answer.json()["rule"]) == (403, "member.suspended")
 
 
 async def test_suspended_member_may_call_the_routes_that_say_so() -> None:
-    house = House(rights=Rights(suspended=True))
+    house = SampleApp(rights=FakeRights(suspended=True))
     async with house.client() as client:
         refused = await client.get("/v1/notes/1")
         read = await client.get("/v1/reasons")
@@ -84,7 +84,7 @@ async def test_suspended_member_may_call_the_routes_that_say_so() -> None:
 
 
 async def test_a_request_may_name_its_chain_and_gets_a_name_otherwise() -> None:
-    house = House()
+    house = SampleApp()
     async with house.client() as client:
         await client.post("/v1/notes", json=NOTE, headers={b"x-correlation-id": b"a\xe9\x01"})
     await house.post(NOTE, **{"X-Correlation-Id": "import-7"})
@@ -98,7 +98,7 @@ async def test_a_request_may_name_its_chain_and_gets_a_name_otherwise() -> None:
 
 
 async def test_the_trace_of_the_request_goes_on_in_the_handler() -> None:
-    house = House(telemetry=OtelTelemetry("notes", sample=1))
+    house = SampleApp(telemetry=OtelTelemetry("notes", sample_ratio=1))
     trace_id = "0af7651916cd43dd8448eb211c80319c"
     await house.post(NOTE, traceparent=f"00-{trace_id}-b7ad6b7169203331-01")
     assert str(house.callers[0].traceparent).split("-")[1] == trace_id

@@ -4,8 +4,8 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from shared.kit.web.direct_dispatch import direct
-from tests.support.sample_app import House
+from shared.kit.web.direct_dispatch import build_direct_handler
+from tests.support.sample_app import SampleApp
 
 _BODIES = [
     b'{"text": "\xc3\x89t\xc3\xa9 \xe2\x98\x80\xef\xb8\x8f", "tags": ["a", "b"]}',
@@ -20,7 +20,7 @@ _BODIES = [
 ]
 
 
-def slowly(house: House) -> House:
+def slowly(house: SampleApp) -> SampleApp:
     """FastAPI's solver is asked whenever somebody overrides a dependency."""
     house.app.dependency_overrides[_nobody_asks] = _nobody_asks
     return house
@@ -35,7 +35,7 @@ def told(answer: httpx.Response) -> tuple[int, str, str]:
 
 @pytest.mark.parametrize("body", _BODIES)
 async def test_the_same_answer(body: bytes) -> None:
-    assert told(await House().send(body)) == told(await slowly(House()).send(body))
+    assert told(await SampleApp().send(body)) == told(await slowly(SampleApp()).send(body))
 
 
 @pytest.mark.parametrize(
@@ -43,22 +43,22 @@ async def test_the_same_answer(body: bytes) -> None:
 )
 async def test_the_same_answer_whatever_the_body_is_called(kind: str) -> None:
     headers = {"Content-Type": kind}
-    asked, body = House(), _BODIES[0]
+    asked, body = SampleApp(), _BODIES[0]
     quickly = await asked.send(body, **headers)
-    assert told(quickly) == told(await slowly(House()).send(body, **headers))
+    assert told(quickly) == told(await slowly(SampleApp()).send(body, **headers))
 
 
 @pytest.mark.parametrize("number", ["12", "douze", "%C3%A9"])
 async def test_the_same_answer_for_what_is_in_the_path(number: str) -> None:
     path = f"/v1/invitations/{number}"
-    assert told(await House().send(_BODIES[0], path)) == told(
-        await slowly(House()).send(_BODIES[0], path)
+    assert told(await SampleApp().send(_BODIES[0], path)) == told(
+        await slowly(SampleApp()).send(_BODIES[0], path)
     )
 
 
 def test_what_says_more_is_left_to_fastapi() -> None:
-    routes = [each for each in House().app.router.routes if isinstance(each, APIRoute)]
-    directly = {each.name: direct(each) is not None for each in routes}
+    routes = [each for each in SampleApp().app.router.routes if isinstance(each, APIRoute)]
+    directly = {each.name: build_direct_handler(each) is not None for each in routes}
     assert directly["write"]
     assert directly["accept"]
     # It takes what stands in the query.

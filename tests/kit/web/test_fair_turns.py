@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.kit.database.overload import Overloaded
-from shared.kit.web.fair_turns import FairTurns
+from shared.kit.web.fair_semaphore import FairSemaphore
 
 PATIENT = 60.0
 
@@ -18,7 +18,7 @@ class Queue:
     """Requests that wait for turns; `served` lists them in the order of their turns."""
 
     def __init__(self, turns: int, most_waiting: int) -> None:
-        self.turns = FairTurns(turns, most_waiting)
+        self.turns = FairSemaphore(turns, most_waiting)
         self.served: list[str] = []
         self.refused: list[str] = []
         self.tasks: list[asyncio.Task[None]] = []
@@ -31,7 +31,7 @@ class Queue:
 
     async def _wait(self, name: str) -> None:
         try:
-            await self.turns.take(name[0], PATIENT)
+            await self.turns.acquire(name[0], PATIENT)
         except Overloaded:
             self.refused.append(name)
         else:
@@ -40,7 +40,7 @@ class Queue:
     async def finish(self, number: int = 1) -> None:
         """Let so many requests that work be done."""
         for _ in range(number):
-            self.turns.give()
+            self.turns.release()
             await _settled()
 
     async def end(self) -> None:
@@ -108,25 +108,25 @@ async def test_free_turn_is_taken_at_once_and_no_more_than_there_are() -> None:
 
 
 async def test_request_that_waited_in_vain_leaves_the_queue() -> None:
-    turns = FairTurns(1, 10)
-    await turns.take("a", PATIENT)
+    turns = FairSemaphore(1, 10)
+    await turns.acquire("a", PATIENT)
     with pytest.raises(Overloaded, match="turn_wait"):
-        await turns.take("b", 0.01)
+        await turns.acquire("b", 0.01)
 
-    assert turns.waiting == 0
-    turns.give()
-    await turns.take("c", 0.01)
+    assert turns.queue_length == 0
+    turns.release()
+    await turns.acquire("c", 0.01)
 
 
 async def test_turn_given_to_a_request_that_is_cancelled_goes_to_the_next() -> None:
     queue = Queue(1, 10)
     await queue.ask("a1", "b1", "c1")
-    queue.turns.give()
+    queue.turns.release()
     queue.tasks[1].cancel()
     await _settled()
 
     assert queue.served == ["a1", "c1"]
-    queue.turns.give()
+    queue.turns.release()
     await queue.ask("d1")
     assert queue.served[-1] == "d1"
 
@@ -146,8 +146,8 @@ async def test_no_history_loses_or_makes_a_turn(seed: int, turns: int, most: int
             working += 1
             await queue.finish()
         assert len(queue.served) - working <= turns
-        assert queue.turns.waiting <= most
-        if queue.turns.waiting:
+        assert queue.turns.queue_length <= most
+        if queue.turns.queue_length:
             assert len(queue.served) - working == turns
     counted = Counter(queue.served)
     assert not counted or max(counted.values()) == 1

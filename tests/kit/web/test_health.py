@@ -8,7 +8,7 @@ import pytest
 
 from shared.kit.web import health
 from shared.kit.web.health import health_routes, plain_health_routes
-from tests.support.sample_app import House
+from tests.support.sample_app import SampleApp
 
 
 async def well() -> str | None:
@@ -28,9 +28,9 @@ async def hanging() -> str | None:
     return None
 
 
-async def _ask(page: str, **checks: health.Check) -> httpx.Response:
+async def _ask(page: str, **checks: health.HealthCheck) -> httpx.Response:
     given = {name: checks if name == page else {} for name in ("started", "live", "ready")}
-    house = House(extra=(health_routes(given["started"], given["live"], given["ready"]),))
+    house = SampleApp(routers=(health_routes(given["started"], given["live"], given["ready"]),))
     address = {"started": "startup"}.get(page, page)
     async with house.client(None) as client:
         return await client.get(f"/health/{address}")
@@ -71,7 +71,7 @@ async def test_details_stand_on_the_page_of_ready_and_change_no_status() -> None
     async def limits() -> str:
         return "in each process: Redis is away (ConnectionError)"
 
-    house = House(extra=(health_routes({}, {}, {"database": well}, {"limits": limits}),))
+    house = SampleApp(routers=(health_routes({}, {}, {"database": well}, {"limits": limits}),))
     async with house.client(None) as client:
         ready = await client.get("/health/ready")
         live = await client.get("/health/live")
@@ -82,7 +82,7 @@ async def test_details_stand_on_the_page_of_ready_and_change_no_status() -> None
 
 
 async def test_public_page_says_whether_and_not_why() -> None:
-    house = House(extra=(plain_health_routes({}, {}, {"database": behind}),))
+    house = SampleApp(routers=(plain_health_routes({}, {}, {"database": behind}),))
     async with house.client(None) as client:
         answer = await client.get("/health/ready")
     assert (answer.status_code, answer.json()) == (503, {"status": "not ok"})

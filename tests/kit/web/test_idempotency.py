@@ -15,39 +15,39 @@ from fastapi import APIRouter, Response
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from deploy.local import provision
-from deploy.local.stack import Addresses
+from deploy.local.stack import StackAddresses
 from shared.contracts import cast
 from shared.contracts.ids import MemberId, TenantId
 from shared.kit.core.errors import Conflict
 from shared.kit.core.policy import Actor
-from shared.kit.database.batched.statements import Insertion
+from shared.kit.database.batched.statements import BatchInsert
 from shared.kit.database.batched.unit import add
 from shared.kit.database.database import connection
-from shared.kit.database.overload import Limits, Pressure
-from shared.kit.database.tables import TENANTS_VISIBLE, frame_metadata
+from shared.kit.database.overload import LoadLimits, LoadMonitor
+from shared.kit.database.tables import TENANT_ROW_POLICY, frame_metadata
 from shared.kit.web.context import ActorDep, CallerDep
-from shared.kit.web.cursors import Model
+from shared.kit.web.cursors import ApiModel
 from shared.kit.web.routes import Routes
-from tests.support.sample_app import House, Rights
+from tests.support.sample_app import FakeRights, SampleApp
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 DATABASE = "preau_idempotency"
 KEY = "key-1"
-_ADD = Insertion(
+_ADD = BatchInsert(
     sa.Table(
         "words", sa.MetaData(), sa.Column("tenant_id", sa.Uuid()), sa.Column("word", sa.Text())
     )
 )
 
 
-class Word(Model):
+class Word(ApiModel):
     word: str
 
 
-class Shop(House):
+class Shop(SampleApp):
     """Takes words into a table; some are not for sale."""
 
-    def more(self) -> Sequence[APIRouter]:
+    def extra_routers(self) -> Sequence[APIRouter]:
         return [self.words()]
 
     def words(self) -> APIRouter:
@@ -69,14 +69,16 @@ class Shop(House):
                 response.status_code = 303
             return {"number": number}
 
-        @routes.post("/secrets", action="word.hide", status_code=201, secret=("password",))
+        @routes.post("/secrets", action="word.hide", status_code=201, secret_fields=("password",))
         async def hide(caller: CallerDep) -> dict[str, Any]:
             return {"number": len(await self.written()), "password": "hunter2", "more": ["hunter2"]}
 
         return routes.router
 
     async def written(self, tenant: TenantId = cast.TENANT) -> list[str]:
-        rows = await self.database.rows(sa.text("SELECT word FROM words ORDER BY number"), [tenant])
+        rows = await self.database.execute_once(
+            sa.text("SELECT word FROM words ORDER BY number"), [tenant]
+        )
         return [row.word for row in rows]
 
 
@@ -86,7 +88,7 @@ class LightShop(Shop):
     def words(self) -> APIRouter:
         routes, light, numbers = Routes("words"), self.batched, count()
 
-        @routes.post("/words", action="word.write", light=True, status_code=201)
+        @routes.post("/words", action="word.write", batched=True, status_code=201)
         async def write(
             caller: CallerDep, actor: ActorDep, response: Response, word: Word
         ) -> dict[str, Any]:
@@ -100,7 +102,7 @@ class LightShop(Shop):
                 response.status_code = 303
             return {"number": number}
 
-        @routes.post("/heavy", action="word.weigh", light=True, status_code=201)
+        @routes.post("/heavy", action="word.weigh", batched=True, status_code=201)
         async def weigh(caller: CallerDep) -> None:
             async with self.database.unit(caller):
                 raise AssertionError("it has a transaction of its own")
@@ -109,10 +111,10 @@ class LightShop(Shop):
 
 
 @pytest.fixture
-async def url(postgres_addresses: Addresses) -> str:
+async def url(postgres_addresses: StackAddresses) -> str:
     server = await asyncpg.connect(postgres_addresses.postgres)
     await server.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-    await provision.make_database(server, "community", DATABASE)
+    await provision.create_database(server, "community", DATABASE)
     await server.close()
     admin = postgres_addresses.postgres
     inside = await asyncpg.connect(admin.rpartition("/")[0] + f"/{DATABASE}")
@@ -120,7 +122,7 @@ async def url(postgres_addresses: Addresses) -> str:
     await inside.close()
     ours = provision.database_name("community")
     owner, app = (
-        postgres_addresses.database("community", role).replace(ours, DATABASE)
+        postgres_addresses.database_url("community", role).replace(ours, DATABASE)
         for role in ("owner", "app")
     )
     await _create(owner)
@@ -136,7 +138,7 @@ async def _create(owner: str) -> None:
         )
         for table in ("words", "idempotency"):
             await opened.execute(sa.text(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"))
-            policy = f"USING ({TENANTS_VISIBLE}) WITH CHECK ({TENANTS_VISIBLE})"
+            policy = f"USING ({TENANT_ROW_POLICY}) WITH CHECK ({TENANT_ROW_POLICY})"
             await opened.execute(sa.text(f"CREATE POLICY visible ON {table} {policy}"))
     await engine.dispose()
 
@@ -145,7 +147,7 @@ async def _create(owner: str) -> None:
 async def shop(url: str, request: pytest.FixtureRequest) -> AsyncIterator[Shop]:
     kind: type[Shop] = request.param
     # Patient: what is refused when there is too much at once is another test's.
-    shop = kind(url=url, pressure=Pressure("notes", Limits(wait=30.0)))
+    shop = kind(url=url, pressure=LoadMonitor("notes", LoadLimits(max_wait_seconds=30.0)))
     await shop.database.start()
     yield shop
     await shop.database.stop()
@@ -225,12 +227,12 @@ async def test_a_command_that_is_not_light_is_not_done_outside_of_its_key(url: s
 async def test_more_at_once_than_there_are_connections_do_not_wait_for_each_other(
     shop: Shop,
 ) -> None:
-    class Looking(Rights):
-        async def actor(
+    class Looking(FakeRights):
+        async def find_actor(
             self, tenant: TenantId, member_id: MemberId, session: str | None = None
         ) -> Actor | None:
-            await shop.database.rows(sa.text("SELECT pg_sleep(0.01)"))
-            return await super().actor(tenant, member_id)
+            await shop.database.execute_once(sa.text("SELECT pg_sleep(0.01)"))
+            return await super().find_actor(tenant, member_id)
 
     shop.app.state.door = replace(shop.app.state.door, rights=Looking())
     many = (_write(shop, f"mot {n}", key=f"k{n}") for n in range(60))
@@ -256,7 +258,7 @@ async def test_anonymous_routes_keep_no_answer(shop: Shop) -> None:
         headers = {"Idempotency-Key": KEY}
         answer = await client.post("/v1/sign-in", json={"text": "a"}, headers=headers)
     assert answer.status_code == 200
-    assert not await shop.database.rows(sa.text("SELECT 1 FROM idempotency"), [cast.TENANT])
+    assert not await shop.database.execute_once(sa.text("SELECT 1 FROM idempotency"), [cast.TENANT])
 
 
 async def test_answer_with_a_secret_is_given_once_and_never_kept(shop: Shop) -> None:
@@ -269,7 +271,7 @@ async def test_answer_with_a_secret_is_given_once_and_never_kept(shop: Shop) -> 
     problem = again.json()
     assert (again.status_code, problem["type"]) == (409, "/notes/problems/answer_not_kept")
     assert (problem["number"], problem["idempotency_key"]) == (0, KEY)
-    rows = await shop.database.rows(
+    rows = await shop.database.execute_once(
         sa.text("SELECT body, expires_at - created_at AS kept FROM idempotency"), [cast.TENANT]
     )
     assert b"hunter2" not in again.content + rows[0].body

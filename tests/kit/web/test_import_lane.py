@@ -6,29 +6,29 @@ from typing import Any
 
 import pytest
 
-from shared.kit.database.overload import Limits, Pressure
+from shared.kit.database.overload import LoadLimits, LoadMonitor
 from shared.kit.telemetry.noop import NoTelemetry
-from shared.kit.web import turns
+from shared.kit.web import write_concurrency as turns
 from shared.kit.web.health import health_routes
 from shared.kit.web.messages import Messages
-from shared.kit.web.problems import Problems
-from shared.kit.web.route_table import ROUTE
+from shared.kit.web.problems import ProblemResponses
+from shared.kit.web.route_table import ROUTE_KEY
 from shared.kit.web.routes import Routes
-from shared.kit.web.shedding import Refusals
-from shared.kit.web.turns import ImportLane, Turns
-from tests.support.rate_limited_app import LimitedHouse
+from shared.kit.web.shedding import RejectionResponder
+from shared.kit.web.write_concurrency import ImportLane, WriteConcurrencyLimit
+from tests.support.rate_limited_app import RateLimitedApp
 
 
 @dataclass
-class Busy(LimitedHouse):
+class Busy(RateLimitedApp):
     """A house whose imports last until they are let go."""
 
     at_work: list[int] = field(default_factory=list)
     most_at_work: int = 0
 
-    def notes(self) -> Routes:
+    def note_routes(self) -> Routes:
         self.gate = asyncio.Event()
-        routes = super().notes()
+        routes = super().note_routes()
 
         @routes.post("/bring", action="note.bring", load="import")
         async def bring() -> dict[str, int]:
@@ -42,7 +42,9 @@ class Busy(LimitedHouse):
 
 
 async def test_imports_work_one_at_a_time_and_take_no_turn_of_others() -> None:
-    house = Busy(limits=None, pressure=Pressure("notes", Limits(writes=1, waiting=0)))
+    house = Busy(
+        limits=None, pressure=LoadMonitor("notes", LoadLimits(max_concurrent_writes=1, max_queue=0))
+    )
     imports = [asyncio.create_task(house.statuses("foreigner", 1, "/v1/bring")) for _ in range(3)]
     await asyncio.sleep(0.05)
 
@@ -62,7 +64,7 @@ async def test_imports_that_wait_have_an_end() -> None:
     house.gate.set()
     await asyncio.gather(*imports)
 
-    assert len(refused) == 9 - 1 - turns.IMPORTS_WAITING
+    assert len(refused) == 9 - 1 - turns.MAX_QUEUED_IMPORTS
     assert {task.result()[0] for task in refused} == {503}
 
 
@@ -74,22 +76,22 @@ async def test_lane_rests_three_times_as_long_as_an_import_if_others_came(
 ) -> None:
     seconds = [10.0]
     lane = ImportLane(monotonic=lambda: seconds[0])
-    lane.note_other()
-    await lane.take("a")
+    lane.record_other_request()
+    await lane.acquire("a")
     seconds[0] += took
     for _ in range(others):
-        lane.note_other()
+        lane.record_other_request()
 
-    assert lane.rest_seconds() == pytest.approx(rest)
+    assert lane.pause_seconds() == pytest.approx(rest)
 
 
 async def test_lane_that_rests_serves_the_next_import_afterwards() -> None:
     lane = ImportLane()
-    await lane.take("a")
-    lane.note_other()
+    await lane.acquire("a")
+    lane.record_other_request()
     await asyncio.sleep(0.05)
-    lane.give()
-    next_one = asyncio.create_task(lane.take("b"))
+    lane.release()
+    next_one = asyncio.create_task(lane.acquire("b"))
     await asyncio.sleep(0)
 
     assert not next_one.done()
@@ -101,10 +103,10 @@ async def test_lane_that_rests_serves_the_next_import_afterwards() -> None:
     [("/v1/notes/{number}", 1), ("/v1/all", 0), ("/v1/sign-in", 0), ("/health/live", 0)],
 )
 async def test_only_members_make_an_import_rest(path: str, others: int) -> None:
-    house = Busy(limits=None, extra=(health_routes({}, {}, {}),))
+    house = Busy(limits=None, routers=(health_routes({}, {}, {}),))
     (route,) = [each for each in house.app.router.routes if getattr(each, "path", "") == path]
     telemetry = NoTelemetry()
-    refusals = Refusals(Problems(house.app, Messages(), telemetry), telemetry)
+    refusals = RejectionResponder(ProblemResponses(house.app, Messages(), telemetry), telemetry)
     passed: list[object] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -112,8 +114,8 @@ async def test_only_members_make_an_import_rest(path: str, others: int) -> None:
 
     async def nothing(*_: object) -> Any: ...
 
-    middleware = Turns(app, Pressure(), refusals)
-    await middleware({"type": "http", ROUTE: route}, nothing, nothing)
+    middleware = WriteConcurrencyLimit(app, LoadMonitor(), refusals)
+    await middleware({"type": "http", ROUTE_KEY: route}, nothing, nothing)
 
     assert middleware._imports._others == others
     assert len(passed) == 1

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from shared.kit.web import json_checks
-from shared.kit.web.json_checks import DEPTH, TooManyValues, check_json
+from shared.kit.web.json_checks import MAX_DEPTH, TooManyValues, parse_json
 from shared.kit.web.problems import Malformed
 
 SIZE, VALUES = 10_000_000, 20_000
@@ -45,15 +45,15 @@ def test_largest_hostile_body_is_checked_within_its_cpu_time(pattern: str) -> No
     body = HOSTILE[pattern](SIZE)
     begin = time.thread_time()
     with suppress(Malformed, TooManyValues):
-        check_json(body, VALUES)
+        parse_json(body, VALUES)
     assert time.thread_time() - begin < CPU_SECONDS
 
 
 def test_values_are_counted_outside_of_texts_only() -> None:
     listed = json.dumps(["a,b[c{d"] * 99).encode()
-    assert len(check_json(listed, 100)) == 99
+    assert len(parse_json(listed, 100)) == 99
     with pytest.raises(TooManyValues):
-        check_json(listed, 99)
+        parse_json(listed, 99)
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'])
@@ -64,22 +64,22 @@ def test_levels_are_counted_exactly(opening: str) -> None:
         inner = "" if opening == "[" else "{}"
         return (opening * levels + inner + closing * levels).encode()
 
-    fits = DEPTH if opening == "[" else DEPTH - 1
-    check_json(tower(fits), VALUES)
+    fits = MAX_DEPTH if opening == "[" else MAX_DEPTH - 1
+    parse_json(tower(fits), VALUES)
     with pytest.raises(Malformed, match="deeper"):
-        check_json(tower(fits + 1), VALUES)
+        parse_json(tower(fits + 1), VALUES)
 
 
 def test_many_shallow_lists_are_not_deep() -> None:
-    assert check_json(b"[" + b"[[]]," * 1_000 + b"0]", VALUES)[-1] == 0
+    assert parse_json(b"[" + b"[[]]," * 1_000 + b"0]", VALUES)[-1] == 0
 
 
 def test_text_that_looks_hostile_passes() -> None:
     said = {"a": "[" * 200 + "," * 200 + "1" * 200 + '\\"\\u0000' + "{" * 200, "b": 10**39}
-    assert check_json(json.dumps(said).encode(), VALUES) == said
+    assert parse_json(json.dumps(said).encode(), VALUES) == said
 
 
 def test_large_body_that_fails_is_not_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_checks, "EXPLAINED_BYTES", 10)
+    monkeypatch.setattr(json_checks, "MAX_EXPLAINED_BYTES", 10)
     with pytest.raises(Malformed):
-        check_json(b'{"a": "\\ud83d", "b": 1}', VALUES)
+        parse_json(b'{"a": "\\ud83d", "b": 1}', VALUES)

@@ -20,7 +20,7 @@ def test_every_error_of_a_service_has_a_title_and_what_to_do(service: str, langu
         kind for kind in _below(PreauError) if kind.__module__.startswith(f"services.{service}.")
     ]
     messages = Messages([files(f"services.{service}") / "locale"] if ours else [])
-    said = {kind.key: messages.say(kind, language, {}) for kind in ours}
+    said = {kind.key: messages.for_error(kind, language, {}) for kind in ours}
     silent = {key for key in said if "title" not in _own(messages, key, language)}
     assert not silent
     assert all(message["help"] for message in said.values())
@@ -32,7 +32,7 @@ def test_a_kind_of_error_that_has_no_words_of_its_own_would_be_found() -> None:
 
 
 def _own(messages: Messages, key: str, language: str) -> dict[str, str]:
-    return dict(messages.of(key, language)) if key in messages.keys(language) else {}
+    return dict(messages.get(key, language)) if key in messages.keys(language) else {}
 
 
 def _below(kind: type[PreauError]) -> set[type[PreauError]]:

@@ -7,13 +7,13 @@ import pytest
 
 from shared.kit.core.errors import Conflict, PreauError
 from shared.kit.telemetry.otel import OtelTelemetry
-from shared.kit.web.messages import LANGUAGES, Messages, language_of
+from shared.kit.web.messages import LANGUAGES, Messages, preferred_language
 from tests.architecture.tree import dotted, python_files
-from tests.support.sample_app import House, Rights
+from tests.support.sample_app import FakeRights, SampleApp
 
 
 async def test_an_error_says_what_happened_and_what_to_do_in_the_readers_language() -> None:
-    async with House().client(language="fr-FR,fr;q=0.9") as client:
+    async with SampleApp().client(language="fr-FR,fr;q=0.9") as client:
         answer = await client.get("/v1/notes/7")
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json() == {
@@ -27,14 +27,14 @@ async def test_an_error_says_what_happened_and_what_to_do_in_the_readers_languag
 
 
 async def test_help_that_a_service_does_not_give_comes_from_the_kind_of_error() -> None:
-    async with House().client(language="en") as client:
+    async with SampleApp().client(language="en") as client:
         said = (await client.get("/v1/notes/7")).json()
     assert said["title"] == "There is no note 7 for {nobody}"
     assert said["help"] == "Check the address."
 
 
 async def test_the_type_of_a_problem_is_a_page() -> None:
-    async with House().client() as client:
+    async with SampleApp().client() as client:
         type_ = (await client.get("/v1/notes/7")).json()["type"]
         page = await client.get(f"http://test{type_}", headers={"Accept-Language": "fr"})
         missing = await client.get("/problems/nonsense")
@@ -44,20 +44,20 @@ async def test_the_type_of_a_problem_is_a_page() -> None:
 
 
 async def test_validation_points_at_each_field() -> None:
-    said = (await House().post({"text": 5, "tags": ["a", 2], "a/b~c": True})).json()
+    said = (await SampleApp().post({"text": 5, "tags": ["a", 2], "a/b~c": True})).json()
     assert said["status"] == 422
     assert {error["pointer"] for error in said["errors"]} == {"/text", "/tags/1", "/a~1b~0c"}
     assert all(error["message"] for error in said["errors"])
 
 
 async def test_a_route_that_is_not_there() -> None:
-    async with House().client() as client:
+    async with SampleApp().client() as client:
         answer = await client.get("/v1/no")
     assert (answer.status_code, answer.json()["type"]) == (404, "/notes/problems/not_found")
 
 
 async def test_a_method_that_is_not_there_names_those_that_are() -> None:
-    async with House().client() as client:
+    async with SampleApp().client() as client:
         answer = await client.put("/v1/notes", json={})
     assert answer.json()["type"] == "/notes/problems/method_not_allowed"
     assert answer.headers["allow"] == "POST"
@@ -66,7 +66,7 @@ async def test_a_method_that_is_not_there_names_those_that_are() -> None:
 async def test_our_own_failure_tells_its_trace_and_nothing_else(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    house = House(telemetry=OtelTelemetry("notes", sample=1))
+    house = SampleApp(telemetry=OtelTelemetry("notes", sample_ratio=1))
     with caplog.at_level(logging.ERROR):
         async with house.client() as client:
             answer = await client.delete("/v1/roof")
@@ -79,12 +79,12 @@ async def test_our_own_failure_tells_its_trace_and_nothing_else(
 
 
 async def test_what_we_know_of_the_cause_stays_with_us() -> None:
-    async with House().client() as client:
+    async with SampleApp().client() as client:
         assert "secret" not in (await client.get("/v1/notes/7")).text
 
 
 async def test_a_fact_never_takes_the_place_of_the_documents_own_members() -> None:
-    house = House(rights=Rights(absent=1_000))
+    house = SampleApp(rights=FakeRights(missing_lookups=1_000))
 
     class Crooked(Conflict):
         key = "crooked"
@@ -92,7 +92,7 @@ async def test_a_fact_never_takes_the_place_of_the_documents_own_members() -> No
     async def actor(*_: object) -> None:
         raise Crooked(status=200, title="all is well", type="x")
 
-    house.rights.actor = actor  # type: ignore[method-assign, assignment]  # a fake's fake
+    house.rights.find_actor = actor  # type: ignore[method-assign, assignment]  # a fake's fake
     answer = await house.post({"text": "é"})
     said = answer.json()
     assert (answer.status_code, said["status"]) == (409, 409)
@@ -109,7 +109,7 @@ def test_every_error_of_the_frame_has_words_in_both_languages() -> None:
     for language in LANGUAGES:
         assert not ours - messages.keys(language)
         for key in ours:
-            assert {"title", "help"} <= messages.of(key, language).keys()
+            assert {"title", "help"} <= messages.get(key, language).keys()
 
 
 def _kinds(kind: type[PreauError]) -> set[type[PreauError]]:
@@ -118,4 +118,4 @@ def _kinds(kind: type[PreauError]) -> set[type[PreauError]]:
 
 def test_languages_are_chosen_in_the_order_they_are_asked_for() -> None:
     asked = ["", "de", "en-GB", "de,en;q=0.5", "fr,en", "EN"]
-    assert [language_of(accept) for accept in asked] == ["fr", "fr", "en", "en", "fr", "en"]
+    assert [preferred_language(accept) for accept in asked] == ["fr", "fr", "en", "en", "fr", "en"]

@@ -11,10 +11,10 @@ from shared.kit.telemetry.otel import OtelTelemetry
 from shared.kit.web import app
 from shared.kit.web.cursors import Page
 from shared.kit.web.documentation import page
-from shared.kit.web.error_boundary import HEADERS
-from shared.kit.web.route_table import ACCESS, ACTION
+from shared.kit.web.error_boundary import SECURITY_HEADERS
+from shared.kit.web.route_table import ACCESS_EXTENSION, ACTION_EXTENSION
 from shared.kit.web.routes import Routes
-from tests.support.sample_app import House, Note
+from tests.support.sample_app import Note, SampleApp
 
 
 def test_a_route_without_an_action_cannot_be_written() -> None:
@@ -25,16 +25,16 @@ def test_a_route_without_an_action_cannot_be_written() -> None:
         routes.get("/notes", action="")
 
 
-async def _document(house: House) -> dict[str, Any]:
+async def _document(house: SampleApp) -> dict[str, Any]:
     async with house.client(None) as client:
         found: dict[str, Any] = (await client.get("/openapi.json")).json()
     return found
 
 
 async def test_the_document_names_the_action_and_access_of_every_operation() -> None:
-    document = await _document(House())
+    document = await _document(SampleApp())
     operations = {
-        (method, path): (found[ACTION], found[ACCESS])
+        (method, path): (found[ACTION_EXTENSION], found[ACCESS_EXTENSION])
         for path, methods in document["paths"].items()
         for method, found in methods.items()
     }
@@ -45,7 +45,7 @@ async def test_the_document_names_the_action_and_access_of_every_operation() -> 
 
 
 async def test_the_document_says_where_it_is_mounted_and_which_problems_there_are() -> None:
-    document = await _document(House())
+    document = await _document(SampleApp())
     assert document["servers"] == [{"url": "/notes"}]
     assert {"note_not_found", "too_large"} <= document["x-problem-types"].keys()
     responses = document["paths"]["/v1/notes"]["post"]["responses"]
@@ -53,7 +53,7 @@ async def test_the_document_says_where_it_is_mounted_and_which_problems_there_ar
 
 
 async def test_the_document_offers_the_key_where_it_is_honoured() -> None:
-    paths = (await _document(House()))["paths"]
+    paths = (await _document(SampleApp()))["paths"]
     named = {
         path: [p["name"] for p in methods["post"].get("parameters", ())]
         for path, methods in paths.items()
@@ -68,7 +68,7 @@ async def test_the_document_offers_the_key_where_it_is_honoured() -> None:
 
 
 async def test_the_page_shows_operations_examples_and_problems_and_loads_nothing() -> None:
-    async with House().client(None) as client:
+    async with SampleApp().client(None) as client:
         page = await client.get("/docs")
     for shown in ("/notes/v1/notes", "note.write", "Le préau fuit ☔", "problems/note_not_found"):
         assert shown in page.text
@@ -82,7 +82,7 @@ async def test_the_page_escapes_what_it_shows() -> None:
     async def crooked(limit: int = 1) -> None:
         """Write <script>alert(1)</script>."""
 
-    async with House(extra=(routes,)).client(None) as client:
+    async with SampleApp(routers=(routes,)).client(None) as client:
         page = (await client.get("/docs")).text
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
@@ -95,16 +95,16 @@ async def test_pages_of_lists_are_described_too() -> None:
     async def lists() -> Page[Note]:
         return Page(items=(), next=None)
 
-    async with House(extra=(routes.router,)).client() as client:
+    async with SampleApp(routers=(routes.router,)).client() as client:
         assert "Page_Note_" in (await client.get("/docs")).text
         assert (await client.get("/v1/lists")).json() == {"items": [], "next": None}
 
 
 async def test_every_answer_carries_the_security_headers_and_a_route_may_say_otherwise() -> None:
-    async with House().client("hamid") as client:
+    async with SampleApp().client("hamid") as client:
         for path in ("/v1/all", "/v1/nothing", "/docs", "/problems/conflict"):
             answer = await client.get(path)
-            for name, value in HEADERS.items():
+            for name, value in SECURITY_HEADERS.items():
                 expected = "max-age=60" if (path, name) == ("/v1/all", "Cache-Control") else value
                 assert answer.headers[name] == expected
 
@@ -113,9 +113,9 @@ async def test_a_request_has_one_span_even_with_a_global_provider(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     spans = InMemorySpanExporter()
-    telemetry = OtelTelemetry("notes", sample=1, exporters=[spans])
+    telemetry = OtelTelemetry("notes", sample_ratio=1, exporters=[spans])
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: telemetry._provider)
-    house = House(telemetry=telemetry)
+    house = SampleApp(telemetry=telemetry)
     await house.post({"text": "é"})
     assert len(spans.get_finished_spans()) == 1
     attributes = spans.get_finished_spans()[0].attributes or {}
@@ -123,7 +123,7 @@ async def test_a_request_has_one_span_even_with_a_global_provider(
 
 
 async def test_documents_are_public_by_a_setting_only() -> None:
-    async with House(public_docs=False).client("hamid") as client:
+    async with SampleApp(public_docs=False).client("hamid") as client:
         answers = [await client.get(path) for path in ("/docs", "/openapi.json")]
         problem = await client.get("/problems/conflict")
     assert [answer.status_code for answer in answers] == [404, 404]
@@ -140,7 +140,7 @@ async def test_documents_are_made_once_however_often_they_are_asked_for(
         return page(document)
 
     monkeypatch.setattr(app, "page", draw)
-    async with House().client(None) as client:
+    async with SampleApp().client(None) as client:
         answers = [await client.get(path) for path in ("/docs", "/openapi.json") * 3]
     assert [answer.status_code for answer in answers] == [200] * 6
     assert len(made) == 1

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from shared.kit.web.address import UNKNOWN
-from shared.kit.web.slow_clients import SenderLimits, Senders
+from shared.kit.web.client_address import UNKNOWN_ADDRESS
+from shared.kit.web.slow_clients import SlowClientLimits, SlowClientMonitor
 
 
 @dataclass(eq=False)
@@ -18,10 +18,10 @@ class Slow:
     def is_late(self, now: float) -> bool:
         return self.late
 
-    def address(self) -> str:
+    def client_address(self) -> str:
         return self.peer
 
-    def give_up(self) -> None:
+    def reject(self) -> None:
         self.gone = True
 
 
@@ -35,16 +35,16 @@ class Clock:
         return self.now
 
 
-def senders(clock: Clock, **limits: Any) -> Senders:
-    return Senders(SenderLimits(**limits), clock)
+def senders(clock: Clock, **limits: Any) -> SlowClientMonitor:
+    return SlowClientMonitor(SlowClientLimits(**limits), clock)
 
 
 def test_young_request_is_left_alone_and_a_late_one_is_closed() -> None:
     clock = Clock()
     watched, young, late = senders(clock), Slow(late=True), Slow(late=True)
-    watched.begin(late)
+    watched.record_start(late)
     clock.now += 5
-    watched.begin(young)
+    watched.record_start(young)
     watched.sweep()
     assert (late.gone, young.gone) == (True, False)
 
@@ -54,13 +54,13 @@ def test_oldest_of_an_address_are_closed_above_its_limit() -> None:
     watched = senders(clock, per_address=3)
     mine = [Slow() for _ in range(5)]
     neighbours = [Slow("10.0.0.2") for _ in range(3)]
-    strangers = [Slow(UNKNOWN) for _ in range(5)]
+    strangers = [Slow(UNKNOWN_ADDRESS) for _ in range(5)]
     for connection in (*mine, *neighbours, *strangers):
-        watched.begin(connection)
+        watched.record_start(connection)
     clock.now += 5
     fast = [Slow() for _ in range(20)]
     for connection in fast:
-        watched.begin(connection)
+        watched.record_start(connection)
     watched.sweep()
     assert [each.gone for each in mine] == [True, True, False, False, False]
     assert not any(each.gone for each in (*neighbours, *strangers, *fast))
@@ -71,7 +71,7 @@ def test_oldest_of_all_are_closed_above_the_whole_limit() -> None:
     watched = senders(clock, in_all=2)
     everybody = [Slow(f"10.0.0.{number}") for number in range(4)]
     for connection in everybody:
-        watched.begin(connection)
+        watched.record_start(connection)
     clock.now += 5
     watched.sweep()
     assert [each.gone for each in everybody] == [True, True, False, False]
@@ -80,8 +80,8 @@ def test_oldest_of_all_are_closed_above_the_whole_limit() -> None:
 def test_finished_request_is_never_closed() -> None:
     clock = Clock()
     watched, done = senders(clock), Slow(late=True)
-    watched.begin(done)
-    watched.finish(done)
+    watched.record_start(done)
+    watched.record_end(done)
     clock.now += 500
     watched.sweep()
     assert not done.gone
@@ -90,12 +90,12 @@ def test_finished_request_is_never_closed() -> None:
 def test_reader_earns_time_by_the_bytes_that_wait() -> None:
     clock = Clock()
     watched, small, large = senders(clock), Slow(), Slow()
-    watched.wait_for_reader(small, 0)
-    watched.wait_for_reader(large, 1_000_000)
+    watched.record_stalled_response(small, 0)
+    watched.record_stalled_response(large, 1_000_000)
     clock.now += 31
     watched.sweep()
     assert (small.gone, large.gone) == (True, False)
     clock.now += 100
-    watched.has_read(large)
+    watched.record_resumed_response(large)
     watched.sweep()
     assert not large.gone

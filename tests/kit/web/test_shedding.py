@@ -8,67 +8,67 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.kit.database.overload import Limits, Pressure
-from shared.kit.web.cursors import Model
+from shared.kit.database.overload import LoadLimits, LoadMonitor
+from shared.kit.web.cursors import ApiModel
 from shared.kit.web.health import health_routes
 from shared.kit.web.routes import Routes
-from tests.support.recorded_spans import kept
-from tests.support.sample_app import House
+from tests.support.recorded_spans import record_telemetry
+from tests.support.sample_app import SampleApp
 
 NOTE = {"text": "Il pleut"}
-OLD = Limits().outbox_age + 1
+OLD = LoadLimits().max_outbox_age_seconds + 1
 SLOW = 9
 
 
-class Slow(House):
+class Slow(SampleApp):
     """A house with a route that takes its time."""
 
     gate: asyncio.Event
 
-    def notes(self) -> Routes:
+    def note_routes(self) -> Routes:
         self.gate = asyncio.Event()
-        routes = super().notes()
+        routes = super().note_routes()
 
         @routes.post("/slow", action="note.ponder", status_code=201)
-        async def ponder() -> Model:
+        async def ponder() -> ApiModel:
             await self.gate.wait()
-            return Model()
+            return ApiModel()
 
-        @routes.post("/light/{number}", action="note.dash", light=True, status_code=201)
-        async def dash(number: int) -> Model:
+        @routes.post("/light/{number}", action="note.dash", batched=True, status_code=201)
+        async def dash(number: int) -> ApiModel:
             if number == SLOW:
                 await self.gate.wait()
-            return Model()
+            return ApiModel()
 
         return routes
 
 
 @pytest.fixture
-def house() -> House:
-    telling = kept("notes").telemetry
-    made = House(telling, extra=(health_routes({}, {}, {}),))
-    made.database.pressure.telemetry = telling
+def house() -> SampleApp:
+    telling = record_telemetry("notes").telemetry
+    made = SampleApp(telling, routers=(health_routes({}, {}, {}),))
+    made.database.load_monitor.telemetry = telling
     return made
 
 
-def press(house: House, **numbers: float) -> None:
+def press(house: SampleApp, **numbers: float) -> None:
     for name, number in numbers.items():
-        setattr(house.database.pressure, name, number)
+        setattr(house.database.load_monitor, name, number)
 
 
-def shed(house: House) -> Mapping[str, float]:
+def shed(house: SampleApp) -> Mapping[str, float]:
     measures = house.telemetry.measures  # type: ignore[attr-defined]  # the kept telemetry's
     found = measures.collect().get("preau.http.shed", ())
     return {each.labels["reason"]: each.value for each in found}
 
 
 def slow(**limits: Any) -> Slow:
-    telling = kept("notes").telemetry
-    return Slow(telling, pressure=Pressure("notes", Limits(**limits), telling))
+    telling = record_telemetry("notes").telemetry
+    return Slow(telling, pressure=LoadMonitor("notes", LoadLimits(**limits), telling))
 
 
 async def test_an_old_and_long_outbox_refuses_changes_with_a_time_to_come_back(
-    house: House,
+    house: SampleApp,
 ) -> None:
     press(house, outbox_age=OLD, outbox_events=20_000)
 
@@ -88,7 +88,7 @@ async def test_an_old_and_long_outbox_refuses_changes_with_a_time_to_come_back(
     assert house.callers == []
 
 
-async def test_it_is_said_in_french_too(house: House) -> None:
+async def test_it_is_said_in_french_too(house: SampleApp) -> None:
     press(house, outbox_age=OLD, outbox_events=20_000)
     async with house.client(language="fr") as client:
         answer = await client.post("/v1/notes", json=NOTE)
@@ -103,22 +103,22 @@ async def test_it_is_said_in_french_too(house: House) -> None:
     ],
 )
 async def test_an_outbox_that_is_only_old_or_only_long_refuses_nothing(
-    house: House, numbers: dict[str, float]
+    house: SampleApp, numbers: dict[str, float]
 ) -> None:
     press(house, **numbers)
     assert (await house.post(NOTE)).status_code == 201
 
 
 async def test_a_wait_for_a_connection_that_was_too_long_refuses_changes_for_a_moment(
-    house: House,
+    house: SampleApp,
 ) -> None:
     moment = [100.0]
-    pressure = house.database.pressure
+    pressure = house.database.load_monitor
     pressure.monotonic = lambda: moment[0]
-    pressure.waited(0.9)
+    pressure.record_pool_wait(0.9)
     assert (await house.post(NOTE)).status_code == 201
 
-    pressure.waited(1.1)
+    pressure.record_pool_wait(1.1)
     refused = await house.post(NOTE)
     moment[0] += 1.1
     later = await house.post(NOTE)
@@ -141,7 +141,7 @@ async def test_a_wait_for_a_connection_that_was_too_long_refuses_changes_for_a_m
     ],
 )
 async def test_what_is_never_refused_under_pressure(
-    house: House, method: str, path: str, body: object, expected: int
+    house: SampleApp, method: str, path: str, body: object, expected: int
 ) -> None:
     press(house, outbox_age=OLD, outbox_events=20_000)
     async with house.client() as client:

@@ -12,9 +12,9 @@ import httpx
 import pytest
 import uvicorn
 
-from shared.kit.web.address import TrustedProxies
-from shared.kit.web.slow_clients import SenderLimits, Senders
-from shared.kit.web.wire import MAX_HEAD_BYTES, OneWrite
+from shared.kit.web.client_address import TrustedProxies
+from shared.kit.web.http_protocol import MAX_HEAD_BYTES, BufferedHttpProtocol
+from shared.kit.web.slow_clients import SlowClientLimits, SlowClientMonitor
 from tests.kit.web.test_sender_limits import Clock
 
 PATIENCE = 5.0
@@ -28,7 +28,7 @@ class Site:
 
     port: int
     clock: Clock
-    senders: Senders
+    senders: SlowClientMonitor
     inside: int = 0
     bodies: list[bytes] = field(default_factory=list)
     disconnects: int = 0
@@ -72,9 +72,9 @@ class Site:
 @asynccontextmanager
 async def site(port: int, trusted: str = "") -> AsyncIterator[Site]:
     clock = Clock()
-    made = Site(port, clock, Senders(SenderLimits(per_address=3), clock))
+    made = Site(port, clock, SlowClientMonitor(SlowClientLimits(per_address=3), clock))
     proxies = TrustedProxies.parse(trusted)
-    protocol: Any = partial(OneWrite, senders=made.senders, trusted=proxies)
+    protocol: Any = partial(BufferedHttpProtocol, senders=made.senders, trusted=proxies)
     config = uvicorn.Config(
         made, port=port, http=protocol, log_config=None, lifespan="off", proxy_headers=False
     )

@@ -9,16 +9,16 @@ import jwt
 import pytest
 
 from shared.contracts import cast
-from shared.kit.core.access_tokens import LEEWAY, LIFETIME, Claims
+from shared.kit.core.access_tokens import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS, Claims
 from shared.kit.core.errors import Transient, Unauthorised
 from shared.kit.web.tokens import (
-    KEPT_WITHOUT_ANSWER,
-    REFETCH_AFTER,
-    REFRESH_AFTER,
-    RETRY_AFTER,
+    MAX_STALE_KEYS_SECONDS,
+    REFETCH_AFTER_SECONDS,
+    REFRESH_AFTER_SECONDS,
+    RETRY_AFTER_SECONDS,
     JwksVerifier,
 )
-from tests.support.tokens import AUDIENCE, ISSUER, NOON, Jwks, Signer, forged
+from tests.support.tokens import AUDIENCE, ISSUER, NOON, FakeJwksEndpoint, Signer, replace_header
 
 URL = "https://identity.test/jwks.json"
 SECONDS = timedelta(seconds=1)
@@ -30,7 +30,7 @@ class World:
     def __init__(self, *signers: Signer) -> None:
         self.now: datetime = NOON
         self.elapsed = 0.0
-        self.jwks = Jwks([signer.public() for signer in signers])
+        self.jwks = FakeJwksEndpoint([signer.public() for signer in signers])
         self.verifier = JwksVerifier(
             URL,
             issuer=ISSUER,
@@ -97,10 +97,10 @@ async def test_a_token_holds_between_its_times_give_or_take_the_leeway() -> None
     zoe = Signer()
     world, token = World(zoe), zoe.token()
     for seconds, holds in (
-        (-LEEWAY - 1, False),
-        (-LEEWAY, True),
-        (LIFETIME + LEEWAY - 1, True),
-        (LIFETIME + LEEWAY, False),
+        (-CLOCK_LEEWAY_SECONDS - 1, False),
+        (-CLOCK_LEEWAY_SECONDS, True),
+        (LIFETIME_SECONDS + CLOCK_LEEWAY_SECONDS - 1, True),
+        (LIFETIME_SECONDS + CLOCK_LEEWAY_SECONDS, False),
     ):
         world.now = NOON + seconds * SECONDS
         if holds:
@@ -116,7 +116,11 @@ async def test_the_algorithm_is_never_the_tokens_to_choose() -> None:
     # Confusion: the public key, known to all, taken as a shared secret.
     secret = zoe.public()["x"].ljust(64, "=")
     shared = jwt.encode({}, secret, "HS256", headers={"typ": "at+jwt", "kid": zoe.kid})
-    for token in (unsigned, shared, forged(zoe.token(), alg="none", typ="at+jwt", kid=zoe.kid)):
+    for token in (
+        unsigned,
+        shared,
+        replace_header(zoe.token(), alg="none", typ="at+jwt", kid=zoe.kid),
+    ):
         assert await world.refuses(token)
 
 
@@ -150,7 +154,7 @@ async def test_a_new_key_is_fetched_and_an_old_one_forgotten() -> None:
     world = World(old)
     await world.verifier.verify(old.token())
     world.jwks.keys = [new.public()]
-    world.elapsed = REFETCH_AFTER + 1
+    world.elapsed = REFETCH_AFTER_SECONDS + 1
     await world.verifier.verify(new.token())
     world.elapsed *= 3
     assert await world.refuses(old.token())
@@ -162,17 +166,17 @@ async def test_a_flood_of_unknown_keys_costs_one_request_in_five_seconds() -> No
     await world.verifier.verify(zoe.token())
     for number in range(20):
         assert await world.refuses(Signer(f"forged-{number}").token())
-    assert world.jwks.asked == 1
-    world.elapsed = REFETCH_AFTER + 1
+    assert world.jwks.requests == 1
+    world.elapsed = REFETCH_AFTER_SECONDS + 1
     await asyncio.gather(*(world.refuses(Signer(f"more-{n}").token()) for n in range(20)))
-    assert world.jwks.asked == 2
+    assert world.jwks.requests == 2
 
 
 async def test_requests_that_start_together_fetch_the_keys_once() -> None:
     zoe = Signer()
     world = World(zoe)
     await asyncio.gather(*(world.verifier.verify(zoe.token()) for _ in range(50)))
-    assert world.jwks.asked == 1
+    assert world.jwks.requests == 1
 
 
 async def test_without_keys_it_is_not_the_callers_fault() -> None:
@@ -183,8 +187,8 @@ async def test_without_keys_it_is_not_the_callers_fault() -> None:
         with pytest.raises(Transient) as refused:
             await world.verifier.verify(zoe.token())
         assert refused.value.facts["retry_after"] == 2
-    assert world.jwks.asked == 1
-    world.jwks.down, world.elapsed = False, REFETCH_AFTER + 1
+    assert world.jwks.requests == 1
+    world.jwks.down, world.elapsed = False, REFETCH_AFTER_SECONDS + 1
     assert (await world.verifier.verify(zoe.token())).member_id == cast.ZOE
 
 
@@ -203,7 +207,7 @@ async def test_known_keys_go_on_while_identity_is_down() -> None:
 )
 async def test_an_answer_that_is_no_key_set_is_not_the_callers_fault(answer: bytes) -> None:
     world = World()
-    world.jwks.answer = answer
+    world.jwks.body = answer
     with pytest.raises(Transient):
         await world.verifier.verify(Signer().token())
 
@@ -211,7 +215,7 @@ async def test_an_answer_that_is_no_key_set_is_not_the_callers_fault(answer: byt
 async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
     zoe = Signer()
     world = World(zoe)
-    world.jwks.answer = json.dumps({"keys": [zoe.public()]}).encode() + b" " * 200_000
+    world.jwks.body = json.dumps({"keys": [zoe.public()]}).encode() + b" " * 200_000
     with pytest.raises(Transient):
         await world.verifier.verify(zoe.token())
 
@@ -235,7 +239,7 @@ async def test_a_signature_is_looked_at_once_and_so_many_are_remembered(
         assert (await world.verifier.verify(token)).member_id == cast.ZOE
     # The third put the first out.
     assert looked == [first, second, third, first]
-    assert await world.refuses(forged(first, alg="EdDSA", typ="at+jwt", kid=zoe.kid))
+    assert await world.refuses(replace_header(first, alg="EdDSA", typ="at+jwt", kid=zoe.kid))
 
 
 async def test_withdrawn_key_dies_where_nobody_new_comes() -> None:
@@ -243,11 +247,11 @@ async def test_withdrawn_key_dies_where_nobody_new_comes() -> None:
     world = World(old)
     await world.verifier.verify(old.token())
     world.jwks.keys = [new.public()]
-    world.elapsed = REFRESH_AFTER
+    world.elapsed = REFRESH_AFTER_SECONDS
     await world.verifier.verify(old.token())
-    world.elapsed = REFRESH_AFTER + 1
+    world.elapsed = REFRESH_AFTER_SECONDS + 1
     assert await world.refuses(old.token())
-    assert world.jwks.asked == 2
+    assert world.jwks.requests == 2
 
 
 async def test_replaced_key_of_the_same_name_dies() -> None:
@@ -255,7 +259,7 @@ async def test_replaced_key_of_the_same_name_dies() -> None:
     world = World(old)
     await world.verifier.verify(old.token())
     world.jwks.keys = [new.public()]
-    world.elapsed = REFRESH_AFTER + 1
+    world.elapsed = REFRESH_AFTER_SECONDS + 1
     assert await world.refuses(old.token())
 
 
@@ -265,10 +269,10 @@ async def test_refreshing_the_same_keys_checks_no_signature_again(
     zoe = Signer()
     world, token = World(zoe), zoe.token()
     await world.verifier.verify(token)
-    world.elapsed = REFRESH_AFTER + 1
+    world.elapsed = REFRESH_AFTER_SECONDS + 1
     monkeypatch.setattr("shared.kit.web.tokens.jwt.decode", None)
     await asyncio.gather(*(world.verifier.verify(token) for _ in range(20)))
-    assert world.jwks.asked == 2
+    assert world.jwks.requests == 2
 
 
 async def test_keys_hold_for_a_bounded_time_without_an_answer() -> None:
@@ -276,14 +280,14 @@ async def test_keys_hold_for_a_bounded_time_without_an_answer() -> None:
     world = World(zoe)
     await world.verifier.verify(zoe.token())
     world.jwks.down = True
-    while world.elapsed < KEPT_WITHOUT_ANSWER - RETRY_AFTER:
-        world.elapsed += RETRY_AFTER + 1
+    while world.elapsed < MAX_STALE_KEYS_SECONDS - RETRY_AFTER_SECONDS:
+        world.elapsed += RETRY_AFTER_SECONDS + 1
         await world.verifier.verify(zoe.token())
-    assert world.jwks.asked <= KEPT_WITHOUT_ANSWER / RETRY_AFTER
-    world.elapsed = KEPT_WITHOUT_ANSWER + RETRY_AFTER + 1
+    assert world.jwks.requests <= MAX_STALE_KEYS_SECONDS / RETRY_AFTER_SECONDS
+    world.elapsed = MAX_STALE_KEYS_SECONDS + RETRY_AFTER_SECONDS + 1
     for _ in range(2):
         with pytest.raises(Transient):
             await world.verifier.verify(zoe.token())
     world.jwks.down = False
-    world.elapsed += REFETCH_AFTER + 1
+    world.elapsed += REFETCH_AFTER_SECONDS + 1
     assert (await world.verifier.verify(zoe.token())).member_id == cast.ZOE

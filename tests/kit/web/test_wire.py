@@ -9,7 +9,7 @@ import uvicorn
 from fastapi import FastAPI, Response
 from fastapi.responses import StreamingResponse
 
-from shared.kit.web.wire import MOST, Corked, OneWrite
+from shared.kit.web.http_protocol import MAX_BUFFERED_BYTES, BufferedHttpProtocol, BufferedTransport
 
 
 @dataclass
@@ -28,8 +28,8 @@ class Line:
         return b"closed" in self.done
 
 
-def corked(line: Line) -> Corked:
-    return Corked(line, asyncio.get_running_loop())  # type: ignore[arg-type]  # as much as is asked
+def corked(line: Line) -> BufferedTransport:
+    return BufferedTransport(line, asyncio.get_running_loop())  # type: ignore[arg-type]  # as much as is asked
 
 
 async def test_what_is_written_in_one_turn_leaves_together_and_in_order() -> None:
@@ -57,9 +57,9 @@ async def test_nothing_is_lost_at_a_close() -> None:
 async def test_much_is_written_at_once() -> None:
     line = Line()
     at = corked(line)
-    at.write(b"x" * MOST)
+    at.write(b"x" * MAX_BUFFERED_BYTES)
     at.write(b"y")
-    assert [len(each) for each in line.done] == [MOST + 1]
+    assert [len(each) for each in line.done] == [MAX_BUFFERED_BYTES + 1]
     await asyncio.sleep(0)
     assert len(line.done) == 1
 
@@ -74,9 +74,9 @@ async def test_a_server_answers_as_ever(unused_tcp_port: int) -> None:
 
     @app.get("/parts")
     async def parts() -> StreamingResponse:
-        return StreamingResponse(iter([b"a", b"b" * MOST, b"c"]))
+        return StreamingResponse(iter([b"a", b"b" * MAX_BUFFERED_BYTES, b"c"]))
 
-    config = uvicorn.Config(app, port=unused_tcp_port, http=OneWrite, log_config=None)
+    config = uvicorn.Config(app, port=unused_tcp_port, http=BufferedHttpProtocol, log_config=None)
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110  it tells nobody
@@ -84,7 +84,7 @@ async def test_a_server_answers_as_ever(unused_tcp_port: int) -> None:
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{unused_tcp_port}") as client:
         for _ in range(2):
             assert (await client.get("/big")).text == "é" * 300_000
-            assert (await client.get("/parts")).content == b"a" + b"b" * MOST + b"c"
+            assert (await client.get("/parts")).content == b"a" + b"b" * MAX_BUFFERED_BYTES + b"c"
             assert (await client.get("/nowhere")).status_code == 404
     server.should_exit = True
     await running

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from deploy.local.stack import Addresses
-from shared.kit.core.windows import Observation, Windows
+from deploy.local.stack import StackAddresses
+from shared.kit.core.sliding_windows import Observation, SlidingWindows
 from shared.kit.redis.client import RedisClient
 from shared.kit.telemetry.noop import NoTelemetry
 from shared.kit.windows.fallback import FallbackWindows
@@ -20,14 +20,14 @@ NOWHERE = "redis://127.0.0.1:9/0"
 
 @pytest.fixture
 async def redis(request: pytest.FixtureRequest) -> AsyncIterator[RedisClient]:
-    addresses: Addresses = request.getfixturevalue("redis_addresses")
+    addresses: StackAddresses = request.getfixturevalue("redis_addresses")
     client = RedisClient(addresses.redis, NoTelemetry())
     yield client
     await client.close()
 
 
 @pytest.fixture(params=["memory", "redis", "both"])
-def windows(request: pytest.FixtureRequest) -> Windows:
+def windows(request: pytest.FixtureRequest) -> SlidingWindows:
     if request.param == "memory":
         return MemoryWindows()
     client: RedisClient = request.getfixturevalue("redis")
@@ -46,7 +46,7 @@ def seen(key: str, item: str, at: float, *, adds: bool = True) -> Observation:
     return Observation(key, item, NOON + at, (10, 60), adds)
 
 
-async def test_items_are_counted_over_each_window(windows: Windows, key: str) -> None:
+async def test_items_are_counted_over_each_window(windows: SlidingWindows, key: str) -> None:
     items = [seen(key, str(at), at) for at in (0, 45, 55, 59)]
     counts = await windows.count(items)
     assert list(counts.values) == [(1, 1), (1, 2), (1, 3), (2, 4)]
@@ -54,43 +54,47 @@ async def test_items_are_counted_over_each_window(windows: Windows, key: str) ->
 
 
 async def test_a_window_is_open_at_its_begin_and_closed_at_its_end(
-    windows: Windows, key: str
+    windows: SlidingWindows, key: str
 ) -> None:
     await windows.count([seen(key, "first", 0)])
     counts = await windows.count([seen(key, "?", at, adds=False) for at in (0, 9.9, 10, 60)])
     assert list(counts.values) == [(1, 1), (1, 1), (0, 1), (0, 0)]
 
 
-async def test_the_same_item_again_is_counted_once(windows: Windows, key: str) -> None:
+async def test_the_same_item_again_is_counted_once(windows: SlidingWindows, key: str) -> None:
     counts = await windows.count([seen(key, "one", 0), seen(key, "one", 0), seen(key, "one", 5)])
     assert list(counts.values) == [(1, 1)] * 3
 
 
 async def test_a_late_item_counts_what_came_after_it_within_its_window(
-    windows: Windows, key: str
+    windows: SlidingWindows, key: str
 ) -> None:
     await windows.count([seen(key, str(at), at) for at in (45, 51, 99, 101)])
     counts = await windows.count([seen(key, "late", 40)])
     assert list(counts.values) == [(2, 4)]
 
 
-async def test_a_burst_is_seen_in_whatever_order_it_arrives(windows: Windows, key: str) -> None:
+async def test_a_burst_is_seen_in_whatever_order_it_arrives(
+    windows: SlidingWindows, key: str
+) -> None:
     order = (5, 8, 2, 1, 7, 3, 6, 4)
     counts = [await windows.count([seen(key, str(at), at)]) for at in order]
     assert max(count.values[0][0] for count in counts) == len(order)
 
 
-async def test_asking_adds_nothing(windows: Windows, key: str) -> None:
+async def test_asking_adds_nothing(windows: SlidingWindows, key: str) -> None:
     asked = [seen(key, "a", 0, adds=False), seen(key, "b", 0, adds=False)]
     assert list((await windows.count(asked)).values) == [(0, 0), (0, 0)]
 
 
-async def test_keys_do_not_mix(windows: Windows, key: str) -> None:
+async def test_keys_do_not_mix(windows: SlidingWindows, key: str) -> None:
     counts = await windows.count([seen(key, "a", 0), seen(key + "é", "b", 0)])
     assert list(counts.values) == [(1, 1), (1, 1)]
 
 
-async def test_many_observations_of_one_call_are_all_counted(windows: Windows, key: str) -> None:
+async def test_many_observations_of_one_call_are_all_counted(
+    windows: SlidingWindows, key: str
+) -> None:
     counts = await windows.count([seen(key, str(number), number / 100) for number in range(250)])
     assert counts.values[-1] == (250, 250)
 

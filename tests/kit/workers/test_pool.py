@@ -14,8 +14,8 @@ import pytest
 
 from shared.kit.telemetry.noop import NoTelemetry
 from shared.kit.workers import pool as pools
-from shared.kit.workers.pool import WorkerPool, workers_of
-from shared.kit.workers.process import Job, Lost
+from shared.kit.workers.pool import WorkerPool, worker_count
+from shared.kit.workers.process import TaskFailure, WorkerJob
 
 OBEYING = "tests.support.worker_jobs:open_obeying"
 TASK_SECONDS = 0.5
@@ -34,7 +34,7 @@ class Losses(NoTelemetry):
 
 @asynccontextmanager
 async def a_pool(opener: str = OBEYING, size: int = 1) -> AsyncIterator[WorkerPool]:
-    pool = WorkerPool("probe", Job(opener, TASK_SECONDS), size, Losses())
+    pool = WorkerPool("probe", WorkerJob(opener, TASK_SECONDS), size, Losses())
     try:
         yield pool
     finally:
@@ -52,7 +52,7 @@ async def test_tasks_are_answered_in_their_order(size: int) -> None:
 async def test_a_task_that_spins_is_late_and_the_others_are_answered() -> None:
     async with a_pool() as pool:
         answers = await pool.run([b"a", b"spin", b"b", b"c"])
-        assert answers == [b"A", Lost.LATE, b"B", b"C"]
+        assert answers == [b"A", TaskFailure.LATE, b"B", b"C"]
         assert _losses(pool) == {"late": 1}
 
 
@@ -65,7 +65,7 @@ async def test_the_event_loop_goes_on_while_a_task_holds_the_gil() -> None:
             began = time.thread_time()
             await asyncio.sleep(0.01)
             delays.append(time.thread_time() - began)
-        assert await working == [Lost.LATE]
+        assert await working == [TaskFailure.LATE]
         assert len(delays) > 5
         assert max(delays) < 0.5
 
@@ -76,14 +76,16 @@ async def test_a_task_that_sleeps_is_late_though_it_uses_no_processor(
     monkeypatch.setattr("shared.kit.workers.process.WALL_SPARE_SECONDS", 0.0)
     monkeypatch.setattr("shared.kit.workers.process.WALL_TIMES", 2)
     async with a_pool() as pool:
-        assert await pool.run([b"sleep", b"b"]) == [Lost.LATE, b"B"]
+        assert await pool.run([b"sleep", b"b"]) == [TaskFailure.LATE, b"B"]
 
 
 @pytest.mark.parametrize(
     ("task", "lost"),
-    [(b"die", Lost.DIED), (b"raise", Lost.FAILED), (b"memory", Lost.FAILED)],
+    [(b"die", TaskFailure.DIED), (b"raise", TaskFailure.FAILED), (b"memory", TaskFailure.FAILED)],
 )
-async def test_a_task_that_fails_or_ends_its_worker_is_lost_alone(task: bytes, lost: Lost) -> None:
+async def test_a_task_that_fails_or_ends_its_worker_is_lost_alone(
+    task: bytes, lost: TaskFailure
+) -> None:
     async with a_pool() as pool:
         assert await pool.run([b"a", task, b"b"]) == [b"A", lost, b"B"]
         assert _losses(pool) == {lost.value: 1}
@@ -125,11 +127,11 @@ async def test_a_job_that_cannot_be_opened_loses_its_tasks_and_is_not_tried_for_
 ) -> None:
     monkeypatch.setattr(pools, "START_PAUSE_SECONDS", 0.0)
     async with a_pool("tests.support.worker_jobs:open_dying") as pool:
-        assert await pool.run([b"a", b"b"]) == [Lost.DOWN] * 2
+        assert await pool.run([b"a", b"b"]) == [TaskFailure.DOWN] * 2
         began = time.process_time()
-        assert await pool.run([b"a"]) == [Lost.DOWN]
+        assert await pool.run([b"a"]) == [TaskFailure.DOWN]
         assert time.process_time() - began < 0.1
-        pool.job = Job(OBEYING, TASK_SECONDS)
+        pool.job = WorkerJob(OBEYING, TASK_SECONDS)
         pool._down_until = 0.0
         assert await pool.run([b"a"]) == [b"A"]
 
@@ -140,13 +142,13 @@ async def test_workers_that_end_again_and_again_are_given_up_for_a_while(
     monkeypatch.setattr(pools, "MAX_DEATHS", 2)
     async with a_pool() as pool:
         answers = await pool.run([b"die"] * 4)
-        assert answers == [Lost.DIED] * 2 + [Lost.DOWN] * 2
+        assert answers == [TaskFailure.DIED] * 2 + [TaskFailure.DOWN] * 2
 
 
 async def test_late_tasks_in_a_row_do_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "MAX_DEATHS", 2)
     async with a_pool() as pool:
-        assert await pool.run([b"spin"] * 3 + [b"a"]) == [Lost.LATE] * 3 + [b"A"]
+        assert await pool.run([b"spin"] * 3 + [b"a"]) == [TaskFailure.LATE] * 3 + [b"A"]
 
 
 async def test_a_run_that_is_cancelled_leaves_no_answer_behind() -> None:
@@ -196,7 +198,7 @@ async def test_no_worker_outlives_a_parent_that_is_killed(task: str, tmp_path: P
     ("wished", "cores", "number"), [(None, 1, 1), (None, 2, 1), (None, 8, 7), (3, 8, 3), (9, 4, 3)]
 )
 def test_one_core_is_left_to_the_event_loop(wished: int | None, cores: int, number: int) -> None:
-    assert workers_of(wished, cores) == number
+    assert worker_count(wished, cores) == number
 
 
 _PARENT = """
@@ -223,7 +225,7 @@ def _losses(pool: WorkerPool) -> dict[str, int]:
 
 
 def _runs(pid: int) -> bool:
-    """Tell whether a process runs; one that ended and was not collected does not."""
+    """Return whether a process runs; one that ended and was not collected does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

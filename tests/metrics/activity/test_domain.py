@@ -3,7 +3,7 @@ from uuid import UUID
 
 import pytest
 
-from services.metrics.activity.domain import KINDS, Happening, fold, local_day
+from services.metrics.activity.domain import COUNTER_NAMES, ActivityEvent, count_by_day, local_day
 from shared.contracts.cast import HAMID, SPACE, TENANT, ZOE
 from shared.contracts.community import ContentKind
 from shared.contracts.ids import TenantId
@@ -29,19 +29,19 @@ def test_a_day_is_the_day_where_it_happened(at: str, zone: str, day: str) -> Non
 
 
 def test_every_kind_of_content_is_counted_under_its_name() -> None:
-    assert set(KINDS) == set(ContentKind)
-    assert len(set(KINDS.values())) == len(KINDS)
+    assert set(COUNTER_NAMES) == set(ContentKind)
+    assert len(set(COUNTER_NAMES.values())) == len(COUNTER_NAMES)
 
 
 def test_contents_are_counted_by_day_and_people_once_a_day() -> None:
     happenings = [
-        Happening(TENANT, SPACE, "comments", moment("2026-11-30T19:00:00"), ZOE),
-        Happening(TENANT, SPACE, "comments", moment("2026-11-30T19:30:00"), ZOE),
-        Happening(TENANT, SPACE, "questions", moment("2026-11-30T20:00:00"), ZOE),
-        Happening(TENANT, SPACE, "comments", moment("2026-11-01T08:00:00"), HAMID),
-        Happening(TENANT, SPACE, "flags", moment("2026-11-01T08:00:00")),
+        ActivityEvent(TENANT, SPACE, "comments", moment("2026-11-30T19:00:00"), ZOE),
+        ActivityEvent(TENANT, SPACE, "comments", moment("2026-11-30T19:30:00"), ZOE),
+        ActivityEvent(TENANT, SPACE, "questions", moment("2026-11-30T20:00:00"), ZOE),
+        ActivityEvent(TENANT, SPACE, "comments", moment("2026-11-01T08:00:00"), HAMID),
+        ActivityEvent(TENANT, SPACE, "flags", moment("2026-11-01T08:00:00")),
     ]
-    counts, masks = fold(happenings, {(TENANT, SPACE): a_space("Indian/Reunion")})
+    counts, masks = count_by_day(happenings, {(TENANT, SPACE): a_space("Indian/Reunion")})
     november, december = date(2026, 11, 1), date(2026, 12, 1)
     assert counts == {
         (TENANT, SPACE, date(2026, 11, 30), "comments"): 2,
@@ -59,7 +59,9 @@ def test_contents_are_counted_by_day_and_people_once_a_day() -> None:
 def test_the_same_space_in_another_tenant_is_another_space() -> None:
     at = moment("2026-11-30T20:00:00")
     spaces = {(TENANT, SPACE): a_space("Indian/Reunion"), (ELSEWHERE, SPACE): a_space("UTC")}
-    counts, _ = fold([Happening(tenant, SPACE, "flags", at) for tenant, _ in spaces], spaces)
+    counts, _ = count_by_day(
+        [ActivityEvent(tenant, SPACE, "flags", at) for tenant, _ in spaces], spaces
+    )
     assert set(counts) == {
         (TENANT, SPACE, date(2026, 12, 1), "flags"),
         (ELSEWHERE, SPACE, date(2026, 11, 30), "flags"),

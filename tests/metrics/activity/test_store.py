@@ -8,13 +8,13 @@ import pytest
 import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
-from deploy.local.stack import Addresses
-from services.metrics.activity.domain import Happening
-from services.metrics.activity.store import SqlActivity
+from deploy.local.stack import StackAddresses
+from services.metrics.activity.domain import ActivityEvent
+from services.metrics.activity.store import SqlActivityCounters
 from shared.contracts.cast import NOON
 from shared.contracts.ids import SpaceId, TenantId
 from shared.kit.database.database import Database
-from tests.support.databases import database_of
+from tests.support.databases import open_service_database
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 HERE, ELSEWHERE = SpaceId(UUID(int=1)), SpaceId(UUID(int=2))
@@ -22,8 +22,8 @@ KEPT = sa.text("SELECT space_id, asked_at, answered_at FROM questions")
 
 
 @pytest.fixture
-async def database(postgres_addresses: Addresses) -> AsyncIterator[Database]:
-    async with database_of("metrics", postgres_addresses) as opened:
+async def database(postgres_addresses: StackAddresses) -> AsyncIterator[Database]:
+    async with open_service_database("metrics", postgres_addresses) as opened:
         yield opened
 
 
@@ -34,20 +34,20 @@ async def test_an_answer_that_names_another_space_stays_with_its_question(
     """Foreign facts may say so; the first that came says where the question is."""
     tenant, question = TenantId(uuid7()), str(uuid7())
 
-    def answer(space: SpaceId, minutes: int) -> tuple[Happening, str]:
-        return Happening(tenant, space, "answers", NOON + timedelta(minutes=minutes)), question
+    def answer(space: SpaceId, minutes: int) -> tuple[ActivityEvent, str]:
+        return ActivityEvent(tenant, space, "answers", NOON + timedelta(minutes=minutes)), question
 
     arrived = [answer(ELSEWHERE, 9), answer(HERE, 5), answer(ELSEWHERE, 7)]
     for batch in _cut(arrived, size):
-        async with database.batch([tenant]) as unit:
-            await SqlActivity().answer(unit, batch)
+        async with database.unit_for([tenant]) as unit:
+            await SqlActivityCounters().add_first_answers(unit, batch)
 
-    (row,) = await database.rows(KEPT, [tenant])
+    (row,) = await database.execute_once(KEPT, [tenant])
     assert (row.space_id, row.asked_at) == (ELSEWHERE, None)
     assert row.answered_at == NOON + timedelta(minutes=5)
 
 
 def _cut(
-    arrived: Sequence[tuple[Happening, str]], size: int
-) -> list[Sequence[tuple[Happening, str]]]:
+    arrived: Sequence[tuple[ActivityEvent, str]], size: int
+) -> list[Sequence[tuple[ActivityEvent, str]]]:
     return [arrived[at : at + size] for at in range(0, len(arrived), size)]

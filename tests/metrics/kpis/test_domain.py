@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from services.metrics.kpis.domain import (
     DEFINITIONS,
-    LATE,
-    Activity,
+    LATE_ARRIVAL_PERIOD,
     BadPeriod,
     Grain,
-    Row,
+    KpiResult,
+    RecordedActivity,
+    compute_kpis,
     days_of_mask,
-    must_hide,
-    periods,
-    rows,
+    must_mask,
+    split_into_periods,
 )
 from shared.contracts.cast import HAMID, ZOE
 
@@ -27,7 +27,8 @@ DAYS = st.dates(date(2005, 1, 1), date(2030, 1, 1))
 
 def _names(begin: str, end: str, grain: Grain) -> list[str]:
     return [
-        each.name for each in periods(date.fromisoformat(begin), date.fromisoformat(end), grain)
+        each.name
+        for each in split_into_periods(date.fromisoformat(begin), date.fromisoformat(end), grain)
     ]
 
 
@@ -54,7 +55,7 @@ def test_periods_cover_what_was_asked_without_gap_or_overlap(
     begin: date, length: int, grain: Grain
 ) -> None:
     end = begin + timedelta(days=length)
-    cut = periods(begin, end, grain)
+    cut = split_into_periods(begin, end, grain)
     assert (cut[0].begin, cut[-1].end) == (begin, end)
     assert all(one.end == two.begin for one, two in pairwise(cut))
     assert len({each.name for each in cut}) == len(cut)
@@ -64,13 +65,13 @@ def test_periods_cover_what_was_asked_without_gap_or_overlap(
 @pytest.mark.parametrize("begin", [date(1, 1, 1), date(1899, 12, 31), date(9999, 12, 30)])
 def test_days_that_some_time_zone_lacks_are_refused(begin: date, grain: Grain) -> None:
     with pytest.raises(BadPeriod):
-        periods(begin, begin + timedelta(days=1), grain)
+        split_into_periods(begin, begin + timedelta(days=1), grain)
 
 
 @pytest.mark.parametrize("days", [0, -1, 366 * 30])
 def test_a_period_that_is_none_or_too_long_is_refused(days: int) -> None:
     with pytest.raises(BadPeriod):
-        periods(NOVEMBER, NOVEMBER + timedelta(days=days), Grain.MONTH)
+        split_into_periods(NOVEMBER, NOVEMBER + timedelta(days=days), Grain.MONTH)
 
 
 def test_a_mask_names_the_days_of_its_month() -> None:
@@ -80,7 +81,7 @@ def test_a_mask_names_the_days_of_its_month() -> None:
     assert not list(days_of_mask(NOVEMBER, 0))
 
 
-ACTIVITY = Activity(
+ACTIVITY = RecordedActivity(
     counts={
         (NOVEMBER, "questions"): 3,
         (date(2026, 11, 30), "questions"): 1,
@@ -94,9 +95,11 @@ ACTIVITY = Activity(
 )
 
 
-def _rows(now: datetime, zone: str = "Indian/Reunion", *, hidden: bool = False) -> dict[str, Row]:
-    cut = periods(NOVEMBER, DECEMBER, Grain.MONTH)
-    found = rows(ACTIVITY, cut, Grain.MONTH, time_zone=zone, now=now, hidden=hidden)
+def _rows(
+    now: datetime, zone: str = "Indian/Reunion", *, hidden: bool = False
+) -> dict[str, KpiResult]:
+    cut = split_into_periods(NOVEMBER, DECEMBER, Grain.MONTH)
+    found = compute_kpis(ACTIVITY, cut, Grain.MONTH, time_zone=zone, now=now, masked=hidden)
     assert [row.kpi for row in found] == list(DEFINITIONS)
     return {row.kpi: row for row in found}
 
@@ -114,15 +117,15 @@ def test_every_figure_is_of_its_period_only() -> None:
 
 
 def test_where_nothing_was_asked_nothing_can_be_said_of_answers() -> None:
-    cut = periods(DECEMBER, DECEMBER + timedelta(days=1), Grain.DAY)
-    found = rows(ACTIVITY, cut, Grain.DAY, time_zone="UTC", now=END, hidden=False)
+    cut = split_into_periods(DECEMBER, DECEMBER + timedelta(days=1), Grain.DAY)
+    found = compute_kpis(ACTIVITY, cut, Grain.DAY, time_zone="UTC", now=END, masked=False)
     values = {row.kpi: row.value for row in found}
     assert (values["questions_answered"], values["hours_to_first_answer"]) == (None, None)
     assert (values["questions"], values["flags"], values["contributors"]) == (0, 2, 1)
 
 
 def test_a_figure_is_final_once_nothing_late_may_come_where_it_was_counted() -> None:
-    last = END + LATE
+    last = END + LATE_ARRIVAL_PERIOD
     assert {row.status for row in _rows(last).values()} == {"final"}
     early = last - timedelta(seconds=1)
     assert {row.status for row in _rows(early).values()} == {"provisional"}
@@ -155,24 +158,24 @@ def test_figures_about_few_people_are_masked_and_no_others() -> None:
 def test_fewer_than_five_adults_or_ten_with_pupils_stay_among_themselves(
     enrolled: int, minors: int, *, hidden: bool
 ) -> None:
-    assert must_hide(enrolled, minors) is hidden
+    assert must_mask(enrolled, minors) is hidden
 
 
 def test_many_counts_over_many_periods_take_one_pass() -> None:
     begin, end = date(2000, 1, 1), date(2029, 1, 1)
     days = [begin + timedelta(days=number) for number in range((end - begin).days)]
     counts = {(day, kind): 1 for day in days for kind in ("questions", "answers", "flags")}
-    activity = Activity(counts, {ZOE: frozenset(days)}, [(day, 1.0) for day in days])
-    cut = periods(begin, end, Grain.MONTH)
+    activity = RecordedActivity(counts, {ZOE: frozenset(days)}, [(day, 1.0) for day in days])
+    cut = split_into_periods(begin, end, Grain.MONTH)
 
     started = process_time()
-    found = rows(activity, cut, Grain.MONTH, time_zone="UTC", now=END, hidden=False)
+    found = compute_kpis(activity, cut, Grain.MONTH, time_zone="UTC", now=END, masked=False)
 
     assert process_time() - started < 1, "once for each period takes ten seconds"
     assert sum(row.value or 0 for row in found if row.kpi == "questions") == len(days)
 
 
 def test_more_periods_than_anybody_reads_are_refused() -> None:
-    assert len(periods(NOVEMBER, NOVEMBER + timedelta(days=400), Grain.DAY)) == 400
+    assert len(split_into_periods(NOVEMBER, NOVEMBER + timedelta(days=400), Grain.DAY)) == 400
     with pytest.raises(BadPeriod):
-        periods(NOVEMBER, NOVEMBER + timedelta(days=401), Grain.DAY)
+        split_into_periods(NOVEMBER, NOVEMBER + timedelta(days=401), Grain.DAY)

@@ -1,6 +1,6 @@
 import pytest
 
-from services.metrics.kpis.policy import may_measure, sees_unmasked
+from services.metrics.kpis.policy import may_measure, may_see_unmasked
 from shared.contracts.cast import ACADEMY
 from shared.contracts.identity import Role
 from shared.kit.core.policy import Allowed
@@ -18,5 +18,5 @@ def test_managers_administrators_and_operators_measure(role: Role) -> None:
 
 @pytest.mark.parametrize("role", Role)
 def test_operators_alone_see_what_is_masked(role: Role) -> None:
-    assert sees_unmasked(an_actor(role, at=ACADEMY), a_space()) is (role is Role.OPERATOR)
-    assert not sees_unmasked(an_actor(role, at=ELSEWHERE), a_space())
+    assert may_see_unmasked(an_actor(role, at=ACADEMY), a_space()) is (role is Role.OPERATOR)
+    assert not may_see_unmasked(an_actor(role, at=ELSEWHERE), a_space())

@@ -3,16 +3,16 @@ from datetime import timedelta
 
 import pytest
 
-from services.metrics.reputation.domain import WINDOW, Alert, Flag, look
+from services.metrics.reputation.domain import ALERT_WINDOW, Alert, Flag, detect_alert
 from shared.contracts.cast import ALERT, COLLEGE, HAMID, NOON, SPACE
 from tests.metrics.builders import a_flag
 
-LONG = WINDOW.total_seconds()
+LONG = ALERT_WINDOW.total_seconds()
 FIVE = [a_flag(1), a_flag(2, 10), a_flag(3, 20), a_flag(1, 30, 2), a_flag(2, 40, 2)]
 
 
 def _look(flags: Sequence[Flag]) -> Alert | None:
-    return look(flags, ALERT, SPACE, COLLEGE, NOON)
+    return detect_alert(flags, ALERT, SPACE, COLLEGE, NOON)
 
 
 def test_five_flags_by_three_people_are_out_of_the_ordinary() -> None:
@@ -21,7 +21,7 @@ def test_five_flags_by_three_people_are_out_of_the_ordinary() -> None:
     assert (alert.observed, alert.people) == (5, 3)
     assert alert.first_content_id == alert.most_content_id == FIVE[0].content_id
     assert alert.window_end == NOON + timedelta(seconds=40)
-    assert alert.window_end - alert.window_begin == WINDOW
+    assert alert.window_end - alert.window_begin == ALERT_WINDOW
 
 
 @pytest.mark.parametrize("flags", [[], FIVE[:4], [a_flag(1 + n % 2, n) for n in range(50)]])
@@ -56,5 +56,8 @@ def test_the_content_that_was_flagged_most_is_named() -> None:
 def test_an_alert_tells_that_it_was_raised_and_who_closed_it() -> None:
     alert = _look(FIVE)
     assert alert is not None
-    assert (alert.raised().observed, alert.raised().people) == (5, 3)
-    assert (alert.closed(HAMID).alert_id, alert.closed(HAMID).closed_by) == (ALERT, HAMID)
+    assert (alert.to_raised_fact().observed, alert.to_raised_fact().people) == (5, 3)
+    assert (alert.to_closed_fact(HAMID).alert_id, alert.to_closed_fact(HAMID).closed_by) == (
+        ALERT,
+        HAMID,
+    )

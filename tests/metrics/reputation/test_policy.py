@@ -1,6 +1,6 @@
 import pytest
 
-from services.metrics.reputation.policy import may_answer
+from services.metrics.reputation.policy import may_manage_alert
 from shared.contracts.cast import ACADEMY, COLLEGE
 from shared.contracts.identity import Role
 from shared.kit.core.policy import Allowed
@@ -15,6 +15,8 @@ def test_managers_and_administrators_there_or_above_answer(role: Role) -> None:
     alert = _look(FIVE)
     assert alert is not None
     above, there = an_actor(role, at=ACADEMY), an_actor(role, at=COLLEGE)
-    assert isinstance(may_answer(above, alert, a_space()), Allowed) is expected
-    assert isinstance(may_answer(there, alert, None), Allowed) is expected
-    assert not isinstance(may_answer(above, alert, None), Allowed), "its line is not known yet"
+    assert isinstance(may_manage_alert(above, alert, a_space()), Allowed) is expected
+    assert isinstance(may_manage_alert(there, alert, None), Allowed) is expected
+    assert not isinstance(may_manage_alert(above, alert, None), Allowed), (
+        "its line is not known yet"
+    )

@@ -4,13 +4,13 @@ from datetime import timedelta
 import pytest
 
 from services.moderation.appeals.domain import (
-    EXCERPT_CHARACTERS,
-    TIME_TO_APPEAL,
+    APPEAL_PERIOD,
+    MAX_EXCERPT_CHARACTERS,
     Appeal,
     AppealIsDecided,
     AppealTooLate,
     SomeoneElseDecides,
-    check_in_time,
+    check_appeal_period,
     excerpt_of,
 )
 from services.moderation.appeals.policy import may_decide_appeal, may_read_appeal
@@ -28,7 +28,7 @@ from shared.contracts.identity import Role
 from shared.contracts.moderation import Action, DecidedBy, Outcome
 from shared.kit.core.policy import Allowed, Denied
 from tests.moderation.cases.test_domain import OTHER, SUBJECT
-from tests.support.actors import LINE, an_actor
+from tests.support.actors import ANCESTRY, an_actor
 
 THEIRS = Appeal(TENANT, APPEAL, STATEMENT, DECISION, ZOE, SUBJECT, NOON, first_moderator=HAMID)
 ISSUED = Statement(
@@ -48,17 +48,17 @@ def test_someone_else_decides() -> None:
 
 
 def test_a_decision_is_contested_within_six_months() -> None:
-    check_in_time(ISSUED, NOON + TIME_TO_APPEAL)
+    check_appeal_period(ISSUED, NOON + APPEAL_PERIOD)
     with pytest.raises(AppealTooLate):
-        check_in_time(ISSUED, NOON + TIME_TO_APPEAL + timedelta(seconds=1))
+        check_appeal_period(ISSUED, NOON + APPEAL_PERIOD + timedelta(seconds=1))
 
 
 @pytest.mark.parametrize(
     ("text", "excerpt"),
     [
         ("Court.", "Court."),
-        ("é" * EXCERPT_CHARACTERS, "é" * EXCERPT_CHARACTERS),
-        ("é" * 400, "é" * (EXCERPT_CHARACTERS - 1) + "…"),
+        ("é" * MAX_EXCERPT_CHARACTERS, "é" * MAX_EXCERPT_CHARACTERS),
+        ("é" * 400, "é" * (MAX_EXCERPT_CHARACTERS - 1) + "…"),
         ("mot " * 100, " ".join(["mot"] * 74) + "…"),
     ],
 )
@@ -69,11 +69,13 @@ def test_an_excerpt_ends_at_a_word(text: str, excerpt: str) -> None:
 @pytest.mark.parametrize("role", Role)
 def test_moderators_read_appeals_and_the_first_one_does_not_decide(role: Role) -> None:
     expected = role in {Role.MODERATOR, Role.ADMINISTRATOR}
-    other = an_actor(role, me=OTHER)
-    assert isinstance(may_read_appeal(other, THEIRS, LINE), Allowed) is expected
-    assert isinstance(may_decide_appeal(other, THEIRS, LINE), Allowed) is expected
-    first = an_actor(role, me=HAMID)
-    assert may_decide_appeal(first, THEIRS, LINE) == Denied("appeal.someone_else")
+    other = an_actor(role, member_id=OTHER)
+    assert isinstance(may_read_appeal(other, THEIRS, ANCESTRY), Allowed) is expected
+    assert isinstance(may_decide_appeal(other, THEIRS, ANCESTRY), Allowed) is expected
+    first = an_actor(role, member_id=HAMID)
+    assert may_decide_appeal(first, THEIRS, ANCESTRY) == Denied("appeal.someone_else")
     by_a_rule = replace(THEIRS, first_moderator=None)
-    assert isinstance(may_decide_appeal(first, by_a_rule, LINE), Allowed) is expected
-    assert may_read_appeal(an_actor(role, me=ZOE), THEIRS, LINE) == Denied("appeal.not_own")
+    assert isinstance(may_decide_appeal(first, by_a_rule, ANCESTRY), Allowed) is expected
+    assert may_read_appeal(an_actor(role, member_id=ZOE), THEIRS, ANCESTRY) == Denied(
+        "appeal.not_own"
+    )

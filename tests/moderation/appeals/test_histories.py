@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
-from deploy.local.stack import Addresses
+from deploy.local.stack import StackAddresses
 from services.moderation.appeals.domain import (
     AlreadyAppealed,
     AppealNotFound,
@@ -33,27 +33,34 @@ from shared.contracts.ids import AppealId, StatementId
 from shared.contracts.moderation import Action, Outcome, Verdict
 from shared.kit.core.errors import Forbidden
 from shared.kit.core.policy import Actor, Grant
-from tests.moderation.history import ANNE, INES, OMAR, History, a_verdict, open_history
+from tests.moderation.content_scenario import (
+    ANNE,
+    INES,
+    OMAR,
+    ContentScenario,
+    a_screening_result,
+    open_scenario,
+)
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
-HIDE = a_verdict(Verdict.HIDE, "Une insulte " + "très longue " * 40)
-PASS = a_verdict(Verdict.PASS, "Bonjour.")
+HIDE = a_screening_result(Verdict.HIDE, "Une insulte " + "très longue " * 40)
+PASS = a_screening_result(Verdict.PASS, "Bonjour.")
 DECIDE = "UPDATE appeals SET outcome = 'upheld', decided_by = :who, decided_at = now()"
 
 
 @pytest.fixture
-async def history(postgres_addresses: Addresses) -> AsyncIterator[History]:
-    async with open_history(postgres_addresses) as opened:
+async def history(postgres_addresses: StackAddresses) -> AsyncIterator[ContentScenario]:
+    async with open_scenario(postgres_addresses) as opened:
         await opened.screen(opened.written(1, HIDE))
         yield opened
 
 
-async def _statement(history: History) -> StatementId:
+async def _statement(history: ContentScenario) -> StatementId:
     (row, *_) = await history.rows("SELECT statement_id FROM statements ORDER BY issued_at DESC")
     return StatementId(row.statement_id)
 
 
-async def _contest(history: History) -> AppealId:
+async def _contest(history: ContentScenario) -> AppealId:
     statement = await _statement(history)
     appeal = await contest_statement(
         history.appeals, history.caller, history.author(), statement, "Je citais Molière."
@@ -61,20 +68,20 @@ async def _contest(history: History) -> AppealId:
     return appeal.appeal_id
 
 
-async def test_a_statement_is_contested_once(history: History) -> None:
+async def test_a_statement_is_contested_once(history: ContentScenario) -> None:
     await _contest(history)
     with pytest.raises(AlreadyAppealed):
         await _contest(history)
 
 
-async def test_two_appeals_at_once_are_one(history: History) -> None:
+async def test_two_appeals_at_once_are_one(history: ContentScenario) -> None:
     outcomes = await asyncio.gather(*(_contest(history) for _ in "1234"), return_exceptions=True)
     assert sum(isinstance(each, AlreadyAppealed) for each in outcomes) == 3
     (row,) = await history.rows("SELECT count(*) AS n FROM appeals")
     assert row.n == 1
 
 
-async def test_only_the_author_reads_and_contests_a_statement(history: History) -> None:
+async def test_only_the_author_reads_and_contests_a_statement(history: ContentScenario) -> None:
     statement = await _statement(history)
     for actor in (history.moderator(), Actor(history.tenant, INES)):
         with pytest.raises(StatementNotFound):
@@ -83,7 +90,7 @@ async def test_only_the_author_reads_and_contests_a_statement(history: History) 
             await contest_statement(history.appeals, history.caller, actor, statement, "Non.")
 
 
-async def test_a_statement_shows_how_the_judged_text_began(history: History) -> None:
+async def test_a_statement_shows_how_the_judged_text_began(history: ContentScenario) -> None:
     await history.screen(history.written(2, PASS))
     reasons = await list_statements(history.appeals, history.caller, history.author(), None, 9)
     assert len(reasons) == 1, "showing a corrected text restricts nothing"
@@ -95,7 +102,7 @@ async def test_a_statement_shows_how_the_judged_text_began(history: History) -> 
     assert reasons[0].written_at is not None
 
 
-async def test_an_appeal_after_six_months_comes_too_late(history: History) -> None:
+async def test_an_appeal_after_six_months_comes_too_late(history: ContentScenario) -> None:
     statement = await _statement(history)
     # Statements are not protected as decisions are: a test may age one.
     await history.rows("UPDATE statements SET issued_at = now() - interval '184 days'")
@@ -105,7 +112,7 @@ async def test_an_appeal_after_six_months_comes_too_late(history: History) -> No
         )
 
 
-async def test_the_first_moderator_does_not_decide(history: History) -> None:
+async def test_the_first_moderator_does_not_decide(history: ContentScenario) -> None:
     await history.decide(1, Action.HIDE)
     appeal = await _contest(history)
     command = DecideAppeal(appeal, Outcome.UPHELD, "Relu.")
@@ -122,7 +129,7 @@ async def test_the_first_moderator_does_not_decide(history: History) -> None:
     assert (decided.decided_by, decided.outcome) == (ANNE, Outcome.UPHELD)
 
 
-async def test_the_database_refuses_the_first_moderator(history: History) -> None:
+async def test_the_database_refuses_the_first_moderator(history: ContentScenario) -> None:
     """Direct SQL, as the service's own role."""
     await history.decide(1, Action.HIDE)
     await _contest(history)
@@ -137,7 +144,9 @@ async def test_the_database_refuses_the_first_moderator(history: History) -> Non
         await history.rows("UPDATE appeals SET outcome = 'overturned'")
 
 
-async def test_the_database_refuses_an_appeal_that_hides_who_decided(history: History) -> None:
+async def test_the_database_refuses_an_appeal_that_hides_who_decided(
+    history: ContentScenario,
+) -> None:
     await history.decide(1, Action.HIDE)
     (row,) = await history.rows("SELECT decision_id FROM decisions WHERE decided_by = 'member'")
     with pytest.raises(IntegrityError, match="first moderator"):
@@ -152,7 +161,7 @@ async def test_the_database_refuses_an_appeal_that_hides_who_decided(history: Hi
         )
 
 
-async def test_any_moderator_decides_on_what_a_rule_decided(history: History) -> None:
+async def test_any_moderator_decides_on_what_a_rule_decided(history: ContentScenario) -> None:
     appeal = await _contest(history)
     command = DecideAppeal(appeal, Outcome.OVERTURNED, "C’était une citation.")
     await decide_appeal(history.appeals, history.caller, history.moderator(), command)
@@ -162,7 +171,7 @@ async def test_any_moderator_decides_on_what_a_rule_decided(history: History) ->
     assert (await history.decisions())[-1] == ("keep", "rule", 2), "in case the edit came first"
 
 
-async def test_a_later_text_that_passed_is_shown_by_a_reversal(history: History) -> None:
+async def test_a_later_text_that_passed_is_shown_by_a_reversal(history: ContentScenario) -> None:
     await history.decide(1, Action.HIDE)
     await history.screen(history.written(2, PASS))
     appeal = await _contest(history)
@@ -172,7 +181,7 @@ async def test_a_later_text_that_passed_is_shown_by_a_reversal(history: History)
 
 
 async def test_an_appeal_is_not_there_for_those_who_do_not_moderate_there(
-    history: History,
+    history: ContentScenario,
 ) -> None:
     appeal = await _contest(history)
     elsewhere = Actor(history.tenant, ANNE, grants=(Grant(Role.MODERATOR, ACADEMY),))
@@ -182,7 +191,7 @@ async def test_an_appeal_is_not_there_for_those_who_do_not_moderate_there(
             await read_appeal(history.appeals, history.caller, actor, appeal)
 
 
-async def test_the_text_of_an_appeal_is_sealed(history: History) -> None:
+async def test_the_text_of_an_appeal_is_sealed(history: ContentScenario) -> None:
     appeal = await _contest(history)
     (row,) = await history.rows("SELECT appeals::text AS row FROM appeals")
     assert "Molière" not in row.row

@@ -1,15 +1,15 @@
 import pytest
 
-from services.moderation.cases.domain import Judgement, Restriction, restriction_of
+from services.moderation.cases.domain import PastDecision, Restriction, resulting_restriction
 from services.moderation.screening.domain import Consequence, consequence_of
 from shared.contracts.moderation import Action, DecidedBy, Verdict
-from tests.moderation.history import a_verdict
+from tests.moderation.content_scenario import a_screening_result
 
-KEEP = Judgement(Action.KEEP, DecidedBy.MEMBER)
-RULE_HIDES = Judgement(Action.HIDE, DecidedBy.RULE)
-PERSON_HIDES = Judgement(Action.HIDE, DecidedBy.MEMBER)
-PERSON_REMOVES = Judgement(Action.REMOVE, DecidedBy.MEMBER)
-REVERSED = Judgement(Action.HIDE, DecidedBy.MEMBER, reversed=True)
+KEEP = PastDecision(Action.KEEP, DecidedBy.MEMBER)
+RULE_HIDES = PastDecision(Action.HIDE, DecidedBy.RULE)
+PERSON_HIDES = PastDecision(Action.HIDE, DecidedBy.MEMBER)
+PERSON_REMOVES = PastDecision(Action.REMOVE, DecidedBy.MEMBER)
+REVERSED = PastDecision(Action.HIDE, DecidedBy.MEMBER, reversed=True)
 
 
 @pytest.mark.parametrize(
@@ -30,14 +30,14 @@ REVERSED = Judgement(Action.HIDE, DecidedBy.MEMBER, reversed=True)
     ],
 )
 def test_decisions_leave_in_force_what_nothing_lifted(
-    judgements: list[Judgement], restriction: Restriction
+    judgements: list[PastDecision], restriction: Restriction
 ) -> None:
-    assert restriction_of(judgements) is restriction
+    assert resulting_restriction(judgements) is restriction
 
 
 @pytest.mark.parametrize("verdict", Verdict)
 def test_only_a_person_lifts_what_a_person_decided(verdict: Verdict) -> None:
-    assert consequence_of(a_verdict(verdict), Restriction.MEMBER) is Consequence.WAIT
+    assert consequence_of(a_screening_result(verdict), Restriction.MEMBER) is Consequence.WAIT
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_only_a_person_lifts_what_a_person_decided(verdict: Verdict) -> None:
 def test_a_verdict_leads_to_what_is_in_force(
     verdict: Verdict, restriction: Restriction, consequence: Consequence
 ) -> None:
-    assert consequence_of(a_verdict(verdict), restriction) is consequence
+    assert consequence_of(a_screening_result(verdict), restriction) is consequence

@@ -4,15 +4,15 @@ from datetime import timedelta
 import pytest
 
 from services.moderation.cases.domain import (
-    DEADLINES,
-    LEASE,
-    SEVERITY_OF_FLAG,
+    CLAIM_DURATION,
+    DEADLINE_BY_SEVERITY,
+    SEVERITY_BY_FLAG_REASON,
     Case,
+    CaseIsClaimed,
     CaseIsClosed,
-    CaseIsTaken,
     Decision,
     Subject,
-    statement_of,
+    issue_statement,
 )
 from shared.contracts.cast import (
     CASE,
@@ -40,7 +40,16 @@ OTHER = MemberId(CASE)
 
 
 def a_case(severity: int = 1, **changes: object) -> Case:
-    case = Case(TENANT, CASE, SUBJECT, "flags", severity, NOON, NOON + DEADLINES[severity], flags=1)
+    case = Case(
+        TENANT,
+        CASE,
+        SUBJECT,
+        "flags",
+        severity,
+        NOON,
+        NOON + DEADLINE_BY_SEVERITY[severity],
+        flags=1,
+    )
     return replace(case, **changes)  # type: ignore[arg-type]  # whichever fields a test names
 
 
@@ -58,16 +67,16 @@ def test_a_subject_says_again_what_the_fact_said() -> None:
     [
         (0, HAMID, False),
         (0, OTHER, True),
-        (LEASE.total_seconds() - 1, OTHER, True),
-        (LEASE.total_seconds(), OTHER, False),
+        (CLAIM_DURATION.total_seconds() - 1, OTHER, True),
+        (CLAIM_DURATION.total_seconds(), OTHER, False),
     ],
 )
 def test_a_case_is_ones_own_for_five_minutes(seconds: float, by: MemberId, *, taken: bool) -> None:
     claimed, fact = a_case().claim(HAMID, NOON)
-    assert (fact.moderator_id, claimed.claimed_until) == (HAMID, NOON + LEASE)
+    assert (fact.moderator_id, claimed.claimed_until) == (HAMID, NOON + CLAIM_DURATION)
     later = NOON + timedelta(seconds=seconds)
     if taken:
-        with pytest.raises(CaseIsTaken):
+        with pytest.raises(CaseIsClaimed):
             claimed.claim(by, later)
     else:
         assert claimed.claim(by, later)[0].claimed_by == by
@@ -79,23 +88,23 @@ def test_a_decided_case_is_claimed_by_nobody() -> None:
 
 
 def test_a_graver_reason_brings_the_deadline_nearer_and_a_lesser_one_moves_nothing() -> None:
-    graver = a_case(2).merge("rule", 4, 0)
-    assert (graver.severity, graver.due_at) == (4, NOON + DEADLINES[4])
+    graver = a_case(2).add_reason("rule", 4, 0)
+    assert (graver.severity, graver.due_at) == (4, NOON + DEADLINE_BY_SEVERITY[4])
     assert graver.because == "flags+rule"
-    again = graver.merge("flags", 1, 2)
+    again = graver.add_reason("flags", 1, 2)
     assert (again.severity, again.due_at, again.flags) == (4, graver.due_at, 3)
     assert again.because == "flags+rule", "each reason once"
 
 
 def test_every_flag_has_a_severity_and_every_severity_a_deadline() -> None:
-    assert set(SEVERITY_OF_FLAG.values()) <= set(DEADLINES)
-    waits = [DEADLINES[severity] for severity in sorted(DEADLINES)]
+    assert set(SEVERITY_BY_FLAG_REASON.values()) <= set(DEADLINE_BY_SEVERITY)
+    waits = [DEADLINE_BY_SEVERITY[severity] for severity in sorted(DEADLINE_BY_SEVERITY)]
     assert waits == sorted(waits, reverse=True)
 
 
 @pytest.mark.parametrize("action", [each for each in Action if each is not Action.KEEP])
 def test_the_author_of_what_is_restricted_is_owed_the_reasons(action: Action) -> None:
-    owed = statement_of(STATEMENT, a_decision(action), SUBJECT, NOON)
+    owed = issue_statement(STATEMENT, a_decision(action), SUBJECT, NOON)
     assert owed is not None
     statement, fact = owed
     assert (statement.recipient, fact.recipient) == (ZOE, PUPIL)
@@ -103,9 +112,9 @@ def test_the_author_of_what_is_restricted_is_owed_the_reasons(action: Action) ->
 
 
 def test_nobody_is_owed_the_reasons_of_keeping_or_of_what_nobody_wrote() -> None:
-    assert statement_of(STATEMENT, a_decision(Action.KEEP), SUBJECT, NOON) is None
+    assert issue_statement(STATEMENT, a_decision(Action.KEEP), SUBJECT, NOON) is None
     nobodys = Subject.of(REF, SPACE, COLLEGE, None)
-    assert statement_of(STATEMENT, a_decision(Action.HIDE), nobodys, NOON) is None
+    assert issue_statement(STATEMENT, a_decision(Action.HIDE), nobodys, NOON) is None
 
 
 def test_facts_of_a_case_name_the_content_and_its_version() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.moderation.rules.handlers.screen_text import Engine
+from services.moderation.rules.handlers.engine import RuleEngine
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from services.moderation.rules.handlers.screen_text import Engine
         "i took all the pills",
     ],
 )
-def test_a_call_for_help_in_other_words_is_read_by_somebody(engine: Engine, text: str) -> None:
+def test_a_call_for_help_in_other_words_is_read_by_somebody(engine: RuleEngine, text: str) -> None:
     verdict = engine.screen(text).verdict
     assert verdict.verdict == "review"
     assert "self_harm_call" in verdict.help
@@ -50,7 +50,7 @@ def test_a_call_for_help_in_other_words_is_read_by_somebody(engine: Engine, text
         "J'ai pris des médicaments contre le rhume",
     ],
 )
-def test_an_everyday_phrase_is_no_call_for_help(engine: Engine, text: str) -> None:
+def test_an_everyday_phrase_is_no_call_for_help(engine: RuleEngine, text: str) -> None:
     assert engine.screen(text).verdict.verdict in ("pass", "note")
 
 
@@ -68,7 +68,7 @@ def test_an_everyday_phrase_is_no_call_for_help(engine: Engine, text: str) -> No
         "Elle m'a forcée à lui envoyer une photo de moi sans habits.",
     ],
 )
-def test_who_tells_it_so_is_offered_help(engine: Engine, text: str) -> None:
+def test_who_tells_it_so_is_offered_help(engine: RuleEngine, text: str) -> None:
     verdict = engine.screen(text).verdict
     assert verdict.verdict == "review"
     assert verdict.help
@@ -88,5 +88,5 @@ def test_who_tells_it_so_is_offered_help(engine: Engine, text: str) -> None:
         "on va te tomber dessus à 18h",
     ],
 )
-def test_the_same_words_said_to_hurt_are_not_let_through(engine: Engine, text: str) -> None:
+def test_the_same_words_said_to_hurt_are_not_let_through(engine: RuleEngine, text: str) -> None:
     assert engine.screen(text).verdict.verdict in ("review", "hide")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.moderation.rules.handlers.screen_text import Engine
+from services.moderation.rules.handlers.engine import RuleEngine
 
 FOLDER = Path(__file__).parent / "sentences"
 ENOUGH = 150
@@ -47,14 +47,14 @@ def test_each_kind_has_enough_sentences_and_none_twice(name: str) -> None:
     ],
 )
 def test_verdicts_of_a_kind_are_right_in_both_halves(
-    engine: Engine, name: str, verdicts: tuple[str, ...], half: int, share: float
+    engine: RuleEngine, name: str, verdicts: tuple[str, ...], half: int, share: float
 ) -> None:
     lines = sentences(name, half)
     wrong = [line for line in lines if engine.screen(line).verdict.verdict not in verdicts]
     assert len(wrong) <= (1 - share) * len(lines) + 1e-9, wrong
 
 
-def test_victims_are_offered_help(engine: Engine) -> None:
+def test_victims_are_offered_help(engine: RuleEngine) -> None:
     lines = sentences("told", 0)
     offered = sum(bool(engine.screen(line).verdict.help) for line in lines)
     assert offered >= 0.9 * len(lines)
@@ -82,5 +82,5 @@ def test_victims_are_offered_help(engine: Engine) -> None:
         ("Ils ont créé un compte qui s'appelle grosse vache avec ma photo", "review"),
     ],
 )
-def test_a_report_is_no_loophole(engine: Engine, text: str, verdict: str) -> None:
+def test_a_report_is_no_loophole(engine: RuleEngine, text: str, verdict: str) -> None:
     assert engine.screen(text).verdict.verdict == verdict

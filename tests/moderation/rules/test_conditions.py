@@ -4,14 +4,14 @@ import time
 
 import pytest
 
-from services.moderation.rules.domain.condition import compile_condition, context_of
+from services.moderation.rules.domain.condition import cel_context, compile_condition
 from services.moderation.rules.domain.facts import (
     FACT_NAMES,
-    Circumstances,
+    ActivityCounts,
     Facts,
     as_variables,
 )
-from services.moderation.rules.domain.samples import samples
+from services.moderation.rules.domain.samples import sample_facts
 
 BLOCKING = ["(a+)+$", "(a|aa)+$", "(a*)*b", "^(([a-z])+.)+[A-Z]([a-z])+$"]
 
@@ -19,7 +19,7 @@ BLOCKING = ["(a+)+$", "(a|aa)+$", "(a*)*b", "^(([a-z])+.)+[A-Z]([a-z])+$"]
 @pytest.mark.parametrize("pattern", BLOCKING)
 def test_a_pattern_that_blocks_a_backtracking_engine_does_not_block_us(pattern: str) -> None:
     condition = compile_condition(f"text.matches('{pattern}')")
-    context = context_of(as_variables(Facts(text="a" * 50_000 + "!")))
+    context = cel_context(as_variables(Facts(text="a" * 50_000 + "!")))
     # A backtracking engine would need longer than the universe has; no benchmark, a bound.
     started = time.process_time()
     condition.holds(context)
@@ -27,17 +27,17 @@ def test_a_pattern_that_blocks_a_backtracking_engine_does_not_block_us(pattern: 
 
 
 def test_every_sample_holds_every_fact() -> None:
-    assert all(set(sample) == FACT_NAMES for sample in samples())
+    assert all(set(sample) == FACT_NAMES for sample in sample_facts())
 
 
 def test_what_is_not_known_is_null_and_never_absent() -> None:
-    variables = as_variables(Facts(around=Circumstances(author_1m=3)))
+    variables = as_variables(Facts(around=ActivityCounts(author_1m=3)))
     assert variables["author_1m"] == 3
     assert variables["target_1m"] is None
-    assert compile_condition("target_1m == null").holds(context_of(variables))
+    assert compile_condition("target_1m == null").holds(cel_context(variables))
 
 
 def test_samples_have_the_types_of_what_is_gathered() -> None:
-    *_, loud = samples()
+    *_, loud = sample_facts()
     for name, value in as_variables(Facts()).items():
         assert value is None or type(loud[name]) is type(value), name

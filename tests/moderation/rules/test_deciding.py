@@ -4,22 +4,22 @@ import cel
 import pytest
 
 from services.moderation.rules.domain.condition import Condition
-from services.moderation.rules.domain.deciding import decide
-from services.moderation.rules.domain.facts import Circumstances, Facts
-from services.moderation.rules.domain.rule import ReadyRule, parse_rule
+from services.moderation.rules.domain.evaluation import evaluate_rules
+from services.moderation.rules.domain.facts import ActivityCounts, Facts
+from services.moderation.rules.domain.rule import CompiledRule, parse_rule
 from services.moderation.rules.domain.verdict import RuleRef, Verdict
-from services.moderation.rules.handlers.screen_text import Engine
+from services.moderation.rules.handlers.engine import RuleEngine
 from tests.moderation.rules.builders import a_rule
 
 DAY = date(2026, 9, 1)
 
 
-def ready(name: str, **changes: str) -> ReadyRule:
+def ready(name: str, **changes: str) -> CompiledRule:
     return parse_rule("a.toml", a_rule(id=f'"{name}"', when='"words >= 0"', **changes))
 
 
 def test_with_no_rule_a_text_passes() -> None:
-    assert decide(Facts(), [], on=DAY) == Verdict("pass", 0.0)
+    assert evaluate_rules(Facts(), [], on=DAY) == Verdict("pass", 0.0)
 
 
 def test_the_strictest_verdict_and_the_surest_score_win() -> None:
@@ -28,7 +28,7 @@ def test_the_strictest_verdict_and_the_surest_score_win() -> None:
         ready("strict", score="0.4", verdict='"hide"'),
         ready("mild", verdict='"review"'),
     ]
-    assert decide(Facts(), rules, on=DAY) == Verdict(
+    assert evaluate_rules(Facts(), rules, on=DAY) == Verdict(
         verdict="hide",
         score=0.9,
         rules=(RuleRef("strict", 1), RuleRef("mild", 1), RuleRef("sure", 1)),
@@ -39,25 +39,25 @@ def test_the_strictest_verdict_and_the_surest_score_win() -> None:
 
 def test_help_names_the_reasons_whose_message_offers_help() -> None:
     rules = [ready("plain"), ready("call", help="true", reason='"call"', score="0.9")]
-    verdict = decide(Facts(), rules, on=DAY)
+    verdict = evaluate_rules(Facts(), rules, on=DAY)
     assert (verdict.reasons, verdict.help) == (("call", "sales"), ("call",))
 
 
 def test_a_rule_decides_until_its_last_day() -> None:
     rule = ready("brief", expires="2026-09-01")
-    assert decide(Facts(), [rule], on=DAY).verdict == "review"
-    assert decide(Facts(), [rule], on=DAY + timedelta(days=1)).verdict == "pass"
+    assert evaluate_rules(Facts(), [rule], on=DAY).verdict == "review"
+    assert evaluate_rules(Facts(), [rule], on=DAY + timedelta(days=1)).verdict == "pass"
 
 
 def test_a_rule_on_trial_is_named_and_decides_nothing() -> None:
-    verdict = decide(Facts(), [ready("trial", mode='"shadow"')], on=DAY)
+    verdict = evaluate_rules(Facts(), [ready("trial", mode='"shadow"')], on=DAY)
     assert verdict == Verdict(shadow=(RuleRef("trial", 1),))
 
 
 def test_a_rule_that_breaks_is_named_and_stops_no_other() -> None:
     broken = ready("broken")
-    bad = ReadyRule(broken.rule, Condition("words > 'a'", cel.compile("words > 'a'")))
-    verdict = decide(Facts(), [bad, ready("other")], on=DAY)
+    bad = CompiledRule(broken.rule, Condition("words > 'a'", cel.compile("words > 'a'")))
+    verdict = evaluate_rules(Facts(), [bad, ready("other")], on=DAY)
     assert (verdict.rules, verdict.failed) == ((RuleRef("other", 1),), (RuleRef("broken", 1),))
 
 
@@ -85,31 +85,31 @@ def test_a_rule_that_breaks_is_named_and_stops_no_other() -> None:
         ("", "pass"),
     ],
 )
-def test_texts_meet_the_verdict_they_should(engine: Engine, text: str, verdict: str) -> None:
+def test_texts_meet_the_verdict_they_should(engine: RuleEngine, text: str, verdict: str) -> None:
     assert engine.screen(text).verdict.verdict == verdict
 
 
-def test_a_call_for_help_is_never_hidden_and_gives_a_number_to_call(engine: Engine) -> None:
+def test_a_call_for_help_is_never_hidden_and_gives_a_number_to_call(engine: RuleEngine) -> None:
     screening = engine.screen("Je veux mourir, je vais me suicider")
     assert screening.verdict.verdict == "review"
     assert screening.verdict.score >= 0.9
     assert "3114" in engine.messages[screening.verdict.reasons[0]].fr
 
 
-def test_circumstances_may_tip_the_scales(engine: Engine) -> None:
+def test_circumstances_may_tip_the_scales(engine: RuleEngine) -> None:
     text = "Voir https://exemple.org"
     assert engine.screen(text).verdict.verdict == "pass"
-    assert engine.screen(text, around=Circumstances(author_1m=9)).verdict.verdict == "hide"
+    assert engine.screen(text, around=ActivityCounts(author_1m=9)).verdict.verdict == "hide"
 
 
-def test_a_reason_has_one_message(engine: Engine) -> None:
+def test_a_reason_has_one_message(engine: RuleEngine) -> None:
     for ready_rule in engine.rules:
         assert engine.messages[ready_rule.rule.reason] == ready_rule.rule.message, (
             ready_rule.rule.id
         )
 
 
-def test_reading_and_judging_are_screening_in_two_halves(engine: Engine) -> None:
+def test_reading_and_judging_are_screening_in_two_halves(engine: RuleEngine) -> None:
     text = "sale pédé, 06 12 34 56 78"
-    assert engine.judge(engine.read(text)) == engine.screen(text)
+    assert engine.evaluate(engine.analyse(text)) == engine.screen(text)
     assert engine.screen(text).masked == "█████████, ██████████████"

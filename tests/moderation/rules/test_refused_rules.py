@@ -2,20 +2,20 @@
 
 import pytest
 
-from services.moderation.rules.domain.proving import proven_rules
 from services.moderation.rules.domain.rule import RuleRefused
-from services.moderation.text.domain.reading import Reader
+from services.moderation.rules.domain.rule_examples import compile_rules
+from services.moderation.text.domain.analysis import TextAnalyser
 from tests.moderation.rules.builders import a_rule
 
 
-def refusal(reader: Reader, *sources: str) -> str:
+def refusal(reader: TextAnalyser, *sources: str) -> str:
     with pytest.raises(RuleRefused) as refused:
-        proven_rules([(f"rule-{at}.toml", source) for at, source in enumerate(sources)], reader)
+        compile_rules([(f"rule-{at}.toml", source) for at, source in enumerate(sources)], reader)
     return str(refused.value)
 
 
-def test_a_sound_rule_is_taken(reader: Reader) -> None:
-    (ready,) = proven_rules([("a.toml", a_rule())], reader)
+def test_a_sound_rule_is_taken(reader: TextAnalyser) -> None:
+    (ready,) = compile_rules([("a.toml", a_rule())], reader)
     assert ready.rule.id == "no-sales"
 
 
@@ -45,7 +45,7 @@ def test_a_sound_rule_is_taken(reader: Reader) -> None:
     ],
 )
 def test_a_wrong_rule_is_refused_by_file_and_rule(
-    reader: Reader, changes: dict[str, str | None], said: str
+    reader: TextAnalyser, changes: dict[str, str | None], said: str
 ) -> None:
     line = refusal(reader, a_rule(**changes))
     assert line.startswith("rule-0.toml: rule no-sales: ")
@@ -53,31 +53,33 @@ def test_a_wrong_rule_is_refused_by_file_and_rule(
     assert "\n" not in line
 
 
-def test_a_rule_that_misses_its_own_case_is_refused_with_the_case(reader: Reader) -> None:
+def test_a_rule_that_misses_its_own_case_is_refused_with_the_case(reader: TextAnalyser) -> None:
     cases = '{ match = ["Je vends un vélo", "J\'achète"], spare = ["Le vendeur"] }'
     line = refusal(reader, a_rule(cases=cases))
     assert line.endswith("""case "J'achète": the rule must match it and does not""")
 
 
-def test_a_rule_that_takes_what_it_must_spare_is_refused_with_the_case(reader: Reader) -> None:
+def test_a_rule_that_takes_what_it_must_spare_is_refused_with_the_case(
+    reader: TextAnalyser,
+) -> None:
     cases = '{ match = ["Je vends un vélo"], spare = ["Elle vends mal écrit"] }'
     line = refusal(reader, a_rule(cases=cases))
     assert line.endswith("case 'Elle vends mal écrit': the rule must spare it")
 
 
-def test_a_case_may_say_what_is_known_around_it(reader: Reader) -> None:
+def test_a_case_may_say_what_is_known_around_it(reader: TextAnalyser) -> None:
     rule = a_rule(
         when='"author_1m != null && author_1m > 8"',
         cases='{ match = [{ text = "a", around = { author_1m = 9 } }], spare = ["a"] }',
     )
-    assert proven_rules([("a.toml", rule)], reader)
+    assert compile_rules([("a.toml", rule)], reader)
     wrong = rule.replace("author_1m = 9", "author_minute = 9")
     assert "author_minute" in refusal(reader, wrong)
 
 
-def test_two_rules_of_one_id_are_refused(reader: Reader) -> None:
+def test_two_rules_of_one_id_are_refused(reader: TextAnalyser) -> None:
     assert "another file has this id" in refusal(reader, a_rule(), a_rule())
 
 
-def test_what_is_not_toml_is_refused(reader: Reader) -> None:
+def test_what_is_not_toml_is_refused(reader: TextAnalyser) -> None:
     assert refusal(reader, "id = ").startswith("rule-0.toml: rule ?: not TOML")

@@ -1,21 +1,21 @@
 import pytest
 
-from services.moderation.cases.domain import DEADLINES
+from services.moderation.cases.domain import DEADLINE_BY_SEVERITY
 from services.moderation.screening.domain import (
     SEVERITY_OF_POLICY,
-    Screened,
-    decision_of,
-    fingerprint,
-    plain,
+    ScreeningResult,
+    hide_decision,
+    rendered_text,
+    text_hash,
 )
 from shared.contracts.cast import DECISION
 from shared.contracts.community import ContentText
 from shared.contracts.moderation import Action, DecidedBy, RuleRef, Verdict
 
 
-def a_screening(*policies: str, reasons: tuple[str, ...] = ()) -> Screened:
+def a_screening(*policies: str, reasons: tuple[str, ...] = ()) -> ScreeningResult:
     rules = (RuleRef(id="insult-aimed", version=1),)
-    return Screened(Verdict.HIDE, 0.9, rules, policies, reasons, "…", fingerprint("…"))
+    return ScreeningResult(Verdict.HIDE, 0.9, rules, policies, reasons, "…", text_hash("…"))
 
 
 @pytest.mark.parametrize(
@@ -28,17 +28,17 @@ def a_screening(*policies: str, reasons: tuple[str, ...] = ()) -> Screened:
     ],
 )
 def test_a_text_is_read_with_its_title_first(content: ContentText, text: str) -> None:
-    assert plain(content) == text
+    assert rendered_text(content) == text
 
 
 def test_html_is_read_as_people_read_it() -> None:
-    text = plain(ContentText(body="<p>L&#39;<b>&eacute;</b>t&eacute;</p>", format="html"))
+    text = rendered_text(ContentText(body="<p>L&#39;<b>&eacute;</b>t&eacute;</p>", format="html"))
     assert text.strip() == "L'été"
 
 
 def test_a_fingerprint_names_a_text_and_does_not_say_it() -> None:
-    assert fingerprint("é") == fingerprint("é") != fingerprint("e")
-    assert len(fingerprint("Zoé 🎸")) == 64
+    assert text_hash("é") == text_hash("é") != text_hash("e")
+    assert len(text_hash("Zoé 🎸")) == 64
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ def test_the_gravest_policy_counts(policies: tuple[str, ...], severity: int) -> 
 
 
 def test_every_severity_has_a_deadline() -> None:
-    assert set(SEVERITY_OF_POLICY.values()) <= set(DEADLINES)
+    assert set(SEVERITY_OF_POLICY.values()) <= set(DEADLINE_BY_SEVERITY)
 
 
 def test_a_verdict_to_hide_is_a_decision_of_the_rules_with_its_first_reason() -> None:
     screened = a_screening("insult", "spam", reasons=("insult.direct", "spam.links"))
-    decision = decision_of(DECISION, screened)
+    decision = hide_decision(DECISION, screened)
     assert (decision.action, decision.decided_by) == (Action.HIDE, DecidedBy.RULE)
     assert (decision.policy, decision.reason) == ("insult", "insult.direct")
     assert (decision.rules, decision.case_id) == (screened.rules, None)
-    assert decision_of(DECISION, a_screening()).policy == "other"
+    assert hide_decision(DECISION, a_screening()).policy == "other"

@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.moderation.main import READING
+from services.moderation.main import SCREENING_JOB
 from services.moderation.rules.handlers.open_engine import open_engine
-from services.moderation.screening.domain import Unscreened, unread_text
+from services.moderation.screening.domain import ScreeningRequest, unscreened_result
 from services.moderation.screening.ports import Screener
-from services.moderation.screening.store import RuleScreener, WorkerScreener
+from services.moderation.screening.store import InProcessScreener, WorkerPoolScreener
 from shared.contracts.community import ContentText
 from shared.contracts.moderation import Verdict
 from shared.kit.telemetry.noop import NoTelemetry
 from shared.kit.workers.pool import WorkerPool
-from shared.kit.workers.process import Job
+from shared.kit.workers.process import WorkerJob
 
 CONTENTS = [
     ContentText(body="Bonjour à tous 🎸", language="fr"),
@@ -28,23 +28,23 @@ CONTENTS = [
 @pytest.fixture(params=["rules", "workers"])
 async def screener(request: pytest.FixtureRequest) -> AsyncIterator[Screener]:
     if request.param == "rules":
-        yield RuleScreener(open_engine(today=lambda: datetime.now(UTC).date()))
+        yield InProcessScreener(open_engine(today=lambda: datetime.now(UTC).date()))
         return
-    pool = WorkerPool("screening", Job(READING, 5.0), 1, NoTelemetry())
+    pool = WorkerPool("screening", WorkerJob(SCREENING_JOB, 5.0), 1, NoTelemetry())
     try:
-        yield WorkerScreener(pool)
+        yield WorkerPoolScreener(pool)
     finally:
         await pool.close()
 
 
 async def test_contents_are_screened_in_their_order(screener: Screener) -> None:
-    screened = await screener.screen([Unscreened(content) for content in CONTENTS])
+    screened = await screener.screen([ScreeningRequest(content) for content in CONTENTS])
 
     verdicts = [each.verdict for each in screened]
     assert verdicts[:3] == [Verdict.PASS, Verdict.HIDE, Verdict.HIDE]
     assert verdicts == verdicts[:5] * 7
     assert "zoe@exemple.fr" not in screened[4].masked
-    assert not any(each.degraded or each.unread for each in screened)
+    assert not any(each.degraded or each.is_unscreened for each in screened)
     assert len({each.content_hash for each in screened}) == 5
 
 
@@ -53,7 +53,7 @@ async def test_nothing_to_screen_is_no_work(screener: Screener) -> None:
 
 
 def test_an_unread_text_goes_to_a_person_with_its_source() -> None:
-    unread = unread_text(ContentText(body="<p>a", title="b", format="html"))
+    unread = unscreened_result(ContentText(body="<p>a", title="b", format="html"))
 
-    assert (unread.verdict, unread.degraded, unread.unread) == (Verdict.REVIEW, True, True)
+    assert (unread.verdict, unread.degraded, unread.is_unscreened) == (Verdict.REVIEW, True, True)
     assert (unread.masked, unread.severity) == ("b\n\n<p>a", 2)

@@ -9,22 +9,22 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from services.moderation.rules.domain.facts import Circumstances
+from services.moderation.rules.domain.facts import ActivityCounts
 from services.moderation.rules.handlers.open_engine import open_engine
-from services.moderation.screening.domain import Screened
+from services.moderation.screening.domain import ScreeningResult
+from services.moderation.screening.handlers.activity import COUNTER_KINDS, WINDOW_SECONDS
 from services.moderation.screening.handlers.screen_texts import screen_texts
-from services.moderation.screening.handlers.surroundings import KINDS, WINDOWS
 from services.moderation.screening.ports import ScreeningDeps
-from services.moderation.screening.store import RuleScreener
+from services.moderation.screening.store import InProcessScreener
 from shared.contracts import cast
 from shared.contracts.community import CommentPublished, ContentText, PostEdited, PostPublished
-from shared.contracts.community.contents import ContentKind, ContentRef, Written
+from shared.contracts.community.contents import ContentKind, ContentRef, TextFact
 from shared.contracts.event import Origin, Person, Sealed
 from shared.contracts.ids import ContentId, EventId, MemberId
 from shared.contracts.moderation import Verdict
 from shared.kit.core.bus import Partition
+from shared.kit.core.sliding_windows import SlidingWindows
 from shared.kit.core.unit_of_work import Delivery
-from shared.kit.core.windows import Windows
 from shared.kit.redis.client import RedisClient
 from shared.kit.telemetry.noop import NoTelemetry
 from shared.kit.windows.fallback import FallbackWindows
@@ -39,7 +39,7 @@ def person(number: int) -> Person:
     return Person(member_id=MEMBERS[number])
 
 
-def delivery(fact: Written, at: datetime, origin: Origin = Origin.LIVE) -> Delivery[Written]:
+def delivery(fact: TextFact, at: datetime, origin: Origin = Origin.LIVE) -> Delivery[TextFact]:
     return Delivery(
         fact=fact,
         event_id=EventId(uuid7()),
@@ -60,26 +60,26 @@ def delivery(fact: Written, at: datetime, origin: Origin = Origin.LIVE) -> Deliv
 class Room:
     """A space in which people write, one after the other."""
 
-    windows: Windows = field(default_factory=MemoryWindows)
+    windows: SlidingWindows = field(default_factory=MemoryWindows)
     now: datetime = cast.NOON
 
     def __post_init__(self) -> None:
-        screener = RuleScreener(open_engine(today=lambda: datetime.now(UTC).date()))
+        screener = InProcessScreener(open_engine(today=lambda: datetime.now(UTC).date()))
         ports: Any = None  # Any: what screening alone does not need
         self.deps = ScreeningDeps(screener, self.windows, *[ports] * 6)
 
-    def post(self, text: str, author: int = 0, kind: type[Written] = PostPublished) -> Written:
+    def post(self, text: str, author: int = 0, kind: type[TextFact] = PostPublished) -> TextFact:
         ref = ContentRef(kind=ContentKind.DISCUSSION, id=(post := ContentId(uuid7())), root_id=post)
         return self._written(kind, ref, text, author)
 
-    def comment(self, text: str, author: int, target: int) -> Written:
+    def comment(self, text: str, author: int, target: int) -> TextFact:
         root = ContentId(UUID(int=1))
         ref = ContentRef(kind=ContentKind.COMMENT, id=ContentId(uuid7()), root_id=root)
         return self._written(CommentPublished, ref, text, author, reply_to=person(target))
 
     def _written(
-        self, kind: type[Written], ref: ContentRef, text: str, author: int, **more: Any
-    ) -> Written:
+        self, kind: type[TextFact], ref: ContentRef, text: str, author: int, **more: Any
+    ) -> TextFact:
         content = Sealed(clear=ContentText(body=text, language="fr"))
         return kind(
             ref=ref,
@@ -90,7 +90,7 @@ class Room:
             **more,
         )
 
-    async def reads(self, *facts: Written, apart: float = 1, at_once: bool = False) -> list[str]:
+    async def reads(self, *facts: TextFact, apart: float = 1, at_once: bool = False) -> list[str]:
         """Screen these, so many seconds apart, each alone or all in one batch."""
         deliveries = []
         for fact in facts:
@@ -99,8 +99,8 @@ class Room:
         return [each.verdict.value for each in await self.screens(deliveries, at_once=at_once)]
 
     async def screens(
-        self, deliveries: Sequence[Delivery[Written]], *, at_once: bool = False
-    ) -> list[Screened]:
+        self, deliveries: Sequence[Delivery[TextFact]], *, at_once: bool = False
+    ) -> list[ScreeningResult]:
         if at_once:
             return list(await screen_texts(self.deps, deliveries))
         return [(await screen_texts(self.deps, [each]))[0] for each in deliveries]
@@ -112,8 +112,8 @@ def room() -> Room:
 
 
 def test_every_count_that_a_rule_may_ask_for_is_given() -> None:
-    given = {f"{kind}_{window}" for kind in KINDS for window in WINDOWS}
-    assert set(Circumstances.__struct_fields__) == given
+    given = {f"{kind}_{window}" for kind in COUNTER_KINDS for window in WINDOW_SECONDS}
+    assert set(ActivityCounts.__struct_fields__) == given
 
 
 @pytest.mark.parametrize("at_once", [False, True])

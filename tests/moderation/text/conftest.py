@@ -1,9 +1,9 @@
 import pytest
 
-from services.moderation.text.domain.reading import Reader
-from services.moderation.text.handlers.open_reader import open_reader
+from services.moderation.text.domain.analysis import TextAnalyser
+from services.moderation.text.handlers.open_analyser import open_analyser
 
 
 @pytest.fixture(scope="session")
-def reader() -> Reader:
-    return open_reader()
+def reader() -> TextAnalyser:
+    return open_analyser()

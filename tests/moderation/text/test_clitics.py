@@ -4,7 +4,7 @@
 
 import pytest
 
-from services.moderation.text.domain.reading import Reader
+from services.moderation.text.domain.analysis import TextAnalyser
 
 READ = {
     "jvais t'défoncer": "je vais te defoncer",
@@ -29,21 +29,23 @@ APOSTROPHES = "'’‘ʼ`´′ʹʻˈ＇‛"
 
 
 @pytest.mark.parametrize(("written", "read"), READ.items())
-def test_a_clitic_is_read_in_standard_spelling(reader: Reader, written: str, read: str) -> None:
-    assert reader.read(written).normalised.text.strip() == read
+def test_a_clitic_is_read_in_standard_spelling(
+    reader: TextAnalyser, written: str, read: str
+) -> None:
+    assert reader.analyse(written).normalised.text.strip() == read
 
 
 @pytest.mark.parametrize("apostrophe", APOSTROPHES)
 @pytest.mark.parametrize("verb", ["égorger", "étrangler", "exploser"])
 def test_a_listed_verb_is_found_behind_any_apostrophe(
-    reader: Reader, apostrophe: str, verb: str
+    reader: TextAnalyser, apostrophe: str, verb: str
 ) -> None:
     text = f"Demain on va t{apostrophe}{verb} !"
-    (hit,) = reader.read(text).hits
+    (hit,) = reader.analyse(text).hits
     assert (hit.category, hit.span.of(text)) == ("threat", f"on va t{apostrophe}{verb}")
 
 
 @pytest.mark.parametrize("text", ["jvais tegorger", "jvai t egorger", "je vais te égorger"])
-def test_a_listed_verb_is_found_without_its_apostrophe(reader: Reader, text: str) -> None:
-    (hit,) = reader.read(text).hits
+def test_a_listed_verb_is_found_without_its_apostrophe(reader: TextAnalyser, text: str) -> None:
+    (hit,) = reader.analyse(text).hits
     assert (hit.category, hit.span.of(text)) == ("threat", text)

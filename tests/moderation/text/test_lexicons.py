@@ -1,33 +1,33 @@
 import pytest
 
-from services.moderation.text.domain.lexicon import LexiconRefused, expanded, parse_lexicon
-from services.moderation.text.domain.reading import Reader
-from services.moderation.text.handlers.open_reader import open_folding, shipped_entries
+from services.moderation.text.domain.analysis import TextAnalyser
+from services.moderation.text.domain.lexicon import LexiconRefused, expand_choices, parse_lexicon
+from services.moderation.text.handlers.open_analyser import load_folding_table, load_lexicon_entries
 
 HEAD = 'language = "fr"\n[[entry]]\n'
 SOUND = 'category = "insult"\nweight = 0.5\nforms = ["con"]\n'
 
 
-def test_every_shipped_form_is_found_by_its_own_list(reader: Reader) -> None:
+def test_every_shipped_form_is_found_by_its_own_list(reader: TextAnalyser) -> None:
     missed = [
         entry.form
-        for entry in shipped_entries()
+        for entry in load_lexicon_entries()
         if entry.category
         and not entry.phrases
-        and not reader.read(entry.form, language_hint=entry.language).hits
+        and not reader.analyse(entry.form, language_hint=entry.language).hits
     ]
     # Innocent phrases overrule them only inside a longer text.
     assert missed == []
 
 
 def test_a_choice_is_written_once() -> None:
-    assert list(expanded("(je vais|on va) te (tuer|)")) == [
+    assert list(expand_choices("(je vais|on va) te (tuer|)")) == [
         "je vais te tuer", "je vais te", "on va te tuer", "on va te",
     ]  # fmt: skip
 
 
-def test_the_longest_phrase_tells(reader: Reader) -> None:
-    assert [hit.form for hit in reader.read("fils de pute").hits] == ["fils de pute"]
+def test_the_longest_phrase_tells(reader: TextAnalyser) -> None:
+    assert [hit.form for hit in reader.analyse("fils de pute").hits] == ["fils de pute"]
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ def test_a_phrase_with_choices_is_found_without_being_written_out() -> None:
     source = (
         'language = "fr"\n' + PHRASES + 'phrases = ["{kin} .. me (tape|frappe) (très |)fort"]\n'
     )
-    reader = Reader(parse_lexicon("fr.toml", source), open_folding())
+    reader = TextAnalyser(parse_lexicon("fr.toml", source), load_folding_table())
     for text in ("Papa me tape fort", "maman, souvent, me frappe très fort"):
-        (hit,) = reader.read(text).hits
+        (hit,) = reader.analyse(text).hits
         assert (hit.category, hit.span.of(text)) == ("danger", text)
-    assert not reader.read("Papa dort. On me tape fort.").hits
+    assert not reader.analyse("Papa dort. On me tape fort.").hits
 
 
 @pytest.mark.parametrize(

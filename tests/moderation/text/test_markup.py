@@ -5,9 +5,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.moderation.text.domain import markup
-from services.moderation.text.domain.markup import as_seen, text_of_html, text_of_markdown
-from services.moderation.text.domain.reading import Reader
-from shared.kit.text.markup import html_of
+from services.moderation.text.domain.analysis import TextAnalyser
+from services.moderation.text.domain.markup import (
+    append_reversed_lines,
+    text_of_html,
+    text_of_markdown,
+)
+from shared.kit.text.markup import render_html
 
 
 @pytest.mark.parametrize(
@@ -19,8 +23,8 @@ from shared.kit.text.markup import html_of
         "con\u200b`n`\u200bard", "\u202edrannoc", "con[n][a]ard\n\n[a]: https://e.fr",
     ],
 )  # fmt: skip
-def test_markdown_within_a_word_changes_nothing_of_it(body: str, reader: Reader) -> None:
-    hits = reader.read(text_of_markdown(f"Tu es un {body}")).hits
+def test_markdown_within_a_word_changes_nothing_of_it(body: str, reader: TextAnalyser) -> None:
+    hits = reader.analyse(text_of_markdown(f"Tu es un {body}")).hits
     assert [hit.form for hit in hits] == ["connard"]
 
 
@@ -34,34 +38,37 @@ def test_markdown_within_a_word_changes_nothing_of_it(body: str, reader: Reader)
         "con<template>x</template>nard", "con<img src=x alt=n>ard",
     ],
 )  # fmt: skip
-def test_html_within_a_word_changes_nothing_of_it(body: str, reader: Reader) -> None:
-    hits = reader.read(text_of_html(f"<p>Tu es un {body}</p>")).hits
+def test_html_within_a_word_changes_nothing_of_it(body: str, reader: TextAnalyser) -> None:
+    hits = reader.analyse(text_of_html(f"<p>Tu es un {body}</p>")).hits
     assert [hit.form for hit in hits] == ["connard"]
 
 
 @pytest.mark.parametrize("seen", ["\u202edrannoc", "con\u202edran", "c\u202enno\u202card"])
-def test_reversed_letters_are_read_as_seen(seen: str, reader: Reader) -> None:
-    for text in (as_seen(f"Tu es un {seen}"), text_of_markdown(f"Tu es un\n*{seen}*")):
-        assert "connard" in [hit.form for hit in reader.read(text).hits]
+def test_reversed_letters_are_read_as_seen(seen: str, reader: TextAnalyser) -> None:
+    for text in (
+        append_reversed_lines(f"Tu es un {seen}"),
+        text_of_markdown(f"Tu es un\n*{seen}*"),
+    ):
+        assert "connard" in [hit.form for hit in reader.analyse(text).hits]
 
 
-def test_stars_for_letters_are_read_though_markdown_takes_them(reader: Reader) -> None:
-    hits = reader.read(text_of_markdown("Un c*nnard, une sal*pe")).hits
+def test_stars_for_letters_are_read_though_markdown_takes_them(reader: TextAnalyser) -> None:
+    hits = reader.analyse(text_of_markdown("Un c*nnard, une sal*pe")).hits
     assert [hit.form for hit in hits] == ["connard", "salope"]
     assert text_of_markdown("con**n**ard") == "connard"
 
 
-def test_text_shown_as_typed_is_no_code(reader: Reader) -> None:
+def test_text_shown_as_typed_is_no_code(reader: TextAnalyser) -> None:
     body = "- a\n" + "*a* " * 6_000 + "Tu es un connard"
-    (hit,) = reader.read(text_of_markdown(body)).hits
+    (hit,) = reader.analyse(text_of_markdown(body)).hits
     assert not hit.mentioned
-    (hit,) = reader.read(text_of_html("<b>" * 200 + "Tu es un connard")).hits
+    (hit,) = reader.analyse(text_of_html("<b>" * 200 + "Tu es un connard")).hits
     assert not hit.mentioned
 
 
-def test_lines_of_one_paragraph_are_one_sentence(reader: Reader) -> None:
+def test_lines_of_one_paragraph_are_one_sentence(reader: TextAnalyser) -> None:
     assert text_of_markdown("fils de\npute") == "fils de pute"
-    assert reader.read(text_of_markdown("fils de\npute")).hits[0].form == "fils de pute"
+    assert reader.analyse(text_of_markdown("fils de\npute")).hits[0].form == "fils de pute"
 
 
 def test_what_a_page_shows_on_demand_stands_behind_the_text() -> None:
@@ -74,8 +81,8 @@ def test_what_a_page_shows_on_demand_stands_behind_the_text() -> None:
     assert text_of_html("<abbr title='un titre'>t</abbr>") == "t\nun titre"
 
 
-def test_targets_of_links_are_links(reader: Reader) -> None:
-    links = reader.read(text_of_markdown("Voir [là](https://bit.ly/x)")).links
+def test_targets_of_links_are_links(reader: TextAnalyser) -> None:
+    links = reader.analyse(text_of_markdown("Voir [là](https://bit.ly/x)")).links
     assert [link.domain for link in links] == ["bit.ly"]
 
 
@@ -91,6 +98,6 @@ def test_html_in_markdown_is_seen_as_typed() -> None:
 @example("; \ufdd0 ;")
 @given(st.text(alphabet="ab *_\n\\&<>\"'#\u202e\ufdd0;é", max_size=60))
 def test_paragraphs_are_read_alike_with_and_without_a_tree(body: str) -> None:
-    shown = html_of(body)
+    shown = render_html(body)
     if markup._PARAGRAPHS.fullmatch(shown):
         assert markup._text_of_paragraphs(shown) == markup._text(shown)

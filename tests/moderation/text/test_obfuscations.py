@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.moderation.text.domain.reading import Reader
+from services.moderation.text.domain.analysis import TextAnalyser
 
 DISGUISED = {
     "leet": "c0nn4rd",
@@ -37,9 +37,11 @@ RESTYLED = {
 
 
 @pytest.mark.parametrize("written", DISGUISED.values(), ids=DISGUISED)
-def test_a_disguised_insult_is_read_and_called_disguised(reader: Reader, written: str) -> None:
+def test_a_disguised_insult_is_read_and_called_disguised(
+    reader: TextAnalyser, written: str
+) -> None:
     text = f"Salut, {written} !"
-    (hit,) = reader.read(text).hits
+    (hit,) = reader.analyse(text).hits
     assert hit.category == "insult"
     assert hit.disguised
     assert hit.span.of(text) in text.replace("y a ", "")
@@ -47,9 +49,9 @@ def test_a_disguised_insult_is_read_and_called_disguised(reader: Reader, written
 
 @pytest.mark.parametrize("written", RESTYLED.values(), ids=RESTYLED)
 def test_an_insult_in_another_style_is_read_and_not_called_disguised(
-    reader: Reader, written: str
+    reader: TextAnalyser, written: str
 ) -> None:
-    hits = reader.read(f"Salut, {written} !").hits
+    hits = reader.analyse(f"Salut, {written} !").hits
     assert [hit.category for hit in hits] == ["insult"]
     assert not hits[0].disguised
 
@@ -67,11 +69,11 @@ def test_an_insult_in_another_style_is_read_and_not_called_disguised(
         "👨‍👩‍👧‍👦 et 🏳️‍🌈 et 👍🏽",
     ],
 )
-def test_ordinary_signs_hide_nothing(reader: Reader, text: str) -> None:
-    assert reader.read(text).hits == ()
+def test_ordinary_signs_hide_nothing(reader: TextAnalyser, text: str) -> None:
+    assert reader.analyse(text).hits == ()
 
 
-def test_a_lone_surrogate_or_a_null_is_read_like_any_sign(reader: Reader) -> None:
+def test_a_lone_surrogate_or_a_null_is_read_like_any_sign(reader: TextAnalyser) -> None:
     text = "\ud83d \x00 « a.b » 06 connard \udfff"
-    (hit,) = reader.read(text).hits
+    (hit,) = reader.analyse(text).hits
     assert hit.span.of(text) == "connard"

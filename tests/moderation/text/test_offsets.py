@@ -8,12 +8,12 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.moderation.text.domain.folding import fold
-from services.moderation.text.domain.masking import MASK, masked
-from services.moderation.text.domain.normalising import BREAK, Normaliser
-from services.moderation.text.domain.reading import Reader
+from services.moderation.text.domain.analysis import TextAnalyser
+from services.moderation.text.domain.folding import fold_text
+from services.moderation.text.domain.masking import MASK, mask_text
+from services.moderation.text.domain.normalisation import SENTENCE_BREAK, Normaliser
 from services.moderation.text.domain.vocabulary import Vocabulary
-from services.moderation.text.handlers.open_reader import open_folding, open_reader
+from services.moderation.text.handlers.open_analyser import load_folding_table, open_analyser
 
 SIGNS = st.sampled_from(
     ["é", "e\u0301", "œ", "½", "ﬁ", "\u200b", "а", "🅒", "𝓬", "ß", "@", "$", "!", "*", ".", " ",
@@ -25,13 +25,13 @@ TEXTS = st.lists(st.one_of(SIGNS, st.text(max_size=4)), max_size=20).map("".join
 
 
 @cache
-def the_reader() -> Reader:
-    return open_reader()
+def the_reader() -> TextAnalyser:
+    return open_analyser()
 
 
 @cache
 def the_normaliser() -> Normaliser:
-    return Normaliser(open_folding(), Vocabulary(["connard", "salope"]))
+    return Normaliser(load_folding_table(), Vocabulary(["connard", "salope"]))
 
 
 @settings(deadline=None)  # the first example waits for the reader
@@ -50,9 +50,9 @@ def test_words_are_in_order_within_the_text_and_never_empty(text: str) -> None:
 def test_a_plain_word_is_its_own_folding(text: str) -> None:
     normaliser = the_normaliser()
     for word in normaliser.normalise(text).words:
-        spelt = fold(word.span.of(text), normaliser.folding).text
+        spelt = fold_text(word.span.of(text), normaliser.folding).text
         if (
-            word.text not in (BREAK, *CLITICS)
+            word.text not in (SENTENCE_BREAK, *CLITICS)
             and spelt.isalpha()
             and not any(a == b for a, b in pairwise(spelt))
         ):
@@ -66,12 +66,12 @@ def test_any_part_of_the_normalised_text_has_its_place(text: str) -> None:
     at = 1
     for word in normalised.words:
         assert normalised.text[at : at + len(word.text)] == word.text
-        assert normalised.original(at, at + len(word.text)) == word.span
-        assert normalised.original(at, at + 1) == word.span
+        assert normalised.original_span(at, at + len(word.text)) == word.span
+        assert normalised.original_span(at, at + 1) == word.span
         at += len(word.text) + 1
-    assert normalised.original(0, 1) is None
+    assert normalised.original_span(0, 1) is None
     if normalised.words:
-        everything = normalised.original(0, len(normalised.text))
+        everything = normalised.original_span(0, len(normalised.text))
         assert everything is not None
         assert everything.start == normalised.words[0].span.start
 
@@ -79,8 +79,8 @@ def test_any_part_of_the_normalised_text_has_its_place(text: str) -> None:
 @settings(deadline=None)  # the first example waits for the reader
 @given(TEXTS)
 def test_masking_keeps_the_length_and_every_other_character(text: str) -> None:
-    reading = the_reader().read(text)
-    shown = masked(reading)
+    reading = the_reader().analyse(text)
+    shown = mask_text(reading)
     assert len(shown) == len(text) == len(reading.text)
     assert all(a in (b, MASK) for a, b in zip(shown, reading.text, strict=True))
 
@@ -88,6 +88,6 @@ def test_masking_keeps_the_length_and_every_other_character(text: str) -> None:
 @given(st.lists(st.text(alphabet="abdfé", min_size=2, max_size=9)).map(" ".join))
 def test_disguises_never_move_what_stands_around_them(around: str) -> None:
     text = f"{around} s.a.l.o.p.e\u200b c0n\u200bnard {around}"
-    spans = [hit.span.of(text) for hit in the_reader().read(text).hits]
+    spans = [hit.span.of(text) for hit in the_reader().analyse(text).hits]
     assert "c0n\u200bnard" in spans
     assert any(span.startswith("s.a.l.o.p.e") for span in spans)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.moderation.text.domain.reading import Reader
+from services.moderation.text.domain.analysis import TextAnalyser
 
 ORDINARY = """
 Je mets le couvert : mettre la table, sauter à la corde, baiser la main de la dame.
@@ -34,8 +34,8 @@ The class assassin assessed the grass in Scunthorpe, Sussex.
 
 
 @pytest.mark.parametrize("text", ORDINARY.strip().splitlines())
-def test_ordinary_words_are_no_hits(reader: Reader, text: str) -> None:
-    assert [hit.form for hit in reader.read(text).hits] == []
+def test_ordinary_words_are_no_hits(reader: TextAnalyser, text: str) -> None:
+    assert [hit.form for hit in reader.analyse(text).hits] == []
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,6 @@ def test_ordinary_words_are_no_hits(reader: Reader, text: str) -> None:
     ],
 )
 def test_a_word_that_is_ordinary_elsewhere_needs_its_language(
-    reader: Reader, text: str, hint: str | None, found: int
+    reader: TextAnalyser, text: str, hint: str | None, found: int
 ) -> None:
-    assert len(reader.read(text, language_hint=hint).hits) == found
+    assert len(reader.analyse(text, language_hint=hint).hits) == found

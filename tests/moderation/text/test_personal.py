@@ -1,7 +1,7 @@
 import pytest
 
-from services.moderation.text.domain.masking import masked
-from services.moderation.text.domain.reading import Reader
+from services.moderation.text.domain.analysis import TextAnalyser
+from services.moderation.text.domain.masking import mask_text
 
 TRUE = [
     ("nir", "2 95 10 99 126 111 93"),
@@ -37,33 +37,37 @@ FALSE = [
 
 
 @pytest.mark.parametrize(("kind", "written"), TRUE)
-def test_personal_data_is_found_where_it_stands(reader: Reader, kind: str, written: str) -> None:
+def test_personal_data_is_found_where_it_stands(
+    reader: TextAnalyser, kind: str, written: str
+) -> None:
     text = f"Voilà 🙂 : {written}, merci bien."
-    (found,) = reader.read(text).personal
+    (found,) = reader.analyse(text).personal_data
     assert (found.kind, found.span.of(text)) == (kind, written)
 
 
 @pytest.mark.parametrize("text", FALSE)
-def test_a_number_with_wrong_check_digits_is_no_personal_data(reader: Reader, text: str) -> None:
-    assert reader.read(text).personal == ()
+def test_a_number_with_wrong_check_digits_is_no_personal_data(
+    reader: TextAnalyser, text: str
+) -> None:
+    assert reader.analyse(text).personal_data == ()
 
 
-def test_an_iban_does_not_swallow_the_words_after_it(reader: Reader) -> None:
+def test_an_iban_does_not_swallow_the_words_after_it(reader: TextAnalyser) -> None:
     text = "FR76 3000 6000 0112 3456 7890 189 merci a vous"
-    (found,) = reader.read(text).personal
+    (found,) = reader.analyse(text).personal_data
     assert found.span.of(text).endswith("189")
 
 
-def test_what_is_private_is_covered_and_the_rest_stays(reader: Reader) -> None:
+def test_what_is_private_is_covered_and_the_rest_stays(reader: TextAnalyser) -> None:
     text = "J'habite 12 rue des Lilas, appelle le 06 12 34 56 78 ; SIRET 732 829 320 00074"
-    shown = masked(reader.read(text))
+    shown = mask_text(reader.analyse(text))
     assert shown == "J'habite ████████████████, appelle le ██████████████ ; SIRET 732 829 320 00074"
 
 
-def test_an_address_nobody_lives_at_stays(reader: Reader) -> None:
-    assert "█" not in masked(reader.read("Le musée est au 12 rue de Rivoli."))
+def test_an_address_nobody_lives_at_stays(reader: TextAnalyser) -> None:
+    assert "█" not in mask_text(reader.analyse("Le musée est au 12 rue de Rivoli."))
 
 
-def test_a_slur_is_covered_when_used_and_not_when_it_is_the_subject(reader: Reader) -> None:
-    assert masked(reader.read("espèce de sale pédé")) == "espèce de █████████"
-    assert "█" not in masked(reader.read("Le mot « pédé » est injurieux."))
+def test_a_slur_is_covered_when_used_and_not_when_it_is_the_subject(reader: TextAnalyser) -> None:
+    assert mask_text(reader.analyse("espèce de sale pédé")) == "espèce de █████████"
+    assert "█" not in mask_text(reader.analyse("Le mot « pédé » est injurieux."))

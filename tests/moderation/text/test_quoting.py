@@ -1,8 +1,8 @@
 import pytest
 
+from services.moderation.text.domain.analysis import TextAnalyser
 from services.moderation.text.domain.markup import text_of_html
-from services.moderation.text.domain.quoting import quoted_spans
-from services.moderation.text.domain.reading import Reader
+from services.moderation.text.domain.quotations import find_quotations
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,8 @@ from services.moderation.text.domain.reading import Reader
         "She called me a bitch",
     ],
 )
-def test_a_word_spoken_about_is_mentioned(reader: Reader, text: str) -> None:
-    (hit,) = reader.read(text).hits
+def test_a_word_spoken_about_is_mentioned(reader: TextAnalyser, text: str) -> None:
+    (hit,) = reader.analyse(text).hits
     assert hit.mentioned
 
 
@@ -45,8 +45,8 @@ def test_a_word_spoken_about_is_mentioned(reader: Reader, text: str) -> None:
         "L'ami d’hier et l’autre salope de l’an dernier",
     ],
 )
-def test_a_word_said_is_used(reader: Reader, text: str) -> None:
-    (hit,) = reader.read(text).hits
+def test_a_word_said_is_used(reader: TextAnalyser, text: str) -> None:
+    (hit,) = reader.analyse(text).hits
     assert not hit.mentioned
 
 
@@ -62,26 +62,26 @@ def test_a_word_said_is_used(reader: Reader, text: str) -> None:
     ],
 )
 def test_a_word_is_aimed_when_somebody_is_spoken_to(
-    reader: Reader, text: str, *, aimed: bool
+    reader: TextAnalyser, text: str, *, aimed: bool
 ) -> None:
-    (hit,) = reader.read(text).hits
+    (hit,) = reader.analyse(text).hits
     assert hit.aimed is aimed
 
 
 def test_a_quote_is_short_and_stays_on_its_line() -> None:
-    assert quoted_spans('"' + "a" * 400 + '"') == ()
-    assert quoted_spans('un " puis\nun autre "') == ()
+    assert find_quotations('"' + "a" * 400 + '"') == ()
+    assert find_quotations('un " puis\nun autre "') == ()
 
 
-def test_code_and_quotes_do_not_shout(reader: Reader) -> None:
+def test_code_and_quotes_do_not_shout(reader: TextAnalyser) -> None:
     html = (
         "<p>Voici :</p><pre><code>SELECT NOM FROM ELEVES</code></pre><p>et <code>UPDATE</code></p>"
     )
-    assert reader.read(text_of_html(html)).capitals < 0.3
+    assert reader.analyse(text_of_html(html)).capitals_share < 0.3
     quote = "<blockquote><p>POURQUOI PERSONNE NE RÉPOND</p></blockquote><p>répond-il</p>"
-    assert reader.read(text_of_html(quote)).capitals == 0
-    assert reader.read("POURQUOI PERSONNE NE RÉPOND JAMAIS").capitals == 1
-    assert reader.read("OK MERCI").capitals == 0
+    assert reader.analyse(text_of_html(quote)).capitals_share == 0
+    assert reader.analyse("POURQUOI PERSONNE NE RÉPOND JAMAIS").capitals_share == 1
+    assert reader.analyse("OK MERCI").capitals_share == 0
 
 
 def test_html_becomes_what_a_reader_sees() -> None:
@@ -92,8 +92,8 @@ def test_html_becomes_what_a_reader_sees() -> None:
     assert text_of_html(html) == "Un & deux\ntrois\n> cité encore\na\nb\nc d"
 
 
-def test_links_lead_to_their_domain_and_hold_no_words(reader: Reader) -> None:
-    reading = reader.read(
+def test_links_lead_to_their_domain_and_hold_no_words(reader: TextAnalyser) -> None:
+    reading = reader.analyse(
         "Voir https://www.Exemple.fr:8080/salope?a=b, [x](http://autre.org/con) ou bit.ly/connard"
     )
     assert [link.domain for link in reading.links] == ["exemple.fr", "autre.org", "bit.ly"]

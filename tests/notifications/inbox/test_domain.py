@@ -3,8 +3,8 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from services.community.conversations.domain import published
-from services.notifications.inbox.domain import Category, Concern, concern_of
+from services.community.conversations.domain import published_fact
+from services.notifications.inbox.domain import Category, NotificationTarget, find_target
 from shared.contracts.cast import ANSWER, COMMENT, HAMID, PUPIL, STATEMENT, TEACHER, ZOE
 from shared.contracts.community import AnswerAccepted, CommentPublished, ContentKind, PostPublished
 from shared.contracts.event import Person
@@ -18,7 +18,7 @@ def _published(
     content = a_content(
         kind, content_id=ANSWER if kind is ContentKind.ANSWER else COMMENT, author_id=None
     )
-    fact = published(content, to)
+    fact = published_fact(content, to)
     assert isinstance(fact, PostPublished | CommentPublished)
     return replace(fact, author=by)
 
@@ -31,35 +31,35 @@ def _published(
     ],
 )
 def test_who_is_replied_to_is_told(kind: ContentKind, category: Category, about: UUID) -> None:
-    assert concern_of(_published(kind, TEACHER, PUPIL)) == Concern(ZOE, category, about)
-    assert concern_of(_published(kind, None, PUPIL)) == Concern(ZOE, category, about)
+    assert find_target(_published(kind, TEACHER, PUPIL)) == NotificationTarget(ZOE, category, about)
+    assert find_target(_published(kind, None, PUPIL)) == NotificationTarget(ZOE, category, about)
 
 
 @pytest.mark.parametrize("kind", ContentKind)
 def test_nobody_is_told_of_what_they_did_or_of_what_is_no_reply(kind: ContentKind) -> None:
-    assert concern_of(_published(kind, PUPIL, PUPIL)) is None
-    assert concern_of(_published(kind, PUPIL, None)) is None
+    assert find_target(_published(kind, PUPIL, PUPIL)) is None
+    assert find_target(_published(kind, PUPIL, None)) is None
 
 
 def test_the_author_of_an_accepted_answer_is_told_unless_they_accepted_it() -> None:
     fact = replace(AnswerAccepted.example(), author=TEACHER, accepted_by=ZOE)
-    assert concern_of(fact) == Concern(HAMID, Category.ANSWER_ACCEPTED, fact.ref.id)
-    assert concern_of(replace(fact, accepted_by=HAMID)) is None
-    assert concern_of(replace(fact, author=None)) is None
+    assert find_target(fact) == NotificationTarget(HAMID, Category.ANSWER_ACCEPTED, fact.ref.id)
+    assert find_target(replace(fact, accepted_by=HAMID)) is None
+    assert find_target(replace(fact, author=None)) is None
 
 
 def test_the_recipient_of_a_statement_is_told() -> None:
     fact = replace(StatementIssued.example(), statement_id=STATEMENT, recipient=PUPIL)
-    assert concern_of(fact) == Concern(ZOE, Category.STATEMENT, STATEMENT)
+    assert find_target(fact) == NotificationTarget(ZOE, Category.STATEMENT, STATEMENT)
 
 
 def test_the_author_of_an_appeal_is_told_of_its_outcome() -> None:
     fact = replace(AppealDecided.example(), statement_id=STATEMENT, appellant=PUPIL)
-    assert concern_of(fact) == Concern(ZOE, Category.APPEAL_DECIDED, STATEMENT)
+    assert find_target(fact) == NotificationTarget(ZOE, Category.APPEAL_DECIDED, STATEMENT)
 
 
 def test_who_calls_for_help_reads_the_words_in_their_language() -> None:
     words = HelpWords(fr="Appelle le 3114.", en="Call 3114.")
     fact = replace(HelpOffered.example(), recipient=PUPIL, words=words)
     read = {"fr": "Appelle le 3114.", "en": "Call 3114."}
-    assert concern_of(fact) == Concern(ZOE, Category.HELP, fact.ref.id, read)
+    assert find_target(fact) == NotificationTarget(ZOE, Category.HELP, fact.ref.id, read)

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from msgspec import structs
 from uuid_utils.compat import uuid7
 
-from deploy.local.stack import Addresses
-from services.notifications.events import INBOX, REMEMBERS, RIGHTS
+from deploy.local.stack import StackAddresses
+from services.notifications.events import INBOX, REPLAY_ONLY, RIGHTS_REACTIONS
 from services.notifications.inbox.ports import InboxDeps
-from services.notifications.inbox.store import SqlInboxes, SqlManagers, SqlWhereabouts
+from services.notifications.inbox.store import SqlInboxes, SqlManagers, SqlUnavailableContents
 from shared.contracts.cast import ACADEMY, COLLEGE, HAMID, NOON
 from shared.contracts.event import Fact, Origin
 from shared.contracts.identity import Role, RoleGranted, RoleRevoked, StructureOpened
@@ -25,7 +25,7 @@ from shared.contracts.ids import (
     NotificationId,
     StructureId,
     TenantId,
-    following_id,
+    derived_id,
 )
 from shared.contracts.metrics import AlertRaised
 from shared.contracts.notifications import NotificationRead
@@ -33,7 +33,7 @@ from shared.kit.core.bus import Partition
 from shared.kit.core.reactions import BoundReaction, bind
 from shared.kit.core.unit_of_work import Delivery, Unit
 from shared.kit.database.database import Database
-from tests.support.databases import database_of
+from tests.support.databases import open_service_database
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 ALERT = AlertRaised.example()
@@ -51,12 +51,12 @@ class Arriving:
 
     @property
     def reactions(self) -> tuple[BoundReaction, ...]:
-        deps = InboxDeps(self.database.unit, SqlInboxes(), SqlManagers(), SqlWhereabouts())
-        return (*bind(None, RIGHTS), *bind(deps, INBOX), *bind(deps, REMEMBERS))
+        deps = InboxDeps(self.database.unit, SqlInboxes(), SqlManagers(), SqlUnavailableContents())
+        return (*bind(None, RIGHTS_REACTIONS), *bind(deps, INBOX), *bind(deps, REPLAY_ONLY))
 
     async def arrive(self, *delivered: Delivery[Fact]) -> None:
         for each in delivered:
-            async with self.database.batch([self.tenant]) as unit:
+            async with self.database.unit_for([self.tenant]) as unit:
                 await self.react(unit, structs.replace(each, tenant=self.tenant))
 
     async def react(self, unit: Unit, each: Delivery[Fact]) -> None:
@@ -66,8 +66,8 @@ class Arriving:
 
     async def told(self) -> list[MemberId]:
         """Who has it in their inbox; the counters must agree, and know of nobody else."""
-        rows = await self.database.rows(TOLD, [self.tenant])
-        counters = await self.database.rows(COUNTERS, [self.tenant])
+        rows = await self.database.execute_once(TOLD, [self.tenant])
+        counters = await self.database.execute_once(COUNTERS, [self.tenant])
         assert {r.recipient: int(r.unread) for r in rows} == {r.recipient: r.n for r in counters}
         return [row.recipient for row in rows]
 
@@ -105,8 +105,8 @@ def revoked(who: MemberId, where: StructureId = COLLEGE) -> RoleRevoked:
 
 
 @pytest.fixture
-async def arriving(postgres_addresses: Addresses) -> AsyncIterator[Arriving]:
-    async with database_of("notifications", postgres_addresses) as database:
+async def arriving(postgres_addresses: StackAddresses) -> AsyncIterator[Arriving]:
+    async with open_service_database("notifications", postgres_addresses) as database:
         yield Arriving(database)
 
 
@@ -162,7 +162,7 @@ async def test_history_tells_nobody_early_or_late(arriving: Arriving) -> None:
 
 async def test_what_was_read_before_it_is_taken_back_leaves_nothing(arriving: Arriving) -> None:
     alert = at(0, ALERT)
-    found = NotificationId(following_id(alert.event_id, OMAR.hex, "alert"))
+    found = NotificationId(derived_id(alert.event_id, OMAR.hex, "alert"))
     read = NotificationRead(notification_id=found, recipient_id=OMAR, category="alert")
     await arriving.arrive(at(-60, granted(OMAR)), alert, at(1, read))
     assert len(await arriving.told()) == 1
@@ -177,7 +177,7 @@ async def test_an_alert_and_a_role_that_come_at_once_do_not_miss_each_other(
 ) -> None:
     """Two processes, each in its transaction: neither sees what the other has not committed."""
     alert = structs.replace(at(0, ALERT), tenant=arriving.tenant)
-    async with arriving.database.batch([arriving.tenant]) as first:
+    async with arriving.database.unit_for([arriving.tenant]) as first:
         await arriving.react(first, alert)
         second = asyncio.create_task(arriving.arrive(at(-9, granted(ANNE))))
         await asyncio.sleep(0.2)

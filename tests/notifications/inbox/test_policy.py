@@ -9,5 +9,5 @@ from tests.support.actors import an_actor
 
 @pytest.mark.parametrize("role", Role)
 def test_an_inbox_is_its_owners_and_nobody_elses(role: Role) -> None:
-    assert may_read(an_actor(role, me=ZOE), ZOE) == Allowed("inbox.own")
+    assert may_read(an_actor(role, member_id=ZOE), ZOE) == Allowed("inbox.own")
     assert may_read(an_actor(role, at=ACADEMY), ZOE) == Denied("inbox.own")

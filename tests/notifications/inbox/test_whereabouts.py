@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from msgspec import structs
 from uuid_utils.compat import uuid7
 
-from deploy.local.stack import Addresses
+from deploy.local.stack import StackAddresses
 from services.notifications.inbox.domain import NotificationNotFound
 from services.notifications.inbox.handlers.read_inbox import mark_read, read_inbox
 from services.notifications.inbox.ports import InboxDeps
-from services.notifications.inbox.store import SqlInboxes, SqlManagers, SqlWhereabouts
+from services.notifications.inbox.store import SqlInboxes, SqlManagers, SqlUnavailableContents
 from shared.contracts.cast import COLLEGE, HAMID, PUPIL, TEACHER, ZOE
 from shared.contracts.community import (
     AnswerAccepted,
@@ -24,13 +24,13 @@ from shared.contracts.community import (
     PostHidden,
 )
 from shared.contracts.event import Fact
-from shared.contracts.ids import ContentId, MemberId, NotificationId, following_id
+from shared.contracts.ids import ContentId, MemberId, NotificationId, derived_id
 from shared.contracts.moderation import HelpOffered
 from shared.contracts.notifications import NotificationRead
 from shared.kit.core.policy import Actor
 from shared.kit.core.unit_of_work import Caller, Delivery
 from tests.notifications.inbox.test_managers import Arriving, at, keys_in_order
-from tests.support.databases import database_of
+from tests.support.databases import open_service_database
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 ROWS = sa.text("SELECT about, gone, read_at FROM notifications ORDER BY about")
@@ -38,8 +38,8 @@ COUNTER = sa.text("SELECT n FROM unread")
 
 
 @pytest.fixture
-async def arriving(postgres_addresses: Addresses) -> AsyncIterator[Arriving]:
-    async with database_of("notifications", postgres_addresses) as database:
+async def arriving(postgres_addresses: StackAddresses) -> AsyncIterator[Arriving]:
+    async with open_service_database("notifications", postgres_addresses) as database:
         yield Arriving(database)
 
 
@@ -63,15 +63,15 @@ class Comment:
 
 
 def read_of(published: Delivery[Fact], recipient: MemberId = ZOE) -> NotificationRead:
-    name = following_id(published.event_id, recipient.hex, "comment_on_mine")
+    name = derived_id(published.event_id, recipient.hex, "comment_on_mine")
     return NotificationRead(
         notification_id=NotificationId(name), recipient_id=recipient, category="comment_on_mine"
     )
 
 
 async def inbox_of(arriving: Arriving, who: MemberId = ZOE) -> tuple[int, list[UUID]]:
-    """Give how many are unread, and what is shown, as the member reads it."""
-    deps = InboxDeps(arriving.database.unit, SqlInboxes(), SqlManagers(), SqlWhereabouts())
+    """Return how many are unread, and what is shown, as the member reads it."""
+    deps = InboxDeps(arriving.database.unit, SqlInboxes(), SqlManagers(), SqlUnavailableContents())
     caller, actor = Caller(arriving.tenant, who, "un essai"), Actor(arriving.tenant, who, COLLEGE)
     inbox = await read_inbox(deps, caller, actor, None, 50)
     return inbox.unread, [each.about for each in inbox.notifications]
@@ -95,7 +95,7 @@ async def test_what_cannot_be_read_is_withdrawn_and_comes_back(
 async def test_what_is_hidden_in_the_same_batch_is_never_unread(arriving: Arriving) -> None:
     comment = Comment()
     batch = [at(0, comment.published()), at(1, comment.moved(CommentHidden))]
-    async with arriving.database.batch([arriving.tenant]) as unit:
+    async with arriving.database.unit_for([arriving.tenant]) as unit:
         tell = next(r for r in arriving.reactions if r.name == "tell_people")
         await tell.effect(unit, [structs.replace(e, tenant=arriving.tenant) for e in batch])
     assert await inbox_of(arriving) == (0, [])
@@ -114,7 +114,7 @@ async def test_what_is_withdrawn_cannot_be_marked_as_read(arriving: Arriving) ->
     comment = Comment()
     published = at(0, comment.published())
     await arriving.arrive(published, at(2, comment.moved(CommentHidden)))
-    deps = InboxDeps(arriving.database.unit, SqlInboxes(), SqlManagers(), SqlWhereabouts())
+    deps = InboxDeps(arriving.database.unit, SqlInboxes(), SqlManagers(), SqlUnavailableContents())
     caller, actor = Caller(arriving.tenant, ZOE, "un essai"), Actor(arriving.tenant, ZOE, COLLEGE)
     with pytest.raises(NotificationNotFound):
         await mark_read(deps, caller, actor, read_of(published).notification_id)
@@ -158,11 +158,13 @@ async def test_in_whatever_order_topics_come_the_inbox_is_the_same(
     for each in [*published, *keys_in_order(life[4:], seed)]:
         await arriving.arrive(each)
     assert (await inbox_of(arriving))[0] == 0
-    rows = await arriving.database.rows(ROWS, [arriving.tenant])
+    rows = await arriving.database.execute_once(ROWS, [arriving.tenant])
     assert {row.about: (row.gone, row.read_at is not None) for row in rows} == {
         comments[0].content: (True, True),
         comments[1].content: (False, True),
         comments[2].content: (True, False),
         comments[3].content: (False, True),
     }
-    assert [row.n for row in await arriving.database.rows(COUNTER, [arriving.tenant])] == [0]
+    assert [row.n for row in await arriving.database.execute_once(COUNTER, [arriving.tenant])] == [
+        0
+    ]

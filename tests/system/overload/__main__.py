@@ -17,34 +17,34 @@ import click
 import msgspec
 import uvloop
 
-from tests.chaos.workload.client import Http, Lost
-from tests.support.programs import played
+from tests.chaos.workload.http_client import HttpClient, NoResponse
+from tests.support.programs import run_program
 from tests.system.overload import checks
 from tests.system.overload.load import (
-    PATIENCE,
-    Heard,
+    REQUEST_TIMEOUT_SECONDS,
     Load,
+    LoadResponse,
     accepted,
-    others,
-    reasons,
-    refused,
-    told,
+    describe_latency,
+    rejected,
+    rejection_reasons,
+    unexpected,
 )
-from tests.system.overload.scene import Scene, scene
+from tests.system.overload.platform import OverloadPlatform, start_platform
 
-WRITERS, MEASURED = 16, 10.0
-CATCH_UP = 900.0
+WRITER_COUNT, MEASURE_SECONDS = 16, 10.0
+CATCH_UP_TIMEOUT_SECONDS = 900.0
 
 
 @dataclass
-class Watch:
+class PodSampler:
     """What was seen each second, of memory and of the outbox of community."""
 
-    scene: Scene
-    http: Http
+    scene: OverloadPlatform
+    http: HttpClient
     memory: list[Mapping[str, int]] = field(default_factory=list)
     outbox: list[tuple[float, float]] = field(default_factory=list)
-    unanswered: int = 0
+    unanswered_count: int = 0
     """Looks at the outbox that no answer came to."""
 
     async def run(self) -> None:
@@ -53,12 +53,12 @@ class Watch:
             self.memory.append(self.scene.memory())
             try:
                 self.outbox.append(await self.scene.backlog(self.http))
-            except Lost:  # as other requests are; the next look may be answered
-                self.unanswered += 1
+            except NoResponse:  # as other requests are; the next look may be answered
+                self.unanswered_count += 1
             await asyncio.sleep(1)
 
     @asynccontextmanager
-    async def looking(self) -> AsyncIterator[None]:
+    async def sampling(self) -> AsyncIterator[None]:
         """Look until left."""
         task = asyncio.create_task(self.run())
         try:
@@ -69,15 +69,15 @@ class Watch:
             if not task.cancelled():
                 task.result()  # it ended by an error, and what it saw is half of it
 
-    def lines(self) -> list[str]:
-        """Say what each process took: at the beginning, at most, in the end."""
+    def report_lines(self) -> list[str]:
+        """Return what each process took: at the beginning, at most, in the end."""
         found = []
         for name in self.memory[0]:
             over = [each[name] for each in self.memory if name in each]
             found.append(f"  {name:16} {over[0]:5} MB, at most {max(over):5}, {over[-1]:5} at last")
         facts = max((number for number, _ in self.outbox), default=0)
         age = max((seconds for _, seconds in self.outbox), default=0)
-        looks = f"{len(self.outbox)} looks, {self.unanswered} unanswered"
+        looks = f"{len(self.outbox)} looks, {self.unanswered_count} unanswered"
         found.append(f"  outbox: at most {facts:.0f} facts, {age:.1f} s old; {looks}")
         return found
 
@@ -89,7 +89,9 @@ class Watch:
 def main(minutes: float, factor: float, into: Path | None) -> None:
     """Overload a platform of its own, and say what became of it. Exit code 1 on a violation."""
     with tempfile.TemporaryDirectory(prefix="préau-") as folder:
-        figures = played(_run(Path(folder) / "home", minutes * 60, factor), uvloop.new_event_loop)
+        figures = run_program(
+            _run(Path(folder) / "home", minutes * 60, factor), uvloop.new_event_loop
+        )
     if into is not None:
         into.write_bytes(msgspec.json.format(msgspec.json.encode(figures)))
     violations = figures["violations"]
@@ -98,27 +100,30 @@ def main(minutes: float, factor: float, into: Path | None) -> None:
 
 
 async def _run(home: Path, seconds: float, factor: float) -> dict[str, object]:
-    async with scene(home) as made, Http(timeout=PATIENCE) as http:
+    async with (
+        start_platform(home) as made,
+        HttpClient(timeout_seconds=REQUEST_TIMEOUT_SECONDS) as http,
+    ):
         load = Load(made, http)
-        await load.closed(WRITERS, MEASURED / 2)
-        capacity = await load.closed(WRITERS, MEASURED)
-        await checks.until_applied(made, http, CATCH_UP)
-        click.echo(f"{WRITERS} writers who wait: {capacity:.0f} accepted/s")
-        watch = Watch(made, http)
-        async with watch.looking():
-            heard = await load.open(capacity * factor, seconds)
+        await load.run_closed_loop(WRITER_COUNT, MEASURE_SECONDS / 2)
+        capacity = await load.run_closed_loop(WRITER_COUNT, MEASURE_SECONDS)
+        await checks.wait_until_applied(made, http, CATCH_UP_TIMEOUT_SECONDS)
+        click.echo(f"{WRITER_COUNT} writers who wait: {capacity:.0f} accepted/s")
+        watch = PodSampler(made, http)
+        async with watch.sampling():
+            heard = await load.run_open_loop(capacity * factor, seconds)
             ended = time.monotonic()
-            groups = await checks.until_applied(made, http, CATCH_UP)
+            groups = await checks.wait_until_applied(made, http, CATCH_UP_TIMEOUT_SECONDS)
             caught_up = time.monotonic() - ended
         violations = await _violations(made, load, groups)
         _tell(heard, seconds, capacity * factor, caught_up)
-        click.echo("\n".join(watch.lines()))
+        click.echo("\n".join(watch.report_lines()))
         return {
             "capacity": capacity,
             "offered": capacity * factor,
             "accepted": len(accepted(heard)) / seconds,
-            "refused": len(refused(heard)) / seconds,
-            "reasons": reasons(heard),
+            "refused": len(rejected(heard)) / seconds,
+            "reasons": rejection_reasons(heard),
             "catch_up_seconds": caught_up,
             "memory": watch.memory,
             "outbox": watch.outbox,
@@ -127,26 +132,33 @@ async def _run(home: Path, seconds: float, factor: float) -> dict[str, object]:
 
 
 async def _violations(
-    made: Scene, load: Load, groups: Mapping[str, Mapping[str, object]]
+    made: OverloadPlatform, load: Load, groups: Mapping[str, Mapping[str, object]]
 ) -> list[str]:
-    log = await checks.log_of(made)
-    found = [*checks.unanswered(groups), *checks.disorder(log, await checks.heads_of(made))]
-    wrong = others(load.heard)
+    log = await checks.read_sequences(made)
+    found = [
+        *checks.find_unaccounted(groups),
+        *checks.find_disorder(log, await checks.read_heads(made)),
+    ]
+    wrong = unexpected(load.responses)
     found += [f"{number} times: {what}" for what, number in wrong.items()]
-    rows, sure = await checks.contents_of(made), len(accepted(load.heard))
+    rows, sure = await checks.count_contents(made), len(accepted(load.responses))
     if not sure <= rows <= sure + sum(wrong.values()):
         found.append(f"{sure} accepted, {rows} rows")
-    found += [f"{pod.name}: {dict(pod.unwell)}" for pod in made.pods.values() if pod.unwell]
+    found += [
+        f"{pod.name}: {dict(pod.probe_failures)}"
+        for pod in made.pods.values()
+        if pod.probe_failures
+    ]
     click.echo(f"{rows} contents, {sum(map(len, log.values()))} records of {len(log)} keys, ")
-    click.echo(f"{checks.repeated(log)} of them repeated")
+    click.echo(f"{checks.count_repeated(log)} of them repeated")
     return found
 
 
-def _tell(heard: list[Heard], seconds: float, offered: float, caught_up: float) -> None:
+def _tell(heard: list[LoadResponse], seconds: float, offered: float, caught_up: float) -> None:
     click.echo(f"{offered:.0f}/s offered for {seconds:.0f} s:")
-    for name, some in (("accepted", accepted(heard)), ("refused", refused(heard))):
-        click.echo(f"  {len(some) / seconds:.0f}/s {told(name, some)}")
-    click.echo(f"  refused for: {reasons(heard)}; neither: {dict(others(heard))}")
+    for name, some in (("accepted", accepted(heard)), ("refused", rejected(heard))):
+        click.echo(f"  {len(some) / seconds:.0f}/s {describe_latency(name, some)}")
+    click.echo(f"  refused for: {rejection_reasons(heard)}; neither: {dict(unexpected(heard))}")
     click.echo(f"  all applied {caught_up:.1f} s after the end")
 
 

@@ -10,16 +10,18 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 
 from shared.contracts.catalogue import PUBLISHERS
-from tests.chaos.workload.client import Http
-from tests.support.plain_clients import _partitions, sql
-from tests.system.overload.scene import Scene
+from tests.chaos.workload.http_client import HttpClient
+from tests.support.plain_clients import _partitions, fetch_as_owner
+from tests.system.overload.platform import OverloadPlatform
 
 GROUPS = ("community", "moderation", "notifications", "metrics")
-PARTS = ("applied", "ignored", "duplicate", "parked", "dead_lettered", "lag")
-Sequences = Mapping[tuple[str, str], list[int]]
+COUNTER_NAMES = ("applied", "ignored", "duplicate", "parked", "dead_lettered", "lag")
+SequencesByKey = Mapping[tuple[str, str], list[int]]
 
 
-async def until_applied(scene: Scene, http: Http, within: float) -> dict[str, dict[str, Any]]:
+async def wait_until_applied(
+    scene: OverloadPlatform, http: HttpClient, within: float
+) -> dict[str, dict[str, Any]]:
     """Wait until no outbox and no group has anything left, twice in a row; give the counts.
 
     A group that applies a fact may write another, so one look at rest is not enough.
@@ -38,12 +40,12 @@ async def until_applied(scene: Scene, http: Http, within: float) -> dict[str, di
         await asyncio.sleep(0.5)
 
 
-async def log_of(scene: Scene) -> Sequences:
+async def read_sequences(scene: OverloadPlatform) -> SequencesByKey:
     """Read all topics, and give the sequences of each key as they stand in the log."""
     topics = sorted({fact.TOPIC for facts in PUBLISHERS.values() for fact in facts})
     found: dict[tuple[str, str], list[int]] = defaultdict(list)
     kafka = scene.addresses.cluster()
-    reader = AIOKafkaConsumer(**kafka.options(), enable_auto_commit=False, group_id=None)
+    reader = AIOKafkaConsumer(**kafka.client_options(), enable_auto_commit=False, group_id=None)
     await reader.start()
     try:
         places = await _partitions(kafka, topics)
@@ -61,23 +63,25 @@ async def log_of(scene: Scene) -> Sequences:
     return found
 
 
-async def heads_of(scene: Scene) -> dict[tuple[str, str], int]:
+async def read_heads(scene: OverloadPlatform) -> dict[tuple[str, str], int]:
     """Ask every service's database for the last sequence of each key."""
     found: dict[tuple[str, str], int] = {}
     for service in (*GROUPS, "identity"):
-        for row in await sql(scene.addresses, service, "SELECT topic, key, sequence FROM heads"):
+        for row in await fetch_as_owner(
+            scene.addresses, service, "SELECT topic, key, sequence FROM heads"
+        ):
             found[row["topic"], row["key"]] = row["sequence"]
     return found
 
 
-async def contents_of(scene: Scene) -> int:
+async def count_contents(scene: OverloadPlatform) -> int:
     """Count the posts and comments that stand in community's table."""
     query, tenants = "SELECT count(*) AS n FROM contents", str(scene.tenant)
-    (row,) = await sql(scene.addresses, "community", query, tenants=tenants)
+    (row,) = await fetch_as_owner(scene.addresses, "community", query, tenants=tenants)
     return int(row["n"])
 
 
-def disorder(log: Sequences, heads: Mapping[tuple[str, str], int]) -> list[str]:
+def find_disorder(log: SequencesByKey, heads: Mapping[tuple[str, str], int]) -> list[str]:
     """Say of which keys the log does not hold 1 to head, each for the first time in that order."""
     found = []
     for place, head in heads.items():
@@ -87,15 +91,15 @@ def disorder(log: Sequences, heads: Mapping[tuple[str, str], int]) -> list[str]:
     return found
 
 
-def repeated(log: Sequences) -> int:
+def count_repeated(log: SequencesByKey) -> int:
     """Count what was sent more than once (inboxes absorb it)."""
     return sum(len(each) - len(set(each)) for each in log.values())
 
 
-def unanswered(groups: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Say which groups have not answered for each record once."""
+def find_unaccounted(groups: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return which groups have not answered for each record once."""
     return [
         f"{name}: {told}"
         for name, told in groups.items()
-        if told["published"] != sum(told[part] for part in PARTS) or told["dead_lettered"]
+        if told["published"] != sum(told[part] for part in COUNTER_NAMES) or told["dead_lettered"]
     ]

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.chaos.workload.client import Http, Lost
-from tests.support.programs import begin, end
+from tests.chaos.workload.http_client import HttpClient, NoResponse
+from tests.support.programs import start_child, stop_child
 from tests.support.stack_process import REPOSITORY
 
-PROBE_EVERY, PROBE_PATIENCE = 2.0, 5.0
-STOP = 60.0
+PROBE_INTERVAL_SECONDS, PROBE_TIMEOUT_SECONDS = 2.0, 5.0
+STOP_TIMEOUT_SECONDS = 60.0
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Pod:
     roles: tuple[str, ...]
     environment: Mapping[str, str]
     log: Path
-    unwell: Counter[str] = field(default_factory=Counter)
+    probe_failures: Counter[str] = field(default_factory=Counter)
     _process: Process | None = None
     _probing: asyncio.Task[None] | None = None
 
@@ -48,7 +48,7 @@ class Pod:
         """Start it, wait until it is ready, and begin to probe."""
         roles = [word for role in self.roles for word in ("--role", role)]
         with self.log.open("ab") as log:
-            self._process = await begin(
+            self._process = await start_child(
                 *(sys.executable, "-m", "shared.kit.runtime", self.service, *roles),
                 cwd=REPOSITORY,
                 env=dict(self.environment) | {"PREAU_PORT": str(self.port)},
@@ -56,7 +56,7 @@ class Pod:
                 stderr=log,
             )
         deadline = time.monotonic() + within
-        async with Http(timeout=PROBE_PATIENCE) as http:
+        async with HttpClient(timeout_seconds=PROBE_TIMEOUT_SECONDS) as http:
             while await self._says(http, "ready") != 200:
                 assert self.process.returncode is None, self.log.read_text()[-2000:]
                 assert time.monotonic() < deadline, self.log.read_text()[-2000:]
@@ -70,20 +70,20 @@ class Pod:
         if self._process is None:
             return True
         if self._process.returncode is not None:
-            self.unwell[f"ended by itself: {self._process.returncode}"] += 1
-        return await end(self._process, STOP)
+            self.probe_failures[f"ended by itself: {self._process.returncode}"] += 1
+        return await stop_child(self._process, STOP_TIMEOUT_SECONDS)
 
     async def _probe(self) -> None:
-        async with Http(timeout=PROBE_PATIENCE) as http:
+        async with HttpClient(timeout_seconds=PROBE_TIMEOUT_SECONDS) as http:
             while True:
                 for page in ("live", "ready"):
                     status = await self._says(http, page)
                     if status != 200:
-                        self.unwell[f"{page} {status}"] += 1
-                await asyncio.sleep(PROBE_EVERY)
+                        self.probe_failures[f"{page} {status}"] += 1
+                await asyncio.sleep(PROBE_INTERVAL_SECONDS)
 
-    async def _says(self, http: Http, page: str) -> int | str:
+    async def _says(self, http: HttpClient, page: str) -> int | str:
         try:
-            return (await http.ask(self.url, "GET", f"/health/{page}", {})).status
-        except Lost as lost:
+            return (await http.request(self.url, "GET", f"/health/{page}", {})).status
+        except NoResponse as lost:
             return str(lost)

@@ -22,9 +22,9 @@ from shared.contracts.ids import ContentId, MemberId, SpaceId, StructureId, Tena
 from shared.contracts.moderation import DecidedBy
 from shared.kit.core.errors import Conflict, Invalid, NotFound
 
-LONGEST_BODY = 60_000
-LONGEST_TITLE = 300
-ROOTS = (ContentKind.DISCUSSION, ContentKind.QUESTION, ContentKind.ANNOUNCEMENT)
+MAX_BODY_CHARACTERS = 60_000
+MAX_TITLE_CHARACTERS = 300
+ROOT_KINDS = (ContentKind.DISCUSSION, ContentKind.QUESTION, ContentKind.ANNOUNCEMENT)
 
 
 class ContentNotFound(NotFound):
@@ -45,7 +45,7 @@ class WrongParent(Invalid):
     key = "wrong_parent"
 
 
-class NoTitleHere(Invalid):
+class TitleNotAllowed(Invalid):
     """Only posts have a title; answers and comments have none."""
 
     key = "no_title_here"
@@ -63,7 +63,7 @@ class NoSuchVersion(Invalid):
     key = "no_such_version"
 
 
-class Standing(StrEnum):
+class ContentStatus(StrEnum):
     """What readers see of a content."""
 
     VISIBLE = "visible"
@@ -92,7 +92,7 @@ class Content:
     author_structure: StructureId | None = None
     author_role: str | None = None
     version: int = 1
-    standing: Standing = Standing.VISIBLE
+    standing: ContentStatus = ContentStatus.VISIBLE
     reason: str | None = None
     decision_id: UUID | None = None
     decided_by: DecidedBy | None = None
@@ -122,8 +122,11 @@ class Content:
 
     @property
     def under_review(self) -> Literal["rules", "moderator"] | None:
-        """Say who still has to look at the text of a hidden content that was edited since."""
-        if self.standing is not Standing.HIDDEN or self.decided_version in {None, self.version}:
+        """Return who still has to look at the text of a hidden content that was edited since."""
+        if self.standing is not ContentStatus.HIDDEN or self.decided_version in {
+            None,
+            self.version,
+        }:
             return None
         return "moderator" if self.decided_by is DecidedBy.MEMBER else "rules"
 
@@ -133,20 +136,20 @@ class Content:
         return Sealed(clear=ContentText(body=self.body, title=self.title, format=self.format))
 
 
-def check_there(*contents: Content) -> None:
+def check_not_removed(*contents: Content) -> None:
     """Refuse to go on with what was removed. Raises `ContentGone`, naming the first such."""
     for content in contents:
-        if content.standing is Standing.REMOVED:
+        if content.standing is ContentStatus.REMOVED:
             raise ContentGone(content_id=content.content_id)
 
 
 def check_flaggable(content: Content, version: int | None) -> Content:
-    """Give the content as it was read. Raises `NoSuchVersion`, `ContentGone`.
+    """Return the content as it was read. Raises `NoSuchVersion`, `ContentGone`.
 
     What its author took back may still be flagged by those who saw it; a removal by decision ends
     that.
     """
-    if content.standing is Standing.REMOVED and content.decision_id is not None:
+    if content.standing is ContentStatus.REMOVED and content.decision_id is not None:
         raise ContentGone(content_id=content.content_id)
     if version is not None and not 1 <= version <= content.version:
         raise NoSuchVersion(content_id=content.content_id, version=version)
@@ -155,14 +158,16 @@ def check_flaggable(content: Content, version: int | None) -> Content:
 
 def check_parent(kind: ContentKind, parent: Content | None) -> None:
     """Refuse what cannot stand there. Raises `WrongParent`, `ContentGone`."""
-    if kind in ROOTS:
+    if kind in ROOT_KINDS:
         return
-    fits = {ContentKind.ANSWER: (ContentKind.QUESTION,)}.get(kind, (*ROOTS, ContentKind.ANSWER))
+    fits = {ContentKind.ANSWER: (ContentKind.QUESTION,)}.get(
+        kind, (*ROOT_KINDS, ContentKind.ANSWER)
+    )
     if parent is None or parent.kind not in fits:
         raise WrongParent(kind=kind.value, parent=parent.kind.value if parent else "none")
 
 
-def published(content: Content, reply_to: Person | None) -> Fact:
+def published_fact(content: Content, reply_to: Person | None) -> Fact:
     """Say that it was published."""
     fact = CommentPublished if content.kind is ContentKind.COMMENT else PostPublished
     return fact(
@@ -175,7 +180,7 @@ def published(content: Content, reply_to: Person | None) -> Fact:
     )
 
 
-def accepted(answer: Content, question: Content, by: MemberId) -> AnswerAccepted:
+def accepted_fact(answer: Content, question: Content, by: MemberId) -> AnswerAccepted:
     """Say that it was accepted."""
     return AnswerAccepted(
         ref=answer.ref,
@@ -187,7 +192,7 @@ def accepted(answer: Content, question: Content, by: MemberId) -> AnswerAccepted
     )
 
 
-def unaccepted(answer: Content, by: MemberId) -> AnswerUnaccepted:
+def unaccepted_fact(answer: Content, by: MemberId) -> AnswerUnaccepted:
     """Say that it is accepted no more."""
     return AnswerUnaccepted(
         ref=answer.ref,
@@ -204,11 +209,11 @@ def edit(
     """Change the text; None when it is this one. A title that is not given (None) stays.
 
     A hidden content stays hidden until its new text is decided on.
-    Raises `ContentGone`, `NoTitleHere`.
+    Raises `ContentGone`, `TitleNotAllowed`.
     """
-    check_there(content)
-    if title is not None and content.kind not in ROOTS:
-        raise NoTitleHere(kind=content.kind.value)
+    check_not_removed(content)
+    if title is not None and content.kind not in ROOT_KINDS:
+        raise TitleNotAllowed(kind=content.kind.value)
     title = content.title if title is None else title
     if (title, body) == (content.title, content.body):
         return None

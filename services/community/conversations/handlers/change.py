@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 
 from services.community.conversations.domain import Content, edit, remove
-from services.community.conversations.handlers.reading import see
-from services.community.conversations.handlers.rendering import render, with_html
+from services.community.conversations.handlers.queries import get_readable
+from services.community.conversations.handlers.rendering import render_content_html, with_html
 from services.community.conversations.policy import may_change
 from services.community.conversations.ports import ConversationsDeps
 from shared.contracts.ids import ContentId
-from shared.kit.core.policy import Actor, demand
+from shared.kit.core.policy import Actor, require_allowed
 from shared.kit.core.unit_of_work import Caller
 
 
 @dataclass(frozen=True)
 class EditContent:
-    """Give a content another text."""
+    """Return a content another text."""
 
     content_id: ContentId
     body: str
@@ -26,18 +26,18 @@ async def edit_content(
 ) -> Content:
     """Edit it; the same text again changes nothing.
 
-    Raises `ContentNotFound`, `ContentGone`, `NoTitleHere`, `Forbidden`.
+    Raises `ContentNotFound`, `ContentGone`, `TitleNotAllowed`, `Forbidden`.
     """
-    html = await render(command.body)
+    html = await render_content_html(command.body)
     async with deps.unit(caller) as unit:
-        seen = await see(deps, unit, actor, command.content_id, lock=True)
-        demand(may_change(actor, seen.content))
+        seen = await get_readable(deps, unit, actor, command.content_id, lock=True)
+        require_allowed(may_change(actor, seen.content))
         edited = edit(seen.content, command.title, command.body, unit.now)
         if edited is None:
             return seen.content
         changed, fact = edited
         changed = with_html(changed, html)
-        await deps.contents.change(unit, changed)
+        await deps.contents.update(unit, changed)
         unit.record(fact)
         return changed
 
@@ -47,12 +47,12 @@ async def remove_content(
 ) -> Content:
     """Remove it; a tombstone and its replies stay. Raises `ContentNotFound`, `Forbidden`."""
     async with deps.unit(caller) as unit:
-        seen = await see(deps, unit, actor, content_id, lock=True)
-        demand(may_change(actor, seen.content))
+        seen = await get_readable(deps, unit, actor, content_id, lock=True)
+        require_allowed(may_change(actor, seen.content))
         removed = remove(seen.content, actor.member_id)
         if removed is None:
             return seen.content
         changed, fact = removed
-        await deps.contents.change(unit, changed)
+        await deps.contents.update(unit, changed)
         unit.record(fact)
         return changed

@@ -4,18 +4,18 @@ from dataclasses import dataclass
 
 from services.community.conversations.domain import (
     Content,
+    check_not_removed,
     check_parent,
-    check_there,
-    published,
+    published_fact,
 )
-from services.community.conversations.handlers.reading import see, see_space
-from services.community.conversations.handlers.rendering import render
+from services.community.conversations.handlers.queries import get_readable, get_visible_space
+from services.community.conversations.handlers.rendering import render_content_html
 from services.community.conversations.policy import may_publish
 from services.community.conversations.ports import ConversationsDeps
 from services.community.spaces.domain import Space
 from shared.contracts.community import ContentKind
 from shared.contracts.ids import ContentId, SpaceId
-from shared.kit.core.policy import Actor, demand
+from shared.kit.core.policy import Actor, require_allowed
 from shared.kit.core.unit_of_work import Caller, Unit
 from shared.kit.text.markup import HTML_VERSION
 
@@ -43,10 +43,10 @@ async def publish_post(
     deps: ConversationsDeps, caller: Caller, actor: Actor, command: PublishPost
 ) -> Content:
     """Publish it. Raises `SpaceNotFound`, `WrongParent`, `Forbidden`."""
-    html = await render(command.body)
-    async with deps.light(caller) as unit:
-        space, standing = await see_space(deps, unit, actor, command.space_id)
-        demand(may_publish(actor, space, standing, command.kind))
+    html = await render_content_html(command.body)
+    async with deps.batched(caller) as unit:
+        space, standing = await get_visible_space(deps, unit, actor, command.space_id)
+        require_allowed(may_publish(actor, space, standing, command.kind))
         return await _publish(
             deps, unit, actor, space, command.kind, command.body, html, command.title, None
         )
@@ -54,14 +54,14 @@ async def publish_post(
 
 async def reply(deps: ConversationsDeps, caller: Caller, actor: Actor, command: Reply) -> Content:
     """Publish it. Raises `ContentNotFound`, `ContentGone`, `WrongParent`, `Forbidden`."""
-    html = await render(command.body)
-    async with deps.light(caller) as unit:
-        seen = await see(deps, unit, actor, command.parent_id)
-        check_there(seen.content)
+    html = await render_content_html(command.body)
+    async with deps.batched(caller) as unit:
+        seen = await get_readable(deps, unit, actor, command.parent_id)
+        check_not_removed(seen.content)
         root = seen.content.root_id
         if root != command.parent_id:
-            check_there(*(await deps.contents.find(unit, caller.tenant, [root])).values())
-        demand(may_publish(actor, seen.space, seen.standing, command.kind))
+            check_not_removed(*(await deps.contents.find(unit, caller.tenant, [root])).values())
+        require_allowed(may_publish(actor, seen.space, seen.membership, command.kind))
         return await _publish(
             deps, unit, actor, seen.space, command.kind, command.body, html, None, seen.content
         )
@@ -98,5 +98,5 @@ async def _publish(  # noqa: PLR0913, PLR0917  the parts of a content
         author_role=actor.role,
     )
     await deps.contents.add(unit, [content])
-    unit.record(published(content, parent.author if parent else None))
+    unit.record(published_fact(content, parent.author if parent else None))
     return content

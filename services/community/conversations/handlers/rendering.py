@@ -4,18 +4,18 @@ import asyncio
 from dataclasses import replace
 from typing import Final
 
-from services.community.conversations.domain import Content, Standing
-from shared.kit.text.markup import HTML_VERSION, html_of
+from services.community.conversations.domain import Content, ContentStatus
+from shared.kit.text.markup import HTML_VERSION, render_html
 
-SHORT: Final = 4_000
+MAX_INLINE_CHARACTERS: Final = 4_000
 """Characters that are rendered in the event loop: milliseconds at worst. More go to a thread."""
 
 
-async def render(body: str, format_: str = "markdown") -> str:
-    """Give the HTML to keep of a text; call it before a unit opens, not within one."""
-    if len(body) <= SHORT:
-        return html_of(body, format_)
-    return await asyncio.to_thread(html_of, body, format_)
+async def render_content_html(body: str, format_: str = "markdown") -> str:
+    """Return the HTML to keep of a text; call it before a unit opens, not within one."""
+    if len(body) <= MAX_INLINE_CHARACTERS:
+        return render_html(body, format_)
+    return await asyncio.to_thread(render_html, body, format_)
 
 
 def with_html(content: Content, html: str) -> Content:
@@ -23,10 +23,10 @@ def with_html(content: Content, html: str) -> Content:
     return replace(content, html=html, html_version=HTML_VERSION)
 
 
-async def shown_html(content: Content) -> str:
-    """Give the HTML that readers get: as kept, or made again when the rules have changed."""
-    if content.standing is Standing.REMOVED:
+async def html_for_readers(content: Content) -> str:
+    """Return the HTML that readers get: as kept, or made again when the rules have changed."""
+    if content.standing is ContentStatus.REMOVED:
         return ""
     if content.html_version == HTML_VERSION:
         return content.html
-    return await render(content.body, content.format)
+    return await render_content_html(content.body, content.format)

@@ -6,18 +6,18 @@ from services.community.conversations.domain import (
     AlreadyFlagged,
     Content,
     WrongParent,
-    accepted,
+    accepted_fact,
     check_flaggable,
-    check_there,
-    unaccepted,
+    check_not_removed,
+    unaccepted_fact,
 )
-from services.community.conversations.handlers.reading import see
+from services.community.conversations.handlers.queries import get_readable
 from services.community.conversations.policy import may_accept, may_flag
 from services.community.conversations.ports import ConversationsDeps
 from shared.contracts.community import ContentFlagged, ContentKind
 from shared.contracts.event import Person
 from shared.contracts.ids import ContentId
-from shared.kit.core.policy import Actor, demand
+from shared.kit.core.policy import Actor, require_allowed
 from shared.kit.core.unit_of_work import Caller
 
 
@@ -38,23 +38,23 @@ async def accept_answer(
     Raises `ContentNotFound`, `ContentGone`, `WrongParent`, `Forbidden`.
     """
     async with deps.unit(caller) as unit:
-        seen = await see(deps, unit, actor, answer_id)
+        seen = await get_readable(deps, unit, actor, answer_id)
         answer = seen.content
         if answer.kind is not ContentKind.ANSWER:
             raise WrongParent(kind=answer.kind.value, parent="none")
         both = [answer.root_id, answer_id]
         found = await deps.contents.find(unit, caller.tenant, both, lock=True)
         question, answer = found[answer.root_id], found[answer_id]
-        demand(may_accept(actor, question, seen.standing))
-        check_there(answer, question)
+        require_allowed(may_accept(actor, question, seen.membership))
+        check_not_removed(answer, question)
         if question.accepted_id == answer_id:
             return answer
         if question.accepted_id is not None:
             before = await deps.contents.find(unit, caller.tenant, [question.accepted_id])
             for other in before.values():
-                unit.record(unaccepted(other, actor.member_id))
-        await deps.contents.change(unit, replace(question, accepted_id=answer_id))
-        unit.record(accepted(answer, question, actor.member_id))
+                unit.record(unaccepted_fact(other, actor.member_id))
+        await deps.contents.update(unit, replace(question, accepted_id=answer_id))
+        unit.record(accepted_fact(answer, question, actor.member_id))
         return answer
 
 
@@ -67,8 +67,8 @@ async def flag_content(
     a decision.
     """
     async with deps.unit(caller) as unit:
-        seen = await see(deps, unit, actor, command.content_id)
-        demand(may_flag(actor, seen.content, seen.standing))
+        seen = await get_readable(deps, unit, actor, command.content_id)
+        require_allowed(may_flag(actor, seen.content, seen.membership))
         content = check_flaggable(seen.content, command.version)
         if not await deps.contents.flag(unit, content, actor.member_id, command.reason):
             raise AlreadyFlagged(content_id=command.content_id)

@@ -8,7 +8,7 @@ from services.community.spaces.ports import SpacesDeps
 from shared.contracts.community import Joining, MembershipJoined, Visibility
 from shared.contracts.event import Person
 from shared.contracts.ids import SpaceId, StructureId
-from shared.kit.core.policy import Actor, demand
+from shared.kit.core.policy import Actor, require_allowed
 from shared.kit.core.unit_of_work import Caller
 
 
@@ -26,9 +26,9 @@ class OpenSpace:
 async def open_space(deps: SpacesDeps, caller: Caller, actor: Actor, command: OpenSpace) -> Space:
     """Open it, with who opens it as its animator. Raises `SpaceNameTaken` and `Forbidden`."""
     async with deps.unit(caller) as unit:
-        path = await deps.places.ancestors(unit, caller.tenant, command.structure_id)
-        demand(may_open(actor, (*path, command.structure_id)))
-        zone = await deps.places.time_zone(unit, caller.tenant, command.structure_id)
+        path = await deps.structure_tree.ancestors(unit, caller.tenant, command.structure_id)
+        require_allowed(may_open(actor, (*path, command.structure_id)))
+        zone = await deps.structure_tree.time_zone(unit, caller.tenant, command.structure_id)
         space = Space(
             tenant_id=caller.tenant,
             space_id=SpaceId(deps.new_id()),
@@ -43,7 +43,7 @@ async def open_space(deps: SpacesDeps, caller: Caller, actor: Actor, command: Op
         )
         if not await deps.spaces.add(unit, space):
             raise SpaceNameTaken(name=command.name)
-        unit.record(space.opened())
+        unit.record(space.opened_fact())
         await deps.spaces.join(unit, space, actor.member_id, "animator")
         who = Person(member_id=actor.member_id, structure_id=actor.structure_id, role=actor.role)
         unit.record(MembershipJoined(space_id=space.space_id, member=who, role="animator"))

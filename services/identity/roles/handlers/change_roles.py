@@ -9,7 +9,7 @@ from services.identity.roles.ports import RolesDeps
 from services.identity.structures.domain import Structure, StructureNotFound
 from shared.contracts.identity import Role, RoleGranted, RoleRevoked
 from shared.contracts.ids import MemberId, StructureId
-from shared.kit.core.policy import Actor, Grant, demand
+from shared.kit.core.policy import Actor, Grant, require_allowed
 from shared.kit.core.unit_of_work import Caller, Unit
 
 
@@ -30,8 +30,8 @@ async def grant_role(deps: RolesDeps, caller: Caller, actor: Actor, command: Gra
     """
     async with deps.unit(caller) as unit:
         structure = await _structure(deps, unit, actor, command)
-        line = structure.line
-        demand(may_grant(actor, command.role, line, command.member_id, command.until))
+        line = structure.ancestry
+        require_allowed(may_grant(actor, command.role, line, command.member_id, command.until))
         await _check_member(deps, unit, actor, command)
         if command.until is not None and command.until <= unit.now:
             raise AlreadyPast(until=command.until.isoformat())
@@ -98,7 +98,7 @@ async def _present(deps: RolesDeps, unit: Unit, actor: Actor, command: GrantRole
 
 
 def _is_shorter(present: Grant | None, command: GrantRole, now: datetime) -> bool:
-    """Tell whether the command ends a role that is held now before its present end."""
+    """Return whether the command ends a role that is held now before its present end."""
     if present is None or command.until is None:
         return False
     if present.until is None:
@@ -111,7 +111,7 @@ async def _demand_taking(
 ) -> None:
     """Check that the actor may end this role. Raises `Forbidden` and `LastAdministrator`."""
     held = await deps.members.roles_of(unit, actor.tenant, command.member_id)
-    demand(may_revoke(actor, command.role, structure.line, command.member_id, held))
+    require_allowed(may_revoke(actor, command.role, structure.ancestry, command.member_id, held))
     if command.role is not Role.ADMINISTRATOR or structure.parent_id is not None:
         return
     present = await _present(deps, unit, actor, command)

@@ -9,8 +9,8 @@ from shared.kit.core.errors import PreauError, Unauthorised
 
 
 @asynccontextmanager
-async def counted(
-    deps: SessionsDeps, guess: Guess, wrong: type[PreauError] = Unauthorised
+async def limit_attempts(
+    deps: SessionsDeps, guess: Guess, failure: type[PreauError] = Unauthorised
 ) -> AsyncIterator[None]:
     """Count a guess, then let it be tried in the block.
 
@@ -19,15 +19,15 @@ async def counted(
     Raises `TooManyAttempts` instead of entering the block.
     """
     ticket, charges = str(deps.new_id()), guess.charges
-    decision = await deps.attempts.take(ticket, charges)
+    decision = await deps.attempt_limiter.take(ticket, charges)
     if not decision.allowed:
         raise TooManyAttempts(retry_after=decision.retry_after)
     try:
         yield
-    except wrong:
+    except failure:
         raise
     except BaseException:
-        await deps.attempts.give_back(ticket, charges)
+        await deps.attempt_limiter.refund(ticket, charges)
         raise
-    await deps.attempts.give_back(ticket, guess.shared)
-    await deps.attempts.forget(guess.own)
+    await deps.attempt_limiter.refund(ticket, guess.shared)
+    await deps.attempt_limiter.reset(guess.own)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.identity.sessions.domain import WrongPassword
-from services.identity.sessions.handlers.attempts import counted
-from services.identity.sessions.handlers.ending import end_sessions
-from services.identity.sessions.handlers.passwords import hash_new_password, is_right
+from services.identity.sessions.handlers.attempts import limit_attempts
+from services.identity.sessions.handlers.end_sessions import end_sessions
+from services.identity.sessions.handlers.passwords import hash_new_password, password_matches
 from services.identity.sessions.policy import guess_of_member
 from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.identity import SessionEnd
@@ -30,11 +30,11 @@ async def change_password(deps: SessionsDeps, caller: Caller, command: ChangePas
     Raises `WrongPassword`, `TooManyAttempts` and what `hash_new_password` raises.
     """
     tenant, member_id = caller.tenant, command.member_id
-    async with counted(deps, guess_of_member(tenant, member_id), WrongPassword):
+    async with limit_attempts(deps, guess_of_member(tenant, member_id), WrongPassword):
         async with deps.unit(caller) as unit:
             credential = await deps.credentials.find_by_member(unit, tenant, member_id)
         known = credential.password_hash if credential else None
-        if not await is_right(deps, known, command.current) or credential is None:
+        if not await password_matches(deps, known, command.current) or credential is None:
             async with deps.unit(caller) as unit:
                 unit.audit(caller, "password.change_failed", member_id)
             raise WrongPassword
@@ -44,4 +44,4 @@ async def change_password(deps: SessionsDeps, caller: Caller, command: ChangePas
             raise WrongPassword
         unit.audit(caller, "password.change", member_id)
         changed, spare = SessionEnd.PASSWORD_CHANGED, command.session_id
-        await end_sessions(deps.sessions, unit, (tenant, member_id), changed, spare=spare)
+        await end_sessions(deps.sessions, unit, (tenant, member_id), changed, excluding=spare)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from services.identity.sessions.domain import InvitationVoid
-from services.identity.sessions.handlers.ending import end_sessions
+from services.identity.sessions.handlers.end_sessions import end_sessions
 from services.identity.sessions.handlers.passwords import hash_new_password
 from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.identity import SessionEnd
@@ -13,14 +13,14 @@ from shared.kit.core.unit_of_work import Caller, Unit
 
 
 @dataclass(frozen=True)
-class Invite:
+class InviteMember:
     """Whom to invite."""
 
     tenant: TenantId
     member_id: MemberId
 
 
-async def invite(deps: SessionsDeps, caller: Caller, command: Invite) -> str:
+async def invite_member(deps: SessionsDeps, caller: Caller, command: InviteMember) -> str:
     """Make an invitation; it holds until it is accepted or replaced, seven days at most.
 
     Those made before for the same member hold no longer.
@@ -28,7 +28,7 @@ async def invite(deps: SessionsDeps, caller: Caller, command: Invite) -> str:
     async with deps.unit(caller) as unit:
         number = await deps.invitations.issue(unit, command.tenant, command.member_id)
         unit.audit(caller, "invitation.issue", command.member_id, number=number)
-    return deps.signer.invitation(command.tenant, command.member_id, number)
+    return deps.signer.sign_invitation(command.tenant, command.member_id, number)
 
 
 async def withdraw_invitation(deps: SessionsDeps, caller: Caller, member_id: MemberId) -> None:
@@ -66,6 +66,6 @@ async def _demand(deps: SessionsDeps, unit: Unit, caller: Caller, number: int) -
     """Refuse an invitation that does not hold, and a suspended member."""
     assert caller.member_id is not None  # noqa: S101  the invitation names a member
     await deps.invitations.check(unit, caller.tenant, caller.member_id, number)
-    suspension = await deps.people.suspension_of(unit, caller.tenant, caller.member_id)
+    suspension = await deps.member_lookup.suspension_of(unit, caller.tenant, caller.member_id)
     if suspension is not None:
-        raise MemberSuspended.by(suspension)
+        raise MemberSuspended.from_suspension(suspension)

@@ -8,9 +8,13 @@ import secrets
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.identity.sessions.domain import Session, SessionOver, Tokens, Use
-from services.identity.sessions.handlers.ending import end_sessions
-from services.identity.sessions.handlers.opening import give_next, hash_token, tokens_of
+from services.identity.sessions.domain import RefreshTokenState, Session, SessionOver, Tokens
+from services.identity.sessions.handlers.end_sessions import end_sessions
+from services.identity.sessions.handlers.open_session import (
+    hash_token,
+    make_tokens,
+    rotate_refresh_token,
+)
 from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.identity import SessionEnd
 from shared.contracts.ids import TenantId
@@ -41,23 +45,23 @@ async def refresh(deps: SessionsDeps, token: str, correlation: str) -> Tokens:
         if session is None or not _is_ours(deps, session, read):
             raise SessionOver
         await _refuse_stopped(deps, unit, session)
-        use = session.judge(read.number, unit.now)
-        if use is Use.NEXT:
-            return await give_next(deps, unit, session)
-        if use is Use.AGAIN:
+        use = session.classify_token(read.number, unit.now)
+        if use is RefreshTokenState.CURRENT:
+            return await rotate_refresh_token(deps, unit, session)
+        if use is RefreshTokenState.RECENT:
             last = deps.refresh_tokens.derive(session.tenant_id, session.session_id, session.number)
-            return tokens_of(deps, session, last)
+            return make_tokens(deps, session, last)
         thief = Caller(session.tenant_id, session.member_id, correlation)
         member = (session.tenant_id, session.member_id)
         reused = SessionEnd.REUSED
         await end_sessions(
-            deps.sessions, unit, member, reused, only=session.session_id, cause=thief
+            deps.sessions, unit, member, reused, only=session.session_id, caused_by=thief
         )
     raise SessionOver(reason=reused.value)
 
 
 def _is_ours(deps: SessionsDeps, session: Session, token: _Token) -> bool:
-    """Tell whether we gave this token: by its derivation, or by its hash if the key is another."""
+    """Return whether this service issued the token: by derivation, or by its hash."""
     derived = deps.refresh_tokens.derive(session.tenant_id, session.session_id, token.number)
     if secrets.compare_digest(derived.encode(), token.text.encode()):
         return 0 < token.number <= session.number
@@ -67,9 +71,9 @@ def _is_ours(deps: SessionsDeps, session: Session, token: _Token) -> bool:
 
 async def _refuse_stopped(deps: SessionsDeps, unit: Unit, session: Session) -> None:
     """Refuse a suspended member, an ended session and an expired one, in words that tell why."""
-    suspension = await deps.people.suspension_of(unit, session.tenant_id, session.member_id)
+    suspension = await deps.member_lookup.suspension_of(unit, session.tenant_id, session.member_id)
     if suspension is not None:
-        raise MemberSuspended.by(suspension)
+        raise MemberSuspended.from_suspension(suspension)
     if session.ended_because is not None:
         raise SessionOver(reason=session.ended_because.value)
     if session.expires_at <= unit.now:

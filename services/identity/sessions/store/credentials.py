@@ -9,7 +9,7 @@ from shared.contracts.ids import MemberId, TenantId
 from shared.kit.core.suspension import suspension_at
 from shared.kit.core.unit_of_work import Unit
 from shared.kit.database.database import connection
-from shared.kit.text.characters import address_key
+from shared.kit.text.characters import mail_address_key
 
 _FIND = """
     SELECT c.tenant_id, c.member_id, c.password_hash,
@@ -28,7 +28,7 @@ class SqlCredentials:
 
     async def find_by_email(self, unit: Unit, tenant: TenantId, email: str) -> Credential | None:
         """See `ports.Credentials`."""
-        return await self._find(unit, _BY_EMAIL, tenant=tenant, email=address_key(email))
+        return await self._find(unit, _BY_EMAIL, tenant=tenant, email=mail_address_key(email))
 
     async def find_by_member(
         self, unit: Unit, tenant: TenantId, member_id: MemberId
@@ -36,7 +36,7 @@ class SqlCredentials:
         """See `ports.Credentials`."""
         return await self._find(unit, _BY_MEMBER, tenant=tenant, member=member_id)
 
-    async def confirm(self, unit: Unit, credential: Credential) -> bool:
+    async def lock_if_current(self, unit: Unit, credential: Credential) -> bool:
         """See `ports.Credentials`."""
         tenant, member = credential.tenant_id, credential.member_id
         return credential == await self._find(unit, _CONFIRM, tenant=tenant, member=member)
@@ -71,6 +71,6 @@ class SqlCredentials:
             unit.now,
             suspended=row.suspended,
             until=row.suspended_until,
-            because=row.suspended_because,
+            reason=row.suspended_because,
         )
         return Credential(row.tenant_id, row.member_id, row.password_hash, suspension)

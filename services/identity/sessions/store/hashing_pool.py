@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from shared.kit.database.overload import overloaded
+from shared.kit.database.overload import overload_error
 
 T = TypeVar("T")
 NICENESS = 10
@@ -21,7 +21,7 @@ MAX_WAIT_SECONDS = 5.0
 
 
 def spare_cores() -> int:
-    """Give the number of cores of this process but one, at least one."""
+    """Return the number of cores of this process but one, at least one."""
     return max(1, len(os.sched_getaffinity(0)) - 1)
 
 
@@ -40,12 +40,12 @@ class HashingPool:
     async def run(self, work: Callable[[], T]) -> T:
         """Run a function in a thread. Raises `Overloaded` when too many wait, or it waited long."""
         if self._inside >= self._most:
-            raise overloaded("passwords_waiting")
+            raise overload_error("passwords_waiting")
         latest = time.monotonic() + self._max_wait
 
         def in_time() -> T:
             if time.monotonic() > latest:
-                raise overloaded("passwords_waiting")
+                raise overload_error("passwords_waiting")
             return work()
 
         self._inside += 1

@@ -21,7 +21,7 @@ _FIXED = ("tenant_id", "session_id", "member_id", "opened_at")
 class SqlSessions:
     """See `ports.Sessions`."""
 
-    async def put(self, unit: Unit, session: Session) -> None:
+    async def save(self, unit: Unit, session: Session) -> None:
         """See `ports.Sessions`."""
         values = asdict(session) | {"rotations": list(session.rotations)}
         change = {name: value for name, value in values.items() if name not in _FIXED}
@@ -53,18 +53,18 @@ class SqlSessions:
         self,
         unit: Unit,
         member: tuple[TenantId, MemberId],
-        because: SessionEnd,
+        reason: SessionEnd,
         *,
         only: UUID | None = None,
-        spare: UUID | None = None,
+        excluding: UUID | None = None,
     ) -> Sequence[SessionId]:
         """See `ports.Sessions`."""
         change = sa.update(SESSIONS).where(*_open(unit, *member))
         if only is not None:
             change = change.where(SESSIONS.c.session_id == only)
-        if spare is not None:
-            change = change.where(SESSIONS.c.session_id != spare)
-        ended = change.values(ended_because=because.value).returning(SESSIONS.c.session_id)
+        if excluding is not None:
+            change = change.where(SESSIONS.c.session_id != excluding)
+        ended = change.values(ended_because=reason.value).returning(SESSIONS.c.session_id)
         return sorted((await connection(unit).execute(ended)).scalars())
 
 

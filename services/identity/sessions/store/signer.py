@@ -13,7 +13,7 @@ from jwt.algorithms import OKPAlgorithm
 
 from services.identity.sessions.domain import Device
 from shared.contracts.ids import MemberId, TenantId
-from shared.kit.core.access_tokens import ALGORITHMS, LIFETIME, TYPE
+from shared.kit.core.access_tokens import ALGORITHMS, LIFETIME_SECONDS, TOKEN_TYPE
 from shared.kit.core.errors import Unauthorised
 from shared.kit.core.unit_of_work import Clock
 
@@ -35,12 +35,12 @@ class JwtSigner:
         self._public: dict[str, Any] = json.loads(OKPAlgorithm.to_jwk(key.public_key()))
         self.kid = hashlib.sha256(self._public["x"].encode()).hexdigest()[:16]
 
-    def access(self, tenant: TenantId, member_id: MemberId, session: str) -> str:
+    def sign_access(self, tenant: TenantId, member_id: MemberId, session: str) -> str:
         """Sign an access token."""
         claims = {"sub": str(member_id), "tenant": str(tenant), "sid": session}
-        return self._sign(claims, timedelta(seconds=LIFETIME), TYPE, self._audience)
+        return self._sign(claims, timedelta(seconds=LIFETIME_SECONDS), TOKEN_TYPE, self._audience)
 
-    def invitation(self, tenant: TenantId, member_id: MemberId, number: int) -> str:
+    def sign_invitation(self, tenant: TenantId, member_id: MemberId, number: int) -> str:
         """Sign an invitation."""
         claims = {"sub": str(member_id), "tenant": str(tenant), "n": str(number)}
         return self._sign(claims, INVITATION_LIFETIME, INVITATION, self._issuer)
@@ -54,12 +54,12 @@ class JwtSigner:
         except (jwt.InvalidTokenError, ValueError, KeyError) as error:
             raise Unauthorised(reason=type(error).__name__) from error
 
-    def device(self, device: Device) -> str:
+    def sign_device(self, device: Device) -> str:
         """Sign the token of a device."""
         claims = {
             "sub": str(device.member_id),
             "tenant": str(device.tenant_id),
-            "pwd": device.mark,
+            "pwd": device.password_fingerprint,
             "jti": str(device.device_id),
         }
         return self._sign(claims, DEVICE_LIFETIME, DEVICE, self._issuer)
@@ -74,7 +74,7 @@ class JwtSigner:
             return None
 
     def jwks(self) -> dict[str, object]:
-        """Give the public key as a JWK set."""
+        """Return the public key as a JWK set."""
         return {"keys": [self._public | {"kid": self.kid, "use": "sig", "alg": ALGORITHMS[0]}]}
 
     def _read(self, token: str, kind: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from services.identity.structures.policy import may_open_below
 from services.identity.structures.ports import StructuresDeps
 from shared.contracts.identity import StructureOpened
 from shared.contracts.ids import StructureId
-from shared.kit.core.policy import Actor, demand
+from shared.kit.core.policy import Actor, require_allowed
 from shared.kit.core.unit_of_work import Caller
 
 
@@ -30,7 +30,7 @@ async def open_structure(
         parent = await deps.structures.find(unit, caller.tenant, command.parent_id)
         if parent is None:
             raise StructureNotFound(structure_id=command.parent_id)
-        demand(may_open_below(actor, parent))
+        require_allowed(may_open_below(actor, parent))
         structure = Structure(
             caller.tenant,
             StructureId(deps.new_id()),
@@ -38,7 +38,7 @@ async def open_structure(
             command.name,
             command.time_zone or parent.time_zone,
             parent.structure_id,
-            parent.line,
+            parent.ancestry,
             command.codes,
         )
         await deps.structures.add(unit, structure)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from services.identity.members.domain import MemberNotFound
-from services.identity.sessions.handlers.invite import Invite, invite
+from services.identity.sessions.handlers.invite import InviteMember, invite_member
 from services.identity.sessions.ports import SessionsDeps
-from services.identity.tenants.domain import HasPassword
+from services.identity.tenants.domain import PasswordAlreadySet
 from services.identity.tenants.ports import TenantsDeps
 from shared.contracts.identity import Role
 from shared.contracts.ids import MemberId, TenantId
@@ -25,18 +25,18 @@ async def invite_administrator(
 ) -> str:
     """Invite them on the platform's behalf; the act is the operator's.
 
-    An operator resets nobody's password. Raises `MemberNotFound` and `HasPassword`.
+    An operator resets nobody's password. Raises `MemberNotFound` and `PasswordAlreadySet`.
     """
     tenant, member_id = command.tenant_id, command.member_id
     # Without the caller's transaction: that one sees the operator's own tenant.
     platform = Caller(tenant, None, caller.correlation)
     async with deps.unit(platform) as unit:
-        roles = await deps.memberships.roles_of(unit, tenant, member_id)
+        roles = await deps.members.roles_of(unit, tenant, member_id)
         if not any(held.role is Role.ADMINISTRATOR for held in roles):
             raise MemberNotFound(member_id=member_id)
         if await sessions.credentials.find_by_member(unit, tenant, member_id) is not None:
-            raise HasPassword(member_id=member_id)
-    token = await invite(sessions, platform, Invite(tenant, member_id))
+            raise PasswordAlreadySet(member_id=member_id)
+    token = await invite_member(sessions, platform, InviteMember(tenant, member_id))
     async with deps.unit(caller) as unit:
         unit.audit(caller, "tenant.invite", member_id, tenant=str(tenant))
     return token

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from services.identity.members.domain import Member, address_of, handle_of
+from services.identity.members.domain import Member, make_handle, parse_address
 from services.identity.structures.domain import Structure, check_time_zone
-from services.identity.tenants.domain import SlugTaken, Tenant, slug_of
+from services.identity.tenants.domain import SlugTaken, Tenant, make_slug
 from services.identity.tenants.ports import TenantsDeps
 from shared.contracts.event import Sealed
 from shared.contracts.identity import (
@@ -35,7 +35,7 @@ class OpenTenant:
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenTenantResult:
     """What was opened."""
 
     tenant: Tenant
@@ -43,14 +43,14 @@ class Opened:
     administrator: Member
 
 
-async def open_tenant(deps: TenantsDeps, command: OpenTenant, correlation: str) -> Opened:
+async def open_tenant(deps: TenantsDeps, command: OpenTenant, correlation: str) -> OpenTenantResult:
     """Open a tenant. Raises `SlugTaken`, `UnknownTimeZone` and `AddressInvalid`."""
-    email = address_of(command.admin)
+    email = parse_address(command.admin)
     tenant_id = TenantId(deps.new_id())
     tenant = Tenant(
         tenant_id,
         command.name,
-        slug_of(command.name, tenant_id),
+        make_slug(command.name, tenant_id),
         check_time_zone(command.time_zone),
         command.locale,
     )
@@ -70,7 +70,7 @@ async def open_tenant(deps: TenantsDeps, command: OpenTenant, correlation: str) 
         )
         structure = await _open_root(deps, unit, tenant, command.kind)
         member = await _add_administrator(deps, unit, tenant, structure, email)
-    return Opened(tenant, structure.structure_id, member)
+    return OpenTenantResult(tenant, structure.structure_id, member)
 
 
 async def _open_root(deps: TenantsDeps, unit: Unit, tenant: Tenant, kind: str) -> Structure:
@@ -98,12 +98,12 @@ async def _add_administrator(
         tenant_id=tenant.tenant_id,
         member_id=member_id,
         display_name=name,
-        handle=handle_of(name, member_id),
+        handle=make_handle(name, member_id),
         email=email,
         structure_id=structure.structure_id,
         joined_at=unit.now,
     )
-    await deps.memberships.add(unit, [member])
+    await deps.members.add(unit, [member])
     details = PersonDetails(display_name=name, handle=member.handle, email=email)
     unit.record(
         MemberJoined(

@@ -6,11 +6,17 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.metrics.dimensions.domain import Space, SpaceNotKnown
-from services.metrics.kpis.domain import Grain, Row, must_hide, periods, rows
-from services.metrics.kpis.policy import may_measure, sees_unmasked
+from services.metrics.kpis.domain import (
+    Grain,
+    KpiResult,
+    compute_kpis,
+    must_mask,
+    split_into_periods,
+)
+from services.metrics.kpis.policy import may_measure, may_see_unmasked
 from services.metrics.kpis.ports import KpisDeps
 from shared.contracts.ids import SpaceId, StructureId
-from shared.kit.core.policy import Actor, demand
+from shared.kit.core.policy import Actor, require_allowed
 from shared.kit.core.unit_of_work import Caller, Unit
 
 
@@ -25,29 +31,33 @@ class Measure:
     structure_id: StructureId | None = None
 
 
-async def measure(deps: KpisDeps, caller: Caller, actor: Actor, command: Measure) -> list[Row]:
+async def measure(
+    deps: KpisDeps, caller: Caller, actor: Actor, command: Measure
+) -> list[KpiResult]:
     """Compute every KPI. Raises `SpaceNotKnown`, `BadPeriod`, `Forbidden`."""
-    cut = periods(command.begin, command.end, command.grain)
+    cut = split_into_periods(command.begin, command.end, command.grain)
     async with deps.unit(caller) as unit:
         spaces = await _spaces(deps, unit, caller, command)
         for space in spaces:
-            demand(may_measure(actor, space))
+            require_allowed(may_measure(actor, space))
         ids = [space.space_id for space in spaces]
-        enrolled, minors = await deps.dimensions.enrolled(unit, caller.tenant, ids)
-        unmasked = all(sees_unmasked(actor, space) for space in spaces)
-        hidden = must_hide(enrolled, minors)
+        enrolled, minors = await deps.dimensions.count_enrolled(unit, caller.tenant, ids)
+        unmasked = all(may_see_unmasked(actor, space) for space in spaces)
+        hidden = must_mask(enrolled, minors)
         if hidden and unmasked:
             _audit_unmasked(unit, caller, command)
-        activity = await deps.figures.read(unit, caller.tenant, spaces, command.begin, command.end)
+        activity = await deps.activity_records.read(
+            unit, caller.tenant, spaces, command.begin, command.end
+        )
     # In a thread: a structure of ten thousand people over thirty years takes a second.
     return await asyncio.to_thread(
-        rows,
+        compute_kpis,
         activity,
         cut,
         command.grain,
         time_zone=spaces[0].time_zone,
         now=deps.clock(),
-        hidden=hidden and not unmasked,
+        masked=hidden and not unmasked,
     )
 
 
@@ -61,10 +71,10 @@ def _audit_unmasked(unit: Unit, caller: Caller, command: Measure) -> None:
 async def _spaces(deps: KpisDeps, unit: Unit, caller: Caller, command: Measure) -> Sequence[Space]:
     found: Sequence[Space] = ()
     if command.space_id is not None:
-        known = await deps.dimensions.spaces(unit, caller.tenant, [command.space_id])
+        known = await deps.dimensions.find_spaces(unit, caller.tenant, [command.space_id])
         found = list(known.values())
     elif command.structure_id is not None:
-        found = await deps.dimensions.below(unit, caller.tenant, command.structure_id)
+        found = await deps.dimensions.list_spaces_below(unit, caller.tenant, command.structure_id)
     if not found:
         raise SpaceNotKnown(space_id=command.space_id, structure_id=command.structure_id)
     return found

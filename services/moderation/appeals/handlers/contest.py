@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from services.moderation.appeals.domain import (
     AlreadyAppealed,
     Appeal,
-    Reasons,
     StatementNotFound,
-    check_in_time,
+    StatementView,
+    check_appeal_period,
     excerpt_of,
 )
 from services.moderation.appeals.policy import may_contest
@@ -20,24 +20,24 @@ from shared.kit.core.unit_of_work import Caller, Unit
 
 async def read_statement(
     deps: AppealsDeps, caller: Caller, actor: Actor, statement_id: StatementId
-) -> Reasons:
+) -> StatementView:
     """Read a statement that is addressed to oneself. Raises `StatementNotFound`."""
     async with deps.cases.unit(caller) as unit:
         statement = await _own_statement(deps, unit, actor, statement_id)
-        appeals = await deps.appeals.of_statements(unit, caller.tenant, [statement_id])
+        appeals = await deps.appeals.find_by_statements(unit, caller.tenant, [statement_id])
         return await _reasons(deps, unit, actor, statement, appeals.get(statement_id))
 
 
 async def list_statements(
     deps: AppealsDeps, caller: Caller, actor: Actor, before: StatementId | None, limit: int
-) -> Sequence[Reasons]:
+) -> Sequence[StatementView]:
     """List one's own statements, the newest first."""
     async with deps.cases.unit(caller) as unit:
         statements = await deps.statements.list_for(
             unit, caller.tenant, actor.member_id, before, limit
         )
         ids = [statement.statement_id for statement in statements]
-        appeals = await deps.appeals.of_statements(unit, caller.tenant, ids)
+        appeals = await deps.appeals.find_by_statements(unit, caller.tenant, ids)
         return [
             await _reasons(deps, unit, actor, statement, appeals.get(statement.statement_id))
             for statement in statements
@@ -53,7 +53,7 @@ async def contest_statement(
     """
     async with deps.cases.unit(caller) as unit:
         statement = await _own_statement(deps, unit, actor, statement_id)
-        check_in_time(statement, unit.now)
+        check_appeal_period(statement, unit.now)
         appeal = Appeal(
             tenant_id=caller.tenant,
             appeal_id=AppealId(deps.cases.new_id()),
@@ -62,7 +62,7 @@ async def contest_statement(
             appellant=actor.member_id,
             subject=statement.subject,
             received_at=unit.now,
-            first_moderator=await deps.statements.moderator_of(unit, caller.tenant, statement),
+            first_moderator=await deps.statements.find_moderator(unit, caller.tenant, statement),
         )
         if not await deps.appeals.add(unit, appeal, text):
             raise AlreadyAppealed(statement_id=statement_id)
@@ -81,11 +81,11 @@ async def _own_statement(
 
 async def _reasons(
     deps: AppealsDeps, unit: Unit, actor: Actor, statement: Statement, appeal: Appeal | None
-) -> Reasons:
+) -> StatementView:
     subject = statement.subject
-    texts = await deps.cases.texts.versions(unit, actor.tenant, subject.content_id)
+    texts = await deps.cases.texts.list_versions(unit, actor.tenant, subject.content_id)
     text = next((each for each in texts if each.version == subject.version), None)
-    return Reasons(
+    return StatementView(
         statement,
         text.written_at if text else None,
         excerpt_of(text.text) if text else None,

@@ -5,19 +5,19 @@ from dataclasses import dataclass, replace
 
 from services.moderation.appeals.domain import Appeal, AppealNotFound
 from services.moderation.appeals.policy import may_decide_appeal, may_read_appeal
-from services.moderation.appeals.ports import AppealPlace, AppealsDeps
+from services.moderation.appeals.ports import AppealQueueKey, AppealsDeps
 from services.moderation.cases.domain import (
     MODERATORS,
     Restriction,
     Statement,
     TextVersion,
-    correction_of,
+    show_decision,
 )
-from services.moderation.cases.handlers.record import carry_out
+from services.moderation.cases.handlers.record import record_decision
 from shared.contracts.ids import AppealId, DecisionId, StructureId
 from shared.contracts.moderation import Outcome
-from shared.kit.core.pagination import page_of
-from shared.kit.core.policy import Actor, Allowed, Denied, demand
+from shared.kit.core.pagination import read_visible_page
+from shared.kit.core.policy import Actor, Allowed, Denied, require_allowed
 from shared.kit.core.unit_of_work import Caller, Unit
 
 
@@ -41,20 +41,20 @@ class AppealFile:
 
 
 async def list_appeals(
-    deps: AppealsDeps, caller: Caller, actor: Actor, after: AppealPlace | None, limit: int
-) -> tuple[list[Appeal], AppealPlace | None]:
+    deps: AppealsDeps, caller: Caller, actor: Actor, after: AppealQueueKey | None, limit: int
+) -> tuple[list[Appeal], AppealQueueKey | None]:
     """List some open appeals that this moderator may decide, the oldest first."""
     if not actor.holds_anywhere(*MODERATORS):
         return [], None
     lines: dict[StructureId, tuple[StructureId, ...]] = {}
     async with deps.cases.unit(caller) as unit:
 
-        async def read(place: AppealPlace | None, rows: int) -> Sequence[Appeal]:
-            return await deps.appeals.queue(unit, caller.tenant, place, rows)
+        async def read(place: AppealQueueKey | None, rows: int) -> Sequence[Appeal]:
+            return await deps.appeals.list_open(unit, caller.tenant, place, rows)
 
         async def keep(appeals: Sequence[Appeal]) -> Sequence[Appeal]:
             for where in {appeal.subject.structure_id for appeal in appeals} - lines.keys():
-                lines[where] = await deps.cases.cases.line(unit, caller.tenant, where)
+                lines[where] = await deps.cases.cases.ancestry(unit, caller.tenant, where)
             return [
                 appeal
                 for appeal in appeals
@@ -63,10 +63,10 @@ async def list_appeals(
                 )
             ]
 
-        def place_of(appeal: Appeal) -> AppealPlace:
+        def place_of(appeal: Appeal) -> AppealQueueKey:
             return appeal.received_at, appeal.appeal_id
 
-        return await page_of(read, keep, place_of, after, limit)
+        return await read_visible_page(read, keep, place_of, after, limit)
 
 
 async def read_appeal(
@@ -76,7 +76,7 @@ async def read_appeal(
     async with deps.cases.unit(caller) as unit:
         appeal, words, _ = await _readable(deps, unit, actor, appeal_id)
         content = appeal.subject.content_id
-        texts = await deps.cases.texts.versions(unit, caller.tenant, content)
+        texts = await deps.cases.texts.list_versions(unit, caller.tenant, content)
         return AppealFile(appeal, words, await _statement(deps, unit, appeal), texts)
 
 
@@ -89,9 +89,9 @@ async def decide_appeal(
     """
     async with deps.cases.unit(caller) as unit:
         appeal, _, line = await _readable(deps, unit, actor, command.appeal_id)
-        demand(may_decide_appeal(actor, appeal, line))
+        require_allowed(may_decide_appeal(actor, appeal, line))
         decided, fact = appeal.decide(command.outcome, command.answer, actor.member_id, unit.now)
-        await deps.appeals.decide(unit, decided)
+        await deps.appeals.save_outcome(unit, decided)
         unit.record(fact)
         if command.outcome is Outcome.OVERTURNED:
             await _reverse(deps, unit, caller, decided)
@@ -102,26 +102,26 @@ async def _reverse(deps: AppealsDeps, unit: Unit, caller: Caller, appeal: Appeal
     """Reverse the decision; a later version that waited for it, and passes, is shown as well."""
     content = appeal.subject.content_id
     decisions = deps.cases.decisions
-    await decisions.reverse(unit, caller.tenant, appeal.decision_id, appeal.appeal_id)
+    await decisions.add_reversal(unit, caller.tenant, appeal.decision_id, appeal.appeal_id)
     unit.record(appeal.reversal(await _statement(deps, unit, appeal)))
-    restriction = await decisions.in_force(unit, caller.tenant, content)
-    latest = await deps.cases.texts.passing(unit, caller.tenant, content)
+    restriction = await decisions.lock_restriction(unit, caller.tenant, content)
+    latest = await deps.cases.texts.find_passing_version(unit, caller.tenant, content)
     if restriction is Restriction.LIFTED and latest is not None:
         later = replace(appeal.subject, version=latest)
         if later != appeal.subject:
-            decision = correction_of(DecisionId(deps.cases.new_id()))
-            await carry_out(deps.cases, unit, caller, decision, later)
+            decision = show_decision(DecisionId(deps.cases.new_id()))
+            await record_decision(deps.cases, unit, caller, decision, later)
 
 
 async def _readable(
     deps: AppealsDeps, unit: Unit, actor: Actor, appeal_id: AppealId
 ) -> tuple[Appeal, str, tuple[StructureId, ...]]:
     """Find an appeal; one that this actor may not read is not there for them."""
-    row = await deps.appeals.find(unit, actor.tenant, appeal_id)
+    row = await deps.appeals.find_and_lock(unit, actor.tenant, appeal_id)
     if row is None:
         raise AppealNotFound(appeal_id=appeal_id)
     appeal, words = row
-    line = await deps.cases.cases.line(unit, actor.tenant, appeal.subject.structure_id)
+    line = await deps.cases.cases.ancestry(unit, actor.tenant, appeal.subject.structure_id)
     if isinstance(may_read_appeal(actor, appeal, line), Denied):
         raise AppealNotFound(appeal_id=appeal_id)
     return appeal, words, line

@@ -9,15 +9,15 @@ from shared.contracts.ids import CaseId, MemberId, TenantId
 from shared.contracts.moderation import CaseAssigned, CaseClosed, CaseOpened
 from shared.kit.core.errors import Conflict, NotFound
 
-LEASE = timedelta(minutes=5)
-DEADLINES = {
+CLAIM_DURATION = timedelta(minutes=5)
+DEADLINE_BY_SEVERITY = {
     1: timedelta(hours=72),
     2: timedelta(hours=24),
     3: timedelta(hours=4),
     4: timedelta(minutes=15),
 }
 """How long a case of each severity may wait."""
-SEVERITY_OF_FLAG = {
+SEVERITY_BY_FLAG_REASON = {
     "violence": 4,
     "harassment": 3,
     "personal_data": 3,
@@ -43,7 +43,7 @@ class CaseIsClosed(Conflict):
     key = "case_is_closed"
 
 
-class CaseIsTaken(Conflict):
+class CaseIsClaimed(Conflict):
     """Another moderator has the case in hand."""
 
     key = "case_is_taken"
@@ -56,7 +56,7 @@ class ContentChanged(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
-class Flag:
+class CaseFlag:
     """One person's report of one version."""
 
     member_id: MemberId
@@ -66,7 +66,7 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CaseEntry:
     """Something that happened to a case or to its content; `detail` is a key, never a text."""
 
     what: str
@@ -76,13 +76,13 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class CaseReason:
     """Why a person should look: a rule matched, people flagged it, a hidden text was corrected."""
 
     kind: str
     severity: int
     at: datetime
-    flag: Flag | None = None
+    flag: CaseFlag | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Case:
     claimed_until: datetime | None = None
 
     @property
-    def urgency(self) -> "Urgency":
+    def queue_key(self) -> "CaseQueueKey":
         """Where it stands in the queue."""
         return self.due_at, self.case_id
 
@@ -132,13 +132,13 @@ class Case:
         )
 
     def claim(self, moderator: MemberId, now: datetime) -> tuple["Case", CaseAssigned]:
-        """Take it in hand for five minutes. Raises `CaseIsClosed`, `CaseIsTaken`."""
+        """Take it in hand for five minutes. Raises `CaseIsClosed`, `CaseIsClaimed`."""
         if self.state != "open":
             raise CaseIsClosed(case_id=self.case_id)
         taken = self.claimed_until is not None and self.claimed_until > now
         if taken and self.claimed_by != moderator:
-            raise CaseIsTaken(case_id=self.case_id)
-        claimed = replace(self, claimed_by=moderator, claimed_until=now + LEASE)
+            raise CaseIsClaimed(case_id=self.case_id)
+        claimed = replace(self, claimed_by=moderator, claimed_until=now + CLAIM_DURATION)
         fact = CaseAssigned(
             ref=self.subject.ref,
             space_id=self.subject.space_id,
@@ -148,18 +148,18 @@ class Case:
         )
         return claimed, fact
 
-    def merge(self, because: str, severity: int, people: int) -> "Case":
+    def add_reason(self, reason: str, severity: int, people: int) -> "Case":
         """Join another reason to look: the graver one counts, and brings the deadline nearer."""
         graver = max(self.severity, severity)
         causes = self.because.split("+")
         return replace(
             self,
-            because=self.because if because in causes else f"{self.because}+{because}",
+            because=self.because if reason in causes else f"{self.because}+{reason}",
             severity=graver,
-            due_at=min(self.due_at, self.opened_at + DEADLINES[graver]),
+            due_at=min(self.due_at, self.opened_at + DEADLINE_BY_SEVERITY[graver]),
             flags=self.flags + people,
         )
 
 
-Urgency = tuple[datetime, CaseId]
+CaseQueueKey = tuple[datetime, CaseId]
 """Where a case stands in the queue: by when it is due, then by its id."""

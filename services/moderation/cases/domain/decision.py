@@ -25,7 +25,7 @@ class Decision:
     rules: tuple[RuleRef, ...] = ()
 
     def made(self, subject: Subject) -> DecisionMade:
-        """Say what was decided; `subject.version` is the version that was judged."""
+        """Return what was decided; `subject.version` is the version that was judged."""
         return DecisionMade(
             ref=subject.ref,
             space_id=subject.space_id,
@@ -42,7 +42,7 @@ class Decision:
         )
 
 
-def correction_of(decision_id: DecisionId) -> Decision:
+def show_decision(decision_id: DecisionId) -> Decision:
     """Show a corrected text: no person hides it, and no rule objects to it any more."""
     return Decision(decision_id, Action.KEEP, "corrected", "corrected", DecidedBy.RULE)
 
@@ -61,7 +61,7 @@ class Restriction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class PastDecision:
     """What one decision on a content said, and whether it was reversed on appeal."""
 
     action: Action
@@ -69,8 +69,8 @@ class Judgement:
     reversed: bool = False
 
 
-def restriction_of(judgements: Iterable[Judgement]) -> Restriction:
-    """Give what decisions leave in force, oldest first; a reversed one lifts, as `keep` does."""
+def resulting_restriction(judgements: Iterable[PastDecision]) -> Restriction:
+    """Return what decisions leave in force, oldest first; a reversed one lifts, as `keep` does."""
     current = Restriction.NEVER
     for judgement in judgements:
         if judgement.reversed:
@@ -100,7 +100,7 @@ class Statement:
     subject: Subject
 
 
-def statement_of(
+def issue_statement(
     statement_id: StatementId, decision: Decision, subject: Subject, now: datetime
 ) -> tuple[Statement, StatementIssued] | None:
     """Owe the author the reasons of a restriction; nobody is owed those of keeping a content."""

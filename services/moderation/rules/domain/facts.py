@@ -12,16 +12,16 @@ from typing import Final
 
 import msgspec
 
+from services.moderation.text.domain.analysis import Hit, TextAnalysis
 from services.moderation.text.domain.lexicon import Category
 from services.moderation.text.domain.links import SHORTENERS
-from services.moderation.text.domain.masking import lives_there
-from services.moderation.text.domain.personal import PersonalKind
-from services.moderation.text.domain.reading import Hit, Reading
+from services.moderation.text.domain.masking import mentions_home_address
+from services.moderation.text.domain.personal_data import PersonalDataKind
 
 Fact = str | int | float | bool | None
 
 
-class Circumstances(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ActivityCounts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much happened around a text, as the service counts it over sliding windows.
 
     `author`: texts of its author; `target`: people who wrote harsh words to the person it answers;
@@ -52,7 +52,7 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 _ATTACKS: Final = ("insult", "slur")
 # What a victim confides; the "you" beside it is no target.
 _CONFIDED: Final = ("self_harm", "coercion", "danger")
-UNKNOWN: Final = Circumstances()
+UNKNOWN_ACTIVITY: Final = ActivityCounts()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leaks:
+class PersonalDataCounts:
     """How many pieces of personal data of each kind, and whether somebody lives at the address."""
 
     nir: int = 0
@@ -114,15 +114,15 @@ class Facts:
     link_share: float = 0.0
     used: Weights = Weights()
     mentioned: Weights = Weights()
-    leaks: Leaks = Leaks()
-    around: Circumstances = UNKNOWN
+    leaks: PersonalDataCounts = PersonalDataCounts()
+    around: ActivityCounts = UNKNOWN_ACTIVITY
 
 
 _PARTS: Final = ("used", "mentioned", "leaks", "around")
 _OWN: Final = tuple(field.name for field in fields(Facts) if field.name not in _PARTS)
 _WEIGHTS: Final = tuple(field.name for field in fields(Weights))
-_LEAKS: Final = tuple(field.name for field in fields(Leaks))
-_AROUND: Final = Circumstances.__struct_fields__
+_LEAKS: Final = tuple(field.name for field in fields(PersonalDataCounts))
+_AROUND: Final = ActivityCounts.__struct_fields__
 
 
 def as_variables(facts: Facts) -> dict[str, Fact]:
@@ -140,7 +140,7 @@ def as_variables(facts: Facts) -> dict[str, Fact]:
 FACT_NAMES: Final = frozenset(as_variables(Facts()))
 
 
-def gather_facts(reading: Reading, around: Circumstances = UNKNOWN) -> Facts:
+def extract_facts(reading: TextAnalysis, around: ActivityCounts = UNKNOWN_ACTIVITY) -> Facts:
     used = [hit for hit in reading.hits if not hit.mentioned]
     mentioned = [hit for hit in reading.hits if hit.mentioned]
     attacks = [hit for hit in used if hit.category in _ATTACKS]
@@ -150,13 +150,13 @@ def gather_facts(reading: Reading, around: Circumstances = UNKNOWN) -> Facts:
         text=reading.normalised.text,
         language=reading.language,
         length=len(reading.text),
-        words=reading.words,
-        capitals=reading.capitals,
+        words=reading.word_count,
+        capitals=reading.capitals_share,
         attacks=len(attacks),
         aimed=any(hit.aimed for hit in attacks),
         mentioned_aimed=any(hit.aimed for hit in mentioned if hit.category in _ATTACKS),
         to_hearer=any(hit.to_hearer for hit in used if hit.category not in _CONFIDED),
-        told=any(hit.told for hit in mentioned),
+        told=any(hit.targets_victim for hit in mentioned),
         disguised=sum(hit.disguised for hit in reading.hits),
         links=len(reading.links),
         domains=len(domains),
@@ -176,8 +176,10 @@ def _weights(hits: Iterable[Hit]) -> Weights:
     return Weights(**surest)
 
 
-def _leaks(reading: Reading) -> Leaks:
-    if not reading.personal:
-        return Leaks()
-    kinds: dict[PersonalKind, int] = dict(Counter(found.kind for found in reading.personal))
-    return Leaks(**kinds, at_home=lives_there(reading))
+def _leaks(reading: TextAnalysis) -> PersonalDataCounts:
+    if not reading.personal_data:
+        return PersonalDataCounts()
+    kinds: dict[PersonalDataKind, int] = dict(
+        Counter(found.kind for found in reading.personal_data)
+    )
+    return PersonalDataCounts(**kinds, at_home=mentions_home_address(reading))

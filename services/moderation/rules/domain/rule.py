@@ -11,12 +11,12 @@ from services.moderation.rules.domain.condition import (
     ConditionRefused,
     compile_condition,
 )
-from services.moderation.rules.domain.facts import UNKNOWN, Circumstances
+from services.moderation.rules.domain.facts import UNKNOWN_ACTIVITY, ActivityCounts
 from services.moderation.rules.domain.verdict import Policy, RuleRef
 from shared.kit.core.errors import Invalid
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_.-]+$", max_length=80)]
-Words = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+RuleKey = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_.-]+$", max_length=80)]
+ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
 
 class RuleRefused(Invalid):
@@ -32,26 +32,26 @@ class RuleRefused(Invalid):
         return f"{self.facts['file']}: rule {self.facts['rule']}: {case}{self.facts['why']}"
 
 
-class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RuleExample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A text that a rule must match, or must not, and what is known around it."""
 
     text: str
-    around: Circumstances = UNKNOWN
+    around: ActivityCounts = UNKNOWN_ACTIVITY
     language: Literal["fr", "en"] | None = None
 
 
-class Cases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RuleExamples(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """At least one text each way; a plain string stands for a text about which nothing is known."""
 
-    match: Annotated[tuple[str | Case, ...], msgspec.Meta(min_length=1)]
-    spare: Annotated[tuple[str | Case, ...], msgspec.Meta(min_length=1)]
+    match: Annotated[tuple[str | RuleExample, ...], msgspec.Meta(min_length=1)]
+    spare: Annotated[tuple[str | RuleExample, ...], msgspec.Meta(min_length=1)]
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the author reads, in words a pupil understands."""
 
-    fr: Words
-    en: Words
+    fr: ShortText
+    en: ShortText
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,16 +61,16 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     message offers help to the author, so the verdict is "review" and never "hide".
     """
 
-    id: Name
+    id: RuleKey
     version: Annotated[int, msgspec.Meta(ge=1)]
-    owner: Words
+    owner: ShortText
     policy: Policy
     when: str
     verdict: Literal["note", "review", "hide"]
     score: Annotated[float, msgspec.Meta(ge=0, le=1)]
-    reason: Name
+    reason: RuleKey
     message: Message
-    cases: Cases
+    cases: RuleExamples
     expires: date | None = None
     mode: Literal["live", "shadow"] = "live"
     help: bool = False
@@ -79,18 +79,18 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def ref(self) -> RuleRef:
         return RuleRef(self.id, self.version)
 
-    def in_force(self, on: date) -> bool:
+    def is_in_force(self, on: date) -> bool:
         return self.expires is None or on <= self.expires
 
 
-class ReadyRule(msgspec.Struct, frozen=True):
+class CompiledRule(msgspec.Struct, frozen=True):
     """A rule whose condition compiled and ran on the samples."""
 
     rule: Rule
     condition: Condition
 
 
-def parse_rule(file: str, source: str) -> ReadyRule:
+def parse_rule(file: str, source: str) -> CompiledRule:
     """The rule of a file, its condition tried on the samples; raises `RuleRefused`."""
     try:
         table = tomllib.loads(source)
@@ -101,6 +101,6 @@ def parse_rule(file: str, source: str) -> ReadyRule:
         rule = msgspec.convert(table, Rule)
         if rule.help and rule.verdict != "review":
             raise RuleRefused(file, rule.id, 'a rule with help = true has verdict = "review"')
-        return ReadyRule(rule, compile_condition(rule.when))
+        return CompiledRule(rule, compile_condition(rule.when))
     except (msgspec.ValidationError, ConditionRefused) as wrong:
         raise RuleRefused(file, rule_id, str(wrong)) from wrong

@@ -7,15 +7,15 @@ without the counters, so that both sides of most conditions run.
 from typing import Final
 
 from services.moderation.rules.domain.facts import (
-    UNKNOWN,
-    Circumstances,
+    UNKNOWN_ACTIVITY,
+    ActivityCounts,
     Fact,
     Facts,
     as_variables,
 )
 
 _MANY: Final = 1000
-_KNOWN: Final = Circumstances(
+_KNOWN: Final = ActivityCounts(
     author_10s=_MANY, author_1m=_MANY, author_10m=_MANY, author_24h=_MANY,
     target_10s=_MANY, target_1m=_MANY, target_10m=_MANY, target_24h=_MANY,
     room_10s=_MANY, room_1m=_MANY, room_10m=_MANY, room_24h=_MANY,
@@ -24,12 +24,14 @@ _KNOWN: Final = Circumstances(
 _LOUDEST: Final[dict[type, Fact]] = {str: " mot ", int: _MANY, float: 1.0, bool: True}
 
 
-def samples() -> tuple[dict[str, Fact], ...]:
+def sample_facts() -> tuple[dict[str, Fact], ...]:
     """Facts by name, of the types a condition will meet."""
     quiet = as_variables(Facts())
     loud = {name: _LOUDEST[type(value)] for name, value in quiet.items() if value is not None}
     unknown = {
-        name: value for name, value in as_variables(Facts(around=UNKNOWN)).items() if value is None
+        name: value
+        for name, value in as_variables(Facts(around=UNKNOWN_ACTIVITY)).items()
+        if value is None
     }
     known = as_variables(Facts(around=_KNOWN))
     return quiet, known, {**loud, **unknown}, {**known, **loud}

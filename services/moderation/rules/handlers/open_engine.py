@@ -5,23 +5,23 @@ from datetime import date
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from services.moderation.rules.domain.proving import proven_rules
 from services.moderation.rules.domain.rule import RuleRefused
-from services.moderation.rules.handlers.screen_text import Engine
-from services.moderation.text.handlers.open_reader import open_reader
+from services.moderation.rules.domain.rule_examples import compile_rules
+from services.moderation.rules.handlers.engine import RuleEngine
+from services.moderation.text.handlers.open_analyser import open_analyser
 
 _PACKAGE = "services.moderation.rules"
 
 
-def open_engine(*, today: Callable[[], date], catalogue: Traversable | None = None) -> Engine:
+def open_engine(*, today: Callable[[], date], catalogue: Traversable | None = None) -> RuleEngine:
     """Reads lists and rules and proves every rule on its cases: once, when the service is built.
 
     Raises `RuleRefused` or `LexiconRefused` with one line that names the file and what to change.
     `catalogue` is a folder of TOML files (a `pathlib.Path` will do); ours by default.
     """
     folder = catalogue if catalogue is not None else files(_PACKAGE).joinpath("catalogue")
-    reader = open_reader()
-    return Engine(reader, proven_rules(_sources(folder), reader), today=today)
+    reader = open_analyser()
+    return RuleEngine(reader, compile_rules(_sources(folder), reader), today=today)
 
 
 def _sources(folder: Traversable) -> Iterator[tuple[str, str]]:

@@ -6,34 +6,39 @@ from datetime import UTC, datetime
 import msgspec
 
 from services.moderation.rules.domain.facts import Facts
+from services.moderation.rules.handlers.engine import RuleEngine
 from services.moderation.rules.handlers.open_engine import open_engine
-from services.moderation.rules.handlers.screen_text import Engine
-from services.moderation.screening.domain import Screened, Unscreened, fingerprint, plain
+from services.moderation.screening.domain import (
+    ScreeningRequest,
+    ScreeningResult,
+    rendered_text,
+    text_hash,
+)
 from shared.contracts.moderation import RuleRef, Verdict
 
 _VERDICTS = {"hide": Verdict.HIDE, "review": Verdict.REVIEW}
 encode = msgspec.msgpack.Encoder().encode
-decode_text = msgspec.msgpack.Decoder(Unscreened).decode
-decode_screened = msgspec.msgpack.Decoder(Screened).decode
+decode_text = msgspec.msgpack.Decoder(ScreeningRequest).decode
+decode_screened = msgspec.msgpack.Decoder(ScreeningResult).decode
 
 
-def read_text(engine: Engine, unscreened: Unscreened) -> Screened:
-    """Say what the rules make of a text; rules that failed leave it degraded."""
+def read_text(engine: RuleEngine, unscreened: ScreeningRequest) -> ScreeningResult:
+    """Return what the rules make of a text; rules that failed leave it degraded."""
     content = unscreened.content
-    text = plain(content)
-    found = engine.screen(text, language_hint=content.language, around=unscreened.around)
+    text = rendered_text(content)
+    found = engine.screen(text, language_hint=content.language, around=unscreened.activity)
     verdict = found.verdict
-    return Screened(
+    return ScreeningResult(
         verdict=_VERDICTS.get(verdict.verdict, Verdict.PASS),
         score=verdict.score,
         rules=tuple(RuleRef(id=rule.id, version=rule.version) for rule in verdict.rules),
         policies=tuple(verdict.policies),
         reasons=verdict.reasons,
         masked=found.masked,
-        content_hash=fingerprint(text),
+        content_hash=text_hash(text),
         degraded=bool(verdict.failed),
         help=verdict.help,
-        harsh=_is_harsh(found.facts),
+        is_harsh=_is_harsh(found.facts),
     )
 
 
@@ -43,7 +48,7 @@ def _is_harsh(facts: Facts) -> bool:
 
 
 def open_reading() -> Callable[[bytes], bytes]:
-    """Open the engine, once in each process; give what reads an encoded `Unscreened`."""
+    """Open the engine, once in each process; give what reads an encoded `ScreeningRequest`."""
     engine = open_engine(today=lambda: datetime.now(UTC).date())
 
     def read(encoded: bytes) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from services.moderation.text.domain.spacing import Joined
+from services.moderation.text.domain.letter_spacing import Token
 
 _VOWELS: Final = frozenset("aeiouy")
 # The letter of an elided clitic, and its whole form.
@@ -41,7 +41,7 @@ _ELIDED: Final = re.compile(r"\b(je|me|te|se|le|la|de|ne|que|ce|tu) (?=[aeiouyh]
 
 
 @dataclass(frozen=True, slots=True)
-class Clitics:
+class CliticExpander:
     """Reads clitics as meant; knows which listed words may hide behind a missing apostrophe.
 
     `elidable`: words that the lists put after "te" ("egorger"); `predicates`: words that they put
@@ -52,7 +52,7 @@ class Clitics:
     predicates: frozenset[str] = _AFTER_COPULA
     infinitives: frozenset[str] = frozenset()
 
-    def read(self, words: Iterable[Joined], folded: str) -> Iterator[Joined]:
+    def expand(self, words: Iterable[Token], folded: str) -> Iterator[Token]:
         """Give the words in standard spelling; `folded` is the text that they were cut from."""
         before, previous = "", ""
         for word, following in _with_next(part for one in words for part in self._parts(one)):
@@ -64,7 +64,7 @@ class Clitics:
                 yield read
                 before, previous = previous, read.word
 
-    def _parts(self, word: Joined) -> Iterator[Joined]:
+    def _parts(self, word: Token) -> Iterator[Token]:
         text = _SOUNDS.get(word.word, word.word)
         if word.disguised:
             yield word
@@ -86,7 +86,7 @@ class Clitics:
         rest = text[1:]
         return text[0] in "tmsl" and (rest in self.elidable or rest in self.infinitives)
 
-    def _with_copula(self, word: Joined, following: Joined | None) -> Iterator[Joined]:
+    def _with_copula(self, word: Token, following: Token | None) -> Iterator[Token]:
         """Add the "es" that SMS leaves out after a second person ("t moche", "tes une")."""
         after = following.word if following else ""
         if word.word not in ("t", "te", "tes") or after not in self.predicates:
@@ -99,10 +99,10 @@ class Clitics:
             yield word._replace(word="es", start=word.start + 1)
 
 
-NO_CLITICS_LISTED: Final = Clitics()
+DEFAULT_EXPANDER: Final = CliticExpander()
 
 
-def _whole(word: Joined, gap: str, following: Joined | None, previous: str) -> Joined:
+def _whole(word: Token, gap: str, following: Token | None, previous: str) -> Token:
     """The whole form of a clitic that is one letter before a consonant, and "vais" after "je"."""
     text = word.word
     if text in _GOING and previous in ("je", "j"):
@@ -125,7 +125,7 @@ def _is_whole_before(clitic: str, gap: str, following: str) -> bool:
     return gap in ("", "'") or (gap == " " and (clitic == "j" or infinitive))
 
 
-def elided(form: str) -> str:
+def elide(form: str) -> str:
     """The form as it is written: "te egorger" is "t egorger", "tu es" is also "t es"."""
     return _ELIDED.sub(lambda match: f"{_letter(match[1])} ", form)
 
@@ -134,7 +134,7 @@ def _letter(clitic: str) -> str:
     return "qu" if clitic == "que" else clitic[0]
 
 
-def _with_next(words: Iterator[Joined]) -> Iterator[tuple[Joined, Joined | None]]:
+def _with_next(words: Iterator[Token]) -> Iterator[tuple[Token, Token | None]]:
     current = next(words, None)
     while current is not None:
         following = next(words, None)

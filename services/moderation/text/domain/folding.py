@@ -35,7 +35,7 @@ class Homoglyph(TypedDict):
     n: str
 
 
-def lookalikes(confusables: Mapping[str, Sequence[Homoglyph]]) -> dict[str, str]:
+def build_lookalike_table(confusables: Mapping[str, Sequence[Homoglyph]]) -> dict[str, str]:
     """The foreign letter → the ASCII letter it is taken for, from Unicode's confusables table.
 
     Where several would do, the same case wins: Cyrillic capital Ve is B, and no b.
@@ -52,7 +52,7 @@ def lookalikes(confusables: Mapping[str, Sequence[Homoglyph]]) -> dict[str, str]
     return table
 
 
-class Folding(dict[int, str]):
+class FoldingTable(dict[int, str]):
     """A table for `str.translate` that fills itself: code point → folded letters.
 
     `uneven` holds the characters met that do not fold to exactly one (they move the offsets);
@@ -62,14 +62,14 @@ class Folding(dict[int, str]):
     def __init__(self, lookalikes: Mapping[str, str]) -> None:
         super().__init__()
         self._lookalikes = lookalikes
-        self.uneven: set[str] = set()
-        self.disguises: set[str] = set()
+        self.length_changing: set[str] = set()
+        self.disguising: set[str] = set()
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
         folded = self._fold(char)
         if len(folded) != 1:
-            self.uneven.add(char)
+            self.length_changing.add(char)
         if len(self) < _REMEMBERED:
             self[code] = folded
         return folded
@@ -77,14 +77,14 @@ class Folding(dict[int, str]):
     def _fold(self, char: str) -> str:
         if char in _SPECIAL:
             if not _SPECIAL[char]:
-                self.disguises.add(char)
+                self.disguising.add(char)
             return _SPECIAL[char]
         for first in _SIGN_ALPHABETS:
             if first <= ord(char) < first + _LETTERS:
-                self.disguises.add(char)
+                self.disguising.add(char)
                 return chr(ord("a") + ord(char) - first)
         if unicodedata.category(char) == "Cf":
-            self.disguises.add(char)
+            self.disguising.add(char)
         plain = "".join(
             part
             for part in unicodedata.normalize("NFKD", char)
@@ -95,35 +95,35 @@ class Folding(dict[int, str]):
         if not plain.isascii():
             read = "".join(self._lookalikes.get(part, part) for part in plain)
             if read != plain:
-                self.disguises.add(char)
+                self.disguising.add(char)
             plain = read
         return plain.casefold()
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class FoldedText:
     """A folded text and, for each of its characters, where it comes from (and one past the end)."""
 
     text: str
-    origin: Sequence[int]
+    offsets: Sequence[int]
 
-    def original(self, start: int, end: int) -> tuple[int, int]:
+    def original_range(self, start: int, end: int) -> tuple[int, int]:
         """The original's characters behind [start, end): marks and invisible ones included."""
-        return self.origin[start], max(self.origin[end], self.origin[end - 1] + 1)
+        return self.offsets[start], max(self.offsets[end], self.offsets[end - 1] + 1)
 
 
-def fold(text: str, folding: Folding) -> Folded:
+def fold_text(text: str, folding: FoldingTable) -> FoldedText:
     folded = text.translate(folding)
-    if folding.uneven.isdisjoint(text):
-        return Folded(folded, range(len(text) + 1))
+    if folding.length_changing.isdisjoint(text):
+        return FoldedText(folded, range(len(text) + 1))
     origin: list[int] = []
     for index, char in enumerate(text):
         origin += [index] * len(folding[ord(char)])
     origin.append(len(text))
-    return Folded(folded, origin)
+    return FoldedText(folded, origin)
 
 
-def well_formed(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """The same length, without the lone surrogates that JSON lets through and UTF-8 refuses."""
     try:
         text.encode()

@@ -21,7 +21,7 @@ _CLEAR = 2
 
 
 def guess_language(words: Iterable[str]) -> str | None:
-    """Give "fr", "en", or `None` when neither is clearly ahead."""
+    """Return "fr", "en", or `None` when neither is clearly ahead."""
     french = english = 0
     for word in words:
         french += word in _FRENCH

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Final, Literal, get_args
 
-from services.moderation.text.domain.phrases import PhraseRefused, without_classes
+from services.moderation.text.domain.phrases import PhraseRefused, expand_classes
 
 Category = Literal[
     "insult", "slur", "threat", "sexual", "self_harm", "harassment", "coercion", "danger"
@@ -37,7 +37,7 @@ class LexiconRefused(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LexiconEntry:
     """One form as it is written in the list; an ordinary phrase has no category and no weight.
 
     With `phrases`, the entry stands for all of them and `form` is the first.
@@ -53,7 +53,7 @@ class Entry:
     imperative: bool = False
 
 
-def parse_lexicon(file: str, source: str) -> tuple[Entry, ...]:
+def parse_lexicon(file: str, source: str) -> tuple[LexiconEntry, ...]:
     """The entries of a list; raises `LexiconRefused` naming the file and the entry."""
     try:
         content = tomllib.loads(source)
@@ -69,7 +69,7 @@ def parse_lexicon(file: str, source: str) -> tuple[Entry, ...]:
         for entry in _entries(file, f"entry {number}", table, language, classes)
     ]
     entries += [
-        Entry(form, language, None, 0.0)
+        LexiconEntry(form, language, None, 0.0)
         for number, table in enumerate(content.get("ordinary", ()), 1)
         for form in _forms(file, f"ordinary {number}", table)
     ]
@@ -83,7 +83,7 @@ def _entries(
     table: Mapping[str, object],
     language: str,
     classes: Mapping[str, str],
-) -> Iterator[Entry]:
+) -> Iterator[LexiconEntry]:
     phrases = _phrases(file, where, table, classes)
     forms = phrases[:1] if phrases else _forms(file, where, table)
     where = f"{where} ({forms[0]})"
@@ -98,7 +98,7 @@ def _entries(
     if not isinstance(senses, list | tuple):
         raise LexiconRefused(file, where, 'senses is a list of names, such as ["animal"]')
     for form in forms:
-        yield Entry(
+        yield LexiconEntry(
             form,
             language,
             category,
@@ -117,7 +117,7 @@ def _phrases(
     if not isinstance(written, list) or ("forms" in table and "phrases" in table):
         raise LexiconRefused(file, where, "give forms or phrases, a list of words")
     try:
-        return [without_classes(str(phrase), classes) for phrase in written]
+        return [expand_classes(str(phrase), classes) for phrase in written]
     except PhraseRefused as refused:
         raise LexiconRefused(file, where, str(refused)) from refused
 
@@ -126,10 +126,10 @@ def _forms(file: str, where: str, table: Mapping[str, object]) -> list[str]:
     forms = table.get("forms")
     if not isinstance(forms, list) or not forms or not all(isinstance(f, str) for f in forms):
         raise LexiconRefused(file, where, 'forms is a list of words, such as ["idiot", "idiote"]')
-    return [form for written in forms for form in expanded(written)]
+    return [form for written in forms for form in expand_choices(written)]
 
 
-def expanded(form: str) -> Iterator[str]:
+def expand_choices(form: str) -> Iterator[str]:
     """Both phrases of "(je vais|on va) te tuer"; an empty choice leaves the word out."""
     parts = _CHOICE.split(form)
     for picked in product(
@@ -138,7 +138,7 @@ def expanded(form: str) -> Iterator[str]:
         yield " ".join("".join(picked).split())
 
 
-def _refuse_repeats(file: str, entries: Iterable[Entry]) -> None:
+def _refuse_repeats(file: str, entries: Iterable[LexiconEntry]) -> None:
     seen: set[str] = set()
     for entry in entries:
         if entry.form in seen:

@@ -13,7 +13,7 @@ from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from shared.kit.text.markup import html_of
+from shared.kit.text.markup import render_html
 
 _BLOCKS: Final = frozenset(
     "p div br hr li ul ol dl dt dd table caption tr h1 h2 h3 h4 h5 h6 blockquote pre".split()
@@ -39,25 +39,25 @@ _OVERRIDDEN: Final = re.compile("\u202e([^\u202c\u202e]*)[\u202c]?")
 
 
 def text_of_markdown(body: str) -> str:
-    """Give the text that a page shows of Markdown."""
-    shown = html_of(body)
+    """Return the text that a page shows of Markdown."""
+    shown = render_html(body)
     text = _text_of_paragraphs(shown) if _PARAGRAPHS.fullmatch(shown) else _text(shown)
     return "\n".join((text, *_censored_lines(body, text)))
 
 
 def _censored_lines(body: str, text: str) -> Iterator[str]:
-    """Give the lines as typed whose stars stood for letters, and were taken for emphasis."""
+    """Return the lines as typed whose stars stood for letters, and were taken for emphasis."""
     if body.count("*") > text.count("*"):
         yield from (line for line in body.split("\n") if _CENSORED.search(line))
 
 
 def text_of_html(html: str) -> str:
-    """Give the text that a page shows of HTML, however broken; it is cleaned first."""
-    return _text(html_of(html, "html"))
+    """Return the text that a page shows of HTML, however broken; it is cleaned first."""
+    return _text(render_html(html, "html"))
 
 
 def _text_of_paragraphs(shown: str) -> str:
-    """Give what `_text` gives, for HTML of paragraphs; of references it holds but these four."""
+    """Return what `_text` gives, for HTML of paragraphs; of references it holds but these four."""
     text = _BLANKS.sub(" ", _EMPHASIS.sub("", _without_marks(shown)))
     text = _LINE_ENDS.sub("\n", text)
     text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
@@ -75,11 +75,11 @@ def _laid_out(text: str, aside: Iterable[str]) -> str:
     if behind:
         words = set(text.split())
         behind = [line for line in behind if line not in words]
-    return as_seen("\n".join((text, *behind)) if behind else text)
+    return append_reversed_lines("\n".join((text, *behind)) if behind else text)
 
 
-def as_seen(text: str) -> str:
-    """Give a text and, behind it, its lines with letters in reverse order as they are seen."""
+def append_reversed_lines(text: str) -> str:
+    """Return a text and, behind it, its lines with letters in reverse order as they are seen."""
     if _OVERRIDE not in text:
         return text
     lines = [line for line in text.split("\n") if _OVERRIDE in line]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import ahocorasick
 
-from services.moderation.text.domain.clitics import NO_CLITICS_LISTED, Clitics, elided
-from services.moderation.text.domain.folding import Folding
-from services.moderation.text.domain.lexicon import Entry
-from services.moderation.text.domain.normalising import Normalised, Normaliser
-from services.moderation.text.domain.phrases import Phrases
+from services.moderation.text.domain.clitics import DEFAULT_EXPANDER, CliticExpander, elide
+from services.moderation.text.domain.folding import FoldingTable
+from services.moderation.text.domain.lexicon import LexiconEntry
+from services.moderation.text.domain.normalisation import NormalisedText, Normaliser
+from services.moderation.text.domain.phrases import PhrasePattern
 from services.moderation.text.domain.vocabulary import Vocabulary
 
 # A phrase of this length written without spaces ("tagueule", a hashtag) is no other word.
@@ -25,23 +25,23 @@ _AFTER_ES = re.compile(r"\b(?:t|tu) es (\w+) $")
 class Match:
     """An entry found; its words are `words` of the normalised text."""
 
-    entry: Entry
+    entry: LexiconEntry
     words: range
 
 
-class Lexicons:
+class LexiconMatcher:
     """All lists in one automaton, and the normaliser that reads texts as the lists are read."""
 
-    def __init__(self, entries: Iterable[Entry], folding: Folding) -> None:
+    def __init__(self, entries: Iterable[LexiconEntry], folding: FoldingTable) -> None:
         plain = Normaliser(folding, Vocabulary())
-        forms: dict[str, list[Entry]] = {}
-        self._phrases: list[tuple[Entry, Phrases]] = []
+        forms: dict[str, list[LexiconEntry]] = {}
+        self._phrases: list[tuple[LexiconEntry, PhrasePattern]] = []
         for entry in entries:
             if entry.phrases:
-                self._phrases.append((entry, Phrases(entry.phrases, folding)))
+                self._phrases.append((entry, PhrasePattern(entry.phrases, folding)))
                 continue
             folded = plain.normalise(entry.form).text
-            for written in dict.fromkeys((folded, elided(folded))):
+            for written in dict.fromkeys((folded, elide(folded))):
                 forms.setdefault(written, []).append(entry)
             joined = folded.replace(" ", "")
             if entry.category and len(joined) >= _SHORTEST_JOINED:
@@ -53,7 +53,7 @@ class Lexicons:
         words = {word for folded in forms for word in folded.split()}
         self.normaliser = Normaliser(folding, Vocabulary(words), _clitics(forms))
 
-    def find(self, normalised: Normalised, language: str) -> tuple[Match, ...]:
+    def find(self, normalised: NormalisedText, language: str) -> tuple[Match, ...]:
         """The longest matches in order: a word inside a listed phrase is told by the phrase.
 
         `language` is the text's; entries that are ordinary words elsewhere need it to be theirs.
@@ -88,12 +88,12 @@ class Lexicons:
             sorted((match for match in kept if match.entry.category), key=lambda m: m.words.start)
         )
 
-    def _occurrences(self, text: str) -> Iterable[tuple[int, tuple[int, tuple[Entry, ...]]]]:
+    def _occurrences(self, text: str) -> Iterable[tuple[int, tuple[int, tuple[LexiconEntry, ...]]]]:
         # Trap: an automaton without words raises when it is asked.
         return self._automaton.iter(text) if len(self._automaton) else ()
 
 
-def _clitics(forms: Iterable[str]) -> Clitics:
+def _clitics(forms: Iterable[str]) -> CliticExpander:
     """What the lists teach about clitics: the words they put after "te" and after "t es"."""
     elidable: set[str] = set()
     predicates: set[str] = set()
@@ -101,8 +101,8 @@ def _clitics(forms: Iterable[str]) -> Clitics:
         elidable.update(_AFTER_TE.findall(form))
         predicates.update(_AFTER_ES.findall(form))
     infinitives = {word for form in forms for word in _VERB_AFTER_TE.findall(form)}
-    return Clitics(
+    return CliticExpander(
         frozenset(elidable),
-        NO_CLITICS_LISTED.predicates | predicates,
+        DEFAULT_EXPANDER.predicates | predicates,
         frozenset(infinitives),
     )

@@ -7,7 +7,7 @@ un connard" is aimed at the reader, "quel connard" is neither.
 from collections.abc import Sequence
 from typing import Final
 
-from services.moderation.text.domain.normalising import BREAK, Normalised
+from services.moderation.text.domain.normalisation import SENTENCE_BREAK, NormalisedText
 from services.moderation.text.domain.speech_verbs import DETERMINERS, REPORTING
 
 # Right before: what follows is a word, not its use.
@@ -42,25 +42,25 @@ _BEFORE_ORDER: Final = frozenset(
 )
 
 
-def _around(words: Normalised, start: int, stop: int) -> list[str]:
-    return words.texts[max(start, 0) : stop]
+def _around(words: NormalisedText, start: int, stop: int) -> list[str]:
+    return words.word_texts[max(start, 0) : stop]
 
 
-def is_word_itself(words: Normalised, found: range) -> bool:
+def is_metalinguistic(words: NormalisedText, found: range) -> bool:
     """Spoken about as a word: "le mot X", "X signifie"."""
     before = _sentence_before(words, found, _ABOUT_REACH)
     after = _around(words, found.stop, found.stop + 1)
     return not _ABOUT.isdisjoint(before) or not _EXPLAINED.isdisjoint(after)
 
 
-def _sentence_before(words: Normalised, found: range, reach: int) -> list[str]:
+def _sentence_before(words: NormalisedText, found: range, reach: int) -> list[str]:
     before = _around(words, found.start - reach, found.start)
-    while BREAK in before:
-        before = before[before.index(BREAK) + 1 :]
+    while SENTENCE_BREAK in before:
+        before = before[before.index(SENTENCE_BREAK) + 1 :]
     return before
 
 
-def is_aimed(words: Normalised, found: range) -> bool:
+def is_aimed(words: NormalisedText, found: range) -> bool:
     """Said to somebody: a "you" close by in the sentence, or hardly anything else said in it."""
     before, after = _beside(words, found)
     closed, ended = len(before) < _YOU_REACH, len(after) < _YOU_REACH
@@ -69,26 +69,30 @@ def is_aimed(words: Normalised, found: range) -> bool:
     return bare or not _YOU.isdisjoint(said)
 
 
-def is_to_hearer(words: Normalised, found: range) -> bool:
+def is_to_hearer(words: NormalisedText, found: range) -> bool:
     """A "you" stands in the words or close by in their sentence."""
     before, after = _beside(words, found)
     return not _HEARER.isdisjoint((*before, *_around(words, found.start, found.stop), *after))
 
 
-def _beside(words: Normalised, found: range) -> tuple[list[str], list[str]]:
+def _beside(words: NormalisedText, found: range) -> tuple[list[str], list[str]]:
     """The words close by, of the same sentence; fewer than the reach where it ends."""
     after = _around(words, found.stop, found.stop + _YOU_REACH)
-    if BREAK in after:
-        after = after[: after.index(BREAK)]
+    if SENTENCE_BREAK in after:
+        after = after[: after.index(SENTENCE_BREAK)]
     return _sentence_before(words, found, _YOU_REACH), after
 
 
 def opens_clause(words: Sequence[str], gaps: Sequence[str], start: int) -> bool:
-    """Tell whether an order starts at `start`: "va mourir", "et va mourir", not "il va mourir".
+    """Return whether an order starts at `start`: "va mourir", "et va mourir", not "il va mourir".
 
     "Ta mère va mourir" counts too: it is said to hurt.
     """
-    if start == 0 or words[start - 1] == BREAK or not _CLAUSE_SIGNS.isdisjoint(gaps[start]):
+    if (
+        start == 0
+        or words[start - 1] == SENTENCE_BREAK
+        or not _CLAUSE_SIGNS.isdisjoint(gaps[start])
+    ):
         return True
     before = words[start - 1]
     earlier = words[start - 2] if start > 1 else ""

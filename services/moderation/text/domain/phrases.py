@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import re2
 
-from services.moderation.text.domain.folding import Folding, fold
+from services.moderation.text.domain.folding import FoldingTable, fold_text
 
 _CLASS: Final = re.compile(r"\{(\w+)\}")
 _ALLOWED: Final = re.compile(r"[\w ()|-]*")
@@ -32,20 +32,20 @@ class Occurrence(NamedTuple):
     end: int
 
 
-class Phrases:
+class PhrasePattern:
     """The phrases of one entry, found in one pass."""
 
-    def __init__(self, patterns: Iterable[str], folding: Folding) -> None:
-        choices = "|".join(f"(?:{_compiled(fold(p, folding).text)})" for p in patterns)
+    def __init__(self, patterns: Iterable[str], folding: FoldingTable) -> None:
+        choices = "|".join(f"(?:{_compiled(fold_text(p, folding).text)})" for p in patterns)
         self._pattern = re2.compile(rf"\b(?:{choices})\b")
 
     def find(self, text: str) -> Iterator[Occurrence]:
-        """Give each occurrence in the normalised text, none overlapping."""
+        """Return each occurrence in the normalised text, none overlapping."""
         for match in self._pattern.finditer(text):
             yield Occurrence(*match.span())
 
 
-def without_classes(phrase: str, classes: Mapping[str, str]) -> str:
+def expand_classes(phrase: str, classes: Mapping[str, str]) -> str:
     """Replace each `{name}` by the choices of that class. Raises `PhraseRefused`."""
 
     def choices(match: re.Match[str]) -> str:

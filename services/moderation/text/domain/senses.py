@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from services.moderation.text.domain.folding import Folding
-from services.moderation.text.domain.normalising import BREAK, Normalised
-from services.moderation.text.domain.phrases import Phrases
+from services.moderation.text.domain.folding import FoldingTable
+from services.moderation.text.domain.normalisation import SENTENCE_BREAK, NormalisedText
+from services.moderation.text.domain.phrases import PhrasePattern
 
 LESSON: Final = "lesson"
 
@@ -21,22 +21,24 @@ class SensesRefused(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Sense:
+class OrdinarySense:
     """Phrases that tell an ordinary sense, and those that rule it out."""
 
-    cues: Phrases
-    against: Phrases
+    cues: PhrasePattern
+    counter_cues: PhrasePattern
 
 
-def parse_senses(file: str, source: str, folding: Folding) -> dict[str, Sense]:
+def parse_senses(file: str, source: str, folding: FoldingTable) -> dict[str, OrdinarySense]:
     """Read senses by name. Raises `SensesRefused` naming the file."""
     try:
         content = tomllib.loads(source)
         against: Mapping[str, list[str]] = content["against"]
         return {
-            table["name"]: Sense(
-                Phrases(table["cues"], folding),
-                Phrases([phrase for name in table["against"] for phrase in against[name]], folding),
+            table["name"]: OrdinarySense(
+                PhrasePattern(table["cues"], folding),
+                PhrasePattern(
+                    [phrase for name in table["against"] for phrase in against[name]], folding
+                ),
             )
             for table in content["sense"]
         }
@@ -44,17 +46,17 @@ def parse_senses(file: str, source: str, folding: Folding) -> dict[str, Sense]:
         raise SensesRefused(f"{file}: {wrong}") from wrong
 
 
-class TextSenses:
+class SenseDetector:
     """The senses of one text, sentence by sentence."""
 
-    def __init__(self, senses: Mapping[str, Sense], normalised: Normalised) -> None:
+    def __init__(self, senses: Mapping[str, OrdinarySense], normalised: NormalisedText) -> None:
         self._senses = senses
         self._normalised = normalised
         self._sentences: list[int] = []
         self._cued: dict[str, tuple[set[int], set[int]]] = {}
 
-    def hold(self, names: Iterable[str], words: range, *, nearby: bool = False) -> bool:
-        """Tell whether one of the senses holds in the sentence of `words`.
+    def detects_any(self, names: Iterable[str], words: range, *, nearby: bool = False) -> bool:
+        """Return whether one of the senses holds in the sentence of `words`.
 
         `nearby`: the cue may stand in the sentence before or after.
         """
@@ -73,10 +75,10 @@ class TextSenses:
     def _of(self, name: str) -> tuple[set[int], set[int]]:
         if name not in self._cued:
             sense = self._senses[name]
-            self._cued[name] = (self._found(sense.cues), self._found(sense.against))
+            self._cued[name] = (self._found(sense.cues), self._found(sense.counter_cues))
         return self._cued[name]
 
-    def _found(self, phrases: Phrases) -> set[int]:
+    def _found(self, phrases: PhrasePattern) -> set[int]:
         return {
             self._sentence(self._normalised.words_at(start, end).start)
             for start, end in phrases.find(self._normalised.text)
@@ -86,6 +88,6 @@ class TextSenses:
         if not self._sentences:
             sentence = 0
             for each in self._normalised.words:
-                sentence += each.text == BREAK
+                sentence += each.text == SENTENCE_BREAK
                 self._sentences.append(sentence)
         return self._sentences[word]

@@ -16,7 +16,7 @@ class Span:
         return text[self.start : self.end]
 
 
-def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
+def merge_spans(spans: Iterable[Span]) -> tuple[Span, ...]:
     """The same characters, in order, no two spans touching or overlapping."""
     found: list[Span] = []
     for span in sorted(spans):
@@ -27,23 +27,23 @@ def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
     return tuple(found)
 
 
-class Cover:
+class SpanSet:
     """The characters of many spans, asked in logarithmic time: texts may hold thousands."""
 
     def __init__(self, spans: Iterable[Span]) -> None:
-        self._spans = merged(spans)
+        self._spans = merge_spans(spans)
 
-    def holds(self, span: Span) -> bool:
+    def covers(self, span: Span) -> bool:
         """Whether all of `span` is covered."""
         at = bisect_right(self._spans, span.start, key=lambda known: known.start) - 1
         return at >= 0 and span.end <= self._spans[at].end
 
 
-def covered(text: str, spans: Sequence[Span], by: str) -> str:
+def replace_spans(text: str, spans: Sequence[Span], by: str) -> str:
     """The text with every character of the spans replaced by `by`: offsets still hold."""
     parts: list[str] = []
     at = 0
-    for span in merged(spans):
+    for span in merge_spans(spans):
         parts += (text[at : span.start], by * (span.end - span.start))
         at = span.end
     return "".join((*parts, text[at:]))

@@ -8,7 +8,7 @@ from typing import Final
 
 
 def _forms(*stems_and_endings: str) -> frozenset[str]:
-    """Give every stem (before the dash) with each of its endings (after it, "." for none)."""
+    """Return every stem (before the dash) with each of its endings (after it, "." for none)."""
     return frozenset(
         stem + ("" if ending == "." else ending)
         for row in stems_and_endings
@@ -154,13 +154,13 @@ MARKED: Final = frozenset(
 
 
 def is_own_place(words: Sequence[str]) -> bool:
-    """Tell whether the words lead to a thing of the author or of a third person."""
+    """Return whether the words lead to a thing of the author or of a third person."""
     there = words[:1] in (["sur"], ["dans"], ["au"], ["a"], ["derriere"])
     return there and words[1:2] != [] and words[1] in OWN_THINGS
 
 
 def is_marked_thing(words: Sequence[str]) -> bool:
-    """Tell whether up to four words are followed by such a thing: "(tagué) … sur mon casier"."""
+    """Return whether up to four words are followed by such a thing: "(tagué) … sur mon casier"."""
     return any(is_own_place(words[start : start + 2]) for start in range(1, 5))
 
 

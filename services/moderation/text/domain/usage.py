@@ -4,20 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from services.moderation.text.domain.emoji import EmojiMatch
 from services.moderation.text.domain.lexicon import Category
 from services.moderation.text.domain.matching import Match
 from services.moderation.text.domain.mention import (
     is_aimed,
+    is_metalinguistic,
     is_to_hearer,
-    is_word_itself,
     opens_clause,
 )
-from services.moderation.text.domain.normalising import BREAK, Normalised
-from services.moderation.text.domain.quoting import quoted_spans
-from services.moderation.text.domain.reporting import Reports
-from services.moderation.text.domain.senses import LESSON, Sense, TextSenses
-from services.moderation.text.domain.signs import SignFound
-from services.moderation.text.domain.spans import Cover, Span
+from services.moderation.text.domain.normalisation import SENTENCE_BREAK, NormalisedText
+from services.moderation.text.domain.quotations import find_quotations
+from services.moderation.text.domain.reported_speech import ReportedSpeech
+from services.moderation.text.domain.senses import LESSON, OrdinarySense, SenseDetector
+from services.moderation.text.domain.spans import Span, SpanSet
 
 # In a lesson a strong word is worth a look (review), and never enough to hide.
 _SOFTENED: Final = 0.6
@@ -56,33 +56,35 @@ class Hit:
     weight: float
     span: Span
     mentioned: bool
-    told: bool
+    targets_victim: bool
     aimed: bool
     to_hearer: bool
     disguised: bool
 
 
-class Usage:
+class UsageClassifier:
     """Judges the matches of one text."""
 
-    def __init__(self, text: str, normalised: Normalised, senses: Mapping[str, Sense]) -> None:
+    def __init__(
+        self, text: str, normalised: NormalisedText, senses: Mapping[str, OrdinarySense]
+    ) -> None:
         self._text = text
         self._normalised = normalised
-        self._words = normalised.texts
-        self._senses = TextSenses(senses, normalised)
-        self._gaps = normalised.gaps(text)
-        self._quoted = Cover(quoted_spans(text))
-        self._reports = Reports(self._words, self._gaps)
+        self._words = normalised.word_texts
+        self._senses = SenseDetector(senses, normalised)
+        self._gaps = normalised.separators(text)
+        self._quoted = SpanSet(find_quotations(text))
+        self._reports = ReportedSpeech(self._words, self._gaps)
 
-    def hit(self, match: Match) -> Hit | None:
-        """Give the finding, or `None` when the words have an ordinary sense here."""
+    def classify(self, match: Match) -> Hit | None:
+        """Return the finding, or `None` when the words have an ordinary sense here."""
         entry, words = match.entry, match.words
         assert entry.category is not None, "ordinary phrases are no hits"  # noqa: S101  narrows
         lesson, named = self._is_in_lesson(match), self._is_name(words)
         mild = entry.weight < _STRONG
         if self._is_ordinary(match) or (mild and named):
             return None
-        if mild and lesson and self._senses.hold((LESSON,), words):
+        if mild and lesson and self._senses.detects_any((LESSON,), words):
             return None
         own = self._normalised.words[words.start : words.stop]
         span = Span(own[0].span.start, own[-1].span.end)
@@ -96,7 +98,7 @@ class Usage:
             weight=min(entry.weight, _SOFTENED) if soft else entry.weight,
             span=span,
             mentioned=mentioned,
-            told=self._is_told(words),
+            targets_victim=self._is_told(words),
             aimed=not soft and is_aimed(self._normalised, words),
             to_hearer=is_to_hearer(self._normalised, words),
             disguised=any(word.disguised for word in own),
@@ -107,33 +109,33 @@ class Usage:
         entry, words = match.entry, match.words
         return (
             (entry.imperative and not opens_clause(self._words, self._gaps, words.start))
-            or self._senses.hold(entry.senses, words)
+            or self._senses.detects_any(entry.senses, words)
             or self._is_symbol(match)
             or (entry.category == "threat" and self._has_harmless_object(words))
         )
 
     def _is_mentioned(self, span: Span, words: range) -> bool:
         return (
-            self._quoted.holds(span)
-            or is_word_itself(self._normalised, words)
-            or self._reports.holds(words)
+            self._quoted.covers(span)
+            or is_metalinguistic(self._normalised, words)
+            or self._reports.covers(words)
         )
 
     def _is_story(self, words: range) -> bool:
         """A sentence about a work in which the author has no part."""
-        return self._senses.hold((LESSON,), words) and not self._has_author(words)
+        return self._senses.detects_any((LESSON,), words) and not self._has_author(words)
 
-    def sign_hit(self, sign: SignFound) -> Hit:
-        """Give the finding of a run of signs; it is told like the words before it."""
+    def classify_emoji(self, sign: EmojiMatch) -> Hit:
+        """Return the finding of a run of signs; it is told like the words before it."""
         before = range(sign.word_before, sign.word_before + 1)
-        told = sign.word_before >= 0 and self._reports.reaches(sign.word_before)
+        told = sign.word_before >= 0 and self._reports.continues_after(sign.word_before)
         return Hit(
             form=sign.span.of(self._text),
             category=sign.category,
             weight=sign.weight,
             span=sign.span,
-            mentioned=told or self._quoted.holds(sign.span),
-            told=told and self._reports.suffered(before),
+            mentioned=told or self._quoted.covers(sign.span),
+            targets_victim=told and self._reports.targets_victim(before),
             aimed=sign.aimed,
             to_hearer=sign.aimed,
             disguised=False,
@@ -163,24 +165,30 @@ class Usage:
         return (
             match.entry.category in _OF_LESSONS
             and _TO_HEARER.isdisjoint(self._words[match.words.start : match.words.stop])
-            and self._senses.hold((LESSON,), match.words, nearby=True)
+            and self._senses.detects_any((LESSON,), match.words, nearby=True)
         )
 
     def _is_told(self, words: range) -> bool:
-        if not self._reports.suffered(words):
+        if not self._reports.targets_victim(words):
             return False
-        if not self._senses.hold((LESSON,), words):
+        if not self._senses.detects_any((LESSON,), words):
             return True
         return self._has_author(words)
 
     def _has_author(self, words: range) -> bool:
         """The author stands in the sentence, outside of these words."""
         start = words.start
-        while start > 0 and self._words[start - 1] != BREAK and words.start - start < _SENTENCE:
+        while (
+            start > 0
+            and self._words[start - 1] != SENTENCE_BREAK
+            and words.start - start < _SENTENCE
+        ):
             start -= 1
         stop = words.stop
         while (
-            stop < len(self._words) and self._words[stop] != BREAK and stop - words.stop < _SENTENCE
+            stop < len(self._words)
+            and self._words[stop] != SENTENCE_BREAK
+            and stop - words.stop < _SENTENCE
         ):
             stop += 1
         around = (*self._words[start : words.start], *self._words[words.stop : stop])
@@ -189,7 +197,7 @@ class Usage:
     def _is_name(self, words: range) -> bool:
         """A capital after a title: "M. Connard", "la famille Salope"."""
         before = self._words[max(0, words.start - 2) : words.start]
-        if before[-1:] == [BREAK]:
+        if before[-1:] == [SENTENCE_BREAK]:
             before.pop()
         first = self._normalised.words[words.start].span.start
         name = self._text[first : first + 2]

@@ -10,28 +10,28 @@ from collections.abc import Iterable
 from itertools import groupby
 
 # Ten characters that stand for letters; measured: .98 of leet spellings recovered with these.
-LEET = {
+LEET_LETTERS = {
     "0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "@": "a", "$": "s",
     "!": "i",
 }  # fmt: skip
-_LEET_TABLE = str.maketrans(LEET)
+_LEET_TABLE = str.maketrans(LEET_LETTERS)
 _SHORTEST = 3
 _SHORTEST_CENSORED = 4
-RUN = re.compile(r"(.)\1{2,}")
+REPEATED_LETTER = re.compile(r"(.)\1{2,}")
 
 
-def decoded(token: str) -> str:
+def decode_leet(token: str) -> str:
     return token.translate(_LEET_TABLE)
 
 
-def squeezed(token: str) -> str:
+def squeeze_repeats(token: str) -> str:
     """Every run of a letter reduced to one."""
     return "".join(letter for letter, _ in groupby(token))
 
 
 def _skeleton(token: str) -> str:
     # 1 and ! stand for i as well as for l: in a skeleton the two are one letter.
-    return squeezed(decoded(token).replace("l", "i"))
+    return squeeze_repeats(decode_leet(token).replace("l", "i"))
 
 
 class Vocabulary:
@@ -57,7 +57,7 @@ class Vocabulary:
 
     def recover(self, token: str) -> str | None:
         """The word behind leet characters or repeated letters, exact spelling first."""
-        plain = decoded(token)
+        plain = decode_leet(token)
         return plain if plain in self._words else self._skeletons.get(_skeleton(token))
 
     def uncensor(self, token: str) -> str | None:

@@ -8,7 +8,7 @@ from services.notifications.inbox.policy import may_read
 from services.notifications.inbox.ports import InboxDeps
 from shared.contracts.ids import NotificationId
 from shared.contracts.notifications import NotificationRead
-from shared.kit.core.policy import Actor, demand
+from shared.kit.core.policy import Actor, require_allowed
 from shared.kit.core.unit_of_work import Caller
 
 
@@ -25,7 +25,7 @@ async def read_inbox(
 ) -> Inbox:
     """Read one's own inbox, the newest first."""
     async with deps.unit(caller) as unit:
-        unread = await deps.inboxes.unread(unit, caller.tenant, actor.member_id)
+        unread = await deps.inboxes.count_unread(unit, caller.tenant, actor.member_id)
         found = await deps.inboxes.list_for(unit, caller.tenant, actor.member_id, before, limit)
     return Inbox(unread, found)
 
@@ -35,11 +35,13 @@ async def mark_read(
 ) -> Notification:
     """Mark one as read; again changes nothing. Raises `NotificationNotFound`."""
     async with deps.unit(caller) as unit:
-        found = await deps.inboxes.read(unit, (caller.tenant, actor.member_id), which, unit.now)
+        found = await deps.inboxes.mark_read(
+            unit, (caller.tenant, actor.member_id), which, unit.now
+        )
         if found is None:
             raise NotificationNotFound(notification_id=which)
         notification, changed = found
-        demand(may_read(actor, notification.recipient))
+        require_allowed(may_read(actor, notification.recipient))
         if changed:
             unit.record(
                 NotificationRead(

@@ -16,8 +16,8 @@ from aiokafka.protocol.api import Request, RequestStruct
 
 from shared.kit.bus.kafka.acls import Acl, Operation, Pattern, Resource
 from shared.kit.bus.kafka.cluster import Cluster
+from shared.kit.bus.kafka.conversions import raise_as_transient
 from shared.kit.bus.kafka.scram import AlterScramRequest, UsersRequest
-from shared.kit.bus.kafka.translate import transient
 
 LIMIT_SECONDS = 20.0
 _LOOK_EVERY_SECONDS = 0.02
@@ -37,7 +37,7 @@ class _AsItIs(Request[RequestStruct]):  # type: ignore[misc]  # aiokafka has no 
         self._CLASSES = (type(request),)
 
     def build(self, request_struct_class: type[RequestStruct]) -> RequestStruct:
-        """Give the request that was handed in."""
+        """Return the request that was handed in."""
         del request_struct_class
         return self._request
 
@@ -110,7 +110,7 @@ class Access:
         return True
 
     async def _send(self, request: Any) -> Any:  # Any: aiokafka has no types
-        with transient("changing users of Kafka"):
+        with raise_as_transient("changing users of Kafka"):
             async with asyncio.timeout(LIMIT_SECONDS):
                 node = self._client.get_random_node()
                 while not await self._client.ready(node):  # noqa: ASYNC110  the client rings nobody
@@ -119,11 +119,11 @@ class Access:
 
 
 @asynccontextmanager
-async def administering(cluster: Cluster) -> AsyncIterator[Access]:
+async def connect_as_admin(cluster: Cluster) -> AsyncIterator[Access]:
     """Connect as the administrator."""
-    client = AIOKafkaClient(**cluster.options(), client_id="preau-access")
+    client = AIOKafkaClient(**cluster.client_options(), client_id="preau-access")
     try:
-        with transient("connecting to Kafka"):
+        with raise_as_transient("connecting to Kafka"):
             await client.bootstrap()
         yield Access(client)
     finally:
@@ -131,7 +131,7 @@ async def administering(cluster: Cluster) -> AsyncIterator[Access]:
 
 
 def _is_ours(resource: int, operation: int, permission: int) -> bool:
-    """Tell whether an entry is of the few kinds that this product writes."""
+    """Return whether an entry is of the few kinds that this product writes."""
     known = resource in set(Resource) and operation in set(Operation)
     return known and permission == _ALLOW
 
@@ -145,5 +145,5 @@ def _row(entry: Acl) -> tuple[object, ...]:
 def _require_success(code: int, message: str | None) -> None:
     error = for_code(code)
     if error is not NoError:
-        with transient("changing users of Kafka"):
+        with raise_as_transient("changing users of Kafka"):
             raise error(message)

@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from shared.kit.bus.kafka.cluster import Cluster
-from shared.kit.bus.kafka.log_reader import Looker
+from shared.kit.bus.kafka.conversions import raise_as_transient
+from shared.kit.bus.kafka.log_reader import LogReader
 from shared.kit.bus.kafka.sender import Sender
 from shared.kit.bus.kafka.subscription import KafkaSubscription
-from shared.kit.bus.kafka.topics import create
-from shared.kit.bus.kafka.translate import transient
+from shared.kit.bus.kafka.topics import create_topics
 from shared.kit.core.bus import (
-    Incoming,
-    Outgoing,
+    IncomingRecord,
+    LogBounds,
+    OutgoingRecord,
     Partition,
-    Progress,
-    Reading,
     Subscription,
+    SubscriptionConfig,
     Topic,
 )
 from shared.kit.core.errors import Transient
@@ -32,44 +32,46 @@ class KafkaBus:
         self._client_id = client_id
         self._replication = replication
         self._sender = Sender(cluster, client_id)
-        self._looker = Looker(cluster, f"{client_id}-look")
+        self._looker = LogReader(cluster, f"{client_id}-look")
         self._readers: list[KafkaSubscription] = []
         self._closed = False
 
-    async def send(self, records: Sequence[Outgoing]) -> None:
+    async def send(self, records: Sequence[OutgoingRecord]) -> None:
         """Send all of them; see the port."""
         self._require_open()
         await self._sender.send(records)
 
-    async def read(self, reading: Reading) -> Subscription:
+    async def subscribe(self, config: SubscriptionConfig) -> Subscription:
         """Join a group; see the port."""
         self._require_open()
         # Trap: a subscription waits 40 s for a missing topic, and where the broker allows it, its
         # question creates the topic.
-        await self._looker.partitions(reading.topics)
-        reader = KafkaSubscription(self._cluster, f"{self._client_id}-{reading.group}", reading)
-        with transient(f"reading as {reading.group}"):
+        await self._looker.list_partitions(config.topics)
+        reader = KafkaSubscription(self._cluster, f"{self._client_id}-{config.group}", config)
+        with raise_as_transient(f"reading as {config.group}"):
             await reader.start()
         self._readers = [each for each in self._readers if each.running]
         self._readers.append(reader)
         return reader
 
-    async def ensure(self, topics: Sequence[Topic]) -> None:
+    async def ensure_topics(self, topics: Sequence[Topic]) -> None:
         """Create the topics that are missing, and wait until they can be used."""
         self._require_open()
-        known = await self._looker.known()
+        known = await self._looker.count_partitions()
         missing = [topic for topic in topics if topic.name not in known]
         if missing:
-            with transient("creating topics"):
-                await create(self._cluster, self._client_id, missing, self._replication)
-            await self._looker.until_ready([topic.name for topic in missing])
+            with raise_as_transient("creating topics"):
+                await create_topics(self._cluster, self._client_id, missing, self._replication)
+            await self._looker.wait_until_ready([topic.name for topic in missing])
 
-    async def progress(self, topics: Sequence[str], since: datetime | None = None) -> Progress:
+    async def get_log_bounds(
+        self, topics: Sequence[str], since: datetime | None = None
+    ) -> LogBounds:
         """Ask where these topics begin and end."""
         self._require_open()
-        return await self._looker.progress(topics, since)
+        return await self._looker.get_log_bounds(topics, since)
 
-    async def fetch(self, partition: Partition, begin: int, limit: int) -> Sequence[Incoming]:
+    async def fetch(self, partition: Partition, begin: int, limit: int) -> Sequence[IncomingRecord]:
         """Read a slice of the log, outside of any group."""
         self._require_open()
         return await self._looker.fetch(partition, begin, limit)

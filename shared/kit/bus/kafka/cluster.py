@@ -21,21 +21,23 @@ class Cluster:
     login: KafkaSettings = field(default_factory=KafkaSettings)
 
     @classmethod
-    def of(cls, service: str, environment: Mapping[str, str], bootstrap: str) -> "Cluster":
+    def from_environment(
+        cls, service: str, environment: Mapping[str, str], bootstrap: str
+    ) -> "Cluster":
         """Read the login of a service from its environment. Raises `SettingError`."""
-        return cls(bootstrap, KafkaSettings.of(service, environment))
+        return cls(bootstrap, KafkaSettings.for_service(service, environment))
 
     @property
     def user(self) -> str | None:
         """The name that the broker knows this process by; None without a login."""
         return self.login.kafka_username
 
-    def options(self) -> Options:
-        """Give the keyword arguments with which any client of aiokafka connects."""
-        return {"bootstrap_servers": self.bootstrap, **self.security()}
+    def client_options(self) -> Options:
+        """Return the keyword arguments with which any client of aiokafka connects."""
+        return {"bootstrap_servers": self.bootstrap, **self.security_options()}
 
-    def security(self) -> Options:
-        """Give those of the arguments that say how to connect, without the address."""
+    def security_options(self) -> Options:
+        """Return those of the arguments that say how to connect, without the address."""
         login = self.login
         options: Options = {"security_protocol": login.kafka_security_protocol}
         if login.uses_tls:

@@ -11,18 +11,18 @@ from collections.abc import Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from shared.kit.bus.kafka.translate import theirs
+from shared.kit.bus.kafka.conversions import to_topic_partition
 from shared.kit.core.bus import Partition
-from shared.kit.core.failpoints import reached
-from shared.kit.telemetry.logs import logger
+from shared.kit.core.failpoints import hit_failpoint
+from shared.kit.telemetry.logs import get_logger
 
-log = logger("kafka")
+log = get_logger("kafka")
 
 # Seconds that a commit may take. Trap: aiokafka tries again without limit.
-LIMIT = 5.0
+COMMIT_TIMEOUT_SECONDS = 5.0
 
 
-class Commits:
+class OffsetCommitter:
     """The offsets that a reader owes to Kafka."""
 
     def __init__(self, group: str, every: float) -> None:
@@ -37,20 +37,20 @@ class Commits:
 
     def add(self, answer: Mapping[Partition, int]) -> None:
         """Owe these."""
-        self._owed.update((theirs(place), offset) for place, offset in answer.items())
+        self._owed.update((to_topic_partition(place), offset) for place, offset in answer.items())
 
-    def due_in(self) -> float:
+    def seconds_until_due(self) -> float:
         """Seconds until the next commit; for ever, when nothing is owed."""
         if not self._owed:
             return float("inf")
         return self._last + self._every - time.monotonic()
 
-    def begin_due(self) -> None:
+    def commit_if_due(self) -> None:
         """Commit if it is time; the reader does not wait for the answer."""
-        if self.due_in() <= 0 and (self._task is None or self._task.done()):
+        if self.seconds_until_due() <= 0 and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._commit(), name=f"commit:{self._group}")
 
-    async def finish(self) -> None:
+    async def flush(self) -> None:
         """Commit everything now, and forget what could not be: somebody else goes on."""
         if self._task is not None:
             await asyncio.wait((self._task,))
@@ -63,10 +63,10 @@ class Commits:
         if not offsets:
             return
         try:
-            async with asyncio.timeout(LIMIT):
+            async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
                 # Trap: without offsets it would commit all positions, those of failed batches too.
                 await self._consumer.commit(offsets)
-            reached("offsets.committed")
+            hit_failpoint("offsets.committed")
         except (KafkaError, TimeoutError) as error:
             log.info("not committed", group=self._group, error=repr(error))
             self._owed = offsets | self._owed

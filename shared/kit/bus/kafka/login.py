@@ -35,7 +35,9 @@ async def check_login(cluster: Cluster) -> None:
         host, _, port = address.strip().rpartition(":")
         try:
             async with asyncio.timeout(LIMIT_SECONDS):
-                connection = await create_conn(host.strip("[]"), int(port), **cluster.security())
+                connection = await create_conn(
+                    host.strip("[]"), int(port), **cluster.security_options()
+                )
         except _REFUSED as error:
             user = f" (user {cluster.user})" if cluster.user else ""
             reason = f"the login to Kafka fails{user}: {type(error).__name__} {error}"

@@ -15,18 +15,18 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared.kit.bus.kafka.cluster import Cluster
 from shared.kit.bus.partitioner import partition_of
-from shared.kit.core.bus import MAX_RECORD, Outgoing
+from shared.kit.core.bus import MAX_RECORD_BYTES, OutgoingRecord
 from shared.kit.core.errors import Invalid, Transient
 
 # Seconds: for one call of `send`, for one request of it, and for a
 # producer that is given up.
-LIMIT = 30.0
-REQUEST = 10.0
-ENDING = 1.0
+SEND_TIMEOUT_SECONDS = 30.0
+REQUEST_TIMEOUT_SECONDS = 10.0
+CLOSE_TIMEOUT_SECONDS = 1.0
 # Bytes: of one partition's batch before compression (a single record may be larger), and of all
 # batches that are under way; a request beyond the broker's 100 MB would be refused for ever.
-BATCH = 900_000
-ROUND = 30_000_000
+MAX_PARTITION_BATCH_BYTES = 900_000
+MAX_ROUND_BYTES = 30_000_000
 
 Round = dict[TopicPartition, BatchBuilder]
 
@@ -40,16 +40,16 @@ class Sender:
         self._starting = asyncio.Lock()
         self._endings: set[asyncio.Task[None]] = set()
 
-    async def send(self, records: Sequence[Outgoing]) -> None:
+    async def send(self, records: Sequence[OutgoingRecord]) -> None:
         """See `shared.kit.core.bus.Bus.send`."""
         for record in records:
-            if record.size > MAX_RECORD:
+            if record.size > MAX_RECORD_BYTES:
                 raise Invalid(topic=record.topic, bytes=record.size)
         if not records:
             return
         producer: AIOKafkaProducer | None = None
         try:
-            async with asyncio.timeout(LIMIT):
+            async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
                 producer = await self._started()
                 counts = await _counts(producer, {record.topic for record in records})
                 for batches in _rounds(producer, records, counts):
@@ -62,7 +62,7 @@ class Sender:
         async with self._starting:
             if self._producer is None:
                 producer = AIOKafkaProducer(
-                    **self._cluster.options(),
+                    **self._cluster.client_options(),
                     client_id=self._client_id,
                     # Trap: the defaults are acks=1 and no idempotence.
                     acks="all",
@@ -70,8 +70,8 @@ class Sender:
                     # Needs `aiokafka[zstd]`. Not lz4: aiokafka compresses that at its slowest
                     # level, four times as long for two thirds of the effect.
                     compression_type="zstd",
-                    max_batch_size=BATCH,
-                    request_timeout_ms=int(REQUEST * 1000),
+                    max_batch_size=MAX_PARTITION_BATCH_BYTES,
+                    request_timeout_ms=int(REQUEST_TIMEOUT_SECONDS * 1000),
                 )
                 try:
                     await producer.start()
@@ -114,7 +114,7 @@ async def _counts(producer: AIOKafkaProducer, topics: Iterable[str]) -> dict[str
 
 
 def _rounds(
-    producer: AIOKafkaProducer, records: Iterable[Outgoing], counts: dict[str, int]
+    producer: AIOKafkaProducer, records: Iterable[OutgoingRecord], counts: dict[str, int]
 ) -> Iterator[Round]:
     """Pack records into batches, at most one per partition and round, in the order given."""
     batches: Round = {}
@@ -123,7 +123,7 @@ def _rounds(
         number = partition_of(record.key, counts[record.topic])
         place = TopicPartition(record.topic, number)
         weight += len(record.value)
-        full = weight > ROUND and bool(batches)
+        full = weight > MAX_ROUND_BYTES and bool(batches)
         if full or not _append(producer, batches, place, record):
             yield batches
             batches, weight = {}, len(record.value)
@@ -132,7 +132,7 @@ def _rounds(
 
 
 def _append(
-    producer: AIOKafkaProducer, batches: Round, place: TopicPartition, record: Outgoing
+    producer: AIOKafkaProducer, batches: Round, place: TopicPartition, record: OutgoingRecord
 ) -> bool:
     batch = batches.get(place)
     if batch is None:
@@ -166,7 +166,7 @@ async def _end(producer: AIOKafkaProducer) -> None:
     sending = producer._sender.sender_task  # noqa: SLF001
     sending.cancel()
     await producer.client.close()
-    await asyncio.wait((sending,), timeout=ENDING)
+    await asyncio.wait((sending,), timeout=CLOSE_TIMEOUT_SECONDS)
     # A task of it may still wait for news from the client that was closed.
     sending.cancel()
     buffered = producer._message_accumulator  # noqa: SLF001

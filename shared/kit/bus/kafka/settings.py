@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from shared.kit.core.settings import explained, fields_in
+from shared.kit.core.settings import read_variables, to_setting_error
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -40,26 +40,26 @@ class KafkaSettings(BaseModel):
 
     @property
     def uses_tls(self) -> bool:
-        """Tell whether the connection is encrypted."""
+        """Return whether the connection is encrypted."""
         return self.kafka_security_protocol in {"SSL", "SASL_SSL"}
 
     @property
     def uses_sasl(self) -> bool:
-        """Tell whether the client logs in with a name and a password."""
+        """Return whether the client logs in with a name and a password."""
         return self.kafka_security_protocol.startswith("SASL_")
 
     @classmethod
-    def of(cls, service: str, environment: Mapping[str, str]) -> Self:
+    def for_service(cls, service: str, environment: Mapping[str, str]) -> Self:
         """Read the variables of one service; an empty one counts as not set.
 
         Raises `SettingError` for the first that is not right.
         """
         prefix = f"{service.upper()}_"
-        words = fields_in(cls, prefix, environment, tuple(KafkaSettings.model_fields))
+        words = read_variables(cls, prefix, environment, tuple(KafkaSettings.model_fields))
         try:
             return cls(**words)  # type: ignore[arg-type]  # pydantic converts the texts
         except ValidationError as error:
-            raise explained(cls, prefix, error) from None
+            raise to_setting_error(cls, prefix, error) from None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from shared.contracts.catalogue import EVENTS, PUBLISHERS, TOPICS
-from shared.contracts.event import DataClass
+from shared.contracts.event import DataSensitivity
 from shared.kit.bus.kafka.access import Access
 from shared.kit.bus.kafka.acls import Acl, Operation, Resource, subscriber_acls
 from shared.kit.core.errors import PreauError
 
 PERSONAL_TOPICS = frozenset(
-    fact.TOPIC for fact in EVENTS.values() if fact.DATA is DataClass.PERSONAL
+    fact.TOPIC for fact in EVENTS.values() if fact.DATA is DataSensitivity.PERSONAL
 )
 RESERVED_NAMES = frozenset({*PUBLISHERS, "admin", "broker", "operator", "dead", "preau"})
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")

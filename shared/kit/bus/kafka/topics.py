@@ -12,14 +12,14 @@ from aiokafka.errors import (
 )
 
 from shared.kit.bus.kafka.cluster import Cluster
-from shared.kit.core.bus import MAX_RECORD, Topic
+from shared.kit.core.bus import MAX_RECORD_BYTES, Topic
 
 # Facts are kept without limit, and never compacted: several types share a topic and a key.
-SETTINGS = {
+TOPIC_SETTINGS = {
     "cleanup.policy": "delete",
     "retention.ms": "-1",
     "retention.bytes": "-1",
-    "max.message.bytes": str(MAX_RECORD + 1_000_000),
+    "max.message.bytes": str(MAX_RECORD_BYTES + 1_000_000),
 }
 
 
@@ -27,16 +27,16 @@ _TRIES = 50
 _PAUSE = 0.1
 
 
-async def create(
+async def create_topics(
     cluster: Cluster, client_id: str, topics: Sequence[Topic], replication: int
 ) -> None:
     """Ask the controller for these topics; one that appeared meanwhile is none of our business."""
-    admin = AIOKafkaAdminClient(**cluster.options(), client_id=client_id)
+    admin = AIOKafkaAdminClient(**cluster.client_options(), client_id=client_id)
     try:
         await admin.start()
         answer = await admin.create_topics(
             [
-                NewTopic(each.name, each.partitions, replication, topic_configs=SETTINGS)
+                NewTopic(each.name, each.partitions, replication, topic_configs=TOPIC_SETTINGS)
                 for each in topics
             ]
         )

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.ids import MemberId, TenantId
 from shared.kit.database.audit.statement import BROKEN_ROWS, HASH
-from shared.kit.database.statement import Plain
+from shared.kit.database.driver_statement import DriverStatement
 
 _APPEND = sa.text(f"""
     WITH last AS (
@@ -34,7 +34,7 @@ _APPEND = sa.text(f"""
     ON CONFLICT (tenant_id, member_id, number) DO NOTHING
     RETURNING number
 """)  # noqa: S608  constants
-_ADDING = Plain(_APPEND)
+_ADDING = DriverStatement(_APPEND)
 _TYPES = {
     "tenant_id": "uuid",
     "member_id": "uuid",
@@ -47,7 +47,7 @@ _BROKEN = sa.text(BROKEN_ROWS.replace("$1", ":tenant_id"))
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class AuditEntry:
     """What someone did: the fact's type, what it is about, and what else helps to find it again."""
 
     tenant: TenantId
@@ -57,7 +57,7 @@ class Change:
     details: dict[str, str | int]
 
 
-async def append(connection: AsyncConnection, changes: Sequence[Change], now: datetime) -> None:
+async def append(connection: AsyncConnection, changes: Sequence[AuditEntry], now: datetime) -> None:
     """Add these rows to their members' chains, in order.
 
     Two transactions of one member may want the same place. The second waits for the first to end,
@@ -68,7 +68,7 @@ async def append(connection: AsyncConnection, changes: Sequence[Change], now: da
             pass
 
 
-def inserting(first: str) -> str:
+def insert_clause(first: str) -> str:
     """Write the end of a larger statement that adds a row to the chain of each of many members.
 
     `first` is what its rows wait for; see `columns` for its values. Whose place was taken by
@@ -92,13 +92,13 @@ def inserting(first: str) -> str:
     """  # noqa: S608  constants
 
 
-def columns(changes: Sequence[tuple[Change, datetime]]) -> dict[str, object]:
-    """Give the values of such an end; nobody may stand in it twice."""
+def insert_parameters(changes: Sequence[tuple[AuditEntry, datetime]]) -> dict[str, object]:
+    """Return the values of such an end; nobody may stand in it twice."""
     rows = [_row(change, at) for change, at in changes]
     return {f"a_{name}": [row[name] for row in rows] for name in _TYPES}
 
 
-def _row(change: Change, at: datetime) -> dict[str, object]:
+def _row(change: AuditEntry, at: datetime) -> dict[str, object]:
     return {
         "tenant_id": change.tenant,
         "member_id": change.member_id,
@@ -109,7 +109,7 @@ def _row(change: Change, at: datetime) -> dict[str, object]:
     }
 
 
-async def verify(connection: AsyncConnection, tenant: TenantId) -> tuple[UUID, int] | None:
+async def find_broken_row(connection: AsyncConnection, tenant: TenantId) -> tuple[UUID, int] | None:
     """Find the first row (member, number) whose chain does not hold; None when all do."""
     found = (await connection.execute(_BROKEN, {"tenant_id": tenant})).first()
     return (found.member_id, found.number) if found else None

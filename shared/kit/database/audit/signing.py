@@ -42,7 +42,7 @@ class AuditSigner:
     _key: Ed25519PrivateKey
 
     @classmethod
-    def of(cls, service: str, pem: str) -> "AuditSigner":
+    def from_pem(cls, service: str, pem: str) -> "AuditSigner":
         """Read the private key. Raises `NotAnEd25519Key`."""
         try:
             key = load_pem_private_key(pem.encode(), None)
@@ -53,7 +53,7 @@ class AuditSigner:
         return cls(service, key)
 
     def sign(self, fact: AuditSealed) -> AuditSealed:
-        """Give the fact with its signature."""
+        """Return the fact with its signature."""
         return msgspec.structs.replace(
             fact,
             key_id=_key_id(self._key.public_key()),
@@ -62,8 +62,8 @@ class AuditSigner:
 
 
 def public_pem(private_pem: str) -> str:
-    """Give the public key of a private one, as PEM. Raises `NotAnEd25519Key`."""
-    key = AuditSigner.of("", private_pem)._key.public_key()  # noqa: SLF001  the same module
+    """Return the public key of a private one, as PEM. Raises `NotAnEd25519Key`."""
+    key = AuditSigner.from_pem("", private_pem)._key.public_key()  # noqa: SLF001  the same module
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
@@ -74,7 +74,7 @@ class AuditKeys:
     keys: Mapping[str, Ed25519PublicKey]
 
     @classmethod
-    def of(cls, pems: str) -> "AuditKeys":
+    def from_pems(cls, pems: str) -> "AuditKeys":
         """Read public keys in PEM, one after the other. Raises `NotAnEd25519Key`."""
         keys = {}
         for pem in _PUBLIC_KEYS.findall(pems):
@@ -89,8 +89,8 @@ class AuditKeys:
             raise NotAnEd25519Key("no public key in PEM")
         return cls(keys)
 
-    def problem_with(self, service: str, fact: AuditSealed) -> str | None:
-        """Say what is wrong with a fact's signature; None when it holds."""
+    def find_problem(self, service: str, fact: AuditSealed) -> str | None:
+        """Return what is wrong with a fact's signature; None when it holds."""
         if fact.signature is None or fact.key_id is None:
             return "not signed"
         key = self.keys.get(fact.key_id)

@@ -13,12 +13,12 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
-MOST = 64
+MAX_BATCH_ITEMS = 64
 """So many go together at the most: one failure is sought among them one by one."""
 
 
 @dataclass(frozen=True)
-class Rules(Generic[T]):
+class BatchPolicy(Generic[T]):
     """How items go together.
 
     Of those with one `key` only the first goes, the others after it; None is nobody's key.
@@ -27,28 +27,28 @@ class Rules(Generic[T]):
     `raised` makes the error that one of them gets from the one that all had.
     """
 
-    divides: Callable[[Exception], bool]
-    raised: Callable[[Exception], Exception]
-    refused: Callable[[str], Exception]
-    waiting: int
-    wait: float
-    key: Callable[[T], Hashable] = field(default=lambda _: None)
+    retry_singly: Callable[[Exception], bool]
+    to_caller_error: Callable[[Exception], Exception]
+    rejection: Callable[[str], Exception]
+    max_queue: int
+    max_wait_seconds: float
+    conflict_key: Callable[[T], Hashable] = field(default=lambda _: None)
 
 
-class Gather(Generic[T, R]):
+class MicroBatcher(Generic[T, R]):
     """Does `work` for a list of items, in their order; it gives as many results, or fails."""
 
     def __init__(
-        self, work: Callable[[Sequence[T]], Awaitable[Sequence[R]]], rules: Rules[T]
+        self, run_batch: Callable[[Sequence[T]], Awaitable[Sequence[R]]], policy: BatchPolicy[T]
     ) -> None:
-        self._work, self._rules = work, rules
+        self._work, self._rules = run_batch, policy
         self._waiting: deque[_Waiting[T, R]] = deque()
         self._working: asyncio.Task[None] | None = None
 
-    async def do(self, item: T) -> R:
+    async def submit(self, item: T) -> R:
         """Have it done. Raises what the work raised for this item, or that it was refused."""
-        if len(self._waiting) >= self._rules.waiting:
-            raise self._rules.refused("queue_full")
+        if len(self._waiting) >= self._rules.max_queue:
+            raise self._rules.rejection("queue_full")
         one: _Waiting[T, R] = _Waiting(item, asyncio.get_running_loop().create_future())
         self._waiting.append(one)
         if self._working is None or self._working.done():
@@ -69,18 +69,18 @@ class Gather(Generic[T, R]):
 
     def _next(self) -> "list[_Waiting[T, R]]":
         """Take those who go together now; who has waited too long is told no."""
-        oldest = time.monotonic() - self._rules.wait
+        oldest = time.monotonic() - self._rules.max_wait_seconds
         taken: list[_Waiting[T, R]] = []
         keys: set[Hashable] = set()
         later: list[_Waiting[T, R]] = []
-        while self._waiting and len(taken) < MOST:
+        while self._waiting and len(taken) < MAX_BATCH_ITEMS:
             one = self._waiting.popleft()
             if one.result.done():  # nobody waits for it any more
                 continue
             if one.since < oldest:
-                one.result.set_exception(self._rules.refused("turn_wait"))
+                one.result.set_exception(self._rules.rejection("turn_wait"))
                 continue
-            key = self._rules.key(one.item)
+            key = self._rules.conflict_key(one.item)
             if key is not None and key in keys:
                 later.append(one)
                 continue
@@ -104,12 +104,12 @@ class Gather(Generic[T, R]):
                     one.result.set_result(result)
             return
         # Not while it is handled: the errors of each alone would keep it, and it all of them.
-        if len(group) > 1 and self._rules.divides(failed):
+        if len(group) > 1 and self._rules.retry_singly(failed):
             for one in group:
                 await self._together([one])
             return
         for one in group:
-            one.fail(self._rules.raised(failed))
+            one.fail(self._rules.to_caller_error(failed))
 
 
 def _below(error: Exception) -> Exception:

@@ -15,11 +15,16 @@ from shared.kit.core.errors import Conflict, Invalid, NotFound
 from shared.kit.core.unit_of_work import Caller
 from shared.kit.database.database import SqlUnit
 from shared.kit.inbox.dead_letters import queries as letters
-from shared.kit.inbox.dead_letters.queries import AT_PLACES, WHICH, Cause, columns_of
-from shared.kit.inbox.dead_letters.redecode import reread
-from shared.kit.inbox.decode import Wanted
-from shared.kit.inbox.due import wake
-from shared.kit.inbox.parked import NOBODY, Place
+from shared.kit.inbox.dead_letters.queries import (
+    AT_POSITIONS,
+    GROUP_AND_CAUSE,
+    CauseSummary,
+    position_columns,
+)
+from shared.kit.inbox.dead_letters.redecode import decode_again
+from shared.kit.inbox.decode import EventDecoders
+from shared.kit.inbox.due_keys import make_first_due
+from shared.kit.inbox.parked import NO_SUBJECT, LogPosition
 
 _LOCK = """
     SELECT topic, partition, "offset", key, event_id FROM parked
@@ -52,11 +57,11 @@ class ReasonMissing(Invalid):
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class DeadLetterDecision:
     """Which letters (these places, or this text in their cause, or all of the group), and what."""
 
     decision: Literal["replay", "skip"]
-    places: tuple[Place, ...] = ()
+    positions: tuple[LogPosition, ...] = ()
     cause: str | None = None
     everything: bool = False
     reason: str | None = None
@@ -64,63 +69,68 @@ class Decision:
 
     def check(self) -> None:
         """Raise `Invalid` unless exactly one way to choose is used, and `ReasonMissing`."""
-        if bool(self.places) + (self.cause is not None) + self.everything != 1 or self.cause == "":
+        if (
+            bool(self.positions) + (self.cause is not None) + self.everything != 1
+            or self.cause == ""
+        ):
             raise Invalid(field="places", reason="name places, or a cause, or everything")
         if self.decision == "skip" and not self.dry_run and not (self.reason or "").strip():
             raise ReasonMissing
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class DecisionResult:
     """What was, or would be, decided on, by cause; and how many cannot be replayed."""
 
-    causes: Sequence[Cause]
+    causes: Sequence[CauseSummary]
     unreadable: int = 0
 
 
-async def decide(
+async def decide_dead_letters(
     unit: SqlUnit,
     group: str,
     caller: Caller,
-    wish: Decision,
-    wanted: Wanted,
-) -> Decided:
+    wish: DeadLetterDecision,
+    wanted: EventDecoders,
+) -> DecisionResult:
     """Replay or skip; with `dry_run` only say what would be done. Safe while the group reads.
 
     Every place must hold a dead letter, or nothing is done: `DeadLetterNotFound` names it. What
     could not be read is read again: `wanted` are the group's types. The audit keeps who, when, why.
     """
     wish.check()
-    which = WHICH + (AT_PLACES if wish.places else "")
+    which = GROUP_AND_CAUSE + (AT_POSITIONS if wish.positions else "")
     values: dict[str, object] = {"consumer_group": group, "cause": wish.cause}
-    values |= columns_of(wish.places) if wish.places else {}
+    values |= position_columns(wish.positions) if wish.positions else {}
     rows = (await unit.connection.execute(sa.text(_LOCK.format(which=which)), values)).all()
-    found = {Place(row.topic, row.partition, row.offset): row.event_id for row in rows}
-    for place in wish.places:
+    found = {LogPosition(row.topic, row.partition, row.offset): row.event_id for row in rows}
+    for place in wish.positions:
         if place not in found:
             raise DeadLetterNotFound(place=str(place))
-    chosen = await letters.causes(
-        unit.connection, group, cause=wish.cause, places=wish.places or None
+    chosen = await letters.summarise_causes(
+        unit.connection, group, cause=wish.cause, places=wish.positions or None
     )
     unreadable = 0
     if wish.decision == "replay":
-        keyless = [Place(row.topic, row.partition, row.offset) for row in rows if row.key is None]
-        unreadable = await reread(
-            unit, group, wanted, keyless, named=bool(wish.places), dry_run=wish.dry_run
+        keyless = [
+            LogPosition(row.topic, row.partition, row.offset) for row in rows if row.key is None
+        ]
+        unreadable = await decode_again(
+            unit, group, wanted, keyless, named=bool(wish.positions), dry_run=wish.dry_run
         )
-    if wish.places and unreadable:
+    if wish.positions and unreadable:
         raise StillUnreadable
     if rows and not wish.dry_run:
         await _decide(unit, caller, wish, which, values)
         keys = {row.key for row in rows if row.key is not None}
-        await wake(unit, group, keys)
+        await make_first_due(unit, group, keys)
         subject = next(iter(found.values())) if len(rows) == 1 else None
-        _audit(unit, group, caller, wish, subject or NOBODY, len(rows) - unreadable)
-    return Decided(chosen, unreadable)
+        _audit(unit, group, caller, wish, subject or NO_SUBJECT, len(rows) - unreadable)
+    return DecisionResult(chosen, unreadable)
 
 
 async def _decide(
-    unit: SqlUnit, caller: Caller, wish: Decision, which: str, values: dict[str, object]
+    unit: SqlUnit, caller: Caller, wish: DeadLetterDecision, which: str, values: dict[str, object]
 ) -> None:
     decided = {
         "state": "parked" if wish.decision == "replay" else "skipped",
@@ -133,9 +143,9 @@ async def _decide(
 
 
 def _audit(
-    unit: SqlUnit, group: str, caller: Caller, wish: Decision, subject: UUID, number: int
+    unit: SqlUnit, group: str, caller: Caller, wish: DeadLetterDecision, subject: UUID, number: int
 ) -> None:
-    which = wish.cause or ("everything" if wish.everything else ", ".join(map(str, wish.places)))
+    which = wish.cause or ("everything" if wish.everything else ", ".join(map(str, wish.positions)))
     unit.audit(
         caller,
         f"dead_letters.{wish.decision}",

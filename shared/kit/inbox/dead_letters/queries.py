@@ -9,16 +9,16 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.kit.inbox.parked import Place
+from shared.kit.inbox.parked import LogPosition
 
-LONGEST_LIST = 100
+MAX_BLOCKED_LISTED = 100
 """Of what waits behind a letter, so many are named; all are counted."""
 
 _COLUMNS = """
     topic, partition, "offset", key, event_id, type, state, attempts, next_try, first_failed,
     cause, pattern, traceparent, decision, reason, decided_by, decided_at
 """
-WHICH = """
+GROUP_AND_CAUSE = """
     consumer_group = :consumer_group
     AND (CAST(:cause AS text) IS NULL OR position(CAST(:cause AS text) IN pattern) > 0
          OR position(CAST(:cause AS text) IN cause) > 0)
@@ -29,8 +29,8 @@ _PAGE = """
            > (CAST(:after AS timestamptz), :topic, :partition, :offset))
     ORDER BY first_failed, topic, partition, "offset" LIMIT :limit
 """
-_DEAD = sa.text(_PAGE.format(columns=_COLUMNS, which=WHICH, states="state = 'dead'"))
-_ANY = sa.text(_PAGE.format(columns=_COLUMNS, which=WHICH, states="true"))
+_DEAD = sa.text(_PAGE.format(columns=_COLUMNS, which=GROUP_AND_CAUSE, states="state = 'dead'"))
+_ANY = sa.text(_PAGE.format(columns=_COLUMNS, which=GROUP_AND_CAUSE, states="true"))
 _CAUSES = """
     WITH chosen AS (
         SELECT topic, partition, "offset", key, type, state, first_failed, pattern
@@ -64,7 +64,7 @@ _BEHIND = sa.text("""
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """An event that was not applied: where it stands, what it is, why, what was decided of it."""
 
     topic: str
@@ -86,13 +86,13 @@ class Letter:
     decided_at: datetime | None
 
     @property
-    def place(self) -> Place:
+    def position(self) -> LogPosition:
         """Where in the log."""
-        return Place(self.topic, self.partition, self.offset)
+        return LogPosition(self.topic, self.partition, self.offset)
 
 
 @dataclass(frozen=True, slots=True)
-class Behind:
+class BlockedEvent:
     """An event that waits for another of its key."""
 
     place: str
@@ -101,18 +101,18 @@ class Behind:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class DeadLetterDetail:
     """A letter with its stack and record, and what waits behind it on its key."""
 
-    letter: Letter
+    letter: DeadLetter
     stack: str | None
     record: bytes | None
-    behind: Sequence[Behind]
+    behind: Sequence[BlockedEvent]
     waiting: int
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class CauseSummary:
     """Letters that failed alike: how many, and how many keys and events wait behind them."""
 
     cause: str
@@ -126,17 +126,17 @@ class Cause:
     example: str
 
 
-async def page(
+async def list_dead_letters(
     connection: AsyncConnection,
     group: str,
     *,
     everything: bool = False,
     cause: str | None = None,
-    after: tuple[datetime, Place] | None = None,
+    after: tuple[datetime, LogPosition] | None = None,
     limit: int = 1000,
-) -> list[Letter]:
+) -> list[DeadLetter]:
     """List dead letters, the oldest first; with `everything` the parked and skipped ones too."""
-    begin, place = after or (None, Place("", 0, 0))
+    begin, place = after or (None, LogPosition("", 0, 0))
     values = {
         "after": begin,
         "topic": place.topic,
@@ -150,51 +150,56 @@ async def page(
     return [_letter(row) for row in rows]
 
 
-async def causes(
+async def summarise_causes(
     connection: AsyncConnection,
     group: str,
     *,
     everything: bool = False,
     cause: str | None = None,
-    places: Sequence[Place] | None = None,
-) -> list[Cause]:
+    places: Sequence[LogPosition] | None = None,
+) -> list[CauseSummary]:
     """Count dead letters by cause, the most frequent first; in the database, however many."""
-    which = WHICH if everything else f"{WHICH} AND state = 'dead'"
+    which = GROUP_AND_CAUSE if everything else f"{GROUP_AND_CAUSE} AND state = 'dead'"
     values: dict[str, object] = {"consumer_group": group, "cause": cause}
     if places is not None:
-        which += AT_PLACES
-        values |= columns_of(places)
+        which += AT_POSITIONS
+        values |= position_columns(places)
     rows = await connection.execute(sa.text(_CAUSES.format(which=which)), values)
-    return [Cause(*row) for row in rows]
+    return [CauseSummary(*row) for row in rows]
 
 
-async def whole(connection: AsyncConnection, group: str, place: Place) -> Whole | None:
-    """Give everything that is known of one; None when nothing is parked there."""
+async def get_dead_letter(
+    connection: AsyncConnection, group: str, place: LogPosition
+) -> DeadLetterDetail | None:
+    """Return everything that is known of one; None when nothing is parked there."""
     at = {"consumer_group": group, "topic": place.topic, "offset": place.offset}
     found = await connection.execute(_SHOW, at | {"partition": place.partition})
     row = found.first()
     if row is None:
         return None
     held = row.key is not None and row.state != "skipped"
-    waiting = at | {"key": row.key if held else None, "limit": LONGEST_LIST}
+    waiting = at | {"key": row.key if held else None, "limit": MAX_BLOCKED_LISTED}
     behind = (await connection.execute(_BEHIND, waiting)).all()
-    return Whole(
+    return DeadLetterDetail(
         _letter(row),
         row.stack,
         row.record_value,
-        [Behind(str(Place(b.topic, b.partition, b.offset)), b.type, b.event_id) for b in behind],
+        [
+            BlockedEvent(str(LogPosition(b.topic, b.partition, b.offset)), b.type, b.event_id)
+            for b in behind
+        ],
         behind[0].events if behind else 0,
     )
 
 
-AT_PLACES = """
+AT_POSITIONS = """
     AND (topic, partition, "offset") IN (SELECT * FROM unnest(
         CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:offsets AS bigint[])))
 """
 
 
-def columns_of(places: Sequence[Place]) -> dict[str, object]:
-    """Fill the parameters of `AT_PLACES`."""
+def position_columns(places: Sequence[LogPosition]) -> dict[str, object]:
+    """Fill the parameters of `AT_POSITIONS`."""
     return {
         "topics": [place.topic for place in places],
         "partitions": [place.partition for place in places],
@@ -202,5 +207,5 @@ def columns_of(places: Sequence[Place]) -> dict[str, object]:
     }
 
 
-def _letter(row: sa.Row[Any]) -> Letter:
-    return Letter(**{field.name: getattr(row, field.name) for field in fields(Letter)})
+def _letter(row: sa.Row[Any]) -> DeadLetter:
+    return DeadLetter(**{field.name: getattr(row, field.name) for field in fields(DeadLetter)})

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.kit.database.database import SqlUnit
 from shared.kit.inbox import ledger, sequences
-from shared.kit.inbox.decode import Ignored, Readable, Unreadable, Wanted, read
-from shared.kit.inbox.parked import Place, record_of
+from shared.kit.inbox.decode import Decoded, EventDecoders, Ignored, Unreadable, decode_record
+from shared.kit.inbox.parked import LogPosition, to_record
 from shared.kit.inbox.sequences import REFUSED
 
 _AT = """
@@ -33,11 +33,11 @@ _JOIN = sa.text(f"""
 """)  # noqa: S608  a constant of this file
 
 
-async def reread(
+async def decode_again(
     unit: SqlUnit,
     group: str,
-    wanted: Wanted,
-    places: Sequence[Place],
+    wanted: EventDecoders,
+    places: Sequence[LogPosition],
     *,
     named: bool,
     dry_run: bool,
@@ -56,7 +56,7 @@ async def reread(
             "offset": place.offset,
         }
         row = (await unit.connection.execute(_RECORD, at)).one()
-        item = read(record_of(row), wanted, unit.now)
+        item = decode_record(to_record(row), wanted, unit.now)
         refused = row.cause.startswith(REFUSED) and not named
         if isinstance(item, Unreadable) or refused:
             unreadable += 1
@@ -65,13 +65,13 @@ async def reread(
     return unreadable
 
 
-async def _known(connection: AsyncConnection, group: str, item: Readable) -> bool:
-    fresh, _ = await ledger.claim(connection, group, [item.delivery.event_id])
+async def _known(connection: AsyncConnection, group: str, item: Decoded) -> bool:
+    fresh, _ = await ledger.claim_events(connection, group, [item.delivery.event_id])
     return fresh is not None and not fresh
 
 
 async def _settle(
-    connection: AsyncConnection, group: str, at: Mapping[str, object], item: Ignored | Readable
+    connection: AsyncConnection, group: str, at: Mapping[str, object], item: Ignored | Decoded
 ) -> None:
     if isinstance(item, Ignored):
         await connection.execute(_FORGET, at)

@@ -9,10 +9,10 @@ from typing import Any
 import click
 import httpx
 
-NOT_REACHED = 3
-NOT_ALLOWED = 4
+EXIT_UNREACHABLE = 3
+EXIT_NOT_ALLOWED = 4
 _WAITS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
-LONGEST_WAIT = 60.0
+MAX_WAIT_SECONDS = 60.0
 """Seconds: a platform that asks for more is not waited for any longer."""
 _BUSY = (429, 503)
 _DENIED = (401, 403)
@@ -33,7 +33,7 @@ def base_url(environment: Mapping[str, str]) -> str:
     return (environment.get("PREAU_URL") or f"http://127.0.0.1:{port}").rstrip("/")
 
 
-def plain_client() -> httpx.Client:
+def anonymous_client() -> httpx.Client:
     """A client without a token, for what anybody may ask."""
     return httpx.Client(base_url=base_url(os.environ), timeout=30)
 
@@ -51,7 +51,7 @@ class ApiClient:
         try:
             self._http = httpx.Client(base_url=self.url, timeout=120, trust_env=far)
         except httpx.InvalidURL as error:
-            raise PlatformError(f"PREAU_URL: {error}", NOT_REACHED) from error
+            raise PlatformError(f"PREAU_URL: {error}", EXIT_UNREACHABLE) from error
 
     def get(self, path: str, **query: str | int | None) -> Any:
         """GET a path and give its JSON; raises `PlatformError`."""
@@ -76,7 +76,7 @@ class ApiClient:
             return answer.json() if answer.content else None
         except ValueError as error:
             message = f"What answers at {self.url} is not the platform: see PREAU_URL, PREAU_PORT"
-            raise PlatformError(message, NOT_REACHED) from error
+            raise PlatformError(message, EXIT_UNREACHABLE) from error
 
     def _patiently(self, request: httpx.Request) -> httpx.Response:
         """Ask, and ask again while the platform says that it is busy."""
@@ -87,7 +87,7 @@ class ApiClient:
                 answer = self._http.send(request)
             except httpx.HTTPError as error:
                 message = f"The platform does not answer at {self.url} ({error}): make run"
-                raise PlatformError(message, NOT_REACHED) from error
+                raise PlatformError(message, EXIT_UNREACHABLE) from error
             if answer.status_code not in _BUSY or wait is None:
                 return answer
             time.sleep(_wait(answer, wait))
@@ -98,10 +98,10 @@ class ApiClient:
             return self._token_file.read_text(encoding="ascii").strip()
         except (OSError, ValueError) as error:
             message = f"No token in {self._token_file}: make run writes it, or set PREAU_TOKEN_FILE"
-            raise PlatformError(message, NOT_ALLOWED) from error
+            raise PlatformError(message, EXIT_NOT_ALLOWED) from error
 
     def _problem(self, answer: httpx.Response) -> PlatformError:
-        kinds = dict.fromkeys(_DENIED, NOT_ALLOWED) | dict.fromkeys(_DOWN, NOT_REACHED)
+        kinds = dict.fromkeys(_DENIED, EXIT_NOT_ALLOWED) | dict.fromkeys(_DOWN, EXIT_UNREACHABLE)
         code = kinds.get(answer.status_code, 1)
         try:
             said = answer.json()
@@ -118,4 +118,6 @@ def _wait(answer: httpx.Response, otherwise: float) -> float:
     """Say how long to wait: as the answer asks, in seconds, else as long as usual."""
     asked = answer.headers.get("Retry-After", "")
     # It may be a date too, which this platform never sends.
-    return min(float(asked), LONGEST_WAIT) if asked.isascii() and asked.isdecimal() else otherwise
+    return (
+        min(float(asked), MAX_WAIT_SECONDS) if asked.isascii() and asked.isdecimal() else otherwise
+    )

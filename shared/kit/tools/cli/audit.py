@@ -11,13 +11,13 @@ from shared.kit.bus.kafka import Cluster
 from shared.kit.core.errors import NotFound, Transient
 from shared.kit.core.settings import SettingError
 from shared.kit.database.audit.signing import AuditKeys, NotAnEd25519Key
-from shared.kit.tools.cli.addresses import address, cluster
-from shared.kit.tools.cli.api_client import NOT_REACHED, PlatformError
+from shared.kit.tools.cli.api_client import EXIT_UNREACHABLE, PlatformError
+from shared.kit.tools.cli.operator_settings import kafka_cluster, operator_setting
 from shared.kit.tools.reconcile.audit_chains import AuditedService, verify_audit
 from shared.kit.tools.reconcile.log import KafkaLog
 from shared.kit.tools.reconcile.report import Report
 
-PUBLIC_KEYS = "PREAU_AUDIT_PUBLIC_KEYS"
+PUBLIC_KEYS_VARIABLE = "PREAU_AUDIT_PUBLIC_KEYS"
 
 
 @click.group()
@@ -58,7 +58,7 @@ def verify(services: tuple[str, ...], *, as_json: bool) -> None:
         asyncio.run(_verify(kafka, sources, public_keys(), report))
     except (Transient, NotFound, OSError, asyncpg.PostgresError) as error:
         message = f"A server does not answer as it must ({type(error).__name__}: {error})"
-        raise PlatformError(message, NOT_REACHED) from error
+        raise PlatformError(message, EXIT_UNREACHABLE) from error
     if as_json:
         click.echo(msgspec.json.encode(report).decode())
     else:
@@ -71,9 +71,11 @@ def verify(services: tuple[str, ...], *, as_json: bool) -> None:
 def public_keys() -> AuditKeys:
     """Read the public keys that may have signed. Raises `click.UsageError` when they are none."""
     try:
-        return AuditKeys.of((address(PUBLIC_KEYS) or "").replace("\\n", "\n"))
+        return AuditKeys.from_pems(
+            (operator_setting(PUBLIC_KEYS_VARIABLE) or "").replace("\\n", "\n")
+        )
     except NotAnEd25519Key as error:
-        text = f"{PUBLIC_KEYS} holds no Ed25519 public key in PEM ({error})."
+        text = f"{PUBLIC_KEYS_VARIABLE} holds no Ed25519 public key in PEM ({error})."
         raise click.UsageError(text) from None
 
 
@@ -89,15 +91,15 @@ async def _verify(
 
 def _cluster() -> Cluster:
     try:
-        return cluster()
+        return kafka_cluster()
     except SettingError as error:
-        raise PlatformError(str(error), NOT_REACHED) from error
+        raise PlatformError(str(error), EXIT_UNREACHABLE) from error
 
 
 def _needed(name: str, meaning: str) -> str:
-    value = address(name)
+    value = operator_setting(name)
     if not value:
         raise PlatformError(
-            f"{name} is not set ({meaning}), and no `make run` left it", NOT_REACHED
+            f"{name} is not set ({meaning}), and no `make run` left it", EXIT_UNREACHABLE
         )
     return value

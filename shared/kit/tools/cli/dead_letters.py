@@ -10,8 +10,8 @@ import click
 from shared.contracts.catalogue import PUBLISHERS
 from shared.kit.tools.cli.api_client import ApiClient
 
-PATH = "v1/operating/dead-letters"
-TRACE_URL = "PREAU_TRACE_URL"
+DEAD_LETTERS_PATH = "v1/operating/dead-letters"
+TRACE_URL_VARIABLE = "PREAU_TRACE_URL"
 _TABLE = ("group", "type", "state", "letters", "keys", "waiting", "oldest", "newest", "example")
 _NUMBERS = ("letters", "keys", "waiting")
 _WHOLE = ("event", "record", "stack", "behind", "waiting", "topic", "partition", "offset")
@@ -176,7 +176,7 @@ def _decide(  # noqa: PLR0913  the options, by name
     else:
         body["everything"] = True
     client = ApiClient()
-    done = {each: client.post(f"/{each}/{PATH}", body) for each in groups}
+    done = {each: client.post(f"/{each}/{DEAD_LETTERS_PATH}", body) for each in groups}
     _print_decided(decision, done, dry_run=dry_run, as_json=as_json)
 
 
@@ -234,7 +234,7 @@ def _letters(groups: Sequence[str], query: Mapping[str, Any]) -> Iterator[dict[s
     for group in groups:
         cursor = None
         while True:
-            page = client.get(f"/{group}/{PATH}", **query, cursor=cursor)
+            page = client.get(f"/{group}/{DEAD_LETTERS_PATH}", **query, cursor=cursor)
             yield from ({"group": group, **letter} for letter in page["items"])
             cursor = page["next"]
             if cursor is None:
@@ -246,15 +246,15 @@ def _causes(groups: Sequence[str], query: Mapping[str, Any]) -> list[dict[str, A
     found = [
         {"group": group, **cause}
         for group in groups
-        for cause in client.get(f"/{group}/{PATH}/causes", **query)["items"]
+        for cause in client.get(f"/{group}/{DEAD_LETTERS_PATH}/causes", **query)["items"]
     ]
     return sorted(found, key=lambda each: -each["letters"])
 
 
 def _trace_url(environment: Mapping[str, str], trace_id: str | None) -> str | None:
-    template = environment.get(TRACE_URL)
+    template = environment.get(TRACE_URL_VARIABLE)
     if not template or not trace_id:
         return None
     if "{trace_id}" not in template:
-        raise click.ClickException(f"{TRACE_URL} holds no {{trace_id}}: {template}")
+        raise click.ClickException(f"{TRACE_URL_VARIABLE} holds no {{trace_id}}: {template}")
     return template.replace("{trace_id}", trace_id)

@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 import click
 
-GROUP = "preau.commands"
+ENTRY_POINT_GROUP = "preau.commands"
 EPILOG = """\b
 Exit codes: 0 done; 1 done, but something was refused or is not as it should be;
 2 the command line is wrong; 3 the platform does not answer; 4 not allowed.
@@ -22,7 +22,7 @@ Examples:
 """
 
 
-class Lazy(click.Group):
+class LazyCommandGroup(click.Group):
     """A group that loads a command when it is named."""
 
     def __init__(self, prefix: str = "", **options: object) -> None:
@@ -31,7 +31,7 @@ class Lazy(click.Group):
 
     def _found(self) -> dict[str, EntryPoint | None]:
         found: dict[str, EntryPoint | None] = {}
-        for point in entry_points(group=GROUP):
+        for point in entry_points(group=ENTRY_POINT_GROUP):
             if point.name.startswith(self._prefix):
                 head, dot, _ = point.name.removeprefix(self._prefix).partition(".")
                 found[head] = None if dot else point
@@ -48,7 +48,9 @@ class Lazy(click.Group):
             return None
         point = found[cmd_name]
         if point is None:
-            return Lazy(f"{self._prefix}{cmd_name}.", name=cmd_name, help=f"{cmd_name} …")
+            return LazyCommandGroup(
+                f"{self._prefix}{cmd_name}.", name=cmd_name, help=f"{cmd_name} …"
+            )
         try:
             command: click.Command = point.load()
         except Exception as error:
@@ -67,4 +69,6 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    Lazy(name="preau", help="Préau: the life of learning communities, as events.", epilog=EPILOG)()
+    LazyCommandGroup(
+        name="preau", help="Préau: the life of learning communities, as events.", epilog=EPILOG
+    )()

@@ -6,7 +6,7 @@ import click
 
 from shared.contracts.catalogue import PUBLISHERS
 from shared.kit.database.migrations import migrate as migrate_service
-from shared.kit.tools.cli.addresses import address
+from shared.kit.tools.cli.operator_settings import operator_setting
 
 
 @click.command()
@@ -18,7 +18,7 @@ def migrate(services: tuple[str, ...]) -> None:
     them in its data folder (PREAU_HOME), and migrates by itself.
     """
     for name in services or tuple(PUBLISHERS):
-        url = address(f"{name.upper()}_OWNER_URL")
+        url = operator_setting(f"{name.upper()}_OWNER_URL")
         if not url:
             raise click.ClickException(
                 f"{name.upper()}_OWNER_URL is not set: PostgreSQL's URL as {name}'s owner role."

@@ -12,25 +12,25 @@ from pathlib import Path
 
 from opentelemetry.sdk.resources import Resource
 
-from shared.kit.telemetry.measures import Measures
-from shared.kit.telemetry.otel import ENDPOINT, FLUSH
-from shared.kit.telemetry.page import render
-from shared.kit.telemetry.push import push_once
-from shared.kit.tools.reconcile.report import NAMES, Report
+from shared.kit.telemetry.metric_store import MetricStore
+from shared.kit.telemetry.otel import ENDPOINT_VARIABLE, EXPORT_TIMEOUT_SECONDS
+from shared.kit.telemetry.otlp_push import push_once
+from shared.kit.telemetry.prometheus import render_metrics
+from shared.kit.tools.reconcile.report import INVARIANTS, Report
 
-WHO = "reconcile"
+COMPONENT = "reconcile"
 
 
 @dataclass
-class Figures:
+class ReconcileMetrics:
     """The numbers of one report."""
 
-    measures: Measures
+    metric_store: MetricStore
 
     @classmethod
-    def of(cls, report: Report, at: datetime) -> "Figures":
+    def from_report(cls, report: Report, at: datetime) -> "ReconcileMetrics":
         """Take them from a report; of what was not looked at there is none."""
-        measures = Measures(WHO)
+        measures = MetricStore(COMPONENT)
 
         def tell(name: str, value: float, **labels: str) -> None:
             measures.gauge(name, value, labels)
@@ -42,7 +42,7 @@ class Figures:
         for group, number in report.different.items():
             tell("preau.reconcile.different", number, group=group)
         looked = {invariant for invariant, _, _ in report.looked} | set(report.counted)
-        for invariant in NAMES:
+        for invariant in INVARIANTS:
             if invariant in looked:
                 number = report.counted[invariant]
                 tell("preau.reconcile.violations", number, invariant=invariant)
@@ -52,12 +52,14 @@ class Figures:
 
     def push(self, environment: Mapping[str, str]) -> bool:
         """Tell the collector that the environment names; False when it took nothing."""
-        endpoint = environment[ENDPOINT].rstrip("/")
-        resource = Resource({"service.name": f"preau-{WHO}"})
-        return push_once(self.measures, resource, f"{endpoint}/v1/metrics", FLUSH)
+        endpoint = environment[ENDPOINT_VARIABLE].rstrip("/")
+        resource = Resource({"service.name": f"preau-{COMPONENT}"})
+        return push_once(
+            self.metric_store, resource, f"{endpoint}/v1/metrics", EXPORT_TIMEOUT_SECONDS
+        )
 
     def write(self, path: Path) -> None:
         """Leave them in Prometheus' text format; whoever reads meanwhile sees all or the old."""
         partial = path.with_name(f".{path.name}.{os.getpid()}")
-        partial.write_bytes(render([self])[0])
+        partial.write_bytes(render_metrics([self])[0])
         partial.replace(path)

@@ -16,11 +16,11 @@ from shared.contracts.catalogue import PUBLISHERS
 from shared.kit.bus.kafka import KafkaBus
 from shared.kit.core.errors import NotFound, Transient
 from shared.kit.core.settings import SettingError
-from shared.kit.tools.cli.addresses import address, cluster
-from shared.kit.tools.cli.api_client import NOT_REACHED, PlatformError
+from shared.kit.tools.cli.api_client import EXIT_UNREACHABLE, PlatformError
+from shared.kit.tools.cli.operator_settings import kafka_cluster, operator_setting
 from shared.kit.tools.replay.errors import ReplayError
-from shared.kit.tools.replay.feed import Order
-from shared.kit.tools.replay.rebuild import Rebuilder, Wish
+from shared.kit.tools.replay.feed import ReadOrder
+from shared.kit.tools.replay.rebuild import Rebuilder, ReplayRequest
 from shared.kit.tools.replay.report import Report, lines
 
 T = TypeVar("T")
@@ -79,8 +79,8 @@ def _named(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 @click.option("--into", default="shadow", callback=_named, help="The schema to rebuild in.")
 @click.option(
     "--order",
-    type=click.Choice([each.value for each in Order]),
-    default=Order.TIME.value,
+    type=click.Choice([each.value for each in ReadOrder]),
+    default=ReadOrder.TIME.value,
     help="How partitions interleave: as they were sent, or one after the other.",
 )
 @click.option("--compare", is_flag=True, help="Compare with what is live, row by row.")
@@ -103,7 +103,7 @@ def replay(  # noqa: PLR0913  the options of one command
     """Rebuild, compare, swap, undo or drop, as `HELP` says."""
     if sum((undo, drop, swap or compare or since is not None)) > 1:
         raise click.UsageError("--undo and --drop stand alone.")
-    wish = Wish(service, into, since, Order(order), compare, swap)
+    wish = ReplayRequest(service, into, since, ReadOrder(order), compare, swap)
     if drop:
         gone = _run(service, lambda rebuilder: rebuilder.drop(into))
         click.echo(f"{service}: schema {into} is gone." if gone else "There was none.", err=True)
@@ -114,7 +114,7 @@ def replay(  # noqa: PLR0913  the options of one command
         raise SystemExit(1)
 
 
-async def _do(rebuilder: Rebuilder, wish: Wish, *, undo: bool) -> Report:
+async def _do(rebuilder: Rebuilder, wish: ReplayRequest, *, undo: bool) -> Report:
     if undo:
         return await rebuilder.undo(wish.service, wish.into)
     return await rebuilder.run(wish)
@@ -124,7 +124,7 @@ def _run(service: str, act: Callable[[Rebuilder], Awaitable[T]]) -> T:
     owner = _needed(f"{service.upper()}_OWNER_URL", f"PostgreSQL's URL as {service}'s owner role")
 
     async def run() -> T:
-        bus = KafkaBus(cluster(), client_id="preau-replay")
+        bus = KafkaBus(kafka_cluster(), client_id="preau-replay")
         try:
             return await act(Rebuilder(owner, bus, os.environ, _tell))
         finally:
@@ -136,13 +136,15 @@ def _run(service: str, act: Callable[[Rebuilder], Awaitable[T]]) -> T:
         raise PlatformError(str(error)) from error
     except (Transient, NotFound, OSError, DBAPIError) as error:
         said = f"A server does not answer as it must ({type(error).__name__}: {error})"
-        raise PlatformError(said, NOT_REACHED) from error
+        raise PlatformError(said, EXIT_UNREACHABLE) from error
 
 
 def _needed(name: str, what: str) -> str:
-    found = address(name)
+    found = operator_setting(name)
     if not found:
-        raise PlatformError(f"{name} is not set ({what}), and no `make run` left it", NOT_REACHED)
+        raise PlatformError(
+            f"{name} is not set ({what}), and no `make run` left it", EXIT_UNREACHABLE
+        )
     return found
 
 
@@ -155,7 +157,7 @@ def _show(report: Report, *, as_json: bool) -> None:
         told = asdict(report) | {
             "equal": report.equal,
             "differences": report.differences,
-            "events_per_second": round(report.rate),
+            "events_per_second": round(report.events_per_second),
         }
         click.echo(json.dumps(told, ensure_ascii=False, default=str))
         return

@@ -9,7 +9,7 @@ import click
 from shared.contracts.catalogue import PUBLISHERS
 from shared.kit.tools.cli.api_client import ApiClient
 
-COLUMNS = ("published", "applied", "ignored", "duplicate", "parked", "dead_lettered", "lag")
+STATUS_COLUMNS = ("published", "applied", "ignored", "duplicate", "parked", "dead_lettered", "lag")
 _QUIET = 2
 """Looks in a row without lag and without a new fact before `--wait` believes it."""
 
@@ -56,9 +56,9 @@ def status(*, as_json: bool, wait: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
         return
-    click.echo(f"{'group':16}" + "".join(f"{name:>14}" for name in COLUMNS))
+    click.echo(f"{'group':16}" + "".join(f"{name:>14}" for name in STATUS_COLUMNS))
     for name, group in sorted(found["groups"].items()):
-        click.echo(f"{name:16}" + "".join(f"{group[column]:>14,}" for column in COLUMNS))
+        click.echo(f"{name:16}" + "".join(f"{group[column]:>14,}" for column in STATUS_COLUMNS))
         if group["refused"]:
             click.echo(f"  refused: {group['refused']:,} of identity, forged or after lost records")
         if group["halted"]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import click
 
-from shared.kit.bus.kafka.access import Access, administering
+from shared.kit.bus.kafka.access import Access, connect_as_admin
 from shared.kit.bus.kafka.subscribers import (
     RefusedSubscriber,
     add_subscriber,
@@ -18,8 +18,8 @@ from shared.kit.bus.kafka.subscribers import (
 )
 from shared.kit.core.errors import Transient
 from shared.kit.core.settings import SettingError
-from shared.kit.tools.cli.addresses import cluster
-from shared.kit.tools.cli.api_client import NOT_REACHED, PlatformError
+from shared.kit.tools.cli.api_client import EXIT_UNREACHABLE, PlatformError
+from shared.kit.tools.cli.operator_settings import kafka_cluster
 
 T = TypeVar("T")
 
@@ -90,7 +90,7 @@ def remove(name: str) -> None:
 
 def _run(act: Callable[[Access], Awaitable[T]]) -> T:
     async def run() -> T:
-        async with administering(cluster()) as access:
+        async with connect_as_admin(kafka_cluster()) as access:
             return await act(access)
 
     try:
@@ -98,4 +98,4 @@ def _run(act: Callable[[Access], Awaitable[T]]) -> T:
     except (RefusedSubscriber, SettingError) as error:
         raise PlatformError(f"{error}") from error
     except (Transient, TimeoutError) as error:
-        raise PlatformError(f"Kafka does not do it ({error})", NOT_REACHED) from error
+        raise PlatformError(f"Kafka does not do it ({error})", EXIT_UNREACHABLE) from error

@@ -10,24 +10,24 @@ import click
 from shared.contracts.catalogue import PUBLISHERS
 from shared.kit.telemetry import document as telemetry
 from shared.kit.tools.docs import asyncapi, events
-from shared.kit.tools.docs.services import consumers, has, openapi
+from shared.kit.tools.docs.services import find_reactions, has_module, openapi
 
 
 def documents() -> Iterator[tuple[str, str]]:
     """Yield every document: its place under `docs/` and its text."""
-    heard = consumers(tuple(PUBLISHERS))
+    heard = find_reactions(tuple(PUBLISHERS))
     yield "events.md", events.render(heard)
     yield "asyncapi.yaml", asyncapi.render(heard)
-    yield "telemetry.md", telemetry.render()
+    yield "telemetry.md", telemetry.render_metric_document()
     for name in PUBLISHERS:
-        if has(name, "main"):
+        if has_module(name, "main"):
             shown = json.dumps(openapi(name), ensure_ascii=False, indent=2)
             yield f"openapi/{name}.json", f"{shown}\n"
         else:
             click.echo(f"{name} has no main.py: no OpenAPI document of it.", err=True)
 
 
-def stale(folder: Path) -> list[Path]:
+def stale_documents(folder: Path) -> list[Path]:
     """Name the documents that differ from what the code says, or are missing."""
     found = []
     for place, text in documents():
@@ -37,7 +37,7 @@ def stale(folder: Path) -> list[Path]:
     return found
 
 
-def write(folder: Path) -> None:
+def write_documents(folder: Path) -> None:
     """Write all of them."""
     for place, text in documents():
         path = folder / place
@@ -58,9 +58,9 @@ def write(folder: Path) -> None:
 def main(*, check: bool, folder: Path) -> None:
     """Write the documents that come from the code."""
     if not check:
-        write(folder)
+        write_documents(folder)
         return
-    found = stale(folder)
+    found = stale_documents(folder)
     for path in found:
         click.echo(f"{path} is stale: run `make events` and commit it.", err=True)
     sys.exit(1 if found else 0)

@@ -7,8 +7,8 @@ from inspect import cleandoc
 from shared.contracts.catalogue import EVENTS, owner_of
 from shared.contracts.event import Fact
 from shared.kit.tools.docs.examples import example_json
-from shared.kit.tools.docs.services import Consumers
-from shared.kit.tools.docs.versions import standing, told_of
+from shared.kit.tools.docs.services import ReactionsByFact
+from shared.kit.tools.docs.versions import deprecation_note, version_notice
 
 Facts = Sequence[type[Fact]]
 FACTS: Facts = tuple(EVENTS.values())
@@ -25,14 +25,14 @@ schemas stand in `asyncapi.yaml`. How a fact changes, and how a reader follows: 
 """
 
 
-def render(consumers: Consumers, facts: Facts = FACTS) -> str:
-    """Give the document as Markdown."""
+def render(consumers: ReactionsByFact, facts: Facts = FACTS) -> str:
+    """Return the document as Markdown."""
     rows = "".join(_row(fact, consumers, facts) for fact in facts)
     return _HEAD + rows + "".join(_section(fact, consumers, facts) for fact in facts)
 
 
-def _row(fact: type[Fact], consumers: Consumers, facts: Facts) -> str:
-    wire, stands = fact.wire_type(), standing(fact, facts)
+def _row(fact: type[Fact], consumers: ReactionsByFact, facts: Facts) -> str:
+    wire, stands = fact.wire_type(), deprecation_note(fact, facts)
     effects = _effects(fact, consumers, "; ") or "–"
     cells = (
         f"[`{wire}`](#{_anchor(wire)})" + (f" ({stands})" if stands else ""),
@@ -45,9 +45,9 @@ def _row(fact: type[Fact], consumers: Consumers, facts: Facts) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def _section(fact: type[Fact], consumers: Consumers, facts: Facts) -> str:
+def _section(fact: type[Fact], consumers: ReactionsByFact, facts: Facts) -> str:
     shown = json.dumps(example_json(fact.example()), ensure_ascii=False, indent=2)
-    reacts, told = _effects(fact, consumers, "\n- "), told_of(fact, facts)
+    reacts, told = _effects(fact, consumers, "\n- "), version_notice(fact, facts)
     return (
         f"\n## {fact.wire_type()}\n\n{cleandoc(fact.__doc__ or '')}\n\n"
         f"Said by {owner_of(fact)} on `{fact.TOPIC}`, key `{fact.KEY}`, subject `{fact.SUBJECT}`; "
@@ -58,10 +58,10 @@ def _section(fact: type[Fact], consumers: Consumers, facts: Facts) -> str:
     )
 
 
-def _effects(fact: type[Fact], consumers: Consumers, between: str) -> str:
+def _effects(fact: type[Fact], consumers: ReactionsByFact, between: str) -> str:
     return between.join(f"{group}: `{effect}`" for group, effect in consumers.get(fact, ()))
 
 
 def _anchor(heading: str) -> str:
-    """Give the anchor that Markdown readers make of a heading: dots go."""
+    """Return the anchor that Markdown readers make of a heading: dots go."""
     return heading.replace(".", "")

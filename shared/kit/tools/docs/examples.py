@@ -39,6 +39,6 @@ def example_envelope(fact: Fact) -> Envelope:
 
 
 def example_json(fact: Fact) -> dict[str, Any]:
-    """Give the same as JSON's own types."""
+    """Return the same as JSON's own types."""
     found: dict[str, Any] = json.loads(encode(example_envelope(fact)))
     return found

@@ -22,22 +22,22 @@ from shared.kit.runtime.service import Service
 from shared.kit.runtime.settings import Settings
 from shared.kit.telemetry.noop import NoTelemetry
 
-Consumers = Mapping[type[Fact], Sequence[tuple[str, str]]]
+ReactionsByFact = Mapping[type[Fact], Sequence[tuple[str, str]]]
 """For a fact, the groups that hear it, each with the name of its effect."""
 
 _NOWHERE = "postgresql+asyncpg://nobody@127.0.0.1:1/nowhere"
 
 
-def has(service: str, module: str) -> bool:
-    """Tell whether a service has this module at all; one that is broken still counts."""
+def has_module(service: str, module: str) -> bool:
+    """Return whether a service has this module at all; one that is broken still counts."""
     return find_spec(f"services.{service}.{module}") is not None
 
 
-def consumers(names: Sequence[str]) -> Consumers:
+def find_reactions(names: Sequence[str]) -> ReactionsByFact:
     """Read every service's `events.CONSUMES`."""
     found: dict[type[Fact], list[tuple[str, str]]] = {}
     for name in names:
-        if has(name, "events"):
+        if has_module(name, "events"):
             for reaction in _reactions(name):
                 for fact in reaction.on:
                     found.setdefault(fact, []).append((name, reaction.name))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class ConsistencyCheck:
     """Two queries that must give the same rows: what is stored, and what it follows from.
 
     Both give the columns `key` and `value`, as text, one row for each key; `key` begins with the
@@ -21,22 +21,22 @@ class Agreement:
     recomputed: str
 
 
-def facts_owed(name: str, owed: str, topic: str) -> Agreement:
+def facts_required(name: str, required: str, topic: str) -> ConsistencyCheck:
     """Every key has left at least the facts that its rows owe, and none has facts but no rows.
 
     `owed` gives the columns `key` and `n`; sequences are taken from `heads`.
     """
-    return Agreement(
+    return ConsistencyCheck(
         "I2",
         name,
-        f"SELECT key, n::text AS value FROM ({owed}) AS owed",  # noqa: S608  a service's own words
+        f"SELECT key, n::text AS value FROM ({required}) AS owed",  # noqa: S608  a service's own words
         "SELECT h.key, least(h.sequence, owed.n)::text AS value FROM heads h"  # noqa: S608  as above
-        f" LEFT JOIN ({owed}) AS owed ON owed.key = h.key WHERE h.topic = '{topic}'",
+        f" LEFT JOIN ({required}) AS owed ON owed.key = h.key WHERE h.topic = '{topic}'",
     )
 
 
 @dataclass(frozen=True, slots=True)
-class EventNamed:
+class EventReference:
     """A column of a business table that holds the id of the event that caused the row."""
 
     table: str

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from shared.kit.tools.reconcile.agreement import Agreement
-from shared.kit.tools.reconcile.report import MOST, Report
-from shared.kit.tools.reconcile.source import Source, looking
+from shared.kit.tools.reconcile.agreement import ConsistencyCheck
+from shared.kit.tools.reconcile.report import MAX_LISTED_VIOLATIONS, Report
+from shared.kit.tools.reconcile.source import Source, read_only_connection
 
 _COMPARE = """
     WITH stored AS ({stored}), recomputed AS ({recomputed})
@@ -17,26 +17,32 @@ _COMPARE = """
 _SEE = "SELECT set_config('app.tenants', $1, true)"
 
 
-async def check_agreements(source: Source, tenants: Sequence[str], report: Report) -> None:
+async def run_consistency_checks(source: Source, tenants: Sequence[str], report: Report) -> None:
     """Compare what is stored with what it follows from."""
-    if not source.agreements:
+    if not source.consistency_checks:
         return
-    async with looking(source.url) as connection:
-        for agreement in source.agreements:
+    async with read_only_connection(source.url) as connection:
+        for agreement in source.consistency_checks:
             async with connection.transaction(readonly=True):
                 await connection.execute(_SEE, ",".join(tenants))
                 await _compare(connection, source.service, agreement, report)
 
 
-async def _compare(connection: Any, service: str, agreement: Agreement, report: Report) -> None:
+async def _compare(
+    connection: Any, service: str, agreement: ConsistencyCheck, report: Report
+) -> None:
     query = f"SELECT count(*) FROM ({agreement.stored}) AS stored"  # noqa: S608  a service's own
     number = await connection.fetchval(query)
-    report.look(agreement.invariant, f"{service}: {agreement.name}", number)
+    report.record_check(agreement.invariant, f"{service}: {agreement.name}", number)
     found = await connection.fetch(
-        _COMPARE.format(stored=agreement.stored, recomputed=agreement.recomputed, most=MOST)
+        _COMPARE.format(
+            stored=agreement.stored, recomputed=agreement.recomputed, most=MAX_LISTED_VIOLATIONS
+        )
     )
     for row in found:
         text = f"stored {row['stored'] or 'nothing'}, recomputed {row['recomputed'] or 'nothing'}"
-        report.blame(agreement.invariant, row["key"], f"{service}, {agreement.name}: {text}")
+        report.report_violation(
+            agreement.invariant, row["key"], f"{service}, {agreement.name}: {text}"
+        )
     if found and found[0]["wrong"] > len(found):
         report.counted[agreement.invariant] += found[0]["wrong"] - len(found)

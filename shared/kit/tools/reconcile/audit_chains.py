@@ -16,16 +16,16 @@ from shared.contracts.audit import AuditHead, AuditSealed
 from shared.contracts.catalogue import audit_fact, decoder_of
 from shared.contracts.event import decode_envelope
 from shared.contracts.ids import MemberId, TenantId
-from shared.kit.core.bus import Incoming
+from shared.kit.core.bus import IncomingRecord
 from shared.kit.core.errors import NotFound
 from shared.kit.database.audit.signing import AuditKeys
 from shared.kit.database.audit.statement import BROKEN_ROWS
 from shared.kit.tools.reconcile.log import Log
 from shared.kit.tools.reconcile.report import Report
-from shared.kit.tools.reconcile.source import looking
+from shared.kit.tools.reconcile.source import read_only_connection
 
 CHUNK_RECORDS = 1_000
-AUDIT = "I11"
+AUDIT_INVARIANT = "I11"
 """The invariant's number in reports."""
 _SEE_TENANT = "SELECT set_config('app.tenants', $1, true)"
 _HASHES = """
@@ -39,13 +39,13 @@ _UNSEALED = """
     LEFT JOIN unnest($2::uuid[], $3::bigint[]) AS h (member_id, number) USING (member_id)
     WHERE a.tenant_id = $1 AND a.number > COALESCE(h.number, 0)
 """
-PASSED_OVER = timedelta(minutes=2)
+MAX_PUBLICATION_DELAY = timedelta(minutes=2)
 """A row so much older than a publication was there to be published, and was not."""
 Heads = dict[TenantId, dict[MemberId, AuditHead]]
 
 
 @dataclass
-class Published:
+class PublishedHeads:
     """The newest published end of each chain, and the moment of the newest publication."""
 
     heads: Heads = field(default_factory=dict)
@@ -74,24 +74,28 @@ async def verify_audit(
     for source in sources:
         published = await _published_heads(log, source.service, keys, report)
         every = {*published.heads, *(msgspec.convert(name, TenantId) for name in tenants)}
-        async with looking(source.owner_url) as connection:
+        async with read_only_connection(source.owner_url) as connection:
             for tenant in sorted(every):
                 async with connection.transaction(readonly=True):
                     await connection.execute(_SEE_TENANT, str(tenant))
                     await _verify_tenant(connection, source.service, tenant, published, report)
         number = sum(map(len, published.heads.values()))
-        report.look(AUDIT, f"audit chains of {source.service}", number)
+        report.record_check(AUDIT_INVARIANT, f"audit chains of {source.service}", number)
 
 
-async def _published_heads(log: Log, service: str, keys: AuditKeys, report: Report) -> Published:
+async def _published_heads(
+    log: Log, service: str, keys: AuditKeys, report: Report
+) -> PublishedHeads:
     """Read the newest published end of each chain; what is not rightly signed does not count."""
     topic = audit_fact(service).TOPIC
     try:
-        progress = await log.progress([topic])
+        progress = await log.get_log_bounds([topic])
     except NotFound:
-        report.note(AUDIT, f"{topic} is not there: {service} has published no ends of chains")
-        return Published()
-    published = Published()
+        report.add_note(
+            AUDIT_INVARIANT, f"{topic} is not there: {service} has published no ends of chains"
+        )
+        return PublishedHeads()
+    published = PublishedHeads()
     problems: dict[str, int] = {}
     for partition, end in progress.end.items():
         offset = progress.begin[partition]
@@ -103,11 +107,15 @@ async def _published_heads(log: Log, service: str, keys: AuditKeys, report: Repo
                     problems[problem] = problems.get(problem, 0) + 1
             offset = records[-1].offset + 1 if records else end
     for problem, number in sorted(problems.items()):
-        report.blame(AUDIT, topic, f"{number:,} published ends do not count: {problem}")
+        report.report_violation(
+            AUDIT_INVARIANT, topic, f"{number:,} published ends do not count: {problem}"
+        )
     return published
 
 
-def _take(record: Incoming, service: str, keys: AuditKeys, published: Published) -> str | None:
+def _take(
+    record: IncomingRecord, service: str, keys: AuditKeys, published: PublishedHeads
+) -> str | None:
     """Keep the heads of one record; give what is wrong with it."""
     kind = audit_fact(service)
     try:
@@ -120,7 +128,7 @@ def _take(record: Incoming, service: str, keys: AuditKeys, published: Published)
     assert isinstance(fact, AuditSealed)  # noqa: S101  what its decoder makes
     if fact.tenant_id != envelope.tenant:
         return "it names another tenant than its envelope"
-    problem = keys.problem_with(service, fact)
+    problem = keys.find_problem(service, fact)
     if problem is not None and not (problem == "not signed" and not keys.keys):
         return problem
     published.through = max(published.through or fact.through, fact.through)
@@ -136,29 +144,29 @@ async def _verify_tenant(
     connection: Any,
     service: str,
     tenant: TenantId,
-    published: Published,
+    published: PublishedHeads,
     report: Report,
 ) -> None:
     heads = published.heads.get(tenant, {})
     for row in await connection.fetch(BROKEN_ROWS, tenant):
         place = f"{service} {tenant}"
         text = f"row {row['number']} of {row['member_id']} was changed, or one before it is missing"
-        report.blame(AUDIT, place, text)
+        report.report_violation(AUDIT_INVARIANT, place, text)
     members = [head.member_id for head in heads.values()]
     for row in await connection.fetch(_HASHES, tenant, members, _numbers(heads)):
         if row["hash"] == heads[row["member_id"]].hash:
             continue
         state = "is gone" if row["hash"] is None else "is not the one that was published"
         text = f"row {row['number']} of {row['member_id']} {state}"
-        report.blame(AUDIT, f"{service} {tenant}", text)
-    before = published.through - PASSED_OVER if published.through is not None else None
+        report.report_violation(AUDIT_INVARIANT, f"{service} {tenant}", text)
+    before = published.through - MAX_PUBLICATION_DELAY if published.through is not None else None
     row = await connection.fetchrow(_UNSEALED, tenant, members, _numbers(heads), before)
     if row["passed_over"]:
         text = f"{row['passed_over']} rows are older than a publication that left them out"
-        report.blame(AUDIT, f"{service} {tenant}", text)
+        report.report_violation(AUDIT_INVARIANT, f"{service} {tenant}", text)
     elif row["number"]:
         text = f"{service} {tenant}: {row['number']:,} rows whose end is not published yet"
-        report.note(AUDIT, text)
+        report.add_note(AUDIT_INVARIANT, text)
 
 
 def _numbers(heads: Mapping[MemberId, AuditHead]) -> list[int]:

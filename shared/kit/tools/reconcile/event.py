@@ -9,14 +9,14 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from shared.kit.core.bus import Incoming
+from shared.kit.core.bus import IncomingRecord
 
 Instant = Annotated[datetime, Meta(tz=True)]
-BAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError)
-LONGEST_KEY = 200
+DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError)
+MAX_KEY_CHARACTERS = 200
 # The escape itself, not a backslash that somebody wrote followed by these letters.
 NUL = re.compile(rb"\x00|(?<!\\)(?:\\\\)*\\u0000")
-PREFIX = "ce_"
+HEADER_PREFIX = "ce_"
 
 
 class Event(Struct, frozen=True, kw_only=True):
@@ -44,35 +44,35 @@ class Event(Struct, frozen=True, kw_only=True):
 _decoder = msgspec.json.Decoder(Event)
 
 
-class Crooked(Exception):
+class MalformedRecord(Exception):
     """What stands in the record is no event that anybody can read; its text says why."""
 
 
-def read(record: Incoming) -> Event:
-    """Read one record, structured or binary. Raises `Crooked`."""
+def read_event(record: IncomingRecord) -> Event:
+    """Read one record, structured or binary. Raises `MalformedRecord`."""
     value = record.value or b""
     if (b"u0000" in value or b"\x00" in value) and NUL.search(value):
-        raise Crooked("a NUL character")
+        raise MalformedRecord("a NUL character")
     try:
         named = {
-            name[len(PREFIX) :]: (content or b"").decode()
+            name[len(HEADER_PREFIX) :]: (content or b"").decode()
             for name, content in record.headers
-            if name.startswith(PREFIX)
+            if name.startswith(HEADER_PREFIX)
         }
         if named:
             value = msgspec.json.encode(named | {"data": Raw(value)})
         event = _decoder.decode(value)
-    except BAD as error:
-        raise Crooked(f"{type(error).__name__}: {error}") from error
+    except DECODE_ERRORS as error:
+        raise MalformedRecord(f"{type(error).__name__}: {error}") from error
     # A dead letter is named after the place of its record, whose tenant nobody may know.
     mine = event.partitionkey.startswith(f"{event.tenant}:")
     if not mine and not record.partition.topic.startswith("dead."):
-        raise Crooked("its key belongs to another tenant")
-    if len(event.partitionkey) > LONGEST_KEY:
-        raise Crooked("its key is too long")
+        raise MalformedRecord("its key belongs to another tenant")
+    if len(event.partitionkey) > MAX_KEY_CHARACTERS:
+        raise MalformedRecord("its key is too long")
     return event
 
 
 def digest(value: bytes | None) -> int:
-    """Give 64 bits that stand for a record's bytes, as SQLite holds them."""
+    """Return 64 bits that stand for a record's bytes, as SQLite holds them."""
     return int.from_bytes(blake2b(value or b"", digest_size=8).digest(), "big", signed=True)

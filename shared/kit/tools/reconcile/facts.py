@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from shared.kit.tools.reconcile.book import Book
+from shared.kit.tools.reconcile.log_index import LogIndex
 from shared.kit.tools.reconcile.report import Report
-from shared.kit.tools.reconcile.source import Source, heads_now
+from shared.kit.tools.reconcile.source import Source, read_current_heads
 
 _LOST = """
     SELECT h.topic, h.key, h.sequence, COALESCE(k.last, 0) AS logged,
@@ -31,45 +31,49 @@ _BEYOND = """
     LEFT JOIN heads h ON h.topic = w.topic AND h.key = w.key
     WHERE w.sequence > COALESCE(h.sequence, 0)
 """
-SECOND_LOOKS = 1_000
+MAX_RECHECK_KEYS = 1_000
 """Keys asked for again at once."""
 
 
-async def check_facts(book: Book, sources: Sequence[Source], report: Report) -> None:
+async def check_facts(book: LogIndex, sources: Sequence[Source], report: Report) -> None:
     """Compare what was counted with what was said."""
-    report.look("I2", "keys with a head", book.number("SELECT count(*) FROM heads"))
-    report.look("I2", "facts not yet sent", book.number("SELECT count(*) FROM waiting"))
-    for topic, key, head, logged, held in book.rows(_LOST):
+    report.record_check("I2", "keys with a head", book.query_number("SELECT count(*) FROM heads"))
+    report.record_check(
+        "I2", "facts not yet sent", book.query_number("SELECT count(*) FROM waiting")
+    )
+    for topic, key, head, logged, held in book.query(_LOST):
         lost = head - logged - held
         if lost:
             text = f"{topic}: its head says {head}, the log ends at {logged}, the outbox holds"
-            report.blame("I2", key, f"{text} {held} of the rest: {lost} facts are lost")
-    for topic, key, sequence in book.rows(_UNLIKE):
+            report.report_violation("I2", key, f"{text} {held} of the rest: {lost} facts are lost")
+    for topic, key, sequence in book.query(_UNLIKE):
         text = f"{topic}: the outbox holds {sequence} with another id or content than the log"
-        report.blame("I3", key, text)
-    for topic, key, sequence, head in book.rows(_BEYOND):
+        report.report_violation("I3", key, text)
+    for topic, key, sequence, head in book.query(_BEYOND):
         text = f"{topic}: the outbox holds {sequence}, its head says {head or 0}"
-        report.blame("I2", key, text)
+        report.report_violation("I2", key, text)
     _check_topics(book, sources, report)
     for source in sources:
         await _check_ahead(book, source, report)
 
 
-def _check_topics(book: Book, sources: Sequence[Source], report: Report) -> None:
-    known = {topic for source in sources for topic in source.writes}
-    for (topic,) in book.rows("SELECT DISTINCT topic FROM heads"):
+def _check_topics(book: LogIndex, sources: Sequence[Source], report: Report) -> None:
+    known = {topic for source in sources for topic in source.published_topics}
+    for (topic,) in book.query("SELECT DISTINCT topic FROM heads"):
         if topic not in known:
-            report.blame("I2", topic, "a service wrote facts of a topic that is not its own")
+            report.report_violation(
+                "I2", topic, "a service wrote facts of a topic that is not its own"
+            )
 
 
-async def _check_ahead(book: Book, source: Source, report: Report) -> None:
+async def _check_ahead(book: LogIndex, source: Source, report: Report) -> None:
     """See what the log holds beyond the heads: written since the copy, or by nobody's change."""
-    ahead = [row for topic in source.writes for row in book.rows(_AHEAD, topic)]
-    for begin in range(0, len(ahead), SECOND_LOOKS):
-        some = ahead[begin : begin + SECOND_LOOKS]
-        now = await heads_now(source, [(topic, key) for topic, key, _ in some])
+    ahead = [row for topic in source.published_topics for row in book.query(_AHEAD, topic)]
+    for begin in range(0, len(ahead), MAX_RECHECK_KEYS):
+        some = ahead[begin : begin + MAX_RECHECK_KEYS]
+        now = await read_current_heads(source, [(topic, key) for topic, key, _ in some])
         for topic, key, last in some:
             head = now.get((topic, key), 0)
             if last > head:
                 text = f"{topic}: the log holds {last}, its head says {head}: no change made it"
-                report.blame("I2", key, text)
+                report.report_violation("I2", key, text)

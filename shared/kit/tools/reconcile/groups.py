@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from shared.kit.core.bus import Partition
-from shared.kit.tools.reconcile.book import Book
+from shared.kit.tools.reconcile.log_index import LogIndex
 from shared.kit.tools.reconcile.report import Report
-from shared.kit.tools.reconcile.versions import how_related, version_of
+from shared.kit.tools.reconcile.versions import compare_versions, split_wire_type
 
-KEPT = timedelta(days=29)
+INBOX_RETENTION = timedelta(days=29)
 """Event ids younger than this must stand in the inbox, which keeps thirty days."""
 
 # What concerns one group, with places and types by their numbers in the book.
@@ -130,80 +130,82 @@ _OVERTAKEN = f"""
 """  # noqa: S608  no reader's words
 
 
-def floor(moment: datetime) -> bytes:
-    """Give the smallest UUIDv7 of a moment."""
+def smallest_uuid7(moment: datetime) -> bytes:
+    """Return the smallest UUIDv7 of a moment."""
     return int(moment.timestamp() * 1000).to_bytes(6, "big") + bytes(10)
 
 
 @dataclass(frozen=True)
-class Group:
+class GroupCheck:
     """One group, and what is known of it in the book."""
 
-    book: Book
+    index: LogIndex
     name: str
     report: Report
 
     def check(self, now: datetime) -> None:
         """See that it dealt once with every event that it has passed."""
-        self.book.db.executescript(_MINE)
+        self.index.db.executescript(_MINE)
         for statement in _FILL:
-            self.book.db.execute(statement, (self.name,))
+            self.index.db.execute(statement, (self.name,))
         told_twice = self._want()
-        passed = self.book.number("SELECT sum(next - began) FROM passed")
-        self.report.look("I4", f"records that {self.name} has passed", passed)
-        ids = self.book.number("SELECT count(*) FROM inbox WHERE grp = ?", self.name)
-        self.report.look("I4", f"event ids in {self.name}'s inbox", ids)
-        for where, after, end in self.book.rows(_BEYOND):
+        passed = self.index.query_number("SELECT sum(next - began) FROM passed")
+        self.report.record_check("I4", f"records that {self.name} has passed", passed)
+        ids = self.index.query_number("SELECT count(*) FROM inbox WHERE grp = ?", self.name)
+        self.report.record_check("I4", f"event ids in {self.name}'s inbox", ids)
+        for where, after, end in self.index.query(_BEYOND):
             self._blame("I4", where, f"passed up to {after}, where the log ends at {end}")
         self._check_counters(_TOLD_TWICE if told_twice else _OF_NO_INTEREST)
         self._check_ids(now)
         self._check_aside()
 
     def _check_ids(self, now: datetime) -> None:
-        missing = self.book.rows(_MISSING, self.name, floor(now - KEPT))
+        missing = self.index.query(_MISSING, self.name, smallest_uuid7(now - INBOX_RETENTION))
         self.report.missing[self.name] = 0
         for key, event, kind, place, offset in missing:
             self.report.missing[self.name] += 1
             text = f"{kind} {UUID(bytes=event)} at {self._at(place, offset)} was passed,"
             self._blame("I4", key, f"{text} but neither applied nor set aside")
-        for (event,) in self.book.rows(_STRANGE, self.name):
+        for (event,) in self.index.query(_STRANGE, self.name):
             text = "applied, though the log that it has passed holds no such event for it"
             self._blame("I4", str(UUID(bytes=event)), text)
-        for place, offset, cause in self.book.rows(_UNREADABLE):
+        for place, offset, cause in self.index.query(_UNREADABLE):
             text = f"cannot be read ({cause}), and is no dead letter"
             self._blame("I4", self._at(place, offset), text)
 
     def _check_aside(self) -> None:
-        number = self.book.number("SELECT count(*) FROM apart")
-        self.report.look("I5", f"events that {self.name} set aside", number)
-        for place, offset in self.book.rows(_INVENTED):
+        number = self.index.query_number("SELECT count(*) FROM apart")
+        self.report.record_check("I5", f"events that {self.name} set aside", number)
+        for place, offset in self.index.query(_INVENTED):
             text = "set aside here, where no such event was passed"
             self._blame("I4", self._at(place, offset), text)
-        for key, where in self.book.rows(_UNTOLD, self.name):
+        for key, where in self.index.query(_UNTOLD, self.name):
             self._blame("I4", key or where, f"{where} is dead, and no dead letter tells of it")
-        for key, event, place, offset in self.book.rows(_MISREAD):
+        for key, event, place, offset in self.index.query(_MISREAD):
             text = f"buried {UUID(bytes=event)} at {self._at(place, offset)} as unreadable,"
             self._blame("I4", key, f"{text} and it can be read")
-        for key, event, place, offset, first in self.book.rows(_OVERTAKEN, self.name):
+        for key, event, place, offset, first in self.index.query(_OVERTAKEN, self.name):
             text = f"{UUID(bytes=event)} at {self._at(place, offset)} was applied before {first},"
             self._blame("I5", key, f"{text} which still waits")
 
     def _want(self) -> bool:
         """Note which types it reacts to; say whether any is told in another version too."""
         query = "SELECT type FROM wanted WHERE grp = ?"
-        declared = dict(version_of(name) for (name,) in self.book.rows(query, self.name))
-        for name, no in self.book.types.items():
-            fact, version = version_of(name)
+        declared = dict(split_wire_type(name) for (name,) in self.index.query(query, self.name))
+        for name, no in self.index.types.items():
+            fact, version = split_wire_type(name)
             if fact in declared:
-                how = how_related(version, declared[fact])
-                self.book.db.execute("INSERT INTO wants VALUES (?, ?)", (no, how))
-        return self.book.number("SELECT count(*) FROM wants WHERE how <> 'declared'") > 0
+                how = compare_versions(version, declared[fact])
+                self.index.db.execute("INSERT INTO wants VALUES (?, ?)", (no, how))
+        return self.index.query_number("SELECT count(*) FROM wants WHERE how <> 'declared'") > 0
 
     def _check_counters(self, recount: str) -> None:
         """Compare the counters with each other, and with the log counted again."""
-        counted = {place: numbers for place, *numbers in self.book.rows(recount)}
-        repeated = {place: (i, d) for place, i, d in self.book.rows(_REPEATED)}
-        for topic, partition, began, after, *counts, place in self.book.rows(_COUNTERS, self.name):
+        counted = {place: numbers for place, *numbers in self.index.query(recount)}
+        repeated = {place: (i, d) for place, i, d in self.index.query(_REPEATED)}
+        for topic, partition, began, after, *counts, place in self.index.query(
+            _COUNTERS, self.name
+        ):
             where = f"{topic}/{partition}"
             applied, skipped, twice, aside = counts
             parts = applied + skipped + twice + aside
@@ -234,22 +236,22 @@ class Group:
 
     def _at(self, place: int, offset: int) -> str:
         query = "SELECT topic || '/' || partition FROM places WHERE no = ?"
-        ((where,),) = self.book.rows(query, place)
+        ((where,),) = self.index.query(query, place)
         return f"{where}/{offset}"
 
     def _blame(self, invariant: str, key: str, text: str) -> None:
-        self.report.blame(invariant, key, f"{self.name}: {text}")
+        self.report.report_violation(invariant, key, f"{self.name}: {text}")
 
 
-def check_committed(
-    book: Book, group: str, committed: Mapping[Partition, int], report: Report
+def check_committed_offsets(
+    book: LogIndex, group: str, committed: Mapping[Partition, int], report: Report
 ) -> None:
     """I8. `committed` was asked for before the positions were copied."""
     query = "SELECT topic, partition, next FROM positions WHERE grp = ?1"
-    positions = {(topic, partition): after for topic, partition, after in book.rows(query, group)}
-    report.look("I8", f"partitions that {group} has committed", len(committed))
+    positions = {(topic, partition): after for topic, partition, after in book.query(query, group)}
+    report.record_check("I8", f"partitions that {group} has committed", len(committed))
     for place, offset in committed.items():
         after = positions.get((place.topic, place.number))
         if after is None or offset > after:
             text = f"{group}: committed {offset}, applied up to {after}: a restart skips the rest"
-            report.blame("I8", f"{place.topic}/{place.number}", text)
+            report.report_violation("I8", f"{place.topic}/{place.number}", text)

@@ -4,21 +4,21 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from shared.kit.bus.kafka import Cluster, KafkaBus
-from shared.kit.bus.kafka.committed import committed
-from shared.kit.core.bus import Incoming, Partition, Progress
+from shared.kit.bus.kafka.committed_offsets import fetch_committed_offsets
+from shared.kit.core.bus import IncomingRecord, LogBounds, Partition
 
 
 class Log(Protocol):
     """Reads; belongs to no group. All methods raise `Transient` when the broker does not answer."""
 
-    async def progress(self, topics: Sequence[str]) -> Progress:
-        """Say where these topics begin and end. A missing one: `NotFound`."""
+    async def get_log_bounds(self, topics: Sequence[str]) -> LogBounds:
+        """Return where these topics begin and end. A missing one: `NotFound`."""
 
-    async def fetch(self, partition: Partition, begin: int, limit: int) -> Sequence[Incoming]:
+    async def fetch(self, partition: Partition, begin: int, limit: int) -> Sequence[IncomingRecord]:
         """Read up to `limit` records from `begin` on."""
 
-    async def committed(self, group: str) -> Mapping[Partition, int]:
-        """Say what a group has committed: next offsets."""
+    async def get_committed_offsets(self, group: str) -> Mapping[Partition, int]:
+        """Return what a group has committed: next offsets."""
 
 
 class KafkaLog:
@@ -28,17 +28,17 @@ class KafkaLog:
         self._cluster = cluster
         self._bus = KafkaBus(cluster, client_id="preau-reconcile")
 
-    async def progress(self, topics: Sequence[str]) -> Progress:
+    async def get_log_bounds(self, topics: Sequence[str]) -> LogBounds:
         """See `Log`."""
-        return await self._bus.progress(topics)
+        return await self._bus.get_log_bounds(topics)
 
-    async def fetch(self, partition: Partition, begin: int, limit: int) -> Sequence[Incoming]:
+    async def fetch(self, partition: Partition, begin: int, limit: int) -> Sequence[IncomingRecord]:
         """See `Log`."""
         return await self._bus.fetch(partition, begin, limit)
 
-    async def committed(self, group: str) -> Mapping[Partition, int]:
+    async def get_committed_offsets(self, group: str) -> Mapping[Partition, int]:
         """See `Log`."""
-        return await committed(self._cluster, group)
+        return await fetch_committed_offsets(self._cluster, group)
 
     async def close(self) -> None:
         """Disconnect."""

@@ -28,5 +28,5 @@ def murmur2(key: bytes) -> int:
 
 @lru_cache(maxsize=65_536)
 def partition_of(key: bytes, partitions: int) -> int:
-    """Say which of so many partitions holds a key."""
+    """Return which of so many partitions holds a key."""
     return murmur2(key) % 2**31 % partitions

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-MOST = 100
+MAX_LISTED_VIOLATIONS = 100
 """Violations kept of each invariant; the others are only counted."""
-NAMES = {
+INVARIANTS = {
     "I1": "every operation that was answered has its effect, no refused one does",
     "I2": "every change has its facts, and every fact its change",
     "I3": "the log holds 1…head of every key, in order, each event with one id and one content",
@@ -22,7 +22,7 @@ NAMES = {
 
 
 @dataclass(frozen=True, order=True)
-class Wrong:
+class Violation:
     """One broken promise: of which invariant, of which key, and what was found."""
 
     invariant: str
@@ -41,7 +41,7 @@ class Report:
 
     looked: list[tuple[str, str, int]] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
-    wrong: list[Wrong] = field(default_factory=list)
+    wrong: list[Violation] = field(default_factory=list)
     counted: Counter[str] = field(default_factory=Counter)
     lag: dict[str, int] = field(default_factory=dict)
     waiting: dict[str, int] = field(default_factory=dict)
@@ -50,19 +50,19 @@ class Report:
     different: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
-    def look(self, invariant: str, what: str, number: int) -> None:
+    def record_check(self, invariant: str, what: str, number: int) -> None:
         """Note what was looked at, and how many of them."""
         self.looked.append((invariant, what, number))
 
-    def note(self, invariant: str, text: str) -> None:
+    def add_note(self, invariant: str, text: str) -> None:
         """Note what could not be looked at, and why."""
         self.notes.append((invariant, text))
 
-    def blame(self, invariant: str, key: str, text: str) -> None:
+    def report_violation(self, invariant: str, key: str, text: str) -> None:
         """Note a violation."""
         self.counted[invariant] += 1
-        if self.counted[invariant] <= MOST:
-            self.wrong.append(Wrong(invariant, key, text))
+        if self.counted[invariant] <= MAX_LISTED_VIOLATIONS:
+            self.wrong.append(Violation(invariant, key, text))
 
     @property
     def clean(self) -> bool:
@@ -71,7 +71,7 @@ class Report:
 
     def lines(self) -> Iterator[str]:
         """Tell a person."""
-        for invariant, name in NAMES.items():
+        for invariant, name in INVARIANTS.items():
             told = [f"{what}: {n:,}" for which, what, n in self.looked if which == invariant]
             notes = [text for which, text in self.notes if which == invariant]
             if not told and not notes and not self.counted[invariant]:

@@ -11,11 +11,11 @@ import asyncpg
 import msgspec
 
 from shared.contracts.catalogue import PUBLISHERS
-from shared.kit.tools.reconcile.agreement import Agreement, EventNamed
-from shared.kit.tools.reconcile.book import Book
+from shared.kit.tools.reconcile.agreement import ConsistencyCheck, EventReference
 from shared.kit.tools.reconcile.event import Event, digest
+from shared.kit.tools.reconcile.log_index import LogIndex
 
-ROWS = 10_000
+MAX_SLICE_ROWS = 10_000
 _waiting = msgspec.json.Decoder(Event)
 
 
@@ -25,16 +25,16 @@ class Source:
 
     service: str
     url: str
-    wanted: frozenset[str]
+    consumed_types: frozenset[str]
     """The wire types that its group reacts to."""
-    reads: tuple[str, ...]
-    writes: tuple[str, ...]
-    agreements: tuple[Agreement, ...] = ()
-    events_named: tuple[EventNamed, ...] = ()
+    consumed_topics: tuple[str, ...]
+    published_topics: tuple[str, ...]
+    consistency_checks: tuple[ConsistencyCheck, ...] = ()
+    event_references: tuple[EventReference, ...] = ()
     app_url: str | None = None
 
 
-def declared(service: str, url: str, app_url: str | None = None) -> Source:
+def source_of_service(service: str, url: str, app_url: str | None = None) -> Source:
     """Describe an installed service by what its `events.py` and `projections.py` declare."""
     consumes = import_module(f"services.{service}.events").CONSUMES
     facts = {fact for reaction in consumes for fact in reaction.on}
@@ -45,17 +45,17 @@ def declared(service: str, url: str, app_url: str | None = None) -> Source:
     return Source(
         service=service,
         url=url,
-        wanted=frozenset(fact.wire_type() for fact in facts),
-        reads=tuple(sorted({fact.TOPIC for fact in facts})),
-        writes=tuple(sorted(writes)),
-        agreements=getattr(contributed, "AGREEMENTS", ()),
-        events_named=getattr(contributed, "EVENTS_NAMED", ()),
+        consumed_types=frozenset(fact.wire_type() for fact in facts),
+        consumed_topics=tuple(sorted({fact.TOPIC for fact in facts})),
+        published_topics=tuple(sorted(writes)),
+        consistency_checks=getattr(contributed, "AGREEMENTS", ()),
+        event_references=getattr(contributed, "EVENTS_NAMED", ()),
         app_url=app_url,
     )
 
 
 @asynccontextmanager
-async def looking(url: str) -> AsyncIterator[Any]:
+async def read_only_connection(url: str) -> AsyncIterator[Any]:
     """Connect so that nothing can be written. Raises OSError and asyncpg's errors."""
     settings = {"default_transaction_read_only": "on", "application_name": "preau-reconcile"}
     plain = url.replace("+asyncpg", "", 1)
@@ -66,46 +66,47 @@ async def looking(url: str) -> AsyncIterator[Any]:
         await opened.close(timeout=5)
 
 
-async def stream(connection: Any, query: str, *values: object) -> AsyncIterator[list[Any]]:
-    """Give a query's rows in slices, inside a transaction."""
+async def stream_rows(connection: Any, query: str, *values: object) -> AsyncIterator[list[Any]]:
+    """Return a query's rows in slices, inside a transaction."""
     cursor = await connection.cursor(query, *values)
-    while rows := await cursor.fetch(ROWS):
+    while rows := await cursor.fetch(MAX_SLICE_ROWS):
         yield rows
 
 
-async def copy(source: Source, book: Book) -> None:
+async def copy_frame_tables(source: Source, book: LogIndex) -> None:
     """Copy what the frame's tables say, as it was at one moment, and let go of the database."""
     book.db.executemany(
-        "INSERT INTO wanted VALUES (?, ?)", [(source.service, kind) for kind in source.wanted]
+        "INSERT INTO wanted VALUES (?, ?)",
+        [(source.service, kind) for kind in source.consumed_types],
     )
     group = source.service
     async with (
-        looking(source.url) as connection,
+        read_only_connection(source.url) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
-        await _fill(book, "positions", 8, stream(connection, _POSITIONS, group))
-        await _fill(book, "aside", 8, stream(connection, _ASIDE, group))
-        await _fill(book, "heads", 3, stream(connection, _HEADS))
-        async for rows in stream(connection, _OUTBOX):
+        await _fill(book, "positions", 8, stream_rows(connection, _POSITIONS, group))
+        await _fill(book, "aside", 8, stream_rows(connection, _ASIDE, group))
+        await _fill(book, "heads", 3, stream_rows(connection, _HEADS))
+        async for rows in stream_rows(connection, _OUTBOX):
             _write(book, "waiting", 5, [_waits(row) for row in rows])
-        await _fill(book, "inbox", 2, stream(connection, _INBOX, group))
+        await _fill(book, "inbox", 2, stream_rows(connection, _INBOX, group))
 
 
-async def heads_now(
+async def read_current_heads(
     source: Source, places: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], int]:
     """Look a second time at the heads of some keys."""
-    async with looking(source.url) as connection:
+    async with read_only_connection(source.url) as connection:
         rows = await connection.fetch(_SOME_HEADS, [t for t, _ in places], [k for _, k in places])
     return {(row["topic"], row["key"]): row["sequence"] for row in rows}
 
 
-async def _fill(book: Book, table: str, width: int, slices: AsyncIterator[list[Any]]) -> None:
+async def _fill(book: LogIndex, table: str, width: int, slices: AsyncIterator[list[Any]]) -> None:
     async for rows in slices:
         _write(book, table, width, [tuple(row) for row in rows])
 
 
-def _write(book: Book, table: str, width: int, rows: Iterable[tuple[Any, ...]]) -> None:
+def _write(book: LogIndex, table: str, width: int, rows: Iterable[tuple[Any, ...]]) -> None:
     marks = ", ".join("?" * width)
     book.db.execute("BEGIN")
     book.db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608  our own words

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from shared.kit.tools.reconcile.book import Book
+from shared.kit.tools.reconcile.log_index import LogIndex
 from shared.kit.tools.reconcile.report import Report
-from shared.kit.tools.reconcile.source import Source, looking, stream
+from shared.kit.tools.reconcile.source import Source, read_only_connection, stream_rows
 
-WITHOUT = ("parked", "tenants")
+EXEMPT_TABLES = ("parked", "tenants")
 """Tables with a tenant that are the frame's, or the directory of tenants itself."""
-MOST_TENANTS = 20
+MAX_CHECKED_TENANTS = 20
 _TABLES = """
     SELECT c.relname AS name, c.relrowsecurity AS guarded, c.relforcerowsecurity AS forced,
            EXISTS (SELECT 1 FROM pg_policies p WHERE p.schemaname = 'public'
@@ -34,14 +34,14 @@ _RIGHTS = """
 _SEE = "SELECT set_config('app.tenants', $1, true)"
 
 
-def tenants_of(book: Book) -> list[str]:
+def list_tenants(book: LogIndex) -> list[str]:
     """List the tenants that any key names, those of most keys first."""
     query = """
         SELECT substr(key, 1, 36) FROM (SELECT key FROM keys UNION ALL SELECT key FROM heads)
         GROUP BY 1 ORDER BY count(*) DESC
     """
     found = []
-    for (name,) in book.rows(query):
+    for (name,) in book.query(query):
         try:
             found.append(str(UUID(name)))
         except ValueError:  # a dead letter's place, which is no tenant's
@@ -49,23 +49,29 @@ def tenants_of(book: Book) -> list[str]:
     return found
 
 
-async def check_tenants(book: Book, source: Source, report: Report) -> None:
+async def check_tenant_isolation(book: LogIndex, source: Source, report: Report) -> None:
     """Look into one service's tables as its app role, else as its owner: both are under policy."""
-    tenants = tenants_of(book)
-    async with looking(source.app_url or source.url) as connection:
+    tenants = list_tenants(book)
+    async with read_only_connection(source.app_url or source.url) as connection:
         for row in await connection.fetch(_RIGHTS, source.service):
-            report.blame("I9", row["rolname"], "this role sees through row-level security")
+            report.report_violation(
+                "I9", row["rolname"], "this role sees through row-level security"
+            )
         tables = await connection.fetch(_TABLES, source.service)
-        business = [row["name"] for row in tables if row["name"] not in WITHOUT]
-        report.look("I9", f"business tables of {source.service}", len(business))
+        business = [row["name"] for row in tables if row["name"] not in EXEMPT_TABLES]
+        report.record_check("I9", f"business tables of {source.service}", len(business))
         for row in tables:
             guarded = row["guarded"] and row["forced"] and row["policy"] and row["policies"] == 1
             if row["name"] in business and not guarded:
-                report.blame("I9", f"{source.service}.{row['name']}", "its row policy is not whole")
+                report.report_violation(
+                    "I9", f"{source.service}.{row['name']}", "its row policy is not whole"
+                )
         await _check_rows(connection, source.service, business, "", report)
-        for tenant in tenants[:MOST_TENANTS]:
+        for tenant in tenants[:MAX_CHECKED_TENANTS]:
             await _check_rows(connection, source.service, business, tenant, report)
-        report.look("I9", f"tenants looked at in {source.service}", len(tenants[:MOST_TENANTS]))
+        report.record_check(
+            "I9", f"tenants looked at in {source.service}", len(tenants[:MAX_CHECKED_TENANTS])
+        )
         await _check_named(connection, book, source, tenants, report)
     _check_aside(book, source.service, report)
 
@@ -82,37 +88,41 @@ async def _check_rows(
             if await connection.fetchval(query):
                 seen = f"who sees {tenant}" if tenant else "who names no tenant"
                 text = f"{seen} sees rows of other tenants in it"
-                report.blame("I9", f"{service}.{table}", text)
+                report.report_violation("I9", f"{service}.{table}", text)
 
 
 async def _check_named(
-    connection: Any, book: Book, source: Source, tenants: Sequence[str], report: Report
+    connection: Any, book: LogIndex, source: Source, tenants: Sequence[str], report: Report
 ) -> None:
     """See that a row that names an event is of that event's tenant."""
     known = "SELECT substr(k.key, 1, 36) FROM events e JOIN keys k ON k.no = e.key WHERE e.id = ?"
-    for named in source.events_named:
+    for named in source.event_references:
         number = 0
         query = (
             f'SELECT tenant_id::text AS t, uuid_send("{named.column}") AS e FROM "{named.table}"'  # noqa: S608
         )
         async with connection.transaction(readonly=True):
             await connection.execute(_SEE, ",".join(tenants))
-            async for rows in stream(connection, query):
+            async for rows in stream_rows(connection, query):
                 number += len(rows)
                 for row in rows:
-                    for (tenant,) in book.rows(known, row["e"]):
+                    for (tenant,) in book.query(known, row["e"]):
                         if tenant != row["t"]:
                             text = f"a row of {row['t']} names an event of {tenant}"
                             place = f"{source.service}.{named.table} {UUID(bytes=row['e'])}"
-                            report.blame("I9", place, text)
-        report.look("I9", f"rows of {source.service}.{named.table} that name an event", number)
+                            report.report_violation("I9", place, text)
+        report.record_check(
+            "I9", f"rows of {source.service}.{named.table} that name an event", number
+        )
 
 
-def _check_aside(book: Book, group: str, report: Report) -> None:
+def _check_aside(book: LogIndex, group: str, report: Report) -> None:
     query = """
         SELECT a.key, a.tenant, k.key FROM aside a JOIN events e ON e.id = a.id
         JOIN keys k ON k.no = e.key
         WHERE a.grp = ? AND (a.tenant <> substr(k.key, 1, 36) OR a.tenant <> substr(a.key, 1, 36))
     """
-    for key, tenant, right in book.rows(query, group):
-        report.blame("I9", key, f"{group}: set aside under {tenant}, its event is of {right}")
+    for key, tenant, right in book.query(query, group):
+        report.report_violation(
+            "I9", key, f"{group}: set aside under {tenant}, its event is of {right}"
+        )

@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from shared.kit.tools.reconcile.book import Book
+from shared.kit.tools.reconcile.log_index import LogIndex
 from shared.kit.tools.reconcile.report import Report
 
 _SHARED = """
@@ -21,23 +21,23 @@ _SHARED = """
 """
 
 
-def version_of(name: str) -> tuple[str, int]:
+def split_wire_type(name: str) -> tuple[str, int]:
     """Take a wire type apart; one that is not of ours has version 0."""
     fact, _, version = name.rpartition(".v")
     return (fact, int(version)) if fact and version.isdecimal() else (name, 0)
 
 
-def how_related(version: int, declared: int) -> str:
-    """Say how a version stands to the one that a group reacts to."""
+def compare_versions(version: int, declared: int) -> str:
+    """Return how a version stands to the one that a group reacts to."""
     if version == declared:
         return "declared"
     return "older" if version < declared else "newer"
 
 
-def check_versions(book: Book, report: Report) -> None:
+def check_versions(book: LogIndex, report: Report) -> None:
     """I3: an id of two types is one fact's, its versions side by side in its key, newest first."""
     number = 0
-    for _, shared in groupby(book.rows(_SHARED), key=itemgetter(0)):
+    for _, shared in groupby(book.query(_SHARED), key=itemgetter(0)):
         rows = list(shared)
         number += 1
         for first, second in pairwise(rows):
@@ -45,11 +45,11 @@ def check_versions(book: Book, report: Report) -> None:
                 event, name, key, sequence, where, offset = second
                 text = f"{where}/{offset}: event {UUID(bytes=event)} stands here as {name} with"
                 text += f" sequence {sequence}, and as {first[1]} with {first[3]} at"
-                report.blame("I3", key, f"{text} {first[4]}/{first[5]}")
-    report.look("I3", "events told in two versions", number)
+                report.report_violation("I3", key, f"{text} {first[4]}/{first[5]}")
+    report.record_check("I3", "events told in two versions", number)
 
 
 def _belong(first: tuple[Any, ...], second: tuple[Any, ...]) -> bool:
-    (fact, newer), (other, older) = version_of(first[1]), version_of(second[1])
+    (fact, newer), (other, older) = split_wire_type(first[1]), split_wire_type(second[1])
     same = (fact, first[2], first[4]) == (other, second[2], second[4])
     return same and newer > older and second[3] == first[3] + 1

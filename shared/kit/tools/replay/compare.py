@@ -14,10 +14,10 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.kit.tools.replay.plan import LIVE, Rebuilt
+from shared.kit.tools.replay.plan import LIVE_SCHEMA, RebuiltTable
 
-SHOWN = 20
-MEMORY = "256MB"
+MAX_SHOWN_ROWS = 20
+WORK_MEM = "256MB"
 _SEE = sa.text("SELECT set_config('app.tenants', :tenants, true)")
 _ROWS = """
     WITH both_sides AS (
@@ -63,7 +63,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Compared:
+class TableComparison:
     """One table: how many rows the log makes, how many differ, and the first of these."""
 
     table: str
@@ -74,7 +74,7 @@ class Compared:
     shown: Sequence[Difference]
 
 
-async def see(connection: AsyncConnection, tenants: Iterable[UUID]) -> None:
+async def set_visible_tenants(connection: AsyncConnection, tenants: Iterable[UUID]) -> None:
     """Let this transaction see the rows of these tenants."""
     await connection.execute(_SEE, {"tenants": ",".join(map(str, sorted(tenants)))})
 
@@ -82,41 +82,41 @@ async def see(connection: AsyncConnection, tenants: Iterable[UUID]) -> None:
 async def compare(
     connection: AsyncConnection,
     schema: str,
-    tables: Iterable[Rebuilt],
+    tables: Iterable[RebuiltTable],
     *,
     whole: bool,
-) -> list[Compared]:
+) -> list[TableComparison]:
     """Compare every table, in the connection's own transaction, over the tenants that it sees."""
-    await connection.execute(sa.text(f"SET LOCAL work_mem = '{MEMORY}'"))
+    await connection.execute(sa.text(f"SET LOCAL work_mem = '{WORK_MEM}'"))
     return [await _table(connection, schema, each, whole=whole) for each in tables]
 
 
 async def _table(
-    connection: AsyncConnection, schema: str, rebuilt: Rebuilt, *, whole: bool
-) -> Compared:
-    live, shadow = (_compared(rebuilt, each) for each in (LIVE, schema))
+    connection: AsyncConnection, schema: str, rebuilt: RebuiltTable, *, whole: bool
+) -> TableComparison:
+    live, shadow = (_compared(rebuilt, each) for each in (LIVE_SCHEMA, schema))
     rows = await connection.scalar(sa.text(f"SELECT count(*) FROM {shadow}"))  # noqa: S608  our names
     live_rows = await connection.scalar(sa.text(f"SELECT count(*) FROM {live}"))  # noqa: S608
     query = sa.text(_query(rebuilt, live, shadow, whole=whole))
-    found = (await connection.execute(query, {"shown": SHOWN})).all()
+    found = (await connection.execute(query, {"shown": MAX_SHOWN_ROWS})).all()
     shown = [_difference(rebuilt, msgspec.convert(row[0], list[dict[str, Any]])) for row in found]
     total = found[0].total if found else 0
-    truth = rebuilt.truth.value if rebuilt.truth else ""
-    return Compared(rebuilt.name, truth, rows or 0, live_rows or 0, total, shown)
+    truth = rebuilt.role.value if rebuilt.role else ""
+    return TableComparison(rebuilt.name, truth, rows or 0, live_rows or 0, total, shown)
 
 
-def _compared(rebuilt: Rebuilt, schema: str) -> str:
+def _compared(rebuilt: RebuiltTable, schema: str) -> str:
     """Name the rows of a table that are compared: one side may have removed expired ones."""
     if rebuilt.expires:
         return f"(SELECT * FROM {schema}.{rebuilt.name} WHERE expires_at > now()) AS unexpired"  # noqa: S608  our names
     return f"{schema}.{rebuilt.name}"
 
 
-def _query(rebuilt: Rebuilt, live: str, shadow: str, *, whole: bool) -> str:
+def _query(rebuilt: RebuiltTable, live: str, shadow: str, *, whole: bool) -> str:
     names = {"live": live, "shadow": shadow, "key": _quoted(rebuilt.key)}
-    if not whole and rebuilt.sum is not None:
-        return _SUMS.format(**names, sum=rebuilt.sum)
-    less = not whole and rebuilt.numbered
+    if not whole and rebuilt.sum_column is not None:
+        return _SUMS.format(**names, sum=rebuilt.sum_column)
+    less = not whole and rebuilt.is_append_only
     differs = "sum(_live) < sum(_shadow)" if less else "sum(_live) <> sum(_shadow)"
     return _ROWS.format(**names, columns=_quoted(rebuilt.columns), differs=differs)
 
@@ -125,10 +125,10 @@ def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def _difference(rebuilt: Rebuilt, rows: Sequence[dict[str, Any]]) -> Difference:
+def _difference(rebuilt: RebuiltTable, rows: Sequence[dict[str, Any]]) -> Difference:
     """Pair what stands under one key."""
     key = {name: rows[0][name] for name in rebuilt.key}
-    if rebuilt.numbered:
+    if rebuilt.is_append_only:
         return Difference(key, {"times": rows[0]["_live"]}, {"times": rows[0]["_shadow"]})
     rest = [name for name in rebuilt.columns if name not in key]
     sides: dict[str, Row] = {

@@ -20,7 +20,7 @@ class NothingToRebuild(ReplayError):
     """The service keeps no read model, or there is no such service."""
 
 
-class Refused(ReplayError):
+class ReplayRefused(ReplayError):
     """It would destroy something, or put a wrong table in the place of a right one."""
 
 
@@ -28,5 +28,5 @@ class CannotApply(ReplayError):
     """The shadow cannot be built: too much fails at once, or the servers do not answer."""
 
 
-class Unsent(ReplayError):
+class OutboxNotSent(ReplayError):
     """Facts of the service's own wait in its outbox, and nobody sends them."""

@@ -1,7 +1,7 @@
 """The log as a replay reads it: up to a given end, merged by time, or topic after topic.
 
 By time is how the live reader met it, nearly. A service that depends on nothing but the order
-within a key ends up the same in any other order, and `Order` lets one find out.
+within a key ends up the same in any other order, and `ReadOrder` lets one find out.
 """
 
 import asyncio
@@ -12,15 +12,15 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from shared.kit.core.bus import Bus, Incoming, Partition
+from shared.kit.core.bus import Bus, IncomingRecord, Partition
 
-BATCH = 2000
-CHUNK = 2000
-Span = tuple[int, int]
+MAX_BATCH_RECORDS = 2000
+MAX_CHUNK_RECORDS = 2000
+OffsetRange = tuple[int, int]
 """From this offset to before that one."""
 
 
-class Order(StrEnum):
+class ReadOrder(StrEnum):
     """In which order partitions are read; within each it is always the log's."""
 
     TIME = "time"
@@ -36,13 +36,13 @@ class _Reader:
     place: Partition
     begin: int
     end: int
-    chunk: deque[Incoming] = field(default_factory=deque)
+    chunk: deque[IncomingRecord] = field(default_factory=deque)
     stamp: int = 0
 
     async def ready(self) -> bool:
         """Have a record at hand; False at the end."""
         while not self.chunk and self.begin < self.end:
-            limit = min(CHUNK, self.end - self.begin)
+            limit = min(MAX_CHUNK_RECORDS, self.end - self.begin)
             self.chunk.extend(await self.bus.fetch(self.place, self.begin, limit))
             # What the log no longer holds, or never did (a marker), is left out of the answer.
             last = self.chunk[-1].offset + 1 if self.chunk else 0
@@ -50,29 +50,31 @@ class _Reader:
         return bool(self.chunk)
 
     def turn(self) -> tuple[int, str, int]:
-        """Say when it is this one's turn: never before what it gave already."""
+        """Return when it is this one's turn: never before what it gave already."""
         self.stamp = max(self.stamp, self.chunk[0].timestamp_ms)
         return self.stamp, self.place.topic, self.place.number
 
 
-async def batches(
-    bus: Bus, spans: Mapping[Partition, Span], order: Order
-) -> AsyncGenerator[list[Incoming], None]:
+async def read_batches(
+    bus: Bus, ranges: Mapping[Partition, OffsetRange], order: ReadOrder
+) -> AsyncGenerator[list[IncomingRecord], None]:
     """Read all these spans, one batch ahead of whoever applies them."""
-    readers = [_Reader(bus, place, begin, end) for place, (begin, end) in spans.items()]
+    readers = [_Reader(bus, place, begin, end) for place, (begin, end) in ranges.items()]
     readers.sort(key=lambda each: (each.place.topic, each.place.number))
-    if order is Order.REVERSED:
+    if order is ReadOrder.REVERSED:
         readers.reverse()
-    async with aclosing(_merged(readers) if order is Order.TIME else _chained(readers)) as found:
+    async with aclosing(
+        _merged(readers) if order is ReadOrder.TIME else _chained(readers)
+    ) as found:
         async for batch in _ahead(found):
             yield batch
 
 
-async def _merged(readers: Iterable[_Reader]) -> AsyncGenerator[list[Incoming], None]:
+async def _merged(readers: Iterable[_Reader]) -> AsyncGenerator[list[IncomingRecord], None]:
     waiting = {each.place: each for each in readers if await each.ready()}
     heap = [each.turn() for each in waiting.values()]
     heapq.heapify(heap)
-    batch: list[Incoming] = []
+    batch: list[IncomingRecord] = []
     while heap:
         _, topic, number = heap[0]
         reader = waiting[Partition(topic, number)]
@@ -81,25 +83,25 @@ async def _merged(readers: Iterable[_Reader]) -> AsyncGenerator[list[Incoming], 
             heapq.heapreplace(heap, reader.turn())
         else:
             heapq.heappop(heap)
-        if len(batch) == BATCH:
+        if len(batch) == MAX_BATCH_RECORDS:
             yield batch
             batch = []
     if batch:
         yield batch
 
 
-async def _chained(readers: Iterable[_Reader]) -> AsyncGenerator[list[Incoming], None]:
+async def _chained(readers: Iterable[_Reader]) -> AsyncGenerator[list[IncomingRecord], None]:
     for reader in readers:
         while await reader.ready():
-            yield [reader.chunk.popleft() for _ in range(min(BATCH, len(reader.chunk)))]
+            yield [reader.chunk.popleft() for _ in range(min(MAX_BATCH_RECORDS, len(reader.chunk)))]
 
 
 async def _ahead(
-    source: AsyncGenerator[list[Incoming], None],
-) -> AsyncGenerator[list[Incoming], None]:
+    source: AsyncGenerator[list[IncomingRecord], None],
+) -> AsyncGenerator[list[IncomingRecord], None]:
     """Have the next batch fetched while the database works on this one."""
 
-    async def step() -> list[Incoming] | None:
+    async def step() -> list[IncomingRecord] | None:
         return await anext(source, None)
 
     task = asyncio.create_task(step())

@@ -16,12 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.kit.core.bus import Partition
 from shared.kit.inbox import ledger
-from shared.kit.tools.replay.errors import Unsent
-from shared.kit.tools.replay.plan import LIVE, Plan
+from shared.kit.tools.replay.errors import OutboxNotSent
+from shared.kit.tools.replay.plan import LIVE_SCHEMA, Plan
 
-PATIENCE = "10s"
-TRIES = 6
-SENDING = 20.0
+LOCK_TIMEOUT = "10s"
+MAX_LOCK_ATTEMPTS = 6
+OUTBOX_TIMEOUT_SECONDS = 20.0
 _BUSY = ("40P01", "55P03")
 _PARKED = sa.text("""
     SELECT topic, partition, "offset", key, event_id, type, tenant_id, record_key, record_value,
@@ -31,54 +31,58 @@ _PARKED = sa.text("""
 """)
 _UNSENT = sa.text("SELECT count(*) FROM outbox WHERE topic = ANY(:topics)")
 
-Aside = tuple[str, int, int]
+RecordLocation = tuple[str, int, int]
 """The place of a record: topic, partition, offset."""
 
 
 @dataclass(frozen=True)
-class Standing:
+class GroupPosition:
     """Where the live group stands, at one moment."""
 
-    positions: Mapping[Partition, int]
-    aside: Mapping[Aside, Mapping[str, Any]]
+    next_offsets: Mapping[Partition, int]
+    unapplied: Mapping[RecordLocation, Mapping[str, Any]]
     """What it has not applied though it passed it: parked, dead or skipped."""
 
 
-async def standing(connection: AsyncConnection, group: str, topics: Sequence[str]) -> Standing:
-    """Say where a group stands in these topics; all of one moment, if the transaction is."""
-    known = await ledger.positions(connection, group)
+async def read_group_position(
+    connection: AsyncConnection, group: str, topics: Sequence[str]
+) -> GroupPosition:
+    """Return where a group stands in these topics; all of one moment, if the transaction is."""
+    known = await ledger.get_positions(connection, group)
     positions = {place: offset for place, offset in known.items() if place.topic in topics}
     asked = {"consumer_group": group, "topics": list(topics)}
     rows = (await connection.execute(_PARKED, asked)).mappings()
     aside = {(row["topic"], row["partition"], row["offset"]): dict(row) for row in rows}
-    return Standing(positions, aside)
+    return GroupPosition(positions, aside)
 
 
 @asynccontextmanager
-async def snapshot(engine: AsyncEngine, *, writes: bool = False) -> AsyncIterator[AsyncConnection]:
+async def open_snapshot(
+    engine: AsyncEngine, *, writable: bool = False
+) -> AsyncIterator[AsyncConnection]:
     """Look at everything as it stands at one moment, whatever goes on meanwhile."""
     async with engine.connect() as opened:
         still = await opened.execution_options(
-            isolation_level="REPEATABLE READ", postgresql_readonly=not writes
+            isolation_level="REPEATABLE READ", postgresql_readonly=not writable
         )
         async with still.begin():
-            await still.execute(sa.text(f"SET LOCAL search_path TO {LIVE}"))
+            await still.execute(sa.text(f"SET LOCAL search_path TO {LIVE_SCHEMA}"))
             yield still
 
 
 @asynccontextmanager
-async def held_still(engine: AsyncEngine, plan: Plan) -> AsyncIterator[AsyncConnection]:
+async def lock_live_tables(engine: AsyncEngine, plan: Plan) -> AsyncIterator[AsyncConnection]:
     """Hold the group and all who write to its read model, until left; whoever reads goes on.
 
     In the order in which a batch takes its locks: event ids first, so that a batch is whole or has
     not begun. Raises PostgreSQL's own error when somebody does not let go.
     """
-    for attempt in range(1, TRIES + 1):
+    for attempt in range(1, MAX_LOCK_ATTEMPTS + 1):
         async with engine.connect() as opened, opened.begin():
             try:
                 await _lock(opened, plan)
             except DBAPIError as error:
-                if not is_busy(error) or attempt == TRIES:
+                if not is_lock_conflict(error) or attempt == MAX_LOCK_ATTEMPTS:
                     raise
             else:
                 yield opened
@@ -86,25 +90,25 @@ async def held_still(engine: AsyncEngine, plan: Plan) -> AsyncIterator[AsyncConn
         await asyncio.sleep(0.2 * attempt)
 
 
-def is_busy(error: DBAPIError) -> bool:
-    """Tell whether it was a lock that somebody else has: trying again may help."""
+def is_lock_conflict(error: DBAPIError) -> bool:
+    """Return whether it was a lock that somebody else has: trying again may help."""
     return getattr(error.orig, "sqlstate", None) in _BUSY
 
 
 async def _lock(connection: AsyncConnection, plan: Plan) -> None:
-    await connection.execute(sa.text(f"SET LOCAL search_path TO {LIVE}"))
-    await connection.execute(sa.text(f"SET LOCAL lock_timeout = '{PATIENCE}'"))
+    await connection.execute(sa.text(f"SET LOCAL search_path TO {LIVE_SCHEMA}"))
+    await connection.execute(sa.text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
     readers = ("ONLY inbox", "parked", "positions")
     for name in (*readers, *(each.name for each in plan.tables)):
         await connection.execute(sa.text(f"LOCK TABLE {name} IN EXCLUSIVE MODE"))
 
 
-async def own_facts_sent(connection: AsyncConnection, plan: Plan) -> None:
-    """Wait until the log holds what the service told so far. Raises `Unsent`."""
+async def wait_until_own_facts_sent(connection: AsyncConnection, plan: Plan) -> None:
+    """Wait until the log holds what the service told so far. Raises `OutboxNotSent`."""
     if not plan.own_topics:
         return
-    deadline = asyncio.get_running_loop().time() + SENDING
+    deadline = asyncio.get_running_loop().time() + OUTBOX_TIMEOUT_SECONDS
     while waiting := await connection.scalar(_UNSENT, {"topics": plan.own_topics}):
         if asyncio.get_running_loop().time() > deadline:
-            raise Unsent(f"{waiting} facts of {plan.name} are unsent: is its relay running?")
+            raise OutboxNotSent(f"{waiting} facts of {plan.name} are unsent: is its relay running?")
         await asyncio.sleep(0.01)

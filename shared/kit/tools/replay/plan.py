@@ -10,17 +10,17 @@ import sqlalchemy as sa
 
 from shared.contracts.event import Fact
 from shared.kit.core.host import Host
-from shared.kit.core.reactions import Bound
-from shared.kit.database.tables import Truth, has_expiry, truth_of
+from shared.kit.core.reactions import AnyBoundReaction
+from shared.kit.database.tables import TableRole, has_expiry, table_role
 from shared.kit.runtime.service import Service
 from shared.kit.tools.replay.errors import NothingToRebuild
 
-LIVE = "public"
+LIVE_SCHEMA = "public"
 """The schema that the service works in."""
 
 
 @dataclass(frozen=True)
-class Rebuilt:
+class RebuiltTable:
     """A table that the log can rebuild."""
 
     table: sa.Table
@@ -31,9 +31,9 @@ class Rebuilt:
         return self.table.name
 
     @property
-    def truth(self) -> Truth | None:
+    def role(self) -> TableRole | None:
         """From whose facts it is made."""
-        return truth_of(self.table)
+        return table_role(self.table)
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -48,23 +48,23 @@ class Rebuilt:
 
     @property
     def expires(self) -> bool:
-        """Tell whether upkeep removes rows after their `expires_at`."""
+        """Return whether upkeep removes rows after their `expires_at`."""
         return has_expiry(self.table)
 
     @property
-    def numbered(self) -> bool:
-        """Tell whether rows are only ever added, each with a number."""
+    def is_append_only(self) -> bool:
+        """Return whether rows are only ever added, each with a number."""
         return self.key == self.columns
 
     @cached_property
-    def sum(self) -> str | None:
+    def sum_column(self) -> str | None:
         """Name the column that every fact adds to."""
         return next((c.name for c in self.table.columns if c.info.get("sum")), None)
 
     @property
-    def adds(self) -> bool:
-        """Tell whether a fact that is applied once more changes it once more."""
-        return self.numbered or self.sum is not None
+    def is_cumulative(self) -> bool:
+        """Return whether a fact that is applied once more changes it once more."""
+        return self.is_append_only or self.sum_column is not None
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Plan:
     """A service as a replay sees it."""
 
     service: Service
-    tables: tuple[Rebuilt, ...]
+    tables: tuple[RebuiltTable, ...]
 
     @property
     def name(self) -> str:
@@ -80,34 +80,36 @@ class Plan:
         return self.service.name
 
     @property
-    def told(self) -> tuple[Rebuilt, ...]:
+    def own_event_tables(self) -> tuple[RebuiltTable, ...]:
         """The tables of own decisions."""
-        return tuple(each for each in self.tables if each.truth is Truth.TOLD)
+        return tuple(each for each in self.tables if each.role is TableRole.OWN_EVENTS)
 
     @property
-    def reactions(self) -> Sequence[Bound]:
+    def reactions(self) -> Sequence[AnyBoundReaction]:
         """What is applied again: all but what decides."""
         consumer = self.service.consumer
-        return [each for each in (consumer.reactions if consumer else ()) if not each.decides]
+        return [
+            each for each in (consumer.reactions if consumer else ()) if not each.skip_on_replay
+        ]
 
     @property
     def own_topics(self) -> list[str]:
         """The topics in which the service told what it remembers."""
-        facts: set[type[Fact]] = {f for each in self.service.remembers for f in each.on}
+        facts: set[type[Fact]] = {f for each in self.service.replay_only_reactions for f in each.on}
         return sorted({fact.TOPIC for fact in facts})
 
 
-def plan_of(name: str, host: Host) -> Plan:
+def plan_replay(name: str, host: Host) -> Plan:
     """Put a service together for a replay. Raises `NothingToRebuild`, `SettingError`."""
     if not name.isidentifier() or find_spec(f"services.{name}.main") is None:
         raise NothingToRebuild(f"There is no service {name}.")
     module = import_module(f"services.{name}.main")
     metadata: Sequence[sa.MetaData] = module.TABLES
     tables = tuple(
-        Rebuilt(table)
+        RebuiltTable(table)
         for each in metadata
         for table in each.sorted_tables
-        if truth_of(table) in {Truth.READ, Truth.TOLD}
+        if table_role(table) in {TableRole.PROJECTION, TableRole.OWN_EVENTS}
     )
     if not tables:
         raise NothingToRebuild(f"{name} reads no facts of others: there is nothing to rebuild.")
@@ -115,7 +117,9 @@ def plan_of(name: str, host: Host) -> Plan:
     return Plan(service, tables)
 
 
-def unused_settings(name: str, owner_url: str, environment: Mapping[str, str]) -> dict[str, str]:
+def placeholder_settings(
+    name: str, owner_url: str, environment: Mapping[str, str]
+) -> dict[str, str]:
     """Fill in what a service asks for and no replay uses: its roles, its doors."""
     prefix = f"{name.upper()}_"
     filled = {f"{prefix}{each}_URL": owner_url for each in ("DATABASE", "RELAY")}

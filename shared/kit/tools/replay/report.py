@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared.kit.tools.replay.compare import Compared, Difference, Row
+from shared.kit.tools.replay.compare import Difference, Row, TableComparison
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Report:
     dropped_facts: Mapping[str, int] = field(default_factory=dict)
     left_out: int = 0
     failed: Sequence[Mapping[str, object]] = ()
-    tables: Sequence[Compared] = ()
+    tables: Sequence[TableComparison] = ()
     compared: bool = False
     swapped: bool = False
 
@@ -33,11 +33,11 @@ class Report:
 
     @property
     def equal(self) -> bool | None:
-        """Tell whether the live tables are what the log says; None when nobody compared."""
+        """Return whether the live tables are what the log says; None when nobody compared."""
         return None if not self.compared else not self.differences and not self.failed
 
     @property
-    def rate(self) -> float:
+    def events_per_second(self) -> float:
         """Events a second."""
         return self.events / self.seconds if self.seconds else 0.0
 
@@ -46,7 +46,7 @@ def lines(report: Report) -> Iterator[str]:
     """Tell a person."""
     yield (
         f"{report.service}: {report.events:,} events in {report.seconds:.1f} s"
-        f" ({report.rate:,.0f}/s) into schema {report.schema}"
+        f" ({report.events_per_second:,.0f}/s) into schema {report.schema}"
     )
     counted = {**report.outcomes, "left out as the live group did": report.left_out}
     yield "  " + ", ".join(f"{name} {number:,}" for name, number in counted.items() if number)
@@ -64,7 +64,7 @@ def lines(report: Report) -> Iterator[str]:
     yield from _verdict(report)
 
 
-def _table(table: Compared) -> Iterator[str]:
+def _table(table: TableComparison) -> Iterator[str]:
     told = "equal" if not table.differences else f"{table.differences:,} DIFFER"
     yield (
         f"  {table.table:20} {table.rows:>10,} rows from the log"

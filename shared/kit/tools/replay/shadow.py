@@ -13,8 +13,8 @@ from uuid_utils.compat import uuid7
 
 from shared.contracts.event import Fact
 from shared.contracts.ids import EventId, TenantId
-from shared.kit.core.bus import Incoming
-from shared.kit.core.unit_of_work import Because
+from shared.kit.core.bus import IncomingRecord
+from shared.kit.core.unit_of_work import EventCause
 from shared.kit.database.database import Database, SqlUnit
 
 
@@ -25,16 +25,16 @@ class LogClock:
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
 
     def __call__(self) -> datetime:
-        """Give that time."""
+        """Return that time."""
         return self.now
 
-    def follow(self, batch: Sequence[Incoming]) -> None:
+    def advance_to(self, batch: Sequence[IncomingRecord]) -> None:
         """Go on to the last record of a batch; never back."""
         told = datetime.fromtimestamp(batch[-1].timestamp_ms / 1000, UTC)
         self.now = max(self.now, told)
 
     @contextmanager
-    def later(self, by: timedelta) -> Iterator[None]:
+    def advanced_by(self, by: timedelta) -> Iterator[None]:
         """Pretend that so much time has gone by."""
         self.now += by
         yield
@@ -48,7 +48,7 @@ class ShadowUnit(SqlUnit):
     dropped: Counter[str] = field(default_factory=Counter)
 
     def record(
-        self, fact: Fact, *, because: Because | None = None, at: datetime | None = None
+        self, fact: Fact, *, caused_by: EventCause | None = None, at: datetime | None = None
     ) -> EventId:
         """Count a fact."""
         self.dropped[fact.wire_type()] += 1
@@ -56,9 +56,9 @@ class ShadowUnit(SqlUnit):
 
     async def flush(self) -> None:
         """Drop what would go out, dead letters too; the parked rows tell of them."""
-        self.dropped.update(entry.type for entry in self.entries)
-        self.entries.clear()
-        self.changes.clear()
+        self.dropped.update(entry.type for entry in self.events)
+        self.events.clear()
+        self.audit_entries.clear()
 
 
 class ShadowDatabase(Database):
@@ -79,11 +79,11 @@ class ShadowDatabase(Database):
         sa.event.listen(self.engine.sync_engine, "connect", enter)
 
     @asynccontextmanager
-    async def batch(self, tenants: Iterable[TenantId]) -> AsyncIterator[SqlUnit]:
+    async def unit_for(self, tenants: Iterable[TenantId]) -> AsyncIterator[SqlUnit]:
         """Open a unit, and remember whose rows it may write."""
         seen = list(tenants)
         self.tenants.update(seen)
-        async with super().batch(seen) as unit:
+        async with super().unit_for(seen) as unit:
             yield unit
 
     def _unit_on(self, connected: AsyncConnection) -> SqlUnit:

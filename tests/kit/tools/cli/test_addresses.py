@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from deploy.local.platform import ADDRESSES, _operator_addresses, _write_private
-from deploy.local.stack import Addresses
-from shared.kit.tools.cli.addresses import FILE, address, cluster
+from deploy.local.platform import OPERATOR_ENV_FILE, _operator_addresses, _write_private
+from deploy.local.stack import StackAddresses
 from shared.kit.tools.cli.migrate import migrate
-from tests.support.audit_keys import new_key
+from shared.kit.tools.cli.operator_settings import OPERATOR_FILE, kafka_cluster, operator_setting
+from tests.support.audit_keys import new_private_key_pem
 
 
 @pytest.fixture
@@ -24,38 +24,38 @@ def test_what_make_run_writes_is_found_and_private(home: Path) -> None:
     names = ("identity", "community", "notifications", "moderation", "metrics")
     passwords = {f"{n}_{role}": f"é={n}" for n in names for role in ("owner", "app")}
     passwords["kafka_admin"] = "word"
-    servers = Addresses(
+    servers = StackAddresses(
         "127.0.0.1:9092",
         postgres="postgresql://x@127.0.0.1:5432/x",
         passwords=passwords,
         has_kafka_users=True,
     )
     _write_private(
-        home / ADDRESSES,
-        _operator_addresses(servers, {"PREAU_AUDIT_KEY": new_key()}).replace("é", "e"),
+        home / OPERATOR_ENV_FILE,
+        _operator_addresses(servers, {"PREAU_AUDIT_KEY": new_private_key_pem()}).replace("é", "e"),
     )
 
-    assert ADDRESSES == FILE
-    assert address("PREAU_KAFKA") == "127.0.0.1:9092"
-    assert address("COMMUNITY_OWNER_URL") == servers.database("community", "owner").replace(
-        "é", "e"
-    )
-    login = cluster().login
+    assert OPERATOR_ENV_FILE == OPERATOR_FILE
+    assert operator_setting("PREAU_KAFKA") == "127.0.0.1:9092"
+    assert operator_setting("COMMUNITY_OWNER_URL") == servers.database_url(
+        "community", "owner"
+    ).replace("é", "e")
+    login = kafka_cluster().login
     assert (login.kafka_username, login.kafka_password) == ("admin", "word")
     assert login.kafka_security_protocol == "SASL_PLAINTEXT"
-    assert (home / FILE).stat().st_mode & 0o777 == 0o600
+    assert (home / OPERATOR_FILE).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_variable_counts_more(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (home / FILE).write_text("PREAU_KAFKA=127.0.0.1:1\n")
+    (home / OPERATOR_FILE).write_text("PREAU_KAFKA=127.0.0.1:1\n")
     monkeypatch.setenv("PREAU_KAFKA", "kafka.example:9092")
-    assert address("PREAU_KAFKA") == "kafka.example:9092"
+    assert operator_setting("PREAU_KAFKA") == "kafka.example:9092"
     monkeypatch.setenv("PREAU_KAFKA", "embedded")
-    assert address("PREAU_KAFKA") == "127.0.0.1:1"
+    assert operator_setting("PREAU_KAFKA") == "127.0.0.1:1"
 
 
 def test_nothing_is_nothing_and_migrate_says_what_it_needs(home: Path) -> None:
-    assert address("COMMUNITY_OWNER_URL") is None
+    assert operator_setting("COMMUNITY_OWNER_URL") is None
     done = CliRunner().invoke(migrate, ["community"])
     assert done.exit_code == 1
     assert "COMMUNITY_OWNER_URL is not set" in done.output

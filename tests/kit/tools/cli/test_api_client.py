@@ -8,7 +8,12 @@ import httpx
 import pytest
 
 from shared.kit.tools.cli import api_client as client_module
-from shared.kit.tools.cli.api_client import NOT_ALLOWED, NOT_REACHED, ApiClient, PlatformError
+from shared.kit.tools.cli.api_client import (
+    EXIT_NOT_ALLOWED,
+    EXIT_UNREACHABLE,
+    ApiClient,
+    PlatformError,
+)
 
 Answer = Callable[[httpx.Request], httpx.Response]
 
@@ -67,7 +72,8 @@ def test_an_answer_without_a_body_is_none(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(422, 1), (404, 1), (409, 1), (401, NOT_ALLOWED), (403, NOT_ALLOWED)]
+    ("status", "code"),
+    [(422, 1), (404, 1), (409, 1), (401, EXIT_NOT_ALLOWED), (403, EXIT_NOT_ALLOWED)],
 )
 def test_a_problem_is_one_line_that_says_what_to_do(home: Path, status: int, code: int) -> None:
     problem = {
@@ -98,12 +104,12 @@ def test_a_busy_platform_is_asked_again_and_not_for_ever(home: Path) -> None:
 
     with pytest.raises(PlatformError) as failed:
         _client(home, busy).get("/x")
-    assert (len(asked), failed.value.exit_code) == (3, NOT_REACHED)
+    assert (len(asked), failed.value.exit_code) == (3, EXIT_UNREACHABLE)
 
 
 def test_it_waits_as_long_as_it_is_asked_to(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(time, "sleep", waits.append)
+    monkeypatch.setattr(time, "sleep_for", waits.append)
     monkeypatch.setattr(client_module, "_WAITS", (0.2, 0.5, 1.0, 2.0))
     asked = ["7", "Wed, 25 Nov 2026 14:00:00 GMT", "86400", None]
     left = [httpx.Response(503, headers={"Retry-After": each} if each else {}) for each in asked]
@@ -120,7 +126,7 @@ def test_nobody_answers(home: Path) -> None:
 
     with pytest.raises(PlatformError, match="make run") as failed:
         _client(home, refused).get("/x")
-    assert failed.value.exit_code == NOT_REACHED
+    assert failed.value.exit_code == EXIT_UNREACHABLE
 
 
 def test_somebody_else_answers(home: Path) -> None:
@@ -143,7 +149,7 @@ def test_a_token_that_is_not_there_or_is_none(home: Path) -> None:
         client = _client(home, lambda _: httpx.Response(200), PREAU_TOKEN_FILE=str(token))
         with pytest.raises(PlatformError, match="PREAU_TOKEN_FILE") as failed:
             client.get("/x")
-        assert failed.value.exit_code == NOT_ALLOWED
+        assert failed.value.exit_code == EXIT_NOT_ALLOWED
 
 
 def test_a_proxy_is_never_asked_for_our_own_machine(

@@ -8,11 +8,11 @@ from typing import Any
 import click
 import pytest
 
-from shared.kit.inbox.parked import Place
-from shared.kit.inbox.thresholds import Limit
-from shared.kit.tools.cli.main import Lazy
-from tests.support.cli_harness import GROUP, Operated, operated
-from tests.support.inbox_harness import Probe, member
+from shared.kit.inbox.parked import LogPosition
+from shared.kit.inbox.thresholds import FailureThreshold
+from shared.kit.tools.cli.main import LazyCommandGroup
+from tests.support.cli_harness import GROUP, CliHarness, open_cli_harness
+from tests.support.inbox_harness import InboxHarness, member_id
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 PAGE = Path(__file__).resolve().parents[4] / "docs/dead-letters.md"
@@ -21,19 +21,19 @@ HEADER = ("traceparent", f"00-{TRACE}-b7ad6b7169203331-01".encode())
 
 
 @pytest.fixture
-def preau(probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Operated:
+def preau(probe: InboxHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliHarness:
     monkeypatch.delenv("PREAU_TRACE_URL", raising=False)
-    return operated(probe, tmp_path / "préau", monkeypatch)
+    return open_cli_harness(probe, tmp_path / "préau", monkeypatch)
 
 
-async def test_nothing_dead_is_said_so(preau: Operated) -> None:
+async def test_nothing_dead_is_said_so(preau: CliHarness) -> None:
     assert await preau.run("dead-letters", "list") == "No dead letters.\n"
     assert await preau.run("dead-letters", "list", "--by-cause") == "No dead letters.\n"
     assert await _json(preau, "dead-letters", "list") == {"dead_letters": []}
 
 
-async def test_the_table_of_causes(preau: Operated) -> None:
-    await _die(preau.probe, "poison 1", "poison 2", "invalid")
+async def test_the_table_of_causes(preau: CliHarness) -> None:
+    await _die(preau.inbox, "poison 1", "poison 2", "invalid")
 
     head, first, second = (await preau.run("dead-letters", "list", "--by-cause")).splitlines()
 
@@ -47,25 +47,25 @@ async def test_the_table_of_causes(preau: Operated) -> None:
     assert second.endswith("Invalid: invalid field=reason")
 
 
-async def test_all_are_listed_however_many_they_are(preau: Operated) -> None:
+async def test_all_are_listed_however_many_they_are(preau: CliHarness) -> None:
     for who in range(230):
-        preau.probe.publish("invalid", who=who)
-    preau.probe.limit = Limit(failures=1000)
-    await preau.probe.take()
+        preau.inbox.publish("invalid", member=who)
+    preau.inbox.failure_threshold = FailureThreshold(max_failures=1000)
+    await preau.inbox.consume_all()
 
     listed = await _json(preau, "dead-letters", "list", "--group", GROUP)
 
     assert len({letter["place"] for letter in listed["dead_letters"]}) == 230
-    assert len(preau.asked) == 3
+    assert len(preau.requests) == 3
     (cause,) = (await _json(preau, "dead-letters", "list", "--by-cause"))["causes"]
     assert (cause["letters"], cause["group"]) == (230, GROUP)
     assert len((await preau.run("dead-letters", "list")).splitlines()) == 230
 
 
 async def test_one_is_shown_whole_with_a_link_to_its_trace(
-    preau: Operated, monkeypatch: pytest.MonkeyPatch
+    preau: CliHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (place,) = await _die(preau.probe, "poison de Zoé 🐍")
+    (place,) = await _die(preau.inbox, "poison de Zoé 🐍")
 
     plain = await preau.run("dead-letters", "show", GROUP, place)
     for part in ("RuntimeError: cannot digest", "Traceback", "waits behind it: 1\n", "attempts"):
@@ -74,8 +74,8 @@ async def test_one_is_shown_whole_with_a_link_to_its_trace(
     assert "poison de Zoé 🐍" in plain
     assert "\ntrace " not in plain
 
-    preau.probe.put(b"k", b"<xml>", [HEADER])
-    await preau.probe.take()
+    preau.inbox.append(b"k", b"<xml>", [HEADER])
+    await preau.inbox.consume_all()
     shown = await _json(preau, "dead-letters", "list")
     (foreign,) = [letter for letter in shown["dead_letters"] if letter["key"] is None]
     told = await preau.run("dead-letters", "show", GROUP, foreign["place"])
@@ -88,7 +88,7 @@ async def test_one_is_shown_whole_with_a_link_to_its_trace(
     assert "{trace_id}" in await preau.run("dead-letters", "show", GROUP, foreign["place"], code=1)
 
 
-async def test_one_that_is_not_there(preau: Operated) -> None:
+async def test_one_that_is_not_there(preau: CliHarness) -> None:
     for words in (("show",), ("replay",), ("skip", "--reason", "x")):
         told = await preau.run("dead-letters", *words, GROUP, "identity.member/0/99", code=1)
         assert "identity.member/0/99" in told
@@ -96,43 +96,45 @@ async def test_one_that_is_not_there(preau: Operated) -> None:
     assert "meant" in await preau.run("dead-letters", "replay", "--cause", "nothing", code=1)
 
 
-async def test_many_are_replayed_in_one_go_first_in_the_dry(preau: Operated) -> None:
-    places = await _die(preau.probe, "poison 1", "poison 2", "invalid")
-    preau.probe.mended = True
+async def test_many_are_replayed_in_one_go_first_in_the_dry(preau: CliHarness) -> None:
+    places = await _die(preau.inbox, "poison 1", "poison 2", "invalid")
+    preau.inbox.fixed = True
 
     dry = await preau.run("dead-letters", "replay", GROUP, *places[:2], "--dry-run")
     assert dry.splitlines()[-1] == "would replay: 2"
-    assert len(await preau.probe.letters()) == 3
+    assert len(await preau.inbox.list_dead_letters()) == 3
     done = await preau.run("dead-letters", "replay", GROUP, *places[:2])
     assert done.splitlines()[-1] == "replay: 2"
-    await preau.probe.try_again()
+    await preau.inbox.retry_parked()
 
-    first, behind, second, last = await preau.probe.effects()
+    first, behind, second, last = await preau.inbox.effects()
     assert {first, second} == {"poison 1", "poison 2"}
     assert behind == last == "derrière"
 
 
-async def test_by_cause_and_all_of_a_group(preau: Operated) -> None:
-    await _die(preau.probe, "poison 1", "poison 2", "invalid")
-    preau.probe.mended = True
+async def test_by_cause_and_all_of_a_group(preau: CliHarness) -> None:
+    await _die(preau.inbox, "poison 1", "poison 2", "invalid")
+    preau.inbox.fixed = True
 
     done = await _json(preau, "dead-letters", "replay", "--cause", "cannot digest …")
     assert (done["letters"], done["causes"][0]["group"]) == (2, GROUP)
-    await preau.probe.try_again()
-    assert len(await preau.probe.letters()) == 1
+    await preau.inbox.retry_parked()
+    assert len(await preau.inbox.list_dead_letters()) == 1
     skipped = await preau.run("dead-letters", "skip", "--all-of", GROUP, "--reason", "de l’essai")
     assert skipped.splitlines()[-1] == "skip: 1"
-    (row,) = [e for e in await preau.probe.letters(everything=True) if e.state == "skipped"]
+    (row,) = [
+        e for e in await preau.inbox.list_dead_letters(everything=True) if e.state == "skipped"
+    ]
     assert row.reason == "de l’essai"
     listed = await preau.run("dead-letters", "list", "--all")
     assert "skipped" in listed
 
 
-async def test_skip_asks_for_the_reason(preau: Operated) -> None:
-    (place,) = await _die(preau.probe, "poison")
+async def test_skip_asks_for_the_reason(preau: CliHarness) -> None:
+    (place,) = await _die(preau.inbox, "poison")
     told = await preau.run("dead-letters", "skip", GROUP, place, code=1)
     assert "Reason: " in told
-    assert len(await preau.probe.letters()) == 1
+    assert len(await preau.inbox.list_dead_letters()) == 1
     dry = await preau.run("dead-letters", "skip", GROUP, place, "--dry-run")
     assert dry.splitlines()[-1] == "would skip: 1"
 
@@ -148,16 +150,16 @@ async def test_skip_asks_for_the_reason(preau: Operated) -> None:
         ("skip", "--all-of", "nobody", "--reason", "x"),
     ],
 )
-async def test_which_are_meant_must_be_clear(preau: Operated, words: tuple[str, ...]) -> None:
+async def test_which_are_meant_must_be_clear(preau: CliHarness, words: tuple[str, ...]) -> None:
     await preau.run("dead-letters", *words, code=2)
-    assert preau.asked == []
+    assert preau.requests == []
 
 
-async def test_a_stopped_group_is_shown_and_resumed(preau: Operated) -> None:
+async def test_a_stopped_group_is_shown_and_resumed(preau: CliHarness) -> None:
     for who in range(30):
-        preau.probe.publish("poison", who=who)
+        preau.inbox.publish("poison", member=who)
     with pytest.raises(Exception, match="stopped: "):
-        await preau.probe.take()
+        await preau.inbox.consume_all()
 
     cause = "30 of 30 events failed: 30 × RuntimeError: cannot digest"
     assert f"  stopped: {cause}, since 2026-11-25T12:00:00Z, at" in await preau.run("status")
@@ -167,33 +169,33 @@ async def test_a_stopped_group_is_shown_and_resumed(preau: Operated) -> None:
     assert told.splitlines()[-1] == f"resumed: {GROUP}"
     assert cause in told
     assert "failures accepted: 40 more" in await preau.run("status")
-    assert (await preau.probe.take()).parked == 30
+    assert (await preau.inbox.consume_all()).parked == 30
     await preau.run("consumers", "resume", GROUP, "--for", "10")
     assert "failures accepted: until 2026-11-25T12:10:00Z" in await preau.run("status")
 
 
-async def test_what_is_not_stopped_cannot_be_resumed(preau: Operated) -> None:
+async def test_what_is_not_stopped_cannot_be_resumed(preau: CliHarness) -> None:
     await preau.run("consumers", "resume", GROUP, code=1)
     await preau.run("consumers", "resume", "identity", code=1)
     await preau.run("consumers", "resume", "nobody", code=2)
     await preau.run("consumers", "resume", GROUP, "--accept-failures", "0", code=2)
 
 
-async def _json(preau: Operated, *words: str) -> Any:
+async def _json(preau: CliHarness, *words: str) -> Any:
     return json.loads(await preau.run(*words, "--json"))
 
 
-async def _die(probe: Probe, *words: str) -> list[str]:
+async def _die(probe: InboxHarness, *words: str) -> list[str]:
     """Let these die, each with one more event waiting behind it; give where they stand."""
     for number, each in enumerate(words, 100):
-        probe.publish(each, who=number)
-        probe.publish("derrière", who=number)
-    await probe.take()
-    await probe.try_again()
-    await probe.try_again()
-    by_key = {letter.key: letter.place for letter in await probe.letters()}
-    places: list[Place] = [
-        next(place for key, place in by_key.items() if key and key.endswith(f"{member(number)}"))
+        probe.publish(each, member=number)
+        probe.publish("derrière", member=number)
+    await probe.consume_all()
+    await probe.retry_parked()
+    await probe.retry_parked()
+    by_key = {letter.key: letter.position for letter in await probe.list_dead_letters()}
+    places: list[LogPosition] = [
+        next(place for key, place in by_key.items() if key and key.endswith(f"{member_id(number)}"))
         for number, _ in enumerate(words, 100)
     ]
     return [str(place) for place in places]
@@ -205,7 +207,7 @@ def test_every_command_of_the_operators_page_is_there() -> None:
     assert len(typed) > 10
     for line in typed:
         words = shlex.split(line)[1:]
-        command: click.Command = Lazy(name="preau")
+        command: click.Command = LazyCommandGroup(name="preau")
         while isinstance(command, click.Group):
             context = click.Context(command)
             found = command.get_command(context, words.pop(0))

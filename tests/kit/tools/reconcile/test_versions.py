@@ -11,10 +11,16 @@ from uuid_utils.compat import uuid7
 from shared.contracts.event import Fact
 from shared.kit.tools.reconcile.check import Checker
 from shared.kit.tools.reconcile.source import Source
-from shared.kit.tools.reconcile.versions import how_related, version_of
-from tests.support.inbox_harness import caller
-from tests.support.mini_service import TestLog
-from tests.support.versioned_event import LineSaid, LineSaidV1, Stage, said, said_before
+from shared.kit.tools.reconcile.versions import compare_versions, split_wire_type
+from tests.support.inbox_harness import make_caller
+from tests.support.mini_service import InMemoryLog
+from tests.support.versioned_event import (
+    LineSaid,
+    LineSaidV1,
+    VersionedService,
+    line_said,
+    line_said_v1,
+)
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 V1, V2 = LineSaidV1.wire_type(), LineSaid.wire_type()
@@ -22,10 +28,12 @@ either = pytest.mark.parametrize("declared", [LineSaidV1, LineSaid])
 
 
 @either
-async def test_a_fact_told_in_two_versions_is_clean(stage: Stage, declared: type[Fact]) -> None:
-    await stage.tell(said_before("seule"), said("à deux"), said("autre", who=2))
-    await stage.tell(said("poison", who=3), said("derrière", who=3))
-    await stage.read(declared)
+async def test_a_fact_told_in_two_versions_is_clean(
+    stage: VersionedService, declared: type[Fact]
+) -> None:
+    await stage.record_facts(line_said_v1("seule"), line_said("à deux"), line_said("autre", who=2))
+    await stage.record_facts(line_said("poison", who=3), line_said("derrière", who=3))
+    await stage.consume(declared)
 
     report = await stage.report(declared)
 
@@ -37,12 +45,12 @@ async def test_a_fact_told_in_two_versions_is_clean(stage: Stage, declared: type
 
 @either
 async def test_what_the_relay_sent_again_is_a_repetition_of_its_version(
-    stage: Stage, declared: type[Fact]
+    stage: VersionedService, declared: type[Fact]
 ) -> None:
-    await stage.tell(said_before("seule"), said("à deux"))
+    await stage.record_facts(line_said_v1("seule"), line_said("à deux"))
     for event in await stage.events():
-        await stage.put(event)
-    await stage.read(declared)
+        await stage.append(event)
+    await stage.consume(declared)
 
     report = await stage.report(declared)
 
@@ -53,40 +61,44 @@ async def test_what_the_relay_sent_again_is_a_repetition_of_its_version(
 @pytest.mark.parametrize("most", [1, 2, 3, 4])
 @pytest.mark.parametrize("turns", [(LineSaidV1, LineSaid), (LineSaid, LineSaidV1)])
 async def test_a_group_that_moves_from_one_to_the_other_is_clean(
-    stage: Stage, turns: Sequence[type[Fact]], most: int
+    stage: VersionedService, turns: Sequence[type[Fact]], most: int
 ) -> None:
-    await stage.tell(said_before("avant"), said("une"), said("deux"))
-    await stage.read(turns[0], most=most)
+    await stage.record_facts(line_said_v1("avant"), line_said("une"), line_said("deux"))
+    await stage.consume(turns[0], max_records=most)
     assert await stage.check(turns[0]) == []
     assert await stage.check(turns[1]) == []
-    await stage.tell(said("trois"))
-    await stage.read(turns[1])
+    await stage.record_facts(line_said("trois"))
+    await stage.consume(turns[1])
 
     assert await stage.check(turns[1]) == []
 
 
-async def test_what_waits_in_the_outbox_is_compared_version_by_version(stage: Stage) -> None:
+async def test_what_waits_in_the_outbox_is_compared_version_by_version(
+    stage: VersionedService,
+) -> None:
     """Sent, but not yet deleted there."""
-    async with stage.database.unit(caller()) as unit:
-        unit.record(said("encore là"))
-    rows = await stage.sql("SELECT * FROM outbox ORDER BY position")
+    async with stage.database.unit(make_caller()) as unit:
+        unit.record(line_said("encore là"))
+    rows = await stage.query("SELECT * FROM outbox ORDER BY position")
     await stage.relay()
     for row in rows:
-        await stage.sql(
+        await stage.query(
             "INSERT INTO outbox (shard, topic, key, value, recorded) VALUES ($1, $2, $3, $4, $5)",
             *(row[name] for name in ("shard", "topic", "key", "value", "recorded")),
         )
     assert await stage.check() == []
 
-    await stage.sql("UPDATE outbox SET value = $1", rows[0]["value"].replace(b"encore", b"jamais"))
+    await stage.query(
+        "UPDATE outbox SET value = $1", rows[0]["value"].replace(b"encore", b"jamais")
+    )
 
     assert any("with another id or content than the log" in x for x in await stage.check())
 
 
-async def test_half_a_pair_that_was_never_sent_is_lost(stage: Stage) -> None:
-    async with stage.database.unit(caller()) as unit:
-        unit.record(said("à moitié"))
-    await stage.sql("DELETE FROM outbox WHERE position = (SELECT max(position) FROM outbox)")
+async def test_half_a_pair_that_was_never_sent_is_lost(stage: VersionedService) -> None:
+    async with stage.database.unit(make_caller()) as unit:
+        unit.record(line_said("à moitié"))
+    await stage.query("DELETE FROM outbox WHERE position = (SELECT max(position) FROM outbox)")
     await stage.relay()
 
     (line,) = await stage.check()
@@ -95,10 +107,12 @@ async def test_half_a_pair_that_was_never_sent_is_lost(stage: Stage) -> None:
 
 
 @either
-async def test_an_event_that_was_passed_and_not_applied(stage: Stage, declared: type[Fact]) -> None:
-    await stage.tell(said("perdu"), said_before("perdu aussi"))
-    await stage.read(declared)
-    await stage.sql("DELETE FROM inbox")
+async def test_an_event_that_was_passed_and_not_applied(
+    stage: VersionedService, declared: type[Fact]
+) -> None:
+    await stage.record_facts(line_said("perdu"), line_said_v1("perdu aussi"))
+    await stage.consume(declared)
+    await stage.query("DELETE FROM inbox")
 
     lines = await stage.check(declared)
 
@@ -108,11 +122,13 @@ async def test_an_event_that_was_passed_and_not_applied(stage: Stage, declared: 
 
 
 @either
-async def test_a_counter_that_is_one_too_many(stage: Stage, declared: type[Fact]) -> None:
-    await stage.tell(said("un"), said("deux"))
-    await stage.read(declared)
+async def test_a_counter_that_is_one_too_many(
+    stage: VersionedService, declared: type[Fact]
+) -> None:
+    await stage.record_facts(line_said("un"), line_said("deux"))
+    await stage.consume(declared)
     moved = "UPDATE positions SET applied = applied + 1, ignored = ignored - 1 WHERE applied > 0"
-    await stage.sql(moved)
+    await stage.query(moved)
 
     assert await stage.check(declared) == [
         "I4 community: says that 1 were of no interest or came twice; the log holds 2"
@@ -127,52 +143,52 @@ BROKEN: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-async def test_one_id_for_what_is_no_pair(stage: Stage, name: str) -> None:
-    await stage.tell(said("un"))
+async def test_one_id_for_what_is_no_pair(stage: VersionedService, name: str) -> None:
+    await stage.record_facts(line_said("un"))
     event = (await stage.events())[-1]
-    await stage.sql("UPDATE heads SET sequence = $1", int(BROKEN[name]["sequence"]))
-    await stage.put(event, **BROKEN[name])
+    await stage.query("UPDATE heads SET sequence = $1", int(BROKEN[name]["sequence"]))
+    await stage.append(event, **BROKEN[name])
 
     lines = await stage.check()
 
     assert any(f"stands here as {BROKEN[name]['type']}" in line for line in lines), lines
 
 
-async def test_the_same_version_with_another_content(stage: Stage) -> None:
-    await stage.tell(said("un"))
+async def test_the_same_version_with_another_content(stage: VersionedService) -> None:
+    await stage.record_facts(line_said("un"))
     old = (await stage.events())[-1]
-    await stage.put(old, data=msgspec.Raw(b'{"text": "autre"}'))
+    await stage.append(old, data=msgspec.Raw(b'{"text": "autre"}'))
 
     assert any("stands here again with another content" in x for x in await stage.check())
 
 
 @pytest.mark.parametrize("change", ["event_id = $1", "key = key || $1::uuid"])
 async def test_something_set_aside_that_no_version_of_the_event_is(
-    stage: Stage, change: str
+    stage: VersionedService, change: str
 ) -> None:
-    await stage.tell(said("poison"))
-    await stage.read(LineSaid)
+    await stage.record_facts(line_said("poison"))
+    await stage.consume(LineSaid)
     assert await stage.check(LineSaid) == []
-    await stage.sql(f"UPDATE parked SET {change}", uuid7())
+    await stage.query(f"UPDATE parked SET {change}", uuid7())
 
     lines = await stage.check(LineSaid)
 
     assert "I4 community: set aside here, where no such event was passed" in lines
 
 
-async def test_a_book_that_is_kept_knows_pairs_too(stage: Stage, tmp_path: Path) -> None:
+async def test_a_book_that_is_kept_knows_pairs_too(stage: VersionedService, tmp_path: Path) -> None:
     source = Source("community", stage.owner_url, frozenset({V2}), ("community.rehearsal",), ())
     for number in (1, 2):
-        await stage.tell(said("encore"))
-        await stage.read(LineSaid)
-        report = await Checker(TestLog(stage.bus), [source], tmp_path / "book").check()  # type: ignore[arg-type]
+        await stage.record_facts(line_said("encore"))
+        await stage.consume(LineSaid)
+        report = await Checker(InMemoryLog(stage.bus), [source], tmp_path / "book").check()  # type: ignore[arg-type]
         assert not [each for each in report.wrong if each.invariant in {"I3", "I4"}]
         assert ("I3", "events told in two versions", number) in report.looked
 
 
 def test_a_version_is_read_from_the_wire_name() -> None:
-    assert version_of(V2) == ("community.line.said", 2)
-    assert version_of("preau.dead_letter.v1") == ("preau.dead_letter", 1)
-    assert version_of("com.example.v2beta") == ("com.example.v2beta", 0)
-    assert version_of(".v3") == (".v3", 0)
-    assert [how_related(version, 2) for version in (1, 2, 3)] == ["older", "declared", "newer"]
+    assert split_wire_type(V2) == ("community.line.said", 2)
+    assert split_wire_type("preau.dead_letter.v1") == ("preau.dead_letter", 1)
+    assert split_wire_type("com.example.v2beta") == ("com.example.v2beta", 0)
+    assert split_wire_type(".v3") == (".v3", 0)
+    assert [compare_versions(version, 2) for version in (1, 2, 3)] == ["older", "declared", "newer"]

@@ -10,17 +10,17 @@ from uuid_utils.compat import uuid7
 from shared.contracts.community import SpaceOpened
 from shared.contracts.event import Envelope, Fact, encode, encode_data, partition_key, value_at
 from shared.contracts.ids import EventId, SpaceId
-from shared.kit.core.bus import Outgoing
-from shared.kit.tools.replay.errors import Refused
-from shared.kit.tools.replay.feed import Order
+from shared.kit.core.bus import OutgoingRecord
+from shared.kit.tools.replay.errors import ReplayRefused
+from shared.kit.tools.replay.feed import ReadOrder
 from shared.kit.tools.replay.report import lines
-from tests.kit.tools.replay.conftest import CONTENTS, Past
+from tests.kit.tools.replay.conftest import CONTENTS, ReplayPlatform
 
 # They take long, and run where the real servers are tested.
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 
-async def tell(past: Past, fact: Fact) -> None:
+async def tell(past: ReplayPlatform, fact: Fact) -> None:
     """Put a fact of community's on its topic."""
     tenant, now = past.world.seeded.tenant, datetime.now(UTC)
     envelope = Envelope(
@@ -36,7 +36,7 @@ async def tell(past: Past, fact: Fact) -> None:
         correlationid="ailleurs",
         data=encode_data(fact),
     )
-    record = Outgoing(fact.TOPIC, envelope.partitionkey.encode(), encode(envelope))
+    record = OutgoingRecord(fact.TOPIC, envelope.partitionkey.encode(), encode(envelope))
     await past.world.bus.send([record])
 
 
@@ -54,22 +54,24 @@ def zoned(space: UUID, structure: UUID, time_zone: str) -> SpaceOpened:
     )
 
 
-async def aside(past: Past) -> int:
+async def aside(past: ReplayPlatform) -> int:
     (row,) = await past.sql("metrics", "SELECT count(*) AS n FROM parked")
     return int(row["n"])
 
 
-async def until_aside(past: Past, number: int) -> None:
+async def until_aside(past: ReplayPlatform, number: int) -> None:
     async with asyncio.timeout(30):
         while await aside(past) != number:  # noqa: ASYNC110  it looks into a database
             await asyncio.sleep(0.1)
 
 
-async def test_nothing_is_sent_and_what_was_decided_is_not_decided_again(past: Past) -> None:
+async def test_nothing_is_sent_and_what_was_decided_is_not_decided_again(
+    past: ReplayPlatform,
+) -> None:
     said = "SELECT (SELECT sum(sequence) FROM heads) AS told, (SELECT count(*) FROM outbox) AS out"
     before = {name: await past.sql(name, said) for name in ("metrics", "moderation", "community")}
     topics = ["metrics.alert", "moderation.case", "community.post", "dead.metrics"]
-    ends = (await past.world.bus.progress(topics)).end
+    ends = (await past.world.bus.get_log_bounds(topics)).end
 
     report = await past.replay("metrics")
 
@@ -79,11 +81,11 @@ async def test_nothing_is_sent_and_what_was_decided_is_not_decided_again(past: P
     for name in ("moderation", "community"):
         assert (await past.replay(name)).dropped_facts == {}
     assert before == {name: await past.sql(name, said) for name in before}
-    assert (await past.world.bus.progress(topics)).end == ends
+    assert (await past.world.bus.get_log_bounds(topics)).end == ends
 
 
-async def test_both_sides_stand_at_the_same_while_people_write(past: Past) -> None:
-    root = await past.world.post("zoe", past.space, "Qui vient ?")
+async def test_both_sides_stand_at_the_same_while_people_write(past: ReplayPlatform) -> None:
+    root = await past.world.publish_post("zoe", past.space, "Qui vient ?")
     written, enough = 0, asyncio.Event()
 
     async def write() -> None:
@@ -93,12 +95,12 @@ async def test_both_sides_stand_at_the_same_while_people_write(past: Past) -> No
             # A refusal answers without waiting for anything: it would leave nobody else a turn.
             await asyncio.sleep(0.005)
             body = {"body": f"Moi, {written} fois."}
-            await past.world.call("malik", "POST", f"{CONTENTS}/{root}/comments", body)
-            answer = await past.world.call("zoe", "GET", "/notifications/v1/inbox")
+            await past.world.request("malik", "POST", f"{CONTENTS}/{root}/comments", body)
+            answer = await past.world.request("zoe", "GET", "/notifications/v1/inbox")
             if answer.is_success:
                 newest = answer.json()["items"][0]["notification_id"]
                 path = f"/notifications/v1/inbox/{newest}/read"
-                written += (await past.world.call("zoe", "POST", path)).is_success
+                written += (await past.world.request("zoe", "POST", path)).is_success
 
     writing = asyncio.create_task(write())
     try:
@@ -111,18 +113,20 @@ async def test_both_sides_stand_at_the_same_while_people_write(past: Past) -> No
         enough.set()
         await writing
     assert written > 10
-    await past.world.settle()
+    await past.world.wait_until_idle()
     assert (await past.replay("notifications", into="second")).equal
 
 
-async def test_what_the_live_group_put_aside_is_left_out_until_it_is_applied(past: Past) -> None:
+async def test_what_the_live_group_put_aside_is_left_out_until_it_is_applied(
+    past: ReplayPlatform,
+) -> None:
     world = past.world
-    space, school = await world.space("zoe"), UUID(await world.school())
-    await world.settle()
+    space, school = await world.open_space("zoe"), UUID(await world.school_id())
+    await world.wait_until_idle()
     await tell(past, zoned(UUID(space), school, "Mars/Olympus"))
-    await world.settle()
-    root = await world.post("zoe", space, "Quelle heure est-il ici ?", "question")
-    await world.ask("zoe", "POST", f"{CONTENTS}/{root}/comments", {"body": "Et là ?"})
+    await world.wait_until_idle()
+    root = await world.publish_post("zoe", space, "Quelle heure est-il ici ?", "question")
+    await world.request_ok("zoe", "POST", f"{CONTENTS}/{root}/comments", {"body": "Et là ?"})
     await until_aside(past, 2)
 
     report = await past.replay("metrics", swap=True)
@@ -139,16 +143,18 @@ async def test_what_the_live_group_put_aside_is_left_out_until_it_is_applied(pas
     assert (report.left_out, report.equal) == (0, True)
 
 
-async def test_what_the_shadow_cannot_apply_is_told_and_never_swapped_in(past: Past) -> None:
+async def test_what_the_shadow_cannot_apply_is_told_and_never_swapped_in(
+    past: ReplayPlatform,
+) -> None:
     """Read before the post, the zone that came after it is wrong for it, too."""
     world = past.world
-    space, school = UUID(await world.space("zoe")), UUID(await world.school())
-    await world.post("zoe", str(space), "Bonjour.")
-    await world.settle()
+    space, school = UUID(await world.open_space("zoe")), UUID(await world.school_id())
+    await world.publish_post("zoe", str(space), "Bonjour.")
+    await world.wait_until_idle()
     await tell(past, zoned(space, school, "Mars/Olympus"))
-    await world.settle()
+    await world.wait_until_idle()
 
-    report = await past.replay("metrics", order=Order.REVERSED, swap=True)
+    report = await past.replay("metrics", order=ReadOrder.REVERSED, swap=True)
 
     assert (report.equal, report.swapped) == (False, False)
     (failure,) = report.failed
@@ -157,20 +163,20 @@ async def test_what_the_shadow_cannot_apply_is_told_and_never_swapped_in(past: P
     assert any(line.startswith("  FAILED community.post/") for line in lines(report))
     assert (await past.replay("metrics")).equal
     await tell(past, zoned(space, school, "Europe/Paris"))
-    await world.settle()
+    await world.wait_until_idle()
 
 
-async def test_one_replay_at_a_time(past: Past) -> None:
+async def test_one_replay_at_a_time(past: ReplayPlatform) -> None:
     async with past.rebuilder("metrics")._engine():
-        with pytest.raises(Refused, match="under way"):
+        with pytest.raises(ReplayRefused, match="under way"):
             await past.replay("metrics")
 
 
-async def test_from_a_moment_on_what_was_touched_is_compared(past: Past) -> None:
+async def test_from_a_moment_on_what_was_touched_is_compared(past: ReplayPlatform) -> None:
     world = past.world
     moment = datetime.now(UTC)
-    await world.post("ines", past.space, "Il est tard.", "question")
-    await world.settle()
+    await world.publish_post("ines", past.space, "Il est tard.", "question")
+    await world.wait_until_idle()
     assert (await past.replay("metrics", since=moment)).equal
     whole = await past.replay("metrics", into="second")
     since = await past.replay("metrics", since=moment)
@@ -193,6 +199,6 @@ async def test_from_a_moment_on_what_was_touched_is_compared(past: Past) -> None
     (counts,) = [table for table in report.tables if table.table == "day_counts"]
     assert (counts.shown[0].live, counts.shown[0].shadow) == ({"n": 0}, {"n": 1})
 
-    with pytest.raises(Refused, match="whole log"):
+    with pytest.raises(ReplayRefused, match="whole log"):
         await past.replay("metrics", since=moment, swap=True)
     assert (await past.replay("metrics", swap=True)).swapped

@@ -8,9 +8,9 @@ import pytest
 from shared.contracts.event import Fact
 from shared.kit.core.unit_of_work import Delivery
 from shared.kit.database.database import SqlUnit
-from shared.kit.inbox.attempt import Attempt
-from shared.kit.tools.replay.feed import Order
-from tests.kit.tools.replay.conftest import SERVICES, Past
+from shared.kit.inbox.attempt import BatchAttempt
+from shared.kit.tools.replay.feed import ReadOrder
+from tests.kit.tools.replay.conftest import SERVICES, ReplayPlatform
 
 # They take long, and run where the real servers are tested.
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
@@ -18,9 +18,11 @@ pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 @pytest.mark.parametrize(
     ("service", "order"),
-    [(service, order) for service in SERVICES for order in Order],
+    [(service, order) for service in SERVICES for order in ReadOrder],
 )
-async def test_the_log_says_what_is_live(past: Past, service: str, order: Order) -> None:
+async def test_the_log_says_what_is_live(
+    past: ReplayPlatform, service: str, order: ReadOrder
+) -> None:
     report = await past.replay(service, order=order)
     assert report.differences == 0, [t for t in report.tables if t.differences]
     assert report.equal
@@ -29,19 +31,19 @@ async def test_the_log_says_what_is_live(past: Past, service: str, order: Order)
 
 
 async def test_a_batch_that_took_too_long_is_read_to_its_end(
-    past: Past, monkeypatch: pytest.MonkeyPatch
+    past: ReplayPlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[int] = []
-    really = Attempt._react
+    really = BatchAttempt._react
 
-    async def slow(self: Attempt, unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]) -> None:
+    async def slow(self: BatchAttempt, unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]) -> None:
         if ".shadow." in self.group:
             tried.append(len(deliveries))
             if len(tried) == 1:
                 raise TimeoutError
         await really(self, unit, deliveries)
 
-    monkeypatch.setattr(Attempt, "_react", slow)
+    monkeypatch.setattr(BatchAttempt, "_react", slow)
 
     report = await past.replay("notifications")
 
@@ -49,11 +51,13 @@ async def test_a_batch_that_took_too_long_is_read_to_its_end(
     assert report.equal
 
 
-async def test_ended_sessions_are_rebuilt_and_expired_ones_not_compared(past: Past) -> None:
+async def test_ended_sessions_are_rebuilt_and_expired_ones_not_compared(
+    past: ReplayPlatform,
+) -> None:
     tokens = await past.world.sign_in("ines")
     sent = {"authorization": f"Bearer {tokens['access_token']}"}
     await past.world.http.post("/identity/v1/sessions/sign-out", headers=sent)
-    await past.world.settle()
+    await past.world.wait_until_idle()
     insert = """
         INSERT INTO rights_ended_sessions (tenant_id, session_id, expires_at)
         VALUES ($1, gen_random_uuid(), now() + $2::interval)

@@ -6,10 +6,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from shared.kit.database.migrations import differences
-from shared.kit.tools.replay.errors import Refused
+from shared.kit.database.migrations import schema_differences
+from shared.kit.tools.replay.errors import ReplayRefused
 from shared.kit.tools.replay.report import lines
-from tests.kit.tools.replay.conftest import Past
+from tests.kit.tools.replay.conftest import ReplayPlatform
 
 # They take long, and run where the real servers are tested.
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
@@ -29,7 +29,7 @@ DAMAGE = {
 }
 
 
-async def test_a_damaged_row_is_named_and_mended_and_life_goes_on(past: Past) -> None:
+async def test_a_damaged_row_is_named_and_mended_and_life_goes_on(past: ReplayPlatform) -> None:
     (day,) = await past.sql(
         "metrics",
         "SELECT * FROM day_counts WHERE what = 'comments' AND space_id = $1",
@@ -54,9 +54,9 @@ async def test_a_damaged_row_is_named_and_mended_and_life_goes_on(past: Past) ->
     assert swapped.swapped
     assert (await past.replay("metrics", into="second")).equal
 
-    root = await past.world.post("zoe", past.space, "La vie continue.")
-    await past.world.reply("malik", root, "Eh oui.")
-    await past.world.settle()
+    root = await past.world.publish_post("zoe", past.space, "La vie continue.")
+    await past.world.publish_reply("malik", root, "Eh oui.")
+    await past.world.wait_until_idle()
     (after,) = await past.sql(
         "metrics",
         "SELECT n FROM day_counts WHERE what = 'comments' AND day = $1 AND space_id = $2",
@@ -69,16 +69,16 @@ async def test_a_damaged_row_is_named_and_mended_and_life_goes_on(past: Past) ->
 
 @pytest.mark.parametrize("service", list(DAMAGE))
 async def test_undo_brings_back_what_was_live_with_all_that_came_since(
-    past: Past, service: str
+    past: ReplayPlatform, service: str
 ) -> None:
     await past.sql(service, DAMAGE[service])
     first = await past.replay(service, swap=True)
     assert first.differences
-    with pytest.raises(Refused, match="--undo or --drop"):
+    with pytest.raises(ReplayRefused, match="--undo or --drop"):
         await past.replay(service)
-    root = await past.world.post("malik", past.space, "Entre les deux.", "question")
-    await past.world.reply("zoe", root, "Une réponse.", "answers")
-    await past.world.settle()
+    root = await past.world.publish_post("malik", past.space, "Entre les deux.", "question")
+    await past.world.publish_reply("zoe", root, "Une réponse.", "answers")
+    await past.world.wait_until_idle()
 
     back = await past.rebuilder(service).undo(service, "shadow")
 
@@ -92,26 +92,28 @@ async def test_undo_brings_back_what_was_live_with_all_that_came_since(
 
 
 @pytest.mark.parametrize("service", list(DAMAGE))
-async def test_what_is_swapped_in_has_the_same_rights_and_shape(past: Past, service: str) -> None:
+async def test_what_is_swapped_in_has_the_same_rights_and_shape(
+    past: ReplayPlatform, service: str
+) -> None:
     before = await past.sql(service, RIGHTS)
     await past.replay(service, swap=True)
     assert await past.sql(service, RIGHTS) == before
     engine = create_async_engine(past.owner_url(service))
     async with engine.connect() as connected:
         declared = import_module(f"services.{service}.main").TABLES
-        assert await connected.run_sync(differences, declared) == []
+        assert await connected.run_sync(schema_differences, declared) == []
     await engine.dispose()
 
 
-async def test_a_schema_of_somebody_else_is_left_alone(past: Past) -> None:
+async def test_a_schema_of_somebody_else_is_left_alone(past: ReplayPlatform) -> None:
     await past.sql("metrics", "CREATE SCHEMA theirs")
     for act in (past.replay("metrics", into="theirs"), past.rebuilder("metrics").drop("theirs")):
-        with pytest.raises(Refused, match="not made by a replay"):
+        with pytest.raises(ReplayRefused, match="not made by a replay"):
             await act
     await past.sql("metrics", "DROP SCHEMA theirs")
 
 
-async def test_what_a_person_read_stays_read(past: Past) -> None:
+async def test_what_a_person_read_stays_read(past: ReplayPlatform) -> None:
     query = "SELECT * FROM notifications ORDER BY recipient, notification_id"
     before = await past.sql("notifications", query)
     assert {row["read_at"] is None for row in before} == {True, False}

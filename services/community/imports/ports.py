@@ -1,0 +1,16 @@
+"""What the importing handlers need."""
+
+from dataclasses import dataclass
+
+from services.community.conversations.ports import Contents
+from services.community.spaces.ports import Spaces
+from shared.kit.core.unit_of_work import Units
+
+
+@dataclass(frozen=True)
+class ImportsDeps:
+    """Handed to the handlers of this feature."""
+
+    unit: Units
+    contents: Contents
+    spaces: Spaces

@@ -1,0 +1,61 @@
+"""End sessions: their refresh tokens at once, their access tokens everywhere by event."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from services.identity.sessions.domain import Session, SessionNotFound
+from services.identity.sessions.ports import Sessions, SessionsDeps
+from shared.contracts.identity import SessionEnd, SessionEnded
+from shared.contracts.ids import MemberId, TenantId
+from shared.kit.core.unit_of_work import Caller, EventCause, Unit
+
+
+async def list_own_sessions(
+    deps: SessionsDeps, caller: Caller, member_id: MemberId
+) -> Sequence[Session]:
+    """List a member's own open sessions, the newest first."""
+    async with deps.unit(caller) as unit:
+        return await deps.sessions.list_open(unit, caller.tenant, member_id)
+
+
+async def end_own_session(
+    deps: SessionsDeps, caller: Caller, member_id: MemberId, session_id: UUID, reason: SessionEnd
+) -> None:
+    """End one of a member's own sessions. Raises `SessionNotFound`."""
+    async with deps.unit(caller) as unit:
+        member = (caller.tenant, member_id)
+        if not await end_sessions(deps.sessions, unit, member, reason, only=session_id):
+            raise SessionNotFound(session_id=session_id)
+
+
+async def end_own_sessions(
+    deps: SessionsDeps, caller: Caller, member_id: MemberId, excluding: UUID | None
+) -> int:
+    """End all of a member's own sessions, but for one to spare; say how many."""
+    async with deps.unit(caller) as unit:
+        member = (caller.tenant, member_id)
+        because = SessionEnd.ENDED_BY_MEMBER
+        return await end_sessions(deps.sessions, unit, member, because, excluding=excluding)
+
+
+async def end_sessions(  # noqa: PLR0913  which sessions, in words
+    sessions: Sessions,
+    unit: Unit,
+    member: tuple[TenantId, MemberId],
+    reason: SessionEnd,
+    *,
+    only: UUID | None = None,
+    excluding: UUID | None = None,
+    caused_by: EventCause | None = None,
+) -> int:
+    """End a member's sessions within a unit and tell of each; say how many there were.
+
+    `cause` may be left out in a command: it is the caller then.
+    """
+    ended = await sessions.end(unit, member, reason, only=only, excluding=excluding)
+    for session_id in ended:
+        unit.record(
+            SessionEnded(member_id=member[1], session_id=session_id, reason=reason),
+            caused_by=caused_by,
+        )
+    return len(ended)

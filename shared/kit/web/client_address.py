@@ -1,0 +1,71 @@
+"""Which address a request comes from, when proxies stand between the client and the service."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+
+FORWARDED_FOR_HEADER = b"x-forwarded-for"
+UNKNOWN_ADDRESS = "unknown"
+"""The address of a request that did not come over a network, such as one of a Unix socket."""
+MAX_HOPS = 20
+"""Addresses of a header that are looked at, from its end."""
+_IPV6_SITE_BITS = 64
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+class TrustedProxies:
+    """The proxies whose `X-Forwarded-For` is believed; that of anyone else is the client's words.
+
+    A proxy appends the address that it was called from, so the header is read from its end: the
+    first address that is no trusted proxy is the client's.
+    """
+
+    def __init__(self, networks: Sequence[Network] = ()) -> None:
+        self._networks = tuple(networks)
+
+    @classmethod
+    def parse(cls, text: str) -> "TrustedProxies":
+        """Read addresses and networks, separated by commas. Raises ValueError."""
+        parts = [part.strip() for part in text.split(",")]
+        return cls([ip_network(part) for part in parts if part])
+
+    def client_address(self, scope: Mapping[str, Any]) -> str:
+        """Give the client's address; of an IPv6 one its /64, which one site has to itself."""
+        client = scope.get("client")
+        address = None if client is None else _parsed(client[0])
+        if address is None:
+            return UNKNOWN_ADDRESS
+        if self._networks and self._trusts(address):
+            for hop in _hops(scope):
+                if hop is None:
+                    break
+                address = hop
+                if not self._trusts(hop):
+                    break
+        return _site(address)
+
+    def _trusts(self, address: Address) -> bool:
+        return any(address in network for network in self._networks)
+
+
+def _hops(scope: Mapping[str, Any]) -> Iterator[Address | None]:
+    """Yield what proxies appended, the nearest first; None for what is no address."""
+    values = [value for name, value in scope.get("headers", ()) if name == FORWARDED_FOR_HEADER]
+    for part in b",".join(values).split(b",")[: -MAX_HOPS - 1 : -1]:
+        yield _parsed(part.decode("latin-1").strip())
+
+
+def _parsed(text: str) -> Address | None:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def _site(address: Address) -> str:
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(ip_network((address, _IPV6_SITE_BITS), strict=False))

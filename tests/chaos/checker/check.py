@@ -1,0 +1,101 @@
+"""Everything that must be true of a run that has come to rest."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from deploy.local.stack import StackAddresses
+from shared.contracts.catalogue import PUBLISHERS
+from shared.kit.tools.reconcile.check import Checker
+from shared.kit.tools.reconcile.log import KafkaLog, Log
+from shared.kit.tools.reconcile.source import Source, source_of_service
+from tests.chaos.checker.conversations import check_conversations
+from tests.chaos.checker.copies import check_copies
+from tests.chaos.checker.figures import check_figures
+from tests.chaos.checker.inboxes import check_inboxes
+from tests.chaos.checker.journal_check import check_journal
+from tests.chaos.checker.log_facts import LogFacts
+from tests.chaos.checker.replay_check import check_replay
+from tests.chaos.checker.state import CheckerState
+from tests.chaos.checker.tables import DatabaseAddresses, Tables, connect_tables
+from tests.chaos.finished_run import FinishedRun
+from tests.chaos.violation import Violation
+
+_WAITING = "SELECT count(*) AS n FROM parked WHERE state <> 'skipped'"
+SETTLE_SECONDS = 10.0
+"""Seconds for what a caller that calls too early has left on its way."""
+
+
+async def check_run(run: FinishedRun, known: CheckerState) -> list[Violation]:
+    """Check I1 to I10; give what is broken. What is live is only read."""
+    log = KafkaLog(run.addresses.cluster())
+    try:
+        found, replayed = await asyncio.gather(
+            check_all(log, run.addresses, run.journal, known),
+            check_replay(run.addresses, known),
+        )
+    finally:
+        await log.close()
+    return found + replayed
+
+
+async def check_pending(addresses: StackAddresses, known: CheckerState) -> list[Violation]:
+    """Look at what waits before an operator replays it: an order that was lost shows only now.
+
+    Once what was overtaken has been applied too, every counter agrees again. Costs nothing when
+    nothing waits.
+    """
+    async with connect_tables(addresses) as waiting:
+        counted = [await waiting.rows(name, _WAITING) for name in PUBLISHERS]
+    if not any(rows[0]["n"] for rows in counted):
+        return []
+    log = KafkaLog(addresses.cluster())
+    try:
+        sources = _sources(addresses)
+        report = await Checker(log, sources, known.book, on_new_event=known.log_facts.apply).check()
+    finally:
+        await log.close()
+    return [
+        Violation(each.invariant, each.key, each.text)
+        for each in report.wrong
+        if each.invariant in {"I4", "I5"}
+    ]
+
+
+def _sources(places: DatabaseAddresses) -> list[Source]:
+    return [
+        source_of_service(
+            name, places.database_url(name, "owner"), places.database_url(name, "app")
+        )
+        for name in PUBLISHERS
+    ]
+
+
+async def check_all(
+    log: Log, places: DatabaseAddresses, journal: Path, known: CheckerState
+) -> list[Violation]:
+    """Check a platform that has this log and these databases; a missing journal is none."""
+    told = known.log_facts
+    # What `preau reconcile` checks, with an ear on the log.
+    report = await Checker(log, _sources(places), known.book, on_new_event=told.apply).check(
+        SETTLE_SECONDS
+    )
+    found = [Violation(each.invariant, each.key, each.text) for each in report.wrong]
+    found += told.violations
+    async with connect_tables(places) as open_tables:
+        found += [each async for each in check_across_services(open_tables, told)]
+        if await asyncio.to_thread(journal.exists):
+            found += [each async for each in check_journal(journal, open_tables, told)]
+    return found
+
+
+async def check_across_services(open_tables: Tables, told: LogFacts) -> AsyncIterator[Violation]:
+    """What no service can check alone."""
+    for checked in (
+        check_copies(open_tables),
+        check_figures(open_tables),
+        check_conversations(open_tables, told),
+        check_inboxes(open_tables, told),
+    ):
+        async for each in checked:
+            yield each

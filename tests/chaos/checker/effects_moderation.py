@@ -1,0 +1,61 @@
+"""I1 of moderation, inboxes and alerts: decisions, what was read, what was closed."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+from tests.chaos.checker.logical_requests import LogicalRequest, with_verb
+from tests.chaos.checker.tables import Row, Tables
+from tests.chaos.violation import Violation
+from tests.chaos.workload.journal import Outcome
+
+_DECISIONS = """
+    SELECT tenant_id::text AS t, case_id::text AS id, moderator_id::text AS member, action
+    FROM decisions WHERE moderator_id IS NOT NULL AND decided_at >= $1
+"""
+_READ = "SELECT notification_id::text AS id FROM notifications WHERE read_at IS NOT NULL"
+_CLOSED = "SELECT alert_id::text AS id FROM alerts WHERE closed_at IS NOT NULL"
+
+
+async def check_moderation(
+    wished: Sequence[LogicalRequest], tables: Tables
+) -> AsyncIterator[Violation]:
+    """Look at what was decided, read and closed."""
+    for each in _decided(wished, await tables.rows("moderation", _DECISIONS, wished[0].begun)):
+        yield each
+    done = {
+        "mark_read": await _ids(tables, "notifications", _READ),
+        "close_alert": await _ids(tables, "metrics", _CLOSED),
+    }
+    for verb, ids in done.items():
+        for wish in with_verb(wished, verb):
+            if wish.outcome is Outcome.OK and wish.target_id not in ids:
+                yield Violation(
+                    "I1", f"{wish.tenant}:{wish.target_id}", f"{verb} was answered, no more"
+                )
+
+
+def _decided(wished: Sequence[LogicalRequest], rows: Sequence[Row]) -> Iterator[Violation]:
+    decisions: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        decisions[row["id"]].append(row)
+    asked: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    for wish in with_verb(wished, "decide"):
+        said = (wish.member, wish.body["action"])
+        if wish.may_have_succeeded:
+            asked[wish.target_id].append(said)
+        if wish.outcome is Outcome.OK:
+            made = [(row["member"], row["action"]) for row in decisions[wish.target_id]]
+            if made != [said]:
+                text = f"{said} was answered; decided was {made or 'nothing'}"
+                yield Violation("I1", f"{wish.tenant}:{wish.target_id}", text)
+    for case_id, made_rows in decisions.items():
+        for row in made_rows:
+            if (row["member"], row["action"]) not in asked[case_id]:
+                text = f"decided by {row['member']}, who did not ask for it, or was refused"
+                yield Violation("I1", f"{row['t']}:{case_id}", text)
+        if len(made_rows) > 1:
+            yield Violation("I1", f"{made_rows[0]['t']}:{case_id}", "decided more than once")
+
+
+async def _ids(tables: Tables, service: str, query: str) -> set[str]:
+    return {row["id"] for row in await tables.rows(service, query)}

@@ -1,0 +1,22 @@
+"""I6: the inboxes hold exactly what the facts of the log must tell people."""
+
+from collections.abc import AsyncIterator
+
+from tests.chaos.checker.compare import differences
+from tests.chaos.checker.log_facts import LogFacts
+from tests.chaos.checker.tables import Tables
+from tests.chaos.violation import Violation
+
+_ROWS = """
+    SELECT concat_ws(':', tenant_id, recipient, cause) AS key,
+           category || ' ' || about || CASE WHEN gone THEN ' gone' ELSE '' END AS value
+    FROM notifications
+"""
+
+
+async def check_inboxes(tables: Tables, told: LogFacts) -> AsyncIterator[Violation]:
+    """Tell again whom each fact concerns, alerts those who answered when they were raised."""
+    stored = await tables.key_values("notifications", _ROWS)
+    expected = told.expected_notifications() | dict(told.managers.expected_notifications())
+    for each in differences("I6", "inboxes", stored, expected):
+        yield each

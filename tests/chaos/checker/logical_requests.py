@@ -1,0 +1,90 @@
+"""The journal's operations as wishes: what somebody wanted once, however often they asked."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.workload.journal import Operation, Outcome, read_journal
+
+Json = Any
+
+
+@dataclass
+class LogicalRequest:
+    """One wish. Asked again under the same idempotency key, it may come true once.
+
+    It is ok when one of its answers was, failed when each was a refusal, else maybe.
+    """
+
+    verb: str
+    tenant: str
+    member: str
+    path: str
+    body: Json
+    begun: datetime
+    ended: datetime
+    outcome: Outcome
+    answers: list[Json] = field(default_factory=list)
+    """Those of its ok operations: they must be alike."""
+    expected: int | None = None
+    number: int = 0
+
+    @property
+    def answer(self) -> Json:
+        """The answer that it got."""
+        return self.answers[0]
+
+    @property
+    def target_id(self) -> str:
+        """What the path names: the part after the collection."""
+        return self.path.partition("?")[0].split("/")[4]
+
+    @property
+    def may_have_succeeded(self) -> bool:
+        """Whether it may have come true."""
+        return self.outcome is not Outcome.FAILED
+
+    def add(self, operation: Operation) -> None:
+        """Take another operation of the same wish."""
+        self.ended = max(self.ended, operation.ended)
+        self.begun = min(self.begun, operation.begun)
+        if operation.outcome is Outcome.OK:
+            self.answers.append(operation.answer)
+            self.outcome = Outcome.OK
+        elif operation.outcome is Outcome.MAYBE and self.outcome is Outcome.FAILED:
+            self.outcome = Outcome.MAYBE
+
+
+def read_logical_requests(path: Path) -> list[LogicalRequest]:
+    """Fold a journal, in the order in which the wishes were first made."""
+    found: dict[tuple[str, str] | int, LogicalRequest] = {}
+    for each in read_journal(path):
+        key = (each.member or "", each.idempotency_key) if each.idempotency_key else each.n
+        if key in found:
+            found[key].add(each)
+        else:
+            found[key] = _first(each)
+    return sorted(found.values(), key=lambda wish: (wish.begun, wish.number))
+
+
+def _first(operation: Operation) -> LogicalRequest:
+    return LogicalRequest(
+        verb=operation.verb,
+        tenant=operation.tenant or "",
+        member=operation.member or "",
+        path=operation.path,
+        body=operation.body,
+        begun=operation.begun,
+        ended=operation.ended,
+        outcome=operation.outcome,
+        answers=[operation.answer] if operation.outcome is Outcome.OK else [],
+        expected=operation.expected,
+        number=operation.n,
+    )
+
+
+def with_verb(wished: Iterable[LogicalRequest], *verbs: str) -> Iterator[LogicalRequest]:
+    """Those of some verbs."""
+    return (wish for wish in wished if wish.verb in verbs)

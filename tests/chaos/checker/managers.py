@@ -1,0 +1,84 @@
+"""Who answered for what, by the time of the facts: whom each alert concerns."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from shared.kit.tools.reconcile.event import Event
+
+Json = Any
+MANAGER_ROLES = {"community_manager", "administrator"}
+ROLE_GRANTED, ROLE_REVOKED = "identity.role.granted.v1", "identity.role.revoked.v1"
+STRUCTURE_OPENED, ALERT_RAISED = "identity.structure.opened.v1", "metrics.alert.raised.v1"
+
+
+class Alert(NamedTuple):
+    """What was raised, where and when."""
+
+    tenant: str
+    event: str
+    name: str
+    structure: str
+    at: datetime
+
+
+@dataclass
+class RoleTerm:
+    """A time in which somebody held a role; it ends by its own date, or when it was ended."""
+
+    since: datetime
+    until: datetime | None
+    ended: datetime | None = None
+
+    def is_held(self, at: datetime) -> bool:
+        """Return whether it was so at this moment."""
+        return self.since <= at and all(end is None or at < end for end in (self.until, self.ended))
+
+
+@dataclass
+class ManagerHistory:
+    """The facts about managers, structures and alerts, folded."""
+
+    alerts: list[Alert] = field(default_factory=list)
+    role_terms: dict[tuple[str, str, str, str], list[RoleTerm]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    parents: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+
+    def apply(self, event: Event, data: Json) -> None:
+        """Take one event, in the order of its key."""
+        tenant = str(event.tenant)
+        if event.type == STRUCTURE_OPENED:
+            self.parents[tenant, data["structure_id"]] = tuple(data.get("path", ()))
+        elif event.type == ALERT_RAISED and event.origin == "live":
+            where = data["structure_id"]
+            self.alerts.append(Alert(tenant, str(event.id), data["alert_id"], where, event.time))
+        elif event.type in (ROLE_GRANTED, ROLE_REVOKED) and data["role"] in MANAGER_ROLES:
+            self._duty(event, data, tenant)
+
+    def _duty(self, event: Event, data: Json, tenant: str) -> None:
+        held = self.role_terms[tenant, data["member_id"], data["role"], data["structure_id"]]
+        granted = event.type == ROLE_GRANTED
+        for duty in held:
+            begun = duty.since < event.time or (duty.since == event.time and not granted)
+            if duty.ended is None and begun:
+                duty.ended = event.time
+        if granted:
+            until = data.get("until")
+            ends = datetime.fromisoformat(until) if until else None
+            same = next((duty for duty in held if duty.since == event.time), None)
+            if same is None:
+                held.append(RoleTerm(event.time, ends))
+            else:
+                same.until = ends
+
+    def expected_notifications(self) -> Iterator[tuple[str, str]]:
+        """Return the recipients of alerts: `tenant:recipient:event`, and the subject."""
+        for alert in self.alerts:
+            places = {alert.structure, *self.parents.get((alert.tenant, alert.structure), ())}
+            for (tenant, member, _, where), held in self.role_terms.items():
+                mine = tenant == alert.tenant and where in places
+                if mine and any(duty.is_held(alert.at) for duty in held):
+                    yield f"{tenant}:{member}:{alert.event}", f"alert {alert.name}"

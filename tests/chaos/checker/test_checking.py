@@ -1,0 +1,148 @@
+"""The checker of the fault suite: a sound day is clean, and whatever is broken is seen."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from deploy.local.stack import StackAddresses
+from shared.contracts.catalogue import TOPICS
+from shared.kit.tools.reconcile.log_index import LogIndex
+from shared.kit.tools.reconcile.log_indexer import index_log
+from tests.chaos.checker.check import check_across_services, check_all
+from tests.chaos.checker.corruptions import BROKEN, JOURNALS, OWN, Change, Line
+from tests.chaos.checker.journal_check import check_journal
+from tests.chaos.checker.log_facts import LogFacts
+from tests.chaos.checker.sample_day import (
+    PREFIX,
+    MemoryLog,
+    PrefixedAddresses,
+    SampleDay,
+    rewrite_journal,
+)
+from tests.chaos.checker.state import CheckerState
+from tests.chaos.checker.tables import connect_tables
+from tests.chaos.violation import Violation
+from tests.chaos.workload.journal import Journal
+from tests.support.platform_harness import PlatformHarness, start_platform
+
+# They take long, and run where the real servers are tested.
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.allow_hosts(["127.0.0.1"]),
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+
+@dataclass(frozen=True)
+class Played:
+    """A day that is over."""
+
+    day: SampleDay
+    places: PrefixedAddresses
+    folder: Path
+
+    told: LogFacts
+
+    async def check(self) -> list[Violation]:
+        log = MemoryLog(self.day.world.bus)
+        known = CheckerState()
+        try:
+            return await check_all(log, self.places, self.day.journal.path, known)
+        finally:
+            known.close()
+
+    async def across(self) -> list[Violation]:
+        async with connect_tables(self.places) as open_tables:
+            return [each async for each in check_across_services(open_tables, self.told)]
+
+    async def judge(self, change: Change) -> list[Violation]:
+        path = rewrite_journal(self.day.journal.path, self.folder / "changed", change)
+        async with connect_tables(self.places) as open_tables:
+            return [each async for each in check_journal(path, open_tables, self.told)]
+
+    async def sql(self, service: str, statement: str) -> str:
+        opened = await asyncpg.connect(
+            self.places.database_url(service, "owner").replace("+asyncpg", "")
+        )
+        try:
+            tenant = str(self.day.world.seeded.tenant)
+            await opened.execute("SELECT set_config('app.tenants', $1, false)", tenant)
+            done: str = await opened.execute(statement)
+            return done
+        finally:
+            await opened.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def played(
+    postgres_addresses: StackAddresses, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Played]:
+    folder = tmp_path_factory.mktemp("journée")
+    async with start_platform(postgres_addresses, folder, PREFIX) as world:
+        for who in ("zoe", "hamid", "malik", "ines", "tom", "claire", "omar", "operator", "anne"):
+            await world.request_ok(who, "GET", "/identity/v1/structures")
+        day = SampleDay(world, Journal(folder / "journal.ndjson", "essai"))
+        await day.play()
+        yield Played(day, PrefixedAddresses(postgres_addresses), folder, await _told(world))
+        day.journal.close()
+
+
+async def _told(world: PlatformHarness) -> LogFacts:
+    told = LogFacts()
+    with LogIndex() as book:
+        await index_log(MemoryLog(world.bus), book, TOPICS, told.apply)
+    return told
+
+
+@pytest.fixture(autouse=True)
+def _unhindered(socket_enabled: None) -> None:
+    """Let a fixture of the whole module open its connections."""
+
+
+async def test_a_sound_day_is_clean(played: Played) -> None:
+    assert await played.check() == []
+
+
+@pytest.mark.parametrize("name", BROKEN)
+async def test_a_table_that_says_otherwise(played: Played, name: str) -> None:
+    service, breaks, mends, invariant, said = BROKEN[name]
+    assert await played.sql(service, breaks) != "UPDATE 0"
+    try:
+        found = await played.across()
+    finally:
+        await played.sql(service, mends or breaks)
+
+    assert any(each.invariant == invariant and said in each.text for each in found), found
+
+
+@pytest.mark.parametrize("name", JOURNALS)
+async def test_a_journal_that_says_otherwise(played: Played, name: str) -> None:
+    change, said = JOURNALS[name]
+
+    found = await played.judge(change)
+
+    assert any(each.invariant == "I1" and said in each.text for each in found), found
+
+
+async def test_what_is_unsure_may_have_come_true_or_not(played: Played) -> None:
+    def unsure(line: Line) -> Line | None:
+        if line["verb"].startswith("wrong_"):
+            return line
+        return {**line, "outcome": "maybe", "status": None, "answer": "no answer"}
+
+    assert await played.judge(unsure) == []
+
+
+async def test_what_each_service_says_of_itself_is_compared(played: Played) -> None:
+    """The last one: it breaks the whole world, and mends nothing."""
+    for service, statement, _ in OWN:
+        assert (await played.sql(service, statement)).rpartition(" ")[2] != "0", statement
+
+    found = [each.text for each in await played.check()]
+
+    missed = [name for _, _, name in OWN if not any(name in text for text in found)]
+    assert not missed, found

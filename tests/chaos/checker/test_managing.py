@@ -1,0 +1,103 @@
+"""Whom an alert concerns: those who answered for its structure when it was raised."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from shared.contracts import cast
+from shared.kit.tools.reconcile.event import Event
+from tests.chaos.checker.managers import (
+    ALERT_RAISED,
+    ROLE_GRANTED,
+    ROLE_REVOKED,
+    STRUCTURE_OPENED,
+    ManagerHistory,
+)
+
+TENANT, ALERT = str(UUID(int=1)), UUID(int=99)
+NOON = cast.NOON
+Said = tuple[str, int, dict[str, Any]]
+
+
+def at(minutes: int) -> datetime:
+    return NOON + timedelta(minutes=minutes)
+
+
+def granted(minute: int, where: str = "school", until: int | None = None) -> Said:
+    ends = {} if until is None else {"until": at(until).isoformat()}
+    return ROLE_GRANTED, minute, {**_duty(where), **ends}
+
+
+def revoked(minute: int, where: str = "school") -> Said:
+    return ROLE_REVOKED, minute, _duty(where)
+
+
+def _duty(where: str) -> dict[str, Any]:
+    return {"member_id": "hamid", "role": "community_manager", "structure_id": where}
+
+
+OPEN: Said = (STRUCTURE_OPENED, -60, {"structure_id": "school", "path": ["academy"]})
+RAISE: Said = (ALERT_RAISED, 0, {"structure_id": "school", "alert_id": "al-1"})
+
+
+def told(*said: Said, origin: Any = "live") -> list[str]:
+    managing = ManagerHistory()
+    for kind, minute, data in said:
+        event = Event(
+            id=ALERT,
+            type=kind,
+            source="/preau/test",
+            subject="",
+            time=at(minute),
+            tenant=UUID(TENANT),
+            partitionkey="",
+            sequence="1",
+            recordedtime=at(minute),
+            correlationid="",
+            origin=origin,
+            data=msgspec.Raw(b""),
+        )
+        managing.apply(event, data)
+    return [key.split(":")[1] for key, _ in managing.expected_notifications()]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        (granted(-5), RAISE),
+        (RAISE, granted(-5)),
+        (granted(-5, "academy"), RAISE, OPEN),
+        (granted(-5, until=1), RAISE),
+        (granted(-5), revoked(1), RAISE),
+        (granted(-9), revoked(-7), granted(-5), RAISE),
+        (granted(0), RAISE),
+        (granted(-9, until=-8), granted(-9), RAISE),
+    ],
+)
+def test_who_answered_at_the_time_is_told_once(facts: tuple[Said, ...]) -> None:
+    assert told(*facts) == ["hamid"]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        (RAISE,),
+        (granted(1), RAISE),
+        (granted(-5), revoked(0), RAISE),
+        (granted(-5), RAISE, revoked(-1)),
+        (granted(-5, until=0), RAISE),
+        (granted(-9), granted(-5, until=-4), RAISE),
+        (granted(-5, "academy"), RAISE),
+        (granted(-5, "other"), OPEN, RAISE),
+        ((ROLE_GRANTED, -5, _duty("school") | {"role": "teacher"}), RAISE),
+    ],
+)
+def test_who_did_not_is_not_told(facts: tuple[Said, ...]) -> None:
+    assert told(*facts) == []
+
+
+def test_an_imported_alert_tells_nobody() -> None:
+    assert told(granted(-5), RAISE, origin="import") == []

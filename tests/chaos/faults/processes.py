@@ -1,0 +1,173 @@
+"""Faults of a pod: it dies at the worst moment, is told to stop, sleeps, is slow, has a bug."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from functools import partial
+from random import Random
+
+from deploy.local.platform import SERVICE_NAMES
+from shared.kit.core.failpoints import FAILPOINTS
+from tests.chaos.backlog import GROUPS
+from tests.chaos.fault_injection import InjectedBug
+from tests.chaos.log_counts import LogCounter
+from tests.chaos.objectives import POD_TERMINATED
+from tests.chaos.pods import TERMINATION_GRACE_SECONDS, Pod
+from tests.chaos.recovery import measure_dead_letter_age, measure_rebalances, measure_recovery
+from tests.chaos.run_context import RunContext, wait_until
+from tests.chaos.violation import Violation
+
+STEP_TIMEOUT_SECONDS = 10.0
+"""Seconds that an armed step may take to come."""
+CONSUMER_STEP_PREFIXES = ("batch.", "offsets.", "parked.")
+READY_TIMEOUT_SECONDS = 90.0
+
+
+async def kill_at_step(scene: RunContext, draw: Random) -> str:
+    """kill -9 a service, at one of its steps, at one of the next times that it comes there."""
+    step = draw.choice(sorted(FAILPOINTS))
+    services = GROUPS if step.startswith(CONSUMER_STEP_PREFIXES) else SERVICE_NAMES
+    service = draw.choice(services)
+    nth = draw.choice((1, 1, 2, 3, 7))
+    modulus = draw.randint(2, 5)
+    async with scene.lock_of(service):
+        died = await _kill_at(scene.platform.pods_of(service), step, nth, modulus)
+    if died:
+        scene.measure_in_background(measure_recovery(scene, service))
+    return f"{service} at {step}, pass {nth}" + ("" if died else " (not reached)")
+
+
+async def _kill_at(pods: Sequence[Pod], step: str, nth: int, modulus: int) -> bool:
+    """Arm these pods; the first that comes there dies. False when none does."""
+    before = sum(len(pod.exits) for pod in pods)
+    for pod in pods:
+        if step.startswith("parked."):
+            pod.send_command(do="bug", modulus=modulus)
+            mend = partial(pod.send_command, do="bug", modulus=0)
+            asyncio.get_running_loop().call_later(2.0, mend)
+        pod.send_command(do="arm", step=step, nth=nth, act="kill")
+        pod.exit_expected = True
+    died = await wait_until(
+        lambda: sum(len(pod.exits) for pod in pods) > before, STEP_TIMEOUT_SECONDS
+    )
+    for pod in pods:
+        pod.send_command(do="calm")
+    # Another of them may have been there at the same moment.
+    await asyncio.sleep(0.2)
+    for pod in pods:
+        pod.exit_expected = False
+    return died
+
+
+async def terminate(scene: RunContext, draw: Random) -> str:
+    """SIGTERM under load: it ends within its grace, with exit status 0."""
+    pod = _pod(scene, draw)
+    async with scene.lock_of(pod.service):
+        return await terminate_locked(scene, pod)
+
+
+async def terminate_locked(scene: RunContext, pod: Pod) -> str:
+    """Tell a pod whose service's turn is ours to end, and see that it does."""
+    if not await pod.wait_until_ready(READY_TIMEOUT_SECONDS):
+        return f"{pod.name} was not ready"
+    deaths, began = len(pod.exits), scene.now()
+    pod.send_signal(signal.SIGTERM)
+    ended = await wait_until(lambda: len(pod.exits) > deaths, TERMINATION_GRACE_SECONDS)
+    seconds = scene.now() - began
+    # Whatever else there is: nobody is asked how long Kubernetes waits.
+    scene.measure(
+        POD_TERMINATED, f"pod {pod.name}", began=began, ended=scene.now() if ended else None
+    )
+    if not ended:
+        pod.send_signal(signal.SIGKILL)
+        scene.violations.append(
+            Violation("grace", pod.name, f"still there after {TERMINATION_GRACE_SECONDS:.0f} s")
+        )
+    elif pod.exits[-1].status != 0:
+        said = f"exit status {pod.exits[-1].status} after SIGTERM"
+        scene.violations.append(Violation("grace", pod.name, said))
+    return f"{pod.name}, gone after {seconds:.1f} s"
+
+
+async def kill_at_random(scene: RunContext, draw: Random) -> str:
+    """kill -9 at no particular moment."""
+    pod = _pod(scene, draw)
+    async with scene.lock_of(pod.service):
+        pod.send_signal(signal.SIGKILL)
+    scene.measure_in_background(measure_recovery(scene, pod.service))
+    return pod.name
+
+
+async def suspend_pod(scene: RunContext, draw: Random) -> str:
+    """A pod stands still for longer than its session, and wakes up as if nothing were."""
+    twins = [pod for pod in scene.platform.pods.values() if "api" not in pod.roles]
+    pod = draw.choice(twins) if draw.random() < 0.7 else _pod(scene, draw)
+    seconds = draw.uniform(12, 30)
+    step = draw.choice(("", "batch.claimed", "batch.reacted", "relay.read", "relay.sent"))
+    if step:
+        # In the middle of its work: the process itself stands still there.
+        pod.suspended = True
+        pod.send_command(do="arm", step=step, nth=1, act="sleep", seconds=seconds)
+        await asyncio.sleep(seconds + 1)
+        pod.send_command(do="calm")
+    else:
+        pod.suspended = True
+        pod.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(seconds)
+        pod.send_signal(signal.SIGCONT)
+    pod.suspended = False
+    return f"{pod.name} for {seconds:.0f} s" + (f" at {step}" if step else "")
+
+
+async def slow_consumer(scene: RunContext, draw: Random) -> str:
+    """Each batch takes longer than the poll limit of its group."""
+    group = "notifications"
+    pods, seconds = (
+        scene.platform.pods_of(group),
+        scene.platform.poll_limit_seconds * draw.uniform(1.2, 1.6),
+    )
+    notes = LogCounter()
+    notes.skip_to_end(pod.log for pod in pods)
+    for pod in pods:
+        pod.send_command(do="slow", seconds=seconds)
+    await asyncio.sleep(seconds * 1.2)
+    for pod in pods:
+        pod.send_command(do="calm")
+    measure_rebalances(scene, group, notes)
+    limit = scene.platform.poll_limit_seconds
+    return f"{group}: {seconds:.0f} s each batch, with a limit of {limit:.0f} s"
+
+
+async def handler_bug(scene: RunContext, draw: Random) -> str:
+    """Some events cannot be applied for a while: they and their keys wait, all others go on."""
+    modulus, seconds, group = draw.randint(5, 60), draw.uniform(1, 6), draw.choice(GROUPS)
+    return await _bug(scene, group, modulus=modulus, seconds=seconds)
+
+
+async def long_bug(scene: RunContext, draw: Random) -> str:
+    """The same for longer than all retries: dead letters, replayed when the bug is mended."""
+    modulus, seconds, group = draw.randint(40, 200), draw.uniform(20, 24), draw.choice(GROUPS)
+    scene.measure_in_background(
+        measure_dead_letter_age(scene, group, InjectedBug.__name__, scene.now() + seconds)
+    )
+    return await _bug(scene, group, modulus=modulus, seconds=seconds)
+
+
+async def bad_deployment(scene: RunContext, draw: Random) -> str:
+    """Nothing at all can be applied for a while: the group stops rather than bury everything."""
+    seconds, group = draw.uniform(1, 4), draw.choice(GROUPS)
+    return await _bug(scene, group, modulus=1, seconds=seconds)
+
+
+async def _bug(scene: RunContext, group: str, *, modulus: int, seconds: float) -> str:
+    for pod in scene.platform.pods_of(group):
+        pod.send_command(do="bug", modulus=modulus)
+    await asyncio.sleep(seconds)
+    for pod in scene.platform.pods_of(group):
+        pod.send_command(do="bug", modulus=0)
+    return f"one in {modulus} fails in {group} for {seconds:.0f} s"
+
+
+def _pod(scene: RunContext, draw: Random) -> Pod:
+    pods = scene.platform.pods
+    return pods[draw.choice(sorted(pods))]

@@ -1,0 +1,109 @@
+"""After the faults: what an operator does, and what must be true of our own producer's records."""
+
+import asyncio
+from random import Random
+
+import httpx
+
+from shared.contracts.community import PostPublished
+from shared.kit.bus.kafka.committed_offsets import fetch_committed_offsets
+from shared.kit.core.bus import Partition
+from tests.chaos.backlog import GROUPS
+from tests.chaos.faults.records import random_tenant
+from tests.chaos.platform import Platform
+from tests.chaos.raw_kafka import make_conversations
+from tests.chaos.run_context import RunContext
+from tests.chaos.violation import Violation
+from tests.support.plain_clients import fetch_as_owner
+
+INJECTED_BUG_CAUSE = "InjectedBug"
+COMMIT_POLL_SECONDS, COMMIT_TIMEOUT_SECONDS = 0.3, 60.0
+"""Seconds between two questions; and until a group must have applied and committed a few posts, on
+a slow machine too."""
+_DEAD = "SELECT * FROM parked WHERE consumer_group = $1 AND state = 'dead'"
+_EFFECTS = "SELECT tenant_id, count(*) AS n FROM held_back GROUP BY 1"
+
+
+async def replay_dead_letters(platform: Platform) -> int:
+    """Replay the dead letters of bugs that are mended, as an operator would; say how many."""
+    replayed = 0
+    headers = {"authorization": f"Bearer {platform.operator_token()}"}
+    async with httpx.AsyncClient(trust_env=False, timeout=30, headers=headers) as client:
+        for group in GROUPS:
+            rows = await fetch_as_owner(platform.addresses, group, _DEAD, group)
+            mended = sum(row["cause"].startswith(INJECTED_BUG_CAUSE) for row in rows)
+            if mended:
+                url = f"{platform.urls[group]}/{group}/v1/operating/dead-letters"
+                answer = await client.post(
+                    url, json={"decision": "replay", "cause": INJECTED_BUG_CAUSE}
+                )
+                answer.raise_for_status()
+                replayed += mended
+    return replayed
+
+
+async def check_commits(scene: RunContext, draw: Random) -> list[Violation]:
+    """Write to every partition of posts, and see that each group that reads them commits it.
+
+    Kafka's offsets are a copy, and a reader that was killed leaves them behind; but what tells lag
+    by them is blind when a group has stopped to commit, and nothing else would show it.
+    """
+    tenant = random_tenant(draw)
+    written = make_conversations(draw, tenant, 40, 1)
+    ends: dict[Partition, int] = {}
+    for topic, number, offset in await scene.raw_kafka.send(written):
+        place = Partition(topic, number)
+        ends[place] = max(ends.get(place, 0), offset + 1)
+    scene.expected_effects[tenant] = len(written)
+    left = {each for each in GROUPS if PostPublished.TOPIC in await _topics(scene, each)}
+    deadline = scene.now() + COMMIT_TIMEOUT_SECONDS
+    while left and scene.now() < deadline:
+        for group in sorted(left):
+            known = await fetch_committed_offsets(scene.platform.addresses.cluster(), group)
+            if all(known.get(place, 0) >= end for place, end in ends.items()):
+                left.remove(group)
+        await asyncio.sleep(COMMIT_POLL_SECONDS)
+    said = f"has not committed in {COMMIT_TIMEOUT_SECONDS:.0f} s what was written after all faults"
+    return [Violation("I10", group, said) for group in sorted(left)]
+
+
+async def check_dead_letters(scene: RunContext) -> list[Violation]:
+    """What is dead must be poison, and all poison must be dead, in each group that reads it."""
+    found = []
+    for group in GROUPS:
+        rows = await fetch_as_owner(scene.platform.addresses, group, _DEAD, group)
+        topics = await _topics(scene, group)
+        dead = {(row["topic"], row["partition"], row["offset"]): row for row in rows}
+        for place, row in dead.items():
+            if place not in scene.expected_dead_letters:
+                said = f"{group} buried {place}: {row['cause']}"
+                found.append(Violation("I4", row["key"] or str(place), said))
+            if not row["cause"]:
+                found.append(Violation("I4", str(place), f"{group} buried it and says not why"))
+        found += [
+            Violation("I4", str(place), f"{group} did not bury this poison")
+            for place in scene.expected_dead_letters
+            if place[0] in topics and place not in dead
+        ]
+    return found
+
+
+async def _topics(scene: RunContext, group: str) -> set[str]:
+    query = "SELECT DISTINCT topic FROM positions WHERE consumer_group = $1"
+    return {
+        row["topic"] for row in await fetch_as_owner(scene.platform.addresses, group, query, group)
+    }
+
+
+async def check_effects(scene: RunContext) -> list[Violation]:
+    """Each post of our own producer has one effect in metrics: no more, no fewer."""
+    if not scene.expected_effects:
+        return []
+    tenants = ",".join(map(str, scene.expected_effects))
+    rows = await fetch_as_owner(scene.platform.addresses, "metrics", _EFFECTS, tenants=tenants)
+    counted = {row["tenant_id"]: row["n"] for row in rows}
+    return [
+        Violation("I4", str(tenant), f"{counted.get(tenant, 0)} effects of {number} foreign posts")
+        for tenant, number in scene.expected_effects.items()
+        if counted.get(tenant, 0) != number
+    ]

@@ -1,0 +1,78 @@
+"""Batches of history, for volume: questions, answers and comments of people from elsewhere."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from tests.chaos.workload import texts
+from tests.chaos.workload.request import Action, Request
+from tests.chaos.workload.tenant_state import Person, pick
+
+LINES_PER_IMPORT = (20, 100)
+IMPORTED_AUTHORS = 50
+ImportLine = dict[str, object]
+
+
+def import_contents(person: Person, draw: Random) -> Request | None:
+    """Every line is new but for some that were sent before, and some that are refused."""
+    space = pick(draw, person.tenant.base_spaces)
+    if space is None:
+        return None
+    known = person.tenant.imported
+    first = known.get(space.space_id, 0)
+    count = draw.randrange(*LINES_PER_IMPORT)
+    known[space.space_id] = first + count
+    now = datetime.now(UTC)
+    lines = [_line(draw, number, first, now) for number in range(first, first + count)]
+    answers = [each for each in lines if each["kind"] == "answer"]
+    accepted = [{"answer": each["outside_id"]} for each in answers if draw.random() < 0.2]
+    if first and draw.random() < 0.3:
+        lines.append(lines[0])
+    if draw.random() < 0.2:
+        lines.append(lines[0] | {"outside_id": "post:-1", "created_at": now + timedelta(days=2)})
+    body = {
+        "space_id": space.space_id,
+        "source": f"ailleurs:{person.tenant.run}:{space.space_id}",
+        "lines": lines,
+        "accepted": accepted,
+    }
+    return Request("community", "POST", "/imports", body)
+
+
+def _line(draw: Random, number: int, first: int, now: datetime) -> ImportLine:
+    """A fifth are questions; what answers them stands in the same batch."""
+    root = first + (number - first) // 5 * 5
+    kind = "question" if number == root else draw.choice(("answer", "comment"))
+    line: ImportLine = {
+        "outside_id": f"post:{number}",
+        "kind": kind,
+        "body": f"<p>{texts.random_sentence(draw)}</p>",
+        "created_at": now - timedelta(days=draw.uniform(1, 900)),
+        "author": str(draw.randrange(IMPORTED_AUTHORS)),
+    }
+    return line | (
+        {"title": texts.random_title(draw)} if number == root else {"parent": f"post:{root}"}
+    )
+
+
+def import_members(person: Person, draw: Random) -> Request:
+    """A few strangers: the first time they are new."""
+    joined = datetime.now(UTC) - timedelta(days=1000)
+    lines = [
+        {
+            "outside_id": str(number),
+            "display_name": f"Étranger nº {number} 🧳",
+            "joined_at": joined,
+        }
+        for number in draw.sample(range(IMPORTED_AUTHORS), draw.randrange(3, 15))
+    ]
+    space = pick(draw, person.tenant.base_spaces)
+    source = f"ailleurs:{person.tenant.run}:{space.space_id if space else ''}"
+    body = {"source": source, "structure_id": person.tenant.school, "lines": lines}
+    return Request("identity", "POST", "/imports", body)
+
+
+ACTIONS: Mapping[str, Action] = {
+    "import_contents": import_contents,
+    "import_members": import_members,
+}

@@ -1,0 +1,99 @@
+"""Moderators: the queue, claims, decisions."""
+
+from collections.abc import Mapping
+from random import Random
+
+import msgspec
+
+from tests.chaos.workload.request import Action, Request, get
+from tests.chaos.workload.tenant_state import Person, pick
+
+POLICIES = ("insult", "harassment", "personal_data", "spam")
+REASONS = ("insult.direct", "harassment.pile_on", "spam", "C’est à côté de la question, désolé.")
+
+
+class Case(msgspec.Struct):
+    """A case in the queue."""
+
+    case_id: str
+    content_id: str
+    claimed_by: str | None
+
+
+class OpenedCase(msgspec.Struct):
+    """A case that is read, and the version that it shows."""
+
+    case_id: str
+    version: int
+
+
+class Queue(msgspec.Struct):
+    """The queue."""
+
+    items: list[Case]
+
+
+_DOSSIER = msgspec.json.Decoder(OpenedCase)
+_QUEUE = msgspec.json.Decoder(Queue)
+
+
+def read_queue(person: Person, draw: Random) -> Request:
+    world = person.tenant
+
+    def learn(answer: bytes) -> None:
+        for case in _QUEUE.decode(answer).items:
+            if case.claimed_by in {None, person.member_id} and case.case_id not in world.cases:
+                world.cases.append(case.case_id)
+                world.case_contents[case.case_id] = case.content_id
+
+    return get("moderation", "/cases", learn)
+
+
+def claim(person: Person, draw: Random) -> Request | None:
+    case = pick(draw, _decidable(person))
+    return Request("moderation", "POST", f"/cases/{case}/claim") if case else None
+
+
+def read_case(person: Person, draw: Random) -> Request | None:
+    case = pick(draw, _decidable(person))
+
+    def learn(answer: bytes) -> None:
+        dossier = _DOSSIER.decode(answer)
+        person.tenant.case_versions[dossier.case_id] = dossier.version
+
+    return get("moderation", f"/cases/{case}", learn) if case else None
+
+
+def decide(person: Person, draw: Random) -> Request | None:
+    case = pick(draw, _decidable(person))
+    if case is None:
+        return None
+    world = person.tenant
+    action = draw.choice(("keep", "keep", "hide", "remove"))
+    version = world.case_versions.get(case, 1)
+    body: dict[str, object] = {"version": version, "action": action}
+    body |= {"policy": draw.choice(POLICIES), "reason": draw.choice(REASONS)}
+    if action != "keep":
+        world.mark_gone(world.case_contents[case])
+
+    def learn(_: bytes) -> None:
+        # Only now: meanwhile another may decide it, too, and one of the two is refused.
+        if case in world.cases:
+            world.cases.remove(case)
+
+    return Request("moderation", "POST", f"/cases/{case}/decision", body, learn)
+
+
+def _decidable(person: Person) -> list[str]:
+    """Return the cases that are known, but those of what they wrote themselves."""
+    world = person.tenant
+    own = {known.content_id for known in world.contents if known.author == person.name}
+    return [case for case in world.cases if world.case_contents[case] not in own]
+
+
+ACTIONS: Mapping[str, Action] = {
+    "read_queue": read_queue,
+    "claim": claim,
+    "read_case": read_case,
+    "decide": decide,
+}

@@ -1,0 +1,123 @@
+"""Reading: posts, conversations, the inbox, statements, figures."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from random import Random
+from urllib.parse import quote
+
+import msgspec
+
+from tests.chaos.workload.request import Action, Request, get
+from tests.chaos.workload.tenant_state import Person, pick
+
+
+class Notification(msgspec.Struct):
+    """A notification."""
+
+    notification_id: str
+    category: str
+    about: str
+    read_at: str | None
+
+
+class Inbox(msgspec.Struct):
+    """A page of them."""
+
+    items: list[Notification]
+
+
+class Alert(msgspec.Struct):
+    """An alert."""
+
+    alert_id: str
+    closed_at: str | None
+
+
+class Alerts(msgspec.Struct):
+    """All of them."""
+
+    items: list[Alert]
+
+
+_INBOX = msgspec.json.Decoder(Inbox)
+_ALERTS = msgspec.json.Decoder(Alerts)
+
+
+def list_posts(person: Person, draw: Random) -> Request | None:
+    space = pick(draw, person.ordered_spaces)
+    return get("community", f"/spaces/{space.space_id}/posts?limit=5") if space else None
+
+
+def read_conversation(person: Person, draw: Random) -> Request | None:
+    known = person.pick_visible(draw)
+    if known is None:
+        return None
+    return Request("community", "GET", f"/contents/{known.content_id}", content=known)
+
+
+def list_spaces(person: Person, draw: Random) -> Request:
+    """By name: all of a tenant's are many after some runs."""
+    return get("community", f"/spaces?name={quote(f'Cour {draw.randrange(100)}')}")
+
+
+def read_inbox(person: Person, draw: Random) -> Request:
+    def learn(answer: bytes) -> None:
+        for notice in _INBOX.decode(answer).items:
+            if notice.read_at is None and notice.notification_id not in person.notices:
+                person.notices.append(notice.notification_id)
+            if notice.category == "statement" and notice.about not in person.statements:
+                person.statements.append(notice.about)
+
+    return get("notifications", f"/inbox?limit={draw.choice((5, 10))}", learn)
+
+
+def mark_read(person: Person, draw: Random) -> Request | None:
+    if not person.notices:
+        return None
+    return Request("notifications", "POST", f"/inbox/{person.notices.pop()}/read")
+
+
+def read_statement(person: Person, draw: Random) -> Request | None:
+    found = pick(draw, person.statements)
+    return get("moderation", f"/statements/{found}") if found else None
+
+
+def read_figures(person: Person, draw: Random) -> Request | None:
+    space = pick(draw, person.tenant.base_spaces)
+    today = datetime.now(UTC).date()
+    begin, end = today - timedelta(days=draw.choice((1, 7, 30))), today + timedelta(days=1)
+    query = f"from={begin}&to={end}&grain={draw.choice(('day', 'week'))}"
+    return get("metrics", f"/kpis?space_id={space.space_id}&{query}") if space else None
+
+
+def read_definitions(person: Person, draw: Random) -> Request:
+    return get("metrics", "/definitions")
+
+
+def list_alerts(person: Person, draw: Random) -> Request:
+    def learn(answer: bytes) -> None:
+        for alert in _ALERTS.decode(answer).items:
+            if alert.closed_at is None and alert.alert_id not in person.tenant.alerts:
+                person.tenant.alerts.append(alert.alert_id)
+
+    return get("metrics", "/alerts", learn)
+
+
+def close_alert(person: Person, draw: Random) -> Request | None:
+    if not person.tenant.alerts:
+        return None
+    return Request("metrics", "POST", f"/alerts/{person.tenant.alerts.popleft()}/close")
+
+
+ACTIONS: Mapping[str, Action] = {
+    "list_posts": list_posts,
+    "read_conversation": read_conversation,
+    "list_spaces": list_spaces,
+    "read_inbox": read_inbox,
+    "mark_read": mark_read,
+    "read_statement": read_statement,
+    "read_figures": read_figures,
+    "read_definitions": read_definitions,
+    "list_alerts": list_alerts,
+    "close_alert": close_alert,
+}

@@ -1,0 +1,75 @@
+"""Signing in, going on with a refresh token, accepting an invitation."""
+
+import base64
+import time
+from collections.abc import Callable, Mapping
+from random import Random
+
+import msgspec
+
+from tests.chaos.workload.request import Action, Request
+from tests.chaos.workload.tenant_state import Person
+
+RENEWAL_MARGIN_SECONDS = 60
+"""Seconds before its end from which an access token is renewed."""
+
+
+class Tokens(msgspec.Struct):
+    """What a session is kept with."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+
+
+class Claims(msgspec.Struct):
+    """What of an access token its holder may read."""
+
+    sub: str
+    tenant: str
+
+
+_TOKENS = msgspec.json.Decoder(Tokens)
+_CLAIMS = msgspec.json.Decoder(Claims)
+
+
+def sign_in(person: Person, draw: Random) -> Request:
+    body = {
+        "tenant": person.tenant.slug,
+        "email": person.email,
+        "password": person.tenant.password_of(person.email),
+    }
+    return Request("identity", "POST", "/sessions", body, _learning(person), token="")
+
+
+def refresh(person: Person, draw: Random) -> Request | None:
+    """With the last refresh token, which is good for one use: whatever comes of it, it is spent."""
+    token, person.refresh_token = person.refresh_token, ""
+    if not token:
+        return None
+    body = {"refresh_token": token}
+    return Request("identity", "POST", "/sessions/refresh", body, _learning(person), token="")
+
+
+def accept_invitation(person: Person, invitation: str) -> Request:
+    body = {"invitation": invitation, "password": person.tenant.password}
+    return Request("identity", "POST", "/invitations/accept", body, token="")
+
+
+def _learning(person: Person) -> Callable[[bytes], None]:
+    def learn(answer: bytes) -> None:
+        tokens = _TOKENS.decode(answer)
+        person.access, person.refresh_token = tokens.access_token, tokens.refresh_token
+        person.access_expires_at = time.monotonic() + tokens.expires_in - RENEWAL_MARGIN_SECONDS
+        claims = _claims(tokens.access_token)
+        person.member_id, person.tenant.tenant_id = claims.sub, claims.tenant
+
+    return learn
+
+
+def _claims(token: str) -> Claims:
+    claims = token.split(".")[1]
+    return _CLAIMS.decode(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+
+
+ACTIONS: Mapping[str, Action] = {"sign_in": sign_in, "refresh": refresh}

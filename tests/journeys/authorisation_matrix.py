@@ -1,0 +1,207 @@
+"""Who may do what: a row per action, and what a request for it holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.support.platform_harness import Json, PlatformHarness, member_id_of
+
+PERSONAS = (
+    "anonymous",
+    "stranger",
+    "pupil",
+    "owner",
+    "manager",
+    "moderator",
+    "administrator",
+    "operator",
+)
+USER_BY_PERSONA = {
+    "anonymous": "anonymous",
+    "stranger": "ulla",
+    "pupil": "ines",
+    "owner": "zoe",
+    "manager": "claire",
+    "moderator": "omar",
+    "administrator": "anne",
+    "operator": "operator",
+}
+"""Who plays whom; `owner` is the author of the content, and whom the notification is for."""
+ALL_PERSONAS = frozenset(PERSONAS)
+SIGNED_IN = ALL_PERSONAS - {"anonymous"}
+"""Whoever has a token sees what is their own, or their own tenant's."""
+SAME_TENANT = SIGNED_IN - {"stranger"}
+MANAGERS = frozenset({"manager", "administrator"})
+MODERATORS = frozenset({"moderator", "administrator"})
+ADMINISTRATOR = frozenset({"administrator"})
+OPERATOR = frozenset({"operator"})
+OWNER = frozenset({"owner"})
+UNUSED_POSITION = "community.post/0/987654321"
+"""Where no record stands."""
+
+ALLOWED: Mapping[str, frozenset[str]] = {
+    "session.open": ALL_PERSONAS,
+    "session.refresh": ALL_PERSONAS,
+    "invitation.accept": ALL_PERSONAS,
+    "session.list": SIGNED_IN,
+    "session.sign_out": SIGNED_IN,
+    "session.end": OWNER,
+    "session.end_all": SIGNED_IN,
+    "password.change": SIGNED_IN,
+    "tenant.open": OPERATOR,
+    "tenant.invite": OPERATOR,
+    "structure.list": SIGNED_IN,
+    "structure.open": ADMINISTRATOR,
+    "member.add": ADMINISTRATOR,
+    "member.import": ADMINISTRATOR | OPERATOR,
+    "member.suspend": ADMINISTRATOR,
+    "member.reinstate": ADMINISTRATOR,
+    "member.invite": ADMINISTRATOR,
+    "member.uninvite": ADMINISTRATOR,
+    "member.end_sessions": ADMINISTRATOR,
+    "role.grant": ADMINISTRATOR,
+    "role.revoke": ADMINISTRATOR,
+    "space.list": SIGNED_IN,
+    "space.open": MANAGERS | OPERATOR,
+    "space.join": SAME_TENANT,
+    "space.leave": SAME_TENANT,
+    "post.list": SAME_TENANT,
+    "post.publish": SAME_TENANT,
+    "content.read": SAME_TENANT,
+    "content.edit": OWNER,
+    "content.remove": OWNER,
+    "answer.publish": SAME_TENANT,
+    "comment.publish": SAME_TENANT,
+    "answer.accept": OWNER | {"manager"},
+    "content.flag": SAME_TENANT - OWNER,
+    "content.import": ADMINISTRATOR | OPERATOR,
+    "case.list": SIGNED_IN,
+    "case.read": MODERATORS,
+    "case.claim": MODERATORS,
+    "case.decide": MODERATORS,
+    "statement.list": SIGNED_IN,
+    "statement.read": OWNER,
+    "appeal.submit": OWNER,
+    "appeal.list": SIGNED_IN,
+    "appeal.read": MODERATORS,
+    "appeal.decide": MODERATORS,
+    "inbox.read": SIGNED_IN,
+    "inbox.mark_read": OWNER,
+    "kpi.read": MANAGERS | OPERATOR,
+    "kpi.define": SIGNED_IN,
+    "alert.list": SIGNED_IN,
+    "alert.close": MANAGERS,
+    "operate.status": OPERATOR,
+    "operate.resume": OPERATOR,
+    "operate.dead_letters": OPERATOR,
+    "operate.dead_letter": OPERATOR,
+    "operate.decide": OPERATOR,
+}
+"""`manager` opened the space and animates it."""
+
+MODERATION_BODIES: Mapping[str, Json] = {
+    "case.decide": {"version": 1, "action": "keep", "policy": "spam", "reason": "other"},
+    "appeal.submit": {"text": "C’était une citation."},
+    "appeal.decide": {"outcome": "upheld", "answer": "Relue : la décision tient."},
+}
+
+
+MEMBER = {"display_name": "Noé", "email": "noe@demo.example"}
+PASSWORD_BODIES: Mapping[str, Json] = {
+    "password.change": {"current_password": "raté", "new_password": "abricot pont violon 12"},
+    "invitation.accept": {"invitation": "…", "password": "un long mot de passe"},
+}
+
+
+@dataclass(frozen=True)
+class RouteArguments:
+    """A space in which everything exists that a route may name."""
+
+    paths: Mapping[str, Mapping[str, str]]
+    """Action, or `` for all others → parameter of the path → id."""
+    bodies: Mapping[str, Json]
+    queries: Mapping[str, str]
+
+    def path(self, action: str, template: str) -> str:
+        """Fill a route's path."""
+        values = {**self.paths[""], **self.paths.get(action, {})}
+        return template.format(**values) + self.queries.get(action, "")
+
+
+async def create_route_arguments(world: PlatformHarness) -> RouteArguments:
+    """Let happen what the matrix asks for."""
+    space = await world.open_space("zoe", "ines", "malik", "tom", "omar", "anne", "operator")
+    question = await world.publish_post("zoe", space, "Qui a raison ? 🤔", "question")
+    answer = await world.publish_reply("malik", question, "Moi.", "answers")
+    doomed = await world.publish_post("zoe", space, "Je l’enlève bientôt.")
+    flagged = await world.publish_post("zoe", space, "On se retrouve tous contre lui.")
+    extra = await world.publish_post("zoe", space, "Encore.")
+    for who in ("ines", "malik", "tom"):
+        await world.flag_content(who, flagged)
+    for who in ("malik", "tom"):
+        await world.flag_content(who, extra)
+    insult = await world.publish_post("zoe", space, "Tu es vraiment un connard, dégage.")
+    await world.wait_for_standing("ines", insult, None)
+    notice = await world.wait_for_notification("zoe", "answer_to_mine", answer)
+    statement = await world.wait_for_notification("zoe", "statement")
+    contest = f"/moderation/v1/statements/{statement['about']}/appeal"
+    appeal = await world.request_ok("zoe", "POST", contest, {"text": "Je citais une réplique."})
+    await world.wait_until_idle()
+    alerts = (await world.request_ok("claire", "GET", "/metrics/v1/alerts"))["items"]
+    paths = {
+        "space_id": space,
+        "content_id": question,
+        "case_id": (await world.wait_for_case(flagged))["case_id"],
+        "statement_id": statement["about"],
+        "appeal_id": appeal["appeal_id"],
+        "notification_id": notice["notification_id"],
+        "alert_id": next(each["alert_id"] for each in alerts if each["space_id"] == space),
+        "member_id": str(member_id_of(world.tokens["tom"])),
+        "session_id": (await world.request_ok("zoe", "GET", "/identity/v1/sessions"))["items"][0][
+            "session_id"
+        ],
+    }
+    special = {"content.remove": {"content_id": doomed}, "answer.accept": {"content_id": answer}}
+    queries = {
+        "kpi.read": f"?space_id={space}&from=2026-01-01&to=2026-02-01",
+        "operate.dead_letter": f"?place={UNUSED_POSITION}",
+    }
+    return RouteArguments({"": paths, **special}, await _bodies(world, space, paths), queries)
+
+
+async def _bodies(world: PlatformHarness, space: str, paths: Mapping[str, str]) -> dict[str, Json]:
+    school = await world.school_id()
+    role = {"member_id": paths["member_id"], "role": "parent", "structure_id": school}
+    signed_in = await world.sign_in("zoe")
+    return {
+        "session.open": {
+            "tenant": "academie-de-demonstration",
+            "email": "zoe@demo.example",
+            "password": world.seeded.password_of("zoe"),
+        },
+        "session.refresh": {"refresh_token": signed_in["refresh_token"]},
+        **PASSWORD_BODIES,
+        "tenant.invite": {"tenant_id": str(world.other_tenant), "member_id": paths["member_id"]},
+        "tenant.open": {"name": "Université d’à côté", "admin": "chef@cote.example"},
+        "structure.open": {"name": "Sixième B", "kind": "class", "parent_id": school},
+        "member.add": MEMBER | {"structure_id": school},
+        "member.import": {
+            "source": "matrix",
+            "structure_id": school,
+            "lines": [
+                {"outside_id": "1", "display_name": "Yaël", "joined_at": "2020-01-01T00:00:00Z"}
+            ],
+        },
+        "member.suspend": {"reason": "matrix"},
+        "role.grant": role,
+        "role.revoke": role,
+        "space.open": {"name": "Une autre salle", "structure_id": school},
+        "post.publish": {"title": "Une idée", "body": "La voici."},
+        "answer.publish": {"body": "Une réponse"},
+        "comment.publish": {"body": "Un commentaire"},
+        "content.edit": {"body": "Mieux dit"},
+        "content.flag": {"reason": "spam"},
+        "content.import": {"space_id": space, "source": "matrix", "lines": []},
+        **MODERATION_BODIES,
+        "operate.decide": {"decision": "replay", "places": [UNUSED_POSITION]},
+        "operate.resume": {},
+    }

@@ -1,0 +1,75 @@
+"""Someone who joins with an invitation, and what is asked of all services in their name."""
+
+import httpx
+from uuid_utils.compat import uuid7
+
+from tests.support.platform_harness import Json, PlatformHarness
+
+SESSIONS, REFRESH = "/identity/v1/sessions", "/identity/v1/sessions/refresh"
+READ_PATHS = (
+    "/identity/v1/structures",
+    "/community/v1/spaces",
+    "/moderation/v1/cases",
+    "/notifications/v1/inbox",
+    "/metrics/v1/alerts",
+)
+PASSWORD, NEW_PASSWORD = "tournesol vélo brume 7", "abricot pont violon 12"
+
+
+class InvitedMember:
+    """Someone who joined with an invitation, in several sessions perhaps."""
+
+    def __init__(self, world: PlatformHarness, member_id: str, email: str, invitation: str) -> None:
+        self.world, self.member_id, self.email = world, member_id, email
+        self.invitation = invitation
+
+    async def accept(self, invitation: str, password: str = PASSWORD) -> httpx.Response:
+        body = {"invitation": invitation, "password": password}
+        return await self.world.http.post("/identity/v1/invitations/accept", json=body)
+
+    async def try_sign_in(self, password: str = PASSWORD, **more: object) -> httpx.Response:
+        body = {"tenant": "academie-de-demonstration", "email": self.email, "password": password}
+        browser = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0"}
+        return await self.world.http.post(SESSIONS, json=body | more, headers=browser)
+
+    async def sign_in(self, password: str = PASSWORD, **more: object) -> Json:
+        answer = await self.try_sign_in(password, **more)
+        assert answer.status_code == 201, answer.text
+        found: Json = answer.json()
+        return found
+
+    async def refresh(self, token: str) -> httpx.Response:
+        return await self.world.http.post(REFRESH, json={"refresh_token": token})
+
+    async def request(
+        self, tokens: Json, method: str, path: str, body: object = None
+    ) -> httpx.Response:
+        sent = {"authorization": f"Bearer {tokens['access_token']}"}
+        return await self.world.http.request(method, path, json=body, headers=sent)
+
+    async def statuses(self, tokens: Json) -> set[int]:
+        """Read from all five services, once every fact has arrived."""
+        await self.world.wait_until_idle()
+        return {(await self.request(tokens, "GET", read)).status_code for read in READ_PATHS}
+
+    async def request_as_administrator(
+        self, method: str, end: str, body: object = None
+    ) -> httpx.Response:
+        """Do something about the person as the administrator."""
+        path = f"/identity/v1/members/{self.member_id}/{end}"
+        return await self.world.request("anne", method, path, body)
+
+
+async def join_with_invitation(world: PlatformHarness) -> InvitedMember:
+    email = f"p.{uuid7().hex}@demo.example"
+    new = {"display_name": "Gwenaëlle", "email": email, "structure_id": await world.school_id()}
+    added = await world.request_ok("anne", "POST", "/identity/v1/members", new)
+    joined = InvitedMember(world, added["member_id"], email, added["invitation"])
+    assert (await joined.accept(joined.invitation)).status_code == 204
+    return joined
+
+
+def assert_problem(answer: httpx.Response, status: int, key: str) -> Json:
+    assert (answer.status_code, answer.json()["type"]) == (status, f"/identity/problems/{key}")
+    found: Json = answer.json()
+    return found
