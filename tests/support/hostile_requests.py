@@ -32,7 +32,7 @@ def body_limits(route: IdempotentRoute) -> tuple[int, int]:
     if access_of(route) == "anonymous":
         return MAX_ANONYMOUS_BODY_BYTES, MAX_ANONYMOUS_BODY_VALUES
     return (
-        route.limit or MAX_BODY_BYTES,
+        route.max_body_bytes or MAX_BODY_BYTES,
         MAX_BODY_VALUES if route.gate is None else MAX_GATED_BODY_VALUES,
     )
 

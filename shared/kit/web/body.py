@@ -79,7 +79,7 @@ def _limits(route: APIRoute) -> tuple[int, int]:
     if access_of(route) == "anonymous":
         return MAX_ANONYMOUS_BODY_BYTES, MAX_ANONYMOUS_BODY_VALUES
     values = MAX_BODY_VALUES if getattr(route, "gate", None) is None else MAX_GATED_BODY_VALUES
-    return getattr(route, "limit", None) or MAX_BODY_BYTES, values
+    return getattr(route, "max_body_bytes", None) or MAX_BODY_BYTES, values
 
 
 def replay_body(body: bytes, receive: Receive) -> Receive:

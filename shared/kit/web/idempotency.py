@@ -89,9 +89,9 @@ class IdempotentRoute(APIRoute):
     """
 
     batched = False
-    limit: int | None = None
+    max_body_bytes: int | None = None
     gate: Gate | None = None
-    secret: tuple[str, ...] = ()
+    secret_fields: tuple[str, ...] = ()
     load: RouteCost | None = None
 
     def get_route_handler(self) -> Handler:

@@ -89,8 +89,8 @@ class Routes:
         def limited(function: F) -> F:
             register(function)
             route = self._last()
-            route.batched, route.limit, route.gate = batched, max_body_bytes, gate
-            route.secret, route.load = secret_fields, load
+            route.batched, route.max_body_bytes, route.gate = batched, max_body_bytes, gate
+            route.secret_fields, route.load = secret_fields, load
             return function
 
         return limited

@@ -56,7 +56,7 @@ async def test_a_member_whose_facts_are_on_their_way_is_waited_for() -> None:
 async def test_a_member_whose_facts_do_not_come_is_told_to_try_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(context, "WAIT", 0.2)
+    monkeypatch.setattr(context, "MEMBER_WAIT_SECONDS", 0.2)
     house = SampleApp(rights=FakeRights(missing_lookups=1_000))
     began = time.monotonic()
     answer = await house.post(NOTE)

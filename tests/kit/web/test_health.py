@@ -61,7 +61,7 @@ async def test_a_check_that_fails_is_an_answer_and_its_words_stay_in_the_log(
 
 
 async def test_checks_that_hang_are_cut_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "PATIENCE", 0.05)
+    monkeypatch.setattr(health, "CHECK_TIMEOUT_SECONDS", 0.05)
     answer = await asyncio.wait_for(_ask("ready", a=hanging, b=hanging), 5)
     assert answer.status_code == 503
     assert answer.json()["checks"]["a"].startswith("no answer within")

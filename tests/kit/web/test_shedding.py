@@ -70,7 +70,7 @@ def slow(**limits: Any) -> Slow:
 async def test_an_old_and_long_outbox_refuses_changes_with_a_time_to_come_back(
     house: SampleApp,
 ) -> None:
-    press(house, outbox_age=OLD, outbox_events=20_000)
+    press(house, outbox_age_seconds=OLD, outbox_events=20_000)
 
     answers = [await house.post(NOTE) for _ in range(40)]
 
@@ -89,7 +89,7 @@ async def test_an_old_and_long_outbox_refuses_changes_with_a_time_to_come_back(
 
 
 async def test_it_is_said_in_french_too(house: SampleApp) -> None:
-    press(house, outbox_age=OLD, outbox_events=20_000)
+    press(house, outbox_age_seconds=OLD, outbox_events=20_000)
     async with house.client(language="fr") as client:
         answer = await client.post("/v1/notes", json=NOTE)
     assert answer.json()["title"] == "Trop de demandes à la fois"
@@ -98,8 +98,8 @@ async def test_it_is_said_in_french_too(house: SampleApp) -> None:
 @pytest.mark.parametrize(
     "numbers",
     [
-        {"outbox_age": OLD, "outbox_events": 9_999},
-        {"outbox_age": OLD - 2, "outbox_events": 1_000_000},
+        {"outbox_age_seconds": OLD, "outbox_events": 9_999},
+        {"outbox_age_seconds": OLD - 2, "outbox_events": 1_000_000},
     ],
 )
 async def test_an_outbox_that_is_only_old_or_only_long_refuses_nothing(
@@ -143,14 +143,14 @@ async def test_a_wait_for_a_connection_that_was_too_long_refuses_changes_for_a_m
 async def test_what_is_never_refused_under_pressure(
     house: SampleApp, method: str, path: str, body: object, expected: int
 ) -> None:
-    press(house, outbox_age=OLD, outbox_events=20_000)
+    press(house, outbox_age_seconds=OLD, outbox_events=20_000)
     async with house.client() as client:
         answer = await client.request(method, path, json=body)
     assert answer.status_code == expected
 
 
 async def test_who_gets_no_turn_in_time_is_refused_and_the_queue_has_an_end() -> None:
-    house = slow(writes=1, waiting=2, wait=0.2)
+    house = slow(max_concurrent_writes=1, max_queue=2, max_wait_seconds=0.2)
     first = asyncio.create_task(house.post({}, "/v1/slow"))
     await asyncio.sleep(0.05)
     began = time.monotonic()
@@ -170,7 +170,7 @@ async def test_who_gets_no_turn_in_time_is_refused_and_the_queue_has_an_end() ->
 
 
 async def test_what_holds_no_connection_takes_no_turn() -> None:
-    house = slow(writes=1, waiting=0)
+    house = slow(max_concurrent_writes=1, max_queue=0)
     busy = asyncio.create_task(house.post({}, "/v1/slow"))
     await asyncio.sleep(0.05)
 
@@ -182,7 +182,7 @@ async def test_what_holds_no_connection_takes_no_turn() -> None:
 
 
 async def test_of_those_that_take_no_turn_only_so_many_come_in() -> None:
-    house = slow(waiting=2)
+    house = slow(max_queue=2)
     held = [asyncio.create_task(house.post({}, f"/v1/light/{SLOW}")) for _ in range(3)]
     await asyncio.sleep(0.05)
 
@@ -197,7 +197,7 @@ async def test_of_those_that_take_no_turn_only_so_many_come_in() -> None:
 
 
 async def test_a_turn_comes_back_after_a_failure_and_after_a_client_that_left() -> None:
-    house = slow(writes=1, waiting=0)
+    house = slow(max_concurrent_writes=1, max_queue=0)
     async with house.client() as client:
         assert (await client.delete("/v1/roof")).status_code == 500
     left = asyncio.create_task(house.post({}, "/v1/slow"))
@@ -209,7 +209,7 @@ async def test_a_turn_comes_back_after_a_failure_and_after_a_client_that_left() 
 
 
 async def test_even_reads_have_an_end_but_health_has_none() -> None:
-    house = slow(requests=2)
+    house = slow(max_concurrent_requests=2)
     held = [asyncio.create_task(house.post({}, "/v1/slow")) for _ in range(2)]
     await asyncio.sleep(0.05)
 

@@ -233,7 +233,7 @@ async def test_a_signature_is_looked_at_once_and_so_many_are_remembered(
         return decode(token, *given, **more)
 
     monkeypatch.setattr("shared.kit.web.tokens.jwt.decode", watched)
-    monkeypatch.setattr("shared.kit.web.tokens.MAX_KNOWN", 2)
+    monkeypatch.setattr("shared.kit.web.tokens.MAX_CACHED_TOKENS", 2)
     first, second, third = (zoe.token(sid=f"s-{number}") for number in range(3))
     for token in (first, first, second, first, third, second, first):
         assert (await world.verifier.verify(token)).member_id == cast.ZOE
