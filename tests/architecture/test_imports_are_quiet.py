@@ -24,15 +24,15 @@ def test_a_loud_module_would_be_heard(tmp_path: Path) -> None:
         "os.getenv('HOME'); os.environ['PATH']; socket.socket().close()\n"
         "threading.Thread(target=print).start()\n"
     )
-    heard = _import("services.loud", PYTHONPATH=str(tmp_path)).stdout
+    output = _import("services.loud", PYTHONPATH=str(tmp_path)).stdout
     for noise in ("environment: HOME", "environment: PATH", "a socket", "a thread"):
-        assert f"{noise}\n" in heard
+        assert f"{noise}\n" in output
 
 
 def test_the_product_comes_from_this_repository() -> None:
     for name in ("shared", *(f"services.{service}" for service in SERVICES)):
-        found = importlib.import_module(name)
-        assert Path(str(found.__file__)).is_relative_to(ROOT)
+        module = importlib.import_module(name)
+        assert Path(str(module.__file__)).is_relative_to(ROOT)
 
 
 def _modules() -> list[str]:

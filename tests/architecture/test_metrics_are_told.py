@@ -10,14 +10,14 @@ LIST = ROOT / "shared/kit/telemetry/metric_catalogue.py"
 
 def told() -> set[str]:
     """The names that stand as texts in the code, outside of the list itself."""
-    found: set[str] = set()
+    texts: set[str] = set()
     for file in python_files("shared", "services"):
         if file == LIST:
             continue
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.add(node.value)
-    return found
+                texts.add(node.value)
+    return texts
 
 
 def test_each_metric_is_told_somewhere() -> None:

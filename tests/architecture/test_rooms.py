@@ -32,8 +32,8 @@ def test_a_service_is_its_parlour_and_its_features(service: str) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_says_what_it_owns_and_what_it_never_does(service: str) -> None:
-    said = " ".join((ROOT / "services" / service / "__init__.py").read_text().split())
-    assert all(word in said for word in ("Owns", "Answers for", "Never"))
+    docstring = " ".join((ROOT / "services" / service / "__init__.py").read_text().split())
+    assert all(word in docstring for word in ("Owns", "Answers for", "Never"))
 
 
 @pytest.mark.parametrize("feature", list(features()), ids=lambda folder: folder.name)
@@ -72,5 +72,5 @@ def test_services_is_a_namespace() -> None:
 def test_the_folders_that_are_no_features_hold_no_rooms() -> None:
     for service in SERVICES:
         for name in NOT_FEATURES - {"__pycache__"}:
-            found = {file.stem for file in (ROOT / "services" / service / name).glob("*.py")}
-            assert not found & ROOMS
+            modules = {file.stem for file in (ROOT / "services" / service / name).glob("*.py")}
+            assert not modules & ROOMS

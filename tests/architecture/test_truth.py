@@ -32,9 +32,11 @@ def test_what_reads_no_facts_has_no_read_model(service: str) -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_what_was_told_can_be_remembered(service: str) -> None:
     """A table of own decisions needs a reaction to the facts that told them."""
-    told = [table.name for table in declared(service) if table_role(table) is TableRole.OWN_EVENTS]
+    own_tables = [
+        table.name for table in declared(service) if table_role(table) is TableRole.OWN_EVENTS
+    ]
     events = import_module(f"services.{service}.events")
     remembers: tuple[Reaction[object], ...] = getattr(events, "REPLAY_ONLY", ())
-    assert not told or remembers
+    assert not own_tables or remembers
     foreign = {f for r in remembers for f in r.on} - set(events.PUBLISHES)
     assert not foreign, "a service remembers only what it told itself"

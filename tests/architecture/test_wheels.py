@@ -14,13 +14,13 @@ LEFT_OUT = frozenset({"pyproject.toml", "README.md", ".DS_Store"})
 
 @pytest.mark.parametrize("member", MEMBERS)
 def test_a_wheel_holds_what_its_folder_holds(member: str, tmp_path: Path) -> None:
-    held = {name for name in _names(build_wheel(member, tmp_path)) if ".dist-info/" not in name}
-    assert held == {file.relative_to(ROOT).as_posix() for file in _files(ROOT / member)}
+    names = {name for name in _names(build_wheel(member, tmp_path)) if ".dist-info/" not in name}
+    assert names == {file.relative_to(ROOT).as_posix() for file in _files(ROOT / member)}
 
 
 def _names(wheel: Path) -> list[str]:
-    with zipfile.ZipFile(wheel) as opened:
-        return opened.namelist()
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.namelist()
 
 
 def _files(folder: Path) -> list[Path]:

@@ -31,8 +31,8 @@ LONG, LONG_RUNS = {"latency", "growth"}, 3
 
 def main(words: list[str]) -> int:
     """Measure, print, and keep the rows."""
-    given = _arguments(words)
-    run_program(_run(given))
+    arguments = _arguments(words)
+    run_program(_run(arguments))
     return 0
 
 
@@ -47,42 +47,42 @@ def _arguments(words: list[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-async def _run(given: argparse.Namespace) -> None:
-    plain = Bench(given.runs, given.scale, given.profile, given.who)
+async def _run(arguments: argparse.Namespace) -> None:
+    plain = Bench(arguments.runs, arguments.scale, arguments.profile, arguments.who)
     began = time.monotonic()
     async with servers(REPOSITORY / "build" / "bench-home") as started:
-        for name in given.case or CASES:
+        for name in arguments.case or CASES:
             print(f"{name} …", flush=True)
             at = time.monotonic()
             runs = min(plain.runs, LONG_RUNS) if name in LONG else plain.runs
             rows = await CASES[name](replace(plain, runs=runs), started)
             _print(rows)
             print(f"{name}: {time.monotonic() - at:.0f} s\n", flush=True)
-            if not (given.profile or given.who):
-                _keep(given, name, rows)
+            if not (arguments.profile or arguments.who):
+                _keep(arguments, name, rows)
     print(f"{time.monotonic() - began:.0f} s in all")
 
 
-def _keep(given: argparse.Namespace, case: str, rows: list[Row]) -> None:
-    old = read(given.json)
-    scale = f" --scale {given.scale:g}" if given.scale != 1 else ""
-    told = f"python -m tests.benchmarks --case {case} --runs {given.runs}{scale}"
+def _keep(arguments: argparse.Namespace, case: str, rows: list[Row]) -> None:
+    old = read(arguments.json)
+    scale = f" --scale {arguments.scale:g}" if arguments.scale != 1 else ""
+    command = f"python -m tests.benchmarks --case {case} --runs {arguments.runs}{scale}"
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    commands = (old.commands if old else {}) | {case: f"{now}  {told}"}
-    kept = replaced(old.rows if old else (), rows)
+    commands = (old.commands if old else {}) | {case: f"{now}  {command}"}
+    merged = replaced(old.rows if old else (), rows)
     report = Report(
-        machine=machine.described(), versions=machine.versions(), commands=commands, rows=kept
+        machine=machine.described(), versions=machine.versions(), commands=commands, rows=merged
     )
-    write(given.json, report)
+    write(arguments.json, report)
 
 
 def _print(rows: list[Row]) -> None:
-    for each in rows:
-        if each.value is None:
-            print(f"  {each.who:<46} –  {each.reason}")
+    for row in rows:
+        if row.value is None:
+            print(f"  {row.who:<46} –  {row.reason}")
         else:
-            spread = f"{each.min:,.1f} – {each.max:,.1f}"
-            print(f"  {each.who:<46} {each.value:>12,.1f} {each.unit}   ({spread})")
+            spread = f"{row.min:,.1f} – {row.max:,.1f}"
+            print(f"  {row.who:<46} {row.value:>12,.1f} {row.unit}   ({spread})")
 
 
 if __name__ == "__main__":

@@ -107,8 +107,8 @@ def opened(log: Path) -> BinaryIO:
 
 def last_words(log: Path) -> str:
     """Return the last line that a process said."""
-    told = log.read_text(errors="replace").strip().splitlines() or ["nothing said"]
-    return told[-1][:200]
+    lines = log.read_text(errors="replace").strip().splitlines() or ["nothing said"]
+    return lines[-1][:200]
 
 
 def profiler(log: Path) -> list[str]:
@@ -117,11 +117,11 @@ def profiler(log: Path) -> list[str]:
     Raises `FailedBatch` when there is none.
     """
     try:
-        found = Path(python_of("tools")).with_name("py-spy")
+        program = Path(python_of("tools")).with_name("py-spy")
     except NotInstalled as error:
         raise Failed(f"no py-spy: {error}") from error
     into = str(log.with_suffix(".profile.txt"))
-    return [str(found), "record", "--rate", "250", "--nonblocking", "--format", "raw", "-o", into]
+    return [str(program), "record", "--rate", "250", "--nonblocking", "--format", "raw", "-o", into]
 
 
 Figures = dict[tuple[str, str], float]
@@ -136,35 +136,37 @@ async def contest(
     pythons: dict[str, str] = {}
     reasons: dict[str, str] = {}
     values: dict[str, dict[tuple[str, str], list[float]]] = {}
-    running = [each for each in contenders if bench.admits(each)]
-    for each in running:
+    running = [contender for contender in contenders if bench.admits(contender)]
+    for contender in running:
         try:
-            pythons[each.who] = await asyncio.to_thread(python_of, each.home)
+            pythons[contender.who] = await asyncio.to_thread(python_of, contender.home)
         except NotInstalled as error:
-            reasons[each.who] = f"not installed: {error}"
+            reasons[contender.who] = f"not installed: {error}"
     for turn in range(bench.runs):
-        for each in running:
-            if each.who in reasons:
+        for contender in running:
+            if contender.who in reasons:
                 continue
-            log = LOGS / f"{case}-{_plain(each.who)}-{turn}.log"
+            log = LOGS / f"{case}-{_plain(contender.who)}-{turn}.log"
             try:
-                found = await measure(each, pythons[each.who], log)
+                figures = await measure(contender, pythons[contender.who], log)
             except Failed as error:
-                reasons[each.who] = str(error)
-                print(f"  {case} {turn + 1}/{bench.runs}  {each.who}: {error}", flush=True)
+                reasons[contender.who] = str(error)
+                print(f"  {case} {turn + 1}/{bench.runs}  {contender.who}: {error}", flush=True)
                 continue
-            kept = values.setdefault(each.who, {})
-            for name, value in found.items():
-                kept.setdefault(name, []).append(value)
-            told = "; ".join(
+            samples = values.setdefault(contender.who, {})
+            for name, value in figures.items():
+                samples.setdefault(name, []).append(value)
+            summary = "; ".join(
                 f"{name.removeprefix(', ')} {value:,.1f} {unit}".lstrip()
-                for (name, unit), value in found.items()
+                for (name, unit), value in figures.items()
             )
-            print(f"  {case} {turn + 1}/{bench.runs}  {each.who}: {told}", flush=True)
+            print(f"  {case} {turn + 1}/{bench.runs}  {contender.who}: {summary}", flush=True)
     return [
-        made
-        for each in running
-        for made in _rows(case, each.who, values.get(each.who, {}), reasons.get(each.who))
+        result_row
+        for contender in running
+        for result_row in _rows(
+            case, contender.who, values.get(contender.who, {}), reasons.get(contender.who)
+        )
     ]
 
 
@@ -175,7 +177,7 @@ def _rows(
     if reason is not None:
         unit = next((unit for _, unit in values), "")
         return [row(case, who, unit, [], reason)]
-    return [row(case, f"{who}{name}", unit, found) for (name, unit), found in values.items()]
+    return [row(case, f"{who}{name}", unit, samples) for (name, unit), samples in values.items()]
 
 
 def task_for(contender: Contender, kafka: str, topic: str, records: int) -> Task:
@@ -196,10 +198,10 @@ def task_for(contender: Contender, kafka: str, topic: str, records: int) -> Task
 
 
 async def rate(
-    contender: Contender, python: str, log: Path, given: Task, *, profile: bool = False
+    contender: Contender, python: str, log: Path, task: Task, *, profile: bool = False
 ) -> tuple[Figures, int]:
     """Run it; give its records a second, and how many it saw in all."""
-    argument = json.dumps(asdict(given))
+    argument = json.dumps(asdict(task))
     measured = await launch(python, contender.module, argument, log, profile=profile)
     if not measured["seconds"]:
         raise Failed("its clock never ran: too few records for its batch")

@@ -50,11 +50,11 @@ def _targets(verdicts: Sequence[Verdict]) -> Iterator[str]:
     yield ""
     yield "| target | measured | |"
     yield "|---|---:|---|"
-    for each in verdicts:
-        sign = " ×" if each.target.over else ""
-        measured = "–" if each.measured is None else f"{number(each.measured)}{sign}"
-        word = f"**{each.word}**" if each.word == "missed" else each.word
-        yield f"| {each.target.says} | {measured} | {word} |"
+    for verdict in verdicts:
+        sign = " ×" if verdict.target.over else ""
+        measured = "–" if verdict.measured is None else f"{number(verdict.measured)}{sign}"
+        word = f"**{verdict.word}**" if verdict.word == "missed" else verdict.word
+        yield f"| {verdict.target.says} | {measured} | {word} |"
     yield ""
 
 
@@ -63,8 +63,8 @@ def _figures(report: Report) -> Iterator[str]:
     yield ""
     yield "Medians; in brackets the lowest and the highest of the runs."
     yield ""
-    known = [case for case in CASES if any(row.case == case for row in report.rows)]
-    for case in known:
+    measured_cases = [case for case in CASES if any(row.case == case for row in report.rows)]
+    for case in measured_cases:
         rows = [row for row in report.rows if row.case == case]
         yield f"### {CASES[case]}"
         yield ""
@@ -98,13 +98,13 @@ def number(value: float) -> str:
 def _place(report: Report) -> Iterator[str]:
     yield "## Where and with what"
     yield ""
-    for name, told in report.machine.items():
-        yield f"- {name}: {told}"
+    for name, text in report.machine.items():
+        yield f"- {name}: {text}"
     yield ""
     yield "| package | version |"
     yield "|---|---|"
-    for name, told in sorted(report.versions.items(), key=lambda item: item[0].lower()):
-        yield f"| {name} | {told} |"
+    for name, text in sorted(report.versions.items(), key=lambda item: item[0].lower()):
+        yield f"| {name} | {text} |"
 
 
 def main(words: list[str]) -> int:

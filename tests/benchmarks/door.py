@@ -30,7 +30,7 @@ class Door:
     def token(self, member: Member) -> str:
         """Sign a member's access token."""
         now = int(time.time())
-        said: dict[str, Any] = {
+        claims: dict[str, Any] = {
             "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": str(member.member),
@@ -40,12 +40,12 @@ class Door:
             "exp": now + HOURS * 3600,
         }
         return jwt.encode(
-            said, self._private, algorithm=ALGORITHMS[0], headers={"typ": TOKEN_TYPE, "kid": KEY}
+            claims, self._private, algorithm=ALGORITHMS[0], headers={"typ": TOKEN_TYPE, "kid": KEY}
         )
 
     def requests(self, people: Sequence[Member]) -> list[dict[str, str]]:
         """Say for each of them what publishing takes: a path and a token."""
         return [
-            {"path": f"/community/v1/spaces/{each.space}/posts", "token": self.token(each)}
-            for each in people
+            {"path": f"/community/v1/spaces/{person.space}/posts", "token": self.token(person)}
+            for person in people
         ]

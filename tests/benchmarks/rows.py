@@ -67,5 +67,5 @@ def write(path: Path, report: Report) -> None:
 
 def replaced(old: Iterable[Row], new: Sequence[Row]) -> list[Row]:
     """Keep the rows of the cases that were not measured again."""
-    again = {each.case for each in new}
-    return [each for each in old if each.case not in again] + list(new)
+    again = {row.case for row in new}
+    return [row for row in old if row.case not in again] + list(new)

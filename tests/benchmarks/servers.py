@@ -68,12 +68,12 @@ class Servers:
 
     async def sql(self, *statements: str, service: str = SERVICE) -> None:
         """Run statements as the owner, each by itself."""
-        opened = await asyncpg.connect(self.plain(service=service))
+        connection = await asyncpg.connect(self.plain(service=service))
         try:
             for statement in statements:
-                await opened.execute(statement)
+                await connection.execute(statement)
         finally:
-            await opened.close()
+            await connection.close()
 
     async def fresh(self) -> None:
         """Leave no rows and no dirty pages of an earlier run behind."""
@@ -117,7 +117,9 @@ async def servers(home: Path) -> AsyncIterator[Servers]:
     """Start Kafka, PostgreSQL and Redis on an empty folder, with community's tables and ours."""
     await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
     async with Stack(home, ServerChoices(), java_options=JAVA, with_kafka_users=False) as addresses:
-        made = Servers(addresses)
+        running_servers = Servers(addresses)
         await migrate(SERVICE, addresses.database_url(SERVICE, "owner"))
-        await made.sql(_TABLES, f"SELECT inbox_keep('{datetime.now(UTC).date()}', 7, 30)")
-        yield made
+        await running_servers.sql(
+            _TABLES, f"SELECT inbox_keep('{datetime.now(UTC).date()}', 7, 30)"
+        )
+        yield running_servers

@@ -27,8 +27,8 @@ def free_port() -> int:
     """Find a port that nobody listens on."""
     with socket.socket() as tried:
         tried.bind(("127.0.0.1", 0))
-        found: int = tried.getsockname()[1]
-        return found
+        port: int = tried.getsockname()[1]
+        return port
 
 
 @asynccontextmanager
@@ -64,8 +64,8 @@ async def _until_ready(process: asyncio.subprocess.Process, port: int, log: Path
 
 def _answers(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=2) as answer:
-            return bool(answer.status == 200)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=2) as response:
+            return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False
 
@@ -73,19 +73,19 @@ def _answers(port: int) -> bool:
 def processor_time(process: asyncio.subprocess.Process) -> float | None:
     """Return how many seconds of a processor it has taken so far; None where nobody tells."""
     try:
-        told = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8")
+        stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8")
     except OSError:
         return None
-    user, system = told.rpartition(")")[2].split()[11:13]
+    user, system = stat.rpartition(")")[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
-async def load(python: str, wanted: Mapping[str, Any], log: Path) -> dict[str, Any]:
+async def load(python: str, options: Mapping[str, Any], log: Path) -> dict[str, Any]:
     """Send the load; give what the client measured, `refused` in % of all answers.
 
     Raises `FailedBatch` when answers were wrong, or many were refused.
     """
-    measured = await launch(python, CLIENT, json.dumps(wanted), log)
+    measured = await launch(python, CLIENT, json.dumps(options), log)
     refused = measured["failed"].pop("503", 0)
     measured["refused"] = 100 * refused / max(1, refused + measured["count"])
     if measured["failed"] or not measured["count"] or measured["refused"] > MOST_REFUSED:

@@ -20,8 +20,8 @@ class Figure:
 
     def find(self, rows: Sequence[Row]) -> float | None:
         """Return its median; None when it was not measured."""
-        found = (each for each in rows if (each.case, each.who) == (self.case, self.who))
-        return next((each.value for each in found), None)
+        matching = (row for row in rows if (row.case, row.who) == (self.case, self.who))
+        return next((row.value for row in matching), None)
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,6 @@ def _measured(target: Target, rows: Sequence[Row]) -> float | None:
     value = target.figure.find(rows)
     if value is None or not target.over:
         return value
-    others = [Figure(target.figure.case, who).find(rows) for who in target.over]
-    known = [each for each in others if each]
-    return value / max(known) if known else None
+    peer_values = [Figure(target.figure.case, who).find(rows) for who in target.over]
+    positive = [value_over for value_over in peer_values if value_over]
+    return value / max(positive) if positive else None

@@ -26,14 +26,14 @@ def _no_packages_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_all_run_in_turns_and_who_is_not_installed_says_so() -> None:
     turns: list[str] = []
 
-    async def measure(each: Contender, python: str, log: Path) -> Figures:
-        turns.append(each.who)
+    async def measure(contender: Contender, python: str, log: Path) -> Figures:
+        turns.append(contender.who)
         return {("", "events/s"): float(len(turns)), (", p99", "ms"): 1.0}
 
     rows = await contest(Bench(2, 1.0), "case", (FAST, ABSENT, SLOW), measure)
 
     assert turns == ["fast", "slow", "fast", "slow"]
-    assert [(each.who, each.value, each.runs) for each in rows] == [
+    assert [(row.who, row.value, row.runs) for row in rows] == [
         ("fast", 2.0, 2),
         ("fast, p99", 1.0, 2),
         ("absent", None, 0),
@@ -46,19 +46,19 @@ async def test_all_run_in_turns_and_who_is_not_installed_says_so() -> None:
 async def test_one_run_that_failed_voids_the_others() -> None:
     runs = iter((1.0, None))
 
-    async def measure(each: Contender, python: str, log: Path) -> Figures:
+    async def measure(contender: Contender, python: str, log: Path) -> Figures:
         value = next(runs)
         if value is None:
             raise Failed("3 events, 2 effects")
         return {("", "events/s"): value}
 
-    (found,) = await contest(Bench(2, 1.0), "case", (FAST,), measure)
+    (result,) = await contest(Bench(2, 1.0), "case", (FAST,), measure)
 
-    assert (found.value, found.reason) == (None, "3 events, 2 effects")
+    assert (result.value, result.reason) == (None, "3 events, 2 effects")
 
 
 def test_slow_ones_read_fewer_and_all_leave_room_for_a_last_batch() -> None:
-    fast, slow = (task_for(each, "k", "t", 10_000) for each in (FAST, SLOW))
+    fast, slow = (task_for(contender, "k", "t", 10_000) for contender in (FAST, SLOW))
 
     assert (fast.warm, fast.count) == (2_000, 8_000 - MAX_BATCH_RECORDS)
     assert (slow.warm, slow.count) == (20, 79)
@@ -73,6 +73,6 @@ def test_the_clock_runs_from_the_warm_records_to_the_last_wanted(
     assert [watch.passed(8) for _ in range(5)] == [False, False, False, True, True]
     watch.report()
 
-    said = capsys.readouterr().out
-    assert '"count": 16' in said
-    assert '"seen": 40' in said
+    output = capsys.readouterr().out
+    assert '"count": 16' in output
+    assert '"seen": 40' in output

@@ -20,19 +20,19 @@ REPORT = Report(
 
 
 def test_the_page_has_targets_notes_figures_machine_versions_and_commands() -> None:
-    found = page(REPORT, "## By hand\n\nWhy it is so. ☀️")
+    text = page(REPORT, "## By hand\n\nWhy it is so. ☀️")
 
-    assert "| with inbox and effect, catching up: ≥ 50,000 events/s | 50,500 | met |" in found
-    assert "| the same: ≥ 100 × the tutorial way | 126 × | met |" in found
-    assert "| publish: p99 < 35 ms | – | not measured |" in found
-    assert "Why it is so. ☀️" in found
-    assert "| Préau | 50,500 | events/s | (49,000 – 51,000) | 3 |" in found
-    assert "| quixstreams | – |  | not installed: a / b | 0 |" in found.replace(
+    assert "| with inbox and effect, catching up: ≥ 50,000 events/s | 50,500 | met |" in text
+    assert "| the same: ≥ 100 × the tutorial way | 126 × | met |" in text
+    assert "| publish: p99 < 35 ms | – | not measured |" in text
+    assert "Why it is so. ☀️" in text
+    assert "| Préau | 50,500 | events/s | (49,000 – 51,000) | 3 |" in text
+    assert "| quixstreams | – |  | not installed: a / b | 0 |" in text.replace(
         "events/s | n", " | n"
     )
-    assert "`2026-11-25  python -m tests.benchmarks --case effect --runs 3`" in found
-    assert "- processor: Épyc" in found
-    assert found.index("| aiokafka | 0.14 |") < found.index("| uvloop | 0.23 |")
+    assert "`2026-11-25  python -m tests.benchmarks --case effect --runs 3`" in text
+    assert "- processor: Épyc" in text
+    assert text.index("| aiokafka | 0.14 |") < text.index("| uvloop | 0.23 |")
 
 
 def test_a_missed_target_stands_out() -> None:
@@ -47,14 +47,14 @@ def test_a_missed_target_stands_out() -> None:
 
 
 def test_only_cases_that_were_measured_are_shown() -> None:
-    found = page(REPORT, "")
+    text = page(REPORT, "")
 
-    assert CASES["effect"] in found
-    assert CASES["growth"] not in found
+    assert CASES["effect"] in text
+    assert CASES["growth"] not in text
 
 
 def test_numbers_have_the_digits_that_mean_something() -> None:
-    assert [number(each) for each in (123_456.7, 45.67, 3.456, 0.756)] == [
+    assert [number(value) for value in (123_456.7, 45.67, 3.456, 0.756)] == [
         "123,457",
         "45.7",
         "3.46",
@@ -76,14 +76,14 @@ def test_some_cases_leave_the_page_and_the_record_as_they_are(
 ) -> None:
     monkeypatch.setattr(document, "PAGE_BYTES", tmp_path / "performance.md")
     monkeypatch.setattr(document, "RECORD", tmp_path / "record.json")
-    given = tmp_path / "bench.json"
-    write(given, REPORT)
+    report_file = tmp_path / "bench.json"
+    write(report_file, REPORT)
 
-    assert main([str(given)]) == 0
+    assert main([str(report_file)]) == 0
 
-    assert "| Préau | 50,500 |" in given.with_suffix(".md").read_text()
+    assert "| Préau | 50,500 |" in report_file.with_suffix(".md").read_text()
     assert "for want of consume, relay" in capsys.readouterr().out
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["bench.json", "bench.md"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["bench.json", "bench.md"]
 
 
 def test_all_cases_become_the_record_and_the_page(

@@ -15,20 +15,20 @@ SLOW = row("growth", "Préau, publish, 10,000 members, 100,000 events, p99", "ms
 
 
 def test_points_are_in_the_order_of_members_and_of_one_line_only() -> None:
-    found = points([*ROWS, PUBLISH, SLOW], "effect", "events/s")
+    series = points([*ROWS, PUBLISH, SLOW], "effect", "events/s")
 
-    assert [(point.members, round(point.value)) for point in found] == [
+    assert [(point.members, round(point.value)) for point in series] == [
         (10_000, 42_000),
         (1_000_000, 31_500),
     ]
 
 
 def test_a_panel_for_each_line_that_was_measured() -> None:
-    both, one = plot([*ROWS, PUBLISH, SLOW]), plot(ROWS)
+    both, single = plot([*ROWS, PUBLISH, SLOW]), plot(ROWS)
     assert both is not None
-    assert one is not None
+    assert single is not None
 
-    for drawn, panels, circles in ((both, 2, 3), (one, 1, 2)):
+    for drawn, panels, circles in ((both, 2, 3), (single, 1, 2)):
         tree = ET.fromstring(drawn)  # noqa: S314  our own
         names = [element.tag.rpartition("}")[2] for element in tree.iter()]
         assert (names.count("g"), names.count("circle")) == (panels, circles)

@@ -7,9 +7,9 @@ from tests.benchmarks.rows import Report, Row, read, replaced, row, write
 
 
 def test_a_row_is_the_median_and_the_spread_of_its_runs() -> None:
-    found = row("effect", "Préau", "events/s", [3.0, 1.0, 2.0])
+    result = row("effect", "Préau", "events/s", [3.0, 1.0, 2.0])
 
-    assert msgspec.json.decode(msgspec.json.encode(found)) == {
+    assert msgspec.json.decode(msgspec.json.encode(result)) == {
         "case": "effect",
         "who": "Préau",
         "value": 2.0,
@@ -21,10 +21,10 @@ def test_a_row_is_the_median_and_the_spread_of_its_runs() -> None:
 
 
 def test_a_contender_without_a_figure_says_why() -> None:
-    found = row("consume", "quixstreams", "events/s", [], "not installed: no such version")
+    result = row("consume", "quixstreams", "events/s", [], "not installed: no such version")
 
-    assert (found.value, found.runs) == (None, 0)
-    assert msgspec.json.decode(msgspec.json.encode(found))["reason"].startswith("not installed")
+    assert (result.value, result.runs) == (None, 0)
+    assert msgspec.json.decode(msgspec.json.encode(result))["reason"].startswith("not installed")
     with pytest.raises(ValueError, match="no reason"):
         row("consume", "quixstreams", "events/s", [])
 
@@ -32,9 +32,9 @@ def test_a_contender_without_a_figure_says_why() -> None:
 def test_a_case_that_is_measured_again_replaces_its_rows_and_no_others() -> None:
     old = [row("consume", "a", "events/s", [1.0]), row("effect", "a", "events/s", [1.0])]
 
-    kept = replaced(old, [row("effect", "b", "events/s", [2.0])])
+    rows = replaced(old, [row("effect", "b", "events/s", [2.0])])
 
-    assert [(each.case, each.who) for each in kept] == [("consume", "a"), ("effect", "b")]
+    assert [(row_.case, row_.who) for row_ in rows] == [("consume", "a"), ("effect", "b")]
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ def measured(who: str, value: float, case: str = "effect") -> Row:
 def test_at_least_and_at_most() -> None:
     rows = [measured(OURS, 50_000), measured(OURS, 10.1, "latency")]
 
-    assert [each.word for each in judge(rows, (FAST, SOON))] == ["met", "missed"]
+    assert [verdict.word for verdict in judge(rows, (FAST, SOON))] == ["met", "missed"]
 
 
 def test_a_ratio_is_to_the_fastest_of_the_others_in_the_same_case() -> None:
@@ -26,23 +26,23 @@ def test_a_ratio_is_to_the_fastest_of_the_others_in_the_same_case() -> None:
         measured("fast", 1, "effect"),
     ]
 
-    (found,) = judge(rows, (target,))
+    (verdict,) = judge(rows, (target,))
 
-    assert found.measured == 10
-    assert found.word == "missed"
+    assert verdict.measured == 10
+    assert verdict.word == "missed"
 
 
 def test_a_missing_figure_is_neither_met_nor_missed() -> None:
     alone = [measured(OURS, 60_000)]
     without = [measured(CONFLUENT, 60_000), row("effect", OURS, "", [], "failed")]
 
-    assert [each.word for each in judge(alone, (RATIO,))] == ["not measured"]
-    assert [each.word for each in judge(without, (FAST, RATIO))] == ["not measured"] * 2
+    assert [verdict.word for verdict in judge(alone, (RATIO,))] == ["not measured"]
+    assert [verdict.word for verdict in judge(without, (FAST, RATIO))] == ["not measured"] * 2
 
 
 def test_every_target_of_the_design_has_its_line() -> None:
-    words = [each.says for each in TARGETS]
+    words = [target.says for target in TARGETS]
 
     assert len(set(words)) == len(words)
-    assert any(TUTORIAL in each.over and each.bound == 100 for each in TARGETS)
-    assert {each.figure.case for each in TARGETS} == {"effect", "relay", "latency", "publish"}
+    assert any(TUTORIAL in target.over and target.bound == 100 for target in TARGETS)
+    assert {target.figure.case for target in TARGETS} == {"effect", "relay", "latency", "publish"}

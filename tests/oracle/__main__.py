@@ -19,10 +19,10 @@ DIFFERS, NOTHING = 1, 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do it; give the exit code."""
-    wanted = _parse(arguments)
+    arguments_ = _parse(arguments)
     try:
-        expected = count(wanted.folder, ZoneInfo(wanted.time_zone))
-        return check(expected, wanted.folder, wanted.space, surroundings())
+        expected = count(arguments_.folder, ZoneInfo(arguments_.time_zone))
+        return check(expected, arguments_.folder, arguments_.space, surroundings())
     except (FileNotFoundError, NoPlatformError) as error:
         print(error, file=sys.stderr)
         return NOTHING
@@ -30,9 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def check(expected: Expected, folder: Path, space: str, environment: Mapping[str, str]) -> int:
     """Import, compare and print; 0 when all agrees."""
-    with platform(environment) as asked:
-        first, again, arrived = _import(asked, expected, folder, space)
-        figures = list(months(expected, _figures(asked, expected, space)))
+    with platform(environment) as running:
+        first, again, arrived = _import(running, expected, folder, space)
+        figures = list(months(expected, _figures(running, expected, space)))
     print(table("First import", first))
     print(table("The same again", again, whole=False))
     print(table("Events", arrived, whole=False))
@@ -45,25 +45,25 @@ def check(expected: Expected, folder: Path, space: str, environment: Mapping[str
 
 
 def _import(
-    asked: Platform, expected: Expected, folder: Path, space: str
+    running: Platform, expected: Expected, folder: Path, space: str
 ) -> tuple[list[Line], list[Line], list[Line]]:
     command = ("import", "stackexchange", str(folder), "--space", space, "--json")
-    report = asked.ask(*command)
+    report = running.ask(*command)
     print(f"Imported in {report['seconds']} s.")
     first = list(first_import(expected, report))
-    again = list(second_import(expected, asked.ask(*command)))
-    return first, again, list(settled(asked.ask("status", "--wait", "--json")))
+    again = list(second_import(expected, running.ask(*command)))
+    return first, again, list(settled(running.ask("status", "--wait", "--json")))
 
 
-def _figures(asked: Platform, expected: Expected, space: str) -> list[dict[str, object]]:
+def _figures(running: Platform, expected: Expected, space: str) -> list[dict[str, object]]:
     """Ask for all months from the first to the last, and one on each side, which must be empty."""
     named = sorted({month for kpi in expected.months.values() for month in kpi})
     if not named:
         return []
     begin, end = _shifted(named[0], -1), _shifted(named[-1], 2)
     between = ("--from", f"{begin}-01", "--to", f"{end}-01", "--grain", "month")
-    found: list[dict[str, object]] = asked.ask("kpis", "--space", space, *between, "--json")
-    return found
+    rows: list[dict[str, object]] = running.ask("kpis", "--space", space, *between, "--json")
+    return rows
 
 
 def _shifted(month: str, by: int) -> str:
@@ -78,9 +78,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("folder", type=Path, help="a Stack Exchange dump: Posts.xml and the others")
     parser.add_argument("--space", help="the space to import into; the folder's name if left out")
     parser.add_argument("--time-zone", default="UTC", help="whose months are meant (UTC)")
-    wanted = parser.parse_args(arguments)
-    wanted.space = wanted.space or f"Contrôle {wanted.folder.resolve().name}"
-    return wanted
+    options = parser.parse_args(arguments)
+    options.space = options.space or f"Contrôle {options.folder.resolve().name}"
+    return options
 
 
 if __name__ == "__main__":

@@ -28,12 +28,14 @@ class Line:
 def first_import(expected: Expected, report: Report) -> Iterator[Line]:
     """Compare an import into a space that may hold some of it already."""
     for kind, counted in expected.rows.items():
-        said = report[kind]
+        reported = report[kind]
         for outcome in ("read", "repeated", "refused"):
-            yield Line(f"{kind} {outcome}", asdict(counted)[outcome], said[outcome])
-        here = said["created"] + said["unchanged"]
+            yield Line(f"{kind} {outcome}", asdict(counted)[outcome], reported[outcome])
+        here = reported["created"] + reported["unchanged"]
         yield Line(f"{kind} created or here", counted.placed, here)
-        yield Line(f"{kind} add up", said["read"], sum(said[each] for each in OUTCOMES[1:]))
+        yield Line(
+            f"{kind} add up", reported["read"], sum(reported[outcome] for outcome in OUTCOMES[1:])
+        )
 
 
 def second_import(expected: Expected, report: Report) -> Iterator[Line]:
@@ -45,16 +47,16 @@ def second_import(expected: Expected, report: Report) -> Iterator[Line]:
 
 def months(expected: Expected, rows: Sequence[Report]) -> Iterator[Line]:
     """Compare every month of every KPI; a month without a row counts as 0."""
-    said: dict[tuple[str, str], object] = {
+    reported: dict[tuple[str, str], object] = {
         (row["kpi"], row["period"]): row["value"] for row in rows
     }
     for kpi in KPIS:
         figures = expected.months[kpi]
-        there = {period for named, period in said if named == kpi}
+        there = {period for named, period in reported if named == kpi}
         for month in sorted(there | set(figures)):
-            found = said.get((kpi, month), 0)
+            value = reported.get((kpi, month), 0)
             # No figure where nothing was counted is the same as 0.
-            yield Line(f"{kpi} {month}", figures.get(month, 0), 0 if found is None else found)
+            yield Line(f"{kpi} {month}", figures.get(month, 0), 0 if value is None else value)
 
 
 def settled(status: Report) -> Iterator[Line]:

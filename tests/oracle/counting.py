@@ -51,14 +51,15 @@ def count(folder: Path, zone: tzinfo = UTC) -> Expected:
     """Count a dump. Raises `FileNotFoundError` without posts, `ParseError` where it is cut off."""
     posts = list(_posts(folder, zone))
     questions = _place([post for post in posts if post.kind == "questions"], None)
-    found = {"questions": questions}
-    found["answers"] = _place(
-        [post for post in posts if post.kind == "answers"], {each.id for each in questions.placed}
+    kinds = {"questions": questions}
+    kinds["answers"] = _place(
+        [post for post in posts if post.kind == "answers"],
+        {content.id for content in questions.placed},
     )
-    standing = {each.id for kind in found.values() for each in kind.placed}
-    found["comments"] = _place(list(_comments(folder, zone)), standing)
-    written = [each for kind in found.values() for each in kind.placed]
-    rows = {name: kind.counted() for name, kind in found.items()}
+    standing = {content.id for kind in kinds.values() for content in kind.placed}
+    kinds["comments"] = _place(list(_comments(folder, zone)), standing)
+    written = [content for kind in kinds.values() for content in kind.placed]
+    rows = {name: kind.counted() for name, kind in kinds.items()}
     return Expected({**rows, "members": _members(folder)}, _months(written))
 
 
@@ -83,10 +84,10 @@ def _place(rows: list[Written], parents: set[str] | None) -> _Placing:
 def _months(written: Iterable[Written]) -> Mapping[str, Mapping[str, int]]:
     figures: dict[str, dict[str, int]] = {kpi: defaultdict(int) for kpi in KPIS}
     people: dict[str, set[str]] = defaultdict(set)
-    for each in written:
-        figures[each.kind][each.month] += 1
-        if each.author not in {None, SYSTEM}:
-            people[each.month].add(str(each.author))
+    for content in written:
+        figures[content.kind][content.month] += 1
+        if content.author not in {None, SYSTEM}:
+            people[content.month].add(str(content.author))
     figures["contributors"] = {month: len(who) for month, who in people.items()}
     return {kpi: dict(sorted(months.items())) for kpi, months in figures.items()}
 

@@ -47,17 +47,17 @@ class Platform:
         try:
             return json.loads(done.stdout)
         except json.JSONDecodeError:
-            said = f"preau {' '.join(arguments)} ended with {done.returncode}"
-            raise NoPlatformError(f"{said} and no JSON: {done.stdout[:500]}") from None
+            ending = f"preau {' '.join(arguments)} ended with {done.returncode}"
+            raise NoPlatformError(f"{ending} and no JSON: {done.stdout[:500]}") from None
 
 
 @contextmanager
 def platform(environment: Mapping[str, str]) -> Iterator[Platform]:
     """Use the platform on `PREAU_PORT` when that is set, else start one and stop it again."""
-    given = environment.get("PREAU_PORT")
-    if given:
-        if not is_ready(given):
-            raise NoPlatformError(f"Nothing is ready on port {given} (PREAU_PORT).")
+    port = environment.get("PREAU_PORT")
+    if port:
+        if not is_ready(port):
+            raise NoPlatformError(f"Nothing is ready on port {port} (PREAU_PORT).")
         yield Platform(environment)
         return
     with tempfile.TemporaryDirectory(prefix="préau-oracle-") as folder:
@@ -92,8 +92,8 @@ def _wait(process: subprocess.Popen[bytes], port: str, log: Path) -> None:
         ended = process.poll() is not None
         if ended or time.monotonic() > deadline:
             why = "ended before it was ready" if ended else "was not ready in time"
-            said = log.read_text(encoding="utf-8", errors="replace")[-4000:]
-            raise NoPlatformError(f"The platform {why}. It said:\n{said}")
+            output = log.read_text(encoding="utf-8", errors="replace")[-4000:]
+            raise NoPlatformError(f"The platform {why}. It said:\n{output}")
         time.sleep(0.2)
 
 
@@ -109,10 +109,10 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def is_ready(port: str) -> bool:
     """Ask the platform on this machine's port whether all its services are ready."""
     try:
-        answer = httpx.get(f"http://127.0.0.1:{port}/health/ready", timeout=5, trust_env=False)
+        response = httpx.get(f"http://127.0.0.1:{port}/health/ready", timeout=5, trust_env=False)
     except httpx.TransportError:
         return False
-    return answer.status_code == _OK
+    return response.status_code == _OK
 
 
 def _free_port() -> int:

@@ -23,19 +23,19 @@ def expected() -> Expected:
 
 def report(expected: Expected, *, again: bool = False) -> dict[str, Any]:
     """What a right import would print."""
-    said: dict[str, Any] = {"seconds": 0.1}
+    figures_of_kinds: dict[str, Any] = {"seconds": 0.1}
     for kind, counted in expected.rows.items():
         created, unchanged = (0, counted.placed) if again else (counted.placed, 0)
-        said[kind] = {**asdict(counted), "created": created, "unchanged": unchanged}
-    return said
+        figures_of_kinds[kind] = {**asdict(counted), "created": created, "unchanged": unchanged}
+    return figures_of_kinds
 
 
 def figures(expected: Expected) -> list[dict[str, Any]]:
     """What right KPIs would be."""
     return [
         {"kpi": kpi, "grain": "month", "period": month, "value": value}
-        for kpi, found in expected.months.items()
-        for month, value in found.items()
+        for kpi, months_of_kpi in expected.months.items()
+        for month, value in months_of_kpi.items()
     ]
 
 
@@ -50,15 +50,15 @@ def test_right_numbers_agree(expected: Expected) -> None:
 
 
 def test_a_row_that_nobody_answers_for_differs(expected: Expected) -> None:
-    said = report(expected)
-    said["comments"]["created"] -= 1
-    found = differing(list(first_import(expected, said)))
-    assert found == ["comments created or here", "comments add up"]
+    reported = report(expected)
+    reported["comments"]["created"] -= 1
+    differences = differing(list(first_import(expected, reported)))
+    assert differences == ["comments created or here", "comments add up"]
 
 
 def test_a_second_import_that_creates_differs(expected: Expected) -> None:
-    found = differing(list(second_import(expected, report(expected))))
-    assert found == [f"{kind} created again" for kind in expected.rows]
+    differences = differing(list(second_import(expected, report(expected))))
+    assert differences == [f"{kind} created again" for kind in expected.rows]
 
 
 def test_a_month_too_many_too_few_or_hidden_differs(expected: Expected) -> None:

@@ -42,9 +42,9 @@ def test_months_in_paris_turn_an_hour_or_two_earlier() -> None:
 
 def test_only_posts_must_be_there(tmp_path: Path) -> None:
     shutil.copy(DUMP / "Posts.xml", tmp_path)
-    found = count(tmp_path)
-    assert (found.rows["comments"], found.rows["members"]) == (Counted(), Counted())
-    assert found.rows["answers"].placed == 5
+    counted = count(tmp_path)
+    assert (counted.rows["comments"], counted.rows["members"]) == (Counted(), Counted())
+    assert counted.rows["answers"].placed == 5
     with pytest.raises(FileNotFoundError, match=r"no Posts\.xml"):
         count(tmp_path / "elsewhere")
 

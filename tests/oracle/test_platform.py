@@ -37,10 +37,10 @@ def _without_port(**more: str) -> dict[str, str]:
     return {name: text for name, text in surroundings().items() if name != "PREAU_PORT"} | more
 
 
-def _fail_at(found: house.Platform, ours: list[house.Platform]) -> None:
-    ours.append(found)
-    assert house.is_ready(found.environment["PREAU_PORT"])
-    assert Path(found.environment["PREAU_HOME"]).parent.is_dir()
+def _fail_at(running: house.Platform, started: list[house.Platform]) -> None:
+    started.append(running)
+    assert house.is_ready(running.environment["PREAU_PORT"])
+    assert Path(running.environment["PREAU_HOME"]).parent.is_dir()
     raise RuntimeError("in the middle")
 
 
@@ -64,18 +64,18 @@ def test_what_it_said_before_it_died_is_told(program: Path) -> None:
 def test_ours_is_stopped_even_after_a_failure(program: Path) -> None:
     program.write_text(SERVER)
     stopped = program.with_name("stopped")
-    ours: list[house.Platform] = []
+    started: list[house.Platform] = []
     with (
         pytest.raises(RuntimeError, match="in the middle"),
-        platform(_without_port(STOPPED=str(stopped))) as found,
+        platform(_without_port(STOPPED=str(stopped))) as running,
     ):
-        _fail_at(found, ours)
+        _fail_at(running, started)
     assert stopped.exists()
-    assert not house.is_ready(ours[0].environment["PREAU_PORT"])
+    assert not house.is_ready(started[0].environment["PREAU_PORT"])
 
 
 def test_a_command_that_prints_no_json_is_no_answer() -> None:
-    asked = house.Platform(_without_port(PREAU_PORT="1"))
+    running = house.Platform(_without_port(PREAU_PORT="1"))
     with pytest.raises(NoPlatformError, match="preau --help ended with 0 and no JSON"):
-        asked.ask("--help")
+        running.ask("--help")
     assert Path(sys.executable).with_name("preau").exists()

@@ -31,29 +31,29 @@ async def growth(bench: Bench, servers: Servers) -> list[Row]:
     topic = await filled(servers, number, 0.1)
     door = Door()
     with collector(door.jwks()) as sink:
-        for members in (max(1_000, int(each * min(1.0, bench.scale))) for each in MEMBERS):
+        for members in (max(1_000, int(count * min(1.0, bench.scale))) for count in MEMBERS):
             await _grow(servers, members)
             entrance = Entrance(servers, sink, requests_file(door, PEOPLE, members))
 
             async def effect(
-                each: Contender, python: str, log: Path, entrance: Entrance = entrance
+                contender: Contender, python: str, log: Path, entrance: Entrance = entrance
             ) -> Figures:
                 await servers.sql(_EMPTY)
                 await servers.checkpoint()
                 options = {"environment": entrance.sink.environment}
-                one = replace(each, url=servers.url("app"), options=options)
-                given = task_for(one, servers.kafka, topic, number)
-                return _main(await applied(bench, servers, one, given, python, log))
+                contender_here = replace(contender, url=servers.url("app"), options=options)
+                task = task_for(contender_here, servers.kafka, topic, number)
+                return _main(await applied(bench, servers, contender_here, task, python, log))
 
             async def publish(
-                each: Contender, python: str, log: Path, entrance: Entrance = entrance
+                contender: Contender, python: str, log: Path, entrance: Entrance = entrance
             ) -> Figures:
-                found = await published(bench, entrance, each, python, log, empty=False)
-                return {name: found[name] for name in (("", "requests/s"), (", p99", "ms"))}
+                figures = await published(bench, entrance, contender, python, log, empty=False)
+                return {name: figures[name] for name in (("", "requests/s"), (", p99", "ms"))}
 
-            told = f"{members:,} members, {members * PAST:,} events"
-            reader = Contender(f"Préau, effect, {told}", OURS, table="bench_counts")
-            server = Contender(f"Préau, publish, {told}", "shared.kit.runtime")
+            size = f"{members:,} members, {members * PAST:,} events"
+            reader = Contender(f"Préau, effect, {size}", OURS, table="bench_counts")
+            server = Contender(f"Préau, publish, {size}", "shared.kit.runtime")
             rows += await contest(bench, "growth", (reader,), effect)
             rows += await contest(bench, "growth", (server,), publish)
     return rows

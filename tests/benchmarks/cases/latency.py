@@ -77,11 +77,11 @@ async def latency(bench: Bench, servers: Servers) -> list[Row]:
     with collector(door.jwks()) as sink:
         entrance = Entrance(servers, sink, requests_file(door, WRITERS, PEOPLE))
 
-        async def events(each: Contender, python: str, log: Path) -> Figures:
-            return await from_commit(bench, entrance, each, python, log)
+        async def events(contender: Contender, python: str, log: Path) -> Figures:
+            return await from_commit(bench, entrance, contender, python, log)
 
-        async def requests(each: Contender, python: str, log: Path) -> Figures:
-            return await from_request(bench, entrance, each, python, log)
+        async def requests(contender: Contender, python: str, log: Path) -> Figures:
+            return await from_request(bench, entrance, contender, python, log)
 
         rows = []
         for rate in EVENTS:
@@ -94,28 +94,28 @@ async def latency(bench: Bench, servers: Servers) -> list[Row]:
 def _renamed(rows: list[Row]) -> list[Row]:
     """Say `commit to receipt at 1,000/s, p50` instead of `at 1,000/s, commit to receipt, p50`."""
     named = []
-    for each in rows:
-        head, _, rest = each.who.partition(" at ")
-        rate, found, what = rest.partition("/s, ")
-        parts = what.split(", ")
-        who = f"{head}, {parts[0]} at {rate}/s, {parts[-1]}" if found else each.who
-        named.append(_with_name(each, who))
+    for row in rows:
+        head, _, rest = row.who.partition(" at ")
+        rate, separator, quantity = rest.partition("/s, ")
+        parts = quantity.split(", ")
+        who = f"{head}, {parts[0]} at {rate}/s, {parts[-1]}" if separator else row.who
+        named.append(_with_name(row, who))
     return named
 
 
-def _with_name(each: Row, who: str) -> Row:
-    return Row(**{**{name: getattr(each, name) for name in each.__struct_fields__}, "who": who})
+def _with_name(row: Row, who: str) -> Row:
+    return Row(**{**{name: getattr(row, name) for name in row.__struct_fields__}, "who": who})
 
 
 async def from_commit(
-    bench: Bench, entrance: Entrance, each: Contender, python: str, log: Path
+    bench: Bench, entrance: Entrance, contender: Contender, python: str, log: Path
 ) -> Figures:
     """One process writes and relays, another reads; their clocks are the machine's."""
     servers = entrance.servers
     await _quiet(servers)
     written, read = LOGS / "latency-written.json", LOGS / "latency-read.json"
     environment = entrance.sink.environment
-    given = Task(
+    task = Task(
         servers.kafka,
         "",
         "",
@@ -124,25 +124,27 @@ async def from_commit(
         servers.url("app"),
         options={"environment": environment, "file": str(read)},
     )
-    words = [python, "-m", "tests.benchmarks.ours.noter", json.dumps(asdict(given))]
+    words = [python, "-m", "tests.benchmarks.ours.noter", json.dumps(asdict(task))]
     seconds = WARM + SECONDS * min(1.0, max(bench.scale, 0.4))
     options = {
         "environment": environment,
         "relay_url": servers.url("relay"),
-        "rate": each.options["rate"],
+        "rate": contender.options["rate"],
         "seconds": seconds,
         "file": str(written),
     }
     async with started(words, log) as noter:
         assert noter.stdout is not None
         await asyncio.wait_for(noter.stdout.readline(), 60)
-        argument = json.dumps(asdict(replace(given, options=options)))
+        argument = json.dumps(asdict(replace(task, options=options)))
         writer = log.with_suffix(".writer.log")
-        told = await launch(
+        written_report = await launch(
             python, "tests.benchmarks.ours.writer", argument, writer, profile=bench.profile
         )
-    if told["seconds"] > seconds * 1.2:
-        raise Failed(f"the writer reached only {told['count'] / told['seconds']:,.0f}/s")
+    if written_report["seconds"] > seconds * 1.2:
+        raise Failed(
+            f"the writer reached only {written_report['count'] / written_report['seconds']:,.0f}/s"
+        )
     return _joined(written, read)
 
 
@@ -155,8 +157,8 @@ def _joined(written: Path, read: Path) -> Figures:
     if missing:
         raise Failed(f"{len(missing):,} of {len(counted):,} events never came")
     figures: Figures = {}
-    for place, words in enumerate(("commit to receipt", "commit to effect")):
-        waits = [(moments[name][place] - commits[name]) * 1000 for name in counted]
+    for index, words in enumerate(("commit to receipt", "commit to effect")):
+        waits = [(moments[name][index] - commits[name]) * 1000 for name in counted]
         p50, p99 = percentiles(waits)
         figures[f", {words}, p50", "ms"] = p50
         figures[f", {words}, p99", "ms"] = p99
@@ -164,15 +166,15 @@ def _joined(written: Path, read: Path) -> Figures:
 
 
 async def from_request(
-    bench: Bench, entrance: Entrance, each: Contender, python: str, log: Path
+    bench: Bench, entrance: Entrance, contender: Contender, python: str, log: Path
 ) -> Figures:
     """Services in one process; a client of another sends requests at a rate."""
     await _quiet(entrance.servers)
     port = free_port()
-    names, rate = each.options["names"], each.options["rate"]
-    command = [python, "-m", each.module, names, *filter(None, [each.options["reader"]])]
+    names, rate = contender.options["names"], contender.options["rate"]
+    command = [python, "-m", contender.module, names, *filter(None, [contender.options["reader"]])]
     environment = entrance.environment(port, **_secrets(entrance.servers, names.split(",")))
-    wanted = {
+    load_options = {
         "port": port,
         "requests": str(entrance.requests),
         "connections": 32,
@@ -182,23 +184,23 @@ async def from_request(
         "stamped": True,
     }
     async with serving(command, environment, port, log, profile=bench.profile) as server:
-        answered = await load(sys.executable, wanted, log.with_suffix(".client.log"))
+        answered = await load(sys.executable, load_options, log.with_suffix(".client.log"))
         await asyncio.sleep(1)
         with contextlib.suppress(ProcessLookupError):
             server.terminate()
         assert server.stdout is not None
         lines = (await asyncio.wait_for(server.stdout.read(), 60)).decode().splitlines()
-    said = [line for line in lines if line.startswith("{")]
-    if not said:
+    reports = [line for line in lines if line.startswith("{")]
+    if not reports:
         raise Failed(f"no moments: {last_words(log)}")
-    told = json.loads(said[-1])
+    report = json.loads(reports[-1])
     wanted_effects = answered["count"]
-    if told["count"] < wanted_effects * 0.9:
-        raise Failed(f"{told['count']:,} effects of {wanted_effects:,} requests")
+    if report["count"] < wanted_effects * 0.9:
+        raise Failed(f"{report['count']:,} effects of {wanted_effects:,} requests")
     return {
-        (", p50", "ms"): told["p50"] * 1000,
-        (", p99", "ms"): told["p99"] * 1000,
-        (", processor time a request", "ms"): told["worked"] / told["all"] * 1000,
+        (", p50", "ms"): report["p50"] * 1000,
+        (", p99", "ms"): report["p99"] * 1000,
+        (", processor time a request", "ms"): report["worked"] / report["all"] * 1000,
         (", answered, p50", "ms"): answered["p50"] * 1000,
         (", answered, p99", "ms"): answered["p99"] * 1000,
     }
@@ -207,15 +209,15 @@ async def from_request(
 def _secrets(servers: Servers, names: list[str]) -> dict[str, str]:
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    found = {"PREAU_INSTANCE": "bench"}
+    variables = {"PREAU_INSTANCE": "bench"}
     if "identity" in names:
-        found["IDENTITY_SIGNING_KEY"] = pem
+        variables["IDENTITY_SIGNING_KEY"] = pem
     if "moderation" in names:
-        found["MODERATION_SEAL_KEY"] = Fernet.generate_key().decode()
+        variables["MODERATION_SEAL_KEY"] = Fernet.generate_key().decode()
     for name in names:
-        found[f"{name.upper()}_DATABASE_URL"] = servers.url("app", name)
-        found[f"{name.upper()}_RELAY_URL"] = servers.url("relay", name)
-    return found
+        variables[f"{name.upper()}_DATABASE_URL"] = servers.url("app", name)
+        variables[f"{name.upper()}_RELAY_URL"] = servers.url("relay", name)
+    return variables
 
 
 async def _quiet(servers: Servers) -> None:

@@ -78,8 +78,8 @@ async def publish(bench: Bench, servers: Servers) -> list[Row]:
     with collector(door.jwks()) as sink:
         entrance = Entrance(servers, sink, requests_file(door, PEOPLE))
 
-        async def measure(each: Contender, python: str, log: Path) -> Figures:
-            return await published(bench, entrance, each, python, log)
+        async def measure(contender: Contender, python: str, log: Path) -> Figures:
+            return await published(bench, entrance, contender, python, log)
 
         return await contest(bench, "publish", WHO, measure)
 
@@ -87,7 +87,7 @@ async def publish(bench: Bench, servers: Servers) -> list[Row]:
 async def published(
     bench: Bench,
     entrance: Entrance,
-    each: Contender,
+    contender: Contender,
     python: str,
     log: Path,
     *,
@@ -97,38 +97,38 @@ async def published(
     await entrance.servers.sql(_EMPTY if empty else _EMPTY_OUTBOX)
     await entrance.servers.checkpoint()
     port = free_port()
-    wanted: Mapping[str, object] = {
+    load_options: Mapping[str, object] = {
         "port": port,
         "requests": str(entrance.requests),
         "connections": CONNECTIONS,
         "warm": WARM,
         "seconds": max(1.0, SECONDS * min(bench.scale, 1.0)),
-        "idempotent": bool(each.options.get("idempotent")),
+        "idempotent": bool(contender.options.get("idempotent")),
     }
-    if each.module == PEER:
+    if contender.module == PEER:
         command = [python, "-m", PEER, str(port), entrance.servers.plain()]
         environment: dict[str, str] = {}
     else:
-        command = [python, "-m", each.module, "community", "--role", "api"]
+        command = [python, "-m", contender.module, "community", "--role", "api"]
         environment = entrance.environment(port)
     async with serving(command, environment, port, log, profile=bench.profile) as server:
         before = processor_time(server)
-        found = await load(sys.executable, wanted, log.with_suffix(".client.log"))
+        answered = await load(sys.executable, load_options, log.with_suffix(".client.log"))
         after = processor_time(server)
     figures = {
-        ("", "requests/s"): found["count"] / found["seconds"],
-        (", p50", "ms"): found["p50"] * 1000,
-        (", p99", "ms"): found["p99"] * 1000,
-        (", refused", "%"): found["refused"],
-        (", the client's share of a core", "%"): found["client_cpu"] * 100,
+        ("", "requests/s"): answered["count"] / answered["seconds"],
+        (", p50", "ms"): answered["p50"] * 1000,
+        (", p99", "ms"): answered["p99"] * 1000,
+        (", refused", "%"): answered["refused"],
+        (", the client's share of a core", "%"): answered["client_cpu"] * 100,
     }
-    return figures | _taken(before, after, found)
+    return figures | _taken(before, after, answered)
 
 
-def _taken(before: float | None, after: float | None, found: Mapping[str, Any]) -> Figures:
+def _taken(before: float | None, after: float | None, answered: Mapping[str, Any]) -> Figures:
     """Return what a request took of a processor; the load lasts longer than its measured part."""
-    if before is None or after is None or not found["count"]:
+    if before is None or after is None or not answered["count"]:
         return {}
-    share = found["seconds"] / (found["seconds"] + WARM)
-    seconds = (after - before) * share / found["count"]
+    share = answered["seconds"] / (answered["seconds"] + WARM)
+    seconds = (after - before) * share / answered["count"]
     return {(", processor time a request", "µs"): seconds * 1_000_000}

@@ -87,9 +87,9 @@ async def consume(bench: Bench, servers: Servers) -> list[Row]:
     number = bench.records(RECORDS)
     topic = await filled(servers, number, 0.1)
 
-    async def measure(each: Contender, python: str, log: Path) -> Figures:
-        given = task_for(each, servers.kafka, topic, number)
-        return (await rate(each, python, log, given, profile=bench.profile))[0]
+    async def measure(contender: Contender, python: str, log: Path) -> Figures:
+        task = task_for(contender, servers.kafka, topic, number)
+        return (await rate(contender, python, log, task, profile=bench.profile))[0]
 
     return await contest(bench, "consume", CONSUME, measure)
 
@@ -103,8 +103,8 @@ async def tracing(bench: Bench, servers: Servers) -> list[Row]:
     """Ours, with the effect, when 0, 10 and 100 % of the events are traced."""
     rows = []
     for share in (0, 10, 100):
-        one = (replace(EFFECT[0], who=f"Préau, {share} % traced"),)
-        rows += await _effects(bench, servers, "tracing", one, share / 100)
+        contenders = (replace(EFFECT[0], who=f"Préau, {share} % traced"),)
+        rows += await _effects(bench, servers, "tracing", contenders, share / 100)
     return rows
 
 
@@ -115,28 +115,32 @@ async def _effects(
     topic = await filled(servers, number, traced)
     with collector() as sink:
 
-        async def measure(each: Contender, python: str, log: Path) -> Figures:
+        async def measure(contender: Contender, python: str, log: Path) -> Figures:
             await servers.fresh()
-            ours = each.table == "bench_counts"
-            options = {**each.options, "environment": sink.environment} if ours else each.options
-            url = servers.url("app") if ours else servers.plain()
-            one = replace(each, url=url, options=options)
-            given = task_for(one, servers.kafka, topic, number)
-            given = replace(given, count=given.count * each.options.get("groups", 1))
-            return await applied(bench, servers, one, given, python, log)
+            is_preau = contender.table == "bench_counts"
+            options = (
+                {**contender.options, "environment": sink.environment}
+                if is_preau
+                else contender.options
+            )
+            url = servers.url("app") if is_preau else servers.plain()
+            configured = replace(contender, url=url, options=options)
+            task = task_for(configured, servers.kafka, topic, number)
+            task = replace(task, count=task.count * contender.options.get("groups", 1))
+            return await applied(bench, servers, configured, task, python, log)
 
         return await contest(bench, case, contenders, measure)
 
 
 async def applied(
-    bench: Bench, servers: Servers, each: Contender, given: Task, python: str, log: Path
+    bench: Bench, servers: Servers, contender: Contender, task: Task, python: str, log: Path
 ) -> Figures:
     """Let one read, and count its effects. Raises `FailedBatch` when they are not as many."""
-    found, seen = await rate(each, python, log, given, profile=bench.profile)
-    effects = await servers.counted(each.table or "")
-    if effects != seen:
-        raise Failed(f"{seen:,} events, {effects:,} effects")
-    return found
+    figures, event_count = await rate(contender, python, log, task, profile=bench.profile)
+    effects = await servers.counted(contender.table or "")
+    if effects != event_count:
+        raise Failed(f"{event_count:,} events, {effects:,} effects")
+    return figures
 
 
 async def filled(servers: Servers, number: int, traced: float) -> str:
@@ -144,13 +148,13 @@ async def filled(servers: Servers, number: int, traced: float) -> str:
     topic = f"bench.posts.{int(traced * 100)}.{number}"
     enough = [
         name
-        for name, held in servers.filled.items()
-        if held >= number and name.startswith(topic.rpartition(".")[0] + ".")
+        for name, size in servers.filled.items()
+        if size >= number and name.startswith(topic.rpartition(".")[0] + ".")
     ]
     if enough:
         return enough[0]
     print(f"  writing {number:,} records to {topic}", flush=True)
-    made = posts(number, traced=traced)
-    await servers.fill(topic, list(addressed(made, topic)))
+    records = posts(number, traced=traced)
+    await servers.fill(topic, list(addressed(records, topic)))
     servers.filled[topic] = number
     return topic

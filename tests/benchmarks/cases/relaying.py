@@ -38,27 +38,31 @@ WHO = (
 
 async def relay(bench: Bench, servers: Servers) -> list[Row]:
     """Events a second from the table to acknowledged in the log."""
-    made = posts(bench.records(ROWS), traced=0.1)
+    records = posts(bench.records(ROWS), traced=0.1)
     bus = KafkaBus(Cluster(servers.kafka), client_id="bench-relay")
 
-    async def measure(each: Contender, python: str, log: Path) -> Figures:
+    async def measure(contender: Contender, python: str, log: Path) -> Figures:
         await servers.fresh()
         before = await _written(bus)
-        if each.table is not None:
-            await _fill(servers, made)
-        one = replace(each, url=servers.plain(), options={"example": made[0].value.decode()})
-        if each is WHO[0]:
-            one = replace(one, url=servers.url("relay"), options={"environment": sink.environment})
-        given = task_for(one, servers.kafka, TOPIC, len(made))
-        if each.table is not None:
+        if contender.table is not None:
+            await _fill(servers, records)
+        configured = replace(
+            contender, url=servers.plain(), options={"example": records[0].value.decode()}
+        )
+        if contender is WHO[0]:
+            configured = replace(
+                configured, url=servers.url("relay"), options={"environment": sink.environment}
+            )
+        task = task_for(configured, servers.kafka, TOPIC, len(records))
+        if contender.table is not None:
             # All there is: nothing comes after that would fill the last batch.
-            given = replace(given, count=len(made) - given.warm)
-        found, seen = await rate(one, python, log, given, profile=bench.profile)
+            task = replace(task, count=len(records) - task.warm)
+        figures, row_count = await rate(configured, python, log, task, profile=bench.profile)
         arrived = await _written(bus) - before
         # A framework that counts before it sends may be one ahead for each of its workers.
-        if arrived < seen - 100:
-            raise Failed(f"{seen:,} rows, {arrived:,} records")
-        return found
+        if arrived < row_count - 100:
+            raise Failed(f"{row_count:,} rows, {arrived:,} records")
+        return figures
 
     try:
         await bus.ensure_topics([Topic(TOPIC, PARTITIONS)])
@@ -72,18 +76,18 @@ async def _written(bus: KafkaBus) -> int:
     return sum((await bus.get_log_bounds([TOPIC])).end.values())
 
 
-async def _fill(servers: Servers, made: Sequence[OutgoingRecord]) -> None:
+async def _fill(servers: Servers, records: Sequence[OutgoingRecord]) -> None:
     now = datetime.now(UTC)
     rows = (
         (
-            shard_of(each.key.decode()),
+            shard_of(record.key.decode()),
             TOPIC,
-            each.key.decode(),
-            each.value,
-            each.headers[1][1].decode(),
+            record.key.decode(),
+            record.value,
+            record.headers[1][1].decode(),
             now,
         )
-        for each in made
+        for record in records
     )
     columns = ("shard", "topic", "key", "value", "traceparent", "recorded")
     admin = await servers.admin()

@@ -40,10 +40,10 @@ class Sender:
         self._texts = Texts()
         self._heads = [
             (
-                f"POST {each['path']} HTTP/1.1\r\nhost: 127.0.0.1\r\n"
-                f"authorization: Bearer {each['token']}\r\ncontent-type: application/json\r\n"
+                f"POST {target['path']} HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+                f"authorization: Bearer {target['token']}\r\ncontent-type: application/json\r\n"
             ).encode()
-            for each in targets
+            for target in targets
         ]
         self._turn = 0
         self.took: list[float] = []
@@ -102,8 +102,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        head, found, rest = self._buffer.partition(b"\r\n\r\n")
-        if not found:
+        head, separator, rest = self._buffer.partition(b"\r\n\r\n")
+        if not separator:
             return
         lower = head.lower()
         at = lower.find(b"content-length:")

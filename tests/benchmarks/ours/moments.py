@@ -49,18 +49,18 @@ class Timed:
     async def note(self, batch: Sequence[IncomingRecord], apply: Apply) -> Mapping[Partition, int]:
         """Apply a batch, and note when it came and when it was done."""
         came = time.time()
-        answer = await apply(batch)
+        outcome = await apply(batch)
         self.batches.append((came, time.time(), batch))
-        return answer
+        return outcome
 
     def moments(self) -> list[tuple[str, str, float, float]]:
         """Return id, correlation, receipt and effect of every event; decoded only now."""
-        found = []
+        timed_events = []
         for came, done, batch in self.batches:
             for record in batch:
                 event = _decode(record.value or b"")
-                found.append((event.id, event.correlationid, came, done))
-        return found
+                timed_events.append((event.id, event.correlationid, came, done))
+        return timed_events
 
 
 async def read_from_now(host: Host, database: Database) -> Timed:

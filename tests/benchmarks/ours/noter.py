@@ -17,20 +17,20 @@ from tests.benchmarks.ours.reader import database_of
 from tests.benchmarks.peers.protocol import Task, task
 
 
-async def main(given: Task) -> None:
+async def main(task: Task) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    host = build_host("community", given.options["environment"], given.kafka)
+    host = build_host("community", task.options["environment"], task.kafka)
     relax_garbage_collector()
-    database = database_of(host, given.database)
+    database = database_of(host, task.database)
     timed = await read_from_now(host, database)
     print(json.dumps({"ready": True}), flush=True)
     await stop.wait()
     await host.bus.close()
     await database.stop()
-    found = {name: (came, done) for name, _, came, done in timed.moments()}
-    Path(given.options["file"]).write_text(json.dumps(found))  # noqa: ASYNC240  at the end
-    print(json.dumps({"count": len(found)}), flush=True)
+    moments = {name: (came, done) for name, _, came, done in timed.moments()}
+    Path(task.options["file"]).write_text(json.dumps(moments))  # noqa: ASYNC240  at the end
+    print(json.dumps({"count": len(moments)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -35,13 +35,13 @@ async def main(names: list[str], reader: str) -> None:
     timed: list[Timed] = []
     if reader:
         _time_own(reader, timed)
-    async with run_services(names, os.environ, kafka) as everything:
+    async with run_services(names, os.environ, kafka) as running:
         host = build_host("community", os.environ, kafka)
         database = database_of(host, os.environ["COMMUNITY_DATABASE_URL"])
         if not reader:
             timed.append(await read_from_now(host, database))
-        await _caught_up(everything)
-        serving = await start_http_servers(everything, ListenSettings.from_environment(os.environ))
+        await _caught_up(running)
+        serving = await start_http_servers(running, ListenSettings.from_environment(os.environ))
         since, began = time.time(), time.process_time()
         await stop.wait()
         worked = time.process_time() - began
@@ -71,25 +71,31 @@ def _time_own(reader: str, timed: list[Timed]) -> None:
     run.build_service = build
 
 
-async def _caught_up(everything: Sequence[RunningService]) -> None:
+async def _caught_up(running: Sequence[RunningService]) -> None:
     """Wait until nobody reads any more what the contender before has left."""
-    for consumer in [each.service.consumer for each in everything if each.service.consumer]:
+    for consumer in [service.service.consumer for service in running if service.service.consumer]:
         while (await report.count_outcomes(consumer, consumer.bus)).lag:  # noqa: ASYNC110  a broker's
             await asyncio.sleep(0.1)
 
 
 def _report(timed: list[Timed], since: float, worked: float) -> None:
-    found = [
+    timed_effects = [
         (float(correlation), done)
-        for each in timed
-        for _, correlation, _, done in each.moments()
+        for group in timed
+        for _, correlation, _, done in group.moments()
         if correlation.replace(".", "", 1).isdigit() and float(correlation) >= since
     ]
-    first = min((due for due, _ in found), default=0.0)
-    waits = [done - due for due, done in found if due >= first + WARM]
+    first = min((due for due, _ in timed_effects), default=0.0)
+    waits = [done - due for due, done in timed_effects if due >= first + WARM]
     p50, p99 = percentiles(waits) if waits else (0.0, 0.0)
-    told = {"count": len(waits), "all": len(found), "p50": p50, "p99": p99, "worked": worked}
-    print(json.dumps(told), flush=True)
+    report = {
+        "count": len(waits),
+        "all": len(timed_effects),
+        "p50": p50,
+        "p99": p99,
+        "worked": worked,
+    }
+    print(json.dumps(report), flush=True)
 
 
 if __name__ == "__main__":

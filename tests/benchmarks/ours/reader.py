@@ -48,7 +48,7 @@ async def count_posts(unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
             "tenants": list(tenants),
             "spaces": list(spaces),
             "days": list(days),
-            "ns": [counts[place] for place in places],
+            "ns": [counts[key] for key in places],
         },
     )
 
@@ -120,24 +120,24 @@ def consumer_of(host: Host, database: Database, group: str) -> BatchConsumer:
     return BatchConsumer(group, database, (effect,), host.bus, host.clock, host.telemetry)
 
 
-async def main(given: Task) -> None:
-    environment = dict[str, str](given.options.get("environment", {}))
-    host = build_host("community", environment, given.kafka)
+async def main(task: Task) -> None:
+    environment = dict[str, str](task.options.get("environment", {}))
+    host = build_host("community", environment, task.kafka)
     relax_garbage_collector()
-    database = database_of(host, given.database) if given.effect else None
-    watch, enough = Stopwatch(given.warm, given.count), asyncio.Event()
-    groups = [f"{given.group}-{number}" for number in range(given.options.get("groups", 1))]
+    database = database_of(host, task.database) if task.effect else None
+    watch, enough = Stopwatch(task.warm, task.count), asyncio.Event()
+    groups = [f"{task.group}-{number}" for number in range(task.options.get("groups", 1))]
     subscriptions = []
     for group in groups:
-        consumer: Consumer = Receiver(host, typed=given.options.get("decode", True))
+        consumer: Consumer = Receiver(host, typed=task.options.get("decode", True))
         if database is not None:
             consumer = consumer_of(host, database, group)
         reading = SubscriptionConfig(
-            group, (given.topic,), Clocked(consumer, watch, enough), max_batch_records=given.batch
+            group, (task.topic,), Clocked(consumer, watch, enough), max_batch_records=task.batch
         )
         subscriptions.append(await host.bus.subscribe(reading))
     await enough.wait()
-    await asyncio.gather(*(each.stop() for each in subscriptions))
+    await asyncio.gather(*(subscription.stop() for subscription in subscriptions))
     # Only now: the batches in hand were finished, and their effects will be counted too.
     watch.report()
     await host.bus.close()

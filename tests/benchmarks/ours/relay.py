@@ -27,17 +27,17 @@ class Counted:
             self.stop.set()
 
 
-async def main(given: Task) -> None:
-    environment = dict[str, str](given.options.get("environment", {}))
-    host = build_host("community", environment, given.kafka)
+async def main(task: Task) -> None:
+    environment = dict[str, str](task.options.get("environment", {}))
+    host = build_host("community", environment, task.kafka)
     relax_garbage_collector()
     assert isinstance(host.bus, KafkaBus)
     stop = asyncio.Event()
-    watch = Stopwatch(given.warm, given.count)
+    watch = Stopwatch(task.warm, task.count)
     bus = Counted(host.bus, watch, stop)
     relay = Relay(
         "community",
-        given.database,
+        task.database,
         bus,  # type: ignore[arg-type]  # a relay only sends
         asyncio.Event(),
         host.telemetry,

@@ -21,8 +21,8 @@ class Texts:
 
     def __init__(self, seed: int = 7) -> None:
         chance = random.Random(seed)
-        made = [_body(chance) for _ in range(KINDS)]
-        self._parts = [body.split(_MARK.encode()) for body in made]
+        bodies = [_body(chance) for _ in range(KINDS)]
+        self._parts = [body.split(_MARK.encode()) for body in bodies]
         self._turn = 0
 
     def next(self) -> bytes:

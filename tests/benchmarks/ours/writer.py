@@ -27,31 +27,31 @@ UNITS = 500
 """A second at most: above that a unit holds several facts, as an import's or a batch's does."""
 
 
-async def main(given: Task) -> None:
-    host = build_host("community", given.options["environment"], given.kafka)
+async def main(task: Task) -> None:
+    host = build_host("community", task.options["environment"], task.kafka)
     relax_garbage_collector()
-    database = database_of(host, given.database)
+    database = database_of(host, task.database)
     stop = asyncio.Event()
     relay = Relay(
-        "community", given.options["relay_url"], host.bus, database.outbox_changed, host.telemetry
+        "community", task.options["relay_url"], host.bus, database.outbox_changed, host.telemetry
     )
     relaying = asyncio.create_task(relay.run(stop))
     committed: dict[str, float] = {}
     people = list(members(1_000))
-    rate = int(given.options["rate"])
+    rate = int(task.options["rate"])
     facts = max(1, rate // UNITS)
     units: set[asyncio.Task[None]] = set()
     began = due = time.time()
-    for number in range(int(given.options["seconds"] * rate / facts)):
+    for number in range(int(task.options["seconds"] * rate / facts)):
         await asyncio.sleep(max(0.0, due - time.time()))
-        one = _write(host, database, people[number % len(people)], facts, committed)
-        running = asyncio.create_task(one)
+        writing = _write(host, database, people[number % len(people)], facts, committed)
+        running = asyncio.create_task(writing)
         units.add(running)
         running.add_done_callback(units.discard)
         due += facts / rate
     await asyncio.gather(*units)
     print(json.dumps({"count": len(committed), "seconds": time.time() - began}), flush=True)
-    Path(given.options["file"]).write_text(json.dumps(committed))  # noqa: ASYNC240  at the end
+    Path(task.options["file"]).write_text(json.dumps(committed))  # noqa: ASYNC240  at the end
     await asyncio.sleep(1)
     stop.set()
     await relaying
@@ -73,7 +73,7 @@ async def _write(
                 space = SpaceId(who.space)
                 ids.append(unit.record(msgspec.structs.replace(example, ref=ref, space_id=space)))
         now = time.time()
-    committed.update((str(each), now) for each in ids)
+    committed.update((str(event_id), now) for event_id in ids)
 
 
 if __name__ == "__main__":

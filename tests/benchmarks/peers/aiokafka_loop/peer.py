@@ -12,13 +12,13 @@ from tests.benchmarks.peers.protocol import Stopwatch, Task, task
 from tests.benchmarks.peers.statement import ASYNCPG, COMMIT_EVERY
 
 
-async def main(given: Task) -> None:
-    watch = Stopwatch(given.warm, given.count)
-    database = await asyncpg.connect(given.database) if given.effect else None
+async def main(task: Task) -> None:
+    watch = Stopwatch(task.warm, task.count)
+    database = await asyncpg.connect(task.database) if task.effect else None
     consumer = AIOKafkaConsumer(
-        given.topic,
-        bootstrap_servers=given.kafka,
-        group_id=given.group,
+        task.topic,
+        bootstrap_servers=task.kafka,
+        group_id=task.group,
         auto_offset_reset="earliest",
         enable_auto_commit=False,
     )
@@ -27,11 +27,11 @@ async def main(given: Task) -> None:
     commits: set[asyncio.Task[None]] = set()
     done = False
     while not done:
-        found = await consumer.getmany(timeout_ms=200, max_records=given.batch)
-        records = [record for part in found.values() for record in part]
+        polled = await consumer.getmany(timeout_ms=200, max_records=task.batch)
+        records = [record for part in polled.values() for record in part]
         if not records:
             continue
-        if given.options.get("decode", True):
+        if task.options.get("decode", True):
             events: list[Event] = [decode(record.value) for record in records]
             if database is not None:
                 await database.execute(ASYNCPG, *columns(events))

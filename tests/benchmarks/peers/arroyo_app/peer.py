@@ -41,18 +41,18 @@ class Factory:
     def shutdown(self) -> None: ...
 
 
-def main(given: Task) -> None:
-    tuned = given.options.get("tuned", False)
+def main(task: Task) -> None:
+    tuned = task.options.get("tuned", False)
     settings = build_kafka_consumer_configuration(
         {},
-        bootstrap_servers=[given.kafka],
-        group_id=given.group,
+        bootstrap_servers=[task.kafka],
+        group_id=task.group,
         auto_offset_reset="earliest",
         queued_min_messages=100_000 if tuned else None,
     )
     policy = CommitPolicy(5.0, None) if tuned else ONCE_PER_SECOND
-    watch = Stopwatch(given.warm, given.count)
-    StreamProcessor(KafkaConsumer(settings), Topic(given.topic), Factory(watch), policy).run()
+    watch = Stopwatch(task.warm, task.count)
+    StreamProcessor(KafkaConsumer(settings), Topic(task.topic), Factory(watch), policy).run()
 
 
 if __name__ == "__main__":

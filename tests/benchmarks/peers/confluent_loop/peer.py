@@ -20,11 +20,11 @@ Batch = tuple[list[Event], dict[int, int], int]
 AHEAD = 2
 
 
-def batches(consumer: Any, given: Task) -> Iterator[Batch]:
+def batches(consumer: Any, task: Task) -> Iterator[Batch]:
     """Poll and decode; give events, next offsets, number of records."""
-    typed = given.options.get("decode", True)
+    typed = task.options.get("decode", True)
     while True:
-        records = consumer.consume(given.batch, 0.2)
+        records = consumer.consume(task.batch, 0.2)
         if not records:
             continue
         for record in records:
@@ -34,12 +34,12 @@ def batches(consumer: Any, given: Task) -> Iterator[Batch]:
         yield [decode(record.value()) for record in records] if typed else [], nexts, len(records)
 
 
-def ahead(found: Iterator[Batch]) -> Iterator[Batch]:
+def ahead(source: Iterator[Batch]) -> Iterator[Batch]:
     """Take them from a thread that is up to two batches ahead."""
     line: queue.Queue[Batch] = queue.Queue(AHEAD)
 
     def fill() -> None:
-        for batch in found:
+        for batch in source:
             line.put(batch)
 
     threading.Thread(target=fill, daemon=True).start()
@@ -47,33 +47,33 @@ def ahead(found: Iterator[Batch]) -> Iterator[Batch]:
         yield line.get()
 
 
-def main(given: Task) -> None:
+def main(task: Task) -> None:
     from confluent_kafka import TopicPartition  # noqa: PLC0415  beside its only use
 
-    watch = Stopwatch(given.warm, given.count)
+    watch = Stopwatch(task.warm, task.count)
     apply: Callable[[list[Event]], object] = lambda _: None  # noqa: E731  no effect
-    if given.effect:
-        database = psycopg.connect(given.database, autocommit=True)
+    if task.effect:
+        database = psycopg.connect(task.database, autocommit=True)
         cursor = database.cursor()
         apply = lambda events: cursor.execute(PSYCOPG, columns(events))  # noqa: E731
     consumer = Consumer(
         {
-            "bootstrap.servers": given.kafka,
-            "group.id": given.group,
+            "bootstrap.servers": task.kafka,
+            "group.id": task.group,
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
         }
     )
-    consumer.subscribe([given.topic])
-    found = batches(consumer, given)
+    consumer.subscribe([task.topic])
+    source = batches(consumer, task)
     owed: dict[int, int] = {}
     committed = time.monotonic()
-    for events, nexts, number in ahead(found) if given.options.get("overlap") else found:
+    for events, nexts, number in ahead(source) if task.options.get("overlap") else source:
         apply(events)
         owed |= nexts
         if time.monotonic() - committed > COMMIT_EVERY:
             committed = time.monotonic()
-            places = [TopicPartition(given.topic, part, at) for part, at in owed.items()]
+            places = [TopicPartition(task.topic, part, at) for part, at in owed.items()]
             consumer.commit(offsets=places, asynchronous=True)
         if watch.passed(number):
             break

@@ -16,12 +16,12 @@ from django.conf import settings  # type: ignore[import-not-found]
 from tests.benchmarks.peers.protocol import Stopwatch, Task, task
 
 
-def configure(given: Task) -> None:
+def configure(task: Task) -> None:
     """Set Django up with what the event bus reads, and nothing else."""
     settings.configure(
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
         INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "waffle"],
-        EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS=given.kafka,
+        EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS=task.kafka,
         EVENT_BUS_KAFKA_SCHEMA_REGISTRY_URL="mock://bench",
         EVENT_BUS_KAFKA_CONSUMERS_ENABLED=True,
         USE_TZ=True,
@@ -30,16 +30,16 @@ def configure(given: Task) -> None:
     logging.disable(logging.INFO)
 
 
-def write(given: Task, topic: str, signal: Any) -> None:
+def write(task: Task, topic: str, signal: Any) -> None:
     """Write the events with its own producer."""
     from edx_event_bus_kafka import create_producer  # type: ignore[import-not-found]  # noqa: PLC0415
     from openedx_events.data import EventsMetadata  # type: ignore[import-not-found]  # noqa: PLC0415
     from openedx_events.learning.data import UserData, UserPersonalData  # type: ignore[import-not-found]  # noqa: PLC0415
 
-    admin = AdminClient({"bootstrap.servers": given.kafka})
+    admin = AdminClient({"bootstrap.servers": task.kafka})
     admin.create_topics([NewTopic(topic, 8)])[topic].result()
     producer = create_producer()
-    for number in range(given.total + 100):
+    for number in range(task.total + 100):
         person = UserPersonalData(username=f"zoé-{number}", email="zoé@école.fr", name="Zoé 🎓")
         producer.send(
             signal=signal,
@@ -51,10 +51,10 @@ def write(given: Task, topic: str, signal: Any) -> None:
     producer.prepare_for_shutdown()
 
 
-def main(given: Task) -> None:
+def main(task: Task) -> None:
     registry = schema_registry.SchemaRegistryClient.new_client({"url": "mock://bench"})
     schema_registry.SchemaRegistryClient = lambda _: registry
-    configure(given)
+    configure(task)
     import edx_event_bus_kafka.internal.config as config  # type: ignore[import-not-found]  # noqa: PLC0415, PLR0402
     import edx_event_bus_kafka.internal.consumer as consumer_module  # type: ignore[import-not-found]  # noqa: PLC0415
     from edx_event_bus_kafka import KafkaEventConsumer  # noqa: PLC0415
@@ -64,16 +64,16 @@ def main(given: Task) -> None:
     # It has no setting for where a new group begins, and would skip all that is there.
     common = consumer_module.load_common_settings
     consumer_module.load_common_settings = lambda: common() | {"auto.offset.reset": "earliest"}
-    topic = f"{given.topic}.edx.{given.group}"
-    write(given, topic, SESSION_LOGIN_COMPLETED)
-    watch = Stopwatch(given.warm, given.count)
+    topic = f"{task.topic}.edx.{task.group}"
+    write(task, topic, SESSION_LOGIN_COMPLETED)
+    watch = Stopwatch(task.warm, task.count)
 
     def seen(**_: Any) -> None:
         if watch.passed(1):
             watch.report_and_leave()
 
     SESSION_LOGIN_COMPLETED.connect(seen)
-    consumer = KafkaEventConsumer(topic, given.group)
+    consumer = KafkaEventConsumer(topic, task.group)
     consumer.consume_indefinitely()
 
 

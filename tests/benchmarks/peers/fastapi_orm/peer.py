@@ -64,8 +64,8 @@ class Shown(BaseModel):
 
 
 async def session() -> AsyncIterator[AsyncSession]:
-    async with session_of() as opened:
-        yield opened
+    async with session_of() as database_session:
+        yield database_session
 
 
 @app.get("/health/ready")

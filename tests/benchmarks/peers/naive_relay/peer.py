@@ -15,17 +15,17 @@ CLAIM = """
 DELETE = "DELETE FROM outbox WHERE position = ANY($1::bigint[])"
 
 
-async def main(given: Task) -> None:
-    database = await asyncpg.connect(given.database)
+async def main(task: Task) -> None:
+    database = await asyncpg.connect(task.database)
     producer = AIOKafkaProducer(
-        bootstrap_servers=given.kafka, acks="all", enable_idempotence=True, linger_ms=0
+        bootstrap_servers=task.kafka, acks="all", enable_idempotence=True, linger_ms=0
     )
     await producer.start()
-    watch = Stopwatch(given.warm, given.count)
+    watch = Stopwatch(task.warm, task.count)
     done = False
     while not done:
         async with database.transaction():
-            rows = await database.fetch(CLAIM, given.batch)
+            rows = await database.fetch(CLAIM, task.batch)
             sent = [
                 await producer.send(row["topic"], row["value"], key=row["key"].encode())
                 for row in rows

@@ -7,15 +7,15 @@ from quixstreams import Application  # type: ignore[import-not-found]  # in its 
 from tests.benchmarks.peers.protocol import Stopwatch, Task, task
 
 
-def main(given: Task) -> None:
-    watch = Stopwatch(given.warm, given.count)
+def main(task: Task) -> None:
+    watch = Stopwatch(task.warm, task.count)
     app = Application(
-        broker_address=given.kafka,
-        consumer_group=given.group,
+        broker_address=task.kafka,
+        consumer_group=task.group,
         auto_offset_reset="earliest",
         auto_create_topics=False,
     )
-    frame = app.dataframe(app.topic(given.topic, value_deserializer="json"))
+    frame = app.dataframe(app.topic(task.topic, value_deserializer="json"))
 
     def seen(_: dict[str, Any]) -> None:
         if watch.passed(1):

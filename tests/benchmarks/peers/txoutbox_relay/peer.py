@@ -11,17 +11,17 @@ from txoutbox.adapters.postgres import PostgresStorage  # type: ignore[import-no
 from tests.benchmarks.peers.protocol import Stopwatch, Task, task
 
 
-async def main(given: Task) -> None:
-    watch = Stopwatch(given.warm, given.count)
-    pool = await asyncpg.create_pool(given.database)
+async def main(task: Task) -> None:
+    watch = Stopwatch(task.warm, task.count)
+    pool = await asyncpg.create_pool(task.database)
     outbox = PostgresStorage(pool, table="txoutbox")
     await pool.execute("DROP TABLE IF EXISTS txoutbox CASCADE")
     await outbox.create_schema()
-    body = json.loads(given.options["example"])
+    body = json.loads(task.options["example"])
     async with pool.acquire() as connection, connection.transaction():
-        for number in range(given.total + 10):
-            await outbox.insert(connection, given.topic, body, key=f"{given.group}-{number}")
-    producer = AIOKafkaProducer(bootstrap_servers=given.kafka)
+        for number in range(task.total + 10):
+            await outbox.insert(connection, task.topic, body, key=f"{task.group}-{number}")
+    producer = AIOKafkaProducer(bootstrap_servers=task.kafka)
     await producer.start()
 
     async def publish(message: OutboxMessage) -> None:
