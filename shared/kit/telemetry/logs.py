@@ -1,12 +1,21 @@
-"""Logs: one JSON object a line, with the trace it belongs to. No bodies, tokens or addresses."""
+"""Structured logs (structlog): one JSON object a line, text on a terminal, with the trace ids.
+
+Every line passes `redact_entry`, also those of libraries that use `logging`: no password, token,
+e-mail address, request body or row value is written.
+"""
 
 import logging
 import re
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import Any, TextIO, cast
 
 import msgspec
+import structlog
+from structlog.processors import format_exc_info
+from structlog.stdlib import BoundLogger, ProcessorFormatter, filter_by_level
+from structlog.typing import EventDict, WrappedLogger
 
 from shared.kit.telemetry.context import CURRENT_SERVICE, CURRENT_TRACEPARENT, span_id, trace_id
 
@@ -16,125 +25,43 @@ _SECRETS = re.compile(
     r"|(?P<password>(?<=://)[^/\s:@]*:[^/\s]+(?=@))"
     r"|(?P<email>[^\s@<>\"'(),:;=\[\]{}]+@[\w-]+(?:\.[\w-]+)+)"
     r"|(?P<header>(?<![\w-])(?i:(?:proxy-)?authorization|(?:set-)?cookie)[\"']?\s*[=:][^\n]*)"
-    # `password=…`, `"api_key": "…"`: the name stays, so that one knows what was there.
+    # The whole of `password=…` or `"api_key": "…"` is replaced, its name too.
     r"|(?P<secret>(?<![\w-])(?i:[\w-]*(?:passw(?:or)?d|passwd|secret|token|api[_-]?key"
     r"|credential))[\"']?\s*[=:]\s*[\"']?(?!\[)[^\s\"',;&}]+)"
-    # What SQLAlchemy and PostgreSQL quote of the rows that they refuse.
+    # SQLAlchemy and PostgreSQL quote the values of a rejected row in their messages.
     r"|(?P<values>\[parameters: [^\n]*|(?:DETAIL|CONTEXT): [^\n]*)"
 )
-_PRIVATE = re.compile(
+_PRIVATE_FIELDS = re.compile(
     r"passw(or)?d|passwd|secret|token|api_?key|authorization|cookie|credential|e?mail|body|content"
     r"|^(display_)?name$|^text$|^address$",
     re.IGNORECASE,
 )
-_NOISY = ("aiokafka", "faststream", "httpx", "httpcore", "uvicorn.access", "alembic", "urllib3")
+_NOISY_LOGGERS = (
+    *("aiokafka", "faststream", "httpx", "httpcore"),
+    *("uvicorn.access", "alembic", "urllib3"),
+)
 _LEVEL_WIDTH = 8
+_CLOCK_TIME = slice(11, 19)
+_HEAD = frozenset({"time", "level", "service", "event", "logger", "trace_id", "span_id", "stack"})
 
 
 def redact(text: str) -> str:
-    """Replace tokens, passwords, e-mail addresses and quoted row values by what they are."""
-    return _SECRETS.sub(lambda found: f"[{found.lastgroup}]", text)
+    """Replace tokens, passwords, e-mail addresses and quoted row values by their kind."""
+    return _SECRETS.sub(lambda match: f"[{match.lastgroup}]", text)
 
 
-class Logger:
-    """A logger whose keyword arguments become fields; the message names an event, in few words."""
+def get_logger(name: str) -> BoundLogger:
+    """Return the logger `preau.<name>`.
 
-    def __init__(self, name: str) -> None:
-        self._log = logging.getLogger(name)
-
-    def debug(self, event: str, /, **fields: object) -> None:
-        """Tell a developer."""
-        self._write(logging.DEBUG, event, None, fields)
-
-    def info(self, event: str, /, **fields: object) -> None:
-        """Return what is as it should be."""
-        self._write(logging.INFO, event, None, fields)
-
-    def warning(self, event: str, /, **fields: object) -> None:
-        """Return what the frame copes with."""
-        self._write(logging.WARNING, event, None, fields)
-
-    def error(
-        self, event: str, /, *, exc_info: BaseException | None = None, **fields: object
-    ) -> None:
-        """Return what somebody should look at."""
-        self._write(logging.ERROR, event, exc_info, fields)
-
-    def exception(self, event: str, /, **fields: object) -> None:
-        """Tell of the exception that is being handled, with its stack."""
-        self._write(logging.ERROR, event, sys.exception(), fields)
-
-    def _write(
-        self, level: int, event: str, error: BaseException | None, fields: dict[str, object]
-    ) -> None:
-        if self._log.isEnabledFor(level):
-            self._log.log(level, event, exc_info=error, extra={"fields": fields}, stacklevel=3)
-
-
-def get_logger(name: str) -> Logger:
-    """Get the logger of a part of the frame or of a service: `logger("relay").info("…", n=3)`."""
-    return Logger(f"preau.{name}")
-
-
-class JsonFormatter(logging.Formatter):
-    """One object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Write time, level, service, event, logger, trace ids, then the fields."""
-        line: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-        }
-        fields = _fields(record)
-        service = fields.pop("service", None) or CURRENT_SERVICE.get()
-        if service is not None:
-            line["service"] = service
-        line |= {"event": redact(record.getMessage()), "logger": record.name}
-        if (trace := CURRENT_TRACEPARENT.get()) is not None:
-            line |= {"trace_id": trace_id(trace), "span_id": span_id(trace)}
-        if record.exc_info:
-            line["stack"] = redact(self.formatException(record.exc_info))
-        # What the line itself says cannot be overwritten by a field.
-        return msgspec.json.encode(line | _beside(fields, line)).decode()
-
-
-class TextFormatter(logging.Formatter):
-    """One readable line, for a terminal; a stack stands below it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Write time, level, service and logger, event, fields."""
-        fields = _fields(record)
-        service = fields.pop("service", None) or CURRENT_SERVICE.get()
-        name = record.name.removeprefix("preau.")
-        parts = [
-            datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S"),
-            record.levelname.lower().ljust(_LEVEL_WIDTH),
-            f"{service}/{name}" if service else name,
-            _one_line(redact(record.getMessage())),
-            *(f"{field}={_one_line(str(value))}" for field, value in fields.items()),
-        ]
-        if record.exc_info:
-            parts.append("\n" + redact(self.formatException(record.exc_info)))
-        return " ".join(parts)
-
-
-def _fields(record: logging.LogRecord) -> dict[str, object]:
-    return {name: _safe(name, value) for name, value in getattr(record, "fields", {}).items()}
-
-
-def _safe(name: str, value: object) -> object:
-    if value is None or isinstance(value, int | float):
-        return value
-    return "[private]" if _PRIVATE.search(name) else redact(str(value))
-
-
-def _beside(fields: dict[str, object], line: dict[str, object]) -> dict[str, object]:
-    return {f"field_{name}" if name in line else name: fields[name] for name in fields}
-
-
-def _one_line(text: str) -> str:
-    """Keep a stranger's text from beginning a line of its own."""
-    return text.replace("\\", "\\\\").replace("\r", "\\r").replace("\n", "\\n")
+    The message names an event in few words; keyword arguments become fields:
+    `get_logger("relay").info("sent", records=3)`.
+    """
+    wrapped = structlog.wrap_logger(
+        logging.getLogger(f"preau.{name}"),
+        processors=[filter_by_level, _to_record],
+        wrapper_class=BoundLogger,
+    )
+    return cast("BoundLogger", wrapped.bind())
 
 
 def configure_logging(level: str = "info", style: str = "", stream: TextIO | None = None) -> None:
@@ -142,10 +69,87 @@ def configure_logging(level: str = "info", style: str = "", stream: TextIO | Non
 
     Without a style: text on a terminal, JSON elsewhere.
     """
-    out = stream or sys.stderr
-    chosen = style or ("text" if out.isatty() else "json")
-    handler = logging.StreamHandler(out)
-    handler.setFormatter(TextFormatter() if chosen == "text" else JsonFormatter())
+    output = stream or sys.stderr
+    chosen_style = style or ("text" if output.isatty() else "json")
+    renderer = _render_text if chosen_style == "text" else _render_json
+    handler = logging.StreamHandler(output)
+    handler.setFormatter(
+        ProcessorFormatter(processors=[format_exc_info, _describe, redact_entry, renderer])
+    )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for noisy in _NOISY:
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for name in _NOISY_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _to_record(
+    _logger: WrappedLogger, _method: str, entry: EventDict
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Hand an entry to `logging`; the fields ride in one attribute of the record.
+
+    Trap: `extra=fields` would fail for a field named like an attribute of LogRecord ("name").
+    """
+    arguments = (entry.pop("event"), *entry.pop("positional_args", ()))
+    return arguments, {"exc_info": entry.pop("exc_info", None), "extra": {"fields": entry}}
+
+
+def _describe(_logger: WrappedLogger, level: str, entry: EventDict) -> EventDict:
+    """Put time, level, service, event, logger, trace ids and stack before the fields.
+
+    A field with one of these names becomes `field_<name>`.
+    """
+    record: logging.LogRecord = entry["_record"]
+    fields: dict[str, object] = dict(getattr(record, "fields", {}))
+    created = datetime.fromtimestamp(record.created, UTC)
+    line: dict[str, object] = {"time": created.isoformat(timespec="milliseconds"), "level": level}
+    service = fields.pop("service", None) or CURRENT_SERVICE.get()
+    if service is not None:
+        line["service"] = service
+    line |= {"event": entry["event"], "logger": record.name}
+    if (traceparent := CURRENT_TRACEPARENT.get()) is not None:
+        line |= {"trace_id": trace_id(traceparent), "span_id": span_id(traceparent)}
+    if "exception" in entry:
+        line["stack"] = entry["exception"]
+    return line | {_field_name(name, line): value for name, value in fields.items()}
+
+
+def _field_name(name: str, line: Mapping[str, object]) -> str:
+    return f"field_{name}" if name in line else name
+
+
+def redact_entry(_logger: WrappedLogger, _method: str, entry: EventDict) -> EventDict:
+    """Redact every value of an entry; hide a field whose name says that it is private."""
+    return {name: _redact_value(name, value) for name, value in entry.items()}
+
+
+def _redact_value(name: str, value: object) -> object:
+    if value is None or isinstance(value, int | float):
+        return value
+    return "[private]" if _PRIVATE_FIELDS.search(name) else redact(str(value))
+
+
+def _render_json(_logger: WrappedLogger, _method: str, entry: EventDict) -> str:
+    return msgspec.json.encode(entry).decode()
+
+
+def _render_text(_logger: WrappedLogger, _method: str, entry: EventDict) -> str:
+    """Write time, level, service and logger, event, fields on one line; a stack stands below."""
+    name = str(entry["logger"]).removeprefix("preau.")
+    parts = [
+        str(entry["time"])[_CLOCK_TIME],
+        str(entry["level"]).ljust(_LEVEL_WIDTH),
+        f"{entry['service']}/{name}" if "service" in entry else name,
+        _escape_line_breaks(str(entry["event"])),
+    ]
+    parts += [
+        f"{field}={_escape_line_breaks(str(value))}"
+        for field, value in entry.items()
+        if field not in _HEAD
+    ]
+    if "stack" in entry:
+        parts.append(f"\n{entry['stack']}")
+    return " ".join(parts)
+
+
+def _escape_line_breaks(text: str) -> str:
+    """Keep text from a client on one line, so that it cannot forge a log line."""
+    return text.replace("\\", "\\\\").replace("\r", "\\r").replace("\n", "\\n")

@@ -1,4 +1,4 @@
-"""One object a line, with its trace, and nothing in it that is nobody's business."""
+"""Log lines: their keys, their trace ids and the redaction of secrets."""
 
 import io
 import json
@@ -18,29 +18,32 @@ TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ6b8OpIn0.c2lnbmF0dXJl"
 
 
 @pytest.fixture
-def out() -> io.StringIO:
+def output() -> io.StringIO:
     stream = io.StringIO()
     configure_logging("info", "json", stream)
     return stream
 
 
-def lines(out: io.StringIO) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in out.getvalue().splitlines()]
+def read_lines(output: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.getvalue().splitlines()]
 
 
-def fail(why: str) -> None:
-    raise RuntimeError(why)
+def fail(message: str) -> None:
+    raise RuntimeError(message)
 
 
-def test_a_line_says_when_what_and_in_which_trace(out: io.StringIO) -> None:
+def test_line_has_time_service_event_trace_and_fields(output: io.StringIO) -> None:
     log = get_logger("relay")
-    here = record_telemetry()
+    recorder = record_telemetry()
 
-    with service_context("community"), here.telemetry.span("a", "internal", parent=SAMPLED) as span:
+    with (
+        service_context("community"),
+        recorder.telemetry.span("a", "internal", parent=SAMPLED) as span,
+    ):
         log.info("sent", topic="community.post", records=3, late=False, élan="🌿")
     log.warning("no trace", service="metrics")
 
-    first, second = lines(out)
+    first, second = read_lines(output)
     assert first.pop("time").startswith("20")
     assert span.traceparent is not None
     assert first == {
@@ -59,21 +62,50 @@ def test_a_line_says_when_what_and_in_which_trace(out: io.StringIO) -> None:
     assert "trace_id" not in second
 
 
-def test_an_unrecorded_trace_is_named_too(out: io.StringIO) -> None:
-    here = record_telemetry(sample_ratio=0)
+def test_line_names_an_unrecorded_trace(output: io.StringIO) -> None:
+    recorder = record_telemetry(sample_ratio=0)
 
-    with here.telemetry.span("a", "internal") as span:
-        get_logger("x").info("said")
+    with recorder.telemetry.span("a", "internal") as span:
+        get_logger("x").info("sent")
 
     assert span.traceparent is not None
-    assert lines(out)[0]["trace_id"] == span.traceparent[3:35]
+    assert read_lines(output)[0]["trace_id"] == span.traceparent[3:35]
 
 
-def test_a_field_does_not_overwrite_what_the_line_says(out: io.StringIO) -> None:
-    get_logger("x").info("said", level="fatal", event="other", time=0)
+def test_field_does_not_overwrite_a_key_of_the_line(output: io.StringIO) -> None:
+    get_logger("x").info("sent", level="fatal", logger="other", time=0)
 
-    (line,) = lines(out)
-    assert (line["level"], line["event"], line["field_level"]) == ("info", "said", "fatal")
+    (line,) = read_lines(output)
+    assert (line["level"], line["logger"], line["event"]) == ("info", "preau.x", "sent")
+    assert (line["field_level"], line["field_logger"], line["field_time"]) == ("fatal", "other", 0)
+
+
+def test_library_line_has_the_keys_and_trace_of_ours(output: io.StringIO) -> None:
+    recorder = record_telemetry()
+
+    with service_context("community"), recorder.telemetry.span("a", "internal", parent=SAMPLED):
+        logging.getLogger("aiokafka.conn").warning("%s bytes from %s", 3, "zoé@exemple.fr")
+
+    (line,) = read_lines(output)
+    assert (line["logger"], line["service"]) == ("aiokafka.conn", "community")
+    assert (line["event"], line["trace_id"]) == ("3 bytes from [email]", SAMPLED[3:35])
+
+
+def test_exception_line_has_the_redacted_stack(output: io.StringIO) -> None:
+    try:
+        fail(f"password={SECRET}")
+    except RuntimeError:
+        get_logger("x").exception("failed")
+
+    (line,) = read_lines(output)
+    assert (line["level"], line["event"]) == ("error", "failed")
+    assert line["stack"].endswith("RuntimeError: [secret]")
+
+
+def test_message_below_the_level_is_not_written(output: io.StringIO) -> None:
+    get_logger("x").debug("sent")
+
+    assert read_lines(output) == []
 
 
 @pytest.mark.parametrize(
@@ -97,13 +129,15 @@ def test_a_field_does_not_overwrite_what_the_line_says(out: io.StringIO) -> None
         f"DETAIL:  Failing row contains (1, {SECRET}).",
     ],
 )
-def test_a_planted_secret_appears_nowhere(planted: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_planted_secret_is_redacted_everywhere(
+    planted: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     for style in ("json", "text"):
         stream = io.StringIO()
         configure_logging("debug", style, stream)
         log = get_logger("x")
         log.info(planted)
-        log.info("said", error=planted, nested={"in": [planted]})
+        log.info("sent", error=planted, nested={"in": [planted]})
         logging.getLogger("uvicorn.error").warning("from %s", planted)
         try:
             fail(planted)
@@ -117,13 +151,13 @@ def test_a_planted_secret_appears_nowhere(planted: str, capfd: pytest.CaptureFix
 @pytest.mark.parametrize(
     "name", ["password", "token", "email", "body", "content", "Authorization", "name", "api_key"]
 )
-def test_a_field_named_like_a_secret_is_not_shown(name: str, out: io.StringIO) -> None:
-    get_logger("x").info("said", **{name: SECRET})
+def test_field_named_like_a_secret_is_hidden(name: str, output: io.StringIO) -> None:
+    get_logger("x").info("sent", **{name: SECRET})
 
-    assert lines(out)[0][name] == "[private]"
+    assert read_lines(output)[0][name] == "[private]"
 
 
-def test_a_token_is_known_by_its_form() -> None:
+def test_token_is_redacted_by_its_form() -> None:
     assert redact(f"le jeton {TOKEN} ne sert plus") == "le jeton [token] ne sert plus"
 
 
@@ -131,26 +165,26 @@ def test_a_token_is_known_by_its_form() -> None:
     "harmless",
     ["community.post 3@7", "à 12:30, 4 tokens read", "https://préau.fr/v1/x?y=1", "basic rules"],
 )
-def test_ordinary_words_stay(harmless: str) -> None:
+def test_ordinary_text_is_not_redacted(harmless: str) -> None:
     assert redact(harmless) == harmless
 
 
-def test_the_rows_that_a_database_refuses_are_not_quoted(out: io.StringIO) -> None:
+def test_values_of_a_rejected_row_are_redacted(output: io.StringIO) -> None:
     engine = sa.create_engine("sqlite://")
-    with engine.begin() as connected:
-        connected.execute(sa.text("CREATE TABLE t (x TEXT UNIQUE)"))
-        connected.execute(sa.text("INSERT INTO t VALUES (:x)"), {"x": SECRET})
-        with pytest.raises(IntegrityError) as raised:
-            connected.execute(sa.text("INSERT INTO t VALUES (:x)"), {"x": SECRET})
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE t (x TEXT UNIQUE)"))
+        connection.execute(sa.text("INSERT INTO t VALUES (:x)"), {"x": SECRET})
+        with pytest.raises(IntegrityError) as caught:
+            connection.execute(sa.text("INSERT INTO t VALUES (:x)"), {"x": SECRET})
     engine.dispose()
-    assert SECRET in str(raised.value)
+    assert SECRET in str(caught.value)
 
-    get_logger("x").error("refused", error=str(raised.value), exc_info=raised.value)
+    get_logger("x").error("refused", error=str(caught.value), exc_info=caught.value)
 
-    assert SECRET not in out.getvalue()
+    assert SECRET not in output.getvalue()
 
 
-def test_a_terminal_gets_one_readable_line_that_nobody_can_break() -> None:
+def test_terminal_line_cannot_be_forged_by_a_field() -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
@@ -159,7 +193,7 @@ def test_a_terminal_gets_one_readable_line_that_nobody_can_break() -> None:
     configure_logging(stream=stream)
 
     with service_context("community"):
-        get_logger("relay").info("sent", topic="é", said="a\n12:00:00 error    forged")
+        get_logger("relay").info("sent", topic="é", detail="a\n12:00:00 error    forged")
 
     (line,) = stream.getvalue().splitlines()
-    assert "info     community/relay sent topic=é said=a\\n12:00:00" in line
+    assert "info     community/relay sent topic=é detail=a\\n12:00:00" in line
