@@ -1,7 +1,7 @@
-"""Community: who said what, where.
+"""Community: spaces, conversations and imports.
 
-Owns spaces, conversations (posts, comments, answers, reactions, flags), the feed and search.
-Answers for who may see and write each of them, and for moving in from an older forum. Never
-decides who somebody is (it keeps its own copy of members from identity's facts), and never
-judges what was said: it hides or shows what moderation's facts tell it to.
+Owns spaces, conversations (posts, answers, comments, flags), the feed, search, and imports from
+older forums. Answers for which members may read and write in each space. Never decides a member's
+identity (it keeps its own copy of members, built from identity's events), and never judges
+content: it hides, removes and restores content as moderation's events decide.
 """

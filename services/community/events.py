@@ -1,4 +1,4 @@
-"""Community's mouth and ears."""
+"""Events that community publishes and consumes."""
 
 from services.community.conversations.ports import ConversationsDeps
 from services.community.conversations.reactions import apply_decisions, show_help

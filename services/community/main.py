@@ -1,11 +1,11 @@
-"""Community, the whole service on one screen."""
+"""Wiring of the community service."""
 
 from services.community.conversations import api as conversations_api
 from services.community.conversations import tables as conversations_tables
 from services.community.conversations.ports import ConversationsDeps
 from services.community.conversations.store import SqlContents, SqlHelpOffers
 from services.community.events import CONVERSATIONS, RIGHTS_REACTIONS
-from services.community.imports import api as moving_in_api
+from services.community.imports import api as imports_api
 from services.community.imports.ports import ImportsDeps
 from services.community.settings import CommunitySettings
 from services.community.spaces import api as spaces_api
@@ -25,7 +25,7 @@ TABLES = (rights_tables.METADATA, spaces_tables.METADATA, conversations_tables.M
 
 
 def build(host: Host) -> Service:
-    """Put the service together."""
+    """Build the service from the process's settings and connections."""
     settings = CommunitySettings.from_environment(host.environment)
     database = open_database(NAME, host, settings)
     batched = BatchedDatabase(database)
@@ -35,7 +35,7 @@ def build(host: Host) -> Service:
     routes = [
         spaces_api.routes(SpacesDeps(unit, spaces, SqlStructureTree(), new_id)),
         conversations_api.routes(conversations),
-        moving_in_api.routes(ImportsDeps(unit, contents, spaces)),
+        imports_api.routes(ImportsDeps(unit, contents, spaces)),
     ]
     return assemble_service(
         NAME,

@@ -1,10 +1,10 @@
-"""What community's tables say twice, for `preau reconcile`."""
+"""Redundant data in community's tables, compared by `preau reconcile`."""
 
 from shared.kit.tools.reconcile.agreement import ConsistencyCheck, facts_required
 
-# Facts that a conversation must at least have left: one for each version of each content, one for
-# each flag, one where a content is not as it was written, one for an acceptance.
-_OWED = """
+# A conversation's rows imply at least: one event per version of each content, one per flag, one for
+# each content that is hidden or removed, one per accepted answer.
+_CONVERSATION_EVENTS = """
     SELECT c.tenant_id || ':' || c.root_id AS key,
            sum(c.version + (c.standing <> 'visible')::int + (c.accepted_id IS NOT NULL)::int
                + COALESCE(f.n, 0)) AS n
@@ -13,7 +13,7 @@ _OWED = """
       ON f.tenant_id = c.tenant_id AND f.content_id = c.content_id
     GROUP BY 1
 """
-_SPACES_OWE = """
+_SPACE_EVENTS = """
     SELECT s.tenant_id || ':' || s.space_id AS key, 1 + count(m.member_id) AS n
     FROM spaces s
     LEFT JOIN memberships m ON m.tenant_id = s.tenant_id AND m.space_id = s.space_id
@@ -23,7 +23,7 @@ _ACCEPTED = """
     SELECT tenant_id || ':' || content_id AS key, accepted_id::text AS value
     FROM contents WHERE accepted_id IS NOT NULL
 """
-_ANSWERS = """
+_ANSWERS_OF_QUESTIONS = """
     SELECT q.tenant_id || ':' || q.content_id AS key, a.content_id::text AS value
     FROM contents q JOIN contents a ON a.tenant_id = q.tenant_id AND a.content_id = q.accepted_id
      AND a.kind = 'answer' AND a.parent_id = q.content_id
@@ -32,7 +32,7 @@ _ROOTS = """
     SELECT tenant_id || ':' || content_id AS key, root_id::text AS value
     FROM contents WHERE parent_id IS NOT NULL
 """
-_PARENTS_ROOTS = """
+_ROOTS_OF_PARENTS = """
     SELECT c.tenant_id || ':' || c.content_id AS key, p.root_id::text AS value
     FROM contents c
     JOIN contents p ON p.tenant_id = c.tenant_id AND p.content_id = c.parent_id
@@ -40,8 +40,10 @@ _PARENTS_ROOTS = """
 
 
 AGREEMENTS = (
-    facts_required("facts that each conversation's rows owe", _OWED, "community.post"),
-    facts_required("facts that each space's rows owe", _SPACES_OWE, "community.space"),
-    ConsistencyCheck("I6", "accepted answers", _ACCEPTED, _ANSWERS),
-    ConsistencyCheck("I6", "replies and their conversation", _ROOTS, _PARENTS_ROOTS),
+    facts_required(
+        "facts that each conversation's rows owe", _CONVERSATION_EVENTS, "community.post"
+    ),
+    facts_required("facts that each space's rows owe", _SPACE_EVENTS, "community.space"),
+    ConsistencyCheck("I6", "accepted answers", _ACCEPTED, _ANSWERS_OF_QUESTIONS),
+    ConsistencyCheck("I6", "replies and their conversation", _ROOTS, _ROOTS_OF_PARENTS),
 )

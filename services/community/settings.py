@@ -6,6 +6,6 @@ from shared.kit.runtime.settings import Settings
 
 
 class CommunitySettings(Settings):
-    """Nothing beside what every service reads."""
+    """Settings of every service; community adds none."""
 
     PREFIX: ClassVar[str] = "COMMUNITY_"

@@ -1,4 +1,4 @@
-"""Identity's mouth and ears."""
+"""Events that identity publishes; it consumes none."""
 
 from shared.contracts.identity import PUBLISHES
 from shared.kit.core.reactions import Reaction

@@ -9,7 +9,7 @@ from shared.kit.runtime.settings import Settings
 
 
 class IdentitySettings(Settings):
-    """What identity reads beside what every service reads."""
+    """Settings that only identity has."""
 
     PREFIX: ClassVar[str] = "IDENTITY_"
 
@@ -38,7 +38,7 @@ class IdentitySettings(Settings):
     )
 
     def guess_limits(self) -> GuessLimits:
-        """Return how many wrong passwords are let through."""
+        """Return the limits of wrong passwords."""
         return GuessLimits(
             self.guesses_of_address,
             self.guesses_of_address_day,

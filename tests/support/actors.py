@@ -1,4 +1,4 @@
-"""Who acts in the tests of policies: builders, on the contracts' own cast."""
+"""Builders of actors for tests of policies, with the members of `shared.contracts.cast`."""
 
 from shared.contracts.cast import ACADEMY, COLLEGE, HAMID, TENANT
 from shared.contracts.identity import Role
@@ -6,7 +6,7 @@ from shared.contracts.ids import MemberId, StructureId
 from shared.kit.core.policy import Actor, Grant
 
 ANCESTRY = (ACADEMY, COLLEGE)
-"""The college and what stands above it."""
+"""The college with its ancestor."""
 
 
 def an_actor(
@@ -15,5 +15,5 @@ def an_actor(
     of: StructureId | None = COLLEGE,
     member_id: MemberId = HAMID,
 ) -> Actor:
-    """Someone of structure `of` who holds these roles in `at`."""
+    """Build an actor of structure `of` with these roles in structure `at`."""
     return Actor(TENANT, member_id, of, grants=tuple(Grant(role, at) for role in roles))

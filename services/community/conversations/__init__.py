@@ -1,1 +1,1 @@
-"""Conversations: posts, answers, comments, flags, and what moderation decides of them."""
+"""Conversations: posts, answers, comments and flags, and moderation's decisions about them."""

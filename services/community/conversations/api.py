@@ -65,16 +65,16 @@ class NewReply(ApiModel):
 
 
 class NewText(ApiModel):
-    """The text that replaces the present one."""
+    """The text that replaces the current one."""
 
     body: NonBlankStr = Field(min_length=1, max_length=MAX_BODY_CHARACTERS)
     title: NonBlankStr | None = Field(default=None, min_length=1, max_length=MAX_TITLE_CHARACTERS)
 
 
 class NewFlag(ApiModel):
-    """Why a content is reported, and at which version it was read (by default the latest).
+    """Why a content is reported, and the version that was read (by default the latest).
 
-    What its author edited or took back since may still be reported.
+    A content that its author has edited or removed since can still be reported.
     """
 
     version: int | None = Field(default=None, ge=1, le=2**31 - 1)
@@ -82,10 +82,10 @@ class NewFlag(ApiModel):
 
 
 class ContentShown(ApiModel):
-    """A content. Of a removed one only the tombstone is left. `html` is cleaned.
+    """A content. A removed content has no title and no text. `html` is sanitised.
 
-    `under_review` says who still has to look at the new text of a hidden content: the rules, within
-    seconds, or a moderator. `help` holds words for the content's author, whom nobody else sees.
+    `under_review` says what must still check the new text of a hidden content: the rules (within
+    seconds) or a moderator. `help` is a message for the content's author; other readers get none.
     """
 
     content_id: ContentId
@@ -109,16 +109,16 @@ class ContentShown(ApiModel):
 
 
 class Conversation(ApiModel):
-    """A post and all below it, in the order they were written."""
+    """A post with its answers and comments, in the order they were written."""
 
     items: list[ContentShown]
 
 
-async def _shown(
+async def _to_response(
     content: Content, help_words: HelpWords | None = None, accept_language: str = ""
 ) -> ContentShown:
-    gone = content.standing is ContentStatus.REMOVED
-    body = "" if gone else content.body
+    is_removed = content.standing is ContentStatus.REMOVED
+    body = "" if is_removed else content.body
     return ContentShown(
         content_id=content.content_id,
         kind=content.kind,
@@ -126,7 +126,7 @@ async def _shown(
         parent_id=content.parent_id,
         space_id=content.space_id,
         author_id=content.author_id,
-        title=None if gone else content.title,
+        title=None if is_removed else content.title,
         body=body,
         html=await html_for_readers(content),
         version=content.version,
@@ -137,27 +137,27 @@ async def _shown(
         created_at=content.created_at,
         edited_at=content.edited_at,
         under_review=content.under_review,
-        help=_words(help_words, accept_language),
+        help=_choose_language(help_words, accept_language),
     )
 
 
-def _words(words: HelpWords | None, accept_language: str) -> str | None:
+def _choose_language(words: HelpWords | None, accept_language: str) -> str | None:
     if words is None:
         return None
     return words.fr if preferred_language(accept_language) == "fr" else words.en
 
 
 def routes(deps: ConversationsDeps) -> Routes:
-    """Build the routes of this feature."""
-    found = Routes("conversations")
-    _reading(found, deps)
-    _writing(found, deps)
-    _responding(found, deps)
-    return found
+    """Build the routes of conversations."""
+    router = Routes("conversations")
+    _add_reading_routes(router, deps)
+    _add_writing_routes(router, deps)
+    _add_responding_routes(router, deps)
+    return router
 
 
-def _reading(found: Routes, deps: ConversationsDeps) -> None:
-    @found.get("/spaces/{space_id}/posts", action="post.list")
+def _add_reading_routes(router: Routes, deps: ConversationsDeps) -> None:
+    @router.get("/spaces/{space_id}/posts", action="post.list")
     async def posts(
         caller: CallerDep,
         actor: ActorDep,
@@ -166,75 +166,77 @@ def _reading(found: Routes, deps: ConversationsDeps) -> None:
         cursor: str | None = None,
         accept_language: AcceptLanguage = "",
     ) -> Page[ContentShown]:
-        before = ContentId(decode(cursor, UUID)[0]) if cursor else None
-        listed = await list_posts(deps, caller, actor, space_id, before, limit)
-        more = encode(listed.last_id) if listed.last_id else None
+        before_id = ContentId(decode(cursor, UUID)[0]) if cursor else None
+        page = await list_posts(deps, caller, actor, space_id, before_id, limit)
+        next_cursor = encode(page.last_id) if page.last_id else None
         items = [
-            await _shown(post, listed.help_words.get(post.content_id), accept_language)
-            for post in listed.posts
+            await _to_response(post, page.help_words.get(post.content_id), accept_language)
+            for post in page.posts
         ]
-        return Page(items=items, next=more)
+        return Page(items=items, next=next_cursor)
 
-    @found.get("/contents/{content_id}", action="content.read")
+    @router.get("/contents/{content_id}", action="content.read")
     async def conversation(
         caller: CallerDep,
         actor: ActorDep,
         content_id: ContentId,
         accept_language: AcceptLanguage = "",
     ) -> Conversation:
-        read = await read_conversation(deps, caller, actor, content_id)
+        readable = await read_conversation(deps, caller, actor, content_id)
         return Conversation(
             items=[
-                await _shown(each, read.help_words.get(each.content_id), accept_language)
-                for each in read.contents
+                await _to_response(
+                    content, readable.help_words.get(content.content_id), accept_language
+                )
+                for content in readable.contents
             ]
         )
 
 
-def _writing(found: Routes, deps: ConversationsDeps) -> None:
-    @found.post("/spaces/{space_id}/posts", action="post.publish", batched=True, status_code=201)
+def _add_writing_routes(router: Routes, deps: ConversationsDeps) -> None:
+    @router.post("/spaces/{space_id}/posts", action="post.publish", batched=True, status_code=201)
     async def publish(
         caller: CallerDep, actor: ActorDep, space_id: SpaceId, new: NewPost
     ) -> ContentShown:
         command = PublishPost(space_id, ContentKind(new.kind), new.title, new.body)
-        return await _shown(await publish_post(deps, caller, actor, command))
+        return await _to_response(await publish_post(deps, caller, actor, command))
 
-    @found.post(
+    @router.post(
         "/contents/{content_id}/answers", action="answer.publish", batched=True, status_code=201
     )
     async def answer(
         caller: CallerDep, actor: ActorDep, content_id: ContentId, new: NewReply
     ) -> ContentShown:
         command = Reply(content_id, ContentKind.ANSWER, new.body)
-        return await _shown(await reply(deps, caller, actor, command))
+        return await _to_response(await reply(deps, caller, actor, command))
 
-    @found.post(
+    @router.post(
         "/contents/{content_id}/comments", action="comment.publish", batched=True, status_code=201
     )
     async def comment(
         caller: CallerDep, actor: ActorDep, content_id: ContentId, new: NewReply
     ) -> ContentShown:
         command = Reply(content_id, ContentKind.COMMENT, new.body)
-        return await _shown(await reply(deps, caller, actor, command))
+        return await _to_response(await reply(deps, caller, actor, command))
 
-    @found.put("/contents/{content_id}", action="content.edit")
+    @router.put("/contents/{content_id}", action="content.edit")
     async def edit(
         caller: CallerDep, actor: ActorDep, content_id: ContentId, new: NewText
     ) -> ContentShown:
         command = EditContent(content_id, new.body, new.title)
-        return await _shown(await edit_content(deps, caller, actor, command))
+        return await _to_response(await edit_content(deps, caller, actor, command))
 
-    @found.delete("/contents/{content_id}", action="content.remove")
+    @router.delete("/contents/{content_id}", action="content.remove")
     async def remove(caller: CallerDep, actor: ActorDep, content_id: ContentId) -> ContentShown:
-        return await _shown(await remove_content(deps, caller, actor, content_id))
+        return await _to_response(await remove_content(deps, caller, actor, content_id))
 
 
-def _responding(found: Routes, deps: ConversationsDeps) -> None:
-    @found.post("/contents/{content_id}/accept", action="answer.accept")
+def _add_responding_routes(router: Routes, deps: ConversationsDeps) -> None:
+    @router.post("/contents/{content_id}/accept", action="answer.accept")
     async def accept(caller: CallerDep, actor: ActorDep, content_id: ContentId) -> ContentShown:
-        return await _shown(await accept_answer(deps, caller, actor, content_id))
+        return await _to_response(await accept_answer(deps, caller, actor, content_id))
 
-    @found.post("/contents/{content_id}/flags", action="content.flag", status_code=204)
+    @router.post("/contents/{content_id}/flags", action="content.flag", status_code=204)
     async def flag(
         caller: CallerDep, actor: ActorDep, content_id: ContentId, new: NewFlag
     ) -> Response:

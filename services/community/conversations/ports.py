@@ -1,4 +1,4 @@
-"""What the conversations' handlers need."""
+"""Ports of conversations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,36 +13,36 @@ from shared.kit.core.unit_of_work import NewId, Unit, Units
 
 
 class Contents(Protocol):
-    """All that is said, as it stands now."""
+    """Contents in their current version."""
 
     async def add(self, unit: Unit, contents: Sequence[Content]) -> None:
-        """Add those that are new; in a light unit nobody finds them before it commits."""
+        """Insert new contents. In a batched unit they cannot be read back before it commits."""
 
     async def find(
         self, unit: Unit, tenant: TenantId, ids: Sequence[ContentId], *, lock: bool = False
     ) -> dict[ContentId, Content]:
-        """Find those that exist; with `lock` nobody else changes them meanwhile."""
+        """Find contents by id; unknown ids are left out. `lock` locks rows until the unit ends."""
 
     async def update(self, unit: Unit, content: Content) -> None:
-        """Write what may change of a content."""
+        """Write all columns of a content that may change after it was published."""
 
     async def list_conversation(
         self, unit: Unit, tenant: TenantId, root: ContentId
     ) -> Sequence[Content]:
-        """List a root post and all below it, in the order they were created."""
+        """List a root post with its answers and comments, in the order they were created."""
 
     async def list_roots(
-        self, unit: Unit, tenant: TenantId, space: SpaceId, before: ContentId | None, limit: int
+        self, unit: Unit, tenant: TenantId, space: SpaceId, before_id: ContentId | None, limit: int
     ) -> Sequence[Content]:
-        """List root posts, the newest first."""
+        """List root posts of a space, the newest first, older than `before`."""
 
     async def flag(self, unit: Unit, content: Content, member_id: MemberId, reason: str) -> bool:
-        """Keep a flag of `content.version`; False when this member has flagged that version."""
+        """Insert a flag of `content.version`; False when this member has flagged that version."""
 
 
 @dataclass(frozen=True, slots=True)
 class HelpOffer:
-    """Words of help that moderation offered to the author of a content."""
+    """A help message that moderation offered to the author of a content."""
 
     content_id: ContentId
     recipient: MemberId
@@ -51,22 +51,24 @@ class HelpOffer:
 
 
 class HelpOffers(Protocol):
-    """The words of help, by content."""
+    """Help messages, one per content."""
 
-    async def save(self, unit: Unit, tenant: TenantId, words: HelpOffer, at: datetime) -> None:
-        """Keep the words that were offered; those offered last stay."""
+    async def save(
+        self, unit: Unit, tenant: TenantId, offer: HelpOffer, offered_at: datetime
+    ) -> None:
+        """Store a help message unless a later one is stored."""
 
     async def find(
         self, unit: Unit, tenant: TenantId, recipient: MemberId, ids: Sequence[ContentId]
     ) -> dict[ContentId, HelpWords]:
-        """Find what was offered to this member about these contents."""
+        """Find the help messages for this recipient about these contents."""
 
 
 @dataclass(frozen=True)
 class ConversationsDeps:
-    """Handed to the handlers of this feature.
+    """Dependencies of the handlers of conversations.
 
-    Units of `light` only ask and add; there is no transaction between what was asked and that.
+    Units of `batched` can only load and add; no transaction spans their reads and writes.
     """
 
     unit: Units

@@ -1,4 +1,4 @@
-"""What moderation's facts do here: decisions hide, remove and show, help reaches its author."""
+"""Reactions to moderation's events: apply decisions to contents, store help for authors."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,10 @@ async def apply_decisions(
     unit: Unit,
     deliveries: Sequence[Delivery[DecisionMade | DecisionReversed]],
 ) -> None:
-    """Carry out live decisions, in order; a decision on imported history changes nothing."""
+    """Apply decisions in order; decisions about imported content change nothing.
+
+    Raises `ContentNotFound` when the content is unknown, which parks the event.
+    """
     for delivery in deliveries:
         decision = delivery.fact
         if delivery.origin is Origin.IMPORT:
@@ -26,7 +29,7 @@ async def apply_decisions(
         contents = await deps.contents.find(unit, delivery.tenant, [decision.ref.id], lock=True)
         content = contents.get(decision.ref.id)
         if content is None:
-            # Decisions follow contents, so this one names a content of nobody's: look at it.
+            # A decision is published after its content, so an unknown id needs an operator.
             raise ContentNotFound(content_id=decision.ref.id)
         change = (
             reverse_decision(content, decision)
@@ -43,7 +46,7 @@ async def apply_decisions(
 async def show_help(
     deps: ConversationsDeps, unit: Unit, deliveries: Sequence[Delivery[HelpOffered]]
 ) -> None:
-    """Keep the words of help for the page of the content; its author alone reads them there."""
+    """Store help messages, which the content's author reads on its page."""
     for delivery in deliveries:
         fact = delivery.fact
         words = HelpOffer(fact.ref.id, fact.recipient.member_id, fact.reason, fact.words)

@@ -1,4 +1,4 @@
-"""The conversations in PostgreSQL."""
+"""Contents, flags and help messages in PostgreSQL."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -21,7 +21,7 @@ from shared.kit.database.batched.statements import BatchInsert, BatchQuery
 from shared.kit.database.batched.unit import add, is_batched, load
 from shared.kit.database.database import connection
 
-_CHANGING = (
+_MUTABLE_COLUMNS = (
     "title",
     "body",
     "html",
@@ -35,16 +35,18 @@ _CHANGING = (
     "accepted_id",
     "edited_at",
 )
-_NAMES = tuple(field.name for field in fields(Content))
-_PARTS = attrgetter(*_NAMES)
+_COLUMNS = tuple(field.name for field in fields(Content))
+_column_values = attrgetter(*_COLUMNS)
 
-# Built once: a statement that is built for each request is compiled, or looked up, for each.
+# Built once, because SQLAlchemy compiles or looks up every statement that it has not seen before.
 _ADD = BatchInsert(CONTENTS)
-_CHOSEN = (CONTENTS.c.tenant_id == sa.bindparam("of_tenant")) & (
+_BY_ID = (CONTENTS.c.tenant_id == sa.bindparam("of_tenant")) & (
     CONTENTS.c.content_id == sa.bindparam("of_content")
 )
-_CHANGE = (
-    sa.update(CONTENTS).where(_CHOSEN).values({name: sa.bindparam(name) for name in _CHANGING})
+_UPDATE = (
+    sa.update(CONTENTS)
+    .where(_BY_ID)
+    .values({name: sa.bindparam(name) for name in _MUTABLE_COLUMNS})
 )
 _FIND = (
     sa.select(CONTENTS)
@@ -75,56 +77,52 @@ class SqlContents:
     """See `ports.Contents`."""
 
     async def add(self, unit: Unit, contents: Sequence[Content]) -> None:
-        """Add those that are new."""
-        rows = [dict(zip(_NAMES, _PARTS(content), strict=True)) for content in contents]
+        rows = [dict(zip(_COLUMNS, _column_values(content), strict=True)) for content in contents]
         await add(unit, _ADD, rows)
 
     async def find(
         self, unit: Unit, tenant: TenantId, ids: Sequence[ContentId], *, lock: bool = False
     ) -> dict[ContentId, Content]:
-        """Find those that exist."""
         if is_batched(unit) and not lock:
-            asked = [await load(unit, _FIND_ONE, tenant, content_id=each) for each in ids]
-            return {row["content_id"]: _content(row) for rows in asked for row in rows}
+            row_sets = [
+                await load(unit, _FIND_ONE, tenant, content_id=content_id) for content_id in ids
+            ]
+            return {row["content_id"]: _to_content(row) for rows in row_sets for row in rows}
         values = {"tenant": tenant, "ids": list(ids)}
         rows = await connection(unit).execute(_LOCK if lock else _FIND, values)
-        found = [_content(row) for row in rows.mappings()]
-        return {each.content_id: each for each in found}
+        contents = [_to_content(row) for row in rows.mappings()]
+        return {content.content_id: content for content in contents}
 
     async def update(self, unit: Unit, content: Content) -> None:
-        """Write what may change of a content."""
-        values = {name: getattr(content, name) for name in _CHANGING}
-        chosen = {"of_tenant": content.tenant_id, "of_content": content.content_id}
-        await connection(unit).execute(_CHANGE, values | chosen)
+        values = {name: getattr(content, name) for name in _MUTABLE_COLUMNS}
+        key = {"of_tenant": content.tenant_id, "of_content": content.content_id}
+        await connection(unit).execute(_UPDATE, values | key)
 
     async def list_conversation(
         self, unit: Unit, tenant: TenantId, root: ContentId
     ) -> Sequence[Content]:
-        """List a root post and all below it."""
-        found = await connection(unit).execute(_CONVERSATION, {"tenant": tenant, "root": root})
-        return [_content(row) for row in found.mappings()]
+        rows = await connection(unit).execute(_CONVERSATION, {"tenant": tenant, "root": root})
+        return [_to_content(row) for row in rows.mappings()]
 
     async def list_roots(
-        self, unit: Unit, tenant: TenantId, space: SpaceId, before: ContentId | None, limit: int
+        self, unit: Unit, tenant: TenantId, space: SpaceId, before_id: ContentId | None, limit: int
     ) -> Sequence[Content]:
-        """List root posts, the newest first."""
-        chosen = (
+        condition = (
             (CONTENTS.c.tenant_id == tenant)
             & (CONTENTS.c.space_id == space)
             & CONTENTS.c.kind.in_([kind.value for kind in ROOT_KINDS])
         )
-        place = sa.tuple_(CONTENTS.c.created_at, CONTENTS.c.content_id)
-        if before is not None:
-            last = sa.select(CONTENTS.c.created_at, CONTENTS.c.content_id).where(
-                (CONTENTS.c.tenant_id == tenant) & (CONTENTS.c.content_id == before)
+        sort_key = sa.tuple_(CONTENTS.c.created_at, CONTENTS.c.content_id)
+        if before_id is not None:
+            last_post = sa.select(CONTENTS.c.created_at, CONTENTS.c.content_id).where(
+                (CONTENTS.c.tenant_id == tenant) & (CONTENTS.c.content_id == before_id)
             )
-            chosen &= place < last.scalar_subquery()
+            condition &= sort_key < last_post.scalar_subquery()
         order = (CONTENTS.c.created_at.desc(), CONTENTS.c.content_id.desc())
-        query = sa.select(CONTENTS).where(chosen).order_by(*order).limit(limit)
-        return [_content(row) for row in (await connection(unit).execute(query)).mappings()]
+        query = sa.select(CONTENTS).where(condition).order_by(*order).limit(limit)
+        return [_to_content(row) for row in (await connection(unit).execute(query)).mappings()]
 
     async def flag(self, unit: Unit, content: Content, member_id: MemberId, reason: str) -> bool:
-        """Keep a flag."""
         row = insert(FLAGS).values(
             tenant_id=content.tenant_id,
             content_id=content.content_id,
@@ -139,27 +137,27 @@ class SqlContents:
 class SqlHelpOffers:
     """See `ports.HelpOffers`."""
 
-    async def save(self, unit: Unit, tenant: TenantId, words: HelpOffer, at: datetime) -> None:
-        """Keep the words that were offered."""
+    async def save(
+        self, unit: Unit, tenant: TenantId, offer: HelpOffer, offered_at: datetime
+    ) -> None:
         row = insert(HELP).values(
             tenant_id=tenant,
-            content_id=words.content_id,
-            recipient=words.recipient,
-            reason=words.reason,
-            words=msgspec.to_builtins(words.words),
-            offered_at=at,
+            content_id=offer.content_id,
+            recipient=offer.recipient,
+            reason=offer.reason,
+            words=msgspec.to_builtins(offer.words),
+            offered_at=offered_at,
         )
-        newer = row.on_conflict_do_update(
+        upsert = row.on_conflict_do_update(
             index_elements=["tenant_id", "content_id"],
             set_={name: row.excluded[name] for name in ("reason", "words", "offered_at")},
             where=HELP.c.offered_at < row.excluded.offered_at,
         )
-        await connection(unit).execute(newer)
+        await connection(unit).execute(upsert)
 
     async def find(
         self, unit: Unit, tenant: TenantId, recipient: MemberId, ids: Sequence[ContentId]
     ) -> dict[ContentId, HelpWords]:
-        """Find what was offered to this member about these contents."""
         if not ids:
             return {}
         query = sa.select(HELP.c.content_id, HELP.c.words).where(
@@ -171,8 +169,8 @@ class SqlHelpOffers:
         return {row.content_id: msgspec.convert(row.words, HelpWords) for row in rows}
 
 
-def _content(row: sa.RowMapping | asyncpg.Record) -> Content:
-    values = {name: row[name] for name in _NAMES}
+def _to_content(row: sa.RowMapping | asyncpg.Record) -> Content:
+    values = {name: row[name] for name in _COLUMNS}
     decided_by = DecidedBy(row["decided_by"]) if row["decided_by"] else None
     kinds = {
         "kind": ContentKind(row["kind"]),

@@ -1,4 +1,4 @@
-"""Contents, flags, and the words of help that were offered to authors."""
+"""Tables of contents, flags and help messages."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
@@ -19,7 +19,7 @@ CONTENTS = business_table(
     sa.Column("title", sa.Text()),
     sa.Column("body", sa.Text(), nullable=False),
     sa.Column("format", sa.Text(), nullable=False),
-    # Made of the body by the rules of this version; see `handlers.rendering`.
+    # Rendered from the body by the rules of this version; see `handlers.rendering`.
     sa.Column("html", sa.Text(), nullable=False),
     sa.Column("html_version", sa.Integer(), nullable=False),
     sa.Column("author_id", sa.Uuid()),
@@ -29,7 +29,7 @@ CONTENTS = business_table(
     sa.Column("standing", sa.Text(), nullable=False),
     sa.Column("reason", sa.Text()),
     sa.Column("decision_id", sa.Uuid()),
-    # Who made that decision, a rule or a member, and which version was judged.
+    # Whether a rule or a member made that decision, and which version was judged.
     sa.Column("decided_by", sa.Text()),
     sa.Column("decided_version", sa.Integer()),
     sa.Column("accepted_id", sa.Uuid()),

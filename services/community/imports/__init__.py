@@ -1,1 +1,1 @@
-"""Moving in: the history of a community that lived elsewhere, with its own dates."""
+"""Imports: content of an older forum, with its original dates."""

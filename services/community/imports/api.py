@@ -1,4 +1,4 @@
-"""`/v1/imports`: a chunk of history, a verdict per line."""
+"""`/v1/imports`: import a chunk of content, with an outcome per line."""
 
 from typing import Annotated, Literal
 
@@ -21,7 +21,7 @@ MAX_IMPORT_BYTES = 20_000_000
 
 
 class ContentLine(ApiModel):
-    """A content as the outside system knows it; `body` is HTML."""
+    """A content as the source system has it; `body` is HTML."""
 
     outside_id: str = Field(min_length=1, max_length=200, examples=["post:42"])
     kind: Literal["discussion", "question", "announcement", "answer", "comment"]
@@ -53,28 +53,28 @@ class ContentImport(ApiModel):
 
 
 class LineVerdict(ApiModel):
-    """What became of one line."""
+    """The outcome of one line."""
 
     outcome: Literal["created", "unchanged", "repeated", "refused"]
     reason: str | None = None
 
 
 class ImportVerdicts(ApiModel):
-    """One per line, in their order."""
+    """One verdict per line, in the order of the lines."""
 
     lines: list[LineVerdict]
     accepted: list[LineVerdict]
 
 
-def _verdict(outcome: Outcome) -> LineVerdict:
+def _to_verdict(outcome: Outcome) -> LineVerdict:
     return LineVerdict.model_validate({"outcome": outcome[0], "reason": outcome[1]})
 
 
 def routes(deps: ImportsDeps) -> Routes:
-    """Build the routes of this feature."""
-    found = Routes("moving_in")
+    """Build the routes of imports."""
+    router = Routes("moving_in")
 
-    @found.post(
+    @router.post(
         "/imports",
         action="content.import",
         max_body_bytes=MAX_IMPORT_BYTES,
@@ -95,10 +95,13 @@ def routes(deps: ImportsDeps) -> Routes:
             if isinstance(line, AcceptedLine)
         ]
         command = ImportContents(chunk.space_id, chunk.source, lines, accepted)
-        done = await import_contents(deps, caller, actor, command)
+        outcomes = await import_contents(deps, caller, actor, command)
         return ImportVerdicts(
-            lines=[_verdict(each) for each in merge_outcomes(chunk.lines, done.rows)],
-            accepted=[_verdict(each) for each in merge_outcomes(chunk.accepted, done.accepted)],
+            lines=[_to_verdict(outcome) for outcome in merge_outcomes(chunk.lines, outcomes.rows)],
+            accepted=[
+                _to_verdict(outcome)
+                for outcome in merge_outcomes(chunk.accepted, outcomes.accepted)
+            ],
         )
 
-    return found
+    return router

@@ -39,18 +39,18 @@ Send = Callable[[list[dict[str, object]]], list[dict[str, Any]]]
 
 @dataclass
 class Tally:
-    """What became of the rows of one kind."""
+    """Counts of outcomes of the rows of one kind."""
 
     counts: Counter[str] = field(default_factory=Counter)
 
     def as_json(self) -> dict[str, int]:
-        """Give the counts: read = created + unchanged + repeated + refused."""
+        """Return the counts: read = created + unchanged + repeated + refused."""
         return {name: self.counts[name] for name in OUTCOMES}
 
 
 @dataclass
 class ImportRun:
-    """One run of an import: what it sent, and what was said of it."""
+    """One run of an import, with its counts, rejected rows and file errors."""
 
     client: ApiClient
     progress: Progress
@@ -59,35 +59,35 @@ class ImportRun:
     errors: list[str] = field(default_factory=list)
 
     def run(self, kind: str, items: Iterable[ConvertedRow | RejectedRow], send: Send) -> None:
-        """Send all rows of a kind, a chunk at a time; a broken file ends the kind, not the run."""
+        """Send all rows of a kind in chunks; a broken file ends this kind and not the run."""
         tally = self.tallies.setdefault(kind, Tally())
         task = self.progress.add_task(kind, total=None)
-        seen: set[str] = set()
+        names: set[str] = set()
         try:
-            for chunk in split_into_chunks(self._known(kind, items, seen)):
+            for chunk in split_into_chunks(self._filter_new(kind, items, names)):
                 verdicts = send([taken.payload for taken in chunk])
                 for taken, verdict in zip(chunk, verdicts, strict=True):
-                    self._note(kind, taken.name, verdict["outcome"], verdict.get("reason"))
+                    self._count_outcome(kind, taken.name, verdict["outcome"], verdict.get("reason"))
                 self.progress.update(task, completed=tally.counts["read"])
         except DumpError as error:
             if str(error) not in self.errors:
                 self.errors.append(str(error))
-        read = tally.counts["read"]
-        self.progress.update(task, completed=read, total=max(read, 1))
+        row_count = tally.counts["read"]
+        self.progress.update(task, completed=row_count, total=max(row_count, 1))
 
-    def _known(
-        self, kind: str, items: Iterable[ConvertedRow | RejectedRow], seen: set[str]
+    def _filter_new(
+        self, kind: str, items: Iterable[ConvertedRow | RejectedRow], names: set[str]
     ) -> Iterator[ConvertedRow]:
         for item in items:
             if isinstance(item, RejectedRow):
-                self._note(kind, item.name, "refused", item.reason)
-            elif item.name in seen:
-                self._note(kind, item.name, "repeated", None)
+                self._count_outcome(kind, item.name, "refused", item.reason)
+            elif item.name in names:
+                self._count_outcome(kind, item.name, "repeated", None)
             else:
-                seen.add(item.name)
+                names.add(item.name)
                 yield item
 
-    def _note(self, kind: str, row: str, outcome: str, reason: str | None) -> None:
+    def _count_outcome(self, kind: str, row: str, outcome: str, reason: str | None) -> None:
         counts = self.tallies[kind].counts
         counts["read"] += 1
         counts[outcome] += 1
@@ -96,13 +96,13 @@ class ImportRun:
 
 
 def split_into_chunks(items: Iterable[ConvertedRow]) -> Iterator[list[ConvertedRow]]:
-    """Gather lines to at most 500, and a few megabytes, at a time.
+    """Group rows into chunks of at most 500 rows and about 4 million characters.
 
-    What was read before a file broke is given first; `DumpError` is raised after it.
+    Rows read before a file breaks are yielded first; then `DumpError` is raised.
     """
     chunk: list[ConvertedRow] = []
     size = 0
-    broken: DumpError | None = None
+    file_error: DumpError | None = None
     try:
         for item in items:
             length = len(str(item.payload.get("body", "")))
@@ -112,18 +112,18 @@ def split_into_chunks(items: Iterable[ConvertedRow]) -> Iterator[list[ConvertedR
             chunk.append(item)
             size += length
     except DumpError as error:
-        broken = error
+        file_error = error
     if chunk:
         yield chunk
-    if broken is not None:
-        raise broken
+    if file_error is not None:
+        raise file_error
 
 
 def find_or_open_space(client: ApiClient, name: str, time_zone: str) -> dict[str, Any]:
-    """Find the space of this name, or open it; its days are those of the dump's zone."""
-    found: list[dict[str, Any]] = client.get("/community/v1/spaces", name=name)["items"]
-    if found:
-        return found[0]
+    """Find the space of this name, or open it with the dump's time zone."""
+    spaces: list[dict[str, Any]] = client.get("/community/v1/spaces", name=name)["items"]
+    if spaces:
+        return spaces[0]
     root = client.get("/identity/v1/structures")["items"][0]
     new = {
         "name": name,
@@ -131,27 +131,27 @@ def find_or_open_space(client: ApiClient, name: str, time_zone: str) -> dict[str
         "visibility": "public",
         "time_zone": time_zone,
     }
-    opened: dict[str, Any] = client.post("/community/v1/spaces", new)
-    return opened
+    space: dict[str, Any] = client.post("/community/v1/spaces", new)
+    return space
 
 
 def send_dump(run: ImportRun, dump: Dump, space: dict[str, Any]) -> None:
-    """Send members, questions, answers, comments and acceptances, in this order."""
+    """Send members, questions, answers, comments and accepted answers, in this order."""
     source = f"stackexchange:{space['name']}"
     client = run.client
 
     def members(lines: list[dict[str, object]]) -> list[dict[str, Any]]:
-        where = {"source": source, "structure_id": space["structure_id"]}
-        found: list[dict[str, Any]] = client.post(
-            "/identity/v1/imports", {**where, "lines": lines}
+        target = {"source": source, "structure_id": space["structure_id"]}
+        verdicts: list[dict[str, Any]] = client.post(
+            "/identity/v1/imports", {**target, "lines": lines}
         )["lines"]
-        return found
+        return verdicts
 
     def contents(name: str) -> Send:
         def send(lines: list[dict[str, object]]) -> list[dict[str, Any]]:
             body = {"space_id": space["space_id"], "source": source, name: lines}
-            found: list[dict[str, Any]] = client.post("/community/v1/imports", body)[name]
-            return found
+            verdicts: list[dict[str, Any]] = client.post("/community/v1/imports", body)[name]
+            return verdicts
 
         return send
 
@@ -169,11 +169,11 @@ def send_dump(run: ImportRun, dump: Dump, space: dict[str, Any]) -> None:
 @click.option("--time-zone", default="UTC", show_default=True, help="The zone of the dump's times.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 def stackexchange(folder: Path, space: str, time_zone: str, *, as_json: bool) -> None:
-    """Move the Stack Exchange dump in FOLDER into a space, with its own dates.
+    """Import the Stack Exchange dump in FOLDER into a space, with its original dates.
 
-    Sending it again changes nothing: what is there already is counted as unchanged. An import
-    that was interrupted goes on where it stopped. `seconds` runs from the first row read until
-    every reaction is applied. Exit code 1: something was refused, or a file is broken.
+    Importing a dump again changes nothing: rows that exist are counted as unchanged. An interrupted
+    import continues where it stopped. `seconds` is the time from the first row read until every
+    reaction is applied. Exit code 1: some rows were refused, or a file is broken.
 
     \b
     Example:
@@ -186,7 +186,7 @@ def stackexchange(folder: Path, space: str, time_zone: str, *, as_json: bool) ->
     except (KeyError, ValueError, OSError) as error:
         raise click.UsageError(f"--time-zone {time_zone}: no such IANA zone") from error
     client = ApiClient()
-    found = find_or_open_space(client, space, time_zone)
+    target = find_or_open_space(client, space, time_zone)
     began = time.monotonic()
     columns = (
         TextColumn("{task.description:>10}"),
@@ -197,17 +197,17 @@ def stackexchange(folder: Path, space: str, time_zone: str, *, as_json: bool) ->
     )
     with Progress(*columns, console=Console(stderr=True), disable=as_json) as progress:
         run = ImportRun(client, progress)
-        send_dump(run, Dump(folder, zone), found)
+        send_dump(run, Dump(folder, zone), target)
     wait_until_applied(client)
     print_report(run, time.monotonic() - began, as_json=as_json)
 
 
 def print_report(run: ImportRun, seconds: float, *, as_json: bool) -> None:
-    """Say what became of every row, and why some were refused."""
+    """Print the counts per kind and the reasons of refusals; exit with code 1 if any."""
     if as_json:
-        said: dict[str, Any] = {kind: tally.as_json() for kind, tally in run.tallies.items()}
-        said |= {"seconds": round(seconds, 3), "refusals": run.refusals, "errors": run.errors}
-        click.echo(json.dumps(said, ensure_ascii=False))
+        document: dict[str, Any] = {kind: tally.as_json() for kind, tally in run.tallies.items()}
+        document |= {"seconds": round(seconds, 3), "refusals": run.refusals, "errors": run.errors}
+        click.echo(json.dumps(document, ensure_ascii=False))
     else:
         click.echo(f"{'':10}" + "".join(f"{name:>11}" for name in OUTCOMES))
         for kind, tally in run.tallies.items():
@@ -216,10 +216,10 @@ def print_report(run: ImportRun, seconds: float, *, as_json: bool) -> None:
         rows = sum(tally.counts["read"] for tally in run.tallies.values())
         rate = rows / max(seconds, 0.001)
         click.echo(f"{rows:,} rows in {seconds:.1f} s ({rate:,.0f} a second), all of it applied.")
-        for reason, number in Counter(each["reason"] for each in run.refusals).most_common():
+        for reason, number in Counter(refusal["reason"] for refusal in run.refusals).most_common():
             click.echo(f"refused {number:,}: {reason}")
         for error in run.errors:
             click.echo(f"broken file: {error}", err=True)
-    refused = [each for each in run.refusals if each["kind"] != "other"]
+    refused = [refusal for refusal in run.refusals if refusal["kind"] != "other"]
     if refused or run.errors:
         raise SystemExit(1)

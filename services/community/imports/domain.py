@@ -1,4 +1,4 @@
-"""What a line of history must be to be taken in."""
+"""Rules for content that is imported."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from shared.contracts.ids import ContentId, MemberId, TenantId, imported_id
 from shared.kit.text.characters import is_blank, is_plain_text
 
 EARLIEST_DATE = datetime(1900, 1, 1, tzinfo=UTC)
-"""What is older is a mistake; days near the year 1 exist in some time zones only."""
+"""Older dates are mistakes; days near year 1 cannot be converted to every time zone."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportRow:
-    """A content as the outside system knows it; times with their zone."""
+    """A content as the source system has it; times carry their zone."""
 
     outside_id: str
     kind: ContentKind
@@ -36,23 +36,23 @@ class ImportRow:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedAnswer:
-    """An answer that its asker accepted, and when (at least as late as the answer)."""
+    """An answer that its asker accepted, and when (not before the answer was written)."""
 
     answer: str
     at: datetime | None = None
 
 
 Outcome = tuple[str, str | None]
-"""`created`, `unchanged`, `repeated`, or `refused` and why."""
+"""`created`, `unchanged`, `repeated`, or `refused` with a reason."""
 
 
 def imported_content_id(tenant: TenantId, source: str, outside_id: str) -> ContentId:
-    """Name an imported content."""
+    """Derive the id of an imported content: the same source and outside id give the same id."""
     return ContentId(imported_id(tenant, source, "content", outside_id))
 
 
 def rejection_reason(row: ImportRow, parent: Content | None, now: datetime) -> str | None:
-    """Return why a line cannot be taken in; None when it can."""
+    """Return why a row cannot be imported; None when it can."""
     missing = f"its parent {row.parent} is not there" if row.parent else "it names no parent"
     long_title = f"the title is longer than {MAX_TITLE_CHARACTERS} characters"
     reasons = (
@@ -80,15 +80,15 @@ def rejection_reason(row: ImportRow, parent: Content | None, now: datetime) -> s
 
 
 def to_content(row: ImportRow, space: Space, source: str, parent: Content | None) -> Content:
-    """Make the content that a line tells of."""
+    """Build the content of an import row."""
     tenant = space.tenant_id
-    found = imported_content_id(tenant, source, row.outside_id)
+    new_id = imported_content_id(tenant, source, row.outside_id)
     author = imported_id(tenant, source, "member", row.author) if row.author else None
     return Content(
         tenant_id=tenant,
-        content_id=found,
+        content_id=new_id,
         kind=row.kind,
-        root_id=parent.root_id if parent else found,
+        root_id=parent.root_id if parent else new_id,
         parent_id=parent.content_id if parent else None,
         space_id=space.space_id,
         structure_id=space.structure_id,
@@ -101,7 +101,7 @@ def to_content(row: ImportRow, space: Space, source: str, parent: Content | None
     )
 
 
-def is_unchanged(row: ImportRow, known: Mapping[ContentId, Content], found: ContentId) -> bool:
-    """Return whether what is already here is what the line says."""
-    here = known[found]
-    return here.version > 1 or (here.body == row.body and here.title == row.title)
+def is_unchanged(row: ImportRow, stored: Mapping[ContentId, Content], new_id: ContentId) -> bool:
+    """Return whether a stored content has the row's text; once edited here, it always counts so."""
+    content = stored[new_id]
+    return content.version > 1 or (content.body == row.body and content.title == row.title)

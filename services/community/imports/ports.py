@@ -1,4 +1,4 @@
-"""What the importing handlers need."""
+"""Ports of imports."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from shared.kit.core.unit_of_work import Units
 
 @dataclass(frozen=True)
 class ImportsDeps:
-    """Handed to the handlers of this feature."""
+    """Dependencies of the handlers of imports."""
 
     unit: Units
     contents: Contents

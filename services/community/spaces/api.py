@@ -19,7 +19,7 @@ from shared.kit.web.routes import Routes
 
 
 class NewSpace(ApiModel):
-    """A space to open; without `time_zone` it has its structure's."""
+    """A space to open; `time_zone` defaults to that of its structure."""
 
     name: SingleLineName = Field(min_length=1, max_length=200, examples=["Entraide en français"])
     structure_id: StructureId
@@ -40,13 +40,13 @@ class SpaceShown(ApiModel):
 
 
 class SpaceList(ApiModel):
-    """The spaces that you may see, by name, and where the next page begins."""
+    """The spaces that the caller may see, by name, and the cursor of the next page."""
 
     items: list[SpaceShown]
     next: str | None = None
 
 
-def _shown(space: Space) -> SpaceShown:
+def _to_response(space: Space) -> SpaceShown:
     return SpaceShown(
         space_id=space.space_id,
         name=space.name,
@@ -58,10 +58,10 @@ def _shown(space: Space) -> SpaceShown:
 
 
 def routes(deps: SpacesDeps) -> Routes:
-    """Build the routes of this feature."""
-    found = Routes("spaces")
+    """Build the routes of spaces."""
+    router = Routes("spaces")
 
-    @found.get("/spaces", action="space.list")
+    @router.get("/spaces", action="space.list")
     async def list_all(
         caller: CallerDep,
         actor: ActorDep,
@@ -69,27 +69,27 @@ def routes(deps: SpacesDeps) -> Routes:
         limit: PageLimit = MAX_PAGE_ITEMS,
         cursor: str | None = None,
     ) -> SpaceList:
-        after = str(decode(cursor, str)[0]) if cursor else None
+        after_name = str(decode(cursor, str)[0]) if cursor else None
         if name is not None:
-            found = await find_space(deps, caller, actor, name)
-            return SpaceList(items=[_shown(space) for space in found])
-        spaces, last = await list_spaces(deps, caller, actor, after, limit)
-        more = encode(last) if last is not None else None
-        return SpaceList(items=[_shown(space) for space in spaces], next=more)
+            named = await find_space(deps, caller, actor, name)
+            return SpaceList(items=[_to_response(space) for space in named])
+        spaces, last = await list_spaces(deps, caller, actor, after_name, limit)
+        next_cursor = encode(last) if last is not None else None
+        return SpaceList(items=[_to_response(space) for space in spaces], next=next_cursor)
 
-    @found.post("/spaces", action="space.open", status_code=201)
+    @router.post("/spaces", action="space.open", status_code=201)
     async def open_one(caller: CallerDep, actor: ActorDep, new: NewSpace) -> SpaceShown:
         if new.time_zone is not None and not is_time_zone(new.time_zone):
             raise Invalid(field="time_zone", value=new.time_zone)
-        return _shown(await open_space(deps, caller, actor, OpenSpace(**new.model_dump())))
+        return _to_response(await open_space(deps, caller, actor, OpenSpace(**new.model_dump())))
 
-    @found.post("/spaces/{space_id}/members", action="space.join")
+    @router.post("/spaces/{space_id}/members", action="space.join")
     async def join(caller: CallerDep, actor: ActorDep, space_id: SpaceId) -> SpaceShown:
-        return _shown(await join_space(deps, caller, actor, space_id))
+        return _to_response(await join_space(deps, caller, actor, space_id))
 
-    @found.delete("/spaces/{space_id}/members", action="space.leave", status_code=204)
+    @router.delete("/spaces/{space_id}/members", action="space.leave", status_code=204)
     async def leave(caller: CallerDep, actor: ActorDep, space_id: SpaceId) -> Response:
         await leave_space(deps, caller, actor, space_id)
         return Response(status_code=204)
 
-    return found
+    return router

@@ -1,4 +1,4 @@
-"""What a space is, and who belongs to it."""
+"""Spaces and their members."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,13 +9,13 @@ from shared.kit.core.errors import Conflict, NotFound
 
 
 class SpaceNotFound(NotFound):
-    """There is no such space, or none that this member may see."""
+    """The space does not exist, or this member may not see it."""
 
     key = "space_not_found"
 
 
 class SpaceNameTaken(Conflict):
-    """The tenant has a space of this name."""
+    """The tenant already has a space with this name."""
 
     key = "space_name_taken"
 
@@ -37,11 +37,11 @@ class Space:
 
     @property
     def ancestry(self) -> tuple[StructureId, ...]:
-        """The structure and its ancestors: a role held in any of them counts here."""
+        """The structure with its ancestors, root first; a role in any of them applies here."""
         return (*self.path, self.structure_id)
 
     def opened_fact(self) -> SpaceOpened:
-        """Say that it was opened."""
+        """Build the event for this new space."""
         return SpaceOpened(
             space_id=self.space_id,
             name=self.name,
@@ -56,11 +56,11 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """What someone is to a space: a member with a role, or not one."""
+    """An actor's membership of a space; `role` is None for a non-member."""
 
     role: str | None = None
 
     @property
     def is_member(self) -> bool:
-        """Whether they are a member of the space."""
+        """Whether the actor is a member of the space."""
         return self.role is not None

@@ -1,4 +1,4 @@
-"""Who may see, open and join spaces."""
+"""Rights to see, open and join spaces."""
 
 from services.community.spaces.domain import Membership, Space
 from shared.contracts.community import Joining, Visibility
@@ -11,28 +11,28 @@ OPENER_ROLES = (Role.ADMINISTRATOR, Role.COMMUNITY_MANAGER, Role.OPERATOR)
 
 
 def may_see(actor: Actor, space: Space, membership: Membership) -> Verdict:
-    """Public to all; otherwise its members, its structure's people, and who stands above it."""
+    """Allow all for a public space; else its members, its managers, and its structure's members."""
     if space.visibility is Visibility.PUBLIC:
         return Allowed("space.see.public")
     if membership.is_member:
         return Allowed("space.see.member")
     if actor.holds(MANAGER_ROLES, within=space.ancestry):
         return Allowed("space.see.above")
-    inside = actor.structure_id == space.structure_id or actor.structure_id in space.path
-    if space.visibility is Visibility.STRUCTURE and inside:
+    is_inside = actor.structure_id == space.structure_id or actor.structure_id in space.path
+    if space.visibility is Visibility.STRUCTURE and is_inside:
         return Allowed("space.see.structure")
     return Denied("space.see.member")
 
 
 def may_open(actor: Actor, ancestry: tuple[StructureId, ...]) -> Verdict:
-    """Who runs the structure, or stands above it."""
+    """Allow managers of the structure or of one above it, but no moderators."""
     if actor.holds(OPENER_ROLES, within=ancestry):
         return Allowed("space.open.administrator")
     return Denied("space.open.administrator")
 
 
 def may_join(actor: Actor, space: Space, membership: Membership) -> Verdict:
-    """Whoever sees it, when joining is open; otherwise who stands above it."""
+    """Allow actors who see a space with open joining, and its managers in any case."""
     if actor.holds(MANAGER_ROLES, within=space.ancestry):
         return Allowed("space.join.above")
     if isinstance(may_see(actor, space, membership), Denied):

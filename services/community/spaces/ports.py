@@ -1,4 +1,4 @@
-"""What the spaces' handlers need."""
+"""Ports of spaces."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,41 +10,41 @@ from shared.kit.core.unit_of_work import NewId, Unit, Units
 
 
 class Spaces(Protocol):
-    """The spaces of a tenant, and who belongs to them."""
+    """Spaces of a tenant, and their members."""
 
     async def add(self, unit: Unit, space: Space) -> bool:
-        """Add a space; False when its name is taken."""
+        """Insert a space; False when its name is taken."""
 
     async def find(self, unit: Unit, tenant: TenantId, space_id: SpaceId) -> Space | None:
-        """Find one by its id."""
+        """Find a space by its id."""
 
     async def find_with_membership(
         self, unit: Unit, tenant: TenantId, space_id: SpaceId, member_id: MemberId
     ) -> tuple[Space, Membership] | None:
-        """Find one, and say what someone is to it."""
+        """Find a space with a member's membership of it, in one query."""
 
     async def list_after(
         self, unit: Unit, tenant: TenantId, name: str | None, limit: int
     ) -> Sequence[Space]:
-        """List some by name, from after this name on."""
+        """List spaces by name, after this name (None: from the first)."""
 
     async def list_named(self, unit: Unit, tenant: TenantId, name: str) -> Sequence[Space]:
-        """Find the one of this name."""
+        """List the spaces of this name: one or none."""
 
     async def memberships_of(
         self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId], member_id: MemberId
     ) -> dict[SpaceId, Membership]:
-        """Return what someone is to each of these spaces that they belong to."""
+        """Return a member's memberships of these spaces; spaces without one are left out."""
 
     async def join(self, unit: Unit, space: Space, member_id: MemberId, role: str) -> bool:
-        """Make someone a member; False when they were one."""
+        """Insert a membership; False when it exists."""
 
     async def leave(self, unit: Unit, space: Space, member_id: MemberId) -> bool:
-        """End a membership; False when there was none."""
+        """Delete a membership; False when there is none."""
 
 
 class StructureTree(Protocol):
-    """This service's copy of the tree of structures."""
+    """This service's copy of the tree of structures, built from identity's events."""
 
     async def ancestors(
         self, unit: Unit, tenant: TenantId, structure_id: StructureId
@@ -52,12 +52,12 @@ class StructureTree(Protocol):
         """Return a structure's ancestors, root first."""
 
     async def time_zone(self, unit: Unit, tenant: TenantId, structure_id: StructureId) -> str:
-        """Return a structure's time zone; UTC while it is not yet known."""
+        """Return a structure's time zone; UTC until the structure's event has arrived."""
 
 
 @dataclass(frozen=True)
 class SpacesDeps:
-    """Handed to the handlers of this feature."""
+    """Dependencies of the handlers of spaces."""
 
     unit: Units
     spaces: Spaces

@@ -1,4 +1,4 @@
-"""The spaces in PostgreSQL."""
+"""Spaces and memberships in PostgreSQL."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,7 +17,7 @@ from shared.kit.database.batched.unit import load
 from shared.kit.database.database import connection
 from shared.kit.rights.store import find_ancestors, find_time_zone
 
-# Built once: what is built for each request is looked up, part by part, for each.
+# Built once, because SQLAlchemy looks up every statement that it builds, part by part.
 _FIND = sa.select(SPACES).where(
     SPACES.c.tenant_id == sa.bindparam("tenant"), SPACES.c.space_id == sa.bindparam("space")
 )
@@ -37,53 +37,46 @@ class SqlSpaces:
     """See `ports.Spaces`."""
 
     async def add(self, unit: Unit, space: Space) -> bool:
-        """Add a space."""
         values = asdict(space) | {"path": list(space.path)}
         statement = insert(SPACES).values(**values).on_conflict_do_nothing()
         return bool((await connection(unit).execute(statement)).rowcount)
 
     async def find(self, unit: Unit, tenant: TenantId, space_id: SpaceId) -> Space | None:
-        """Find one by its id."""
         values = {"tenant": tenant, "space": space_id}
         row = (await connection(unit).execute(_FIND, values)).mappings().first()
-        return _space(row) if row else None
+        return _to_space(row) if row else None
 
     async def find_with_membership(
         self, unit: Unit, tenant: TenantId, space_id: SpaceId, member_id: MemberId
     ) -> tuple[Space, Membership] | None:
-        """Find one, and say what someone is to it: one question, asked by every request."""
         rows = await load(unit, _FIND_FOR, tenant, space_id=space_id, member_id=member_id)
-        return (_space(rows[0]), Membership(rows[0]["role"])) if rows else None
+        return (_to_space(rows[0]), Membership(rows[0]["role"])) if rows else None
 
     async def list_after(
         self, unit: Unit, tenant: TenantId, name: str | None, limit: int
     ) -> Sequence[Space]:
-        """List some by name."""
-        chosen = SPACES.c.tenant_id == tenant
+        condition = SPACES.c.tenant_id == tenant
         if name is not None:
-            chosen &= SPACES.c.name > name
-        query = sa.select(SPACES).where(chosen).order_by(SPACES.c.name).limit(limit)
-        return [_space(row) for row in (await connection(unit).execute(query)).mappings()]
+            condition &= SPACES.c.name > name
+        query = sa.select(SPACES).where(condition).order_by(SPACES.c.name).limit(limit)
+        return [_to_space(row) for row in (await connection(unit).execute(query)).mappings()]
 
     async def list_named(self, unit: Unit, tenant: TenantId, name: str) -> Sequence[Space]:
-        """Find the one of this name."""
         query = sa.select(SPACES).where((SPACES.c.tenant_id == tenant) & (SPACES.c.name == name))
-        return [_space(row) for row in (await connection(unit).execute(query)).mappings()]
+        return [_to_space(row) for row in (await connection(unit).execute(query)).mappings()]
 
     async def memberships_of(
         self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId], member_id: MemberId
     ) -> dict[SpaceId, Membership]:
-        """Return what someone is to each of these spaces that they belong to."""
-        chosen = (
+        condition = (
             (MEMBERSHIPS.c.tenant_id == tenant)
             & (MEMBERSHIPS.c.member_id == member_id)
             & MEMBERSHIPS.c.space_id.in_(ids)
         )
-        query = sa.select(MEMBERSHIPS.c.space_id, MEMBERSHIPS.c.role).where(chosen)
+        query = sa.select(MEMBERSHIPS.c.space_id, MEMBERSHIPS.c.role).where(condition)
         return {row.space_id: Membership(row.role) for row in await connection(unit).execute(query)}
 
     async def join(self, unit: Unit, space: Space, member_id: MemberId, role: str) -> bool:
-        """Make someone a member."""
         row = insert(MEMBERSHIPS).values(
             tenant_id=space.tenant_id,
             space_id=space.space_id,
@@ -94,30 +87,29 @@ class SqlSpaces:
         return bool((await connection(unit).execute(row.on_conflict_do_nothing())).rowcount)
 
     async def leave(self, unit: Unit, space: Space, member_id: MemberId) -> bool:
-        """End a membership."""
-        chosen = (
+        condition = (
             (MEMBERSHIPS.c.tenant_id == space.tenant_id)
             & (MEMBERSHIPS.c.space_id == space.space_id)
             & (MEMBERSHIPS.c.member_id == member_id)
         )
-        return bool((await connection(unit).execute(sa.delete(MEMBERSHIPS).where(chosen))).rowcount)
+        return bool(
+            (await connection(unit).execute(sa.delete(MEMBERSHIPS).where(condition))).rowcount
+        )
 
 
 class SqlStructureTree:
-    """See `ports.Places`: from the copy that follows identity."""
+    """See `ports.StructureTree`."""
 
     async def ancestors(
         self, unit: Unit, tenant: TenantId, structure_id: StructureId
     ) -> tuple[StructureId, ...]:
-        """Return a structure's ancestors."""
         return await find_ancestors(unit, tenant, structure_id)
 
     async def time_zone(self, unit: Unit, tenant: TenantId, structure_id: StructureId) -> str:
-        """Return a structure's time zone."""
         return await find_time_zone(unit, tenant, structure_id) or "UTC"
 
 
-def _space(row: sa.RowMapping | asyncpg.Record) -> Space:
+def _to_space(row: sa.RowMapping | asyncpg.Record) -> Space:
     return Space(
         tenant_id=row["tenant_id"],
         space_id=row["space_id"],

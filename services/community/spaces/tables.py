@@ -1,4 +1,4 @@
-"""Spaces and their members."""
+"""Tables of spaces and memberships."""
 
 import sqlalchemy as sa
 

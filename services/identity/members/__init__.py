@@ -1,1 +1,1 @@
-"""Members: who belongs, where, and whether they may act."""
+"""Members: membership of a tenant, their structure, and suspension."""

@@ -45,7 +45,7 @@ MAX_IMPORT_BYTES = 5_000_000
 
 
 class MemberLine(ApiModel):
-    """A member as the outside system knows it."""
+    """A member as the source system has it."""
 
     outside_id: str = Field(min_length=1, max_length=200, examples=["42"])
     display_name: str = Field(max_length=10 * MAX_NAME_CHARACTERS, examples=["Zoé Le Goff"])
@@ -64,27 +64,27 @@ class MemberImport(ApiModel):
 
 
 class LineVerdict(ApiModel):
-    """What became of one line."""
+    """The outcome of one line."""
 
     outcome: Literal["created", "unchanged", "repeated", "refused"]
     reason: str | None = None
 
 
 class ImportVerdicts(ApiModel):
-    """One per line, in their order."""
+    """One verdict per line, in the order of the lines."""
 
     lines: list[LineVerdict]
 
 
 class Suspension(ApiModel):
-    """Why, and until when (nothing: until reinstated)."""
+    """Why a member is suspended, and until when (without `until`: until reinstated)."""
 
     reason: NonBlankStr = Field(min_length=1, max_length=200, examples=["repeated_insults"])
     until: UtcDatetime | None = None
 
 
 class NewMember(ApiModel):
-    """Who joins, and where."""
+    """A member to add to a structure."""
 
     display_name: SingleLineName = Field(
         min_length=1, max_length=MAX_NAME_CHARACTERS, examples=["Zoé Le Goff"]
@@ -99,7 +99,7 @@ class NewMember(ApiModel):
 
 
 class MemberAdded(ApiModel):
-    """The member, and the one-time invitation with which they set a password."""
+    """The member, and the one-time invitation with which the member sets a password."""
 
     member_id: MemberId
     handle: str
@@ -107,7 +107,7 @@ class MemberAdded(ApiModel):
 
 
 class Invitation(ApiModel):
-    """A new invitation: those made before for the member hold no longer.
+    """A new invitation; earlier invitations of the member become invalid.
 
     Accepting it sets a new password and ends all sessions of the member.
     """
@@ -116,16 +116,16 @@ class Invitation(ApiModel):
     invitation: str
 
 
-def _verdicts(outcomes: Sequence[Outcome]) -> ImportVerdicts:
+def _to_verdicts(outcomes: Sequence[Outcome]) -> ImportVerdicts:
     lines = [LineVerdict.model_validate({"outcome": o, "reason": r}) for o, r in outcomes]
     return ImportVerdicts(lines=lines)
 
 
 def routes(deps: MembersDeps, sessions: SessionsDeps) -> Routes:
-    """Build the routes of this feature."""
-    found = Routes("members")
+    """Build the routes of members."""
+    router = Routes("members")
 
-    @found.post("/members", action="member.add", status_code=201, secret_fields=("invitation",))
+    @router.post("/members", action="member.add", status_code=201, secret_fields=("invitation",))
     async def add(caller: CallerDep, actor: ActorDep, new: NewMember) -> MemberAdded:
         member = await add_member(deps, caller, actor, AddMember(**new.model_dump()))
         token = await invite_member(
@@ -133,7 +133,7 @@ def routes(deps: MembersDeps, sessions: SessionsDeps) -> Routes:
         )
         return MemberAdded(member_id=member.member_id, handle=member.handle, invitation=token)
 
-    @found.post(
+    @router.post(
         "/imports",
         action="member.import",
         max_body_bytes=MAX_IMPORT_BYTES,
@@ -146,29 +146,34 @@ def routes(deps: MembersDeps, sessions: SessionsDeps) -> Routes:
         readable = [line for line in chunk.lines if isinstance(line, MemberLine)]
         lines = [ImportedMember(**line.model_dump()) for line in readable]
         command = ImportMembers(chunk.source, chunk.structure_id, lines)
-        done = await import_members(deps, caller, actor, command)
-        return _verdicts(merge_outcomes(chunk.lines, done))
+        outcomes = await import_members(deps, caller, actor, command)
+        return _to_verdicts(merge_outcomes(chunk.lines, outcomes))
 
-    @found.post("/members/{member_id}/suspension", action="member.suspend", status_code=204)
+    _add_suspension_routes(router, deps)
+    _add_access_routes(router, deps, sessions)
+    return router
+
+
+def _add_suspension_routes(router: Routes, deps: MembersDeps) -> None:
+    @router.post("/members/{member_id}/suspension", action="member.suspend", status_code=204)
     async def suspend_one(
-        caller: CallerDep, actor: ActorDep, member_id: MemberId, why: Suspension
+        caller: CallerDep, actor: ActorDep, member_id: MemberId, suspension: Suspension
     ) -> Response:
-        await suspend_member(deps, caller, actor, SuspendMember(member_id, why.reason, why.until))
+        await suspend_member(
+            deps, caller, actor, SuspendMember(member_id, suspension.reason, suspension.until)
+        )
         return Response(status_code=204)
 
-    @found.delete("/members/{member_id}/suspension", action="member.reinstate", status_code=204)
+    @router.delete("/members/{member_id}/suspension", action="member.reinstate", status_code=204)
     async def reinstate_one(caller: CallerDep, actor: ActorDep, member_id: MemberId) -> Response:
         await reinstate_member(deps, caller, actor, member_id)
         return Response(status_code=204)
 
-    _add_access_routes(found, deps, sessions)
-    return found
 
+def _add_access_routes(router: Routes, deps: MembersDeps, sessions: SessionsDeps) -> None:
+    """Add the routes with which administrators manage a member's access."""
 
-def _add_access_routes(found: Routes, deps: MembersDeps, sessions: SessionsDeps) -> None:
-    """Add what administrators do about a member's way in."""
-
-    @found.post(
+    @router.post(
         "/members/{member_id}/invitation",
         action="member.invite",
         status_code=201,
@@ -179,13 +184,13 @@ def _add_access_routes(found: Routes, deps: MembersDeps, sessions: SessionsDeps)
         token = await invite_member(sessions, caller, InviteMember(caller.tenant, member_id))
         return Invitation(member_id=member_id, invitation=token)
 
-    @found.delete("/members/{member_id}/invitation", action="member.uninvite", status_code=204)
+    @router.delete("/members/{member_id}/invitation", action="member.uninvite", status_code=204)
     async def withdraw_one(caller: CallerDep, actor: ActorDep, member_id: MemberId) -> Response:
         await check_may_manage(deps, caller, actor, member_id)
         await withdraw_invitation(sessions, caller, member_id)
         return Response(status_code=204)
 
-    @found.delete("/members/{member_id}/sessions", action="member.end_sessions", status_code=204)
+    @router.delete("/members/{member_id}/sessions", action="member.end_sessions", status_code=204)
     async def end_sessions_of(caller: CallerDep, actor: ActorDep, member_id: MemberId) -> Response:
         await end_sessions_of_member(deps, caller, actor, member_id)
         return Response(status_code=204)

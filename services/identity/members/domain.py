@@ -1,4 +1,4 @@
-"""What a member is, and how an outside account becomes one."""
+"""Members: their names, handles, roles and suspension."""
 
 import re
 import unicodedata
@@ -14,7 +14,7 @@ from shared.kit.core.policy import Actor
 from shared.kit.text.mail_addresses import extract_mail_address
 
 MAX_NAME_CHARACTERS = 200
-_WRITTEN_OUT = str.maketrans(
+_ASCII_SPELLINGS = str.maketrans(
     {
         "æ": "ae",
         "œ": "oe",
@@ -23,16 +23,16 @@ _WRITTEN_OUT = str.maketrans(
         "đ": "d",
         "þ": "th",
         "ł": "l",
-        "\u0131": "i",  # without its dot
+        "\u0131": "i",  # dotless i
         "’": "'",
         "\u02bc": "'",
     }
 )
-"""Letters that Unicode does not take apart, and apostrophes."""
+"""Letters that Unicode normalisation does not decompose, and apostrophes."""
 
 
 class MemberNotFound(NotFound):
-    """There is no such member in this tenant."""
+    """The tenant has no such member."""
 
     key = "member_not_found"
 
@@ -44,7 +44,7 @@ class EmailTaken(Conflict):
 
 
 class AddressInvalid(Invalid):
-    """What was given is no mail address, or more than one."""
+    """The text is not exactly one mail address."""
 
     key = "address_invalid"
 
@@ -56,32 +56,32 @@ class NoAddress(Conflict):
 
 
 class NotSuspended(Conflict):
-    """The member is not suspended, or not any more."""
+    """The member is not suspended at this time."""
 
     key = "not_suspended"
 
 
 class AlreadyPast(Invalid):
-    """What should hold until a moment that has passed would never hold."""
+    """The given end time has already passed."""
 
     key = "already_past"
 
 
 class LastAdministrator(Conflict):
-    """The tenant would be left without an administrator whose role has no end."""
+    """The tenant would have no administrator left whose role has no end."""
 
     key = "last_administrator"
 
 
 MANAGING_ROLES = frozenset({Role.ADMINISTRATOR, Role.OPERATOR})
-"""Roles whose holders act on other members."""
+"""Roles that allow acting on other members."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldRole:
-    """A role that somebody holds now, until a moment (None: until it is revoked).
+    """A role of a member at present, until a moment (None: until it is revoked).
 
-    `line` is its structure with the structure's ancestors.
+    `ancestry` is the role's structure with its ancestors.
     """
 
     role: Role
@@ -90,25 +90,27 @@ class HeldRole:
 
 
 def has_authority_over(actor: Actor, held_role: HeldRole) -> bool:
-    """Return whether the actor may act on somebody who holds this role.
+    """Return whether the actor may act on a holder of this role.
 
-    An administrator of the role's structure, or above it, does; of an operator, only an operator.
+    An administrator of the role's structure, or above it, may; on an operator, only an operator.
     """
-    return actor.holds([_needed_for(held_role.role)], within=held_role.ancestry)
+    return actor.holds([_required_role(held_role.role)], within=held_role.ancestry)
 
 
 def has_lasting_authority_over(actor: Actor, held_role: HeldRole) -> bool:
-    """Return whether the right to act on somebody who holds this role ends no sooner than the role.
+    """Return whether the actor's authority over a holder of this role lasts as long as the role.
 
-    Whoever resets a password may sign in with the role for as long as it holds.
+    An actor who resets a password could sign in with the role for as long as it lasts.
     """
-    return holds_role_until(actor, _needed_for(held_role.role), held_role.ancestry, held_role.until)
+    return holds_role_until(
+        actor, _required_role(held_role.role), held_role.ancestry, held_role.until
+    )
 
 
 def holds_role_until(
     actor: Actor, right: Role, ancestry: Iterable[StructureId], until: datetime | None
 ) -> bool:
-    """Return whether the actor holds this role in one of these structures until then, at least."""
+    """Return whether the actor holds `right` in one of these structures at least until `until`."""
     ancestry = tuple(ancestry)
     ends = [g.until for g in actor.grants if g.role is right and g.structure_id in ancestry]
     if None in ends:
@@ -117,13 +119,13 @@ def holds_role_until(
     return until is not None and bool(lasting) and until <= max(lasting)
 
 
-def _needed_for(role: Role) -> Role:
+def _required_role(role: Role) -> Role:
     return Role.OPERATOR if role is Role.OPERATOR else Role.ADMINISTRATOR
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Someone who belongs, or an account that a machine writes with."""
+    """A person who belongs to a tenant, or a system account."""
 
     tenant_id: TenantId
     member_id: MemberId
@@ -139,12 +141,12 @@ class Member:
     suspended_because: str | None = None
 
     def is_suspended_at(self, now: datetime) -> bool:
-        """Return whether a suspension holds at this moment."""
+        """Return whether the member is suspended at this moment."""
         return self.suspended and (self.suspended_until is None or self.suspended_until > now)
 
 
 def parse_address(text: str) -> str:
-    """Tidy a mail address as it was pasted. Raises `AddressInvalid`."""
+    """Return the mail address in a pasted text. Raises `AddressInvalid`."""
     address = extract_mail_address(text)
     if address is None:
         raise AddressInvalid(field="email")
@@ -152,13 +154,16 @@ def parse_address(text: str) -> str:
 
 
 def to_ascii_words(name: str, separator: str) -> str:
-    """Write a name in a to z and 0 to 9: `Œuvrard d’Æ` gives `oeuvrard-d-ae`; it may be empty."""
-    apart = unicodedata.normalize("NFKD", name).casefold().translate(_WRITTEN_OUT)
-    plain = apart.encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", separator, plain).strip(separator)
+    """Spell a name in a to z and 0 to 9, or return an empty text.
+
+    `Œuvrard d’Æ` gives `oeuvrard-d-ae`; `separator` is put between words.
+    """
+    decomposed = unicodedata.normalize("NFKD", name).casefold().translate(_ASCII_SPELLINGS)
+    ascii_name = decomposed.encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", separator, ascii_name).strip(separator)
 
 
 def make_handle(name: str, member_id: UUID) -> str:
-    """Make a handle that nobody else has: names repeat, the end of an id does not."""
+    """Build a unique handle: names repeat, the end of a member's id does not."""
     words = to_ascii_words(name, ".")[:40] or "member"
     return f"{words}.{member_id.hex[-8:]}"

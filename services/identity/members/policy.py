@@ -1,4 +1,4 @@
-"""Who may add, suspend, reinstate and import members."""
+"""Rights to add, suspend, reinstate, invite and import members."""
 
 from collections.abc import Iterable
 
@@ -21,9 +21,9 @@ def may_manage(
 ) -> Verdict:
     """Allow an administrator to act on a member as a whole, never on oneself.
 
-    `line` is the member's structure with its ancestors, `held` every role that the member holds:
-    the actor administers the structure, and stands at or above each of these roles; above an
-    administrator's, for as long as it holds.
+    `ancestry` is the member's structure with its ancestors, `held_roles` are all roles of the
+    member. The actor must administer the structure and have authority over each of these roles;
+    over a managing role for as long as it lasts.
     """
     if member_id == actor.member_id:
         return Denied("member.manage.not_oneself")
@@ -41,10 +41,10 @@ def may_manage(
 
 
 def may_invite(actor: Actor, held_roles: Iterable[HeldRole]) -> Verdict:
-    """Allow a member to be invited by one whose right ends no sooner than the member's power.
+    """Allow an invitation if the actor's authority lasts as long as the member's privileged roles.
 
-    `held` are the member's roles. Asked after `may_manage`: who holds an invitation may set the
-    password, and have every role that the member has.
+    `held_roles` are all roles of the member. Check `may_manage` first. The holder of an invitation
+    can set the password, and then has every role of the member.
     """
     privileged = (role for role in held_roles if role.role in PRIVILEGED_ROLES)
     if not all(has_lasting_authority_over(actor, role) for role in privileged):
@@ -55,7 +55,8 @@ def may_invite(actor: Actor, held_roles: Iterable[HeldRole]) -> Verdict:
 def may_import(actor: Actor, ancestry: Iterable[StructureId]) -> Verdict:
     """Allow an administrator or an operator of the structure, or above it, to import members.
 
-    `line` is the structure with its ancestors; the tenant's root when members get none.
+    `ancestry` is the structure with its ancestors; the tenant's root for members without a
+    structure.
     """
     if actor.holds([Role.ADMINISTRATOR, Role.OPERATOR], within=ancestry):
         return Allowed("import.administrator")
@@ -70,7 +71,10 @@ def may_import_system(actor: Actor, root: StructureId) -> Verdict:
 
 
 def may_send_imports(actor: Actor) -> Verdict:
-    """Let an administrator or an operator of the tenant send a chunk; asked before it is read."""
+    """Allow an administrator or an operator of the tenant to send a chunk.
+
+    The right is checked before the body is read, because a body may have 5 MB.
+    """
     if actor.holds_anywhere(Role.ADMINISTRATOR, Role.OPERATOR):
         return Allowed("import.administrator")
     return Denied("import.administrator")

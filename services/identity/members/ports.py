@@ -1,4 +1,4 @@
-"""What the members' handlers need."""
+"""Ports of members."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,39 +13,39 @@ from shared.kit.core.unit_of_work import NewId, Unit, Units
 
 
 class Members(Protocol):
-    """The members of a tenant."""
+    """Members of a tenant."""
 
     async def add(self, unit: Unit, members: Sequence[Member]) -> set[MemberId]:
-        """Add those that are new, and say which these were."""
+        """Insert members that are new, by id, handle and address; return the ids of these."""
 
     async def find(
         self, unit: Unit, tenant: TenantId, member_id: MemberId, *, lock: bool = False
     ) -> Member | None:
-        """Find one; with `lock` nobody else changes it meanwhile."""
+        """Find a member; `lock` locks the row until the unit ends."""
 
     async def set_suspension(
         self, unit: Unit, member: Member, suspension: Suspension | None
     ) -> None:
-        """Suspend one, or reinstate one (None)."""
+        """Suspend a member, or reinstate the member (None)."""
 
     async def roles_of(
         self, unit: Unit, tenant: TenantId, member_id: MemberId
     ) -> Sequence[HeldRole]:
-        """List the roles that a member holds at the unit's time."""
+        """List the roles of a member at the unit's time."""
 
     async def has_other_administrator(
         self, unit: Unit, tenant: TenantId, member_id: MemberId
     ) -> bool:
-        """Return whether somebody else administers the whole tenant, without an end, and may act.
+        """Return whether another, not suspended member administers the whole tenant permanently.
 
-        Locks these roles until the unit ends: of two administrators who remove each other at
-        once, the second one sees what the first one did.
+        Locks these roles until the unit ends: of two administrators who remove each other
+        concurrently, the second one reads what the first one committed.
         """
 
 
 @dataclass(frozen=True)
 class MembersDeps:
-    """Handed to the handlers of this feature."""
+    """Dependencies of the handlers of members."""
 
     unit: Units
     members: Members

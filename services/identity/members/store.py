@@ -1,4 +1,4 @@
-"""The members in PostgreSQL."""
+"""Members in PostgreSQL."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,7 +15,7 @@ from shared.kit.core.unit_of_work import Unit
 from shared.kit.database.database import connection
 from shared.kit.text.characters import mail_address_key
 
-_ADD = insert(MEMBERS).on_conflict_do_nothing().returning(MEMBERS.c.member_id)
+_INSERT_NEW = insert(MEMBERS).on_conflict_do_nothing().returning(MEMBERS.c.member_id)
 
 _ROLES_OF = sa.text("""
     SELECT r.role, s.path || s.structure_id AS line, r.until
@@ -33,8 +33,8 @@ _ROOT_ADMINISTRATORS = """
 _LOCK_ADMINISTRATORS = sa.text(
     f"SELECT r.member_id {_ROOT_ADMINISTRATORS} ORDER BY 1 FOR UPDATE OF r"
 )
-# A statement of its own: it sees what the transaction that held the lock has committed.
-_OTHERS = sa.text(f"""
+# Separate from the locking statement, so that its snapshot includes what the other one committed.
+_HAS_OTHER_ADMINISTRATOR = sa.text(f"""
     SELECT EXISTS (SELECT 1 {_ROOT_ADMINISTRATORS} AND r.member_id <> :member
                    AND NOT (m.suspended
                             AND (m.suspended_until IS NULL OR m.suspended_until > :now)))
@@ -45,31 +45,28 @@ class SqlMembers:
     """See `ports.Members`."""
 
     async def add(self, unit: Unit, members: Sequence[Member]) -> set[MemberId]:
-        """Add those that are new."""
         if not members:
             return set()
         rows = [_row(member) for member in members]
-        done = await connection(unit).execute(_ADD, rows)
-        return set(done.scalars())
+        result = await connection(unit).execute(_INSERT_NEW, rows)
+        return set(result.scalars())
 
     async def find(
         self, unit: Unit, tenant: TenantId, member_id: MemberId, *, lock: bool = False
     ) -> Member | None:
-        """Find one."""
-        chosen = (MEMBERS.c.tenant_id == tenant) & (MEMBERS.c.member_id == member_id)
-        query = sa.select(MEMBERS).where(chosen)
-        found = await connection(unit).execute(query.with_for_update() if lock else query)
-        row = found.mappings().first()
+        condition = (MEMBERS.c.tenant_id == tenant) & (MEMBERS.c.member_id == member_id)
+        query = sa.select(MEMBERS).where(condition)
+        result = await connection(unit).execute(query.with_for_update() if lock else query)
+        row = result.mappings().first()
         return _member(row) if row else None
 
     async def set_suspension(
         self, unit: Unit, member: Member, suspension: Suspension | None
     ) -> None:
-        """Suspend one, or reinstate one."""
-        chosen = (MEMBERS.c.tenant_id == member.tenant_id) & (
+        condition = (MEMBERS.c.tenant_id == member.tenant_id) & (
             MEMBERS.c.member_id == member.member_id
         )
-        change = sa.update(MEMBERS).where(chosen)
+        change = sa.update(MEMBERS).where(condition)
         values = change.values(
             suspended=suspension is not None,
             suspended_until=suspension.until if suspension else None,
@@ -80,7 +77,6 @@ class SqlMembers:
     async def roles_of(
         self, unit: Unit, tenant: TenantId, member_id: MemberId
     ) -> Sequence[HeldRole]:
-        """List the roles that a member holds now."""
         values = {"tenant": tenant, "member": member_id, "now": unit.now}
         rows = await connection(unit).execute(_ROLES_OF, values)
         return [HeldRole(Role(row.role), tuple(row.line), row.until) for row in rows]
@@ -88,10 +84,9 @@ class SqlMembers:
     async def has_other_administrator(
         self, unit: Unit, tenant: TenantId, member_id: MemberId
     ) -> bool:
-        """See `ports.Members`."""
         await connection(unit).execute(_LOCK_ADMINISTRATORS, {"tenant": tenant})
         values = {"tenant": tenant, "member": member_id, "now": unit.now}
-        return bool(await connection(unit).scalar(_OTHERS, values))
+        return bool(await connection(unit).scalar(_HAS_OTHER_ADMINISTRATOR, values))
 
 
 def _row(member: Member) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Members, with what is personal in this service only."""
+"""The table of members; personal data is stored in this service only."""
 
 import sqlalchemy as sa
 
@@ -15,7 +15,7 @@ MEMBERS = business_table(
     timestamptz("joined_at", nullable=False),
     sa.Column("structure_id", sa.Uuid()),
     sa.Column("email", sa.Text()),
-    # The address as it is compared; `email` is as its owner writes it.
+    # The normalised address, for comparison; `email` keeps the member's own spelling.
     sa.Column("email_key", sa.Text()),
     sa.Column("kind", sa.Text(), nullable=False),
     sa.Column("minor", sa.Boolean(), nullable=False),

@@ -1,1 +1,1 @@
-"""Roles: what someone is in a structure, granted by someone until a moment."""
+"""Roles: granted to a member in a structure, until a moment."""

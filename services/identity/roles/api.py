@@ -1,4 +1,4 @@
-"""`/v1/roles`: granting and revoking."""
+"""`/v1/roles`: grant and revoke."""
 
 from fastapi import Response
 
@@ -13,7 +13,7 @@ from shared.kit.web.routes import Routes
 
 
 class RoleChange(ApiModel):
-    """A role of a member in a structure and everything below it."""
+    """A role of a member in a structure and all structures below it."""
 
     member_id: MemberId
     role: Role
@@ -22,17 +22,17 @@ class RoleChange(ApiModel):
 
 
 def routes(deps: RolesDeps) -> Routes:
-    """Build the routes of this feature."""
-    found = Routes("roles")
+    """Build the routes of roles."""
+    router = Routes("roles")
 
-    @found.post("/roles", action="role.grant", status_code=204)
+    @router.post("/roles", action="role.grant", status_code=204)
     async def grant(caller: CallerDep, actor: ActorDep, change: RoleChange) -> Response:
         await grant_role(deps, caller, actor, GrantRole(**change.model_dump()))
         return Response(status_code=204)
 
-    @found.post("/roles/revoke", action="role.revoke", status_code=204)
+    @router.post("/roles/revoke", action="role.revoke", status_code=204)
     async def revoke(caller: CallerDep, actor: ActorDep, change: RoleChange) -> Response:
         await revoke_role(deps, caller, actor, GrantRole(**change.model_dump()))
         return Response(status_code=204)
 
-    return found
+    return router

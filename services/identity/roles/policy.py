@@ -1,4 +1,4 @@
-"""Who may grant and revoke what: never more, nor for longer, than they hold."""
+"""Rights to grant and revoke roles: never more, nor for longer, than the actor holds."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -22,20 +22,20 @@ def may_grant(
     member_id: MemberId,
     until: datetime | None = None,
 ) -> Verdict:
-    """Allow an administrator of the structure or above it to grant a role to somebody else.
+    """Allow an administrator of the structure or above it to grant a role to another member.
 
-    `line` is the structure of the grant with its ancestors. Operator is granted by an operator
-    only. The grant ends when the right to grant it ends, at the latest.
+    `ancestry` is the structure of the grant with its ancestors. Only an operator grants operator.
+    The grant must not last longer than the right to grant it.
     """
     path = tuple(ancestry)
     if member_id == actor.member_id:
         return Denied("role.grant.not_to_oneself")
-    needed = [Role.ADMINISTRATOR, *([Role.OPERATOR] if role is Role.OPERATOR else [])]
+    required_roles = [Role.ADMINISTRATOR, *([Role.OPERATOR] if role is Role.OPERATOR else [])]
     if not actor.holds([Role.ADMINISTRATOR], within=path):
         return Denied("role.grant.administrator")
-    if not all(actor.holds([right], within=path) for right in needed):
+    if not all(actor.holds([required], within=path) for required in required_roles):
         return Denied("role.grant.not_more_than_held")
-    if not all(holds_role_until(actor, right, path, until) for right in needed):
+    if not all(holds_role_until(actor, required, path, until) for required in required_roles):
         return Denied("role.grant.not_longer_than_held")
     return Allowed("role.grant.administrator")
 
@@ -47,25 +47,32 @@ def may_revoke(
     member_id: MemberId,
     held_roles: Iterable[HeldRole],
 ) -> Verdict:
-    """Allow an administrator of the structure or above it to take back, or shorten, a role.
+    """Allow an administrator of the structure or above it to revoke or shorten a role.
 
-    `held` are the roles that the member holds. The actor stands at or above this role and every
-    privileged one of them; ordinary roles elsewhere (a teacher of two schools) do not matter.
-    An administrator's role is taken back by one whose own ends no sooner. One may always give up a
-    role of one's own.
+    `held_roles` are all roles of the member. The actor must have authority over this role and over
+    every privileged role among them; ordinary roles elsewhere (a teacher of two schools) do not
+    matter. An administrator's role is revoked by an administrator whose role ends no earlier.
+    Members may always revoke their own roles.
     """
     path = tuple(ancestry)
     if member_id == actor.member_id:
         return Allowed("role.revoke.oneself")
     if not actor.holds([Role.ADMINISTRATOR], within=path):
         return Denied("role.grant.administrator")
-    privileged = [other for other in held_roles if other.role in PRIVILEGED_ROLES]
-    if not all(has_authority_over(actor, other) for other in (HeldRole(role, path), *privileged)):
+    privileged = [
+        privileged_role
+        for privileged_role in held_roles
+        if privileged_role.role in PRIVILEGED_ROLES
+    ]
+    if not all(
+        has_authority_over(actor, privileged_role)
+        for privileged_role in (HeldRole(role, path), *privileged)
+    ):
         return Denied("role.revoke.not_above")
     if not all(
-        has_lasting_authority_over(actor, other)
-        for other in privileged
-        if other.role in MANAGING_ROLES
+        has_lasting_authority_over(actor, privileged_role)
+        for privileged_role in privileged
+        if privileged_role.role in MANAGING_ROLES
     ):
         return Denied("role.revoke.not_as_long")
     return Allowed("role.revoke.administrator")

@@ -1,4 +1,4 @@
-"""What the roles' handlers need."""
+"""Ports of roles."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from shared.kit.core.unit_of_work import Unit, Units
 
 
 class Roles(Protocol):
-    """Who holds what, where."""
+    """Roles of members in structures."""
 
     async def grant(
         self,
@@ -24,22 +24,22 @@ class Roles(Protocol):
         structure_id: StructureId,
         until: datetime | None = None,
     ) -> None:
-        """Grant a role, or change until when."""
+        """Grant a role, or change when it ends."""
 
     async def find(
         self, unit: Unit, tenant: TenantId, member_id: MemberId, role: Role, where: StructureId
     ) -> Grant | None:
-        """Find the grant of this role in this very structure; expired ones too."""
+        """Find the grant of this role in exactly this structure; expired grants too."""
 
     async def revoke(
         self, unit: Unit, tenant: TenantId, member_id: MemberId, role: Role, where: StructureId
     ) -> bool:
-        """Take a role back; False when it was not held."""
+        """Delete a grant; False when there is none."""
 
 
 @dataclass(frozen=True)
 class RolesDeps:
-    """Handed to the handlers of this feature."""
+    """Dependencies of the handlers of roles."""
 
     unit: Units
     roles: Roles

@@ -1,4 +1,4 @@
-"""The roles in PostgreSQL, and identity's own answer to who is asking."""
+"""Roles in PostgreSQL, and the rights of actors from identity's own tables."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from shared.kit.core.suspension import parse_session_id, session_error, suspensi
 from shared.kit.core.unit_of_work import Clock, Unit
 from shared.kit.database.database import Database, connection
 
-_WHO = sa.text("""
+_ACTOR = sa.text("""
     SELECT m.kind, m.minor, m.structure_id, m.suspended, m.suspended_until,
            m.suspended_because, r.role, r.structure_id AS role_structure, r.until,
            EXISTS (SELECT 1 FROM sessions s WHERE s.tenant_id = m.tenant_id
@@ -38,7 +38,6 @@ class SqlRoles:
         structure_id: StructureId,
         until: datetime | None = None,
     ) -> None:
-        """Grant a role, or change until when."""
         row = insert(ROLES).values(
             tenant_id=tenant,
             member_id=member_id,
@@ -54,22 +53,20 @@ class SqlRoles:
     async def find(
         self, unit: Unit, tenant: TenantId, member_id: MemberId, role: Role, where: StructureId
     ) -> Grant | None:
-        """See `ports.Roles`."""
-        chosen = _chosen(tenant, member_id, role, where)
-        query = sa.select(ROLES.c.until).where(chosen)
+        condition = _matches_grant(tenant, member_id, role, where)
+        query = sa.select(ROLES.c.until).where(condition)
         row = (await connection(unit).execute(query)).first()
         return None if row is None else Grant(role, where, row.until)
 
     async def revoke(
         self, unit: Unit, tenant: TenantId, member_id: MemberId, role: Role, where: StructureId
     ) -> bool:
-        """Take a role back."""
-        chosen = _chosen(tenant, member_id, role, where)
-        done = await connection(unit).execute(sa.delete(ROLES).where(chosen))
-        return bool(done.rowcount)
+        condition = _matches_grant(tenant, member_id, role, where)
+        result = await connection(unit).execute(sa.delete(ROLES).where(condition))
+        return bool(result.rowcount)
 
 
-def _chosen(
+def _matches_grant(
     tenant: TenantId, member_id: MemberId, role: Role, where: StructureId
 ) -> sa.ColumnElement[bool]:
     return (
@@ -82,7 +79,7 @@ def _chosen(
 
 @dataclass(frozen=True)
 class IdentityRights:
-    """Who is asking, from identity's own tables: it needs no copy of its own facts."""
+    """The rights of actors from identity's own tables; other services keep a copy."""
 
     database: Database
     clock: Clock
@@ -92,7 +89,7 @@ class IdentityRights:
     ) -> Actor | None:
         """See `SqlRights.find_actor`."""
         values = {"tenant": tenant, "member": member_id, "session": parse_session_id(session)}
-        rows = await self.database.execute_once(_WHO, [tenant], **values)
+        rows = await self.database.execute_once(_ACTOR, [tenant], **values)
         if not rows:
             return None
         first, now = rows[0], self.clock()

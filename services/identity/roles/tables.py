@@ -1,4 +1,4 @@
-"""Roles held in structures."""
+"""The table of roles in structures."""
 
 import sqlalchemy as sa
 

@@ -1,1 +1,1 @@
-"""Sessions: passwords, short access tokens, rotating refresh tokens, public keys."""
+"""Sessions: passwords, short-lived access tokens, rotating refresh tokens, public keys."""

@@ -40,7 +40,7 @@ PASSWORD_RULE = (
 
 
 class Credentials(ApiModel):
-    """Who is signing in."""
+    """A member's tenant, address and password."""
 
     tenant: str = Field(max_length=100, examples=["academie-de-demonstration"])
     email: str = Field(max_length=320, examples=["zoe@demo.example"])
@@ -59,7 +59,7 @@ class Credentials(ApiModel):
 
 
 class RefreshToken(ApiModel):
-    """The refresh token that was given last."""
+    """The refresh token that was issued last."""
 
     refresh_token: str = Field(max_length=300)
 
@@ -72,14 +72,14 @@ class Acceptance(ApiModel):
 
 
 class PasswordChange(ApiModel):
-    """The password that holds at present, and the one to set."""
+    """The current password, and the one to set."""
 
     current_password: str = Field(max_length=1000)
     new_password: str = Field(max_length=1000, description=PASSWORD_RULE)
 
 
 class SessionShown(ApiModel):
-    """A session of one's own; `current` is the one that asks."""
+    """A session of the caller; `current` marks the session of this request."""
 
     session_id: SessionId
     device: Literal["phone", "tablet", "computer", "program", "unknown"]
@@ -97,7 +97,7 @@ class SessionsShown(ApiModel):
 
 
 class SessionsEnded(ApiModel):
-    """How many sessions were ended."""
+    """The number of ended sessions."""
 
     ended: int
 
@@ -111,68 +111,70 @@ class TokensGiven(ApiModel):
 
 
 class SignedInGiven(TokensGiven):
-    """Keep `device_token` on the device, and send it with its next sign-in."""
+    """Keep `device_token` on the device, and send it with the next sign-in."""
 
     device_token: str
 
 
-def _given(tokens: Tokens) -> TokensGiven:
+def _to_token_response(tokens: Tokens) -> TokensGiven:
     return TokensGiven(
         access_token=tokens.access, refresh_token=tokens.refresh, expires_in=tokens.expires_in
     )
 
 
 def routes(deps: SessionsDeps) -> Routes:
-    """Build the routes of this feature."""
-    found = Routes("sessions")
+    """Build the routes of sessions."""
+    router = Routes("sessions")
 
-    @found.post("/sessions", action="session.open", access="anonymous", status_code=201)
-    async def open_one(request: Request, who: Credentials) -> SignedInGiven:
-        signed_in = await sign_in(deps, _command(request, who), correlation_id(request))
-        tokens = _given(signed_in.tokens)
+    @router.post("/sessions", action="session.open", access="anonymous", status_code=201)
+    async def open_one(request: Request, credentials: Credentials) -> SignedInGiven:
+        signed_in = await sign_in(deps, _to_command(request, credentials), correlation_id(request))
+        tokens = _to_token_response(signed_in.tokens)
         return SignedInGiven(**tokens.model_dump(), device_token=signed_in.device_token)
 
-    @found.post("/sessions/refresh", action="session.refresh", access="anonymous")
+    @router.post("/sessions/refresh", action="session.refresh", access="anonymous")
     async def go_on(request: Request, token: RefreshToken) -> TokensGiven:
         async with limit_attempts(deps, guess_of_token("refresh", client_address(request))):
-            return _given(await refresh(deps, token.refresh_token, correlation_id(request)))
+            return _to_token_response(
+                await refresh(deps, token.refresh_token, correlation_id(request))
+            )
 
-    @found.post(
+    @router.post(
         "/invitations/accept", action="invitation.accept", access="anonymous", status_code=204
     )
-    async def accept(request: Request, said: Acceptance) -> Response:
+    async def accept(request: Request, acceptance: Acceptance) -> Response:
         correlation = correlation_id(request)
         async with limit_attempts(deps, guess_of_token("invitation", client_address(request))):
-            await accept_invitation(deps, said.invitation, said.password, correlation)
+            await accept_invitation(deps, acceptance.invitation, acceptance.password, correlation)
         return Response(status_code=204)
 
-    _add_own_routes(found, deps)
-    return found
+    _add_own_routes(router, deps)
+    return router
 
 
-def _command(request: Request, who: Credentials) -> SignIn:
+def _to_command(request: Request, credentials: Credentials) -> SignIn:
     program = parse_user_agent(request.headers.get("user-agent", ""))
     return SignIn(
-        who.tenant,
-        extract_mail_address(who.email) or who.email,
-        who.password,
+        credentials.tenant,
+        extract_mail_address(credentials.email) or credentials.email,
+        credentials.password,
         client_address(request),
-        who.device_token,
+        credentials.device_token,
         device=program.device,
         client=program.name,
-        suspended_too=who.suspended_too,
+        suspended_too=credentials.suspended_too,
     )
 
 
-def _add_own_routes(found: Routes, deps: SessionsDeps) -> None:
-    """Add what members do with their own sessions and password."""
+def _add_own_routes(router: Routes, deps: SessionsDeps) -> None:
+    """Add the routes with which members manage their own sessions and password."""
 
-    @found.get("/sessions", action="session.list")
+    @router.get("/sessions", action="session.list")
     async def list_own(caller: CallerDep, actor: ActorDep, current: SessionDep) -> SessionsShown:
         sessions = await list_own_sessions(deps, caller, actor.member_id)
-        return SessionsShown(items=[_shown(each, current) for each in sessions])
+        return SessionsShown(items=[_to_session_response(session, current) for session in sessions])
 
-    @found.post(
+    @router.post(
         "/sessions/sign-out", action="session.sign_out", access="suspended_too", status_code=204
     )
     async def sign_out(caller: CallerDep, actor: ActorDep, current: SessionDep) -> Response:
@@ -180,32 +182,32 @@ def _add_own_routes(found: Routes, deps: SessionsDeps) -> None:
             await end_own_session(deps, caller, actor.member_id, current, SessionEnd.SIGNED_OUT)
         return Response(status_code=204)
 
-    @found.delete("/sessions/{session_id}", action="session.end", status_code=204)
+    @router.delete("/sessions/{session_id}", action="session.end", status_code=204)
     async def end(
         caller: CallerDep, actor: ActorDep, current: SessionDep, session_id: SessionId
     ) -> Response:
-        own = session_id == current
-        because = SessionEnd.SIGNED_OUT if own else SessionEnd.ENDED_BY_MEMBER
-        await end_own_session(deps, caller, actor.member_id, session_id, because)
+        is_current = session_id == current
+        reason = SessionEnd.SIGNED_OUT if is_current else SessionEnd.ENDED_BY_MEMBER
+        await end_own_session(deps, caller, actor.member_id, session_id, reason)
         return Response(status_code=204)
 
-    @found.delete("/sessions", action="session.end_all")
+    @router.delete("/sessions", action="session.end_all")
     async def end_every(
         caller: CallerDep, actor: ActorDep, current: SessionDep, spare_current: bool = False
     ) -> SessionsEnded:
-        spare = current if spare_current else None
-        return SessionsEnded(ended=await end_own_sessions(deps, caller, actor.member_id, spare))
+        excluding = current if spare_current else None
+        return SessionsEnded(ended=await end_own_sessions(deps, caller, actor.member_id, excluding))
 
-    @found.put("/password", action="password.change", status_code=204)
+    @router.put("/password", action="password.change", status_code=204)
     async def change(
-        caller: CallerDep, actor: ActorDep, current: SessionDep, said: PasswordChange
+        caller: CallerDep, actor: ActorDep, current: SessionDep, new: PasswordChange
     ) -> Response:
-        command = ChangePassword(actor.member_id, said.current_password, said.new_password, current)
+        command = ChangePassword(actor.member_id, new.current_password, new.new_password, current)
         await change_password(deps, caller, command)
         return Response(status_code=204)
 
 
-def _shown(session: Session, current: UUID | None) -> SessionShown:
+def _to_session_response(session: Session, current: UUID | None) -> SessionShown:
     return SessionShown.model_validate(
         {
             "session_id": session.session_id,
@@ -220,11 +222,11 @@ def _shown(session: Session, current: UUID | None) -> SessionShown:
 
 
 def key_routes(deps: SessionsDeps) -> APIRouter:
-    """Serve the public keys that every service verifies tokens with."""
-    found = APIRouter()
+    """Build the route of the public keys, with which every service verifies tokens."""
+    router = APIRouter()
 
-    @found.get("/.well-known/jwks.json", include_in_schema=False)
+    @router.get("/.well-known/jwks.json", include_in_schema=False)
     async def jwks() -> dict[str, object]:
         return deps.signer.jwks()
 
-    return found
+    return router

@@ -21,12 +21,12 @@ def sign_in(tenant: str, email: str, password: str) -> None:
       preau sign-in --tenant academie-de-demonstration --email zoe@demo.example
     """
     with anonymous_client() as client:
-        answer = client.post(
+        response = client.post(
             "/identity/v1/sessions", json={"tenant": tenant, "email": email, "password": password}
         )
-    if not answer.is_success:
-        raise PlatformError(answer.json()["title"], 4)
-    click.echo(answer.json()["access_token"])
+    if not response.is_success:
+        raise PlatformError(response.json()["title"], 4)
+    click.echo(response.json()["access_token"])
 
 
 @click.group()
@@ -62,8 +62,8 @@ def list_sessions(*, as_json: bool) -> None:
 @sessions.command("end")
 @click.argument("session_id", required=False)
 @click.option("--all", "every", is_flag=True, help="End all of them.")
-@click.option("--others", is_flag=True, help="End all but the one of this token.")
-def end_sessions(session_id: str | None, *, every: bool, others: bool) -> None:
+@click.option("--others", "all_others", is_flag=True, help="End all but the one of this token.")
+def end_sessions(session_id: str | None, *, every: bool, all_others: bool) -> None:
     """End the session SESSION_ID, or --all of them, or all --others.
 
     \b
@@ -71,12 +71,12 @@ def end_sessions(session_id: str | None, *, every: bool, others: bool) -> None:
       preau sessions end 01932b6e-4c00-7000-8000-000000000071
       preau sessions end --others
     """
-    if [bool(session_id), every, others].count(True) != 1:
+    if [bool(session_id), every, all_others].count(True) != 1:
         raise click.UsageError("Name a session, or give --all or --others.")
     client = ApiClient()
     if session_id is not None:
         client.delete(f"{PATH}/{session_id}")
         click.echo(f"ended: {session_id}")
         return
-    ended = client.delete(PATH, spare_current="true" if others else None)["ended"]
+    ended = client.delete(PATH, spare_current="true" if all_others else None)["ended"]
     click.echo(f"ended: {ended}")

@@ -1,4 +1,4 @@
-"""What a session is; the words for what may be wrong with one."""
+"""Sessions, refresh tokens and passwords: rules and errors, without I/O."""
 
 import hashlib
 import unicodedata
@@ -15,20 +15,20 @@ from shared.kit.core.rate_limits import Charge
 from shared.kit.text.characters import strip_zero_width
 
 REFRESH_LIFETIME = timedelta(days=30)
-"""How long a session lasts that nobody goes on with."""
+"""Lifetime of a session since its last refresh."""
 SESSION_LIFETIME = timedelta(days=90)
-"""How long a session lasts after its sign-in, however often it is gone on with."""
+"""Lifetime of a session since its sign-in, however often it is refreshed."""
 REFRESH_GRACE = timedelta(seconds=30)
-"""How long a refresh token holds after it was changed: two tabs at once, or an answer lost."""
+"""How long a rotated refresh token stays valid: for concurrent tabs, and after a lost response."""
 MAX_ROTATIONS = 16
-"""Changes of a refresh token within the grace; then the last one is given again."""
+"""Rotations within the grace; further requests get the latest token again."""
 MIN_PASSWORD_CHARACTERS = 12
 MIN_DISTINCT_CHARACTERS = 4
-"""Different characters in a password."""
+"""Smallest number of different characters in a password."""
 
 
 class WrongCredentials(Unauthorised):
-    """Unknown tenant, unknown address or wrong password: the answer does not say which."""
+    """Unknown tenant, unknown address or wrong password: the response does not distinguish them."""
 
     key = "wrong_credentials"
 
@@ -40,7 +40,7 @@ class SessionOver(Unauthorised):
 
 
 class TooManyAttempts(TooMany):
-    """Too many wrong secrets, for whomever they were; nothing was tried."""
+    """Too many wrong secrets; this one was not checked."""
 
     key = "too_many_attempts"
 
@@ -52,44 +52,44 @@ class SessionNotFound(NotFound):
 
 
 class InvitationUsed(Conflict):
-    """The invitation was accepted before."""
+    """The invitation was already accepted."""
 
     key = "invitation_used"
 
 
 class InvitationVoid(Conflict):
-    """The invitation was withdrawn, or a newer one was made."""
+    """The invitation was withdrawn or replaced by a newer one."""
 
     key = "invitation_void"
 
 
 class WrongPassword(Forbidden):
-    """The present password, which a change asks for, is another."""
+    """The current password, which a change requires, is wrong."""
 
     key = "wrong_password"
 
 
 class PasswordTooShort(Invalid):
-    """A password has too few characters that can be seen."""
+    """A password has too few visible characters."""
 
     key = "password_too_short"
 
 
 class PasswordRepeats(Invalid):
-    """A password is made of too few different characters."""
+    """A password has too few different characters."""
 
     key = "password_repeats"
 
 
 class PasswordGuessable(Invalid):
-    """A password is common, or made of what is known about the person."""
+    """A password is common, or consists of words known about the person."""
 
     key = "password_guessable"
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """How a member proves who they are."""
+    """A member's password hash, with the suspension in force."""
 
     tenant_id: TenantId
     member_id: MemberId
@@ -99,9 +99,9 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A browser or program with which a member signed in; a signed token names it.
+    """A browser or program with which a member has signed in, named by a signed token.
 
-    `mark` is the password's (`password_mark`), so that a new password ends the token.
+    A new password changes `password_fingerprint`, and so invalidates the token.
     """
 
     tenant_id: TenantId
@@ -111,13 +111,13 @@ class Device:
 
 
 def password_fingerprint(password_hash: str) -> str:
-    """Name a password that is set: another for each one set, as its hash has a salt of its own."""
+    """Return an id of the current password; it changes with each password, as hashes are salted."""
     return hashlib.sha256(password_hash.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
 class GuessLimits:
-    """Wrong secrets that are let through: of one address, of one tenant, of the platform.
+    """Wrong secrets allowed: per address, per tenant, on the platform.
 
     Each within ten minutes, `address_day` within a day.
     """
@@ -130,10 +130,10 @@ class GuessLimits:
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """What trying a secret is charged with.
+    """The rate limits that one attempt at a secret is charged to.
 
-    `own` counts are of this person at this place: a right secret sets them to zero. Of `shared`
-    counts a right secret gives back only what it was charged itself.
+    `own` counts belong to this person from this client address: a right secret resets them. From
+    `shared` counts, a right secret takes back only its own charge.
     """
 
     own: tuple[Charge, ...] = ()
@@ -141,26 +141,26 @@ class Guess:
 
     @property
     def charges(self) -> tuple[Charge, ...]:
-        """All of them."""
+        """All charges of the attempt."""
         return self.own + self.shared
 
 
 class RefreshTokenState(Enum):
-    """What a refresh token that was really given is good for."""
+    """How a genuine refresh token relates to its session."""
 
     CURRENT = "next"
-    """It is the last one: it is changed for the next."""
+    """The latest token: a refresh rotates it."""
     RECENT = "again"
-    """It was changed a moment ago: what was given then is given again."""
+    """Rotated within the grace: a refresh returns the latest token again."""
     REUSED = "reused"
-    """It was changed long ago: one of its two holders is a thief."""
+    """Rotated before the grace: the token was probably stolen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session; `number` counts its refresh tokens, of which the last one holds.
+    """A session; `number` counts its refresh tokens, of which only the latest is valid.
 
-    `refresh_hash` is the SHA-256 of that one, `rotations` when its latest ones were changed, the
+    `refresh_hash` is that token's SHA-256, `rotations` are the times of recent rotations, the
     newest last. `device` is a kind of device, `client` the program and system, in words.
     """
 
@@ -178,9 +178,11 @@ class Session:
     ended_because: SessionEnd | None = None
 
     def classify_token(self, number: int, now: datetime) -> RefreshTokenState:
-        """Return what the token of this number, which was really given, is good for."""
+        """Return the state of the genuine token with this number."""
         if number == self.number:
-            recent = [each for each in self.rotations if now - each <= REFRESH_GRACE]
+            recent = [
+                rotated_at for rotated_at in self.rotations if now - rotated_at <= REFRESH_GRACE
+            ]
             return (
                 RefreshTokenState.RECENT
                 if len(recent) >= MAX_ROTATIONS
@@ -192,8 +194,8 @@ class Session:
         return RefreshTokenState.REUSED
 
     def with_next_token(self, refresh_hash: bytes, now: datetime) -> "Session":
-        """Return the session with its next refresh token."""
-        recent = [each for each in self.rotations if now - each <= REFRESH_GRACE]
+        """Return the session after a rotation of its refresh token."""
+        recent = [rotated_at for rotated_at in self.rotations if now - rotated_at <= REFRESH_GRACE]
         return replace(
             self,
             number=self.number + 1,
@@ -210,15 +212,14 @@ def session_expiry(opened_at: datetime, now: datetime) -> datetime:
 
 
 def normalise_password(password: str) -> str:
-    """Write a password in one form, however the keyboard composes its letters."""
+    """Normalise a password to NFC: keyboards compose the same letters differently."""
     return unicodedata.normalize("NFC", password)
 
 
 def check_password(password: str) -> None:
-    """Refuse a password that is too short or too even.
+    """Check length and variety of a password. Raises `PasswordTooShort` and `PasswordRepeats`.
 
-    Counted are characters that can be seen, without marks on others, and spaces.
-    Raises `PasswordTooShort` and `PasswordRepeats`.
+    Only visible characters and spaces count; combining marks do not.
     """
     visible = strip_zero_width(password)
     counted = [c for c in visible if unicodedata.category(c) not in {"Mn", "Me"}]
@@ -230,7 +231,7 @@ def check_password(password: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a client keeps: a short access token, and the next refresh token."""
+    """The tokens of a client: a short-lived access token and the next refresh token."""
 
     access: str
     refresh: str
@@ -239,7 +240,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """The tokens of a new session, and the token of the device for the next sign-in."""
+    """The tokens of a new session, and a device token for the next sign-in."""
 
     tokens: Tokens
     device_token: str

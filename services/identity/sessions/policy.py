@@ -1,21 +1,24 @@
-"""How often a secret may be guessed: slower and slower, never locked (figures: ADR 0058). Pure."""
+"""Rate limits of guesses at secrets: waits grow, nothing is locked (figures: ADR 0058). Pure."""
 
 from services.identity.sessions.domain import Device, Guess, GuessLimits
 from shared.contracts.ids import MemberId, TenantId
 from shared.kit.core.rate_limits import Charge, RateLimit
 from shared.kit.text.characters import mail_address_key
 
-PACE = (
+PERSON_AND_ADDRESS_LIMITS = (
     RateLimit("guess.half_minute", 5, 30),
     RateLimit("guess.two_minutes", 8, 120),
     RateLimit("guess.ten_minutes", 12, 600),
     RateLimit("guess.hour", 16, 3_600),
 )
-"""Wrong ones of one person from one place: the wait grows from 30 seconds to an hour."""
-PERSON = (RateLimit("guess.person.hour", 30, 3_600), RateLimit("guess.person.day", 100, 86_400))
-"""Wrong ones of one person from all places together."""
-TOKENS = RateLimit("guess.tokens", 1_000, 600)
-"""Refresh tokens and invitations of one address that do not hold."""
+"""Wrong secrets per person and client address: the wait grows from 30 seconds to an hour."""
+PERSON_LIMITS = (
+    RateLimit("guess.person.hour", 30, 3_600),
+    RateLimit("guess.person.day", 100, 86_400),
+)
+"""Wrong secrets per person from all client addresses together."""
+TOKEN_LIMIT = RateLimit("guess.tokens", 1_000, 600)
+"""Invalid refresh tokens and invitations per client address."""
 
 
 def guess_of_stranger(limits: GuessLimits, tenant: str, email: str, address: str) -> Guess:
@@ -26,9 +29,9 @@ def guess_of_stranger(limits: GuessLimits, tenant: str, email: str, address: str
     slug = tenant.strip().casefold()
     person = f"{slug}\n{mail_address_key(email)}"
     return Guess(
-        own=tuple(Charge(limit, f"{person}\n{address}") for limit in PACE),
+        own=tuple(Charge(limit, f"{person}\n{address}") for limit in PERSON_AND_ADDRESS_LIMITS),
         shared=(
-            *(Charge(limit, person) for limit in PERSON),
+            *(Charge(limit, person) for limit in PERSON_LIMITS),
             Charge(RateLimit("guess.address", limits.address, 600), address),
             Charge(RateLimit("guess.address.day", limits.address_day, 86_400), address),
             Charge(RateLimit("guess.tenant", limits.tenant, 600), slug),
@@ -38,15 +41,23 @@ def guess_of_stranger(limits: GuessLimits, tenant: str, email: str, address: str
 
 
 def guess_from_device(device: Device) -> Guess:
-    """Charge a sign-in from a device that the person signed in with before: it alone counts."""
-    return Guess(own=tuple(Charge(limit, f"device\n{device.device_id}") for limit in PACE))
+    """Charge a sign-in to the device alone, when the person has signed in with it before."""
+    return Guess(
+        own=tuple(
+            Charge(limit, f"device\n{device.device_id}") for limit in PERSON_AND_ADDRESS_LIMITS
+        )
+    )
 
 
 def guess_of_member(tenant: TenantId, member_id: MemberId) -> Guess:
-    """Charge a password that a signed-in member gives once more, such as to change it."""
-    return Guess(own=tuple(Charge(limit, f"member\n{tenant}\n{member_id}") for limit in PACE))
+    """Charge a signed-in member's attempt to give the password again, for example to change it."""
+    return Guess(
+        own=tuple(
+            Charge(limit, f"member\n{tenant}\n{member_id}") for limit in PERSON_AND_ADDRESS_LIMITS
+        )
+    )
 
 
 def guess_of_token(kind: str, address: str) -> Guess:
     """Charge a refresh token or an invitation (`kind`): too long to guess, but cheap to send."""
-    return Guess(shared=(Charge(TOKENS, f"{kind}\n{address}"),))
+    return Guess(shared=(Charge(TOKEN_LIMIT, f"{kind}\n{address}"),))

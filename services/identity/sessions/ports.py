@@ -1,4 +1,4 @@
-"""What the sessions' handlers need."""
+"""Ports of sessions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ from shared.kit.core.unit_of_work import Clock, NewId, Unit, Units
 
 
 class TenantDirectory(Protocol):
-    """How a slug becomes a tenant before anybody has signed in."""
+    """Resolves a slug to a tenant before sign-in."""
 
     async def tenant_id_of(self, unit: Unit, slug: str) -> TenantId | None:
         """Find the tenant of this slug."""
 
 
 class Credentials(Protocol):
-    """Passwords, as hashes."""
+    """Password hashes of members."""
 
     async def find_by_email(self, unit: Unit, tenant: TenantId, email: str) -> Credential | None:
         """Find the credential of the member with this address, suspended or not."""
@@ -32,46 +32,46 @@ class Credentials(Protocol):
         """Find a member's credential."""
 
     async def lock_if_current(self, unit: Unit, credential: Credential) -> bool:
-        """Return whether it still holds, and keep it and the standing so until the unit ends."""
+        """Lock password and suspension until the unit ends; False when either has changed."""
 
     async def set_password(
         self, unit: Unit, tenant: TenantId, member_id: MemberId, password_hash: str
     ) -> None:
-        """Set a password, whatever it was."""
+        """Set a password, whether or not the member had one."""
 
     async def replace_hash(self, unit: Unit, credential: Credential, password_hash: str) -> bool:
-        """Set a password in place of this one; False when it is another by now."""
+        """Replace this credential's hash; False when the stored hash has changed since."""
 
 
 class Invitations(Protocol):
-    """How often each member was invited: only the last invitation may hold."""
+    """Numbered invitations per member; only the latest can be valid."""
 
     async def issue(self, unit: Unit, tenant: TenantId, member_id: MemberId) -> int:
-        """Count one more, which holds from now on, and give its number."""
+        """Issue the next invitation and return its number; it replaces earlier ones."""
 
     async def check(self, unit: Unit, tenant: TenantId, member_id: MemberId, number: int) -> None:
-        """Raise `InvitationUsed` or `InvitationVoid` unless it holds; lock it until the end."""
+        """Check and lock an invitation. Raises `InvitationUsed` or `InvitationVoid`."""
 
     async def accept(self, unit: Unit, tenant: TenantId, member_id: MemberId) -> None:
-        """Note that the last one was accepted."""
+        """Mark the latest invitation as accepted."""
 
     async def withdraw(self, unit: Unit, tenant: TenantId, member_id: MemberId) -> bool:
-        """Let the last one hold no longer; False when none held."""
+        """Withdraw the latest invitation; False when none was valid."""
 
 
 class Sessions(Protocol):
-    """Sessions, each with its last refresh token."""
+    """Sessions, each with the hash of its latest refresh token."""
 
     async def save(self, unit: Unit, session: Session) -> None:
-        """Keep a session, new or with its next refresh token."""
+        """Insert a session, or update it after a rotation."""
 
     async def find(self, unit: Unit, tenant: TenantId, session_id: UUID) -> Session | None:
-        """Find one, ended or not, and lock it, so that a token is changed once."""
+        """Find a session, ended or not, and lock its row, which serialises rotations."""
 
     async def list_open(
         self, unit: Unit, tenant: TenantId, member_id: MemberId
     ) -> Sequence[Session]:
-        """List those of a member that have not ended, the newest first."""
+        """List a member's open sessions, the newest first."""
 
     async def end(
         self,
@@ -82,75 +82,75 @@ class Sessions(Protocol):
         only: UUID | None = None,
         excluding: UUID | None = None,
     ) -> Sequence[SessionId]:
-        """End a member's sessions, or `only` one, or all but one; give those that were open."""
+        """End open sessions: all, `only` one, or all but `excluding`; return their ids."""
 
 
 class MemberLookup(Protocol):
-    """What identity knows of a member, as signing in needs it."""
+    """Data about a member that sign-in needs."""
 
     async def suspension_of(
         self, unit: Unit, tenant: TenantId, member_id: MemberId
     ) -> Suspension | None:
-        """Return the suspension that holds now."""
+        """Return the suspension that is in force; its row is locked until the unit ends."""
 
     async def personal_words(
         self, unit: Unit, tenant: TenantId, member_id: MemberId
     ) -> Sequence[str]:
-        """List what others may know: names, mail address, tenant."""
+        """List words that other people may know: names, mail address, tenant."""
 
 
 class Hasher(Protocol):
-    """Hashes passwords slowly (argon2id); blocks a thread, not the loop."""
+    """Slow password hashing (argon2id); blocks a thread, not the event loop."""
 
     async def hash(self, password: str) -> str:
         """Hash a password with a new salt."""
 
     async def matches(self, password_hash: str | None, password: str) -> bool:
-        """Compare; takes as long for None (unknown member) as for a hash."""
+        """Compare a password with a hash; takes the same time for None (unknown member)."""
 
     def is_outdated(self, password_hash: str) -> bool:
-        """Return whether it was made with other parameters than those of today."""
+        """Return whether a hash was made with other parameters than the current ones."""
 
 
 class PasswordStrengthEstimator(Protocol):
-    """Estimates how soon a password is guessed; works in a thread, not in the loop."""
+    """Estimates the number of guesses for a password; works in a thread, not in the event loop."""
 
     async def is_guessable(self, password: str, words: Sequence[str]) -> bool:
-        """Return whether it is soon guessed, `words` being what is known of the person."""
+        """Return whether few guesses suffice, given `words` that are known about the person."""
 
 
 class RefreshTokens(Protocol):
-    """Derives refresh tokens: each is the same whenever it is asked for, and none is stored."""
+    """Derives refresh tokens deterministically, so that none is stored."""
 
     def derive(self, tenant: TenantId, session_id: UUID, number: int) -> str:
-        """Return the token of a session with this number."""
+        """Return the token of a session with this number: always the same one."""
 
 
 class Signer(Protocol):
-    """Signs tokens with the tenant-independent key of the platform."""
+    """Signs tokens with the platform's key, which is independent of tenants."""
 
     def sign_access(self, tenant: TenantId, member_id: MemberId, session: str) -> str:
         """Sign an access token."""
 
     def sign_invitation(self, tenant: TenantId, member_id: MemberId, number: int) -> str:
-        """Sign the invitation of this number."""
+        """Sign the invitation with this number."""
 
     def read_invitation(self, token: str) -> tuple[TenantId, MemberId, int]:
-        """Read one. Raises `Unauthorised`."""
+        """Verify and read an invitation. Raises `Unauthorised`."""
 
     def sign_device(self, device: Device) -> str:
-        """Sign the token of a device."""
+        """Sign a device token."""
 
     def read_device(self, token: str) -> Device | None:
-        """Read one; None for what is none, or is too old."""
+        """Verify and read a device token; None when it is invalid or expired."""
 
     def jwks(self) -> dict[str, object]:
-        """Return the public keys."""
+        """Return the public keys as a JWK set."""
 
 
 @dataclass(frozen=True)
 class SessionsDeps:
-    """Handed to the handlers of this feature."""
+    """Dependencies of the handlers of sessions."""
 
     unit: Units
     tenant_directory: TenantDirectory

@@ -1,4 +1,4 @@
-"""Passwords and sessions, as hashes only."""
+"""Tables of password hashes, sessions and invitations."""
 
 import sqlalchemy as sa
 
@@ -21,13 +21,13 @@ SESSIONS = business_table(
     timestamptz("opened_at", nullable=False),
     timestamptz("last_used_at", nullable=False),
     timestamptz("expires_at", nullable=False),
-    # Which of its refresh tokens holds, that one's hash, and when the latest ones were changed.
+    # Number and hash of the valid refresh token, and the times of the latest rotations.
     sa.Column("number", sa.Integer(), nullable=False),
     sa.Column("refresh_hash", sa.LargeBinary(), nullable=False),
     sa.Column("rotations", sa.ARRAY(sa.TIMESTAMP(timezone=True)), nullable=False),
     sa.Column("device", sa.Text(), nullable=False),
     sa.Column("client", sa.Text(), nullable=False),
-    # Kept after its end, so that who still holds a token of it learns why.
+    # Kept after the end, so that a client with an old token gets the reason.
     sa.Column("ended_because", sa.Text()),
     sa.Index("ix_sessions_member", "tenant_id", "member_id"),
     role=TableRole.SYSTEM_OF_RECORD,
@@ -37,7 +37,7 @@ INVITATIONS = business_table(
     "invitations",
     METADATA,
     sa.Column("member_id", sa.Uuid(), primary_key=True),
-    # Counts the member's invitations: only the last one may hold.
+    # Counts the member's invitations; only the latest can be valid.
     sa.Column("number", sa.Integer(), nullable=False),
     sa.Column("state", sa.Text(), nullable=False),
     sa.CheckConstraint("state IN ('open', 'accepted', 'withdrawn')", name="state"),

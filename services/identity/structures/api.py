@@ -15,8 +15,8 @@ from shared.kit.web.cursors import MAX_PAGE_ITEMS, ApiModel, BigInt, PageLimit, 
 from shared.kit.web.fields import SingleLineName
 from shared.kit.web.routes import Routes
 
-MOST_CODES = 20
-"""Every member's list of structures carries them."""
+MAX_CODES = 20
+"""Bounded, because every member's list of structures includes the codes."""
 CodeName = Annotated[str, Field(min_length=1, max_length=40)]
 Code = Annotated[str, Field(max_length=100)]
 
@@ -31,12 +31,12 @@ class NewStructure(ApiModel):
     parent_id: StructureId
     time_zone: str | None = Field(default=None, max_length=60, examples=["Indian/Reunion"])
     codes: dict[CodeName, Code] = Field(
-        default_factory=dict, max_length=MOST_CODES, examples=[{"uai": "0350000A"}]
+        default_factory=dict, max_length=MAX_CODES, examples=[{"uai": "0350000A"}]
     )
 
 
 class StructureShown(ApiModel):
-    """A structure and its ancestors, root first."""
+    """A structure with its ancestors, root first."""
 
     structure_id: StructureId
     name: str
@@ -48,13 +48,13 @@ class StructureShown(ApiModel):
 
 
 class Tree(ApiModel):
-    """The structures, ancestors first, and where the next page begins."""
+    """A page of structures, ancestors first, and the cursor of the next page."""
 
     items: list[StructureShown]
     next: str | None = None
 
 
-def _shown(structure: Structure) -> StructureShown:
+def _to_response(structure: Structure) -> StructureShown:
     return StructureShown(
         structure_id=structure.structure_id,
         name=structure.name,
@@ -67,22 +67,24 @@ def _shown(structure: Structure) -> StructureShown:
 
 
 def routes(deps: StructuresDeps) -> Routes:
-    """Build the routes of this feature."""
-    found = Routes("structures")
+    """Build the routes of structures."""
+    router = Routes("structures")
 
-    @found.get("/structures", action="structure.list")
+    @router.get("/structures", action="structure.list")
     async def list_some(
         caller: CallerDep, limit: PageLimit = MAX_PAGE_ITEMS, cursor: str | None = None
     ) -> Tree:
         after = TreePosition(*decode(cursor, BigInt, str, UUID)) if cursor else None
         structures, last = await list_structures(deps, caller, after, limit)
-        more = encode(*last) if last is not None else None
-        return Tree(items=[_shown(each) for each in structures], next=more)
+        next_cursor = encode(*last) if last is not None else None
+        return Tree(items=[_to_response(structure) for structure in structures], next=next_cursor)
 
-    @found.post("/structures", action="structure.open", status_code=201)
+    @router.post("/structures", action="structure.open", status_code=201)
     async def open_one(caller: CallerDep, actor: ActorDep, new: NewStructure) -> StructureShown:
         if new.time_zone:
             check_time_zone(new.time_zone)
-        return _shown(await open_structure(deps, caller, actor, OpenStructure(**new.model_dump())))
+        return _to_response(
+            await open_structure(deps, caller, actor, OpenStructure(**new.model_dump()))
+        )
 
-    return found
+    return router

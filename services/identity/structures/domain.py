@@ -1,4 +1,4 @@
-"""What a structure is, and where it stands in the tree."""
+"""Structures and their order in the tree."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -10,19 +10,19 @@ from shared.kit.text.characters import is_time_zone
 
 
 class StructureNotFound(NotFound):
-    """There is no such structure in this tenant."""
+    """The tenant has no such structure."""
 
     key = "structure_not_found"
 
 
 class UnknownTimeZone(Invalid):
-    """The time zone is not one of the IANA database."""
+    """The time zone is not in the IANA database."""
 
     key = "unknown_time_zone"
 
 
 class TreePosition(NamedTuple):
-    """Where a structure stands in a list of the tree: how many are above it, then its name."""
+    """A structure's sort key in a list of the tree: number of ancestors, then name, then id."""
 
     depth: int
     name: str
@@ -31,7 +31,7 @@ class TreePosition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """A place in the tree; `path` holds its ancestors, root first, without itself."""
+    """A structure of the tree; `path` holds its ancestors, root first, without the structure."""
 
     tenant_id: TenantId
     structure_id: StructureId
@@ -44,17 +44,17 @@ class Structure:
 
     @property
     def ancestry(self) -> tuple[StructureId, ...]:
-        """Itself and its ancestors: a role held in any of them counts here."""
+        """The structure with its ancestors, root first: a role in any of them applies here."""
         return (*self.path, self.structure_id)
 
     @property
     def tree_position(self) -> TreePosition:
-        """Where a list of the tree goes on after it."""
+        """The position after which a list of the tree continues."""
         return TreePosition(len(self.path), self.name, self.structure_id)
 
 
 def check_time_zone(name: str) -> str:
-    """Return the zone back. Raises `UnknownTimeZone`."""
+    """Return the time zone if it exists. Raises `UnknownTimeZone`."""
     if not is_time_zone(name):
         raise UnknownTimeZone(time_zone=name)
     return name

@@ -1,4 +1,4 @@
-"""Who may open structures."""
+"""Rights to open structures."""
 
 from services.identity.structures.domain import Structure
 from shared.contracts.identity import Role
@@ -6,7 +6,7 @@ from shared.kit.core.policy import Actor, Allowed, Denied, Verdict
 
 
 def may_open_below(actor: Actor, parent: Structure) -> Verdict:
-    """An administrator of the parent, or above it."""
+    """Allow an administrator of the parent structure, or above it."""
     if actor.holds([Role.ADMINISTRATOR], within=parent.ancestry):
         return Allowed("structure.open.administrator")
     return Denied("structure.open.administrator")

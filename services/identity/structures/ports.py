@@ -1,4 +1,4 @@
-"""What the structures' handlers need."""
+"""Ports of structures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,28 +10,28 @@ from shared.kit.core.unit_of_work import NewId, Unit, Units
 
 
 class Structures(Protocol):
-    """The tree of one tenant."""
+    """The tree of structures of a tenant."""
 
     async def add(self, unit: Unit, structure: Structure) -> None:
-        """Add a structure whose parent, if any, is there."""
+        """Insert a structure; its parent, if any, must exist."""
 
     async def find(
         self, unit: Unit, tenant: TenantId, structure_id: StructureId
     ) -> Structure | None:
-        """Find one."""
+        """Find a structure by its id."""
 
     async def root(self, unit: Unit, tenant: TenantId) -> Structure:
-        """Return the tenant's root structure; every tenant has one since it was opened."""
+        """Return the tenant's root structure; opening a tenant creates it."""
 
     async def list_after(
         self, unit: Unit, tenant: TenantId, after: TreePosition | None, limit: int
     ) -> Sequence[Structure]:
-        """List so many, ancestors first and then by name, from after a place on."""
+        """List at most `limit` structures after a position, ancestors first and then by name."""
 
 
 @dataclass(frozen=True)
 class StructuresDeps:
-    """Handed to the handlers of this feature."""
+    """Dependencies of the handlers of structures."""
 
     unit: Units
     structures: Structures

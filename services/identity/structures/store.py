@@ -1,4 +1,4 @@
-"""The structures in PostgreSQL."""
+"""Structures in PostgreSQL."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,40 +16,36 @@ class SqlStructures:
     """See `ports.Structures`."""
 
     async def add(self, unit: Unit, structure: Structure) -> None:
-        """Add a structure."""
         values = asdict(structure) | {"path": list(structure.path)}
         await connection(unit).execute(sa.insert(STRUCTURES).values(**values))
 
     async def find(
         self, unit: Unit, tenant: TenantId, structure_id: StructureId
     ) -> Structure | None:
-        """Find one."""
-        chosen = (STRUCTURES.c.tenant_id == tenant) & (STRUCTURES.c.structure_id == structure_id)
-        found = await connection(unit).execute(sa.select(STRUCTURES).where(chosen))
-        row = found.mappings().first()
+        condition = (STRUCTURES.c.tenant_id == tenant) & (STRUCTURES.c.structure_id == structure_id)
+        result = await connection(unit).execute(sa.select(STRUCTURES).where(condition))
+        row = result.mappings().first()
         return _structure(row) if row else None
 
     async def root(self, unit: Unit, tenant: TenantId) -> Structure:
-        """Return the tenant's root structure."""
-        chosen = (STRUCTURES.c.tenant_id == tenant) & STRUCTURES.c.parent_id.is_(None)
-        rows = await connection(unit).execute(sa.select(STRUCTURES).where(chosen))
+        condition = (STRUCTURES.c.tenant_id == tenant) & STRUCTURES.c.parent_id.is_(None)
+        rows = await connection(unit).execute(sa.select(STRUCTURES).where(condition))
         return _structure(rows.mappings().one())
 
     async def list_after(
         self, unit: Unit, tenant: TenantId, after: TreePosition | None, limit: int
     ) -> Sequence[Structure]:
-        """List some, ancestors first and then by name."""
-        place = sa.tuple_(
+        sort_key = sa.tuple_(
             sa.func.cardinality(STRUCTURES.c.path), STRUCTURES.c.name, STRUCTURES.c.structure_id
         )
-        chosen = STRUCTURES.c.tenant_id == tenant
+        condition = STRUCTURES.c.tenant_id == tenant
         if after is not None:
-            # A depth from a stranger's cursor may be larger than any that there is.
+            # BigInteger: a forged cursor may hold a depth beyond the range of integer.
             types = (sa.BigInteger(), sa.Text(), sa.Uuid())
-            chosen &= place > sa.tuple_(*after, types=types)
-        query = sa.select(STRUCTURES).where(chosen).order_by(*place.clauses).limit(limit)
-        found = await connection(unit).execute(query)
-        return [_structure(row) for row in found.mappings()]
+            condition &= sort_key > sa.tuple_(*after, types=types)
+        query = sa.select(STRUCTURES).where(condition).order_by(*sort_key.clauses).limit(limit)
+        rows = await connection(unit).execute(query)
+        return [_structure(row) for row in rows.mappings()]
 
 
 def _structure(row: sa.RowMapping) -> Structure:

@@ -1,4 +1,4 @@
-"""The tree of structures."""
+"""The table of structures."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB

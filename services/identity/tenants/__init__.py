@@ -1,1 +1,1 @@
-"""Tenants: each academy, university or enterprise has its own place."""
+"""Tenants: academies, universities and enterprises, each with its own data."""

@@ -1,4 +1,4 @@
-"""`/v1/tenants`: opening a tenant."""
+"""`/v1/tenants`: open a tenant, invite its administrator."""
 
 from pydantic import Field
 
@@ -42,39 +42,39 @@ class OpenedTenant(ApiModel):
 
 
 class Administrator(ApiModel):
-    """A tenant's administrator who has never set a password."""
+    """An administrator of a tenant without a password so far."""
 
     tenant_id: TenantId
     member_id: MemberId
 
 
 class AdministratorInvited(Administrator):
-    """The new invitation: those made before hold no longer."""
+    """The new invitation; earlier invitations become invalid."""
 
     invitation: str
 
 
 def routes(deps: TenantsDeps, sessions: SessionsDeps) -> Routes:
-    """Build the routes of this feature."""
-    found = Routes("tenants")
+    """Build the routes of tenants."""
+    router = Routes("tenants")
 
-    @found.post(
+    @router.post(
         "/tenants",
         action="tenant.open",
         access="operator",
         status_code=201,
         secret_fields=("invitation",),
     )
-    async def open_one(who: OperatorDep, caller: CallerDep, new: NewTenant) -> OpenedTenant:
-        command = OpenTenant(**new.model_dump(), opened_by=who.member_id)
-        opened = await open_tenant(deps, command, caller.correlation)
-        # On the platform's behalf: the operator is no member of the new tenant.
-        tenant_id, member = opened.tenant.tenant_id, opened.administrator
+    async def open_one(operator: OperatorDep, caller: CallerDep, new: NewTenant) -> OpenedTenant:
+        command = OpenTenant(**new.model_dump(), opened_by=operator.member_id)
+        result = await open_tenant(deps, command, caller.correlation)
+        # No member as caller: the operator is not a member of the new tenant.
+        tenant_id, member = result.tenant.tenant_id, result.administrator
         platform = Caller(tenant_id, None, caller.correlation)
         token = await invite_member(sessions, platform, InviteMember(tenant_id, member.member_id))
-        return _shown(opened, token)
+        return _to_response(result, token)
 
-    @found.post(
+    @router.post(
         "/tenants/invitations",
         action="tenant.invite",
         access="operator",
@@ -82,20 +82,20 @@ def routes(deps: TenantsDeps, sessions: SessionsDeps) -> Routes:
         secret_fields=("invitation",),
     )
     async def invite_anew(
-        _: OperatorDep, caller: CallerDep, who: Administrator
+        _: OperatorDep, caller: CallerDep, administrator: Administrator
     ) -> AdministratorInvited:
-        command = InviteAdministrator(who.tenant_id, who.member_id)
+        command = InviteAdministrator(administrator.tenant_id, administrator.member_id)
         token = await invite_administrator(deps, sessions, caller, command)
-        return AdministratorInvited(**who.model_dump(), invitation=token)
+        return AdministratorInvited(**administrator.model_dump(), invitation=token)
 
-    return found
+    return router
 
 
-def _shown(opened: OpenTenantResult, invitation: str) -> OpenedTenant:
+def _to_response(result: OpenTenantResult, invitation: str) -> OpenedTenant:
     return OpenedTenant(
-        tenant_id=opened.tenant.tenant_id,
-        slug=opened.tenant.slug,
-        structure_id=opened.structure_id,
-        administrator_id=opened.administrator.member_id,
+        tenant_id=result.tenant.tenant_id,
+        slug=result.tenant.slug,
+        structure_id=result.structure_id,
+        administrator_id=result.administrator.member_id,
         invitation=invitation,
     )

@@ -26,13 +26,15 @@ def open_tenant(name: str, admin: str, time_zone: str, *, as_json: bool) -> None
     """
     client = ApiClient()
     body = {"name": name, "admin": admin, "time_zone": time_zone}
-    opened = client.post("/identity/v1/tenants", body)
+    tenant_opened = client.post("/identity/v1/tenants", body)
     if as_json:
-        click.echo(json.dumps(opened, ensure_ascii=False))
+        click.echo(json.dumps(tenant_opened, ensure_ascii=False))
         return
-    click.echo(f"Opened {name} as {opened['slug']}. Its administrator sets a password once with:")
+    click.echo(
+        f"Opened {name} as {tenant_opened['slug']}. Its administrator sets a password once with:"
+    )
     click.echo(
         f"  curl -X POST {client.url}/identity/v1/invitations/accept "
         f"-H 'content-type: application/json' "
-        f'-d \'{{"invitation": "{opened["invitation"]}", "password": "…"}}\''
+        f'-d \'{{"invitation": "{tenant_opened["invitation"]}", "password": "…"}}\''
     )

@@ -1,4 +1,4 @@
-"""What a tenant is, and which names it may have."""
+"""Tenants, their names and slugs."""
 
 from dataclasses import dataclass
 
@@ -16,14 +16,14 @@ class SlugTaken(Conflict):
 
 
 class PasswordAlreadySet(Conflict):
-    """The administrator has set a password: only another administrator invites them anew."""
+    """The administrator has set a password; another administrator can send a new invitation."""
 
     key = "has_password"
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One contracting academy, university or enterprise."""
+    """A contracting academy, university or enterprise."""
 
     tenant_id: TenantId
     name: str
@@ -33,8 +33,8 @@ class Tenant:
 
 
 def make_slug(name: str, tenant_id: TenantId) -> str:
-    """Make a slug of a name: `Académie de Rennes` gives `academie-de-rennes`.
+    """Build a slug from a name: `Académie de Rennes` gives `academie-de-rennes`.
 
-    A name without a letter of that kind, such as `京都大学`, is called by the end of its id.
+    A name without Latin letters or digits, such as `京都大学`, gets the end of the tenant's id.
     """
     return to_ascii_words(name, "-")[:60].strip("-") or f"tenant-{tenant_id.hex[-8:]}"

@@ -1,4 +1,4 @@
-"""What the tenants' handlers need."""
+"""Ports of tenants."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,10 +11,10 @@ from shared.kit.core.unit_of_work import Clock, NewId, Unit, Units
 
 
 class Tenants(Protocol):
-    """The directory of tenants. It holds no data of theirs, and no row policy."""
+    """The directory of tenants. It contains no tenant's data and has no row-level security."""
 
     async def add(self, unit: Unit, tenant: Tenant) -> bool:
-        """Add a tenant; False when its slug is taken."""
+        """Insert a tenant; False when its slug is taken."""
 
     async def find(self, unit: Unit, slug: str) -> Tenant | None:
         """Find a tenant by its slug."""
@@ -22,7 +22,7 @@ class Tenants(Protocol):
 
 @dataclass(frozen=True)
 class TenantsDeps:
-    """Handed to the handlers of this feature."""
+    """Dependencies of the handlers of tenants."""
 
     unit: Units
     tenants: Tenants

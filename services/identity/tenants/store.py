@@ -1,4 +1,4 @@
-"""The tenants in PostgreSQL."""
+"""Tenants in PostgreSQL."""
 
 from dataclasses import asdict
 
@@ -13,21 +13,18 @@ from shared.kit.database.database import connection
 
 
 class SqlTenants:
-    """See `ports.Tenants`."""
+    """See `ports.Tenants`, and `sessions.ports.TenantDirectory`."""
 
     async def add(self, unit: Unit, tenant: Tenant) -> bool:
-        """Add a tenant; False when its slug is taken."""
         statement = insert(TENANTS).values(**asdict(tenant)).on_conflict_do_nothing()
-        done = await connection(unit).execute(statement.returning(TENANTS.c.slug))
-        return done.first() is not None
+        result = await connection(unit).execute(statement.returning(TENANTS.c.slug))
+        return result.first() is not None
 
     async def find(self, unit: Unit, slug: str) -> Tenant | None:
-        """Find a tenant by its slug."""
-        found = await connection(unit).execute(sa.select(TENANTS).where(TENANTS.c.slug == slug))
-        row = found.mappings().first()
+        result = await connection(unit).execute(sa.select(TENANTS).where(TENANTS.c.slug == slug))
+        row = result.mappings().first()
         return Tenant(**row) if row else None
 
     async def tenant_id_of(self, unit: Unit, slug: str) -> TenantId | None:
-        """Find the tenant of this slug."""
         tenant = await self.find(unit, slug)
         return tenant.tenant_id if tenant else None

@@ -1,4 +1,4 @@
-"""The directory of tenants: how a slug becomes an id before anybody has signed in."""
+"""The directory of tenants, which resolves a slug to a tenant id before sign-in."""
 
 import sqlalchemy as sa
 

@@ -1,4 +1,4 @@
-"""Contents to order."""
+"""Builders of contents."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from shared.contracts.community import ContentKind
 
 
 def a_content(kind: ContentKind = ContentKind.QUESTION, **changes: Any) -> Content:
-    """Zoé's question, or what else is asked for."""
+    """Build Zoé's question, or another content by `kind` and `changes`."""
     values: dict[str, Any] = {  # Any: the fields of a content
         "tenant_id": TENANT,
         "content_id": QUESTION,

@@ -24,7 +24,7 @@ from shared.contracts.community import (
 )
 from tests.community.conversations.builders import a_content
 
-FITS = {
+ALLOWED_PARENTS = {
     (ContentKind.ANSWER, ContentKind.QUESTION),
     (ContentKind.COMMENT, ContentKind.QUESTION),
     (ContentKind.COMMENT, ContentKind.DISCUSSION),
@@ -35,27 +35,29 @@ FITS = {
 
 @pytest.mark.parametrize("kind", [ContentKind.ANSWER, ContentKind.COMMENT])
 @pytest.mark.parametrize("parent", [*ContentKind, None])
-def test_every_reply_stands_where_it_belongs(kind: ContentKind, parent: ContentKind | None) -> None:
-    above = a_content(parent) if parent else None
-    if parent is not None and (kind, parent) in FITS:
-        check_parent(kind, above)
+def test_check_parent_accepts_only_fitting_parents(
+    kind: ContentKind, parent: ContentKind | None
+) -> None:
+    parent_content = a_content(parent) if parent else None
+    if parent is not None and (kind, parent) in ALLOWED_PARENTS:
+        check_parent(kind, parent_content)
     else:
         with pytest.raises(WrongParent):
-            check_parent(kind, above)
+            check_parent(kind, parent_content)
 
 
 @pytest.mark.parametrize("kind", ContentKind)
-def test_what_was_published_says_its_text_and_to_whom_it_replies(kind: ContentKind) -> None:
+def test_published_fact_carries_text_and_replied_author(kind: ContentKind) -> None:
     fact = published_fact(a_content(kind), PUPIL)
     assert isinstance(fact, CommentPublished if kind is ContentKind.COMMENT else PostPublished)
     assert fact.content.clear is not None
     assert (fact.content.clear.body, fact.reply_to) == ("Où ça ?", PUPIL)
 
 
-def test_an_edit_is_the_next_version_and_keeps_a_hidden_content_hidden() -> None:
+def test_edit_increments_version_and_keeps_hidden_status() -> None:
     later = NOON + timedelta(hours=1)
-    before = a_content(standing=ContentStatus.HIDDEN, reason="insult")
-    edited = edit(before, "Ô ciel", "Où donc ? 🎸", later)
+    hidden = a_content(standing=ContentStatus.HIDDEN, reason="insult")
+    edited = edit(hidden, "Ô ciel", "Où donc ? 🎸", later)
     assert edited
     changed, fact = edited
     assert (changed.version, changed.standing, changed.edited_at) == (
@@ -70,7 +72,7 @@ def test_an_edit_is_the_next_version_and_keeps_a_hidden_content_hidden() -> None
     assert isinstance(comment[1], CommentEdited)
 
 
-def test_an_edit_to_the_same_text_is_none() -> None:
+def test_edit_to_same_text_returns_none() -> None:
     post = a_content()
     assert edit(post, post.title, post.body, NOON) is None
     assert edit(post, None, post.body, NOON) is None, "a title that is not given stays"
@@ -78,39 +80,39 @@ def test_an_edit_to_the_same_text_is_none() -> None:
 
 
 @pytest.mark.parametrize("kind", [ContentKind.ANSWER, ContentKind.COMMENT])
-def test_answers_and_comments_take_no_title(kind: ContentKind) -> None:
+def test_edit_refuses_title_on_answers_and_comments(kind: ContentKind) -> None:
     with pytest.raises(TitleNotAllowed):
         edit(a_content(kind), "Un titre", "Un texte", NOON)
 
 
-def test_nothing_more_is_done_with_what_is_removed_or_below_it() -> None:
-    here, gone = a_content(), a_content(standing=ContentStatus.REMOVED)
-    check_not_removed(here, a_content(standing=ContentStatus.HIDDEN))
+def test_check_not_removed_refuses_any_removed_content() -> None:
+    visible, removed = a_content(), a_content(standing=ContentStatus.REMOVED)
+    check_not_removed(visible, a_content(standing=ContentStatus.HIDDEN))
     with pytest.raises(ContentGone):
-        check_not_removed(here, gone)
+        check_not_removed(visible, removed)
 
 
-def test_what_is_removed_is_not_edited() -> None:
+def test_edit_refuses_removed_content() -> None:
     with pytest.raises(ContentGone):
         edit(a_content(standing=ContentStatus.REMOVED), None, "Encore", NOON)
 
 
 @pytest.mark.parametrize("version", [None, 1, 2])
-def test_a_content_is_flagged_at_the_version_that_was_read(version: int | None) -> None:
+def test_content_is_flagged_at_the_version_read(version: int | None) -> None:
     content = a_content(version=2, standing=ContentStatus.REMOVED, reason="by_author")
     assert check_flaggable(content, version).version == (version or 2)
 
 
 @pytest.mark.parametrize("version", [0, 3])
-def test_a_version_that_never_was_cannot_be_flagged(version: int) -> None:
+def test_unknown_version_cannot_be_flagged(version: int) -> None:
     with pytest.raises(NoSuchVersion):
         check_flaggable(a_content(version=2), version)
 
 
-def test_what_a_decision_removed_cannot_be_flagged() -> None:
+def test_content_removed_by_decision_cannot_be_flagged() -> None:
     with pytest.raises(ContentGone):
         check_flaggable(a_content(standing=ContentStatus.REMOVED, decision_id=DECISION), None)
 
 
-def test_what_nobody_wrote_has_no_author() -> None:
+def test_content_without_author_id_has_no_author() -> None:
     assert a_content(author_id=None).author is None

@@ -24,11 +24,11 @@ ONE = UUID("01932b6e-4c00-7000-8000-0000deadbeef")
         ("a" * 200, f"{'a' * 40}.deadbeef"),
     ],
 )
-def test_a_handle_is_plain_and_readable(name: str, handle: str) -> None:
+def test_make_handle_gives_ascii_words_and_id_suffix(name: str, handle: str) -> None:
     assert make_handle(name, ONE) == handle
 
 
-def test_people_of_the_same_name_have_handles_of_their_own() -> None:
+def test_equal_names_get_different_handles() -> None:
     assert len({make_handle("Zoé", uuid4()) for _ in range(50)}) == 50
 
 
@@ -49,11 +49,11 @@ def test_people_of_the_same_name_have_handles_of_their_own() -> None:
         ("’", "tenant-deadbeef"),
     ],
 )
-def test_a_slug_is_what_an_address_can_hold(name: str, slug: str) -> None:
+def test_make_slug_gives_url_safe_text(name: str, slug: str) -> None:
     assert make_slug(name, TenantId(ONE)) == slug
 
 
-def test_a_suspension_holds_until_its_end() -> None:
+def test_suspension_applies_until_its_end() -> None:
     member = Member(TENANT, ZOE, "Zoé", "zoe", NOON)
     assert not member.is_suspended_at(NOON)
     assert replace(member, suspended=True).is_suspended_at(NOON)

@@ -21,7 +21,7 @@ from tests.support.actors import ANCESTRY, an_actor
 
 
 @pytest.mark.parametrize("role", Role)
-def test_administrators_there_or_above_manage_members(role: Role) -> None:
+def test_only_administrators_at_or_above_structure_manage_members(role: Role) -> None:
     expected = role is Role.ADMINISTRATOR
     assert isinstance(may_manage(an_actor(role, at=ACADEMY), ANCESTRY, ZOE), Allowed) is expected
     assert not isinstance(may_manage(an_actor(role, at=ELSEWHERE), ANCESTRY, ZOE), Allowed)
@@ -29,7 +29,7 @@ def test_administrators_there_or_above_manage_members(role: Role) -> None:
 
 
 @pytest.mark.parametrize("role", Role)
-def test_whoever_manages_a_member_stands_above_their_home_and_their_role(role: Role) -> None:
+def test_manager_needs_authority_over_members_structure_and_roles(role: Role) -> None:
     for mine, at, home, where in product(Role, TREE, TREE, TREE):
         held = [HeldRole(role, ancestry_of(where))]
         verdict = may_manage(an_actor(mine, at=at), ancestry_of(home), ZOE, held)
@@ -38,13 +38,13 @@ def test_whoever_manages_a_member_stands_above_their_home_and_their_role(role: R
         assert isinstance(verdict, Allowed) is is_allowed, (mine, at, home, where)
 
 
-def test_one_role_out_of_reach_among_many_is_enough_to_refuse() -> None:
+def test_one_role_outside_authority_refuses_management() -> None:
     held = [HeldRole(Role.PUPIL, ANCESTRY), HeldRole(Role.PARENT, (ACADEMY,))]
     verdict = may_manage(an_actor(Role.ADMINISTRATOR), ANCESTRY, ZOE, held)
     assert verdict == Denied("member.manage.not_above")
 
 
-def test_an_operator_who_administers_manages_operators() -> None:
+def test_administrator_who_is_operator_manages_operators() -> None:
     held = [HeldRole(Role.OPERATOR, (ACADEMY,))]
     both = an_actor(Role.ADMINISTRATOR, Role.OPERATOR, at=ACADEMY)
     assert may_manage(both, ANCESTRY, ZOE, held) == Allowed("member.manage.administrator")
@@ -62,7 +62,7 @@ def _is_as_long(mine: datetime | None, theirs: datetime | None) -> bool:
     return mine is None or (theirs is not None and theirs <= mine)
 
 
-def test_who_manages_an_administrator_is_one_for_as_long() -> None:
+def test_managing_an_administrator_needs_equally_lasting_authority() -> None:
     for mine, theirs, role in product(ENDS, ENDS, Role):
         held = [HeldRole(role, ANCESTRY, theirs)]
         verdict = may_manage(_administers_until(mine), ANCESTRY, ZOE, held)
@@ -71,7 +71,7 @@ def test_who_manages_an_administrator_is_one_for_as_long() -> None:
         assert isinstance(verdict, Allowed) is is_allowed, (mine, theirs, role)
 
 
-def test_no_invitation_gives_power_that_lasts_longer_than_ones_own() -> None:
+def test_inviting_privileged_members_needs_equally_lasting_authority() -> None:
     for mine, theirs, role in product(ENDS, ENDS, Role):
         verdict = may_invite(_administers_until(mine), [HeldRole(role, ANCESTRY, theirs)])
         is_free = role not in PRIVILEGED_ROLES
@@ -79,13 +79,13 @@ def test_no_invitation_gives_power_that_lasts_longer_than_ones_own() -> None:
         assert isinstance(verdict, Allowed) is is_allowed, (mine, theirs, role)
 
 
-def test_nobody_manages_themselves() -> None:
+def test_members_do_not_manage_themselves() -> None:
     administrator = an_actor(Role.ADMINISTRATOR, member_id=HAMID)
     assert may_manage(administrator, ANCESTRY, HAMID) == Denied("member.manage.not_oneself")
 
 
 @pytest.mark.parametrize("role", Role)
-def test_administrators_and_operators_there_or_above_import_members(role: Role) -> None:
+def test_administrators_and_operators_at_or_above_structure_import_members(role: Role) -> None:
     for at, where in product(TREE, TREE):
         is_allowed = role in {Role.ADMINISTRATOR, Role.OPERATOR} and covers(at, where)
         assert (

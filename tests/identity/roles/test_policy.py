@@ -18,20 +18,20 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.mark.parametrize("role", Role)
-def test_an_administrator_grants_all_but_what_they_do_not_hold(role: Role) -> None:
+def test_administrator_grants_every_role_except_operator(role: Role) -> None:
     expected = role is not Role.OPERATOR
     administrator = an_actor(Role.ADMINISTRATOR, at=ACADEMY)
     assert isinstance(may_grant(administrator, role, ANCESTRY, ZOE), Allowed) is expected
 
 
-def test_an_operator_who_administers_makes_operators() -> None:
+def test_granting_operator_needs_administrator_who_is_operator() -> None:
     both = an_actor(Role.ADMINISTRATOR, Role.OPERATOR)
     assert may_grant(both, Role.OPERATOR, ANCESTRY, ZOE) == Allowed("role.grant.administrator")
     alone = an_actor(Role.OPERATOR)
     assert may_grant(alone, Role.OPERATOR, ANCESTRY, ZOE) == Denied("role.grant.administrator")
 
 
-def test_a_role_counts_below_and_never_above() -> None:
+def test_role_applies_below_its_structure_and_not_above() -> None:
     below = an_actor(Role.ADMINISTRATOR, at=COLLEGE)
     assert may_grant(below, Role.TEACHER, (ACADEMY,), ZOE) == Denied("role.grant.administrator")
 
@@ -61,7 +61,7 @@ def test_a_grant_ends_no_later_than_the_right_to_grant_it(
     assert isinstance(verdict, Allowed) is is_allowed
 
 
-def test_a_lasting_role_elsewhere_does_not_lengthen_a_right_here() -> None:
+def test_permanent_role_elsewhere_does_not_extend_temporary_right() -> None:
     ends = (
         (Role.ADMINISTRATOR, None, COLLEGE),
         (Role.ADMINISTRATOR, NOON + HOUR, ACADEMY),
@@ -70,14 +70,14 @@ def test_a_lasting_role_elsewhere_does_not_lengthen_a_right_here() -> None:
     assert verdict == Denied("role.grant.not_longer_than_held")
 
 
-def test_an_operator_until_tomorrow_makes_none_for_ever() -> None:
+def test_temporary_operator_grants_no_permanent_operator() -> None:
     ends = ((Role.ADMINISTRATOR, None, ACADEMY), (Role.OPERATOR, NOON + HOUR, ACADEMY))
     verdict = may_grant(_temporary(*ends), Role.OPERATOR, ANCESTRY, ZOE)
     assert verdict == Denied("role.grant.not_longer_than_held")
 
 
 @pytest.mark.parametrize("role", Role)
-def test_who_revokes_stands_at_or_above_for_every_pair_of_roles_and_structures(role: Role) -> None:
+def test_revoking_needs_authority_for_every_role_and_structure(role: Role) -> None:
     for mine, at, where in product(Role, TREE, TREE):
         held = [HeldRole(role, ancestry_of(where))]
         verdict = may_revoke(an_actor(mine, at=at), role, ancestry_of(where), ZOE, held)
@@ -97,7 +97,7 @@ def test_privileged_roles_elsewhere_protect_and_ordinary_ones_do_not(other: Role
         assert isinstance(verdict, Allowed) is is_allowed, (at, elsewhere)
 
 
-def test_an_administrator_until_tomorrow_takes_back_no_lasting_administrator() -> None:
+def test_temporary_administrator_revokes_no_longer_lasting_administrator() -> None:
     tomorrow = _temporary((Role.ADMINISTRATOR, NOON + HOUR, ACADEMY))
     for end in (NOON, NOON + HOUR, NOON + 2 * HOUR, None):
         held = [HeldRole(Role.ADMINISTRATOR, ANCESTRY, end)]
@@ -105,6 +105,6 @@ def test_an_administrator_until_tomorrow_takes_back_no_lasting_administrator() -
         assert isinstance(verdict, Allowed) is (end is not None and end <= NOON + HOUR), end
 
 
-def test_everybody_may_give_up_a_role_of_their_own() -> None:
+def test_members_may_revoke_their_own_role() -> None:
     pupil = an_actor(Role.PUPIL, member_id=ZOE)
     assert may_revoke(pupil, Role.PUPIL, ANCESTRY, ZOE, ()) == Allowed("role.revoke.oneself")

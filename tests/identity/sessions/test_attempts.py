@@ -39,7 +39,7 @@ def outcome(answer: Answer) -> tuple[str, object]:
     return "signed in", None
 
 
-async def test_of_160_wrong_passwords_sent_40_at_a_time_five_are_hashed() -> None:
+async def test_160_concurrent_wrong_passwords_are_hashed_five_times() -> None:
     attacked = SignInHarness()
     for _ in range(4):
         await asyncio.gather(*(attacked.try_sign_in() for _ in range(40)))
@@ -48,7 +48,7 @@ async def test_of_160_wrong_passwords_sent_40_at_a_time_five_are_hashed() -> Non
     assert outcome(await attacked.try_sign_in(right=True)) == ("TooManyAttempts", 30)
 
 
-async def test_wait_grows_and_nobody_is_locked_out_for_ever() -> None:
+async def test_wait_grows_and_right_password_works_after_it() -> None:
     attacked = SignInHarness()
     waits: list[int] = []
     while len(waits) < 4:
@@ -65,7 +65,7 @@ async def test_wait_grows_and_nobody_is_locked_out_for_ever() -> None:
 @pytest.mark.parametrize(
     ("tenant", "email"), [("academie", NO_EMAIL), ("ailleurs", ZOE_EMAIL), ("ailleurs", NO_EMAIL)]
 )
-async def test_unknown_people_and_tenants_get_the_answers_of_known_ones(
+async def test_unknown_members_and_tenants_get_same_responses_as_known(
     tenant: str, email: str
 ) -> None:
     known, unknown = SignInHarness(), SignInHarness()
@@ -100,7 +100,7 @@ async def test_known_device_signs_in_during_an_attack_from_the_same_address() ->
     assert outcome(again) == ("signed in", None)
 
 
-async def test_known_device_guesses_at_the_same_pace_as_others() -> None:
+async def test_known_device_has_same_limits_as_others() -> None:
     attacked = SignInHarness()
     first = await attacked.try_sign_in(right=True)
     assert isinstance(first, SignedIn)
@@ -111,7 +111,7 @@ async def test_known_device_guesses_at_the_same_pace_as_others() -> None:
     assert attacked.hash_count == 5
 
 
-async def test_device_token_of_another_member_or_password_exempts_nobody() -> None:
+async def test_device_token_of_other_member_or_password_gives_no_exemption() -> None:
     attacked = SignInHarness()
     own = await attacked.try_sign_in(HAMID_EMAIL, right=True)
     old = await attacked.try_sign_in(right=True, address=SCHOOL)
@@ -129,7 +129,7 @@ async def test_device_token_of_another_member_or_password_exempts_nobody() -> No
     assert attacked.hash_count == 0
 
 
-async def test_device_token_ends_after_a_year() -> None:
+async def test_device_token_expires_after_a_year() -> None:
     attacked = SignInHarness()
     first = await attacked.try_sign_in(right=True)
     assert isinstance(first, SignedIn)
@@ -140,7 +140,7 @@ async def test_device_token_ends_after_a_year() -> None:
     assert attacked.deps.signer.read_device(first.device_token) is None
 
 
-async def test_success_begins_the_count_of_this_place_anew() -> None:
+async def test_success_resets_count_of_client_address() -> None:
     attacked = SignInHarness()
     for _ in range(4):
         await attacked.try_sign_in()
@@ -169,7 +169,7 @@ async def test_400_people_of_one_school_sign_in_from_one_address() -> None:
     assert names.count("WrongCredentials") == 80
 
 
-async def test_one_password_for_all_people_is_bounded_by_the_address() -> None:
+async def test_one_password_tried_for_many_members_is_limited_by_address() -> None:
     attacked = SignInHarness(limits=GuessLimits(address=40))
     answers = [await attacked.try_sign_in(f"eleve{number}@demo.example") for number in range(100)]
 
@@ -178,7 +178,7 @@ async def test_one_password_for_all_people_is_bounded_by_the_address() -> None:
     assert outcome(await attacked.try_sign_in(right=True, address=SCHOOL))[0] == "signed in"
 
 
-async def test_guesses_from_many_addresses_are_bounded_by_the_person() -> None:
+async def test_guesses_from_many_addresses_are_limited_by_person() -> None:
     attacked = SignInHarness()
     for number in range(200):
         await attacked.try_sign_in(address=f"192.0.2.{number}")
@@ -186,7 +186,7 @@ async def test_guesses_from_many_addresses_are_bounded_by_the_person() -> None:
     assert attacked.hash_count == 30
 
 
-async def test_busy_hashing_counts_nothing() -> None:
+async def test_overloaded_hashing_counts_no_attempt() -> None:
     attacked = SignInHarness(busy=True)
     for _ in range(50):
         assert outcome(await attacked.try_sign_in())[0] == "PreauError"
@@ -195,7 +195,7 @@ async def test_busy_hashing_counts_nothing() -> None:
     assert outcome(await attacked.try_sign_in(right=True))[0] == "signed in"
 
 
-async def test_other_secrets_are_counted_by_their_own_error() -> None:
+async def test_attempts_count_only_on_the_given_failure() -> None:
     attacked = SignInHarness()
 
     async def change_password(error: type[PreauError]) -> None:
@@ -213,7 +213,7 @@ async def test_other_secrets_are_counted_by_their_own_error() -> None:
 
 
 @pytest.mark.allow_hosts(["127.0.0.1"])
-async def test_sign_in_keeps_its_limits_while_redis_is_away() -> None:
+async def test_sign_in_keeps_its_limits_while_redis_is_unavailable() -> None:
     client = RedisClient("redis://127.0.0.1:1/0", NoTelemetry())
     limiter = FallbackLimiter(MemoryLimiter(), RedisLimiter(client), client)
     attacked = SignInHarness(limiter=limiter)
@@ -225,6 +225,6 @@ async def test_sign_in_keeps_its_limits_while_redis_is_away() -> None:
     await limiter.close()
 
 
-def test_wrong_and_too_many_say_nothing_of_who_exists() -> None:
+def test_sign_in_errors_do_not_reveal_whether_member_exists() -> None:
     assert WrongCredentials().facts == {}
     assert TooManyAttempts(retry_after=3).facts == {"retry_after": 3}

@@ -23,7 +23,7 @@ from tests.identity.sessions.sessions_harness import RIGHT, WRONG, SessionsHarne
 GRACE_SECONDS = REFRESH_GRACE.total_seconds()
 
 
-async def test_session_opens_and_its_fact_names_nothing_secret() -> None:
+async def test_session_opened_event_contains_no_secret() -> None:
     harness = SessionsHarness()
     token = await harness.sign_in(device="phone", client="Firefox, Android")
     (session,) = harness.sessions.values()
@@ -38,12 +38,12 @@ async def test_session_opens_and_its_fact_names_nothing_secret() -> None:
 @pytest.mark.parametrize(
     ("tenant", "email"), [("academie", "x@y.example"), ("ailleurs", "zoé@demo.example")]
 )
-async def test_who_is_unknown_is_told_what_a_wrong_password_is(tenant: str, email: str) -> None:
+async def test_unknown_member_gets_same_error_as_wrong_password(tenant: str, email: str) -> None:
     with pytest.raises(WrongCredentials):
         await sign_in(SessionsHarness().deps, SignIn(tenant, email, RIGHT), "test")
 
 
-async def test_suspended_member_learns_why_with_the_right_password_only() -> None:
+async def test_suspension_reason_needs_the_right_password() -> None:
     harness = SessionsHarness()
     token = await harness.sign_in()
     harness.suspension = Suspension("insults", NOON + timedelta(days=3))
@@ -58,7 +58,7 @@ async def test_suspended_member_learns_why_with_the_right_password_only() -> Non
         await harness.refresh(reading)
 
 
-async def test_right_password_is_hashed_anew_when_parameters_changed() -> None:
+async def test_right_password_is_rehashed_when_parameters_changed() -> None:
     harness = SessionsHarness()
     harness.outdated = True
     with pytest.raises(WrongCredentials):
@@ -70,7 +70,7 @@ async def test_right_password_is_hashed_anew_when_parameters_changed() -> None:
     assert harness.credential.password_hash == f"{RIGHT} anew"
 
 
-async def test_password_changed_while_it_was_compared_opens_no_session() -> None:
+async def test_password_changed_during_comparison_opens_no_session() -> None:
     harness = SessionsHarness()
     compare = harness.matches
 
@@ -85,7 +85,7 @@ async def test_password_changed_while_it_was_compared_opens_no_session() -> None
     assert not harness.sessions
 
 
-async def test_changed_token_gives_the_same_again_within_the_grace() -> None:
+async def test_rotated_token_returns_latest_token_within_grace() -> None:
     harness = SessionsHarness()
     first = await harness.sign_in()
     harness.advance_clock(600)
@@ -94,7 +94,7 @@ async def test_changed_token_gives_the_same_again_within_the_grace() -> None:
     assert await harness.refresh(first) == second
 
 
-async def test_token_used_after_the_grace_ends_its_session_and_tells() -> None:
+async def test_token_reused_after_grace_ends_session_with_event() -> None:
     harness = SessionsHarness()
     first = await harness.sign_in()
     second = await harness.refresh(first)
@@ -109,7 +109,7 @@ async def test_token_used_after_the_grace_ends_its_session_and_tells() -> None:
     ]
 
 
-async def test_many_changes_at_once_end_in_one_token() -> None:
+async def test_concurrent_rotations_stop_at_max_rotations() -> None:
     harness = SessionsHarness()
     tokens = [await harness.sign_in()]
     for _ in range(3 * MAX_ROTATIONS):
@@ -118,7 +118,7 @@ async def test_many_changes_at_once_end_in_one_token() -> None:
     assert {await harness.refresh(token) for token in tokens} == {tokens[-1]}
 
 
-async def test_a_session_ends_at_its_moment() -> None:
+async def test_unused_session_expires_after_refresh_lifetime() -> None:
     harness = SessionsHarness()
     token = await harness.sign_in()
     harness.now += REFRESH_LIFETIME - timedelta(seconds=1)
@@ -129,7 +129,7 @@ async def test_a_session_ends_at_its_moment() -> None:
     assert caught.value.facts == {"reason": "expired"}
 
 
-async def test_session_ends_90_days_after_sign_in_however_often_it_goes_on() -> None:
+async def test_session_ends_90_days_after_sign_in_despite_refreshes() -> None:
     harness = SessionsHarness()
     token = await harness.sign_in()
     while harness.now + timedelta(days=7) < NOON + SESSION_LIFETIME:
@@ -141,6 +141,6 @@ async def test_session_ends_90_days_after_sign_in_however_often_it_goes_on() -> 
 
 
 @pytest.mark.parametrize("token", ["", "a.b", "a.b.c", f"{TENANT}.nope.1.x", "é🗝", "...."])
-async def test_what_is_no_refresh_token_is_refused(token: str) -> None:
+async def test_malformed_refresh_token_is_refused(token: str) -> None:
     with pytest.raises(SessionOver):
         await SessionsHarness().refresh(token)

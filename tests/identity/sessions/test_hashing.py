@@ -31,7 +31,7 @@ async def test_right_password_matches_and_others_do_not(hasher: Argon2Hasher) ->
     assert f"m={MEMORY_KIB},t={PASSES},p={LANES}" in password_hash
 
 
-async def test_unknown_member_costs_as_much_processor_time_as_a_known_one() -> None:
+async def test_unknown_member_costs_same_processor_time_as_known() -> None:
     hasher = Argon2Hasher()
     password_hash = await hasher.hash(PASSWORD)
 
@@ -47,7 +47,7 @@ async def test_unknown_member_costs_as_much_processor_time_as_a_known_one() -> N
     await hasher.close()
 
 
-async def test_waiting_passwords_have_an_end_and_the_rest_is_refused_at_once() -> None:
+async def test_full_hashing_queue_refuses_further_passwords() -> None:
     pool, gate, started = HashingPool(1, max_waiting=2), threading.Event(), []
 
     def work() -> None:
@@ -72,7 +72,7 @@ async def test_waiting_passwords_have_an_end_and_the_rest_is_refused_at_once() -
     await pool.close()
 
 
-async def test_work_that_waited_too_long_is_not_done() -> None:
+async def test_work_is_not_run_after_max_wait() -> None:
     pool, done = HashingPool(1, max_wait=-1.0), []
 
     with pytest.raises(Overloaded):
@@ -82,7 +82,7 @@ async def test_work_that_waited_too_long_is_not_done() -> None:
     await pool.close()
 
 
-async def test_threads_are_few_and_below_the_rest() -> None:
+async def test_hashing_threads_are_bounded_and_low_priority() -> None:
     pool, seen = HashingPool(2), set()
 
     def look() -> None:

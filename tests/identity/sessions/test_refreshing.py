@@ -32,7 +32,7 @@ LATER = st.floats(GRACE_SECONDS + 1, 5 * 86_400)
 
 
 @given(MOMENTS)
-async def test_tabs_and_lost_answers_sign_nobody_out(moments: Any) -> None:
+async def test_concurrent_tabs_and_lost_responses_keep_session_open(moments: Any) -> None:
     """Each tab sends what it read when it woke; all of them keep the last answer that arrived."""
     harness = SessionsHarness()
     stored = await harness.sign_in()
@@ -52,7 +52,7 @@ async def test_tabs_and_lost_answers_sign_nobody_out(moments: Any) -> None:
     st.lists(LATER, max_size=5),
     st.lists(st.tuples(LATER, st.booleans()), min_size=2, max_size=8),
 )
-async def test_stolen_token_is_found_out_when_both_holders_used_it(
+async def test_stolen_token_ends_session_when_both_holders_used_it(
     before: list[float], after: list[tuple[float, bool]]
 ) -> None:
     harness = SessionsHarness()
@@ -74,7 +74,7 @@ async def test_stolen_token_is_found_out_when_both_holders_used_it(
 
 
 @given(st.data())
-async def test_made_up_token_ends_nothing(data: st.DataObject) -> None:
+async def test_forged_token_ends_no_session(data: st.DataObject) -> None:
     harness = SessionsHarness()
     stored = await harness.refresh(await harness.sign_in())
     harness.advance_clock(86_400)

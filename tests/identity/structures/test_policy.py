@@ -10,7 +10,7 @@ from tests.support.actors import an_actor
 
 
 @pytest.mark.parametrize("role", Role)
-def test_administrators_there_or_above_open_structures(role: Role) -> None:
+def test_only_administrators_at_or_above_parent_open_structures(role: Role) -> None:
     expected = role is Role.ADMINISTRATOR
     assert isinstance(may_open_below(an_actor(role, at=ACADEMY), SCHOOL), Allowed) is expected
     assert not isinstance(may_open_below(an_actor(role, at=ELSEWHERE), SCHOOL), Allowed)

@@ -1,4 +1,4 @@
-"""What is said in a conversation: rules and facts, without I/O."""
+"""Conversations: rules and events, without I/O."""
 
 from services.community.conversations.domain.content import (
     MAX_BODY_CHARACTERS,

@@ -1,4 +1,4 @@
-"""What is said in a conversation: rules and facts, without I/O."""
+"""Contents (posts, answers, comments): rules and events, without I/O."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -28,7 +28,7 @@ ROOT_KINDS = (ContentKind.DISCUSSION, ContentKind.QUESTION, ContentKind.ANNOUNCE
 
 
 class ContentNotFound(NotFound):
-    """There is no such content, or none that this member may see."""
+    """The content does not exist, or this member may not read it."""
 
     key = "content_not_found"
 
@@ -40,7 +40,7 @@ class ContentGone(Conflict):
 
 
 class WrongParent(Invalid):
-    """An answer belongs under a question, a comment under a post or an answer."""
+    """An answer must reply to a question, a comment to a post or an answer."""
 
     key = "wrong_parent"
 
@@ -52,19 +52,19 @@ class TitleNotAllowed(Invalid):
 
 
 class AlreadyFlagged(Conflict):
-    """This member has flagged this version."""
+    """This member has already flagged this version."""
 
     key = "already_flagged"
 
 
 class NoSuchVersion(Invalid):
-    """The content never had this version."""
+    """The content has no such version."""
 
     key = "no_such_version"
 
 
 class ContentStatus(StrEnum):
-    """What readers see of a content."""
+    """Whether readers see a content."""
 
     VISIBLE = "visible"
     HIDDEN = "hidden"
@@ -73,7 +73,7 @@ class ContentStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A post, answer or comment as it stands now."""
+    """A post, answer or comment in its current version."""
 
     tenant_id: TenantId
     content_id: ContentId
@@ -102,7 +102,7 @@ class Content:
 
     @property
     def ref(self) -> ContentRef:
-        """How facts name it."""
+        """The reference with which events name this content."""
         return ContentRef(
             kind=self.kind,
             id=self.content_id,
@@ -113,7 +113,7 @@ class Content:
 
     @property
     def author(self) -> Person | None:
-        """Who wrote it, as they were then."""
+        """The author with structure and role at the time of writing; None for a deleted account."""
         if self.author_id is None:
             return None
         return Person(
@@ -122,7 +122,7 @@ class Content:
 
     @property
     def under_review(self) -> Literal["rules", "moderator"] | None:
-        """Return who still has to look at the text of a hidden content that was edited since."""
+        """What must still check a hidden content that was edited after it was hidden."""
         if self.standing is not ContentStatus.HIDDEN or self.decided_version in {
             None,
             self.version,
@@ -132,22 +132,22 @@ class Content:
 
     @property
     def text(self) -> Sealed[ContentText]:
-        """Its text, as facts carry it."""
+        """The text as events carry it: sealed, because it is personal data."""
         return Sealed(clear=ContentText(body=self.body, title=self.title, format=self.format))
 
 
 def check_not_removed(*contents: Content) -> None:
-    """Refuse to go on with what was removed. Raises `ContentGone`, naming the first such."""
+    """Check that no content is removed. Raises `ContentGone` for the first removed one."""
     for content in contents:
         if content.standing is ContentStatus.REMOVED:
             raise ContentGone(content_id=content.content_id)
 
 
 def check_flaggable(content: Content, version: int | None) -> Content:
-    """Return the content as it was read. Raises `NoSuchVersion`, `ContentGone`.
+    """Return the content at the flagged version. Raises `NoSuchVersion`, `ContentGone`.
 
-    What its author took back may still be flagged by those who saw it; a removal by decision ends
-    that.
+    A content that its author removed can still be flagged by members who read it; a content that a
+    decision removed cannot.
     """
     if content.standing is ContentStatus.REMOVED and content.decision_id is not None:
         raise ContentGone(content_id=content.content_id)
@@ -157,18 +157,18 @@ def check_flaggable(content: Content, version: int | None) -> Content:
 
 
 def check_parent(kind: ContentKind, parent: Content | None) -> None:
-    """Refuse what cannot stand there. Raises `WrongParent`, `ContentGone`."""
+    """Check that a content of this kind may reply to this parent. Raises `WrongParent`."""
     if kind in ROOT_KINDS:
         return
-    fits = {ContentKind.ANSWER: (ContentKind.QUESTION,)}.get(
+    parent_kinds = {ContentKind.ANSWER: (ContentKind.QUESTION,)}.get(
         kind, (*ROOT_KINDS, ContentKind.ANSWER)
     )
-    if parent is None or parent.kind not in fits:
+    if parent is None or parent.kind not in parent_kinds:
         raise WrongParent(kind=kind.value, parent=parent.kind.value if parent else "none")
 
 
 def published_fact(content: Content, reply_to: Person | None) -> Fact:
-    """Say that it was published."""
+    """Build the event for a new content."""
     fact = CommentPublished if content.kind is ContentKind.COMMENT else PostPublished
     return fact(
         ref=content.ref,
@@ -181,7 +181,7 @@ def published_fact(content: Content, reply_to: Person | None) -> Fact:
 
 
 def accepted_fact(answer: Content, question: Content, by: MemberId) -> AnswerAccepted:
-    """Say that it was accepted."""
+    """Build the event for an accepted answer."""
     return AnswerAccepted(
         ref=answer.ref,
         space_id=answer.space_id,
@@ -193,7 +193,7 @@ def accepted_fact(answer: Content, question: Content, by: MemberId) -> AnswerAcc
 
 
 def unaccepted_fact(answer: Content, by: MemberId) -> AnswerUnaccepted:
-    """Say that it is accepted no more."""
+    """Build the event for an answer that is no longer accepted."""
     return AnswerUnaccepted(
         ref=answer.ref,
         space_id=answer.space_id,
@@ -206,7 +206,7 @@ def unaccepted_fact(answer: Content, by: MemberId) -> AnswerUnaccepted:
 def edit(
     content: Content, title: str | None, body: str, now: datetime
 ) -> tuple[Content, Fact] | None:
-    """Change the text; None when it is this one. A title that is not given (None) stays.
+    """Change the title and text; None when both are unchanged. `title=None` keeps the title.
 
     A hidden content stays hidden until its new text is decided on.
     Raises `ContentGone`, `TitleNotAllowed`.
@@ -217,7 +217,7 @@ def edit(
     title = content.title if title is None else title
     if (title, body) == (content.title, content.body):
         return None
-    # The HTML kept is of the old text: it has none until it is made of this one.
+    # The stored HTML belongs to the old text; the caller renders the new text afterwards.
     changed = replace(
         content,
         title=title,

@@ -1,4 +1,4 @@
-"""How a content comes to be hidden, removed or shown again: by its author, or by a decision."""
+"""Hide, remove and restore contents, by their author or by a moderation decision."""
 
 from dataclasses import replace
 
@@ -16,7 +16,9 @@ from shared.contracts.event import Fact
 from shared.contracts.ids import MemberId
 from shared.contracts.moderation import Action, DecidedBy, DecisionMade, DecisionReversed
 
-_MOVED: dict[ContentStatus, tuple[type[PostHidden | PostRemoved | PostRestored], type[Fact]]] = {
+_FACTS_BY_STATUS: dict[
+    ContentStatus, tuple[type[PostHidden | PostRemoved | PostRestored], type[Fact]]
+] = {
     ContentStatus.HIDDEN: (PostHidden, CommentHidden),
     ContentStatus.REMOVED: (PostRemoved, CommentRemoved),
     ContentStatus.VISIBLE: (PostRestored, CommentRestored),
@@ -31,7 +33,7 @@ def change_status(
     by: MemberId | None = None,
     decision: DecisionMade | DecisionReversed | None = None,
 ) -> tuple[Content, Fact]:
-    """Hide, remove or show again, by its author or by a decision."""
+    """Hide, remove or restore a content; returns the changed content and its event."""
     changed = replace(
         content,
         standing=status,
@@ -40,7 +42,7 @@ def change_status(
         decided_by=_decided_by(decision),
         decided_version=decision.ref.version if decision else None,
     )
-    post, comment = _MOVED[status]
+    post, comment = _FACTS_BY_STATUS[status]
     fact = comment if content.kind is ContentKind.COMMENT else post
     return changed, fact(
         ref=content.ref,
@@ -54,13 +56,13 @@ def change_status(
 
 
 def remove(content: Content, by: MemberId) -> tuple[Content, Fact] | None:
-    """Remove it as its author does; None when it is removed already."""
+    """Remove a content as its author; None when it is already removed."""
     if content.standing is ContentStatus.REMOVED:
         return None
     return change_status(content, ContentStatus.REMOVED, reason="by_author", by=by)
 
 
-_STANDINGS = {
+_STATUS_BY_ACTION = {
     Action.HIDE: ContentStatus.HIDDEN,
     Action.REMOVE: ContentStatus.REMOVED,
     Action.KEEP: ContentStatus.VISIBLE,
@@ -68,31 +70,38 @@ _STANDINGS = {
 
 
 def apply_decision(content: Content, decision: DecisionMade) -> tuple[Content, Fact | None] | None:
-    """Do what a decision says; None when it changes nothing, and what is removed stays removed.
+    """Apply a moderation decision to a content; None when the decision changes nothing.
 
-    What a rule decided, and `keep` by whomever, holds for the version that was judged only: the
-    text may be another one by now. A person's `hide` or `remove` holds for later versions, too.
+    The event is None when the content already has the decided status. A removed content stays
+    removed. A rule's decision, and every `keep`, apply only to the version that was judged, because
+    a later version may have another text. A moderator's `hide` or `remove` also applies to later
+    versions.
     """
-    judged = decision.ref.version == content.version
-    if not judged and (decision.decided_by is DecidedBy.RULE or decision.action is Action.KEEP):
+    is_judged_version = decision.ref.version == content.version
+    if not is_judged_version and (
+        decision.decided_by is DecidedBy.RULE or decision.action is Action.KEEP
+    ):
         return None
-    standing = _STANDINGS[decision.action]
+    status = _STATUS_BY_ACTION[decision.action]
     if (
         content.standing is ContentStatus.REMOVED
-        or content.standing is standing is ContentStatus.VISIBLE
+        or content.standing is status is ContentStatus.VISIBLE
     ):
         return None
     changed, fact = change_status(
-        content, standing, reason=decision.reason, by=decision.moderator_id, decision=decision
+        content, status, reason=decision.reason, by=decision.moderator_id, decision=decision
     )
-    # Hidden already: this decision is the one that an appeal must reverse now.
-    return changed, None if content.standing is standing else fact
+    # An already hidden content still stores this decision: an appeal must reverse the latest one.
+    return changed, None if content.standing is status else fact
 
 
 def reverse_decision(content: Content, reversal: DecisionReversed) -> tuple[Content, Fact] | None:
-    """Show what a decision had hidden or removed; None when it stands otherwise by now."""
-    same = (content.decision_id, content.version) == (reversal.decision_id, reversal.ref.version)
-    if not same or content.standing is ContentStatus.VISIBLE:
+    """Restore what a decision hid or removed; None if another decision or version replaced it."""
+    is_current = (content.decision_id, content.version) == (
+        reversal.decision_id,
+        reversal.ref.version,
+    )
+    if not is_current or content.standing is ContentStatus.VISIBLE:
         return None
     return change_status(
         content, ContentStatus.VISIBLE, reason="appeal", by=reversal.moderator_id, decision=reversal

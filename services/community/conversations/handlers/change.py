@@ -1,4 +1,4 @@
-"""Edit a content, or remove it: its author may."""
+"""Edit a content, or remove it (its author only)."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from shared.kit.core.unit_of_work import Caller
 
 @dataclass(frozen=True)
 class EditContent:
-    """Return a content another text."""
+    """Replace the text of a content; `title=None` keeps the title."""
 
     content_id: ContentId
     body: str
@@ -24,17 +24,17 @@ class EditContent:
 async def edit_content(
     deps: ConversationsDeps, caller: Caller, actor: Actor, command: EditContent
 ) -> Content:
-    """Edit it; the same text again changes nothing.
+    """Edit a content; an unchanged text changes nothing.
 
     Raises `ContentNotFound`, `ContentGone`, `TitleNotAllowed`, `Forbidden`.
     """
     html = await render_content_html(command.body)
     async with deps.unit(caller) as unit:
-        seen = await get_readable(deps, unit, actor, command.content_id, lock=True)
-        require_allowed(may_change(actor, seen.content))
-        edited = edit(seen.content, command.title, command.body, unit.now)
+        readable = await get_readable(deps, unit, actor, command.content_id, lock=True)
+        require_allowed(may_change(actor, readable.content))
+        edited = edit(readable.content, command.title, command.body, unit.now)
         if edited is None:
-            return seen.content
+            return readable.content
         changed, fact = edited
         changed = with_html(changed, html)
         await deps.contents.update(unit, changed)
@@ -45,13 +45,13 @@ async def edit_content(
 async def remove_content(
     deps: ConversationsDeps, caller: Caller, actor: Actor, content_id: ContentId
 ) -> Content:
-    """Remove it; a tombstone and its replies stay. Raises `ContentNotFound`, `Forbidden`."""
+    """Remove a content; a tombstone and its replies stay. Raises `ContentNotFound`, `Forbidden`."""
     async with deps.unit(caller) as unit:
-        seen = await get_readable(deps, unit, actor, content_id, lock=True)
-        require_allowed(may_change(actor, seen.content))
-        removed = remove(seen.content, actor.member_id)
+        readable = await get_readable(deps, unit, actor, content_id, lock=True)
+        require_allowed(may_change(actor, readable.content))
+        removed = remove(readable.content, actor.member_id)
         if removed is None:
-            return seen.content
+            return readable.content
         changed, fact = removed
         await deps.contents.update(unit, changed)
         unit.record(fact)

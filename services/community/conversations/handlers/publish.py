@@ -42,28 +42,34 @@ class Reply:
 async def publish_post(
     deps: ConversationsDeps, caller: Caller, actor: Actor, command: PublishPost
 ) -> Content:
-    """Publish it. Raises `SpaceNotFound`, `WrongParent`, `Forbidden`."""
+    """Publish a post in a space; post and event are written in one atomic statement.
+
+    The HTML is rendered before the unit opens. Raises `SpaceNotFound`, `WrongParent`, `Forbidden`.
+    """
     html = await render_content_html(command.body)
     async with deps.batched(caller) as unit:
-        space, standing = await get_visible_space(deps, unit, actor, command.space_id)
-        require_allowed(may_publish(actor, space, standing, command.kind))
+        space, membership = await get_visible_space(deps, unit, actor, command.space_id)
+        require_allowed(may_publish(actor, space, membership, command.kind))
         return await _publish(
             deps, unit, actor, space, command.kind, command.body, html, command.title, None
         )
 
 
 async def reply(deps: ConversationsDeps, caller: Caller, actor: Actor, command: Reply) -> Content:
-    """Publish it. Raises `ContentNotFound`, `ContentGone`, `WrongParent`, `Forbidden`."""
+    """Publish an answer or a comment; it and its event are written in one atomic statement.
+
+    Raises `ContentNotFound`, `ContentGone`, `WrongParent`, `Forbidden`.
+    """
     html = await render_content_html(command.body)
     async with deps.batched(caller) as unit:
-        seen = await get_readable(deps, unit, actor, command.parent_id)
-        check_not_removed(seen.content)
-        root = seen.content.root_id
+        parent = await get_readable(deps, unit, actor, command.parent_id)
+        check_not_removed(parent.content)
+        root = parent.content.root_id
         if root != command.parent_id:
             check_not_removed(*(await deps.contents.find(unit, caller.tenant, [root])).values())
-        require_allowed(may_publish(actor, seen.space, seen.membership, command.kind))
+        require_allowed(may_publish(actor, parent.space, parent.membership, command.kind))
         return await _publish(
-            deps, unit, actor, seen.space, command.kind, command.body, html, None, seen.content
+            deps, unit, actor, parent.space, command.kind, command.body, html, None, parent.content
         )
 
 

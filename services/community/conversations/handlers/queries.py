@@ -1,4 +1,4 @@
-"""Finding a content together with its space, as someone may see it."""
+"""Find contents and spaces that the actor may read."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from shared.kit.core.unit_of_work import Caller, Unit
 
 @dataclass(frozen=True, slots=True)
 class ReadableContent:
-    """A content, where it stands, and what the reader is to that space."""
+    """A content that the actor may read, with its space and the actor's membership of it."""
 
     content: Content
     space: Space
@@ -25,7 +25,7 @@ class ReadableContent:
 
 @dataclass(frozen=True, slots=True)
 class PostPage:
-    """Posts, and where the next page begins: what is hidden takes its place on a page, too."""
+    """Posts that the actor may read, and the last id of the page, if there may be more."""
 
     posts: Sequence[Content]
     last_id: ContentId | None
@@ -34,7 +34,7 @@ class PostPage:
 
 @dataclass(frozen=True, slots=True)
 class ReadableConversation:
-    """What a reader may see of a conversation, and the words of help on contents of their own."""
+    """The contents of a conversation that the actor may read, and help on the actor's own."""
 
     contents: Sequence[Content]
     help_words: Mapping[ContentId, HelpWords]
@@ -43,10 +43,14 @@ class ReadableConversation:
 async def get_visible_space(
     deps: ConversationsDeps, unit: Unit, actor: Actor, space_id: SpaceId
 ) -> tuple[Space, Membership]:
-    """Find a space that this actor sees. Raises `SpaceNotFound`."""
-    found = await deps.spaces.find_with_membership(unit, actor.tenant, space_id, actor.member_id)
-    if found is not None and isinstance(can_see(actor, *found), Allowed):
-        return found
+    """Find a space that the actor may see, with the actor's membership. Raises `SpaceNotFound`."""
+    space_and_membership = await deps.spaces.find_with_membership(
+        unit, actor.tenant, space_id, actor.member_id
+    )
+    if space_and_membership is not None and isinstance(
+        can_see(actor, *space_and_membership), Allowed
+    ):
+        return space_and_membership
     raise SpaceNotFound(space_id=space_id)
 
 
@@ -58,37 +62,43 @@ async def get_readable(
     *,
     lock: bool = False,
 ) -> ReadableContent:
-    """Find a content that this actor may read. Raises `ContentNotFound`."""
-    found = await deps.contents.find(unit, actor.tenant, [content_id], lock=lock)
-    content = found.get(content_id)
+    """Find a content that the actor may read; `lock` locks its row. Raises `ContentNotFound`."""
+    contents = await deps.contents.find(unit, actor.tenant, [content_id], lock=lock)
+    content = contents.get(content_id)
     if content is None:
         raise ContentNotFound(content_id=content_id)
-    where = await deps.spaces.find_with_membership(
+    space_and_membership = await deps.spaces.find_with_membership(
         unit, actor.tenant, content.space_id, actor.member_id
     )
-    if where is None:
+    if space_and_membership is None:
         raise ContentNotFound(content_id=content_id)
-    space, standing = where
-    if isinstance(may_read(actor, space, standing, content), Denied):
+    space, membership = space_and_membership
+    if isinstance(may_read(actor, space, membership, content), Denied):
         raise ContentNotFound(content_id=content_id)
-    return ReadableContent(content, space, standing)
+    return ReadableContent(content, space, membership)
 
 
 async def read_conversation(
     deps: ConversationsDeps, caller: Caller, actor: Actor, content_id: ContentId
 ) -> ReadableConversation:
-    """Read the whole conversation that a content belongs to, without what is hidden from you."""
+    """Read the conversation of a content, without contents that the actor may not read.
+
+    Raises `ContentNotFound`.
+    """
     async with deps.unit(caller) as unit:
-        seen = await get_readable(deps, unit, actor, content_id)
-        everything = await deps.contents.list_conversation(
-            unit, caller.tenant, seen.content.root_id
+        readable_content = await get_readable(deps, unit, actor, content_id)
+        contents = await deps.contents.list_conversation(
+            unit, caller.tenant, readable_content.content.root_id
         )
         readable = [
-            each
-            for each in everything
-            if isinstance(may_read(actor, seen.space, seen.membership, each), Allowed)
+            content
+            for content in contents
+            if isinstance(
+                may_read(actor, readable_content.space, readable_content.membership, content),
+                Allowed,
+            )
         ]
-        return ReadableConversation(readable, await _help(deps, unit, actor, readable))
+        return ReadableConversation(readable, await _find_help_words(deps, unit, actor, readable))
 
 
 async def list_posts(
@@ -96,23 +106,26 @@ async def list_posts(
     caller: Caller,
     actor: Actor,
     space_id: SpaceId,
-    before: ContentId | None,
+    before_id: ContentId | None,
     limit: int,
 ) -> PostPage:
-    """List a space's posts that this actor may read, the newest first."""
+    """List posts of a space that the actor may read, the newest first. Raises `SpaceNotFound`.
+
+    `limit` counts rows before filtering: a page may hold fewer posts and still have a successor.
+    """
     async with deps.unit(caller) as unit:
-        space, standing = await get_visible_space(deps, unit, actor, space_id)
-        posts = await deps.contents.list_roots(unit, caller.tenant, space_id, before, limit)
-        shown = [
-            post for post in posts if isinstance(may_read(actor, space, standing, post), Allowed)
+        space, membership = await get_visible_space(deps, unit, actor, space_id)
+        posts = await deps.contents.list_roots(unit, caller.tenant, space_id, before_id, limit)
+        readable = [
+            post for post in posts if isinstance(may_read(actor, space, membership, post), Allowed)
         ]
-        last = posts[-1].content_id if len(posts) == limit else None
-        return PostPage(shown, last, await _help(deps, unit, actor, shown))
+        last_id = posts[-1].content_id if len(posts) == limit else None
+        return PostPage(readable, last_id, await _find_help_words(deps, unit, actor, readable))
 
 
-async def _help(
+async def _find_help_words(
     deps: ConversationsDeps, unit: Unit, actor: Actor, contents: Sequence[Content]
 ) -> dict[ContentId, HelpWords]:
-    """Find the words of help on what this reader wrote; nobody else is shown them."""
-    own = [each.content_id for each in contents if each.author_id == actor.member_id]
+    """Find the help messages on contents that this actor wrote; other readers get none."""
+    own = [content.content_id for content in contents if content.author_id == actor.member_id]
     return await deps.help_offers.find(unit, actor.tenant, actor.member_id, own)

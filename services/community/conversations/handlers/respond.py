@@ -23,7 +23,7 @@ from shared.kit.core.unit_of_work import Caller
 
 @dataclass(frozen=True)
 class FlagContent:
-    """Report a content at the version that was read, the latest one if none is named."""
+    """Report a content at the version that was read; `version=None` means the latest."""
 
     content_id: ContentId
     reason: str
@@ -33,26 +33,26 @@ class FlagContent:
 async def accept_answer(
     deps: ConversationsDeps, caller: Caller, actor: Actor, answer_id: ContentId
 ) -> Content:
-    """Accept an answer in place of any other.
+    """Accept an answer; it replaces an answer accepted earlier.
 
     Raises `ContentNotFound`, `ContentGone`, `WrongParent`, `Forbidden`.
     """
     async with deps.unit(caller) as unit:
-        seen = await get_readable(deps, unit, actor, answer_id)
-        answer = seen.content
+        readable = await get_readable(deps, unit, actor, answer_id)
+        answer = readable.content
         if answer.kind is not ContentKind.ANSWER:
             raise WrongParent(kind=answer.kind.value, parent="none")
-        both = [answer.root_id, answer_id]
-        found = await deps.contents.find(unit, caller.tenant, both, lock=True)
-        question, answer = found[answer.root_id], found[answer_id]
-        require_allowed(may_accept(actor, question, seen.membership))
+        ids = [answer.root_id, answer_id]
+        contents = await deps.contents.find(unit, caller.tenant, ids, lock=True)
+        question, answer = contents[answer.root_id], contents[answer_id]
+        require_allowed(may_accept(actor, question, readable.membership))
         check_not_removed(answer, question)
         if question.accepted_id == answer_id:
             return answer
         if question.accepted_id is not None:
-            before = await deps.contents.find(unit, caller.tenant, [question.accepted_id])
-            for other in before.values():
-                unit.record(unaccepted_fact(other, actor.member_id))
+            accepted_before = await deps.contents.find(unit, caller.tenant, [question.accepted_id])
+            for previous in accepted_before.values():
+                unit.record(unaccepted_fact(previous, actor.member_id))
         await deps.contents.update(unit, replace(question, accepted_id=answer_id))
         unit.record(accepted_fact(answer, question, actor.member_id))
         return answer
@@ -61,25 +61,27 @@ async def accept_answer(
 async def flag_content(
     deps: ConversationsDeps, caller: Caller, actor: Actor, command: FlagContent
 ) -> None:
-    """Flag it: once per member and version, also after its author edited it or took it back.
+    """Flag a content, once per member and version, even if its author edited or removed it since.
 
-    Raises `AlreadyFlagged`, `NoSuchVersion`, `Forbidden`, and `ContentGone` when it was removed by
-    a decision.
+    Raises `AlreadyFlagged`, `NoSuchVersion`, `Forbidden`, and `ContentGone` after a removal by
+    decision.
     """
     async with deps.unit(caller) as unit:
-        seen = await get_readable(deps, unit, actor, command.content_id)
-        require_allowed(may_flag(actor, seen.content, seen.membership))
-        content = check_flaggable(seen.content, command.version)
+        readable = await get_readable(deps, unit, actor, command.content_id)
+        require_allowed(may_flag(actor, readable.content, readable.membership))
+        content = check_flaggable(readable.content, command.version)
         if not await deps.contents.flag(unit, content, actor.member_id, command.reason):
             raise AlreadyFlagged(content_id=command.content_id)
-        who = Person(member_id=actor.member_id, structure_id=actor.structure_id, role=actor.role)
+        flagger = Person(
+            member_id=actor.member_id, structure_id=actor.structure_id, role=actor.role
+        )
         unit.record(
             ContentFlagged(
                 ref=content.ref,
                 space_id=content.space_id,
                 structure_id=content.structure_id,
                 author=content.author,
-                flagged_by=who,
+                flagged_by=flagger,
                 reason=command.reason,
             )
         )

@@ -1,4 +1,4 @@
-"""Take in a chunk of history: one transaction, an outcome per line."""
+"""Import a chunk of content: one transaction, an outcome per row."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from shared.kit.text.markup import render_html
 
 @dataclass(frozen=True)
 class ImportContents:
-    """A chunk of one source, into one space: contents first, then what was accepted."""
+    """A chunk of one source for one space: contents first, then accepted answers."""
 
     space_id: SpaceId
     source: str
@@ -38,7 +38,7 @@ class ImportContents:
 
 @dataclass(frozen=True)
 class ImportOutcomes:
-    """Outcomes, in the order of lines and of acceptances."""
+    """Outcomes, in the order of the rows and of the accepted answers."""
 
     rows: list[Outcome]
     accepted: list[Outcome]
@@ -47,29 +47,31 @@ class ImportOutcomes:
 async def import_contents(
     deps: ImportsDeps, caller: Caller, actor: Actor, command: ImportContents
 ) -> ImportOutcomes:
-    """Take it in. Raises `SpaceNotFound` and `Forbidden`.
+    """Import a chunk. Raises `SpaceNotFound` and `Forbidden`.
 
-    HTML is made between two units: after the right is known, and in no open transaction.
+    HTML is rendered between two units: after the right is checked, outside of any transaction.
     """
     caller = replace(caller, origin=Origin.IMPORT)
     async with deps.unit(caller) as unit:
-        await _space(deps, unit, actor, command.space_id)
-    htmls = await asyncio.to_thread(_htmls, command.rows)
+        await _find_importable_space(deps, unit, actor, command.space_id)
+    htmls = await asyncio.to_thread(_render_rows, command.rows)
     async with deps.unit(caller) as unit:
-        space = await _space(deps, unit, actor, command.space_id)
-        lines = await _take_lines(deps, unit, space, command, htmls)
+        space = await _find_importable_space(deps, unit, actor, command.space_id)
+        row_outcomes = await _import_rows(deps, unit, space, command, htmls)
         accepted = [
-            await _take_acceptance(deps, unit, space, command.source, each)
-            for each in command.accepted
+            await _import_accepted_answer(deps, unit, space, command.source, answer)
+            for answer in command.accepted
         ]
-        created = sum(1 for outcome, _ in lines if outcome == "created")
+        created = sum(1 for outcome, _ in row_outcomes if outcome == "created")
         counts = {"lines": len(command.rows), "created": created, "accepted": len(accepted)}
         source = command.source
         unit.audit(caller, "contents.imported", command.space_id, source=source, **counts)
-    return ImportOutcomes(lines, accepted)
+    return ImportOutcomes(row_outcomes, accepted)
 
 
-async def _space(deps: ImportsDeps, unit: Unit, actor: Actor, space_id: SpaceId) -> Space:
+async def _find_importable_space(
+    deps: ImportsDeps, unit: Unit, actor: Actor, space_id: SpaceId
+) -> Space:
     space = await deps.spaces.find(unit, actor.tenant, space_id)
     if space is None:
         raise SpaceNotFound(space_id=space_id)
@@ -77,15 +79,15 @@ async def _space(deps: ImportsDeps, unit: Unit, actor: Actor, space_id: SpaceId)
     return space
 
 
-def _htmls(lines: Sequence[ImportRow]) -> list[str]:
-    # A longer text is refused; nothing is made of it.
+def _render_rows(rows: Sequence[ImportRow]) -> list[str]:
+    # A longer text will be refused, so it is not rendered.
     return [
-        render_html(line.body, "html") if len(line.body) <= MAX_BODY_CHARACTERS else ""
-        for line in lines
+        render_html(row.body, "html") if len(row.body) <= MAX_BODY_CHARACTERS else ""
+        for row in rows
     ]
 
 
-async def _take_lines(
+async def _import_rows(
     deps: ImportsDeps,
     unit: Unit,
     space: Space,
@@ -93,51 +95,51 @@ async def _take_lines(
     htmls: Sequence[str],
 ) -> list[Outcome]:
     tenant, source = space.tenant_id, command.source
-    named = {imported_content_id(tenant, source, line.outside_id) for line in command.rows}
+    ids = {imported_content_id(tenant, source, row.outside_id) for row in command.rows}
     parents = {
-        imported_content_id(tenant, source, line.parent) for line in command.rows if line.parent
+        imported_content_id(tenant, source, row.parent) for row in command.rows if row.parent
     }
-    known = await deps.contents.find(unit, tenant, list(named | parents))
+    stored = await deps.contents.find(unit, tenant, list(ids | parents))
     new: dict[ContentId, Content] = {}
     outcomes: list[Outcome] = []
     replies: dict[ContentId, Content | None] = {}
-    for line, html in zip(command.rows, htmls, strict=True):
-        found = imported_content_id(tenant, source, line.outside_id)
-        parent_id = imported_content_id(tenant, source, line.parent) if line.parent else None
-        parent = (new.get(parent_id) or known.get(parent_id)) if parent_id else None
-        why = rejection_reason(line, parent, unit.now)
-        if why:
-            outcomes.append(("refused", why))
-        elif found in new:
+    for row, html in zip(command.rows, htmls, strict=True):
+        new_id = imported_content_id(tenant, source, row.outside_id)
+        parent_id = imported_content_id(tenant, source, row.parent) if row.parent else None
+        parent = (new.get(parent_id) or stored.get(parent_id)) if parent_id else None
+        reason = rejection_reason(row, parent, unit.now)
+        if reason:
+            outcomes.append(("refused", reason))
+        elif new_id in new:
             outcomes.append(("repeated", None))
-        elif found in known:
-            same = is_unchanged(line, known, found)
-            changed = "it is here already, with another text"
-            outcomes.append(("unchanged", None) if same else ("refused", changed))
+        elif new_id in stored:
+            is_same = is_unchanged(row, stored, new_id)
+            conflict = "it is here already, with another text"
+            outcomes.append(("unchanged", None) if is_same else ("refused", conflict))
         else:
-            new[found] = with_html(to_content(line, space, source, parent), html)
-            replies[found] = parent
+            new[new_id] = with_html(to_content(row, space, source, parent), html)
+            replies[new_id] = parent
             outcomes.append(("created", None))
     await deps.contents.add(unit, list(new.values()))
-    for found, content in new.items():
-        parent = replies[found]
+    for new_id, content in new.items():
+        parent = replies[new_id]
         fact = published_fact(content, parent.author if parent else None)
         unit.record(fact, at=content.created_at)
     return outcomes
 
 
-async def _take_acceptance(
-    deps: ImportsDeps, unit: Unit, space: Space, source: str, line: AcceptedAnswer
+async def _import_accepted_answer(
+    deps: ImportsDeps, unit: Unit, space: Space, source: str, accepted: AcceptedAnswer
 ) -> Outcome:
-    if line.at is not None and line.at > unit.now:
+    if accepted.at is not None and accepted.at > unit.now:
         return "refused", "the date lies in the future"
     tenant = space.tenant_id
-    answer_id = imported_content_id(tenant, source, line.answer)
+    answer_id = imported_content_id(tenant, source, accepted.answer)
     answer = (await deps.contents.find(unit, tenant, [answer_id])).get(answer_id)
     if answer is None or answer.kind is not ContentKind.ANSWER:
         return "refused", "the accepted answer is not there"
-    found = await deps.contents.find(unit, tenant, [answer.root_id], lock=True)
-    question = found[answer.root_id]
+    contents = await deps.contents.find(unit, tenant, [answer.root_id], lock=True)
+    question = contents[answer.root_id]
     if question.accepted_id is not None:
         return "unchanged", None
     await deps.contents.update(unit, replace(question, accepted_id=answer_id))
@@ -149,5 +151,5 @@ async def _take_acceptance(
         asker=question.author,
         accepted_by=question.author_id,
     )
-    unit.record(fact, at=max(line.at or answer.created_at, answer.created_at))
+    unit.record(fact, at=max(accepted.at or answer.created_at, answer.created_at))
     return "created", None

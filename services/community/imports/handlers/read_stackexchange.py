@@ -1,4 +1,4 @@
-"""Read a Stack Exchange dump: one XML file per table, one row per record, in constant memory."""
+"""Read a Stack Exchange dump: one XML file per table, one element per row, in constant memory."""
 
 import html
 from collections.abc import Iterator, Mapping
@@ -14,18 +14,18 @@ QUESTION_TYPE, ANSWER_TYPE = "1", "2"
 ACCEPTED_VOTE = "1"
 SYSTEM = "-1"
 MAX_TEXT_CHARACTERS = 1_000_000
-"""Characters: a longer text is refused here, before it is sent anywhere."""
+"""Longer texts are rejected here, before they are sent."""
 KINDS = {QUESTION_TYPE: "question", ANSWER_TYPE: "answer"}
 Row = Mapping[str, str]
 
 
 class DumpError(Exception):
-    """A file that is missing, or that ends or breaks in the middle."""
+    """A file is missing, truncated or malformed."""
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row that cannot be a line, and why."""
+    """A row that cannot be imported, and why."""
 
     name: str
     reason: str
@@ -33,7 +33,7 @@ class RejectedRow:
 
 @dataclass(frozen=True, slots=True)
 class ConvertedRow:
-    """A row as the platform wants it."""
+    """A row in the form of the import API."""
 
     name: str
     payload: dict[str, object]
@@ -41,9 +41,9 @@ class ConvertedRow:
 
 @dataclass
 class Dump:
-    """A folder with `Users.xml`, `Posts.xml` and, if they are there, `Comments.xml`, `Votes.xml`.
+    """A folder with `Users.xml`, `Posts.xml` and optionally `Comments.xml` and `Votes.xml`.
 
-    Times in a dump name no zone; `zone` says which they are in.
+    Times in a dump have no zone; `zone` is the zone to read them in.
     """
 
     folder: Path
@@ -52,7 +52,7 @@ class Dump:
     """Question → its accepted answer, filled while the questions are read."""
 
     def rows(self, table: str) -> Iterator[Row]:
-        """Read a table; one that is not there has no rows. Raises `DumpError`."""
+        """Read the rows of a table; a missing file has none. Raises `DumpError`."""
         path = self.folder / f"{table}.xml"
         if not path.exists():
             return
@@ -70,29 +70,29 @@ class Dump:
             raise DumpError(f"{path.name}: {error}") from error
 
     def members(self) -> Iterator[ConvertedRow | RejectedRow]:
-        """Read the accounts; -1 is the system's."""
+        """Read the accounts; account -1 is the system's."""
         for row in self.rows("Users"):
             number = row.get("Id", "")
             joined = self._time(row.get("CreationDate"))
             if not number or joined is None:
                 yield RejectedRow(f"user {number or '?'}", "it has no Id or no valid CreationDate")
                 continue
-            line = {
+            payload = {
                 "outside_id": number,
                 "display_name": row.get("DisplayName") or f"user{number}",
                 "joined_at": joined,
                 "system": number == SYSTEM,
             }
-            yield ConvertedRow(f"user {number}", line)
+            yield ConvertedRow(f"user {number}", payload)
 
     def posts(self, kind: str) -> Iterator[ConvertedRow | RejectedRow]:
-        """Read the posts of one type: questions first, then answers, whatever their order."""
+        """Read the posts of one type; questions must be read first, to collect accepted answers."""
         for row in self.rows("Posts"):
             if row.get("PostTypeId") == kind:
                 yield self._post(row, kind)
 
     def unsupported_posts(self) -> Iterator[RejectedRow]:
-        """Read what is neither question nor answer: tag wikis and the like."""
+        """Reject posts that are neither question nor answer, such as tag wikis."""
         for row in self.rows("Posts"):
             kind = row.get("PostTypeId", "?")
             if kind not in KINDS:
@@ -101,7 +101,7 @@ class Dump:
                 )
 
     def comments(self) -> Iterator[ConvertedRow | RejectedRow]:
-        """Read the comments; their text is plain."""
+        """Read the comments; their plain text is escaped to HTML."""
         for row in self.rows("Comments"):
             number = row.get("Id", "")
             body = html.escape(row.get("Text", ""), quote=False)
@@ -113,16 +113,16 @@ class Dump:
             yield content
 
     def acceptances(self) -> Iterator[ConvertedRow]:
-        """Return what was accepted; votes, where they are there, say on which day."""
-        wanted = set(self.accepted.values())
+        """Read the accepted answers; votes, if present, give the day of acceptance."""
+        answers = set(self.accepted.values())
         days = {
             row["PostId"]: self._time(row.get("CreationDate"))
             for row in self.rows("Votes")
-            if row.get("VoteTypeId") == ACCEPTED_VOTE and row.get("PostId") in wanted
+            if row.get("VoteTypeId") == ACCEPTED_VOTE and row.get("PostId") in answers
         }
         for question, answer in self.accepted.items():
-            line: dict[str, object] = {"answer": f"post:{answer}", "at": days.get(answer)}
-            yield ConvertedRow(f"accepted answer of post {question}", line)
+            payload: dict[str, object] = {"answer": f"post:{answer}", "at": days.get(answer)}
+            yield ConvertedRow(f"accepted answer of post {question}", payload)
 
     def _post(self, row: Row, kind: str) -> ConvertedRow | RejectedRow:
         number = row.get("Id", "")
@@ -148,13 +148,13 @@ class Dump:
             return RejectedRow(name, "it has no Id or no valid CreationDate")
         if len(body) > MAX_TEXT_CHARACTERS:
             return RejectedRow(name, f"the text is longer than {MAX_TEXT_CHARACTERS} characters")
-        line: dict[str, object] = {
+        payload: dict[str, object] = {
             "outside_id": outside_id,
             "kind": kind,
             "body": body,
             "created_at": created,
         }
-        return ConvertedRow(name, line)
+        return ConvertedRow(name, payload)
 
     def _time(self, text: str | None) -> str | None:
         try:

@@ -11,33 +11,37 @@ from shared.kit.core.unit_of_work import Caller
 
 
 async def join_space(deps: SpacesDeps, caller: Caller, actor: Actor, space_id: SpaceId) -> Space:
-    """Become a member; nothing changes for who is one. Raises `SpaceNotFound`, `Forbidden`."""
+    """Make the actor a member, if not yet one. Raises `SpaceNotFound`, `Forbidden`."""
     async with deps.unit(caller) as unit:
-        found = await deps.spaces.find_with_membership(
+        space_and_membership = await deps.spaces.find_with_membership(
             unit, caller.tenant, space_id, actor.member_id
         )
-        if found is None or isinstance(may_see(actor, *found), Denied):
+        if space_and_membership is None or isinstance(
+            may_see(actor, *space_and_membership), Denied
+        ):
             raise SpaceNotFound(space_id=space_id)
-        space, standing = found
-        require_allowed(may_join(actor, space, standing))
+        space, membership = space_and_membership
+        require_allowed(may_join(actor, space, membership))
         if await deps.spaces.join(unit, space, actor.member_id, "member"):
-            who = Person(
+            member = Person(
                 member_id=actor.member_id, structure_id=actor.structure_id, role=actor.role
             )
-            unit.record(MembershipJoined(space_id=space_id, member=who))
+            unit.record(MembershipJoined(space_id=space_id, member=member))
     return space
 
 
 async def leave_space(deps: SpacesDeps, caller: Caller, actor: Actor, space_id: SpaceId) -> None:
-    """Be a member no more; nothing changes for who is none. Raises `SpaceNotFound`."""
+    """End the actor's membership, if there is one. Raises `SpaceNotFound`."""
     async with deps.unit(caller) as unit:
-        found = await deps.spaces.find_with_membership(
+        space_and_membership = await deps.spaces.find_with_membership(
             unit, caller.tenant, space_id, actor.member_id
         )
-        if found is None or isinstance(may_see(actor, *found), Denied):
+        if space_and_membership is None or isinstance(
+            may_see(actor, *space_and_membership), Denied
+        ):
             raise SpaceNotFound(space_id=space_id)
-        if await deps.spaces.leave(unit, found[0], actor.member_id):
-            who = Person(
+        if await deps.spaces.leave(unit, space_and_membership[0], actor.member_id):
+            member = Person(
                 member_id=actor.member_id, structure_id=actor.structure_id, role=actor.role
             )
-            unit.record(MembershipLeft(space_id=space_id, member=who))
+            unit.record(MembershipLeft(space_id=space_id, member=member))

@@ -14,7 +14,7 @@ from shared.kit.core.unit_of_work import Caller
 
 @dataclass(frozen=True)
 class OpenSpace:
-    """Open one; without `time_zone` it has its structure's."""
+    """Open a space; `time_zone` defaults to that of its structure."""
 
     name: str
     structure_id: StructureId
@@ -24,7 +24,7 @@ class OpenSpace:
 
 
 async def open_space(deps: SpacesDeps, caller: Caller, actor: Actor, command: OpenSpace) -> Space:
-    """Open it, with who opens it as its animator. Raises `SpaceNameTaken` and `Forbidden`."""
+    """Open a space with the actor as its animator. Raises `SpaceNameTaken` and `Forbidden`."""
     async with deps.unit(caller) as unit:
         path = await deps.structure_tree.ancestors(unit, caller.tenant, command.structure_id)
         require_allowed(may_open(actor, (*path, command.structure_id)))
@@ -45,6 +45,6 @@ async def open_space(deps: SpacesDeps, caller: Caller, actor: Actor, command: Op
             raise SpaceNameTaken(name=command.name)
         unit.record(space.opened_fact())
         await deps.spaces.join(unit, space, actor.member_id, "animator")
-        who = Person(member_id=actor.member_id, structure_id=actor.structure_id, role=actor.role)
-        unit.record(MembershipJoined(space_id=space.space_id, member=who, role="animator"))
+        member = Person(member_id=actor.member_id, structure_id=actor.structure_id, role=actor.role)
+        unit.record(MembershipJoined(space_id=space.space_id, member=member, role="animator"))
     return space

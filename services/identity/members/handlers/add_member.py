@@ -14,7 +14,7 @@ from shared.kit.core.unit_of_work import Caller
 
 @dataclass(frozen=True)
 class AddMember:
-    """Who joins, where; `minor` for who is under age."""
+    """Add a member to a structure; `minor` marks a member under age."""
 
     display_name: str
     email: str

@@ -1,4 +1,4 @@
-"""Return a member a way in anew, or end what is open: a new invitation, all sessions."""
+"""Check rights over a member's access, and end a member's sessions."""
 
 from services.identity.members.domain import NoAddress
 from services.identity.members.handlers.suspend_member import lock_managed_member
@@ -14,7 +14,7 @@ from shared.kit.core.unit_of_work import Caller
 async def check_may_manage(
     deps: MembersDeps, caller: Caller, actor: Actor, member_id: MemberId
 ) -> None:
-    """Check that the actor administers the member. Raises `MemberNotFound` and `Forbidden`."""
+    """Check that the actor manages the member. Raises `MemberNotFound` and `Forbidden`."""
     async with deps.unit(caller) as unit:
         await lock_managed_member(deps, unit, actor, member_id)
 
@@ -22,11 +22,14 @@ async def check_may_manage(
 async def check_may_invite(
     deps: MembersDeps, caller: Caller, actor: Actor, member_id: MemberId
 ) -> None:
-    """Check the same, and that the member can sign in. Raises `NoAddress`, too."""
+    """Check that the actor may invite the member, who must have a mail address.
+
+    Raises `MemberNotFound`, `Forbidden` and `NoAddress`.
+    """
     async with deps.unit(caller) as unit:
         member = await lock_managed_member(deps, unit, actor, member_id)
-        held = await deps.members.roles_of(unit, actor.tenant, member_id)
-        require_allowed(may_invite(actor, held))
+        held_roles = await deps.members.roles_of(unit, actor.tenant, member_id)
+        require_allowed(may_invite(actor, held_roles))
         if member.email is None:
             raise NoAddress(member_id=member_id)
 

@@ -1,4 +1,4 @@
-"""Suspend a member, or reinstate one: it takes effect everywhere, by event."""
+"""Suspend and reinstate members; other services learn it from the events."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +31,7 @@ class SuspendMember:
 async def suspend_member(
     deps: MembersDeps, caller: Caller, actor: Actor, command: SuspendMember
 ) -> None:
-    """Suspend a member.
+    """Suspend a member and end the member's sessions.
 
     Raises `MemberNotFound`, `AlreadyPast`, `LastAdministrator` and `Forbidden`.
     """
@@ -39,7 +39,7 @@ async def suspend_member(
         member = await lock_managed_member(deps, unit, actor, command.member_id)
         if command.until is not None and command.until <= unit.now:
             raise AlreadyPast(until=command.until.isoformat())
-        await _keep_an_administrator(deps, unit, member)
+        await _check_not_last_administrator(deps, unit, member)
         suspension = Suspension(command.reason, command.until)
         await deps.members.set_suspension(unit, member, suspension)
         unit.record(
@@ -50,14 +50,14 @@ async def suspend_member(
                 until=command.until,
             )
         )
-        whose = (member.tenant_id, member.member_id)
-        await end_sessions(deps.sessions, unit, whose, SessionEnd.SUSPENDED)
+        member_key = (member.tenant_id, member.member_id)
+        await end_sessions(deps.sessions, unit, member_key, SessionEnd.SUSPENDED)
 
 
 async def reinstate_member(
     deps: MembersDeps, caller: Caller, actor: Actor, member_id: MemberId
 ) -> None:
-    """Let a member act again. Raises `MemberNotFound`, `NotSuspended` and `Forbidden`."""
+    """End a member's suspension. Raises `MemberNotFound`, `NotSuspended` and `Forbidden`."""
     async with deps.unit(caller) as unit:
         member = await lock_managed_member(deps, unit, actor, member_id)
         if not member.is_suspended_at(unit.now):
@@ -69,17 +69,24 @@ async def reinstate_member(
 async def lock_managed_member(
     deps: MembersDeps, unit: Unit, actor: Actor, member_id: MemberId
 ) -> Member:
-    """Lock a member whom the actor administers. Raises `MemberNotFound` and `Forbidden`."""
+    """Lock the row of a member that the actor may manage; return the member.
+
+    Raises `MemberNotFound` and `Forbidden`.
+    """
     member = await deps.members.find(unit, actor.tenant, member_id, lock=True)
     if member is None:
         raise MemberNotFound(member_id=member_id)
-    held = await deps.members.roles_of(unit, actor.tenant, member_id)
-    require_allowed(may_manage(actor, await _line(deps, unit, member), member_id, held))
+    held_roles = await deps.members.roles_of(unit, actor.tenant, member_id)
+    require_allowed(
+        may_manage(actor, await _ancestry_of_member(deps, unit, member), member_id, held_roles)
+    )
     return member
 
 
-async def _line(deps: MembersDeps, unit: Unit, member: Member) -> tuple[StructureId, ...]:
-    """List the structures in which a role counts for a member: without one, the tenant's root."""
+async def _ancestry_of_member(
+    deps: MembersDeps, unit: Unit, member: Member
+) -> tuple[StructureId, ...]:
+    """Return the structures whose roles apply to a member; the tenant's root for no structure."""
     structure = None
     if member.structure_id is not None:
         structure = await deps.structures.find(unit, member.tenant_id, member.structure_id)
@@ -87,10 +94,13 @@ async def _line(deps: MembersDeps, unit: Unit, member: Member) -> tuple[Structur
     return structure.ancestry
 
 
-async def _keep_an_administrator(deps: MembersDeps, unit: Unit, member: Member) -> None:
-    """Refuse to stop the only administrator of the whole tenant. Raises `LastAdministrator`."""
-    held = await deps.members.roles_of(unit, member.tenant_id, member.member_id)
-    administers = any(r.role is Role.ADMINISTRATOR and len(r.ancestry) == 1 for r in held)
+async def _check_not_last_administrator(deps: MembersDeps, unit: Unit, member: Member) -> None:
+    """Refuse to suspend the only administrator of the whole tenant. Raises `LastAdministrator`."""
+    held_roles = await deps.members.roles_of(unit, member.tenant_id, member.member_id)
+    administers = any(
+        held_role.role is Role.ADMINISTRATOR and len(held_role.ancestry) == 1
+        for held_role in held_roles
+    )
     if administers and not await deps.members.has_other_administrator(
         unit, member.tenant_id, member.member_id
     ):

@@ -29,15 +29,15 @@ async def grant_role(deps: RolesDeps, caller: Caller, actor: Actor, command: Gra
     Raises `StructureNotFound`, `MemberNotFound`, `AlreadyPast`, `LastAdministrator`, `Forbidden`.
     """
     async with deps.unit(caller) as unit:
-        structure = await _structure(deps, unit, actor, command)
-        line = structure.ancestry
-        require_allowed(may_grant(actor, command.role, line, command.member_id, command.until))
+        structure = await _find_structure(deps, unit, actor, command)
+        ancestry = structure.ancestry
+        require_allowed(may_grant(actor, command.role, ancestry, command.member_id, command.until))
         await _check_member(deps, unit, actor, command)
         if command.until is not None and command.until <= unit.now:
             raise AlreadyPast(until=command.until.isoformat())
-        present = await _present(deps, unit, actor, command)
-        if _is_shorter(present, command, unit.now):
-            await _demand_taking(deps, unit, actor, command, structure)
+        current = await _find_grant(deps, unit, actor, command)
+        if _is_shorter(current, command, unit.now):
+            await _check_may_end(deps, unit, actor, command, structure)
         await deps.roles.grant(
             unit,
             caller.tenant,
@@ -58,13 +58,13 @@ async def grant_role(deps: RolesDeps, caller: Caller, actor: Actor, command: Gra
 
 
 async def revoke_role(deps: RolesDeps, caller: Caller, actor: Actor, command: GrantRole) -> None:
-    """Take a role back; nothing happens when it is not held.
+    """Revoke a role; nothing happens when the member does not have it.
 
     Raises `StructureNotFound`, `MemberNotFound`, `LastAdministrator` and `Forbidden`.
     """
     async with deps.unit(caller) as unit:
-        structure = await _structure(deps, unit, actor, command)
-        await _demand_taking(deps, unit, actor, command, structure)
+        structure = await _find_structure(deps, unit, actor, command)
+        await _check_may_end(deps, unit, actor, command, structure)
         await _check_member(deps, unit, actor, command)
         if await deps.roles.revoke(
             unit, caller.tenant, command.member_id, command.role, command.structure_id
@@ -79,7 +79,9 @@ async def revoke_role(deps: RolesDeps, caller: Caller, actor: Actor, command: Gr
             )
 
 
-async def _structure(deps: RolesDeps, unit: Unit, actor: Actor, command: GrantRole) -> Structure:
+async def _find_structure(
+    deps: RolesDeps, unit: Unit, actor: Actor, command: GrantRole
+) -> Structure:
     structure = await deps.structures.find(unit, actor.tenant, command.structure_id)
     if structure is None:
         raise StructureNotFound(structure_id=command.structure_id)
@@ -91,31 +93,35 @@ async def _check_member(deps: RolesDeps, unit: Unit, actor: Actor, command: Gran
         raise MemberNotFound(member_id=command.member_id)
 
 
-async def _present(deps: RolesDeps, unit: Unit, actor: Actor, command: GrantRole) -> Grant | None:
+async def _find_grant(
+    deps: RolesDeps, unit: Unit, actor: Actor, command: GrantRole
+) -> Grant | None:
     return await deps.roles.find(
         unit, actor.tenant, command.member_id, command.role, command.structure_id
     )
 
 
-def _is_shorter(present: Grant | None, command: GrantRole, now: datetime) -> bool:
-    """Return whether the command ends a role that is held now before its present end."""
-    if present is None or command.until is None:
+def _is_shorter(current: Grant | None, command: GrantRole, now: datetime) -> bool:
+    """Return whether the command ends a current grant earlier than it would end now."""
+    if current is None or command.until is None:
         return False
-    if present.until is None:
+    if current.until is None:
         return True
-    return now < present.until and command.until < present.until
+    return now < current.until and command.until < current.until
 
 
-async def _demand_taking(
+async def _check_may_end(
     deps: RolesDeps, unit: Unit, actor: Actor, command: GrantRole, structure: Structure
 ) -> None:
     """Check that the actor may end this role. Raises `Forbidden` and `LastAdministrator`."""
-    held = await deps.members.roles_of(unit, actor.tenant, command.member_id)
-    require_allowed(may_revoke(actor, command.role, structure.ancestry, command.member_id, held))
+    held_roles = await deps.members.roles_of(unit, actor.tenant, command.member_id)
+    require_allowed(
+        may_revoke(actor, command.role, structure.ancestry, command.member_id, held_roles)
+    )
     if command.role is not Role.ADMINISTRATOR or structure.parent_id is not None:
         return
-    present = await _present(deps, unit, actor, command)
-    if present is None or present.until is not None:
+    current = await _find_grant(deps, unit, actor, command)
+    if current is None or current.until is not None:
         return
     if not await deps.members.has_other_administrator(unit, actor.tenant, command.member_id):
         raise LastAdministrator(member_id=command.member_id)

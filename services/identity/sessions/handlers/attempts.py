@@ -1,4 +1,4 @@
-"""Count a guess before it is tried, so that of many at once only so many are tried."""
+"""Rate limits for attempts at secrets."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,11 +12,11 @@ from shared.kit.core.errors import PreauError, Unauthorised
 async def limit_attempts(
     deps: SessionsDeps, guess: Guess, failure: type[PreauError] = Unauthorised
 ) -> AsyncIterator[None]:
-    """Count a guess, then let it be tried in the block.
+    """Count an attempt before the secret is checked in the block; concurrent attempts count too.
 
-    It stays counted when the block raises `wrong`. When the block ends well, the count of this
-    person at this place begins anew; after any other error it is as if nothing had been tried.
-    Raises `TooManyAttempts` instead of entering the block.
+    The attempt stays counted when the block raises `failure`. When the block succeeds, the counts
+    of this person from this client address are reset; after any other error the charge is taken
+    back. Raises `TooManyAttempts` instead of entering the block.
     """
     ticket, charges = str(deps.new_id()), guess.charges
     decision = await deps.attempt_limiter.take(ticket, charges)

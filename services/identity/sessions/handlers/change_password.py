@@ -1,4 +1,4 @@
-"""Change the password of a member who is signed in."""
+"""Change the password of a signed-in member."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -16,7 +16,7 @@ from shared.kit.core.unit_of_work import Caller
 
 @dataclass(frozen=True)
 class ChangePassword:
-    """The present password, the new one, and the session in which it is changed."""
+    """Change the password: the current one, the new one, and the session of the request."""
 
     member_id: MemberId
     current: str
@@ -25,16 +25,16 @@ class ChangePassword:
 
 
 async def change_password(deps: SessionsDeps, caller: Caller, command: ChangePassword) -> None:
-    """Change it, which ends all other sessions; a wrong present one counts as a guess.
+    """Change the password and end all other sessions; a wrong current password is an attempt.
 
-    Raises `WrongPassword`, `TooManyAttempts` and what `hash_new_password` raises.
+    Raises `WrongPassword`, `TooManyAttempts` and the errors of `hash_new_password`.
     """
     tenant, member_id = caller.tenant, command.member_id
     async with limit_attempts(deps, guess_of_member(tenant, member_id), WrongPassword):
         async with deps.unit(caller) as unit:
             credential = await deps.credentials.find_by_member(unit, tenant, member_id)
-        known = credential.password_hash if credential else None
-        if not await password_matches(deps, known, command.current) or credential is None:
+        current_hash = credential.password_hash if credential else None
+        if not await password_matches(deps, current_hash, command.current) or credential is None:
             async with deps.unit(caller) as unit:
                 unit.audit(caller, "password.change_failed", member_id)
             raise WrongPassword
@@ -43,5 +43,5 @@ async def change_password(deps: SessionsDeps, caller: Caller, command: ChangePas
         if not await deps.credentials.replace_hash(unit, credential, password_hash):
             raise WrongPassword
         unit.audit(caller, "password.change", member_id)
-        changed, spare = SessionEnd.PASSWORD_CHANGED, command.session_id
-        await end_sessions(deps.sessions, unit, (tenant, member_id), changed, excluding=spare)
+        reason, excluding = SessionEnd.PASSWORD_CHANGED, command.session_id
+        await end_sessions(deps.sessions, unit, (tenant, member_id), reason, excluding=excluding)

@@ -1,4 +1,4 @@
-"""End sessions: their refresh tokens at once, their access tokens everywhere by event."""
+"""List and end sessions: refresh tokens end at once, access tokens by the event in each service."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -31,11 +31,11 @@ async def end_own_session(
 async def end_own_sessions(
     deps: SessionsDeps, caller: Caller, member_id: MemberId, excluding: UUID | None
 ) -> int:
-    """End all of a member's own sessions, but for one to spare; say how many."""
+    """End all of a member's own sessions except `excluding`; returns their number."""
     async with deps.unit(caller) as unit:
         member = (caller.tenant, member_id)
-        because = SessionEnd.ENDED_BY_MEMBER
-        return await end_sessions(deps.sessions, unit, member, because, excluding=excluding)
+        reason = SessionEnd.ENDED_BY_MEMBER
+        return await end_sessions(deps.sessions, unit, member, reason, excluding=excluding)
 
 
 async def end_sessions(  # noqa: PLR0913  which sessions, in words
@@ -48,14 +48,14 @@ async def end_sessions(  # noqa: PLR0913  which sessions, in words
     excluding: UUID | None = None,
     caused_by: EventCause | None = None,
 ) -> int:
-    """End a member's sessions within a unit and tell of each; say how many there were.
+    """End a member's sessions within a unit and record an event for each; returns their number.
 
-    `cause` may be left out in a command: it is the caller then.
+    `caused_by` defaults to the unit's caller.
     """
-    ended = await sessions.end(unit, member, reason, only=only, excluding=excluding)
-    for session_id in ended:
+    session_ids = await sessions.end(unit, member, reason, only=only, excluding=excluding)
+    for session_id in session_ids:
         unit.record(
             SessionEnded(member_id=member[1], session_id=session_id, reason=reason),
             caused_by=caused_by,
         )
-    return len(ended)
+    return len(session_ids)

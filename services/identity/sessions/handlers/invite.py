@@ -1,4 +1,4 @@
-"""Invite a member, and let them set their password with the invitation."""
+"""Invite members, and set their passwords with the invitation."""
 
 from dataclasses import dataclass
 
@@ -14,16 +14,16 @@ from shared.kit.core.unit_of_work import Caller, Unit
 
 @dataclass(frozen=True)
 class InviteMember:
-    """Whom to invite."""
+    """Invite a member of a tenant."""
 
     tenant: TenantId
     member_id: MemberId
 
 
 async def invite_member(deps: SessionsDeps, caller: Caller, command: InviteMember) -> str:
-    """Make an invitation; it holds until it is accepted or replaced, seven days at most.
+    """Issue an invitation, valid until it is accepted or replaced, for seven days at most.
 
-    Those made before for the same member hold no longer.
+    Earlier invitations of the member become invalid.
     """
     async with deps.unit(caller) as unit:
         number = await deps.invitations.issue(unit, command.tenant, command.member_id)
@@ -32,7 +32,7 @@ async def invite_member(deps: SessionsDeps, caller: Caller, command: InviteMembe
 
 
 async def withdraw_invitation(deps: SessionsDeps, caller: Caller, member_id: MemberId) -> None:
-    """Let a member's last invitation hold no longer. Raises `InvitationVoid` when none held."""
+    """Withdraw a member's latest invitation. Raises `InvitationVoid` when none was valid."""
     async with deps.unit(caller) as unit:
         if not await deps.invitations.withdraw(unit, caller.tenant, member_id):
             raise InvitationVoid
@@ -42,19 +42,19 @@ async def withdraw_invitation(deps: SessionsDeps, caller: Caller, member_id: Mem
 async def accept_invitation(
     deps: SessionsDeps, invitation: str, password: str, correlation: str
 ) -> None:
-    """Set the password, which ends all sessions that an earlier one opened.
+    """Set the password and end all sessions that were opened with an earlier one.
 
-    Raises `Unauthorised`, `InvitationUsed`, `InvitationVoid`, `MemberSuspended` and what
-    `hash_new_password` raises.
+    Raises `Unauthorised`, `InvitationUsed`, `InvitationVoid`, `MemberSuspended` and the errors of
+    `hash_new_password`.
     """
     tenant, member_id, number = deps.signer.read_invitation(invitation)
     caller = Caller(tenant, member_id, correlation)
     async with deps.unit(caller) as unit:
-        await _demand(deps, unit, caller, number)
-    # Hashing is slow: not while rows are locked.
+        await _check_acceptable(deps, unit, caller, number)
+    # Hashing takes tens of milliseconds, so it runs between two units: no row is locked meanwhile.
     password_hash = await hash_new_password(deps, tenant, member_id, password)
     async with deps.unit(caller) as unit:
-        await _demand(deps, unit, caller, number)
+        await _check_acceptable(deps, unit, caller, number)
         await deps.invitations.accept(unit, tenant, member_id)
         await deps.credentials.set_password(unit, tenant, member_id, password_hash)
         unit.audit(caller, "password.set", member_id, invitation=number)
@@ -62,8 +62,8 @@ async def accept_invitation(
         await end_sessions(deps.sessions, unit, (tenant, member_id), reset)
 
 
-async def _demand(deps: SessionsDeps, unit: Unit, caller: Caller, number: int) -> None:
-    """Refuse an invitation that does not hold, and a suspended member."""
+async def _check_acceptable(deps: SessionsDeps, unit: Unit, caller: Caller, number: int) -> None:
+    """Refuse an invalid invitation, and a suspended member."""
     assert caller.member_id is not None  # noqa: S101  the invitation names a member
     await deps.invitations.check(unit, caller.tenant, caller.member_id, number)
     suspension = await deps.member_lookup.suspension_of(unit, caller.tenant, caller.member_id)

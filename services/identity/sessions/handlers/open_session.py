@@ -1,4 +1,4 @@
-"""Open a session, and hand out its tokens."""
+"""Open a session, and issue its tokens."""
 
 import hashlib
 
@@ -13,7 +13,7 @@ from shared.kit.core.unit_of_work import Unit
 async def open_session(
     deps: SessionsDeps, unit: Unit, credential: Credential, device: str, client: str
 ) -> Tokens:
-    """Open a session for a member whose password was right, and give its first tokens."""
+    """Open a session after the password was checked; returns its first tokens."""
     now = deps.clock()
     session = Session(
         tenant_id=credential.tenant_id,
@@ -32,7 +32,7 @@ async def open_session(
 
 
 async def rotate_refresh_token(deps: SessionsDeps, unit: Unit, session: Session) -> Tokens:
-    """Change a session's refresh token for the next."""
+    """Replace a session's refresh token; returns the new tokens."""
     number = session.number + 1
     token = deps.refresh_tokens.derive(session.tenant_id, session.session_id, number)
     await deps.sessions.save(unit, session.with_next_token(hash_token(token), deps.clock()))
@@ -40,11 +40,11 @@ async def rotate_refresh_token(deps: SessionsDeps, unit: Unit, session: Session)
 
 
 def make_tokens(deps: SessionsDeps, session: Session, refresh_token: str) -> Tokens:
-    """Return a new access token of a session, beside this refresh token."""
+    """Sign a new access token for the session, and return it with this refresh token."""
     access = deps.signer.sign_access(session.tenant_id, session.member_id, str(session.session_id))
     return Tokens(access, refresh_token, LIFETIME_SECONDS)
 
 
 def hash_token(token: str) -> bytes:
-    """Hash a refresh token: it cannot be guessed, so a fast hash is enough."""
+    """Hash a refresh token; it cannot be guessed, so a fast hash is enough."""
     return hashlib.sha256(token.encode()).digest()

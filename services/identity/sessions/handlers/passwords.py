@@ -1,4 +1,4 @@
-"""Check a password that is given, and a new one that is to be set."""
+"""Check a given password, and hash a new one."""
 
 from services.identity.sessions.domain import (
     PasswordGuessable,
@@ -11,10 +11,9 @@ from shared.kit.core.unit_of_work import Caller
 
 
 async def password_matches(deps: SessionsDeps, password_hash: str | None, password: str) -> bool:
-    """Return whether this is the password, however its letters are composed.
+    """Return whether the password matches the hash, in NFC or as typed.
 
-    It is compared as it was typed, too: a password that was set before they were brought into
-    one form still holds.
+    The typed form counts for passwords that were set before NFC was introduced.
     """
     normal = normalise_password(password)
     if await deps.hasher.matches(password_hash, normal):
@@ -25,7 +24,7 @@ async def password_matches(deps: SessionsDeps, password_hash: str | None, passwo
 async def hash_new_password(
     deps: SessionsDeps, tenant: TenantId, member_id: MemberId, password: str
 ) -> str:
-    """Hash a new password for a member, outside of any unit.
+    """Check and hash a new password for a member; call it outside of any unit.
 
     Raises `PasswordTooShort`, `PasswordRepeats` and `PasswordGuessable`.
     """

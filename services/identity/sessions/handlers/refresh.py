@@ -1,7 +1,7 @@
-"""Go on with a refresh token: it is changed for the next, and its reuse ends the session.
+"""Refresh a session: rotate its refresh token; reuse of an old token ends the session.
 
-A token that was changed a moment ago gives what it gave then: two tabs may ask at once, and an
-answer may be lost. A token that was never given out ends nothing.
+A token that was rotated within the grace gets the latest token again, because two tabs may refresh
+at the same time and a response may be lost. A forged token ends nothing.
 """
 
 import secrets
@@ -21,12 +21,12 @@ from shared.contracts.ids import TenantId
 from shared.kit.core.suspension import MemberSuspended
 from shared.kit.core.unit_of_work import Caller, Unit
 
-_LONGEST_NUMBER = 9
+_MAX_NUMBER_DIGITS = 9
 
 
 @dataclass(frozen=True)
 class _Token:
-    """What a refresh token says of itself."""
+    """The parts of a refresh token, not yet verified."""
 
     text: str
     tenant: TenantId
@@ -35,33 +35,35 @@ class _Token:
 
 
 async def refresh(deps: SessionsDeps, token: str, correlation: str) -> Tokens:
-    """Change a refresh token for the next.
+    """Rotate a refresh token and return new tokens.
 
-    Raises `SessionOver`, with its reason when the token was really given, and `MemberSuspended`.
+    Raises `SessionOver`, with a reason if the token is genuine, and `MemberSuspended`.
     """
-    read = _read(token)
-    async with deps.unit(Caller(read.tenant, None, correlation)) as unit:
-        session = await deps.sessions.find(unit, read.tenant, read.session_id)
-        if session is None or not _is_ours(deps, session, read):
+    parsed = _parse(token)
+    async with deps.unit(Caller(parsed.tenant, None, correlation)) as unit:
+        session = await deps.sessions.find(unit, parsed.tenant, parsed.session_id)
+        if session is None or not _is_genuine(deps, session, parsed):
             raise SessionOver
-        await _refuse_stopped(deps, unit, session)
-        use = session.classify_token(read.number, unit.now)
-        if use is RefreshTokenState.CURRENT:
+        await _check_usable(deps, unit, session)
+        state = session.classify_token(parsed.number, unit.now)
+        if state is RefreshTokenState.CURRENT:
             return await rotate_refresh_token(deps, unit, session)
-        if use is RefreshTokenState.RECENT:
-            last = deps.refresh_tokens.derive(session.tenant_id, session.session_id, session.number)
-            return make_tokens(deps, session, last)
-        thief = Caller(session.tenant_id, session.member_id, correlation)
+        if state is RefreshTokenState.RECENT:
+            latest = deps.refresh_tokens.derive(
+                session.tenant_id, session.session_id, session.number
+            )
+            return make_tokens(deps, session, latest)
+        cause = Caller(session.tenant_id, session.member_id, correlation)
         member = (session.tenant_id, session.member_id)
         reused = SessionEnd.REUSED
         await end_sessions(
-            deps.sessions, unit, member, reused, only=session.session_id, caused_by=thief
+            deps.sessions, unit, member, reused, only=session.session_id, caused_by=cause
         )
     raise SessionOver(reason=reused.value)
 
 
-def _is_ours(deps: SessionsDeps, session: Session, token: _Token) -> bool:
-    """Return whether this service issued the token: by derivation, or by its hash."""
+def _is_genuine(deps: SessionsDeps, session: Session, token: _Token) -> bool:
+    """Return whether the token was issued: it can be derived or, after a key change, is stored."""
     derived = deps.refresh_tokens.derive(session.tenant_id, session.session_id, token.number)
     if secrets.compare_digest(derived.encode(), token.text.encode()):
         return 0 < token.number <= session.number
@@ -69,8 +71,8 @@ def _is_ours(deps: SessionsDeps, session: Session, token: _Token) -> bool:
     return is_last and secrets.compare_digest(session.refresh_hash, hash_token(token.text))
 
 
-async def _refuse_stopped(deps: SessionsDeps, unit: Unit, session: Session) -> None:
-    """Refuse a suspended member, an ended session and an expired one, in words that tell why."""
+async def _check_usable(deps: SessionsDeps, unit: Unit, session: Session) -> None:
+    """Refuse a suspended member, an ended session and an expired one. Raises with the reason."""
     suspension = await deps.member_lookup.suspension_of(unit, session.tenant_id, session.member_id)
     if suspension is not None:
         raise MemberSuspended.from_suspension(suspension)
@@ -80,10 +82,10 @@ async def _refuse_stopped(deps: SessionsDeps, unit: Unit, session: Session) -> N
         raise SessionOver(reason="expired")
 
 
-def _read(token: str) -> _Token:
+def _parse(token: str) -> _Token:
     try:
         tenant, session_id, number, _ = token.split(".")
-        if not (number.isascii() and number.isdigit() and len(number) <= _LONGEST_NUMBER):
+        if not (number.isascii() and number.isdigit() and len(number) <= _MAX_NUMBER_DIGITS):
             raise SessionOver
         return _Token(token, TenantId(UUID(tenant)), UUID(session_id), int(number))
     except ValueError as error:

@@ -20,16 +20,16 @@ from shared.contracts.ids import MemberId, TenantId
 from shared.kit.core.suspension import MemberSuspended
 from shared.kit.core.unit_of_work import Caller
 
-NOBODY = TenantId(UUID(int=0))
+NO_TENANT = TenantId(UUID(int=0))
 
 
 @dataclass(frozen=True)
 class SignIn:
-    """Who says they are whom: the tenant's slug, an e-mail address, a password.
+    """Sign in with a tenant's slug, an e-mail address and a password.
 
-    `address` is where the request comes from; `device_token` what an earlier sign-in gave;
-    `device` and `client` what the request says of its program. `suspended_too` opens a session
-    for a suspended member, in which they may do what routes of that access let them.
+    `address` is the client's address; `device_token` comes from an earlier sign-in; `device` and
+    `client` describe the program of the request. `suspended_too` opens a session for a suspended
+    member, which is restricted to routes with that access.
     """
 
     tenant: str
@@ -43,25 +43,25 @@ class SignIn:
 
 
 async def sign_in(deps: SessionsDeps, command: SignIn, correlation: str) -> SignedIn:
-    """Open a session for a right password.
+    """Open a session if the password is right.
 
-    Raises `WrongCredentials` and `TooManyAttempts`: for unknown people and tenants as for known
-    ones, after the same work. Raises `MemberSuspended` for a right password only.
+    Raises `WrongCredentials` and `TooManyAttempts`, for unknown members and tenants after the same
+    work as for known ones. Raises `MemberSuspended` only if the password is right.
     """
     stranger = guess_of_stranger(deps.guess_limits, command.tenant, command.email, command.address)
     device = deps.signer.read_device(command.device_token) if command.device_token else None
     if device is None:
         async with limit_attempts(deps, stranger):
-            credential = await _find(deps, command, correlation)
-            return await _try(deps, credential, command, correlation)
-    credential = await _find(deps, command, correlation)
-    known = credential is not None and _belongs(device, credential)
-    async with limit_attempts(deps, guess_from_device(device) if known else stranger):
-        return await _try(deps, credential, command, correlation)
+            credential = await _find_credential(deps, command, correlation)
+            return await _check_and_open(deps, credential, command, correlation)
+    credential = await _find_credential(deps, command, correlation)
+    is_known = credential is not None and _is_device_of(device, credential)
+    async with limit_attempts(deps, guess_from_device(device) if is_known else stranger):
+        return await _check_and_open(deps, credential, command, correlation)
 
 
-def _belongs(device: Device, credential: Credential) -> bool:
-    """Return whether this member signed in with the device since the password was last set."""
+def _is_device_of(device: Device, credential: Credential) -> bool:
+    """Return whether this member has signed in with the device since the password was last set."""
     return (device.tenant_id, device.member_id, device.password_fingerprint) == (
         credential.tenant_id,
         credential.member_id,
@@ -69,7 +69,7 @@ def _belongs(device: Device, credential: Credential) -> bool:
     )
 
 
-async def _try(
+async def _check_and_open(
     deps: SessionsDeps, credential: Credential | None, command: SignIn, correlation: str
 ) -> SignedIn:
     password_hash = credential.password_hash if credential else None
@@ -79,42 +79,46 @@ async def _try(
         raise WrongCredentials
     if credential.suspension is not None and not command.suspended_too:
         raise MemberSuspended.from_suspension(credential.suspension)
-    renewed = await _hash_anew(deps, credential, command.password)
+    new_hash = await _rehash_if_outdated(deps, credential, command.password)
     async with deps.unit(Caller(credential.tenant_id, credential.member_id, correlation)) as unit:
         if not await deps.credentials.lock_if_current(unit, credential):
             raise WrongCredentials
-        if renewed is not None:
-            await deps.credentials.replace_hash(unit, credential, renewed)
+        if new_hash is not None:
+            await deps.credentials.replace_hash(unit, credential, new_hash)
         tokens = await open_session(deps, unit, credential, command.device, command.client)
-    mark = password_fingerprint(renewed or credential.password_hash)
-    device = Device(credential.tenant_id, credential.member_id, mark, deps.new_id())
+    fingerprint = password_fingerprint(new_hash or credential.password_hash)
+    device = Device(credential.tenant_id, credential.member_id, fingerprint, deps.new_id())
     return SignedIn(tokens, deps.signer.sign_device(device))
 
 
 async def _audit_failure(
     deps: SessionsDeps, credential: Credential | None, correlation: str
 ) -> None:
-    """Leave a row in the member's chain; in one of nobody's where the member is unknown.
+    """Write an audit row for the member, or for the id 0 if the member is unknown.
 
-    The work is the same in both cases, so that its time does not tell them apart.
+    The work is the same in both cases, so that its time does not reveal whether the member exists.
     """
-    tenant = credential.tenant_id if credential else NOBODY
-    member = credential.member_id if credential else MemberId(NOBODY)
+    tenant = credential.tenant_id if credential else NO_TENANT
+    member = credential.member_id if credential else MemberId(NO_TENANT)
     caller = Caller(tenant, member, correlation)
     async with deps.unit(caller) as unit:
         unit.audit(caller, "sign_in.failed", member)
 
 
-async def _hash_anew(deps: SessionsDeps, credential: Credential, password: str) -> str | None:
-    """Hash a right password again when hashes are made with other parameters today."""
+async def _rehash_if_outdated(
+    deps: SessionsDeps, credential: Credential, password: str
+) -> str | None:
+    """Hash a right password again if its hash was made with other parameters; None otherwise."""
     if not deps.hasher.is_outdated(credential.password_hash):
         return None
     return await deps.hasher.hash(normalise_password(password))
 
 
-async def _find(deps: SessionsDeps, command: SignIn, correlation: str) -> Credential | None:
-    """Find who this may be, by two reads also where the tenant is unknown: times are alike."""
-    async with deps.unit(Caller(NOBODY, None, correlation)) as unit:
-        tenant = await deps.tenant_directory.tenant_id_of(unit, command.tenant) or NOBODY
+async def _find_credential(
+    deps: SessionsDeps, command: SignIn, correlation: str
+) -> Credential | None:
+    """Find the credential with two queries, also for an unknown tenant, so that times are equal."""
+    async with deps.unit(Caller(NO_TENANT, None, correlation)) as unit:
+        tenant = await deps.tenant_directory.tenant_id_of(unit, command.tenant) or NO_TENANT
     async with deps.unit(Caller(tenant, None, correlation)) as unit:
         return await deps.credentials.find_by_email(unit, tenant, command.email)

@@ -1,1 +1,1 @@
-"""Passwords and sessions in PostgreSQL; argon2id and Ed25519 as bodies of their ports."""
+"""Implementations of the ports: PostgreSQL, argon2id, zxcvbn and Ed25519."""

@@ -1,4 +1,4 @@
-"""What passwords in French are made of, the most common first: keyboards, words, names, places."""
+"""Common parts of French passwords, most common first: keyboard rows, words, names, places."""
 
 COMMON_WORDS: tuple[str, ...] = tuple(
     """

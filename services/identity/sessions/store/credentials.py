@@ -1,4 +1,4 @@
-"""Passwords in PostgreSQL, as hashes."""
+"""Password hashes in PostgreSQL."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -20,31 +20,27 @@ _FIND = """
 """
 _BY_EMAIL = sa.text(f"{_FIND} m.email_key = :email")
 _BY_MEMBER = sa.text(f"{_FIND} m.member_id = :member")
-_CONFIRM = sa.text(f"{_FIND} m.member_id = :member FOR SHARE OF c, m")
+_LOCK_BY_MEMBER = sa.text(f"{_FIND} m.member_id = :member FOR SHARE OF c, m")
 
 
 class SqlCredentials:
     """See `ports.Credentials`."""
 
     async def find_by_email(self, unit: Unit, tenant: TenantId, email: str) -> Credential | None:
-        """See `ports.Credentials`."""
         return await self._find(unit, _BY_EMAIL, tenant=tenant, email=mail_address_key(email))
 
     async def find_by_member(
         self, unit: Unit, tenant: TenantId, member_id: MemberId
     ) -> Credential | None:
-        """See `ports.Credentials`."""
         return await self._find(unit, _BY_MEMBER, tenant=tenant, member=member_id)
 
     async def lock_if_current(self, unit: Unit, credential: Credential) -> bool:
-        """See `ports.Credentials`."""
         tenant, member = credential.tenant_id, credential.member_id
-        return credential == await self._find(unit, _CONFIRM, tenant=tenant, member=member)
+        return credential == await self._find(unit, _LOCK_BY_MEMBER, tenant=tenant, member=member)
 
     async def set_password(
         self, unit: Unit, tenant: TenantId, member_id: MemberId, password_hash: str
     ) -> None:
-        """See `ports.Credentials`."""
         row = insert(CREDENTIALS).values(
             tenant_id=tenant, member_id=member_id, password_hash=password_hash
         )
@@ -52,7 +48,6 @@ class SqlCredentials:
         await connection(unit).execute(row.on_conflict_do_update(index_elements=keys, set_=change))
 
     async def replace_hash(self, unit: Unit, credential: Credential, password_hash: str) -> bool:
-        """See `ports.Credentials`."""
         chosen = (
             (CREDENTIALS.c.tenant_id == credential.tenant_id)
             & (CREDENTIALS.c.member_id == credential.member_id)

@@ -1,4 +1,4 @@
-"""Invitations in PostgreSQL: a count for each member, and whether the last one holds."""
+"""Invitations in PostgreSQL: a counter per member, and the state of the latest invitation."""
 
 import sqlalchemy as sa
 
@@ -27,13 +27,11 @@ class SqlInvitations:
     """See `ports.Invitations`."""
 
     async def issue(self, unit: Unit, tenant: TenantId, member_id: MemberId) -> int:
-        """See `ports.Invitations`."""
         values = {"tenant": tenant, "member": member_id}
         number: int = (await connection(unit).execute(_ISSUE, values)).scalar_one()
         return number
 
     async def check(self, unit: Unit, tenant: TenantId, member_id: MemberId, number: int) -> None:
-        """See `ports.Invitations`."""
         values = {"tenant": tenant, "member": member_id}
         row = (await connection(unit).execute(_FIND, values)).first()
         if row is None or row.number != number or row.state == "withdrawn":
@@ -42,11 +40,9 @@ class SqlInvitations:
             raise InvitationUsed
 
     async def accept(self, unit: Unit, tenant: TenantId, member_id: MemberId) -> None:
-        """See `ports.Invitations`."""
         await self._change(unit, tenant, member_id, "accepted")
 
     async def withdraw(self, unit: Unit, tenant: TenantId, member_id: MemberId) -> bool:
-        """See `ports.Invitations`."""
         return await self._change(unit, tenant, member_id, "withdrawn")
 
     async def _change(self, unit: Unit, tenant: TenantId, member_id: MemberId, state: str) -> bool:

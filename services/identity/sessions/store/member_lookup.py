@@ -1,4 +1,4 @@
-"""What identity's own tables say of a member who signs in."""
+"""Suspension and personal words of a member, from identity's own tables."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from shared.kit.core.suspension import suspension_at
 from shared.kit.core.unit_of_work import Unit
 from shared.kit.database.database import connection
 
-_STANDING = sa.text("""
+_LOCK_SUSPENSION = sa.text("""
     SELECT suspended, suspended_until, suspended_because FROM members
     WHERE tenant_id = :tenant AND member_id = :member FOR SHARE
 """)
@@ -27,9 +27,8 @@ class SqlMemberLookup:
     async def suspension_of(
         self, unit: Unit, tenant: TenantId, member_id: MemberId
     ) -> Suspension | None:
-        """See `ports.MemberLookup`; the standing stays so until the unit ends."""
         values = {"tenant": tenant, "member": member_id}
-        row = (await connection(unit).execute(_STANDING, values)).first()
+        row = (await connection(unit).execute(_LOCK_SUSPENSION, values)).first()
         if row is None:
             return None
         return suspension_at(
@@ -42,7 +41,6 @@ class SqlMemberLookup:
     async def personal_words(
         self, unit: Unit, tenant: TenantId, member_id: MemberId
     ) -> Sequence[str]:
-        """See `ports.MemberLookup`."""
         values = {"tenant": tenant, "member": member_id}
         row = (await connection(unit).execute(_WORDS, values)).first()
         return [value for value in row or () if value]

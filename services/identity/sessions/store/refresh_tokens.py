@@ -1,4 +1,4 @@
-"""Refresh tokens derived from the signing key: the database holds none of them, in no form."""
+"""Refresh tokens derived from the signing key; the database stores only a hash of the latest."""
 
 import base64
 import hmac
@@ -15,7 +15,7 @@ _PURPOSE = b"preau refresh tokens 1"
 
 
 class HmacRefreshTokens:
-    """See `ports.RefreshTokens`: `<tenant>.<session>.<number>.<HMAC-SHA256 of these>`."""
+    """See `ports.RefreshTokens`; format `<tenant>.<session>.<number>.<HMAC-SHA256 of these>`."""
 
     def __init__(self, pem: str) -> None:
         """Derive the key. Raises ValueError for anything but an Ed25519 private key."""
@@ -25,7 +25,6 @@ class HmacRefreshTokens:
         self._key = HKDF(SHA256(), 32, None, _PURPOSE).derive(key.private_bytes_raw())
 
     def derive(self, tenant: TenantId, session_id: UUID, number: int) -> str:
-        """See `ports.RefreshTokens`."""
         name = f"{tenant}.{session_id}.{number}"
         digest = hmac.digest(self._key, name.encode(), "sha256")
         return f"{name}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"

@@ -1,4 +1,4 @@
-"""Tokens and invitations signed with Ed25519."""
+"""Access tokens, invitations and device tokens, signed with Ed25519."""
 
 import hashlib
 import json
@@ -17,14 +17,14 @@ from shared.kit.core.access_tokens import ALGORITHMS, LIFETIME_SECONDS, TOKEN_TY
 from shared.kit.core.errors import Unauthorised
 from shared.kit.core.unit_of_work import Clock
 
-INVITATION = "invitation+jwt"
+INVITATION_TYPE = "invitation+jwt"
 INVITATION_LIFETIME = timedelta(days=7)
-DEVICE = "device+jwt"
+DEVICE_TYPE = "device+jwt"
 DEVICE_LIFETIME = timedelta(days=365)
 
 
 class JwtSigner:
-    """Signs with one Ed25519 key, named by the hash of its public half."""
+    """JWTs signed with one Ed25519 key, which is named by the hash of its public part."""
 
     def __init__(self, pem: str, *, issuer: str, audience: str, clock: Clock) -> None:
         """Load the key. Raises ValueError for anything but an Ed25519 private key."""
@@ -36,49 +36,43 @@ class JwtSigner:
         self.kid = hashlib.sha256(self._public["x"].encode()).hexdigest()[:16]
 
     def sign_access(self, tenant: TenantId, member_id: MemberId, session: str) -> str:
-        """Sign an access token."""
         claims = {"sub": str(member_id), "tenant": str(tenant), "sid": session}
         return self._sign(claims, timedelta(seconds=LIFETIME_SECONDS), TOKEN_TYPE, self._audience)
 
     def sign_invitation(self, tenant: TenantId, member_id: MemberId, number: int) -> str:
-        """Sign an invitation."""
         claims = {"sub": str(member_id), "tenant": str(tenant), "n": str(number)}
-        return self._sign(claims, INVITATION_LIFETIME, INVITATION, self._issuer)
+        return self._sign(claims, INVITATION_LIFETIME, INVITATION_TYPE, self._issuer)
 
     def read_invitation(self, token: str) -> tuple[TenantId, MemberId, int]:
-        """Read an invitation."""
         try:
-            claims = self._read(token, INVITATION)
+            claims = self._read(token, INVITATION_TYPE)
             tenant, member_id = TenantId(UUID(claims["tenant"])), MemberId(UUID(claims["sub"]))
             return tenant, member_id, int(claims.get("n", 0))
         except (jwt.InvalidTokenError, ValueError, KeyError) as error:
             raise Unauthorised(reason=type(error).__name__) from error
 
     def sign_device(self, device: Device) -> str:
-        """Sign the token of a device."""
         claims = {
             "sub": str(device.member_id),
             "tenant": str(device.tenant_id),
             "pwd": device.password_fingerprint,
             "jti": str(device.device_id),
         }
-        return self._sign(claims, DEVICE_LIFETIME, DEVICE, self._issuer)
+        return self._sign(claims, DEVICE_LIFETIME, DEVICE_TYPE, self._issuer)
 
     def read_device(self, token: str) -> Device | None:
-        """Read the token of a device."""
         try:
-            claims = self._read(token, DEVICE)
+            claims = self._read(token, DEVICE_TYPE)
             member, tenant = MemberId(UUID(claims["sub"])), TenantId(UUID(claims["tenant"]))
             return Device(tenant, member, str(claims["pwd"]), UUID(claims["jti"]))
         except (jwt.InvalidTokenError, ValueError, KeyError):
             return None
 
     def jwks(self) -> dict[str, object]:
-        """Return the public key as a JWK set."""
         return {"keys": [self._public | {"kid": self.kid, "use": "sig", "alg": ALGORITHMS[0]}]}
 
     def _read(self, token: str, kind: str) -> dict[str, Any]:
-        """Read a token of ours. Raises `jwt.InvalidTokenError`."""
+        """Verify and read a token of this issuer. Raises `jwt.InvalidTokenError`."""
         if jwt.get_unverified_header(token).get("typ") != kind:
             raise jwt.InvalidTokenError("type")
         claims: dict[str, Any] = jwt.decode(
@@ -86,7 +80,7 @@ class JwtSigner:
             self._key.public_key(),
             list(ALGORITHMS),
             audience=self._issuer,
-            # PyJWT has a clock of its own; ours is handed in.
+            # PyJWT reads the system clock; times are checked below with the injected clock.
             options={"verify_exp": False, "verify_nbf": False, "verify_iat": False},
         )
         if float(claims.get("exp", 0)) <= self._clock().timestamp():
@@ -96,6 +90,6 @@ class JwtSigner:
     def _sign(self, claims: dict[str, str], lifetime: timedelta, kind: str, audience: str) -> str:
         now = self._clock()
         times = {"iat": now, "nbf": now, "exp": now + lifetime}
-        whole = {**claims, **times, "iss": self._issuer, "aud": audience}
+        payload = {**claims, **times, "iss": self._issuer, "aud": audience}
         headers = {"typ": kind, "kid": self.kid}
-        return jwt.encode(whole, self._key, algorithm=ALGORITHMS[0], headers=headers)
+        return jwt.encode(payload, self._key, algorithm=ALGORITHMS[0], headers=headers)

@@ -13,7 +13,7 @@ from shared.kit.core.unit_of_work import Caller
 
 @dataclass(frozen=True)
 class OpenStructure:
-    """Open one; without `time_zone` it has its parent's."""
+    """Open a structure; `time_zone` defaults to that of its parent."""
 
     name: str
     kind: str
@@ -25,7 +25,7 @@ class OpenStructure:
 async def open_structure(
     deps: StructuresDeps, caller: Caller, actor: Actor, command: OpenStructure
 ) -> Structure:
-    """Open it. Raises `StructureNotFound` and `Forbidden`."""
+    """Open a structure below its parent. Raises `StructureNotFound` and `Forbidden`."""
     async with deps.unit(caller) as unit:
         parent = await deps.structures.find(unit, caller.tenant, command.parent_id)
         if parent is None:

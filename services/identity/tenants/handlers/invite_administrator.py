@@ -1,4 +1,4 @@
-"""Invite a tenant's first administrator anew, whose first invitation was lost or has expired."""
+"""Invite a tenant's first administrator again, after a lost or expired invitation."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from shared.kit.core.unit_of_work import Caller
 
 @dataclass(frozen=True)
 class InviteAdministrator:
-    """An administrator of a tenant who never had a password."""
+    """Invite an administrator of a tenant without a password so far."""
 
     tenant_id: TenantId
     member_id: MemberId
@@ -23,16 +23,16 @@ class InviteAdministrator:
 async def invite_administrator(
     deps: TenantsDeps, sessions: SessionsDeps, caller: Caller, command: InviteAdministrator
 ) -> str:
-    """Invite them on the platform's behalf; the act is the operator's.
+    """Invite the administrator on the platform's behalf; the audit row names the operator.
 
-    An operator resets nobody's password. Raises `MemberNotFound` and `PasswordAlreadySet`.
+    An operator cannot reset a password. Raises `MemberNotFound` and `PasswordAlreadySet`.
     """
     tenant, member_id = command.tenant_id, command.member_id
-    # Without the caller's transaction: that one sees the operator's own tenant.
+    # A separate transaction: row-level security limits the caller's one to the operator's tenant.
     platform = Caller(tenant, None, caller.correlation)
     async with deps.unit(platform) as unit:
         roles = await deps.members.roles_of(unit, tenant, member_id)
-        if not any(held.role is Role.ADMINISTRATOR for held in roles):
+        if not any(held_role.role is Role.ADMINISTRATOR for held_role in roles):
             raise MemberNotFound(member_id=member_id)
         if await sessions.credentials.find_by_member(unit, tenant, member_id) is not None:
             raise PasswordAlreadySet(member_id=member_id)

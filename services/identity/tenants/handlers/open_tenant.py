@@ -1,4 +1,4 @@
-"""Open a tenant: its root structure, and its first administrator, invited."""
+"""Open a tenant with its root structure and its first administrator."""
 
 from dataclasses import dataclass
 
@@ -21,9 +21,9 @@ from shared.kit.core.unit_of_work import Caller, Unit
 
 @dataclass(frozen=True)
 class OpenTenant:
-    """Open a tenant under this name; `admin` is the e-mail address of who will run it.
+    """Open a tenant with this name; `admin` is the mail address of its first administrator.
 
-    `opened_by` is the operator who asked; None for the platform itself.
+    `opened_by` is the requesting operator; None for the platform itself.
     """
 
     name: str
@@ -36,7 +36,7 @@ class OpenTenant:
 
 @dataclass(frozen=True)
 class OpenTenantResult:
-    """What was opened."""
+    """The new tenant, its root structure and its first administrator."""
 
     tenant: Tenant
     structure_id: StructureId
@@ -54,7 +54,7 @@ async def open_tenant(deps: TenantsDeps, command: OpenTenant, correlation: str) 
         check_time_zone(command.time_zone),
         command.locale,
     )
-    # In the new tenant's own audit: its people may see who opened it, and one unit writes it all.
+    # The audit row belongs to the new tenant, so its members may read it; one unit writes all rows.
     caller = Caller(tenant.tenant_id, command.opened_by, correlation)
     async with deps.unit(caller) as unit:
         if not await deps.tenants.add(unit, tenant):

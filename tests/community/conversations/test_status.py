@@ -1,4 +1,4 @@
-"""What decisions, reversals and authors do to a content."""
+"""Effects of decisions, reversals and authors on a content."""
 
 from typing import Any
 from uuid import UUID
@@ -49,7 +49,7 @@ def a_reversal(version: int = 1) -> DecisionReversed:
 
 
 @pytest.mark.parametrize(
-    ("before", "action", "after", "fact"),
+    ("old_status", "action", "new_status", "fact"),
     [
         (ContentStatus.VISIBLE, Action.HIDE, ContentStatus.HIDDEN, PostHidden),
         (ContentStatus.VISIBLE, Action.REMOVE, ContentStatus.REMOVED, PostRemoved),
@@ -58,43 +58,43 @@ def a_reversal(version: int = 1) -> DecisionReversed:
         (ContentStatus.HIDDEN, Action.HIDE, ContentStatus.HIDDEN, type(None)),
     ],
 )
-def test_a_decision_moves_a_content(
-    before: ContentStatus, action: Action, after: ContentStatus, fact: type
+def test_decision_changes_status_of_content(
+    old_status: ContentStatus, action: Action, new_status: ContentStatus, fact: type
 ) -> None:
-    moved = apply_decision(a_content(standing=before), a_decision(action))
-    assert moved is not None
-    changed = moved[0]
-    assert (changed.standing, changed.decision_id, type(moved[1])) == (after, DECISION, fact)
+    result = apply_decision(a_content(standing=old_status), a_decision(action))
+    assert result is not None
+    changed = result[0]
+    assert (changed.standing, changed.decision_id, type(result[1])) == (new_status, DECISION, fact)
     assert (changed.decided_by, changed.decided_version) == (DecidedBy.MEMBER, 1)
 
 
 @pytest.mark.parametrize("action", Action)
-def test_what_is_removed_stays_removed(action: Action) -> None:
+def test_removed_content_stays_removed(action: Action) -> None:
     assert apply_decision(a_content(standing=ContentStatus.REMOVED), a_decision(action)) is None
     assert remove(a_content(standing=ContentStatus.REMOVED), ZOE) is None
 
 
 @pytest.mark.parametrize("action", Action)
 @pytest.mark.parametrize("decided_by", DecidedBy)
-def test_an_older_version_is_never_a_reason_to_show_a_newer_one(
+def test_decision_on_older_version_never_restores_newer_one(
     action: Action, decided_by: DecidedBy
 ) -> None:
     """Bait and switch: the moderator read version 1, readers would see version 2."""
     hidden = a_content(version=2, standing=ContentStatus.HIDDEN)
-    moved = apply_decision(hidden, a_decision(action, 1, decided_by))
-    assert moved is None or moved[0].standing is not ContentStatus.VISIBLE
+    result = apply_decision(hidden, a_decision(action, 1, decided_by))
+    assert result is None or result[0].standing is not ContentStatus.VISIBLE
 
 
-def test_a_persons_hide_holds_for_what_was_edited_meanwhile_and_a_rules_does_not() -> None:
+def test_moderators_hide_applies_to_later_versions_unlike_a_rules() -> None:
     edited = a_content(version=2)
     assert apply_decision(edited, a_decision(Action.HIDE, 1, DecidedBy.RULE)) is None
-    moved = apply_decision(edited, a_decision(Action.HIDE, 1))
-    assert moved is not None
-    assert (moved[0].standing, moved[0].under_review) == (ContentStatus.HIDDEN, "moderator")
+    result = apply_decision(edited, a_decision(Action.HIDE, 1))
+    assert result is not None
+    assert (result[0].standing, result[0].under_review) == (ContentStatus.HIDDEN, "moderator")
 
 
 @pytest.mark.parametrize(
-    ("changes", "waits_for"),
+    ("changes", "reviewer"),
     [
         ({"standing": ContentStatus.HIDDEN, "version": 2, "decided_by": DecidedBy.RULE}, "rules"),
         (
@@ -105,17 +105,17 @@ def test_a_persons_hide_holds_for_what_was_edited_meanwhile_and_a_rules_does_not
         ({"standing": ContentStatus.VISIBLE, "version": 2, "decided_by": DecidedBy.RULE}, None),
     ],
 )
-def test_an_author_sees_who_looks_at_the_new_text(
-    changes: dict[str, Any], waits_for: str | None
+def test_under_review_names_rules_or_moderator_after_edit(
+    changes: dict[str, Any], reviewer: str | None
 ) -> None:
-    assert a_content(decided_version=1, **changes).under_review == waits_for
+    assert a_content(decided_version=1, **changes).under_review == reviewer
 
 
 @pytest.mark.parametrize("standing", [ContentStatus.HIDDEN, ContentStatus.REMOVED])
-def test_a_reversal_shows_what_its_decision_restricted(standing: ContentStatus) -> None:
-    moved = reverse_decision(a_content(standing=standing, decision_id=DECISION), a_reversal())
-    assert moved is not None
-    assert (moved[0].standing, type(moved[1])) == (ContentStatus.VISIBLE, PostRestored)
+def test_reversal_restores_content_of_its_decision(standing: ContentStatus) -> None:
+    result = reverse_decision(a_content(standing=standing, decision_id=DECISION), a_reversal())
+    assert result is not None
+    assert (result[0].standing, type(result[1])) == (ContentStatus.VISIBLE, PostRestored)
 
 
 @pytest.mark.parametrize(
@@ -128,11 +128,11 @@ def test_a_reversal_shows_what_its_decision_restricted(standing: ContentStatus) 
     ],
     ids=["another decision hides it", "its author removed it", "edited since", "shown already"],
 )
-def test_a_reversal_changes_nothing_else(content: Content) -> None:
+def test_reversal_ignores_other_decisions_and_versions(content: Content) -> None:
     assert reverse_decision(content, a_reversal()) is None
 
 
-def test_a_removal_by_its_author_names_no_decision() -> None:
+def test_removal_by_author_names_no_decision() -> None:
     removed = remove(a_content(standing=ContentStatus.HIDDEN, decision_id=DECISION), ZOE)
     assert removed is not None
     changed, fact = removed
@@ -140,7 +140,7 @@ def test_a_removal_by_its_author_names_no_decision() -> None:
     assert (changed.decision_id, fact.decision_id, fact.reason) == (None, None, "by_author")
 
 
-def test_a_comment_has_facts_of_its_own() -> None:
+def test_status_change_of_comment_records_comment_event() -> None:
     assert isinstance(
         change_status(a_content(ContentKind.COMMENT), ContentStatus.HIDDEN)[1], CommentHidden
     )

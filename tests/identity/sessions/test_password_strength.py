@@ -71,7 +71,7 @@ def test_password_of_unrelated_words_passes(password: str) -> None:
     assert not ZxcvbnEstimator().is_guessable_blocking(password, WORDS)
 
 
-def test_longest_password_is_judged_in_bounded_time() -> None:
+def test_longest_password_is_estimated_in_bounded_time() -> None:
     random_signs = random.Random(7)
     signs = "({4@8[<369!1|0$5+7%2abe"
     hostile = [
@@ -89,7 +89,7 @@ def test_longest_password_is_judged_in_bounded_time() -> None:
         assert time.process_time() - began < 3, password[:MAX_ESTIMATED_CHARACTERS]
 
 
-async def test_two_judgements_at_once_do_not_mix_their_words() -> None:
+async def test_concurrent_estimates_do_not_mix_their_words() -> None:
     judge = ZxcvbnEstimator()
     pairs = [("gwenaelle morvan", ["Gwenaëlle Morvan"]), ("gwenaelle morvan", ["Yann"])] * 10
     answers = await asyncio.gather(*(judge.is_guessable(*pair) for pair in pairs))
@@ -111,5 +111,5 @@ def test_password_of_three_different_characters_is_refused(password: str) -> Non
         check_password(password)
 
 
-def test_password_is_one_however_its_letters_are_composed() -> None:
+def test_composed_and_decomposed_letters_give_the_same_password() -> None:
     assert normalise_password("e\u0301te\u0301") == normalise_password("\u00e9t\u00e9")

@@ -9,7 +9,7 @@ from tests.support.actors import an_actor
 
 
 @pytest.mark.parametrize("role", Role)
-def test_administrators_and_operators_there_or_above_bring_history_in(role: Role) -> None:
+def test_administrators_and_operators_at_or_above_structure_import(role: Role) -> None:
     expected = role in {Role.ADMINISTRATOR, Role.OPERATOR}
     assert isinstance(may_import(an_actor(role, at=ACADEMY), ROOM), Allowed) is expected
     assert not isinstance(may_import(an_actor(role, at=ELSEWHERE), ROOM), Allowed)

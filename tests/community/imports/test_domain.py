@@ -24,14 +24,14 @@ from tests.community.spaces.test_policy import ROOM
 SOURCE = "stackexchange:préau 🏫"
 QUESTION = ImportRow("post:1", ContentKind.QUESTION, "<p>Où ?</p>", NOON, None, "7", "Ô ciel 🎸")
 ANSWER = ImportRow("post:2", ContentKind.ANSWER, "<p>Là.</p>", NOON, "post:1", "8")
-ABOVE = a_content()
+PARENT = a_content()
 
 
 @pytest.mark.parametrize(
-    ("line", "parent", "why"),
+    ("row", "parent", "reason"),
     [
         (QUESTION, None, None),
-        (ANSWER, ABOVE, None),
+        (ANSWER, PARENT, None),
         (ANSWER, None, "its parent post:1 is not there"),
         (replace(ANSWER, parent=None), None, "it names no parent"),
         (ANSWER, a_content(ContentKind.DISCUSSION), "a answer cannot stand there"),
@@ -39,8 +39,8 @@ ABOVE = a_content()
         (replace(QUESTION, body="\u200b\u00a0"), None, "the text is empty"),
         (replace(QUESTION, title="\u200d "), None, "the title is empty"),
         (replace(QUESTION, title=None), None, None),
-        (replace(ANSWER, title="Ô ciel"), ABOVE, "a answer has no title"),
-        (replace(ANSWER, kind=ContentKind.COMMENT, title="Ô"), ABOVE, "a comment has no title"),
+        (replace(ANSWER, title="Ô ciel"), PARENT, "a answer has no title"),
+        (replace(ANSWER, kind=ContentKind.COMMENT, title="Ô"), PARENT, "a comment has no title"),
         (
             replace(QUESTION, created_at=datetime.fromisoformat("0001-01-01T00:00:00+14:00")),
             None,
@@ -69,24 +69,24 @@ ABOVE = a_content()
         ),
     ],
 )
-def test_a_line_that_cannot_be_taken_in_says_why(
-    line: ImportRow, parent: Content | None, why: str | None
+def test_rejection_reason_explains_each_invalid_row(
+    row: ImportRow, parent: Content | None, reason: str | None
 ) -> None:
-    assert rejection_reason(line, parent, NOON) == why
+    assert rejection_reason(row, parent, NOON) == reason
 
 
-def test_ids_repeat_for_the_same_line_and_for_no_other() -> None:
-    one = imported_content_id(TENANT, SOURCE, "post:1")
-    assert one == imported_content_id(TENANT, SOURCE, "post:1")
-    others = {
+def test_imported_content_id_is_unique_per_tenant_source_and_row() -> None:
+    first_id = imported_content_id(TENANT, SOURCE, "post:1")
+    assert first_id == imported_content_id(TENANT, SOURCE, "post:1")
+    other_ids = {
         imported_content_id(TENANT, SOURCE, "post:11"),
         imported_content_id(TENANT, SOURCE + "1", "post:1"),
-        imported_content_id(TenantId(one), SOURCE, "post:1"),
+        imported_content_id(TenantId(first_id), SOURCE, "post:1"),
     }
-    assert len(others | {one}) == 4
+    assert len(other_ids | {first_id}) == 4
 
 
-def test_a_content_keeps_its_own_date_and_stands_below_its_parent() -> None:
+def test_imported_content_keeps_date_and_parent() -> None:
     question = to_content(QUESTION, ROOM, SOURCE, None)
     answer = to_content(ANSWER, ROOM, SOURCE, question)
     assert (question.root_id, question.parent_id) == (question.content_id, None)
@@ -95,14 +95,14 @@ def test_a_content_keeps_its_own_date_and_stands_below_its_parent() -> None:
     assert question.author_id != answer.author_id
 
 
-def test_what_a_deleted_account_wrote_has_no_author() -> None:
+def test_row_of_deleted_account_has_no_author() -> None:
     content = to_content(replace(QUESTION, author=None), ROOM, SOURCE, None)
     assert (content.author_id, content.author_structure) == (None, None)
 
 
-def test_a_line_is_the_same_until_its_text_differs_and_once_edited_here_for_ever() -> None:
+def test_row_is_unchanged_if_text_matches_or_was_edited_here() -> None:
     content = to_content(QUESTION, ROOM, SOURCE, None)
-    found, other = content.content_id, replace(QUESTION, body="<p>Ailleurs</p>")
-    assert is_unchanged(QUESTION, {found: content}, found)
-    assert not is_unchanged(other, {found: content}, found)
-    assert is_unchanged(other, {found: replace(content, version=2)}, found)
+    new_id, other = content.content_id, replace(QUESTION, body="<p>Ailleurs</p>")
+    assert is_unchanged(QUESTION, {new_id: content}, new_id)
+    assert not is_unchanged(other, {new_id: content}, new_id)
+    assert is_unchanged(other, {new_id: replace(content, version=2)}, new_id)
