@@ -78,6 +78,9 @@ def build_app(settings: Settings) -> FastStream:
     broker = KafkaBroker(
         settings.kafka,
         security=SASLScram256(settings.user, settings.password),
+        # The user may read; by default FastStream tries to create the topic.
+        allow_auto_create_topics=False,
+        logger=log,
         # Reads `traceparent` from each record's headers, so the span of an event here is a child of
         # the span of the request that caused it. Give the provider an exporter to see it.
         middlewares=[KafkaTelemetryMiddleware(tracer_provider=TracerProvider())],
@@ -105,4 +108,5 @@ async def _undecoded(message: KafkaMessage) -> bytes:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING)
     asyncio.run(build_app(Settings.read()).run())
