@@ -1,4 +1,4 @@
-"""Metrics' mouth and ears. What is personal in a fact, it never keeps."""
+"""Metrics: events that the service publishes and consumes. It stores no personal data of them."""
 
 from services.metrics.activity.ports import ActivityDeps
 from services.metrics.activity.reactions import count_activity, count_deferred_activity

@@ -1,4 +1,4 @@
-"""Metrics, the whole service on one screen."""
+"""Metrics: assembly of the service."""
 
 from services.metrics.activity import tables as activity_tables
 from services.metrics.activity.ports import ActivityDeps
@@ -32,7 +32,7 @@ TABLES = (
 
 
 def build(host: Host) -> Service:
-    """Put the service together."""
+    """Build the service from its settings."""
     settings = MetricsSettings.from_environment(host.environment)
     database = open_database(NAME, host, settings)
     batched = BatchedDatabase(database)

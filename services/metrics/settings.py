@@ -1,4 +1,4 @@
-"""Metrics' environment variables."""
+"""Settings of metrics, read from environment variables."""
 
 from typing import ClassVar
 
@@ -6,6 +6,6 @@ from shared.kit.runtime.settings import Settings
 
 
 class MetricsSettings(Settings):
-    """Nothing beside what every service reads."""
+    """The settings that every service has."""
 
     PREFIX: ClassVar[str] = "METRICS_"

@@ -1,6 +1,6 @@
-"""Notifications: the right person, the right moment, and other systems.
+"""Notifications: informs the right person at the right time, here and in other systems.
 
-Owns each person's inbox, preferences, live stream, and the webhooks of other systems. Answers
-for why somebody was told, or was not, and for the quiet hours in between. Never invents news:
-everything it delivers is the effect of a fact that another service published.
+Owns each member's inbox, preferences, live stream, and the webhooks of other systems. Answers for
+why a member was or was not notified. Never creates news: every notification is the effect of an
+event that another service published.
 """

@@ -1,4 +1,4 @@
-"""Notifications' mouth and ears."""
+"""Notifications: events that the service publishes and consumes."""
 
 from services.notifications.inbox.ports import InboxDeps
 from services.notifications.inbox.reactions import (

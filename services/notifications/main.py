@@ -1,4 +1,4 @@
-"""Notifications, the whole service on one screen."""
+"""Notifications: assembly of the service."""
 
 from services.notifications.events import INBOX, REPLAY_ONLY, RIGHTS_REACTIONS
 from services.notifications.inbox import api as inbox_api
@@ -19,7 +19,7 @@ TABLES = (rights_tables.METADATA, inbox_tables.METADATA)
 
 
 def build(host: Host) -> Service:
-    """Put the service together."""
+    """Build the service from its settings."""
     settings = NotificationsSettings.from_environment(host.environment)
     database = open_database(NAME, host, settings)
     batched = BatchedDatabase(database)

@@ -1,19 +1,19 @@
-"""What notifications' tables say twice, for `preau reconcile`."""
+"""Consistency checks of notifications' tables, for `preau reconcile`."""
 
 from shared.kit.tools.reconcile.agreement import ConsistencyCheck, EventReference
 
 _UNREAD = """
     SELECT tenant_id || ':' || recipient AS key, n::text AS value FROM unread WHERE n <> 0
 """
-_NOT_READ = """
+_COUNTED_UNREAD = """
     SELECT tenant_id || ':' || recipient AS key, count(*)::text AS value
     FROM notifications WHERE read_at IS NULL AND NOT gone GROUP BY 1
 """
-_WITHDRAWN = """
+_UNAVAILABLE = """
     SELECT concat_ws(':', tenant_id, recipient, notification_id) AS key, about::text AS value
     FROM notifications WHERE gone
 """
-_OF_GONE_CONTENTS = """
+_OF_UNAVAILABLE_CONTENTS = """
     SELECT concat_ws(':', n.tenant_id, n.recipient, n.notification_id) AS key,
            g.content_id::text AS value
     FROM notifications n
@@ -22,7 +22,9 @@ _OF_GONE_CONTENTS = """
 """
 
 AGREEMENTS = (
-    ConsistencyCheck("I6", "counters of what is unread", _UNREAD, _NOT_READ),
-    ConsistencyCheck("I6", "notifications of what cannot be read", _WITHDRAWN, _OF_GONE_CONTENTS),
+    ConsistencyCheck("I6", "counters of what is unread", _UNREAD, _COUNTED_UNREAD),
+    ConsistencyCheck(
+        "I6", "notifications of what cannot be read", _UNAVAILABLE, _OF_UNAVAILABLE_CONTENTS
+    ),
 )
 EVENTS_NAMED = (EventReference("notifications", "cause"),)

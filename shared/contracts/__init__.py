@@ -1,5 +1,5 @@
-"""The language: what crosses the wire between services.
+"""Contracts between services: the events that they exchange.
 
-One file for each owner, one class for each fact, and the closed list of them in `catalogue`.
-Nothing here does I/O, and contracts only grow: a new meaning is a new version beside the old.
+One module per publisher, one class per fact, and the closed list of facts in `catalogue`. No
+module does I/O. Contracts only grow: a new meaning is a new version beside the old one.
 """

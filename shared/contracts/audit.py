@@ -1,7 +1,7 @@
-"""Where each person's chain of audit rows ends: one fact per service, published each minute.
+"""Ends of audit chains, one per member: one fact per service, published every minute.
 
-They are kept in the log, out of reach of whoever changes a service's database: a chain that was
-changed, cut off or removed no longer ends where it was published to end.
+The log keeps them out of reach of anyone who can change a service's database. A chain that was
+changed, cut off or removed does not match its published end.
 """
 
 from base64 import b64decode
@@ -15,7 +15,7 @@ from shared.contracts.ids import MemberId, TenantId
 
 
 class AuditHead(Struct, frozen=True, kw_only=True, gc=False):
-    """The last row of a member's chain: its number, from 1 on, and its SHA-256."""
+    """The last row of a member's audit chain: its number (from 1) and its SHA-256."""
 
     member_id: MemberId
     number: int
@@ -23,10 +23,10 @@ class AuditHead(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class AuditSealed(Fact, frozen=True, kw_only=True):
-    """Base of the five facts: the chains of a tenant that grew, and where each of them ends.
+    """Base of the five facts: the chains of a tenant that grew, and the end of each.
 
     `through` is when the rows were read. `signature` is the Ed25519 signature of service, tenant,
-    `through` and heads with the key that `key_id` names; none where the service has no key.
+    `through` and heads, with the key `key_id`; both are absent if the service has no key.
     """
 
     KEY: ClassVar = "tenant_id"
@@ -51,35 +51,35 @@ class AuditSealed(Fact, frozen=True, kw_only=True):
 
 
 class IdentityAuditSealed(AuditSealed, frozen=True, kw_only=True):
-    """Identity published where the audit chains of a tenant end."""
+    """Identity published the ends of a tenant's audit chains."""
 
     WIRE: ClassVar = "identity.audit.sealed"
     TOPIC: ClassVar = "identity.audit"
 
 
 class CommunityAuditSealed(AuditSealed, frozen=True, kw_only=True):
-    """Community published where the audit chains of a tenant end."""
+    """Community published the ends of a tenant's audit chains."""
 
     WIRE: ClassVar = "community.audit.sealed"
     TOPIC: ClassVar = "community.audit"
 
 
 class ModerationAuditSealed(AuditSealed, frozen=True, kw_only=True):
-    """Moderation published where the audit chains of a tenant end."""
+    """Moderation published the ends of a tenant's audit chains."""
 
     WIRE: ClassVar = "moderation.audit.sealed"
     TOPIC: ClassVar = "moderation.audit"
 
 
 class NotificationsAuditSealed(AuditSealed, frozen=True, kw_only=True):
-    """Notifications published where the audit chains of a tenant end."""
+    """Notifications published the ends of a tenant's audit chains."""
 
     WIRE: ClassVar = "notifications.audit.sealed"
     TOPIC: ClassVar = "notifications.audit"
 
 
 class MetricsAuditSealed(AuditSealed, frozen=True, kw_only=True):
-    """Metrics published where the audit chains of a tenant end."""
+    """Metrics published the ends of a tenant's audit chains."""
 
     WIRE: ClassVar = "metrics.audit.sealed"
     TOPIC: ClassVar = "metrics.audit"

@@ -1,4 +1,4 @@
-"""The people and things that the examples of all facts speak of: one small, coherent story."""
+"""People, places and times of the facts' examples: one small, coherent story."""
 
 from datetime import UTC, datetime
 from uuid import UUID

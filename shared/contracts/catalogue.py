@@ -1,4 +1,4 @@
-"""EVENTS: the closed list of what may cross the wire."""
+"""EVENTS: the closed list of facts that may be published."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -27,17 +27,17 @@ TOPICS: tuple[str, ...] = tuple(sorted({fact.TOPIC for fact in EVENTS.values()})
 
 
 def owner_of(fact: type[Fact]) -> str:
-    """Name the one service that publishes this fact."""
+    """Return the service that publishes this fact."""
     return fact.WIRE.split(".", 1)[0]
 
 
 @cache
 def decoder_of(fact: type[Fact]) -> msgspec.json.Decoder[Fact]:
-    """Return the decoder of a fact's data, made once."""
+    """Return the decoder of a fact's data (cached)."""
     return msgspec.json.Decoder(fact)
 
 
 def audit_fact(service: str) -> type[audit.AuditSealed]:
-    """Return the class of the fact with which a service publishes where its audit chains end."""
+    """Return the fact with which a service publishes the ends of its audit chains."""
     facts = PUBLISHERS[service]
     return next(fact for fact in facts if issubclass(fact, audit.AuditSealed))

@@ -1,4 +1,4 @@
-"""Base of all facts, and the envelope they travel in (CloudEvents 1.0, structured mode)."""
+"""Base class of all facts, and the envelope of an event (CloudEvents 1.0, structured mode)."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,11 +13,11 @@ from shared.contracts.ids import EventId, MemberId, StructureId, TenantId
 
 T = TypeVar("T")
 Instant = Annotated[datetime, Meta(tz=True)]
-"""A moment with its zone; written in UTC."""
+"""A time with its zone; encoded in UTC."""
 
 
 class DataSensitivity(StrEnum):
-    """How widely a fact's data may be shown."""
+    """Sensitivity of a fact's data: who may see it."""
 
     PUBLIC = "public"
     INTERNAL = "internal"
@@ -25,9 +25,10 @@ class DataSensitivity(StrEnum):
 
 
 class Origin(StrEnum):
-    """Whether it happened here, or is history brought from elsewhere.
+    """Whether the event happened on this platform, or is history that was imported.
 
-    Only what is live notifies, acts or alerts. A fact caused by another inherits its origin.
+    Only live events notify people, trigger decisions or raise alerts. An event that is caused by
+    another inherits its origin.
     """
 
     LIVE = "live"
@@ -35,7 +36,7 @@ class Origin(StrEnum):
 
 
 class Sealed(Struct, Generic[T], frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Personal data: in the clear, or as a JWE together with the id of the key that opens it."""
+    """Personal data: in clear text, or as a JWE with the id of the key that decrypts it."""
 
     clear: T | None = None
     jwe: str | None = None
@@ -43,7 +44,7 @@ class Sealed(Struct, Generic[T], frozen=True, kw_only=True, omit_defaults=True, 
 
 
 class Person(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Who, and in which structure and role as it was then: true even after people move."""
+    """A member, with structure and role at that time; both stay true after the member moves."""
 
     member_id: MemberId
     structure_id: StructureId | None = None
@@ -51,14 +52,14 @@ class Person(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
 
 class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Something that happened, said in the past tense; the docstring of each class is its meaning.
+    """Something that happened, named in the past tense; a class's docstring is its meaning.
 
-    Class constants hold what the envelope and the topics need. `KEY` and `SUBJECT` are paths into
-    the fact: what is in order together, and the aggregate that changed.
+    Class constants hold what envelope and topics need. `KEY` and `SUBJECT` are attribute paths in
+    the fact: the key within which events are in order, and the aggregate that changed.
 
-    A second version is a class of its own that names the one before it as `PREVIOUS`. While it
-    has `DUAL_PUBLISH`, whatever is recorded is told as `previous()` too, under the same event id;
-    what was told before there were two is read as `following(old)`. See docs/versions.md.
+    A second version is a class of its own, with the version before it as `PREVIOUS`. While it has
+    `DUAL_PUBLISH`, each event is also published as `downcast()`, under the same event id. Events
+    from before the second version are read as `upcast(old)`. See docs/versions.md.
     """
 
     WIRE: ClassVar[str]
@@ -71,27 +72,27 @@ class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     DUAL_PUBLISH: ClassVar[bool] = False
 
     def downcast(self) -> "Fact":
-        """Return the same as the version before tells it, for who has not moved."""
+        """Convert to the version before, for consumers that have not changed to this one."""
         raise NotImplementedError(type(self).__name__)
 
     @classmethod
-    def upcast(cls, old: Any) -> Self:  # Any: each version follows one of its own
-        """Return the same from the version before, for who has moved. Must not fail."""
+    def upcast(cls, old: Any) -> Self:  # Any: each version has another one before it
+        """Convert from the version before, for consumers of this version. Must not fail."""
         raise NotImplementedError(cls.__name__)
 
     @classmethod
     def wire_type(cls) -> str:
-        """Return the CloudEvents `type`: `community.post.published.v1`."""
+        """Return the CloudEvents `type`, such as `community.post.published.v1`."""
         return f"{cls.WIRE}.v{cls.VERSION}"
 
     @classmethod
     def example(cls) -> Self:
-        """Return a true-to-life example; the documents show it and every build decodes it."""
+        """Return a realistic example; the documents show it and every build decodes it."""
         raise NotImplementedError(cls.__name__)
 
 
 def older_versions(fact: type[Fact]) -> Iterator[type[Fact]]:
-    """Name the versions before this one, the newest first."""
+    """Yield the versions before this one, newest first."""
     older = fact.PREVIOUS
     while older is not None:
         yield older
@@ -99,26 +100,26 @@ def older_versions(fact: type[Fact]) -> Iterator[type[Fact]]:
 
 
 def value_at(fact: Fact, path: str) -> UUID:
-    """Follow a dotted path of attributes: `ref.root_id`."""
+    """Return the id at a dotted attribute path, such as `ref.root_id`."""
     value: Any = fact
     for name in path.split("."):
         value = getattr(value, name)
-    found: UUID = value
-    return found
+    id_value: UUID = value
+    return id_value
 
 
 def partition_key(tenant: TenantId, fact: Fact) -> str:
-    """Return the key whose facts stay in order; it starts with the tenant."""
+    """Return the key within which events are in order: tenant id and the fact's key."""
     return f"{tenant}:{value_at(fact, fact.KEY)}"
 
 
 class Envelope(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A CloudEvents 1.0 event as it stands in a record's value.
+    """A CloudEvents 1.0 event, as stored in a record's value.
 
-    `time` is when it happened, `recordedtime` when it was written down. `sequence` counts per
-    topic and `partitionkey` without gaps, ten digits; a fact told in two versions takes two numbers
-    under one `id`. `causeid` names the event that led to this
-    one, `correlationid` the request or event that the whole chain began with.
+    `time` is when it happened, `recordedtime` when it was stored. `sequence` counts per topic and
+    `partitionkey` without gaps, in ten digits; a fact that is published in two versions takes two
+    numbers under one `id`. `causeid` is the id of the event that caused this one, `correlationid`
+    the id of the request or event at the start of the chain.
     """
 
     id: EventId
@@ -147,19 +148,19 @@ _envelope_decoder = msgspec.json.Decoder(Envelope)
 
 
 def encode(envelope: Envelope) -> bytes:
-    """Write an envelope as JSON, its required CloudEvents attributes always present."""
+    """Encode an envelope as JSON; CloudEvents' required attributes are always present."""
     fields = msgspec.structs.asdict(envelope)
     return _encoder.encode({name: value for name, value in fields.items() if value is not None})
 
 
 def encode_data(fact: Fact) -> Raw:
-    """Write a fact's data as JSON."""
+    """Encode a fact's data as JSON."""
     return Raw(_encoder.encode(fact))
 
 
 def decode_envelope(value: bytes) -> Envelope:
-    """Read a record's value. Raises `msgspec.DecodeError`, `UnicodeDecodeError`, `RecursionError`.
+    """Decode a record's value. Raises `msgspec.DecodeError`, UnicodeDecodeError, RecursionError.
 
-    Binary mode (attributes in headers) is put together into the same JSON by the reader.
+    The consumer first converts binary mode (attributes in headers) to the same JSON.
     """
     return _envelope_decoder.decode(value)

@@ -1,4 +1,4 @@
-"""What identity publishes: tenants, structures, members, roles and sessions."""
+"""Facts that identity publishes: tenants, structures, members, roles and sessions."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -12,14 +12,14 @@ from shared.contracts.ids import MemberId, SessionId, StructureId, TenantId
 
 
 class MemberKind(StrEnum):
-    """A human being, or an account that a machine writes with."""
+    """A human being, or an account with which a program writes."""
 
     PERSON = "person"
     SYSTEM = "system"
 
 
 class Role(StrEnum):
-    """What someone is in a structure; what each may do is written in the policies."""
+    """A member's role in a structure; the policies define what each role may do."""
 
     PUPIL = "pupil"
     PARENT = "parent"
@@ -35,11 +35,11 @@ class Role(StrEnum):
 PRIVILEGED_ROLES = frozenset(
     {Role.COMMUNITY_MANAGER, Role.MODERATOR, Role.ADMINISTRATOR, Role.OPERATOR}
 )
-"""Roles with power over other people, beside what every member may do."""
+"""Roles that may act on other members, beyond what every member may do."""
 
 
 class PersonDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who someone is, in words: personal data."""
+    """A member's name and contact: personal data."""
 
     display_name: str
     handle: str
@@ -48,7 +48,7 @@ class PersonDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class TenantOpened(Fact, frozen=True, kw_only=True):
-    """An academy, university or enterprise was given its own place."""
+    """An academy, university or enterprise became a tenant."""
 
     WIRE: ClassVar = "identity.tenant.opened"
     TOPIC: ClassVar = "identity.tenant"
@@ -74,10 +74,10 @@ class TenantOpened(Fact, frozen=True, kw_only=True):
 
 
 class StructureOpened(Fact, frozen=True, kw_only=True):
-    """A region, academy, school, class, entity or team took its place in the tree.
+    """A region, academy, school, class, entity or team was added to the tree.
 
-    `path` holds its ancestors, the root first, without itself. `codes` are those of the outside
-    world, such as the UAI.
+    `path` contains its ancestors, the root first, without itself. `codes` are identifiers of
+    outside systems, such as the UAI.
     """
 
     WIRE: ClassVar = "identity.structure.opened"
@@ -112,7 +112,7 @@ class StructureOpened(Fact, frozen=True, kw_only=True):
 
 
 class MemberJoined(Fact, frozen=True, kw_only=True):
-    """Someone became a member of the tenant."""
+    """A person or system account became a member of the tenant."""
 
     WIRE: ClassVar = "identity.member.joined"
     TOPIC: ClassVar = "identity.member"
@@ -138,7 +138,7 @@ class MemberJoined(Fact, frozen=True, kw_only=True):
 
 
 class MemberSuspended(Fact, frozen=True, kw_only=True):
-    """A member may no longer act, until a moment or until reinstated."""
+    """A member was suspended, until a time or until reinstated."""
 
     WIRE: ClassVar = "identity.member.suspended"
     TOPIC: ClassVar = "identity.member"
@@ -177,7 +177,7 @@ class MemberReinstated(Fact, frozen=True, kw_only=True):
 
 
 class RoleGranted(Fact, frozen=True, kw_only=True):
-    """A member holds a role in a structure and all below it, until a moment or until revoked."""
+    """A member was granted a role in a structure and below it, until a time or until revoked."""
 
     WIRE: ClassVar = "identity.role.granted"
     TOPIC: ClassVar = "identity.member"
@@ -196,7 +196,7 @@ class RoleGranted(Fact, frozen=True, kw_only=True):
 
 
 class RoleRevoked(Fact, frozen=True, kw_only=True):
-    """A member no longer holds a role in a structure."""
+    """A member's role in a structure was revoked."""
 
     WIRE: ClassVar = "identity.role.revoked"
     TOPIC: ClassVar = "identity.member"
@@ -231,7 +231,7 @@ class SessionOpened(Fact, frozen=True, kw_only=True):
 
 
 class SessionEnd(StrEnum):
-    """Why a session ended before its time."""
+    """Why a session ended before its expiry."""
 
     SIGNED_OUT = "signed_out"
     ENDED_BY_MEMBER = "ended_by_member"
@@ -243,9 +243,9 @@ class SessionEnd(StrEnum):
 
 
 class SessionEnded(Fact, frozen=True, kw_only=True):
-    """A session ended before its time: its access tokens no longer hold anywhere.
+    """A session ended before its expiry: its access tokens are no longer valid.
 
-    Consumers keep its id for as long as an access token may live.
+    Consumers keep its id for the lifetime of an access token.
     """
 
     WIRE: ClassVar = "identity.session.ended"

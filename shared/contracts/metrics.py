@@ -1,4 +1,4 @@
-"""What metrics publishes: alerts on a community's reputation."""
+"""Facts that metrics publishes: alerts on a community's reputation."""
 
 from datetime import timedelta
 from typing import ClassVar, Self
@@ -9,9 +9,9 @@ from shared.contracts.ids import AlertId, ContentId, MemberId, SpaceId, Structur
 
 
 class AlertRaised(Fact, frozen=True, kw_only=True):
-    """Something out of the ordinary is happening in a space, and someone should look.
+    """An unusual number of events happened in a space; a manager should look at it.
 
-    `observed` events by `people` different members fell into the window; times are event times.
+    `observed` events by `people` different members are in the window; its ends are event times.
     """
 
     WIRE: ClassVar = "metrics.alert.raised"
@@ -47,7 +47,7 @@ class AlertRaised(Fact, frozen=True, kw_only=True):
 
 
 class AlertClosed(Fact, frozen=True, kw_only=True):
-    """A manager looked at an alert and closed it; the next one may be raised."""
+    """A manager looked at an alert and closed it; the space can raise the next one."""
 
     WIRE: ClassVar = "metrics.alert.closed"
     TOPIC: ClassVar = "metrics.alert"

@@ -1,4 +1,4 @@
-"""What notifications publishes: nothing per person that 100,000 people would multiply."""
+"""Facts that notifications publishes: none per delivered notification, only per read one."""
 
 from typing import ClassVar, Self
 
@@ -8,7 +8,7 @@ from shared.contracts.ids import MemberId, NotificationId
 
 
 class NotificationRead(Fact, frozen=True, kw_only=True):
-    """Someone read a notification in their inbox."""
+    """A member read a notification in their inbox."""
 
     WIRE: ClassVar = "notifications.notification.read"
     TOPIC: ClassVar = "notifications.notification"

@@ -1,4 +1,4 @@
-"""Records as they once went over the wire; every later build must still read them."""
+"""Golden records: records as they were published once, which every later build must decode."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ GOLDEN_FOLDER = Path(__file__).with_name("golden")
 
 
 def golden_records() -> Iterator[Path]:
-    """Yield every golden record: `<wire type>.json`, or `<wire type>~<what is special>.json`."""
+    """Yield every golden record: `<wire type>.json` or `<wire type>~<special case>.json`."""
     yield from sorted(GOLDEN_FOLDER.glob("*.json"))
 
 
@@ -25,7 +25,7 @@ def decode_record(file: Path) -> Fact:
 
 
 def write_missing_records() -> None:
-    """Write a record for each fact that has none, or none that can be read any more."""
+    """Write a record for each fact that has none, or none that can be decoded."""
     for wire, fact in EVENTS.items():
         file = GOLDEN_FOLDER / f"{wire}.json"
         if not file.is_file() or not _is_readable(file):

@@ -1,4 +1,4 @@
-"""Every fact has one owner, one topic, one name; whoever listens listens to something said."""
+"""Catalogue of facts: one owner, one topic and one name each; every consumed fact is published."""
 
 import re
 from collections import Counter
@@ -16,45 +16,45 @@ from shared.kit.tools.docs.services import find_reactions, has_module
 every_fact = pytest.mark.parametrize("fact", EVENTS.values(), ids=list(EVENTS))
 
 
-def test_no_two_facts_share_a_wire_name() -> None:
-    said = Counter(fact.wire_type() for facts in PUBLISHERS.values() for fact in facts)
-    assert set(said.values()) == {1}
+def test_wire_names_are_unique() -> None:
+    name_counts = Counter(fact.wire_type() for facts in PUBLISHERS.values() for fact in facts)
+    assert set(name_counts.values()) == {1}
 
 
-def test_every_fact_that_is_consumed_has_exactly_one_publisher() -> None:
-    heard = find_reactions(tuple(PUBLISHERS))
-    assert heard
-    for fact in heard:
+def test_consumed_fact_has_exactly_one_publisher() -> None:
+    reactions = find_reactions(tuple(PUBLISHERS))
+    assert reactions
+    for fact in reactions:
         owners = [name for name, facts in PUBLISHERS.items() if fact in facts]
         assert owners == [owner_of(fact)], fact.wire_type()
 
 
 @pytest.mark.parametrize("service", PUBLISHERS)
-def test_a_service_publishes_what_the_catalogue_says(service: str) -> None:
+def test_service_publishes_the_facts_of_the_catalogue(service: str) -> None:
     assert has_module(service, "events"), f"{service} has no events.py"
     own = import_module(f"services.{service}.events").PUBLISHES
     assert PUBLISHERS[service] == (*own, audit_fact(service))
 
 
 @pytest.mark.parametrize("topic", TOPICS)
-def test_a_topic_has_one_publisher(topic: str) -> None:
+def test_topic_has_one_publisher(topic: str) -> None:
     owners = {owner_of(fact) for fact in EVENTS.values() if topic == fact.TOPIC}
     assert owners == {topic.split(".", maxsplit=1)[0]}
 
 
 @every_fact
-def test_a_fact_is_named_by_owner_thing_and_past(fact: type[Fact]) -> None:
+def test_wire_name_has_owner_aggregate_verb_and_version(fact: type[Fact]) -> None:
     assert re.fullmatch(r"[a-z]+\.[a-z]+\.[a-z_]+\.v[1-9][0-9]*", fact.wire_type())
     assert fact in PUBLISHERS[owner_of(fact)]
 
 
 @every_fact
-def test_a_fact_says_what_it_means(fact: type[Fact]) -> None:
+def test_fact_has_a_docstring(fact: type[Fact]) -> None:
     assert getdoc(fact) != getdoc(fact.__mro__[1])
 
 
 @every_fact
-def test_key_and_subject_are_found_in_the_fact(fact: type[Fact]) -> None:
+def test_key_and_subject_are_paths_in_the_fact(fact: type[Fact]) -> None:
     example = fact.example()
     assert isinstance(value_at(example, fact.SUBJECT), UUID)
     assert partition_key(cast.TENANT, example).startswith(f"{cast.TENANT}:")
@@ -65,10 +65,10 @@ def test_personal_data_is_sealed(fact: type[Fact]) -> None:
     sealed = {"person", "content"} & set(fact.__struct_fields__)
     assert bool(sealed) == (fact.DATA is DataSensitivity.PERSONAL)
     for name in sealed:
-        assert "Sealed[" in str(fact.__annotations__.get(name) or _inherited(fact, name))
+        assert "Sealed[" in str(fact.__annotations__.get(name) or _inherited_annotation(fact, name))
 
 
-def _inherited(fact: type[Fact], name: str) -> object:
+def _inherited_annotation(fact: type[Fact], name: str) -> object:
     return next(
         kind.__annotations__[name]
         for kind in fact.__mro__

@@ -1,4 +1,4 @@
-"""What is written is a CloudEvents record that anyone reads, today and later."""
+"""Records are CloudEvents that other libraries can read, and stay readable for later builds."""
 
 import json
 import re
@@ -28,21 +28,21 @@ every_fact = pytest.mark.parametrize("fact", EVENTS.values(), ids=list(EVENTS))
 
 
 @pytest.mark.parametrize("file", list(golden_records()), ids=lambda file: file.stem)
-def test_a_golden_record_still_says_the_same(file: Path) -> None:
-    said = json.loads(file.read_text(encoding="utf-8"))
+def test_golden_record_decodes_to_the_same_data(file: Path) -> None:
+    record = json.loads(file.read_text(encoding="utf-8"))
     fact = decode_record(file)
-    assert fact.wire_type() == said["type"] == file.stem.split("~")[0]
-    assert json.loads(bytes(encode_data(fact))) == said["data"]
+    assert fact.wire_type() == record["type"] == file.stem.split("~")[0]
+    assert json.loads(bytes(encode_data(fact))) == record["data"]
 
 
 @every_fact
-def test_a_fact_has_its_golden_record(fact: type[Fact]) -> None:
+def test_fact_has_a_golden_record(fact: type[Fact]) -> None:
     assert (GOLDEN_FOLDER / f"{fact.wire_type()}.json").is_file(), (
         f"write it with: {ACCEPT_COMMAND}"
     )
 
 
-def test_a_sealed_import_is_read_whole() -> None:
+def test_sealed_imported_record_is_decoded() -> None:
     file = GOLDEN_FOLDER / "community.post.published.v1~sealed-import.json"
     envelope = decode_envelope(file.read_bytes())
     assert (envelope.origin, envelope.actor) == (Origin.IMPORT, None)
@@ -51,7 +51,7 @@ def test_a_sealed_import_is_read_whole() -> None:
 
 
 @every_fact
-def test_an_example_comes_back_as_it_went(fact: type[Fact]) -> None:
+def test_example_survives_encoding_and_decoding(fact: type[Fact]) -> None:
     example = fact.example()
     envelope = decode_envelope(encode(example_envelope(example)))
     assert decoder_of(EVENTS[envelope.type]).decode(envelope.data) == example
@@ -59,7 +59,7 @@ def test_an_example_comes_back_as_it_went(fact: type[Fact]) -> None:
 
 
 @every_fact
-def test_the_library_of_cloudevents_reads_what_we_write(fact: type[Fact]) -> None:
+def test_cloudevents_library_reads_our_records(fact: type[Fact]) -> None:
     written = example_envelope(fact.example())
     record = KafkaMessage({"content-type": CONTENT_TYPE.encode()}, b"key", encode(written))
     event = from_structured(record, JSONFormat())
@@ -74,32 +74,32 @@ def test_the_library_of_cloudevents_reads_what_we_write(fact: type[Fact]) -> Non
 
 
 @every_fact
-def test_fields_of_tomorrow_are_passed_over(fact: type[Fact]) -> None:
+def test_unknown_fields_are_ignored(fact: type[Fact]) -> None:
     example = fact.example()
     data = json.loads(bytes(encode_data(example)))
-    for inside in (data, *(value for value in data.values() if isinstance(value, dict))):
-        if inside is not data.get("codes"):
-            inside["tomorrow"] = {"é": ["🌅"]}
+    for target in (data, *(value for value in data.values() if isinstance(value, dict))):
+        if target is not data.get("codes"):
+            target["tomorrow"] = {"é": ["🌅"]}
     envelope = json.loads(encode(example_envelope(example))) | {"data": data, "later": "yes"}
     read_back = decode_envelope(json.dumps(envelope).encode())
     assert decoder_of(fact).decode(read_back.data) == example
 
 
 @pytest.mark.parametrize("name", Envelope.__struct_fields__)
-def test_an_attribute_is_named_as_cloudevents_wants_it(name: str) -> None:
+def test_attribute_names_follow_cloudevents(name: str) -> None:
     assert re.fullmatch(r"[a-z][a-z0-9]{0,19}", name)
 
 
-def test_what_cloudevents_requires_is_always_written() -> None:
-    (some, *_) = EVENTS.values()
-    said = json.loads(encode(example_envelope(some.example())))
-    assert {"id", "source", "type", "specversion", "origin"} <= set(said)
-    assert None not in said.values()
+def test_required_attributes_are_always_written() -> None:
+    (fact_type, *_) = EVENTS.values()
+    record = json.loads(encode(example_envelope(fact_type.example())))
+    assert {"id", "source", "type", "specversion", "origin"} <= set(record)
+    assert None not in record.values()
 
 
-def test_a_record_without_its_tenant_is_refused() -> None:
-    (some, *_) = EVENTS.values()
-    said = json.loads(encode(example_envelope(some.example())))
-    del said["tenant"]
+def test_record_without_tenant_is_rejected() -> None:
+    (fact_type, *_) = EVENTS.values()
+    record = json.loads(encode(example_envelope(fact_type.example())))
+    del record["tenant"]
     with pytest.raises(msgspec.ValidationError, match="tenant"):
-        decode_envelope(json.dumps(said).encode())
+        decode_envelope(json.dumps(record).encode())

@@ -1,4 +1,4 @@
-"""A second version is of the same fact, and each can be had from the other."""
+"""A second version is of the same fact, and each version can be converted to the other."""
 
 from typing import ClassVar, Self
 
@@ -13,31 +13,31 @@ from tests.support.versioned_event import LineSaid, LineSaidV1, LineSaidV3
 
 
 @pytest.mark.parametrize("fact", EVENTS.values(), ids=list(EVENTS))
-def test_a_fact_has_no_flawed_version(fact: type[Fact]) -> None:
+def test_fact_has_no_version_errors(fact: type[Fact]) -> None:
     assert not list(find_version_errors(fact))
-    assert all(EVENTS.get(each.wire_type()) is each for each in older_versions(fact)), (
-        "what was ever told stays in the catalogue: the log holds it"
+    assert all(EVENTS.get(version.wire_type()) is version for version in older_versions(fact)), (
+        "published versions stay in the catalogue: the log contains them"
     )
 
 
 @pytest.mark.parametrize("fact", [LineSaidV1, LineSaid, LineSaidV3])
-def test_a_sound_one_has_none_either(fact: type[Fact]) -> None:
+def test_valid_versions_have_no_errors(fact: type[Fact]) -> None:
     assert not list(find_version_errors(fact))
 
 
-def test_the_versions_before_come_newest_first() -> None:
+def test_older_versions_are_newest_first() -> None:
     assert list(older_versions(LineSaidV3)) == [LineSaid, LineSaidV1]
 
 
-class Alone(LineSaidV1, frozen=True, kw_only=True):
-    """Nothing stands before it."""
+class WithoutPrevious(LineSaidV1, frozen=True, kw_only=True):
+    """Version 2 without a version before it."""
 
     VERSION: ClassVar = 2
     DUAL_PUBLISH: ClassVar = True
 
 
-class Kin(LineSaidV1, frozen=True, kw_only=True):
-    """Of the class of the one before, and with neither way between them."""
+class SubclassOfPrevious(LineSaidV1, frozen=True, kw_only=True):
+    """Subclass of the version before it, without conversions."""
 
     VERSION: ClassVar = 3
     TOPIC: ClassVar = "community.elsewhere"
@@ -45,8 +45,8 @@ class Kin(LineSaidV1, frozen=True, kw_only=True):
     DUAL_PUBLISH: ClassVar = True
 
 
-class Astray(Fact, frozen=True, kw_only=True):
-    """Both ways lead to something else."""
+class WrongConversions(Fact, frozen=True, kw_only=True):
+    """Both conversions return another member's fact."""
 
     WIRE: ClassVar = LineSaidV1.WIRE
     VERSION: ClassVar = 2
@@ -71,20 +71,26 @@ class Astray(Fact, frozen=True, kw_only=True):
         return cls(member_id=cast.HAMID, text=old.text.upper())
 
 
-WRONG: dict[type[Fact], list[str]] = {
-    Alone: ["names none before it", "none that it could be told beside"],
-    Kin: ["kind of", "another name or topic", "comes after 1", "no following()", "no previous()"],
-    Astray: [
-        "following() gives another key",
-        "previous() gives another key",
-        "does not come back from the newer one",
+EXPECTED_ERRORS: dict[type[Fact], list[str]] = {
+    WithoutPrevious: ["names no version before it", "DUAL_PUBLISH without PREVIOUS"],
+    SubclassOfPrevious: [
+        "subclass of",
+        "another name or topic",
+        "follows 1",
+        "no upcast()",
+        "no downcast()",
+    ],
+    WrongConversions: [
+        "upcast() returns another key",
+        "downcast() returns another key",
+        "do not restore the older version",
     ],
 }
 
 
-@pytest.mark.parametrize("fact", WRONG, ids=lambda fact: fact.__name__)
-def test_a_flaw_is_named(fact: type[Fact]) -> None:
-    found = list(find_version_errors(fact))
-    assert len(found) == len(WRONG[fact]), found
-    for line, words in zip(found, WRONG[fact], strict=True):
-        assert words in line
+@pytest.mark.parametrize("fact", EXPECTED_ERRORS, ids=lambda fact: fact.__name__)
+def test_version_error_is_named(fact: type[Fact]) -> None:
+    errors = list(find_version_errors(fact))
+    assert len(errors) == len(EXPECTED_ERRORS[fact]), errors
+    for line, expected in zip(errors, EXPECTED_ERRORS[fact], strict=True):
+        assert expected in line

@@ -1,4 +1,4 @@
-"""What a fact's second version must be, so that one can be told and read as the other."""
+"""Rules for the second version of a fact, so that it can be published and read as the other one."""
 
 from collections.abc import Iterator
 
@@ -7,53 +7,53 @@ from shared.contracts.event import Fact, encode_data, partition_key, value_at
 
 
 def find_version_errors(fact: type[Fact]) -> Iterator[str]:
-    """Yield what is wrong with a version, as a line; nothing for a first one that stands alone."""
+    """Yield what is wrong with a version, as lines."""
     older = fact.PREVIOUS
     if older is None:
         if fact.VERSION != 1:
-            yield f"version {fact.VERSION} names none before it: set PREVIOUS"
+            yield f"version {fact.VERSION} names no version before it: set PREVIOUS"
         if fact.DUAL_PUBLISH:
-            yield "there is none that it could be told beside: BESIDE without PREVIOUS"
+            yield "DUAL_PUBLISH without PREVIOUS: there is no other version to publish"
         return
     if issubclass(fact, older) or issubclass(older, fact):
-        yield f"it is a kind of {older.__name__}: a reaction to one would take the other"
+        yield f"it is a subclass of {older.__name__}: a reaction to one would receive the other"
     if (fact.WIRE, fact.TOPIC) != (older.WIRE, older.TOPIC):
-        yield f"another name or topic than {older.__name__}: that is another fact, not a version"
+        yield f"another name or topic than {older.__name__}: it is another fact, not a version"
     if fact.VERSION != older.VERSION + 1:
-        yield f"version {fact.VERSION} comes after {older.VERSION}"
-    yield from _lifted(fact, older)
+        yield f"version {fact.VERSION} follows {older.VERSION}"
+    yield from _upcast_errors(fact, older)
     if fact.DUAL_PUBLISH:
-        yield from _told(fact, older)
+        yield from _downcast_errors(fact, older)
 
 
-def _lifted(fact: type[Fact], older: type[Fact]) -> Iterator[str]:
+def _upcast_errors(fact: type[Fact], older: type[Fact]) -> Iterator[str]:
     old = older.example()
     try:
         new = fact.upcast(old)
     except NotImplementedError:
-        yield f"no following(): who moves could not read what the log holds of {older.__name__}"
+        yield f"no upcast(): consumers of this version could not read {older.__name__} in the log"
         return
     if not isinstance(new, fact):
-        yield f"following() gives a {type(new).__name__}"
+        yield f"upcast() returns a {type(new).__name__}"
     elif _address(new) != _address(old):
-        yield "following() gives another key or subject"
+        yield "upcast() returns another key or subject"
 
 
-def _told(fact: type[Fact], older: type[Fact]) -> Iterator[str]:
+def _downcast_errors(fact: type[Fact], older: type[Fact]) -> Iterator[str]:
     new = fact.example()
     try:
         old = new.downcast()
     except NotImplementedError:
-        yield f"no previous(): it could not be told as {older.__name__}"
+        yield f"no downcast(): it could not be published as {older.__name__}"
         return
     if type(old) is not older:
-        yield f"previous() gives a {type(old).__name__}"
+        yield f"downcast() returns a {type(old).__name__}"
         return
     if _address(old) != _address(new):
-        yield "previous() gives another key or subject"
-    again = fact.upcast(old).downcast()
-    if encode_data(again) != encode_data(old):
-        yield "what was told as the older one does not come back from the newer one"
+        yield "downcast() returns another key or subject"
+    round_trip = fact.upcast(old).downcast()
+    if encode_data(round_trip) != encode_data(old):
+        yield "upcast() and downcast() do not restore the older version"
 
 
 def _address(fact: Fact) -> tuple[str, str]:

@@ -65,7 +65,7 @@ async def probe(frame: Frame, database: Database) -> InboxHarness:
 
 
 @pytest.fixture
-async def small(frame: Frame, database: Database) -> MiniService:
+async def mini_service(frame: Frame, database: Database) -> MiniService:
     """A small platform, with nothing in it."""
     clock = database._clock
     assert isinstance(clock, Clock)

@@ -1,4 +1,4 @@
-"""What metrics counts, to order."""
+"""Builders for tests of metrics."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -10,16 +10,16 @@ from shared.contracts.ids import ContentId, MemberId
 
 
 def a_space(time_zone: str = "Europe/Paris") -> Space:
-    """The college's space, in a zone."""
+    """Build the college's space in a time zone."""
     return Space(SPACE, COLLEGE, (ACADEMY,), time_zone)
 
 
 def moment(text: str) -> datetime:
-    """A moment in UTC."""
+    """Parse a time in UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def a_flag(member: int, seconds: float = 0, content: int = 1) -> Flag:
-    """Someone flags a content, so long after noon."""
+    """Build a flag this many seconds after noon."""
     at = NOON + timedelta(seconds=seconds)
     return Flag(ContentId(UUID(int=content)), MemberId(UUID(int=member)), at)

@@ -1,4 +1,4 @@
-"""The operator's commands against the real routes and a real database, in one process."""
+"""Runs operator commands against the real routes and a real database, in one process."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -25,52 +25,56 @@ from tests.support.inbox_harness import InboxHarness
 from tests.support.sample_app import LOCALE, FakeRights, FakeVerifier
 
 GROUP = "metrics"
-"""The service whose consumer group the probe is; the others read nothing."""
+"""Service whose consumer group is the harness; the other services have no consumer."""
 
 
 @dataclass
 class CliHarness:
-    """Hamid, who operates, types commands; `asked` is what reached the platform."""
+    """Runs commands as Hamid, an operator; `requests` are those that reached the platform."""
 
     inbox: InboxHarness
     platform: httpx.AsyncClient
     requests: list[httpx.Request] = field(default_factory=list)
 
-    async def run(self, *words: str, code: int = 0) -> str:
-        """Type a command, and give what it said."""
+    async def run(self, *arguments: str, exit_code: int = 0) -> str:
+        """Run a command, check its exit code, and return its output."""
         loop = asyncio.get_running_loop()
 
-        def answer(request: httpx.Request) -> httpx.Response:
+        def respond(request: httpx.Request) -> httpx.Response:
             self.requests.append(request)
-            sent = self.platform.build_request(
+            request_copy = self.platform.build_request(
                 request.method,
                 request.url.raw_path.decode(),
                 content=request.content,
                 headers={**request.headers, "host": "test"},
             )
-            done = asyncio.run_coroutine_threadsafe(self.platform.send(sent), loop).result(30)
-            return httpx.Response(done.status_code, content=done.content, headers=done.headers)
+            response = asyncio.run_coroutine_threadsafe(
+                self.platform.send(request_copy), loop
+            ).result(30)
+            return httpx.Response(
+                response.status_code, content=response.content, headers=response.headers
+            )
 
         def invoke() -> Result:
             with pytest.MonkeyPatch.context() as patched:
                 plain = httpx.Client
-                transport = httpx.MockTransport(answer)
+                transport = httpx.MockTransport(respond)
                 patched.setattr(
                     httpx,
                     "Client",
                     lambda base_url, **_: plain(base_url=base_url, transport=transport),
                 )
-                return CliRunner().invoke(LazyCommandGroup(name="preau", epilog=EPILOG), words)
+                return CliRunner().invoke(LazyCommandGroup(name="preau", epilog=EPILOG), arguments)
 
         result = await asyncio.to_thread(invoke)
-        assert result.exit_code == code, (result.output, result.exception)
+        assert result.exit_code == exit_code, (result.output, result.exception)
         return result.output
 
 
 def open_cli_harness(
     probe: InboxHarness, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> CliHarness:
-    """Serve the routes of every service; all but one have no consumer."""
+    """Serve the routes of every service; only `GROUP` has a consumer."""
     home.mkdir(exist_ok=True)
     (home / "operator.token").write_text("hamid\n")
     monkeypatch.setenv("PREAU_HOME", str(home))
@@ -79,15 +83,15 @@ def open_cli_harness(
     door = AppContext(
         host, probe.database, BatchedDatabase(probe.database), FakeVerifier(), FakeRights()
     )
-    reader = probe.consumer()
+    group_consumer = probe.consumer()
 
-    async def waiting() -> int:
+    async def count_waiting() -> int:
         return 0
 
     mounts = []
     for name in PUBLISHERS:
-        consumer = reader if name == GROUP else None
-        routes = operating_routes(_finds(consumer), probe.bus, waiting)
+        consumer = group_consumer if name == GROUP else None
+        routes = operating_routes(_finds(consumer), probe.bus, count_waiting)
         app = web_app(name, door, [], [routes], locale=LOCALE)
         mounts.append(Mount(f"/{name}", app, name=name))
     transport = httpx.ASGITransport(Starlette(routes=mounts))

@@ -1,4 +1,4 @@
-"""The smallest platform that there can be: one service that hears itself, on a real database."""
+"""The smallest service: it consumes its own events, in a real database and a memory bus."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ def space_id(number: int) -> SpaceId:
 
 @dataclass
 class InMemoryLog:
-    """The memory bus as a log; `committed` says what the test wants."""
+    """The memory bus as the checker's log; `committed_offsets` is set by the test."""
 
     __test__ = False
     bus: MemoryBus
@@ -50,9 +50,9 @@ class InMemoryLog:
         return await self.bus.get_log_bounds(topics)
 
     async def fetch(self, partition: Partition, begin: int, limit: int) -> Sequence[IncomingRecord]:
-        found = await self.bus.fetch(partition, begin, limit)
-        self.fetched += len(found)
-        return found
+        records = await self.bus.fetch(partition, begin, limit)
+        self.fetched += len(records)
+        return records
 
     async def get_committed_offsets(self, group: str) -> Mapping[Partition, int]:
         return self.committed_offsets
@@ -60,7 +60,7 @@ class InMemoryLog:
 
 @dataclass
 class MiniService:
-    """Publishes, relays, reads, and can be broken at every place."""
+    """Publishes, relays and consumes events; tests can damage its state between the steps."""
 
     database: Database
     owner_url: str
@@ -76,45 +76,51 @@ class MiniService:
     async def publish(
         self, text: str = "oui", key: SpaceId = SPACE, tenant: TenantId = RENNES, times: int = 1
     ) -> None:
-        """Record facts; they stand in the outbox then."""
+        """Record events; they are in the outbox afterwards."""
         async with self.database.unit(make_caller(tenant)) as unit:
             for _ in range(times):
                 unit.record(membership_joined(text, key))
 
     async def publish_ignored(self, key: SpaceId = SPACE) -> None:
-        """Record a fact that the group does not care for."""
+        """Record an event to which the group does not react."""
         example = SpaceOpened.example()
         async with self.database.unit(make_caller(RENNES)) as unit:
             unit.record(msgspec.structs.replace(example, space_id=key))
 
     async def relay(self) -> None:
-        """Send what stands in the outbox, and delete it."""
+        """Publish the events in the outbox, and delete them."""
         query = "DELETE FROM outbox RETURNING position, topic, key, value"
         rows = sorted(await self.sql(query), key=lambda row: row["position"])
         for row in rows:
             await self.bus.send([OutgoingRecord(row["topic"], row["key"].encode(), row["value"])])
 
     async def consume(self) -> None:
-        """Apply all there is."""
-        reader = self.consumer()
-        starts = await reader.on_assigned([Partition(TOPIC, n) for n in range(PARTITIONS)])
-        batch = [r for p, begin in starts.items() for r in await self.bus.fetch(p, begin, 10_000)]
+        """Apply all records of the log."""
+        consumer = self.consumer()
+        starts = await consumer.on_assigned(
+            [Partition(TOPIC, number) for number in range(PARTITIONS)]
+        )
+        batch = [
+            record
+            for partition, begin in starts.items()
+            for record in await self.bus.fetch(partition, begin, 10_000)
+        ]
         if batch:
-            await reader.handle(batch)
+            await consumer.handle(batch)
 
-    async def publish_and_consume(self, text: str = "oui", **more: Any) -> None:
-        """All of it: publish, relay, read, and relay what reading left."""
-        await self.publish(text, **more)
+    async def publish_and_consume(self, text: str = "oui", **options: Any) -> None:
+        """Publish, relay and consume events, and relay those that consuming recorded."""
+        await self.publish(text, **options)
         await self.relay()
         await self.consume()
         await self.relay()
 
     def consumer(self) -> BatchConsumer:
-        note = BoundReaction("note", record_role, (MembershipJoined,))
+        reaction = BoundReaction("note", record_role, (MembershipJoined,))
         return BatchConsumer(
             GROUP,
             self.database,
-            (note,),
+            (reaction,),
             self.bus,
             self.clock,
             NoTelemetry(),
@@ -122,35 +128,37 @@ class MiniService:
         )
 
     async def sql(self, query: str, *values: object) -> list[Any]:
-        """Do something as the owner, who sees RENNES."""
-        owner = await asyncpg.connect(self.owner_url.replace("+asyncpg", ""))
+        """Run a query as the owner, who sees the rows of RENNES."""
+        connection_as_owner = await asyncpg.connect(self.owner_url.replace("+asyncpg", ""))
         try:
-            await owner.execute(f"SET app.tenants = '{RENNES}'")
-            found: list[Any] = await owner.fetch(query, *values)
-            return found
+            await connection_as_owner.execute(f"SET app.tenants = '{RENNES}'")
+            rows: list[Any] = await connection_as_owner.fetch(query, *values)
+            return rows
         finally:
-            await owner.close()
+            await connection_as_owner.close()
 
-    def put_record(self, event: Mapping[str, object], key: str | None = None, **at: int) -> None:
-        """Write an event on the topic as it is, into its key's partition or another one."""
+    def put_record(
+        self, event: Mapping[str, object], key: str | None = None, **options: int
+    ) -> None:
+        """Append an event to its key's partition, or to `partition`."""
         value = msgspec.json.encode(event)
-        name = str(event["partitionkey"]) if key is None else key
-        place = at.get("partition", self.partition_of_key(str(event["partitionkey"])))
-        self.bus.append(Partition(TOPIC, place), name.encode(), value)
+        record_key = str(event["partitionkey"]) if key is None else key
+        number = options.get("partition", self.partition_of_key(str(event["partitionkey"])))
+        self.bus.append(Partition(TOPIC, number), record_key.encode(), value)
 
     def partition_of_key(self, key: str) -> int:
-        """Where the log has this key."""
-        for place, records in self.bus._log.items():
-            if place.topic == TOPIC and any(r.key == key.encode() for r in records):
-                return place.number
+        """Return the partition that has this key."""
+        for partition, records in self.bus._log.items():
+            if partition.topic == TOPIC and any(record.key == key.encode() for record in records):
+                return partition.number
         raise LookupError(key)
 
     def events(self) -> list[dict[str, Any]]:
-        """All that the topic holds, decoded."""
+        """Return all events of the topic, decoded."""
         return [
             msgspec.json.decode(record.value or b"null")
-            for place, records in self.bus._log.items()
-            if place.topic == TOPIC
+            for partition, records in self.bus._log.items()
+            if partition.topic == TOPIC
             for record in records
         ]
 
@@ -172,13 +180,13 @@ class MiniService:
         return await checker.check(wait)
 
 
-def membership_joined(words: str, key: SpaceId) -> Fact:
-    who = Person(member_id=member_id(1))
-    return MembershipJoined(space_id=key, member=who, role=words)
+def membership_joined(role: str, key: SpaceId) -> Fact:
+    person = Person(member_id=member_id(1))
+    return MembershipJoined(space_id=key, member=person, role=role)
 
 
 async def record_role(unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
-    """Write down each fact's words; some cannot be digested."""
+    """Store each event's role; some roles raise errors."""
     for delivery in deliveries:
         fact = delivery.fact
         assert isinstance(fact, MembershipJoined)
@@ -196,11 +204,11 @@ def with_fields(event: Mapping[str, Any], **fields: object) -> dict[str, Any]:
 
 
 def next_event(event: Mapping[str, Any], steps: int = 1) -> dict[str, Any]:
-    """The event that would come so many steps after this one, with an id of its own."""
+    """Return the event this many sequences later, with a new id."""
     sequence = int(event["sequence"]) + steps
     return with_fields(event, id=str(uuid7()), sequence=f"{sequence:010d}")
 
 
 def violation_texts(report: Report) -> list[str]:
-    """The violations as one reads them."""
-    return [f"{each.invariant} {each.text}" for each in report.wrong]
+    """Return the violations as lines."""
+    return [f"{violation.invariant} {violation.text}" for violation in report.wrong]

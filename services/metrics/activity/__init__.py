@@ -1,1 +1,1 @@
-"""Activity: what happened, by local day and by person and month."""
+"""Activity: counts by local day, and the days on which each member was active."""

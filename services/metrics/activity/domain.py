@@ -1,4 +1,4 @@
-"""What is counted, and on which day. Pure."""
+"""What is counted, and on which local day. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ COUNTER_NAMES: Mapping[ContentKind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ActivityEvent:
-    """Something that counts: what, where, when, and by whom when people are counted by it."""
+    """An event that is counted; `author` is set if the event counts its author as active."""
 
     tenant: TenantId
     space_id: SpaceId
@@ -35,20 +35,20 @@ MonthMasks = dict[tuple[TenantId, SpaceId, MemberId, date], int]
 
 
 def local_day(moment: datetime, time_zone: str) -> date:
-    """Return the day of a moment where it happened."""
+    """Return the day of a time in a time zone."""
     return moment.astimezone(ZoneInfo(time_zone)).date()
 
 
 def count_by_day(
     events: Iterable[ActivityEvent], spaces: Mapping[tuple[TenantId, SpaceId], Space]
 ) -> tuple[DayCounts, MonthMasks]:
-    """Count by day, and mark each person's days of the month (bit 0 is the first)."""
+    """Count events by local day, and set the bits of each member's active days (bit 0: the 1st)."""
     counts: DayCounts = Counter()
     masks: MonthMasks = {}
-    for each in events:
-        day = local_day(each.at, spaces[each.tenant, each.space_id].time_zone)
-        counts[each.tenant, each.space_id, day, each.what] += 1
-        if each.author is not None:
-            place = (each.tenant, each.space_id, each.author, day.replace(day=1))
-            masks[place] = masks.get(place, 0) | 1 << (day.day - 1)
+    for event in events:
+        day = local_day(event.at, spaces[event.tenant, event.space_id].time_zone)
+        counts[event.tenant, event.space_id, day, event.what] += 1
+        if event.author is not None:
+            key = (event.tenant, event.space_id, event.author, day.replace(day=1))
+            masks[key] = masks.get(key, 0) | 1 << (day.day - 1)
     return counts, masks

@@ -1,4 +1,4 @@
-"""What counting needs."""
+"""Port and dependencies of activity."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,34 +11,36 @@ from shared.kit.core.unit_of_work import Unit
 
 
 class ActivityCounters(Protocol):
-    """The counters."""
+    """Counters of activity."""
 
     async def add_counts(self, unit: Unit, counts: DayCounts, masks: MonthMasks) -> None:
-        """Add to the day counts, and mark the days of people."""
+        """Add to the counters of days, and set the active days of members."""
 
-    async def lock_spaces(self, unit: Unit, places: Sequence[tuple[TenantId, SpaceId]]) -> None:
-        """Take turns on these spaces until commit: holding back and releasing must not cross."""
+    async def lock_spaces(self, unit: Unit, spaces: Sequence[tuple[TenantId, SpaceId]]) -> None:
+        """Lock these spaces until commit, so that `defer` and `take_deferred` cannot overlap."""
 
     async def defer(self, unit: Unit, happenings: Sequence[ActivityEvent]) -> None:
-        """Keep what happened in a space that is not yet known."""
+        """Store events of spaces that are not yet known."""
 
     async def take_deferred(
         self, unit: Unit, tenant: TenantId, space_id: SpaceId
     ) -> Sequence[ActivityEvent]:
-        """Take out what was held back for a space."""
+        """Remove and return the deferred events of a space."""
 
-    async def add_questions(self, unit: Unit, asked: Sequence[tuple[ActivityEvent, str]]) -> None:
-        """Keep when questions were asked, by their ids."""
+    async def add_questions(
+        self, unit: Unit, questions: Sequence[tuple[ActivityEvent, str]]
+    ) -> None:
+        """Store when questions were asked, by question id; the earliest time wins."""
 
     async def add_first_answers(
-        self, unit: Unit, answered: Sequence[tuple[ActivityEvent, str]]
+        self, unit: Unit, answers: Sequence[tuple[ActivityEvent, str]]
     ) -> None:
-        """Keep when questions were first answered, by the questions' ids."""
+        """Store when questions were answered, by question id; the earliest time wins."""
 
 
 @dataclass(frozen=True)
 class ActivityDeps:
-    """Handed to the reactions of this feature."""
+    """Dependencies of this feature's reactions."""
 
     counters: ActivityCounters
     dimensions: Dimensions

@@ -1,4 +1,4 @@
-"""Count what happens, by its own time and its own place."""
+"""Count events at their own time and in their own space."""
 
 from collections.abc import Sequence
 
@@ -22,63 +22,73 @@ CountedFact = PostPublished | CommentPublished | ContentFlagged | DecisionMade
 async def count_activity(
     deps: ActivityDeps, unit: Unit, deliveries: Sequence[Delivery[CountedFact]]
 ) -> None:
-    """Add a batch to the counters; what happened in an unknown space waits for it."""
-    happenings = [_happening(delivery) for delivery in deliveries]
-    known = await _spaces(deps, unit, happenings)
-    early = [each for each in happenings if (each.tenant, each.space_id) not in known]
-    if early:
-        await deps.counters.lock_spaces(unit, [(each.tenant, each.space_id) for each in early])
-        known |= await _spaces(deps, unit, early)
-        early = [each for each in early if (each.tenant, each.space_id) not in known]
-    if early:
-        await deps.counters.defer(unit, early)
-    ready = [each for each in happenings if (each.tenant, each.space_id) in known]
-    await deps.counters.add_counts(unit, *count_by_day(ready, known))
-    pairs = list(zip(deliveries, happenings, strict=True))
+    """Add a batch to the counters; events of unknown spaces are deferred."""
+    events = [_to_activity_event(delivery) for delivery in deliveries]
+    spaces = await _find_spaces(deps, unit, events)
+    deferred = [event for event in events if (event.tenant, event.space_id) not in spaces]
+    if deferred:
+        await deps.counters.lock_spaces(
+            unit, [(event.tenant, event.space_id) for event in deferred]
+        )
+        spaces |= await _find_spaces(deps, unit, deferred)
+        deferred = [event for event in deferred if (event.tenant, event.space_id) not in spaces]
+    if deferred:
+        await deps.counters.defer(unit, deferred)
+    countable = [event for event in events if (event.tenant, event.space_id) in spaces]
+    await deps.counters.add_counts(unit, *count_by_day(countable, spaces))
+    pairs = list(zip(deliveries, events, strict=True))
     await deps.counters.add_questions(
         unit,
-        [(h, str(d.fact.ref.id)) for d, h in pairs if _is(d, ContentKind.QUESTION)],
+        [
+            (event, str(delivery.fact.ref.id))
+            for delivery, event in pairs
+            if _is_post_of_kind(delivery, ContentKind.QUESTION)
+        ],
     )
     await deps.counters.add_first_answers(
         unit,
-        [(h, str(d.fact.ref.root_id)) for d, h in pairs if _is(d, ContentKind.ANSWER)],
+        [
+            (event, str(delivery.fact.ref.root_id))
+            for delivery, event in pairs
+            if _is_post_of_kind(delivery, ContentKind.ANSWER)
+        ],
     )
 
 
 async def count_deferred_activity(
     deps: ActivityDeps, unit: Unit, deliveries: Sequence[Delivery[SpaceOpened]]
 ) -> None:
-    """Count what happened in a space before it was known."""
+    """Count the deferred events of a space that is known now."""
     for delivery in deliveries:
         fact = delivery.fact
         await deps.counters.lock_spaces(unit, [(delivery.tenant, fact.space_id)])
-        waited = await deps.counters.take_deferred(unit, delivery.tenant, fact.space_id)
+        events = await deps.counters.take_deferred(unit, delivery.tenant, fact.space_id)
         space = Space(fact.space_id, fact.structure_id, fact.path, fact.time_zone)
-        known = {(delivery.tenant, fact.space_id): space}
-        await deps.counters.add_counts(unit, *count_by_day(waited, known))
+        spaces = {(delivery.tenant, fact.space_id): space}
+        await deps.counters.add_counts(unit, *count_by_day(events, spaces))
 
 
-def _happening(delivery: Delivery[CountedFact]) -> ActivityEvent:
+def _to_activity_event(delivery: Delivery[CountedFact]) -> ActivityEvent:
     fact = delivery.fact
-    what, author = "decisions", None
+    counter, author = "decisions", None
     if isinstance(fact, ContentFlagged):
-        what = "flags"
+        counter = "flags"
     elif isinstance(fact, PostPublished | CommentPublished):
-        what = COUNTER_NAMES[fact.ref.kind]
+        counter = COUNTER_NAMES[fact.ref.kind]
         author = fact.author.member_id if fact.author else None
-    return ActivityEvent(delivery.tenant, fact.space_id, what, delivery.time, author)
+    return ActivityEvent(delivery.tenant, fact.space_id, counter, delivery.time, author)
 
 
-def _is(delivery: Delivery[CountedFact], kind: ContentKind) -> bool:
+def _is_post_of_kind(delivery: Delivery[CountedFact], kind: ContentKind) -> bool:
     return isinstance(delivery.fact, PostPublished) and delivery.fact.ref.kind is kind
 
 
-async def _spaces(
-    deps: ActivityDeps, unit: Unit, happenings: Sequence[ActivityEvent]
+async def _find_spaces(
+    deps: ActivityDeps, unit: Unit, events: Sequence[ActivityEvent]
 ) -> dict[tuple[TenantId, SpaceId], Space]:
-    known = {}
-    for tenant in {each.tenant for each in happenings}:
-        ids = {each.space_id for each in happenings if each.tenant == tenant}
-        found = await deps.dimensions.find_spaces(unit, tenant, sorted(ids))
-        known.update({(tenant, space_id): space for space_id, space in found.items()})
-    return known
+    spaces = {}
+    for tenant in {event.tenant for event in events}:
+        ids = {event.space_id for event in events if event.tenant == tenant}
+        tenant_spaces = await deps.dimensions.find_spaces(unit, tenant, sorted(ids))
+        spaces.update({(tenant, space_id): space for space_id, space in tenant_spaces.items()})
+    return spaces

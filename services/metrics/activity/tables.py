@@ -1,4 +1,4 @@
-"""Counters by local day, one activity mask per person, space and month, and answer times."""
+"""Tables of activity: counters by local day, active days per member and month, answer times."""
 
 import sqlalchemy as sa
 

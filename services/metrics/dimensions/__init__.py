@@ -1,1 +1,1 @@
-"""Dimensions: spaces, structures and members as metrics needs them; no name of anybody."""
+"""Dimensions: spaces, structures and members as metrics needs them, without personal data."""

@@ -1,4 +1,4 @@
-"""A space as metrics knows it."""
+"""A space as metrics stores it."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,14 @@ from shared.kit.core.errors import NotFound
 
 
 class SpaceNotKnown(NotFound):
-    """No space of this id has reached metrics, or none that this member may measure."""
+    """Metrics has no space of this id, or none that this member may measure."""
 
     key = "space_not_known"
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """Where it stands, and the zone of its days."""
+    """A space's structure, its ancestors, and the time zone of its days."""
 
     space_id: SpaceId
     structure_id: StructureId
@@ -23,5 +23,5 @@ class Space:
 
     @property
     def ancestry(self) -> tuple[StructureId, ...]:
-        """Its structure and the ancestors of that."""
+        """Return the space's structure after its ancestors, the root first."""
         return (*self.path, self.structure_id)

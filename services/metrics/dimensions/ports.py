@@ -1,4 +1,4 @@
-"""What other features ask of the dimensions."""
+"""Port to the dimensions for other features."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,12 +9,12 @@ from shared.kit.core.unit_of_work import Unit
 
 
 class Dimensions(Protocol):
-    """Spaces and who is enrolled in them."""
+    """Spaces and their enrolled members."""
 
     async def find_spaces(
         self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId]
     ) -> dict[SpaceId, Space]:
-        """Find those that are known."""
+        """Return the known ones of these spaces."""
 
     async def list_spaces_below(
         self, unit: Unit, tenant: TenantId, structure: StructureId
@@ -24,4 +24,4 @@ class Dimensions(Protocol):
     async def count_enrolled(
         self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId]
     ) -> tuple[int, int]:
-        """Count who is enrolled in any of these spaces: all of them, and the minors."""
+        """Return how many members are enrolled in any of these spaces, and how many are minors."""

@@ -1,4 +1,4 @@
-"""How the dimensions follow community."""
+"""Record spaces and enrolments from community's events."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ _ENROL = sa.text("""
 
 
 async def record_spaces(_: None, unit: Unit, deliveries: Sequence[Delivery[SpaceOpened]]) -> None:
-    """Keep where a space stands and the zone of its days."""
+    """Store a space's structure and the time zone of its days."""
     for delivery in deliveries:
         fact = delivery.fact
         await connection(unit).execute(
@@ -43,7 +43,7 @@ async def record_spaces(_: None, unit: Unit, deliveries: Sequence[Delivery[Space
 async def record_enrolments(
     _: None, unit: Unit, deliveries: Sequence[Delivery[MembershipJoined | MembershipLeft]]
 ) -> None:
-    """Keep who is enrolled where: a figure about few people is not shown."""
+    """Store who is enrolled where: values about small groups are masked."""
     for delivery in deliveries:
         fact = delivery.fact
         joined = isinstance(fact, MembershipJoined)

@@ -1,4 +1,4 @@
-"""The dimensions in PostgreSQL."""
+"""Dimensions in PostgreSQL."""
 
 from collections.abc import Sequence
 
@@ -25,25 +25,25 @@ class SqlDimensions:
     async def find_spaces(
         self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId]
     ) -> dict[SpaceId, Space]:
-        """Find those that are known."""
-        chosen = (SPACES.c.tenant_id == tenant) & SPACES.c.space_id.in_(ids)
-        found = await connection(unit).execute(sa.select(SPACES).where(chosen))
-        return {row["space_id"]: _space(row) for row in found.mappings()}
+        """See `ports.Dimensions`."""
+        condition = (SPACES.c.tenant_id == tenant) & SPACES.c.space_id.in_(ids)
+        rows = await connection(unit).execute(sa.select(SPACES).where(condition))
+        return {row["space_id"]: _space(row) for row in rows.mappings()}
 
     async def list_spaces_below(
         self, unit: Unit, tenant: TenantId, structure: StructureId
     ) -> Sequence[Space]:
-        """List the spaces of a structure and of all below it."""
-        # Trap: `contains` is of PostgreSQL's own ARRAY; the standard one raises when it is called.
-        above = sa.literal(structure, sa.Uuid()) == sa.any_(SPACES.c.path)
-        inside = (SPACES.c.structure_id == structure) | above
-        query = sa.select(SPACES).where((SPACES.c.tenant_id == tenant) & inside)
+        """See `ports.Dimensions`."""
+        # Trap: `contains` exists on PostgreSQL's ARRAY only; on `sa.ARRAY` it raises when called.
+        is_below = sa.literal(structure, sa.Uuid()) == sa.any_(SPACES.c.path)
+        in_structure_tree = (SPACES.c.structure_id == structure) | is_below
+        query = sa.select(SPACES).where((SPACES.c.tenant_id == tenant) & in_structure_tree)
         return [_space(row) for row in (await connection(unit).execute(query)).mappings()]
 
     async def count_enrolled(
         self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId]
     ) -> tuple[int, int]:
-        """Count who is enrolled."""
+        """See `ports.Dimensions`."""
         values = {"tenant": tenant, "spaces": list(ids)}
         row = (await connection(unit).execute(_ENROLLED, values)).one()
         return row.everyone, row.minors

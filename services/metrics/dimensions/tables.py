@@ -1,4 +1,4 @@
-"""Spaces with their zone and structure, and who is enrolled in them."""
+"""Tables of the dimensions: spaces and enrolments."""
 
 import sqlalchemy as sa
 

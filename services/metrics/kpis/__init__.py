@@ -1,1 +1,1 @@
-"""KPIs: one definition each, and the figures."""
+"""KPIs: their definitions and values."""

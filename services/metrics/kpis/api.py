@@ -1,4 +1,4 @@
-"""`/v1/kpis`: the figures, and `/v1/definitions`: what they mean."""
+"""Routes of `/v1/kpis` (values) and `/v1/definitions` (their meaning)."""
 
 from dataclasses import asdict
 from datetime import date
@@ -17,7 +17,7 @@ from shared.kit.web.routes import Routes
 
 
 class KpiRow(ApiModel):
-    """A figure. `status` is provisional, final or suppressed; `version` is the definition's."""
+    """Value of a KPI. `status` is provisional, final or suppressed; `version` the definition's."""
 
     kpi: str
     grain: Grain
@@ -31,13 +31,13 @@ class KpiRow(ApiModel):
 
 
 class KpiRows(ApiModel):
-    """By period, then by KPI."""
+    """Values by period, then by KPI."""
 
     items: list[KpiRow]
 
 
 class DefinitionShown(ApiModel):
-    """What a KPI means."""
+    """Definition of a KPI."""
 
     id: str
     version: int
@@ -47,16 +47,16 @@ class DefinitionShown(ApiModel):
 
 
 class DefinitionList(ApiModel):
-    """All of them."""
+    """All definitions."""
 
     items: list[DefinitionShown]
 
 
 def routes(deps: KpisDeps) -> Routes:
     """Build the routes of this feature."""
-    found = Routes("kpis")
+    routes = Routes("kpis")
 
-    @found.get("/kpis", action="kpi.read", load="heavy")
+    @routes.get("/kpis", action="kpi.read", load="heavy")
     async def read(  # noqa: PLR0913, PLR0917  the query's own parameters
         caller: CallerDep,
         actor: ActorDep,
@@ -67,13 +67,15 @@ def routes(deps: KpisDeps) -> Routes:
         structure_id: StructureId | None = None,
     ) -> KpiRows:
         if (space_id is None) == (structure_id is None):
-            raise Invalid(field="space_id", reason="give a space or a structure, one of them")
+            raise Invalid(field="space_id", reason="give either a space or a structure")
         command = Measure(begin, end, grain, space_id, structure_id)
-        figures = await measure(deps, caller, actor, command)
-        return KpiRows(items=[KpiRow.model_validate(row, from_attributes=True) for row in figures])
+        results = await measure(deps, caller, actor, command)
+        return KpiRows(items=[KpiRow.model_validate(row, from_attributes=True) for row in results])
 
-    @found.get("/definitions", action="kpi.define")
+    @routes.get("/definitions", action="kpi.define")
     async def definitions() -> DefinitionList:
-        return DefinitionList(items=[DefinitionShown(**asdict(d)) for d in DEFINITIONS.values()])
+        return DefinitionList(
+            items=[DefinitionShown(**asdict(definition)) for definition in DEFINITIONS.values()]
+        )
 
-    return found
+    return routes

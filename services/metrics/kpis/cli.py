@@ -1,4 +1,4 @@
-"""`preau kpis`."""
+"""`preau kpis`: print the KPIs of a space."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -20,24 +20,24 @@ KPI_COLUMNS = ("kpi", "period", "value", "n", "status")
 def kpis(
     space: str, begin: datetime | None, end: datetime | None, grain: str, *, as_json: bool
 ) -> None:
-    """Print the figures of a space, by its own local days; --to is exclusive.
+    """Print the KPIs of a space, by its local days; --to is exclusive.
 
     \b
     Example:
       preau kpis --space Entraide --from 2026-01-01 --to 2026-12-01 --grain month
     """
     client = ApiClient()
-    found = client.get("/community/v1/spaces", name=space)["items"]
-    if not found:
+    spaces = client.get("/community/v1/spaces", name=space)["items"]
+    if not spaces:
         raise click.ClickException(f"There is no space called {space!r}.")
     today = datetime.now(UTC)
-    first, last = begin or today - timedelta(days=30), end or today + timedelta(days=1)
+    first_day, end_day = begin or today - timedelta(days=30), end or today + timedelta(days=1)
     rows = client.get(
         "/metrics/v1/kpis",
         **{
-            "space_id": found[0]["space_id"],
-            "from": first.date().isoformat(),
-            "to": last.date().isoformat(),
+            "space_id": spaces[0]["space_id"],
+            "from": first_day.date().isoformat(),
+            "to": end_day.date().isoformat(),
             "grain": grain,
         },
     )["items"]
@@ -46,5 +46,5 @@ def kpis(
         return
     click.echo("  ".join(f"{name:>22}" for name in KPI_COLUMNS))
     for row in rows:
-        shown = ["–" if row[name] is None else str(row[name]) for name in KPI_COLUMNS]
-        click.echo("  ".join(f"{text:>22}" for text in shown))
+        cells = ["–" if row[name] is None else str(row[name]) for name in KPI_COLUMNS]
+        click.echo("  ".join(f"{text:>22}" for text in cells))

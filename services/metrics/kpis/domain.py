@@ -1,4 +1,4 @@
-"""KPIs: one definition each; periods; what may be shown. Pure."""
+"""KPIs: definitions, periods and masking. Pure."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -13,23 +13,23 @@ from shared.contracts.ids import MemberId
 from shared.kit.core.errors import Invalid
 
 LATE_ARRIVAL_PERIOD = timedelta(days=35)
-"""Live facts may arrive this late; until then a figure is provisional."""
+"""Live events may arrive this late; until then a value is provisional."""
 MIN_ADULTS = 5
 MIN_PUPILS = 10
 MAX_RANGE_DAYS = 366 * 30
 MAX_PERIODS = 400
-"""A year by day, seven by week, thirty by month: about as many rows as anybody reads at once."""
+"""A year by day, seven by week, thirty by month: the rows of one table that a person reads."""
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
 
 
 class BadPeriod(Invalid):
-    """`from` must lie before `to`, by less than thirty years, in at most 400 periods."""
+    """`from` must be before `to`, by less than thirty years, in at most 400 periods."""
 
     key = "bad_period"
 
 
 class Grain(StrEnum):
-    """How long a period is. Weeks are ISO weeks."""
+    """Length of a period. Weeks are ISO weeks."""
 
     DAY = "day"
     WEEK = "week"
@@ -38,7 +38,7 @@ class Grain(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What a KPI is. `people`: a figure about few people, that is masked."""
+    """Meaning of a KPI. `people`: its value is masked for small groups."""
 
     id: str
     version: int
@@ -91,7 +91,7 @@ COUNTED_KPIS = (
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """From its first day to before its end, in the space's own zone."""
+    """A period from its first day to before its end, in the space's time zone."""
 
     name: str
     begin: date
@@ -100,7 +100,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class KpiResult:
-    """One figure. `value` is None where nothing can be said, or nothing may be."""
+    """A KPI's value in a period; None where it is undefined or masked."""
 
     kpi: str
     grain: Grain
@@ -115,29 +115,29 @@ class KpiResult:
 
 @dataclass(frozen=True, slots=True)
 class RecordedActivity:
-    """What was counted: by day and kind, and the days on which each person wrote."""
+    """Counts by day and kind, the days on which each member wrote, and the questions."""
 
     counts: Mapping[tuple[date, str], int]
     days_of: Mapping[MemberId, frozenset[date]]
     questions: Sequence[tuple[date, float | None]]
-    """The local day of each question, and the hours to its first answer."""
+    """Local day of each question, and the hours to its first answer."""
 
 
 def split_into_periods(begin: date, end: date, grain: Grain) -> list[Period]:
-    """Cut [begin, end) into periods; the first and the last may be cut short."""
+    """Split [begin, end) into periods; the first and the last may be shorter."""
     if begin < FIRST_DAY or end > LAST_DAY:
         raise BadPeriod(begin=begin, end=end)
     if not timedelta() < end - begin < timedelta(days=MAX_RANGE_DAYS):
         raise BadPeriod(begin=begin, end=end)
-    found: list[Period] = []
+    periods: list[Period] = []
     day = begin
     while day < end:
-        if len(found) == MAX_PERIODS:
+        if len(periods) == MAX_PERIODS:
             raise BadPeriod(begin=begin, end=end, most_periods=MAX_PERIODS)
-        name, following = _period(day, grain)
-        found.append(Period(name, day, min(following, end)))
-        day = following
-    return found
+        name, next_day = _period(day, grain)
+        periods.append(Period(name, day, min(next_day, end)))
+        day = next_day
+    return periods
 
 
 def _period(day: date, grain: Grain) -> tuple[str, date]:
@@ -150,7 +150,7 @@ def _period(day: date, grain: Grain) -> tuple[str, date]:
 
 
 def days_of_mask(month: date, mask: int) -> Iterable[date]:
-    """List the days that a month's activity mask marks."""
+    """List the days of a month whose bits are set in its activity mask."""
     return (month + timedelta(days=bit) for bit in range(31) if mask >> bit & 1)
 
 
@@ -163,8 +163,8 @@ def compute_kpis(
     now: datetime,
     masked: bool,
 ) -> list[KpiResult]:
-    """Compute every KPI for every period; `hidden` masks the figures about people."""
-    figures_by_period = _figures(activity, periods)
+    """Compute every KPI for every period; `masked` suppresses the values about people."""
+    figures_by_period = _compute_figures(activity, periods)
     result: list[KpiResult] = []
     for period, figures in zip(periods, figures_by_period, strict=True):
         ends = datetime.combine(period.end, time(), ZoneInfo(time_zone))
@@ -183,11 +183,13 @@ KpiFigure = tuple[float | None, float | None, float | None, int | None]
 _MASKED: KpiFigure = (None, None, None, None)
 
 
-def _figures(activity: RecordedActivity, cut: Sequence[Period]) -> list[dict[str, KpiFigure]]:
-    """Compute the figures of each period, with one pass over what was counted."""
-    numbers: list[Counter[str]] = [Counter() for _ in cut]
-    hours_of: list[list[float | None]] = [[] for _ in cut]
-    period_of = _period_finder(cut)
+def _compute_figures(
+    activity: RecordedActivity, periods: Sequence[Period]
+) -> list[dict[str, KpiFigure]]:
+    """Compute the values of all periods with one pass over the activity."""
+    numbers: list[Counter[str]] = [Counter() for _ in periods]
+    hours_of: list[list[float | None]] = [[] for _ in periods]
+    period_of = _period_finder(periods)
     for (day, kind), number in activity.counts.items():
         if (index := period_of(day)) is not None:
             numbers[index][kind] += number
@@ -197,32 +199,34 @@ def _figures(activity: RecordedActivity, cut: Sequence[Period]) -> list[dict[str
     for day, hours in activity.questions:
         if (index := period_of(day)) is not None:
             hours_of[index].append(hours)
-    return [_figures_of(*each) for each in zip(numbers, hours_of, strict=True)]
+    return [_compute_period(*inputs) for inputs in zip(numbers, hours_of, strict=True)]
 
 
-def _period_finder(cut: Sequence[Period]) -> Callable[[date], int | None]:
-    """Return a function from a day to the index of its period; periods have no gap."""
-    begins = [period.begin for period in cut]
+def _period_finder(periods: Sequence[Period]) -> Callable[[date], int | None]:
+    """Return a function that returns the index of a day's period; periods have no gaps."""
+    begins = [period.begin for period in periods]
 
     def period_of(day: date) -> int | None:
         index = bisect_right(begins, day) - 1
-        return index if index >= 0 and day < cut[index].end else None
+        return index if index >= 0 and day < periods[index].end else None
 
     return period_of
 
 
-def _figures_of(numbers: Counter[str], asked: Sequence[float | None]) -> dict[str, KpiFigure]:
-    answered = [hours for hours in asked if hours is not None]
-    share = len(answered) / len(asked) if asked else None
-    middle = median(answered) if answered else None
-    counted = (*COUNTED_KPIS, "contributors")
+def _compute_period(
+    numbers: Counter[str], answer_hours: Sequence[float | None]
+) -> dict[str, KpiFigure]:
+    answered_hours = [hours for hours in answer_hours if hours is not None]
+    share = len(answered_hours) / len(answer_hours) if answer_hours else None
+    median_hours = median(answered_hours) if answered_hours else None
+    counted_kpis = (*COUNTED_KPIS, "contributors")
     return {
-        **{kpi: (numbers[kpi], numbers[kpi], None, numbers[kpi]) for kpi in counted},
-        "questions_answered": (share, len(answered), len(asked), len(asked)),
-        "hours_to_first_answer": (middle, None, None, len(answered)),
+        **{kpi: (numbers[kpi], numbers[kpi], None, numbers[kpi]) for kpi in counted_kpis},
+        "questions_answered": (share, len(answered_hours), len(answer_hours), len(answer_hours)),
+        "hours_to_first_answer": (median_hours, None, None, len(answered_hours)),
     }
 
 
 def must_mask(enrolled: int, minors: int) -> bool:
-    """Return whether the group behind a figure is too small to show figures about its people."""
+    """Return whether the group is too small to show values about its people."""
     return enrolled < (MIN_PUPILS if minors else MIN_ADULTS)

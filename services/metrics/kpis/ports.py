@@ -1,4 +1,4 @@
-"""What the figures are computed from."""
+"""Port and dependencies of KPIs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from shared.kit.core.unit_of_work import Clock, Unit, Units
 
 
 class ActivityRecords(Protocol):
-    """The counters, read."""
+    """Recorded activity, for computing KPIs."""
 
     async def read(
         self, unit: Unit, tenant: TenantId, spaces: Sequence[Space], begin: date, end: date
     ) -> RecordedActivity:
-        """Read what was counted in these spaces from `begin` to before `end`, local days."""
+        """Return the activity of these spaces from `begin` to before `end`, local days."""
 
 
 @dataclass(frozen=True)
 class KpisDeps:
-    """Handed to the handlers of this feature."""
+    """Dependencies of this feature's handlers."""
 
     unit: Units
     activity_records: ActivityRecords

@@ -1,4 +1,4 @@
-"""The figures, read from the counters."""
+"""Recorded activity, read from PostgreSQL."""
 
 import asyncio
 from collections import defaultdict
@@ -20,7 +20,7 @@ _COUNTS = sa.text("""
     WHERE tenant_id = :tenant AND space_id = ANY(:spaces) AND day >= :begin AND day < :end
     GROUP BY day, what
 """)
-_PEOPLE = sa.text("""
+_ACTIVE_MONTHS = sa.text("""
     SELECT p.member_id, p.month, bit_or(p.mask) AS mask FROM person_months p
     LEFT JOIN rights_members m ON m.tenant_id = p.tenant_id AND m.member_id = p.member_id
     WHERE p.tenant_id = :tenant AND p.space_id = ANY(:spaces)
@@ -33,8 +33,8 @@ _QUESTIONS = sa.text("""
     WHERE tenant_id = :tenant AND space_id = ANY(:spaces)
       AND asked_at >= :early AND asked_at < :late
 """)
-_ZONES = timedelta(days=2)
-"""Wider than any zone's distance from UTC; the local day is compared afterwards."""
+_MAX_ZONE_OFFSET = timedelta(days=2)
+"""More than any time zone's offset from UTC; local days are compared afterwards."""
 
 
 class SqlActivityRecords:
@@ -43,32 +43,34 @@ class SqlActivityRecords:
     async def read(
         self, unit: Unit, tenant: TenantId, spaces: Sequence[Space], begin: date, end: date
     ) -> RecordedActivity:
-        """Read what was counted."""
+        """See `ports.ActivityRecords`."""
         values = {
             "tenant": tenant,
             "spaces": [space.space_id for space in spaces],
             "begin": begin,
             "end": end,
         }
-        here = connection(unit)
-        window = {"early": begin - _ZONES, "late": end + _ZONES}
-        first = {"first": begin.replace(day=1)}
-        counts = (await here.execute(_COUNTS, values)).all()
-        people = (await here.execute(_PEOPLE, values | first)).all()
-        questions = (await here.execute(_QUESTIONS, values | window)).all()
+        db = connection(unit)
+        window = {"early": begin - _MAX_ZONE_OFFSET, "late": end + _MAX_ZONE_OFFSET}
+        first_month = {"first": begin.replace(day=1)}
+        counts = (await db.execute(_COUNTS, values)).all()
+        active_months = (await db.execute(_ACTIVE_MONTHS, values | first_month)).all()
+        questions = (await db.execute(_QUESTIONS, values | window)).all()
         zones = {space.space_id: ZoneInfo(space.time_zone) for space in spaces}
-        return await asyncio.to_thread(_activity, counts, people, questions, zones)
+        return await asyncio.to_thread(
+            _to_recorded_activity, counts, active_months, questions, zones
+        )
 
 
 Rows = Sequence[sa.Row[Any]]
 
 
-def _activity(
-    counts: Rows, people: Rows, questions: Rows, zones: Mapping[SpaceId, ZoneInfo]
+def _to_recorded_activity(
+    counts: Rows, active_months: Rows, questions: Rows, zones: Mapping[SpaceId, ZoneInfo]
 ) -> RecordedActivity:
-    """Convert rows, of which there may be hundreds of thousands: not in the event loop."""
+    """Convert rows, possibly hundreds of thousands: call it in a thread, not in the event loop."""
     days_of: dict[MemberId, set[date]] = defaultdict(set)
-    for row in people:
+    for row in active_months:
         days_of[row.member_id].update(days_of_mask(row.month, row.mask))
     return RecordedActivity(
         counts={(row.day, row.what): row.n for row in counts},

@@ -1,4 +1,4 @@
-"""`/v1/alerts`."""
+"""Routes of `/v1/alerts`."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -14,7 +14,7 @@ from shared.kit.web.routes import Routes
 
 
 class AlertShown(ApiModel):
-    """What, since when, how many, by how many people, and the contents to look at first."""
+    """An alert: what happened, in which window, how often, and the contents to look at first."""
 
     alert_id: AlertId
     space_id: SpaceId
@@ -31,39 +31,39 @@ class AlertShown(ApiModel):
 
 
 class AlertList(ApiModel):
-    """Those that you answer for, open ones first, and where the next page begins."""
+    """Alerts that you manage, open ones first, and the cursor of the next page."""
 
     items: list[AlertShown]
     next: str | None = None
 
 
-def _shown(alert: Alert) -> AlertShown:
+def _to_model(alert: Alert) -> AlertShown:
     return AlertShown(**asdict(alert))
 
 
-def _standing(cursor: str) -> AlertSortKey:
+def _to_sort_key(cursor: str) -> AlertSortKey:
     closed, raised_at, alert_id = decode(cursor, int, datetime, UUID)
     return bool(closed), raised_at, AlertId(alert_id)
 
 
 def routes(deps: ReputationDeps) -> Routes:
     """Build the routes of this feature."""
-    found = Routes("reputation")
+    routes = Routes("reputation")
 
-    @found.get("/alerts", action="alert.list")
+    @routes.get("/alerts", action="alert.list")
     async def list_all(
         caller: CallerDep,
         actor: ActorDep,
         limit: PageLimit = MAX_PAGE_ITEMS,
         cursor: str | None = None,
     ) -> AlertList:
-        after = _standing(cursor) if cursor else None
+        after = _to_sort_key(cursor) if cursor else None
         alerts, last = await list_alerts(deps, caller, actor, after, limit)
-        more = encode(int(last[0]), *last[1:]) if last else None
-        return AlertList(items=[_shown(each) for each in alerts], next=more)
+        next_cursor = encode(int(last[0]), *last[1:]) if last else None
+        return AlertList(items=[_to_model(alert) for alert in alerts], next=next_cursor)
 
-    @found.post("/alerts/{alert_id}/close", action="alert.close")
+    @routes.post("/alerts/{alert_id}/close", action="alert.close")
     async def close(caller: CallerDep, actor: ActorDep, alert_id: AlertId) -> AlertShown:
-        return _shown(await close_alert(deps, caller, actor, alert_id))
+        return _to_model(await close_alert(deps, caller, actor, alert_id))
 
-    return found
+    return routes

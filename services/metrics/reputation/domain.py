@@ -1,4 +1,4 @@
-"""When flags are out of the ordinary. Pure."""
+"""When the flags of a space raise an alert. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ class AlertNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """Someone reported a content, at a moment of event time."""
+    """A member's report of a content; `at` is event time."""
 
     content_id: ContentId
     member_id: MemberId
@@ -30,12 +30,12 @@ class Flag:
 
 
 AlertSortKey = tuple[bool, datetime, AlertId]
-"""Where an alert stands in the list: whether it is closed, when it was raised, its id."""
+"""Sort key in the list: whether the alert is closed, when it was raised, its id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Something that someone should look at."""
+    """An unusual number of flags in a space."""
 
     alert_id: AlertId
     space_id: SpaceId
@@ -52,7 +52,7 @@ class Alert:
 
     @classmethod
     def from_fact(cls, fact: AlertRaised, at: datetime) -> "Alert":
-        """Make it again from the fact that told of it."""
+        """Rebuild an alert from the fact that published it."""
         return cls(
             alert_id=fact.alert_id,
             space_id=fact.space_id,
@@ -69,11 +69,11 @@ class Alert:
 
     @property
     def sort_key(self) -> AlertSortKey:
-        """Where it stands in the list: open ones first, then the latest."""
+        """Return the key of the list's order: open alerts first, then the newest."""
         return self.closed_at is not None, self.raised_at, self.alert_id
 
     def to_raised_fact(self) -> AlertRaised:
-        """Say that it was raised."""
+        """Return the fact that the alert was raised."""
         return AlertRaised(
             alert_id=self.alert_id,
             what=self.what,
@@ -87,13 +87,13 @@ class Alert:
             most_content_id=self.most_content_id,
         )
 
-    def to_closed_fact(self, by: MemberId) -> AlertClosed:
-        """Say that it was closed."""
+    def to_closed_fact(self, member_id: MemberId) -> AlertClosed:
+        """Return the fact that the alert was closed."""
         return AlertClosed(
             alert_id=self.alert_id,
             space_id=self.space_id,
             structure_id=self.structure_id,
-            closed_by=by,
+            closed_by=member_id,
         )
 
 
@@ -104,7 +104,7 @@ def detect_alert(
     structure_id: StructureId,
     now: datetime,
 ) -> Alert | None:
-    """Raise an alert when enough people flagged within the window that ends with the last flag."""
+    """Return an alert if enough members flagged within the window that ends with the last flag."""
     if not flags:
         return None
     end = max(flag.at for flag in flags)

@@ -1,4 +1,4 @@
-"""What watching needs."""
+"""Port and dependencies of reputation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,37 +12,37 @@ from shared.kit.core.unit_of_work import NewId, Unit, Units
 
 
 class Alerts(Protocol):
-    """Recent flags, and the alerts that they led to."""
+    """Recent flags, and the alerts that they raised."""
 
     async def add_flag(self, unit: Unit, tenant: TenantId, space: SpaceId, flag: Flag) -> None:
-        """Keep a flag."""
+        """Store a flag."""
 
     async def flags_since(
         self, unit: Unit, tenant: TenantId, space: SpaceId, since: datetime
     ) -> Sequence[Flag]:
-        """List the flags of a space from a moment of event time on."""
+        """List the flags of a space from this event time on."""
 
     async def is_open(self, unit: Unit, tenant: TenantId, space: SpaceId) -> bool:
-        """Return whether an alert is open there; nobody else raises one meanwhile."""
+        """Return whether the space has an open alert; locks the space's alerts until commit."""
 
     async def add(self, unit: Unit, tenant: TenantId, alert: Alert) -> None:
-        """Keep an alert; the same again changes nothing."""
+        """Store an alert; storing it again changes nothing."""
 
     async def find(self, unit: Unit, tenant: TenantId, alert_id: AlertId) -> Alert | None:
-        """Find one and lock it."""
+        """Find an alert and lock its row."""
 
     async def list_after(
         self, unit: Unit, tenant: TenantId, after: AlertSortKey | None, limit: int
     ) -> Sequence[Alert]:
-        """List some, open ones first, then the latest, from after a place in the list on."""
+        """List alerts after a sort key: open ones first, then the newest."""
 
     async def close(self, unit: Unit, tenant: TenantId, alert_id: AlertId, at: datetime) -> None:
-        """Close one; a closed one stays as it is."""
+        """Close an alert; a closed one does not change."""
 
 
 @dataclass(frozen=True)
 class ReputationDeps:
-    """Handed to the handlers and reactions of this feature."""
+    """Dependencies of this feature's handlers and reactions."""
 
     unit: Units
     alerts: Alerts

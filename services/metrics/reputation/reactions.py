@@ -1,4 +1,4 @@
-"""Watch the flags as they arrive: the fifth is in the manager's inbox within a minute."""
+"""Raise alerts when flags arrive."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from shared.kit.core.unit_of_work import Delivery, Unit
 async def raise_alerts(
     deps: ReputationDeps, unit: Unit, deliveries: Sequence[Delivery[ContentFlagged]]
 ) -> None:
-    """Raise an alert where flags gather and none is open; imported flags alert nobody."""
+    """Raise an alert where many flags arrive and none is open; imported flags are ignored."""
     for delivery in deliveries:
         if delivery.origin is Origin.IMPORT:
             continue
@@ -36,7 +36,7 @@ async def raise_alerts(
 async def restore_alerts(
     deps: ReputationDeps, unit: Unit, deliveries: Sequence[Delivery[AlertRaised | AlertClosed]]
 ) -> None:
-    """Put back the alerts as they were raised and closed; a replay raises none anew."""
+    """Restore alerts from their facts during a replay, which raises no new ones."""
     for delivery in deliveries:
         fact, tenant = delivery.fact, delivery.tenant
         if isinstance(fact, AlertRaised):

@@ -20,58 +20,60 @@ class SqlAlerts:
     """See `ports.Alerts`."""
 
     async def add_flag(self, unit: Unit, tenant: TenantId, space: SpaceId, flag: Flag) -> None:
-        """Keep a flag."""
+        """See `ports.Alerts`."""
         row = sa.insert(FLAGS).values(tenant_id=tenant, space_id=space, **asdict(flag))
         await connection(unit).execute(row)
 
     async def flags_since(
         self, unit: Unit, tenant: TenantId, space: SpaceId, since: datetime
     ) -> Sequence[Flag]:
-        """List the flags of a space from a moment on."""
-        chosen = (FLAGS.c.tenant_id == tenant) & (FLAGS.c.space_id == space) & (FLAGS.c.at >= since)
-        query = sa.select(FLAGS.c.content_id, FLAGS.c.member_id, FLAGS.c.at).where(chosen)
+        """See `ports.Alerts`."""
+        condition = (
+            (FLAGS.c.tenant_id == tenant) & (FLAGS.c.space_id == space) & (FLAGS.c.at >= since)
+        )
+        query = sa.select(FLAGS.c.content_id, FLAGS.c.member_id, FLAGS.c.at).where(condition)
         return [Flag(*row) for row in await connection(unit).execute(query)]
 
     async def is_open(self, unit: Unit, tenant: TenantId, space: SpaceId) -> bool:
-        """Return whether an alert is open there."""
+        """See `ports.Alerts`."""
         await connection(unit).execute(_LOCK, {"space": f"{tenant}:{space}"})
-        chosen = (
+        condition = (
             (ALERTS.c.tenant_id == tenant)
             & (ALERTS.c.space_id == space)
             & ALERTS.c.closed_at.is_(None)
         )
-        query = sa.select(sa.exists().where(chosen))
+        query = sa.select(sa.exists().where(condition))
         return bool(await connection(unit).scalar(query))
 
     async def add(self, unit: Unit, tenant: TenantId, alert: Alert) -> None:
-        """Keep an alert."""
+        """See `ports.Alerts`."""
         row = insert(ALERTS).values(tenant_id=tenant, **asdict(alert))
         await connection(unit).execute(row.on_conflict_do_nothing())
 
     async def find(self, unit: Unit, tenant: TenantId, alert_id: AlertId) -> Alert | None:
-        """Find one and lock it."""
-        chosen = (ALERTS.c.tenant_id == tenant) & (ALERTS.c.alert_id == alert_id)
-        query = sa.select(ALERTS).where(chosen).with_for_update()
+        """See `ports.Alerts`."""
+        condition = (ALERTS.c.tenant_id == tenant) & (ALERTS.c.alert_id == alert_id)
+        query = sa.select(ALERTS).where(condition).with_for_update()
         row = (await connection(unit).execute(query)).mappings().first()
         return _alert(row) if row else None
 
     async def list_after(
         self, unit: Unit, tenant: TenantId, after: AlertSortKey | None, limit: int
     ) -> Sequence[Alert]:
-        """List some, open ones first, then the latest."""
-        chosen, is_closed = ALERTS.c.tenant_id == tenant, ALERTS.c.closed_at.is_not(None)
+        """See `ports.Alerts`."""
+        condition, is_closed = ALERTS.c.tenant_id == tenant, ALERTS.c.closed_at.is_not(None)
         if after is not None:
             closed, raised_at, alert_id = after
             older = sa.tuple_(ALERTS.c.raised_at, ALERTS.c.alert_id) < (raised_at, alert_id)
-            chosen &= (is_closed & older) if closed else (is_closed | older)
+            condition &= (is_closed & older) if closed else (is_closed | older)
         order = (is_closed, ALERTS.c.raised_at.desc(), ALERTS.c.alert_id.desc())
-        query = sa.select(ALERTS).where(chosen).order_by(*order).limit(limit)
+        query = sa.select(ALERTS).where(condition).order_by(*order).limit(limit)
         return [_alert(row) for row in (await connection(unit).execute(query)).mappings()]
 
     async def close(self, unit: Unit, tenant: TenantId, alert_id: AlertId, at: datetime) -> None:
-        """Close one."""
-        chosen = (ALERTS.c.tenant_id == tenant) & (ALERTS.c.alert_id == alert_id)
-        still_open = chosen & ALERTS.c.closed_at.is_(None)
+        """See `ports.Alerts`."""
+        condition = (ALERTS.c.tenant_id == tenant) & (ALERTS.c.alert_id == alert_id)
+        still_open = condition & ALERTS.c.closed_at.is_(None)
         await connection(unit).execute(sa.update(ALERTS).where(still_open).values(closed_at=at))
 
 

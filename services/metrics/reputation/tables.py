@@ -1,4 +1,4 @@
-"""Flags as they came, and alerts."""
+"""Tables of reputation: recent flags and alerts."""
 
 import sqlalchemy as sa
 

@@ -1,4 +1,4 @@
-"""`/v1/inbox`: one's own notifications."""
+"""Routes of `/v1/inbox`: the caller's own notifications."""
 
 from datetime import datetime
 from typing import Annotated
@@ -19,7 +19,7 @@ AcceptLanguage = Annotated[str, Header()]
 
 
 class NotificationShown(ApiModel):
-    """Why you are told, and what to look at; `words` are to be read right here."""
+    """Why you are notified, and what it is about; `words` is a text to read right here."""
 
     notification_id: NotificationId
     category: Category
@@ -30,9 +30,9 @@ class NotificationShown(ApiModel):
 
 
 class InboxShown(ApiModel):
-    """A page, the newest first, and how many are unread in all.
+    """A page, newest first, and the number of all unread notifications.
 
-    What leads to a content that was hidden or removed before it was read is left out meanwhile.
+    Notifications of contents that were hidden or removed before you read them are left out.
     """
 
     unread: int
@@ -40,7 +40,7 @@ class InboxShown(ApiModel):
     next: str | None = None
 
 
-def _shown(notification: Notification, accept_language: str) -> NotificationShown:
+def _to_model(notification: Notification, accept_language: str) -> NotificationShown:
     words = notification.words or {}
     return NotificationShown(
         notification_id=notification.notification_id,
@@ -54,9 +54,9 @@ def _shown(notification: Notification, accept_language: str) -> NotificationShow
 
 def routes(deps: InboxDeps) -> Routes:
     """Build the routes of this feature."""
-    found = Routes("inbox")
+    routes = Routes("inbox")
 
-    @found.get("/inbox", action="inbox.read", access="suspended_too")
+    @routes.get("/inbox", action="inbox.read", access="suspended_too")
     async def read(
         caller: CallerDep,
         actor: ActorDep,
@@ -66,16 +66,18 @@ def routes(deps: InboxDeps) -> Routes:
     ) -> InboxShown:
         before = NotificationId(decode(cursor, UUID)[0]) if cursor else None
         inbox = await read_inbox(deps, caller, actor, before, limit)
-        full = len(inbox.notifications) == limit
-        last = inbox.notifications[-1].notification_id if full else None
+        is_full_page = len(inbox.notifications) == limit
+        last = inbox.notifications[-1].notification_id if is_full_page else None
         return InboxShown(
             unread=inbox.unread,
-            items=[_shown(each, accept_language) for each in inbox.notifications],
+            items=[
+                _to_model(notification, accept_language) for notification in inbox.notifications
+            ],
             next=encode(last) if last else None,
         )
 
-    # Counted as a read: a page marks all that it shows, one by one.
-    @found.post(
+    # Limited like a read: the web page marks every shown notification with a request of its own.
+    @routes.post(
         "/inbox/{notification_id}/read",
         action="inbox.mark_read",
         access="suspended_too",
@@ -87,6 +89,6 @@ def routes(deps: InboxDeps) -> Routes:
         notification_id: NotificationId,
         accept_language: AcceptLanguage = "",
     ) -> NotificationShown:
-        return _shown(await mark_read(deps, caller, actor, notification_id), accept_language)
+        return _to_model(await mark_read(deps, caller, actor, notification_id), accept_language)
 
-    return found
+    return routes

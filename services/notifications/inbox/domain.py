@@ -1,4 +1,4 @@
-"""What a notification is, and whom a fact concerns. Pure."""
+"""Notifications, and whom an event concerns. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,17 +32,17 @@ from shared.kit.core.errors import NotFound
 
 
 class NotificationNotFound(NotFound):
-    """There is no such notification in one's own inbox."""
+    """The actor's inbox has no such notification."""
 
     key = "notification_not_found"
 
 
 ABOUT_CONTENTS = ("answer_to_mine", "comment_on_mine", "answer_accepted")
-"""The categories whose notifications lead to a content, and nowhere while that cannot be read."""
+"""Categories whose notifications link to a content; withdrawn while it is unavailable."""
 
 
 class Category(StrEnum):
-    """Why someone is told. Whatever is chosen later, help, statements and appeals stay on."""
+    """Why a member is notified. Help, statements and appeals cannot be switched off."""
 
     ANSWER_TO_MINE = "answer_to_mine"
     COMMENT_ON_MINE = "comment_on_mine"
@@ -55,7 +55,7 @@ class Category(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Something that one person should know; once per cause, recipient and category."""
+    """A message to one member; at most one per event, recipient and category."""
 
     tenant_id: TenantId
     notification_id: NotificationId
@@ -63,18 +63,18 @@ class Notification:
     category: Category
     cause: EventId
     about: UUID
-    """The content, statement or alert to look at."""
+    """Id of the content, statement or alert that it links to."""
     happened_at: datetime
     words: Mapping[str, str] | None = None
-    """Language → words that are read right here: those of help."""
+    """Text by language, shown in the inbox itself: words of help."""
     gone: bool = False
-    """Whether the content cannot be read now: then it is shown and counted only if it was read."""
+    """Whether the content is unavailable: then it is listed only if it was read before."""
     read_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alert that managers are told of: where, when it happened, and which event told it."""
+    """An alert as stored for delivery to managers; `cause` is the event that raised it."""
 
     tenant_id: TenantId
     alert_id: AlertId
@@ -85,7 +85,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """Someone answers for a structure and all below it, from a moment on, until another at most."""
+    """A member manages a structure and all below it, from `since` until `until` at most."""
 
     tenant_id: TenantId
     member_id: MemberId
@@ -96,12 +96,12 @@ class Duty:
 
 
 MANAGER_ROLES = (Role.COMMUNITY_MANAGER, Role.ADMINISTRATOR)
-"""Who answers for what happens in a structure."""
+"""Roles that receive the alerts of a structure."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotificationTarget:
-    """Whom a fact concerns, why, and what to look at."""
+    """Recipient and category of a notification, and the id that it links to."""
 
     recipient: MemberId
     category: Category
@@ -123,14 +123,14 @@ AvailabilityFact = (
 
 
 def makes_unavailable(fact: AvailabilityFact) -> bool:
-    """Return whether readers lose a content by this fact, or have it again."""
+    """Return whether an event makes a content unavailable to readers, or available again."""
     return not isinstance(fact, PostRestored | CommentRestored)
 
 
 def find_target(fact: NotifyingFact) -> NotificationTarget | None:
-    """Return whom a fact concerns; nobody is told of what they did themselves."""
+    """Return whom an event notifies; nobody is notified of their own actions."""
     if isinstance(fact, StatementIssued | AppealDecided | HelpOffered):
-        return _concern_of_author(fact)
+        return _author_target(fact)
     if isinstance(fact, AnswerAccepted):
         if fact.author is None or fact.author.member_id == fact.accepted_by:
             return None
@@ -139,13 +139,13 @@ def find_target(fact: NotifyingFact) -> NotificationTarget | None:
         return None
     if fact.author is not None and fact.author.member_id == fact.reply_to.member_id:
         return None
-    answer = fact.ref.kind is ContentKind.ANSWER
-    category = Category.ANSWER_TO_MINE if answer else Category.COMMENT_ON_MINE
+    is_answer = fact.ref.kind is ContentKind.ANSWER
+    category = Category.ANSWER_TO_MINE if is_answer else Category.COMMENT_ON_MINE
     return NotificationTarget(fact.reply_to.member_id, category, fact.ref.id)
 
 
-def _concern_of_author(fact: StatementIssued | AppealDecided | HelpOffered) -> NotificationTarget:
-    """Return what moderation has to tell the author of a content."""
+def _author_target(fact: StatementIssued | AppealDecided | HelpOffered) -> NotificationTarget:
+    """Return the notification from moderation to the author of a content."""
     if isinstance(fact, StatementIssued):
         return NotificationTarget(fact.recipient.member_id, Category.STATEMENT, fact.statement_id)
     if isinstance(fact, AppealDecided):

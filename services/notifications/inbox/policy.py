@@ -1,11 +1,11 @@
-"""Who may read an inbox: its owner, and nobody else."""
+"""Who may read an inbox: only its owner."""
 
 from shared.contracts.ids import MemberId
 from shared.kit.core.policy import Actor, Allowed, Denied, Verdict
 
 
 def may_read(actor: Actor, recipient: MemberId) -> Verdict:
-    """The recipient."""
+    """Only the inbox's owner."""
     if actor.member_id == recipient:
         return Allowed("inbox.own")
     return Denied("inbox.own")

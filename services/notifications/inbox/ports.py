@@ -1,4 +1,4 @@
-"""What the inbox needs."""
+"""Ports and dependencies of the inbox."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from shared.contracts.ids import AlertId, ContentId, MemberId, NotificationId, S
 from shared.kit.core.unit_of_work import Unit, Units
 
 InboxOwner = tuple[TenantId, MemberId]
-"""A member's inbox."""
+"""Tenant and member whose inbox it is."""
 
 
 class Inboxes(Protocol):
-    """Everybody's notifications and counters."""
+    """Notifications and unread counters of all members."""
 
     async def deliver(self, unit: Unit, notifications: Sequence[Notification]) -> int:
-        """Add those that are new and count as unread those that are not gone; say how many."""
+        """Add new notifications and count the available ones as unread; return how many."""
 
     async def list_for(
         self,
@@ -28,10 +28,10 @@ class Inboxes(Protocol):
         before: NotificationId | None,
         limit: int,
     ) -> Sequence[Notification]:
-        """List someone's notifications, the newest first, without what is gone and unread."""
+        """List a member's notifications, newest first, without unavailable unread ones."""
 
     async def count_unread(self, unit: Unit, tenant: TenantId, member: MemberId) -> int:
-        """Return the stored count."""
+        """Return the stored count of unread notifications."""
 
     async def mark_read(
         self,
@@ -42,23 +42,26 @@ class Inboxes(Protocol):
         *,
         include_unavailable: bool = False,
     ) -> tuple[Notification, bool] | None:
-        """Mark one as read; None when there is none, False when it was read already.
+        """Mark a notification as read; return it and whether it was unread, None if not found.
 
-        One that is gone is none, unless `gone_too` asks for it.
+        An unavailable notification is only found with `include_unavailable`.
         """
 
     async def withdraw_alerts(self, unit: Unit, owner: InboxOwner, since: datetime) -> int:
-        """Take back alerts since a moment that are not owed (see `Managers`); say how many."""
+        """Delete alerts since a time that the member must not have (see `Managers`).
+
+        Returns the number of deleted notifications.
+        """
 
 
 class UnavailableContents(Protocol):
-    """Which contents cannot be read now, and the notifications that lead to them."""
+    """Contents that cannot be read now, and the notifications that link to them."""
 
     async def mark_unavailable(self, unit: Unit, tenant: TenantId, content: ContentId) -> None:
-        """Withdraw what leads to a content; what is unread counts no more."""
+        """Withdraw the notifications of a content; unread ones are no longer counted."""
 
     async def mark_available(self, unit: Unit, tenant: TenantId, content: ContentId) -> None:
-        """Put back what leads to a content; what is unread counts again."""
+        """Restore the notifications of a content; unread ones are counted again."""
 
     async def find_unavailable(
         self, unit: Unit, contents: Sequence[tuple[TenantId, UUID]]
@@ -68,9 +71,9 @@ class UnavailableContents(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AlertFilter:
-    """Which alerts of a tenant to look at: one, those of a structure, or those since a moment.
+    """Alerts of a tenant: one alert, those of a structure, or those since a time.
 
-    `member_id` says whose inbox is concerned; None: everybody's.
+    `member_id` limits the recipients to one member; None means all.
     """
 
     tenant: TenantId
@@ -81,31 +84,31 @@ class AlertFilter:
 
 
 class Managers(Protocol):
-    """Who answered for which structure at which moment, and the alerts there were.
+    """Who managed which structure at which time, and the alerts.
 
-    Facts of one topic do not wait for those of another: a role may be known after the alert that
-    its holder is owed. Whoever writes here looks again at what is owed, and nobody else of the
-    tenant writes until the transaction ends.
+    Events of different topics arrive in any order: a role may arrive after an alert that its holder
+    must receive. A transaction that writes here must list the recipients again; it holds a lock on
+    the tenant's alerts until it ends.
     """
 
     async def begin_duty(self, unit: Unit, duty: Duty) -> None:
-        """Note that a duty begins; one that goes on ends there, and is what this says now."""
+        """Record that a duty begins; an equal one in progress ends at that time."""
 
     async def end_duty(self, unit: Unit, duty: Duty, at: datetime) -> None:
-        """Note that it ends, if it began before."""
+        """Record that a duty ends, if it began before."""
 
     async def add_alert(self, unit: Unit, alert: Alert) -> None:
-        """Note an alert."""
+        """Store an alert."""
 
     async def list_recipients(
         self, unit: Unit, alert_filter: AlertFilter
     ) -> Sequence[tuple[Alert, MemberId]]:
-        """List whom these alerts are owed: who answered there, or above, when they happened."""
+        """List alerts with the members who managed the structure or an ancestor at that time."""
 
 
 @dataclass(frozen=True)
 class InboxDeps:
-    """Handed to the handlers and reactions of this feature."""
+    """Dependencies of this feature's handlers and reactions."""
 
     unit: Units
     inboxes: Inboxes

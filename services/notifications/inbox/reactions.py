@@ -1,4 +1,4 @@
-"""Tell people what concerns them. Imported history tells nobody."""
+"""Notify members of events that concern them. Imported events notify nobody."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,9 +27,10 @@ from shared.kit.core.unit_of_work import Delivery, Unit
 async def notify_members(
     deps: InboxDeps, unit: Unit, deliveries: Sequence[Delivery[NotifyingFact | AvailabilityFact]]
 ) -> None:
-    """Put what concerns someone into their inbox, once per cause; withdraw what leads nowhere.
+    """Deliver notifications, one per event; withdraw those whose content is unavailable.
 
-    In the order of the facts: what is hidden in the same batch is told, then withdrawn.
+    Events are handled in order: a content that is hidden in the same batch is first delivered, then
+    withdrawn.
     """
     pending: list[Notification] = []
     for delivery in deliveries:
@@ -37,32 +38,36 @@ async def notify_members(
         if isinstance(fact, AvailabilityFact):
             await _deliver(deps, unit, pending)
             pending = []
-            follow = (
+            update_availability = (
                 deps.unavailable_contents.mark_unavailable
                 if makes_unavailable(fact)
                 else deps.unavailable_contents.mark_available
             )
-            await follow(unit, delivery.tenant, fact.ref.id)
+            await update_availability(unit, delivery.tenant, fact.ref.id)
             continue
         concern = find_target(fact)
         if concern is not None and delivery.origin is Origin.LIVE:
-            pending.append(_notification(delivery, concern))
+            pending.append(_make_notification(delivery, concern))
     await _deliver(deps, unit, pending)
 
 
 async def _deliver(deps: InboxDeps, unit: Unit, pending: Sequence[Notification]) -> None:
-    """Deliver; an answer may be accepted that readers do not see any more."""
-    accepted = [
-        (each.tenant_id, each.about)
-        for each in pending
-        if each.category is Category.ANSWER_ACCEPTED
+    """Deliver notifications; an accepted answer may be unavailable by now."""
+    accepted_answers = [
+        (notification.tenant_id, notification.about)
+        for notification in pending
+        if notification.category is Category.ANSWER_ACCEPTED
     ]
-    gone = await deps.unavailable_contents.find_unavailable(unit, accepted) if accepted else set()
+    unavailable = (
+        await deps.unavailable_contents.find_unavailable(unit, accepted_answers)
+        if accepted_answers
+        else set()
+    )
     notifications = [
-        replace(each, gone=(each.tenant_id, each.about) in gone)
-        if each.category is Category.ANSWER_ACCEPTED
-        else each
-        for each in pending
+        replace(notification, gone=(notification.tenant_id, notification.about) in unavailable)
+        if notification.category is Category.ANSWER_ACCEPTED
+        else notification
+        for notification in pending
     ]
     if notifications:
         await deps.inboxes.deliver(unit, notifications)
@@ -71,7 +76,7 @@ async def _deliver(deps: InboxDeps, unit: Unit, pending: Sequence[Notification])
 async def notify_managers(
     deps: InboxDeps, unit: Unit, deliveries: Sequence[Delivery[AlertRaised]]
 ) -> None:
-    """Put an alert into the inboxes of who answered for the structure when it happened."""
+    """Deliver an alert to the managers of the structure at the time of the alert."""
     for delivery in deliveries:
         if delivery.origin is Origin.LIVE:
             fact = delivery.fact
@@ -83,13 +88,13 @@ async def notify_managers(
                 delivery.time,
             )
             await deps.managers.add_alert(unit, alert)
-            await _settle(deps, unit, AlertFilter(delivery.tenant, alert_id=fact.alert_id))
+            await _deliver_alerts(deps, unit, AlertFilter(delivery.tenant, alert_id=fact.alert_id))
 
 
 async def record_manager_duties(
     deps: InboxDeps, unit: Unit, deliveries: Sequence[Delivery[RoleGranted | RoleRevoked]]
 ) -> None:
-    """Tell a manager of alerts that came here before their role did, and take back the others."""
+    """Record duties; deliver alerts that arrived before the role, and withdraw others."""
     for delivery in deliveries:
         fact = delivery.fact
         if fact.role not in MANAGER_ROLES:
@@ -102,9 +107,9 @@ async def record_manager_duties(
             await deps.managers.begin_duty(unit, duty)
         else:
             await deps.managers.end_duty(unit, duty, delivery.time)
-        whose, since = (delivery.tenant, fact.member_id), delivery.time
-        await deps.inboxes.withdraw_alerts(unit, whose, since)
-        await _settle(
+        owner, since = (delivery.tenant, fact.member_id), delivery.time
+        await deps.inboxes.withdraw_alerts(unit, owner, since)
+        await _deliver_alerts(
             deps, unit, AlertFilter(delivery.tenant, member_id=fact.member_id, since=since)
         )
 
@@ -112,34 +117,38 @@ async def record_manager_duties(
 async def notify_managers_above(
     deps: InboxDeps, unit: Unit, deliveries: Sequence[Delivery[StructureOpened]]
 ) -> None:
-    """Tell those above a structure of alerts that came here before it was known what is above."""
+    """Deliver alerts that arrived before the structure's ancestors were known."""
     for delivery in deliveries:
-        where = delivery.fact.structure_id
-        await _settle(deps, unit, AlertFilter(delivery.tenant, structure_id=where))
+        structure_id = delivery.fact.structure_id
+        await _deliver_alerts(deps, unit, AlertFilter(delivery.tenant, structure_id=structure_id))
 
 
-async def _settle(deps: InboxDeps, unit: Unit, which: AlertFilter) -> None:
-    """Deliver what is owed and was not delivered."""
-    owed = await deps.managers.list_recipients(unit, which)
-    if owed:
-        await deps.inboxes.deliver(unit, [_told(alert, manager) for alert, manager in owed])
+async def _deliver_alerts(deps: InboxDeps, unit: Unit, alert_filter: AlertFilter) -> None:
+    """Deliver alerts to all their recipients; deliveries that exist are not repeated."""
+    recipients = await deps.managers.list_recipients(unit, alert_filter)
+    if recipients:
+        await deps.inboxes.deliver(
+            unit, [_make_alert_notification(alert, manager) for alert, manager in recipients]
+        )
 
 
 async def restore_reads(
     deps: InboxDeps, unit: Unit, deliveries: Sequence[Delivery[NotificationRead]]
 ) -> None:
-    """Mark again what people had read: a replay delivers it all unread."""
+    """Mark notifications as read again during a replay, which delivers them unread."""
     for delivery in deliveries:
-        whose = (delivery.tenant, delivery.fact.recipient_id)
-        which = delivery.fact.notification_id
-        await deps.inboxes.mark_read(unit, whose, which, delivery.time, include_unavailable=True)
+        owner = (delivery.tenant, delivery.fact.recipient_id)
+        notification_id = delivery.fact.notification_id
+        await deps.inboxes.mark_read(
+            unit, owner, notification_id, delivery.time, include_unavailable=True
+        )
 
 
-def _told(alert: Alert, manager: MemberId) -> Notification:
-    found = derived_id(alert.cause, manager.hex, Category.ALERT)
+def _make_alert_notification(alert: Alert, manager: MemberId) -> Notification:
+    notification_id = derived_id(alert.cause, manager.hex, Category.ALERT)
     return Notification(
         alert.tenant_id,
-        NotificationId(found),
+        NotificationId(notification_id),
         manager,
         Category.ALERT,
         alert.cause,
@@ -148,11 +157,11 @@ def _told(alert: Alert, manager: MemberId) -> Notification:
     )
 
 
-def _notification(delivery: Delivery[Fact], concern: NotificationTarget) -> Notification:
+def _make_notification(delivery: Delivery[Fact], concern: NotificationTarget) -> Notification:
     recipient, category = concern.recipient, concern.category
     return Notification(
         tenant_id=delivery.tenant,
-        # The same at every replay: what names it (a fact, a link, a cursor) goes on to be true.
+        # Derived: facts, links and cursors that contain the id stay valid after a replay.
         notification_id=NotificationId(derived_id(delivery.event_id, recipient.hex, category)),
         recipient=recipient,
         category=category,

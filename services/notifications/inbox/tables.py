@@ -1,4 +1,4 @@
-"""Notifications, which contents cannot be read, counters, and who is told of which alert."""
+"""Tables of the inbox: notifications, unavailable contents, counters, alerts and duties."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
@@ -52,7 +52,7 @@ DUTIES = business_table(
     sa.Column("member_id", sa.Uuid(), primary_key=True),
     sa.Column("role", sa.Text(), primary_key=True),
     sa.Column("structure_id", sa.Uuid(), primary_key=True),
-    # All by the time of the facts: what counts is who answered when the alert happened.
+    # All are event times: an alert goes to the managers on duty when it happened.
     timestamptz("since", primary_key=True),
     timestamptz("until"),
     timestamptz("ended_at"),

@@ -1,4 +1,4 @@
-"""What community publishes: spaces, memberships, and everything said in a conversation."""
+"""Facts that community publishes: spaces, memberships, posts and comments."""
 
 from shared.contracts.community.comments import (
     CommentEdited,

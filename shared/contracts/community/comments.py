@@ -1,4 +1,4 @@
-"""What becomes of a comment."""
+"""Facts on comments."""
 
 from typing import ClassVar, Self
 
@@ -71,7 +71,7 @@ class CommentRemoved(StateChangeFact, frozen=True, kw_only=True):
 
 
 class CommentHidden(StateChangeFact, frozen=True, kw_only=True):
-    """A comment is no longer shown to readers."""
+    """A comment was hidden from readers."""
 
     WIRE: ClassVar = "community.comment.hidden"
 

@@ -1,4 +1,4 @@
-"""What is said, and where it stands in its conversation: one topic, the key of its root post."""
+"""Posts and comments, and their place in a conversation: one topic, keyed by the root post."""
 
 from enum import StrEnum
 from typing import ClassVar
@@ -11,7 +11,7 @@ from shared.contracts.ids import ContentId, DecisionId, MemberId, SpaceId, Struc
 
 
 class ContentKind(StrEnum):
-    """What a content is. An answer is a post whose parent is a question."""
+    """Kind of a content. An answer is a post whose parent is a question."""
 
     DISCUSSION = "discussion"
     QUESTION = "question"
@@ -21,7 +21,7 @@ class ContentKind(StrEnum):
 
 
 class ContentRef(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which content, at which version, and where in its conversation (`root_id`)."""
+    """A content at a version, with its parent and the root post of its conversation."""
 
     kind: ContentKind
     id: ContentId
@@ -31,7 +31,7 @@ class ContentRef(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ContentText(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What someone wrote: personal data. `body` is Markdown, or HTML where `format` says so."""
+    """Text of a content: personal data. `body` is Markdown, or HTML if `format` says so."""
 
     body: str
     title: str | None = None
@@ -40,7 +40,7 @@ class ContentText(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ConversationFact(Fact, frozen=True, kw_only=True):
-    """Common to all that happens in a conversation, which is one key: that of its root post."""
+    """Base of facts in a conversation; their key is the root post."""
 
     TOPIC: ClassVar = "community.post"
     KEY: ClassVar = "ref.root_id"
@@ -52,7 +52,7 @@ class ConversationFact(Fact, frozen=True, kw_only=True):
 
 
 class TextFact(ConversationFact, frozen=True, kw_only=True):
-    """A text and its author: none where the account is gone."""
+    """Base of facts with a text and its author; a deleted account has no author."""
 
     DATA: ClassVar = DataSensitivity.PERSONAL
 
@@ -62,7 +62,7 @@ class TextFact(ConversationFact, frozen=True, kw_only=True):
 
 
 class StateChangeFact(ConversationFact, frozen=True, kw_only=True):
-    """A content's standing changed: by whom, why, and by which decision if it was moderation's."""
+    """Base of facts that change a content's state: by whom, why, by which decision."""
 
     author: Person | None = None
     by: MemberId | None = None
@@ -70,7 +70,7 @@ class StateChangeFact(ConversationFact, frozen=True, kw_only=True):
     decision_id: DecisionId | None = None
 
 
-# What the examples of all these facts speak of: one question, its answer, a comment there.
+# Contents of all examples: a question, its answer, and a comment on the answer.
 POST_REF = ContentRef(kind=ContentKind.QUESTION, id=cast.QUESTION, root_id=cast.QUESTION)
 ANSWER_REF = ContentRef(
     kind=ContentKind.ANSWER, id=cast.ANSWER, root_id=cast.QUESTION, parent_id=cast.QUESTION

@@ -1,4 +1,4 @@
-"""What becomes of a post, and what answers it: acceptance and reports."""
+"""Facts on posts: publication, changes, accepted answers and reports."""
 
 from typing import ClassVar, Self
 
@@ -53,7 +53,7 @@ class PostEdited(TextFact, frozen=True, kw_only=True):
 
 
 class PostRemoved(StateChangeFact, frozen=True, kw_only=True):
-    """A post was removed by its author or by a decision; a tombstone stays, replies stay."""
+    """A post was removed by its author or by a decision; a tombstone and the replies stay."""
 
     WIRE: ClassVar = "community.post.removed"
 
@@ -70,7 +70,7 @@ class PostRemoved(StateChangeFact, frozen=True, kw_only=True):
 
 
 class PostHidden(StateChangeFact, frozen=True, kw_only=True):
-    """A post is no longer shown to readers."""
+    """A post was hidden from readers."""
 
     WIRE: ClassVar = "community.post.hidden"
 
@@ -103,7 +103,7 @@ class PostRestored(StateChangeFact, frozen=True, kw_only=True):
 
 
 class AnswerAccepted(ConversationFact, frozen=True, kw_only=True):
-    """The asker, or the space's animator, accepted an answer. `ref` is the answer."""
+    """The asker, or an animator of the space, accepted an answer. `ref` is the answer."""
 
     WIRE: ClassVar = "community.answer.accepted"
 
@@ -143,7 +143,7 @@ class AnswerUnaccepted(ConversationFact, frozen=True, kw_only=True):
 
 
 class ContentFlagged(ConversationFact, frozen=True, kw_only=True):
-    """Someone reported a content at a version: once per member and version, never one's own."""
+    """A member reported a content at a version: once per member and version, never their own."""
 
     WIRE: ClassVar = "community.content.flagged"
 

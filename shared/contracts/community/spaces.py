@@ -1,4 +1,4 @@
-"""Spaces, and who belongs to them."""
+"""Facts on spaces and their members."""
 
 from enum import StrEnum
 from typing import ClassVar, Self
@@ -18,7 +18,7 @@ class Visibility(StrEnum):
 
 
 class Joining(StrEnum):
-    """How one becomes a member of a space."""
+    """How a member joins a space."""
 
     OPEN = "open"
     ON_REQUEST = "on_request"
@@ -57,7 +57,7 @@ class SpaceOpened(Fact, frozen=True, kw_only=True):
 
 
 class MembershipJoined(Fact, frozen=True, kw_only=True):
-    """Someone became a member of a space."""
+    """A person became a member of a space."""
 
     WIRE: ClassVar = "community.membership.joined"
     TOPIC: ClassVar = "community.space"
@@ -74,7 +74,7 @@ class MembershipJoined(Fact, frozen=True, kw_only=True):
 
 
 class MembershipLeft(Fact, frozen=True, kw_only=True):
-    """Someone is no longer a member of a space."""
+    """A person is no longer a member of a space."""
 
     WIRE: ClassVar = "community.membership.left"
     TOPIC: ClassVar = "community.space"

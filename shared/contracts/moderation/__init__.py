@@ -1,4 +1,4 @@
-"""What moderation publishes: verdicts, cases, decisions, statements and appeals; never a text."""
+"""Facts that moderation publishes: verdicts, cases, decisions, statements, appeals; no texts."""
 
 from shared.contracts.event import Fact
 from shared.contracts.moderation.about import Action, DecidedBy, RuleRef, Verdict

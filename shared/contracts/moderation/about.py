@@ -1,4 +1,4 @@
-"""What moderation's facts have in common: a content, in order with its conversation."""
+"""Base class and types of moderation's facts, which share the key of the content's conversation."""
 
 from enum import StrEnum
 from typing import ClassVar
@@ -12,7 +12,7 @@ from shared.contracts.ids import SpaceId, StructureId
 
 
 class Verdict(StrEnum):
-    """What the rules make of a text: nothing to say, a human should look, or hide it now."""
+    """Result of the rules for a text: pass, review by a human, or hide at once."""
 
     PASS = "pass"  # noqa: S105  a verdict, not a password
     REVIEW = "review"
@@ -20,7 +20,7 @@ class Verdict(StrEnum):
 
 
 class Action(StrEnum):
-    """What a decision does to a content. `keep` also restores what was hidden."""
+    """Effect of a decision on a content. `keep` also restores a hidden content."""
 
     KEEP = "keep"
     HIDE = "hide"
@@ -28,7 +28,7 @@ class Action(StrEnum):
 
 
 class DecidedBy(StrEnum):
-    """Whether a rule decided or a member did; removal is always a member's."""
+    """Whether a rule or a member decided; only a member can decide a removal."""
 
     RULE = "rule"
     MEMBER = "member"
@@ -42,7 +42,7 @@ class RuleRef(Struct, frozen=True, kw_only=True):
 
 
 class ContentFact(Fact, frozen=True, kw_only=True):
-    """Common to all that is said about a content, in order with its conversation."""
+    """Base of facts about a content; their key is the content's conversation."""
 
     TOPIC: ClassVar = "moderation.case"
     KEY: ClassVar = "ref.root_id"

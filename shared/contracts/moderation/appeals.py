@@ -1,4 +1,4 @@
-"""What becomes of an appeal against a decision; never its text."""
+"""Facts on appeals against a decision, without their texts."""
 
 from enum import StrEnum
 from typing import ClassVar, Self
@@ -10,14 +10,14 @@ from shared.contracts.moderation.about import ANSWER_REF, ContentFact
 
 
 class Outcome(StrEnum):
-    """Whether the decision stands, or is reversed."""
+    """Whether the decision is upheld or overturned."""
 
     UPHELD = "upheld"
     OVERTURNED = "overturned"
 
 
-class _OnAppeal(ContentFact, frozen=True, kw_only=True):
-    """Common to all that is told of an appeal: one per statement."""
+class _AppealFact(ContentFact, frozen=True, kw_only=True):
+    """Base of facts about an appeal; a statement can have one appeal."""
 
     SUBJECT: ClassVar = "appeal_id"
 
@@ -27,8 +27,8 @@ class _OnAppeal(ContentFact, frozen=True, kw_only=True):
     appellant: Person
 
 
-class AppealReceived(_OnAppeal, frozen=True, kw_only=True):
-    """An author contests a decision; a person who did not make it will decide."""
+class AppealReceived(_AppealFact, frozen=True, kw_only=True):
+    """An author appealed against a decision; another person than its moderator will decide."""
 
     WIRE: ClassVar = "moderation.appeal.received"
 
@@ -45,8 +45,8 @@ class AppealReceived(_OnAppeal, frozen=True, kw_only=True):
         )
 
 
-class AppealDecided(_OnAppeal, frozen=True, kw_only=True):
-    """A moderator other than the first one decided an appeal; this is what tells its author."""
+class AppealDecided(_AppealFact, frozen=True, kw_only=True):
+    """A moderator other than the first one decided an appeal; its author is notified."""
 
     WIRE: ClassVar = "moderation.appeal.decided"
 

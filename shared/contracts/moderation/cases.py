@@ -1,4 +1,4 @@
-"""What becomes of a case."""
+"""Facts on cases: contents that a human should review."""
 
 from typing import ClassVar, Self
 
@@ -9,7 +9,7 @@ from shared.contracts.moderation.about import ANSWER_REF, ContentFact
 
 
 class CaseOpened(ContentFact, frozen=True, kw_only=True):
-    """A human should look at a content: one open case per content."""
+    """A content needs review by a human; there is one open case per content."""
 
     WIRE: ClassVar = "moderation.case.opened"
     SUBJECT: ClassVar = "case_id"
@@ -33,7 +33,7 @@ class CaseOpened(ContentFact, frozen=True, kw_only=True):
 
 
 class CaseAssigned(ContentFact, frozen=True, kw_only=True):
-    """A moderator took a case in hand."""
+    """A moderator took over a case."""
 
     WIRE: ClassVar = "moderation.case.assigned"
     SUBJECT: ClassVar = "case_id"
@@ -53,7 +53,7 @@ class CaseAssigned(ContentFact, frozen=True, kw_only=True):
 
 
 class CaseClosed(ContentFact, frozen=True, kw_only=True):
-    """A moderator decided a case; its content may have been edited or removed meanwhile."""
+    """A moderator decided a case; the content may have been edited or removed in between."""
 
     WIRE: ClassVar = "moderation.case.closed"
     SUBJECT: ClassVar = "case_id"

@@ -1,4 +1,4 @@
-"""What is decided of a content, and the reasons that its author is owed."""
+"""Facts on decisions about a content, and on the reasons that its author receives."""
 
 from typing import ClassVar, Self
 
@@ -16,10 +16,11 @@ from shared.contracts.moderation.about import (
 
 
 class DecisionMade(ContentFact, frozen=True, kw_only=True):
-    """What happens to a content was decided, by a rule's verdict or by a moderator.
+    """A rule's verdict or a moderator decided what happens to a content.
 
-    `ref.version` is the version that was judged. `keep`, and whatever a rule decided, hold for that
-    version only; a moderator's `hide` and `remove` hold for the content until decided otherwise.
+    `ref.version` is the version that was reviewed. `keep`, and every decision of a rule, apply to
+    that version only; `hide` and `remove` of a moderator apply to the content until another
+    decision.
     """
 
     WIRE: ClassVar = "moderation.decision.made"
@@ -52,9 +53,9 @@ class DecisionMade(ContentFact, frozen=True, kw_only=True):
 
 
 class StatementIssued(ContentFact, frozen=True, kw_only=True):
-    """An author is owed the reasons of a decision: this is what tells them.
+    """An author receives the reasons of a decision: this fact notifies them.
 
-    The words are read from moderation by `statement_id`; the fact carries only keys.
+    The text is read from moderation by `statement_id`; the fact contains only its keys.
     """
 
     WIRE: ClassVar = "moderation.statement.issued"
@@ -87,7 +88,7 @@ class StatementIssued(ContentFact, frozen=True, kw_only=True):
 class DecisionReversed(ContentFact, frozen=True, kw_only=True):
     """A decision was reversed on appeal: the content at `ref.version` is shown again.
 
-    Unless another decision restricts it, or its author removed it.
+    It stays hidden if another decision restricts it, or if its author removed it.
     """
 
     WIRE: ClassVar = "moderation.decision.reversed"

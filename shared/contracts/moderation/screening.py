@@ -1,4 +1,4 @@
-"""What the rules make of a content, and the words of help that they offer to its author."""
+"""Facts on the screening of contents by rules, and on help that rules offer to an author."""
 
 from typing import ClassVar, Self
 
@@ -10,10 +10,10 @@ from shared.contracts.moderation.about import ANSWER_REF, RULE, ContentFact, Rul
 
 
 class ContentScreened(ContentFact, frozen=True, kw_only=True):
-    """The rules read a content at a version. This informs; only a decision acts.
+    """The rules screened a content at a version. For information; only a decision acts.
 
-    `content_hash` is the SHA-256 of the text that was read, so that a decision can be held against
-    it. `score` is 0 to 1. `degraded` tells that a part of the screening was missing.
+    `content_hash` is the SHA-256 of the text that was read, so that a decision can be checked
+    against it. `score` is 0 to 1. `degraded` is true if a part of the screening was not available.
     """
 
     WIRE: ClassVar = "moderation.content.screened"
@@ -41,17 +41,17 @@ class ContentScreened(ContentFact, frozen=True, kw_only=True):
 
 
 class HelpWords(Struct, frozen=True, kw_only=True):
-    """Words that a rule addresses to an author: the product's own, never those of a person."""
+    """Text of a rule for an author: written by the product's authors, never by a member."""
 
     fr: str
     en: str
 
 
 class HelpOffered(ContentFact, frozen=True, kw_only=True):
-    """A text reads as a call for help, or tells of harm that its author suffers.
+    """A text reads as a call for help, or reports harm that its author suffers.
 
-    `recipient` is its author, who reads `words` at once, whatever becomes of the content. `reason`
-    is the key of these words. At most one fact per content and UTC day.
+    `recipient` is its author, who can read `words` at once, whatever is decided about the content.
+    `reason` is the key of these words. At most one fact per content and UTC day.
     """
 
     WIRE: ClassVar = "moderation.help.offered"

@@ -35,23 +35,23 @@ class ContinuedReplay(Rebuilder):
     tenants: set[TenantId] = field(default_factory=set)
     """All whose rows it ever wrote: the comparison is of all of them."""
 
-    async def _make_room(
+    async def _create_schema(
         self, engine: AsyncEngine, plan: Plan, wish: ReplayRequest
     ) -> ShadowSchema:
         async with engine.connect() as connection:
             room = await schema.find(connection, wish.into)
         if room is None:
-            room = await super()._make_room(engine, plan, wish)
+            room = await super()._create_schema(engine, plan, wish)
             async with engine.begin() as connection:
                 # A crash of the server empties it otherwise, and what is repeated counts twice.
                 await connection.execute(sa.text(_SURVIVES.format(room.schema)))
         return room
 
     @asynccontextmanager
-    async def _opened(
+    async def _open_replay(
         self, plan: Plan, room: ShadowSchema, engine: AsyncEngine, clock: LogClock, order: ReadOrder
     ) -> AsyncIterator[Replay]:
-        async with super()._opened(plan, room, engine, clock, order) as replay:
+        async with super()._open_replay(plan, room, engine, clock, order) as replay:
             replay.consumer.database.tenants |= self.tenants
             yield replay
             self.tenants.update(replay.consumer.database.tenants)

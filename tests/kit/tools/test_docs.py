@@ -1,4 +1,4 @@
-"""`make events`: the documents say what the code says, and a stale one is named."""
+"""`make events`: documents match the code, and a stale one is named."""
 
 import json
 from pathlib import Path
@@ -15,25 +15,25 @@ from shared.kit.tools.docs.__main__ import main
 from shared.kit.tools.docs.examples import example_json
 from shared.kit.tools.docs.services import ReactionsByFact, find_reactions, openapi
 
-HEARD: ReactionsByFact = {PostHidden: [("metrics", "count_hidden")]}
+REACTIONS: ReactionsByFact = {PostHidden: [("metrics", "count_hidden")]}
 
 
-def test_every_event_is_in_the_catalogue_with_its_example() -> None:
-    shown = events.render({})
+def test_catalogue_contains_every_event_with_example() -> None:
+    text = events.render({})
     for fact in EVENTS.values():
-        assert f"\n## {fact.wire_type()}\n" in shown
-    assert "« Malgré que », est-ce admis ? 🤔" in shown
+        assert f"\n## {fact.wire_type()}\n" in text
+    assert "« Malgré que », est-ce admis ? 🤔" in text
 
 
-def test_an_event_names_who_reacts_and_how() -> None:
-    lines = events.render(HEARD).splitlines()
+def test_event_lists_groups_and_reactions() -> None:
+    lines = events.render(REACTIONS).splitlines()
     (row,) = (line for line in lines if line.startswith("| [`community.post.hidden.v1`"))
     assert row.endswith("| internal | metrics: `count_hidden` |")
     assert "- metrics: `count_hidden`" in lines
 
 
-def test_asyncapi_has_a_channel_for_each_topic_and_says_who_receives() -> None:
-    document = yaml.safe_load(asyncapi.render(HEARD))
+def test_asyncapi_has_channels_messages_and_receivers() -> None:
+    document = yaml.safe_load(asyncapi.render(REACTIONS))
     assert set(document["channels"]) == set(TOPICS)
     assert set(document["components"]["messages"]) == set(EVENTS)
     (message,) = document["operations"]["metrics.receives.community.post"]["messages"]
@@ -41,31 +41,33 @@ def test_asyncapi_has_a_channel_for_each_topic_and_says_who_receives() -> None:
 
 
 @pytest.mark.parametrize("fact", EVENTS.values(), ids=list(EVENTS))
-def test_an_example_travels_in_an_envelope(fact: type[Fact]) -> None:
-    found = example_json(fact.example())
-    assert found["type"] == fact.wire_type()
-    assert found["partitionkey"].startswith(found["tenant"])
+def test_example_has_an_envelope(fact: type[Fact]) -> None:
+    envelope = example_json(fact.example())
+    assert envelope["type"] == fact.wire_type()
+    assert envelope["partitionkey"].startswith(envelope["tenant"])
 
 
-def test_community_hears_decisions() -> None:
-    heard = find_reactions(("community",))
-    (made,) = (fact for fact in heard if fact.wire_type() == "moderation.decision.made.v1")
-    assert ("community", "apply_decisions") in heard[made]
+def test_community_reacts_to_decisions() -> None:
+    reactions = find_reactions(("community",))
+    (decision_made,) = (
+        fact for fact in reactions if fact.wire_type() == "moderation.decision.made.v1"
+    )
+    assert ("community", "apply_decisions") in reactions[decision_made]
 
 
-def test_openapi_comes_out_the_same_twice() -> None:
+def test_openapi_is_deterministic() -> None:
     first, second = (json.dumps(openapi("identity")) for _ in range(2))
     assert first == second
     assert '"url": "/identity"' in first
 
 
-def test_a_stale_document_is_named_with_what_to_run(tmp_path: Path) -> None:
-    run = CliRunner()
-    assert run.invoke(main, ["--into", str(tmp_path)]).exit_code == 0
-    assert run.invoke(main, ["--check", "--into", str(tmp_path)]).exit_code == 0
+def test_stale_document_is_named_with_command_to_run(tmp_path: Path) -> None:
+    runner = CliRunner()
+    assert runner.invoke(main, ["--into", str(tmp_path)]).exit_code == 0
+    assert runner.invoke(main, ["--check", "--into", str(tmp_path)]).exit_code == 0
     (tmp_path / "events.md").write_text("old", encoding="utf-8")
     (tmp_path / "openapi" / "identity.json").unlink()
-    found = run.invoke(main, ["--check", "--into", str(tmp_path)])
-    assert found.exit_code == 1
-    assert "events.md is stale: run `make events`" in found.output
-    assert "identity.json is stale" in found.output
+    result = runner.invoke(main, ["--check", "--into", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "events.md is stale: run `make events`" in result.output
+    assert "identity.json is stale" in result.output

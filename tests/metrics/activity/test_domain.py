@@ -9,7 +9,7 @@ from shared.contracts.community import ContentKind
 from shared.contracts.ids import TenantId
 from tests.metrics.builders import a_space, moment
 
-ELSEWHERE = TenantId(UUID(int=9))
+OTHER_TENANT = TenantId(UUID(int=9))
 
 
 @pytest.mark.parametrize(
@@ -24,24 +24,24 @@ ELSEWHERE = TenantId(UUID(int=9))
         ("2026-01-01T00:00:00", "UTC", "2026-01-01"),
     ],
 )
-def test_a_day_is_the_day_where_it_happened(at: str, zone: str, day: str) -> None:
+def test_day_is_the_local_day_of_the_space(at: str, zone: str, day: str) -> None:
     assert local_day(moment(at), zone) == date.fromisoformat(day)
 
 
-def test_every_kind_of_content_is_counted_under_its_name() -> None:
+def test_every_kind_of_content_has_a_counter() -> None:
     assert set(COUNTER_NAMES) == set(ContentKind)
     assert len(set(COUNTER_NAMES.values())) == len(COUNTER_NAMES)
 
 
-def test_contents_are_counted_by_day_and_people_once_a_day() -> None:
-    happenings = [
+def test_contents_are_counted_and_members_marked_by_day() -> None:
+    events = [
         ActivityEvent(TENANT, SPACE, "comments", moment("2026-11-30T19:00:00"), ZOE),
         ActivityEvent(TENANT, SPACE, "comments", moment("2026-11-30T19:30:00"), ZOE),
         ActivityEvent(TENANT, SPACE, "questions", moment("2026-11-30T20:00:00"), ZOE),
         ActivityEvent(TENANT, SPACE, "comments", moment("2026-11-01T08:00:00"), HAMID),
         ActivityEvent(TENANT, SPACE, "flags", moment("2026-11-01T08:00:00")),
     ]
-    counts, masks = count_by_day(happenings, {(TENANT, SPACE): a_space("Indian/Reunion")})
+    counts, masks = count_by_day(events, {(TENANT, SPACE): a_space("Indian/Reunion")})
     november, december = date(2026, 11, 1), date(2026, 12, 1)
     assert counts == {
         (TENANT, SPACE, date(2026, 11, 30), "comments"): 2,
@@ -56,13 +56,13 @@ def test_contents_are_counted_by_day_and_people_once_a_day() -> None:
     }
 
 
-def test_the_same_space_in_another_tenant_is_another_space() -> None:
+def test_same_space_id_in_two_tenants_is_counted_separately() -> None:
     at = moment("2026-11-30T20:00:00")
-    spaces = {(TENANT, SPACE): a_space("Indian/Reunion"), (ELSEWHERE, SPACE): a_space("UTC")}
+    spaces = {(TENANT, SPACE): a_space("Indian/Reunion"), (OTHER_TENANT, SPACE): a_space("UTC")}
     counts, _ = count_by_day(
         [ActivityEvent(tenant, SPACE, "flags", at) for tenant, _ in spaces], spaces
     )
     assert set(counts) == {
         (TENANT, SPACE, date(2026, 12, 1), "flags"),
-        (ELSEWHERE, SPACE, date(2026, 11, 30), "flags"),
+        (OTHER_TENANT, SPACE, date(2026, 11, 30), "flags"),
     }

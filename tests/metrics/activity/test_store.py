@@ -1,4 +1,4 @@
-"""What is kept of questions: the same, however their facts are cut into batches."""
+"""Stored questions are the same, however their events are split into batches."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
@@ -17,37 +17,37 @@ from shared.kit.database.database import Database
 from tests.support.databases import open_service_database
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
-HERE, ELSEWHERE = SpaceId(UUID(int=1)), SpaceId(UUID(int=2))
-KEPT = sa.text("SELECT space_id, asked_at, answered_at FROM questions")
+SPACE_1, SPACE_2 = SpaceId(UUID(int=1)), SpaceId(UUID(int=2))
+STORED_QUESTIONS = sa.text("SELECT space_id, asked_at, answered_at FROM questions")
 
 
 @pytest.fixture
 async def database(postgres_addresses: StackAddresses) -> AsyncIterator[Database]:
-    async with open_service_database("metrics", postgres_addresses) as opened:
-        yield opened
+    async with open_service_database("metrics", postgres_addresses) as opened_database:
+        yield opened_database
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
-async def test_an_answer_that_names_another_space_stays_with_its_question(
+async def test_answer_from_another_space_belongs_to_its_question(
     database: Database, size: int
 ) -> None:
-    """Foreign facts may say so; the first that came says where the question is."""
+    """Events of other systems may contain this; the first event determines the question's space."""
     tenant, question = TenantId(uuid7()), str(uuid7())
 
-    def answer(space: SpaceId, minutes: int) -> tuple[ActivityEvent, str]:
+    def make_answer(space: SpaceId, minutes: int) -> tuple[ActivityEvent, str]:
         return ActivityEvent(tenant, space, "answers", NOON + timedelta(minutes=minutes)), question
 
-    arrived = [answer(ELSEWHERE, 9), answer(HERE, 5), answer(ELSEWHERE, 7)]
-    for batch in _cut(arrived, size):
+    answers = [make_answer(SPACE_2, 9), make_answer(SPACE_1, 5), make_answer(SPACE_2, 7)]
+    for batch in _split(answers, size):
         async with database.unit_for([tenant]) as unit:
             await SqlActivityCounters().add_first_answers(unit, batch)
 
-    (row,) = await database.execute_once(KEPT, [tenant])
-    assert (row.space_id, row.asked_at) == (ELSEWHERE, None)
+    (row,) = await database.execute_once(STORED_QUESTIONS, [tenant])
+    assert (row.space_id, row.asked_at) == (SPACE_2, None)
     assert row.answered_at == NOON + timedelta(minutes=5)
 
 
-def _cut(
-    arrived: Sequence[tuple[ActivityEvent, str]], size: int
+def _split(
+    answers: Sequence[tuple[ActivityEvent, str]], size: int
 ) -> list[Sequence[tuple[ActivityEvent, str]]]:
-    return [arrived[at : at + size] for at in range(0, len(arrived), size)]
+    return [answers[start : start + size] for start in range(0, len(answers), size)]

@@ -22,19 +22,23 @@ from services.metrics.kpis.domain import (
 from shared.contracts.cast import HAMID, ZOE
 
 NOVEMBER, DECEMBER = date(2026, 11, 1), date(2026, 12, 1)
-DAYS = st.dates(date(2005, 1, 1), date(2030, 1, 1))
+DATES = st.dates(date(2005, 1, 1), date(2030, 1, 1))
 
 
-def _names(begin: str, end: str, grain: Grain) -> list[str]:
+def _period_names(begin: str, end: str, grain: Grain) -> list[str]:
     return [
-        each.name
-        for each in split_into_periods(date.fromisoformat(begin), date.fromisoformat(end), grain)
+        period.name
+        for period in split_into_periods(date.fromisoformat(begin), date.fromisoformat(end), grain)
     ]
 
 
-def test_months_and_days_have_their_names() -> None:
-    assert _names("2026-12-15", "2027-02-02", Grain.MONTH) == ["2026-12", "2027-01", "2027-02"]
-    assert _names("2028-02-28", "2028-03-01", Grain.DAY) == ["2028-02-28", "2028-02-29"]
+def test_period_names_of_months_and_days() -> None:
+    assert _period_names("2026-12-15", "2027-02-02", Grain.MONTH) == [
+        "2026-12",
+        "2027-01",
+        "2027-02",
+    ]
+    assert _period_names("2028-02-28", "2028-03-01", Grain.DAY) == ["2028-02-28", "2028-02-29"]
 
 
 @pytest.mark.parametrize(
@@ -47,41 +51,41 @@ def test_months_and_days_have_their_names() -> None:
     ],
 )
 def test_weeks_are_iso_weeks(begin: str, end: str, names: list[str]) -> None:
-    assert _names(begin, end, Grain.WEEK) == names
+    assert _period_names(begin, end, Grain.WEEK) == names
 
 
-@given(DAYS, st.integers(1, 400), st.sampled_from(Grain))
-def test_periods_cover_what_was_asked_without_gap_or_overlap(
+@given(DATES, st.integers(1, 400), st.sampled_from(Grain))
+def test_periods_cover_the_range_without_gap_or_overlap(
     begin: date, length: int, grain: Grain
 ) -> None:
     end = begin + timedelta(days=length)
-    cut = split_into_periods(begin, end, grain)
-    assert (cut[0].begin, cut[-1].end) == (begin, end)
-    assert all(one.end == two.begin for one, two in pairwise(cut))
-    assert len({each.name for each in cut}) == len(cut)
+    periods = split_into_periods(begin, end, grain)
+    assert (periods[0].begin, periods[-1].end) == (begin, end)
+    assert all(one.end == two.begin for one, two in pairwise(periods))
+    assert len({period.name for period in periods}) == len(periods)
 
 
 @pytest.mark.parametrize("grain", Grain)
 @pytest.mark.parametrize("begin", [date(1, 1, 1), date(1899, 12, 31), date(9999, 12, 30)])
-def test_days_that_some_time_zone_lacks_are_refused(begin: date, grain: Grain) -> None:
+def test_days_outside_every_calendar_are_rejected(begin: date, grain: Grain) -> None:
     with pytest.raises(BadPeriod):
         split_into_periods(begin, begin + timedelta(days=1), grain)
 
 
 @pytest.mark.parametrize("days", [0, -1, 366 * 30])
-def test_a_period_that_is_none_or_too_long_is_refused(days: int) -> None:
+def test_empty_or_too_long_range_is_rejected(days: int) -> None:
     with pytest.raises(BadPeriod):
         split_into_periods(NOVEMBER, NOVEMBER + timedelta(days=days), Grain.MONTH)
 
 
-def test_a_mask_names_the_days_of_its_month() -> None:
+def test_mask_lists_the_days_of_its_month() -> None:
     days = list(days_of_mask(NOVEMBER, 1 | 1 << 29))
     assert days == [NOVEMBER, date(2026, 11, 30)]
     assert list(days_of_mask(date(2026, 1, 1), 1 << 30)) == [date(2026, 1, 31)]
     assert not list(days_of_mask(NOVEMBER, 0))
 
 
-ACTIVITY = RecordedActivity(
+RECORDED_ACTIVITY = RecordedActivity(
     counts={
         (NOVEMBER, "questions"): 3,
         (date(2026, 11, 30), "questions"): 1,
@@ -95,56 +99,67 @@ ACTIVITY = RecordedActivity(
 )
 
 
-def _rows(
-    now: datetime, zone: str = "Indian/Reunion", *, hidden: bool = False
+def _results(
+    now: datetime, zone: str = "Indian/Reunion", *, masked: bool = False
 ) -> dict[str, KpiResult]:
-    cut = split_into_periods(NOVEMBER, DECEMBER, Grain.MONTH)
-    found = compute_kpis(ACTIVITY, cut, Grain.MONTH, time_zone=zone, now=now, masked=hidden)
-    assert [row.kpi for row in found] == list(DEFINITIONS)
-    return {row.kpi: row for row in found}
+    periods = split_into_periods(NOVEMBER, DECEMBER, Grain.MONTH)
+    results = compute_kpis(
+        RECORDED_ACTIVITY, periods, Grain.MONTH, time_zone=zone, now=now, masked=masked
+    )
+    assert [row.kpi for row in results] == list(DEFINITIONS)
+    return {row.kpi: row for row in results}
 
 
-END = datetime(2026, 12, 1, tzinfo=ZoneInfo("Indian/Reunion"))
+END_OF_NOVEMBER = datetime(2026, 12, 1, tzinfo=ZoneInfo("Indian/Reunion"))
 
 
-def test_every_figure_is_of_its_period_only() -> None:
-    found = _rows(END)
-    values = {kpi: row.value for kpi, row in found.items()}
+def test_values_count_only_their_period() -> None:
+    results = _results(END_OF_NOVEMBER)
+    values = {kpi: row.value for kpi, row in results.items()}
     assert (values["questions"], values["flags"], values["contributors"]) == (4, 0, 1)
-    answered = found["questions_answered"]
-    assert (answered.value, answered.numerator, answered.denominator) == (0.5, 2, 4)
-    assert (values["hours_to_first_answer"], found["hours_to_first_answer"].n) == (6.0, 2)
+    answered_share = results["questions_answered"]
+    assert (answered_share.value, answered_share.numerator, answered_share.denominator) == (
+        0.5,
+        2,
+        4,
+    )
+    assert (values["hours_to_first_answer"], results["hours_to_first_answer"].n) == (6.0, 2)
 
 
-def test_where_nothing_was_asked_nothing_can_be_said_of_answers() -> None:
-    cut = split_into_periods(DECEMBER, DECEMBER + timedelta(days=1), Grain.DAY)
-    found = compute_kpis(ACTIVITY, cut, Grain.DAY, time_zone="UTC", now=END, masked=False)
-    values = {row.kpi: row.value for row in found}
+def test_answer_kpis_are_none_without_questions() -> None:
+    periods = split_into_periods(DECEMBER, DECEMBER + timedelta(days=1), Grain.DAY)
+    results = compute_kpis(
+        RECORDED_ACTIVITY, periods, Grain.DAY, time_zone="UTC", now=END_OF_NOVEMBER, masked=False
+    )
+    values = {row.kpi: row.value for row in results}
     assert (values["questions_answered"], values["hours_to_first_answer"]) == (None, None)
     assert (values["questions"], values["flags"], values["contributors"]) == (0, 2, 1)
 
 
-def test_a_figure_is_final_once_nothing_late_may_come_where_it_was_counted() -> None:
-    last = END + LATE_ARRIVAL_PERIOD
-    assert {row.status for row in _rows(last).values()} == {"final"}
-    early = last - timedelta(seconds=1)
-    assert {row.status for row in _rows(early).values()} == {"provisional"}
-    assert {row.status for row in _rows(last, "Europe/Paris").values()} == {"provisional"}
+def test_value_is_final_after_late_arrivals_in_local_time() -> None:
+    final_time = END_OF_NOVEMBER + LATE_ARRIVAL_PERIOD
+    assert {row.status for row in _results(final_time).values()} == {"final"}
+    second_before = final_time - timedelta(seconds=1)
+    assert {row.status for row in _results(second_before).values()} == {"provisional"}
+    assert {row.status for row in _results(final_time, "Europe/Paris").values()} == {"provisional"}
 
 
-def test_figures_about_few_people_are_masked_and_no_others() -> None:
-    shown, masked = _rows(END), _rows(END, hidden=True)
-    hidden = {kpi for kpi, row in masked.items() if row.status == "suppressed"}
-    assert hidden == {kpi for kpi, definition in DEFINITIONS.items() if definition.people}
-    for kpi, row in masked.items():
-        if kpi in hidden:
+def test_only_values_about_people_are_masked() -> None:
+    unmasked_results, masked_results = (
+        _results(END_OF_NOVEMBER),
+        _results(END_OF_NOVEMBER, masked=True),
+    )
+    masked_kpis = {kpi for kpi, row in masked_results.items() if row.status == "suppressed"}
+    assert masked_kpis == {kpi for kpi, definition in DEFINITIONS.items() if definition.people}
+    for kpi, row in masked_results.items():
+        if kpi in masked_kpis:
             assert (row.value, row.numerator, row.denominator, row.n) == (None,) * 4
         else:
-            assert row == shown[kpi]
+            assert row == unmasked_results[kpi]
 
 
 @pytest.mark.parametrize(
-    ("enrolled", "minors", "hidden"),
+    ("enrolled", "minors", "masked"),
     [
         (0, 0, True),
         (4, 0, True),
@@ -155,10 +170,8 @@ def test_figures_about_few_people_are_masked_and_no_others() -> None:
         (10, 1, False),
     ],
 )
-def test_fewer_than_five_adults_or_ten_with_pupils_stay_among_themselves(
-    enrolled: int, minors: int, *, hidden: bool
-) -> None:
-    assert must_mask(enrolled, minors) is hidden
+def test_small_groups_are_masked(enrolled: int, minors: int, *, masked: bool) -> None:
+    assert must_mask(enrolled, minors) is masked
 
 
 def test_many_counts_over_many_periods_take_one_pass() -> None:
@@ -166,16 +179,18 @@ def test_many_counts_over_many_periods_take_one_pass() -> None:
     days = [begin + timedelta(days=number) for number in range((end - begin).days)]
     counts = {(day, kind): 1 for day in days for kind in ("questions", "answers", "flags")}
     activity = RecordedActivity(counts, {ZOE: frozenset(days)}, [(day, 1.0) for day in days])
-    cut = split_into_periods(begin, end, Grain.MONTH)
+    periods = split_into_periods(begin, end, Grain.MONTH)
 
     started = process_time()
-    found = compute_kpis(activity, cut, Grain.MONTH, time_zone="UTC", now=END, masked=False)
+    results = compute_kpis(
+        activity, periods, Grain.MONTH, time_zone="UTC", now=END_OF_NOVEMBER, masked=False
+    )
 
-    assert process_time() - started < 1, "once for each period takes ten seconds"
-    assert sum(row.value or 0 for row in found if row.kpi == "questions") == len(days)
+    assert process_time() - started < 1, "one pass per period takes ten seconds"
+    assert sum(row.value or 0 for row in results if row.kpi == "questions") == len(days)
 
 
-def test_more_periods_than_anybody_reads_are_refused() -> None:
+def test_too_many_periods_are_rejected() -> None:
     assert len(split_into_periods(NOVEMBER, NOVEMBER + timedelta(days=400), Grain.DAY)) == 400
     with pytest.raises(BadPeriod):
         split_into_periods(NOVEMBER, NOVEMBER + timedelta(days=401), Grain.DAY)

@@ -17,6 +17,6 @@ def test_managers_administrators_and_operators_measure(role: Role) -> None:
 
 
 @pytest.mark.parametrize("role", Role)
-def test_operators_alone_see_what_is_masked(role: Role) -> None:
+def test_only_operators_see_masked_values(role: Role) -> None:
     assert may_see_unmasked(an_actor(role, at=ACADEMY), a_space()) is (role is Role.OPERATOR)
     assert not may_see_unmasked(an_actor(role, at=ELSEWHERE), a_space())

@@ -13,14 +13,14 @@ from tests.community.conversations.builders import a_content
 
 
 def _published(
-    kind: ContentKind, by: Person | None, to: Person | None
+    kind: ContentKind, author: Person | None, reply_to: Person | None
 ) -> PostPublished | CommentPublished:
     content = a_content(
         kind, content_id=ANSWER if kind is ContentKind.ANSWER else COMMENT, author_id=None
     )
-    fact = published_fact(content, to)
+    fact = published_fact(content, reply_to)
     assert isinstance(fact, PostPublished | CommentPublished)
-    return replace(fact, author=by)
+    return replace(fact, author=author)
 
 
 @pytest.mark.parametrize(
@@ -30,36 +30,36 @@ def _published(
         (ContentKind.COMMENT, Category.COMMENT_ON_MINE, COMMENT),
     ],
 )
-def test_who_is_replied_to_is_told(kind: ContentKind, category: Category, about: UUID) -> None:
+def test_author_is_notified_of_a_reply(kind: ContentKind, category: Category, about: UUID) -> None:
     assert find_target(_published(kind, TEACHER, PUPIL)) == NotificationTarget(ZOE, category, about)
     assert find_target(_published(kind, None, PUPIL)) == NotificationTarget(ZOE, category, about)
 
 
 @pytest.mark.parametrize("kind", ContentKind)
-def test_nobody_is_told_of_what_they_did_or_of_what_is_no_reply(kind: ContentKind) -> None:
+def test_own_replies_and_root_posts_notify_nobody(kind: ContentKind) -> None:
     assert find_target(_published(kind, PUPIL, PUPIL)) is None
     assert find_target(_published(kind, PUPIL, None)) is None
 
 
-def test_the_author_of_an_accepted_answer_is_told_unless_they_accepted_it() -> None:
+def test_author_of_accepted_answer_is_notified_unless_self_accepted() -> None:
     fact = replace(AnswerAccepted.example(), author=TEACHER, accepted_by=ZOE)
     assert find_target(fact) == NotificationTarget(HAMID, Category.ANSWER_ACCEPTED, fact.ref.id)
     assert find_target(replace(fact, accepted_by=HAMID)) is None
     assert find_target(replace(fact, author=None)) is None
 
 
-def test_the_recipient_of_a_statement_is_told() -> None:
+def test_recipient_of_a_statement_is_notified() -> None:
     fact = replace(StatementIssued.example(), statement_id=STATEMENT, recipient=PUPIL)
     assert find_target(fact) == NotificationTarget(ZOE, Category.STATEMENT, STATEMENT)
 
 
-def test_the_author_of_an_appeal_is_told_of_its_outcome() -> None:
+def test_appellant_is_notified_of_the_outcome() -> None:
     fact = replace(AppealDecided.example(), statement_id=STATEMENT, appellant=PUPIL)
     assert find_target(fact) == NotificationTarget(ZOE, Category.APPEAL_DECIDED, STATEMENT)
 
 
-def test_who_calls_for_help_reads_the_words_in_their_language() -> None:
+def test_help_notification_contains_its_words() -> None:
     words = HelpWords(fr="Appelle le 3114.", en="Call 3114.")
     fact = replace(HelpOffered.example(), recipient=PUPIL, words=words)
-    read = {"fr": "Appelle le 3114.", "en": "Call 3114."}
-    assert find_target(fact) == NotificationTarget(ZOE, Category.HELP, fact.ref.id, read)
+    expected_words = {"fr": "Appelle le 3114.", "en": "Call 3114."}
+    assert find_target(fact) == NotificationTarget(ZOE, Category.HELP, fact.ref.id, expected_words)

@@ -1,4 +1,4 @@
-"""Whom an alert is told is decided by when things happened, not by when they came here."""
+"""Alerts go to managers by event times, whatever the order in which events arrive."""
 
 import asyncio
 import random
@@ -38,13 +38,13 @@ from tests.support.databases import open_service_database
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 ALERT = AlertRaised.example()
 ANNE, CLAIRE, OMAR = (MemberId(UUID(int=number)) for number in (1, 2, 3))
-TOLD = sa.text("SELECT recipient, read_at IS NULL AS unread FROM notifications ORDER BY 1")
+RECIPIENTS = sa.text("SELECT recipient, read_at IS NULL AS unread FROM notifications ORDER BY 1")
 COUNTERS = sa.text("SELECT recipient, n FROM unread ORDER BY 1")
 
 
 @dataclass
-class Arriving:
-    """Facts of a tenant of its own, handed over one by one, each in a transaction of its own."""
+class EventDelivery:
+    """Delivers events of one tenant to the reactions, each in its own transaction."""
 
     database: Database
     tenant: TenantId = field(default_factory=lambda: TenantId(uuid7()))
@@ -54,33 +54,35 @@ class Arriving:
         deps = InboxDeps(self.database.unit, SqlInboxes(), SqlManagers(), SqlUnavailableContents())
         return (*bind(None, RIGHTS_REACTIONS), *bind(deps, INBOX), *bind(deps, REPLAY_ONLY))
 
-    async def arrive(self, *delivered: Delivery[Fact]) -> None:
-        for each in delivered:
+    async def deliver(self, *deliveries: Delivery[Fact]) -> None:
+        for delivery in deliveries:
             async with self.database.unit_for([self.tenant]) as unit:
-                await self.react(unit, structs.replace(each, tenant=self.tenant))
+                await self.run_reactions(unit, structs.replace(delivery, tenant=self.tenant))
 
-    async def react(self, unit: Unit, each: Delivery[Fact]) -> None:
+    async def run_reactions(self, unit: Unit, delivery: Delivery[Fact]) -> None:
         for reaction in self.reactions:
-            if isinstance(each.fact, reaction.on):
-                await reaction.effect(unit, [each])
+            if isinstance(delivery.fact, reaction.on):
+                await reaction.effect(unit, [delivery])
 
-    async def told(self) -> list[MemberId]:
-        """Who has it in their inbox; the counters must agree, and know of nobody else."""
-        rows = await self.database.execute_once(TOLD, [self.tenant])
+    async def list_recipients(self) -> list[MemberId]:
+        """Return the members with the notification; checks that the counters agree."""
+        rows = await self.database.execute_once(RECIPIENTS, [self.tenant])
         counters = await self.database.execute_once(COUNTERS, [self.tenant])
-        assert {r.recipient: int(r.unread) for r in rows} == {r.recipient: r.n for r in counters}
+        assert {row.recipient: int(row.unread) for row in rows} == {
+            row.recipient: row.n for row in counters
+        }
         return [row.recipient for row in rows]
 
 
-def at(minutes: float, fact: Fact, origin: Origin = Origin.LIVE) -> Delivery[Fact]:
-    moment = NOON + timedelta(minutes=minutes)
+def delivery_at(minutes: float, fact: Fact, origin: Origin = Origin.LIVE) -> Delivery[Fact]:
+    time = NOON + timedelta(minutes=minutes)
     return Delivery(
         fact=fact,
         event_id=EventId(uuid7()),
         tenant=TenantId(UUID(int=0)),
-        time=moment,
-        recorded=moment,
-        received=moment,
+        time=time,
+        recorded=time,
+        received=time,
         origin=origin,
         correlation="un essai",
         sequence=1,
@@ -90,98 +92,113 @@ def at(minutes: float, fact: Fact, origin: Origin = Origin.LIVE) -> Delivery[Fac
     )
 
 
-def granted(
-    who: MemberId,
-    where: StructureId = COLLEGE,
+def role_granted(
+    member_id: MemberId,
+    structure_id: StructureId = COLLEGE,
     role: Role = Role.COMMUNITY_MANAGER,
     until: float | None = None,
 ) -> RoleGranted:
     moment = NOON + timedelta(minutes=until) if until is not None else None
-    return RoleGranted(member_id=who, role=role, structure_id=where, until=moment)
+    return RoleGranted(member_id=member_id, role=role, structure_id=structure_id, until=moment)
 
 
-def revoked(who: MemberId, where: StructureId = COLLEGE) -> RoleRevoked:
-    return RoleRevoked(member_id=who, role=Role.COMMUNITY_MANAGER, structure_id=where)
+def role_revoked(member_id: MemberId, structure_id: StructureId = COLLEGE) -> RoleRevoked:
+    return RoleRevoked(member_id=member_id, role=Role.COMMUNITY_MANAGER, structure_id=structure_id)
 
 
 @pytest.fixture
-async def arriving(postgres_addresses: StackAddresses) -> AsyncIterator[Arriving]:
+async def delivery_harness(postgres_addresses: StackAddresses) -> AsyncIterator[EventDelivery]:
     async with open_service_database("notifications", postgres_addresses) as database:
-        yield Arriving(database)
+        yield EventDelivery(database)
 
 
-def keys_in_order(given: Sequence[tuple[str, Delivery[Fact]]], seed: int) -> list[Delivery[Fact]]:
-    """Mix keys as topics and partitions may, and leave each key's facts in their order."""
-    order = random.Random(seed).sample([key for key, _ in given], len(given))
-    left = {key: [each for k, each in given if k == key] for key, _ in given}
-    return [left[key].pop(0) for key in order]
+def shuffle_keys(
+    keyed_deliveries: Sequence[tuple[str, Delivery[Fact]]], seed: int
+) -> list[Delivery[Fact]]:
+    """Shuffle keys as topics and partitions may, but keep the order of each key's events."""
+    order = random.Random(seed).sample([key for key, _ in keyed_deliveries], len(keyed_deliveries))
+    remaining = {
+        key: [delivery for other_key, delivery in keyed_deliveries if other_key == key]
+        for key, _ in keyed_deliveries
+    }
+    return [remaining[key].pop(0) for key in order]
 
 
 @pytest.mark.parametrize("seed", range(40))
-async def test_in_whatever_order_they_come_the_same_people_are_told(
-    arriving: Arriving, seed: int
+async def test_recipients_do_not_depend_on_arrival_order(
+    delivery_harness: EventDelivery, seed: int
 ) -> None:
-    opened = StructureOpened(
+    structure_opened = StructureOpened(
         structure_id=COLLEGE, kind="school", name="É", time_zone="Europe/Paris", path=(ACADEMY,)
     )
-    life = [
-        ("structure", at(-99, opened)),
-        # Above it, from before until after.
-        ("anne", at(-60, granted(ANNE, ACADEMY))),
-        ("anne", at(+9, revoked(ANNE, ACADEMY))),
-        # Here, but no more when it happened.
-        ("omar", at(-60, granted(OMAR))),
-        ("omar", at(-1, revoked(OMAR))),
-        # Until a moment before it; then again, for longer.
-        ("claire", at(-60, granted(CLAIRE, until=-5))),
-        ("claire", at(-4, granted(CLAIRE, until=60))),
-        # Only afterwards.
-        ("hamid", at(+1, granted(HAMID))),
-        ("alert", at(0, ALERT)),
+    keyed_deliveries = [
+        ("structure", delivery_at(-99, structure_opened)),
+        # Manages an ancestor, from before the alert until after it.
+        ("anne", delivery_at(-60, role_granted(ANNE, ACADEMY))),
+        ("anne", delivery_at(+9, role_revoked(ANNE, ACADEMY))),
+        # Managed the structure, but no longer at the time of the alert.
+        ("omar", delivery_at(-60, role_granted(OMAR))),
+        ("omar", delivery_at(-1, role_revoked(OMAR))),
+        # Until shortly before the alert; then again, for longer.
+        ("claire", delivery_at(-60, role_granted(CLAIRE, until=-5))),
+        ("claire", delivery_at(-4, role_granted(CLAIRE, until=60))),
+        # Only after the alert.
+        ("hamid", delivery_at(+1, role_granted(HAMID))),
+        ("alert", delivery_at(0, ALERT)),
     ]
-    for each in keys_in_order(life, seed):
-        await arriving.arrive(each, each)
+    for delivery in shuffle_keys(keyed_deliveries, seed):
+        await delivery_harness.deliver(delivery, delivery)
 
-    assert await arriving.told() == sorted([ANNE, CLAIRE])
+    assert await delivery_harness.list_recipients() == sorted([ANNE, CLAIRE])
 
 
 @pytest.mark.parametrize("role", [Role.TEACHER, Role.MODERATOR, Role.OPERATOR])
-async def test_who_does_not_manage_is_not_told(arriving: Arriving, role: Role) -> None:
-    await arriving.arrive(at(-9, granted(ANNE, role=role)), at(0, ALERT))
-    await arriving.arrive(at(-8, granted(ANNE, role=role)))
+async def test_other_roles_are_not_notified(delivery_harness: EventDelivery, role: Role) -> None:
+    await delivery_harness.deliver(
+        delivery_at(-9, role_granted(ANNE, role=role)), delivery_at(0, ALERT)
+    )
+    await delivery_harness.deliver(delivery_at(-8, role_granted(ANNE, role=role)))
 
-    assert await arriving.told() == []
-
-
-async def test_history_tells_nobody_early_or_late(arriving: Arriving) -> None:
-    await arriving.arrive(at(-9, granted(ANNE)), at(0, ALERT, Origin.IMPORT))
-    await arriving.arrive(at(-8, granted(CLAIRE)))
-
-    assert await arriving.told() == []
+    assert await delivery_harness.list_recipients() == []
 
 
-async def test_what_was_read_before_it_is_taken_back_leaves_nothing(arriving: Arriving) -> None:
-    alert = at(0, ALERT)
-    found = NotificationId(derived_id(alert.event_id, OMAR.hex, "alert"))
-    read = NotificationRead(notification_id=found, recipient_id=OMAR, category="alert")
-    await arriving.arrive(at(-60, granted(OMAR)), alert, at(1, read))
-    assert len(await arriving.told()) == 1
+async def test_imported_alerts_notify_nobody(delivery_harness: EventDelivery) -> None:
+    await delivery_harness.deliver(
+        delivery_at(-9, role_granted(ANNE)), delivery_at(0, ALERT, Origin.IMPORT)
+    )
+    await delivery_harness.deliver(delivery_at(-8, role_granted(CLAIRE)))
 
-    await arriving.arrive(at(-1, revoked(OMAR)))
-
-    assert await arriving.told() == []
+    assert await delivery_harness.list_recipients() == []
 
 
-async def test_an_alert_and_a_role_that_come_at_once_do_not_miss_each_other(
-    arriving: Arriving,
+async def test_withdrawn_alert_that_was_read_leaves_no_counter(
+    delivery_harness: EventDelivery,
 ) -> None:
-    """Two processes, each in its transaction: neither sees what the other has not committed."""
-    alert = structs.replace(at(0, ALERT), tenant=arriving.tenant)
-    async with arriving.database.unit_for([arriving.tenant]) as first:
-        await arriving.react(first, alert)
-        second = asyncio.create_task(arriving.arrive(at(-9, granted(ANNE))))
+    alert = delivery_at(0, ALERT)
+    notification_id = NotificationId(derived_id(alert.event_id, OMAR.hex, "alert"))
+    read_fact = NotificationRead(
+        notification_id=notification_id, recipient_id=OMAR, category="alert"
+    )
+    await delivery_harness.deliver(
+        delivery_at(-60, role_granted(OMAR)), alert, delivery_at(1, read_fact)
+    )
+    assert len(await delivery_harness.list_recipients()) == 1
+
+    await delivery_harness.deliver(delivery_at(-1, role_revoked(OMAR)))
+
+    assert await delivery_harness.list_recipients() == []
+
+
+async def test_concurrent_alert_and_role_are_both_seen(
+    delivery_harness: EventDelivery,
+) -> None:
+    """Two transactions: neither sees uncommitted rows of the other."""
+    alert = structs.replace(delivery_at(0, ALERT), tenant=delivery_harness.tenant)
+    async with delivery_harness.database.unit_for([delivery_harness.tenant]) as first:
+        await delivery_harness.run_reactions(first, alert)
+        second = asyncio.create_task(delivery_harness.deliver(delivery_at(-9, role_granted(ANNE))))
         await asyncio.sleep(0.2)
         assert not second.done()
     await second
 
-    assert await arriving.told() == [ANNE]
+    assert await delivery_harness.list_recipients() == [ANNE]

@@ -8,6 +8,6 @@ from tests.support.actors import an_actor
 
 
 @pytest.mark.parametrize("role", Role)
-def test_an_inbox_is_its_owners_and_nobody_elses(role: Role) -> None:
+def test_only_the_owner_may_read_an_inbox(role: Role) -> None:
     assert may_read(an_actor(role, member_id=ZOE), ZOE) == Allowed("inbox.own")
     assert may_read(an_actor(role, at=ACADEMY), ZOE) == Denied("inbox.own")

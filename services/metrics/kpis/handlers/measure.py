@@ -1,4 +1,4 @@
-"""Measure a space, or a structure with all below it."""
+"""Measure the KPIs of a space, or of a structure and those below it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from shared.kit.core.unit_of_work import Caller, Unit
 
 @dataclass(frozen=True)
 class Measure:
-    """What to measure, from a day to before another. One of space and structure is given."""
+    """Command: measure from a day to before another; give either a space or a structure."""
 
     begin: date
     end: date
@@ -34,47 +34,49 @@ class Measure:
 async def measure(
     deps: KpisDeps, caller: Caller, actor: Actor, command: Measure
 ) -> list[KpiResult]:
-    """Compute every KPI. Raises `SpaceNotKnown`, `BadPeriod`, `Forbidden`."""
-    cut = split_into_periods(command.begin, command.end, command.grain)
+    """Compute every KPI. Raises `SpaceNotKnown`, `BadPeriod` or `Forbidden`."""
+    periods = split_into_periods(command.begin, command.end, command.grain)
     async with deps.unit(caller) as unit:
-        spaces = await _spaces(deps, unit, caller, command)
+        spaces = await _find_spaces(deps, unit, caller, command)
         for space in spaces:
             require_allowed(may_measure(actor, space))
         ids = [space.space_id for space in spaces]
         enrolled, minors = await deps.dimensions.count_enrolled(unit, caller.tenant, ids)
-        unmasked = all(may_see_unmasked(actor, space) for space in spaces)
-        hidden = must_mask(enrolled, minors)
-        if hidden and unmasked:
+        is_exempt = all(may_see_unmasked(actor, space) for space in spaces)
+        must_be_masked = must_mask(enrolled, minors)
+        if must_be_masked and is_exempt:
             _audit_unmasked(unit, caller, command)
         activity = await deps.activity_records.read(
             unit, caller.tenant, spaces, command.begin, command.end
         )
-    # In a thread: a structure of ten thousand people over thirty years takes a second.
+    # In a thread: ten thousand members over thirty years take a second of CPU time.
     return await asyncio.to_thread(
         compute_kpis,
         activity,
-        cut,
+        periods,
         command.grain,
         time_zone=spaces[0].time_zone,
         now=deps.clock(),
-        masked=hidden and not unmasked,
+        masked=must_be_masked and not is_exempt,
     )
 
 
 def _audit_unmasked(unit: Unit, caller: Caller, command: Measure) -> None:
-    """Leave a row: somebody read figures about so few people that others do not see them."""
+    """Audit that values about few people were read without masking."""
     subject = command.space_id or command.structure_id or caller.tenant
     days = {"begin": command.begin.isoformat(), "end": command.end.isoformat()}
     unit.audit(caller, "figures.read_unmasked", subject, **days)
 
 
-async def _spaces(deps: KpisDeps, unit: Unit, caller: Caller, command: Measure) -> Sequence[Space]:
-    found: Sequence[Space] = ()
+async def _find_spaces(
+    deps: KpisDeps, unit: Unit, caller: Caller, command: Measure
+) -> Sequence[Space]:
+    spaces: Sequence[Space] = ()
     if command.space_id is not None:
-        known = await deps.dimensions.find_spaces(unit, caller.tenant, [command.space_id])
-        found = list(known.values())
+        spaces_by_id = await deps.dimensions.find_spaces(unit, caller.tenant, [command.space_id])
+        spaces = list(spaces_by_id.values())
     elif command.structure_id is not None:
-        found = await deps.dimensions.list_spaces_below(unit, caller.tenant, command.structure_id)
-    if not found:
+        spaces = await deps.dimensions.list_spaces_below(unit, caller.tenant, command.structure_id)
+    if not spaces:
         raise SpaceNotKnown(space_id=command.space_id, structure_id=command.structure_id)
-    return found
+    return spaces

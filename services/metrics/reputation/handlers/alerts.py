@@ -1,4 +1,4 @@
-"""List the alerts, and close one that was looked at."""
+"""List alerts and close one."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ from shared.kit.core.unit_of_work import Caller
 async def list_alerts(
     deps: ReputationDeps, caller: Caller, actor: Actor, after: AlertSortKey | None, limit: int
 ) -> tuple[list[Alert], AlertSortKey | None]:
-    """List some that this manager answers for, open ones first, and where to go on."""
+    """List alerts that the actor may manage, open ones first, with the sort key of the last."""
     if not actor.holds_anywhere(*MANAGER_ROLES):
         return [], None
     async with deps.unit(caller) as unit:
@@ -38,7 +38,7 @@ async def list_alerts(
 async def close_alert(
     deps: ReputationDeps, caller: Caller, actor: Actor, alert_id: AlertId
 ) -> Alert:
-    """Close it; the next may be raised. Raises `AlertNotFound` and `Forbidden`."""
+    """Close an alert; the space can raise another then. Raises `AlertNotFound` or `Forbidden`."""
     async with deps.unit(caller) as unit:
         alert = await deps.alerts.find(unit, caller.tenant, alert_id)
         if alert is None:

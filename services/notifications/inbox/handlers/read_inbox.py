@@ -1,4 +1,4 @@
-"""Read one's inbox, and mark what was read."""
+"""Read an inbox, and mark a notification as read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from shared.kit.core.unit_of_work import Caller
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """A page of an inbox, and how many are unread in all of it."""
+    """A page of an inbox, and the number of all unread notifications."""
 
     unread: int
     notifications: Sequence[Notification]
@@ -23,29 +23,31 @@ class Inbox:
 async def read_inbox(
     deps: InboxDeps, caller: Caller, actor: Actor, before: NotificationId | None, limit: int
 ) -> Inbox:
-    """Read one's own inbox, the newest first."""
+    """List the actor's own notifications, newest first."""
     async with deps.unit(caller) as unit:
         unread = await deps.inboxes.count_unread(unit, caller.tenant, actor.member_id)
-        found = await deps.inboxes.list_for(unit, caller.tenant, actor.member_id, before, limit)
-    return Inbox(unread, found)
+        notifications = await deps.inboxes.list_for(
+            unit, caller.tenant, actor.member_id, before, limit
+        )
+    return Inbox(unread, notifications)
 
 
 async def mark_read(
-    deps: InboxDeps, caller: Caller, actor: Actor, which: NotificationId
+    deps: InboxDeps, caller: Caller, actor: Actor, notification_id: NotificationId
 ) -> Notification:
-    """Mark one as read; again changes nothing. Raises `NotificationNotFound`."""
+    """Mark a notification as read; repeating it changes nothing. Raises `NotificationNotFound`."""
     async with deps.unit(caller) as unit:
-        found = await deps.inboxes.mark_read(
-            unit, (caller.tenant, actor.member_id), which, unit.now
+        read_result = await deps.inboxes.mark_read(
+            unit, (caller.tenant, actor.member_id), notification_id, unit.now
         )
-        if found is None:
-            raise NotificationNotFound(notification_id=which)
-        notification, changed = found
+        if read_result is None:
+            raise NotificationNotFound(notification_id=notification_id)
+        notification, changed = read_result
         require_allowed(may_read(actor, notification.recipient))
         if changed:
             unit.record(
                 NotificationRead(
-                    notification_id=which,
+                    notification_id=notification_id,
                     recipient_id=actor.member_id,
                     category=notification.category.value,
                 )

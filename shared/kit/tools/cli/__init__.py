@@ -1,1 +1,1 @@
-"""The subcommands of `preau` that belong to the frame; `main` collects those of services too."""
+"""Subcommands of `preau` that the frame contributes; `main` also loads those of the services."""

@@ -1,4 +1,4 @@
-"""`preau audit`: is what people did still on record, as they did it?"""
+"""`preau audit`: verify that the audit records of people's actions are unchanged."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ PUBLIC_KEYS_VARIABLE = "PREAU_AUDIT_PUBLIC_KEYS"
 
 @click.group()
 def audit() -> None:
-    """Verify the record of what people did."""
+    """Verify the audit records of people's actions."""
 
 
 @audit.command()
@@ -31,17 +31,17 @@ def audit() -> None:
     "services",
     multiple=True,
     type=click.Choice(tuple(PUBLISHERS)),
-    help="Only this one's record; may be repeated. All when left out.",
+    help="Only this service; may be repeated. Default: all services.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 def verify(services: tuple[str, ...], *, as_json: bool) -> None:
-    """Hold every audit row against the signed ends of its chain in Kafka.
+    """Compare every audit row with the signed ends of its chain in Kafka.
 
     \b
-    Finds rows that were changed or removed, chains that were cut off, and chains or tables that
-    are gone. Exit code 0: all is as it was written; 1: it is not; 3: a server does not answer.
+    Finds rows that were changed or removed, chains that were truncated, and chains or tables that
+    are missing. Exit code 0: unchanged; 1: changed; 3: a server does not answer.
     Needs PREAU_KAFKA, <SERVICE>_OWNER_URL and PREAU_AUDIT_PUBLIC_KEYS (PEM, one after the other);
-    a platform of `make run` leaves them in its data folder (PREAU_HOME).
+    `make run` writes them to its data folder (PREAU_HOME).
 
     \b
     Examples:
@@ -50,14 +50,16 @@ def verify(services: tuple[str, ...], *, as_json: bool) -> None:
     """
     kafka = _cluster()
     sources = [
-        AuditedService(name, _needed(f"{name.upper()}_OWNER_URL", f"PostgreSQL as {name}'s owner"))
+        AuditedService(
+            name, _require_setting(f"{name.upper()}_OWNER_URL", f"PostgreSQL as {name}'s owner")
+        )
         for name in services or tuple(PUBLISHERS)
     ]
     report = Report()
     try:
         asyncio.run(_verify(kafka, sources, public_keys(), report))
     except (Transient, NotFound, OSError, asyncpg.PostgresError) as error:
-        message = f"A server does not answer as it must ({type(error).__name__}: {error})"
+        message = f"A server does not answer as expected ({type(error).__name__}: {error})"
         raise PlatformError(message, EXIT_UNREACHABLE) from error
     if as_json:
         click.echo(msgspec.json.encode(report).decode())
@@ -69,13 +71,13 @@ def verify(services: tuple[str, ...], *, as_json: bool) -> None:
 
 
 def public_keys() -> AuditKeys:
-    """Read the public keys that may have signed. Raises `click.UsageError` when they are none."""
+    """Read the public keys that audit signatures may use; raises `click.UsageError` if invalid."""
     try:
         return AuditKeys.from_pems(
             (operator_setting(PUBLIC_KEYS_VARIABLE) or "").replace("\\n", "\n")
         )
     except NotAnEd25519Key as error:
-        text = f"{PUBLIC_KEYS_VARIABLE} holds no Ed25519 public key in PEM ({error})."
+        text = f"{PUBLIC_KEYS_VARIABLE} contains no Ed25519 public key in PEM format ({error})."
         raise click.UsageError(text) from None
 
 
@@ -96,10 +98,10 @@ def _cluster() -> Cluster:
         raise PlatformError(str(error), EXIT_UNREACHABLE) from error
 
 
-def _needed(name: str, meaning: str) -> str:
+def _require_setting(name: str, meaning: str) -> str:
     value = operator_setting(name)
     if not value:
         raise PlatformError(
-            f"{name} is not set ({meaning}), and no `make run` left it", EXIT_UNREACHABLE
+            f"{name} is not set ({meaning}): set it, or start `make run` first", EXIT_UNREACHABLE
         )
     return value

@@ -1,7 +1,7 @@
-"""`preau`: one command, whose subcommands the services and the frame contribute.
+"""`preau`: one command line whose subcommands are contributed by the services and the frame.
 
-Entry points of the group `preau.commands` name them; a dot makes a subgroup. A command is loaded
-when it is called, so that `preau --help` needs no service to be in order.
+The entry points of the group `preau.commands` name them; a dot in a name makes a subgroup. A
+command is imported only when it is called, so that `preau --help` works with a broken service.
 """
 
 import sys
@@ -11,7 +11,7 @@ import click
 
 ENTRY_POINT_GROUP = "preau.commands"
 EPILOG = """\b
-Exit codes: 0 done; 1 done, but something was refused or is not as it should be;
+Exit codes: 0 done; 1 done, but something was rejected or is not as expected;
 2 the command line is wrong; 3 the platform does not answer; 4 not allowed.
 
 \b
@@ -23,30 +23,30 @@ Examples:
 
 
 class LazyCommandGroup(click.Group):
-    """A group that loads a command when it is named."""
+    """Command group that imports a command when it is called."""
 
     def __init__(self, prefix: str = "", **options: object) -> None:
-        super().__init__(**options)  # type: ignore[arg-type]  # click's own options
+        super().__init__(**options)  # type: ignore[arg-type]  # options of click.Group
         self._prefix = prefix
 
-    def _found(self) -> dict[str, EntryPoint | None]:
-        found: dict[str, EntryPoint | None] = {}
+    def _find_entry_points(self) -> dict[str, EntryPoint | None]:
+        points: dict[str, EntryPoint | None] = {}
         for point in entry_points(group=ENTRY_POINT_GROUP):
             if point.name.startswith(self._prefix):
                 head, dot, _ = point.name.removeprefix(self._prefix).partition(".")
-                found[head] = None if dot else point
-        return found
+                points[head] = None if dot else point
+        return points
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name them all."""
-        return sorted(self._found())
+        """Return the names of all commands, sorted."""
+        return sorted(self._find_entry_points())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load one, or make its subgroup."""
-        found = self._found()
-        if cmd_name not in found:
+        """Import a command, or build the subgroup of this name; None if there is neither."""
+        points = self._find_entry_points()
+        if cmd_name not in points:
             return None
-        point = found[cmd_name]
+        point = points[cmd_name]
         if point is None:
             return LazyCommandGroup(
                 f"{self._prefix}{cmd_name}.", name=cmd_name, help=f"{cmd_name} …"
@@ -59,13 +59,13 @@ class LazyCommandGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List names only: loading every service for a line of help would cost seconds."""
+        """List command names without help: importing every service would cost seconds."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, "") for name in self.list_commands(ctx)])
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the `preau` command line."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")

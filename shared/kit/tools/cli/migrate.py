@@ -1,4 +1,4 @@
-"""`preau migrate`: bring the databases to the newest schema."""
+"""`preau migrate`: migrate the services' databases to the newest schema."""
 
 import asyncio
 
@@ -14,14 +14,14 @@ from shared.kit.tools.cli.operator_settings import operator_setting
 def migrate(services: tuple[str, ...]) -> None:
     """Migrate these SERVICES (all five when none is named).
 
-    Each needs <SERVICE>_OWNER_URL, the URL of its owner role; a platform of `make run` leaves
-    them in its data folder (PREAU_HOME), and migrates by itself.
+    Each service needs <SERVICE>_OWNER_URL, the URL of its owner role. `make run` writes them to
+    its data folder (PREAU_HOME) and migrates at its start.
     """
     for name in services or tuple(PUBLISHERS):
         url = operator_setting(f"{name.upper()}_OWNER_URL")
         if not url:
             raise click.ClickException(
-                f"{name.upper()}_OWNER_URL is not set: PostgreSQL's URL as {name}'s owner role."
+                f"{name.upper()}_OWNER_URL is not set: PostgreSQL's URL of {name}'s owner role."
             )
         applied = asyncio.run(migrate_service(name, url))
         click.echo(f"{name}: {', '.join(applied) or 'already the newest'}")

@@ -1,4 +1,4 @@
-"""Where the servers are, for an operator's commands: a variable, else the data folder's file."""
+"""Settings of an operator's commands: environment variables first, then the file of `make run`."""
 
 import os
 from collections.abc import Mapping
@@ -9,41 +9,44 @@ from shared.kit.bus.kafka.settings import KafkaSettings
 from shared.kit.tools.cli.api_client import EXIT_UNREACHABLE, PlatformError
 
 OPERATOR_FILE = "operator.env"
-"""Written by `make run`, readable by its owner only: `NAME=value` lines."""
-_CHOICES = ("embedded", "docker")
-"""What `make run` may be told of a server in the same variables; no address."""
-_OPERATOR = "operator"
-"""`OPERATOR_KAFKA_USERNAME` and the like go before `PREAU_KAFKA_USERNAME`."""
+"""File in `PREAU_HOME` that `make run` writes: `NAME=value` lines, readable by its owner only."""
+_SERVER_KINDS = ("embedded", "docker")
+"""Values with which `make run` chooses a kind of server in the same variables; not addresses."""
+_LOGIN_PREFIX = "operator"
+"""`OPERATOR_KAFKA_…` settings take precedence over `PREAU_KAFKA_…`."""
 
 
 def operator_setting(name: str) -> str | None:
-    """Give the variable `name`; where it is not set, what stands in `PREAU_HOME`'s file."""
-    found = os.environ.get(name, "")
-    if found and found.partition(":")[0] not in _CHOICES:
-        return found
-    return _file().get(name)
+    """Return a setting: the environment variable `name`, else its value in the operator file."""
+    value = os.environ.get(name, "")
+    if value and value.partition(":")[0] not in _SERVER_KINDS:
+        return value
+    return _read_operator_file().get(name)
 
 
 def kafka_cluster() -> Cluster:
-    """Give the Kafka cluster and the operator's login there.
+    """Return the Kafka cluster with the operator's login.
 
-    Address and login come from one source: the environment where it names brokers, else the file.
-    Raises `PlatformError` without an address, `SettingError` for a login that is wrong.
+    Address and login come from one source: the environment if it names the brokers, else the
+    operator file. Raises `PlatformError` without an address and `SettingError` for an invalid
+    login.
     """
     bootstrap = operator_setting("PREAU_KAFKA")
     if not bootstrap:
-        message = "PREAU_KAFKA is not set (the addresses of the brokers), and no `make run` left it"
+        message = (
+            "PREAU_KAFKA is not set: set it to the brokers' addresses, or start `make run` first"
+        )
         raise PlatformError(message, EXIT_UNREACHABLE)
-    source = os.environ if bootstrap == os.environ.get("PREAU_KAFKA") else _file()
-    return Cluster(bootstrap, KafkaSettings.for_service(_OPERATOR, source))
+    source = os.environ if bootstrap == os.environ.get("PREAU_KAFKA") else _read_operator_file()
+    return Cluster(bootstrap, KafkaSettings.for_service(_LOGIN_PREFIX, source))
 
 
-def _file() -> Mapping[str, str]:
+def _read_operator_file() -> Mapping[str, str]:
     try:
         text = (Path(os.environ.get("PREAU_HOME") or ".preau") / OPERATOR_FILE).read_text(
             encoding="utf-8"
         )
-    except OSError:  # no platform of `make run` here: the variables alone count
+    except OSError:  # without `make run` on this machine there are only variables
         return {}
     lines = (line.partition("=") for line in text.splitlines())
     return {name: value for name, _, value in lines}

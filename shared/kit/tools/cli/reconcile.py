@@ -1,4 +1,4 @@
-"""`preau reconcile`: is every fact where it must be, once?"""
+"""`preau reconcile`: check that every event was stored and applied exactly once."""
 
 import asyncio
 import os
@@ -27,21 +27,21 @@ from shared.kit.tools.replay.errors import NothingToRebuild, ReplayError
 from shared.kit.tools.replay.rebuild import Rebuilder, ReplayRequest
 
 REBUILD_SCHEMA = "reconcile"
-"""Where read models are rebuilt; gone afterwards."""
-HELP = """Check the log, the outboxes and what every group made of them against each other.
+"""PostgreSQL schema in which read models are rebuilt; dropped afterwards."""
+HELP = """Compare the log, the outboxes and the tables of every consumer group with each other.
 
-Exit code 0: nothing is broken; 1: violations; 3: a server does not answer.
-Needs PREAU_KAFKA and <SERVICE>_OWNER_URL; a platform of `make run` leaves them in its data
-folder (PREAU_HOME). It only reads. It may run beside a living platform: what is still on its
-way is told as lag, not as a violation, unless --wait asks for rest. With --state, a run that
-was ended goes on where it stood; the file takes about 150 bytes a record.
+Exit code 0: no violations; 1: violations; 3: a server does not answer.
+Needs PREAU_KAFKA and <SERVICE>_OWNER_URL; `make run` writes them to its data folder
+(PREAU_HOME). It only reads, and may run while the platform runs: events that are not yet
+applied count as lag, not as violations, unless you give --wait. With --state, an interrupted
+run continues where it stopped; the file takes about 150 bytes a record.
 
---replay also proves that read models are what the log makes of them. It rebuilds each in a
-schema of its own, which is dropped at the end, and takes as long as `preau replay`. A service
-whose settings are not at hand is left out, and that is said.
+--replay also compares read models with a replay of the log. It rebuilds each in a separate
+schema, which is dropped at the end, and takes as long as `preau replay`. A service whose
+settings are missing is left out, and the report says so.
 
-At night, by the clock of the cluster (a CronJob with the migrations' credentials and a volume
-for the book), with what it found as metrics (`preau.reconcile.…`, docs/telemetry.md):
+Every night, as a CronJob of the cluster (with the credentials of the migrations and a volume
+for the state file), with its results as metrics (`preau.reconcile.…`, docs/telemetry.md):
 
 \b
   preau reconcile --replay --state /book/reconcile.book --publish
@@ -61,23 +61,23 @@ Examples:
     "services",
     multiple=True,
     type=click.Choice(tuple(PUBLISHERS)),
-    help="Only this one's facts and group; may be repeated. All when left out.",
+    help="Only this service's events and group; may be repeated. Default: all services.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-@click.option("--wait", type=float, help="Let it come to rest first, for so many seconds at most.")
+@click.option("--wait", type=float, help="First wait until all is applied, for at most N seconds.")
 @click.option(
     "--state",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Keep what was read of the log in this file, and read only what is new the next time.",
+    help="Keep the index of the log in this file; the next run reads only new records.",
 )
 @click.option("--replay", is_flag=True, help="Rebuild read models from the log too, and compare.")
 @click.option(
-    "--publish", is_flag=True, help=f"Tell the figures to the collector at {ENDPOINT_VARIABLE}."
+    "--publish", is_flag=True, help=f"Send the metrics to the collector at {ENDPOINT_VARIABLE}."
 )
 @click.option(
     "--metrics",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the figures to this file, for a node exporter to read.",
+    help="Write the metrics to this file, for a node exporter to read.",
 )
 def reconcile(  # noqa: PLR0913  the options of one command
     *,
@@ -89,35 +89,39 @@ def reconcile(  # noqa: PLR0913  the options of one command
     publish: bool,
     metrics: Path | None,
 ) -> None:
-    """Check, tell, publish, as `HELP` says."""
+    """Check, print the report and publish its metrics; see `HELP`."""
     if publish and not os.environ.get(ENDPOINT_VARIABLE):
-        raise click.UsageError(f"--publish needs {ENDPOINT_VARIABLE}, where the collector listens.")
+        raise click.UsageError(
+            f"--publish needs {ENDPOINT_VARIABLE}, the address of the collector."
+        )
     kafka = _cluster()
     sources = [_source(name) for name in services or tuple(PUBLISHERS)]
     try:
-        found = asyncio.run(_check(kafka, sources, wait, state, replay=replay))
+        report = asyncio.run(_run_checks(kafka, sources, wait, state, replay=replay))
     except InvalidLogIndex as error:
         raise click.UsageError(str(error)) from error
     except ReplayError as error:
         raise PlatformError(str(error)) from error
     except (Transient, NotFound, OSError, asyncpg.PostgresError, DBAPIError) as error:
-        message = f"A server does not answer as it must ({type(error).__name__}: {error})"
+        message = f"A server does not answer as expected ({type(error).__name__}: {error})"
         raise PlatformError(message, EXIT_UNREACHABLE) from error
     if as_json:
-        click.echo(msgspec.json.encode(found).decode())
+        click.echo(msgspec.json.encode(report).decode())
     else:
-        for line in found.lines():
+        for line in report.lines():
             click.echo(line)
-    _publish(ReconcileMetrics.from_report(found, utc_now()), metrics, publish=publish)
-    if not found.clean:
+    _publish(ReconcileMetrics.from_report(report, utc_now()), metrics, publish=publish)
+    if not report.clean:
         raise SystemExit(1)
 
 
-def _publish(figures: ReconcileMetrics, metrics: Path | None, *, publish: bool) -> None:
+def _publish(report_metrics: ReconcileMetrics, metrics: Path | None, *, publish: bool) -> None:
     if metrics is not None:
-        figures.write(metrics)
-    if publish and not figures.push(os.environ):
-        raise PlatformError("The collector did not take the figures", EXIT_UNREACHABLE)
+        report_metrics.write(metrics)
+    if publish and not report_metrics.push(os.environ):
+        raise PlatformError(
+            "The collector did not take the metrics; run the command again", EXIT_UNREACHABLE
+        )
 
 
 def _cluster() -> Cluster:
@@ -127,37 +131,39 @@ def _cluster() -> Cluster:
         raise PlatformError(str(error), EXIT_UNREACHABLE) from error
 
 
-def _needed(name: str, what: str) -> str:
-    found = operator_setting(name)
-    if not found:
+def _require_setting(name: str, meaning: str) -> str:
+    value = operator_setting(name)
+    if not value:
         raise PlatformError(
-            f"{name} is not set ({what}), and no `make run` left it", EXIT_UNREACHABLE
+            f"{name} is not set ({meaning}): set it, or start `make run` first", EXIT_UNREACHABLE
         )
-    return found
+    return value
 
 
 def _source(name: str) -> Source:
-    owner = _needed(f"{name.upper()}_OWNER_URL", f"PostgreSQL's URL as {name}'s owner role")
+    owner = _require_setting(
+        f"{name.upper()}_OWNER_URL", f"PostgreSQL's URL as {name}'s owner role"
+    )
     return source_of_service(name, owner, operator_setting(f"{name.upper()}_DATABASE_URL"))
 
 
-async def _check(
+async def _run_checks(
     kafka: Cluster, sources: list[Source], wait: float | None, state: Path | None, *, replay: bool
 ) -> Report:
     log = KafkaLog(kafka)
     try:
         checker = Checker(log, sources, state, audit_keys=public_keys())
-        found = await checker.check(wait)
+        report = await checker.check(wait)
     finally:
         await log.close()
     if replay:
         for source in sources:
-            await _replay(kafka, source, found)
-    return found
+            await _check_by_replay(kafka, source, report)
+    return report
 
 
-async def _replay(kafka: Cluster, source: Source, found: Report) -> None:
-    """I6 again, by the service's own reactions: a replay of the log makes its read model."""
+async def _check_by_replay(kafka: Cluster, source: Source, report: Report) -> None:
+    """I6 by replay: rebuild the service's read model from the log and compare."""
     bus = KafkaBus(kafka, client_id="preau-reconcile")
     rebuilder = Rebuilder(
         operator_setting(f"{source.service.upper()}_OWNER_URL") or "", bus, os.environ
@@ -170,23 +176,23 @@ async def _replay(kafka: Cluster, source: Source, found: Report) -> None:
     except NothingToRebuild:
         return
     except SettingError as error:
-        found.add_note("I6", f"{source.service} was not replayed: {error}")
+        report.add_note("I6", f"{source.service} was not replayed: {error}")
         return
     finally:
         await bus.close()
     name = source.service
     rows = sum(table.rows for table in replayed.tables)
-    found.record_check(
+    report.record_check(
         "I6", f"rows of {name} that a replay made of {replayed.events:,} events", rows
     )
-    found.different[name] = replayed.differences
+    report.different[name] = replayed.differences
     for table in replayed.tables:
-        for each in table.shown:
-            found.report_violation(
-                "I6", table.table, f"{name}: live {each.live}, the log {each.shadow}"
+        for difference in table.shown:
+            report.report_violation(
+                "I6", table.table, f"{name}: live {difference.live}, the log {difference.shadow}"
             )
-        # The others are only counted.
+        # Differences beyond those listed are only counted.
         if more := table.differences - len(table.shown):
-            found.counted["I6"] += more
+            report.counted["I6"] += more
     for failure in replayed.failed:
-        found.report_violation("I6", name, f"a replay could not apply: {failure['cause']}")
+        report.report_violation("I6", name, f"a replay could not apply: {failure['cause']}")

@@ -1,7 +1,7 @@
-"""What a reconciliation publishes: loss, duplicates, lag and broken promises, as metrics.
+"""Metrics of a reconciliation: loss, duplicates, lag and violations.
 
-It runs by a clock outside of the services, with credentials that none of them has, and ends: so it
-tells a collector once, or leaves a file that a node's exporter reads.
+A reconciliation is started by a clock outside of the services, with credentials that none of them
+has, and then ends. So it pushes to a collector once, or writes a file for a node exporter.
 """
 
 import os
@@ -23,35 +23,35 @@ COMPONENT = "reconcile"
 
 @dataclass
 class ReconcileMetrics:
-    """The numbers of one report."""
+    """The metrics of one reconciliation report."""
 
     metric_store: MetricStore
 
     @classmethod
     def from_report(cls, report: Report, at: datetime) -> "ReconcileMetrics":
-        """Take them from a report; of what was not looked at there is none."""
+        """Convert a report; an invariant that was not checked gets no metric."""
         measures = MetricStore(COMPONENT)
 
-        def tell(name: str, value: float, **labels: str) -> None:
+        def set_gauge(name: str, value: float, **labels: str) -> None:
             measures.gauge(name, value, labels)
 
         for group, number in report.missing.items():
-            tell("preau.reconcile.missing", number, group=group)
+            set_gauge("preau.reconcile.missing", number, group=group)
         for group, number in report.lag.items():
-            tell("preau.reconcile.lag", number, group=group)
+            set_gauge("preau.reconcile.lag", number, group=group)
         for group, number in report.different.items():
-            tell("preau.reconcile.different", number, group=group)
-        looked = {invariant for invariant, _, _ in report.looked} | set(report.counted)
+            set_gauge("preau.reconcile.different", number, group=group)
+        checked = {invariant for invariant, _, _ in report.looked} | set(report.counted)
         for invariant in INVARIANTS:
-            if invariant in looked:
+            if invariant in checked:
                 number = report.counted[invariant]
-                tell("preau.reconcile.violations", number, invariant=invariant)
-        tell("preau.reconcile.repeated", report.repeated)
-        tell("preau.reconcile.finished", at.timestamp())
+                set_gauge("preau.reconcile.violations", number, invariant=invariant)
+        set_gauge("preau.reconcile.repeated", report.repeated)
+        set_gauge("preau.reconcile.finished", at.timestamp())
         return cls(measures)
 
     def push(self, environment: Mapping[str, str]) -> bool:
-        """Tell the collector that the environment names; False when it took nothing."""
+        """Push to the collector that the environment names; False if the push failed."""
         endpoint = environment[ENDPOINT_VARIABLE].rstrip("/")
         resource = Resource({"service.name": f"preau-{COMPONENT}"})
         return push_once(
@@ -59,7 +59,7 @@ class ReconcileMetrics:
         )
 
     def write(self, path: Path) -> None:
-        """Leave them in Prometheus' text format; whoever reads meanwhile sees all or the old."""
+        """Write Prometheus' text format; readers see the old file or the complete new one."""
         partial = path.with_name(f".{path.name}.{os.getpid()}")
         partial.write_bytes(render_metrics([self])[0])
         partial.replace(path)

@@ -24,24 +24,24 @@ from shared.kit.tools.replay.rebuild import Rebuilder, ReplayRequest
 from shared.kit.tools.replay.report import Report, lines
 
 T = TypeVar("T")
-HELP = """Rebuild what SERVICE knows from the facts of others, from the log alone.
+HELP = """Rebuild SERVICE's read model from the events in the log.
 
-The service goes on meanwhile. The replay has a group, inbox, positions and tables of its own
-(in the schema --into) and sends nothing: facts that reactions record are counted and dropped.
-It reads as far as the live group has, and leaves out what that has parked or given up.
+The service keeps running. The replay has its own consumer group, inbox, positions and tables
+(in the schema --into) and publishes nothing: events that reactions record are counted and
+dropped. It reads as far as the live group has, without the events that are parked or dead there.
 
---compare holds the group still for a moment, so that both sides stand at the same offsets.
---swap exchanges the tables in one transaction; positions stay, and the old tables remain in
-the schema until --undo or --drop.
+--compare blocks the group for a moment, so that both sides are at the same offsets.
+--swap exchanges the tables in one transaction; positions do not change, and the old tables
+remain in the schema until --undo or --drop.
 
-With --from, tables that a fact applied again leaves as they are (rights, spaces, inboxes)
-begin as copies of the live ones, and every row that a later fact touches must come out the
-same; counters and lists that grow begin empty, and the live ones must hold at least as much.
-A row that nothing has touched since then is not checked, and nothing can be swapped.
+With --from, tables in which applying an event twice changes nothing (rights, spaces, inboxes)
+begin as copies of the live ones, and every row that a later event changes must be the same in
+both. Counters and growing lists begin empty, and the live ones must contain at least as much.
+Rows that no event has changed since then are not checked, and --swap is not possible.
 
 Exit code 0: done, and equal if compared; 1: different, or events that could not be applied;
-3: a server does not answer. Needs PREAU_KAFKA and <SERVICE>_OWNER_URL; a platform of
-`make run` leaves them in its data folder (PREAU_HOME).
+3: a server does not answer. Needs PREAU_KAFKA and <SERVICE>_OWNER_URL; `make run` writes them
+to its data folder (PREAU_HOME).
 
 \b
 Examples:
@@ -53,39 +53,43 @@ Examples:
 _SCHEMA = re.compile(r"(?!public$|pg_)[a-z][a-z0-9_]{0,40}")
 
 
-class _Moment(click.ParamType[datetime]):
+class _TimeParameter(click.ParamType[datetime]):
     name = "time"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
-        """Read ISO 8601; without a zone, UTC is meant."""
+        """Parse ISO 8601; a time without a zone is UTC."""
         try:
             moment = datetime.fromisoformat(str(value))
         except ValueError:
-            self.fail(f"{value} is no time such as 2026-11-25 or 2026-11-25T08:00+01:00.")
+            self.fail(f"{value} is not a time such as 2026-11-25 or 2026-11-25T08:00+01:00.")
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _named(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+def _check_schema_name(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     if not _SCHEMA.fullmatch(value):
-        raise click.BadParameter("a schema's name: small letters, digits, _; not public.")
+        raise click.BadParameter("give a schema name of small letters, digits and _; not public.")
     return value
 
 
 @click.command(help=HELP)
 @click.argument("service", type=click.Choice(tuple(PUBLISHERS)))
-@click.option("--from", "since", type=_Moment(), help="Read only what was sent from then on.")
-@click.option("--into", default="shadow", callback=_named, help="The schema to rebuild in.")
+@click.option(
+    "--from", "since", type=_TimeParameter(), help="Read only records sent from this time on."
+)
+@click.option(
+    "--into", default="shadow", callback=_check_schema_name, help="The schema to rebuild in."
+)
 @click.option(
     "--order",
-    type=click.Choice([each.value for each in ReadOrder]),
+    type=click.Choice([order.value for order in ReadOrder]),
     default=ReadOrder.TIME.value,
-    help="How partitions interleave: as they were sent, or one after the other.",
+    help="Order of the partitions: by the time of sending, or one after the other.",
 )
-@click.option("--compare", is_flag=True, help="Compare with what is live, row by row.")
-@click.option("--swap", is_flag=True, help="Compare, then put the rebuilt tables in place.")
-@click.option("--undo", is_flag=True, help="Bring back what a swap replaced, brought up to date.")
+@click.option("--compare", is_flag=True, help="Compare with the live tables, row by row.")
+@click.option("--swap", is_flag=True, help="Compare, then replace the live tables.")
+@click.option("--undo", is_flag=True, help="Restore the tables that a swap replaced, updated.")
 @click.option("--drop", is_flag=True, help="Remove the schema of an earlier replay.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 def replay(  # noqa: PLR0913  the options of one command
@@ -100,33 +104,38 @@ def replay(  # noqa: PLR0913  the options of one command
     drop: bool,
     as_json: bool,
 ) -> None:
-    """Rebuild, compare, swap, undo or drop, as `HELP` says."""
+    """Rebuild, compare, swap, undo or drop; see `HELP`."""
     if sum((undo, drop, swap or compare or since is not None)) > 1:
-        raise click.UsageError("--undo and --drop stand alone.")
-    wish = ReplayRequest(service, into, since, ReadOrder(order), compare, swap)
+        raise click.UsageError("--undo and --drop cannot be combined with other actions.")
+    request = ReplayRequest(service, into, since, ReadOrder(order), compare, swap)
     if drop:
-        gone = _run(service, lambda rebuilder: rebuilder.drop(into))
-        click.echo(f"{service}: schema {into} is gone." if gone else "There was none.", err=True)
+        is_dropped = _run(service, lambda rebuilder: rebuilder.drop(into))
+        click.echo(
+            f"{service}: schema {into} is dropped." if is_dropped else "There is no such schema.",
+            err=True,
+        )
         return
-    report = _run(service, lambda rebuilder: _do(rebuilder, wish, undo=undo))
-    _show(report, as_json=as_json)
+    report = _run(service, lambda rebuilder: _replay_or_undo(rebuilder, request, undo=undo))
+    _print_report(report, as_json=as_json)
     if report.failed or (report.equal is False and not report.swapped):
         raise SystemExit(1)
 
 
-async def _do(rebuilder: Rebuilder, wish: ReplayRequest, *, undo: bool) -> Report:
+async def _replay_or_undo(rebuilder: Rebuilder, request: ReplayRequest, *, undo: bool) -> Report:
     if undo:
-        return await rebuilder.undo(wish.service, wish.into)
-    return await rebuilder.run(wish)
+        return await rebuilder.undo(request.service, request.into)
+    return await rebuilder.run(request)
 
 
-def _run(service: str, act: Callable[[Rebuilder], Awaitable[T]]) -> T:
-    owner = _needed(f"{service.upper()}_OWNER_URL", f"PostgreSQL's URL as {service}'s owner role")
+def _run(service: str, action: Callable[[Rebuilder], Awaitable[T]]) -> T:
+    owner = _require_setting(
+        f"{service.upper()}_OWNER_URL", f"PostgreSQL's URL as {service}'s owner role"
+    )
 
     async def run() -> T:
         bus = KafkaBus(kafka_cluster(), client_id="preau-replay")
         try:
-            return await act(Rebuilder(owner, bus, os.environ, _tell))
+            return await action(Rebuilder(owner, bus, os.environ, _print_progress))
         finally:
             await bus.close()
 
@@ -135,31 +144,31 @@ def _run(service: str, act: Callable[[Rebuilder], Awaitable[T]]) -> T:
     except (ReplayError, SettingError) as error:
         raise PlatformError(str(error)) from error
     except (Transient, NotFound, OSError, DBAPIError) as error:
-        said = f"A server does not answer as it must ({type(error).__name__}: {error})"
-        raise PlatformError(said, EXIT_UNREACHABLE) from error
+        message = f"A server does not answer as expected ({type(error).__name__}: {error})"
+        raise PlatformError(message, EXIT_UNREACHABLE) from error
 
 
-def _needed(name: str, what: str) -> str:
-    found = operator_setting(name)
-    if not found:
+def _require_setting(name: str, meaning: str) -> str:
+    value = operator_setting(name)
+    if not value:
         raise PlatformError(
-            f"{name} is not set ({what}), and no `make run` left it", EXIT_UNREACHABLE
+            f"{name} is not set ({meaning}): set it, or start `make run` first", EXIT_UNREACHABLE
         )
-    return found
+    return value
 
 
-def _tell(progress: str) -> None:
-    click.echo(progress, err=True)
+def _print_progress(message: str) -> None:
+    click.echo(message, err=True)
 
 
-def _show(report: Report, *, as_json: bool) -> None:
+def _print_report(report: Report, *, as_json: bool) -> None:
     if as_json:
-        told = asdict(report) | {
+        fields = asdict(report) | {
             "equal": report.equal,
             "differences": report.differences,
             "events_per_second": round(report.events_per_second),
         }
-        click.echo(json.dumps(told, ensure_ascii=False, default=str))
+        click.echo(json.dumps(fields, ensure_ascii=False, default=str))
         return
     for line in lines(report):
         click.echo(line)

@@ -1,4 +1,4 @@
-"""`preau subscribers`: users of Kafka with which other systems read facts."""
+"""`preau subscribers`: Kafka users with which other systems read events."""
 
 import asyncio
 import json
@@ -26,11 +26,11 @@ T = TypeVar("T")
 
 @click.group()
 def subscribers() -> None:
-    """Let other systems read facts from Kafka, each with a user of its own that can only read.
+    """Let other systems read events from Kafka, each with its own read-only user.
 
     \b
     Needs PREAU_KAFKA and the login of Kafka's administrator (OPERATOR_KAFKA_USERNAME,
-    OPERATOR_KAFKA_PASSWORD); a platform of `make run` leaves them in its data folder (PREAU_HOME).
+    OPERATOR_KAFKA_PASSWORD); `make run` writes them to its data folder (PREAU_HOME).
 
     \b
     Examples:
@@ -42,30 +42,32 @@ def subscribers() -> None:
 
 @subscribers.command()
 @click.argument("name")
-@click.option("--topics", required=True, help="What it may read, with commas between.")
-@click.option("--personal-data", is_flag=True, help="It may have topics that hold personal data.")
+@click.option("--topics", required=True, help="Topics that it may read, separated by commas.")
+@click.option("--personal-data", is_flag=True, help="Allow topics with personal data.")
 def add(name: str, *, topics: str, personal_data: bool) -> None:
-    """Make the user NAME and print its password: once, for it is kept nowhere.
+    """Create the user NAME and print its password. It is printed once and stored nowhere.
 
-    It may read these topics, in the consumer group NAME and in groups that begin with `NAME.`.
+    The user may read these topics in the consumer group NAME and in groups that begin with `NAME.`.
 
     \b
     Example: preau subscribers add my-system --topics community.post --personal-data
     """
-    wanted = sorted({topic.strip() for topic in topics.split(",") if topic.strip()})
+    topic_names = sorted({topic.strip() for topic in topics.split(",") if topic.strip()})
     try:
-        check_request(name, wanted, personal_data=personal_data)
+        check_request(name, topic_names, personal_data=personal_data)
     except RefusedSubscriber as error:
         raise click.UsageError(f"{error}.") from error
-    password = _run(lambda access: add_subscriber(access, name, wanted))
-    click.echo(f"{name} may read {', '.join(wanted)}. It logs in with SCRAM-SHA-256:", err=True)
+    password = _run(lambda access: add_subscriber(access, name, topic_names))
+    click.echo(
+        f"{name} may read {', '.join(topic_names)}. It logs in with SCRAM-SHA-256:", err=True
+    )
     click.echo(password)
 
 
 @subscribers.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 def list_(*, as_json: bool) -> None:
-    """List subscribers and what they may read."""
+    """List subscribers and the topics that they may read."""
     rows = _run(list_subscribers)
     if as_json:
         click.echo(json.dumps([asdict(row) for row in rows], ensure_ascii=False))
@@ -73,13 +75,13 @@ def list_(*, as_json: bool) -> None:
     for row in rows:
         click.echo(f"{row.name:24} {', '.join(row.topics)}")
     if not rows:
-        click.echo("There is none.", err=True)
+        click.echo("There are no subscribers.", err=True)
 
 
 @subscribers.command()
 @click.argument("name")
 def remove(name: str) -> None:
-    """Remove the user NAME; what it reads ends at once.
+    """Remove the user NAME; its connections end at once.
 
     \b
     Example: preau subscribers remove my-system
@@ -88,14 +90,16 @@ def remove(name: str) -> None:
     click.echo(f"removed: {name}")
 
 
-def _run(act: Callable[[Access], Awaitable[T]]) -> T:
+def _run(action: Callable[[Access], Awaitable[T]]) -> T:
     async def run() -> T:
         async with connect_as_admin(kafka_cluster()) as access:
-            return await act(access)
+            return await action(access)
 
     try:
         return asyncio.run(run())
     except (RefusedSubscriber, SettingError) as error:
         raise PlatformError(f"{error}") from error
     except (Transient, TimeoutError) as error:
-        raise PlatformError(f"Kafka does not do it ({error})", EXIT_UNREACHABLE) from error
+        raise PlatformError(
+            f"Kafka does not answer ({error}); try again", EXIT_UNREACHABLE
+        ) from error

@@ -1,1 +1,1 @@
-"""Writes `docs/` from the code: the catalogue of events, AsyncAPI, OpenAPI and the metrics."""
+"""Generates `docs/` from the code: the event catalogue, AsyncAPI, OpenAPI and the metrics."""

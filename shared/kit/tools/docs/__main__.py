@@ -1,4 +1,4 @@
-"""`python -m shared.kit.tools.docs [--check]`: what `make events` and `make docs-fresh` call."""
+"""`python -m shared.kit.tools.docs [--check]`, called by `make events` and `make docs-fresh`."""
 
 import json
 import sys
@@ -14,33 +14,33 @@ from shared.kit.tools.docs.services import find_reactions, has_module, openapi
 
 
 def documents() -> Iterator[tuple[str, str]]:
-    """Yield every document: its place under `docs/` and its text."""
-    heard = find_reactions(tuple(PUBLISHERS))
-    yield "events.md", events.render(heard)
-    yield "asyncapi.yaml", asyncapi.render(heard)
+    """Yield every document: its path under `docs/` and its text."""
+    reactions = find_reactions(tuple(PUBLISHERS))
+    yield "events.md", events.render(reactions)
+    yield "asyncapi.yaml", asyncapi.render(reactions)
     yield "telemetry.md", telemetry.render_metric_document()
     for name in PUBLISHERS:
         if has_module(name, "main"):
-            shown = json.dumps(openapi(name), ensure_ascii=False, indent=2)
-            yield f"openapi/{name}.json", f"{shown}\n"
+            text = json.dumps(openapi(name), ensure_ascii=False, indent=2)
+            yield f"openapi/{name}.json", f"{text}\n"
         else:
             click.echo(f"{name} has no main.py: no OpenAPI document of it.", err=True)
 
 
 def stale_documents(folder: Path) -> list[Path]:
-    """Name the documents that differ from what the code says, or are missing."""
-    found = []
-    for place, text in documents():
-        path = folder / place
+    """Return the documents that are missing or differ from what the code generates."""
+    stale = []
+    for relative_path, text in documents():
+        path = folder / relative_path
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            found.append(path)
-    return found
+            stale.append(path)
+    return stale
 
 
 def write_documents(folder: Path) -> None:
-    """Write all of them."""
-    for place, text in documents():
-        path = folder / place
+    """Write all documents."""
+    for relative_path, text in documents():
+        path = folder / relative_path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
@@ -56,14 +56,14 @@ def write_documents(folder: Path) -> None:
     help="The folder of the documents.",
 )
 def main(*, check: bool, folder: Path) -> None:
-    """Write the documents that come from the code."""
+    """Write the documents that are generated from the code."""
     if not check:
         write_documents(folder)
         return
-    found = stale_documents(folder)
-    for path in found:
+    stale = stale_documents(folder)
+    for path in stale:
         click.echo(f"{path} is stale: run `make events` and commit it.", err=True)
-    sys.exit(1 if found else 0)
+    sys.exit(1 if stale else 0)
 
 
 if __name__ == "__main__":

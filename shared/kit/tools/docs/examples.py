@@ -1,4 +1,4 @@
-"""The examples of the documents: each fact in the envelope that it would travel in."""
+"""Examples of the documents: each fact in its envelope."""
 
 import json
 from datetime import timedelta
@@ -17,13 +17,13 @@ from shared.contracts.event import (
 )
 from shared.contracts.ids import EventId
 
-_EVENT = EventId(UUID("01932b6e-4c00-7000-8000-000000000091"))
+_EVENT_ID = EventId(UUID("01932b6e-4c00-7000-8000-000000000091"))
 
 
 def example_envelope(fact: Fact) -> Envelope:
-    """Put a fact into an envelope, at noon of the story that all examples tell."""
+    """Return a fact's envelope, at noon of the story that all examples share."""
     return Envelope(
-        id=_EVENT,
+        id=_EVENT_ID,
         type=fact.wire_type(),
         source=f"/preau/{owner_of(type(fact))}",
         subject=str(value_at(fact, fact.SUBJECT)),
@@ -32,13 +32,13 @@ def example_envelope(fact: Fact) -> Envelope:
         partitionkey=partition_key(cast.TENANT, fact),
         sequence="0000000001",
         recordedtime=cast.NOON + timedelta(milliseconds=4),
-        correlationid=str(_EVENT),
+        correlationid=str(_EVENT_ID),
         data=encode_data(fact),
         dataschema=f"/schemas/{fact.wire_type()}",
     )
 
 
 def example_json(fact: Fact) -> dict[str, Any]:
-    """Return the same as JSON's own types."""
-    found: dict[str, Any] = json.loads(encode(example_envelope(fact)))
-    return found
+    """Return a fact in its envelope, as JSON types."""
+    envelope: dict[str, Any] = json.loads(encode(example_envelope(fact)))
+    return envelope

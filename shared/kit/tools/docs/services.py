@@ -1,6 +1,6 @@
-"""The services as the documents see them: their ears, and their web applications.
+"""Reactions and web applications of the services, for the documents.
 
-They are found by name: the frame stands below the services and imports none.
+Services are imported by name, because the frame may not import services statically.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,25 +23,25 @@ from shared.kit.runtime.settings import Settings
 from shared.kit.telemetry.noop import NoTelemetry
 
 ReactionsByFact = Mapping[type[Fact], Sequence[tuple[str, str]]]
-"""For a fact, the groups that hear it, each with the name of its effect."""
+"""For a fact, the consumer groups that receive it, each with the name of its reaction."""
 
-_NOWHERE = "postgresql+asyncpg://nobody@127.0.0.1:1/nowhere"
+_UNREACHABLE_DATABASE = "postgresql+asyncpg://nobody@127.0.0.1:1/nowhere"
 
 
 def has_module(service: str, module: str) -> bool:
-    """Return whether a service has this module at all; one that is broken still counts."""
+    """Return whether a service has this module, even if importing it fails."""
     return find_spec(f"services.{service}.{module}") is not None
 
 
 def find_reactions(names: Sequence[str]) -> ReactionsByFact:
-    """Read every service's `events.CONSUMES`."""
-    found: dict[type[Fact], list[tuple[str, str]]] = {}
+    """Read `CONSUMES` of these services' `events` modules."""
+    reactions: dict[type[Fact], list[tuple[str, str]]] = {}
     for name in names:
         if has_module(name, "events"):
             for reaction in _reactions(name):
                 for fact in reaction.on:
-                    found.setdefault(fact, []).append((name, reaction.name))
-    return found
+                    reactions.setdefault(fact, []).append((name, reaction.name))
+    return reactions
 
 
 def _reactions(name: str) -> Iterator[Reaction[Any]]:  # Any: each feature has its dependencies
@@ -49,44 +49,44 @@ def _reactions(name: str) -> Iterator[Reaction[Any]]:  # Any: each feature has i
 
 
 def openapi(name: str) -> dict[str, Any]:
-    """Build a service on nothing and give the OpenAPI document of its API."""
-    service: Service = import_module(f"services.{name}.main").build(_host(name))
+    """Build a service without servers and return the OpenAPI document of its API."""
+    service: Service = import_module(f"services.{name}.main").build(_make_host(name))
     document: dict[str, Any] = service.http.openapi()  # type: ignore[attr-defined]  # FastAPI
     return {**document, "servers": [{"url": f"/{name}"}]}
 
 
-def _host(name: str) -> Host:
+def _make_host(name: str) -> Host:
     return Host(
         bus=MemoryBus(),
         clock=lambda: datetime(2026, 1, 1, tzinfo=UTC),
         new_id=lambda: UUID(int=0),
         telemetry=NoTelemetry(),
-        environment=_environment(_settings(name)),
+        environment=_make_environment(_settings_class(name)),
     )
 
 
-def _settings(name: str) -> type[Settings]:
+def _settings_class(name: str) -> type[Settings]:
     module = import_module(f"services.{name}.settings")
-    (found,) = (
-        each
-        for each in vars(module).values()
-        if isinstance(each, type) and issubclass(each, Settings) and each is not Settings
+    (settings_class,) = (
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Settings) and value is not Settings
     )
-    return found
+    return settings_class
 
 
-def _environment(settings: type[Settings]) -> dict[str, str]:
-    """Set what has no default: an address for addresses, a new key for keys, else a word."""
+def _make_environment(settings: type[Settings]) -> dict[str, str]:
+    """Return values for settings without a default: valid addresses and new keys."""
     return {
-        f"{settings.PREFIX}{name.upper()}": _value(name)
+        f"{settings.PREFIX}{name.upper()}": _make_value(name)
         for name, field in settings.model_fields.items()
         if field.is_required()
     }
 
 
-def _value(name: str) -> str:
+def _make_value(name: str) -> str:
     if name in {"database_url", "relay_url"}:
-        return _NOWHERE
+        return _UNREACHABLE_DATABASE
     if name == "signing_key":
         key = Ed25519PrivateKey.generate()
         return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()

@@ -1,8 +1,7 @@
-"""The checker: is every fact where it must be, once and in order, and nothing where it must not?
+"""Reconciliation: checks that every event is stored, published and applied exactly once.
 
-It shares no code with outbox, inbox and relay: it has its own reading of the log, of the envelope
-and of the tables, so that an error there is not repeated here. It writes nothing but its book, a
-SQLite file: what it knows of the log lies there and not in memory, and a second look at the same
-book reads only what is new. `check` is the way in; invariants are numbered as in
-docs/reliability.md.
+It shares no code with outbox, inbox and relay: it parses the log, the envelope and the tables in
+its own way, so that an error of theirs is not repeated here. It writes only to the log index, a
+SQLite file, which keeps what was read of the log outside of memory; the next run with the same
+file reads only new records. `check` is the entry point; docs/reliability.md numbers the invariants.
 """

@@ -1,7 +1,7 @@
-"""What a service lets the checker compare in its own database, as data.
+"""Consistency checks that a service declares for its own database, as data.
 
-A service's `projections.py` holds `AGREEMENTS`, and `EVENTS_NAMED`: the columns of its tables that
-hold an event's id, whose tenant must be the row's.
+A service's `projections.py` declares `AGREEMENTS`, and `EVENTS_NAMED`: the columns of its tables
+that hold an event's id; the event's tenant must be the row's.
 """
 
 from dataclasses import dataclass
@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ConsistencyCheck:
-    """Two queries that must give the same rows: what is stored, and what it follows from.
+    """Two queries that must return the same rows: the stored values and their recomputation.
 
-    Both give the columns `key` and `value`, as text, one row for each key; `key` begins with the
-    tenant. They see all tenants. They run in one statement, so that they may run at any time.
+    Both return the text columns `key` and `value`, one row per key; `key` begins with the tenant's
+    id. They see all tenants, and run as one statement, so that concurrent writes cannot make them
+    differ.
     """
 
     invariant: str
@@ -22,14 +23,14 @@ class ConsistencyCheck:
 
 
 def facts_required(name: str, required: str, topic: str) -> ConsistencyCheck:
-    """Every key has left at least the facts that its rows owe, and none has facts but no rows.
+    """Check that every key has at least the events that its rows require, and none without rows.
 
-    `owed` gives the columns `key` and `n`; sequences are taken from `heads`.
+    `required` is a query with the columns `key` and `n`; sequences are read from `heads`.
     """
     return ConsistencyCheck(
         "I2",
         name,
-        f"SELECT key, n::text AS value FROM ({required}) AS owed",  # noqa: S608  a service's own words
+        f"SELECT key, n::text AS value FROM ({required}) AS owed",  # noqa: S608  SQL declared by a service
         "SELECT h.key, least(h.sequence, owed.n)::text AS value FROM heads h"  # noqa: S608  as above
         f" LEFT JOIN ({required}) AS owed ON owed.key = h.key WHERE h.topic = '{topic}'",
     )
@@ -37,7 +38,7 @@ def facts_required(name: str, required: str, topic: str) -> ConsistencyCheck:
 
 @dataclass(frozen=True, slots=True)
 class EventReference:
-    """A column of a business table that holds the id of the event that caused the row."""
+    """Column of a business table that holds the id of the event that caused the row."""
 
     table: str
     column: str

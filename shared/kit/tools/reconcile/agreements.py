@@ -1,4 +1,4 @@
-"""I6, and what else services let be compared inside their own database."""
+"""I6: run the consistency checks that services declare for their own database."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,42 +7,40 @@ from shared.kit.tools.reconcile.agreement import ConsistencyCheck
 from shared.kit.tools.reconcile.report import MAX_LISTED_VIOLATIONS, Report
 from shared.kit.tools.reconcile.source import Source, read_only_connection
 
-_COMPARE = """
+_COMPARE_QUERY = """
     WITH stored AS ({stored}), recomputed AS ({recomputed})
     SELECT COALESCE(s.key, r.key) AS key, s.value AS stored, r.value AS recomputed,
            count(*) OVER () AS wrong
     FROM stored s FULL JOIN recomputed r ON r.key = s.key
     WHERE s.value IS DISTINCT FROM r.value ORDER BY 1 LIMIT {most}
 """
-_SEE = "SELECT set_config('app.tenants', $1, true)"
+_SET_TENANTS = "SELECT set_config('app.tenants', $1, true)"
 
 
 async def run_consistency_checks(source: Source, tenants: Sequence[str], report: Report) -> None:
-    """Compare what is stored with what it follows from."""
+    """Compare a service's stored values with their recomputation, over these tenants."""
     if not source.consistency_checks:
         return
     async with read_only_connection(source.url) as connection:
-        for agreement in source.consistency_checks:
+        for check in source.consistency_checks:
             async with connection.transaction(readonly=True):
-                await connection.execute(_SEE, ",".join(tenants))
-                await _compare(connection, source.service, agreement, report)
+                await connection.execute(_SET_TENANTS, ",".join(tenants))
+                await _run_check(connection, source.service, check, report)
 
 
-async def _compare(
-    connection: Any, service: str, agreement: ConsistencyCheck, report: Report
+async def _run_check(
+    connection: Any, service: str, check: ConsistencyCheck, report: Report
 ) -> None:
-    query = f"SELECT count(*) FROM ({agreement.stored}) AS stored"  # noqa: S608  a service's own
-    number = await connection.fetchval(query)
-    report.record_check(agreement.invariant, f"{service}: {agreement.name}", number)
-    found = await connection.fetch(
-        _COMPARE.format(
-            stored=agreement.stored, recomputed=agreement.recomputed, most=MAX_LISTED_VIOLATIONS
+    query = f"SELECT count(*) FROM ({check.stored}) AS stored"  # noqa: S608  SQL declared by a service
+    row_count = await connection.fetchval(query)
+    report.record_check(check.invariant, f"{service}: {check.name}", row_count)
+    differences = await connection.fetch(
+        _COMPARE_QUERY.format(
+            stored=check.stored, recomputed=check.recomputed, most=MAX_LISTED_VIOLATIONS
         )
     )
-    for row in found:
+    for row in differences:
         text = f"stored {row['stored'] or 'nothing'}, recomputed {row['recomputed'] or 'nothing'}"
-        report.report_violation(
-            agreement.invariant, row["key"], f"{service}, {agreement.name}: {text}"
-        )
-    if found and found[0]["wrong"] > len(found):
-        report.counted[agreement.invariant] += found[0]["wrong"] - len(found)
+        report.report_violation(check.invariant, row["key"], f"{service}, {check.name}: {text}")
+    if differences and differences[0]["wrong"] > len(differences):
+        report.counted[check.invariant] += differences[0]["wrong"] - len(differences)

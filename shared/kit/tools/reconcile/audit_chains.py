@@ -1,8 +1,7 @@
-"""Hold a service's audit rows against what it published of them.
+"""I11: compare a service's audit rows with the chain heads that it published.
 
-What was changed, removed from the middle or cut off is found, and so is a chain, or a whole table,
-that is gone. Not found: rows written since the last publication (a minute ago at most) that were
-removed before the next one.
+Finds rows that were changed, removed from the middle or cut off the end, and missing chains or
+tables. Does not find rows that were written and removed between two publications (one a minute).
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,27 +25,27 @@ from shared.kit.tools.reconcile.source import read_only_connection
 
 CHUNK_RECORDS = 1_000
 AUDIT_INVARIANT = "I11"
-"""The invariant's number in reports."""
-_SEE_TENANT = "SELECT set_config('app.tenants', $1, true)"
-_HASHES = """
+"""Number of this invariant in reports."""
+_SET_TENANT = "SELECT set_config('app.tenants', $1, true)"
+_HASHES_AT_HEADS = """
     SELECT h.member_id, h.number, a.hash
     FROM unnest($2::uuid[], $3::bigint[]) AS h (member_id, number)
     LEFT JOIN audit a ON a.tenant_id = $1 AND a.member_id = h.member_id AND a.number = h.number
 """
-_UNSEALED = """
+_UNPUBLISHED_ROWS = """
     SELECT count(*) AS number, count(*) FILTER (WHERE a.at < $4::timestamptz) AS passed_over
     FROM audit a
     LEFT JOIN unnest($2::uuid[], $3::bigint[]) AS h (member_id, number) USING (member_id)
     WHERE a.tenant_id = $1 AND a.number > COALESCE(h.number, 0)
 """
 MAX_PUBLICATION_DELAY = timedelta(minutes=2)
-"""A row so much older than a publication was there to be published, and was not."""
+"""A row that is older than a publication by more than this should have been part of it."""
 Heads = dict[TenantId, dict[MemberId, AuditHead]]
 
 
 @dataclass
 class PublishedHeads:
-    """The newest published end of each chain, and the moment of the newest publication."""
+    """The newest published head of each chain, and the time of the newest publication."""
 
     heads: Heads = field(default_factory=dict)
     through: datetime | None = None
@@ -54,7 +53,7 @@ class PublishedHeads:
 
 @dataclass(frozen=True)
 class AuditedService:
-    """A service whose chains are verified; `owner_url` is PostgreSQL as its owner role."""
+    """A service whose chains are verified; `owner_url` is its database, as the owner role."""
 
     service: str
     owner_url: str
@@ -67,32 +66,32 @@ async def verify_audit(
     report: Report,
     tenants: Sequence[str] = (),
 ) -> None:
-    """Verify these services' chains into the report; `tenants` are looked at beside the published.
+    """Verify the chains of these services; `tenants` are checked beside those with published heads.
 
     Raises `Transient`, OSError or asyncpg's errors when a server does not answer.
     """
     for source in sources:
-        published = await _published_heads(log, source.service, keys, report)
-        every = {*published.heads, *(msgspec.convert(name, TenantId) for name in tenants)}
+        published = await _read_published_heads(log, source.service, keys, report)
+        all_tenants = {*published.heads, *(msgspec.convert(tenant, TenantId) for tenant in tenants)}
         async with read_only_connection(source.owner_url) as connection:
-            for tenant in sorted(every):
+            for tenant in sorted(all_tenants):
                 async with connection.transaction(readonly=True):
-                    await connection.execute(_SEE_TENANT, str(tenant))
+                    await connection.execute(_SET_TENANT, str(tenant))
                     await _verify_tenant(connection, source.service, tenant, published, report)
-        number = sum(map(len, published.heads.values()))
-        report.record_check(AUDIT_INVARIANT, f"audit chains of {source.service}", number)
+        chain_count = sum(map(len, published.heads.values()))
+        report.record_check(AUDIT_INVARIANT, f"audit chains of {source.service}", chain_count)
 
 
-async def _published_heads(
+async def _read_published_heads(
     log: Log, service: str, keys: AuditKeys, report: Report
 ) -> PublishedHeads:
-    """Read the newest published end of each chain; what is not rightly signed does not count."""
+    """Read the newest published head of each chain, without heads that are not validly signed."""
     topic = audit_fact(service).TOPIC
     try:
         progress = await log.get_log_bounds([topic])
     except NotFound:
         report.add_note(
-            AUDIT_INVARIANT, f"{topic} is not there: {service} has published no ends of chains"
+            AUDIT_INVARIANT, f"{topic} does not exist: {service} has published no ends of chains"
         )
         return PublishedHeads()
     published = PublishedHeads()
@@ -102,7 +101,7 @@ async def _published_heads(
         while offset < end:
             records = await log.fetch(partition, offset, min(CHUNK_RECORDS, end - offset))
             for record in records:
-                problem = _take(record, service, keys, published)
+                problem = _add_heads(record, service, keys, published)
                 if problem is not None:
                     problems[problem] = problems.get(problem, 0) + 1
             offset = records[-1].offset + 1 if records else end
@@ -113,30 +112,30 @@ async def _published_heads(
     return published
 
 
-def _take(
+def _add_heads(
     record: IncomingRecord, service: str, keys: AuditKeys, published: PublishedHeads
 ) -> str | None:
-    """Keep the heads of one record; give what is wrong with it."""
-    kind = audit_fact(service)
+    """Add one record's heads; return the problem if the record is not valid."""
+    fact_type = audit_fact(service)
     try:
         envelope = decode_envelope(record.value or b"")
-        if envelope.type != kind.wire_type():
+        if envelope.type != fact_type.wire_type():
             return None
-        fact = decoder_of(kind).decode(envelope.data)
+        fact = decoder_of(fact_type).decode(envelope.data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "it cannot be read"
-    assert isinstance(fact, AuditSealed)  # noqa: S101  what its decoder makes
+    assert isinstance(fact, AuditSealed)  # noqa: S101  the type of its decoder
     if fact.tenant_id != envelope.tenant:
         return "it names another tenant than its envelope"
     problem = keys.find_problem(service, fact)
     if problem is not None and not (problem == "not signed" and not keys.keys):
         return problem
     published.through = max(published.through or fact.through, fact.through)
-    known = published.heads.setdefault(fact.tenant_id, {})
+    heads = published.heads.setdefault(fact.tenant_id, {})
     for head in fact.heads:
-        newest = known.get(head.member_id)
+        newest = heads.get(head.member_id)
         if newest is None or head.number > newest.number:
-            known[head.member_id] = head
+            heads[head.member_id] = head
     return None
 
 
@@ -149,18 +148,18 @@ async def _verify_tenant(
 ) -> None:
     heads = published.heads.get(tenant, {})
     for row in await connection.fetch(BROKEN_ROWS, tenant):
-        place = f"{service} {tenant}"
+        location = f"{service} {tenant}"
         text = f"row {row['number']} of {row['member_id']} was changed, or one before it is missing"
-        report.report_violation(AUDIT_INVARIANT, place, text)
+        report.report_violation(AUDIT_INVARIANT, location, text)
     members = [head.member_id for head in heads.values()]
-    for row in await connection.fetch(_HASHES, tenant, members, _numbers(heads)):
+    for row in await connection.fetch(_HASHES_AT_HEADS, tenant, members, _numbers(heads)):
         if row["hash"] == heads[row["member_id"]].hash:
             continue
         state = "is gone" if row["hash"] is None else "is not the one that was published"
         text = f"row {row['number']} of {row['member_id']} {state}"
         report.report_violation(AUDIT_INVARIANT, f"{service} {tenant}", text)
-    before = published.through - MAX_PUBLICATION_DELAY if published.through is not None else None
-    row = await connection.fetchrow(_UNSEALED, tenant, members, _numbers(heads), before)
+    latest = published.through - MAX_PUBLICATION_DELAY if published.through is not None else None
+    row = await connection.fetchrow(_UNPUBLISHED_ROWS, tenant, members, _numbers(heads), latest)
     if row["passed_over"]:
         text = f"{row['passed_over']} rows are older than a publication that left them out"
         report.report_violation(AUDIT_INVARIANT, f"{service} {tenant}", text)

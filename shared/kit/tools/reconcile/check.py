@@ -1,8 +1,8 @@
-"""Put the looks together: read the log, copy the tables, read the log's end, compare.
+"""Run all checks: read the log, copy the tables, read the log again, compare.
 
-It may run beside a living platform and raises no false alarm then: the tables of a service are
-copied as they were at one moment, and the log is read a second time after that, so that whatever
-the tables speak of is in it, or in the outbox as it was at that moment.
+Running while the platform runs raises no false alarm: a service's tables are copied in one
+snapshot, and the log is read again afterwards. So every event that the copy mentions is in the
+log, or in the copied outbox.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ from shared.kit.tools.reconcile.tenants import check_tenant_isolation, list_tena
 from shared.kit.tools.reconcile.versions import check_versions
 
 POLL_INTERVAL_SECONDS = 0.25
-"""Seconds between two looks while waiting."""
-_AHEAD = "SELECT topic, partition, next_offset FROM positions WHERE consumer_group = $1"
+"""Interval between two checks while waiting."""
+_POSITIONS = "SELECT topic, partition, next_offset FROM positions WHERE consumer_group = $1"
 
 
 def utc_now() -> datetime:
-    """The system's clock, in UTC."""
+    """Return the system's time in UTC."""
     return datetime.now(UTC)
 
 
@@ -46,94 +46,105 @@ class Checker:
     clock: Callable[[], datetime] = utc_now
     report: Report = field(default_factory=Report)
     audit_keys: AuditKeys | None = None
-    """Verifies audit chains too; None where the caller does not ask for it."""
+    """Keys with which audit chains are verified; None leaves these checks out."""
 
     async def check(self, wait: float | None = None) -> Report:
-        """Check everything; with `wait`, let the platform come to rest first, and demand that.
+        """Run all checks; with `wait` (seconds), first wait until the platform is idle.
 
-        Raises `Transient`, OSError or asyncpg's errors when a server does not answer.
+        A platform that does not become idle in time is a violation of I10. Raises `Transient`,
+        OSError or asyncpg's errors when a server does not answer.
         """
-        began = time.monotonic()
-        if wait is not None and not await self._rested(wait):
+        started_at = time.monotonic()
+        if wait is not None and not await self._wait_until_idle(wait):
             self.report.report_violation(
                 "I10", "the platform", f"did not come to rest in {wait:.0f} s"
             )
-        with LogIndex(self.index_path) as book:
-            await self._check(book)
-        self.report.seconds = time.monotonic() - began
+        with LogIndex(self.index_path) as index:
+            await self._check(index)
+        self.report.seconds = time.monotonic() - started_at
         return self.report
 
-    async def _check(self, book: LogIndex) -> None:
+    async def _check(self, index: LogIndex) -> None:
         topics = self._topics()
-        await index_log(self.log, book, topics, self.on_new_event)
+        await index_log(self.log, index, topics, self.on_new_event)
         committed = {
-            each.service: await self.log.get_committed_offsets(each.service)
-            for each in self.sources
+            source.service: await self.log.get_committed_offsets(source.service)
+            for source in self.sources
         }
         for source in self.sources:
-            await copy_frame_tables(source, book)
-        await index_log(self.log, book, topics, self.on_new_event)
-        self._tell_log(book)
-        check_versions(book, self.report)
-        await check_facts(book, self.sources, self.report)
+            await copy_frame_tables(source, index)
+        await index_log(self.log, index, topics, self.on_new_event)
+        self._record_log_counts(index)
+        check_versions(index, self.report)
+        await check_facts(index, self.sources, self.report)
         for source in self.sources:
             if source.consumed_types:
-                GroupCheck(book, source.service, self.report).check(self.clock())
+                GroupCheck(index, source.service, self.report).check(self.clock())
                 check_committed_offsets(
-                    book, source.service, committed[source.service], self.report
+                    index, source.service, committed[source.service], self.report
                 )
-            await check_tenant_isolation(book, source, self.report)
-            await run_consistency_checks(source, list_tenants(book), self.report)
+            await check_tenant_isolation(index, source, self.report)
+            await run_consistency_checks(source, list_tenants(index), self.report)
         if self.audit_keys is not None:
-            audited = [AuditedService(each.service, each.url) for each in self.sources]
-            await verify_audit(self.log, audited, self.audit_keys, self.report, list_tenants(book))
+            audited = [AuditedService(source.service, source.url) for source in self.sources]
+            await verify_audit(self.log, audited, self.audit_keys, self.report, list_tenants(index))
         self.report.add_note("I7", "nothing to check: the platform sends nothing outside yet")
-        await self._look_behind()
+        await self._measure_lag()
 
     def _topics(self) -> list[str]:
         return sorted(
-            {t for each in self.sources for t in (*each.consumed_topics, *each.published_topics)}
+            {
+                topic
+                for source in self.sources
+                for topic in (*source.consumed_topics, *source.published_topics)
+            }
         )
 
-    def _tell_log(self, book: LogIndex) -> None:
-        tell = self.report.record_check
-        tell("I3", "events", book.query_number("SELECT count(*) FROM events"))
-        tell("I3", "keys", book.query_number("SELECT count(*) FROM keys WHERE last > 0"))
-        self.report.repeated = book.query_number("SELECT count(*) FROM repeats")
-        tell("I3", "repetitions", self.report.repeated)
+    def _record_log_counts(self, index: LogIndex) -> None:
+        record_check = self.report.record_check
+        record_check("I3", "events", index.query_number("SELECT count(*) FROM events"))
+        record_check("I3", "keys", index.query_number("SELECT count(*) FROM keys WHERE last > 0"))
+        self.report.repeated = index.query_number("SELECT count(*) FROM repeats")
+        record_check("I3", "repetitions", self.report.repeated)
         foreign = "SELECT count(*) FROM events WHERE sequence IS NULL"
-        tell("I3", "events of others on our topics", book.query_number(foreign))
-        tell(
-            "I3", "records that nobody can read", book.query_number("SELECT count(*) FROM crooked")
+        record_check("I3", "events of others on our topics", index.query_number(foreign))
+        record_check(
+            "I3", "records that nobody can read", index.query_number("SELECT count(*) FROM crooked")
         )
-        for invariant, key, text in book.query("SELECT invariant, key, text FROM found"):
+        for invariant, key, text in index.query("SELECT invariant, key, text FROM found"):
             self.report.report_violation(invariant, key, text)
 
-    async def _look_behind(self) -> None:
-        """I10: how far each group is behind, and what is not yet sent."""
+    async def _measure_lag(self) -> None:
+        """I10: measure how many events each group has not applied and each outbox has not sent."""
         for source in self.sources:
             async with read_only_connection(source.url) as connection:
-                rows = await connection.fetch(_AHEAD, source.service)
-                waiting = await connection.fetchval("SELECT count(*) FROM outbox")
-            self.report.waiting[source.service] = waiting
+                rows = await connection.fetch(_POSITIONS, source.service)
+                unsent = await connection.fetchval("SELECT count(*) FROM outbox")
+            self.report.waiting[source.service] = unsent
             if not source.consumed_topics:
                 continue
             progress = await self.log.get_log_bounds(source.consumed_topics)
-            known = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+            next_offsets = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
             self.report.lag[source.service] = sum(
-                max(end - known.get((place.topic, place.number), progress.begin[place]), 0)
-                for place, end in progress.end.items()
+                max(
+                    end
+                    - next_offsets.get(
+                        (partition.topic, partition.number), progress.begin[partition]
+                    ),
+                    0,
+                )
+                for partition, end in progress.end.items()
             )
 
-    async def _rested(self, seconds: float) -> bool:
-        """Wait until outboxes are empty and no group is behind, twice in a row."""
+    async def _wait_until_idle(self, seconds: float) -> bool:
+        """Wait until no outbox has rows and no group lags, in two consecutive checks."""
         self.report.record_check("I10", "groups and outboxes at rest", 2 * len(self.sources))
-        deadline, quiet = time.monotonic() + seconds, 0
+        deadline, idle_checks = time.monotonic() + seconds, 0
         while time.monotonic() < deadline:
-            await self._look_behind()
-            busy = any(self.report.lag.values()) or any(self.report.waiting.values())
-            quiet = 0 if busy else quiet + 1
-            if quiet > 1:
+            await self._measure_lag()
+            is_busy = any(self.report.lag.values()) or any(self.report.waiting.values())
+            idle_checks = 0 if is_busy else idle_checks + 1
+            if idle_checks > 1:
                 return True
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
         return False

@@ -1,4 +1,4 @@
-"""One record of the log, as the checker reads it."""
+"""Parser of one record of the log, independent of the frame's."""
 
 import re
 from datetime import datetime
@@ -14,13 +14,13 @@ from shared.kit.core.bus import IncomingRecord
 Instant = Annotated[datetime, Meta(tz=True)]
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError)
 MAX_KEY_CHARACTERS = 200
-# The escape itself, not a backslash that somebody wrote followed by these letters.
+# The JSON escape of NUL, not an escaped backslash that is followed by the letters u0000.
 NUL = re.compile(rb"\x00|(?<!\\)(?:\\\\)*\\u0000")
 HEADER_PREFIX = "ce_"
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """The envelope, every attribute that a reader may rely on."""
+    """The envelope with every attribute that consumers may rely on."""
 
     id: UUID
     type: str
@@ -45,28 +45,28 @@ _decoder = msgspec.json.Decoder(Event)
 
 
 class MalformedRecord(Exception):
-    """What stands in the record is no event that anybody can read; its text says why."""
+    """The record is not a valid event; the text says why."""
 
 
 def read_event(record: IncomingRecord) -> Event:
-    """Read one record, structured or binary. Raises `MalformedRecord`."""
+    """Parse a record in structured or binary mode. Raises `MalformedRecord`."""
     value = record.value or b""
     if (b"u0000" in value or b"\x00" in value) and NUL.search(value):
         raise MalformedRecord("a NUL character")
     try:
-        named = {
+        attributes = {
             name[len(HEADER_PREFIX) :]: (content or b"").decode()
             for name, content in record.headers
             if name.startswith(HEADER_PREFIX)
         }
-        if named:
-            value = msgspec.json.encode(named | {"data": Raw(value)})
+        if attributes:
+            value = msgspec.json.encode(attributes | {"data": Raw(value)})
         event = _decoder.decode(value)
     except DECODE_ERRORS as error:
         raise MalformedRecord(f"{type(error).__name__}: {error}") from error
-    # A dead letter is named after the place of its record, whose tenant nobody may know.
-    mine = event.partitionkey.startswith(f"{event.tenant}:")
-    if not mine and not record.partition.topic.startswith("dead."):
+    # The key of a dead letter may be its record's offset: the tenant can be unknown.
+    is_own_tenant = event.partitionkey.startswith(f"{event.tenant}:")
+    if not is_own_tenant and not record.partition.topic.startswith("dead."):
         raise MalformedRecord("its key belongs to another tenant")
     if len(event.partitionkey) > MAX_KEY_CHARACTERS:
         raise MalformedRecord("its key is too long")
@@ -74,5 +74,5 @@ def read_event(record: IncomingRecord) -> Event:
 
 
 def digest(value: bytes | None) -> int:
-    """Return 64 bits that stand for a record's bytes, as SQLite holds them."""
+    """Return a 64-bit hash of a record's bytes, signed, as SQLite stores integers."""
     return int.from_bytes(blake2b(value or b"", digest_size=8).digest(), "big", signed=True)

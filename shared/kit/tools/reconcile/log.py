@@ -1,4 +1,4 @@
-"""The log as the checker asks for it."""
+"""Port of reconciliation to the log, and its implementation for Kafka."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -9,20 +9,20 @@ from shared.kit.core.bus import IncomingRecord, LogBounds, Partition
 
 
 class Log(Protocol):
-    """Reads; belongs to no group. All methods raise `Transient` when the broker does not answer."""
+    """Reads topics without a consumer group. Raises `Transient` when the broker does not answer."""
 
     async def get_log_bounds(self, topics: Sequence[str]) -> LogBounds:
-        """Return where these topics begin and end. A missing one: `NotFound`."""
+        """Return first and end offsets of these topics. Raises `NotFound` for a missing topic."""
 
     async def fetch(self, partition: Partition, begin: int, limit: int) -> Sequence[IncomingRecord]:
-        """Read up to `limit` records from `begin` on."""
+        """Return up to `limit` records of a partition from offset `begin` on."""
 
     async def get_committed_offsets(self, group: str) -> Mapping[Partition, int]:
-        """Return what a group has committed: next offsets."""
+        """Return the offsets that a group has committed: the next ones to read."""
 
 
 class KafkaLog:
-    """The log on a Kafka cluster."""
+    """The log in a Kafka cluster; see `Log`."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -41,5 +41,5 @@ class KafkaLog:
         return await fetch_committed_offsets(self._cluster, group)
 
     async def close(self) -> None:
-        """Disconnect."""
+        """Close the connections."""
         await self._bus.close()

@@ -1,8 +1,8 @@
-"""The book: what the checker knows of the log, in a SQLite file.
+"""Log index: what reconciliation has read of the log, in a SQLite file.
 
-About a hundred bytes for each record stay on disk (id, place, key, sequence, digest) and none in
-memory but a cache of `CACHE_KB`. How far each partition was read stands in the same transaction as
-what was read there, so that a run that was ended goes on where it stood.
+Each record takes about a hundred bytes on disk (id, place, key, sequence, digest); memory holds
+only a cache of `CACHE_KB`. The next offset of a partition is written in the same transaction as
+the records before it, so that an interrupted run continues where it stopped.
 """
 
 import sqlite3
@@ -32,7 +32,7 @@ _SCHEMA = """
                           PRIMARY KEY (place, "offset")) WITHOUT ROWID;
     CREATE TABLE found (invariant TEXT, key TEXT, text TEXT, PRIMARY KEY (invariant, key, text));
 """
-# What the databases say: made anew each time.
+# Copies of the services' tables: created again in every run.
 _SNAPSHOT = """
     CREATE TEMP TABLE heads (topic TEXT, key TEXT, sequence INTEGER, PRIMARY KEY (topic, key))
         WITHOUT ROWID;
@@ -50,12 +50,12 @@ _SNAPSHOT = """
 
 
 class InvalidLogIndex(Exception):
-    """The file is no book of this version."""
+    """The file is not a log index of this version."""
 
 
 @dataclass
 class PartitionProgress:
-    """A partition, and how far it was read."""
+    """A partition's number in the index and the next offset to read."""
 
     number: int
     partition: Partition
@@ -63,26 +63,32 @@ class PartitionProgress:
 
 
 class LogIndex:
-    """A book at `path`, or one that is forgotten when it is closed."""
+    """Log index in the file `path`; without a path, a temporary file that is removed on close."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self._scratch = None if path else tempfile.TemporaryDirectory(prefix="preau-book-")
-        where = path or Path(self._scratch.name if self._scratch else "") / "book"
-        self.db = sqlite3.connect(where, isolation_level=None)
+        self._temporary_folder = None if path else tempfile.TemporaryDirectory(prefix="preau-book-")
+        file = path or Path(self._temporary_folder.name if self._temporary_folder else "") / "book"
+        self.db = sqlite3.connect(file, isolation_level=None)
         try:
-            self._open(kept=path is not None)
+            self._open(is_persistent=path is not None)
         except BaseException as error:
             self.db.close()
             if isinstance(error, sqlite3.DatabaseError):
-                raise InvalidLogIndex(f"{where} is no book of the checker's: {error}") from error
+                raise InvalidLogIndex(
+                    f"{file} is not a log index of `preau reconcile`: {error}"
+                ) from error
             raise
         self.types: dict[str, int] = {
             name: no for no, name in self.db.execute("SELECT no, name FROM types")
         }
 
-    def _open(self, *, kept: bool) -> None:
-        self.db.execute("PRAGMA journal_mode = WAL" if kept else "PRAGMA journal_mode = MEMORY")
-        self.db.execute("PRAGMA synchronous = NORMAL" if kept else "PRAGMA synchronous = OFF")
+    def _open(self, *, is_persistent: bool) -> None:
+        self.db.execute(
+            "PRAGMA journal_mode = WAL" if is_persistent else "PRAGMA journal_mode = MEMORY"
+        )
+        self.db.execute(
+            "PRAGMA synchronous = NORMAL" if is_persistent else "PRAGMA synchronous = OFF"
+        )
         self.db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
         self.db.execute(f"PRAGMA temp.cache_size = -{CACHE_KB // 2}")
         (version,) = self.db.execute("PRAGMA user_version").fetchone()
@@ -90,48 +96,48 @@ class LogIndex:
             self.db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {INDEX_VERSION}; COMMIT")
         elif version != INDEX_VERSION:
             raise InvalidLogIndex(
-                f"This book is of version {version}, not {INDEX_VERSION}: remove it"
+                f"This log index has version {version}, not {INDEX_VERSION}: remove the file"
             )
         self.db.executescript(_SNAPSHOT)
 
     def __enter__(self) -> Self:
-        """Open."""
+        """Return the open index."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        """Close; a book without a path is gone."""
+        """Close the file, and remove it if it is temporary."""
         self.db.close()
-        if self._scratch is not None:
-            self._scratch.cleanup()
+        if self._temporary_folder is not None:
+            self._temporary_folder.cleanup()
 
     def partition_progress(self, partition: Partition, begin: int) -> PartitionProgress:
-        """Find where a partition was read to."""
+        """Return how far a partition was read; a new one starts at `begin`."""
         key = (partition.topic, partition.number)
         self.db.execute(
             "INSERT OR IGNORE INTO places (topic, partition, begin, next) VALUES (?, ?, ?, ?)",
             (*key, begin, begin),
         )
         query = "SELECT no, next FROM places WHERE topic = ? AND partition = ?"
-        no, after = self.db.execute(query, key).fetchone()
-        return PartitionProgress(no, partition, after)
+        number, next_offset = self.db.execute(query, key).fetchone()
+        return PartitionProgress(number, partition, next_offset)
 
     def type_number(self, name: str) -> int:
-        """Return a type its number."""
+        """Return the number of a wire type, creating it if it is new."""
         if name not in self.types:
-            done = self.db.execute("INSERT INTO types (name) VALUES (?)", (name,))
-            self.types[name] = done.lastrowid or 0
+            cursor = self.db.execute("INSERT INTO types (name) VALUES (?)", (name,))
+            self.types[name] = cursor.lastrowid or 0
         return self.types[name]
 
     def report_violation(self, invariant: str, key: str, text: str) -> None:
-        """Keep a violation with what was read."""
+        """Store a violation that was found while reading the log; the same one is stored once."""
         self.db.execute("INSERT OR IGNORE INTO found VALUES (?, ?, ?)", (invariant, key, text))
 
-    def query(self, query: str, *values: object) -> Iterable[tuple[Any, ...]]:
-        """Ask."""
-        return self.db.execute(query, values)
+    def query(self, sql: str, *values: object) -> Iterable[tuple[Any, ...]]:
+        """Run a query and return its rows."""
+        return self.db.execute(sql, values)
 
-    def query_number(self, query: str, *values: object) -> int:
-        """Ask for one number."""
-        return int(self.db.execute(query, values).fetchone()[0] or 0)
+    def query_number(self, sql: str, *values: object) -> int:
+        """Run a query for one number; NULL counts as 0."""
+        return int(self.db.execute(sql, values).fetchone()[0] or 0)

@@ -1,6 +1,6 @@
-"""Which partition Kafka's Java client gives a key: murmur2, written down a second time.
+"""Partitioner of Kafka's Java client (murmur2), implemented a second time.
 
-On purpose not the frame's own: the checker must not repeat its errors.
+Independent of the frame's partitioner, so that reconciliation does not repeat its errors.
 """
 
 from functools import lru_cache
@@ -11,7 +11,7 @@ _SEED = 0x9747B28C
 
 
 def murmur2(key: bytes) -> int:
-    """Hash bytes to 32 bits, unsigned."""
+    """Hash bytes to an unsigned 32-bit number."""
     state = (_SEED ^ len(key)) & _MASK
     position = 0
     while len(key) - position >= 4:  # noqa: PLR2004  a word has four bytes
@@ -19,14 +19,14 @@ def murmur2(key: bytes) -> int:
         word = (word ^ word >> 24) * _M & _MASK
         state = (state * _M & _MASK) ^ word
         position += 4
-    rest = key[position:]
-    if rest:
-        state = (state ^ int.from_bytes(rest, "little")) * _M & _MASK
+    tail = key[position:]
+    if tail:
+        state = (state ^ int.from_bytes(tail, "little")) * _M & _MASK
     state = (state ^ state >> 13) * _M & _MASK
     return state ^ state >> 15
 
 
 @lru_cache(maxsize=65_536)
 def partition_of(key: bytes, partitions: int) -> int:
-    """Return which of so many partitions holds a key."""
+    """Return the partition of a key in a topic with this number of partitions."""
     return murmur2(key) % 2**31 % partitions

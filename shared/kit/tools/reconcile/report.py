@@ -1,11 +1,11 @@
-"""What was looked at, how much of it, and what is broken."""
+"""Report of a reconciliation: what was checked, how much of it, and which violations were found."""
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 MAX_LISTED_VIOLATIONS = 100
-"""Violations kept of each invariant; the others are only counted."""
+"""Violations stored per invariant; further ones are only counted."""
 INVARIANTS = {
     "I1": "every operation that was answered has its effect, no refused one does",
     "I2": "every change has its facts, and every fact its change",
@@ -23,7 +23,7 @@ INVARIANTS = {
 
 @dataclass(frozen=True, order=True)
 class Violation:
-    """One broken promise: of which invariant, of which key, and what was found."""
+    """A violation of an invariant, at a key."""
 
     invariant: str
     key: str
@@ -32,11 +32,11 @@ class Violation:
 
 @dataclass
 class Report:
-    """What the checker found.
+    """Result of a reconciliation.
 
-    `lag` is in events, per group; `waiting` in rows, per outbox; `missing` in events that a group
-    has passed and left no trace of; `repeated` in records that stand in the log once more;
-    `different` in rows, per service, of a read model that are not what a replay makes.
+    `lag` counts events per group; `waiting` rows per outbox; `missing` events that a group has
+    passed without a trace; `repeated` records that are in the log again; `different` rows per
+    service of a read model that differ from a replay.
     """
 
     looked: list[tuple[str, str, int]] = field(default_factory=list)
@@ -50,42 +50,48 @@ class Report:
     different: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
-    def record_check(self, invariant: str, what: str, number: int) -> None:
-        """Note what was looked at, and how many of them."""
-        self.looked.append((invariant, what, number))
+    def record_check(self, invariant: str, subject: str, number: int) -> None:
+        """Record what was checked and how many of it."""
+        self.looked.append((invariant, subject, number))
 
     def add_note(self, invariant: str, text: str) -> None:
-        """Note what could not be looked at, and why."""
+        """Record what was not checked, and why."""
         self.notes.append((invariant, text))
 
     def report_violation(self, invariant: str, key: str, text: str) -> None:
-        """Note a violation."""
+        """Record a violation; beyond `MAX_LISTED_VIOLATIONS` it is only counted."""
         self.counted[invariant] += 1
         if self.counted[invariant] <= MAX_LISTED_VIOLATIONS:
             self.wrong.append(Violation(invariant, key, text))
 
     @property
     def clean(self) -> bool:
-        """Whether nothing is broken."""
+        """Return whether there are no violations."""
         return not self.counted
 
     def lines(self) -> Iterator[str]:
-        """Tell a person."""
+        """Yield the report as lines of text."""
         for invariant, name in INVARIANTS.items():
-            told = [f"{what}: {n:,}" for which, what, n in self.looked if which == invariant]
-            notes = [text for which, text in self.notes if which == invariant]
-            if not told and not notes and not self.counted[invariant]:
+            checks = [
+                f"{subject}: {count:,}"
+                for other, subject, count in self.looked
+                if other == invariant
+            ]
+            notes = [text for other, text in self.notes if other == invariant]
+            if not checks and not notes and not self.counted[invariant]:
                 continue
             number = self.counted[invariant]
-            verdict = f"{number:,} VIOLATIONS" if number else "holds" if told else "not looked at"
+            verdict = f"{number:,} VIOLATIONS" if number else "holds" if checks else "not looked at"
             yield f"{invariant:4} {name}: {verdict}"
-            yield from (f"       {each}" for each in (*told, *notes))
-            broken = [each for each in self.wrong if each.invariant == invariant]
-            yield from (f"     ! {each.key}: {each.text}" for each in broken)
+            yield from (f"       {violation}" for violation in (*checks, *notes))
+            broken = [violation for violation in self.wrong if violation.invariant == invariant]
+            yield from (f"     ! {violation.key}: {violation.text}" for violation in broken)
             if number > len(broken):
                 yield f"     ! … and {number - len(broken):,} more"
-        behind = ", ".join(f"{group} {n:,}" for group, n in self.lag.items() if n)
-        unsent = ", ".join(f"{service} {n:,}" for service, n in self.waiting.items() if n)
-        yield f"Not yet applied: {behind or 'nothing'}. Not yet sent: {unsent or 'nothing'}."
+        lagging = ", ".join(f"{group} {count:,}" for group, count in self.lag.items() if count)
+        unsent = ", ".join(
+            f"{service} {count:,}" for service, count in self.waiting.items() if count
+        )
+        yield f"Not yet applied: {lagging or 'nothing'}. Not yet sent: {unsent or 'nothing'}."
         total = self.counted.total()
         yield f"{total or 'No'} violation{'s' * (total != 1)}, in {self.seconds:.1f} s."

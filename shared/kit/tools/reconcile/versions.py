@@ -1,6 +1,6 @@
-"""One event under two types: a fact that is told in two versions, or an id that was taken twice.
+"""I3: one event id under two wire types is one event in two versions, or a reused id.
 
-It goes by the wire name alone, `community.post.published.v2`: what the classes say is checked.
+Uses the wire name alone, such as `community.post.published.v2`: the classes are what is checked.
 """
 
 from itertools import groupby, pairwise
@@ -11,7 +11,7 @@ from uuid import UUID
 from shared.kit.tools.reconcile.log_index import LogIndex
 from shared.kit.tools.reconcile.report import Report
 
-_SHARED = """
+_EVENTS_WITH_SHARED_ID = """
     SELECT e.id, t.name, k.key, e.sequence, p.topic || '/' || p.partition, e."offset"
     FROM events e JOIN types t ON t.no = e.type JOIN keys k ON k.no = e.key
     JOIN places p ON p.no = e.place
@@ -22,34 +22,34 @@ _SHARED = """
 
 
 def split_wire_type(name: str) -> tuple[str, int]:
-    """Take a wire type apart; one that is not of ours has version 0."""
+    """Split a wire type into name and version; one without a version suffix has version 0."""
     fact, _, version = name.rpartition(".v")
     return (fact, int(version)) if fact and version.isdecimal() else (name, 0)
 
 
 def compare_versions(version: int, declared: int) -> str:
-    """Return how a version stands to the one that a group reacts to."""
+    """Return how a version relates to the one that a group declares."""
     if version == declared:
         return "declared"
     return "older" if version < declared else "newer"
 
 
-def check_versions(book: LogIndex, report: Report) -> None:
-    """I3: an id of two types is one fact's, its versions side by side in its key, newest first."""
-    number = 0
-    for _, shared in groupby(book.query(_SHARED), key=itemgetter(0)):
-        rows = list(shared)
-        number += 1
+def check_versions(index: LogIndex, report: Report) -> None:
+    """I3: the types of one id are versions of one event, adjacent in its key, newest first."""
+    event_count = 0
+    for _, id_rows in groupby(index.query(_EVENTS_WITH_SHARED_ID), key=itemgetter(0)):
+        rows = list(id_rows)
+        event_count += 1
         for first, second in pairwise(rows):
-            if not _belong(first, second):
-                event, name, key, sequence, where, offset = second
-                text = f"{where}/{offset}: event {UUID(bytes=event)} stands here as {name} with"
-                text += f" sequence {sequence}, and as {first[1]} with {first[3]} at"
+            if not _are_adjacent_versions(first, second):
+                event_id, wire_type, key, sequence, partition, offset = second
+                text = f"{partition}/{offset}: event {UUID(bytes=event_id)} is here as {wire_type}"
+                text += f" with sequence {sequence}, and as {first[1]} with {first[3]} at"
                 report.report_violation("I3", key, f"{text} {first[4]}/{first[5]}")
-    report.record_check("I3", "events told in two versions", number)
+    report.record_check("I3", "events told in two versions", event_count)
 
 
-def _belong(first: tuple[Any, ...], second: tuple[Any, ...]) -> bool:
-    (fact, newer), (other, older) = split_wire_type(first[1]), split_wire_type(second[1])
-    same = (fact, first[2], first[4]) == (other, second[2], second[4])
-    return same and newer > older and second[3] == first[3] + 1
+def _are_adjacent_versions(first: tuple[Any, ...], second: tuple[Any, ...]) -> bool:
+    (fact, newer), (other_fact, older) = split_wire_type(first[1]), split_wire_type(second[1])
+    is_same_fact = (fact, first[2], first[4]) == (other_fact, second[2], second[4])
+    return is_same_fact and newer > older and second[3] == first[3] + 1

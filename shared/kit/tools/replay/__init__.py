@@ -1,6 +1,6 @@
-"""Replay: a service's read model rebuilt from the log, beside the live one, and held against it.
+"""Replay: rebuild a service's read model from the log and compare it with the live one.
 
-`plan` says which tables, `schema` makes room for them, `feed` reads the log up to where the live
-group stands (`live`), through the service's own reactions (`shadow`); `compare` tells what differs,
-`exchange` puts the rebuilt tables in the place of the live ones. `rebuild` is the whole run.
+`plan` selects tables and reactions, `schema` creates the shadow schema, `feed` reads the log up to
+the live group's position (`live`), `shadow_consumer` applies it through the service's reactions,
+`compare` finds differences and `swap` exchanges the tables. `rebuild` is the entry point.
 """

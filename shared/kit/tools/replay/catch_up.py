@@ -1,4 +1,4 @@
-"""A replay under way: the room, the readers that fill it, and the live side that they follow."""
+"""A running replay: shadow schema, its consumers, and the live side that they catch up with."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -21,13 +21,13 @@ from shared.kit.tools.replay.shadow_consumer import ShadowConsumer
 
 NEARLY_CAUGHT_UP_EVENTS = 2 * MAX_BATCH_RECORDS
 MAX_CATCH_UP_ROUNDS = 5
-"""Rounds of reading while the live group goes on; then it is held for what is left."""
+"""Rounds of reading while the live group runs; then it is locked for the rest."""
 ProgressCallback = Callable[[str], None]
 
 
 @dataclass
 class LiveLock:
-    """The transaction that holds the live side still, and, afterwards, for how long it did."""
+    """The transaction that locks the live tables; after it, `seconds` is how long it did."""
 
     connection: AsyncConnection
     seconds: float = 0.0
@@ -35,7 +35,7 @@ class LiveLock:
 
 @dataclass
 class Replay:
-    """A service's room, the two readers that fill it, and the live database beside it."""
+    """Shadow schema of a service, the two consumers that fill it, and the live database."""
 
     plan: Plan
     shadow: ShadowSchema
@@ -46,79 +46,81 @@ class Replay:
     report_progress: ProgressCallback
 
     async def fill_shadow(self) -> live.GroupPosition:
-        """Read on until little is missing; give where the live group stood."""
-        standing = live.GroupPosition({}, {})
+        """Read until little is missing; return the last position of the live group."""
+        position = live.GroupPosition({}, {})
         for _ in range(MAX_CATCH_UP_ROUNDS):
-            # Own facts first: what they tell of was delivered before, and will have been read.
-            told = await self._told()
+            # Ends of own events first: the events that caused them are before the live position.
+            own_ends = await self._own_fact_ends()
             async with live.open_snapshot(self.engine) as connection:
-                standing = await self._standing(connection)
-            before = self.consumer.events
-            await self.catch_up(standing, told)
+                position = await self._read_live_position(connection)
+            events_before = self.consumer.events
+            await self.catch_up(position, own_ends)
             self.report_progress(f"{self.consumer.events:,} events read")
-            if self.consumer.events - before < NEARLY_CAUGHT_UP_EVENTS:
+            if self.consumer.events - events_before < NEARLY_CAUGHT_UP_EVENTS:
                 break
         async with self.engine.begin() as connection:
             await schema.analyze(connection, self.shadow, self.plan.tables)
-        return standing
+        return position
 
-    async def _standing(self, connection: AsyncConnection) -> live.GroupPosition:
+    async def _read_live_position(self, connection: AsyncConnection) -> live.GroupPosition:
         return await live.read_group_position(
             connection, self.plan.name, self.consumer.consumer.topics
         )
 
     @property
     def events(self) -> int:
-        """Count what was read so far."""
+        """Return the number of records read so far."""
         return self.consumer.events + (
             self.own_facts_consumer.events if self.own_facts_consumer else 0
         )
 
-    async def _told(self) -> Mapping[Partition, int]:
-        """Return how far the service's own facts go that it remembers."""
+    async def _own_fact_ends(self) -> Mapping[Partition, int]:
+        """Return the end offsets of the service's own events that the replay reads."""
         return (
             (await self.bus.get_log_bounds(self.plan.own_topics)).end
             if self.own_facts_consumer
             else {}
         )
 
-    async def catch_up(self, standing: live.GroupPosition, told: Mapping[Partition, int]) -> None:
-        """Read exactly as far as the live group has, then what the service told by then."""
-        await self.consumer.exclude_unapplied(standing)
-        await self.consumer.apply_until(standing.next_offsets)
+    async def catch_up(
+        self, position: live.GroupPosition, own_ends: Mapping[Partition, int]
+    ) -> None:
+        """Read exactly up to the live group's position, then own events up to these offsets."""
+        await self.consumer.exclude_unapplied(position)
+        await self.consumer.apply_until(position.next_offsets)
         await self.consumer.retry_parked()
         if self.own_facts_consumer is not None:
-            await self.own_facts_consumer.apply_until(told)
+            await self.own_facts_consumer.apply_until(own_ends)
 
     @asynccontextmanager
     async def lock_live_at_same_offset(self) -> AsyncIterator["LiveLock"]:
-        """Hold the live side still at a moment at which the shadow has read just as far."""
-        began = time.perf_counter()
+        """Lock the live side when the shadow has read exactly as far."""
+        started_at = time.perf_counter()
         async with live.lock_live_tables(self.engine, self.plan) as connection:
-            standing = await self._standing(connection)
+            position = await self._read_live_position(connection)
             await live.wait_until_own_facts_sent(connection, self.plan)
-            await self.catch_up(standing, await self._told())
-            held = LiveLock(connection)
-            yield held
-        held.seconds = time.perf_counter() - began
+            await self.catch_up(position, await self._own_fact_ends())
+            lock = LiveLock(connection)
+            yield lock
+        lock.seconds = time.perf_counter() - started_at
 
     async def list_tenants(self) -> set[UUID]:
-        """Name all tenants there are: the owner of the tables sees only the rows that it names."""
-        found: set[UUID] = set(self.consumer.database.tenants)
+        """Return all tenants; the owner of the tables sees only rows of tenants that it names."""
+        tenants: set[UUID] = set(self.consumer.database.tenants)
         try:
             ends = (await self.bus.get_log_bounds([TenantOpened.TOPIC])).end
         except NotFound:
-            return found
-        spans = {place: (0, end) for place, end in ends.items()}
-        async with aclosing(read_batches(self.bus, spans, ReadOrder.TOPICS)) as read:
-            async for batch in read:
+            return tenants
+        ranges = {partition: (0, end) for partition, end in ends.items()}
+        async with aclosing(read_batches(self.bus, ranges, ReadOrder.TOPICS)) as record_batches:
+            async for batch in record_batches:
                 for record in batch:
                     with suppress(*DECODE_ERRORS):
-                        found.add(decode_envelope(record.value or b"").tenant)
-        return found
+                        tenants.add(decode_envelope(record.value or b"").tenant)
+        return tenants
 
     async def close(self) -> None:
-        """Close the connections of the readers."""
+        """Close the database connections."""
         await self.consumer.database.stop()
         if self.own_facts_consumer is not None:
             await self.own_facts_consumer.database.stop()

@@ -1,8 +1,8 @@
-"""Row by row: what is live against what the log says.
+"""Compare live and shadow tables, row by row.
 
-Each table is one multiset on either side, in one statement; rows that both have as often fall out.
-From a moment on (`whole=False`), what every fact adds to holds only what was added since: the live
-side must have at least that.
+Each pair of tables is compared as two multisets in one SQL statement. A replay from a later time
+on (`whole=False`) contains only what was added since to counters and lists, so the live side must
+have at least that.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,8 +18,8 @@ from shared.kit.tools.replay.plan import LIVE_SCHEMA, RebuiltTable
 
 MAX_SHOWN_ROWS = 20
 WORK_MEM = "256MB"
-_SEE = sa.text("SELECT set_config('app.tenants', :tenants, true)")
-_ROWS = """
+_SET_TENANTS = sa.text("SELECT set_config('app.tenants', :tenants, true)")
+_COMPARE_ROWS = """
     WITH both_sides AS (
         SELECT {columns}, 1 AS _live, 0 AS _shadow FROM {live}
         UNION ALL
@@ -34,7 +34,7 @@ _ROWS = """
     )
     SELECT _rows, count(*) OVER () AS total FROM by_key ORDER BY {key} LIMIT :shown
 """
-_SUMS = """
+_COMPARE_SUMS = """
     WITH both_sides AS (
         SELECT {key}, {sum}, 0 AS _shadow FROM {live}
         UNION ALL
@@ -55,7 +55,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Difference:
-    """One row that is not the same; None where a side has none."""
+    """A row that differs; None on a side that does not have it."""
 
     key: Row
     live: Row | None
@@ -64,7 +64,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class TableComparison:
-    """One table: how many rows the log makes, how many differ, and the first of these."""
+    """Result for one table: row counts, the number of differing rows, and the first of them."""
 
     table: str
     truth: str
@@ -75,8 +75,8 @@ class TableComparison:
 
 
 async def set_visible_tenants(connection: AsyncConnection, tenants: Iterable[UUID]) -> None:
-    """Let this transaction see the rows of these tenants."""
-    await connection.execute(_SEE, {"tenants": ",".join(map(str, sorted(tenants)))})
+    """Let this transaction see the rows of these tenants (row-level security)."""
+    await connection.execute(_SET_TENANTS, {"tenants": ",".join(map(str, sorted(tenants)))})
 
 
 async def compare(
@@ -86,53 +86,58 @@ async def compare(
     *,
     whole: bool,
 ) -> list[TableComparison]:
-    """Compare every table, in the connection's own transaction, over the tenants that it sees."""
+    """Compare all tables in the connection's transaction, for the tenants it can see."""
     await connection.execute(sa.text(f"SET LOCAL work_mem = '{WORK_MEM}'"))
-    return [await _table(connection, schema, each, whole=whole) for each in tables]
+    return [await _compare_table(connection, schema, table, whole=whole) for table in tables]
 
 
-async def _table(
+async def _compare_table(
     connection: AsyncConnection, schema: str, rebuilt: RebuiltTable, *, whole: bool
 ) -> TableComparison:
-    live, shadow = (_compared(rebuilt, each) for each in (LIVE_SCHEMA, schema))
-    rows = await connection.scalar(sa.text(f"SELECT count(*) FROM {shadow}"))  # noqa: S608  our names
+    live, shadow = (
+        _table_expression(rebuilt, place_schema) for place_schema in (LIVE_SCHEMA, schema)
+    )
+    rows = await connection.scalar(sa.text(f"SELECT count(*) FROM {shadow}"))  # noqa: S608  names of our tables
     live_rows = await connection.scalar(sa.text(f"SELECT count(*) FROM {live}"))  # noqa: S608
-    query = sa.text(_query(rebuilt, live, shadow, whole=whole))
-    found = (await connection.execute(query, {"shown": MAX_SHOWN_ROWS})).all()
-    shown = [_difference(rebuilt, msgspec.convert(row[0], list[dict[str, Any]])) for row in found]
-    total = found[0].total if found else 0
+    query = sa.text(_comparison_query(rebuilt, live, shadow, whole=whole))
+    rows_found = (await connection.execute(query, {"shown": MAX_SHOWN_ROWS})).all()
+    shown = [
+        _make_difference(rebuilt, msgspec.convert(row[0], list[dict[str, Any]]))
+        for row in rows_found
+    ]
+    total = rows_found[0].total if rows_found else 0
     truth = rebuilt.role.value if rebuilt.role else ""
     return TableComparison(rebuilt.name, truth, rows or 0, live_rows or 0, total, shown)
 
 
-def _compared(rebuilt: RebuiltTable, schema: str) -> str:
-    """Name the rows of a table that are compared: one side may have removed expired ones."""
+def _table_expression(rebuilt: RebuiltTable, schema: str) -> str:
+    """Return the rows to compare, without expired ones: either side may have removed them."""
     if rebuilt.expires:
-        return f"(SELECT * FROM {schema}.{rebuilt.name} WHERE expires_at > now()) AS unexpired"  # noqa: S608  our names
+        return f"(SELECT * FROM {schema}.{rebuilt.name} WHERE expires_at > now()) AS unexpired"  # noqa: S608  names of our tables
     return f"{schema}.{rebuilt.name}"
 
 
-def _query(rebuilt: RebuiltTable, live: str, shadow: str, *, whole: bool) -> str:
+def _comparison_query(rebuilt: RebuiltTable, live: str, shadow: str, *, whole: bool) -> str:
     names = {"live": live, "shadow": shadow, "key": _quoted(rebuilt.key)}
     if not whole and rebuilt.sum_column is not None:
-        return _SUMS.format(**names, sum=rebuilt.sum_column)
-    less = not whole and rebuilt.is_append_only
-    differs = "sum(_live) < sum(_shadow)" if less else "sum(_live) <> sum(_shadow)"
-    return _ROWS.format(**names, columns=_quoted(rebuilt.columns), differs=differs)
+        return _COMPARE_SUMS.format(**names, sum=rebuilt.sum_column)
+    allows_more = not whole and rebuilt.is_append_only
+    differs = "sum(_live) < sum(_shadow)" if allows_more else "sum(_live) <> sum(_shadow)"
+    return _COMPARE_ROWS.format(**names, columns=_quoted(rebuilt.columns), differs=differs)
 
 
 def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def _difference(rebuilt: RebuiltTable, rows: Sequence[dict[str, Any]]) -> Difference:
-    """Pair what stands under one key."""
+def _make_difference(rebuilt: RebuiltTable, rows: Sequence[dict[str, Any]]) -> Difference:
+    """Combine the differing rows of one key."""
     key = {name: rows[0][name] for name in rebuilt.key}
     if rebuilt.is_append_only:
         return Difference(key, {"times": rows[0]["_live"]}, {"times": rows[0]["_shadow"]})
-    rest = [name for name in rebuilt.columns if name not in key]
+    value_columns = [name for name in rebuilt.columns if name not in key]
     sides: dict[str, Row] = {
-        side: {name: row[name] for name in rest}
+        side: {name: row[name] for name in value_columns}
         for row in rows
         for side in ("_live", "_shadow")
         if row[side]

@@ -1,10 +1,10 @@
-"""Why a replay stops; the message is for the operator who began it."""
+"""Reasons why a replay stops; the message is for the operator who started it."""
 
 from shared.kit.core.errors import PreauError
 
 
 class ReplayError(PreauError):
-    """It cannot be done; says why, and what to do next."""
+    """The replay cannot be done; the message says why and what to do next."""
 
     key = "replay"
 
@@ -17,16 +17,16 @@ class ReplayError(PreauError):
 
 
 class NothingToRebuild(ReplayError):
-    """The service keeps no read model, or there is no such service."""
+    """The service has no read model, or there is no such service."""
 
 
 class ReplayRefused(ReplayError):
-    """It would destroy something, or put a wrong table in the place of a right one."""
+    """The replay would destroy data, or swap in a wrong table."""
 
 
 class CannotApply(ReplayError):
-    """The shadow cannot be built: too much fails at once, or the servers do not answer."""
+    """The shadow cannot be built: too many events fail, or a server does not answer."""
 
 
 class OutboxNotSent(ReplayError):
-    """Facts of the service's own wait in its outbox, and nobody sends them."""
+    """Events of the service are in its outbox and are not sent in time."""

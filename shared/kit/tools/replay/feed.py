@@ -1,7 +1,7 @@
-"""The log as a replay reads it: up to a given end, merged by time, or topic after topic.
+"""Reads the log for a replay up to given offsets, ordered by time or topic by topic.
 
-By time is how the live reader met it, nearly. A service that depends on nothing but the order
-within a key ends up the same in any other order, and `ReadOrder` lets one find out.
+The order by time is nearly the order in which the live group read the records. A service that
+relies only on the order within a key has the same tables after any order; `ReadOrder` tests that.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ from shared.kit.core.bus import Bus, IncomingRecord, Partition
 MAX_BATCH_RECORDS = 2000
 MAX_CHUNK_RECORDS = 2000
 OffsetRange = tuple[int, int]
-"""From this offset to before that one."""
+"""First offset, and the offset after the last."""
 
 
 class ReadOrder(StrEnum):
-    """In which order partitions are read; within each it is always the log's."""
+    """Order of partitions; records of one partition always keep the log's order."""
 
     TIME = "time"
     TOPICS = "topics"
@@ -30,57 +30,57 @@ class ReadOrder(StrEnum):
 
 @dataclass
 class _Reader:
-    """One partition, a chunk of it in memory."""
+    """Reads one partition in chunks."""
 
     bus: Bus
-    place: Partition
+    partition: Partition
     begin: int
     end: int
     chunk: deque[IncomingRecord] = field(default_factory=deque)
     stamp: int = 0
 
-    async def ready(self) -> bool:
-        """Have a record at hand; False at the end."""
+    async def has_record(self) -> bool:
+        """Fetch a chunk if none is left; return False at the end of the range."""
         while not self.chunk and self.begin < self.end:
             limit = min(MAX_CHUNK_RECORDS, self.end - self.begin)
-            self.chunk.extend(await self.bus.fetch(self.place, self.begin, limit))
-            # What the log no longer holds, or never did (a marker), is left out of the answer.
+            self.chunk.extend(await self.bus.fetch(self.partition, self.begin, limit))
+            # Compacted records and transaction markers are missing in the response.
             last = self.chunk[-1].offset + 1 if self.chunk else 0
             self.begin = max(self.begin + limit, last)
         return bool(self.chunk)
 
-    def turn(self) -> tuple[int, str, int]:
-        """Return when it is this one's turn: never before what it gave already."""
+    def sort_key(self) -> tuple[int, str, int]:
+        """Return the merge key: the highest timestamp so far, then the partition."""
         self.stamp = max(self.stamp, self.chunk[0].timestamp_ms)
-        return self.stamp, self.place.topic, self.place.number
+        return self.stamp, self.partition.topic, self.partition.number
 
 
 async def read_batches(
     bus: Bus, ranges: Mapping[Partition, OffsetRange], order: ReadOrder
 ) -> AsyncGenerator[list[IncomingRecord], None]:
-    """Read all these spans, one batch ahead of whoever applies them."""
-    readers = [_Reader(bus, place, begin, end) for place, (begin, end) in ranges.items()]
-    readers.sort(key=lambda each: (each.place.topic, each.place.number))
+    """Read these ranges in batches; the next batch is fetched while the caller handles one."""
+    readers = [_Reader(bus, partition, begin, end) for partition, (begin, end) in ranges.items()]
+    readers.sort(key=lambda reader: (reader.partition.topic, reader.partition.number))
     if order is ReadOrder.REVERSED:
         readers.reverse()
     async with aclosing(
-        _merged(readers) if order is ReadOrder.TIME else _chained(readers)
-    ) as found:
-        async for batch in _ahead(found):
+        _merge_by_time(readers) if order is ReadOrder.TIME else _read_in_sequence(readers)
+    ) as batches:
+        async for batch in _prefetch(batches):
             yield batch
 
 
-async def _merged(readers: Iterable[_Reader]) -> AsyncGenerator[list[IncomingRecord], None]:
-    waiting = {each.place: each for each in readers if await each.ready()}
-    heap = [each.turn() for each in waiting.values()]
+async def _merge_by_time(readers: Iterable[_Reader]) -> AsyncGenerator[list[IncomingRecord], None]:
+    active_readers = {reader.partition: reader for reader in readers if await reader.has_record()}
+    heap = [reader.sort_key() for reader in active_readers.values()]
     heapq.heapify(heap)
     batch: list[IncomingRecord] = []
     while heap:
         _, topic, number = heap[0]
-        reader = waiting[Partition(topic, number)]
+        reader = active_readers[Partition(topic, number)]
         batch.append(reader.chunk.popleft())
-        if reader.chunk or await reader.ready():
-            heapq.heapreplace(heap, reader.turn())
+        if reader.chunk or await reader.has_record():
+            heapq.heapreplace(heap, reader.sort_key())
         else:
             heapq.heappop(heap)
         if len(batch) == MAX_BATCH_RECORDS:
@@ -90,24 +90,26 @@ async def _merged(readers: Iterable[_Reader]) -> AsyncGenerator[list[IncomingRec
         yield batch
 
 
-async def _chained(readers: Iterable[_Reader]) -> AsyncGenerator[list[IncomingRecord], None]:
+async def _read_in_sequence(
+    readers: Iterable[_Reader],
+) -> AsyncGenerator[list[IncomingRecord], None]:
     for reader in readers:
-        while await reader.ready():
+        while await reader.has_record():
             yield [reader.chunk.popleft() for _ in range(min(MAX_BATCH_RECORDS, len(reader.chunk)))]
 
 
-async def _ahead(
+async def _prefetch(
     source: AsyncGenerator[list[IncomingRecord], None],
 ) -> AsyncGenerator[list[IncomingRecord], None]:
-    """Have the next batch fetched while the database works on this one."""
+    """Fetch the next batch while the caller handles this one."""
 
-    async def step() -> list[IncomingRecord] | None:
+    async def next_batch() -> list[IncomingRecord] | None:
         return await anext(source, None)
 
-    task = asyncio.create_task(step())
+    task = asyncio.create_task(next_batch())
     try:
         while (batch := await task) is not None:
-            task = asyncio.create_task(step())
+            task = asyncio.create_task(next_batch())
             yield batch
     finally:
         task.cancel()

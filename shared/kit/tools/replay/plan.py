@@ -1,4 +1,4 @@
-"""What a replay of a service is made of: which tables, by which reactions."""
+"""Tables and reactions of a service's replay."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,103 +16,107 @@ from shared.kit.runtime.service import Service
 from shared.kit.tools.replay.errors import NothingToRebuild
 
 LIVE_SCHEMA = "public"
-"""The schema that the service works in."""
+"""Schema of the live tables."""
 
 
 @dataclass(frozen=True)
 class RebuiltTable:
-    """A table that the log can rebuild."""
+    """A table that a replay can rebuild from the log."""
 
     table: sa.Table
 
     @property
     def name(self) -> str:
-        """Its name, the same in every schema."""
+        """Return the table's name, the same in every schema."""
         return self.table.name
 
     @property
     def role(self) -> TableRole | None:
-        """From whose facts it is made."""
+        """Return which events the table is made from."""
         return table_role(self.table)
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """Name what is compared: all but a number that the database gave."""
-        return tuple(c.name for c in self.table.columns if c.identity is None)
+        """Return the columns to compare: all but those that the database numbers."""
+        return tuple(column.name for column in self.table.columns if column.identity is None)
 
     @cached_property
     def key(self) -> tuple[str, ...]:
-        """Name what makes a row that row: its primary key, else all of it."""
-        keys = tuple(c.name for c in self.table.primary_key)
+        """Return the columns that identify a row: the primary key, else all columns."""
+        keys = tuple(column.name for column in self.table.primary_key)
         return keys if set(keys) <= set(self.columns) else self.columns
 
     @property
     def expires(self) -> bool:
-        """Return whether upkeep removes rows after their `expires_at`."""
+        """Return whether maintenance removes rows after their `expires_at`."""
         return has_expiry(self.table)
 
     @property
     def is_append_only(self) -> bool:
-        """Return whether rows are only ever added, each with a number."""
+        """Return whether rows are only added, each with a generated number."""
         return self.key == self.columns
 
     @cached_property
     def sum_column(self) -> str | None:
-        """Name the column that every fact adds to."""
-        return next((c.name for c in self.table.columns if c.info.get("sum")), None)
+        """Return the column to which every event adds, if there is one."""
+        return next((column.name for column in self.table.columns if column.info.get("sum")), None)
 
     @property
     def is_cumulative(self) -> bool:
-        """Return whether a fact that is applied once more changes it once more."""
+        """Return whether applying an event twice changes the table twice."""
         return self.is_append_only or self.sum_column is not None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A service as a replay sees it."""
+    """What a replay needs of a service."""
 
     service: Service
     tables: tuple[RebuiltTable, ...]
 
     @property
     def name(self) -> str:
-        """The service's name, which is its consumer group's."""
+        """Return the name of the service and of its consumer group."""
         return self.service.name
 
     @property
     def own_event_tables(self) -> tuple[RebuiltTable, ...]:
-        """The tables of own decisions."""
-        return tuple(each for each in self.tables if each.role is TableRole.OWN_EVENTS)
+        """Return the tables that are rebuilt from the service's own events."""
+        return tuple(table for table in self.tables if table.role is TableRole.OWN_EVENTS)
 
     @property
     def reactions(self) -> Sequence[AnyBoundReaction]:
-        """What is applied again: all but what decides."""
+        """Return the reactions to apply: all but those with `skip_on_replay`."""
         consumer = self.service.consumer
         return [
-            each for each in (consumer.reactions if consumer else ()) if not each.skip_on_replay
+            reaction
+            for reaction in (consumer.reactions if consumer else ())
+            if not reaction.skip_on_replay
         ]
 
     @property
     def own_topics(self) -> list[str]:
-        """The topics in which the service told what it remembers."""
-        facts: set[type[Fact]] = {f for each in self.service.replay_only_reactions for f in each.on}
+        """Return the topics of the service's own events that its `replay_only` reactions read."""
+        facts: set[type[Fact]] = {
+            fact for reaction in self.service.replay_only_reactions for fact in reaction.on
+        }
         return sorted({fact.TOPIC for fact in facts})
 
 
 def plan_replay(name: str, host: Host) -> Plan:
-    """Put a service together for a replay. Raises `NothingToRebuild`, `SettingError`."""
+    """Build a service for a replay. Raises `NothingToRebuild` or `SettingError`."""
     if not name.isidentifier() or find_spec(f"services.{name}.main") is None:
         raise NothingToRebuild(f"There is no service {name}.")
     module = import_module(f"services.{name}.main")
     metadata: Sequence[sa.MetaData] = module.TABLES
     tables = tuple(
         RebuiltTable(table)
-        for each in metadata
-        for table in each.sorted_tables
+        for table_metadata in metadata
+        for table in table_metadata.sorted_tables
         if table_role(table) in {TableRole.PROJECTION, TableRole.OWN_EVENTS}
     )
     if not tables:
-        raise NothingToRebuild(f"{name} reads no facts of others: there is nothing to rebuild.")
+        raise NothingToRebuild(f"{name} keeps no read model: there is nothing to rebuild.")
     service: Service = module.build(host)
     return Plan(service, tables)
 
@@ -120,7 +124,7 @@ def plan_replay(name: str, host: Host) -> Plan:
 def placeholder_settings(
     name: str, owner_url: str, environment: Mapping[str, str]
 ) -> dict[str, str]:
-    """Fill in what a service asks for and no replay uses: its roles, its doors."""
+    """Add settings that a service requires and a replay does not use, such as its roles' URLs."""
     prefix = f"{name.upper()}_"
-    filled = {f"{prefix}{each}_URL": owner_url for each in ("DATABASE", "RELAY")}
-    return {"PREAU_JWKS_URL": "http://nobody.invalid/", **filled, **environment}
+    urls = {f"{prefix}{role}_URL": owner_url for role in ("DATABASE", "RELAY")}
+    return {"PREAU_JWKS_URL": "http://nobody.invalid/", **urls, **environment}

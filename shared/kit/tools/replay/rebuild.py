@@ -1,4 +1,4 @@
-"""One replay from beginning to end: make room, read, hold still, compare, exchange."""
+"""One replay from start to end: create the schema, read the log, lock, compare, swap."""
 
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -29,13 +29,13 @@ from shared.kit.tools.replay.shadow import LogClock, ShadowDatabase
 from shared.kit.tools.replay.shadow_consumer import ShadowConsumer
 from shared.kit.tools.replay.swap import swap_tables
 
-_ALONE = sa.text("SELECT pg_try_advisory_lock(7241002)")
-_LOOK = sa.text("SELECT count(*) FROM positions")
+_TRY_LOCK = sa.text("SELECT pg_try_advisory_lock(7241002)")
+_TAKE_SNAPSHOT = sa.text("SELECT count(*) FROM positions")
 
 
 @dataclass(frozen=True)
 class ReplayRequest:
-    """What is wanted of a replay."""
+    """What an operator requested of a replay."""
 
     service: str
     into: str = "shadow"
@@ -47,65 +47,65 @@ class ReplayRequest:
 
 @dataclass(frozen=True)
 class Rebuilder:
-    """Replays services of one installation. `owner_url` is the service's database as its owner."""
+    """Replays services of one installation. `owner_url` is the service's database, as its owner."""
 
     owner_url: str
     bus: Bus
     environment: Mapping[str, str]
     report_progress: ProgressCallback = lambda _: None
 
-    async def run(self, wish: ReplayRequest) -> Report:
-        """Rebuild, and compare or swap as wished. Raises `ReplayError`."""
-        if wish.swap and wish.since is not None:
+    async def run(self, request: ReplayRequest) -> Report:
+        """Rebuild a service's tables, then compare or swap as requested. Raises `ReplayError`."""
+        if request.swap and request.since is not None:
             raise ReplayRefused("A swap needs the whole log: leave --from out.")
-        plan, clock = self._plan(wish.service)
+        plan, clock = self._plan(request.service)
         async with self._engine() as engine:
-            room = await self._make_room(engine, plan, wish)
-            async with self._opened(plan, room, engine, clock, wish.order) as replay:
-                if wish.since is not None:
-                    await self._begin_late(replay, wish.since)
-                return await self._run(replay, wish)
+            shadow = await self._create_schema(engine, plan, request)
+            async with self._open_replay(plan, shadow, engine, clock, request.order) as replay:
+                if request.since is not None:
+                    await self._start_from_copies(replay, request.since)
+                return await self._run(replay, request)
 
     async def undo(self, service: str, into: str) -> Report:
-        """Bring back what a swap replaced, with all that happened since. Raises `ReplayError`."""
+        """Restore the tables that a swap replaced, with the events since. Raises `ReplayError`."""
         plan, clock = self._plan(service)
         async with self._engine() as engine:
             async with engine.connect() as connection:
-                room = await schema.find(connection, into)
-            if room is None or room.state is not ShadowState.SWAPPED:
+                shadow = await schema.find(connection, into)
+            if shadow is None or shadow.state is not ShadowState.SWAPPED:
                 raise ReplayRefused(f"Schema {into} holds nothing that a swap replaced.")
-            async with self._opened(plan, room, engine, clock, ReadOrder.TIME) as replay:
+            async with self._open_replay(plan, shadow, engine, clock, ReadOrder.TIME) as replay:
                 return await self._run(replay, ReplayRequest(service, into, swap=True))
 
     async def drop(self, into: str) -> bool:
-        """Remove a replay's schema; False when there is none. Raises `ReplayError`."""
+        """Drop a replay's schema; returns False if there is none. Raises `ReplayError`."""
         async with self._engine() as engine, engine.begin() as connection:
-            room = await schema.find(connection, into)
-            if room is not None:
-                await schema.drop(connection, room)
-            return room is not None
+            shadow = await schema.find(connection, into)
+            if shadow is not None:
+                await schema.drop(connection, shadow)
+            return shadow is not None
 
-    async def _begin_late(self, replay: Replay, since: datetime) -> None:
-        """Begin at a moment, from copies of what is live where that is possible."""
+    async def _start_from_copies(self, replay: Replay, since: datetime) -> None:
+        """Start at a time, with copies of the live tables that are not cumulative."""
         tenants = await replay.list_tenants()
         async with live.open_snapshot(replay.engine, writable=True) as connection:
             await set_visible_tenants(connection, tenants)
             await schema.seed(connection, replay.shadow, replay.plan.tables)
-        for each in (replay.consumer, replay.own_facts_consumer):
-            if each is not None:
-                await each.start_at(since)
+        for consumer in (replay.consumer, replay.own_facts_consumer):
+            if consumer is not None:
+                await consumer.start_at(since)
 
-    async def _run(self, replay: Replay, wish: ReplayRequest) -> Report:
-        report = Report(wish.service, replay.shadow.schema, replay.shadow.consumer_group)
-        report.since = wish.since.isoformat() if wish.since else None
-        began = time.perf_counter()
-        standing = await replay.fill_shadow()
-        report.seconds = time.perf_counter() - began
-        report.left_out = len(standing.unapplied)
-        if wish.compare or wish.swap:
+    async def _run(self, replay: Replay, request: ReplayRequest) -> Report:
+        report = Report(request.service, replay.shadow.schema, replay.shadow.consumer_group)
+        report.since = request.since.isoformat() if request.since else None
+        started_at = time.perf_counter()
+        position = await replay.fill_shadow()
+        report.seconds = time.perf_counter() - started_at
+        report.left_out = len(position.unapplied)
+        if request.compare or request.swap:
             await self._compare(replay, report)
         report.failed = await replay.consumer.list_failures()
-        if wish.swap and not report.failed:
+        if request.swap and not report.failed:
             await self._swap(replay, report)
         elif replay.shadow.state is ShadowState.BUILDING:
             async with replay.engine.begin() as connection:
@@ -118,31 +118,31 @@ class Rebuilder:
         return report
 
     async def _compare(self, replay: Replay, report: Report) -> None:
-        """Compare in one snapshot of both sides; the group is held only until that is taken."""
-        async with replay.engine.connect() as opened:
-            still = await opened.execution_options(isolation_level="REPEATABLE READ")
-            async with replay.lock_live_at_same_offset() as held:
-                await still.execute(_LOOK)
-            report.held = held.seconds
-            await set_visible_tenants(still, await replay.list_tenants())
-            whole, into = replay.shadow.whole, replay.shadow.schema
-            report.tables = await compare(still, into, replay.plan.tables, whole=whole)
+        """Compare in one snapshot of both sides; the group is locked only until it is taken."""
+        async with replay.engine.connect() as engine_connection:
+            snapshot = await engine_connection.execution_options(isolation_level="REPEATABLE READ")
+            async with replay.lock_live_at_same_offset() as lock:
+                await snapshot.execute(_TAKE_SNAPSHOT)
+            report.held = lock.seconds
+            await set_visible_tenants(snapshot, await replay.list_tenants())
+            is_whole, into = replay.shadow.whole, replay.shadow.schema
+            report.tables = await compare(snapshot, into, replay.plan.tables, whole=is_whole)
         report.compared = True
 
     async def _swap(self, replay: Replay, report: Report) -> None:
-        """Catch up once more with the group held, and exchange the tables."""
-        for last in (False, False, True):
+        """Read the rest with the group locked, and exchange the tables."""
+        for is_last_attempt in (False, False, True):
             try:
-                async with replay.lock_live_at_same_offset() as held:
-                    await swap_tables(held.connection, replay.shadow, replay.plan.tables)
+                async with replay.lock_live_at_same_offset() as lock:
+                    await swap_tables(lock.connection, replay.shadow, replay.plan.tables)
                     swapped = replace(replay.shadow, state=ShadowState.SWAPPED)
-                    await schema.mark(held.connection, swapped)
+                    await schema.mark(lock.connection, swapped)
             except DBAPIError as error:
-                # Somebody who had read a table goes on to write it: one of the two gives way.
-                if last or not live.is_lock_conflict(error):
+                # Deadlock with a transaction that had read a table and now writes it.
+                if is_last_attempt or not live.is_lock_conflict(error):
                     raise
             else:
-                report.held, report.swapped = held.seconds, True
+                report.held, report.swapped = lock.seconds, True
                 return
 
     def _plan(self, service: str) -> tuple[Plan, LogClock]:
@@ -152,55 +152,70 @@ class Rebuilder:
 
     @asynccontextmanager
     async def _engine(self) -> AsyncIterator[AsyncEngine]:
-        """Connect as the owner; one replay at a time has this database."""
+        """Connect as the owner, with an advisory lock that allows one replay at a time."""
         address, tls = engine_address(self.owner_url)
         engine = create_async_engine(address, connect_args=tls, hide_parameters=True)
         try:
-            async with engine.connect() as alone:
-                if not await alone.scalar(_ALONE):
-                    raise ReplayRefused("Another replay of this service is under way.")
-                await alone.commit()
+            async with engine.connect() as lock_connection:
+                if not await lock_connection.scalar(_TRY_LOCK):
+                    raise ReplayRefused(
+                        "Another replay of this service is under way: wait until it ends."
+                    )
+                await lock_connection.commit()
                 yield engine
         finally:
             await engine.dispose()
 
-    async def _make_room(
-        self, engine: AsyncEngine, plan: Plan, wish: ReplayRequest
+    async def _create_schema(
+        self, engine: AsyncEngine, plan: Plan, request: ReplayRequest
     ) -> ShadowSchema:
         run = uuid7().hex[:12]
-        room = ShadowSchema(
-            wish.into, plan.name, run, ShadowState.BUILDING, whole=wish.since is None
+        shadow = ShadowSchema(
+            request.into, plan.name, run, ShadowState.BUILDING, whole=request.since is None
         )
         async with engine.begin() as connection:
-            there = await schema.find(connection, wish.into)
-            if there is not None and there.state is ShadowState.SWAPPED:
+            existing = await schema.find(connection, request.into)
+            if existing is not None and existing.state is ShadowState.SWAPPED:
                 raise ReplayRefused(
-                    f"Schema {wish.into} holds what was live before a swap:"
+                    f"Schema {request.into} holds what was live before a swap:"
                     " --undo or --drop it first."
                 )
-            if there is not None:
-                await schema.drop(connection, there)
-            await schema.create(connection, room, plan.tables)
-        return room
+            if existing is not None:
+                await schema.drop(connection, existing)
+            await schema.create(connection, shadow, plan.tables)
+        return shadow
 
     @asynccontextmanager
-    async def _opened(
-        self, plan: Plan, room: ShadowSchema, engine: AsyncEngine, clock: LogClock, order: ReadOrder
+    async def _open_replay(
+        self,
+        plan: Plan,
+        shadow: ShadowSchema,
+        engine: AsyncEngine,
+        clock: LogClock,
+        order: ReadOrder,
     ) -> AsyncIterator[Replay]:
-        def reading(group: str, schemas: tuple[str, ...], order: ReadOrder) -> ShadowConsumer:
+        def make_consumer(group: str, schemas: tuple[str, ...], order: ReadOrder) -> ShadowConsumer:
             database = ShadowDatabase(plan.name, self.owner_url, schemas, clock)
-            own = group != room.consumer_group
-            reactions = plan.service.replay_only_reactions if own else plan.reactions
-            consumer = BatchConsumer(group, database, reactions, self.bus, clock, NoTelemetry())
-            # It begins anew in each round, also where nothing is left to read.
-            consumer.retry_limits = RetryLimits(max_starts=0)
-            return ShadowConsumer(consumer, database, self.bus, clock, order)
+            is_own = group != shadow.consumer_group
+            reactions = plan.service.replay_only_reactions if is_own else plan.reactions
+            batch_consumer = BatchConsumer(
+                group, database, reactions, self.bus, clock, NoTelemetry()
+            )
+            # Each catch-up round starts the consumer again, even if nothing is left to read.
+            batch_consumer.retry_limits = RetryLimits(max_starts=0)
+            return ShadowConsumer(batch_consumer, database, self.bus, clock, order)
 
-        reader = reading(room.consumer_group, (room.discard_schema, room.schema), order)
-        memory = None
+        consumer = make_consumer(
+            shadow.consumer_group, (shadow.discard_schema, shadow.schema), order
+        )
+        own_facts_consumer = None
         if plan.service.replay_only_reactions:
-            memory = reading(f"{room.consumer_group}.own", (room.schema,), ReadOrder.TIME)
-        replay = Replay(plan, room, engine, self.bus, reader, memory, self.report_progress)
+            own_facts_consumer = make_consumer(
+                f"{shadow.consumer_group}.own", (shadow.schema,), ReadOrder.TIME
+            )
+        replay = Replay(
+            plan, shadow, engine, self.bus, consumer, own_facts_consumer, self.report_progress
+        )
         try:
             yield replay
         finally:

@@ -1,4 +1,4 @@
-"""What a replay tells of itself, for machines and for people."""
+"""Report of a replay, for machines and people."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from shared.kit.tools.replay.compare import Difference, Row, TableComparison
 
 @dataclass
 class Report:
-    """The outcome of one run. `seconds` were spent reading; the live group was held for `held`."""
+    """Result of a replay. `seconds` were spent reading; the live group was locked for `held`."""
 
     service: str
     schema: str
@@ -28,67 +28,67 @@ class Report:
 
     @property
     def differences(self) -> int:
-        """Count the rows that differ, over all tables."""
+        """Return the number of rows that differ, over all tables."""
         return sum(table.differences for table in self.tables)
 
     @property
     def equal(self) -> bool | None:
-        """Return whether the live tables are what the log says; None when nobody compared."""
+        """Return whether the live tables equal the rebuilt ones; None if not compared."""
         return None if not self.compared else not self.differences and not self.failed
 
     @property
     def events_per_second(self) -> float:
-        """Events a second."""
+        """Return the events applied per second."""
         return self.events / self.seconds if self.seconds else 0.0
 
 
 def lines(report: Report) -> Iterator[str]:
-    """Tell a person."""
+    """Yield the report as lines of text."""
     yield (
         f"{report.service}: {report.events:,} events in {report.seconds:.1f} s"
         f" ({report.events_per_second:,.0f}/s) into schema {report.schema}"
     )
-    counted = {**report.outcomes, "left out as the live group did": report.left_out}
-    yield "  " + ", ".join(f"{name} {number:,}" for name, number in counted.items() if number)
-    own = [f"{name} {number:,}" for name, number in report.remembered.items() if number]
-    if own:
-        yield f"  of its own facts: {', '.join(own)}"
-    for kind, number in sorted(report.dropped_facts.items()):
-        yield f"  dropped, never sent: {number:,} {kind}"
+    outcomes = {**report.outcomes, "left out as the live group did": report.left_out}
+    yield "  " + ", ".join(f"{name} {number:,}" for name, number in outcomes.items() if number)
+    own_outcomes = [f"{name} {number:,}" for name, number in report.remembered.items() if number]
+    if own_outcomes:
+        yield f"  of its own facts: {', '.join(own_outcomes)}"
+    for wire_type, number in sorted(report.dropped_facts.items()):
+        yield f"  dropped, never sent: {number:,} {wire_type}"
     for failure in report.failed:
         yield f"  FAILED {failure['topic']}/{failure['partition']}/{failure['offset']}: " + str(
             failure["cause"]
         )
     for table in report.tables:
-        yield from _table(table)
-    yield from _verdict(report)
+        yield from _table_lines(table)
+    yield from _verdict_lines(report)
 
 
-def _table(table: TableComparison) -> Iterator[str]:
-    told = "equal" if not table.differences else f"{table.differences:,} DIFFER"
+def _table_lines(table: TableComparison) -> Iterator[str]:
+    verdict = "equal" if not table.differences else f"{table.differences:,} DIFFER"
     yield (
         f"  {table.table:20} {table.rows:>10,} rows from the log"
-        f" {table.live_rows:>10,} live   {told}"
+        f" {table.live_rows:>10,} live   {verdict}"
     )
-    for each in table.shown:
-        yield from _difference(each)
+    for difference in table.shown:
+        yield from _difference_lines(difference)
     if table.differences > len(table.shown):
         yield f"      … and {table.differences - len(table.shown):,} more"
 
 
-def _difference(each: Difference) -> Iterator[str]:
-    yield "      " + _row(each.key)
-    yield "        live:    " + _row(each.live)
-    yield "        the log: " + _row(each.shadow)
+def _difference_lines(difference: Difference) -> Iterator[str]:
+    yield "      " + _format_row(difference.key)
+    yield "        live:    " + _format_row(difference.live)
+    yield "        the log: " + _format_row(difference.shadow)
 
 
-def _row(row: Row | None) -> str:
+def _format_row(row: Row | None) -> str:
     if row is None:
         return "no such row"
     return ", ".join(f"{name} {value}" for name, value in row.items())
 
 
-def _verdict(report: Report) -> Iterator[str]:
+def _verdict_lines(report: Report) -> Iterator[str]:
     if report.swapped:
         yield f"  Swapped; held the group for {report.held * 1000:.0f} ms. What was live is in"
         yield f"  schema {report.schema}: --undo brings it back, --drop removes it."

@@ -1,7 +1,7 @@
-"""The room of a replay: a schema with the frame's tables and the rebuilt ones, as migrations make.
+"""Shadow schema of a replay: the frame's tables and the rebuilt ones, as migrations create them.
 
-Its comment says whose it is and in which state, so that nothing else is ever dropped. A second
-schema beside it, `<name>_aside`, takes what reactions decide anew and nobody wants.
+The schema's comment states its replay and state, so that no other schema is ever dropped. A second
+schema, `<name>_aside`, receives decisions that reactions take again and that are discarded.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,21 +29,21 @@ _GRANTS = sa.text("""
     FROM pg_class c CROSS JOIN aclexplode(c.relacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
     WHERE c.oid = CAST(CAST(:live AS text) AS regclass) AND a.grantee <> c.relowner
 """)
-_SEQUENCE = sa.text("SELECT pg_get_serial_sequence(:table, :column)")
+_SEQUENCE_OF_COLUMN = sa.text("SELECT pg_get_serial_sequence(:table, :column)")
 
 
 class ShadowState(StrEnum):
-    """What stands in a replay's schema."""
+    """State of a replay's schema."""
 
     BUILDING = "building"
     READY = "ready"
     SWAPPED = "swapped"
-    """What was live until the swap."""
+    """It holds the tables that were live before the swap."""
 
 
 @dataclass(frozen=True)
 class ShadowSchema:
-    """A replay's schema, as its comment tells of it."""
+    """A replay's schema; stored as JSON in the schema's comment."""
 
     schema: str
     service: str
@@ -54,115 +54,121 @@ class ShadowSchema:
 
     @property
     def discard_schema(self) -> str:
-        """Where that goes which nobody wants."""
+        """Return the schema of the tables whose rows are discarded."""
         return f"{self.schema}_aside"
 
     @property
     def consumer_group(self) -> str:
-        """The consumer group of what the service reads."""
+        """Return the consumer group of the replay."""
         return f"{self.service}.shadow.{self.run}"
 
 
 async def find(connection: AsyncConnection, schema: str) -> ShadowSchema | None:
-    """Look for a replay's room. Raises `Refused` for a schema that is something else."""
+    """Return a replay's schema by name. Raises `ReplayRefused` if another program created it."""
     row = (await connection.execute(_COMMENT, {"name": schema})).first()
     if row is None:
         return None
     try:
         return msgspec.json.decode(row.comment or "", type=ShadowSchema)
     except msgspec.DecodeError as error:
-        raise ReplayRefused(f"Schema {schema} was not made by a replay: name another.") from error
+        raise ReplayRefused(
+            f"Schema {schema} was not made by a replay: choose another name."
+        ) from error
 
 
-async def mark(connection: AsyncConnection, room: ShadowSchema) -> None:
-    """Write down whose the schema is, and its state."""
-    said = msgspec.json.encode(room).decode().replace("'", "''").replace(":", r"\:")
-    await connection.execute(sa.text(f"COMMENT ON SCHEMA {room.schema} IS '{said}'"))
+async def mark(connection: AsyncConnection, shadow: ShadowSchema) -> None:
+    """Write the schema's replay and state into its comment."""
+    comment = msgspec.json.encode(shadow).decode().replace("'", "''").replace(":", r"\:")
+    await connection.execute(sa.text(f"COMMENT ON SCHEMA {shadow.schema} IS '{comment}'"))
 
 
-async def drop(connection: AsyncConnection, room: ShadowSchema) -> None:
-    """Remove a replay's room with all that is in it."""
-    await connection.execute(sa.text(f"DROP SCHEMA IF EXISTS {room.discard_schema} CASCADE"))
-    await connection.execute(sa.text(f"DROP SCHEMA {room.schema} CASCADE"))
+async def drop(connection: AsyncConnection, shadow: ShadowSchema) -> None:
+    """Drop a replay's schema and the discard schema with all tables."""
+    await connection.execute(sa.text(f"DROP SCHEMA IF EXISTS {shadow.discard_schema} CASCADE"))
+    await connection.execute(sa.text(f"DROP SCHEMA {shadow.schema} CASCADE"))
 
 
 async def create(
-    connection: AsyncConnection, room: ShadowSchema, tables: Sequence[RebuiltTable]
+    connection: AsyncConnection, shadow: ShadowSchema, tables: Sequence[RebuiltTable]
 ) -> None:
-    """Make the tables anew, empty: columns, indexes, row policies and grants of the live ones."""
-    told = [each for each in tables if each.role == "told"]
-    for schema, wanted in ((room.schema, tables), (room.discard_schema, told)):
+    """Create empty tables with columns, indexes, row policies and privileges of the live ones."""
+    own_event_tables = [table for table in tables if table.role == "told"]
+    for schema, schema_tables in (
+        (shadow.schema, tables),
+        (shadow.discard_schema, own_event_tables),
+    ):
         await connection.execute(sa.text(f"CREATE SCHEMA {schema}"))
         await connection.execute(sa.text(f"SET LOCAL search_path TO {schema}"))
-        await connection.run_sync(_create, [each.table for each in wanted])
-        for table in wanted:
-            await _grant(connection, schema, table)
-    await connection.execute(sa.text(f"SET LOCAL search_path TO {room.schema}"))
-    await connection.run_sync(_create_frame)
+        await connection.run_sync(_create_tables, [table.table for table in schema_tables])
+        for table in schema_tables:
+            await _copy_privileges(connection, schema, table)
+    await connection.execute(sa.text(f"SET LOCAL search_path TO {shadow.schema}"))
+    await connection.run_sync(_create_frame_tables)
     await connection.execute(sa.text(f"SET LOCAL search_path TO {LIVE_SCHEMA}"))
-    for grantee in await _grantees(connection, tables):
-        await connection.execute(sa.text(f"GRANT USAGE ON SCHEMA {room.schema} TO {grantee}"))
-    await mark(connection, room)
+    for grantee in await _list_grantees(connection, tables):
+        await connection.execute(sa.text(f"GRANT USAGE ON SCHEMA {shadow.schema} TO {grantee}"))
+    await mark(connection, shadow)
 
 
-def _create(connection: sa.Connection, tables: Sequence[sa.Table]) -> None:
+def _create_tables(connection: sa.Connection, tables: Sequence[sa.Table]) -> None:
     for metadata in {table.metadata for table in tables}:
-        mine = [table for table in tables if table.metadata is metadata]
-        metadata.create_all(connection, tables=mine, checkfirst=False)
-    # As in a migration, where `alembic.op` is a module with the same names.
+        metadata_tables = [table for table in tables if table.metadata is metadata]
+        metadata.create_all(connection, tables=metadata_tables, checkfirst=False)
+    # In a migration `alembic.op` is a module with the same functions.
     operations = cast("ModuleType", Operations(MigrationContext.configure(connection)))
     enable_row_security(operations, [table for table in tables if table.info.get("business")])
 
 
-def _create_frame(connection: sa.Connection) -> None:
+def _create_frame_tables(connection: sa.Connection) -> None:
     frame_metadata().create_all(connection, checkfirst=False)
-    # A replay that a crash interrupts is begun again: its event ids need not survive.
+    # UNLOGGED: after a crash a replay starts again, so its event ids may be lost.
     connection.execute(sa.text("CREATE UNLOGGED TABLE inbox_all PARTITION OF inbox DEFAULT"))
 
 
-async def _grant(connection: AsyncConnection, schema: str, rebuilt: RebuiltTable) -> None:
-    """Return the roles what they may do with the live table, and with its numbers."""
+async def _copy_privileges(connection: AsyncConnection, schema: str, rebuilt: RebuiltTable) -> None:
+    """Grant the live table's privileges, also on its sequences."""
     await _copy_grants(connection, f"{LIVE_SCHEMA}.{rebuilt.name}", f"{schema}.{rebuilt.name}")
     for column in rebuilt.table.columns:
         if column.identity is not None:
-            live, ours = [
+            live_sequence, shadow_sequence = [
                 await connection.scalar(
-                    _SEQUENCE, {"table": f"{place}.{rebuilt.name}", "column": column.name}
+                    _SEQUENCE_OF_COLUMN,
+                    {"table": f"{place_schema}.{rebuilt.name}", "column": column.name},
                 )
-                for place in (LIVE_SCHEMA, schema)
+                for place_schema in (LIVE_SCHEMA, schema)
             ]
-            await _copy_grants(connection, live, ours, kind="SEQUENCE")
+            await _copy_grants(connection, live_sequence, shadow_sequence, kind="SEQUENCE")
 
 
 async def _copy_grants(
-    connection: AsyncConnection, live: str, ours: str, *, kind: str = "TABLE"
+    connection: AsyncConnection, live: str, shadow: str, *, kind: str = "TABLE"
 ) -> None:
     for row in await connection.execute(_GRANTS, {"live": live}):
-        grant = f"GRANT {row.privilege} ON {kind} {ours} TO {row.grantee}"
+        grant = f"GRANT {row.privilege} ON {kind} {shadow} TO {row.grantee}"
         await connection.execute(sa.text(grant))
 
 
-async def _grantees(connection: AsyncConnection, tables: Iterable[RebuiltTable]) -> list[str]:
-    found: set[str] = set()
-    for each in tables:
-        rows = await connection.execute(_GRANTS, {"live": f"{LIVE_SCHEMA}.{each.name}"})
-        found.update(cast("str", row.grantee) for row in rows)
-    return sorted(found)
+async def _list_grantees(connection: AsyncConnection, tables: Iterable[RebuiltTable]) -> list[str]:
+    grantees: set[str] = set()
+    for table in tables:
+        rows = await connection.execute(_GRANTS, {"live": f"{LIVE_SCHEMA}.{table.name}"})
+        grantees.update(cast("str", row.grantee) for row in rows)
+    return sorted(grantees)
 
 
 async def seed(
-    connection: AsyncConnection, room: ShadowSchema, tables: Sequence[RebuiltTable]
+    connection: AsyncConnection, shadow: ShadowSchema, tables: Sequence[RebuiltTable]
 ) -> None:
-    """Begin from what is live, in tables that a fact applied once more leaves as they are."""
-    for each in tables:
-        if not each.is_cumulative:
-            copied = f"INSERT INTO {room.schema}.{each.name} TABLE {LIVE_SCHEMA}.{each.name}"
-            await connection.execute(sa.text(copied))
+    """Copy the live rows of tables in which applying an event twice changes nothing."""
+    for table in tables:
+        if not table.is_cumulative:
+            statement = f"INSERT INTO {shadow.schema}.{table.name} TABLE {LIVE_SCHEMA}.{table.name}"
+            await connection.execute(sa.text(statement))
 
 
 async def analyze(
-    connection: AsyncConnection, room: ShadowSchema, tables: Sequence[RebuiltTable]
+    connection: AsyncConnection, shadow: ShadowSchema, tables: Sequence[RebuiltTable]
 ) -> None:
-    """Let the planner know what is in the new tables before anybody asks them."""
-    names = ", ".join(f"{room.schema}.{each.name}" for each in tables)
+    """Update the planner's statistics of the new tables before they are queried."""
+    names = ", ".join(f"{shadow.schema}.{table.name}" for table in tables)
     await connection.execute(sa.text(f"ANALYZE {names}"))

@@ -1,4 +1,4 @@
-"""The database as a service sees it during a replay: a schema of its own, and no outbox."""
+"""Database of a service during a replay: a separate schema, and no outbox."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -20,7 +20,7 @@ from shared.kit.database.database import Database, SqlUnit
 
 @dataclass
 class LogClock:
-    """Tells the time at which the facts in hand were sent, as it was for the live reader."""
+    """Clock that returns the time at which the current records were sent, as for the live group."""
 
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -29,61 +29,61 @@ class LogClock:
         return self.now
 
     def advance_to(self, batch: Sequence[IncomingRecord]) -> None:
-        """Go on to the last record of a batch; never back."""
-        told = datetime.fromtimestamp(batch[-1].timestamp_ms / 1000, UTC)
-        self.now = max(self.now, told)
+        """Advance to the last record of a batch; never backwards."""
+        sent_at = datetime.fromtimestamp(batch[-1].timestamp_ms / 1000, UTC)
+        self.now = max(self.now, sent_at)
 
     @contextmanager
-    def advanced_by(self, by: timedelta) -> Iterator[None]:
-        """Pretend that so much time has gone by."""
-        self.now += by
+    def advanced_by(self, duration: timedelta) -> Iterator[None]:
+        """Advance the clock by this time within the block."""
+        self.now += duration
         yield
-        self.now -= by
+        self.now -= duration
 
 
 @dataclass
 class ShadowUnit(SqlUnit):
-    """A unit whose facts are counted and dropped: they were told long ago."""
+    """Unit of work that counts and drops events: they were published by the live service."""
 
     dropped: Counter[str] = field(default_factory=Counter)
 
     def record(
         self, fact: Fact, *, caused_by: EventCause | None = None, at: datetime | None = None
     ) -> EventId:
-        """Count a fact."""
+        """Count an event; it is not published."""
         self.dropped[fact.wire_type()] += 1
         return EventId(self.new_id())
 
     async def flush(self) -> None:
-        """Drop what would go out, dead letters too; the parked rows tell of them."""
+        """Drop pending events, dead letters too (the parked rows keep them), and audit rows."""
         self.dropped.update(entry.type for entry in self.events)
         self.events.clear()
         self.audit_entries.clear()
 
 
 class ShadowDatabase(Database):
-    """See `Database`; all it reads and writes is in `schemas`, the first that has the name."""
+    """See `Database`; tables are found in `schemas`, the first schema that has the name."""
 
     def __init__(self, service: str, url: str, schemas: Sequence[str], clock: LogClock) -> None:
         super().__init__(service, url, clock=clock, new_id=uuid7, trace=lambda *_: None)
         self.dropped: Counter[str] = Counter()
         self.tenants: set[TenantId] = set()
-        path = f"SET search_path TO {', '.join(schemas)}"
+        statement = f"SET search_path TO {', '.join(schemas)}"
 
-        def enter(opened: Any, _: object) -> None:
-            cursor = opened.cursor()
-            cursor.execute(path)
+        def set_search_path(dbapi_connection: Any, _: object) -> None:
+            cursor = dbapi_connection.cursor()
+            cursor.execute(statement)
             cursor.close()
-            opened.commit()
+            dbapi_connection.commit()
 
-        sa.event.listen(self.engine.sync_engine, "connect", enter)
+        sa.event.listen(self.engine.sync_engine, "connect", set_search_path)
 
     @asynccontextmanager
     async def unit_for(self, tenants: Iterable[TenantId]) -> AsyncIterator[SqlUnit]:
-        """Open a unit, and remember whose rows it may write."""
-        seen = list(tenants)
-        self.tenants.update(seen)
-        async with super().unit_for(seen) as unit:
+        """Open a unit, and remember the tenants whose rows it may write."""
+        tenant_list = list(tenants)
+        self.tenants.update(tenant_list)
+        async with super().unit_for(tenant_list) as unit:
             yield unit
 
     def _unit_on(self, connected: AsyncConnection) -> SqlUnit:

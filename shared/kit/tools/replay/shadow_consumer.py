@@ -1,4 +1,4 @@
-"""Applying the log to a shadow: through the service's own reactions and inbox, in batches."""
+"""Applies the log to a shadow schema, in batches, through the service's reactions and inbox."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -20,11 +20,11 @@ from shared.kit.tools.replay.shadow import LogClock, ShadowDatabase
 
 MAX_ATTEMPTS = 5
 RETRY_CLOCK_ADVANCE = timedelta(hours=1)
-"""After which every parked event is due."""
-_KEPT = sa.text("""
+"""After this time every parked event is due for its retry."""
+_EXCLUDED = sa.text("""
     SELECT topic, partition, "offset" FROM parked WHERE consumer_group = :consumer_group
 """)
-_KEEP = sa.text("""
+_EXCLUDE = sa.text("""
     INSERT INTO parked (consumer_group, topic, partition, "offset", key, event_id, type, tenant_id,
                         record_key, record_value, traceparent, state, first_failed)
     VALUES (:consumer_group, :topic, :partition, :offset, :key, :event_id, :type, :tenant_id,
@@ -51,7 +51,7 @@ _FAILED = sa.text("""
 
 @dataclass
 class ShadowConsumer:
-    """One reader of the shadow's: a group of its own, fed by hand."""
+    """Consumer group of a replay; it applies records that the replay reads for it."""
 
     consumer: BatchConsumer
     database: ShadowDatabase
@@ -62,79 +62,89 @@ class ShadowConsumer:
 
     @property
     def group(self) -> str:
-        """Its name."""
+        """Return the name of the consumer group."""
         return self.consumer.group
 
     @property
-    def _left_out(self) -> str:
+    def _excluded_group(self) -> str:
         return f"{self.group}.left-out"
 
     async def start_at(self, since: datetime) -> None:
-        """Begin where that moment is in the log, in partitions not yet begun."""
-        begin = (await self.bus.get_log_bounds(self.consumer.topics, since)).begin
+        """Set the start of partitions without a position to the offset at this time."""
+        first_offsets = (await self.bus.get_log_bounds(self.consumer.topics, since)).begin
         async with self.database.unit_for(()) as unit:
-            await ledger.insert_positions(unit.connection, self.group, begin)
+            await ledger.insert_positions(unit.connection, self.group, first_offsets)
 
     async def apply_until(self, ends: Mapping[Partition, int]) -> None:
-        """Apply everything that lies before these offsets. Raises `CannotApply`."""
+        """Apply all records before these offsets. Raises `CannotApply`."""
         if not ends:
             return
         starts = await self.consumer.on_assigned(list(ends))
-        spans = {place: (starts[place], end) for place, end in ends.items()}
-        async with aclosing(read_batches(self.bus, spans, self.order)) as found:
-            async for batch in found:
+        spans = {partition: (starts[partition], end) for partition, end in ends.items()}
+        async with aclosing(read_batches(self.bus, spans, self.order)) as record_batches:
+            async for batch in record_batches:
                 self.clock.advance_to(batch)
                 await self._apply(batch)
                 self.events += len(batch)
 
     async def _apply(self, batch: Sequence[IncomingRecord]) -> None:
-        """Apply all of it: after a failure, the inbox takes only some of what it is handed."""
-        left, failures = batch, 0
-        while left:
+        """Apply the whole batch; after a failure, the inbox accepts a part of it at a time."""
+        remaining, failures = batch, 0
+        while remaining:
             try:
-                after = await self.consumer.handle(left)
+                next_offsets = await self.consumer.handle(remaining)
             except Redeliver as error:
                 failures += 1
                 if isinstance(error.__cause__, CircuitOpen) or failures == MAX_ATTEMPTS:
                     raise CannotApply(f"The shadow cannot be built: {error}.") from error
                 await asyncio.sleep(error.pause_seconds)
             else:
-                left = [each for each in left if each.offset >= after[each.partition]]
+                remaining = [
+                    record
+                    for record in remaining
+                    if record.offset >= next_offsets[record.partition]
+                ]
 
-    async def exclude_unapplied(self, live: GroupPosition) -> int:
-        """Leave out what the live group put aside; park what it has not aside any more.
+    async def exclude_unapplied(self, live_position: GroupPosition) -> int:
+        """Exclude events that the live group has not applied; park those it has applied since.
 
-        What is parked is tried when all else is read, and what follows in its key waits behind it:
-        the live group, too, applied it at some later moment. Say how many are left out now.
+        Released events are retried after all others are read, and later events of their keys wait
+        for them, as in the live group. Returns how many events are excluded now.
         """
-        rows = await self.database.execute_once(_KEPT, consumer_group=self._left_out)
-        kept: set[RecordLocation] = {(row.topic, row.partition, row.offset) for row in rows}
-        new = [row for place, row in live.unapplied.items() if place not in kept]
+        rows = await self.database.execute_once(_EXCLUDED, consumer_group=self._excluded_group)
+        excluded: set[RecordLocation] = {(row.topic, row.partition, row.offset) for row in rows}
+        new_rows = [
+            row for location, row in live_position.unapplied.items() if location not in excluded
+        ]
         async with self.database.unit_for(()) as unit:
-            for topic, partition, offset in kept - live.unapplied.keys():
+            for topic, partition, offset in excluded - live_position.unapplied.keys():
                 values = {"topic": topic, "partition": partition, "offset": offset}
-                groups = {"consumer_group": self._left_out, "released": self.group}
+                groups = {"consumer_group": self._excluded_group, "released": self.group}
                 await unit.connection.execute(_RELEASE, values | groups)
-            await ledger.claim_events(unit.connection, self.group, [row["event_id"] for row in new])
-            for row in new:
-                await unit.connection.execute(_KEEP, {"consumer_group": self._left_out, **row})
-        return len(live.unapplied)
+            await ledger.claim_events(
+                unit.connection, self.group, [row["event_id"] for row in new_rows]
+            )
+            for row in new_rows:
+                await unit.connection.execute(
+                    _EXCLUDE, {"consumer_group": self._excluded_group, **row}
+                )
+        return len(live_position.unapplied)
 
     async def retry_parked(self) -> None:
-        """Try what waits, now that all the rest is there: what failed, and what was released."""
+        """Retry parked events: failed ones, and those that `exclude_unapplied` released."""
         keys = ParkedEventRetrier(self.consumer)
         with self.clock.advanced_by(RETRY_CLOCK_ADVANCE):
-            # What was released was never tried here, and so has no next try.
+            # Released events have no time of the next retry, because they never failed here.
             await keys.make_forgotten_due()
             while await keys.retry_due():
                 pass
 
     async def count_outcomes(self) -> dict[str, int]:
-        """Count what became of all that was read."""
+        """Return the number of events per outcome."""
         (row,) = await self.database.execute_once(_OUTCOMES, consumer_group=self.group)
         return {name: int(number) for name, number in row._asdict().items()}
 
     async def list_failures(self) -> list[dict[str, object]]:
-        """List what could not be applied, though the live group has it."""
+        """Return the events that failed here although the live group has applied them."""
         rows = await self.database.execute_once(_FAILED, consumer_group=self.group)
         return [row._asdict() for row in rows]

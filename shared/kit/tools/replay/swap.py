@@ -1,4 +1,4 @@
-"""The rebuilt tables and the live ones change places, in one transaction."""
+"""Exchange live and rebuilt tables in one transaction."""
 
 from collections.abc import Sequence
 
@@ -12,21 +12,21 @@ from shared.kit.tools.replay.schema import ShadowSchema
 async def swap_tables(
     connection: AsyncConnection, room: ShadowSchema, tables: Sequence[RebuiltTable]
 ) -> None:
-    """Let the tables of two schemas change places; their indexes, numbers and rights go along.
+    """Exchange the tables of the two schemas with their indexes, sequences and privileges.
 
-    The group is held still meanwhile, and its positions stay where they are: both sides stand at
-    the same. Readers wait for the length of this call.
+    The caller has locked the group, and both sides are at the same offsets, so positions do not
+    change. Readers are blocked until the transaction ends.
     """
-    between = f"{room.schema}_between"
-    names = ", ".join(f"{LIVE_SCHEMA}.{each.name}" for each in tables)
+    temporary_schema = f"{room.schema}_between"
+    names = ", ".join(f"{LIVE_SCHEMA}.{table.name}" for table in tables)
     await connection.execute(sa.text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
-    await connection.execute(sa.text(f"CREATE SCHEMA {between}"))
-    for each in tables:
-        for place, goal in (
-            (room.schema, between),
+    await connection.execute(sa.text(f"CREATE SCHEMA {temporary_schema}"))
+    for table in tables:
+        for source, target in (
+            (room.schema, temporary_schema),
             (LIVE_SCHEMA, room.schema),
-            (between, LIVE_SCHEMA),
+            (temporary_schema, LIVE_SCHEMA),
         ):
-            moved = f"ALTER TABLE {place}.{each.name} SET SCHEMA {goal}"
-            await connection.execute(sa.text(moved))
-    await connection.execute(sa.text(f"DROP SCHEMA {between}"))
+            statement = f"ALTER TABLE {source}.{table.name} SET SCHEMA {target}"
+            await connection.execute(sa.text(statement))
+    await connection.execute(sa.text(f"DROP SCHEMA {temporary_schema}"))

@@ -1,4 +1,4 @@
-"""What commands say when the platform does not do what they ask."""
+"""Errors of the API client: what commands print when a request fails."""
 
 import time
 from collections.abc import Callable
@@ -15,25 +15,25 @@ from shared.kit.tools.cli.api_client import (
     PlatformError,
 )
 
-Answer = Callable[[httpx.Request], httpx.Response]
+Handler = Callable[[httpx.Request], httpx.Response]
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(client_module, "_WAITS", (0, 0))
+    monkeypatch.setattr(client_module, "_RETRY_WAITS_SECONDS", (0, 0))
     folder = tmp_path / "préau"
     folder.mkdir()
     (folder / "operator.token").write_text("first\n")
     return folder
 
 
-def _client(home: Path, answer: Answer, **environment: str) -> ApiClient:
+def _client(home: Path, handler: Handler, **environment: str) -> ApiClient:
     client = ApiClient({"PREAU_HOME": str(home), **environment})
-    client._http = httpx.Client(base_url=client.url, transport=httpx.MockTransport(answer))
+    client._http = httpx.Client(base_url=client.url, transport=httpx.MockTransport(handler))
     return client
 
 
-def test_where_it_asks(home: Path) -> None:
+def test_client_url_comes_from_environment(home: Path) -> None:
     environments: list[dict[str, str]] = [
         {},
         {"PREAU_PORT": "9000"},
@@ -48,26 +48,26 @@ def test_where_it_asks(home: Path) -> None:
     ]
 
 
-def test_the_token_is_read_at_each_request(home: Path) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
+def test_token_is_read_for_each_request(home: Path) -> None:
+    def respond(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json=request.headers["authorization"])
 
-    client = _client(home, answer)
+    client = _client(home, respond)
     assert client.get("/x") == "Bearer first"
     (home / "operator.token").write_text("second")
     assert client.post("/x", {"é": 1}) == "Bearer second"
 
 
-def test_questions_and_headers_go_along_and_none_is_left_out(home: Path) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
+def test_query_and_headers_are_sent_without_none(home: Path) -> None:
+    def respond(request: httpx.Request) -> httpx.Response:
         return httpx.Response(201, json=[str(request.url.query), request.headers["a-b"]])
 
     client = _client(home, lambda request: httpx.Response(200, json=str(request.url)))
     assert client.get("/x", space="école", other=None).endswith("/x?space=%C3%A9cole")
-    assert _client(home, answer).post("/x", {}, **{"A-B": "c"})[1] == "c"
+    assert _client(home, respond).post("/x", {}, **{"A-B": "c"})[1] == "c"
 
 
-def test_an_answer_without_a_body_is_none(home: Path) -> None:
+def test_response_without_body_is_none(home: Path) -> None:
     assert _client(home, lambda _: httpx.Response(204)).post("/x", {}) is None
 
 
@@ -75,7 +75,7 @@ def test_an_answer_without_a_body_is_none(home: Path) -> None:
     ("status", "code"),
     [(422, 1), (404, 1), (409, 1), (401, EXIT_NOT_ALLOWED), (403, EXIT_NOT_ALLOWED)],
 )
-def test_a_problem_is_one_line_that_says_what_to_do(home: Path, status: int, code: int) -> None:
+def test_problem_becomes_one_line_with_help(home: Path, status: int, code: int) -> None:
     problem = {
         "type": "/community/problems/x",
         "title": "La demande n’est pas valable",
@@ -89,38 +89,43 @@ def test_a_problem_is_one_line_that_says_what_to_do(home: Path, status: int, cod
     with pytest.raises(PlatformError) as failed:
         client.get("/x")
     assert failed.value.exit_code == code
-    said = "La demande n’est pas valable — space=École — /text: too long — Corrigez."
-    assert failed.value.message == said
+    expected = "La demande n’est pas valable — space=École — /text: too long — Corrigez."
+    assert failed.value.message == expected
 
 
-def test_a_busy_platform_is_asked_again_and_not_for_ever(home: Path) -> None:
-    left = [httpx.Response(503), httpx.Response(429), httpx.Response(200, json="at last")]
-    assert _client(home, lambda _: left.pop(0)).get("/x") == "at last"
-    asked = []
+def test_busy_platform_is_retried_a_limited_number_of_times(home: Path) -> None:
+    responses = [httpx.Response(503), httpx.Response(429), httpx.Response(200, json="at last")]
+    assert _client(home, lambda _: responses.pop(0)).get("/x") == "at last"
+    requests = []
 
     def busy(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
+        requests.append(request)
         return httpx.Response(503)
 
     with pytest.raises(PlatformError) as failed:
         _client(home, busy).get("/x")
-    assert (len(asked), failed.value.exit_code) == (3, EXIT_UNREACHABLE)
+    assert (len(requests), failed.value.exit_code) == (3, EXIT_UNREACHABLE)
 
 
-def test_it_waits_as_long_as_it_is_asked_to(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retry_after_is_respected_up_to_a_maximum(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(time, "sleep_for", waits.append)
-    monkeypatch.setattr(client_module, "_WAITS", (0.2, 0.5, 1.0, 2.0))
-    asked = ["7", "Wed, 25 Nov 2026 14:00:00 GMT", "86400", None]
-    left = [httpx.Response(503, headers={"Retry-After": each} if each else {}) for each in asked]
-    left.append(httpx.Response(200, json="at last"))
+    monkeypatch.setattr(time, "sleep", waits.append)
+    monkeypatch.setattr(client_module, "_RETRY_WAITS_SECONDS", (0.2, 0.5, 1.0, 2.0))
+    retry_after_values = ["7", "Wed, 25 Nov 2026 14:00:00 GMT", "86400", None]
+    responses = [
+        httpx.Response(503, headers={"Retry-After": value} if value else {})
+        for value in retry_after_values
+    ]
+    responses.append(httpx.Response(200, json="at last"))
 
-    assert _client(home, lambda _: left.pop(0)).get("/x") == "at last"
+    assert _client(home, lambda _: responses.pop(0)).get("/x") == "at last"
 
     assert waits == [7.0, 0.5, 60.0, 2.0]
 
 
-def test_nobody_answers(home: Path) -> None:
+def test_unreachable_platform_has_its_exit_code(home: Path) -> None:
     def refused(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
@@ -129,32 +134,30 @@ def test_nobody_answers(home: Path) -> None:
     assert failed.value.exit_code == EXIT_UNREACHABLE
 
 
-def test_somebody_else_answers(home: Path) -> None:
+def test_another_server_on_the_port_is_reported(home: Path) -> None:
     for status in (200, 404):
-        answer = httpx.Response(status, text="<html>")
+        response = httpx.Response(status, text="<html>")
         with pytest.raises(PlatformError) as failed:
-            _client(home, lambda _, answer=answer: answer).get("/x")  # type: ignore[misc]  # its default
+            _client(home, lambda _, response=response: response).get("/x")  # type: ignore[misc]  # its default
         assert "http://127.0.0.1:8000" in failed.value.message
 
 
-def test_an_address_that_is_none_is_said(home: Path) -> None:
+def test_invalid_url_names_the_setting(home: Path) -> None:
     with pytest.raises(PlatformError, match="PREAU_URL"):
         ApiClient({"PREAU_URL": "http://école:port"})
 
 
-def test_a_token_that_is_not_there_or_is_none(home: Path) -> None:
+def test_missing_or_invalid_token_names_the_setting(home: Path) -> None:
     token = home / "jeton"
-    for make in (lambda: None, lambda: token.write_bytes(b"\xff")):
-        make()
+    for prepare in (lambda: None, lambda: token.write_bytes(b"\xff")):
+        prepare()
         client = _client(home, lambda _: httpx.Response(200), PREAU_TOKEN_FILE=str(token))
         with pytest.raises(PlatformError, match="PREAU_TOKEN_FILE") as failed:
             client.get("/x")
         assert failed.value.exit_code == EXIT_NOT_ALLOWED
 
 
-def test_a_proxy_is_never_asked_for_our_own_machine(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_proxy_is_not_used_for_this_machine(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.académie.test:3128")
     assert not ApiClient({"PREAU_HOME": str(home)})._http._mounts
     assert ApiClient({"PREAU_URL": "http://préau.test"})._http._mounts

@@ -1,4 +1,4 @@
-"""`preau`: its commands come from everywhere, and one that is broken breaks itself only."""
+"""`preau` collects subcommands from entry points; a broken one does not affect the others."""
 
 from importlib.metadata import EntryPoint
 
@@ -23,18 +23,18 @@ def greet(name: str) -> None:
 
 
 @click.command()
-def lost() -> None:
+def find_nobody() -> None:
     """Find nobody."""
     raise PlatformError("nobody there: make run", EXIT_UNREACHABLE)
 
 
 COMMANDS = {
     "greet": f"{__name__}:greet",
-    "lost": f"{__name__}:lost",
+    "lost": f"{__name__}:find_nobody",
     "broken": "shared.kit.no_such_module:nothing",
     "halved": f"{__name__}:no_such_name",
     "import.annuaire": f"{__name__}:greet",
-    "import.stackexchange": f"{__name__}:lost",
+    "import.stackexchange": f"{__name__}:find_nobody",
 }
 
 
@@ -49,40 +49,41 @@ def _run(preau: LazyCommandGroup, *words: str) -> Result:
     return CliRunner().invoke(preau, words)
 
 
-def test_help_names_every_command_and_exit_code_and_loads_none(preau: LazyCommandGroup) -> None:
-    done = _run(preau, "--help")
-    assert done.exit_code == 0
+def test_help_lists_commands_and_exit_codes_without_importing(preau: LazyCommandGroup) -> None:
+    result = _run(preau, "--help")
+    assert result.exit_code == 0
     for word in ("greet", "broken", "import", "Examples:", "Exit codes: 0", "4 not allowed"):
-        assert word in done.output
-    assert "import." not in done.output
+        assert word in result.output
+    assert "import." not in result.output
 
 
-def test_a_command_runs_with_accents_and_emoji(preau: LazyCommandGroup) -> None:
+def test_command_accepts_accents_and_prints_emoji(preau: LazyCommandGroup) -> None:
     assert _run(preau, "greet", "Zoé").output == "Bonjour Zoé 🌞\n"
 
 
-def test_a_dot_makes_a_subgroup_that_services_share(preau: LazyCommandGroup) -> None:
+def test_dot_in_entry_point_makes_a_shared_subgroup(preau: LazyCommandGroup) -> None:
     assert _run(preau, "import", "annuaire", "Hamid").output == "Bonjour Hamid 🌞\n"
-    told = _run(preau, "import", "--help").output
-    assert "annuaire" in told
-    assert "stackexchange" in told
-    assert "greet" not in told
+    output = _run(preau, "import", "--help").output
+    assert "annuaire" in output
+    assert "stackexchange" in output
+    assert "greet" not in output
 
 
 @pytest.mark.parametrize("name", ["broken", "halved"])
-def test_a_broken_command_is_one_line_and_the_others_go_on(
-    preau: LazyCommandGroup, name: str
-) -> None:
-    done = _run(preau, name)
-    assert done.exit_code == 1
-    assert done.output.count("\n") == 1
-    assert name in done.output
-    assert COMMANDS[name] in done.output
+def test_broken_command_prints_one_line_and_others_run(preau: LazyCommandGroup, name: str) -> None:
+    result = _run(preau, name)
+    assert result.exit_code == 1
+    assert result.output.count("\n") == 1
+    assert name in result.output
+    assert COMMANDS[name] in result.output
     assert _run(preau, "greet", "Zoé").exit_code == 0
 
 
-def test_exit_codes_say_what_went_wrong(preau: LazyCommandGroup) -> None:
+def test_exit_codes_distinguish_errors(preau: LazyCommandGroup) -> None:
     assert _run(preau, "nonsense").exit_code == 2
     assert _run(preau, "greet").exit_code == 2
-    gone = _run(preau, "import", "stackexchange")
-    assert (gone.exit_code, gone.output) == (EXIT_UNREACHABLE, "Error: nobody there: make run\n")
+    result = _run(preau, "import", "stackexchange")
+    assert (result.exit_code, result.output) == (
+        EXIT_UNREACHABLE,
+        "Error: nobody there: make run\n",
+    )

@@ -1,22 +1,22 @@
-"""The checker shares no code with what it checks."""
+"""Reconciliation shares no code with the modules that it checks."""
 
 import subprocess
 import sys
 
 import pytest
 
-from shared.kit.bus import partitioner as ours
+from shared.kit.bus import partitioner as frame_partitioner
 from shared.kit.tools.reconcile.partitioner import murmur2, partition_of
 from tests.architecture.tree import ROOT, imports, python_files
 
-CHECKED = tuple(
+CHECKED_MODULES = tuple(
     f"shared.kit.{module}"
     for module in (
         *("core.unit_of_work", "database.database", "database.outbox", "database.batched"),
         *("inbox", "relay"),
     )
 )
-IMPORT = """
+IMPORT_PROGRAM = """
 import pkgutil, sys
 import shared.kit.tools.reconcile as package
 for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
@@ -25,23 +25,23 @@ print("\\n".join(sys.modules))
 """
 
 
-def test_no_module_of_the_checker_names_what_it_checks() -> None:
-    named = [
+def test_reconciliation_does_not_import_checked_modules() -> None:
+    forbidden = [
         (file.name, name)
         for file in python_files("shared/kit/tools/reconcile")
         for name in imports(file)
-        if f"{name}.".startswith(CHECKED)
+        if f"{name}.".startswith(CHECKED_MODULES)
     ]
-    assert not named
+    assert not forbidden
 
 
-def test_nor_does_it_load_it_by_way_of_another() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", IMPORT], check=True, capture_output=True, text=True, cwd=ROOT
+def test_reconciliation_does_not_load_checked_modules_indirectly() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", IMPORT_PROGRAM], check=True, capture_output=True, text=True, cwd=ROOT
     )
-    loaded = set(done.stdout.splitlines())
+    loaded = set(result.stdout.splitlines())
     assert "shared.kit.tools.reconcile.groups" in loaded
-    assert not {name for name in loaded if name.startswith(CHECKED)}
+    assert not {name for name in loaded if name.startswith(CHECKED_MODULES)}
 
 
 @pytest.mark.parametrize(
@@ -55,11 +55,13 @@ def test_nor_does_it_load_it_by_way_of_another() -> None:
         (b"abc", 479470107),
     ],
 )
-def test_it_hashes_as_kafka_does(key: bytes, hashed: int) -> None:
-    """The numbers are those of Apache Kafka's own test, `UtilsTest.testMurmur2`."""
+def test_murmur2_matches_kafka_test_vectors(key: bytes, hashed: int) -> None:
+    """Vectors of Apache Kafka's own test, `UtilsTest.testMurmur2`."""
     assert murmur2(key) == hashed % 2**32
 
 
-def test_both_of_our_hashes_agree() -> None:
+def test_both_partitioners_agree() -> None:
     keys = [f"{number}:é{number * 7919}".encode() for number in range(2000)]
-    assert [partition_of(key, 8) for key in keys] == [ours.partition_of(key, 8) for key in keys]
+    assert [partition_of(key, 8) for key in keys] == [
+        frame_partitioner.partition_of(key, 8) for key in keys
+    ]

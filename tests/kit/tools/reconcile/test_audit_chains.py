@@ -1,4 +1,4 @@
-"""Audit rows against their published ends: what a change, a cut or a removal leaves behind."""
+"""Verification of audit chains against their published heads: changes and removals are found."""
 
 from dataclasses import dataclass
 
@@ -23,28 +23,28 @@ KEY = new_private_key_pem()
 
 
 @dataclass
-class AuditedSmall:
-    """A service whose members act, and whose heads are published when the test says so."""
+class AuditedMiniService:
+    """A mini service whose audit heads are published on request."""
 
-    small: MiniService
+    mini_service: MiniService
     frame: Frame
     private_key: str | None = KEY
 
-    async def acts(self, who: int, times: int = 3, tenant: object = RENNES) -> None:
+    async def record_actions(self, who: int, times: int = 3, tenant: object = RENNES) -> None:
         for number in range(times):
-            async with self.small.database.unit(make_caller(tenant, member_id(who))) as unit:  # type: ignore[arg-type]  # a tenant of the tests
+            async with self.mini_service.database.unit(make_caller(tenant, member_id(who))) as unit:  # type: ignore[arg-type]  # a tenant of the tests
                 unit.record(MemberReinstated(member_id=member_id(100 + number)))
 
-    async def publishes(self) -> int:
+    async def publish_heads(self) -> int:
         signer = AuditSigner.from_pem(GROUP, self.private_key) if self.private_key else None
-        publisher = AuditHeadsPublisher(self.small.database, self.frame.url("relay"), signer)
+        publisher = AuditHeadsPublisher(self.mini_service.database, self.frame.url("relay"), signer)
         number = await publisher.publish()
-        await self.small.sql("DELETE FROM outbox WHERE topic NOT LIKE '%.audit'")
-        await self.small.relay()
+        await self.mini_service.sql("DELETE FROM outbox WHERE topic NOT LIKE '%.audit'")
+        await self.mini_service.relay()
         return number
 
-    async def tampers(self, statement: str) -> None:
-        """Change the rows as only the owner of the tables can."""
+    async def change_rows(self, statement: str) -> None:
+        """Change audit rows as the owner of the tables."""
         owner = await asyncpg.connect(self.frame.url("owner").replace("+asyncpg", ""))
         try:
             await owner.execute(f"SET app.tenants = '{RENNES},{LYON}'")
@@ -52,62 +52,64 @@ class AuditedSmall:
         finally:
             await owner.close()
 
-    async def problems(self, keys: str | None = None) -> list[str]:
+    async def find_problems(self, keys: str | None = None) -> list[str]:
         report = Report()
         public = AuditKeys.from_pems(public_pem(KEY) if keys is None else keys)
         source = AuditedService(GROUP, self.frame.url("owner"))
-        await verify_audit(InMemoryLog(self.small.bus), [source], public, report)
+        await verify_audit(InMemoryLog(self.mini_service.bus), [source], public, report)
         return [wrong.text for wrong in report.wrong]
 
 
 @pytest.fixture
-async def audited(small: MiniService, frame: Frame) -> AuditedSmall:
-    await small.bus.ensure_topics([Topic("community.audit", 4)])
-    return AuditedSmall(small, frame)
+async def audited_service(mini_service: MiniService, frame: Frame) -> AuditedMiniService:
+    await mini_service.bus.ensure_topics([Topic("community.audit", 4)])
+    return AuditedMiniService(mini_service, frame)
 
 
-async def test_whole_chains_have_no_problem_and_are_published_once(audited: AuditedSmall) -> None:
-    await audited.acts(1)
-    await audited.acts(2, tenant=LYON)
-    assert await audited.publishes() == 2
-    assert await audited.publishes() == 0
-    await audited.acts(1, times=1)
-    assert await audited.publishes() == 1
-    assert await audited.problems() == []
+async def test_unchanged_chains_have_no_problem(audited_service: AuditedMiniService) -> None:
+    await audited_service.record_actions(1)
+    await audited_service.record_actions(2, tenant=LYON)
+    assert await audited_service.publish_heads() == 2
+    assert await audited_service.publish_heads() == 0
+    await audited_service.record_actions(1, times=1)
+    assert await audited_service.publish_heads() == 1
+    assert await audited_service.find_problems() == []
 
 
-async def test_the_last_rows_cut_off_are_found(audited: AuditedSmall) -> None:
-    await audited.acts(1)
-    await audited.publishes()
-    await audited.tampers("DELETE FROM audit WHERE number > 1")
-    assert await audited.problems() == [f"row 3 of {member_id(1)} is gone"]
+async def test_removed_last_rows_are_reported(audited_service: AuditedMiniService) -> None:
+    await audited_service.record_actions(1)
+    await audited_service.publish_heads()
+    await audited_service.change_rows("DELETE FROM audit WHERE number > 1")
+    assert await audited_service.find_problems() == [f"row 3 of {member_id(1)} is gone"]
 
 
-async def test_a_missing_row_in_the_middle_is_found(audited: AuditedSmall) -> None:
-    await audited.acts(1)
-    await audited.publishes()
-    await audited.tampers("DELETE FROM audit WHERE number = 2")
-    (problem,) = await audited.problems()
+async def test_removed_middle_row_is_reported(audited_service: AuditedMiniService) -> None:
+    await audited_service.record_actions(1)
+    await audited_service.publish_heads()
+    await audited_service.change_rows("DELETE FROM audit WHERE number = 2")
+    (problem,) = await audited_service.find_problems()
     assert problem.startswith(f"row 3 of {member_id(1)} was changed, or one before it is missing")
 
 
-async def test_a_whole_missing_chain_and_an_empty_table_are_found(audited: AuditedSmall) -> None:
-    await audited.acts(1)
-    await audited.acts(2, times=1)
-    await audited.publishes()
-    await audited.tampers(f"DELETE FROM audit WHERE member_id = '{member_id(2)}'")
-    assert await audited.problems() == [f"row 1 of {member_id(2)} is gone"]
-    await audited.tampers("DELETE FROM audit")
-    assert sorted(await audited.problems()) == [
+async def test_missing_chain_and_empty_table_are_reported(
+    audited_service: AuditedMiniService,
+) -> None:
+    await audited_service.record_actions(1)
+    await audited_service.record_actions(2, times=1)
+    await audited_service.publish_heads()
+    await audited_service.change_rows(f"DELETE FROM audit WHERE member_id = '{member_id(2)}'")
+    assert await audited_service.find_problems() == [f"row 1 of {member_id(2)} is gone"]
+    await audited_service.change_rows("DELETE FROM audit")
+    assert sorted(await audited_service.find_problems()) == [
         f"row 1 of {member_id(2)} is gone",
         f"row 3 of {member_id(1)} is gone",
     ]
 
 
-async def test_a_last_row_rewritten_with_its_hash_is_found(audited: AuditedSmall) -> None:
-    await audited.acts(1)
-    await audited.publishes()
-    await audited.tampers(
+async def test_rewritten_last_row_is_reported(audited_service: AuditedMiniService) -> None:
+    await audited_service.record_actions(1)
+    await audited_service.publish_heads()
+    await audited_service.change_rows(
         """
         UPDATE audit SET details = '{"event": "another"}', hash = sha256(previous_hash ||
             convert_to(concat_ws('|', tenant_id, member_id, number, extract(epoch FROM at),
@@ -115,64 +117,74 @@ async def test_a_last_row_rewritten_with_its_hash_is_found(audited: AuditedSmall
         WHERE number = 3
         """
     )
-    assert await audited.problems() == [
+    assert await audited_service.find_problems() == [
         f"row 3 of {member_id(1)} is not the one that was published"
     ]
 
 
-async def test_heads_that_somebody_else_signed_do_not_count(audited: AuditedSmall) -> None:
-    await audited.acts(1)
-    audited.private_key = new_private_key_pem()
-    await audited.publishes()
-    (problem,) = await audited.problems()
+async def test_heads_with_unknown_key_are_ignored(audited_service: AuditedMiniService) -> None:
+    await audited_service.record_actions(1)
+    audited_service.private_key = new_private_key_pem()
+    await audited_service.publish_heads()
+    (problem,) = await audited_service.find_problems()
     assert problem.startswith("1 published ends do not count: signed with a key that is not known")
 
 
-async def test_unsigned_heads_do_not_count_where_there_is_a_key(audited: AuditedSmall) -> None:
-    await audited.acts(1)
-    audited.private_key = None
-    await audited.publishes()
-    assert await audited.problems() == ["1 published ends do not count: not signed"]
-    assert await audited.problems(keys="") == []
+async def test_unsigned_heads_are_ignored_if_keys_are_known(
+    audited_service: AuditedMiniService,
+) -> None:
+    await audited_service.record_actions(1)
+    audited_service.private_key = None
+    await audited_service.publish_heads()
+    assert await audited_service.find_problems() == ["1 published ends do not count: not signed"]
+    assert await audited_service.find_problems(keys="") == []
 
 
-async def test_old_public_keys_stay_for_old_heads(audited: AuditedSmall) -> None:
-    await audited.acts(1)
-    await audited.publishes()
+async def test_heads_of_an_older_key_are_verified(audited_service: AuditedMiniService) -> None:
+    await audited_service.record_actions(1)
+    await audited_service.publish_heads()
     newer = new_private_key_pem()
-    audited.private_key = newer
-    await audited.acts(1)
-    await audited.publishes()
-    assert await audited.problems(keys=public_pem(KEY) + public_pem(newer)) == []
+    audited_service.private_key = newer
+    await audited_service.record_actions(1)
+    await audited_service.publish_heads()
+    assert await audited_service.find_problems(keys=public_pem(KEY) + public_pem(newer)) == []
 
 
-async def test_rows_that_publications_passed_over_are_found(audited: AuditedSmall) -> None:
-    clock = audited.small.clock
+async def test_rows_left_out_of_publications_are_reported(
+    audited_service: AuditedMiniService,
+) -> None:
+    clock = audited_service.mini_service.clock
     assert isinstance(clock, Clock)
-    await audited.acts(1)
-    await audited.publishes()
-    await audited.acts(2)
-    await audited.tampers(f"UPDATE audit SET transaction = 0 WHERE member_id = '{member_id(2)}'")
+    await audited_service.record_actions(1)
+    await audited_service.publish_heads()
+    await audited_service.record_actions(2)
+    await audited_service.change_rows(
+        f"UPDATE audit SET transaction = 0 WHERE member_id = '{member_id(2)}'"
+    )
     clock.advance(minutes=5)
-    await audited.acts(3, times=1)
-    await audited.publishes()
-    await audited.acts(1, times=1)  # these are new, and only not yet published
-    assert await audited.problems() == ["3 rows are older than a publication that left them out"]
+    await audited_service.record_actions(3, times=1)
+    await audited_service.publish_heads()
+    await audited_service.record_actions(1, times=1)  # new rows that are not yet published
+    assert await audited_service.find_problems() == [
+        "3 rows are older than a publication that left them out"
+    ]
 
 
-async def test_reconcile_verifies_the_chains_too(audited: AuditedSmall) -> None:
-    await audited.acts(1)
-    await audited.publishes()
-    await audited.tampers("DELETE FROM audit WHERE number > 2")
-    report = await audited.small.check(audit_keys=AuditKeys.from_pems(public_pem(KEY)))
+async def test_reconciliation_verifies_audit_chains(audited_service: AuditedMiniService) -> None:
+    await audited_service.record_actions(1)
+    await audited_service.publish_heads()
+    await audited_service.change_rows("DELETE FROM audit WHERE number > 2")
+    report = await audited_service.mini_service.check(
+        audit_keys=AuditKeys.from_pems(public_pem(KEY))
+    )
     assert [w.text for w in report.wrong if w.invariant == "I11"] == [
         f"row 3 of {member_id(1)} is gone"
     ]
 
 
-async def test_the_relays_role_sees_where_chains_end_and_no_more(audited: AuditedSmall) -> None:
-    await audited.acts(1)
-    relay = await asyncpg.connect(audited.frame.url("relay").replace("+asyncpg", ""))
+async def test_relay_role_reads_only_chain_ends(audited_service: AuditedMiniService) -> None:
+    await audited_service.record_actions(1)
+    relay = await asyncpg.connect(audited_service.frame.url("relay").replace("+asyncpg", ""))
     try:
         assert await relay.fetchval("SELECT max(number) FROM audit") == 3
         for forbidden in ("SELECT action FROM audit", "SELECT * FROM audit", "DELETE FROM audit"):
@@ -182,7 +194,7 @@ async def test_the_relays_role_sees_where_chains_end_and_no_more(audited: Audite
         await relay.close()
 
 
-def test_a_key_of_another_kind_is_refused() -> None:
+def test_key_of_another_type_is_rejected() -> None:
     for pem in ("nonsense", public_pem(KEY)):
         with pytest.raises(NotAnEd25519Key):
             AuditSigner.from_pem(GROUP, pem)

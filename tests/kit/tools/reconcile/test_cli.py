@@ -1,4 +1,4 @@
-"""`preau reconcile`: what a person, or a nightly job, sees of it."""
+"""Command `preau reconcile`: output and exit codes."""
 
 import asyncio
 import json
@@ -27,14 +27,14 @@ class ClosingLog(InMemoryLog):
 
 
 @pytest.fixture
-def run(small: MiniService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """The command, on the small platform, whose addresses stand in its data folder."""
+def run(mini_service: MiniService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Run the command against the mini service, whose addresses are in the operator file."""
     (tmp_path / "operator.env").write_text(
-        f"PREAU_KAFKA=127.0.0.1:1\nCOMMUNITY_OWNER_URL={small.owner_url}\n"
+        f"PREAU_KAFKA=127.0.0.1:1\nCOMMUNITY_OWNER_URL={mini_service.owner_url}\n"
     )
     monkeypatch.setenv("PREAU_HOME", str(tmp_path))
-    monkeypatch.setattr(reconcile_cli, "KafkaLog", lambda _: ClosingLog(small.bus))
-    monkeypatch.setattr(reconcile_cli, "source_of_service", lambda *_: small.source())
+    monkeypatch.setattr(reconcile_cli, "KafkaLog", lambda _: ClosingLog(mini_service.bus))
+    monkeypatch.setattr(reconcile_cli, "source_of_service", lambda *_: mini_service.source())
 
     def call(*words: str) -> Result:
         return CliRunner().invoke(reconcile, ["--service", "community", *words])
@@ -42,64 +42,68 @@ def run(small: MiniService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     return call
 
 
-async def test_clean_is_zero_and_told_by_invariant(run: Run, small: MiniService) -> None:
-    await small.publish_and_consume(times=3)
-    done = await asyncio.to_thread(run)
-    assert done.exit_code == 0, done.output
-    assert "I3   the log holds 1…head of every key" in done.output
-    assert "holds\n       events: 3\n" in done.output
-    assert "I7   nothing leaves the platform twice: not looked at" in done.output
-    assert done.output.splitlines()[-1].startswith("No violations, in ")
+async def test_report_without_violations_exits_with_0(run: Run, mini_service: MiniService) -> None:
+    await mini_service.publish_and_consume(times=3)
+    result = await asyncio.to_thread(run)
+    assert result.exit_code == 0, result.output
+    assert "I3   the log holds 1…head of every key" in result.output
+    assert "holds\n       events: 3\n" in result.output
+    assert "I7   nothing leaves the platform twice: not looked at" in result.output
+    assert result.output.splitlines()[-1].startswith("No violations, in ")
 
 
-async def test_a_violation_is_one_and_names_the_key(run: Run, small: MiniService) -> None:
-    await small.publish_and_consume()
-    await small.publish()
-    await small.sql("DELETE FROM outbox")
-    done = await asyncio.to_thread(run)
-    assert done.exit_code == 1
-    assert "I2   every change has its facts, and every fact its change: 1 VIOLATIONS" in done.output
-    assert f"     ! {small.events()[0]['partitionkey']}: " in done.output
-
-
-async def test_a_machine_reads_of_violations(run: Run, small: MiniService) -> None:
-    await small.publish_and_consume(times=2)
-    await small.sql("DELETE FROM inbox")
-    done = await asyncio.to_thread(run, "--json")
-    said = json.loads(done.output)
-    assert (done.exit_code, said["counted"], len(said["wrong"])) == (1, {"I4": 2}, 2)
-    assert said["wrong"][0]["key"] == small.events()[0]["partitionkey"]
-
-
-async def test_a_machine_reads_it_too(run: Run, small: MiniService, tmp_path: Path) -> None:
-    await small.publish_and_consume()
-    words = ("--json", "--wait", "5", "--state", str(tmp_path / "book"))
-    done = await asyncio.to_thread(run, *words)
-    said = json.loads(done.output)
-    assert (done.exit_code, said["wrong"], said["lag"]) == (0, [], {"community": 0})
-    assert ["I3", "events", 1] in said["looked"]
-    assert (tmp_path / "book").exists()
-
-
-async def test_a_book_that_is_none_is_a_wrong_command_line(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "notes").write_text("autre chose " * 100)
-    done = await asyncio.to_thread(run, "--state", str(tmp_path / "notes"))
-    assert (done.exit_code, "no book" in done.output) == (2, True)
-
-
-async def test_a_server_that_does_not_answer_is_three(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+async def test_violation_exits_with_1_and_names_the_key(
+    run: Run, mini_service: MiniService
 ) -> None:
-    async def gone(*_: object) -> None:
+    await mini_service.publish_and_consume()
+    await mini_service.publish()
+    await mini_service.sql("DELETE FROM outbox")
+    result = await asyncio.to_thread(run)
+    assert result.exit_code == 1
+    assert (
+        "I2   every change has its facts, and every fact its change: 1 VIOLATIONS" in result.output
+    )
+    assert f"     ! {mini_service.events()[0]['partitionkey']}: " in result.output
+
+
+async def test_json_report_lists_violations(run: Run, mini_service: MiniService) -> None:
+    await mini_service.publish_and_consume(times=2)
+    await mini_service.sql("DELETE FROM inbox")
+    result = await asyncio.to_thread(run, "--json")
+    report = json.loads(result.output)
+    assert (result.exit_code, report["counted"], len(report["wrong"])) == (1, {"I4": 2}, 2)
+    assert report["wrong"][0]["key"] == mini_service.events()[0]["partitionkey"]
+
+
+async def test_json_report_without_violations(
+    run: Run, mini_service: MiniService, tmp_path: Path
+) -> None:
+    await mini_service.publish_and_consume()
+    words = ("--json", "--wait", "5", "--state", str(tmp_path / "index"))
+    result = await asyncio.to_thread(run, *words)
+    report = json.loads(result.output)
+    assert (result.exit_code, report["wrong"], report["lag"]) == (0, [], {"community": 0})
+    assert ["I3", "events", 1] in report["looked"]
+    assert (tmp_path / "index").exists()
+
+
+async def test_invalid_state_file_is_a_usage_error(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("autre chose " * 100)
+    result = await asyncio.to_thread(run, "--state", str(tmp_path / "notes"))
+    assert (result.exit_code, "not a log index" in result.output) == (2, True)
+
+
+async def test_unreachable_server_exits_with_3(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def raise_transient(*_: object) -> None:
         raise Transient(reason="no broker")
 
-    monkeypatch.setattr(InMemoryLog, "get_log_bounds", gone)
-    done = await asyncio.to_thread(run)
-    assert (done.exit_code, "does not answer" in done.output) == (EXIT_UNREACHABLE, True)
+    monkeypatch.setattr(InMemoryLog, "get_log_bounds", raise_transient)
+    result = await asyncio.to_thread(run)
+    assert (result.exit_code, "does not answer" in result.output) == (EXIT_UNREACHABLE, True)
 
 
 @pytest.mark.parametrize("kafka", [None, "embedded:9092"])
-def test_nothing_to_go_by_is_three(
+def test_missing_kafka_address_exits_with_3(
     kafka: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PREAU_HOME", str(tmp_path))
@@ -107,12 +111,12 @@ def test_nothing_to_go_by_is_three(
         monkeypatch.setenv("PREAU_KAFKA", kafka)
     else:
         monkeypatch.delenv("PREAU_KAFKA", raising=False)
-    done = CliRunner().invoke(reconcile, [])
-    assert done.exit_code == EXIT_UNREACHABLE
-    assert "PREAU_KAFKA is not set" in done.output
+    result = CliRunner().invoke(reconcile, [])
+    assert result.exit_code == EXIT_UNREACHABLE
+    assert "PREAU_KAFKA is not set" in result.output
 
 
-async def test_it_could_not_write_if_it_wanted_to(small: MiniService) -> None:
-    async with read_only_connection(small.owner_url) as connection:
+async def test_connection_rejects_writes(mini_service: MiniService) -> None:
+    async with read_only_connection(mini_service.owner_url) as connection:
         with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
             await connection.execute("DELETE FROM heads")

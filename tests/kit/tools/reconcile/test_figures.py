@@ -1,4 +1,4 @@
-"""What a reconciliation publishes: to a file, to a collector, or it says that nobody took it."""
+"""Metrics of a reconciliation: written to a file or pushed to a collector."""
 
 import asyncio
 from pathlib import Path
@@ -22,69 +22,73 @@ from tests.support.mini_service import MiniService
 
 __all__ = ["run"]
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
-PAGE = "preau.prom"
+METRICS_FILE = "preau.prom"
 
 
-async def page(run: Run, tmp_path: Path, code: int, *words: str) -> dict[str, float]:
-    """Run it, and read the figures from its file."""
-    done = await asyncio.to_thread(run, "--metrics", str(tmp_path / PAGE), *words)
-    assert done.exit_code == code, done.output
-    lines = (tmp_path / PAGE).read_text().splitlines()
-    told = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+async def run_and_read_metrics(
+    run: Run, tmp_path: Path, code: int, *words: str
+) -> dict[str, float]:
+    """Run the command, check its exit code, and return the metrics of its file."""
+    result = await asyncio.to_thread(run, "--metrics", str(tmp_path / METRICS_FILE), *words)
+    assert result.exit_code == code, result.output
+    lines = (tmp_path / METRICS_FILE).read_text().splitlines()
+    samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
     return {
         name.removeprefix("preau_reconcile_").replace(',service="reconcile"', ""): float(value)
-        for name, _, value in told
+        for name, _, value in samples
     }
 
 
-async def test_all_is_well(run: Run, small: MiniService, tmp_path: Path) -> None:
-    await small.publish_and_consume(times=3)
+async def test_metrics_without_violations(
+    run: Run, mini_service: MiniService, tmp_path: Path
+) -> None:
+    await mini_service.publish_and_consume(times=3)
 
-    told = await page(run, tmp_path, 0)
+    metrics = await run_and_read_metrics(run, tmp_path, 0)
 
-    assert told['missing{group="community"}'] == 0
-    assert told['lag{group="community"}'] == 0
-    assert told['repeated{service="reconcile"}'] == 0
-    assert {name: n for name, n in told.items() if "violations" in name} == {
+    assert metrics['missing{group="community"}'] == 0
+    assert metrics['lag{group="community"}'] == 0
+    assert metrics['repeated{service="reconcile"}'] == 0
+    assert {name: value for name, value in metrics.items() if "violations" in name} == {
         f'violations{{invariant="{name}"}}': 0
         for name in ("I2", "I3", "I4", "I5", "I8", "I9", "I11")
-    } | {name: 0 for name in told if '"I6"' in name}
-    assert told['finished_seconds{service="reconcile"}'] > 1_700_000_000
+    } | {name: 0 for name in metrics if '"I6"' in name}
+    assert metrics['finished_seconds{service="reconcile"}'] > 1_700_000_000
 
 
-def test_whoever_reads_the_file_meanwhile_never_sees_half_of_it(tmp_path: Path) -> None:
-    ReconcileMetrics.from_report(Report(missing={"a": 1}), NOON).write(tmp_path / PAGE)
-    with (tmp_path / PAGE).open() as before:
-        ReconcileMetrics.from_report(Report(missing={"b": 2}), NOON).write(tmp_path / PAGE)
+def test_metrics_file_is_replaced_atomically(tmp_path: Path) -> None:
+    ReconcileMetrics.from_report(Report(missing={"a": 1}), NOON).write(tmp_path / METRICS_FILE)
+    with (tmp_path / METRICS_FILE).open() as open_file:
+        ReconcileMetrics.from_report(Report(missing={"b": 2}), NOON).write(tmp_path / METRICS_FILE)
 
-        assert 'group="a"' in before.read()
-    assert [each.name for each in tmp_path.iterdir()] == [PAGE]
+        assert 'group="a"' in open_file.read()
+    assert [file.name for file in tmp_path.iterdir()] == [METRICS_FILE]
 
 
-async def test_what_is_lost_twice_and_late_is_counted(
-    run: Run, small: MiniService, tmp_path: Path
+async def test_missing_events_are_counted(
+    run: Run, mini_service: MiniService, tmp_path: Path
 ) -> None:
-    await small.publish_and_consume(times=2)
-    await small.sql("DELETE FROM inbox")
+    await mini_service.publish_and_consume(times=2)
+    await mini_service.sql("DELETE FROM inbox")
 
-    told = await page(run, tmp_path, 1)
+    metrics = await run_and_read_metrics(run, tmp_path, 1)
 
-    assert told['missing{group="community"}'] == 2
-    assert told['violations{invariant="I4"}'] == 2
+    assert metrics['missing{group="community"}'] == 2
+    assert metrics['violations{invariant="I4"}'] == 2
 
 
-class Replays:
-    """A rebuilder that only says what it would find."""
+class FakeRebuilder:
+    """Rebuilder that returns a given report."""
 
-    def __init__(self, found: Replayed | None) -> None:
-        self.found, self.dropped = found, list[str]()
+    def __init__(self, report: Replayed | None) -> None:
+        self.report, self.dropped = report, list[str]()
 
     async def run(self, wish: ReplayRequest) -> Replayed:
         assert wish.compare
         assert not wish.swap
-        if self.found is None:
+        if self.report is None:
             raise NothingToRebuild("nothing")
-        return self.found
+        return self.report
 
     async def drop(self, into: str) -> bool:
         self.dropped.append(into)
@@ -92,56 +96,60 @@ class Replays:
 
 
 @pytest.fixture
-def replays(monkeypatch: pytest.MonkeyPatch) -> Replays:
-    shown = Difference({"space_id": "é"}, {"posts": 2}, {"posts": 1})
-    table = TableComparison("space_counts", "read", 7, 7, 150, [shown])
-    found = Replays(Replayed("community", "reconcile", "g", events=9, tables=[table]))
-    monkeypatch.setattr(reconcile_cli, "Rebuilder", lambda *_: found)
-    return found
+def fake_rebuilder(monkeypatch: pytest.MonkeyPatch) -> FakeRebuilder:
+    difference = Difference({"space_id": "é"}, {"posts": 2}, {"posts": 1})
+    table = TableComparison("space_counts", "read", 7, 7, 150, [difference])
+    rebuilder = FakeRebuilder(Replayed("community", "reconcile", "g", events=9, tables=[table]))
+    monkeypatch.setattr(reconcile_cli, "Rebuilder", lambda *_: rebuilder)
+    return rebuilder
 
 
-async def test_a_read_model_that_is_not_what_the_log_says(
-    run: Run, small: MiniService, tmp_path: Path, replays: Replays
+async def test_read_model_that_differs_from_replay_is_counted(
+    run: Run, mini_service: MiniService, tmp_path: Path, fake_rebuilder: FakeRebuilder
 ) -> None:
-    await small.publish_and_consume()
+    await mini_service.publish_and_consume()
 
-    told = await page(run, tmp_path, 1, "--replay")
+    metrics = await run_and_read_metrics(run, tmp_path, 1, "--replay")
 
-    assert told['different{group="community"}'] == 150
-    assert told['violations{invariant="I6"}'] == 150
-    assert replays.dropped == ["reconcile"]
+    assert metrics['different{group="community"}'] == 150
+    assert metrics['violations{invariant="I6"}'] == 150
+    assert fake_rebuilder.dropped == ["reconcile"]
 
 
-async def test_a_service_without_a_read_model(
-    run: Run, small: MiniService, tmp_path: Path, replays: Replays
+async def test_service_without_read_model_has_no_replay_metric(
+    run: Run, mini_service: MiniService, tmp_path: Path, fake_rebuilder: FakeRebuilder
 ) -> None:
-    await small.publish_and_consume()
-    replays.found = None
+    await mini_service.publish_and_consume()
+    fake_rebuilder.report = None
 
-    assert not any("different" in name for name in await page(run, tmp_path, 0, "--replay"))
+    assert not any(
+        "different" in name for name in await run_and_read_metrics(run, tmp_path, 0, "--replay")
+    )
 
 
-async def test_a_collector_that_takes_nothing_is_no_success(
-    run: Run, small: MiniService, monkeypatch: pytest.MonkeyPatch
+async def test_failed_push_exits_with_3(
+    run: Run, mini_service: MiniService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await small.publish_and_consume()
+    await mini_service.publish_and_consume()
     monkeypatch.setenv(ENDPOINT_VARIABLE, "http://127.0.0.1:9/")
-    asked = list[str]()
+    endpoints = list[str]()
 
-    def refuse(figures: ReconcileMetrics, environment: dict[str, str]) -> bool:
-        asked.append(environment[ENDPOINT_VARIABLE])
+    def refuse(metrics: ReconcileMetrics, environment: dict[str, str]) -> bool:
+        endpoints.append(environment[ENDPOINT_VARIABLE])
         return False
 
     monkeypatch.setattr(ReconcileMetrics, "push", refuse)
-    done = await asyncio.to_thread(run, "--publish")
+    result = await asyncio.to_thread(run, "--publish")
 
-    assert asked == ["http://127.0.0.1:9/"]
-    assert (done.exit_code, "did not take" in done.output) == (EXIT_UNREACHABLE, True)
+    assert endpoints == ["http://127.0.0.1:9/"]
+    assert (result.exit_code, "did not take" in result.output) == (EXIT_UNREACHABLE, True)
 
 
-def test_nobody_to_publish_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_publish_without_collector_address_is_a_usage_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv(ENDPOINT_VARIABLE, raising=False)
 
-    done = CliRunner().invoke(reconcile, ["--publish"])
+    result = CliRunner().invoke(reconcile, ["--publish"])
 
-    assert (done.exit_code, ENDPOINT_VARIABLE in done.output) == (2, True)
+    assert (result.exit_code, ENDPOINT_VARIABLE in result.output) == (2, True)

@@ -1,4 +1,4 @@
-"""I6, I9 and I10: projections, tenants, rest."""
+"""I6, I9 and I10: consistency checks, tenant isolation and lag."""
 
 from collections.abc import AsyncIterator
 
@@ -11,7 +11,7 @@ from tests.support.mini_service import SPACE, TOPIC, MiniService, space_id, viol
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 KEY = f"{RENNES}:{SPACE}"
-WORDS = ConsistencyCheck(
+COUNT_PER_KEY = ConsistencyCheck(
     "I6",
     "words of each key",
     "SELECT key, count(*)::text AS value FROM effects GROUP BY 1",
@@ -20,29 +20,31 @@ WORDS = ConsistencyCheck(
 
 
 @pytest.fixture
-async def breakable(small: MiniService) -> AsyncIterator[MiniService]:
-    """One whose schema a test may break: it is mended afterwards."""
-    yield small
-    await small.sql("ALTER TABLE effects FORCE ROW LEVEL SECURITY")
-    await small.sql("DROP POLICY IF EXISTS everybody ON effects")
-    await small.sql("DROP POLICY IF EXISTS tenants_visible ON effects")
-    await small.sql(
+async def restored_service(mini_service: MiniService) -> AsyncIterator[MiniService]:
+    """A service whose schema a test may change; it is restored afterwards."""
+    yield mini_service
+    await mini_service.sql("ALTER TABLE effects FORCE ROW LEVEL SECURITY")
+    await mini_service.sql("DROP POLICY IF EXISTS everybody ON effects")
+    await mini_service.sql("DROP POLICY IF EXISTS tenants_visible ON effects")
+    await mini_service.sql(
         f"CREATE POLICY tenants_visible ON effects USING ({TENANT_ROW_POLICY})"
         f" WITH CHECK ({TENANT_ROW_POLICY})"
     )
 
 
-async def test_a_projection_that_its_source_does_not_bear_out(small: MiniService) -> None:
-    small.agreements = (WORDS,)
-    await small.publish_and_consume(times=2)
-    await small.publish_and_consume(key=space_id(2))
-    assert (await small.check()).clean
-    await small.sql("DELETE FROM effects WHERE nth = (SELECT min(nth) FROM effects)")
-    await small.sql("DELETE FROM effects WHERE key = $1", f"{RENNES}:{space_id(2)}")
+async def test_projection_that_differs_from_recomputation_is_reported(
+    mini_service: MiniService,
+) -> None:
+    mini_service.agreements = (COUNT_PER_KEY,)
+    await mini_service.publish_and_consume(times=2)
+    await mini_service.publish_and_consume(key=space_id(2))
+    assert (await mini_service.check()).clean
+    await mini_service.sql("DELETE FROM effects WHERE nth = (SELECT min(nth) FROM effects)")
+    await mini_service.sql("DELETE FROM effects WHERE key = $1", f"{RENNES}:{space_id(2)}")
 
-    report = await small.check()
+    report = await mini_service.check()
 
-    assert [(each.invariant, each.key, each.text) for each in report.wrong] == [
+    assert [(violation.invariant, violation.key, violation.text) for violation in report.wrong] == [
         ("I6", KEY, "community, words of each key: stored 1, recomputed 2"),
         (
             "I6",
@@ -52,79 +54,83 @@ async def test_a_projection_that_its_source_does_not_bear_out(small: MiniService
     ]
 
 
-async def test_facts_that_rows_owe(small: MiniService) -> None:
-    owed = "SELECT key, count(*) AS n FROM effects GROUP BY 1"
-    small.agreements = (facts_required("facts of words", owed, TOPIC),)
-    await small.publish_and_consume(times=2)
-    assert (await small.check()).clean
-    await small.sql("INSERT INTO effects (tenant_id, key) SELECT tenant_id, key FROM effects")
+async def test_rows_without_their_events_are_reported(mini_service: MiniService) -> None:
+    required = "SELECT key, count(*) AS n FROM effects GROUP BY 1"
+    mini_service.agreements = (facts_required("facts of words", required, TOPIC),)
+    await mini_service.publish_and_consume(times=2)
+    assert (await mini_service.check()).clean
+    await mini_service.sql(
+        "INSERT INTO effects (tenant_id, key) SELECT tenant_id, key FROM effects"
+    )
 
-    assert violation_texts(await small.check()) == [
+    assert violation_texts(await mini_service.check()) == [
         "I2 community, facts of words: stored 4, recomputed 2"
     ]
 
 
-async def test_more_differences_than_are_shown_are_counted(small: MiniService) -> None:
-    small.agreements = (WORDS,)
-    await small.publish_ignored(space_id(3))
-    await small.sql(
+async def test_differences_beyond_the_listed_ones_are_counted(mini_service: MiniService) -> None:
+    mini_service.agreements = (COUNT_PER_KEY,)
+    await mini_service.publish_ignored(space_id(3))
+    await mini_service.sql(
         "INSERT INTO effects (tenant_id, key) SELECT $1, n FROM generate_series(1, 130) n", RENNES
     )
 
-    report = await small.check()
+    report = await mini_service.check()
 
     assert (len(report.wrong), report.counted["I6"]) == (100, 131)
     assert any("… and 31 more" in line for line in report.lines())
 
 
-async def test_a_table_without_its_guard(breakable: MiniService) -> None:
-    await breakable.publish_and_consume()
-    await breakable.publish_and_consume(tenant=LYON)
-    await breakable.sql("ALTER TABLE effects NO FORCE ROW LEVEL SECURITY")
-    assert violation_texts(await breakable.check()) == ["I9 its row policy is not whole"]
-    await breakable.sql("ALTER TABLE effects FORCE ROW LEVEL SECURITY")
-    await breakable.sql("CREATE POLICY everybody ON effects FOR SELECT USING (true)")
+async def test_table_without_row_security_is_reported(restored_service: MiniService) -> None:
+    await restored_service.publish_and_consume()
+    await restored_service.publish_and_consume(tenant=LYON)
+    await restored_service.sql("ALTER TABLE effects NO FORCE ROW LEVEL SECURITY")
+    assert violation_texts(await restored_service.check()) == ["I9 its row policy is not whole"]
+    await restored_service.sql("ALTER TABLE effects FORCE ROW LEVEL SECURITY")
+    await restored_service.sql("CREATE POLICY everybody ON effects FOR SELECT USING (true)")
 
-    lines = violation_texts(await breakable.check())
+    lines = violation_texts(await restored_service.check())
 
     assert "I9 who names no tenant sees rows of other tenants in it" in lines
     assert f"I9 who sees {RENNES} sees rows of other tenants in it" in lines
     assert f"I9 who sees {LYON} sees rows of other tenants in it" in lines
 
 
-async def test_a_row_that_names_another_tenants_event(small: MiniService) -> None:
-    small.events_named = (EventReference("idempotency", "member_id"),)
-    await small.publish_and_consume()
-    event = small.events()[0]["id"]
+async def test_row_with_another_tenants_event_is_reported(mini_service: MiniService) -> None:
+    mini_service.events_named = (EventReference("idempotency", "member_id"),)
+    await mini_service.publish_and_consume()
+    event = mini_service.events()[0]["id"]
     row = """
         INSERT INTO idempotency (tenant_id, member_id, key, fingerprint, status, body, created_at)
         VALUES (current_setting('app.tenants')::uuid, $1, 'k', '', 200, '', now())
     """
-    await small.sql(row, event)
-    assert violation_texts(await small.check()) == []
-    await small.publish_and_consume(tenant=LYON)
-    lyons = next(each["id"] for each in small.events() if each["tenant"] == str(LYON))
-    await small.sql(row, lyons)
+    await mini_service.sql(row, event)
+    assert violation_texts(await mini_service.check()) == []
+    await mini_service.publish_and_consume(tenant=LYON)
+    event_of_lyon = next(
+        event["id"] for event in mini_service.events() if event["tenant"] == str(LYON)
+    )
+    await mini_service.sql(row, event_of_lyon)
 
-    assert violation_texts(await small.check()) == [
+    assert violation_texts(await mini_service.check()) == [
         f"I9 a row of {RENNES} names an event of {LYON}"
     ]
 
 
-async def test_something_set_aside_under_another_tenant(small: MiniService) -> None:
-    await small.publish_and_consume("poison")
-    await small.sql("UPDATE parked SET tenant_id = $1", LYON)
+async def test_event_parked_under_another_tenant_is_reported(mini_service: MiniService) -> None:
+    await mini_service.publish_and_consume("poison")
+    await mini_service.sql("UPDATE parked SET tenant_id = $1", LYON)
 
-    assert violation_texts(await small.check()) == [
+    assert violation_texts(await mini_service.check()) == [
         f"I9 community: set aside under {LYON}, its event is of {KEY}"
     ]
 
 
-async def test_whoever_waits_for_rest_is_told_that_there_is_none(small: MiniService) -> None:
-    await small.publish_and_consume()
-    await small.publish()
+async def test_platform_that_does_not_become_idle_is_reported(mini_service: MiniService) -> None:
+    await mini_service.publish_and_consume()
+    await mini_service.publish()
 
-    report = await small.check(wait=0.6)
+    report = await mini_service.check(wait=0.6)
 
     assert violation_texts(report) == ["I10 did not come to rest in 1 s"]
     assert report.waiting == {"community": 1}

@@ -1,4 +1,4 @@
-"""The checker and two versions of one fact: a pair is no repetition, and a broken one is found."""
+"""Reconciliation of a fact in two versions: a pair is not a repetition, and errors are found."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,11 +24,11 @@ from tests.support.versioned_event import (
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 V1, V2 = LineSaidV1.wire_type(), LineSaid.wire_type()
-either = pytest.mark.parametrize("declared", [LineSaidV1, LineSaid])
+with_each_version = pytest.mark.parametrize("declared", [LineSaidV1, LineSaid])
 
 
-@either
-async def test_a_fact_told_in_two_versions_is_clean(
+@with_each_version
+async def test_event_in_two_versions_has_no_violations(
     stage: VersionedService, declared: type[Fact]
 ) -> None:
     await stage.record_facts(line_said_v1("seule"), line_said("à deux"), line_said("autre", who=2))
@@ -37,14 +37,14 @@ async def test_a_fact_told_in_two_versions_is_clean(
 
     report = await stage.report(declared)
 
-    assert [each.text for each in report.wrong] == []
+    assert [violation.text for violation in report.wrong] == []
     assert ("I3", "events", 9) in report.looked
     assert ("I3", "events told in two versions", 4) in report.looked
     assert report.repeated == 0
 
 
-@either
-async def test_what_the_relay_sent_again_is_a_repetition_of_its_version(
+@with_each_version
+async def test_record_sent_again_is_a_repetition_of_its_version(
     stage: VersionedService, declared: type[Fact]
 ) -> None:
     await stage.record_facts(line_said_v1("seule"), line_said("à deux"))
@@ -54,13 +54,13 @@ async def test_what_the_relay_sent_again_is_a_repetition_of_its_version(
 
     report = await stage.report(declared)
 
-    assert [each.text for each in report.wrong] == []
+    assert [violation.text for violation in report.wrong] == []
     assert (report.repeated, report.looked[1]) == (3, ("I3", "keys", 1))
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 4])
 @pytest.mark.parametrize("turns", [(LineSaidV1, LineSaid), (LineSaid, LineSaidV1)])
-async def test_a_group_that_moves_from_one_to_the_other_is_clean(
+async def test_group_that_changes_version_has_no_violations(
     stage: VersionedService, turns: Sequence[type[Fact]], most: int
 ) -> None:
     await stage.record_facts(line_said_v1("avant"), line_said("une"), line_said("deux"))
@@ -73,10 +73,10 @@ async def test_a_group_that_moves_from_one_to_the_other_is_clean(
     assert await stage.check(turns[1]) == []
 
 
-async def test_what_waits_in_the_outbox_is_compared_version_by_version(
+async def test_outbox_rows_are_compared_per_version(
     stage: VersionedService,
 ) -> None:
-    """Sent, but not yet deleted there."""
+    """The rows were sent but are not yet deleted."""
     async with stage.database.unit(make_caller()) as unit:
         unit.record(line_said("encore là"))
     rows = await stage.query("SELECT * FROM outbox ORDER BY position")
@@ -92,10 +92,10 @@ async def test_what_waits_in_the_outbox_is_compared_version_by_version(
         "UPDATE outbox SET value = $1", rows[0]["value"].replace(b"encore", b"jamais")
     )
 
-    assert any("with another id or content than the log" in x for x in await stage.check())
+    assert any("with another id or content than the log" in line for line in await stage.check())
 
 
-async def test_half_a_pair_that_was_never_sent_is_lost(stage: VersionedService) -> None:
+async def test_pair_that_was_sent_in_part_is_reported(stage: VersionedService) -> None:
     async with stage.database.unit(make_caller()) as unit:
         unit.record(line_said("à moitié"))
     await stage.query("DELETE FROM outbox WHERE position = (SELECT max(position) FROM outbox)")
@@ -106,8 +106,8 @@ async def test_half_a_pair_that_was_never_sent_is_lost(stage: VersionedService) 
     assert "its head says 2, the log ends at 1" in line
 
 
-@either
-async def test_an_event_that_was_passed_and_not_applied(
+@with_each_version
+async def test_event_passed_but_not_applied_is_reported(
     stage: VersionedService, declared: type[Fact]
 ) -> None:
     await stage.record_facts(line_said("perdu"), line_said_v1("perdu aussi"))
@@ -116,15 +116,13 @@ async def test_an_event_that_was_passed_and_not_applied(
 
     lines = await stage.check(declared)
 
-    # Who has moved should have had the pair at either of its records.
+    # A group on the newer version should have applied the pair at either of its records.
     named = [V1, V1] if declared is LineSaidV1 else [V1, V1, V2]
     assert sorted(line.split()[2] for line in lines) == named
 
 
-@either
-async def test_a_counter_that_is_one_too_many(
-    stage: VersionedService, declared: type[Fact]
-) -> None:
+@with_each_version
+async def test_wrong_counter_is_reported(stage: VersionedService, declared: type[Fact]) -> None:
     await stage.record_facts(line_said("un"), line_said("deux"))
     await stage.consume(declared)
     moved = "UPDATE positions SET applied = applied + 1, ignored = ignored - 1 WHERE applied > 0"
@@ -135,35 +133,35 @@ async def test_a_counter_that_is_one_too_many(
     ]
 
 
-BROKEN: dict[str, dict[str, Any]] = {
+INVALID_PAIRS: dict[str, dict[str, Any]] = {
     "another fact": {"type": "community.line.sung.v1", "sequence": "0000000003"},
     "a gap between them": {"type": "community.line.said.v0", "sequence": "0000000004"},
     "the older one first": {"type": "community.line.said.v3", "sequence": "0000000003"},
 }
 
 
-@pytest.mark.parametrize("name", BROKEN)
-async def test_one_id_for_what_is_no_pair(stage: VersionedService, name: str) -> None:
+@pytest.mark.parametrize("name", INVALID_PAIRS)
+async def test_one_id_for_two_events_is_reported(stage: VersionedService, name: str) -> None:
     await stage.record_facts(line_said("un"))
     event = (await stage.events())[-1]
-    await stage.query("UPDATE heads SET sequence = $1", int(BROKEN[name]["sequence"]))
-    await stage.append(event, **BROKEN[name])
+    await stage.query("UPDATE heads SET sequence = $1", int(INVALID_PAIRS[name]["sequence"]))
+    await stage.append(event, **INVALID_PAIRS[name])
 
     lines = await stage.check()
 
-    assert any(f"stands here as {BROKEN[name]['type']}" in line for line in lines), lines
+    assert any(f"is here as {INVALID_PAIRS[name]['type']}" in line for line in lines), lines
 
 
-async def test_the_same_version_with_another_content(stage: VersionedService) -> None:
+async def test_same_version_with_another_content_is_reported(stage: VersionedService) -> None:
     await stage.record_facts(line_said("un"))
     old = (await stage.events())[-1]
     await stage.append(old, data=msgspec.Raw(b'{"text": "autre"}'))
 
-    assert any("stands here again with another content" in x for x in await stage.check())
+    assert any("is here again with another content" in line for line in await stage.check())
 
 
 @pytest.mark.parametrize("change", ["event_id = $1", "key = key || $1::uuid"])
-async def test_something_set_aside_that_no_version_of_the_event_is(
+async def test_parked_event_that_is_no_version_of_the_event_is_reported(
     stage: VersionedService, change: str
 ) -> None:
     await stage.record_facts(line_said("poison"))
@@ -176,17 +174,17 @@ async def test_something_set_aside_that_no_version_of_the_event_is(
     assert "I4 community: set aside here, where no such event was passed" in lines
 
 
-async def test_a_book_that_is_kept_knows_pairs_too(stage: VersionedService, tmp_path: Path) -> None:
+async def test_kept_index_recognises_pairs(stage: VersionedService, tmp_path: Path) -> None:
     source = Source("community", stage.owner_url, frozenset({V2}), ("community.rehearsal",), ())
     for number in (1, 2):
         await stage.record_facts(line_said("encore"))
         await stage.consume(LineSaid)
-        report = await Checker(InMemoryLog(stage.bus), [source], tmp_path / "book").check()  # type: ignore[arg-type]
-        assert not [each for each in report.wrong if each.invariant in {"I3", "I4"}]
+        report = await Checker(InMemoryLog(stage.bus), [source], tmp_path / "index").check()  # type: ignore[arg-type]
+        assert not [violation for violation in report.wrong if violation.invariant in {"I3", "I4"}]
         assert ("I3", "events told in two versions", number) in report.looked
 
 
-def test_a_version_is_read_from_the_wire_name() -> None:
+def test_wire_type_is_split_into_name_and_version() -> None:
     assert split_wire_type(V2) == ("community.line.said", 2)
     assert split_wire_type("preau.dead_letter.v1") == ("preau.dead_letter", 1)
     assert split_wire_type("com.example.v2beta") == ("com.example.v2beta", 0)

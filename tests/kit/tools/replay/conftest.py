@@ -1,4 +1,4 @@
-"""A world with a past: what people did, what was decided, what was brought from elsewhere."""
+"""A platform with a history of events, on which replays are tested."""
 
 import tempfile
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ SERVICES = ("metrics", "notifications", "community", "moderation")
 
 @dataclass
 class ReplayPlatform:
-    """The world, and who rebuilds it."""
+    """The running platform and the rebuilders of its services."""
 
     world: PlatformHarness
     addresses: StackAddresses
@@ -41,82 +41,82 @@ class ReplayPlatform:
             self.owner_url(service), self.world.bus, environment, self.progress_messages.append
         )
 
-    async def replay(self, service: str, **wished: Any) -> Report:
-        wished.setdefault("compare", True)
-        wish = ReplayRequest(service, **wished)
-        report = await self.rebuilder(service).run(wish)
-        self.shadow_schemas.add((service, wish.into))
+    async def replay(self, service: str, **options: Any) -> Report:
+        options.setdefault("compare", True)
+        request = ReplayRequest(service, **options)
+        report = await self.rebuilder(service).run(request)
+        self.shadow_schemas.add((service, request.into))
         return report
 
     async def sql(self, service: str, query: str, *values: object) -> list[asyncpg.Record]:
-        """Ask as the owner, who sees both tenants."""
-        opened = await asyncpg.connect(self.owner_url(service).replace("+asyncpg", ""))
+        """Run a query as the owner, who sees the rows of both tenants."""
+        connection = await asyncpg.connect(self.owner_url(service).replace("+asyncpg", ""))
         try:
-            both = f"{self.world.seeded.tenant},{self.world.other_tenant}"
-            await opened.execute("SELECT set_config('app.tenants', $1, false)", both)
-            return await opened.fetch(query, *values)
+            tenants = f"{self.world.seeded.tenant},{self.world.other_tenant}"
+            await connection.execute("SELECT set_config('app.tenants', $1, false)", tenants)
+            return await connection.fetch(query, *values)
         finally:
-            await opened.close()
+            await connection.close()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def past(postgres_addresses: StackAddresses) -> AsyncIterator[ReplayPlatform]:
-    """Everything that a read model can have gone through."""
+async def replay_platform(postgres_addresses: StackAddresses) -> AsyncIterator[ReplayPlatform]:
+    """A platform with every kind of event that a read model consumes."""
     with tempfile.TemporaryDirectory(prefix="préau-") as folder:
         async with start_platform(postgres_addresses, Path(folder), PREFIX) as world:
-            made = ReplayPlatform(world, postgres_addresses)
-            made.space = await world.open_space("zoe", "malik", "ines", "hamid", "omar")
-            await _conversations(world, made.space)
-            await _members(world)
-            await _flags(world, made.space)
-            await _read_some(world)
-            await _history(world, made.space)
+            platform = ReplayPlatform(world, postgres_addresses)
+            platform.space = await world.open_space("zoe", "malik", "ines", "hamid", "omar")
+            await _write_conversations(world, platform.space)
+            await _change_members(world)
+            await _raise_alerts(world, platform.space)
+            await _read_notifications(world)
+            await _import_history(world, platform.space)
             await world.wait_until_idle()
-            yield made
+            yield platform
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="session")
-async def _cleared(request: pytest.FixtureRequest) -> AsyncIterator[None]:
-    """Leave no schema of a replay behind."""
+async def _drop_shadow_schemas(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """Drop the schemas of a test's replays."""
     yield
     if "past" in request.fixturenames:
-        made: ReplayPlatform = request.getfixturevalue("past")
-        while made.shadow_schemas:
-            service, schema = made.shadow_schemas.pop()
-            await made.rebuilder(service).drop(schema)
+        platform: ReplayPlatform = request.getfixturevalue("past")
+        while platform.shadow_schemas:
+            service, schema = platform.shadow_schemas.pop()
+            await platform.rebuilder(service).drop(schema)
 
 
 @pytest.fixture(autouse=True)
-def _unhindered(socket_enabled: None) -> None:
-    """Let a fixture of the whole session open its connections whichever test is the first."""
+def _allow_sockets(socket_enabled: None) -> None:
+    """Allow connections: the session's fixture may be created by any test."""
 
 
-async def _conversations(world: PlatformHarness, space: str) -> None:
+async def _write_conversations(world: PlatformHarness, space: str) -> None:
     question = await world.publish_post("zoe", space, "Comment écrire « cœur » ? 💙", "question")
     answer = await world.publish_reply("hamid", question, "Avec un e dans l’o : œ.", "answers")
     await world.publish_reply("malik", question, "Moi aussi je me le demande.")
     await world.request_ok("zoe", "POST", f"{CONTENTS}/{answer}/accept")
-    gone = await world.publish_post("malik", space, "Je l’enlève tout de suite.")
-    await world.request_ok("malik", "DELETE", f"{CONTENTS}/{gone}")
-    hidden = await world.publish_post("malik", space, INSULT)
-    await world.decide_case(await world.wait_for_case(hidden), "remove")
-    slip = await world.publish_reply("malik", question, "Oups, mauvaise discussion.")
-    read = await world.publish_reply("malik", question, "Lue, puis retirée.")
-    notice = await world.wait_for_notification("zoe", "comment_on_mine", read)
+    removed_post = await world.publish_post("malik", space, "Je l’enlève tout de suite.")
+    await world.request_ok("malik", "DELETE", f"{CONTENTS}/{removed_post}")
+    hidden_post = await world.publish_post("malik", space, INSULT)
+    await world.decide_case(await world.wait_for_case(hidden_post), "remove")
+    unread_comment = await world.publish_reply("malik", question, "Oups, mauvaise discussion.")
+    read_comment = await world.publish_reply("malik", question, "Lue, puis retirée.")
+    notification = await world.wait_for_notification("zoe", "comment_on_mine", read_comment)
     await world.request_ok(
-        "zoe", "POST", f"/notifications/v1/inbox/{notice['notification_id']}/read"
+        "zoe", "POST", f"/notifications/v1/inbox/{notification['notification_id']}/read"
     )
-    for comment in (slip, read):
+    for comment in (unread_comment, read_comment):
         await world.request_ok("malik", "DELETE", f"{CONTENTS}/{comment}")
-    insult = await world.publish_reply("malik", question, INSULT)
-    await world.wait_for_standing("malik", insult, "hidden")
+    insulting_comment = await world.publish_reply("malik", question, INSULT)
+    await world.wait_for_standing("malik", insulting_comment, "hidden")
     await world.publish_reply("malik", question, "Un commentaire qui reste.")
-    call = await world.publish_post("zoe", space, "J’ai envie de mourir.")
-    await world.wait_for_notification("zoe", "help", call)
-    await world.request_ok("zoe", "DELETE", f"{CONTENTS}/{call}")
+    help_call = await world.publish_post("zoe", space, "J’ai envie de mourir.")
+    await world.wait_for_notification("zoe", "help", help_call)
+    await world.request_ok("zoe", "DELETE", f"{CONTENTS}/{help_call}")
 
 
-async def _members(world: PlatformHarness) -> None:
+async def _change_members(world: PlatformHarness) -> None:
     tom = member_id_of((await world.sign_in("tom"))["access_token"])
     suspension = f"/identity/v1/members/{tom}/suspension"
     await world.request_ok("anne", "POST", suspension, {"reason": "spam"})
@@ -127,39 +127,39 @@ async def _members(world: PlatformHarness) -> None:
     await world.request_ok("anne", "POST", "/identity/v1/roles/revoke", role)
 
 
-async def _flags(world: PlatformHarness, space: str) -> None:
-    """Two alerts: the first is closed, so that the second can be raised."""
+async def _raise_alerts(world: PlatformHarness, space: str) -> None:
+    """Raise two alerts: the first is closed before the second is raised."""
     for _ in range(2):
         posts = [
             await world.publish_post("malik", space, f"Un texte bien calme {n}.") for n in range(2)
         ]
-        for who, post in (
+        for member, post in (
             ("zoe", 0), ("ines", 0), ("hamid", 0), ("zoe", 1), ("ines", 1)
         ):  # fmt: skip
-            await world.flag_content(who, posts[post])
+            await world.flag_content(member, posts[post])
         await world.wait_until_idle()
-        found = (await world.request_ok("claire", "GET", "/metrics/v1/alerts"))["items"]
-        if len(found) == 1:
+        alerts = (await world.request_ok("claire", "GET", "/metrics/v1/alerts"))["items"]
+        if len(alerts) == 1:
             await world.request_ok(
-                "claire", "POST", f"/metrics/v1/alerts/{found[0]['alert_id']}/close"
+                "claire", "POST", f"/metrics/v1/alerts/{alerts[0]['alert_id']}/close"
             )
 
 
-async def _read_some(world: PlatformHarness) -> None:
-    for who in ("zoe", "malik", "claire"):
-        items = (await world.request_ok(who, "GET", "/notifications/v1/inbox"))["items"]
-        assert items, f"{who} was told of nothing"
+async def _read_notifications(world: PlatformHarness) -> None:
+    for member in ("zoe", "malik", "claire"):
+        items = (await world.request_ok(member, "GET", "/notifications/v1/inbox"))["items"]
+        assert items, f"{member} has no notification"
         path = f"/notifications/v1/inbox/{items[0]['notification_id']}/read"
-        await world.request_ok(who, "POST", path)
+        await world.request_ok(member, "POST", path)
 
 
-async def _history(world: PlatformHarness, space: str) -> None:
-    line = {
+async def _import_history(world: PlatformHarness, space: str) -> None:
+    row = {
         "outside_id": "post:1",
         "kind": "question",
         "title": "Autrefois",
         "body": "Une vieille question.",
         "created_at": "2019-05-31T23:30:00+00:00",
     }
-    chunk = {"space_id": space, "source": "ailleurs", "lines": [line]}
+    chunk = {"space_id": space, "source": "ailleurs", "lines": [row]}
     await world.request_ok("anne", "POST", "/community/v1/imports", chunk)

@@ -1,4 +1,4 @@
-"""What the log rebuilds is what is live, in whatever order the topics come."""
+"""Rebuilt tables equal the live ones, for every order of topics."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -12,7 +12,7 @@ from shared.kit.inbox.attempt import BatchAttempt
 from shared.kit.tools.replay.feed import ReadOrder
 from tests.kit.tools.replay.conftest import SERVICES, ReplayPlatform
 
-# They take long, and run where the real servers are tested.
+# Slow tests: they run with the system tests.
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 
@@ -20,57 +20,59 @@ pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
     ("service", "order"),
     [(service, order) for service in SERVICES for order in ReadOrder],
 )
-async def test_the_log_says_what_is_live(
-    past: ReplayPlatform, service: str, order: ReadOrder
+async def test_rebuilt_tables_equal_live_tables(
+    replay_platform: ReplayPlatform, service: str, order: ReadOrder
 ) -> None:
-    report = await past.replay(service, order=order)
+    report = await replay_platform.replay(service, order=order)
     assert report.differences == 0, [t for t in report.tables if t.differences]
     assert report.equal
     assert not report.failed
     assert {table.live_rows for table in report.tables} != {0}
 
 
-async def test_a_batch_that_took_too_long_is_read_to_its_end(
-    past: ReplayPlatform, monkeypatch: pytest.MonkeyPatch
+async def test_batch_that_timed_out_is_applied_completely(
+    replay_platform: ReplayPlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tried: list[int] = []
-    really = BatchAttempt._react
+    batch_sizes: list[int] = []
+    run_reactions = BatchAttempt._react
 
-    async def slow(self: BatchAttempt, unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]) -> None:
+    async def run_slowly(
+        self: BatchAttempt, unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]
+    ) -> None:
         if ".shadow." in self.group:
-            tried.append(len(deliveries))
-            if len(tried) == 1:
+            batch_sizes.append(len(deliveries))
+            if len(batch_sizes) == 1:
                 raise TimeoutError
-        await really(self, unit, deliveries)
+        await run_reactions(self, unit, deliveries)
 
-    monkeypatch.setattr(BatchAttempt, "_react", slow)
+    monkeypatch.setattr(BatchAttempt, "_react", run_slowly)
 
-    report = await past.replay("notifications")
+    report = await replay_platform.replay("notifications")
 
-    assert len(tried) > 2, tried
+    assert len(batch_sizes) > 2, batch_sizes
     assert report.equal
 
 
-async def test_ended_sessions_are_rebuilt_and_expired_ones_not_compared(
-    past: ReplayPlatform,
+async def test_expired_sessions_are_not_compared(
+    replay_platform: ReplayPlatform,
 ) -> None:
-    tokens = await past.world.sign_in("ines")
-    sent = {"authorization": f"Bearer {tokens['access_token']}"}
-    await past.world.http.post("/identity/v1/sessions/sign-out", headers=sent)
-    await past.world.wait_until_idle()
+    tokens = await replay_platform.world.sign_in("ines")
+    headers = {"authorization": f"Bearer {tokens['access_token']}"}
+    await replay_platform.world.http.post("/identity/v1/sessions/sign-out", headers=headers)
+    await replay_platform.world.wait_until_idle()
     insert = """
         INSERT INTO rights_ended_sessions (tenant_id, session_id, expires_at)
         VALUES ($1, gen_random_uuid(), now() + $2::interval)
     """
-    tenant = past.world.seeded.tenant
-    await past.sql("notifications", insert, tenant, timedelta(minutes=-1))
+    tenant = replay_platform.world.seeded.tenant
+    await replay_platform.sql("notifications", insert, tenant, timedelta(minutes=-1))
 
-    report = await past.replay("notifications")
+    report = await replay_platform.replay("notifications")
 
-    ended = next(t for t in report.tables if t.table == "rights_ended_sessions")
+    comparison = next(table for table in report.tables if table.table == "rights_ended_sessions")
     assert report.equal
-    assert ended.rows == ended.live_rows > 0
-    await past.sql("notifications", insert, tenant, timedelta(minutes=1))
-    report = await past.replay("notifications")
-    assert report.differences == 1, "one that still holds and that no fact tells of"
-    await past.sql("notifications", "DELETE FROM rights_ended_sessions")
+    assert comparison.rows == comparison.live_rows > 0
+    await replay_platform.sql("notifications", insert, tenant, timedelta(minutes=1))
+    report = await replay_platform.replay("notifications")
+    assert report.differences == 1, "a valid session without an event"
+    await replay_platform.sql("notifications", "DELETE FROM rights_ended_sessions")

@@ -1,4 +1,4 @@
-"""A read model is rebuilt from a log that holds a fact in one version, in two, and in the other."""
+"""Replay of a log with a fact in the old version, in both, and only in the new one."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -18,12 +18,12 @@ from tests.support.versioned_event import (
 )
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
-_OF_BOTH = ["une", "deux mots", "trois"]
+_TEXTS_IN_BOTH_VERSIONS = ["une", "deux mots", "trois"]
 
 
 @pytest.mark.parametrize("order", ReadOrder)
 @pytest.mark.parametrize("declared", [LineSaid, LineSaidV1])
-async def test_a_replay_reads_the_whole_history_of_a_fact(
+async def test_replay_reads_events_of_all_versions(
     stage: VersionedService,
     frame: Frame,
     monkeypatch: pytest.MonkeyPatch,
@@ -31,21 +31,23 @@ async def test_a_replay_reads_the_whole_history_of_a_fact(
     order: ReadOrder,
 ) -> None:
     await stage.record_facts(line_said_v1("une"), line_said("deux mots"), line_said("trois"))
-    if declared is LineSaid:  # by now nobody needs the other one
+    if declared is LineSaid:  # the older version is no longer published
         monkeypatch.setattr(LineSaid, "DUAL_PUBLISH", False)
         await stage.record_facts(line_said("quatre"))
     clock = LogClock()
-    shadow = ShadowDatabase("community", frame.url("app"), ["public"], clock)
+    shadow_database = ShadowDatabase("community", frame.url("app"), ["public"], clock)
     consumer = stage.consumer(declared)
-    consumer.database, consumer.clock = shadow, clock
-    applying = ShadowConsumer(consumer, shadow, stage.bus, clock, order)
+    consumer.database, consumer.clock = shadow_database, clock
+    shadow_consumer = ShadowConsumer(consumer, shadow_database, stage.bus, clock, order)
     try:
-        await applying.start_at(datetime.now(UTC) - timedelta(days=1))
-        await applying.apply_until((await stage.bus.get_log_bounds(consumer.topics)).end)
-        outcomes = await applying.count_outcomes()
+        await shadow_consumer.start_at(datetime.now(UTC) - timedelta(days=1))
+        await shadow_consumer.apply_until((await stage.bus.get_log_bounds(consumer.topics)).end)
+        outcomes = await shadow_consumer.count_outcomes()
     finally:
-        await shadow.stop()
+        await shadow_database.stop()
 
-    told = ["une", "deux mots", "trois", "quatre"] if declared is LineSaid else _OF_BOTH
-    assert [words.replace("|", " ") for words in await stage.effects()] == told
-    assert outcomes == {"applied": len(told), "ignored": 2, "duplicate": 0, "unreadable": 0}
+    expected = (
+        ["une", "deux mots", "trois", "quatre"] if declared is LineSaid else _TEXTS_IN_BOTH_VERSIONS
+    )
+    assert [words.replace("|", " ") for words in await stage.effects()] == expected
+    assert outcomes == {"applied": len(expected), "ignored": 2, "duplicate": 0, "unreadable": 0}

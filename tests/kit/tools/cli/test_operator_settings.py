@@ -1,4 +1,4 @@
-"""An operator's commands find the servers: by variables, else in the data folder."""
+"""Commands find the servers by environment variables, else in the operator file."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_what_make_run_writes_is_found_and_private(home: Path) -> None:
+def test_operator_file_of_make_run_is_read_and_private(home: Path) -> None:
     names = ("identity", "community", "notifications", "moderation", "metrics")
     passwords = {f"{n}_{role}": f"é={n}" for n in names for role in ("owner", "app")}
     passwords["kafka_admin"] = "word"
@@ -46,7 +46,9 @@ def test_what_make_run_writes_is_found_and_private(home: Path) -> None:
     assert (home / OPERATOR_FILE).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_variable_counts_more(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_variable_takes_precedence_over_operator_file(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (home / OPERATOR_FILE).write_text("PREAU_KAFKA=127.0.0.1:1\n")
     monkeypatch.setenv("PREAU_KAFKA", "kafka.example:9092")
     assert operator_setting("PREAU_KAFKA") == "kafka.example:9092"
@@ -54,8 +56,8 @@ def test_a_variable_counts_more(home: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert operator_setting("PREAU_KAFKA") == "127.0.0.1:1"
 
 
-def test_nothing_is_nothing_and_migrate_says_what_it_needs(home: Path) -> None:
+def test_migrate_names_the_missing_setting(home: Path) -> None:
     assert operator_setting("COMMUNITY_OWNER_URL") is None
-    done = CliRunner().invoke(migrate, ["community"])
-    assert done.exit_code == 1
-    assert "COMMUNITY_OWNER_URL is not set" in done.output
+    result = CliRunner().invoke(migrate, ["community"])
+    assert result.exit_code == 1
+    assert "COMMUNITY_OWNER_URL is not set" in result.output
