@@ -66,7 +66,7 @@ class TextAnalyser:
             *(found.span for found in personal),
         ]
         normalised = self._lexicons.normaliser.normalise(text, unsaid)
-        guess = guess_language(word.text for word in normalised.words)
+        guess = guess_language(normalised.word_texts)
         language = guess or language_hint or DEFAULT_LANGUAGE
         quotes = find_quotations(text)
         private = SpanSet(found.span for found in personal)

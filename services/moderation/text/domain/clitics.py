@@ -30,6 +30,9 @@ _CONTRACTED: Final = {
 # J before a consonant opens no French word but these.
 _OWN_WORDS: Final = frozenset("jpeg json jpop jquery jdid jsp jpp jdr".split())
 _SHORTEST_HIDING: Final = 3
+# What may be two words begins with one of these, and has two letters at least.
+_SHORTEST_CONTRACTED: Final = 2
+_FIRST_OF_CONTRACTED: Final = frozenset("jtmsl") | {text[0] for text in _CONTRACTED}
 _OBJECTS: Final = frozenset("te t vous le la".split())
 _GOES: Final = frozenset("vais va vont".split())
 _GOING: Final = frozenset("vai ve vas vait vay".split())
@@ -37,6 +40,9 @@ _SOUNDS: Final = {"twa": "toi", "toa": "toi", "toua": "toi"}
 # Right after the second person, SMS leaves out "es": "t un", "t trop".
 _AFTER_COPULA: Final = frozenset("un une qu trop vraiment tellement juste grave rien".split())
 _BEFORE_DE: Final = frozenset("fils fille traite traiter traitee traites bande espece tete".split())
+_SECOND_PERSON: Final = frozenset(("t", "te", "tes"))
+# The words that `_whole` may write in another form.
+_RESPELT: Final = frozenset((*_WHOLE, *_GOING, "est", "2"))
 _ELIDED: Final = re.compile(r"\b(je|me|te|se|le|la|de|ne|que|ce|tu) (?=[aeiouyh])")
 
 
@@ -52,17 +58,36 @@ class CliticExpander:
     predicates: frozenset[str] = _AFTER_COPULA
     infinitives: frozenset[str] = frozenset()
 
-    def expand(self, words: Iterable[Token], folded: str) -> Iterator[Token]:
-        """Give the words in standard spelling; `folded` is the text that they were cut from."""
+    def expand(self, tokens: Iterable[Token], folded: str) -> list[Token]:
+        """Return the tokens in standard spelling; `folded` is the text that they were cut from."""
+        parts: list[Token] = []
+        for token in tokens:
+            if self._may_contract(token):
+                parts += self._parts(token)
+            else:
+                parts.append(token)
+        expanded: list[Token] = []
         before, previous = "", ""
-        for word, following in _with_next(part for one in words for part in self._parts(one)):
-            gap = folded[word.end : following.start] if following else ""
-            whole = _whole(word, gap, following, previous)
-            if previous in _OBJECTS and before in _GOES and f"{whole.word}r" in self.infinitives:
-                whole = whole._replace(word=f"{whole.word}r")
-            for read in self._with_copula(whole, following):
-                yield read
-                before, previous = previous, read.word
+        for index, part in enumerate(parts, 1):
+            following = parts[index] if index < len(parts) else None
+            token = _whole(part, following, previous, folded) if part.word in _RESPELT else part
+            if previous in _OBJECTS and before in _GOES and f"{token.word}r" in self.infinitives:
+                token = token._replace(word=f"{token.word}r")
+            if token.word in _SECOND_PERSON:
+                for word in self._with_copula(token, following):
+                    expanded.append(word)
+                    before, previous = previous, word.word
+            else:
+                expanded.append(token)
+                before, previous = previous, token.word
+        return expanded
+
+    def _may_contract(self, token: Token) -> bool:
+        """Return False for the many tokens that `_parts` would give back as they are."""
+        text = token.word
+        if len(text) < _SHORTEST_CONTRACTED or token.disguised:
+            return False
+        return text[0] in _FIRST_OF_CONTRACTED or text in _SOUNDS
 
     def _parts(self, word: Token) -> Iterator[Token]:
         text = _SOUNDS.get(word.word, word.word)
@@ -89,7 +114,7 @@ class CliticExpander:
     def _with_copula(self, word: Token, following: Token | None) -> Iterator[Token]:
         """Add the "es" that SMS leaves out after a second person ("t moche", "tes une")."""
         after = following.word if following else ""
-        if word.word not in ("t", "te", "tes") or after not in self.predicates:
+        if after not in self.predicates:
             yield word
         elif word.end - word.start == 1:
             yield word._replace(word="t")
@@ -102,9 +127,10 @@ class CliticExpander:
 DEFAULT_EXPANDER: Final = CliticExpander()
 
 
-def _whole(word: Token, gap: str, following: Token | None, previous: str) -> Token:
+def _whole(word: Token, following: Token | None, previous: str, folded: str) -> Token:
     """The whole form of a clitic that is one letter before a consonant, and "vais" after "je"."""
     text = word.word
+    gap = folded[word.end : following.start] if following else ""
     if text in _GOING and previous in ("je", "j"):
         text = "vais"
     elif text == "est" and previous in ("tu", "t"):
@@ -132,11 +158,3 @@ def elide(form: str) -> str:
 
 def _letter(clitic: str) -> str:
     return "qu" if clitic == "que" else clitic[0]
-
-
-def _with_next(words: Iterator[Token]) -> Iterator[tuple[Token, Token | None]]:
-    current = next(words, None)
-    while current is not None:
-        following = next(words, None)
-        yield current, following
-        current = following

@@ -20,7 +20,8 @@ _BETWEEN: Final = "\U0001f3fb-\U0001f3ff\ufe0e\ufe0f\u200d \t\u20e3\u2640\u2642"
 _REACH_WORDS: Final = 2
 _SHORT_WORDS: Final = 3
 _FLAG_RUN: Final = re.compile("[\U0001f1e6-\U0001f1ff]+")
-_FIRST_INDICATOR: Final = 0x1F1E6
+# Regional indicators: the capital letter that each stands for.
+_INDICATOR_LETTERS: Final = {0x1F1E6 + index: ord("A") + index for index in range(26)}
 _COUNTRIES: Final = frozenset(
     "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR "
     "BS BT BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ "
@@ -54,7 +55,7 @@ class EmojiLexicon:
 
     def find(self, text: str, normalised: NormalisedText) -> Iterator[EmojiMatch]:
         """Return the runs of signs that mean harm where they stand, in one pass."""
-        starts = [word.span.start for word in normalised.words]
+        starts: list[int] = []
         foods = self._has(text, "food")
         for match in self.run.finditer(text):
             kinds = {self.kinds[char] for char in match.group() if char in self.kinds}
@@ -62,6 +63,7 @@ class EmojiLexicon:
                 continue
             if _FLAG_RUN.search(match.group()):
                 kinds.add("identity")
+            starts = starts or [word.span.start for word in normalised.words]
             before = bisect_left(starts, match.start()) - 1
             context = _Context.of(normalised, before, self.words)
             if meaning := _meaning(kinds, context, foods=foods):
@@ -193,6 +195,5 @@ def find_flags(text: str) -> tuple[Span, ...]:
 
 
 def _are_flags(run: str) -> bool:
-    letters = "".join(chr(ord("A") + ord(char) - _FIRST_INDICATOR) for char in run)
-    pairs = [letters[at : at + 2] for at in range(0, len(letters), 2)]
-    return all(pair in _COUNTRIES for pair in pairs)
+    letters = run.translate(_INDICATOR_LETTERS)
+    return all(letters[index : index + 2] in _COUNTRIES for index in range(0, len(letters), 2))

@@ -4,7 +4,7 @@
 without one takes French, the platform's first language.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Final
 
 _FRENCH: Final = frozenset(
@@ -20,12 +20,10 @@ _ENGLISH: Final = frozenset(
 _CLEAR = 2
 
 
-def guess_language(words: Iterable[str]) -> str | None:
+def guess_language(words: Collection[str]) -> str | None:
     """Return "fr", "en", or `None` when neither is clearly ahead."""
-    french = english = 0
-    for word in words:
-        french += word in _FRENCH
-        english += word in _ENGLISH
+    french = sum(map(_FRENCH.__contains__, words))
+    english = sum(map(_ENGLISH.__contains__, words))
     if french >= english + _CLEAR:
         return "fr"
     return "en" if english >= french + _CLEAR else None

@@ -30,7 +30,7 @@ class Token(NamedTuple):
     word: str
     start: int
     end: int
-    disguised: bool
+    disguised: bool = False
 
 
 def join_spaced_letters(folded: str, vocabulary: Vocabulary) -> Iterator[Token]:

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import ahocorasick
+import msgspec
 
 from services.moderation.text.domain.clitics import DEFAULT_EXPANDER, CliticExpander, elide
 from services.moderation.text.domain.folding import FoldingTable
@@ -21,8 +21,7 @@ _VERB_AFTER_TE = re.compile(r"\b(?:te|vous) (\w{2,}er)\b")
 _AFTER_ES = re.compile(r"\b(?:t|tu) es (\w+) $")
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(msgspec.Struct, frozen=True, gc=False):
     """An entry found; its words are `words` of the normalised text."""
 
     entry: LexiconEntry
@@ -79,10 +78,11 @@ class LexiconMatcher:
             )
         )
         kept: list[Match] = []
-        taken: set[int] = set()
+        is_matched = bytearray(len(normalised.words))
         for match in found:
-            if taken.isdisjoint(match.words):
-                taken.update(match.words)
+            start, stop = match.words.start, match.words.stop
+            if is_matched.find(1, start, stop) < 0:
+                is_matched[start:stop] = b"\1" * (stop - start)
                 kept.append(match)
         return tuple(
             sorted((match for match in kept if match.entry.category), key=lambda m: m.words.start)

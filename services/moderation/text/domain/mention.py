@@ -4,10 +4,11 @@ Both look at the words around one, never across a sentence: "le mot connard" is 
 un connard" is aimed at the reader, "quel connard" is neither.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Final
 
-from services.moderation.text.domain.normalisation import SENTENCE_BREAK, NormalisedText
+from services.moderation.text.domain.normalisation import SENTENCE_BREAK
 from services.moderation.text.domain.speech_verbs import DETERMINERS, REPORTING
 
 # Right before: what follows is a word, not its use.
@@ -28,6 +29,8 @@ _YOU: Final = frozenset(
 _HEARER: Final = frozenset("tu t toi te ta ton tes vous you u ur your youre yourself".split())
 _YOU_REACH = 4
 _BARE = 4
+_AUTHOR: Final = frozenset("je j me m moi mon ma mes nous i my".split())
+_SENTENCE_REACH = 40
 _CLAUSE_SIGNS: Final = frozenset(',:;—–«»“”"\u2018„\u2039')
 _YOURS: Final = frozenset("ta ton tes".split())
 _BEFORE_ORDER: Final = frozenset(
@@ -42,45 +45,68 @@ _BEFORE_ORDER: Final = frozenset(
 )
 
 
-def _around(words: NormalisedText, start: int, stop: int) -> list[str]:
-    return words.word_texts[max(start, 0) : stop]
+class MentionDetector:
+    """Judges matches by the words close by in their sentence, in constant time for each match."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words = words
+        self._starts, self._ends = _sentence_bounds(words)
+        self._about_words = _running_count(words, _ABOUT)
+        self._you_words = _running_count(words, _YOU)
+        self._hearer_words = _running_count(words, _HEARER)
+        self._author_words = _running_count(words, _AUTHOR)
+
+    def is_metalinguistic(self, match: range) -> bool:
+        """Return whether the match is spoken about as a word: "le mot X", "X signifie"."""
+        first = max(match.start - _ABOUT_REACH, self._starts[match.start])
+        if self._about_words[match.start] > self._about_words[first]:
+            return True
+        return match.stop < len(self._words) and self._words[match.stop] in _EXPLAINED
+
+    def is_aimed(self, match: range) -> bool:
+        """Return whether a "you" is close by in the sentence, or hardly anything else in it."""
+        first, stop = self._context(match)
+        if self._you_words[stop] > self._you_words[first]:
+            return True
+        is_bare = match.start - first + stop - match.stop < _BARE
+        return is_bare and "je" not in self._words[first : match.start]
+
+    def is_to_hearer(self, match: range) -> bool:
+        """Return whether a "you" is in the match or close by in its sentence."""
+        first, stop = self._context(match)
+        return self._hearer_words[stop] > self._hearer_words[first]
+
+    def has_author(self, match: range) -> bool:
+        """Return whether the author is named in the sentence, outside of the match."""
+        first = max(match.start - _SENTENCE_REACH, self._starts[match.start])
+        stop = min(match.stop + _SENTENCE_REACH, self._ends[match.stop])
+        counts = self._author_words
+        return counts[match.start] > counts[first] or counts[stop] > counts[match.stop]
+
+    def _context(self, match: range) -> tuple[int, int]:
+        """Return where the words close by start and stop: not beyond the match's sentence."""
+        first = max(match.start - _YOU_REACH, self._starts[match.start])
+        return first, min(match.stop + _YOU_REACH, self._ends[match.stop])
 
 
-def is_metalinguistic(words: NormalisedText, found: range) -> bool:
-    """Spoken about as a word: "le mot X", "X signifie"."""
-    before = _sentence_before(words, found, _ABOUT_REACH)
-    after = _around(words, found.stop, found.stop + 1)
-    return not _ABOUT.isdisjoint(before) or not _EXPLAINED.isdisjoint(after)
+def _sentence_bounds(words: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Return, for each index up to the text's end, where the sentence around it starts and ends."""
+    starts: list[int] = []
+    ends: list[int] = []
+    start = 0
+    for index, word in enumerate(words):
+        starts.append(start)
+        if word == SENTENCE_BREAK:
+            ends += [index] * (index + 1 - start)
+            start = index + 1
+    starts.append(start)
+    ends += [len(words)] * (len(words) + 1 - start)
+    return starts, ends
 
 
-def _sentence_before(words: NormalisedText, found: range, reach: int) -> list[str]:
-    before = _around(words, found.start - reach, found.start)
-    while SENTENCE_BREAK in before:
-        before = before[before.index(SENTENCE_BREAK) + 1 :]
-    return before
-
-
-def is_aimed(words: NormalisedText, found: range) -> bool:
-    """Said to somebody: a "you" close by in the sentence, or hardly anything else said in it."""
-    before, after = _beside(words, found)
-    closed, ended = len(before) < _YOU_REACH, len(after) < _YOU_REACH
-    said = {*before, *_around(words, found.start, found.stop), *after}
-    bare = closed and ended and len(before) + len(after) < _BARE and "je" not in before
-    return bare or not _YOU.isdisjoint(said)
-
-
-def is_to_hearer(words: NormalisedText, found: range) -> bool:
-    """A "you" stands in the words or close by in their sentence."""
-    before, after = _beside(words, found)
-    return not _HEARER.isdisjoint((*before, *_around(words, found.start, found.stop), *after))
-
-
-def _beside(words: NormalisedText, found: range) -> tuple[list[str], list[str]]:
-    """The words close by, of the same sentence; fewer than the reach where it ends."""
-    after = _around(words, found.stop, found.stop + _YOU_REACH)
-    if SENTENCE_BREAK in after:
-        after = after[: after.index(SENTENCE_BREAK)]
-    return _sentence_before(words, found, _YOU_REACH), after
+def _running_count(words: Iterable[str], counted: frozenset[str]) -> list[int]:
+    """Return how many of the counted words are before each index of a text, its end included."""
+    return list(accumulate(map(counted.__contains__, words), initial=0))
 
 
 def opens_clause(words: Sequence[str], gaps: Sequence[str], start: int) -> bool:

@@ -8,9 +8,11 @@ a phrase is found across "va   te-faire" but never across two sentences.
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from services.moderation.text.domain.clitics import DEFAULT_EXPANDER, CliticExpander
 from services.moderation.text.domain.folding import FoldedText, FoldingTable, fold_text
@@ -31,8 +33,7 @@ _LEET = re.compile("[" + "".join(LEET_LETTERS) + "]")
 _LEET_INSIDE = re.compile(rf"(?<=[a-z]){_LEET.pattern}+(?=[a-z])")
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(msgspec.Struct, frozen=True, gc=False):
     """A word as meant; `disguised` when it took leet, spaced or foreign letters to read it."""
 
     text: str
@@ -97,47 +98,55 @@ class Normaliser:
         if hidden:
             text = replace_spans(text, hidden, by="\n")
         folded = fold_text(text, self.folding)
-        disguises = self.folding.disguising
-        suspect = not disguises.isdisjoint(text)
+        is_disguise = _flags(text, self.folding.disguising)
         words: list[Word] = []
-        for read, start, end, disguised in self.clitics.expand(self._tokens(folded), folded.text):
-            if read == SENTENCE_BREAK and words and words[-1].text == SENTENCE_BREAK:
+        previous = ""
+        for token, start, end, disguised in self.clitics.expand(self._tokens(folded), folded.text):
+            if token == previous == SENTENCE_BREAK:
                 continue
-            span = Span(*folded.original_range(start, end))
-            hides = disguised or (suspect and not disguises.isdisjoint(span.of(text)))
-            words.append(Word(read, span, hides))
+            previous = token
+            first, stop = folded.original_range(start, end)
+            words.append(
+                Word(token, Span(first, stop), disguised or is_disguise.find(1, first, stop) >= 0)
+            )
         return NormalisedText(tuple(words))
 
-    def _tokens(self, folded: FoldedText) -> Iterator[Token]:
-        runs = iter(join_spaced_letters(folded.text, self.vocabulary))
+    def _tokens(self, folded: FoldedText) -> list[Token]:
+        tokens: list[Token] = []
+        runs = join_spaced_letters(folded.text, self.vocabulary)
         run = next(runs, None)
         is_after_break = False
         for match in _TOKEN.finditer(folded.text):
             start, end = match.span()
             while run and run.end <= start:
-                yield run
+                tokens.append(run)
                 is_after_break = False
                 run = next(runs, None)
             if run and run.start < end:
                 continue
-            token = match.group()
-            if token[-1].isalnum():
-                yield from self._meant(token, start, end)
+            text = match.group()
+            if text[-1].isalnum():
+                # Most tokens: a plain word without repeated letters.
+                if text.isalpha() and not REPEATED_LETTER.search(text):
+                    tokens.append(Token(text, start, end))
+                else:
+                    tokens += self._meant(text, start, end)
+                is_after_break = False
             elif not is_after_break:
-                yield Token(SENTENCE_BREAK, start, end, disguised=False)
-            is_after_break = not token[-1].isalnum()
-        while run:
-            yield run
-            run = next(runs, None)
+                tokens.append(Token(SENTENCE_BREAK, start, end))
+                is_after_break = True
+        if run:
+            tokens += (run, *runs)
+        return tokens
 
     def _meant(self, token: str, start: int, end: int) -> Iterator[Token]:
         """The token as meant: one word, or its parts where symbols joined what is two words."""
         if token.isalpha():
             if REPEATED_LETTER.search(token):
                 token = self.vocabulary.recover(token) or REPEATED_LETTER.sub(r"\1", token)
-            yield Token(token, start, end, disguised=False)
+            yield Token(token, start, end)
         elif "*" in token and (word := self.vocabulary.uncensor(token)):
-            yield Token(word, start, end, disguised=False)
+            yield Token(word, start, end)
         elif not token.isdigit() and (word := self.vocabulary.recover(token)):
             yield Token(word, start, end, disguised=True)
         elif token.isalnum():
@@ -146,3 +155,9 @@ class Normaliser:
         else:
             for part in _PART.finditer(token):
                 yield from self._meant(part.group(), start + part.start(), start + part.end())
+
+
+def _flags(text: str, characters: Collection[str]) -> bytes:
+    """Return 1 for each character of a text that is one of these, else 0; empty when none is."""
+    flags = bytes(map(characters.__contains__, text)) if characters else b""
+    return flags if 1 in flags else b""

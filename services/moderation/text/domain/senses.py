@@ -66,6 +66,8 @@ class SenseDetector:
         if name not in self._senses:
             return False
         cued, against = self._of(name)
+        if not cued:
+            return False
         sentence = self._sentence(words.start)
         if sentence in against:
             return False

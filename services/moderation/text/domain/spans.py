@@ -2,12 +2,15 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
-    """From `start` to before `end`, in characters of the original text."""
+class Span(msgspec.Struct, frozen=True, order=True, gc=False):
+    """Half-open range [start, end) of characters of the original text.
+
+    A struct without garbage collection: a text may have 60,000 of them.
+    """
 
     start: int
     end: int
@@ -32,11 +35,12 @@ class SpanSet:
 
     def __init__(self, spans: Iterable[Span]) -> None:
         self._spans = merge_spans(spans)
+        self._starts = [span.start for span in self._spans]
 
     def covers(self, span: Span) -> bool:
-        """Whether all of `span` is covered."""
-        at = bisect_right(self._spans, span.start, key=lambda known: known.start) - 1
-        return at >= 0 and span.end <= self._spans[at].end
+        """Return whether every character of `span` is in the set."""
+        index = bisect_right(self._starts, span.start) - 1
+        return index >= 0 and span.end <= self._spans[index].end
 
 
 def replace_spans(text: str, spans: Sequence[Span], by: str) -> str:

@@ -1,18 +1,15 @@
 """How a listed word is used: said, quoted, told, spoken about, or in an ordinary sense."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
+
+import msgspec
 
 from services.moderation.text.domain.emoji import EmojiMatch
 from services.moderation.text.domain.lexicon import Category
 from services.moderation.text.domain.matching import Match
-from services.moderation.text.domain.mention import (
-    is_aimed,
-    is_metalinguistic,
-    is_to_hearer,
-    opens_clause,
-)
+from services.moderation.text.domain.mention import MentionDetector, opens_clause
 from services.moderation.text.domain.normalisation import SENTENCE_BREAK, NormalisedText
 from services.moderation.text.domain.quotations import find_quotations
 from services.moderation.text.domain.reported_speech import ReportedSpeech
@@ -22,7 +19,6 @@ from services.moderation.text.domain.spans import Span, SpanSet
 # In a lesson a strong word is worth a look (review), and never enough to hide.
 _SOFTENED: Final = 0.6
 _STRONG: Final = 0.8
-_SENTENCE: Final = 40
 _ABBREVIATION: Final = "abbreviation"
 _TAKING_OBJECTS: Final = frozenset("planter demonter crever cogner fumer".split())
 _ARTICLES: Final = frozenset("un une le la les l des du mon ma mes ce cette ces".split())
@@ -35,15 +31,14 @@ _OF_LESSONS: Final = frozenset({"insult", "slur", "sexual"})
 # What a character says in a novel threatens nobody here.
 _OF_STORIES: Final = frozenset({"threat", "harassment"})
 _TO_HEARER: Final = frozenset("t te tu ta ton tes toi vos vous moi mes you your".split())
-_AUTHOR: Final = frozenset("je j me m moi mon ma mes nous i my".split())
 _TITLES: Final = frozenset(
     "m mr mme mlle monsieur madame mademoiselle dr docteur pr maitre famille professeur rue avenue "
     "village commune hameau riviere mrs ms".split()
 )
+_is_disguised = attrgetter("disguised")
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A listed word found: where, what for, how sure, and how it was said.
 
     `mentioned`: quoted, reported or spoken about, not used. `told`: the author or a third
@@ -74,6 +69,7 @@ class UsageClassifier:
         self._senses = SenseDetector(senses, normalised)
         self._gaps = normalised.separators(text)
         self._quoted = SpanSet(find_quotations(text))
+        self._mentions = MentionDetector(self._words)
         self._reports = ReportedSpeech(self._words, self._gaps)
 
     def classify(self, match: Match) -> Hit | None:
@@ -99,9 +95,9 @@ class UsageClassifier:
             span=span,
             mentioned=mentioned,
             targets_victim=self._is_told(words),
-            aimed=not soft and is_aimed(self._normalised, words),
-            to_hearer=is_to_hearer(self._normalised, words),
-            disguised=any(word.disguised for word in own),
+            aimed=not soft and self._mentions.is_aimed(words),
+            to_hearer=self._mentions.is_to_hearer(words),
+            disguised=any(map(_is_disguised, own)),
         )
 
     def _is_ordinary(self, match: Match) -> bool:
@@ -109,7 +105,7 @@ class UsageClassifier:
         entry, words = match.entry, match.words
         return (
             (entry.imperative and not opens_clause(self._words, self._gaps, words.start))
-            or self._senses.detects_any(entry.senses, words)
+            or (bool(entry.senses) and self._senses.detects_any(entry.senses, words))
             or self._is_symbol(match)
             or (entry.category == "threat" and self._has_harmless_object(words))
         )
@@ -117,13 +113,13 @@ class UsageClassifier:
     def _is_mentioned(self, span: Span, words: range) -> bool:
         return (
             self._quoted.covers(span)
-            or is_metalinguistic(self._normalised, words)
+            or self._mentions.is_metalinguistic(words)
             or self._reports.covers(words)
         )
 
     def _is_story(self, words: range) -> bool:
         """A sentence about a work in which the author has no part."""
-        return self._senses.detects_any((LESSON,), words) and not self._has_author(words)
+        return self._senses.detects_any((LESSON,), words) and not self._mentions.has_author(words)
 
     def classify_emoji(self, sign: EmojiMatch) -> Hit:
         """Return the finding of a run of signs; it is told like the words before it."""
@@ -143,7 +139,7 @@ class UsageClassifier:
 
     def _is_parted(self, words: range) -> bool:
         """A comma stands inside: "le linge sale, blanc ou noir"."""
-        return any("," in self._gaps[index] for index in words[1:])
+        return len(words) > 1 and any("," in self._gaps[index] for index in words[1:])
 
     def _is_symbol(self, match: Match) -> bool:
         """A symbol with its value, or an article that no insult takes ("PD = 3 V", "la FDP")."""
@@ -164,8 +160,8 @@ class UsageClassifier:
         """A word of no hearer, in or beside a sentence about a work, a law or a language."""
         return (
             match.entry.category in _OF_LESSONS
-            and _TO_HEARER.isdisjoint(self._words[match.words.start : match.words.stop])
             and self._senses.detects_any((LESSON,), match.words, nearby=True)
+            and _TO_HEARER.isdisjoint(self._words[match.words.start : match.words.stop])
         )
 
     def _is_told(self, words: range) -> bool:
@@ -173,32 +169,14 @@ class UsageClassifier:
             return False
         if not self._senses.detects_any((LESSON,), words):
             return True
-        return self._has_author(words)
-
-    def _has_author(self, words: range) -> bool:
-        """The author stands in the sentence, outside of these words."""
-        start = words.start
-        while (
-            start > 0
-            and self._words[start - 1] != SENTENCE_BREAK
-            and words.start - start < _SENTENCE
-        ):
-            start -= 1
-        stop = words.stop
-        while (
-            stop < len(self._words)
-            and self._words[stop] != SENTENCE_BREAK
-            and stop - words.stop < _SENTENCE
-        ):
-            stop += 1
-        around = (*self._words[start : words.start], *self._words[words.stop : stop])
-        return not _AUTHOR.isdisjoint(around)
+        return self._mentions.has_author(words)
 
     def _is_name(self, words: range) -> bool:
         """A capital after a title: "M. Connard", "la famille Salope"."""
-        before = self._words[max(0, words.start - 2) : words.start]
-        if before[-1:] == [SENTENCE_BREAK]:
-            before.pop()
-        first = self._normalised.words[words.start].span.start
-        name = self._text[first : first + 2]
-        return bool(before) and before[-1] in _TITLES and name.istitle()
+        title = words.start - 1
+        if title > 0 and self._words[title] == SENTENCE_BREAK:
+            title -= 1
+        if title < 0 or self._words[title] not in _TITLES:
+            return False
+        start = self._normalised.words[words.start].span.start
+        return self._text[start : start + 2].istitle()
