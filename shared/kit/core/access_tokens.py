@@ -1,4 +1,4 @@
-"""Access tokens as every service sees them: what a valid one says, and who verifies it. Pure."""
+"""Access tokens: the claims of a valid one, and the port that verifies them. Pure."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,18 +7,18 @@ from typing import Protocol
 from shared.contracts.ids import MemberId, TenantId
 
 ALGORITHMS = ("EdDSA",)
-TOKEN_TYPE = "at+jwt"  # noqa: S105  a type, no secret
+TOKEN_TYPE = "at+jwt"  # noqa: S105  the type of a token, not a token
 LIFETIME_SECONDS = 600
-"""Seconds. A suspension does not wait for it: it arrives as an event."""
+"""A suspension takes effect earlier: it arrives as an event."""
 CLOCK_LEEWAY_SECONDS = 5
-"""Seconds that two machines' clocks may differ."""
+"""The clocks of two machines may differ by this much."""
 ENDED_SESSION_RETENTION = timedelta(seconds=LIFETIME_SECONDS + CLOCK_LEEWAY_SECONDS + 60)
-"""How long a session's end is remembered: until its last access token has expired everywhere."""
+"""How long an ended session is stored: until its last access token has expired everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a valid token says: who, in which tenant, in which session. Nothing of rights."""
+    """The member, tenant and session of a valid token. It contains no roles or permissions."""
 
     member_id: MemberId
     tenant: TenantId
@@ -26,7 +26,11 @@ class Claims:
 
 
 class TokenVerifier(Protocol):
-    """Checks access tokens."""
+    """Verifies access tokens."""
 
     async def verify(self, token: str) -> Claims:
-        """Return what the token says. Raises `Unauthorised`, or `Transient` without keys."""
+        """Return the claims of a token.
+
+        Raises `Unauthorised` for an invalid token, and `Transient` when the public keys are not
+        available.
+        """

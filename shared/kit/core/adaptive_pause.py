@@ -1,9 +1,8 @@
-"""The rest between two batches that are not full: as long as the first one took.
+"""Adaptive pause for polling loops, so that records that arrive one by one form larger batches.
 
-What comes one by one costs most when it is handled one by one: the round trips of a batch of one
-are those of a batch of a thousand. A reader or relay that rests as long as it worked leaves half of
-the time to others, and finds more at once the busier the process is. What comes after a pause does
-not wait; neither does who is behind, whose batches are full.
+A batch of one record costs the same round trips as a batch of a thousand. After a partial batch, a
+loop sleeps as long as the batch took (10 ms at most), so that the next batch is larger. After a
+full batch it does not sleep, and a record that arrives after a longer idle time does not wait.
 """
 
 import asyncio
@@ -13,29 +12,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 MAX_PAUSE_SECONDS = 0.01
-"""Seconds that a rest may take."""
 
 
 @dataclass
 class AdaptivePause:
-    """The work and rest of one who handles batches."""
+    """Measures the work of one polling loop and pauses it; not shared between loops."""
 
     monotonic: Callable[[], float] = time.monotonic
     sleep_for: Callable[[float], Awaitable[None]] = asyncio.sleep
-    _until: float = 0.0
+    _pause_until: float = 0.0
 
     @contextmanager
     def measure(self) -> Iterator[None]:
-        """Note how long what is done inside takes."""
-        began = self.monotonic()
+        """Measure the duration of the work in this block, whether it fails or not."""
+        started_at = self.monotonic()
         try:
             yield
         finally:
             now = self.monotonic()
-            self._until = now + min(MAX_PAUSE_SECONDS, now - began)
+            self._pause_until = now + min(MAX_PAUSE_SECONDS, now - started_at)
 
     async def sleep(self) -> None:
-        """Wait for what is left of the rest that the last work calls for."""
-        left = self._until - self.monotonic()
-        if left > 0:
-            await self.sleep_for(left)
+        """Sleep for the rest of the pause that the last measured work requires."""
+        remaining = self._pause_until - self.monotonic()
+        if remaining > 0:
+            await self.sleep_for(remaining)

@@ -1,9 +1,9 @@
-"""What a bus promises, in prose; `kafka` and `memory` are its two bodies.
+"""The port of the message bus: records, topics, partitions and offsets.
 
-A bus knows records, topics, partitions and offsets. It knows nothing of events, tenants or
-databases: what a record means is read by `shared.kit.inbox`. What is made for each record is a
-msgspec Struct, not a dataclass: an eighth of the time to make, a third to hash; and, since none
-of them can hold itself, of no concern to the garbage collector.
+The implementations are `shared.kit.bus.kafka` and `shared.kit.bus.memory`. A bus does not decode
+records: events and tenants are the concern of `shared.kit.inbox`. Types of which one object is
+created per record are msgspec Structs, not dataclasses: creating one takes an eighth of the time,
+hashing it a third, and with `gc=False` the garbage collector does not track it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,11 @@ from typing import Protocol
 
 from msgspec import Struct
 
-# Key, value and headers of one record together, in bytes: a dead letter holds a whole record of
-# a foreign producer (Kafka's usual limit is 1 MB), written as text, and its stack.
 MAX_RECORD_BYTES = 10_000_000
+"""Key, value and headers of one record. A dead letter contains, as text, a whole record of a
+foreign producer (1 MB is Kafka's usual limit) and a stack trace."""
 MAX_BATCH_RECORDS = 1_000
-"""Records handed over at once, at most; with an ordinary effect, 20 ms of work."""
+"""About 20 ms of work with an ordinary effect."""
 
 
 class Partition(Struct, frozen=True, gc=False):
@@ -28,7 +28,7 @@ class Partition(Struct, frozen=True, gc=False):
 
 
 class OutgoingRecord(Struct, frozen=True, gc=False):
-    """A record to be sent. Records of one key reach one partition, in the order they are sent."""
+    """A record to send. Records of one key go to one partition, in the order they are sent."""
 
     topic: str
     key: bytes
@@ -43,10 +43,10 @@ class OutgoingRecord(Struct, frozen=True, gc=False):
 
 
 class IncomingRecord(Struct, frozen=True, gc=False):
-    """A record as it was received, undecoded.
+    """A record as it was received, not decoded.
 
     `key`, `value` and any header's value may be None: a foreign producer can send that, and the
-    record still has to be accounted for.
+    record must still be counted.
     """
 
     partition: Partition
@@ -66,10 +66,10 @@ class Topic:
 
 
 class Redeliver(Exception):
-    """Raised by a batch handler: nothing of this batch was applied, hand it over again later.
+    """Raised by a batch handler: nothing of this batch was applied, deliver it again later.
 
-    `pause` is in seconds; the partitions of the batch wait that long, others go on. A partition
-    that changes its reader meanwhile is handed over by the new one without waiting.
+    The partitions of the batch are paused for `pause_seconds`, other partitions are not. When a
+    partition is assigned to another consumer meanwhile, that consumer does not wait.
     """
 
     def __init__(self, pause_seconds: float, reason: str) -> None:
@@ -78,51 +78,52 @@ class Redeliver(Exception):
 
 
 class Consumer(Protocol):
-    """The reader's side: what the bus calls."""
+    """The callbacks that the bus calls for one member of a consumer group."""
 
     async def on_assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        """Return where to start reading each of these partitions (an absolute offset).
+        """Return the offset at which to start reading each of these partitions.
 
-        A partition left out of the answer starts at the group's committed offset, else at the
-        beginning. So does an offset that the log does not hold (any more): at the beginning.
-        Awaited before the first record of any of them is handed over; when it raises, it is asked
-        again after a second, and nothing is handed over until it has answered.
+        A partition missing from the result starts at the group's committed offset, else at the
+        beginning. An offset that the log does not contain (any more) means the beginning.
+        The bus awaits this before it delivers the first record of any of them. When it raises, the
+        bus calls it again after a second, and delivers nothing until it succeeds.
         """
 
     async def prepare(self, batch: Sequence[IncomingRecord]) -> None:
-        """Get a batch ready for `handle`: decode it. Does no I/O and changes nothing.
+        """Decode a batch ahead of `handle`. No I/O, no changes.
 
-        Awaits now and then, so that the batch in hand goes on meanwhile.
+        Yields to the event loop regularly, so that the batch in progress continues meanwhile.
 
-        Called before the same tuple is handed over, perhaps while the one before it is in hand;
-        perhaps it never is, or is handed over without this.
+        The bus may call this with the tuple that it passes to `handle` next, also while the batch
+        before it is in progress. `handle` may never follow, or be called without this.
         """
 
     async def on_revoked(self, partitions: Sequence[Partition]) -> None:
-        """Learn that these partitions belong to someone else from now on.
+        """Forget these partitions: another consumer owns them from now on.
 
-        Never called while `handle` runs: the bus waits for the batch in hand.
+        Never called while `handle` runs: the bus waits for the batch in progress.
         """
 
     async def handle(self, batch: Sequence[IncomingRecord]) -> Mapping[Partition, int]:
-        """Apply a batch, and say the next offset to read of each partition in it.
+        """Apply a batch and return the next offset to read of each partition in it.
 
-        The batch holds at most `TextAnalysis.max_batch_records` records, in offset order within
-        each partition.
-        Where the answer is not the last offset + 1, the bus seeks there; a partition missing from
-        it is handed over again after a second. What it answers is committed, sooner or later;
-        nothing else ever is. Raising `Redeliver` (or anything else: then after one second) makes
-        the bus seek every partition of the batch back to its first offset.
+        The batch contains at most `SubscriptionConfig.max_batch_records` records, in offset order
+        within each partition. When a returned offset is not the last offset + 1, the bus seeks to
+        it. A partition missing from the result is delivered again after a second. Returned offsets
+        are committed sooner or later; no other offset ever is. When this raises `Redeliver` (or
+        any other exception: then after one second), the bus seeks every partition of the batch
+        back to its first offset.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionConfig:
-    """How a consumer group reads its topics; all times are in seconds.
+    """How a consumer group reads its topics.
 
-    `instance` is a stable name of this process among the group's: a restart under the same name
-    resumes at once. `poll_limit` is how long one batch may take before the group takes the
-    partitions away and `alive` says no. `drain` is how long `stop` waits for the batch in hand.
+    `instance_id` is a stable name of this process within the group (static membership): a restart
+    under the same name resumes at once. `max_poll_interval_seconds` limits the duration of one
+    batch: beyond it, the group reassigns the partitions and `alive` returns False.
+    `drain_timeout_seconds` limits how long `stop` waits for the batch in progress.
     """
 
     group: str
@@ -138,72 +139,72 @@ class SubscriptionConfig:
 
 @dataclass(frozen=True, slots=True)
 class LogBounds:
-    """Where a topic's log begins and ends, per partition: next offsets, as the broker says."""
+    """The first offset and the next offset of each partition, as the broker reports them."""
 
     begin: Mapping[Partition, int] = field(default_factory=dict)
     end: Mapping[Partition, int] = field(default_factory=dict)
 
 
 class Subscription(Protocol):
-    """A running reader."""
+    """A running member of a consumer group."""
 
     async def stop(self) -> None:
-        """Finish the batch in hand, commit what was answered, leave the group. Idempotent.
+        """Finish the batch in progress, commit the returned offsets, leave the group. Idempotent.
 
-        With an `instance`, its place is kept for `session_timeout`: a restart under the same name
-        resumes at once, and no rebalance happens in between.
-        A batch that takes longer than `TextAnalysis.drain_timeout_seconds` is cancelled; it was
-        not answered, so the next reader gets it again.
+        With an `instance_id`, the group keeps its membership for `session_timeout_seconds`: a
+        restart under the same name resumes at once, without a rebalance in between.
+        A batch that takes longer than `drain_timeout_seconds` is cancelled; it returned no
+        offsets, so the next consumer gets it again.
         """
 
     def alive(self) -> bool:
-        """Return whether the reader polled within its poll limit (a liveness probe reads this).
+        """Return whether the last poll is recent enough (read by the liveness probe).
 
-        An idle or paused reader polls and is alive, and so is one whose broker is away: what it
-        does not do then shows in `last_poll_age`. A stopped one is not.
+        An idle or paused subscription polls and is alive, and so is one whose broker is down; only
+        `last_poll_age` shows that. A stopped one is not alive.
         """
 
     @property
     def last_poll_age(self) -> float:
-        """Seconds since the last poll that did not fail."""
+        """Seconds since the last successful poll."""
 
 
 class Bus(Protocol):
-    """Sends and reads records. All methods may block on the network, none retries for ever."""
+    """Sends and reads records. All methods may block on the network; none retries without limit."""
 
     async def send(self, records: Sequence[OutgoingRecord]) -> None:
-        """Send all of them and return when every one is acknowledged by all in-sync replicas.
+        """Send all records; return when all in-sync replicas have acknowledged every one.
 
         Raises `Transient` when not: then some may have been sent, none is known
-        to be, and order per key still holds when the same list is sent again before anything else
-        of its keys (repetitions of it may come late, and all in order). Raises `Invalid`,
-        with nothing sent, when a record is larger than `MAX_RECORD_BYTES`: it never can be.
-        Two calls at once that hold the same key have no order between them.
+        to be, and the order per key is still correct if the caller sends the same list again
+        before any other record of its keys (duplicates may appear late, and all in order). Raises
+        `Invalid`, with nothing sent, when a record is larger than `MAX_RECORD_BYTES`.
+        Two concurrent calls with the same key have no order between them.
         """
 
     async def subscribe(self, config: SubscriptionConfig) -> Subscription:
-        """Join a group and begin to hand over batches, one at a time.
+        """Join a group and start to deliver batches, one at a time.
 
-        Returns when the group has given this reader its partitions (perhaps none). A topic that
-        does not exist makes this fail with `NotFound`; it is never created by reading.
+        Returns when the group has assigned partitions to this member (perhaps none). Raises
+        `NotFound` for a missing topic; subscribing never creates one.
         """
 
     async def ensure_topics(self, topics: Sequence[Topic]) -> None:
-        """Create the topics that are missing. Existing ones are left as they are."""
+        """Create the topics that are missing. Existing topics are not changed."""
 
     async def get_log_bounds(
         self, topics: Sequence[str], since: datetime | None = None
     ) -> LogBounds:
-        """Ask the broker where these topics begin and end. A missing one: `NotFound`.
+        """Fetch the first and next offsets of these topics. Raises `NotFound` for a missing topic.
 
-        With `since`, a partition begins at its first record that was sent at or after that moment,
-        and at its end when there is none.
+        With `since`, a partition begins at its first record sent at or after that moment, and at
+        its end when there is none.
         """
 
     async def fetch(self, partition: Partition, begin: int, limit: int) -> Sequence[IncomingRecord]:
-        """Read up to `limit` records from `begin` on, outside of any group.
+        """Read up to `limit` records from offset `begin` on, outside of any group.
 
-        What the log no longer holds is left out: the first record may lie behind `begin`.
+        Deleted records are left out: the first record may have a higher offset than `begin`.
         """
 
     async def close(self) -> None:

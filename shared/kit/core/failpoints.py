@@ -1,7 +1,7 @@
-"""Named steps at which a test may stop, delay or kill a process: where a crash would hurt most.
+"""Failpoints: named steps at which a test may stop, delay or kill a process.
 
-Nothing in a deployment can switch them on: no setting, no variable, no route. Only code that calls
-`watch` can, and only the fault suite does, which no image contains
+A deployment cannot switch them on: there is no setting, variable or route for it. Only code that
+calls `set_watcher` can, and only the chaos suite does, which no image contains
 (tests/kit/core/test_failpoints.py).
 """
 
@@ -20,10 +20,10 @@ FAILPOINTS = {
     "relay.read": "a batch of the outbox is read, nothing is sent",
     "relay.sent": "it is acknowledged by the broker, not deleted",
     "relay.deleted": "it is deleted",
-    "light.noted": "rows and facts of commands that arrived together are noted, nothing is sent",
-    "light.committed": "they are committed, nobody has been told",
-    "unit.written": "a command's rows and facts are written, not committed",
-    "unit.committed": "they are committed, nobody has been told",
+    "light.noted": "rows and events of a batched unit are recorded, nothing is sent",
+    "light.committed": "they are committed, no command has returned",
+    "unit.written": "a command's rows and events are written, not committed",
+    "unit.committed": "they are committed, the command has not returned",
 }
 """The closed list."""
 
@@ -32,12 +32,12 @@ _watcher: Watcher | None = None
 
 
 def hit_failpoint(step: str) -> None:
-    """Say that this step was reached. Costs a look at one name when nobody watches."""
+    """Call the watcher with this step; without a watcher it costs one comparison."""
     if _watcher is not None:
         _watcher(step)
 
 
 def set_watcher(watcher: Watcher | None) -> None:
-    """Call this at every step from now on; None ends it. For the fault suite only."""
+    """Call this function at every step from now on; None ends it. For the chaos suite only."""
     global _watcher  # noqa: PLW0603  one process, one watcher
     _watcher = watcher

@@ -1,4 +1,4 @@
-"""What a service is handed from outside: bus, clock, ids, telemetry and its environment.
+"""The dependencies that a service receives: bus, clock, ids, telemetry and its environment.
 
 Protocols only: importing the real telemetry here would break the purity of the handlers.
 """
@@ -13,18 +13,18 @@ from shared.kit.core.unit_of_work import Clock, NewId
 
 
 class Span(Protocol):
-    """A span that is open."""
+    """An open span."""
 
     @property
     def traceparent(self) -> str | None:
         """The W3C `traceparent` of this span; None when there is no trace at all."""
 
     def set(self, **attributes: str | float | bool) -> None:
-        """Add attributes; `__` in a name stands for a dot."""
+        """Add attributes; `__` in a name becomes a dot."""
 
 
 class Telemetry(Protocol):
-    """What the frame tells about itself. Never raises, never blocks; a no-op body is allowed."""
+    """Traces and metrics of the frame. No method raises or blocks; a no-op body is allowed."""
 
     def span(
         self,
@@ -39,25 +39,25 @@ class Telemetry(Protocol):
 
         `kind` is `server`, `client`, `producer`, `consumer` or `internal`. `parent` and `links` are
         traceparents; without `parent` the span continues the current one of this task, or begins
-        a trace. An exception that passes is recorded with its `error.type`.
+        a trace. An exception that leaves the block is recorded with its `error.type`.
         """
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         """Add to a counter of the closed list in `shared.kit.telemetry.metric_catalogue`."""
 
     def observe(self, name: str, *values: float, **labels: str) -> None:
-        """Add values, in the unit the list gives, to a histogram of the closed list."""
+        """Add values, in the unit of the list, to a histogram of the closed list."""
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
         """Set a gauge of the closed list."""
 
     def current(self) -> str | None:
-        """The traceparent of the span that is open in this task, if any."""
+        """The traceparent of the open span of this task, if any."""
 
 
 @dataclass(frozen=True)
 class Host:
-    """Handed to `main.build`: everything that a service may know of the world outside."""
+    """Passed to `main.build`: everything that a service uses from outside its process."""
 
     bus: Bus
     clock: Clock

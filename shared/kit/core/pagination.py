@@ -1,4 +1,4 @@
-"""Pages of what someone may see: full ones, however much lies between that they may not."""
+"""Full pages of the rows that a caller may see, however many hidden rows lie between them."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -6,7 +6,7 @@ from typing import TypeVar
 T = TypeVar("T")
 P = TypeVar("P")
 CHUNK_ROWS = 200
-"""Rows that are read at once."""
+"""Rows that are read with one query."""
 
 
 async def read_visible_page(
@@ -16,16 +16,16 @@ async def read_visible_page(
     after: P | None,
     limit: int,
 ) -> tuple[list[T], P | None]:
-    """Read on from after a place until `limit` rows are kept; give them and where to go on.
+    """Read chunks after a cursor until `limit` visible rows are collected.
 
-    `keep` leaves out of a chunk what may not be seen. None: there is no more that may be.
+    Returns the rows and the cursor of the next page, None when there is no further visible row.
     """
-    found: list[T] = []
+    visible: list[T] = []
     while True:
         rows = await fetch_chunk(after, CHUNK_ROWS)
-        found += await filter_visible(rows)
-        if len(found) > limit:
-            return found[:limit], cursor_of(found[limit - 1])
+        visible += await filter_visible(rows)
+        if len(visible) > limit:
+            return visible[:limit], cursor_of(visible[limit - 1])
         if len(rows) < CHUNK_ROWS:
-            return found, None
+            return visible, None
         after = cursor_of(rows[-1])

@@ -1,7 +1,7 @@
-"""Who may do what: the vocabulary of every feature's `policy.py`. Pure.
+"""Authorisation: the vocabulary of every feature's `policy.py`. Pure.
 
-A policy is a function `(actor, thing) -> Verdict`. A handler calls it and hands the verdict to
-`demand`; the id of the rule that decided is in the problem document.
+A policy is a function `(actor, resource) -> Verdict`. A handler calls it and passes the verdict to
+`require_allowed`; the id of the rule that decided is in the problem document.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from shared.kit.core.errors import Forbidden
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role held in a structure and everything below it, until a moment (None: until revoked)."""
+    """A role in a structure and everything below it, until a moment (None: until revoked)."""
 
     role: Role
     structure_id: StructureId
@@ -32,7 +32,7 @@ class Suspension:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who is asking, with the rights that this service's own copy knows of."""
+    """The member who sent a request, with the rights in this service's own copy."""
 
     tenant: TenantId
     member_id: MemberId
@@ -43,35 +43,35 @@ class Actor:
     suspension: Suspension | None = None
 
     def holds(self, roles: Iterable[Role], *, within: Iterable[StructureId]) -> bool:
-        """Return whether one of these roles is held in one of these structures.
+        """Return whether the actor has one of these roles in one of these structures.
 
-        `within` is a structure followed, or preceded, by its ancestors: a role above counts below.
+        `within` is a structure and its ancestors, in any order: a role above counts below.
         """
-        wanted, places = set(roles), set(within)
-        return any(g.role in wanted and g.structure_id in places for g in self.grants)
+        accepted_roles, structures = set(roles), set(within)
+        return any(g.role in accepted_roles and g.structure_id in structures for g in self.grants)
 
     def holds_anywhere(self, *roles: Role) -> bool:
-        """Return whether one of these roles is held in any structure."""
+        """Return whether the actor has one of these roles in any structure."""
         return any(grant.role in roles for grant in self.grants)
 
     @property
     def role(self) -> str | None:
-        """The role to write into facts: the one held in the actor's own structure, else any."""
-        own = [g.role for g in self.grants if g.structure_id == self.structure_id]
-        every = own or [g.role for g in self.grants]
-        return every[0].value if every else None
+        """The role for event payloads: one in the actor's own structure, else any."""
+        own_roles = [g.role for g in self.grants if g.structure_id == self.structure_id]
+        roles = own_roles or [g.role for g in self.grants]
+        return roles[0].value if roles else None
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Yes, and the rule that says so."""
+    """The action is allowed by this rule."""
 
     rule: str
 
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """No, and the rule that says so."""
+    """The action is denied by this rule."""
 
     rule: str
 
@@ -80,6 +80,6 @@ Verdict = Allowed | Denied
 
 
 def require_allowed(verdict: Verdict) -> None:
-    """Go on if allowed. Raises `Forbidden`, naming the rule, if not."""
+    """Return if the verdict is `Allowed`. Raises `Forbidden` with the rule's id if not."""
     if isinstance(verdict, Denied):
         raise Forbidden(rule=verdict.rule)

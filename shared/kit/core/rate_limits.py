@@ -1,4 +1,4 @@
-"""What a limiter promises, and the values that it takes and gives. Pure."""
+"""The port of the rate limiter, and its values. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """At most `most` charges for one key within any `seconds` in a row.
+    """At most `max_charges` charges for one key within any `window_seconds`.
 
-    `name` is part of the key under which it is counted: two limits have two names.
+    `name` is part of the key under which charges are counted: two limits have two names.
     """
 
     name: str
@@ -20,7 +20,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One more for this key, such as an address, under this limit."""
+    """One charge for a key, such as a client address, under a limit."""
 
     limit: RateLimit
     key: str
@@ -28,7 +28,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class RateLimitDecision:
-    """Whether the charges were counted; if not, which limit is full and for how many seconds."""
+    """Whether the charges were counted; if not, the limit that is full and the seconds to wait."""
 
     full_limit: RateLimit | None = None
     wait_seconds: float = 0.0
@@ -40,7 +40,7 @@ class RateLimitDecision:
 
     @property
     def retry_after(self) -> int:
-        """Whole seconds after which the limit has room again, at least one."""
+        """Whole seconds until the limit accepts a charge again, at least one."""
         return max(1, math.ceil(self.wait_seconds))
 
 
@@ -50,18 +50,18 @@ ALLOWED = RateLimitDecision()
 class RateLimiter(Protocol):
     """Counts charges in sliding windows, atomically.
 
-    Of N calls of `take` at once over a limit of M, exactly M are allowed. A refused call counts
-    nothing, so that waiting as long as it says is enough if nothing else is charged meanwhile.
+    Of N concurrent calls of `take` with a limit of M, exactly M are allowed. A rejected call counts
+    nothing, so a client that waits `retry_after` is accepted if no other charge is counted.
     """
 
     async def take(self, ticket: str, charges: Sequence[Charge]) -> RateLimitDecision:
         """Count one for each charge, or nothing when one of the limits is full.
 
-        `ticket` names this call for `give_back`; two calls have two tickets.
+        `ticket` identifies this call for `refund`; two calls use two tickets.
         """
 
     async def refund(self, ticket: str, charges: Sequence[Charge]) -> None:
-        """Undo what `take` counted under this ticket; without effect for an unknown one."""
+        """Undo the charges that `take` counted for this ticket; no effect for an unknown ticket."""
 
     async def reset(self, charges: Sequence[Charge]) -> None:
-        """Set the counts of these keys to zero, whoever was counted there."""
+        """Set the counts of these keys to zero, including those of other tickets."""

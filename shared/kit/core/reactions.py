@@ -1,8 +1,8 @@
-"""Reactions: effects and the types of events they are for, as a service's `events.py` lists them.
+"""Reactions: effects and the event types that trigger them, listed in a service's `events.py`.
 
-Where a reaction computes: a batch is one transaction, and while it is open nothing may be computed
-that could be computed before. Reading a text, parsing, hashing, encoding of size: in `prepare`.
-Asking the database, writing, recording facts: in `effect`. Pure.
+A batch is one transaction, and while it is open nothing may be computed that could be computed
+before. Parsing, hashing and encoding of size belong in `prepare`; queries, writes and recording
+events belong in `effect`. Pure.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,12 +25,13 @@ V = TypeVar("V")
 
 @dataclass(frozen=True)
 class Reaction(Generic[D]):
-    """An effect and the facts it is for; reads as a sentence in a service's `events.py`.
+    """An effect and the event types that trigger it; reads as a sentence in `events.py`.
 
     The effect receives its feature's dependencies, a unit, and all deliveries of these types in a
     batch, in log order. It may run twice and never opens or commits a unit.
-    One that `decides` writes only what this service owns, and tells it in facts of its own: a
-    replay leaves it out, because what was once decided is not decided again.
+
+    `skip_on_replay`: the reaction takes decisions and publishes them as events. A replay must not
+    take them again, so it leaves the reaction out.
     """
 
     effect: Callable[[D, Unit, Sequence[Delivery[Any]]], Awaitable[None]]
@@ -39,25 +40,25 @@ class Reaction(Generic[D]):
 
     @property
     def name(self) -> str:
-        """The effect as words: `hide_posts_of_author`."""
+        """The name of the effect's function: `hide_posts_of_author`."""
         return self.effect.__name__
 
     def bind(self, dependencies: D) -> "BoundReaction":
-        """Hand its dependencies to the effect."""
+        """Return the reaction with its dependencies bound."""
 
-        async def bound(unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
+        async def bound_effect(unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
             await self.effect(dependencies, unit, deliveries)
 
-        return BoundReaction(self.name, bound, self.on, self.skip_on_replay)
+        return BoundReaction(self.name, bound_effect, self.on, self.skip_on_replay)
 
 
 @dataclass(frozen=True)
 class PreparedReaction(Generic[D, V]):
     """A reaction that computes one value for each delivery before its effect; see `Reaction`.
 
-    `prepare` is awaited before the batch's transaction opens, and gives the values in the order of
-    the deliveries. It may run twice, and for a delivery that is never applied; it writes nothing.
-    When it raises, that is a failure of the one event, as if its effect had raised.
+    `prepare` is awaited before the batch's transaction opens, and returns the values in the order
+    of the deliveries. It may run twice, and for a delivery that is never applied; it writes
+    nothing. When it raises for one event, only that event fails, as if its effect had raised.
     """
 
     prepare: Callable[[D, Sequence[Delivery[Any]]], Awaitable[Sequence[V]]]
@@ -67,24 +68,26 @@ class PreparedReaction(Generic[D, V]):
 
     @property
     def name(self) -> str:
-        """The effect as words: `hide_posts_of_author`."""
+        """The name of the effect's function: `hide_posts_of_author`."""
         return self.effect.__name__
 
     def bind(self, dependencies: D) -> "BoundPreparedReaction":
-        """Hand its dependencies to both stages."""
+        """Return the reaction with the dependencies of both stages bound."""
 
-        async def prepare(deliveries: Sequence[Delivery[Fact]]) -> Sequence[V]:
+        async def bound_prepare(deliveries: Sequence[Delivery[Fact]]) -> Sequence[V]:
             return await self.prepare(dependencies, deliveries)
 
-        async def bound(unit: Unit, prepared: Sequence[PreparedDelivery[Fact, Any]]) -> None:
+        async def bound_effect(unit: Unit, prepared: Sequence[PreparedDelivery[Fact, Any]]) -> None:
             await self.effect(dependencies, unit, prepared)
 
-        return BoundPreparedReaction(self.name, prepare, bound, self.on, self.skip_on_replay)
+        return BoundPreparedReaction(
+            self.name, bound_prepare, bound_effect, self.on, self.skip_on_replay
+        )
 
 
 @dataclass(frozen=True)
 class BoundReaction:
-    """A reaction that is ready to run."""
+    """A reaction with its dependencies bound."""
 
     name: str
     effect: Effect
@@ -94,7 +97,7 @@ class BoundReaction:
 
 @dataclass(frozen=True)
 class BoundPreparedReaction:
-    """A prepared reaction that is ready to run."""
+    """A prepared reaction with its dependencies bound."""
 
     name: str
     prepare: PrepareFunction
@@ -115,5 +118,5 @@ def bind(
 def bind(
     dependencies: D, reactions: Sequence[Reaction[D] | PreparedReaction[D, Any]]
 ) -> tuple[AnyBoundReaction, ...]:
-    """Hand one feature's dependencies to all its reactions."""
+    """Bind one feature's dependencies to all its reactions."""
     return tuple(reaction.bind(dependencies) for reaction in reactions)

@@ -1,4 +1,4 @@
-"""Settings read from variables of the environment: one field per variable, errors that name it."""
+"""Settings from environment variables: one field per variable, errors that name the variable."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ SHARED_PREFIX = "PREAU_"
 
 
 class SettingError(PreauError):
-    """A variable is missing, wrong or unknown; the message names it and says its meaning."""
+    """A variable is missing, wrong or unknown; the message contains its name and meaning."""
 
     key = "setting"
 
@@ -25,21 +25,21 @@ class SettingError(PreauError):
 def read_variables(
     model: type[BaseModel], prefix: str, environment: Mapping[str, str], names: tuple[str, ...] = ()
 ) -> dict[str, str]:
-    """Return the texts of a model's fields: of the prefixed variable, else of the shared one."""
-    words: dict[str, str] = {}
+    """Return the texts of a model's fields; a variable with `prefix` wins over `PREAU_`."""
+    texts: dict[str, str] = {}
     for name in names or tuple(model.model_fields):
-        for start in (prefix, SHARED_PREFIX):
-            value = environment.get(f"{start}{name.upper()}")
+        for variable_prefix in (prefix, SHARED_PREFIX):
+            value = environment.get(f"{variable_prefix}{name.upper()}")
             if value:
-                words[name] = value
+                texts[name] = value
                 break
-    return words
+    return texts
 
 
 def to_setting_error(model: type[BaseModel], prefix: str, error: ValidationError) -> SettingError:
-    """Say in one line which variable is wrong, and what it means."""
+    """Convert the first validation error into one line with the variable and its meaning."""
     first = error.errors(include_input=False)[0]
-    if not first["loc"]:  # several variables that do not go together
+    if not first["loc"]:  # the model's own validator: variables that contradict each other
         reason = first["msg"].removeprefix("Value error, ")
         return SettingError(
             f"{prefix}KAFKA_SECURITY_PROTOCOL (how to connect to Kafka) is wrong: {reason}."
@@ -47,5 +47,5 @@ def to_setting_error(model: type[BaseModel], prefix: str, error: ValidationError
     field = str(first["loc"][0])
     meaning = model.model_fields[field].description or field
     variable = f"{prefix}{field.upper()}"
-    wrong = "is missing" if first["type"] == "missing" else f"is wrong: {first['msg']}"
-    return SettingError(f"{variable} ({meaning}) {wrong}.")
+    fault = "is missing" if first["type"] == "missing" else f"is wrong: {first['msg']}"
+    return SettingError(f"{variable} ({meaning}) {fault}.")

@@ -1,4 +1,4 @@
-"""What counting promises. Pure."""
+"""The port that counts distinct items in sliding windows. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """An item that happened, or is only asked about, under a key.
+    """An item that is counted under a key, or with `is_counted=False` only looked up.
 
-    `key` says what is counted ("the texts of this author"), `item` is counted once per key however
-    often it is observed, `at` is when it happened, in seconds since 1970. `windows` are the spans
-    to count over, in seconds. Without `adds` the key is only counted.
+    `key` says what is counted ("the texts of this author"). `item` counts once per key, however
+    often it is observed. `at` is the time of the event, in seconds since 1970. `windows` are the
+    durations to count over, in seconds.
     """
 
     key: str
@@ -23,9 +23,9 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class WindowCounts:
-    """For each observation, a count for each of its windows, in their orders.
+    """For each observation, a count for each of its windows, in the same order.
 
-    `degraded`: Redis is away, so that only what this process saw was counted.
+    `degraded`: Redis is not available, so only the observations of this process were counted.
     """
 
     values: Sequence[tuple[int, ...]]
@@ -33,14 +33,14 @@ class WindowCounts:
 
 
 class SlidingWindows(Protocol):
-    """Counts distinct items per key over sliding windows around the moment of an observation."""
+    """Counts distinct items per key over sliding windows around the time of an observation."""
 
     async def count(self, observations: Sequence[Observation]) -> WindowCounts:
-        """Add each observation that adds, then count it: the items of its key in (at - w, at + w).
+        """Store each counted observation, then count the items of its key in (at - w, at + w).
 
-        Where observations come in the order of their moments, nothing later is there to be
-        counted. Out of order the later ones count too: else no item of a burst that arrives in
-        another order would ever see all of it. Observing an item again moves it to the later
-        moment and counts it once: a redelivery changes nothing. An observation counts the ones
+        When observations arrive in time order, there are no later items to count. When they arrive
+        out of order, later items count as well; otherwise a burst that arrives in another order
+        would never be counted completely. Observing an item again moves it to the later time and
+        counts it once, so a redelivery changes nothing. An observation includes the observations
         before it in the same call.
         """

@@ -1,4 +1,4 @@
-"""Whether a member or a session is stopped, in the words of every service. Pure."""
+"""The errors of a suspended member and of an ended session, the same in every service. Pure."""
 
 from datetime import datetime
 from uuid import UUID
@@ -14,7 +14,7 @@ class MemberSuspended(Forbidden):
 
     @classmethod
     def from_suspension(cls, suspension: Suspension) -> "MemberSuspended":
-        """Say of which suspension."""
+        """Create the error with the reason and the end of this suspension, if it has them."""
         facts: dict[str, object] = {"rule": "member.suspended"}
         if suspension.reason:
             facts["reason"] = suspension.reason
@@ -24,7 +24,7 @@ class MemberSuspended(Forbidden):
 
 
 class SessionEnded(Unauthorised):
-    """The session of this access token was ended before its time."""
+    """The session of this access token was ended before the token expired."""
 
     key = "session_ended"
 
@@ -32,19 +32,19 @@ class SessionEnded(Unauthorised):
 def suspension_at(
     now: datetime, *, suspended: bool, until: datetime | None, reason: str | None
 ) -> Suspension | None:
-    """Return the suspension that holds at this moment; None when there is none, or it is over."""
+    """Return the suspension in force at this moment; None without one, or when it has ended."""
     if not suspended or (until is not None and until <= now):
         return None
     return Suspension(reason, until)
 
 
 def session_error(suspension: Suspension | None) -> PreauError:
-    """Return the refusal of a token whose session has ended: a suspended member learns why."""
+    """Return the error for a token of an ended session: a suspended member gets the reason."""
     return SessionEnded() if suspension is None else MemberSuspended.from_suspension(suspension)
 
 
 def parse_session_id(session: str | None) -> UUID | None:
-    """Read a token's session; None for one that was never opened, such as the operator's own."""
+    """Parse a token's session id; None for tokens without one, such as an operator's."""
     try:
         return UUID(session) if session else None
     except ValueError:

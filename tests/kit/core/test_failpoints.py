@@ -11,7 +11,7 @@ from shared.kit.core import failpoints
 REPOSITORY = Path(__file__).resolve().parents[3]
 SHIPPED = [p for f in ("shared", "services", "deploy") for p in (REPOSITORY / f).rglob("*.py")]
 ITSELF = REPOSITORY / "shared/kit/core/failpoints.py"
-REACHED = re.compile(r'\breached\("([^"]+)"\)')
+REACHED = re.compile(r'\bhit_failpoint\("([^"]+)"\)')
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def test_nothing_that_is_deployed_can_switch_them_on() -> None:
         path.relative_to(REPOSITORY).as_posix()
         for path in SHIPPED
         if path != ITSELF
-        and re.search(r"failpoints(?! import reached\n)|\b_watcher\b", path.read_text())
+        and re.search(r"failpoints(?! import hit_failpoint\n)|\b_watcher\b", path.read_text())
     }
 
     assert knowing == set()
