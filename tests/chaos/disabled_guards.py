@@ -55,28 +55,28 @@ def no_distinct_in_a_batch() -> None:
 
 def no_fence() -> None:
     """A batch moves the positions from wherever they are, as a zombie would like."""
-    guarded = ledger._MOVE.text
-    ledger._MOVE.text = guarded.replace("AND p.next_offset = m.expected", "")
-    assert ledger._MOVE.text != guarded
+    guarded = ledger._MOVE_POSITIONS.text
+    ledger._MOVE_POSITIONS.text = guarded.replace("AND p.next_offset = m.expected", "")
+    assert ledger._MOVE_POSITIONS.text != guarded
 
 
 def offsets_before_database() -> None:
     """Offsets are committed when a batch is handed over, and reading begins where they stand."""
-    hand_over, assigned = PartitionController._hand_over, BatchConsumer.on_assigned
+    hand_over, assigned = PartitionController._deliver, BatchConsumer.on_assigned
 
     async def early(
         self: PartitionController, batch: Any, first: Any, last: Mapping[Any, int]
     ) -> None:
-        self._commits.add({place: offset + 1 for place, offset in last.items()})
-        await self._commits._commit()
+        self._committer.add({place: offset + 1 for place, offset in last.items()})
+        await self._committer._commit()
         await hand_over(self, batch, first, last)
 
     async def kafka_knows(self: BatchConsumer, partitions: Sequence[Any]) -> Mapping[Any, int]:
         await assigned(self, partitions)
         return {}
 
-    replace_methods(PartitionController, _hand_over=early)
-    replace_methods(BatchConsumer, assigned=kafka_knows)
+    replace_methods(PartitionController, _deliver=early)
+    replace_methods(BatchConsumer, on_assigned=kafka_knows)
 
 
 def relay_deletes_first() -> None:
@@ -157,7 +157,7 @@ def no_rewind() -> None:
     def again(self: PartitionController, first: Mapping[Any, int], pause: float) -> None:
         """Go on."""
 
-    replace_methods(PartitionController, _again=again)
+    replace_methods(PartitionController, _redeliver=again)
 
 
 def no_parked_key_check() -> None:
@@ -188,7 +188,7 @@ def no_rebalance_lock() -> None:
 
     async def revoked(self: PartitionController, _: set[Any]) -> None:
         self._rebalancing = True
-        await self._let_go()
+        await self._release_partitions()
 
     replace_methods(PartitionController, on_partitions_revoked=revoked)
 

@@ -117,7 +117,7 @@ def install_faults() -> InjectedFaults:
 
 
 def _surround(armed: InjectedFaults) -> None:
-    react = BatchAttempt._react
+    react = BatchAttempt._run_reactions
 
     async def surrounded(
         self: BatchAttempt, unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]
@@ -131,7 +131,7 @@ def _surround(armed: InjectedFaults) -> None:
             if armed.has_bug(delivery):
                 raise InjectedBug(str(delivery.event_id))
 
-    BatchAttempt._react = surrounded  # type: ignore[method-assign]  # that is the fault
+    BatchAttempt._run_reactions = surrounded  # type: ignore[method-assign]  # that is the fault
     _take_notes()
 
 

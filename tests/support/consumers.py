@@ -82,6 +82,6 @@ class RecordingConsumer:
             by_key[record.key].append(int(record.value or b"-1"))
         return all(numbers == sorted(numbers) for numbers in by_key.values())
 
-    def subscription(self, topic: str, group: str, **more: object) -> SubscriptionConfig:
+    def config_for(self, topic: str, group: str, **more: object) -> SubscriptionConfig:
         """Describe a reading by this consumer, with a group's name that nobody else has."""
         return SubscriptionConfig(group, (topic,), self, **more)  # type: ignore[arg-type]  # passed through

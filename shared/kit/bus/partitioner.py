@@ -1,7 +1,7 @@
-"""Which partition a key belongs to, as Kafka's Java client reckons it.
+"""The partition of a key: murmur2, as in Kafka's Java client.
 
-Both bodies and every foreign producer must agree on it, else the records of one key lie in two
-partitions and lose their order. librdkafka agrees only with `partitioner=murmur2_random`.
+All implementations of the bus and every foreign producer must use it, otherwise the records of one
+key are in two partitions and lose their order. librdkafka needs `partitioner=murmur2_random`.
 """
 
 from functools import lru_cache
@@ -16,22 +16,23 @@ _WORD = 0xFFFFFFFF
 def murmur2(key: bytes) -> int:
     """Hash a key to 32 bits, unsigned.
 
-    Remembered, because keys come again (a conversation has many events) and pure Python takes
-    some microseconds for a UUID's 36 characters.
+    Cached, because keys repeat (a conversation has many events) and pure Python takes some
+    microseconds for a UUID's 36 characters.
     """
     length = len(key)
-    whole = length & ~3
-    found = _SEED ^ length
-    for word in unpack_from(f"<{whole // 4}I", key):
+    aligned_length = length & ~3
+    digest = _SEED ^ length
+    for word in unpack_from(f"<{aligned_length // 4}I", key):
         mixed = word * _MULTIPLIER & _WORD
         mixed = (mixed ^ (mixed >> 24)) * _MULTIPLIER & _WORD
-        found = (found * _MULTIPLIER & _WORD) ^ mixed
-    if whole < length:
-        found = (found ^ int.from_bytes(key[whole:], "little")) * _MULTIPLIER & _WORD
-    found = (found ^ (found >> 13)) * _MULTIPLIER & _WORD
-    return found ^ (found >> 15)
+        digest = (digest * _MULTIPLIER & _WORD) ^ mixed
+    if aligned_length < length:
+        tail = int.from_bytes(key[aligned_length:], "little")
+        digest = (digest ^ tail) * _MULTIPLIER & _WORD
+    digest = (digest ^ (digest >> 13)) * _MULTIPLIER & _WORD
+    return digest ^ (digest >> 15)
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """Return which of a topic's partitions holds the records of this key."""
+    """Return the number of the partition, out of `partitions`, that holds this key's records."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions

@@ -23,8 +23,8 @@ async def test_settle_waits_for_chains_of_reactions(memory: MemoryBus) -> None:
         await memory.send(make_records("u", len(batch)))
 
     first, second = RecordingConsumer(step=pass_on), RecordingConsumer()
-    await memory.subscribe(second.subscription("u", "second"))
-    await memory.subscribe(first.subscription("t", "first"))
+    await memory.subscribe(second.config_for("u", "second"))
+    await memory.subscribe(first.config_for("t", "first"))
     await memory.send(make_records("t", 100))
     await memory.wait_until_idle()
     assert len(second.handled) == 100
@@ -42,7 +42,7 @@ async def test_settle_cuts_pauses_short(memory: MemoryBus) -> None:
             raise Redeliver(3600, "in an hour")
 
     reader = RecordingConsumer(step=step)
-    await memory.subscribe(reader.subscription("t", "group"))
+    await memory.subscribe(reader.config_for("t", "group"))
     await memory.send(make_records("t", 10))
     await memory.wait_until_idle()
     assert reader.numbers == list(range(10))
@@ -53,7 +53,7 @@ async def test_settle_names_who_lags(memory: MemoryBus) -> None:
     async def step(_batch: Sequence[IncomingRecord]) -> None:
         raise Redeliver(0, "never")
 
-    await memory.subscribe(RecordingConsumer(step=step).subscription("t", "group"))
+    await memory.subscribe(RecordingConsumer(step=step).config_for("t", "group"))
     await memory.send(make_records("t", 10))
     with pytest.raises(TimeoutError, match="'group': 10"):
         await memory.wait_until_idle(0.05)
@@ -62,7 +62,7 @@ async def test_settle_names_who_lags(memory: MemoryBus) -> None:
 
 async def test_records_of_foreign_producers_may_have_holes(memory: MemoryBus) -> None:
     reader = RecordingConsumer()
-    await memory.subscribe(reader.subscription("t", "group"))
+    await memory.subscribe(reader.config_for("t", "group"))
     memory.append(Partition("t", 0), None, None, headers=[("traceparent", None)])
     await wait_until(lambda: reader.handled)
     assert reader.handled == [

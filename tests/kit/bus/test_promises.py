@@ -24,7 +24,7 @@ pytestmark = pytest.mark.asyncio
 async def test_every_record_arrives_once_and_in_order_per_key(bus: Bus, topic: str) -> None:
     reader = RecordingConsumer()
     await bus.send(make_records(topic, 700))
-    await bus.subscribe(reader.subscription(topic, topic, batch=100))
+    await bus.subscribe(reader.config_for(topic, topic, max_batch_records=100))
     await bus.send(make_records(topic, 700, first=700))
     await wait_until(lambda: len(reader.handled) >= 1400)
     assert reader.numbers == list(range(1400))
@@ -34,8 +34,8 @@ async def test_every_record_arrives_once_and_in_order_per_key(bus: Bus, topic: s
 
 async def test_every_group_gets_everything(bus: Bus, topic: str) -> None:
     one, two = RecordingConsumer(), RecordingConsumer()
-    await bus.subscribe(one.subscription(topic, f"{topic}-one"))
-    await bus.subscribe(two.subscription(topic, f"{topic}-two"))
+    await bus.subscribe(one.config_for(topic, f"{topic}-one"))
+    await bus.subscribe(two.config_for(topic, f"{topic}-two"))
     await bus.send(make_records(topic, 50))
     await wait_until(lambda: len(one.handled) == len(two.handled) == 50)
 
@@ -44,7 +44,7 @@ async def test_one_group_reads_several_topics(bus: Bus, name: str) -> None:
     names = (f"{name}-a", f"{name}-b")
     await bus.ensure_topics([Topic(each, 2) for each in names])
     reader = RecordingConsumer()
-    reading = reader.subscription(names[0], name)
+    reading = reader.config_for(names[0], name)
     await bus.subscribe(type(reading)(name, names, reader))
     for each in names:
         await bus.send(make_records(each, 10))
@@ -71,7 +71,7 @@ async def test_a_record_too_large_for_ever_sends_nothing(bus: Bus, topic: str) -
 
 async def test_the_largest_record_passes(bus: Bus, topic: str) -> None:
     reader = RecordingConsumer()
-    await bus.subscribe(reader.subscription(topic, topic))
+    await bus.subscribe(reader.config_for(topic, topic))
     await bus.send(
         [OutgoingRecord(topic, b"k", bytes(MAX_RECORD_BYTES - 1)), *make_records(topic, 1)]
     )
@@ -81,7 +81,7 @@ async def test_the_largest_record_passes(bus: Bus, topic: str) -> None:
 async def test_missing_topics_are_named_and_never_made(bus: Bus, topic: str, name: str) -> None:
     missing = f"{name}-missing"
     with pytest.raises(NotFound, match=missing):
-        await bus.subscribe(RecordingConsumer().subscription(missing, name))
+        await bus.subscribe(RecordingConsumer().config_for(missing, name))
     with pytest.raises(Transient):
         await bus.send([*make_records(topic, 1), *make_records(missing, 1)])
     with pytest.raises(NotFound, match=missing):
@@ -128,7 +128,7 @@ async def test_the_consumer_says_where_to_start(bus: Bus, topic: str) -> None:
     await bus.send(make_records(topic, 20, key="k"))
     ends = (await bus.get_log_bounds([topic])).end
     reader = RecordingConsumer(starts={each: max(end - 4, 0) for each, end in ends.items()})
-    await bus.subscribe(reader.subscription(topic, topic))
+    await bus.subscribe(reader.config_for(topic, topic))
     await wait_until(lambda: len(reader.handled) >= 4)
     assert reader.numbers == [16, 17, 18, 19]
 
@@ -136,20 +136,20 @@ async def test_the_consumer_says_where_to_start(bus: Bus, topic: str) -> None:
 async def test_a_start_that_the_log_does_not_hold_is_the_beginning(bus: Bus, topic: str) -> None:
     await bus.send(make_records(topic, 5, key="k"))
     reader = RecordingConsumer(starts={Partition(topic, number): 1000 for number in range(4)})
-    await bus.subscribe(reader.subscription(topic, topic))
+    await bus.subscribe(reader.config_for(topic, topic))
     await wait_until(lambda: len(reader.handled) >= 5)
     assert reader.numbers == [0, 1, 2, 3, 4]
 
 
 async def test_what_was_answered_is_where_the_next_reader_starts(bus: Bus, topic: str) -> None:
     first, second = RecordingConsumer(), RecordingConsumer()
-    subscription = await bus.subscribe(first.subscription(topic, topic))
+    subscription = await bus.subscribe(first.config_for(topic, topic))
     await bus.send(make_records(topic, 30))
     await wait_until(lambda: len(first.handled) == 30)
     await subscription.stop()
     await subscription.stop()
     await bus.send(make_records(topic, 10, first=30))
-    await bus.subscribe(second.subscription(topic, topic))
+    await bus.subscribe(second.config_for(topic, topic))
     await wait_until(lambda: len(second.handled) >= 10)
     assert second.numbers == list(range(30, 40))
 
@@ -162,7 +162,7 @@ async def test_the_answer_may_lie_behind_or_ahead(bus: Bus, topic: str) -> None:
 
     await bus.send(make_records(topic, 10, key="k"))
     reader = RecordingConsumer(step=step)
-    await bus.subscribe(reader.subscription(topic, topic, batch=5))
+    await bus.subscribe(reader.config_for(topic, topic, max_batch_records=5))
     await wait_until(lambda: reader.values[-1:] == [b"9"])
     assert [int(batch[0].value or b"") for batch in reader.attempts] == [0, 3, 2, 8]
 
@@ -175,7 +175,7 @@ async def test_a_partition_without_an_answer_comes_again(bus: Bus, topic: str) -
 
     reader = RecordingConsumer(step=step)
     await bus.send(make_records(topic, 3, key="k"))
-    await bus.subscribe(reader.subscription(topic, topic))
+    await bus.subscribe(reader.config_for(topic, topic))
     await wait_until(lambda: len(reader.handled) == 6)
     assert reader.values[3:] == [b"0", b"1", b"2"]
 
@@ -189,7 +189,7 @@ async def test_a_stopped_bus_says_so(bus: Bus, topic: str) -> None:
 async def test_holes_in_foreign_records_are_handed_over(bus: Bus, topic: str) -> None:
     """A tombstone is a record, too: it has to be accounted for."""
     reader = RecordingConsumer()
-    await bus.subscribe(reader.subscription(topic, topic))
+    await bus.subscribe(reader.config_for(topic, topic))
     await bus.send(
         [OutgoingRecord(topic, b"", b""), OutgoingRecord(topic, b"k", b"\xff\x00", (("h", b""),))]
     )
@@ -208,7 +208,7 @@ async def test_redeliver_holds_back_its_partition_only(bus: Bus, topic: str) -> 
                 raise Redeliver(0.3, "the database is away")
 
     reader = RecordingConsumer(step=step)
-    await bus.subscribe(reader.subscription(topic, topic))
+    await bus.subscribe(reader.config_for(topic, topic))
     await bus.send(make_records(topic, 5, key="slow"))
     await wait_until(lambda: tries)
     await bus.send(
@@ -233,7 +233,9 @@ async def test_what_is_alive(bus: Bus, topic: str) -> None:
         await stuck.wait()
 
     reader = RecordingConsumer(step=step)
-    subscription = await bus.subscribe(reader.subscription(topic, topic, poll_limit=0.2))
+    subscription = await bus.subscribe(
+        reader.config_for(topic, topic, max_poll_interval_seconds=0.2)
+    )
     await asyncio.sleep(0.3)
     assert subscription.alive()
     assert subscription.last_poll_age < 0.2

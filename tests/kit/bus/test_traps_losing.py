@@ -26,7 +26,7 @@ BATCH = {"batch": True, "max_records": 50, "ack_policy": AckPolicy.MANUAL, "appl
 async def _everything_arrives(
     ours: KafkaBus, topic: str, reader: RecordingConsumer, count: int
 ) -> None:
-    await ours.subscribe(reader.subscription(topic, f"{topic}-ours", batch=50))
+    await ours.subscribe(reader.config_for(topic, f"{topic}-ours", max_batch_records=50))
     await wait_until(lambda: len(reader.handled) >= count)
     assert len(reader.handled) == count
 
@@ -111,7 +111,9 @@ async def test_the_default_acknowledges_first_so_a_crash_loses(
         await naive.wait_until_committed(cluster, group, 10)
 
     reader = RecordingConsumer(step=hang)
-    reading = reader.subscription(single, f"{single}-ours", commit_every=0.01, drain=0.01)
+    reading = reader.config_for(
+        single, f"{single}-ours", commit_interval_seconds=0.01, drain_timeout_seconds=0.01
+    )
     await ours.subscribe(reading)
     await wait_until(lambda: reader.handling)
     await asyncio.sleep(0.3)
@@ -133,7 +135,9 @@ async def test_ack_and_reject_on_error_commit_after_an_exception(
     async with naive.run_subscriber(cluster, single, group, fail, **options):
         await naive.wait_until_committed(cluster, group, 10)
 
-    reading = RecordingConsumer(step=fail).subscription(single, f"{single}-ours", commit_every=0.01)
+    reading = RecordingConsumer(step=fail).config_for(
+        single, f"{single}-ours", commit_interval_seconds=0.01
+    )
     subscription = await ours.subscribe(reading)
     await asyncio.sleep(0.1)
     await subscription.stop()
@@ -156,7 +160,7 @@ async def test_nack_on_error_repeats_a_poison_record_hot(
         await wait_until(lambda: tries["naive"] > 20)
 
     who = "ours"
-    await ours.subscribe(RecordingConsumer(step=fail).subscription(single, f"{single}-ours"))
+    await ours.subscribe(RecordingConsumer(step=fail).config_for(single, f"{single}-ours"))
     await wait_until(lambda: tries["ours"])
     await asyncio.sleep(0.5)
     assert tries["ours"] == 1, "it waits a second, and so does its partition only"

@@ -82,11 +82,11 @@ async def test_a_pause_is_forgotten_with_a_rebalance(
 
     await ours.send(make_records(double, 20))
     one, two = RecordingConsumer(step=fail), RecordingConsumer(step=fail)
-    subscription: Any = await ours.subscribe(one.subscription(double, f"{double}-ours"))
+    subscription: Any = await ours.subscribe(one.config_for(double, f"{double}-ours"))
     await wait_until(
         lambda: len({record.partition for batch in one.attempts for record in batch}) == 2
     )
-    await ours.subscribe(two.subscription(double, f"{double}-ours"))
+    await ours.subscribe(two.config_for(double, f"{double}-ours"))
     await wait_until(lambda: len(one.owned) == 1)
     assert len(subscription._subscriber.consumer.paused()) == 1
 
@@ -170,7 +170,7 @@ async def test_concurrent_workers_break_the_order_of_a_key(
         await asyncio.sleep(0.01)
 
     reader = RecordingConsumer(step=slow)
-    await ours.subscribe(reader.subscription(single, f"{single}-ours", batch=3))
+    await ours.subscribe(reader.config_for(single, f"{single}-ours", max_batch_records=3))
     await wait_until(lambda: len(reader.handled) == 40)
     assert reader.in_order()
 
@@ -198,6 +198,6 @@ async def test_the_empty_poll_is_slept_again(cluster: Cluster, ours: KafkaBus, s
         naive_median = await send_now_and_then("naive")
     start = {Partition(single, 0): 5}
     await ours.subscribe(
-        RecordingConsumer(step=our_one, starts=start).subscription(single, f"{single}-ours")
+        RecordingConsumer(step=our_one, starts=start).config_for(single, f"{single}-ours")
     )
     assert await send_now_and_then("ours") < naive_median

@@ -36,7 +36,7 @@ async def test_reading_creates_topics_although_the_broker_forbids_it(
     assert (await ours.get_log_bounds([misspelt])).end
 
     with pytest.raises(NotFound):
-        await ours.subscribe(RecordingConsumer().subscription(missing, name))
+        await ours.subscribe(RecordingConsumer().config_for(missing, name))
     with pytest.raises(NotFound):
         await ours.get_log_bounds([missing])
 
@@ -84,8 +84,8 @@ async def test_a_broker_that_hangs_holds_nobody_for_ever(
 
     The same list, sent again until it is taken, is there in order; some of it may be there twice.
     """
-    monkeypatch.setattr(sender, "LIMIT", 1.0)
-    monkeypatch.setattr(sender, "REQUEST", 1.0)
+    monkeypatch.setattr(sender, "SEND_TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(sender, "REQUEST_TIMEOUT_SECONDS", 1.0)
     stack = Stack(tmp_path / "home", server_names=frozenset({"kafka"}), fast=True)
     async with stack as addresses:
         bus = KafkaBus(addresses.cluster(), client_id="hang")
@@ -101,7 +101,7 @@ async def test_a_broker_that_hangs_holds_nobody_for_ever(
             os.kill(java, signal.SIGCONT)
         await _sent(bus)
         reader = RecordingConsumer()
-        await bus.subscribe(reader.subscription("t", "g"))
+        await bus.subscribe(reader.config_for("t", "g"))
         await wait_until(lambda: b"19" in reader.values)
         first_seen = list(dict.fromkeys(reader.values))
         assert first_seen == [str(number).encode() for number in range(20)]
@@ -127,7 +127,7 @@ async def test_no_broker_is_transient(name: str) -> None:
         bus.send(make_records(name, 1)),
         bus.get_log_bounds([name]),
         bus.ensure_topics([Topic(name)]),
-        bus.subscribe(RecordingConsumer().subscription(name, name)),
+        bus.subscribe(RecordingConsumer().config_for(name, name)),
     ):
         with pytest.raises(Transient):
             await asked

@@ -12,7 +12,7 @@ from shared.kit.bus.kafka.subscription import KafkaSubscription
 from tests.architecture.tree import ROOT, python_files
 from tests.support.consumers import RecordingConsumer
 
-PRODUCT = tuple(file for file in python_files() if file.relative_to(ROOT).parts[0] != "tests")
+PRODUCT = tuple(python_files("services", "shared", "deploy"))
 
 
 def _names(file: Path) -> Iterator[str]:
@@ -46,8 +46,8 @@ def test_it_is_not_used(name: str, why: str) -> None:
 
 
 def test_the_reader_is_set_up_against_the_traps() -> None:
-    reading = RecordingConsumer().subscription(
-        "t", "g", instance="pod-0", session_timeout=9.0, poll_limit=30.0
+    reading = RecordingConsumer().config_for(
+        "t", "g", instance_id="pod-0", session_timeout_seconds=9.0, max_poll_interval_seconds=30.0
     )
     subscription = KafkaSubscription(Cluster("127.0.0.1:9"), "test", reading)
     subscriber, config = subscription._subscriber, subscription._broker.config.broker_config

@@ -1,4 +1,4 @@
-"""The Kafka body of `shared.kit.core.bus.Bus`, put together from its parts."""
+"""Implements `shared.kit.core.bus.Bus` on Kafka."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,9 +22,10 @@ from shared.kit.core.errors import Transient
 
 
 class KafkaBus:
-    """A bus on a Kafka cluster.
+    """A bus on a Kafka cluster; see `Bus`.
 
-    Connects at first use; `close` ends everything. `replication` is for the topics it creates.
+    Connects at first use; `close` ends everything. `replication` is the replication factor of the
+    topics that `ensure_topics` creates.
     """
 
     def __init__(self, cluster: Cluster, *, client_id: str, replication: int = 1) -> None:
@@ -32,57 +33,58 @@ class KafkaBus:
         self._client_id = client_id
         self._replication = replication
         self._sender = Sender(cluster, client_id)
-        self._looker = LogReader(cluster, f"{client_id}-look")
-        self._readers: list[KafkaSubscription] = []
+        self._log_reader = LogReader(cluster, f"{client_id}-look")
+        self._subscriptions: list[KafkaSubscription] = []
         self._closed = False
 
     async def send(self, records: Sequence[OutgoingRecord]) -> None:
-        """Send all of them; see the port."""
+        """See `Bus.send`."""
         self._require_open()
         await self._sender.send(records)
 
     async def subscribe(self, config: SubscriptionConfig) -> Subscription:
-        """Join a group; see the port."""
+        """See `Bus.subscribe`."""
         self._require_open()
-        # Trap: a subscription waits 40 s for a missing topic, and where the broker allows it, its
-        # question creates the topic.
-        await self._looker.list_partitions(config.topics)
-        reader = KafkaSubscription(self._cluster, f"{self._client_id}-{config.group}", config)
+        # Trap: a subscription waits 40 s for a missing topic, and its metadata request creates the
+        # topic if the broker allows that.
+        await self._log_reader.list_partitions(config.topics)
+        client_id = f"{self._client_id}-{config.group}"
+        subscription = KafkaSubscription(self._cluster, client_id, config)
         with raise_as_transient(f"reading as {config.group}"):
-            await reader.start()
-        self._readers = [each for each in self._readers if each.running]
-        self._readers.append(reader)
-        return reader
+            await subscription.start()
+        self._subscriptions = [each for each in self._subscriptions if each.running]
+        self._subscriptions.append(subscription)
+        return subscription
 
     async def ensure_topics(self, topics: Sequence[Topic]) -> None:
         """Create the topics that are missing, and wait until they can be used."""
         self._require_open()
-        known = await self._looker.count_partitions()
-        missing = [topic for topic in topics if topic.name not in known]
+        existing = await self._log_reader.count_partitions()
+        missing = [topic for topic in topics if topic.name not in existing]
         if missing:
             with raise_as_transient("creating topics"):
                 await create_topics(self._cluster, self._client_id, missing, self._replication)
-            await self._looker.wait_until_ready([topic.name for topic in missing])
+            await self._log_reader.wait_until_ready([topic.name for topic in missing])
 
     async def get_log_bounds(
         self, topics: Sequence[str], since: datetime | None = None
     ) -> LogBounds:
-        """Ask where these topics begin and end."""
+        """See `Bus.get_log_bounds`."""
         self._require_open()
-        return await self._looker.get_log_bounds(topics, since)
+        return await self._log_reader.get_log_bounds(topics, since)
 
     async def fetch(self, partition: Partition, begin: int, limit: int) -> Sequence[IncomingRecord]:
-        """Read a slice of the log, outside of any group."""
+        """See `Bus.fetch`."""
         self._require_open()
-        return await self._looker.fetch(partition, begin, limit)
+        return await self._log_reader.fetch(partition, begin, limit)
 
     async def close(self) -> None:
-        """Stop all readers, then the producer. Idempotent."""
+        """Stop all subscriptions, then the producer. Idempotent."""
         self._closed = True
-        for reader in self._readers:
-            await reader.stop()
+        for subscription in self._subscriptions:
+            await subscription.stop()
         await self._sender.close()
-        await self._looker.close()
+        await self._log_reader.close()
 
     def _require_open(self) -> None:
         if self._closed:

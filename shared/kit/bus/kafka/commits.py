@@ -1,7 +1,7 @@
-"""Committing offsets: what was answered and nothing else, in the background, not too often.
+"""Commits the offsets that the consumer returned, and no others, in the background.
 
-Kafka's offsets are a copy: the truth is in the consumer's own database. A commit that fails is
-worth a line in the log, and its offsets go into the next one.
+Kafka's offsets are a copy: the consumer's database is authoritative. A failed commit is logged, and
+its offsets are part of the next commit.
 """
 
 import asyncio
@@ -18,55 +18,57 @@ from shared.kit.telemetry.logs import get_logger
 
 log = get_logger("kafka")
 
-# Seconds that a commit may take. Trap: aiokafka tries again without limit.
 COMMIT_TIMEOUT_SECONDS = 5.0
+"""Trap: aiokafka retries a commit without limit."""
 
 
 class OffsetCommitter:
-    """The offsets that a reader owes to Kafka."""
+    """Collects the pending offsets of one subscription and commits them at an interval."""
 
-    def __init__(self, group: str, every: float) -> None:
-        self._group, self._every = group, every
-        self._owed: dict[TopicPartition, int] = {}
-        self._last = 0.0
+    def __init__(self, group: str, interval_seconds: float) -> None:
+        self._group, self._interval_seconds = group, interval_seconds
+        self._pending: dict[TopicPartition, int] = {}
+        self._last_commit = 0.0
         self._task: asyncio.Task[None] | None = None
 
     def attach(self, consumer: AIOKafkaConsumer) -> None:
-        """Learn who commits."""
+        """Set the client that commits."""
         self._consumer = consumer
 
-    def add(self, answer: Mapping[Partition, int]) -> None:
-        """Owe these."""
-        self._owed.update((to_topic_partition(place), offset) for place, offset in answer.items())
+    def add(self, offsets: Mapping[Partition, int]) -> None:
+        """Add next offsets to the pending ones."""
+        self._pending.update(
+            (to_topic_partition(partition), offset) for partition, offset in offsets.items()
+        )
 
     def seconds_until_due(self) -> float:
-        """Seconds until the next commit; for ever, when nothing is owed."""
-        if not self._owed:
+        """Return the seconds until the next commit; infinite when no offset is pending."""
+        if not self._pending:
             return float("inf")
-        return self._last + self._every - time.monotonic()
+        return self._last_commit + self._interval_seconds - time.monotonic()
 
     def commit_if_due(self) -> None:
-        """Commit if it is time; the reader does not wait for the answer."""
+        """Start a commit in the background if the interval has passed."""
         if self.seconds_until_due() <= 0 and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._commit(), name=f"commit:{self._group}")
 
     async def flush(self) -> None:
-        """Commit everything now, and forget what could not be: somebody else goes on."""
+        """Commit all pending offsets now; drop those that fail, the next owner rereads them."""
         if self._task is not None:
             await asyncio.wait((self._task,))
         await self._commit()
-        self._owed.clear()
+        self._pending.clear()
 
     async def _commit(self) -> None:
-        offsets, self._owed = self._owed, {}
-        self._last = time.monotonic()
+        offsets, self._pending = self._pending, {}
+        self._last_commit = time.monotonic()
         if not offsets:
             return
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
-                # Trap: without offsets it would commit all positions, those of failed batches too.
+                # Trap: without arguments it would commit all positions, also of failed batches.
                 await self._consumer.commit(offsets)
             hit_failpoint("offsets.committed")
         except (KafkaError, TimeoutError) as error:
             log.info("not committed", group=self._group, error=repr(error))
-            self._owed = offsets | self._owed
+            self._pending = offsets | self._pending

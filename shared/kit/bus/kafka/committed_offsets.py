@@ -1,4 +1,4 @@
-"""What a group has committed, as the broker says to who is no member of it."""
+"""The committed offsets of a consumer group, fetched without joining it."""
 
 from collections.abc import Mapping
 
@@ -10,14 +10,18 @@ from shared.kit.core.bus import Partition
 
 
 async def fetch_committed_offsets(cluster: Cluster, group: str) -> Mapping[Partition, int]:
-    """Return the next offset of each partition that the group committed; raises `Transient`."""
+    """Return the next offset of each partition that the group ever committed.
+
+    Raises `Transient`.
+    """
     with raise_as_transient(f"asking what {group} has committed"):
         admin = AIOKafkaAdminClient(**cluster.client_options(), client_id="preau-committed")
         try:
             await admin.start()
-            found = await admin.list_consumer_group_offsets(group)
+            offsets = await admin.list_consumer_group_offsets(group)
         finally:
             await admin.close()
     return {
-        to_partition(place.topic, place.partition): each.offset for place, each in found.items()
+        to_partition(partition.topic, partition.partition): committed.offset
+        for partition, committed in offsets.items()
     }

@@ -1,4 +1,4 @@
-"""Between the port's words and the client's."""
+"""Conversions between the types of `core.bus` and those of aiokafka."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,38 +12,38 @@ from shared.kit.core.errors import Transient
 
 
 @contextmanager
-def raise_as_transient(doing: str) -> Iterator[None]:
-    """Turn what the client and the network raise into `Transient`."""
+def raise_as_transient(action: str) -> Iterator[None]:
+    """Convert errors of the client and of the network into `Transient`."""
     try:
         yield
     except (KafkaError, OSError, TimeoutError) as error:
-        raise Transient(reason=f"{doing}: {type(error).__name__} {error}") from error
+        raise Transient(reason=f"{action}: {type(error).__name__} {error}") from error
 
 
 @lru_cache(maxsize=4096)
 def to_partition(topic: str, number: int) -> Partition:
-    """Name a partition; the same object each time, because every record carries one."""
+    """Return the `Partition`; the same object each time, because every record refers to one."""
     return Partition(topic, number)
 
 
-def to_partitions(places: Iterable[TopicPartition]) -> list[Partition]:
-    """Name partitions, sorted."""
-    return [to_partition(topic, number) for topic, number in sorted(places)]
+def to_partitions(partitions: Iterable[TopicPartition]) -> list[Partition]:
+    """Convert partitions, sorted by topic and number."""
+    return [to_partition(topic, number) for topic, number in sorted(partitions)]
 
 
-def to_topic_partition(place: Partition) -> TopicPartition:
-    """Name a partition as aiokafka does."""
-    return TopicPartition(place.topic, place.number)
+def to_topic_partition(partition: Partition) -> TopicPartition:
+    """Convert a partition to aiokafka's type."""
+    return TopicPartition(partition.topic, partition.number)
 
 
 def to_incoming_record(record: ConsumerRecord) -> IncomingRecord:
-    """Take a record as it is, holes included."""
+    """Convert a record of aiokafka; None values are kept."""
     return IncomingRecord(
         to_partition(record.topic, record.partition),
         record.offset,
         record.key,
         record.value,
-        # Two names may be alike, and a value may be None: never a dict.
+        # Not a dict: header names may repeat, and a header's value may be None.
         tuple(record.headers),
         record.timestamp,
     )

@@ -1,7 +1,7 @@
-"""What a reader may do when: where it starts, what it hands over, what it commits, when it waits.
+"""Controls the partitions of one subscription: start offsets, delivery, commits and pauses.
 
-One lock (`_turn`) is held while a batch is in hand, while the consumer is asked where to start,
-and while partitions are taken away.
+`_lock` is held while a batch is processed, while the consumer is asked for start offsets, and while
+partitions are revoked.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ from shared.kit.telemetry.logs import get_logger
 
 log = get_logger("kafka")
 
-# Seconds: an idle poll; and until the next try when something failed without a wish of its own.
 IDLE_POLL_SECONDS = 0.1
 RETRY_SECONDS = 1.0
+"""After a failure that does not name its own pause."""
 
 
 class Fetch(Protocol):
@@ -34,248 +34,259 @@ class Fetch(Protocol):
 
 
 class PartitionController(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """The state of one reader."""
+    """Polls, delivers batches to the consumer, and handles the rebalances of one subscription."""
 
-    def __init__(self, reading: SubscriptionConfig) -> None:
-        self._reading = reading
-        self._commits = OffsetCommitter(reading.group, reading.commit_interval_seconds)
-        self._turn = asyncio.Lock()
-        self._ahead = Prefetch()
-        self._glance = EMPTY
-        self._pace = AdaptivePause()
-        # Ours: those whose start is not yet known, and those that may be handed over.
+    def __init__(self, config: SubscriptionConfig) -> None:
+        self._config = config
+        self._committer = OffsetCommitter(config.group, config.commit_interval_seconds)
+        self._lock = asyncio.Lock()
+        self._prefetch = Prefetch()
+        self._batch = EMPTY
+        self._pause = AdaptivePause()
+        # The assigned partitions: start offset not yet known, and ready for delivery.
         self._unplaced: set[Partition] = set()
         self._placed: set[Partition] = set()
-        self._paused: dict[Partition, float] = {}
-        # How often partitions were taken away.
+        self._paused_until: dict[Partition, float] = {}
+        # The number of revocations so far.
         self._generation = 0
-        self._ask_after = 0.0
-        self._last_poll = self._last_turn = time.monotonic()
+        self._place_not_before = 0.0
+        self._last_poll = self._last_attempt = time.monotonic()
         self._rebalancing = True
         self._stopping = False
 
     def attach(self, consumer: AIOKafkaConsumer) -> None:
-        """Learn whose rules these are."""
+        """Set the client whose partitions are controlled."""
         self._consumer = consumer
-        self._commits.attach(consumer)
+        self._committer.attach(consumer)
 
     # --- Polling ----------------------------------------------------------------------------
 
     async def poll(self, fetch: Fetch) -> FetchedRecords:
-        """Do what is due, then fetch."""
+        """Seek new partitions, resume paused ones, commit if due, then return the next batch."""
         try:
-            async with self._turn:
-                await self._place()
+            async with self._lock:
+                await self._place_assigned()
                 self._resume_due()
-            self._commits.commit_if_due()
+            self._committer.commit_if_due()
             self._fetch = fetch
-            self._glance = await self._next()
+            self._batch = await self._next_batch()
         except KafkaError as error:
-            # FastStream would sleep five seconds.
-            log.warning("poll failed", group=self._reading.group, error=repr(error))
+            # Trap: FastStream would sleep five seconds after an error of the poll.
+            log.warning("poll failed", group=self._config.group, error=repr(error))
             await asyncio.sleep(RETRY_SECONDS)
-            self._last_turn = time.monotonic()
+            self._last_attempt = time.monotonic()
             return {}
-        self._last_poll = self._last_turn = time.monotonic()
-        return self._glance.records_by_partition
+        self._last_poll = self._last_attempt = time.monotonic()
+        return self._batch.records_by_partition
 
-    async def _next(self) -> PolledBatch:
-        """Return what was seen ahead, or look now."""
-        seen, starts = await self._ahead.take(self._generation)
-        for place, offset in starts.items():
-            self._seek(place, offset)
-        if seen.records:
-            return seen
-        await self._pace.sleep()
-        return await self._look()
+    async def _next_batch(self) -> PolledBatch:
+        """Return the prefetched batch, or fetch one now."""
+        batch, starts = await self._prefetch.take(self._generation)
+        for partition, offset in starts.items():
+            self._seek(partition, offset)
+        if batch.records:
+            return batch
+        await self._pause.sleep()
+        return await self._fetch_batch()
 
-    async def _look(self) -> PolledBatch:
-        found = await self._fetch(timeout_ms=self._patience())
+    async def _fetch_batch(self) -> PolledBatch:
+        fetched = await self._fetch(timeout_ms=self._poll_timeout_ms())
         generation = self._generation
-        glance = PolledBatch(
-            found, tuple(map(to_incoming_record, chain(*found.values()))), generation
-        )
-        if glance.records:
+        records = tuple(map(to_incoming_record, chain(*fetched.values())))
+        batch = PolledBatch(fetched, records, generation)
+        if batch.records:
             try:
-                await self._reading.consumer.prepare(glance.records)
+                await self._config.consumer.prepare(batch.records)
             except Exception:
-                # Raised from a poll, it would lose the batch. What failed, fails again in `handle`.
-                log.exception("not prepared", group=self._reading.group)
-        return glance
+                # An error raised from a poll would lose the batch; `handle` will fail as well.
+                log.exception("not prepared", group=self._config.group)
+        return batch
 
-    async def _place(self) -> None:
-        """Ask where to start. Not in the callback: the group hears no heartbeat meanwhile."""
-        if not self._unplaced or time.monotonic() < self._ask_after:
+    async def _place_assigned(self) -> None:
+        """Seek new partitions to the consumer's start offsets.
+
+        Not in the rebalance callback: the client sends no heartbeats while that runs.
+        """
+        if not self._unplaced or time.monotonic() < self._place_not_before:
             return
-        asked = sorted(self._unplaced, key=_order)
+        partitions = sorted(self._unplaced, key=_sort_key)
         try:
-            starts = await self._reading.consumer.on_assigned(asked)
-        except Exception as error:  # noqa: BLE001  whatever the consumer raises, it is asked again
-            log.warning("no start yet", group=self._reading.group, error=repr(error))
-            self._ask_after = time.monotonic() + RETRY_SECONDS
+            starts = await self._config.consumer.on_assigned(partitions)
+        except Exception as error:  # noqa: BLE001  any error of the consumer is retried
+            log.warning("no start yet", group=self._config.group, error=repr(error))
+            self._place_not_before = time.monotonic() + RETRY_SECONDS
             return
-        begun = {place: starts[place] for place in asked if place in starts}
-        self._rewind(begun)
+        self._rewind({p: starts[p] for p in partitions if p in starts})
         self._unplaced.clear()
-        self._placed.update(asked)
-        self._resume(place for place in asked if place not in self._paused)
+        self._placed.update(partitions)
+        self._resume(p for p in partitions if p not in self._paused_until)
 
     def _resume_due(self) -> None:
         now = time.monotonic()
-        due = [place for place, until in self._paused.items() if until <= now]
-        for place in due:
-            del self._paused[place]
-        self._resume(place for place in due if place in self._placed)
+        due = [partition for partition, until in self._paused_until.items() if until <= now]
+        for partition in due:
+            del self._paused_until[partition]
+        self._resume(partition for partition in due if partition in self._placed)
 
-    def _patience(self) -> int:
-        """Return how long an empty poll waits, in milliseconds: until the next thing is due."""
+    def _poll_timeout_ms(self) -> int:
+        """Return how long an empty poll may wait: until a commit, resume or placement is due."""
         now = time.monotonic()
-        waits = [
-            IDLE_POLL_SECONDS,
-            self._commits.seconds_until_due(),
-            *(until - now for until in self._paused.values()),
-        ]
+        resumes = [until - now for until in self._paused_until.values()]
+        waits = [IDLE_POLL_SECONDS, self._committer.seconds_until_due(), *resumes]
         if self._unplaced:
-            waits.append(self._ask_after - now)
+            waits.append(self._place_not_before - now)
         return max(1, int(min(waits) * 1000))
 
-    # --- Handing over -----------------------------------------------------------------------
+    # --- Delivery ---------------------------------------------------------------------------
 
     async def on_batch(self, records: BatchRecords) -> None:
-        """Hand a batch over. Trap: what this raised, FastStream would swallow, and lose it."""
-        async with self._turn:
-            glance = self._glance
-            if not glance.matches(records):
-                glance = PolledBatch.from_records(records, glance.generation)
-            first, last = glance.first_offsets(), glance.last_offsets()
-            if glance.generation != self._generation:
-                # Taken away after the poll; whoever has them now starts where it should.
+        """Deliver a polled batch to the consumer.
+
+        Trap: FastStream swallows an exception of this method, and the batch would be lost.
+        """
+        async with self._lock:
+            batch = self._batch
+            if not batch.matches(records):
+                batch = PolledBatch.from_records(records, batch.generation)
+            first, last = batch.first_offsets(), batch.last_offsets()
+            if batch.generation != self._generation:
+                # Revoked after the poll; the new owner seeks to its own start.
                 return
             if self._stopping or not first.keys() <= self._placed:
-                # Fetched before the consumer could say where to start: not skipped, only dropped.
+                # Fetched before the start offset was known: drop it and seek back.
                 self._rewind(first)
                 return
-            if len(records) >= self._reading.max_batch_records:
-                self._ahead.start(self._look)
-            with self._pace.measure():
-                await self._hand_over(glance.records, first, last)
+            if len(records) >= self._config.max_batch_records:
+                self._prefetch.start(self._fetch_batch)
+            with self._pause.measure():
+                await self._deliver(batch.records, first, last)
 
-    async def _hand_over(
+    async def _deliver(
         self,
         batch: Sequence[IncomingRecord],
         first: Mapping[Partition, int],
         last: Mapping[Partition, int],
     ) -> None:
         try:
-            # A copy, made here: an answer that is none fails like any other handler.
-            answer = dict(await self._reading.consumer.handle(batch))
-        except Redeliver as wish:
-            log.info("batch comes again", group=self._reading.group, reason=str(wish))
-            self._again(first, wish.pause_seconds)
+            # `dict` raises here if a consumer returns None: handled as a failed batch.
+            offsets = dict(await self._config.consumer.handle(batch))
+        except Redeliver as error:
+            log.info("batch comes again", group=self._config.group, reason=str(error))
+            self._redeliver(first, error.pause_seconds)
         except Exception:
-            log.exception("batch failed", group=self._reading.group)
-            self._again(first, RETRY_SECONDS)
+            log.exception("batch failed", group=self._config.group)
+            self._redeliver(first, RETRY_SECONDS)
         except BaseException:
-            # Cancelled by `stop`: not answered, so the next reader gets it.
+            # Cancelled by `stop`: no offsets were returned, so the next owner gets the batch.
             self._rewind(first)
             raise
         else:
-            known = {place: offset for place, offset in answer.items() if place in last}
-            self._commits.add(known)
-            self._rewind({p: at for p, at in known.items() if at != last[p] + 1})
-            self._again({p: at for p, at in first.items() if p not in known}, RETRY_SECONDS)
+            offsets = {p: offset for p, offset in offsets.items() if p in last}
+            self._committer.add(offsets)
+            self._rewind({p: offset for p, offset in offsets.items() if offset != last[p] + 1})
+            missing = {p: offset for p, offset in first.items() if p not in offsets}
+            self._redeliver(missing, RETRY_SECONDS)
 
-    def _again(self, first: Mapping[Partition, int], pause: float) -> None:
-        """Trap: the next commit would skip a failed batch; so go back to its beginning."""
+    def _redeliver(self, first: Mapping[Partition, int], pause_seconds: float) -> None:
+        """Seek back to the first offsets and pause.
+
+        Trap: without the seek, the next commit would skip the failed batch.
+        """
         self._rewind(first)
-        until = time.monotonic() + pause
-        for place in first:
-            self._paused[place] = until
-            self._if_ours(self._consumer.pause, place)
+        until = time.monotonic() + pause_seconds
+        for partition in first:
+            self._paused_until[partition] = until
+            self._if_assigned(self._consumer.pause, partition)
 
     def _rewind(self, starts: Mapping[Partition, int]) -> None:
-        self._ahead.invalidate(starts)
-        for place, offset in starts.items():
-            self._seek(place, offset)
+        self._prefetch.invalidate(starts)
+        for partition, offset in starts.items():
+            self._seek(partition, offset)
 
-    def _seek(self, place: Partition, offset: int) -> None:
-        self._if_ours(lambda own: self._consumer.seek(own, offset), place)
+    def _seek(self, partition: Partition, offset: int) -> None:
+        self._if_assigned(lambda assigned: self._consumer.seek(assigned, offset), partition)
 
-    def _resume(self, places: Iterable[Partition]) -> None:
-        for place in places:
-            self._if_ours(self._consumer.resume, place)
+    def _resume(self, partitions: Iterable[Partition]) -> None:
+        for partition in partitions:
+            self._if_assigned(self._consumer.resume, partition)
 
-    def _if_ours(self, act: Callable[[TopicPartition], object], place: Partition) -> None:
+    def _if_assigned(self, act: Callable[[TopicPartition], object], partition: Partition) -> None:
         try:
-            act(to_topic_partition(place))
+            act(to_topic_partition(partition))
         except IllegalStateError:
-            # The group took it away a moment ago; its new owner does what is needed.
-            log.info("partition is gone", group=self._reading.group, partition=str(place))
+            # Revoked a moment ago; its new owner seeks and resumes.
+            log.info("partition is gone", group=self._config.group, partition=str(partition))
 
     # --- Rebalancing ------------------------------------------------------------------------
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Trap: aiokafka takes them at once, in the middle of a batch; it waits here instead."""
+        """Wait for the batch in progress, then release the partitions.
+
+        Trap: aiokafka would revoke them at once, in the middle of a batch; this callback blocks it.
+        """
         self._rebalancing = True
-        async with self._turn:
-            await self._let_go()
+        async with self._lock:
+            await self._release_partitions()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """Hold everything back until the consumer has said where to start.
+        """Pause new partitions until the consumer has returned their start offsets.
 
-        Trap: a pause is forgotten with each rebalance; ours are kept, and come back in `_place`.
+        Trap: aiokafka forgets a pause at each rebalance; ours are kept, and `_place_assigned`
+        resumes only the other partitions.
         """
-        places = to_partitions(assigned)
-        self._unplaced = set(places)
-        self._ask_after = 0.0
-        self._paused = {p: until for p, until in self._paused.items() if p in self._unplaced}
+        self._unplaced = set(to_partitions(assigned))
+        self._place_not_before = 0.0
+        self._paused_until = {
+            p: until for p, until in self._paused_until.items() if p in self._unplaced
+        }
         self._consumer.pause(*assigned)
         self._rebalancing = False
 
-    async def _let_go(self) -> None:
+    async def _release_partitions(self) -> None:
         self._generation += 1
-        self._ahead.clear_invalidations()
-        await self._commits.flush()
-        held = sorted(self._placed | self._unplaced, key=_order)
+        self._prefetch.clear_invalidations()
+        await self._committer.flush()
+        partitions = sorted(self._placed | self._unplaced, key=_sort_key)
         self._placed.clear()
         self._unplaced.clear()
-        if held:
+        if partitions:
             try:
-                await self._reading.consumer.on_revoked(held)
+                await self._config.consumer.on_revoked(partitions)
             except Exception:
-                log.exception("revocation failed", group=self._reading.group)
+                log.exception("revocation failed", group=self._config.group)
 
-    # --- Ending -----------------------------------------------------------------------------
+    # --- Stopping ---------------------------------------------------------------------------
 
     async def drain(self) -> None:
-        """Hand over nothing more, and wait for the batch in hand, but not for ever."""
+        """Deliver no further batch, and wait for the current one up to the drain timeout."""
         self._stopping = True
         try:
-            async with asyncio.timeout(self._reading.drain_timeout_seconds):
-                async with self._turn:
+            async with asyncio.timeout(self._config.drain_timeout_seconds):
+                async with self._lock:
                     return
         except TimeoutError:
-            log.warning("batch cancelled", group=self._reading.group)
+            log.warning("batch cancelled", group=self._config.group)
 
     async def release(self) -> None:
-        """Commit what was answered, and tell the consumer that all is over."""
-        await self._ahead.cancel()
-        async with self._turn:
-            await self._let_go()
+        """Commit the returned offsets, and call the consumer's `on_revoked`."""
+        await self._prefetch.cancel()
+        async with self._lock:
+            await self._release_partitions()
 
     def is_polling(self) -> bool:
-        """Return whether it still turns; a rebalance may wait for another one's batch.
+        """Return whether the poll loop still runs; twice the limit holds during a rebalance.
 
-        A poll that failed counts: starting anew does not bring a broker back.
+        A failed poll counts: a restart would not bring the broker back. A rebalance may wait for
+        the batch of another member.
         """
-        limit = self._reading.max_poll_interval_seconds * (2 if self._rebalancing else 1)
-        return time.monotonic() - self._last_turn < limit
+        limit = self._config.max_poll_interval_seconds * (2 if self._rebalancing else 1)
+        return time.monotonic() - self._last_attempt < limit
 
     @property
     def last_poll_age(self) -> float:
-        """Seconds since the last poll that did not fail."""
+        """Seconds since the last successful poll."""
         return time.monotonic() - self._last_poll
 
 
-def _order(place: Partition) -> tuple[str, int]:
-    return place.topic, place.number
+def _sort_key(partition: Partition) -> tuple[str, int]:
+    return partition.topic, partition.number

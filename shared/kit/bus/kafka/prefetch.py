@@ -1,7 +1,7 @@
-"""Reading ahead: the next batch is fetched and decoded while the one in hand is in the database.
+"""Prefetches the next batch: fetch and decode it while the current batch is in the database.
 
-One batch ahead and no more, and only while the reader is behind: otherwise a batch would be taken
-before it has gathered, and the database would see twice as many.
+At most one batch is prefetched, and only while the consumer lags: otherwise batches would be
+smaller, and the database would process twice as many.
 """
 
 import asyncio
@@ -19,38 +19,38 @@ BatchRecords = tuple[ConsumerRecord, ...]
 
 
 class PolledBatch(Struct, frozen=True):
-    """What a poll found: the client's records, ours, and how many rebalances there were by then."""
+    """The result of a poll: aiokafka's records and ours, and the rebalance count at that time."""
 
     records_by_partition: FetchedRecords
     records: tuple[IncomingRecord, ...]
     generation: int
 
     def matches(self, records: BatchRecords) -> bool:
-        """Return whether these are the records that it found."""
+        """Return whether these are the records of this poll."""
         first = next(iter(self.records_by_partition.values()), [])
         return bool(first) and first[0] is records[0] and len(self.records) == len(records)
 
     @classmethod
     def from_records(cls, records: BatchRecords, generation: int) -> "PolledBatch":
-        """See these as a poll would have."""
-        polled: FetchedRecords = {}
+        """Build the batch that a poll would have returned for these records."""
+        by_partition: FetchedRecords = {}
         for record in records:
-            place = TopicPartition(record.topic, record.partition)
-            polled.setdefault(place, []).append(record)
-        return cls(polled, tuple(map(to_incoming_record, records)), generation)
+            partition = TopicPartition(record.topic, record.partition)
+            by_partition.setdefault(partition, []).append(record)
+        return cls(by_partition, tuple(map(to_incoming_record, records)), generation)
 
     def first_offsets(self) -> dict[Partition, int]:
-        """Return the first offset in each partition."""
+        """Return the first offset of each partition."""
         return {
-            to_partition(*place): found[0].offset
-            for place, found in self.records_by_partition.items()
+            to_partition(*partition): records[0].offset
+            for partition, records in self.records_by_partition.items()
         }
 
     def last_offsets(self) -> dict[Partition, int]:
-        """Return the last offset in each partition."""
+        """Return the last offset of each partition."""
         return {
-            to_partition(*place): found[-1].offset
-            for place, found in self.records_by_partition.items()
+            to_partition(*partition): records[-1].offset
+            for partition, records in self.records_by_partition.items()
         }
 
 
@@ -58,47 +58,48 @@ EMPTY = PolledBatch({}, (), 0)
 
 
 class Prefetch:
-    """The look at the next batch, if one was begun."""
+    """The poll of the next batch, if one was started."""
 
     def __init__(self) -> None:
         self._task: asyncio.Task[PolledBatch] | None = None
-        self._rewound: dict[Partition, int] = {}
+        self._invalid_from: dict[Partition, int] = {}
 
-    def start(self, look: Callable[[], Awaitable[PolledBatch]]) -> None:
-        """Look while the batch in hand is worked on."""
+    def start(self, poll: Callable[[], Awaitable[PolledBatch]]) -> None:
+        """Poll in the background while the current batch is processed."""
         if self._task is None:
-            self._task = asyncio.ensure_future(look())
-            self._rewound = {}
+            self._task = asyncio.ensure_future(poll())
+            self._invalid_from = {}
 
     def invalidate(self, starts: Mapping[Partition, int]) -> None:
-        """Learn that these are read from here: what was seen without knowing it is void."""
-        self._rewound.update(starts)
+        """Discard the prefetched batch: these partitions continue at these offsets."""
+        self._invalid_from.update(starts)
 
     def clear_invalidations(self) -> None:
-        """Learn that all partitions were taken away: whoever gets them says where they start."""
-        self._rewound = {}
+        """Forget the offsets: all partitions were revoked, and the next owner chooses its start."""
+        self._invalid_from = {}
 
     async def take(self, generation: int) -> tuple[PolledBatch, Mapping[Partition, int]]:
-        """Return what was found, or nothing and where to go back to if it is void.
+        """Return the prefetched batch, or an empty one and the offsets to seek to.
 
-        What was found before the last rebalance is nothing. Raises what the look raised.
+        A batch from before the last rebalance counts as empty. Raises the error of the poll.
         """
         task, self._task = self._task, None
         if task is None:
             return EMPTY, {}
-        found = await task
-        if found.generation != generation:
+        batch = await task
+        if batch.generation != generation:
             return EMPTY, {}
-        if not self._rewound:
-            return found, {}
-        # A look that ended before the rewind stands behind it; one that ended after, on it.
-        return EMPTY, found.first_offsets() | self._rewound
+        if not self._invalid_from:
+            return batch, {}
+        # The poll may have moved the client's position past this batch: seek back to its first
+        # offsets, and to the given offsets of the invalidated partitions.
+        return EMPTY, batch.first_offsets() | self._invalid_from
 
     async def cancel(self) -> None:
-        """Forget it: the reader ends."""
+        """Cancel the poll, because the subscription ends."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-            # Whatever it met, nobody wants it any more.
+            # Its result and its errors are not used any more.
             with suppress(asyncio.CancelledError, Exception):
                 await task

@@ -1,8 +1,8 @@
-"""Sending: acknowledged by all in-sync replicas, idempotent, in order per key.
+"""Sends records: acknowledged by all in-sync replicas, idempotent, in order per key.
 
-Whole batches are handed to the client, one per partition at a time, each waiting for the one
-before it: records of one key can then not overtake each other, whatever fails, and it is cheaper
-than a future per record.
+The client receives whole batches, one per partition at a time, each after the one before it is
+acknowledged. Records of one key can therefore not overtake each other, whatever fails, and it is
+cheaper than one future per record.
 """
 
 import asyncio
@@ -18,15 +18,15 @@ from shared.kit.bus.partitioner import partition_of
 from shared.kit.core.bus import MAX_RECORD_BYTES, OutgoingRecord
 from shared.kit.core.errors import Invalid, Transient
 
-# Seconds: for one call of `send`, for one request of it, and for a
-# producer that is given up.
 SEND_TIMEOUT_SECONDS = 30.0
+"""For one call of `Sender.send`, which may need several requests."""
 REQUEST_TIMEOUT_SECONDS = 10.0
 CLOSE_TIMEOUT_SECONDS = 1.0
-# Bytes: of one partition's batch before compression (a single record may be larger), and of all
-# batches that are under way; a request beyond the broker's 100 MB would be refused for ever.
 MAX_PARTITION_BATCH_BYTES = 900_000
+"""One partition's batch before compression; a single record may be larger."""
 MAX_ROUND_BYTES = 30_000_000
+"""All batches in flight: the broker rejects a request of more than 100 MB, however often it is
+repeated."""
 
 Round = dict[TopicPartition, BatchBuilder]
 
@@ -37,8 +37,8 @@ class Sender:
     def __init__(self, cluster: Cluster, client_id: str) -> None:
         self._cluster, self._client_id = cluster, client_id
         self._producer: AIOKafkaProducer | None = None
-        self._starting = asyncio.Lock()
-        self._endings: set[asyncio.Task[None]] = set()
+        self._start_lock = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def send(self, records: Sequence[OutgoingRecord]) -> None:
         """See `shared.kit.core.bus.Bus.send`."""
@@ -50,16 +50,16 @@ class Sender:
         producer: AIOKafkaProducer | None = None
         try:
             async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
-                producer = await self._started()
-                counts = await _counts(producer, {record.topic for record in records})
-                for batches in _rounds(producer, records, counts):
-                    await _deliver(producer, batches)
+                producer = await self._get_producer()
+                counts = await _count_partitions(producer, {record.topic for record in records})
+                for batches in _pack_rounds(producer, records, counts):
+                    await _send_round(producer, batches)
         except (KafkaError, OSError, TimeoutError) as error:
             self._abandon(producer)
             raise Transient(reason=f"sending: {type(error).__name__} {error}") from error
 
-    async def _started(self) -> AIOKafkaProducer:
-        async with self._starting:
+    async def _get_producer(self) -> AIOKafkaProducer:
+        async with self._start_lock:
             if self._producer is None:
                 producer = AIOKafkaProducer(
                     **self._cluster.client_options(),
@@ -82,106 +82,110 @@ class Sender:
             return self._producer
 
     def _abandon(self, producer: AIOKafkaProducer | None) -> None:
-        """Trap: a batch that failed leaves a gap in an idempotent producer's numbering.
+        """Close this producer in the background; the next call starts a new one.
 
-        The broker would refuse everything that this producer sends after it.
+        Trap: a failed batch leaves a gap in an idempotent producer's sequence numbers, and the
+        broker would reject everything that this producer sends after it.
         """
         if producer is not None and self._producer is producer:
             self._producer = None
-            ending = asyncio.create_task(_end(producer))
-            self._endings.add(ending)
-            ending.add_done_callback(self._endings.discard)
+            closing = asyncio.create_task(_close_producer(producer))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
-        """End; who still waits in `send` gets `Transient`."""
-        async with self._starting:
+        """Close the producer; a call that still waits in `send` gets `Transient`."""
+        async with self._start_lock:
             self._abandon(self._producer)
-        if self._endings:
-            await asyncio.wait(tuple(self._endings))
+        if self._closing:
+            await asyncio.wait(tuple(self._closing))
 
 
-async def _counts(producer: AIOKafkaProducer, topics: Iterable[str]) -> dict[str, int]:
-    """Count the partitions of these topics."""
+async def _count_partitions(producer: AIOKafkaProducer, topics: Iterable[str]) -> dict[str, int]:
     cluster = producer.client.cluster
     unknown = [topic for topic in topics if cluster.partitions_for_topic(topic) is None]
     if unknown:
-        # Trap: a producer asked for a missing topic waits for it, and may create it by asking.
-        there = (await producer.client.fetch_all_metadata()).topics()
-        missing = [topic for topic in unknown if topic not in there]
+        # Trap: a producer waits for the metadata of a missing topic, and the request may create it.
+        existing = (await producer.client.fetch_all_metadata()).topics()
+        missing = [topic for topic in unknown if topic not in existing]
         if missing:
             raise Transient(reason=f"sending: no topic {', '.join(sorted(missing))}")
     return {topic: len(await producer.partitions_for(topic)) for topic in topics}
 
 
-def _rounds(
+def _pack_rounds(
     producer: AIOKafkaProducer, records: Iterable[OutgoingRecord], counts: dict[str, int]
 ) -> Iterator[Round]:
-    """Pack records into batches, at most one per partition and round, in the order given."""
+    """Pack records into batches, at most one per partition and round, in the given order."""
     batches: Round = {}
-    weight = 0
+    size = 0
     for record in records:
         number = partition_of(record.key, counts[record.topic])
-        place = TopicPartition(record.topic, number)
-        weight += len(record.value)
-        full = weight > MAX_ROUND_BYTES and bool(batches)
-        if full or not _append(producer, batches, place, record):
+        partition = TopicPartition(record.topic, number)
+        size += len(record.value)
+        full = size > MAX_ROUND_BYTES and bool(batches)
+        if full or not _append(producer, batches, partition, record):
             yield batches
-            batches, weight = {}, len(record.value)
-            _append(producer, batches, place, record)
+            batches, size = {}, len(record.value)
+            _append(producer, batches, partition, record)
     yield batches
 
 
 def _append(
-    producer: AIOKafkaProducer, batches: Round, place: TopicPartition, record: OutgoingRecord
+    producer: AIOKafkaProducer, batches: Round, partition: TopicPartition, record: OutgoingRecord
 ) -> bool:
-    batch = batches.get(place)
+    """Append a record to its partition's batch; False when the batch is full."""
+    batch = batches.get(partition)
     if batch is None:
-        batch = batches[place] = producer.create_batch()
-    done = batch.append(
+        batch = batches[partition] = producer.create_batch()
+    metadata = batch.append(
         timestamp=None, key=record.key, value=record.value, headers=list(record.headers)
     )
-    return done is not None
+    return metadata is not None
 
 
-async def _deliver(producer: AIOKafkaProducer, batches: Round) -> None:
-    waits: list[asyncio.Future[object]] = []
+async def _send_round(producer: AIOKafkaProducer, batches: Round) -> None:
+    """Send one batch per partition. Raises the first error after all have ended."""
+    futures: list[asyncio.Future[object]] = []
     try:
-        for place, batch in batches.items():
-            # Closed: nobody adds to it, and it does not wait for more.
+        for partition, batch in batches.items():
+            # A closed batch takes no further records, so the client sends it without lingering.
             batch.close()
-            waits.append(await producer.send_batch(batch, place.topic, partition=place.partition))
-        for answer in await asyncio.gather(*waits, return_exceptions=True):
-            if isinstance(answer, BaseException):
-                raise answer
+            futures.append(
+                await producer.send_batch(batch, partition.topic, partition=partition.partition)
+            )
+        for result in await asyncio.gather(*futures, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
     finally:
-        _forget(waits)
+        _discard(futures)
 
 
-async def _end(producer: AIOKafkaProducer) -> None:
-    """Drop what is buffered and disconnect.
+async def _close_producer(producer: AIOKafkaProducer) -> None:
+    """Drop the buffered batches and disconnect.
 
-    Trap: `stop` alone sends it first, and an idempotent producer tries that for ever. There is no
-    public way to give up, and in any other order its tasks hang or fail loudly.
+    Trap: `stop` alone sends them first, and an idempotent producer retries that without limit.
+    There is no public way to abort, and in any other order its tasks hang or fail loudly.
     """
     sending = producer._sender.sender_task  # noqa: SLF001
     sending.cancel()
     await producer.client.close()
     await asyncio.wait((sending,), timeout=CLOSE_TIMEOUT_SECONDS)
-    # A task of it may still wait for news from the client that was closed.
+    # One of its tasks may still wait for a response of the closed client.
     sending.cancel()
-    buffered = producer._message_accumulator  # noqa: SLF001
-    pending = buffered._pending_batches  # noqa: SLF001
-    # Each batch takes itself out when it fails, whether it is in or not.
-    pending.update(itertools.chain.from_iterable(buffered._batches.values()))  # noqa: SLF001
+    accumulator = producer._message_accumulator  # noqa: SLF001
+    pending = accumulator._pending_batches  # noqa: SLF001
+    # A batch removes itself from this set when it fails, so adding all of them is safe.
+    pending.update(itertools.chain.from_iterable(accumulator._batches.values()))  # noqa: SLF001
     batches = tuple(pending)
-    buffered.fail_all(ProducerClosed())
+    accumulator.fail_all(ProducerClosed())
     for batch in batches:
-        _forget((batch.future, batch._drain_waiter))  # noqa: SLF001
+        _discard((batch.future, batch._drain_waiter))  # noqa: SLF001
     await producer.stop()
 
 
-def _forget(futures: Iterable[asyncio.Future[object]]) -> None:
-    """Let nobody complain later that these were never asked."""
+def _discard(futures: Iterable[asyncio.Future[object]]) -> None:
+    """Read or cancel futures, so that asyncio does not log exceptions that were never retrieved."""
     for future in futures:
         if future.done() and not future.cancelled():
             future.exception()

@@ -1,4 +1,4 @@
-"""A consumer group of the memory bus: who reads what, from where on, and one batch at a time."""
+"""A consumer group of the memory bus: assigns partitions, delivers one batch at a time."""
 
 import asyncio
 import logging
@@ -8,23 +8,23 @@ from shared.kit.core.bus import IncomingRecord, Partition, Redeliver, Subscripti
 
 _log = logging.getLogger(__name__)
 
-# Seconds until a batch is handed over again whose handler failed without a wish of its own.
 RETRY_SECONDS = 1.0
+"""After a failed batch whose handler did not name its own pause."""
 
 
 class Notifier:
-    """Wakes everybody who waits now; who comes later waits for the next ring."""
+    """Wakes all tasks that wait at this moment; later waiters wait for the next notification."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
 
     def notify_all(self) -> None:
-        """Wake all."""
+        """Wake all waiting tasks."""
         self._event.set()
         self._event = asyncio.Event()
 
     async def wait(self, seconds: float | None = None) -> None:
-        """Wait for a ring, or for so many seconds."""
+        """Wait for a notification, at most this long."""
         try:
             async with asyncio.timeout(seconds):
                 await self._event.wait()
@@ -33,78 +33,81 @@ class Notifier:
 
 
 class Group:
-    """All readers of one name, and what they have committed."""
+    """All members of one group name, and the group's committed offsets."""
 
     def __init__(
-        self, name: str, log: Mapping[Partition, Sequence[IncomingRecord]], bell: Notifier
+        self,
+        name: str,
+        log: Mapping[Partition, Sequence[IncomingRecord]],
+        notifier: Notifier,
     ) -> None:
         self.name = name
         self.log = log
-        self.bell = bell
+        self.notifier = notifier
         self.committed: dict[Partition, int] = {}
         self.members: list[Member] = []
-        self._turn = asyncio.Lock()
+        self._rebalance_lock = asyncio.Lock()
 
-    async def join(self, reading: SubscriptionConfig) -> "Member":
-        """Add a reader; returns when the partitions are shared out anew."""
-        member = Member(self, reading)
-        async with self._turn:
-            await self._gather()
+    async def join(self, config: SubscriptionConfig) -> "Member":
+        """Add a member; return when the partitions are assigned again."""
+        member = Member(self, config)
+        async with self._rebalance_lock:
+            await self._revoke_all()
             self.members.append(member)
-            self._share_out()
+            self._assign_all()
         member.start()
         return member
 
     async def leave(self, member: "Member") -> None:
-        """Take a reader out; the others get its partitions."""
-        async with self._turn:
+        """Remove a member; its partitions are assigned to the remaining members."""
+        async with self._rebalance_lock:
             if member in self.members:
-                await self._gather()
+                await self._revoke_all()
                 self.members.remove(member)
-                self._share_out()
+                self._assign_all()
 
-    async def _gather(self) -> None:
+    async def _revoke_all(self) -> None:
         for member in self.members:
             await member.revoke()
 
-    def _share_out(self) -> None:
+    def _assign_all(self) -> None:
         shares: dict[Member, list[Partition]] = {member: [] for member in self.members}
         turn = 0
         for partition in self.log:
-            able = [each for each in self.members if partition.topic in each.config.topics]
-            if able:
-                shares[able[turn % len(able)]].append(partition)
+            subscribed = [each for each in self.members if partition.topic in each.config.topics]
+            if subscribed:
+                shares[subscribed[turn % len(subscribed)]].append(partition)
                 turn += 1
         for member, share in shares.items():
             member.assign(share)
-        self.bell.notify_all()
+        self.notifier.notify_all()
 
 
 class Member:
-    """One reader: the memory body of `shared.kit.core.bus.Subscription`."""
+    """One member of a group; implements `Subscription`."""
 
-    def __init__(self, group: Group, reading: SubscriptionConfig) -> None:
-        self.config = reading
+    def __init__(self, group: Group, config: SubscriptionConfig) -> None:
+        self.config = config
         self._group = group
-        # Held while a batch is in hand and while partitions change hands, never by both at once.
+        # Held while a batch is processed, and while partitions are revoked.
         self._lock = asyncio.Lock()
         self._unplaced: list[Partition] = []
         self._next: dict[Partition, int] = {}
-        self._paused: dict[Partition, float] = {}
-        self._ask_after = 0.0
-        self._first = 0
+        self._paused_until: dict[Partition, float] = {}
+        self._place_not_before = 0.0
+        self._rotation = 0
         self._busy_since: float | None = None
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to poll."""
+        """Start the poll loop."""
         self._task = asyncio.create_task(self._run(), name=f"memory:{self.config.group}")
 
     async def stop(self) -> None:
-        """See the port."""
+        """See `Subscription.stop`."""
         self._stopping = True
-        self._group.bell.notify_all()
+        self._group.notifier.notify_all()
         if self._task is not None:
             await asyncio.wait((self._task,), timeout=self.config.drain_timeout_seconds)
             self._task.cancel()
@@ -112,22 +115,22 @@ class Member:
         await self._group.leave(self)
 
     def alive(self) -> bool:
-        """See the port."""
+        """See `Subscription.alive`."""
         running = self._task is not None and not self._task.done() and not self._stopping
         return running and self.last_poll_age < self.config.max_poll_interval_seconds
 
     @property
     def last_poll_age(self) -> float:
-        """See the port; an idle reader waits for the next record, which is a poll."""
+        """See `Subscription.last_poll_age`; waiting for a record counts as a poll."""
         return 0.0 if self._busy_since is None else _monotonic() - self._busy_since
 
     def assign(self, partitions: Sequence[Partition]) -> None:
-        """Own these from now on; the consumer is asked before anything is read."""
+        """Own these partitions; their start offsets are requested before anything is read."""
         self._unplaced = list(partitions)
-        self._ask_after = 0.0
+        self._place_not_before = 0.0
 
     async def revoke(self) -> None:
-        """Own nothing any more, when the batch in hand is done."""
+        """Give all partitions back after the batch in progress."""
         async with self._lock:
             lost = [*self._next, *self._unplaced]
             self._next.clear()
@@ -135,24 +138,24 @@ class Member:
             if lost:
                 try:
                     await self.config.consumer.on_revoked(lost)
-                except Exception:  # noqa: BLE001  they are gone, whatever the consumer says
+                except Exception:  # noqa: BLE001  they are revoked even if the consumer fails
                     _log.exception("%s: the consumer failed at a revocation", self.config.group)
 
     def cancel_pauses(self) -> None:
-        """Forget all pauses."""
-        if self._paused or self._ask_after:
-            self._paused.clear()
-            self._ask_after = 0.0
-            self._group.bell.notify_all()
+        """Deliver paused partitions and retry start offsets without waiting."""
+        if self._paused_until or self._place_not_before:
+            self._paused_until.clear()
+            self._place_not_before = 0.0
+            self._group.notifier.notify_all()
 
     def lag(self) -> int:
-        """Count what this reader has not answered for."""
+        """Count the records in the assigned partitions that are not committed."""
         log, committed = self._group.log, self._group.committed
-        behind = sum(len(log[each]) - at for each, at in self._next.items())
-        return behind + sum(len(log[each]) - committed.get(each, 0) for each in self._unplaced)
+        unread = sum(len(log[partition]) - at for partition, at in self._next.items())
+        return unread + sum(len(log[each]) - committed.get(each, 0) for each in self._unplaced)
 
     def is_idle(self) -> bool:
-        """Return whether there is nothing to do."""
+        """Return whether there is nothing to deliver."""
         return self._busy_since is None and not self._unplaced and self.lag() == 0
 
     async def _run(self) -> None:
@@ -160,76 +163,76 @@ class Member:
             async with self._lock:
                 batch = await self._poll()
                 if batch:
-                    await self._hand_over(batch)
+                    await self._deliver(batch)
             if batch:
-                self._group.bell.notify_all()
+                self._group.notifier.notify_all()
                 await asyncio.sleep(0)
             elif not self._stopping:
-                await self._group.bell.wait(self._until_next_try())
+                await self._group.notifier.wait(self._seconds_until_due())
 
     async def _poll(self) -> list[IncomingRecord]:
-        if self._unplaced and self._ask_after <= _monotonic():
+        if self._unplaced and self._place_not_before <= _monotonic():
             self._busy_since = _monotonic()
             try:
-                await self._place()
-            except Exception:  # noqa: BLE001  whatever the consumer raises, it is asked again
+                await self._place_assigned()
+            except Exception:  # noqa: BLE001  any error of the consumer is retried
                 _log.exception("%s: the consumer could not say where to start", self.config.group)
-                self._ask_after = _monotonic() + RETRY_SECONDS
+                self._place_not_before = _monotonic() + RETRY_SECONDS
             finally:
                 self._busy_since = None
         return self._next_batch()
 
-    async def _place(self) -> None:
-        wanted = await self.config.consumer.on_assigned(tuple(self._unplaced))
+    async def _place_assigned(self) -> None:
+        starts = await self.config.consumer.on_assigned(tuple(self._unplaced))
         for partition in self._unplaced:
-            start = wanted.get(partition, self._group.committed.get(partition, 0))
-            known = 0 <= start <= len(self._group.log[partition])
-            self._next[partition] = start if known else 0
+            start = starts.get(partition, self._group.committed.get(partition, 0))
+            in_log = 0 <= start <= len(self._group.log[partition])
+            self._next[partition] = start if in_log else 0
         self._unplaced.clear()
-        self._group.bell.notify_all()
+        self._group.notifier.notify_all()
 
     def _next_batch(self) -> list[IncomingRecord]:
-        """Drain one partition after the other, as Kafka does; another one is first each time."""
+        """Drain one partition after the other, as Kafka does; each time another one is first."""
         now = _monotonic()
-        self._paused = {each: until for each, until in self._paused.items() if until > now}
-        ready = [each for each in self._next if each not in self._paused]
+        self._paused_until = {p: until for p, until in self._paused_until.items() if until > now}
+        ready = [partition for partition in self._next if partition not in self._paused_until]
         batch: list[IncomingRecord] = []
-        self._first += 1
+        self._rotation += 1
         for turn in range(len(ready)):
-            partition = ready[(self._first + turn) % len(ready)]
-            begin, room = self._next[partition], self.config.max_batch_records - len(batch)
-            batch.extend(self._group.log[partition][begin : begin + room])
+            partition = ready[(self._rotation + turn) % len(ready)]
+            begin, free = self._next[partition], self.config.max_batch_records - len(batch)
+            batch.extend(self._group.log[partition][begin : begin + free])
         return batch
 
-    async def _hand_over(self, batch: list[IncomingRecord]) -> None:
+    async def _deliver(self, batch: list[IncomingRecord]) -> None:
         first: dict[Partition, int] = {}
         for record in batch:
             first.setdefault(record.partition, record.offset)
         self._busy_since = _monotonic()
         try:
-            answer = await self.config.consumer.handle(tuple(batch))
-        except Redeliver as wish:
-            self._pause(first, wish.pause_seconds)
-        except Exception:  # noqa: BLE001  the port promises this for any exception
+            offsets = await self.config.consumer.handle(tuple(batch))
+        except Redeliver as error:
+            self._pause(first, error.pause_seconds)
+        except Exception:  # noqa: BLE001  `Consumer.handle` promises this for any exception
             _log.exception("%s: the consumer failed; once more", self.config.group)
             self._pause(first, RETRY_SECONDS)
         else:
-            self._accept({each: at for each, at in answer.items() if each in first})
-            self._pause(first.keys() - answer.keys(), RETRY_SECONDS)
+            self._commit({p: offset for p, offset in offsets.items() if p in first})
+            self._pause(first.keys() - offsets.keys(), RETRY_SECONDS)
         finally:
             self._busy_since = None
 
-    def _accept(self, answer: Mapping[Partition, int]) -> None:
-        self._next.update(answer)
-        self._group.committed.update(answer)
+    def _commit(self, offsets: Mapping[Partition, int]) -> None:
+        self._next.update(offsets)
+        self._group.committed.update(offsets)
 
     def _pause(self, partitions: Mapping[Partition, int] | set[Partition], seconds: float) -> None:
-        self._paused.update(dict.fromkeys(partitions, _monotonic() + seconds))
+        self._paused_until.update(dict.fromkeys(partitions, _monotonic() + seconds))
 
-    def _until_next_try(self) -> float | None:
-        waits = [until - _monotonic() for each, until in self._paused.items() if each in self._next]
+    def _seconds_until_due(self) -> float | None:
+        waits = [until - _monotonic() for p, until in self._paused_until.items() if p in self._next]
         if self._unplaced:
-            waits.append(self._ask_after - _monotonic())
+            waits.append(self._place_not_before - _monotonic())
         return max(min(waits), 0.0) if waits else None
 
 
