@@ -87,13 +87,13 @@ class UnavailableDatabase:
         self._real, self.available = real, False
 
     @asynccontextmanager
-    async def batch(self, tenants: Iterable[TenantId]) -> AsyncIterator[SqlUnit]:
+    async def unit_for(self, tenants: Iterable[TenantId]) -> AsyncIterator[SqlUnit]:
         if not self.available:
             raise Transient(because="ConnectionRefusedError")
         async with self._real.unit_for(tenants) as unit:
             yield unit
 
-    async def rows(self, *_: object, **__: object) -> None:
+    async def execute_once(self, *_: object, **__: object) -> None:
         raise Transient(because="ConnectionRefusedError")
 
     def __getattr__(self, name: str) -> object:

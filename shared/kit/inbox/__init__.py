@@ -1,5 +1,5 @@
 """The inbox: applies each event once and in order per key, whatever the broker delivers again.
 
-`decode` reads records, `consumer` applies batches, `ledger` holds the SQL of positions and event
-ids, `parked` keeps events that failed, `dead_letters` lists and decides on them for operators.
+`decode` decodes records, `consumer` applies batches, `ledger` contains the SQL of positions and
+event ids, `parked` stores failed events, `dead_letters` lists and decides on them for operators.
 """

@@ -13,8 +13,7 @@ from shared.kit.core.host import Telemetry
 from shared.kit.core.reactions import AnyBoundReaction, BoundReaction
 from shared.kit.core.unit_of_work import Delivery
 from shared.kit.database.database import Database, SqlUnit, is_transient
-from shared.kit.inbox import circuit_breaker as halts
-from shared.kit.inbox import ledger, parked, sequences
+from shared.kit.inbox import circuit_breaker, ledger, parked, sequences
 from shared.kit.inbox.batch import BatchOutcome
 from shared.kit.inbox.decode import Decoded, DecodedRecord, Ignored, Unreadable, wire_type_of
 from shared.kit.inbox.parked import Failure, ParkedRecord, RetryPolicy
@@ -28,12 +27,15 @@ log = get_logger("inbox")
 
 
 class Fenced(Exception):
-    """This batch was applied, or is being applied, by another reader of the group."""
+    """Another consumer of the group has applied this batch, or is applying it."""
 
 
 @dataclass(frozen=True)
 class BatchAttempt:
-    """How a group applies a batch whose `preparation` is done. `older` are versions before."""
+    """Applies one prepared batch of a group.
+
+    `older_types` are the wire types of earlier versions of the declared events.
+    """
 
     group: str
     database: Database
@@ -45,126 +47,137 @@ class BatchAttempt:
     retry_limits: RetryLimits
     telemetry: Telemetry
 
-    async def run(
-        self, reads: Sequence[DecodedRecord], expected: Mapping[Partition, int], *, isolate: bool
+    async def apply_in_transaction(
+        self,
+        records: Sequence[DecodedRecord],
+        expected: Mapping[Partition, int],
+        *,
+        isolate: bool,
     ) -> Counter[str]:
-        """Apply the batch in one transaction, all at once or with a savepoint per event.
+        """Apply the batch in one transaction; with `isolate`, with a savepoint per event.
 
-        Raises `Fenced`, `halts.CircuitOpen`, and whatever a reaction raises.
+        Returns the number of records by outcome. Raises `Fenced`, `CircuitOpen`, and the error of
+        a reaction.
         """
-        tenants = sorted({r.delivery.tenant for r in reads if isinstance(r, Decoded)})
+        tenants = sorted({r.delivery.tenant for r in records if isinstance(r, Decoded)})
         async with self.database.unit_for(tenants) as unit:
             hit_failpoint("batch.opened")
-            work = await self._sort(unit, reads, expected)
+            outcome = await self._classify(unit, records, expected)
             hit_failpoint("batch.claimed")
             if isolate or self.preparation.failures:
-                await self._one_by_one(unit, work)
+                await self._apply_one_by_one(unit, outcome)
             else:
-                await self._react(unit, [item.delivery for item in work.to_apply])
-                work.count_applied(work.to_apply)
+                await self._run_reactions(unit, [item.delivery for item in outcome.to_apply])
+                outcome.count_applied(outcome.to_apply)
             hit_failpoint("batch.reacted")
-            if work.circuit_open or work.failures:
-                await halts.check_batch(unit, self.group, self.failure_threshold, work)
-            if work.parked_records:
-                await parked.park(unit, self.group, work.parked_records)
-            if not await ledger.move_positions(unit.connection, self.group, work.moves):
+            if outcome.circuit_open or outcome.failures:
+                await circuit_breaker.check_batch(unit, self.group, self.failure_threshold, outcome)
+            if outcome.parked_records:
+                await parked.park(unit, self.group, outcome.parked_records)
+            if not await ledger.move_positions(unit.connection, self.group, outcome.moves):
                 raise Fenced
             hit_failpoint("batch.moved")
         hit_failpoint("batch.committed")
-        self._tell_of_refused(work)
-        return work.counts
+        self._report_rejected(outcome)
+        return outcome.counts
 
-    async def _sort(
-        self, unit: SqlUnit, reads: Sequence[DecodedRecord], expected: Mapping[Partition, int]
+    async def _classify(
+        self, unit: SqlUnit, records: Sequence[DecodedRecord], expected: Mapping[Partition, int]
     ) -> BatchOutcome:
-        """Put aside what must not be applied now; what is to be applied, in log order."""
-        work = BatchOutcome.for_batch(reads, expected)
-        readable = [item.delivery for item in reads if isinstance(item, Decoded)]
-        fresh, troubled = await ledger.claim_events(
-            unit.connection, self.group, [delivery.event_id for delivery in readable]
+        """Split the records into events to apply (in log order), parked and counted ones."""
+        outcome = BatchOutcome.for_batch(records, expected)
+        deliveries = [item.delivery for item in records if isinstance(item, Decoded)]
+        new_ids, has_parked_or_open = await ledger.claim_events(
+            unit.connection, self.group, [delivery.event_id for delivery in deliveries]
         )
-        waiting: set[str] = set()
-        if troubled:
-            keys = {delivery.key for delivery in readable}
-            waiting, work.circuit_open = await parked.find_blocked_keys(
+        blocked_keys: set[str] = set()
+        if has_parked_or_open:
+            keys = {delivery.key for delivery in deliveries}
+            blocked_keys, outcome.circuit_open = await parked.find_blocked_keys(
                 unit.connection, self.group, keys
             )
-        chains = await sequences.load(unit.connection, self.group, reads)
-        for item in reads:
-            if isinstance(item, Decoded) and (fresh is None or item.delivery.event_id in fresh):
-                if fresh is not None:
-                    fresh.discard(item.delivery.event_id)
-                _sort_new(work, item, waiting, chains)
+        tracker = await sequences.load(unit.connection, self.group, records)
+        for item in records:
+            if isinstance(item, Decoded) and (new_ids is None or item.delivery.event_id in new_ids):
+                if new_ids is not None:
+                    new_ids.discard(item.delivery.event_id)
+                _classify_new(outcome, item, blocked_keys, tracker)
             else:
-                self._sort_known(work, item)
-                _pass_by(chains, item)
-        if chains is not None:
-            await sequences.store(unit.connection, self.group, chains)
-            if chains.adopted:
-                log.warning("sequences adopted", group=self.group, keys=chains.adopted)
-        return work
+                self._count_without_effect(outcome, item)
+                _skip_sequence(tracker, item)
+        if tracker is not None:
+            await sequences.store(unit.connection, self.group, tracker)
+            if tracker.adopted:
+                log.warning("sequences adopted", group=self.group, keys=tracker.adopted)
+        return outcome
 
-    def _tell_of_refused(self, work: BatchOutcome) -> None:
-        for aside in work.failures:
-            if aside.failure is not None and aside.failure.cause.startswith(REFUSED):
-                topic, offset = aside.record.partition.topic, aside.record.offset
-                place = f"{topic}/{aside.record.partition.number}/{offset}"
-                log.error("refused", group=self.group, place=place, cause=aside.failure.cause)
+    def _report_rejected(self, outcome: BatchOutcome) -> None:
+        """Log and count the records whose sequence or source was rejected."""
+        for parked_record in outcome.failures:
+            failure = parked_record.failure
+            if failure is not None and failure.cause.startswith(REFUSED):
+                record = parked_record.record
+                topic = record.partition.topic
+                position = f"{topic}/{record.partition.number}/{record.offset}"
+                log.error("refused", group=self.group, place=position, cause=failure.cause)
                 self.telemetry.count("preau.consumer.refused", group=self.group, topic=topic)
 
-    def _sort_known(self, work: BatchOutcome, item: DecodedRecord) -> None:
-        """Count what has no effect: repetitions, and what is not for this group."""
+    def _count_without_effect(self, outcome: BatchOutcome, item: DecodedRecord) -> None:
+        """Count duplicates and ignored records; reject unreadable ones."""
         if isinstance(item, Ignored):
-            work.count(item, "ignored")
+            outcome.count(item, "ignored")
         elif isinstance(item, Unreadable):
-            work.reject(item, item.cause)
+            outcome.reject(item, item.cause)
         else:
-            # The version before of what was applied is no repetition.
+            # An earlier version of an applied event has the same id, but is no duplicate.
             older = self.older_types and wire_type_of(item.record) in self.older_types
-            work.count(item, "ignored" if older else "duplicate")
+            outcome.count(item, "ignored" if older else "duplicate")
 
-    async def _one_by_one(self, unit: SqlUnit, work: BatchOutcome) -> None:
-        waiting: set[str] = set()
-        for item in work.to_apply:
-            if item.delivery.key in waiting:
-                work.block(item)
+    async def _apply_one_by_one(self, unit: SqlUnit, outcome: BatchOutcome) -> None:
+        blocked_keys: set[str] = set()
+        for item in outcome.to_apply:
+            if item.delivery.key in blocked_keys:
+                outcome.block(item)
                 continue
             error = await self.apply_in_savepoint(unit, item.delivery)
             if error is None:
-                work.count_applied([item])
+                outcome.count_applied([item])
             else:
-                waiting.add(item.delivery.key)
-                work.park(item, self._failed(unit, item, error))
+                blocked_keys.add(item.delivery.key)
+                outcome.park(item, self._to_parked_record(unit, item, error))
 
     async def apply_in_savepoint(
         self, unit: SqlUnit, delivery: Delivery[Fact]
     ) -> BaseException | None:
-        """Apply one delivery in a savepoint; give what went wrong. Raises what is transient."""
+        """Apply one delivery in a savepoint; return its error, None if applied.
+
+        Raises transient errors.
+        """
         failure = self.preparation.failures.get(record_offset(delivery))
         if failure is not None:
             return failure
         try:
-            async with self.database.savepoint(unit) as part:
-                await self._react(part, [delivery])
+            async with self.database.savepoint(unit) as nested_unit:
+                await self._run_reactions(nested_unit, [delivery])
         except Exception as error:
             if is_transient(error):
                 raise
             return error
         return None
 
-    async def _react(self, unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]) -> None:
+    async def _run_reactions(self, unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]) -> None:
         for reaction in self.reactions:
-            mine = [delivery for delivery in deliveries if isinstance(delivery.fact, reaction.on)]
-            if not mine:
+            matching = [each for each in deliveries if isinstance(each.fact, reaction.on)]
+            if not matching:
                 continue
-            began = time.monotonic()
+            started_at = time.monotonic()
             if isinstance(reaction, BoundReaction):
-                await reaction.effect(unit, mine)
+                await reaction.effect(unit, matching)
             else:
-                await reaction.effect(unit, self.preparation.attach_values(reaction, mine))
-            self._tell_if_slow(reaction, len(mine), time.monotonic() - began)
+                await reaction.effect(unit, self.preparation.attach_values(reaction, matching))
+            self._report_if_slow(reaction, len(matching), time.monotonic() - started_at)
 
-    def _tell_if_slow(self, reaction: AnyBoundReaction, events: int, seconds: float) -> None:
+    def _report_if_slow(self, reaction: AnyBoundReaction, events: int, seconds: float) -> None:
         if seconds > self.retry_limits.slow_effect_seconds:
             group, name = self.group, reaction.name
             log.warning(
@@ -172,31 +185,36 @@ class BatchAttempt:
             )
             self.telemetry.count("preau.consumer.slow_effect", group=group, reaction=name)
 
-    def _failed(self, unit: SqlUnit, item: Decoded, error: BaseException) -> ParkedRecord:
-        """Park an event that failed, or bury it at once when trying again cannot help."""
+    def _to_parked_record(self, unit: SqlUnit, item: Decoded, error: BaseException) -> ParkedRecord:
+        """Describe a failed event: parked, or dead at once if a retry cannot succeed."""
         failure = Failure.from_exception(error)
         if isinstance(error, Invalid) or self.retry_policy.max_attempts <= 1:
             return ParkedRecord(item.record, item.delivery, failure, "dead", attempts=1)
-        due = parked.next_attempt_at(self.retry_policy, 1, unit.now)
-        return ParkedRecord(item.record, item.delivery, failure, "parked", attempts=1, next_try=due)
+        next_try = parked.next_attempt_at(self.retry_policy, 1, unit.now)
+        return ParkedRecord(
+            item.record, item.delivery, failure, "parked", attempts=1, next_try=next_try
+        )
 
 
-def _sort_new(
-    work: BatchOutcome, item: Decoded, waiting: set[str], chains: SequenceTracker | None
+def _classify_new(
+    outcome: BatchOutcome,
+    item: Decoded,
+    blocked_keys: set[str],
+    tracker: SequenceTracker | None,
 ) -> None:
-    link = sequences.get_link(item) if chains is not None else None
+    link = sequences.get_link(item) if tracker is not None else None
     cause = None
-    if chains is not None and link is not None:
-        cause = chains.accept(item.record.partition, link)
+    if tracker is not None and link is not None:
+        cause = tracker.accept(item.record.partition, link)
     if cause is not None:
-        work.reject(item, cause)
-    elif item.delivery.key in waiting:
-        work.block(item)
+        outcome.reject(item, cause)
+    elif item.delivery.key in blocked_keys:
+        outcome.block(item)
     else:
-        work.to_apply.append(item)
+        outcome.to_apply.append(item)
 
 
-def _pass_by(chains: SequenceTracker | None, item: DecodedRecord) -> None:
-    link = sequences.get_link(item) if chains is not None else None
-    if chains is not None and link is not None:
-        chains.skip(item.record.partition, link)
+def _skip_sequence(tracker: SequenceTracker | None, item: DecodedRecord) -> None:
+    link = sequences.get_link(item) if tracker is not None else None
+    if tracker is not None and link is not None:
+        tracker.skip(item.record.partition, link)

@@ -1,40 +1,42 @@
-"""The partitions whose batch stopped the group: tried again seldom, or once the halt is lifted."""
+"""Pauses the partitions whose batch opened the circuit breaker, until it closes or time is up."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from shared.kit.core.bus import Partition
 from shared.kit.database.database import Database
-from shared.kit.inbox import circuit_breaker as halts
+from shared.kit.inbox import circuit_breaker
 
 
 class PartitionBackoff:
-    """What a reader of a stopped group does not try yet.
+    """The paused partitions of one consumer.
 
-    Trying costs a savepoint for each event; to ask whether the halt is lifted, one statement.
+    An attempt costs a savepoint per event; checking the circuit breaker costs one statement.
     """
 
     def __init__(self) -> None:
-        self._until: dict[Partition, datetime] = {}
+        self._paused_until: dict[Partition, datetime] = {}
 
-    def start(self, places: Iterable[Partition], now: datetime) -> None:
-        """Wait with these: their batch was tried."""
-        self._until |= dict.fromkeys(places, now + timedelta(seconds=halts.RETRY_INTERVAL_SECONDS))
+    def start(self, partitions: Iterable[Partition], now: datetime) -> None:
+        """Pause these partitions: their batch was tried and failed."""
+        until = now + timedelta(seconds=circuit_breaker.RETRY_INTERVAL_SECONDS)
+        self._paused_until |= dict.fromkeys(partitions, until)
 
-    def clear(self, places: Iterable[Partition]) -> None:
-        """Wait no more with these: somebody else has them now."""
-        for place in places:
-            self._until.pop(place, None)
+    def clear(self, partitions: Iterable[Partition]) -> None:
+        """End the pause of these partitions: another consumer owns them now."""
+        for partition in partitions:
+            self._paused_until.pop(partition, None)
 
     async def paused(
-        self, places: Iterable[Partition], database: Database, group: str, now: datetime
+        self, partitions: Iterable[Partition], database: Database, group: str, now: datetime
     ) -> set[Partition]:
-        """Say with which of these to wait still; asks nobody unless there is any."""
-        held = {place for place in places if now < self._until.get(place, now)}
-        if not held:
-            return held
+        """Return which of these partitions are paused; no query unless there are any."""
+        paused = {p for p in partitions if now < self._paused_until.get(p, now)}
+        if not paused:
+            return paused
         async with database.unit_for(()) as unit:
-            if (await halts.get_state(unit.connection, group)).since is not None:
-                return held
-        self._until.clear()
+            state = await circuit_breaker.get_state(unit.connection, group)
+            if state.since is not None:
+                return paused
+        self._paused_until.clear()
         return set()

@@ -1,4 +1,4 @@
-"""One attempt at a batch: what is to be applied, what is put aside, what is counted."""
+"""The outcome of one attempt at a batch: which events to apply, to park, and the counts."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,9 +12,9 @@ from shared.kit.inbox.parked import Failure, ParkedRecord
 
 @dataclass
 class BatchOutcome:
-    """Filled while a batch is sorted and applied; nothing of it is kept if the attempt fails.
+    """Filled while a batch is classified and applied; discarded if the attempt fails.
 
-    `halted` says that the group is stopped.
+    `circuit_open` is True while the group's circuit breaker is open.
     """
 
     moves: dict[Partition, PositionMove]
@@ -24,41 +24,46 @@ class BatchOutcome:
 
     @classmethod
     def for_batch(
-        cls, reads: Sequence[DecodedRecord], expected: Mapping[Partition, int]
+        cls, records: Sequence[DecodedRecord], expected: Mapping[Partition, int]
     ) -> "BatchOutcome":
-        """Begin with how far the batch goes in each of its partitions."""
-        next_of = {item.record.partition: item.record.offset + 1 for item in reads}
-        return cls({place: PositionMove(expected[place], at) for place, at in next_of.items()})
+        """Create an empty outcome that moves each partition's position to the end of the batch."""
+        next_offsets = {item.record.partition: item.record.offset + 1 for item in records}
+        return cls(
+            {
+                partition: PositionMove(expected[partition], offset)
+                for partition, offset in next_offsets.items()
+            }
+        )
 
-    def count(self, item: DecodedRecord, name: str) -> None:
-        """Count a record by what became of it."""
-        self.moves[item.record.partition].counts[name] += 1
+    def count(self, item: DecodedRecord, outcome: str) -> None:
+        """Count a record under one outcome, a column of the table `positions`."""
+        self.moves[item.record.partition].counts[outcome] += 1
 
     def count_applied(self, items: Iterable[Decoded]) -> None:
-        """Note that these had their effect."""
-        # Counted in C, per partition: it is all there is to do for an event of an ordinary batch.
-        for place, number in Counter([item.record.partition for item in items]).items():
-            self.moves[place].counts["applied"] += number
+        """Count these events as applied."""
+        # One C loop per batch: this is all that an ordinary batch adds per event.
+        for partition, number in Counter([item.record.partition for item in items]).items():
+            self.moves[partition].counts["applied"] += number
 
-    def park(self, item: DecodedRecord, aside: ParkedRecord) -> None:
-        """Note that this one is parked or dead."""
-        self.count(item, "dead_lettered" if aside.state == "dead" else "parked")
-        self.parked_records.append(aside)
+    def park(self, item: DecodedRecord, parked_record: ParkedRecord) -> None:
+        """Count and park a record; its `state` is `parked` or `dead`."""
+        self.count(item, "dead_lettered" if parked_record.state == "dead" else "parked")
+        self.parked_records.append(parked_record)
 
     def reject(self, item: Unreadable | Decoded, cause: str) -> None:
-        """Note that this one is dead at once; nothing waits behind it, for its key is not kept."""
+        """Park a record as dead at once, without its key, so that it blocks no other event."""
         self.park(item, ParkedRecord(item.record, None, Failure(cause), "dead", attempts=1))
 
     def block(self, item: Decoded) -> None:
-        """Let it wait behind an earlier one of its key."""
+        """Park an event behind an earlier one of its key."""
         self.park(item, ParkedRecord(item.record, item.delivery))
 
     @property
     def counts(self) -> Counter[str]:
-        """What became of the records of all partitions."""
+        """The number of records by outcome, over all partitions."""
         return sum((move.counts for move in self.moves.values()), Counter())
 
     @property
     def failures(self) -> list[ParkedRecord]:
-        """Those that failed, without those that wait behind one."""
-        return [aside for aside in self.parked_records if aside.failure is not None]
+        """The records that failed, without those that are only blocked."""
+        return [parked for parked in self.parked_records if parked.failure is not None]

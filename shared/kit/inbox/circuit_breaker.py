@@ -1,12 +1,14 @@
-"""When most of what a group reads fails, it stops: nothing more is parked, and operators see why.
+"""Circuit breaker of a consumer group.
 
-A bad deploy must not drain the log into dead letters. The state stands in the service's database,
-so that all its processes know it and an operator can lift it; it costs the ordinary batch nothing.
-While a group is stopped, a batch passes only if nothing of it must be put aside. It goes on by
-itself when the record at which it stopped is behind it and most of its batch went well.
+It opens when more than half of the recent events fail (and more than the threshold's
+`max_failures`), so that a faulty deployment does not move the whole topic to dead letters. The
+state is in the service's database (table `halts`), so all its processes share it; a batch without
+failures does not touch it. While it is open, a batch is applied only if no event of it must be
+parked. It closes when the record that opened it is applied and at least half of that batch
+succeeds, or on `preau consumers resume`.
 
-What was parked is judged too when it is tried again (ADR 0043): once until the group is stopped and
-goes on, then anew. Stopped by one of those, it goes on by itself when that one is applied.
+Retries of parked events count as well (ADR 0043): each event once until the circuit breaker closes
+again. Opened by a retry, it closes when that event is applied.
 """
 
 from collections import Counter
@@ -23,6 +25,7 @@ from shared.kit.core.bus import Partition
 from shared.kit.core.errors import Conflict
 from shared.kit.core.unit_of_work import Caller
 from shared.kit.database.database import Database, SqlUnit
+from shared.kit.inbox import circuit_statements as statements
 from shared.kit.inbox.batch import BatchOutcome
 from shared.kit.inbox.parked import NO_SUBJECT, LogPosition
 from shared.kit.inbox.thresholds import (
@@ -38,66 +41,23 @@ from shared.kit.telemetry.logs import get_logger
 
 log = get_logger("halts")
 RETRY_INTERVAL_SECONDS = 30.0
-"""Seconds between two attempts of a stopped group."""
+"""Between two attempts of a batch or a parked event while the circuit breaker is open."""
 STATE_POLL_SECONDS = 1.0
-"""Seconds between two looks whether somebody has lifted the halt."""
-
-_KNOW = sa.text("""
-    INSERT INTO halts (consumer_group) VALUES (:consumer_group) ON CONFLICT DO NOTHING
-""")
-_LOCK = sa.text("""
-    SELECT since, cause, topic, partition, "offset", accept_failures, accept_until, applied, lifted,
-           CAST(recent AS text) AS recent,
-           (SELECT COALESCE(sum(applied), 0) FROM positions
-            WHERE consumer_group = :consumer_group) AS applied_now
-    FROM halts WHERE consumer_group = :consumer_group FOR UPDATE
-""")
-_PASS = sa.text("""
-    UPDATE halts SET since = NULL, cause = NULL, topic = NULL, partition = NULL, "offset" = NULL,
-                     recent = CAST(:recent AS jsonb), applied = :applied, lifted = :lifted,
-                     accept_failures = :accept_failures
-    WHERE consumer_group = :consumer_group
-""")
-_STOP = sa.text("""
-    INSERT INTO halts AS h (consumer_group, since, cause, topic, partition, "offset")
-    VALUES (:consumer_group, :now, :cause, :topic, :partition, :offset)
-    ON CONFLICT (consumer_group) DO UPDATE
-    SET since = COALESCE(h.since, excluded.since), cause = excluded.cause,
-        topic = excluded.topic, partition = excluded.partition, "offset" = excluded."offset"
-    RETURNING since
-""")
-_RESUME = sa.text("""
-    UPDATE halts SET since = NULL, cause = NULL, topic = NULL, partition = NULL, "offset" = NULL,
-                     recent = '[]', lifted = :now,
-                     accept_failures = :failures, accept_until = :until
-    WHERE consumer_group = :consumer_group
-""")
-_LIFT = sa.text("""
-    UPDATE halts SET since = NULL, cause = NULL, topic = NULL, partition = NULL, "offset" = NULL,
-                     recent = '[]', lifted = :now
-    WHERE consumer_group = :consumer_group AND since IS NOT NULL
-      AND topic = :topic AND partition = :partition AND "offset" = :offset
-    RETURNING consumer_group
-""")
-_AT_ONCE = sa.text("""
-    UPDATE parked SET next_try = :now
-    WHERE consumer_group = :consumer_group AND state = 'parked' AND next_try > :now
-""")
-_STATE = sa.text("""
-    SELECT since, cause, topic, partition, "offset", accept_failures, accept_until
-    FROM halts WHERE consumer_group = :consumer_group
-""")
+"""Between two checks whether an operator has closed it."""
 
 
 class CircuitNotOpen(Conflict):
-    """The group is not stopped, and nothing was accepted for later."""
+    """The circuit breaker is not open, and no failures to accept were named."""
 
     key = "not_stopped"
 
 
 @dataclass(frozen=True, slots=True)
 class CircuitState:
-    """What the row of a group says: stopped or not, and what an operator accepted."""
+    """The row of a group: open since when, why and at which record; the accepted failures.
+
+    `since`, `cause` and `place` are None while the circuit breaker is closed.
+    """
 
     since: datetime | None
     cause: str | None
@@ -107,110 +67,116 @@ class CircuitState:
 
 
 class CircuitOpen(Exception):
-    """The group stops, or stays stopped; nothing of this batch is kept.
+    """The circuit breaker opens or is open; the batch is rolled back.
 
-    `place` is the record that must go well; None for a batch that waits for another partition.
+    `position` is the record that must be applied before it closes; None when the batch waits for
+    another partition.
     """
 
-    def __init__(self, cause: str, place: LogPosition | None) -> None:
+    def __init__(self, cause: str, position: LogPosition | None) -> None:
         super().__init__(cause)
-        self.cause, self.place = cause, place
+        self.cause, self.position = cause, position
 
 
 async def check_batch(
-    unit: SqlUnit, group: str, limit: FailureThreshold, work: BatchOutcome
+    unit: SqlUnit, group: str, threshold: FailureThreshold, outcome: BatchOutcome
 ) -> None:
-    """Let a batch pass in which something failed, or that comes while the group is stopped.
+    """Check a batch that contains failures, or that runs while the circuit breaker is open.
 
-    Raises `CircuitOpen` when too much failed. Holds the group's row until the batch is committed.
+    Raises `CircuitOpen` when too many events failed. Locks the group's row until the commit.
     """
-    await unit.connection.execute(_KNOW, {"consumer_group": group})
-    row = (await unit.connection.execute(_LOCK, {"consumer_group": group})).one()
-    failures, applied = work.failures, work.counts["applied"]
-    accepted = _accepted(row, len(failures), unit.now)
+    row = await _lock_group(unit, group)
+    failures, applied = outcome.failures, outcome.counts["applied"]
+    accepted = _is_accepted(row, len(failures), unit.now)
     if row.since is not None and not accepted:
-        if not _reaches(work, row):
-            if work.parked_records:
+        if not _contains_opening_record(outcome, row):
+            if outcome.parked_records:
                 raise CircuitOpen(row.cause, None)
             return
         if len(failures) * 2 > applied + len(failures):
-            raise _stopped([_entry(work, applied, unit.now)], work)
-    latest_ones: list[FailedBatch] = []
+            raise _circuit_open([_failed_batch(outcome, applied, unit.now)], outcome)
+    window: list[FailedBatch] = []
     if row.since is None and failures and not accepted:
-        latest = _entry(work, applied, unit.now)
-        latest_ones = _recent(row, limit, latest)
-        for span in ([latest], latest_ones):
-            if limit.is_exceeded(*count_failed_and_tried(span)):
-                raise _stopped(span, work)
-    await _pass(unit, group, row, latest_ones, applied, len(failures) if accepted else 0)
+        latest = _failed_batch(outcome, applied, unit.now)
+        window = _recent_window(row, threshold, latest)
+        for batches in ([latest], window):
+            if threshold.is_exceeded(*count_failed_and_tried(batches)):
+                raise _circuit_open(batches, outcome)
+    await _close(unit, group, row, window, applied, len(failures) if accepted else 0)
 
 
 async def check_retry(
-    unit: SqlUnit, group: str, limit: FailureThreshold, again: FailedRetry
+    unit: SqlUnit, group: str, threshold: FailureThreshold, retry: FailedRetry
 ) -> RetryVerdict:
-    """Judge a parked event that failed again; stop the group when too much failed.
+    """Count a parked event that failed again; open the circuit breaker above the threshold.
 
-    Holds the group's row until the unit is committed.
+    Locks the group's row until the commit.
     """
-    await unit.connection.execute(_KNOW, {"consumer_group": group})
-    row = (await unit.connection.execute(_LOCK, {"consumer_group": group})).one()
+    row = await _lock_group(unit, group)
     if row.since is not None:
         return RetryVerdict.CIRCUIT_OPEN
-    if _known(row, again):
+    if _has_counted(row, retry):
         return RetryVerdict.ALREADY_COUNTED
-    if _accepted(row, 1, unit.now):
-        await _pass(unit, group, row, [], 0, 1)
+    if _is_accepted(row, 1, unit.now):
+        await _close(unit, group, row, [], 0, 1)
         return RetryVerdict.COUNTED
-    failed = _recent(row, limit, FailedBatch(unit.now, 0, 0, {again.pattern: 1}))
-    if limit.is_exceeded(*count_failed_and_tried(failed)):
-        stopped = CircuitOpen(describe_failures(failed), again.position)
-        found = await unit.connection.execute(_STOP, _stop_values(group, stopped, unit.now))
-        _tell(group, stopped, found.one().since, unit.now)
+    window = _recent_window(row, threshold, FailedBatch(unit.now, 0, 0, {retry.pattern: 1}))
+    if threshold.is_exceeded(*count_failed_and_tried(window)):
+        error = CircuitOpen(describe_failures(window), retry.position)
+        opened = await unit.connection.execute(
+            statements.OPEN, _open_values(group, error, unit.now)
+        )
+        _log_open(group, error, opened.one().since, unit.now)
         return RetryVerdict.CIRCUIT_OPEN
-    await _pass(unit, group, row, failed, 0, 0)
+    await _close(unit, group, row, window, 0, 0)
     return RetryVerdict.COUNTED
 
 
-async def close_if_recovered(unit: SqlUnit, group: str, place: LogPosition) -> None:
-    """Let the group go on if this was the record at which it stopped; it is applied now."""
-    values = {"topic": place.topic, "partition": place.partition, "offset": place.offset}
-    found = await unit.connection.execute(
-        _LIFT, {"consumer_group": group, "now": unit.now, **values}
+async def close_if_recovered(unit: SqlUnit, group: str, position: LogPosition) -> None:
+    """Close the circuit breaker if the parked event at this position, now applied, opened it."""
+    values = {
+        "topic": position.topic,
+        "partition": position.partition,
+        "offset": position.offset,
+    }
+    closed = await unit.connection.execute(
+        statements.CLOSE_AT, {"consumer_group": group, "now": unit.now, **values}
     )
-    if found.first() is not None:
-        log.info("goes on", group=group, place=str(place))
+    if closed.first() is not None:
+        log.info("goes on", group=group, place=str(position))
 
 
-async def open_circuit(database: Database, group: str, stopped: CircuitOpen, now: datetime) -> None:
-    """Write down that the group is stopped, since when and why, once its batch is rolled back."""
-    if stopped.place is None:
+async def open_circuit(database: Database, group: str, error: CircuitOpen, now: datetime) -> None:
+    """Write the open state in its own transaction, after the batch was rolled back."""
+    if error.position is None:
         return
-    (row,) = await database.execute_once(_STOP, **_stop_values(group, stopped, now))
-    _tell(group, stopped, row.since, now)
+    (row,) = await database.execute_once(statements.OPEN, **_open_values(group, error, now))
+    _log_open(group, error, row.since, now)
 
 
-def _stop_values(group: str, stopped: CircuitOpen, now: datetime) -> dict[str, Any]:
-    assert stopped.place is not None  # noqa: S101  who only waits for another stops nobody
+def _open_values(group: str, error: CircuitOpen, now: datetime) -> dict[str, Any]:
+    assert error.position is not None  # noqa: S101  a batch that only waits opens nothing
     return {
         "consumer_group": group,
         "now": now,
-        "cause": stopped.cause,
-        "topic": stopped.place.topic,
-        "partition": stopped.place.partition,
-        "offset": stopped.place.offset,
+        "cause": error.cause,
+        "topic": error.position.topic,
+        "partition": error.position.partition,
+        "offset": error.position.offset,
     }
 
 
-def _tell(group: str, stopped: CircuitOpen, since: datetime, now: datetime) -> None:
-    tell = log.error if since == now else log.warning
-    tell("stopped", group=group, cause=stopped.cause, since=since.isoformat())
+def _log_open(group: str, error: CircuitOpen, since: datetime, now: datetime) -> None:
+    """Log an error when the circuit breaker opens, a warning while it is open."""
+    write = log.error if since == now else log.warning
+    write("stopped", group=group, cause=error.cause, since=since.isoformat())
 
 
 async def get_state(connection: AsyncConnection, group: str) -> CircuitState:
-    """Return whether the group is stopped."""
-    found = await connection.execute(_STATE, {"consumer_group": group})
-    row = found.first()
-    return _halt(row) if row is not None else CircuitState(None, None, None)
+    """Return the state of a group's circuit breaker."""
+    rows = await connection.execute(statements.GET_STATE, {"consumer_group": group})
+    row = rows.first()
+    return _to_state(row) if row is not None else CircuitState(None, None, None)
 
 
 async def resume(
@@ -220,22 +186,24 @@ async def resume(
     failures: int = 0,
     period: timedelta | None = None,
 ) -> CircuitState:
-    """Let the group go on, judged anew; give how it stood.
+    """Close the circuit breaker and clear its window; return the state before.
 
-    So many further failures, or all within this period, are parked and die as usual, however many
-    they are. Raises `CircuitNotOpen` when there is nothing to lift and nothing to accept.
+    This many further failures, or all within the period, are parked and become dead letters as
+    usual, however many they are. Raises `CircuitNotOpen` when it is closed and no failures to
+    accept are given.
     """
-    await unit.connection.execute(_KNOW, {"consumer_group": group})
-    row = (await unit.connection.execute(_LOCK, {"consumer_group": group})).one()
+    row = await _lock_group(unit, group)
     if row.since is None and not failures and period is None:
         raise CircuitNotOpen(group=group)
     until = unit.now + period if period is not None else None
     await unit.connection.execute(
-        _RESUME,
+        statements.RESUME,
         {"consumer_group": group, "failures": failures, "until": until, "now": unit.now},
     )
-    await unit.connection.execute(_AT_ONCE, {"consumer_group": group, "now": unit.now})
-    told_until = until.isoformat() if until else ""
+    await unit.connection.execute(
+        statements.MAKE_PARKED_DUE, {"consumer_group": group, "now": unit.now}
+    )
+    until_text = until.isoformat() if until else ""
     unit.audit(
         caller,
         "consumer.resumed",
@@ -243,71 +211,81 @@ async def resume(
         group=group,
         cause=(row.cause or "")[:1000],
         accept_failures=failures,
-        accept_until=told_until,
+        accept_until=until_text,
     )
-    log.info("resumed", group=group, accept_failures=failures, accept_until=told_until)
-    return _halt(row)
+    log.info("resumed", group=group, accept_failures=failures, accept_until=until_text)
+    return _to_state(row)
 
 
-def _halt(row: sa.Row[Any]) -> CircuitState:
-    place = str(LogPosition(row.topic, row.partition, row.offset)) if row.topic else None
-    return CircuitState(row.since, row.cause, place, row.accept_failures, row.accept_until)
+async def _lock_group(unit: SqlUnit, group: str) -> sa.Row[Any]:
+    """Insert the group's row if it is missing, and lock it until the commit."""
+    await unit.connection.execute(statements.INSERT_GROUP, {"consumer_group": group})
+    return (await unit.connection.execute(statements.LOCK_GROUP, {"consumer_group": group})).one()
 
 
-def _known(row: sa.Row[Any], again: FailedRetry) -> bool:
-    """Return whether it has counted since the group last went on.
+def _to_state(row: sa.Row[Any]) -> CircuitState:
+    position = str(LogPosition(row.topic, row.partition, row.offset)) if row.topic else None
+    return CircuitState(row.since, row.cause, position, row.accept_failures, row.accept_until)
 
-    Whoever accepts failures knows of those that are parked already: they use nothing of it up.
+
+def _has_counted(row: sa.Row[Any], retry: FailedRetry) -> bool:
+    """Return whether this event has counted since the circuit breaker last closed.
+
+    An operator who accepts failures knows the events that are already parked: they count as
+    counted, and use up none of the accepted failures.
     """
-    if again.counted is None:
+    if retry.counted is None:
         return False
-    return row.lifted is None or again.counted >= row.lifted or row.accept_failures > 0
+    return row.lifted is None or retry.counted >= row.lifted or row.accept_failures > 0
 
 
-def _accepted(row: sa.Row[Any], failed: int, now: datetime) -> bool:
-    """Return whether an operator said that these may fail."""
+def _is_accepted(row: sa.Row[Any], failed: int, now: datetime) -> bool:
+    """Return whether an operator accepted this many failures."""
     until = row.accept_until
     return failed > 0 and (failed <= row.accept_failures or (until is not None and now < until))
 
 
-def _reaches(work: BatchOutcome, row: sa.Row[Any]) -> bool:
-    """Return whether the record at which the group stopped is in this batch."""
-    move = work.moves.get(Partition(row.topic, row.partition))
+def _contains_opening_record(outcome: BatchOutcome, row: sa.Row[Any]) -> bool:
+    """Return whether the batch contains the record that opened the circuit breaker."""
+    move = outcome.moves.get(Partition(row.topic, row.partition))
     return move is not None and move.expected <= row.offset < move.next
 
 
-def _entry(work: BatchOutcome, applied: int, now: datetime) -> FailedBatch:
-    causes = Counter(aside.failure.pattern for aside in work.failures if aside.failure)
+def _failed_batch(outcome: BatchOutcome, applied: int, now: datetime) -> FailedBatch:
+    causes = Counter(parked.failure.pattern for parked in outcome.failures if parked.failure)
     return FailedBatch(now, 0, applied, dict(causes))
 
 
-def _stopped(entries: Sequence[FailedBatch], work: BatchOutcome) -> CircuitOpen:
-    first = work.failures[0].record
-    place = LogPosition(first.partition.topic, first.partition.number, first.offset)
-    return CircuitOpen(describe_failures(entries), place)
+def _circuit_open(batches: Sequence[FailedBatch], outcome: BatchOutcome) -> CircuitOpen:
+    first = outcome.failures[0].record
+    position = LogPosition(first.partition.topic, first.partition.number, first.offset)
+    return CircuitOpen(describe_failures(batches), position)
 
 
-def _recent(row: sa.Row[Any], limit: FailureThreshold, latest: FailedBatch) -> list[FailedBatch]:
-    kept = msgspec.json.decode(row.recent, type=list[FailedBatch])
-    return keep_recent(kept, limit, latest, max(int(row.applied_now) - row.applied, 0))
+def _recent_window(
+    row: sa.Row[Any], threshold: FailureThreshold, latest: FailedBatch
+) -> list[FailedBatch]:
+    stored = msgspec.json.decode(row.recent, type=list[FailedBatch])
+    return keep_recent(stored, threshold, latest, max(int(row.applied_now) - row.applied, 0))
 
 
-async def _pass(
+async def _close(
     unit: SqlUnit,
     group: str,
     row: sa.Row[Any],
-    failed: Sequence[FailedBatch],
+    window: Sequence[FailedBatch],
     applied: int,
     used: int,
 ) -> None:
+    """Write the closed state and the window; deduct the used failures from the accepted ones."""
     if row.since is not None:
         log.info("goes on", group=group, stopped_since=row.since.isoformat())
-    timed = row.accept_until is not None and unit.now < row.accept_until
-    left = row.accept_failures if timed else max(row.accept_failures - used, 0)
+    in_period = row.accept_until is not None and unit.now < row.accept_until
+    remaining = row.accept_failures if in_period else max(row.accept_failures - used, 0)
     values = {
-        "recent": msgspec.json.encode(failed).decode(),
+        "recent": msgspec.json.encode(window).decode(),
         "applied": int(row.applied_now) + applied,
-        "accept_failures": left,
+        "accept_failures": remaining,
         "lifted": unit.now if row.since is not None else row.lifted,
     }
-    await unit.connection.execute(_PASS, {"consumer_group": group, **values})
+    await unit.connection.execute(statements.CLOSE_AND_COUNT, {"consumer_group": group, **values})

@@ -1,4 +1,4 @@
-"""From a record to a delivery: known facts, things to ignore, and what nobody can read."""
+"""Decodes records into deliveries; other records are ignored or unreadable."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -15,22 +15,22 @@ from shared.kit.core.unit_of_work import Delivery
 
 DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 MAX_KEY_CHARACTERS = 200
-"""A tenant's id and an aggregate's take 73 characters; an index could not hold any length."""
+"""A tenant's id and an aggregate's take 73 characters; an index row cannot have any length."""
 MAX_SEQUENCE_DIGITS = 18
 BINARY_PREFIX = "ce_"
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-"""A NUL's escape; a backslash that somebody wrote is itself escaped, and no part of one."""
+"""The JSON escape of a NUL, but not an escaped backslash followed by `u0000`."""
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 SEQUENCED_SOURCES = {fact.TOPIC: "/preau/identity" for fact in PUBLISHERS["identity"]}
-"""Who alone may write in the topics of identity; their sequences are kept."""
+"""The only allowed source in each topic of identity; the sequences of these topics are checked."""
 
 
 class IncomingEnvelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What of an envelope a delivery is made of; see `shared.contracts.event.Envelope`.
+    """The fields of an envelope that a delivery needs; see `shared.contracts.event.Envelope`.
 
-    The tenant stays text here: a group reads millions of events of few tenants, and one object for
-    each makes comparing them cheap.
+    The tenant is decoded as text: a group reads millions of events of few tenants, and one shared
+    id object for each tenant makes comparisons cheap (`_parse_tenant`).
     """
 
     id: EventId
@@ -49,11 +49,11 @@ class IncomingEnvelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     causeid: str | None = None
 
 
-_arrived = msgspec.json.Decoder(IncomingEnvelope).decode
+_decode_envelope = msgspec.json.Decoder(IncomingEnvelope).decode
 
 
 class SequenceLink(msgspec.Struct, frozen=True, gc=False):
-    """Where an event stands in the order of its key; see `sequences`."""
+    """The sequence number of an event within its key; see `sequences`."""
 
     key: str
     sequence: int
@@ -61,9 +61,9 @@ class SequenceLink(msgspec.Struct, frozen=True, gc=False):
 
 
 class Ignored(msgspec.Struct, frozen=True, gc=False):
-    """A type or version that this group does not know or does not react to.
+    """A record of a type or version that this group does not react to.
 
-    `link` is None where no sequence is kept.
+    `link` is None in topics whose sequences are not checked.
     """
 
     record: IncomingRecord
@@ -72,7 +72,7 @@ class Ignored(msgspec.Struct, frozen=True, gc=False):
 
 
 class Unreadable(msgspec.Struct, frozen=True, gc=False):
-    """A record that cannot be decoded, now or later; `link` where its envelope can."""
+    """A record that cannot be decoded, now or later; it has a `link` if its envelope can."""
 
     record: IncomingRecord
     cause: str
@@ -80,7 +80,7 @@ class Unreadable(msgspec.Struct, frozen=True, gc=False):
 
 
 class Decoded(msgspec.Struct, frozen=True, gc=False):
-    """A fact that this group reacts to."""
+    """A record with an event that this group reacts to."""
 
     record: IncomingRecord
     delivery: Delivery[Fact]
@@ -88,23 +88,23 @@ class Decoded(msgspec.Struct, frozen=True, gc=False):
 
 DecodedRecord = Ignored | Unreadable | Decoded
 EventDecoders = Mapping[str, Callable[[msgspec.Raw], Fact]]
-"""What a group reacts to: how the data of each wire type becomes the fact that it declares."""
+"""For each wire type that a group reacts to, the decoder of an event's data."""
 
 
 class ConflictingVersions(Exception):
-    """A group reacts to two versions of one fact; its text says what to do."""
+    """A group reacts to two versions of one event type; the message contains the remedy."""
 
 
 def decode_record(
-    record: IncomingRecord, wanted: EventDecoders, received: datetime
+    record: IncomingRecord, decoders: EventDecoders, received: datetime
 ) -> DecodedRecord:
-    """Decode one record. Never raises for what stands in it."""
+    """Decode one record. Never raises, whatever the record contains."""
     link = None
     try:
-        envelope = _arrived(_structured(record))
-        tenant, beginning = _tenant(envelope.tenant)
+        envelope = _decode_envelope(_to_structured_json(record))
+        tenant, key_prefix = _parse_tenant(envelope.tenant)
         key = envelope.partitionkey
-        if not key.startswith(beginning):
+        if not key.startswith(key_prefix):
             return Unreadable(record, "tenant_mismatch: the key belongs to another tenant")
         if len(key) > MAX_KEY_CHARACTERS:
             return Unreadable(record, f"partitionkey: longer than {MAX_KEY_CHARACTERS} characters")
@@ -112,26 +112,26 @@ def decode_record(
         if source is not None:
             if envelope.source != source:
                 return Unreadable(record, f"refused: source {envelope.source[:100]}, not {source}")
-            link = SequenceLink(key, _sequence(envelope.sequence), envelope.id)
-        decoded = wanted.get(envelope.type)
-        if decoded is None:
+            link = SequenceLink(key, _parse_sequence(envelope.sequence), envelope.id)
+        decode = decoders.get(envelope.type)
+        if decode is None:
             return Ignored(record, envelope.type, link)
-        fact = decoded(envelope.data)
-        return Decoded(record, _delivery(record, envelope, tenant, fact, received))
+        fact = decode(envelope.data)
+        return Decoded(record, _to_delivery(record, envelope, tenant, fact, received))
     except DECODE_ERRORS as error:
         return Unreadable(record, f"{type(error).__name__}: {error}", link)
 
 
 def decoders_for(facts: Iterable[type[Fact]]) -> EventDecoders:
-    """Return how to read what a group reacts to, and each version before that as the one after it.
+    """Return the decoders of these event types; earlier versions are upcast to the declared one.
 
     Raises `ConflictingVersions`.
     """
     declared = set(facts)
-    found: dict[str, Callable[[msgspec.Raw], Fact]] = {}
+    decoders: dict[str, Callable[[msgspec.Raw], Fact]] = {}
     for fact in declared:
-        found[fact.wire_type()] = decoder_of(fact).decode
-        after = [fact]
+        decoders[fact.wire_type()] = decoder_of(fact).decode
+        later_versions = [fact]
         for older in older_versions(fact):
             if older in declared:
                 raise ConflictingVersions(
@@ -139,54 +139,57 @@ def decoders_for(facts: Iterable[type[Fact]]) -> EventDecoders:
                     " event is applied once: the second would be a repetition, in silence. Let all"
                     f" reactions of the service name the same one: {fact.__name__} if they can."
                 )
-            found[older.wire_type()] = _lifted(older, tuple(reversed(after)))
-            after.append(older)
-    return found
+            decoders[older.wire_type()] = _upcast(older, tuple(reversed(later_versions)))
+            later_versions.append(older)
+    return decoders
 
 
-def _lifted(older: type[Fact], steps: tuple[type[Fact], ...]) -> Callable[[msgspec.Raw], Fact]:
+def _upcast(
+    older: type[Fact], later_versions: tuple[type[Fact], ...]
+) -> Callable[[msgspec.Raw], Fact]:
+    """Return a decoder of an older version that converts it to the last of `later_versions`."""
     decode = decoder_of(older).decode
 
-    def lifted(data: msgspec.Raw) -> Fact:
+    def decode_and_upcast(data: msgspec.Raw) -> Fact:
         fact = decode(data)
         try:
-            for step in steps:
-                fact = step.upcast(fact)
+            for version in later_versions:
+                fact = version.upcast(fact)
         except Exception as error:
-            # What it raises is no reader's business: one record must not stop those around it.
+            # As a decode error, so that one record does not stop the records around it.
             raise ValueError(f"{older.__name__} has no later version: {error!r}") from error
         return fact
 
-    return lifted
+    return decode_and_upcast
 
 
 def wire_type_of(record: IncomingRecord) -> str:
-    """Say the wire type of a record that was read. Raises as one that cannot be."""
-    return _arrived(_structured(record)).type
+    """Return the wire type of a record that was decoded. Raises one of `DECODE_ERRORS`."""
+    return _decode_envelope(_to_structured_json(record)).type
 
 
-def _sequence(text: str) -> int:
-    """Read a sequence that PostgreSQL can hold. Raises ValueError."""
+def _parse_sequence(text: str) -> int:
+    """Parse a sequence number that fits a bigint. Raises ValueError."""
     if not (text.isascii() and text.isdecimal() and len(text) <= MAX_SEQUENCE_DIGITS):
-        msg = f"sequence: not a number of up to {MAX_SEQUENCE_DIGITS} digits"
-        raise ValueError(msg)
+        message = f"sequence: not a number of up to {MAX_SEQUENCE_DIGITS} digits"
+        raise ValueError(message)
     return int(text)
 
 
 @lru_cache(maxsize=4096)
-def _tenant(text: str) -> tuple[TenantId, str]:
-    """Read a tenant's id, and say what its keys begin with. Raises `msgspec.ValidationError`."""
+def _parse_tenant(text: str) -> tuple[TenantId, str]:
+    """Return a tenant's id and the prefix of its keys. Raises `msgspec.ValidationError`."""
     tenant = msgspec.convert(text, TenantId)
     return tenant, f"{tenant}:"
 
 
-def _structured(record: IncomingRecord) -> bytes:
-    """Return the whole event as JSON, put together from the headers when it came in binary mode."""
+def _to_structured_json(record: IncomingRecord) -> bytes:
+    """Return the event as one JSON document; binary mode is assembled from the headers."""
     value = record.value or b""
-    # One character first: looking for six costs as much as decoding half of the envelope.
+    # One character first: searching for six costs as much as decoding half of the envelope.
     if b"\\" in value and b"\\u0000" in value and _NUL.search(value):
-        msg = "NUL character: PostgreSQL cannot hold it"
-        raise ValueError(msg)
+        message = "NUL character: PostgreSQL cannot hold it"
+        raise ValueError(message)
     attributes: dict[str, object] = {}
     for name, content in record.headers:
         if name.startswith(BINARY_PREFIX):
@@ -196,7 +199,7 @@ def _structured(record: IncomingRecord) -> bytes:
     return msgspec.json.encode({**attributes, "data": msgspec.Raw(value)})
 
 
-def _delivery(
+def _to_delivery(
     record: IncomingRecord,
     envelope: IncomingEnvelope,
     tenant: TenantId,
@@ -225,7 +228,7 @@ def _delivery(
 
 
 def traceparent_of(record: IncomingRecord) -> str | None:
-    """Find the W3C trace context among a record's headers; one that is none of that is left out."""
+    """Return the W3C trace context in a record's headers; None when it is missing or malformed."""
     for name, value in record.headers:
         if name == "traceparent" and value is not None and _TRACEPARENT.fullmatch(value):
             return value.decode("ascii")

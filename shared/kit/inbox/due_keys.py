@@ -1,9 +1,10 @@
-"""Which parked keys are due, found through an index, however much is parked.
+"""Finds the parked keys that are due, through an index, however many events are parked.
 
-An event that failed has its next try; one that waits behind another has none. So whoever takes the
-first of a key away (a retry that applied it, an operator who leaves it out) gives the next one its
-try: `wake`. What a batch put behind an event that was applied in that moment has none, and is first
-all the same: `wake_forgotten` finds it.
+A failed event has a `next_try`; an event that is blocked behind another one of its key has none. So
+code that removes the first event of a key (a retry that applied it, an operator who skips it) must
+give the next one a `next_try`: `make_first_due`. A batch can park an event behind one that is
+applied at the same moment; that event is first but has no `next_try`, and `make_forgotten_due`
+finds it.
 """
 
 from collections.abc import Collection
@@ -13,13 +14,13 @@ import sqlalchemy as sa
 
 from shared.kit.database.database import Database, SqlUnit
 
-_DUE = sa.text("""
+_LIST_DUE = sa.text("""
     SELECT key FROM parked
     WHERE consumer_group = :consumer_group AND state = 'parked' AND next_try <= :now
       AND key <> ALL(:tried)
     ORDER BY next_try, topic, partition, "offset" LIMIT :limit
 """)
-_WAKE = """
+_MAKE_DUE = """
     UPDATE parked AS p SET next_try = :now
     FROM ({keys}) AS k, LATERAL (
         SELECT topic, partition, "offset", state, next_try FROM parked
@@ -30,9 +31,9 @@ _WAKE = """
       AND p.consumer_group = :consumer_group AND p.topic = first.topic
       AND p.partition = first.partition AND p."offset" = first."offset"
 """
-_WAKE_THESE = sa.text(_WAKE.format(keys="SELECT unnest(CAST(:keys AS text[])) AS key"))
-_WAKE_FORGOTTEN = sa.text(
-    _WAKE.format(
+_MAKE_FIRST_DUE = sa.text(_MAKE_DUE.format(keys="SELECT unnest(CAST(:keys AS text[])) AS key"))
+_MAKE_FORGOTTEN_DUE = sa.text(
+    _MAKE_DUE.format(
         keys="""
             SELECT DISTINCT key FROM parked
             WHERE consumer_group = :consumer_group AND state = 'parked' AND next_try IS NULL
@@ -44,19 +45,19 @@ _WAKE_FORGOTTEN = sa.text(
 async def list_due_keys(
     database: Database, group: str, now: datetime, tried: Collection[str], limit: int
 ) -> list[str]:
-    """Name keys with an event that is due, the longest due first, without those `tried`."""
+    """List keys with a due event, the longest due first, without the keys in `tried`."""
     rows = await database.execute_once(
-        _DUE, consumer_group=group, now=now, tried=list(tried), limit=limit
+        _LIST_DUE, consumer_group=group, now=now, tried=list(tried), limit=limit
     )
     return list(dict.fromkeys(row.key for row in rows))
 
 
 async def make_first_due(unit: SqlUnit, group: str, keys: Collection[str]) -> None:
-    """Let the first event of each of these keys be tried, if it waited behind another until now."""
+    """Make the first event of each of these keys due, if it was blocked behind another one."""
     values = {"consumer_group": group, "now": unit.now, "keys": sorted(keys)}
-    await unit.connection.execute(_WAKE_THESE, values)
+    await unit.connection.execute(_MAKE_FIRST_DUE, values)
 
 
 async def make_forgotten_due(database: Database, group: str, now: datetime) -> None:
-    """Do the same for every key of the group; reads all that waits."""
-    await database.execute_once(_WAKE_FORGOTTEN, consumer_group=group, now=now)
+    """Make the first event of every key of the group due; reads all blocked events."""
+    await database.execute_once(_MAKE_FORGOTTEN_DUE, consumer_group=group, now=now)

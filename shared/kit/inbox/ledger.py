@@ -1,8 +1,8 @@
-"""The SQL of what a consumer group has read: positions, event ids and their counts.
+"""The SQL of a consumer group's progress: positions, event ids and their counts.
 
-Positions fence a zombie: a batch moves `next_offset` only from where its reader believes it to be.
-They also count every record exactly once: published = applied + ignored + duplicate + parked +
-dead-lettered + lag.
+Positions fence a consumer that lost its partition (a zombie): a batch moves `next_offset` only from
+the value that its consumer expects. They also count every record exactly once: published = applied
++ ignored + duplicate + parked + dead-lettered + lag.
 """
 
 from collections import Counter
@@ -16,17 +16,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.kit.core.bus import Partition
 from shared.kit.database.driver_statement import DriverStatement
 
-_POSITIONS = sa.text("""
+_GET_POSITIONS = sa.text("""
     SELECT topic, partition, next_offset FROM positions WHERE consumer_group = :consumer_group
 """)
-_BEGIN = sa.text("""
+_INSERT_POSITIONS = sa.text("""
     INSERT INTO positions (consumer_group, topic, partition, began, next_offset, whole)
     SELECT :consumer_group, topic, partition, began, began, began = 0
     FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:began AS bigint[]))
          AS new (topic, partition, began)
     ON CONFLICT DO NOTHING
 """)
-_MOVE = DriverStatement(
+_MOVE_POSITIONS = DriverStatement(
     sa.text("""
     UPDATE positions AS p
     SET next_offset = m.next, applied = p.applied + m.applied, ignored = p.ignored + m.ignored,
@@ -40,7 +40,7 @@ _MOVE = DriverStatement(
     RETURNING 1
 """)
 )
-_STARTED = sa.text("""
+_COUNT_STARTS = sa.text("""
     UPDATE positions AS p SET starts = p.starts + 1
     FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:ends AS bigint[]))
          AS e (topic, partition, log_end)
@@ -49,13 +49,13 @@ _STARTED = sa.text("""
     RETURNING p.topic, p.partition, p.starts,
               COALESCE(p.tried >= p.next_offset, false) AS unfinished
 """)
-_TRY = sa.text("""
+_COUNT_ATTEMPT = sa.text("""
     UPDATE positions
     SET tries = CASE WHEN tried = :offset THEN tries + 1 ELSE 1 END, tried = :offset
     WHERE consumer_group = :consumer_group AND topic = :topic AND partition = :partition
     RETURNING tries
 """)
-_NEW_IDS = DriverStatement(
+_CLAIM_EVENTS = DriverStatement(
     sa.text("""
     WITH new AS (
         INSERT INTO inbox (consumer_group, event_id)
@@ -77,9 +77,9 @@ _NEW_IDS = DriverStatement(
 
 @dataclass(frozen=True, slots=True)
 class StartCount:
-    """Starts of a reader since the group last moved in a partition, the present one included.
+    """Starts of a consumer since the group's last progress in a partition, including this one.
 
-    `unfinished` says that the group has not passed the record that it last tried alone.
+    `unfinished`: the group has not moved past the record that it last tried alone.
     """
 
     number: int
@@ -88,7 +88,7 @@ class StartCount:
 
 @dataclass
 class PositionMove:
-    """How far a batch goes in one partition, and what became of its records."""
+    """The move of one partition's position by a batch, and the outcomes of its records."""
 
     expected: int
     next: int
@@ -96,17 +96,17 @@ class PositionMove:
 
 
 async def get_positions(connection: AsyncConnection, group: str) -> dict[Partition, int]:
-    """Say the next offset to read of each partition that the group ever read."""
-    rows = await connection.execute(_POSITIONS, {"consumer_group": group})
+    """Return the next offset to read of each partition that the group ever read."""
+    rows = await connection.execute(_GET_POSITIONS, {"consumer_group": group})
     return {Partition(row.topic, row.partition): row.next_offset for row in rows}
 
 
 async def insert_positions(
     connection: AsyncConnection, group: str, began: Mapping[Partition, int]
 ) -> None:
-    """Note where the group begins in partitions that are new to it."""
+    """Insert the first offsets of partitions that are new to the group; leave the others."""
     await connection.execute(
-        _BEGIN,
+        _INSERT_POSITIONS,
         {
             "consumer_group": group,
             "topics": [partition.topic for partition in began],
@@ -119,63 +119,63 @@ async def insert_positions(
 async def count_starts(
     connection: AsyncConnection, group: str, ends: Mapping[Partition, int]
 ) -> dict[Partition, StartCount]:
-    """Count a start of the reader in partitions that hold something for it."""
+    """Count a start of the consumer in partitions that have unread records."""
     values = {
         "consumer_group": group,
-        "topics": [place.topic for place in ends],
-        "partitions": [place.number for place in ends],
+        "topics": [partition.topic for partition in ends],
+        "partitions": [partition.number for partition in ends],
         "ends": list(ends.values()),
     }
-    rows = await connection.execute(_STARTED, values)
+    rows = await connection.execute(_COUNT_STARTS, values)
     return {
         Partition(row.topic, row.partition): StartCount(row.starts, row.unfinished) for row in rows
     }
 
 
 async def count_attempt(
-    connection: AsyncConnection, group: str, place: Partition, offset: int
+    connection: AsyncConnection, group: str, partition: Partition, offset: int
 ) -> int:
-    """Note that this record is tried alone now; say how often it was, this time included.
+    """Count an attempt at this record alone; return the number of attempts, including this one.
 
-    To be committed before the attempt, so that one that ends the process counts.
+    Commit before the attempt starts, so that an attempt that ends the process counts.
     """
-    values = {"consumer_group": group, "topic": place.topic, "partition": place.number}
-    found = await connection.execute(_TRY, {**values, "offset": offset})
-    return int(found.scalar_one())
+    values = {"consumer_group": group, "topic": partition.topic, "partition": partition.number}
+    row = await connection.execute(_COUNT_ATTEMPT, {**values, "offset": offset})
+    return int(row.scalar_one())
 
 
 async def move_positions(
     connection: AsyncConnection, group: str, moves: Mapping[Partition, PositionMove]
 ) -> bool:
-    """Move the positions; False when one of them was not where the reader believed it to be."""
-    places = sorted(moves, key=lambda partition: (partition.topic, partition.number))
-    rows = [moves[place] for place in places]
-    moved = await _MOVE.fetch(
+    """Move positions and add counts; False when one was not at the expected offset."""
+    partitions = sorted(moves, key=lambda partition: (partition.topic, partition.number))
+    ordered = [moves[partition] for partition in partitions]
+    moved_rows = await _MOVE_POSITIONS.fetch(
         connection,
         {
             "consumer_group": group,
-            "topics": [place.topic for place in places],
-            "partitions": [place.number for place in places],
-            "expected": [row.expected for row in rows],
-            "next": [row.next for row in rows],
+            "topics": [partition.topic for partition in partitions],
+            "partitions": [partition.number for partition in partitions],
+            "expected": [move.expected for move in ordered],
+            "next": [move.next for move in ordered],
             **{
-                name: [row.counts[name] for row in rows]
+                name: [move.counts[name] for move in ordered]
                 for name in ("applied", "ignored", "duplicate")
             },
         },
     )
-    return len(moved) == len(moves)
+    return len(moved_rows) == len(moves)
 
 
 async def claim_events(
     connection: AsyncConnection, group: str, ids: Sequence[UUID]
 ) -> tuple[set[UUID] | None, bool]:
-    """Claim these events for the group; give those that it had not yet seen, None for all of them.
+    """Insert these event ids into the inbox (deduplication); an id counts once.
 
-    None, because that is the ordinary batch: no id need travel back. Each counts once.
-    Tell too whether anything of the group is parked or it is stopped: seldom, so that the ordinary
-    batch need not ask for the keys.
+    Returns the ids that are new, or None when all are (the common case, which saves sending them
+    back), and whether the group has parked events or an open circuit breaker (rare, so that the
+    common batch needs no query for blocked keys).
     """
-    found = await _NEW_IDS.fetch(connection, {"consumer_group": group, "ids": list(ids)})
-    new, troubled = found[0]
-    return None if new is None else set(new), troubled
+    rows = await _CLAIM_EVENTS.fetch(connection, {"consumer_group": group, "ids": list(ids)})
+    new_ids, has_parked_or_open = rows[0]
+    return None if new_ids is None else set(new_ids), has_parked_or_open

@@ -1,7 +1,8 @@
-"""Parked events: those that failed, and the later ones of the same key that wait behind them.
+"""Parked events: failed ones, and the later ones of the same key that are blocked behind them.
 
-Order per key holds while the partition goes on. Out of attempts, an event is dead: it leaves as a
-dead letter through the outbox, and its key stays parked until an operator says replay or skip.
+The partition continues, and the order per key is kept. After its last attempt an event is dead: it
+is published to the dead letters through the outbox, and its key stays blocked until an operator
+replays or skips the event.
 """
 
 import base64
@@ -27,20 +28,20 @@ from shared.kit.inbox.error_patterns import mask_literals
 
 DEAD_LETTER = "preau.dead_letter.v1"
 NO_TENANT = TenantId(UUID(int=0))
-"""Stands in the envelope of a dead letter whose record named no tenant that can be read."""
+"""The tenant in the envelope of a dead letter whose record contains no readable tenant."""
 NO_SUBJECT = UUID(int=0)
-"""Subject of an audit row that is not about one event that can be read."""
+"""The subject of an audit row that is not about one readable event."""
 MAX_SHOWN_BYTES = MAX_RECORD_BYTES - 500_000
-"""Bytes of a record within its dead letter; the rest is for its stack and envelope."""
+"""The part of a record within its dead letter; the rest is for its stack and envelope."""
 MAX_NAME_CHARACTERS = 1000
 
-_KEYS = sa.text("""
+_FIND_BLOCKED_KEYS = sa.text("""
     SELECT DISTINCT key FROM parked
     WHERE consumer_group = :consumer_group AND state IN ('parked', 'dead') AND key = ANY(:keys)
     UNION ALL
     SELECT NULL FROM halts WHERE consumer_group = :consumer_group AND since IS NOT NULL
 """)
-_PUT_ASIDE = sa.text("""
+_INSERT_PARKED = sa.text("""
     INSERT INTO parked (consumer_group, topic, partition, "offset", key, event_id, type, tenant_id,
                         record_key, record_value, record_headers, traceparent, state, attempts,
                         next_try, first_failed, counted, cause, pattern, stack)
@@ -62,7 +63,7 @@ _PUT_ASIDE = sa.text("""
 
 @dataclass(frozen=True, slots=True)
 class LogPosition:
-    """Where in the log a record stands: `topic/partition/offset`."""
+    """The position of a record in the log: `topic/partition/offset`."""
 
     topic: str
     partition: int
@@ -73,49 +74,49 @@ class LogPosition:
 
     @classmethod
     def parse(cls, text: str) -> "LogPosition":
-        """Read it as it is printed. Raises ValueError."""
+        """Parse the printed form. Raises ValueError."""
         topic, partition, offset = text.rsplit("/", 2)
         return cls(topic, int(partition), int(offset))
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an event was not applied."""
+    """Why an event was not applied: a cause in one line, and a stack trace."""
 
     cause: str
     stack: str = ""
 
     @classmethod
     def from_exception(cls, error: BaseException) -> "Failure":
-        """Describe an exception, its stack included."""
+        """Describe an exception, including its stack trace."""
         stack = "".join(traceback.format_exception(error, limit=-12))
         cause = f"{type(error).__name__}: {error}"
-        # Trap: neither the table nor a letter can hold a NUL, whatever the error quotes.
+        # Trap: PostgreSQL rejects a NUL in a text, and an error may quote one.
         return cls(cause[:2000].replace("\0", "\ufffd"), stack[:20_000].replace("\0", "\ufffd"))
 
     @property
     def pattern(self) -> str:
-        """The cause as it is counted by."""
+        """The cause with its literals masked; failures are grouped by it."""
         return mask_literals(self.cause)
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often, and after how long, a parked event is tried again."""
+    """How often a parked event is tried, and the exponential backoff between attempts."""
 
     max_attempts: int = 5
     first_delay: timedelta = timedelta(seconds=1)
     max_delay: timedelta = timedelta(minutes=5)
 
     def delay_after(self, attempts: int) -> timedelta:
-        """Return how long to wait after so many failed attempts: doubled each time."""
+        """Return the delay after this many failed attempts: doubled each time, up to the limit."""
         doublings = min(max(attempts - 1, 0), 30)
         return min(self.first_delay * (1 << doublings), self.max_delay)
 
 
 @dataclass(frozen=True, slots=True)
 class ParkedRecord:
-    """A record that is not applied now: it failed, or it waits behind one of its key."""
+    """A record that is not applied now: it failed, or is blocked behind another one of its key."""
 
     record: IncomingRecord
     delivery: Delivery[Fact] | None
@@ -128,28 +129,31 @@ class ParkedRecord:
 async def find_blocked_keys(
     connection: AsyncConnection, group: str, keys: Collection[str]
 ) -> tuple[set[str], bool]:
-    """Return which of these keys have an event parked, and whether the group is stopped."""
-    rows = await connection.execute(_KEYS, {"consumer_group": group, "keys": list(set(keys))})
-    found: set[str | None] = set(rows.scalars())
-    return {key for key in found if key is not None}, None in found
-
-
-async def park(unit: SqlUnit, group: str, asides: Sequence[ParkedRecord]) -> None:
-    """Keep these records, in one statement; the dead among them leave as dead letters too."""
-    await unit.connection.execute(
-        _PUT_ASIDE, {"consumer_group": group, "now": unit.now, **_columns(asides)}
+    """Return which of these keys have a parked event, and whether the circuit breaker is open."""
+    rows = await connection.execute(
+        _FIND_BLOCKED_KEYS, {"consumer_group": group, "keys": list(set(keys))}
     )
-    for aside in asides:
-        if aside.state == "dead" and aside.failure is not None:
+    # A NULL among the keys means that the circuit breaker is open.
+    keys_or_null: set[str | None] = set(rows.scalars())
+    return {key for key in keys_or_null if key is not None}, None in keys_or_null
+
+
+async def park(unit: SqlUnit, group: str, parked_records: Sequence[ParkedRecord]) -> None:
+    """Insert these records with one statement, and publish a dead letter for each dead one."""
+    await unit.connection.execute(
+        _INSERT_PARKED, {"consumer_group": group, "now": unit.now, **_columns(parked_records)}
+    )
+    for parked in parked_records:
+        if parked.state == "dead" and parked.failure is not None:
             publish_dead_letter(
-                unit, group, aside.record, aside.delivery, aside.failure, aside.attempts
+                unit, group, parked.record, parked.delivery, parked.failure, parked.attempts
             )
 
 
-def _columns(asides: Sequence[ParkedRecord]) -> dict[str, list[object]]:
-    records = [aside.record for aside in asides]
-    deliveries = [aside.delivery for aside in asides]
-    failures = [aside.failure for aside in asides]
+def _columns(parked_records: Sequence[ParkedRecord]) -> dict[str, list[object]]:
+    records = [parked.record for parked in parked_records]
+    deliveries = [parked.delivery for parked in parked_records]
+    failures = [parked.failure for parked in parked_records]
     return {
         "topics": [record.partition.topic for record in records],
         "partitions": [record.partition.number for record in records],
@@ -160,11 +164,11 @@ def _columns(asides: Sequence[ParkedRecord]) -> dict[str, list[object]]:
         "tenants": [each.tenant if each else None for each in deliveries],
         "record_keys": [record.key for record in records],
         "record_values": [record.value for record in records],
-        "record_headers": [_headers(record) for record in records],
+        "record_headers": [_encode_headers(record) for record in records],
         "traceparents": [traceparent_of(record) for record in records],
-        "states": [aside.state for aside in asides],
-        "attempts": [aside.attempts for aside in asides],
-        "next_tries": [aside.next_try for aside in asides],
+        "states": [parked.state for parked in parked_records],
+        "attempts": [parked.attempts for parked in parked_records],
+        "next_tries": [parked.next_try for parked in parked_records],
         "causes": [each.cause if each else None for each in failures],
         "patterns": [each.pattern if each else None for each in failures],
         "stacks": [each.stack if each else None for each in failures],
@@ -179,10 +183,10 @@ def publish_dead_letter(
     failure: Failure,
     attempts: int,
 ) -> None:
-    """Send the dead letter through the outbox, so that it cannot be lost: cause, stack, record."""
-    place = f"{record.partition.topic}/{record.partition.number}/{record.offset}"
-    key = delivery.key if delivery else place
-    letter = {
+    """Publish the record, its cause and its stack trace through the outbox to `dead.<group>`."""
+    position = f"{record.partition.topic}/{record.partition.number}/{record.offset}"
+    key = delivery.key if delivery else position
+    data = {
         "group": group,
         "topic": record.partition.topic,
         "partition": record.partition.number,
@@ -190,8 +194,8 @@ def publish_dead_letter(
         "attempts": attempts,
         "cause": failure.cause,
         "stack": failure.stack,
-        **_shown("record_key", record.key, MAX_NAME_CHARACTERS),
-        **_shown("record", record.value, MAX_SHOWN_BYTES),
+        **_show_bytes("record_key", record.key, MAX_NAME_CHARACTERS),
+        **_show_bytes("record", record.value, MAX_SHOWN_BYTES),
     }
     unit.events.append(
         PendingEvent(
@@ -199,11 +203,11 @@ def publish_dead_letter(
             type=DEAD_LETTER,
             topic=f"dead.{group}",
             key=key,
-            subject=place,
+            subject=position,
             tenant=delivery.tenant if delivery else NO_TENANT,
             time=unit.now,
-            correlation=delivery.correlation[:MAX_NAME_CHARACTERS] if delivery else place,
-            data=msgspec.Raw(msgspec.json.encode(letter)),
+            correlation=delivery.correlation[:MAX_NAME_CHARACTERS] if delivery else position,
+            data=msgspec.Raw(msgspec.json.encode(data)),
             origin=delivery.origin if delivery else Origin.LIVE,
             cause=delivery.event_id if delivery else None,
             traceparent=traceparent_of(record),
@@ -211,49 +215,52 @@ def publish_dead_letter(
     )
 
 
-def _shown(name: str, value: bytes | None, longest: int) -> dict[str, str | int | None]:
-    """Show bytes as text where they are text, else in base64 (`name_base64`); whole either way.
+def _show_bytes(name: str, value: bytes | None, max_bytes: int) -> dict[str, str | int | None]:
+    """Show bytes as text if they are text, else in base64 (`name_base64`); never truncated.
 
-    What would make the letter itself too large to be sent is left in `parked`, where it is whole,
-    and in the log at the place that the letter names; `name_bytes` says how much it is.
+    A value that would make the dead letter too large to send is left out, and `name_bytes` is its
+    size; the table `parked` and the log contain it.
     """
     if value is None:
         return {name: None}
-    text = _text(value)
-    if text is not None and len(msgspec.json.encode(text)) <= longest:
+    text = _decode_text(value)
+    if text is not None and len(msgspec.json.encode(text)) <= max_bytes:
         return {name: text}
     encoded = base64.b64encode(value).decode()
-    if len(encoded) <= longest:
+    if len(encoded) <= max_bytes:
         return {f"{name}_base64": encoded}
     return {name: None, f"{name}_bytes": len(value)}
 
 
-def _text(value: bytes) -> str | None:
-    """Trap: a NUL is text to UTF-8, but to no reader of a letter that keeps it in PostgreSQL."""
+def _decode_text(value: bytes) -> str | None:
+    """Decode UTF-8; None when it is not, or contains a NUL.
+
+    Trap: a NUL is valid UTF-8, but a reader that stores the text in PostgreSQL cannot.
+    """
     try:
         return None if b"\x00" in value else value.decode()
     except UnicodeDecodeError:
         return None
 
 
-def _headers(record: IncomingRecord) -> bytes | None:
-    """Keep the headers where the event itself is in them (binary mode)."""
+def _encode_headers(record: IncomingRecord) -> bytes | None:
+    """Encode the headers of a record in binary mode, where they contain the envelope."""
     if any(name.startswith(BINARY_PREFIX) for name, _ in record.headers):
         return msgspec.json.encode(record.headers)
     return None
 
 
 def to_record(row: sa.Row[Any]) -> IncomingRecord:
-    """Build the record again from a parked row."""
+    """Build the record of a row of the table `parked`."""
     headers: tuple[tuple[str, bytes | None], ...] = ()
     if row.record_headers is not None:
         headers = msgspec.json.decode(row.record_headers, type=tuple[tuple[str, bytes | None], ...])
     elif row.traceparent:
         headers = (("traceparent", row.traceparent.encode()),)
-    place = Partition(row.topic, row.partition)
-    return IncomingRecord(place, row.offset, row.record_key, row.record_value, headers)
+    partition = Partition(row.topic, row.partition)
+    return IncomingRecord(partition, row.offset, row.record_key, row.record_value, headers)
 
 
-def next_attempt_at(retry: RetryPolicy, attempts: int, now: datetime) -> datetime:
-    """Return when an event that failed so often is due again."""
-    return now + retry.delay_after(attempts)
+def next_attempt_at(policy: RetryPolicy, attempts: int, now: datetime) -> datetime:
+    """Return the time of the next attempt after this many failed attempts."""
+    return now + policy.delay_after(attempts)

@@ -1,8 +1,8 @@
-"""What prepared reactions compute of a batch, before its transaction opens.
+"""Runs the `prepare` stage of prepared reactions on a batch, before its transaction opens.
 
-A batch is prepared in slices, and cut where preparing it takes too long: the rest of it is handed
-over again. So a batch of slow events never takes longer than a reader may be silent, and one event
-that takes longer fails like any other.
+A batch is prepared in slices, and cut where that takes too long: the remaining records are
+delivered again. So a batch of slow events never exceeds the poll interval, and a single event that
+takes longer than a slice may fails like any other.
 """
 
 import asyncio
@@ -19,28 +19,28 @@ from shared.kit.inbox.decode import Decoded, DecodedRecord
 
 MAX_SLICE_EVENTS = 32
 FIRST_SLICE_EVENTS = 8
-"""Of a new reader; doubled after each slice that was quick, one after each that was late."""
+"""For a new consumer; doubled after each quick slice, one event after each late one."""
 QUICK_SECONDS = 1.0
 SLICE_SECONDS = 15.0
-"""What one slice may take: a quarter of `bus.port.Reading.poll_limit`."""
+"""Timeout of one slice: a quarter of `SubscriptionConfig.max_poll_interval_seconds`."""
 MAX_SECONDS = 10.0
-"""No slice is begun later than this after the first."""
+"""No slice starts later than this after the first."""
 
 RecordOffset = tuple[Partition, int]
-"""The place of a delivery in the log."""
+"""The position of a delivery in the log."""
 
 
 class WrongNumber(Exception):
-    """A `prepare` gave more or fewer values than it was handed deliveries."""
+    """A `prepare` returned more or fewer values than deliveries. Its name is part of causes."""
 
 
 class TooSlow(Exception):
-    """One event could not be prepared in the time of a slice."""
+    """One event could not be prepared within `SLICE_SECONDS`. Its name is part of causes."""
 
 
 @dataclass
 class Preparation:
-    """What was computed of some deliveries, by reaction and place; or why it could not be."""
+    """The prepared values by reaction and position, and the errors of failed deliveries."""
 
     values: dict[tuple[str, RecordOffset], object] = field(default_factory=dict)
     failures: dict[RecordOffset, Exception] = field(default_factory=dict)
@@ -48,58 +48,58 @@ class Preparation:
     def attach_values(
         self, reaction: BoundPreparedReaction, deliveries: Sequence[Delivery[Fact]]
     ) -> list[PreparedDelivery[Fact, object]]:
-        """Return deliveries with the values that this reaction computed of them."""
+        """Return the deliveries with the values that this reaction computed for them."""
         values, name = self.values, reaction.name
         return [PreparedDelivery(each, values[name, record_offset(each)]) for each in deliveries]
 
 
 def record_offset(delivery: Delivery[Fact]) -> RecordOffset:
-    """Return where in the log a delivery stands."""
+    """Return the position of a delivery in the log."""
     return delivery.partition, delivery.offset
 
 
 class Preparer:
-    """Prepares the batches of one reader.
+    """Prepares the batches of one consumer.
 
-    What it computed of a batch is kept until the next one, so that a batch that must wait for the
-    database is not computed again each time that it is handed over.
+    The values of a batch are cached until the next one, so that a batch that waits for the database
+    is not computed again each time it is delivered.
     """
 
     def __init__(self) -> None:
-        self._kept: Mapping[tuple[str, RecordOffset], object] = {}
-        self._size = FIRST_SLICE_EVENTS
+        self._cached: Mapping[tuple[str, RecordOffset], object] = {}
+        self._slice_events = FIRST_SLICE_EVENTS
 
     async def prepare(
-        self, reactions: Sequence[AnyBoundReaction], reads: Sequence[DecodedRecord]
+        self, reactions: Sequence[AnyBoundReaction], records: Sequence[DecodedRecord]
     ) -> tuple[Sequence[DecodedRecord], Preparation]:
-        """Prepare these records; give those that are prepared, all or the first of them."""
-        stages = [each for each in reactions if isinstance(each, BoundPreparedReaction)]
+        """Prepare these records; return the prepared ones: all, or the first of them."""
+        stages = _prepared_reactions(reactions)
         preparation = Preparation()
         if not stages:
-            return reads, preparation
+            return records, preparation
         types = tuple(fact for stage in stages for fact in stage.on)
-        wanted = [
+        to_prepare = [
             (index, item.delivery)
-            for index, item in enumerate(reads)
+            for index, item in enumerate(records)
             if isinstance(item, Decoded) and isinstance(item.delivery.fact, types)
         ]
-        until, done = time.monotonic() + MAX_SECONDS, 0
-        while done < len(wanted):
-            if done and time.monotonic() > until:
-                reads = reads[: wanted[done][0]]
+        deadline, finished = time.monotonic() + MAX_SECONDS, 0
+        while finished < len(to_prepare):
+            if finished and time.monotonic() > deadline:
+                records = records[: to_prepare[finished][0]]
                 break
-            deliveries = [delivery for _, delivery in wanted[done : done + self._size]]
-            done += await self._prepare_in_time(stages, deliveries, preparation)
-        self._kept = preparation.values
-        return reads, preparation
+            end = finished + self._slice_events
+            deliveries = [delivery for _, delivery in to_prepare[finished:end]]
+            finished += await self._prepare_in_time(stages, deliveries, preparation)
+        self._cached = preparation.values
+        return records, preparation
 
     async def prepare_one(
         self, reactions: Sequence[AnyBoundReaction], delivery: Delivery[Fact]
     ) -> Preparation:
-        """Prepare one delivery by all reactions."""
-        stages = [each for each in reactions if isinstance(each, BoundPreparedReaction)]
+        """Prepare one delivery with all reactions."""
         preparation = Preparation()
-        await self._prepare_in_time(stages, [delivery], preparation)
+        await self._prepare_in_time(_prepared_reactions(reactions), [delivery], preparation)
         return preparation
 
     async def _prepare_in_time(
@@ -108,25 +108,26 @@ class Preparer:
         deliveries: Sequence[Delivery[Fact]],
         preparation: Preparation,
     ) -> int:
-        """Prepare a slice; say how many are done: none if it was late, they are tried alone then.
+        """Prepare a slice; return how many deliveries are finished.
 
-        One that is late alone has failed.
+        After a timeout none is, and each is tried alone next. A single delivery that times out is
+        finished: it has failed.
         """
-        began, limit = time.monotonic(), asyncio.timeout(SLICE_SECONDS)
+        started_at, timeout = time.monotonic(), asyncio.timeout(SLICE_SECONDS)
         try:
-            async with limit:
+            async with timeout:
                 for stage in stages:
                     await self._prepare_slice(stage, deliveries, preparation)
         except TimeoutError:
-            if not limit.expired():
+            if not timeout.expired():
                 raise
-            self._size = 1
+            self._slice_events = 1
             if len(deliveries) > 1:
                 return 0
             error = TooSlow(f"not prepared in {SLICE_SECONDS} s")
             preparation.failures[record_offset(deliveries[0])] = error
-        if time.monotonic() - began < QUICK_SECONDS:
-            self._size = min(self._size * 2, MAX_SLICE_EVENTS)
+        if time.monotonic() - started_at < QUICK_SECONDS:
+            self._slice_events = min(self._slice_events * 2, MAX_SLICE_EVENTS)
         return len(deliveries)
 
     async def _prepare_slice(
@@ -138,19 +139,23 @@ class Preparer:
         missing = []
         for delivery in deliveries:
             key = stage.name, record_offset(delivery)
-            if key in self._kept:
-                preparation.values[key] = self._kept[key]
+            if key in self._cached:
+                preparation.values[key] = self._cached[key]
             elif isinstance(delivery.fact, stage.on):
                 missing.append(delivery)
-        if missing and not await _computed(stage, missing, preparation):
+        if missing and not await _try_compute(stage, missing, preparation):
             for delivery in missing:
                 await _compute_one(stage, delivery, preparation)
 
 
-async def _computed(
+def _prepared_reactions(reactions: Sequence[AnyBoundReaction]) -> list[BoundPreparedReaction]:
+    return [reaction for reaction in reactions if isinstance(reaction, BoundPreparedReaction)]
+
+
+async def _try_compute(
     stage: BoundPreparedReaction, deliveries: Sequence[Delivery[Fact]], preparation: Preparation
 ) -> bool:
-    """Compute them all at once; False when one of them failed. Raises what is transient."""
+    """Compute all values with one call; False if it failed. Raises transient errors."""
     try:
         await _compute(stage, deliveries, preparation)
     except Exception as error:

@@ -1,16 +1,16 @@
-"""What became of everything that was published to a group, and whether the group is stopped."""
+"""Counts of all records published to a group by outcome, and the circuit breaker's state."""
 
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from shared.kit.core.bus import Bus
-from shared.kit.inbox import circuit_breaker as halts
+from shared.kit.inbox import circuit_breaker
 from shared.kit.inbox.circuit_breaker import CircuitState
 from shared.kit.inbox.consumer import BatchConsumer
 
-# One statement, one moment: a batch that commits in between is in all of it or in none.
-_LEDGER = sa.text("""
+# One statement, so one snapshot: a concurrent batch is in all of the counts or in none.
+_COUNT_OUTCOMES = sa.text("""
     SELECT topic, partition, began, next_offset, applied, ignored, duplicate, aside.*
     FROM positions, (
         SELECT count(*) FILTER (WHERE state = 'parked') AS parked,
@@ -27,9 +27,9 @@ _LEDGER = sa.text("""
 class GroupCounts:
     """published = applied + ignored + duplicate + parked + dead_lettered + lag.
 
-    `skipped` is the part of the dead-lettered that was left out for good; `refused` the part that
-    the sequence of its key, or its source, shows to be forged, or others of its key to be lost.
-    `halt` says whether the group is stopped, since when and why, and what an operator accepted.
+    `skipped` is the part of `dead_lettered` that an operator skipped. `refused` is the part that is
+    forged, or follows lost records, as its source or its key's sequence shows. `halt` is the state
+    of the group's circuit breaker, including the failures that an operator accepted.
     """
 
     published: int
@@ -45,21 +45,21 @@ class GroupCounts:
 
 
 async def count_outcomes(consumer: BatchConsumer, bus: Bus) -> GroupCounts:
-    """Count what the log holds, as the broker says, and what the group made of it."""
-    progress = await bus.get_log_bounds(consumer.topics)
+    """Count the records in the log, as the broker reports it, and the outcomes in the group."""
+    bounds = await bus.get_log_bounds(consumer.topics)
     async with consumer.database.unit_for(()) as unit:
         group = {"consumer_group": consumer.group}
-        rows = (await unit.connection.execute(_LEDGER, group)).all()
-        halt = await halts.get_state(unit.connection, consumer.group)
-    known = {(row.topic, row.partition): row for row in rows}
+        rows = (await unit.connection.execute(_COUNT_OUTCOMES, group)).all()
+        circuit_state = await circuit_breaker.get_state(unit.connection, consumer.group)
+    rows_by_partition = {(row.topic, row.partition): row for row in rows}
     published = lag = 0
-    for place, end in progress.end.items():
-        row = known.get((place.topic, place.number))
-        began = row.began if row else progress.begin.get(place, 0)
-        read_to = row.next_offset if row else began
-        # The broker was asked first: what was read since is published too.
-        published += max(end, read_to) - began
-        lag += max(end - read_to, 0)
+    for partition, end in bounds.end.items():
+        row = rows_by_partition.get((partition.topic, partition.number))
+        began = row.began if row else bounds.begin.get(partition, 0)
+        next_offset = row.next_offset if row else began
+        # The bounds are older than the positions: the group may have read beyond `end`.
+        published += max(end, next_offset) - began
+        lag += max(end - next_offset, 0)
     return GroupCounts(
         published=published,
         applied=sum(row.applied for row in rows),
@@ -70,5 +70,5 @@ async def count_outcomes(consumer: BatchConsumer, bus: Bus) -> GroupCounts:
         lag=lag,
         skipped=rows[0].skipped if rows else 0,
         refused=rows[0].refused if rows else 0,
-        halt=halt,
+        halt=circuit_state,
     )

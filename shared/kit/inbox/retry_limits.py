@@ -1,8 +1,9 @@
-"""How long a group is patient with an event that fails by what may pass.
+"""Limits how often a group retries an event that fails with transient errors.
 
 A lost connection makes the whole batch wait, and an outage of hours parks nothing. But an event
-that fails so each time that it is alone, with the database there, or that makes us too slow for the
-database, is parked like any other failure: else it would be tried for ever, and all behind it wait.
+that fails each time it is tried alone while the database is available, or whose processing is too
+slow for the database, is parked like any other failure. Otherwise it would be retried without end,
+and all events behind it would wait.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,95 +13,95 @@ from shared.kit.core.bus import MAX_BATCH_RECORDS, Partition
 from shared.kit.inbox.decode import DecodedRecord
 
 UNLIMITED_RECORDS = 100_000
-"""More than any batch holds."""
-_ENDED_BY_SERVER = ("25P03", "25P04")
-"""PostgreSQL ended a transaction in which we were idle for too long, or that took too long."""
+"""Larger than any batch."""
+_TIMEOUT_SQLSTATES = ("25P03", "25P04")
+"""PostgreSQL ended a transaction that was idle for too long, or that took too long."""
 
 
 @dataclass(frozen=True)
 class RetryLimits:
-    """When an event is given up that fails by what may pass; then it is parked."""
+    """When an event with transient failures is parked."""
 
     max_attempts: int = 5
-    """Attempts of one event alone, each begun when the database had just answered."""
+    """Attempts of one event alone, each started when the database had just answered."""
     max_starts: int = 3
-    """Starts of a reader in a row without any progress, after which each event is tried alone and
-    each attempt is noted before it begins; 0 for never."""
+    """Consecutive starts of a consumer without any progress, after which each event is tried alone
+    and each attempt is written down before it starts; 0 disables this."""
     max_hold_seconds: float = 2.5
-    """Processor time of ours in one attempt after which a lost transaction is our own doing."""
+    """CPU time of one attempt after which a lost transaction is attributed to our own code."""
     slow_effect_seconds: float = 1.0
-    """An effect that takes longer in the transaction is told in the log and in a metric."""
+    """A longer effect inside the transaction is logged and counted in a metric."""
 
 
 class GivenUp(Exception):
-    """An event was tried alone again and again, and no attempt came to an end."""
+    """An event was tried alone several times, and no attempt ended. Its name is part of causes."""
 
 
 def is_caused_by_own_slowness(
-    error: BaseException, processor_seconds: float, patience: RetryLimits
+    error: BaseException, processor_seconds: float, limits: RetryLimits
 ) -> bool:
-    """Return whether an attempt failed because we were slow ourselves, and not the database.
+    """Return whether an attempt failed because our code was slow, not the database.
 
-    Trap: a connection that the server ended while nobody listened tells only that it is closed, so
-    our processor time is the sign. A database that froze uses none of it.
+    Trap: a connection that the server ended while our code computed only reports that it is closed,
+    so our CPU time is the evidence. A database that hangs uses none of it.
     """
-    if processor_seconds >= patience.max_hold_seconds:
+    if processor_seconds >= limits.max_hold_seconds:
         return True
-    return any(_state_of(each).startswith(_ENDED_BY_SERVER) for each in _chain(error))
+    return any(_sqlstate(cause).startswith(_TIMEOUT_SQLSTATES) for cause in _cause_chain(error))
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def _cause_chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
-def _state_of(error: BaseException) -> str:
+def _sqlstate(error: BaseException) -> str:
     return str(getattr(error, "sqlstate", None) or "")
 
 
 class AttemptSize:
-    """How many records of a batch are tried at once, and which of them alone."""
+    """How many records of a batch are tried together, and which are isolated (tried alone)."""
 
     def __init__(self) -> None:
-        self._most = UNLIMITED_RECORDS
-        self._alone: dict[Partition, int] = {}
+        self._max_records = UNLIMITED_RECORDS
+        self._isolated_below: dict[Partition, int] = {}
 
-    def take_first(self, reads: Sequence[DecodedRecord]) -> Sequence[DecodedRecord]:
-        """Return the first of these records, as many as may be tried at once."""
-        suspects = (index for index, item in enumerate(reads) if self.is_isolated(item))
-        first = next(suspects, None) if self._alone else None
+    def take_first(self, records: Sequence[DecodedRecord]) -> Sequence[DecodedRecord]:
+        """Return the first of these records, as many as may be tried together."""
+        isolated = (index for index, item in enumerate(records) if self.is_isolated(item))
+        first = next(isolated, None) if self._isolated_below else None
         if first is None:
-            return reads[: self._most]
-        return reads[: min(self._most, max(first, 1))]
+            return records[: self._max_records]
+        return records[: min(self._max_records, max(first, 1))]
 
     def is_isolated(self, item: DecodedRecord) -> bool:
-        """Return whether a record is tried alone, and its attempts are noted."""
-        return item.record.offset < self._alone.get(item.record.partition, 0)
+        """Return whether a record is tried alone, and its attempts are written down."""
+        return item.record.offset < self._isolated_below.get(item.record.partition, 0)
 
-    def isolate(self, reads: Sequence[DecodedRecord]) -> None:
+    def isolate(self, records: Sequence[DecodedRecord]) -> None:
         """Try each of these records alone from now on."""
-        self._alone |= {item.record.partition: item.record.offset + 1 for item in reads}
+        self._isolated_below |= {item.record.partition: item.record.offset + 1 for item in records}
 
-    def isolate_from(self, place: Partition, position: int) -> None:
+    def isolate_from(self, partition: Partition, position: int) -> None:
         """Try each record of the next batch from this position on alone."""
-        self._alone[place] = position + MAX_BATCH_RECORDS
+        self._isolated_below[partition] = position + MAX_BATCH_RECORDS
 
-    def forget(self, places: Sequence[Partition]) -> None:
-        """Suspect nothing in partitions that another reader has now."""
-        for place in places:
-            self._alone.pop(place, None)
+    def forget(self, partitions: Sequence[Partition]) -> None:
+        """End the isolation in partitions that another consumer owns now."""
+        for partition in partitions:
+            self._isolated_below.pop(partition, None)
 
-    def record_failure(self, reads: Sequence[DecodedRecord], *, slow: bool) -> None:
-        """Learn that these could not be applied for now.
+    def record_failure(self, records: Sequence[DecodedRecord], *, slow: bool) -> None:
+        """Halve the next attempt after a transient failure of these records.
 
-        Half of them are tried next; each alone when we were slow, or there is only one.
+        When our code was slow, or there is only one record, each is tried alone.
         """
-        if slow or len(reads) == 1:
-            self.isolate(reads)
-        # Trap: a batch that takes longer than a transaction may would never be done.
-        self._most = max(1, len(reads) // 2)
+        if slow or len(records) == 1:
+            self.isolate(records)
+        # Trap: a batch that takes longer than the transaction timeout would never be committed.
+        self._max_records = max(1, len(records) // 2)
 
     def record_success(self) -> None:
-        """Learn that a batch was applied."""
-        self._most = min(self._most * 2, UNLIMITED_RECORDS)
+        """Double the next attempt after an applied batch."""
+        self._max_records = min(self._max_records * 2, UNLIMITED_RECORDS)

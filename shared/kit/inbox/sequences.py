@@ -1,13 +1,13 @@
-"""The sequence of each key in the topics of identity: who may do what stands there.
+"""Checks the sequence numbers of each key in the topics of identity, which carry access rights.
 
-A group knows the last sequence that it accepted of each key, and accepts only the next one. A
-record that was not written by identity's outbox has another, unless its author guesses the next;
-then the true one is refused, and operators see that. What is refused is a dead letter without a
-key, so that nothing waits behind it; an operator who finds that it is genuine replays it by its
-place, and the sequence goes on from there.
+A group stores the last accepted sequence of each key, and accepts only the next one. A record that
+identity's outbox did not write has another sequence, unless its author guesses the next one; then
+the genuine record is rejected, and operators see that. A rejected record becomes a dead letter
+without a key, so that it blocks no event. An operator who finds that it is genuine replays it by
+its position, and the sequence continues from it.
 
-A group that read a partition from its first record expects 1 first. Where older records were
-deleted, or were read before sequences were kept, it adopts the first that it sees of each key.
+A group that read a partition from its first record expects sequence 1 first. Where older records
+were deleted, or were read before sequences were stored, it adopts the first sequence of each key.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,21 +20,21 @@ from shared.kit.core.bus import Partition
 from shared.kit.inbox.decode import SEQUENCED_SOURCES, Decoded, DecodedRecord, SequenceLink
 
 REFUSED = "refused"
-"""What the cause of a refused record begins with."""
+"""The cause of a rejected record begins with this word."""
 
 TopicKey = tuple[str, str]
 """A topic and a key."""
 
-_LAST = sa.text("""
+_GET_LAST = sa.text("""
     SELECT topic, key, sequence FROM sequences
     JOIN unnest(CAST(:topics AS text[]), CAST(:keys AS text[])) AS asked (topic, key)
          USING (topic, key)
     WHERE consumer_group = :consumer_group
 """)
-_WHOLE = sa.text("""
+_LIST_WHOLE_PARTITIONS = sa.text("""
     SELECT topic, partition FROM positions WHERE consumer_group = :consumer_group AND whole
 """)
-_KEEP = sa.text("""
+_SAVE_LAST = sa.text("""
     INSERT INTO sequences AS s (consumer_group, topic, key, sequence)
     SELECT :consumer_group, topic, key, sequence
     FROM unnest(CAST(:topics AS text[]), CAST(:keys AS text[]), CAST(:sequences AS bigint[]))
@@ -42,14 +42,17 @@ _KEEP = sa.text("""
     ON CONFLICT (consumer_group, topic, key)
     DO UPDATE SET sequence = greatest(s.sequence, excluded.sequence)
 """)
-_UNCLAIM = sa.text("""
+_UNCLAIM_EVENTS = sa.text("""
     DELETE FROM inbox WHERE consumer_group = :consumer_group AND event_id = ANY(:ids)
 """)
 
 
 @dataclass
 class SequenceTracker:
-    """The last accepted sequence of each key of a batch; advanced in log order."""
+    """The last accepted sequence of each key of a batch; advanced in log order.
+
+    `whole`: the partitions that the group read from their first record.
+    """
 
     last: dict[TopicKey, int] = field(default_factory=dict)
     whole: set[Partition] = field(default_factory=set)
@@ -57,9 +60,9 @@ class SequenceTracker:
     adopted: int = 0
     refused: list[SequenceLink] = field(default_factory=list)
 
-    def accept(self, place: Partition, link: SequenceLink) -> str | None:
-        """Advance by a record that is to be applied; say why it is refused, or None."""
-        expected = self._next(place, link)
+    def accept(self, partition: Partition, link: SequenceLink) -> str | None:
+        """Advance by a record that is to be applied; return why it is rejected, or None."""
+        expected = self._expected(partition, link)
         if expected is None:
             self.adopted += 1
         elif link.sequence != expected:
@@ -68,29 +71,29 @@ class SequenceTracker:
                 f"{REFUSED}: sequence {link.sequence} where {expected} is next:"
                 " not written by identity's outbox, or records were lost"
             )
-        self._advance(place, link)
+        self._advance(partition, link)
         return None
 
-    def skip(self, place: Partition, link: SequenceLink) -> None:
-        """Advance by a record that is not applied, if it is the next one."""
-        if self._next(place, link) in {None, link.sequence}:
-            self._advance(place, link)
+    def skip(self, partition: Partition, link: SequenceLink) -> None:
+        """Advance by a record that is not applied, if its sequence is the next one."""
+        if self._expected(partition, link) in {None, link.sequence}:
+            self._advance(partition, link)
 
-    def _next(self, place: Partition, link: SequenceLink) -> int | None:
-        """Return which sequence of a key is next; None for whichever comes."""
-        last = self.last.get((place.topic, link.key))
+    def _expected(self, partition: Partition, link: SequenceLink) -> int | None:
+        """Return the next sequence of a key; None when any sequence is accepted."""
+        last = self.last.get((partition.topic, link.key))
         if last is None:
-            return 1 if place in self.whole else None
+            return 1 if partition in self.whole else None
         return last + 1
 
-    def _advance(self, place: Partition, link: SequenceLink) -> None:
-        key = place.topic, link.key
+    def _advance(self, partition: Partition, link: SequenceLink) -> None:
+        key = partition.topic, link.key
         self.last[key] = link.sequence
         self.advanced.add(key)
 
 
 def get_link(item: DecodedRecord) -> SequenceLink | None:
-    """Return the key, sequence and event of a record; None where no sequence is kept."""
+    """Return the key, sequence and event id of a record; None if its topic is not checked."""
     if not isinstance(item, Decoded):
         return item.link
     if item.record.partition.topic not in SEQUENCED_SOURCES:
@@ -100,36 +103,36 @@ def get_link(item: DecodedRecord) -> SequenceLink | None:
 
 
 async def load(
-    connection: AsyncConnection, group: str, reads: Sequence[DecodedRecord]
+    connection: AsyncConnection, group: str, records: Sequence[DecodedRecord]
 ) -> SequenceTracker | None:
-    """Look up the sequences of a batch's keys; None when it holds no record of such a topic."""
+    """Load the sequences of a batch's keys; None when none of its topics is checked."""
     if not any(
-        topic in SEQUENCED_SOURCES for topic in {item.record.partition.topic for item in reads}
+        topic in SEQUENCED_SOURCES for topic in {item.record.partition.topic for item in records}
     ):
         return None
-    links = [(item.record.partition.topic, get_link(item)) for item in reads]
+    links = [(item.record.partition.topic, get_link(item)) for item in records]
     keys = sorted({(topic, link.key) for topic, link in links if link is not None})
     if not keys:
         return None
     values = {"topics": [topic for topic, _ in keys], "keys": [key for _, key in keys]}
-    last = await connection.execute(_LAST, {"consumer_group": group, **values})
-    whole = await connection.execute(_WHOLE, {"consumer_group": group})
+    last = await connection.execute(_GET_LAST, {"consumer_group": group, **values})
+    whole = await connection.execute(_LIST_WHOLE_PARTITIONS, {"consumer_group": group})
     return SequenceTracker(
         {(row.topic, row.key): row.sequence for row in last},
         {Partition(row.topic, row.partition) for row in whole},
     )
 
 
-async def store(connection: AsyncConnection, group: str, chains: SequenceTracker) -> None:
-    """Keep how far the keys of a batch went; let refused events be unknown to the group."""
-    await save_last(connection, group, {key: chains.last[key] for key in chains.advanced})
-    if chains.refused:
-        ids = [link.event_id for link in chains.refused]
-        await connection.execute(_UNCLAIM, {"consumer_group": group, "ids": ids})
+async def store(connection: AsyncConnection, group: str, tracker: SequenceTracker) -> None:
+    """Save the sequences of a batch's keys; remove the ids of rejected events from the inbox."""
+    await save_last(connection, group, {key: tracker.last[key] for key in tracker.advanced})
+    if tracker.refused:
+        ids = [link.event_id for link in tracker.refused]
+        await connection.execute(_UNCLAIM_EVENTS, {"consumer_group": group, "ids": ids})
 
 
 async def adopt(connection: AsyncConnection, group: str, items: Iterable[Decoded]) -> None:
-    """Let the sequence go on behind records that an operator says are genuine."""
+    """Continue the sequences from records that an operator has found to be genuine."""
     links = {(item.record.partition.topic, item.delivery.key): get_link(item) for item in items}
     await save_last(connection, group, {key: link.sequence for key, link in links.items() if link})
 
@@ -137,7 +140,7 @@ async def adopt(connection: AsyncConnection, group: str, items: Iterable[Decoded
 async def save_last(
     connection: AsyncConnection, group: str, sequences: Mapping[TopicKey, int]
 ) -> None:
-    """Write down the last sequences of these keys; never back."""
+    """Save the last sequences of these keys; a stored sequence never decreases."""
     if not sequences:
         return
     values = {
@@ -146,4 +149,4 @@ async def save_last(
         "keys": [key for _, key in sequences],
         "sequences": list(sequences.values()),
     }
-    await connection.execute(_KEEP, values)
+    await connection.execute(_SAVE_LAST, values)

@@ -1,4 +1,4 @@
-"""How much may fail before a group stops, and the latest failures, by which it is judged."""
+"""The failure threshold of a consumer group, and the window of recent failures it is applied to."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from shared.kit.inbox.parked import LogPosition
 
 @dataclass(frozen=True, slots=True)
 class FailureThreshold:
-    """How much may fail: up to `failures`, or up to half of what was tried.
+    """Exceeded by more than `max_failures` failures that are more than half of the outcomes.
 
-    Counted over one batch, and over the latest batches in which anything failed: the last
-    `outcomes` events since the first failure among them, within `period`. Each event counts once,
-    however often it is tried again.
+    Checked for one batch, and for a window over the latest batches with failures: the last
+    `max_outcomes` events since the first failure in the window, within `period`. Each event counts
+    once, however often it is retried.
     """
 
     max_failures: int = 20
@@ -27,14 +27,15 @@ class FailureThreshold:
     period: timedelta = timedelta(hours=1)
 
     def is_exceeded(self, failed: int, tried: int) -> bool:
-        """Return whether this is too much."""
+        """Return whether the group's circuit breaker must open."""
         return failed > self.max_failures and failed * 2 > tried
 
 
 class FailedBatch(msgspec.Struct, frozen=True):
-    """A batch in which something failed: when, why, what else was applied in it.
+    """A batch with failures: its time, the causes, and how many of its events were applied.
 
-    `between` counts what was applied since the one before, in batches in which all went well.
+    `between` counts the events applied since the previous one, in batches without failures.
+    Stored as JSON in `halts.recent`.
     """
 
     at: datetime
@@ -44,20 +45,20 @@ class FailedBatch(msgspec.Struct, frozen=True):
 
     @property
     def failed(self) -> int:
-        """How many failed."""
+        """The number of failed events."""
         return sum(self.causes.values())
 
     @property
     def tried(self) -> int:
-        """All outcomes, those in between too."""
+        """All outcomes, including `between`."""
         return self.failed + self.applied + self.between
 
 
 @dataclass(frozen=True, slots=True)
 class FailedRetry:
-    """A parked event that failed again: where it stands, why, and when it last counted.
+    """A parked event that failed again: its position, its error pattern, when it last counted.
 
-    `counted` is None for one that has not failed before: it waited, or an operator replays it.
+    `counted` is None for an event that has not failed before: it was blocked, or is replayed.
     """
 
     position: LogPosition
@@ -66,34 +67,34 @@ class FailedRetry:
 
 
 class RetryVerdict(Enum):
-    """What a failed retry means for the group."""
+    """The effect of a failed retry on the circuit breaker."""
 
     COUNTED = "counted"
     ALREADY_COUNTED = "known"
-    """It failed before, or may fail: it does not count again."""
+    """It failed before, or an operator accepts it: it does not count again."""
     CIRCUIT_OPEN = "stopped"
 
 
 def keep_recent(
-    kept: Sequence[FailedBatch], limit: FailureThreshold, latest: FailedBatch, between: int
+    batches: Sequence[FailedBatch], threshold: FailureThreshold, latest: FailedBatch, between: int
 ) -> list[FailedBatch]:
-    """Return what is still recent, the latest included; `between` was applied before it."""
-    found = [each for each in kept if each.at > latest.at - limit.period]
-    found.append(structs.replace(latest, between=between if found else 0))
-    while len(found) > 1 and sum(each.tried for each in found[1:]) >= limit.max_outcomes:
-        found.pop(0)
-    room = limit.max_outcomes - sum(each.tried for each in found) + found[0].between
-    found[0] = structs.replace(found[0], between=max(min(found[0].between, room), 0))
-    return found
+    """Return the batches in the window, including the latest; `between` were applied before it."""
+    window = [batch for batch in batches if batch.at > latest.at - threshold.period]
+    window.append(structs.replace(latest, between=between if window else 0))
+    while len(window) > 1 and sum(batch.tried for batch in window[1:]) >= threshold.max_outcomes:
+        window.pop(0)
+    free = threshold.max_outcomes - sum(batch.tried for batch in window) + window[0].between
+    window[0] = structs.replace(window[0], between=max(min(window[0].between, free), 0))
+    return window
 
 
-def count_failed_and_tried(entries: Sequence[FailedBatch]) -> tuple[int, int]:
-    """Count the failed and the tried."""
-    return sum(entry.failed for entry in entries), sum(entry.tried for entry in entries)
+def count_failed_and_tried(batches: Sequence[FailedBatch]) -> tuple[int, int]:
+    """Return the number of failed events and of all outcomes."""
+    return sum(batch.failed for batch in batches), sum(batch.tried for batch in batches)
 
 
-def describe_failures(entries: Sequence[FailedBatch]) -> str:
-    """Return how many of how many failed, and of what."""
-    failed, tried = count_failed_and_tried(entries)
-    causes = sum((Counter(entry.causes) for entry in entries), Counter[str]())
+def describe_failures(batches: Sequence[FailedBatch]) -> str:
+    """Return how many of how many events failed, and the most frequent causes."""
+    failed, tried = count_failed_and_tried(batches)
+    causes = sum((Counter(batch.causes) for batch in batches), Counter[str]())
     return f"{failed} of {tried} events failed: {format_counts(causes)}"

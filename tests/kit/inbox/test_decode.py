@@ -55,7 +55,7 @@ async def test_events_of_one_tenant_share_its_id_so_that_comparing_it_is_cheap(
 async def test_a_tenant_that_is_no_id_cannot_be_read(probe: InboxHarness, tenant: str) -> None:
     probe.publish("un")
     (record,) = await _arrived(probe)
-    own = decode._arrived(record.value or b"").tenant
+    own = decode._decode_envelope(record.value or b"").tenant
     value = (record.value or b"").replace(own.encode(), tenant.encode())
     found = decode_record(
         IncomingRecord(record.partition, 0, record.key, value), probe.consumer().decoders, NOW

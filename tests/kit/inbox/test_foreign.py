@@ -189,7 +189,7 @@ async def test_one_that_a_newer_version_can_read_is_replayed_with_its_key(
     def broken(raw: bytes) -> Envelope:
         raise ValueError("a bug of ours")
 
-    monkeypatch.setattr(decode, "_arrived", broken)
+    monkeypatch.setattr(decode, "_decode_envelope", broken)
     for value in (SOUND, SOUND, other, b"{"):
         probe.append(KEY, value)
     await probe.consume_all()

@@ -158,7 +158,7 @@ async def test_one_that_cannot_be_lifted_is_a_dead_letter_and_stops_nobody(
     def broken(cls: type[LineSaid], old: LineSaidV1) -> LineSaid:
         raise KeyError("un bogue")
 
-    monkeypatch.setattr(LineSaid, "following", classmethod(broken))
+    monkeypatch.setattr(LineSaid, "upcast", classmethod(broken))
     await stage.record_facts(line_said_v1("perdu"))
     monkeypatch.setattr(LineSaid, "DUAL_PUBLISH", False)
     await stage.record_facts(line_said("après"))

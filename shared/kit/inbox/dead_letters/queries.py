@@ -1,4 +1,4 @@
-"""The dead letters of a group: counted by cause, listed page by page, shown whole."""
+"""Queries of a group's dead letters: counts by cause, pages, and the details of one record."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.kit.inbox.parked import LogPosition
 
 MAX_BLOCKED_LISTED = 100
-"""Of what waits behind a letter, so many are named; all are counted."""
+"""Blocked events listed in a `DeadLetterDetail`; `waiting` counts all of them."""
 
 _COLUMNS = """
     topic, partition, "offset", key, event_id, type, state, attempts, next_try, first_failed,
@@ -29,9 +29,9 @@ _PAGE = """
            > (CAST(:after AS timestamptz), :topic, :partition, :offset))
     ORDER BY first_failed, topic, partition, "offset" LIMIT :limit
 """
-_DEAD = sa.text(_PAGE.format(columns=_COLUMNS, which=GROUP_AND_CAUSE, states="state = 'dead'"))
-_ANY = sa.text(_PAGE.format(columns=_COLUMNS, which=GROUP_AND_CAUSE, states="true"))
-_CAUSES = """
+_LIST_DEAD = sa.text(_PAGE.format(columns=_COLUMNS, which=GROUP_AND_CAUSE, states="state = 'dead'"))
+_LIST_ALL = sa.text(_PAGE.format(columns=_COLUMNS, which=GROUP_AND_CAUSE, states="true"))
+_SUMMARISE_CAUSES = """
     WITH chosen AS (
         SELECT topic, partition, "offset", key, type, state, first_failed, pattern
         FROM parked WHERE {which}
@@ -50,12 +50,12 @@ _CAUSES = """
     WHERE pattern IS NOT NULL
     GROUP BY pattern, type, state ORDER BY count(*) DESC, pattern, type, state
 """
-_SHOW = sa.text(f"""
+_GET_ONE = sa.text(f"""
     SELECT {_COLUMNS}, stack, record_value FROM parked
     WHERE consumer_group = :consumer_group AND topic = :topic AND partition = :partition
       AND "offset" = :offset
 """)  # noqa: S608  a constant of this file
-_BEHIND = sa.text("""
+_LIST_BLOCKED = sa.text("""
     SELECT topic, partition, "offset", type, event_id, count(*) OVER () AS events FROM parked
     WHERE consumer_group = :consumer_group AND key = :key AND state IN ('parked', 'dead')
       AND (topic, "offset") > (:topic, :offset)
@@ -65,7 +65,7 @@ _BEHIND = sa.text("""
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An event that was not applied: where it stands, what it is, why, what was decided of it."""
+    """A record that was not applied: its position, event, cause, and an operator's decision."""
 
     topic: str
     partition: int
@@ -87,13 +87,13 @@ class DeadLetter:
 
     @property
     def position(self) -> LogPosition:
-        """Where in the log."""
+        """The position in the log."""
         return LogPosition(self.topic, self.partition, self.offset)
 
 
 @dataclass(frozen=True, slots=True)
 class BlockedEvent:
-    """An event that waits for another of its key."""
+    """An event that is blocked behind another one of its key."""
 
     place: str
     type: str | None
@@ -102,7 +102,7 @@ class BlockedEvent:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterDetail:
-    """A letter with its stack and record, and what waits behind it on its key."""
+    """A dead-lettered record with its stack trace, and the events blocked behind it."""
 
     letter: DeadLetter
     stack: str | None
@@ -113,7 +113,7 @@ class DeadLetterDetail:
 
 @dataclass(frozen=True, slots=True)
 class CauseSummary:
-    """Letters that failed alike: how many, and how many keys and events wait behind them."""
+    """Dead letters with the same cause: their number, and the blocked keys and events."""
 
     cause: str
     type: str | None
@@ -135,19 +135,19 @@ async def list_dead_letters(
     after: tuple[datetime, LogPosition] | None = None,
     limit: int = 1000,
 ) -> list[DeadLetter]:
-    """List dead letters, the oldest first; with `everything` the parked and skipped ones too."""
-    begin, place = after or (None, LogPosition("", 0, 0))
+    """List dead letters, oldest first; with `everything` the parked and skipped records too."""
+    after_time, after_position = after or (None, LogPosition("", 0, 0))
     values = {
-        "after": begin,
-        "topic": place.topic,
-        "partition": place.partition,
-        "offset": place.offset,
+        "after": after_time,
+        "topic": after_position.topic,
+        "partition": after_position.partition,
+        "offset": after_position.offset,
         "cause": cause,
         "limit": limit,
         "consumer_group": group,
     }
-    rows = await connection.execute(_ANY if everything else _DEAD, values)
-    return [_letter(row) for row in rows]
+    rows = await connection.execute(_LIST_ALL if everything else _LIST_DEAD, values)
+    return [_to_dead_letter(row) for row in rows]
 
 
 async def summarise_causes(
@@ -156,39 +156,43 @@ async def summarise_causes(
     *,
     everything: bool = False,
     cause: str | None = None,
-    places: Sequence[LogPosition] | None = None,
+    positions: Sequence[LogPosition] | None = None,
 ) -> list[CauseSummary]:
-    """Count dead letters by cause, the most frequent first; in the database, however many."""
-    which = GROUP_AND_CAUSE if everything else f"{GROUP_AND_CAUSE} AND state = 'dead'"
+    """Count dead letters by cause, most frequent first; the database counts, however many."""
+    condition = GROUP_AND_CAUSE if everything else f"{GROUP_AND_CAUSE} AND state = 'dead'"
     values: dict[str, object] = {"consumer_group": group, "cause": cause}
-    if places is not None:
-        which += AT_POSITIONS
-        values |= position_columns(places)
-    rows = await connection.execute(sa.text(_CAUSES.format(which=which)), values)
+    if positions is not None:
+        condition += AT_POSITIONS
+        values |= position_columns(positions)
+    rows = await connection.execute(sa.text(_SUMMARISE_CAUSES.format(which=condition)), values)
     return [CauseSummary(*row) for row in rows]
 
 
 async def get_dead_letter(
-    connection: AsyncConnection, group: str, place: LogPosition
+    connection: AsyncConnection, group: str, position: LogPosition
 ) -> DeadLetterDetail | None:
-    """Return everything that is known of one; None when nothing is parked there."""
-    at = {"consumer_group": group, "topic": place.topic, "offset": place.offset}
-    found = await connection.execute(_SHOW, at | {"partition": place.partition})
-    row = found.first()
+    """Return the details of one parked record; None when there is none at this position."""
+    values = {
+        "consumer_group": group,
+        "topic": position.topic,
+        "partition": position.partition,
+        "offset": position.offset,
+    }
+    row = (await connection.execute(_GET_ONE, values)).first()
     if row is None:
         return None
-    held = row.key is not None and row.state != "skipped"
-    waiting = at | {"key": row.key if held else None, "limit": MAX_BLOCKED_LISTED}
-    behind = (await connection.execute(_BEHIND, waiting)).all()
+    blocks_key = row.key is not None and row.state != "skipped"
+    values |= {"key": row.key if blocks_key else None, "limit": MAX_BLOCKED_LISTED}
+    blocked = (await connection.execute(_LIST_BLOCKED, values)).all()
     return DeadLetterDetail(
-        _letter(row),
+        _to_dead_letter(row),
         row.stack,
         row.record_value,
         [
             BlockedEvent(str(LogPosition(b.topic, b.partition, b.offset)), b.type, b.event_id)
-            for b in behind
+            for b in blocked
         ],
-        behind[0].events if behind else 0,
+        blocked[0].events if blocked else 0,
     )
 
 
@@ -198,14 +202,14 @@ AT_POSITIONS = """
 """
 
 
-def position_columns(places: Sequence[LogPosition]) -> dict[str, object]:
-    """Fill the parameters of `AT_POSITIONS`."""
+def position_columns(positions: Sequence[LogPosition]) -> dict[str, object]:
+    """Return the parameters of `AT_POSITIONS`."""
     return {
-        "topics": [place.topic for place in places],
-        "partitions": [place.partition for place in places],
-        "offsets": [place.offset for place in places],
+        "topics": [position.topic for position in positions],
+        "partitions": [position.partition for position in positions],
+        "offsets": [position.offset for position in positions],
     }
 
 
-def _letter(row: sa.Row[Any]) -> DeadLetter:
+def _to_dead_letter(row: sa.Row[Any]) -> DeadLetter:
     return DeadLetter(**{field.name: getattr(row, field.name) for field in fields(DeadLetter)})

@@ -1,6 +1,7 @@
-"""A record that could not be read is read again when it is replayed, by the code of today.
+"""Decodes unreadable records again when they are replayed, with the present version's decoders.
 
-Its key was not known, so nothing waited behind it: it is applied later than what came after it.
+The key of such a record was not known, so it blocked no event: it is applied later than the events
+after it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,16 +19,16 @@ _AT = """
     consumer_group = :consumer_group AND topic = :topic AND partition = :partition
     AND "offset" = :offset
 """
-_RECORD = sa.text(f"SELECT * FROM parked WHERE {_AT}")  # noqa: S608  a constant of this file
-_FORGET = sa.text(f"DELETE FROM parked WHERE {_AT}")  # noqa: S608  a constant of this file
-_COUNT = {
+_GET_RECORD = sa.text(f"SELECT * FROM parked WHERE {_AT}")  # noqa: S608  a constant of this file
+_DELETE_RECORD = sa.text(f"DELETE FROM parked WHERE {_AT}")  # noqa: S608  a constant of this file
+_COUNT_OUTCOME = {
     name: sa.text(f"""
         UPDATE positions SET {name} = {name} + 1
         WHERE consumer_group = :consumer_group AND topic = :topic AND partition = :partition
     """)  # noqa: S608  two names of this file
     for name in ("ignored", "duplicate")
 }
-_JOIN = sa.text(f"""
+_SET_KEY = sa.text(f"""
     UPDATE parked SET key = :key, event_id = :event_id, type = :type, tenant_id = :tenant
     WHERE {_AT}
 """)  # noqa: S608  a constant of this file
@@ -36,55 +37,56 @@ _JOIN = sa.text(f"""
 async def decode_again(
     unit: SqlUnit,
     group: str,
-    wanted: EventDecoders,
-    places: Sequence[LogPosition],
+    decoders: EventDecoders,
+    positions: Sequence[LogPosition],
     *,
     named: bool,
     dry_run: bool,
 ) -> int:
-    """Let those that can be read by now join their keys; say how many still cannot be.
+    """Park readable records under their keys; return how many are still unreadable.
 
-    One that is of no interest, or whose event was applied meanwhile, is counted as such and gone.
-    One whose sequence was refused joins only if an operator `named` it: then it is genuine.
+    A record that the group ignores, or whose event was applied meanwhile, is counted and deleted.
+    A record whose sequence was rejected is accepted only if an operator `named` its position: then
+    it is genuine.
     """
     unreadable = 0
-    for place in places:
-        at: dict[str, object] = {
+    for position in positions:
+        values: dict[str, object] = {
             "consumer_group": group,
-            "topic": place.topic,
-            "partition": place.partition,
-            "offset": place.offset,
+            "topic": position.topic,
+            "partition": position.partition,
+            "offset": position.offset,
         }
-        row = (await unit.connection.execute(_RECORD, at)).one()
-        item = decode_record(to_record(row), wanted, unit.now)
-        refused = row.cause.startswith(REFUSED) and not named
-        if isinstance(item, Unreadable) or refused:
+        row = (await unit.connection.execute(_GET_RECORD, values)).one()
+        item = decode_record(to_record(row), decoders, unit.now)
+        rejected = row.cause.startswith(REFUSED) and not named
+        if isinstance(item, Unreadable) or rejected:
             unreadable += 1
         elif not dry_run:
-            await _settle(unit.connection, group, at, item)
+            await _count_or_park(unit.connection, group, values, item)
     return unreadable
 
 
-async def _known(connection: AsyncConnection, group: str, item: Decoded) -> bool:
-    fresh, _ = await ledger.claim_events(connection, group, [item.delivery.event_id])
-    return fresh is not None and not fresh
+async def _is_duplicate(connection: AsyncConnection, group: str, item: Decoded) -> bool:
+    new_ids, _ = await ledger.claim_events(connection, group, [item.delivery.event_id])
+    return new_ids is not None and not new_ids
 
 
-async def _settle(
-    connection: AsyncConnection, group: str, at: Mapping[str, object], item: Ignored | Decoded
+async def _count_or_park(
+    connection: AsyncConnection, group: str, values: Mapping[str, object], item: Ignored | Decoded
 ) -> None:
     if isinstance(item, Ignored):
-        await connection.execute(_FORGET, at)
-        await connection.execute(_COUNT["ignored"], at)
-    elif await _known(connection, group, item):
-        await connection.execute(_FORGET, at)
-        await connection.execute(_COUNT["duplicate"], at)
+        await connection.execute(_DELETE_RECORD, values)
+        await connection.execute(_COUNT_OUTCOME["ignored"], values)
+    elif await _is_duplicate(connection, group, item):
+        await connection.execute(_DELETE_RECORD, values)
+        await connection.execute(_COUNT_OUTCOME["duplicate"], values)
     else:
-        known = {
+        event_columns = {
             "key": item.delivery.key,
             "event_id": item.delivery.event_id,
             "type": item.delivery.fact.wire_type(),
             "tenant": item.delivery.tenant,
         }
-        await connection.execute(_JOIN, {**at, **known})
+        await connection.execute(_SET_KEY, {**values, **event_columns})
         await sequences.adopt(connection, group, [item])

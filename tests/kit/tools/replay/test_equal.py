@@ -34,7 +34,7 @@ async def test_batch_that_timed_out_is_applied_completely(
     replay_platform: ReplayPlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch_sizes: list[int] = []
-    run_reactions = BatchAttempt._react
+    run_reactions = BatchAttempt._run_reactions
 
     async def run_slowly(
         self: BatchAttempt, unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]
@@ -45,7 +45,7 @@ async def test_batch_that_timed_out_is_applied_completely(
                 raise TimeoutError
         await run_reactions(self, unit, deliveries)
 
-    monkeypatch.setattr(BatchAttempt, "_react", run_slowly)
+    monkeypatch.setattr(BatchAttempt, "_run_reactions", run_slowly)
 
     report = await replay_platform.replay("notifications")
 
