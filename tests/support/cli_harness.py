@@ -80,9 +80,7 @@ def open_cli_harness(
     monkeypatch.setenv("PREAU_HOME", str(home))
     monkeypatch.delenv("PREAU_TOKEN_FILE", raising=False)
     host = Host(probe.bus, probe.clock, uuid7, NoTelemetry(), {})
-    door = AppContext(
-        host, probe.database, BatchedDatabase(probe.database), FakeVerifier(), FakeRights()
-    )
+    door = AppContext(host, BatchedDatabase(probe.database), FakeVerifier(), FakeRights())
     group_consumer = probe.consumer()
 
     async def count_waiting() -> int:

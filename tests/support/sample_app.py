@@ -121,9 +121,7 @@ class SampleApp:
         )
         self.batched = BatchedDatabase(self.database)
         host = Host(MemoryBus(), lambda: NOON, uuid7, self.telemetry, {})
-        door = AppContext(
-            host, self.database, self.batched, self.verifier, self.rights, rates=self.rates
-        )
+        door = AppContext(host, self.batched, self.verifier, self.rights, rates=self.rates)
         routes, more = [self.note_routes()], self.extra_routers()
         self.app = web_app(
             *("notes", door, routes, more),

@@ -116,7 +116,7 @@ def _door(
     verifier = JwksVerifier(
         settings.jwks_url, issuer=settings.issuer, audience=settings.audience, clock=host.clock
     )
-    return AppContext(host, batched.database, batched, verifier, rights, settings.proxies(), rates)
+    return AppContext(host, batched, verifier, rights, settings.proxies(), rates)
 
 
 def _inner(host: Host, database: Database, limiter: FallbackLimiter) -> ASGIApp:

@@ -48,13 +48,17 @@ class AppContext:
     """What the frame needs to let a request in; stands in `app.state.door`."""
 
     host: Host
-    database: Database
     batched: BatchedDatabase
     verifier: TokenVerifier
     rights: RightsReader
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
     rates: RateCounter | None = None
     """Counts what members and tenants ask; None without limits."""
+
+    @property
+    def database(self) -> Database:
+        """The database of `batched`, for commands in a transaction."""
+        return self.batched.database
 
 
 def app_context(request: Request) -> AppContext:
