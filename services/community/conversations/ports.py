@@ -9,19 +9,24 @@ from services.community.conversations.domain import Content
 from services.community.spaces.ports import Spaces
 from shared.contracts.ids import ContentId, MemberId, SpaceId, TenantId
 from shared.contracts.moderation import HelpWords
-from shared.kit.core.unit_of_work import NewId, Unit, Units
+from shared.kit.core.unit_of_work import BatchedUnit, BatchedUnits, NewId, Unit, Units
 
 
 class Contents(Protocol):
     """Contents in their current version."""
 
-    async def add(self, unit: Unit, contents: Sequence[Content]) -> None:
-        """Insert new contents. In a batched unit they cannot be read back before it commits."""
+    async def add(self, unit: Unit | BatchedUnit, contents: Sequence[Content]) -> None:
+        """Add the contents whose ids do not exist yet; a batched unit adds them when it commits."""
 
     async def find(
-        self, unit: Unit, tenant: TenantId, ids: Sequence[ContentId], *, lock: bool = False
+        self, unit: Unit | BatchedUnit, tenant: TenantId, ids: Sequence[ContentId]
     ) -> dict[ContentId, Content]:
-        """Find contents by id; unknown ids are left out. `lock` locks rows until the unit ends."""
+        """Find the contents with these ids; an unknown id is left out."""
+
+    async def lock(
+        self, unit: Unit, tenant: TenantId, ids: Sequence[ContentId]
+    ) -> dict[ContentId, Content]:
+        """Find the contents with these ids and lock their rows until the transaction ends."""
 
     async def update(self, unit: Unit, content: Content) -> None:
         """Write all columns of a content that may change after it was published."""
@@ -68,11 +73,11 @@ class HelpOffers(Protocol):
 class ConversationsDeps:
     """Dependencies of the handlers of conversations.
 
-    Units of `batched` can only load and add; no transaction spans their reads and writes.
+    `unit` opens transactions; `batched` opens batched units, for commands that only load and add.
     """
 
     unit: Units
-    batched: Units
+    batched: BatchedUnits
     contents: Contents
     spaces: Spaces
     help_offers: HelpOffers

@@ -26,7 +26,7 @@ async def apply_decisions(
         decision = delivery.fact
         if delivery.origin is Origin.IMPORT:
             continue
-        contents = await deps.contents.find(unit, delivery.tenant, [decision.ref.id], lock=True)
+        contents = await deps.contents.lock(unit, delivery.tenant, [decision.ref.id])
         content = contents.get(decision.ref.id)
         if content is None:
             # A decision is published after its content, so an unknown id needs an operator.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
 from operator import attrgetter
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -16,9 +17,9 @@ from services.community.conversations.tables import CONTENTS, FLAGS, HELP
 from shared.contracts.community import ContentKind
 from shared.contracts.ids import ContentId, MemberId, SpaceId, TenantId
 from shared.contracts.moderation import DecidedBy, HelpWords
-from shared.kit.core.unit_of_work import Unit
+from shared.kit.core.unit_of_work import BatchedUnit, Unit
 from shared.kit.database.batched.statements import BatchInsert, BatchQuery
-from shared.kit.database.batched.unit import add, is_batched, load
+from shared.kit.database.batched.unit import add, load
 from shared.kit.database.database import connection
 
 _MUTABLE_COLUMNS = (
@@ -76,22 +77,22 @@ _CONVERSATION = (
 class SqlContents:
     """See `ports.Contents`."""
 
-    async def add(self, unit: Unit, contents: Sequence[Content]) -> None:
+    async def add(self, unit: Unit | BatchedUnit, contents: Sequence[Content]) -> None:
         rows = [dict(zip(_COLUMNS, _column_values(content), strict=True)) for content in contents]
         await add(unit, _ADD, rows)
 
     async def find(
-        self, unit: Unit, tenant: TenantId, ids: Sequence[ContentId], *, lock: bool = False
+        self, unit: Unit | BatchedUnit, tenant: TenantId, ids: Sequence[ContentId]
     ) -> dict[ContentId, Content]:
-        if is_batched(unit) and not lock:
-            row_sets = [
-                await load(unit, _FIND_ONE, tenant, content_id=content_id) for content_id in ids
-            ]
-            return {row["content_id"]: _to_content(row) for rows in row_sets for row in rows}
-        values = {"tenant": tenant, "ids": list(ids)}
-        rows = await connection(unit).execute(_LOCK if lock else _FIND, values)
-        contents = [_to_content(row) for row in rows.mappings()]
-        return {content.content_id: content for content in contents}
+        if unit.is_transaction:
+            return await _select(_FIND, unit, tenant, ids)
+        results = [await load(unit, _FIND_ONE, tenant, content_id=content_id) for content_id in ids]
+        return {row["content_id"]: _to_content(row) for rows in results for row in rows}
+
+    async def lock(
+        self, unit: Unit, tenant: TenantId, ids: Sequence[ContentId]
+    ) -> dict[ContentId, Content]:
+        return await _select(_LOCK, unit, tenant, ids)
 
     async def update(self, unit: Unit, content: Content) -> None:
         values = {name: getattr(content, name) for name in _MUTABLE_COLUMNS}
@@ -132,6 +133,14 @@ class SqlContents:
             flagged_at=unit.now,
         )
         return bool((await connection(unit).execute(row.on_conflict_do_nothing())).rowcount)
+
+
+async def _select(
+    query: sa.Select[Any], unit: Unit, tenant: TenantId, ids: Sequence[ContentId]
+) -> dict[ContentId, Content]:
+    rows = await connection(unit).execute(query, {"tenant": tenant, "ids": list(ids)})
+    contents = [_to_content(row) for row in rows.mappings()]
+    return {content.content_id: content for content in contents}
 
 
 class SqlHelpOffers:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from services.community.spaces.domain import Membership, Space
 from shared.contracts.ids import MemberId, SpaceId, StructureId, TenantId
-from shared.kit.core.unit_of_work import NewId, Unit, Units
+from shared.kit.core.unit_of_work import BatchedUnit, NewId, Unit, Units
 
 
 class Spaces(Protocol):
@@ -19,7 +19,11 @@ class Spaces(Protocol):
         """Find a space by its id."""
 
     async def find_with_membership(
-        self, unit: Unit, tenant: TenantId, space_id: SpaceId, member_id: MemberId
+        self,
+        unit: Unit | BatchedUnit,
+        tenant: TenantId,
+        space_id: SpaceId,
+        member_id: MemberId,
     ) -> tuple[Space, Membership] | None:
         """Find a space with a member's membership of it, in one query."""
 

@@ -11,7 +11,7 @@ from services.community.spaces.domain import Membership, Space
 from services.community.spaces.tables import MEMBERSHIPS, SPACES
 from shared.contracts.community import Joining, Visibility
 from shared.contracts.ids import MemberId, SpaceId, StructureId, TenantId
-from shared.kit.core.unit_of_work import Unit
+from shared.kit.core.unit_of_work import BatchedUnit, Unit
 from shared.kit.database.batched.statements import BatchQuery
 from shared.kit.database.batched.unit import load
 from shared.kit.database.database import connection
@@ -47,7 +47,11 @@ class SqlSpaces:
         return _to_space(row) if row else None
 
     async def find_with_membership(
-        self, unit: Unit, tenant: TenantId, space_id: SpaceId, member_id: MemberId
+        self,
+        unit: Unit | BatchedUnit,
+        tenant: TenantId,
+        space_id: SpaceId,
+        member_id: MemberId,
     ) -> tuple[Space, Membership] | None:
         rows = await load(unit, _FIND_FOR, tenant, space_id=space_id, member_id=member_id)
         return (_to_space(rows[0]), Membership(rows[0]["role"])) if rows else None

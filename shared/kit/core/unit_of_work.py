@@ -1,13 +1,13 @@
-"""The unit of work as handlers and reactions see it: one transaction, and the facts it leaves.
+"""Units of work as handlers and reactions use them: rows and facts that are committed together.
 
-Pure: no database is known here. `shared.kit.database.database` gives the body.
+Pure. `shared.kit.database.database` and `shared.kit.database.batched` implement them.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
@@ -71,36 +71,70 @@ EventCause = Caller | Delivery[Fact]
 """What a new fact follows from: its tenant, origin, correlation, cause and trace come from it."""
 
 
-class Unit(Protocol):
-    """One transaction. Whoever opened it commits; handlers and reactions only use it."""
+class UnitOfWork(Protocol):
+    """Rows and facts that are committed together when the block is left without an error.
+
+    `Unit` and `BatchedUnit` are the two kinds; a function that only records takes either.
+    """
 
     @property
     def now(self) -> datetime:
-        """The moment this unit was opened, by the clock that was handed in."""
+        """The time at which this unit was opened."""
 
     def record(
         self, fact: Fact, *, caused_by: EventCause | None = None, at: datetime | None = None
     ) -> EventId:
-        """Note a fact: it leaves through the outbox if, and only if, this transaction commits.
+        """Record a fact; its event is published if, and only if, this unit commits.
 
-        `because` may be left out in a command (it is the caller then); a reaction names the
-        delivery. `at` is when it happened, the present moment if left out.
-        Facts of one key leave in the order they are recorded.
+        `caused_by` may be omitted in a command (the caller is the cause then); a reaction passes
+        the delivery. `at` is when the fact happened, by default `now`. Events of one key are
+        published in the order in which they are recorded.
         """
 
     def audit(self, caller: Caller, action: str, subject: UUID, **details: str | int) -> None:
-        """Note an audit row for an act of the caller that no fact tells, such as an import.
+        """Record an audit row for an act of the caller that has no fact, such as an import.
 
-        Facts that a person causes here leave a row each without it. A caller without a member (the
-        platform itself) leaves none.
+        Each fact that a member causes in a command gets an audit row without this call. A caller
+        without a member (the platform itself) gets none.
         """
 
 
+class Unit(UnitOfWork, Protocol):
+    """One database transaction: its reads see its own writes, and its locks last until it ends."""
+
+    @property
+    def is_transaction(self) -> Literal[True]:
+        """Tells the two kinds apart in a function that takes both."""
+
+
+class BatchedUnit(UnitOfWork, Protocol):
+    """A unit without a transaction of its own (group commit): it can only `load` and `add`.
+
+    There is no isolation between its reads and its writes, and its reads do not see the rows that
+    it adds. A store method that locks, lists or updates takes a `Unit`, so the type checker refuses
+    a batched one.
+    """
+
+    @property
+    def is_transaction(self) -> Literal[False]:
+        """Tells the two kinds apart in a function that takes both."""
+
+
 class Units(Protocol):
-    """Opens units."""
+    """Opens transactions."""
 
     def __call__(self, caller: Caller) -> AbstractAsyncContextManager[Unit]:
-        """Open a unit that sees the caller's tenant only; leaving it without an error commits."""
+        """Open a unit that sees the caller's tenant only; it commits when left without an error."""
+
+
+class BatchedUnits(Protocol):
+    """Opens batched units."""
+
+    def __call__(self, caller: Caller) -> AbstractAsyncContextManager[Unit | BatchedUnit]:
+        """Open a batched unit that sees the caller's tenant only, or join `caller.open_unit`.
+
+        An open unit may be a transaction, hence the union.
+        """
 
 
 Effect = Callable[[Unit, Sequence[Delivery[Fact]]], Awaitable[None]]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from services.community.conversations.domain import Content, edit, remove
-from services.community.conversations.handlers.queries import get_readable
+from services.community.conversations.handlers.queries import lock_readable
 from services.community.conversations.handlers.rendering import render_content_html, with_html
 from services.community.conversations.policy import may_change
 from services.community.conversations.ports import ConversationsDeps
@@ -30,7 +30,7 @@ async def edit_content(
     """
     html = await render_content_html(command.body)
     async with deps.unit(caller) as unit:
-        readable = await get_readable(deps, unit, actor, command.content_id, lock=True)
+        readable = await lock_readable(deps, unit, actor, command.content_id)
         require_allowed(may_change(actor, readable.content))
         edited = edit(readable.content, command.title, command.body, unit.now)
         if edited is None:
@@ -47,7 +47,7 @@ async def remove_content(
 ) -> Content:
     """Remove a content; a tombstone and its replies stay. Raises `ContentNotFound`, `Forbidden`."""
     async with deps.unit(caller) as unit:
-        readable = await get_readable(deps, unit, actor, content_id, lock=True)
+        readable = await lock_readable(deps, unit, actor, content_id)
         require_allowed(may_change(actor, readable.content))
         removed = remove(readable.content, actor.member_id)
         if removed is None:

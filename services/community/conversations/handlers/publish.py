@@ -16,7 +16,7 @@ from services.community.spaces.domain import Space
 from shared.contracts.community import ContentKind
 from shared.contracts.ids import ContentId, SpaceId
 from shared.kit.core.policy import Actor, require_allowed
-from shared.kit.core.unit_of_work import Caller, Unit
+from shared.kit.core.unit_of_work import BatchedUnit, Caller, Unit
 from shared.kit.text.markup import HTML_VERSION
 
 
@@ -75,7 +75,7 @@ async def reply(deps: ConversationsDeps, caller: Caller, actor: Actor, command: 
 
 async def _publish(  # noqa: PLR0913, PLR0917  the parts of a content
     deps: ConversationsDeps,
-    unit: Unit,
+    unit: Unit | BatchedUnit,
     actor: Actor,
     space: Space,
     kind: ContentKind,

@@ -11,7 +11,7 @@ from services.community.spaces.handlers.access import can_see
 from shared.contracts.ids import ContentId, SpaceId
 from shared.contracts.moderation import HelpWords
 from shared.kit.core.policy import Actor, Allowed, Denied
-from shared.kit.core.unit_of_work import Caller, Unit
+from shared.kit.core.unit_of_work import BatchedUnit, Caller, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class ReadableConversation:
 
 
 async def get_visible_space(
-    deps: ConversationsDeps, unit: Unit, actor: Actor, space_id: SpaceId
+    deps: ConversationsDeps, unit: Unit | BatchedUnit, actor: Actor, space_id: SpaceId
 ) -> tuple[Space, Membership]:
     """Find a space that the actor may see, with the actor's membership. Raises `SpaceNotFound`."""
     space_and_membership = await deps.spaces.find_with_membership(
@@ -55,15 +55,28 @@ async def get_visible_space(
 
 
 async def get_readable(
+    deps: ConversationsDeps, unit: Unit | BatchedUnit, actor: Actor, content_id: ContentId
+) -> ReadableContent:
+    """Find a content that this actor may read. Raises `ContentNotFound`."""
+    contents = await deps.contents.find(unit, actor.tenant, [content_id])
+    return await _check_readable(deps, unit, actor, content_id, contents)
+
+
+async def lock_readable(
+    deps: ConversationsDeps, unit: Unit, actor: Actor, content_id: ContentId
+) -> ReadableContent:
+    """Do as `get_readable`, and lock the content until the transaction ends."""
+    contents = await deps.contents.lock(unit, actor.tenant, [content_id])
+    return await _check_readable(deps, unit, actor, content_id, contents)
+
+
+async def _check_readable(
     deps: ConversationsDeps,
-    unit: Unit,
+    unit: Unit | BatchedUnit,
     actor: Actor,
     content_id: ContentId,
-    *,
-    lock: bool = False,
+    contents: Mapping[ContentId, Content],
 ) -> ReadableContent:
-    """Find a content that the actor may read; `lock` locks its row. Raises `ContentNotFound`."""
-    contents = await deps.contents.find(unit, actor.tenant, [content_id], lock=lock)
     content = contents.get(content_id)
     if content is None:
         raise ContentNotFound(content_id=content_id)

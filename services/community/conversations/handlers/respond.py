@@ -43,7 +43,7 @@ async def accept_answer(
         if answer.kind is not ContentKind.ANSWER:
             raise WrongParent(kind=answer.kind.value, parent="none")
         ids = [answer.root_id, answer_id]
-        contents = await deps.contents.find(unit, caller.tenant, ids, lock=True)
+        contents = await deps.contents.lock(unit, caller.tenant, ids)
         question, answer = contents[answer.root_id], contents[answer_id]
         require_allowed(may_accept(actor, question, readable.membership))
         check_not_removed(answer, question)

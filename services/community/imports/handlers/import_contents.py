@@ -138,7 +138,7 @@ async def _import_accepted_answer(
     answer = (await deps.contents.find(unit, tenant, [answer_id])).get(answer_id)
     if answer is None or answer.kind is not ContentKind.ANSWER:
         return "refused", "the accepted answer is not there"
-    contents = await deps.contents.find(unit, tenant, [answer.root_id], lock=True)
+    contents = await deps.contents.lock(unit, tenant, [answer.root_id])
     question = contents[answer.root_id]
     if question.accepted_id is not None:
         return "unchanged", None

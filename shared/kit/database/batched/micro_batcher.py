@@ -1,6 +1,6 @@
-"""Work of many, done together: who comes while the last is being done goes with the next.
+"""Micro-batching without a timer: calls that arrive while a batch is running form the next batch.
 
-No clock: whoever is alone does not wait. The more come, the more go together.
+A call that finds the batcher idle runs at once. The more calls are waiting, the larger the batch.
 """
 
 import asyncio
@@ -14,17 +14,18 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 MAX_BATCH_ITEMS = 64
-"""So many go together at the most: one failure is sought among them one by one."""
+"""A failed batch of this size is retried in as many single calls."""
 
 
 @dataclass(frozen=True)
 class BatchPolicy(Generic[T]):
-    """How items go together.
+    """How calls form batches, wait and fail.
 
-    Of those with one `key` only the first goes, the others after it; None is nobody's key.
-    When all failed and one of them may be the reason (`divides`), each is done by itself.
-    `waiting` items may wait, and none longer than `wait` seconds: `refused` says no, by reason.
-    `raised` makes the error that one of them gets from the one that all had.
+    A batch has at most one item of each `conflict_key`; None never conflicts. When a batch fails
+    and `retry_singly` is true for its error, each item is run alone, so that one bad item does not
+    fail the others. `to_caller_error` converts an error of the batch for one caller. At most
+    `max_queue` calls wait, each at most `max_wait_seconds`; `rejection` makes the error of a call
+    that exceeds one of these limits from its name.
     """
 
     retry_singly: Callable[[Exception], bool]
@@ -36,93 +37,97 @@ class BatchPolicy(Generic[T]):
 
 
 class MicroBatcher(Generic[T, R]):
-    """Does `work` for a list of items, in their order; it gives as many results, or fails."""
+    """Runs `run_batch` for one batch at a time. It returns one result per item, in order."""
 
     def __init__(
         self, run_batch: Callable[[Sequence[T]], Awaitable[Sequence[R]]], policy: BatchPolicy[T]
     ) -> None:
-        self._work, self._rules = run_batch, policy
-        self._waiting: deque[_Waiting[T, R]] = deque()
-        self._working: asyncio.Task[None] | None = None
+        self._run_batch, self._policy = run_batch, policy
+        self._queue: deque[_Entry[T, R]] = deque()
+        self._runner: asyncio.Task[None] | None = None
 
     async def submit(self, item: T) -> R:
-        """Have it done. Raises what the work raised for this item, or that it was refused."""
-        if len(self._waiting) >= self._rules.max_queue:
-            raise self._rules.rejection("queue_full")
-        one: _Waiting[T, R] = _Waiting(item, asyncio.get_running_loop().create_future())
-        self._waiting.append(one)
-        if self._working is None or self._working.done():
-            # In nobody's context: what it does belongs to no single request's trace.
-            self._working = asyncio.create_task(self._all(), context=Context())
+        """Return the result for this item. Raises the batch's error, or a `rejection`."""
+        if len(self._queue) >= self._policy.max_queue:
+            raise self._policy.rejection("queue_full")
+        entry: _Entry[T, R] = _Entry(item, asyncio.get_running_loop().create_future())
+        self._queue.append(entry)
+        if self._runner is None or self._runner.done():
+            # Empty context: a batch serves many requests, so it must not inherit one's trace.
+            self._runner = asyncio.create_task(self._run_queue(), context=Context())
         try:
-            return await one.result
+            return await entry.result
         finally:
-            # The future holds its error, that one's traceback this frame, and the frame the future:
-            # a ring that would keep all that a refused request is made of until the collector came.
-            del one
+            # Break the reference cycle future → exception → traceback → frame → future, so that
+            # a rejected request is freed without waiting for the garbage collector.
+            del entry
 
-    async def _all(self) -> None:
-        while self._waiting:
-            group = self._next()
-            if group:
-                await self._together(group)
+    async def _run_queue(self) -> None:
+        while self._queue:
+            batch = self._take_batch()
+            if batch:
+                await self._run(batch)
 
-    def _next(self) -> "list[_Waiting[T, R]]":
-        """Take those who go together now; who has waited too long is told no."""
-        oldest = time.monotonic() - self._rules.max_wait_seconds
-        taken: list[_Waiting[T, R]] = []
-        keys: set[Hashable] = set()
-        later: list[_Waiting[T, R]] = []
-        while self._waiting and len(taken) < MAX_BATCH_ITEMS:
-            one = self._waiting.popleft()
-            if one.result.done():  # nobody waits for it any more
+    def _take_batch(self) -> "list[_Entry[T, R]]":
+        """Take the next batch from the queue; reject the entries that have waited too long."""
+        oldest_allowed = time.monotonic() - self._policy.max_wait_seconds
+        batch: list[_Entry[T, R]] = []
+        conflict_keys: set[Hashable] = set()
+        postponed: list[_Entry[T, R]] = []
+        while self._queue and len(batch) < MAX_BATCH_ITEMS:
+            entry = self._queue.popleft()
+            if entry.result.done():  # its caller was cancelled
                 continue
-            if one.since < oldest:
-                one.result.set_exception(self._rules.rejection("turn_wait"))
+            if entry.queued_at < oldest_allowed:
+                entry.result.set_exception(self._policy.rejection("turn_wait"))
                 continue
-            key = self._rules.conflict_key(one.item)
-            if key is not None and key in keys:
-                later.append(one)
+            conflict_key = self._policy.conflict_key(entry.item)
+            if conflict_key is not None and conflict_key in conflict_keys:
+                postponed.append(entry)
                 continue
-            keys.add(key)
-            taken.append(one)
-        self._waiting.extendleft(reversed(later))
-        return taken
+            conflict_keys.add(conflict_key)
+            batch.append(entry)
+        self._queue.extendleft(reversed(postponed))
+        return batch
 
-    async def _together(self, group: "Sequence[_Waiting[T, R]]") -> None:
+    async def _run(self, batch: "Sequence[_Entry[T, R]]") -> None:
         try:
-            results = await self._work([one.item for one in group])
-        except Exception as error:  # noqa: BLE001  it is told to those who wait
-            failed = _below(error)
+            results = await self._run_batch([entry.item for entry in batch])
+        except Exception as error:  # noqa: BLE001  raised in the callers
+            batch_error = _without_own_frame(error)
         except BaseException:
-            for one in group:
-                one.result.cancel()
+            for entry in batch:
+                entry.result.cancel()
             raise
         else:
-            for one, result in zip(group, results, strict=True):
-                if not one.result.done():
-                    one.result.set_result(result)
+            for entry, result in zip(batch, results, strict=True):
+                if not entry.result.done():
+                    entry.result.set_result(result)
             return
-        # Not while it is handled: the errors of each alone would keep it, and it all of them.
-        if len(group) > 1 and self._rules.retry_singly(failed):
-            for one in group:
-                await self._together([one])
+        # Retry outside the `except` block: otherwise each new error keeps the batch's error alive
+        # as its `__context__`.
+        if len(batch) > 1 and self._policy.retry_singly(batch_error):
+            for entry in batch:
+                await self._run([entry])
             return
-        for one in group:
-            one.fail(self._rules.to_caller_error(failed))
+        for entry in batch:
+            entry.fail(self._policy.to_caller_error(batch_error))
 
 
-def _below(error: Exception) -> Exception:
-    """Leave the frame out that caught it, which knows the futures of those who are told: a ring."""
-    trace = error.__traceback__
-    return error.with_traceback(trace.tb_next if trace is not None else None)
+def _without_own_frame(error: Exception) -> Exception:
+    """Remove the catching frame, which refers to the futures, from the error's traceback.
+
+    It would close a reference cycle; see `MicroBatcher.submit`.
+    """
+    traceback = error.__traceback__
+    return error.with_traceback(traceback.tb_next if traceback is not None else None)
 
 
 @dataclass(slots=True)
-class _Waiting(Generic[T, R]):
+class _Entry(Generic[T, R]):
     item: T
     result: "asyncio.Future[R]"
-    since: float = field(default_factory=time.monotonic)
+    queued_at: float = field(default_factory=time.monotonic)
 
     def fail(self, error: Exception) -> None:
         if not self.result.done():

@@ -1,7 +1,7 @@
-"""Statements for many at once: a question that each of them has, the rows that they add.
+"""SQL for many requests at once: `BatchQuery` reads, `BatchInsert` adds, `write_batch` commits.
 
-Each statement names by itself the tenants that it sees, so that one round trip is all it takes.
-Outside of a transaction such a setting lives as long as the statement.
+A standalone statement sets the tenants that row-level security lets it see, so it needs a single
+round trip. Outside of a transaction such a setting lasts as long as its statement.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,132 +19,149 @@ from shared.kit.database.audit import chain
 from shared.kit.database.driver_statement import DriverStatement
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own
-_SEEN = "seen AS MATERIALIZED (SELECT set_config('app.tenants', :tenants, true))"
+_SET_TENANTS = "seen AS MATERIALIZED (SELECT set_config('app.tenants', :tenants, true))"
 QueryArgs = Mapping[str, object]
-"""What one asks: `tenant_id`, and a value for each of the question's arguments."""
+"""The parameters of one request: `tenant_id`, and a value for each argument of its query."""
 
 
 class BatchQuery:
-    """What many ask at once: `sql` is one's, and names what they ask with as `asked.<argument>`.
+    """A query that is run once for many parameter sets.
 
-    It selects a `tenant_id` among its columns: rows of another tenant than the asker's are not
-    given, since together they see the tenants of all. Arguments are PostgreSQL's types by name.
+    Write `sql` for one set; its parameters are columns of `asked`. `arguments` maps their names to
+    PostgreSQL types. The query must select `tenant_id`: rows of another tenant than the request's
+    are dropped, since the statement sees the tenants of all requests.
 
-    Trap: the tables' policy reads the setting, so it must be there first. What is LATERAL and has
-    an OFFSET is planned by itself, and what it takes from `asked` must be known before it begins.
+    Trap: the tables' row policy reads the setting, so the setting must be evaluated first. A
+    LATERAL subquery with an OFFSET is planned separately, and its input from `asked`, which depends
+    on the setting, is evaluated before it starts.
     """
 
     def __init__(self, sql: str, **arguments: str) -> None:
         types = {"tenant_id": "uuid", **arguments}
-        arrays = ", ".join(f"(SELECT CAST(:{name} AS {kind}[]))" for name, kind in types.items())
-        asked = f"unnest({arrays}) WITH ORDINALITY AS a ({', '.join(types)}, nth)"
-        answers = f"""
+        arrays = ", ".join(
+            f"(SELECT CAST(:{name} AS {sql_type}[]))" for name, sql_type in types.items()
+        )
+        requests = f"unnest({arrays}) WITH ORDINALITY AS a ({', '.join(types)}, nth)"
+        select_rows = f"""
             SELECT asked.nth, found.* FROM asked CROSS JOIN LATERAL ({sql} OFFSET 0) AS found
             WHERE found.tenant_id = asked.tenant_id
         """  # noqa: S608  of constants
         self._names, self.sql = tuple(types), sql
         self.standalone = DriverStatement(
             sa.text(f"""
-                WITH {_SEEN}, asked AS MATERIALIZED (SELECT a.* FROM seen CROSS JOIN {asked})
-                {answers}
+                WITH {_SET_TENANTS},
+                     asked AS MATERIALIZED (SELECT a.* FROM seen CROSS JOIN {requests})
+                {select_rows}
             """)  # noqa: S608
         )
         self.in_transaction = DriverStatement(
-            sa.text(f"WITH asked AS MATERIALIZED (SELECT * FROM {asked}) {answers}")  # noqa: S608
+            sa.text(f"WITH asked AS MATERIALIZED (SELECT * FROM {requests}) {select_rows}")  # noqa: S608
         )
 
     async def fetch(
-        self, connected: AsyncConnection, requests: Sequence[QueryArgs], *, in_transaction: bool
+        self, connection: AsyncConnection, requests: Sequence[QueryArgs], *, in_transaction: bool
     ) -> list[list[asyncpg.Record]]:
-        """Return each asker's rows; `opened` in a transaction, which has its tenants."""
-        values: dict[str, object] = {n: [each[n] for each in requests] for n in self._names}
+        """Return the rows of each request, in the order of the requests.
+
+        `in_transaction`: the connection is in a transaction whose tenants are set already.
+        """
+        values: dict[str, object] = {
+            name: [request[name] for request in requests] for name in self._names
+        }
         if not in_transaction:
-            values["tenants"] = tenants_setting({TenantId(each["tenant_id"]) for each in requests})  # type: ignore[arg-type]
-        answers: list[list[asyncpg.Record]] = [[] for _ in requests]
-        for row in await (self.in_transaction if in_transaction else self.standalone).fetch(
-            connected, values
-        ):
-            answers[row["nth"] - 1].append(row)
-        return answers
+            tenants = {TenantId(request["tenant_id"]) for request in requests}  # type: ignore[arg-type]
+            values["tenants"] = tenants_setting(tenants)
+        statement = self.in_transaction if in_transaction else self.standalone
+        rows_by_request: list[list[asyncpg.Record]] = [[] for _ in requests]
+        for row in await statement.fetch(connection, values):
+            rows_by_request[row["nth"] - 1].append(row)
+        return rows_by_request
 
 
 class BatchInsert:
-    """Rows that are added to a business table, but for those whose key is there.
+    """An INSERT of rows into a business table; a row whose key exists is left out.
 
-    `strict` ones all of them: a key that is there makes the statement fail.
+    With `fail_on_conflict` a key that exists makes the whole statement fail instead.
     """
 
     def __init__(self, table: sa.Table, *, fail_on_conflict: bool = False) -> None:
-        """Describe it. Raises TypeError for a column whose values could not stand in an array."""
+        """Raises TypeError for a column whose values cannot be elements of an array."""
         self.column_names = tuple(column.name for column in table.columns)
-        kinds = [column.type for column in table.columns]
-        if any(isinstance(kind, sa.ARRAY | sa.JSON) for kind in kinds):
-            raise TypeError(f"{table.name}: arrays of these there are not")
-        self._table, self._end = table.name, "" if fail_on_conflict else "ON CONFLICT DO NOTHING"
-        self._kinds = tuple(kind.compile(dialect=_DIALECT) for kind in kinds)
+        column_types = [column.type for column in table.columns]
+        if any(isinstance(column_type, sa.ARRAY | sa.JSON) for column_type in column_types):
+            raise TypeError(f"{table.name}: PostgreSQL has no arrays of such a column")
+        self._table = table.name
+        self._conflict_clause = "" if fail_on_conflict else "ON CONFLICT DO NOTHING"
+        self._sql_types = tuple(
+            column_type.compile(dialect=_DIALECT) for column_type in column_types
+        )
         self.in_transaction = DriverStatement(sa.text(self.as_cte("r", "")))
 
-    def as_cte(self, prefix: str, first: str) -> str:
-        """Write it as a part of a larger statement; `first` is what its rows wait for."""
+    def as_cte(self, prefix: str, source: str) -> str:
+        """Return the INSERT as the body of a CTE.
+
+        `prefix` begins the names of its parameters. `source` begins its FROM clause, and so makes
+        the INSERT wait for that CTE.
+        """
         names = ", ".join(self.column_names)
         arrays = ", ".join(
-            f"(SELECT CAST(:{prefix}_{name} AS {kind}[]))"
-            for name, kind in zip(self.column_names, self._kinds, strict=True)
+            f"(SELECT CAST(:{prefix}_{name} AS {sql_type}[]))"
+            for name, sql_type in zip(self.column_names, self._sql_types, strict=True)
         )
         return f"""
             INSERT INTO {self._table} ({names})
-            SELECT r.* FROM {first} unnest({arrays}) AS r ({names}) {self._end}
+            SELECT r.* FROM {source} unnest({arrays}) AS r ({names}) {self._conflict_clause}
         """  # noqa: S608  names of tables and columns
 
     def parameters(self, prefix: str, rows: Sequence[Mapping[str, object]]) -> dict[str, object]:
-        """Return the values of such a part."""
+        """Return the values of the parameters in `as_cte`."""
         return {f"{prefix}_{name}": [row[name] for row in rows] for name in self.column_names}
 
     async def insert(
-        self, connected: AsyncConnection, rows: Sequence[Mapping[str, object]]
+        self, connection: AsyncConnection, rows: Sequence[Mapping[str, object]]
     ) -> None:
-        """Add them in a transaction that has its tenants."""
-        await self.in_transaction.fetch(connected, self.parameters("r", rows))
+        """Insert these rows in a transaction whose tenants are set."""
+        await self.in_transaction.fetch(connection, self.parameters("r", rows))
 
 
 RowsByInsert = Mapping[BatchInsert, Sequence[Mapping[str, object]]]
 
 
 async def write_batch(
-    connected: AsyncConnection,
+    connection: AsyncConnection,
     tenants: set[TenantId],
     rows: RowsByInsert,
-    entries: Sequence[outbox.EncodedEvent],
-    changes: Sequence[tuple[chain.AuditEntry, datetime]],
+    events: Sequence[outbox.EncodedEvent],
+    audit_entries: Sequence[tuple[chain.AuditEntry, datetime]],
 ) -> None:
-    """Write all of it, or nothing, in one statement outside of any transaction.
+    """Write rows, events and audit entries in one statement, which is atomic by itself.
 
-    At most one audited change of a member: two of them would take the same place.
+    At most one audit entry per member: two would compete for the next number of the same chain.
     """
-    statement = _writing(tuple(rows), bool(changes))
+    statement = _batch_statement(tuple(rows), bool(audit_entries))
     values: dict[str, object] = {
         "tenants": tenants_setting(tenants),
-        **outbox.insert_parameters(entries),
+        **outbox.insert_parameters(events),
     }
-    for number, (insertion, added) in enumerate(rows.items()):
-        values |= insertion.parameters(f"w{number}", added)
-    if changes:
-        values |= chain.insert_parameters(changes)
-    await statement.fetch(connected, values)
+    for number, (batch_insert, added_rows) in enumerate(rows.items()):
+        values |= batch_insert.parameters(f"w{number}", added_rows)
+    if audit_entries:
+        values |= chain.insert_parameters(audit_entries)
+    await statement.fetch(connection, values)
 
 
 @lru_cache(maxsize=256)
-def _writing(insertions: tuple[BatchInsert, ...], audited: bool) -> DriverStatement:
-    parts = [_SEEN]
-    for number, insertion in enumerate(insertions):
-        parts.append(f"w{number} AS ({insertion.as_cte(f'w{number}', 'seen CROSS JOIN')})")
-    parts += [outbox.INSERT_CTES, f"sent AS ({outbox.INSERT_EVENTS} RETURNING 1)"]
-    # What is audited comes last, as in a transaction: heads are locked before chains.
-    first = "seen CROSS JOIN (SELECT count(*) FROM sent) AS all_sent CROSS JOIN"
-    end = chain.insert_clause(first) if audited else "SELECT count(*) FROM sent"
-    return DriverStatement(sa.text(f"WITH {', '.join(parts)} {end}"))
+def _batch_statement(batch_inserts: tuple[BatchInsert, ...], has_audit: bool) -> DriverStatement:
+    ctes = [_SET_TENANTS]
+    for number, batch_insert in enumerate(batch_inserts):
+        ctes.append(f"w{number} AS ({batch_insert.as_cte(f'w{number}', 'seen CROSS JOIN')})")
+    ctes += [outbox.INSERT_CTES, f"sent AS ({outbox.INSERT_EVENTS} RETURNING 1)"]
+    # Audit rows last, as in a transaction: every writer locks heads before chains.
+    source = "seen CROSS JOIN (SELECT count(*) FROM sent) AS all_sent CROSS JOIN"
+    last_part = chain.insert_clause(source) if has_audit else "SELECT count(*) FROM sent"
+    return DriverStatement(sa.text(f"WITH {', '.join(ctes)} {last_part}"))
 
 
 def tenants_setting(tenants: set[TenantId]) -> str:
-    """Write the setting that the tables' policy reads."""
+    """Return the value of the setting that the tables' row policy reads."""
     return ",".join(str(tenant) for tenant in tenants)

@@ -1,34 +1,40 @@
-"""Units of work without a transaction of their own: what is asked and written goes together.
+"""Batched units of work (dataloader reads, group-commit writes).
 
-For commands that come by the thousand. Such a unit asks (`ask`) and adds (`add`), nothing else;
-what it adds, its facts and its audit rows are one statement, which is a transaction by itself.
-Requests that arrive together share their round trips: a failure of one is not the others', and
-none is told that it is done before it is committed.
+Concurrent requests share one query and one INSERT statement, which is atomic by itself. Such a unit
+can only `load` and `add`: no locks, no lists. A request is answered only after its rows are
+committed; one request's failure does not fail the others (the batch is retried one by one).
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Literal, cast
 
 import asyncpg
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.ids import TenantId
-from shared.kit.core.errors import PreauError, Transient
+from shared.kit.core.errors import PreauError
 from shared.kit.core.failpoints import hit_failpoint
-from shared.kit.core.unit_of_work import Caller, Unit
+from shared.kit.core.unit_of_work import BatchedUnit, Caller, Unit
 from shared.kit.database import outbox
-from shared.kit.database.batched import statements as sets
 from shared.kit.database.batched.micro_batcher import BatchPolicy, MicroBatcher
-from shared.kit.database.batched.statements import BatchInsert, BatchQuery, QueryArgs
-from shared.kit.database.database import Database, OpenUnit, SqlUnit, is_transient
-from shared.kit.database.overload import (
-    QUEUE_RETRY_SECONDS,
-    overload_error,
-    retry_after_with_jitter,
+from shared.kit.database.batched.statements import (
+    BatchInsert,
+    BatchQuery,
+    QueryArgs,
+    write_batch,
 )
+from shared.kit.database.database import (
+    Database,
+    OpenUnit,
+    SqlUnit,
+    connection,
+    is_transient,
+    to_transient,
+)
+from shared.kit.database.overload import overload_error
 from shared.kit.database.pending_writes import PendingWrites
 from shared.kit.telemetry.sql import shared_statement_span
 
@@ -36,31 +42,32 @@ QueryRows = list[asyncpg.Record]
 
 
 @dataclass
-class BatchedUnit(PendingWrites):
-    """See `core.unit_of_work.Unit`; what it asks and what it writes are moments of their own."""
+class SqlBatchedUnit(PendingWrites):
+    """See `core.unit_of_work.BatchedUnit`; `rows` are added when it commits."""
 
+    is_transaction: ClassVar[Literal[False]] = False
     database: "BatchedDatabase" = field(kw_only=True)
     rows: dict[BatchInsert, list[Mapping[str, Any]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class _Ready:
-    """All that a unit writes."""
+class _Commit:
+    """One unit's writes, as an item of a batch."""
 
-    unit: BatchedUnit
+    unit: SqlBatchedUnit
     caller: Caller
     events: list[outbox.EncodedEvent]
 
 
 @dataclass(frozen=True)
 class OpenBatchedUnit:
-    """A light unit that is already open and that the caller's handlers join."""
+    """An open batched unit that the caller's handlers join; they do not commit it."""
 
-    unit: BatchedUnit
+    unit: SqlBatchedUnit
 
 
 class BatchedDatabase:
-    """Opens light units on one database, and asks without any unit.
+    """Opens batched units on one database, and loads rows without a unit.
 
     One per service: the more callers share it, the more of them share a round trip.
     """
@@ -68,157 +75,162 @@ class BatchedDatabase:
     def __init__(self, database: Database) -> None:
         self.database = database
         limits = database.load_monitor.limits
-        self._waiting, self._wait = limits.max_queue, limits.max_wait_seconds
-        self._asking: dict[BatchQuery, MicroBatcher[QueryArgs, QueryRows]] = {}
-        rules = BatchPolicy(_divides, self._told, self._refused, self._waiting, self._wait, _member)
-        self._writing: MicroBatcher[_Ready, None] = MicroBatcher(self._write, rules)
+        self._max_queue, self._max_wait_seconds = limits.max_queue, limits.max_wait_seconds
+        self._readers: dict[BatchQuery, MicroBatcher[QueryArgs, QueryRows]] = {}
+        policy = BatchPolicy(
+            retry_singly=_may_be_one_items_fault,
+            to_caller_error=self._to_caller_error,
+            rejection=self._reject,
+            max_queue=self._max_queue,
+            max_wait_seconds=self._max_wait_seconds,
+            conflict_key=_audit_chain,
+        )
+        self._writer: MicroBatcher[_Commit, None] = MicroBatcher(self._commit_batch, policy)
 
     @asynccontextmanager
-    async def unit(self, caller: Caller) -> AsyncIterator[Unit]:
-        """Open a unit for this caller, or join the one that it holds.
+    async def unit(self, caller: Caller) -> AsyncIterator[SqlUnit | SqlBatchedUnit]:
+        """Open a unit for this caller, or join `caller.open_unit`, which may be a transaction.
 
-        Raises `Transient` for whatever may work if tried again, `Overloaded` for what was refused.
+        Raises `Transient` for an error after which a retry may succeed, `Overloaded` for a
+        rejected request.
         """
         if isinstance(caller.open_unit, OpenUnit | OpenBatchedUnit):
             yield caller.open_unit.unit
             return
-        unit = self._opened(caller)
+        unit = self._new_unit(caller)
         yield unit
         await self._commit(unit, caller)
 
     @asynccontextmanager
     async def open_unit(self, caller: Caller) -> AsyncIterator[OpenBatchedUnit]:
-        """Open a unit that later calls with `Caller(held=…)` join; leaving it writes."""
-        unit = self._opened(caller)
+        """Open a unit that calls with `Caller(open_unit=…)` join; it commits when left."""
+        unit = self._new_unit(caller)
         yield OpenBatchedUnit(unit)
         await self._commit(unit, caller)
 
-    def _opened(self, caller: Caller) -> BatchedUnit:
-        return BatchedUnit(**self.database.unit_defaults(caller), database=self)
+    def _new_unit(self, caller: Caller) -> SqlBatchedUnit:
+        return SqlBatchedUnit(**self.database.unit_defaults(caller), database=self)
 
-    async def _commit(self, unit: BatchedUnit, caller: Caller) -> None:
+    async def _commit(self, unit: SqlBatchedUnit, caller: Caller) -> None:
         if not (unit.rows or unit.events or unit.audit_entries):
             return
         events = outbox.encode_events(unit.events, service=unit.service, now=unit.now)
-        ready = _Ready(unit, caller, events)
-        # Two audited changes of a member are two statements.
-        await (
-            self._writing.submit(ready) if len(unit.audit_entries) <= 1 else self._transact(ready)
-        )
+        commit = _Commit(unit, caller, events)
+        if len(unit.audit_entries) <= 1:
+            await self._writer.submit(commit)
+        else:  # a statement holds one audit entry per member
+            await self._commit_in_transaction(commit)
 
     async def load(
-        self, question: BatchQuery, tenant: TenantId, values: Mapping[str, Any]
+        self, query: BatchQuery, tenant: TenantId, values: Mapping[str, Any]
     ) -> QueryRows:
-        """Return the rows that answer this, as they are at this moment."""
-        asking = self._asking.get(question)
-        if asking is None:
-            asking = self._asking[question] = self._asker(question)
-        with shared_statement_span(self.database.engine.sync_engine, question.sql):
-            return await asking.submit({"tenant_id": tenant, **values})
+        """Return the rows of this query for these arguments, as committed at this moment."""
+        reader = self._readers.get(query)
+        if reader is None:
+            reader = self._readers[query] = self._new_reader(query)
+        with shared_statement_span(self.database.engine.sync_engine, query.sql):
+            return await reader.submit({"tenant_id": tenant, **values})
 
-    def _asker(self, question: BatchQuery) -> MicroBatcher[QueryArgs, QueryRows]:
-        async def ask(askers: Sequence[QueryArgs]) -> list[QueryRows]:
-            async with self.database.pooled_connection() as opened:
-                return await question.fetch(opened, askers, in_transaction=False)
+    def _new_reader(self, query: BatchQuery) -> MicroBatcher[QueryArgs, QueryRows]:
+        async def fetch_batch(requests: Sequence[QueryArgs]) -> list[QueryRows]:
+            async with self.database.pooled_connection() as pooled:
+                return await query.fetch(pooled, requests, in_transaction=False)
 
-        rules: BatchPolicy[QueryArgs] = BatchPolicy(
-            _divides, self._told, self._refused, self._waiting, self._wait
+        policy: BatchPolicy[QueryArgs] = BatchPolicy(
+            retry_singly=_may_be_one_items_fault,
+            to_caller_error=self._to_caller_error,
+            rejection=self._reject,
+            max_queue=self._max_queue,
+            max_wait_seconds=self._max_wait_seconds,
         )
-        return MicroBatcher(ask, rules)
+        return MicroBatcher(fetch_batch, policy)
 
-    async def _write(self, all_ready: Sequence[_Ready]) -> list[None]:
+    async def _commit_batch(self, batch: Sequence[_Commit]) -> list[None]:
         hit_failpoint("light.noted")
         try:
-            async with self.database.pooled_connection() as opened:
-                await _write(opened, all_ready)
+            async with self.database.pooled_connection() as pooled:
+                await _write_commits(pooled, batch)
         except asyncpg.UniqueViolationError:
-            # Another process wrote for the same member: one that is alone waits for it.
-            if len(all_ready) > 1:
+            # Another process extended the same member's audit chain. A batch is retried one by
+            # one; a single commit waits for the chain in a transaction.
+            if len(batch) > 1:
                 raise
-            await self._transact(all_ready[0])
+            await self._commit_in_transaction(batch[0])
         else:
             hit_failpoint("light.committed")
             self.database.signal_outbox_changed()
-        return [None] * len(all_ready)
+        return [None] * len(batch)
 
-    async def _transact(self, ready: _Ready) -> None:
-        async with self.database.unit_for([ready.caller.tenant]) as unit:
-            for insertion, rows in ready.unit.rows.items():
-                await insertion.insert(unit.connection, rows)
-            unit.events, unit.audit_entries = ready.unit.events, ready.unit.audit_entries
-            unit.now = ready.unit.now
+    async def _commit_in_transaction(self, commit: _Commit) -> None:
+        async with self.database.unit_for([commit.caller.tenant]) as unit:
+            for batch_insert, rows in commit.unit.rows.items():
+                await batch_insert.insert(unit.connection, rows)
+            unit.events, unit.audit_entries = commit.unit.events, commit.unit.audit_entries
+            unit.now = commit.unit.now
 
-    def _refused(self, reason: str) -> Exception:
+    def _reject(self, reason: str) -> Exception:
         self.database.load_monitor.telemetry.count("preau.http.shed", reason=reason)
         return overload_error(reason)
 
-    def _told(self, error: Exception) -> Exception:
+    def _to_caller_error(self, error: Exception) -> Exception:
         if isinstance(error, PoolTimeout):
             return self.database.load_monitor.record_pool_timeout()
         if is_transient(error) and not isinstance(error, PreauError):
-            return Transient(
-                because=type(error).__name__,
-                retry_after=retry_after_with_jitter(QUEUE_RETRY_SECONDS),
-            )
+            return to_transient(error)
         return error
 
 
-async def _write(opened: AsyncConnection, all_ready: Sequence[_Ready]) -> None:
-    rows: dict[BatchInsert, list[Mapping[str, Any]]] = {}
-    for each in all_ready:
-        for insertion, added in each.unit.rows.items():
-            rows.setdefault(insertion, []).extend(added)
-    await sets.write_batch(
-        opened,
-        {each.caller.tenant for each in all_ready},
-        rows,
-        [event for each in all_ready for event in each.events],
-        [(change, each.unit.now) for each in all_ready for change in each.unit.audit_entries],
+async def _write_commits(pooled: AsyncConnection, batch: Sequence[_Commit]) -> None:
+    rows_by_insert: dict[BatchInsert, list[Mapping[str, Any]]] = {}
+    for commit in batch:
+        for batch_insert, rows in commit.unit.rows.items():
+            rows_by_insert.setdefault(batch_insert, []).extend(rows)
+    await write_batch(
+        pooled,
+        {commit.caller.tenant for commit in batch},
+        rows_by_insert,
+        [event for commit in batch for event in commit.events],
+        [(entry, commit.unit.now) for commit in batch for entry in commit.unit.audit_entries],
     )
 
 
-def _divides(error: Exception) -> bool:
+def _may_be_one_items_fault(error: Exception) -> bool:
+    # A transient error is not retried here: the statement may have been committed.
     return not is_transient(error)
 
 
-def _member(ready: _Ready) -> object:
-    """Name whose audit chain it adds to: two of one member never go together."""
-    return (ready.caller.tenant, ready.caller.member_id) if ready.unit.audit_entries else None
+def _audit_chain(commit: _Commit) -> object:
+    """Return the audit chain that a commit extends: a batch extends each chain at most once."""
+    if not commit.unit.audit_entries:
+        return None
+    return commit.caller.tenant, commit.caller.member_id
 
 
-def is_batched(unit: Unit) -> bool:
-    """Return whether this unit has no transaction: it neither locks nor lists."""
-    return isinstance(unit, BatchedUnit)
+async def load(
+    unit: Unit | BatchedUnit, query: BatchQuery, tenant: TenantId, **values: Any
+) -> QueryRows:
+    """Return a query's rows: in the unit's transaction, or together with other batched units."""
+    if unit.is_transaction:
+        args = {"tenant_id": tenant, **values}
+        (rows,) = await query.fetch(connection(unit), [args], in_transaction=True)
+        return rows
+    return await cast("SqlBatchedUnit", unit).database.load(query, tenant, values)
 
 
-async def load(unit: Unit, question: BatchQuery, tenant: TenantId, **values: Any) -> QueryRows:
-    """Return a store the rows that answer this: in the unit's transaction if it has one."""
-    if isinstance(unit, SqlUnit):
-        (found,) = await question.fetch(
-            unit.connection, [{"tenant_id": tenant, **values}], in_transaction=True
-        )
-        return found
-    return await _light(unit).database.load(question, tenant, values)
+async def add(
+    unit: Unit | BatchedUnit, batch_insert: BatchInsert, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Add rows: at once in a transaction, at commit in a batched unit.
 
-
-async def add(unit: Unit, insertion: BatchInsert, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Let a store add rows: at once in a transaction, with a light unit when it commits.
-
-    Raises ValueError for another tenant's than the caller's: to the tables' policy, a statement
-    for many is everybody's.
+    Raises ValueError in a batched unit for a row of another tenant than the caller's: its statement
+    sees the tenants of all callers, so row-level security would accept the row.
     """
-    if isinstance(unit, SqlUnit):
+    if unit.is_transaction:
         if rows:
-            await insertion.insert(unit.connection, rows)
+            await batch_insert.insert(connection(unit), rows)
         return
-    light = _light(unit)
+    batched = cast("SqlBatchedUnit", unit)
     for row in rows:
-        if light.caller is None or row["tenant_id"] != light.caller.tenant:
-            raise ValueError(f"a row of tenant {row['tenant_id']} for {light.caller}")
-    light.rows.setdefault(insertion, []).extend(rows)
-
-
-def _light(unit: Unit) -> BatchedUnit:
-    if not isinstance(unit, BatchedUnit):
-        raise TypeError(f"{type(unit).__name__} has neither a transaction nor a light unit's means")
-    return unit
+        if batched.caller is None or row["tenant_id"] != batched.caller.tenant:
+            raise ValueError(f"a row of tenant {row['tenant_id']} for {batched.caller}")
+    batched.rows.setdefault(batch_insert, []).extend(rows)
