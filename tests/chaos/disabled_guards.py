@@ -84,13 +84,13 @@ def relay_deletes_first() -> None:
 
     async def send_batch(self: Any, connection: Any, owned: Sequence[int]) -> bool:
         rows = await connection.fetch(
-            READ_OWN_SHARDS, 0, list(owned), self.batch, relay.MAX_BATCH_BYTES
+            READ_OWN_SHARDS, 0, list(owned), self.max_batch_events, relay.MAX_BATCH_BYTES
         )
         if rows:
             hit_failpoint("relay.read")
             await connection.execute(relay._DELETE, [row["position"] for row in rows])
             hit_failpoint("relay.deleted")
-            await self.bus.send([relay._record(row) for row in rows])
+            await self.bus.send([relay._to_record(row) for row in rows])
             hit_failpoint("relay.sent")
         return bool(rows)
 
@@ -113,12 +113,12 @@ def relay_without_shards() -> None:
             rows = await connection.fetch(some)
             if rows:
                 hit_failpoint("relay.read")
-                await self.bus.send([relay._record(row) for row in rows])
+                await self.bus.send([relay._to_record(row) for row in rows])
                 hit_failpoint("relay.sent")
                 await connection.execute(relay._DELETE, [row["position"] for row in rows])
         return bool(rows)
 
-    replace_methods(relay.Relay, _own=own, _send_batch=send_batch)
+    replace_methods(relay.Relay, _acquire_shards=own, _send_batch=send_batch)
 
 
 def heads_without_lock() -> None:

@@ -1,7 +1,7 @@
-"""Statements of hot paths, past SQLAlchemy: built by it once, run by the driver itself.
+"""Statements of hot paths: compiled once by SQLAlchemy, run directly by asyncpg.
 
-SQLAlchemy's way of one statement, with its result, its events and its switch of stacks, costs as
-much as all the rest of a short transaction. The statement runs on the unit's own connection.
+Running one statement through SQLAlchemy (result, events, greenlet switch) costs as much as the rest
+of a short transaction. These statements run on the unit's own connection.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,10 +19,13 @@ _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
 
 class DriverStatement:
-    """One statement, `:name` or `bindparam` for each value; `columns` are those of an INSERT."""
+    """One compiled statement; its parameters are written `:name` or as `bindparam`."""
 
     def __init__(self, statement: sa.ClauseElement, columns: Sequence[str] | None = None) -> None:
-        """Compile it. Raises TypeError for a value that the driver would not take as it is."""
+        """Compile the statement; `columns` are those of an INSERT.
+
+        Raises TypeError for a parameter type whose values only SQLAlchemy can convert.
+        """
         compiled = statement.compile(dialect=_DIALECT, column_keys=columns)
         if not isinstance(compiled, SQLCompiler) or compiled._bind_processors:  # noqa: SLF001
             raise TypeError("this statement needs SQLAlchemy when it runs")
@@ -30,22 +33,25 @@ class DriverStatement:
         self._names = tuple(compiled.positiontup or ())
 
     async def fetch(
-        self, connected: AsyncConnection, values: Mapping[str, object]
+        self, connection: AsyncConnection, values: Mapping[str, object]
     ) -> list[asyncpg.Record]:
-        """Run it and give its rows. Raises the driver's own errors, and KeyError for no value."""
-        driver = asyncpg_connection(connected)
-        given = [values[name] for name in self._names]
-        with measure_statement(connected.engine.sync_engine, self.text):
-            found: list[asyncpg.Record] = await driver.fetch(self.text, *given)
-        return found
+        """Run the statement and return its rows.
+
+        Raises asyncpg's errors, and KeyError when `values` lacks a parameter.
+        """
+        driver = asyncpg_connection(connection)
+        arguments = [values[name] for name in self._names]
+        with measure_statement(connection.engine.sync_engine, self.text):
+            rows: list[asyncpg.Record] = await driver.fetch(self.text, *arguments)
+        return rows
 
 
-def asyncpg_connection(connected: AsyncConnection) -> asyncpg.Connection:
-    """Return the driver's own connection. Raises TypeError when the driver is another."""
-    # Not `get_raw_connection`, which switches stacks for what needs no I/O.
-    inner = connected.sync_connection
-    driver = inner.connection.driver_connection if inner is not None else None
+def asyncpg_connection(connection: AsyncConnection) -> asyncpg.Connection:
+    """Return the asyncpg connection below. Raises TypeError for another driver."""
+    # Not `get_raw_connection`: it switches greenlets although it does no I/O.
+    sync_connection = connection.sync_connection
+    driver = sync_connection.connection.driver_connection if sync_connection is not None else None
     if not isinstance(driver, asyncpg.Connection):
-        msg = f"{type(driver).__name__}: only asyncpg is spoken here"
-        raise TypeError(msg)
+        message = f"the driver must be asyncpg, not {type(driver).__name__}"
+        raise TypeError(message)
     return driver

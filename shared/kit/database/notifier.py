@@ -1,7 +1,8 @@
-"""Tell the relay of another process that facts were written: one NOTIFY for all of a moment.
+"""Wake the relays of other processes with NOTIFY, at most once per `NOTIFY_INTERVAL_SECONDS`.
 
-Never inside the transaction that wrote them: PostgreSQL lets one committing transaction at a time
-notify, and the whole service would queue there. A relay that hears nothing looks by itself.
+The NOTIFY is never sent in the transaction that wrote the events: PostgreSQL serialises the commits
+of transactions that notify, so all commands of the service would queue there. A relay that misses
+a NOTIFY finds the events when it polls.
 """
 
 import asyncio
@@ -17,38 +18,37 @@ from shared.kit.telemetry.logs import get_logger
 
 OUTBOX_CHANNEL = "outbox"
 NOTIFY_INTERVAL_SECONDS = 0.005
-"""Seconds between two announcements, at the least."""
-_OF_THE_DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+_DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 log = get_logger("outbox")
 
 
 class OutboxNotifier:
-    """Rings for whoever listens on `OUTBOX_CHANNEL` of this database."""
+    """Sends NOTIFY on `OUTBOX_CHANNEL`; calls within one interval share one NOTIFY."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._untold = False
-        self._telling: asyncio.Task[None] | None = None
+        self._is_pending = False
+        self._task: asyncio.Task[None] | None = None
 
     def notify(self) -> None:
-        """Announce soon. Never waits, never fails."""
-        self._untold = True
-        if self._telling is None or self._telling.done():
-            self._telling = asyncio.create_task(self._tell())
+        """Schedule a NOTIFY. Neither waits nor raises."""
+        self._is_pending = True
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._send_pending())
 
     async def stop(self) -> None:
-        """End."""
-        if self._telling is not None:
-            self._telling.cancel()
+        """Cancel a scheduled NOTIFY."""
+        if self._task is not None:
+            self._task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._telling
+                await self._task
 
-    async def _tell(self) -> None:
-        while self._untold:
-            self._untold = False
+    async def _send_pending(self) -> None:
+        while self._is_pending:
+            self._is_pending = False
             try:
-                async with self._engine.connect() as opened:
-                    await asyncpg_connection(opened).execute(f"NOTIFY {OUTBOX_CHANNEL}")
-            except (DBAPIError, PoolTimeout, *_OF_THE_DRIVER, OSError) as error:
-                log.info("relay not told", error=str(error))
+                async with self._engine.connect() as connection:
+                    await asyncpg_connection(connection).execute(f"NOTIFY {OUTBOX_CHANNEL}")
+            except (DBAPIError, PoolTimeout, *_DRIVER_ERRORS, OSError) as error:
+                log.info("relay not notified", error=str(error))
             await asyncio.sleep(NOTIFY_INTERVAL_SECONDS)

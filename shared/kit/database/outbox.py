@@ -1,8 +1,8 @@
-"""The outbox: facts written in the transaction of the change that they tell of.
+"""The outbox: events are written in the transaction of the change that they describe.
 
-`write` takes the next sequence of every key from `heads`, whose row lock is held until commit, and
-the positions given after that are the relay's order. An id taken before commit is no order. One
-statement does both: a command waits for the database once.
+`write` takes the next sequence of each key from `heads`, whose row lock is held until commit. The
+positions of the rows are assigned after that, so the relay can send in the order of positions. An
+id that is taken before the lock would be no such order. One statement does both, in one round trip.
 """
 
 from collections.abc import Sequence
@@ -31,12 +31,12 @@ from shared.kit.database.driver_statement import DriverStatement
 
 SHARDS = 8
 MAX_EVENT_BYTES = MAX_RECORD_BYTES - 10_000
-"""Bytes of an event as it is written; its key and headers take the rest of a record."""
+"""Bytes of an encoded event; its key and headers take the rest of a record."""
 
-_UNNUMBERED = b'"sequence":"0000000000"'
-"""How an envelope is encoded: PostgreSQL puts its number there, in the statement that takes it."""
-_NUMBER_AT = _UNNUMBERED.index(b"0") + 1
-"""Where in that the number begins; PostgreSQL counts bytes from one."""
+_SEQUENCE_PLACEHOLDER = b'"sequence":"0000000000"'
+"""In an encoded envelope; the statement that takes the sequence writes it over the zeros."""
+_ZEROS_OFFSET = _SEQUENCE_PLACEHOLDER.index(b"0") + 1
+"""Offset of the zeros in the placeholder; PostgreSQL counts bytes from one."""
 INSERT_CTES = """
     rows AS MATERIALIZED (
         SELECT * FROM unnest((SELECT CAST(:shards AS smallint[])), (SELECT CAST(:topics AS text[])),
@@ -56,7 +56,7 @@ INSERT_CTES = """
         FROM rows AS r JOIN taken AS t ON t.topic = r.topic AND t.key = r.key
     )
 """
-"""The CTEs before `INSERT_EVENTS`, standalone or in a larger statement."""
+"""The CTEs that `INSERT_EVENTS` reads; `insert_parameters` returns their parameters."""
 INSERT_EVENTS = """
     INSERT INTO outbox (shard, topic, key, value, traceparent, recorded)
     SELECT shard, topic, key,
@@ -70,7 +70,7 @@ _WRITE = DriverStatement(sa.text(f"WITH {INSERT_CTES} {INSERT_EVENTS}"))
 
 @dataclass(frozen=True, slots=True)
 class PendingEvent:
-    """One event to be written, all but its sequence and the moment of writing."""
+    """An event that is not yet written: everything but its sequence and the time of writing."""
 
     event_id: EventId
     type: str
@@ -88,39 +88,39 @@ class PendingEvent:
 
 
 def make_pending_event(
-    fact: Fact, because: EventCause, *, event_id: EventId, at: datetime, traceparent: str | None
+    fact: Fact, cause: EventCause, *, event_id: EventId, at: datetime, traceparent: str | None
 ) -> PendingEvent:
-    """Address a fact: topic and key from its class, tenant and origin from what it follows from."""
-    if isinstance(because, Caller):
-        actor = str(because.member_id) if because.member_id else None
-        cause = None
+    """Build the event of a fact: topic and key from its class, tenant and origin from its cause."""
+    if isinstance(cause, Caller):
+        actor = str(cause.member_id) if cause.member_id else None
+        cause_id = None
     else:
-        actor, cause = because.actor, because.event_id
+        actor, cause_id = cause.actor, cause.event_id
     return PendingEvent(
         event_id=event_id,
         type=fact.wire_type(),
         topic=fact.TOPIC,
-        key=partition_key(because.tenant, fact),
+        key=partition_key(cause.tenant, fact),
         subject=str(value_at(fact, fact.SUBJECT)),
-        tenant=because.tenant,
+        tenant=cause.tenant,
         time=at,
-        correlation=because.correlation,
+        correlation=cause.correlation,
         data=encode_data(fact),
-        origin=because.origin,
+        origin=cause.origin,
         actor=actor,
-        cause=cause,
+        cause=cause_id,
         traceparent=traceparent,
     )
 
 
 def shard_of(key: str) -> int:
-    """Return which shard, and so which relay, sends the events of this key."""
+    """Return the outbox shard of a key; one relay at a time sends the events of a shard."""
     return crc32(key.encode()) % SHARDS
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedEvent:
-    """An event as it is written, all but its sequence."""
+    """An event as it is written to the outbox, without its sequence."""
 
     event: PendingEvent
     value: bytes
@@ -128,62 +128,64 @@ class EncodedEvent:
 
 
 def encode_events(
-    entries: Sequence[PendingEvent], *, service: str, now: datetime
+    events: Sequence[PendingEvent], *, service: str, now: datetime
 ) -> list[EncodedEvent]:
-    """Encode these events. Raises `Invalid` for one that no broker would take.
+    """Encode these events. Raises `Invalid` for an event that is too large for a Kafka record.
 
-    It would stop the relay for good.
+    In the outbox it would block the relay for ever.
     """
-    made = [EncodedEvent(entry, encode(_envelope(entry, service, now)), now) for entry in entries]
-    for each in made:
-        if len(each.value) > MAX_EVENT_BYTES:
-            raise Invalid(type=each.event.type, bytes=len(each.value), most=MAX_EVENT_BYTES)
-    return made
+    encoded_events = [
+        EncodedEvent(event, encode(_envelope(event, service, now)), now) for event in events
+    ]
+    for encoded in encoded_events:
+        if len(encoded.value) > MAX_EVENT_BYTES:
+            raise Invalid(type=encoded.event.type, bytes=len(encoded.value), most=MAX_EVENT_BYTES)
+    return encoded_events
 
 
-def insert_parameters(events: Sequence[EncodedEvent]) -> dict[str, object]:
-    """Return the values that `PARTS` names."""
-    entries = [each.event for each in events]
+def insert_parameters(encoded_events: Sequence[EncodedEvent]) -> dict[str, object]:
+    """Return the values of the parameters in `INSERT_CTES`."""
+    events = [encoded.event for encoded in encoded_events]
+    values = [encoded.value for encoded in encoded_events]
     return {
-        "shards": [shard_of(entry.key) for entry in entries],
-        "topics": [entry.topic for entry in entries],
-        "keys": [entry.key for entry in entries],
-        "values": [each.value for each in events],
-        # The first: what stands before it are strings, whose quotes are escaped.
-        "places": [each.value.index(_UNNUMBERED) + _NUMBER_AT for each in events],
-        "traces": [entry.traceparent for entry in entries],
-        "recorded": [each.recorded for each in events],
+        "shards": [shard_of(event.key) for event in events],
+        "topics": [event.topic for event in events],
+        "keys": [event.key for event in events],
+        "values": values,
+        # The first occurrence: quotes are escaped in the strings that precede it.
+        "places": [value.index(_SEQUENCE_PLACEHOLDER) + _ZEROS_OFFSET for value in values],
+        "traces": [event.traceparent for event in events],
+        "recorded": [encoded.recorded for encoded in encoded_events],
     }
 
 
 async def write(
-    connection: AsyncConnection, entries: Sequence[PendingEvent], *, service: str, now: datetime
+    connection: AsyncConnection, events: Sequence[PendingEvent], *, service: str, now: datetime
 ) -> None:
-    """Write these events to the outbox, in this order, with a sequence each and no gaps.
+    """Write these events to the outbox, in this order, each with the next sequence of its key.
 
-    Raises `Invalid`, see `ready`.
+    Raises `Invalid`, see `encode_events`.
     """
-    if entries:
-        await _WRITE.fetch(
-            connection, insert_parameters(encode_events(entries, service=service, now=now))
-        )
+    if events:
+        encoded_events = encode_events(events, service=service, now=now)
+        await _WRITE.fetch(connection, insert_parameters(encoded_events))
 
 
-def _envelope(entry: PendingEvent, service: str, now: datetime) -> Envelope:
+def _envelope(event: PendingEvent, service: str, now: datetime) -> Envelope:
     return Envelope(
-        id=entry.event_id,
-        type=entry.type,
+        id=event.event_id,
+        type=event.type,
         source=f"/preau/{service}",
-        subject=entry.subject,
-        time=entry.time.astimezone(UTC),
-        tenant=entry.tenant,
-        partitionkey=entry.key,
+        subject=event.subject,
+        time=event.time.astimezone(UTC),
+        tenant=event.tenant,
+        partitionkey=event.key,
         sequence="0" * 10,
         recordedtime=now.astimezone(UTC),
-        correlationid=entry.correlation,
-        data=entry.data,
-        origin=entry.origin,
-        actor=entry.actor,
-        causeid=str(entry.cause) if entry.cause else None,
-        dataschema=f"/schemas/{entry.type}",
+        correlationid=event.correlation,
+        data=event.data,
+        origin=event.origin,
+        actor=event.actor,
+        causeid=str(event.cause) if event.cause else None,
+        dataschema=f"/schemas/{event.type}",
     )

@@ -1,4 +1,4 @@
-"""What a unit of work notes while it lasts, and writes when it ends."""
+"""Facts and audit entries that a unit of work has recorded and not yet written."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from shared.kit.database import outbox
 from shared.kit.database.audit import chain
 
 Trace = Callable[[Fact, EventId, str | None], str | None]
-"""Opens and closes the `create` span of a fact and gives its traceparent."""
+"""Opens and closes the `create` span of a fact and returns its traceparent."""
 
 
 @dataclass
 class PendingWrites:
-    """Facts and audit rows; see `shared.kit.core.unit_of_work.Unit` for the promises."""
+    """The events and audit entries of one unit; see `core.unit_of_work.UnitOfWork`."""
 
     service: str
     now: datetime
@@ -30,34 +30,36 @@ class PendingWrites:
     def record(
         self, fact: Fact, *, caused_by: EventCause | None = None, at: datetime | None = None
     ) -> EventId:
-        """Note a fact; it is written when the unit commits."""
-        why = caused_by or self.caller
-        if why is None:
-            msg = f"{type(fact).__name__}: a reaction must say which delivery it follows from"
-            raise TypeError(msg)
+        """See `core.unit_of_work.UnitOfWork`."""
+        cause = caused_by or self.caller
+        if cause is None:
+            message = f"{type(fact).__name__}: a reaction must say which delivery it follows from"
+            raise TypeError(message)
         event_id = EventId(self.new_id())
-        trace = self.trace(fact, event_id, why.traceparent)
-        when = at or self.now
-        entry = outbox.make_pending_event(fact, why, event_id=event_id, at=when, traceparent=trace)
-        self.events.append(entry)
-        told = fact
-        # The newest first: then a reader of either has it once, wherever the other one left off.
-        while told.DUAL_PUBLISH:
-            told = told.downcast()
-            older = outbox.make_pending_event(
-                told, why, event_id=event_id, at=when, traceparent=trace
+        traceparent = self.trace(fact, event_id, cause.traceparent)
+        happened_at = at or self.now
+        version = fact
+        # The newest version first: a reader that changes versions then receives the fact once,
+        # whichever version it read before.
+        while True:
+            self.events.append(
+                outbox.make_pending_event(
+                    version, cause, event_id=event_id, at=happened_at, traceparent=traceparent
+                )
             )
-            self.events.append(older)
-        self._audit(fact, why, event_id)
+            if not version.DUAL_PUBLISH:
+                break
+            version = version.downcast()
+        self._audit(fact, cause, event_id)
         return event_id
 
-    def _audit(self, fact: Fact, why: EventCause, event_id: EventId) -> None:
-        # An import is one person's one act, audited by the import itself, not line by line.
-        if isinstance(why, Caller) and why.member_id and why.origin is Origin.LIVE:
-            self.audit(why, fact.wire_type(), value_at(fact, fact.SUBJECT), event=str(event_id))
+    def _audit(self, fact: Fact, cause: EventCause, event_id: EventId) -> None:
+        # An import is one act of one person: the import is audited, not each of its rows.
+        if isinstance(cause, Caller) and cause.member_id and cause.origin is Origin.LIVE:
+            self.audit(cause, fact.wire_type(), value_at(fact, fact.SUBJECT), event=str(event_id))
 
     def audit(self, caller: Caller, action: str, subject: UUID, **details: str | int) -> None:
-        """Leave an audit row for something that a person did and no fact tells."""
+        """See `core.unit_of_work.UnitOfWork`."""
         if caller.member_id is not None:
-            change = chain.AuditEntry(caller.tenant, caller.member_id, action, subject, details)
-            self.audit_entries.append(change)
+            entry = chain.AuditEntry(caller.tenant, caller.member_id, action, subject, details)
+            self.audit_entries.append(entry)

@@ -1,7 +1,7 @@
 """A transaction and the tenants that it may see, begun in one round trip instead of two.
 
-The connection must be in SQLAlchemy's AUTOCOMMIT: what begins and ends the transaction goes past
-it, straight to the driver.
+The connection must be in SQLAlchemy's AUTOCOMMIT mode: BEGIN, COMMIT and ROLLBACK are sent directly
+by asyncpg.
 """
 
 from collections.abc import AsyncIterator, Iterable
@@ -18,20 +18,20 @@ log = get_logger("database")
 
 
 def begin_with_tenants(tenants: Iterable[UUID]) -> str:
-    """Return the statements that open a transaction for these tenants; a UUID needs no quoting."""
+    """Return the SQL that begins a transaction for these tenants; a UUID needs no quoting."""
     listed = ",".join(str(UUID(int=tenant.int)) for tenant in tenants)
     return f"BEGIN; SET LOCAL app.tenants = '{listed}'"
 
 
 @asynccontextmanager
 async def transaction(
-    opened: AsyncConnection, tenants: Iterable[UUID]
+    connection: AsyncConnection, tenants: Iterable[UUID]
 ) -> AsyncIterator[AsyncConnection]:
-    """Commit when left without an error, else roll back."""
-    driver = asyncpg_connection(opened)
+    """Begin a transaction for these tenants; commit when left without an error, else roll back."""
+    driver = asyncpg_connection(connection)
     try:
         await driver.execute(begin_with_tenants(tenants))
-        yield opened
+        yield connection
         await driver.execute("COMMIT")
     except BaseException:
         await _roll_back(driver)
@@ -39,10 +39,13 @@ async def transaction(
 
 
 async def _roll_back(driver: asyncpg.Connection) -> None:
-    """Trap: one that stays open would be the next user's; so would its tenants."""
+    """Roll back, or close the connection when that fails.
+
+    Trap: the pool would hand out a connection with an open transaction, and with its tenants.
+    """
     try:
         await driver.execute("ROLLBACK")
-    except Exception as error:  # noqa: BLE001  what led here is raised; this only comes after it
+    except Exception as error:  # noqa: BLE001  the error that caused the rollback is raised instead
         log.info("not rolled back, closed", error=repr(error))
         driver.terminate()
     except BaseException:

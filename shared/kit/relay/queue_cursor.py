@@ -1,30 +1,30 @@
-"""Reading a queue in a table: the oldest rows first, however many were deleted before them.
+"""The cursor with which the relay reads the outbox table as a queue.
 
-A deleted row stays in the index until it is vacuumed, and cannot be vacuumed while any transaction
-is older than its deletion (a backup, a report). Read from the beginning each time, a batch of 500
-behind 300,000 of them took 76 ms instead of 1.
+A deleted row stays in the index until it is vacuumed, and vacuum keeps it while any transaction is
+older than its deletion (a backup, a report). Read from the beginning each time, a batch of 500
+behind 300,000 of them took 76 ms instead of 1. So a read starts above the rows known to be gone.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-# $1 floor, $2 shards, $3 rows, $4 bytes: those before the one that fills the bytes, and that one.
-_WEIGHED = """
+# $1 position, $2 shards, $3 rows, $4 bytes. The event that exceeds $4 is the last of its batch.
+_WITHIN_BYTES = """
     SELECT position, topic, key, value, traceparent
     FROM (SELECT *, octet_length(value) AS bytes,
                  sum(octet_length(value)) OVER (ORDER BY position) AS until_here
           FROM ({rows}) AS read) AS weighed
     WHERE until_here - bytes < $4::bigint ORDER BY position
 """
-READ_ALL_SHARDS = _WEIGHED.format(
+READ_ALL_SHARDS = _WITHIN_BYTES.format(
     rows="""
     SELECT * FROM outbox WHERE position > $1::bigint AND shard = ANY($2::smallint[])
     ORDER BY position LIMIT $3::int
 """
 )
-"""For the owner of all shards: there is hardly a row that is another's."""
-READ_OWN_SHARDS = _WEIGHED.format(
+"""For a relay that owns all shards: it skips hardly any row."""
+READ_OWN_SHARDS = _WITHIN_BYTES.format(
     rows="""
     SELECT mine.* FROM unnest($2::smallint[]) AS owned (shard) CROSS JOIN LATERAL (
         SELECT * FROM outbox WHERE outbox.shard = owned.shard AND position > $1::bigint
@@ -32,46 +32,48 @@ READ_OWN_SHARDS = _WEIGHED.format(
     ) AS mine ORDER BY position LIMIT $3::int
 """
 )
-"""For the owner of some: does not walk over those of a relay that stands still."""
+"""For a relay that owns some shards: it reads each shard, and no rows of a stalled relay."""
 
-_TRANSACTIONS = """
+_SNAPSHOT = """
     SELECT pg_snapshot_xmin(seen)::text::bigint AS oldest,
            pg_snapshot_xmax(seen)::text::bigint AS next
     FROM pg_current_snapshot() AS seen
 """
 SNAPSHOT_INTERVAL_READS = 10
-"""Reads between two looks at the transactions."""
+"""Reads between two reads of the transaction snapshot."""
 RESTART_INTERVAL_READS = 1000
-"""Reads until one begins at the very beginning again, should a row ever hide below the floor."""
+"""Reads until one starts at position 0 again, as a safeguard against a row below the cursor."""
 
 
 @dataclass
 class QueueCursor:
-    """A position up to which everything was read, and nothing can appear any more.
+    """The position above which to read: no row up to it is left, and none can appear.
 
-    A transaction takes its number (with the heads, `outbox.write`) before its positions. So once
-    every transaction that had begun when a position was seen is over, no row up to it is to come;
-    if the next read then finds none, it is the floor.
+    A transaction takes its id (with the heads, see `outbox.write`) before its positions. So once
+    every transaction that had begun when a position was read has ended, no row up to that position
+    can appear any more. If the next read finds none either, the cursor moves there.
     """
 
     position: int = 0
-    _seen: int = 0
-    _waits_for: int | None = None
-    _settled: int | None = field(default=None, init=False)
+    _candidate: int = 0
+    _candidate_safe_at: int | None = None
+    """The candidate is safe once every transaction with an id below this one has ended."""
+    _safe: int | None = field(default=None, init=False)
     _reads: int = field(default=0, init=False)
 
     async def advance(self, connection: Any, positions: Sequence[int]) -> None:
-        """Learn what a read with this floor found, all of it about to be deleted, in order."""
-        if self._settled is not None:
-            below_first = positions[0] - 1 if positions else self._settled
-            self.position = min(self._settled, below_first)
-            self._settled = None
+        """Advance after a read from `position`; the rows at `positions` are about to be deleted."""
+        if self._safe is not None:
+            below_first = positions[0] - 1 if positions else self._safe
+            self.position = min(self._safe, below_first)
+            self._safe = None
         self._reads += 1
         if self._reads % RESTART_INTERVAL_READS == 0:
-            self.position, self._waits_for = 0, None
+            self.position, self._candidate_safe_at = 0, None
         elif self._reads % SNAPSHOT_INTERVAL_READS == 0:
-            found = await connection.fetchrow(_TRANSACTIONS)
-            if self._waits_for is not None and found["oldest"] >= self._waits_for:
-                self._settled, self._waits_for = self._seen, None
-            if self._waits_for is None and positions:
-                self._seen, self._waits_for = positions[-1], found["next"]
+            snapshot = await connection.fetchrow(_SNAPSHOT)
+            safe_at = self._candidate_safe_at
+            if safe_at is not None and snapshot["oldest"] >= safe_at:
+                self._safe, self._candidate_safe_at = self._candidate, None
+            if self._candidate_safe_at is None and positions:
+                self._candidate, self._candidate_safe_at = positions[-1], snapshot["next"]

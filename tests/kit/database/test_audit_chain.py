@@ -1,4 +1,4 @@
-"""The audit log: a row per change by a person, chained so that a change of it shows."""
+"""Audit chains: one row per change by a person, and every later change of a row is found."""
 
 import asyncio
 from dataclasses import replace
@@ -16,21 +16,22 @@ from tests.support.inbox_harness import LYON, RENNES, InboxHarness, make_caller,
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
-async def act(
-    probe: InboxHarness, who: MemberId, times: int = 3, origin: Origin = Origin.LIVE
+async def record_acts(
+    probe: InboxHarness, actor: MemberId, times: int = 3, origin: Origin = Origin.LIVE
 ) -> None:
     for number in range(times):
-        async with probe.database.unit(replace(make_caller(RENNES, who), origin=origin)) as unit:
+        caller = replace(make_caller(RENNES, actor), origin=origin)
+        async with probe.database.unit(caller) as unit:
             unit.record(MemberReinstated(member_id=member_id(100 + number)))
 
 
-async def broken(probe: InboxHarness) -> tuple[object, int] | None:
+async def find_broken_row(probe: InboxHarness) -> tuple[object, int] | None:
     async with probe.database.unit_for([RENNES]) as unit:
         return await chain.find_broken_row(unit.connection, RENNES)
 
 
 async def tamper(frame: Frame, statement: str) -> None:
-    """As only the owner can."""
+    """Change audit rows, as only the owner of the tables can."""
     owner = await asyncpg.connect(frame.url("owner").replace("+asyncpg", ""))
     try:
         await owner.execute(f"SET app.tenants = '{RENNES}'")
@@ -39,11 +40,9 @@ async def tamper(frame: Frame, statement: str) -> None:
         await owner.close()
 
 
-async def test_every_change_by_a_person_leaves_a_row_in_that_persons_chain(
-    probe: InboxHarness,
-) -> None:
-    await act(probe, member_id(1))
-    await act(probe, member_id(2), times=2)
+async def test_each_change_by_a_person_extends_their_chain(probe: InboxHarness) -> None:
+    await record_acts(probe, member_id(1))
+    await record_acts(probe, member_id(2), times=2)
 
     rows = await probe.query("SELECT member_id, number, action FROM audit ORDER BY 1, 2")
 
@@ -55,42 +54,40 @@ async def test_every_change_by_a_person_leaves_a_row_in_that_persons_chain(
         (2, 2),
     ]
     assert {row["action"] for row in rows} == {"identity.member.reinstated.v1"}
-    assert await broken(probe) is None
+    assert await find_broken_row(probe) is None
 
 
-async def test_two_acts_of_one_person_at_once_stand_one_after_the_other(
-    probe: InboxHarness,
-) -> None:
-    begun, blocked = asyncio.Event(), asyncio.Event()
+async def test_concurrent_acts_of_one_person_are_serialised(probe: InboxHarness) -> None:
+    first_flushed, may_commit = asyncio.Event(), asyncio.Event()
 
-    async def first() -> None:
+    async def act_first() -> None:
         async with probe.database.unit(make_caller(RENNES, member_id(1))) as unit:
             unit.record(MemberReinstated(member_id=member_id(100)))
             await unit.flush()
-            begun.set()
-            await blocked.wait()
+            first_flushed.set()
+            await may_commit.wait()
 
-    async def second() -> None:
-        await begun.wait()
+    async def act_second() -> None:
+        await first_flushed.wait()
         async with probe.database.unit(make_caller(RENNES, member_id(1))) as unit:
             unit.record(MemberReinstated(member_id=member_id(101)))
-            flushing = asyncio.create_task(unit.flush())
-            # It waits for the place that the first has taken and not yet committed.
-            assert not (await asyncio.wait([flushing], timeout=0.3))[0]
-            blocked.set()
-            await flushing
+            flush = asyncio.create_task(unit.flush())
+            # It waits for the number that the first transaction has taken and not yet committed.
+            assert not (await asyncio.wait([flush], timeout=0.3))[0]
+            may_commit.set()
+            await flush
 
-    await asyncio.gather(first(), second())
-    await asyncio.gather(*(act(probe, member_id(1), times=4) for _ in range(5)))
+    await asyncio.gather(act_first(), act_second())
+    await asyncio.gather(*(record_acts(probe, member_id(1), times=4) for _ in range(5)))
 
     rows = await probe.query("SELECT number, subject FROM audit ORDER BY 1")
     assert [row["number"] for row in rows] == list(range(1, 23))
     assert [row["subject"].int for row in rows[:2]] == [100, 101]
-    assert await broken(probe) is None
+    assert await find_broken_row(probe) is None
 
 
-async def test_what_was_imported_or_caused_by_an_event_is_nobodys_act(probe: InboxHarness) -> None:
-    await act(probe, member_id(1), origin=Origin.IMPORT)
+async def test_imports_and_reactions_leave_no_audit_row(probe: InboxHarness) -> None:
+    await record_acts(probe, member_id(1), origin=Origin.IMPORT)
     probe.publish("answer")
     await probe.consume_all()
 
@@ -107,28 +104,24 @@ async def test_what_was_imported_or_caused_by_an_event_is_nobodys_act(probe: Inb
         "UPDATE audit SET hash = sha256('x') WHERE number = 2",
     ],
 )
-async def test_a_row_that_was_changed_is_found(
-    probe: InboxHarness, frame: Frame, change: str
-) -> None:
-    await act(probe, member_id(1))
+async def test_a_changed_row_is_found(probe: InboxHarness, frame: Frame, change: str) -> None:
+    await record_acts(probe, member_id(1))
 
     await tamper(frame, change)
 
-    assert await broken(probe) == (member_id(1), 2)
+    assert await find_broken_row(probe) == (member_id(1), 2)
 
 
-async def test_a_row_that_was_taken_out_is_found_by_the_next(
-    probe: InboxHarness, frame: Frame
-) -> None:
-    await act(probe, member_id(1))
+async def test_a_deleted_row_is_found_by_its_successor(probe: InboxHarness, frame: Frame) -> None:
+    await record_acts(probe, member_id(1))
 
     await tamper(frame, "DELETE FROM audit WHERE number = 2")
 
-    assert await broken(probe) == (member_id(1), 3)
+    assert await find_broken_row(probe) == (member_id(1), 3)
 
 
-async def test_a_tenant_is_verified_by_itself(probe: InboxHarness, frame: Frame) -> None:
-    await act(probe, member_id(1))
+async def test_a_tenants_chains_are_verified_separately(probe: InboxHarness, frame: Frame) -> None:
+    await record_acts(probe, member_id(1))
     await tamper(frame, "UPDATE audit SET action = 'nothing' WHERE number = 1")
 
     async with probe.database.unit_for([LYON]) as unit:

@@ -1,4 +1,4 @@
-"""Light units: one statement for what arrives together, and nobody's rows but one's own."""
+"""Batched units: one statement per batch, tenants kept apart, failures kept apart."""
 
 import asyncio
 from collections.abc import Awaitable, Iterable
@@ -45,180 +45,191 @@ _WORDS = BatchQuery(
     "SELECT tenant_id, words FROM effects WHERE tenant_id = asked.tenant_id AND key = asked.key",
     key="text",
 )
-# It should never be written like this.
-_FORGETS = BatchQuery("SELECT tenant_id, words FROM effects WHERE key = asked.key", key="text")
+# A query with a fault: its condition on the tenant is missing.
+_WORDS_OF_ALL_TENANTS = BatchQuery(
+    "SELECT tenant_id, words FROM effects WHERE key = asked.key", key="text"
+)
 
 
 @pytest.fixture
-async def light(probe: InboxHarness) -> BatchedDatabase:
+async def batched(probe: InboxHarness) -> BatchedDatabase:
     return BatchedDatabase(probe.database)
 
 
 @pytest.fixture
-async def sent(probe: InboxHarness) -> list[str]:
-    """Every statement that is sent, in order."""
-    heard: list[str] = []
+async def statements(probe: InboxHarness) -> list[str]:
+    """All SQL sent to the database, in order."""
+    sent: list[str] = []
 
-    def hear(record: Any) -> None:
-        heard.append(" ".join(record.query.split()))
+    def log_query(record: Any) -> None:
+        sent.append(" ".join(record.query.split()))
 
-    def listen(connected: Any, _: object) -> None:
-        connected.driver_connection.add_query_logger(hear)
+    def listen(dbapi_connection: Any, _: object) -> None:
+        dbapi_connection.driver_connection.add_query_logger(log_query)
 
     await probe.database.engine.dispose()
     sa.event.listen(probe.database.engine.sync_engine, "connect", listen)
-    return heard
+    return sent
 
 
-async def act(
-    light: BatchedDatabase, number: int, words: str = "Été ☀️", tenant: TenantId = RENNES
+async def run_command(
+    batched: BatchedDatabase, number: int, words: str = "Été ☀️", tenant: TenantId = RENNES
 ) -> None:
-    who = member_id(number)
-    async with light.unit(make_caller(tenant, who)) as unit:
+    member = member_id(number)
+    async with batched.unit(make_caller(tenant, member)) as unit:
         row = {"tenant_id": tenant, "key": str(number), "words": words}
         await add(unit, _ADD, [row])
-        unit.record(MemberReinstated(member_id=who))
+        unit.record(MemberReinstated(member_id=member))
 
 
-async def everything(probe: InboxHarness, table: str) -> list[dict[str, Any]]:
+async def all_rows(probe: InboxHarness, table: str) -> list[dict[str, Any]]:
     return await probe.query(f"SELECT * FROM {table} ORDER BY 1, 2")
 
 
-async def outcomes(tasks: Iterable[Awaitable[None]]) -> list[type]:
-    return [type(one) for one in await asyncio.gather(*tasks, return_exceptions=True)]
+async def outcome_types(commands: Iterable[Awaitable[None]]) -> list[type]:
+    outcomes = await asyncio.gather(*commands, return_exceptions=True)
+    return [type(outcome) for outcome in outcomes]
 
 
-async def test_one_statement_writes_the_row_its_fact_and_its_audit(
-    probe: InboxHarness, light: BatchedDatabase, sent: list[str]
+async def test_one_statement_writes_the_row_its_event_and_its_audit(
+    probe: InboxHarness, batched: BatchedDatabase, statements: list[str]
 ) -> None:
-    await act(light, 1)
+    await run_command(batched, 1)
 
-    assert len([text for text in sent if text.startswith("WITH seen")]) == 1
-    assert not [text for text in sent if "BEGIN" in text]
-    assert [row["words"] for row in await everything(probe, "effects")] == ["Été ☀️"]
-    (event,) = await everything(probe, "outbox")
+    assert len([text for text in statements if text.startswith("WITH seen")]) == 1
+    assert not [text for text in statements if "BEGIN" in text]
+    assert [row["words"] for row in await all_rows(probe, "effects")] == ["Été ☀️"]
+    (event,) = await all_rows(probe, "outbox")
     assert b'"sequence":"0000000001"' in event["value"]
-    (change,) = await everything(probe, "audit")
-    assert (change["member_id"], change["number"]) == (member_id(1), 1)
-    assert change["at"] == event["recorded"] == probe.clock.now
+    (entry,) = await all_rows(probe, "audit")
+    assert (entry["member_id"], entry["number"]) == (member_id(1), 1)
+    assert entry["at"] == event["recorded"] == probe.clock.now
 
 
-async def test_what_arrives_together_goes_together_and_each_tenant_sees_its_own(
-    probe: InboxHarness, light: BatchedDatabase, sent: list[str]
+async def test_concurrent_commands_share_statements_and_tenants_stay_apart(
+    probe: InboxHarness, batched: BatchedDatabase, statements: list[str]
 ) -> None:
-    await asyncio.gather(*(act(light, n, tenant=(RENNES, LYON)[n % 2]) for n in range(1, 31)))
+    commands = (run_command(batched, n, tenant=(RENNES, LYON)[n % 2]) for n in range(1, 31))
+    await asyncio.gather(*commands)
 
-    assert len([text for text in sent if "INSERT INTO effects" in text]) <= 3
-    assert len(await everything(probe, "outbox")) == len(await everything(probe, "audit")) == 30
+    assert len([text for text in statements if "INSERT INTO effects" in text]) <= 3
+    assert len(await all_rows(probe, "outbox")) == len(await all_rows(probe, "audit")) == 30
     async with probe.database.unit_for([LYON]) as unit:
         assert await chain.find_broken_row(unit.connection, LYON) is None
-        seen = await unit.connection.scalar(sa.text("SELECT count(*) FROM effects"))
-    assert seen == 15
+        visible = await unit.connection.scalar(sa.text("SELECT count(*) FROM effects"))
+    assert visible == 15
 
 
-async def test_a_question_is_answered_with_the_rows_of_ones_own_tenant(
-    light: BatchedDatabase, sent: list[str]
+async def test_a_batch_query_returns_rows_of_the_callers_tenant_only(
+    batched: BatchedDatabase, statements: list[str]
 ) -> None:
-    await act(light, 1, "à Rennes")
-    await act(light, 1, "à Lyon", LYON)
-    for question in (_WORDS, _FORGETS):
-        sent.clear()
-        found = await asyncio.gather(
-            *(light.load(question, tenant, {"key": "1"}) for tenant in (RENNES, LYON) * 8),
-            light.load(question, RENNES, {"key": "2"}),
+    await run_command(batched, 1, "à Rennes")
+    await run_command(batched, 1, "à Lyon", LYON)
+    for query in (_WORDS, _WORDS_OF_ALL_TENANTS):
+        statements.clear()
+        results = await asyncio.gather(
+            *(batched.load(query, tenant, {"key": "1"}) for tenant in (RENNES, LYON) * 8),
+            batched.load(query, RENNES, {"key": "2"}),
         )
-        words = [[row["words"] for row in rows] for rows in found]
+        words = [[row["words"] for row in rows] for rows in results]
         assert words == [["à Rennes"], ["à Lyon"]] * 8 + [[]]
-        assert len(sent) == 1
+        assert len(statements) == 1
 
 
 async def test_a_row_of_another_tenant_is_refused(
-    probe: InboxHarness, light: BatchedDatabase
+    probe: InboxHarness, batched: BatchedDatabase
 ) -> None:
-    async with light.unit(make_caller(RENNES, member_id(1))) as unit:
+    async with batched.unit(make_caller(RENNES, member_id(1))) as unit:
         with pytest.raises(ValueError, match="tenant"):
             await add(unit, _ADD, [{"tenant_id": LYON, "key": "1", "words": "là-bas"}])
-    assert await everything(probe, "effects") == []
+    assert await all_rows(probe, "effects") == []
 
 
-async def test_a_failure_is_not_the_neighbours(probe: InboxHarness, light: BatchedDatabase) -> None:
-    nul = "PostgreSQL takes no \x00"
-    found = await outcomes(act(light, n, nul if n == 3 else "ça va") for n in range(1, 7))
-
-    assert [found.index(each) for each in found if each is not type(None)] == [2]
-    for table in ("effects", "outbox", "audit"):
-        assert len(await everything(probe, table)) == 5
-
-
-async def test_two_at_once_of_one_member_both_find_their_place(
-    probe: InboxHarness, light: BatchedDatabase, sent: list[str]
+async def test_one_commands_failure_does_not_fail_the_others(
+    probe: InboxHarness, batched: BatchedDatabase
 ) -> None:
-    await asyncio.gather(*(act(light, 1) for _ in range(12)))
+    nul = "PostgreSQL takes no \x00"
+    outcomes = await outcome_types(
+        run_command(batched, n, nul if n == 3 else "ça va") for n in range(1, 7)
+    )
 
-    assert [row["number"] for row in await everything(probe, "audit")] == list(range(1, 13))
-    assert len([text for text in sent if "INSERT INTO effects" in text]) == 12
+    assert [number for number, kind in enumerate(outcomes) if kind is not type(None)] == [2]
+    for table in ("effects", "outbox", "audit"):
+        assert len(await all_rows(probe, table)) == 5
+
+
+async def test_concurrent_commands_of_one_member_extend_one_chain(
+    probe: InboxHarness, batched: BatchedDatabase, statements: list[str]
+) -> None:
+    await asyncio.gather(*(run_command(batched, 1) for _ in range(12)))
+
+    assert [row["number"] for row in await all_rows(probe, "audit")] == list(range(1, 13))
+    assert len([text for text in statements if "INSERT INTO effects" in text]) == 12
     async with probe.database.unit_for([RENNES]) as unit:
         assert await chain.find_broken_row(unit.connection, RENNES) is None
 
 
-async def test_a_place_that_another_process_takes_meanwhile_is_waited_for(
-    probe: InboxHarness, light: BatchedDatabase
+async def test_a_command_waits_for_another_process_that_extends_the_chain(
+    probe: InboxHarness, batched: BatchedDatabase
 ) -> None:
-    async with probe.database.unit(make_caller(RENNES, member_id(1))) as other:
-        other.record(MemberReinstated(member_id=member_id(9)))
-        await other.flush()
-        waiting = asyncio.create_task(act(light, 1))
+    async with probe.database.unit(make_caller(RENNES, member_id(1))) as other_unit:
+        other_unit.record(MemberReinstated(member_id=member_id(9)))
+        await other_unit.flush()
+        command = asyncio.create_task(run_command(batched, 1))
         await asyncio.sleep(0.2)
-        assert not waiting.done()
-    await waiting
+        assert not command.done()
+    await command
 
-    assert [row["number"] for row in await everything(probe, "audit")] == [1, 2]
+    assert [row["number"] for row in await all_rows(probe, "audit")] == [1, 2]
     async with probe.database.unit_for([RENNES]) as unit:
         assert await chain.find_broken_row(unit.connection, RENNES) is None
 
 
 async def test_two_facts_of_one_command_are_two_audit_rows(
-    probe: InboxHarness, light: BatchedDatabase
+    probe: InboxHarness, batched: BatchedDatabase
 ) -> None:
-    async with light.unit(make_caller(RENNES, member_id(1))) as unit:
+    async with batched.unit(make_caller(RENNES, member_id(1))) as unit:
         unit.record(MemberReinstated(member_id=member_id(1)))
         unit.record(MemberReinstated(member_id=member_id(1)))
-    assert [row["number"] for row in await everything(probe, "audit")] == [1, 2]
+    assert [row["number"] for row in await all_rows(probe, "audit")] == [1, 2]
 
 
 async def test_an_error_in_the_command_writes_nothing(
-    probe: InboxHarness, light: BatchedDatabase
+    probe: InboxHarness, batched: BatchedDatabase
 ) -> None:
-    async def fail(fact: Fact, error: Exception | None) -> None:
-        async with light.unit(make_caller(RENNES, member_id(1))) as unit:
+    async def run_failing(fact: Fact, error: Exception | None) -> None:
+        async with batched.unit(make_caller(RENNES, member_id(1))) as unit:
             unit.record(fact)
             if error is not None:
                 raise error
 
     with pytest.raises(ZeroDivisionError):
-        await fail(MemberReinstated(member_id=member_id(1)), ZeroDivisionError())
+        await run_failing(MemberReinstated(member_id=member_id(1)), ZeroDivisionError())
+    too_large = MemberSuspended(member_id=member_id(2), reason="é" * MAX_RECORD_BYTES)
     with pytest.raises(Invalid):
-        await fail(MemberSuspended(member_id=member_id(2), reason="é" * MAX_RECORD_BYTES), None)
-    assert await everything(probe, "outbox") == []
+        await run_failing(too_large, None)
+    assert await all_rows(probe, "outbox") == []
 
 
-async def test_a_held_transaction_is_joined(probe: InboxHarness, light: BatchedDatabase) -> None:
-    async def fail() -> None:
-        who = make_caller(RENNES, member_id(1))
-        async with probe.database.open_unit(who) as held:
-            async with light.unit(replace(who, open_unit=held)) as unit:
+async def test_a_batched_command_joins_an_open_transaction(
+    probe: InboxHarness, batched: BatchedDatabase
+) -> None:
+    async def run_failing() -> None:
+        caller = make_caller(RENNES, member_id(1))
+        async with probe.database.open_unit(caller) as open_unit:
+            async with batched.unit(replace(caller, open_unit=open_unit)) as unit:
                 await add(unit, _ADD, [{"tenant_id": RENNES, "key": "1", "words": "tenu"}])
                 assert len(await load(unit, _WORDS, RENNES, key="1")) == 1
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await fail()
-    assert await everything(probe, "effects") == []
+        await run_failing()
+    assert await all_rows(probe, "effects") == []
 
 
-async def test_without_a_connection_everybody_is_refused_in_time(frame: Frame) -> None:
+async def test_an_exhausted_pool_rejects_commands_and_queries_in_time(frame: Frame) -> None:
     limits = LoadLimits(pool_size=1, max_wait_seconds=0.1)
-    small = Database(
+    database = Database(
         "community",
         frame.url("app"),
         clock=Clock(),
@@ -226,26 +237,27 @@ async def test_without_a_connection_everybody_is_refused_in_time(frame: Frame) -
         trace=no_trace,
         load_monitor=LoadMonitor("small", limits),
     )
-    light = BatchedDatabase(small)
+    batched = BatchedDatabase(database)
     try:
-        async with small.unit_for([RENNES]):
-            assert await outcomes(act(light, n) for n in (1, 2)) == [Overloaded, Overloaded]
+        async with database.unit_for([RENNES]):
+            outcomes = await outcome_types(run_command(batched, n) for n in (1, 2))
+            assert outcomes == [Overloaded, Overloaded]
             with pytest.raises(Overloaded):
-                await light.load(_WORDS, RENNES, {"key": "1"})
+                await batched.load(_WORDS, RENNES, {"key": "1"})
     finally:
-        await small.stop()
+        await database.stop()
 
 
-async def test_who_waits_has_the_statement_in_their_own_trace(probe: InboxHarness) -> None:
-    here = record_telemetry(sample_ratio=0)
-    instrument_engine(probe.database.engine, here.telemetry)
-    light = BatchedDatabase(probe.database)
-    with here.telemetry.span("request", "server", parent=SAMPLED) as span:
-        await light.load(_WORDS, RENNES, {"key": "1"})
-    assert parent_ids(here.span_named("SELECT effects")) == trace_and_span_ids(span.traceparent)
+async def test_a_shared_statement_appears_in_the_callers_trace(probe: InboxHarness) -> None:
+    recorded = record_telemetry(sample_ratio=0)
+    instrument_engine(probe.database.engine, recorded.telemetry)
+    batched = BatchedDatabase(probe.database)
+    with recorded.telemetry.span("request", "server", parent=SAMPLED) as span:
+        await batched.load(_WORDS, RENNES, {"key": "1"})
+    assert parent_ids(recorded.span_named("SELECT effects")) == trace_and_span_ids(span.traceparent)
 
 
-def test_columns_that_no_array_can_hold_are_refused() -> None:
+def test_a_batch_insert_refuses_columns_of_array_types() -> None:
     path: sa.Column[Any] = sa.Column("path", sa.ARRAY(sa.Uuid()))
     with pytest.raises(TypeError, match="spaces"):
         BatchInsert(sa.Table("spaces", sa.MetaData(), path))

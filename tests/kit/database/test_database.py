@@ -1,4 +1,4 @@
-"""Who may start, and what an error of the database means."""
+"""Database: which roles may start, and which errors are transient."""
 
 import asyncio
 
@@ -16,21 +16,19 @@ from tests.support.inbox_harness import Clock, InboxHarness, make_caller, no_tra
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
-async def test_a_role_above_row_level_security_may_not_start(
+async def test_a_role_that_bypasses_row_level_security_may_not_start(
     postgres_addresses: StackAddresses, frame: Frame
 ) -> None:
     url = postgres_addresses.postgres.replace("postgresql://", "postgresql+asyncpg://")
-    opened = Database("community", url, clock=Clock(), new_id=uuid7, trace=no_trace)
+    database = Database("community", url, clock=Clock(), new_id=uuid7, trace=no_trace)
     try:
         with pytest.raises(UnsafeRole):
-            await opened.start()
+            await database.start()
     finally:
-        await opened.stop()
+        await database.stop()
 
 
-async def test_the_service_can_neither_see_through_nor_change_its_tables(
-    probe: InboxHarness,
-) -> None:
+async def test_the_app_role_may_not_change_tables_or_audit_rows(probe: InboxHarness) -> None:
     for forbidden in (
         "ALTER TABLE effects DISABLE ROW LEVEL SECURITY",
         "CREATE TABLE more (id int)",
@@ -42,16 +40,14 @@ async def test_the_service_can_neither_see_through_nor_change_its_tables(
                 await unit.connection.exec_driver_sql(forbidden)
 
 
-async def test_a_transaction_that_does_nothing_is_ended_and_may_be_tried_again(
-    probe: InboxHarness,
-) -> None:
+async def test_a_terminated_connection_raises_transient(probe: InboxHarness) -> None:
     with pytest.raises(Transient):
         async with probe.database.unit(make_caller()) as unit:
             await connection(unit).exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
-async def test_what_was_raised_is_told_though_the_rollback_fails_too(probe: InboxHarness) -> None:
-    """A cancellation that became a lost connection would be tried again, and never end."""
+async def test_a_failed_rollback_does_not_replace_the_error(probe: InboxHarness) -> None:
+    """A cancellation that became a lost connection would be retried, and never end."""
     with pytest.raises(asyncio.CancelledError):  # noqa: PT012  a whole unit is meant
         async with probe.database.unit(make_caller()) as unit:
             asyncpg_connection(connection(unit)).terminate()
@@ -60,7 +56,7 @@ async def test_what_was_raised_is_told_though_the_rollback_fails_too(probe: Inbo
         await connection(unit).exec_driver_sql("SELECT 1")
 
 
-async def test_a_wrong_statement_is_not_transient(probe: InboxHarness) -> None:
+async def test_an_invalid_statement_is_not_transient(probe: InboxHarness) -> None:
     with pytest.raises(Exception, match="does not exist") as raised:
         async with probe.database.unit(make_caller()) as unit:
             await connection(unit).exec_driver_sql("SELECT * FROM nowhere")
@@ -68,7 +64,7 @@ async def test_a_wrong_statement_is_not_transient(probe: InboxHarness) -> None:
     assert not is_transient(raised.value)
 
 
-def test_a_statement_on_a_connection_whose_server_just_died_is_transient() -> None:
-    said = "cannot switch to state 12; another operation (2) is in progress"
+def test_an_internal_client_error_of_asyncpg_is_transient() -> None:
+    message = "cannot switch to state 12; another operation (2) is in progress"
 
-    assert is_transient(asyncpg.InternalClientError(said))
+    assert is_transient(asyncpg.InternalClientError(message))

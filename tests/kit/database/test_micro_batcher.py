@@ -1,4 +1,4 @@
-"""Work of many done together: who goes with whom, and whose failure is whose."""
+"""MicroBatcher: how calls form batches, how a failed batch is retried, what is rejected."""
 
 import asyncio
 import gc
@@ -11,160 +11,165 @@ import pytest
 from shared.kit.database.batched.micro_batcher import MAX_BATCH_ITEMS, BatchPolicy, MicroBatcher
 
 
-class Refused(Exception):
+class Rejected(Exception):
     pass
 
 
 @dataclass
-class Desk:
-    """Doubles numbers; fails for those in `bad`; waits for `go` before each group but the first."""
+class DoublingService:
+    """Doubles numbers; fails for those in `bad`; the first batch waits for `may_finish`."""
 
     bad: frozenset[int] = frozenset()
-    groups: list[list[int]] = field(default_factory=list)
-    go: asyncio.Event = field(default_factory=asyncio.Event)
+    batches: list[list[int]] = field(default_factory=list)
+    may_finish: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def work(self, numbers: Sequence[int]) -> list[int]:
-        self.groups.append(list(numbers))
-        if len(self.groups) == 1:
-            await self.go.wait()
+    async def run_batch(self, numbers: Sequence[int]) -> list[int]:
+        self.batches.append(list(numbers))
+        if len(self.batches) == 1:
+            await self.may_finish.wait()
         if self.bad.intersection(numbers):
             raise ZeroDivisionError(str(numbers))
         return [2 * number for number in numbers]
 
 
-def gather(
-    desk: Desk, *, waiting: int = 1000, wait: float = 5, divides: bool = True
+def make_batcher(
+    service: DoublingService,
+    *,
+    max_queue: int = 1000,
+    max_wait_seconds: float = 5,
+    retry_singly: bool = True,
 ) -> MicroBatcher[int, int]:
-    rules: BatchPolicy[int] = BatchPolicy(
-        retry_singly=lambda _: divides,
+    """A batcher in which numbers from 10 on conflict with equal numbers."""
+    policy: BatchPolicy[int] = BatchPolicy(
+        retry_singly=lambda _: retry_singly,
         to_caller_error=lambda error: error,
-        rejection=Refused,
-        max_queue=waiting,
-        max_wait_seconds=wait,
+        rejection=Rejected,
+        max_queue=max_queue,
+        max_wait_seconds=max_wait_seconds,
         conflict_key=lambda number: None if number < 10 else number,
     )
-    return MicroBatcher(desk.work, rules)
+    return MicroBatcher(service.run_batch, policy)
 
 
-async def some(tasks: int) -> None:
-    for _ in range(tasks):
+async def switch_tasks(times: int) -> None:
+    for _ in range(times):
         await asyncio.sleep(0)
 
 
-async def test_who_is_alone_goes_at_once_and_who_comes_meanwhile_goes_together() -> None:
-    desk = Desk()
-    at = gather(desk)
-    first = asyncio.create_task(at.submit(1))
-    await some(3)
-    others = [asyncio.create_task(at.submit(number)) for number in (2, 3, 4)]
-    await some(3)
-    assert desk.groups == [[1]]
-    desk.go.set()
+async def test_idle_batcher_runs_at_once_and_busy_batcher_batches_arrivals() -> None:
+    service = DoublingService()
+    batcher = make_batcher(service)
+    first = asyncio.create_task(batcher.submit(1))
+    await switch_tasks(3)
+    arrivals = [asyncio.create_task(batcher.submit(number)) for number in (2, 3, 4)]
+    await switch_tasks(3)
+    assert service.batches == [[1]]
+    service.may_finish.set()
 
-    assert await asyncio.gather(first, *others) == [2, 4, 6, 8]
-    assert desk.groups == [[1], [2, 3, 4]]
-    assert await at.submit(5) == 10
+    assert await asyncio.gather(first, *arrivals) == [2, 4, 6, 8]
+    assert service.batches == [[1], [2, 3, 4]]
+    assert await batcher.submit(5) == 10
 
 
-async def test_one_key_goes_once_in_a_group_and_in_order() -> None:
-    desk = Desk()
-    at = gather(desk)
-    tasks = [asyncio.create_task(at.submit(number)) for number in (1, 20, 20, 2, 20)]
-    desk.go.set()
+async def test_a_conflict_key_is_once_in_a_batch_and_keeps_its_order() -> None:
+    service = DoublingService()
+    batcher = make_batcher(service)
+    tasks = [asyncio.create_task(batcher.submit(number)) for number in (1, 20, 20, 2, 20)]
+    service.may_finish.set()
 
     assert await asyncio.gather(*tasks) == [2, 40, 40, 4, 40]
-    assert desk.groups == [[1, 20, 2], [20], [20]]
+    assert service.batches == [[1, 20, 2], [20], [20]]
 
 
-async def test_a_group_has_an_end() -> None:
-    desk = Desk()
-    at = gather(desk)
-    desk.go.set()
-    await asyncio.gather(*(at.submit(1) for _ in range(MAX_BATCH_ITEMS + 1)))
-    assert [len(group) for group in desk.groups] == [MAX_BATCH_ITEMS, 1]
+async def test_a_batch_has_at_most_its_maximum_of_items() -> None:
+    service = DoublingService()
+    batcher = make_batcher(service)
+    service.may_finish.set()
+    await asyncio.gather(*(batcher.submit(1) for _ in range(MAX_BATCH_ITEMS + 1)))
+    assert [len(batch) for batch in service.batches] == [MAX_BATCH_ITEMS, 1]
 
 
-async def test_a_failure_is_that_ones_alone() -> None:
-    desk = Desk(bad=frozenset({3}))
-    at = gather(desk)
-    desk.go.set()
-    found = await asyncio.gather(*(at.submit(n) for n in (1, 3, 5)), return_exceptions=True)
-    assert [type(each) for each in found] == [int, ZeroDivisionError, int]
-    assert desk.groups == [[1, 3, 5], [1], [3], [5]]
+async def test_a_failed_batch_is_retried_one_by_one() -> None:
+    service = DoublingService(bad=frozenset({3}))
+    batcher = make_batcher(service)
+    service.may_finish.set()
+    outcomes = await asyncio.gather(*(batcher.submit(n) for n in (1, 3, 5)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [int, ZeroDivisionError, int]
+    assert service.batches == [[1, 3, 5], [1], [3], [5]]
 
 
-async def test_what_no_single_one_can_be_the_reason_of_is_not_tried_again() -> None:
-    desk = Desk(bad=frozenset({3}))
-    at = gather(desk, divides=False)
-    desk.go.set()
-    found = await asyncio.gather(*(at.submit(n) for n in (1, 3, 5)), return_exceptions=True)
-    assert [type(each) for each in found] == [ZeroDivisionError] * 3
-    assert len(desk.groups) == 1
+async def test_an_error_without_single_retry_fails_the_whole_batch() -> None:
+    service = DoublingService(bad=frozenset({3}))
+    batcher = make_batcher(service, retry_singly=False)
+    service.may_finish.set()
+    outcomes = await asyncio.gather(*(batcher.submit(n) for n in (1, 3, 5)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [ZeroDivisionError] * 3
+    assert len(service.batches) == 1
 
 
-async def test_who_is_too_many_or_waits_too_long_is_told_so() -> None:
-    desk = Desk()
-    at = gather(desk, waiting=2, wait=0.05)
-    first = asyncio.create_task(at.submit(1))
-    await some(3)
-    late = [asyncio.create_task(at.submit(number)) for number in (2, 3)]
-    await some(3)
-    with pytest.raises(Refused, match="queue_full"):
-        await at.submit(4)
+async def test_calls_above_max_queue_or_max_wait_are_rejected() -> None:
+    service = DoublingService()
+    batcher = make_batcher(service, max_queue=2, max_wait_seconds=0.05)
+    first = asyncio.create_task(batcher.submit(1))
+    await switch_tasks(3)
+    queued = [asyncio.create_task(batcher.submit(number)) for number in (2, 3)]
+    await switch_tasks(3)
+    with pytest.raises(Rejected, match="queue_full"):
+        await batcher.submit(4)
     await asyncio.sleep(0.1)
-    desk.go.set()
+    service.may_finish.set()
 
     assert await first == 2
-    for task in late:
-        with pytest.raises(Refused, match="turn_wait"):
+    for task in queued:
+        with pytest.raises(Rejected, match="turn_wait"):
             await task
-    assert desk.groups == [[1]]
+    assert service.batches == [[1]]
 
 
-async def test_who_has_left_is_not_served() -> None:
-    desk = Desk()
-    at = gather(desk)
-    first = asyncio.create_task(at.submit(1))
-    await some(3)
-    left = asyncio.create_task(at.submit(2))
-    stays = asyncio.create_task(at.submit(3))
-    await some(3)
-    left.cancel()
+async def test_a_cancelled_call_is_not_run() -> None:
+    service = DoublingService()
+    batcher = make_batcher(service)
+    first = asyncio.create_task(batcher.submit(1))
+    await switch_tasks(3)
+    cancelled = asyncio.create_task(batcher.submit(2))
+    remaining = asyncio.create_task(batcher.submit(3))
+    await switch_tasks(3)
+    cancelled.cancel()
     first.cancel()
-    await some(3)
-    desk.go.set()
+    await switch_tasks(3)
+    service.may_finish.set()
 
-    assert await stays == 6
-    assert desk.groups == [[1], [3]]
-
-
-class Made:
-    """What a request is made of: it hangs on whoever asks."""
+    assert await remaining == 6
+    assert service.batches == [[1], [3]]
 
 
-async def test_what_a_refused_or_failed_one_held_is_free_at_once_without_a_collector() -> None:
-    desk = Desk(bad=frozenset({2}))
-    at = gather(desk, wait=0.05)
-    alive: list[weakref.ref[Made]] = []
+class RequestState:
+    """An object that only the frame of a request refers to."""
 
-    async def asks(number: int) -> None:
-        made = Made()
-        alive.append(weakref.ref(made))
-        with pytest.raises((Refused, ZeroDivisionError)):
-            await at.submit(number)
+
+async def test_a_rejected_or_failed_call_is_freed_without_the_garbage_collector() -> None:
+    service = DoublingService(bad=frozenset({2}))
+    batcher = make_batcher(service, max_wait_seconds=0.05)
+    references: list[weakref.ref[RequestState]] = []
+
+    async def request(number: int) -> None:
+        state = RequestState()
+        references.append(weakref.ref(state))
+        with pytest.raises((Rejected, ZeroDivisionError)):
+            await batcher.submit(number)
 
     gc.disable()
     try:
-        first = asyncio.create_task(at.submit(1))
-        await some(3)
-        late = [asyncio.create_task(asks(3)) for _ in range(3)]
+        first = asyncio.create_task(batcher.submit(1))
+        await switch_tasks(3)
+        late = [asyncio.create_task(request(3)) for _ in range(3)]
         await asyncio.sleep(0.1)
-        desk.go.set()
+        service.may_finish.set()
         await first
         await asyncio.gather(*late)
-        await asyncio.gather(asks(2), asks(2), at.submit(1))
-        await asyncio.gather(asks(2))
-        await some(3)
-        assert [each for each in alive if each() is not None] == []
+        await asyncio.gather(request(2), request(2), batcher.submit(1))
+        await asyncio.gather(request(2))
+        await switch_tasks(3)
+        assert [reference for reference in references if reference() is not None] == []
     finally:
         gc.enable()

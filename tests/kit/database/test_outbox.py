@@ -1,4 +1,4 @@
-"""Facts leave if, and only if, their change was committed, and each key counts without gaps."""
+"""The outbox: events are written with their change or not at all, with gapless sequences."""
 
 import asyncio
 import random
@@ -27,19 +27,19 @@ from tests.support.inbox_harness import (
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
-async def test_sequences_have_no_gap_and_positions_follow_them_under_concurrency(
+async def test_sequences_have_no_gap_and_follow_positions_under_concurrency(
     probe: InboxHarness,
 ) -> None:
-    seeded = random.Random(7)
+    seeded_random = random.Random(7)
 
     async def write(number: int) -> None:
         for _ in range(12):
             with suppress(Conflict):
                 async with probe.database.unit(make_caller()) as unit:
                     for _ in range(3):
-                        who = member_id(seeded.randrange(1, 4))
-                        unit.record(MemberSuspended(member_id=who, reason=f"{number}"))
-                    if seeded.random() < 0.3:
+                        member = member_id(seeded_random.randrange(1, 4))
+                        unit.record(MemberSuspended(member_id=member, reason=f"{number}"))
+                    if seeded_random.random() < 0.3:
                         raise Conflict
 
     await asyncio.gather(*(write(number) for number in range(8)))
@@ -52,9 +52,7 @@ async def test_sequences_have_no_gap_and_positions_follow_them_under_concurrency
         assert sequences == list(range(1, len(sequences) + 1))
 
 
-async def test_after_a_rollback_nothing_was_written_and_nobody_is_woken(
-    probe: InboxHarness,
-) -> None:
+async def test_a_rollback_writes_nothing_and_wakes_no_relay(probe: InboxHarness) -> None:
     with pytest.raises(Conflict):  # noqa: PT012  a whole unit is meant
         async with probe.database.unit(make_caller()) as unit:
             await connection(unit).execute(EFFECTS, {"tenant": RENNES, "key": "k", "words": "w"})
@@ -68,7 +66,7 @@ async def test_after_a_rollback_nothing_was_written_and_nobody_is_woken(
     assert not probe.database.outbox_changed.is_set()
 
 
-async def test_after_a_commit_the_relay_is_woken(probe: InboxHarness) -> None:
+async def test_a_commit_wakes_the_relay(probe: InboxHarness) -> None:
     async with probe.database.unit(make_caller()) as unit:
         unit.record(MemberReinstated(member_id=member_id(1)))
         assert not probe.database.outbox_changed.is_set()
@@ -76,7 +74,7 @@ async def test_after_a_commit_the_relay_is_woken(probe: InboxHarness) -> None:
     assert probe.database.outbox_changed.is_set()
 
 
-async def test_what_a_savepoint_recorded_goes_with_it(probe: InboxHarness) -> None:
+async def test_a_rolled_back_savepoint_drops_its_events(probe: InboxHarness) -> None:
     async with probe.database.unit_for([RENNES]) as unit:
         with pytest.raises(Conflict):  # noqa: PT012  a whole savepoint is meant
             async with probe.database.savepoint(unit) as part:
@@ -88,40 +86,39 @@ async def test_what_a_savepoint_recorded_goes_with_it(probe: InboxHarness) -> No
             part.caller = make_caller()
             part.record(MemberReinstated(member_id=member_id(1)))
 
-    (kept,) = await probe.outbox()
-    assert int(kept.sequence) == 1
+    (envelope,) = await probe.outbox()
+    assert int(envelope.sequence) == 1
 
 
-async def test_a_unit_that_is_held_commits_once_with_all_that_joined_it(
-    probe: InboxHarness,
-) -> None:
-    async with probe.database.open_unit(make_caller()) as held:
+async def test_an_open_unit_commits_all_joined_units_once(probe: InboxHarness) -> None:
+    async with probe.database.open_unit(make_caller()) as open_unit:
         for number in (1, 2):
-            async with probe.database.unit(replace(make_caller(), open_unit=held)) as unit:
+            joining = replace(make_caller(), open_unit=open_unit)
+            async with probe.database.unit(joining) as unit:
                 unit.record(MemberReinstated(member_id=member_id(number)))
         assert await probe.outbox() == []
 
     assert len(await probe.outbox()) == 2
 
 
-async def test_an_envelope_says_what_it_follows_from(probe: InboxHarness) -> None:
-    first = probe.publish("answer")
+async def test_an_envelope_names_its_cause(probe: InboxHarness) -> None:
+    cause_id = probe.publish("answer")
     await probe.consume_all()
 
-    (answer,) = await probe.outbox()
+    (envelope,) = await probe.outbox()
 
-    assert answer.causeid == str(first)
-    assert (answer.tenant, answer.correlationid) == (RENNES, "un essai")
-    assert answer.partitionkey == f"{RENNES}:{member_id(1)}"
-    assert answer.source == "/preau/community"
+    assert envelope.causeid == str(cause_id)
+    assert (envelope.tenant, envelope.correlationid) == (RENNES, "un essai")
+    assert envelope.partitionkey == f"{RENNES}:{member_id(1)}"
+    assert envelope.source == "/preau/community"
     (row,) = await probe.query("SELECT value FROM outbox")
     record = IncomingRecord(Partition("community.space", 0), 0, b"k", row["value"])
-    item = decode_record(record, decoders_for((MemberReinstated,)), NOON)
-    assert isinstance(item, Decoded)
-    assert item.delivery.fact == MemberReinstated(member_id=member_id(1))
+    decoded = decode_record(record, decoders_for((MemberReinstated,)), NOON)
+    assert isinstance(decoded, Decoded)
+    assert decoded.delivery.fact == MemberReinstated(member_id=member_id(1))
 
 
-async def test_a_reaction_must_say_which_delivery_a_fact_follows_from(probe: InboxHarness) -> None:
+async def test_a_fact_of_a_reaction_needs_its_cause(probe: InboxHarness) -> None:
     async with probe.database.unit_for([RENNES]) as unit:
         with pytest.raises(TypeError, match="which delivery"):
             unit.record(MemberReinstated(member_id=member_id(1)))
@@ -133,9 +130,7 @@ async def test_a_unit_cannot_write_into_another_tenant(probe: InboxHarness) -> N
             await connection(unit).execute(EFFECTS, {"tenant": LYON, "key": "k", "words": "w"})
 
 
-async def test_a_fact_that_no_broker_takes_is_refused_before_it_stops_the_relay(
-    probe: InboxHarness,
-) -> None:
+async def test_an_event_too_large_for_a_record_is_refused(probe: InboxHarness) -> None:
     with pytest.raises(Invalid):
         async with probe.database.unit(make_caller()) as unit:
             unit.record(MemberSuspended(member_id=member_id(1), reason="x" * 10_000_000))

@@ -1,4 +1,4 @@
-"""The relay: what is written is sent, in order, again if need be, and only then forgotten."""
+"""The relay: sends the outbox in order, retries, and deletes only acknowledged events."""
 
 import asyncio
 import time
@@ -32,69 +32,68 @@ from tests.support.inbox_harness import (
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
-class Weary(MemoryBus):
-    """A broker that fails so often, before or after it has taken the records."""
+class FailingBus(MemoryBus):
+    """A broker that fails `failures` times, before or after it has stored the records."""
 
-    def __init__(self, failures: int, *, after: bool) -> None:
+    def __init__(self, failures: int, *, after_storing: bool) -> None:
         super().__init__()
-        self.failures, self.after = failures, after
+        self.failures, self.after_storing = failures, after_storing
 
     async def send(self, records: Sequence[OutgoingRecord]) -> None:
         if self.failures:
             self.failures -= 1
-            if self.after:
+            if self.after_storing:
                 await super().send(records)
             raise Transient(reason="no answer")
         await super().send(records)
 
 
-class Slow(MemoryBus):
-    """A broker that takes its time, and notes when each batch came and was answered."""
+class SlowBus(MemoryBus):
+    """A broker that takes 6 ms per batch, and records when each batch began and ended."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.came: list[float] = []
-        self.answered: list[float] = []
+        self.received_at: list[float] = []
+        self.acknowledged_at: list[float] = []
 
     async def send(self, records: Sequence[OutgoingRecord]) -> None:
-        self.came.append(time.monotonic())
+        self.received_at.append(time.monotonic())
         await asyncio.sleep(0.006)
         await super().send(records)
-        self.answered.append(time.monotonic())
+        self.acknowledged_at.append(time.monotonic())
 
 
-class Frozen(MemoryBus):
-    """The way to a broker that lets nothing through until it is thawed."""
+class BlockedBus(MemoryBus):
+    """A connection to a broker that blocks every send until `unblocked` is set."""
 
     def __init__(self, broker: Bus) -> None:
         super().__init__()
         self.broker = broker
-        self.reached, self.thawed = asyncio.Event(), asyncio.Event()
+        self.reached, self.unblocked = asyncio.Event(), asyncio.Event()
 
     async def send(self, records: Sequence[OutgoingRecord]) -> None:
         self.reached.set()
-        await self.thawed.wait()
+        await self.unblocked.wait()
         await self.broker.send(records)
 
 
 @asynccontextmanager
-async def relaying(
+async def running_relay(
     probe: InboxHarness,
     frame: Frame,
     bus: Bus,
-    batch: int = 500,
-    session: Mapping[str, str] = SESSION_SETTINGS,
+    max_batch_events: int = 500,
+    session_settings: Mapping[str, str] = SESSION_SETTINGS,
 ) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    written = probe.database.outbox_changed
     relay = Relay(
         "community",
         frame.url("relay"),
         bus,
-        written,
+        probe.database.outbox_changed,
         NoTelemetry(),
-        batch,
-        session_settings=session,
+        max_batch_events,
+        session_settings=session_settings,
     )
     task = asyncio.create_task(relay.run(stop))
     try:
@@ -104,170 +103,178 @@ async def relaying(
         await asyncio.wait_for(task, 20)
 
 
-async def write(probe: InboxHarness, facts: int, keys: int = 3) -> None:
+async def write_facts(probe: InboxHarness, facts: int, keys: int = 3) -> None:
     for number in range(facts):
         async with probe.database.unit(make_caller()) as unit:
-            who = member_id(number % keys + 1)
-            unit.record(MemberSuspended(member_id=who, reason=f"n° {number} ✓"))
+            member = member_id(number % keys + 1)
+            unit.record(MemberSuspended(member_id=member, reason=f"n° {number} ✓"))
 
 
-async def emptied(probe: InboxHarness) -> None:
+async def wait_until_outbox_empty(probe: InboxHarness) -> None:
     async with asyncio.timeout(20):
-        while await probe.query("SELECT 1 FROM outbox LIMIT 1"):  # noqa: ASYNC110  another process's
+        while await probe.query("SELECT 1 FROM outbox LIMIT 1"):  # noqa: ASYNC110  in a database
             await asyncio.sleep(0.05)
 
 
-async def sent(bus: Bus) -> dict[str, list[int]]:
-    """The sequences of each key, as they stand in the log."""
-    found: dict[str, list[int]] = defaultdict(list)
+async def sent_sequences(bus: Bus) -> dict[str, list[int]]:
+    """The sequences of each key, in log order."""
+    sequences: dict[str, list[int]] = defaultdict(list)
     for number in range(PARTITIONS):
         for record in await bus.fetch(Partition(TOPIC, number), 0, 10_000):
             envelope = msgspec.json.decode(record.value or b"", type=Envelope)
             assert (record.key or b"").decode() == envelope.partitionkey
-            found[envelope.partitionkey].append(int(envelope.sequence))
-    return found
+            sequences[envelope.partitionkey].append(int(envelope.sequence))
+    return sequences
 
 
-async def test_everything_is_sent_in_order_and_then_gone(probe: InboxHarness, frame: Frame) -> None:
-    await write(probe, 30)
-    async with relaying(probe, frame, probe.bus, batch=7):
-        await write(probe, 30)
-        await emptied(probe)
+async def test_all_events_are_sent_in_order_and_deleted(probe: InboxHarness, frame: Frame) -> None:
+    await write_facts(probe, 30)
+    async with running_relay(probe, frame, probe.bus, max_batch_events=7):
+        await write_facts(probe, 30)
+        await wait_until_outbox_empty(probe)
 
-    found = await sent(probe.bus)
-    assert [found[key] for key in found] == [list(range(1, 21))] * 3
+    sequences = await sent_sequences(probe.bus)
+    assert list(sequences.values()) == [list(range(1, 21))] * 3
 
 
-async def test_facts_that_come_one_by_one_gather_while_the_relay_rests(
+async def test_single_events_form_batches_while_the_relay_pauses(
     probe: InboxHarness, frame: Frame
 ) -> None:
-    bus = probe.bus = Slow()
+    bus = probe.bus = SlowBus()
     await probe.make_topics()
-    async with relaying(probe, frame, bus):
+    async with running_relay(probe, frame, bus):
         for _ in range(8):
-            await write(probe, 4)
+            await write_facts(probe, 4)
             await asyncio.sleep(0.005)
-        await emptied(probe)
+        await wait_until_outbox_empty(probe)
 
-    rests = [again - before for before, again in zip(bus.answered, bus.came[1:], strict=False)]
-    assert rests
-    assert min(rests) > 0.006
-    assert sorted((await sent(bus)).values()) == [[*range(1, 9)]] * 2 + [[*range(1, 17)]]
+    pauses = [
+        begin - end for end, begin in zip(bus.acknowledged_at, bus.received_at[1:], strict=False)
+    ]
+    assert pauses
+    assert min(pauses) > 0.006
+    assert sorted((await sent_sequences(bus)).values()) == [[*range(1, 9)]] * 2 + [[*range(1, 17)]]
 
 
-async def test_while_the_broker_does_not_answer_nothing_is_forgotten(
+async def test_events_stay_in_the_outbox_while_the_broker_fails(
     probe: InboxHarness, frame: Frame
 ) -> None:
-    probe.bus = Weary(2, after=False)
+    probe.bus = FailingBus(2, after_storing=False)
     await probe.make_topics()
-    await write(probe, 6)
-    async with relaying(probe, frame, probe.bus):
-        await emptied(probe)
+    await write_facts(probe, 6)
+    async with running_relay(probe, frame, probe.bus):
+        await wait_until_outbox_empty(probe)
 
-    assert sorted((await sent(probe.bus)).values()) == [[1, 2]] * 3
+    assert sorted((await sent_sequences(probe.bus)).values()) == [[1, 2]] * 3
 
 
-async def test_the_absence_of_the_broker_costs_no_shard(probe: InboxHarness, frame: Frame) -> None:
-    bus = probe.bus = Weary(3, after=False)
+async def test_a_relay_keeps_its_shards_while_the_broker_fails(
+    probe: InboxHarness, frame: Frame
+) -> None:
+    bus = probe.bus = FailingBus(3, after_storing=False)
     await probe.make_topics()
     query = "SELECT pid FROM pg_stat_activity WHERE usename = 'community_relay'"
-    # The session of a relay that just stopped may still stand there.
-    before = await probe.query(query)
-    await write(probe, 6)
-    async with relaying(probe, frame, bus):
+    # The session of a relay that has just stopped may still be listed.
+    old_sessions = await probe.query(query)
+    await write_facts(probe, 6)
+    async with running_relay(probe, frame, bus):
         async with asyncio.timeout(10):
             while bus.failures == 3:  # noqa: ASYNC110  its own task sends
                 await asyncio.sleep(0.01)
-        during = [each for each in await probe.query(query) if each not in before]
-        await emptied(probe)
-        after = [each for each in await probe.query(query) if each not in before]
+        during_failure = [row for row in await probe.query(query) if row not in old_sessions]
+        await wait_until_outbox_empty(probe)
+        after_failure = [row for row in await probe.query(query) if row not in old_sessions]
 
-    assert len(during) == 1
-    assert during == after, "the locks live as long as the session"
+    assert len(during_failure) == 1
+    assert during_failure == after_failure, "the locks last as long as the session"
 
 
-async def test_dying_between_sending_and_deleting_makes_duplicates_and_no_gap(
+async def test_a_failure_between_send_and_delete_causes_duplicates_only(
     probe: InboxHarness, frame: Frame
 ) -> None:
-    probe.bus = Weary(1, after=True)
-    probe.database.service = "identity"  # whose facts these are: others are refused
+    probe.bus = FailingBus(1, after_storing=True)
+    probe.database.service = "identity"  # the source of these facts: others are refused
     await probe.make_topics()
-    await write(probe, 6)
-    async with relaying(probe, frame, probe.bus):
-        await emptied(probe)
+    await write_facts(probe, 6)
+    async with running_relay(probe, frame, probe.bus):
+        await wait_until_outbox_empty(probe)
 
-    assert sorted((await sent(probe.bus)).values()) == [[1, 2, 1, 2]] * 3
-    found = await probe.consume_all()
-    assert (found.applied, found.duplicate) == (6, 6)
+    assert sorted((await sent_sequences(probe.bus)).values()) == [[1, 2, 1, 2]] * 3
+    outcome = await probe.consume_all()
+    assert (outcome.applied, outcome.duplicate) == (6, 6)
     assert len(await probe.effects()) == 6
 
 
-async def test_two_relays_of_a_service_keep_the_order_and_the_second_takes_over(
+async def test_two_relays_keep_the_order_and_one_continues_alone(
     probe: InboxHarness, frame: Frame
 ) -> None:
-    async with relaying(probe, frame, probe.bus, batch=3):
-        async with relaying(probe, frame, probe.bus, batch=3):
-            await write(probe, 30)
-            await emptied(probe)
-        await write(probe, 30)
-        await emptied(probe)
+    async with running_relay(probe, frame, probe.bus, max_batch_events=3):
+        async with running_relay(probe, frame, probe.bus, max_batch_events=3):
+            await write_facts(probe, 30)
+            await wait_until_outbox_empty(probe)
+        await write_facts(probe, 30)
+        await wait_until_outbox_empty(probe)
 
-    assert sorted((await sent(probe.bus)).values()) == [list(range(1, 21))] * 3
+    assert sorted((await sent_sequences(probe.bus)).values()) == [list(range(1, 21))] * 3
 
 
-async def test_what_another_process_writes_is_sent_without_waiting_for_the_next_look(
+async def test_an_event_of_another_process_is_sent_before_the_next_poll(
     probe: InboxHarness, frame: Frame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.kit.relay.relay.POLL_INTERVAL_SECONDS", 60.0)
     clock = probe.database._clock
-    other = Database("community", frame.url("app"), clock=clock, new_id=uuid7, trace=no_trace)
-    other.start_notifier()
-    async with relaying(probe, frame, probe.bus):
+    other_process = Database(
+        "community", frame.url("app"), clock=clock, new_id=uuid7, trace=no_trace
+    )
+    other_process.start_notifier()
+    async with running_relay(probe, frame, probe.bus):
         await asyncio.sleep(0.3)
         for number in range(3):
-            async with other.unit(make_caller()) as unit:
+            async with other_process.unit(make_caller()) as unit:
                 unit.record(MemberSuspended(member_id=member_id(1), reason=f"{number}"))
-        await emptied(probe)
-    await other.stop()
+        await wait_until_outbox_empty(probe)
+    await other_process.stop()
 
-    assert await sent(probe.bus) == {f"{RENNES}:{member_id(1)}": [1, 2, 3]}
+    assert await sent_sequences(probe.bus) == {f"{RENNES}:{member_id(1)}": [1, 2, 3]}
 
 
-async def test_the_heir_of_a_relay_that_is_gone_sends_the_rest(
+async def test_a_second_relay_takes_over_when_the_first_stops(
     probe: InboxHarness, frame: Frame
 ) -> None:
-    async with relaying(probe, frame, probe.bus):
+    async with running_relay(probe, frame, probe.bus):
         await asyncio.sleep(0.1)
-        second = relaying(probe, frame, probe.bus)
+        second = running_relay(probe, frame, probe.bus)
         await second.__aenter__()
-    await write(probe, 9)
-    await emptied(probe)
+    await write_facts(probe, 9)
+    await wait_until_outbox_empty(probe)
     await second.__aexit__(None, None, None)
 
-    assert sorted((await sent(probe.bus)).values()) == [[1, 2, 3]] * 3
+    assert sorted((await sent_sequences(probe.bus)).values()) == [[1, 2, 3]] * 3
 
 
-async def test_a_relay_that_freezes_loses_its_shards_and_repeats_when_it_wakes(
+async def test_a_frozen_relay_loses_its_shards_and_later_repeats_its_batch(
     probe: InboxHarness, frame: Frame
 ) -> None:
-    slow = Frozen(probe.bus)
-    await write(probe, 9)
-    async with relaying(
-        probe, frame, slow, session={**SESSION_SETTINGS, "idle_session_timeout": "500ms"}
-    ):
-        await slow.reached.wait()
-        async with relaying(probe, frame, probe.bus):
-            await emptied(probe)
-            await write(probe, 9)
-            await emptied(probe)
-        slow.thawed.set()
+    blocked_bus = BlockedBus(probe.bus)
+    settings = {**SESSION_SETTINGS, "idle_session_timeout": "500ms"}
+    await write_facts(probe, 9)
+    async with running_relay(probe, frame, blocked_bus, session_settings=settings):
+        await blocked_bus.reached.wait()
+        async with running_relay(probe, frame, probe.bus):
+            await wait_until_outbox_empty(probe)
+            await write_facts(probe, 9)
+            await wait_until_outbox_empty(probe)
+        blocked_bus.unblocked.set()
 
-    assert sorted((await sent(probe.bus)).values()) == [[1, 2, 3, 4, 5, 6, 1, 2, 3]] * 3
+    sequences = sorted((await sent_sequences(probe.bus)).values())
+    assert sequences == [[1, 2, 3, 4, 5, 6, 1, 2, 3]] * 3
 
 
-async def test_a_stop_sends_what_is_left(probe: InboxHarness, frame: Frame) -> None:
-    async with relaying(probe, frame, probe.bus, batch=2):
+async def test_a_stopping_relay_sends_the_rest_of_the_outbox(
+    probe: InboxHarness, frame: Frame
+) -> None:
+    async with running_relay(probe, frame, probe.bus, max_batch_events=2):
         await asyncio.sleep(0.2)
-        await write(probe, 12)
+        await write_facts(probe, 12)
 
     assert await probe.query("SELECT 1 FROM outbox") == []

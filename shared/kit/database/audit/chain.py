@@ -1,7 +1,7 @@
-"""The audit log: every change by a person leaves a row, chained by hash to that person's last.
+"""The audit log: each change by a person adds a row that holds the hash of their previous row.
 
-A chain per member, so that two members of one tenant never wait for each other. The app role may
-only add rows; `verify` finds the first row that was changed, and a missing one by its number.
+One chain per member, so that two members of a tenant never wait for each other. The app role may
+only add rows. `find_broken_row` finds the first changed row, and a missing row by its number.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,8 @@ from shared.contracts.ids import MemberId, TenantId
 from shared.kit.database.audit.statement import BROKEN_ROWS, HASH
 from shared.kit.database.driver_statement import DriverStatement
 
-_APPEND = sa.text(f"""
+_APPEND = DriverStatement(
+    sa.text(f"""
     WITH last AS (
         SELECT number, hash FROM audit
         WHERE tenant_id = :tenant_id AND member_id = :member_id ORDER BY number DESC LIMIT 1
@@ -34,8 +35,8 @@ _APPEND = sa.text(f"""
     ON CONFLICT (tenant_id, member_id, number) DO NOTHING
     RETURNING number
 """)  # noqa: S608  constants
-_ADDING = DriverStatement(_APPEND)
-_TYPES = {
+)
+_SQL_TYPES = {
     "tenant_id": "uuid",
     "member_id": "uuid",
     "at": "timestamptz",
@@ -48,7 +49,7 @@ _BROKEN = sa.text(BROKEN_ROWS.replace("$1", ":tenant_id"))
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """What someone did: the fact's type, what it is about, and what else helps to find it again."""
+    """An act of a member: usually a fact's wire type, its subject, and details to find it by."""
 
     tenant: TenantId
     member_id: MemberId
@@ -57,24 +58,27 @@ class AuditEntry:
     details: dict[str, str | int]
 
 
-async def append(connection: AsyncConnection, changes: Sequence[AuditEntry], now: datetime) -> None:
-    """Add these rows to their members' chains, in order.
+async def append(connection: AsyncConnection, entries: Sequence[AuditEntry], now: datetime) -> None:
+    """Append these entries to their members' chains, in order.
 
-    Two transactions of one member may want the same place. The second waits for the first to end,
-    and takes the place after it: a statement sees what was committed before it began.
+    Two transactions of one member may compete for a number. The second waits until the first has
+    ended, inserts nothing, and runs the statement again, which then sees the committed row.
     """
-    for change in changes:
-        while not await _ADDING.fetch(connection, _row(change, now)):
+    for entry in entries:
+        while not await _APPEND.fetch(connection, _row(entry, now)):
             pass
 
 
-def insert_clause(first: str) -> str:
-    """Write the end of a larger statement that adds a row to the chain of each of many members.
+def insert_clause(source: str) -> str:
+    """Return the last part of a larger statement: it adds an audit row for each of many members.
 
-    `first` is what its rows wait for; see `columns` for its values. Whose place was taken by
-    another transaction meanwhile makes it fail as a whole, by a unique violation.
+    `source` begins its FROM clause, and so makes it wait for that CTE; `insert_parameters` returns
+    the parameters. The statement fails with a unique violation when another transaction takes the
+    next number of a chain meanwhile.
     """
-    arrays = ", ".join(f"(SELECT CAST(:a_{name} AS {kind}[]))" for name, kind in _TYPES.items())
+    arrays = ", ".join(
+        f"(SELECT CAST(:a_{name} AS {sql_type}[]))" for name, sql_type in _SQL_TYPES.items()
+    )
     return f"""
         INSERT INTO audit (tenant_id, member_id, number, at, action, subject, details,
                            previous_hash, hash)
@@ -82,7 +86,7 @@ def insert_clause(first: str) -> str:
             SELECT c.tenant_id, c.member_id, COALESCE(last.number, 0) + 1 AS number, c.at,
                    c.action, c.subject, c.details,
                    COALESCE(last.hash, CAST('' AS bytea)) AS previous_hash
-            FROM {first} unnest({arrays}) AS c ({", ".join(_TYPES)})
+            FROM {source} unnest({arrays}) AS c ({", ".join(_SQL_TYPES)})
             LEFT JOIN LATERAL (
                 SELECT number, hash FROM audit
                 WHERE tenant_id = c.tenant_id AND member_id = c.member_id
@@ -92,24 +96,24 @@ def insert_clause(first: str) -> str:
     """  # noqa: S608  constants
 
 
-def insert_parameters(changes: Sequence[tuple[AuditEntry, datetime]]) -> dict[str, object]:
-    """Return the values of such an end; nobody may stand in it twice."""
-    rows = [_row(change, at) for change, at in changes]
-    return {f"a_{name}": [row[name] for row in rows] for name in _TYPES}
+def insert_parameters(entries: Sequence[tuple[AuditEntry, datetime]]) -> dict[str, object]:
+    """Return the values of the parameters in `insert_clause`; at most one entry per member."""
+    rows = [_row(entry, at) for entry, at in entries]
+    return {f"a_{name}": [row[name] for row in rows] for name in _SQL_TYPES}
 
 
-def _row(change: AuditEntry, at: datetime) -> dict[str, object]:
+def _row(entry: AuditEntry, at: datetime) -> dict[str, object]:
     return {
-        "tenant_id": change.tenant,
-        "member_id": change.member_id,
+        "tenant_id": entry.tenant,
+        "member_id": entry.member_id,
         "at": at,
-        "action": change.action,
-        "subject": change.subject,
-        "details": msgspec.json.encode(change.details).decode(),
+        "action": entry.action,
+        "subject": entry.subject,
+        "details": msgspec.json.encode(entry.details).decode(),
     }
 
 
 async def find_broken_row(connection: AsyncConnection, tenant: TenantId) -> tuple[UUID, int] | None:
-    """Find the first row (member, number) whose chain does not hold; None when all do."""
-    found = (await connection.execute(_BROKEN, {"tenant_id": tenant})).first()
-    return (found.member_id, found.number) if found else None
+    """Return the first row (member, number) that breaks its chain; None when all are intact."""
+    row = (await connection.execute(_BROKEN, {"tenant_id": tenant})).first()
+    return (row.member_id, row.number) if row else None

@@ -1,4 +1,4 @@
-"""Reading the queue: in order, of bounded weight, and not from the beginning each time."""
+"""The outbox as a queue: reads in order, of bounded size, from the cursor's position."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -9,15 +9,15 @@ import pytest
 
 from shared.contracts.identity import MemberSuspended
 from shared.kit.database.outbox import SHARDS
-from shared.kit.relay import queue_cursor as relay_reading
+from shared.kit.relay import queue_cursor
 from shared.kit.relay.queue_cursor import READ_ALL_SHARDS, READ_OWN_SHARDS, QueueCursor
 from shared.kit.relay.relay import SESSION_SETTINGS
 from tests.kit.conftest import Frame
 from tests.support.inbox_harness import InboxHarness, make_caller, member_id
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
-ALL = list(range(SHARDS))
-MUCH = 16_000_000
+ALL_SHARDS = list(range(SHARDS))
+MAX_BYTES = 16_000_000
 FILL = """
     INSERT INTO outbox (shard, topic, key, value, recorded)
     SELECT n % 8, 'identity.member', 'k' || n, convert_to(repeat('é', $2), 'UTF8'), now()
@@ -27,35 +27,36 @@ FILL = """
 
 @pytest.fixture
 async def relay(frame: Frame, probe: InboxHarness) -> AsyncIterator[asyncpg.Connection]:
-    """A connection as the relay opens it, to an outbox that is empty."""
+    """A connection with the relay's session settings, to an empty outbox."""
     url = frame.url("relay").replace("+asyncpg", "")
-    opened = await asyncpg.connect(url, server_settings=dict(SESSION_SETTINGS))
-    yield opened
-    await opened.close()
+    connection = await asyncpg.connect(url, server_settings=dict(SESSION_SETTINGS))
+    yield connection
+    await connection.close()
 
 
 async def read(
     relay: Any,
     query: str = READ_ALL_SHARDS,
-    shards: Sequence[int] = ALL,
+    shards: Sequence[int] = ALL_SHARDS,
     *,
-    floor: int = 0,
-    rows: int = 5,
+    position: int = 0,
+    max_rows: int = 5,
 ) -> list[int]:
-    found = await relay.fetch(query, floor, list(shards), rows, MUCH)
-    return [row["position"] for row in found]
+    """Read once; return the positions of the rows."""
+    rows = await relay.fetch(query, position, list(shards), max_rows, MAX_BYTES)
+    return [row["position"] for row in rows]
 
 
-async def drain(relay: Any, floor: QueueCursor) -> list[int]:
-    """Read, delete and read again until nothing is left; give what was read."""
-    everything: list[int] = []
+async def drain(relay: Any, cursor: QueueCursor) -> list[int]:
+    """Read and delete until the outbox is empty; return the positions of all rows."""
+    all_positions: list[int] = []
     while True:
-        found = await read(relay, floor=floor.position)
-        await floor.advance(relay, found)
-        if not found:
-            return everything
-        everything += found
-        await relay.execute("DELETE FROM outbox WHERE position = ANY($1::bigint[])", found)
+        positions = await read(relay, position=cursor.position)
+        await cursor.advance(relay, positions)
+        if not positions:
+            return all_positions
+        all_positions += positions
+        await relay.execute("DELETE FROM outbox WHERE position = ANY($1::bigint[])", positions)
 
 
 async def test_the_owner_of_some_shards_reads_those_in_order(
@@ -63,25 +64,26 @@ async def test_the_owner_of_some_shards_reads_those_in_order(
 ) -> None:
     await probe.query(FILL, 40, 1)
 
+    own = (READ_OWN_SHARDS, [2, 5, 7])
     assert await read(relay, READ_ALL_SHARDS) == [1, 2, 3, 4, 5]
-    assert await read(relay, READ_OWN_SHARDS, [2, 5, 7], rows=6) == [2, 5, 7, 10, 13, 15]
-    assert await read(relay, READ_OWN_SHARDS, [2, 5, 7], floor=7, rows=4) == [10, 13, 15, 18]
+    assert await read(relay, *own, max_rows=6) == [2, 5, 7, 10, 13, 15]
+    assert await read(relay, *own, position=7, max_rows=4) == [10, 13, 15, 18]
 
 
 @pytest.mark.parametrize("query", [READ_ALL_SHARDS, READ_OWN_SHARDS])
-async def test_a_batch_has_a_limit_of_bytes_and_a_heavy_event_goes_alone(
+async def test_a_batch_is_bounded_in_bytes_and_has_one_event_at_least(
     relay: asyncpg.Connection, probe: InboxHarness, query: str
 ) -> None:
     await probe.query(FILL, 6, 500)  # 1,000 bytes each
-    for most, expected in ((2_500, 3), (1, 1), (100_000, 6)):
-        assert len(await relay.fetch(query, 0, ALL, 500, most)) == expected
+    for max_bytes, expected in ((2_500, 3), (1, 1), (100_000, 6)):
+        assert len(await relay.fetch(query, 0, ALL_SHARDS, 500, max_bytes)) == expected
 
 
-async def test_no_read_sorts_or_walks_over_what_was_deleted(
+async def test_a_read_neither_sorts_nor_scans_deleted_rows(
     relay: asyncpg.Connection, probe: InboxHarness
 ) -> None:
     await probe.query(FILL, 2_000, 1)
-    arguments = f"'{{{','.join(map(str, ALL))}}}'", "500", "16000000"
+    arguments = f"'{{{','.join(map(str, ALL_SHARDS))}}}'", "500", "16000000"
     query = READ_ALL_SHARDS.replace("$1", "1500")
     for number, value in enumerate(arguments, start=2):
         query = query.replace(f"${number}", value)
@@ -93,62 +95,62 @@ async def test_no_read_sorts_or_walks_over_what_was_deleted(
     assert "Sort" not in plan
 
 
-async def test_the_floor_rises_though_an_old_snapshot_keeps_every_dead_row(
+async def test_the_cursor_advances_while_an_old_snapshot_blocks_vacuum(
     relay: asyncpg.Connection, frame: Frame, probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay_reading, "EVERY", 2)
+    monkeypatch.setattr(queue_cursor, "SNAPSHOT_INTERVAL_READS", 2)
     report = await asyncpg.connect(frame.url("owner").replace("+asyncpg", ""))
     try:
         transaction = report.transaction(isolation="repeatable_read")
         await transaction.start()
         await report.fetch("SELECT count(*) FROM heads")
         await probe.query(FILL, 100, 1)
-        floor = QueueCursor()
+        cursor = QueueCursor()
 
-        assert await drain(relay, floor) == list(range(1, 101))
+        assert await drain(relay, cursor) == list(range(1, 101))
         # Transactions of any database count: another test's may be open for a moment.
         async with asyncio.timeout(20):
-            while floor.position <= 70:
+            while cursor.position <= 70:
                 await probe.query(FILL, 10, 1)
-                await drain(relay, floor)
+                await drain(relay, cursor)
     finally:
         await report.close()
 
 
-async def test_what_commits_late_below_others_is_read_all_the_same(
+async def test_a_late_commit_below_other_rows_is_read(
     relay: asyncpg.Connection, probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay_reading, "EVERY", 1)
-    floor = QueueCursor()
+    monkeypatch.setattr(queue_cursor, "SNAPSHOT_INTERVAL_READS", 1)
+    cursor = QueueCursor()
     late = probe.database.unit(make_caller())
     unit = await late.__aenter__()
     unit.record(MemberSuspended(member_id=member_id(1), reason="parti le premier"))
     await unit.flush()
     await probe.query(FILL, 30, 1)
 
-    before = await drain(relay, floor)
-    below = floor.position
+    read_while_open = await drain(relay, cursor)
+    position_while_open = cursor.position
     await late.__aexit__(None, None, None)
     await probe.query(FILL, 30, 1)
-    after = await drain(relay, floor)
+    read_after_commit = await drain(relay, cursor)
 
-    assert before == list(range(2, 32))
-    assert below == 0, "a transaction was open that had taken position 1"
-    assert after == [1, *range(32, 62)]
-    assert floor.position > 31
+    assert read_while_open == list(range(2, 32))
+    assert position_while_open == 0, "a transaction was open that had taken position 1"
+    assert read_after_commit == [1, *range(32, 62)]
+    assert cursor.position > 31
 
 
-async def test_now_and_then_it_begins_at_the_very_beginning(
+async def test_the_cursor_restarts_at_zero_at_its_interval(
     relay: asyncpg.Connection, probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay_reading, "EVERY", 1)
-    monkeypatch.setattr(relay_reading, "ANEW", 20)
-    floor = QueueCursor()
+    monkeypatch.setattr(queue_cursor, "SNAPSHOT_INTERVAL_READS", 1)
+    monkeypatch.setattr(queue_cursor, "RESTART_INTERVAL_READS", 20)
+    cursor = QueueCursor()
     await probe.query(FILL, 50, 1)
-    await drain(relay, floor)
-    assert floor.position > 0
+    await drain(relay, cursor)
+    assert cursor.position > 0
 
-    while floor._reads % 20:
-        await floor.advance(relay, [])
+    while cursor._reads % 20:
+        await cursor.advance(relay, [])
 
-    assert floor.position == 0
+    assert cursor.position == 0

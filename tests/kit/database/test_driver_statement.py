@@ -1,4 +1,4 @@
-"""Statements past SQLAlchemy: the same connection, the same telling, the same errors."""
+"""DriverStatement: the unit's connection, SQLAlchemy's telemetry, and the same errors."""
 
 import asyncpg
 import pytest
@@ -24,10 +24,12 @@ _READ = DriverStatement(
 )
 
 
-async def test_it_runs_in_the_units_transaction_and_under_its_tenants(probe: InboxHarness) -> None:
+async def test_a_driver_statement_runs_in_the_units_transaction_and_tenants(
+    probe: InboxHarness,
+) -> None:
     values = {"tenant_id": RENNES, "words": "Noël 🎄"}
 
-    async def fail() -> None:
+    async def add_and_fail() -> None:
         async with probe.database.unit(make_caller()) as unit:
             (added,) = await _ADD.fetch(unit.connection, values)
             assert added["words"] == "Noël 🎄"
@@ -35,7 +37,7 @@ async def test_it_runs_in_the_units_transaction_and_under_its_tenants(probe: Inb
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await fail()
+        await add_and_fail()
     async with probe.database.unit(make_caller()) as unit:
         assert await _READ.fetch(unit.connection, {"tenant": RENNES}) == []
         await _ADD.fetch(unit.connection, values)
@@ -43,31 +45,33 @@ async def test_it_runs_in_the_units_transaction_and_under_its_tenants(probe: Inb
         assert await _READ.fetch(unit.connection, {"tenant": RENNES}) == []
 
 
-async def test_what_may_work_another_time_is_told_so(probe: InboxHarness) -> None:
-    ended = DriverStatement(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))
+async def test_a_lost_connection_is_raised_as_transient(probe: InboxHarness) -> None:
+    terminate = DriverStatement(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))
     with pytest.raises(Transient):
         async with probe.database.unit(make_caller()) as unit:
-            await ended.fetch(unit.connection, {})
+            await terminate.fetch(unit.connection, {})
     async with probe.database.unit(make_caller()) as unit:
         assert await _READ.fetch(unit.connection, {"tenant": RENNES}) == []
 
 
-async def test_it_is_measured_and_recorded_as_any_statement(probe: InboxHarness) -> None:
-    here = record_telemetry(sample_ratio=0)
-    instrument_engine(probe.database.engine, here.telemetry)
-    wrong = DriverStatement(sa.text("SELECT words FROM nowhere"))
-    with here.telemetry.span("request", "server", parent=SAMPLED) as span:
+async def test_a_driver_statement_is_measured_and_traced(probe: InboxHarness) -> None:
+    recorded = record_telemetry(sample_ratio=0)
+    instrument_engine(probe.database.engine, recorded.telemetry)
+    invalid = DriverStatement(sa.text("SELECT words FROM nowhere"))
+    with recorded.telemetry.span("request", "server", parent=SAMPLED) as span:
         async with probe.database.unit(make_caller()) as unit:
             await _READ.fetch(unit.connection, {"tenant": RENNES})
         with pytest.raises(asyncpg.UndefinedTableError):
             async with probe.database.unit(make_caller()) as unit:
-                await wrong.fetch(unit.connection, {})
-    assert parent_ids(here.span_named("SELECT effects")) == trace_and_span_ids(span.traceparent)
-    assert attributes_of(here.span_named("SELECT nowhere"))["error.type"] == "UndefinedTableError"
-    assert 'error_type="42P01"' in here.metrics_page
+                await invalid.fetch(unit.connection, {})
+    assert parent_ids(recorded.span_named("SELECT effects")) == trace_and_span_ids(span.traceparent)
+    assert (
+        attributes_of(recorded.span_named("SELECT nowhere"))["error.type"] == "UndefinedTableError"
+    )
+    assert 'error_type="42P01"' in recorded.metrics_page
 
 
-def test_a_value_that_the_driver_does_not_take_as_it_is_is_refused() -> None:
+def test_a_parameter_type_that_needs_sqlalchemy_is_refused() -> None:
     tags = sa.bindparam("tags", type_=sa.JSON())
     with pytest.raises(TypeError, match="needs SQLAlchemy"):
         DriverStatement(sa.select(tags))
