@@ -29,11 +29,11 @@ from services.identity.structures.handlers.open_structure import OpenStructure, 
 from services.identity.tenants.handlers.open_tenant import OpenTenant, open_tenant
 from shared.contracts.identity import Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
+from shared.kit.core.clock import utc_now
 from shared.kit.core.errors import Forbidden, PreauError
 from shared.kit.core.policy import Actor
 from shared.kit.core.unit_of_work import Caller
 from shared.kit.runtime.assembly import open_database
-from shared.kit.runtime.runner import utc_now
 from tests.support.platform_harness import PlatformHarness
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -20,9 +20,10 @@ from shared.contracts.event import Envelope, Fact, Origin, encode, encode_data, 
 from shared.contracts.ids import EventId, TenantId
 from shared.kit.bus.memory.bus import MemoryBus
 from shared.kit.core.bus import Partition
+from shared.kit.core.clock import utc_now
 from shared.kit.core.host import Host
 from shared.kit.inbox.consumer import BatchConsumer
-from shared.kit.runtime.runner import build_service, ensure_topics, utc_now
+from shared.kit.runtime.runner import build_service, ensure_topics
 from shared.kit.runtime.service import Service
 from shared.kit.telemetry.noop import NoTelemetry
 from tests.support.databases import open_service_database

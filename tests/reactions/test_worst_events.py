@@ -15,8 +15,8 @@ import pytest
 from deploy.local.stack import StackAddresses
 from shared.contracts.catalogue import PUBLISHERS
 from shared.contracts.event import Fact, encode_data
+from shared.kit.core.clock import utc_now
 from shared.kit.inbox.consumer import BatchConsumer
-from shared.kit.runtime.runner import utc_now
 from tests.reactions.harness import ReactionHarness, open_reaction_harness
 from tests.reactions.worst_events import worst_events
 

@@ -30,6 +30,7 @@ from services.identity.settings import IdentitySettings
 from services.identity.tenants.handlers.open_tenant import OpenTenant, open_tenant
 from shared.contracts.ids import TenantId
 from shared.kit.bus.memory.bus import MemoryBus
+from shared.kit.core.clock import utc_now
 from shared.kit.core.host import Host
 from shared.kit.core.unit_of_work import Caller
 from shared.kit.database.migrations import migrate
@@ -40,7 +41,6 @@ from shared.kit.runtime.runner import (
     ensure_topics,
     start_service,
     stop_service,
-    utc_now,
 )
 from shared.kit.telemetry.otel import OtelTelemetry
 from shared.kit.web.tokens import JwksVerifier

@@ -1,4 +1,4 @@
-"""`python -m shared.kit.runtime community [--role worker]`: what a pod runs."""
+"""`python -m shared.kit.runtime community [--role worker]`: the command of a pod."""
 
 import asyncio
 import os
@@ -23,8 +23,8 @@ from shared.kit.telemetry.logs import configure_logging
 def main(services: tuple[str, ...], roles: tuple[str, ...]) -> None:
     """Run these SERVICES in one process; settings are environment variables.
 
-    PREAU_KAFKA is the bootstrap address, PREAU_LISTEN and PREAU_PORT where to answer,
-    PREAU_INNER_LISTEN and PREAU_INNER_PORT where to serve metrics and detailed health.
+    PREAU_KAFKA is the bootstrap address, PREAU_LISTEN and PREAU_PORT the public address,
+    PREAU_INNER_LISTEN and PREAU_INNER_PORT the address of metrics and detailed health.
     """
     configure_logging(os.environ.get("PREAU_LOG_LEVEL", "info"), os.environ.get("PREAU_LOG", ""))
     try:
@@ -36,32 +36,32 @@ def main(services: tuple[str, ...], roles: tuple[str, ...]) -> None:
 
 async def _run(services: Sequence[str], roles: Sequence[str]) -> None:
     stop = asyncio.Event()
-    for received in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(received, stop.set)
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     kafka = os.environ.get("PREAU_KAFKA")
     if not kafka:
         raise SettingError("PREAU_KAFKA is not set: the address of a Kafka broker, host:port.")
-    at = ListenSettings.from_environment(os.environ)
-    async with build_services(services, os.environ, kafka) as parts:
-        # First of all: who waits for a server that is away can be asked about it.
-        serving = await start_http_servers(parts.services, at)
+    listen_settings = ListenSettings.from_environment(os.environ)
+    async with build_services(services, os.environ, kafka) as group:
+        # Before the services start: health checks can report which server the start waits for.
+        http_servers = await start_http_servers(group.services, listen_settings)
         try:
-            if await _unless(stop, parts.start(roles)):
+            if await _start_unless_stopped(stop, group.start(roles)):
                 await stop.wait()
         finally:
-            await serving.stop()
+            await http_servers.stop()
 
 
-async def _unless(stop: asyncio.Event, starting: Coroutine[Any, Any, None]) -> bool:
-    """Start, or give up at once when told to stop; say whether it was started."""
-    task, stopping = asyncio.create_task(starting), asyncio.create_task(stop.wait())
-    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not task.done():
-        task.cancel()
-        await asyncio.wait({task})
+async def _start_unless_stopped(stop: asyncio.Event, start: Coroutine[Any, Any, None]) -> bool:
+    """Run the start; a stop signal cancels it. Return whether the start completed."""
+    start_task, stop_task = asyncio.create_task(start), asyncio.create_task(stop.wait())
+    await asyncio.wait({start_task, stop_task}, return_when=asyncio.FIRST_COMPLETED)
+    stop_task.cancel()
+    if not start_task.done():
+        start_task.cancel()
+        await asyncio.wait({start_task})
         return False
-    await task
+    await start_task
     return True
 
 

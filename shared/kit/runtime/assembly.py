@@ -1,4 +1,4 @@
-"""What every `main.build` does alike: open the database, put the service together."""
+"""Assemble a service: the steps that every `main.build` shares."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -29,26 +29,26 @@ from shared.kit.web.operating import operating_routes
 from shared.kit.web.routes import Routes
 from shared.kit.web.tokens import JwksVerifier
 
-_WAITING = sa.text("SELECT count(*) FROM outbox")
-_ANSWER = sa.text("SELECT 1")
+_COUNT_OUTBOX = sa.text("SELECT count(*) FROM outbox")
+_PING = sa.text("SELECT 1")
 
 
 def open_database(name: str, host: Host, settings: Settings) -> Database:
-    """Describe the service's database; nothing is connected yet."""
+    """Create the service's `Database` with its telemetry; it is not connected yet."""
 
     def trace(fact: Fact, event_id: EventId, parent: str | None) -> str | None:
         return record_create_span(
             host.telemetry, fact.wire_type(), fact.TOPIC, str(event_id), parent
         )
 
-    pressure = LoadMonitor(f"preau-{name}", settings.load_limits(), host.telemetry)
+    load_monitor = LoadMonitor(f"preau-{name}", settings.load_limits(), host.telemetry)
     database = Database(
         name,
         settings.database_url,
         clock=host.clock,
         new_id=host.new_id,
         trace=trace,
-        load_monitor=pressure,
+        load_monitor=load_monitor,
     )
     instrument_engine(database.engine, host.telemetry)
     return database
@@ -70,31 +70,31 @@ def assemble_service(  # noqa: PLR0913  the parts of a service, by name
     limiter: FallbackLimiter | None = None,
     resources: tuple[Resource, ...] = (),
 ) -> Service:
-    """Put a service together: its consumer, and its web application with all it serves alike.
+    """Build a service: its consumer, its public application and its inner application.
 
-    `limiter` counts for the routes too; one is opened if it is left out. It and `resources` are
-    closed when the service stops.
+    `limiter` limits the routes too; without one, a limiter is opened. The limiter and `resources`
+    are closed when the service stops.
     """
     limiter = limiter or open_limiter(settings.redis_url, host.telemetry)
-    consumer = _consumer(name, host, settings, database, reactions)
+    consumer = _build_consumer(name, host, settings, database, reactions)
     rates = RateCounter(name, limiter.redis)
-    door = _door(host, settings, batched, rights, rates)
-    operating = operating_routes(lambda: consumer, host.bus, _waiting(database))
+    context = _build_context(host, settings, batched, rights, rates)
+    operating = operating_routes(lambda: consumer, host.bus, _count_outbox(database))
     http = web_app(
-        *(name, door, features, [operating, *extra_routers]),
+        *(name, context, features, [operating, *extra_routers]),
         limits=settings.route_limits(),
         public_docs=settings.public_docs,
     )
     return Service(
         *(name, http, database, settings.relay_url, consumer, jobs, replay_only_reactions),
         resources=(*resources, rates, limiter),
-        audit_signer=_audit_signer(name, settings),
-        inner=_inner(host, database, limiter),
+        audit_signer=_read_audit_signer(name, settings),
+        inner=_build_inner_app(host, database, limiter),
     )
 
 
-def _audit_signer(name: str, settings: Settings) -> AuditSigner | None:
-    """Read the key that signs audit heads. Raises `SettingError` when it is not one."""
+def _read_audit_signer(name: str, settings: Settings) -> AuditSigner | None:
+    """Read the key that signs audit heads. Raises `SettingError` for an invalid key."""
     if settings.audit_key is None:
         return None
     try:
@@ -106,7 +106,7 @@ def _audit_signer(name: str, settings: Settings) -> AuditSigner | None:
         ) from None
 
 
-def _door(
+def _build_context(
     host: Host,
     settings: Settings,
     batched: BatchedDatabase,
@@ -119,13 +119,15 @@ def _door(
     return AppContext(host, batched, verifier, rights, settings.proxies(), rates)
 
 
-def _inner(host: Host, database: Database, limiter: FallbackLimiter) -> ASGIApp:
-    """Build what the inner port answers for the service: its health and its numbers."""
-    health = health_routes({}, {}, {"database": _answers(database)}, {"limits": limiter.state})
+def _build_inner_app(host: Host, database: Database, limiter: FallbackLimiter) -> ASGIApp:
+    """Build the application of the inner port: detailed health and metrics."""
+    health = health_routes(
+        {}, {}, {"database": _check_database(database)}, {"limits": limiter.state}
+    )
     return inner_app(health, metrics_routes(host.telemetry))
 
 
-def _consumer(
+def _build_consumer(
     name: str,
     host: Host,
     settings: Settings,
@@ -145,19 +147,19 @@ def _consumer(
     )
 
 
-def _waiting(database: Database) -> Callable[[], Awaitable[int]]:
+def _count_outbox(database: Database) -> Callable[[], Awaitable[int]]:
     async def count() -> int:
-        (row,) = await database.execute_once(_WAITING)
+        (row,) = await database.execute_once(_COUNT_OUTBOX)
         return int(row[0])
 
     return count
 
 
-def _answers(database: Database) -> Callable[[], Awaitable[str | None]]:
+def _check_database(database: Database) -> Callable[[], Awaitable[str | None]]:
     async def check() -> str | None:
         try:
-            await database.execute_once(_ANSWER)
-        except Exception as error:  # noqa: BLE001  whatever it is, it is the answer
+            await database.execute_once(_PING)
+        except Exception as error:  # noqa: BLE001  every error is reported
             return f"{type(error).__name__}"
         return None
 

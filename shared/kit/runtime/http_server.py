@@ -1,4 +1,4 @@
-"""Serving: every service under `/<name>` on one port; metrics and detailed health on another."""
+"""HTTP servers of a process: services under `/<name>` on the public port, metrics on the inner."""
 
 import asyncio
 import contextlib
@@ -34,102 +34,106 @@ from shared.kit.web.slow_clients import SlowClientMonitor
 
 Checks = dict[str, HealthCheck]
 GRACEFUL_SHUTDOWN_SECONDS = 5
-"""Seconds that requests in hand may take at a stop."""
+"""Time for the current requests to finish at a stop."""
 MAX_PENDING_CONNECTIONS = 2048
 MAX_OPEN_FILES = 65_536
 
 
 class UvicornServer(uvicorn.Server):
-    """uvicorn, without its own hold on signals: it raises them again and cuts our drain."""
+    """uvicorn without its signal handlers.
+
+    Trap: uvicorn raises a caught signal again after its own stop, which would end our drain.
+    """
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the runner."""
+        """Install no handlers: `__main__` handles the signals."""
         yield
 
 
 def public_application(running: Sequence[RunningService]) -> Starlette:
-    """Mount every service under its name (a pod has one), and plain health at the root."""
-    root, problems = _root()
+    """Mount every service under its name, and health without details at the root."""
+    root, problems = _build_root()
     root.include_router(plain_health_routes(*_checks(running)))
     root.add_api_route("/schemas/{kind}", _schema, include_in_schema=False)
-    doors: list[BaseRoute] = [
-        Mount(f"/{each.service.name}", app=_Door(each, problems), name=each.service.name)
-        for each in running
+    mounts: list[BaseRoute] = [
+        Mount(f"/{name}", app=_ReadinessGate(service, problems), name=name)
+        for name, service in _by_name(running)
     ]
-    return _mounted(doors, root)
+    return _mount(mounts, root)
 
 
 def inner_application(running: Sequence[RunningService]) -> Starlette:
-    """Mount what operators and their machines ask: metrics, and health with each of its checks."""
-    root, _ = _root()
+    """Mount the metrics of every service, and health with the result of each check."""
+    root, _ = _build_root()
     root.include_router(health_routes(*_checks(running)))
-    inner: list[BaseRoute] = [
-        Mount(f"/{each.service.name}", app=each.service.inner, name=each.service.name)
-        for each in running
-        if each.service.inner is not None
+    mounts: list[BaseRoute] = [
+        Mount(f"/{name}", app=service.service.inner, name=name)
+        for name, service in _by_name(running)
+        if service.service.inner is not None
     ]
-    return _mounted(inner, root)
+    return _mount(mounts, root)
 
 
-def _root() -> tuple[FastAPI, ProblemResponses]:
+def _by_name(running: Sequence[RunningService]) -> list[tuple[str, RunningService]]:
+    return [(service.service.name, service) for service in running]
+
+
+def _build_root() -> tuple[FastAPI, ProblemResponses]:
     root = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    # Spans are of the services; what is asked here belongs to none.
+    # Requests to the root belong to no service, so they have no spans.
     problems = ProblemResponses(root, Messages(), NoTelemetry())
     root.add_middleware(ErrorBoundary, problems=problems)
     return root, problems
 
 
-def _mounted(mounts: list[BaseRoute], root: FastAPI) -> Starlette:
+def _mount(mounts: list[BaseRoute], root: FastAPI) -> Starlette:
     routes = [*mounts, Mount("/", app=root, name="root")]
-    mounted = Starlette(routes=routes, middleware=[Middleware(HeadAsGet)])
-    # Its Location would be made of the client's own Host.
-    mounted.router.redirect_slashes = False
-    return mounted
+    application = Starlette(routes=routes, middleware=[Middleware(HeadAsGet)])
+    # The Location of such a redirect would contain the Host header of the client.
+    application.router.redirect_slashes = False
+    return application
 
 
 def _checks(running: Sequence[RunningService]) -> tuple[Checks, Checks, Checks]:
-    """Return the checks of startup, of life and of readiness."""
-    begun = {each.service.name: _begun(each) for each in running}
-    live = {each.service.name: _alive(each) for each in running}
-    started = {each.service.name: _started(each) for each in running}
-    return begun, live, {**started, **_ready(live)}
+    """Return the checks of startup, liveness and readiness."""
+    startup = {name: _check_start_begun(service) for name, service in _by_name(running)}
+    live = {name: _check_alive(service) for name, service in _by_name(running)}
+    started = {name: _check_started(service) for name, service in _by_name(running)}
+    alive = {f"{name}.alive": check for name, check in live.items()}
+    return startup, live, {**started, **alive}
 
 
 async def _schema(kind: str) -> Response:
-    """Serve what an event's `dataschema` names: the JSON Schema of its data."""
+    """Serve the JSON Schema of an event's data, at the URL that `dataschema` contains."""
     fact = EVENTS.get(kind)
     if fact is None:
         raise NotFound(event=kind)
     return JSONResponse(msgspec.json.schema(fact), media_type="application/schema+json")
 
 
-def _ready(live: dict[str, HealthCheck]) -> dict[str, HealthCheck]:
-    return {f"{name}.alive": check for name, check in live.items()}
-
-
-class _Door:
-    """Lets nobody in before the service's database was found to be as it should be."""
+class _ReadinessGate:
+    """Answers 503 until the service's database was checked."""
 
     def __init__(self, running: RunningService, problems: ProblemResponses) -> None:
         self._running, self._problems = running, problems
-        self._closed = ErrorBoundary(self._refuse, problems)
+        self._unavailable = ErrorBoundary(self._reject, problems)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass it on, or answer 503."""
+        """Pass a request on to the service, or answer 503."""
         if self._running.database_ready or scope["type"] != "http":
             await self._running.service.http(scope, receive, send)
         else:
-            await self._closed(scope, receive, send)
+            await self._unavailable(scope, receive, send)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = self._problems.for_error(
+    async def _reject(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = self._problems.for_error(
             Request(scope), Transient(retry_after=retry_after_with_jitter(QUEUE_RETRY_SECONDS))
         )
-        await answer(scope, receive, send)
+        await response(scope, receive, send)
 
 
-def _started(running: RunningService) -> HealthCheck:
+def _check_started(running: RunningService) -> HealthCheck:
     async def check() -> str | None:
         if running.started:
             return None
@@ -138,8 +142,8 @@ def _started(running: RunningService) -> HealthCheck:
     return check
 
 
-def _begun(running: RunningService) -> HealthCheck:
-    """Tell that the process does what it can: what it waits for, no restart brings back."""
+def _check_start_begun(running: RunningService) -> HealthCheck:
+    """Check that the start began; waiting for a server counts, a restart would not help."""
 
     async def check() -> str | None:
         return None if running.started or running.unavailable else "not started"
@@ -147,7 +151,7 @@ def _begun(running: RunningService) -> HealthCheck:
     return check
 
 
-def _alive(running: RunningService) -> HealthCheck:
+def _check_alive(running: RunningService) -> HealthCheck:
     async def check() -> str | None:
         subscription = running.subscription
         if subscription is not None and not subscription.alive():
@@ -159,13 +163,13 @@ def _alive(running: RunningService) -> HealthCheck:
 
 @dataclass
 class HttpServers:
-    """The two servers that run beside the services."""
+    """The running servers of the public and the inner port."""
 
     servers: "dict[UvicornServer, asyncio.Task[None]]"
     watch: "asyncio.Task[None]"
 
     async def stop(self) -> None:
-        """Refuse new requests, finish those in hand."""
+        """Stop accepting requests and finish the current ones."""
         for server in self.servers:
             server.should_exit = True
         await asyncio.gather(*self.servers.values())
@@ -173,36 +177,40 @@ class HttpServers:
         await asyncio.wait([self.watch])
 
 
-async def start_http_servers(running: Sequence[RunningService], at: ListenSettings) -> HttpServers:
-    """Listen; returns when requests are answered. Raises OSError when a port is in use."""
+async def start_http_servers(
+    running: Sequence[RunningService], settings: ListenSettings
+) -> HttpServers:
+    """Start both servers; return when they answer requests. Raises OSError for a used port."""
     _raise_file_limit()
-    senders = SlowClientMonitor(at.sender_limits)
-    protocol = partial(BufferedHttpProtocol, senders=senders, trusted=at.trusted_proxies)
-    watch = asyncio.create_task(senders.watch())
-    serving = HttpServers({}, watch)
+    monitor = SlowClientMonitor(settings.sender_limits)
+    protocol = partial(BufferedHttpProtocol, senders=monitor, trusted=settings.trusted_proxies)
+    watch = asyncio.create_task(monitor.watch())
+    http_servers = HttpServers({}, watch)
     try:
         for app, host, port in (
-            (public_application(running), at.host, at.port),
-            (inner_application(running), at.inner_host, at.inner_port),
+            (public_application(running), settings.host, settings.port),
+            (inner_application(running), settings.inner_host, settings.inner_port),
         ):
             server = UvicornServer(_config(app, protocol, host, port))
-            serving.servers[server] = task = asyncio.create_task(server.serve())
-            await _until_started(server, task, f"{host}:{port}")
+            http_servers.servers[server] = task = asyncio.create_task(server.serve())
+            await _wait_until_started(server, task, f"{host}:{port}")
     except BaseException:
-        await serving.stop()
+        await http_servers.stop()
         raise
-    return serving
+    return http_servers
 
 
 def _raise_file_limit() -> None:
-    """Let the process open as many connections as the system allows: shells begin with 1,024."""
+    """Raise the limit of open files, 1,024 by default, to what the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    limit = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
-async def _until_started(server: UvicornServer, task: "asyncio.Task[None]", address: str) -> None:
+async def _wait_until_started(
+    server: UvicornServer, task: "asyncio.Task[None]", address: str
+) -> None:
     while not server.started:
         if task.done():
             raise OSError(f"cannot listen on {address}")
@@ -216,7 +224,7 @@ def _config(app: Starlette, protocol: Any, host: str, port: int) -> uvicorn.Conf
         port=port,
         http=protocol,
         ws="none",
-        # Trap: by default uvicorn believes `X-Forwarded-For` of anybody on this machine.
+        # Trap: by default uvicorn trusts `X-Forwarded-For` of every client on this machine.
         proxy_headers=False,
         log_config=None,
         server_header=False,

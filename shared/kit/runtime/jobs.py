@@ -1,7 +1,7 @@
-"""Jobs: what is due by the clock, at most one process of the service at a time.
+"""Periodic jobs: each runs in at most one process of a service at a time.
 
-A row per job in `jobs` says when it is due and who holds its lease, which is renewed while the job
-runs and outlives a crash by `LEASE` at most. The clock is handed in.
+A row per job in table `jobs` holds its next due time and its lease. The lease is renewed while the
+job runs; after a crash it expires within `LEASE_DURATION`. The clock is injected.
 """
 
 import asyncio
@@ -22,12 +22,10 @@ from shared.kit.telemetry.logs import get_logger
 
 LEASE_DURATION = timedelta(minutes=1)
 LEASE_RENEWAL_INTERVAL_SECONDS = 20.0
-"""Seconds between two renewals of the lease of a job that runs."""
 POLL_INTERVAL_SECONDS = 0.5
-"""Seconds between two looks at what is due."""
 log = get_logger("jobs")
 
-_KNOW = sa.text("""
+_REGISTER = sa.text("""
     INSERT INTO jobs (name, due) SELECT name, :now FROM unnest(CAST(:names AS text[])) AS j (name)
     ON CONFLICT DO NOTHING
 """)
@@ -51,7 +49,7 @@ _FINISH = sa.text("""
 
 @dataclass
 class JobRunner:
-    """Runs one service's jobs until told to stop."""
+    """Runs the jobs of one service; `worker_id` identifies the process in leases."""
 
     database: Database
     jobs: Sequence[Job]
@@ -60,13 +58,13 @@ class JobRunner:
     telemetry: Telemetry
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look for what is due, run it, and look again."""
-        known = False
+        """Register the jobs, then poll for due jobs and run them until `stop` is set."""
+        registered = False
         while not stop.is_set():
             try:
-                if not known:
-                    await self._know()
-                    known = True
+                if not registered:
+                    await self._register()
+                    registered = True
                 while not stop.is_set() and await self.run_due():
                     pass
             except Transient as error:
@@ -74,12 +72,12 @@ class JobRunner:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), POLL_INTERVAL_SECONDS)
 
-    async def _know(self) -> None:
+    async def _register(self) -> None:
         names = [job.name for job in self.jobs]
-        await self.database.execute_once(_KNOW, now=self.clock(), names=names)
+        await self.database.execute_once(_REGISTER, now=self.clock(), names=names)
 
     async def run_due(self) -> bool:
-        """Run one job that is due; False when none is."""
+        """Run one due job; return False if no job is due."""
         now = self.clock()
         names = [job.name for job in self.jobs]
         leased = await self.database.execute_once(
@@ -88,37 +86,37 @@ class JobRunner:
         if not leased:
             return False
         job = next(job for job in self.jobs if job.name == leased[0].name)
-        keeping = asyncio.create_task(self._keep_lease(job.name))
+        renewal = asyncio.create_task(self._renew_lease(job.name))
         try:
-            error = await self._attempt(job)
+            error = await self._run_job(job)
         finally:
-            keeping.cancel()
-            await asyncio.wait([keeping])
+            renewal.cancel()
+            await asyncio.wait([renewal])
         due = self.clock() + job.interval
         await self.database.execute_once(
             _FINISH, due=due, error=error, name=job.name, me=self.worker_id
         )
         return True
 
-    async def _keep_lease(self, name: str) -> None:
+    async def _renew_lease(self, name: str) -> None:
         while True:
             await asyncio.sleep(LEASE_RENEWAL_INTERVAL_SECONDS)
             try:
                 await self.database.execute_once(
                     _RENEW, until=self.clock() + LEASE_DURATION, name=name, me=self.worker_id
                 )
-            except Transient as error:  # a lease that is not renewed lasts until its end
+            except Transient as error:  # the lease stays valid until it expires
                 log.warning("lease not renewed", job=name, error=str(error))
 
-    async def _attempt(self, job: Job) -> str | None:
-        began, failed = time.perf_counter(), dict[str, str]()
+    async def _run_job(self, job: Job) -> str | None:
+        start, error_label = time.perf_counter(), dict[str, str]()
         try:
             await job.run()
         except Exception as error:
             log.exception("job failed", service=self.database.service, job=job.name)
-            failed["error__type"] = type(error).__qualname__
+            error_label["error__type"] = type(error).__qualname__
             return f"{type(error).__name__}: {error}"
         finally:
-            seconds = time.perf_counter() - began
-            self.telemetry.observe("preau.job.duration", seconds, job=job.name, **failed)
+            seconds = time.perf_counter() - start
+            self.telemetry.observe("preau.job.duration", seconds, job=job.name, **error_label)
         return None

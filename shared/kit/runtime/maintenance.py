@@ -1,4 +1,4 @@
-"""What the frame does by the clock in every worker: retries, the days of the inbox, figures."""
+"""Jobs of the frame in every worker: retries, inbox partitions, expiry, audit heads, metrics."""
 
 import asyncio
 from datetime import timedelta
@@ -16,53 +16,56 @@ from shared.kit.telemetry.logs import get_logger
 
 log = get_logger("run")
 COUNT_TIMEOUT_SECONDS = 3.0
-"""Seconds that counting may take: other jobs wait for it, and a broker may be away."""
+"""Limit of counting events: other jobs wait for it, and the broker may be unavailable."""
 WAKE_PARKED_INTERVAL = timedelta(minutes=1)
-"""How long a parked key may be forgotten, seldom as that is: looking for them reads all of them."""
+"""Interval of the search for parked keys without a due time, which reads all parked retrier."""
 MAX_EXPIRED_ROWS_PER_DELETE = 5_000
-"""Rows of each table in one transaction."""
+"""Limit for each table in one transaction."""
 _REMOVE_EXPIRED = text("SELECT remove_expired(:at_most)")
 AUDIT_HEADS_INTERVAL = timedelta(minutes=1)
 _KEEP_INBOX = text("SELECT inbox_keep(CAST(:today AS date), 7, 30)")
 
 
 def maintenance_jobs(service: Service, host: Host) -> list[Job]:
-    """List the frame's own jobs for a service."""
+    """Return the jobs that every service has, and those of its consumer."""
     jobs = [_keep_inbox(service, host), _remove_expired(service), _publish_audit_heads(service)]
     if service.consumer is not None:
-        jobs += [*_parked(service.consumer), consumer_metrics_job(service.consumer, host)]
+        jobs += [
+            *_parked_event_jobs(service.consumer),
+            consumer_metrics_job(service.consumer, host),
+        ]
     return jobs
 
 
-def _parked(consumer: BatchConsumer) -> list[Job]:
-    keys = ParkedEventRetrier(consumer)
+def _parked_event_jobs(consumer: BatchConsumer) -> list[Job]:
+    retrier = ParkedEventRetrier(consumer)
 
     async def retry() -> None:
-        await keys.retry_due()
+        await retrier.retry_due()
 
     return [
         Job("retry_parked", retry, interval=timedelta(seconds=1)),
-        Job("wake_parked", keys.make_forgotten_due, interval=WAKE_PARKED_INTERVAL),
+        Job("wake_parked", retrier.make_forgotten_due, interval=WAKE_PARKED_INTERVAL),
     ]
 
 
 def consumer_metrics_job(consumer: BatchConsumer, host: Host) -> Job:
-    """Return what the group made of its log, and how much of it is left."""
+    """Return the job that reports lag, parked events and dead letters of the group."""
 
     async def count() -> None:
         try:
             async with asyncio.timeout(COUNT_TIMEOUT_SECONDS):
-                found = await report.count_outcomes(consumer, host.bus)
-        except (NotFound, Transient, TimeoutError) as error:  # its topics may not be made yet
+                counts = await report.count_outcomes(consumer, host.bus)
+        except (NotFound, Transient, TimeoutError) as error:  # its topics may not exist yet
             log.warning("cannot count", group=consumer.group, error=repr(error))
             return
-        told: dict[str, float] = {
-            "preau.consumer.lag": found.lag,
-            "preau.parked.depth": found.parked,
-            "preau.dead_letter.depth": found.dead_lettered - found.skipped,
-            "preau.consumer.halted": found.halt.since is not None,
+        gauges: dict[str, float] = {
+            "preau.consumer.lag": counts.lag,
+            "preau.parked.depth": counts.parked,
+            "preau.dead_letter.depth": counts.dead_lettered - counts.skipped,
+            "preau.consumer.halted": counts.halt.since is not None,
         }
-        for name, value in told.items():
+        for name, value in gauges.items():
             host.telemetry.gauge(name, value, group=consumer.group)
 
     return Job("measure", count, interval=timedelta(seconds=5))

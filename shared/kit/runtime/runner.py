@@ -1,19 +1,16 @@
-"""Runs one service, or several in one process; `shared.kit.runtime` is its command line.
+"""Start, run and drain services of one process; `shared.kit.runtime` is the command line.
 
-The runner owns lifetimes: it starts databases, relays, jobs and consumers in that order, serves
-every service under `/<name>`, and drains in the reverse order on SIGTERM. A server that is away at
-the start is waited for (ADR 0047).
+The runner starts databases, relays, jobs and consumers in that order and drains them in the reverse
+order on SIGTERM. It waits for a server that is unavailable at the start (ADR 0047).
 """
 
 import asyncio
 import contextlib
-import gc
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from importlib import import_module
 
 from uuid_utils.compat import uuid7
@@ -22,10 +19,12 @@ from shared.contracts.catalogue import PUBLISHERS
 from shared.kit.bus.kafka import Cluster, KafkaBus
 from shared.kit.bus.kafka.login import check_login
 from shared.kit.core.bus import Bus, Subscription, SubscriptionConfig, Topic
+from shared.kit.core.clock import utc_now
 from shared.kit.core.errors import NotFound
 from shared.kit.core.host import Host
 from shared.kit.relay.outbox_monitor import OutboxMonitor
 from shared.kit.relay.relay import Relay
+from shared.kit.runtime.garbage_collection import relax_garbage_collector
 from shared.kit.runtime.jobs import JobRunner
 from shared.kit.runtime.maintenance import maintenance_jobs
 from shared.kit.runtime.schema_check import wait_until_database_ready
@@ -40,50 +39,43 @@ from shared.kit.runtime.startup import (
 from shared.kit.telemetry.otel import OtelTelemetry
 
 DRAIN_TIMEOUT_SECONDS = 30.0
-"""Seconds that a batch in hand, and requests in hand, may take at a stop."""
+"""Time for the current batch and the current requests to finish at a stop."""
 ROLES = ("api", "worker", "relay")
 POLL_AGE_INTERVAL_SECONDS = 5.0
-GC_THRESHOLDS = (20_000, 20, 50)
-"""Objects made, then young and middle-aged rounds, before Python looks for cycles."""
 
 
 @dataclass
 class RunningService:
-    """One service and its background tasks."""
+    """A started service: its background tasks and the state that health checks read."""
 
     service: Service
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     subscription: Subscription | None = None
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     database_ready: bool = False
-    """Its database is there and as it should be: requests may be answered."""
+    """The database is available with the right schema and roles: requests may be served."""
     started: bool = False
-    """All that its roles ask for runs."""
+    """Everything that the roles need is running."""
     unavailable: dict[str, Unavailable] = field(default_factory=dict)
-    """What it waits for before it can go on with its start, by the setting that says where."""
+    """Servers that the start waits for, by the setting that holds their address."""
 
-    def update_availability(self, server: RequiredServer, away: Unavailable | None) -> None:
-        """Learn that a server is away, or is there."""
+    def update_availability(self, server: RequiredServer, outage: Unavailable | None) -> None:
+        """Record that a server is unavailable, or with None that it is available."""
         self.unavailable.pop(server.setting, None)
-        if away is not None:
-            self.unavailable[server.setting] = away
-
-
-def utc_now() -> datetime:
-    """The system's clock, in UTC."""
-    return datetime.now(UTC)
+        if outage is not None:
+            self.unavailable[server.setting] = outage
 
 
 def build_service(name: str, host: Host) -> Service:
-    """Build one service by its name."""
-    built: Service = import_module(f"services.{name}.main").build(host)
-    return built
+    """Import `services.<name>.main` and build its service."""
+    service: Service = import_module(f"services.{name}.main").build(host)
+    return service
 
 
 async def ensure_topics(bus: Bus, names: Sequence[str] = tuple(PUBLISHERS)) -> None:
-    """Create the topics of these services' facts and dead letters, where missing.
+    """Create the missing topics of these services' events and dead letters.
 
-    A service creates its own topics only: in Kafka its user has no right to another's.
+    A service creates its own topics only: its Kafka user has no right to create others.
     """
     facts = {fact.TOPIC for name in names for fact in PUBLISHERS[name]}
     dead = {f"dead.{name}" for name in names}
@@ -92,7 +84,7 @@ async def ensure_topics(bus: Bus, names: Sequence[str] = tuple(PUBLISHERS)) -> N
 
 @dataclass(frozen=True)
 class Broker:
-    """A broker that may be away at the start, and what sees to the topics once it is there."""
+    """The broker that a start waits for; `topics_ready` completes when its topics exist."""
 
     server: RequiredServer
     topics_ready: Awaitable[None]
@@ -101,9 +93,9 @@ class Broker:
 async def start_service(
     running: RunningService, host: Host, roles: Sequence[str] = ROLES, broker: Broker | None = None
 ) -> None:
-    """Start what this role runs: the database always, then relay, jobs and consumer.
+    """Start the parts of a service for these roles: database, relay, jobs, then consumer.
 
-    Waits for a database that is away, and for the broker if it is given. Raises `CannotStart`.
+    Waits for an unavailable database, and for the broker if one is given. Raises `CannotStart`.
     """
     service = running.service
     await wait_until_database_ready(
@@ -112,8 +104,8 @@ async def start_service(
     running.database_ready = True
     if "relay" not in roles:
         service.database.start_notifier()
-    backlog = OutboxMonitor(service.database, host.clock, host.telemetry)
-    running.tasks.append(asyncio.create_task(backlog.run(running.stop)))
+    monitor = OutboxMonitor(service.database, host.clock, host.telemetry)
+    running.tasks.append(asyncio.create_task(monitor.run(running.stop)))
     if "relay" in roles:
         relay = Relay(
             service.name,
@@ -124,50 +116,50 @@ async def start_service(
         )
         running.tasks.append(asyncio.create_task(relay.run(running.stop)))
     if "worker" in roles:
-        me = f"{socket.gethostname()}-{os.getpid()}"
+        worker_id = f"{socket.gethostname()}-{os.getpid()}"
         jobs = [*service.jobs, *maintenance_jobs(service, host)]
-        runner = JobRunner(service.database, jobs, host.clock, me, host.telemetry)
+        runner = JobRunner(service.database, jobs, host.clock, worker_id, host.telemetry)
         running.tasks.append(asyncio.create_task(runner.run(running.stop)))
-    # Who only serves the API needs no broker: it starts while there is none.
+    # The API role needs no broker: it starts while the broker is unavailable.
     if broker is not None and set(roles) - {"api"}:
         await broker.topics_ready
     if "worker" in roles:
-        await _start_reading(running, host, broker)
+        await _start_consumer(running, host, broker)
     running.started = True
 
 
-async def _start_reading(running: RunningService, host: Host, broker: Broker | None) -> None:
+async def _start_consumer(running: RunningService, host: Host, broker: Broker | None) -> None:
     consumer = running.service.consumer
     if consumer is None:
         return
     instance = host.environment.get("PREAU_INSTANCE")
-    reading = SubscriptionConfig(
+    config = SubscriptionConfig(
         running.service.name,
         consumer.topics,
         consumer,
         instance_id=f"{running.service.name}-{instance}" if instance else None,
     )
 
-    async def read() -> Subscription:
+    async def subscribe() -> Subscription:
         try:
-            return await host.bus.subscribe(reading)
+            return await host.bus.subscribe(config)
         except NotFound:
-            # Created here where the user may; otherwise Transient until its owner has created it.
-            await host.bus.ensure_topics([Topic(name) for name in reading.topics])
-            return await host.bus.subscribe(reading)
+            # Without the right to create the topic: Transient until its owner has created it.
+            await host.bus.ensure_topics([Topic(name) for name in config.topics])
+            return await host.bus.subscribe(config)
 
     if broker is None:
-        running.subscription = await read()
+        running.subscription = await subscribe()
     else:
         running.subscription = await wait_until_available(
-            broker.server, read, running.update_availability
+            broker.server, subscribe, running.update_availability
         )
-    telling = _tell_poll_age(running, host, consumer.group)
-    running.tasks.append(asyncio.create_task(telling))
+    reporting = _report_poll_age(running, host, consumer.group)
+    running.tasks.append(asyncio.create_task(reporting))
 
 
-async def _tell_poll_age(running: RunningService, host: Host, group: str) -> None:
-    """Tell it of this very process, and above all while the broker is away."""
+async def _report_poll_age(running: RunningService, host: Host, group: str) -> None:
+    """Report the age of this process's last poll, also while the broker is unavailable."""
     while not running.stop.is_set():
         if running.subscription is not None:
             age = running.subscription.last_poll_age
@@ -177,14 +169,14 @@ async def _tell_poll_age(running: RunningService, host: Host, group: str) -> Non
 
 
 async def stop_service(running: RunningService) -> None:
-    """Drain: finish the batch in hand, commit, send what stands in the outbox, close."""
+    """Drain a service: finish and commit the current batch, send the outbox, close."""
     running.started = False
     if running.subscription is not None:
         await running.subscription.stop()
     running.stop.set()
     if running.tasks:
-        _, late = await asyncio.wait(running.tasks, timeout=DRAIN_TIMEOUT_SECONDS)
-        for task in late:
+        _, unfinished = await asyncio.wait(running.tasks, timeout=DRAIN_TIMEOUT_SECONDS)
+        for task in unfinished:
             task.cancel()
         for task in running.tasks:
             with contextlib.suppress(asyncio.CancelledError):
@@ -195,7 +187,7 @@ async def stop_service(running: RunningService) -> None:
 
 
 def failed_tasks(running: RunningService) -> str | None:
-    """Return why a background task ended before it was told to; None when all go on."""
+    """Return why a background task ended before the stop; None when all are running."""
     for task in running.tasks:
         if task.done() and not running.stop.is_set():
             error = None if task.cancelled() else task.exception()
@@ -204,10 +196,11 @@ def failed_tasks(running: RunningService) -> str | None:
 
 
 def build_host(name: str, environment: Mapping[str, str], kafka: str) -> Host:
-    """Return one service its world: a bus of its own, the clock, ids, telemetry."""
+    """Build the dependencies of one service: its own bus and telemetry, the clock, ids."""
     prefix = f"{name.upper()}_"
-    sample = environment.get(f"{prefix}TRACE_SAMPLE", environment.get("PREAU_TRACE_SAMPLE", "0.1"))
-    telemetry = OtelTelemetry(name, sample_ratio=float(sample), environment=environment)
+    default_ratio = environment.get("PREAU_TRACE_SAMPLE", "0.1")
+    ratio = environment.get(f"{prefix}TRACE_SAMPLE", default_ratio)
+    telemetry = OtelTelemetry(name, sample_ratio=float(ratio), environment=environment)
     cluster = Cluster.from_environment(name, environment, kafka)
     bus = KafkaBus(cluster, client_id=f"preau-{name}", replication=_replication(environment))
     return Host(bus, utc_now, uuid7, telemetry, environment)
@@ -217,20 +210,9 @@ def _replication(environment: Mapping[str, str]) -> int:
     return int(environment.get("PREAU_KAFKA_REPLICATION", "1"))
 
 
-def relax_garbage_collector() -> None:
-    """Let Python look for cycles seldom: what a service is made of stays for ever, events are none.
-
-    With its defaults the collector walks over a whole service again and again while a batch is
-    decoded: half of the time that the process has (tests/benchmarks, case `effect`).
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
-
-
 @dataclass(frozen=True)
 class ServiceGroup:
-    """Services that are put together; nothing is connected yet."""
+    """The services of one process, built but not connected yet."""
 
     services: list[RunningService]
     hosts: Mapping[str, Host]
@@ -238,14 +220,16 @@ class ServiceGroup:
     clusters: Mapping[str, Cluster]
 
     async def start(self, roles: Sequence[str] = ROLES) -> None:
-        """Start them all, waiting for what is away; one that cannot start ends the others' wait.
+        """Start all services concurrently, waiting for unavailable servers.
 
-        Raises `CannotStart`. May be cancelled at any moment.
+        If one service cannot start, the starts of the others are cancelled. May be cancelled at
+        any moment. Raises `CannotStart`.
         """
-        topics = asyncio.create_task(self._see_to_topics(roles))
+        topics = asyncio.create_task(self._create_topics(roles))
         broker = Broker(self.kafka, topics)
         starts = [
-            start_service(e, self.hosts[e.service.name], roles, broker) for e in self.services
+            start_service(running, self.hosts[running.service.name], roles, broker)
+            for running in self.services
         ]
         tasks = [topics, *map(asyncio.create_task, starts)]
         try:
@@ -256,37 +240,37 @@ class ServiceGroup:
             await asyncio.gather(*tasks, return_exceptions=True)
         relax_garbage_collector()
 
-    async def _see_to_topics(self, roles: Sequence[str]) -> None:
+    async def _create_topics(self, roles: Sequence[str]) -> None:
         if not set(roles) - {"api"}:
             return
-        names = [each.service.name for each in self.services]
+        names = [running.service.name for running in self.services]
 
-        async def ensure() -> None:
+        async def create_topics() -> None:
             await probe_port(self.kafka)
             for name in names:
                 await check_login(self.clusters[name])
                 await ensure_topics(self.hosts[name].bus, [name])
 
-        def tell(server: RequiredServer, away: Unavailable | None) -> None:
-            for each in self.services:
-                each.update_availability(server, away)
+        def update_all(server: RequiredServer, outage: Unavailable | None) -> None:
+            for running in self.services:
+                running.update_availability(server, outage)
 
-        await wait_until_available(self.kafka, ensure, tell)
+        await wait_until_available(self.kafka, create_topics, update_all)
 
 
 @asynccontextmanager
 async def build_services(
     names: Sequence[str], environment: Mapping[str, str], kafka: str
 ) -> AsyncIterator[ServiceGroup]:
-    """Put these services together; drain them all at once when left."""
+    """Build these services; leaving the context drains all of them concurrently."""
     server = parse_kafka_address(kafka)
     clusters = {name: Cluster.from_environment(name, environment, kafka) for name in names}
     hosts = {name: build_host(name, environment, kafka) for name in names}
-    everything = [RunningService(build_service(name, hosts[name])) for name in names]
+    services = [RunningService(build_service(name, hosts[name])) for name in names]
     try:
-        yield ServiceGroup(everything, hosts, server, clusters)
+        yield ServiceGroup(services, hosts, server, clusters)
     finally:
-        await asyncio.gather(*(stop_service(each) for each in everything))
+        await asyncio.gather(*(stop_service(running) for running in services))
         for host in hosts.values():
             await host.bus.close()
             if isinstance(host.telemetry, OtelTelemetry):
@@ -297,7 +281,7 @@ async def build_services(
 async def run_services(
     names: Sequence[str], environment: Mapping[str, str], kafka: str, roles: Sequence[str] = ROLES
 ) -> AsyncIterator[list[RunningService]]:
-    """Run these services until left, once all of them are started."""
-    async with build_services(names, environment, kafka) as parts:
-        await parts.start(roles)
-        yield parts.services
+    """Run these services inside the context; entering waits until all are started."""
+    async with build_services(names, environment, kafka) as group:
+        await group.start(roles)
+        yield group.services

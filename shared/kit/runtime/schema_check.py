@@ -1,8 +1,8 @@
-"""Is the database fit for this version? Asked at the start, before anything is served from it.
+"""Check a service's database at the start, before requests are served from it.
 
-Its app role must be under row-level security, its schema new enough, its relay role able to see the
-outbox. A schema that is newer than this version is none of its business: what an older version
-cannot bear is migrated after its last pod is gone.
+Its app role must be under row-level security, its schema new enough, its relay role able to read
+the outbox. A newer schema is accepted: a migration that breaks an older version runs only after the
+last pod of that version has stopped.
 """
 
 import asyncpg
@@ -18,23 +18,23 @@ from shared.kit.runtime.startup import (
     wait_until_available,
 )
 
-_OUTBOX = "SELECT FROM outbox LIMIT 0"
+_READ_OUTBOX = "SELECT FROM outbox LIMIT 0"
 
 
 async def wait_until_database_ready(
-    service: Service, tell: AvailabilityCallback, *, check_relay_role: bool
+    service: Service, on_change: AvailabilityCallback, *, check_relay_role: bool
 ) -> None:
-    """Wait for the service's database. Raises `CannotStart` for what waiting cannot mend."""
+    """Wait until the database is available and checked. Raises `CannotStart` if a check fails."""
     prefix = service.name.upper()
     url = service.database.engine.url.render_as_string(hide_password=False)
     server = parse_database_address(url, f"{prefix}_DATABASE_URL")
-    await wait_until_available(server, lambda: _look(service), tell)
+    await wait_until_available(server, lambda: _check_schema(service), on_change)
     if check_relay_role:
         server = parse_database_address(service.relay_url, f"{prefix}_RELAY_URL")
-        await wait_until_available(server, lambda: _look_as_relay(service.relay_url), tell)
+        await wait_until_available(server, lambda: _check_relay_role(service.relay_url), on_change)
 
 
-async def _look(service: Service) -> None:
+async def _check_schema(service: Service) -> None:
     try:
         await service.database.start()
     except UnsafeRole as error:
@@ -42,27 +42,27 @@ async def _look(service: Service) -> None:
         message = f"{setting} is wrong: its role may see the rows of every tenant."
         raise CannotStart(message) from error
     async with service.database.engine.connect() as connection:
-        lacking = await connection.run_sync(missing_revisions, service.name)
-        absent = [] if lacking else await connection.run_sync(missing_frame_columns)
-    if lacking:
+        missing = await connection.run_sync(missing_revisions, service.name)
+        missing_columns = [] if missing else await connection.run_sync(missing_frame_columns)
+    if missing:
         message = (
-            f"The database of {service.name} lacks revision {', '.join(lacking)}: "
+            f"The database of {service.name} lacks revision {', '.join(missing)}: "
             f"run `preau migrate {service.name}` first."
         )
         raise CannotStart(message)
-    if absent:
+    if missing_columns:
         message = (
             f"The database of {service.name} was made by a version before the first release "
-            f"(it lacks {absent[0]}): use that version for it, or begin with an empty database "
-            "(`make clean` removes the local data)."
+            f"(it lacks {missing_columns[0]}): use that version for it, or begin with an empty "
+            "database (`make clean` removes the local data)."
         )
         raise CannotStart(message)
 
 
-async def _look_as_relay(url: str) -> None:
+async def _check_relay_role(url: str) -> None:
     dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_SECONDS)
     try:
-        await connection.execute(_OUTBOX)
+        await connection.execute(_READ_OUTBOX)
     finally:
         await connection.close(timeout=CONNECT_TIMEOUT_SECONDS)

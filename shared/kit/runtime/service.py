@@ -1,4 +1,4 @@
-"""What a service is, as the runner sees it."""
+"""The parts of a service that the runner starts and stops."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ ASGIApp = Callable[..., Awaitable[None]]
 
 @dataclass(frozen=True)
 class Job:
-    """What is due by the clock: at most one process of the service runs it at a time."""
+    """A periodic job: at most one process of the service runs it at a time."""
 
     name: str
     run: Callable[[], Awaitable[None]]
@@ -23,22 +23,22 @@ class Job:
 
 
 class Resource(Protocol):
-    """A thing that a service opened and must close, such as connections or threads."""
+    """A resource that a service opened, such as connections or threads."""
 
     async def close(self) -> None:
-        """Release it; the service takes no request any more. Called once."""
+        """Release the resource. Called once, after the last request."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """A whole service: what `main.build` returns and the runner runs.
+    """A service as `main.build` returns it and the runner runs it.
 
-    `relay_url` is its database as the role that sees only the outbox. `consumer` reads its topics;
-    None for a service that reacts to nothing. `remembers` are reactions to facts of its own, which
-    only a replay reads: what people did to a read model, and what was decided, stands in them.
-    `resources` are closed when the service stops, after its requests and before its database.
-    `audit_signer` signs where audit chains end; None where no key is set.
-    `inner` answers on the inner port: metrics, and health with each of its checks.
+    `relay_url` is its database with the role that sees only the outbox. `consumer` reads its
+    topics; None for a service without reactions. `replay_only_reactions` apply
+    the service's own events, and only during a replay: its decisions and what members did to a read
+    model are recorded in them. `resources` are closed at the stop, after the last request and
+    before the database. `audit_signer` signs the heads of audit chains; None without a key.
+    `inner` serves metrics and detailed health on the inner port.
     """
 
     name: str

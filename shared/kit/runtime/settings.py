@@ -1,4 +1,4 @@
-"""Settings: typed, prefixed, explained, handed in as a mapping and read in `main` only."""
+"""Settings of a service: typed, prefixed environment variables, read in `main` only."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -17,7 +17,7 @@ __all__ = ["SettingError", "Settings"]
 
 
 class Settings(KafkaSettings):
-    """What every service reads; a service adds its own fields.
+    """Settings that every service has; a service adds its own fields.
 
     `community`'s `database_url` is `COMMUNITY_DATABASE_URL`, else `PREAU_DATABASE_URL`.
     """
@@ -144,24 +144,24 @@ class Settings(KafkaSettings):
 
     @field_validator("trusted_proxies")
     @classmethod
-    def _are_networks(cls, text: str) -> str:
+    def _check_networks(cls, text: str) -> str:
         TrustedProxies.parse(text)
         return text
 
     def proxies(self) -> TrustedProxies:
-        """Return the proxies that stand in front of the service."""
+        """Return the proxies whose X-Forwarded-For header is trusted."""
         return TrustedProxies.parse(self.trusted_proxies)
 
     def route_limits(self) -> RouteLimits | None:
-        """Return how often members and tenants may ask; None as often as they like."""
+        """Return the rate limits of members and tenants; None for no limits."""
         if not self.limit_factor:
             return None
         names = (field.name for field in fields(RouteLimits))
-        chosen = {name: getattr(self, f"limit_{name}") for name in names}
-        return RouteLimits(**chosen).scaled_by(self.limit_factor)
+        limits = {name: getattr(self, f"limit_{name}") for name in names}
+        return RouteLimits(**limits).scaled_by(self.limit_factor)
 
     def retry_limits(self) -> RetryLimits:
-        """Return how long events are tried that fail by what may pass."""
+        """Return the limits for retrying events that fail with a transient error."""
         return RetryLimits(
             max_attempts=self.inbox_attempts,
             max_starts=self.inbox_starts,
@@ -170,7 +170,7 @@ class Settings(KafkaSettings):
         )
 
     def load_limits(self) -> LoadLimits:
-        """Return how much the service takes on."""
+        """Return the limits above which the service sheds load."""
         return LoadLimits(
             max_outbox_age_seconds=self.shed_outbox_age,
             max_outbox_events=self.shed_outbox_events,
@@ -183,18 +183,18 @@ class Settings(KafkaSettings):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read the service's variables; an empty one counts as not set.
+        """Read the service's variables; an empty variable counts as not set.
 
-        Raises `SettingError` for the first that is not right.
+        Raises `SettingError` for the first wrong variable.
         """
-        cls._refuse_unknown(environment)
+        cls._reject_unknown(environment)
         try:
             return cls(**read_variables(cls, cls.PREFIX, environment))  # type: ignore[arg-type]  # pydantic converts the texts
         except ValidationError as error:
             raise to_setting_error(cls, cls.PREFIX, error) from None
 
     @classmethod
-    def _refuse_unknown(cls, environment: Mapping[str, str]) -> None:
+    def _reject_unknown(cls, environment: Mapping[str, str]) -> None:
         known = {f"{cls.PREFIX}{name.upper()}" for name in cls.model_fields}
         for name in environment:
             if name.startswith(cls.PREFIX) and name not in known:

@@ -1,7 +1,7 @@
-"""Waiting for a server that is away when a process starts; what is set wrongly is never waited for.
+"""Wait at the start for servers that are unavailable; fail at once for wrong settings.
 
-Away is whatever may come back by itself: a refused or broken connection, a server that is starting
-or going down, one that does not answer in time. Everything else ends the start (ADR 0047).
+Unavailable means that a retry may succeed: a refused or broken connection, a server that is
+starting or stopping, a timeout. Every other error ends the start (ADR 0047).
 """
 
 import asyncio
@@ -24,18 +24,17 @@ from shared.kit.telemetry.logs import get_logger
 
 log = get_logger("start")
 PROBE_TIMEOUT_SECONDS = 3.0
-"""Seconds that an open port may take to answer."""
 T = TypeVar("T")
 Endpoint = tuple[str, int]
 
 
 @dataclass(frozen=True)
 class WaitPolicy:
-    """How to wait; all in seconds, and by a clock that only goes forward.
+    """Backoff of attempts and of log lines: both intervals double up to their maximum.
 
-    Attempts and lines of the log become rarer, by half each time. `unknown` is how long no name of
-    a server may be known: Kubernetes forgets the name of a pod that is not ready, and a name server
-    is restarted too, so that an unknown name alone proves nothing.
+    The start fails when the host name was unknown for `unknown_host_seconds`. One failed lookup is
+    not enough: Kubernetes removes the name of a pod that is not ready, and DNS servers restart.
+    `clock` must be monotonic.
     """
 
     pause_seconds: float = 0.25
@@ -51,14 +50,14 @@ DEFAULT_WAIT_POLICY = WaitPolicy()
 
 
 class CannotStart(SettingError):
-    """It would be the same at the next try: a setting names what is not there, or not ours."""
+    """The start fails in a way that a retry cannot fix: a setting is wrong."""
 
 
 @dataclass(frozen=True)
 class RequiredServer:
-    """What a start needs: its name for people, the variable that says where it is, and the places.
+    """A server that the start needs, with the setting that holds its address.
 
-    One of the places is enough.
+    One available endpoint is enough.
     """
 
     display_name: str
@@ -67,13 +66,13 @@ class RequiredServer:
 
     @property
     def addresses(self) -> str:
-        """The places, as one writes them."""
+        """The endpoints as `host:port`, separated by commas."""
         return ",".join(f"{host}:{port}" for host, port in self.endpoints)
 
 
 @dataclass(frozen=True)
 class Unavailable:
-    """A server that is waited for: since when, by which clock, and why."""
+    """An outage of a required server: its beginning on `clock`, and the last error."""
 
     server: RequiredServer
     since: float
@@ -82,43 +81,44 @@ class Unavailable:
 
     @property
     def seconds(self) -> float:
-        """For how long already."""
+        """The duration of the outage so far."""
         return self.clock() - self.since
 
     def __str__(self) -> str:
-        """Say it to who asks for the health: an address goes to the log only."""
+        """Return the text for health checks, without the address."""
         return f"waits for {self.server.display_name}, away for {self.seconds:.0f} s"
 
     def log_message(self) -> str:
-        """Say it to who reads the log."""
-        where = f"{self.server.display_name} at {self.server.addresses}"
-        return f"waiting for {where}, away for {self.seconds:.0f} s: {self.reason}"
+        """Return the text for the log, with the address."""
+        server = f"{self.server.display_name} at {self.server.addresses}"
+        return f"waiting for {server}, away for {self.seconds:.0f} s: {self.reason}"
 
 
 AvailabilityCallback = Callable[[RequiredServer, Unavailable | None], None]
-"""Is told of each failed attempt, and with None once the server is there."""
+"""Called after each failed attempt, and with None when the server is available."""
 
 
 def parse_kafka_address(bootstrap: str) -> RequiredServer:
-    """Read a bootstrap address, `host:port`, several with commas. Raises `CannotStart`."""
-    places: list[Endpoint] = []
+    """Parse a bootstrap address: `host:port`, several with commas. Raises `CannotStart`."""
+    endpoints: list[Endpoint] = []
     for text in bootstrap.split(","):
         host, _, port = text.strip().rpartition(":")
         if not host or not port.isdigit():
             message = f"PREAU_KAFKA is wrong: {text!r} is not host:port."
             raise CannotStart(message)
-        places.append((host.strip("[]"), int(port)))
-    return RequiredServer("Kafka", "PREAU_KAFKA", tuple(places))
+        endpoints.append((host.strip("[]"), int(port)))
+    return RequiredServer("Kafka", "PREAU_KAFKA", tuple(endpoints))
 
 
 def parse_database_address(url: str, setting: str) -> RequiredServer:
-    """Read where a database is. Raises `CannotStart`."""
+    """Parse the host and port of a database URL. Raises `CannotStart`."""
     try:
-        read = make_url(url)
+        parsed = make_url(url)
     except (ArgumentError, ValueError):
         message = f"{setting} is wrong: it is no address of a database."
         raise CannotStart(message) from None
-    return RequiredServer("PostgreSQL", setting, ((read.host or "localhost", read.port or 5432),))
+    endpoint = (parsed.host or "localhost", parsed.port or 5432)
+    return RequiredServer("PostgreSQL", setting, (endpoint,))
 
 
 async def wait_until_available(
@@ -127,82 +127,80 @@ async def wait_until_available(
     on_change: AvailabilityCallback,
     policy: WaitPolicy = DEFAULT_WAIT_POLICY,
 ) -> T:
-    """Attempt until it succeeds, and give its result.
+    """Repeat an attempt until it succeeds, and return its result.
 
-    Raises `CannotStart` for what waiting cannot mend: a refused password, a database, a right or a
-    schema that is not there, a host that nobody knows for long.
+    Raises `CannotStart` for what a retry cannot fix: a refused password, a missing database, right
+    or schema, a host name that stays unknown.
     """
-    since, pause, silence = policy.clock(), policy.pause_seconds, policy.log_interval_seconds
-    next_line = 0.0
+    start, pause, log_interval = policy.clock(), policy.pause_seconds, policy.log_interval_seconds
+    next_log_seconds = 0.0
     while True:
         try:
-            found = await attempt()
-        except Exception as error:  # noqa: BLE001  what does not come back is raised again
-            if not _may_come_back(error):
-                raise _in_a_line(server, error) from error.__cause__
-            away = Unavailable(server, since, describe_error(error), policy.clock)
+            result = await attempt()
+        except Exception as error:  # noqa: BLE001  what a retry cannot fix is raised again
+            if not _is_retryable(error):
+                raise _to_setting_error(server, error) from error.__cause__
+            outage = Unavailable(server, start, describe_error(error), policy.clock)
         else:
             on_change(server, None)
-            if next_line:
-                waited = round(policy.clock() - since)
-                log.info(
-                    "is there now",
-                    server=server.display_name,
-                    where=server.addresses,
-                    seconds=waited,
-                )
-            return found
-        on_change(server, away)
-        if away.seconds >= next_line:
-            log.warning(away.log_message())
-            next_line = away.seconds + silence
-            silence = min(silence * 2, policy.max_log_interval_seconds)
-        if away.seconds >= policy.unknown_host_seconds and await _nobody_knows(server):
+            if next_log_seconds:
+                _log_available(server, policy.clock() - start)
+            return result
+        on_change(server, outage)
+        if outage.seconds >= next_log_seconds:
+            log.warning(outage.log_message())
+            next_log_seconds = outage.seconds + log_interval
+            log_interval = min(log_interval * 2, policy.max_log_interval_seconds)
+        if outage.seconds >= policy.unknown_host_seconds and await _is_unknown_host(server):
             message = f"{server.setting} is wrong: no host is known as {server.addresses}."
             raise CannotStart(message)
         await policy.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311  no secret
         pause = min(pause * 2, policy.max_pause_seconds)
 
 
-async def probe_port(server: RequiredServer) -> None:
-    """Open a port of the server, and close it. Raises OSError.
+def _log_available(server: RequiredServer, seconds: float) -> None:
+    name, addresses = server.display_name, server.addresses
+    log.info("is there now", server=name, where=addresses, seconds=round(seconds))
 
-    Cheaper than its client, and quieter: that one writes a page at each attempt.
+
+async def probe_port(server: RequiredServer) -> None:
+    """Open a connection to one of the endpoints, and close it. Raises OSError.
+
+    Cheaper than a Kafka client, which also logs a long error at each failed attempt.
     """
-    failed: OSError = TimeoutError("no answer")
+    last_error: OSError = TimeoutError("no answer")
     for host, port in server.endpoints:
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
                 _, writer = await asyncio.open_connection(host, port)
         except OSError as error:
-            failed = error
+            last_error = error
             continue
         writer.close()
         with suppress(OSError):
             await writer.wait_closed()
         return
-    raise failed
+    raise last_error
 
 
-def _may_come_back(error: Exception) -> bool:
-    # A driver's complaint about its own arguments is an InterfaceError too.
-    return is_transient(error) and not isinstance(_told(error), ValueError)
+def _is_retryable(error: Exception) -> bool:
+    # Trap: asyncpg reports invalid arguments as an InterfaceError (and ValueError) too.
+    return is_transient(error) and not isinstance(_root_cause(error), ValueError)
 
 
-def _in_a_line(server: RequiredServer, error: Exception) -> Exception:
-    """Put what a server refused into a line; what no server said stays as it is."""
-    told = _told(error)
-    if isinstance(told, Invalid | NotFound | asyncpg.PostgresError | asyncpg.InterfaceError):
-        return CannotStart(
-            f"{server.setting} is wrong: at {server.addresses}, {describe_error(error)}."
-        )
+def _to_setting_error(server: RequiredServer, error: Exception) -> Exception:
+    """Turn an error that a server returned into `CannotStart`; return other errors unchanged."""
+    cause = _root_cause(error)
+    if isinstance(cause, Invalid | NotFound | asyncpg.PostgresError | asyncpg.InterfaceError):
+        reason = describe_error(error)
+        return CannotStart(f"{server.setting} is wrong: at {server.addresses}, {reason}.")
     return error
 
 
-def _told(error: BaseException) -> BaseException:
-    """Return what a driver or the network said, not those who passed it on."""
-    said = OSError | asyncpg.PostgresError | asyncpg.InterfaceError
-    while isinstance(error.__cause__, said) or isinstance(error, DBAPIError | PreauError):
+def _root_cause(error: BaseException) -> BaseException:
+    """Return the error of the driver or the network below the errors that wrap it."""
+    driver_error = OSError | asyncpg.PostgresError | asyncpg.InterfaceError
+    while isinstance(error.__cause__, driver_error) or isinstance(error, DBAPIError | PreauError):
         if error.__cause__ is None:
             break
         error = error.__cause__
@@ -210,20 +208,20 @@ def _told(error: BaseException) -> BaseException:
 
 
 def describe_error(error: BaseException) -> str:
-    """Say in a few words why an attempt failed."""
-    told = _told(error)
-    if isinstance(told, socket.gaierror):
+    """Describe in a few words why an attempt failed."""
+    cause = _root_cause(error)
+    if isinstance(cause, socket.gaierror):
         return "its name is not known"
-    if isinstance(told, ConnectionRefusedError):
+    if isinstance(cause, ConnectionRefusedError):
         return "connection refused"
-    if isinstance(told, TimeoutError):
+    if isinstance(cause, TimeoutError):
         return "no answer"
-    text = " ".join(str(told).split())
-    return f"{type(told).__name__}: {text}" if text else type(told).__name__
+    text = " ".join(str(cause).split())
+    return f"{type(cause).__name__}: {text}" if text else type(cause).__name__
 
 
-async def _nobody_knows(server: RequiredServer) -> bool:
-    """Return whether there is no such host under any of the names."""
+async def _is_unknown_host(server: RequiredServer) -> bool:
+    """Return whether DNS knows none of the server's host names."""
     loop = asyncio.get_running_loop()
     for host, port in server.endpoints:
         try:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import uvloop
 
-from shared.kit.runtime.runner import build_host, relax_garbage_collector
+from shared.kit.runtime.garbage_collection import relax_garbage_collector
+from shared.kit.runtime.runner import build_host
 from tests.benchmarks.ours.moments import read_from_now
 from tests.benchmarks.ours.reader import database_of
 from tests.benchmarks.peers.protocol import Task, task

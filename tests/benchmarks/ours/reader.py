@@ -22,7 +22,8 @@ from shared.kit.core.unit_of_work import Delivery, Unit
 from shared.kit.database.database import Database, connection
 from shared.kit.inbox.consumer import BatchConsumer
 from shared.kit.inbox.decode import Unreadable, decode_record, decoders_for
-from shared.kit.runtime.runner import build_host, relax_garbage_collector
+from shared.kit.runtime.garbage_collection import relax_garbage_collector
+from shared.kit.runtime.runner import build_host
 from shared.kit.telemetry.messaging import record_create_span
 from tests.benchmarks.peers.protocol import Stopwatch, Task, task
 

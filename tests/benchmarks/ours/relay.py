@@ -9,7 +9,8 @@ import uvloop
 from shared.kit.bus.kafka import KafkaBus
 from shared.kit.core.bus import OutgoingRecord
 from shared.kit.relay.relay import Relay
-from shared.kit.runtime.runner import build_host, relax_garbage_collector
+from shared.kit.runtime.garbage_collection import relax_garbage_collector
+from shared.kit.runtime.runner import build_host
 from tests.benchmarks.peers.protocol import Stopwatch, Task, task
 
 

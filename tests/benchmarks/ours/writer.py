@@ -18,7 +18,8 @@ from shared.kit.core.host import Host
 from shared.kit.core.unit_of_work import Caller
 from shared.kit.database.database import Database
 from shared.kit.relay.relay import Relay
-from shared.kit.runtime.runner import build_host, relax_garbage_collector
+from shared.kit.runtime.garbage_collection import relax_garbage_collector
+from shared.kit.runtime.runner import build_host
 from tests.benchmarks.ours.reader import database_of
 from tests.benchmarks.peers.protocol import Task, task
 from tests.benchmarks.population import Member, members

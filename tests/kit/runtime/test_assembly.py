@@ -1,4 +1,4 @@
-"""What every service has without asking: measured statements and waits, limits of its own."""
+"""The database of an assembled service: its metrics and its load limits."""
 
 from datetime import UTC, datetime
 
@@ -26,28 +26,28 @@ def environment(frame: Frame, **more: str) -> dict[str, str]:
     }
 
 
-async def test_statements_and_waits_for_a_connection_are_told(frame: Frame) -> None:
-    telling, settings = record_telemetry(), CommunitySettings.from_environment(environment(frame))
-    host = Host(MemoryBus(), lambda: datetime.now(UTC), uuid7, telling.telemetry, {})
+async def test_database_reports_statements_and_pool_waits(frame: Frame) -> None:
+    recorder, settings = record_telemetry(), CommunitySettings.from_environment(environment(frame))
+    host = Host(MemoryBus(), lambda: datetime.now(UTC), uuid7, recorder.telemetry, {})
     database = open_database("community", host, settings)
     try:
-        with telling.telemetry.span("essai", "internal"):
+        with recorder.telemetry.span("essai", "internal"):
             await database.execute_once(sa.text("SELECT count(*) FROM outbox"))
     finally:
         await database.stop()
 
-    assert "SELECT outbox" in telling.names
+    assert "SELECT outbox" in recorder.names
     assert (
         'db_client_operation_duration_seconds_count{db_operation_name="SELECT"'
-        in telling.metrics_page
+        in recorder.metrics_page
     )
     pool = 'db_client_connection_pool_name="preau-community"'
-    assert f"db_client_connection_wait_time_seconds_count{{{pool}" in telling.metrics_page
+    assert f"db_client_connection_wait_time_seconds_count{{{pool}" in recorder.metrics_page
 
 
-def test_what_a_service_takes_on_is_said_for_all_or_for_one(frame: Frame) -> None:
-    said = environment(frame, PREAU_SHED_OUTBOX_AGE="5", COMMUNITY_SHED_WRITES="3")
-    limits = CommunitySettings.from_environment(said).load_limits()
+def test_load_limits_are_set_for_all_services_or_one(frame: Frame) -> None:
+    variables = environment(frame, PREAU_SHED_OUTBOX_AGE="5", COMMUNITY_SHED_WRITES="3")
+    limits = CommunitySettings.from_environment(variables).load_limits()
 
     assert (limits.max_outbox_age_seconds, limits.max_concurrent_writes, limits.max_queue) == (
         5.0,
@@ -56,6 +56,6 @@ def test_what_a_service_takes_on_is_said_for_all_or_for_one(frame: Frame) -> Non
     )
 
 
-def test_a_limit_that_is_none_stops_the_start(frame: Frame) -> None:
+def test_invalid_limit_is_named_in_the_setting_error(frame: Frame) -> None:
     with pytest.raises(SettingError, match=r"COMMUNITY_SHED_WAIT .*seconds"):
         CommunitySettings.from_environment(environment(frame, COMMUNITY_SHED_WAIT="0"))

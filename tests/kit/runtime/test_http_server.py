@@ -1,4 +1,4 @@
-"""What a process answers before all of it runs: health always, its services not before they may."""
+"""The public and inner applications before and after the start of a service."""
 
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -17,7 +17,7 @@ KAFKA = parse_kafka_address("kafka.example:9092")
 POSTGRES = parse_database_address("postgresql://a:b@db.example/x", "COMMUNITY_DATABASE_URL")
 
 
-async def _answer(
+async def serve_text(
     scope: MutableMapping[str, Any],
     receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
     send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
@@ -27,11 +27,11 @@ async def _answer(
 
 @pytest.fixture
 def running() -> RunningService:
-    # Of a database nothing is asked here.
-    return RunningService(Service("community", _answer, None, "", None))  # type: ignore[arg-type]
+    # No test here uses the database.
+    return RunningService(Service("community", serve_text, None, "", None))  # type: ignore[arg-type]
 
 
-async def ask(running: RunningService, path: str) -> httpx.Response:
+async def get(running: RunningService, path: str) -> httpx.Response:
     transport = httpx.ASGITransport(public_application([running]))
     async with httpx.AsyncClient(transport=transport, base_url="http://préau.test") as client:
         return await client.get(path)
@@ -39,30 +39,32 @@ async def ask(running: RunningService, path: str) -> httpx.Response:
 
 async def health(running: RunningService) -> tuple[int, int, int]:
     return (
-        (await ask(running, "/health/startup")).status_code,
-        (await ask(running, "/health/live")).status_code,
-        (await ask(running, "/health/ready")).status_code,
+        (await get(running, "/health/startup")).status_code,
+        (await get(running, "/health/live")).status_code,
+        (await get(running, "/health/ready")).status_code,
     )
 
 
-async def test_nothing_is_served_from_a_database_that_was_not_looked_at(
+async def test_service_answers_503_until_its_database_is_ready(
     running: RunningService,
 ) -> None:
-    refused = await ask(running, "/community/v1/posts")
+    rejected = await get(running, "/community/v1/posts")
     running.database_ready = True
-    served = await ask(running, "/community/v1/posts")
+    served = await get(running, "/community/v1/posts")
 
-    assert (refused.status_code, refused.json()["type"]) == (503, "/community/problems/try_again")
-    assert int(refused.headers["retry-after"]) > 0
-    assert refused.headers["x-content-type-options"] == "nosniff"
+    assert (rejected.status_code, rejected.json()["type"]) == (503, "/community/problems/try_again")
+    assert int(rejected.headers["retry-after"]) > 0
+    assert rejected.headers["x-content-type-options"] == "nosniff"
     assert (served.status_code, served.text) == (200, "une réponse")
 
 
-async def test_at_first_nobody_knows_whether_it_will_start(running: RunningService) -> None:
+async def test_health_reports_startup_and_readiness_failures_at_first(
+    running: RunningService,
+) -> None:
     assert await health(running) == (503, 200, 503)
 
 
-async def test_who_waits_is_up_and_alive_and_says_for_what_without_addresses(
+async def test_waiting_service_is_live_and_names_servers_without_addresses(
     running: RunningService,
 ) -> None:
     since = time.monotonic() - 75
@@ -71,13 +73,13 @@ async def test_who_waits_is_up_and_alive_and_says_for_what_without_addresses(
 
     transport = httpx.ASGITransport(inner_application([running]))
     async with httpx.AsyncClient(transport=transport, base_url="http://inner.test") as client:
-        said = (await client.get("/health/ready")).json()["checks"]["community"]
+        check_text = (await client.get("/health/ready")).json()["checks"]["community"]
 
     assert await health(running) == (200, 200, 503)
-    assert said == "waits for PostgreSQL, away for 75 s; waits for Kafka, away for 75 s"
+    assert check_text == "waits for PostgreSQL, away for 75 s; waits for Kafka, away for 75 s"
 
 
-async def test_what_is_there_is_waited_for_no_longer(running: RunningService) -> None:
+async def test_available_server_is_removed_and_health_is_ready(running: RunningService) -> None:
     running.update_availability(KAFKA, Unavailable(KAFKA, time.monotonic(), "no answer"))
     running.update_availability(KAFKA, None)
     running.started = True

@@ -1,4 +1,4 @@
-"""Jobs: each is due by the clock, and leased by one process at a time."""
+"""Jobs: due times, leases, renewal, failures and their metric."""
 
 import asyncio
 from datetime import timedelta
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 HOUR = timedelta(hours=1)
 
 
-class Work:
-    """A job that counts its runs and can be held up or fail."""
+class ControlledJob:
+    """A job that counts its runs and can be blocked or fail."""
 
     def __init__(self) -> None:
         self.runs = 0
@@ -34,73 +34,82 @@ class Work:
             raise self.error
 
 
-def runner(
-    database: Database, clock: Clock, work: Work, me: str, telemetry: Telemetry | None = None
+def make_runner(
+    database: Database,
+    clock: Clock,
+    job: ControlledJob,
+    worker_id: str,
+    telemetry: Telemetry | None = None,
 ) -> JobRunner:
-    return JobRunner(database, [Job("tidy", work, HOUR)], clock, me, telemetry or NoTelemetry())
+    return JobRunner(
+        database, [Job("tidy", job, HOUR)], clock, worker_id, telemetry or NoTelemetry()
+    )
 
 
-async def known(jobs: JobRunner) -> JobRunner:
-    await jobs._know()
-    return jobs
+async def registered(runner: JobRunner) -> JobRunner:
+    await runner._register()
+    return runner
 
 
-async def test_of_many_processes_one_runs_what_is_due(probe: InboxHarness) -> None:
-    work = Work()
-    jobs = [await known(runner(probe.database, probe.clock, work, f"pod-{n}")) for n in range(5)]
+async def test_one_of_many_processes_runs_a_due_job(probe: InboxHarness) -> None:
+    job = ControlledJob()
+    runners = [
+        await registered(make_runner(probe.database, probe.clock, job, f"pod-{n}"))
+        for n in range(5)
+    ]
 
-    ran = await asyncio.gather(*(each.run_due() for each in jobs))
+    results = await asyncio.gather(*(runner.run_due() for runner in runners))
 
-    assert sum(ran) == work.runs == 1
-    assert not any([await each.run_due() for each in jobs])
+    assert sum(results) == job.runs == 1
+    assert not any([await runner.run_due() for runner in runners])
     probe.clock.advance(hours=1)
-    assert await jobs[3].run_due()
-    assert work.runs == 2
+    assert await runners[3].run_due()
+    assert job.runs == 2
 
 
-async def test_a_job_that_runs_is_not_begun_by_another(probe: InboxHarness) -> None:
-    work = Work()
-    work.gate.clear()
-    first = await known(runner(probe.database, probe.clock, work, "first"))
-    second = runner(probe.database, probe.clock, work, "second")
-    begun = asyncio.create_task(first.run_due())
+async def test_running_job_is_not_started_by_another_process(probe: InboxHarness) -> None:
+    job = ControlledJob()
+    job.gate.clear()
+    first = await registered(make_runner(probe.database, probe.clock, job, "first"))
+    second = make_runner(probe.database, probe.clock, job, "second")
+    run = asyncio.create_task(first.run_due())
     async with asyncio.timeout(5):
-        while not work.runs:  # noqa: ASYNC110  it waits for a database
+        while not job.runs:  # noqa: ASYNC110  the database has no event
             await asyncio.sleep(0.01)
 
     assert not await second.run_due()
-    work.gate.set()
-    assert await begun
+    job.gate.set()
+    assert await run
 
 
-async def test_a_lease_outlives_a_crash_by_a_minute_and_no_more(probe: InboxHarness) -> None:
-    work = Work()
-    work.gate.clear()
-    dead = asyncio.create_task(
-        (await known(runner(probe.database, probe.clock, work, "dead"))).run_due()
+async def test_lease_expires_one_minute_after_a_crash(probe: InboxHarness) -> None:
+    job = ControlledJob()
+    job.gate.clear()
+    crashed = asyncio.create_task(
+        (await registered(make_runner(probe.database, probe.clock, job, "crashed"))).run_due()
     )
     async with asyncio.timeout(5):
-        while not work.runs:  # noqa: ASYNC110  it waits for a database
+        while not job.runs:  # noqa: ASYNC110  the database has no event
             await asyncio.sleep(0.01)
-    dead.cancel()
-    await asyncio.wait([dead])
-    work.gate.set()
-    heir = runner(probe.database, probe.clock, work, "heir")
+    crashed.cancel()
+    await asyncio.wait([crashed])
+    job.gate.set()
+    successor = make_runner(probe.database, probe.clock, job, "successor")
 
-    assert not await heir.run_due()
+    assert not await successor.run_due()
     probe.clock.advance(seconds=LEASE_DURATION.total_seconds() + 1)
-    assert await heir.run_due()
+    assert await successor.run_due()
 
 
-async def test_the_lease_of_a_long_job_is_renewed(
+async def test_lease_of_a_long_job_is_renewed(
     probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs_module, "LEASE_RENEWAL_INTERVAL_SECONDS", 0.02)
-    work = Work()
-    work.gate.clear()
-    first = await known(runner(probe.database, probe.clock, work, "first"))
-    second = runner(probe.database, probe.clock, work, "second")
-    begun = asyncio.create_task(first.run_due())
+    job = ControlledJob()
+    job.gate.clear()
+    first = await registered(make_runner(probe.database, probe.clock, job, "first"))
+    second = make_runner(probe.database, probe.clock, job, "second")
+    run = asyncio.create_task(first.run_due())
     query = "SELECT leased_until, leased_by FROM jobs"
     for _ in range(3):
         probe.clock.advance(seconds=LEASE_DURATION.total_seconds() - 1)
@@ -110,51 +119,53 @@ async def test_the_lease_of_a_long_job_is_renewed(
             while expected != await probe.query(query):  # noqa: ASYNC110  its own task renews
                 await asyncio.sleep(0.01)
         assert not await second.run_due()
-    work.gate.set()
+    job.gate.set()
 
-    assert await begun
+    assert await run
     assert await probe.query(query) == [{"leased_until": None, "leased_by": None}]
-    assert work.runs == 1
+    assert job.runs == 1
 
 
-async def test_a_job_that_fails_says_so_and_comes_again(probe: InboxHarness) -> None:
-    work = Work()
-    work.error = RuntimeError("rien ne va")
-    jobs = await known(runner(probe.database, probe.clock, work, "pod"))
+async def test_failed_job_stores_its_error_and_runs_again(probe: InboxHarness) -> None:
+    job = ControlledJob()
+    job.error = RuntimeError("rien ne va")
+    runner = await registered(make_runner(probe.database, probe.clock, job, "pod"))
 
-    assert await jobs.run_due()
+    assert await runner.run_due()
 
     query = "SELECT last_error, leased_by FROM jobs"
     assert await probe.query(query) == [
         {"last_error": "RuntimeError: rien ne va", "leased_by": None}
     ]
-    work.error = None
+    job.error = None
     probe.clock.advance(hours=1)
-    assert await jobs.run_due()
+    assert await runner.run_due()
     assert await probe.query(query) == [{"last_error": None, "leased_by": None}]
 
 
-async def test_it_runs_until_told_to_stop(probe: InboxHarness) -> None:
-    work, stop = Work(), asyncio.Event()
-    running = asyncio.create_task(runner(probe.database, probe.clock, work, "pod").run(stop))
+async def test_runner_runs_until_stop_is_set(probe: InboxHarness) -> None:
+    job, stop = ControlledJob(), asyncio.Event()
+    running = asyncio.create_task(make_runner(probe.database, probe.clock, job, "pod").run(stop))
     async with asyncio.timeout(5):
-        while not work.runs:  # noqa: ASYNC110  it waits for a database
+        while not job.runs:  # noqa: ASYNC110  the database has no event
             await asyncio.sleep(0.01)
     stop.set()
 
     await asyncio.wait_for(running, 5)
 
-    assert work.runs == 1
+    assert job.runs == 1
 
 
-async def test_how_long_it_ran_is_told_and_how_it_failed(probe: InboxHarness) -> None:
-    telling, work = record_telemetry(), Work()
-    jobs = await known(runner(probe.database, probe.clock, work, "pod", telling.telemetry))
-    await jobs.run_due()
-    work.error = RuntimeError("rien ne va")
+async def test_job_duration_is_reported_with_its_error_type(probe: InboxHarness) -> None:
+    recorder, job = record_telemetry(), ControlledJob()
+    runner = await registered(
+        make_runner(probe.database, probe.clock, job, "pod", recorder.telemetry)
+    )
+    await runner.run_due()
+    job.error = RuntimeError("rien ne va")
     probe.clock.advance(hours=1)
-    await jobs.run_due()
+    await runner.run_due()
 
     for error in ("", "RuntimeError"):
         labels = f'error_type="{error}",job="tidy",service="community"'
-        assert f"preau_job_duration_seconds_count{{{labels}}} 1.0" in telling.metrics_page
+        assert f"preau_job_duration_seconds_count{{{labels}}} 1.0" in recorder.metrics_page

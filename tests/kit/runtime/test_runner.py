@@ -1,4 +1,4 @@
-"""What a process may do while there is no broker."""
+"""The runner while the broker is unavailable, and its poll age metric."""
 
 import asyncio
 import logging
@@ -14,16 +14,15 @@ from shared.kit.core.bus import LogBounds
 from shared.kit.core.errors import NotFound, Transient
 from shared.kit.core.host import Host
 from shared.kit.database.migrations import migrate
-from shared.kit.runtime import maintenance as upkeep
-from shared.kit.runtime import runner as run
+from shared.kit.runtime import maintenance, runner
 from tests.support.inbox_harness import InboxHarness
 from tests.support.recorded_spans import record_telemetry
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
-NOWHERE = "127.0.0.1:1"
+UNREACHABLE = "127.0.0.1:1"
 
 
-async def test_who_only_serves_the_api_starts_without_a_broker(
+async def test_api_role_starts_without_a_broker(
     postgres_addresses: StackAddresses,
 ) -> None:
     await migrate("community", postgres_addresses.database_url("community", "owner"))
@@ -33,14 +32,16 @@ async def test_who_only_serves_the_api_starts_without_a_broker(
         "PREAU_JWKS_URL": "http://127.0.0.1:1/",
     }
     async with asyncio.timeout(20):
-        async with run.run_services(["community"], environment, NOWHERE, ["api"]) as (community,):
+        async with runner.run_services(["community"], environment, UNREACHABLE, ["api"]) as (
+            community,
+        ):
             assert community.started
             assert community.subscription is None
-            assert run.failed_tasks(community) is None
+            assert runner.failed_tasks(community) is None
 
 
-class Away(MemoryBus):
-    """A broker that is away: at once, or after everybody's patience."""
+class UnavailableBus(MemoryBus):
+    """A broker that fails at once with an error, or never answers."""
 
     def __init__(self, error: Exception | None) -> None:
         super().__init__()
@@ -52,31 +53,31 @@ class Away(MemoryBus):
         if self.error is not None:
             raise self.error
         await asyncio.sleep(60)
-        raise AssertionError("nobody waits so long")
+        raise AssertionError("the job must time out first")
 
 
 @pytest.mark.parametrize(
     "error", [Transient(reason="refused"), NotFound(topic="community.post"), None]
 )
-async def test_counting_gives_up_soon_and_fails_no_job(
+async def test_metrics_job_times_out_without_failing(
     probe: InboxHarness,
     error: Exception | None,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(upkeep, "COUNT_TIMEOUT_SECONDS", 0.05)
-    host = Host(Away(error), probe.clock, uuid7, record_telemetry().telemetry, {})
+    monkeypatch.setattr(maintenance, "COUNT_TIMEOUT_SECONDS", 0.05)
+    host = Host(UnavailableBus(error), probe.clock, uuid7, record_telemetry().telemetry, {})
 
     with caplog.at_level(logging.WARNING):
-        await asyncio.wait_for(upkeep.consumer_metrics_job(probe.consumer(), host).run(), 5)
+        await asyncio.wait_for(maintenance.consumer_metrics_job(probe.consumer(), host).run(), 5)
 
     assert [record.message for record in caplog.records] == ["cannot count"]
 
 
-async def test_the_age_of_the_last_poll_is_told_by_each_process(
+async def test_each_process_reports_the_age_of_its_last_poll(
     probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Reader:
+    class StalledSubscription:
         last_poll_age = 12.0
 
         async def stop(self) -> None: ...
@@ -84,14 +85,14 @@ async def test_the_age_of_the_last_poll_is_told_by_each_process(
         def alive(self) -> bool:
             return True
 
-    monkeypatch.setattr(run, "POLL_AGE_INTERVAL_SECONDS", 0.01)
-    telling = record_telemetry()
-    host = Host(MemoryBus(), probe.clock, uuid7, telling.telemetry, {})
-    running = run.RunningService(service=None, subscription=Reader())  # type: ignore[arg-type]  # not asked
-    task = asyncio.create_task(run._tell_poll_age(running, host, "probe"))
+    monkeypatch.setattr(runner, "POLL_AGE_INTERVAL_SECONDS", 0.01)
+    recorder = record_telemetry()
+    host = Host(MemoryBus(), probe.clock, uuid7, recorder.telemetry, {})
+    running = runner.RunningService(service=None, subscription=StalledSubscription())  # type: ignore[arg-type]  # not used
+    task = asyncio.create_task(runner._report_poll_age(running, host, "probe"))
     await asyncio.sleep(0.05)
     running.stop.set()
     await asyncio.wait_for(task, 2)
 
     line = 'preau_consumer_last_poll_age_seconds{group="probe",service="community"} 12.0'
-    assert line in telling.metrics_page
+    assert line in recorder.metrics_page

@@ -1,4 +1,4 @@
-"""Settings: typed, prefixed, explained; a wrong one is named."""
+"""Service settings: prefixes, defaults, and errors that name the variable."""
 
 from typing import ClassVar
 
@@ -15,23 +15,23 @@ class CanteenSettings(Settings):
     seats: int = Field(default=120, gt=0, description="how many may eat at once")
 
 
-ENOUGH = {
+REQUIRED = {
     "CANTEEN_DATABASE_URL": "postgresql://canteen_app:hunter2@db/canteen",
     "CANTEEN_RELAY_URL": "postgresql://canteen_relay:hunter2@db/canteen",
     "PREAU_JWKS_URL": "http://identity/jwks.json",
 }
 
 
-def test_a_service_reads_its_own_and_the_shared_ones() -> None:
-    read = CanteenSettings.from_environment(
-        {**ENOUGH, "CANTEEN_SEATS": "80", "HOME": "/root", "OTHER_X": "1"}
+def test_service_reads_its_own_and_the_shared_variables() -> None:
+    settings = CanteenSettings.from_environment(
+        {**REQUIRED, "CANTEEN_SEATS": "80", "HOME": "/root", "OTHER_X": "1"}
     )
-    assert (read.seats, read.jwks_url) == (80, "http://identity/jwks.json")
-    assert read.trace_sample == pytest.approx(0.1)
+    assert (settings.seats, settings.jwks_url) == (80, "http://identity/jwks.json")
+    assert settings.trace_sample == pytest.approx(0.1)
 
 
-def test_its_own_goes_before_the_shared_one_and_an_empty_one_is_not_set() -> None:
-    both = {**ENOUGH, "PREAU_ISSUER": "https://shared", "CANTEEN_ISSUER": "https://own"}
+def test_own_variable_precedes_shared_and_empty_counts_as_unset() -> None:
+    both = {**REQUIRED, "PREAU_ISSUER": "https://shared", "CANTEEN_ISSUER": "https://own"}
     assert CanteenSettings.from_environment(both).issuer == "https://own"
     assert (
         CanteenSettings.from_environment({**both, "CANTEEN_ISSUER": ""}).issuer == "https://shared"
@@ -39,7 +39,7 @@ def test_its_own_goes_before_the_shared_one_and_an_empty_one_is_not_set() -> Non
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "words"),
     [
         ({"CANTEEN_RELAY_URL": ""}, ["CANTEEN_RELAY_URL", "sees the outbox", "missing"]),
         ({"CANTEEN_SEATS": "many"}, ["CANTEEN_SEATS", "how many may eat", "integer"]),
@@ -48,22 +48,22 @@ def test_its_own_goes_before_the_shared_one_and_an_empty_one_is_not_set() -> Non
         ({"CANTEEN_SEETS": "80"}, ["CANTEEN_SEETS", "no such setting", "CANTEEN_SEATS"]),
     ],
 )
-def test_what_is_not_right_is_named_with_its_meaning(
-    changes: dict[str, str], told: list[str]
+def test_wrong_variable_is_named_with_its_meaning(
+    changes: dict[str, str], words: list[str]
 ) -> None:
-    with pytest.raises(SettingError) as refused:
-        CanteenSettings.from_environment({**ENOUGH, **changes})
-    assert all(word in str(refused.value) for word in told)
+    with pytest.raises(SettingError) as caught:
+        CanteenSettings.from_environment({**REQUIRED, **changes})
+    assert all(word in str(caught.value) for word in words)
 
 
-def test_the_owners_url_may_stand_there_though_only_migrations_use_it() -> None:
+def test_owner_url_of_migrations_is_accepted() -> None:
     assert CanteenSettings.from_environment(
-        {**ENOUGH, "CANTEEN_OWNER_URL": "postgresql://o@db/c"}
+        {**REQUIRED, "CANTEEN_OWNER_URL": "postgresql://o@db/c"}
     ).owner_url
 
 
-def test_passwords_are_never_shown() -> None:
-    assert "hunter2" not in repr(CanteenSettings.from_environment(ENOUGH))
-    with pytest.raises(SettingError) as refused:
-        CanteenSettings.from_environment({**ENOUGH, "CANTEEN_SEATS": "hunter2"})
-    assert "hunter2" not in str(refused.value)
+def test_passwords_are_hidden_in_repr_and_errors() -> None:
+    assert "hunter2" not in repr(CanteenSettings.from_environment(REQUIRED))
+    with pytest.raises(SettingError) as caught:
+        CanteenSettings.from_environment({**REQUIRED, "CANTEEN_SEATS": "hunter2"})
+    assert "hunter2" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""What a start waits for, and what it never waits for."""
+"""Waiting for unavailable servers at the start, and errors that end it at once."""
 
 import asyncio
 import logging
@@ -10,7 +10,6 @@ import asyncpg
 import pytest
 
 from shared.kit.core.errors import Transient
-from shared.kit.runtime import startup as waiting
 from shared.kit.runtime.startup import (
     CannotStart,
     RequiredServer,
@@ -18,6 +17,7 @@ from shared.kit.runtime.startup import (
     WaitPolicy,
     parse_database_address,
     parse_kafka_address,
+    probe_port,
     wait_until_available,
 )
 
@@ -27,17 +27,17 @@ KAFKA = parse_kafka_address("kafka-1:9092,kafka-2:9093")
 QUICK = WaitPolicy(pause_seconds=0.001, max_pause_seconds=0.002)
 
 
-class Heard:
-    """What the process was told of the server, in order."""
+class OutageRecorder:
+    """Records the outages that `on_change` receives, in order."""
 
     def __init__(self) -> None:
-        self.all: list[Unavailable | None] = []
+        self.outages: list[Unavailable | None] = []
 
-    def __call__(self, server: RequiredServer, away: Unavailable | None) -> None:
-        self.all.append(away)
+    def __call__(self, server: RequiredServer, outage: Unavailable | None) -> None:
+        self.outages.append(outage)
 
 
-def failing(times: int, error: Exception) -> Callable[[], Awaitable[str]]:
+def attempt_failing(times: int, error: Exception) -> Callable[[], Awaitable[str]]:
     left = [error] * times
 
     async def attempt() -> str:
@@ -65,12 +65,12 @@ def failing(times: int, error: Exception) -> Callable[[], Awaitable[str]]:
         ),
     ],
 )
-async def test_what_may_come_back_is_waited_for(error: Exception, why: str) -> None:
-    heard = Heard()
+async def test_transient_error_is_retried(error: Exception, why: str) -> None:
+    recorder = OutageRecorder()
 
-    assert await wait_until_available(KAFKA, failing(3, error), heard, QUICK) == "there"
+    assert await wait_until_available(KAFKA, attempt_failing(3, error), recorder, QUICK) == "there"
 
-    assert [away and away.reason for away in heard.all] == [why, why, why, None]
+    assert [outage and outage.reason for outage in recorder.outages] == [why, why, why, None]
 
 
 @pytest.mark.parametrize(
@@ -82,73 +82,88 @@ async def test_what_may_come_back_is_waited_for(error: Exception, why: str) -> N
         asyncpg.ClientConfigurationError("`sslmode` parameter must be one of ..."),
     ],
 )
-async def test_what_is_set_wrongly_ends_the_start_in_one_line(error: Exception) -> None:
+async def test_wrong_setting_ends_the_start_in_one_line(error: Exception) -> None:
     server = parse_database_address(
         "postgresql+asyncpg://a:geheim@db:6432/x", "METRICS_DATABASE_URL"
     )
 
-    with pytest.raises(CannotStart) as refused:
-        await wait_until_available(server, failing(1, error), Heard(), QUICK)
+    with pytest.raises(CannotStart) as caught:
+        await wait_until_available(server, attempt_failing(1, error), OutageRecorder(), QUICK)
 
-    said = str(refused.value)
-    assert said.startswith("METRICS_DATABASE_URL is wrong: at db:6432, ")
-    assert str(error) in said
-    assert "\n" not in said
-    assert "geheim" not in said
+    message = str(caught.value)
+    assert message.startswith("METRICS_DATABASE_URL is wrong: at db:6432, ")
+    assert str(error) in message
+    assert "\n" not in message
+    assert "geheim" not in message
 
 
-async def test_an_error_of_our_own_keeps_its_traceback() -> None:
+async def test_programming_error_is_raised_unchanged() -> None:
     with pytest.raises(KeyError):
-        await wait_until_available(KAFKA, failing(1, KeyError("topic")), Heard(), QUICK)
+        await wait_until_available(
+            KAFKA, attempt_failing(1, KeyError("topic")), OutageRecorder(), QUICK
+        )
 
 
-async def test_a_host_that_nobody_knows_is_waited_for_a_while(
+async def test_unknown_host_is_retried_for_a_limited_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-    known: set[str] = {"kafka-2"}
+    known_hosts: set[str] = {"kafka-2"}
 
-    async def look(host: str, port: int, **_: object) -> list[object]:
-        if host in known:
+    async def lookup(host: str, port: int, **_: object) -> list[object]:
+        if host in known_hosts:
             return []
         raise unknown
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look)
-    assert await wait_until_available(KAFKA, failing(3, unknown), Heard(), QUICK) == "there"
-    impatient = replace(QUICK, unknown_host_seconds=0.0)
-    # One of its names is known: it may come back.
-    assert await wait_until_available(KAFKA, failing(3, unknown), Heard(), impatient) == "there"
-    known.clear()
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", lookup)
+    assert (
+        await wait_until_available(KAFKA, attempt_failing(3, unknown), OutageRecorder(), QUICK)
+        == "there"
+    )
+    short_policy = replace(QUICK, unknown_host_seconds=0.0)
+    # One of its names is known: a retry may succeed.
+    assert (
+        await wait_until_available(
+            KAFKA, attempt_failing(3, unknown), OutageRecorder(), short_policy
+        )
+        == "there"
+    )
+    known_hosts.clear()
 
     with pytest.raises(CannotStart, match="PREAU_KAFKA is wrong: no host is known as kafka-1:9092"):
-        await wait_until_available(KAFKA, failing(3, unknown), Heard(), impatient)
+        await wait_until_available(
+            KAFKA, attempt_failing(3, unknown), OutageRecorder(), short_policy
+        )
 
 
-async def test_a_name_server_that_is_away_is_no_unknown_host(
+async def test_unavailable_dns_server_does_not_count_as_unknown_host(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     away = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
-    async def look(host: str, port: int, **_: object) -> list[object]:
+    async def lookup(host: str, port: int, **_: object) -> list[object]:
         raise away
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look)
-    impatient = replace(QUICK, unknown_host_seconds=0.0)
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", lookup)
+    short_policy = replace(QUICK, unknown_host_seconds=0.0)
 
-    assert await wait_until_available(KAFKA, failing(3, away), Heard(), impatient) == "there"
+    assert (
+        await wait_until_available(KAFKA, attempt_failing(3, away), OutageRecorder(), short_policy)
+        == "there"
+    )
 
 
-async def test_it_is_said_at_growing_intervals(caplog: pytest.LogCaptureFixture) -> None:
+async def test_outage_is_logged_at_growing_intervals(caplog: pytest.LogCaptureFixture) -> None:
     now = 100.0
 
     async def sleep(_: float) -> None:
         nonlocal now
         now += 1.0
 
-    by_the_second = WaitPolicy(clock=lambda: now, sleep=sleep, unknown_host_seconds=1000)
+    one_second_policy = WaitPolicy(clock=lambda: now, sleep=sleep, unknown_host_seconds=1000)
     with caplog.at_level(logging.INFO):
-        refused = failing(100, ConnectionRefusedError())
-        await wait_until_available(KAFKA, refused, Heard(), by_the_second)
+        refused = attempt_failing(100, ConnectionRefusedError())
+        await wait_until_available(KAFKA, refused, OutageRecorder(), one_second_policy)
 
     begin, end = "waiting for Kafka at kafka-1:9092,kafka-2:9093, away for ", ": connection refused"
     *lines, last = (record.getMessage() for record in caplog.records)
@@ -158,18 +173,18 @@ async def test_it_is_said_at_growing_intervals(caplog: pytest.LogCaptureFixture)
 
 
 @pytest.mark.parametrize("text", ["kafka", "kafka:", ":9092", "kafka:9o92", "kafka:9092,"])
-def test_an_address_that_is_none_is_refused(text: str) -> None:
+def test_invalid_kafka_address_is_refused(text: str) -> None:
     with pytest.raises(CannotStart, match="is not host:port"):
         parse_kafka_address(text)
 
 
 @pytest.mark.allow_hosts(["127.0.0.1"])
-async def test_one_open_port_of_several_is_enough() -> None:
+async def test_probe_succeeds_with_one_open_port_of_several() -> None:
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
 
-    await waiting.probe_port(parse_kafka_address(f"127.0.0.1:1,127.0.0.1:{port}"))
+    await probe_port(parse_kafka_address(f"127.0.0.1:1,127.0.0.1:{port}"))
     server.close()
     await server.wait_closed()
     with pytest.raises(ConnectionRefusedError):
-        await waiting.probe_port(parse_kafka_address(f"127.0.0.1:1,127.0.0.1:{port}"))
+        await probe_port(parse_kafka_address(f"127.0.0.1:1,127.0.0.1:{port}"))

@@ -4,7 +4,7 @@ import pytest
 
 from shared.kit.core.settings import SettingError
 from shared.kit.web.client_address import UNKNOWN_ADDRESS, TrustedProxies
-from tests.kit.runtime.test_settings import ENOUGH, CanteenSettings
+from tests.kit.runtime.test_settings import REQUIRED, CanteenSettings
 
 PROXIES = TrustedProxies.parse("10.0.0.0/8, 2001:db8:1::7")
 
@@ -52,7 +52,7 @@ def test_without_trusted_proxies_no_header_is_read() -> None:
 def test_wrong_network_stops_the_start() -> None:
     with pytest.raises(SettingError, match="CANTEEN_TRUSTED_PROXIES"):
         CanteenSettings.from_environment(
-            {**ENOUGH, "PREAU_TRUSTED_PROXIES": "10.0.0.0/8, proxy.example"}
+            {**REQUIRED, "PREAU_TRUSTED_PROXIES": "10.0.0.0/8, proxy.example"}
         )
-    read = CanteenSettings.from_environment({**ENOUGH, "PREAU_TRUSTED_PROXIES": "10.0.0.0/8"})
+    read = CanteenSettings.from_environment({**REQUIRED, "PREAU_TRUSTED_PROXIES": "10.0.0.0/8"})
     assert read.proxies().client_address(scope("10.1.2.3", "198.51.100.1")) == "198.51.100.1"

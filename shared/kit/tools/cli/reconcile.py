@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.contracts.catalogue import PUBLISHERS
 from shared.kit.bus.kafka import Cluster, KafkaBus
+from shared.kit.core.clock import utc_now
 from shared.kit.core.errors import NotFound, Transient
 from shared.kit.core.settings import SettingError
 from shared.kit.telemetry.otel import ENDPOINT_VARIABLE
@@ -18,7 +19,7 @@ from shared.kit.tools.cli.api_client import EXIT_UNREACHABLE, PlatformError
 from shared.kit.tools.cli.audit import public_keys
 from shared.kit.tools.cli.operator_settings import kafka_cluster, operator_setting
 from shared.kit.tools.cli.reconcile_metrics import ReconcileMetrics
-from shared.kit.tools.reconcile.check import Checker, utc_now
+from shared.kit.tools.reconcile.check import Checker
 from shared.kit.tools.reconcile.log import KafkaLog
 from shared.kit.tools.reconcile.log_index import InvalidLogIndex
 from shared.kit.tools.reconcile.report import Report

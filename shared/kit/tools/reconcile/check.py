@@ -9,9 +9,10 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
+from shared.kit.core.clock import utc_now
 from shared.kit.database.audit.signing import AuditKeys
 from shared.kit.tools.reconcile.agreements import run_consistency_checks
 from shared.kit.tools.reconcile.audit_chains import AuditedService, verify_audit
@@ -28,11 +29,6 @@ from shared.kit.tools.reconcile.versions import check_versions
 POLL_INTERVAL_SECONDS = 0.25
 """Interval between two checks while waiting."""
 _POSITIONS = "SELECT topic, partition, next_offset FROM positions WHERE consumer_group = $1"
-
-
-def utc_now() -> datetime:
-    """Return the system's time in UTC."""
-    return datetime.now(UTC)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Where a process answers is read from its environment, and a wrong variable is named."""
+"""Listen settings: defaults, and the variable named in each error."""
 
 import pytest
 
@@ -6,18 +6,18 @@ from shared.kit.core.settings import SettingError
 from shared.kit.runtime.listen_settings import ListenSettings
 
 
-def test_inner_port_is_beside_the_public_one_unless_it_is_said() -> None:
-    plain = ListenSettings.from_environment({})
+def test_inner_port_defaults_to_the_port_next_to_the_public_one() -> None:
+    defaults = ListenSettings.from_environment({})
     pod = ListenSettings.from_environment({"PREAU_LISTEN": "10.0.0.9", "PREAU_PORT": "65535"})
-    said = ListenSettings.from_environment(
+    explicit = ListenSettings.from_environment(
         {"PREAU_INNER_LISTEN": "127.0.0.1", "PREAU_INNER_PORT": "9100"}
     )
-    assert (plain.host, plain.port, plain.inner_host, plain.inner_port) == (
+    assert (defaults.host, defaults.port, defaults.inner_host, defaults.inner_port) == (
         *("127.0.0.1", 8000),
         *("127.0.0.1", 8001),
     )
     assert (pod.inner_host, pod.inner_port) == ("10.0.0.9", 65534)
-    assert (said.inner_host, said.inner_port) == ("127.0.0.1", 9100)
+    assert (explicit.inner_host, explicit.inner_port) == ("127.0.0.1", 9100)
 
 
 @pytest.mark.parametrize(
@@ -37,11 +37,11 @@ def test_wrong_variable_is_named(name: str, value: str) -> None:
         ListenSettings.from_environment({name: value})
 
 
-def test_proxies_and_the_limit_of_an_address_are_read() -> None:
+def test_trusted_proxies_and_limit_per_address_are_read() -> None:
     environment = {"PREAU_TRUSTED_PROXIES": "10.0.0.0/8", "PREAU_UNFINISHED_PER_ADDRESS": "7"}
-    at = ListenSettings.from_environment(environment)
+    settings = ListenSettings.from_environment(environment)
     scope = {"client": ("10.1.1.1", 1), "headers": [(b"x-forwarded-for", b"192.0.2.7")]}
-    assert (at.trusted_proxies.client_address(scope), at.sender_limits.per_address) == (
+    assert (settings.trusted_proxies.client_address(scope), settings.sender_limits.per_address) == (
         "192.0.2.7",
         7,
     )
