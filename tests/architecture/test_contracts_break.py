@@ -1,7 +1,7 @@
 """Each rule of imports is proven by breaking it: a rule that nothing breaks may check nothing.
 
-The contracts of pyproject.toml are run on small houses built for the purpose. One is in order; in
-each of the others one module imports what it must not.
+The contracts of pyproject.toml are run on small sample trees. One keeps all contracts; in
+each of the others one module breaks one of them.
 """
 
 import os
@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.tree import ROOT, SERVICES
+from tests.architecture.source_tree import ROOT, SERVICES
 
 CONTRACTS = 9
 KIT = (
     *("tools", "runtime", "web", "inbox", "relay", "rights", "limiting", "windows"),
     *("bus", "database", "redis", "workers", "telemetry", "core", "text"),
 )
-HOUSE = {
+SAMPLE_TREE = {
     **{f"shared/kit/{package}/__init__.py": "" for package in KIT},
     "shared/__init__.py": "",
     "shared/contracts/__init__.py": "",
@@ -44,7 +44,7 @@ HOUSE = {
     "services/community/spaces/__init__.py": "",
     "services/community/spaces/handlers.py": "",
 }
-BREACHES = {
+VIOLATIONS = {
     "1.": {"services/community/feed/api.py": "import services.identity"},
     "2.": {"shared/kit/database/database.py": "import services.community.main"},
     "2. ": {"shared/contracts/community.py": "import shared.kit.bus"},
@@ -71,26 +71,26 @@ BREACHES = {
 }
 
 
-def test_a_house_in_order_keeps_every_contract(tmp_path: Path) -> None:
+def test_sample_tree_keeps_every_contract(tmp_path: Path) -> None:
     assert _lint(tmp_path, {}).count(" KEPT") == CONTRACTS
 
 
-@pytest.mark.parametrize(("contract", "breach"), BREACHES.items())
-def test_a_breach_breaks_its_contract(
-    contract: str, breach: Mapping[str, str], tmp_path: Path
+@pytest.mark.parametrize(("contract", "violation"), VIOLATIONS.items())
+def test_violation_breaks_its_contract(
+    contract: str, violation: Mapping[str, str], tmp_path: Path
 ) -> None:
-    broken = [line for line in _lint(tmp_path, breach).splitlines() if " BROKEN" in line]
+    broken = [line for line in _lint(tmp_path, violation).splitlines() if " BROKEN" in line]
     assert [line[:2] for line in broken] == [contract.strip()]
 
 
-def _lint(folder: Path, breach: Mapping[str, str]) -> str:
-    """Build the house with its breach and say what import-linter says of it."""
+def _lint(folder: Path, violation: Mapping[str, str]) -> str:
+    """Write the sample tree with its violation and return the output of import-linter."""
     empty = {f"services/{name}/__init__.py": "" for name in SERVICES}
-    for path, text in {**empty, **HOUSE, **breach}.items():
+    for path, text in {**empty, **SAMPLE_TREE, **violation}.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
     done = subprocess.run(
-        # -S: the .pth files of the editable members would bring the real house in.
+        # -S: the .pth files of the editable members would add the real source tree.
         [
             sys.executable,
             "-S",

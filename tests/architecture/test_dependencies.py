@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from deploy.install.wheels import MEMBERS
-from tests.architecture.tree import ROOT, imports, python_files
+from tests.architecture.source_tree import ROOT, imports, python_files
 
 DECLARED_WITHOUT_IMPORT = {
     "httptools": "uvicorn's parser, which shared.kit.web.wire extends, imports it",

@@ -1,13 +1,13 @@
-"""What an image starts is there, and starts."""
+"""The command of the container image exists and starts."""
 
 import re
 import subprocess
 import sys
 
-from tests.architecture.tree import ROOT
+from tests.architecture.source_tree import ROOT
 
 
-def test_the_module_that_an_image_runs_is_a_command() -> None:
+def test_module_run_by_the_image_is_a_command() -> None:
     dockerfile = (ROOT / "deploy" / "docker" / "Dockerfile").read_text(encoding="utf-8")
     (module,) = re.findall(r"exec python -m ([\w.]+)", dockerfile)
     done = subprocess.run(

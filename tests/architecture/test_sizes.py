@@ -1,17 +1,17 @@
-"""A file fits in the head, a function on a screen."""
+"""Limits on the length of files and functions."""
 
 import ast
 from pathlib import Path
 
-from tests.architecture.tree import dotted, python_files
+from tests.architecture.source_tree import dotted, python_files
 
-LONGEST_FILE = 300
-LONGEST_FUNCTION = 40
+MAX_FILE_LINES = 300
+MAX_FUNCTION_LINES = 40
 
 
 def test_no_file_is_longer_than_300_lines() -> None:
     long = {
-        dotted(file): lines for file in python_files() if (lines := _lines(file)) > LONGEST_FILE
+        dotted(file): lines for file in python_files() if (lines := _lines(file)) > MAX_FILE_LINES
     }
     assert not long
 
@@ -22,7 +22,7 @@ def test_no_function_is_longer_than_40_lines() -> None:
         for file in python_files()
         for function in ast.walk(ast.parse(file.read_text()))
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (length := _length(function)) > LONGEST_FUNCTION
+        and (length := _length(function)) > MAX_FUNCTION_LINES
     }
     assert not long
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.architecture.tree import ROOT
+from tests.architecture.source_tree import ROOT
 
 COMMANDS = """
 from services.community.conversations.store import SqlContents

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from deploy.install.wheels import MEMBERS, build_wheel
-from tests.architecture.tree import ROOT
+from tests.architecture.source_tree import ROOT
 
 # What stands in a member's folder and belongs in no wheel.
 LEFT_OUT = frozenset({"pyproject.toml", "README.md", ".DS_Store"})
 
 
 @pytest.mark.parametrize("member", MEMBERS)
-def test_a_wheel_holds_what_its_folder_holds(member: str, tmp_path: Path) -> None:
+def test_wheel_contains_all_files_of_its_folder(member: str, tmp_path: Path) -> None:
     names = {name for name in _names(build_wheel(member, tmp_path)) if ".dist-info/" not in name}
     assert names == {file.relative_to(ROOT).as_posix() for file in _files(ROOT / member)}
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.architecture.tree import ROOT, python_files
+from tests.architecture.source_tree import ROOT, python_files
 
 PRODUCT = ("services", "shared", "deploy")
 VAGUE_LOCALS = frozenset(

@@ -23,7 +23,7 @@ def _no_packages_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contests, "python_of", python_of)
 
 
-async def test_all_run_in_turns_and_who_is_not_installed_says_so() -> None:
+async def test_contenders_run_in_turns_and_uninstalled_ones_give_a_reason() -> None:
     turns: list[str] = []
 
     async def measure(contender: Contender, python: str, log: Path) -> Figures:
@@ -43,7 +43,7 @@ async def test_all_run_in_turns_and_who_is_not_installed_says_so() -> None:
     assert rows[2].reason == "not installed: no such version"
 
 
-async def test_one_run_that_failed_voids_the_others() -> None:
+async def test_failed_run_invalidates_all_runs_of_the_contender() -> None:
     runs = iter((1.0, None))
 
     async def measure(contender: Contender, python: str, log: Path) -> Figures:
@@ -57,7 +57,7 @@ async def test_one_run_that_failed_voids_the_others() -> None:
     assert (result.value, result.reason) == (None, "3 events, 2 effects")
 
 
-def test_slow_ones_read_fewer_and_all_leave_room_for_a_last_batch() -> None:
+def test_slow_contenders_read_fewer_records() -> None:
     fast, slow = (task_for(contender, "k", "t", 10_000) for contender in (FAST, SLOW))
 
     assert (fast.warm, fast.count) == (2_000, 8_000 - MAX_BATCH_RECORDS)
@@ -65,7 +65,7 @@ def test_slow_ones_read_fewer_and_all_leave_room_for_a_last_batch() -> None:
     assert fast.group != slow.group
 
 
-def test_the_clock_runs_from_the_warm_records_to_the_last_wanted(
+def test_stopwatch_excludes_warm_up_records(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     watch = Stopwatch(10, 20)

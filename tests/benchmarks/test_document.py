@@ -19,7 +19,7 @@ REPORT = Report(
 )
 
 
-def test_the_page_has_targets_notes_figures_machine_versions_and_commands() -> None:
+def test_page_contains_targets_notes_figures_machine_versions_and_commands() -> None:
     text = page(REPORT, "## By hand\n\nWhy it is so. ☀️")
 
     assert "| with inbox and effect, catching up: ≥ 50,000 events/s | 50,500 | met |" in text
@@ -35,7 +35,7 @@ def test_the_page_has_targets_notes_figures_machine_versions_and_commands() -> N
     assert text.index("| aiokafka | 0.14 |") < text.index("| uvloop | 0.23 |")
 
 
-def test_a_missed_target_stands_out() -> None:
+def test_missed_target_is_bold() -> None:
     slow = Report(
         machine={},
         versions={},
@@ -46,14 +46,14 @@ def test_a_missed_target_stands_out() -> None:
     assert "≥ 50,000 events/s | 12,000 | **missed** |" in page(slow, "")
 
 
-def test_only_cases_that_were_measured_are_shown() -> None:
+def test_page_shows_only_measured_cases() -> None:
     text = page(REPORT, "")
 
     assert CASES["effect"] in text
     assert CASES["growth"] not in text
 
 
-def test_numbers_have_the_digits_that_mean_something() -> None:
+def test_numbers_are_rounded_to_significant_digits() -> None:
     assert [number(value) for value in (123_456.7, 45.67, 3.456, 0.756)] == [
         "123,457",
         "45.7",
@@ -62,7 +62,7 @@ def test_numbers_have_the_digits_that_mean_something() -> None:
     ]
 
 
-def test_the_page_is_what_the_record_and_the_notes_make() -> None:
+def test_committed_page_matches_record_and_notes() -> None:
     record = read(RECORD)
     assert record is not None
     assert PAGE.read_text() == page(record, NOTES.read_text()), (
@@ -71,10 +71,10 @@ def test_the_page_is_what_the_record_and_the_notes_make() -> None:
     assert PLOT.read_text() == plot(record.rows)
 
 
-def test_some_cases_leave_the_page_and_the_record_as_they_are(
+def test_partial_report_changes_neither_page_nor_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(document, "PAGE_BYTES", tmp_path / "performance.md")
+    monkeypatch.setattr(document, "PAGE", tmp_path / "performance.md")
     monkeypatch.setattr(document, "RECORD", tmp_path / "record.json")
     report_file = tmp_path / "bench.json"
     write(report_file, REPORT)
@@ -86,7 +86,7 @@ def test_some_cases_leave_the_page_and_the_record_as_they_are(
     assert sorted(file.name for file in tmp_path.iterdir()) == ["bench.json", "bench.md"]
 
 
-def test_all_cases_become_the_record_and_the_page(
+def test_complete_report_replaces_record_and_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("PAGE", "RECORD", "PLOT"):

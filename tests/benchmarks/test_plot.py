@@ -14,7 +14,7 @@ PUBLISH = row("growth", "Préau, publish, 10,000 members, 100,000 events", "requ
 SLOW = row("growth", "Préau, publish, 10,000 members, 100,000 events, p99", "ms", [30.0])
 
 
-def test_points_are_in_the_order_of_members_and_of_one_line_only() -> None:
+def test_points_of_one_series_are_sorted_by_members() -> None:
     series = points([*ROWS, PUBLISH, SLOW], "effect", "events/s")
 
     assert [(point.members, round(point.value)) for point in series] == [
@@ -23,7 +23,7 @@ def test_points_are_in_the_order_of_members_and_of_one_line_only() -> None:
     ]
 
 
-def test_a_panel_for_each_line_that_was_measured() -> None:
+def test_plot_has_one_panel_per_measured_series() -> None:
     both, single = plot([*ROWS, PUBLISH, SLOW]), plot(ROWS)
     assert both is not None
     assert single is not None
@@ -34,7 +34,7 @@ def test_a_panel_for_each_line_that_was_measured() -> None:
         assert (names.count("g"), names.count("circle")) == (panels, circles)
 
 
-def test_nothing_measured_is_nothing_drawn() -> None:
+def test_plot_without_measurements_is_none() -> None:
     failed = row("growth", "Préau, effect, 10,000 members, 1 events", "events/s", [], "no answer")
 
     assert plot([failed]) is None

@@ -6,7 +6,7 @@ import pytest
 from tests.benchmarks.rows import Report, Row, read, replaced, row, write
 
 
-def test_a_row_is_the_median_and_the_spread_of_its_runs() -> None:
+def test_row_has_median_and_spread_of_runs() -> None:
     result = row("effect", "Préau", "events/s", [3.0, 1.0, 2.0])
 
     assert msgspec.json.decode(msgspec.json.encode(result)) == {
@@ -20,7 +20,7 @@ def test_a_row_is_the_median_and_the_spread_of_its_runs() -> None:
     }
 
 
-def test_a_contender_without_a_figure_says_why() -> None:
+def test_row_without_figure_has_a_reason() -> None:
     result = row("consume", "quixstreams", "events/s", [], "not installed: no such version")
 
     assert (result.value, result.runs) == (None, 0)
@@ -29,7 +29,7 @@ def test_a_contender_without_a_figure_says_why() -> None:
         row("consume", "quixstreams", "events/s", [])
 
 
-def test_a_case_that_is_measured_again_replaces_its_rows_and_no_others() -> None:
+def test_measuring_a_case_again_replaces_only_its_rows() -> None:
     old = [row("consume", "a", "events/s", [1.0]), row("effect", "a", "events/s", [1.0])]
 
     rows = replaced(old, [row("effect", "b", "events/s", [2.0])])
@@ -37,7 +37,7 @@ def test_a_case_that_is_measured_again_replaces_its_rows_and_no_others() -> None
     assert [(row_.case, row_.who) for row_ in rows] == [("consume", "a"), ("effect", "b")]
 
 
-def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+def test_report_survives_writing_and_reading(tmp_path: Path) -> None:
     path = tmp_path / "build" / "bench.json"
     report = Report(
         machine={"cores": "2"},

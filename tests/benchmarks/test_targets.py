@@ -10,13 +10,13 @@ def measured(who: str, value: float, case: str = "effect") -> Row:
     return row(case, who, "events/s", [value])
 
 
-def test_at_least_and_at_most() -> None:
+def test_target_is_judged_at_least_or_at_most() -> None:
     rows = [measured(OURS, 50_000), measured(OURS, 10.1, "latency")]
 
     assert [verdict.word for verdict in judge(rows, (FAST, SOON))] == ["met", "missed"]
 
 
-def test_a_ratio_is_to_the_fastest_of_the_others_in_the_same_case() -> None:
+def test_ratio_is_computed_against_the_fastest_peer_of_the_case() -> None:
     target = Target("relay", Figure("relay", OURS), 20, ("slow", "fast", "broken"))
     rows = [
         measured(OURS, 1000, "relay"),
@@ -32,7 +32,7 @@ def test_a_ratio_is_to_the_fastest_of_the_others_in_the_same_case() -> None:
     assert verdict.word == "missed"
 
 
-def test_a_missing_figure_is_neither_met_nor_missed() -> None:
+def test_target_without_figure_is_not_measured() -> None:
     alone = [measured(OURS, 60_000)]
     without = [measured(CONFLUENT, 60_000), row("effect", OURS, "", [], "failed")]
 
@@ -40,7 +40,7 @@ def test_a_missing_figure_is_neither_met_nor_missed() -> None:
     assert [verdict.word for verdict in judge(without, (FAST, RATIO))] == ["not measured"] * 2
 
 
-def test_every_target_of_the_design_has_its_line() -> None:
+def test_every_target_of_the_design_is_listed() -> None:
     words = [target.says for target in TARGETS]
 
     assert len(set(words)) == len(words)

@@ -43,25 +43,25 @@ def differing(lines: Sequence[Line]) -> list[str]:
     return [line.what for line in lines if not line.agrees]
 
 
-def test_right_numbers_agree(expected: Expected) -> None:
+def test_equal_numbers_agree(expected: Expected) -> None:
     assert not differing(list(first_import(expected, report(expected))))
     assert not differing(list(second_import(expected, report(expected, again=True))))
     assert not differing(list(months(expected, figures(expected))))
 
 
-def test_a_row_that_nobody_answers_for_differs(expected: Expected) -> None:
+def test_missing_row_is_a_difference(expected: Expected) -> None:
     reported = report(expected)
     reported["comments"]["created"] -= 1
     differences = differing(list(first_import(expected, reported)))
     assert differences == ["comments created or here", "comments add up"]
 
 
-def test_a_second_import_that_creates_differs(expected: Expected) -> None:
+def test_second_import_that_creates_rows_is_a_difference(expected: Expected) -> None:
     differences = differing(list(second_import(expected, report(expected))))
     assert differences == [f"{kind} created again" for kind in expected.rows]
 
 
-def test_a_month_too_many_too_few_or_hidden_differs(expected: Expected) -> None:
+def test_extra_missing_or_masked_month_is_a_difference(expected: Expected) -> None:
     rows = [row for row in figures(expected) if row["period"] != "2024-05"]
     rows.append({"kpi": "answers", "period": "2024-04", "value": 1})
     rows[0]["value"] = None
@@ -73,12 +73,12 @@ def test_a_month_too_many_too_few_or_hidden_differs(expected: Expected) -> None:
     ]
 
 
-def test_an_event_that_did_not_arrive_differs() -> None:
+def test_missing_event_is_a_difference() -> None:
     groups = {"metrics": {"lag": 0, "parked": 2, "dead_lettered": 0}}
     assert differing(list(settled({"groups": groups}))) == ["metrics parked"]
 
 
-def test_the_table_marks_what_differs() -> None:
+def test_table_marks_differences() -> None:
     shown = table("Months", [Line("answers 2024-03", 2, 3), Line("answers 2024-02", 3, 3)])
     first, second, third = shown.splitlines()
     assert first == "Months: 1 of 2 agree"
@@ -99,7 +99,7 @@ class Puppet:
 
 
 @pytest.mark.parametrize(("wrong", "code"), [(0, 0), (1, 1)])
-def test_the_exit_code_says_whether_all_agrees(
+def test_exit_code_is_zero_only_if_all_numbers_agree(
     expected: Expected, monkeypatch: pytest.MonkeyPatch, wrong: int, code: int
 ) -> None:
     rows = figures(expected)
@@ -111,7 +111,7 @@ def test_the_exit_code_says_whether_all_agrees(
     def stage(_: Mapping[str, str]) -> Any:
         yield puppet
 
-    monkeypatch.setattr(oracle, "start_platform", stage)
+    monkeypatch.setattr(oracle, "platform", stage)
     assert oracle.main([str(DUMP), "--space", "Essai é"]) == code
     assert puppet.asked[-1] == (
         *("kpis", "--space", "Essai é", "--from", "2023-12-01", "--to", "2024-07-01"),
@@ -119,5 +119,5 @@ def test_the_exit_code_says_whether_all_agrees(
     )
 
 
-def test_a_folder_without_a_dump_is_nothing_to_compare(tmp_path: Path) -> None:
+def test_folder_without_dump_is_refused(tmp_path: Path) -> None:
     assert oracle.main([str(tmp_path)]) == 2

@@ -12,7 +12,7 @@ from tests.oracle.counting import Counted, count
 DUMP = Path(__file__).parents[1] / "system" / "dump"
 
 
-def test_rows_by_kind_and_what_becomes_of_them() -> None:
+def test_rows_are_counted_by_kind_and_outcome() -> None:
     assert count(DUMP).rows == {
         # Question 2 stands twice, 13 has no text.
         "questions": Counted(read=6, placed=4, repeated=1, refused=1),
@@ -33,14 +33,14 @@ def test_months_in_utc() -> None:
     }
 
 
-def test_months_in_paris_turn_an_hour_or_two_earlier() -> None:
+def test_months_start_earlier_in_paris_than_in_utc() -> None:
     months = count(DUMP, ZoneInfo("Europe/Paris")).months
     assert months["questions"] == {"2024-02": 3, "2024-03": 1}
     assert months["comments"] == {"2024-02": 4, "2024-03": 2, "2024-04": 1, "2024-05": 1}
     assert months["contributors"] == {"2024-02": 3, "2024-03": 3, "2024-04": 1, "2024-05": 1}
 
 
-def test_only_posts_must_be_there(tmp_path: Path) -> None:
+def test_only_posts_file_is_required(tmp_path: Path) -> None:
     shutil.copy(DUMP / "Posts.xml", tmp_path)
     counted = count(tmp_path)
     assert (counted.rows["comments"], counted.rows["members"]) == (Counted(), Counted())
@@ -49,7 +49,7 @@ def test_only_posts_must_be_there(tmp_path: Path) -> None:
         count(tmp_path / "elsewhere")
 
 
-def test_a_dump_that_is_cut_off_is_not_counted_in_part(tmp_path: Path) -> None:
+def test_truncated_dump_is_refused(tmp_path: Path) -> None:
     text = (DUMP / "Posts.xml").read_bytes()
     (tmp_path / "Posts.xml").write_bytes(text[: len(text) // 2])
     with pytest.raises(ParseError):

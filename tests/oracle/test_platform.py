@@ -44,7 +44,7 @@ def _fail_at(running: house.Platform, started: list[house.Platform]) -> None:
     raise RuntimeError("in the middle")
 
 
-def test_the_given_port_must_be_a_platform() -> None:
+def test_port_without_platform_is_refused() -> None:
     with (
         pytest.raises(NoPlatformError, match=r"Nothing is ready on port 1 \(PREAU_PORT\)"),
         platform({"PREAU_PORT": "1"}),
@@ -52,7 +52,7 @@ def test_the_given_port_must_be_a_platform() -> None:
         pass
 
 
-def test_what_it_said_before_it_died_is_told(program: Path) -> None:
+def test_error_contains_the_output_of_a_failed_platform(program: Path) -> None:
     program.write_text("raise SystemExit('no jars')")
     with (
         pytest.raises(NoPlatformError, match=r"ended before it was ready.*\n.*no jars"),
@@ -61,7 +61,7 @@ def test_what_it_said_before_it_died_is_told(program: Path) -> None:
         pass
 
 
-def test_ours_is_stopped_even_after_a_failure(program: Path) -> None:
+def test_started_platform_is_stopped_after_a_failure(program: Path) -> None:
     program.write_text(SERVER)
     stopped = program.with_name("stopped")
     started: list[house.Platform] = []
@@ -74,7 +74,7 @@ def test_ours_is_stopped_even_after_a_failure(program: Path) -> None:
     assert not house.is_ready(started[0].environment["PREAU_PORT"])
 
 
-def test_a_command_that_prints_no_json_is_no_answer() -> None:
+def test_command_without_json_output_is_an_error() -> None:
     running = house.Platform(_without_port(PREAU_PORT="1"))
     with pytest.raises(NoPlatformError, match="preau --help ended with 0 and no JSON"):
         running.ask("--help")

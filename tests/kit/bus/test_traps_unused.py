@@ -9,7 +9,7 @@ from faststream import AckPolicy
 
 from shared.kit.bus.kafka.cluster import Cluster
 from shared.kit.bus.kafka.subscription import KafkaSubscription
-from tests.architecture.tree import ROOT, python_files
+from tests.architecture.source_tree import ROOT, python_files
 from tests.support.consumers import RecordingConsumer
 
 PRODUCT = tuple(python_files("services", "shared", "deploy"))

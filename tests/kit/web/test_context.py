@@ -8,7 +8,7 @@ import pytest
 from shared.contracts import cast
 from shared.kit.telemetry.otel import OtelTelemetry
 from shared.kit.web import context
-from tests.architecture.tree import dotted, python_files
+from tests.architecture.source_tree import dotted, python_files
 from tests.support.sample_app import NOON, FakeRights, SampleApp
 
 NOTE = {"text": "é"}

@@ -7,7 +7,7 @@ import pytest
 
 from shared.kit.core.errors import PreauError
 from shared.kit.web.messages import LANGUAGES, Messages
-from tests.architecture.tree import SERVICES, dotted, python_files
+from tests.architecture.source_tree import SERVICES, dotted, python_files
 
 
 @pytest.mark.parametrize("service", SERVICES)

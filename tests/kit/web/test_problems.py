@@ -8,7 +8,7 @@ import pytest
 from shared.kit.core.errors import Conflict, PreauError
 from shared.kit.telemetry.otel import OtelTelemetry
 from shared.kit.web.messages import LANGUAGES, Messages, preferred_language
-from tests.architecture.tree import dotted, python_files
+from tests.architecture.source_tree import dotted, python_files
 from tests.support.sample_app import FakeRights, SampleApp
 
 

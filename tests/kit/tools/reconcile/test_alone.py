@@ -7,7 +7,7 @@ import pytest
 
 from shared.kit.bus import partitioner as frame_partitioner
 from shared.kit.tools.reconcile.partitioner import murmur2, partition_of
-from tests.architecture.tree import ROOT, imports, python_files
+from tests.architecture.source_tree import ROOT, imports, python_files
 
 CHECKED_MODULES = tuple(
     f"shared.kit.{module}"

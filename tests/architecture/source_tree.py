@@ -1,4 +1,4 @@
-"""The tree of the repository, as the tests of this folder look at it."""
+"""The source files of the repository, for the tests of this folder."""
 
 import ast
 from collections.abc import Iterator
@@ -6,20 +6,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SERVICES = tuple(sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml")))
-HELD = ("services", "shared", "deploy", "examples", "tests")
+SOURCE_FOLDERS = ("services", "shared", "deploy", "examples", "tests")
 
-ROOMS = frozenset(
+FEATURE_MODULES = frozenset(
     {"api", "pages", "cli", "reactions", "jobs", "store", "tables"}
     | {"handlers", "policy", "ports", "domain"}
 )
-# What stands in a service beside its features.
-PARLOUR = frozenset({"main", "events", "projections", "settings"})
+# Modules of a service that belong to no feature.
+SERVICE_MODULES = frozenset({"main", "events", "projections", "settings"})
 NOT_FEATURES = frozenset({"migrations", "templates", "locale", "static", "__pycache__"})
 
 
 def python_files(*folders: str) -> Iterator[Path]:
     """Yield the Python files of the named folders of the repository."""
-    for folder in folders or HELD:
+    for folder in folders or SOURCE_FOLDERS:
         yield from sorted((ROOT / folder).rglob("*.py"))
 
 

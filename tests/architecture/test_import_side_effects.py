@@ -1,4 +1,4 @@
-"""Importing any module does nothing: no socket, thread or program, no look at the environment."""
+"""Importing a module has no side effects: no socket, thread, program or environment variable."""
 
 import importlib
 import os
@@ -6,17 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.architecture.tree import ROOT, SERVICES, dotted, python_files
+from tests.architecture.source_tree import ROOT, SERVICES, dotted, python_files
 
-QUIET = Path(__file__).with_name("quiet.py")
+RECORDER = Path(__file__).with_name("import_recorder.py")
 
 
-def test_importing_the_product_does_nothing() -> None:
+def test_importing_the_product_has_no_side_effects() -> None:
     done = _import(*_modules())
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
-def test_a_loud_module_would_be_heard(tmp_path: Path) -> None:
+def test_side_effects_of_an_import_are_detected(tmp_path: Path) -> None:
     # `services` is a namespace: another folder on the path adds to it.
     (tmp_path / "services").mkdir()
     (tmp_path / "services" / "loud.py").write_text(
@@ -25,8 +25,8 @@ def test_a_loud_module_would_be_heard(tmp_path: Path) -> None:
         "threading.Thread(target=print).start()\n"
     )
     output = _import("services.loud", PYTHONPATH=str(tmp_path)).stdout
-    for noise in ("environment: HOME", "environment: PATH", "a socket", "a thread"):
-        assert f"{noise}\n" in output
+    for effect in ("environment: HOME", "environment: PATH", "a socket", "a thread"):
+        assert f"{effect}\n" in output
 
 
 def test_the_product_comes_from_this_repository() -> None:
@@ -36,7 +36,7 @@ def test_the_product_comes_from_this_repository() -> None:
 
 
 def _modules() -> list[str]:
-    """Name all modules but programs and migrations, which are made to be run."""
+    """Return all modules except programs and migrations, which are made to be run."""
     return [
         dotted(file)
         for file in python_files("services", "shared")
@@ -46,7 +46,7 @@ def _modules() -> list[str]:
 
 def _import(*modules: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(QUIET), *modules],
+        [sys.executable, str(RECORDER), *modules],
         env=os.environ | environment,
         check=False,
         capture_output=True,
