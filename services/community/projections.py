@@ -1,6 +1,6 @@
 """Redundant data in community's tables, compared by `preau reconcile`."""
 
-from shared.kit.tools.reconcile.agreement import ConsistencyCheck, facts_required
+from shared.kit.tools.reconcile.declarations import ConsistencyCheck, facts_required
 
 # A conversation's rows imply at least: one event per version of each content, one per flag, one for
 # each content that is hidden or removed, one per accepted answer.
@@ -39,7 +39,7 @@ _ROOTS_OF_PARENTS = """
 """
 
 
-AGREEMENTS = (
+CONSISTENCY_CHECKS = (
     facts_required(
         "facts that each conversation's rows owe", _CONVERSATION_EVENTS, "community.post"
     ),

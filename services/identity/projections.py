@@ -1,6 +1,6 @@
 """Redundant data in identity's tables, compared by `preau reconcile`."""
 
-from shared.kit.tools.reconcile.agreement import ConsistencyCheck, facts_required
+from shared.kit.tools.reconcile.declarations import ConsistencyCheck, facts_required
 
 # A member's rows imply at least: one event for joining, one per role, one if suspended.
 _MEMBER_EVENTS = """
@@ -23,7 +23,7 @@ _SESSION_EVENTS_PUBLISHED = f"""
     LEFT JOIN heads h ON h.topic = 'identity.session' AND h.key = owed.key
 """  # noqa: S608  constants of this file
 
-AGREEMENTS = (
+CONSISTENCY_CHECKS = (
     facts_required("facts that each member's rows owe", _MEMBER_EVENTS, "identity.member"),
     facts_required("facts that each structure owes", _STRUCTURE_EVENTS, "identity.structure"),
     facts_required("facts that each tenant owes", _TENANT_EVENTS, "identity.tenant"),

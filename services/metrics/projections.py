@@ -1,6 +1,6 @@
 """Consistency checks of metrics' tables, for `preau reconcile`."""
 
-from shared.kit.tools.reconcile.agreement import ConsistencyCheck, facts_required
+from shared.kit.tools.reconcile.declarations import ConsistencyCheck, facts_required
 
 _FACTS_OF_ALERTS = """
     SELECT tenant_id || ':' || alert_id AS key, 1 + (closed_at IS NOT NULL)::int AS n FROM alerts
@@ -25,7 +25,7 @@ _DEFERRED_OF_UNKNOWN_SPACES = f"""
     WHERE NOT EXISTS (SELECT 1 FROM spaces s WHERE s.tenant_id || ':' || s.space_id = w.key)
 """  # noqa: S608  no user input
 
-AGREEMENTS = (
+CONSISTENCY_CHECKS = (
     facts_required("facts that each alert requires", _FACTS_OF_ALERTS, "metrics.alert"),
     ConsistencyCheck("I6", "days of people and days of spaces", _ACTIVE_DAYS, _COUNTED_DAYS),
     ConsistencyCheck(

@@ -1,6 +1,6 @@
 """What moderation's tables say twice, for `preau reconcile`."""
 
-from shared.kit.tools.reconcile.agreement import ConsistencyCheck
+from shared.kit.tools.reconcile.declarations import ConsistencyCheck
 
 _CASES = """
     SELECT key, sum(facts) AS n FROM (
@@ -61,7 +61,7 @@ _CLOSED = """
                   WHERE d.tenant_id = c.tenant_id AND d.case_id = c.case_id)
 """
 
-AGREEMENTS = (
+CONSISTENCY_CHECKS = (
     ConsistencyCheck(
         "I2",
         "facts that each conversation's cases owe",

@@ -1,6 +1,6 @@
 """Consistency checks of notifications' tables, for `preau reconcile`."""
 
-from shared.kit.tools.reconcile.agreement import ConsistencyCheck, EventReference
+from shared.kit.tools.reconcile.declarations import ConsistencyCheck, EventReference
 
 _UNREAD = """
     SELECT tenant_id || ':' || recipient AS key, n::text AS value FROM unread WHERE n <> 0
@@ -21,10 +21,10 @@ _OF_UNAVAILABLE_CONTENTS = """
     WHERE n.category IN ('answer_to_mine', 'comment_on_mine', 'answer_accepted')
 """
 
-AGREEMENTS = (
+CONSISTENCY_CHECKS = (
     ConsistencyCheck("I6", "counters of what is unread", _UNREAD, _COUNTED_UNREAD),
     ConsistencyCheck(
         "I6", "notifications of what cannot be read", _UNAVAILABLE, _OF_UNAVAILABLE_CONTENTS
     ),
 )
-EVENTS_NAMED = (EventReference("notifications", "cause"),)
+EVENT_REFERENCES = (EventReference("notifications", "cause"),)

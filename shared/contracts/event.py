@@ -17,7 +17,7 @@ Instant = Annotated[datetime, Meta(tz=True)]
 
 
 class DataSensitivity(StrEnum):
-    """Sensitivity of a fact's data: who may see it."""
+    """Sensitivity of a fact's data: readable by everyone, by staff, or only as personal data."""
 
     PUBLIC = "public"
     INTERNAL = "internal"

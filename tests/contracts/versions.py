@@ -7,7 +7,7 @@ from shared.contracts.event import Fact, encode_data, partition_key, value_at
 
 
 def find_version_errors(fact: type[Fact]) -> Iterator[str]:
-    """Yield what is wrong with a version, as lines."""
+    """Yield the errors of a version, as lines."""
     older = fact.PREVIOUS
     if older is None:
         if fact.VERSION != 1:

@@ -30,7 +30,7 @@ GROUP = "metrics"
 
 @dataclass
 class CliHarness:
-    """Runs commands as Hamid, an operator; `requests` are those that reached the platform."""
+    """Runs commands as Hamid, an operator; `requests` are the ones that reached the platform."""
 
     inbox: InboxHarness
     platform: httpx.AsyncClient

@@ -21,8 +21,8 @@ from shared.kit.database.database import Database, connection
 from shared.kit.inbox.consumer import BatchConsumer
 from shared.kit.inbox.parked import RetryPolicy
 from shared.kit.telemetry.noop import NoTelemetry
-from shared.kit.tools.reconcile.agreement import ConsistencyCheck, EventReference
 from shared.kit.tools.reconcile.check import Checker
+from shared.kit.tools.reconcile.declarations import ConsistencyCheck, EventReference
 from shared.kit.tools.reconcile.log import Log
 from shared.kit.tools.reconcile.report import Report
 from shared.kit.tools.reconcile.source import Source
@@ -67,8 +67,8 @@ class MiniService:
     app_url: str
     clock: Clock
     bus: MemoryBus = field(default_factory=MemoryBus)
-    agreements: tuple[ConsistencyCheck, ...] = ()
-    events_named: tuple[EventReference, ...] = ()
+    consistency_checks: tuple[ConsistencyCheck, ...] = ()
+    event_references: tuple[EventReference, ...] = ()
 
     async def open(self) -> None:
         await self.bus.ensure_topics([Topic(TOPIC, PARTITIONS), Topic(DEAD_LETTER_TOPIC, 1)])
@@ -109,7 +109,7 @@ class MiniService:
             await consumer.handle(batch)
 
     async def publish_and_consume(self, text: str = "oui", **options: Any) -> None:
-        """Publish, relay and consume events, and relay those that consuming recorded."""
+        """Publish, relay and consume events, then relay events that reactions recorded."""
         await self.publish(text, **options)
         await self.relay()
         await self.consume()
@@ -169,8 +169,8 @@ class MiniService:
             consumed_types=frozenset({MembershipJoined.wire_type()}),
             consumed_topics=(TOPIC,),
             published_topics=(TOPIC, DEAD_LETTER_TOPIC),
-            consistency_checks=self.agreements,
-            event_references=self.events_named,
+            consistency_checks=self.consistency_checks,
+            event_references=self.event_references,
             app_url=self.app_url,
         )
 

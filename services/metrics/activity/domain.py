@@ -1,4 +1,4 @@
-"""What is counted, and on which local day. Pure."""
+"""Which events are counted, and on which local day. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping

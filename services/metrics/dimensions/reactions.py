@@ -43,7 +43,7 @@ async def record_spaces(_: None, unit: Unit, deliveries: Sequence[Delivery[Space
 async def record_enrolments(
     _: None, unit: Unit, deliveries: Sequence[Delivery[MembershipJoined | MembershipLeft]]
 ) -> None:
-    """Store who is enrolled where: values about small groups are masked."""
+    """Store enrolments: the values of small groups are masked."""
     for delivery in deliveries:
         fact = delivery.fact
         joined = isinstance(fact, MembershipJoined)

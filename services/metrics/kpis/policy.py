@@ -1,4 +1,4 @@
-"""Who may read KPIs, and who may read those about few people."""
+"""Permission to read KPIs, and to read those about few people."""
 
 from services.metrics.dimensions.domain import Space
 from shared.contracts.identity import Role

@@ -1,1 +1,1 @@
-"""Reputation: what is out of the ordinary, and who is told."""
+"""Reputation: alerts on unusual numbers of flags."""

@@ -1,4 +1,4 @@
-"""Who may see and close alerts."""
+"""Permission to see and close alerts."""
 
 from services.metrics.dimensions.domain import Space
 from services.metrics.reputation.domain import Alert

@@ -1,1 +1,1 @@
-"""Inbox: what each person should know, with a stored count of what is unread."""
+"""Inbox: the notifications of each member, with a stored count of unread ones."""

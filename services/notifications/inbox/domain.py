@@ -1,4 +1,4 @@
-"""Notifications, and whom an event concerns. Pure."""
+"""Notifications, and the recipients of events. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -128,7 +128,7 @@ def makes_unavailable(fact: AvailabilityFact) -> bool:
 
 
 def find_target(fact: NotifyingFact) -> NotificationTarget | None:
-    """Return whom an event notifies; nobody is notified of their own actions."""
+    """Return the notification of an event, or None; own actions notify no one."""
     if isinstance(fact, StatementIssued | AppealDecided | HelpOffered):
         return _author_target(fact)
     if isinstance(fact, AnswerAccepted):

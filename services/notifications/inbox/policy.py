@@ -1,4 +1,4 @@
-"""Who may read an inbox: only its owner."""
+"""Permission to read an inbox."""
 
 from shared.contracts.ids import MemberId
 from shared.kit.core.policy import Actor, Allowed, Denied, Verdict

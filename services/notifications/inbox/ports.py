@@ -55,7 +55,7 @@ class Inboxes(Protocol):
 
 
 class UnavailableContents(Protocol):
-    """Contents that cannot be read now, and the notifications that link to them."""
+    """Contents that readers cannot see now, and the notifications that link to them."""
 
     async def mark_unavailable(self, unit: Unit, tenant: TenantId, content: ContentId) -> None:
         """Withdraw the notifications of a content; unread ones are no longer counted."""
@@ -92,10 +92,10 @@ class Managers(Protocol):
     """
 
     async def begin_duty(self, unit: Unit, duty: Duty) -> None:
-        """Record that a duty begins; an equal one in progress ends at that time."""
+        """Record the begin of a duty; an equal one in progress ends at that time."""
 
     async def end_duty(self, unit: Unit, duty: Duty, at: datetime) -> None:
-        """Record that a duty ends, if it began before."""
+        """Record the end of a duty, if it began before."""
 
     async def add_alert(self, unit: Unit, alert: Alert) -> None:
         """Store an alert."""

@@ -1,4 +1,4 @@
-"""Notify members of events that concern them. Imported events notify nobody."""
+"""Notify members of events that concern them, except imported ones."""
 
 from collections.abc import Sequence
 from dataclasses import replace

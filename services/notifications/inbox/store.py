@@ -172,13 +172,13 @@ class SqlUnavailableContents:
         """See `ports.UnavailableContents`."""
         row = insert(GONE_CONTENTS).values(tenant_id=tenant, content_id=content)
         await connection(unit).execute(row.on_conflict_do_nothing())
-        await self._set_availability(unit, tenant, content, gone=True)
+        await self._set_availability(unit, tenant, content, is_unavailable=True)
 
     async def mark_available(self, unit: Unit, tenant: TenantId, content: ContentId) -> None:
         """See `ports.UnavailableContents`."""
         condition = (GONE_CONTENTS.c.tenant_id == tenant) & (GONE_CONTENTS.c.content_id == content)
         await connection(unit).execute(sa.delete(GONE_CONTENTS).where(condition))
-        await self._set_availability(unit, tenant, content, gone=False)
+        await self._set_availability(unit, tenant, content, is_unavailable=False)
 
     async def find_unavailable(
         self, unit: Unit, contents: Sequence[tuple[TenantId, UUID]]
@@ -191,7 +191,7 @@ class SqlUnavailableContents:
         return {(row.tenant_id, row.content_id) for row in rows}
 
     async def _set_availability(
-        self, unit: Unit, tenant: TenantId, content: ContentId, *, gone: bool
+        self, unit: Unit, tenant: TenantId, content: ContentId, *, is_unavailable: bool
     ) -> None:
         """Update the content's notifications and the counters of unread ones."""
         statement = (
@@ -200,13 +200,13 @@ class SqlUnavailableContents:
                 NOTIFICATIONS.c.tenant_id == tenant,
                 NOTIFICATIONS.c.about == content,
                 NOTIFICATIONS.c.category.in_(ABOUT_CONTENTS),
-                NOTIFICATIONS.c.gone != gone,
+                NOTIFICATIONS.c.gone != is_unavailable,
             )
-            .values(gone=gone)
+            .values(gone=is_unavailable)
             .returning(NOTIFICATIONS.c.recipient, NOTIFICATIONS.c.read_at)
         )
         rows = (await connection(unit).execute(statement)).all()
-        step = -1 if gone else 1
+        step = -1 if is_unavailable else 1
         changes: Counter[tuple[TenantId, MemberId]] = Counter()
         for row in rows:
             if row.read_at is None:

@@ -31,7 +31,7 @@ class ContentRef(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ContentText(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Text of a content: personal data. `body` is Markdown, or HTML if `format` says so."""
+    """Text of a content: personal data. `body` is Markdown, unless `format` is `html`."""
 
     body: str
     title: str | None = None
@@ -62,7 +62,7 @@ class TextFact(ConversationFact, frozen=True, kw_only=True):
 
 
 class StateChangeFact(ConversationFact, frozen=True, kw_only=True):
-    """Base of facts that change a content's state: by whom, why, by which decision."""
+    """Base of facts that change a content's state: the actor, the reason and the decision."""
 
     author: Person | None = None
     by: MemberId | None = None

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 from shared.contracts import cast
 from shared.contracts.event import Person
 from shared.contracts.ids import AppealId, DecisionId, MemberId, StatementId
-from shared.contracts.moderation.about import ANSWER_REF, ContentFact
+from shared.contracts.moderation.base import ANSWER_REF, ContentFact
 
 
 class Outcome(StrEnum):

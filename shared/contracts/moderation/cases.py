@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 from shared.contracts import cast
 from shared.contracts.event import Person
 from shared.contracts.ids import CaseId, MemberId
-from shared.contracts.moderation.about import ANSWER_REF, ContentFact
+from shared.contracts.moderation.base import ANSWER_REF, ContentFact
 
 
 class CaseOpened(ContentFact, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 from shared.contracts import cast
 from shared.contracts.event import Person
 from shared.contracts.ids import AppealId, CaseId, DecisionId, MemberId, StatementId
-from shared.contracts.moderation.about import (
+from shared.contracts.moderation.base import (
     ANSWER_REF,
     RULE,
     Action,

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from shared.contracts import cast
 from shared.contracts.event import Person
-from shared.contracts.moderation.about import ANSWER_REF, RULE, ContentFact, RuleRef, Verdict
+from shared.contracts.moderation.base import ANSWER_REF, RULE, ContentFact, RuleRef, Verdict
 
 
 class ContentScreened(ContentFact, frozen=True, kw_only=True):

@@ -110,7 +110,7 @@ async def test_an_ok_is_journalled_and_learnt(journal: Journal) -> None:
 async def test_a_maybe_is_asked_again_under_its_key(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asyncio, "sleep_for", _at_once)
+    monkeypatch.setattr(asyncio, "sleep", _at_once)
     said = an_answer(201, {"content_id": ID, "kind": "question", "root_id": ID})
     person = zoe()
     lines, http = await asked(
@@ -126,7 +126,7 @@ async def test_a_maybe_is_asked_again_under_its_key(
 
 
 async def test_it_gives_up_in_the_end(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asyncio, "sleep_for", _at_once)
+    monkeypatch.setattr(asyncio, "sleep", _at_once)
     person = zoe()
     lines, _ = await asked(journal, person, publishing(person))
 

@@ -78,6 +78,6 @@ def test_class_in_versions_page_is_a_second_version() -> None:
     }  # fmt: skip
     exec(source, namespace)  # noqa: S102  of our own page
     second, old = namespace["LineSaid"], LineSaidV1.example()
-    assert (second.wire_type(), second.TOPIC, second.BESIDE) == (V2, LineSaidV1.TOPIC, True)
-    assert second.following(old).words == ("Bonjour", "à", "tous", "☀️")
-    assert second.following(old).previous() == old
+    assert (second.wire_type(), second.TOPIC, second.DUAL_PUBLISH) == (V2, LineSaidV1.TOPIC, True)
+    assert second.upcast(old).words == ("Bonjour", "à", "tous", "☀️")
+    assert second.upcast(old).downcast() == old

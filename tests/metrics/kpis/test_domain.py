@@ -61,7 +61,7 @@ def test_periods_cover_the_range_without_gap_or_overlap(
     end = begin + timedelta(days=length)
     periods = split_into_periods(begin, end, grain)
     assert (periods[0].begin, periods[-1].end) == (begin, end)
-    assert all(one.end == two.begin for one, two in pairwise(periods))
+    assert all(period.end == next_period.begin for period, next_period in pairwise(periods))
     assert len({period.name for period in periods}) == len(periods)
 
 

@@ -1,4 +1,4 @@
-"""Alerts go to managers by event times, whatever the order in which events arrive."""
+"""Alerts go to managers by event times, in any order of arrival."""
 
 import asyncio
 import random

@@ -62,7 +62,7 @@ async def measure(
 
 
 def _audit_unmasked(unit: Unit, caller: Caller, command: Measure) -> None:
-    """Audit that values about few people were read without masking."""
+    """Write an audit row for reading unmasked values about few people."""
     subject = command.space_id or command.structure_id or caller.tenant
     days = {"begin": command.begin.isoformat(), "end": command.end.isoformat()}
     unit.audit(caller, "figures.read_unmasked", subject, **days)

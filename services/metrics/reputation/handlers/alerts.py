@@ -20,8 +20,8 @@ async def list_alerts(
         return [], None
     async with deps.unit(caller) as unit:
 
-        async def read(place: AlertSortKey | None, rows: int) -> Sequence[Alert]:
-            return await deps.alerts.list_after(unit, caller.tenant, place, rows)
+        async def read(sort_key: AlertSortKey | None, rows: int) -> Sequence[Alert]:
+            return await deps.alerts.list_after(unit, caller.tenant, sort_key, rows)
 
         async def keep(alerts: Sequence[Alert]) -> Sequence[Alert]:
             ids = [alert.space_id for alert in alerts]

@@ -84,7 +84,7 @@ class ApiClient:
         """Send the request, and repeat it while the platform responds that it is busy."""
         for wait_seconds in (*_RETRY_WAITS_SECONDS, None):
             # Read for each attempt: the token is renewed every few minutes.
-            request.headers["Authorization"] = f"Bearer {self._token()}"
+            request.headers["Authorization"] = f"Bearer {self._read_token()}"
             try:
                 response = self._http.send(request)
             except httpx.HTTPError as error:
@@ -97,7 +97,7 @@ class ApiClient:
             time.sleep(_retry_wait(response, wait_seconds))
         raise AssertionError("unreachable")
 
-    def _token(self) -> str:
+    def _read_token(self) -> str:
         try:
             return self._token_file.read_text(encoding="ascii").strip()
         except (OSError, ValueError) as error:

@@ -48,7 +48,7 @@ def verify(services: tuple[str, ...], *, as_json: bool) -> None:
       preau audit verify
       preau audit verify --service identity --json
     """
-    kafka = _cluster()
+    kafka = _require_cluster()
     sources = [
         AuditedService(
             name, _require_setting(f"{name.upper()}_OWNER_URL", f"PostgreSQL as {name}'s owner")
@@ -91,7 +91,7 @@ async def _verify(
         await log.close()
 
 
-def _cluster() -> Cluster:
+def _require_cluster() -> Cluster:
     try:
         return kafka_cluster()
     except SettingError as error:

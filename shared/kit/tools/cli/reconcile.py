@@ -95,8 +95,8 @@ def reconcile(  # noqa: PLR0913  the options of one command
         raise click.UsageError(
             f"--publish needs {ENDPOINT_VARIABLE}, the address of the collector."
         )
-    kafka = _cluster()
-    sources = [_source(name) for name in services or tuple(PUBLISHERS)]
+    kafka = _require_cluster()
+    sources = [_make_source(name) for name in services or tuple(PUBLISHERS)]
     try:
         report = asyncio.run(_run_checks(kafka, sources, wait, state, replay=replay))
     except InvalidLogIndex as error:
@@ -125,7 +125,7 @@ def _publish(report_metrics: ReconcileMetrics, metrics: Path | None, *, publish:
         )
 
 
-def _cluster() -> Cluster:
+def _require_cluster() -> Cluster:
     try:
         return kafka_cluster()
     except SettingError as error:
@@ -141,7 +141,7 @@ def _require_setting(name: str, meaning: str) -> str:
     return value
 
 
-def _source(name: str) -> Source:
+def _make_source(name: str) -> Source:
     owner = _require_setting(
         f"{name.upper()}_OWNER_URL", f"PostgreSQL's URL as {name}'s owner role"
     )

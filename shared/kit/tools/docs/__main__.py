@@ -13,7 +13,7 @@ from shared.kit.tools.docs import asyncapi, events
 from shared.kit.tools.docs.services import find_reactions, has_module, openapi
 
 
-def documents() -> Iterator[tuple[str, str]]:
+def generate_documents() -> Iterator[tuple[str, str]]:
     """Yield every document: its path under `docs/` and its text."""
     reactions = find_reactions(tuple(PUBLISHERS))
     yield "events.md", events.render(reactions)
@@ -30,7 +30,7 @@ def documents() -> Iterator[tuple[str, str]]:
 def stale_documents(folder: Path) -> list[Path]:
     """Return the documents that are missing or differ from what the code generates."""
     stale = []
-    for relative_path, text in documents():
+    for relative_path, text in generate_documents():
         path = folder / relative_path
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             stale.append(path)
@@ -38,8 +38,8 @@ def stale_documents(folder: Path) -> list[Path]:
 
 
 def write_documents(folder: Path) -> None:
-    """Write all documents."""
-    for relative_path, text in documents():
+    """Write every document into the folder."""
+    for relative_path, text in generate_documents():
         path = folder / relative_path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -51,20 +51,20 @@ def document(consumers: ReactionsByFact, facts: Sequence[type[Fact]] = FACTS) ->
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": CONTENT_TYPE,
-        "channels": {topic: _channel(topic, facts) for topic in _topics(facts)},
-        "operations": _operations(consumers, facts),
+        "channels": {topic: _make_channel(topic, facts) for topic in _list_topics(facts)},
+        "operations": _make_operations(consumers, facts),
         "components": {
             "schemas": {name: _clean_description(schemas[name]) for name in sorted(schemas)},
-            "messages": {fact.wire_type(): _message(fact, facts, data) for fact in facts},
+            "messages": {fact.wire_type(): _make_message(fact, facts, data) for fact in facts},
         },
     }
 
 
-def _topics(facts: Sequence[type[Fact]]) -> list[str]:
+def _list_topics(facts: Sequence[type[Fact]]) -> list[str]:
     return sorted({fact.TOPIC for fact in facts})
 
 
-def _channel(topic: str, all_facts: Sequence[type[Fact]]) -> Json:
+def _make_channel(topic: str, all_facts: Sequence[type[Fact]]) -> Json:
     facts = [fact for fact in all_facts if topic == fact.TOPIC]
     keys = sorted({fact.KEY for fact in facts})
     return {
@@ -77,7 +77,7 @@ def _channel(topic: str, all_facts: Sequence[type[Fact]]) -> Json:
     }
 
 
-def _message(fact: type[Fact], facts: Sequence[type[Fact]], data: Mapping[type, Json]) -> Json:
+def _make_message(fact: type[Fact], facts: Sequence[type[Fact]], data: Mapping[type, Json]) -> Json:
     meaning, note = cleandoc(fact.__doc__ or ""), deprecation_note(fact, facts)
     return {
         "name": fact.wire_type(),
@@ -104,23 +104,23 @@ def _message(fact: type[Fact], facts: Sequence[type[Fact]], data: Mapping[type, 
     }
 
 
-def _operations(consumers: ReactionsByFact, all_facts: Sequence[type[Fact]]) -> Json:
+def _make_operations(consumers: ReactionsByFact, all_facts: Sequence[type[Fact]]) -> Json:
     """List which service sends on a channel, and which groups receive which of its messages."""
     operations: Json = {}
-    for topic in _topics(all_facts):
+    for topic in _list_topics(all_facts):
         facts = [fact for fact in all_facts if topic == fact.TOPIC]
         owner = owner_of(facts[0])
-        operations[f"{owner}.sends.{topic}"] = _operation("send", topic, facts)
+        operations[f"{owner}.sends.{topic}"] = _make_operation("send", topic, facts)
         groups = sorted({group for fact in facts for group, _ in consumers.get(fact, ())})
         for group in groups:
             received = [
                 fact for fact in facts if group in {other for other, _ in consumers.get(fact, ())}
             ]
-            operations[f"{group}.receives.{topic}"] = _operation("receive", topic, received)
+            operations[f"{group}.receives.{topic}"] = _make_operation("receive", topic, received)
     return operations
 
 
-def _operation(action: str, topic: str, facts: list[type[Fact]]) -> Json:
+def _make_operation(action: str, topic: str, facts: list[type[Fact]]) -> Json:
     return {
         "action": action,
         "channel": {"$ref": f"#/channels/{topic}"},

@@ -28,15 +28,15 @@ the schemas are in `asyncapi.yaml`. How an event changes, and how a consumer fol
 
 def render(consumers: ReactionsByFact, facts: Facts = FACTS) -> str:
     """Return the document as Markdown."""
-    rows = "".join(_row(fact, consumers, facts) for fact in facts)
-    return _HEAD + rows + "".join(_section(fact, consumers, facts) for fact in facts)
+    rows = "".join(_format_row(fact, consumers, facts) for fact in facts)
+    return _HEAD + rows + "".join(_format_section(fact, consumers, facts) for fact in facts)
 
 
-def _row(fact: type[Fact], consumers: ReactionsByFact, facts: Facts) -> str:
+def _format_row(fact: type[Fact], consumers: ReactionsByFact, facts: Facts) -> str:
     wire_type, note = fact.wire_type(), deprecation_note(fact, facts)
-    effects = _effects(fact, consumers, "; ") or "–"
+    effects = _format_reactions(fact, consumers, "; ") or "–"
     cells = (
-        f"[`{wire_type}`](#{_anchor(wire_type)})" + (f" ({note})" if note else ""),
+        f"[`{wire_type}`](#{_make_anchor(wire_type)})" + (f" ({note})" if note else ""),
         owner_of(fact),
         f"`{fact.TOPIC}`",
         f"`{fact.KEY}`",
@@ -46,9 +46,9 @@ def _row(fact: type[Fact], consumers: ReactionsByFact, facts: Facts) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def _section(fact: type[Fact], consumers: ReactionsByFact, facts: Facts) -> str:
+def _format_section(fact: type[Fact], consumers: ReactionsByFact, facts: Facts) -> str:
     example = json.dumps(example_json(fact.example()), ensure_ascii=False, indent=2)
-    reactions, notice = _effects(fact, consumers, "\n- "), version_notice(fact, facts)
+    reactions, notice = _format_reactions(fact, consumers, "\n- "), version_notice(fact, facts)
     return (
         f"\n## {fact.wire_type()}\n\n{cleandoc(fact.__doc__ or '')}\n\n"
         f"Published by {owner_of(fact)} on `{fact.TOPIC}`, key `{fact.KEY}`, "
@@ -59,10 +59,10 @@ def _section(fact: type[Fact], consumers: ReactionsByFact, facts: Facts) -> str:
     )
 
 
-def _effects(fact: type[Fact], consumers: ReactionsByFact, separator: str) -> str:
+def _format_reactions(fact: type[Fact], consumers: ReactionsByFact, separator: str) -> str:
     return separator.join(f"{group}: `{effect}`" for group, effect in consumers.get(fact, ()))
 
 
-def _anchor(heading: str) -> str:
+def _make_anchor(heading: str) -> str:
     """Return the anchor that Markdown gives a heading: without its dots."""
     return heading.replace(".", "")

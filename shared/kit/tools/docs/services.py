@@ -38,13 +38,13 @@ def find_reactions(names: Sequence[str]) -> ReactionsByFact:
     reactions: dict[type[Fact], list[tuple[str, str]]] = {}
     for name in names:
         if has_module(name, "events"):
-            for reaction in _reactions(name):
+            for reaction in _load_reactions(name):
                 for fact in reaction.on:
                     reactions.setdefault(fact, []).append((name, reaction.name))
     return reactions
 
 
-def _reactions(name: str) -> Iterator[Reaction[Any]]:  # Any: each feature has its dependencies
+def _load_reactions(name: str) -> Iterator[Reaction[Any]]:  # Any: each feature has its dependencies
     yield from import_module(f"services.{name}.events").CONSUMES
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from shared.kit.core.clock import utc_now
 from shared.kit.database.audit.signing import AuditKeys
-from shared.kit.tools.reconcile.agreements import run_consistency_checks
 from shared.kit.tools.reconcile.audit_chains import AuditedService, verify_audit
+from shared.kit.tools.reconcile.consistency import run_consistency_checks
 from shared.kit.tools.reconcile.facts import check_facts
 from shared.kit.tools.reconcile.groups import GroupCheck, check_committed_offsets
 from shared.kit.tools.reconcile.log import Log
@@ -61,7 +61,7 @@ class Checker:
         return self.report
 
     async def _check(self, index: LogIndex) -> None:
-        topics = self._topics()
+        topics = self._list_topics()
         await index_log(self.log, index, topics, self.on_new_event)
         committed = {
             source.service: await self.log.get_committed_offsets(source.service)
@@ -87,7 +87,7 @@ class Checker:
         self.report.add_note("I7", "nothing to check: the platform sends nothing outside yet")
         await self._measure_lag()
 
-    def _topics(self) -> list[str]:
+    def _list_topics(self) -> list[str]:
         return sorted(
             {
                 topic

@@ -1,4 +1,4 @@
-"""Report of a reconciliation: what was checked, how much of it, and which violations were found."""
+"""Report of a reconciliation: the checks, their counts and the violations."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -51,11 +51,11 @@ class Report:
     seconds: float = 0.0
 
     def record_check(self, invariant: str, subject: str, number: int) -> None:
-        """Record what was checked and how many of it."""
+        """Record a check and the number of items that it covered."""
         self.looked.append((invariant, subject, number))
 
     def add_note(self, invariant: str, text: str) -> None:
-        """Record what was not checked, and why."""
+        """Record a check that was not possible, and why."""
         self.notes.append((invariant, text))
 
     def report_violation(self, invariant: str, key: str, text: str) -> None:

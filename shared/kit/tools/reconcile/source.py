@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 
 from shared.contracts.catalogue import PUBLISHERS
-from shared.kit.tools.reconcile.agreement import ConsistencyCheck, EventReference
+from shared.kit.tools.reconcile.declarations import ConsistencyCheck, EventReference
 from shared.kit.tools.reconcile.event import Event, digest
 from shared.kit.tools.reconcile.log_index import LogIndex
 
@@ -48,8 +48,8 @@ def source_of_service(service: str, url: str, app_url: str | None = None) -> Sou
         consumed_types=frozenset(fact.wire_type() for fact in facts),
         consumed_topics=tuple(sorted({fact.TOPIC for fact in facts})),
         published_topics=tuple(sorted(published_topics)),
-        consistency_checks=getattr(projections, "AGREEMENTS", ()),
-        event_references=getattr(projections, "EVENTS_NAMED", ()),
+        consistency_checks=getattr(projections, "CONSISTENCY_CHECKS", ()),
+        event_references=getattr(projections, "EVENT_REFERENCES", ()),
         app_url=app_url,
     )
 

@@ -118,15 +118,15 @@ def _table_expression(rebuilt: RebuiltTable, schema: str) -> str:
 
 
 def _comparison_query(rebuilt: RebuiltTable, live: str, shadow: str, *, whole: bool) -> str:
-    names = {"live": live, "shadow": shadow, "key": _quoted(rebuilt.key)}
+    names = {"live": live, "shadow": shadow, "key": _quote_names(rebuilt.key)}
     if not whole and rebuilt.sum_column is not None:
         return _COMPARE_SUMS.format(**names, sum=rebuilt.sum_column)
     allows_more = not whole and rebuilt.is_append_only
     differs = "sum(_live) < sum(_shadow)" if allows_more else "sum(_live) <> sum(_shadow)"
-    return _COMPARE_ROWS.format(**names, columns=_quoted(rebuilt.columns), differs=differs)
+    return _COMPARE_ROWS.format(**names, columns=_quote_names(rebuilt.columns), differs=differs)
 
 
-def _quoted(names: Iterable[str]) -> str:
+def _quote_names(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 

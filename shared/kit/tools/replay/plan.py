@@ -37,7 +37,7 @@ class RebuiltTable:
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """Return the columns to compare: all but those that the database numbers."""
+        """Return the columns to compare: all but generated numbers."""
         return tuple(column.name for column in self.table.columns if column.identity is None)
 
     @cached_property

@@ -58,8 +58,8 @@ class Rebuilder:
         """Rebuild a service's tables, then compare or swap as requested. Raises `ReplayError`."""
         if request.swap and request.since is not None:
             raise ReplayRefused("A swap needs the whole log: leave --from out.")
-        plan, clock = self._plan(request.service)
-        async with self._engine() as engine:
+        plan, clock = self._make_plan(request.service)
+        async with self._open_engine() as engine:
             shadow = await self._create_schema(engine, plan, request)
             async with self._open_replay(plan, shadow, engine, clock, request.order) as replay:
                 if request.since is not None:
@@ -68,8 +68,8 @@ class Rebuilder:
 
     async def undo(self, service: str, into: str) -> Report:
         """Restore the tables that a swap replaced, with the events since. Raises `ReplayError`."""
-        plan, clock = self._plan(service)
-        async with self._engine() as engine:
+        plan, clock = self._make_plan(service)
+        async with self._open_engine() as engine:
             async with engine.connect() as connection:
                 shadow = await schema.find(connection, into)
             if shadow is None or shadow.state is not ShadowState.SWAPPED:
@@ -79,7 +79,7 @@ class Rebuilder:
 
     async def drop(self, into: str) -> bool:
         """Drop a replay's schema; returns False if there is none. Raises `ReplayError`."""
-        async with self._engine() as engine, engine.begin() as connection:
+        async with self._open_engine() as engine, engine.begin() as connection:
             shadow = await schema.find(connection, into)
             if shadow is not None:
                 await schema.drop(connection, shadow)
@@ -145,13 +145,13 @@ class Rebuilder:
                 report.held, report.swapped = lock.seconds, True
                 return
 
-    def _plan(self, service: str) -> tuple[Plan, LogClock]:
+    def _make_plan(self, service: str) -> tuple[Plan, LogClock]:
         clock = LogClock()
         environment = placeholder_settings(service, self.owner_url, self.environment)
         return plan_replay(service, Host(self.bus, clock, uuid7, NoTelemetry(), environment)), clock
 
     @asynccontextmanager
-    async def _engine(self) -> AsyncIterator[AsyncEngine]:
+    async def _open_engine(self) -> AsyncIterator[AsyncEngine]:
         """Connect as the owner, with an advisory lock that allows one replay at a time."""
         address, tls = engine_address(self.owner_url)
         engine = create_async_engine(address, connect_args=tls, hide_parameters=True)

@@ -131,7 +131,7 @@ class ShadowConsumer:
         return len(live_position.unapplied)
 
     async def retry_parked(self) -> None:
-        """Retry parked events: failed ones, and those that `exclude_unapplied` released."""
+        """Retry parked events: failed ones, and events released by `exclude_unapplied`."""
         keys = ParkedEventRetrier(self.consumer)
         with self.clock.advanced_by(RETRY_CLOCK_ADVANCE):
             # Released events have no time of the next retry, because they never failed here.

@@ -24,7 +24,7 @@ def greet(name: str) -> None:
 
 @click.command()
 def find_nobody() -> None:
-    """Find nobody."""
+    """Fail."""
     raise PlatformError("nobody there: make run", EXIT_UNREACHABLE)
 
 

@@ -78,7 +78,7 @@ async def test_missing_events_are_counted(
 
 
 class FakeRebuilder:
-    """Rebuilder that returns a given report."""
+    """Rebuilder with a given report."""
 
     def __init__(self, report: Replayed | None) -> None:
         self.report, self.dropped = report, list[str]()

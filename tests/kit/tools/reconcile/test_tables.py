@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from shared.kit.database.tables import TENANT_ROW_POLICY
-from shared.kit.tools.reconcile.agreement import ConsistencyCheck, EventReference, facts_required
+from shared.kit.tools.reconcile.declarations import ConsistencyCheck, EventReference, facts_required
 from tests.support.inbox_harness import LYON, RENNES
 from tests.support.mini_service import SPACE, TOPIC, MiniService, space_id, violation_texts
 
@@ -35,7 +35,7 @@ async def restored_service(mini_service: MiniService) -> AsyncIterator[MiniServi
 async def test_projection_that_differs_from_recomputation_is_reported(
     mini_service: MiniService,
 ) -> None:
-    mini_service.agreements = (COUNT_PER_KEY,)
+    mini_service.consistency_checks = (COUNT_PER_KEY,)
     await mini_service.publish_and_consume(times=2)
     await mini_service.publish_and_consume(key=space_id(2))
     assert (await mini_service.check()).clean
@@ -56,7 +56,7 @@ async def test_projection_that_differs_from_recomputation_is_reported(
 
 async def test_rows_without_their_events_are_reported(mini_service: MiniService) -> None:
     required = "SELECT key, count(*) AS n FROM effects GROUP BY 1"
-    mini_service.agreements = (facts_required("facts of words", required, TOPIC),)
+    mini_service.consistency_checks = (facts_required("facts of words", required, TOPIC),)
     await mini_service.publish_and_consume(times=2)
     assert (await mini_service.check()).clean
     await mini_service.sql(
@@ -69,7 +69,7 @@ async def test_rows_without_their_events_are_reported(mini_service: MiniService)
 
 
 async def test_differences_beyond_the_listed_ones_are_counted(mini_service: MiniService) -> None:
-    mini_service.agreements = (COUNT_PER_KEY,)
+    mini_service.consistency_checks = (COUNT_PER_KEY,)
     await mini_service.publish_ignored(space_id(3))
     await mini_service.sql(
         "INSERT INTO effects (tenant_id, key) SELECT $1, n FROM generate_series(1, 130) n", RENNES
@@ -97,7 +97,7 @@ async def test_table_without_row_security_is_reported(restored_service: MiniServ
 
 
 async def test_row_with_another_tenants_event_is_reported(mini_service: MiniService) -> None:
-    mini_service.events_named = (EventReference("idempotency", "member_id"),)
+    mini_service.event_references = (EventReference("idempotency", "member_id"),)
     await mini_service.publish_and_consume()
     event = mini_service.events()[0]["id"]
     row = """

@@ -93,9 +93,9 @@ def _allow_sockets(socket_enabled: None) -> None:
 
 async def _write_conversations(world: PlatformHarness, space: str) -> None:
     question = await world.publish_post("zoe", space, "Comment écrire « cœur » ? 💙", "question")
-    answer = await world.publish_reply("hamid", question, "Avec un e dans l’o : œ.", "answers")
+    answer_id = await world.publish_reply("hamid", question, "Avec un e dans l’o : œ.", "answers")
     await world.publish_reply("malik", question, "Moi aussi je me le demande.")
-    await world.request_ok("zoe", "POST", f"{CONTENTS}/{answer}/accept")
+    await world.request_ok("zoe", "POST", f"{CONTENTS}/{answer_id}/accept")
     removed_post = await world.publish_post("malik", space, "Je l’enlève tout de suite.")
     await world.request_ok("malik", "DELETE", f"{CONTENTS}/{removed_post}")
     hidden_post = await world.publish_post("malik", space, INSULT)

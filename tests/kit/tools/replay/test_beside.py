@@ -178,7 +178,7 @@ async def test_failed_events_are_reported_and_prevent_the_swap(
 
 
 async def test_second_replay_at_the_same_time_is_refused(replay_platform: ReplayPlatform) -> None:
-    async with replay_platform.rebuilder("metrics")._engine():
+    async with replay_platform.rebuilder("metrics")._open_engine():
         with pytest.raises(ReplayRefused, match="under way"):
             await replay_platform.replay("metrics")
 

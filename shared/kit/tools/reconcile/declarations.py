@@ -1,7 +1,7 @@
 """Consistency checks that a service declares for its own database, as data.
 
-A service's `projections.py` declares `AGREEMENTS`, and `EVENTS_NAMED`: the columns of its tables
-that hold an event's id; the event's tenant must be the row's.
+A service's `projections.py` declares `CONSISTENCY_CHECKS`, and `EVENT_REFERENCES`: the columns of
+its tables that contain an event's id; the event's tenant must be the row's.
 """
 
 from dataclasses import dataclass

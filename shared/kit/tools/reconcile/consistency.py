@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from shared.kit.tools.reconcile.agreement import ConsistencyCheck
+from shared.kit.tools.reconcile.declarations import ConsistencyCheck
 from shared.kit.tools.reconcile.report import MAX_LISTED_VIOLATIONS, Report
 from shared.kit.tools.reconcile.source import Source, read_only_connection
 
