@@ -87,8 +87,8 @@ async def test_no_transaction_is_open_while_a_text_is_late(moderation: ReactionH
 async def test_the_service_goes_on_when_no_worker_can_be_started(
     moderation: ReactionHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.kit.workers.pool.START_PAUSE_SECONDS", 0.0)
-    pool_of(moderation).job = WorkerJob("tests.support.worker_jobs:open_dying", 0.5)
+    monkeypatch.setattr("shared.kit.workers.pool.START_RETRY_SECONDS", 0.0)
+    pool_of(moderation).job = WorkerJob("tests.support.worker_jobs:open_exiting", 0.5)
 
     assert await moderation.react(a_post("a"), a_post("b")) == {"applied": 2}
     assert {case.because for case in await _told(moderation, CaseOpened)} == {"unread"}

@@ -1,4 +1,4 @@
-"""A service's own database, migrated, as its app role sees it."""
+"""A migrated database of one service, under its app role."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ from tests.support.inbox_harness import no_trace
 
 @asynccontextmanager
 async def open_service_database(service: str, addresses: StackAddresses) -> AsyncIterator[Database]:
-    """Open it until left."""
+    """Migrate and open a service's database; close it when left."""
     await migrate(service, addresses.database_url(service, "owner"))
     database = Database(
         service,

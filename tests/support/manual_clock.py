@@ -1,8 +1,8 @@
-"""A clock that stands until it is moved."""
+"""A clock that advances only by hand."""
 
 
 class ManualClock:
-    """Seconds, as `time.monotonic` and `time.time` give them."""
+    """Returns `seconds`, as `time.monotonic` and `time.time` do."""
 
     def __init__(self) -> None:
         self.seconds = 1_000.0

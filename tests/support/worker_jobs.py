@@ -1,4 +1,4 @@
-"""Jobs of the tests: what a task says is done, whatever it is."""
+"""Worker jobs for tests: a task names a command to run; other tasks are returned in upper case."""
 
 import os
 import re
@@ -6,21 +6,21 @@ import time
 from collections.abc import Callable
 
 
-def open_obeying() -> Callable[[bytes], bytes]:
-    return obey
+def open_commands() -> Callable[[bytes], bytes]:
+    return run_command
 
 
-def open_dying() -> Callable[[bytes], bytes]:
+def open_exiting() -> Callable[[bytes], bytes]:
     os._exit(3)
 
 
-def obey(task: bytes) -> bytes:
-    deed = DEEDS.get(task)
-    return deed() if deed is not None else task.upper()
+def run_command(task: bytes) -> bytes:
+    command = COMMANDS.get(task)
+    return command() if command is not None else task.upper()
 
 
 def spin() -> bytes:
-    """Hold the GIL for minutes, as a pattern does that tries everything."""
+    """Hold the GIL for minutes, by a pattern with exponential backtracking."""
     return repr(re.match(r"(a+)+$", "a" * 60 + "!")).encode()
 
 
@@ -29,7 +29,7 @@ def sleep() -> bytes:
     return b""
 
 
-def die() -> bytes:
+def exit_process() -> bytes:
     os._exit(1)
 
 
@@ -37,18 +37,18 @@ def fail() -> bytes:
     raise ValueError("not a task")
 
 
-def make_noise() -> bytes:
+def print_noise() -> bytes:
     print("noise on standard output")
     os.write(1, b"and past Python")
     return b"PRINT"
 
 
-DEEDS: dict[bytes, Callable[[], bytes]] = {
+COMMANDS: dict[bytes, Callable[[], bytes]] = {
     b"spin": spin,
     b"sleep": sleep,
-    b"die": die,
+    b"exit": exit_process,
     b"raise": fail,
-    b"print": make_noise,
+    b"print": print_noise,
     b"pid": lambda: str(os.getpid()).encode(),
     b"environment": lambda: ",".join(sorted(os.environ)).encode(),
     b"memory": lambda: bytes(8 << 30),

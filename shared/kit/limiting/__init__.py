@@ -1,1 +1,1 @@
-"""One limiter for everything that may be done only so often (ADR 0058)."""
+"""Rate limiters (ADR 0058): exact windows in memory and in Redis, approximate request counts."""

@@ -1,4 +1,4 @@
-"""The limiter that services use: in this process first, then in Redis while it answers."""
+"""The rate limiter of a service: counts in this process, and in Redis while it is available."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ from shared.kit.redis.client import RedisClient, RedisUnavailable, open_redis
 
 
 class FallbackLimiter:
-    """See `port.RateLimiter`; raises nothing when Redis is away.
+    """See `core.rate_limits.RateLimiter`; it does not raise while Redis is unavailable.
 
-    Each process counts by itself too. While Redis is away, or after it lost its data, a process
-    still knows what it allowed: P processes then allow P times the limit at the most, never
-    everything, and a count ends with its window. What a process refuses costs no round trip.
-    `redis` is the client that it closes; None without one.
+    Each process also counts by itself. While Redis is unavailable, or after it has lost its data, a
+    process still limits what it counted: P processes then allow at most P times the limit. A charge
+    that the process refuses costs no round trip. `redis` is the client to close; None without
+    Redis.
     """
 
     def __init__(
@@ -24,7 +24,7 @@ class FallbackLimiter:
         self._memory, self._shared, self.redis = memory, shared, redis
 
     async def take(self, ticket: str, charges: Sequence[Charge]) -> RateLimitDecision:
-        """See `port.RateLimiter`."""
+        """See `core.rate_limits.RateLimiter`."""
         decision = await self._memory.take(ticket, charges)
         if not decision.allowed or self._shared is None:
             return decision
@@ -37,7 +37,7 @@ class FallbackLimiter:
         return decision
 
     async def refund(self, ticket: str, charges: Sequence[Charge]) -> None:
-        """See `port.RateLimiter`. What Redis does not hear of now ends there with its window."""
+        """See `core.rate_limits.RateLimiter`. Without Redis its counts stay until window end."""
         await self._memory.refund(ticket, charges)
         if self._shared is not None and charges:
             try:
@@ -46,7 +46,7 @@ class FallbackLimiter:
                 return
 
     async def reset(self, charges: Sequence[Charge]) -> None:
-        """See `port.RateLimiter`. What Redis does not hear of now ends there with its window."""
+        """See `core.rate_limits.RateLimiter`. Without Redis its counts stay until window end."""
         await self._memory.reset(charges)
         if self._shared is not None and charges:
             try:
@@ -55,11 +55,11 @@ class FallbackLimiter:
                 return
 
     async def state(self) -> str:
-        """Return where limits are counted, for `/health`."""
+        """Describe for `/health` where limits are counted."""
         if self.redis is None:
             return "in each process: no PREAU_REDIS_URL"
-        failure = self.redis.failure_reason()
-        return "in Redis" if failure is None else f"in each process: Redis is away ({failure})"
+        reason = self.redis.failure_reason()
+        return "in Redis" if reason is None else f"in each process: Redis is unavailable ({reason})"
 
     async def close(self) -> None:
         """Close the connections to Redis."""
@@ -68,7 +68,7 @@ class FallbackLimiter:
 
 
 def open_limiter(redis_url: str | None, telemetry: Telemetry) -> FallbackLimiter:
-    """Describe a service's limiter by its settings; nothing is connected yet."""
+    """Create a service's limiter; it connects to Redis at its first use."""
     redis = open_redis(redis_url, telemetry)
     shared = None if redis is None else RedisLimiter(redis)
     return FallbackLimiter(MemoryLimiter(), shared, redis)

@@ -1,4 +1,4 @@
-"""The limiter in this process: exact sliding windows, bounded in memory."""
+"""The rate limiter in this process: exact sliding windows, bounded in memory."""
 
 import time
 from collections import OrderedDict, defaultdict
@@ -7,13 +7,16 @@ from collections.abc import Callable, Sequence
 from shared.kit.core.rate_limits import ALLOWED, Charge, RateLimit, RateLimitDecision
 
 MAX_KEYS = 20_000
-"""Keys that one limit remembers; the one that was charged longest ago is dropped for a new one."""
+"""Keys that one limit keeps; the least recently charged key is dropped for a new one."""
 _Window = dict[str, float]
-"""The moment of each ticket, oldest first."""
+"""The time of each ticket, oldest first."""
 
 
 class MemoryLimiter:
-    """See `port.RateLimiter`. `monotonic` gives seconds. Never awaits: a call is one step."""
+    """See `core.rate_limits.RateLimiter`. `monotonic` returns seconds.
+
+    No method awaits, so each call is atomic.
+    """
 
     def __init__(
         self, *, monotonic: Callable[[], float] = time.monotonic, max_keys: int = MAX_KEYS
@@ -22,47 +25,47 @@ class MemoryLimiter:
         self._windows: dict[RateLimit, OrderedDict[str, _Window]] = defaultdict(OrderedDict)
 
     async def take(self, ticket: str, charges: Sequence[Charge]) -> RateLimitDecision:
-        """See `port.RateLimiter`."""
+        """See `core.rate_limits.RateLimiter`."""
         now = self._monotonic()
-        windows = [self._current(charge, now) for charge in charges]
-        refusal = ALLOWED
+        windows = [self._current_window(charge, now) for charge in charges]
+        decision = ALLOWED
         for charge, window in zip(charges, windows, strict=True):
             if len(window) >= charge.limit.max_charges:
-                wait = self._wait(charge.limit, window, now)
-                if refusal.allowed or wait > refusal.wait_seconds:
-                    refusal = RateLimitDecision(charge.limit, wait)
-        if refusal.allowed:
+                wait_seconds = self._wait_seconds(charge.limit, window, now)
+                if decision.allowed or wait_seconds > decision.wait_seconds:
+                    decision = RateLimitDecision(charge.limit, wait_seconds)
+        if decision.allowed:
             for charge, window in zip(charges, windows, strict=True):
                 window[ticket] = now
-                self._keep(charge, window)
-        return refusal
+                self._store(charge, window)
+        return decision
 
     async def refund(self, ticket: str, charges: Sequence[Charge]) -> None:
-        """See `port.RateLimiter`."""
+        """See `core.rate_limits.RateLimiter`."""
         for charge in charges:
             window = self._windows[charge.limit].get(charge.key)
             if window is not None:
                 window.pop(ticket, None)
 
     async def reset(self, charges: Sequence[Charge]) -> None:
-        """See `port.RateLimiter`."""
+        """See `core.rate_limits.RateLimiter`."""
         for charge in charges:
             self._windows[charge.limit].pop(charge.key, None)
 
-    def _current(self, charge: Charge, now: float) -> _Window:
-        """Return the window of a charge without what is too old to count."""
+    def _current_window(self, charge: Charge, now: float) -> _Window:
+        """Return a charge's window after dropping its expired tickets."""
         window = self._windows[charge.limit].get(charge.key)
         if window is None:
             return {}
-        begin = now - charge.limit.window_seconds
+        window_start = now - charge.limit.window_seconds
         while window:
             oldest = next(iter(window))
-            if window[oldest] > begin:
+            if window[oldest] > window_start:
                 break
             del window[oldest]
         return window
 
-    def _keep(self, charge: Charge, window: _Window) -> None:
+    def _store(self, charge: Charge, window: _Window) -> None:
         windows = self._windows[charge.limit]
         windows[charge.key] = window
         windows.move_to_end(charge.key)
@@ -70,8 +73,8 @@ class MemoryLimiter:
             windows.popitem(last=False)
 
     @staticmethod
-    def _wait(limit: RateLimit, window: _Window, now: float) -> float:
-        if not window:  # a limit of none
+    def _wait_seconds(limit: RateLimit, window: _Window, now: float) -> float:
+        if not window:  # `max_charges` is 0
             return limit.window_seconds
-        # With `most` in the window its oldest must leave before there is room for one more.
+        # A full window has room once its oldest ticket expires.
         return window[next(iter(window))] + limit.window_seconds - now

@@ -1,4 +1,4 @@
-"""The limiter in Redis: one for all processes, exact sliding windows in sorted sets."""
+"""The rate limiter in Redis, shared by all processes: exact sliding windows in sorted sets."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,48 +11,51 @@ from shared.kit.core.rate_limits import ALLOWED, Charge, RateLimitDecision
 from shared.kit.redis.client import RedisClient
 
 PREFIX = "preau:limit"
-_COMMANDS = 5
-"""Commands that `_count` queues for one charge."""
+_COMMANDS_PER_CHARGE = 5
+"""Commands that `_queue_charge` queues."""
 
 
 class RedisLimiter:
-    """See `port.RateLimiter`; every method raises `RedisUnavailable`.
+    """See `core.rate_limits.RateLimiter`; every method raises `RedisUnavailable`.
 
-    A ticket is a member of one sorted set per charge, its score the moment. `wall` gives seconds
-    since 1970, for several processes count together; their clocks may differ by far less than a
-    window. Keys hold a digest: no address of a person stands in Redis.
+    A ticket is a member of one sorted set per charge; its score is its time. `wall_clock` returns
+    seconds since 1970: processes share the sets, so their clocks must differ by far less than a
+    window. Keys are digests, so that Redis holds no personal data.
     """
 
     def __init__(self, redis: RedisClient, *, wall_clock: Callable[[], float] = time.time) -> None:
-        self._redis, self._wall = redis, wall_clock
+        self._redis, self._wall_clock = redis, wall_clock
 
     async def take(self, ticket: str, charges: Sequence[Charge]) -> RateLimitDecision:
-        """See `RateLimiter`. Redis runs the transactions one by one, so the counts are exact."""
-        now = self._wall()
+        """See `core.rate_limits.RateLimiter`; exact, since Redis serialises transactions."""
+        now = self._wall_clock()
 
-        def count(redis: Pipeline) -> None:
+        def queue(redis: Pipeline) -> None:
             for charge in charges:
-                _count(redis, charge, ticket, now)
+                _queue_charge(redis, charge, ticket, now)
 
-        answers = await self._redis.run(count)
-        refusal = ALLOWED
+        replies = await self._redis.run(queue)
+        decision = ALLOWED
         for number, charge in enumerate(charges):
-            counted, oldest = answers[number * _COMMANDS + 2 : number * _COMMANDS + 4]
-            if counted > charge.limit.max_charges:
-                wait = _wait(charge, oldest, now)
-                if refusal.allowed or wait > refusal.wait_seconds:
-                    refusal = RateLimitDecision(charge.limit, wait)
-        if not refusal.allowed:
+            first = number * _COMMANDS_PER_CHARGE
+            count, oldest = replies[first + 2 : first + 4]
+            if count > charge.limit.max_charges:
+                wait_seconds = _wait_seconds(charge, oldest, now)
+                if decision.allowed or wait_seconds > decision.wait_seconds:
+                    decision = RateLimitDecision(charge.limit, wait_seconds)
+        if not decision.allowed:
             await self.refund(ticket, charges)
-        return refusal
+        return decision
 
     async def refund(self, ticket: str, charges: Sequence[Charge]) -> None:
-        """See `port.RateLimiter`."""
-        await self._redis.run(lambda redis: [redis.zrem(_key(each), ticket) for each in charges])
+        """See `core.rate_limits.RateLimiter`."""
+        keys = [_key(charge) for charge in charges]
+        await self._redis.run(lambda redis: [redis.zrem(key, ticket) for key in keys])
 
     async def reset(self, charges: Sequence[Charge]) -> None:
-        """See `port.RateLimiter`."""
-        await self._redis.run(lambda redis: [redis.delete(_key(each)) for each in charges])
+        """See `core.rate_limits.RateLimiter`."""
+        keys = [_key(charge) for charge in charges]
+        await self._redis.run(lambda redis: [redis.delete(key) for key in keys])
 
 
 def _key(charge: Charge) -> str:
@@ -60,7 +63,7 @@ def _key(charge: Charge) -> str:
     return f"{PREFIX}:{charge.limit.name}:{digest}"
 
 
-def _count(redis: Pipeline, charge: Charge, ticket: str, now: float) -> None:
+def _queue_charge(redis: Pipeline, charge: Charge, ticket: str, now: float) -> None:
     key, seconds = _key(charge), charge.limit.window_seconds
     redis.zremrangebyscore(key, "-inf", now - seconds)
     redis.zadd(key, {ticket: now})
@@ -69,7 +72,7 @@ def _count(redis: Pipeline, charge: Charge, ticket: str, now: float) -> None:
     redis.pexpire(key, int(seconds * 1000) + 1000)
 
 
-def _wait(charge: Charge, oldest: Sequence[tuple[Any, float]], now: float) -> float:
+def _wait_seconds(charge: Charge, oldest: Sequence[tuple[Any, float]], now: float) -> float:
     seconds = charge.limit.window_seconds
-    (_, moment), *_ = oldest
-    return min(max(moment + seconds - now, 0.0), seconds)
+    (_, charged_at), *_ = oldest
+    return min(max(charged_at + seconds - now, 0.0), seconds)

@@ -1,4 +1,4 @@
-"""How often a member and a tenant may ask, by how much a route costs. Pure."""
+"""Request limits per member and per tenant, by the cost of a route. Pure."""
 
 import math
 from dataclasses import astuple, dataclass
@@ -7,13 +7,13 @@ from typing import Literal
 from shared.kit.core.rate_limits import RateLimit
 
 RouteCost = Literal["read", "write", "heavy", "import"]
-"""How much a route costs: a GET is a read and the others are writes unless they say otherwise."""
+"""The cost of a route; by default a GET is a read and any other method is a write."""
 WINDOW_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class RouteLimits:
-    """Requests that are let through in ten seconds; `shared.kit.runtime.settings` explains each."""
+    """Requests allowed in ten seconds; `shared.kit.runtime.settings` explains each."""
 
     reads: int = 600
     writes: int = 30
@@ -25,18 +25,18 @@ class RouteLimits:
     tenant_imports: int = 40
 
     def scaled_by(self, factor: float) -> "RouteLimits":
-        """Return limits that are so many times these."""
+        """Return these limits multiplied by `factor`, rounded up."""
         return RouteLimits(*(math.ceil(number * factor) for number in astuple(self)))
 
-    def limits_for(self, load: RouteCost) -> tuple[RateLimit, RateLimit]:
-        """Return the limits of one member and of one tenant for routes of this load."""
+    def limits_for(self, cost: RouteCost) -> tuple[RateLimit, RateLimit]:
+        """Return the limits of a member and of a tenant for routes of this cost."""
         member, tenant = {
             "read": (self.reads, self.tenant_reads),
             "write": (self.writes, self.tenant_writes),
             "heavy": (self.heavy, self.tenant_heavy),
             "import": (self.imports, self.tenant_imports),
-        }[load]
+        }[cost]
         return (
-            RateLimit(f"{load}.member", member, WINDOW_SECONDS),
-            RateLimit(f"{load}.tenant", tenant, WINDOW_SECONDS),
+            RateLimit(f"{cost}.member", member, WINDOW_SECONDS),
+            RateLimit(f"{cost}.tenant", tenant, WINDOW_SECONDS),
         )

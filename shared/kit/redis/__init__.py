@@ -1,5 +1,5 @@
-"""Redis as services use it: short timeouts, a circuit breaker, plain commands in one transaction.
+"""Access to Redis: short timeouts, a circuit breaker, plain commands in one transaction.
 
-Nothing that must not be lost stands there: counters of limits and of windows only. A caller says
-what it does while Redis is away.
+Redis holds only counters of rate limits and sliding windows, which may be lost. Each caller defines
+its behaviour while Redis is unavailable.
 """

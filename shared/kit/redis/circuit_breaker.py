@@ -1,4 +1,4 @@
-"""A circuit breaker: after failures in a row nothing is tried for a while, then one call is."""
+"""Circuit breaker: after consecutive failures, calls are refused except one per pause."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ PAUSE_SECONDS = 5.0
 
 
 class CircuitBreaker:
-    """Says whether a call may be tried. `monotonic` gives seconds."""
+    """Decides whether a call may be made. `monotonic` returns seconds."""
 
     def __init__(
         self,
@@ -17,31 +17,32 @@ class CircuitBreaker:
         pause: float = PAUSE_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._max_failures, self._pause, self._monotonic = max_failures, pause, monotonic
+        self._max_failures, self._pause_seconds = max_failures, pause
+        self._monotonic = monotonic
         self._failures = 0
-        self._closed_until = float("-inf")
+        self._next_trial_at = float("-inf")
 
     @property
     def is_open(self) -> bool:
-        """True from the last failure that was one too many until a call succeeds."""
+        """Whether `max_failures` calls in a row have failed and none has succeeded since."""
         return self._failures >= self._max_failures
 
     def allows_call(self) -> bool:
-        """Allow a call; while open, allow one at the end of each pause."""
+        """Return whether to call: always while closed, once at the end of each pause while open."""
         if not self.is_open:
             return True
         now = self._monotonic()
-        if now < self._closed_until:
+        if now < self._next_trial_at:
             return False
-        self._closed_until = now + self._pause
+        self._next_trial_at = now + self._pause_seconds
         return True
 
     def record_success(self) -> None:
-        """Close: all calls are tried again."""
+        """Close the circuit."""
         self._failures = 0
 
     def record_failure(self) -> None:
-        """Count a failure; open after `max_failures` in a row."""
+        """Count a failure; open the circuit after `max_failures` in a row."""
         self._failures += 1
         if self.is_open:
-            self._closed_until = self._monotonic() + self._pause
+            self._next_trial_at = self._monotonic() + self._pause_seconds

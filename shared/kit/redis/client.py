@@ -1,4 +1,4 @@
-"""A Redis client with short timeouts: it answers soon or raises `RedisUnavailable`."""
+"""A Redis client with short timeouts: it responds within about half a second, or raises."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,15 +19,15 @@ RESPONSE_TIMEOUT_SECONDS = 0.1
 CONNECT_TIMEOUT_SECONDS = 0.25
 MAX_CONNECTIONS = 16
 Commands = Callable[[Pipeline], object]
-"""Queues plain commands on a pipeline; scripts are refused by the server's access list."""
+"""Queues plain commands on a pipeline; the server's ACL refuses scripts."""
 
 
 class RedisUnavailable(Exception):
-    """Redis does not answer, refuses to write, or was not asked because it did not before."""
+    """Redis does not respond, refuses the write, or is not called while the circuit is open."""
 
 
 class RedisClient:
-    """Runs transactions of plain commands; safe for many tasks at once, closed by its service."""
+    """Runs transactions of plain commands; safe for concurrent tasks. The service closes it."""
 
     def __init__(
         self,
@@ -37,11 +37,12 @@ class RedisClient:
         *,
         response_timeout_seconds: float = RESPONSE_TIMEOUT_SECONDS,
     ) -> None:
-        """Describe the client; nothing is connected before the first transaction."""
+        """Configure the client; it connects at the first transaction."""
         self._telemetry, self._breaker = telemetry, breaker or CircuitBreaker()
-        self._seconds, self._free = response_timeout_seconds, asyncio.Semaphore(MAX_CONNECTIONS)
-        self._reason: str | None = None
-        # RESP2 and no driver information: a connection sends AUTH and nothing else.
+        self._response_timeout_seconds = response_timeout_seconds
+        self._permits = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._failure_reason: str | None = None
+        # RESP2 and no driver information: a new connection sends AUTH and nothing else.
         self._pool: ConnectionPool = ConnectionPool.from_url(
             url,
             max_connections=MAX_CONNECTIONS,
@@ -54,37 +55,37 @@ class RedisClient:
         self._redis: Redis = Redis(connection_pool=self._pool)
 
     def failure_reason(self) -> str | None:
-        """Say why Redis is not asked at present; None while it answers."""
-        return self._reason
+        """Return why the circuit is open; None while Redis is available."""
+        return self._failure_reason
 
     async def run(self, commands: Commands) -> list[Any]:
-        """Run commands in one MULTI/EXEC, all or none, and give their answers in order.
+        """Run commands in one MULTI/EXEC, all or none, and return their replies in order.
 
-        Raises `RedisUnavailable` within half a second or so: also when so many wait for a
-        connection that none is free in time, which is no failure of Redis.
+        Raises `RedisUnavailable` within about half a second. That includes a call for which no
+        connection becomes free in time, which is no failure of Redis and opens no circuit.
         """
         try:
-            async with asyncio.timeout(self._seconds):
-                await self._free.acquire()
+            async with asyncio.timeout(self._response_timeout_seconds):
+                await self._permits.acquire()
         except TimeoutError as error:
             raise RedisUnavailable("busy") from error
         try:
             return await self._run(commands)
         finally:
-            self._free.release()
+            self._permits.release()
 
     async def _run(self, commands: Commands) -> list[Any]:
         if not self._breaker.allows_call():
-            raise RedisUnavailable(self._reason)
+            raise RedisUnavailable(self._failure_reason)
         try:
             async with self._redis.pipeline(transaction=True) as pipeline:
                 commands(pipeline)
-                answers: list[Any] = await pipeline.execute()
+                replies: list[Any] = await pipeline.execute()
         except (RedisError, OSError) as error:
             self._record_failure(error)
             raise RedisUnavailable(type(error).__name__) from error
         self._record_success()
-        return answers
+        return replies
 
     async def close(self) -> None:
         """Close all connections."""
@@ -93,22 +94,25 @@ class RedisClient:
 
     def _record_failure(self, error: Exception) -> None:
         self._breaker.record_failure()
-        if self._breaker.is_open and self._reason is None:
-            self._reason = type(error).__name__
+        if self._breaker.is_open and self._failure_reason is None:
+            # Only its type: an error's text may contain the address.
+            self._failure_reason = type(error).__name__
             self._telemetry.gauge("preau.redis.away", 1)
-            # The text of an error may hold the address.
-            log.warning("redis is away: limits are counted in this process", error=self._reason)
+            log.warning(
+                "redis is unavailable: limits are counted in this process",
+                error=self._failure_reason,
+            )
 
     def _record_success(self) -> None:
         self._breaker.record_success()
-        if self._reason is not None:
-            self._reason = None
-            log.warning("redis answers again")
+        if self._failure_reason is not None:
+            self._failure_reason = None
+            log.warning("redis is available again")
         self._telemetry.gauge("preau.redis.away", 0)
 
 
 def open_redis(url: str | None, telemetry: Telemetry) -> RedisClient | None:
-    """Describe the client of a service; None, and one line in the log, without an address."""
+    """Return a service's client; without an address, log that and return None."""
     if not url:
         log.warning("no PREAU_REDIS_URL: limits are counted in this process only")
         return None

@@ -1,4 +1,4 @@
-"""Counting what happened within sliding windows of time: how many, of whom, how recently.
+"""Counts of distinct items in sliding windows of time, in Redis and in each process.
 
-Counts only advise: they are kept in Redis while it answers, and in each process besides.
+The counts are advisory: they may be too low while Redis is unavailable.
 """

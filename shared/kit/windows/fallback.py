@@ -1,4 +1,4 @@
-"""The windows that services use: in this process, and in Redis while it answers."""
+"""The sliding windows of a service: counts in this process, and in Redis while it is available."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ from shared.kit.windows.redis_windows import RedisWindows
 
 
 class FallbackWindows:
-    """See `port.SlidingWindows`; raises nothing when Redis is away.
+    """See `core.sliding_windows.SlidingWindows`; it does not raise while Redis is unavailable.
 
-    Each process counts what it sees, always. While Redis is away, or after it lost its data, that
-    is what counts, and the counts are `degraded`: with P processes one may miss what the others
-    saw. Without any Redis a single process sees everything, and nothing is degraded.
+    Each process always counts its own observations. While Redis is unavailable, or after it has
+    lost its data, those are returned and marked `degraded`: a process does not count what the other
+    processes observed. A service without Redis runs one process, so its counts are not degraded.
     """
 
     def __init__(
@@ -23,7 +23,7 @@ class FallbackWindows:
         self._memory, self._shared, self._redis = memory, shared, redis
 
     async def count(self, observations: Sequence[Observation]) -> WindowCounts:
-        """See `port.SlidingWindows`."""
+        """See `core.sliding_windows.SlidingWindows`."""
         own = await self._memory.count(observations)
         if self._shared is None or not observations:
             return own
@@ -32,7 +32,7 @@ class FallbackWindows:
         except RedisUnavailable:
             return WindowCounts(own.values, degraded=True)
         pairs = zip(own.values, shared.values, strict=True)
-        return WindowCounts([tuple(map(max, mine, theirs)) for mine, theirs in pairs])
+        return WindowCounts([tuple(map(max, *pair)) for pair in pairs])
 
     async def close(self) -> None:
         """Close the connections to Redis."""
@@ -41,7 +41,7 @@ class FallbackWindows:
 
 
 def open_windows(redis_url: str | None, telemetry: Telemetry) -> FallbackWindows:
-    """Describe a service's windows by its settings; nothing is connected yet."""
+    """Create a service's windows; they connect to Redis at their first use."""
     redis = open_redis(redis_url, telemetry)
     shared = None if redis is None else RedisWindows(redis)
     return FallbackWindows(MemoryWindows(), shared, redis)

@@ -1,4 +1,4 @@
-"""Windows in Redis: a sorted set per key, an item's score its moment."""
+"""Sliding windows in Redis: a sorted set per key; the score of an item is its time."""
 
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -10,19 +10,24 @@ from shared.kit.redis.client import RedisClient
 
 PREFIX = "preau:window"
 MAX_OBSERVATIONS_PER_CALL = 100
-"""So that one transaction stays far below the client's time limit."""
+"""Keeps one transaction far below the client's timeout."""
 LATE_SECONDS = 600
-"""How long what left the widest window is kept, for an observation that comes late."""
+"""How long an item is kept after it left the widest window, for observations that arrive late."""
+_COMMANDS_PER_ADD = 3
+"""Commands that `_queue_add` queues."""
 
 
 class RedisWindows:
-    """See `SlidingWindows`; `count` raises `RedisUnavailable`. Keys hold a digest only."""
+    """See `core.sliding_windows.SlidingWindows`; `count` raises `RedisUnavailable`.
+
+    Keys are digests, so that Redis holds no personal data.
+    """
 
     def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
 
     async def count(self, observations: Sequence[Observation]) -> WindowCounts:
-        """See `port.SlidingWindows`."""
+        """See `core.sliding_windows.SlidingWindows`."""
         values: list[tuple[int, ...]] = []
         for begin in range(0, len(observations), MAX_OBSERVATIONS_PER_CALL):
             values += await self._count(observations[begin : begin + MAX_OBSERVATIONS_PER_CALL])
@@ -33,26 +38,22 @@ class RedisWindows:
             for observation in observations:
                 key = _key(observation.key)
                 if observation.is_counted:
-                    _add(redis, key, observation)
+                    _queue_add(redis, key, observation)
                 for window in observation.windows:
-                    # A parenthesis leaves the bound itself out.
+                    # A parenthesis excludes the bound.
                     begin, end = observation.at - window, observation.at + window
                     redis.zcount(key, f"({begin}", f"({end}")
 
-        answers = iter(await self._redis.run(queue))
+        replies = iter(await self._redis.run(queue))
         counts = []
         for observation in observations:
-            for _ in range(_ADDING if observation.is_counted else 0):
-                next(answers)
-            counts.append(tuple(int(next(answers)) for _ in observation.windows))
+            for _ in range(_COMMANDS_PER_ADD if observation.is_counted else 0):
+                next(replies)
+            counts.append(tuple(int(next(replies)) for _ in observation.windows))
         return counts
 
 
-_ADDING = 3
-"""Commands that `_add` queues."""
-
-
-def _add(redis: Pipeline, key: str, observation: Observation) -> None:
+def _queue_add(redis: Pipeline, key: str, observation: Observation) -> None:
     widest = max(observation.windows, default=0)
     redis.zadd(key, {observation.item: observation.at}, gt=True)
     redis.zremrangebyscore(key, "-inf", observation.at - widest - LATE_SECONDS)

@@ -1,5 +1,4 @@
-"""Worker processes: computing that must neither hold the event loop nor go on without end.
+"""Worker processes: CPU-bound tasks with a time limit, outside of the event loop's process.
 
-`pool` is what a service uses, `process` one worker as the service sees it, `child` the program
-that runs in it.
+A service uses `pool`; `process` controls one worker; `child` is the program of a worker.
 """

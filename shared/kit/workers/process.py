@@ -1,4 +1,4 @@
-"""One worker process, as the service that started it sees it."""
+"""One worker process, as its parent controls it."""
 
 import asyncio
 import os
@@ -12,25 +12,26 @@ from enum import StrEnum
 
 from shared.kit.workers.child import LENGTH, SUCCEEDED, encode_frame
 
-START_SECONDS = 30.0
-"""For starting Python and opening the job, on a machine that is busy."""
-STOP_SECONDS = 1.0
+START_TIMEOUT_SECONDS = 30.0
+"""Time to start Python and prepare the job on a busy machine."""
+STOP_TIMEOUT_SECONDS = 1.0
 READ_BYTES = 1 << 18
-WALL_TIMES = 5
-"""A worker that used no processor time is given up after so many times what a task may use."""
-WALL_SPARE_SECONDS = 1.0
-_INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SYSTEMROOT")
+WALL_TIME_FACTOR = 5
+WALL_TIME_MARGIN_SECONDS = 1.0
+"""A task that uses no CPU is ended after `WALL_TIME_FACTOR` × its CPU time + this margin."""
+_EXIT_STATUS_SECONDS = 0.05
+_INHERITED_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SYSTEMROOT")
 
 
 class TaskFailure(StrEnum):
-    """Why there is no answer to a task."""
+    """Why a task has no result."""
 
     LATE = "late"
-    """It took more time than it may, and its worker was ended."""
+    """It exceeded its time, and its worker was ended."""
     DIED = "died"
-    """Its worker ended while it had the task."""
+    """Its worker ended while running it."""
     FAILED = "failed"
-    """It raised an error; the worker goes on."""
+    """It raised an error; the worker continues."""
     DOWN = "down"
     """No worker can be started at present."""
 
@@ -39,19 +40,19 @@ TaskResult = bytes | TaskFailure
 
 
 class CannotStartWorker(Exception):
-    """A worker ended, or said nothing, before it was ready."""
+    """A worker ended, or was silent too long, before it was ready."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerJob:
-    """What workers do: `opener` is `module:function`, see `child`; time is the processor's."""
+    """What workers run: `factory` is `module:function`, see `child`; each task has a CPU limit."""
 
     factory: str
     task_cpu_seconds: float
 
 
 class Worker:
-    """A running worker. One caller at a time."""
+    """A running worker; for one caller at a time."""
 
     def __init__(self, process: Process, job: WorkerJob) -> None:
         self._process, self._job = process, job
@@ -77,7 +78,7 @@ class Worker:
             raise CannotStartWorker(str(error)) from error
         worker = cls(process, job)
         try:
-            await worker._read(START_SECONDS)
+            await worker._read(START_TIMEOUT_SECONDS)
         except (TimeoutError, EOFError, OSError) as error:
             await worker.kill()
             raise CannotStartWorker(f"{job.factory}: {error!r}") from error
@@ -88,23 +89,23 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         return self._process.pid
 
     @property
     def has_exited(self) -> bool:
-        """Return whether the process is no more."""
+        """Whether the process has ended."""
         return self._process.returncode is not None
 
     async def results(self, tasks: Sequence[bytes]) -> AsyncGenerator[TaskResult, None]:
-        """Return the answers to these tasks, in order; after `LATE` or `DIED` there are no more.
+        """Yield the results of these tasks, in order; `LATE` or `DIED` is the last one.
 
-        The worker has ended then.
+        The worker has exited then.
         """
         assert self._process.stdin is not None  # noqa: S101  it was started with a pipe
-        # Not drained: while we waited for it to read, it could be waiting for us to.
+        # Not drained: waiting for the worker to read could deadlock with it waiting for us to read.
         self._process.stdin.writelines([encode_frame(task) for task in tasks])
-        wall_seconds = self._job.task_cpu_seconds * WALL_TIMES + WALL_SPARE_SECONDS
+        wall_seconds = self._job.task_cpu_seconds * WALL_TIME_FACTOR + WALL_TIME_MARGIN_SECONDS
         for _ in tasks:
             try:
                 content = await self._read(wall_seconds)
@@ -114,8 +115,8 @@ class Worker:
                 return
             except (EOFError, OSError):
                 await self.kill()
-                late = self._process.returncode == -signal.SIGPROF
-                yield TaskFailure.LATE if late else TaskFailure.DIED
+                is_late = self._process.returncode == -signal.SIGPROF
+                yield TaskFailure.LATE if is_late else TaskFailure.DIED
                 return
             if content[:1] == SUCCEEDED:
                 yield content[1:]
@@ -124,30 +125,30 @@ class Worker:
                 yield TaskFailure.FAILED
 
     async def stop(self) -> None:
-        """Let it end by itself, else end it."""
+        """Close the worker's input, wait up to `STOP_TIMEOUT_SECONDS`, then kill it."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
+            await asyncio.wait_for(self._process.wait(), STOP_TIMEOUT_SECONDS)
         await self.kill()
 
     async def kill(self) -> None:
-        """End it now, and collect it. What ended already is only collected."""
+        """Kill the process if it still runs, and collect its exit status."""
         if self._process.returncode is None:
-            # It may have ended a moment ago: its status says by what.
+            # A process that has just ended by itself: its exit status says why.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), 0.05)
+                await asyncio.wait_for(self._process.wait(), _EXIT_STATUS_SECONDS)
         if self._process.returncode is None:
             with suppress(ProcessLookupError):
                 self._process.kill()
         await self._process.wait()
 
-    async def _read(self, seconds: float) -> bytes:
+    async def _read(self, timeout_seconds: float) -> bytes:
         """Return the next frame. Raises TimeoutError, and EOFError when the process has ended."""
         frame = self._next_frame()
         while frame is None:
-            # Only here: most frames came together with one before, and need no timer.
-            async with asyncio.timeout(seconds):
+            # A timer only here: most frames arrive together with another one.
+            async with asyncio.timeout(timeout_seconds):
                 await self._receive()
             frame = self._next_frame()
         return frame
@@ -172,6 +173,6 @@ class Worker:
 
 
 def _environment() -> dict[str, str]:
-    """Return a worker what Python needs, and none of the service's secrets."""
-    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    """Return the environment of a worker: what Python needs, and none of the service's secrets."""
+    inherited = {name: os.environ[name] for name in _INHERITED_VARIABLES if name in os.environ}
     return {**inherited, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

@@ -1,4 +1,4 @@
-"""Each implementation of the limiter, with the clock that it looks at."""
+"""Each implementation of `RateLimiter`, and its clock."""
 
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -16,7 +16,7 @@ from tests.support.manual_clock import ManualClock
 
 
 @pytest.fixture
-def moment() -> ManualClock:
+def clock() -> ManualClock:
     return ManualClock()
 
 
@@ -29,17 +29,17 @@ async def redis(request: pytest.FixtureRequest) -> AsyncIterator[RedisClient]:
 
 
 @pytest.fixture(params=["memory", "redis", "both"])
-def limiter(request: pytest.FixtureRequest, moment: ManualClock) -> RateLimiter:
+def limiter(request: pytest.FixtureRequest, clock: ManualClock) -> RateLimiter:
     if request.param == "memory":
-        return MemoryLimiter(monotonic=moment)
+        return MemoryLimiter(monotonic=clock)
     client: RedisClient = request.getfixturevalue("redis")
-    shared = RedisLimiter(client, wall_clock=moment)
+    shared = RedisLimiter(client, wall_clock=clock)
     if request.param == "redis":
         return shared
-    return FallbackLimiter(MemoryLimiter(monotonic=moment), shared, client)
+    return FallbackLimiter(MemoryLimiter(monotonic=clock), shared, client)
 
 
 @pytest.fixture
 def charge() -> Charge:
-    """Three in ten seconds; its key is no other test's."""
+    """A charge under a limit of three in ten seconds; its key is unique to the test."""
     return Charge(RateLimit("wrong_password", 3, 10), uuid4().hex)

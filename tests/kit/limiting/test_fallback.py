@@ -1,4 +1,4 @@
-"""Redis away, emptied or killed: limits hold in each process, and nobody is locked out for ever."""
+"""FallbackLimiter while Redis is unavailable, emptied or killed: each process limits by itself."""
 
 import asyncio
 from pathlib import Path
@@ -19,78 +19,78 @@ from tests.support.manual_clock import ManualClock
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
-def limiter_of(client: RedisClient, moment: ManualClock) -> FallbackLimiter:
-    shared = RedisLimiter(client, wall_clock=moment)
-    return FallbackLimiter(MemoryLimiter(monotonic=moment), shared, client)
+def make_limiter(client: RedisClient, clock: ManualClock) -> FallbackLimiter:
+    shared = RedisLimiter(client, wall_clock=clock)
+    return FallbackLimiter(MemoryLimiter(monotonic=clock), shared, client)
 
 
-async def takes(limiter: FallbackLimiter, charge: Charge, number: int) -> int:
+async def count_allowed(limiter: FallbackLimiter, charge: Charge, number: int) -> int:
     decisions = [await limiter.take(uuid4().hex, [charge]) for _ in range(number)]
     return sum(decision.allowed for decision in decisions)
 
 
 async def test_two_processes_share_one_limit(
-    redis: RedisClient, charge: Charge, moment: ManualClock
+    redis: RedisClient, charge: Charge, clock: ManualClock
 ) -> None:
-    first, second = limiter_of(redis, moment), limiter_of(redis, moment)
-    assert await takes(first, charge, 2) == 2
+    first, second = make_limiter(redis, clock), make_limiter(redis, clock)
+    assert await count_allowed(first, charge, 2) == 2
 
-    assert await takes(second, charge, 5) == 1
-    assert await takes(first, charge, 5) == 0
+    assert await count_allowed(second, charge, 5) == 1
+    assert await count_allowed(first, charge, 5) == 0
 
 
-async def test_what_redis_refuses_is_not_kept_by_the_process(
-    redis: RedisClient, charge: Charge, moment: ManualClock
+async def test_a_charge_refused_by_redis_is_not_counted_in_the_process(
+    redis: RedisClient, charge: Charge, clock: ManualClock
 ) -> None:
-    first, second = limiter_of(redis, moment), limiter_of(redis, moment)
-    await takes(first, charge, 3)
-    await takes(second, charge, 5)
+    first, second = make_limiter(redis, clock), make_limiter(redis, clock)
+    await count_allowed(first, charge, 3)
+    await count_allowed(second, charge, 5)
     await first.reset([charge])
 
-    assert await takes(second, charge, 5) == 3
+    assert await count_allowed(second, charge, 5) == 3
 
 
-async def test_emptied_redis_opens_nothing_to_a_process_that_counted(
-    redis: RedisClient, charge: Charge, moment: ManualClock
+async def test_a_process_keeps_its_counts_when_redis_is_emptied(
+    redis: RedisClient, charge: Charge, clock: ManualClock
 ) -> None:
-    limiter = limiter_of(redis, moment)
-    assert await takes(limiter, charge, 3) == 3
+    limiter = make_limiter(redis, clock)
+    assert await count_allowed(limiter, charge, 3) == 3
 
     await RedisLimiter(redis).reset([charge])
 
-    assert await takes(limiter, charge, 3) == 0
+    assert await count_allowed(limiter, charge, 3) == 0
 
 
-async def test_killed_redis_keeps_the_counts_of_the_process_until_their_window_ends(
-    tmp_path: Path, charge: Charge, moment: ManualClock
+async def test_a_process_keeps_its_counts_until_window_end_without_redis(
+    tmp_path: Path, charge: Charge, clock: ManualClock
 ) -> None:
     async with Stack(tmp_path / "home", server_names=frozenset({"redis"}), fast=True) as addresses:
         client = RedisClient(addresses.redis, NoTelemetry(), CircuitBreaker(max_failures=1))
-        limiter = limiter_of(client, moment)
-        assert await takes(limiter, charge, 2) == 2
+        limiter = make_limiter(client, clock)
+        assert await count_allowed(limiter, charge, 2) == 2
         assert await limiter.state() == "in Redis"
 
-    assert await takes(limiter, charge, 5) == 1
-    assert (await limiter.state()).startswith("in each process: Redis is away")
-    moment.seconds += 11
-    assert await takes(limiter, charge, 5) == 3
+    assert await count_allowed(limiter, charge, 5) == 1
+    assert (await limiter.state()).startswith("in each process: Redis is unavailable")
+    clock.seconds += 11
+    assert await count_allowed(limiter, charge, 5) == 3
     await limiter.refund("unknown", [charge])
     await limiter.reset([charge])
-    assert await takes(limiter, charge, 5) == 3
+    assert await count_allowed(limiter, charge, 5) == 3
     await limiter.close()
 
 
 async def test_parallel_calls_without_redis_allow_exactly_the_limit(
-    charge: Charge, moment: ManualClock
+    charge: Charge, clock: ManualClock
 ) -> None:
     client = RedisClient("redis://127.0.0.1:1/0", NoTelemetry())
-    limiter = limiter_of(client, moment)
+    limiter = make_limiter(client, clock)
 
-    answers = await asyncio.gather(*(limiter.take(uuid4().hex, [charge]) for _ in range(50)))
+    decisions = await asyncio.gather(*(limiter.take(uuid4().hex, [charge]) for _ in range(50)))
 
-    assert sum(answer.allowed for answer in answers) == 3
+    assert sum(decision.allowed for decision in decisions) == 3
     await limiter.close()
 
 
-async def test_no_redis_is_said() -> None:
+async def test_state_names_the_missing_setting_without_redis() -> None:
     assert "PREAU_REDIS_URL" in await FallbackLimiter(MemoryLimiter(), None, None).state()

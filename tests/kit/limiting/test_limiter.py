@@ -1,4 +1,4 @@
-"""What every implementation of the limiter promises."""
+"""The promises of `RateLimiter`, for each implementation."""
 
 import asyncio
 from dataclasses import replace
@@ -20,42 +20,42 @@ async def take(limiter: RateLimiter, *charges: Charge) -> bool:
     return (await limiter.take(ticket(), charges)).allowed
 
 
-async def test_of_parallel_calls_exactly_the_limit_is_allowed(limiter: RateLimiter) -> None:
+async def test_concurrent_calls_are_allowed_exactly_up_to_the_limit(limiter: RateLimiter) -> None:
     charge = Charge(RateLimit("parallel", 17, 60), uuid4().hex)
 
-    answers = await asyncio.gather(*(take(limiter, charge) for _ in range(100)))
+    decisions = await asyncio.gather(*(take(limiter, charge) for _ in range(100)))
 
-    assert answers.count(True) == 17
+    assert decisions.count(True) == 17
 
 
-async def test_full_limit_says_how_long_until_its_oldest_leaves(
-    limiter: RateLimiter, charge: Charge, moment: ManualClock
+async def test_a_full_limit_returns_the_wait_until_its_oldest_expires(
+    limiter: RateLimiter, charge: Charge, clock: ManualClock
 ) -> None:
     for _ in range(3):
         assert await take(limiter, charge)
-        moment.seconds += 2
-    refusal = await limiter.take(ticket(), [charge])
+        clock.seconds += 2
+    decision = await limiter.take(ticket(), [charge])
 
-    assert refusal.full_limit == charge.limit
-    assert refusal.retry_after == 4
+    assert decision.full_limit == charge.limit
+    assert decision.retry_after == 4
 
-    moment.seconds += 3.9
+    clock.seconds += 3.9
     assert not await take(limiter, charge)
-    moment.seconds += 0.1
+    clock.seconds += 0.1
     assert await take(limiter, charge)
     assert not await take(limiter, charge), "the second oldest is two seconds younger"
 
 
 async def test_refused_calls_do_not_lengthen_the_wait(
-    limiter: RateLimiter, charge: Charge, moment: ManualClock
+    limiter: RateLimiter, charge: Charge, clock: ManualClock
 ) -> None:
     for _ in range(3):
         await take(limiter, charge)
     for _ in range(50):
-        moment.seconds += 0.1
+        clock.seconds += 0.1
         assert not await take(limiter, charge)
 
-    moment.seconds += 5.0
+    clock.seconds += 5.0
 
     assert await take(limiter, charge)
 
@@ -66,14 +66,14 @@ async def test_one_full_limit_of_several_counts_on_none(
     wide = Charge(RateLimit("wide", 4, 10), charge.key)
     for _ in range(3):
         assert await take(limiter, charge, wide)
-    refusals = [await limiter.take(ticket(), [charge, wide]) for _ in range(5)]
+    decisions = [await limiter.take(ticket(), [charge, wide]) for _ in range(5)]
 
-    assert {refusal.full_limit for refusal in refusals} == {charge.limit}
+    assert {decision.full_limit for decision in decisions} == {charge.limit}
     assert await take(limiter, wide)
     assert not await take(limiter, wide)
 
 
-async def test_longest_wait_of_several_full_limits_is_given(
+async def test_the_longest_wait_of_several_full_limits_is_returned(
     limiter: RateLimiter, charge: Charge
 ) -> None:
     long = Charge(RateLimit("long", 3, 100), charge.key)
@@ -84,7 +84,7 @@ async def test_longest_wait_of_several_full_limits_is_given(
     assert (await limiter.take(ticket(), [long, charge])).full_limit == long.limit
 
 
-async def test_what_is_given_back_counts_no_more(limiter: RateLimiter, charge: Charge) -> None:
+async def test_a_refunded_charge_is_not_counted(limiter: RateLimiter, charge: Charge) -> None:
     first = ticket()
     await limiter.take(first, [charge])
     await take(limiter, charge)
@@ -97,7 +97,7 @@ async def test_what_is_given_back_counts_no_more(limiter: RateLimiter, charge: C
     assert [await take(limiter, charge) for _ in range(2)] == [True, False]
 
 
-async def test_forgotten_keys_begin_at_zero_and_other_keys_do_not(
+async def test_a_reset_key_starts_at_zero_and_others_stay(
     limiter: RateLimiter, charge: Charge
 ) -> None:
     other = replace(charge, key=uuid4().hex)
@@ -110,7 +110,7 @@ async def test_forgotten_keys_begin_at_zero_and_other_keys_do_not(
     assert not await take(limiter, other)
 
 
-async def test_keys_and_limits_are_counted_apart(limiter: RateLimiter, charge: Charge) -> None:
+async def test_keys_and_limits_are_counted_separately(limiter: RateLimiter, charge: Charge) -> None:
     for _ in range(3):
         await take(limiter, charge)
     assert not await take(limiter, charge)
@@ -119,11 +119,11 @@ async def test_keys_and_limits_are_counted_apart(limiter: RateLimiter, charge: C
     assert await take(limiter, replace(charge, limit=replace(charge.limit, name="another")))
 
 
-async def test_limit_of_none_allows_nothing(limiter: RateLimiter) -> None:
-    refusal = await limiter.take(ticket(), [Charge(RateLimit("none", 0, 30), uuid4().hex)])
+async def test_a_limit_of_zero_allows_nothing(limiter: RateLimiter) -> None:
+    decision = await limiter.take(ticket(), [Charge(RateLimit("none", 0, 30), uuid4().hex)])
 
-    assert refusal.retry_after == 30
+    assert decision.retry_after == 30
 
 
-async def test_no_charges_are_always_allowed(limiter: RateLimiter) -> None:
+async def test_an_empty_list_of_charges_is_allowed(limiter: RateLimiter) -> None:
     assert await take(limiter)

@@ -1,4 +1,4 @@
-"""The limiter in memory: any history keeps to its windows, and memory has an end."""
+"""MemoryLimiter: every window keeps its limit in any history, and memory is bounded."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,32 +13,32 @@ STEPS = st.lists(
 
 
 @settings(max_examples=200, deadline=None)
-@given(steps=STEPS, most=st.integers(1, 5), seconds=st.integers(1, 20))
+@given(steps=STEPS, max_charges=st.integers(1, 5), seconds=st.integers(1, 20))
 async def test_no_window_of_any_history_holds_more_than_the_limit(
-    steps: list[tuple[int, str, bool]], most: int, seconds: int
+    steps: list[tuple[int, str, bool]], max_charges: int, seconds: int
 ) -> None:
-    moment = ManualClock()
-    limiter, limit = MemoryLimiter(monotonic=moment), RateLimit("any", most, seconds)
-    counted: dict[str, list[float]] = {"a": [], "b": []}
+    clock = ManualClock()
+    limiter, limit = MemoryLimiter(monotonic=clock), RateLimit("any", max_charges, seconds)
+    charged_at: dict[str, list[float]] = {"a": [], "b": []}
     for number, (pause, key, undo) in enumerate(steps):
-        moment.seconds += pause
+        clock.seconds += pause
         decision = await limiter.take(str(number), [Charge(limit, key)])
-        within = [each for each in counted[key] if each > moment.seconds - seconds]
+        in_window = [time for time in charged_at[key] if time > clock.seconds - seconds]
 
-        assert decision.allowed == (len(within) < most)
+        assert decision.allowed == (len(in_window) < max_charges)
         if not decision.allowed:
             assert 0 < decision.wait_seconds <= seconds
-            later = moment.seconds + decision.wait_seconds - seconds
-            assert len([each for each in within if each > later]) < most
-            assert len([each for each in within if each > later - 1]) >= most
+            window_start = clock.seconds + decision.wait_seconds - seconds
+            assert len([time for time in in_window if time > window_start]) < max_charges
+            assert len([time for time in in_window if time > window_start - 1]) >= max_charges
             continue
         if undo:
             await limiter.refund(str(number), [Charge(limit, key)])
         else:
-            counted[key].append(moment.seconds)
+            charged_at[key].append(clock.seconds)
 
 
-async def test_keys_of_a_limit_have_an_end_and_the_coldest_is_dropped() -> None:
+async def test_the_least_recently_charged_key_is_dropped() -> None:
     limiter = MemoryLimiter(monotonic=ManualClock(), max_keys=3)
     limit = RateLimit("bounded", 1, 10)
     for key in ("cold", "warm", "hot"):
@@ -50,7 +50,7 @@ async def test_keys_of_a_limit_have_an_end_and_the_coldest_is_dropped() -> None:
     assert (await limiter.take("x", [Charge(limit, "cold")])).allowed
 
 
-async def test_keys_of_one_limit_do_not_push_out_those_of_another() -> None:
+async def test_keys_of_one_limit_do_not_evict_keys_of_another() -> None:
     limiter = MemoryLimiter(monotonic=ManualClock(), max_keys=3)
     address = Charge(RateLimit("address", 1, 10), "203.0.113.7")
     await limiter.take("first", [address])

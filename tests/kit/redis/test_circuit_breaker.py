@@ -1,17 +1,11 @@
-"""The circuit breaker: when it opens, what it lets through, when it closes."""
+"""CircuitBreaker: when it opens, which calls it allows, when it closes."""
 
 from shared.kit.redis.circuit_breaker import CircuitBreaker
-
-
-class Moment:
-    seconds = 100.0
-
-    def __call__(self) -> float:
-        return self.seconds
+from tests.support.manual_clock import ManualClock
 
 
 def test_breaker_opens_after_three_failures_in_a_row() -> None:
-    breaker = CircuitBreaker(max_failures=3, pause=5, monotonic=Moment())
+    breaker = CircuitBreaker(max_failures=3, pause=5, monotonic=ManualClock())
     for failure in (False, True, False):
         breaker.record_failure()
         if failure:
@@ -26,13 +20,13 @@ def test_breaker_opens_after_three_failures_in_a_row() -> None:
 
 
 def test_open_breaker_allows_one_call_after_each_pause() -> None:
-    moment = Moment()
-    breaker = CircuitBreaker(max_failures=1, pause=5, monotonic=moment)
+    clock = ManualClock()
+    breaker = CircuitBreaker(max_failures=1, pause=5, monotonic=clock)
     breaker.record_failure()
-    moment.seconds += 4.9
+    clock.seconds += 4.9
     assert not breaker.allows_call()
 
-    moment.seconds += 0.2
+    clock.seconds += 0.2
 
     assert [breaker.allows_call() for _ in range(3)] == [True, False, False]
     breaker.record_failure()
@@ -40,10 +34,10 @@ def test_open_breaker_allows_one_call_after_each_pause() -> None:
 
 
 def test_success_closes_the_breaker() -> None:
-    moment = Moment()
-    breaker = CircuitBreaker(max_failures=1, pause=5, monotonic=moment)
+    clock = ManualClock()
+    breaker = CircuitBreaker(max_failures=1, pause=5, monotonic=clock)
     breaker.record_failure()
-    moment.seconds += 6
+    clock.seconds += 6
     assert breaker.allows_call()
 
     breaker.record_success()

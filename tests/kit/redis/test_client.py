@@ -1,4 +1,4 @@
-"""The client on the real server, and on addresses where none answers."""
+"""RedisClient on a server, and on addresses that do not respond."""
 
 import asyncio
 import time
@@ -27,28 +27,28 @@ async def client(redis_addresses: StackAddresses) -> AsyncIterator[RedisClient]:
 async def test_commands_run_in_one_transaction_in_order(client: RedisClient) -> None:
     key = uuid4().hex
 
-    answers = await client.run(lambda r: (r.incrby(key, 3), r.expire(key, 60), r.get(key)))
+    replies = await client.run(lambda r: (r.incrby(key, 3), r.expire(key, 60), r.get(key)))
 
-    assert answers == [3, True, b"3"]
+    assert replies == [3, True, b"3"]
     assert client.failure_reason() is None
 
 
-async def test_many_at_once_share_few_connections(client: RedisClient) -> None:
+async def test_concurrent_calls_share_few_connections(client: RedisClient) -> None:
     key = uuid4().hex
 
-    answers = await asyncio.gather(*(client.run(lambda r: r.incr(key)) for _ in range(200)))
+    replies = await asyncio.gather(*(client.run(lambda r: r.incr(key)) for _ in range(200)))
 
-    assert sorted(count for (count,) in answers) == list(range(1, 201))
+    assert sorted(count for (count,) in replies) == list(range(1, 201))
 
 
-async def test_more_calls_than_connections_are_refused_soon_and_open_no_circuit(
+async def test_a_call_without_free_connection_fails_and_opens_no_circuit(
     redis_addresses: StackAddresses,
 ) -> None:
     client = RedisClient(
         redis_addresses.redis, record_telemetry().telemetry, response_timeout_seconds=0.01
     )
     for _ in range(MAX_CONNECTIONS):  # all connections are in use
-        await client._free.acquire()
+        await client._permits.acquire()
 
     for _ in range(5):
         with pytest.raises(RedisUnavailable, match="busy"):
@@ -58,7 +58,7 @@ async def test_more_calls_than_connections_are_refused_soon_and_open_no_circuit(
     await client.close()
 
 
-async def test_refused_write_counts_as_away(client: RedisClient) -> None:
+async def test_a_refused_write_raises_unavailable(client: RedisClient) -> None:
     key = uuid4().hex
     await client.run(lambda redis: redis.set(key, "no number"))
 
@@ -66,9 +66,9 @@ async def test_refused_write_counts_as_away(client: RedisClient) -> None:
         await client.run(lambda redis: redis.incr(key))
 
 
-async def test_absent_server_is_asked_three_times_then_after_a_pause() -> None:
-    telemetry, moment = record_telemetry(), [0.0]
-    breaker = CircuitBreaker(pause=5, monotonic=lambda: moment[0])
+async def test_an_absent_server_is_called_three_times_then_after_a_pause() -> None:
+    telemetry, clock = record_telemetry(), [0.0]
+    breaker = CircuitBreaker(pause=5, monotonic=lambda: clock[0])
     client = RedisClient("redis://127.0.0.1:1/0", telemetry.telemetry, breaker)
     for _ in range(5):
         with pytest.raises(RedisUnavailable):
@@ -80,7 +80,7 @@ async def test_absent_server_is_asked_three_times_then_after_a_pause() -> None:
     await client.close()
 
 
-async def test_server_that_never_answers_costs_little_time() -> None:
+async def test_an_unresponsive_server_delays_three_calls_only() -> None:
     connections: list[asyncio.StreamWriter] = []
 
     async def accept(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -104,6 +104,6 @@ async def test_server_that_never_answers_costs_little_time() -> None:
     await server.wait_closed()
 
 
-def test_no_address_means_no_client() -> None:
+def test_without_an_address_there_is_no_client() -> None:
     assert open_redis("", record_telemetry().telemetry) is None
     assert open_redis(None, record_telemetry().telemetry) is None
