@@ -1,7 +1,8 @@
-"""The nouns of a reading: spans, folding, words, vocabulary, lexicons, quotes, personal data.
+"""The concepts of text analysis: spans, tokens, lexicons, quotations, personal data.
 
-A *word merely mentioned* is weaker evidence than a word used: between quotes of any kind, in code,
-on a quoted line, right after "le mot" or "the word", or told ("il m'a traitée de …"). `quoting`,
-`mention` and `reporting` find those; the rules review or pass where they would hide a word used.
-`senses` finds ordinary senses, `signs` emoji, and `usage` judges each word by all of them.
+A *mentioned word* is weaker evidence than a used one: it is quoted in any way, in code, on a quoted
+line, directly after "le mot" or "the word", or reported ("il m'a traitée de …"). `quotations`,
+`mention` and `reported_speech` recognise these; rules review or pass where a used word is hidden.
+`senses` recognises ordinary senses, `emoji` abusive emoji, and `usage` classifies each match with
+all of them.
 """

@@ -1,4 +1,4 @@
-"""A text read: everything found in it, each finding with its place in the original."""
+"""Text analysis: all matches in a text, each with its span in the original."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from services.moderation.text.domain.shouting import capitals_share
 from services.moderation.text.domain.spans import SpanSet
 from services.moderation.text.domain.usage import Hit, UsageClassifier
 
-# Without a hint and in doubt: the platform's first language.
+# Without a hint and in doubt.
 DEFAULT_LANGUAGE = "fr"
 NO_SENSES: Mapping[str, OrdinarySense] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class TextAnalysis:
-    """What a text says; spans are in `text`, which is as long as what was handed in."""
+    """The matches and measures of a text; spans refer to `text`, as long as the analysed text."""
 
     text: str
     language: str
@@ -41,7 +41,7 @@ class TextAnalysis:
 
 
 class TextAnalyser:
-    """Reads texts with the lists it was built from; build one, use it for all, from any thread."""
+    """Analyses texts with the lists it was built from; one instance serves all threads."""
 
     def __init__(
         self,
@@ -56,28 +56,28 @@ class TextAnalyser:
         self._personal = PersonalDataFinder()
 
     def analyse(self, text: str, *, language_hint: str | None = None) -> TextAnalysis:
-        """`text` is plain or Markdown; `language_hint` ("fr", "en") decides when it is unclear."""
+        """Analyse a plain or Markdown text; `language_hint` ("fr", "en") is used when unclear."""
         text = replace_surrogates(text)
         links = find_links(text)
         personal = self._personal.find(text)
-        unsaid = [
+        excluded = [
             *find_flags(text),
             *(link.span for link in links),
-            *(found.span for found in personal),
+            *(match.span for match in personal),
         ]
-        normalised = self._lexicons.normaliser.normalise(text, unsaid)
-        guess = guess_language(normalised.word_texts)
-        language = guess or language_hint or DEFAULT_LANGUAGE
+        normalised = self._lexicons.normaliser.normalise(text, excluded)
+        guessed_language = guess_language(normalised.word_texts)
+        language = guessed_language or language_hint or DEFAULT_LANGUAGE
         quotes = find_quotations(text)
-        private = SpanSet(found.span for found in personal)
+        personal_spans = SpanSet(match.span for match in personal)
         return TextAnalysis(
             text=text,
             language=language,
             normalised=normalised,
             hits=self._hits(text, normalised, language),
             personal_data=personal,
-            links=tuple(link for link in links if not private.covers(link.span)),
-            capitals_share=capitals_share(text, [*quotes, *unsaid]),
+            links=tuple(link for link in links if not personal_spans.covers(link.span)),
+            capitals_share=capitals_share(text, [*quotes, *excluded]),
         )
 
     def _hits(self, text: str, normalised: NormalisedText, language: str) -> tuple[Hit, ...]:

@@ -1,7 +1,7 @@
-"""Emoji that hurt: a finger, a weapon and "toi", an ape and a person, a pig after "t'es une".
+"""Abusive emoji: a finger, a weapon and "toi", an ape and a person, a pig after "t'es une".
 
-Skin tones, variation selectors and joiners are skipped, so every variant of a sign is that sign.
-Most signs mean no harm alone: they count beside a person, or in the combinations listed here.
+Skin tones, variation selectors and joiners are skipped, so that each variant counts as its emoji.
+Most emoji are harmless is_alone: they count next to a person, or in the combinations listed here.
 """
 
 import re
@@ -15,10 +15,10 @@ from services.moderation.text.domain.lexicon import Category
 from services.moderation.text.domain.normalisation import SENTENCE_BREAK, NormalisedText
 from services.moderation.text.domain.spans import Span
 
-# Skin tones, variation selectors, joiner, blanks: they change or part signs, and mean nothing here.
+# Skin tones, variation selectors, joiner, blanks: they vary or separate emoji and mean nothing.
 _BETWEEN: Final = "\U0001f3fb-\U0001f3ff\ufe0e\ufe0f\u200d \t\u20e3\u2640\u2642"
-_REACH_WORDS: Final = 2
-_SHORT_WORDS: Final = 3
+_MAX_WORDS_TO_PERSON: Final = 2
+_MAX_SHORT_SENTENCE_WORDS: Final = 3
 _FLAG_RUN: Final = re.compile("[\U0001f1e6-\U0001f1ff]+")
 # Regional indicators: the capital letter that each stands for.
 _INDICATOR_LETTERS: Final = {0x1F1E6 + index: ord("A") + index for index in range(26)}
@@ -36,7 +36,7 @@ _COUNTRIES: Final = frozenset(
 
 
 class EmojiMatch(NamedTuple):
-    """A run of signs that means harm, and the index of the word before it (-1: none)."""
+    """A run of abusive emoji, and the index of the word before it (-1: none)."""
 
     span: Span
     category: Category
@@ -47,16 +47,16 @@ class EmojiMatch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EmojiLexicon:
-    """Finds abusive signs; built once from the kinds and words of the file."""
+    """Finds abusive emoji; built once from the kinds and words of its file."""
 
     kinds: Mapping[str, str]
     words: Mapping[str, frozenset[str]]
     run: re.Pattern[str]
 
     def find(self, text: str, normalised: NormalisedText) -> Iterator[EmojiMatch]:
-        """Return the runs of signs that mean harm where they stand, in one pass."""
+        """Yield the runs of emoji that are abusive in their context, in text order, in one pass."""
         starts: list[int] = []
-        foods = self._has(text, "food")
+        has_food = self._has(text, "food")
         for match in self.run.finditer(text):
             kinds = {self.kinds[char] for char in match.group() if char in self.kinds}
             if not _FLAG_RUN.search(match.group()) and not kinds:
@@ -64,12 +64,12 @@ class EmojiLexicon:
             if _FLAG_RUN.search(match.group()):
                 kinds.add("identity")
             starts = starts or [word.span.start for word in normalised.words]
-            before = bisect_left(starts, match.start()) - 1
-            context = _Context.of(normalised, before, self.words)
-            if meaning := _meaning(kinds, context, foods=foods):
+            word_before = bisect_left(starts, match.start()) - 1
+            context = _Context.of(normalised, word_before, self.words)
+            if meaning := _meaning(kinds, context, has_food=has_food):
                 category, weight = meaning
                 span = Span(match.start(), match.start() + len(match.group().rstrip()))
-                yield EmojiMatch(span, category, weight, context.aimed, before)
+                yield EmojiMatch(span, category, weight, context.aimed, word_before)
 
     def _has(self, text: str, kind: str) -> bool:
         return any(self.kinds.get(char) == kind for char in set(text))
@@ -77,58 +77,62 @@ class EmojiLexicon:
 
 @dataclass(frozen=True, slots=True)
 class _Context:
-    """What stands around a run of signs, within its sentence."""
+    """The words around a run of emoji, within its sentence."""
 
-    toward: bool
-    copula: bool
-    object: bool
-    names: bool
-    alone: bool
+    is_toward_hearer: bool
+    is_after_copula: bool
+    is_object: bool
+    names_person: bool
+    is_alone: bool
     sentence: frozenset[str]
-    before: str
+    word_before: str
     words: Mapping[str, frozenset[str]]
 
     @classmethod
     def of(
-        cls, normalised: NormalisedText, before: int, words: Mapping[str, frozenset[str]]
+        cls, normalised: NormalisedText, preceding: int, words: Mapping[str, frozenset[str]]
     ) -> "_Context":
-        """Look at the sentence up to twelve words away from the word `before` the signs."""
-        left = _until_break(
-            [w.text for w in normalised.words[max(0, before - 11) : before + 1]][::-1]
+        """Read the sentence up to twelve words around the word at index `preceding`."""
+        left = _until_sentence_break(
+            [w.text for w in normalised.words[max(0, preceding - 11) : preceding + 1]][::-1]
         )
-        right = _until_break([w.text for w in normalised.words[before + 1 : before + 13]])
-        near = {*left[:_REACH_WORDS], *right[:_REACH_WORDS]}
-        few = 0 < len(left) + len(right) <= _SHORT_WORDS
+        right = _until_sentence_break(
+            [w.text for w in normalised.words[preceding + 1 : preceding + 13]]
+        )
+        near = {*left[:_MAX_WORDS_TO_PERSON], *right[:_MAX_WORDS_TO_PERSON]}
+        is_short = 0 < len(left) + len(right) <= _MAX_SHORT_SENTENCE_WORDS
         return cls(
-            toward=not words["hearer"].isdisjoint(near),
-            copula=not words["copula"].isdisjoint(left[:_SHORT_WORDS]),
-            object=bool(left) and left[0] in words["object"],
-            names=few and not words["names"].isdisjoint((*left, *right)),
-            alone=not left and not right,
+            is_toward_hearer=not words["hearer"].isdisjoint(near),
+            is_after_copula=not words["copula"].isdisjoint(left[:_MAX_SHORT_SENTENCE_WORDS]),
+            is_object=bool(left) and left[0] in words["object"],
+            names_person=is_short and not words["names"].isdisjoint((*left, *right)),
+            is_alone=not left and not right,
             sentence=frozenset((*left, *right)),
-            before=left[0] if left else "",
+            word_before=left[0] if left else "",
             words=words,
         )
 
     @property
     def aimed(self) -> bool:
-        return self.toward or self.copula or self.object or self.names
+        return self.is_toward_hearer or self.is_after_copula or self.is_object or self.names_person
 
     def has(self, *kinds: str) -> bool:
-        """Return whether the sentence holds a word of one of these kinds."""
+        """Return whether the sentence contains a word of one of these kinds."""
         return any(not self.words[kind].isdisjoint(self.sentence) for kind in kinds)
 
 
-def _until_break(words: list[str]) -> list[str]:
+def _until_sentence_break(words: list[str]) -> list[str]:
     return words[: words.index(SENTENCE_BREAK)] if SENTENCE_BREAK in words else words
 
 
-def _meaning(kinds: set[str], context: _Context, *, foods: bool) -> tuple[Category, float] | None:
-    """What the signs mean there, if it is harm, and how surely."""
-    for meaning in (_hate, _threat, _insult):
-        if found := meaning(kinds, context):
-            return found
-    return None if foods else _sexual(kinds, context)
+def _meaning(
+    kinds: set[str], context: _Context, *, has_food: bool
+) -> tuple[Category, float] | None:
+    """Return the category and weight of the emoji in their context, or None if harmless."""
+    for classify in (_hate, _threat, _insult):
+        if harm := classify(kinds, context):
+            return harm
+    return None if has_food else _sexual(kinds, context)
 
 
 def _hate(kinds: set[str], context: _Context) -> tuple[Category, float] | None:
@@ -144,23 +148,27 @@ def _hate(kinds: set[str], context: _Context) -> tuple[Category, float] | None:
 
 
 def _threat(kinds: set[str], context: _Context) -> tuple[Category, float] | None:
-    if "rope" in kinds and (context.object or context.toward):
+    if "rope" in kinds and (context.is_object or context.is_toward_hearer):
         return ("harassment", 0.9)
-    if "weapon" in kinds and (context.toward or context.object or context.names):
-        sure = context.object or "death" in kinds
-        return ("threat", 0.9 if sure and not context.names else 0.6)
+    if "weapon" in kinds and (
+        context.is_toward_hearer or context.is_object or context.names_person
+    ):
+        sure = context.is_object or "death" in kinds
+        return ("threat", 0.9 if sure and not context.names_person else 0.6)
     return None
 
 
 def _insult(kinds: set[str], context: _Context) -> tuple[Category, float] | None:
     if "finger" in kinds:
-        return ("insult", 0.8 if context.aimed or context.alone else 0.6)
+        return ("insult", 0.8 if context.aimed or context.is_alone else 0.6)
     animal = bool(kinds & {"fat", "vermin"})
     if animal and (
-        context.before in context.words["before_animal"] or context.sentence & {"espece"}
+        context.word_before in context.words["before_animal"] or context.sentence & {"espece"}
     ):
         return ("insult", 0.8)
-    if kinds & {"fat", "disgust"} and (context.toward or context.copula or context.names):
+    if kinds & {"fat", "disgust"} and (
+        context.is_toward_hearer or context.is_after_copula or context.names_person
+    ):
         return ("insult", 0.6)
     return None
 
@@ -172,14 +180,14 @@ def _sexual(kinds: set[str], context: _Context) -> tuple[Category, float] | None
         "aubergine",
         "peach",
     }
-    body = kinds & {"aubergine", "peach"} and context.before in context.words["before_body"]
+    body = kinds & {"aubergine", "peach"} and context.word_before in context.words["before_body"]
     if not pair and not body:
         return None
-    return ("sexual", 0.9 if context.toward or context.has("demand") else 0.6)
+    return ("sexual", 0.9 if context.is_toward_hearer or context.has("demand") else 0.6)
 
 
 def parse_emoji_lexicon(source: str) -> EmojiLexicon:
-    """Read the file of signs. Raises `KeyError` or `tomllib.TOMLDecodeError` when it is wrong."""
+    """Parse the emoji file. Raises `KeyError` or `tomllib.TOMLDecodeError` when it is wrong."""
     content = tomllib.loads(source)
     kinds = {char: kind for kind, chars in content["kinds"].items() for char in chars}
     words = {kind: frozenset(text.split()) for kind, text in content["words"].items()}
@@ -188,7 +196,7 @@ def parse_emoji_lexicon(source: str) -> EmojiLexicon:
 
 
 def find_flags(text: str) -> tuple[Span, ...]:
-    """The flags of countries in a text: their letters spell no word."""
+    """Return the flags of countries in a text, whose letters spell no word."""
     return tuple(
         Span(*match.span()) for match in _FLAG_RUN.finditer(text) if _are_flags(match.group())
     )

@@ -1,7 +1,7 @@
-"""French or English, from the small words; good enough to tell "en retard" from an insult.
+"""Language detection (French or English) by function words.
 
-`None` when the text is too short or too mixed to tell: the reader then trusts the hint, and
-without one takes French, the platform's first language.
+It is enough to tell "en retard" from an insult. It returns `None` when the text is too short or too
+mixed; the analyser then uses the hint, and without one French, the platform's default language.
 """
 
 from collections.abc import Collection
@@ -17,13 +17,13 @@ _ENGLISH: Final = frozenset(
     "your his her their our of to be been have has had do does did what when who which how if "
     "but so can could will would should there here just m re s ll ve don an at by or".split()
 )
-_CLEAR = 2
+_MIN_LEAD_WORDS = 2
 
 
 def guess_language(words: Collection[str]) -> str | None:
-    """Return "fr", "en", or `None` when neither is clearly ahead."""
+    """Return "fr", "en", or `None` when neither has clearly more function words."""
     french = sum(map(_FRENCH.__contains__, words))
     english = sum(map(_ENGLISH.__contains__, words))
-    if french >= english + _CLEAR:
+    if french >= english + _MIN_LEAD_WORDS:
         return "fr"
-    return "en" if english >= french + _CLEAR else None
+    return "en" if english >= french + _MIN_LEAD_WORDS else None

@@ -1,13 +1,13 @@
-"""Lists of words: what each is worth, and where a text holds one.
+"""Lexicons: lists of words with a category and a weight.
 
 A list is a TOML file, `language` and then `[[entry]]` tables: `category`, `weight` (0 to 1: how
 surely the word alone means harm), `forms` (every plural, feminine and elided variant written out;
-`(a|b)` stands for either), and `only_here = true` where the word is an ordinary one in another
-language ("retard", "con"): it counts only in a text of this list's language.
-Instead of `forms`, `phrases` are matched without being written out (`phrases.py`).
-`senses` names the ordinary senses of a word (`senses.py`); with `imperative = true` the phrase must
-open its clause ("va mourir", not "il va mourir").
-`[[ordinary]]` tables hold innocent phrases ("nègre littéraire") that overrule the word inside.
+`(a|b)` is either), and `only_here = true` where the word is an ordinary one in another language
+("retard", "con"): it counts only in a text of this list's language. Instead of `forms`, `phrases`
+are matched without being written out (`phrases.py`). `senses` names the ordinary senses of a word
+(`senses.py`); with `imperative = true` the phrase must open its clause ("va mourir", not "il va
+mourir"). `[[ordinary]]` tables contain innocent phrases ("nègre littéraire") that override the word
+inside.
 """
 
 import re
@@ -30,7 +30,7 @@ _CHOICE = re.compile(r"\(([^()]*)\)")
 
 
 class LexiconRefused(ValueError):
-    """A list that cannot be used: which file, which entry, and what to change."""
+    """A list that cannot be used: the file, the entry, and what to change."""
 
     def __init__(self, file: str, entry: str, why: str) -> None:
         super().__init__(f"{file}: {entry}: {why}")
@@ -38,9 +38,9 @@ class LexiconRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class LexiconEntry:
-    """One form as it is written in the list; an ordinary phrase has no category and no weight.
+    """One form as written in the list; an ordinary phrase has no category and no weight.
 
-    With `phrases`, the entry stands for all of them and `form` is the first.
+    With `phrases`, the entry represents all of them and `form` is the first.
     """
 
     form: str
@@ -54,11 +54,11 @@ class LexiconEntry:
 
 
 def parse_lexicon(file: str, source: str) -> tuple[LexiconEntry, ...]:
-    """The entries of a list; raises `LexiconRefused` naming the file and the entry."""
+    """Parse a list. Raises `LexiconRefused` with the file and the entry."""
     try:
         content = tomllib.loads(source)
-    except tomllib.TOMLDecodeError as wrong:
-        raise LexiconRefused(file, "file", str(wrong)) from wrong
+    except tomllib.TOMLDecodeError as error:
+        raise LexiconRefused(file, "file", str(error)) from error
     language = content.get("language")
     if not isinstance(language, str):
         raise LexiconRefused(file, "file", 'name its language, such as language = "fr"')
@@ -66,26 +66,26 @@ def parse_lexicon(file: str, source: str) -> tuple[LexiconEntry, ...]:
     entries = [
         entry
         for number, table in enumerate(content.get("entry", ()), 1)
-        for entry in _entries(file, f"entry {number}", table, language, classes)
+        for entry in _parse_entry(file, f"entry {number}", table, language, classes)
     ]
     entries += [
         LexiconEntry(form, language, None, 0.0)
         for number, table in enumerate(content.get("ordinary", ()), 1)
-        for form in _forms(file, f"ordinary {number}", table)
+        for form in _parse_forms(file, f"ordinary {number}", table)
     ]
-    _refuse_repeats(file, entries)
+    _check_duplicates(file, entries)
     return tuple(entries)
 
 
-def _entries(
+def _parse_entry(
     file: str,
     where: str,
     table: Mapping[str, object],
     language: str,
     classes: Mapping[str, str],
 ) -> Iterator[LexiconEntry]:
-    phrases = _phrases(file, where, table, classes)
-    forms = phrases[:1] if phrases else _forms(file, where, table)
+    phrases = _parse_phrases(file, where, table, classes)
+    forms = phrases[:1] if phrases else _parse_forms(file, where, table)
     where = f"{where} ({forms[0]})"
     if unknown := set(table) - _FIELDS:
         raise LexiconRefused(file, where, f"unknown field {min(unknown)}")
@@ -110,19 +110,19 @@ def _entries(
         )
 
 
-def _phrases(
+def _parse_phrases(
     file: str, where: str, table: Mapping[str, object], classes: Mapping[str, str]
 ) -> list[str]:
-    written = table.get("phrases", [])
-    if not isinstance(written, list) or ("forms" in table and "phrases" in table):
+    phrases = table.get("phrases", [])
+    if not isinstance(phrases, list) or ("forms" in table and "phrases" in table):
         raise LexiconRefused(file, where, "give forms or phrases, a list of words")
     try:
-        return [expand_classes(str(phrase), classes) for phrase in written]
-    except PhraseRefused as refused:
-        raise LexiconRefused(file, where, str(refused)) from refused
+        return [expand_classes(str(phrase), classes) for phrase in phrases]
+    except PhraseRefused as error:
+        raise LexiconRefused(file, where, str(error)) from error
 
 
-def _forms(file: str, where: str, table: Mapping[str, object]) -> list[str]:
+def _parse_forms(file: str, where: str, table: Mapping[str, object]) -> list[str]:
     forms = table.get("forms")
     if not isinstance(forms, list) or not forms or not all(isinstance(f, str) for f in forms):
         raise LexiconRefused(file, where, 'forms is a list of words, such as ["idiot", "idiote"]')
@@ -130,17 +130,17 @@ def _forms(file: str, where: str, table: Mapping[str, object]) -> list[str]:
 
 
 def expand_choices(form: str) -> Iterator[str]:
-    """Both phrases of "(je vais|on va) te tuer"; an empty choice leaves the word out."""
+    """Yield both phrases of "(je vais|on va) te tuer"; an empty choice leaves the word out."""
     parts = _CHOICE.split(form)
-    for picked in product(
-        *(part.split("|") if at % 2 else [part] for at, part in enumerate(parts))
+    for chosen in product(
+        *(part.split("|") if index % 2 else [part] for index, part in enumerate(parts))
     ):
-        yield " ".join("".join(picked).split())
+        yield " ".join("".join(chosen).split())
 
 
-def _refuse_repeats(file: str, entries: Iterable[LexiconEntry]) -> None:
-    seen: set[str] = set()
+def _check_duplicates(file: str, entries: Iterable[LexiconEntry]) -> None:
+    forms: set[str] = set()
     for entry in entries:
-        if entry.form in seen:
+        if entry.form in forms:
             raise LexiconRefused(file, entry.form, "is listed twice; keep one")
-        seen.add(entry.form)
+        forms.add(entry.form)

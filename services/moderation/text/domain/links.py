@@ -1,4 +1,4 @@
-"""Links and where they lead."""
+"""Links and their domains."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ _LINK = re2.compile(
     r"\b(?:/[^\s<>()\"\]]*)?"
 )
 _HOST = re2.compile(r"(?i)^(?:https?://)?(?:[^/@\s]*@)?(?:www\.)?([^/:?#\s]+)")
-# They hide where a link leads, which a reader (and a rule) has a right to know.
+# They hide the target of a link from readers and rules.
 SHORTENERS = frozenset({
     "bit.ly", "tinyurl.com", "t.co", "goo.gl", "ow.ly", "is.gd", "buff.ly", "cutt.ly",
     "rebrand.ly", "shorturl.at", "urlz.fr", "lc.cx", "frama.link", "huit.re", "tiny.cc",
@@ -21,7 +21,7 @@ SHORTENERS = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link and the domain it leads to, in lower case, without www."""
+    """A link and its domain, in lower case, without www."""
 
     span: Span
     domain: str
@@ -29,10 +29,11 @@ class Link:
 
 def find_links(text: str) -> tuple[Link, ...]:
     # Every link has a dot or a scheme: a text without a dot is the common case.
+    """Return the links of a text in order."""
     if "." not in text:
         return ()
     return tuple(
-        Link(Span(*found.span()), _domain(found.group())) for found in _LINK.finditer(text)
+        Link(Span(*match.span()), _domain(match.group())) for match in _LINK.finditer(text)
     )
 
 

@@ -1,4 +1,4 @@
-"""What is covered before anybody sees the text: personal data, and slurs that are used."""
+"""Masking of personal data and used slurs before a text is shown."""
 
 from services.moderation.text.domain.analysis import TextAnalysis
 from services.moderation.text.domain.spans import replace_spans
@@ -6,30 +6,31 @@ from services.moderation.text.domain.spans import replace_spans
 MASK = "█"
 
 
-def mask_text(reading: TextAnalysis) -> str:
-    """The text with a block for each character covered, so every other place still holds.
+def mask_text(analysis: TextAnalysis) -> str:
+    """Return the text with a block for each masked character, so that all offsets stay valid.
 
-    A SIRET is public, and so is an address nobody is said to live at; a slur only mentioned stays.
+    A SIRET is public, and so is an address where no person lives; a slur that is only mentioned
+    stays.
     """
     spans = [
-        found.span for found in reading.personal_data if found.kind not in ("siret", "address")
+        match.span for match in analysis.personal_data if match.kind not in ("siret", "address")
     ]
-    spans += [hit.span for hit in reading.hits if hit.category == "slur" and not hit.mentioned]
-    if mentions_home_address(reading):
-        spans += [found.span for found in reading.personal_data if found.kind == "address"]
-    return replace_spans(reading.text, spans, by=MASK)
+    spans += [hit.span for hit in analysis.hits if hit.category == "slur" and not hit.mentioned]
+    if mentions_home_address(analysis):
+        spans += [match.span for match in analysis.personal_data if match.kind == "address"]
+    return replace_spans(analysis.text, spans, by=MASK)
 
 
-_AT_HOME = (
+_HOME_PHRASES = (
     " habite ", " habites ", " habitons ", " habitent ", " chez moi ", " chez lui ", " chez elle ",
     " chez toi ", " mon adresse ", " son adresse ", " ton adresse ", " ma maison ", " i live ",
     " lives at ", " lives in ", " my address ", " his address ", " her address ", " my house ",
 )  # fmt: skip
 
 
-def mentions_home_address(reading: TextAnalysis) -> bool:
-    """An address is given, and the text says that somebody lives there."""
-    if not any(found.kind == "address" for found in reading.personal_data):
+def mentions_home_address(analysis: TextAnalysis) -> bool:
+    """Return whether the text contains an address and says that a person lives there."""
+    if not any(match.kind == "address" for match in analysis.personal_data):
         return False
-    said = reading.normalised.text
-    return any(cue in said for cue in _AT_HOME)
+    words = analysis.normalised.text
+    return any(cue in words for cue in _HOME_PHRASES)

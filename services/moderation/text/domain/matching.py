@@ -1,4 +1,4 @@
-"""Which entries of the lists a text holds: one pass over it, whatever the length of the lists."""
+"""Lexicon matching: one pass over a text (Aho-Corasick), independent of the length of the lists."""
 
 import re
 from collections.abc import Iterable
@@ -13,8 +13,8 @@ from services.moderation.text.domain.normalisation import NormalisedText, Normal
 from services.moderation.text.domain.phrases import PhrasePattern
 from services.moderation.text.domain.vocabulary import Vocabulary
 
-# A phrase of this length written without spaces ("tagueule", a hashtag) is no other word.
-_SHORTEST_JOINED = 8
+# A phrase of this length without spaces ("tagueule", a hashtag) is no ordinary word.
+_MIN_JOINED_LETTERS = 8
 # Shorter words ("te aime") are parts of ordinary ones.
 _AFTER_TE = re.compile(r"\bte ([aeiouy]\w{4,})")
 _VERB_AFTER_TE = re.compile(r"\b(?:te|vous) (\w{2,}er)\b")
@@ -22,79 +22,81 @@ _AFTER_ES = re.compile(r"\b(?:t|tu) es (\w+) $")
 
 
 class Match(msgspec.Struct, frozen=True, gc=False):
-    """An entry found; its words are `words` of the normalised text."""
+    """A matched entry; `words` are the indices of its words in the normalised text."""
 
     entry: LexiconEntry
     words: range
 
 
 class LexiconMatcher:
-    """All lists in one automaton, and the normaliser that reads texts as the lists are read."""
+    """All lists in one automaton, and the normaliser for texts and lists alike."""
 
     def __init__(self, entries: Iterable[LexiconEntry], folding: FoldingTable) -> None:
-        plain = Normaliser(folding, Vocabulary())
+        normaliser = Normaliser(folding, Vocabulary())
         forms: dict[str, list[LexiconEntry]] = {}
         self._phrases: list[tuple[LexiconEntry, PhrasePattern]] = []
         for entry in entries:
             if entry.phrases:
                 self._phrases.append((entry, PhrasePattern(entry.phrases, folding)))
                 continue
-            folded = plain.normalise(entry.form).text
-            for written in dict.fromkeys((folded, elide(folded))):
-                forms.setdefault(written, []).append(entry)
+            folded = normaliser.normalise(entry.form).text
+            for spelling in dict.fromkeys((folded, elide(folded))):
+                forms.setdefault(spelling, []).append(entry)
             joined = folded.replace(" ", "")
-            if entry.category and len(joined) >= _SHORTEST_JOINED:
+            if entry.category and len(joined) >= _MIN_JOINED_LETTERS:
                 forms.setdefault(f" {joined} ", []).append(entry)
         self._automaton = ahocorasick.Automaton()
-        for folded, found in forms.items():
-            self._automaton.add_word(folded, (len(folded), tuple(dict.fromkeys(found))))
+        for folded, form_entries in forms.items():
+            self._automaton.add_word(folded, (len(folded), tuple(dict.fromkeys(form_entries))))
         self._automaton.make_automaton()
         words = {word for folded in forms for word in folded.split()}
-        self.normaliser = Normaliser(folding, Vocabulary(words), _clitics(forms))
+        self.normaliser = Normaliser(folding, Vocabulary(words), _learn_clitics(forms))
 
     def find(self, normalised: NormalisedText, language: str) -> tuple[Match, ...]:
-        """The longest matches in order: a word inside a listed phrase is told by the phrase.
+        """Return the longest matches in order: of overlapping matches the longest phrase wins.
 
-        `language` is the text's; entries that are ordinary words elsewhere need it to be theirs.
+        `language` is that of the text: entries with `only_here` match only in their own language.
         """
-        found = [
+        candidates = [
             Match(entry, normalised.words_at(end - length + 2, end))
             for end, (length, entries) in self._occurrences(normalised.text)
             for entry in entries
             if not entry.only_here or entry.language == language
         ]
-        found += [
+        candidates += [
             Match(entry, normalised.words_at(occurrence.start, occurrence.end))
             for entry, phrases in self._phrases
             for occurrence in phrases.find(normalised.text)
         ]
-        found.sort(
+        candidates.sort(
             key=lambda match: (
                 -len(match.words),
-                # As long as an innocent phrase is not long enough.
+                # Of equal length, the innocent phrase wins.
                 match.entry.category is not None,
                 match.words.start,
                 -match.entry.weight,
             )
         )
-        kept: list[Match] = []
+        matches: list[Match] = []
         is_matched = bytearray(len(normalised.words))
-        for match in found:
+        for match in candidates:
             start, stop = match.words.start, match.words.stop
             if is_matched.find(1, start, stop) < 0:
                 is_matched[start:stop] = b"\1" * (stop - start)
-                kept.append(match)
+                matches.append(match)
         return tuple(
-            sorted((match for match in kept if match.entry.category), key=lambda m: m.words.start)
+            sorted(
+                (match for match in matches if match.entry.category), key=lambda m: m.words.start
+            )
         )
 
     def _occurrences(self, text: str) -> Iterable[tuple[int, tuple[int, tuple[LexiconEntry, ...]]]]:
-        # Trap: an automaton without words raises when it is asked.
+        # Trap: `iter` raises on an automaton without words.
         return self._automaton.iter(text) if len(self._automaton) else ()
 
 
-def _clitics(forms: Iterable[str]) -> CliticExpander:
-    """What the lists teach about clitics: the words they put after "te" and after "t es"."""
+def _learn_clitics(forms: Iterable[str]) -> CliticExpander:
+    """Return an expander with the words that the lists put after "te" and after "t es"."""
     elidable: set[str] = set()
     predicates: set[str] = set()
     for form in forms:

@@ -1,9 +1,9 @@
-"""From a text as typed to words as meant, each with its place in the original.
+"""Normalisation: from a text as typed to words in standard spelling, each with its original span.
 
-Steps: fold characters (width, style, case, accents, look-alikes, invisible ones) → cut into words
-→ join spaced letters → undo leet, stars and repeated letters. The result reads
-`" tu es un con . "`: words between single spaces, a full stop where the sentence breaks, so that
-a phrase is found across "va   te-faire" but never across two sentences.
+Steps: fold characters (width, style, case, accents, look-alikes, invisible ones) → split into
+tokens → join spaced letters → undo leet, stars and repeated letters → expand clitics. The result is
+`" tu es un con . "`: words between single spaces, a full stop where the sentence breaks, so that a
+phrase is matched across "va   te-faire" but never across two sentences.
 """
 
 import re
@@ -26,7 +26,7 @@ from services.moderation.text.domain.vocabulary import (
 )
 
 SENTENCE_BREAK = "."
-# Disjoint classes, one after the other: linear on any input. An ellipsis breaks nothing.
+# Disjoint classes in sequence: linear time on any input. An ellipsis is no sentence break.
 _TOKEN = re.compile(r"[@$]{0,3}[^\W_]+(?:[@$!*]+[^\W_]+)*|(?<!\.)\.(?!\.)|[!?;()\[\]{}]|\n+")
 _PART = re.compile(r"[^\W_]+")
 _LEET = re.compile("[" + "".join(LEET_LETTERS) + "]")
@@ -34,7 +34,7 @@ _LEET_INSIDE = re.compile(rf"(?<=[a-z]){_LEET.pattern}+(?=[a-z])")
 
 
 class Word(msgspec.Struct, frozen=True, gc=False):
-    """A word as meant; `disguised` when it took leet, spaced or foreign letters to read it."""
+    """A normalised word; `disguised` when leet, spaced or foreign letters were undone."""
 
     text: str
     span: Span
@@ -58,19 +58,19 @@ class NormalisedText:
     @cached_property
     def _ends(self) -> list[int]:
         ends: list[int] = []
-        at = 0
+        offset = 0
         for word in self.words:
-            at += len(word.text) + 1
-            ends.append(at)
+            offset += len(word.text) + 1
+            ends.append(offset)
         return ends
 
     def separators(self, text: str) -> list[str]:
-        """Return the signs and blanks of the original `text` before each word."""
+        """Return the punctuation and blanks of the original `text` before each word."""
         ends = [0, *(word.span.end for word in self.words)]
         return [text[end : word.span.start] for end, word in zip(ends, self.words, strict=False)]
 
     def words_at(self, start: int, end: int) -> range:
-        """Which words [start, end) of `text` touches; the spaces around them do not count."""
+        """Return the words that [start, end) of `text` touches, without the spaces around them."""
         first = bisect_right(self._ends, start)
         last = bisect_left(self._ends, end)
         if last < len(self.words) and self._ends[last] - len(self.words[last].text) < end:
@@ -78,7 +78,7 @@ class NormalisedText:
         return range(first, max(first, last))
 
     def original_span(self, start: int, end: int) -> Span | None:
-        """[start, end) of `text`, back in the original: whole words, from the first to the last."""
+        """Return the original span of [start, end) of `text`, extended to whole words."""
         touched = self.words_at(start, end)
         if not touched:
             return None
@@ -87,14 +87,14 @@ class NormalisedText:
 
 @dataclass(frozen=True, slots=True)
 class Normaliser:
-    """Reads texts with one folding table and the words worth recovering."""
+    """Normalises texts with one folding table and one vocabulary."""
 
     folding: FoldingTable
     vocabulary: Vocabulary
     clitics: CliticExpander = DEFAULT_EXPANDER
 
     def normalise(self, text: str, hidden: Sequence[Span] = ()) -> NormalisedText:
-        """The words of a text; `hidden` spans (links, addresses) count as a break."""
+        """Return the words of a text; `hidden` spans (links, addresses) are sentence breaks."""
         if hidden:
             text = replace_spans(text, hidden, by="\n")
         folded = fold_text(text, self.folding)
@@ -130,7 +130,7 @@ class Normaliser:
                 if text.isalpha() and not REPEATED_LETTER.search(text):
                     tokens.append(Token(text, start, end))
                 else:
-                    tokens += self._meant(text, start, end)
+                    tokens += self._normalise_token(text, start, end)
                 is_after_break = False
             elif not is_after_break:
                 tokens.append(Token(SENTENCE_BREAK, start, end))
@@ -139,8 +139,8 @@ class Normaliser:
             tokens += (run, *runs)
         return tokens
 
-    def _meant(self, token: str, start: int, end: int) -> Iterator[Token]:
-        """The token as meant: one word, or its parts where symbols joined what is two words."""
+    def _normalise_token(self, token: str, start: int, end: int) -> Iterator[Token]:
+        """Yield the normalised token, or its parts where symbols joined two words."""
         if token.isalpha():
             if REPEATED_LETTER.search(token):
                 token = self.vocabulary.recover(token) or REPEATED_LETTER.sub(r"\1", token)
@@ -150,11 +150,13 @@ class Normaliser:
         elif not token.isdigit() and (word := self.vocabulary.recover(token)):
             yield Token(word, start, end, disguised=True)
         elif token.isalnum():
-            inside = _LEET_INSIDE.sub(lambda found: decode_leet(found.group()), token)
+            inside = _LEET_INSIDE.sub(lambda match: decode_leet(match.group()), token)
             yield Token(REPEATED_LETTER.sub(r"\1", inside), start, end, disguised=inside != token)
         else:
             for part in _PART.finditer(token):
-                yield from self._meant(part.group(), start + part.start(), start + part.end())
+                yield from self._normalise_token(
+                    part.group(), start + part.start(), start + part.end()
+                )
 
 
 def _flags(text: str, characters: Collection[str]) -> bytes:

@@ -1,7 +1,7 @@
-"""Personal data that has no place on a page: found by shape, believed by its check digits.
+"""Personal data, matched by shape and confirmed by check digits.
 
-A number whose check digits are wrong is not one (NIR, IBAN, SIRET, by python-stdnum); a telephone
-number must exist in its country's plan and belong to a person, not to a helpline (phonenumbers).
+A number with wrong check digits is rejected (NIR, IBAN, SIRET: python-stdnum); a telephone number
+must exist in its country's plan and belong to a person, not to a helpline (phonenumbers).
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from services.moderation.text.domain.spans import Span
 PersonalDataKind = Literal["nir", "iban", "siret", "phone", "email", "address"]
 PERSONAL_DATA_KINDS: Final[tuple[PersonalDataKind, ...]] = get_args(PersonalDataKind)
 
-_SEP = r"[ .\-]?"
+_SEPARATOR = r"[ .\-]?"
 # Letters as ranges: a Unicode class would make the pattern fifty times larger in RE2.
 _CAPITAL = "A-ZÀ-ÖØ-ÞŒ"
 _PARTICLE = "(?:(?:du|des|de la|de l['’]|de|d['’]|l['’]|la|le|les) ?)?"
@@ -37,18 +37,18 @@ _FRENCH_ADDRESS = (
 _ENGLISH_ADDRESS = (
     rf"\b\d{{1,4}}[A-Z]? (?:{_PROPER} ){{1,3}}(?:Street|Road|Avenue|Lane|Drive|Close|Court)\b"
 )
-# The surest kinds first: where two shapes overlap, the first that passes its check has it.
-_SHAPES: Final[tuple[tuple[PersonalDataKind, str], ...]] = (
-    ("nir", rf"\b[12478](?:{_SEP}\d){{5}}{_SEP}[\dABab](?:{_SEP}\d){{8}}\b"),
-    ("iban", rf"\b[A-Za-z]{{2}}\d\d(?:{_SEP}[A-Za-z0-9]){{11,30}}\b"),
-    ("siret", rf"\b\d(?:{_SEP}\d){{13}}\b"),
+# The surest kinds first: where two patterns overlap, the first that passes its check has it.
+_PATTERNS: Final[tuple[tuple[PersonalDataKind, str], ...]] = (
+    ("nir", rf"\b[12478](?:{_SEPARATOR}\d){{5}}{_SEPARATOR}[\dABab](?:{_SEPARATOR}\d){{8}}\b"),
+    ("iban", rf"\b[A-Za-z]{{2}}\d\d(?:{_SEPARATOR}[A-Za-z0-9]){{11,30}}\b"),
+    ("siret", rf"\b\d(?:{_SEPARATOR}\d){{13}}\b"),
     ("phone", r"(?:\+|\b00)[1-9](?:[ .\-()/]{0,2}\d){7,13}\b|\b0[1-9](?:[ .\-/]{0,2}\d){8}\b"),
     ("email", _EMAIL),
     ("address", f"{_FRENCH_ADDRESS}|{_ENGLISH_ADDRESS}"),
 )
-_NUMBERED = frozenset("0123456789")
-# Numbers a public service answers are no personal data.
-_A_PERSONS = frozenset(
+_DIGITS = frozenset("0123456789")
+# The number of a public service is no personal data.
+_PERSONAL_NUMBER_TYPES = frozenset(
     {
         phonenumbers.PhoneNumberType.MOBILE,
         phonenumbers.PhoneNumberType.FIXED_LINE,
@@ -57,70 +57,70 @@ _A_PERSONS = frozenset(
         phonenumbers.PhoneNumberType.PERSONAL_NUMBER,
     }
 )
-_FRENCH_DIGITS = 10
+_FRENCH_PHONE_DIGITS = 10
 _BLANKS = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2011": "-", "\u2009": " "})
 
 
 @dataclass(frozen=True, slots=True)
 class PersonalDataMatch:
-    """A piece of personal data and where it stands."""
+    """A piece of personal data and its place."""
 
     kind: PersonalDataKind
     span: Span
 
 
 class PersonalDataFinder:
-    """The shapes, compiled once; one pass says which of them are worth a closer look."""
+    """The patterns, compiled once; one pass selects the patterns that need a full search."""
 
     def __init__(self) -> None:
         options = re2.Options()
-        # On a hostile text RE2 changes its method, and would say so on standard error.
+        # Trap: on a hostile text RE2 changes its algorithm and logs it to standard error.
         options.log_errors = False
         self._set = re2.Set.SearchSet(options)
-        self._shapes = []
-        for kind, shape in _SHAPES:
+        self._patterns = []
+        for kind, shape in _PATTERNS:
             self._set.Add(shape)
-            self._shapes.append((kind, re2.compile(shape, options)))
+            self._patterns.append((kind, re2.compile(shape, options)))
         self._set.Compile()
 
     def find(self, text: str) -> tuple[PersonalDataMatch, ...]:
-        """What is found, in order; a character belongs to one finding, the surest kind first."""
-        if _NUMBERED.isdisjoint(text) and "@" not in text and "(" not in text and "[" not in text:
+        """Return the matches in order; they do not overlap, and the surest kind wins."""
+        if _DIGITS.isdisjoint(text) and "@" not in text and "(" not in text and "[" not in text:
             return ()
-        plain = text.translate(_BLANKS)
-        taken = bytearray(len(plain))
-        found: list[PersonalDataMatch] = []
-        for index in sorted(self._set.Match(plain) or ()):
-            kind, shape = self._shapes[index]
-            for match in shape.finditer(plain):
-                span = _believed(kind, plain, Span(*match.span()))
-                if span and not any(taken[span.start : span.end]):
-                    taken[span.start : span.end] = b"\1" * (span.end - span.start)
-                    found.append(PersonalDataMatch(kind, span))
-        return tuple(sorted(found, key=lambda personal: personal.span))
+        plain_text = text.translate(_BLANKS)
+        is_matched = bytearray(len(plain_text))
+        matches: list[PersonalDataMatch] = []
+        for index in sorted(self._set.Match(plain_text) or ()):
+            kind, pattern = self._patterns[index]
+            for match in pattern.finditer(plain_text):
+                span = _confirm(kind, plain_text, Span(*match.span()))
+                if span and not any(is_matched[span.start : span.end]):
+                    is_matched[span.start : span.end] = b"\1" * (span.end - span.start)
+                    matches.append(PersonalDataMatch(kind, span))
+        return tuple(sorted(matches, key=lambda personal: personal.span))
 
 
-def _believed(kind: PersonalDataKind, text: str, span: Span) -> Span | None:
-    """The part of the shape that passes its check, or nothing."""
+def _confirm(kind: PersonalDataKind, text: str, span: Span) -> Span | None:
+    """Return the part of the match that passes its check, or None."""
     if kind == "iban":
         parts = [Span(span.start, end) for end in _iban_ends(text, span)]
         return next((part for part in reversed(parts) if iban.is_valid(part.of(text))), None)
     if kind == "phone" and _is_decimal(text, span.start):
         return None
-    checks = {"nir": _is_nir, "siret": siret.is_valid, "phone": _is_a_persons_phone}
+    checks = {"nir": _is_nir, "siret": siret.is_valid, "phone": _is_personal_phone}
     check = checks.get(kind)
     return span if check is None or check(span.of(text)) else None
 
 
 def _is_decimal(text: str, start: int) -> bool:
-    """In "3.0123456789", what looks like a number to call stands behind a decimal sign."""
+    """Return whether the digits are decimals: the end of "3.0123456789" is no telephone number."""
     return start > 1 and text[start - 1] in ".," and text[start - 2].isdigit()
 
 
 def _iban_ends(text: str, span: Span) -> Iterator[int]:
-    """Where the check digits agree, at ends of words: an IBAN's shape swallows what follows.
+    """Yield the ends of words where the check digits are right; the pattern matches more.
 
-    The remainder is carried along, so that all ends cost one pass.
+    The remainder is updated from end to end, so that all ends cost one pass.
     """
     first = int("".join(str(int(letter, 36)) for letter in text[span.start : span.start + 4]))
     remainder = 0
@@ -136,14 +136,14 @@ def _is_nir(number: str) -> bool:
     return bool(nir.is_valid(number.replace(".", " ")))
 
 
-def _is_a_persons_phone(number: str) -> bool:
+def _is_personal_phone(number: str) -> bool:
     digits = "".join(filter(str.isdecimal, number))
-    if number[0] == "0" and len(digits) == _FRENCH_DIGITS:
-        # What parsing finds out, at a tenth of the time.
+    if number[0] == "0" and len(digits) == _FRENCH_PHONE_DIGITS:
+        # The same result as parsing, in a tenth of the time.
         french = phonenumbers.PhoneNumber(33, int(digits[1:]))
-        return phonenumbers.number_type(french) in _A_PERSONS
+        return phonenumbers.number_type(french) in _PERSONAL_NUMBER_TYPES
     try:
         parsed = phonenumbers.parse(number, "FR")
     except phonenumbers.NumberParseException:
         return False
-    return phonenumbers.number_type(parsed) in _A_PERSONS
+    return phonenumbers.number_type(parsed) in _PERSONAL_NUMBER_TYPES

@@ -1,8 +1,8 @@
 """Phrases with choices, compiled to one RE2 pattern per list entry instead of written out.
 
-`(a|b)` stands for either, `(a |)` may be missing, `{kin}` for a class of the file's `[classes]`,
-`nag-` for any word that starts so, and `..` for at most three words of the same sentence. RE2 never
-backtracks, so a text of any length costs the same per character.
+`(a|b)` is either, `(a |)` is optional, `{kin}` is a class of the file's `[classes]`, `nag-` is any
+word with this prefix, and `..` is at most three words of the same sentence. RE2 never backtracks,
+so the cost per character does not depend on the length of the text.
 """
 
 import re
@@ -15,14 +15,14 @@ from services.moderation.text.domain.folding import FoldingTable, fold_text
 
 _CLASS: Final = re.compile(r"\{(\w+)\}")
 _ALLOWED: Final = re.compile(r"[\w ()|-]*")
-# A choice that may be missing takes the space that follows it along.
-_MISSING: Final = re.compile(r"\|\) ")
+# An optional choice includes the space after it.
+_OPTIONAL: Final = re.compile(r"\|\) ")
 _GAP: Final = ".. "
 _GAP_PATTERN: Final = r"(?:[^ .,]+ ){0,3}"
 
 
 class PhraseRefused(ValueError):
-    """A phrase that cannot be compiled, and why."""
+    """A phrase that cannot be compiled, and the reason."""
 
 
 class Occurrence(NamedTuple):
@@ -33,14 +33,14 @@ class Occurrence(NamedTuple):
 
 
 class PhrasePattern:
-    """The phrases of one entry, found in one pass."""
+    """The phrases of one entry, matched in one pass."""
 
     def __init__(self, patterns: Iterable[str], folding: FoldingTable) -> None:
-        choices = "|".join(f"(?:{_compiled(fold_text(p, folding).text)})" for p in patterns)
+        choices = "|".join(f"(?:{_to_regex(fold_text(p, folding).text)})" for p in patterns)
         self._pattern = re2.compile(rf"\b(?:{choices})\b")
 
     def find(self, text: str) -> Iterator[Occurrence]:
-        """Return each occurrence in the normalised text, none overlapping."""
+        """Yield the occurrences in the normalised text; they do not overlap."""
         for match in self._pattern.finditer(text):
             yield Occurrence(*match.span())
 
@@ -60,7 +60,7 @@ def expand_classes(phrase: str, classes: Mapping[str, str]) -> str:
     return plain
 
 
-def _compiled(phrase: str) -> str:
-    tight = _MISSING.sub("|)", phrase)
-    tight = tight.replace("-", r"\w*")
-    return tight.replace("(", "(?:").replace(_GAP, _GAP_PATTERN)
+def _to_regex(phrase: str) -> str:
+    pattern = _OPTIONAL.sub("|)", phrase)
+    pattern = pattern.replace("-", r"\w*")
+    return pattern.replace("(", "(?:").replace(_GAP, _GAP_PATTERN)

@@ -1,4 +1,4 @@
-"""What the author quotes rather than says: quotes of all kinds, code, quoted lines.
+"""Quotations: quotes of all kinds, code, and quoted lines, which the author does not say.
 
 A single quote opens before a word and closes after one; between two letters it is an apostrophe.
 """
@@ -14,18 +14,18 @@ _QUOTES = re2.compile(
     r"|[‘‚](?:\pL’\pL|[^‘’\s])(?:\pL’\pL|[^‘’\n])*[’‘]"  # noqa: RUF001
     r"|(?m:^[ \t]*>[^\n]*$)"
 )
-# Inline quotes are short: a stray sign must not swallow a paragraph.
-_LONGEST = 300
+# Inline quotes are short: a stray quote sign must not quote a paragraph.
+_MAX_INLINE_CHARACTERS = 300
 _INLINE = frozenset("«“\"„‹'‘‚")  # noqa: RUF001  the quotes themselves
 _SIGNS = _INLINE | frozenset("`>")
 
 
 def find_quotations(text: str) -> tuple[Span, ...]:
-    """Quotes, code and quoted lines, signs included."""
+    """Return the spans of quotes, code and quoted lines, delimiters included."""
     if _SIGNS.isdisjoint(text):
         return ()
     return merge_spans(
-        Span(*found.span())
-        for found in _QUOTES.finditer(text)
-        if found.end() - found.start() <= _LONGEST or found.group()[0] not in _INLINE
+        Span(*match.span())
+        for match in _QUOTES.finditer(text)
+        if match.end() - match.start() <= _MAX_INLINE_CHARACTERS or match.group()[0] not in _INLINE
     )

@@ -1,6 +1,6 @@
-"""Where reported speech opens: a verb or a noun whose words are not the author's.
+"""Openings of reported speech: the verbs and nouns that introduce another person's words.
 
-Decided from the six words before it and the few after it; see `reporting`.
+Each is recognised by the six words before it and the few after it; see `reported_speech`.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,11 @@ _INVERTED: Final = frozenset("il elle on ils elles".split())
 
 
 class ReportOpening(NamedTuple):
-    """A verb that reports: the words before it that belong to it start at `first`.
+    """A verb that introduces reported speech.
 
-    `written`: its words stand before it ("sale pute écrit sur mon casier").
+    `first`: index of the first word that belongs to it, such as its subject; `verb`: index of the
+    verb. `targets_victim`: the words are said to or about the author or a third person.
+    `is_after_words`: they precede the verb ("sale pute écrit sur mon casier").
     """
 
     first: int
@@ -31,186 +33,237 @@ class ReportOpening(NamedTuple):
 def find_report_opening(
     words: Sequence[str], gaps: Sequence[str], index: int
 ) -> ReportOpening | None:
-    """The report that the verb or noun at `index` opens, if its words are somebody else's."""
+    """Return the opening at the verb or noun `index`, or None if the words are the author's own."""
     word = words[index]
-    low = index
+    start = index
     while (
-        low > max(0, index - MAX_WORDS_BEFORE_VERB)
-        and words[low - 1] != SENTENCE_BREAK
-        and "," not in gaps[low]
+        start > max(0, index - MAX_WORDS_BEFORE_VERB)
+        and words[start - 1] != SENTENCE_BREAK
+        and "," not in gaps[start]
     ):
-        low -= 1
-    before = words[low:index]
-    if word in verbs.ENGLISH and (opening := _english(words, index, before)):
+        start -= 1
+    preceding = words[start:index]
+    if word in verbs.ENGLISH_VERBS and (opening := _english(words, index, preceding)):
         return opening
-    if word in verbs.RECEIVING or (word in verbs.SUFFERING and {"me", "suis"} <= set(before)):
-        return _received(words, gaps, index, low)
-    if word in verbs.HOLDING:
-        return _held(words, gaps, index, low)
-    if word in verbs.NEEDED and verbs.NEEDED[word] not in words[index + 1 : index + 4]:
+    if word in verbs.RECEIVING_VERBS or (
+        word in verbs.SUFFERING_VERBS and {"me", "suis"} <= set(preceding)
+    ):
+        return _received_message(words, gaps, index, start)
+    if word in verbs.MESSAGE_NOUNS:
+        return _message_noun(words, gaps, index, start)
+    if (
+        word in verbs.REQUIRED_COMPLEMENT
+        and verbs.REQUIRED_COMPLEMENT[word] not in words[index + 1 : index + 4]
+    ):
         return None
-    if word in verbs.MARKED and verbs.is_own_place(words[index + 1 : index + 3]):
+    if word in verbs.INSCRIBING_VERBS and verbs.is_own_place(words[index + 1 : index + 3]):
         return ReportOpening(
             index, index, is_naming_verb=False, targets_victim=True, is_after_words=True
         )
-    colon = not _COLON.isdisjoint("".join(gaps[index + 1 : index + 2]))
-    return _passive(word, before, index, low) or _active(words, index, low, colon=colon)
+    is_before_colon = not _COLON.isdisjoint("".join(gaps[index + 1 : index + 2]))
+    return _passive(word, preceding, index, start) or _active(
+        words, index, start, is_before_colon=is_before_colon
+    )
 
 
-def _received(
-    words: Sequence[str], gaps: Sequence[str], index: int, low: int
+def _received_message(
+    words: Sequence[str], gaps: Sequence[str], index: int, start: int
 ) -> ReportOpening | None:
     if words[index] in ("lu", "lis") and _COLON.isdisjoint("".join(gaps[index + 1 : index + 7])):
         return None
-    return ReportOpening(low, index, is_naming_verb=False, targets_victim=True)
+    return ReportOpening(start, index, is_naming_verb=False, targets_victim=True)
 
 
-def _held(words: Sequence[str], gaps: Sequence[str], index: int, low: int) -> ReportOpening | None:
+def _message_noun(
+    words: Sequence[str], gaps: Sequence[str], index: int, start: int
+) -> ReportOpening | None:
     """Open a report at "un message : …", "mon surnom, c'est …", "un mot dans mon sac : …"."""
     following = words[index + 1 : index + 3]
-    if verbs.is_own_place(following) and not verbs.COMING.isdisjoint(words[low:index]):
+    if verbs.is_own_place(following) and not verbs.RECEIVED_PARTICIPLES.isdisjoint(
+        words[start:index]
+    ):
         for last in range(index + 3, min(index + 6, len(words) - 1)):
             if not _COLON.isdisjoint(gaps[last + 1]):
-                return ReportOpening(low, last, is_naming_verb=False, targets_victim=True)
+                return ReportOpening(start, last, is_naming_verb=False, targets_victim=True)
     signs = "".join(gaps[index + 1 : index + 2])
-    if _COLON.isdisjoint(signs) and not (following and following[0] in verbs.RUNNING):
+    if _COLON.isdisjoint(signs) and not (following and following[0] in verbs.MESSAGE_INTRODUCERS):
         return None
-    if verbs.OWNED.isdisjoint(words[low:index]):
+    if verbs.RECIPIENT_MARKERS.isdisjoint(words[start:index]):
         return None
-    return ReportOpening(low, index, is_naming_verb=False, targets_victim=True)
+    return ReportOpening(start, index, is_naming_verb=False, targets_victim=True)
 
 
-def _passive(word: str, before: Sequence[str], index: int, low: int) -> ReportOpening | None:
+def _passive(word: str, preceding: Sequence[str], index: int, start: int) -> ReportOpening | None:
     """Open a report at "se fait traiter de …", "est traitée de …"."""
-    naming = word in verbs.NAMING
-    close = before[-3:]
-    made = not verbs.MAKING.isdisjoint(close) and not verbs.REFLEXIVE.isdisjoint(before)
-    participle = naming and word.endswith(("e", "ee", "es", "ees"))
-    been = participle and not verbs.BEING.isdisjoint(before[-2:])
-    if not made and not been:
+    is_naming_verb = word in verbs.NAMING_VERBS
+    closest = preceding[-3:]
+    is_causative = not verbs.MAKE_FORMS.isdisjoint(
+        closest
+    ) and not verbs.REFLEXIVE_PRONOUNS.isdisjoint(preceding)
+    is_participle = is_naming_verb and word.endswith(("e", "ee", "es", "ees"))
+    is_passive = is_participle and not verbs.BE_FORMS.isdisjoint(preceding[-2:])
+    if not is_causative and not is_passive:
         return None
-    return ReportOpening(low, index, naming, targets_victim=not {"tu", "te"} & set(before))
+    return ReportOpening(
+        start, index, is_naming_verb, targets_victim=not {"tu", "te"} & set(preceding)
+    )
 
 
-def _active(words: Sequence[str], index: int, low: int, *, colon: bool) -> ReportOpening | None:
+def _active(
+    words: Sequence[str], index: int, start: int, *, is_before_colon: bool
+) -> ReportOpening | None:
     """Open a report at "il m'a dit …", "tu m'as traitée de …", "des élèves crient …"."""
     word = words[index]
-    naming = word in verbs.NAMING
-    at = index - 1
-    if at > low and words[at] in _INVERTED and words[at - 1] in ("t", *verbs.HAVING):
-        at -= 1 + (words[at - 1] == "t")
-    while at >= low and words[at] in verbs.BETWEEN:
-        at -= 1
-    clitic = words[at] if at >= low else ""
-    subject_at = at - 1
-    while subject_at >= low and words[subject_at] in ("ne", "n"):
-        subject_at -= 1
-    subject = words[subject_at] if subject_at >= low else ""
-    first = max(low, subject_at)
-    if clitic in verbs.TO_ME or (clitic in verbs.TO_ME_JOINED and at == index - 1):
+    is_naming_verb = word in verbs.NAMING_VERBS
+    position = index - 1
+    if (
+        position > start
+        and words[position] in _INVERTED
+        and words[position - 1] in ("t", *verbs.HAVE_FORMS)
+    ):
+        position -= 1 + (words[position - 1] == "t")
+    while position >= start and words[position] in verbs.PREVERBAL_WORDS:
+        position -= 1
+    clitic = words[position] if position >= start else ""
+    subject_position = position - 1
+    while subject_position >= start and words[subject_position] in ("ne", "n"):
+        subject_position -= 1
+    subject = words[subject_position] if subject_position >= start else ""
+    first = max(start, subject_position)
+    if clitic in verbs.FIRST_PERSON_CLITICS or (
+        clitic in verbs.JOINED_CLITICS and position == index - 1
+    ):
         return (
             None
-            if subject in verbs.FIRST
-            else ReportOpening(first, index, naming, targets_victim=True)
+            if subject in verbs.FIRST_PERSON
+            else ReportOpening(first, index, is_naming_verb, targets_victim=True)
         )
-    if clitic in verbs.TO_YOU or clitic in verbs.TO_OTHERS:
-        if not _is_theirs(word, subject, words[low:at]) or (
-            clitic in verbs.TO_YOU and subject in verbs.SECOND
+    if clitic in verbs.SECOND_PERSON_CLITICS or clitic in verbs.THIRD_PERSON_CLITICS:
+        if not _is_other_speaker(word, subject, words[start:position]) or (
+            clitic in verbs.SECOND_PERSON_CLITICS and subject in verbs.SECOND_PERSON
         ):
             return None
-        if word in verbs.LOOSE and clitic in verbs.OBJECTS and not (colon or naming):
+        if (
+            word in verbs.AMBIGUOUS_VERBS
+            and clitic in verbs.OBJECT_CLITICS
+            and not (is_before_colon or is_naming_verb)
+        ):
             return None
-        return ReportOpening(first, index, naming, targets_victim=clitic in verbs.TO_OTHERS)
-    loose = word in verbs.LOOSE and not colon and clitic not in verbs.TO_SELF
-    loose = loose and not _marks(words, index)
-    if loose and not verbs.THAT & set(words[index + 1 : index + 5]):
+        return ReportOpening(
+            first, index, is_naming_verb, targets_victim=clitic in verbs.THIRD_PERSON_CLITICS
+        )
+    is_ambiguous = (
+        word in verbs.AMBIGUOUS_VERBS
+        and not is_before_colon
+        and clitic not in verbs.REFLEXIVE_CLITICS
+    )
+    is_ambiguous = is_ambiguous and not _is_inscription(words, index)
+    if is_ambiguous and not verbs.SUBORDINATORS & set(words[index + 1 : index + 5]):
         return None
-    return _without_recipient(words, index, low, clitic)
+    return _without_recipient(words, index, start, clitic)
 
 
-def _marks(words: Sequence[str], index: int) -> bool:
-    """Tell of "(ils) ont tagué … sur mon casier": words put on a thing, all in one sentence."""
+def _is_inscription(words: Sequence[str], index: int) -> bool:
+    """Return whether words are put on a thing: "(ils) ont tagué … sur mon casier"."""
     following = words[index + 1 : index + 7]
     if SENTENCE_BREAK in following:
         following = following[: following.index(SENTENCE_BREAK)]
-    marking = words[index] in verbs.MARKED and words[index - 1] in verbs.HAVING
-    return marking and verbs.is_marked_thing(following)
+    is_inscribing = words[index] in verbs.INSCRIBING_VERBS and words[index - 1] in verbs.HAVE_FORMS
+    return is_inscribing and verbs.is_marked_thing(following)
 
 
-def _is_theirs(word: str, subject: str, before: Sequence[str]) -> bool:
-    """Somebody else speaks: not "je te dis", not "je veux te dire"."""
-    if subject in verbs.FIRST:
+def _is_other_speaker(word: str, subject: str, preceding: Sequence[str]) -> bool:
+    """Return whether another person speaks: not "je te dis", not "je veux te dire"."""
+    if subject in verbs.FIRST_PERSON:
         return False
     if word.endswith(_INFINITIVE) and word not in verbs.FINITE_IN_RE:
-        return verbs.AUTHOR_ACTS.isdisjoint(before) and not verbs.THIRD.isdisjoint(before)
-    return bool(before)
+        return verbs.AUTHOR_SUBJECTS.isdisjoint(preceding) and not verbs.THIRD_PERSON.isdisjoint(
+            preceding
+        )
+    return bool(preceding)
 
 
 def _without_recipient(
-    words: Sequence[str], index: int, low: int, subject: str
+    words: Sequence[str], index: int, start: int, subject: str
 ) -> ReportOpening | None:
     """Open a report at "elles disent …", "ma voisine crie …", "il ne faut pas dire …"."""
-    word, before = words[index], words[low:index]
-    naming = word in verbs.NAMING
+    word, preceding = words[index], words[start:index]
+    is_naming_verb = word in verbs.NAMING_VERBS
     following = words[index + 1 : index + 5]
-    first = max(low, index - 2)
-    if subject in verbs.TO_SELF and naming and not verbs.GROUPS.isdisjoint(before):
-        return ReportOpening(first, index, naming, targets_victim=True)
-    a_work = not verbs.WRITTEN_ABOUT.isdisjoint(following[:1]) and verbs.THAT.isdisjoint(following)
-    written = word.startswith("ecri") and a_work
-    if written or subject in verbs.FIRST or subject in verbs.TO_SELF:
+    first = max(start, index - 2)
+    if (
+        subject in verbs.REFLEXIVE_CLITICS
+        and is_naming_verb
+        and not verbs.NAMED_THINGS.isdisjoint(preceding)
+    ):
+        return ReportOpening(first, index, is_naming_verb, targets_victim=True)
+    introduces_work = not verbs.WORK_MARKERS.isdisjoint(
+        following[:1]
+    ) and verbs.SUBORDINATORS.isdisjoint(following)
+    introduces_written_work = word.startswith("ecri") and introduces_work
+    if (
+        introduces_written_work
+        or subject in verbs.FIRST_PERSON
+        or subject in verbs.REFLEXIVE_CLITICS
+    ):
         return None
-    if subject in verbs.SECOND:
-        about_me = not verbs.ABOUT_ME.isdisjoint(following)
-        return ReportOpening(first, index, naming, targets_victim=True) if about_me else None
+    if subject in verbs.SECOND_PERSON:
+        is_about_author = not verbs.FIRST_PERSON_WORDS.isdisjoint(following)
+        return (
+            ReportOpening(first, index, is_naming_verb, targets_victim=True)
+            if is_about_author
+            else None
+        )
     if word.endswith(_INFINITIVE) and word not in verbs.FINITE_IN_RE:
-        return _infinitive(words, index, low)
-    if subject in verbs.THIRD or _has_noun_subject(word, before, following):
-        rumour = subject in ("on", "monde") or bool(verbs.THAT & set(following[:1]))
-        to_hearer = rumour and not verbs.YOURSELF.isdisjoint(following)
-        return ReportOpening(first, index, naming, targets_victim=not to_hearer)
+        return _infinitive(words, index, start)
+    if subject in verbs.THIRD_PERSON or _has_noun_subject(word, preceding, following):
+        is_rumour = subject in ("on", "monde") or bool(verbs.SUBORDINATORS & set(following[:1]))
+        to_hearer = is_rumour and not verbs.SECOND_PERSON_WORDS.isdisjoint(following)
+        return ReportOpening(first, index, is_naming_verb, targets_victim=not to_hearer)
     return None
 
 
-def _infinitive(words: Sequence[str], index: int, low: int) -> ReportOpening | None:
+def _infinitive(words: Sequence[str], index: int, start: int) -> ReportOpening | None:
     """Open a report at "dire … est un délit", "il n'arrête pas de dire que je suis …"."""
-    naming = words[index] in verbs.NAMING
-    before, following = words[low:index], words[index + 1 : index + 5]
-    plain = naming or verbs.NO_WORDS_SAID.isdisjoint(following[:1])
-    spoken_about = plain and (
-        verbs.AUTHOR_ACTS.isdisjoint(before) or not verbs.NEVER.isdisjoint(before)
+    is_naming_verb = words[index] in verbs.NAMING_VERBS
+    preceding, following = words[start:index], words[index + 1 : index + 5]
+    reports_speech = is_naming_verb or verbs.NON_SPEECH_OBJECTS.isdisjoint(following[:1])
+    is_spoken_about = reports_speech and (
+        verbs.AUTHOR_SUBJECTS.isdisjoint(preceding) or not verbs.NEGATIONS.isdisjoint(preceding)
     )
-    suffered = not verbs.ABOUT_ME.isdisjoint(following) and not verbs.THIRD.isdisjoint(before)
-    if not spoken_about and not suffered:
+    targets_victim = not verbs.FIRST_PERSON_WORDS.isdisjoint(
+        following
+    ) and not verbs.THIRD_PERSON.isdisjoint(preceding)
+    if not is_spoken_about and not targets_victim:
         return None
-    return ReportOpening(max(low, index - 2), index, naming, suffered)
+    return ReportOpening(max(start, index - 2), index, is_naming_verb, targets_victim)
 
 
-def _has_noun_subject(word: str, before: Sequence[str], following: Sequence[str]) -> bool:
-    if not before or word in ("dis", "dites"):
+def _has_noun_subject(word: str, preceding: Sequence[str], following: Sequence[str]) -> bool:
+    if not preceding or word in ("dis", "dites"):
         return False
-    if word in verbs.NAMING and {"de", "d"} & set(following):
+    if word in verbs.NAMING_VERBS and {"de", "d"} & set(following):
         return True
     return (
         word.endswith("ent")
-        or before[-1] in verbs.HAVING
-        or not verbs.DETERMINERS.isdisjoint(before[-4:])
+        or preceding[-1] in verbs.HAVE_FORMS
+        or not verbs.DETERMINERS.isdisjoint(preceding[-4:])
     )
 
 
-def _english(words: Sequence[str], index: int, before: Sequence[str]) -> ReportOpening | None:
+def _english(words: Sequence[str], index: int, preceding: Sequence[str]) -> ReportOpening | None:
     word = words[index]
-    previous = before[-1] if before else ""
+    previous = preceding[-1] if preceding else ""
     following = words[index + 1] if index + 1 < len(words) else ""
-    naming = word.startswith("call")
+    is_naming_verb = word.startswith("call")
     first = max(0, index - 1)
-    if verbs.FIRST & set(before[-2:]) and previous not in verbs.BEING:
+    if verbs.FIRST_PERSON & set(preceding[-2:]) and previous not in verbs.BE_FORMS:
         return None
     if following in ("me", "us", "my", "everyone", "everybody"):
-        return ReportOpening(first, index, naming, targets_victim=True)
-    if previous in verbs.BEING and word in ("called", "told"):
-        return ReportOpening(first, index, naming, targets_victim=True)
-    if before and (following in ("him", "her", "them") or previous in verbs.THIRD):
-        about_you = not verbs.YOURSELF.isdisjoint(words[index + 1 : index + 4])
-        return ReportOpening(first, index, naming, targets_victim=not about_you)
+        return ReportOpening(first, index, is_naming_verb, targets_victim=True)
+    if previous in verbs.BE_FORMS and word in ("called", "told"):
+        return ReportOpening(first, index, is_naming_verb, targets_victim=True)
+    if preceding and (following in ("him", "her", "them") or previous in verbs.THIRD_PERSON):
+        is_about_hearer = not verbs.SECOND_PERSON_WORDS.isdisjoint(words[index + 1 : index + 4])
+        return ReportOpening(first, index, is_naming_verb, targets_victim=not is_about_hearer)
     return None

@@ -1,4 +1,4 @@
-"""Where something stands in the original text."""
+"""Spans of the original text."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -20,18 +20,18 @@ class Span(msgspec.Struct, frozen=True, order=True, gc=False):
 
 
 def merge_spans(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """The same characters, in order, no two spans touching or overlapping."""
-    found: list[Span] = []
+    """Return the same characters as ordered spans that neither touch nor overlap."""
+    merged: list[Span] = []
     for span in sorted(spans):
-        if found and span.start <= found[-1].end:
-            found[-1] = Span(found[-1].start, max(found[-1].end, span.end))
+        if merged and span.start <= merged[-1].end:
+            merged[-1] = Span(merged[-1].start, max(merged[-1].end, span.end))
         else:
-            found.append(span)
-    return tuple(found)
+            merged.append(span)
+    return tuple(merged)
 
 
 class SpanSet:
-    """The characters of many spans, asked in logarithmic time: texts may hold thousands."""
+    """A set of characters given by spans; lookups take logarithmic time, for thousands of spans."""
 
     def __init__(self, spans: Iterable[Span]) -> None:
         self._spans = merge_spans(spans)
@@ -44,10 +44,10 @@ class SpanSet:
 
 
 def replace_spans(text: str, spans: Sequence[Span], by: str) -> str:
-    """The text with every character of the spans replaced by `by`: offsets still hold."""
+    """Return the text with every character of the spans replaced by `by`; offsets stay valid."""
     parts: list[str] = []
-    at = 0
+    offset = 0
     for span in merge_spans(spans):
-        parts += (text[at : span.start], by * (span.end - span.start))
-        at = span.end
-    return "".join((*parts, text[at:]))
+        parts += (text[offset : span.start], by * (span.end - span.start))
+        offset = span.end
+    return "".join((*parts, text[offset:]))

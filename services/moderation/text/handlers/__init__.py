@@ -1,1 +1,1 @@
-"""What the feature does for others: open the reader on the lists shipped with the package."""
+"""Use cases for other features: open the analyser on the lists that ship with the package."""

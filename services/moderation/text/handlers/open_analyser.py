@@ -1,4 +1,4 @@
-"""Builds the reader from the lists that ship with the package."""
+"""Open the text analyser on the lists that ship with the package."""
 
 import json
 from collections.abc import Iterator
@@ -14,23 +14,23 @@ _LEXICONS = "services.moderation.text"
 
 
 def open_analyser() -> TextAnalyser:
-    """Reads the package's data files (some 60 ms): call it once, when the service is built.
+    """Read the package's data files (about 60 ms); call it once, when the service is built.
 
-    Raises `LexiconRefused` naming the file and the entry that is wrong.
+    Raises `LexiconRefused` with the file and the entry that is wrong.
     """
     folding = load_folding_table()
     return TextAnalyser(load_lexicon_entries(), folding, load_senses(folding), load_emoji_lexicon())
 
 
 def load_folding_table() -> FoldingTable:
-    """The folding table, with Unicode's look-alikes."""
+    """Return a folding table with Unicode's look-alikes."""
     # The library loads its table when imported; reading the file keeps imports quiet.
     table = files("confusable_homoglyphs").joinpath("confusables.json").read_text("utf-8")
     return FoldingTable(build_lookalike_table(json.loads(table)))
 
 
 def load_senses(folding: FoldingTable) -> dict[str, OrdinarySense]:
-    """Every ordinary sense, by name."""
+    """Return every ordinary sense by name."""
     folder = files(_LEXICONS).joinpath("lexicons", "senses")
     senses: dict[str, OrdinarySense] = {}
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
@@ -40,13 +40,13 @@ def load_senses(folding: FoldingTable) -> dict[str, OrdinarySense]:
 
 
 def load_emoji_lexicon() -> EmojiLexicon:
-    """The emoji that hurt, and beside what."""
+    """Return the abusive emoji and the words that make them so."""
     file = files(_LEXICONS).joinpath("lexicons", "signs", "emoji.toml")
     return parse_emoji_lexicon(file.read_text("utf-8"))
 
 
 def load_lexicon_entries() -> Iterator[LexiconEntry]:
-    """Every entry of every list, in order of file name."""
+    """Yield every entry of every list, in order of file name."""
     folder = files(_LEXICONS).joinpath("lexicons")
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
         if file.name.endswith(".toml"):
