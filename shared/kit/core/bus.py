@@ -173,7 +173,7 @@ class Bus(Protocol):
     """Sends and reads records. All methods may block on the network; none retries without limit."""
 
     async def send(self, records: Sequence[OutgoingRecord]) -> None:
-        """Send all records; return when all in-sync replicas have acknowledged every one.
+        """Send the records; return when all in-sync replicas have acknowledged every one.
 
         Raises `Transient` when not: then some may have been sent, none is known
         to be, and the order per key is still correct if the caller sends the same list again

@@ -1,7 +1,8 @@
-"""The error tree: what went wrong, in words that say what to do next.
+"""The hierarchy of errors with messages that say what to do next.
 
-Handlers raise these; two translators turn them into answers: `shared.kit.web.problems` (HTTP) and
-`shared.kit.inbox` (reactions). Nobody else catches them.
+Handlers raise them. `shared.kit.web.problems` turns them into HTTP responses, `shared.kit.inbox`
+into retries and dead letters; only these two do. Loops that retry (relay, jobs, monitors) catch
+`Transient` and nothing else.
 
 | class | HTTP | in a reaction |
 |---|---|---|
@@ -18,10 +19,10 @@ from typing import ClassVar
 
 
 class PreauError(Exception):
-    """Base of all errors that have an answer.
+    """Base of all errors that are turned into a response.
 
     `key` names the message in the locale files, and the problem type (`/problems/<key>`); `facts`
-    fill its placeholders and ride in the problem document. `str()` is plain English for the log.
+    fill its placeholders and are part of the problem document. `str()` is English for the log.
     """
 
     status: ClassVar[int] = 500

@@ -38,6 +38,6 @@ def hit_failpoint(step: str) -> None:
 
 
 def set_watcher(watcher: Watcher | None) -> None:
-    """Call this function at every step from now on; None ends it. For the chaos suite only."""
+    """Call `watcher` at every step from now on; None ends it. For the chaos suite only."""
     global _watcher  # noqa: PLW0603  one process, one watcher
     _watcher = watcher

@@ -55,7 +55,7 @@ class RateLimiter(Protocol):
     """
 
     async def take(self, ticket: str, charges: Sequence[Charge]) -> RateLimitDecision:
-        """Count one for each charge, or nothing when one of the limits is full.
+        """Count each charge once, or nothing when one of the limits is full.
 
         `ticket` identifies this call for `refund`; two calls use two tickets.
         """

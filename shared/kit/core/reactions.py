@@ -118,5 +118,5 @@ def bind(
 def bind(
     dependencies: D, reactions: Sequence[Reaction[D] | PreparedReaction[D, Any]]
 ) -> tuple[AnyBoundReaction, ...]:
-    """Bind one feature's dependencies to all its reactions."""
+    """Bind a feature's dependencies to its reactions."""
     return tuple(reaction.bind(dependencies) for reaction in reactions)

@@ -23,15 +23,15 @@ Clock = Callable[[], datetime]
 """Gives the present moment, in UTC."""
 
 NewId = Callable[[], UUID]
-"""Gives a new UUIDv7."""
+"""Returns a new UUIDv7."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """On whose behalf something is done: a request, a command line, a job.
+    """The origin of a command: a request, a command line or a job.
 
-    `correlation` names the whole chain that begins here; `traceparent` is the W3C trace context.
-    `held` is a transaction that is already open (`Database.open_unit`): units of this caller join
+    `correlation` identifies the chain of events that begins here; `traceparent` is the W3C trace
+    context. `open_unit` is an open transaction (`Database.open_unit`): units of this caller join
     it.
     """
 
@@ -44,10 +44,10 @@ class Caller:
 
 
 class Delivery(Struct, Generic[F_co], frozen=True, gc=False):
-    """A fact as it reached this consumer group, with what its envelope says.
+    """An event delivered to a consumer group: the fact and the fields of its envelope.
 
-    A Struct, not a dataclass: one is made for each record. `time` is when it happened, `recorded`
-    when it was written down, `received` when it came here.
+    A Struct, not a dataclass: one is created for each record. `time` is when the event happened,
+    `recorded` when its publisher wrote it to the outbox, `received` when this consumer decoded it.
     """
 
     fact: F_co
@@ -68,7 +68,7 @@ class Delivery(Struct, Generic[F_co], frozen=True, gc=False):
 
 
 EventCause = Caller | Delivery[Fact]
-"""What a new fact follows from: its tenant, origin, correlation, cause and trace come from it."""
+"""The cause of a new event, which takes its tenant, origin, correlation and trace from it."""
 
 
 class UnitOfWork(Protocol):
@@ -138,17 +138,17 @@ class BatchedUnits(Protocol):
 
 
 Effect = Callable[[Unit, Sequence[Delivery[Fact]]], Awaitable[None]]
-"""What a reaction does, its dependencies already bound."""
+"""The effect of a reaction with its dependencies bound."""
 
 
 class PreparedDelivery(Struct, Generic[F_co, V_co], frozen=True, gc=False):
-    """A delivery, and what its reaction computed of it before the transaction opened."""
+    """A delivery and the value that its reaction computed before the transaction opened."""
 
     delivery: Delivery[F_co]
     value: V_co
 
 
 PrepareFunction = Callable[[Sequence[Delivery[Fact]]], Awaitable[Sequence[object]]]
-"""What a prepared reaction computes: one value for each delivery, in their order."""
+"""The `prepare` of a prepared reaction: one value for each delivery, in their order."""
 PreparedEffect = Callable[[Unit, Sequence[PreparedDelivery[Fact, Any]]], Awaitable[None]]
-"""What a prepared reaction does with them."""
+"""The effect of a prepared reaction with its dependencies bound."""

@@ -32,7 +32,7 @@ class Fenced(Exception):
 
 @dataclass(frozen=True)
 class BatchAttempt:
-    """Applies one prepared batch of a group.
+    """Applies a prepared batch of a consumer group in one transaction.
 
     `older_types` are the wire types of earlier versions of the declared events.
     """
@@ -149,7 +149,7 @@ class BatchAttempt:
     async def apply_in_savepoint(
         self, unit: SqlUnit, delivery: Delivery[Fact]
     ) -> BaseException | None:
-        """Apply one delivery in a savepoint; return its error, None if applied.
+        """Apply a delivery in a savepoint; return its error, None if applied.
 
         Raises transient errors.
         """
@@ -167,7 +167,7 @@ class BatchAttempt:
 
     async def _run_reactions(self, unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]) -> None:
         for reaction in self.reactions:
-            matching = [each for each in deliveries if isinstance(each.fact, reaction.on)]
+            matching = [d for d in deliveries if isinstance(d.fact, reaction.on)]
             if not matching:
                 continue
             started_at = time.monotonic()

@@ -65,5 +65,5 @@ class BatchOutcome:
 
     @property
     def failures(self) -> list[ParkedRecord]:
-        """The records that failed, without those that are only blocked."""
+        """The failed records, without the ones that are only blocked."""
         return [parked for parked in self.parked_records if parked.failure is not None]

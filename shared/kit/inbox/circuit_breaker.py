@@ -123,10 +123,10 @@ async def check_retry(
     window = _recent_window(row, threshold, FailedBatch(unit.now, 0, 0, {retry.pattern: 1}))
     if threshold.is_exceeded(*count_failed_and_tried(window)):
         error = CircuitOpen(describe_failures(window), retry.position)
-        opened = await unit.connection.execute(
+        open_rows = await unit.connection.execute(
             statements.OPEN, _open_values(group, error, unit.now)
         )
-        _log_open(group, error, opened.one().since, unit.now)
+        _log_open(group, error, open_rows.one().since, unit.now)
         return RetryVerdict.CIRCUIT_OPEN
     await _close(unit, group, row, window, 0, 0)
     return RetryVerdict.COUNTED

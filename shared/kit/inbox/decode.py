@@ -98,7 +98,7 @@ class ConflictingVersions(Exception):
 def decode_record(
     record: IncomingRecord, decoders: EventDecoders, received: datetime
 ) -> DecodedRecord:
-    """Decode one record. Never raises, whatever the record contains."""
+    """Decode a record. Never raises: a record that cannot be decoded is `Unreadable`."""
     link = None
     try:
         envelope = _decode_envelope(_to_structured_json(record))

@@ -139,7 +139,7 @@ async def find_blocked_keys(
 
 
 async def park(unit: SqlUnit, group: str, parked_records: Sequence[ParkedRecord]) -> None:
-    """Insert these records with one statement, and publish a dead letter for each dead one."""
+    """Insert these records with one statement; the dead ones are published as dead letters too."""
     await unit.connection.execute(
         _INSERT_PARKED, {"consumer_group": group, "now": unit.now, **_columns(parked_records)}
     )
@@ -158,10 +158,10 @@ def _columns(parked_records: Sequence[ParkedRecord]) -> dict[str, list[object]]:
         "topics": [record.partition.topic for record in records],
         "partitions": [record.partition.number for record in records],
         "offsets": [record.offset for record in records],
-        "keys": [each.key if each else None for each in deliveries],
-        "event_ids": [each.event_id if each else None for each in deliveries],
-        "types": [each.fact.wire_type() if each else None for each in deliveries],
-        "tenants": [each.tenant if each else None for each in deliveries],
+        "keys": [delivery.key if delivery else None for delivery in deliveries],
+        "event_ids": [delivery.event_id if delivery else None for delivery in deliveries],
+        "types": [delivery.fact.wire_type() if delivery else None for delivery in deliveries],
+        "tenants": [delivery.tenant if delivery else None for delivery in deliveries],
         "record_keys": [record.key for record in records],
         "record_values": [record.value for record in records],
         "record_headers": [_encode_headers(record) for record in records],
@@ -169,9 +169,9 @@ def _columns(parked_records: Sequence[ParkedRecord]) -> dict[str, list[object]]:
         "states": [parked.state for parked in parked_records],
         "attempts": [parked.attempts for parked in parked_records],
         "next_tries": [parked.next_try for parked in parked_records],
-        "causes": [each.cause if each else None for each in failures],
-        "patterns": [each.pattern if each else None for each in failures],
-        "stacks": [each.stack if each else None for each in failures],
+        "causes": [failure.cause if failure else None for failure in failures],
+        "patterns": [failure.pattern if failure else None for failure in failures],
+        "stacks": [failure.stack if failure else None for failure in failures],
     }
 
 

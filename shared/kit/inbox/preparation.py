@@ -50,7 +50,7 @@ class Preparation:
     ) -> list[PreparedDelivery[Fact, object]]:
         """Return the deliveries with the values that this reaction computed for them."""
         values, name = self.values, reaction.name
-        return [PreparedDelivery(each, values[name, record_offset(each)]) for each in deliveries]
+        return [PreparedDelivery(d, values[name, record_offset(d)]) for d in deliveries]
 
 
 def record_offset(delivery: Delivery[Fact]) -> RecordOffset:
@@ -97,7 +97,7 @@ class Preparer:
     async def prepare_one(
         self, reactions: Sequence[AnyBoundReaction], delivery: Delivery[Fact]
     ) -> Preparation:
-        """Prepare one delivery with all reactions."""
+        """Prepare a single delivery with every reaction."""
         preparation = Preparation()
         await self._prepare_in_time(_prepared_reactions(reactions), [delivery], preparation)
         return preparation
@@ -155,7 +155,7 @@ def _prepared_reactions(reactions: Sequence[AnyBoundReaction]) -> list[BoundPrep
 async def _try_compute(
     stage: BoundPreparedReaction, deliveries: Sequence[Delivery[Fact]], preparation: Preparation
 ) -> bool:
-    """Compute all values with one call; False if it failed. Raises transient errors."""
+    """Compute the values with one call; False if it failed. Raises transient errors."""
     try:
         await _compute(stage, deliveries, preparation)
     except Exception as error:

@@ -210,7 +210,7 @@ class ParkedEventRetrier:
         *,
         permanent: bool = False,
     ) -> None:
-        """Count a failed attempt; after the last one publish a dead letter.
+        """Count a failed attempt; after the last one the event becomes one of the dead letters.
 
         While the circuit breaker is open, only postpone the event.
         """

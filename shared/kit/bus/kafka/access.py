@@ -1,4 +1,4 @@
-"""Users and access control lists of a cluster, changed as its administrator."""
+"""Manages the users and access control lists (ACLs) of a cluster, as its administrator."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
@@ -19,15 +19,15 @@ from shared.kit.bus.kafka.cluster import Cluster
 from shared.kit.bus.kafka.conversions import raise_as_transient
 from shared.kit.bus.kafka.scram import AlterScramRequest, UsersRequest
 
-LIMIT_SECONDS = 20.0
-_LOOK_EVERY_SECONDS = 0.02
-_ANY, _ALLOW, _EVERYWHERE = 1, 3, "*"
+REQUEST_TIMEOUT_SECONDS = 20.0
+_POLL_INTERVAL_SECONDS = 0.02
+_ANY, _ALLOW, _ANY_HOST = 1, 3, "*"
 _UNKNOWN_USER = 91  # RESOURCE_NOT_FOUND: a user without a password
 _PREFIX = "User:"
 
 
-class _AsItIs(Request[RequestStruct]):  # type: ignore[misc]  # aiokafka has no types
-    """A request of which this module knows the version: aiokafka's own take one entry each."""
+class _FixedVersionRequest(Request[RequestStruct]):  # type: ignore[misc]  # aiokafka has no types
+    """A request with several entries in a fixed version: aiokafka's own requests take one entry."""
 
     API_KEY = -1
 
@@ -37,57 +37,57 @@ class _AsItIs(Request[RequestStruct]):  # type: ignore[misc]  # aiokafka has no 
         self._CLASSES = (type(request),)
 
     def build(self, request_struct_class: type[RequestStruct]) -> RequestStruct:
-        """Return the request that was handed in."""
+        """Return the request, whose version is fixed."""
         del request_struct_class
         return self._request
 
 
 class Access:
-    """What an administrator does with users. Every method raises `Transient` when it fails."""
+    """Administration of users and ACLs. Every method raises `Transient` when it fails."""
 
     def __init__(self, client: AIOKafkaClient) -> None:
         self._client = client
 
     async def users(self) -> frozenset[str]:
-        """Name the users that have a password."""
-        answer = await self._send(UsersRequest())
-        _require_success(answer.error_code, answer.error_message)
-        return frozenset(name for name, *_ in answer.results)
+        """Return the names of the users with a password."""
+        response = await self._send(UsersRequest())
+        _require_success(response.error_code, response.error_message)
+        return frozenset(name for name, *_ in response.results)
 
     async def set_passwords(self, passwords: Mapping[str, str]) -> None:
-        """Make these users, or give them these passwords."""
+        """Create these users, or change their passwords."""
         await self._alter(AlterScramRequest(passwords))
 
     async def remove_user(self, user: str) -> bool:
-        """Take away a user's password and entries; False when there was no such user."""
+        """Remove a user's ACLs and password; False when there was no such user."""
         await self.revoke(await self.entries(user))
         return await self._alter(AlterScramRequest({}, (user,)))
 
     async def allow(self, entries: Collection[Acl]) -> None:
-        """Add entries, and return when the brokers asked know them."""
+        """Add ACLs, and return when a broker lists them."""
         if entries:
             rows = [_row(entry) for entry in sorted(entries)]
-            answer = await self._send(_AsItIs(CreateAclsRequest_v1(rows)))
-            for code, message in answer.creation_responses:
+            response = await self._send(_FixedVersionRequest(CreateAclsRequest_v1(rows)))
+            for code, message in response.creation_responses:
                 _require_success(code, message)
-        async with asyncio.timeout(LIMIT_SECONDS):
-            while not frozenset(entries) <= await self.entries():  # noqa: ASYNC110  a broker rings nobody
-                await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
+            while not frozenset(entries) <= await self.entries():  # noqa: ASYNC110  the broker has no event
+                await asyncio.sleep(_POLL_INTERVAL_SECONDS)
 
     async def revoke(self, entries: Collection[Acl]) -> None:
-        """Remove entries."""
+        """Remove ACLs."""
         if entries:
             rows = [_row(entry) for entry in sorted(entries)]
-            answer = await self._send(_AsItIs(DeleteAclsRequest_v1(rows)))
-            for code, message, _ in answer.filter_responses:
+            response = await self._send(_FixedVersionRequest(DeleteAclsRequest_v1(rows)))
+            for code, message, _ in response.filter_responses:
                 _require_success(code, message)
 
     async def entries(self, user: str | None = None) -> frozenset[Acl]:
-        """List what is allowed, to one user or to all."""
+        """List the ACLs of one user, or of all users."""
         principal = None if user is None else f"{_PREFIX}{user}"
-        wanted = DescribeAclsRequest_v1(_ANY, None, _ANY, principal, None, _ANY, _ANY)
-        answer = await self._send(_AsItIs(wanted))
-        _require_success(answer.error_code, answer.error_message)
+        request = DescribeAclsRequest_v1(_ANY, None, _ANY, principal, None, _ANY, _ANY)
+        response = await self._send(_FixedVersionRequest(request))
+        _require_success(response.error_code, response.error_message)
         return frozenset(
             Acl(
                 owner.removeprefix(_PREFIX),
@@ -96,14 +96,14 @@ class Access:
                 Operation(operation),
                 Pattern(pattern),
             )
-            for resource, name, pattern, rows in answer.resources
+            for resource, name, pattern, rows in response.resources
             for owner, host, operation, permission in rows
-            if _is_ours(resource, operation, permission) and host == _EVERYWHERE
+            if _is_supported(resource, operation, permission) and host == _ANY_HOST
         )
 
     async def _alter(self, request: AlterScramRequest) -> bool:
-        answer = await self._send(request)
-        for _, code, message, _ in answer.results:
+        response = await self._send(request)
+        for _, code, message, _ in response.results:
             if code == _UNKNOWN_USER:
                 return False
             _require_success(code, message)
@@ -111,16 +111,16 @@ class Access:
 
     async def _send(self, request: Any) -> Any:  # Any: aiokafka has no types
         with raise_as_transient("changing users of Kafka"):
-            async with asyncio.timeout(LIMIT_SECONDS):
+            async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
                 node = self._client.get_random_node()
-                while not await self._client.ready(node):  # noqa: ASYNC110  the client rings nobody
-                    await asyncio.sleep(_LOOK_EVERY_SECONDS)
+                while not await self._client.ready(node):  # noqa: ASYNC110  the client has no event
+                    await asyncio.sleep(_POLL_INTERVAL_SECONDS)
                 return await self._client.send(node, request)
 
 
 @asynccontextmanager
 async def connect_as_admin(cluster: Cluster) -> AsyncIterator[Access]:
-    """Connect as the administrator."""
+    """Connect as the administrator; disconnect at the end of the block."""
     client = AIOKafkaClient(**cluster.client_options(), client_id="preau-access")
     try:
         with raise_as_transient("connecting to Kafka"):
@@ -130,15 +130,15 @@ async def connect_as_admin(cluster: Cluster) -> AsyncIterator[Access]:
         await client.close()
 
 
-def _is_ours(resource: int, operation: int, permission: int) -> bool:
-    """Return whether an entry is of the few kinds that this product writes."""
-    known = resource in set(Resource) and operation in set(Operation)
-    return known and permission == _ALLOW
+def _is_supported(resource: int, operation: int, permission: int) -> bool:
+    """Return whether an ACL is of a kind that this product creates."""
+    is_known_kind = resource in set(Resource) and operation in set(Operation)
+    return is_known_kind and permission == _ALLOW
 
 
 def _row(entry: Acl) -> tuple[object, ...]:
     principal = f"{_PREFIX}{entry.user}"
-    head = (int(entry.resource), entry.name, int(entry.pattern), principal, _EVERYWHERE)
+    head = (int(entry.resource), entry.name, int(entry.pattern), principal, _ANY_HOST)
     return (*head, int(entry.operation), _ALLOW)
 
 

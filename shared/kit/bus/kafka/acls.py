@@ -1,6 +1,6 @@
-"""Which Kafka user may do what: generated from the catalogue of facts and the reactions to them.
+"""Generates the Kafka ACLs from the event catalogue and the services' reactions.
 
-Kafka denies whatever no entry allows, once its authorizer is switched on.
+Kafka denies every operation without an ACL once its authorizer is enabled.
 """
 
 from collections.abc import Collection, Iterator
@@ -12,21 +12,21 @@ from shared.contracts.catalogue import PUBLISHERS
 
 
 class Resource(IntEnum):
-    """What an entry is about; the numbers are those of the protocol."""
+    """The kind of resource of an ACL; the numbers are those of the protocol."""
 
     TOPIC = 2
     GROUP = 3
 
 
 class Pattern(IntEnum):
-    """Whether the name is meant as it is, or as the beginning of names."""
+    """Whether the ACL's name is an exact name or a prefix."""
 
     LITERAL = 3
     PREFIXED = 4
 
 
 class Operation(IntEnum):
-    """What is allowed. READ and WRITE include DESCRIBE."""
+    """The allowed operation. READ and WRITE include DESCRIBE."""
 
     READ = 3
     WRITE = 4
@@ -36,7 +36,7 @@ class Operation(IntEnum):
 
 @dataclass(frozen=True, order=True)
 class Acl:
-    """One entry: this user may do this, from any host."""
+    """One ACL: this user may run this operation on this resource, from any host."""
 
     user: str
     resource: Resource
@@ -46,20 +46,20 @@ class Acl:
 
 
 def topics_written(service: str) -> frozenset[str]:
-    """Name the topics of a service: those of its facts, and that of its group's dead letters."""
+    """Return the topics that a service writes: of its events, and of its dead letters."""
     return frozenset({fact.TOPIC for fact in PUBLISHERS[service]} | {f"dead.{service}"})
 
 
 def topics_read(service: str) -> frozenset[str]:
-    """Name the topics that an installed service's reactions read."""
+    """Return the topics that an installed service's reactions read."""
     consumes = import_module(f"services.{service}.events").CONSUMES
     return frozenset(fact.TOPIC for reaction in consumes for fact in reaction.on)
 
 
 def service_acls(service: str, user: str | None = None) -> frozenset[Acl]:
-    """Allow a service's user what the service does, and nothing else."""
+    """Return the ACLs that a service needs, for its user."""
     name = user or service
-    entries = set(_reader(name, service, topics_read(service)))
+    entries = set(_reader_acls(name, service, topics_read(service)))
     for topic in topics_written(service):
         entries |= {
             Acl(name, Resource.TOPIC, topic, Operation.WRITE),
@@ -69,11 +69,11 @@ def service_acls(service: str, user: str | None = None) -> frozenset[Acl]:
 
 
 def subscriber_acls(name: str, topics: Collection[str]) -> frozenset[Acl]:
-    """Allow another system to read these topics, in groups of its own name."""
-    return frozenset(_reader(name, name, topics))
+    """Return the ACLs to read these topics, in consumer groups named after the user."""
+    return frozenset(_reader_acls(name, name, topics))
 
 
-def _reader(user: str, group: str, topics: Collection[str]) -> Iterator[Acl]:
+def _reader_acls(user: str, group: str, topics: Collection[str]) -> Iterator[Acl]:
     for topic in topics:
         yield Acl(user, Resource.TOPIC, topic, Operation.READ)
     yield Acl(user, Resource.GROUP, group, Operation.READ)

@@ -52,7 +52,7 @@ class KafkaBus:
         subscription = KafkaSubscription(self._cluster, client_id, config)
         with raise_as_transient(f"reading as {config.group}"):
             await subscription.start()
-        self._subscriptions = [each for each in self._subscriptions if each.running]
+        self._subscriptions = [running for running in self._subscriptions if running.running]
         self._subscriptions.append(subscription)
         return subscription
 
@@ -79,7 +79,7 @@ class KafkaBus:
         return await self._log_reader.fetch(partition, begin, limit)
 
     async def close(self) -> None:
-        """Stop all subscriptions, then the producer. Idempotent."""
+        """Stop the subscriptions, then the producer. Idempotent."""
         self._closed = True
         for subscription in self._subscriptions:
             await subscription.stop()

@@ -1,4 +1,4 @@
-"""Which Kafka cluster to connect to, and as which user: one value for every client of ours."""
+"""The Kafka cluster to connect to and the login, shared by all clients of a process."""
 
 import ssl
 from collections.abc import Mapping
@@ -29,27 +29,27 @@ class Cluster:
 
     @property
     def user(self) -> str | None:
-        """The name that the broker knows this process by; None without a login."""
+        """The user name of this process in Kafka; None without a login."""
         return self.login.kafka_username
 
     def client_options(self) -> Options:
-        """Return the keyword arguments with which any client of aiokafka connects."""
+        """Return the keyword arguments to connect any client of aiokafka."""
         return {"bootstrap_servers": self.bootstrap, **self.security_options()}
 
     def security_options(self) -> Options:
-        """Return those of the arguments that say how to connect, without the address."""
+        """Return the keyword arguments for TLS and login, without the address."""
         login = self.login
         options: Options = {"security_protocol": login.kafka_security_protocol}
         if login.uses_tls:
-            options["ssl_context"] = self._tls()
+            options["ssl_context"] = self._make_tls_context()
         if login.uses_sasl:
             options["sasl_mechanism"] = login.kafka_sasl_mechanism
             options["sasl_plain_username"] = login.kafka_username
             options["sasl_plain_password"] = login.kafka_password
         return options
 
-    def _tls(self) -> ssl.SSLContext:
-        # The default context checks the certificate's chain and the host's name.
+    def _make_tls_context(self) -> ssl.SSLContext:
+        # The default context checks the certificate's chain and the host name.
         context = ssl.create_default_context(cafile=self.login.kafka_ca_file)
         if self.login.kafka_cert_file is not None:
             context.load_cert_chain(self.login.kafka_cert_file, self.login.kafka_key_file)

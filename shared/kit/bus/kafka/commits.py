@@ -53,7 +53,7 @@ class OffsetCommitter:
             self._task = asyncio.create_task(self._commit(), name=f"commit:{self._group}")
 
     async def flush(self) -> None:
-        """Commit all pending offsets now; drop those that fail, the next owner rereads them."""
+        """Commit the pending offsets now; after an error drop them, and the next owner rereads."""
         if self._task is not None:
             await asyncio.wait((self._task,))
         await self._commit()

@@ -1,4 +1,4 @@
-"""Does the broker let this process in? A client would only say that it is not connected."""
+"""Checks the login to Kafka at start: a client's own error only says that it is not connected."""
 
 import asyncio
 import ssl
@@ -14,31 +14,31 @@ from aiokafka.errors import (
 from shared.kit.bus.kafka.cluster import Cluster
 from shared.kit.core.errors import Invalid, Transient
 
-LIMIT_SECONDS = 10.0
-_REFUSED = (
+LOGIN_TIMEOUT_SECONDS = 10.0
+_PERMANENT_ERRORS = (
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
     IllegalSaslStateError,
     ssl.SSLCertVerificationError,
 )
-"""What the same settings meet again at the next try."""
+"""Errors that the same settings would cause again at the next attempt."""
 
 
 async def check_login(cluster: Cluster) -> None:
-    """Log in to the first broker that answers, and leave.
+    """Log in to the first broker that answers, then disconnect.
 
     Raises `Invalid` when a broker refuses the login or its certificate is not trusted, `Transient`
-    when none answers.
+    when no broker answers.
     """
     failure: Exception | None = None
     for address in cluster.bootstrap.split(","):
         host, _, port = address.strip().rpartition(":")
         try:
-            async with asyncio.timeout(LIMIT_SECONDS):
+            async with asyncio.timeout(LOGIN_TIMEOUT_SECONDS):
                 connection = await create_conn(
                     host.strip("[]"), int(port), **cluster.security_options()
                 )
-        except _REFUSED as error:
+        except _PERMANENT_ERRORS as error:
             user = f" (user {cluster.user})" if cluster.user else ""
             reason = f"the login to Kafka fails{user}: {type(error).__name__} {error}"
             raise Invalid(reason=reason) from error

@@ -1,4 +1,4 @@
-"""Requests about SCRAM passwords, which aiokafka 0.14 lacks: to list users, to change them."""
+"""Requests to list and change users with SCRAM passwords, which aiokafka 0.14 lacks."""
 
 import hashlib
 import secrets
@@ -17,7 +17,7 @@ from aiokafka.protocol.types import (
 )
 
 ITERATIONS = 4096
-"""The least that Kafka takes; passwords here are random, so that more would protect nothing."""
+"""Kafka's minimum; the passwords here are random, so more iterations would not protect them."""
 _SHA_256 = 1
 
 
@@ -67,7 +67,7 @@ class _RequestV0(RequestStruct):  # type: ignore[misc]  # aiokafka has no types
 
 
 class AlterScramRequest(Request[_RequestV0]):  # type: ignore[misc]  # aiokafka has no types
-    """Set the passwords of some users, and remove those of others."""
+    """A request to set the passwords of some users, and to remove those of other users."""
 
     API_KEY = 51
 
@@ -75,9 +75,9 @@ class AlterScramRequest(Request[_RequestV0]):  # type: ignore[misc]  # aiokafka 
         self._passwords, self._removed = passwords, removed
 
     def build(self, request_struct_class: type[_RequestV0]) -> _RequestV0:
-        """Fill the request; the broker gets salted hashes, never a password."""
+        """Fill the request; the broker receives salted hashes, never a password."""
         deletions: list[tuple[object, ...]] = [(name, _SHA_256, {}) for name in self._removed]
-        upsertions = [_upsertion(name, word) for name, word in self._passwords.items()]
+        upsertions = [_upsertion(name, password) for name, password in self._passwords.items()]
         return request_struct_class(deletions, upsertions, {})
 
 
@@ -119,12 +119,12 @@ class _UsersRequestV0(RequestStruct):  # type: ignore[misc]  # aiokafka has no t
 
 
 class UsersRequest(Request[_UsersRequestV0]):  # type: ignore[misc]  # aiokafka has no types
-    """List all users that have a password."""
+    """A request for the users with a password."""
 
     API_KEY = 50
 
     def build(self, request_struct_class: type[_UsersRequestV0]) -> _UsersRequestV0:
-        """Ask for all of them: no list, not an empty one."""
+        """Fill the request: a null list means all users, an empty one none."""
         return request_struct_class(None, {})
 
 

@@ -82,7 +82,7 @@ class Sender:
             return self._producer
 
     def _abandon(self, producer: AIOKafkaProducer | None) -> None:
-        """Close this producer in the background; the next call starts a new one.
+        """Close the failed producer in the background; the next call starts a new one.
 
         Trap: a failed batch leaves a gap in an idempotent producer's sequence numbers, and the
         broker would reject everything that this producer sends after it.
@@ -145,7 +145,7 @@ def _append(
 
 
 async def _send_round(producer: AIOKafkaProducer, batches: Round) -> None:
-    """Send one batch per partition. Raises the first error after all have ended."""
+    """Send each partition's batch. Raises the first error after every send has ended."""
     futures: list[asyncio.Future[object]] = []
     try:
         for partition, batch in batches.items():

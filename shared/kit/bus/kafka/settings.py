@@ -1,4 +1,4 @@
-"""How to log in to Kafka: TLS, SASL, user. Each setting may differ from service to service."""
+"""Settings of the login to Kafka: TLS, SASL, user. Each may differ from service to service."""
 
 import ssl
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
 class KafkaSettings(BaseModel):
-    """`PREAU_KAFKA_USERNAME` and the like; `COMMUNITY_KAFKA_USERNAME` goes before it."""
+    """Login settings such as `PREAU_KAFKA_USERNAME`; `COMMUNITY_KAFKA_USERNAME` overrides it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,18 +52,18 @@ class KafkaSettings(BaseModel):
     def for_service(cls, service: str, environment: Mapping[str, str]) -> Self:
         """Read the variables of one service; an empty one counts as not set.
 
-        Raises `SettingError` for the first that is not right.
+        Raises `SettingError` for the first wrong one.
         """
         prefix = f"{service.upper()}_"
-        words = read_variables(cls, prefix, environment, tuple(KafkaSettings.model_fields))
+        texts = read_variables(cls, prefix, environment, tuple(KafkaSettings.model_fields))
         try:
-            return cls(**words)  # type: ignore[arg-type]  # pydantic converts the texts
+            return cls(**texts)  # type: ignore[arg-type]  # pydantic converts the texts
         except ValidationError as error:
             raise to_setting_error(cls, prefix, error) from None
 
     @model_validator(mode="after")
-    def _complete(self) -> Self:
-        """Refuse a login that lacks a part, or has one that would silently not be used."""
+    def _check_login(self) -> Self:
+        """Reject a login with a missing part, or with a part that would be ignored."""
         login = self.kafka_username is not None and self.kafka_password is not None
         if self.uses_sasl and not login:
             raise ValueError("SASL needs KAFKA_USERNAME and KAFKA_PASSWORD")
@@ -74,11 +74,11 @@ class KafkaSettings(BaseModel):
             raise ValueError("certificates need SSL or SASL_SSL")
         if (self.kafka_cert_file is None) is not (self.kafka_key_file is None):
             raise ValueError("KAFKA_CERT_FILE and KAFKA_KEY_FILE go together")
-        self._load(files)
+        self._check_files(files)
         return self
 
-    def _load(self, files: tuple[str | None, ...]) -> None:
-        """Try the certificates now: a client would say only that it cannot connect."""
+    def _check_files(self, files: tuple[str | None, ...]) -> None:
+        """Load the certificates now: a client would only report that it cannot connect."""
         for path in filter(None, files):
             if not Path(path).is_file():
                 raise ValueError(f"{path} is no file that can be read")

@@ -1,4 +1,4 @@
-"""Other systems that read facts from Kafka: each a user who may read some topics and no more."""
+"""Manages subscribers: other systems, each a Kafka user with read access to certain topics."""
 
 import re
 import secrets
@@ -20,7 +20,7 @@ _PASSWORD_BYTES = 24
 
 
 class RefusedSubscriber(PreauError):
-    """A subscriber that may not be made or removed; `reason` says why, and what to do."""
+    """A subscriber cannot be created or removed; `reason` says why, and what to do."""
 
     key = "subscriber_refused"
 
@@ -30,19 +30,19 @@ class RefusedSubscriber(PreauError):
 
 @dataclass(frozen=True, order=True)
 class Subscriber:
-    """A system and the topics that it may read."""
+    """Another system and the topics that it may read."""
 
     name: str
     topics: tuple[str, ...]
 
 
 def check_request(name: str, topics: Collection[str], *, personal_data: bool) -> None:
-    """Refuse a name or a list of topics that cannot be. Raises `RefusedSubscriber`."""
+    """Check the name and topics of a new subscriber. Raises `RefusedSubscriber`."""
     check_name(name)
     unknown = sorted(set(topics) - set(TOPICS))
     if unknown or not topics:
-        what = f"no such topic: {', '.join(unknown)}" if unknown else "no topic is named"
-        raise RefusedSubscriber(reason=f"{what}. Known: {', '.join(TOPICS)}")
+        fault = f"no such topic: {', '.join(unknown)}" if unknown else "no topic is named"
+        raise RefusedSubscriber(reason=f"{fault}. Known: {', '.join(TOPICS)}")
     personal = sorted(PERSONAL_TOPICS & set(topics))
     if personal and not personal_data:
         reason = (
@@ -52,7 +52,7 @@ def check_request(name: str, topics: Collection[str], *, personal_data: bool) ->
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that is another user's, or would read as another thing."""
+    """Check the name of a subscriber. Raises `RefusedSubscriber` if invalid or reserved."""
     if not _NAME.fullmatch(name):
         reason = f"{name!r} is no name: small letters, digits and dashes, a letter first"
         raise RefusedSubscriber(reason=reason)
@@ -61,9 +61,9 @@ def check_name(name: str) -> None:
 
 
 async def add_subscriber(access: Access, name: str, topics: Collection[str]) -> str:
-    """Make the user and its rights; give its password, which is kept nowhere.
+    """Create the user and its ACLs; return its password, which is not stored.
 
-    Raises `RefusedSubscriber` when there is such a user.
+    Raises `RefusedSubscriber` when the user exists.
     """
     if name in await access.users() or await access.entries(name):
         reason = f"there is a user {name}: `preau subscribers remove {name}` first"
@@ -75,16 +75,16 @@ async def add_subscriber(access: Access, name: str, topics: Collection[str]) -> 
 
 
 async def list_subscribers(access: Access) -> Sequence[Subscriber]:
-    """List those who were made by `add_subscriber`, by name."""
+    """List the subscribers that `add_subscriber` created, by name."""
     entries = await access.entries()
     names = {entry.user for entry in entries if _is_group_of_user(entry)} - RESERVED_NAMES
     return [Subscriber(name, _topics(entries, name)) for name in sorted(names)]
 
 
 async def remove_subscriber(access: Access, name: str) -> None:
-    """Take away a subscriber's password and rights, at once for connections that are open too.
+    """Remove a subscriber's password and ACLs; open connections lose access at once.
 
-    Raises `RefusedSubscriber` when there is no such subscriber.
+    Raises `RefusedSubscriber` when it does not exist.
     """
     check_name(name)
     entries = await access.entries(name)

@@ -1,4 +1,4 @@
-"""Creating topics."""
+"""Creates topics, and waits until consumer groups can join."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,53 +14,52 @@ from aiokafka.errors import (
 from shared.kit.bus.kafka.cluster import Cluster
 from shared.kit.core.bus import MAX_RECORD_BYTES, Topic
 
-# Facts are kept without limit, and never compacted: several types share a topic and a key.
 TOPIC_SETTINGS = {
     "cleanup.policy": "delete",
     "retention.ms": "-1",
     "retention.bytes": "-1",
     "max.message.bytes": str(MAX_RECORD_BYTES + 1_000_000),
 }
+"""Events are retained without limit, and never compacted: several types share a topic and a key."""
 
-
-_TRIES = 50
-_PAUSE = 0.1
+_MAX_ATTEMPTS = 50
+_POLL_INTERVAL_SECONDS = 0.1
 
 
 async def create_topics(
     cluster: Cluster, client_id: str, topics: Sequence[Topic], replication: int
 ) -> None:
-    """Ask the controller for these topics; one that appeared meanwhile is none of our business."""
+    """Create these topics; one that was created meanwhile is left as it is. Raises `KafkaError`."""
     admin = AIOKafkaAdminClient(**cluster.client_options(), client_id=client_id)
     try:
         await admin.start()
-        answer = await admin.create_topics(
+        response = await admin.create_topics(
             [
-                NewTopic(each.name, each.partitions, replication, topic_configs=TOPIC_SETTINGS)
-                for each in topics
+                NewTopic(topic.name, topic.partitions, replication, topic_configs=TOPIC_SETTINGS)
+                for topic in topics
             ]
         )
-        await _until_coordinated(admin, cluster.user or "preau")
+        await _wait_for_coordinator(admin, cluster.user or "preau")
     finally:
         await admin.close()
-    for name, code, *_ in answer.topic_errors:
+    for name, code, *_ in response.topic_errors:
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:
             raise error(name)
 
 
-async def _until_coordinated(admin: AIOKafkaAdminClient, group: str) -> None:
-    """Ask for a group's coordinator until there is one.
+async def _wait_for_coordinator(admin: AIOKafkaAdminClient, group: str) -> None:
+    """Wait until the group coordinator is available.
 
-    The first question a fresh cluster is asked makes it create the topic of the offsets, and every
-    reader that joins meanwhile would raise an alarm about nothing.
+    The first request for it makes a new cluster create its offsets topic, and every consumer that
+    joins meanwhile would log errors without cause.
     """
-    for _ in range(_TRIES):
+    for _ in range(_MAX_ATTEMPTS):
         try:
             await admin.find_coordinator(group)
-        except GroupAuthorizationFailedError:  # a user may ask about its own groups only
+        except GroupAuthorizationFailedError:  # this user may only use its own groups
             return
         except KafkaError:
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(_POLL_INTERVAL_SECONDS)
         else:
             return

@@ -38,7 +38,7 @@ class MemoryBus:
         self._closed = False
 
     async def send(self, records: Sequence[OutgoingRecord]) -> None:
-        """Append all records, or none."""
+        """Append the records; none of them if one is rejected. See `Bus.send`."""
         for record in records:
             if self._closed or record.topic not in self._topics:
                 raise Transient(reason="closed" if self._closed else f"no topic {record.topic}")
@@ -104,7 +104,7 @@ class MemoryBus:
         return tuple(self._log[partition][begin : begin + limit])
 
     async def close(self) -> None:
-        """Stop all members; later calls of `send` and `subscribe` raise `Transient`."""
+        """Stop the members; later calls of `send` and `subscribe` raise `Transient`."""
         self._closed = True
         for group in self._groups.values():
             for member in tuple(group.members):

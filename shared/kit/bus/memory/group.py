@@ -13,13 +13,13 @@ RETRY_SECONDS = 1.0
 
 
 class Notifier:
-    """Wakes all tasks that wait at this moment; later waiters wait for the next notification."""
+    """Wakes every task that is waiting; later waiters wait for the next notification."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
 
     def notify_all(self) -> None:
-        """Wake all waiting tasks."""
+        """Wake every waiting task."""
         self._event.set()
         self._event = asyncio.Event()
 
@@ -74,7 +74,7 @@ class Group:
         shares: dict[Member, list[Partition]] = {member: [] for member in self.members}
         turn = 0
         for partition in self.log:
-            subscribed = [each for each in self.members if partition.topic in each.config.topics]
+            subscribed = [m for m in self.members if partition.topic in m.config.topics]
             if subscribed:
                 shares[subscribed[turn % len(subscribed)]].append(partition)
                 turn += 1
@@ -130,7 +130,7 @@ class Member:
         self._place_not_before = 0.0
 
     async def revoke(self) -> None:
-        """Give all partitions back after the batch in progress."""
+        """Release the partitions after the batch in progress."""
         async with self._lock:
             lost = [*self._next, *self._unplaced]
             self._next.clear()
@@ -152,7 +152,7 @@ class Member:
         """Count the records in the assigned partitions that are not committed."""
         log, committed = self._group.log, self._group.committed
         unread = sum(len(log[partition]) - at for partition, at in self._next.items())
-        return unread + sum(len(log[each]) - committed.get(each, 0) for each in self._unplaced)
+        return unread + sum(len(log[p]) - committed.get(p, 0) for p in self._unplaced)
 
     def is_idle(self) -> bool:
         """Return whether there is nothing to deliver."""
@@ -192,7 +192,7 @@ class Member:
         self._group.notifier.notify_all()
 
     def _next_batch(self) -> list[IncomingRecord]:
-        """Drain one partition after the other, as Kafka does; each time another one is first."""
+        """Read partition after partition until the batch is full; the first one rotates."""
         now = _monotonic()
         self._paused_until = {p: until for p, until in self._paused_until.items() if until > now}
         ready = [partition for partition in self._next if partition not in self._paused_until]
