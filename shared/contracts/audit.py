@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 
 from msgspec import Struct
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.event import Fact, Instant
 from shared.contracts.ids import MemberId, TenantId
 
@@ -40,10 +40,12 @@ class AuditSealed(Fact, frozen=True, kw_only=True):
 
     @classmethod
     def example(cls) -> Self:
-        head = AuditHead(member_id=cast.HAMID, number=12, hash=b64decode("q83v" * 11 + "EjM="))
+        head = AuditHead(
+            member_id=example_data.HAMID, number=12, hash=b64decode("q83v" * 11 + "EjM=")
+        )
         return cls(
-            tenant_id=cast.TENANT,
-            through=cast.NOON,
+            tenant_id=example_data.TENANT,
+            through=example_data.NOON,
             heads=(head,),
             key_id="5f2c9b1d8a7e4c30",
             signature=b64decode("ASNF" * 21 + "Zw=="),

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from msgspec import Struct, field
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.event import DataSensitivity, Fact, Instant, Sealed
 from shared.contracts.ids import MemberId, SessionId, StructureId, TenantId
 
@@ -65,7 +65,7 @@ class TenantOpened(Fact, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            tenant_id=cast.TENANT,
+            tenant_id=example_data.TENANT,
             name="Académie de Rennes",
             slug="rennes",
             time_zone="Europe/Paris",
@@ -99,12 +99,12 @@ class StructureOpened(Fact, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            structure_id=cast.COLLEGE,
+            structure_id=example_data.COLLEGE,
             kind="school",
             name="Collège Anne de Bretagne",
             time_zone="Europe/Paris",
-            parent_id=cast.ACADEMY,
-            path=(cast.ACADEMY,),
+            parent_id=example_data.ACADEMY,
+            path=(example_data.ACADEMY,),
             codes={"uai": "0350000A"},
             school_zone="B",
             headcount=612,
@@ -130,10 +130,10 @@ class MemberJoined(Fact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         details = PersonDetails(display_name="Zoé Le Goff", handle="zoe.legoff", locale="fr")
         return cls(
-            member_id=cast.ZOE,
+            member_id=example_data.ZOE,
             person=Sealed(clear=details),
             minor=True,
-            structure_id=cast.COLLEGE,
+            structure_id=example_data.COLLEGE,
         )
 
 
@@ -153,10 +153,10 @@ class MemberSuspended(Fact, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            member_id=cast.ZOE,
+            member_id=example_data.ZOE,
             reason="repeated_insults",
-            suspended_by=cast.HAMID,
-            until=cast.NOON + timedelta(days=3),
+            suspended_by=example_data.HAMID,
+            until=example_data.NOON + timedelta(days=3),
         )
 
 
@@ -173,7 +173,7 @@ class MemberReinstated(Fact, frozen=True, kw_only=True):
 
     @classmethod
     def example(cls) -> Self:
-        return cls(member_id=cast.ZOE, reinstated_by=cast.HAMID)
+        return cls(member_id=example_data.ZOE, reinstated_by=example_data.HAMID)
 
 
 class RoleGranted(Fact, frozen=True, kw_only=True):
@@ -192,7 +192,9 @@ class RoleGranted(Fact, frozen=True, kw_only=True):
 
     @classmethod
     def example(cls) -> Self:
-        return cls(member_id=cast.HAMID, role=Role.TEACHER, structure_id=cast.COLLEGE)
+        return cls(
+            member_id=example_data.HAMID, role=Role.TEACHER, structure_id=example_data.COLLEGE
+        )
 
 
 class RoleRevoked(Fact, frozen=True, kw_only=True):
@@ -210,7 +212,9 @@ class RoleRevoked(Fact, frozen=True, kw_only=True):
 
     @classmethod
     def example(cls) -> Self:
-        return cls(member_id=cast.HAMID, role=Role.TEACHER, structure_id=cast.COLLEGE)
+        return cls(
+            member_id=example_data.HAMID, role=Role.TEACHER, structure_id=example_data.COLLEGE
+        )
 
 
 class SessionOpened(Fact, frozen=True, kw_only=True):
@@ -227,7 +231,7 @@ class SessionOpened(Fact, frozen=True, kw_only=True):
 
     @classmethod
     def example(cls) -> Self:
-        return cls(member_id=cast.ZOE, method="password", session_id=cast.SESSION)
+        return cls(member_id=example_data.ZOE, method="password", session_id=example_data.SESSION)
 
 
 class SessionEnd(StrEnum):
@@ -259,7 +263,11 @@ class SessionEnded(Fact, frozen=True, kw_only=True):
 
     @classmethod
     def example(cls) -> Self:
-        return cls(member_id=cast.ZOE, session_id=cast.SESSION, reason=SessionEnd.PASSWORD_CHANGED)
+        return cls(
+            member_id=example_data.ZOE,
+            session_id=example_data.SESSION,
+            reason=SessionEnd.PASSWORD_CHANGED,
+        )
 
 
 PUBLISHES: tuple[type[Fact], ...] = (

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import ClassVar, Self
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.event import Fact, Instant
 from shared.contracts.ids import AlertId, ContentId, MemberId, SpaceId, StructureId
 
@@ -33,16 +33,16 @@ class AlertRaised(Fact, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            alert_id=cast.ALERT,
+            alert_id=example_data.ALERT,
             what="flags",
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            window_begin=cast.NOON - timedelta(minutes=15),
-            window_end=cast.NOON,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            window_begin=example_data.NOON - timedelta(minutes=15),
+            window_end=example_data.NOON,
             observed=5,
             people=3,
-            first_content_id=cast.QUESTION,
-            most_content_id=cast.ANSWER,
+            first_content_id=example_data.QUESTION,
+            most_content_id=example_data.ANSWER,
         )
 
 
@@ -62,10 +62,10 @@ class AlertClosed(Fact, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            alert_id=cast.ALERT,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            closed_by=cast.HAMID,
+            alert_id=example_data.ALERT,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            closed_by=example_data.HAMID,
         )
 
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Self
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.event import Fact
 from shared.contracts.ids import MemberId, NotificationId
 
@@ -22,7 +22,9 @@ class NotificationRead(Fact, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            notification_id=cast.NOTIFICATION, recipient_id=cast.ZOE, category="answer_to_mine"
+            notification_id=example_data.NOTIFICATION,
+            recipient_id=example_data.ZOE,
+            category="answer_to_mine",
         )
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.catalogue import EVENTS, PUBLISHERS, TOPICS, audit_fact, owner_of
 from shared.contracts.event import DataSensitivity, Fact, partition_key, value_at
 from shared.kit.tools.docs.services import find_reactions, has_module
@@ -57,7 +57,7 @@ def test_fact_has_a_docstring(fact: type[Fact]) -> None:
 def test_key_and_subject_are_paths_in_the_fact(fact: type[Fact]) -> None:
     example = fact.example()
     assert isinstance(value_at(example, fact.SUBJECT), UUID)
-    assert partition_key(cast.TENANT, example).startswith(f"{cast.TENANT}:")
+    assert partition_key(example_data.TENANT, example).startswith(f"{example_data.TENANT}:")
 
 
 @every_fact

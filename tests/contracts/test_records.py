@@ -9,7 +9,7 @@ import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_structured
 from cloudevents.core.formats.json import JSONFormat
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.catalogue import EVENTS, decoder_of
 from shared.contracts.event import (
     CONTENT_TYPE,
@@ -66,9 +66,9 @@ def test_cloudevents_library_reads_our_records(fact: type[Fact]) -> None:
     assert event.get_specversion() == "1.0"
     assert (event.get_id(), event.get_type()) == (str(written.id), fact.wire_type())
     assert (event.get_source(), event.get_subject()) == (written.source, written.subject)
-    assert event.get_time() == cast.NOON
+    assert event.get_time() == example_data.NOON
     assert event.get_datacontenttype() == "application/json"
-    assert event.get_extension("tenant") == str(cast.TENANT)
+    assert event.get_extension("tenant") == str(example_data.TENANT)
     assert event.get_extension("sequence") == "0000000001"
     assert event.get_data() == json.loads(bytes(written.data))
 

@@ -4,7 +4,7 @@ from typing import ClassVar, Self
 
 import pytest
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.event import Fact, older_versions
 from shared.contracts.ids import MemberId
@@ -61,14 +61,14 @@ class WrongConversions(Fact, frozen=True, kw_only=True):
 
     @classmethod
     def example(cls) -> Self:
-        return cls(member_id=cast.ZOE, text="Bonjour")
+        return cls(member_id=example_data.ZOE, text="Bonjour")
 
     def downcast(self) -> LineSaidV1:
-        return LineSaidV1(member_id=cast.HAMID, text=self.text)
+        return LineSaidV1(member_id=example_data.HAMID, text=self.text)
 
     @classmethod
     def upcast(cls, old: LineSaidV1) -> Self:
-        return cls(member_id=cast.HAMID, text=old.text.upper())
+        return cls(member_id=example_data.HAMID, text=old.text.upper())
 
 
 EXPECTED_ERRORS: dict[type[Fact], list[str]] = {

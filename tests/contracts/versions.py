@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.event import Fact, encode_data, partition_key, value_at
 
 
@@ -57,4 +57,4 @@ def _downcast_errors(fact: type[Fact], older: type[Fact]) -> Iterator[str]:
 
 
 def _address(fact: Fact) -> tuple[str, str]:
-    return partition_key(cast.TENANT, fact), str(value_at(fact, fact.SUBJECT))
+    return partition_key(example_data.TENANT, fact), str(value_at(fact, fact.SUBJECT))

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from services.metrics.dimensions.domain import Space
 from services.metrics.reputation.domain import Flag
-from shared.contracts.cast import ACADEMY, COLLEGE, NOON, SPACE
+from shared.contracts.example_data import ACADEMY, COLLEGE, NOON, SPACE
 from shared.contracts.ids import ContentId, MemberId
 
 

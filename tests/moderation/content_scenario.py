@@ -33,7 +33,6 @@ from services.moderation.screening.domain import ScreeningResult, text_hash
 from services.moderation.screening.ports import ScreeningDeps
 from services.moderation.screening.reactions import screen_content
 from services.moderation.screening.store import SqlHelpOffers, SqlScreenings
-from shared.contracts.cast import COLLEGE, SPACE, ZOE
 from shared.contracts.community import (
     ContentFlagged,
     ContentKind,
@@ -43,6 +42,7 @@ from shared.contracts.community import (
     PostRemoved,
 )
 from shared.contracts.event import Fact, Origin, Person
+from shared.contracts.example_data import COLLEGE, SPACE, ZOE
 from shared.contracts.identity import Role
 from shared.contracts.ids import CaseId, ContentId, EventId, MemberId, TenantId
 from shared.contracts.moderation import Action, HelpWords, Verdict

@@ -1,6 +1,6 @@
 """Builders of actors for tests of policies, with the members of `shared.contracts.cast`."""
 
-from shared.contracts.cast import ACADEMY, COLLEGE, HAMID, TENANT
+from shared.contracts.example_data import ACADEMY, COLLEGE, HAMID, TENANT
 from shared.contracts.identity import Role
 from shared.contracts.ids import MemberId, StructureId
 from shared.kit.core.policy import Actor, Grant

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.identity import MemberKind
 from shared.contracts.ids import MemberId, TenantId
 from shared.kit.core.access_tokens import Claims
@@ -23,12 +23,12 @@ class TenantVerifier:
     """`pupil3` and `teacher` are of one tenant, `foreigner` of another, `hamid` operates."""
 
     def __init__(self) -> None:
-        self.ids: dict[str, UUID] = {"hamid": cast.HAMID}
+        self.ids: dict[str, UUID] = {"hamid": example_data.HAMID}
 
     async def verify(self, token: str) -> Claims:
         if token == "nobody":
             raise Unauthorised(reason="unknown")
-        tenant = OTHER_TENANT if token.startswith("foreigner") else cast.TENANT
+        tenant = OTHER_TENANT if token.startswith("foreigner") else example_data.TENANT
         return Claims(MemberId(self.ids.setdefault(token, uuid4())), tenant, "session")
 
 

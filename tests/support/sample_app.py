@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from uuid_utils.compat import uuid7
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.identity import Role
 from shared.contracts.ids import MemberId, StructureId, TenantId
 from shared.kit.bus.memory.bus import MemoryBus
@@ -55,7 +55,7 @@ class Note(ApiModel):
 
 def is_member(actor: Actor) -> Verdict:
     """Let in everybody but Hamid."""
-    if actor.member_id == cast.HAMID:
+    if actor.member_id == example_data.HAMID:
         return Denied("note.import.not_hamid")
     return Allowed("note.import.member")
 
@@ -63,12 +63,12 @@ def is_member(actor: Actor) -> Verdict:
 class FakeVerifier:
     """`Bearer zoe` is Zoé, `Bearer hamid` is Hamid."""
 
-    people: Mapping[str, UUID] = {"zoe": cast.ZOE, "hamid": cast.HAMID}
+    people: Mapping[str, UUID] = {"zoe": example_data.ZOE, "hamid": example_data.HAMID}
 
     async def verify(self, token: str) -> Claims:
         if token not in self.people:
             raise Unauthorised(reason="unknown")
-        return Claims(MemberId(self.people[token]), cast.TENANT, "session")
+        return Claims(MemberId(self.people[token]), example_data.TENANT, "session")
 
 
 @dataclass
@@ -85,11 +85,11 @@ class FakeRights:
         self.lookups += 1
         if self.lookups <= self.missing_lookups:
             return None
-        operates = (Grant(Role.OPERATOR, StructureId(cast.COLLEGE)),)
+        operates = (Grant(Role.OPERATOR, StructureId(example_data.COLLEGE)),)
         return Actor(
             tenant,
             member_id,
-            grants=operates if member_id == cast.HAMID else (),
+            grants=operates if member_id == example_data.HAMID else (),
             suspension=Suspension("insults", NOON) if self.suspended else None,
         )
 

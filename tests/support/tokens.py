@@ -11,7 +11,7 @@ import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.kit.core.access_tokens import ALGORITHMS, LIFETIME_SECONDS, TOKEN_TYPE
 
 ISSUER, AUDIENCE = "https://identité.test", "préau"
@@ -36,8 +36,8 @@ class Signer:
         said = {
             "iss": ISSUER,
             "aud": AUDIENCE,
-            "sub": str(cast.ZOE),
-            "tenant": str(cast.TENANT),
+            "sub": str(example_data.ZOE),
+            "tenant": str(example_data.TENANT),
             "sid": "s-1",
             "nbf": now,
             "exp": now + LIFETIME_SECONDS,

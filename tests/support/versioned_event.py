@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import asyncpg
 import msgspec
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.event import Envelope, Fact
 from shared.contracts.ids import MemberId
 from shared.kit.bus.memory.bus import MemoryBus
@@ -42,7 +42,7 @@ class LineSaidV1(Fact, frozen=True, kw_only=True):
 
     @classmethod
     def example(cls) -> Self:
-        return cls(member_id=cast.ZOE, text="Bonjour à tous ☀️")
+        return cls(member_id=example_data.ZOE, text="Bonjour à tous ☀️")
 
 
 class LineSaid(Fact, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class LineSaid(Fact, frozen=True, kw_only=True):
 
     @classmethod
     def example(cls) -> Self:
-        return cls(member_id=cast.ZOE, words=("Bonjour", "à", "tous", "☀️"))
+        return cls(member_id=example_data.ZOE, words=("Bonjour", "à", "tous", "☀️"))
 
     def downcast(self) -> LineSaidV1:
         return LineSaidV1(member_id=self.member_id, text=" ".join(self.words))
@@ -88,7 +88,7 @@ class LineSaidV3(Fact, frozen=True, kw_only=True):
 
     @classmethod
     def example(cls) -> Self:
-        return cls(member_id=cast.ZOE, words=("Bonjour", "!"), loud=True)
+        return cls(member_id=example_data.ZOE, words=("Bonjour", "!"), loud=True)
 
     def downcast(self) -> LineSaid:
         return LineSaid(member_id=self.member_id, words=self.words)

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Self
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.community.contents import (
     COMMENT_REF,
     COMMENT_TEXT,
@@ -22,10 +22,10 @@ class CommentPublished(TextFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(
             ref=COMMENT_REF,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            author=cast.PUPIL,
-            reply_to=cast.TEACHER,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            author=example_data.PUPIL,
+            reply_to=example_data.TEACHER,
             content=COMMENT_TEXT,
         )
 
@@ -39,16 +39,16 @@ class CommentEdited(TextFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         ref = ContentRef(
             kind=ContentKind.COMMENT,
-            id=cast.COMMENT,
-            root_id=cast.QUESTION,
-            parent_id=cast.ANSWER,
+            id=example_data.COMMENT,
+            root_id=example_data.QUESTION,
+            parent_id=example_data.ANSWER,
             version=2,
         )
         return cls(
             ref=ref,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            author=cast.PUPIL,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            author=example_data.PUPIL,
             content=COMMENT_TEXT,
         )
 
@@ -62,10 +62,10 @@ class CommentRemoved(StateChangeFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(
             ref=COMMENT_REF,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            author=cast.PUPIL,
-            by=cast.ZOE,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            author=example_data.PUPIL,
+            by=example_data.ZOE,
             reason="by_author",
         )
 
@@ -79,11 +79,11 @@ class CommentHidden(StateChangeFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(
             ref=COMMENT_REF,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            author=cast.PUPIL,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            author=example_data.PUPIL,
             reason="insult",
-            decision_id=cast.DECISION,
+            decision_id=example_data.DECISION,
         )
 
 
@@ -96,8 +96,8 @@ class CommentRestored(StateChangeFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(
             ref=COMMENT_REF,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            author=cast.PUPIL,
-            decision_id=cast.DECISION,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            author=example_data.PUPIL,
+            decision_id=example_data.DECISION,
         )

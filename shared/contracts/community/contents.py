@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.event import DataSensitivity, Fact, Person, Sealed
 from shared.contracts.ids import ContentId, DecisionId, MemberId, SpaceId, StructureId
 
@@ -71,12 +71,20 @@ class StateChangeFact(ConversationFact, frozen=True, kw_only=True):
 
 
 # Contents of all examples: a question, its answer, and a comment on the answer.
-POST_REF = ContentRef(kind=ContentKind.QUESTION, id=cast.QUESTION, root_id=cast.QUESTION)
+POST_REF = ContentRef(
+    kind=ContentKind.QUESTION, id=example_data.QUESTION, root_id=example_data.QUESTION
+)
 ANSWER_REF = ContentRef(
-    kind=ContentKind.ANSWER, id=cast.ANSWER, root_id=cast.QUESTION, parent_id=cast.QUESTION
+    kind=ContentKind.ANSWER,
+    id=example_data.ANSWER,
+    root_id=example_data.QUESTION,
+    parent_id=example_data.QUESTION,
 )
 COMMENT_REF = ContentRef(
-    kind=ContentKind.COMMENT, id=cast.COMMENT, root_id=cast.QUESTION, parent_id=cast.ANSWER
+    kind=ContentKind.COMMENT,
+    id=example_data.COMMENT,
+    root_id=example_data.QUESTION,
+    parent_id=example_data.ANSWER,
 )
 QUESTION_TEXT: Sealed[ContentText] = Sealed(
     clear=ContentText(

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Self
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.community.contents import (
     ANSWER_REF,
     POST_REF,
@@ -26,9 +26,9 @@ class PostPublished(TextFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(
             ref=POST_REF,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            author=cast.PUPIL,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            author=example_data.PUPIL,
             content=QUESTION_TEXT,
         )
 
@@ -41,13 +41,16 @@ class PostEdited(TextFact, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         ref = ContentRef(
-            kind=ContentKind.QUESTION, id=cast.QUESTION, root_id=cast.QUESTION, version=2
+            kind=ContentKind.QUESTION,
+            id=example_data.QUESTION,
+            root_id=example_data.QUESTION,
+            version=2,
         )
         return cls(
             ref=ref,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            author=cast.PUPIL,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            author=example_data.PUPIL,
             content=QUESTION_TEXT,
         )
 
@@ -61,10 +64,10 @@ class PostRemoved(StateChangeFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(
             ref=POST_REF,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            author=cast.PUPIL,
-            by=cast.ZOE,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            author=example_data.PUPIL,
+            by=example_data.ZOE,
             reason="by_author",
         )
 
@@ -78,11 +81,11 @@ class PostHidden(StateChangeFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(
             ref=ANSWER_REF,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            author=cast.TEACHER,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            author=example_data.TEACHER,
             reason="insult",
-            decision_id=cast.DECISION,
+            decision_id=example_data.DECISION,
         )
 
 
@@ -95,10 +98,10 @@ class PostRestored(StateChangeFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(
             ref=ANSWER_REF,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            author=cast.TEACHER,
-            decision_id=cast.DECISION,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            author=example_data.TEACHER,
+            decision_id=example_data.DECISION,
         )
 
 
@@ -115,11 +118,11 @@ class AnswerAccepted(ConversationFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(
             ref=ANSWER_REF,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            author=cast.TEACHER,
-            asker=cast.PUPIL,
-            accepted_by=cast.ZOE,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            author=example_data.TEACHER,
+            asker=example_data.PUPIL,
+            accepted_by=example_data.ZOE,
         )
 
 
@@ -135,10 +138,10 @@ class AnswerUnaccepted(ConversationFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(
             ref=ANSWER_REF,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            author=cast.TEACHER,
-            by=cast.ZOE,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            author=example_data.TEACHER,
+            by=example_data.ZOE,
         )
 
 
@@ -155,9 +158,9 @@ class ContentFlagged(ConversationFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(
             ref=ANSWER_REF,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            author=cast.TEACHER,
-            flagged_by=cast.PUPIL,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            author=example_data.TEACHER,
+            flagged_by=example_data.PUPIL,
             reason="harassment",
         )

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import ClassVar, Self
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.event import Fact, Person
 from shared.contracts.ids import MemberId, SpaceId, StructureId
 
@@ -45,14 +45,14 @@ class SpaceOpened(Fact, frozen=True, kw_only=True):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            space_id=cast.SPACE,
+            space_id=example_data.SPACE,
             name="Entraide en français",
             visibility=Visibility.STRUCTURE,
             joining=Joining.OPEN,
-            structure_id=cast.COLLEGE,
-            path=(cast.ACADEMY,),
+            structure_id=example_data.COLLEGE,
+            path=(example_data.ACADEMY,),
             time_zone="Europe/Paris",
-            opened_by=cast.HAMID,
+            opened_by=example_data.HAMID,
         )
 
 
@@ -70,7 +70,7 @@ class MembershipJoined(Fact, frozen=True, kw_only=True):
 
     @classmethod
     def example(cls) -> Self:
-        return cls(space_id=cast.SPACE, member=cast.PUPIL)
+        return cls(space_id=example_data.SPACE, member=example_data.PUPIL)
 
 
 class MembershipLeft(Fact, frozen=True, kw_only=True):
@@ -86,4 +86,4 @@ class MembershipLeft(Fact, frozen=True, kw_only=True):
 
     @classmethod
     def example(cls) -> Self:
-        return cls(space_id=cast.SPACE, member=cast.PUPIL)
+        return cls(space_id=example_data.SPACE, member=example_data.PUPIL)

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import ClassVar, Self
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.event import Person
 from shared.contracts.ids import AppealId, DecisionId, MemberId, StatementId
 from shared.contracts.moderation.base import ANSWER_REF, ContentFact
@@ -36,12 +36,12 @@ class AppealReceived(_AppealFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(
             ref=ANSWER_REF,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            appeal_id=cast.APPEAL,
-            statement_id=cast.STATEMENT,
-            decision_id=cast.DECISION,
-            appellant=cast.TEACHER,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            appeal_id=example_data.APPEAL,
+            statement_id=example_data.STATEMENT,
+            decision_id=example_data.DECISION,
+            appellant=example_data.TEACHER,
         )
 
 
@@ -57,11 +57,11 @@ class AppealDecided(_AppealFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(
             ref=ANSWER_REF,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            appeal_id=cast.APPEAL,
-            statement_id=cast.STATEMENT,
-            decision_id=cast.DECISION,
-            appellant=cast.TEACHER,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            appeal_id=example_data.APPEAL,
+            statement_id=example_data.STATEMENT,
+            decision_id=example_data.DECISION,
+            appellant=example_data.TEACHER,
             outcome=Outcome.OVERTURNED,
         )

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.community import ContentKind, ContentRef
 from shared.contracts.event import Fact
 from shared.contracts.ids import SpaceId, StructureId
@@ -53,6 +53,9 @@ class ContentFact(Fact, frozen=True, kw_only=True):
 
 
 ANSWER_REF = ContentRef(
-    kind=ContentKind.ANSWER, id=cast.ANSWER, root_id=cast.QUESTION, parent_id=cast.QUESTION
+    kind=ContentKind.ANSWER,
+    id=example_data.ANSWER,
+    root_id=example_data.QUESTION,
+    parent_id=example_data.QUESTION,
 )
 RULE = RuleRef(id="insult.direct", version=1)

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Self
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.event import Person
 from shared.contracts.ids import CaseId, MemberId
 from shared.contracts.moderation.base import ANSWER_REF, ContentFact
@@ -23,12 +23,12 @@ class CaseOpened(ContentFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(
             ref=ANSWER_REF,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            case_id=cast.CASE,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            case_id=example_data.CASE,
             because="flags",
             severity=2,
-            author=cast.TEACHER,
+            author=example_data.TEACHER,
         )
 
 
@@ -45,10 +45,10 @@ class CaseAssigned(ContentFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(
             ref=ANSWER_REF,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            case_id=cast.CASE,
-            moderator_id=cast.HAMID,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            case_id=example_data.CASE,
+            moderator_id=example_data.HAMID,
         )
 
 
@@ -65,8 +65,8 @@ class CaseClosed(ContentFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(
             ref=ANSWER_REF,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            case_id=cast.CASE,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            case_id=example_data.CASE,
             outcome="hide",
         )

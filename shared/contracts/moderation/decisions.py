@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Self
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.event import Person
 from shared.contracts.ids import AppealId, CaseId, DecisionId, MemberId, StatementId
 from shared.contracts.moderation.base import (
@@ -40,14 +40,14 @@ class DecisionMade(ContentFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(
             ref=ANSWER_REF,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            decision_id=cast.DECISION,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            decision_id=example_data.DECISION,
             action=Action.HIDE,
             policy="insult",
             reason="insult.direct",
             decided_by=DecidedBy.RULE,
-            author=cast.TEACHER,
+            author=example_data.TEACHER,
             rules=(RULE,),
         )
 
@@ -73,11 +73,11 @@ class StatementIssued(ContentFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(
             ref=ANSWER_REF,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            statement_id=cast.STATEMENT,
-            decision_id=cast.DECISION,
-            recipient=cast.TEACHER,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            statement_id=example_data.STATEMENT,
+            decision_id=example_data.DECISION,
+            recipient=example_data.TEACHER,
             action=Action.HIDE,
             policy="insult",
             reason="insult.direct",
@@ -104,10 +104,10 @@ class DecisionReversed(ContentFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(
             ref=ANSWER_REF,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            decision_id=cast.DECISION,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            decision_id=example_data.DECISION,
             action=Action.HIDE,
-            appeal_id=cast.APPEAL,
-            author=cast.TEACHER,
+            appeal_id=example_data.APPEAL,
+            author=example_data.TEACHER,
         )

@@ -4,7 +4,7 @@ from typing import ClassVar, Self
 
 from msgspec import Struct
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.event import Person
 from shared.contracts.moderation.base import ANSWER_REF, RULE, ContentFact, RuleRef, Verdict
 
@@ -30,13 +30,13 @@ class ContentScreened(ContentFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(
             ref=ANSWER_REF,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
             content_hash="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
             verdict=Verdict.HIDE,
             score=0.92,
             rules=(RULE,),
-            author=cast.TEACHER,
+            author=example_data.TEACHER,
         )
 
 
@@ -65,9 +65,9 @@ class HelpOffered(ContentFact, frozen=True, kw_only=True):
     def example(cls) -> Self:
         return cls(
             ref=ANSWER_REF,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
-            recipient=cast.PUPIL,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
+            recipient=example_data.PUPIL,
             reason="self_harm_call",
             words=HelpWords(
                 fr="Tu comptes pour nous. Appelle le 3114 (gratuit, jour et nuit).",

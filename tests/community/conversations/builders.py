@@ -3,8 +3,8 @@
 from typing import Any
 
 from services.community.conversations.domain import Content
-from shared.contracts.cast import COLLEGE, NOON, QUESTION, SPACE, TENANT, ZOE
 from shared.contracts.community import ContentKind
+from shared.contracts.example_data import COLLEGE, NOON, QUESTION, SPACE, TENANT, ZOE
 
 
 def a_content(kind: ContentKind = ContentKind.QUESTION, **changes: Any) -> Content:

@@ -14,7 +14,6 @@ from services.community.conversations.domain import (
     edit,
     published_fact,
 )
-from shared.contracts.cast import DECISION, NOON, PUPIL
 from shared.contracts.community import (
     CommentEdited,
     CommentPublished,
@@ -22,6 +21,7 @@ from shared.contracts.community import (
     PostEdited,
     PostPublished,
 )
+from shared.contracts.example_data import DECISION, NOON, PUPIL
 from tests.community.conversations.builders import a_content
 
 ALLOWED_PARENTS = {

@@ -9,8 +9,8 @@ from services.community.conversations.policy import (
     may_read,
 )
 from services.community.spaces.domain import Membership
-from shared.contracts.cast import ACADEMY, ZOE
 from shared.contracts.community import ContentKind
+from shared.contracts.example_data import ACADEMY, ZOE
 from shared.contracts.identity import Role
 from shared.kit.core.policy import Allowed, Denied
 from tests.community.conversations.builders import a_content

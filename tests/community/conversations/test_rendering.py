@@ -9,7 +9,7 @@ from services.community.conversations.handlers.rendering import (
     render_content_html,
     with_html,
 )
-from shared.contracts.cast import NOON
+from shared.contracts.example_data import NOON
 from shared.kit.text.markup import HTML_VERSION
 from tests.community.conversations.builders import a_content
 

@@ -14,7 +14,6 @@ from services.community.conversations.domain import (
     remove,
     reverse_decision,
 )
-from shared.contracts.cast import DECISION, HAMID, QUESTION, ZOE
 from shared.contracts.community import (
     CommentHidden,
     ContentKind,
@@ -23,6 +22,7 @@ from shared.contracts.community import (
     PostRemoved,
     PostRestored,
 )
+from shared.contracts.example_data import DECISION, HAMID, QUESTION, ZOE
 from shared.contracts.ids import DecisionId
 from shared.contracts.moderation import Action, DecidedBy, DecisionMade, DecisionReversed
 from tests.community.conversations.builders import a_content

@@ -15,8 +15,8 @@ from services.community.imports.domain import (
     rejection_reason,
     to_content,
 )
-from shared.contracts.cast import NOON, TENANT
 from shared.contracts.community import ContentKind
+from shared.contracts.example_data import NOON, TENANT
 from shared.contracts.ids import TenantId
 from tests.community.conversations.builders import a_content
 from tests.community.spaces.test_policy import ROOM

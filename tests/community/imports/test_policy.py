@@ -1,7 +1,7 @@
 import pytest
 
 from services.community.imports.policy import may_import
-from shared.contracts.cast import ACADEMY
+from shared.contracts.example_data import ACADEMY
 from shared.contracts.identity import Role
 from shared.kit.core.policy import Allowed
 from tests.community.spaces.test_policy import ELSEWHERE, ROOM

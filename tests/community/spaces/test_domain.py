@@ -1,5 +1,5 @@
 from services.community.spaces.domain import Membership
-from shared.contracts.cast import ACADEMY, COLLEGE
+from shared.contracts.example_data import ACADEMY, COLLEGE
 from tests.community.spaces.test_policy import ROOM
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from services.community.spaces.domain import Membership, Space
 from services.community.spaces.policy import may_join, may_open, may_see
-from shared.contracts.cast import ACADEMY, COLLEGE, NOON, SPACE, TENANT
 from shared.contracts.community import Joining, Visibility
+from shared.contracts.example_data import ACADEMY, COLLEGE, NOON, SPACE, TENANT
 from shared.contracts.identity import Role
 from shared.contracts.ids import StructureId
 from shared.kit.core.policy import Allowed

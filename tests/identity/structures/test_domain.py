@@ -1,7 +1,7 @@
 import pytest
 
 from services.identity.structures.domain import Structure, UnknownTimeZone, check_time_zone
-from shared.contracts.cast import ACADEMY, COLLEGE, TENANT
+from shared.contracts.example_data import ACADEMY, COLLEGE, TENANT
 
 SCHOOL = Structure(
     TENANT, COLLEGE, "school", "Collège de La Réunion 🏝", "Indian/Reunion", ACADEMY, (ACADEMY,)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.kit.telemetry.otel import OtelTelemetry
 from shared.kit.web import context
 from tests.architecture.source_tree import dotted, python_files
@@ -29,8 +29,8 @@ async def test_a_handler_learns_who_asks_in_which_tenant() -> None:
     house = SampleApp()
     assert (await house.post(NOTE)).status_code == 201
     (caller,), (actor,) = house.callers, house.actors
-    assert (caller.tenant, caller.member_id) == (cast.TENANT, cast.ZOE)
-    assert (actor.tenant, actor.member_id) == (cast.TENANT, cast.ZOE)
+    assert (caller.tenant, caller.member_id) == (example_data.TENANT, example_data.ZOE)
+    assert (actor.tenant, actor.member_id) == (example_data.TENANT, example_data.ZOE)
     assert house.rights.lookups == 1
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 import pytest
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.kit.core.access_tokens import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS, Claims
 from shared.kit.core.errors import Transient, Unauthorised
 from shared.kit.web.tokens import (
@@ -49,7 +49,7 @@ class World:
 async def test_a_token_of_identity_says_who_is_there() -> None:
     zoe = Signer()
     claims = await World(zoe).verifier.verify(zoe.token())
-    assert claims == Claims(cast.ZOE, cast.TENANT, "s-1")
+    assert claims == Claims(example_data.ZOE, example_data.TENANT, "s-1")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ async def test_keys_of_other_kinds_do_not_crowd_out_ours() -> None:
     world = World()
     others = [{"kty": "oct", "k": "c2VjcmV0", "kid": f"k{n}", "alg": "HS256"} for n in range(16)]
     world.jwks.keys = [*others, zoe.public()]
-    assert (await world.verifier.verify(zoe.token())).member_id == cast.ZOE
+    assert (await world.verifier.verify(zoe.token())).member_id == example_data.ZOE
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "é.é.é", "." * 50, "e30.e30.e30"])
@@ -189,7 +189,7 @@ async def test_without_keys_it_is_not_the_callers_fault() -> None:
         assert refused.value.facts["retry_after"] == 2
     assert world.jwks.requests == 1
     world.jwks.down, world.elapsed = False, REFETCH_AFTER_SECONDS + 1
-    assert (await world.verifier.verify(zoe.token())).member_id == cast.ZOE
+    assert (await world.verifier.verify(zoe.token())).member_id == example_data.ZOE
 
 
 async def test_known_keys_go_on_while_identity_is_down() -> None:
@@ -199,7 +199,7 @@ async def test_known_keys_go_on_while_identity_is_down() -> None:
     world.jwks.down, world.elapsed = True, 100.0
     with pytest.raises(Transient):
         await world.verifier.verify(Signer("other").token())
-    assert (await world.verifier.verify(zoe.token())).member_id == cast.ZOE
+    assert (await world.verifier.verify(zoe.token())).member_id == example_data.ZOE
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ async def test_a_signature_is_looked_at_once_and_so_many_are_remembered(
     monkeypatch.setattr("shared.kit.web.tokens.MAX_CACHED_TOKENS", 2)
     first, second, third = (zoe.token(sid=f"s-{number}") for number in range(3))
     for token in (first, first, second, first, third, second, first):
-        assert (await world.verifier.verify(token)).member_id == cast.ZOE
+        assert (await world.verifier.verify(token)).member_id == example_data.ZOE
     # The third put the first out.
     assert looked == [first, second, third, first]
     assert await world.refuses(replace_header(first, alg="EdDSA", typ="at+jwt", kid=zoe.kid))
@@ -290,4 +290,4 @@ async def test_keys_hold_for_a_bounded_time_without_an_answer() -> None:
             await world.verifier.verify(zoe.token())
     world.jwks.down = False
     world.elapsed += REFETCH_AFTER_SECONDS + 1
-    assert (await world.verifier.verify(zoe.token())).member_id == cast.ZOE
+    assert (await world.verifier.verify(zoe.token())).member_id == example_data.ZOE

@@ -4,8 +4,8 @@ from uuid import UUID
 import pytest
 
 from services.metrics.activity.domain import COUNTER_NAMES, ActivityEvent, count_by_day, local_day
-from shared.contracts.cast import HAMID, SPACE, TENANT, ZOE
 from shared.contracts.community import ContentKind
+from shared.contracts.example_data import HAMID, SPACE, TENANT, ZOE
 from shared.contracts.ids import TenantId
 from tests.metrics.builders import a_space, moment
 

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from deploy.local.stack import StackAddresses
 from services.metrics.activity.domain import ActivityEvent
 from services.metrics.activity.store import SqlActivityCounters
-from shared.contracts.cast import NOON
+from shared.contracts.example_data import NOON
 from shared.contracts.ids import SpaceId, TenantId
 from shared.kit.database.database import Database
 from tests.support.databases import open_service_database

@@ -19,7 +19,7 @@ from services.metrics.kpis.domain import (
     must_mask,
     split_into_periods,
 )
-from shared.contracts.cast import HAMID, ZOE
+from shared.contracts.example_data import HAMID, ZOE
 
 NOVEMBER, DECEMBER = date(2026, 11, 1), date(2026, 12, 1)
 DATES = st.dates(date(2005, 1, 1), date(2030, 1, 1))

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from services.metrics.reputation.domain import ALERT_WINDOW, Alert, Flag, detect_alert
-from shared.contracts.cast import ALERT, COLLEGE, HAMID, NOON, SPACE
+from shared.contracts.example_data import ALERT, COLLEGE, HAMID, NOON, SPACE
 from tests.metrics.builders import a_flag
 
 WINDOW_SECONDS = ALERT_WINDOW.total_seconds()

@@ -1,7 +1,7 @@
 import pytest
 
 from services.metrics.reputation.policy import may_manage_alert
-from shared.contracts.cast import ACADEMY, COLLEGE
+from shared.contracts.example_data import ACADEMY, COLLEGE
 from shared.contracts.identity import Role
 from shared.kit.core.policy import Allowed
 from tests.metrics.builders import a_space

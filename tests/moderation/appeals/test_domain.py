@@ -15,7 +15,7 @@ from services.moderation.appeals.domain import (
 )
 from services.moderation.appeals.policy import may_decide_appeal, may_read_appeal
 from services.moderation.cases.domain import Statement
-from shared.contracts.cast import (
+from shared.contracts.example_data import (
     APPEAL,
     DECISION,
     HAMID,

@@ -27,7 +27,7 @@ from services.moderation.appeals.handlers.judge import (
     list_appeals,
     read_appeal,
 )
-from shared.contracts.cast import ACADEMY, ZOE
+from shared.contracts.example_data import ACADEMY, ZOE
 from shared.contracts.identity import Role
 from shared.contracts.ids import AppealId, StatementId
 from shared.contracts.moderation import Action, Outcome, Verdict

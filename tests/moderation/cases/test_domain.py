@@ -14,7 +14,8 @@ from services.moderation.cases.domain import (
     Subject,
     issue_statement,
 )
-from shared.contracts.cast import (
+from shared.contracts.community import ContentKind, ContentRef
+from shared.contracts.example_data import (
     CASE,
     COLLEGE,
     COMMENT,
@@ -28,7 +29,6 @@ from shared.contracts.cast import (
     TENANT,
     ZOE,
 )
-from shared.contracts.community import ContentKind, ContentRef
 from shared.contracts.ids import MemberId
 from shared.contracts.moderation import Action, DecidedBy
 

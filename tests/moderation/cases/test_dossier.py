@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 from services.moderation.cases.domain import CaseEntry, CaseFile, CaseFlag, TextVersion
-from shared.contracts.cast import HAMID, NOON, ZOE
+from shared.contracts.example_data import HAMID, NOON, ZOE
 from tests.moderation.cases.test_domain import OTHER, a_case
 
 LATER = NOON + timedelta(hours=1)

@@ -1,7 +1,7 @@
 import pytest
 
 from services.moderation.cases.policy import may_decide
-from shared.contracts.cast import ACADEMY, COLLEGE, ZOE
+from shared.contracts.example_data import ACADEMY, COLLEGE, ZOE
 from shared.contracts.identity import Role
 from shared.kit.core.policy import Allowed, Denied
 from tests.community.spaces.test_policy import ELSEWHERE

@@ -8,8 +8,8 @@ from services.moderation.screening.domain import (
     rendered_text,
     text_hash,
 )
-from shared.contracts.cast import DECISION
 from shared.contracts.community import ContentText
+from shared.contracts.example_data import DECISION
 from shared.contracts.moderation import Action, DecidedBy, RuleRef, Verdict
 
 

@@ -16,7 +16,7 @@ from services.moderation.screening.handlers.activity import COUNTER_KINDS, WINDO
 from services.moderation.screening.handlers.screen_texts import screen_texts
 from services.moderation.screening.ports import ScreeningDeps
 from services.moderation.screening.store import InProcessScreener
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.community import CommentPublished, ContentText, PostEdited, PostPublished
 from shared.contracts.community.contents import ContentKind, ContentRef, TextFact
 from shared.contracts.event import Origin, Person, Sealed
@@ -43,7 +43,7 @@ def delivery(fact: TextFact, at: datetime, origin: Origin = Origin.LIVE) -> Deli
     return Delivery(
         fact=fact,
         event_id=EventId(uuid7()),
-        tenant=cast.TENANT,
+        tenant=example_data.TENANT,
         time=at,
         recorded=at,
         received=at,
@@ -61,7 +61,7 @@ class Room:
     """A space in which people write, one after the other."""
 
     windows: SlidingWindows = field(default_factory=MemoryWindows)
-    now: datetime = cast.NOON
+    now: datetime = example_data.NOON
 
     def __post_init__(self) -> None:
         screener = InProcessScreener(open_engine(today=lambda: datetime.now(UTC).date()))
@@ -83,8 +83,8 @@ class Room:
         content = Sealed(clear=ContentText(body=text, language="fr"))
         return kind(
             ref=ref,
-            space_id=cast.SPACE,
-            structure_id=cast.COLLEGE,
+            space_id=example_data.SPACE,
+            structure_id=example_data.COLLEGE,
             author=person(author),
             content=content,
             **more,

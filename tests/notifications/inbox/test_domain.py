@@ -5,9 +5,9 @@ from msgspec.structs import replace
 
 from services.community.conversations.domain import published_fact
 from services.notifications.inbox.domain import Category, NotificationTarget, find_target
-from shared.contracts.cast import ANSWER, COMMENT, HAMID, PUPIL, STATEMENT, TEACHER, ZOE
 from shared.contracts.community import AnswerAccepted, CommentPublished, ContentKind, PostPublished
 from shared.contracts.event import Person
+from shared.contracts.example_data import ANSWER, COMMENT, HAMID, PUPIL, STATEMENT, TEACHER, ZOE
 from shared.contracts.moderation import AppealDecided, HelpOffered, HelpWords, StatementIssued
 from tests.community.conversations.builders import a_content
 

@@ -16,8 +16,8 @@ from deploy.local.stack import StackAddresses
 from services.notifications.events import INBOX, REPLAY_ONLY, RIGHTS_REACTIONS
 from services.notifications.inbox.ports import InboxDeps
 from services.notifications.inbox.store import SqlInboxes, SqlManagers, SqlUnavailableContents
-from shared.contracts.cast import ACADEMY, COLLEGE, HAMID, NOON
 from shared.contracts.event import Fact, Origin
+from shared.contracts.example_data import ACADEMY, COLLEGE, HAMID, NOON
 from shared.contracts.identity import Role, RoleGranted, RoleRevoked, StructureOpened
 from shared.contracts.ids import (
     EventId,

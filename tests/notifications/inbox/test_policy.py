@@ -1,7 +1,7 @@
 import pytest
 
 from services.notifications.inbox.policy import may_read
-from shared.contracts.cast import ACADEMY, ZOE
+from shared.contracts.example_data import ACADEMY, ZOE
 from shared.contracts.identity import Role
 from shared.kit.core.policy import Allowed, Denied
 from tests.support.actors import an_actor

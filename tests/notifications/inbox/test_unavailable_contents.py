@@ -14,7 +14,6 @@ from services.notifications.inbox.domain import NotificationNotFound
 from services.notifications.inbox.handlers.read_inbox import mark_read, read_inbox
 from services.notifications.inbox.ports import InboxDeps
 from services.notifications.inbox.store import SqlInboxes, SqlManagers, SqlUnavailableContents
-from shared.contracts.cast import COLLEGE, HAMID, PUPIL, TEACHER, ZOE
 from shared.contracts.community import (
     AnswerAccepted,
     CommentHidden,
@@ -24,6 +23,7 @@ from shared.contracts.community import (
     PostHidden,
 )
 from shared.contracts.event import Fact
+from shared.contracts.example_data import COLLEGE, HAMID, PUPIL, TEACHER, ZOE
 from shared.contracts.ids import ContentId, MemberId, NotificationId, derived_id
 from shared.contracts.moderation import HelpOffered
 from shared.contracts.notifications import NotificationRead

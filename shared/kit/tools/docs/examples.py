@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.catalogue import owner_of
 from shared.contracts.event import (
     Envelope,
@@ -27,11 +27,11 @@ def example_envelope(fact: Fact) -> Envelope:
         type=fact.wire_type(),
         source=f"/preau/{owner_of(type(fact))}",
         subject=str(value_at(fact, fact.SUBJECT)),
-        time=cast.NOON,
-        tenant=cast.TENANT,
-        partitionkey=partition_key(cast.TENANT, fact),
+        time=example_data.NOON,
+        tenant=example_data.TENANT,
+        partitionkey=partition_key(example_data.TENANT, fact),
         sequence="0000000001",
-        recordedtime=cast.NOON + timedelta(milliseconds=4),
+        recordedtime=example_data.NOON + timedelta(milliseconds=4),
         correlationid=str(_EVENT_ID),
         data=encode_data(fact),
         dataschema=f"/schemas/{fact.wire_type()}",
