@@ -1,4 +1,4 @@
-"""Keys that sign audit chains in tests."""
+"""Signing keys of audit chains, for tests."""
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat

@@ -14,5 +14,5 @@ TENANTS = sa.Table(
     sa.Column("slug", sa.Text(), nullable=False, unique=True),
     sa.Column("time_zone", sa.Text(), nullable=False),
     sa.Column("locale", sa.Text(), nullable=False),
-    info={"truth": TableRole.SYSTEM_OF_RECORD},
+    info={"role": TableRole.SYSTEM_OF_RECORD},
 )

@@ -104,11 +104,11 @@ class Unit(UnitOfWork, Protocol):
 
     @property
     def is_transaction(self) -> Literal[True]:
-        """Tells the two kinds apart in a function that takes both."""
+        """Whether the unit is a transaction; narrows `Unit | BatchedUnit` to one kind."""
 
 
 class BatchedUnit(UnitOfWork, Protocol):
-    """A unit without a transaction of its own (group commit): it can only `load` and `add`.
+    """A unit without its own transaction (group commit): it can only `load` and `add`.
 
     There is no isolation between its reads and its writes, and its reads do not see the rows that
     it adds. A store method that locks, lists or updates takes a `Unit`, so the type checker refuses
@@ -117,7 +117,7 @@ class BatchedUnit(UnitOfWork, Protocol):
 
     @property
     def is_transaction(self) -> Literal[False]:
-        """Tells the two kinds apart in a function that takes both."""
+        """Whether the unit is a transaction; narrows `Unit | BatchedUnit` to one kind."""
 
 
 class Units(Protocol):

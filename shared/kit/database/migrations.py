@@ -1,7 +1,7 @@
 """Migrations: Alembic per service, run by its owner role, never by the service itself.
 
-A service's `migrations/` folder holds `versions/`; this module is its environment. The first
-revision calls `create_schema`; one that adds a business table later calls `protect`.
+A service's `migrations/` folder holds `versions/`; this module is the environment. The first
+revision calls `create_schema`; a later one that adds a business table calls `enable_row_security`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,9 +31,9 @@ _COLUMNS = """
 """
 LOCK_TIMEOUT = "5s"
 AUDIT_HEAD_COLUMNS = "tenant_id, member_id, number, hash, transaction"
-"""What the relay's role sees of every tenant's audit rows: where chains end, and no more."""
+"""The only columns of audit rows, of all tenants, that the relay's role may read."""
 _ADVISORY_LOCK = 7_241_001
-"""Held while migrating, so that two starts at once do not both migrate."""
+"""Held while migrating, so that two concurrent starts do not both migrate."""
 
 _INBOX = (
     "CREATE TABLE inbox_default PARTITION OF inbox DEFAULT",
@@ -44,8 +44,9 @@ _INBOX = (
                 || repeat('0', 20))::uuid
     $$
     """,
-    # The app role may not create tables; it may ask for these ones. What arrived before its day's
-    # partition was made stands in the default one and moves: PostgreSQL refuses the day otherwise.
+    # The app role may not create tables, so it calls this function. Events that arrived before the
+    # partition of their day are moved out of the default partition: PostgreSQL refuses to attach
+    # the new one otherwise.
     """
     CREATE FUNCTION inbox_keep(today date, ahead int, keep int) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -107,18 +108,18 @@ _REMOVE_EXPIRED = """
         RETURN total;
     END $$
 """
-"""Removes what has expired in every tenant: the app role sees one tenant at a time."""
+"""Removes expired rows of all tenants; the app role sees only the tenants of its transaction."""
 _READ_ONLY_VERSION = "REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {}_app"
 _EXPIRED = "current_setting('app.expired', true) = 'remove' AND expires_at < now()"
 
 
 def migrations_folder(service: str) -> Path:
-    """Find a service's migrations, in a checkout or in an installed wheel."""
+    """Return the folder of a service's migrations, in a checkout or an installed wheel."""
     return Path(str(files(f"services.{service}"))) / "migrations"
 
 
 def create_schema(op: ModuleType, service: str, features: Sequence[sa.MetaData]) -> None:
-    """Create the frame's and the features' tables, protected, and grant the service's roles."""
+    """Create the tables of the frame and the features, their row policies and the roles' grants."""
     bind = op.get_bind()
     for metadata in (frame_metadata(), *features):
         metadata.create_all(bind, checkfirst=False)
@@ -132,9 +133,9 @@ def create_schema(op: ModuleType, service: str, features: Sequence[sa.MetaData])
 
 
 def enable_row_security(op: ModuleType, tables: Iterable[sa.Table]) -> None:
-    """Put these tables under row-level security, for their owner too.
+    """Enable row-level security on these tables, also for their owner.
 
-    The owner may remove expired rows of all tenants, inside of `remove_expired` only.
+    Only the function `remove_expired` may delete rows of all tenants, and only expired ones.
     """
     for table in tables:
         name = table.name
@@ -163,9 +164,9 @@ def _upgrade(connection: sa.Connection, service: str) -> list[str]:
     applied: list[str] = []
 
     def steps(revision: Any, _: MigrationContext) -> list[Any]:  # Any: Alembic's own step type
-        found = scripts._upgrade_revs("head", revision)  # noqa: SLF001  as its own upgrade does
-        applied.extend(step.revision.revision for step in found)
-        return list(found)
+        upgrade_steps = scripts._upgrade_revs("head", revision)  # noqa: SLF001  as its own upgrade does
+        applied.extend(step.revision.revision for step in upgrade_steps)
+        return list(upgrade_steps)
 
     connection.execute(sa.text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
     connection.execute(sa.text("SELECT pg_advisory_xact_lock(:n)"), {"n": _ADVISORY_LOCK})
@@ -176,13 +177,13 @@ def _upgrade(connection: sa.Connection, service: str) -> list[str]:
 
 
 async def migrate(service: str, owner_url: str) -> list[str]:
-    """Bring a service's database to the newest revision; give the revisions that were applied."""
+    """Migrate a service's database to the newest revision; return the revisions applied."""
     address, tls = engine_address(owner_url)
     engine = create_async_engine(address, connect_args=tls)
     try:
         async with engine.begin() as connection:
             applied = await connection.run_sync(_upgrade, service)
-            # Read at each start; whoever could write it could make a start refuse, or skip a step.
+            # Read at each start: a role that can write it can block a start, or skip a revision.
             await connection.execute(sa.text(_READ_ONLY_VERSION.format(service)))
             return applied
     finally:
@@ -190,23 +191,23 @@ async def migrate(service: str, owner_url: str) -> list[str]:
 
 
 def missing_revisions(connection: sa.Connection, service: str) -> list[str]:
-    """Name the revisions that a database still lacks; empty when its schema is new enough.
+    """Return the revisions that a database lacks; empty when its schema is new enough.
 
-    A revision that this version has never heard of comes from a newer one, and is enough.
+    An unknown revision belongs to a newer version of the service, whose schema is sufficient.
     """
     _, scripts = _scripts(service)
-    known = [each.revision for each in scripts.walk_revisions()]
-    current = _current(connection)
-    if current is not None and current not in known:
+    known_revisions = [script.revision for script in scripts.walk_revisions()]
+    current = _current_revision(connection)
+    if current is not None and current not in known_revisions:
         return []
     return [step.revision for step in scripts.iterate_revisions("head", current or "base")]
 
 
 def missing_frame_columns(connection: sa.Connection) -> list[str]:
-    """Name the frame's columns that a database lacks though its revision is known.
+    """Return the frame's columns that a database lacks although its revision is known.
 
-    The first revision creates what is declared: a database that an unreleased version made with it
-    lacks what was declared since.
+    The first revision creates the columns that are declared at that time. A database created by an
+    unreleased version therefore lacks columns that were declared later.
     """
     rows = connection.execute(sa.text(_COLUMNS))
     present = {f"{row.table_name}.{row.column_name}" for row in rows}
@@ -218,19 +219,19 @@ def missing_frame_columns(connection: sa.Connection) -> list[str]:
     return sorted(declared - present)
 
 
-def _current(connection: sa.Connection) -> str | None:
+def _current_revision(connection: sa.Connection) -> str | None:
     exists = connection.scalar(sa.text("SELECT to_regclass('alembic_version')"))
     if exists is None:
         return None
-    found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
-    return found
+    revision: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return revision
 
 
 def schema_differences(connection: sa.Connection, features: Sequence[sa.MetaData]) -> list[Any]:
-    """List what a migrated database and the declared tables disagree on (a test reads this)."""
-    context = MigrationContext.configure(connection, opts={"include_name": _declared})
+    """Return the differences between a migrated database and the declared tables; for tests."""
+    context = MigrationContext.configure(connection, opts={"include_name": _is_declared})
     return list(compare_metadata(context, [frame_metadata(), *features]))  # type: ignore[arg-type]  # it takes a list too
 
 
-def _declared(name: str | None, kind: str, _: object) -> bool:
+def _is_declared(name: str | None, kind: str, _: object) -> bool:
     return not (kind == "table" and (name or "").startswith(("inbox_", "alembic_")))

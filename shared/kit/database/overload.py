@@ -73,7 +73,7 @@ class LoadMonitor:
             self._pool_exhausted_at = self.monotonic()
 
     def record_pool_timeout(self) -> Overloaded:
-        """Record that a request got no connection in time; return the error to raise."""
+        """Record a request without a connection in time; return the error to raise."""
         name = "db.client.connection.timeouts"
         self.telemetry.count(name, db__client__connection__pool__name=self.pool_name)
         self._pool_exhausted_at = self.monotonic()

@@ -1,8 +1,8 @@
-"""The frame's own tables, the same in every service's database, and the policy of all others.
+"""The frame's tables, the same in every service's database, and the row policy of business tables.
 
 Outbox, inbox, positions, sequences, heads, parked, halts and jobs belong to the frame: they hold
-many tenants and have no row policy. Everything else is a business table: `business_table` starts
-its primary key with `tenant_id`, and `protect` puts it under row-level security.
+rows of all tenants and have no row policy. All other tables are business tables: `business_table`
+starts their primary key with `tenant_id`, and `migrations.enable_row_security` protects them.
 """
 
 from enum import StrEnum
@@ -23,51 +23,54 @@ TENANT_ROW_POLICY = (
     "tenant_id = ANY ((SELECT string_to_array("
     "NULLIF(current_setting('app.tenants', true), ''), ',')::uuid[])::uuid[])"
 )
-"""The row policy: the tenants that this transaction was opened for, and none if it names none.
+"""The row policy: rows of the tenants in the transaction's setting `app.tenants`, by default none.
 
-The SELECT makes PostgreSQL read the setting once a statement instead of once a row.
+The SELECT makes PostgreSQL read the setting once per statement instead of once per row.
 """
 
 
 SUM_COLUMN_INFO: dict[str, bool] = {"sum": True}
-"""`info` of a column that every fact adds to: applied from a later moment on, it lacks the rest."""
+"""`info` of a column that sums over all facts.
+
+A replay that starts at a later offset has a smaller sum, so it does not compare the column.
+"""
 
 
 class TableRole(StrEnum):
-    """Where the truth of a table stands, and so whether a replay of the log can rebuild it."""
+    """The source of a table's rows, and so whether a replay of the log can rebuild them."""
 
     PROJECTION = "read"
-    """In the facts that this service reads: the table is a read model of theirs."""
+    """A read model of the facts that this service consumes: a replay can rebuild it."""
     OWN_EVENTS = "told"
-    """In the facts that this service told of its own decisions: what was decided is not again."""
+    """Decisions that this service published as its own facts: a replay does not take them again."""
     SYSTEM_OF_RECORD = "owned"
-    """Here: this service's facts are made from it, never it from facts."""
+    """The table is the source of this service's facts: a replay cannot rebuild it."""
 
 
 def table_role(table: sa.Table) -> TableRole | None:
-    """Return where a table's truth stands; None when nobody declared it (a test forbids that)."""
-    found: TableRole | None = table.info.get("truth")
-    return found
+    """Return a table's role; None when it is not declared (a test forbids that)."""
+    role: TableRole | None = table.info.get("role")
+    return role
 
 
 def feature_metadata() -> sa.MetaData:
-    """Start the MetaData of one feature's tables."""
+    """Return an empty MetaData for the tables of one feature."""
     return sa.MetaData(naming_convention=NAMING_CONVENTION)
 
 
 def frame_metadata() -> sa.MetaData:
-    """Declare the tables that the frame needs in every service's database."""
+    """Declare the tables of the frame, which every service's database has."""
     metadata = feature_metadata()
-    _travel_tables(metadata)
-    _reading_tables(metadata)
-    _waiting_tables(metadata)
-    _request_tables(metadata)
+    _outbox_tables(metadata)
+    _inbox_tables(metadata)
+    _retry_tables(metadata)
+    _idempotency_tables(metadata)
     _audit_tables(metadata)
     return metadata
 
 
 def timestamptz(name: str, **options: Any) -> sa.Column[Any]:
-    """A column that holds a moment with its zone."""
+    """Declare a column of type `timestamptz`."""
     return sa.Column(name, sa.TIMESTAMP(timezone=True), **options)
 
 
@@ -79,21 +82,21 @@ def business_table(
     expires: bool = False,
     **options: Any,
 ) -> sa.Table:
-    """Declare a table of one tenant's rows; `columns` come after `tenant_id`, which is in its key.
+    """Declare a business table: `tenant_id`, the first column of its key, then `columns`.
 
-    The columns that are `primary_key=True` complete the key; one made by `Identity` is no meaning
-    of a row, only a number for it. A table that `expires` has a column `expires_at`: upkeep removes
-    its rows after that moment, and a replay does not compare them.
+    Columns with `primary_key=True` complete the key; an `Identity` column in it is only a row
+    number, so a replay does not compare it. A table that `expires` has a column `expires_at`:
+    the maintenance job removes its rows after that time, and a replay does not compare them.
     """
     tenant = sa.Column("tenant_id", sa.Uuid(), primary_key=True)
-    info = {"business": True, "truth": role, "expires": expires}
+    info = {"business": True, "role": role, "expires": expires}
     if expires:
         columns = (*columns, sa.Index(f"ix_{name}_expires_at", "expires_at"))
     return sa.Table(name, metadata, tenant, *columns, info=info, **options)
 
 
 def business_tables(metadata: sa.MetaData) -> list[sa.Table]:
-    """Those that row-level security must cover."""
+    """Return the tables that need row-level security."""
     return [table for table in metadata.sorted_tables if table.info.get("business")]
 
 
@@ -102,7 +105,7 @@ def has_expiry(table: sa.Table) -> bool:
     return bool(table.info.get("expires"))
 
 
-def _travel_tables(metadata: sa.MetaData) -> None:
+def _outbox_tables(metadata: sa.MetaData) -> None:
     sa.Table(
         "heads",
         metadata,
@@ -124,7 +127,7 @@ def _travel_tables(metadata: sa.MetaData) -> None:
     )
 
 
-def _reading_tables(metadata: sa.MetaData) -> None:
+def _inbox_tables(metadata: sa.MetaData) -> None:
     sa.Table(
         "inbox",
         metadata,
@@ -144,11 +147,11 @@ def _reading_tables(metadata: sa.MetaData) -> None:
             sa.Column(name, sa.BigInteger(), nullable=False, server_default="0")
             for name in ("applied", "ignored", "duplicate")
         ),
-        # Starts of the reader since the group last moved here; and the record that it tries alone.
+        # Starts of the consumer since the position last moved; the record that is attempted alone.
         sa.Column("starts", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("tried", sa.BigInteger()),
         sa.Column("tries", sa.Integer(), nullable=False, server_default="0"),
-        # The group read it from its very first record, and kept sequences from there on.
+        # The group has read the partition from its first record, and has all sequences since.
         sa.Column("whole", sa.Boolean(), nullable=False, server_default="false"),
     )
     sa.Table(
@@ -161,24 +164,24 @@ def _reading_tables(metadata: sa.MetaData) -> None:
     )
 
 
-def _waiting_tables(metadata: sa.MetaData) -> None:
+def _retry_tables(metadata: sa.MetaData) -> None:
     _parked_table(metadata)
     sa.Table(
         "halts",
         metadata,
         sa.Column("consumer_group", sa.Text(), primary_key=True),
-        # Since when the group is stopped, why, and the record that must go well for it to go on.
+        # When and why the circuit opened, and the record whose success closes it.
         timestamptz("since"),
         sa.Column("cause", sa.Text()),
         sa.Column("topic", sa.Text()),
         sa.Column("partition", sa.Integer()),
         sa.Column("offset", sa.BigInteger()),
-        # The latest failures, and what had been applied when the last of them was noted.
+        # The latest failures, and how many events had been applied at the last of them.
         sa.Column("recent", pg.JSONB(), nullable=False, server_default="[]"),
         sa.Column("applied", sa.BigInteger(), nullable=False, server_default="0"),
-        # When it last went on after it was stopped: what failed before that is judged anew.
+        # When the circuit last closed: earlier failures count again.
         timestamptz("lifted"),
-        # What an operator accepted.
+        # Failures that an operator accepts, and until when.
         sa.Column("accept_failures", sa.Integer(), nullable=False, server_default="0"),
         timestamptz("accept_until"),
     )
@@ -194,9 +197,9 @@ def _waiting_tables(metadata: sa.MetaData) -> None:
 
 
 def _parked_table(metadata: sa.MetaData) -> None:
-    held, dead = sa.text("state IN ('parked', 'dead')"), sa.text("state = 'dead'")
+    unresolved, dead = sa.text("state IN ('parked', 'dead')"), sa.text("state = 'dead'")
     parked = sa.text("state = 'parked'")
-    place = ("topic", "partition", "offset")
+    position = ("topic", "partition", "offset")
     sa.Table(
         "parked",
         metadata,
@@ -212,30 +215,37 @@ def _parked_table(metadata: sa.MetaData) -> None:
         sa.Column("record_headers", sa.LargeBinary()),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"),
-        # Attempts that began since the last one that came to an end.
+        # Attempts started since the last one that finished.
         sa.Column("tries", sa.Integer(), nullable=False, server_default="0"),
         timestamptz("next_try"),
         timestamptz("first_failed", nullable=False),
-        # When it last counted towards the limit at which its group stops.
+        # When the event last counted as a failure for the circuit breaker.
         timestamptz("counted"),
-        # Why; the same without its ids and values, to count by; and where in the code.
+        # The error; the error without ids and values, to group by; and its place in the code.
         *(sa.Column(name, sa.Text()) for name in ("cause", "pattern", "stack")),
-        # The last decision of an operator.
+        # The last decision of an operator about this event.
         *(sa.Column(name, sa.Text()) for name in ("decision", "reason")),
         sa.Column("decided_by", sa.Uuid()),
         timestamptz("decided_at"),
         sa.CheckConstraint("state IN ('parked', 'dead', 'skipped')", name="state"),
-        # The oldest of each key, without what was skipped for good; what is due, and what waits
-        # behind another (it has no next try); the dead ones, page by page.
+        # The oldest event of each key that is not skipped; events that are due (an event blocked
+        # by another one of its key has no next_try); dead letters, in pages.
         sa.Index(
-            "ix_parked_held", "consumer_group", "key", "topic", "offset", postgresql_where=held
+            "ix_parked_held",
+            "consumer_group",
+            "key",
+            "topic",
+            "offset",
+            postgresql_where=unresolved,
         ),
-        sa.Index("ix_parked_due", "consumer_group", "next_try", *place, postgresql_where=parked),
-        sa.Index("ix_parked_dead", "consumer_group", "first_failed", *place, postgresql_where=dead),
+        sa.Index("ix_parked_due", "consumer_group", "next_try", *position, postgresql_where=parked),
+        sa.Index(
+            "ix_parked_dead", "consumer_group", "first_failed", *position, postgresql_where=dead
+        ),
     )
 
 
-def _request_tables(metadata: sa.MetaData) -> None:
+def _idempotency_tables(metadata: sa.MetaData) -> None:
     business_table(
         "idempotency",
         metadata,
@@ -249,7 +259,7 @@ def _request_tables(metadata: sa.MetaData) -> None:
         timestamptz(
             "expires_at", nullable=False, server_default=sa.text("now() + interval '1 day'")
         ),
-        # Whether the answer held a secret, which is not kept: `body` is what else it said.
+        # Whether the response held secrets, which are not stored: `body` is without them.
         sa.Column("withheld", sa.Boolean(), nullable=False, server_default=sa.false()),
         role=TableRole.SYSTEM_OF_RECORD,
         expires=True,
@@ -268,7 +278,8 @@ def _audit_tables(metadata: sa.MetaData) -> None:
         sa.Column("details", pg.JSONB(), nullable=False),
         sa.Column("previous_hash", sa.LargeBinary(), nullable=False),
         sa.Column("hash", sa.LargeBinary(), nullable=False),
-        # Which transaction wrote it: rows of one that is over are all there (see audit/heads.py).
+        # The transaction that wrote it: once it has ended, all its rows are visible (see
+        # runtime/audit_heads.py).
         sa.Column(
             "transaction",
             sa.BigInteger(),
@@ -281,7 +292,7 @@ def _audit_tables(metadata: sa.MetaData) -> None:
     sa.Table(
         "audit_progress",
         metadata,
-        # One row: up to which transaction the chains' ends were published.
+        # One row: the transaction up to which the last hashes of the chains are published.
         sa.Column("one", sa.Boolean(), sa.CheckConstraint("one", name="one"), primary_key=True),
         sa.Column("next_transaction", sa.BigInteger(), nullable=False),
     )

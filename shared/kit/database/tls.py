@@ -1,6 +1,6 @@
-"""TLS to PostgreSQL as libpq's addresses say it: `?sslmode=verify-full&sslrootcert=/path/ca.pem`.
+"""TLS parameters of a PostgreSQL URL, as libpq: `?sslmode=verify-full&sslrootcert=/path/ca.pem`.
 
-Trap: SQLAlchemy hands these on to asyncpg as arguments, which knows none of them.
+Trap: SQLAlchemy passes these parameters to asyncpg as arguments, which asyncpg rejects.
 """
 
 import ssl
@@ -15,36 +15,37 @@ _NAMES = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 
 
 def engine_address(url: str) -> tuple[URL, dict[str, Any]]:
-    """Split an address into what SQLAlchemy takes and asyncpg's `ssl` argument.
+    """Split a URL into one without TLS parameters and asyncpg's `ssl` argument.
 
-    Without `sslmode` asyncpg's own default holds, which prefers TLS. Raises `SettingError` for a
-    mode that is none, or a certificate that cannot be used.
+    Without `sslmode` asyncpg's default applies, which prefers TLS. Raises `SettingError` for an
+    unknown mode or an unusable certificate.
     """
-    read = make_url(url)
-    words = {name: str(read.query[name]) for name in _NAMES if name in read.query}
-    if not words:
-        return read, {}
-    mode = words.get("sslmode", "verify-full" if "sslrootcert" in words else "prefer")
+    parsed = make_url(url)
+    parameters = {name: str(parsed.query[name]) for name in _NAMES if name in parsed.query}
+    if not parameters:
+        return parsed, {}
+    default_mode = "verify-full" if "sslrootcert" in parameters else "prefer"
+    mode = parameters.get("sslmode", default_mode)
     if mode not in get_args(SslMode):
         message = f"sslmode={mode} is none of {', '.join(get_args(SslMode))}."
         raise SettingError(message)
-    address = read.difference_update_query(_NAMES)
+    address = parsed.difference_update_query(_NAMES)
     if mode in {"disable", "allow", "prefer"}:
         return address, {"ssl": mode}
     try:
-        return address, {"ssl": _context(mode, words)}
+        return address, {"ssl": _ssl_context(mode, parameters)}
     except (OSError, ssl.SSLError) as error:
         message = f"A certificate or key of PostgreSQL's address cannot be used: {error}."
         raise SettingError(message) from error
 
 
-def _context(mode: str, words: dict[str, str]) -> ssl.SSLContext:
-    root = words.get("sslrootcert")
+def _ssl_context(mode: str, parameters: dict[str, str]) -> ssl.SSLContext:
+    root = parameters.get("sslrootcert")
     context = ssl.create_default_context(cafile=root)
     context.check_hostname = mode == "verify-full"
-    # As libpq: `require` looks at the certificate only where it is told whom to trust.
+    # As libpq: `require` verifies the certificate only when a root certificate is given.
     if mode == "require" and root is None:
         context.verify_mode = ssl.CERT_NONE
-    if "sslcert" in words:
-        context.load_cert_chain(words["sslcert"], words.get("sslkey"))
+    if "sslcert" in parameters:
+        context.load_cert_chain(parameters["sslcert"], parameters.get("sslkey"))
     return context

@@ -60,7 +60,7 @@ class RateCounter:
         self._sync_task: asyncio.Task[None] | None = None
 
     def take(self, charges: tuple[Charge, ...]) -> RateLimitDecision:
-        """Count one for each charge, or nothing when one of the limits is full."""
+        """Count every charge, or none when one of the limits is full."""
         now = self._wall_clock()
         counts = [self._current_count(charge, now) for charge in charges]
         for charge, count in zip(charges, counts, strict=True):

@@ -88,7 +88,7 @@ class RedisClient:
         return replies
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close the connections."""
         await self._redis.aclose()
         await self._pool.disconnect()
 

@@ -1,1 +1,1 @@
-"""The relay: sends the events of the outbox to the broker and deletes what was acknowledged."""
+"""The relay: sends the events of the outbox to the broker, and deletes acknowledged events."""

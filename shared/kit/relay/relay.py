@@ -67,7 +67,7 @@ log = get_logger("relay")
 
 @dataclass
 class Relay:
-    """Sends one service's events; connects with its relay role. `outbox_changed` wakes it."""
+    """Sends the events of a service; connects with its relay role. `outbox_changed` wakes it."""
 
     service: str
     url: str

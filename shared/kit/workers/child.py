@@ -52,7 +52,7 @@ def limit_process(parent: int) -> None:
 
 
 def run_task(run: Task, task: bytes, seconds: float) -> bytes:
-    """Run one task within so much CPU time; return its status byte and result or error."""
+    """Run a task within this CPU time; return its status byte and result or error."""
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         return SUCCEEDED + run(task)

@@ -44,7 +44,7 @@ def worker_count(requested: int | None, cores: int) -> int:
 
 @dataclass
 class WorkerPool:
-    """Runs up to `size` workers; it starts them on demand and replaces those that have exited.
+    """Runs up to `size` workers: starts a worker on demand, and replaces one that has exited.
 
     `name` is the label of its metrics. No error of a task is raised: a task without a result gets a
     `TaskFailure`, and the others get their results.
@@ -77,7 +77,7 @@ class WorkerPool:
         return results
 
     async def close(self) -> None:
-        """Stop all workers."""
+        """Stop the workers, idle and busy."""
         workers = [*self._idle, *self._busy]
         self._idle.clear()
         await asyncio.gather(*(worker.stop() for worker in workers))

@@ -1,4 +1,4 @@
-"""MicroBatcher: how calls form batches, how a failed batch is retried, what is rejected."""
+"""MicroBatcher: how calls form batches, how a failed batch is retried, rejected calls."""
 
 import asyncio
 import gc

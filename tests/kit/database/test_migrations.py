@@ -1,4 +1,4 @@
-"""Migrations make what the code declares, under row-level security, once."""
+"""Migrations create the declared tables, under row-level security, once."""
 
 from importlib import import_module
 
@@ -17,12 +17,12 @@ pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
 def declared(service: str) -> tuple[sa.MetaData, ...]:
-    found: tuple[sa.MetaData, ...] = import_module(f"services.{service}.main").TABLES
-    return found
+    features: tuple[sa.MetaData, ...] = import_module(f"services.{service}.main").TABLES
+    return features
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_a_migrated_database_is_what_the_tables_declare(
+async def test_a_migrated_database_equals_the_declared_tables(
     postgres_addresses: StackAddresses, service: str
 ) -> None:
     owner = postgres_addresses.database_url(service, "owner")
@@ -39,7 +39,7 @@ async def test_a_migrated_database_is_what_the_tables_declare(
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_every_business_table_is_kept_per_tenant(
+async def test_every_business_table_has_row_level_security(
     postgres_addresses: StackAddresses, service: str
 ) -> None:
     url = postgres_addresses.database_url(service, "owner")
@@ -63,50 +63,52 @@ async def test_every_business_table_is_kept_per_tenant(
         await owner.close()
     covered = {row["relname"] for row in rows}
     assert covered == names
-    # Parked events are the frame's; the list of tenants is asked before any tenant is known.
+    # Parked events belong to the frame; the list of tenants is read before a tenant is known.
     assert {row["table_name"] for row in with_tenant} - covered <= {"parked", "tenants"}
 
 
-async def test_a_difference_is_told(probe: InboxHarness) -> None:
+async def test_an_undeclared_table_is_a_difference(probe: InboxHarness) -> None:
     engine = create_async_engine(probe.owner_url)
     try:
         async with engine.connect() as connected:
-            found = await connected.run_sync(schema_differences, declared("community"))
+            found_differences = await connected.run_sync(schema_differences, declared("community"))
     finally:
         await engine.dispose()
 
-    assert [(kind, table.name) for kind, table in found] == [("remove_table", "effects")]
+    assert [(kind, table.name) for kind, table in found_differences] == [
+        ("remove_table", "effects")
+    ]
 
 
-async def test_partitions_of_the_inbox_are_made_ahead_and_old_ones_dropped(
+async def test_inbox_partitions_are_created_ahead_and_old_ones_dropped(
     probe: InboxHarness,
 ) -> None:
-    await keep(probe, "2026-11-25")
+    await keep_inbox_partitions(probe, "2026-11-25")
     assert len(await partitions(probe)) == 8
 
-    await keep(probe, "2027-01-10")
+    await keep_inbox_partitions(probe, "2027-01-10")
 
     assert await partitions(probe) == [f"inbox_202701{day}" for day in range(10, 18)]
 
 
-async def test_events_that_came_before_their_partition_are_moved_into_it(
+async def test_events_older_than_their_partition_are_moved_into_it(
     probe: InboxHarness,
 ) -> None:
-    await keep(probe, "2027-01-10")
+    await keep_inbox_partitions(probe, "2027-01-10")
     event = probe.publish("tôt", tenant=LYON)
     await probe.consume_all()
 
     today = (await probe.query("SELECT current_date AS day"))[0]["day"]
-    await keep(probe, today.isoformat())
+    await keep_inbox_partitions(probe, today.isoformat())
 
-    (row,) = await probe.query("SELECT event_id, tableoid::regclass::text AS place FROM inbox")
-    assert row == {"event_id": event, "place": f"inbox_{today:%Y%m%d}"}
+    (row,) = await probe.query("SELECT event_id, tableoid::regclass::text AS partition FROM inbox")
+    assert row == {"event_id": event, "partition": f"inbox_{today:%Y%m%d}"}
     probe.publish("tôt", tenant=LYON, event_id=event)
     assert (await probe.consume_all()).duplicate == 1
 
 
-async def keep(probe: InboxHarness, today: str) -> None:
-    """As the service's own job does, under its own role."""
+async def keep_inbox_partitions(probe: InboxHarness, today: str) -> None:
+    """Run the service's job under its app role."""
     query = sa.text("SELECT inbox_keep(CAST(CAST(:today AS text) AS date), 7, 30)")
     await probe.database.execute_once(query, today=today)
 
@@ -119,7 +121,7 @@ async def partitions(probe: InboxHarness) -> list[str]:
     return [row["relname"] for row in rows]
 
 
-async def test_app_role_may_not_write_the_version_of_the_schema(
+async def test_the_app_role_may_not_change_the_schema_version(
     postgres_addresses: StackAddresses,
 ) -> None:
     await migrate("metrics", postgres_addresses.database_url("metrics", "owner"))

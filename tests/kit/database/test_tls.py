@@ -1,4 +1,4 @@
-"""Each `sslmode` does what libpq's does, on a PostgreSQL with a certificate of our own."""
+"""Each `sslmode` behaves as in libpq, on a PostgreSQL with a self-signed certificate."""
 
 import asyncio
 import ssl
@@ -28,10 +28,10 @@ SSL_REQUEST = (80_877_103).to_bytes(4, "big")
 
 
 def write_certificate(folder: Path, host: str) -> None:
-    """Write a certificate that certifies itself, for a host of this name."""
+    """Write a self-signed certificate for a host name."""
     key = ec.generate_private_key(ec.SECP256R1())
     name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)]), datetime.now(UTC)
-    made = (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -43,14 +43,14 @@ def write_certificate(folder: Path, host: str) -> None:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, SHA256())
     )
-    (folder / "own.crt").write_bytes(made.public_bytes(Encoding.PEM))
+    (folder / "own.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (folder / "own.key").write_bytes(secret)
 
 
 @dataclass
-class Front:
-    """A proxy that speaks TLS, as PostgreSQL does: the embedded build of it cannot."""
+class TlsProxy:
+    """A proxy with PostgreSQL's TLS handshake: the embedded PostgreSQL is built without TLS."""
 
     addresses: StackAddresses
     certificate: Path
@@ -58,24 +58,24 @@ class Front:
     encrypted: list[bool] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        first = await reader.readexactly(8)
-        asks_for_tls = first[4:] == SSL_REQUEST
-        self.encrypted.append(asks_for_tls)
-        if asks_for_tls:
+        first_bytes = await reader.readexactly(8)
+        requests_tls = first_bytes[4:] == SSL_REQUEST
+        self.encrypted.append(requests_tls)
+        if requests_tls:
             writer.write(b"S")
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(self.certificate, self.certificate.with_suffix(".key"))
             with suppress(OSError):
                 await writer.start_tls(context)
         port = urlsplit(self.addresses.postgres).port
-        inner, outer = await asyncio.open_connection("127.0.0.1", port)
-        if not asks_for_tls:
-            outer.write(first)
+        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", port)
+        if not requests_tls:
+            server_writer.write(first_bytes)
         with suppress(OSError):
-            await asyncio.gather(_pass_on(reader, outer), _pass_on(inner, writer))
+            await asyncio.gather(_copy(reader, server_writer), _copy(server_reader, writer))
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while data := await reader.read(65_536):
         writer.write(data)
         await writer.drain()
@@ -83,65 +83,67 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 @pytest.fixture
-async def front(postgres_addresses: StackAddresses, tmp_path: Path) -> AsyncIterator[Front]:
-    """A PostgreSQL whose certificate is for `localhost`."""
+async def proxy(postgres_addresses: StackAddresses, tmp_path: Path) -> AsyncIterator[TlsProxy]:
+    """A PostgreSQL with a certificate for `localhost`."""
     write_certificate(tmp_path, "localhost")
-    made = Front(postgres_addresses, tmp_path / "own.crt")
-    listening = await asyncio.start_server(made.serve, "127.0.0.1", 0)
-    made.port = listening.sockets[0].getsockname()[1]
-    yield made
+    proxy = TlsProxy(postgres_addresses, tmp_path / "own.crt")
+    listening = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    proxy.port = listening.sockets[0].getsockname()[1]
+    yield proxy
     listening.close()
 
 
-async def is_encrypted(front: Front, query: str) -> bool:
-    """Ask for a row through an engine of ours, and tell whether that was encrypted."""
-    address, tls = engine_address(with_query(front, query))
+async def is_encrypted(proxy: TlsProxy, query: str) -> bool:
+    """Read a row through an engine; return whether the connection was encrypted."""
+    address, tls = engine_address(with_query(proxy, query))
     engine = create_async_engine(address, connect_args=tls)
     try:
         async with engine.connect() as connection:
             assert await connection.scalar(sa.text("SELECT 1")) == 1
     finally:
         await engine.dispose()
-    return front.encrypted[-1]
+    return proxy.encrypted[-1]
 
 
-def with_query(front: Front, query: str) -> str:
-    address = urlsplit(front.addresses.postgres)
-    admin = address._replace(netloc=f"x@127.0.0.1:{front.port}", query=query).geturl()
-    return replace(front.addresses, postgres=admin).database_url("metrics", "app")
+def with_query(proxy: TlsProxy, query: str) -> str:
+    address = urlsplit(proxy.addresses.postgres)
+    admin = address._replace(netloc=f"x@127.0.0.1:{proxy.port}", query=query).geturl()
+    return replace(proxy.addresses, postgres=admin).database_url("metrics", "app")
 
 
 @pytest.mark.parametrize("mode", ["disable", "prefer", "require"])
-async def test_mode_decides_whether_it_is_encrypted(front: Front, mode: str) -> None:
-    assert await is_encrypted(front, f"sslmode={mode}") is (mode != "disable")
+async def test_the_mode_decides_whether_the_connection_is_encrypted(
+    proxy: TlsProxy, mode: str
+) -> None:
+    assert await is_encrypted(proxy, f"sslmode={mode}") is (mode != "disable")
 
 
 @pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
-async def test_unknown_certifier_is_refused(front: Front, mode: str) -> None:
+async def test_an_unknown_certifier_is_refused(proxy: TlsProxy, mode: str) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
-        await is_encrypted(front, f"sslmode={mode}")
+        await is_encrypted(proxy, f"sslmode={mode}")
 
 
-async def test_known_certifier_is_trusted_and_another_hosts_name_is_not(front: Front) -> None:
-    root = f"sslrootcert={front.certificate}"
-    assert await is_encrypted(front, f"sslmode=verify-ca&{root}")
+async def test_a_known_certifier_is_trusted_for_its_host_only(proxy: TlsProxy) -> None:
+    root = f"sslrootcert={proxy.certificate}"
+    assert await is_encrypted(proxy, f"sslmode=verify-ca&{root}")
     with pytest.raises(ssl.SSLCertVerificationError):
-        await is_encrypted(front, f"sslmode=verify-full&{root}")
+        await is_encrypted(proxy, f"sslmode=verify-full&{root}")
 
 
-async def test_services_address_keeps_the_administrators_mode(front: Front) -> None:
-    url = with_query(front, "sslmode=require")
+async def test_a_services_url_keeps_the_mode_of_the_admin_url(proxy: TlsProxy) -> None:
+    url = with_query(proxy, "sslmode=require")
     assert url.endswith("?sslmode=require")
     # As relays and reconcile connect.
     plain = await asyncpg.connect(url.replace("+asyncpg", ""))
     await plain.close()
-    assert front.encrypted == [True]
+    assert proxy.encrypted == [True]
 
 
 @pytest.mark.parametrize(
-    ("query", "words"),
+    ("query", "message"),
     [("sslmode=on", "sslmode=on is none of"), ("sslrootcert=/nowhere.pem", "cannot be used")],
 )
-def test_wrong_words_are_one_line(query: str, words: str) -> None:
-    with pytest.raises(SettingError, match=words):
+def test_an_invalid_parameter_is_a_setting_error(query: str, message: str) -> None:
+    with pytest.raises(SettingError, match=message):
         engine_address(f"postgresql+asyncpg://a:hunter2@h/d?{query}")

@@ -1,4 +1,4 @@
-"""FallbackLimiter while Redis is unavailable, emptied or killed: each process limits by itself."""
+"""FallbackLimiter while Redis is unavailable, emptied or killed: each process keeps its limits."""
 
 import asyncio
 from pathlib import Path

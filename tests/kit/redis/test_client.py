@@ -17,11 +17,11 @@ pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 @pytest.fixture
 async def client(redis_addresses: StackAddresses) -> AsyncIterator[RedisClient]:
-    opened = RedisClient(
+    connected_client = RedisClient(
         redis_addresses.redis, record_telemetry().telemetry, response_timeout_seconds=20
     )
-    yield opened
-    await opened.close()
+    yield connected_client
+    await connected_client.close()
 
 
 async def test_commands_run_in_one_transaction_in_order(client: RedisClient) -> None:

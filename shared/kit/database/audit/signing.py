@@ -1,4 +1,4 @@
-"""Signing where audit chains end, and checking such a signature (Ed25519)."""
+"""Signatures (Ed25519) of the last hashes of audit chains."""
 
 import hashlib
 import re
@@ -36,14 +36,14 @@ def _key_id(key: Ed25519PublicKey) -> str:
 
 @dataclass(frozen=True)
 class AuditSigner:
-    """Signs the heads of one service."""
+    """Signs the last hashes of one service's chains."""
 
     service: str
     _key: Ed25519PrivateKey
 
     @classmethod
     def from_pem(cls, service: str, pem: str) -> "AuditSigner":
-        """Read the private key. Raises `NotAnEd25519Key`."""
+        """Load a private key from PEM. Raises `NotAnEd25519Key`."""
         try:
             key = load_pem_private_key(pem.encode(), None)
         except (ValueError, TypeError) as error:
@@ -53,7 +53,7 @@ class AuditSigner:
         return cls(service, key)
 
     def sign(self, fact: AuditSealed) -> AuditSealed:
-        """Return the fact with its signature."""
+        """Return a copy of the fact with its signature."""
         return msgspec.structs.replace(
             fact,
             key_id=_key_id(self._key.public_key()),
@@ -62,20 +62,20 @@ class AuditSigner:
 
 
 def public_pem(private_pem: str) -> str:
-    """Return the public key of a private one, as PEM. Raises `NotAnEd25519Key`."""
+    """Return the public key of a private key, as PEM. Raises `NotAnEd25519Key`."""
     key = AuditSigner.from_pem("", private_pem)._key.public_key()  # noqa: SLF001  the same module
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 @dataclass(frozen=True)
 class AuditKeys:
-    """The public keys that may have signed heads, by their ids; old ones stay for old heads."""
+    """The public keys by id; a replaced key stays here to verify old signatures."""
 
     keys: Mapping[str, Ed25519PublicKey]
 
     @classmethod
     def from_pems(cls, pems: str) -> "AuditKeys":
-        """Read public keys in PEM, one after the other. Raises `NotAnEd25519Key`."""
+        """Load concatenated public keys from PEM. Raises `NotAnEd25519Key`."""
         keys = {}
         for pem in _PUBLIC_KEYS.findall(pems):
             try:
@@ -90,7 +90,7 @@ class AuditKeys:
         return cls(keys)
 
     def find_problem(self, service: str, fact: AuditSealed) -> str | None:
-        """Return what is wrong with a fact's signature; None when it holds."""
+        """Return why a fact's signature is not valid; None when it is valid."""
         if fact.signature is None or fact.key_id is None:
             return "not signed"
         key = self.keys.get(fact.key_id)

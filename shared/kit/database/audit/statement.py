@@ -1,11 +1,11 @@
-"""SQL that writing and verifying chains share: what a row's hash is made of."""
+"""SQL shared by writing and verifying audit chains: the hash of a row."""
 
 HASH = """
     sha256(previous_hash || convert_to(concat_ws(
         '|', tenant_id, member_id, number, extract(epoch FROM at), action, subject, details
     ), 'UTF8'))
 """
-"""SHA-256 over the hash of the row before and the row's own columns."""
+"""SHA-256 of the previous row's hash and the row's columns."""
 BROKEN_ROWS = f"""
     SELECT member_id, number FROM (
         SELECT *, {HASH} AS computed,
@@ -17,4 +17,4 @@ BROKEN_ROWS = f"""
     WHERE hash <> computed OR previous_hash <> expected_previous OR number <> expected_number
     ORDER BY member_id, number LIMIT 100
 """  # noqa: S608  a constant of this file
-"""The first rows whose chain does not hold, in the tenant `$1`."""
+"""The first rows that break a chain, in the tenant `$1`."""

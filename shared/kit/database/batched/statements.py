@@ -134,7 +134,7 @@ async def write_batch(
     events: Sequence[outbox.EncodedEvent],
     audit_entries: Sequence[tuple[chain.AuditEntry, datetime]],
 ) -> None:
-    """Write rows, events and audit entries in one statement, which is atomic by itself.
+    """Write rows, events and audit entries in one statement, and so atomically.
 
     At most one audit entry per member: two would compete for the next number of the same chain.
     """
