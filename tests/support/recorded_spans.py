@@ -1,4 +1,4 @@
-"""A telemetry whose spans are kept, and deliveries to tell spans of."""
+"""Telemetry that keeps its spans in memory, and example deliveries for messaging spans."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ TENANT = TenantId(UUID(int=7))
 
 @dataclass
 class TelemetryRecorder:
-    """A service's telemetry, and the spans that ended."""
+    """A service's telemetry and its finished spans."""
 
     telemetry: OtelTelemetry
     exporter: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
@@ -38,8 +38,8 @@ class TelemetryRecorder:
         return [span.name for span in self.spans]
 
     def span_named(self, name: str) -> ReadableSpan:
-        (found,) = [span for span in self.spans if span.name == name]
-        return found
+        (match,) = [span for span in self.spans if span.name == name]
+        return match
 
     @property
     def metrics_page(self) -> str:
@@ -54,10 +54,10 @@ def record_telemetry(service: str = "community", *, sample_ratio: float = 1.0) -
 
 
 def span_traceparent(span: ReadableSpan) -> str:
-    """A span as the traceparent that its children and links name."""
-    found = span.get_span_context()
-    assert found is not None
-    return f"00-{found.trace_id:032x}-{found.span_id:016x}-{int(found.trace_flags):02x}"
+    """Return the traceparent of a span."""
+    context = span.get_span_context()
+    assert context is not None
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
 
 
 def attributes_of(span: ReadableSpan) -> Mapping[str, AttributeValue]:
@@ -65,18 +65,20 @@ def attributes_of(span: ReadableSpan) -> Mapping[str, AttributeValue]:
 
 
 def trace_and_span_ids(traceparent: str | None) -> tuple[str, str]:
-    """Trace and span, whatever the flags say beside "recorded"."""
+    """Return the trace id and the span id, without the flags."""
     assert traceparent is not None
     return traceparent[3:35], traceparent[36:52]
 
 
 def parent_ids(span: ReadableSpan) -> tuple[str, str] | None:
-    above = span.parent
-    return None if above is None else (f"{above.trace_id:032x}", f"{above.span_id:016x}")
+    parent = span.parent
+    return None if parent is None else (f"{parent.trace_id:032x}", f"{parent.span_id:016x}")
 
 
 def link_ids(span: ReadableSpan) -> list[tuple[str, str]]:
-    return [(f"{e.context.trace_id:032x}", f"{e.context.span_id:016x}") for e in span.links]
+    return [
+        (f"{link.context.trace_id:032x}", f"{link.context.span_id:016x}") for link in span.links
+    ]
 
 
 def a_traceparent(*, sampled: bool = True) -> str:

@@ -1,4 +1,4 @@
-"""What the frame tells about itself: traces, metrics and logs, one provider per service.
+"""Traces, metrics and logs of the frame, with one OpenTelemetry provider per service.
 
-Imports nothing here: `logs`, `names`, `context`, `messaging` and `noop` know no OpenTelemetry.
+`logs`, `metric_catalogue`, `context`, `messaging` and `noop` do not import OpenTelemetry.
 """

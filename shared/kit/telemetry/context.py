@@ -1,6 +1,6 @@
-"""The trace that a task is in, as the text that travels: a W3C `traceparent`. Pure and fast.
+"""The trace context of a task as a W3C `traceparent`, without OpenTelemetry.
 
-`00-<trace id, 32 hex digits>-<span id, 16>-<flags, 2>`; the last flag bit says "recorded".
+`00-<trace id, 32 hex digits>-<span id, 16>-<flags, 2>`; the last flag bit means "recorded".
 """
 
 import re
@@ -10,44 +10,50 @@ from contextvars import ContextVar
 from typing import Protocol, runtime_checkable
 
 CURRENT_TRACEPARENT: ContextVar[str | None] = ContextVar("preau_traceparent", default=None)
-"""The traceparent of the span that is open in this task, recorded or not."""
+"""The traceparent of the current span of this task, recorded or not."""
 
 CURRENT_SERVICE: ContextVar[str | None] = ContextVar("preau_service", default=None)
-"""The service on whose behalf this task runs, when several share a process."""
+"""The service that this task works for; several services may share a process."""
 
-_FLAGS = 54
-_RECORDED = frozenset("13579bdf")
-_FORM = re.compile(
+_FLAGS_DIGIT = 54
+_RECORDED_DIGITS = frozenset("13579bdf")
+_TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[ -~]*)?"
 )
-_LENGTH = 55
+_TRACEPARENT_CHARACTERS = 55
 
 
 @runtime_checkable
 class RenamableSpan(Protocol):
-    """A span whose name is known late: the route of a request, after routing."""
+    """A span that is renamed after its start: a request's route is known after routing."""
 
     def rename(self, name: str) -> None:
-        """Return it its name."""
+        """Set the final name of the span."""
 
 
 def is_sampled(traceparent: str | None) -> bool:
-    """Return whether this trace is recorded. Looks at one character; `clean` checks the rest."""
+    """Return whether the trace is recorded. Trusts its form; see `valid_traceparent`."""
     return (
-        traceparent is not None and len(traceparent) >= _LENGTH and traceparent[_FLAGS] in _RECORDED
+        traceparent is not None
+        and len(traceparent) >= _TRACEPARENT_CHARACTERS
+        and traceparent[_FLAGS_DIGIT] in _RECORDED_DIGITS
     )
 
 
 def valid_traceparent(traceparent: str | None) -> str | None:
-    """Return a well-formed traceparent as it may travel on, in 55 characters; None for the rest.
+    """Return a traceparent in 55 characters if it is well-formed, else None.
 
-    It comes from strangers: what is not of this form must reach no header, row or log line.
+    Clients send it: a malformed value must not reach a header, a row or a log line.
     """
-    if traceparent is None or _FORM.fullmatch(traceparent) is None:
+    if traceparent is None or _TRACEPARENT.fullmatch(traceparent) is None:
         return None
-    if len(traceparent) > _LENGTH and traceparent.startswith("00"):
+    if len(traceparent) > _TRACEPARENT_CHARACTERS and traceparent.startswith("00"):
         return None
-    return traceparent if len(traceparent) == _LENGTH else f"00{traceparent[2:_LENGTH]}"
+    return (
+        traceparent
+        if len(traceparent) == _TRACEPARENT_CHARACTERS
+        else f"00{traceparent[2:_TRACEPARENT_CHARACTERS]}"
+    )
 
 
 def trace_id(traceparent: str) -> str:
@@ -62,10 +68,10 @@ def span_id(traceparent: str) -> str:
 
 @contextmanager
 def service_context(service: str) -> Iterator[None]:
-    """Let the log lines of this task, and of the tasks it starts, carry the service's name."""
-    before = CURRENT_SERVICE.get()
+    """Add the service's name to the log lines of this task and of tasks it starts."""
+    outer_service = CURRENT_SERVICE.get()
     CURRENT_SERVICE.set(service)
     try:
         yield
     finally:
-        CURRENT_SERVICE.set(before)
+        CURRENT_SERVICE.set(outer_service)

@@ -1,4 +1,4 @@
-"""Writes `docs/telemetry.md` from the closed list of metrics."""
+"""Generates `docs/telemetry.md` from the metric catalogue."""
 
 from shared.kit.telemetry.metric_catalogue import METRICS, SERVICE_LABEL, Metric
 
@@ -8,7 +8,7 @@ Generated from `shared/kit/telemetry/metric_catalogue.py` by `make events`. The 
 metric that is not in it cannot be recorded. `/<service>/metrics` on the inner port shows them in
 Prometheus’ format, under the second name (counters end in `_total`, histograms in `_bucket`,
 `_count` and `_sum`, dots of labels become `_`); a collector receives them under the first. Every
-series has the label `{SERVICE_LABEL}` beside its own; none ever names a person or a tenant.
+series has the label `{SERVICE_LABEL}` beside its own; no label contains a person or a tenant.
 
 | metric | Prometheus | kind | unit | labels | meaning |
 |---|---|---|---|---|---|

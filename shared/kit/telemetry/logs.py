@@ -84,7 +84,7 @@ def configure_logging(level: str = "info", style: str = "", stream: TextIO | Non
 def _to_record(
     _logger: WrappedLogger, _method: str, entry: EventDict
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Hand an entry to `logging`; the fields ride in one attribute of the record.
+    """Hand an entry to `logging`; the fields are one attribute of the record.
 
     Trap: `extra=fields` would fail for a field named like an attribute of LogRecord ("name").
     """
@@ -132,7 +132,7 @@ def _render_json(_logger: WrappedLogger, _method: str, entry: EventDict) -> str:
 
 
 def _render_text(_logger: WrappedLogger, _method: str, entry: EventDict) -> str:
-    """Write time, level, service and logger, event, fields on one line; a stack stands below."""
+    """Write time, level, service and logger, event, fields on one line, the stack below it."""
     name = str(entry["logger"]).removeprefix("preau.")
     parts = [
         str(entry["time"])[_CLOCK_TIME],

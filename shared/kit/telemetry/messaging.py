@@ -1,11 +1,12 @@
-"""The spans of an event's way: created, sent, processed. Well under 1 µs a message.
+"""The spans of an event: create, send, process. Well under 1 µs a message.
 
-    POST /community/posts SERVER ─ create community.post PRODUCER    its context rides in the record
-      send community.post CLIENT                 a trace of its own, linked to every create it sends
-      process community.post CONSUMER            continues the create; a batch links to them instead
+    POST /community/posts SERVER ─ create community.post PRODUCER    its context is in the record
+      send community.post CLIENT                 a new trace, linked to the create of every message
+      process community.post CONSUMER            continues the create; a batch links to all creates
 
-Only what is recorded costs: a trace that is not is carried on as text, without a span. Ours because
-the stock middlewares reverse names, draw no links and flatten all of it into one level.
+A trace that is not recorded costs nothing: it is propagated as text, without a span. FastStream's
+and OpenTelemetry's middlewares are not used: they name spans differently from the semantic
+conventions, add no links, and put all spans on one level.
 """
 
 import time
@@ -20,57 +21,61 @@ from shared.kit.core.unit_of_work import Delivery
 from shared.kit.telemetry.context import is_sampled, trace_id, valid_traceparent
 
 MAX_CONTINUED_TRACE_AGE = timedelta(minutes=10)
-"""Older records start a new trace, with links only: a trace of an hour helps nobody."""
+"""Older records start a new trace with links: a trace that lasts an hour cannot be read."""
 
 Attributes = dict[str, str | float | bool]
 
 
 def sampled_traceparents(traceparents: Iterable[str | None]) -> tuple[str, ...]:
-    """Keep those that are recorded, each once."""
-    return tuple(dict.fromkeys([each for each in traceparents if each and is_sampled(each)]))
+    """Return the recorded traceparents without duplicates."""
+    return tuple(dict.fromkeys([text for text in traceparents if text and is_sampled(text)]))
 
 
 def record_create_span(
     telemetry: Telemetry, fact_type: str, topic: str, event_id: str, parent: str | None
 ) -> str | None:
-    """Note that a fact was made, and give the trace context that rides in its record's header.
+    """Record the creation of an event, and return the trace context for its record's header.
 
-    `parent` is the context of what the fact follows from: a caller's, or a delivery's. It is in
-    that trace, even when a batch of many traces is being processed; the batch is linked.
-    Opens no span when that trace is not recorded: its context goes on as it is.
+    `parent` is the context of the event's cause: a request or a delivery. The span belongs to that
+    trace, with a link to the current batch if there is one. If that trace is not recorded, no span
+    is span_manager and its context is returned unchanged.
     """
     origin, current = valid_traceparent(parent), telemetry.current()
-    above, links = current, tuple[str, ...]()
+    parent_context, links = current, tuple[str, ...]()
     if origin is not None and (current is None or trace_id(current) != trace_id(origin)):
-        above, links = origin, sampled_traceparents([current])
-    if above is not None and not is_sampled(above):
-        return above
+        parent_context, links = origin, sampled_traceparents([current])
+    if parent_context is not None and not is_sampled(parent_context):
+        return parent_context
     attributes = _attributes("create", (topic,)) | {
         "messaging.message.id": event_id,
         "cloudevents.event_id": event_id,
         "cloudevents.event_type": fact_type,
     }
     name = f"create {topic}"
-    with telemetry.span(name, "producer", parent=above, links=links, attributes=attributes) as span:
-        return span.traceparent or above
+    with telemetry.span(
+        name, "producer", parent=parent_context, links=links, attributes=attributes
+    ) as span:
+        return span.traceparent or parent_context
 
 
 def open_send_span(
     telemetry: Telemetry, topics: Mapping[str, int], traceparents: Iterable[str | None]
 ) -> AbstractContextManager[Span]:
-    """Open the span of a batch on its way to the broker, linked to what is recorded in it.
+    """Open the span of a batch that is sent to the broker, linked to its recorded messages.
 
-    `topics` counts the batch's records by topic. The duration is told whether there is a span or
-    not. The records' own contexts are left as they are.
+    `topics` counts the batch's records by topic. The duration is recorded with or without a span.
+    The trace contexts of the records do not change.
     """
     links = sampled_traceparents(traceparents)
     labels = _labels("send", topics)
-    opened = None
+    span_manager = None
     if links:
         attributes = _attributes("send", topics)
         attributes["messaging.batch.message_count"] = sum(topics.values())
-        opened = telemetry.span(_name("send", topics), "client", links=links, attributes=attributes)
-    return _Operation(telemetry, "messaging.client.operation.duration", labels, opened)
+        span_manager = telemetry.span(
+            _name("send", topics), "client", links=links, attributes=attributes
+        )
+    return _Operation(telemetry, "messaging.client.operation.duration", labels, span_manager)
 
 
 def open_process_span(
@@ -81,29 +86,29 @@ def open_process_span(
     *,
     replay: bool = False,
 ) -> AbstractContextManager[Span]:
-    """Open the span of deliveries being applied; their duration is told in any case.
+    """Open the span of deliveries that are applied; the duration is always recorded.
 
-    A single fresh message continues its own trace, with a link to it. A batch, a replay, or what
-    was written more than ten minutes ago starts a new one that links to those that are recorded;
-    when none is, there is no span.
+    A single recent message continues its own trace, with a link to it. A batch, a replay or an
+    event older than ten minutes starts a new trace that links to the recorded traces; without
+    recorded traces there is no span.
     """
     links = sampled_traceparents([delivery.traceparent for delivery in deliveries])
     topics = {delivery.partition.topic for delivery in deliveries}
     labels = _labels("process", topics) | {"messaging__consumer__group__name": group}
-    one = deliveries[0] if len(deliveries) == 1 else None
+    single = deliveries[0] if len(deliveries) == 1 else None
     parent = None
-    if one is not None and not replay and now - one.recorded < MAX_CONTINUED_TRACE_AGE:
-        parent = valid_traceparent(one.traceparent)
-    opened = None
+    if single is not None and not replay and now - single.recorded < MAX_CONTINUED_TRACE_AGE:
+        parent = valid_traceparent(single.traceparent)
+    span_manager = None
     if links or parent:
-        opened = telemetry.span(
+        span_manager = telemetry.span(
             _name("process", topics),
             "consumer",
             parent=parent,
             links=links,
             attributes=_processed(group, topics, deliveries) if links else None,
         )
-    return _Operation(telemetry, "messaging.process.duration", labels, opened)
+    return _Operation(telemetry, "messaging.process.duration", labels, span_manager)
 
 
 def _processed(
@@ -127,19 +132,19 @@ def _processed(
 
 
 def _name(operation: str, topics: Collection[str]) -> str:
-    """Name a span: with its topic when there is one, without when there are several."""
+    """Return a span's name, with the topic if there is only one."""
     return f"{operation} {next(iter(topics))}" if len(topics) == 1 else operation
 
 
 def _attributes(operation: str, topics: Collection[str]) -> Attributes:
-    found: Attributes = {
+    attributes: Attributes = {
         "messaging.system": "kafka",
         "messaging.operation.name": operation,
         "messaging.operation.type": operation,
     }
     if len(topics) == 1:
-        found["messaging.destination.name"] = next(iter(topics))
-    return found
+        attributes["messaging.destination.name"] = next(iter(topics))
+    return attributes
 
 
 def _labels(operation: str, topics: Collection[str]) -> dict[str, str]:
@@ -150,24 +155,24 @@ def _labels(operation: str, topics: Collection[str]) -> dict[str, str]:
 
 
 class _Operation:
-    """Times an operation, inside of its span if it has one."""
+    """Measures an operation and opens its span, if it has one."""
 
-    __slots__ = ("_began", "_labels", "_metric", "_opened", "_span", "_telemetry")
+    __slots__ = ("_labels", "_metric", "_span", "_span_manager", "_start", "_telemetry")
 
     def __init__(
         self,
         telemetry: Telemetry,
         metric: str,
         labels: dict[str, str],
-        opened: AbstractContextManager[Span] | None,
+        span_manager: AbstractContextManager[Span] | None,
     ) -> None:
         self._telemetry, self._metric, self._labels = telemetry, metric, labels
-        self._opened = opened
+        self._span_manager = span_manager
         self._span: Span | None = None
 
     @property
     def traceparent(self) -> str | None:
-        """The span's, if there is one."""
+        """The span's traceparent, if there is a span."""
         return self._span.traceparent if self._span is not None else None
 
     def set(self, **attributes: str | float | bool) -> None:
@@ -176,15 +181,15 @@ class _Operation:
             self._span.set(**attributes)
 
     def __enter__(self) -> Self:
-        self._began = time.perf_counter()
-        if self._opened is not None:
-            self._span = self._opened.__enter__()
+        self._start = time.perf_counter()
+        if self._span_manager is not None:
+            self._span = self._span_manager.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, stack: object) -> None:
         if kind is not None:
             self._labels["error__type"] = kind.__qualname__
-        # Inside of the span, so that the value can name its trace.
-        self._telemetry.observe(self._metric, time.perf_counter() - self._began, **self._labels)
-        if self._opened is not None:
-            self._opened.__exit__(kind, error, stack)  # type: ignore[arg-type]
+        # Before the span is closed, so that the exemplar has its trace id.
+        self._telemetry.observe(self._metric, time.perf_counter() - self._start, **self._labels)
+        if self._span_manager is not None:
+            self._span_manager.__exit__(kind, error, stack)  # type: ignore[arg-type]

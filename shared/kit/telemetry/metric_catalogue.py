@@ -1,8 +1,8 @@
-"""The closed list of metrics; `docs/telemetry.md` is written from it.
+"""The closed list of metrics; `docs/telemetry.md` is generated from it.
 
-Never a person or a tenant as a label. Names and labels of the OpenTelemetry semantic conventions
-(1.44) where they have one, `preau.…` where they have none. A metric or a label that is not here
-is a mistake of the program: it raises KeyError where it is told.
+Names and labels follow the OpenTelemetry semantic conventions (1.44), or begin with `preau.` where
+these have none. No label contains a person or a tenant. Recording a metric or a label that is not
+listed raises KeyError.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,57 +12,21 @@ from typing import Literal
 Kind = Literal["counter", "gauge", "histogram"]
 
 SERVICE_LABEL = "service"
-"""Every series has this label, whether it is said or not: who tells it."""
+"""Every series has this label: the service that reports it."""
 
 FAST_BUCKETS_SECONDS = (
-    0.001,
-    0.0025,
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1.0,
-    2.5,
-    5.0,
-    10.0,
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1),
+    *(0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
-# 0.3 and 0.5 are promises (10.4: reads and writes), so a bucket ends there.
+# Objectives of reads and writes are 0.3 and 0.5 s, so a bucket ends at each.
 REQUEST_BUCKETS_SECONDS = (
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.075,
-    0.1,
-    0.2,
-    0.3,
-    0.5,
-    0.75,
-    1.0,
-    2.5,
-    5.0,
-    10.0,
+    *(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.2),
+    *(0.3, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0),
 )
-# 5, 10 and 60 seconds are promises too.
+# 5, 10 and 60 s are objectives too.
 END_TO_END_BUCKETS_SECONDS = (
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1.0,
-    2.5,
-    5.0,
-    10.0,
-    30.0,
-    60.0,
-    600.0,
-    3600.0,
+    *(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0),
+    *(2.5, 5.0, 10.0, 30.0, 60.0, 600.0, 3600.0),
 )
 
 _UNITS = {"s": "seconds", "By": "bytes", "1": "ratio"}
@@ -70,10 +34,10 @@ _UNITS = {"s": "seconds", "By": "bytes", "1": "ratio"}
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric: kind, unit (UCUM), the labels it may have, what it says, its buckets.
+    """One metric: its kind, unit (UCUM), allowed labels, meaning and histogram buckets.
 
-    `fresh` is for gauges, in seconds: a value that nobody has told again for so long is no longer
-    shown (a reader that lost its partitions must not show their lag for ever). None keeps it.
+    A gauge that was not updated for `max_age_seconds` is not shown any more: a consumer that lost
+    a partition must not keep showing its lag. None shows it without limit.
     """
 
     name: str
@@ -94,12 +58,12 @@ class Metric:
 def seconds_histogram(
     name: str, labels: Iterable[str], meaning: str, buckets: tuple[float, ...]
 ) -> Metric:
-    """Describe a histogram of seconds."""
+    """Return a histogram metric in seconds."""
     return Metric(name, "histogram", "s", tuple(labels), meaning, buckets)
 
 
 def reconciliation_gauge(name: str, unit: str, meaning: str, *labels: str) -> Metric:
-    """Describe a gauge of a reconciliation; it stays until the next one."""
+    """Return a gauge metric of a reconciliation, shown until the next one."""
     meaning = f"At the last reconciliation: {meaning[0].lower()}{meaning[1:]}"
     return Metric(name, "gauge", unit, labels, meaning, max_age_seconds=None)
 
@@ -108,19 +72,19 @@ _LIST = (
     seconds_histogram(
         "http.server.request.duration",
         ("http.request.method", "http.route", "http.response.status_code", "error.type"),
-        "From a request's arrival to the end of its answer (its beginning, for an event stream).",
+        "From a request's arrival to the end of its response (its start, for an event stream).",
         REQUEST_BUCKETS_SECONDS,
     ),
     seconds_histogram(
         "db.client.operation.duration",
         ("db.system.name", "db.operation.name", "error.type"),
-        "One statement, from sending it to its answer.",
+        "One statement, from sending it to its result.",
         FAST_BUCKETS_SECONDS,
     ),
     seconds_histogram(
         "db.client.connection.wait_time",
         ("db.client.connection.pool.name",),
-        "From asking the pool for a connection to having it, a new one's handshake included.",
+        "Wait for a connection of the pool, with the handshake of a new connection.",
         FAST_BUCKETS_SECONDS,
     ),
     Metric(
@@ -128,7 +92,7 @@ _LIST = (
         "counter",
         "{timeout}",
         ("db.client.connection.pool.name",),
-        "Times that no connection was free in time.",
+        "Waits that ended without a free connection.",
     ),
     Metric(
         "preau.http.shed",
@@ -166,19 +130,19 @@ _LIST = (
             "messaging.destination.name",
             "error.type",
         ),
-        "One batch of a consumer, from its first decision to its commit.",
+        "One batch of a consumer, from its first reaction to its commit.",
         FAST_BUCKETS_SECONDS,
     ),
     seconds_histogram(
         "preau.event.end_to_end.duration",
         ("group",),
-        "From the writing of a fact to its committed effect in a consumer group.",
+        "From the commit of an event to its committed effect in a consumer group.",
         END_TO_END_BUCKETS_SECONDS,
     ),
     seconds_histogram(
         "preau.job.duration",
         ("job", "error.type"),
-        "One run of what is due by the clock.",
+        "One run of a periodic job.",
         (*REQUEST_BUCKETS_SECONDS, 30.0, 60.0),
     ),
     Metric(
@@ -186,22 +150,22 @@ _LIST = (
         "gauge",
         "{event}",
         (),
-        "Facts written and not yet sent, counted by their positions.",
+        "Events in the outbox that are not sent yet, counted by position.",
     ),
-    Metric("preau.outbox.oldest.age", "gauge", "s", (), "Age of the oldest fact not yet sent."),
+    Metric("preau.outbox.oldest.age", "gauge", "s", (), "Age of the oldest event not sent yet."),
     Metric(
         "preau.consumer.lag",
         "gauge",
         "{event}",
         ("group", "topic"),
-        "Records that a group has not yet answered for.",
+        "Records that a group has not processed yet.",
     ),
     Metric(
         "preau.consumer.last_poll.age",
         "gauge",
         "s",
         ("group",),
-        "How long ago a reader last asked the broker.",
+        "Age of a consumer's last poll of the broker.",
     ),
     Metric(
         "preau.consumer.outcome",
@@ -230,28 +194,28 @@ _LIST = (
         "counter",
         "{effect}",
         ("group", "reaction"),
-        "Effects that took longer inside the open transaction than they should.",
+        "Effects that took longer in the open transaction than the limit.",
     ),
     Metric(
         "preau.worker.lost",
         "counter",
         "{task}",
         ("pool", "reason"),
-        "Tasks that a worker process did not answer: late, died, failed, down.",
+        "Tasks without a result from a worker process: late, died, failed, down.",
     ),
     Metric(
         "preau.consumer.rebalance",
         "counter",
         "{rebalance}",
         ("group",),
-        "Times that a group's partitions changed hands.",
+        "Rebalances that assigned partitions of the group again.",
     ),
     Metric(
         "preau.parked.depth",
         "gauge",
         "{event}",
         ("group",),
-        "Events that failed, or wait behind one of their key, and will be tried again.",
+        "Events that failed, or wait behind a failed event of their key, and will be retried.",
     ),
     Metric(
         "preau.dead_letter.depth",
@@ -263,36 +227,36 @@ _LIST = (
     reconciliation_gauge(
         "preau.reconcile.missing",
         "{event}",
-        "Events that the group has passed and left no trace of: lost.",
+        "Lost events: the group passed their offset without an entry in inbox or parked.",
         "group",
     ),
     reconciliation_gauge(
         "preau.reconcile.repeated",
         "{event}",
-        "Records that stand in the log once more, which inboxes absorb.",
+        "Records that are in the log more than once; inboxes skip them.",
     ),
     reconciliation_gauge(
         "preau.reconcile.lag",
         "{event}",
-        "Events that the group had not yet applied.",
+        "Events that the group had not applied yet.",
         "group",
     ),
     reconciliation_gauge(
         "preau.reconcile.different",
         "{row}",
-        "Rows of the group's read model that are not what a replay of the log makes.",
+        "Rows of the group's read model that differ from a replay of the log.",
         "group",
     ),
     reconciliation_gauge(
         "preau.reconcile.violations",
         "{violation}",
-        "Broken promises, by invariant (docs/reliability.md), those above included.",
+        "Violations by invariant (docs/reliability.md), including those above.",
         "invariant",
     ),
     reconciliation_gauge(
         "preau.reconcile.finished",
         "s",
-        "When it ended, in seconds since 1970: silence is no proof.",
+        "Its end, in seconds since 1970; alert when this value gets old.",
     ),
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _LIST}

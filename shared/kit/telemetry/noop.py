@@ -1,6 +1,6 @@
-"""A telemetry that tells nothing: for tools, and tests of other things.
+"""Telemetry that records nothing, for tools and tests.
 
-It still refuses a metric that is not in the list, so that the tests of other things find it.
+It still raises KeyError for a metric that is not in the catalogue, so that tests detect it.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from shared.kit.telemetry.metric_catalogue import Kind, get_metric, label_name
 
 
 class NoSpan(AbstractContextManager["NoSpan", None]):
-    """A span that is not there."""
+    """A span that records nothing and has no trace."""
 
     traceparent: str | None = None
 
@@ -23,7 +23,7 @@ class NoSpan(AbstractContextManager["NoSpan", None]):
         return None
 
     def set(self, **attributes: str | float | bool) -> None:
-        """Forget them."""
+        """Discard the attributes."""
 
 
 _NO_SPAN = NoSpan()
@@ -41,25 +41,25 @@ class NoTelemetry:
         links: tuple[str, ...] = (),
         attributes: Mapping[str, str | float | bool] | None = None,
     ) -> AbstractContextManager[Span]:
-        """Open nothing."""
+        """Return a span that records nothing."""
         return _NO_SPAN
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
-        """Forget it. Raises KeyError for what is not listed."""
-        _check(name, "counter", labels)
+        """Discard the value. Raises KeyError for an unknown metric or label."""
+        _check_metric(name, "counter", labels)
 
     def observe(self, name: str, *values: float, **labels: str) -> None:
-        """Forget it. Raises KeyError for what is not listed."""
-        _check(name, "histogram", labels)
+        """Discard the value. Raises KeyError for an unknown metric or label."""
+        _check_metric(name, "histogram", labels)
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
-        """Forget it. Raises KeyError for what is not listed."""
-        _check(name, "gauge", labels)
+        """Discard the value. Raises KeyError for an unknown metric or label."""
+        _check_metric(name, "gauge", labels)
 
     def current(self) -> str | None:
-        """Know of no span."""
+        """Return None: there is never a current span."""
         return None
 
 
-def _check(name: str, kind: Kind, labels: Mapping[str, str]) -> None:
+def _check_metric(name: str, kind: Kind, labels: Mapping[str, str]) -> None:
     get_metric(name, kind, map(label_name, labels))

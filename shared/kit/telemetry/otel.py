@@ -1,8 +1,8 @@
-"""The body of `shared.kit.core.host.Telemetry` over the OpenTelemetry SDK.
+"""`shared.kit.core.host.Telemetry` with the OpenTelemetry SDK.
 
-A tracer provider per service, never a global one: five services share one process, and FastAPI and
-others double every span once a global provider exists. What is not recorded builds no span of the
-SDK at all: its traceparent is carried on as text.
+Each service has its own tracer provider, because several services share a process. Trap: with a
+global provider, FastAPI and other libraries add a second span to every request. A span that is not
+recorded uses no SDK object: only its traceparent is propagated.
 """
 
 import random
@@ -35,7 +35,7 @@ from shared.kit.telemetry.spans import RecordedSpan, UnrecordedSpan
 
 ENDPOINT_VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"
 EXPORT_TIMEOUT_SECONDS = 5.0
-"""Seconds that one push may take, the last one at a stop too."""
+"""Limit of one export, also of the last one at a stop."""
 MAX_LINKS_PER_SPAN = 2048
 _KINDS = {
     "server": SpanKind.SERVER,
@@ -44,7 +44,7 @@ _KINDS = {
     "consumer": SpanKind.CONSUMER,
     "internal": SpanKind.INTERNAL,
 }
-_NOWHERE = Context()
+_EMPTY_CONTEXT = Context()
 
 
 class OtelTelemetry:
@@ -60,17 +60,17 @@ class OtelTelemetry:
         exporters: Sequence[SpanExporter] = (),
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Record the share `sample` of new traces.
+        """Record the share `sample_ratio` of new traces.
 
-        Spans and values are pushed to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names, if
-        the environment handed in names one; `exporters` are told of each span at once.
+        Spans and metrics are pushed to the collector in `OTEL_EXPORTER_OTLP_ENDPOINT`, if
+        `environment` has it; `exporters` receive each span when it ends.
         """
-        self._sample = sample_ratio
+        self._sample_ratio = sample_ratio
         attributes = {"service.name": f"preau-{service}", "service.version": version}
         if instance:
             attributes["service.instance.id"] = instance
         resource = Resource(attributes, Schemas.V1_44_0.value)
-        # Whether to record is decided in `span`, before the SDK is asked for anything.
+        # The sampling decision is made in `span`, before the SDK is called.
         self._provider = TracerProvider(
             sampler=ALWAYS_ON,
             resource=resource,
@@ -80,17 +80,17 @@ class OtelTelemetry:
         for exporter in exporters:
             self._provider.add_span_processor(SimpleSpanProcessor(exporter))
         self.metric_store = MetricStore(service)
-        self._push: MetricsPusher | None = None
+        self._pusher: MetricsPusher | None = None
         endpoint = (environment or {}).get(ENDPOINT_VARIABLE, "").rstrip("/")
         if endpoint:
-            spans = OTLPSpanExporter(
-                endpoint=f"{endpoint}/v1/traces", timeout=EXPORT_TIMEOUT_SECONDS
-            )
-            self._provider.add_span_processor(BatchSpanProcessor(spans))
-            self._push = MetricsPusher(
-                self.metric_store, resource, f"{endpoint}/v1/metrics", EXPORT_TIMEOUT_SECONDS
-            )
+            self._pusher = self._push_to(endpoint, resource)
         self._tracer: Tracer = self._provider.get_tracer("preau", schema_url=Schemas.V1_44_0.value)
+
+    def _push_to(self, endpoint: str, resource: Resource) -> MetricsPusher:
+        timeout = EXPORT_TIMEOUT_SECONDS
+        exporter = OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=timeout)
+        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        return MetricsPusher(self.metric_store, resource, f"{endpoint}/v1/metrics", timeout)
 
     def span(
         self,
@@ -101,48 +101,48 @@ class OtelTelemetry:
         links: tuple[str, ...] = (),
         attributes: Mapping[str, str | float | bool] | None = None,
     ) -> AbstractContextManager[Span]:
-        """Open a span; see the protocol.
+        """Open a span; see `shared.kit.core.host.Telemetry`.
 
-        It is recorded if its parent is. Links without a parent begin a new trace, recorded if one
-        of the linked is; without links either, the share `sample` of the new traces is.
+        It is recorded if its parent is. Links without a parent begin a new trace, recorded if a
+        linked trace is; without parent and links, the share `sample_ratio` is recorded.
         """
-        before = CURRENT_TRACEPARENT.get()
-        above = valid_traceparent(parent) or (None if links else before)
-        wanted = tuple(
-            linked for linked in links if is_sampled(linked) and valid_traceparent(linked)
-        )
-        if not self._records(above, new_trace_with_links=bool(links), linked=bool(wanted)):
-            return UnrecordedSpan(above)
+        current = CURRENT_TRACEPARENT.get()
+        parent = valid_traceparent(parent) or (None if links else current)
+        recorded_links = [link for link in links if is_sampled(link) and valid_traceparent(link)]
+        if not self._is_recorded(
+            parent, has_links=bool(links), links_recorded=bool(recorded_links)
+        ):
+            return UnrecordedSpan(parent)
         span = self._tracer.start_span(
             name,
-            get_current() if above is not None and above == before else _context(above),
+            get_current() if parent is not None and parent == current else _to_context(parent),
             _KINDS[kind],
             attributes,
-            [Link(_parsed(linked)) for linked in wanted],
+            [Link(_to_span_context(link)) for link in recorded_links],
         )
         return RecordedSpan(span)
 
-    def _records(self, above: str | None, *, new_trace_with_links: bool, linked: bool) -> bool:
-        if above is not None:
-            return is_sampled(above)
-        if new_trace_with_links:
-            return linked
-        return random.random() < self._sample  # noqa: S311  a share, not a secret
+    def _is_recorded(self, parent: str | None, *, has_links: bool, links_recorded: bool) -> bool:
+        if parent is not None:
+            return is_sampled(parent)
+        if has_links:
+            return links_recorded
+        return random.random() < self._sample_ratio  # noqa: S311  a share, not a secret
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
-        """Add to a counter of the closed list. Raises KeyError for another name or label."""
+        """Add to a counter. Raises KeyError for an unknown metric or label."""
         self.metric_store.count(name, amount, labels)
 
     def observe(self, name: str, *values: float, **labels: str) -> None:
-        """Add values to a histogram of the list. Raises KeyError for another name or label."""
+        """Add values to a histogram. Raises KeyError for an unknown metric or label."""
         self.metric_store.observe(name, values, labels)
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
-        """Set a gauge of the closed list. Raises KeyError for another name or label."""
+        """Set a gauge. Raises KeyError for an unknown metric or label."""
         self.metric_store.gauge(name, value, labels)
 
     def current(self) -> str | None:
-        """The traceparent of the span that is open in this task."""
+        """The traceparent of the current span of this task."""
         return CURRENT_TRACEPARENT.get()
 
     def prometheus_page(self) -> bytes:
@@ -150,22 +150,25 @@ class OtelTelemetry:
         return render_metrics([self])[0]
 
     def shutdown(self) -> None:
-        """Send what is left to the collector; blocks for up to `EXPORT_TIMEOUT_SECONDS`."""
-        if self._push is not None:
-            self._push.stop()
+        """Export the remaining spans and metrics.
+
+        Blocks for about `EXPORT_TIMEOUT_SECONDS` if the collector is unavailable.
+        """
+        if self._pusher is not None:
+            self._pusher.stop()
         self._provider.shutdown()
-        if self._push is not None:
-            self._push.join()
+        if self._pusher is not None:
+            self._pusher.join()
 
 
-def _context(traceparent: str | None) -> Context:
+def _to_context(traceparent: str | None) -> Context:
     if traceparent is None:
-        return _NOWHERE
-    return set_span_in_context(NonRecordingSpan(_parsed(traceparent)), _NOWHERE)
+        return _EMPTY_CONTEXT
+    return set_span_in_context(NonRecordingSpan(_to_span_context(traceparent)), _EMPTY_CONTEXT)
 
 
-def _parsed(traceparent: str) -> SpanContext:
-    """Read a traceparent that is known to be well-formed."""
+def _to_span_context(traceparent: str) -> SpanContext:
+    """Parse a well-formed traceparent."""
     return SpanContext(
         trace_id=int(traceparent[3:35], 16),
         span_id=int(traceparent[36:52], 16),

@@ -1,4 +1,4 @@
-"""Pushes a service's numbers to the collector (OTLP over HTTP), exemplars included."""
+"""Push a service's metrics with their exemplars to a collector (OTLP over HTTP)."""
 
 from threading import Event, Thread
 
@@ -25,13 +25,12 @@ from shared.kit.telemetry.metric_store import MetricStore, Series
 
 log = get_logger("telemetry")
 PUSH_INTERVAL_SECONDS = 30.0
-"""Seconds between two pushes."""
-_NANO = 1_000_000_000
+_NANOSECONDS_PER_SECOND = 1_000_000_000
 _CUMULATIVE = AggregationTemporality.CUMULATIVE
 
 
 class MetricsPusher:
-    """A thread that pushes every 30 seconds, and once more at the end."""
+    """A thread that pushes the metrics every 30 seconds, and a last time at the stop."""
 
     def __init__(
         self,
@@ -40,7 +39,7 @@ class MetricsPusher:
         endpoint: str,
         timeout: float,
     ) -> None:
-        """Start; one push takes at most `timeout` seconds."""
+        """Start the thread; one push takes at most `timeout` seconds."""
         self._measures, self._resource, self._timeout = measures, resource, timeout
         self._exporter = OTLPMetricExporter(endpoint=endpoint, timeout=timeout)
         self._stop = Event()
@@ -56,21 +55,21 @@ class MetricsPusher:
         try:
             self._exporter.export(to_otlp(self._measures, self._resource))
         except Exception:
-            # Whatever it was: the next push holds the same numbers and more.
+            # Nothing is lost: the values are cumulative, the next push contains them.
             log.exception("numbers not pushed")
 
     def stop(self) -> None:
-        """Begin the last push, without waiting for it."""
+        """Start the last push without waiting for its end."""
         self._stop.set()
 
     def join(self) -> None:
-        """Wait for the last push; gives up after the time that one may take."""
+        """Wait for the last push, at most one second longer than its timeout."""
         self._thread.join(self._timeout + 1)
         self._exporter.shutdown()
 
 
 def push_once(measures: MetricStore, resource: Resource, endpoint: str, timeout: float) -> bool:
-    """Push the numbers of a program that ends now; tell whether the collector took them."""
+    """Push the metrics of a program that ends; return whether the collector accepted them."""
     exporter = OTLPMetricExporter(endpoint=endpoint, timeout=timeout)
     try:
         return exporter.export(to_otlp(measures, resource)) is MetricExportResult.SUCCESS
@@ -79,42 +78,49 @@ def push_once(measures: MetricStore, resource: Resource, endpoint: str, timeout:
 
 
 def to_otlp(measures: MetricStore, resource: Resource) -> MetricsData:
-    """Write the numbers as OTLP has them."""
+    """Convert the metrics to the SDK's OTLP export types."""
     metrics = [
-        Metric(name, series[0].metric.meaning, series[0].metric.unit, _points(measures, series))
+        Metric(name, series[0].metric.meaning, series[0].metric.unit, _to_points(measures, series))
         for name, series in measures.collect().items()
     ]
     scope = ScopeMetrics(InstrumentationScope("preau"), metrics, "")
     return MetricsData([ResourceMetrics(resource, [scope], "")])
 
 
-def _points(measures: MetricStore, series: list[Series]) -> Sum | Gauge | Histogram:
-    began, now = int(measures.started_at * _NANO), measures.now_ns()
+def _to_points(measures: MetricStore, series: list[Series]) -> Sum | Gauge | Histogram:
+    start, now = (
+        int(measures.started_at * _NANOSECONDS_PER_SECOND),
+        measures.now_ns(),
+    )
     kind = series[0].metric.kind
     if kind == "histogram":
-        points = [_histogram(each, began, now) for each in series]
+        points = [_to_histogram_point(item, start, now) for item in series]
         return Histogram(points, _CUMULATIVE)
-    numbers = [NumberDataPoint(dict(s.labels), began, now, float(s.value)) for s in series]
+    numbers = [NumberDataPoint(dict(s.labels), start, now, float(s.value)) for s in series]
     return Gauge(numbers) if kind == "gauge" else Sum(numbers, _CUMULATIVE, is_monotonic=True)
 
 
-def _histogram(series: Series, began: int, now: int) -> HistogramDataPoint:
+def _to_histogram_point(series: Series, start: int, now: int) -> HistogramDataPoint:
     exemplars = [
         Exemplar(
-            {}, each.value, int(each.at * _NANO), int(each.span_id, 16), int(each.trace_id, 16)
+            {},
+            exemplar.value,
+            int(exemplar.at * _NANOSECONDS_PER_SECOND),
+            int(exemplar.span_id, 16),
+            int(exemplar.trace_id, 16),
         )
-        for each in series.exemplars
-        if each is not None
+        for exemplar in series.exemplars
+        if exemplar is not None
     ]
     return HistogramDataPoint(
         attributes=dict(series.labels),
-        start_time_unix_nano=began,
+        start_time_unix_nano=start,
         time_unix_nano=now,
         count=sum(series.bucket_counts),
         sum=series.value,
         bucket_counts=series.bucket_counts,
         explicit_bounds=series.metric.buckets,
-        # Optional in OTLP, and little use over the whole life of a process.
+        # Optional in OTLP, and of little use over the life of a process.
         min=None,  # type: ignore[arg-type]  # the encoder leaves it out
         max=None,  # type: ignore[arg-type]
         exemplars=exemplars,

@@ -1,4 +1,4 @@
-"""The `/metrics` page: what Prometheus reads. With exemplars for who asks for OpenMetrics."""
+"""The `/metrics` page in Prometheus' format, with exemplars if the client accepts OpenMetrics."""
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
@@ -21,79 +21,79 @@ from shared.kit.telemetry.metric_store import MetricStore, Series, StoredExempla
 
 @runtime_checkable
 class MetricSource(Protocol):
-    """A telemetry that keeps its numbers."""
+    """A telemetry that stores its metrics."""
 
     metric_store: MetricStore
 
 
-def metrics_routes(*telling: Telemetry) -> APIRouter:
-    """Serve `/metrics` for these services together; one that keeps no numbers adds none."""
+def metrics_routes(*telemetries: Telemetry) -> APIRouter:
+    """Return the route `/metrics` for these services; a telemetry without metrics is skipped."""
     routes = APIRouter()
-    measured = [each for each in telling if isinstance(each, MetricSource)]
+    sources = [source for source in telemetries if isinstance(source, MetricSource)]
 
     async def page(request: Request) -> Response:
-        content, media_type = render_metrics(measured, request.headers.get("accept", ""))
+        content, media_type = render_metrics(sources, request.headers.get("accept", ""))
         return Response(content, headers={"content-type": media_type})
 
     routes.add_api_route("/metrics", page, include_in_schema=False)
     return routes
 
 
-def render_metrics(telling: Sequence[MetricSource], accept: str = "") -> tuple[bytes, str]:
+def render_metrics(sources: Sequence[MetricSource], accept: str = "") -> tuple[bytes, str]:
     """Return the page and its media type, in the format that `accept` prefers."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Snapshot(telling))
+    registry.register(_Snapshot(sources))
     encode, media_type = choose_encoder(accept)
     return encode(registry), media_type
 
 
 class _Snapshot(Collector):
-    def __init__(self, telling: Sequence[MetricSource]) -> None:
-        self._telling = telling
+    def __init__(self, sources: Sequence[MetricSource]) -> None:
+        self._sources = sources
 
     def collect(self) -> Iterable[Family]:
-        """Return a family per metric, in the order of the list, each service's series in it."""
-        found = [each.metric_store.collect() for each in self._telling]
+        """Yield one family per metric, in catalogue order, with the series of every service."""
+        collections = [source.metric_store.collect() for source in self._sources]
         for name, metric in METRICS.items():
-            series = [one for each in found for one in each.get(name, ())]
+            series = [item for values in collections for item in values.get(name, ())]
             if series:
-                yield _family(metric.prometheus, series)
+                yield _to_family(metric.prometheus, series)
 
 
-def _family(name: str, series: Sequence[Series]) -> Family:
+def _to_family(name: str, series: Sequence[Series]) -> Family:
     metric = series[0].metric
     family = Family(name, metric.meaning, metric.kind)
-    for each in series:
-        # Prometheus wants all series of a metric to have the same labels.
-        labels = dict.fromkeys(map(_plain, metric.labels), "")
-        labels |= {_plain(label): value for label, value in each.labels.items()}
+    for item in series:
+        # Prometheus requires the same labels in all series of a metric.
+        labels = dict.fromkeys(map(_prometheus_label, metric.labels), "")
+        labels |= {_prometheus_label(label): value for label, value in item.labels.items()}
         if metric.kind == "histogram":
-            _add_buckets(family, each, labels)
+            _add_buckets(family, item, labels)
         else:
             ending = "_total" if metric.kind == "counter" else ""
-            family.add_sample(name + ending, labels, each.value)
+            family.add_sample(name + ending, labels, item.value)
     return family
 
 
 def _add_buckets(family: Family, series: Series, labels: dict[str, str]) -> None:
     bounds = [*map(floatToGoString, series.metric.buckets), "+Inf"]
     total = 0
-    for bound, total, example in zip(
+    for bound, total, exemplar in zip(
         bounds, accumulate(series.bucket_counts), series.exemplars, strict=True
     ):
         family.add_sample(
-            f"{family.name}_bucket", labels | {"le": bound}, total, exemplar=_exemplar(example)
+            f"{family.name}_bucket", labels | {"le": bound}, total, exemplar=_to_exemplar(exemplar)
         )
     family.add_sample(f"{family.name}_count", labels, total)
     family.add_sample(f"{family.name}_sum", labels, series.value)
 
 
-def _exemplar(example: StoredExemplar | None) -> Exemplar | None:
-    if example is None:
+def _to_exemplar(exemplar: StoredExemplar | None) -> Exemplar | None:
+    if exemplar is None:
         return None
-    labels = {"trace_id": example.trace_id, "span_id": example.span_id}
-    return Exemplar(labels, example.value, example.at)
+    labels = {"trace_id": exemplar.trace_id, "span_id": exemplar.span_id}
+    return Exemplar(labels, exemplar.value, exemplar.at)
 
 
-def _plain(label: str) -> str:
+def _prometheus_label(label: str) -> str:
     return label.replace(".", "_")

@@ -1,14 +1,13 @@
-"""A thin ASGI middleware: the server span of a request, and how long it took.
+"""ASGI middleware that records the server span and the duration of each request.
 
-Ours, because the stock one halves the request rate even when nothing is recorded. Works in an
-application that is mounted: routes are named as they are called, `/community/v1/posts/{post_id}`.
+OpenTelemetry's own middleware halves the request rate even when nothing is recorded. Routes of a
+mounted application are named with the mount: `/community/v1/posts/{post_id}`.
 """
 
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
 from starlette.routing import Mount
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.kit.core.host import Span, Telemetry
 from shared.kit.telemetry.context import (
@@ -19,30 +18,24 @@ from shared.kit.telemetry.context import (
     valid_traceparent,
 )
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 UNMEASURED_PATHS = ("/health", "/metrics")
 _METHODS = frozenset("CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT QUERY TRACE".split())
 _SERVER_ERROR = 500
 
 
 class RequestTelemetry:
-    """Wraps a service's application."""
+    """Measures the HTTP requests of a service's application."""
 
-    def __init__(self, app: App, telemetry: Telemetry, service: str) -> None:
+    def __init__(self, app: ASGIApp, telemetry: Telemetry, service: str) -> None:
         self._app, self._telemetry, self._service = app, telemetry, service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Measure a request; anything else, and what probes ask, passes."""
-        if scope["type"] != "http" or _inside(scope).startswith(UNMEASURED_PATHS):
+        """Measure an HTTP request; pass probes and other protocols through unmeasured."""
+        if scope["type"] != "http" or _path_in_mount(scope).startswith(UNMEASURED_PATHS):
             await self._app(scope, receive, send)
             return
-        called = scope["method"]
-        method = called if called in _METHODS else "_OTHER"
+        requested_method = scope["method"]
+        method = requested_method if requested_method in _METHODS else "_OTHER"
         parent = valid_traceparent(_header(scope, b"traceparent"))
         attributes = {"http.request.method": method}
         with (
@@ -56,9 +49,9 @@ class RequestTelemetry:
                 request.error = type(error).__qualname__
                 raise
             finally:
-                self._tell(request, span)
+                self._record(request, span)
 
-    def _tell(self, request: "_Request", span: Span) -> None:
+    def _record(self, request: "_Request", span: Span) -> None:
         labels = {"http__request__method": request.method}
         route = request.route()
         if route is not None:
@@ -75,43 +68,43 @@ class RequestTelemetry:
 
 
 class _Request:
-    """What is learnt of a request while it is answered."""
+    """Collects status, error and timing of one request."""
 
     def __init__(self, scope: Scope, method: str, send: Send, span: Span) -> None:
         self.scope, self.method = scope, method
         self.error: str | None = None
         self.status: int | None = None
         self._send, self._span = send, span
-        self._mounted: str = scope.get("root_path", "")
-        self._began = time.perf_counter()
-        self._streamed: float | None = None
+        self._mount_path: str = scope.get("root_path", "")
+        self._start = time.perf_counter()
+        self._stream_start: float | None = None
 
     async def send(self, message: Message) -> None:
-        """Pass a message on; the first one gets the trace's id."""
+        """Send a message; the response start gets the headers with the trace id."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = list(message.get("headers", ()))
             if (b"content-type", b"text/event-stream") in [(n, v[:17]) for n, v in headers]:
-                self._streamed = time.perf_counter()
+                self._stream_start = time.perf_counter()
             if self._span.traceparent is not None:
-                headers += _answer(self._span.traceparent)
+                headers += _trace_headers(self._span.traceparent)
             message["headers"] = headers
         await self._send(message)
 
     def seconds(self) -> float:
-        """Return how long it took; an event stream, which ends when the reader leaves, to begin."""
-        return (self._streamed or time.perf_counter()) - self._began
+        """Return the duration so far; for an event stream, the time until it started."""
+        return (self._stream_start or time.perf_counter()) - self._start
 
     def route(self) -> str | None:
-        """Name the route that was found, as it is called from outside; None when none was."""
+        """Return the matched route with its mount, or None without a match."""
         root: str = self.scope.get("root_path", "")
         route = self.scope.get("route")
         if route is not None and not isinstance(route, Mount):
             context = self.scope.get("fastapi", {}).get("effective_route_context")
             path = getattr(context, "path_format", None) or getattr(route, "path_format", "")
             return f"{root}{path}"
-        # Nothing found, or a mounted application without routes, such as a folder of files.
-        return root if root != self._mounted else None
+        # No route matched, or a mounted application without routes, such as static files.
+        return root if root != self._mount_path else None
 
 
 def _describe(span: Span, request: _Request, labels: dict[str, str]) -> None:
@@ -129,21 +122,21 @@ def _describe(span: Span, request: _Request, labels: dict[str, str]) -> None:
         span.rename(f"{name} {labels['http__route']}" if "http__route" in labels else name)
 
 
-def _answer(traceparent: str) -> list[tuple[bytes, bytes]]:
+def _trace_headers(traceparent: str) -> list[tuple[bytes, bytes]]:
     return [
         (b"traceresponse", traceparent.encode()),
         (b"x-trace-id", trace_id(traceparent).encode()),
     ]
 
 
-def _inside(scope: Scope) -> str:
+def _path_in_mount(scope: Scope) -> str:
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))
 
 
 def _header(scope: Scope, name: bytes) -> str | None:
-    for each, value in scope["headers"]:
-        if each == name:
+    for header, value in scope["headers"]:
+        if header == name:
             text: str = value.decode("latin-1")
             return text
     return None

@@ -1,4 +1,4 @@
-"""The two kinds of open span: one that the SDK records, and one that only carries its trace on."""
+"""Open spans: one that the SDK records, and one that only propagates its trace context."""
 
 import random
 from typing import Self
@@ -9,73 +9,72 @@ from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
 from shared.kit.telemetry.context import CURRENT_TRACEPARENT
 
-_NOWHERE = Context()
+_EMPTY_CONTEXT = Context()
 _ERROR = Status(StatusCode.ERROR)
 
 
 class UnrecordedSpan:
-    """A span of a trace that is not recorded: no ids of its own, no attributes, about 1 µs.
+    """A span of a trace that is not recorded: no span id, no attributes, about 1 µs.
 
-    It is the current one while it is open, so that logs and the facts written meanwhile still
-    name the trace.
+    While open it is the current span, so that logs and events still contain the trace id.
     """
 
-    __slots__ = ("_before", "_otel_before", "traceparent")
+    __slots__ = ("_outer_context", "_outer_traceparent", "traceparent")
 
-    def __init__(self, above: str | None) -> None:
-        self.traceparent: str | None = above or _new_traceparent()
+    def __init__(self, parent: str | None) -> None:
+        self.traceparent: str | None = parent or _new_traceparent()
 
     def __enter__(self) -> Self:
-        self._before, self._otel_before = CURRENT_TRACEPARENT.get(), get_current()
+        self._outer_traceparent, self._outer_context = CURRENT_TRACEPARENT.get(), get_current()
         CURRENT_TRACEPARENT.set(self.traceparent)
-        attach(_NOWHERE)
+        attach(_EMPTY_CONTEXT)
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Set back rather than reset: a generator may be closed in another context than its own.
-        CURRENT_TRACEPARENT.set(self._before)
-        attach(self._otel_before)
+        # Not ContextVar.reset: a generator may be closed in another context than it started in.
+        CURRENT_TRACEPARENT.set(self._outer_traceparent)
+        attach(self._outer_context)
 
     def set(self, **attributes: str | float | bool) -> None:
-        """Forget them."""
+        """Discard the attributes."""
 
 
 class RecordedSpan:
-    """A span of the SDK, the current one (of the SDK's context too) while it is open."""
+    """A recorded span; while open it is the current span, also in the SDK's context."""
 
-    __slots__ = ("_before", "_otel_before", "_span", "traceparent")
+    __slots__ = ("_outer_context", "_outer_traceparent", "_span", "traceparent")
 
     def __init__(self, span: trace.Span) -> None:
         self._span = span
-        found = span.get_span_context()
+        context = span.get_span_context()
         self.traceparent: str | None = (
-            f"00-{found.trace_id:032x}-{found.span_id:016x}-{int(found.trace_flags):02x}"
+            f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
         )
 
     def __enter__(self) -> Self:
-        self._before, self._otel_before = CURRENT_TRACEPARENT.get(), get_current()
+        self._outer_traceparent, self._outer_context = CURRENT_TRACEPARENT.get(), get_current()
         CURRENT_TRACEPARENT.set(self.traceparent)
-        attach(set_span_in_context(self._span, self._otel_before))
+        attach(set_span_in_context(self._span, self._outer_context))
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        CURRENT_TRACEPARENT.set(self._before)
-        attach(self._otel_before)
+        CURRENT_TRACEPARENT.set(self._outer_traceparent)
+        attach(self._outer_context)
         if error is not None:
-            # The type only: the message of an error may hold what somebody wrote.
+            # The type only: an error message may contain a member's text.
             self._span.set_attribute("error.type", type(error).__qualname__)
             self._span.set_status(_ERROR)
         self._span.end()
 
     def set(self, **attributes: str | float | bool) -> None:
-        """Add attributes; `__` stands for a dot. `error.type` makes it a failed span."""
+        """Add attributes; `__` means a dot. `error.type` marks the span as failed."""
         for name, value in attributes.items():
             self._span.set_attribute(name.replace("__", "."), value)
         if "error__type" in attributes:
             self._span.set_status(_ERROR)
 
     def rename(self, name: str) -> None:
-        """Return it the name that was not known when it began."""
+        """Set the final name of the span."""
         self._span.update_name(name)
 
 

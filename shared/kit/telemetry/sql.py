@@ -1,7 +1,7 @@
-"""The duration of each statement, and its span where the trace is recorded.
+"""Record the duration of each SQL statement, and its span if the trace is recorded.
 
-Off unless attached. What goes past SQLAlchemy is seen when it says so (`told_by`). A statement's
-text holds no values (they are bound), so it may be shown.
+Active only for instrumented engines; a statement that bypasses SQLAlchemy is recorded with
+`measure_statement`. Statements have bound parameters, so their text contains no values.
 """
 
 import re
@@ -38,22 +38,22 @@ def instrument_engine(engine: AsyncEngine | Engine, telemetry: Telemetry) -> Non
 
 @contextmanager
 def measure_statement(engine: Engine, statement: str) -> Iterator[None]:
-    """Measure a statement that runs meanwhile, on a connection of this engine, past SQLAlchemy."""
+    """Measure a statement that the block runs on this engine's connection without SQLAlchemy."""
     listener = _LISTENERS.get(engine)
     if listener is None:
         yield
         return
-    began = listener.begin(statement)
+    open_statement = listener.begin(statement)
     try:
         yield
     except BaseException as error:
-        listener.end(began, error)
+        listener.end(open_statement, error)
         raise
-    listener.end(began, None)
+    listener.end(open_statement, None)
 
 
 def shared_statement_span(engine: Engine, statement: str) -> AbstractContextManager[Span | None]:
-    """Show, in the trace of one who waits for it, a statement that runs for many together."""
+    """Return a span, in the current request's trace, for a statement shared by many requests."""
     listener = _LISTENERS.get(engine)
     span = listener.span(statement) if listener is not None else None
     return span or nullcontext()
@@ -61,7 +61,7 @@ def shared_statement_span(engine: Engine, statement: str) -> AbstractContextMana
 
 @lru_cache(maxsize=1024)
 def summarize_statement(statement: str) -> tuple[str, str]:
-    """Return a statement's verb, and verb and first table: `INSERT`, `INSERT outbox`."""
+    """Return a statement's verb, and its verb with the first table: `INSERT`, `INSERT outbox`."""
     verb = _VERB.match(statement)
     operation = verb.group(1).upper() if verb else "OTHER"
     table = _TABLE.search(statement)
@@ -81,11 +81,11 @@ class _Statements:
         context: ExecutionContext,
         _many: bool,
     ) -> None:
-        began = self.begin(statement)
-        context._preau_began = began  # type: ignore[attr-defined]  # noqa: SLF001  lives as long as it
+        open_statement = self.begin(statement)
+        context._preau_statement = open_statement  # type: ignore[attr-defined]  # noqa: SLF001  lives as long as it
 
     def begin(self, statement: str) -> OpenStatement:
-        """Open its span, if there is one."""
+        """Start the timer and open the span of a recorded trace."""
         operation, _ = summarize_statement(statement)
         span = self.span(statement)
         if span is not None:
@@ -93,7 +93,7 @@ class _Statements:
         return time.perf_counter(), operation, span
 
     def span(self, statement: str) -> AbstractContextManager[Span] | None:
-        """Make its span; None when the trace is not recorded."""
+        """Create the span of a statement; None if the trace is not recorded."""
         if not is_sampled(self._telemetry.current()):
             return None
         operation, text = summarize_statement(statement)
@@ -112,18 +112,18 @@ class _Statements:
         self._end(failure.execution_context, failure.original_exception)
 
     def _end(self, context: object, error: BaseException | None) -> None:
-        began: OpenStatement | None = getattr(context, "_preau_began", None)
-        if began is None:
+        open_statement: OpenStatement | None = getattr(context, "_preau_statement", None)
+        if open_statement is None:
             return
-        context._preau_began = None  # type: ignore[attr-defined]  # noqa: SLF001
-        self.end(began, error)
+        context._preau_statement = None  # type: ignore[attr-defined]  # noqa: SLF001
+        self.end(open_statement, error)
 
-    def end(self, began: OpenStatement, error: BaseException | None) -> None:
-        """Return how long it took, and close its span."""
-        start, operation, span = began
+    def end(self, statement: OpenStatement, error: BaseException | None) -> None:
+        """Report the duration and close the span."""
+        start, operation, span = statement
         labels = {"db__system__name": _SYSTEM, "db__operation__name": operation}
         if error is not None:
-            labels["error__type"] = _kind(error)
+            labels["error__type"] = _error_type(error)
         seconds = time.perf_counter() - start
         self._telemetry.observe("db.client.operation.duration", seconds, **labels)
         if span is not None:
@@ -133,6 +133,6 @@ class _Statements:
 _LISTENERS: WeakKeyDictionary[Engine, _Statements] = WeakKeyDictionary()
 
 
-def _kind(error: BaseException) -> str:
-    """Name an error by its SQLSTATE, else by its type."""
+def _error_type(error: BaseException) -> str:
+    """Return the SQLSTATE of an error, else its type."""
     return str(getattr(error, "sqlstate", None) or type(error).__qualname__)

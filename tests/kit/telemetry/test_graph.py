@@ -1,4 +1,4 @@
-"""From a request to the facts that follow from it: every edge of the trace, over a memory bus."""
+"""Parents and links of every span from a request to the events that follow, on a memory bus."""
 
 import asyncio
 from collections import Counter
@@ -63,10 +63,10 @@ async def relay(
 
 @dataclass
 class Moderation:
-    """A consumer that answers each post with a decision, whose trace context it keeps."""
+    """A consumer that records a decision for each post, and keeps its trace context."""
 
-    telling: TelemetryRecorder
-    decided: list[str | None]
+    recorder: TelemetryRecorder
+    decision_contexts: list[str | None]
 
     async def on_assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         return dict.fromkeys(partitions, 0)
@@ -76,19 +76,19 @@ class Moderation:
     async def on_revoked(self, partitions: Sequence[Partition]) -> None: ...
 
     async def handle(self, batch: Sequence[IncomingRecord]) -> Mapping[Partition, int]:
-        deliveries = [delivered(record) for record in batch]
-        telemetry = self.telling.telemetry
+        deliveries = [to_delivery(record) for record in batch]
+        telemetry = self.recorder.telemetry
         with open_process_span(telemetry, "moderation", deliveries, NOON):
-            for each in deliveries:
-                self.decided.append(
+            for delivery in deliveries:
+                self.decision_contexts.append(
                     record_create_span(
-                        telemetry, DECIDED, "moderation.decision", "d", each.traceparent
+                        telemetry, DECIDED, "moderation.decision", "d", delivery.traceparent
                     )
                 )
         return {record.partition: record.offset + 1 for record in batch}
 
 
-def delivered(record: IncomingRecord) -> Delivery[Fact]:
+def to_delivery(record: IncomingRecord) -> Delivery[Fact]:
     header = dict(record.headers)["traceparent"]
     assert header is not None
     return msgspec.structs.replace(
@@ -104,8 +104,8 @@ async def journey(facts: int) -> tuple[TelemetryRecorder, TelemetryRecorder, lis
     reading = SubscriptionConfig("moderation", ("community.post",), Moderation(moderation, decided))
     transport = httpx.ASGITransport(publishing(community, outbox))
     async with httpx.AsyncClient(transport=transport, base_url="http://préau") as client:
-        answer = await client.post(f"/v1/posts/été-🌿?facts={facts}")
-    assert answer.status_code == 201
+        response = await client.post(f"/v1/posts/été-🌿?facts={facts}")
+    assert response.status_code == 201
     await relay(community, bus, outbox)
     await bus.subscribe(reading)
     await bus.wait_until_idle()
@@ -113,7 +113,7 @@ async def journey(facts: int) -> tuple[TelemetryRecorder, TelemetryRecorder, lis
     return community, moderation, decided
 
 
-async def test_one_message_is_one_trace_from_the_request_to_what_follows_from_it() -> None:
+async def test_single_message_is_in_one_trace_with_its_request() -> None:
     community, moderation, decided = await journey(facts=1)
 
     request = community.span_named("POST /v1/posts/{post_id}")
@@ -145,7 +145,7 @@ async def test_one_message_is_one_trace_from_the_request_to_what_follows_from_it
     assert trace_and_span_ids(span_traceparent(send))[0] not in traces
 
 
-async def test_a_batch_has_a_trace_of_its_own_and_what_follows_stays_in_each_message_s() -> None:
+async def test_batch_has_its_own_trace_and_decisions_keep_theirs() -> None:
     community, moderation, decided = await journey(facts=3)
 
     creates = [span for span in community.spans if span.name == "create community.post"]
@@ -161,7 +161,7 @@ async def test_a_batch_has_a_trace_of_its_own_and_what_follows_stays_in_each_mes
     assert link_ids(community.span_named("send community.post")) == link_ids(process)
 
 
-async def test_the_spans_say_what_the_conventions_ask() -> None:
+async def test_spans_follow_the_semantic_conventions() -> None:
     community, moderation, _ = await journey(facts=1)
 
     create = attributes_of(community.span_named("create community.post"))
@@ -177,7 +177,7 @@ async def test_the_spans_say_what_the_conventions_ask() -> None:
     assert process["messaging.operation.type"] == "process"
 
 
-async def test_two_services_in_one_process_tell_each_other_s_spans_apart() -> None:
+async def test_two_services_in_one_process_have_separate_spans() -> None:
     community, moderation, _ = await journey(facts=1)
 
     assert {span.resource.attributes["service.name"] for span in community.spans} == {
@@ -188,16 +188,16 @@ async def test_two_services_in_one_process_tell_each_other_s_spans_apart() -> No
     }
 
 
-async def test_tasks_that_run_at_once_keep_their_own_span() -> None:
-    here = record_telemetry()
+async def test_concurrent_tasks_keep_their_own_span() -> None:
+    recorder = record_telemetry()
 
     async def work(name: str) -> tuple[str | None, str | None]:
-        with here.telemetry.span(name, "internal") as span:
+        with recorder.telemetry.span(name, "internal") as span:
             await asyncio.sleep(0)
-            return span.traceparent, here.telemetry.current()
+            return span.traceparent, recorder.telemetry.current()
 
-    found = await asyncio.gather(*(work(f"tâche {number}") for number in range(20)))
+    traceparents = await asyncio.gather(*(work(f"tâche {number}") for number in range(20)))
 
-    assert all(own == current for own, current in found)
-    assert len({own for own, _ in found}) == 20
-    assert here.telemetry.current() is None
+    assert all(own == current for own, current in traceparents)
+    assert len({own for own, _ in traceparents}) == 20
+    assert recorder.telemetry.current() is None

@@ -22,7 +22,7 @@ from tests.support.recorded_spans import (
 )
 
 
-def test_the_bodies_have_the_shape_of_the_protocol() -> None:
+def test_implementations_match_the_protocol() -> None:
     bodies: list[Telemetry] = [NoTelemetry(), OtelTelemetry("community")]
 
     for body in bodies:
@@ -32,114 +32,117 @@ def test_the_bodies_have_the_shape_of_the_protocol() -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
-def test_the_share_of_new_traces_is_what_was_asked(share: float) -> None:
-    here = record_telemetry(sample_ratio=share)
+def test_sample_ratio_decides_the_share_of_new_traces(share: float) -> None:
+    recorder = record_telemetry(sample_ratio=share)
 
     for _ in range(3000):
-        with here.telemetry.span("request", "server"):
+        with recorder.telemetry.span("request", "server"):
             pass
 
-    assert len(here.spans) == pytest.approx(3000 * share, abs=90 if 0 < share < 1 else 0)
+    assert len(recorder.spans) == pytest.approx(3000 * share, abs=90 if 0 < share < 1 else 0)
 
 
 @pytest.mark.parametrize("sample", [0.0, 1.0])
-def test_a_parent_decides_whatever_the_share(sample: float) -> None:
-    here = record_telemetry(sample_ratio=sample)
+def test_parent_decides_regardless_of_the_sample_ratio(sample: float) -> None:
+    recorder = record_telemetry(sample_ratio=sample)
 
     with (
-        here.telemetry.span("yes", "server", parent=SAMPLED),
-        here.telemetry.span("inside", "internal"),
+        recorder.telemetry.span("yes", "server", parent=SAMPLED),
+        recorder.telemetry.span("inside", "internal"),
     ):
         pass
-    with here.telemetry.span("no", "server", parent=UNSAMPLED) as span:
-        assert span.traceparent == here.telemetry.current() == UNSAMPLED
-        with here.telemetry.span("inside no", "internal"):
+    with recorder.telemetry.span("no", "server", parent=UNSAMPLED) as span:
+        assert span.traceparent == recorder.telemetry.current() == UNSAMPLED
+        with recorder.telemetry.span("inside no", "internal"):
             pass
 
-    assert here.names == ["inside", "yes"]
-    assert parent_ids(here.span_named("yes")) == trace_and_span_ids(SAMPLED)
+    assert recorder.names == ["inside", "yes"]
+    assert parent_ids(recorder.span_named("yes")) == trace_and_span_ids(SAMPLED)
 
 
-def test_links_without_a_parent_begin_a_trace_even_inside_of_another() -> None:
-    here = record_telemetry(sample_ratio=0)
+def test_links_without_a_parent_begin_a_new_trace() -> None:
+    recorder = record_telemetry(sample_ratio=0)
 
-    with here.telemetry.span("outside", "internal", parent=SAMPLED) as outside:
-        with here.telemetry.span("new", "client", links=(SAMPLED, UNSAMPLED, "rubbish")):
-            assert trace_and_span_ids(here.telemetry.current())[0] != trace_and_span_ids(SAMPLED)[0]
-        assert here.telemetry.current() == outside.traceparent
-        with here.telemetry.span("none", "client", links=(UNSAMPLED,)):
+    with recorder.telemetry.span("outside", "internal", parent=SAMPLED) as outside:
+        with recorder.telemetry.span("new", "client", links=(SAMPLED, UNSAMPLED, "rubbish")):
+            assert (
+                trace_and_span_ids(recorder.telemetry.current())[0]
+                != trace_and_span_ids(SAMPLED)[0]
+            )
+        assert recorder.telemetry.current() == outside.traceparent
+        with recorder.telemetry.span("none", "client", links=(UNSAMPLED,)):
             pass
 
-    assert here.names == ["new", "outside"]
-    assert parent_ids(here.span_named("new")) is None
-    assert link_ids(here.span_named("new")) == [trace_and_span_ids(SAMPLED)]
+    assert recorder.names == ["new", "outside"]
+    assert parent_ids(recorder.span_named("new")) is None
+    assert link_ids(recorder.span_named("new")) == [trace_and_span_ids(SAMPLED)]
 
 
-def test_an_unrecorded_span_still_has_a_trace_that_one_can_name() -> None:
-    here = record_telemetry(sample_ratio=0)
+def test_unrecorded_span_still_has_a_trace_id() -> None:
+    recorder = record_telemetry(sample_ratio=0)
 
-    with here.telemetry.span("request", "server") as span:
+    with recorder.telemetry.span("request", "server") as span:
         assert valid_traceparent(span.traceparent) is not None
         assert not is_sampled(span.traceparent)
-        assert here.telemetry.current() == span.traceparent
+        assert recorder.telemetry.current() == span.traceparent
         assert not trace.get_current_span().is_recording()
-    assert here.spans == ()
+    assert recorder.spans == ()
 
 
-def test_what_is_recorded_is_current_for_the_sdk_too_and_not_longer_than_open() -> None:
-    here = record_telemetry()
+def test_recorded_span_is_current_in_the_sdk_while_open() -> None:
+    recorder = record_telemetry()
 
-    with here.telemetry.span("outside", "internal"):
+    with recorder.telemetry.span("outside", "internal"):
         outside = trace.get_current_span()
-        with here.telemetry.span("unrecorded", "internal", parent=UNSAMPLED):
+        with recorder.telemetry.span("unrecorded", "internal", parent=UNSAMPLED):
             assert trace.get_current_span() is trace.INVALID_SPAN
         assert trace.get_current_span() is outside
     assert trace.get_current_span() is trace.INVALID_SPAN
 
 
-def test_attributes_and_their_dots() -> None:
-    here = record_telemetry()
+def test_double_underscores_in_attributes_become_dots() -> None:
+    recorder = record_telemetry()
 
-    with here.telemetry.span("a", "client", attributes={"b.c": "ü"}) as span:
+    with recorder.telemetry.span("a", "client", attributes={"b.c": "ü"}) as span:
         span.set(db__system__name="postgresql", n=3, yes=True)
 
     expected = {"b.c": "ü", "db.system.name": "postgresql", "n": 3, "yes": True}
-    assert dict(attributes_of(here.span_named("a"))) == expected
+    assert dict(attributes_of(recorder.span_named("a"))) == expected
 
 
-def test_a_generator_that_is_closed_elsewhere_leaves_nothing_behind() -> None:
-    here = record_telemetry()
+def test_generator_closed_in_another_context_restores_the_span() -> None:
+    recorder = record_telemetry()
 
     def steps() -> object:
-        with here.telemetry.span("steps", "internal"):
+        with recorder.telemetry.span("steps", "internal"):
             yield 1
 
     generator = steps()
     next(generator)  # type: ignore[call-overload]
     generator.close()  # type: ignore[attr-defined]
 
-    assert here.telemetry.current() is None
-    assert here.span_named("steps").attributes == {"error.type": "GeneratorExit"}
+    assert recorder.telemetry.current() is None
+    assert recorder.span_named("steps").attributes == {"error.type": "GeneratorExit"}
 
 
-def test_five_services_in_one_process_and_no_global_provider() -> None:
+def test_five_services_share_a_process_without_global_provider() -> None:
     names = ("identity", "community", "notifications", "moderation", "metrics")
     services = {name: record_telemetry(name) for name in names}
 
-    for name, each in services.items():
-        with each.telemetry.span(name, "internal"):
-            each.telemetry.gauge("preau.outbox.pending", 1)
+    for name, recorder in services.items():
+        with recorder.telemetry.span(name, "internal"):
+            recorder.telemetry.gauge("preau.outbox.pending", 1)
 
-    assert [each.names for each in services.values()] == [[name] for name in names]
-    for name, each in services.items():
-        assert each.metrics_page.count("\npreau_outbox_pending{") == 1
-        assert f'preau_outbox_pending{{service="{name}"}} 1.0' in each.metrics_page
+    assert [recorder.names for recorder in services.values()] == [[name] for name in names]
+    for name, recorder in services.items():
+        assert recorder.metrics_page.count("\npreau_outbox_pending{") == 1
+        assert f'preau_outbox_pending{{service="{name}"}} 1.0' in recorder.metrics_page
     assert not isinstance(trace.get_tracer_provider(), TracerProvider)
     assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
     assert "Proxy" in type(metrics.get_meter_provider()).__name__
 
 
-def test_what_decisions_may_import_reaches_no_opentelemetry() -> None:
+def test_modules_for_decisions_do_not_import_opentelemetry() -> None:
     names = ("context", "logs", "messaging", "metric_catalogue", "noop")
     imports = ", ".join(f"shared.kit.telemetry.{name}" for name in names)
     program = f"import sys, {imports}; print([n for n in sys.modules if 'opentelemetry' in n])"
@@ -151,23 +154,23 @@ def test_what_decisions_may_import_reaches_no_opentelemetry() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_the_resource_says_which_service_version_and_instance() -> None:
-    here = record_telemetry()
-    telling = OtelTelemetry(
-        "community", sample_ratio=1, version="1.2", instance="pod-é", exporters=[here.exporter]
+def test_resource_has_service_version_and_instance() -> None:
+    recorder = record_telemetry()
+    telemetry = OtelTelemetry(
+        "community", sample_ratio=1, version="1.2", instance="pod-é", exporters=[recorder.exporter]
     )
 
-    with telling.span("a", "internal"):
+    with telemetry.span("a", "internal"):
         pass
 
-    resource = here.span_named("a").resource.attributes
+    resource = recorder.span_named("a").resource.attributes
     assert resource["service.name"] == "preau-community"
     assert resource["service.version"] == "1.2"
     assert resource["service.instance.id"] == "pod-é"
 
 
 @pytest.mark.parametrize(
-    ("given", "kept_as"),
+    ("value", "expected"),
     [
         (SAMPLED, SAMPLED),
         (UNSAMPLED, UNSAMPLED),
@@ -182,7 +185,7 @@ def test_the_resource_says_which_service_version_and_instance() -> None:
         (None, None),
     ],
 )
-def test_traceparents_are_taken_as_the_standard_says(
-    given: str | None, kept_as: str | None
+def test_traceparents_are_validated_as_the_standard_says(
+    value: str | None, expected: str | None
 ) -> None:
-    assert valid_traceparent(given) == kept_as
+    assert valid_traceparent(value) == expected

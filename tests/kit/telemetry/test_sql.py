@@ -1,4 +1,4 @@
-"""Statements: measured always, a span only where the trace is recorded."""
+"""SQL statements: always measured, with a span if the trace is recorded."""
 
 import pytest
 import sqlalchemy as sa
@@ -17,52 +17,53 @@ from tests.support.recorded_spans import (
 )
 
 
-def asked(here: TelemetryRecorder, statement: str, parent: str) -> str | None:
+def run_in_request(recorder: TelemetryRecorder, statement: str, parent: str) -> str | None:
     engine = sa.create_engine("sqlite://")
-    instrument_engine(engine, here.telemetry)
+    instrument_engine(engine, recorder.telemetry)
     try:
-        with here.telemetry.span("request", "server", parent=parent) as span:
-            with engine.connect() as connected:
-                connected.execute(sa.text(statement), {"x": "zoé"} if ":x" in statement else {})
-                assert here.telemetry.current() == span.traceparent
+        with recorder.telemetry.span("request", "server", parent=parent) as span:
+            with engine.connect() as connection:
+                connection.execute(sa.text(statement), {"x": "zoé"} if ":x" in statement else {})
+                assert recorder.telemetry.current() == span.traceparent
             return span.traceparent
     finally:
         engine.dispose()
 
 
-def test_a_recorded_statement_has_a_span_without_its_values() -> None:
-    here = record_telemetry(sample_ratio=0)
+def test_recorded_statement_has_a_span_without_values() -> None:
+    recorder = record_telemetry(sample_ratio=0)
 
-    request = asked(here, "SELECT :x", SAMPLED)
+    request = run_in_request(recorder, "SELECT :x", SAMPLED)
 
-    statement = here.span_named("SELECT")
+    statement = recorder.span_named("SELECT")
     assert parent_ids(statement) == trace_and_span_ids(request)
     assert attributes_of(statement)["db.operation.name"] == "SELECT"
     assert "zoé" not in statement.to_json()
-    assert request == span_traceparent(here.span_named("request"))
+    assert request == span_traceparent(recorder.span_named("request"))
 
 
-def test_an_unrecorded_one_is_only_measured() -> None:
-    here = record_telemetry(sample_ratio=1)
+def test_unrecorded_statement_is_only_measured() -> None:
+    recorder = record_telemetry(sample_ratio=1)
 
-    asked(here, "SELECT :x", UNSAMPLED)
+    run_in_request(recorder, "SELECT :x", UNSAMPLED)
 
-    assert here.spans == ()
+    assert recorder.spans == ()
     assert (
-        'db_client_operation_duration_seconds_count{db_operation_name="SELECT"' in here.metrics_page
+        'db_client_operation_duration_seconds_count{db_operation_name="SELECT"'
+        in recorder.metrics_page
     )
 
 
-def test_a_failure_ends_the_span_and_is_told() -> None:
-    here = record_telemetry(sample_ratio=0)
+def test_failed_statement_ends_its_span_and_is_reported() -> None:
+    recorder = record_telemetry(sample_ratio=0)
 
     with pytest.raises(OperationalError):
-        asked(here, "SELECT a FROM nowhere", SAMPLED)
+        run_in_request(recorder, "SELECT a FROM nowhere", SAMPLED)
 
-    statement = here.span_named("SELECT nowhere")
+    statement = recorder.span_named("SELECT nowhere")
     assert attributes_of(statement)["error.type"] == "OperationalError"
-    assert 'error_type="OperationalError"' in here.metrics_page
-    assert here.telemetry.current() is None
+    assert 'error_type="OperationalError"' in recorder.metrics_page
+    assert recorder.telemetry.current() is None
 
 
 @pytest.mark.parametrize(
@@ -77,5 +78,5 @@ def test_a_failure_ends_the_span_and_is_told() -> None:
         ("", "OTHER"),
     ],
 )  # fmt: skip
-def test_a_statement_is_named_by_its_verb_and_its_table(statement: str, expected: str) -> None:
+def test_statement_is_named_by_verb_and_table(statement: str, expected: str) -> None:
     assert summarize_statement(statement)[1] == expected

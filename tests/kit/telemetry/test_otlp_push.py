@@ -1,4 +1,4 @@
-"""What a collector gets: spans and numbers over OTLP, and a stop that waits for nobody long."""
+"""OTLP export of spans and metrics to a collector, and the stop without one."""
 
 import time
 from collections.abc import Iterator
@@ -51,25 +51,27 @@ def collector() -> Iterator[Collector]:
         thread.join()
 
 
-def test_a_collector_gets_the_spans_and_the_numbers_with_their_exemplars(
+def test_collector_receives_spans_and_metrics_with_exemplars(
     collector: Collector,
 ) -> None:
-    telling = OtelTelemetry(
+    telemetry = OtelTelemetry(
         "community", sample_ratio=1, environment={ENDPOINT_VARIABLE: collector.endpoint}
     )
 
-    with telling.span("écrire", "server") as span:
-        telling.observe("preau.job.duration", 0.2, job="é")
-    telling.count("preau.consumer.outcome", 3, group="g", outcome="applied")
-    telling.gauge("preau.outbox.pending", 2)
-    telling.shutdown()
+    with telemetry.span("écrire", "server") as span:
+        telemetry.observe("preau.job.duration", 0.2, job="é")
+    telemetry.count("preau.consumer.outcome", 3, group="g", outcome="applied")
+    telemetry.gauge("preau.outbox.pending", 2)
+    telemetry.shutdown()
 
     spans = ExportTraceServiceRequest.FromString(collector.got["/v1/traces"])
     (sent,) = spans.resource_spans[0].scope_spans[0].spans
     assert sent.name == "écrire"
     assert span.traceparent is not None
     numbers = ExportMetricsServiceRequest.FromString(collector.got["/v1/metrics"])
-    metrics = {each.name: each for each in numbers.resource_metrics[0].scope_metrics[0].metrics}
+    metrics = {
+        metric.name: metric for metric in numbers.resource_metrics[0].scope_metrics[0].metrics
+    }
     (outcome,) = metrics["preau.consumer.outcome"].sum.data_points
     assert outcome.as_double == 3
     assert metrics["preau.consumer.outcome"].sum.is_monotonic
@@ -81,20 +83,20 @@ def test_a_collector_gets_the_spans_and_the_numbers_with_their_exemplars(
     assert job.exemplars[0].trace_id.hex() == span.traceparent[3:35]
 
 
-def test_a_collector_that_is_away_does_not_hold_the_stop() -> None:
-    telling = OtelTelemetry(
+def test_unavailable_collector_does_not_delay_the_stop() -> None:
+    telemetry = OtelTelemetry(
         "community", sample_ratio=1, environment={ENDPOINT_VARIABLE: "http://127.0.0.1:9"}
     )
-    with telling.span("a", "internal"):
+    with telemetry.span("a", "internal"):
         pass
 
     began = time.monotonic()
-    telling.shutdown()
+    telemetry.shutdown()
 
     assert time.monotonic() - began < 8
 
 
-def test_a_program_that_ends_tells_its_figures_once_and_learns_whether_they_arrived(
+def test_single_push_returns_whether_the_collector_accepted_it(
     collector: Collector,
 ) -> None:
     report = Report(missing={"metrics": 2})
@@ -104,10 +106,12 @@ def test_a_program_that_ends_tells_its_figures_once_and_learns_whether_they_arri
     assert not figures.push({ENDPOINT_VARIABLE: "http://127.0.0.1:9"})
 
     numbers = ExportMetricsServiceRequest.FromString(collector.got["/v1/metrics"])
-    metrics = {each.name: each for each in numbers.resource_metrics[0].scope_metrics[0].metrics}
+    metrics = {
+        metric.name: metric for metric in numbers.resource_metrics[0].scope_metrics[0].metrics
+    }
     (missing,) = metrics["preau.reconcile.missing"].gauge.data_points
     assert missing.as_double == 2
-    assert {each.key: each.value.string_value for each in missing.attributes} == {
+    assert {attribute.key: attribute.value.string_value for attribute in missing.attributes} == {
         "group": "metrics",
         "service": "reconcile",
     }

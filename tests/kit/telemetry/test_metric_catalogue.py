@@ -1,4 +1,4 @@
-"""The list of metrics is closed, and the document says it all."""
+"""The metric catalogue: closed, without personal labels, documented."""
 
 import re
 
@@ -12,7 +12,7 @@ from shared.kit.telemetry.otel import OtelTelemetry
 
 BODIES = [NoTelemetry(), OtelTelemetry("community")]
 PEOPLE = re.compile(r"member|tenant|person|user|author|email|name$|\.id$|academy|structure")
-ASKED = """
+REQUIRED_METRICS = """
     http.server.request.duration db.client.operation.duration messaging.client.operation.duration
     messaging.process.duration preau.event.end_to_end.duration preau.outbox.pending
     preau.outbox.oldest.age preau.consumer.lag preau.consumer.last_poll.age preau.consumer.outcome
@@ -21,7 +21,7 @@ ASKED = """
 
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: type(body).__name__)
-def test_what_is_not_listed_raises_where_it_is_told(body: Telemetry) -> None:
+def test_unlisted_metric_or_label_raises_key_error(body: Telemetry) -> None:
     body.count("preau.consumer.outcome", group="metrics", outcome="applied", service="metrics")
     for wrong in ("preau.consumer.outcomes", "preau.outbox.pending", ""):
         with pytest.raises(KeyError):
@@ -34,8 +34,8 @@ def test_what_is_not_listed_raises_where_it_is_told(body: Telemetry) -> None:
         body.count("preau.consumer.outcome", group="metrics", tenant="t")
 
 
-def test_the_list_holds_what_the_operations_ask_for() -> None:
-    assert set(ASKED) <= set(METRICS)
+def test_catalogue_has_the_metrics_that_operations_need() -> None:
+    assert set(REQUIRED_METRICS) <= set(METRICS)
 
 
 def test_no_label_names_a_person_or_a_tenant() -> None:
@@ -51,7 +51,7 @@ def test_no_label_names_a_person_or_a_tenant() -> None:
         assert not [n for n in metric.labels if n not in allowed and PEOPLE.search(n)], metric.name
 
 
-def test_buckets_grow_and_only_histograms_have_them() -> None:
+def test_only_histograms_have_buckets_in_growing_order() -> None:
     for metric in METRICS.values():
         assert bool(metric.buckets) == (metric.kind == "histogram"), metric.name
         assert list(metric.buckets) == sorted(set(metric.buckets)), metric.name
@@ -64,11 +64,11 @@ def test_buckets_grow_and_only_histograms_have_them() -> None:
         ("preau.event.end_to_end.duration", {5.0, 10.0, 60.0}),
     ],
 )
-def test_a_bucket_ends_where_a_promise_does(name: str, promises: set[float]) -> None:
+def test_a_bucket_ends_at_each_objective(name: str, promises: set[float]) -> None:
     assert promises <= set(METRICS[name].buckets)
 
 
-def test_the_document_has_a_row_for_each() -> None:
+def test_document_has_a_row_for_each_metric() -> None:
     document = render_metric_document()
 
     for metric in METRICS.values():

@@ -1,4 +1,4 @@
-"""What Prometheus reads."""
+"""The metrics page in both formats."""
 
 import httpx
 import pytest
@@ -16,9 +16,9 @@ from tests.support.recorded_spans import SAMPLED, record_telemetry
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
-def told(service: str = "community") -> object:
-    here = record_telemetry(service, sample_ratio=0)
-    tell = here.telemetry
+def telemetry_with_values(service: str = "community") -> object:
+    recorder = record_telemetry(service, sample_ratio=0)
+    tell = recorder.telemetry
     tell.count("preau.consumer.outcome", 3, group="metrics", outcome="applied")
     tell.count("preau.consumer.outcome", outcome="applied", group="metrics")
     tell.count("preau.consumer.outcome", group="metrics", outcome='dead_"lettered\n')
@@ -31,22 +31,22 @@ def told(service: str = "community") -> object:
     return tell
 
 
-async def page(*telling: object, accept: str = "") -> httpx.Response:
+async def page(*telemetry: object, accept: str = "") -> httpx.Response:
     app = FastAPI()
-    app.include_router(metrics_routes(*telling))  # type: ignore[arg-type]
+    app.include_router(metrics_routes(*telemetry))  # type: ignore[arg-type]
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://préau"
     ) as asks:
         return await asks.get("/metrics", headers={"accept": accept})
 
 
-async def test_the_page_is_what_prometheus_reads() -> None:
-    answer = await page(told())
+async def test_page_is_in_the_prometheus_text_format() -> None:
+    response = await page(telemetry_with_values())
 
-    assert answer.headers["content-type"].startswith("text/plain")
+    assert response.headers["content-type"].startswith("text/plain")
     samples = {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in read(answer.text)
+        for family in read(response.text)
         for sample in family.samples
     }
     outcome = {"group": "metrics", "service": "community"}
@@ -71,31 +71,33 @@ async def test_the_page_is_what_prometheus_reads() -> None:
     assert value(f"{name}_sum", **request) == pytest.approx(99.614)
 
 
-async def test_several_services_share_a_page_and_each_metric_is_described_once() -> None:
-    answer = await page(told("community"), told("metrics"), NoTelemetry())
+async def test_services_share_a_page_with_one_description_per_metric() -> None:
+    response = await page(
+        telemetry_with_values("community"), telemetry_with_values("metrics"), NoTelemetry()
+    )
 
-    assert answer.text.count("# TYPE preau_consumer_outcome_total counter") == 1
+    assert response.text.count("# TYPE preau_consumer_outcome_total counter") == 1
     for service in ("community", "metrics"):
-        assert f'preau_outbox_oldest_age_seconds{{service="{service}"}} 1.5' in answer.text
+        assert f'preau_outbox_oldest_age_seconds{{service="{service}"}} 1.5' in response.text
 
 
-async def test_who_asks_for_openmetrics_gets_exemplars_of_recorded_traces() -> None:
-    here = record_telemetry(sample_ratio=0)
-    with here.telemetry.span("request", "server", parent=SAMPLED):
-        here.telemetry.observe("preau.job.duration", 0.2, job="é")
-    with here.telemetry.span("request", "server"):
-        here.telemetry.observe("preau.job.duration", 0.02, job="é")
+async def test_openmetrics_page_has_exemplars_of_recorded_traces() -> None:
+    recorder = record_telemetry(sample_ratio=0)
+    with recorder.telemetry.span("request", "server", parent=SAMPLED):
+        recorder.telemetry.observe("preau.job.duration", 0.2, job="é")
+    with recorder.telemetry.span("request", "server"):
+        recorder.telemetry.observe("preau.job.duration", 0.02, job="é")
 
-    answer = await page(here.telemetry, accept=OPENMETRICS)
+    response = await page(recorder.telemetry, accept=OPENMETRICS)
 
-    (family,) = read_openmetrics(answer.text)  # type: ignore[no-untyped-call]
+    (family,) = read_openmetrics(response.text)  # type: ignore[no-untyped-call]
     exemplars = [sample.exemplar for sample in family.samples if sample.exemplar is not None]
-    assert [each.labels["trace_id"] for each in exemplars] == [SAMPLED[3:35]]
+    assert [exemplar.labels["trace_id"] for exemplar in exemplars] == [SAMPLED[3:35]]
     assert exemplars[0].value == 0.2
-    assert "# {" not in (await page(here.telemetry)).text
+    assert "# {" not in (await page(recorder.telemetry)).text
 
 
-def test_a_gauge_that_nobody_tells_again_is_no_longer_shown_unless_it_is_to_be_kept() -> None:
+def test_outdated_gauge_is_hidden_unless_kept_without_limit() -> None:
     now = 1000.0
     measures = MetricStore("metrics", monotonic=lambda: now)
     measures.gauge("preau.consumer.lag", 7, {"group": "metrics", "topic": "community.post"})
