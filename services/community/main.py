@@ -3,7 +3,7 @@
 from services.community.conversations import api as conversations_api
 from services.community.conversations import tables as conversations_tables
 from services.community.conversations.ports import ConversationsDeps
-from services.community.conversations.store import SqlContents, SqlHelpOffers
+from services.community.conversations.store import SqlContents, SqlFlags, SqlHelpOffers
 from services.community.events import CONVERSATIONS, RIGHTS_REACTIONS
 from services.community.imports import api as imports_api
 from services.community.imports.ports import ImportsDeps
@@ -11,7 +11,7 @@ from services.community.settings import CommunitySettings
 from services.community.spaces import api as spaces_api
 from services.community.spaces import tables as spaces_tables
 from services.community.spaces.ports import SpacesDeps
-from services.community.spaces.store import SqlSpaces, SqlStructureTree
+from services.community.spaces.store import SqlMemberships, SqlSpaces, SqlStructureTree
 from shared.kit.core.host import Host
 from shared.kit.core.reactions import bind
 from shared.kit.database.batched.unit import BatchedDatabase
@@ -31,9 +31,12 @@ def build(host: Host) -> Service:
     batched = BatchedDatabase(database)
     unit, new_id = database.unit, host.new_id
     spaces, contents = SqlSpaces(), SqlContents()
-    conversations = ConversationsDeps(unit, batched.unit, contents, spaces, SqlHelpOffers(), new_id)
+    space_deps = SpacesDeps(unit, spaces, SqlMemberships(), SqlStructureTree(), new_id)
+    conversations = ConversationsDeps(
+        unit, batched.unit, contents, SqlFlags(), spaces, SqlHelpOffers(), new_id
+    )
     routes = [
-        spaces_api.routes(SpacesDeps(unit, spaces, SqlStructureTree(), new_id)),
+        spaces_api.routes(space_deps),
         conversations_api.routes(conversations),
         imports_api.routes(ImportsDeps(unit, contents, spaces)),
     ]

@@ -41,7 +41,11 @@ class Contents(Protocol):
     ) -> Sequence[Content]:
         """List root posts of a space, the newest first, older than `before`."""
 
-    async def flag(self, unit: Unit, content: Content, member_id: MemberId, reason: str) -> bool:
+
+class Flags(Protocol):
+    """Flags of contents, one per member and version."""
+
+    async def add(self, unit: Unit, content: Content, member_id: MemberId, reason: str) -> bool:
         """Insert a flag of `content.version`; False when this member has flagged that version."""
 
 
@@ -79,6 +83,7 @@ class ConversationsDeps:
     unit: Units
     batched: BatchedUnits
     contents: Contents
+    flags: Flags
     spaces: Spaces
     help_offers: HelpOffers
     new_id: NewId

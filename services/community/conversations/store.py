@@ -123,7 +123,11 @@ class SqlContents:
         query = sa.select(CONTENTS).where(condition).order_by(*order).limit(limit)
         return [_to_content(row) for row in (await connection(unit).execute(query)).mappings()]
 
-    async def flag(self, unit: Unit, content: Content, member_id: MemberId, reason: str) -> bool:
+
+class SqlFlags:
+    """See `ports.Flags`."""
+
+    async def add(self, unit: Unit, content: Content, member_id: MemberId, reason: str) -> bool:
         row = insert(FLAGS).values(
             tenant_id=content.tenant_id,
             content_id=content.content_id,

@@ -10,7 +10,7 @@ from shared.kit.core.unit_of_work import BatchedUnit, NewId, Unit, Units
 
 
 class Spaces(Protocol):
-    """Spaces of a tenant, and their members."""
+    """Spaces of a tenant."""
 
     async def add(self, unit: Unit, space: Space) -> bool:
         """Insert a space; False when its name is taken."""
@@ -35,16 +35,20 @@ class Spaces(Protocol):
     async def list_named(self, unit: Unit, tenant: TenantId, name: str) -> Sequence[Space]:
         """List the spaces of this name: one or none."""
 
-    async def memberships_of(
-        self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId], member_id: MemberId
-    ) -> dict[SpaceId, Membership]:
-        """Return a member's memberships of these spaces; spaces without one are left out."""
 
-    async def join(self, unit: Unit, space: Space, member_id: MemberId, role: str) -> bool:
+class Memberships(Protocol):
+    """Memberships of spaces."""
+
+    async def add(self, unit: Unit, space: Space, member_id: MemberId, role: str) -> bool:
         """Insert a membership; False when it exists."""
 
-    async def leave(self, unit: Unit, space: Space, member_id: MemberId) -> bool:
+    async def remove(self, unit: Unit, space: Space, member_id: MemberId) -> bool:
         """Delete a membership; False when there is none."""
+
+    async def find(
+        self, unit: Unit, tenant: TenantId, space_ids: Sequence[SpaceId], member_id: MemberId
+    ) -> dict[SpaceId, Membership]:
+        """Find a member's memberships of these spaces; spaces without one are left out."""
 
 
 class StructureTree(Protocol):
@@ -65,5 +69,6 @@ class SpacesDeps:
 
     unit: Units
     spaces: Spaces
+    memberships: Memberships
     structure_tree: StructureTree
     new_id: NewId

@@ -69,18 +69,11 @@ class SqlSpaces:
         query = sa.select(SPACES).where((SPACES.c.tenant_id == tenant) & (SPACES.c.name == name))
         return [_to_space(row) for row in (await connection(unit).execute(query)).mappings()]
 
-    async def memberships_of(
-        self, unit: Unit, tenant: TenantId, ids: Sequence[SpaceId], member_id: MemberId
-    ) -> dict[SpaceId, Membership]:
-        condition = (
-            (MEMBERSHIPS.c.tenant_id == tenant)
-            & (MEMBERSHIPS.c.member_id == member_id)
-            & MEMBERSHIPS.c.space_id.in_(ids)
-        )
-        query = sa.select(MEMBERSHIPS.c.space_id, MEMBERSHIPS.c.role).where(condition)
-        return {row.space_id: Membership(row.role) for row in await connection(unit).execute(query)}
 
-    async def join(self, unit: Unit, space: Space, member_id: MemberId, role: str) -> bool:
+class SqlMemberships:
+    """See `ports.Memberships`."""
+
+    async def add(self, unit: Unit, space: Space, member_id: MemberId, role: str) -> bool:
         row = insert(MEMBERSHIPS).values(
             tenant_id=space.tenant_id,
             space_id=space.space_id,
@@ -90,7 +83,7 @@ class SqlSpaces:
         )
         return bool((await connection(unit).execute(row.on_conflict_do_nothing())).rowcount)
 
-    async def leave(self, unit: Unit, space: Space, member_id: MemberId) -> bool:
+    async def remove(self, unit: Unit, space: Space, member_id: MemberId) -> bool:
         condition = (
             (MEMBERSHIPS.c.tenant_id == space.tenant_id)
             & (MEMBERSHIPS.c.space_id == space.space_id)
@@ -99,6 +92,17 @@ class SqlSpaces:
         return bool(
             (await connection(unit).execute(sa.delete(MEMBERSHIPS).where(condition))).rowcount
         )
+
+    async def find(
+        self, unit: Unit, tenant: TenantId, space_ids: Sequence[SpaceId], member_id: MemberId
+    ) -> dict[SpaceId, Membership]:
+        condition = (
+            (MEMBERSHIPS.c.tenant_id == tenant)
+            & (MEMBERSHIPS.c.member_id == member_id)
+            & MEMBERSHIPS.c.space_id.in_(space_ids)
+        )
+        query = sa.select(MEMBERSHIPS.c.space_id, MEMBERSHIPS.c.role).where(condition)
+        return {row.space_id: Membership(row.role) for row in await connection(unit).execute(query)}
 
 
 class SqlStructureTree:

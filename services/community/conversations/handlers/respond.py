@@ -70,7 +70,7 @@ async def flag_content(
         readable = await get_readable(deps, unit, actor, command.content_id)
         require_allowed(may_flag(actor, readable.content, readable.membership))
         content = check_flaggable(readable.content, command.version)
-        if not await deps.contents.flag(unit, content, actor.member_id, command.reason):
+        if not await deps.flags.add(unit, content, actor.member_id, command.reason):
             raise AlreadyFlagged(content_id=command.content_id)
         flagger = Person(
             member_id=actor.member_id, structure_id=actor.structure_id, role=actor.role

@@ -22,7 +22,7 @@ async def join_space(deps: SpacesDeps, caller: Caller, actor: Actor, space_id: S
             raise SpaceNotFound(space_id=space_id)
         space, membership = space_and_membership
         require_allowed(may_join(actor, space, membership))
-        if await deps.spaces.join(unit, space, actor.member_id, "member"):
+        if await deps.memberships.add(unit, space, actor.member_id, "member"):
             member = Person(
                 member_id=actor.member_id, structure_id=actor.structure_id, role=actor.role
             )
@@ -40,7 +40,7 @@ async def leave_space(deps: SpacesDeps, caller: Caller, actor: Actor, space_id: 
             may_see(actor, *space_and_membership), Denied
         ):
             raise SpaceNotFound(space_id=space_id)
-        if await deps.spaces.leave(unit, space_and_membership[0], actor.member_id):
+        if await deps.memberships.remove(unit, space_and_membership[0], actor.member_id):
             member = Person(
                 member_id=actor.member_id, structure_id=actor.structure_id, role=actor.role
             )

@@ -39,7 +39,7 @@ async def _filter_visible(
     deps: SpacesDeps, unit: Unit, actor: Actor, spaces: Sequence[Space]
 ) -> list[Space]:
     ids = [space.space_id for space in spaces]
-    memberships = await deps.spaces.memberships_of(unit, actor.tenant, ids, actor.member_id)
+    memberships = await deps.memberships.find(unit, actor.tenant, ids, actor.member_id)
     return [
         space
         for space in spaces

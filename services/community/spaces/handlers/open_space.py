@@ -44,7 +44,7 @@ async def open_space(deps: SpacesDeps, caller: Caller, actor: Actor, command: Op
         if not await deps.spaces.add(unit, space):
             raise SpaceNameTaken(name=command.name)
         unit.record(space.opened_fact())
-        await deps.spaces.join(unit, space, actor.member_id, "animator")
+        await deps.memberships.add(unit, space, actor.member_id, "animator")
         member = Person(member_id=actor.member_id, structure_id=actor.structure_id, role=actor.role)
         unit.record(MembershipJoined(space_id=space.space_id, member=member, role="animator"))
     return space
