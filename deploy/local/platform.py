@@ -22,7 +22,7 @@ from deploy.local.errors import StackError
 from deploy.local.home import choose_ports, is_free, make_home
 from deploy.local.seed import ADMINISTRATOR, PEOPLE, SLUG, Person, SeededTenant, seed_first_tenant
 from deploy.local.stack import Stack, StackAddresses
-from services.identity.main import Features, build_features
+from services.identity.features import Features, build_features
 from services.identity.settings import IdentitySettings
 from shared.contracts.catalogue import PUBLISHERS
 from shared.contracts.identity import Role
@@ -192,7 +192,7 @@ def _features(
 async def _renew_token(own: Features, seeded: SeededTenant, home: Path) -> None:
     """Keep an access token of the operator's in the data folder, for `preau`."""
     while True:
-        token = own.sessions.signer.sign_access(seeded.tenant, seeded.operator, "local")
+        token = own.sessions.tokens.access.sign_access(seeded.tenant, seeded.operator, "local")
         _write_private(home / TOKEN_FILE, token)
         await asyncio.sleep(LIFETIME_SECONDS / 2)
 

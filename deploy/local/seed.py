@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 from deploy.local.home import write_private
-from services.identity.main import Features
+from services.identity.features import Features
 from services.identity.members.handlers.add_member import AddMember, add_member
 from services.identity.roles.handlers.change_roles import GrantRole, grant_role
 from services.identity.sessions.handlers.invite import (
@@ -149,7 +149,7 @@ async def _replace_shared_password(features: Features, seeded: SeededTenant) -> 
     caller = Caller(seeded.tenant, None, "first-tenant")
     for email, password in {**passwords, OPERATOR.email: unknown}.items():
         async with features.sessions.unit(caller) as unit:
-            find = features.sessions.credentials.find_by_email
+            find = features.sessions.passwords.credentials.find_by_email
             credential = await find(unit, seeded.tenant, email)
         if credential is not None:
             await set_password(features, seeded.tenant, credential.member_id, password)

@@ -13,7 +13,7 @@ FEATURE_MODULES = frozenset(
     | {"handlers", "policy", "ports", "domain"}
 )
 # Modules of a service that belong to no feature.
-SERVICE_MODULES = frozenset({"main", "events", "projections", "settings"})
+SERVICE_MODULES = frozenset({"main", "features", "events", "projections", "settings"})
 NOT_FEATURES = frozenset({"migrations", "templates", "locale", "static", "__pycache__"})
 
 

@@ -13,7 +13,7 @@ from deploy.local.home import choose_ports, make_home
 from deploy.local.platform import SERVICE_NAMES, _environment
 from deploy.local.seed import SeededTenant, seed_first_tenant, set_password
 from deploy.local.stack import StackAddresses
-from services.identity.main import build_features
+from services.identity.features import build_features
 from services.identity.sessions.store.signer import JwtSigner
 from services.identity.settings import IdentitySettings
 from shared.kit.database.migrations import migrate

@@ -1,4 +1,4 @@
-"""A small tree of structures for the tests of rights: an academy, two schools, two classes."""
+"""A small tree of structures for tests of rights: an academy, two schools, two classes."""
 
 from uuid import UUID
 
@@ -12,7 +12,7 @@ TREE = (ACADEMY, COLLEGE, OTHER_SCHOOL, CLASS, OTHER_CLASS)
 
 
 def ancestry_of(structure: StructureId) -> tuple[StructureId, ...]:
-    """List a structure's ancestors, root first, and the structure."""
+    """Return a structure's ancestors, root first, with the structure."""
     parent = _PARENTS.get(structure)
     return (*(ancestry_of(parent) if parent else ()), structure)
 

@@ -90,7 +90,7 @@ async def test_a_wrong_password_says_nothing_more_than_an_unknown_address(
 async def test_expired_foreign_and_altered_tokens_are_refused_by_all_five(
     world: PlatformHarness,
 ) -> None:
-    own = world.features.sessions.signer
+    own = world.features.sessions.tokens.access
     assert isinstance(own, JwtSigner)
     tenant, member = world.seeded.tenant, MemberId(world.seeded.operator)
     key = Ed25519PrivateKey.generate()

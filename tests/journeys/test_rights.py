@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from services.identity.main import Features, build_features
+from services.identity.features import Features, build_features
 from services.identity.members.domain import LastAdministrator
 from services.identity.members.handlers.add_member import AddMember, add_member
 from services.identity.members.handlers.import_members import (

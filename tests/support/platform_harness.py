@@ -20,7 +20,7 @@ from uuid_utils.compat import uuid7
 
 from deploy.local.seed import SLUG, SeededTenant, seed_first_tenant
 from deploy.local.stack import StackAddresses
-from services.identity.main import Features, build_features
+from services.identity.features import Features, build_features
 from services.identity.sessions.handlers.invite import (
     InviteMember,
     accept_invitation,
@@ -89,7 +89,7 @@ class PlatformHarness:
 
     async def _token_of(self, who: str) -> str:
         if who == "operator":  # nobody signs in as the operator: the platform signs the token
-            signer = self.features.sessions.signer
+            signer = self.features.sessions.tokens.access
             return signer.sign_access(self.seeded.tenant, self.seeded.operator, "local")
         return str((await self.sign_in(who))["access_token"])
 

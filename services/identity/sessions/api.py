@@ -227,6 +227,6 @@ def key_routes(deps: SessionsDeps) -> APIRouter:
 
     @router.get("/.well-known/jwks.json", include_in_schema=False)
     async def jwks() -> dict[str, object]:
-        return deps.signer.jwks()
+        return deps.tokens.access.jwks()
 
     return router

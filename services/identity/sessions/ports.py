@@ -1,7 +1,7 @@
 """Ports of sessions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
@@ -126,11 +126,18 @@ class RefreshTokens(Protocol):
         """Return the token of a session with this number: always the same one."""
 
 
-class Signer(Protocol):
-    """Signs tokens with the platform's key, which is independent of tenants."""
+class AccessTokens(Protocol):
+    """Signs access tokens with the platform's key, which is independent of tenants."""
 
     def sign_access(self, tenant: TenantId, member_id: MemberId, session: str) -> str:
         """Sign an access token."""
+
+    def jwks(self) -> dict[str, object]:
+        """Return the public keys as a JWK set."""
+
+
+class InvitationTokens(Protocol):
+    """Signs and verifies invitations."""
 
     def sign_invitation(self, tenant: TenantId, member_id: MemberId, number: int) -> str:
         """Sign the invitation with this number."""
@@ -138,14 +145,42 @@ class Signer(Protocol):
     def read_invitation(self, token: str) -> tuple[TenantId, MemberId, int]:
         """Verify and read an invitation. Raises `Unauthorised`."""
 
+
+class DeviceTokens(Protocol):
+    """Signs and verifies device tokens."""
+
     def sign_device(self, device: Device) -> str:
         """Sign a device token."""
 
     def read_device(self, token: str) -> Device | None:
         """Verify and read a device token; None when it is invalid or expired."""
 
-    def jwks(self) -> dict[str, object]:
-        """Return the public keys as a JWK set."""
+
+@dataclass(frozen=True)
+class PasswordDeps:
+    """Dependencies for checking and setting passwords."""
+
+    credentials: Credentials
+    hasher: Hasher
+    strength: PasswordStrengthEstimator
+
+
+@dataclass(frozen=True)
+class TokenDeps:
+    """Dependencies for issuing and reading tokens."""
+
+    access: AccessTokens
+    refresh: RefreshTokens
+    invitation: InvitationTokens
+    device: DeviceTokens
+
+
+@dataclass(frozen=True)
+class AttemptDeps:
+    """Dependencies for limiting attempts at secrets."""
+
+    limiter: RateLimiter
+    limits: GuessLimits
 
 
 @dataclass(frozen=True)
@@ -153,16 +188,12 @@ class SessionsDeps:
     """Dependencies of the handlers of sessions."""
 
     unit: Units
-    tenant_directory: TenantDirectory
-    credentials: Credentials
-    sessions: Sessions
-    hasher: Hasher
-    signer: Signer
     clock: Clock
     new_id: NewId
-    attempt_limiter: RateLimiter
-    guess_limits: GuessLimits = field(default_factory=GuessLimits)
-    invitations: Invitations = field(kw_only=True)
-    member_lookup: MemberLookup = field(kw_only=True)
-    strength_estimator: PasswordStrengthEstimator = field(kw_only=True)
-    refresh_tokens: RefreshTokens = field(kw_only=True)
+    tenant_directory: TenantDirectory
+    member_lookup: MemberLookup
+    sessions: Sessions
+    invitations: Invitations
+    passwords: PasswordDeps
+    tokens: TokenDeps
+    attempts: AttemptDeps

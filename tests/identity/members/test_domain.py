@@ -9,7 +9,7 @@ from services.identity.tenants.domain import make_slug
 from shared.contracts.cast import NOON, TENANT, ZOE
 from shared.contracts.ids import TenantId
 
-ONE = UUID("01932b6e-4c00-7000-8000-0000deadbeef")
+MEMBER_UUID = UUID("01932b6e-4c00-7000-8000-0000deadbeef")
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ ONE = UUID("01932b6e-4c00-7000-8000-0000deadbeef")
     ],
 )
 def test_make_handle_gives_ascii_words_and_id_suffix(name: str, handle: str) -> None:
-    assert make_handle(name, ONE) == handle
+    assert make_handle(name, MEMBER_UUID) == handle
 
 
 def test_equal_names_get_different_handles() -> None:
@@ -50,7 +50,7 @@ def test_equal_names_get_different_handles() -> None:
     ],
 )
 def test_make_slug_gives_url_safe_text(name: str, slug: str) -> None:
-    assert make_slug(name, TenantId(ONE)) == slug
+    assert make_slug(name, TenantId(MEMBER_UUID)) == slug
 
 
 def test_suspension_applies_until_its_end() -> None:

@@ -1,4 +1,4 @@
-"""Who may act on a member: all pairs of roles and structures."""
+"""Rights over members, for all pairs of roles and structures."""
 
 from datetime import datetime, timedelta
 from itertools import product
@@ -30,24 +30,26 @@ def test_only_administrators_at_or_above_structure_manage_members(role: Role) ->
 
 @pytest.mark.parametrize("role", Role)
 def test_manager_needs_authority_over_members_structure_and_roles(role: Role) -> None:
-    for mine, at, home, where in product(Role, TREE, TREE, TREE):
-        held = [HeldRole(role, ancestry_of(where))]
-        verdict = may_manage(an_actor(mine, at=at), ancestry_of(home), ZOE, held)
+    for actor_role, at, home, where in product(Role, TREE, TREE, TREE):
+        held_roles = [HeldRole(role, ancestry_of(where))]
+        verdict = may_manage(an_actor(actor_role, at=at), ancestry_of(home), ZOE, held_roles)
         is_above = covers(at, home) and covers(at, where)
-        is_allowed = mine is Role.ADMINISTRATOR and is_above and role is not Role.OPERATOR
-        assert isinstance(verdict, Allowed) is is_allowed, (mine, at, home, where)
+        is_allowed = actor_role is Role.ADMINISTRATOR and is_above and role is not Role.OPERATOR
+        assert isinstance(verdict, Allowed) is is_allowed, (actor_role, at, home, where)
 
 
 def test_one_role_outside_authority_refuses_management() -> None:
-    held = [HeldRole(Role.PUPIL, ANCESTRY), HeldRole(Role.PARENT, (ACADEMY,))]
-    verdict = may_manage(an_actor(Role.ADMINISTRATOR), ANCESTRY, ZOE, held)
+    held_roles = [HeldRole(Role.PUPIL, ANCESTRY), HeldRole(Role.PARENT, (ACADEMY,))]
+    verdict = may_manage(an_actor(Role.ADMINISTRATOR), ANCESTRY, ZOE, held_roles)
     assert verdict == Denied("member.manage.not_above")
 
 
 def test_administrator_who_is_operator_manages_operators() -> None:
-    held = [HeldRole(Role.OPERATOR, (ACADEMY,))]
-    both = an_actor(Role.ADMINISTRATOR, Role.OPERATOR, at=ACADEMY)
-    assert may_manage(both, ANCESTRY, ZOE, held) == Allowed("member.manage.administrator")
+    held_roles = [HeldRole(Role.OPERATOR, (ACADEMY,))]
+    administrator_and_operator = an_actor(Role.ADMINISTRATOR, Role.OPERATOR, at=ACADEMY)
+    assert may_manage(administrator_and_operator, ANCESTRY, ZOE, held_roles) == Allowed(
+        "member.manage.administrator"
+    )
 
 
 HOUR = timedelta(hours=1)
@@ -58,25 +60,31 @@ def _administers_until(end: datetime | None) -> Actor:
     return Actor(TENANT, HAMID, COLLEGE, grants=(Grant(Role.ADMINISTRATOR, ACADEMY, end),))
 
 
-def _is_as_long(mine: datetime | None, theirs: datetime | None) -> bool:
-    return mine is None or (theirs is not None and theirs <= mine)
+def _is_as_long(actor_until: datetime | None, held_until: datetime | None) -> bool:
+    return actor_until is None or (held_until is not None and held_until <= actor_until)
 
 
 def test_managing_an_administrator_needs_equally_lasting_authority() -> None:
-    for mine, theirs, role in product(ENDS, ENDS, Role):
-        held = [HeldRole(role, ANCESTRY, theirs)]
-        verdict = may_manage(_administers_until(mine), ANCESTRY, ZOE, held)
-        is_ruling = role is Role.ADMINISTRATOR
-        is_allowed = role is not Role.OPERATOR and (not is_ruling or _is_as_long(mine, theirs))
-        assert isinstance(verdict, Allowed) is is_allowed, (mine, theirs, role)
+    for actor_until, held_until, role in product(ENDS, ENDS, Role):
+        held_roles = [HeldRole(role, ANCESTRY, held_until)]
+        verdict = may_manage(_administers_until(actor_until), ANCESTRY, ZOE, held_roles)
+        is_managing = role is Role.ADMINISTRATOR
+        is_allowed = role is not Role.OPERATOR and (
+            not is_managing or _is_as_long(actor_until, held_until)
+        )
+        assert isinstance(verdict, Allowed) is is_allowed, (actor_until, held_until, role)
 
 
 def test_inviting_privileged_members_needs_equally_lasting_authority() -> None:
-    for mine, theirs, role in product(ENDS, ENDS, Role):
-        verdict = may_invite(_administers_until(mine), [HeldRole(role, ANCESTRY, theirs)])
-        is_free = role not in PRIVILEGED_ROLES
-        is_allowed = is_free or (role is not Role.OPERATOR and _is_as_long(mine, theirs))
-        assert isinstance(verdict, Allowed) is is_allowed, (mine, theirs, role)
+    for actor_until, held_until, role in product(ENDS, ENDS, Role):
+        verdict = may_invite(
+            _administers_until(actor_until), [HeldRole(role, ANCESTRY, held_until)]
+        )
+        is_ordinary = role not in PRIVILEGED_ROLES
+        is_allowed = is_ordinary or (
+            role is not Role.OPERATOR and _is_as_long(actor_until, held_until)
+        )
+        assert isinstance(verdict, Allowed) is is_allowed, (actor_until, held_until, role)
 
 
 def test_members_do_not_manage_themselves() -> None:

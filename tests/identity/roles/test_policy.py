@@ -1,4 +1,4 @@
-"""Who may grant and revoke: all pairs of roles and structures, and until when."""
+"""Rights to grant and revoke roles, for all pairs of roles and structures, and until when."""
 
 from datetime import datetime, timedelta
 from itertools import product
@@ -25,10 +25,12 @@ def test_administrator_grants_every_role_except_operator(role: Role) -> None:
 
 
 def test_granting_operator_needs_administrator_who_is_operator() -> None:
-    both = an_actor(Role.ADMINISTRATOR, Role.OPERATOR)
-    assert may_grant(both, Role.OPERATOR, ANCESTRY, ZOE) == Allowed("role.grant.administrator")
-    alone = an_actor(Role.OPERATOR)
-    assert may_grant(alone, Role.OPERATOR, ANCESTRY, ZOE) == Denied("role.grant.administrator")
+    administrator_and_operator = an_actor(Role.ADMINISTRATOR, Role.OPERATOR)
+    assert may_grant(administrator_and_operator, Role.OPERATOR, ANCESTRY, ZOE) == Allowed(
+        "role.grant.administrator"
+    )
+    operator = an_actor(Role.OPERATOR)
+    assert may_grant(operator, Role.OPERATOR, ANCESTRY, ZOE) == Denied("role.grant.administrator")
 
 
 def test_role_applies_below_its_structure_and_not_above() -> None:
@@ -78,30 +80,35 @@ def test_temporary_operator_grants_no_permanent_operator() -> None:
 
 @pytest.mark.parametrize("role", Role)
 def test_revoking_needs_authority_for_every_role_and_structure(role: Role) -> None:
-    for mine, at, where in product(Role, TREE, TREE):
-        held = [HeldRole(role, ancestry_of(where))]
-        verdict = may_revoke(an_actor(mine, at=at), role, ancestry_of(where), ZOE, held)
-        is_allowed = mine is Role.ADMINISTRATOR and covers(at, where) and role is not Role.OPERATOR
-        assert isinstance(verdict, Allowed) is is_allowed, (mine, at, where)
+    for actor_role, at, where in product(Role, TREE, TREE):
+        held_roles = [HeldRole(role, ancestry_of(where))]
+        verdict = may_revoke(an_actor(actor_role, at=at), role, ancestry_of(where), ZOE, held_roles)
+        is_allowed = (
+            actor_role is Role.ADMINISTRATOR and covers(at, where) and role is not Role.OPERATOR
+        )
+        assert isinstance(verdict, Allowed) is is_allowed, (actor_role, at, where)
 
 
 @pytest.mark.parametrize("other", Role)
 def test_privileged_roles_elsewhere_protect_and_ordinary_ones_do_not(other: Role) -> None:
     for at, elsewhere in product(TREE, TREE):
         where = at
-        held = [HeldRole(Role.TEACHER, ancestry_of(where)), HeldRole(other, ancestry_of(elsewhere))]
+        held_roles = [
+            HeldRole(Role.TEACHER, ancestry_of(where)),
+            HeldRole(other, ancestry_of(elsewhere)),
+        ]
         actor = an_actor(Role.ADMINISTRATOR, at=at)
-        verdict = may_revoke(actor, Role.TEACHER, ancestry_of(where), ZOE, held)
-        is_free = other not in PRIVILEGED_ROLES
-        is_allowed = is_free or (covers(at, elsewhere) and other is not Role.OPERATOR)
+        verdict = may_revoke(actor, Role.TEACHER, ancestry_of(where), ZOE, held_roles)
+        is_ordinary = other not in PRIVILEGED_ROLES
+        is_allowed = is_ordinary or (covers(at, elsewhere) and other is not Role.OPERATOR)
         assert isinstance(verdict, Allowed) is is_allowed, (at, elsewhere)
 
 
 def test_temporary_administrator_revokes_no_longer_lasting_administrator() -> None:
     tomorrow = _temporary((Role.ADMINISTRATOR, NOON + HOUR, ACADEMY))
     for end in (NOON, NOON + HOUR, NOON + 2 * HOUR, None):
-        held = [HeldRole(Role.ADMINISTRATOR, ANCESTRY, end)]
-        verdict = may_revoke(tomorrow, Role.ADMINISTRATOR, ANCESTRY, ZOE, held)
+        held_roles = [HeldRole(Role.ADMINISTRATOR, ANCESTRY, end)]
+        verdict = may_revoke(tomorrow, Role.ADMINISTRATOR, ANCESTRY, ZOE, held_roles)
         assert isinstance(verdict, Allowed) is (end is not None and end <= NOON + HOUR), end
 
 

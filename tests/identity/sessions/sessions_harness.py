@@ -1,4 +1,4 @@
-"""Every port of the feature in memory, with real refresh tokens; the clock is moved by hand."""
+"""Sessions with every port in memory, real refresh tokens and a manual clock."""
 
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
@@ -7,10 +7,15 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from services.identity.sessions.domain import Credential, Device, Session
+from services.identity.sessions.domain import Credential, Device, GuessLimits, Session
 from services.identity.sessions.handlers.refresh import refresh
 from services.identity.sessions.handlers.sign_in import SignIn, sign_in
-from services.identity.sessions.ports import SessionsDeps
+from services.identity.sessions.ports import (
+    AttemptDeps,
+    PasswordDeps,
+    SessionsDeps,
+    TokenDeps,
+)
 from services.identity.sessions.store.refresh_tokens import HmacRefreshTokens
 from shared.contracts.cast import NOON, TENANT, ZOE
 from shared.contracts.identity import SessionEnd
@@ -25,7 +30,7 @@ REFRESH_TOKENS = HmacRefreshTokens(PEM)
 
 
 class SessionsHarness:
-    """Zoé has a password; what is told is kept in `facts`."""
+    """Zoé has a password; recorded events are in `facts`."""
 
     def __init__(self) -> None:
         self.now = NOON
@@ -36,19 +41,16 @@ class SessionsHarness:
         self.outdated = False
         ports: Any = self  # Any: one fake for all of them
         self.deps = SessionsDeps(
-            ports.unit,
-            ports,
-            ports,
-            ports,
-            ports,
-            ports,
-            lambda: self.now,
-            uuid4,
-            MemoryLimiter(),
-            invitations=ports,
+            unit=ports.unit,
+            clock=lambda: self.now,
+            new_id=uuid4,
+            tenant_directory=ports,
             member_lookup=ports,
-            strength_estimator=ports,
-            refresh_tokens=REFRESH_TOKENS,
+            sessions=ports,
+            invitations=ports,
+            passwords=PasswordDeps(credentials=ports, hasher=ports, strength=ports),
+            tokens=TokenDeps(access=ports, refresh=REFRESH_TOKENS, invitation=ports, device=ports),
+            attempts=AttemptDeps(MemoryLimiter(), GuessLimits()),
         )
 
     def advance_clock(self, seconds: float) -> None:
@@ -70,8 +72,8 @@ class SessionsHarness:
         return TENANT if slug == "academie" else None
 
     async def find_by_email(self, unit: object, tenant: object, email: str) -> Credential | None:
-        known = (tenant, email) == (TENANT, EMAIL)
-        return replace(self.credential, suspension=self.suspension) if known else None
+        is_known = (tenant, email) == (TENANT, EMAIL)
+        return replace(self.credential, suspension=self.suspension) if is_known else None
 
     async def lock_if_current(self, unit: object, credential: Credential) -> bool:
         return credential == replace(self.credential, suspension=self.suspension)
@@ -107,8 +109,8 @@ class SessionsHarness:
     def sign_device(self, device: Device) -> str:
         return "device"
 
-    async def sign_in(self, password: str = RIGHT, email: str = EMAIL, **more: Any) -> str:
-        command = SignIn("academie", email, password, **more)
+    async def sign_in(self, password: str = RIGHT, email: str = EMAIL, **overrides: Any) -> str:
+        command = SignIn("academie", email, password, **overrides)
         return (await sign_in(self.deps, command, "test")).tokens.refresh
 
     async def refresh(self, token: str) -> str:

@@ -1,4 +1,4 @@
-"""A sign-in with real limits, real device tokens and a clock that is moved; hashing is counted."""
+"""Sign-in with real limits and device tokens, a manual clock, and counted hashing."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -12,7 +12,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from services.identity.sessions.domain import Credential, GuessLimits, SignedIn
 from services.identity.sessions.handlers.sign_in import SignIn, sign_in
-from services.identity.sessions.ports import SessionsDeps
+from services.identity.sessions.ports import (
+    AttemptDeps,
+    PasswordDeps,
+    SessionsDeps,
+    TokenDeps,
+)
 from services.identity.sessions.store.refresh_tokens import HmacRefreshTokens
 from services.identity.sessions.store.signer import JwtSigner
 from shared.contracts.cast import HAMID, NOON, TENANT, ZOE
@@ -32,7 +37,7 @@ PEM = (
 
 @dataclass
 class SignInHarness:
-    """Zoé and Hamid have passwords; every port is in memory."""
+    """Zoé and Hamid have passwords; every other port is in memory."""
 
     limits: GuessLimits = field(default_factory=GuessLimits)
     limiter: RateLimiter | None = None
@@ -50,20 +55,16 @@ class SignInHarness:
         limiter = self.limiter or MemoryLimiter(monotonic=lambda: self.seconds)
         ports: Any = self  # Any: one fake for most of them
         self.deps = SessionsDeps(
-            ports.unit,
-            ports,
-            ports,
-            ports,
-            ports,
-            signer,
-            self.clock,
-            uuid4,
-            limiter,
-            self.limits,
-            invitations=ports,
+            unit=ports.unit,
+            clock=self.clock,
+            new_id=uuid4,
+            tenant_directory=ports,
             member_lookup=ports,
-            strength_estimator=ports,
-            refresh_tokens=HmacRefreshTokens(PEM),
+            sessions=ports,
+            invitations=ports,
+            passwords=PasswordDeps(credentials=ports, hasher=ports, strength=ports),
+            tokens=TokenDeps(signer, HmacRefreshTokens(PEM), signer, signer),
+            attempts=AttemptDeps(limiter, self.limits),
         )
 
     def clock(self) -> Any:
@@ -100,12 +101,12 @@ class SignInHarness:
         return False
 
     async def try_sign_in(
-        self, email: str = ZOE_EMAIL, *, right: bool = False, **more: Any
+        self, email: str = ZOE_EMAIL, *, right: bool = False, **overrides: Any
     ) -> SignedIn | PreauError:
-        """Sign in and give what came of it."""
+        """Sign in; return the tokens or the error."""
         password = PASSWORDS.get(email, PASSWORDS[ZOE_EMAIL]) if right else "raté"
-        given = {"tenant": "academie", "address": ATTACKER, **more}
-        command = SignIn(email=email, password=password, **given)
+        values = {"tenant": "academie", "address": ATTACKER, **overrides}
+        command = SignIn(email=email, password=password, **values)
         try:
             return await sign_in(self.deps, command, "test")
         except PreauError as error:

@@ -1,4 +1,4 @@
-"""Signing in and going on, against small fakes: what a session is, and when it ends."""
+"""Sign-in and refresh against in-memory ports: when a session opens and ends."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -75,9 +75,9 @@ async def test_password_changed_during_comparison_opens_no_session() -> None:
     compare = harness.matches
 
     async def compared_while_changed(password_hash: str | None, password: str) -> bool:
-        right = await compare(password_hash, password)
+        is_right = await compare(password_hash, password)
         harness.credential = replace(harness.credential, password_hash="another")
-        return right
+        return is_right
 
     harness.matches = compared_while_changed  # type: ignore[method-assign]
     with pytest.raises(WrongCredentials):

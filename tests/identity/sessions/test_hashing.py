@@ -1,4 +1,4 @@
-"""Hashing: a bounded queue, threads below the rest, the same work for unknown members."""
+"""Hashing: a bounded queue, low-priority threads, the same work for unknown members."""
 
 import asyncio
 import os
@@ -17,9 +17,9 @@ PASSWORD = "Un long mot de passe 🗝"
 
 @pytest.fixture
 async def hasher() -> AsyncIterator[Argon2Hasher]:
-    opened = Argon2Hasher()
-    yield opened
-    await opened.close()
+    argon2_hasher = Argon2Hasher()
+    yield argon2_hasher
+    await argon2_hasher.close()
 
 
 async def test_right_password_matches_and_others_do_not(hasher: Argon2Hasher) -> None:
@@ -35,15 +35,15 @@ async def test_unknown_member_costs_same_processor_time_as_known() -> None:
     hasher = Argon2Hasher()
     password_hash = await hasher.hash(PASSWORD)
 
-    def cost(known: str | None) -> float:
+    def cost(stored_hash: str | None) -> float:
         began = time.thread_time()
         for _ in range(10):
-            hasher._matches(known, "raté")
+            hasher._matches(stored_hash, "raté")
         return time.thread_time() - began
 
-    unknown, known = cost(None), cost(password_hash)
+    unknown_cost, known_cost = cost(None), cost(password_hash)
 
-    assert 0.5 < unknown / known < 2
+    assert 0.5 < unknown_cost / known_cost < 2
     await hasher.close()
 
 
@@ -56,14 +56,14 @@ async def test_full_hashing_queue_refuses_further_passwords() -> None:
 
     tasks = [asyncio.create_task(pool.run(work)) for _ in range(50)]
     await asyncio.sleep(0)
-    refused = [task for task in tasks if task.done() and task.exception()]
+    refused_tasks = [task for task in tasks if task.done() and task.exception()]
     await asyncio.sleep(0)
-    refused = [task for task in tasks if task.done()]
+    refused_tasks = [task for task in tasks if task.done()]
     gate.set()
     await asyncio.gather(*tasks, return_exceptions=True)
 
-    assert len(refused) == 47
-    for task in refused:
+    assert len(refused_tasks) == 47
+    for task in refused_tasks:
         error = task.exception()
         assert isinstance(error, Overloaded)
         assert 1 <= int(str(error.facts["retry_after"])) <= 3
@@ -73,26 +73,26 @@ async def test_full_hashing_queue_refuses_further_passwords() -> None:
 
 
 async def test_work_is_not_run_after_max_wait() -> None:
-    pool, done = HashingPool(1, max_wait=-1.0), []
+    pool, runs = HashingPool(1, max_wait=-1.0), []
 
     with pytest.raises(Overloaded):
-        await pool.run(lambda: done.append(1))
+        await pool.run(lambda: runs.append(1))
 
-    assert not done
+    assert not runs
     await pool.close()
 
 
 async def test_hashing_threads_are_bounded_and_low_priority() -> None:
-    pool, seen = HashingPool(2), set()
+    pool, threads = HashingPool(2), set()
 
-    def look() -> None:
+    def record_thread() -> None:
         thread = threading.get_native_id()
-        seen.add((thread, os.getpriority(os.PRIO_PROCESS, thread)))
+        threads.add((thread, os.getpriority(os.PRIO_PROCESS, thread)))
         time.sleep(0.001)
 
-    await asyncio.gather(*(pool.run(look) for _ in range(60)))
+    await asyncio.gather(*(pool.run(record_thread) for _ in range(60)))
 
-    assert len(seen) <= 2
-    assert {priority for _, priority in seen} == {os.getpriority(os.PRIO_PROCESS, 0) + NICENESS}
+    assert len(threads) <= 2
+    assert {priority for _, priority in threads} == {os.getpriority(os.PRIO_PROCESS, 0) + NICENESS}
     assert 1 <= spare_cores() <= max(1, (os.cpu_count() or 1) - 1)
     await pool.close()

@@ -1,4 +1,4 @@
-"""Passwords that are soon guessed, and how long judging the longest takes."""
+"""Guessable passwords, and the time for estimating the longest ones."""
 
 import asyncio
 import random
@@ -82,19 +82,19 @@ def test_longest_password_is_estimated_in_bounded_time() -> None:
         "123" * 333,
         "camille" * 140,
     ]
-    judge = ZxcvbnEstimator()
+    estimator = ZxcvbnEstimator()
     for password in hostile:
         began = time.process_time()
-        judge.is_guessable_blocking(password, WORDS)
+        estimator.is_guessable_blocking(password, WORDS)
         assert time.process_time() - began < 3, password[:MAX_ESTIMATED_CHARACTERS]
 
 
 async def test_concurrent_estimates_do_not_mix_their_words() -> None:
-    judge = ZxcvbnEstimator()
+    estimator = ZxcvbnEstimator()
     pairs = [("gwenaelle morvan", ["Gwenaëlle Morvan"]), ("gwenaelle morvan", ["Yann"])] * 10
-    answers = await asyncio.gather(*(judge.is_guessable(*pair) for pair in pairs))
-    await judge.close()
-    assert answers == [True, False] * 10
+    verdicts = await asyncio.gather(*(estimator.is_guessable(*pair) for pair in pairs))
+    await estimator.close()
+    assert verdicts == [True, False] * 10
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Redis is killed while people sign in and others guess: limits hold, right passwords pass."""
+"""Redis is killed during sign-ins and guesses: limits still apply, right passwords still work."""
 
 import asyncio
 from pathlib import Path
@@ -21,16 +21,16 @@ async def test_sign_in_limits_apply_when_redis_is_killed(tmp_path: Path) -> None
     async with Stack(tmp_path / "home", server_names=frozenset({"redis"}), fast=True) as addresses:
         client = RedisClient(addresses.redis, NoTelemetry(), response_timeout_seconds=5)
         limiter = FallbackLimiter(MemoryLimiter(), RedisLimiter(client), client)
-        attacked = SignInHarness(limiter=limiter)
-        await asyncio.gather(*(attacked.try_sign_in() for _ in range(40)))
-        assert attacked.hash_count == 5
-        during = [asyncio.create_task(attacked.try_sign_in()) for _ in range(40)]
+        harness = SignInHarness(limiter=limiter)
+        await asyncio.gather(*(harness.try_sign_in() for _ in range(40)))
+        assert harness.hash_count == 5
+        attempts_during_kill = [asyncio.create_task(harness.try_sign_in()) for _ in range(40)]
 
-    await asyncio.gather(*during)
-    await asyncio.gather(*(attacked.try_sign_in() for _ in range(40)))
+    await asyncio.gather(*attempts_during_kill)
+    await asyncio.gather(*(harness.try_sign_in() for _ in range(40)))
 
-    assert attacked.hash_count == 5, "the process knows what it let through"
-    assert isinstance(await attacked.try_sign_in(HAMID_EMAIL, right=True), SignedIn)
-    assert isinstance(await attacked.try_sign_in(right=True, address=SCHOOL), SignedIn)
+    assert harness.hash_count == 5, "the process counts its own attempts"
+    assert isinstance(await harness.try_sign_in(HAMID_EMAIL, right=True), SignedIn)
+    assert isinstance(await harness.try_sign_in(right=True, address=SCHOOL), SignedIn)
     assert (await limiter.state()).startswith("in each process: Redis is away")
     await limiter.close()

@@ -1,4 +1,4 @@
-"""Sequences of refreshes: honest clients are never signed out, a thief is always found out."""
+"""Sequences of refreshes: honest clients stay signed in, reuse of a stolen token is detected."""
 
 import string
 from typing import Any
@@ -16,12 +16,12 @@ GRACE_SECONDS = REFRESH_GRACE.total_seconds()
 TABS = 3
 MOMENTS = st.lists(
     st.tuples(
-        st.floats(0, 2 * 86_400),  # how long nothing happens
+        st.floats(0, 2 * 86_400),  # seconds before the requests
         st.lists(
             st.tuples(
-                st.floats(0, GRACE_SECONDS / 8),  # between two requests
+                st.floats(0, GRACE_SECONDS / 8),  # seconds between two requests
                 st.integers(0, TABS - 1),
-                st.booleans(),  # whether the answer arrives
+                st.booleans(),  # whether the response arrives
             ),
             max_size=8,
         ),
@@ -33,7 +33,7 @@ LATER = st.floats(GRACE_SECONDS + 1, 5 * 86_400)
 
 @given(MOMENTS)
 async def test_concurrent_tabs_and_lost_responses_keep_session_open(moments: Any) -> None:
-    """Each tab sends what it read when it woke; all of them keep the last answer that arrived."""
+    """Each tab sends the token stored when it woke; the last response received is stored."""
     harness = SessionsHarness()
     stored = await harness.sign_in()
     for pause, requests in moments:
@@ -41,10 +41,10 @@ async def test_concurrent_tabs_and_lost_responses_keep_session_open(moments: Any
         tabs = [stored] * TABS
         for gap, tab, arrives in requests:
             harness.advance_clock(gap)
-            answer = await harness.refresh(tabs[tab])
+            token = await harness.refresh(tabs[tab])
             if arrives:
-                tabs[tab] = stored = answer
-        # Whoever got no answer asks again, within the grace.
+                tabs[tab] = stored = token
+        # A tab without a response retries within the grace.
         stored = await harness.refresh(stored)
 
 
@@ -53,15 +53,15 @@ async def test_concurrent_tabs_and_lost_responses_keep_session_open(moments: Any
     st.lists(st.tuples(LATER, st.booleans()), min_size=2, max_size=8),
 )
 async def test_stolen_token_ends_session_when_both_holders_used_it(
-    before: list[float], after: list[tuple[float, bool]]
+    pauses_before_theft: list[float], uses_after_theft: list[tuple[float, bool]]
 ) -> None:
     harness = SessionsHarness()
     stored = await harness.sign_in()
-    for pause in before:
+    for pause in pauses_before_theft:
         harness.advance_clock(pause)
         stored = await harness.refresh(stored)
     tokens, used = {True: stored, False: stored}, set[bool]()
-    for pause, by_thief in after:
+    for pause, by_thief in uses_after_theft:
         harness.advance_clock(pause)
         used.add(by_thief)
         if used == {True, False}:
@@ -79,16 +79,16 @@ async def test_forged_token_ends_no_session(data: st.DataObject) -> None:
     stored = await harness.refresh(await harness.sign_in())
     harness.advance_clock(86_400)
     parts = stored.split(".")
-    place = data.draw(st.integers(1, 3))
+    part = data.draw(st.integers(1, 3))
     letters = string.ascii_letters + string.digits + "-_"
-    parts[place] = data.draw(
+    parts[part] = data.draw(
         st.text(letters, max_size=50)
-        | st.sampled_from([str(uuid4()), "0", "1", "3", "01", "-1", parts[place][::-1]])
+        | st.sampled_from([str(uuid4()), "0", "1", "3", "01", "-1", parts[part][::-1]])
     )
-    made_up = ".".join(parts)
-    real = {REFRESH_TOKENS.derive(TENANT, key, n) for key in harness.sessions for n in (1, 2)}
-    if made_up not in real:
+    forged = ".".join(parts)
+    issued = {REFRESH_TOKENS.derive(TENANT, key, n) for key in harness.sessions for n in (1, 2)}
+    if forged not in issued:
         with pytest.raises(SessionOver) as caught:
-            await harness.refresh(made_up)
+            await harness.refresh(forged)
         assert not caught.value.facts
         assert await harness.refresh(stored)

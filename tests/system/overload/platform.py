@@ -16,7 +16,7 @@ from deploy.local.home import choose_ports, make_home
 from deploy.local.platform import SERVICE_NAMES, _environment
 from deploy.local.seed import DOMAIN, SLUG, SeededTenant, seed_first_tenant
 from deploy.local.stack import Stack, StackAddresses
-from services.identity.main import build_features
+from services.identity.features import build_features
 from services.identity.sessions.store.signer import JwtSigner
 from services.identity.settings import IdentitySettings
 from shared.contracts.ids import MemberId, TenantId
@@ -157,7 +157,7 @@ async def _seeded(
     database = open_database("identity", host, settings)
     try:
         own = build_features(host, settings, database)
-        signer = own.sessions.signer
+        signer = own.sessions.tokens.access
         assert isinstance(signer, JwtSigner)
         return await seed_first_tenant(own, home), signer
     finally:

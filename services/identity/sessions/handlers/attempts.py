@@ -19,7 +19,7 @@ async def limit_attempts(
     back. Raises `TooManyAttempts` instead of entering the block.
     """
     ticket, charges = str(deps.new_id()), guess.charges
-    decision = await deps.attempt_limiter.take(ticket, charges)
+    decision = await deps.attempts.limiter.take(ticket, charges)
     if not decision.allowed:
         raise TooManyAttempts(retry_after=decision.retry_after)
     try:
@@ -27,7 +27,7 @@ async def limit_attempts(
     except failure:
         raise
     except BaseException:
-        await deps.attempt_limiter.refund(ticket, charges)
+        await deps.attempts.limiter.refund(ticket, charges)
         raise
-    await deps.attempt_limiter.refund(ticket, guess.shared)
-    await deps.attempt_limiter.reset(guess.own)
+    await deps.attempts.limiter.refund(ticket, guess.shared)
+    await deps.attempts.limiter.reset(guess.own)

@@ -32,7 +32,7 @@ async def change_password(deps: SessionsDeps, caller: Caller, command: ChangePas
     tenant, member_id = caller.tenant, command.member_id
     async with limit_attempts(deps, guess_of_member(tenant, member_id), WrongPassword):
         async with deps.unit(caller) as unit:
-            credential = await deps.credentials.find_by_member(unit, tenant, member_id)
+            credential = await deps.passwords.credentials.find_by_member(unit, tenant, member_id)
         current_hash = credential.password_hash if credential else None
         if not await password_matches(deps, current_hash, command.current) or credential is None:
             async with deps.unit(caller) as unit:
@@ -40,7 +40,7 @@ async def change_password(deps: SessionsDeps, caller: Caller, command: ChangePas
             raise WrongPassword
     password_hash = await hash_new_password(deps, tenant, member_id, command.new)
     async with deps.unit(caller) as unit:
-        if not await deps.credentials.replace_hash(unit, credential, password_hash):
+        if not await deps.passwords.credentials.replace_hash(unit, credential, password_hash):
             raise WrongPassword
         unit.audit(caller, "password.change", member_id)
         reason, excluding = SessionEnd.PASSWORD_CHANGED, command.session_id

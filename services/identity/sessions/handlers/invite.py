@@ -28,7 +28,7 @@ async def invite_member(deps: SessionsDeps, caller: Caller, command: InviteMembe
     async with deps.unit(caller) as unit:
         number = await deps.invitations.issue(unit, command.tenant, command.member_id)
         unit.audit(caller, "invitation.issue", command.member_id, number=number)
-    return deps.signer.sign_invitation(command.tenant, command.member_id, number)
+    return deps.tokens.invitation.sign_invitation(command.tenant, command.member_id, number)
 
 
 async def withdraw_invitation(deps: SessionsDeps, caller: Caller, member_id: MemberId) -> None:
@@ -47,7 +47,7 @@ async def accept_invitation(
     Raises `Unauthorised`, `InvitationUsed`, `InvitationVoid`, `MemberSuspended` and the errors of
     `hash_new_password`.
     """
-    tenant, member_id, number = deps.signer.read_invitation(invitation)
+    tenant, member_id, number = deps.tokens.invitation.read_invitation(invitation)
     caller = Caller(tenant, member_id, correlation)
     async with deps.unit(caller) as unit:
         await _check_acceptable(deps, unit, caller, number)
@@ -56,7 +56,7 @@ async def accept_invitation(
     async with deps.unit(caller) as unit:
         await _check_acceptable(deps, unit, caller, number)
         await deps.invitations.accept(unit, tenant, member_id)
-        await deps.credentials.set_password(unit, tenant, member_id, password_hash)
+        await deps.passwords.credentials.set_password(unit, tenant, member_id, password_hash)
         unit.audit(caller, "password.set", member_id, invitation=number)
         reset = SessionEnd.PASSWORD_RESET
         await end_sessions(deps.sessions, unit, (tenant, member_id), reset)

@@ -34,14 +34,16 @@ async def open_session(
 async def rotate_refresh_token(deps: SessionsDeps, unit: Unit, session: Session) -> Tokens:
     """Replace a session's refresh token; returns the new tokens."""
     number = session.number + 1
-    token = deps.refresh_tokens.derive(session.tenant_id, session.session_id, number)
+    token = deps.tokens.refresh.derive(session.tenant_id, session.session_id, number)
     await deps.sessions.save(unit, session.with_next_token(hash_token(token), deps.clock()))
     return make_tokens(deps, session, token)
 
 
 def make_tokens(deps: SessionsDeps, session: Session, refresh_token: str) -> Tokens:
     """Sign a new access token for the session, and return it with this refresh token."""
-    access = deps.signer.sign_access(session.tenant_id, session.member_id, str(session.session_id))
+    access = deps.tokens.access.sign_access(
+        session.tenant_id, session.member_id, str(session.session_id)
+    )
     return Tokens(access, refresh_token, LIFETIME_SECONDS)
 
 

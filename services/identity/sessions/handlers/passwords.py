@@ -16,9 +16,9 @@ async def password_matches(deps: SessionsDeps, password_hash: str | None, passwo
     The typed form counts for passwords that were set before NFC was introduced.
     """
     normal = normalise_password(password)
-    if await deps.hasher.matches(password_hash, normal):
+    if await deps.passwords.hasher.matches(password_hash, normal):
         return True
-    return normal != password and await deps.hasher.matches(password_hash, password)
+    return normal != password and await deps.passwords.hasher.matches(password_hash, password)
 
 
 async def hash_new_password(
@@ -32,6 +32,6 @@ async def hash_new_password(
     check_password(normal)
     async with deps.unit(Caller(tenant, None, str(deps.new_id()))) as unit:
         words = await deps.member_lookup.personal_words(unit, tenant, member_id)
-    if await deps.strength_estimator.is_guessable(normal, words):
+    if await deps.passwords.strength.is_guessable(normal, words):
         raise PasswordGuessable(field="password")
-    return await deps.hasher.hash(normal)
+    return await deps.passwords.hasher.hash(normal)

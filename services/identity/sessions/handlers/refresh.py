@@ -49,7 +49,7 @@ async def refresh(deps: SessionsDeps, token: str, correlation: str) -> Tokens:
         if state is RefreshTokenState.CURRENT:
             return await rotate_refresh_token(deps, unit, session)
         if state is RefreshTokenState.RECENT:
-            latest = deps.refresh_tokens.derive(
+            latest = deps.tokens.refresh.derive(
                 session.tenant_id, session.session_id, session.number
             )
             return make_tokens(deps, session, latest)
@@ -64,7 +64,7 @@ async def refresh(deps: SessionsDeps, token: str, correlation: str) -> Tokens:
 
 def _is_genuine(deps: SessionsDeps, session: Session, token: _Token) -> bool:
     """Return whether the token was issued: it can be derived or, after a key change, is stored."""
-    derived = deps.refresh_tokens.derive(session.tenant_id, session.session_id, token.number)
+    derived = deps.tokens.refresh.derive(session.tenant_id, session.session_id, token.number)
     if secrets.compare_digest(derived.encode(), token.text.encode()):
         return 0 < token.number <= session.number
     is_last = token.number == session.number

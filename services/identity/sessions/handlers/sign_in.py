@@ -48,8 +48,10 @@ async def sign_in(deps: SessionsDeps, command: SignIn, correlation: str) -> Sign
     Raises `WrongCredentials` and `TooManyAttempts`, for unknown members and tenants after the same
     work as for known ones. Raises `MemberSuspended` only if the password is right.
     """
-    stranger = guess_of_stranger(deps.guess_limits, command.tenant, command.email, command.address)
-    device = deps.signer.read_device(command.device_token) if command.device_token else None
+    stranger = guess_of_stranger(
+        deps.attempts.limits, command.tenant, command.email, command.address
+    )
+    device = deps.tokens.device.read_device(command.device_token) if command.device_token else None
     if device is None:
         async with limit_attempts(deps, stranger):
             credential = await _find_credential(deps, command, correlation)
@@ -81,14 +83,14 @@ async def _check_and_open(
         raise MemberSuspended.from_suspension(credential.suspension)
     new_hash = await _rehash_if_outdated(deps, credential, command.password)
     async with deps.unit(Caller(credential.tenant_id, credential.member_id, correlation)) as unit:
-        if not await deps.credentials.lock_if_current(unit, credential):
+        if not await deps.passwords.credentials.lock_if_current(unit, credential):
             raise WrongCredentials
         if new_hash is not None:
-            await deps.credentials.replace_hash(unit, credential, new_hash)
+            await deps.passwords.credentials.replace_hash(unit, credential, new_hash)
         tokens = await open_session(deps, unit, credential, command.device, command.client)
     fingerprint = password_fingerprint(new_hash or credential.password_hash)
     device = Device(credential.tenant_id, credential.member_id, fingerprint, deps.new_id())
-    return SignedIn(tokens, deps.signer.sign_device(device))
+    return SignedIn(tokens, deps.tokens.device.sign_device(device))
 
 
 async def _audit_failure(
@@ -109,9 +111,9 @@ async def _rehash_if_outdated(
     deps: SessionsDeps, credential: Credential, password: str
 ) -> str | None:
     """Hash a right password again if its hash was made with other parameters; None otherwise."""
-    if not deps.hasher.is_outdated(credential.password_hash):
+    if not deps.passwords.hasher.is_outdated(credential.password_hash):
         return None
-    return await deps.hasher.hash(normalise_password(password))
+    return await deps.passwords.hasher.hash(normalise_password(password))
 
 
 async def _find_credential(
@@ -121,4 +123,4 @@ async def _find_credential(
     async with deps.unit(Caller(NO_TENANT, None, correlation)) as unit:
         tenant = await deps.tenant_directory.tenant_id_of(unit, command.tenant) or NO_TENANT
     async with deps.unit(Caller(tenant, None, correlation)) as unit:
-        return await deps.credentials.find_by_email(unit, tenant, command.email)
+        return await deps.passwords.credentials.find_by_email(unit, tenant, command.email)

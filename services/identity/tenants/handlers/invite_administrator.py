@@ -34,7 +34,7 @@ async def invite_administrator(
         roles = await deps.members.roles_of(unit, tenant, member_id)
         if not any(held_role.role is Role.ADMINISTRATOR for held_role in roles):
             raise MemberNotFound(member_id=member_id)
-        if await sessions.credentials.find_by_member(unit, tenant, member_id) is not None:
+        if await sessions.passwords.credentials.find_by_member(unit, tenant, member_id) is not None:
             raise PasswordAlreadySet(member_id=member_id)
     token = await invite_member(sessions, platform, InviteMember(tenant, member_id))
     async with deps.unit(caller) as unit:
