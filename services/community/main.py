@@ -3,7 +3,12 @@
 from services.community.conversations import api as conversations_api
 from services.community.conversations import tables as conversations_tables
 from services.community.conversations.ports import ConversationsDeps
-from services.community.conversations.store import SqlContents, SqlFlags, SqlHelpOffers
+from services.community.conversations.store import (
+    SqlContents,
+    SqlConversations,
+    SqlFlags,
+    SqlHelpOffers,
+)
 from services.community.events import CONVERSATIONS, RIGHTS_REACTIONS
 from services.community.imports import api as imports_api
 from services.community.imports.ports import ImportsDeps
@@ -33,7 +38,14 @@ def build(host: Host) -> Service:
     spaces, contents = SqlSpaces(), SqlContents()
     space_deps = SpacesDeps(unit, spaces, SqlMemberships(), SqlStructureTree(), new_id)
     conversations = ConversationsDeps(
-        unit, batched.unit, contents, SqlFlags(), spaces, SqlHelpOffers(), new_id
+        unit=unit,
+        batched=batched.unit,
+        contents=contents,
+        conversations=SqlConversations(),
+        flags=SqlFlags(),
+        spaces=spaces,
+        help_offers=SqlHelpOffers(),
+        new_id=new_id,
     )
     routes = [
         spaces_api.routes(space_deps),

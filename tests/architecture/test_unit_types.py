@@ -8,13 +8,13 @@ from pathlib import Path
 from tests.architecture.source_tree import ROOT
 
 COMMANDS = """
-from services.community.conversations.store import SqlContents
+from services.community.conversations.store import SqlContents, SqlConversations
 from shared.contracts.ids import ContentId, SpaceId, TenantId
 from shared.kit.core.unit_of_work import BatchedUnit, Caller, Unit
 from shared.kit.database.batched.unit import BatchedDatabase
 from shared.kit.database.database import Database, connection
 
-contents = SqlContents()
+contents, conversations = SqlContents(), SqlConversations()
 
 
 async def run_batched(batched: BatchedDatabase, caller: Caller, tenant: TenantId) -> None:
@@ -22,7 +22,7 @@ async def run_batched(batched: BatchedDatabase, caller: Caller, tenant: TenantId
         await contents.find(unit, tenant, [])
         await contents.add(unit, [])
         await contents.lock(unit, tenant, [])  # refused
-        await contents.list_roots(unit, tenant, SpaceId(tenant), None, 10)  # refused
+        await conversations.list_posts(unit, tenant, SpaceId(tenant), None, 10)  # refused
         connection(unit)  # refused
 
 
@@ -35,7 +35,7 @@ async def run_in_transaction(database: Database, caller: Caller, tenant: TenantI
         await contents.find(unit, tenant, [])
         await contents.add(unit, [])
         await contents.lock(unit, tenant, [])
-        await contents.list_roots(unit, tenant, SpaceId(tenant), None, 10)
+        await conversations.list_posts(unit, tenant, SpaceId(tenant), None, 10)
         connection(unit)
 
 

@@ -31,15 +31,19 @@ class Contents(Protocol):
     async def update(self, unit: Unit, content: Content) -> None:
         """Write all columns of a content that may change after it was published."""
 
-    async def list_conversation(
+
+class Conversations(Protocol):
+    """Lists of contents."""
+
+    async def list_contents(
         self, unit: Unit, tenant: TenantId, root: ContentId
     ) -> Sequence[Content]:
         """List a root post with its answers and comments, in the order they were created."""
 
-    async def list_roots(
+    async def list_posts(
         self, unit: Unit, tenant: TenantId, space: SpaceId, before_id: ContentId | None, limit: int
     ) -> Sequence[Content]:
-        """List root posts of a space, the newest first, older than `before`."""
+        """List root posts of a space, the newest first, older than `before_id`."""
 
 
 class Flags(Protocol):
@@ -83,6 +87,7 @@ class ConversationsDeps:
     unit: Units
     batched: BatchedUnits
     contents: Contents
+    conversations: Conversations
     flags: Flags
     spaces: Spaces
     help_offers: HelpOffers

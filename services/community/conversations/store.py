@@ -99,13 +99,17 @@ class SqlContents:
         key = {"of_tenant": content.tenant_id, "of_content": content.content_id}
         await connection(unit).execute(_UPDATE, values | key)
 
-    async def list_conversation(
+
+class SqlConversations:
+    """See `ports.Conversations`."""
+
+    async def list_contents(
         self, unit: Unit, tenant: TenantId, root: ContentId
     ) -> Sequence[Content]:
         rows = await connection(unit).execute(_CONVERSATION, {"tenant": tenant, "root": root})
         return [_to_content(row) for row in rows.mappings()]
 
-    async def list_roots(
+    async def list_posts(
         self, unit: Unit, tenant: TenantId, space: SpaceId, before_id: ContentId | None, limit: int
     ) -> Sequence[Content]:
         condition = (

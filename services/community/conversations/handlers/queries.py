@@ -100,7 +100,7 @@ async def read_conversation(
     """
     async with deps.unit(caller) as unit:
         readable_content = await get_readable(deps, unit, actor, content_id)
-        contents = await deps.contents.list_conversation(
+        contents = await deps.conversations.list_contents(
             unit, caller.tenant, readable_content.content.root_id
         )
         readable = [
@@ -128,7 +128,7 @@ async def list_posts(
     """
     async with deps.unit(caller) as unit:
         space, membership = await get_visible_space(deps, unit, actor, space_id)
-        posts = await deps.contents.list_roots(unit, caller.tenant, space_id, before_id, limit)
+        posts = await deps.conversations.list_posts(unit, caller.tenant, space_id, before_id, limit)
         readable = [
             post for post in posts if isinstance(may_read(actor, space, membership, post), Allowed)
         ]
