@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.architecture.tree import ROOT, dotted
+from tests.architecture.source_tree import ROOT, dotted
 
 MAX_METHODS = 5
 LARGER_PORTS = frozenset(
