@@ -31,7 +31,7 @@ class AlertShown(ApiModel):
 
 
 class AlertList(ApiModel):
-    """Alerts that you manage, open ones first, and the cursor of the next page."""
+    """Alerts of your structures, open ones first, and the cursor of the next page."""
 
     items: list[AlertShown]
     next: str | None = None

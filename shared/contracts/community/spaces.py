@@ -9,7 +9,7 @@ from shared.contracts.ids import MemberId, SpaceId, StructureId
 
 
 class Visibility(StrEnum):
-    """Who may see a space."""
+    """Readers of a space."""
 
     PUBLIC = "public"
     STRUCTURE = "structure"

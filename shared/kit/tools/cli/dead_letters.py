@@ -60,10 +60,10 @@ def dead_letters() -> None:
 @click.option("--by-cause", is_flag=True, help="Count dead letters with the same cause.")
 @_cause
 @_group
-@click.option("--all", "everything", is_flag=True, help="Also list parked and skipped events.")
+@click.option("--all", "include_closed", is_flag=True, help="Also list parked and skipped events.")
 @_json
 def list_letters(
-    *, by_cause: bool, cause: str | None, group: str | None, everything: bool, as_json: bool
+    *, by_cause: bool, cause: str | None, group: str | None, include_closed: bool, as_json: bool
 ) -> None:
     """List dead letters, the oldest of each group first, or count them by cause.
 
@@ -73,7 +73,7 @@ def list_letters(
     \b
     Example: preau dead-letters list --by-cause --group metrics
     """
-    query = {"everything": str(everything).lower(), "cause": cause}
+    query = {"everything": str(include_closed).lower(), "cause": cause}
     if by_cause:
         _print_causes(_fetch_causes(_group_names(group), query), as_json=as_json)
         return

@@ -53,7 +53,7 @@ class Checker:
         started_at = time.monotonic()
         if wait is not None and not await self._wait_until_idle(wait):
             self.report.report_violation(
-                "I10", "the platform", f"did not come to rest in {wait:.0f} s"
+                "I10", "the platform", f"did not become idle in {wait:.0f} s"
             )
         with LogIndex(self.index_path) as index:
             await self._check(index)
@@ -103,10 +103,8 @@ class Checker:
         self.report.repeated = index.query_number("SELECT count(*) FROM repeats")
         record_check("I3", "repetitions", self.report.repeated)
         foreign = "SELECT count(*) FROM events WHERE sequence IS NULL"
-        record_check("I3", "events of others on our topics", index.query_number(foreign))
-        record_check(
-            "I3", "records that nobody can read", index.query_number("SELECT count(*) FROM crooked")
-        )
+        record_check("I3", "events of other systems on our topics", index.query_number(foreign))
+        record_check("I3", "unreadable records", index.query_number("SELECT count(*) FROM crooked"))
         for invariant, key, text in index.query("SELECT invariant, key, text FROM found"):
             self.report.report_violation(invariant, key, text)
 
@@ -134,7 +132,7 @@ class Checker:
 
     async def _wait_until_idle(self, seconds: float) -> bool:
         """Wait until no outbox has rows and no group lags, in two consecutive checks."""
-        self.report.record_check("I10", "groups and outboxes at rest", 2 * len(self.sources))
+        self.report.record_check("I10", "idle groups and outboxes", 2 * len(self.sources))
         deadline, idle_checks = time.monotonic() + seconds, 0
         while time.monotonic() < deadline:
             await self._measure_lag()

@@ -39,13 +39,13 @@ async def check_facts(index: LogIndex, sources: Sequence[Source], report: Report
     """Compare the sequences that heads count with the events in log and outbox."""
     report.record_check("I2", "keys with a head", index.query_number("SELECT count(*) FROM heads"))
     report.record_check(
-        "I2", "facts not yet sent", index.query_number("SELECT count(*) FROM waiting")
+        "I2", "events not yet sent", index.query_number("SELECT count(*) FROM waiting")
     )
     for topic, key, head, logged, queued in index.query(_MISSING_EVENTS):
         missing = head - logged - queued
         if missing:
             text = f"{topic}: its head says {head}, the log ends at {logged}, the outbox holds"
-            text += f" {queued} of the rest: {missing} facts are lost"
+            text += f" {queued} of the rest: {missing} events are lost"
             report.report_violation("I2", key, text)
     for topic, key, sequence in index.query(_DIFFERENT_OUTBOX_ROWS):
         text = f"{topic}: the outbox holds {sequence} with another id or content than the log"
@@ -63,7 +63,7 @@ def _check_topics(index: LogIndex, sources: Sequence[Source], report: Report) ->
     for (topic,) in index.query("SELECT DISTINCT topic FROM heads"):
         if topic not in own_topics:
             report.report_violation(
-                "I2", topic, "a service wrote facts of a topic that is not its own"
+                "I2", topic, "a service recorded events of a topic that it does not own"
             )
 
 
@@ -78,5 +78,5 @@ async def _check_log_beyond_heads(index: LogIndex, source: Source, report: Repor
         for topic, key, last in chunk:
             head = current_heads.get((topic, key), 0)
             if last > head:
-                text = f"{topic}: the log holds {last}, its head says {head}: no change made it"
+                text = f"{topic}: the log holds {last}, its head says {head}: no change recorded it"
                 report.report_violation("I2", key, text)

@@ -172,34 +172,34 @@ class GroupCheck:
             self.report.missing[self.name] += 1
             location = self._location(place_number, offset)
             text = f"{wire_type} {UUID(bytes=event_id)} at {location} was passed,"
-            self._report_violation("I4", key, f"{text} but neither applied nor set aside")
+            self._report_violation("I4", key, f"{text} but neither applied nor parked")
         for (event_id,) in self.index.query(_APPLIED_BUT_NOT_IN_LOG, self.name):
-            text = "applied, though the log that it has passed holds no such event for it"
+            text = "applied, but the log up to the position contains no such event"
             self._report_violation("I4", str(UUID(bytes=event_id)), text)
         for place_number, offset, cause in self.index.query(_UNREADABLE_NOT_DEAD):
-            text = f"cannot be read ({cause}), and is no dead letter"
+            text = f"cannot be read ({cause}), but is no dead letter"
             self._report_violation("I4", self._location(place_number, offset), text)
 
     def _check_parked(self) -> None:
         number = self.index.query_number("SELECT count(*) FROM apart")
-        self.report.record_check("I5", f"events that {self.name} set aside", number)
+        self.report.record_check("I5", f"events that {self.name} parked", number)
         for place_number, offset in self.index.query(_PARKED_BUT_NOT_PASSED):
-            text = "set aside here, where no such event was passed"
+            text = "parked here, but no such event was passed"
             self._report_violation("I4", self._location(place_number, offset), text)
         for key, location in self.index.query(_DEAD_WITHOUT_DEAD_LETTER, self.name):
             self._report_violation(
-                "I4", key or location, f"{location} is dead, and no dead letter tells of it"
+                "I4", key or location, f"{location} is dead, but its dead letter was not published"
             )
         for key, event_id, place_number, offset in self.index.query(_READABLE_BUT_DEAD):
             location = self._location(place_number, offset)
-            text = f"{UUID(bytes=event_id)} at {location} is a dead letter as unreadable,"
-            self._report_violation("I4", key, f"{text} and it can be read")
+            text = f"{UUID(bytes=event_id)} at {location} is marked as unreadable,"
+            self._report_violation("I4", key, f"{text} but it can be read")
         for key, event_id, place_number, offset, first in self.index.query(
             _APPLIED_OUT_OF_ORDER, self.name
         ):
             location = self._location(place_number, offset)
             text = f"{UUID(bytes=event_id)} at {location} was applied before {first},"
-            self._report_violation("I5", key, f"{text} which still waits")
+            self._report_violation("I5", key, f"{text} which is still parked")
 
     def _fill_wanted_types(self) -> bool:
         """Fill in the types that the group reacts to; return whether any has another version."""
@@ -227,9 +227,7 @@ class GroupCheck:
             total = applied + skipped + duplicate + parked
             if total != next_offset - began:
                 text = f"passed {next_offset - began} records, but applied {applied},"
-                text += (
-                    f" ignored {skipped}, duplicate {duplicate}, set aside {parked} make {total}"
-                )
+                text += f" ignored {skipped}, duplicate {duplicate}, parked {parked} make {total}"
                 self._report_violation("I4", location, text)
             ignored, known_duplicates, other_versions, unpaired = log_counts.get(
                 place_number, (0, 0, 0, 0)
@@ -243,16 +241,16 @@ class GroupCheck:
                 self._check_sum(location, skipped + duplicate, sum(expected), unpaired)
                 continue
             if expected[0] != skipped:
-                text = f"says it ignored {skipped}; the log holds {expected[0]} of no interest"
+                text = f"{skipped} ignored events counted, {expected[0]} expected from the log"
                 self._report_violation("I4", location, text)
             if expected[1] != duplicate:
-                text = f"says that {duplicate} came twice; the log holds {expected[1]} repetitions"
+                text = f"{duplicate} duplicates counted, {expected[1]} expected from the log"
                 self._report_violation("I4", location, text)
 
     def _check_sum(self, location: str, reported: int, expected: int, tolerance: int) -> None:
         if abs(reported - expected) > tolerance:
             text = (
-                f"says that {reported} were of no interest or came twice; the log holds {expected}"
+                f"{reported} ignored and duplicate events counted, {expected} expected from the log"
             )
             self._report_violation("I4", location, text)
 

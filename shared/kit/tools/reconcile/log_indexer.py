@@ -197,7 +197,7 @@ class ChunkIndexer:
                 event.partitionkey, row[2], f"{sequence} follows {last}: {gap} missing"
             )
             return sequence
-        text = f"sequence {sequence} after {last}, as event {event.id}: late, or twice taken"
+        text = f"sequence {sequence} after {last}, as event {event.id}: late, or used twice"
         self._report_violation(event.partitionkey, row[2], text)
         return last
 

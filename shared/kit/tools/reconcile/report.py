@@ -81,9 +81,9 @@ class Report:
             if not checks and not notes and not self.counted[invariant]:
                 continue
             number = self.counted[invariant]
-            verdict = f"{number:,} VIOLATIONS" if number else "holds" if checks else "not looked at"
+            verdict = f"{number:,} VIOLATIONS" if number else "holds" if checks else "not checked"
             yield f"{invariant:4} {name}: {verdict}"
-            yield from (f"       {violation}" for violation in (*checks, *notes))
+            yield from (f"       {line}" for line in (*checks, *notes))
             broken = [violation for violation in self.wrong if violation.invariant == invariant]
             yield from (f"     ! {violation.key}: {violation.text}" for violation in broken)
             if number > len(broken):

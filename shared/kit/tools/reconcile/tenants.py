@@ -54,9 +54,7 @@ async def check_tenant_isolation(index: LogIndex, source: Source, report: Report
     tenants = list_tenants(index)
     async with read_only_connection(source.app_url or source.url) as connection:
         for row in await connection.fetch(_UNRESTRICTED_ROLES, source.service):
-            report.report_violation(
-                "I9", row["rolname"], "this role sees through row-level security"
-            )
+            report.report_violation("I9", row["rolname"], "this role bypasses row-level security")
         tables = await connection.fetch(_TENANT_TABLES, source.service)
         business = [row["name"] for row in tables if row["name"] not in EXEMPT_TABLES]
         report.record_check("I9", f"business tables of {source.service}", len(business))
@@ -66,13 +64,13 @@ async def check_tenant_isolation(index: LogIndex, source: Source, report: Report
             )
             if row["name"] in business and not is_protected:
                 report.report_violation(
-                    "I9", f"{source.service}.{row['name']}", "its row policy is not whole"
+                    "I9", f"{source.service}.{row['name']}", "its row-level security is incomplete"
                 )
         await _check_rows(connection, source.service, business, "", report)
         for tenant in tenants[:MAX_CHECKED_TENANTS]:
             await _check_rows(connection, source.service, business, tenant, report)
         report.record_check(
-            "I9", f"tenants looked at in {source.service}", len(tenants[:MAX_CHECKED_TENANTS])
+            "I9", f"tenants checked in {source.service}", len(tenants[:MAX_CHECKED_TENANTS])
         )
         await _check_event_references(connection, index, source, tenants, report)
     _check_parked(index, source.service, report)
@@ -88,8 +86,8 @@ async def _check_rows(
             other_tenants = "true" if not tenant else f"tenant_id <> '{UUID(tenant)}'"
             query = f'SELECT EXISTS (SELECT 1 FROM "{table}" WHERE {other_tenants})'  # noqa: S608  catalogue's
             if await connection.fetchval(query):
-                viewer = f"who sees {tenant}" if tenant else "who names no tenant"
-                text = f"{viewer} sees rows of other tenants in it"
+                viewer = f"a session of tenant {tenant}" if tenant else "a session without a tenant"
+                text = f"{viewer} sees rows of other tenants"
                 report.report_violation("I9", f"{service}.{table}", text)
 
 
@@ -111,11 +109,11 @@ async def _check_event_references(
                 for row in rows:
                     for (tenant,) in index.query(event_tenants, row["e"]):
                         if tenant != row["t"]:
-                            text = f"a row of {row['t']} names an event of {tenant}"
+                            text = f"a row of {row['t']} refers to an event of {tenant}"
                             location = f"{source.service}.{reference.table} {UUID(bytes=row['e'])}"
                             report.report_violation("I9", location, text)
         report.record_check(
-            "I9", f"rows of {source.service}.{reference.table} that name an event", row_count
+            "I9", f"rows of {source.service}.{reference.table} that refer to an event", row_count
         )
 
 
@@ -127,5 +125,5 @@ def _check_parked(index: LogIndex, group: str, report: Report) -> None:
     """
     for key, tenant, expected in index.query(query, group):
         report.report_violation(
-            "I9", key, f"{group}: set aside under {tenant}, its event is of {expected}"
+            "I9", key, f"{group}: parked under tenant {tenant}, but its event has key {expected}"
         )

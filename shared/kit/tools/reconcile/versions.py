@@ -46,7 +46,7 @@ def check_versions(index: LogIndex, report: Report) -> None:
                 text = f"{partition}/{offset}: event {UUID(bytes=event_id)} is here as {wire_type}"
                 text += f" with sequence {sequence}, and as {first[1]} with {first[3]} at"
                 report.report_violation("I3", key, f"{text} {first[4]}/{first[5]}")
-    report.record_check("I3", "events told in two versions", event_count)
+    report.record_check("I3", "events published in two versions", event_count)
 
 
 def _are_adjacent_versions(first: tuple[Any, ...], second: tuple[Any, ...]) -> bool:

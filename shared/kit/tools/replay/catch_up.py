@@ -27,7 +27,7 @@ ProgressCallback = Callable[[str], None]
 
 @dataclass
 class LiveLock:
-    """The transaction that locks the live tables; after it, `seconds` is how long it did."""
+    """The transaction that locks the live tables; afterwards, `seconds` is the time it was open."""
 
     connection: AsyncConnection
     seconds: float = 0.0
@@ -64,7 +64,7 @@ class Replay:
 
     async def _read_live_position(self, connection: AsyncConnection) -> live.GroupPosition:
         return await live.read_group_position(
-            connection, self.plan.name, self.consumer.consumer.topics
+            connection, self.plan.name, self.consumer.batch_consumer.topics
         )
 
     @property

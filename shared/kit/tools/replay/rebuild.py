@@ -35,7 +35,7 @@ _TAKE_SNAPSHOT = sa.text("SELECT count(*) FROM positions")
 
 @dataclass(frozen=True)
 class ReplayRequest:
-    """What an operator requested of a replay."""
+    """Options of a replay."""
 
     service: str
     into: str = "shadow"
@@ -57,7 +57,7 @@ class Rebuilder:
     async def run(self, request: ReplayRequest) -> Report:
         """Rebuild a service's tables, then compare or swap as requested. Raises `ReplayError`."""
         if request.swap and request.since is not None:
-            raise ReplayRefused("A swap needs the whole log: leave --from out.")
+            raise ReplayRefused("A swap needs the whole log: leave out --from.")
         plan, clock = self._make_plan(request.service)
         async with self._open_engine() as engine:
             shadow = await self._create_schema(engine, plan, request)
@@ -73,7 +73,7 @@ class Rebuilder:
             async with engine.connect() as connection:
                 shadow = await schema.find(connection, into)
             if shadow is None or shadow.state is not ShadowState.SWAPPED:
-                raise ReplayRefused(f"Schema {into} holds nothing that a swap replaced.")
+                raise ReplayRefused(f"Schema {into} contains no tables that a swap replaced.")
             async with self._open_replay(plan, shadow, engine, clock, ReadOrder.TIME) as replay:
                 return await self._run(replay, ReplayRequest(service, into, swap=True))
 

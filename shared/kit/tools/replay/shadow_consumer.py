@@ -53,7 +53,7 @@ _FAILED = sa.text("""
 class ShadowConsumer:
     """Consumer group of a replay; it applies records that the replay reads for it."""
 
-    consumer: BatchConsumer
+    batch_consumer: BatchConsumer
     database: ShadowDatabase
     bus: Bus
     clock: LogClock
@@ -63,7 +63,7 @@ class ShadowConsumer:
     @property
     def group(self) -> str:
         """Return the name of the consumer group."""
-        return self.consumer.group
+        return self.batch_consumer.group
 
     @property
     def _excluded_group(self) -> str:
@@ -71,7 +71,7 @@ class ShadowConsumer:
 
     async def start_at(self, since: datetime) -> None:
         """Set the start of partitions without a position to the offset at this time."""
-        first_offsets = (await self.bus.get_log_bounds(self.consumer.topics, since)).begin
+        first_offsets = (await self.bus.get_log_bounds(self.batch_consumer.topics, since)).begin
         async with self.database.unit_for(()) as unit:
             await ledger.insert_positions(unit.connection, self.group, first_offsets)
 
@@ -79,7 +79,7 @@ class ShadowConsumer:
         """Apply all records before these offsets. Raises `CannotApply`."""
         if not ends:
             return
-        starts = await self.consumer.on_assigned(list(ends))
+        starts = await self.batch_consumer.on_assigned(list(ends))
         spans = {partition: (starts[partition], end) for partition, end in ends.items()}
         async with aclosing(read_batches(self.bus, spans, self.order)) as record_batches:
             async for batch in record_batches:
@@ -92,7 +92,7 @@ class ShadowConsumer:
         remaining, failures = batch, 0
         while remaining:
             try:
-                next_offsets = await self.consumer.handle(remaining)
+                next_offsets = await self.batch_consumer.handle(remaining)
             except Redeliver as error:
                 failures += 1
                 if isinstance(error.__cause__, CircuitOpen) or failures == MAX_ATTEMPTS:
@@ -132,7 +132,7 @@ class ShadowConsumer:
 
     async def retry_parked(self) -> None:
         """Retry parked events: failed ones, and events released by `exclude_unapplied`."""
-        keys = ParkedEventRetrier(self.consumer)
+        keys = ParkedEventRetrier(self.batch_consumer)
         with self.clock.advanced_by(RETRY_CLOCK_ADVANCE):
             # Released events have no time of the next retry, because they never failed here.
             await keys.make_forgotten_due()

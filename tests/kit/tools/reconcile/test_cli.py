@@ -48,7 +48,7 @@ async def test_report_without_violations_exits_with_0(run: Run, mini_service: Mi
     assert result.exit_code == 0, result.output
     assert "I3   the log holds 1…head of every key" in result.output
     assert "holds\n       events: 3\n" in result.output
-    assert "I7   nothing leaves the platform twice: not looked at" in result.output
+    assert "I7   nothing leaves the platform twice: not checked" in result.output
     assert result.output.splitlines()[-1].startswith("No violations, in ")
 
 

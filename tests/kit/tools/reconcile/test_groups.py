@@ -34,7 +34,7 @@ async def test_event_passed_but_not_applied_is_reported(mini_service: MiniServic
 
     assert (violation.invariant, violation.key) == ("I4", KEY)
     assert f"{lost['event_id']} at {TOPIC}/" in violation.text
-    assert "was passed, but neither applied nor set aside" in violation.text
+    assert "was passed, but neither applied nor parked" in violation.text
 
 
 async def test_expired_inbox_row_is_not_reported(mini_service: MiniService) -> None:
@@ -56,7 +56,7 @@ async def test_applied_event_missing_in_log_is_reported(mini_service: MiniServic
     (violation,) = (await mini_service.check()).wrong
 
     assert (violation.invariant, violation.key) == ("I4", str(unknown_id))
-    assert "holds no such event" in violation.text
+    assert "contains no such event" in violation.text
 
 
 @pytest.mark.parametrize("column", ["applied", "ignored", "duplicate"])
@@ -76,12 +76,12 @@ async def test_counters_that_differ_from_log_are_reported(mini_service: MiniServ
     assignments = "applied = applied + 1, ignored = ignored - 1"
     await mini_service.sql(f"UPDATE positions SET {assignments} WHERE next_offset > 0")
     assert violation_texts(await mini_service.check()) == [
-        "I4 community: says it ignored 0; the log holds 1 of no interest"
+        "I4 community: 0 ignored events counted, 1 expected from the log"
     ]
     assignments = "applied = applied - 2, ignored = ignored + 1, duplicate = duplicate + 1"
     await mini_service.sql(f"UPDATE positions SET {assignments} WHERE next_offset > 0")
     assert violation_texts(await mini_service.check()) == [
-        "I4 community: says that 1 came twice; the log holds 0 repetitions"
+        "I4 community: 1 duplicates counted, 0 expected from the log"
     ]
 
 
@@ -95,11 +95,11 @@ async def test_unreadable_record_without_dead_letter_is_reported(mini_service: M
 
     report = await mini_service.check()
     assert violation_texts(report) == []
-    assert ("I3", "records that nobody can read", 3) in report.looked
+    assert ("I3", "unreadable records", 3) in report.looked
 
     await mini_service.sql('DELETE FROM parked WHERE "offset" = 2')
     lines = violation_texts(await mini_service.check())
-    assert any("cannot be read" in line and "is no dead letter" in line for line in lines)
+    assert any("cannot be read" in line and "but is no dead letter" in line for line in lines)
 
 
 async def test_parked_events_are_counted_without_violation(mini_service: MiniService) -> None:
@@ -110,7 +110,7 @@ async def test_parked_events_are_counted_without_violation(mini_service: MiniSer
     report = await mini_service.check()
 
     assert violation_texts(report) == []
-    assert ("I5", "events that community set aside", 4) in report.looked
+    assert ("I5", "events that community parked", 4) in report.looked
 
 
 async def test_dead_event_without_dead_letter_is_reported(mini_service: MiniService) -> None:
@@ -118,7 +118,7 @@ async def test_dead_event_without_dead_letter_is_reported(mini_service: MiniServ
     await mini_service.sql("DELETE FROM heads WHERE topic = 'dead.community'")
 
     assert any(
-        "is dead, and no dead letter tells of it" in line
+        "is dead, but its dead letter was not published" in line
         for line in violation_texts(await mini_service.check())
     )
 
@@ -129,7 +129,7 @@ async def test_parked_event_missing_in_log_is_reported(mini_service: MiniService
 
     lines = violation_texts(await mini_service.check())
 
-    assert "I4 community: set aside here, where no such event was passed" in lines
+    assert "I4 community: parked here, but no such event was passed" in lines
 
 
 async def test_event_applied_before_a_parked_one_is_reported(mini_service: MiniService) -> None:
@@ -141,7 +141,7 @@ async def test_event_applied_before_a_parked_one_is_reported(mini_service: MiniS
     (violation,) = (await mini_service.check()).wrong
 
     assert (violation.invariant, violation.key) == ("I5", KEY)
-    assert "was applied before 0, which still waits" in violation.text
+    assert "was applied before 0, which is still parked" in violation.text
 
 
 async def test_skipped_event_does_not_block_its_key(mini_service: MiniService) -> None:
@@ -184,7 +184,7 @@ async def test_readable_event_marked_unreadable_is_reported(mini_service: MiniSe
 
     lines = violation_texts(await mini_service.check())
 
-    assert any("as unreadable, and it can be read" in line for line in lines)
+    assert any("as unreadable, but it can be read" in line for line in lines)
 
 
 async def test_escaped_backslash_is_not_a_nul_character(mini_service: MiniService) -> None:
@@ -194,4 +194,4 @@ async def test_escaped_backslash_is_not_a_nul_character(mini_service: MiniServic
     report = await mini_service.check()
 
     assert violation_texts(report) == []
-    assert ("I3", "records that nobody can read", 0) in report.looked
+    assert ("I3", "unreadable records", 0) in report.looked

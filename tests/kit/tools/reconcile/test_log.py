@@ -68,7 +68,7 @@ async def test_event_never_sent_is_reported(mini_service: MiniService) -> None:
 
     assert (violation.invariant, violation.key) == ("I2", KEY)
     assert "its head says 3, the log ends at 2" in violation.text
-    assert "1 facts are lost" in violation.text
+    assert "1 events are lost" in violation.text
 
 
 async def test_event_beyond_its_head_is_reported(mini_service: MiniService) -> None:
@@ -76,7 +76,7 @@ async def test_event_beyond_its_head_is_reported(mini_service: MiniService) -> N
     await mini_service.sql("UPDATE heads SET sequence = 1")
 
     assert violation_texts(await mini_service.check()) == [
-        f"I2 {TOPIC}: the log holds 2, its head says 1: no change made it"
+        f"I2 {TOPIC}: the log holds 2, its head says 1: no change recorded it"
     ]
 
 
@@ -112,7 +112,7 @@ async def test_running_platform_raises_no_false_alarm(mini_service: MiniService)
     [
         (lambda last: next_event(last, 2), "4 follows 2: 3 missing"),
         (lambda last: next_event(last, 4), "6 follows 2: 3…5 missing"),
-        (lambda last: next_event(last, 0), "late, or twice taken"),
+        (lambda last: next_event(last, 0), "late, or used twice"),
         (lambda last: with_fields(last, subject="autre"), "is here again with another content"),
     ],
     ids=["a gap", "a wide gap", "two ids for one sequence", "two contents for one id"],
@@ -196,4 +196,4 @@ async def test_events_of_other_systems_have_no_order(mini_service: MiniService) 
     report = await mini_service.check()
 
     assert violation_texts(report) == []
-    assert ("I3", "events of others on our topics", 1) in report.looked
+    assert ("I3", "events of other systems on our topics", 1) in report.looked

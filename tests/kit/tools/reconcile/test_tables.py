@@ -85,15 +85,17 @@ async def test_table_without_row_security_is_reported(restored_service: MiniServ
     await restored_service.publish_and_consume()
     await restored_service.publish_and_consume(tenant=LYON)
     await restored_service.sql("ALTER TABLE effects NO FORCE ROW LEVEL SECURITY")
-    assert violation_texts(await restored_service.check()) == ["I9 its row policy is not whole"]
+    assert violation_texts(await restored_service.check()) == [
+        "I9 its row-level security is incomplete"
+    ]
     await restored_service.sql("ALTER TABLE effects FORCE ROW LEVEL SECURITY")
     await restored_service.sql("CREATE POLICY everybody ON effects FOR SELECT USING (true)")
 
     lines = violation_texts(await restored_service.check())
 
-    assert "I9 who names no tenant sees rows of other tenants in it" in lines
-    assert f"I9 who sees {RENNES} sees rows of other tenants in it" in lines
-    assert f"I9 who sees {LYON} sees rows of other tenants in it" in lines
+    assert "I9 a session without a tenant sees rows of other tenants" in lines
+    assert f"I9 a session of tenant {RENNES} sees rows of other tenants" in lines
+    assert f"I9 a session of tenant {LYON} sees rows of other tenants" in lines
 
 
 async def test_row_with_another_tenants_event_is_reported(mini_service: MiniService) -> None:
@@ -113,7 +115,7 @@ async def test_row_with_another_tenants_event_is_reported(mini_service: MiniServ
     await mini_service.sql(row, event_of_lyon)
 
     assert violation_texts(await mini_service.check()) == [
-        f"I9 a row of {RENNES} names an event of {LYON}"
+        f"I9 a row of {RENNES} refers to an event of {LYON}"
     ]
 
 
@@ -122,7 +124,7 @@ async def test_event_parked_under_another_tenant_is_reported(mini_service: MiniS
     await mini_service.sql("UPDATE parked SET tenant_id = $1", LYON)
 
     assert violation_texts(await mini_service.check()) == [
-        f"I9 community: set aside under {LYON}, its event is of {KEY}"
+        f"I9 community: parked under tenant {LYON}, but its event has key {KEY}"
     ]
 
 
@@ -132,5 +134,5 @@ async def test_platform_that_does_not_become_idle_is_reported(mini_service: Mini
 
     report = await mini_service.check(wait=0.6)
 
-    assert violation_texts(report) == ["I10 did not come to rest in 1 s"]
+    assert violation_texts(report) == ["I10 did not become idle in 1 s"]
     assert report.waiting == {"community": 1}

@@ -39,7 +39,7 @@ async def test_event_in_two_versions_has_no_violations(
 
     assert [violation.text for violation in report.wrong] == []
     assert ("I3", "events", 9) in report.looked
-    assert ("I3", "events told in two versions", 4) in report.looked
+    assert ("I3", "events published in two versions", 4) in report.looked
     assert report.repeated == 0
 
 
@@ -129,7 +129,7 @@ async def test_wrong_counter_is_reported(stage: VersionedService, declared: type
     await stage.query(moved)
 
     assert await stage.check(declared) == [
-        "I4 community: says that 1 were of no interest or came twice; the log holds 2"
+        "I4 community: 1 ignored and duplicate events counted, 2 expected from the log"
     ]
 
 
@@ -171,7 +171,7 @@ async def test_parked_event_that_is_no_version_of_the_event_is_reported(
 
     lines = await stage.check(LineSaid)
 
-    assert "I4 community: set aside here, where no such event was passed" in lines
+    assert "I4 community: parked here, but no such event was passed" in lines
 
 
 async def test_kept_index_recognises_pairs(stage: VersionedService, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ async def test_kept_index_recognises_pairs(stage: VersionedService, tmp_path: Pa
         await stage.consume(LineSaid)
         report = await Checker(InMemoryLog(stage.bus), [source], tmp_path / "index").check()  # type: ignore[arg-type]
         assert not [violation for violation in report.wrong if violation.invariant in {"I3", "I4"}]
-        assert ("I3", "events told in two versions", number) in report.looked
+        assert ("I3", "events published in two versions", number) in report.looked
 
 
 def test_wire_type_is_split_into_name_and_version() -> None:
