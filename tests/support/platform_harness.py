@@ -244,7 +244,7 @@ def _verify_with(app: Any, identity: Any) -> None:  # Any: ASGI applications, bo
         audience="preau",
         transport=httpx.ASGITransport(identity),
     )
-    app.state.door = replace(app.state.door, verifier=verifier)
+    app.state.context = replace(app.state.context, verifier=verifier)
 
 
 async def _open_elsewhere(own: Features) -> TenantId:

@@ -1,4 +1,5 @@
-"""Each service's own copy of who may do what, built only from identity's facts.
+"""Each service's own copy of members' rights, built only from identity's events.
 
-No service calls another to know a right; this copy is why. It holds no name and no address.
+It lets a service check rights without a call to another service. It contains no name and no
+address.
 """

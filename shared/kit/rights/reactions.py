@@ -1,4 +1,4 @@
-"""How the copy follows identity. Each may run twice: they write states, never differences."""
+"""Idempotent reactions that update the copy of rights from identity's events."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from shared.kit.core.reactions import Reaction
 from shared.kit.core.unit_of_work import Delivery, Unit
 from shared.kit.database.database import connection
 
-_JOIN = sa.text("""
+_UPSERT_MEMBERS = sa.text("""
     INSERT INTO rights_members (tenant_id, member_id, kind, minor, structure_id, known)
     SELECT DISTINCT ON (t, m) t, m, k, minor, s, true
     FROM unnest(CAST(:tenants AS uuid[]), CAST(:members AS uuid[]), CAST(:kinds AS text[]),
@@ -29,7 +29,7 @@ _JOIN = sa.text("""
     SET kind = excluded.kind, minor = excluded.minor, structure_id = excluded.structure_id,
         known = true
 """)
-_STANDING = sa.text("""
+_UPSERT_SUSPENSION = sa.text("""
     INSERT INTO rights_members (tenant_id, member_id, kind, minor, known, suspended,
                                 suspended_until, suspended_because)
     VALUES (:tenant, :member, 'person', true, false, :suspended, :until, :because)
@@ -37,16 +37,16 @@ _STANDING = sa.text("""
     SET suspended = excluded.suspended, suspended_until = excluded.suspended_until,
         suspended_because = excluded.suspended_because
 """)
-_GRANT = sa.text("""
+_UPSERT_ROLE = sa.text("""
     INSERT INTO rights_roles (tenant_id, member_id, role, structure_id, until)
     VALUES (:tenant, :member, :role, :structure, :until)
     ON CONFLICT (tenant_id, member_id, role, structure_id) DO UPDATE SET until = excluded.until
 """)
-_REVOKE = sa.text("""
+_DELETE_ROLE = sa.text("""
     DELETE FROM rights_roles WHERE tenant_id = :tenant AND member_id = :member
       AND role = :role AND structure_id = :structure
 """)
-_END = sa.text("""
+_INSERT_ENDED_SESSIONS = sa.text("""
     INSERT INTO rights_ended_sessions (tenant_id, session_id, expires_at)
     SELECT DISTINCT ON (t, s) t, s, e
     FROM unnest(CAST(:tenants AS uuid[]), CAST(:sessions AS uuid[]),
@@ -54,7 +54,7 @@ _END = sa.text("""
     ORDER BY t, s, e
     ON CONFLICT DO NOTHING
 """)
-_STRUCTURE = sa.text("""
+_UPSERT_STRUCTURE = sa.text("""
     INSERT INTO rights_structures (tenant_id, structure_id, path, time_zone)
     VALUES (:tenant, :structure, CAST(:path AS uuid[]), :time_zone)
     ON CONFLICT (tenant_id, structure_id) DO UPDATE
@@ -63,9 +63,9 @@ _STRUCTURE = sa.text("""
 
 
 async def store_members(_: None, unit: Unit, deliveries: Sequence[Delivery[MemberJoined]]) -> None:
-    """Keep kind, age group and structure of every member; no name."""
+    """Store kind, age group and structure of members who joined; no name."""
     await connection(unit).execute(
-        _JOIN,
+        _UPSERT_MEMBERS,
         {
             "tenants": [d.tenant for d in deliveries],
             "members": [d.fact.member_id for d in deliveries],
@@ -79,45 +79,45 @@ async def store_members(_: None, unit: Unit, deliveries: Sequence[Delivery[Membe
 async def update_suspensions(
     _: None, unit: Unit, deliveries: Sequence[Delivery[MemberSuspended | MemberReinstated]]
 ) -> None:
-    """Stop a suspended member everywhere, and let a reinstated one act again."""
+    """Store whether members are suspended, until when and for which reason."""
     for delivery in deliveries:
         fact = delivery.fact
         suspended = isinstance(fact, MemberSuspended)
-        values: dict[str, Any] = {  # Any: what the statement binds
+        values: dict[str, Any] = {  # Any: bound parameters of the statement
             "tenant": delivery.tenant,
             "member": fact.member_id,
             "suspended": suspended,
             "until": fact.until if isinstance(fact, MemberSuspended) else None,
             "because": fact.reason if isinstance(fact, MemberSuspended) else None,
         }
-        await connection(unit).execute(_STANDING, values)
+        await connection(unit).execute(_UPSERT_SUSPENSION, values)
 
 
 async def update_roles(
     _: None, unit: Unit, deliveries: Sequence[Delivery[RoleGranted | RoleRevoked]]
 ) -> None:
-    """Keep who holds which role where."""
+    """Store granted roles and delete revoked ones."""
     for delivery in deliveries:
         fact = delivery.fact
-        values: dict[str, Any] = {  # Any: what the statement binds
+        values: dict[str, Any] = {  # Any: bound parameters of the statement
             "tenant": delivery.tenant,
             "member": fact.member_id,
             "role": fact.role.value,
             "structure": fact.structure_id,
         }
         if isinstance(fact, RoleGranted):
-            await connection(unit).execute(_GRANT, values | {"until": fact.until})
+            await connection(unit).execute(_UPSERT_ROLE, values | {"until": fact.until})
         else:
-            await connection(unit).execute(_REVOKE, values)
+            await connection(unit).execute(_DELETE_ROLE, values)
 
 
 async def store_structures(
     _: None, unit: Unit, deliveries: Sequence[Delivery[StructureOpened]]
 ) -> None:
-    """Keep the ancestors of every structure: a role above counts below."""
+    """Store each structure's ancestors, since a role in an ancestor counts in the structure."""
     for delivery in deliveries:
         await connection(unit).execute(
-            _STRUCTURE,
+            _UPSERT_STRUCTURE,
             {
                 "tenant": delivery.tenant,
                 "structure": delivery.fact.structure_id,
@@ -130,9 +130,9 @@ async def store_structures(
 async def store_ended_sessions(
     _: None, unit: Unit, deliveries: Sequence[Delivery[SessionEnded]]
 ) -> None:
-    """Refuse the access tokens of ended sessions, for as long as one of them could hold."""
+    """Store ended sessions until the last of their access tokens has expired."""
     await connection(unit).execute(
-        _END,
+        _INSERT_ENDED_SESSIONS,
         {
             "tenants": [d.tenant for d in deliveries],
             "sessions": [d.fact.session_id for d in deliveries],

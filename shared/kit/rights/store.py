@@ -1,4 +1,4 @@
-"""Reading the copy: who is asking, and what they hold now."""
+"""Queries on the copy of rights: a member's rights, and a structure's ancestors and time zone."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from shared.kit.database.batched.statements import BatchQuery
 from shared.kit.database.batched.unit import BatchedDatabase
 from shared.kit.database.database import connection
 
-_WHO = BatchQuery(
+_FIND_ACTOR = BatchQuery(
     """
     SELECT m.tenant_id, m.kind, m.minor, m.structure_id, m.suspended, m.suspended_until,
            m.suspended_because, r.role, r.structure_id AS role_structure, r.until,
@@ -38,7 +38,7 @@ _ZONE = sa.text("""
 
 @dataclass(frozen=True)
 class SqlRights:
-    """Answers the web frame: who is asking."""
+    """See `web.context.RightsReader`; concurrent requests share one query."""
 
     batched: BatchedDatabase
     clock: Clock
@@ -46,12 +46,9 @@ class SqlRights:
     async def find_actor(
         self, tenant: TenantId, member_id: MemberId, session: str | None = None
     ) -> Actor | None:
-        """Return who this is; None when no fact of theirs has arrived yet.
-
-        Raises `SessionEnded`, or `MemberSuspended` when its session ended by a suspension.
-        """
+        """See `web.context.RightsReader.find_actor`."""
         values = {"member_id": member_id, "session_id": parse_session_id(session)}
-        rows = await self.batched.load(_WHO, tenant, values)
+        rows = await self.batched.load(_FIND_ACTOR, tenant, values)
         if not rows:
             return None
         first, now = rows[0], self.clock()
@@ -81,14 +78,14 @@ class SqlRights:
 async def find_ancestors(
     unit: Unit, tenant: TenantId, structure: StructureId
 ) -> tuple[StructureId, ...]:
-    """Return a structure's ancestors, root first; nothing when it is not yet known."""
-    found = await connection(unit).execute(_PATH, {"tenant": tenant, "structure": structure})
-    path = found.scalar()
+    """Return a structure's ancestors, root first; empty before its event arrived."""
+    result = await connection(unit).execute(_PATH, {"tenant": tenant, "structure": structure})
+    path = result.scalar()
     return tuple(path) if path else ()
 
 
 async def find_time_zone(unit: Unit, tenant: TenantId, structure: StructureId) -> str | None:
-    """Return a structure's time zone; None when it is not yet known."""
-    found = await connection(unit).execute(_ZONE, {"tenant": tenant, "structure": structure})
-    zone: str | None = found.scalar()
-    return zone
+    """Return a structure's time zone; None before its event arrived."""
+    result = await connection(unit).execute(_ZONE, {"tenant": tenant, "structure": structure})
+    name: str | None = result.scalar()
+    return name

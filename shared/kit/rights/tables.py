@@ -1,4 +1,4 @@
-"""The tables of the copy, the same in every service that asks for rights."""
+"""The tables of the copy of rights, the same in every service that checks rights."""
 
 import sqlalchemy as sa
 
@@ -23,7 +23,7 @@ ENDED_SESSIONS = business_table(
     "rights_ended_sessions",
     METADATA,
     sa.Column("session_id", sa.Uuid(), primary_key=True),
-    # When the last of its access tokens has expired by itself.
+    # When the last of its access tokens expires.
     timestamptz("expires_at", nullable=False),
     role=TableRole.PROJECTION,
     expires=True,

@@ -183,7 +183,7 @@ async def start_http_servers(
     """Start both servers; return when they answer requests. Raises OSError for a used port."""
     _raise_file_limit()
     monitor = SlowClientMonitor(settings.sender_limits)
-    protocol = partial(BufferedHttpProtocol, senders=monitor, trusted=settings.trusted_proxies)
+    protocol = partial(BufferedHttpProtocol, monitor=monitor, proxies=settings.trusted_proxies)
     watch = asyncio.create_task(monitor.watch())
     http_servers = HttpServers({}, watch)
     try:

@@ -1,1 +1,1 @@
-"""Functions over what people write: characters, mail addresses, Markdown to clean HTML. Pure."""
+"""Pure functions on users' text: characters, mail addresses, Markdown to sanitised HTML."""

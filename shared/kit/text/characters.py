@@ -1,15 +1,15 @@
-"""What people type: whether it can be seen, how addresses compare, which time zone is meant."""
+"""Checks of texts that users type: visible characters, equal mail addresses, time zone names."""
 
 import re
 import unicodedata
 from functools import cache
 from importlib.resources import files
 
-_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""Letters and marks by their category that no font shows; variation selectors are beside them."""
-_ROOM = frozenset({"Zs", "Zl", "Zp", "Cc"})
-_NO_PLACE = frozenset({"Factory"})
-"""What the database lists beside the zones of places: a name for "not yet set"."""
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Invisible characters whose Unicode category is a letter or mark; see also variation selectors."""
+_SPACE_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Cc"})
+_PSEUDO_ZONES = frozenset({"Factory"})
+"""Names in the IANA list that are no time zones: "Factory" means "not yet set"."""
 
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -21,32 +21,33 @@ _JOINING_SCRIPTS = frozenset(
     KANNADA MALAYALAM SINHALA KHMER MYANMAR TIBETAN
     """.split()
 )
-"""Scripts in which a joiner changes how its neighbours are written, and so can be seen."""
+"""Scripts in which a joiner changes the shape of the adjacent letters, so that it is visible."""
 
 
 def is_plain_text(text: str) -> bool:
-    """Return whether a text holds no control character but tabs and line ends, and no half one."""
+    """Return whether a text has no control characters but tabs and line ends, and no surrogates."""
     return _CONTROL.search(text) is None
 
 
 def is_visible_line(text: str) -> bool:
-    """Return whether a name is one line of letters that can be seen.
+    """Return whether a text is one line of visible characters.
 
-    Refused are the categories Cc, Cf, Co, Cs, line and paragraph separators, and marks without a
-    shape. Joiners and variation selectors pass beside letters that need them: emoji, Arabic, Hindi.
+    The categories Cc, Cf, Co, Cs, line and paragraph separators and invisible marks are
+    rejected. Joiners and variation selectors are allowed beside letters that need them: emoji,
+    Arabic, Hindi.
     """
-    return all(_is_shown(text, index) for index in range(len(text)))
+    return all(_is_visible_at(text, index) for index in range(len(text)))
 
 
-def _is_shown(text: str, index: int) -> bool:
-    letter, before, after = text[index], text[index - 1 : index], text[index + 1 : index + 2]
+def _is_visible_at(text: str, index: int) -> bool:
+    letter, previous, following = text[index], text[index - 1 : index], text[index + 1 : index + 2]
     if letter.isascii():
         return letter.isprintable()
     if letter in _JOINERS:
-        return _takes_joiners(before) and _takes_joiners(after)
+        return _takes_joiners(previous) and _takes_joiners(following)
     if _is_selector(letter):
-        return after == _KEYCAP or (_takes_joiners(before) and not _is_selector(before))
-    if letter in _UNSEEN:
+        return following == _KEYCAP or (_takes_joiners(previous) and not _is_selector(previous))
+    if letter in _INVISIBLE:
         return False
     return unicodedata.category(letter) not in {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 
@@ -56,7 +57,7 @@ def _is_selector(letter: str) -> bool:
 
 
 def _takes_joiners(letter: str) -> bool:
-    """Return whether a joiner or a variation selector beside this one changes how it is written."""
+    """Return whether a joiner or variation selector beside this letter changes its shape."""
     if not letter:
         return False
     if unicodedata.category(letter) in {"So", "Sk", "Sm"} or _is_selector(letter):
@@ -66,34 +67,36 @@ def _takes_joiners(letter: str) -> bool:
 
 
 def is_blank(text: str) -> bool:
-    """Return whether nothing of a text can be seen: spaces, controls, zero-width characters."""
+    """Return whether a text has no visible character: spaces, controls, zero-width characters."""
     return all(is_invisible(letter) for letter in text)
 
 
 def strip_zero_width(text: str) -> str:
-    """Take away the characters that take no room: unseen ones but for spaces and controls."""
-    return "".join(c for c in text if not is_invisible(c) or unicodedata.category(c) in _ROOM)
+    """Remove invisible characters without width; spaces and controls stay."""
+    return "".join(
+        c for c in text if not is_invisible(c) or unicodedata.category(c) in _SPACE_CATEGORIES
+    )
 
 
 def is_invisible(letter: str) -> bool:
-    """Return whether a character shows nothing: space, control, zero-width."""
-    if letter in _UNSEEN or _is_selector(letter):
+    """Return whether a character is invisible: a space, control or zero-width character."""
+    if letter in _INVISIBLE or _is_selector(letter):
         return True
-    # Unassigned ones (Cn) are seen: a newer emoji is one to an older table.
+    # Unassigned characters (Cn) count as visible: newer emoji are not in this Unicode table.
     return unicodedata.category(letter) in {"Zs", "Zl", "Zp", "Cc", "Cf"}
 
 
 def mail_address_key(email: str) -> str:
-    """Return what all ways of writing one mail address have in common; it is for comparing only."""
+    """Return the same key for all spellings of a mail address; for comparison only."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", email).casefold())
 
 
 def is_time_zone(name: str) -> bool:
-    """Return whether this is a name of the IANA time zone database."""
+    """Return whether a name is in the IANA database, independent of the machine's zone files."""
     return name in _zones()
 
 
 @cache
 def _zones() -> frozenset[str]:
     names = files("tzdata").joinpath("zones").read_text("utf-8").split()
-    return frozenset(names) - _NO_PLACE
+    return frozenset(names) - _PSEUDO_ZONES

@@ -1,8 +1,8 @@
-"""HTML of strangers, rebuilt before it is cleaned: known tags only, each closed, few and not deep.
+"""Balances untrusted HTML before it is sanitised: known tags only, all closed, limited in number.
 
-Trap: cleaners build a tree as browsers do, and there crossed or unclosed formatting is opened again
-in each paragraph: seven thousand `<b a=i>` take seconds. Of what is rebuilt here, a tree costs as
-much as its length. This is no cleaning: addresses and names of attributes are the cleaner's.
+Trap: sanitisers build a tree like browsers, which open crossed or unclosed formatting again in each
+paragraph: seven thousand `<b a=i>` take seconds. The tree of balanced HTML is built in linear
+time. This is no sanitiser: URLs and attributes are checked by the sanitiser afterwards.
 """
 
 import re
@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import Final
 
 MAX_DEPTH: Final = 100
-"""Elements within elements."""
+"""Maximum nesting of elements."""
 MAX_ELEMENTS: Final = 5_000
 MAX_TEXT_NODE_CHARACTERS: Final = 1_000
-"""Characters of text after which the cleaner begins another node."""
-_LONGEST_REFERENCE: Final = 40
+"""Longer texts are split into several text nodes."""
+_MAX_REFERENCE_CHARACTERS: Final = 40
 VOID_TAGS: Final = frozenset("br hr wbr".split())
 _INLINE: Final = frozenset(
     "a abbr b cite code del dfn em i ins kbd mark s samp small strike strong sub sup tt u var"
@@ -25,15 +25,15 @@ _BLOCKS: Final = _TABLE | frozenset(
     "blockquote dd div dl dt h1 h2 h3 h4 h5 h6 li ol p pre ul".split()
 )
 ALLOWED_TAGS: Final = VOID_TAGS | _INLINE | _BLOCKS
-_AS_DIVISION: Final = frozenset(
+_WRITTEN_AS_DIV: Final = frozenset(
     "address article aside center details dialog fieldset figcaption figure footer form header "
     "hgroup legend main nav optgroup option section summary".split()
 )
-"""They stand on lines of their own; their text does so as well."""
-_SILENT: Final = frozenset("iframe noembed noframes noscript script style template title".split())
-"""Their content is no text of the page."""
-_END_OF_SILENT: Final = {
-    name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in _SILENT
+"""Block elements that are written as `div`, so that their text stays on separate lines."""
+_DROPPED: Final = frozenset("iframe noembed noframes noscript script style template title".split())
+"""Elements whose content is dropped."""
+_END_OF_DROPPED: Final = {
+    name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in _DROPPED
 }
 _CLOSED_BY: Final = {
     "li": ({"li"}, {"ul", "ol"}),
@@ -44,10 +44,10 @@ _CLOSED_BY: Final = {
     "tr": ({"tr"}, {"table"}),
     **dict.fromkeys(("tbody", "thead", "tfoot"), ({"tbody", "thead", "tfoot"}, {"table"})),
 }
-"""Whose end may be left out: it is closed by the next one of its kind, within what holds both."""
+"""Elements with an optional end tag: (elements they close, elements that stop the search)."""
 
 _BLANK = r"[\t\n\f\r ]"
-# Each character is consumed once, and no part can fail behind what it consumed.
+# Linear time: possessive quantifiers consume each character once, without backtracking.
 _ATTRIBUTE = (
     rf"[\t\n\f\r /]*+([^\t\n\f\r />][^\t\n\f\r />=]*+)"
     rf"(?:{_BLANK}*+={_BLANK}*+(?:\"([^\"]*+)(?:\"|\Z)|'([^']*+)(?:'|\Z)"
@@ -61,44 +61,44 @@ _TOKEN = re.compile(
     r"[\t\n\f\r /]*+(?:>|\Z)",
     re.DOTALL,
 )
-_KEPT: Final = {
+_KEPT_ATTRIBUTES: Final = {
     "a": ("href", "title"),
     "abbr": ("title",),
     "ol": ("start",),
     "td": ("colspan", "rowspan"),
     "th": ("colspan", "rowspan"),
 }
-_IMAGE: Final = ("src", "alt", "title")
+_IMAGE_ATTRIBUTES: Final = ("src", "alt", "title")
 _FETCHABLE = re.compile(rf"{_BLANK}*https?:", re.IGNORECASE)
 
 
 class TooComplexError(Exception):
-    """HTML of more elements, or of a greater depth, than is cleaned."""
+    """The HTML has more elements, or deeper nesting, than is sanitised."""
 
 
 def balance_html(html: str) -> str:
-    """Write the tags that are known, each closed; in place of an image, a link to it.
+    """Return the HTML with known tags only, all closed, and images replaced by links.
 
     Raises `TooComplexError` beyond `MAX_DEPTH` or `MAX_ELEMENTS`.
     """
-    page = _Page()
+    writer = _HtmlWriter()
     position = 0
     while token := _TOKEN.search(html, position):
-        page.add_text(html[position : token.start()])
+        writer.add_text(html[position : token.start()])
         position = token.end()
         name = (token["name"] or "").lower()
-        if name in _SILENT and not token["end"]:
-            end = _END_OF_SILENT[name].search(html, position)
+        if name in _DROPPED and not token["end"]:
+            end = _END_OF_DROPPED[name].search(html, position)
             position = end.start() if end else len(html)
         elif token["end"]:
-            page.close(name)
+            writer.close(name)
         elif name:
-            page.open(name, token["attributes"])
-    page.add_text(html[position:])
-    return page.finish()
+            writer.open(name, token["attributes"])
+    writer.add_text(html[position:])
+    return writer.finish()
 
 
-class _Page:
+class _HtmlWriter:
     def __init__(self) -> None:
         self._parts: list[str] = []
         self._stack: list[str] = []
@@ -106,56 +106,56 @@ class _Page:
         self._images: list[str] = []
 
     def add_text(self, text: str) -> None:
-        self._parts.extend(_pieces(text.replace("<", "&lt;")))
+        self._parts.extend(_split_text(text.replace("<", "&lt;")))
 
     def open(self, name: str, attributes: str) -> None:
-        name = "div" if name in _AS_DIVISION else name
+        name = "div" if name in _WRITTEN_AS_DIV else name
         if name in {"img", "image"}:
-            self._image(dict(_values(attributes, _IMAGE)))
+            self._add_image_link(dict(_find_attributes(attributes, _IMAGE_ATTRIBUTES)))
         elif name in VOID_TAGS:
-            self._count()
+            self._count_element()
             self._parts.append(f"<{name}>")
         elif name in ALLOWED_TAGS:
             self._close_implied(name)
             if name == "a" and "a" in self._stack:
                 return
-            self._count()
+            self._count_element()
             self._stack.append(name)
             if len(self._stack) > MAX_DEPTH:
                 raise TooComplexError
-            kept = _values(attributes, _KEPT.get(name, ()))
-            written = "".join(f' {key}="{value}"' for key, value in kept)
+            allowed = _find_attributes(attributes, _KEPT_ATTRIBUTES.get(name, ()))
+            written = "".join(f' {key}="{value}"' for key, value in allowed)
             self._parts.append(f"<{name}{written}>")
 
     def close(self, name: str) -> None:
-        """Close an element and all within it; crossing ends close nothing."""
-        name = "div" if name in _AS_DIVISION else name
+        """Close an element and all elements inside it; a crossing end tag closes nothing."""
+        name = "div" if name in _WRITTEN_AS_DIV else name
         if name not in self._stack:
             return
         for index in range(len(self._stack) - 1, -1, -1):
             inner = self._stack[index]
             if inner == name:
-                self._cut(index)
+                self._close_to(index)
                 return
             crosses_block = name in _INLINE and inner in _BLOCKS
             if crosses_block or (name not in _TABLE and inner in _TABLE):
                 return
 
     def finish(self) -> str:
-        self._cut(0)
+        self._close_to(0)
         return "".join(self._parts)
 
     def _close_implied(self, name: str) -> None:
-        closed, within = _CLOSED_BY.get(name, (frozenset[str](), frozenset[str]()))
+        closes, stops_at = _CLOSED_BY.get(name, (frozenset[str](), frozenset[str]()))
         for index in range(len(self._stack) - 1, -1, -1):
             inner = self._stack[index]
-            if inner in closed or (inner == "p" and name in _BLOCKS) or inner == name == "a":
-                self._cut(index)
+            if inner in closes or (inner == "p" and name in _BLOCKS) or inner == name == "a":
+                self._close_to(index)
                 return
-            if inner in within or (not closed and inner in _BLOCKS):
+            if inner in stops_at or (not closes and inner in _BLOCKS):
                 return
 
-    def _cut(self, depth: int) -> None:
+    def _close_to(self, depth: int) -> None:
         while len(self._stack) > depth:
             name = self._stack.pop()
             self._parts.append(f"</{name}>")
@@ -163,55 +163,55 @@ class _Page:
                 self._parts.extend(self._images)
                 self._images.clear()
 
-    def _count(self) -> None:
+    def _count_element(self) -> None:
         self._elements += 1
         if self._elements > MAX_ELEMENTS:
             raise TooComplexError
 
-    def _image(self, values: dict[str, str]) -> None:
+    def _add_image_link(self, values: dict[str, str]) -> None:
         address, alt = values.get("src", ""), values.get("alt", "")
         address = address if _FETCHABLE.match(address) else ""
         title = f' title="{values["title"]}"' if values.get("title") else ""
         if not address and not alt:
             return
-        self._count()
+        self._count_element()
         shown = (alt or address).replace("<", "&lt;")
         if "a" not in self._stack:
             self._parts.append(f'<a href="{address}"{title}>{shown}</a>')
             return
-        # A link cannot stand within a link: the image's follows.
+        # Links cannot be nested: the image's link is written after the open one.
         self._parts.append(shown)
         if address:
             text = address.replace("<", "&lt;")
             self._images.append(f' (<a href="{address}"{title}>{text}</a>)')
 
 
-def _pieces(text: str) -> Iterator[str]:
-    """Cut a long text by empty comments, never within a reference; a cleaner drops comments.
+def _split_text(text: str) -> Iterator[str]:
+    """Split a long text by empty comments, which sanitisers drop; never inside a reference.
 
     Trap: html5ever copies a whole text node for each reference or special character added to it.
     """
     start = 0
-    while len(text) - start > MAX_TEXT_NODE_CHARACTERS + _LONGEST_REFERENCE:
+    while len(text) - start > MAX_TEXT_NODE_CHARACTERS + _MAX_REFERENCE_CHARACTERS:
         cut = text.find(
             "&",
             start + MAX_TEXT_NODE_CHARACTERS,
-            start + MAX_TEXT_NODE_CHARACTERS + _LONGEST_REFERENCE,
+            start + MAX_TEXT_NODE_CHARACTERS + _MAX_REFERENCE_CHARACTERS,
         )
-        cut = cut if cut > 0 else start + MAX_TEXT_NODE_CHARACTERS + _LONGEST_REFERENCE
+        cut = cut if cut > 0 else start + MAX_TEXT_NODE_CHARACTERS + _MAX_REFERENCE_CHARACTERS
         yield f"{text[start:cut]}<!---->"
         start = cut
     yield text[start:]
 
 
-def _values(attributes: str, wanted: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Return the first of each wanted attribute, quoted for a double-quoted value."""
-    if not wanted:
+def _find_attributes(attributes: str, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yield the first of each named attribute, escaped for a double-quoted value."""
+    if not names:
         return
-    seen: set[str] = set()
-    for found in _ATTRIBUTES.finditer(attributes):
-        name = found[1].lower()
-        if name in wanted and name not in seen:
-            seen.add(name)
-            value = found[2] or found[3] or found[4] or ""
+    yielded: set[str] = set()
+    for match in _ATTRIBUTES.finditer(attributes):
+        name = match[1].lower()
+        if name in names and name not in yielded:
+            yielded.add(name)
+            value = match[2] or match[3] or match[4] or ""
             yield name, value.replace('"', "&quot;")

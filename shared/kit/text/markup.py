@@ -1,4 +1,4 @@
-"""From what people write to what a browser may show: rendered, then cleaned."""
+"""Renders users' Markdown or HTML and sanitises it for browsers."""
 
 import re
 from typing import Final
@@ -17,16 +17,16 @@ from shared.kit.text.html_balancing import (
 )
 
 HTML_VERSION: Final = 1
-"""Of these rules. Kept HTML of another version is made again: raise it with every change here."""
+"""Version of these rules. Increase it with every change: stored HTML is then rendered again."""
 _NESTING = ("<blockquote", "<li", "<em", "<strong")
 _TAG = re.compile(r"<(/?)(?:blockquote|li|em|strong)\b")
-_HARMLESS = re.compile(
+_CLEAN = re.compile(
     r"(?:[^<]++|</?(?:p|em|strong|code|pre|blockquote|ul|ol|li|h[1-6])>|<(?:br|hr) />)*+"
 )
-"""Nothing but these tags, without any attribute: there is nothing to clean."""
+"""HTML of these tags only, without attributes, needs no sanitising."""
 _SCHEMES: Final = frozenset({"http", "https", "mailto"})
 _ADDRESS = re.compile(r"https?://[^\s/\\?#][^\s\\]*|mailto:[^\s/\\]\S*", re.IGNORECASE)
-"""Trap: browsers read `\\` as `/`, leave out tabs and line ends, and take `//host` for a host."""
+"""Trap: browsers read `\\` as `/`, ignore tabs and line ends, and read `//host` as a host."""
 _SMALL_NUMBER = re.compile(r"[0-9]{1,4}")
 _ATTRIBUTES: Final = {
     "a": {"href", "title"},
@@ -38,31 +38,31 @@ _ATTRIBUTES: Final = {
 
 
 def render_html(body: str, format_: str = "markdown") -> str:
-    """Render Markdown (or take HTML as it is), and clean it of all but text, structure and links.
+    """Render Markdown (or take HTML) and remove all but text, structure and links.
 
-    HTML within Markdown is text: it is shown as it was typed. Images are links to them, since a
-    reader's browser must tell nobody that its person reads. A text of too many elements, or of
-    elements too deep in each other, is shown as it was typed. Linear in the length of the text.
+    HTML inside Markdown is shown as text. Images become links, so that reading a text loads
+    nothing from another host. A text with too many or too deeply nested elements is shown as it
+    was typed. Linear in the length of the text.
     """
     if format_ == "html":
-        return _rebuilt(body, body)
-    html = _markdown(body)
+        return _balance_and_sanitise(body, body)
+    html = _render_markdown(body)
     if _is_complex(html):
         return _as_typed(body)
-    if _HARMLESS.fullmatch(html):
+    if _CLEAN.fullmatch(html):
         return html
     is_plain = "<img" not in html and len(html) <= MAX_TEXT_NODE_CHARACTERS
-    return _CLEANER.clean(html) if is_plain else _rebuilt(html, body)
+    return _SANITISER.clean(html) if is_plain else _balance_and_sanitise(html, body)
 
 
-def _rebuilt(html: str, body: str) -> str:
+def _balance_and_sanitise(html: str, body: str) -> str:
     try:
-        return _CLEANER.clean(balance_html(html))
+        return _SANITISER.clean(balance_html(html))
     except TooComplexError:
         return _as_typed(body)
 
 
-def _markdown(body: str) -> str:
+def _render_markdown(body: str) -> str:
     options = comrak.RenderOptions()
     options.escape = True
     return comrak.render_markdown(body, render_options=options)
@@ -72,7 +72,7 @@ def _as_typed(body: str) -> str:
     return f"<pre>{escape(body)}</pre>"
 
 
-def _kept_value(tag: str, attribute: str, value: str) -> str | None:
+def _filter_attribute(tag: str, attribute: str, value: str) -> str | None:
     del tag
     if attribute == "href":
         address = value.strip()
@@ -95,10 +95,10 @@ def _is_complex(html: str) -> bool:
     return False
 
 
-_CLEANER = nh3.Cleaner(
+_SANITISER = nh3.Cleaner(
     tags=set(ALLOWED_TAGS),
     attributes=_ATTRIBUTES,
-    attribute_filter=_kept_value,
+    attribute_filter=_filter_attribute,
     url_schemes=set(_SCHEMES),
     url_relative="deny",
     link_rel="noopener noreferrer nofollow ugc",

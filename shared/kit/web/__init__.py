@@ -1,1 +1,1 @@
-"""The HTTP half of the frame: routes that name their action, problems, health, idempotency."""
+"""HTTP for all services: routes that name their action, problem documents, health, idempotency."""

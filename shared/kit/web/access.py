@@ -1,10 +1,8 @@
-"""The token before the body: who may not come in is refused before one byte of it is read."""
-
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+"""Checks the access token before the body: an unauthorised request costs no byte of its body."""
 
 from fastapi.routing import APIRoute
 from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.kit.core.errors import PreauError
 from shared.kit.core.policy import require_allowed
@@ -14,53 +12,49 @@ from shared.kit.web.problems import Malformed, ProblemResponses
 from shared.kit.web.route_table import ROUTE_KEY, access_of
 
 LARGE_BYTES = 64_000
-"""A body larger than this, or of unknown size, is read only of an active member."""
+"""A body larger than this, or of unknown size, is read only after the member's rights are."""
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class AccessGuard:
-    """ASGI middleware before `BodyGuard`: checks the token of a route, and asks its gate.
+    """ASGI middleware outside `BodyGuard`: verifies the token and evaluates the route's gate.
 
-    The token is checked by signature and claims, without the database. The member's rights are
-    read before the body only where it may be large. A request for no route has no body to read.
+    The token is verified by signature and claims, without the database. The member's rights are
+    read before the body only where the body may be large. The body of a request without a route
+    is never read.
     """
 
-    def __init__(self, app: App, problems: ProblemResponses) -> None:
+    def __init__(self, app: ASGIApp, problems: ProblemResponses) -> None:
         self._app, self._problems = app, problems
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request pass, or answer for it: 400, 401, 403 or 503."""
+        """Pass an authorised request on; respond to another with 400, 401, 403 or 503."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         route: APIRoute | None = scope.get(ROUTE_KEY)
         request = Request(scope)
         try:
-            _check_address(scope)
+            _check_url(scope)
             if route is not None and access_of(route) != "anonymous":
                 await request_claims(request)
-                await _admit_large(request, route)
+                await _authorise_large_body(request, route)
         except PreauError as error:
             await self._problems.for_error(request, error)(scope, receive, send)
             return
-        await self._app(scope, receive if route is not None else _no_body, send)
+        await self._app(scope, receive if route is not None else _receive_empty_body, send)
 
 
-async def _admit_large(request: Request, route: APIRoute) -> None:
-    """Ask rights and the route's gate before a large body. Raises `Forbidden`, `Transient`."""
+async def _authorise_large_body(request: Request, route: APIRoute) -> None:
+    """Check rights and the route's gate before a large body. Raises `Forbidden`, `Transient`."""
     gate = route.gate if isinstance(route, IdempotentRoute) else None
     if gate is None and not _may_be_large(request):
         return
-    member = await request_actor(request)
+    actor = await request_actor(request)
     if access_of(route) == "operator":
-        await require_operator(member)
+        await require_operator(actor)
     if gate is not None:
-        require_allowed(gate(member))
+        require_allowed(gate(actor))
     discard_actor(request)
 
 
@@ -73,11 +67,11 @@ def _may_be_large(request: Request) -> bool:
     return not length.isdecimal() or int(length[:20]) > LARGE_BYTES
 
 
-def _check_address(scope: Scope) -> None:
+def _check_url(scope: Scope) -> None:
     path: str = scope["path"]
     if "\x00" in path or "%00" in path or b"%00" in scope["query_string"]:
         raise Malformed(detail="the address holds a NUL character")
 
 
-async def _no_body() -> Message:
+async def _receive_empty_body() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}

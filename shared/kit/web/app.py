@@ -1,4 +1,4 @@
-"""The web application of a service: its features' routes, and what all services answer alike."""
+"""Builds the web application of a service: its features' routes inside the common middleware."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -32,13 +32,13 @@ _FIELDS = {name: {"type": "string"} for name in ("type", "title", "help", "insta
 
 
 def _problem(error: type[PreauError]) -> dict[str, Any]:
-    """Describe a problem document, with the frame's own words for this error as its example."""
-    said = Messages().get(error.key, LANGUAGES[0])
+    """Return the OpenAPI response of a problem document, with this error as its example."""
+    message = Messages().get(error.key, LANGUAGES[0])
     example = {
         "type": f"/problems/{error.key}",
-        "title": said["title"],
+        "title": message["title"],
         "status": error.status,
-        "help": said["help"],
+        "help": message["help"],
     }
     schema = {"type": "object", "properties": {**_FIELDS, "status": {"type": "integer"}}}
     return {
@@ -47,8 +47,8 @@ def _problem(error: type[PreauError]) -> dict[str, Any]:
     }
 
 
-# FastAPI would trace by itself, and double every span, as soon as a provider is global.
-_SILENT: TelemetryConfig = {
+# Trap: as soon as a tracer provider is global, FastAPI traces too, which doubles every span.
+_NO_FASTAPI_TELEMETRY: TelemetryConfig = {
     "tracing": False,
     "metrics": False,
     "logs": False,
@@ -67,11 +67,11 @@ def web_app(  # noqa: PLR0913  the parts of an application, by name
     *,
     public_docs: bool = False,
 ) -> FastAPI:
-    """Build the application that is mounted under `/<name>`.
+    """Build the application that is root_path under `/<name>`.
 
-    `locale` holds the service's `fr.toml` and `en.toml`; its own folder of that name if left out.
-    Without `limits` and the door's rates, members may ask as often as they like.
-    `/docs` and `/openapi.json` are there if they are public.
+    `locale` holds the service's `fr.toml` and `en.toml`; default: the folder `locale` of the
+    service. Request rates are limited only with both `limits` and `context.rates`.
+    `public_docs` serves `/docs` and `/openapi.json` without a token.
     """
     app = FastAPI(
         title=f"Préau {name}",
@@ -81,47 +81,47 @@ def web_app(  # noqa: PLR0913  the parts of an application, by name
         openapi_url=None,
         redirect_slashes=False,
         responses=_responses(),
-        telemetry=_SILENT,
+        telemetry=_NO_FASTAPI_TELEMETRY,
     )
-    app.state.door = context
+    app.state.context = context
     messages = Messages([locale or files(f"services.{name}") / "locale"])
     problems = ProblemResponses(app, messages, context.host.telemetry)
     for routes in features:
-        _add(app, routes.router)
+        _add_routes(app, routes.router)
     for router in extra:
-        _add(app, router)
+        _add_routes(app, router)
     if public_docs:
-        _describe(app, messages)
-    _surround(app, name, context, problems, limits)
+        _add_documentation(app, messages)
+    _add_middleware(app, name, context, problems, limits)
     return app
 
 
 def inner_app(*routers: APIRouter) -> FastAPI:
-    """Build the application of the inner port, mounted under `/<name>` too: no token is asked."""
+    """Build the application of the inner port, root_path under `/<name>`; it needs no token."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     for router in routers:
         app.include_router(router)
     return app
 
 
-def _surround(
+def _add_middleware(
     app: FastAPI,
     name: str,
-    door: AppContext,
+    context: AppContext,
     problems: ProblemResponses,
     limits: RouteLimits | None,
 ) -> None:
-    telemetry, pressure = door.host.telemetry, door.database.load_monitor
-    refusals, table = RejectionResponder(problems, telemetry), RouteTable(app.router.routes)
-    # The last one added is the first to see a request.
+    telemetry, load_monitor = context.host.telemetry, context.database.load_monitor
+    rejections, table = RejectionResponder(problems, telemetry), RouteTable(app.router.routes)
+    # A request passes the middleware in reverse order: the last one added comes first.
     app.add_middleware(DirectDispatch, routes=app.router.routes, problems=problems)
-    app.add_middleware(WriteConcurrencyLimit, pressure=pressure, refusals=refusals)
-    app.add_middleware(RequestConcurrencyLimit, limits=pressure.limits, refusals=refusals)
+    app.add_middleware(WriteConcurrencyLimit, load_monitor=load_monitor, rejections=rejections)
+    app.add_middleware(RequestConcurrencyLimit, limits=load_monitor.limits, rejections=rejections)
     app.add_middleware(BodyGuard, problems=problems)
-    if limits is not None and door.rates is not None:
-        app.add_middleware(RequestRateLimit, limits=limits, rates=door.rates, problems=problems)
+    if limits is not None and context.rates is not None:
+        app.add_middleware(RequestRateLimit, limits=limits, rates=context.rates, problems=problems)
     app.add_middleware(AccessGuard, problems=problems)
-    app.add_middleware(LoadShedder, pressure=pressure, refusals=refusals, table=table)
+    app.add_middleware(LoadShedder, load_monitor=load_monitor, rejections=rejections, table=table)
     app.add_middleware(ErrorBoundary, problems=problems)
     app.add_middleware(RequestTelemetry, telemetry=telemetry, service=name)
 
@@ -130,10 +130,10 @@ def _responses() -> dict[int | str, dict[str, Any]]:
     return {"4XX": _problem(NotFound), "5XX": _problem(Transient)}
 
 
-def _add(app: FastAPI, router: APIRouter) -> None:
-    """Take a feature's routes as the application's own.
+def _add_routes(app: FastAPI, router: APIRouter) -> None:
+    """Add a feature's routes to the application's router, instead of including its router.
 
-    An included router stays one, and looks for the route of a request twice.
+    Trap: an included router stays a router, so each request would be matched twice.
     """
     for route in router.routes:
         if isinstance(route, APIRoute):
@@ -141,22 +141,22 @@ def _add(app: FastAPI, router: APIRouter) -> None:
         app.router.routes.append(route)
 
 
-def _describe(app: FastAPI, messages: Messages) -> None:
-    # Made once: the page takes 8 ms of CPU, and anybody may ask for it as often as they like.
+def _add_documentation(app: FastAPI, messages: Messages) -> None:
+    # Cached: building the page takes 8 ms of CPU, and it is served without a token.
     @cache
-    def document(mounted: str) -> bytes:
-        return bytes(JSONResponse(describe(app.openapi(), messages, mounted)).body)
+    def document(root_path: str) -> bytes:
+        return bytes(JSONResponse(describe(app.openapi(), messages, root_path)).body)
 
     @cache
-    def drawn(mounted: str) -> bytes:
-        return page(describe(app.openapi(), messages, mounted)).encode()
+    def html(root_path: str) -> bytes:
+        return page(describe(app.openapi(), messages, root_path)).encode()
 
     async def openapi(request: Request) -> Response:
-        mounted = request.scope.get("root_path", "")
-        return Response(document(mounted), media_type="application/json")
+        root_path = request.scope.get("root_path", "")
+        return Response(document(root_path), media_type="application/json")
 
     async def docs(request: Request) -> Response:
-        return HTMLResponse(drawn(request.scope.get("root_path", "")))
+        return HTMLResponse(html(request.scope.get("root_path", "")))
 
     app.add_api_route("/openapi.json", openapi, include_in_schema=False)
     app.add_api_route("/docs", docs, include_in_schema=False)

@@ -1,4 +1,4 @@
-"""Which address a request comes from, when proxies stand between the client and the service."""
+"""Finds the client's address of a request that came through trusted proxies."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -6,19 +6,19 @@ from typing import Any
 
 FORWARDED_FOR_HEADER = b"x-forwarded-for"
 UNKNOWN_ADDRESS = "unknown"
-"""The address of a request that did not come over a network, such as one of a Unix socket."""
+"""Returned for a request without a network address, such as one from a Unix socket."""
 MAX_HOPS = 20
-"""Addresses of a header that are looked at, from its end."""
-_IPV6_SITE_BITS = 64
+"""Maximum of addresses read from the header, counted from its end."""
+_IPV6_PREFIX_BITS = 64
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 
 class TrustedProxies:
-    """The proxies whose `X-Forwarded-For` is believed; that of anyone else is the client's words.
+    """The proxies whose `X-Forwarded-For` is trusted; from any other peer it is ignored.
 
-    A proxy appends the address that it was called from, so the header is read from its end: the
-    first address that is no trusted proxy is the client's.
+    A proxy appends the address of its peer, so the header is read from its end: the first address
+    that is no trusted proxy is the client's.
     """
 
     def __init__(self, networks: Sequence[Network] = ()) -> None:
@@ -26,14 +26,17 @@ class TrustedProxies:
 
     @classmethod
     def parse(cls, text: str) -> "TrustedProxies":
-        """Read addresses and networks, separated by commas. Raises ValueError."""
+        """Parse addresses and networks separated by commas. Raises ValueError."""
         parts = [part.strip() for part in text.split(",")]
         return cls([ip_network(part) for part in parts if part])
 
     def client_address(self, scope: Mapping[str, Any]) -> str:
-        """Give the client's address; of an IPv6 one its /64, which one site has to itself."""
+        """Return the client's IPv4 address, or the /64 network of its IPv6 address.
+
+        One IPv6 client usually owns a whole /64. `UNKNOWN_ADDRESS` when there is none.
+        """
         client = scope.get("client")
-        address = None if client is None else _parsed(client[0])
+        address = None if client is None else _parse(client[0])
         if address is None:
             return UNKNOWN_ADDRESS
         if self._networks and self._trusts(address):
@@ -43,20 +46,20 @@ class TrustedProxies:
                 address = hop
                 if not self._trusts(hop):
                     break
-        return _site(address)
+        return _network(address)
 
     def _trusts(self, address: Address) -> bool:
         return any(address in network for network in self._networks)
 
 
 def _hops(scope: Mapping[str, Any]) -> Iterator[Address | None]:
-    """Yield what proxies appended, the nearest first; None for what is no address."""
+    """Yield the forwarded addresses, the nearest first; None for an invalid one."""
     values = [value for name, value in scope.get("headers", ()) if name == FORWARDED_FOR_HEADER]
     for part in b",".join(values).split(b",")[: -MAX_HOPS - 1 : -1]:
-        yield _parsed(part.decode("latin-1").strip())
+        yield _parse(part.decode("latin-1").strip())
 
 
-def _parsed(text: str) -> Address | None:
+def _parse(text: str) -> Address | None:
     try:
         address = ip_address(text)
     except ValueError:
@@ -65,7 +68,7 @@ def _parsed(text: str) -> Address | None:
     return mapped or address
 
 
-def _site(address: Address) -> str:
+def _network(address: Address) -> str:
     if isinstance(address, IPv4Address):
         return str(address)
-    return str(ip_network((address, _IPV6_SITE_BITS), strict=False))
+    return str(ip_network((address, _IPV6_PREFIX_BITS), strict=False))

@@ -1,4 +1,4 @@
-"""Who is asking: the caller and the actor of a request, for the routes' signatures."""
+"""FastAPI dependencies: the claims, the actor and the caller of a request."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -21,31 +21,32 @@ from shared.kit.limiting.rate_counter import RateCounter
 from shared.kit.web.client_address import TrustedProxies
 
 MEMBER_WAIT_SECONDS = 2.0
-"""Seconds that a request waits for the facts of a member who has just joined."""
-_LOOK_EVERY = 0.05
+"""Maximum wait for the event of a member who has just joined."""
+_MEMBER_POLL_SECONDS = 0.05
 _CLAIMS, _ACTOR, OPEN_UNIT_KEY = "preau.claims", "preau.actor", "preau.held"
-"""Where, in a request's scope, stands what is known of it; the last is for `Caller.open_unit`."""
+"""Keys of a request's scope: cached claims, cached actor, and the value of `Caller.open_unit`."""
 SUSPENDED_ALLOWED_KEY = "preau.suspended_too"
-"""Where, in a request's scope, its route's guard says that a suspended member may call it."""
-_CORRELATION = "x-correlation-id"
-_MAX_CORRELATION = 100
+"""Key of a request's scope: True when a suspended member may call its route."""
+_CORRELATION_HEADER = "x-correlation-id"
+_MAX_CORRELATION_CHARACTERS = 100
 
 
 class RightsReader(Protocol):
-    """The service's own copy of rights."""
+    """Reads who may do what from the service's own database."""
 
     async def find_actor(
         self, tenant: TenantId, member_id: MemberId, session: str | None = None
     ) -> Actor | None:
-        """Return who this is, suspended or not; None when no fact of theirs has arrived yet.
+        """Return a member's rights, also when suspended; None before their first event arrived.
 
-        Raises `SessionEnded`, or `MemberSuspended`, when the token's session is over.
+        Raises `SessionEnded` when the token's session has ended; `MemberSuspended` when it was
+        ended by a suspension.
         """
 
 
 @dataclass(frozen=True)
 class AppContext:
-    """What the frame needs to let a request in; stands in `app.state.door`."""
+    """What the web frame needs to serve a request; kept in `app.state.context`."""
 
     host: Host
     batched: BatchedDatabase
@@ -53,7 +54,7 @@ class AppContext:
     rights: RightsReader
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
     rates: RateCounter | None = None
-    """Counts what members and tenants ask; None without limits."""
+    """Counts requests per member and tenant; None: request rates are not limited."""
 
     @property
     def database(self) -> Database:
@@ -62,25 +63,25 @@ class AppContext:
 
 
 def app_context(request: Request) -> AppContext:
-    """Find the application's door."""
-    door: AppContext = request.app.state.door
-    return door
+    """Return the context of the request's application."""
+    context: AppContext = request.app.state.context
+    return context
 
 
 def client_address(request: Request) -> str:
-    """Return which address the request comes from; see `TrustedProxies`."""
+    """Return the client's address of a request; see `TrustedProxies.client_address`."""
     return app_context(request).proxies.client_address(request.scope)
 
 
 async def request_claims(request: Request) -> Claims:
-    """Verify the bearer token, once a request. Raises `Unauthorised`."""
-    known: Claims | None = request.scope.get(_CLAIMS)
-    if known is None:
-        known = request.scope[_CLAIMS] = await _verified(request)
-    return known
+    """Verify the bearer token, at most once per request. Raises `Unauthorised`."""
+    claims: Claims | None = request.scope.get(_CLAIMS)
+    if claims is None:
+        claims = request.scope[_CLAIMS] = await _verify_token(request)
+    return claims
 
 
-async def _verified(request: Request) -> Claims:
+async def _verify_token(request: Request) -> Claims:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthorised(reason="no token")
@@ -88,46 +89,46 @@ async def _verified(request: Request) -> Claims:
 
 
 async def request_actor(request: Request) -> Actor:
-    """Find who is asking; a member just joined is waited for. Raises `Transient` after that.
+    """Return the member's rights, read at most once per request.
 
-    Rights are read once a request: an idempotent route reads them before it holds a connection.
-    It asks for the claims by itself: FastAPI solves what a dependency depends on anew each time.
-    Raises `MemberSuspended` unless the route is for suspended members too.
+    Waits for the event of a member who has just joined, then raises `Transient`. Raises
+    `MemberSuspended` unless the route is open to suspended members.
     """
-    known: Actor | None = request.scope.get(_ACTOR)
-    if known is None:
-        said = await request_claims(request)
-        known = request.scope[_ACTOR] = await _arrived(app_context(request).rights, said)
-    if known.suspension is not None and not request.scope.get(SUSPENDED_ALLOWED_KEY):
-        raise MemberSuspended.from_suspension(known.suspension)
-    return known
+    # Not a parameter with Depends: FastAPI would resolve the claims again for each dependency.
+    actor: Actor | None = request.scope.get(_ACTOR)
+    if actor is None:
+        claims = await request_claims(request)
+        actor = request.scope[_ACTOR] = await _wait_for_actor(app_context(request).rights, claims)
+    if actor.suspension is not None and not request.scope.get(SUSPENDED_ALLOWED_KEY):
+        raise MemberSuspended.from_suspension(actor.suspension)
+    return actor
 
 
 def discard_actor(request: Request) -> None:
-    """Let rights be read anew: a large body takes its time, and they may change meanwhile."""
+    """Make the next `request_actor` read rights again: a large body takes its time."""
     request.scope.pop(_ACTOR, None)
 
 
-async def _arrived(rights: RightsReader, said: Claims) -> Actor:
-    for _ in range(int(MEMBER_WAIT_SECONDS / _LOOK_EVERY)):
-        found = await rights.find_actor(said.tenant, said.member_id, said.session)
-        if found is not None:
-            return found
-        await asyncio.sleep(_LOOK_EVERY)
+async def _wait_for_actor(rights: RightsReader, claims: Claims) -> Actor:
+    for _ in range(int(MEMBER_WAIT_SECONDS / _MEMBER_POLL_SECONDS)):
+        actor = await rights.find_actor(claims.tenant, claims.member_id, claims.session)
+        if actor is not None:
+            return actor
+        await asyncio.sleep(_MEMBER_POLL_SECONDS)
     raise Transient(because="the member's facts have not arrived", retry_after=2)
 
 
 async def request_caller(request: Request) -> Caller:
-    """Say on whose behalf the request acts, and what its chain is called."""
+    """Return the caller of a request: member, tenant, correlation id and trace."""
     return build_caller(request, await request_claims(request))
 
 
-def build_caller(request: Request, said: Claims) -> Caller:
-    """Build the caller; an idempotent request's held transaction rides on it."""
+def build_caller(request: Request, claims: Claims) -> Caller:
+    """Build the caller, with the open unit of work of an idempotent request."""
     host = app_context(request).host
     return Caller(
-        tenant=said.tenant,
-        member_id=said.member_id,
+        tenant=claims.tenant,
+        member_id=claims.member_id,
         correlation=correlation_id(request),
         traceparent=host.telemetry.current(),
         open_unit=request.scope.get(OPEN_UNIT_KEY),
@@ -135,21 +136,21 @@ def build_caller(request: Request, said: Claims) -> Caller:
 
 
 def correlation_id(request: Request) -> str:
-    """Return the chain's name that the client sent, if it is printable; a new one otherwise."""
-    sent = request.headers.get(_CORRELATION, "")[:_MAX_CORRELATION]
+    """Return the client's correlation id if it is printable, otherwise a new one."""
+    sent = request.headers.get(_CORRELATION_HEADER, "")[:_MAX_CORRELATION_CHARACTERS]
     return sent if sent and sent.isprintable() else str(app_context(request).host.new_id())
 
 
 async def current_session(request: Request) -> UUID | None:
-    """Return the session of the request's token; None for a token that belongs to none."""
+    """Return the session id of the request's token; None for a token without a session."""
     return parse_session_id((await request_claims(request)).session)
 
 
-async def require_operator(who: Annotated[Actor, Depends(request_actor)]) -> Actor:
-    """Let operators in only."""
-    if not who.holds_anywhere(Role.OPERATOR):
+async def require_operator(actor: Annotated[Actor, Depends(request_actor)]) -> Actor:
+    """Return the actor if it is an operator. Raises `Forbidden` otherwise."""
+    if not actor.holds_anywhere(Role.OPERATOR):
         raise Forbidden(rule="operate.operator")
-    return who
+    return actor
 
 
 ActorDep = Annotated[Actor, Depends(request_actor)]

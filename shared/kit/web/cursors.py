@@ -1,4 +1,4 @@
-"""Opaque cursors: where the next page begins, in a form that nobody is tempted to build."""
+"""Keyset pagination: opaque cursors, pages, and the base of all API models."""
 
 import base64
 import binascii
@@ -15,71 +15,71 @@ from shared.kit.core.errors import Invalid
 
 T = TypeVar("T")
 MAX_PAGE_ITEMS = 100
-_BIGGEST = 2**63
-_SMALL = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
+_INT64_LIMIT = 2**63
+_Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
 PageLimit = Annotated[int, Query(ge=1, le=MAX_PAGE_ITEMS, description="how many rows at most")]
 
 
 class BadCursor(Invalid):
-    """The cursor was not made here."""
+    """The cursor was not issued by this service."""
 
     key = "bad_cursor"
 
 
 class ApiModel(BaseModel):
-    """Base of all API models: unknown fields are refused, values do not change."""
+    """Base of all API models: immutable, and unknown fields are rejected."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Page(ApiModel, Generic[T]):
-    """A page, and where the next one begins (None: there is none)."""
+    """A page, and the cursor of the next one (None: this is the last page)."""
 
     items: Sequence[T]
     next: str | None = None
 
 
 def encode(*position: str | int | UUID | datetime) -> str:
-    """Write a position as a cursor."""
+    """Encode a position in the sort order as a cursor."""
     return base64.urlsafe_b64encode(msgspec.json.encode(position)).decode().rstrip("=")
 
 
 class BigInt(int):
-    """The type of a part of a cursor that is kept in 64 bits; an `int` is kept in 32."""
+    """Type of a cursor's part that its table stores in 64 bits; an `int` is stored in 32."""
 
 
-_TYPES: dict[type, Any] = {int: _SMALL, BigInt: int}
+_TYPES: dict[type, Any] = {int: _Int32, BigInt: int}
 
 
 def decode(cursor: str, *types: type) -> list[Any]:
-    """Read a cursor; its parts must be of these types: str, int, `BigInt`, UUID, datetime.
+    """Decode a cursor whose parts have these types: str, int, `BigInt`, UUID, datetime.
 
-    Raises `BadCursor`, also for values that no table holds: a cursor is a stranger's text.
+    Raises `BadCursor`, also for values that no column can store, since clients can change it.
     """
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        read = base64.b64decode(padded, altchars=b"-_", validate=True)
-        found = msgspec.json.decode(read, type=_tuple_of(types))
+        content = base64.b64decode(padded, altchars=b"-_", validate=True)
+        parts = msgspec.json.decode(content, type=_tuple_of(types))
     except (ValueError, binascii.Error, msgspec.DecodeError) as error:
         raise BadCursor from error
-    if any(not _storable(part) for part in found):
+    if any(not _is_storable(part) for part in parts):
         raise BadCursor
-    return list(found)
+    return list(parts)
 
 
 def _tuple_of(types: Sequence[type]) -> Any:
-    return tuple.__class_getitem__(tuple(_TYPES.get(each, each) for each in types))
+    return tuple.__class_getitem__(tuple(_TYPES.get(kind, kind) for kind in types))
 
 
-def _storable(part: object) -> bool:
+def _is_storable(part: object) -> bool:
     if isinstance(part, datetime):
-        return part.tzinfo is not None and _has_utc(part)
+        return part.tzinfo is not None and _is_in_utc_range(part)
     if isinstance(part, int):
-        return -_BIGGEST <= part < _BIGGEST
+        return -_INT64_LIMIT <= part < _INT64_LIMIT
     return "\x00" not in str(part)
 
 
-def _has_utc(moment: datetime) -> bool:
+def _is_in_utc_range(moment: datetime) -> bool:
     try:
         moment.astimezone(UTC)
     except OverflowError:

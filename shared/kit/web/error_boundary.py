@@ -1,9 +1,7 @@
-"""The edge of an application: its security headers, and an answer even when our code fails."""
-
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+"""Adds the security headers, and responds with a problem document to unexpected errors."""
 
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.kit.core.errors import PreauError
 from shared.kit.telemetry.logs import get_logger
@@ -17,47 +15,43 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
 }
-"""A route that sets one of them itself is not overruled."""
-_RAW = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+"""Added to every response that does not set the header itself."""
+_RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
 
 class ErrorBoundary:
-    """ASGI middleware, inside the request's span, so that a failure's answer has its trace id.
+    """ASGI middleware inside the request's span, so that the response to a failure has a trace id.
 
-    Starlette's own handler of unexpected errors stands outside of every middleware: its answer
-    would have neither headers nor trace.
+    Trap: Starlette handles unexpected errors outside of every middleware: its response would have
+    neither the security headers nor a trace id.
     """
 
-    def __init__(self, app: Callable[..., Awaitable[None]], problems: ProblemResponses) -> None:
+    def __init__(self, app: ASGIApp, problems: ProblemResponses) -> None:
         self._app, self._problems = app, problems
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request pass, and answer for what comes back as an exception."""
+        """Pass a request on; log an unexpected error and respond with 500."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun = False
+        started = False
 
-        async def sending(message: Message) -> None:
-            nonlocal begun
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
-                begun = True
-                there = {name.lower() for name, _ in message.get("headers", ())}
-                more = [each for each in _RAW if each[0] not in there]
-                message["headers"] = [*message.get("headers", ()), *more]
+                started = True
+                present = {name.lower() for name, _ in message.get("headers", ())}
+                missing = [header for header in _RAW_HEADERS if header[0] not in present]
+                message["headers"] = [*message.get("headers", ()), *missing]
             await send(message)
 
         try:
-            await self._app(scope, receive, sending)
+            await self._app(scope, receive, send_with_headers)
         except ClientDisconnect:
             log.info("client left", path=scope["path"])
         except Exception:
             log.exception("unexpected", path=scope["path"])
-            if begun:  # too late for another answer: the server cuts the connection
+            if started:  # too late for another response: the server closes the connection
                 raise
-            answer = self._problems.for_error(Request(scope), PreauError())
-            await answer(scope, receive, sending)
+            response = self._problems.for_error(Request(scope), PreauError())
+            await response(scope, receive, send_with_headers)

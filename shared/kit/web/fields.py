@@ -1,4 +1,4 @@
-"""Fields that take less than their type: a moment that can be kept, a text that can be read."""
+"""Types of API fields: UTC datetimes, texts with visible characters, names of one line."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -8,14 +8,14 @@ from pydantic import AfterValidator, AwareDatetime
 from shared.kit.text.characters import is_blank, is_plain_text, is_visible_line
 
 
-def _in_utc(moment: datetime) -> datetime:
+def _to_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
     except OverflowError as error:
         raise ValueError("in UTC, this moment lies outside of the years 1 to 9999") from error
 
 
-def _seen(text: str) -> str:
+def _validate_text(text: str) -> str:
     if is_blank(text):
         raise ValueError("nothing in this text can be seen")
     if not is_plain_text(text):
@@ -23,7 +23,7 @@ def _seen(text: str) -> str:
     return text
 
 
-def _name(text: str) -> str:
+def _validate_name(text: str) -> str:
     if is_blank(text):
         raise ValueError("nothing in this name can be seen")
     if not is_visible_line(text):
@@ -31,9 +31,9 @@ def _name(text: str) -> str:
     return text
 
 
-UtcDatetime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-"""A moment with its zone, handed on in UTC: one that UTC cannot name is refused."""
-NonBlankStr = Annotated[str, AfterValidator(_seen)]
-"""A text of which something can be seen, of several lines perhaps, without control characters."""
-SingleLineName = Annotated[str, AfterValidator(_name)]
-"""A name of one line: two names that look alike differ in no character that cannot be seen."""
+UtcDatetime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+"""A datetime with a time zone, converted to UTC; outside of the years 1 to 9999 it is rejected."""
+NonBlankStr = Annotated[str, AfterValidator(_validate_text)]
+"""A text with a visible character, and no control characters but line ends and tabs."""
+SingleLineName = Annotated[str, AfterValidator(_validate_name)]
+"""A name of one line without invisible characters: names that look equal are equal."""

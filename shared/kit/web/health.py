@@ -1,4 +1,7 @@
-"""Health: started, alive, ready. Alive asks nobody outside: an outage restarts no pod."""
+"""Health pages: started, live, ready.
+
+Liveness checks nothing outside the process, so that an outage elsewhere restarts no pod.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,11 +14,11 @@ from shared.kit.telemetry.logs import get_logger
 
 log = get_logger("health")
 CHECK_TIMEOUT_SECONDS = 2.0
-"""Seconds that a check may take: a probe gives up soon after."""
+"""Maximum duration of a check; shorter than the usual timeout of a probe."""
 HealthCheck = Callable[[], Awaitable[str | None]]
-"""Gives None when well, else why not."""
+"""Returns None when healthy, otherwise the reason."""
 HealthDetail = Callable[[], Awaitable[str]]
-"""Gives what an operator should know of a service that is well."""
+"""Returns a fact for operators about a healthy service."""
 
 
 def health_routes(
@@ -24,11 +27,11 @@ def health_routes(
     ready: Mapping[str, HealthCheck],
     details: Mapping[str, HealthDetail] = MappingProxyType({}),
 ) -> APIRouter:
-    """Serve `/health/startup`, `/health/live` and `/health/ready`: 200, or 503 and why.
+    """Serve `/health/startup`, `/health/live` and `/health/ready`: 200, or 503 with the reasons.
 
-    `details` stand on the page of `ready`, and never make it 503.
+    `details` are shown on the page of `ready` and do not change its status.
     """
-    return _pages(started, live, _page(ready, details), _page)
+    return _add_pages(started, live, _build_page(ready, details), _build_page)
 
 
 def plain_health_routes(
@@ -36,58 +39,59 @@ def plain_health_routes(
     live: Mapping[str, HealthCheck],
     ready: Mapping[str, HealthCheck],
 ) -> APIRouter:
-    """Serve the same pages for the public port: whether all is well, and not one word more."""
-    return _pages(started, live, _plain_page(ready), _plain_page)
+    """Serve the same pages on the public port: the status only, without reasons."""
+    return _add_pages(started, live, _build_plain_page(ready), _build_plain_page)
 
 
 Page = Callable[[], Awaitable[Response]]
 
 
-def _pages(
+def _add_pages(
     started: Mapping[str, HealthCheck],
     live: Mapping[str, HealthCheck],
     ready: Page,
-    page: Callable[[Mapping[str, HealthCheck]], Page],
+    build_page: Callable[[Mapping[str, HealthCheck]], Page],
 ) -> APIRouter:
     routes = APIRouter()
-    for name, answer in (("startup", page(started)), ("live", page(live)), ("ready", ready)):
-        routes.add_api_route(f"/health/{name}", answer, include_in_schema=False)
+    pages = {"startup": build_page(started), "live": build_page(live), "ready": ready}
+    for name, page in pages.items():
+        routes.add_api_route(f"/health/{name}", page, include_in_schema=False)
     return routes
 
 
-def _page(
+def _build_page(
     checks: Mapping[str, HealthCheck], details: Mapping[str, HealthDetail] = MappingProxyType({})
 ) -> Page:
     async def page() -> Response:
-        reasons = {name: await _look(name, check) for name, check in checks.items()}
+        reasons = {name: await _run_check(name, check) for name, check in checks.items()}
         states = {name: reason or "ok" for name, reason in reasons.items()}
         document: dict[str, object] = {"checks": states}
         if details:
-            document["details"] = {name: await tell() for name, tell in details.items()}
-        return _answer(document, well=not any(reasons.values()))
+            document["details"] = {name: await detail() for name, detail in details.items()}
+        return _health_response(document, healthy=not any(reasons.values()))
 
     return page
 
 
-def _plain_page(checks: Mapping[str, HealthCheck]) -> Page:
+def _build_plain_page(checks: Mapping[str, HealthCheck]) -> Page:
     async def page() -> Response:
-        reasons = [await _look(name, check) for name, check in checks.items()]
-        return _answer({}, well=not any(reasons))
+        reasons = [await _run_check(name, check) for name, check in checks.items()]
+        return _health_response({}, healthy=not any(reasons))
 
     return page
 
 
-def _answer(document: Mapping[str, object], *, well: bool) -> Response:
-    status = {"status": "ok" if well else "not ok"}
-    return JSONResponse({**status, **document}, 200 if well else 503)
+def _health_response(document: Mapping[str, object], *, healthy: bool) -> Response:
+    status = {"status": "ok" if healthy else "not ok"}
+    return JSONResponse({**status, **document}, 200 if healthy else 503)
 
 
-async def _look(name: str, check: HealthCheck) -> str | None:
-    """Ask one check; one that fails or hangs is not well either."""
+async def _run_check(name: str, check: HealthCheck) -> str | None:
+    """Return a check's reason; an error or a timeout of the check is a reason too."""
     try:
         return await asyncio.wait_for(check(), CHECK_TIMEOUT_SECONDS)
     except TimeoutError:
         return f"no answer within {CHECK_TIMEOUT_SECONDS:.0f} s"
-    except Exception as error:  # its text may hold an address: that goes to the log only
+    except Exception as error:  # its text may contain an address: log only
         log.exception("health check failed", check=name)
         return type(error).__name__

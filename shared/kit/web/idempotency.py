@@ -1,7 +1,7 @@
-"""Idempotency keys: the same POST twice is done once, and answered twice.
+"""Idempotency keys: a POST that is sent twice runs once and gets the same response twice.
 
-The key is kept in the transaction of the change itself: the route holds a unit open, the handler
-joins it, the answer is stored beside the change, and all of it commits or none.
+The key and the response are stored in the transaction of the change: the route opens a unit of
+work, the handler joins it, and everything commits together or not at all.
 """
 
 import hashlib
@@ -40,8 +40,8 @@ IDEMPOTENCY_KEY_HEADER = "idempotency-key"
 REPLAYED_HEADER = "Idempotent-Replay"
 _KEY = re.compile(r"[!-~]{1,200}")
 RESPONSE_RETENTION = timedelta(hours=23, minutes=45)
-"""Upkeep removes rows every few minutes: no answer is given again after more than a day."""
-_OK = range(200, 300)
+"""Less than a day, since maintenance removes expired rows only every few minutes."""
+_SUCCESS_STATUSES = range(200, 300)
 _FIND = DriverStatement(
     sa.text("""
     SELECT fingerprint, status, content_type, body, withheld FROM idempotency
@@ -49,7 +49,7 @@ _FIND = DriverStatement(
 """)
 )
 _LOCK = DriverStatement(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 12))"))
-_ASK = BatchQuery(
+_FIND_BATCHED = BatchQuery(
     """
     SELECT i.tenant_id, i.fingerprint, i.status, i.content_type, i.body, i.withheld
     FROM idempotency i
@@ -59,33 +59,33 @@ _ASK = BatchQuery(
     key="text",
 )
 _TABLE = frame_metadata().tables["idempotency"]
-_KEEP = BatchInsert(_TABLE, fail_on_conflict=True)
+_INSERT = BatchInsert(_TABLE, fail_on_conflict=True)
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 Gate = Callable[[Actor], Verdict]
-"""A policy of the actor alone, asked before the body is read."""
+"""A policy that depends on the actor only, evaluated before the body is read."""
 
 
 class IdempotencyConflict(Conflict):
-    """The key was used for another request."""
+    """The same key was used for a different request."""
 
     key = "idempotency_conflict"
 
 
 class ResponseNotStored(Conflict):
-    """It was done the first time; the answer held a secret, which is shown once.
+    """The first request was carried out; its response contained a secret, which is shown once.
 
-    What else the answer said rides in the problem document.
+    The other fields of that response are in the problem document.
     """
 
     key = "answer_not_kept"
 
 
 class IdempotentRoute(APIRoute):
-    """A route that lets in whom it says, and honours `Idempotency-Key` on POST.
+    """A route that checks access and supports `Idempotency-Key` on POST.
 
-    The units of a `light` one's command are light. `limit` is its largest body in bytes (None: the
-    default), `gate` the policy that is asked before the body is read. The fields of its answer
-    named in `secret` are never kept. `load` is how much it costs (None: by its method).
+    `batched`: its command runs in batched units of work. `max_body_bytes`: None for the default.
+    `gate`: the policy that is evaluated before the body is read. `secret_fields` of its response
+    are never stored. `load`: the rate limit that applies (None: by its method).
     """
 
     batched = False
@@ -95,136 +95,149 @@ class IdempotentRoute(APIRoute):
     load: RouteCost | None = None
 
     def get_route_handler(self) -> Handler:
-        """Wrap FastAPI's own handler."""
+        """Return FastAPI's handler inside `guard_route`."""
         return guard_route(self, super().get_route_handler())
 
 
-def guard_route(route: APIRoute, plain: Handler) -> Handler:
-    """Let in whom a route says, and do it once, whoever calls the route's function."""
+def guard_route(route: APIRoute, handler: Handler) -> Handler:
+    """Return a handler that checks the route's access and the idempotency key."""
     access = (route.openapi_extra or {}).get(ACCESS_EXTENSION)
 
     async def handle(request: Request) -> Response:
         request = ParsedRequest(request.scope, request.receive)
-        # Nobody's key could be kept under nobody's name, and a sign-in's answer never is.
+        # Without a member there is no owner of the key; a sign-in's response is never stored.
         keyed = request.method == "POST" and access != "anonymous"
         key = request.headers.get(IDEMPOTENCY_KEY_HEADER) if keyed else None
         if key is not None and not _KEY.fullmatch(key):
             raise Invalid(field="Idempotency-Key", reason="1 to 200 visible characters")
-        # The guard. Before a connection is held: looking up rights wants one of its own, and
-        # who may no longer act gets no old answer either.
+        # Before a connection is held, since reading rights needs another one; and before the
+        # stored response, since a member without access must not get it.
         if access != "anonymous":
             request.scope[SUSPENDED_ALLOWED_KEY] = access == "suspended_too"
-            who = await request_actor(request)
+            requester = await request_actor(request)
             if access == "operator":
-                await require_operator(who)
+                await require_operator(requester)
         if key is None:
-            return await plain(request)
-        once = _once_light if getattr(route, "batched", False) else _once
-        return await once(request, key, plain, getattr(route, "secret_fields", ()))
+            return await handler(request)
+        # Read per request: the route's options are set after its handler is built.
+        options = route if isinstance(route, IdempotentRoute) else None
+        run_once = _run_once_batched if options and options.batched else _run_once
+        return await run_once(request, key, handler, options.secret_fields if options else ())
 
     return handle
 
 
-async def _once(request: Request, key: str, plain: Handler, secret: tuple[str, ...]) -> Response:
-    said = await request_claims(request)
-    name = {"tenant": said.tenant, "member": said.member_id, "key": key}
-    fingerprint = await _fingerprint(request)
-    async with app_context(request).database.open_unit(build_caller(request, said)) as held:
-        # The second of two at once waits here until the first has committed.
-        lock = f"{said.tenant}:{said.member_id}:{key}"
-        await _LOCK.fetch(held.unit.connection, {"name": lock})
-        before = _before(await _FIND.fetch(held.unit.connection, name), key, fingerprint)
-        if before is not None:
-            return before
-        request.scope[OPEN_UNIT_KEY] = held
-        answer = await plain(request)
-        if answer.status_code in _OK:
-            row = _row(said, key, fingerprint, answer, held.unit.now, secret)
-            await _KEEP.insert(held.unit.connection, [row])
-        return answer
-
-
-async def _once_light(
-    request: Request, key: str, plain: Handler, secret: tuple[str, ...]
+async def _run_once(
+    request: Request, key: str, handler: Handler, secret_fields: tuple[str, ...]
 ) -> Response:
-    """Do the same without a lock: of two at once the second fails to write, whole, and looks."""
-    said, fingerprint = await request_claims(request), await _fingerprint(request)
-    light = app_context(request).batched
+    claims = await request_claims(request)
+    parameters = {"tenant": claims.tenant, "member": claims.member_id, "key": key}
+    fingerprint = await _fingerprint(request)
+    async with app_context(request).database.open_unit(build_caller(request, claims)) as open_unit:
+        # The second of two concurrent requests waits here until the first has committed.
+        lock = f"{claims.tenant}:{claims.member_id}:{key}"
+        await _LOCK.fetch(open_unit.unit.connection, {"name": lock})
+        stored = _stored_response(
+            await _FIND.fetch(open_unit.unit.connection, parameters), key, fingerprint
+        )
+        if stored is not None:
+            return stored
+        request.scope[OPEN_UNIT_KEY] = open_unit
+        response = await handler(request)
+        if response.status_code in _SUCCESS_STATUSES:
+            row = _row(claims, key, fingerprint, response, open_unit.unit.now, secret_fields)
+            await _INSERT.insert(open_unit.unit.connection, [row])
+        return response
 
-    async def found() -> Response | None:
-        rows = await light.load(_ASK, said.tenant, {"member_id": said.member_id, "key": key})
-        return _before(rows, key, fingerprint)
 
-    before = await found()
-    if before is not None:
-        return before
+async def _run_once_batched(
+    request: Request, key: str, handler: Handler, secret_fields: tuple[str, ...]
+) -> Response:
+    """Run once without a lock: the second of two concurrent requests fails on the primary key.
+
+    It writes nothing then, and returns the stored response.
+    """
+    claims, fingerprint = await request_claims(request), await _fingerprint(request)
+    batched = app_context(request).batched
+
+    async def find_stored() -> Response | None:
+        rows = await batched.load(
+            _FIND_BATCHED, claims.tenant, {"member_id": claims.member_id, "key": key}
+        )
+        return _stored_response(rows, key, fingerprint)
+
+    stored = await find_stored()
+    if stored is not None:
+        return stored
     try:
-        async with light.open_unit(build_caller(request, said)) as held:
-            request.scope[OPEN_UNIT_KEY] = held
-            answer = await plain(request)
-            if answer.status_code in _OK:
-                row = _row(said, key, fingerprint, answer, held.unit.now, secret)
-                await add(held.unit, _KEEP, [row])
+        async with batched.open_unit(build_caller(request, claims)) as open_unit:
+            request.scope[OPEN_UNIT_KEY] = open_unit
+            response = await handler(request)
+            if response.status_code in _SUCCESS_STATUSES:
+                row = _row(claims, key, fingerprint, response, open_unit.unit.now, secret_fields)
+                await add(open_unit.unit, _INSERT, [row])
     except asyncpg.UniqueViolationError as error:
-        before = await found() if error.table_name == _TABLE.name else None
-        if before is None:
+        stored = await find_stored() if error.table_name == _TABLE.name else None
+        if stored is None:
             raise
-        return before
-    return answer
+        return stored
+    return response
 
 
 async def _fingerprint(request: Request) -> bytes:
-    asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
-    return hashlib.sha256(asked + await request.body()).digest()
+    target = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
+    return hashlib.sha256(target + await request.body()).digest()
 
 
-def _before(rows: Sequence[asyncpg.Record], key: str, fingerprint: bytes) -> Response | None:
-    """Return the answer that was given; None to a new key.
+def _stored_response(
+    rows: Sequence[asyncpg.Record], key: str, fingerprint: bytes
+) -> Response | None:
+    """Return the stored response; None for a new key.
 
     Raises `IdempotencyConflict` and `ResponseNotStored`.
     """
     if not rows:
         return None
-    (found,) = rows
-    if found["fingerprint"] != fingerprint:
+    (row,) = rows
+    if row["fingerprint"] != fingerprint:
         raise IdempotencyConflict(idempotency_key=key)
-    if found["withheld"]:
-        facts = msgspec.json.decode(found["body"], type=dict[str, Any])
+    if row["withheld"]:
+        facts = msgspec.json.decode(row["body"], type=dict[str, Any])
         raise ResponseNotStored(**{**facts, "idempotency_key": key})
-    stored = Response(found["body"], found["status"], media_type=found["content_type"])
+    stored = Response(row["body"], row["status"], media_type=row["content_type"])
     stored.headers[REPLAYED_HEADER] = "true"
     return stored
 
 
 def _row(
-    said: Claims,
+    claims: Claims,
     key: str,
     fingerprint: bytes,
-    answer: Response,
+    response: Response,
     now: datetime,
-    secret: tuple[str, ...],
+    secret_fields: tuple[str, ...],
 ) -> dict[str, Any]:
-    body = bytes(answer.body)
+    body = bytes(response.body)
     return {
-        "tenant_id": said.tenant,
-        "member_id": said.member_id,
+        "tenant_id": claims.tenant,
+        "member_id": claims.member_id,
         "key": key,
         "fingerprint": fingerprint,
-        "status": answer.status_code,
-        "content_type": answer.headers.get("content-type"),
-        "body": _without(secret, body) if secret else body,
+        "status": response.status_code,
+        "content_type": response.headers.get("content-type"),
+        "body": _plain_fields(secret_fields, body) if secret_fields else body,
         "created_at": now,
         "expires_at": now + RESPONSE_RETENTION,
-        "withheld": bool(secret),
+        "withheld": bool(secret_fields),
     }
 
 
-def _without(secret: tuple[str, ...], body: bytes) -> bytes:
-    """Keep the plain values of an answer, but for its secrets."""
+def _plain_fields(secret_fields: tuple[str, ...], body: bytes) -> bytes:
+    """Return the JSON of a response's strings, numbers and booleans without its secret fields."""
     fields = msgspec.json.decode(body or b"{}", type=dict[str, Any])
-    kept = {
+    plain = {
         name: value
         for name, value in fields.items()
-        if name not in secret and isinstance(value, str | int | bool)
+        if name not in secret_fields and isinstance(value, str | int | bool)
     }
-    return msgspec.json.encode(kept)
+    return msgspec.json.encode(plain)

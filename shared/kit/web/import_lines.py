@@ -1,4 +1,4 @@
-"""Lines of an import: each is read alone, so that a bad one gets a verdict and no other suffers."""
+"""Validates the lines of an import one by one, so that one invalid line rejects no other."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,18 +11,18 @@ MAX_REASON_CHARACTERS = 300
 
 
 class UnreadableLine(ApiModel):
-    """Stands in the list where a line was that is not of the right form, and says why."""
+    """Replaces an invalid line in the list, with the reason."""
 
     reason: str
 
 
 def validate_line_alone(model: type[BaseModel]) -> WrapValidator:
-    """Read an item of a list as this model, or as an `UnreadableLine`: never an error of the whole.
+    """Validate a list's item as this model; an invalid one becomes an `UnreadableLine`.
 
     Use: `list[Annotated[MemberLine | SkipJsonSchema[UnreadableLine], read_alone(MemberLine)]]`.
     """
 
-    def read(value: Any, _: object) -> BaseModel:  # Any: whatever JSON holds
+    def validate(value: Any, _: object) -> BaseModel:  # Any: a JSON value
         try:
             return model.model_validate(value)
         except ValidationError as error:
@@ -31,13 +31,13 @@ def validate_line_alone(model: type[BaseModel]) -> WrapValidator:
             reason = f"{field}: {first['msg']}" if field else first["msg"]
             return UnreadableLine(reason=reason[:MAX_REASON_CHARACTERS])
 
-    return WrapValidator(read)
+    return WrapValidator(validate)
 
 
 def merge_outcomes(
     lines: Sequence[BaseModel], outcomes: Sequence[tuple[str, str | None]]
 ) -> list[tuple[str, str | None]]:
-    """Return an outcome per line: those of the readable lines in turn, a refusal for each other."""
+    """Return an outcome per line: the given ones for valid lines in order, a refusal for others."""
     readable = iter(outcomes)
     return [
         ("refused", line.reason) if isinstance(line, UnreadableLine) else next(readable)

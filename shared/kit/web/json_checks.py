@@ -1,7 +1,8 @@
-"""JSON that can be stored, checked at C speed: syntax, numbers of values and levels, characters.
+"""Parses JSON and rejects what cannot be stored: syntax, too many values or levels, characters.
 
-Nothing here looks at values one by one while all is well. Sizes are bounded before anything is
-parsed, so that no single call holds the interpreter for longer than some milliseconds per megabyte.
+A valid body is checked by C functions only, never value by value in Python. Values and levels are
+counted before the body is parsed, so that no call blocks the interpreter for more than some
+milliseconds per megabyte.
 """
 
 import json
@@ -15,7 +16,7 @@ from shared.kit.web.problems import Malformed
 MAX_DEPTH = 32
 MAX_NUMBER_DIGITS = 40
 MAX_EXPLAINED_BYTES = 100_000
-"""A wrong body up to this size is read again, slowly, to say at which value it fails."""
+"""An invalid body up to this size is parsed again, slowly, to find the value that is cause."""
 _SLICE_BYTES = 1_000_000
 _DECODER = msgspec.json.Decoder()
 _DIGITS = bytes(
@@ -27,16 +28,16 @@ _NUL_ESCAPE = b"\\u0000"
 
 
 class TooManyValues(PreauError):
-    """The body holds more JSON values than this route takes."""
+    """The body has more JSON values than the route accepts."""
 
     status: ClassVar[int] = 413
     key = "too_many_values"
 
 
 def parse_json(body: bytes, max_values: int) -> Any:
-    """Parse a body of at most `values` JSON values; None when there is none.
+    """Parse a body of at most `max_values` JSON values; an empty body gives None.
 
-    Raises `Malformed`, saying where it fails, or `TooManyValues`.
+    Raises `Malformed` with the place of the error, or `TooManyValues`.
     """
     if not body:
         return None
@@ -45,20 +46,21 @@ def parse_json(body: bytes, max_values: int) -> Any:
         value = _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _explain(body, error) from error
-    # The escape may itself be escaped (`\\\\u0000`): only then are the values looked at.
+    # The escape may itself be escaped (`\\\\u0000`), so the values must be checked one by one.
     if _NUL_ESCAPE in body:
         _check_texts(value)
     return value
 
 
 def _check_shape(body: bytes, values: int) -> None:
-    """Bound values, levels and digits by counting bytes; what stands in strings may be in the way.
+    """Limit values, levels and digits by counting bytes. Raises `TooManyValues`, `Malformed`.
 
-    Only a body that seems to have too many is looked at again without its strings.
+    The first count includes the content of strings; a body over a limit is counted again without
+    its strings.
     """
     brackets = body.count(b"[") + body.count(b"{")
-    many = brackets + _commas(body, values) >= values
-    if not (many or brackets > MAX_DEPTH or _has_long_number(body)):
+    too_many = brackets + _count_commas(body, values) >= values
+    if not (too_many or brackets > MAX_DEPTH or _has_long_number(body)):
         return
     outside = _without_strings(body, values)
     nesting = outside.translate(_BRACKETS, _NO_BRACKETS)
@@ -71,12 +73,12 @@ def _check_shape(body: bytes, values: int) -> None:
         raise Malformed(detail=f"a number of more than {MAX_NUMBER_DIGITS} digits")
 
 
-def _commas(body: bytes, most: int) -> int:
-    """Count commas, slice by slice; stop after the slice in which there are more than `most`."""
+def _count_commas(body: bytes, limit: int) -> int:
+    """Count commas in slices; stop after the slice that exceeds `limit`."""
     count = 0
     for begin in range(0, len(body), _SLICE_BYTES):
         count += body.count(b",", begin, begin + _SLICE_BYTES)
-        if count > most:
+        if count > limit:
             break
     return count
 
@@ -86,7 +88,7 @@ def _has_long_number(text: bytes) -> bool:
 
 
 def _without_strings(body: bytes, values: int) -> bytes:
-    """Return what stands outside of strings. Raises `TooManyValues` for too many strings."""
+    """Return the body without its strings. Raises `TooManyValues` for too many strings."""
     plain = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     # Each value has at most a name and a text, of two quotation marks each.
     quotes = 4 * values
@@ -97,9 +99,9 @@ def _without_strings(body: bytes, values: int) -> bytes:
 
 
 def _is_deep(nesting: bytes) -> bool:
-    """Return whether brackets are nested deeper than `MAX_DEPTH`; the text may be cut off.
+    """Return whether brackets nest deeper than `MAX_DEPTH`; the text may be cut off at the end.
 
-    Each round removes the innermost pairs, that is one level.
+    Each round removes the innermost pairs, which is one level.
     """
     for _ in range(MAX_DEPTH):
         nesting = nesting.replace(b"[]", b"")
@@ -109,21 +111,21 @@ def _is_deep(nesting: bytes) -> bool:
 
 
 def _explain(body: bytes, error: Exception) -> Malformed:
-    """Return what is wrong, and at which line or value."""
+    """Return the error of an invalid body, with its line or value."""
     try:
         text = body.decode()
-    except UnicodeDecodeError as wrong:
-        line = body.count(b"\n", 0, wrong.start) + 1
-        return Malformed(detail=f"line {line}, byte {wrong.start}: not UTF-8")
+    except UnicodeDecodeError as cause:
+        line = body.count(b"\n", 0, cause.start) + 1
+        return Malformed(detail=f"line {line}, byte {cause.start}: not UTF-8")
     if len(body) > MAX_EXPLAINED_BYTES:
         return Malformed(detail=f"not JSON that can be stored: {error}")
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
         _check_texts(value)
-    except json.JSONDecodeError as wrong:
-        return Malformed(detail=f"line {wrong.lineno}, column {wrong.colno}: {wrong.msg}")
-    except Malformed as wrong:
-        return wrong
+    except json.JSONDecodeError as cause:
+        return Malformed(detail=f"line {cause.lineno}, column {cause.colno}: {cause.msg}")
+    except Malformed as cause:
+        return cause
     except RecursionError:
         return Malformed(detail=f"deeper than {MAX_DEPTH} levels")
     return Malformed(detail=str(error))
@@ -134,41 +136,41 @@ def _refuse_constant(name: str) -> None:
 
 
 def _check_texts(value: object) -> None:
-    """Refuse a text that no database takes. Raises `Malformed` with its pointer."""
-    found = _unfit_text(value)
-    if found is not None:
-        steps, reason = found
+    """Reject a string that PostgreSQL cannot store. Raises `Malformed` with its JSON pointer."""
+    invalid = _find_invalid_text(value)
+    if invalid is not None:
+        steps, reason = invalid
         pointer = "".join(f"/{step}" for step in reversed(steps)) or "/"
         raise Malformed(detail=f"{pointer} holds {reason}")
 
 
-def _unfit_text(value: object) -> tuple[list[object], str] | None:
-    """Find the first text that cannot be stored: the steps to it, the last one first, and why."""
+def _find_invalid_text(value: object) -> tuple[list[object], str] | None:
+    """Find the first string that cannot be stored: its path, innermost step first, and why."""
     if isinstance(value, str):
-        reason = _reason(value)
+        reason = _rejection_reason(value)
         return ([], reason) if reason else None
     inner: Any = ()
     if isinstance(value, dict):
         for name in value:
-            if reason := _reason(name):
+            if reason := _rejection_reason(name):
                 return [], reason
         inner = value.items()
     elif isinstance(value, list):
         inner = enumerate(value)
-    for step, each in inner:
-        unfit = _unfit_text(each)
-        if unfit is not None:
-            unfit[0].append(step)
-            return unfit
+    for step, item in inner:
+        invalid = _find_invalid_text(item)
+        if invalid is not None:
+            invalid[0].append(step)
+            return invalid
     return None
 
 
-def _reason(text: str) -> str | None:
+def _rejection_reason(text: str) -> str | None:
     if "\x00" in text:
         return "a NUL character"
     try:
         text.encode()
     except UnicodeEncodeError:
-        # `"\\ud800"` is JSON, but half of a character: no encoder and no database takes it.
+        # Trap: `"\\ud800"` is valid JSON, but a lone surrogate: UTF-8 and PostgreSQL reject it.
         return "half of a character"
     return None

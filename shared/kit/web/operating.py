@@ -1,4 +1,4 @@
-"""What operators ask any service: its counts, whether it is stopped, and to go on."""
+"""Routes for operators: event counts, the circuit breaker's state, and resuming a group."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -9,21 +9,20 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from shared.kit.core.bus import Bus
-from shared.kit.inbox import circuit_breaker as halts
-from shared.kit.inbox import report
+from shared.kit.inbox import circuit_breaker, report
 from shared.kit.inbox.circuit_breaker import CircuitNotOpen, CircuitState
-from shared.kit.inbox.report import GroupCounts as Counted
+from shared.kit.inbox.report import GroupCounts
 from shared.kit.web.context import CallerDep, OperatorDep
 from shared.kit.web.cursors import ApiModel
 from shared.kit.web.dead_letters import FindConsumer, dead_letter_routes
 from shared.kit.web.routes import Routes
 
-_MOST = 1_000_000
-_DAY = 24 * 60
+_MAX_ACCEPTED_FAILURES = 1_000_000
+_DAY_MINUTES = 24 * 60
 
 
 class Halted(ApiModel):
-    """The group is stopped: since when, why (causes by count), and at which record."""
+    """The open circuit breaker of a group: since when, causes with counts, and the record."""
 
     since: datetime
     cause: str
@@ -31,7 +30,7 @@ class Halted(ApiModel):
 
 
 class Accepting(ApiModel):
-    """What an operator accepted: so many failures more, or all until then."""
+    """Failures that an operator accepted: a number of them, or all until a time."""
 
     failures: int
     until: datetime | None
@@ -40,8 +39,8 @@ class Accepting(ApiModel):
 class Counts(ApiModel):
     """published = applied + ignored + duplicate + parked + dead_lettered + lag.
 
-    `skipped` is the part of the dead-lettered that was left out for good; `refused` the part that
-    is forged, or follows lost records, as its sequence or source shows.
+    `skipped` is the part of the dead-lettered events that an operator left out; `refused` the part
+    that is forged or follows lost records, as its sequence or source shows.
     """
 
     published: int
@@ -58,28 +57,28 @@ class Counts(ApiModel):
 
 
 class Status(ApiModel):
-    """The counts of each consumer group of this service, and what waits in its outbox."""
+    """The counts of each consumer group of this service, and the events in its outbox."""
 
     groups: dict[str, Counts]
     outbox: int
 
 
 class Resume(ApiModel):
-    """Let it go on, judged anew; so many further failures, or all for so many minutes, may fail."""
+    """Closes the circuit breaker; accepts a number of further failures, or all for some minutes."""
 
-    accept_failures: Annotated[int, Field(ge=0, le=_MOST)] = 0
-    minutes: Annotated[int | None, Field(ge=1, le=_DAY)] = None
+    accept_failures: Annotated[int, Field(ge=0, le=_MAX_ACCEPTED_FAILURES)] = 0
+    minutes: Annotated[int | None, Field(ge=1, le=_DAY_MINUTES)] = None
 
 
 class Resumed(ApiModel):
-    """How it stood before."""
+    """The state of the circuit breaker before it was closed."""
 
     group: str
     halted: Halted | None
 
 
 def operating_routes(find: FindConsumer, bus: Bus, count_outbox: Callable[[], object]) -> APIRouter:
-    """Serve `/v1/operating/…` for the consumer that `find` gives once it is there."""
+    """Serve `/v1/operating/…` for the consumer that `find` returns once it runs."""
     routes = Routes("operating")
 
     @routes.get("/operating/status", action="operate.status", access="operator")
@@ -87,7 +86,7 @@ def operating_routes(find: FindConsumer, bus: Bus, count_outbox: Callable[[], ob
         consumer = find()
         groups = {}
         if consumer is not None:
-            groups[consumer.group] = _counts(await report.count_outcomes(consumer, bus))
+            groups[consumer.group] = _to_counts(await report.count_outcomes(consumer, bus))
         return Status(groups=groups, outbox=await count_outbox())  # type: ignore[misc]  # it is awaitable
 
     @routes.post("/operating/resume", action="operate.resume", access="operator")
@@ -97,23 +96,25 @@ def operating_routes(find: FindConsumer, bus: Bus, count_outbox: Callable[[], ob
             raise CircuitNotOpen
         period = timedelta(minutes=wish.minutes) if wish.minutes else None
         async with consumer.database.unit(caller) as unit:
-            before = await halts.resume(unit, consumer.group, caller, wish.accept_failures, period)
-        return Resumed(group=consumer.group, halted=_halted(before))
+            previous_state = await circuit_breaker.resume(
+                unit, consumer.group, caller, wish.accept_failures, period
+            )
+        return Resumed(group=consumer.group, halted=_to_halted(previous_state))
 
     dead_letter_routes(routes, find)
     return routes.router
 
 
-def _counts(found: Counted) -> Counts:
-    said = asdict(found)
-    halt = found.halt
-    del said["halt"]
-    accepts = halt.accept_failures or halt.accept_until
-    accepting = Accepting(failures=halt.accept_failures, until=halt.accept_until)
-    return Counts(**said, halted=_halted(halt), accepting=accepting if accepts else None)
+def _to_counts(counts: GroupCounts) -> Counts:
+    fields = asdict(counts)
+    state = counts.halt
+    del fields["halt"]
+    accepts = state.accept_failures or state.accept_until
+    accepting = Accepting(failures=state.accept_failures, until=state.accept_until)
+    return Counts(**fields, halted=_to_halted(state), accepting=accepting if accepts else None)
 
 
-def _halted(halt: CircuitState) -> Halted | None:
-    if halt.since is None:
+def _to_halted(state: CircuitState) -> Halted | None:
+    if state.since is None:
         return None
-    return Halted(since=halt.since, cause=halt.cause or "", place=halt.place or "")
+    return Halted(since=state.since, cause=state.cause or "", place=state.place or "")

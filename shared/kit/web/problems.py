@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): every error of the interface, in the reader's language."""
+"""Problem documents (RFC 9457): every error of the API, in the client's language."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -15,49 +15,49 @@ from shared.kit.web.messages import Messages, preferred_language
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 50
-"""Errors that an answer names; `errors_total` is how many there are."""
+"""Maximum of errors in a response; `errors_total` counts all of them."""
 MAX_POINTER_CHARACTERS, MAX_MESSAGE_CHARACTERS, MAX_FACT_CHARACTERS = 100, 200, 500
-"""Characters; a pointer and a fact may hold what the client sent."""
+"""Longer texts are cut, since pointers and facts may contain what the client sent."""
 _PRIVATE = ("because",)
 
 
 class Malformed(PreauError):
-    """The body is not JSON in UTF-8 that we could store."""
+    """The body is not UTF-8 JSON that can be stored."""
 
     status: ClassVar[int] = 400
     key = "malformed"
 
 
 class TooLarge(PreauError):
-    """The body is larger than this route takes."""
+    """The body is larger than the route accepts."""
 
     status = 413
     key = "too_large"
 
 
 class TooSlow(PreauError):
-    """The body comes in too slowly, or has stopped."""
+    """The body arrives too slowly."""
 
     status = 408
     key = "too_slow"
 
 
 class MethodNotAllowed(PreauError):
-    """The route exists, for other methods."""
+    """The path exists, for other methods."""
 
     status = 405
     key = "method_not_allowed"
 
 
 class ProblemResponses:
-    """Turns errors into answers for one application."""
+    """Turns errors into problem documents for one application."""
 
     def __init__(self, app: FastAPI, messages: Messages, telemetry: Telemetry) -> None:
         self._messages, self._telemetry = messages, telemetry
-        app.add_exception_handler(PreauError, self._known)
-        app.add_exception_handler(RequestValidationError, self._validation)
-        app.add_exception_handler(HTTPException, self._http)
-        app.add_api_route("/problems/{key}", self._page, include_in_schema=False)
+        app.add_exception_handler(PreauError, self._preau_error)
+        app.add_exception_handler(RequestValidationError, self._validation_error)
+        app.add_exception_handler(HTTPException, self._http_error)
+        app.add_api_route("/problems/{key}", self._problem_page, include_in_schema=False)
 
     def for_error(
         self,
@@ -66,10 +66,10 @@ class ProblemResponses:
         errors: Sequence[dict[str, str]] = (),
         total: int = 0,
     ) -> Response:
-        """Write the problem document of an error; `errors` are the first of `total`."""
-        facts = {n: _plain(v) for n, v in error.facts.items() if n not in _PRIVATE}
+        """Return the problem document of an error; `errors` are the first of `total`."""
+        facts = {n: _json_value(v) for n, v in error.facts.items() if n not in _PRIVATE}
         message = self._messages.for_error(
-            type(error), preferred_language(_accepted(request)), facts
+            type(error), preferred_language(_accept_language(request)), facts
         )
         document: dict[str, object] = {
             **facts,
@@ -85,43 +85,43 @@ class ProblemResponses:
         if errors:
             document["errors"] = list(errors)
             document["errors_total"] = total
-        answer = JSONResponse(document, error.status, media_type=MEDIA_TYPE)
-        retry = error.facts.get("retry_after")
-        if retry is not None:
-            answer.headers["Retry-After"] = str(retry)
+        response = JSONResponse(document, error.status, media_type=MEDIA_TYPE)
+        retry_after = error.facts.get("retry_after")
+        if retry_after is not None:
+            response.headers["Retry-After"] = str(retry_after)
         if error.status == 401:  # noqa: PLR2004  the status that demands the header
-            answer.headers["WWW-Authenticate"] = "Bearer"
-        return answer
+            response.headers["WWW-Authenticate"] = "Bearer"
+        return response
 
-    async def _known(self, request: Request, error: Exception) -> Response:
+    async def _preau_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, PreauError)  # noqa: S101  registered for this class
         return self.for_error(request, error)
 
     def for_invalid_fields(
-        self, request: Request, wrong: Sequence[tuple[Sequence[object], str]]
+        self, request: Request, invalid: Sequence[tuple[Sequence[object], str]]
     ) -> Response:
-        """Write the problem document of fields that are wrong: where each is, and why."""
+        """Return the problem document of invalid fields: (location, message) of each."""
         errors = [
             {
-                "pointer": _cut(_pointer(location), MAX_POINTER_CHARACTERS),
+                "pointer": _cut(_json_pointer(location), MAX_POINTER_CHARACTERS),
                 "message": _cut(message, MAX_MESSAGE_CHARACTERS),
             }
-            for location, message in wrong[:MAX_ERRORS]
+            for location, message in invalid[:MAX_ERRORS]
         ]
-        return self.for_error(request, Invalid(), errors, len(wrong))
+        return self.for_error(request, Invalid(), errors, len(invalid))
 
-    async def _validation(self, request: Request, error: Exception) -> Response:
+    async def _validation_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class
         return self.for_invalid_fields(request, [(e["loc"][1:], e["msg"]) for e in error.errors()])
 
-    async def _http(self, request: Request, error: Exception) -> Response:
+    async def _http_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101  registered for this class
-        answer = self.for_error(request, _HTTP.get(error.status_code, Malformed)())
-        answer.headers.update(error.headers or {})  # such as Allow
-        return answer
+        response = self.for_error(request, _ERROR_BY_STATUS.get(error.status_code, Malformed)())
+        response.headers.update(error.headers or {})  # such as Allow
+        return response
 
-    async def _page(self, request: Request, key: str) -> Response:
-        language = preferred_language(_accepted(request))
+    async def _problem_page(self, request: Request, key: str) -> Response:
+        language = preferred_language(_accept_language(request))
         if key not in self._messages.keys(language):
             raise NotFound
         message = self._messages.get(key, language)
@@ -132,10 +132,14 @@ class ProblemResponses:
         )
 
 
-_HTTP: dict[int, type[PreauError]] = {404: NotFound, 405: MethodNotAllowed, 413: TooLarge}
+_ERROR_BY_STATUS: dict[int, type[PreauError]] = {
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: TooLarge,
+}
 
 
-def _plain(value: object) -> object:
+def _json_value(value: object) -> object:
     if isinstance(value, bool | int | float | None):
         return value
     return _cut(str(value), MAX_FACT_CHARACTERS)
@@ -145,10 +149,10 @@ def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[:length]}…"
 
 
-def _pointer(location: Sequence[object]) -> str:
+def _json_pointer(location: Sequence[object]) -> str:
     parts = (str(part).replace("~", "~0").replace("/", "~1") for part in location)
     return "".join(f"/{part}" for part in parts)
 
 
-def _accepted(request: Request) -> str:
+def _accept_language(request: Request) -> str:
     return request.headers.get("accept-language", "")

@@ -1,16 +1,16 @@
-"""How often a member and a tenant may ask: counted behind the token, before the body is read.
+"""Limits the request rate of members and tenants, after the token and before the body.
 
-Health, operating and what needs no token are spared here; signing in has limits of its own.
+Not limited here: health pages, operators' routes, and routes without a token (signing in has its
+own limits).
 """
 
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
 from fastapi.routing import APIRoute
 from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.contracts.identity import MemberKind, Role
 from shared.kit.core.access_tokens import Claims
@@ -25,37 +25,33 @@ from shared.kit.web.problems import ProblemResponses
 from shared.kit.web.route_table import ROUTE_KEY, access_of
 
 MACHINE_FACTOR = 10
-"""An account that a machine writes with may ask so many times as often as a person."""
+"""The limits of a machine account, as a multiple of a person's."""
 ACCOUNT_KIND_TTL_SECONDS, MAX_CACHED_ACCOUNTS = 60.0, 10_000
-"""How long, and of how many accounts, it is remembered what kind they are."""
-_SPARED = frozenset({"anonymous", "operator"})
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+"""Lifetime and size of the cache of accounts' factors."""
+_UNLIMITED_ACCESS = frozenset({"anonymous", "operator"})
 
 
 def load_of(route: APIRoute, method: str) -> RouteCost:
-    """Return how much a route costs."""
+    """Return the cost of a route: declared, or by its method."""
     declared: RouteCost | None = route.load if isinstance(route, IdempotentRoute) else None
     return declared or ("read" if method in {"GET", "HEAD"} else "write")
 
 
 class RequestsLimited(TooMany):
-    """A member, or a tenant, sent too many requests of one load; `limit` says which."""
+    """A member or a tenant exceeded a rate limit; `limit` is its name."""
 
     key = "requests_limited"
 
 
 class RequestRateLimit:
-    """ASGI middleware behind `AccessGuard`: answers 429 with the time to wait, or passes.
+    """ASGI middleware inside `AccessGuard`: responds with 429 and `Retry-After` over a limit.
 
-    Only when a member's own limit is full is it looked up what kind of account it is: one of a
-    machine has `MACHINE_FACTOR` times as much, an operator has no limit.
+    The kind of the account is looked up only when a member's limit is full: a machine account has
+    `MACHINE_FACTOR` times the limit, an operator has none.
     """
 
     def __init__(
-        self, app: App, limits: RouteLimits, rates: RateCounter, problems: ProblemResponses
+        self, app: ASGIApp, limits: RouteLimits, rates: RateCounter, problems: ProblemResponses
     ) -> None:
         self._app, self._rates, self._problems = app, rates, problems
         loads: tuple[RouteCost, ...] = ("read", "write", "heavy", "import")
@@ -63,9 +59,9 @@ class RequestRateLimit:
         self._factors: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count a request of a member, or refuse it."""
+        """Count a member's request and pass it on, or reject it."""
         route: APIRoute | None = scope.get(ROUTE_KEY)
-        if route is None or access_of(route) in _SPARED:
+        if route is None or access_of(route) in _UNLIMITED_ACCESS:
             await self._app(scope, receive, send)
             return
         try:
@@ -80,40 +76,40 @@ class RequestRateLimit:
         await self._app(scope, receive, send)
 
     async def _count(self, request: Request, load: RouteCost) -> RateLimitDecision:
-        """Raises what reading the member's rights raises."""
-        said = await request_claims(request)
+        """Count the request against both limits. Raises the errors of `RightsReader.find_actor`."""
+        claims = await request_claims(request)
         member, tenant = self._limits[load]
-        key, of_tenant = f"{said.tenant}/{said.member_id}", Charge(tenant, str(said.tenant))
+        key, of_tenant = f"{claims.tenant}/{claims.member_id}", Charge(tenant, str(claims.tenant))
         decision = self._rates.take((Charge(member, key), of_tenant))
         if decision.full_limit is not member:
             return decision
-        factor = await self._factor(request, key, said)
+        factor = await self._factor(request, key, claims)
         if factor == 1:
             return decision
         if math.isinf(factor):
             return ALLOWED
-        more = RateLimit(
+        extended = RateLimit(
             f"{member.name}.machine", int(member.max_charges * factor), member.window_seconds
         )
-        return self._rates.take((Charge(more, key), of_tenant))
+        return self._rates.take((Charge(extended, key), of_tenant))
 
-    async def _factor(self, request: Request, key: str, said: Claims) -> float:
-        """Look up how many times as much as a person an account may do; known for a minute."""
+    async def _factor(self, request: Request, key: str, claims: Claims) -> float:
+        """Return the multiple of a person's limits that the account has; cached for a minute."""
         now = time.monotonic()
         factor, until = self._factors.get(key, (1.0, now))
         if until > now:
             return factor
-        who = await app_context(request).rights.find_actor(
-            said.tenant, said.member_id, said.session
+        actor = await app_context(request).rights.find_actor(
+            claims.tenant, claims.member_id, claims.session
         )
-        factor = 1.0 if who is None else _factor_of(who)
+        factor = 1.0 if actor is None else _factor_of(actor)
         self._factors[key] = factor, now + ACCOUNT_KIND_TTL_SECONDS
         while len(self._factors) > MAX_CACHED_ACCOUNTS:
             self._factors.popitem(last=False)
         return factor
 
 
-def _factor_of(who: Actor) -> float:
-    if who.holds_anywhere(Role.OPERATOR):
+def _factor_of(actor: Actor) -> float:
+    if actor.holds_anywhere(Role.OPERATOR):
         return math.inf
-    return MACHINE_FACTOR if who.kind is MemberKind.SYSTEM else 1.0
+    return MACHINE_FACTOR if actor.kind is MemberKind.SYSTEM else 1.0

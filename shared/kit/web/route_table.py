@@ -1,22 +1,21 @@
-"""Which route a request is for: looked up once, before its token is checked or its body is read."""
+"""Finds the route of a request once, before its token is verified and its body is read."""
 
-from collections.abc import Iterable, MutableMapping
-from typing import Any
+from collections.abc import Iterable
 
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
+from starlette.types import Scope
 
 ROUTE_KEY, PATH_VALUES_KEY = "preau.route", "preau.path_values"
-"""Where, in a request's scope, stand its route (None: unknown) and the texts in its path."""
+"""Keys of a request's scope: its route (None: unknown), and its path parameters as texts."""
 ACTION_EXTENSION, ACCESS_EXTENSION = "x-action", "x-access"
-"""Where a route keeps what it does and for whom: in its OpenAPI operation too."""
-Scope = MutableMapping[str, Any]
+"""OpenAPI extensions of an operation: its action, and who may call it."""
 
 
 class RouteTable:
-    """The routes of an application by method, in their order: the first that fits is the one.
+    """The routes of an application by method, in order: the first match wins.
 
-    It ends at the first route that is not FastAPI's own: what such a one takes only it knows.
+    Routes after the first one that is no `APIRoute` (such as a mount) are left to Starlette.
     """
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
@@ -28,7 +27,7 @@ class RouteTable:
                 self._by_method.setdefault(method, []).append(route)
 
     def find(self, scope: Scope) -> APIRoute | None:
-        """Find the route of a request and write it, and the texts in its path, into the scope."""
+        """Find the route of a request; set `ROUTE_KEY` and `PATH_VALUES_KEY` in its scope."""
         path = path_in_app(scope)
         for route in self._by_method.get(scope["method"], ()):
             match = route.path_regex.match(path)
@@ -40,7 +39,7 @@ class RouteTable:
 
 
 def path_in_app(scope: Scope) -> str:
-    """Return the path of an HTTP request inside the application that is mounted."""
+    """Return the path of an HTTP request without the mount path of the application."""
     if scope["type"] != "http":
         return ""
     path: str = scope["path"]
@@ -48,5 +47,5 @@ def path_in_app(scope: Scope) -> str:
 
 
 def access_of(route: APIRoute) -> str:
-    """Say for whom a route is; one that says nothing needs no token."""
+    """Return who may call a route: its `x-access`; `anonymous` without one."""
     return str((route.openapi_extra or {}).get(ACCESS_EXTENSION, "anonymous"))

@@ -1,4 +1,4 @@
-"""Routes that name their action: one without an action, or without a guard, cannot be written."""
+"""Declares routes: each one names its action and who may call it."""
 
 from collections.abc import Callable
 from typing import Any, Literal, TypedDict, TypeVar, Unpack
@@ -11,7 +11,7 @@ from shared.kit.web.idempotency import Gate, IdempotentRoute
 from shared.kit.web.route_table import ACCESS_EXTENSION, ACTION_EXTENSION
 
 Access = Literal["member", "suspended_too", "operator", "anonymous"]
-"""`suspended_too`: members, and among them those who are suspended at present."""
+"""`suspended_too`: members, including suspended ones."""
 F = TypeVar("F", bound=Callable[..., Any])
 _KEY_PARAMETER = {
     "name": "Idempotency-Key",
@@ -22,7 +22,7 @@ _KEY_PARAMETER = {
 
 
 class RouteOptions(TypedDict, total=False):
-    """What FastAPI may be told of a route beside."""
+    """Further options of FastAPI for a route."""
 
     status_code: int
     summary: str
@@ -38,7 +38,7 @@ class RouteOptions(TypedDict, total=False):
 
 
 class Routes:
-    """A feature's routes under `/v1`; `router` is handed to `web_app`."""
+    """A feature's routes under `/v1`; `web_app` adds them to the application."""
 
     def __init__(self, tag: str) -> None:
         self.router = APIRouter(prefix="/v1", tags=[tag], route_class=IdempotentRoute)
@@ -50,19 +50,19 @@ class Routes:
         action: str,
         access: Access = "member",
         load: RouteCost | None = None,
-        **more: Unpack[RouteOptions],
+        **options: Unpack[RouteOptions],
     ) -> Callable[[F], F]:
-        """Declare a route that only reads; one of a `heavy` load may be asked for seldom."""
-        register = self._route("GET", path, action, access, **more)
+        """Declare a route that only reads; `load` selects its rate limit."""
+        register = self._route("GET", path, action, access, **options)
 
-        def loaded(function: F) -> F:
+        def register_with_load(function: F) -> F:
             register(function)
-            self._last().load = load
+            self._last_route().load = load
             return function
 
-        return loaded
+        return register_with_load
 
-    def post(  # noqa: PLR0913  a route, in words
+    def post(  # noqa: PLR0913  the options of a route, by name
         self,
         path: str,
         *,
@@ -73,41 +73,41 @@ class Routes:
         batched: bool = False,
         load: RouteCost | None = None,
         secret_fields: tuple[str, ...] = (),
-        **more: Unpack[RouteOptions],
+        **options: Unpack[RouteOptions],
     ) -> Callable[[F], F]:
-        """Declare a route that changes something; `limit` is its largest body, in bytes.
+        """Declare a route that changes something.
 
-        `gate` is a policy of the actor alone that is asked before the body is read; a body larger
-        than the default needs one. A route whose command is in `light` units holds no connection,
-        so it takes no turn. `load` says which limits and which lane it has. The fields of its
-        answer named in `secret` are given once, and never kept for an idempotent replay. Raises
-        `ValueError` for a large body that nothing guards.
+        `gate` is a policy of the actor only, evaluated before the body is read; a
+        `max_body_bytes` above the default needs one (raises `ValueError`). A `batched` route's
+        command runs in batched units of work: it holds no connection, so it needs no permit of
+        `WriteConcurrencyLimit`. `load` selects the rate limit and the queue. `secret_fields` of
+        the response are sent once and never stored for an idempotent replay.
         """
-        _check_limit(path, access, max_body_bytes, gate)
-        register = self._route("POST", path, action, access, **more)
+        _check_max_body(path, access, max_body_bytes, gate)
+        register = self._route("POST", path, action, access, **options)
 
-        def limited(function: F) -> F:
+        def register_with_options(function: F) -> F:
             register(function)
-            route = self._last()
+            route = self._last_route()
             route.batched, route.max_body_bytes, route.gate = batched, max_body_bytes, gate
             route.secret_fields, route.load = secret_fields, load
             return function
 
-        return limited
+        return register_with_options
 
     def put(
-        self, path: str, *, action: str, access: Access = "member", **more: Unpack[RouteOptions]
+        self, path: str, *, action: str, access: Access = "member", **options: Unpack[RouteOptions]
     ) -> Callable[[F], F]:
         """Declare a route that replaces something."""
-        return self._route("PUT", path, action, access, **more)
+        return self._route("PUT", path, action, access, **options)
 
     def delete(
-        self, path: str, *, action: str, access: Access = "member", **more: Unpack[RouteOptions]
+        self, path: str, *, action: str, access: Access = "member", **options: Unpack[RouteOptions]
     ) -> Callable[[F], F]:
         """Declare a route that removes something."""
-        return self._route("DELETE", path, action, access, **more)
+        return self._route("DELETE", path, action, access, **options)
 
-    def _last(self) -> IdempotentRoute:
+    def _last_route(self) -> IdempotentRoute:
         route = self.router.routes[-1]
         assert isinstance(route, IdempotentRoute)  # noqa: S101  the router's own class
         return route
@@ -118,7 +118,7 @@ class Routes:
         path: str,
         action: str,
         access: Access,
-        **more: Unpack[RouteOptions],
+        **options: Unpack[RouteOptions],
     ) -> Callable[[F], F]:
         if not action:
             raise ValueError(f"{method} {path} names no action")
@@ -129,16 +129,18 @@ class Routes:
                 function,
                 methods=[method],
                 openapi_extra=_operation(method, action, access),
-                **more,
+                **options,
             )
             return function
 
         return register
 
 
-def _check_limit(path: str, access: Access, limit: int | None, gate: Gate | None) -> None:
+def _check_max_body(
+    path: str, access: Access, max_body_bytes: int | None, gate: Gate | None
+) -> None:
     default = MAX_ANONYMOUS_BODY_BYTES if access == "anonymous" else MAX_BODY_BYTES
-    if limit is None or limit <= default:
+    if max_body_bytes is None or max_body_bytes <= default:
         return
     if access == "anonymous":
         raise ValueError(f"POST {path}: a body without a token has at most {default} bytes")
@@ -147,9 +149,9 @@ def _check_limit(path: str, access: Access, limit: int | None, gate: Gate | None
 
 
 def _operation(method: str, action: str, access: Access) -> dict[str, Any]:
-    keyed = method == "POST" and access != "anonymous"
+    takes_key = method == "POST" and access != "anonymous"
     return {
         ACTION_EXTENSION: action,
         ACCESS_EXTENSION: access,
-        **({"parameters": [_KEY_PARAMETER]} if keyed else {}),
+        **({"parameters": [_KEY_PARAMETER]} if takes_key else {}),
     }

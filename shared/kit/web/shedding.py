@@ -1,15 +1,13 @@
-"""Refusing work at the edge, before it costs anything, rather than letting all of it time out.
+"""Load shedding: rejects changes early, at no cost, instead of letting all requests time out.
 
-Refused is what changes something for a member: POST, PUT, PATCH and DELETE. Never refused for the
-outbox's or the pool's sake: reads, signing in (what needs no token), operating; and nothing that
-stands outside of `/v1`, such as health and metrics.
+Rejected are requests that change something for a member: POST, PUT, PATCH and DELETE. The outbox
+and the connection pool never cause a rejection of reads, of routes without a token (signing in),
+of operators' routes, or of paths outside `/v1` such as health and metrics.
 """
-
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
 from fastapi.routing import APIRoute
 from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.kit.core.host import Telemetry
 from shared.kit.database.overload import LoadLimits, LoadMonitor, Overloaded, overload_error
@@ -19,108 +17,110 @@ from shared.kit.web.route_table import RouteTable, access_of, path_in_app
 
 WRITE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 API_PREFIX, OPERATING_PREFIX = "/v1/", "/v1/operating/"
-NEEDS_PERMIT_KEY = "preau.takes_turn"
-"""Key of a request's scope: it waits for a turn (`web.write_concurrency`)."""
-_LIGHT = "preau.is_light"
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+NEEDS_PERMIT_KEY = "preau.needs_permit"
+"""Key of a request's scope: True when `WriteConcurrencyLimit` applies to it."""
+_BATCHED_KEY = "preau.batched"
 
 
 class RejectionResponder:
-    """Answers for what is refused, and counts it."""
+    """Responds to rejected requests and counts them by reason."""
 
     def __init__(self, problems: ProblemResponses, telemetry: Telemetry) -> None:
         self._problems, self._telemetry = problems, telemetry
 
     async def respond(self, error: Overloaded, scope: Scope, receive: Receive, send: Send) -> None:
-        """Say 503, why, and when to come back."""
+        """Send a 503 problem document with its reason and `Retry-After`."""
         self._telemetry.count("preau.http.shed", reason=str(error.facts["reason"]))
         await self._problems.for_error(Request(scope), error)(scope, receive, send)
 
 
 class LoadShedder:
-    """ASGI middleware before token and body: looks at numbers in memory, waits for nothing.
+    """ASGI middleware outside `AccessGuard`: reads numbers in memory only and never waits.
 
-    It looks up the route: all that stands behind it reads that from the scope.
+    It also finds the route; the middleware inside it reads the route from the scope.
     """
 
     def __init__(
-        self, app: App, pressure: LoadMonitor, refusals: RejectionResponder, table: RouteTable
+        self,
+        app: ASGIApp,
+        load_monitor: LoadMonitor,
+        rejections: RejectionResponder,
+        table: RouteTable,
     ) -> None:
-        self._app, self._pressure, self._refusals = app, pressure, refusals
+        self._app, self._load_monitor, self._rejections = app, load_monitor, rejections
         self._table = table
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request in, or refuse a change while the service is behind."""
+        """Pass a request on, or reject a change while the service is overloaded."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         route = self._table.find(scope)
         if route is not None and _adds_work(scope, route):
-            light = isinstance(route, IdempotentRoute) and route.batched
-            scope[NEEDS_PERMIT_KEY], scope[_LIGHT] = not light, light
-            reason = self._pressure.rejection_reason()
+            batched = isinstance(route, IdempotentRoute) and route.batched
+            scope[NEEDS_PERMIT_KEY], scope[_BATCHED_KEY] = not batched, batched
+            reason = self._load_monitor.rejection_reason()
             if reason is not None:
-                await self._refusals.respond(overload_error(reason), scope, receive, send)
+                await self._rejections.respond(overload_error(reason), scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
 
 def _adds_work(scope: Scope, route: APIRoute) -> bool:
     path = path_in_app(scope)
-    inside = path.startswith(API_PREFIX) and not path.startswith(OPERATING_PREFIX)
-    return inside and scope["method"] in WRITE_METHODS and access_of(route) != "anonymous"
+    in_api = path.startswith(API_PREFIX) and not path.startswith(OPERATING_PREFIX)
+    return in_api and scope["method"] in WRITE_METHODS and access_of(route) != "anonymous"
 
 
 class RequestConcurrencyLimit:
-    """ASGI middleware behind token and body: so many requests of the API at once.
+    """ASGI middleware inside `BodyGuard`: limits the concurrent requests of the API.
 
-    A sender who is slow, or whom nobody knows, takes no place. A place is free again when the
-    answer begins: a client who reads slowly keeps nobody out.
+    A request counts from the end of its body to the start of its response, so that clients that
+    send or read slowly do not use up the limit; unauthorised requests never count.
     """
 
-    def __init__(self, app: App, limits: LoadLimits, refusals: RejectionResponder) -> None:
-        self._app, self._limits, self._refusals = app, limits, refusals
-        self._inside = self._lights = 0
+    def __init__(self, app: ASGIApp, limits: LoadLimits, rejections: RejectionResponder) -> None:
+        self._app, self._limits, self._rejections = app, limits, rejections
+        self._requests = self._batched_requests = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take a place for as long as the request is in hand, or refuse it."""
+        """Count a request until its response starts, or reject it."""
         path = path_in_app(scope)
         if not path.startswith(API_PREFIX) or path.startswith(OPERATING_PREFIX):
             await self._app(scope, receive, send)
             return
-        light: bool = scope.get(_LIGHT, False)
-        reason = self._too_many(light=light)
+        batched: bool = scope.get(_BATCHED_KEY, False)
+        reason = self._rejection_reason(batched=batched)
         if reason is not None:
-            await self._refusals.respond(overload_error(reason), scope, receive, send)
+            await self._rejections.respond(overload_error(reason), scope, receive, send)
             return
-        self._inside += 1
-        self._lights += light
-        taken = True
+        self._requests += 1
+        self._batched_requests += batched
+        counted = True
 
-        def leave() -> None:
-            nonlocal taken
-            if taken:
-                taken = False
-                self._inside -= 1
-                self._lights -= light
+        def release() -> None:
+            nonlocal counted
+            if counted:
+                counted = False
+                self._requests -= 1
+                self._batched_requests -= batched
 
-        async def answering(message: MutableMapping[str, Any]) -> None:
-            leave()
+        async def send_and_release(message: Message) -> None:
+            release()
             await send(message)
 
         try:
-            await self._app(scope, receive, answering)
+            await self._app(scope, receive, send_and_release)
         finally:
-            leave()
+            release()
 
-    def _too_many(self, *, light: bool) -> str | None:
-        """Say of which there are as many as may be.
+    def _rejection_reason(self, *, batched: bool) -> str | None:
+        """Return which limit is reached, or None.
 
-        Light ones take no turn: where they queue, they have cost nearly all that they cost.
+        Requests of batched routes wait in no queue of `WriteConcurrencyLimit`, so the maximum
+        length of that queue limits their number here.
         """
-        if self._inside >= self._limits.max_concurrent_requests:
+        if self._requests >= self._limits.max_concurrent_requests:
             return "requests_at_once"
-        return "queue_full" if light and self._lights > self._limits.max_queue else None
+        too_many = batched and self._batched_requests > self._limits.max_queue
+        return "queue_full" if too_many else None

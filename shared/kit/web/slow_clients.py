@@ -1,8 +1,8 @@
-"""Slow clients: when a connection has had its time, and how many an address may keep waiting.
+"""Closes connections of slow clients: by time, by unfinished requests per address, and in total.
 
-A connection is unfinished from its first byte (or from its opening) until its request has come in
-whole. Once a second the unfinished ones are looked at, the oldest first. Those that are young are
-never closed: fast clients behind one address do not disturb each other.
+A request is unfinished from its first byte (or the opening of its connection) until it was received
+completely. Unfinished requests are checked once a second, the oldest first; young ones are never
+closed, so that fast clients behind one address do not affect each other.
 """
 
 import asyncio
@@ -19,12 +19,11 @@ SWEEP_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class SlowClientLimits:
-    """What a client may take: times are in seconds, counts are of unfinished requests.
+    """Maximum durations in seconds, and maximum numbers of unfinished requests.
 
-    `head_seconds` for the head, `body_seconds` for the body, whoever reads it; `answered_seconds`
-    for the rest of a body that was answered before it had come. `young_seconds` is the age up to
-    which an unfinished request is not counted. A client that reads may take `read_seconds`, and one
-    second more for each `read_bytes_per_second` bytes.
+    `head_seconds` and `body_seconds` limit receiving them; `answered_seconds` the rest of a body
+    after its response was sent. Unfinished requests younger than `young_seconds` are not counted.
+    Reading a response may take `read_seconds`, plus a second per `read_bytes_per_second` bytes.
     """
 
     head_seconds: float = 10.0
@@ -38,20 +37,20 @@ class SlowClientLimits:
 
 
 class ClientConnection(Protocol):
-    """A connection whose request has not come in whole."""
+    """A connection with an unfinished request or an unread response."""
 
     def is_late(self, now: float) -> bool:
-        """Tell whether its head, its body, or the rest of it has had its time."""
+        """Return whether its head, its body or the rest of its body took too long."""
 
     def client_address(self) -> str:
-        """Give the client's address, as far as it is known; `UNKNOWN` is not counted."""
+        """Return the client's address; `UNKNOWN_ADDRESS` is not counted per address."""
 
     def reject(self) -> None:
-        """Say why, if there is an answer to give, and close it."""
+        """Close the connection, with an error response if one can still be sent."""
 
 
 class SlowClientMonitor:
-    """The unfinished requests of a server, and the answers that nobody reads."""
+    """Tracks the unfinished requests and the unread responses of a server."""
 
     def __init__(
         self,
@@ -63,38 +62,38 @@ class SlowClientMonitor:
         self._unread: dict[ClientConnection, float] = {}
 
     def record_start(self, connection: ClientConnection) -> None:
-        """Note that a request, or a connection, begins."""
+        """Record the start of a request or the opening of a connection."""
         self._unfinished[connection] = self.clock()
 
     def record_end(self, connection: ClientConnection) -> None:
-        """Note that a request has come in whole, or that its connection is gone."""
+        """Record that a request was received completely or its connection closed."""
         self._unfinished.pop(connection, None)
 
     def record_stalled_response(self, connection: ClientConnection, size: int) -> None:
-        """Note that so many bytes of an answer wait for their reader."""
+        """Record that `size` bytes of a response wait for the client to read."""
         seconds = self.limits.read_seconds + size / self.limits.read_bytes_per_second
         self._unread[connection] = self.clock() + seconds
 
     def record_resumed_response(self, connection: ClientConnection) -> None:
-        """Note that an answer waits no longer."""
+        """Record that the client reads its response again."""
         self._unread.pop(connection, None)
 
     async def watch(self) -> None:
-        """Look at them once a second, until cancelled."""
+        """Run `sweep` once a second until cancelled."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             self.sweep()
 
     def sweep(self) -> None:
-        """Close the connections that are late, and the oldest ones where there are too many."""
+        """Close late connections, and the oldest ones above the maximum numbers."""
         now = self.clock()
-        unread = [each for each, until in self._unread.items() if now > until]
-        for connection in [*unread, *self._late(now)]:
+        unread = [connection for connection, until in self._unread.items() if now > until]
+        for connection in [*unread, *self._find_late(now)]:
             self.record_end(connection)
             self.record_resumed_response(connection)
             connection.reject()
 
-    def _late(self, now: float) -> list[ClientConnection]:
+    def _find_late(self, now: float) -> list[ClientConnection]:
         late: list[ClientConnection] = []
         waiting: list[ClientConnection] = []
         for connection, since in self._unfinished.items():
@@ -108,4 +107,5 @@ class SlowClientMonitor:
         for group in by_address.values():
             late += group[: max(0, len(group) - self.limits.per_address)]
         excess = len(waiting) - self.limits.in_all
-        return late + [each for each in waiting[: max(0, excess)] if each not in late]
+        oldest = waiting[: max(0, excess)]
+        return late + [connection for connection in oldest if connection not in late]

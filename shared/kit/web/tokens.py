@@ -1,4 +1,4 @@
-"""Access tokens: every service verifies them by itself, with identity's public keys."""
+"""Verifies access tokens with identity's public keys, without a call to identity per token."""
 
 import asyncio
 import hashlib
@@ -20,41 +20,38 @@ from shared.kit.core.unit_of_work import Clock
 from shared.kit.telemetry.logs import get_logger
 
 REFETCH_AFTER_SECONDS = 5.0
-"""Seconds before an unknown key makes us ask again: a forger must not cost a request each time."""
+"""Minimum time between fetches for unknown keys, so that forged tokens do not cause requests."""
 REFRESH_AFTER_SECONDS = 180.0
-"""Seconds after which keys are asked for again: a key that identity withdrew dies here too."""
+"""Age at which keys are fetched again, so that a key withdrawn by identity is rejected."""
 RETRY_AFTER_SECONDS = 15.0
-"""Seconds between two tries to refresh keys that could not be had."""
+"""Pause between two attempts to refresh the keys while identity is unavailable."""
 MAX_STALE_KEYS_SECONDS = 3_600.0
-"""Seconds that keys hold while identity does not give any: after that, tokens are refused."""
+"""How long keys are used while identity is unavailable; then all tokens are rejected."""
 MAX_KEYS = 16
 MAX_KEY_SET_BYTES = 100_000
-"""Bytes of a key set, which no tenfold of `MAX_KEYS` fills."""
+"""Larger than a key set of ten times `MAX_KEYS`."""
 MAX_CACHED_TOKENS = 10_000
-"""Tokens whose signature is remembered as good: some megabytes."""
+"""Verified tokens in the cache, which takes some megabytes."""
 
 
 log = get_logger("auth")
 
 
 @dataclass(frozen=True, slots=True)
-class _Signed:
-    """What a token says whose signature, issuer and audience hold; its times are in seconds."""
+class _VerifiedToken:
+    """The content of a token with a valid signature, issuer and audience; times in seconds."""
 
     claims: Claims
-    begins: float
-    ends: float
+    not_before: float
+    expires: float
 
 
 class JwksVerifier:
-    """Verifies with the keys that identity serves, kept in memory.
+    """Verifies tokens with identity's keys, which are fetched every few minutes or when unknown.
 
-    They are fetched again for an unknown key, and every few minutes.
-
-    What a token says is remembered by its digest until the keys are replaced, for it cannot change;
-    its times are held against the clock at each request, and rights are none of a token's business.
-    `clock` is what the times in a token are held against, `elapsed` (seconds) what fetches are
-    spaced by, `transport` how the keys are reached: the network if left out.
+    A verified token is cached by its digest until the keys change; its times are checked at each
+    request. `clock` is compared with the times of a token, `elapsed` (seconds) spaces the fetches,
+    `transport` reaches identity (default: the network).
     """
 
     def __init__(
@@ -70,76 +67,81 @@ class JwksVerifier:
         self._url, self._issuer, self._audience = url, issuer, audience
         self._clock, self._elapsed, self._transport = clock, elapsed, transport
         self._keys: dict[str, jwt.PyJWK] = {}
-        self._asked = self._fetched = float("-inf")
-        self._answered = False
-        self._fetching = asyncio.Lock()
-        self._known: dict[bytes, _Signed] = {}
+        self._attempted_at = self._fetched_at = float("-inf")
+        self._fetch_succeeded = False
+        self._fetch_lock = asyncio.Lock()
+        self._verified: dict[bytes, _VerifiedToken] = {}
 
     async def verify(self, token: str) -> Claims:
-        """Check signature, type, issuer, audience and times."""
+        """Check signature, type, issuer, audience and times. Raises `Unauthorised`, `Transient`."""
         await self._refresh()
         digest = hashlib.sha256(token.encode()).digest()
-        signed = self._known.get(digest)
-        if signed is None:
-            signed = await self._signed(token)
-            self._remember(digest, signed)
+        verified = self._verified.get(digest)
+        if verified is None:
+            verified = await self._verify_signature(token)
+            self._cache(digest, verified)
         now = self._clock().timestamp()
-        if now >= signed.ends + CLOCK_LEEWAY_SECONDS:
+        if now >= verified.expires + CLOCK_LEEWAY_SECONDS:
             raise Unauthorised(reason="ExpiredSignatureError")
-        if now < signed.begins - CLOCK_LEEWAY_SECONDS:
+        if now < verified.not_before - CLOCK_LEEWAY_SECONDS:
             raise Unauthorised(reason="ImmatureSignatureError")
-        return signed.claims
+        return verified.claims
 
-    def _remember(self, digest: bytes, signed: _Signed) -> None:
-        while len(self._known) >= MAX_CACHED_TOKENS:
-            del self._known[next(iter(self._known))]
-        self._known[digest] = signed
+    def _cache(self, digest: bytes, verified: _VerifiedToken) -> None:
+        while len(self._verified) >= MAX_CACHED_TOKENS:
+            del self._verified[next(iter(self._verified))]
+        self._verified[digest] = verified
 
-    async def _signed(self, token: str) -> _Signed:
+    async def _verify_signature(self, token: str) -> _VerifiedToken:
         try:
             header = jwt.get_unverified_header(token)
         except jwt.PyJWTError as error:
             raise Unauthorised(reason="not a token") from error
-        # The algorithm is ours to choose, and a key's address is never the token's to say.
+        # Security: the token chooses neither the algorithm nor the place of the key.
         if header.get("typ") != TOKEN_TYPE or {"jku", "x5u", "x5c", "jwk"} & header.keys():
             raise Unauthorised(reason="not an access token")
-        key = await self._key(str(header.get("kid", "")))
-        # Trap: from here to `_remember` nothing is awaited, or the keys could be others by then.
+        key = await self._find_key(str(header.get("kid", "")))
+        # Trap: from here to `_cache` nothing is awaited, or the keys could be replaced meanwhile.
         try:
-            said = jwt.decode(
+            content = jwt.decode(
                 token,
                 key.key,
                 algorithms=list(ALGORITHMS),
                 issuer=self._issuer,
                 audience=self._audience,
-                # PyJWT has a clock of its own; ours is handed in.
+                # Times are checked by `verify`, since PyJWT cannot use another clock.
                 options={"require": list(_REQUIRED), "verify_exp": False, "verify_nbf": False},
             )
-            return _Signed(_claims(said), float(said["nbf"]), float(said["exp"]))
+            return _VerifiedToken(
+                _parse_claims(content), float(content["nbf"]), float(content["exp"])
+            )
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise Unauthorised(reason=type(error).__name__) from error
 
-    async def _key(self, kid: str) -> jwt.PyJWK:
+    async def _find_key(self, kid: str) -> jwt.PyJWK:
         if kid not in self._keys:
-            async with self._fetching:
-                if kid not in self._keys and self._elapsed() - self._asked > REFETCH_AFTER_SECONDS:
+            async with self._fetch_lock:
+                if (
+                    kid not in self._keys
+                    and self._elapsed() - self._attempted_at > REFETCH_AFTER_SECONDS
+                ):
                     await self._fetch()
         if kid in self._keys:
             return self._keys[kid]
-        if self._answered:
+        if self._fetch_succeeded:
             raise Unauthorised(reason="unknown key")
         raise Transient(because="no keys", retry_after=2)
 
     async def _refresh(self) -> None:
-        """Ask for old keys again; other requests go on with what is known meanwhile.
+        """Fetch old keys again; meanwhile other requests use the present ones.
 
-        Raises `Transient` when they are too old to be believed.
+        Raises `Transient` when identity is unavailable and the keys are too old to be used.
         """
         if not self._is_due() or (
-            self._fetching.locked() and self._age() < 2 * REFRESH_AFTER_SECONDS
+            self._fetch_lock.locked() and self._age() < 2 * REFRESH_AFTER_SECONDS
         ):
             return
-        async with self._fetching:
+        async with self._fetch_lock:
             if not self._is_due():
                 return
             try:
@@ -147,53 +149,53 @@ class JwksVerifier:
             except Transient as error:
                 if self._age() > MAX_STALE_KEYS_SECONDS:
                     self._keys = {}
-                    self._known.clear()
+                    self._verified.clear()
                     raise
                 log.warning("keys not refreshed", error=str(error), age=round(self._age()))
 
     def _age(self) -> float:
-        return self._elapsed() - self._fetched
+        return self._elapsed() - self._fetched_at
 
     def _is_due(self) -> bool:
-        again = self._elapsed() - self._asked > RETRY_AFTER_SECONDS
-        return bool(self._keys) and again and self._age() > REFRESH_AFTER_SECONDS
+        may_retry = self._elapsed() - self._attempted_at > RETRY_AFTER_SECONDS
+        return bool(self._keys) and may_retry and self._age() > REFRESH_AFTER_SECONDS
 
     async def _fetch(self) -> None:
-        """Replace the keys. Raises `Transient` when identity does not give any."""
-        self._asked, self._answered = self._elapsed(), False
+        """Fetch and replace the keys. Raises `Transient` when identity sends no valid key set."""
+        self._attempted_at, self._fetch_succeeded = self._elapsed(), False
         try:
             keys = jwt.PyJWKSet.from_dict(json.loads(await self._download())).keys
         except (httpx.HTTPError, jwt.PyJWTError, ValueError, TypeError, AttributeError) as error:
             raise Transient(because=f"jwks: {type(error).__name__}", retry_after=2) from error
-        # Another kind of key would be taken by another algorithm than ours.
-        fitting = [key for key in keys if key.key_id and key.algorithm_name in ALGORITHMS]
-        fetched = {str(key.key_id): key for key in fitting[:MAX_KEYS]}
-        if _material(fetched) != _material(self._keys):
-            self._known.clear()
-        self._keys, self._fetched, self._answered = fetched, self._elapsed(), True
+        # Security: a key of another type would select another algorithm.
+        supported = [key for key in keys if key.key_id and key.algorithm_name in ALGORITHMS]
+        fetched = {str(key.key_id): key for key in supported[:MAX_KEYS]}
+        if _key_bytes(fetched) != _key_bytes(self._keys):
+            self._verified.clear()
+        self._keys, self._fetched_at, self._fetch_succeeded = fetched, self._elapsed(), True
 
     async def _download(self) -> bytes:
         body = b""
         async with (
             httpx.AsyncClient(timeout=5, transport=self._transport) as client,
-            client.stream("GET", self._url) as answer,
+            client.stream("GET", self._url) as response,
         ):
-            answer.raise_for_status()
-            async for chunk in answer.aiter_bytes():
+            response.raise_for_status()
+            async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > MAX_KEY_SET_BYTES:
-                    raise ValueError("a key set as large as this is none")
+                    raise ValueError("the key set is too large")
         return body
 
 
-def _material(keys: Mapping[str, jwt.PyJWK]) -> dict[str, object]:
+def _key_bytes(keys: Mapping[str, jwt.PyJWK]) -> dict[str, object]:
     return {kid: key.key.public_bytes_raw() for kid, key in keys.items()}
 
 
 _REQUIRED = ("exp", "nbf", "iss", "aud", "sub", "tenant", "sid")
 
 
-def _claims(claims: dict[str, Any]) -> Claims:
+def _parse_claims(claims: dict[str, Any]) -> Claims:
     return Claims(
         MemberId(UUID(str(claims["sub"]))),
         TenantId(UUID(str(claims["tenant"]))),

@@ -1,9 +1,9 @@
-"""What a request's `User-Agent` says of the program that sent it, in a few words. Pure."""
+"""Names the client program of a `User-Agent` header. Pure."""
 
 from dataclasses import dataclass
 
 MAX_USER_AGENT_CHARACTERS = 400
-"""Characters: browsers send some 120."""
+"""Longer headers are cut; browsers send about 120 characters."""
 _BROWSERS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -27,14 +27,14 @@ _SYSTEMS = (
 
 @dataclass(frozen=True, slots=True)
 class ClientProgram:
-    """`device` is `phone`, `tablet`, `computer`, `program` or `unknown`; `name` for people."""
+    """`device`: `phone`, `tablet`, `computer`, `program` or `unknown`; `name` is for display."""
 
     device: str
     name: str
 
 
 def parse_user_agent(user_agent: str) -> ClientProgram:
-    """Read a header: browser and system of a browser, the first word of another program."""
+    """Return browser and system of a browser; of another program its first word."""
     text = user_agent[:MAX_USER_AGENT_CHARACTERS]
     if not text.startswith("Mozilla/"):
         name = "".join(c for c in text.split("/")[0] if c.isascii() and c.isprintable())[

@@ -1,4 +1,4 @@
-"""Turns: so many changes at work at a time, the others wait; imports have a lane of their own."""
+"""Limits concurrent changes with a fair bounded queue; imports have a queue of their own."""
 
 import asyncio
 import time
@@ -6,92 +6,93 @@ from collections.abc import Callable
 
 from fastapi.routing import APIRoute
 from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.kit.database.overload import LoadMonitor, Overloaded
 from shared.kit.web.context import request_claims
 from shared.kit.web.fair_semaphore import FairSemaphore
 from shared.kit.web.idempotency import IdempotentRoute
 from shared.kit.web.route_table import ROUTE_KEY, access_of
-from shared.kit.web.shedding import NEEDS_PERMIT_KEY, App, Receive, RejectionResponder, Scope, Send
+from shared.kit.web.shedding import NEEDS_PERMIT_KEY, RejectionResponder
 
 MAX_QUEUED_IMPORTS = 4
-"""Imports that wait for theirs to end: each may hold a body of many megabytes."""
+"""Imports that wait for the running one; each may keep a body of many megabytes in memory."""
 IMPORT_WAIT_SECONDS = 20.0
 PAUSE_FACTOR, MAX_PAUSE_SECONDS = 3, 3.0
-"""How many times as long as an import took the lane rests after it, and how long at the most."""
-
-
-_OF_MEMBERS = frozenset({"member", "suspended_too"})
+"""The pause after an import, as a multiple of its duration, and its maximum."""
+_MEMBER_ACCESS = frozenset({"member", "suspended_too"})
 
 
 class ImportLane:
-    """One import at a time, and after it a rest if other requests came meanwhile.
+    """Runs one import at a time, and pauses after it if other requests arrived meanwhile.
 
-    So imports take a quarter of the time while anybody else is there; what follows from them in
-    the background has the rest.
+    With other requests present, imports thus take a quarter of the time; the reactions to what
+    they wrote have the rest.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._turns, self._monotonic = FairSemaphore(1, MAX_QUEUED_IMPORTS), monotonic
-        self._began, self._others = 0.0, 0
+        self._semaphore, self._monotonic = FairSemaphore(1, MAX_QUEUED_IMPORTS), monotonic
+        self._start, self._other_requests = 0.0, 0
 
     def record_other_request(self) -> None:
-        """Note that a member came for something else; probes and operators do not count."""
-        self._others += 1
+        """Count a member's request that is no import; probes and operators do not count."""
+        self._other_requests += 1
 
     async def acquire(self, tenant: object) -> None:
-        """Take the turn. Raises `Overloaded`."""
-        await self._turns.acquire(tenant, IMPORT_WAIT_SECONDS)
-        self._began, self._others = self._monotonic(), 0
+        """Wait for the running import. Raises `Overloaded`."""
+        await self._semaphore.acquire(tenant, IMPORT_WAIT_SECONDS)
+        self._start, self._other_requests = self._monotonic(), 0
 
     def release(self) -> None:
-        """Return the turn back, after the rest."""
-        rest = self.pause_seconds()
-        if rest:
-            asyncio.get_running_loop().call_later(rest, self._turns.release)
+        """Let the next import start after the pause."""
+        pause = self.pause_seconds()
+        if pause:
+            asyncio.get_running_loop().call_later(pause, self._semaphore.release)
         else:
-            self._turns.release()
+            self._semaphore.release()
 
     def pause_seconds(self) -> float:
-        """Return how long the lane rests if the import ends now."""
-        if not self._others:
+        """Return the pause if the running import ended now."""
+        if not self._other_requests:
             return 0.0
-        return min(PAUSE_FACTOR * (self._monotonic() - self._began), MAX_PAUSE_SECONDS)
+        return min(PAUSE_FACTOR * (self._monotonic() - self._start), MAX_PAUSE_SECONDS)
 
 
 class WriteConcurrencyLimit:
-    """ASGI middleware behind the body, whose sender may be slow: so many changes at a time.
+    """ASGI middleware inside `BodyGuard`: a semaphore with a bounded queue for changes.
 
-    Those at work have a connection each; a request that waits here waits for one, and not for
-    long, and tenants are served in rotation. The rest of the pool is for reads, reactions and jobs.
+    A change holds a database connection while it runs. The others wait here, for a short time
+    and by tenant in rotation. The remaining connections of the pool serve reads, reactions and
+    jobs.
     """
 
-    def __init__(self, app: App, pressure: LoadMonitor, refusals: RejectionResponder) -> None:
-        self._app, self._limits, self._refusals = app, pressure.limits, refusals
-        self._turns = FairSemaphore(
-            pressure.limits.max_concurrent_writes, pressure.limits.max_queue
-        )
+    def __init__(
+        self, app: ASGIApp, load_monitor: LoadMonitor, rejections: RejectionResponder
+    ) -> None:
+        limits = load_monitor.limits
+        self._app, self._limits, self._rejections = app, limits, rejections
+        self._semaphore = FairSemaphore(limits.max_concurrent_writes, limits.max_queue)
         self._imports = ImportLane()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wait for a turn, if this is a change, and take it."""
+        """Run a change once it has a permit; pass any other request on."""
         route: APIRoute | None = scope.get(ROUTE_KEY)
-        imports = isinstance(route, IdempotentRoute) and route.load == "import"
-        if route is not None and not imports and access_of(route) in _OF_MEMBERS:
+        is_import = isinstance(route, IdempotentRoute) and route.load == "import"
+        if route is not None and not is_import and access_of(route) in _MEMBER_ACCESS:
             self._imports.record_other_request()
         if not scope.get(NEEDS_PERMIT_KEY):
             await self._app(scope, receive, send)
             return
         tenant = (await request_claims(Request(scope))).tenant
         try:
-            if imports:
+            if is_import:
                 await self._imports.acquire(tenant)
             else:
-                await self._turns.acquire(tenant, self._limits.max_wait_seconds)
+                await self._semaphore.acquire(tenant, self._limits.max_wait_seconds)
         except Overloaded as error:
-            await self._refusals.respond(error, scope, receive, send)
+            await self._rejections.respond(error, scope, receive, send)
             return
         try:
             await self._app(scope, receive, send)
         finally:
-            (self._imports if imports else self._turns).release()
+            (self._imports if is_import else self._semaphore).release()

@@ -12,7 +12,7 @@ from shared.kit.core.policy import Suspension
 from shared.kit.core.suspension import SessionEnded
 from shared.kit.database.batched.unit import BatchedDatabase
 from shared.kit.database.database import Database
-from shared.kit.rights.store import _WHO, SqlRights
+from shared.kit.rights.store import _FIND_ACTOR, SqlRights
 from tests.kit.conftest import Frame
 from tests.support.inbox_harness import LYON, NOON, RENNES, member_id
 
@@ -77,7 +77,7 @@ async def test_the_setting_is_there_before_a_row_is_read_whatever_the_plan(
 ) -> None:
     """As the owner, whom the policy binds too."""
     await owner.execute(f"SET app.tenants = ''; SET enable_{without} = off")
-    asks = (_WHO.standalone.text, str(RENNES), [RENNES], [member_id(1)], [None])
+    asks = (_FIND_ACTOR.standalone.text, str(RENNES), [RENNES], [member_id(1)], [None])
     for mode in ("force_custom_plan", "force_generic_plan"):
         await owner.execute(f"SET plan_cache_mode = {mode}")
         assert len(await owner.fetch(*asks)) == 2

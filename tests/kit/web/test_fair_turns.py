@@ -153,4 +153,4 @@ async def test_no_history_loses_or_makes_a_turn(seed: int, turns: int, most: int
     assert not counted or max(counted.values()) == 1
     await queue.end()
     await queue.finish(len(queue.served) - working)
-    assert queue.turns._free == turns
+    assert queue.turns._free_permits == turns

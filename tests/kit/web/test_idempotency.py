@@ -234,7 +234,7 @@ async def test_more_at_once_than_there_are_connections_do_not_wait_for_each_othe
             await shop.database.execute_once(sa.text("SELECT pg_sleep(0.01)"))
             return await super().find_actor(tenant, member_id)
 
-    shop.app.state.door = replace(shop.app.state.door, rights=Looking())
+    shop.app.state.context = replace(shop.app.state.context, rights=Looking())
     many = (_write(shop, f"mot {n}", key=f"k{n}") for n in range(60))
     assert {answer.status_code for answer in await asyncio.gather(*many)} == {201}
     assert len(await shop.written()) == 60

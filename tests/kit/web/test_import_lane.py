@@ -117,5 +117,5 @@ async def test_only_members_make_an_import_rest(path: str, others: int) -> None:
     middleware = WriteConcurrencyLimit(app, LoadMonitor(), refusals)
     await middleware({"type": "http", ROUTE_KEY: route}, nothing, nothing)
 
-    assert middleware._imports._others == others
+    assert middleware._imports._other_requests == others
     assert len(passed) == 1

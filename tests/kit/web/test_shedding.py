@@ -57,7 +57,7 @@ def press(house: SampleApp, **numbers: float) -> None:
 
 
 def shed(house: SampleApp) -> Mapping[str, float]:
-    measures = house.telemetry.measures  # type: ignore[attr-defined]  # the kept telemetry's
+    measures = house.telemetry.metric_store  # type: ignore[attr-defined]  # the kept telemetry's
     found = measures.collect().get("preau.http.shed", ())
     return {each.labels["reason"]: each.value for each in found}
 

@@ -74,7 +74,7 @@ async def site(port: int, trusted: str = "") -> AsyncIterator[Site]:
     clock = Clock()
     made = Site(port, clock, SlowClientMonitor(SlowClientLimits(per_address=3), clock))
     proxies = TrustedProxies.parse(trusted)
-    protocol: Any = partial(BufferedHttpProtocol, senders=made.senders, trusted=proxies)
+    protocol: Any = partial(BufferedHttpProtocol, monitor=made.senders, proxies=proxies)
     config = uvicorn.Config(
         made, port=port, http=protocol, log_config=None, lifespan="off", proxy_headers=False
     )
