@@ -1,4 +1,4 @@
-"""Dead letters for operators: by cause, page by page, one whole, and what becomes of them."""
+"""Routes for operators: list dead letters, show one, group them by cause, replay or skip them."""
 
 import contextlib
 from collections.abc import Callable
@@ -12,12 +12,13 @@ from fastapi import Query
 from pydantic import Field
 
 from shared.kit.inbox.consumer import BatchConsumer
-from shared.kit.inbox.dead_letters import queries as letters
+from shared.kit.inbox.dead_letters import queries
 from shared.kit.inbox.dead_letters.decisions import (
     DeadLetterDecision,
     DeadLetterNotFound,
     decide_dead_letters,
 )
+from shared.kit.inbox.dead_letters.queries import BlockedEvent, CauseSummary
 from shared.kit.inbox.parked import LogPosition
 from shared.kit.telemetry.context import trace_id, valid_traceparent
 from shared.kit.web import cursors
@@ -26,21 +27,26 @@ from shared.kit.web.cursors import ApiModel, Page, PageLimit
 from shared.kit.web.routes import Routes
 
 FindConsumer = Callable[[], BatchConsumer | None]
-Text = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
+NonEmptyText = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
 CauseText = Annotated[
     str | None,
     Query(min_length=1, max_length=500, pattern=r"^[^\x00]*$", description="a part of the cause"),
 ]
-_PLACE = r"^[A-Za-z0-9._-]{1,249}/[0-9]{1,9}/[0-9]{1,18}$"
-At = Annotated[str, Field(pattern=_PLACE, description="topic/partition/offset")]
-AtQuery = Annotated[str, Query(pattern=_PLACE, description="topic/partition/offset")]
+_POSITION_PATTERN = r"^[A-Za-z0-9._-]{1,249}/[0-9]{1,9}/[0-9]{1,18}$"
+PositionText = Annotated[
+    str, Field(pattern=_POSITION_PATTERN, description="topic/partition/offset")
+]
+PositionQuery = Annotated[
+    str, Query(pattern=_POSITION_PATTERN, description="topic/partition/offset")
+]
 
 
-class Letter(ApiModel):
-    """An event that was not applied: where it stands, what it is, why, what was decided of it.
+class DeadLetter(ApiModel):
+    """An event that was not applied: its position in the log, its cause and the decision on it.
 
-    `state` is `dead`; `parked` while it is tried again, or waits behind one of its key; `skipped`
-    when it was left out for good. `pattern` is the cause without its ids and values.
+    `state` is `dead`; `parked` while it is retried or waits behind an earlier event of its key;
+    `skipped` when an operator left it out permanently. `pattern` is the cause without ids and
+    values.
     """
 
     place: str
@@ -63,78 +69,58 @@ class Letter(ApiModel):
     offset: int
 
 
-class Behind(ApiModel):
-    """An event that waits for another of its key."""
+class DeadLetterDetail(DeadLetter):
+    """A dead letter with its stack, its record, and the first 100 events that wait behind it.
 
-    place: str
-    type: str | None
-    event_id: UUID | None
-
-
-class Whole(Letter):
-    """A letter with its stack, its record, and what waits behind it (the first 100 of `waiting`).
-
-    `event` is the record when it is JSON; `record` is its text when it is not.
+    `event` is the record when it is JSON; `record` is its text when it is not. `waiting` counts
+    all events behind it.
     """
 
     stack: str | None
     event: dict[str, object] | None
     record: str | None
     waiting: int
-    behind: list[Behind]
+    behind: list[BlockedEvent]
 
 
-class Cause(ApiModel):
-    """Letters that failed alike; `keys` and `waiting` count the keys and events held up by them."""
+class CauseList(ApiModel):
+    """The causes of dead letters, the most frequent first."""
 
-    cause: str
-    type: str | None
-    state: str
-    letters: int
-    keys: int
-    waiting: int
-    oldest: datetime
-    newest: datetime
-    example: str
+    items: list[CauseSummary]
 
 
-class Causes(ApiModel):
-    """The most frequent first."""
+class DecisionRequest(ApiModel):
+    """`replay`: retry the dead letters and all events behind them. `skip`: leave them out.
 
-    items: list[Cause]
-
-
-class Wish(ApiModel):
-    """`replay`: try again, with its whole key behind it. `skip`: leave out for good, for a reason.
-
-    Of these `places`, or of all whose `cause` holds this text, or of `everything` that is dead in
-    this group: one of the three. `dry_run` only says what would be done.
+    Exactly one of `places`, `cause` (a part of the cause) and `everything` (all dead letters of
+    the group) selects them. `skip` is permanent and needs a `reason`. `dry_run` changes nothing.
     """
 
     decision: Literal["replay", "skip"]
-    places: list[At] = Field(default=[], max_length=1000)
-    cause: Text | None = None
+    places: list[PositionText] = Field(default=[], max_length=1000)
+    cause: NonEmptyText | None = None
     everything: bool = False
-    reason: Text | None = None
+    reason: NonEmptyText | None = None
     dry_run: bool = False
 
 
-class Decided(ApiModel):
-    """What was decided on (would be, in a dry run), and what cannot be replayed as it is."""
+class DecisionSummary(ApiModel):
+    """The number of dead letters decided on (in a dry run: selected), and of unreadable ones."""
 
     letters: int
     unreadable: int
-    causes: list[Cause]
+    causes: list[CauseSummary]
 
 
 def dead_letter_routes(routes: Routes, find: FindConsumer) -> None:
-    """Add what is read and what is decided of the consumer that `find` gives once it is there."""
-    _pages(routes, find)
-    _by_cause(routes, find)
-    _one_and_decisions(routes, find)
+    """Add the routes for the dead letters of the consumer that `find` returns once it runs."""
+    _add_list_route(routes, find)
+    _add_causes_route(routes, find)
+    _add_detail_route(routes, find)
+    _add_decision_route(routes, find)
 
 
-def _pages(routes: Routes, find: FindConsumer) -> None:
+def _add_list_route(routes: Routes, find: FindConsumer) -> None:
     @routes.get("/operating/dead-letters", action="operate.dead_letters", access="operator")
     async def dead_letters(
         _: OperatorDep,
@@ -143,13 +129,13 @@ def _pages(routes: Routes, find: FindConsumer) -> None:
         cause: CauseText = None,
         cursor: str | None = None,
         limit: PageLimit = cursors.MAX_PAGE_ITEMS,
-    ) -> Page[Letter]:
-        after = _position(cursor) if cursor else None
+    ) -> Page[DeadLetter]:
+        after = _decode_cursor(cursor) if cursor else None
         consumer = find()
         if consumer is None:
             return Page(items=[])
         async with consumer.database.unit_for(()) as unit:
-            found = await letters.list_dead_letters(
+            rows = await queries.list_dead_letters(
                 unit.connection,
                 consumer.group,
                 everything=everything,
@@ -157,45 +143,49 @@ def _pages(routes: Routes, find: FindConsumer) -> None:
                 after=after,
                 limit=limit + 1,
             )
-        shown, more = found[:limit], None
-        if len(found) > limit:
-            end = shown[-1]
-            more = cursors.encode(end.first_failed, end.topic, end.partition, end.offset)
-        return Page(items=[Letter(**_said(letter)) for letter in shown], next=more)
+        page, next_cursor = rows[:limit], None
+        if len(rows) > limit:
+            last = page[-1]
+            next_cursor = cursors.encode(last.first_failed, last.topic, last.partition, last.offset)
+        return Page(items=[DeadLetter(**_to_fields(row)) for row in page], next=next_cursor)
 
 
-def _by_cause(routes: Routes, find: FindConsumer) -> None:
+def _add_causes_route(routes: Routes, find: FindConsumer) -> None:
     @routes.get("/operating/dead-letters/causes", action="operate.dead_letters", access="operator")
     async def causes(
         _: OperatorDep, *, everything: bool = False, cause: CauseText = None
-    ) -> Causes:
+    ) -> CauseList:
         consumer = find()
         if consumer is None:
-            return Causes(items=[])
+            return CauseList(items=[])
         async with consumer.database.unit_for(()) as unit:
-            found = await letters.summarise_causes(
+            summaries = await queries.summarise_causes(
                 unit.connection, consumer.group, everything=everything, cause=cause
             )
-        return Causes(items=[Cause(**asdict(each)) for each in found])
+        return CauseList(items=list(summaries))
 
 
-def _one_and_decisions(routes: Routes, find: FindConsumer) -> None:
+def _add_detail_route(routes: Routes, find: FindConsumer) -> None:
     @routes.get("/operating/dead-letter", action="operate.dead_letter", access="operator")
-    async def dead_letter(_: OperatorDep, place: AtQuery) -> Whole:
+    async def dead_letter(_: OperatorDep, place: PositionQuery) -> DeadLetterDetail:
         consumer = find()
         if consumer is None:
             raise DeadLetterNotFound(place=place)
         async with consumer.database.unit_for(()) as unit:
-            found = await letters.get_dead_letter(
+            detail = await queries.get_dead_letter(
                 unit.connection, consumer.group, LogPosition.parse(place)
             )
-        if found is None:
+        if detail is None:
             raise DeadLetterNotFound(place=place)
-        return _whole(found)
+        return _to_detail(detail)
 
+
+def _add_decision_route(routes: Routes, find: FindConsumer) -> None:
     @routes.post("/operating/dead-letters", action="operate.decide", access="operator")
-    async def decide_on(_: OperatorDep, caller: CallerDep, wish: Wish) -> Decided:
-        asked = DeadLetterDecision(
+    async def decide_on(
+        _: OperatorDep, caller: CallerDep, wish: DecisionRequest
+    ) -> DecisionSummary:
+        decision = DeadLetterDecision(
             wish.decision,
             tuple(map(LogPosition.parse, wish.places)),
             wish.cause,
@@ -203,44 +193,47 @@ def _one_and_decisions(routes: Routes, find: FindConsumer) -> None:
             wish.reason,
             wish.dry_run,
         )
-        asked.check()
+        decision.check()
         consumer = find()
         if consumer is None and wish.places:
             raise DeadLetterNotFound(place=wish.places[0])
         if consumer is None:
-            return Decided(letters=0, unreadable=0, causes=[])
+            return DecisionSummary(letters=0, unreadable=0, causes=[])
         async with consumer.database.unit(caller) as unit:
-            done = await decide_dead_letters(unit, consumer.group, caller, asked, consumer.decoders)
-        return Decided(
-            letters=sum(each.letters for each in done.causes) - done.unreadable,
-            unreadable=done.unreadable,
-            causes=[Cause(**asdict(each)) for each in done.causes],
+            result = await decide_dead_letters(
+                unit, consumer.group, caller, decision, consumer.decoders
+            )
+        return DecisionSummary(
+            letters=sum(summary.letters for summary in result.causes) - result.unreadable,
+            unreadable=result.unreadable,
+            causes=list(result.causes),
         )
 
 
-def _position(cursor: str) -> tuple[datetime, LogPosition]:
+def _decode_cursor(cursor: str) -> tuple[datetime, LogPosition]:
     first_failed, topic, partition, offset = cursors.decode(
         cursor, datetime, str, int, cursors.BigInt
     )
     return first_failed, LogPosition(topic, partition, offset)
 
 
-def _said(letter: letters.DeadLetter) -> dict[str, Any]:
-    said = asdict(letter)
-    trace = valid_traceparent(said.pop("traceparent"))
-    return said | {"place": str(letter.position), "trace_id": trace_id(trace) if trace else None}
+def _to_fields(letter: queries.DeadLetter) -> dict[str, Any]:
+    fields = asdict(letter)
+    traceparent = valid_traceparent(fields.pop("traceparent"))
+    trace = trace_id(traceparent) if traceparent else None
+    return fields | {"place": str(letter.position), "trace_id": trace}
 
 
-def _whole(found: letters.DeadLetterDetail) -> Whole:
+def _to_detail(detail: queries.DeadLetterDetail) -> DeadLetterDetail:
     event = None
     with contextlib.suppress(msgspec.DecodeError, RecursionError):
-        event = msgspec.json.decode(found.record or b"", type=dict[str, object])
-    record = found.record.decode("utf-8", "replace") if found.record is not None else None
-    return Whole(
-        **_said(found.letter),
-        stack=found.stack,
+        event = msgspec.json.decode(detail.record or b"", type=dict[str, object])
+    record = detail.record.decode("utf-8", "replace") if detail.record is not None else None
+    return DeadLetterDetail(
+        **_to_fields(detail.letter),
+        stack=detail.stack,
         event=event,
         record=None if event is not None else record,
-        waiting=found.waiting,
-        behind=[Behind(**asdict(each)) for each in found.behind],
+        waiting=detail.waiting,
+        behind=list(detail.behind),
     )
