@@ -1,4 +1,4 @@
-"""The bodies of the bus, for one suite: memory always, Kafka where `-m system` is asked for."""
+"""The implementations of the bus for one suite: memory always, Kafka with `-m system`."""
 
 import os
 from collections.abc import AsyncIterator, Callable
@@ -17,38 +17,38 @@ _numbers = count()
 
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest) -> Cluster:
-    """A real broker: the one that PREAU_TEST_KAFKA names, without users, else the stack's."""
-    named = os.environ.get("PREAU_TEST_KAFKA")
-    if named:
-        return Cluster(named)
+    """A real broker: that of PREAU_TEST_KAFKA (without users), else that of the local stack."""
+    address = os.environ.get("PREAU_TEST_KAFKA")
+    if address:
+        return Cluster(address)
     addresses: StackAddresses = request.getfixturevalue("stack_addresses")
     return addresses.cluster()
 
 
 @pytest.fixture
 def kafka_bus(cluster: Cluster) -> Callable[[], KafkaBus]:
-    """Make a bus on the session's broker."""
+    """A factory of buses on the session's broker."""
     return lambda: KafkaBus(cluster, client_id="suite")
 
 
 @pytest.fixture
 def name() -> str:
-    """A name for topic and group that no other test and no earlier run has."""
+    """A unique name for a topic and a group."""
     return f"bus-{uuid4().hex[:8]}-{next(_numbers)}"
 
 
 @pytest.fixture
-async def ours(kafka_bus: Callable[[], KafkaBus]) -> AsyncIterator[KafkaBus]:
-    """The bus on the session's broker."""
+async def kafka(kafka_bus: Callable[[], KafkaBus]) -> AsyncIterator[KafkaBus]:
+    """A bus on the session's broker."""
     bus = kafka_bus()
     yield bus
     await bus.close()
 
 
 @pytest.fixture
-async def single(ours: KafkaBus, name: str) -> str:
-    """A topic of one partition, so that order and offsets are plain."""
-    await ours.ensure_topics([Topic(name, 1)])
+async def single_topic(kafka: KafkaBus, name: str) -> str:
+    """A topic with one partition, so that order and offsets are predictable."""
+    await kafka.ensure_topics([Topic(name, 1)])
     return name
 
 
@@ -57,14 +57,16 @@ ON_KAFKA = (pytest.mark.system, pytest.mark.allow_hosts(["127.0.0.1"]))
 
 @pytest.fixture(params=["memory", pytest.param("kafka", marks=ON_KAFKA)])
 async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
-    """One body after the other."""
-    body: Bus = MemoryBus() if request.param == "memory" else request.getfixturevalue("kafka_bus")()
-    yield body
-    await body.close()
+    """Each implementation in turn."""
+    tested_bus: Bus = (
+        MemoryBus() if request.param == "memory" else request.getfixturevalue("kafka_bus")()
+    )
+    yield tested_bus
+    await tested_bus.close()
 
 
 @pytest.fixture
 async def topic(bus: Bus, name: str) -> str:
-    """A topic of four partitions on the body under test."""
+    """A topic with four partitions on the implementation under test."""
     await bus.ensure_topics([Topic(name, 4)])
     return name

@@ -1,4 +1,4 @@
-"""A login that is wrong stops the start with one line that names the variable."""
+"""A wrong login stops the start with one line that names the variable."""
 
 import pytest
 
@@ -13,13 +13,13 @@ SASL = {
 }
 
 
-def test_service_setting_goes_before_the_shared_one() -> None:
+def test_service_setting_overrides_the_shared_one() -> None:
     environment = SASL | {"COMMUNITY_KAFKA_USERNAME": "own"}
     assert Cluster.from_environment("community", environment, "k:1").user == "own"
     assert Cluster.from_environment("metrics", environment, "k:1").user == "shared"
 
 
-def test_options_are_those_of_the_client() -> None:
+def test_options_match_the_keyword_arguments_of_the_client() -> None:
     environment = SASL | {"PREAU_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512"}
     assert Cluster.from_environment("metrics", environment, "k:1").client_options() == {
         "bootstrap_servers": "k:1",

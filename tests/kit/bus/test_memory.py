@@ -1,4 +1,4 @@
-"""What only the memory body has: patience, and records with holes."""
+"""Methods of the memory bus only: waiting until idle, and records with None values."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ async def memory() -> MemoryBus:
     return bus
 
 
-async def test_settle_waits_for_chains_of_reactions(memory: MemoryBus) -> None:
+async def test_wait_until_idle_waits_for_chains_of_reactions(memory: MemoryBus) -> None:
     async def pass_on(batch: Sequence[IncomingRecord]) -> None:
         await memory.send(make_records("u", len(batch)))
 
@@ -33,7 +33,7 @@ async def test_settle_waits_for_chains_of_reactions(memory: MemoryBus) -> None:
     await memory.close()
 
 
-async def test_settle_cuts_pauses_short(memory: MemoryBus) -> None:
+async def test_wait_until_idle_cancels_pauses(memory: MemoryBus) -> None:
     tries = [0] * 5
 
     async def step(_batch: Sequence[IncomingRecord]) -> None:
@@ -41,15 +41,15 @@ async def test_settle_cuts_pauses_short(memory: MemoryBus) -> None:
             tries.pop()
             raise Redeliver(3600, "in an hour")
 
-    reader = RecordingConsumer(step=step)
-    await memory.subscribe(reader.config_for("t", "group"))
+    consumer = RecordingConsumer(step=step)
+    await memory.subscribe(consumer.config_for("t", "group"))
     await memory.send(make_records("t", 10))
     await memory.wait_until_idle()
-    assert reader.numbers == list(range(10))
+    assert consumer.numbers == list(range(10))
     await memory.close()
 
 
-async def test_settle_names_who_lags(memory: MemoryBus) -> None:
+async def test_wait_until_idle_names_the_lagging_group(memory: MemoryBus) -> None:
     async def step(_batch: Sequence[IncomingRecord]) -> None:
         raise Redeliver(0, "never")
 
@@ -60,12 +60,12 @@ async def test_settle_names_who_lags(memory: MemoryBus) -> None:
     await memory.close()
 
 
-async def test_records_of_foreign_producers_may_have_holes(memory: MemoryBus) -> None:
-    reader = RecordingConsumer()
-    await memory.subscribe(reader.config_for("t", "group"))
+async def test_records_of_foreign_producers_may_contain_none(memory: MemoryBus) -> None:
+    consumer = RecordingConsumer()
+    await memory.subscribe(consumer.config_for("t", "group"))
     memory.append(Partition("t", 0), None, None, headers=[("traceparent", None)])
-    await wait_until(lambda: reader.handled)
-    assert reader.handled == [
+    await wait_until(lambda: consumer.handled)
+    assert consumer.handled == [
         IncomingRecord(Partition("t", 0), 0, None, None, (("traceparent", None),), 12_500)
     ]
     await memory.close()

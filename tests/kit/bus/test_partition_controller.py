@@ -1,4 +1,4 @@
-"""The rules of reading, one by one and without a broker: what a race would meet too seldom."""
+"""The partition controller without a broker: cases that a race would produce too rarely."""
 
 import asyncio
 import time
@@ -15,215 +15,220 @@ from tests.support.consumers import RecordingConsumer
 
 pytestmark = pytest.mark.asyncio
 
-PLACE = Partition("posts", 0)
-THEIRS = TopicPartition("posts", 0)
+PARTITION = Partition("posts", 0)
+TOPIC_PARTITION = TopicPartition("posts", 0)
 
 
-class Client:
-    """Stands for aiokafka's consumer, and remembers what it was told."""
+class FakeClient:
+    """Replaces aiokafka's consumer and records its calls."""
 
     def __init__(self) -> None:
         self.paused: set[TopicPartition] = set()
         self.sought: list[int] = []
         self.committed: list[Mapping[TopicPartition, int]] = []
 
-    def pause(self, *places: TopicPartition) -> None:
-        self.paused.update(places)
+    def pause(self, *partitions: TopicPartition) -> None:
+        self.paused.update(partitions)
 
-    def resume(self, *places: TopicPartition) -> None:
-        self.paused.difference_update(places)
+    def resume(self, *partitions: TopicPartition) -> None:
+        self.paused.difference_update(partitions)
 
-    def seek(self, place: TopicPartition, offset: int) -> None:
+    def seek(self, partition: TopicPartition, offset: int) -> None:
         self.sought.append(offset)
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         self.committed.append(dict(offsets))
 
 
-async def nothing(*, timeout_ms: int) -> FetchedRecords:
+async def fetch_nothing(*, timeout_ms: int) -> FetchedRecords:
     return {}
 
 
-def records(*offsets: int) -> tuple[ConsumerRecord, ...]:
+def make_records(*offsets: int) -> tuple[ConsumerRecord, ...]:
     return tuple(
         ConsumerRecord("posts", 0, offset, 0, 0, b"k", b"%d" % offset, None, 1, 1, ())
         for offset in offsets
     )
 
 
-def rules_of(consumer: RecordingConsumer) -> tuple[PartitionController, Client]:
-    rules, client = (
+def make_controller(consumer: RecordingConsumer) -> tuple[PartitionController, FakeClient]:
+    controller, client = (
         PartitionController(
             SubscriptionConfig("group", ("posts",), consumer, commit_interval_seconds=0)
         ),
-        Client(),
+        FakeClient(),
     )
-    rules.attach(client)
-    return rules, client
+    controller.attach(client)
+    return controller, client
 
 
-async def test_a_new_partition_is_held_back_until_its_start_is_known() -> None:
-    rules, client = rules_of(RecordingConsumer(starts={PLACE: 7}))
-    await rules.on_partitions_assigned({THEIRS})
-    assert client.paused == {THEIRS}
-    await rules.poll(nothing)
+async def test_new_partition_is_paused_until_its_start_is_known() -> None:
+    controller, client = make_controller(RecordingConsumer(starts={PARTITION: 7}))
+    await controller.on_partitions_assigned({TOPIC_PARTITION})
+    assert client.paused == {TOPIC_PARTITION}
+    await controller.poll(fetch_nothing)
     assert not client.paused
     assert client.sought == [7]
 
 
-async def test_what_was_fetched_before_the_start_was_known_is_not_skipped() -> None:
-    """Between the assignment and our pause a client may fetch, and moves its position by it."""
-    reader = RecordingConsumer()
-    rules, client = rules_of(reader)
-    await rules.on_partitions_assigned({THEIRS})
-    await rules.on_batch(records(3, 4))
-    assert not reader.attempts
+async def test_records_fetched_before_the_start_is_known_are_not_skipped() -> None:
+    """A client may fetch between the assignment and our pause, which moves its position."""
+    consumer = RecordingConsumer()
+    controller, client = make_controller(consumer)
+    await controller.on_partitions_assigned({TOPIC_PARTITION})
+    await controller.on_batch(make_records(3, 4))
+    assert not consumer.attempts
     assert client.sought == [3]
 
 
-async def test_what_was_fetched_before_a_rebalance_is_left_to_the_new_owner() -> None:
-    """Where the partition comes back at once, its start is asked again; nothing seeks over it."""
-    reader = RecordingConsumer()
-    rules, client = rules_of(reader)
-    await rules.on_partitions_assigned({THEIRS})
-    await rules.poll(nothing)
-    await rules.on_partitions_revoked({THEIRS})
-    await rules.on_partitions_assigned({THEIRS})
-    await rules.on_batch(records(3, 4))
-    assert not reader.attempts
+async def test_records_fetched_before_a_rebalance_are_dropped() -> None:
+    """An immediate reassignment requests the start again; the old batch causes no seek."""
+    consumer = RecordingConsumer()
+    controller, client = make_controller(consumer)
+    await controller.on_partitions_assigned({TOPIC_PARTITION})
+    await controller.poll(fetch_nothing)
+    await controller.on_partitions_revoked({TOPIC_PARTITION})
+    await controller.on_partitions_assigned({TOPIC_PARTITION})
+    await controller.on_batch(make_records(3, 4))
+    assert not consumer.attempts
     assert not client.sought
 
 
-async def test_what_was_answered_is_committed_and_nothing_else() -> None:
-    elsewhere = Partition("posts", 1)
+async def test_only_returned_offsets_are_committed() -> None:
+    other_partition = Partition("posts", 1)
 
     async def half(batch: Sequence[IncomingRecord]) -> Mapping[Partition, int]:
-        return {PLACE: batch[0].offset + 1, elsewhere: 99}
+        return {PARTITION: batch[0].offset + 1, other_partition: 99}
 
-    rules, client = rules_of(RecordingConsumer(step=half))
-    await rules.on_partitions_assigned({THEIRS})
-    await rules.poll(nothing)
-    await rules.on_batch(records(3, 4))
-    await rules.release()
-    assert client.committed == [{THEIRS: 4}]
+    controller, client = make_controller(RecordingConsumer(step=half))
+    await controller.on_partitions_assigned({TOPIC_PARTITION})
+    await controller.poll(fetch_nothing)
+    await controller.on_batch(make_records(3, 4))
+    await controller.release()
+    assert client.committed == [{TOPIC_PARTITION: 4}]
     assert client.sought == [4]
 
 
-async def test_an_answer_that_is_none_loses_no_batch() -> None:
-    """Whatever goes wrong after the consumer has spoken, FastStream would swallow it."""
+async def test_consumer_that_returns_none_loses_no_batch() -> None:
+    """FastStream would swallow an error that occurs after the consumer has returned."""
 
     class Wrong(RecordingConsumer):
         async def handle(self, batch: Sequence[IncomingRecord]) -> Mapping[Partition, int]:
-            return None  # type: ignore[return-value]  # as a handler without mypy would
+            return None  # type: ignore[return-value]  # as a handler that is not type-checked would
 
-    rules, client = rules_of(Wrong())
-    await rules.on_partitions_assigned({THEIRS})
-    await rules.poll(nothing)
-    await rules.on_batch(records(3, 4))
+    controller, client = make_controller(Wrong())
+    await controller.on_partitions_assigned({TOPIC_PARTITION})
+    await controller.poll(fetch_nothing)
+    await controller.on_batch(make_records(3, 4))
     assert client.sought == [3]
-    assert client.paused == {THEIRS}
+    assert client.paused == {TOPIC_PARTITION}
 
 
-async def test_a_reader_whose_broker_is_away_is_alive_and_has_not_polled() -> None:
-    """Starting it anew would not bring the broker back."""
+async def test_subscription_is_alive_while_its_broker_is_down() -> None:
+    """A restart of the process would not bring the broker back."""
 
-    async def away(*, timeout_ms: int) -> FetchedRecords:
+    async def fail(*, timeout_ms: int) -> FetchedRecords:
         raise KafkaConnectionError
 
-    rules = PartitionController(
+    controller = PartitionController(
         SubscriptionConfig("group", ("posts",), RecordingConsumer(), max_poll_interval_seconds=0.7)
     )
-    rules.attach(Client())
-    await rules.on_partitions_assigned(set())
-    before = rules.last_poll_age
+    controller.attach(FakeClient())
+    await controller.on_partitions_assigned(set())
+    age_before = controller.last_poll_age
     for _ in range(2):
-        await rules.poll(away)
-    assert rules.is_polling()
-    assert rules.last_poll_age > before + 1
+        await controller.poll(fail)
+    assert controller.is_polling()
+    assert controller.last_poll_age > age_before + 1
 
 
-async def test_a_reader_that_hangs_is_not_alive() -> None:
-    rules = PartitionController(
+async def test_hanging_subscription_is_not_alive() -> None:
+    controller = PartitionController(
         SubscriptionConfig("group", ("posts",), RecordingConsumer(), max_poll_interval_seconds=0.05)
     )
-    rules.attach(Client())
-    await rules.on_partitions_assigned(set())
-    assert rules.is_polling()
+    controller.attach(FakeClient())
+    await controller.on_partitions_assigned(set())
+    assert controller.is_polling()
     await asyncio.sleep(0.1)
-    assert not rules.is_polling()
+    assert not controller.is_polling()
 
 
-async def test_records_that_come_one_by_one_gather_while_the_last_batch_rests() -> None:
-    asked: list[float] = []
-    done: list[float] = []
+async def test_partial_batches_are_followed_by_a_pause() -> None:
+    poll_times: list[float] = []
+    handled_times: list[float] = []
 
     async def one(*, timeout_ms: int) -> FetchedRecords:
-        asked.append(time.monotonic())
-        return {THEIRS: list(records(len(asked)))}
+        poll_times.append(time.monotonic())
+        return {TOPIC_PARTITION: list(make_records(len(poll_times)))}
 
     async def slow(batch: Sequence[IncomingRecord]) -> None:
         await asyncio.sleep(0.006)
-        done.append(time.monotonic())
+        handled_times.append(time.monotonic())
 
-    rules, _ = rules_of(RecordingConsumer(step=slow))
-    await rules.on_partitions_assigned({THEIRS})
+    controller, _ = make_controller(RecordingConsumer(step=slow))
+    await controller.on_partitions_assigned({TOPIC_PARTITION})
     for _ in range(3):
-        await rules.on_batch(tuple((await rules.poll(one))[THEIRS]))
-    rests = [again - before for before, again in zip(done, asked[1:], strict=False)]
-    assert len(rests) == 2
-    assert min(rests) > 0.005
+        await controller.on_batch(tuple((await controller.poll(one))[TOPIC_PARTITION]))
+    pauses = [
+        polled_at - handled_at
+        for handled_at, polled_at in zip(handled_times, poll_times[1:], strict=False)
+    ]
+    assert len(pauses) == 2
+    assert min(pauses) > 0.005
 
 
-class Log:
-    """A client whose polls give a record each from where it stands, two at a time at most."""
+class FakeLog:
+    """A client whose polls return the next two records from its position."""
 
     def __init__(self) -> None:
-        self.client = Client()
+        self.client = FakeClient()
         self.at = 0
 
     async def __call__(self, *, timeout_ms: int) -> FetchedRecords:
         begin = self.client.sought[-1] if self.client.sought else self.at
         self.client.sought.clear()
         self.at = begin + 2
-        return {THEIRS: list(records(begin, begin + 1))}
+        return {TOPIC_PARTITION: list(make_records(begin, begin + 1))}
 
 
-async def reading_ahead(reader: RecordingConsumer) -> tuple[PartitionController, Log]:
-    rules, log = (
+async def make_full_batch_controller(
+    consumer: RecordingConsumer,
+) -> tuple[PartitionController, FakeLog]:
+    controller, log = (
         PartitionController(
             SubscriptionConfig(
-                "group", ("posts",), reader, max_batch_records=2, commit_interval_seconds=0
+                "group", ("posts",), consumer, max_batch_records=2, commit_interval_seconds=0
             )
         ),
-        Log(),
+        FakeLog(),
     )
-    rules.attach(log.client)
-    await rules.on_partitions_assigned({THEIRS})
-    return rules, log
+    controller.attach(log.client)
+    await controller.on_partitions_assigned({TOPIC_PARTITION})
+    return controller, log
 
 
-async def turn(rules: PartitionController, log: Log) -> list[int]:
-    found = (await rules.poll(log))[THEIRS]
-    await rules.on_batch(tuple(found))
-    return [record.offset for record in found]
+async def poll_and_deliver(controller: PartitionController, log: FakeLog) -> list[int]:
+    batch = (await controller.poll(log))[TOPIC_PARTITION]
+    await controller.on_batch(tuple(batch))
+    return [record.offset for record in batch]
 
 
-async def test_the_next_batch_is_prepared_while_one_is_in_hand() -> None:
+async def test_next_batch_is_prepared_during_the_current_one() -> None:
     ready: list[int] = []
 
     async def slow(batch: Sequence[IncomingRecord]) -> None:
         await asyncio.sleep(0.01)
-        ready.append(len(reader.prepared))
+        ready.append(len(consumer.prepared))
 
-    reader = RecordingConsumer(step=slow)
-    rules, log = await reading_ahead(reader)
-    assert [await turn(rules, log) for _ in range(3)] == [[0, 1], [2, 3], [4, 5]]
+    consumer = RecordingConsumer(step=slow)
+    controller, log = await make_full_batch_controller(consumer)
+    assert [await poll_and_deliver(controller, log) for _ in range(3)] == [[0, 1], [2, 3], [4, 5]]
     assert ready == [2, 3, 4]
-    assert reader.attempts == reader.prepared[:3]
-    await rules.release()
+    assert consumer.attempts == consumer.prepared[:3]
+    await controller.release()
 
 
-async def test_what_was_read_ahead_of_a_batch_that_failed_comes_after_it() -> None:
+async def test_prefetched_batch_follows_the_retry_of_a_failed_batch() -> None:
     tries: list[int] = []
 
     async def second_try(batch: Sequence[IncomingRecord]) -> None:
@@ -232,56 +237,56 @@ async def test_what_was_read_ahead_of_a_batch_that_failed_comes_after_it() -> No
         if tries == [0]:
             raise RuntimeError
 
-    rules, log = await reading_ahead(RecordingConsumer(step=second_try))
+    controller, log = await make_full_batch_controller(RecordingConsumer(step=second_try))
     for _ in range(3):
-        await turn(rules, log)
+        await poll_and_deliver(controller, log)
     assert tries == [0, 0, 2]
-    await rules.release()
+    await controller.release()
 
 
-async def test_what_was_read_ahead_before_a_rebalance_is_left_to_the_new_owner() -> None:
+async def test_batch_prefetched_before_a_rebalance_is_dropped() -> None:
     async def slow(batch: Sequence[IncomingRecord]) -> None:
         await asyncio.sleep(0.01)
 
-    reader = RecordingConsumer(step=slow)
-    rules, log = await reading_ahead(reader)
-    assert await turn(rules, log) == [0, 1]
+    consumer = RecordingConsumer(step=slow)
+    controller, log = await make_full_batch_controller(consumer)
+    assert await poll_and_deliver(controller, log) == [0, 1]
     await asyncio.sleep(0)
-    await rules.on_partitions_revoked({THEIRS})
-    await rules.on_partitions_assigned({THEIRS})
-    await turn(rules, log)
-    # The client goes on where it stands: what was seen before is not taken for it.
-    assert [[each.offset for each in batch] for batch in reader.attempts] == [[0, 1], [4, 5]]
-    await rules.release()
+    await controller.on_partitions_revoked({TOPIC_PARTITION})
+    await controller.on_partitions_assigned({TOPIC_PARTITION})
+    await poll_and_deliver(controller, log)
+    # The client continues at its position: the prefetched batch is not used.
+    assert [[record.offset for record in batch] for batch in consumer.attempts] == [[0, 1], [4, 5]]
+    await controller.release()
 
 
-async def test_what_was_read_ahead_of_the_start_is_read_again_from_there() -> None:
-    """A look that ends after an assignment, but before its start is known, stands elsewhere."""
+async def test_batch_prefetched_before_the_start_is_known_is_refetched() -> None:
+    """A prefetch that ends after an assignment has another position than the start."""
     gate = asyncio.Event()
 
     async def wait(batch: Sequence[IncomingRecord]) -> None:
         await gate.wait()
 
-    reader = RecordingConsumer(starts={PLACE: 40}, step=wait)
-    rules, log = await reading_ahead(reader)
-    found = await rules.poll(log)
-    working = asyncio.create_task(rules.on_batch(tuple(found[THEIRS])))
-    rules._generation += 1  # as if a rebalance ended while the client still looks
+    consumer = RecordingConsumer(starts={PARTITION: 40}, step=wait)
+    controller, log = await make_full_batch_controller(consumer)
+    fetched = await controller.poll(log)
+    delivery = asyncio.create_task(controller.on_batch(tuple(fetched[TOPIC_PARTITION])))
+    controller._generation += 1  # as if a rebalance ended during the prefetch
     await asyncio.sleep(0.01)
     gate.set()
-    await working
-    await rules.on_partitions_assigned({THEIRS})
-    assert await turn(rules, log) == [40, 41]
-    await rules.release()
+    await delivery
+    await controller.on_partitions_assigned({TOPIC_PARTITION})
+    assert await poll_and_deliver(controller, log) == [40, 41]
+    await controller.release()
 
 
-async def test_a_batch_that_cannot_be_prepared_is_handed_over_all_the_same() -> None:
+async def test_batch_is_delivered_although_prepare_fails() -> None:
     class Weak(RecordingConsumer):
         async def prepare(self, batch: Sequence[IncomingRecord]) -> None:
             raise RuntimeError
 
-    reader = Weak()
-    rules, log = await reading_ahead(reader)
-    assert await turn(rules, log) == [0, 1]
-    assert reader.numbers == [0, 1]
-    await rules.release()
+    consumer = Weak()
+    controller, log = await make_full_batch_controller(consumer)
+    assert await poll_and_deliver(controller, log) == [0, 1]
+    assert consumer.numbers == [0, 1]
+    await controller.release()

@@ -1,4 +1,4 @@
-"""What is refused before Kafka is asked, and what the rights of users are."""
+"""Checks of subscribers before a request to Kafka, and the ACLs of users."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from shared.kit.bus.kafka.acls import (
 from shared.kit.bus.kafka.subscribers import PERSONAL_TOPICS, RefusedSubscriber, check_request
 
 
-def test_unknown_topic_is_refused_with_the_known_ones() -> None:
+def test_unknown_topic_is_rejected_with_the_known_topics() -> None:
     with pytest.raises(RefusedSubscriber, match=r"no such topic: community\.pots\. Known: .*post"):
         check_request("mine", ["community.post", "community.pots"], personal_data=False)
 
@@ -27,7 +27,7 @@ def test_topic_with_personal_data_needs_the_flag() -> None:
 
 
 @pytest.mark.parametrize("name", [*PUBLISHERS, "admin", "broker", "", "a b", "É", "a.b", "User:x"])
-def test_name_of_the_platforms_or_no_name_is_refused(name: str) -> None:
+def test_reserved_or_invalid_name_is_rejected(name: str) -> None:
     with pytest.raises(RefusedSubscriber):
         check_request(name, ["community.post"], personal_data=False)
 
@@ -40,7 +40,7 @@ def test_no_topic_is_written_by_two_services() -> None:
 
 
 @pytest.mark.parametrize("service", PUBLISHERS)
-def test_service_may_use_groups_of_its_own_name_only(service: str) -> None:
+def test_service_may_use_only_groups_with_its_name(service: str) -> None:
     groups = {
         (entry.name, entry.pattern)
         for entry in service_acls(service)

@@ -1,4 +1,4 @@
-"""What is slow or wrong in the client and never used here: read from the code, not run."""
+"""Features of the client that are slow or wrong and not used here; the code is not run."""
 
 import ast
 from collections.abc import Iterator
@@ -36,16 +36,16 @@ def _names(file: Path) -> Iterator[str]:
         ("make_ping_asgi", "it asks the broker: never a liveness probe"),
         ("OpenTelemetryMiddleware", "it halves the request rate even when nothing is sampled"),
         ("FastAPIInstrumentor", "the same"),
-        ("AsyncAPI", "FastStream's fails on msgspec types: ours comes from the catalogue"),
+        ("AsyncAPI", "FastStream's fails on msgspec types: kafka comes from the catalogue"),
         ("max_workers", "order per key is gone"),
     ],
 )
-def test_it_is_not_used(name: str, why: str) -> None:
+def test_name_is_not_used(name: str, why: str) -> None:
     using = [str(file.relative_to(ROOT)) for file in PRODUCT if name in set(_names(file))]
     assert not using, why
 
 
-def test_the_reader_is_set_up_against_the_traps() -> None:
+def test_subscriber_options_avoid_the_traps() -> None:
     reading = RecordingConsumer().config_for(
         "t", "g", instance_id="pod-0", session_timeout_seconds=9.0, max_poll_interval_seconds=30.0
     )

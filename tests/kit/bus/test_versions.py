@@ -1,4 +1,4 @@
-"""Two versions of one fact, all the way: outbox, relay, log, and a group for each version."""
+"""Two versions of one event through outbox, relay and log, with a group for each version."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,58 +25,75 @@ from tests.support.versioned_event import (
 )
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.allow_hosts(["127.0.0.1"])]
-ALONE, TOLD = 100, 300
-RECORDS = ALONE + 2 * (TOLD - ALONE)
-_HEARD = """
+EVENTS_IN_V1, EVENTS = 100, 300
+RECORDS = EVENTS_IN_V1 + 2 * (EVENTS - EVENTS_IN_V1)
+_APPLIED_WORDS = """
     SELECT array_agg(words ORDER BY nth) AS words FROM effects
     GROUP BY key, position('|' IN words) > 0
 """
 
 
 @asynccontextmanager
-async def alive(stage: VersionedService, frame: Frame) -> AsyncIterator[list[BatchConsumer]]:
-    """Relay what is written, to a group for each version."""
-    stop, written = asyncio.Event(), stage.database.outbox_changed
+async def run_relay_and_groups(
+    versioned_service: VersionedService, frame: Frame
+) -> AsyncIterator[list[BatchConsumer]]:
+    """Run the relay, and a consumer group for each version."""
+    stop, outbox_changed = asyncio.Event(), versioned_service.database.outbox_changed
     relay = Relay(
-        "community", frame.url("relay"), stage.bus, written, NoTelemetry(), max_batch_events=7
+        "community",
+        frame.url("relay"),
+        versioned_service.bus,
+        outbox_changed,
+        NoTelemetry(),
+        max_batch_events=7,
     )
     task = asyncio.create_task(relay.run(stop))
     groups = [
-        replace(stage.consumer(each), group=f"{each.__name__}-{uuid7()}")
-        for each in (LineSaidV1, LineSaid)
+        replace(versioned_service.consumer(version), group=f"{version.__name__}-{uuid7()}")
+        for version in (LineSaidV1, LineSaid)
     ]
-    readings = [await stage.bus.subscribe(SubscriptionConfig(g.group, g.topics, g)) for g in groups]
+    subscriptions = [
+        await versioned_service.bus.subscribe(SubscriptionConfig(g.group, g.topics, g))
+        for g in groups
+    ]
     try:
         yield groups
     finally:
-        for reading in readings:
-            await reading.stop()
+        for subscription in subscriptions:
+            await subscription.stop()
         stop.set()
         await asyncio.wait_for(task, 20)
 
 
-async def all_read(bus: Bus, group: BatchConsumer) -> GroupCounts:
+async def wait_for_counts(bus: Bus, group: BatchConsumer) -> GroupCounts:
     async with asyncio.timeout(60):
         while True:
-            found = await count_outcomes(group, bus)
-            if found.published == RECORDS and not found.lag:
-                return found
+            counts = await count_outcomes(group, bus)
+            if counts.published == RECORDS and not counts.lag:
+                return counts
             await asyncio.sleep(0.1)
 
 
-async def test_each_group_has_every_event_once_and_in_order(
-    bus: Bus, stage: VersionedService, frame: Frame
+async def test_each_group_applies_every_event_once_in_order(
+    bus: Bus, versioned_service: VersionedService, frame: Frame
 ) -> None:
-    stage.bus = bus
+    versioned_service.bus = bus
     await bus.ensure_topics([Topic(TOPIC, 2)])
-    async with alive(stage, frame) as groups:
-        for number in range(TOLD):
-            told = line_said_v1 if number < ALONE else line_said
-            async with stage.database.unit(make_caller()) as unit:
-                unit.record(told(f"n° {number}", number % 3 + 1))
-        found = [await all_read(bus, group) for group in groups]
+    async with run_relay_and_groups(versioned_service, frame) as groups:
+        for number in range(EVENTS):
+            make_line = line_said_v1 if number < EVENTS_IN_V1 else line_said
+            async with versioned_service.database.unit(make_caller()) as unit:
+                unit.record(make_line(f"n° {number}", number % 3 + 1))
+        counts_of_groups = [await wait_for_counts(bus, group) for group in groups]
 
-    for each in found:
-        assert (each.applied, each.ignored, each.duplicate) == (TOLD, TOLD - ALONE, 0)
-    heard = [[int(words[3:]) for words in row["words"]] for row in await stage.query(_HEARD)]
-    assert sorted(heard) == sorted([list(range(key, TOLD, 3)) for key in range(3)] * 2)
+    for counts in counts_of_groups:
+        assert (counts.applied, counts.ignored, counts.duplicate) == (
+            EVENTS,
+            EVENTS - EVENTS_IN_V1,
+            0,
+        )
+    applied_numbers = [
+        [int(words[3:]) for words in row["words"]]
+        for row in await versioned_service.query(_APPLIED_WORDS)
+    ]
+    assert sorted(applied_numbers) == sorted([list(range(key, EVENTS, 3)) for key in range(3)] * 2)

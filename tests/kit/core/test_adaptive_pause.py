@@ -33,29 +33,29 @@ def paced(hours: Hours, worked: float, passed: float = 0.0) -> list[float]:
 
 
 @pytest.mark.parametrize("worked", [0.001, 0.004])
-def test_a_rest_is_as_long_as_the_work(worked: float) -> None:
+def test_pause_is_as_long_as_the_work(worked: float) -> None:
     assert paced(Hours(), worked) == [pytest.approx(worked)]
 
 
-def test_a_long_work_does_not_call_for_a_long_rest() -> None:
+def test_pause_after_long_work_is_limited() -> None:
     assert paced(Hours(), 3.0) == [pytest.approx(MAX_PAUSE_SECONDS)]
 
 
-def test_what_comes_after_a_pause_does_not_wait() -> None:
+def test_no_pause_after_an_idle_time() -> None:
     assert paced(Hours(), 0.004, passed=0.005) == []
 
 
-def test_a_pause_that_was_too_short_is_made_up_for() -> None:
+def test_idle_time_shortens_the_pause() -> None:
     assert paced(Hours(), 0.004, passed=0.003) == [pytest.approx(0.001)]
 
 
-def test_nobody_rests_before_the_first_work() -> None:
+def test_no_pause_before_the_first_work() -> None:
     hours = Hours()
     asyncio.run(AdaptivePause(hours.monotonic, hours.sleep).sleep())
     assert hours.slept == []
 
 
-def test_work_that_failed_is_work() -> None:
+def test_failed_work_is_measured() -> None:
     hours = Hours()
     pace = AdaptivePause(hours.monotonic, hours.sleep)
 

@@ -20,13 +20,13 @@ def _nobody_watches() -> Iterator[None]:
     failpoints.set_watcher(None)
 
 
-def test_every_step_is_told_of_once_and_no_other() -> None:
+def test_every_failpoint_is_hit_at_one_place() -> None:
     told = [name for path in SHIPPED for name in REACHED.findall(path.read_text())]
 
     assert sorted(told) == sorted(failpoints.FAILPOINTS)
 
 
-def test_nothing_that_is_deployed_can_switch_them_on() -> None:
+def test_deployed_code_cannot_set_a_watcher() -> None:
     knowing = {
         path.relative_to(REPOSITORY).as_posix()
         for path in SHIPPED
@@ -38,13 +38,13 @@ def test_nothing_that_is_deployed_can_switch_them_on() -> None:
     assert "environ" not in ITSELF.read_text()
 
 
-def test_no_image_holds_the_tests_that_can() -> None:
+def test_image_contains_no_tests() -> None:
     image = (REPOSITORY / "deploy/docker/Dockerfile").read_text()
 
     assert "tests" not in image
 
 
-def test_a_watcher_hears_every_step_until_it_is_taken_away() -> None:
+def test_watcher_is_called_until_it_is_removed() -> None:
     heard: list[str] = []
     failpoints.set_watcher(heard.append)
     failpoints.hit_failpoint("relay.sent")

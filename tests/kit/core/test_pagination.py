@@ -32,15 +32,13 @@ async def _walk(size: int, every: int, limit: int) -> tuple[list[list[int]], int
 )
 @pytest.mark.parametrize("every", [1, 2, CHUNK_ROWS + 1, 10 * CHUNK_ROWS])
 @pytest.mark.parametrize("limit", [1, 2, 100])
-async def test_pages_are_full_but_the_last_and_miss_nothing(
-    size: int, every: int, limit: int
-) -> None:
+async def test_all_pages_but_the_last_are_full(size: int, every: int, limit: int) -> None:
     pages, _ = await _walk(size, every, limit)
     assert [row for page in pages for row in page] == list(range(0, size, every))
     assert all(len(page) == limit for page in pages[:-1])
     assert pages[-1] or len(pages) == 1, "no page is promised in vain"
 
 
-async def test_one_page_reads_no_further_than_it_must() -> None:
+async def test_one_page_reads_only_the_chunks_it_needs() -> None:
     _, reads = await _walk(CHUNK_ROWS - 1, 1, CHUNK_ROWS)
     assert reads == 1

@@ -42,7 +42,7 @@ async def lifted(probe: InboxHarness, failures: int = 100) -> None:
         await resume(unit, GROUP, who, failures=failures)
 
 
-async def test_what_stopped_it_is_not_tried_until_its_time(probe: InboxHarness) -> None:
+async def test_opening_batch_is_not_retried_before_the_interval(probe: InboxHarness) -> None:
     reader = await stopped(probe)
 
     probe.clock.advance(seconds=RETRY_INTERVAL_SECONDS - 1)
@@ -54,7 +54,7 @@ async def test_what_stopped_it_is_not_tried_until_its_time(probe: InboxHarness) 
     assert await hand_over(probe, reader) == {Partition(TOPIC, 1): 30}
 
 
-async def test_lifted_it_goes_on_at_once(probe: InboxHarness) -> None:
+async def test_closed_circuit_breaker_ends_the_pause_at_once(probe: InboxHarness) -> None:
     reader = await stopped(probe)
     await lifted(probe)
 
@@ -62,7 +62,7 @@ async def test_lifted_it_goes_on_at_once(probe: InboxHarness) -> None:
     assert (await probe.check_counts(reader)).parked == 30
 
 
-async def test_what_went_well_elsewhere_is_applied_meanwhile(probe: InboxHarness) -> None:
+async def test_other_partitions_are_applied_during_the_pause(probe: InboxHarness) -> None:
     reader = await stopped(probe)
     probe.publish("bon", member=members_in_partition(2, 1)[0])
 
@@ -70,7 +70,7 @@ async def test_what_went_well_elsewhere_is_applied_meanwhile(probe: InboxHarness
     assert probe.applied_reasons == ["bon"]
 
 
-async def test_a_reader_that_gets_the_partition_back_tries_it(probe: InboxHarness) -> None:
+async def test_reassigned_partition_is_not_paused(probe: InboxHarness) -> None:
     reader = await stopped(probe)
     await reader.on_revoked([Partition(TOPIC, 1)])
     probe.fixed = True
@@ -78,7 +78,7 @@ async def test_a_reader_that_gets_the_partition_back_tries_it(probe: InboxHarnes
     assert await hand_over(probe, reader) == {Partition(TOPIC, 1): 30}
 
 
-async def test_what_is_parked_is_tried_at_once_too(probe: InboxHarness) -> None:
+async def test_resume_makes_parked_events_due(probe: InboxHarness) -> None:
     reader = probe.consumer()
     probe.publish("poison", member=members_in_partition(1, 1)[0])
     await hand_over(probe, reader)

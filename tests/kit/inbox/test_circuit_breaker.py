@@ -14,7 +14,7 @@ from tests.support.inbox_harness import GROUP, NOON, TOPIC, InboxHarness, member
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
-async def test_when_nearly_all_of_a_batch_fails_nothing_is_parked_and_it_is_told_why(
+async def test_batch_of_failures_opens_circuit_and_parks_nothing(
     probe: InboxHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(30):
@@ -30,7 +30,7 @@ async def test_when_nearly_all_of_a_batch_fails_nothing_is_parked_and_it_is_told
     assert await probe.query("SELECT 1 FROM inbox") == []
 
 
-async def test_it_stays_stopped_since_then_until_an_attempt_succeeds(probe: InboxHarness) -> None:
+async def test_circuit_stays_open_until_an_attempt_succeeds(probe: InboxHarness) -> None:
     for number in range(30):
         probe.publish("poison", member=number)
     await _stops(probe)
@@ -44,7 +44,7 @@ async def test_it_stays_stopped_since_then_until_an_attempt_succeeds(probe: Inbo
     assert (found.applied, found.parked, found.halt.since) == (30, 0, None)
 
 
-async def test_a_steady_stream_of_small_batches_of_which_most_fail_stops_it_too(
+async def test_many_small_failing_batches_open_the_circuit(
     probe: InboxHarness,
 ) -> None:
     reader = probe.consumer()
@@ -66,7 +66,7 @@ async def test_a_steady_stream_of_small_batches_of_which_most_fail_stops_it_too(
     [(20, 0, 0.0), (25, 26, 0.0), (25, 0, 0.1)],
     ids=["as many as may", "most go well", "long ago"],
 )
-async def test_a_bad_one_now_and_then_does_not_stop_it(
+async def test_failures_below_the_threshold_do_not_open_the_circuit(
     probe: InboxHarness, failures: int, good: int, hours: float
 ) -> None:
     reader = probe.consumer()
@@ -84,7 +84,7 @@ async def test_a_bad_one_now_and_then_does_not_stop_it(
     assert (found.parked, found.lag, found.halt.since) == (failures, 0, None)
 
 
-async def test_only_the_latest_outcomes_count(probe: InboxHarness) -> None:
+async def test_only_recent_outcomes_count(probe: InboxHarness) -> None:
     probe.failure_threshold = FailureThreshold(max_failures=5, max_outcomes=20)
     reader = probe.consumer()
     for number in range(5):
@@ -106,7 +106,7 @@ async def test_only_the_latest_outcomes_count(probe: InboxHarness) -> None:
     assert found.parked == 15
 
 
-async def test_what_nobody_can_read_counts_as_failed(probe: InboxHarness) -> None:
+async def test_unreadable_records_count_as_failures(probe: InboxHarness) -> None:
     for number in range(25):
         probe.append(f"{number}".encode(), b"{")
 
@@ -118,7 +118,7 @@ async def test_what_nobody_can_read_counts_as_failed(probe: InboxHarness) -> Non
     assert found.halt.cause.startswith("25 of 25 events failed: 25 × ")
 
 
-async def test_while_it_is_stopped_what_would_be_put_aside_waits_even_behind_its_key(
+async def test_open_circuit_parks_nothing_even_behind_a_parked_event(
     probe: InboxHarness,
 ) -> None:
     (waiting,) = members_in_partition(1, 1)
@@ -136,7 +136,9 @@ async def test_while_it_is_stopped_what_would_be_put_aside_waits_even_behind_its
     assert (found.parked, found.dead_lettered, found.lag) == (1, 0, 31)
 
 
-async def test_a_good_batch_elsewhere_is_applied_but_does_not_lift_it(probe: InboxHarness) -> None:
+async def test_successful_batch_of_another_partition_does_not_close_circuit(
+    probe: InboxHarness,
+) -> None:
     probe.failure_threshold = FailureThreshold(max_failures=0)
     (bad,), (good, other) = members_in_partition(0, 1), members_in_partition(1, 2)
     probe.publish("poison", member=bad)
@@ -154,7 +156,7 @@ async def test_a_good_batch_elsewhere_is_applied_but_does_not_lift_it(probe: Inb
     assert (found.halt.since, found.halt.place) == (NOON, f"{TOPIC}/0/0")
 
 
-async def test_lifted_meanwhile_it_is_not_stopped_again_by_who_only_waited(
+async def test_waiting_batch_does_not_reopen_a_closed_circuit(
     probe: InboxHarness,
 ) -> None:
     """One process reads that the group is stopped; before it has told so, another one lifts it."""
@@ -177,7 +179,7 @@ async def test_lifted_meanwhile_it_is_not_stopped_again_by_who_only_waited(
     assert (found.halt.since, await probe.effects()) == (None, ["poison"])
 
 
-async def test_it_waits_for_what_failed_last(probe: InboxHarness) -> None:
+async def test_circuit_names_the_record_that_failed_last(probe: InboxHarness) -> None:
     probe.failure_threshold = FailureThreshold(max_failures=0)
     (first,) = members_in_partition(0, 1)
     probe.publish("poison", member=first)
@@ -192,7 +194,7 @@ async def test_it_waits_for_what_failed_last(probe: InboxHarness) -> None:
     assert found.halt.cause == "3 of 4 events failed: 3 × Invalid: invalid field=reason"
 
 
-async def test_another_process_of_the_service_knows_and_may_lift_it(probe: InboxHarness) -> None:
+async def test_another_process_can_close_the_circuit(probe: InboxHarness) -> None:
     for number in range(30):
         probe.publish("poison", member=number)
     await _stops(probe)
@@ -205,7 +207,7 @@ async def test_another_process_of_the_service_knows_and_may_lift_it(probe: Inbox
     assert [row["recent"] for row in await probe.query("SELECT recent FROM halts")] == ["[]"]
 
 
-async def test_once_most_of_its_batch_goes_well_the_rest_is_parked_and_it_goes_on(
+async def test_mostly_successful_batch_parks_failures_and_closes_circuit(
     probe: InboxHarness,
 ) -> None:
     for number in range(21):
@@ -219,7 +221,7 @@ async def test_once_most_of_its_batch_goes_well_the_rest_is_parked_and_it_goes_o
     assert (found.applied, found.parked, found.lag, found.halt.since) == (22, 21, 0, None)
 
 
-async def test_parked_events_are_tried_while_it_is_stopped_and_lose_no_attempt(
+async def test_retries_during_open_circuit_count_no_attempt(
     probe: InboxHarness,
 ) -> None:
     probe.publish("poison", member=99)
@@ -240,7 +242,7 @@ async def test_parked_events_are_tried_while_it_is_stopped_and_lose_no_attempt(
     assert (await probe.retry_parked()).applied == 1
 
 
-async def test_one_that_can_never_be_right_does_not_die_either_while_it_is_stopped(
+async def test_invalid_event_stays_parked_during_open_circuit(
     probe: InboxHarness,
 ) -> None:
     probe.publish("poison", member=99)

@@ -25,7 +25,7 @@ class Gauges(NoTelemetry):
         self.told[name] = value
 
 
-async def test_the_partition_waits_the_lag_grows_and_resumed_all_of_it_is_read(
+async def test_lag_grows_during_open_circuit_and_shrinks_after_resume(
     probe: InboxHarness,
 ) -> None:
     for number in range(60):
@@ -49,7 +49,7 @@ async def test_the_partition_waits_the_lag_grows_and_resumed_all_of_it_is_read(
     assert (found.lag, found.parked, found.halt.accept_failures) == (0, 70, 30)
 
 
-async def test_the_metric_is_one_while_it_is_stopped(probe: InboxHarness) -> None:
+async def test_halted_metric_is_one_while_circuit_is_open(probe: InboxHarness) -> None:
     gauges, reader = Gauges(), probe.consumer()
     host = Host(probe.bus, probe.clock, probe.database._new_id, gauges, {})
     job = consumer_metrics_job(reader, host)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 AUDIT = "SELECT member_id, action, subject, details FROM audit ORDER BY number"
 
 
-async def test_replay_tries_it_again_in_this_group_and_what_waits_behind_it(
+async def test_replay_applies_the_event_and_those_behind_it(
     probe: InboxHarness,
 ) -> None:
     (place,) = await _dead(probe, "poison")
@@ -34,7 +34,7 @@ async def test_replay_tries_it_again_in_this_group_and_what_waits_behind_it(
     assert (found.published, found.applied, found.dead_lettered) == (2, 2, 0)
 
 
-async def test_a_replay_that_fails_again_dies_again_counted_from_one_with_its_new_cause(
+async def test_failed_replay_counts_attempts_again_with_the_new_cause(
     probe: InboxHarness,
 ) -> None:
     (place,) = await _dead(probe, "poison")
@@ -52,7 +52,7 @@ async def test_a_replay_that_fails_again_dies_again_counted_from_one_with_its_ne
     assert '"attempts":3' in bytes((await probe.outbox())[1].data).decode()
 
 
-async def test_skip_leaves_it_out_for_good_and_its_key_goes_on(probe: InboxHarness) -> None:
+async def test_skipped_event_is_never_applied_and_unblocks_its_key(probe: InboxHarness) -> None:
     (place,) = await _dead(probe, "poison")
 
     decided = probe.clock.now
@@ -70,7 +70,7 @@ async def test_skip_leaves_it_out_for_good_and_its_key_goes_on(probe: InboxHarne
     )
 
 
-async def test_the_audit_keeps_who_decided_what_of_which_and_why(probe: InboxHarness) -> None:
+async def test_audit_records_member_decision_position_and_reason(probe: InboxHarness) -> None:
     one, two = await _dead(probe, "poison", "poison autre")
     (first,) = [e for e in await probe.list_dead_letters() if e.position == one]
 
@@ -92,7 +92,7 @@ async def test_the_audit_keeps_who_decided_what_of_which_and_why(probe: InboxHar
 
 
 @pytest.mark.parametrize("reason", [None, "", "  "])
-async def test_nobody_skips_without_a_reason(probe: InboxHarness, reason: str | None) -> None:
+async def test_skip_requires_a_reason(probe: InboxHarness, reason: str | None) -> None:
     (place,) = await _dead(probe, "poison")
     with pytest.raises(ReasonMissing):
         await probe.decide(DeadLetterDecision("skip", (place,), reason=reason))
@@ -108,14 +108,14 @@ async def test_nobody_skips_without_a_reason(probe: InboxHarness, reason: str | 
         DeadLetterDecision("replay", cause="Error", everything=True),
     ],
 )
-async def test_which_are_meant_is_said_in_exactly_one_way(
+async def test_decision_accepts_exactly_one_selection(
     probe: InboxHarness, wish: DeadLetterDecision
 ) -> None:
     with pytest.raises(Invalid):
         await probe.decide(wish)
 
 
-async def test_many_are_replayed_by_what_their_cause_holds_and_the_others_stay(
+async def test_replay_by_cause_leaves_other_causes(
     probe: InboxHarness,
 ) -> None:
     await _dead(probe, "poison 1", "poison 22", "poison 'é' autre")
@@ -136,7 +136,7 @@ async def test_many_are_replayed_by_what_their_cause_holds_and_the_others_stay(
     assert (await probe.decide(DeadLetterDecision("replay", cause="%"))).causes == []
 
 
-async def test_a_dry_run_says_what_would_be_done_and_does_nothing(probe: InboxHarness) -> None:
+async def test_dry_run_changes_nothing(probe: InboxHarness) -> None:
     await _dead(probe, "poison", "poison 2")
     before = await probe.query("SELECT * FROM parked ORDER BY 3, 4")
 
@@ -148,7 +148,7 @@ async def test_a_dry_run_says_what_would_be_done_and_does_nothing(probe: InboxHa
     assert await probe.query(AUDIT) == []
 
 
-async def test_only_a_dead_letter_can_be_decided_on_and_all_of_them_or_none(
+async def test_decision_with_one_wrong_position_changes_nothing(
     probe: InboxHarness,
 ) -> None:
     (place,) = await _dead(probe, "poison")
@@ -158,7 +158,7 @@ async def test_only_a_dead_letter_can_be_decided_on_and_all_of_them_or_none(
     assert [letter.position for letter in await probe.list_dead_letters()] == [place]
 
 
-async def test_replay_while_the_group_reads_and_retries_keeps_the_order_of_the_key(
+async def test_replay_during_consumption_keeps_the_order_of_the_key(
     probe: InboxHarness,
 ) -> None:
     (place,) = await _dead(probe, "poison")
@@ -177,7 +177,7 @@ async def test_replay_while_the_group_reads_and_retries_keeps_the_order_of_the_k
     assert await probe.effects() == ["poison", "derrière", *(f"{n}" for n in range(20))]
 
 
-async def test_an_operator_may_accept_so_many_failures(probe: InboxHarness) -> None:
+async def test_operator_accepts_a_number_of_failures(probe: InboxHarness) -> None:
     who = make_caller(member_id=member_id(9))
     probe.failure_threshold = FailureThreshold(max_failures=2)
     await _stopped(probe, 5)
@@ -194,7 +194,7 @@ async def test_an_operator_may_accept_so_many_failures(probe: InboxHarness) -> N
     await _stopped(probe, 5, first=200)
 
 
-async def test_an_operator_may_accept_whatever_fails_for_a_while(probe: InboxHarness) -> None:
+async def test_operator_accepts_failures_for_a_period(probe: InboxHarness) -> None:
     who = make_caller(member_id=member_id(9))
     probe.failure_threshold = FailureThreshold(max_failures=2)
     await _stopped(probe, 5)
@@ -211,7 +211,7 @@ async def test_an_operator_may_accept_whatever_fails_for_a_while(probe: InboxHar
     await _stopped(probe, 5, first=400)
 
 
-async def test_resumed_without_more_it_is_judged_anew(probe: InboxHarness) -> None:
+async def test_resume_without_accepted_failures_clears_the_window(probe: InboxHarness) -> None:
     who = make_caller(member_id=member_id(9))
     async with probe.database.unit(who) as unit:
         with pytest.raises(CircuitNotOpen):

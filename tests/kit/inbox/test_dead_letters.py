@@ -22,7 +22,7 @@ KIND = "identity.member.suspended.v1"
 TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-async def test_causes_are_counted_with_what_waits_behind_them(probe: InboxHarness) -> None:
+async def test_causes_are_counted_with_blocked_events(probe: InboxHarness) -> None:
     probe.failure_threshold = FailureThreshold(max_failures=100)
     for who in range(1, 4):
         probe.publish(f"poison {who}", member=who)
@@ -49,7 +49,7 @@ async def test_causes_are_counted_with_what_waits_behind_them(probe: InboxHarnes
     assert (unreadable.type, unreadable.letters, unreadable.waiting) == (None, 1, 0)
 
 
-async def test_what_is_parked_or_skipped_is_counted_only_when_asked_for(
+async def test_parked_events_are_counted_only_on_request(
     probe: InboxHarness,
 ) -> None:
     probe.publish("poison", member=1)
@@ -61,7 +61,7 @@ async def test_what_is_parked_or_skipped_is_counted_only_when_asked_for(
     assert (parked.state, parked.letters, parked.keys, parked.waiting) == ("parked", 1, 1, 1)
 
 
-async def test_a_page_follows_a_page_until_all_were_shown_the_oldest_first(
+async def test_pages_list_all_dead_letters_oldest_first(
     probe: InboxHarness,
 ) -> None:
     probe.failure_threshold = FailureThreshold(max_failures=1000)
@@ -81,7 +81,7 @@ async def test_a_page_follows_a_page_until_all_were_shown_the_oldest_first(
     assert len(await probe.list_dead_letters()) == 35
 
 
-async def test_one_is_shown_whole_with_its_trace_and_what_waits_behind_it(
+async def test_details_contain_stack_record_and_blocked_events(
     probe: InboxHarness,
 ) -> None:
     probe.publish("poison", member=1)
@@ -106,7 +106,7 @@ async def test_one_is_shown_whole_with_its_trace_and_what_waits_behind_it(
     assert await _whole(probe, LogPosition(TOPIC, 0, 12345)) is None
 
 
-async def test_its_trace_is_kept(probe: InboxHarness) -> None:
+async def test_trace_context_of_an_unreadable_record_is_stored(probe: InboxHarness) -> None:
     probe.append(b"k", b"{", [("traceparent", TRACE)])
     await probe.consume_all()
 
@@ -118,7 +118,7 @@ async def test_its_trace_is_kept(probe: InboxHarness) -> None:
     assert (found.record, found.waiting, found.behind) == (b"{", 0, [])
 
 
-async def test_a_hundred_thousand_are_counted_and_paged_in_no_time(probe: InboxHarness) -> None:
+async def test_queries_of_100000_dead_letters_use_the_index(probe: InboxHarness) -> None:
     owner = await asyncpg.connect(probe.owner_url.replace("+asyncpg", ""))
     await owner.execute(
         """

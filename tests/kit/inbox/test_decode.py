@@ -19,7 +19,7 @@ pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 NOW = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
 
 
-def test_what_is_read_of_an_envelope_stands_in_it_under_the_same_name_and_type() -> None:
+def test_incoming_envelope_has_the_fields_of_the_contract() -> None:
     told, wanted = typing.get_type_hints(Envelope), typing.get_type_hints(IncomingEnvelope)
     tenant = wanted.pop("tenant"), told["tenant"]
     assert tenant == (str, TenantId)
@@ -37,7 +37,7 @@ async def _arrived(probe: InboxHarness) -> tuple[IncomingRecord, ...]:
     )
 
 
-async def test_events_of_one_tenant_share_its_id_so_that_comparing_it_is_cheap(
+async def test_events_of_one_tenant_share_one_id_object(
     probe: InboxHarness,
 ) -> None:
     probe.publish("un", member=1)
@@ -52,7 +52,7 @@ async def test_events_of_one_tenant_share_its_id_so_that_comparing_it_is_cheap(
 
 
 @pytest.mark.parametrize("tenant", ["", "école", "01932b6e-4c00-7000-8000"])
-async def test_a_tenant_that_is_no_id_cannot_be_read(probe: InboxHarness, tenant: str) -> None:
+async def test_record_with_invalid_tenant_is_unreadable(probe: InboxHarness, tenant: str) -> None:
     probe.publish("un")
     (record,) = await _arrived(probe)
     own = decode._decode_envelope(record.value or b"").tenant
@@ -63,7 +63,7 @@ async def test_a_tenant_that_is_no_id_cannot_be_read(probe: InboxHarness, tenant
     assert isinstance(found, Unreadable)
 
 
-async def test_decoding_a_long_batch_lets_the_one_in_hand_go_on(probe: InboxHarness) -> None:
+async def test_decoding_a_long_batch_yields_to_the_event_loop(probe: InboxHarness) -> None:
     for number in range(3 * DECODE_SLICE_RECORDS):
         probe.publish("é", member=number % 9)
     batch = await _arrived(probe)

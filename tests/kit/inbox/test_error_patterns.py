@@ -33,20 +33,20 @@ DIFFERENT = (
 
 
 @pytest.mark.parametrize("pattern", ALIKE)
-def test_ids_numbers_and_quoted_values_do_not_split_a_cause(pattern: str) -> None:
+def test_ids_numbers_and_quoted_values_are_masked(pattern: str) -> None:
     assert {mask_literals(cause) for cause in ALIKE[pattern]} == {pattern}
 
 
-def test_names_of_the_program_stay() -> None:
+def test_names_of_the_program_are_not_masked() -> None:
     assert [mask_literals(cause) for cause in DIFFERENT] == list(DIFFERENT)
 
 
-def test_a_pattern_has_an_end_and_is_its_own_pattern() -> None:
+def test_pattern_is_truncated_and_masking_is_idempotent() -> None:
     assert len(mask_literals("x" * 100_000)) == MAX_PATTERN_CHARACTERS
     for pattern in ALIKE:
         assert mask_literals(pattern) == pattern
 
 
-def test_causes_are_told_by_count() -> None:
+def test_causes_are_formatted_by_count() -> None:
     counted = {"A: b": 2, "C: d": 30, "E: f": 1, "G: h": 1, "I: j": 1}
     assert format_counts(counted) == "30 × C: d; 2 × A: b; 1 × E: f; 2 of other causes"

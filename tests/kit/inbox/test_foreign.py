@@ -36,9 +36,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-async def test_what_cannot_be_read_is_a_dead_letter_at_once_and_named(
-    probe: InboxHarness, name: str
-) -> None:
+async def test_unreadable_record_is_dead_lettered_at_once(probe: InboxHarness, name: str) -> None:
     probe.publish("avant")
     probe.append(KEY, UNREADABLE[name])
     probe.publish("après")
@@ -64,7 +62,7 @@ async def test_what_cannot_be_read_is_a_dead_letter_at_once_and_named(
         (b"k" * 9000, None, {"record_key": None, "record_key_bytes": 9000, "record": None}),
     ],
 )  # fmt: skip
-async def test_a_dead_letter_holds_whatever_its_record_held_and_can_itself_be_read(
+async def test_dead_letter_contains_any_record_and_is_readable(
     probe: InboxHarness, key: bytes, value: bytes | None, told: Mapping[str, object]
 ) -> None:
     probe.append(key, value)
@@ -76,13 +74,13 @@ async def test_a_dead_letter_holds_whatever_its_record_held_and_can_itself_be_re
     assert {name: data[name] for name in data if name.startswith("record")} == told
 
 
-def test_a_failure_that_quotes_a_nul_can_be_kept() -> None:
+def test_nul_in_an_error_message_is_replaced() -> None:
     failure = Failure.from_exception(ValueError("ce mot: \x00"))
     assert failure.cause == "ValueError: ce mot: \ufffd"
     assert "\x00" not in failure.stack
 
 
-async def test_who_writes_of_a_nul_writes_none(probe: InboxHarness) -> None:
+async def test_escaped_backslash_before_u0000_is_no_nul(probe: InboxHarness) -> None:
     probe.publish("on écrit \\u0000 en JSON")
 
     found = await probe.consume_all()
@@ -100,7 +98,7 @@ async def test_who_writes_of_a_nul_writes_none(probe: InboxHarness) -> None:
         (("ce_id", b"\xff"),),
     ],
 )
-async def test_odd_headers_stop_nobody(
+async def test_malformed_headers_do_not_stop_the_batch(
     probe: InboxHarness, headers: tuple[tuple[str, bytes | None], ...]
 ) -> None:
     probe.append(KEY, b"{", headers)
@@ -114,7 +112,7 @@ async def test_odd_headers_stop_nobody(
     assert found.parked + found.dead_lettered == 2
 
 
-async def test_a_type_unknown_or_newer_or_of_no_interest_is_ignored_and_counted(
+async def test_unknown_types_and_versions_are_ignored_and_counted(
     probe: InboxHarness,
 ) -> None:
     probe.publish("x", type="identity.member.beamed_up.v1")
@@ -129,7 +127,7 @@ async def test_a_type_unknown_or_newer_or_of_no_interest_is_ignored_and_counted(
     assert len(await probe.query("SELECT 1 FROM inbox")) == 1
 
 
-async def test_an_unknown_field_is_accepted(probe: InboxHarness) -> None:
+async def test_unknown_field_is_accepted(probe: InboxHarness) -> None:
     fields = msgspec.json.decode(SOUND)
     fields["data"]["mood"] = "😀"
     probe.append(KEY, msgspec.json.encode(fields | {"weather": "sunny"}))
@@ -139,7 +137,7 @@ async def test_an_unknown_field_is_accepted(probe: InboxHarness) -> None:
     assert await probe.effects() == ["bon"]
 
 
-async def test_a_key_of_another_tenant_is_refused(probe: InboxHarness) -> None:
+async def test_key_of_another_tenant_is_rejected(probe: InboxHarness) -> None:
     fields = msgspec.json.decode(SOUND)
     probe.append(KEY, msgspec.json.encode(fields | {"tenant": str(LYON)}))
     probe.publish("bon", member=2)
@@ -152,7 +150,7 @@ async def test_a_key_of_another_tenant_is_refused(probe: InboxHarness) -> None:
     assert "tenant" in (letter.cause or "")
 
 
-async def test_binary_mode_is_read_as_well(probe: InboxHarness) -> None:
+async def test_binary_mode_is_decoded(probe: InboxHarness) -> None:
     fields = msgspec.json.decode(SOUND)
     data = msgspec.json.encode(fields.pop("data"))
     headers = tuple((f"ce_{name}", str(value).encode()) for name, value in fields.items())
@@ -163,7 +161,7 @@ async def test_binary_mode_is_read_as_well(probe: InboxHarness) -> None:
     assert (await probe.effects(), found.applied) == (["bon"], 1)
 
 
-async def test_one_that_still_cannot_be_read_can_be_skipped_and_not_replayed(
+async def test_unreadable_record_can_be_skipped_but_not_replayed(
     probe: InboxHarness,
 ) -> None:
     probe.append(KEY, b"{")
@@ -180,7 +178,7 @@ async def test_one_that_still_cannot_be_read_can_be_skipped_and_not_replayed(
     assert await probe.list_dead_letters() == []
 
 
-async def test_one_that_a_newer_version_can_read_is_replayed_with_its_key(
+async def test_replay_decodes_an_unreadable_record_again(
     probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bad deploy could not decode; the event, a repetition of it, and one for somebody else."""
@@ -204,7 +202,7 @@ async def test_one_that_a_newer_version_can_read_is_replayed_with_its_key(
     assert (found.applied, found.duplicate, found.ignored, found.dead_lettered) == (1, 1, 1, 1)
 
 
-async def test_a_parked_one_in_binary_mode_is_read_again_whole(probe: InboxHarness) -> None:
+async def test_parked_record_in_binary_mode_is_retried(probe: InboxHarness) -> None:
     fields = msgspec.json.decode(SOUND.replace(b"bon", b"poison"))
     data = msgspec.json.encode(fields.pop("data"))
     headers = tuple((f"ce_{name}", str(value).encode()) for name, value in fields.items())
@@ -218,9 +216,7 @@ async def test_a_parked_one_in_binary_mode_is_read_again_whole(probe: InboxHarne
 
 
 @pytest.mark.parametrize("value", [b'"' * 5_500_000, b"\x01" * 9_500_000, b"\xff" * 9_500_000])
-async def test_the_dead_letter_of_a_huge_record_can_be_sent(
-    probe: InboxHarness, value: bytes
-) -> None:
+async def test_dead_letter_of_a_huge_record_can_be_sent(probe: InboxHarness, value: bytes) -> None:
     probe.append(KEY, value)
 
     assert (await probe.consume_all()).dead_lettered == 1

@@ -52,7 +52,7 @@ async def test_an_event_again_in_a_later_batch_is_applied_once(probe: InboxHarne
     assert (found.applied, found.duplicate) == (1, 1)
 
 
-async def test_a_batch_handed_over_twice_is_applied_once(probe: InboxHarness) -> None:
+async def test_a_batch_delivered_twice_is_applied_once(probe: InboxHarness) -> None:
     probe.publish("a")
     probe.publish("b", member=2)
     reader = probe.consumer()
@@ -65,7 +65,7 @@ async def test_a_batch_handed_over_twice_is_applied_once(probe: InboxHarness) ->
     assert (await probe.check_counts(reader)).duplicate == 0
 
 
-async def test_a_zombies_late_batch_changes_nothing_and_it_learns_where_the_group_is(
+async def test_late_batch_of_a_fenced_consumer_changes_nothing(
     probe: InboxHarness,
 ) -> None:
     zombie, heir = probe.consumer(), probe.consumer()
@@ -85,7 +85,7 @@ async def test_a_zombies_late_batch_changes_nothing_and_it_learns_where_the_grou
     assert (found.applied, found.lag) == (1, 1)
 
 
-async def test_two_at_once_with_the_same_batch_apply_it_once(probe: InboxHarness) -> None:
+async def test_concurrent_consumers_apply_a_batch_once(probe: InboxHarness) -> None:
     for number in range(20):
         probe.publish(f"{number}", member=number)
     twins = [probe.consumer(), probe.consumer()]
@@ -99,7 +99,7 @@ async def test_two_at_once_with_the_same_batch_apply_it_once(probe: InboxHarness
     assert (await probe.check_counts(twins[0])).applied == 20
 
 
-async def test_a_lost_connection_makes_the_whole_batch_wait_and_nothing_is_kept(
+async def test_lost_connection_rolls_back_and_redelivers_the_batch(
     probe: InboxHarness,
 ) -> None:
     probe.publish("answer")
@@ -127,7 +127,7 @@ class Counting(NoTelemetry):
         self.told[name, labels.get("outcome", "")] += int(amount)
 
 
-async def test_what_became_of_records_and_partitions_is_counted(probe: InboxHarness) -> None:
+async def test_outcomes_and_rebalances_are_counted_in_metrics(probe: InboxHarness) -> None:
     probe.publish("un")
     probe.publish("deux")
     probe.connection_losses = 1
@@ -147,7 +147,7 @@ async def test_what_became_of_records_and_partitions_is_counted(probe: InboxHarn
     }
 
 
-async def test_a_batch_that_takes_too_long_is_applied_in_smaller_ones(probe: InboxHarness) -> None:
+async def test_batch_that_times_out_is_applied_in_smaller_batches(probe: InboxHarness) -> None:
     for number in range(20):
         probe.publish(f"{number}", member=number)
     tried: list[int] = []
@@ -168,7 +168,7 @@ async def test_a_batch_that_takes_too_long_is_applied_in_smaller_ones(probe: Inb
     assert (await probe.check_counts(reader)).applied == 20
 
 
-async def test_beginning_again_and_moving_from_elsewhere_change_nothing(
+async def test_position_moves_only_from_the_expected_offset(
     probe: InboxHarness,
 ) -> None:
     place = Partition(TOPIC, 0)
@@ -185,7 +185,7 @@ async def test_beginning_again_and_moving_from_elsewhere_change_nothing(
         assert await ledger.get_positions(unit.connection, GROUP) == {place: 9}
 
 
-async def test_one_batch_holds_many_tenants_and_a_unit_sees_its_own(probe: InboxHarness) -> None:
+async def test_batch_contains_many_tenants_and_units_are_isolated(probe: InboxHarness) -> None:
     probe.publish("Rennes", tenant=RENNES)
     probe.publish("Lyon", tenant=LYON)
     await probe.consume_all()

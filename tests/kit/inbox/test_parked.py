@@ -11,7 +11,7 @@ from tests.support.inbox_harness import GROUP, NOON, InboxHarness
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
-async def test_a_bad_event_is_parked_its_key_waits_and_the_others_go_on(
+async def test_failed_event_is_parked_and_blocks_only_its_key(
     probe: InboxHarness,
 ) -> None:
     probe.publish("avant", member=1)
@@ -28,7 +28,7 @@ async def test_a_bad_event_is_parked_its_key_waits_and_the_others_go_on(
     assert (found.applied, found.parked, found.dead_lettered, found.lag) == (11, 2, 0, 0)
 
 
-async def test_what_comes_later_waits_too_and_all_goes_in_order_once_it_is_mended(
+async def test_blocked_events_are_applied_in_order_after_the_retry(
     probe: InboxHarness,
 ) -> None:
     probe.publish("poison")
@@ -44,7 +44,7 @@ async def test_what_comes_later_waits_too_and_all_goes_in_order_once_it_is_mende
     assert (found.applied, found.parked) == (3, 0)
 
 
-async def test_it_is_not_tried_before_its_time(probe: InboxHarness) -> None:
+async def test_parked_event_is_not_retried_before_next_try(probe: InboxHarness) -> None:
     probe.publish("poison")
     reader = probe.consumer()
     await probe.consume_all(reader)
@@ -55,7 +55,7 @@ async def test_it_is_not_tried_before_its_time(probe: InboxHarness) -> None:
     assert await ParkedEventRetrier(reader).retry_due() == 1
 
 
-async def test_what_a_failed_event_did_before_it_failed_is_undone(probe: InboxHarness) -> None:
+async def test_effects_of_a_failed_event_are_rolled_back(probe: InboxHarness) -> None:
     probe.publish("poison")
     probe.publish("answer", member=2)
 
@@ -66,7 +66,7 @@ async def test_what_a_failed_event_did_before_it_failed_is_undone(probe: InboxHa
     assert answer.type == "identity.member.reinstated.v1"
 
 
-async def test_out_of_attempts_it_leaves_as_a_dead_letter_with_its_cause(
+async def test_last_failed_attempt_publishes_a_dead_letter_with_cause(
     probe: InboxHarness,
 ) -> None:
     event = probe.publish("poison", member=3)
@@ -88,7 +88,7 @@ async def test_out_of_attempts_it_leaves_as_a_dead_letter_with_its_cause(
     assert await probe.effects() == []
 
 
-async def test_what_can_never_be_right_is_dead_at_once(probe: InboxHarness) -> None:
+async def test_invalid_event_is_dead_at_once(probe: InboxHarness) -> None:
     probe.publish("invalid")
     probe.publish("derrière")
 
@@ -99,7 +99,7 @@ async def test_what_can_never_be_right_is_dead_at_once(probe: InboxHarness) -> N
     assert await probe.effects() == []
 
 
-async def test_what_can_never_be_right_is_dead_at_once_behind_another_too(
+async def test_invalid_event_behind_another_is_dead_at_once(
     probe: InboxHarness,
 ) -> None:
     probe.publish("poison")
@@ -112,7 +112,7 @@ async def test_what_can_never_be_right_is_dead_at_once_behind_another_too(
     assert (found.applied, found.dead_lettered, found.parked) == (1, 1, 0)
 
 
-async def test_a_poison_is_a_dead_letter_after_fifteen_seconds_by_the_clock(
+async def test_failing_event_is_dead_lettered_after_fifteen_seconds(
     probe: InboxHarness,
 ) -> None:
     probe.retry_policy = RetryPolicy()
@@ -134,7 +134,7 @@ async def test_a_poison_is_a_dead_letter_after_fifteen_seconds_by_the_clock(
     assert "RuntimeError: cannot digest" in bytes(letter.data).decode()
 
 
-async def test_many_behind_one_key_are_put_aside_in_one_statement(probe: InboxHarness) -> None:
+async def test_blocked_events_are_parked_with_one_statement(probe: InboxHarness) -> None:
     probe.publish("poison")
     await probe.consume_all()
     for number in range(50):
@@ -156,7 +156,7 @@ async def test_many_behind_one_key_are_put_aside_in_one_statement(probe: InboxHa
     assert await probe.effects() == ["poison", *(f"derrière {n}" for n in range(50))]
 
 
-async def test_all_keys_that_are_due_are_tried_in_one_go(probe: InboxHarness) -> None:
+async def test_all_due_keys_are_retried_in_one_run(probe: InboxHarness) -> None:
     probe.failure_threshold = FailureThreshold(max_failures=1000)
     for number in range(250):
         probe.publish("poison", member=number)

@@ -69,7 +69,7 @@ def shouting(probe: InboxHarness) -> tuple[Shouting, BatchConsumer]:
     return deps, reader
 
 
-async def test_values_reach_the_effect_and_no_transaction_is_open_meanwhile(
+async def test_values_are_prepared_without_an_open_transaction(
     probe: InboxHarness,
 ) -> None:
     deps, reader = shouting(probe)
@@ -83,7 +83,7 @@ async def test_values_reach_the_effect_and_no_transaction_is_open_meanwhile(
     assert [len(each) for each in deps.slices] == [8, 16, 16]
 
 
-async def test_a_failure_to_prepare_parks_its_event_and_the_key_waits(probe: InboxHarness) -> None:
+async def test_failed_preparation_parks_the_event_and_blocks_its_key(probe: InboxHarness) -> None:
     _, reader = shouting(probe)
     for words, who in (("avant", 1), ("poison", 2), ("derrière", 2), ("après", 3)):
         probe.publish(words, member=who)
@@ -94,14 +94,14 @@ async def test_a_failure_to_prepare_parks_its_event_and_the_key_waits(probe: Inb
     assert (found.applied, found.parked, found.lag) == (2, 2, 0)
 
 
-async def test_what_can_never_be_prepared_is_a_dead_letter_at_once(probe: InboxHarness) -> None:
+async def test_invalid_event_in_preparation_is_dead_lettered_at_once(probe: InboxHarness) -> None:
     _, reader = shouting(probe)
     probe.publish("invalid")
 
     assert (await probe.consume_all(reader)).dead_lettered == 1
 
 
-async def test_an_event_that_is_tried_again_is_prepared_outside_of_a_transaction(
+async def test_retried_event_is_prepared_without_an_open_transaction(
     probe: InboxHarness,
 ) -> None:
     deps, reader = shouting(probe)
@@ -144,7 +144,7 @@ async def test_a_transient_failure_makes_the_whole_batch_wait(probe: InboxHarnes
     assert await probe.effects() == ["ATTEND"]
 
 
-async def test_slow_preparing_cuts_the_batch(
+async def test_slow_preparation_cuts_the_batch(
     probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preparing, "MAX_SECONDS", -1.0)
@@ -160,7 +160,7 @@ async def test_slow_preparing_cuts_the_batch(
     assert [max(first.values()), max(rest.values())] == [8, 24]
 
 
-async def test_an_event_that_takes_too_long_to_prepare_is_parked_and_the_others_are_applied(
+async def test_event_that_exceeds_the_preparation_timeout_is_parked(
     probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preparing, "SLICE_SECONDS", 0.2)
@@ -175,7 +175,7 @@ async def test_an_event_that_takes_too_long_to_prepare_is_parked_and_the_others_
     assert [len(each) for each in deps.slices][:2] == [4, 1]
 
 
-async def test_a_stage_that_gives_too_few_values_fails_alone(probe: InboxHarness) -> None:
+async def test_preparation_with_too_few_values_fails_its_event_only(probe: InboxHarness) -> None:
     _, reader = shouting(probe)
     for words, who in (("avant", 1), ("lost", 2)):
         probe.publish(words, member=who)

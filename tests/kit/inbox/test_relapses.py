@@ -15,7 +15,7 @@ pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 MANY = 60
 
 
-async def test_lifted_while_the_bug_is_still_there_it_stops_again_and_nothing_dies(
+async def test_failed_retries_reopen_the_circuit(
     probe: InboxHarness,
 ) -> None:
     await _parked(probe)
@@ -30,7 +30,7 @@ async def test_lifted_while_the_bug_is_still_there_it_stops_again_and_nothing_di
     assert (await probe.check_counts(probe.consumer())).dead_lettered == 0
 
 
-async def test_it_goes_on_by_itself_once_the_one_at_which_it_stopped_is_applied(
+async def test_circuit_closes_when_the_opening_event_is_applied(
     probe: InboxHarness,
 ) -> None:
     await _parked(probe)
@@ -42,7 +42,7 @@ async def test_it_goes_on_by_itself_once_the_one_at_which_it_stopped_is_applied(
     assert (found.halt.since, found.applied, found.parked) == (None, MANY, 0)
 
 
-async def test_a_good_batch_does_not_lift_what_a_retry_stopped(probe: InboxHarness) -> None:
+async def test_successful_batch_does_not_close_circuit_opened_by_retry(probe: InboxHarness) -> None:
     await _parked(probe)
     stopped = await probe.retry_parked()
     for who in range(200, 240):
@@ -54,7 +54,7 @@ async def test_a_good_batch_does_not_lift_what_a_retry_stopped(probe: InboxHarne
     assert (found.halt.since, found.halt.place) == (stopped.halt.since, stopped.halt.place)
 
 
-async def test_a_replay_of_many_while_the_bug_is_still_there_stops_it(probe: InboxHarness) -> None:
+async def test_replay_of_many_failing_events_opens_the_circuit(probe: InboxHarness) -> None:
     await _parked(probe)
     await _resume(probe, failures=1)
     await _die(probe)
@@ -69,7 +69,7 @@ async def test_a_replay_of_many_while_the_bug_is_still_there_stops_it(probe: Inb
     assert found.halt.cause.startswith("21 of 21 events failed")
 
 
-async def test_what_comes_out_from_behind_counts_as_any_other(probe: InboxHarness) -> None:
+async def test_unblocked_events_count_as_failures(probe: InboxHarness) -> None:
     probe.failure_threshold = FailureThreshold(max_failures=5)
     for who in range(10):
         probe.publish("invalid", member=who)
@@ -96,7 +96,7 @@ async def test_an_event_counts_once_however_often_it_is_tried(probe: InboxHarnes
     assert (found.dead_lettered, found.parked, found.halt.since) == (4, 0, None)
 
 
-async def test_what_an_operator_accepts_may_fail_again_too(probe: InboxHarness) -> None:
+async def test_accepted_failures_may_fail_again(probe: InboxHarness) -> None:
     await _parked(probe)
     await _resume(probe, period=timedelta(hours=2))
 
@@ -105,7 +105,7 @@ async def test_what_an_operator_accepts_may_fail_again_too(probe: InboxHarness) 
     assert (found.halt.since, found.dead_lettered) == (None, MANY)
 
 
-async def test_of_so_many_that_may_fail_those_already_parked_use_nothing_up(
+async def test_parked_events_use_up_none_of_the_accepted_failures(
     probe: InboxHarness,
 ) -> None:
     await _parked(probe)
@@ -122,7 +122,7 @@ async def test_of_so_many_that_may_fail_those_already_parked_use_nothing_up(
     assert sorted(await _attempts(probe)) == [0] * (MANY - 50) + [1] * 50
 
 
-async def test_a_key_that_nobody_would_try_any_more_is_found(probe: InboxHarness) -> None:
+async def test_forgotten_blocked_event_is_made_due(probe: InboxHarness) -> None:
     """As when a batch put an event behind one that was applied in that moment."""
     probe.publish("poison")
     probe.publish("derrière")
@@ -137,7 +137,7 @@ async def test_a_key_that_nobody_would_try_any_more_is_found(probe: InboxHarness
     assert await probe.effects() == ["derrière"]
 
 
-async def test_who_waits_behind_a_dead_one_is_not_woken(probe: InboxHarness) -> None:
+async def test_event_behind_a_dead_one_is_not_made_due(probe: InboxHarness) -> None:
     probe.publish("invalid")
     probe.publish("derrière")
     await probe.consume_all()

@@ -43,7 +43,7 @@ class Effects(NoTelemetry):
             self.slow[labels["group"], labels["reaction"]] += int(amount)
 
 
-async def test_an_event_alone_that_fails_for_now_again_and_again_is_parked(
+async def test_event_with_repeated_transient_failures_is_parked(
     probe: InboxHarness,
 ) -> None:
     trouble = FailingEffect(probe, raise_connection_error)
@@ -57,7 +57,7 @@ async def test_an_event_alone_that_fails_for_now_again_and_again_is_parked(
     assert letter.cause == "GivenUp: tried alone 3 times, and no attempt came to an end"
 
 
-async def test_it_is_found_among_many_and_the_key_waits_behind_it(probe: InboxHarness) -> None:
+async def test_failing_event_is_isolated_and_blocks_its_key(probe: InboxHarness) -> None:
     trouble = FailingEffect(probe, raise_connection_error)
     publish_in_one_partition(probe, [*"abcdefgh", "trouble", *"ijkl"])
     probe.publish("derrière", member=members_in_partition(0, 9)[8])
@@ -67,7 +67,7 @@ async def test_it_is_found_among_many_and_the_key_waits_behind_it(probe: InboxHa
     assert (found.applied, found.parked, found.lag) == (12, 2, 0)
 
 
-async def test_what_is_parked_so_is_retried_and_applied_when_it_can_be(probe: InboxHarness) -> None:
+async def test_event_parked_by_limits_is_retried(probe: InboxHarness) -> None:
     trouble = FailingEffect(probe, raise_connection_error)
     publish_in_one_partition(probe, ["trouble"])
     reader = trouble.make_consumer()
@@ -77,7 +77,7 @@ async def test_what_is_parked_so_is_retried_and_applied_when_it_can_be(probe: In
     assert (await probe.retry_parked(reader)).applied == 1
 
 
-async def test_an_outage_parks_nothing_however_long_it_is(probe: InboxHarness) -> None:
+async def test_database_outage_parks_nothing(probe: InboxHarness) -> None:
     trouble = FailingEffect(probe, raise_connection_error)
     trouble.fixed = True
     publish_in_one_partition(probe, ["trouble", "a"])
@@ -96,7 +96,7 @@ async def test_an_outage_parks_nothing_however_long_it_is(probe: InboxHarness) -
     assert (found.applied, found.parked, found.lag) == (2, 0, 0)
 
 
-async def test_who_made_us_slow_is_parked_after_two_attempts_and_all_others_are_applied(
+async def test_slow_event_is_parked_after_two_attempts(
     probe: InboxHarness,
 ) -> None:
     trouble = FailingEffect(probe, exceed_hold_time)
@@ -111,7 +111,7 @@ async def test_who_made_us_slow_is_parked_after_two_attempts_and_all_others_are_
     assert letter.cause.startswith("GivenUp: too slow: 0.")
 
 
-async def test_a_transaction_that_the_server_ended_while_we_computed_is_our_slowness(
+async def test_transaction_timeout_during_computation_counts_as_own_slowness(
     probe: InboxHarness,
 ) -> None:
     trouble = FailingEffect(probe, lambda _: time.sleep(0))
@@ -134,7 +134,7 @@ async def test_a_transaction_that_the_server_ended_while_we_computed_is_our_slow
     assert (found.parked, found.lag, trouble.attempts["trouble"]) == (1, 0, 1)
 
 
-async def test_an_event_that_ends_each_process_is_parked_and_all_others_are_applied(
+async def test_event_that_ends_each_process_is_parked(
     probe: InboxHarness,
 ) -> None:
     trouble = FailingEffect(probe, cancel_process)
@@ -151,7 +151,7 @@ async def test_an_event_that_ends_each_process_is_parked_and_all_others_are_appl
     assert trouble.attempts["trouble"] == RETRY_LIMITS.max_starts + RETRY_LIMITS.max_attempts
 
 
-async def test_a_reader_that_starts_often_and_makes_progress_tries_nothing_alone(
+async def test_frequent_starts_with_progress_isolate_nothing(
     probe: InboxHarness,
 ) -> None:
     trouble = FailingEffect(probe, raise_connection_error)
@@ -165,7 +165,7 @@ async def test_a_reader_that_starts_often_and_makes_progress_tries_nothing_alone
         assert (row["starts"], row["tries"]) == (0, 0), number
 
 
-async def test_a_slow_effect_is_told_and_a_quick_one_is_not(probe: InboxHarness) -> None:
+async def test_only_slow_effects_are_counted(probe: InboxHarness) -> None:
     trouble = FailingEffect(probe, lambda _: None)
     reader, telemetry = trouble.make_consumer(), Effects()
     reader.telemetry = telemetry

@@ -22,7 +22,7 @@ from tests.support.inbox_harness import InboxHarness, members_in_partition
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
-async def test_a_retry_that_fails_for_now_lets_the_other_keys_go_on(probe: InboxHarness) -> None:
+async def test_transient_failure_of_a_retry_does_not_block_other_keys(probe: InboxHarness) -> None:
     trouble = FailingEffect(probe, raise_connection_error)
     reader = trouble.make_consumer()
     trouble.harness.retry_policy = reader.retry_policy
@@ -35,7 +35,7 @@ async def test_a_retry_that_fails_for_now_lets_the_other_keys_go_on(probe: Inbox
     assert [row["tries"] for row in await probe.query("SELECT tries FROM parked")] == [1]
 
 
-async def test_retries_that_come_to_no_end_are_attempts_in_the_end_and_then_it_is_dead(
+async def test_retries_that_never_end_finally_dead_letter_the_event(
     probe: InboxHarness,
 ) -> None:
     trouble = FailingEffect(probe, cancel_process)
@@ -54,7 +54,7 @@ async def test_retries_that_come_to_no_end_are_attempts_in_the_end_and_then_it_i
     )
 
 
-async def test_a_process_that_starts_again_does_not_begin_with_what_ended_the_last(
+async def test_restarted_process_does_not_retry_the_fatal_event_first(
     probe: InboxHarness,
 ) -> None:
     trouble = FailingEffect(probe, cancel_process)
@@ -68,7 +68,7 @@ async def test_a_process_that_starts_again_does_not_begin_with_what_ended_the_la
     assert trouble.attempts["trouble"] == 1
 
 
-async def test_a_retry_that_makes_us_slow_counts_as_a_failed_attempt(probe: InboxHarness) -> None:
+async def test_slow_retry_counts_as_a_failed_attempt(probe: InboxHarness) -> None:
     trouble = FailingEffect(probe, exceed_hold_time)
     publish_in_one_partition(probe, ["trouble"])
     await park_all(probe, trouble)
@@ -81,7 +81,7 @@ async def test_a_retry_that_makes_us_slow_counts_as_a_failed_attempt(probe: Inbo
     assert trouble.attempts["trouble"] == probe.retry_policy.max_attempts - 1
 
 
-async def test_a_retry_in_an_outage_raises_and_counts_nothing(probe: InboxHarness) -> None:
+async def test_retry_during_an_outage_raises_and_counts_nothing(probe: InboxHarness) -> None:
     trouble = FailingEffect(probe, raise_connection_error)
     publish_in_one_partition(probe, ["trouble"])
     await park_all(probe, trouble)

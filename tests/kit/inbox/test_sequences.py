@@ -48,7 +48,7 @@ async def test_only_the_next_sequence_of_a_key_is_applied(
     assert telemetry.topics == {TOPIC: 1}
 
 
-async def test_true_events_go_on_behind_a_refused_one_in_the_same_and_in_later_batches(
+async def test_genuine_events_are_applied_after_a_rejected_one(
     probe: InboxHarness,
 ) -> None:
     probe.publish("un")
@@ -64,7 +64,7 @@ async def test_true_events_go_on_behind_a_refused_one_in_the_same_and_in_later_b
     assert (found.applied, found.refused, found.parked) == (3, 2, 0)
 
 
-async def test_a_forger_who_guesses_the_next_is_shown_by_the_true_one(probe: InboxHarness) -> None:
+async def test_guessed_sequence_is_detected_by_the_genuine_event(probe: InboxHarness) -> None:
     """The limit of a sequence: access to the broker must prevent the rest."""
     probe.publish("un")
     forged(probe, sequence="0000000002")
@@ -76,7 +76,7 @@ async def test_a_forger_who_guesses_the_next_is_shown_by_the_true_one(probe: Inb
     assert found.refused == 1
 
 
-async def test_the_first_of_a_key_must_be_one_where_the_log_is_whole(probe: InboxHarness) -> None:
+async def test_first_sequence_must_be_one_in_a_whole_log(probe: InboxHarness) -> None:
     forged(probe, sequence="0000000002")
 
     found = await probe.consume_all()
@@ -84,7 +84,7 @@ async def test_the_first_of_a_key_must_be_one_where_the_log_is_whole(probe: Inbo
     assert (found.applied, found.refused) == (0, 1)
 
 
-async def test_keys_of_members_and_tenants_are_counted_apart(probe: InboxHarness) -> None:
+async def test_each_member_and_tenant_has_its_own_sequence(probe: InboxHarness) -> None:
     for who in (1, 2, 3):
         for tenant in (RENNES, LYON):
             probe.publish(f"{who}", member=who, tenant=tenant)
@@ -93,7 +93,7 @@ async def test_keys_of_members_and_tenants_are_counted_apart(probe: InboxHarness
     assert (await probe.consume_all()).applied == 12
 
 
-async def test_an_event_again_is_a_duplicate_as_before(probe: InboxHarness) -> None:
+async def test_repeated_event_is_a_duplicate_not_rejected(probe: InboxHarness) -> None:
     event_id = probe.publish("un")
     probe.publish("deux")
     await probe.consume_all()
@@ -106,7 +106,7 @@ async def test_an_event_again_is_a_duplicate_as_before(probe: InboxHarness) -> N
     assert (found.applied, found.duplicate, found.refused) == (3, 1, 0)
 
 
-async def test_two_versions_of_one_event_take_two_sequences(probe: InboxHarness) -> None:
+async def test_two_versions_of_one_event_use_two_sequences(probe: InboxHarness) -> None:
     event_id = probe.publish("un")
     probe.publish("un", event_id=event_id)
     probe.publish("deux")
@@ -116,7 +116,7 @@ async def test_two_versions_of_one_event_take_two_sequences(probe: InboxHarness)
     assert (found.applied, found.duplicate, found.refused) == (2, 1, 0)
 
 
-async def test_types_that_the_group_ignores_take_their_sequence_too(probe: InboxHarness) -> None:
+async def test_ignored_types_use_their_sequence(probe: InboxHarness) -> None:
     probe.publish("un")
     ignored(probe, sequence="0000000002")
     probe.next_sequence(1)
@@ -129,7 +129,7 @@ async def test_types_that_the_group_ignores_take_their_sequence_too(probe: Inbox
     assert (found.applied, found.ignored, found.refused) == (3, 2, 0)
 
 
-async def test_an_event_whose_data_cannot_be_read_takes_its_sequence_too(
+async def test_event_with_unreadable_data_uses_its_sequence(
     probe: InboxHarness,
 ) -> None:
     probe.publish("un")
@@ -142,9 +142,7 @@ async def test_an_event_whose_data_cannot_be_read_takes_its_sequence_too(
 
 
 @pytest.mark.parametrize("source", ["/preau/community", "/preau/identity/", "", "http://evil"])
-async def test_another_source_is_refused_whatever_its_sequence(
-    probe: InboxHarness, source: str
-) -> None:
+async def test_record_of_another_source_is_rejected(probe: InboxHarness, source: str) -> None:
     forged(probe, sequence="0000000001", source=source)
     probe.publish("un")
 
@@ -155,7 +153,7 @@ async def test_another_source_is_refused_whatever_its_sequence(
 
 
 @pytest.mark.parametrize("sequence", ["-1", "9" * 30, "1_0", " 1", "٣", "1e3", ""])
-async def test_what_is_no_sequence_is_unreadable(probe: InboxHarness, sequence: str) -> None:
+async def test_malformed_sequence_is_unreadable(probe: InboxHarness, sequence: str) -> None:
     forged(probe, sequence=sequence)
     probe.publish("un")
 
@@ -164,7 +162,7 @@ async def test_what_is_no_sequence_is_unreadable(probe: InboxHarness, sequence: 
     assert (found.applied, found.dead_lettered) == (1, 1)
 
 
-async def test_a_parked_event_keeps_its_sequence_and_the_key_waits(probe: InboxHarness) -> None:
+async def test_parked_event_uses_its_sequence_and_blocks_its_key(probe: InboxHarness) -> None:
     probe.publish("poison")
     probe.publish("deux")
     forged(probe, sequence="0000000002")
@@ -179,7 +177,7 @@ async def test_a_parked_event_keeps_its_sequence_and_the_key_waits(probe: InboxH
     assert (found.applied, found.refused) == (3, 1)
 
 
-async def test_a_dead_event_that_is_skipped_does_not_break_the_chain(probe: InboxHarness) -> None:
+async def test_skipped_dead_event_does_not_break_the_sequence(probe: InboxHarness) -> None:
     probe.publish("invalid")
     probe.publish("deux")
     await probe.consume_all()
@@ -193,7 +191,7 @@ async def test_a_dead_event_that_is_skipped_does_not_break_the_chain(probe: Inbo
     assert (found.applied, found.refused) == (2, 0)
 
 
-async def test_an_operator_replays_a_genuine_one_by_its_place_and_the_sequence_goes_on(
+async def test_replay_by_position_continues_the_sequence(
     probe: InboxHarness,
 ) -> None:
     probe.publish("un")
@@ -214,7 +212,7 @@ async def test_an_operator_replays_a_genuine_one_by_its_place_and_the_sequence_g
 
 
 @pytest.mark.parametrize("wish", [{"everything": True}, {"cause": REFUSED}])
-async def test_refused_ones_are_not_replayed_with_others(
+async def test_rejected_records_are_not_replayed_by_cause_or_all(
     probe: InboxHarness, wish: dict[str, object]
 ) -> None:
     forged(probe, sequence="0000000005")
@@ -228,7 +226,7 @@ async def test_refused_ones_are_not_replayed_with_others(
     assert len(await probe.list_dead_letters()) == 1
 
 
-async def test_a_skipped_refusal_changes_nothing_of_the_chain(probe: InboxHarness) -> None:
+async def test_skipped_rejected_record_does_not_change_the_sequence(probe: InboxHarness) -> None:
     probe.publish("un")
     forged(probe, sequence="0000000005")
     await probe.consume_all()
@@ -241,7 +239,7 @@ async def test_a_skipped_refusal_changes_nothing_of_the_chain(probe: InboxHarnes
     assert found.refused == 0
 
 
-async def test_a_group_whose_sequences_are_new_adopts_the_first_of_each_key(
+async def test_group_without_stored_sequences_adopts_the_first_of_each_key(
     probe: InboxHarness,
 ) -> None:
     probe.publish("un")
@@ -259,7 +257,7 @@ async def test_a_group_whose_sequences_are_new_adopts_the_first_of_each_key(
     assert (found.applied, found.refused) == (3, 2)
 
 
-async def test_a_partition_whose_first_records_are_gone_adopts_too(probe: InboxHarness) -> None:
+async def test_partition_with_deleted_first_records_adopts_sequences(probe: InboxHarness) -> None:
     reader = probe.consumer()
     place = Partition(TOPIC, 0)
     probe.sequences[RENNES, 1] = 4

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 V1, V2, V3 = (fact.wire_type() for fact in (LineSaidV1, LineSaid, LineSaidV3))
 
 
-async def test_one_record_writes_both_side_by_side_the_newest_first(
+async def test_record_writes_both_versions_the_newest_first(
     stage: VersionedService,
 ) -> None:
     await stage.record_facts(line_said("Bonjour à tous"), line_said("Salut", who=1))
@@ -41,7 +41,7 @@ async def test_one_record_writes_both_side_by_side_the_newest_first(
     assert len({e.id for e in events}) == 2
 
 
-async def test_three_versions_are_told_down_to_the_oldest(stage: VersionedService) -> None:
+async def test_three_versions_are_published_down_to_the_oldest(stage: VersionedService) -> None:
     await stage.record_facts(LineSaidV3(member_id=member_id(1), words=("Oh", "!"), loud=True))
 
     assert [e.type for e in await stage.events()] == [V3, V2, V1]
@@ -53,7 +53,7 @@ async def test_three_versions_are_told_down_to_the_oldest(stage: VersionedServic
         assert len(await stage.effects()) == number
 
 
-async def test_a_version_that_is_no_longer_beside_is_not_told(
+async def test_version_without_dual_publish_is_not_published(
     stage: VersionedService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(LineSaid, "DUAL_PUBLISH", False)
@@ -63,7 +63,7 @@ async def test_a_version_that_is_no_longer_beside_is_not_told(
     assert [e.type for e in await stage.events()] == [V2]
 
 
-async def test_a_light_unit_writes_both_and_one_audit_row(stage: VersionedService) -> None:
+async def test_batched_unit_writes_both_versions_and_one_audit_row(stage: VersionedService) -> None:
     async with BatchedDatabase(stage.database).unit(make_caller(member_id=member_id(1))) as unit:
         unit.record(line_said("léger"))
     await stage.relay()
@@ -74,7 +74,7 @@ async def test_a_light_unit_writes_both_and_one_audit_row(stage: VersionedServic
 
 
 @pytest.mark.parametrize("declared", [LineSaidV1, LineSaid])
-async def test_who_declares_one_has_it_once_and_ignores_the_other(
+async def test_group_applies_its_version_once_and_ignores_the_other(
     stage: VersionedService, declared: type[Fact]
 ) -> None:
     await stage.record_facts(line_said("un deux"), line_said("trois", who=2))
@@ -90,7 +90,7 @@ async def test_who_declares_one_has_it_once_and_ignores_the_other(
 
 @pytest.mark.parametrize("declared", [LineSaidV1, LineSaid])
 @pytest.mark.parametrize("most", [1, 2, 3])
-async def test_a_batch_may_end_between_the_two(
+async def test_batch_may_end_between_two_versions(
     stage: VersionedService, declared: type[Fact], most: int
 ) -> None:
     await stage.record_facts(*(line_said(f"n° {number}") for number in range(3)))
@@ -103,7 +103,7 @@ async def test_a_batch_may_end_between_the_two(
 
 
 @pytest.mark.parametrize("declared", [LineSaidV1, LineSaid])
-async def test_both_again_have_no_effect_again(
+async def test_redelivered_versions_have_no_second_effect(
     stage: VersionedService, declared: type[Fact]
 ) -> None:
     await stage.record_facts(line_said("une fois"))
@@ -117,7 +117,7 @@ async def test_both_again_have_no_effect_again(
 
 
 @pytest.mark.parametrize("turns", list(permutations((LineSaidV1, LineSaid))))
-async def test_a_group_that_moves_between_the_two_has_the_event_once(
+async def test_group_that_changes_version_applies_the_event_once(
     stage: VersionedService, turns: Sequence[type[Fact]]
 ) -> None:
     """A deploy, or a deploy that is taken back, at the worst of moments."""
@@ -130,7 +130,7 @@ async def test_a_group_that_moves_between_the_two_has_the_event_once(
     assert (found.applied, found.lag) == (1, 0)
 
 
-async def test_who_has_moved_reads_what_was_told_before_there_were_two(
+async def test_new_version_reads_events_of_the_old_one(
     stage: VersionedService,
 ) -> None:
     await stage.record_facts(line_said_v1("il était une fois"))
@@ -142,7 +142,7 @@ async def test_who_has_moved_reads_what_was_told_before_there_were_two(
     assert (found.applied, found.ignored) == (2, 1)
 
 
-async def test_history_is_lifted_through_every_version_between(stage: VersionedService) -> None:
+async def test_old_event_is_upcast_through_every_version(stage: VersionedService) -> None:
     await stage.record_facts(line_said_v1("Oh !"))
     reader = stage.consumer(LineSaidV3)
 
@@ -152,7 +152,7 @@ async def test_history_is_lifted_through_every_version_between(stage: VersionedS
     assert (await stage.consume(LineSaidV3)).applied == 1
 
 
-async def test_one_that_cannot_be_lifted_is_a_dead_letter_and_stops_nobody(
+async def test_failed_upcast_is_dead_lettered_and_stops_no_other_event(
     stage: VersionedService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(cls: type[LineSaid], old: LineSaidV1) -> LineSaid:
@@ -174,7 +174,7 @@ async def test_one_that_cannot_be_lifted_is_a_dead_letter_and_stops_nobody(
 @pytest.mark.parametrize(
     "both", [(LineSaidV1, LineSaid), (LineSaid, LineSaidV1), (LineSaidV3, LineSaidV1)]
 )
-async def test_who_declares_both_does_not_start_and_is_told_what_to_do(
+async def test_group_that_declares_both_versions_does_not_start(
     stage: VersionedService, both: Sequence[type[Fact]]
 ) -> None:
     with pytest.raises(ConflictingVersions) as told:
@@ -185,7 +185,7 @@ async def test_who_declares_both_does_not_start_and_is_told_what_to_do(
     assert f"name the same one: {newest.__name__}" in str(told.value)
 
 
-async def test_a_parked_one_is_tried_again_by_who_has_moved_meanwhile(
+async def test_event_parked_as_old_version_is_retried_as_new(
     stage: VersionedService,
 ) -> None:
     """It was parked as the first version; what comes after it waits behind it."""
@@ -203,7 +203,7 @@ async def test_a_parked_one_is_tried_again_by_who_has_moved_meanwhile(
     assert await stage.effects() == ["remède|lent", "ensuite"]
 
 
-async def test_one_parked_as_the_newer_waits_for_who_can_read_it(stage: VersionedService) -> None:
+async def test_event_parked_as_new_version_waits_for_its_decoder(stage: VersionedService) -> None:
     """The deploy is taken back while it waits: it is kept, and its key waits behind it."""
     await stage.record_facts(line_said("poison"), line_said("derrière"))
     await stage.consume(LineSaid)
@@ -222,7 +222,7 @@ async def test_one_parked_as_the_newer_waits_for_who_can_read_it(stage: Versione
     assert await stage.effects() == ["remède", "derrière"]
 
 
-async def test_a_dead_one_buries_its_event_and_not_its_other_version(
+async def test_only_the_declared_version_is_parked(
     stage: VersionedService,
 ) -> None:
     await stage.record_facts(line_said("poison"), line_said("bon", who=2))
@@ -234,7 +234,7 @@ async def test_a_dead_one_buries_its_event_and_not_its_other_version(
     assert (row["type"], row["state"]) == (V2, "parked")
 
 
-async def test_an_older_one_alone_that_comes_again_is_applied_once(stage: VersionedService) -> None:
+async def test_repeated_event_of_the_old_version_is_applied_once(stage: VersionedService) -> None:
     await stage.record_facts(line_said_v1("seule"))
     (event,) = await stage.events()
     await stage.append(event)
