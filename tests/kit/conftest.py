@@ -55,13 +55,19 @@ async def database(frame: Frame) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def probe(frame: Frame, database: Database) -> InboxHarness:
+async def harness(frame: Frame, database: Database) -> InboxHarness:
     """A group that reads one topic into that database."""
     clock = database._clock
     assert isinstance(clock, Clock)
     made = InboxHarness(database, frame.url("owner"), clock)
     await made.make_topics()
     return made
+
+
+@pytest.fixture
+def probe(harness: InboxHarness) -> InboxHarness:
+    """The same under its former name."""
+    return harness
 
 
 @pytest.fixture
@@ -75,13 +81,19 @@ async def mini_service(frame: Frame, database: Database) -> MiniService:
 
 
 @pytest.fixture
-async def stage(frame: Frame, database: Database) -> VersionedService:
+async def versioned_service(frame: Frame, database: Database) -> VersionedService:
     """A service whose fact has two versions, on that database."""
     clock = database._clock
     assert isinstance(clock, Clock)
     made = VersionedService(database, frame.url("owner"), frame.url("app"), clock)
     await made.create_topics()
     return made
+
+
+@pytest.fixture
+def stage(versioned_service: VersionedService) -> VersionedService:
+    """The same under its former name."""
+    return versioned_service
 
 
 async def _make(made: Frame) -> None:

@@ -8,6 +8,7 @@ import pytest
 from shared.kit.bus import partitioner as frame_partitioner
 from shared.kit.tools.reconcile.partitioner import murmur2, partition_of
 from tests.architecture.source_tree import ROOT, imports, python_files
+from tests.support.murmur2_vectors import SIGNED_HASHES
 
 CHECKED_MODULES = tuple(
     f"shared.kit.{module}"
@@ -44,20 +45,10 @@ def test_reconciliation_does_not_load_checked_modules_indirectly() -> None:
     assert not {name for name in loaded if name.startswith(CHECKED_MODULES)}
 
 
-@pytest.mark.parametrize(
-    ("key", "hashed"),
-    [
-        (b"21", -973932308),
-        (b"foobar", -790332482),
-        (b"a-little-bit-long-string", -985981536),
-        (b"a-little-bit-longer-string", -1486304829),
-        (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
-        (b"abc", 479470107),
-    ],
-)
-def test_murmur2_matches_kafka_test_vectors(key: bytes, hashed: int) -> None:
+@pytest.mark.parametrize(("key", "signed_hash"), SIGNED_HASHES)
+def test_murmur2_matches_kafka_test_vectors(key: bytes, signed_hash: int) -> None:
     """Vectors of Apache Kafka's own test, `UtilsTest.testMurmur2`."""
-    assert murmur2(key) == hashed % 2**32
+    assert murmur2(key) == signed_hash % 2**32
 
 
 def test_both_partitioners_agree() -> None:
