@@ -5,6 +5,7 @@ rows of all tenants and have no row policy. All other tables are business tables
 starts their primary key with `tenant_id`, and `migrations.enable_row_security` protects them.
 """
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
 
@@ -197,9 +198,6 @@ def _retry_tables(metadata: sa.MetaData) -> None:
 
 
 def _parked_table(metadata: sa.MetaData) -> None:
-    unresolved, dead = sa.text("state IN ('parked', 'dead')"), sa.text("state = 'dead'")
-    parked = sa.text("state = 'parked'")
-    position = ("topic", "partition", "offset")
     sa.Table(
         "parked",
         metadata,
@@ -228,21 +226,22 @@ def _parked_table(metadata: sa.MetaData) -> None:
         sa.Column("decided_by", sa.Uuid()),
         timestamptz("decided_at"),
         sa.CheckConstraint("state IN ('parked', 'dead', 'skipped')", name="state"),
-        # The oldest event of each key that is not skipped; events that are due (an event blocked
-        # by another one of its key has no next_try); dead letters, in pages.
-        sa.Index(
-            "ix_parked_held",
-            "consumer_group",
-            "key",
-            "topic",
-            "offset",
-            postgresql_where=unresolved,
-        ),
-        sa.Index("ix_parked_due", "consumer_group", "next_try", *position, postgresql_where=parked),
-        sa.Index(
-            "ix_parked_dead", "consumer_group", "first_failed", *position, postgresql_where=dead
-        ),
+        *_parked_indexes(),
     )
+
+
+def _parked_indexes() -> Iterator[sa.Index]:
+    """Yield the indexes of the queries on parked events, one for each query."""
+    group, position = "consumer_group", ("topic", "partition", "offset")
+    # The oldest event of each key that is not skipped.
+    unresolved = sa.text("state IN ('parked', 'dead')")
+    yield sa.Index("ix_parked_held", group, "key", "topic", "offset", postgresql_where=unresolved)
+    # The events that are due; an event blocked by another one of its key has no `next_try`.
+    parked = sa.text("state = 'parked'")
+    yield sa.Index("ix_parked_due", group, "next_try", *position, postgresql_where=parked)
+    # The dead letters, in pages.
+    dead = sa.text("state = 'dead'")
+    yield sa.Index("ix_parked_dead", group, "first_failed", *position, postgresql_where=dead)
 
 
 def _idempotency_tables(metadata: sa.MetaData) -> None:
