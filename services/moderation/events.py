@@ -1,4 +1,4 @@
-"""Moderation's mouth and ears."""
+"""The reactions of moderation, and the events that it publishes."""
 
 from services.moderation.cases.ports import CasesDeps
 from services.moderation.cases.reactions import (
@@ -8,7 +8,7 @@ from services.moderation.cases.reactions import (
 )
 from services.moderation.screening.domain import ScreeningResult
 from services.moderation.screening.ports import ScreeningDeps
-from services.moderation.screening.reactions import read_texts, screen_content
+from services.moderation.screening.reactions import prepare_screenings, screen_content
 from shared.contracts.community import (
     CommentEdited,
     CommentPublished,
@@ -24,7 +24,7 @@ from shared.kit.rights.reactions import RIGHTS_REACTIONS
 
 SCREENING: tuple[PreparedReaction[ScreeningDeps, ScreeningResult], ...] = (
     PreparedReaction(
-        read_texts,
+        prepare_screenings,
         screen_content,
         on=(PostPublished, PostEdited, CommentPublished, CommentEdited),
         skip_on_replay=True,

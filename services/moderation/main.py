@@ -1,4 +1,4 @@
-"""Moderation, the whole service on one screen."""
+"""The moderation service: its dependencies, routes, reactions and resources."""
 
 from services.moderation.appeals import api as appeals_api
 from services.moderation.appeals import tables as appeals_tables
@@ -38,7 +38,7 @@ from shared.kit.workers.pool import WorkerPool, usable_core_count, worker_count
 from shared.kit.workers.process import WorkerJob
 
 NAME = "moderation"
-SCREENING_JOB = "services.moderation.screening.handlers.read_text:open_reading"
+SCREENING_JOB = "services.moderation.screening.handlers.worker:open_screening_worker"
 TABLES = (
     rights_tables.METADATA,
     screening_tables.METADATA,
@@ -48,7 +48,7 @@ TABLES = (
 
 
 def build(host: Host) -> Service:
-    """Put the service together; the rules are proven on their cases here."""
+    """Build the service; every rule is checked on its examples here."""
     settings = ModerationSettings.from_environment(host.environment)
     database = open_database(NAME, host, settings)
     batched = BatchedDatabase(database)
@@ -63,12 +63,14 @@ def build(host: Host) -> Service:
         SqlRemovals(),
         host.new_id,
     )
-    words = {key: HelpWords(fr=said.fr, en=said.en) for key, said in engine.messages.items()}
+    messages = {
+        key: HelpWords(fr=message.fr, en=message.en) for key, message in engine.messages.items()
+    }
     pool = _screening_pool(settings, host)
     screener = WorkerPoolScreener(pool) if pool.size else InProcessScreener(engine)
     windows = open_windows(settings.redis_url, host.telemetry)
     screening = ScreeningDeps(
-        screener, windows, screenings, SqlHelpOffers(), words, cases, host.clock, host.new_id
+        screener, windows, screenings, SqlHelpOffers(), messages, cases, host.clock, host.new_id
     )
     appeals = AppealsDeps(SqlStatements(), SqlAppeals(settings.seal_key), cases)
     return assemble_service(
@@ -77,7 +79,7 @@ def build(host: Host) -> Service:
         settings,
         database,
         batched,
-        [cases_api.routes(cases), appeals_api.routes(appeals, words)],
+        [cases_api.routes(cases), appeals_api.routes(appeals, messages)],
         rights=SqlRights(batched, host.clock),
         reactions=(*bind(None, RIGHTS_REACTIONS), *bind(screening, SCREENING), *bind(cases, CASES)),
         resources=(pool, windows),
@@ -85,7 +87,7 @@ def build(host: Host) -> Service:
 
 
 def _screening_pool(settings: ModerationSettings, host: Host) -> WorkerPool:
-    """Describe the processes that screen; the first text starts them."""
+    """Return the pool of screening processes; they start with the first text."""
     job = WorkerJob(SCREENING_JOB, settings.screening_deadline_ms / 1000)
     size = worker_count(settings.screening_workers, usable_core_count())
     return WorkerPool("screening", job, size, host.telemetry)

@@ -1,8 +1,8 @@
-"""What moderation's tables say twice, for `preau reconcile`."""
+"""Pairs of queries that must agree within moderation, for `preau reconcile`."""
 
 from shared.kit.tools.reconcile.declarations import ConsistencyCheck
 
-_CASES = """
+_EXPECTED_FACTS = """
     SELECT key, sum(facts) AS n FROM (
         SELECT tenant_id || ':' || (subject ->> 'root_id') AS key,
                1 + (state <> 'open')::int AS facts FROM cases
@@ -13,14 +13,14 @@ _CASES = """
         SELECT tenant_id || ':' || (subject ->> 'root_id'), 2 FROM statements
     ) AS owed GROUP BY 1
 """
-_TOLD = f"""
-    SELECT owed.key, least(h.sequence, owed.n)::text AS value FROM ({_CASES}) AS owed
+_PUBLISHED = f"""
+    SELECT owed.key, least(h.sequence, owed.n)::text AS value FROM ({_EXPECTED_FACTS}) AS owed
     JOIN heads h ON h.topic = 'moderation.case' AND h.key = owed.key
 """  # noqa: S608  our own words
-_COUNTED = """
+_FLAG_COUNTS = """
     SELECT tenant_id || ':' || case_id AS key, flags::text AS value FROM cases WHERE flags <> 0
 """
-_PEOPLE = """
+_FLAGGERS = """
     SELECT tenant_id || ':' || case_id AS key, count(DISTINCT member_id)::text AS value
     FROM case_flags GROUP BY 1
 """
@@ -31,7 +31,7 @@ _OVERTURNED = """
     SELECT tenant_id || ':' || decision_id AS key, appeal_id::text AS value
     FROM appeals WHERE outcome = 'overturned'
 """
-_FIRST = """
+_FIRST_MODERATORS = """
     SELECT tenant_id || ':' || appeal_id AS key, coalesce(first_moderator::text, '') AS value
     FROM appeals WHERE decided_by IS DISTINCT FROM first_moderator OR first_moderator IS NULL
 """
@@ -45,7 +45,7 @@ _STATEMENTS = """
            concat_ws(' ', decision_id, action, policy, decided_by) AS value
     FROM statements
 """
-_THEIR_DECISIONS = """
+_STATEMENT_DECISIONS = """
     SELECT s.tenant_id || ':' || s.statement_id AS key,
            concat_ws(' ', d.decision_id, d.action, d.policy, d.decided_by) AS value
     FROM statements s
@@ -65,12 +65,12 @@ CONSISTENCY_CHECKS = (
     ConsistencyCheck(
         "I2",
         "facts that each conversation's cases owe",
-        f"SELECT key, n::text AS value FROM ({_CASES}) AS owed",  # noqa: S608  our own words
-        _TOLD,
+        f"SELECT key, n::text AS value FROM ({_EXPECTED_FACTS}) AS owed",  # noqa: S608  our own words
+        _PUBLISHED,
     ),
-    ConsistencyCheck("I6", "statements and their decisions", _STATEMENTS, _THEIR_DECISIONS),
+    ConsistencyCheck("I6", "statements and their decisions", _STATEMENTS, _STATEMENT_DECISIONS),
     ConsistencyCheck("I6", "cases that were decided", _DECIDED, _CLOSED),
-    ConsistencyCheck("I6", "people who flagged in each case", _COUNTED, _PEOPLE),
+    ConsistencyCheck("I6", "people who flagged in each case", _FLAG_COUNTS, _FLAGGERS),
     ConsistencyCheck("I6", "decisions that were reversed", _REVERSED, _OVERTURNED),
-    ConsistencyCheck("I6", "appeals and who decided first", _FIRST, _DECIDERS),
+    ConsistencyCheck("I6", "appeals and who decided first", _FIRST_MODERATORS, _DECIDERS),
 )

@@ -8,7 +8,7 @@ from shared.kit.runtime.settings import Settings
 
 
 class ModerationSettings(Settings):
-    """What moderation reads beside what every service reads."""
+    """Settings of moderation, in addition to those of every service."""
 
     PREFIX: ClassVar[str] = "MODERATION_"
 

@@ -4,11 +4,11 @@ import os
 import re
 from collections.abc import Callable
 
-from services.moderation.screening.handlers.read_text import open_reading
+from services.moderation.screening.handlers.worker import open_screening_worker
 
 
 def open_stumbling() -> Callable[[bytes], bytes]:
-    read = open_reading()
+    read = open_screening_worker()
 
     def stumble(content: bytes) -> bytes:
         if b"spin" in content:

@@ -1,1 +1,1 @@
-"""Appeals: authors read the reasons of a restriction and contest it; someone else decides."""
+"""Appeals: authors read the reasons of a restriction and contest it; another person decides."""

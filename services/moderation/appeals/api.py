@@ -47,9 +47,10 @@ class ContentNamed(ApiModel):
 
 
 class Contest(ApiModel):
-    """How to contest: send `text` to `path`, once, by `until`; then, what became of it.
+    """How to contest: send `text` to `path`, once, by `until`; then, the outcome.
 
-    `answer` is what the person wrote who decided. It is free, and someone else decides.
+    `answer` is the message of the person who decided. It is free of charge, and another person
+    decides.
     """
 
     path: str
@@ -62,10 +63,10 @@ class Contest(ApiModel):
 
 
 class StatementShown(ApiModel):
-    """The reasons of a restriction: of which content, why in words, by whom, and how to contest it.
+    """The reasons of a restriction: the content, the reason in words, and how to contest it.
 
-    `excerpt` is how the text began, as it was judged. `restricted_until` is null: it holds until it
-    is decided otherwise, or until a corrected text is accepted.
+    `excerpt` is the beginning of the text as it was judged. `restricted_until` is null: the
+    restriction has no end date; another decision or an accepted correction lifts it.
     """
 
     statement_id: StatementId
@@ -83,7 +84,7 @@ class StatementShown(ApiModel):
 
 
 class NewAppeal(ApiModel):
-    """Why the decision is wrong, in one's own words."""
+    """Why the decision is wrong, in the words of the author."""
 
     text: NonBlankStr = Field(
         min_length=1,
@@ -125,21 +126,21 @@ class AppealRead(AppealShown):
 
 
 class NewOutcome(ApiModel):
-    """Whether the decision stands (`upheld`) or not (`overturned`); `answer` is for its author."""
+    """The outcome: the decision is `upheld` or `overturned`; `answer` is sent to its author."""
 
     outcome: Outcome
     answer: NonBlankStr = Field(min_length=1, max_length=1000, examples=["Vous avez raison."])
 
 
 def routes(deps: AppealsDeps, words: Mapping[str, HelpWords]) -> Routes:
-    """Build the routes of this feature; `words` are the rules' messages by the key of a reason."""
+    """Build the routes of this feature; `words` maps the key of a reason to its message."""
     feature = Routes("appeals")
-    _for_authors(feature, deps, words)
-    _for_moderators(feature, deps)
+    _add_author_routes(feature, deps, words)
+    _add_moderator_routes(feature, deps)
     return feature
 
 
-def _for_authors(feature: Routes, deps: AppealsDeps, words: Mapping[str, HelpWords]) -> None:
+def _add_author_routes(feature: Routes, deps: AppealsDeps, words: Mapping[str, HelpWords]) -> None:
     @feature.get("/statements", action="statement.list", access="suspended_too")
     async def statements(
         caller: CallerDep,
@@ -152,7 +153,7 @@ def _for_authors(feature: Routes, deps: AppealsDeps, words: Mapping[str, HelpWor
         reasons = await list_statements(deps, caller, actor, before, limit)
         last = reasons[-1].statement.statement_id if len(reasons) == limit else None
         return Page(
-            items=[_statement(each, words, accept_language) for each in reasons],
+            items=[_to_statement(view, words, accept_language) for view in reasons],
             next=encode(last) if last else None,
         )
 
@@ -164,7 +165,7 @@ def _for_authors(feature: Routes, deps: AppealsDeps, words: Mapping[str, HelpWor
         accept_language: AcceptLanguage = "",
     ) -> StatementShown:
         reasons = await read_statement(deps, caller, actor, statement_id)
-        return _statement(reasons, words, accept_language)
+        return _to_statement(reasons, words, accept_language)
 
     @feature.post(
         "/statements/{statement_id}/appeal",
@@ -175,10 +176,10 @@ def _for_authors(feature: Routes, deps: AppealsDeps, words: Mapping[str, HelpWor
     async def contest(
         caller: CallerDep, actor: ActorDep, statement_id: StatementId, new: NewAppeal
     ) -> AppealShown:
-        return _appeal(await contest_statement(deps, caller, actor, statement_id, new.text))
+        return _to_appeal(await contest_statement(deps, caller, actor, statement_id, new.text))
 
 
-def _for_moderators(feature: Routes, deps: AppealsDeps) -> None:
+def _add_moderator_routes(feature: Routes, deps: AppealsDeps) -> None:
     @feature.get("/appeals", action="appeal.list")
     async def appeals(
         caller: CallerDep,
@@ -186,29 +187,29 @@ def _for_moderators(feature: Routes, deps: AppealsDeps) -> None:
         limit: PageLimit = MAX_PAGE_ITEMS,
         cursor: str | None = None,
     ) -> Page[AppealShown]:
-        after = _place(cursor) if cursor else None
+        after = _to_queue_key(cursor) if cursor else None
         listed, last = await list_appeals(deps, caller, actor, after, limit)
-        items = [_appeal(appeal) for appeal in listed]
+        items = [_to_appeal(appeal) for appeal in listed]
         return Page(items=items, next=encode(*last) if last else None)
 
     @feature.get("/appeals/{appeal_id}", action="appeal.read")
     async def read(caller: CallerDep, actor: ActorDep, appeal_id: AppealId) -> AppealRead:
-        return _read(await read_appeal(deps, caller, actor, appeal_id))
+        return _to_appeal_details(await read_appeal(deps, caller, actor, appeal_id))
 
     @feature.post("/appeals/{appeal_id}/decision", action="appeal.decide", status_code=201)
     async def decide(
         caller: CallerDep, actor: ActorDep, appeal_id: AppealId, new: NewOutcome
     ) -> AppealShown:
         command = DecideAppeal(appeal_id, new.outcome, new.answer)
-        return _appeal(await decide_appeal(deps, caller, actor, command))
+        return _to_appeal(await decide_appeal(deps, caller, actor, command))
 
 
-def _place(cursor: str) -> AppealQueueKey:
+def _to_queue_key(cursor: str) -> AppealQueueKey:
     received_at, appeal_id = decode(cursor, datetime, UUID)
     return received_at, AppealId(appeal_id)
 
 
-def _content(subject: Subject) -> ContentNamed:
+def _to_content(subject: Subject) -> ContentNamed:
     return ContentNamed(
         content_id=subject.content_id,
         kind=subject.kind,
@@ -219,28 +220,28 @@ def _content(subject: Subject) -> ContentNamed:
     )
 
 
-def _words_of(reason: str, policy: str, words: Mapping[str, HelpWords]) -> HelpWords | None:
-    """Find the words for a reason that is a code ("insult.direct"); a sentence stays itself."""
+def _find_message(reason: str, policy: str, words: Mapping[str, HelpWords]) -> HelpWords | None:
+    """Return the message for a reason that is a key ("insult.direct"); None for a sentence."""
     if " " in reason:
         return words.get(reason)
     return words.get(reason) or words.get(reason.partition(".")[0]) or words.get(policy)
 
 
-def _statement(
+def _to_statement(
     reasons: StatementView, words: Mapping[str, HelpWords], accept_language: str
 ) -> StatementShown:
     statement, appeal = reasons.statement, reasons.appeal
-    said = _words_of(statement.reason, statement.policy, words)
+    message = _find_message(statement.reason, statement.policy, words)
     in_french = preferred_language(accept_language) == "fr"
     return StatementShown(
         statement_id=statement.statement_id,
-        content=_content(statement.subject),
+        content=_to_content(statement.subject),
         written_at=reasons.written_at,
         excerpt=reasons.excerpt,
         action=statement.action,
         policy=statement.policy,
         reason=statement.reason,
-        words=statement.reason if said is None else said.fr if in_french else said.en,
+        words=statement.reason if message is None else message.fr if in_french else message.en,
         decided_by=statement.decided_by,
         issued_at=statement.issued_at,
         restricted_until=None,
@@ -256,12 +257,12 @@ def _statement(
     )
 
 
-def _appeal(appeal: Appeal) -> AppealShown:
+def _to_appeal(appeal: Appeal) -> AppealShown:
     return AppealShown(
         appeal_id=appeal.appeal_id,
         statement_id=appeal.statement_id,
         decision_id=appeal.decision_id,
-        content=_content(appeal.subject),
+        content=_to_content(appeal.subject),
         state=appeal.state,
         outcome=appeal.outcome,
         received_at=appeal.received_at,
@@ -269,16 +270,16 @@ def _appeal(appeal: Appeal) -> AppealShown:
     )
 
 
-def _read(file: AppealFile) -> AppealRead:
+def _to_appeal_details(file: AppealFile) -> AppealRead:
     return AppealRead(
-        **_appeal(file.appeal).model_dump(),
+        **_to_appeal(file.appeal).model_dump(),
         text=file.words,
         action=file.statement.action,
         policy=file.statement.policy,
         reason=file.statement.reason,
         decided_by=file.statement.decided_by,
         versions=[
-            VersionShown(version=each.version, text=each.text, written_at=each.written_at)
-            for each in file.texts
+            VersionShown(version=text.version, text=text.text, written_at=text.written_at)
+            for text in file.texts
         ],
     )

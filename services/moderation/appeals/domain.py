@@ -1,4 +1,4 @@
-"""What an author reads of a restriction, and how they contest it. Pure."""
+"""Statements of reasons as their authors read them, and appeals against decisions. Pure."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,13 +17,13 @@ MAX_APPEAL_CHARACTERS = 5_000
 
 
 class StatementNotFound(NotFound):
-    """There is no such statement, or it is addressed to someone else."""
+    """No such statement, or it is addressed to another member."""
 
     key = "statement_not_found"
 
 
 class AppealNotFound(NotFound):
-    """There is no such appeal, or none that this moderator may see."""
+    """No such appeal, or this moderator may not see it."""
 
     key = "appeal_not_found"
 
@@ -35,19 +35,19 @@ class AlreadyAppealed(Conflict):
 
 
 class AppealTooLate(Conflict):
-    """The time to contest the statement is over; `until` is when it ended."""
+    """The time to contest the statement is over; it ended at `until`."""
 
     key = "appeal_too_late"
 
 
 class AppealIsDecided(Conflict):
-    """The appeal was decided."""
+    """The appeal is decided already."""
 
     key = "appeal_is_decided"
 
 
 class SomeoneElseDecides(Conflict):
-    """Who decided first does not decide the appeal, nor does its author."""
+    """The moderator who decided first, or the author, may not decide the appeal."""
 
     key = "someone_else_decides"
 
@@ -71,7 +71,7 @@ class Appeal:
 
     @property
     def state(self) -> Literal["open", "decided"]:
-        """Return whether it still waits."""
+        """Return whether the appeal is open or decided."""
         return "open" if self.outcome is None else "decided"
 
     @property
@@ -79,7 +79,7 @@ class Appeal:
         return self.subject.author or Person(member_id=self.appellant)
 
     def received(self) -> AppealReceived:
-        """Say that it was received."""
+        """Return the event that the appeal was received."""
         return AppealReceived(
             ref=self.subject.ref,
             space_id=self.subject.space_id,
@@ -93,7 +93,10 @@ class Appeal:
     def decide(
         self, outcome: Outcome, answer: str, moderator: MemberId, now: datetime
     ) -> tuple["Appeal", AppealDecided]:
-        """Decide it. Raises `AppealIsDecided`, `SomeoneElseDecides`."""
+        """Return the decided appeal, and its event.
+
+        Raises `AppealIsDecided`, `SomeoneElseDecides`.
+        """
         if self.outcome is not None:
             raise AppealIsDecided(appeal_id=self.appeal_id)
         if moderator in {self.first_moderator, self.appellant}:
@@ -115,7 +118,7 @@ class Appeal:
         return decided, fact
 
     def reversal(self, statement: Statement) -> DecisionReversed:
-        """Say that the decision was reversed."""
+        """Return the event that the decision was reversed."""
         return DecisionReversed(
             ref=self.subject.ref,
             space_id=self.subject.space_id,
@@ -130,9 +133,9 @@ class Appeal:
 
 @dataclass(frozen=True, slots=True)
 class StatementView:
-    """A statement as its author reads it: which text, how it began, and what became of an appeal.
+    """A statement as its author reads it, with the beginning of the text and the appeal.
 
-    `written_at` and `excerpt` are None where the text is no longer kept.
+    `written_at` and `excerpt` are None where the text is no longer stored.
     """
 
     statement: Statement
@@ -142,19 +145,19 @@ class StatementView:
 
     @property
     def contest_until(self) -> datetime:
-        """Say until when it may be contested."""
+        """Return the end of the time to contest it."""
         return self.statement.issued_at + APPEAL_PERIOD
 
 
 def check_appeal_period(statement: Statement, now: datetime) -> None:
-    """Refuse an appeal that comes too late. Raises `AppealTooLate`."""
+    """Check that the time to appeal is not over. Raises `AppealTooLate`."""
     until = statement.issued_at + APPEAL_PERIOD
     if now > until:
         raise AppealTooLate(statement_id=statement.statement_id, until=until.isoformat())
 
 
 def excerpt_of(text: str) -> str:
-    """Return the beginning of a text, cut at a word where there is one."""
+    """Return the beginning of a text, cut at a word where possible."""
     if len(text) <= MAX_EXCERPT_CHARACTERS:
         return text
     cut = text[: MAX_EXCERPT_CHARACTERS - 1]

@@ -1,4 +1,4 @@
-"""Who may read a statement, and who may decide an appeal."""
+"""Policy: which actors may contest a statement, and read and decide an appeal."""
 
 from collections.abc import Iterable
 
@@ -9,14 +9,14 @@ from shared.kit.core.policy import Actor, Allowed, Denied, Verdict
 
 
 def may_contest(actor: Actor, statement: Statement) -> Verdict:
-    """The author of the content, to whom the statement is addressed."""
+    """Allow the recipient of the statement, the author of the content."""
     if actor.member_id == statement.recipient:
         return Allowed("statement.recipient")
     return Denied("statement.recipient")
 
 
 def may_read_appeal(actor: Actor, appeal: Appeal, ancestry: Iterable[StructureId]) -> Verdict:
-    """Moderators of the structure or above, but for the author of the content."""
+    """Allow moderators of the structure or above, except the author of the content."""
     if actor.member_id == appeal.appellant:
         return Denied("appeal.not_own")
     if actor.holds(MODERATORS, within=ancestry):
@@ -25,7 +25,7 @@ def may_read_appeal(actor: Actor, appeal: Appeal, ancestry: Iterable[StructureId
 
 
 def may_decide_appeal(actor: Actor, appeal: Appeal, ancestry: Iterable[StructureId]) -> Verdict:
-    """Who may read it, but for the moderator who decided first."""
+    """Allow the readers of the appeal, except the moderator who decided first."""
     if actor.member_id == appeal.first_moderator:
         return Denied("appeal.someone_else")
     return may_read_appeal(actor, appeal, ancestry)

@@ -22,11 +22,11 @@ class SqlAppeals:
     """See `ports.Appeals`."""
 
     def __init__(self, key: str) -> None:
-        """Take the Fernet key. Raises ValueError when it is not one."""
+        """Create it with a Fernet key. Raises ValueError when the key is invalid."""
         self._fernet = Fernet(key)
 
     async def add(self, unit: Unit, appeal: Appeal, text: str) -> bool:
-        """Keep a new appeal."""
+        """See `ports.Appeals`."""
         values = asdict(appeal) | {
             "subject": msgspec.to_builtins(asdict(appeal.subject)),
             "sealed": self._fernet.encrypt(text.encode()),
@@ -35,50 +35,50 @@ class SqlAppeals:
         return bool((await connection(unit).execute(row)).rowcount)
 
     async def save_outcome(self, unit: Unit, appeal: Appeal) -> None:
-        """Keep its outcome."""
+        """See `ports.Appeals`."""
         changed = {
             "outcome": appeal.outcome,
             "answer": appeal.answer,
             "decided_by": appeal.decided_by,
             "decided_at": appeal.decided_at,
         }
-        chosen = (APPEALS.c.tenant_id == appeal.tenant_id) & (
+        condition = (APPEALS.c.tenant_id == appeal.tenant_id) & (
             APPEALS.c.appeal_id == appeal.appeal_id
         )
-        await connection(unit).execute(sa.update(APPEALS).where(chosen).values(changed))
+        await connection(unit).execute(sa.update(APPEALS).where(condition).values(changed))
 
     async def find_and_lock(
         self, unit: Unit, tenant: TenantId, appeal_id: AppealId
     ) -> tuple[Appeal, str] | None:
-        """Find an appeal with its text, and lock it."""
-        chosen = (APPEALS.c.tenant_id == tenant) & (APPEALS.c.appeal_id == appeal_id)
-        query = sa.select(APPEALS).where(chosen).with_for_update()
+        """See `ports.Appeals`."""
+        condition = (APPEALS.c.tenant_id == tenant) & (APPEALS.c.appeal_id == appeal_id)
+        query = sa.select(APPEALS).where(condition).with_for_update()
         row = (await connection(unit).execute(query)).mappings().first()
         if row is None:
             return None
-        return _appeal(row), self._fernet.decrypt(row["sealed"]).decode()
+        return _to_appeal(row), self._fernet.decrypt(row["sealed"]).decode()
 
     async def find_by_statements(
         self, unit: Unit, tenant: TenantId, ids: Sequence[StatementId]
     ) -> dict[StatementId, Appeal]:
-        """Find the appeals against these statements."""
-        chosen = (APPEALS.c.tenant_id == tenant) & APPEALS.c.statement_id.in_(ids)
-        rows = await connection(unit).execute(sa.select(APPEALS).where(chosen))
-        return {row["statement_id"]: _appeal(row) for row in rows.mappings()}
+        """See `ports.Appeals`."""
+        condition = (APPEALS.c.tenant_id == tenant) & APPEALS.c.statement_id.in_(ids)
+        rows = await connection(unit).execute(sa.select(APPEALS).where(condition))
+        return {row["statement_id"]: _to_appeal(row) for row in rows.mappings()}
 
     async def list_open(
         self, unit: Unit, tenant: TenantId, after: AppealQueueKey | None, limit: int
     ) -> Sequence[Appeal]:
-        """List some open appeals, the oldest first."""
-        chosen = (APPEALS.c.tenant_id == tenant) & APPEALS.c.outcome.is_(None)
+        """See `ports.Appeals`."""
+        condition = (APPEALS.c.tenant_id == tenant) & APPEALS.c.outcome.is_(None)
         if after is not None:
-            chosen &= sa.tuple_(APPEALS.c.received_at, APPEALS.c.appeal_id) > after
+            condition &= sa.tuple_(APPEALS.c.received_at, APPEALS.c.appeal_id) > after
         order = (APPEALS.c.received_at, APPEALS.c.appeal_id)
-        query = sa.select(APPEALS).where(chosen).order_by(*order).limit(limit)
-        return [_appeal(row) for row in (await connection(unit).execute(query)).mappings()]
+        query = sa.select(APPEALS).where(condition).order_by(*order).limit(limit)
+        return [_to_appeal(row) for row in (await connection(unit).execute(query)).mappings()]
 
 
-def _appeal(row: sa.RowMapping) -> Appeal:
+def _to_appeal(row: sa.RowMapping) -> Appeal:
     values = {name: value for name, value in row.items() if name != "sealed"}
     values["outcome"] = Outcome(row["outcome"]) if row["outcome"] else None
     values["subject"] = msgspec.convert(row["subject"], Subject)

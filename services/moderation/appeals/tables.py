@@ -1,4 +1,4 @@
-"""Appeals: one per statement, never decided by who decided first."""
+"""Appeals: one per statement, never decided by the first moderator."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
@@ -35,8 +35,8 @@ APPEALS = business_table(
     role=TableRole.SYSTEM_OF_RECORD,
 )
 
-# A check on `first_moderator` alone could be escaped by leaving it out: the decision itself is
-# asked. Decisions cannot be changed by the service's role (see the migration).
+# A check of `first_moderator` alone could be bypassed by leaving it out, so the trigger reads the
+# decision. The service's role cannot change decisions (see the migration).
 _REFUSE_FIRST_MODERATOR = sa.DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
     """
     CREATE FUNCTION refuse_first_moderator() RETURNS trigger LANGUAGE plpgsql AS $$

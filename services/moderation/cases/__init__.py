@@ -1,1 +1,1 @@
-"""Cases: what a human should look at, what is decided, and the reasons that are given."""
+"""Cases: contents that a person should review, the decisions, and the statements of reasons."""

@@ -41,7 +41,7 @@ class CaseShown(ApiModel):
 
 
 class EvidenceShown(ApiModel):
-    """A version that gave a reason to look, masked: `why` says what led to it."""
+    """A version that gave a reason for review, masked; `why` lists the reasons."""
 
     version: int
     text: str | None
@@ -50,7 +50,7 @@ class EvidenceShown(ApiModel):
 
 
 class FlagShown(ApiModel):
-    """One flag; the same number of a person is the same person, within this case."""
+    """One flag; within a case, the same number is the same person."""
 
     person: int
     version: int
@@ -59,7 +59,7 @@ class FlagShown(ApiModel):
 
 
 class EntryShown(ApiModel):
-    """What happened to the case or to its content."""
+    """An event in the history of the case or of its content."""
 
     what: str
     at: datetime
@@ -70,9 +70,9 @@ class EntryShown(ApiModel):
 class DossierShown(CaseShown):
     """A case as its moderators read it; all texts are masked.
 
-    `version` is the latest one: a decision must name it. `text` is that version's, or null when its
-    author removed it (`removed_at`); `edited_at` says when it was edited after the first reason to
-    look. `evidence` holds the texts as they were.
+    `version` is the latest one: a decision must name it. `text` is the text of that version, or
+    null when its author removed it (`removed_at`); `edited_at` is the time of an edit after the
+    first reason for review. `evidence` contains the texts as they were.
     """
 
     version: int
@@ -85,16 +85,17 @@ class DossierShown(CaseShown):
 
 
 class Queue(ApiModel):
-    """The open cases that you may decide, the most urgent first, and where the next page begins."""
+    """The open cases that the caller may decide, the most urgent first, and the next page."""
 
     items: list[CaseShown]
     next: str | None = None
 
 
 class NewDecision(ApiModel):
-    """What happens to the content, under which policy, and why (told to its author).
+    """The action on the content, the policy behind it, and the reason (sent to its author).
 
-    `version` is the version that you read. When a later one is there, the answer is 409.
+    `version` is the version that the moderator read. When there is a later one, the response is
+    409.
     """
 
     version: int = Field(ge=1, le=2**31 - 1, examples=[1])
@@ -104,7 +105,7 @@ class NewDecision(ApiModel):
 
 
 class DecisionShown(ApiModel):
-    """What was decided, of which version."""
+    """A decision, and the version that it is about."""
 
     decision_id: DecisionId
     action: Action
@@ -112,7 +113,7 @@ class DecisionShown(ApiModel):
     version: int
 
 
-def _shown(case: Case) -> CaseShown:
+def _to_case(case: Case) -> CaseShown:
     return CaseShown(
         case_id=case.case_id,
         content_id=case.subject.content_id,
@@ -129,10 +130,10 @@ def _shown(case: Case) -> CaseShown:
     )
 
 
-def _dossier(dossier: CaseFile) -> DossierShown:
+def _to_dossier(dossier: CaseFile) -> DossierShown:
     people = dossier.flagger_numbers
     return DossierShown(
-        **_shown(dossier.case).model_dump(),
+        **_to_case(dossier.case).model_dump(),
         version=dossier.version,
         text=dossier.text,
         edited_at=dossier.edited_at,
@@ -152,7 +153,7 @@ def _dossier(dossier: CaseFile) -> DossierShown:
     )
 
 
-def _urgency(cursor: str) -> CaseQueueKey:
+def _to_queue_key(cursor: str) -> CaseQueueKey:
     due_at, case_id = decode(cursor, datetime, UUID)
     return due_at, CaseId(case_id)
 
@@ -168,17 +169,17 @@ def routes(deps: CasesDeps) -> Routes:
         limit: PageLimit = MAX_PAGE_ITEMS,
         cursor: str | None = None,
     ) -> Queue:
-        after = _urgency(cursor) if cursor else None
+        after = _to_queue_key(cursor) if cursor else None
         cases, last = await list_queue(deps, caller, actor, after, limit)
-        return Queue(items=[_shown(case) for case in cases], next=encode(*last) if last else None)
+        return Queue(items=[_to_case(case) for case in cases], next=encode(*last) if last else None)
 
     @feature.get("/cases/{case_id}", action="case.read")
     async def read(caller: CallerDep, actor: ActorDep, case_id: CaseId) -> DossierShown:
-        return _dossier(await read_case(deps, caller, actor, case_id))
+        return _to_dossier(await read_case(deps, caller, actor, case_id))
 
     @feature.post("/cases/{case_id}/claim", action="case.claim")
     async def claim(caller: CallerDep, actor: ActorDep, case_id: CaseId) -> CaseShown:
-        return _shown(await claim_case(deps, caller, actor, case_id))
+        return _to_case(await claim_case(deps, caller, actor, case_id))
 
     @feature.post("/cases/{case_id}/decision", action="case.decide", status_code=201)
     async def decide(

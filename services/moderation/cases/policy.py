@@ -1,4 +1,4 @@
-"""Who may look at a case and decide it."""
+"""Policy: which actors may read and decide a case."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from shared.kit.core.policy import Actor, Allowed, Denied, Verdict
 
 
 def may_decide(actor: Actor, case: Case, ancestry: Iterable[StructureId]) -> Verdict:
-    """Moderators of the structure or above, never on their own content."""
+    """Allow moderators of the structure or above, except on their own content."""
     if actor.member_id == case.subject.author_id:
         return Denied("decide.not_own")
     if actor.holds(MODERATORS, within=ancestry):

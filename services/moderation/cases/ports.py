@@ -1,4 +1,4 @@
-"""What the cases' handlers need."""
+"""Ports of the handlers of cases."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,20 +33,20 @@ class Cases(Protocol):
     """The cases of a tenant."""
 
     async def save(self, unit: Unit, case: Case) -> None:
-        """Keep a case, new or changed."""
+        """Store a new or changed case."""
 
     async def find_and_lock(self, unit: Unit, tenant: TenantId, case_id: CaseId) -> Case | None:
-        """Find one and lock it."""
+        """Return a case by id, and lock its row; None if there is none."""
 
     async def find_open_and_lock(
         self, unit: Unit, tenant: TenantId, content: ContentId
     ) -> Case | None:
-        """Find the open case of a content and lock it."""
+        """Return the open case of a content, and lock its row; None if there is none."""
 
     async def list_open(
         self, unit: Unit, tenant: TenantId, after: CaseQueueKey | None, limit: int
     ) -> Sequence[Case]:
-        """List some open cases, the most urgent first, from after a place in the queue on."""
+        """List open cases, the most urgent first, after a queue key."""
 
     async def ancestry(
         self, unit: Unit, tenant: TenantId, structure: StructureId
@@ -55,43 +55,43 @@ class Cases(Protocol):
 
 
 class CaseHistories(Protocol):
-    """What is kept beside each case: who flagged which version, and what happened."""
+    """The flags and entries of each case."""
 
     async def add_flag(self, unit: Unit, case: Case, flag: CaseFlag) -> bool:
-        """Keep a flag; True when this person had not flagged in this case before."""
+        """Store a flag; return True when it is the first of this person in this case."""
 
     async def add_entry(self, unit: Unit, case: Case, entry: CaseEntry) -> None:
-        """Keep what happened to a case or to its content."""
+        """Store an entry in the history of a case."""
 
     async def list_flags(self, unit: Unit, case: Case) -> Sequence[CaseFlag]:
-        """List the flags of a case, the first one first."""
+        """List the flags of a case, oldest first."""
 
     async def list_entries(self, unit: Unit, case: Case) -> Sequence[CaseEntry]:
-        """List what happened to a case, the first entry first."""
+        """List the entries of a case, oldest first."""
 
 
 class Decisions(Protocol):
-    """What was decided, and the statements that were issued."""
+    """Decisions and statements of reasons; they are only ever added."""
 
     async def add(self, unit: Unit, tenant: TenantId, decision: Decision, subject: Subject) -> None:
-        """Keep a decision."""
+        """Store a decision on a content."""
 
     async def add_statement(self, unit: Unit, tenant: TenantId, statement: Statement) -> None:
-        """Keep a statement."""
+        """Store a statement of reasons."""
 
     async def lock_restriction(
         self, unit: Unit, tenant: TenantId, content: ContentId
     ) -> Restriction:
-        """Return what restricts a content.
+        """Return the restriction of a content, under a lock until the transaction ends.
 
-        No other transaction that asks the same of this content goes on before this one ends. Lock
-        the content's case first, where there is one.
+        Another transaction that calls this for the same content waits. Lock the content's case
+        first, where there is one.
         """
 
     async def add_reversal(
         self, unit: Unit, tenant: TenantId, decision_id: DecisionId, appeal_id: AppealId
     ) -> None:
-        """Keep that a decision was reversed on appeal."""
+        """Store that a decision was reversed on appeal."""
 
 
 class Statements(Protocol):
@@ -100,7 +100,7 @@ class Statements(Protocol):
     async def find(
         self, unit: Unit, tenant: TenantId, statement_id: StatementId
     ) -> Statement | None:
-        """Find a statement."""
+        """Return a statement by id; None if there is none."""
 
     async def list_for(
         self,
@@ -110,43 +110,43 @@ class Statements(Protocol):
         before: StatementId | None,
         limit: int,
     ) -> Sequence[Statement]:
-        """List someone's statements, the newest first."""
+        """List a recipient's statements, newest first, before an id."""
 
     async def find_moderator(
         self, unit: Unit, tenant: TenantId, statement: Statement
     ) -> MemberId | None:
-        """Name who made the decision; None where a rule did."""
+        """Return the member who made the decision; None if a rule did."""
 
 
 class ScreenedTexts(Protocol):
-    """The sealed texts of what was screened, by version."""
+    """The sealed texts of screened contents, by version."""
 
     async def list_versions(
         self, unit: Unit, tenant: TenantId, content: ContentId
     ) -> Sequence[TextVersion]:
-        """Unseal the texts of a content, masked as they may be shown, the oldest first."""
+        """Return the unsealed texts of a content, masked for display, oldest first."""
 
     async def find_passing_version(
         self, unit: Unit, tenant: TenantId, content: ContentId
     ) -> int | None:
-        """Return the latest version if the rules passed it, all of them having been asked."""
+        """Return the latest version if all rules were evaluated and passed it, else None."""
 
 
 class Removals(Protocol):
-    """Which contents their authors took back."""
+    """Contents that their authors removed."""
 
     async def add(self, unit: Unit, tenant: TenantId, content: ContentId, at: datetime) -> None:
-        """Keep when an author removed a content."""
+        """Store when an author removed a content."""
 
     async def find_removal_time(
         self, unit: Unit, tenant: TenantId, content: ContentId
     ) -> datetime | None:
-        """Return when its author removed a content; None while it stands."""
+        """Return when its author removed a content; None if it was not removed."""
 
 
 @dataclass(frozen=True)
 class CasesDeps:
-    """Handed to the handlers of this feature."""
+    """Dependencies of the handlers of this feature."""
 
     unit: Units
     cases: Cases

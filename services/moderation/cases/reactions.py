@@ -1,4 +1,4 @@
-"""Flags open cases; what an author takes back stays before the moderators."""
+"""Reactions to flags, which open cases, and to removals, which cases keep for moderators."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ Removed = PostRemoved | CommentRemoved
 async def open_cases_for_flags(
     deps: CasesDeps, unit: Unit, deliveries: Sequence[Delivery[ContentFlagged]]
 ) -> None:
-    """Bring what was flagged before a moderator: one case per content, however many flags."""
+    """Open one case per flagged content, however many flags it has."""
     for delivery in deliveries:
         if delivery.origin is Origin.IMPORT:
             continue
@@ -36,7 +36,7 @@ async def open_cases_for_flags(
 async def remember_removals(
     deps: CasesDeps, unit: Unit, deliveries: Sequence[Delivery[Removed]]
 ) -> None:
-    """Keep which contents their authors took back; a removal by decision is not one of these."""
+    """Store removals by authors; a removal by decision is not stored."""
     for delivery in deliveries:
         if delivery.fact.decision_id is None:
             content = delivery.fact.ref.id
@@ -46,7 +46,7 @@ async def remember_removals(
 async def note_removals_in_cases(
     deps: CasesDeps, unit: Unit, deliveries: Sequence[Delivery[Removed]]
 ) -> None:
-    """Note in the open case of a content that its author took it back; the case stays open."""
+    """Add a removal by the author to the open case of a content; the case stays open."""
     for delivery in deliveries:
         ref = delivery.fact.ref
         case = await deps.cases.find_open_and_lock(unit, delivery.tenant, ref.id)

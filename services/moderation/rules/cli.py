@@ -1,4 +1,4 @@
-"""`preau screen`: what the rules say of texts, with no server and no database."""
+"""`preau screen`: evaluate the rules on texts, without a server or a database."""
 
 import json
 import sys
@@ -40,13 +40,13 @@ A rule, one TOML file each:
   cases = { match = ["Je vends devoir de maths"], spare = ["Le devoir est fini"] }
 """
 Show = Callable[[int, Evaluation], None]
-_SHOWN = 72
+_MAX_SHOWN_CHARACTERS = 72
 _ROW = "{:>5}  {:<7} {:>5}  {}"
 
 
 @dataclass(frozen=True, slots=True)
 class InputLine:
-    """A line to screen, or what is wrong with it."""
+    """A line to screen, or the error in it."""
 
     number: int
     text: str = ""
@@ -82,15 +82,15 @@ def screen(
     show: Show = _show_json if as_json else _show_row
     if not as_json:
         click.echo(_ROW.format("line", "verdict", "score", "text and rules"))
-    refused = False
-    for line in _lines(stdin, plain=plain):
+    has_errors = False
+    for line in _read_lines(stdin, plain=plain):
         if line.wrong:
-            refused = True
+            has_errors = True
             click.echo(f"line {line.number}: {line.wrong}", err=True)
             continue
         text = text_of_html(line.text) if html else text_of_markdown(line.text)
         show(line.number, engine.screen(text, language_hint=line.language or language))
-    if refused:
+    if has_errors:
         raise click.exceptions.Exit(1)
 
 
@@ -101,34 +101,34 @@ def _today() -> date:
 def _engine(rules: Path | None) -> RuleEngine:
     try:
         engine = open_engine(today=_today, catalogue=rules)
-    except RuleRefused as refused:
-        raise click.BadParameter(str(refused), param_hint="--rules") from refused
+    except RuleRefused as error:
+        raise click.BadParameter(str(error), param_hint="--rules") from error
     if not engine.rules:
         raise click.BadParameter(f"no rule (*.toml) in {rules}", param_hint="--rules")
     return engine
 
 
-def _lines(stdin: BinaryIO, *, plain: bool) -> Iterator[InputLine]:
+def _read_lines(stdin: BinaryIO, *, plain: bool) -> Iterator[InputLine]:
     for number, raw in enumerate(stdin, 1):
         try:
             text = raw.removeprefix(b"\xef\xbb\xbf").decode().rstrip("\r\n")
-        except UnicodeDecodeError as wrong:
-            yield InputLine(number, wrong=f"not UTF-8 (byte {wrong.start + 1}); save it as UTF-8")
+        except UnicodeDecodeError as error:
+            yield InputLine(number, wrong=f"not UTF-8 (byte {error.start + 1}); save it as UTF-8")
             continue
         if not text.strip():
             continue
         if text.lstrip().startswith("{") and not plain:
-            yield _from_json(number, text)
+            yield _parse_json_line(number, text)
         else:
             yield InputLine(number, text)
 
 
-def _from_json(number: int, source: str) -> InputLine:
+def _parse_json_line(number: int, source: str) -> InputLine:
     try:
         record = json.loads(source)
-    except (ValueError, RecursionError) as wrong:
-        why = "nested too deep" if isinstance(wrong, RecursionError) else str(wrong)
-        return InputLine(number, wrong=f"not JSON: {why} (use --plain if it is a text)")
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
+        return InputLine(number, wrong=f"not JSON: {reason} (use --plain if it is a text)")
     text, language = record.get("text"), record.get("language")
     if not isinstance(text, str):
         return InputLine(number, wrong='has no "text", which must be a string')
@@ -139,7 +139,7 @@ def _from_json(number: int, source: str) -> InputLine:
 
 def _show_json(number: int, screening: Evaluation) -> None:
     verdict = screening.verdict
-    shown = {
+    record = {
         "line": number,
         "verdict": verdict.verdict,
         "score": verdict.score,
@@ -149,16 +149,16 @@ def _show_json(number: int, screening: Evaluation) -> None:
         "help": verdict.help,
         "masked": screening.masked,
     }
-    click.echo(json.dumps(shown, ensure_ascii=False))
+    click.echo(json.dumps(record, ensure_ascii=False))
 
 
 def _show_row(number: int, screening: Evaluation) -> None:
     verdict = screening.verdict
-    # A text must not drive the terminal that shows it.
+    # Control characters in a text must not reach the terminal.
     printable = "".join(c if c.isprintable() else " " for c in screening.masked)
     text = " ".join(printable.split())
-    text = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+    text = text if len(text) <= _MAX_SHOWN_CHARACTERS else f"{text[: _MAX_SHOWN_CHARACTERS - 1]}…"
     click.echo(_ROW.format(number, verdict.verdict, f"{verdict.score:.2f}", text))
     if verdict.rules:
-        named = ", ".join(f"{rule.id} v{rule.version}" for rule in verdict.rules)
-        click.echo(_ROW.format("", "", "", f"  ← {named}"))
+        rule_names = ", ".join(f"{rule.id} v{rule.version}" for rule in verdict.rules)
+        click.echo(_ROW.format("", "", "", f"  ← {rule_names}"))

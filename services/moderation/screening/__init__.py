@@ -1,1 +1,1 @@
-"""Screening: every published or edited text is read by the rules."""
+"""Screening: the rules evaluate every published or edited text."""

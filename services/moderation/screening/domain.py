@@ -1,4 +1,4 @@
-"""What is read, and what the verdict leads to. Pure."""
+"""The text to screen, its result, and the consequence of the verdict. Pure."""
 
 import hashlib
 from dataclasses import dataclass
@@ -33,25 +33,25 @@ SEVERITY_OF_UNSCREENED = 2
 
 
 class ScreeningRequest(Struct, frozen=True):
-    """A content to screen, and what happened around it."""
+    """A content to screen, and the activity around it."""
 
     content: ContentText
     activity: ActivityCounts = UNKNOWN_ACTIVITY
 
 
 class SealedText(Invalid):
-    """The text cannot be read here: it was sealed with a key that this service does not have."""
+    """The text is sealed with a key that this service does not have."""
 
     key = "sealed_text"
 
 
 @dataclass(frozen=True, slots=True)
 class ScreeningResult:
-    """What the rules made of a text, in the words of the contracts.
+    """The result of the rules on a text, in the types of the contracts.
 
-    `help` holds the keys of the messages that offer the author help (`RuleEngine.messages[key]`).
-    `degraded` says that a rule failed, or that the whole text is `unread`: it was late, or ended
-    the process that read it.
+    `help` are the keys of the messages that offer the author help (`RuleEngine.messages[key]`).
+    `degraded`: a rule failed, a counter was unavailable, or the text `is_unscreened`: it exceeded
+    the deadline or ended its process.
     """
 
     verdict: Verdict
@@ -65,32 +65,32 @@ class ScreeningResult:
     help: tuple[str, ...] = ()
     is_unscreened: bool = False
     is_harsh: bool = False
-    """An insult, a slur, a threat or harassment is said in it, whatever the rules make of that."""
+    """It contains an insult, a slur, a threat or harassment, independent of the verdict."""
 
     @property
     def severity(self) -> int:
-        """How urgent a case of it is: 1 to 4."""
+        """Return how urgent a case about this text is: 1 to 4."""
         if self.is_unscreened:
             return SEVERITY_OF_UNSCREENED
         return max((SEVERITY_OF_POLICY.get(policy, 1) for policy in self.policies), default=1)
 
 
 def rendered_text(content: ContentText) -> str:
-    """Return the text as a page shows it: its title first; titles and targets of links last."""
-    read = text_of_html if content.format == "html" else text_of_markdown
-    body = read(content.body)
+    """Return the text as a page shows it: title first, titles and targets of links last."""
+    convert = text_of_html if content.format == "html" else text_of_markdown
+    body = convert(content.body)
     return f"{append_reversed_lines(content.title)}\n\n{body}" if content.title else body
 
 
 def text_hash(text: str) -> str:
-    """Name a text without saying it."""
+    """Return the SHA-256 of a text in hex."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def unscreened_result(content: ContentText) -> ScreeningResult:
-    """Return the verdict on a text that could not be screened in time: a human looks at it.
+    """Return the result for a text that could not be screened in time: a person reviews it.
 
-    Nothing is read here, because reading it is what took too long: its source stands for its text.
+    It is not converted, because that may be what took too long: the source is used as its text.
     """
     source = f"{content.title}\n\n{content.body}" if content.title else content.body
     return ScreeningResult(
@@ -107,7 +107,7 @@ def unscreened_result(content: ContentText) -> ScreeningResult:
 
 
 def hide_decision(decision_id: DecisionId, screened: ScreeningResult) -> Decision:
-    """Hide: reversible, at once, and open to a human's second look."""
+    """Return a decision to hide: reversible, at once, and open to review by a person."""
     return Decision(
         decision_id=decision_id,
         action=Action.HIDE,
@@ -119,27 +119,27 @@ def hide_decision(decision_id: DecisionId, screened: ScreeningResult) -> Decisio
 
 
 class Consequence(StrEnum):
-    """What follows from a verdict, given what restricts the content already."""
+    """The consequence of a verdict, given what restricts the content already."""
 
     NOTHING = "nothing"
     REVIEW = "review"
-    """A person looks; readers see what they saw before."""
+    """A person reviews it; readers still see the earlier version."""
     HIDE = "hide"
-    """Hidden by a rule, and a person looks."""
+    """Hidden by a rule, and a person reviews it."""
     SHOW = "show"
     """Shown again."""
     WAIT = "wait"
-    """Stays as a person left it until a person looks at the new text."""
+    """Unchanged until a person reviews the new text, because a person decided before."""
 
 
 def consequence_of(screened: ScreeningResult, restriction: Restriction) -> Consequence:
-    """Return what follows: only a person lifts what a person decided, and a doubt hides no more."""
+    """Return the consequence: only a person lifts what a person decided, a doubt hides no more."""
     if restriction is Restriction.MEMBER:
         return Consequence.WAIT
     if screened.verdict is Verdict.HIDE:
         return Consequence.HIDE
     if screened.verdict is Verdict.REVIEW or screened.degraded:
-        # Hidden by a rule at an earlier version: nobody reads the new one before a person did.
+        # A rule hid an earlier version: readers see the new one only after a person reviewed it.
         hidden = restriction is Restriction.RULE
         return Consequence.HIDE if hidden else Consequence.REVIEW
     return Consequence.NOTHING if restriction is Restriction.NEVER else Consequence.SHOW

@@ -1,4 +1,4 @@
-"""What screening needs."""
+"""Ports of screening."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ from shared.kit.core.unit_of_work import Clock, NewId, Unit
 
 
 class Screener(Protocol):
-    """Reads texts by the rules, each within a deadline. Never called inside a transaction."""
+    """Screens texts by the rules, each within a deadline. Never called inside a transaction."""
 
     async def screen(self, texts: Sequence[ScreeningRequest]) -> Sequence[ScreeningResult]:
-        """Return what the rules make of each text, in this order; titles are read too.
+        """Return the result for each text, in this order; titles are screened too.
 
-        A text that is late, or that ends the process that reads it, is `domain.unread_text`. Never
-        raises for what stands in a text.
+        A text that exceeds the deadline, or ends the process that screens it, gets
+        `domain.unscreened_result`. Never raises because of a text.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class ScreeningRecord:
-    """A screening to keep, with its text to seal."""
+    """A screening to store; its text is sealed."""
 
     tenant: TenantId
     subject: Subject
@@ -39,7 +39,7 @@ class ScreeningRecord:
 
 @dataclass(frozen=True, slots=True)
 class HelpOffer:
-    """Words of help for the author of a content; once per content and day."""
+    """A message of help for the author of a content; one per content and day."""
 
     tenant: TenantId
     content_id: ContentId
@@ -50,29 +50,29 @@ class HelpOffer:
 
 
 class Screenings(Protocol):
-    """What was screened, with the masked text sealed."""
+    """Stored screenings, with the masked text sealed."""
 
     async def save(self, unit: Unit, records: Sequence[ScreeningRecord]) -> None:
-        """Keep them, a row for each version; the same version again replaces its row."""
+        """Store one row for each version; a repeated version replaces its row."""
 
 
 class HelpOffers(Protocol):
-    """Which words of help were offered, and when."""
+    """Messages of help that were offered, by content and day."""
 
     async def add(self, unit: Unit, offer: HelpOffer) -> bool:
-        """Keep an offer; False when one was made for this content on this day."""
+        """Store an offer; return False when this content has one on this day."""
 
 
 @dataclass(frozen=True)
 class ScreeningDeps:
-    """Handed to the reactions of this feature."""
+    """Dependencies of the reactions of this feature."""
 
     screener: Screener
     windows: SlidingWindows
     screenings: Screenings
     offers: HelpOffers
     messages: Mapping[str, HelpWords]
-    """Reason key → what the author reads."""
+    """Reason key → message for the author."""
     cases: CasesDeps
     clock: Clock
     new_id: NewId

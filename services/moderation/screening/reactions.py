@@ -1,4 +1,4 @@
-"""Screen what is published or edited; a rule's verdict is a decision."""
+"""Reactions that screen published and edited contents; a verdict of a rule is a decision."""
 
 from collections.abc import Sequence
 
@@ -15,17 +15,17 @@ from shared.kit.core.unit_of_work import Delivery, PreparedDelivery, Unit
 Written = PostPublished | PostEdited | CommentPublished | CommentEdited
 
 
-async def read_texts(
+async def prepare_screenings(
     deps: ScreeningDeps, deliveries: Sequence[Delivery[Written]]
 ) -> Sequence[ScreeningResult]:
-    """Screen every text, before the transaction opens. Raises `SealedText`."""
+    """Screen every text before the transaction opens. Raises `SealedText`."""
     return await screen_texts(deps, deliveries)
 
 
 async def screen_content(
     deps: ScreeningDeps, unit: Unit, prepared: Sequence[PreparedDelivery[Written, ScreeningResult]]
 ) -> None:
-    """Return what was read in every text, and act on what is live. History is never acted on."""
+    """Publish the result for every text, and act on live ones only, never on imported history."""
     records = []
     for item in prepared:
         delivery, screened = item.delivery, item.value

@@ -1,4 +1,4 @@
-"""Screenings in PostgreSQL, their texts sealed; the bodies of `Screener`."""
+"""Screenings in PostgreSQL, their texts sealed; implementations of `Screener`."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,7 +16,11 @@ from services.moderation.screening.domain import (
     ScreeningResult,
     unscreened_result,
 )
-from services.moderation.screening.handlers.read_text import decode_screened, encode, read_text
+from services.moderation.screening.handlers.worker import (
+    decode_screened,
+    encode,
+    screen_content_text,
+)
 from services.moderation.screening.ports import HelpOffer, ScreeningRecord
 from services.moderation.screening.tables import HELP_OFFERS, SCREENINGS
 from shared.contracts.ids import ContentId, TenantId
@@ -26,17 +30,21 @@ from shared.kit.database.database import connection
 from shared.kit.workers.pool import WorkerPool
 from shared.kit.workers.process import TaskFailure
 
-_NEW = insert(SCREENINGS)
-# Built once: what holds its rows is compiled for each batch, row by row.
-_KEEP = _NEW.on_conflict_do_update(
+_INSERT_SCREENING = insert(SCREENINGS)
+# Built once: a statement that contains its rows is compiled again for each batch.
+_UPSERT_SCREENING = _INSERT_SCREENING.on_conflict_do_update(
     index_elements=["tenant_id", "content_id", "version"],
-    set_={each.name: _NEW.excluded[each.name] for each in SCREENINGS.c if not each.primary_key},
+    set_={
+        column.name: _INSERT_SCREENING.excluded[column.name]
+        for column in SCREENINGS.c
+        if not column.primary_key
+    },
 )
 
 
 @dataclass(frozen=True)
 class InProcessScreener:
-    """See `ports.Screener`; reads in this very process, without a deadline: for tests."""
+    """See `ports.Screener`; screens in this process, without a deadline: for tests."""
 
     engine: RuleEngine
 
@@ -44,25 +52,25 @@ class InProcessScreener:
         """See `ports.Screener`."""
         screened = []
         for text in texts:
-            screened.append(read_text(self.engine, text))
+            screened.append(screen_content_text(self.engine, text))
             await asyncio.sleep(0)
         return screened
 
 
 @dataclass(frozen=True)
 class WorkerPoolScreener:
-    """See `ports.Screener`; reads in processes of their own, each text within a deadline."""
+    """See `ports.Screener`; screens in worker processes, each text within a deadline."""
 
     pool: WorkerPool
 
     async def screen(self, texts: Sequence[ScreeningRequest]) -> Sequence[ScreeningResult]:
         """See `ports.Screener`."""
-        answers = await self.pool.run([encode(text) for text in texts])
+        replies = await self.pool.run([encode(text) for text in texts])
         return [
             unscreened_result(text.content)
-            if isinstance(answer, TaskFailure)
-            else decode_screened(answer)
-            for text, answer in zip(texts, answers, strict=True)
+            if isinstance(reply, TaskFailure)
+            else decode_screened(reply)
+            for text, reply in zip(texts, replies, strict=True)
         ]
 
 
@@ -70,11 +78,11 @@ class SqlScreenings:
     """See `ports.Screenings`, and `cases.ports.ScreenedTexts`."""
 
     def __init__(self, key: str) -> None:
-        """Take the Fernet key. Raises ValueError when it is not one."""
+        """Create it with a Fernet key. Raises ValueError when the key is invalid."""
         self._fernet = Fernet(key)
 
     async def save(self, unit: Unit, records: Sequence[ScreeningRecord]) -> None:
-        """Keep them, in sorted order of their keys."""
+        """See `ports.Screenings`; rows are written in sorted order, which avoids deadlocks."""
         latest = {
             (record.tenant, record.subject.content_id, record.subject.version): record
             for record in records
@@ -96,13 +104,15 @@ class SqlScreenings:
             for (tenant, content, version), record in sorted(latest.items())
         ]
         if rows:
-            await connection(unit).execute(_KEEP, rows)
+            await connection(unit).execute(_UPSERT_SCREENING, rows)
 
     async def list_versions(
         self, unit: Unit, tenant: TenantId, content: ContentId
     ) -> Sequence[TextVersion]:
-        """Unseal the masked texts of a content."""
-        query = sa.select(SCREENINGS).where(_of(tenant, content)).order_by(SCREENINGS.c.version)
+        """See `cases.ports.ScreenedTexts`."""
+        query = (
+            sa.select(SCREENINGS).where(_of_content(tenant, content)).order_by(SCREENINGS.c.version)
+        )
         rows = await connection(unit).execute(query)
         return [
             TextVersion(row.version, self._fernet.decrypt(row.sealed).decode(), row.written_at)
@@ -112,10 +122,10 @@ class SqlScreenings:
     async def find_passing_version(
         self, unit: Unit, tenant: TenantId, content: ContentId
     ) -> int | None:
-        """Return the latest version if the rules passed it."""
+        """See `cases.ports.ScreenedTexts`."""
         query = (
             sa.select(SCREENINGS.c.version, SCREENINGS.c.verdict, SCREENINGS.c.degraded)
-            .where(_of(tenant, content))
+            .where(_of_content(tenant, content))
             .order_by(SCREENINGS.c.version.desc())
             .limit(1)
         )
@@ -130,7 +140,7 @@ class SqlHelpOffers:
     """See `ports.HelpOffers`."""
 
     async def add(self, unit: Unit, offer: HelpOffer) -> bool:
-        """Keep an offer."""
+        """See `ports.HelpOffers`."""
         row = insert(HELP_OFFERS).values(
             tenant_id=offer.tenant,
             content_id=offer.content_id,
@@ -142,5 +152,5 @@ class SqlHelpOffers:
         return bool((await connection(unit).execute(row.on_conflict_do_nothing())).rowcount)
 
 
-def _of(tenant: TenantId, content: ContentId) -> sa.ColumnElement[bool]:
+def _of_content(tenant: TenantId, content: ContentId) -> sa.ColumnElement[bool]:
     return (SCREENINGS.c.tenant_id == tenant) & (SCREENINGS.c.content_id == content)

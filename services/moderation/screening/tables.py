@@ -1,7 +1,7 @@
-"""What was screened: verdicts, and the masked text of each version, sealed with the service's key.
+"""Screenings: verdicts, and the masked text of each version, sealed with the service's key.
 
-A row for each version: a case is judged by the text as it was. Rows of versions that no case,
-decision or statement names may be deleted when their time is over; `screened_at` tells their age.
+One row for each version: a case is decided on the text as it was. Rows of versions that no case,
+decision or statement refers to may be deleted after the retention time; see `screened_at`.
 """
 
 import sqlalchemy as sa
@@ -30,7 +30,7 @@ HELP_OFFERS = business_table(
     "help_offers",
     METADATA,
     sa.Column("content_id", sa.Uuid(), primary_key=True),
-    # In UTC: the same words are not said twice a day about one content.
+    # In UTC: one message a day about one content.
     sa.Column("day", sa.Date(), primary_key=True),
     sa.Column("version", sa.Integer(), nullable=False),
     sa.Column("reason", sa.Text(), nullable=False),

@@ -1,4 +1,4 @@
-"""What authors do: read their statements, and contest one."""
+"""Commands and queries of authors: read their statements, and contest one."""
 
 from collections.abc import Sequence
 
@@ -21,17 +21,17 @@ from shared.kit.core.unit_of_work import Caller, Unit
 async def read_statement(
     deps: AppealsDeps, caller: Caller, actor: Actor, statement_id: StatementId
 ) -> StatementView:
-    """Read a statement that is addressed to oneself. Raises `StatementNotFound`."""
+    """Return a statement addressed to the actor. Raises `StatementNotFound`."""
     async with deps.cases.unit(caller) as unit:
-        statement = await _own_statement(deps, unit, actor, statement_id)
+        statement = await _find_own_statement(deps, unit, actor, statement_id)
         appeals = await deps.appeals.find_by_statements(unit, caller.tenant, [statement_id])
-        return await _reasons(deps, unit, actor, statement, appeals.get(statement_id))
+        return await _statement_view(deps, unit, actor, statement, appeals.get(statement_id))
 
 
 async def list_statements(
     deps: AppealsDeps, caller: Caller, actor: Actor, before: StatementId | None, limit: int
 ) -> Sequence[StatementView]:
-    """List one's own statements, the newest first."""
+    """List the actor's statements, newest first."""
     async with deps.cases.unit(caller) as unit:
         statements = await deps.statements.list_for(
             unit, caller.tenant, actor.member_id, before, limit
@@ -39,7 +39,7 @@ async def list_statements(
         ids = [statement.statement_id for statement in statements]
         appeals = await deps.appeals.find_by_statements(unit, caller.tenant, ids)
         return [
-            await _reasons(deps, unit, actor, statement, appeals.get(statement.statement_id))
+            await _statement_view(deps, unit, actor, statement, appeals.get(statement.statement_id))
             for statement in statements
         ]
 
@@ -52,7 +52,7 @@ async def contest_statement(
     Raises `StatementNotFound`, `AppealTooLate`, `AlreadyAppealed`.
     """
     async with deps.cases.unit(caller) as unit:
-        statement = await _own_statement(deps, unit, actor, statement_id)
+        statement = await _find_own_statement(deps, unit, actor, statement_id)
         check_appeal_period(statement, unit.now)
         appeal = Appeal(
             tenant_id=caller.tenant,
@@ -70,7 +70,7 @@ async def contest_statement(
         return appeal
 
 
-async def _own_statement(
+async def _find_own_statement(
     deps: AppealsDeps, unit: Unit, actor: Actor, statement_id: StatementId
 ) -> Statement:
     statement = await deps.statements.find(unit, actor.tenant, statement_id)
@@ -79,12 +79,12 @@ async def _own_statement(
     return statement
 
 
-async def _reasons(
+async def _statement_view(
     deps: AppealsDeps, unit: Unit, actor: Actor, statement: Statement, appeal: Appeal | None
 ) -> StatementView:
     subject = statement.subject
     texts = await deps.cases.texts.list_versions(unit, actor.tenant, subject.content_id)
-    text = next((each for each in texts if each.version == subject.version), None)
+    text = next((text for text in texts if text.version == subject.version), None)
     return StatementView(
         statement,
         text.written_at if text else None,

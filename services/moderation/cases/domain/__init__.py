@@ -1,4 +1,4 @@
-"""What a case is, what is decided, and the reasons that an author is owed. Pure."""
+"""Cases, decisions and statements of reasons. Pure."""
 
 from services.moderation.cases.domain.case import (
     CLAIM_DURATION,

@@ -1,4 +1,4 @@
-"""What a case is: a content that a person should look at, and why."""
+"""Cases: contents that a person should review, and the reasons."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ DEADLINE_BY_SEVERITY = {
     3: timedelta(hours=4),
     4: timedelta(minutes=15),
 }
-"""How long a case of each severity may wait."""
+"""Time until a case of each severity must be decided."""
 SEVERITY_BY_FLAG_REASON = {
     "violence": 4,
     "harassment": 3,
@@ -28,29 +28,29 @@ SEVERITY_BY_FLAG_REASON = {
 
 
 MODERATORS = (Role.MODERATOR, Role.ADMINISTRATOR)
-"""Who looks at cases and appeals, in a structure and below it."""
+"""Roles that review cases and appeals, in a structure and below it."""
 
 
 class CaseNotFound(NotFound):
-    """There is no such case, or none that this moderator may see."""
+    """No such case, or this moderator may not see it."""
 
     key = "case_not_found"
 
 
 class CaseIsClosed(Conflict):
-    """The case was decided."""
+    """The case is decided already."""
 
     key = "case_is_closed"
 
 
 class CaseIsClaimed(Conflict):
-    """Another moderator has the case in hand."""
+    """Another moderator has claimed the case."""
 
     key = "case_is_taken"
 
 
 class ContentChanged(Conflict):
-    """The decision names a version that is not the latest; `version` is the one to read."""
+    """The decision names a version that is not the latest, which is `version`."""
 
     key = "content_changed"
 
@@ -67,7 +67,7 @@ class CaseFlag:
 
 @dataclass(frozen=True, slots=True)
 class CaseEntry:
-    """Something that happened to a case or to its content; `detail` is a key, never a text."""
+    """An event in the history of a case or of its content; `detail` is a key, never a text."""
 
     what: str
     at: datetime
@@ -77,7 +77,7 @@ class CaseEntry:
 
 @dataclass(frozen=True, slots=True)
 class CaseReason:
-    """Why a person should look: a rule matched, people flagged it, a hidden text was corrected."""
+    """Why a person should review: a rule matched, people flagged, a hidden text was corrected."""
 
     kind: str
     severity: int
@@ -87,9 +87,9 @@ class CaseReason:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A content that a person should look at; one open case per content.
+    """A content that a person should review; there is one open case per content.
 
-    `flags` counts people: one who flags twice counts once.
+    `flags` counts people: two flags of one person count once.
     """
 
     tenant_id: TenantId
@@ -106,11 +106,11 @@ class Case:
 
     @property
     def queue_key(self) -> "CaseQueueKey":
-        """Where it stands in the queue."""
+        """Return its position in the queue."""
         return self.due_at, self.case_id
 
     def opened(self) -> CaseOpened:
-        """Say that it was opened."""
+        """Return the event that the case was opened."""
         return CaseOpened(
             ref=self.subject.ref,
             space_id=self.subject.space_id,
@@ -122,7 +122,7 @@ class Case:
         )
 
     def closed(self, outcome: str) -> CaseClosed:
-        """Say that it was decided."""
+        """Return the event that the case was decided."""
         return CaseClosed(
             ref=self.subject.ref,
             space_id=self.subject.space_id,
@@ -132,11 +132,11 @@ class Case:
         )
 
     def claim(self, moderator: MemberId, now: datetime) -> tuple["Case", CaseAssigned]:
-        """Take it in hand for five minutes. Raises `CaseIsClosed`, `CaseIsClaimed`."""
+        """Claim the case for five minutes. Raises `CaseIsClosed`, `CaseIsClaimed`."""
         if self.state != "open":
             raise CaseIsClosed(case_id=self.case_id)
-        taken = self.claimed_until is not None and self.claimed_until > now
-        if taken and self.claimed_by != moderator:
+        is_claimed = self.claimed_until is not None and self.claimed_until > now
+        if is_claimed and self.claimed_by != moderator:
             raise CaseIsClaimed(case_id=self.case_id)
         claimed = replace(self, claimed_by=moderator, claimed_until=now + CLAIM_DURATION)
         fact = CaseAssigned(
@@ -148,18 +148,18 @@ class Case:
         )
         return claimed, fact
 
-    def add_reason(self, reason: str, severity: int, people: int) -> "Case":
-        """Join another reason to look: the graver one counts, and brings the deadline nearer."""
-        graver = max(self.severity, severity)
+    def add_reason(self, reason: str, severity: int, flaggers: int) -> "Case":
+        """Add a reason for review; a more severe one brings the deadline forward."""
+        severest = max(self.severity, severity)
         causes = self.because.split("+")
         return replace(
             self,
             because=self.because if reason in causes else f"{self.because}+{reason}",
-            severity=graver,
-            due_at=min(self.due_at, self.opened_at + DEADLINE_BY_SEVERITY[graver]),
-            flags=self.flags + people,
+            severity=severest,
+            due_at=min(self.due_at, self.opened_at + DEADLINE_BY_SEVERITY[severest]),
+            flags=self.flags + flaggers,
         )
 
 
 CaseQueueKey = tuple[datetime, CaseId]
-"""Where a case stands in the queue: by when it is due, then by its id."""
+"""Sort key of the queue: the due time, then the case id."""

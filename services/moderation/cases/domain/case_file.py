@@ -1,4 +1,4 @@
-"""All that a moderator reads of a case: the texts as they were, the flags, what happened since."""
+"""The case file of a moderator: the texts as they were, the flags, and the history."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from datetime import datetime
 from services.moderation.cases.domain.case import Case, CaseEntry, CaseFlag
 from shared.contracts.ids import MemberId
 
-_READ_FOR = frozenset({"rule", "unread", "edited", "corrected"})
-"""What happens to a version and makes its text worth reading; flags do, too."""
+_EVIDENCE_ENTRIES = frozenset({"rule", "unread", "edited", "corrected"})
+"""Entries that make the text of their version evidence, as flags do."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextVersion:
-    """One version of a text, masked as it may be shown, and when its author wrote it."""
+    """One version of a text, masked for display, and when its author wrote it."""
 
     version: int
     text: str
@@ -22,7 +22,7 @@ class TextVersion:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A version that gave a reason to look; `text` is None where none was kept."""
+    """A version that gave a reason for review; `text` is None where none was stored."""
 
     version: int
     text: str | None
@@ -32,7 +32,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class CaseFile:
-    """A case with everything that is kept beside it, each list in the order of time."""
+    """A case with all records about it, each list in order of time."""
 
     case: Case
     texts: Sequence[TextVersion]
@@ -42,21 +42,21 @@ class CaseFile:
 
     @property
     def version(self) -> int:
-        """Return the latest version that moderation knows of: the one that a decision must name."""
-        return max([self.case.subject.version, *(each.version for each in self.texts)])
+        """Return the latest version known to moderation, which a decision must name."""
+        return max([self.case.subject.version, *(text.version for text in self.texts)])
 
     @property
     def text(self) -> str | None:
-        """Return the text as it stands now; None when its author removed it, or none was kept."""
+        """Return the current text; None when its author removed it, or none was stored."""
         if self.removed_at is not None:
             return None
         return self._texts().get(self.version)
 
     @property
     def edited_at(self) -> datetime | None:
-        """Return when it was edited, if that was after the first reason to look."""
-        first = min((each.version for each in self.evidence), default=self.version)
-        times = {each.version: each.written_at for each in self.texts}
+        """Return when it was edited, if that was after the first reason for review."""
+        first = min((item.version for item in self.evidence), default=self.version)
+        times = {item.version: item.written_at for item in self.texts}
         return times.get(self.version) if self.version > first else None
 
     @property
@@ -69,10 +69,10 @@ class CaseFile:
 
     @property
     def evidence(self) -> Sequence[Evidence]:
-        """List the versions that gave a reason to look."""
+        """Return the versions that gave a reason for review."""
         reasons: dict[int, list[tuple[str, datetime]]] = {}
         for entry in self.entries:
-            if entry.version is not None and entry.what in _READ_FOR:
+            if entry.version is not None and entry.what in _EVIDENCE_ENTRIES:
                 reasons.setdefault(entry.version, []).append((entry.what, entry.at))
         for flag in self.flags:
             reasons.setdefault(flag.version, []).append(("flags", flag.at))
@@ -82,16 +82,16 @@ class CaseFile:
                 version,
                 texts.get(version),
                 min(at for _, at in causes),
-                tuple(dict.fromkeys(what for what, _ in causes)),
+                tuple(dict.fromkeys(kind for kind, _ in causes)),
             )
             for version, causes in sorted(reasons.items())
         ]
 
     @property
     def timeline(self) -> Sequence[CaseEntry]:
-        """List all that happened, the flags among it."""
-        flags = [CaseEntry("flag", each.at, each.version, each.reason) for each in self.flags]
+        """Return the entries and the flags in order of time."""
+        flags = [CaseEntry("flag", flag.at, flag.version, flag.reason) for flag in self.flags]
         return sorted([*self.entries, *flags], key=lambda entry: entry.at)
 
     def _texts(self) -> Mapping[int, str]:
-        return {each.version: each.text for each in self.texts}
+        return {text.version: text.text for text in self.texts}

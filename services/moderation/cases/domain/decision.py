@@ -1,4 +1,4 @@
-"""What is decided of a content, what it leaves in force, and the reasons that are owed for it."""
+"""Decisions on a content, the restriction that they result in, and statements of reasons."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from shared.contracts.moderation import Action, DecidedBy, DecisionMade, RuleRef
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided of a content, and why."""
+    """A decision on a content, and its reason."""
 
     decision_id: DecisionId
     action: Action
@@ -25,7 +25,7 @@ class Decision:
     rules: tuple[RuleRef, ...] = ()
 
     def made(self, subject: Subject) -> DecisionMade:
-        """Return what was decided; `subject.version` is the version that was judged."""
+        """Return the event of this decision; `subject.version` is the version that was judged."""
         return DecisionMade(
             ref=subject.ref,
             space_id=subject.space_id,
@@ -43,42 +43,42 @@ class Decision:
 
 
 def show_decision(decision_id: DecisionId) -> Decision:
-    """Show a corrected text: no person hides it, and no rule objects to it any more."""
+    """Return a decision to show a corrected text, which no person hides and no rule matches."""
     return Decision(decision_id, Action.KEEP, "corrected", "corrected", DecidedBy.RULE)
 
 
 class Restriction(StrEnum):
-    """What the decisions on a content leave in force."""
+    """The effect of all decisions on a content."""
 
     NEVER = "never"
     """It was never restricted."""
     LIFTED = "lifted"
-    """It was restricted, and is not any more."""
+    """It was restricted before, and is not now."""
     RULE = "rule"
     """Only a rule restricts it: a corrected text that passes is shown."""
     MEMBER = "member"
-    """A person restricts it: only a person shows it again."""
+    """A person restricts it: only a person can show it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class PastDecision:
-    """What one decision on a content said, and whether it was reversed on appeal."""
+    """An earlier decision on a content, and whether it was reversed on appeal."""
 
     action: Action
     decided_by: DecidedBy
     reversed: bool = False
 
 
-def resulting_restriction(judgements: Iterable[PastDecision]) -> Restriction:
-    """Return what decisions leave in force, oldest first; a reversed one lifts, as `keep` does."""
+def resulting_restriction(decisions: Iterable[PastDecision]) -> Restriction:
+    """Return the effect of decisions, oldest first; a reversed one lifts, like `keep`."""
     current = Restriction.NEVER
-    for judgement in judgements:
-        if judgement.reversed:
+    for decision in decisions:
+        if decision.reversed:
             current = Restriction.LIFTED
-        elif judgement.action is Action.KEEP:
+        elif decision.action is Action.KEEP:
             restricted = current is not Restriction.NEVER
             current = Restriction.LIFTED if restricted else Restriction.NEVER
-        elif judgement.decided_by is DecidedBy.MEMBER:
+        elif decision.decided_by is DecidedBy.MEMBER:
             current = Restriction.MEMBER
         elif current is not Restriction.MEMBER:
             current = Restriction.RULE
@@ -87,7 +87,7 @@ def resulting_restriction(judgements: Iterable[PastDecision]) -> Restriction:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """The reasons of a restriction, owed to the author of what was restricted."""
+    """The statement of reasons for a restriction, addressed to the author of the content."""
 
     statement_id: StatementId
     decision_id: UUID
@@ -103,7 +103,7 @@ class Statement:
 def issue_statement(
     statement_id: StatementId, decision: Decision, subject: Subject, now: datetime
 ) -> tuple[Statement, StatementIssued] | None:
-    """Owe the author the reasons of a restriction; nobody is owed those of keeping a content."""
+    """Return the statement for the author, and its event; None without an author or for `keep`."""
     author = subject.author
     if author is None or decision.action is Action.KEEP:
         return None

@@ -9,7 +9,7 @@ from shared.contracts.ids import ContentId, MemberId, SpaceId, StructureId
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The content that something is about, and where it stands."""
+    """A content, its version, and its place in spaces and structures."""
 
     content_id: ContentId
     root_id: ContentId
@@ -26,7 +26,7 @@ class Subject:
     def of(
         cls, ref: ContentRef, space: SpaceId, structure: StructureId, author: Person | None
     ) -> "Subject":
-        """Take it from a fact."""
+        """Build it from the fields of an event."""
         return cls(
             ref.id,
             ref.root_id,
@@ -42,7 +42,7 @@ class Subject:
 
     @property
     def ref(self) -> ContentRef:
-        """How facts name it."""
+        """Return the reference to the content, as in events."""
         return ContentRef(
             kind=self.kind,
             id=self.content_id,
@@ -53,7 +53,7 @@ class Subject:
 
     @property
     def author(self) -> Person | None:
-        """Who wrote it."""
+        """Return its author, None if unknown."""
         if self.author_id is None:
             return None
         return Person(

@@ -1,4 +1,4 @@
-"""What moderators do: look at the queue, take a case in hand, decide it."""
+"""Commands and queries of moderators: list the queue, read, claim and decide a case."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ from shared.kit.core.unit_of_work import Caller, Unit
 
 @dataclass(frozen=True)
 class Decide:
-    """Decide a case: what happens to the content, judged at a version, and why."""
+    """Decide a case: the action on the content, the version that was judged, and the reason."""
 
     case_id: CaseId
     version: int
@@ -38,31 +38,33 @@ class Decide:
 async def list_queue(
     deps: CasesDeps, caller: Caller, actor: Actor, after: CaseQueueKey | None, limit: int
 ) -> tuple[list[Case], CaseQueueKey | None]:
-    """List some open cases of this moderator's, the most urgent first, and where to go on."""
+    """List open cases that this moderator may decide, the most urgent first, and the next key."""
     if not actor.holds_anywhere(*MODERATORS):
         return [], None
-    lines: dict[StructureId, tuple[StructureId, ...]] = {}
+    ancestries: dict[StructureId, tuple[StructureId, ...]] = {}
     async with deps.unit(caller) as unit:
 
-        async def read(place: CaseQueueKey | None, rows: int) -> Sequence[Case]:
-            return await deps.cases.list_open(unit, caller.tenant, place, rows)
+        async def read(key: CaseQueueKey | None, rows: int) -> Sequence[Case]:
+            return await deps.cases.list_open(unit, caller.tenant, key, rows)
 
         async def keep(cases: Sequence[Case]) -> Sequence[Case]:
-            for where in {case.subject.structure_id for case in cases} - lines.keys():
-                lines[where] = await deps.cases.ancestry(unit, caller.tenant, where)
+            for structure in {case.subject.structure_id for case in cases} - ancestries.keys():
+                ancestries[structure] = await deps.cases.ancestry(unit, caller.tenant, structure)
             return [
                 case
                 for case in cases
-                if isinstance(may_decide(actor, case, lines[case.subject.structure_id]), Allowed)
+                if isinstance(
+                    may_decide(actor, case, ancestries[case.subject.structure_id]), Allowed
+                )
             ]
 
         return await read_visible_page(read, keep, lambda case: case.queue_key, after, limit)
 
 
 async def read_case(deps: CasesDeps, caller: Caller, actor: Actor, case_id: CaseId) -> CaseFile:
-    """Read a case with the texts as they were. Raises `CaseNotFound`."""
+    """Return a case file with the texts as they were. Raises `CaseNotFound`."""
     async with deps.unit(caller) as unit:
-        case = await _decidable(deps, unit, actor, case_id)
+        case = await _find_decidable(deps, unit, actor, case_id)
         content = case.subject.content_id
         return CaseFile(
             case,
@@ -74,9 +76,9 @@ async def read_case(deps: CasesDeps, caller: Caller, actor: Actor, case_id: Case
 
 
 async def claim_case(deps: CasesDeps, caller: Caller, actor: Actor, case_id: CaseId) -> Case:
-    """Take a case in hand. Raises `CaseNotFound`, `CaseIsClaimed`, `CaseIsClosed`."""
+    """Claim a case. Raises `CaseNotFound`, `CaseIsClaimed`, `CaseIsClosed`."""
     async with deps.unit(caller) as unit:
-        case = await _decidable(deps, unit, actor, case_id)
+        case = await _find_decidable(deps, unit, actor, case_id)
         claimed, fact = case.claim(actor.member_id, unit.now)
         await deps.cases.save(unit, claimed)
         await deps.histories.add_entry(unit, case, CaseEntry("claimed", unit.now))
@@ -85,18 +87,18 @@ async def claim_case(deps: CasesDeps, caller: Caller, actor: Actor, case_id: Cas
 
 
 async def decide_case(deps: CasesDeps, caller: Caller, actor: Actor, command: Decide) -> Decision:
-    """Decide a case and close it, whether or not its content still stands.
+    """Decide a case and close it, even if its content was removed.
 
     Raises `CaseNotFound`, `CaseIsClosed`, `CaseIsClaimed`, and `ContentChanged` when the content
     has a later version than the one that was judged.
     """
     async with deps.unit(caller) as unit:
-        case = await _decidable(deps, unit, actor, command.case_id)
+        case = await _find_decidable(deps, unit, actor, command.case_id)
         if case.state != "open":
             raise CaseIsClosed(case_id=case.case_id)
         claimed, _ = case.claim(actor.member_id, unit.now)
         content = case.subject.content_id
-        # Waits for an edit that is being screened, and for another decision.
+        # Waits for an edit that is being screened, and for another decision on the content.
         await deps.decisions.lock_restriction(unit, caller.tenant, content)
         texts = await deps.texts.list_versions(unit, caller.tenant, content)
         latest = CaseFile(case, texts, (), ()).version
@@ -120,12 +122,12 @@ async def decide_case(deps: CasesDeps, caller: Caller, actor: Actor, command: De
         return decision
 
 
-async def _decidable(deps: CasesDeps, unit: Unit, actor: Actor, case_id: CaseId) -> Case:
-    """Find a case; one that this actor may not decide is not there for them."""
+async def _find_decidable(deps: CasesDeps, unit: Unit, actor: Actor, case_id: CaseId) -> Case:
+    """Find a case and lock it. Raises `CaseNotFound` also if this actor may not decide it."""
     case = await deps.cases.find_and_lock(unit, actor.tenant, case_id)
     if case is None:
         raise CaseNotFound(case_id=case_id)
-    line = await deps.cases.ancestry(unit, actor.tenant, case.subject.structure_id)
-    if isinstance(may_decide(actor, case, line), Denied):
+    ancestry = await deps.cases.ancestry(unit, actor.tenant, case.subject.structure_id)
+    if isinstance(may_decide(actor, case, ancestry), Denied):
         raise CaseNotFound(case_id=case_id)
     return case

@@ -1,4 +1,4 @@
-"""Open or join a case, and carry a decision through: what reactions and commands share."""
+"""Open or update a case, and record a decision: shared by reactions and commands."""
 
 from services.moderation.cases.domain import (
     DEADLINE_BY_SEVERITY,
@@ -17,7 +17,7 @@ from shared.kit.core.unit_of_work import EventCause, Unit
 async def open_or_update_case(
     deps: CasesDeps, unit: Unit, caused_by: EventCause, subject: Subject, reason: CaseReason
 ) -> Case:
-    """Open the content's case, or join the one that is open, and keep the reason beside it."""
+    """Open the content's case, or add the reason to the open one, and store the reason with it."""
     tenant: TenantId = caused_by.tenant
     case = await deps.cases.find_open_and_lock(unit, tenant, subject.content_id)
     if case is None:
@@ -31,14 +31,14 @@ async def open_or_update_case(
             due_at=unit.now + DEADLINE_BY_SEVERITY[reason.severity],
         )
         unit.record(case.opened(), caused_by=caused_by)
-    people = 0
+    new_flaggers = 0
     if reason.flag is not None:
-        people = int(await deps.histories.add_flag(unit, case, reason.flag))
+        new_flaggers = int(await deps.histories.add_flag(unit, case, reason.flag))
     else:
         await deps.histories.add_entry(
             unit, case, CaseEntry(reason.kind, reason.at, subject.version)
         )
-    case = case.add_reason(reason.kind, reason.severity, people)
+    case = case.add_reason(reason.kind, reason.severity, new_flaggers)
     await deps.cases.save(unit, case)
     return case
 
@@ -46,12 +46,12 @@ async def open_or_update_case(
 async def record_decision(
     deps: CasesDeps, unit: Unit, caused_by: EventCause, decision: Decision, subject: Subject
 ) -> None:
-    """Keep a decision, tell it, and tell its author why."""
+    """Store a decision and its event, and the statement of reasons for the author."""
     tenant: TenantId = caused_by.tenant
     await deps.decisions.add(unit, tenant, decision, subject)
     unit.record(decision.made(subject), caused_by=caused_by)
-    owed = issue_statement(StatementId(deps.new_id()), decision, subject, unit.now)
-    if owed is not None:
-        statement, fact = owed
+    issued = issue_statement(StatementId(deps.new_id()), decision, subject, unit.now)
+    if issued is not None:
+        statement, fact = issued
         await deps.decisions.add_statement(unit, tenant, statement)
         unit.record(fact, caused_by=caused_by)

@@ -1,1 +1,1 @@
-"""The nouns of a decision: facts, rules, verdicts."""
+"""The concepts of a decision: facts, rules, verdicts."""

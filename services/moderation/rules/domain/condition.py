@@ -1,7 +1,7 @@
-"""A CEL condition over the facts: compiled once, linear on any text, no loops.
+"""CEL conditions over the facts: compiled once, linear in the length of a text, without loops.
 
-CEL (the Common Expression Language) was made for conditions that strangers write: it always ends,
-and its regular expressions never backtrack.
+CEL (the Common Expression Language) is made for conditions from untrusted authors: evaluation
+always ends, and its regular expressions never backtrack.
 """
 
 from dataclasses import dataclass
@@ -12,62 +12,65 @@ import cel
 from services.moderation.rules.domain.facts import FACT_NAMES, Fact
 from services.moderation.rules.domain.samples import sample_facts
 
-# Far above any rule a person can read, far below what would slow the parser down.
+# Longer than any readable rule, and short enough for the parser.
 MAX_CONDITION_CHARACTERS: Final = 2000
-_KNOWN_NAMES: Final = ", ".join(sorted(FACT_NAMES))
+_SORTED_FACT_NAMES: Final = ", ".join(sorted(FACT_NAMES))
 
 
 class ConditionRefused(ValueError):
-    """A condition that must not decide: what is wrong with it, in a line."""
+    """A condition that cannot be used, and the reason in one line."""
 
 
 def cel_context(variables: dict[str, Fact]) -> cel.Context:
-    """One per event, shared by all rules: ten times faster than a dict per rule."""
+    """Return the context of one text, shared by all rules: ten times faster than one per rule."""
     return cel.Context(variables=dict(variables))
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition that compiled and gave true or false on every sample."""
+    """A condition that compiled and returned true or false on every sample."""
 
     source: str
     program: cel.Program
 
     def holds(self, context: cel.Context) -> bool:
-        """Raises whatever CEL raises when a type is not what the samples showed."""
+        """Return whether it is true. Raises the CEL error if a type differs from the samples."""
         return self.program.execute(context) is True
 
 
 def compile_condition(source: str) -> Condition:
-    """Raises `ConditionRefused` unless it names facts only and is true or false on the samples."""
+    """Compile a condition and try it on the samples.
+
+    Raises `ConditionRefused` unless it names facts only and returns true or false on every sample.
+    """
     if len(source) > MAX_CONDITION_CHARACTERS:
         raise ConditionRefused(
             f"the condition is longer than {MAX_CONDITION_CHARACTERS} characters; split the rule"
         )
     try:
         program = cel.compile(source)
-    except ValueError as wrong:
-        raise ConditionRefused(f"not a CEL expression: {_first_line(wrong)}") from wrong
+    except ValueError as error:
+        raise ConditionRefused(f"not a CEL expression: {_first_line(error)}") from error
     if unknown := sorted(set(program.variables()) - FACT_NAMES):
-        # CEL would only notice when it gets there: `false && unknown` is false.
+        # Trap: CEL checks names only when it evaluates them: `false && unknown` is false.
         names = ", ".join(unknown)
-        raise ConditionRefused(f"there is no fact named {names}; there are {_KNOWN_NAMES}")
+        raise ConditionRefused(f"there is no fact named {names}; there are {_SORTED_FACT_NAMES}")
     for sample in sample_facts():
-        _try(program, sample)
+        _check_sample(program, sample)
     return Condition(source, program)
 
 
-def _try(program: cel.Program, sample: dict[str, Fact]) -> None:
+def _check_sample(program: cel.Program, sample: dict[str, Fact]) -> None:
     try:
-        answer = program.execute(cel_context(sample))
-    except (TypeError, ValueError, RuntimeError, KeyError) as wrong:
-        why = f"it cannot be evaluated: {_first_line(wrong)}"
+        result = program.execute(cel_context(sample))
+    except (TypeError, ValueError, RuntimeError, KeyError) as error:
+        reason = f"it cannot be evaluated: {_first_line(error)}"
         if any(value is None for value in sample.values()):
-            why += " (counters may be unknown: test `… != null &&` first)"
-        raise ConditionRefused(why) from wrong
-    if not isinstance(answer, bool):
-        raise ConditionRefused(f"it gives {answer!r}, neither true nor false")
+            reason += " (counters may be unknown: test `… != null &&` first)"
+        raise ConditionRefused(reason) from error
+    if not isinstance(result, bool):
+        raise ConditionRefused(f"it gives {result!r}, neither true nor false")
 
 
-def _first_line(wrong: Exception) -> str:
-    return str(wrong).strip().partition("\n")[0].partition(". ")[0]
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].partition(". ")[0]

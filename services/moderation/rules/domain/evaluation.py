@@ -1,4 +1,4 @@
-"""From facts to a verdict: the strictest rule's verdict, the surest rule's score."""
+"""From facts to a verdict: the strictest verdict and the highest score of the matching rules."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -10,43 +10,43 @@ from services.moderation.rules.domain.verdict import LEVELS, RuleRef, Verdict
 
 
 def evaluate_rules(facts: Facts, rules: Iterable[CompiledRule], *, on: date) -> Verdict:
-    """What the rules in force that day say of the facts; with none matching, "pass".
+    """Return the verdict of the rules in force on a day; without a match it is "pass".
 
-    A rule that cannot be evaluated is set aside and named in `failed`: one bad rule must not
-    stop the others from protecting anybody.
+    A rule that cannot be evaluated is left out and named in `failed`, so that one faulty rule does
+    not disable the others.
     """
     context = cel_context(as_variables(facts))
     matched: list[Rule] = []
     failed: list[RuleRef] = []
-    for ready in rules:
-        if not ready.rule.is_in_force(on):
+    for compiled in rules:
+        if not compiled.rule.is_in_force(on):
             continue
         try:
-            holds = ready.condition.holds(context)
+            is_match = compiled.condition.holds(context)
         except (TypeError, ValueError, RuntimeError, KeyError):
-            failed.append(ready.rule.ref)
+            failed.append(compiled.rule.ref)
             continue
-        if holds:
-            matched.append(ready.rule)
-    return _combined(matched, failed, to_hearer=facts.to_hearer)
+        if is_match:
+            matched.append(compiled.rule)
+    return _combine(matched, failed, to_hearer=facts.to_hearer)
 
 
-def _combined(matched: Iterable[Rule], failed: Iterable[RuleRef], *, to_hearer: bool) -> Verdict:
+def _combine(matched: Iterable[Rule], failed: Iterable[RuleRef], *, to_hearer: bool) -> Verdict:
     """Combine rules; a call for help stays visible, unless its text also attacks its reader."""
     strictest_first = sorted(
         matched, key=lambda rule: (-LEVELS.index(rule.verdict), -rule.score, rule.id)
     )
-    live = [rule for rule in strictest_first if rule.mode == "live"]
-    help_offered = tuple(dict.fromkeys(rule.reason for rule in live if rule.help))
-    level = live[0].verdict if live else "pass"
-    if level == "hide" and help_offered and not to_hearer:
-        level = "review"
+    live_rules = [rule for rule in strictest_first if rule.mode == "live"]
+    help_offered = tuple(dict.fromkeys(rule.reason for rule in live_rules if rule.help))
+    verdict = live_rules[0].verdict if live_rules else "pass"
+    if verdict == "hide" and help_offered and not to_hearer:
+        verdict = "review"
     return Verdict(
-        verdict=level,
-        score=max((rule.score for rule in live), default=0.0),
-        rules=tuple(rule.ref for rule in live),
-        policies=tuple(dict.fromkeys(rule.policy for rule in live)),
-        reasons=tuple(dict.fromkeys(rule.reason for rule in live)),
+        verdict=verdict,
+        score=max((rule.score for rule in live_rules), default=0.0),
+        rules=tuple(rule.ref for rule in live_rules),
+        policies=tuple(dict.fromkeys(rule.policy for rule in live_rules)),
+        reasons=tuple(dict.fromkeys(rule.reason for rule in live_rules)),
         help=help_offered,
         shadow=tuple(rule.ref for rule in strictest_first if rule.mode == "shadow"),
         failed=tuple(failed),

@@ -1,8 +1,8 @@
-"""What rules may ask about a text and its surroundings.
+"""Facts about a text and its context that conditions can use.
 
-Every fact is always there: what is not known is null, never absent, so a rule that tests
-`author_1m != null && author_1m > 8` holds on any event. CEL does not check types before it
-runs: `samples` holds what a rule is tried on.
+Every fact is always defined: an unknown one is null, never absent, so a rule that tests `author_1m
+!= null && author_1m > 8` evaluates for any event. CEL checks no types before it runs: `samples`
+contains the facts that a rule is tried on.
 """
 
 from collections import Counter
@@ -22,12 +22,11 @@ Fact = str | int | float | bool | None
 
 
 class ActivityCounts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much happened around a text, as the service counts it over sliding windows.
+    """Numbers of recent texts around a text, counted over sliding windows.
 
     `author`: texts of its author; `target`: people who wrote harsh words to the person it answers;
-    `room`: texts in its space; `text`: the same text in the tenant. Each counts the present text.
-    All are `None` at the command line and for history. Nothing stands here that nobody gives: a
-    rule that asks for it is refused.
+    `room`: texts in its space; `text`: the same text in the tenant. Each includes the present text.
+    All are `None` at the command line and for history. A rule that uses another count is refused.
     """
 
     author_10s: int | None = None
@@ -48,16 +47,16 @@ class ActivityCounts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     text_24h: int | None = None
 
 
-# An insult and a slur are both said of somebody; the other lists speak of acts.
-_ATTACKS: Final = ("insult", "slur")
-# What a victim confides; the "you" beside it is no target.
-_CONFIDED: Final = ("self_harm", "coercion", "danger")
+# Insults and slurs describe a person; the other lists describe acts.
+_ATTACK_CATEGORIES: Final = ("insult", "slur")
+# A victim confides these; a "you" close by is no target.
+_CONFIDED_CATEGORIES: Final = ("self_harm", "coercion", "danger")
 UNKNOWN_ACTIVITY: Final = ActivityCounts()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """How sure (0 to 1) the surest word of each list is; 0 where there is none."""
+    """The highest weight (0 to 1) of the matched words of each list; 0 without a match."""
 
     insult: float = 0.0
     slur: float = 0.0
@@ -71,7 +70,7 @@ class Weights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonalDataCounts:
-    """How many pieces of personal data of each kind, and whether somebody lives at the address."""
+    """Number of matches of each kind of personal data, and whether an address is a home address."""
 
     nir: int = 0
     iban: int = 0
@@ -84,17 +83,16 @@ class PersonalDataCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """The facts of one text; conditions see all of them side by side, by name.
+    """The facts of one text; conditions see all of them as variables.
 
-    `text`: the normalised text, words between single spaces, without accents. `used`: words
-    that are said (`insult` … in a condition); `mentioned`: words only quoted, told or spoken
-    about (`insult_mentioned` …); `told`: one of these was said to the author or to a third
-    person, who may need help; `to_hearer`: some listed word is used with a "you" beside it.
-    `attacks`: how many insults and slurs are used; `aimed`: one of them is said to somebody;
-    `mentioned_aimed`: likewise for mentioned ones; `disguised`: how many listed words took
-    leet, spaced or foreign letters to read. `capitals`: share of the letters (0 under 20
-    letters); `link_share`: share of the characters; `shortened`: domains that hide where a link
-    leads.
+    `text`: the normalised text, words between single spaces, without accents. `used`: words that
+    the author uses (`insult` … in a condition); `mentioned`: words that are only quoted, reported
+    or spoken about (`insult_mentioned` …); `told`: one of these was said to or about the author or
+    a third person, which may need help; `to_hearer`: a listed word is used with a "you" close by.
+    `attacks`: number of insults and slurs used; `aimed`: one of them is said to a person;
+    `mentioned_aimed`: likewise for mentioned ones; `disguised`: number of listed words in leet,
+    spaced or foreign letters. `capitals`: share of the letters (0 under 20 letters); `link_share`:
+    share of the characters; `shortened`: domains that hide the target of a link.
     """
 
     text: str = " "
@@ -118,68 +116,68 @@ class Facts:
     around: ActivityCounts = UNKNOWN_ACTIVITY
 
 
-_PARTS: Final = ("used", "mentioned", "leaks", "around")
-_OWN: Final = tuple(field.name for field in fields(Facts) if field.name not in _PARTS)
-_WEIGHTS: Final = tuple(field.name for field in fields(Weights))
-_LEAKS: Final = tuple(field.name for field in fields(PersonalDataCounts))
-_AROUND: Final = ActivityCounts.__struct_fields__
+_NESTED_NAMES: Final = ("used", "mentioned", "leaks", "around")
+_OWN_NAMES: Final = tuple(field.name for field in fields(Facts) if field.name not in _NESTED_NAMES)
+_WEIGHT_NAMES: Final = tuple(field.name for field in fields(Weights))
+_PERSONAL_DATA_NAMES: Final = tuple(field.name for field in fields(PersonalDataCounts))
+_ACTIVITY_NAMES: Final = ActivityCounts.__struct_fields__
 
 
 def as_variables(facts: Facts) -> dict[str, Fact]:
-    """Fact name → value: what a condition sees."""
+    """Return fact name → value, the variables of a condition."""
     used, mentioned, leaks, around = facts.used, facts.mentioned, facts.leaks, facts.around
-    variables: dict[str, Fact] = {name: getattr(facts, name) for name in _OWN}
-    for name in _WEIGHTS:
+    variables: dict[str, Fact] = {name: getattr(facts, name) for name in _OWN_NAMES}
+    for name in _WEIGHT_NAMES:
         variables[name] = getattr(used, name)
         variables[f"{name}_mentioned"] = getattr(mentioned, name)
-    variables.update((name, getattr(leaks, name)) for name in _LEAKS)
-    variables.update((name, getattr(around, name)) for name in _AROUND)
+    variables.update((name, getattr(leaks, name)) for name in _PERSONAL_DATA_NAMES)
+    variables.update((name, getattr(around, name)) for name in _ACTIVITY_NAMES)
     return variables
 
 
 FACT_NAMES: Final = frozenset(as_variables(Facts()))
 
 
-def extract_facts(reading: TextAnalysis, around: ActivityCounts = UNKNOWN_ACTIVITY) -> Facts:
-    used = [hit for hit in reading.hits if not hit.mentioned]
-    mentioned = [hit for hit in reading.hits if hit.mentioned]
-    attacks = [hit for hit in used if hit.category in _ATTACKS]
-    domains = {link.domain for link in reading.links}
-    linked = sum(link.span.end - link.span.start for link in reading.links)
+def extract_facts(analysis: TextAnalysis, around: ActivityCounts = UNKNOWN_ACTIVITY) -> Facts:
+    used = [hit for hit in analysis.hits if not hit.mentioned]
+    mentioned = [hit for hit in analysis.hits if hit.mentioned]
+    attacks = [hit for hit in used if hit.category in _ATTACK_CATEGORIES]
+    domains = {link.domain for link in analysis.links}
+    link_characters = sum(link.span.end - link.span.start for link in analysis.links)
     return Facts(
-        text=reading.normalised.text,
-        language=reading.language,
-        length=len(reading.text),
-        words=reading.word_count,
-        capitals=reading.capitals_share,
+        text=analysis.normalised.text,
+        language=analysis.language,
+        length=len(analysis.text),
+        words=analysis.word_count,
+        capitals=analysis.capitals_share,
         attacks=len(attacks),
         aimed=any(hit.aimed for hit in attacks),
-        mentioned_aimed=any(hit.aimed for hit in mentioned if hit.category in _ATTACKS),
-        to_hearer=any(hit.to_hearer for hit in used if hit.category not in _CONFIDED),
+        mentioned_aimed=any(hit.aimed for hit in mentioned if hit.category in _ATTACK_CATEGORIES),
+        to_hearer=any(hit.to_hearer for hit in used if hit.category not in _CONFIDED_CATEGORIES),
         told=any(hit.targets_victim for hit in mentioned),
-        disguised=sum(hit.disguised for hit in reading.hits),
-        links=len(reading.links),
+        disguised=sum(hit.disguised for hit in analysis.hits),
+        links=len(analysis.links),
         domains=len(domains),
         shortened=len(domains & SHORTENERS),
-        link_share=linked / max(len(reading.text), 1),
-        used=_weights(used),
-        mentioned=_weights(mentioned),
-        leaks=_leaks(reading),
+        link_share=link_characters / max(len(analysis.text), 1),
+        used=_highest_weights(used),
+        mentioned=_highest_weights(mentioned),
+        leaks=_count_personal_data(analysis),
         around=around,
     )
 
 
-def _weights(hits: Iterable[Hit]) -> Weights:
+def _highest_weights(hits: Iterable[Hit]) -> Weights:
     surest: dict[Category, float] = {}
     for hit in hits:
         surest[hit.category] = max(hit.weight, surest.get(hit.category, 0.0))
     return Weights(**surest)
 
 
-def _leaks(reading: TextAnalysis) -> PersonalDataCounts:
-    if not reading.personal_data:
+def _count_personal_data(analysis: TextAnalysis) -> PersonalDataCounts:
+    if not analysis.personal_data:
         return PersonalDataCounts()
     kinds: dict[PersonalDataKind, int] = dict(
-        Counter(found.kind for found in reading.personal_data)
+        Counter(match.kind for match in analysis.personal_data)
     )
-    return PersonalDataCounts(**kinds, at_home=mentions_home_address(reading))
+    return PersonalDataCounts(**kinds, at_home=mentions_home_address(analysis))

@@ -1,4 +1,4 @@
-"""A rule as data, read from its TOML file with errors that name file, rule and field."""
+"""Rules as data, parsed from TOML files with errors that name file, rule and field."""
 
 import tomllib
 from datetime import date
@@ -20,7 +20,7 @@ ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
 
 class RuleRefused(Invalid):
-    """A rule that must not decide: its file, its id, the case if one failed, and why."""
+    """A rule that cannot be used: its file, its id, the failed example if any, and the reason."""
 
     key = "rule_refused"
 
@@ -33,7 +33,7 @@ class RuleRefused(Invalid):
 
 
 class RuleExample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A text that a rule must match, or must not, and what is known around it."""
+    """A text that a rule must match, or must not, and the activity around it."""
 
     text: str
     around: ActivityCounts = UNKNOWN_ACTIVITY
@@ -41,21 +41,21 @@ class RuleExample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RuleExamples(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """At least one text each way; a plain string stands for a text about which nothing is known."""
+    """At least one text each way; a plain string is a text without known activity."""
 
     match: Annotated[tuple[str | RuleExample, ...], msgspec.Meta(min_length=1)]
     spare: Annotated[tuple[str | RuleExample, ...], msgspec.Meta(min_length=1)]
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the author reads, in words a pupil understands."""
+    """The text that the author reads, in words a pupil understands."""
 
     fr: ShortText
     en: ShortText
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A condition, what follows from it, and the texts that prove it.
+    """A condition, its consequence, and the examples that it must pass.
 
     `expires` is its last day; `mode = "shadow"` lets it match without deciding. `help = true`: the
     message offers help to the author, so the verdict is "review" and never "hide".
@@ -91,16 +91,16 @@ class CompiledRule(msgspec.Struct, frozen=True):
 
 
 def parse_rule(file: str, source: str) -> CompiledRule:
-    """The rule of a file, its condition tried on the samples; raises `RuleRefused`."""
+    """Parse the rule of a file and try its condition on the samples. Raises `RuleRefused`."""
     try:
         table = tomllib.loads(source)
-    except tomllib.TOMLDecodeError as wrong:
-        raise RuleRefused(file, "?", f"not TOML: {wrong}") from wrong
+    except tomllib.TOMLDecodeError as error:
+        raise RuleRefused(file, "?", f"not TOML: {error}") from error
     rule_id = str(table.get("id", "?"))
     try:
         rule = msgspec.convert(table, Rule)
         if rule.help and rule.verdict != "review":
             raise RuleRefused(file, rule.id, 'a rule with help = true has verdict = "review"')
         return CompiledRule(rule, compile_condition(rule.when))
-    except (msgspec.ValidationError, ConditionRefused) as wrong:
-        raise RuleRefused(file, rule_id, str(wrong)) from wrong
+    except (msgspec.ValidationError, ConditionRefused) as error:
+        raise RuleRefused(file, rule_id, str(error)) from error

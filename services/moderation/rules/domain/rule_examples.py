@@ -1,4 +1,4 @@
-"""A rule proves itself on its own cases before it may decide about anybody."""
+"""Check of each rule against its own examples, before it can decide."""
 
 from collections.abc import Iterable
 
@@ -9,32 +9,34 @@ from services.moderation.text.domain.analysis import TextAnalyser
 
 
 def compile_rules(
-    sources: Iterable[tuple[str, str]], reader: TextAnalyser
+    sources: Iterable[tuple[str, str]], analyser: TextAnalyser
 ) -> tuple[CompiledRule, ...]:
-    """The rules of (file name, TOML) pairs; raises `RuleRefused` at the first that is not sound."""
+    """Compile rules from (file name, TOML) pairs. Raises `RuleRefused` at the first bad one."""
     rules: dict[str, CompiledRule] = {}
     for file, source in sources:
-        ready = parse_rule(file, source)
-        if ready.rule.id in rules:
-            raise RuleRefused(file, ready.rule.id, "another file has this id; change one")
-        check_examples(file, ready, reader)
-        rules[ready.rule.id] = ready
+        compiled = parse_rule(file, source)
+        if compiled.rule.id in rules:
+            raise RuleRefused(file, compiled.rule.id, "another file has this id; change one")
+        check_examples(file, compiled, analyser)
+        rules[compiled.rule.id] = compiled
     return tuple(rules.values())
 
 
-def check_examples(file: str, ready: CompiledRule, reader: TextAnalyser) -> None:
-    """Raises `RuleRefused` naming the case: a text it must match and spares, or the reverse."""
-    cases = ready.rule.cases
+def check_examples(file: str, compiled: CompiledRule, analyser: TextAnalyser) -> None:
+    """Check a rule on its examples. Raises `RuleRefused` with the text that it gets wrong."""
+    cases = compiled.rule.cases
     for expected, texts in ((True, cases.match), (False, cases.spare)):
         for text in texts:
-            case = text if isinstance(text, RuleExample) else RuleExample(text)
-            if _holds(ready, case, reader) is not expected:
-                why = (
+            example = text if isinstance(text, RuleExample) else RuleExample(text)
+            if _is_match(compiled, example, analyser) is not expected:
+                reason = (
                     "the rule must match it and does not" if expected else "the rule must spare it"
                 )
-                raise RuleRefused(file, ready.rule.id, why, case.text)
+                raise RuleRefused(file, compiled.rule.id, reason, example.text)
 
 
-def _holds(ready: CompiledRule, case: RuleExample, reader: TextAnalyser) -> bool:
-    reading = reader.analyse(case.text, language_hint=case.language)
-    return ready.condition.holds(cel_context(as_variables(extract_facts(reading, case.around))))
+def _is_match(compiled: CompiledRule, example: RuleExample, analyser: TextAnalyser) -> bool:
+    analysis = analyser.analyse(example.text, language_hint=example.language)
+    return compiled.condition.holds(
+        cel_context(as_variables(extract_facts(analysis, example.around)))
+    )

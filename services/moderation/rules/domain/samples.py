@@ -1,7 +1,7 @@
-"""Made-up events that every condition is tried on before it may decide anything.
+"""Invented events that every condition is tried on before it can decide.
 
-CEL finds a wrong type only when it gets there: nothing found, everything found, each with and
-without the counters, so that both sides of most conditions run.
+CEL reports a wrong type only when it evaluates it: no matches, all matches, each with and without
+the counters, so that both sides of most conditions run.
 """
 
 from typing import Final
@@ -14,24 +14,33 @@ from services.moderation.rules.domain.facts import (
     as_variables,
 )
 
-_MANY: Final = 1000
-_KNOWN: Final = ActivityCounts(
-    author_10s=_MANY, author_1m=_MANY, author_10m=_MANY, author_24h=_MANY,
-    target_10s=_MANY, target_1m=_MANY, target_10m=_MANY, target_24h=_MANY,
-    room_10s=_MANY, room_1m=_MANY, room_10m=_MANY, room_24h=_MANY,
-    text_10s=_MANY, text_1m=_MANY, text_10m=_MANY, text_24h=_MANY,
+_HIGH_COUNT: Final = 1000
+_HIGH_COUNTS: Final = ActivityCounts(
+    author_10s=_HIGH_COUNT, author_1m=_HIGH_COUNT, author_10m=_HIGH_COUNT, author_24h=_HIGH_COUNT,
+    target_10s=_HIGH_COUNT, target_1m=_HIGH_COUNT, target_10m=_HIGH_COUNT, target_24h=_HIGH_COUNT,
+    room_10s=_HIGH_COUNT, room_1m=_HIGH_COUNT, room_10m=_HIGH_COUNT, room_24h=_HIGH_COUNT,
+    text_10s=_HIGH_COUNT, text_1m=_HIGH_COUNT, text_10m=_HIGH_COUNT, text_24h=_HIGH_COUNT,
 )  # fmt: skip
-_LOUDEST: Final[dict[type, Fact]] = {str: " mot ", int: _MANY, float: 1.0, bool: True}
+_HIGHEST_VALUES: Final[dict[type, Fact]] = {str: " mot ", int: _HIGH_COUNT, float: 1.0, bool: True}
 
 
 def sample_facts() -> tuple[dict[str, Fact], ...]:
-    """Facts by name, of the types a condition will meet."""
-    quiet = as_variables(Facts())
-    loud = {name: _LOUDEST[type(value)] for name, value in quiet.items() if value is not None}
-    unknown = {
+    """Return facts by name, of the types that a condition meets at run time."""
+    without_matches = as_variables(Facts())
+    with_matches = {
+        name: _HIGHEST_VALUES[type(value)]
+        for name, value in without_matches.items()
+        if value is not None
+    }
+    without_counters = {
         name: value
         for name, value in as_variables(Facts(around=UNKNOWN_ACTIVITY)).items()
         if value is None
     }
-    known = as_variables(Facts(around=_KNOWN))
-    return quiet, known, {**loud, **unknown}, {**known, **loud}
+    with_counters = as_variables(Facts(around=_HIGH_COUNTS))
+    return (
+        without_matches,
+        with_counters,
+        {**with_matches, **without_counters},
+        {**with_counters, **with_matches},
+    )

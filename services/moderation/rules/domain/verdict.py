@@ -1,4 +1,4 @@
-"""What was decided about a text, and by which rules."""
+"""The verdict on a text, and the rules behind it."""
 
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
@@ -15,7 +15,7 @@ POLICIES: Final[tuple[Policy, ...]] = get_args(Policy)
 
 @dataclass(frozen=True, slots=True, order=True)
 class RuleRef:
-    """A rule as it stood when it decided."""
+    """A rule at the version that decided."""
 
     id: str
     version: int
@@ -23,12 +23,12 @@ class RuleRef:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The decision: its strictest rule's verdict, its surest rule's score (0 to 1).
+    """The decision on a text: its strictest rule's verdict, its highest score (0 to 1).
 
-    `reasons` are keys of messages for the author, strictest first. `help` holds the keys among them
-    whose message offers help: the author needs an adult, and gets no sanction for it. `shadow`
-    are rules on trial that would have matched; `failed`, rules that could not be evaluated: decide
-    again later.
+    `reasons` are keys of messages for the author, strictest first. `help` are the keys among them
+    whose message offers help: the author needs an adult, and gets no sanction. `shadow` are rules
+    on trial that would have matched; `failed` are rules that could not be evaluated: evaluate the
+    text again later.
     """
 
     verdict: Level = "pass"

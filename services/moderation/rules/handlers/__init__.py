@@ -1,1 +1,1 @@
-"""What the feature does: build the engine, screen a text."""
+"""Use cases: build the engine, screen a text."""

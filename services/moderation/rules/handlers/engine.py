@@ -1,4 +1,4 @@
-"""The engine: a text in, a decision and its reasons out; no I/O, any thread, well under 1 ms."""
+"""The rule engine: a text to a verdict with reasons; no I/O, thread-safe, well under 1 ms."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from services.moderation.text.domain.personal_data import PersonalDataMatch
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A text screened: the decision, what it rests on, and the text as it may be shown."""
+    """The verdict on a text, its facts, and the text masked for display."""
 
     verdict: Verdict
     facts: Facts
@@ -30,15 +30,15 @@ class Evaluation:
 
 
 class RuleEngine:
-    """Reads and decides; build it once (`open_engine`) and hand it to whoever screens.
+    """Analyses and evaluates texts; build it once with `open_engine`.
 
-    `today` gives the day, for rules that expire.
+    `today` returns the day, for rules that expire.
     """
 
     def __init__(
-        self, reader: TextAnalyser, rules: Sequence[CompiledRule], *, today: Callable[[], date]
+        self, analyser: TextAnalyser, rules: Sequence[CompiledRule], *, today: Callable[[], date]
     ) -> None:
-        self._reader = reader
+        self._analyser = analyser
         self._rules = tuple(rules)
         self._today = today
 
@@ -48,24 +48,24 @@ class RuleEngine:
 
     @property
     def messages(self) -> Mapping[str, Message]:
-        """Reason key → what the author reads."""
-        return {ready.rule.reason: ready.rule.message for ready in self._rules}
+        """Reason key → message for the author."""
+        return {compiled.rule.reason: compiled.rule.message for compiled in self._rules}
 
     def analyse(self, text: str, *, language_hint: str | None = None) -> TextAnalysis:
-        """First half: what the text says. Look up the counters while it is at hand."""
-        return self._reader.analyse(text, language_hint=language_hint)
+        """First step: analyse the text. Counters can be looked up before the second step."""
+        return self._analyser.analyse(text, language_hint=language_hint)
 
     def evaluate(
-        self, reading: TextAnalysis, around: ActivityCounts = UNKNOWN_ACTIVITY
+        self, analysis: TextAnalysis, around: ActivityCounts = UNKNOWN_ACTIVITY
     ) -> Evaluation:
-        """Second half: what the rules make of it and of its circumstances."""
-        facts = extract_facts(reading, around)
+        """Second step: evaluate the rules on the analysis and the activity around the text."""
+        facts = extract_facts(analysis, around)
         return Evaluation(
             verdict=evaluate_rules(facts, self._rules, on=self._today()),
             facts=facts,
-            masked=mask_text(reading),
-            hits=reading.hits,
-            personal_data=reading.personal_data,
+            masked=mask_text(analysis),
+            hits=analysis.hits,
+            personal_data=analysis.personal_data,
         )
 
     def screen(
@@ -75,5 +75,5 @@ class RuleEngine:
         language_hint: str | None = None,
         around: ActivityCounts = UNKNOWN_ACTIVITY,
     ) -> Evaluation:
-        """Both halves. `text` is plain or Markdown; HTML first goes through `text_of_html`."""
+        """Run both steps. `text` is plain or Markdown; convert HTML with `text_of_html` first."""
         return self.evaluate(self.analyse(text, language_hint=language_hint), around)

@@ -1,4 +1,4 @@
-"""Builds the engine from the rules that ship with the package, or from a folder of one's own."""
+"""Build the engine from the rules that ship with the package, or from another folder."""
 
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -14,20 +14,21 @@ _PACKAGE = "services.moderation.rules"
 
 
 def open_engine(*, today: Callable[[], date], catalogue: Traversable | None = None) -> RuleEngine:
-    """Reads lists and rules and proves every rule on its cases: once, when the service is built.
+    """Load lists and rules and check every rule on its examples; called once, at the start.
 
     Raises `RuleRefused` or `LexiconRefused` with one line that names the file and what to change.
-    `catalogue` is a folder of TOML files (a `pathlib.Path` will do); ours by default.
+    `catalogue` is a folder of TOML files (a `pathlib.Path` is accepted); by default the package's
+    own.
     """
     folder = catalogue if catalogue is not None else files(_PACKAGE).joinpath("catalogue")
-    reader = open_analyser()
-    return RuleEngine(reader, compile_rules(_sources(folder), reader), today=today)
+    analyser = open_analyser()
+    return RuleEngine(analyser, compile_rules(_read_sources(folder), analyser), today=today)
 
 
-def _sources(folder: Traversable) -> Iterator[tuple[str, str]]:
+def _read_sources(folder: Traversable) -> Iterator[tuple[str, str]]:
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
         if file.name.endswith(".toml"):
             try:
                 yield file.name, file.read_text("utf-8")
-            except UnicodeDecodeError as wrong:
-                raise RuleRefused(file.name, "?", "not UTF-8; save it as UTF-8") from wrong
+            except UnicodeDecodeError as error:
+                raise RuleRefused(file.name, "?", "not UTF-8; save it as UTF-8") from error

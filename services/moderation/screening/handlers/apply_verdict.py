@@ -1,4 +1,4 @@
-"""What a verdict leads to: help for the author, a decision, a case, or a corrected text shown."""
+"""Consequences of a verdict: help for the author, a decision, a case, or a corrected text shown."""
 
 from datetime import UTC
 
@@ -23,7 +23,7 @@ from shared.contracts.moderation import HelpOffered, Verdict
 from shared.kit.core.unit_of_work import Delivery, Unit
 
 SEVERITY_OF_CORRECTION = 2
-"""Of a text that passes, by an author whose earlier text a person hid: a day to look at it."""
+"""Severity of a text that passes after a person hid an earlier version: reviewed in a day."""
 
 
 async def apply_verdict(
@@ -33,11 +33,11 @@ async def apply_verdict(
     subject: Subject,
     screened: ScreeningResult,
 ) -> None:
-    """Act on the verdict on a live text; the same text again leads to the same."""
+    """Act on the verdict on a live text; repeating it for the same text changes nothing."""
     await _offer_help(deps, unit, delivery, subject, screened)
     restriction = Restriction.NEVER
     if subject.version > 1:
-        # The case's lock comes first, so that a decision on it and this edit wait for each other.
+        # The case is locked first, so that a decision on it and this edit wait for each other.
         case = await deps.cases.cases.find_open_and_lock(unit, delivery.tenant, subject.content_id)
         restriction = await deps.cases.decisions.lock_restriction(
             unit, delivery.tenant, subject.content_id
@@ -53,11 +53,11 @@ async def apply_verdict(
         decision = hide_decision(DecisionId(deps.new_id()), screened)
         await record_decision(deps.cases, unit, delivery, decision, subject)
     if consequence in {Consequence.HIDE, Consequence.REVIEW, Consequence.WAIT}:
-        cause = _cause(screened, consequence, delivery)
-        await open_or_update_case(deps.cases, unit, delivery, subject, cause)
+        case_reason = _case_reason(screened, consequence, delivery)
+        await open_or_update_case(deps.cases, unit, delivery, subject, case_reason)
 
 
-def _cause(
+def _case_reason(
     screened: ScreeningResult, consequence: Consequence, delivery: Delivery[Fact]
 ) -> CaseReason:
     if consequence is Consequence.WAIT and screened.verdict is Verdict.PASS:
@@ -74,7 +74,7 @@ async def _offer_help(
     subject: Subject,
     screened: ScreeningResult,
 ) -> None:
-    """Return the author the words of the first rule that offers help; once per content and day."""
+    """Offer the author the message of the first rule that offers help; once per content and day."""
     if not screened.help or subject.author is None:
         return
     reason = screened.help[0]

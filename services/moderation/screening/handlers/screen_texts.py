@@ -1,4 +1,4 @@
-"""Screen a batch of texts, with what happened around each of them."""
+"""Screen a batch of texts with the activity around each of them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,13 +19,13 @@ from shared.kit.core.unit_of_work import Delivery
 async def screen_texts(
     deps: ScreeningDeps, deliveries: Sequence[Delivery[TextFact]]
 ) -> Sequence[ScreeningResult]:
-    """Return what the rules make of each text, in this order. Raises `SealedText`.
+    """Return the result for each text, in this order. Raises `SealedText`.
 
-    While Redis is away the counts are of this process only, and what is live is `degraded`.
+    Without Redis the counts are of this process only, and live texts are `degraded`.
     """
     contents = [_text(delivery) for delivery in deliveries]
-    around, degraded = await count_activity(deps.windows, deliveries)
-    texts = [ScreeningRequest(*pair) for pair in zip(contents, around, strict=True)]
+    activities, degraded = await count_activity(deps.windows, deliveries)
+    texts = [ScreeningRequest(*pair) for pair in zip(contents, activities, strict=True)]
     screened = list(await deps.screener.screen(texts))
     degraded |= await _screen_harsh_again(deps, deliveries, texts, screened)
     if not degraded:
@@ -42,9 +42,9 @@ async def _screen_harsh_again(
     texts: Sequence[ScreeningRequest],
     screened: list[ScreeningResult],
 ) -> bool:
-    """Screen harsh words again where others wrote such words to the same person not long ago.
+    """Screen harsh texts again if other people recently wrote such words to the same person.
 
-    Replaces their results in `screened`; tells whether Redis was away.
+    Replaces their results in `screened`; returns whether Redis was unavailable.
     """
     harsh = [
         number
@@ -53,12 +53,16 @@ async def _screen_harsh_again(
         and delivery.origin is Origin.LIVE
         and target_of(delivery.fact) is not None
     ]
-    before = [texts[number].activity for number in harsh]
-    around, degraded = await count_harsh_authors(
-        deps.windows, [deliveries[n] for n in harsh], before
+    earlier_counts = [texts[number].activity for number in harsh]
+    counts, degraded = await count_harsh_authors(
+        deps.windows, [deliveries[n] for n in harsh], earlier_counts
     )
-    changed = [(n, now) for n, now, then in zip(harsh, around, before, strict=True) if now != then]
-    again = [ScreeningRequest(texts[number].content, now) for number, now in changed]
+    changed = [
+        (n, count)
+        for n, count, earlier in zip(harsh, counts, earlier_counts, strict=True)
+        if count != earlier
+    ]
+    again = [ScreeningRequest(texts[number].content, count) for number, count in changed]
     results = await deps.screener.screen(again) if again else ()
     for (number, _), result in zip(changed, results, strict=True):
         screened[number] = result

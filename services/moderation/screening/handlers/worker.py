@@ -1,4 +1,4 @@
-"""Read one content by the rules; the work of a screening process."""
+"""The work of a screening process: screen one encoded content."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -22,23 +22,23 @@ decode_text = msgspec.msgpack.Decoder(ScreeningRequest).decode
 decode_screened = msgspec.msgpack.Decoder(ScreeningResult).decode
 
 
-def read_text(engine: RuleEngine, unscreened: ScreeningRequest) -> ScreeningResult:
-    """Return what the rules make of a text; rules that failed leave it degraded."""
-    content = unscreened.content
+def screen_content_text(engine: RuleEngine, request: ScreeningRequest) -> ScreeningResult:
+    """Screen a text; rules that failed make the result degraded."""
+    content = request.content
     text = rendered_text(content)
-    found = engine.screen(text, language_hint=content.language, around=unscreened.activity)
-    verdict = found.verdict
+    evaluation = engine.screen(text, language_hint=content.language, around=request.activity)
+    verdict = evaluation.verdict
     return ScreeningResult(
         verdict=_VERDICTS.get(verdict.verdict, Verdict.PASS),
         score=verdict.score,
         rules=tuple(RuleRef(id=rule.id, version=rule.version) for rule in verdict.rules),
         policies=tuple(verdict.policies),
         reasons=verdict.reasons,
-        masked=found.masked,
+        masked=evaluation.masked,
         content_hash=text_hash(text),
         degraded=bool(verdict.failed),
         help=verdict.help,
-        is_harsh=_is_harsh(found.facts),
+        is_harsh=_is_harsh(evaluation.facts),
     )
 
 
@@ -47,11 +47,11 @@ def _is_harsh(facts: Facts) -> bool:
     return facts.attacks > 0 or max(used.threat, used.harassment, used.sexual) > 0
 
 
-def open_reading() -> Callable[[bytes], bytes]:
-    """Open the engine, once in each process; give what reads an encoded `ScreeningRequest`."""
+def open_screening_worker() -> Callable[[bytes], bytes]:
+    """Open the engine, once in each process; return the function that screens encoded requests."""
     engine = open_engine(today=lambda: datetime.now(UTC).date())
 
-    def read(encoded: bytes) -> bytes:
-        return encode(read_text(engine, decode_text(encoded)))
+    def screen(request: bytes) -> bytes:
+        return encode(screen_content_text(engine, decode_text(request)))
 
-    return read
+    return screen
