@@ -89,12 +89,12 @@ class UnavailableDatabase:
     @asynccontextmanager
     async def unit_for(self, tenants: Iterable[TenantId]) -> AsyncIterator[SqlUnit]:
         if not self.available:
-            raise Transient(because="ConnectionRefusedError")
+            raise Transient(internal_reason="ConnectionRefusedError")
         async with self._real.unit_for(tenants) as unit:
             yield unit
 
     async def execute_once(self, *_: object, **__: object) -> None:
-        raise Transient(because="ConnectionRefusedError")
+        raise Transient(internal_reason="ConnectionRefusedError")
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._real, name)

@@ -144,7 +144,7 @@ class SampleApp:
 
         @routes.get("/notes/{number}", action="note.read")
         async def read(number: int, limit: int = 1) -> Note:
-            raise NoteNotFound(number=number, because="a secret of the house")
+            raise NoteNotFound(number=number, internal_reason="a secret of the house")
 
         @routes.post(
             "/shelves/{shelf}/import",

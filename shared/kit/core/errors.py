@@ -22,15 +22,20 @@ class PreauError(Exception):
     """Base of all errors that are turned into a response.
 
     `key` names the message in the locale files, and the problem type (`/problems/<key>`); `facts`
-    fill its placeholders and are part of the problem document. `str()` is English for the log.
+    fill its placeholders and are part of the problem document, so a text for the client is a fact
+    named `reason`. `internal_reason` (a driver's or broker's text) is written to the log only.
+    `str()` is English for the log, and includes it.
     """
 
     status: ClassVar[int] = 500
     key: ClassVar[str] = "internal"
 
-    def __init__(self, **facts: object) -> None:
-        self.facts = facts
-        super().__init__(self.key + "".join(f" {name}={value}" for name, value in facts.items()))
+    def __init__(self, *, internal_reason: str | None = None, **facts: object) -> None:
+        self.facts, self.internal_reason = facts, internal_reason
+        logged = (
+            {**facts} if internal_reason is None else {**facts, "internal_reason": internal_reason}
+        )
+        super().__init__(self.key + "".join(f" {name}={value}" for name, value in logged.items()))
 
 
 class Invalid(PreauError):

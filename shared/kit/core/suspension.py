@@ -15,7 +15,7 @@ class MemberSuspended(Forbidden):
     @classmethod
     def from_suspension(cls, suspension: Suspension) -> "MemberSuspended":
         """Create the error with the reason and the end of this suspension, if it has them."""
-        facts: dict[str, object] = {"rule": "member.suspended"}
+        facts: dict[str, str] = {"rule": "member.suspended"}
         if suspension.reason:
             facts["reason"] = suspension.reason
         if suspension.until is not None:

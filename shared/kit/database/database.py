@@ -268,6 +268,6 @@ class Database:
 def to_transient(error: Exception) -> Transient:
     """Return the error to raise when a retry may succeed."""
     return Transient(
-        because=type(error).__name__,
+        internal_reason=type(error).__name__,
         retry_after=retry_after_with_jitter(QUEUE_RETRY_SECONDS),
     )

@@ -115,7 +115,7 @@ async def _wait_for_actor(rights: RightsReader, claims: Claims) -> Actor:
         if actor is not None:
             return actor
         await asyncio.sleep(_MEMBER_POLL_SECONDS)
-    raise Transient(because="the member's facts have not arrived", retry_after=2)
+    raise Transient(internal_reason="the member's facts have not arrived", retry_after=2)
 
 
 async def request_caller(request: Request) -> Caller:

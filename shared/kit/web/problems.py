@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from shared.kit.core.errors import Invalid, NotFound, PreauError
 from shared.kit.core.host import Telemetry
+from shared.kit.telemetry.logs import get_logger
 from shared.kit.web.messages import Messages, preferred_language
 
 MEDIA_TYPE = "application/problem+json"
@@ -18,7 +19,7 @@ MAX_ERRORS = 50
 """Maximum of errors in a response; `errors_total` counts all of them."""
 MAX_POINTER_CHARACTERS, MAX_MESSAGE_CHARACTERS, MAX_FACT_CHARACTERS = 100, 200, 500
 """Longer texts are cut, since pointers and facts may contain what the client sent."""
-_PRIVATE = ("because",)
+log = get_logger("web")
 
 
 class Malformed(PreauError):
@@ -67,7 +68,9 @@ class ProblemResponses:
         total: int = 0,
     ) -> Response:
         """Return the problem document of an error; `errors` are the first of `total`."""
-        facts = {n: _json_value(v) for n, v in error.facts.items() if n not in _PRIVATE}
+        if error.internal_reason is not None:
+            log.warning("error response", key=error.key, internal_reason=error.internal_reason)
+        facts = {name: _json_value(value) for name, value in error.facts.items()}
         message = self._messages.for_error(
             type(error), preferred_language(_accept_language(request)), facts
         )

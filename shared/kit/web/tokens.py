@@ -130,7 +130,7 @@ class JwksVerifier:
             return self._keys[kid]
         if self._fetch_succeeded:
             raise Unauthorised(reason="unknown key")
-        raise Transient(because="no keys", retry_after=2)
+        raise Transient(internal_reason="no keys", retry_after=2)
 
     async def _refresh(self) -> None:
         """Fetch old keys again; meanwhile other requests use the present ones.
@@ -166,7 +166,9 @@ class JwksVerifier:
         try:
             keys = jwt.PyJWKSet.from_dict(json.loads(await self._download())).keys
         except (httpx.HTTPError, jwt.PyJWTError, ValueError, TypeError, AttributeError) as error:
-            raise Transient(because=f"jwks: {type(error).__name__}", retry_after=2) from error
+            raise Transient(
+                internal_reason=f"jwks: {type(error).__name__}", retry_after=2
+            ) from error
         # Security: a key of another type would select another algorithm.
         supported = [key for key in keys if key.key_id and key.algorithm_name in ALGORITHMS]
         fetched = {str(key.key_id): key for key in supported[:MAX_KEYS]}

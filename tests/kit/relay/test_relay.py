@@ -44,7 +44,7 @@ class FailingBus(MemoryBus):
             self.failures -= 1
             if self.after_storing:
                 await super().send(records)
-            raise Transient(reason="no answer")
+            raise Transient(internal_reason="no answer")
         await super().send(records)
 
 

@@ -57,7 +57,7 @@ class UnavailableBus(MemoryBus):
 
 
 @pytest.mark.parametrize(
-    "error", [Transient(reason="refused"), NotFound(topic="community.post"), None]
+    "error", [Transient(internal_reason="refused"), NotFound(topic="community.post"), None]
 )
 async def test_metrics_job_times_out_without_failing(
     probe: InboxHarness,

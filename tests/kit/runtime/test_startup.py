@@ -54,7 +54,10 @@ def attempt_failing(times: int, error: Exception) -> Callable[[], Awaitable[str]
         (ConnectionRefusedError(111, "Connect call failed"), "connection refused"),
         (TimeoutError(), "no answer"),
         (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "its name is not known"),
-        (Transient(reason="asking for topics"), "Transient: try_again reason=asking for topics"),
+        (
+            Transient(internal_reason="asking for topics"),
+            "Transient: try_again internal_reason=asking for topics",
+        ),
         (
             asyncpg.CannotConnectNowError("the database system is starting up"),
             "CannotConnectNowError: the database system is starting up",

@@ -4,10 +4,13 @@ import logging
 from importlib import import_module
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
+from shared.kit.bus.kafka.conversions import raise_as_transient
 from shared.kit.core.errors import Conflict, PreauError
 from shared.kit.telemetry.otel import OtelTelemetry
 from shared.kit.web.messages import LANGUAGES, Messages, preferred_language
+from shared.kit.web.routes import Routes
 from tests.architecture.source_tree import dotted, python_files
 from tests.support.sample_app import FakeRights, SampleApp
 
@@ -78,9 +81,28 @@ async def test_our_own_failure_tells_its_trace_and_nothing_else(
     assert "hunter2" in caplog.text
 
 
-async def test_what_we_know_of_the_cause_stays_with_us() -> None:
+async def test_internal_reason_of_an_error_is_not_in_its_response() -> None:
     async with SampleApp().client() as client:
         assert "secret" not in (await client.get("/v1/notes/7")).text
+
+
+async def test_brokers_error_text_is_logged_and_not_in_the_response(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    routes = Routes("lag")
+
+    @routes.get("/lag", action="note.lag", access="anonymous")
+    async def read_lag() -> None:
+        with raise_as_transient("asking for offsets"):
+            raise KafkaConnectionError("kafka-3.internal:9093 refused user notes")
+
+    async with SampleApp(routers=(routes.router,)).client(None) as client:
+        with caplog.at_level(logging.WARNING):
+            response = await client.get("/v1/lag")
+    assert (response.status_code, response.json()["type"]) == (503, "/notes/problems/try_again")
+    assert "kafka-3.internal" not in response.text
+    (record,) = caplog.records
+    assert "kafka-3.internal" in record.fields["internal_reason"]  # type: ignore[attr-defined]  # our extra
 
 
 async def test_a_fact_never_takes_the_place_of_the_documents_own_members() -> None:

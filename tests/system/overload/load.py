@@ -90,7 +90,7 @@ class Load:
             return
         told = msgspec.json.decode(answer.body)
         back, took = answer.headers.get("retry-after"), time.monotonic() - began
-        reason = str(told.get("reason") or told.get("because") or told.get("title", ""))
+        reason = str(told.get("reason") or told.get("title", ""))
         self.responses.append(
             LoadResponse(began, answer.status, took, int(back) if back else None, reason)
         )

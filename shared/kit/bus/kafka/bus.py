@@ -88,4 +88,4 @@ class KafkaBus:
 
     def _require_open(self) -> None:
         if self._closed:
-            raise Transient(reason="closed")
+            raise Transient(internal_reason="closed")

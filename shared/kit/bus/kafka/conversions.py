@@ -17,7 +17,7 @@ def raise_as_transient(action: str) -> Iterator[None]:
     try:
         yield
     except (KafkaError, OSError, TimeoutError) as error:
-        raise Transient(reason=f"{action}: {type(error).__name__} {error}") from error
+        raise Transient(internal_reason=f"{action}: {type(error).__name__} {error}") from error
 
 
 @lru_cache(maxsize=4096)

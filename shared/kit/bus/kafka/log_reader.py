@@ -65,7 +65,7 @@ class LogReader:
                     except (NotFound, Transient):
                         await asyncio.sleep(READY_POLL_SECONDS)
         except TimeoutError as error:
-            raise Transient(reason=f"topics not ready: {', '.join(topics)}") from error
+            raise Transient(internal_reason=f"topics not ready: {', '.join(topics)}") from error
 
     async def get_log_bounds(
         self, topics: Sequence[str], since: datetime | None = None

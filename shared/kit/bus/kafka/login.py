@@ -41,10 +41,10 @@ async def check_login(cluster: Cluster) -> None:
         except _PERMANENT_ERRORS as error:
             user = f" (user {cluster.user})" if cluster.user else ""
             reason = f"the login to Kafka fails{user}: {type(error).__name__} {error}"
-            raise Invalid(reason=reason) from error
+            raise Invalid(internal_reason=reason) from error
         except (KafkaError, OSError, TimeoutError) as error:
             failure = error
         else:
             connection.close()
             return
-    raise Transient(reason=f"no login: {type(failure).__name__} {failure}") from failure
+    raise Transient(internal_reason=f"no login: {type(failure).__name__} {failure}") from failure

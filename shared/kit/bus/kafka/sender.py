@@ -56,7 +56,7 @@ class Sender:
                     await _send_round(producer, batches)
         except (KafkaError, OSError, TimeoutError) as error:
             self._abandon(producer)
-            raise Transient(reason=f"sending: {type(error).__name__} {error}") from error
+            raise Transient(internal_reason=f"sending: {type(error).__name__} {error}") from error
 
     async def _get_producer(self) -> AIOKafkaProducer:
         async with self._start_lock:
@@ -109,7 +109,7 @@ async def _count_partitions(producer: AIOKafkaProducer, topics: Iterable[str]) -
         existing = (await producer.client.fetch_all_metadata()).topics()
         missing = [topic for topic in unknown if topic not in existing]
         if missing:
-            raise Transient(reason=f"sending: no topic {', '.join(sorted(missing))}")
+            raise Transient(internal_reason=f"sending: no topic {', '.join(sorted(missing))}")
     return {topic: len(await producer.partitions_for(topic)) for topic in topics}
 
 

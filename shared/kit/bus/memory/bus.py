@@ -41,7 +41,9 @@ class MemoryBus:
         """Append the records; none of them if one is rejected. See `Bus.send`."""
         for record in records:
             if self._closed or record.topic not in self._topics:
-                raise Transient(reason="closed" if self._closed else f"no topic {record.topic}")
+                raise Transient(
+                    internal_reason="closed" if self._closed else f"no topic {record.topic}"
+                )
             if record.size > MAX_RECORD_BYTES:
                 raise Invalid(topic=record.topic, bytes=record.size)
         for record in records:
@@ -69,7 +71,7 @@ class MemoryBus:
     async def subscribe(self, config: SubscriptionConfig) -> Subscription:
         """Join the group; return when it has been rebalanced."""
         if self._closed:
-            raise Transient(reason="closed")
+            raise Transient(internal_reason="closed")
         self._require_topics(config.topics)
         group = self._groups.setdefault(
             config.group, Group(config.group, self._log, self._notifier)

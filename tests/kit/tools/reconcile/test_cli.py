@@ -95,7 +95,7 @@ async def test_invalid_state_file_is_a_usage_error(run: Run, tmp_path: Path) -> 
 
 async def test_unreachable_server_exits_with_3(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     async def raise_transient(*_: object) -> None:
-        raise Transient(reason="no broker")
+        raise Transient(internal_reason="no broker")
 
     monkeypatch.setattr(InMemoryLog, "get_log_bounds", raise_transient)
     result = await asyncio.to_thread(run)

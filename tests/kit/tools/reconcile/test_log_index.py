@@ -56,7 +56,7 @@ class FailingLog(InMemoryLog):
     async def fetch(self, partition: Partition, begin: int, limit: int) -> Sequence[IncomingRecord]:
         self.remaining_requests -= 1
         if self.remaining_requests < 0:
-            raise Transient(reason="gone")
+            raise Transient(internal_reason="gone")
         return await super().fetch(partition, begin, limit)
 
 
