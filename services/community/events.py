@@ -1,4 +1,4 @@
-"""Events that community publishes and consumes."""
+"""Published and consumed events of community."""
 
 from services.community.conversations.ports import ConversationsDeps
 from services.community.conversations.reactions import apply_decisions, show_help

@@ -1,4 +1,4 @@
-"""Events that identity publishes; it consumes none."""
+"""Published events of identity, which consumes none."""
 
 from shared.contracts.identity import PUBLISHES
 from shared.kit.core.reactions import Reaction

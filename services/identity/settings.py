@@ -9,7 +9,7 @@ from shared.kit.runtime.settings import Settings
 
 
 class IdentitySettings(Settings):
-    """Settings that only identity has."""
+    """Identity's settings beyond those of every service."""
 
     PREFIX: ClassVar[str] = "IDENTITY_"
 
@@ -19,12 +19,12 @@ class IdentitySettings(Settings):
     guesses_of_address: int = Field(
         default=GuessLimits.address,
         ge=1,
-        description="wrong passwords from one address in ten minutes before it must wait",
+        description="wrong passwords from one address in ten minutes before that address must wait",
     )
     guesses_of_address_day: int = Field(
         default=GuessLimits.address_day,
         ge=1,
-        description="wrong passwords from one address in a day before it must wait",
+        description="wrong passwords from one address in a day before that address must wait",
     )
     guesses_of_tenant: int = Field(
         default=GuessLimits.tenant,

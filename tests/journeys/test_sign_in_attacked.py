@@ -52,7 +52,7 @@ async def test_raced_guesses_at_somebody_are_answered_as_those_at_nobody(
 
     assert distinct(known) == distinct(nobody) == distinct(nowhere)
     refused = next(answer for answer in known if answer.status_code == 429)
-    assert refused.json()["title"] == "Too many tries in a short time"
+    assert refused.json()["title"] == "Too many attempts in a short time"
     assert refused.headers["Retry-After"] == str(refused.json()["retry_after"])
     assert 20 <= int(refused.headers["Retry-After"]) <= 30
 

@@ -165,7 +165,7 @@ def send_dump(run: ImportRun, dump: Dump, space: dict[str, Any]) -> None:
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--space", required=True, help="The space's name; it is opened if need be.")
+@click.option("--space", required=True, help="The space's name; it is opened if it does not exist.")
 @click.option("--time-zone", default="UTC", show_default=True, help="The zone of the dump's times.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 def stackexchange(folder: Path, space: str, time_zone: str, *, as_json: bool) -> None:

@@ -11,7 +11,7 @@ OPENER_ROLES = (Role.ADMINISTRATOR, Role.COMMUNITY_MANAGER, Role.OPERATOR)
 
 
 def may_see(actor: Actor, space: Space, membership: Membership) -> Verdict:
-    """Allow all for a public space; else its members, its managers, and its structure's members."""
+    """Allow all to see a public space, else members, managers and members of the structure."""
     if space.visibility is Visibility.PUBLIC:
         return Allowed("space.see.public")
     if membership.is_member:

@@ -92,7 +92,7 @@ class NewMember(ApiModel):
     email: str = Field(
         max_length=1000,
         examples=["zoe.le-goff@exemple.fr"],
-        description="one mail address; what surrounds it when it is pasted is taken away",
+        description="one mail address; a name or brackets around it are removed",
     )
     structure_id: StructureId
     minor: bool = False

@@ -35,7 +35,7 @@ from shared.kit.web.routes import Routes
 from shared.kit.web.user_agent import parse_user_agent
 
 PASSWORD_RULE = (
-    f"{MIN_PASSWORD_CHARACTERS} characters or more, not common, nothing known of the person"
+    f"{MIN_PASSWORD_CHARACTERS} characters or more, not common, no words about the person"
 )
 
 
@@ -48,8 +48,8 @@ class Credentials(ApiModel):
     device_token: str | None = Field(
         default=None,
         max_length=2000,
-        description="what the last sign-in on this device gave: wrong passwords that others send "
-        "do not slow it down",
+        description="the token from the last sign-in on this device: with it, wrong passwords sent "
+        "from elsewhere do not delay the sign-in",
     )
     suspended_too: bool = Field(
         default=False,

@@ -25,7 +25,7 @@ class ReadableContent:
 
 @dataclass(frozen=True, slots=True)
 class PostPage:
-    """Posts that the actor may read, and the last id of the page, if there may be more."""
+    """A page of posts that the actor may read; `last_id` starts the next page, None at the end."""
 
     posts: Sequence[Content]
     last_id: ContentId | None

@@ -1,4 +1,4 @@
-"""Add one member, who sets a password with an invitation."""
+"""Add a member, who sets a password with an invitation."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class AddMember:
 
 
 async def add_member(deps: MembersDeps, caller: Caller, actor: Actor, command: AddMember) -> Member:
-    """Add one member. Raises `StructureNotFound`, `AddressInvalid`, `EmailTaken`, `Forbidden`."""
+    """Add a member. Raises `StructureNotFound`, `AddressInvalid`, `EmailTaken`, `Forbidden`."""
     email = parse_address(command.email)
     async with deps.unit(caller) as unit:
         structure = await deps.structures.find(unit, caller.tenant, command.structure_id)

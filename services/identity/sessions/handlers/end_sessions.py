@@ -13,7 +13,7 @@ from shared.kit.core.unit_of_work import Caller, EventCause, Unit
 async def list_own_sessions(
     deps: SessionsDeps, caller: Caller, member_id: MemberId
 ) -> Sequence[Session]:
-    """List a member's own open sessions, the newest first."""
+    """List the member's open sessions, the newest first."""
     async with deps.unit(caller) as unit:
         return await deps.sessions.list_open(unit, caller.tenant, member_id)
 
@@ -21,7 +21,7 @@ async def list_own_sessions(
 async def end_own_session(
     deps: SessionsDeps, caller: Caller, member_id: MemberId, session_id: UUID, reason: SessionEnd
 ) -> None:
-    """End one of a member's own sessions. Raises `SessionNotFound`."""
+    """End a session of the member. Raises `SessionNotFound`."""
     async with deps.unit(caller) as unit:
         member = (caller.tenant, member_id)
         if not await end_sessions(deps.sessions, unit, member, reason, only=session_id):
@@ -31,7 +31,7 @@ async def end_own_session(
 async def end_own_sessions(
     deps: SessionsDeps, caller: Caller, member_id: MemberId, excluding: UUID | None
 ) -> int:
-    """End all of a member's own sessions except `excluding`; returns their number."""
+    """End the member's open sessions except `excluding`; return their number."""
     async with deps.unit(caller) as unit:
         member = (caller.tenant, member_id)
         reason = SessionEnd.ENDED_BY_MEMBER
@@ -48,7 +48,7 @@ async def end_sessions(  # noqa: PLR0913  which sessions, in words
     excluding: UUID | None = None,
     caused_by: EventCause | None = None,
 ) -> int:
-    """End a member's sessions within a unit and record an event for each; returns their number.
+    """End a member's sessions within a unit and record an event for each; return their number.
 
     `caused_by` defaults to the unit's caller.
     """
