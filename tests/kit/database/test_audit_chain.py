@@ -17,16 +17,16 @@ pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
 async def record_acts(
-    probe: InboxHarness, actor: MemberId, times: int = 3, origin: Origin = Origin.LIVE
+    harness: InboxHarness, actor: MemberId, times: int = 3, origin: Origin = Origin.LIVE
 ) -> None:
     for number in range(times):
         caller = replace(make_caller(RENNES, actor), origin=origin)
-        async with probe.database.unit(caller) as unit:
+        async with harness.database.unit(caller) as unit:
             unit.record(MemberReinstated(member_id=member_id(100 + number)))
 
 
-async def find_broken_row(probe: InboxHarness) -> tuple[object, int] | None:
-    async with probe.database.unit_for([RENNES]) as unit:
+async def find_broken_row(harness: InboxHarness) -> tuple[object, int] | None:
+    async with harness.database.unit_for([RENNES]) as unit:
         return await chain.find_broken_row(unit.connection, RENNES)
 
 
@@ -40,11 +40,11 @@ async def tamper(frame: Frame, statement: str) -> None:
         await owner.close()
 
 
-async def test_each_change_by_a_person_extends_their_chain(probe: InboxHarness) -> None:
-    await record_acts(probe, member_id(1))
-    await record_acts(probe, member_id(2), times=2)
+async def test_each_change_by_a_person_extends_their_chain(harness: InboxHarness) -> None:
+    await record_acts(harness, member_id(1))
+    await record_acts(harness, member_id(2), times=2)
 
-    rows = await probe.query("SELECT member_id, number, action FROM audit ORDER BY 1, 2")
+    rows = await harness.query("SELECT member_id, number, action FROM audit ORDER BY 1, 2")
 
     assert [(row["member_id"].int, row["number"]) for row in rows] == [
         (1, 1),
@@ -54,14 +54,14 @@ async def test_each_change_by_a_person_extends_their_chain(probe: InboxHarness) 
         (2, 2),
     ]
     assert {row["action"] for row in rows} == {"identity.member.reinstated.v1"}
-    assert await find_broken_row(probe) is None
+    assert await find_broken_row(harness) is None
 
 
-async def test_concurrent_acts_of_one_person_are_serialised(probe: InboxHarness) -> None:
+async def test_concurrent_acts_of_one_person_are_serialised(harness: InboxHarness) -> None:
     first_flushed, may_commit = asyncio.Event(), asyncio.Event()
 
     async def act_first() -> None:
-        async with probe.database.unit(make_caller(RENNES, member_id(1))) as unit:
+        async with harness.database.unit(make_caller(RENNES, member_id(1))) as unit:
             unit.record(MemberReinstated(member_id=member_id(100)))
             await unit.flush()
             first_flushed.set()
@@ -69,7 +69,7 @@ async def test_concurrent_acts_of_one_person_are_serialised(probe: InboxHarness)
 
     async def act_second() -> None:
         await first_flushed.wait()
-        async with probe.database.unit(make_caller(RENNES, member_id(1))) as unit:
+        async with harness.database.unit(make_caller(RENNES, member_id(1))) as unit:
             unit.record(MemberReinstated(member_id=member_id(101)))
             flush = asyncio.create_task(unit.flush())
             # It waits for the number that the first transaction has taken and not yet committed.
@@ -78,20 +78,20 @@ async def test_concurrent_acts_of_one_person_are_serialised(probe: InboxHarness)
             await flush
 
     await asyncio.gather(act_first(), act_second())
-    await asyncio.gather(*(record_acts(probe, member_id(1), times=4) for _ in range(5)))
+    await asyncio.gather(*(record_acts(harness, member_id(1), times=4) for _ in range(5)))
 
-    rows = await probe.query("SELECT number, subject FROM audit ORDER BY 1")
+    rows = await harness.query("SELECT number, subject FROM audit ORDER BY 1")
     assert [row["number"] for row in rows] == list(range(1, 23))
     assert [row["subject"].int for row in rows[:2]] == [100, 101]
-    assert await find_broken_row(probe) is None
+    assert await find_broken_row(harness) is None
 
 
-async def test_imports_and_reactions_leave_no_audit_row(probe: InboxHarness) -> None:
-    await record_acts(probe, member_id(1), origin=Origin.IMPORT)
-    probe.publish("answer")
-    await probe.consume_all()
+async def test_imports_and_reactions_leave_no_audit_row(harness: InboxHarness) -> None:
+    await record_acts(harness, member_id(1), origin=Origin.IMPORT)
+    harness.publish("answer")
+    await harness.consume_all()
 
-    assert await probe.query("SELECT 1 FROM audit") == []
+    assert await harness.query("SELECT 1 FROM audit") == []
 
 
 @pytest.mark.parametrize(
@@ -104,25 +104,27 @@ async def test_imports_and_reactions_leave_no_audit_row(probe: InboxHarness) -> 
         "UPDATE audit SET hash = sha256('x') WHERE number = 2",
     ],
 )
-async def test_a_changed_row_is_found(probe: InboxHarness, frame: Frame, change: str) -> None:
-    await record_acts(probe, member_id(1))
+async def test_a_changed_row_is_found(harness: InboxHarness, frame: Frame, change: str) -> None:
+    await record_acts(harness, member_id(1))
 
     await tamper(frame, change)
 
-    assert await find_broken_row(probe) == (member_id(1), 2)
+    assert await find_broken_row(harness) == (member_id(1), 2)
 
 
-async def test_a_deleted_row_is_found_by_its_successor(probe: InboxHarness, frame: Frame) -> None:
-    await record_acts(probe, member_id(1))
+async def test_a_deleted_row_is_found_by_its_successor(harness: InboxHarness, frame: Frame) -> None:
+    await record_acts(harness, member_id(1))
 
     await tamper(frame, "DELETE FROM audit WHERE number = 2")
 
-    assert await find_broken_row(probe) == (member_id(1), 3)
+    assert await find_broken_row(harness) == (member_id(1), 3)
 
 
-async def test_a_tenants_chains_are_verified_separately(probe: InboxHarness, frame: Frame) -> None:
-    await record_acts(probe, member_id(1))
+async def test_a_tenants_chains_are_verified_separately(
+    harness: InboxHarness, frame: Frame
+) -> None:
+    await record_acts(harness, member_id(1))
     await tamper(frame, "UPDATE audit SET action = 'nothing' WHERE number = 1")
 
-    async with probe.database.unit_for([LYON]) as unit:
+    async with harness.database.unit_for([LYON]) as unit:
         assert await chain.find_broken_row(unit.connection, LYON) is None

@@ -52,12 +52,12 @@ _WORDS_OF_ALL_TENANTS = BatchQuery(
 
 
 @pytest.fixture
-async def batched(probe: InboxHarness) -> BatchedDatabase:
-    return BatchedDatabase(probe.database)
+async def batched(harness: InboxHarness) -> BatchedDatabase:
+    return BatchedDatabase(harness.database)
 
 
 @pytest.fixture
-async def statements(probe: InboxHarness) -> list[str]:
+async def statements(harness: InboxHarness) -> list[str]:
     """All SQL sent to the database, in order."""
     sent: list[str] = []
 
@@ -67,8 +67,8 @@ async def statements(probe: InboxHarness) -> list[str]:
     def listen(dbapi_connection: Any, _: object) -> None:
         dbapi_connection.driver_connection.add_query_logger(log_query)
 
-    await probe.database.engine.dispose()
-    sa.event.listen(probe.database.engine.sync_engine, "connect", listen)
+    await harness.database.engine.dispose()
+    sa.event.listen(harness.database.engine.sync_engine, "connect", listen)
     return sent
 
 
@@ -82,8 +82,8 @@ async def run_command(
         unit.record(MemberReinstated(member_id=member))
 
 
-async def all_rows(probe: InboxHarness, table: str) -> list[dict[str, Any]]:
-    return await probe.query(f"SELECT * FROM {table} ORDER BY 1, 2")
+async def all_rows(harness: InboxHarness, table: str) -> list[dict[str, Any]]:
+    return await harness.query(f"SELECT * FROM {table} ORDER BY 1, 2")
 
 
 async def outcome_types(commands: Iterable[Awaitable[None]]) -> list[type]:
@@ -92,29 +92,29 @@ async def outcome_types(commands: Iterable[Awaitable[None]]) -> list[type]:
 
 
 async def test_one_statement_writes_the_row_its_event_and_its_audit(
-    probe: InboxHarness, batched: BatchedDatabase, statements: list[str]
+    harness: InboxHarness, batched: BatchedDatabase, statements: list[str]
 ) -> None:
     await run_command(batched, 1)
 
     assert len([text for text in statements if text.startswith("WITH seen")]) == 1
     assert not [text for text in statements if "BEGIN" in text]
-    assert [row["words"] for row in await all_rows(probe, "effects")] == ["Été ☀️"]
-    (event,) = await all_rows(probe, "outbox")
+    assert [row["words"] for row in await all_rows(harness, "effects")] == ["Été ☀️"]
+    (event,) = await all_rows(harness, "outbox")
     assert b'"sequence":"0000000001"' in event["value"]
-    (entry,) = await all_rows(probe, "audit")
+    (entry,) = await all_rows(harness, "audit")
     assert (entry["member_id"], entry["number"]) == (member_id(1), 1)
-    assert entry["at"] == event["recorded"] == probe.clock.now
+    assert entry["at"] == event["recorded"] == harness.clock.now
 
 
 async def test_concurrent_commands_share_statements_and_tenants_stay_apart(
-    probe: InboxHarness, batched: BatchedDatabase, statements: list[str]
+    harness: InboxHarness, batched: BatchedDatabase, statements: list[str]
 ) -> None:
     commands = (run_command(batched, n, tenant=(RENNES, LYON)[n % 2]) for n in range(1, 31))
     await asyncio.gather(*commands)
 
     assert len([text for text in statements if "INSERT INTO effects" in text]) <= 3
-    assert len(await all_rows(probe, "outbox")) == len(await all_rows(probe, "audit")) == 30
-    async with probe.database.unit_for([LYON]) as unit:
+    assert len(await all_rows(harness, "outbox")) == len(await all_rows(harness, "audit")) == 30
+    async with harness.database.unit_for([LYON]) as unit:
         assert await chain.find_broken_row(unit.connection, LYON) is None
         visible = await unit.connection.scalar(sa.text("SELECT count(*) FROM effects"))
     assert visible == 15
@@ -137,16 +137,16 @@ async def test_a_batch_query_returns_rows_of_the_callers_tenant_only(
 
 
 async def test_a_row_of_another_tenant_is_refused(
-    probe: InboxHarness, batched: BatchedDatabase
+    harness: InboxHarness, batched: BatchedDatabase
 ) -> None:
     async with batched.unit(make_caller(RENNES, member_id(1))) as unit:
         with pytest.raises(ValueError, match="tenant"):
             await add(unit, _ADD, [{"tenant_id": LYON, "key": "1", "words": "là-bas"}])
-    assert await all_rows(probe, "effects") == []
+    assert await all_rows(harness, "effects") == []
 
 
 async def test_one_commands_failure_does_not_fail_the_others(
-    probe: InboxHarness, batched: BatchedDatabase
+    harness: InboxHarness, batched: BatchedDatabase
 ) -> None:
     nul = "PostgreSQL takes no \x00"
     outcomes = await outcome_types(
@@ -155,24 +155,24 @@ async def test_one_commands_failure_does_not_fail_the_others(
 
     assert [number for number, kind in enumerate(outcomes) if kind is not type(None)] == [2]
     for table in ("effects", "outbox", "audit"):
-        assert len(await all_rows(probe, table)) == 5
+        assert len(await all_rows(harness, table)) == 5
 
 
 async def test_concurrent_commands_of_one_member_extend_one_chain(
-    probe: InboxHarness, batched: BatchedDatabase, statements: list[str]
+    harness: InboxHarness, batched: BatchedDatabase, statements: list[str]
 ) -> None:
     await asyncio.gather(*(run_command(batched, 1) for _ in range(12)))
 
-    assert [row["number"] for row in await all_rows(probe, "audit")] == list(range(1, 13))
+    assert [row["number"] for row in await all_rows(harness, "audit")] == list(range(1, 13))
     assert len([text for text in statements if "INSERT INTO effects" in text]) == 12
-    async with probe.database.unit_for([RENNES]) as unit:
+    async with harness.database.unit_for([RENNES]) as unit:
         assert await chain.find_broken_row(unit.connection, RENNES) is None
 
 
 async def test_a_command_waits_for_another_process_that_extends_the_chain(
-    probe: InboxHarness, batched: BatchedDatabase
+    harness: InboxHarness, batched: BatchedDatabase
 ) -> None:
-    async with probe.database.unit(make_caller(RENNES, member_id(1))) as other_unit:
+    async with harness.database.unit(make_caller(RENNES, member_id(1))) as other_unit:
         other_unit.record(MemberReinstated(member_id=member_id(9)))
         await other_unit.flush()
         command = asyncio.create_task(run_command(batched, 1))
@@ -180,22 +180,22 @@ async def test_a_command_waits_for_another_process_that_extends_the_chain(
         assert not command.done()
     await command
 
-    assert [row["number"] for row in await all_rows(probe, "audit")] == [1, 2]
-    async with probe.database.unit_for([RENNES]) as unit:
+    assert [row["number"] for row in await all_rows(harness, "audit")] == [1, 2]
+    async with harness.database.unit_for([RENNES]) as unit:
         assert await chain.find_broken_row(unit.connection, RENNES) is None
 
 
 async def test_two_facts_of_one_command_are_two_audit_rows(
-    probe: InboxHarness, batched: BatchedDatabase
+    harness: InboxHarness, batched: BatchedDatabase
 ) -> None:
     async with batched.unit(make_caller(RENNES, member_id(1))) as unit:
         unit.record(MemberReinstated(member_id=member_id(1)))
         unit.record(MemberReinstated(member_id=member_id(1)))
-    assert [row["number"] for row in await all_rows(probe, "audit")] == [1, 2]
+    assert [row["number"] for row in await all_rows(harness, "audit")] == [1, 2]
 
 
 async def test_an_error_in_the_command_writes_nothing(
-    probe: InboxHarness, batched: BatchedDatabase
+    harness: InboxHarness, batched: BatchedDatabase
 ) -> None:
     async def run_failing(fact: Fact, error: Exception | None) -> None:
         async with batched.unit(make_caller(RENNES, member_id(1))) as unit:
@@ -208,15 +208,15 @@ async def test_an_error_in_the_command_writes_nothing(
     too_large = MemberSuspended(member_id=member_id(2), reason="é" * MAX_RECORD_BYTES)
     with pytest.raises(Invalid):
         await run_failing(too_large, None)
-    assert await all_rows(probe, "outbox") == []
+    assert await all_rows(harness, "outbox") == []
 
 
 async def test_a_batched_command_joins_an_open_transaction(
-    probe: InboxHarness, batched: BatchedDatabase
+    harness: InboxHarness, batched: BatchedDatabase
 ) -> None:
     async def run_failing() -> None:
         caller = make_caller(RENNES, member_id(1))
-        async with probe.database.open_unit(caller) as open_unit:
+        async with harness.database.open_unit(caller) as open_unit:
             async with batched.unit(replace(caller, open_unit=open_unit)) as unit:
                 await add(unit, _ADD, [{"tenant_id": RENNES, "key": "1", "words": "tenu"}])
                 assert len(await load(unit, _WORDS, RENNES, key="1")) == 1
@@ -224,7 +224,7 @@ async def test_a_batched_command_joins_an_open_transaction(
 
     with pytest.raises(ZeroDivisionError):
         await run_failing()
-    assert await all_rows(probe, "effects") == []
+    assert await all_rows(harness, "effects") == []
 
 
 async def test_an_exhausted_pool_rejects_commands_and_queries_in_time(frame: Frame) -> None:
@@ -248,10 +248,10 @@ async def test_an_exhausted_pool_rejects_commands_and_queries_in_time(frame: Fra
         await database.stop()
 
 
-async def test_a_shared_statement_appears_in_the_callers_trace(probe: InboxHarness) -> None:
+async def test_a_shared_statement_appears_in_the_callers_trace(harness: InboxHarness) -> None:
     recorded = record_telemetry(sample_ratio=0)
-    instrument_engine(probe.database.engine, recorded.telemetry)
-    batched = BatchedDatabase(probe.database)
+    instrument_engine(harness.database.engine, recorded.telemetry)
+    batched = BatchedDatabase(harness.database)
     with recorded.telemetry.span("request", "server", parent=SAMPLED) as span:
         await batched.load(_WORDS, RENNES, {"key": "1"})
     assert parent_ids(recorded.span_named("SELECT effects")) == trace_and_span_ids(span.traceparent)

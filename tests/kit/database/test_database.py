@@ -28,7 +28,7 @@ async def test_a_role_that_bypasses_row_level_security_may_not_start(
         await database.stop()
 
 
-async def test_the_app_role_may_not_change_tables_or_audit_rows(probe: InboxHarness) -> None:
+async def test_the_app_role_may_not_change_tables_or_audit_rows(harness: InboxHarness) -> None:
     for forbidden in (
         "ALTER TABLE effects DISABLE ROW LEVEL SECURITY",
         "CREATE TABLE more (id int)",
@@ -36,29 +36,29 @@ async def test_the_app_role_may_not_change_tables_or_audit_rows(probe: InboxHarn
         "DELETE FROM audit",
     ):
         with pytest.raises(Exception, match=r"must be owner|permission denied"):
-            async with probe.database.unit_for(()) as unit:
+            async with harness.database.unit_for(()) as unit:
                 await unit.connection.exec_driver_sql(forbidden)
 
 
-async def test_a_terminated_connection_raises_transient(probe: InboxHarness) -> None:
+async def test_a_terminated_connection_raises_transient(harness: InboxHarness) -> None:
     with pytest.raises(Transient):
-        async with probe.database.unit(make_caller()) as unit:
+        async with harness.database.unit(make_caller()) as unit:
             await connection(unit).exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
-async def test_a_failed_rollback_does_not_replace_the_error(probe: InboxHarness) -> None:
+async def test_a_failed_rollback_does_not_replace_the_error(harness: InboxHarness) -> None:
     """A cancellation that became a lost connection would be retried, and never end."""
     with pytest.raises(asyncio.CancelledError):  # noqa: PT012  a whole unit is meant
-        async with probe.database.unit(make_caller()) as unit:
+        async with harness.database.unit(make_caller()) as unit:
             asyncpg_connection(connection(unit)).terminate()
             raise asyncio.CancelledError
-    async with probe.database.unit(make_caller()) as unit:
+    async with harness.database.unit(make_caller()) as unit:
         await connection(unit).exec_driver_sql("SELECT 1")
 
 
-async def test_an_invalid_statement_is_not_transient(probe: InboxHarness) -> None:
+async def test_an_invalid_statement_is_not_transient(harness: InboxHarness) -> None:
     with pytest.raises(Exception, match="does not exist") as raised:
-        async with probe.database.unit(make_caller()) as unit:
+        async with harness.database.unit(make_caller()) as unit:
             await connection(unit).exec_driver_sql("SELECT * FROM nowhere")
 
     assert not is_transient(raised.value)

@@ -25,12 +25,12 @@ _READ = DriverStatement(
 
 
 async def test_a_driver_statement_runs_in_the_units_transaction_and_tenants(
-    probe: InboxHarness,
+    harness: InboxHarness,
 ) -> None:
     values = {"tenant_id": RENNES, "words": "Noël 🎄"}
 
     async def add_and_fail() -> None:
-        async with probe.database.unit(make_caller()) as unit:
+        async with harness.database.unit(make_caller()) as unit:
             (added,) = await _ADD.fetch(unit.connection, values)
             assert added["words"] == "Noël 🎄"
             assert len(await _READ.fetch(unit.connection, {"tenant": RENNES})) == 1
@@ -38,31 +38,31 @@ async def test_a_driver_statement_runs_in_the_units_transaction_and_tenants(
 
     with pytest.raises(ZeroDivisionError):
         await add_and_fail()
-    async with probe.database.unit(make_caller()) as unit:
+    async with harness.database.unit(make_caller()) as unit:
         assert await _READ.fetch(unit.connection, {"tenant": RENNES}) == []
         await _ADD.fetch(unit.connection, values)
-    async with probe.database.unit_for([]) as unit:
+    async with harness.database.unit_for([]) as unit:
         assert await _READ.fetch(unit.connection, {"tenant": RENNES}) == []
 
 
-async def test_a_lost_connection_is_raised_as_transient(probe: InboxHarness) -> None:
+async def test_a_lost_connection_is_raised_as_transient(harness: InboxHarness) -> None:
     terminate = DriverStatement(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))
     with pytest.raises(Transient):
-        async with probe.database.unit(make_caller()) as unit:
+        async with harness.database.unit(make_caller()) as unit:
             await terminate.fetch(unit.connection, {})
-    async with probe.database.unit(make_caller()) as unit:
+    async with harness.database.unit(make_caller()) as unit:
         assert await _READ.fetch(unit.connection, {"tenant": RENNES}) == []
 
 
-async def test_a_driver_statement_is_measured_and_traced(probe: InboxHarness) -> None:
+async def test_a_driver_statement_is_measured_and_traced(harness: InboxHarness) -> None:
     recorded = record_telemetry(sample_ratio=0)
-    instrument_engine(probe.database.engine, recorded.telemetry)
+    instrument_engine(harness.database.engine, recorded.telemetry)
     invalid = DriverStatement(sa.text("SELECT words FROM nowhere"))
     with recorded.telemetry.span("request", "server", parent=SAMPLED) as span:
-        async with probe.database.unit(make_caller()) as unit:
+        async with harness.database.unit(make_caller()) as unit:
             await _READ.fetch(unit.connection, {"tenant": RENNES})
         with pytest.raises(asyncpg.UndefinedTableError):
-            async with probe.database.unit(make_caller()) as unit:
+            async with harness.database.unit(make_caller()) as unit:
                 await invalid.fetch(unit.connection, {})
     assert parent_ids(recorded.span_named("SELECT effects")) == trace_and_span_ids(span.traceparent)
     assert (

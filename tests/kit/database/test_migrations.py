@@ -67,8 +67,8 @@ async def test_every_business_table_has_row_level_security(
     assert {row["table_name"] for row in with_tenant} - covered <= {"parked", "tenants"}
 
 
-async def test_an_undeclared_table_is_a_difference(probe: InboxHarness) -> None:
-    engine = create_async_engine(probe.owner_url)
+async def test_an_undeclared_table_is_a_difference(harness: InboxHarness) -> None:
+    engine = create_async_engine(harness.owner_url)
     try:
         async with engine.connect() as connected:
             found_differences = await connected.run_sync(schema_differences, declared("community"))
@@ -81,40 +81,42 @@ async def test_an_undeclared_table_is_a_difference(probe: InboxHarness) -> None:
 
 
 async def test_inbox_partitions_are_created_ahead_and_old_ones_dropped(
-    probe: InboxHarness,
+    harness: InboxHarness,
 ) -> None:
-    await keep_inbox_partitions(probe, "2026-11-25")
-    assert len(await partitions(probe)) == 8
+    await keep_inbox_partitions(harness, "2026-11-25")
+    assert len(await partitions(harness)) == 8
 
-    await keep_inbox_partitions(probe, "2027-01-10")
+    await keep_inbox_partitions(harness, "2027-01-10")
 
-    assert await partitions(probe) == [f"inbox_202701{day}" for day in range(10, 18)]
+    assert await partitions(harness) == [f"inbox_202701{day}" for day in range(10, 18)]
 
 
 async def test_events_older_than_their_partition_are_moved_into_it(
-    probe: InboxHarness,
+    harness: InboxHarness,
 ) -> None:
-    await keep_inbox_partitions(probe, "2027-01-10")
-    event = probe.publish("tôt", tenant=LYON)
-    await probe.consume_all()
+    await keep_inbox_partitions(harness, "2027-01-10")
+    event = harness.publish("tôt", tenant=LYON)
+    await harness.consume_all()
 
-    today = (await probe.query("SELECT current_date AS day"))[0]["day"]
-    await keep_inbox_partitions(probe, today.isoformat())
+    today = (await harness.query("SELECT current_date AS day"))[0]["day"]
+    await keep_inbox_partitions(harness, today.isoformat())
 
-    (row,) = await probe.query("SELECT event_id, tableoid::regclass::text AS partition FROM inbox")
+    (row,) = await harness.query(
+        "SELECT event_id, tableoid::regclass::text AS partition FROM inbox"
+    )
     assert row == {"event_id": event, "partition": f"inbox_{today:%Y%m%d}"}
-    probe.publish("tôt", tenant=LYON, event_id=event)
-    assert (await probe.consume_all()).duplicate == 1
+    harness.publish("tôt", tenant=LYON, event_id=event)
+    assert (await harness.consume_all()).duplicate == 1
 
 
-async def keep_inbox_partitions(probe: InboxHarness, today: str) -> None:
+async def keep_inbox_partitions(harness: InboxHarness, today: str) -> None:
     """Run the service's job under its app role."""
     query = sa.text("SELECT inbox_keep(CAST(CAST(:today AS text) AS date), 7, 30)")
-    await probe.database.execute_once(query, today=today)
+    await harness.database.execute_once(query, today=today)
 
 
-async def partitions(probe: InboxHarness) -> list[str]:
-    rows = await probe.query(
+async def partitions(harness: InboxHarness) -> list[str]:
+    rows = await harness.query(
         "SELECT relname FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid "
         "WHERE relname ~ '^inbox_[0-9]+$' ORDER BY 1"
     )

@@ -24,22 +24,22 @@ SCANS = """
 """
 
 
-async def write_facts(probe: InboxHarness, facts: int) -> None:
-    async with probe.database.unit(make_caller()) as unit:
+async def write_facts(harness: InboxHarness, facts: int) -> None:
+    async with harness.database.unit(make_caller()) as unit:
         for number in range(facts):
             unit.record(MemberSuspended(member_id=member_id(number), reason="la file s’allonge"))
 
 
-async def test_the_outbox_is_measured_without_a_relay(probe: InboxHarness) -> None:
+async def test_the_outbox_is_measured_without_a_relay(harness: InboxHarness) -> None:
     recorded = record_telemetry()
-    monitor = OutboxMonitor(probe.database, probe.clock, recorded.telemetry)
-    load_monitor = probe.database.load_monitor
+    monitor = OutboxMonitor(harness.database, harness.clock, recorded.telemetry)
+    load_monitor = harness.database.load_monitor
     await monitor.measure()
     assert (load_monitor.outbox_age_seconds, load_monitor.outbox_events) == (0, 0)
-    await write_facts(probe, 3)
-    probe.clock.advance(seconds=20)
-    await write_facts(probe, 4)
-    probe.clock.advance(seconds=15)
+    await write_facts(harness, 3)
+    harness.clock.advance(seconds=20)
+    await write_facts(harness, 4)
+    harness.clock.advance(seconds=15)
 
     await monitor.measure()
 
@@ -47,46 +47,46 @@ async def test_the_outbox_is_measured_without_a_relay(probe: InboxHarness) -> No
     assert 'preau_outbox_pending{service="community"} 7.0' in recorded.metrics_page
     assert 'preau_outbox_oldest_age_seconds{service="community"} 35.0' in recorded.metrics_page
 
-    await probe.query("DELETE FROM outbox WHERE position <= 3")
+    await harness.query("DELETE FROM outbox WHERE position <= 3")
     await monitor.measure()
     assert (load_monitor.outbox_age_seconds, load_monitor.outbox_events) == (15, 4)
-    await probe.query("DELETE FROM outbox")
+    await harness.query("DELETE FROM outbox")
     await monitor.measure()
     assert (load_monitor.outbox_age_seconds, load_monitor.outbox_events) == (0, 0)
 
 
 async def test_the_monitor_finds_a_late_commit_when_it_restarts(
-    probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
+    harness: InboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox_monitor, "RESTART_INTERVAL_MEASUREMENTS", 3)
-    monitor = OutboxMonitor(probe.database, probe.clock, record_telemetry().telemetry)
-    late = probe.database.unit(make_caller())
+    monitor = OutboxMonitor(harness.database, harness.clock, record_telemetry().telemetry)
+    late = harness.database.unit(make_caller())
     unit = await late.__aenter__()
     unit.record(MemberSuspended(member_id=member_id(1), reason="parti le premier"))
     await unit.flush()
-    probe.clock.advance(seconds=50)
-    async with probe.database.unit(make_caller()) as second_unit:
+    harness.clock.advance(seconds=50)
+    async with harness.database.unit(make_caller()) as second_unit:
         second_unit.record(MemberSuspended(member_id=member_id(2), reason="arrivé le premier"))
     await monitor.measure()
     await late.__aexit__(None, None, None)
 
     await monitor.measure()
-    assert probe.database.load_monitor.outbox_events == 1
+    assert harness.database.load_monitor.outbox_events == 1
     await monitor.measure()
 
-    load_monitor = probe.database.load_monitor
+    load_monitor = harness.database.load_monitor
     assert (load_monitor.outbox_age_seconds, load_monitor.outbox_events) == (50, 2)
 
 
 async def test_a_plan_made_on_an_empty_outbox_does_not_scan_a_long_one(
-    probe: InboxHarness,
+    harness: InboxHarness,
 ) -> None:
-    await write_facts(probe, 3)
-    await probe.query("DELETE FROM outbox")
-    owner = await asyncpg.connect(probe.owner_url.replace("+asyncpg", ""))
+    await write_facts(harness, 3)
+    await harness.query("DELETE FROM outbox")
+    owner = await asyncpg.connect(harness.owner_url.replace("+asyncpg", ""))
     try:
         await owner.execute("VACUUM ANALYZE outbox")
-        monitor = OutboxMonitor(probe.database, probe.clock, record_telemetry().telemetry)
+        monitor = OutboxMonitor(harness.database, harness.clock, record_telemetry().telemetry)
         for _ in range(10):
             await monitor.measure()
         await owner.execute("""
@@ -102,20 +102,20 @@ async def test_a_plan_made_on_an_empty_outbox_does_not_scan_a_long_one(
     finally:
         await owner.close()
 
-    assert probe.database.load_monitor.outbox_events == 50_000
+    assert harness.database.load_monitor.outbox_events == 50_000
     assert scans["rows"] == first_scans["rows"], "the table was scanned from its beginning"
 
 
 async def test_the_monitor_measures_at_its_interval_until_stopped(
-    probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
+    harness: InboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox_monitor, "MEASURE_INTERVAL_SECONDS", 0.01)
     stop = asyncio.Event()
-    monitor = OutboxMonitor(probe.database, probe.clock, record_telemetry().telemetry)
+    monitor = OutboxMonitor(harness.database, harness.clock, record_telemetry().telemetry)
     task = asyncio.create_task(monitor.run(stop))
-    await write_facts(probe, 2)
+    await write_facts(harness, 2)
     async with asyncio.timeout(5):
-        while probe.database.load_monitor.outbox_events != 2:  # noqa: ASYNC110  its own task
+        while harness.database.load_monitor.outbox_events != 2:  # noqa: ASYNC110  its own task
             await asyncio.sleep(0.01)
     stop.set()
     await asyncio.wait_for(task, 2)

@@ -26,7 +26,7 @@ FILL = """
 
 
 @pytest.fixture
-async def relay(frame: Frame, probe: InboxHarness) -> AsyncIterator[asyncpg.Connection]:
+async def relay(frame: Frame, harness: InboxHarness) -> AsyncIterator[asyncpg.Connection]:
     """A connection with the relay's session settings, to an empty outbox."""
     url = frame.url("relay").replace("+asyncpg", "")
     connection = await asyncpg.connect(url, server_settings=dict(SESSION_SETTINGS))
@@ -60,9 +60,9 @@ async def drain(relay: Any, cursor: QueueCursor) -> list[int]:
 
 
 async def test_the_owner_of_some_shards_reads_those_in_order(
-    relay: asyncpg.Connection, probe: InboxHarness
+    relay: asyncpg.Connection, harness: InboxHarness
 ) -> None:
-    await probe.query(FILL, 40, 1)
+    await harness.query(FILL, 40, 1)
 
     own = (READ_OWN_SHARDS, [2, 5, 7])
     assert await read(relay, READ_ALL_SHARDS) == [1, 2, 3, 4, 5]
@@ -72,17 +72,17 @@ async def test_the_owner_of_some_shards_reads_those_in_order(
 
 @pytest.mark.parametrize("query", [READ_ALL_SHARDS, READ_OWN_SHARDS])
 async def test_a_batch_is_bounded_in_bytes_and_has_one_event_at_least(
-    relay: asyncpg.Connection, probe: InboxHarness, query: str
+    relay: asyncpg.Connection, harness: InboxHarness, query: str
 ) -> None:
-    await probe.query(FILL, 6, 500)  # 1,000 bytes each
+    await harness.query(FILL, 6, 500)  # 1,000 bytes each
     for max_bytes, expected in ((2_500, 3), (1, 1), (100_000, 6)):
         assert len(await relay.fetch(query, 0, ALL_SHARDS, 500, max_bytes)) == expected
 
 
 async def test_a_read_neither_sorts_nor_scans_deleted_rows(
-    relay: asyncpg.Connection, probe: InboxHarness
+    relay: asyncpg.Connection, harness: InboxHarness
 ) -> None:
-    await probe.query(FILL, 2_000, 1)
+    await harness.query(FILL, 2_000, 1)
     arguments = f"'{{{','.join(map(str, ALL_SHARDS))}}}'", "500", "16000000"
     query = READ_ALL_SHARDS.replace("$1", "1500")
     for number, value in enumerate(arguments, start=2):
@@ -96,7 +96,7 @@ async def test_a_read_neither_sorts_nor_scans_deleted_rows(
 
 
 async def test_the_cursor_advances_while_an_old_snapshot_blocks_vacuum(
-    relay: asyncpg.Connection, frame: Frame, probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
+    relay: asyncpg.Connection, frame: Frame, harness: InboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue_cursor, "SNAPSHOT_INTERVAL_READS", 2)
     report = await asyncpg.connect(frame.url("owner").replace("+asyncpg", ""))
@@ -104,34 +104,34 @@ async def test_the_cursor_advances_while_an_old_snapshot_blocks_vacuum(
         transaction = report.transaction(isolation="repeatable_read")
         await transaction.start()
         await report.fetch("SELECT count(*) FROM heads")
-        await probe.query(FILL, 100, 1)
+        await harness.query(FILL, 100, 1)
         cursor = QueueCursor()
 
         assert await drain(relay, cursor) == list(range(1, 101))
         # Transactions of any database count: another test's may be open for a moment.
         async with asyncio.timeout(20):
             while cursor.position <= 70:
-                await probe.query(FILL, 10, 1)
+                await harness.query(FILL, 10, 1)
                 await drain(relay, cursor)
     finally:
         await report.close()
 
 
 async def test_a_late_commit_below_other_rows_is_read(
-    relay: asyncpg.Connection, probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
+    relay: asyncpg.Connection, harness: InboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue_cursor, "SNAPSHOT_INTERVAL_READS", 1)
     cursor = QueueCursor()
-    late = probe.database.unit(make_caller())
+    late = harness.database.unit(make_caller())
     unit = await late.__aenter__()
     unit.record(MemberSuspended(member_id=member_id(1), reason="parti le premier"))
     await unit.flush()
-    await probe.query(FILL, 30, 1)
+    await harness.query(FILL, 30, 1)
 
     read_while_open = await drain(relay, cursor)
     position_while_open = cursor.position
     await late.__aexit__(None, None, None)
-    await probe.query(FILL, 30, 1)
+    await harness.query(FILL, 30, 1)
     read_after_commit = await drain(relay, cursor)
 
     assert read_while_open == list(range(2, 32))
@@ -141,12 +141,12 @@ async def test_a_late_commit_below_other_rows_is_read(
 
 
 async def test_the_cursor_restarts_at_zero_at_its_interval(
-    relay: asyncpg.Connection, probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
+    relay: asyncpg.Connection, harness: InboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue_cursor, "SNAPSHOT_INTERVAL_READS", 1)
     monkeypatch.setattr(queue_cursor, "RESTART_INTERVAL_READS", 20)
     cursor = QueueCursor()
-    await probe.query(FILL, 50, 1)
+    await harness.query(FILL, 50, 1)
     await drain(relay, cursor)
     assert cursor.position > 0
 

@@ -79,7 +79,7 @@ class BlockedBus(MemoryBus):
 
 @asynccontextmanager
 async def running_relay(
-    probe: InboxHarness,
+    harness: InboxHarness,
     frame: Frame,
     bus: Bus,
     max_batch_events: int = 500,
@@ -90,7 +90,7 @@ async def running_relay(
         "community",
         frame.url("relay"),
         bus,
-        probe.database.outbox_changed,
+        harness.database.outbox_changed,
         NoTelemetry(),
         max_batch_events,
         session_settings=session_settings,
@@ -103,16 +103,16 @@ async def running_relay(
         await asyncio.wait_for(task, 20)
 
 
-async def write_facts(probe: InboxHarness, facts: int, keys: int = 3) -> None:
+async def write_facts(harness: InboxHarness, facts: int, keys: int = 3) -> None:
     for number in range(facts):
-        async with probe.database.unit(make_caller()) as unit:
+        async with harness.database.unit(make_caller()) as unit:
             member = member_id(number % keys + 1)
             unit.record(MemberSuspended(member_id=member, reason=f"n° {number} ✓"))
 
 
-async def wait_until_outbox_empty(probe: InboxHarness) -> None:
+async def wait_until_outbox_empty(harness: InboxHarness) -> None:
     async with asyncio.timeout(20):
-        while await probe.query("SELECT 1 FROM outbox LIMIT 1"):  # noqa: ASYNC110  in a database
+        while await harness.query("SELECT 1 FROM outbox LIMIT 1"):  # noqa: ASYNC110  in a database
             await asyncio.sleep(0.05)
 
 
@@ -127,26 +127,28 @@ async def sent_sequences(bus: Bus) -> dict[str, list[int]]:
     return sequences
 
 
-async def test_all_events_are_sent_in_order_and_deleted(probe: InboxHarness, frame: Frame) -> None:
-    await write_facts(probe, 30)
-    async with running_relay(probe, frame, probe.bus, max_batch_events=7):
-        await write_facts(probe, 30)
-        await wait_until_outbox_empty(probe)
+async def test_all_events_are_sent_in_order_and_deleted(
+    harness: InboxHarness, frame: Frame
+) -> None:
+    await write_facts(harness, 30)
+    async with running_relay(harness, frame, harness.bus, max_batch_events=7):
+        await write_facts(harness, 30)
+        await wait_until_outbox_empty(harness)
 
-    sequences = await sent_sequences(probe.bus)
+    sequences = await sent_sequences(harness.bus)
     assert list(sequences.values()) == [list(range(1, 21))] * 3
 
 
 async def test_single_events_form_batches_while_the_relay_pauses(
-    probe: InboxHarness, frame: Frame
+    harness: InboxHarness, frame: Frame
 ) -> None:
-    bus = probe.bus = SlowBus()
-    await probe.make_topics()
-    async with running_relay(probe, frame, bus):
+    bus = harness.bus = SlowBus()
+    await harness.make_topics()
+    async with running_relay(harness, frame, bus):
         for _ in range(8):
-            await write_facts(probe, 4)
+            await write_facts(harness, 4)
             await asyncio.sleep(0.005)
-        await wait_until_outbox_empty(probe)
+        await wait_until_outbox_empty(harness)
 
     pauses = [
         begin - end for end, begin in zip(bus.acknowledged_at, bus.received_at[1:], strict=False)
@@ -157,124 +159,124 @@ async def test_single_events_form_batches_while_the_relay_pauses(
 
 
 async def test_events_stay_in_the_outbox_while_the_broker_fails(
-    probe: InboxHarness, frame: Frame
+    harness: InboxHarness, frame: Frame
 ) -> None:
-    probe.bus = FailingBus(2, after_storing=False)
-    await probe.make_topics()
-    await write_facts(probe, 6)
-    async with running_relay(probe, frame, probe.bus):
-        await wait_until_outbox_empty(probe)
+    harness.bus = FailingBus(2, after_storing=False)
+    await harness.make_topics()
+    await write_facts(harness, 6)
+    async with running_relay(harness, frame, harness.bus):
+        await wait_until_outbox_empty(harness)
 
-    assert sorted((await sent_sequences(probe.bus)).values()) == [[1, 2]] * 3
+    assert sorted((await sent_sequences(harness.bus)).values()) == [[1, 2]] * 3
 
 
 async def test_a_relay_keeps_its_shards_while_the_broker_fails(
-    probe: InboxHarness, frame: Frame
+    harness: InboxHarness, frame: Frame
 ) -> None:
-    bus = probe.bus = FailingBus(3, after_storing=False)
-    await probe.make_topics()
+    bus = harness.bus = FailingBus(3, after_storing=False)
+    await harness.make_topics()
     query = "SELECT pid FROM pg_stat_activity WHERE usename = 'community_relay'"
     # The session of a relay that has just stopped may still be listed.
-    old_sessions = await probe.query(query)
-    await write_facts(probe, 6)
-    async with running_relay(probe, frame, bus):
+    old_sessions = await harness.query(query)
+    await write_facts(harness, 6)
+    async with running_relay(harness, frame, bus):
         async with asyncio.timeout(10):
             while bus.failures == 3:  # noqa: ASYNC110  its own task sends
                 await asyncio.sleep(0.01)
-        during_failure = [row for row in await probe.query(query) if row not in old_sessions]
-        await wait_until_outbox_empty(probe)
-        after_failure = [row for row in await probe.query(query) if row not in old_sessions]
+        during_failure = [row for row in await harness.query(query) if row not in old_sessions]
+        await wait_until_outbox_empty(harness)
+        after_failure = [row for row in await harness.query(query) if row not in old_sessions]
 
     assert len(during_failure) == 1
     assert during_failure == after_failure, "the locks last as long as the session"
 
 
 async def test_a_failure_between_send_and_delete_causes_duplicates_only(
-    probe: InboxHarness, frame: Frame
+    harness: InboxHarness, frame: Frame
 ) -> None:
-    probe.bus = FailingBus(1, after_storing=True)
-    probe.database.service = "identity"  # the source of these facts: others are refused
-    await probe.make_topics()
-    await write_facts(probe, 6)
-    async with running_relay(probe, frame, probe.bus):
-        await wait_until_outbox_empty(probe)
+    harness.bus = FailingBus(1, after_storing=True)
+    harness.database.service = "identity"  # the source of these facts: others are refused
+    await harness.make_topics()
+    await write_facts(harness, 6)
+    async with running_relay(harness, frame, harness.bus):
+        await wait_until_outbox_empty(harness)
 
-    assert sorted((await sent_sequences(probe.bus)).values()) == [[1, 2, 1, 2]] * 3
-    outcome = await probe.consume_all()
+    assert sorted((await sent_sequences(harness.bus)).values()) == [[1, 2, 1, 2]] * 3
+    outcome = await harness.consume_all()
     assert (outcome.applied, outcome.duplicate) == (6, 6)
-    assert len(await probe.effects()) == 6
+    assert len(await harness.effects()) == 6
 
 
 async def test_two_relays_keep_the_order_and_one_continues_alone(
-    probe: InboxHarness, frame: Frame
+    harness: InboxHarness, frame: Frame
 ) -> None:
-    async with running_relay(probe, frame, probe.bus, max_batch_events=3):
-        async with running_relay(probe, frame, probe.bus, max_batch_events=3):
-            await write_facts(probe, 30)
-            await wait_until_outbox_empty(probe)
-        await write_facts(probe, 30)
-        await wait_until_outbox_empty(probe)
+    async with running_relay(harness, frame, harness.bus, max_batch_events=3):
+        async with running_relay(harness, frame, harness.bus, max_batch_events=3):
+            await write_facts(harness, 30)
+            await wait_until_outbox_empty(harness)
+        await write_facts(harness, 30)
+        await wait_until_outbox_empty(harness)
 
-    assert sorted((await sent_sequences(probe.bus)).values()) == [list(range(1, 21))] * 3
+    assert sorted((await sent_sequences(harness.bus)).values()) == [list(range(1, 21))] * 3
 
 
 async def test_an_event_of_another_process_is_sent_before_the_next_poll(
-    probe: InboxHarness, frame: Frame, monkeypatch: pytest.MonkeyPatch
+    harness: InboxHarness, frame: Frame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.kit.relay.relay.POLL_INTERVAL_SECONDS", 60.0)
-    clock = probe.database._clock
+    clock = harness.database._clock
     other_process = Database(
         "community", frame.url("app"), clock=clock, new_id=uuid7, trace=no_trace
     )
     other_process.start_notifier()
-    async with running_relay(probe, frame, probe.bus):
+    async with running_relay(harness, frame, harness.bus):
         await asyncio.sleep(0.3)
         for number in range(3):
             async with other_process.unit(make_caller()) as unit:
                 unit.record(MemberSuspended(member_id=member_id(1), reason=f"{number}"))
-        await wait_until_outbox_empty(probe)
+        await wait_until_outbox_empty(harness)
     await other_process.stop()
 
-    assert await sent_sequences(probe.bus) == {f"{RENNES}:{member_id(1)}": [1, 2, 3]}
+    assert await sent_sequences(harness.bus) == {f"{RENNES}:{member_id(1)}": [1, 2, 3]}
 
 
 async def test_a_second_relay_takes_over_when_the_first_stops(
-    probe: InboxHarness, frame: Frame
+    harness: InboxHarness, frame: Frame
 ) -> None:
-    async with running_relay(probe, frame, probe.bus):
+    async with running_relay(harness, frame, harness.bus):
         await asyncio.sleep(0.1)
-        second = running_relay(probe, frame, probe.bus)
+        second = running_relay(harness, frame, harness.bus)
         await second.__aenter__()
-    await write_facts(probe, 9)
-    await wait_until_outbox_empty(probe)
+    await write_facts(harness, 9)
+    await wait_until_outbox_empty(harness)
     await second.__aexit__(None, None, None)
 
-    assert sorted((await sent_sequences(probe.bus)).values()) == [[1, 2, 3]] * 3
+    assert sorted((await sent_sequences(harness.bus)).values()) == [[1, 2, 3]] * 3
 
 
 async def test_a_frozen_relay_loses_its_shards_and_later_repeats_its_batch(
-    probe: InboxHarness, frame: Frame
+    harness: InboxHarness, frame: Frame
 ) -> None:
-    blocked_bus = BlockedBus(probe.bus)
+    blocked_bus = BlockedBus(harness.bus)
     settings = {**SESSION_SETTINGS, "idle_session_timeout": "500ms"}
-    await write_facts(probe, 9)
-    async with running_relay(probe, frame, blocked_bus, session_settings=settings):
+    await write_facts(harness, 9)
+    async with running_relay(harness, frame, blocked_bus, session_settings=settings):
         await blocked_bus.reached.wait()
-        async with running_relay(probe, frame, probe.bus):
-            await wait_until_outbox_empty(probe)
-            await write_facts(probe, 9)
-            await wait_until_outbox_empty(probe)
+        async with running_relay(harness, frame, harness.bus):
+            await wait_until_outbox_empty(harness)
+            await write_facts(harness, 9)
+            await wait_until_outbox_empty(harness)
         blocked_bus.unblocked.set()
 
-    sequences = sorted((await sent_sequences(probe.bus)).values())
+    sequences = sorted((await sent_sequences(harness.bus)).values())
     assert sequences == [[1, 2, 3, 4, 5, 6, 1, 2, 3]] * 3
 
 
 async def test_a_stopping_relay_sends_the_rest_of_the_outbox(
-    probe: InboxHarness, frame: Frame
+    harness: InboxHarness, frame: Frame
 ) -> None:
-    async with running_relay(probe, frame, probe.bus, max_batch_events=2):
+    async with running_relay(harness, frame, harness.bus, max_batch_events=2):
         await asyncio.sleep(0.2)
-        await write_facts(probe, 12)
+        await write_facts(harness, 12)
 
-    assert await probe.query("SELECT 1 FROM outbox") == []
+    assert await harness.query("SELECT 1 FROM outbox") == []
