@@ -65,11 +65,11 @@ class RateLimitedApp(SampleApp):
     def note_routes(self) -> Routes:
         routes = super().note_routes()
 
-        @routes.get("/figures", action="note.measure", load="heavy")
+        @routes.get("/figures", action="note.measure", cost="heavy")
         async def measure() -> ApiModel:
             return ApiModel()
 
-        @routes.post("/chunks", action="note.import", load="import")
+        @routes.post("/chunks", action="note.import", cost="import")
         async def bring() -> ApiModel:
             return ApiModel()
 

@@ -79,7 +79,7 @@ def routes(deps: ImportsDeps) -> Routes:
         action="content.import",
         max_body_bytes=MAX_IMPORT_BYTES,
         gate=may_send_imports,
-        load="import",
+        cost="import",
     )
     async def import_chunk(
         caller: CallerDep, actor: ActorDep, chunk: ContentImport

@@ -138,7 +138,7 @@ def routes(deps: MembersDeps, sessions: SessionsDeps) -> Routes:
         action="member.import",
         max_body_bytes=MAX_IMPORT_BYTES,
         gate=may_send_imports,
-        load="import",
+        cost="import",
     )
     async def import_chunk(
         caller: CallerDep, actor: ActorDep, chunk: MemberImport

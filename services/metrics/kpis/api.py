@@ -56,7 +56,7 @@ def routes(deps: KpisDeps) -> Routes:
     """Build the routes of this feature."""
     routes = Routes("kpis")
 
-    @routes.get("/kpis", action="kpi.read", load="heavy")
+    @routes.get("/kpis", action="kpi.read", cost="heavy")
     async def read(  # noqa: PLR0913, PLR0917  the query's own parameters
         caller: CallerDep,
         actor: ActorDep,

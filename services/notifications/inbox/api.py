@@ -81,7 +81,7 @@ def routes(deps: InboxDeps) -> Routes:
         "/inbox/{notification_id}/read",
         action="inbox.mark_read",
         access="suspended_too",
-        load="read",
+        cost="read",
     )
     async def mark(
         caller: CallerDep,

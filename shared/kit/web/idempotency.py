@@ -85,14 +85,14 @@ class IdempotentRoute(APIRoute):
 
     `batched`: its command runs in batched units of work. `max_body_bytes`: None for the default.
     `gate`: the policy that is evaluated before the body is read. `secret_fields` of its response
-    are never stored. `load`: the rate limit that applies (None: by its method).
+    are never stored. `cost`: the rate limit that applies (None: by its method).
     """
 
     batched = False
     max_body_bytes: int | None = None
     gate: Gate | None = None
     secret_fields: tuple[str, ...] = ()
-    load: RouteCost | None = None
+    cost: RouteCost | None = None
 
     def get_route_handler(self) -> Handler:
         """Return FastAPI's handler inside `guard_route`."""

@@ -33,7 +33,7 @@ _UNLIMITED_ACCESS = frozenset({"anonymous", "operator"})
 
 def load_of(route: APIRoute, method: str) -> RouteCost:
     """Return the cost of a route: declared, or by its method."""
-    declared: RouteCost | None = route.load if isinstance(route, IdempotentRoute) else None
+    declared: RouteCost | None = route.cost if isinstance(route, IdempotentRoute) else None
     return declared or ("read" if method in {"GET", "HEAD"} else "write")
 
 
@@ -54,8 +54,8 @@ class RequestRateLimit:
         self, app: ASGIApp, limits: RouteLimits, rates: RateCounter, problems: ProblemResponses
     ) -> None:
         self._app, self._rates, self._problems = app, rates, problems
-        loads: tuple[RouteCost, ...] = ("read", "write", "heavy", "import")
-        self._limits = {load: limits.limits_for(load) for load in loads}
+        costs: tuple[RouteCost, ...] = ("read", "write", "heavy", "import")
+        self._limits = {cost: limits.limits_for(cost) for cost in costs}
         self._factors: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,10 +75,10 @@ class RequestRateLimit:
             return
         await self._app(scope, receive, send)
 
-    async def _count(self, request: Request, load: RouteCost) -> RateLimitDecision:
+    async def _count(self, request: Request, cost: RouteCost) -> RateLimitDecision:
         """Count the request against both limits. Raises the errors of `RightsReader.find_actor`."""
         claims = await request_claims(request)
-        member, tenant = self._limits[load]
+        member, tenant = self._limits[cost]
         key, of_tenant = f"{claims.tenant}/{claims.member_id}", Charge(tenant, str(claims.tenant))
         decision = self._rates.take((Charge(member, key), of_tenant))
         if decision.full_limit is not member:

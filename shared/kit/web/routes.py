@@ -49,15 +49,15 @@ class Routes:
         *,
         action: str,
         access: Access = "member",
-        load: RouteCost | None = None,
+        cost: RouteCost | None = None,
         **options: Unpack[RouteOptions],
     ) -> Callable[[F], F]:
-        """Declare a route that only reads; `load` selects its rate limit."""
+        """Declare a route that only reads; `cost` selects its rate limit."""
         register = self._route("GET", path, action, access, **options)
 
         def register_with_load(function: F) -> F:
             register(function)
-            self._last_route().load = load
+            self._last_route().cost = cost
             return function
 
         return register_with_load
@@ -71,7 +71,7 @@ class Routes:
         max_body_bytes: int | None = None,
         gate: Gate | None = None,
         batched: bool = False,
-        load: RouteCost | None = None,
+        cost: RouteCost | None = None,
         secret_fields: tuple[str, ...] = (),
         **options: Unpack[RouteOptions],
     ) -> Callable[[F], F]:
@@ -80,7 +80,7 @@ class Routes:
         `gate` is a policy of the actor only, evaluated before the body is read; a
         `max_body_bytes` above the default needs one (raises `ValueError`). A `batched` route's
         command runs in batched units of work: it holds no connection, so it needs no permit of
-        `WriteConcurrencyLimit`. `load` selects the rate limit and the queue. `secret_fields` of
+        `WriteConcurrencyLimit`. `cost` selects the rate limit and the queue. `secret_fields` of
         the response are sent once and never stored for an idempotent replay.
         """
         _check_max_body(path, access, max_body_bytes, gate)
@@ -90,7 +90,7 @@ class Routes:
             register(function)
             route = self._last_route()
             route.batched, route.max_body_bytes, route.gate = batched, max_body_bytes, gate
-            route.secret_fields, route.load = secret_fields, load
+            route.secret_fields, route.cost = secret_fields, cost
             return function
 
         return register_with_options

@@ -77,7 +77,7 @@ class WriteConcurrencyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run a change once it has a permit; pass any other request on."""
         route: APIRoute | None = scope.get(ROUTE_KEY)
-        is_import = isinstance(route, IdempotentRoute) and route.load == "import"
+        is_import = isinstance(route, IdempotentRoute) and route.cost == "import"
         if route is not None and not is_import and access_of(route) in _MEMBER_ACCESS:
             self._imports.record_other_request()
         if not scope.get(NEEDS_PERMIT_KEY):

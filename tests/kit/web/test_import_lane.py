@@ -30,7 +30,7 @@ class Busy(RateLimitedApp):
         self.gate = asyncio.Event()
         routes = super().note_routes()
 
-        @routes.post("/bring", action="note.bring", load="import")
+        @routes.post("/bring", action="note.bring", cost="import")
         async def bring() -> dict[str, int]:
             self.at_work.append(1)
             self.most_at_work = max(self.most_at_work, len(self.at_work))

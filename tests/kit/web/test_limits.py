@@ -1,4 +1,4 @@
-"""Limits of requests: per member, tenant and load; who is spared; what a refusal says."""
+"""Limits of requests: per member, tenant and cost; who is spared; what a refusal says."""
 
 import asyncio
 from collections import Counter
