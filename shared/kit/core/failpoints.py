@@ -20,8 +20,8 @@ FAILPOINTS = {
     "relay.read": "a batch of the outbox is read, nothing is sent",
     "relay.sent": "it is acknowledged by the broker, not deleted",
     "relay.deleted": "it is deleted",
-    "light.noted": "rows and events of a batched unit are recorded, nothing is sent",
-    "light.committed": "they are committed, no command has returned",
+    "group_commit.recorded": "rows and events of a batched unit are recorded, nothing is sent",
+    "group_commit.committed": "they are committed, no command has returned",
     "unit.written": "a command's rows and events are written, not committed",
     "unit.committed": "they are committed, the command has not returned",
 }

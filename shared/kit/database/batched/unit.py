@@ -146,7 +146,7 @@ class BatchedDatabase:
         return MicroBatcher(fetch_batch, policy)
 
     async def _commit_batch(self, batch: Sequence[_Commit]) -> list[None]:
-        hit_failpoint("light.noted")
+        hit_failpoint("group_commit.recorded")
         try:
             async with self.database.pooled_connection() as pooled:
                 await _write_commits(pooled, batch)
@@ -157,7 +157,7 @@ class BatchedDatabase:
                 raise
             await self._commit_in_transaction(batch[0])
         else:
-            hit_failpoint("light.committed")
+            hit_failpoint("group_commit.committed")
             self.database.signal_outbox_changed()
         return [None] * len(batch)
 
