@@ -39,10 +39,10 @@ class FailingEffect:
 
     def make_consumer(self) -> BatchConsumer:
         """Begin as a process that was started just now."""
-        reader = self.harness.consumer()
-        reader.retry_limits = RETRY_LIMITS
-        reader.reactions = [BoundReaction("trouble", self._react, (MemberSuspended,))]
-        return reader
+        consumer = self.harness.consumer()
+        consumer.retry_limits = RETRY_LIMITS
+        consumer.reactions = [BoundReaction("trouble", self._react, (MemberSuspended,))]
+        return consumer
 
     async def _react(self, unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
         for delivery in deliveries:
@@ -53,16 +53,16 @@ class FailingEffect:
                 self.fail(unit)
                 await connection(unit).exec_driver_sql("SELECT 1")
 
-    async def consume(self, reader: BatchConsumer, rounds: int = 40) -> GroupCounts:
+    async def consume(self, consumer: BatchConsumer, rounds: int = 40) -> GroupCounts:
         """Hand over what is there until nothing is left, as the bus does; rounds are bounded."""
-        starts = dict(await reader.on_assigned(all_partitions()))
+        starts = dict(await consumer.on_assigned(all_partitions()))
         for _ in range(rounds):
             batch = await self.harness.fetch_from(starts)
             if not batch:
                 break
             with suppress(Redeliver):
-                starts |= await reader.handle(batch)
-        return await self.harness.check_counts(reader)
+                starts |= await consumer.handle(batch)
+        return await self.harness.check_counts(consumer)
 
 
 def raise_connection_error(_: Unit) -> None:
@@ -100,24 +100,24 @@ class UnavailableDatabase:
         return getattr(self._real, name)
 
 
-def publish_in_one_partition(probe: InboxHarness, words: Iterable[str]) -> None:
+def publish_in_one_partition(harness: InboxHarness, words: Iterable[str]) -> None:
     """Put one fact of each of several members into one partition."""
-    listed = list(words)
-    for reason, who in zip(listed, members_in_partition(0, len(listed)), strict=True):
-        probe.publish(reason, member=who)
+    reasons = list(words)
+    for reason, member in zip(reasons, members_in_partition(0, len(reasons)), strict=True):
+        harness.publish(reason, member=member)
 
 
 def all_partitions() -> list[Partition]:
     return [Partition(TOPIC, number) for number in range(PARTITIONS)]
 
 
-async def park_all(probe: InboxHarness, trouble: FailingEffect) -> None:
+async def park_all(harness: InboxHarness, failing_effect: FailingEffect) -> None:
     """Let everything fail once by a bug, and forget that it was tried."""
 
     async def fail(unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
         raise RuntimeError("a bug")
 
-    reader = trouble.make_consumer()
-    reader.reactions = [BoundReaction("fail", fail, (MemberSuspended,))]
-    await trouble.consume(reader)
-    probe.clock.advance(minutes=15)
+    consumer = failing_effect.make_consumer()
+    consumer.reactions = [BoundReaction("fail", fail, (MemberSuspended,))]
+    await failing_effect.consume(consumer)
+    harness.clock.advance(minutes=15)

@@ -1,4 +1,4 @@
-"""A stopped group tries its batch seldom, and at once when somebody has lifted the halt."""
+"""While the circuit breaker is open, its batch is retried rarely; after a resume, at once."""
 
 from collections.abc import Mapping
 
@@ -19,73 +19,73 @@ from tests.support.inbox_harness import (
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
-async def stopped(probe: InboxHarness) -> BatchConsumer:
-    """Return the reader whose batch stopped the group, in partition 1."""
-    for who in members_in_partition(1, 30):
-        probe.publish("poison", member=who)
-    reader = probe.consumer()
-    with pytest.raises(Redeliver) as wish:
-        await hand_over(probe, reader)
-    assert wish.value.pause_seconds == STATE_POLL_SECONDS
-    probe.applied_reasons.clear()
-    return reader
+async def open_circuit_in_partition_1(harness: InboxHarness) -> BatchConsumer:
+    """Return the consumer whose batch in partition 1 opened the circuit breaker."""
+    for member in members_in_partition(1, 30):
+        harness.publish("poison", member=member)
+    consumer = harness.consumer()
+    with pytest.raises(Redeliver) as error:
+        await deliver(harness, consumer)
+    assert error.value.pause_seconds == STATE_POLL_SECONDS
+    harness.applied_reasons.clear()
+    return consumer
 
 
-async def hand_over(probe: InboxHarness, reader: BatchConsumer) -> Mapping[Partition, int]:
-    starts = await reader.on_assigned([Partition(TOPIC, number) for number in (1, 2)])
-    return await reader.handle(await probe.fetch_from(starts))
+async def deliver(harness: InboxHarness, consumer: BatchConsumer) -> Mapping[Partition, int]:
+    starts = await consumer.on_assigned([Partition(TOPIC, number) for number in (1, 2)])
+    return await consumer.handle(await harness.fetch_from(starts))
 
 
-async def lifted(probe: InboxHarness, failures: int = 100) -> None:
-    who = make_caller(member_id=member_id(9))
-    async with probe.database.unit(who) as unit:
-        await resume(unit, GROUP, who, failures=failures)
+async def resume_group(harness: InboxHarness, failures: int = 100) -> None:
+    operator = make_caller(member_id=member_id(9))
+    async with harness.database.unit(operator) as unit:
+        await resume(unit, GROUP, operator, failures=failures)
 
 
-async def test_opening_batch_is_not_retried_before_the_interval(probe: InboxHarness) -> None:
-    reader = await stopped(probe)
+async def test_opening_batch_is_not_retried_before_the_interval(harness: InboxHarness) -> None:
+    consumer = await open_circuit_in_partition_1(harness)
 
-    probe.clock.advance(seconds=RETRY_INTERVAL_SECONDS - 1)
-    assert await hand_over(probe, reader) == {}
-    assert probe.applied_reasons == []
+    harness.clock.advance(seconds=RETRY_INTERVAL_SECONDS - 1)
+    assert await deliver(harness, consumer) == {}
+    assert harness.applied_reasons == []
 
-    probe.clock.advance(seconds=1)
-    probe.fixed = True
-    assert await hand_over(probe, reader) == {Partition(TOPIC, 1): 30}
-
-
-async def test_closed_circuit_breaker_ends_the_pause_at_once(probe: InboxHarness) -> None:
-    reader = await stopped(probe)
-    await lifted(probe)
-
-    assert await hand_over(probe, reader) == {Partition(TOPIC, 1): 30}
-    assert (await probe.check_counts(reader)).parked == 30
+    harness.clock.advance(seconds=1)
+    harness.fixed = True
+    assert await deliver(harness, consumer) == {Partition(TOPIC, 1): 30}
 
 
-async def test_other_partitions_are_applied_during_the_pause(probe: InboxHarness) -> None:
-    reader = await stopped(probe)
-    probe.publish("bon", member=members_in_partition(2, 1)[0])
+async def test_closed_circuit_breaker_ends_the_pause_at_once(harness: InboxHarness) -> None:
+    consumer = await open_circuit_in_partition_1(harness)
+    await resume_group(harness)
 
-    assert await hand_over(probe, reader) == {Partition(TOPIC, 2): 1}
-    assert probe.applied_reasons == ["bon"]
-
-
-async def test_reassigned_partition_is_not_paused(probe: InboxHarness) -> None:
-    reader = await stopped(probe)
-    await reader.on_revoked([Partition(TOPIC, 1)])
-    probe.fixed = True
-
-    assert await hand_over(probe, reader) == {Partition(TOPIC, 1): 30}
+    assert await deliver(harness, consumer) == {Partition(TOPIC, 1): 30}
+    assert (await harness.check_counts(consumer)).parked == 30
 
 
-async def test_resume_makes_parked_events_due(probe: InboxHarness) -> None:
-    reader = probe.consumer()
-    probe.publish("poison", member=members_in_partition(1, 1)[0])
-    await hand_over(probe, reader)
+async def test_other_partitions_are_applied_during_the_pause(harness: InboxHarness) -> None:
+    consumer = await open_circuit_in_partition_1(harness)
+    harness.publish("bon", member=members_in_partition(2, 1)[0])
+
+    assert await deliver(harness, consumer) == {Partition(TOPIC, 2): 1}
+    assert harness.applied_reasons == ["bon"]
+
+
+async def test_reassigned_partition_is_not_paused(harness: InboxHarness) -> None:
+    consumer = await open_circuit_in_partition_1(harness)
+    await consumer.on_revoked([Partition(TOPIC, 1)])
+    harness.fixed = True
+
+    assert await deliver(harness, consumer) == {Partition(TOPIC, 1): 30}
+
+
+async def test_resume_makes_parked_events_due(harness: InboxHarness) -> None:
+    consumer = harness.consumer()
+    harness.publish("poison", member=members_in_partition(1, 1)[0])
+    await deliver(harness, consumer)
     later = "SELECT FROM parked WHERE next_try > $1"
-    assert len(await probe.query(later, probe.clock())) == 1
+    assert len(await harness.query(later, harness.clock())) == 1
 
-    await lifted(probe)
+    await resume_group(harness)
 
-    assert await probe.query(later, probe.clock()) == []
-    assert len(await probe.query("SELECT FROM parked WHERE next_try = $1", probe.clock())) == 1
+    assert await harness.query(later, harness.clock()) == []
+    assert len(await harness.query("SELECT FROM parked WHERE next_try = $1", harness.clock())) == 1

@@ -1,4 +1,4 @@
-"""A stopped group over a bus: its partition waits, the metric says so, and it goes on."""
+"""An open circuit breaker on a bus: paused partition, metric, and resume."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -16,53 +16,53 @@ pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
 @dataclass
-class Gauges(NoTelemetry):
-    told: dict[str, float] = field(default_factory=dict)
+class GaugeTelemetry(NoTelemetry):
+    values: dict[str, float] = field(default_factory=dict)
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
         super().gauge(name, value, **labels)
         assert labels == {"group": GROUP}
-        self.told[name] = value
+        self.values[name] = value
 
 
 async def test_lag_grows_during_open_circuit_and_shrinks_after_resume(
-    probe: InboxHarness,
+    harness: InboxHarness,
 ) -> None:
     for number in range(60):
-        probe.publish("poison", member=number)
-    reader = probe.consumer()
-    reading = await probe.bus.subscribe(SubscriptionConfig(GROUP, (TOPIC,), reader))
+        harness.publish("poison", member=number)
+    consumer = harness.consumer()
+    reading = await harness.bus.subscribe(SubscriptionConfig(GROUP, (TOPIC,), consumer))
     async with asyncio.timeout(20):
-        while (await probe.check_counts(reader)).halt.since is None:  # noqa: ASYNC110  another's row
+        while (await harness.check_counts(consumer)).halt.since is None:  # noqa: ASYNC110  another's row
             await asyncio.sleep(0.02)
     for number in range(60, 70):
-        probe.publish("poison", member=number)
+        harness.publish("poison", member=number)
 
-    assert (await probe.check_counts(reader)).lag == 70
-    who = make_caller(member_id=member_id(9))
-    async with probe.database.unit(who) as unit:
-        await resume(unit, GROUP, who, failures=100)
-    await probe.bus.wait_until_idle(20)
+    assert (await harness.check_counts(consumer)).lag == 70
+    operator = make_caller(member_id=member_id(9))
+    async with harness.database.unit(operator) as unit:
+        await resume(unit, GROUP, operator, failures=100)
+    await harness.bus.wait_until_idle(20)
     await reading.stop()
 
-    found = await probe.check_counts(reader)
-    assert (found.lag, found.parked, found.halt.accept_failures) == (0, 70, 30)
+    counts = await harness.check_counts(consumer)
+    assert (counts.lag, counts.parked, counts.halt.accept_failures) == (0, 70, 30)
 
 
-async def test_halted_metric_is_one_while_circuit_is_open(probe: InboxHarness) -> None:
-    gauges, reader = Gauges(), probe.consumer()
-    host = Host(probe.bus, probe.clock, probe.database._new_id, gauges, {})
-    job = consumer_metrics_job(reader, host)
-    for who in range(30):
-        probe.publish("poison", member=who)
+async def test_halted_metric_is_one_while_circuit_is_open(harness: InboxHarness) -> None:
+    gauges, consumer = GaugeTelemetry(), harness.consumer()
+    host = Host(harness.bus, harness.clock, harness.database._new_id, gauges, {})
+    job = consumer_metrics_job(consumer, host)
+    for member in range(30):
+        harness.publish("poison", member=member)
     with pytest.raises(Exception, match="stopped: "):
-        await probe.consume_all(reader)
+        await harness.consume_all(consumer)
 
     await job.run()
-    assert gauges.told["preau.consumer.halted"] == 1
-    assert gauges.told["preau.consumer.lag"] == 30
-    probe.fixed = True
-    probe.clock.advance(seconds=RETRY_INTERVAL_SECONDS)
-    await probe.consume_all(reader)
+    assert gauges.values["preau.consumer.halted"] == 1
+    assert gauges.values["preau.consumer.lag"] == 30
+    harness.fixed = True
+    harness.clock.advance(seconds=RETRY_INTERVAL_SECONDS)
+    await harness.consume_all(consumer)
     await job.run()
-    assert gauges.told["preau.consumer.halted"] == 0
+    assert gauges.values["preau.consumer.halted"] == 0

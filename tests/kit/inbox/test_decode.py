@@ -1,4 +1,4 @@
-"""From a record to a delivery, and what reading ahead leaves to others."""
+"""Decoding of records into deliveries; long batches yield to the event loop."""
 
 import asyncio
 import typing
@@ -20,30 +20,34 @@ NOW = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
 
 
 def test_incoming_envelope_has_the_fields_of_the_contract() -> None:
-    told, wanted = typing.get_type_hints(Envelope), typing.get_type_hints(IncomingEnvelope)
-    tenant = wanted.pop("tenant"), told["tenant"]
+    contract_fields, incoming_fields = (
+        typing.get_type_hints(Envelope),
+        typing.get_type_hints(IncomingEnvelope),
+    )
+    tenant = incoming_fields.pop("tenant"), contract_fields["tenant"]
     assert tenant == (str, TenantId)
-    assert wanted == {name: told[name] for name in wanted}
-    assert {name for name in told if name not in IncomingEnvelope.__struct_fields__} == {
+    assert incoming_fields == {name: contract_fields[name] for name in incoming_fields}
+    assert {name for name in contract_fields if name not in IncomingEnvelope.__struct_fields__} == {
         "dataschema",
         "specversion",
         "datacontenttype",
     }
 
 
-async def _arrived(probe: InboxHarness) -> tuple[IncomingRecord, ...]:
+async def _fetch_records(harness: InboxHarness) -> tuple[IncomingRecord, ...]:
     return tuple(
-        await probe.fetch_from({Partition(TOPIC, number): 0 for number in range(PARTITIONS)})
+        await harness.fetch_from({Partition(TOPIC, number): 0 for number in range(PARTITIONS)})
     )
 
 
 async def test_events_of_one_tenant_share_one_id_object(
-    probe: InboxHarness,
+    harness: InboxHarness,
 ) -> None:
-    probe.publish("un", member=1)
-    probe.publish("deux", member=2)
+    harness.publish("un", member=1)
+    harness.publish("deux", member=2)
     first, second = (
-        decode_record(record, probe.consumer().decoders, NOW) for record in await _arrived(probe)
+        decode_record(record, harness.consumer().decoders, NOW)
+        for record in await _fetch_records(harness)
     )
     assert isinstance(first, Decoded)
     assert isinstance(second, Decoded)
@@ -52,21 +56,21 @@ async def test_events_of_one_tenant_share_one_id_object(
 
 
 @pytest.mark.parametrize("tenant", ["", "école", "01932b6e-4c00-7000-8000"])
-async def test_record_with_invalid_tenant_is_unreadable(probe: InboxHarness, tenant: str) -> None:
-    probe.publish("un")
-    (record,) = await _arrived(probe)
+async def test_record_with_invalid_tenant_is_unreadable(harness: InboxHarness, tenant: str) -> None:
+    harness.publish("un")
+    (record,) = await _fetch_records(harness)
     own = decode._decode_envelope(record.value or b"").tenant
     value = (record.value or b"").replace(own.encode(), tenant.encode())
-    found = decode_record(
-        IncomingRecord(record.partition, 0, record.key, value), probe.consumer().decoders, NOW
+    item = decode_record(
+        IncomingRecord(record.partition, 0, record.key, value), harness.consumer().decoders, NOW
     )
-    assert isinstance(found, Unreadable)
+    assert isinstance(item, Unreadable)
 
 
-async def test_decoding_a_long_batch_yields_to_the_event_loop(probe: InboxHarness) -> None:
+async def test_decoding_a_long_batch_yields_to_the_event_loop(harness: InboxHarness) -> None:
     for number in range(3 * DECODE_SLICE_RECORDS):
-        probe.publish("é", member=number % 9)
-    batch = await _arrived(probe)
+        harness.publish("é", member=number % 9)
+    batch = await _fetch_records(harness)
     turns = 0
 
     async def other() -> None:
@@ -75,8 +79,8 @@ async def test_decoding_a_long_batch_yields_to_the_event_loop(probe: InboxHarnes
             await asyncio.sleep(0)
             turns += 1
 
-    beside = asyncio.create_task(other())
-    await probe.consumer().prepare(batch)
-    beside.cancel()
+    other_task = asyncio.create_task(other())
+    await harness.consumer().prepare(batch)
+    other_task.cancel()
     assert len(batch) == 3 * DECODE_SLICE_RECORDS
     assert turns > 0

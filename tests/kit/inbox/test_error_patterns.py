@@ -1,4 +1,4 @@
-"""Causes are counted by what is wrong, not by which value it met."""
+"""Causes are grouped by the kind of error, without the values in the message."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A record of identity's topics with a sequence that is not the next one is refused, and said."""
+"""A record of identity's topics whose sequence is not the next one is rejected and reported."""
 
 from collections import Counter
 from uuid import uuid4
@@ -17,8 +17,8 @@ from tests.support.inbox_harness import LYON, RENNES, TOPIC, InboxHarness, envel
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
-class Refusals(NoTelemetry):
-    """Keeps what was refused, by topic."""
+class RejectionTelemetry(NoTelemetry):
+    """Counts rejected records by topic."""
 
     def __init__(self) -> None:
         self.topics: Counter[str] = Counter()
@@ -30,260 +30,262 @@ class Refusals(NoTelemetry):
 
 @pytest.mark.parametrize("sequence", ["0000000001", "0000000002", "0000000004", "0000000007"])
 async def test_only_the_next_sequence_of_a_key_is_applied(
-    probe: InboxHarness, sequence: str
+    harness: InboxHarness, sequence: str
 ) -> None:
-    probe.publish("un")
-    probe.publish("deux")
-    probe.publish("faux", sequence=sequence)
-    reader, telemetry = probe.consumer(), Refusals()
-    reader.telemetry = telemetry
+    harness.publish("un")
+    harness.publish("deux")
+    harness.publish("faux", sequence=sequence)
+    consumer, telemetry = harness.consumer(), RejectionTelemetry()
+    consumer.telemetry = telemetry
 
-    found = await probe.consume_all(reader)
+    counts = await harness.consume_all(consumer)
 
-    assert await probe.effects() == ["un", "deux"]
-    assert (found.applied, found.dead_lettered, found.refused) == (2, 1, 1)
-    (letter,) = await probe.list_dead_letters()
+    assert await harness.effects() == ["un", "deux"]
+    assert (counts.applied, counts.dead_lettered, counts.refused) == (2, 1, 1)
+    (letter,) = await harness.list_dead_letters()
     expected = f"refused: sequence {int(sequence)} where 3 is next: "
     assert (letter.cause or "").startswith(expected)
     assert telemetry.topics == {TOPIC: 1}
 
 
 async def test_genuine_events_are_applied_after_a_rejected_one(
-    probe: InboxHarness,
+    harness: InboxHarness,
 ) -> None:
-    probe.publish("un")
-    forged(probe, sequence="0000000009")
-    probe.publish("deux")
-    await probe.consume_all()
-    forged(probe, sequence="0000000001")
-    probe.publish("trois")
+    harness.publish("un")
+    publish_forged(harness, sequence="0000000009")
+    harness.publish("deux")
+    await harness.consume_all()
+    publish_forged(harness, sequence="0000000001")
+    harness.publish("trois")
 
-    found = await probe.consume_all()
+    counts = await harness.consume_all()
 
-    assert await probe.effects() == ["un", "deux", "trois"]
-    assert (found.applied, found.refused, found.parked) == (3, 2, 0)
-
-
-async def test_guessed_sequence_is_detected_by_the_genuine_event(probe: InboxHarness) -> None:
-    """The limit of a sequence: access to the broker must prevent the rest."""
-    probe.publish("un")
-    forged(probe, sequence="0000000002")
-    probe.publish("deux")
-
-    found = await probe.consume_all()
-
-    assert await probe.effects() == ["un", "faux"]
-    assert found.refused == 1
+    assert await harness.effects() == ["un", "deux", "trois"]
+    assert (counts.applied, counts.refused, counts.parked) == (3, 2, 0)
 
 
-async def test_first_sequence_must_be_one_in_a_whole_log(probe: InboxHarness) -> None:
-    forged(probe, sequence="0000000002")
+async def test_guessed_sequence_is_detected_by_the_genuine_event(harness: InboxHarness) -> None:
+    """A sequence cannot prevent this; the ACLs of the broker must."""
+    harness.publish("un")
+    publish_forged(harness, sequence="0000000002")
+    harness.publish("deux")
 
-    found = await probe.consume_all()
+    counts = await harness.consume_all()
 
-    assert (found.applied, found.refused) == (0, 1)
+    assert await harness.effects() == ["un", "faux"]
+    assert counts.refused == 1
 
 
-async def test_each_member_and_tenant_has_its_own_sequence(probe: InboxHarness) -> None:
-    for who in (1, 2, 3):
+async def test_first_sequence_must_be_one_in_a_whole_log(harness: InboxHarness) -> None:
+    publish_forged(harness, sequence="0000000002")
+
+    counts = await harness.consume_all()
+
+    assert (counts.applied, counts.refused) == (0, 1)
+
+
+async def test_each_member_and_tenant_has_its_own_sequence(harness: InboxHarness) -> None:
+    for member in (1, 2, 3):
         for tenant in (RENNES, LYON):
-            probe.publish(f"{who}", member=who, tenant=tenant)
-            probe.publish(f"{who}", member=who, tenant=tenant)
+            harness.publish(f"{member}", member=member, tenant=tenant)
+            harness.publish(f"{member}", member=member, tenant=tenant)
 
-    assert (await probe.consume_all()).applied == 12
-
-
-async def test_repeated_event_is_a_duplicate_not_rejected(probe: InboxHarness) -> None:
-    event_id = probe.publish("un")
-    probe.publish("deux")
-    await probe.consume_all()
-    probe.publish("un", event_id=event_id, sequence="0000000001")
-    probe.sequences[RENNES, 1] = 2
-    probe.publish("trois")
-
-    found = await probe.consume_all()
-
-    assert (found.applied, found.duplicate, found.refused) == (3, 1, 0)
+    assert (await harness.consume_all()).applied == 12
 
 
-async def test_two_versions_of_one_event_use_two_sequences(probe: InboxHarness) -> None:
-    event_id = probe.publish("un")
-    probe.publish("un", event_id=event_id)
-    probe.publish("deux")
+async def test_repeated_event_is_a_duplicate_not_rejected(harness: InboxHarness) -> None:
+    event_id = harness.publish("un")
+    harness.publish("deux")
+    await harness.consume_all()
+    harness.publish("un", event_id=event_id, sequence="0000000001")
+    harness.sequences[RENNES, 1] = 2
+    harness.publish("trois")
 
-    found = await probe.consume_all()
+    counts = await harness.consume_all()
 
-    assert (found.applied, found.duplicate, found.refused) == (2, 1, 0)
+    assert (counts.applied, counts.duplicate, counts.refused) == (3, 1, 0)
 
 
-async def test_ignored_types_use_their_sequence(probe: InboxHarness) -> None:
-    probe.publish("un")
-    ignored(probe, sequence="0000000002")
-    probe.next_sequence(1)
-    probe.publish("trois")
-    ignored(probe, sequence="0000000009")
-    probe.publish("quatre")
+async def test_two_versions_of_one_event_use_two_sequences(harness: InboxHarness) -> None:
+    event_id = harness.publish("un")
+    harness.publish("un", event_id=event_id)
+    harness.publish("deux")
 
-    found = await probe.consume_all()
+    counts = await harness.consume_all()
 
-    assert (found.applied, found.ignored, found.refused) == (3, 2, 0)
+    assert (counts.applied, counts.duplicate, counts.refused) == (2, 1, 0)
+
+
+async def test_ignored_types_use_their_sequence(harness: InboxHarness) -> None:
+    harness.publish("un")
+    publish_ignored(harness, sequence="0000000002")
+    harness.next_sequence(1)
+    harness.publish("trois")
+    publish_ignored(harness, sequence="0000000009")
+    harness.publish("quatre")
+
+    counts = await harness.consume_all()
+
+    assert (counts.applied, counts.ignored, counts.refused) == (3, 2, 0)
 
 
 async def test_event_with_unreadable_data_uses_its_sequence(
-    probe: InboxHarness,
+    harness: InboxHarness,
 ) -> None:
-    probe.publish("un")
-    probe.publish("deux", data='{"member_id": 5}')
-    probe.publish("trois")
+    harness.publish("un")
+    harness.publish("deux", data='{"member_id": 5}')
+    harness.publish("trois")
 
-    found = await probe.consume_all()
+    counts = await harness.consume_all()
 
-    assert (found.applied, found.dead_lettered, found.refused) == (2, 1, 0)
+    assert (counts.applied, counts.dead_lettered, counts.refused) == (2, 1, 0)
 
 
 @pytest.mark.parametrize("source", ["/preau/community", "/preau/identity/", "", "http://evil"])
-async def test_record_of_another_source_is_rejected(probe: InboxHarness, source: str) -> None:
-    forged(probe, sequence="0000000001", source=source)
-    probe.publish("un")
+async def test_record_of_another_source_is_rejected(harness: InboxHarness, source: str) -> None:
+    publish_forged(harness, sequence="0000000001", source=source)
+    harness.publish("un")
 
-    found = await probe.consume_all()
+    counts = await harness.consume_all()
 
-    assert await probe.effects() == ["un"]
-    assert found.refused == 1
+    assert await harness.effects() == ["un"]
+    assert counts.refused == 1
 
 
 @pytest.mark.parametrize("sequence", ["-1", "9" * 30, "1_0", " 1", "٣", "1e3", ""])
-async def test_malformed_sequence_is_unreadable(probe: InboxHarness, sequence: str) -> None:
-    forged(probe, sequence=sequence)
-    probe.publish("un")
+async def test_malformed_sequence_is_unreadable(harness: InboxHarness, sequence: str) -> None:
+    publish_forged(harness, sequence=sequence)
+    harness.publish("un")
 
-    found = await probe.consume_all()
+    counts = await harness.consume_all()
 
-    assert (found.applied, found.dead_lettered) == (1, 1)
-
-
-async def test_parked_event_uses_its_sequence_and_blocks_its_key(probe: InboxHarness) -> None:
-    probe.publish("poison")
-    probe.publish("deux")
-    forged(probe, sequence="0000000002")
-    await probe.consume_all()
-    probe.publish("trois")
-    await probe.consume_all()
-    probe.fixed = True
-
-    found = await probe.retry_parked()
-
-    assert await probe.effects() == ["poison", "deux", "trois"]
-    assert (found.applied, found.refused) == (3, 1)
+    assert (counts.applied, counts.dead_lettered) == (1, 1)
 
 
-async def test_skipped_dead_event_does_not_break_the_sequence(probe: InboxHarness) -> None:
-    probe.publish("invalid")
-    probe.publish("deux")
-    await probe.consume_all()
-    await probe.decide(DeadLetterDecision("skip", everything=True, reason="un essai"))
-    probe.publish("trois")
-    await probe.consume_all()
+async def test_parked_event_uses_its_sequence_and_blocks_its_key(harness: InboxHarness) -> None:
+    harness.publish("poison")
+    harness.publish("deux")
+    publish_forged(harness, sequence="0000000002")
+    await harness.consume_all()
+    harness.publish("trois")
+    await harness.consume_all()
+    harness.fixed = True
 
-    found = await probe.retry_parked()
+    counts = await harness.retry_parked()
 
-    assert await probe.effects() == ["deux", "trois"]
-    assert (found.applied, found.refused) == (2, 0)
+    assert await harness.effects() == ["poison", "deux", "trois"]
+    assert (counts.applied, counts.refused) == (3, 1)
+
+
+async def test_skipped_dead_event_does_not_break_the_sequence(harness: InboxHarness) -> None:
+    harness.publish("invalid")
+    harness.publish("deux")
+    await harness.consume_all()
+    await harness.decide(DeadLetterDecision("skip", everything=True, reason="un essai"))
+    harness.publish("trois")
+    await harness.consume_all()
+
+    counts = await harness.retry_parked()
+
+    assert await harness.effects() == ["deux", "trois"]
+    assert (counts.applied, counts.refused) == (2, 0)
 
 
 async def test_replay_by_position_continues_the_sequence(
-    probe: InboxHarness,
+    harness: InboxHarness,
 ) -> None:
-    probe.publish("un")
-    probe.sequences[RENNES, 1] = 6
-    probe.publish("sept")
-    probe.publish("huit")
-    await probe.consume_all()
-    seven, eight = await probe.list_dead_letters()
+    harness.publish("un")
+    harness.sequences[RENNES, 1] = 6
+    harness.publish("sept")
+    harness.publish("huit")
+    await harness.consume_all()
+    seven, eight = await harness.list_dead_letters()
 
     for letter in (seven, eight):
-        await probe.decide(DeadLetterDecision("replay", positions=(letter.position,)))
-    await probe.retry_parked()
-    probe.publish("neuf")
-    found = await probe.consume_all()
+        await harness.decide(DeadLetterDecision("replay", positions=(letter.position,)))
+    await harness.retry_parked()
+    harness.publish("neuf")
+    counts = await harness.consume_all()
 
-    assert await probe.effects() == ["un", "sept", "huit", "neuf"]
-    assert (found.applied, found.refused) == (4, 0)
+    assert await harness.effects() == ["un", "sept", "huit", "neuf"]
+    assert (counts.applied, counts.refused) == (4, 0)
 
 
-@pytest.mark.parametrize("wish", [{"everything": True}, {"cause": REFUSED}])
+@pytest.mark.parametrize("selection", [{"everything": True}, {"cause": REFUSED}])
 async def test_rejected_records_are_not_replayed_by_cause_or_all(
-    probe: InboxHarness, wish: dict[str, object]
+    harness: InboxHarness, selection: dict[str, object]
 ) -> None:
-    forged(probe, sequence="0000000005")
-    await probe.consume_all()
+    publish_forged(harness, sequence="0000000005")
+    await harness.consume_all()
 
-    decided = await probe.decide(DeadLetterDecision("replay", **wish))  # type: ignore[arg-type]  # one of both
+    result = await harness.decide(DeadLetterDecision("replay", **selection))  # type: ignore[arg-type]  # one of both
 
-    assert decided.unreadable == 1
-    await probe.retry_parked()
-    assert await probe.effects() == []
-    assert len(await probe.list_dead_letters()) == 1
+    assert result.unreadable == 1
+    await harness.retry_parked()
+    assert await harness.effects() == []
+    assert len(await harness.list_dead_letters()) == 1
 
 
-async def test_skipped_rejected_record_does_not_change_the_sequence(probe: InboxHarness) -> None:
-    probe.publish("un")
-    forged(probe, sequence="0000000005")
-    await probe.consume_all()
-    await probe.decide(DeadLetterDecision("skip", everything=True, reason="forged"))
-    probe.publish("deux")
+async def test_skipped_rejected_record_does_not_change_the_sequence(harness: InboxHarness) -> None:
+    harness.publish("un")
+    publish_forged(harness, sequence="0000000005")
+    await harness.consume_all()
+    await harness.decide(DeadLetterDecision("skip", everything=True, reason="forged"))
+    harness.publish("deux")
 
-    found = await probe.consume_all()
+    counts = await harness.consume_all()
 
-    assert await probe.effects() == ["un", "deux"]
-    assert found.refused == 0
+    assert await harness.effects() == ["un", "deux"]
+    assert counts.refused == 0
 
 
 async def test_group_without_stored_sequences_adopts_the_first_of_each_key(
-    probe: InboxHarness,
+    harness: InboxHarness,
 ) -> None:
-    probe.publish("un")
-    probe.publish("deux")
-    await probe.consume_all()
-    await probe.query("UPDATE positions SET whole = false")
-    await probe.query("DELETE FROM sequences")
-    probe.publish("trois")
-    forged(probe, sequence="0000000002")
-    forged(probe, sequence="0000000009")
+    harness.publish("un")
+    harness.publish("deux")
+    await harness.consume_all()
+    await harness.query("UPDATE positions SET whole = false")
+    await harness.query("DELETE FROM sequences")
+    harness.publish("trois")
+    publish_forged(harness, sequence="0000000002")
+    publish_forged(harness, sequence="0000000009")
 
-    found = await probe.consume_all()
+    counts = await harness.consume_all()
 
-    assert await probe.effects() == ["un", "deux", "trois"]
-    assert (found.applied, found.refused) == (3, 2)
-
-
-async def test_partition_with_deleted_first_records_adopts_sequences(probe: InboxHarness) -> None:
-    reader = probe.consumer()
-    place = Partition(TOPIC, 0)
-    probe.sequences[RENNES, 1] = 4
-    probe.publish("cinq")
-    (record,) = await probe.fetch_from({Partition(TOPIC, n): 0 for n in range(4)})
-    await reader.on_assigned([place])
-    await probe.query("UPDATE positions SET began = 7, next_offset = 7, whole = false")
-    await reader.on_assigned([place])
-
-    await reader.handle([IncomingRecord(place, 7, record.key, record.value)])
-
-    assert await probe.effects() == ["cinq"]
+    assert await harness.effects() == ["un", "deux", "trois"]
+    assert (counts.applied, counts.refused) == (3, 2)
 
 
-def forged(probe: InboxHarness, *, sequence: str, source: str = "/preau/identity") -> None:
-    """Put a record of the first member on the topic that no outbox wrote."""
+async def test_partition_with_deleted_first_records_adopts_sequences(harness: InboxHarness) -> None:
+    consumer = harness.consumer()
+    partition = Partition(TOPIC, 0)
+    harness.sequences[RENNES, 1] = 4
+    harness.publish("cinq")
+    (record,) = await harness.fetch_from({Partition(TOPIC, n): 0 for n in range(4)})
+    await consumer.on_assigned([partition])
+    await harness.query("UPDATE positions SET began = 7, next_offset = 7, whole = false")
+    await consumer.on_assigned([partition])
+
+    await consumer.handle([IncomingRecord(partition, 7, record.key, record.value)])
+
+    assert await harness.effects() == ["cinq"]
+
+
+def publish_forged(
+    harness: InboxHarness, *, sequence: str, source: str = "/preau/identity"
+) -> None:
+    """Append a record of the first member that no outbox wrote."""
     fact = MemberSuspended(member_id=member_id(1), reason="faux")
     fields = msgspec.json.decode(encode(envelope_of(fact, RENNES, uuid4())))
     fields |= {"sequence": sequence, "source": source}
-    probe.append(f"{RENNES}:{member_id(1)}".encode(), msgspec.json.encode(fields))
+    harness.append(f"{RENNES}:{member_id(1)}".encode(), msgspec.json.encode(fields))
 
 
-def ignored(probe: InboxHarness, *, sequence: str) -> None:
-    """Put a fact that the group does not react to behind it, on the same key."""
+def publish_ignored(harness: InboxHarness, *, sequence: str) -> None:
+    """Append an event that the group ignores, on the same key."""
     fact = MemberReinstated(member_id=member_id(1))
     fields = msgspec.json.decode(encode(envelope_of(fact, RENNES, uuid4())))
     key = f"{RENNES}:{member_id(1)}"
     fields |= {"sequence": sequence, "partitionkey": key}
-    probe.append(key.encode(), msgspec.json.encode(fields))
+    harness.append(key.encode(), msgspec.json.encode(fields))
