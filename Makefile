@@ -1,20 +1,20 @@
-# The front door. `make` alone prints the verbs.
+# All commands of the project; `make` without a target lists them.
 #
-# Needs Python 3.11 or newer and make; Node only to check the AsyncAPI document. Everything else
-# is brought by `make install`, pinned by hash, from whatever index pip and uv are set up with.
+# Needs Python 3.11 or newer and make; Node only to check the AsyncAPI document. `make install`
+# installs everything else, pinned by hash, from the index that pip and uv are configured with.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
-# A Java or C child in the POSIX locale dies, mute, on the first accent in a path.
+# Trap: in the POSIX locale a Java or C child fails without a message on an accent in a path.
 export LC_ALL := C.UTF-8
 export PREAU_HOME ?= .preau
-# A bare `uv run` or `uv pip` by a person must meet the same environment.
+# So that a manual `uv run` or `uv pip` uses the same environment.
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
 PYTHON ?= python3
 BIN := .venv/bin
-# A uv that is there, or the one that we bring.
+# The installed uv, or the one that `make install` downloads.
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 CODE := services shared deploy examples tests
 MEMBERS := shared $(wildcard services/*/pyproject.toml)
@@ -26,12 +26,12 @@ EXPORT := export --quiet --all-packages --all-groups --no-emit-workspace \
 .PHONY: help install run demo test test-all check fix lint types bench chaos up down migrate images \
 	events lock lock-fresh docs-fresh alone check-data clean distclean
 
-help: ## print the verbs
+help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 # --- Installing -----------------------------------------------------------------------------
 
-install: $(STAMP) ## bring uv, the environment, the jars of the laptop stack, the Node checks
+install: $(STAMP) ## install uv, the environment, the jars of the laptop stack, the Node checks
 	@echo "Installed. Next: make run"
 
 .tools/bin/uv:
@@ -60,34 +60,34 @@ lock: $(UV) ## resolve the newest versions into requirements.lock
 
 # --- Running --------------------------------------------------------------------------------
 
-run: $(STAMP) ## the whole platform on this machine: Kafka, PostgreSQL, Redis, five services
+run: $(STAMP) ## run the whole platform here: Kafka, PostgreSQL, Redis, five services
 	$(BIN)/python -m deploy.local run
 
-demo: $(STAMP) ## the same with a community that lives in it
+demo: $(STAMP) ## play a day on the platform; starts one if none is running
 	$(BIN)/python -m deploy.local demo
 
-up: $(STAMP) ## only Kafka, PostgreSQL and Redis
+up: $(STAMP) ## start only Kafka, PostgreSQL and Redis
 	$(BIN)/python -m deploy.local up
 
-down: $(STAMP) ## stop what `make up` started
+down: $(STAMP) ## stop what `make run` or `make up` started
 	$(BIN)/python -m deploy.local down
 
-migrate: $(STAMP) ## bring the databases to the newest schema
+migrate: $(STAMP) ## migrate the databases to the newest schema
 	$(BIN)/preau migrate
 
-bench: $(STAMP) ## measure against the field's own tools: make bench [CASE=consume] [RUNS=5]
+bench: $(STAMP) ## measure beside comparable tools: make bench [CASE=consume] [RUNS=5]
 	UV=$(UV) $(BIN)/python -m tests.benchmarks $(if $(CASE),--case $(CASE)) $(if $(RUNS),--runs $(RUNS))
 	$(BIN)/python -m tests.benchmarks.document build/bench.json
 
-chaos: $(STAMP) ## hurt it and look for what broke: make chaos [SEED=n] [RUNS=n] [MINUTES=n]
+chaos: $(STAMP) ## inject faults and check the invariants: make chaos [SEED=n] [RUNS=n] [MINUTES=n]
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
 		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(MUTANT),--mutant $(MUTANT))
 
 check-data: $(STAMP) ## compare an import with its source: make check-data DATA=folder
-	@test -n "$(DATA)" || { echo "Say where the source is: make check-data DATA=folder"; exit 2; }
+	@test -n "$(DATA)" || { echo "Set the folder of the source: make check-data DATA=folder"; exit 2; }
 	$(BIN)/python -m tests.oracle "$(DATA)"
 
-images: ## one container image for each service
+images: ## build one container image for each service
 	@docker info >/dev/null 2>&1 || { \
 		echo "No container engine answers here: images need a running Docker (or podman-docker)."; \
 		exit 1; }
@@ -98,27 +98,27 @@ images: ## one container image for each service
 
 # --- Checking -------------------------------------------------------------------------------
 
-test: $(STAMP) ## everything that needs neither Kafka nor a container; about a minute
+test: $(STAMP) ## run the tests without Kafka and containers; about a minute
 	$(BIN)/pytest tests -m "not system" -n auto --dist loadscope
 
-test-all: $(STAMP) ## everything, on the real Kafka, PostgreSQL and Redis
+test-all: $(STAMP) ## run all tests, on the real Kafka, PostgreSQL and Redis
 	$(BIN)/pytest tests
 
-check: lint types lock-fresh docs-fresh test ## what every commit must pass
+check: lint types lock-fresh docs-fresh test ## run what every commit must pass
 
-lint: $(STAMP) ## format, ruff, who may import whom
+lint: $(STAMP) ## check format, ruff and the import contracts
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/lint-imports
 
-types: $(STAMP) ## mypy, strict
+types: $(STAMP) ## check types with mypy, strict
 	$(BIN)/mypy $(CODE)
 
-fix: $(STAMP) ## format and repair what ruff can
+fix: $(STAMP) ## format, and apply ruff's fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-# Resolving again with the lock as constraint moves only what the lock lacks or has too much.
+# The lock is a constraint, so only missing and superfluous pins show as differences.
 lock-fresh: $(STAMP)
 	UV=$(UV) $(BIN)/python -m deploy.install.lock_fresh
 
@@ -128,19 +128,19 @@ docs-fresh: $(STAMP)
 		node deploy/install/asyncapi.mjs docs/asyncapi.yaml; \
 	else echo "No Node here: docs/asyncapi.yaml was not parsed."; fi
 
-events: $(STAMP) ## write docs/ again: catalogue of events, AsyncAPI, OpenAPI
+events: $(STAMP) ## generate docs/: catalogue of events, AsyncAPI, OpenAPI, metrics
 	$(BIN)/python -m shared.kit.tools.docs
 
-alone: $(STAMP) ## each service from its own wheel, in an environment of its own
+alone: $(STAMP) ## install each service from its wheel in a separate environment
 	UV=$(UV) $(BIN)/python -m deploy.install.alone
 
 # --- Cleaning -------------------------------------------------------------------------------
 
-clean: ## remove the local data and what was built
+clean: ## remove the local data and build results
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m deploy.local down >/dev/null 2>&1 || true; fi
 	rm -rf "$(PREAU_HOME)" dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache \
 		.hypothesis .benchmarks
 	find $(CODE) -type d -name __pycache__ -prune -exec rm -rf {} +
 
-distclean: clean ## the same, and the environment and tools too
+distclean: clean ## clean, and remove the environment and tools
 	rm -rf .venv .tools node_modules

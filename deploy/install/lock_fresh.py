@@ -1,7 +1,7 @@
-"""Return whether `requirements.lock` still answers the dependencies that the members name.
+"""Check that `requirements.lock` matches the dependencies that the members declare.
 
-The lock itself is the constraint of a second resolution: what comes out must be what went in. A
-newer version in the index does not make a lock stale; a dependency added, dropped or raised does.
+Resolves again with the lock as constraint, and compares the results. A newer version in the index
+does not make the lock stale; a dependency that was added, removed or raised does.
 """
 
 import difflib
@@ -22,12 +22,14 @@ PIN = re.compile(r"^[a-z0-9][^\\\n]*", re.MULTILINE | re.IGNORECASE)
 
 
 def main() -> None:
-    """Exit with the differences, or quietly."""
-    kept = pins((ROOT / "requirements.lock").read_text())
-    found = pins(resolve_again(kept))
-    if kept == found:
+    """Exit with the differences, if there are any."""
+    locked = pins((ROOT / "requirements.lock").read_text())
+    resolved = pins(resolve_again(locked))
+    if locked == resolved:
         return
-    changes = difflib.unified_diff(kept, found, "requirements.lock", "needed", n=0, lineterm="")
+    changes = difflib.unified_diff(
+        locked, resolved, "requirements.lock", "needed", n=0, lineterm=""
+    )
     print("\n".join(changes))
     sys.exit("requirements.lock is stale: run `make lock` and commit it.")
 
@@ -38,29 +40,29 @@ def pins(lock: str) -> list[str]:
 
 
 def resolve_again(constraints: list[str]) -> str:
-    """Resolve a copy of the workspace's manifests, held to the given pins."""
+    """Resolve a copy of the workspace's manifests with these pins as constraints."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         for member in (".", *MEMBERS):
             (copy / member).mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / member / "pyproject.toml", copy / member)
         manifest = copy / "pyproject.toml"
-        held = "\n".join(f'    "{pin}",' for pin in constraints)
+        entries = "\n".join(f'    "{pin}",' for pin in constraints)
         manifest.write_text(
             manifest.read_text().replace(
-                "[tool.uv]\n", f"[tool.uv]\nconstraint-dependencies = [\n{held}\n]\n", 1
+                "[tool.uv]\n", f"[tool.uv]\nconstraint-dependencies = [\n{entries}\n]\n", 1
             )
         )
-        done = subprocess.run(
+        result = subprocess.run(
             [uv_command(), *EXPORT],
             cwd=copy,
             check=False,
             capture_output=True,
             text=True,
         )
-    if done.returncode:
-        sys.exit(f"requirements.lock could not be resolved again:\n{done.stderr}")
-    return done.stdout
+    if result.returncode:
+        sys.exit(f"requirements.lock could not be resolved again:\n{result.stderr}")
+    return result.stdout
 
 
 if __name__ == "__main__":

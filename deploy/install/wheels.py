@@ -1,4 +1,4 @@
-"""Wheels of the workspace, built offline with the locked build backend."""
+"""Build the wheels of the workspace offline, with the locked build backend."""
 
 import os
 import subprocess
@@ -12,18 +12,18 @@ MEMBERS = ("shared", *(f"services/{name}" for name in SERVICES))
 
 def build_wheel(member: str, into: Path) -> Path:
     """Build the wheel of one member of the workspace and return its path."""
-    made_in = into / member.replace("/", "-")
+    output = into / member.replace("/", "-")
     subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", made_in],
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", output],
         cwd=ROOT / member,
         check=True,
         capture_output=True,
     )
-    (wheel,) = made_in.glob("*.whl")
+    (wheel,) = output.glob("*.whl")
     return wheel
 
 
 def uv_command() -> str:
-    """Name the uv that `make` found, or brought into the repository."""
-    named = os.environ.get("UV", "uv")
-    return str(ROOT / named) if "/" in named else named
+    """Return the uv on the path, else the one that `make` installed in the repository."""
+    command = os.environ.get("UV", "uv")
+    return str(ROOT / command) if "/" in command else command

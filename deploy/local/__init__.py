@@ -1,6 +1,6 @@
-"""The laptop stack: a real Apache Kafka, PostgreSQL and Redis, started from ordinary packages.
+"""The laptop stack: a real Apache Kafka, PostgreSQL and Redis, started from Python packages.
 
-`make run`, the demo and the tests that need a real server all enter by `deploy.local.stack.Stack`.
-It owns the servers' lives and one folder of data (the home); it knows nothing of the services but
-their names, and it is never part of a production image.
+`make run`, the demo and the tests that need a real server all use `deploy.local.stack.Stack`. It
+starts and stops the servers and manages one data folder (the home). Of the services it uses only
+the names. It is never part of a production image.
 """

@@ -1,4 +1,4 @@
-"""`python -m deploy.local fetch|up|down|run|demo`: what the Makefile's verbs call."""
+"""`python -m deploy.local fetch|up|down|run|demo`: the commands of the Makefile."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ def home() -> Path:
 
 
 def port() -> int:
-    """Return the platform's one port: `PREAU_PORT`, else 8000."""
+    """Return the platform's public port: `PREAU_PORT`, else 8000."""
     text = os.environ.get("PREAU_PORT") or "8000"
     if not text.isdigit() or not 0 < int(text) < 65536:  # noqa: PLR2004  the range of ports
         raise StackError(f"PREAU_PORT is {text!r}: it must be a port number, 1 to 65535.")
@@ -34,12 +34,12 @@ def port() -> int:
 
 @click.group()
 def main() -> None:
-    """Run Préau on this machine, on real Kafka, PostgreSQL and Redis."""
+    """Run Préau on this machine with real Kafka, PostgreSQL and Redis."""
 
 
 @main.command()
 def fetch() -> None:
-    """Bring the jars of Kafka; check what is already here."""
+    """Download the jars of Kafka that are missing, and verify all."""
     fetch_artifacts(cache_folder(os.environ))
 
 
@@ -52,7 +52,7 @@ def lock() -> None:
 @main.command()
 def up() -> None:
     """Start the three servers only; Ctrl-C stops them."""
-    # Stopped on request: the servers are down and nothing is wrong.
+    # A requested stop is no failure.
     with suppress(asyncio.CancelledError):
         asyncio.run(_up())
 
@@ -67,7 +67,7 @@ def run() -> None:
 
 @main.command()
 def demo() -> None:
-    """Play a day on the platform and say what happened."""
+    """Play a day on the platform and print what happened."""
     from deploy.local.demo import play_demo  # noqa: PLC0415  needs the services
 
     sys.exit(play_demo(home(), port(), ServerChoices.from_environment(os.environ)))
@@ -75,16 +75,16 @@ def demo() -> None:
 
 @main.command()
 def down() -> None:
-    """Stop the stack or platform that runs on this data folder, and wait until it has."""
+    """Stop the stack or platform of this data folder, and wait for its end."""
     pid = stop_running_stack(home())
     click.echo("Nothing runs on this data folder." if pid is None else f"Stopped process {pid}.")
 
 
 async def _up() -> None:
     task = asyncio.current_task()
-    assert task is not None  # noqa: S101  for mypy: we are inside one
-    for received in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(received, task.cancel)
+    assert task is not None  # noqa: S101  for mypy: a coroutine runs in a task
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signal_number, task.cancel)
     choices = ServerChoices.from_environment(os.environ)
     stack = Stack(home(), choices)
     async with stack as addresses:

@@ -1,6 +1,6 @@
-"""The jars of Kafka on this disk, and whether they are the ones that were locked.
+"""The jars of Kafka in the cache, verified against the lock.
 
-Only the standard library is used here: this runs at every start, the resolver only at install.
+Imports the standard library only: this runs at every start, the Maven resolver only at install.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ LOCK = Path(__file__).with_name("jgo.lock.toml")
 
 @dataclass(frozen=True)
 class Jar:
-    """One locked artifact: its coordinates and the sum that its file must have."""
+    """A locked artifact: its Maven coordinates and the SHA-256 of its file."""
 
     group: str
     artifact: str
@@ -27,12 +27,12 @@ class Jar:
 
     @property
     def filename(self) -> str:
-        """Its name in the cache, as its publisher names it."""
+        """The file name in the cache, as in the Maven repository."""
         return f"{self.artifact}-{self.version}.jar"
 
 
 def cache_folder(env: Mapping[str, str]) -> Path:
-    """Return the folder that keeps what was fetched: PREAU_CACHE, or `.tools` of the repository."""
+    """Return the folder of downloaded jars: PREAU_CACHE, or `.tools` of the repository."""
     return Path(env.get("PREAU_CACHE") or REPOSITORY / ".tools").resolve()
 
 
@@ -46,23 +46,23 @@ def read_lock(lock: Path = LOCK) -> tuple[Jar, ...]:
 
 
 def kafka_jars(cache: Path) -> list[Path]:
-    """Return the class path of Kafka, each jar checked; raise StackError on the first bad one."""
+    """Return Kafka's verified class path. Raises StackError for the first wrong jar."""
     return [verify_jar(cache, jar) for jar in read_lock()]
 
 
 def verify_jar(cache: Path, jar: Jar) -> Path:
-    """Return the path of a jar whose SHA-256 is the locked one; raise StackError otherwise."""
+    """Return the path of a jar if its SHA-256 is the locked one. Raises StackError otherwise."""
     path = cache / "jars" / jar.filename
     try:
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            checksum = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         message = f"{path} is missing: run `make install`."
         raise StackError(message) from None
     except PermissionError:
         message = f"{path} may not be read by this user: give it read permission."
         raise StackError(message) from None
-    if found != jar.sha256:
+    if checksum != jar.sha256:
         message = f"{path} is not the file that was locked: remove it and run `make install`."
         raise StackError(message)
     return path

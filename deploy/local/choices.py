@@ -1,4 +1,4 @@
-"""Which Kafka, PostgreSQL and Redis to use: ours, a container's, or one that is already there."""
+"""The choice of Kafka, PostgreSQL and Redis: embedded, in a container, or an existing server."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ HIGHEST_PORT = 65_535
 
 @dataclass(frozen=True)
 class ServerChoices:
-    """One switch for each part: `embedded`, `embedded:PORT`, `docker`, or an address.
+    """One choice for each server: `embedded`, `embedded:PORT`, `docker`, or an address.
 
-    The address is `host:port[,host:port]` for Kafka and a URL for the two others (for PostgreSQL
-    that of a role which may create databases and roles). Nothing falls back: a choice that cannot
-    be had stops the start.
+    The address is `host:port[,host:port]` for Kafka and a URL for PostgreSQL and Redis (for
+    PostgreSQL, of a role that may create databases and roles). There is no fallback: if a chosen
+    server cannot be used, the start fails.
     """
 
     kafka: str = "embedded"
@@ -27,47 +27,47 @@ class ServerChoices:
     redis: str = "embedded"
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be an address, naming the variable that says it."""
-        for part in sorted(SERVER_NAMES):
-            _check(part, self.choice_for(part))
+        """Reject an invalid choice. Raises StackError with the name of its variable."""
+        for server in sorted(SERVER_NAMES):
+            _check(server, self.choice_for(server))
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> "ServerChoices":
         """Read PREAU_KAFKA, PREAU_POSTGRES and PREAU_REDIS; absent or empty means embedded."""
-        said = {part: env.get(_variable(part), "").strip() for part in SERVER_NAMES}
-        return cls(**{part: value for part, value in said.items() if value})
+        values = {name: env.get(_variable(name), "").strip() for name in SERVER_NAMES}
+        return cls(**{name: value for name, value in values.items() if value})
 
-    def choice_for(self, part: ServerName) -> str:
-        """Return the choice for one part."""
-        return {"kafka": self.kafka, "postgres": self.postgres, "redis": self.redis}[part]
+    def choice_for(self, server: ServerName) -> str:
+        """Return the choice for one server."""
+        return {"kafka": self.kafka, "postgres": self.postgres, "redis": self.redis}[server]
 
-    def is_embedded(self, part: ServerName) -> bool:
-        """Return whether this part is a server of our own."""
-        return self.choice_for(part).partition(":")[0] == "embedded"
+    def is_embedded(self, server: ServerName) -> bool:
+        """Return whether this server is embedded."""
+        return self.choice_for(server).partition(":")[0] == "embedded"
 
-    def requested_port(self, part: ServerName) -> int | None:
+    def requested_port(self, server: ServerName) -> int | None:
         """Return the port that `embedded:PORT` asks for, if it does."""
-        said = self.choice_for(part).partition(":")[2]
-        return int(said) if self.is_embedded(part) and said else None
+        port = self.choice_for(server).partition(":")[2]
+        return int(port) if self.is_embedded(server) and port else None
 
 
-def _variable(part: ServerName) -> str:
-    return f"PREAU_{part.upper()}"
+def _variable(server: ServerName) -> str:
+    return f"PREAU_{server.upper()}"
 
 
-def _check(part: ServerName, choice: str) -> None:
-    head, _, rest = choice.partition(":")
-    if choice in {"embedded", "docker"} or (head == "embedded" and _is_port(rest)):
+def _check(server: ServerName, choice: str) -> None:
+    kind, _, port = choice.partition(":")
+    if choice in {"embedded", "docker"} or (kind == "embedded" and _is_port(port)):
         return
-    if part == "kafka":
-        valid = head != "embedded" and all(map(_is_host_and_port, choice.split(",")))
+    if server == "kafka":
+        valid = kind != "embedded" and all(map(_is_host_and_port, choice.split(",")))
         form = "host:port"
     else:
-        valid = _scheme(choice) in URL_SCHEMES[part]
-        form = f"a {URL_SCHEMES[part][0]}:// URL"
+        valid = _scheme(choice) in URL_SCHEMES[server]
+        form = f"a {URL_SCHEMES[server][0]}:// URL"
     if not valid:
-        # The value may hold a password: the variable's name is enough to find it.
-        message = f"{_variable(part)} must be embedded, embedded:PORT, docker or {form}."
+        # Without the value, which may contain a password.
+        message = f"{_variable(server)} must be embedded, embedded:PORT, docker or {form}."
         raise StackError(message)
 
 

@@ -1,4 +1,4 @@
-"""The same servers as containers, on request: started by testcontainers, gone with the stack."""
+"""The same servers as containers: started by testcontainers, removed at the stack's stop."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -21,18 +21,18 @@ VALKEY_PORT = 6379
 class Containers:
     """The containers of one stack. Every method blocks: call it from a thread.
 
-    What they give is started, not yet ready.
+    A returned address belongs to a started server, which may not be ready yet.
     """
 
     def __init__(self) -> None:
         """Start nothing yet."""
         self._started: list[DockerContainer] = []
-        # A start that nobody awaits any more still ends before the stop that must undo it.
-        self._one_at_a_time = threading.Lock()
+        # A cancelled start must finish before the stop removes its container.
+        self._start_lock = threading.Lock()
 
     def start_kafka(self, passwords: Mapping[str, str]) -> str:
         """Start Apache Kafka and give its bootstrap address."""
-        # A broker tells its clients where to reach it: its port here is chosen beforehand.
+        # The broker advertises its address to clients, so the port is chosen before the start.
         port = find_free_port()
         with self._starting():
             container = DockerContainer(KAFKA).with_bind_ports(KAFKA_PORT, port)
@@ -42,56 +42,62 @@ class Containers:
 
     def start_postgres(self, user: str, password: str) -> str:
         """Start PostgreSQL and give its administrator's URL."""
-        words = {"POSTGRES_USER": user, "POSTGRES_PASSWORD": password, "POSTGRES_DB": "postgres"}
+        environment = {
+            "POSTGRES_USER": user,
+            "POSTGRES_PASSWORD": password,
+            "POSTGRES_DB": "postgres",
+        }
         with self._starting():
-            container = DockerContainer(POSTGRES).with_exposed_ports(5432).with_envs(**words)
+            container = DockerContainer(POSTGRES).with_exposed_ports(5432).with_envs(**environment)
             self._start(container)
-            return f"postgresql://{user}:{password}@{_outside(container, 5432)}/postgres"
+            return f"postgresql://{user}:{password}@{_published_address(container, 5432)}/postgres"
 
     def start_redis(self, passwords: Mapping[str, str]) -> str:
-        """Start Valkey with the users of the embedded one, and give the URL of the services'."""
+        """Start Valkey with the users of the embedded one; return the URL of the services' user."""
         settings = valkey.configuration("* -::*", VALKEY_PORT, passwords, durable=True)
-        # Written inside: a command line would show the hashes to everybody.
-        start = 'umask 077; printf %s "$VALKEY" >/tmp/valkey.conf; exec valkey-server $0'
-        words = {"VALKEY": valkey.format_configuration(settings)}
+        # The container writes the file: a command line would show the hashes to every user.
+        script = 'umask 077; printf %s "$VALKEY" >/tmp/valkey.conf; exec valkey-server $0'
+        environment = {"VALKEY": valkey.format_configuration(settings)}
         with self._starting():
-            container = DockerContainer(VALKEY).with_exposed_ports(VALKEY_PORT).with_envs(**words)
-            self._start(container.with_command(["sh", "-c", start, "/tmp/valkey.conf"]))  # noqa: S108  inside the container
+            container = (
+                DockerContainer(VALKEY).with_exposed_ports(VALKEY_PORT).with_envs(**environment)
+            )
+            self._start(container.with_command(["sh", "-c", script, "/tmp/valkey.conf"]))  # noqa: S108  inside the container
             login = f"{valkey.USER}:{passwords[valkey.SECRET_NAMES[valkey.USER]]}"
-            return f"redis://{login}@{_outside(container, VALKEY_PORT)}/0"
+            return f"redis://{login}@{_published_address(container, VALKEY_PORT)}/0"
 
     def stop(self) -> None:
-        """Remove what was started."""
-        with self._one_at_a_time:
+        """Stop and remove the started containers."""
+        with self._start_lock:
             while self._started:
                 self._started.pop().stop()
 
     def _start(self, container: DockerContainer) -> None:
-        # Noted first: one that was made and then failed to start must be removed too.
+        # Added before the start: a container that fails to start must be removed too.
         self._started.append(container)
         container.start()
 
     @contextmanager
     def _starting(self) -> Iterator[None]:
-        with self._one_at_a_time:
+        with self._start_lock:
             try:
                 yield
             except Exception as error:
-                # What docker's library raises is its own affair; the first line names the trouble.
-                said = (str(error).splitlines() or [type(error).__name__])[0][:200]
+                # docker's library raises many types; the first line of the text has the cause.
+                cause = (str(error).splitlines() or [type(error).__name__])[0][:200]
                 message = (
-                    f"No container could be started ({said}): start Docker, or leave "
+                    f"No container could be started ({cause}): start Docker, or leave "
                     "PREAU_KAFKA, PREAU_POSTGRES and PREAU_REDIS at embedded."
                 )
                 raise StackError(message) from error
 
 
-def _outside(container: DockerContainer, port: int) -> str:
+def _published_address(container: DockerContainer, port: int) -> str:
     return f"{container.get_container_host_ip()}:{container.get_exposed_port(port)}"
 
 
 def kafka_environment(address: str, passwords: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the embedded broker's settings in the words of the Kafka image."""
+    """Return the embedded broker's settings as variables of the Kafka image."""
     settings = (
         BROKER_SETTINGS
         | kafka_users.broker_settings(passwords)
@@ -102,7 +108,7 @@ def kafka_environment(address: str, passwords: Mapping[str, str]) -> Mapping[str
             "controller.quorum.voters": f"1@localhost:{CONTROLLER_PORT}",
         }
     )
-    return {_variable(name): word for name, word in settings.items()}
+    return {_variable(name): value for name, value in settings.items()}
 
 
 def _variable(setting: str) -> str:

@@ -1,5 +1,5 @@
-"""The one error that a person meets here."""
+"""The error of the laptop stack for the person at the terminal."""
 
 
 class StackError(Exception):
-    """Why the stack cannot start, in one line, with what to do about it."""
+    """The reason why the stack cannot start, in one line, with what to do next."""

@@ -1,4 +1,4 @@
-"""Servers that are already there: only asked whether they answer."""
+"""Checks of existing servers that the stack uses but does not start."""
 
 import asyncpg
 from redis.asyncio import Redis
@@ -9,12 +9,12 @@ from shared.kit.bus.kafka import Cluster
 from shared.kit.bus.kafka.login import check_login
 from shared.kit.core.errors import Invalid, Transient
 
-# The first with `transaction_timeout`.
+# The first version with `transaction_timeout`.
 MIN_POSTGRES_MAJOR = 17
 
 
 async def check_kafka(cluster: Cluster) -> str:
-    """Return the bootstrap servers back if one of them lets us in."""
+    """Check the login to Kafka and return its bootstrap servers. Raises StackError."""
     try:
         await check_login(cluster)
     except Invalid as error:
@@ -27,7 +27,7 @@ async def check_kafka(cluster: Cluster) -> str:
 
 
 async def check_redis(url: str) -> str:
-    """Return the URL back if a Redis answers there."""
+    """Check that Redis answers and return its URL. Raises StackError."""
     client = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
     try:
         await client.ping()
@@ -40,11 +40,11 @@ async def check_redis(url: str) -> str:
 
 
 async def check_postgres(url: str, min_major: int = MIN_POSTGRES_MAJOR) -> str:
-    """Return the URL back if a PostgreSQL of this version or a newer one lets us in there."""
+    """Check the login and the version of PostgreSQL; return its URL. Raises StackError."""
     try:
         connection = await asyncpg.connect(url, timeout=5)
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        message = f"PostgreSQL does not let us in ({error}): start it, or check PREAU_POSTGRES."
+        message = f"PostgreSQL refuses the connection ({error}): start it, or check PREAU_POSTGRES."
         raise StackError(message) from error
     version = connection.get_server_version()
     await connection.close()

@@ -1,7 +1,7 @@
-"""A real PostgreSQL 18 from the binaries of a wheel, launched by ourselves.
+"""A real PostgreSQL 18 from the binaries of a Python wheel.
 
-The wheel's own launcher is never called: it fails on a space in the path and, as root, adds a
-user and opens every parent folder.
+Trap: the wheel's own launcher is not used, because it fails on a space in the path and, as root,
+adds a user and opens every parent folder to other users.
 """
 
 import asyncio
@@ -37,37 +37,39 @@ def admin_url(port: int, password: str) -> str:
 async def prepare_data_folder(
     home: Path, password: str, lock_descriptors: Sequence[int] = ()
 ) -> None:
-    """Make the data folder if there is none; raise StackError if what is there is not one."""
+    """Create a missing data folder, check an existing one. Raises StackError for a wrong one."""
     data = data_folder(home)
     if data.exists():
-        _check(data)
+        _check_data_folder(data)
         await asyncio.to_thread(change_owner, data)
         return
-    # Made beside, then renamed: an interrupted first start leaves nothing that looks whole.
-    fresh, secret = home / "postgres.new", home / "postgres.password"
-    if fresh.exists():
-        await asyncio.to_thread(shutil.rmtree, fresh)
+    # Created under another name, so that an interrupted start leaves no incomplete folder.
+    new_folder, secret = home / "postgres.new", home / "postgres.password"
+    if new_folder.exists():
+        await asyncio.to_thread(shutil.rmtree, new_folder)
     secret.touch(mode=0o600)
     secret.write_text(password, encoding="ascii")
     try:
-        await _initialise(home, fresh, secret, lock_descriptors)
+        await _initialise(home, new_folder, secret, lock_descriptors)
     finally:
         secret.unlink()
-    fresh.rename(data)
+    new_folder.rename(data)
 
 
 def server_program(home: Path, port: int, *, fast: bool) -> Program:
-    """Describe the server on a prepared folder; `fast` trades durability for speed (tests)."""
+    """Return the server's program; `fast` turns durability off (tests)."""
     settings = {
         "listen_addresses": HOST,
         "port": str(port),
-        # A socket's path may not be longer than 107 bytes, and a home may be anywhere.
+        # Trap: a socket's path is limited to 107 bytes, and a home may have a longer one.
         "unix_socket_directories": "",
         "max_connections": str(MAX_CONNECTIONS),
         "timezone": "UTC",
         "log_timezone": "UTC",
     } | (FAST_SETTINGS if fast else {})
-    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    options = [
+        argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")
+    ]
     return Program(
         name="PostgreSQL",
         command=[_binary("postgres"), "-D", ".", *options],
@@ -80,10 +82,10 @@ def server_program(home: Path, port: int, *, fast: bool) -> Program:
     )
 
 
-async def wait_until_ready(admin: str, running: ServerProcess) -> None:
-    """Return when the server answers a query."""
+async def wait_until_ready(admin: str, process: ServerProcess) -> None:
+    """Wait until the server accepts a connection."""
     while True:
-        running.raise_if_stopped()
+        process.raise_if_stopped()
         try:
             connection = await asyncpg.connect(admin, timeout=5)
         except (OSError, asyncpg.CannotConnectNowError):
@@ -99,18 +101,20 @@ async def wait_until_ready(admin: str, running: ServerProcess) -> None:
             return
 
 
-def _make_empty(fresh: Path, secret: Path) -> tuple[int, int] | None:
+def _create_folder(new_folder: Path, secret: Path) -> tuple[int, int] | None:
     user = unprivileged_user()
-    fresh.mkdir(mode=0o700)
+    new_folder.mkdir(mode=0o700)
     if user is not None:
-        os.chown(fresh, *user)
+        os.chown(new_folder, *user)
         os.chown(secret, *user)
     return user
 
 
-async def _initialise(home: Path, fresh: Path, secret: Path, held: Sequence[int]) -> None:
-    user = _make_empty(fresh, secret)
-    # No sync: a crash during this leaves postgres.new, which the next start removes.
+async def _initialise(
+    home: Path, new_folder: Path, secret: Path, lock_descriptors: Sequence[int]
+) -> None:
+    user = _create_folder(new_folder, secret)
+    # --no-sync: after a crash the next start removes postgres.new.
     options = (
         f"-D . -U {ADMIN} --pwfile=../{secret.name} --auth=scram-sha-256 --no-sync "
         "--encoding=UTF8 --locale=C --locale-provider=builtin --builtin-locale=C.UTF-8 "
@@ -119,29 +123,29 @@ async def _initialise(home: Path, fresh: Path, secret: Path, held: Sequence[int]
     command = [_binary("initdb"), *options.split()]
     log = home / "logs" / "initdb.log"
     needs = [secret, _binaries()]
-    program = Program("initdb", command, fresh, log, user, readable_paths=needs, home=home)
-    running = ServerProcess.start(program, held)
+    program = Program("initdb", command, new_folder, log, user, readable_paths=needs, home=home)
+    process = ServerProcess.start(program, lock_descriptors)
     try:
-        status = await running.wait_until_exit()
+        status = await process.wait_until_exit()
     finally:
-        await running.stop()
+        await process.stop()
     if status != 0:
-        raise StackError(running.describe_exit())
+        raise StackError(process.describe_exit())
 
 
-def _check(data: Path) -> None:
+def _check_data_folder(data: Path) -> None:
     try:
-        found = (data / "PG_VERSION").read_text(encoding="ascii").strip()
+        version = (data / "PG_VERSION").read_text(encoding="ascii").strip()
     except PermissionError:
         message = f"{data} belongs to another user: use that user, or another PREAU_HOME."
         raise StackError(message) from None
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
-        found = "none"
-    whole = (data / "global" / "pg_control").is_file()
-    if found != MAJOR_VERSION or not whole:
+        version = "none"
+    has_control_file = (data / "global" / "pg_control").is_file()
+    if version != MAJOR_VERSION or not has_control_file:
         message = (
-            f"{data} is no data folder of PostgreSQL {MAJOR_VERSION} (PG_VERSION: {found}, "
-            f"pg_control: {'there' if whole else 'missing'}): "
+            f"{data} is no data folder of PostgreSQL {MAJOR_VERSION} (PG_VERSION: {version}, "
+            f"pg_control: {'there' if has_control_file else 'missing'}): "
             "put its files back, or remove it to start anew."
         )
         raise StackError(message)

@@ -1,9 +1,9 @@
-"""Databases and roles of the five services: who owns, who works, who relays.
+"""Create the database and the roles owner, app and relay of each service.
 
-The owner runs migrations; the app works under row-level security and has none of the rights that
-would see through it; the relay may enter and nothing more (migrations grant it the outbox).
-Doing it again changes nothing. It works on any PostgreSQL whose administrator may create
-databases and roles; a superuser is needed only for the full-text function (see `_LEAKPROOF`).
+The owner runs migrations. The app is under row-level security and has no right that bypasses it.
+The relay may connect and nothing more (migrations grant it the outbox). Idempotent. Works on any
+PostgreSQL whose administrator may create databases and roles; only the full-text function needs a
+superuser (see `_LEAKPROOF`).
 """
 
 import logging
@@ -26,33 +26,33 @@ _EXCESS = """
            rolsuper OR rolbypassrls OR rolcreatedb OR rolcreaterole OR rolreplication AS excess
     FROM pg_roles
 """
-# Row-level security keeps the planner from an index for a function that might leak its arguments;
-# this one does not, and without the word a search reads the whole table.
+# Trap: under row-level security the planner uses no index for a function that is not LEAKPROOF, so
+# a search would read the whole table.
 _LEAKPROOF = "ALTER FUNCTION pg_catalog.ts_match_vq(tsvector, tsquery) LEAKPROOF"
-# Any number: two starts on one server must not make the same role at once.
+# An arbitrary lock number: two starts on one server must not create the same role concurrently.
 _LOCK = 7_310_925
 
 
 def role_name(service: str, role: Role) -> str:
-    """Name the role of a service."""
+    """Return the name of a service's role."""
     return f"{service}_{role}"
 
 
 def database_name(service: str) -> str:
-    """Name the database of a service."""
+    """Return the name of a service's database."""
     return f"preau_{service}"
 
 
 def role_names() -> list[str]:
-    """Name all roles of all services."""
+    """Return the names of all roles of all services."""
     return [role_name(service, role) for service in SERVICES for role in ROLES]
 
 
 async def provision_databases(admin: str, passwords: Mapping[str, str]) -> None:
-    """Make what is missing for every service; `passwords` has one for each role name.
+    """Create what is missing for every service; `passwords` has one for each role name.
 
-    An existing role is given that password: the home that provisions last is the one that
-    connects. Raises StackError when the administrator lacks a right.
+    The password of an existing role is replaced: only the home that provisioned last can connect.
+    Raises StackError if the administrator lacks a right.
     """
     server = await _connect(admin)
     try:
@@ -65,15 +65,15 @@ async def provision_databases(admin: str, passwords: Mapping[str, str]) -> None:
             name = database_name(service)
             if name not in databases:
                 await create_database(server, service, name)
-            else:  # made by a start that may have been killed just after
-                await _let_in(server, service, name)
+            else:  # its start may have been killed before the grant
+                await _grant_connect(server, service, name)
         await _close_other_databases(server)
         for service in SERVICES:
-            inside = await _connect(admin, database_name(service))
+            connection = await _connect(admin, database_name(service))
             try:
-                await provision_database(inside, service)
+                await provision_database(connection, service)
             finally:
-                await inside.close()
+                await connection.close()
     except asyncpg.InsufficientPrivilegeError as error:
         message = f"PREAU_POSTGRES must name a role that may create databases and roles: {error}."
         raise StackError(message) from error
@@ -84,21 +84,20 @@ async def provision_databases(admin: str, passwords: Mapping[str, str]) -> None:
 async def create_database(
     server: asyncpg.Connection, service: str, name: str, *, template: str = "template1"
 ) -> None:
-    """Create a database that belongs to a service and lets only its three roles in.
+    """Create a service's database to which only its three roles may connect.
 
-    Tests copy a migrated one through `template`: tables, their grants and policies come along,
-    the right to connect does not, hence this function.
+    Tests copy a migrated database with `template`: PostgreSQL copies tables, grants and policies,
+    but not the right to connect.
     """
     owner = role_name(service, "owner")
     await server.execute(f'CREATE DATABASE "{name}" OWNER {owner} TEMPLATE "{template}"')
-    await _let_in(server, service, name)
+    await _grant_connect(server, service, name)
 
 
 async def _close_other_databases(server: asyncpg.Connection) -> None:
-    """Keep the services' roles out of the databases that are nobody's.
+    """Revoke the default right of every role to connect to `postgres` and `template1`.
 
-    Everybody may enter those by default. On a server of one's own, only its administrator may
-    change that, and others may need them.
+    Only on the embedded server: on an existing server others may need these databases.
     """
     if await server.fetchval("SELECT current_user") == ADMIN:
         await server.execute(
@@ -106,16 +105,16 @@ async def _close_other_databases(server: asyncpg.Connection) -> None:
         )
 
 
-async def _let_in(server: asyncpg.Connection, service: str, name: str) -> None:
+async def _grant_connect(server: asyncpg.Connection, service: str, name: str) -> None:
     roles = ", ".join(role_name(service, role) for role in ROLES)
     await server.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
     await server.execute(f'GRANT CONNECT ON DATABASE "{name}" TO {roles}')
 
 
-async def provision_database(inside: asyncpg.Connection, service: str) -> None:
-    """Set the schema's owner and rights in the database that `inside` is connected to."""
+async def provision_database(connection: asyncpg.Connection, service: str) -> None:
+    """Set the schema's owner and rights in the database of this connection."""
     owner, app, relay = (role_name(service, role) for role in ROLES)
-    await inside.execute(
+    await connection.execute(
         f"""
         ALTER SCHEMA public OWNER TO {owner};
         REVOKE ALL ON SCHEMA public FROM PUBLIC;
@@ -127,7 +126,7 @@ async def provision_database(inside: asyncpg.Connection, service: str) -> None:
         """
     )
     try:
-        await inside.execute(_LEAKPROOF)
+        await connection.execute(_LEAKPROOF)
     except asyncpg.InsufficientPrivilegeError:
         _log.warning("%s: search will be slow until a superuser runs: %s", service, _LEAKPROOF)
 
@@ -136,14 +135,14 @@ async def _provision_server(server: asyncpg.Connection, passwords: Mapping[str, 
     existing = {row["rolname"]: row["excess"] for row in await server.fetch(_EXCESS)}
     for name in role_names():
         verb = "ALTER" if name in existing else "CREATE"
-        # Only a superuser may so much as name these rights of a role that exists.
+        # Trap: only a superuser may name these rights for an existing role, even to remove them.
         rights = "LOGIN" if existing.get(name) is False else _ROLE_RIGHTS
-        # DDL takes no parameters; the server itself quotes the word.
+        # DDL takes no parameters, so the server quotes the password.
         quoted = await server.fetchval("SELECT quote_literal($1::text)", passwords[name])
         await server.execute(f"{verb} ROLE {name} {rights} PASSWORD {quoted}")
     if not await server.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
         owners = ", ".join(role_name(service, "owner") for service in SERVICES)
-        # Who is no superuser acts for a role (its schema, its defaults) only as a member.
+        # Without superuser rights, only a member of a role may change its schema and defaults.
         await server.execute(f"GRANT {owners} TO CURRENT_USER")
 
 
@@ -154,5 +153,5 @@ async def _connect(admin: str, database: str | None = None) -> asyncpg.Connectio
             return await asyncpg.connect(url, timeout=10)
         return await asyncpg.connect(url, database=database, timeout=10)
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        message = f"PostgreSQL does not let us in ({error}): check PREAU_POSTGRES."
+        message = f"PostgreSQL refuses the connection ({error}): check PREAU_POSTGRES."
         raise StackError(message) from error

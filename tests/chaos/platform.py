@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.home import choose_ports, make_home
-from deploy.local.platform import SERVICE_NAMES, _environment
+from deploy.local.platform import SERVICE_NAMES, service_environment
 from deploy.local.seed import SeededTenant, seed_first_tenant, set_password
 from deploy.local.stack import StackAddresses
 from services.identity.features import build_features
@@ -121,7 +121,7 @@ async def start_platform(
 def _pod_environment(
     home: Path, ports: Mapping[str, int], addresses: StackAddresses, mutant: str
 ) -> dict[str, str]:
-    found = dict(_environment(home, ports["identity"], addresses))
+    found = dict(service_environment(home, ports["identity"], addresses))
     del found["PREAU_INSTANCE"]
     found |= {"PREAU_KAFKA": f"127.0.0.1:{ports['wire']}", "PREAU_LOG_LEVEL": "info"}
     # A handful of people do the work of a city.

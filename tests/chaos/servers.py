@@ -30,7 +30,7 @@ class Servers(Stack):
         self._inner, self._outer, self._small_disk = proxied_port, advertised_port, disk_megabytes
         self.keep_data = False
 
-    def _amend_kafka(self, listening: kafka.BrokerListener) -> None:
+    def _configure_kafka(self, listening: kafka.BrokerListener) -> None:
         """Open a second way in, for the same users. Java takes the last of two lines for a name."""
         clients = kafka_users.LISTENER
         direct, told = f"{clients}://{HOST}:{listening.port}", f"PROXIED://{HOST}:{self._outer}"
@@ -54,7 +54,7 @@ class Servers(Stack):
     async def _start_embedded_postgres(self) -> str:
         if self._small_disk and not postgres.data_folder(self._home).exists():
             await postgres.prepare_data_folder(
-                self._home, self._passwords[postgres.ADMIN], self._held
+                self._home, self._passwords[postgres.ADMIN], self._lock_descriptors
             )
             await self._move_to_small_disk()
         return await super()._start_embedded_postgres()

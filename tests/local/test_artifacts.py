@@ -5,17 +5,17 @@ import pytest
 
 from deploy.local.artifacts import LOCK, Jar, cache_folder, read_lock, verify_jar
 from deploy.local.errors import StackError
-from deploy.local.fetch import _refuse_stale_lock
+from deploy.local.fetch import _reject_stale_lock
 
 EMPTY_FILE = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 JAR = Jar("org.example", "thing", "1.0", EMPTY_FILE)
 
 
-def test_the_lock_belongs_to_the_specification() -> None:
-    _refuse_stale_lock()
+def test_lock_matches_the_specification() -> None:
+    _reject_stale_lock()
 
 
-def test_the_lock_names_files_and_sums_and_no_host() -> None:
+def test_lock_has_files_and_checksums_without_hosts() -> None:
     jars = read_lock()
 
     assert {"kafka_2.13", "slf4j-simple"} <= {jar.artifact for jar in jars}
@@ -23,30 +23,30 @@ def test_the_lock_names_files_and_sums_and_no_host() -> None:
     assert "://" not in LOCK.read_text()
 
 
-def test_the_cache_is_said_by_the_environment(tmp_path: Path) -> None:
+def test_cache_folder_is_set_by_the_environment(tmp_path: Path) -> None:
     assert cache_folder({"PREAU_CACHE": str(tmp_path)}) == tmp_path
     assert cache_folder({}).name == ".tools"
 
 
-def test_a_jar_with_the_locked_sum_is_taken(tmp_path: Path) -> None:
-    path = _put(tmp_path, b"")
+def test_jar_with_the_locked_checksum_is_accepted(tmp_path: Path) -> None:
+    path = _write_jar(tmp_path, b"")
 
     assert verify_jar(tmp_path, JAR) == path
 
 
-def test_a_missing_jar_is_named_with_what_to_do(tmp_path: Path) -> None:
+def test_missing_jar_is_named_with_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(StackError, match=r"thing-1\.0\.jar is missing: run `make install`"):
         verify_jar(tmp_path, JAR)
 
 
-def test_an_altered_jar_is_named_with_what_to_do(tmp_path: Path) -> None:
-    _put(tmp_path, b"other")
+def test_altered_jar_is_named_with_the_next_step(tmp_path: Path) -> None:
+    _write_jar(tmp_path, b"other")
 
     with pytest.raises(StackError, match=r"thing-1\.0\.jar is not .*`make install`"):
         verify_jar(tmp_path, JAR)
 
 
-def _put(cache: Path, content: bytes) -> Path:
+def _write_jar(cache: Path, content: bytes) -> Path:
     path = cache / "jars" / JAR.filename
     path.parent.mkdir()
     path.write_bytes(content)

@@ -4,11 +4,11 @@ from deploy.local.choices import ServerChoices
 from deploy.local.errors import StackError
 
 
-def test_everything_is_embedded_unless_said() -> None:
+def test_servers_are_embedded_by_default() -> None:
     assert ServerChoices.from_environment({"PREAU_REDIS": "", "PATH": "/bin"}) == ServerChoices()
 
 
-def test_each_part_has_its_own_switch() -> None:
+def test_each_server_has_its_own_variable() -> None:
     choices = ServerChoices.from_environment(
         {
             "PREAU_KAFKA": "kafka-1:9092, kafka-2:9092",
@@ -20,10 +20,10 @@ def test_each_part_has_its_own_switch() -> None:
     assert choices == ServerChoices(
         "kafka-1:9092, kafka-2:9092", "postgresql://admin:word@db/postgres", "docker"
     )
-    assert not any(choices.is_embedded(part) for part in ("kafka", "postgres", "redis"))
+    assert not any(choices.is_embedded(server) for server in ("kafka", "postgres", "redis"))
 
 
-def test_an_embedded_server_may_be_told_its_port() -> None:
+def test_embedded_server_may_have_a_requested_port() -> None:
     choices = ServerChoices(postgres="embedded:5432")
 
     assert choices.is_embedded("postgres")
@@ -45,7 +45,7 @@ def test_an_embedded_server_may_be_told_its_port() -> None:
         ("PREAU_REDIS", "localhost:6379"),
     ],
 )
-def test_a_wrong_switch_is_named_and_its_value_is_not_shown(variable: str, value: str) -> None:
+def test_wrong_choice_is_named_without_its_value(variable: str, value: str) -> None:
     with pytest.raises(StackError, match=variable) as caught:
         ServerChoices.from_environment({variable: value})
 

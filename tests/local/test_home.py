@@ -22,19 +22,19 @@ from deploy.local.home import (
 needs_sockets = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
-def test_the_home_is_said_by_the_environment(tmp_path: Path) -> None:
+def test_home_is_set_by_the_environment(tmp_path: Path) -> None:
     assert home_folder({"PREAU_HOME": str(tmp_path / "été")}) == tmp_path / "été"
     assert home_folder({}).name == ".preau"
 
 
-def test_a_home_that_is_a_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_home_that_is_a_file_is_refused_with_next_step(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(StackError, match="PREAU_HOME"):
         make_home(tmp_path / "file")
 
 
-def test_one_stack_holds_a_home(tmp_path: Path) -> None:
+def test_only_one_stack_locks_a_home(tmp_path: Path) -> None:
     first = HomeLock(tmp_path)
     first.acquire()
 
@@ -49,27 +49,27 @@ def test_one_stack_holds_a_home(tmp_path: Path) -> None:
     again.release()
 
 
-def test_servers_of_a_killed_stack_are_waited_for(tmp_path: Path) -> None:
-    # The lock stays with a server whose stack is dead: this one ends after half a second.
+def test_new_stack_waits_for_servers_of_a_killed_one(tmp_path: Path) -> None:
+    # The lock stays with a server whose stack is dead: this one ends new_lock half a second.
     lock = HomeLock(tmp_path)
-    held = lock.acquire()
+    descriptor = lock.acquire()
     leftover = subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(0.5)"], pass_fds=[held]
+        [sys.executable, "-c", "import time; time.sleep(0.5)"], pass_fds=[descriptor]
     )
-    os.close(held)
+    os.close(descriptor)
     dead = subprocess.Popen(["true"])
     dead.wait()
     (tmp_path / "stack.lock").write_text(f"{dead.pid}\n")
 
-    after = HomeLock(tmp_path)
-    after.acquire()
+    new_lock = HomeLock(tmp_path)
+    new_lock.acquire()
 
     assert leftover.wait(5) == 0
-    after.release()
+    new_lock.release()
 
 
 @needs_sockets
-def test_chosen_ports_are_found_again(tmp_path: Path) -> None:
+def test_chosen_ports_are_reused(tmp_path: Path) -> None:
     first = choose_ports(tmp_path, {"kafka": None, "controller": None, "redis": None})
 
     assert len(set(first.values())) == 3
@@ -77,12 +77,12 @@ def test_chosen_ports_are_found_again(tmp_path: Path) -> None:
 
 
 @needs_sockets
-def test_a_remembered_port_that_is_taken_is_replaced(tmp_path: Path) -> None:
+def test_stored_port_in_use_is_replaced(tmp_path: Path) -> None:
     port = choose_ports(tmp_path, {"redis": None})["redis"]
 
-    with socket.socket() as squatter:
-        squatter.bind(("127.0.0.1", port))
-        squatter.listen()
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
         other = choose_ports(tmp_path, {"redis": None})["redis"]
 
     assert other != port
@@ -90,11 +90,11 @@ def test_a_remembered_port_that_is_taken_is_replaced(tmp_path: Path) -> None:
 
 
 @needs_sockets
-def test_a_port_that_was_asked_for_and_is_taken_is_named(tmp_path: Path) -> None:
-    with socket.socket() as squatter:
-        squatter.bind(("127.0.0.1", 0))
-        squatter.listen()
-        port = squatter.getsockname()[1]
+def test_requested_port_in_use_is_named(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
 
         with pytest.raises(StackError, match=f"Port {port}.*redis"):
             choose_ports(tmp_path, {"redis": port})
@@ -102,13 +102,13 @@ def test_a_port_that_was_asked_for_and_is_taken_is_named(tmp_path: Path) -> None
 
 @needs_sockets
 @pytest.mark.parametrize("text", ["", "[]", '{"redis": "a"}', '{"redis": 80}', "\x00"])
-def test_a_spoilt_memory_of_ports_is_forgotten(tmp_path: Path, text: str) -> None:
+def test_invalid_stored_ports_are_ignored(tmp_path: Path, text: str) -> None:
     (tmp_path / "ports.json").write_text(text)
 
     assert choose_ports(tmp_path, {"redis": None})["redis"] in home_module.PORT_RANGE
 
 
-def test_passwords_are_made_once_and_for_one_reader(tmp_path: Path) -> None:
+def test_passwords_are_created_once_and_owner_only(tmp_path: Path) -> None:
     first = load_or_create_passwords(tmp_path, ["a", "b"])
     more = load_or_create_passwords(tmp_path, ["a", "b", "c"])
 
@@ -118,7 +118,7 @@ def test_passwords_are_made_once_and_for_one_reader(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"a": 1}', "{"])
-def test_spoilt_passwords_are_not_replaced_in_silence(tmp_path: Path, text: str) -> None:
+def test_invalid_stored_passwords_are_not_replaced(tmp_path: Path, text: str) -> None:
     (tmp_path / "secrets.json").write_text(text)
 
     with pytest.raises(StackError, match=r"secrets\.json"):

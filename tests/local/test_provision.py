@@ -1,4 +1,4 @@
-"""Who may do what in the databases of the laptop stack, on a real PostgreSQL."""
+"""Roles and rights of the stack's databases, on a real PostgreSQL."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,7 +27,7 @@ def as_role(addresses: StackAddresses, role: Role, service: str = "metrics") -> 
     return addresses.database_url(service, role)
 
 
-async def test_no_role_of_ours_sees_through_row_level_security(
+async def test_no_role_can_bypass_row_level_security(
     postgres_addresses: StackAddresses,
 ) -> None:
     async with connected(postgres_addresses.postgres) as admin:
@@ -43,7 +43,7 @@ async def test_no_role_of_ours_sees_through_row_level_security(
     assert len(rights) == len(SERVICES) * len(ROLES)
 
 
-async def test_the_owner_makes_tables_the_app_works_and_the_relay_sees_nothing(
+async def test_owner_creates_app_writes_and_relay_reads_nothing(
     postgres_addresses: StackAddresses,
 ) -> None:
     async with connected(as_role(postgres_addresses, "owner")) as owner:
@@ -66,17 +66,17 @@ async def test_the_owner_makes_tables_the_app_works_and_the_relay_sees_nothing(
 
 
 @pytest.mark.parametrize("role", ROLES)
-async def test_a_service_may_not_enter_the_database_of_another(
+async def test_service_role_cannot_connect_to_another_database(
     postgres_addresses: StackAddresses, role: Role
 ) -> None:
-    elsewhere = as_role(postgres_addresses, role).replace("preau_metrics", "preau_identity")
+    other_url = as_role(postgres_addresses, role).replace("preau_metrics", "preau_identity")
 
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="CONNECT"):
-        async with connected(elsewhere):
+        async with connected(other_url):
             pass
 
 
-async def test_search_may_use_its_index_under_row_level_security(
+async def test_search_function_is_leakproof_for_its_index(
     postgres_addresses: StackAddresses,
 ) -> None:
     for service in SERVICES:
@@ -87,16 +87,16 @@ async def test_search_may_use_its_index_under_row_level_security(
             )
 
 
-async def test_provisioning_again_changes_nothing(postgres_addresses: StackAddresses) -> None:
+async def test_provisioning_twice_changes_nothing(postgres_addresses: StackAddresses) -> None:
     async with connected(postgres_addresses.postgres) as admin:
-        before = await _rights(admin)
+        rights = await _rights(admin)
         await provision.provision_databases(
             postgres_addresses.postgres, postgres_addresses.passwords
         )
-        assert await _rights(admin) == before
+        assert await _rights(admin) == rights
 
 
-async def test_an_excessive_right_is_taken_back(postgres_addresses: StackAddresses) -> None:
+async def test_excessive_right_is_revoked(postgres_addresses: StackAddresses) -> None:
     async with connected(postgres_addresses.postgres) as admin:
         await admin.execute("ALTER ROLE metrics_app BYPASSRLS")
         await provision.provision_databases(
@@ -107,7 +107,7 @@ async def test_an_excessive_right_is_taken_back(postgres_addresses: StackAddress
         assert await admin.fetchval(bypass) is False
 
 
-async def test_a_copy_of_a_migrated_database_lets_in_its_three_roles_only(
+async def test_copied_database_admits_only_its_three_roles(
     postgres_addresses: StackAddresses,
 ) -> None:
     async with connected(postgres_addresses.postgres) as admin:
@@ -129,7 +129,7 @@ async def test_a_copy_of_a_migrated_database_lets_in_its_three_roles_only(
             await admin.execute("DROP DATABASE copy_of_metrics")
 
 
-async def test_an_administrator_without_rights_is_told_which(
+async def test_administrator_without_rights_gets_a_named_error(
     postgres_addresses: StackAddresses,
 ) -> None:
     url = postgres_addresses.database_url("metrics", "owner")
@@ -146,7 +146,7 @@ async def _rights(admin: asyncpg.Connection) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("database", ["postgres", "template1", "preau_identity"])
-async def test_app_role_enters_no_database_but_its_own(
+async def test_roles_connect_to_no_other_database(
     postgres_addresses: StackAddresses, database: str
 ) -> None:
     for role in ROLES:

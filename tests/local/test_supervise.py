@@ -1,4 +1,4 @@
-"""The promise that no server is left behind, on programs that start in milliseconds."""
+"""The supervisor never leaves a server running, tested with short programs."""
 
 import os
 import signal
@@ -12,18 +12,18 @@ import pytest
 from deploy.local.errors import StackError
 from deploy.local.servers import Program, ServerProcess
 
-TIDY = """
+ORDERLY = """
 import pathlib, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: (pathlib.Path('tidy').touch(), sys.exit(0)))
 pathlib.Path('up').touch()
 time.sleep(60)
 """
-STUBBORN = TIDY.replace("pathlib.Path('tidy').touch(), sys.exit(0)", "None").replace(
+STUBBORN = ORDERLY.replace("pathlib.Path('tidy').touch(), sys.exit(0)", "None").replace(
     "time.sleep(60)", "[time.sleep(1) for _ in range(60)]"
 )
 
 
-async def test_its_status_and_last_words_are_told(tmp_path: Path) -> None:
+async def test_exit_status_and_last_log_line_are_reported(tmp_path: Path) -> None:
     server = ServerProcess.start(_program(tmp_path, "import sys; sys.exit('Error: no such thing')"))
 
     assert await server.wait_until_exit() == 1
@@ -33,49 +33,51 @@ async def test_its_status_and_last_words_are_told(tmp_path: Path) -> None:
     await server.stop()
 
 
-async def test_it_is_asked_before_it_is_killed(tmp_path: Path) -> None:
-    server = ServerProcess.start(_program(tmp_path, TIDY))
-    _until((tmp_path / "up").exists)
+async def test_server_gets_its_stop_signal_before_sigkill(tmp_path: Path) -> None:
+    server = ServerProcess.start(_program(tmp_path, ORDERLY))
+    _wait_until((tmp_path / "up").exists)
 
     await server.stop()
 
     assert (tmp_path / "tidy").exists()
 
 
-async def test_who_does_not_listen_is_killed(tmp_path: Path) -> None:
+async def test_server_that_ignores_its_stop_signal_is_killed(tmp_path: Path) -> None:
     server = ServerProcess.start(_program(tmp_path, STUBBORN, grace=0.2))
-    _until((tmp_path / "up").exists)
+    _wait_until((tmp_path / "up").exists)
 
-    before = time.monotonic()
+    start = time.monotonic()
     await server.stop()
 
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - start < 5
     assert await server.wait_until_exit() != 0
 
 
-async def test_a_request_to_its_supervisor_reaches_it(tmp_path: Path) -> None:
-    server = ServerProcess.start(_program(tmp_path, TIDY))
-    _until((tmp_path / "up").exists)
+async def test_signal_to_the_supervisor_stops_the_server(tmp_path: Path) -> None:
+    server = ServerProcess.start(_program(tmp_path, ORDERLY))
+    _wait_until((tmp_path / "up").exists)
 
     os.kill(server.pid, signal.SIGTERM)
 
-    _until((tmp_path / "tidy").exists)
+    _wait_until((tmp_path / "tidy").exists)
     assert await server.wait_until_exit() == 0
     await server.stop()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of that death")
-async def test_a_killed_supervisor_takes_it_along(tmp_path: Path) -> None:
-    server = ServerProcess.start(_program(tmp_path, TIDY))
-    _until((tmp_path / "up").exists)
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux signals a child at its parent's death"
+)
+async def test_server_stops_with_its_killed_supervisor(tmp_path: Path) -> None:
+    server = ServerProcess.start(_program(tmp_path, ORDERLY))
+    _wait_until((tmp_path / "up").exists)
 
     os.kill(server.pid, signal.SIGKILL)
 
-    _until((tmp_path / "tidy").exists)
+    _wait_until((tmp_path / "tidy").exists)
     await server.stop()
 
 
-async def test_it_sees_little_of_our_environment(
+async def test_server_gets_only_a_few_environment_variables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREAU_SECRET", "hunter2")
@@ -84,9 +86,9 @@ async def test_it_sees_little_of_our_environment(
 
     await server.wait_until_exit()
 
-    said = (tmp_path / "log").read_text()
-    assert "hunter2" not in said
-    assert "UTF-8" in said
+    log = (tmp_path / "log").read_text()
+    assert "hunter2" not in log
+    assert "UTF-8" in log
     await server.stop()
 
 
@@ -95,8 +97,8 @@ def _program(folder: Path, code: str, *, grace: float = 10) -> Program:
     return Program("Thing", command, folder, folder / "log", grace_seconds=grace)
 
 
-def _until(holds: Callable[[], bool], within: float = 10) -> None:
+def _wait_until(condition: Callable[[], bool], within: float = 10) -> None:
     deadline = time.monotonic() + within
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen"
+    while not condition():
+        assert time.monotonic() < deadline, "the condition stayed false"
         time.sleep(0.01)

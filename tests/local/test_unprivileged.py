@@ -1,4 +1,4 @@
-"""Started as root, the servers are an ordinary user's, and no other user reads the data folder."""
+"""A stack started as root: unprivileged servers, and a data folder closed to other users."""
 
 import os
 import stat
@@ -68,7 +68,7 @@ def processes_of(stack: Stack) -> list[int]:
     return pids
 
 
-async def test_servers_have_no_right_of_roots_and_reach_a_closed_home(closed_folder: Path) -> None:
+async def test_servers_have_no_capabilities_and_reach_a_closed_home(closed_folder: Path) -> None:
     home = closed_folder / "maison d’été"
     stack = Stack(home, server_names=PARTS, fast=True)
     async with stack:
@@ -107,7 +107,7 @@ async def test_servers_refuse_a_command_without_a_password(tmp_path: Path, uid: 
             await asyncpg.connect(addresses.postgres.replace(":", ":no", 2).replace(":no", ":", 1))
 
 
-async def test_old_home_that_was_open_is_closed_and_handed_over(tmp_path: Path) -> None:
+async def test_open_home_of_an_old_version_is_closed(tmp_path: Path) -> None:
     home = tmp_path / "home"
     async with Stack(home, server_names=PARTS, fast=True):
         pass
@@ -122,7 +122,7 @@ async def test_old_home_that_was_open_is_closed_and_handed_over(tmp_path: Path) 
     assert [path for path in (home, *home.rglob("*")) if path.stat().st_mode & 0o077] == []
 
 
-def test_folder_of_other_things_is_not_closed(tmp_path: Path) -> None:
+def test_folder_with_unrelated_files_is_not_changed(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o755)
@@ -132,7 +132,7 @@ def test_folder_of_other_things_is_not_closed(tmp_path: Path) -> None:
     assert stat.S_IMODE(shared.stat().st_mode) == 0o755
 
 
-async def test_program_that_may_not_be_read_is_one_line(closed_folder: Path) -> None:
+async def test_unreadable_program_file_is_a_one_line_error(closed_folder: Path) -> None:
     folder, secret = closed_folder / "folder", closed_folder / "secret"
     folder.mkdir()
     secret.touch(mode=0o600)

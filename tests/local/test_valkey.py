@@ -1,4 +1,4 @@
-"""Nobody without a password uses Valkey, and the services' user can do what limits need only."""
+"""Valkey requires a password, and the services' user may run only the needed commands."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -51,7 +51,9 @@ REFUSED = (
 
 
 @pytest.mark.parametrize("command", REFUSED)
-async def test_services_user_may_not(redis_addresses: StackAddresses, command: str) -> None:
+async def test_services_user_may_not_run_other_commands(
+    redis_addresses: StackAddresses, command: str
+) -> None:
     client = Redis.from_url(redis_addresses.redis)
     try:
         with pytest.raises(ResponseError, match=r"permission|not allowed"):
@@ -71,18 +73,18 @@ async def test_services_user_counts_in_windows(redis_addresses: StackAddresses) 
             pipeline.incr("preau:t:count")
             pipeline.pexpire("preau:t:count", 1000)
             pipeline.delete("preau:t:window", "preau:t:hash")
-            answers = await pipeline.execute()
-        assert answers == [1, 0, 1, 1, 1, 1, 2]
+            results = await pipeline.execute()
+        assert results == [1, 0, 1, 1, 1, 1, 2]
     finally:
         await client.aclose()
 
 
 @pytest.mark.parametrize("login", ["", ":guess@", "preau:guess@", "admin:guess@", "default:@"])
-async def test_client_without_the_password_can_do_nothing(
+async def test_client_without_the_password_runs_no_command(
     redis_addresses: StackAddresses, login: str
 ) -> None:
-    place = urlsplit(redis_addresses.redis).netloc.rpartition("@")[2]
-    client = Redis.from_url(f"redis://{login}{place}/0")
+    address = urlsplit(redis_addresses.redis).netloc.rpartition("@")[2]
+    client = Redis.from_url(f"redis://{login}{address}/0")
     try:
         for command in ("PING", "CONFIG", "GET"):
             with pytest.raises((AuthenticationError, NoPermissionError)):
@@ -91,7 +93,7 @@ async def test_client_without_the_password_can_do_nothing(
         await client.aclose()
 
 
-def test_no_password_stands_in_the_configuration_or_the_command(tmp_path: Path) -> None:
+def test_configuration_and_command_contain_no_password(tmp_path: Path) -> None:
     passwords = {name: f"word-of-{name}" for name in valkey.SECRET_NAMES.values()}
     program = valkey.server_program(tmp_path, 1, passwords, fast=False)
     text = (tmp_path / "valkey" / valkey.CONFIGURATION).read_text()
@@ -101,7 +103,7 @@ def test_no_password_stands_in_the_configuration_or_the_command(tmp_path: Path) 
     assert (tmp_path / "valkey" / valkey.CONFIGURATION).stat().st_mode & 0o077 == 0
 
 
-def test_machine_without_a_binary_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machine_without_a_binary_gets_the_setting_to_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
     with pytest.raises(StackError, match=r"riscv64.*PREAU_REDIS"):
         valkey.find_binary()

@@ -55,7 +55,7 @@ class SecureStack(Stack):
         super().__init__(home, server_names=KAFKA, fast=True)
         self._secure_port, self._pem = secure_port, pem
 
-    def _amend_kafka(self, listening: kafka.BrokerListener) -> None:
+    def _configure_kafka(self, listening: kafka.BrokerListener) -> None:
         """Java takes the last of two lines for a name."""
         place, clients = kafka.kafka_folder(self._home), kafka_users.LISTENER
         keys = place / "broker.pem"

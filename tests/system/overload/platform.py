@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from deploy.local.home import choose_ports, make_home
-from deploy.local.platform import SERVICE_NAMES, _environment
+from deploy.local.platform import SERVICE_NAMES, service_environment
 from deploy.local.seed import DOMAIN, SLUG, SeededTenant, seed_first_tenant
 from deploy.local.stack import Stack, StackAddresses
 from services.identity.features import build_features
@@ -108,7 +108,7 @@ async def start_platform(home: Path, **limits: float) -> AsyncIterator[OverloadP
     ports, others = _ports(home), _brokers()
     async with Stack(home) as addresses:
         (broker,) = _brokers() - others
-        environment = dict(_environment(home, ports["identity"], addresses))
+        environment = dict(service_environment(home, ports["identity"], addresses))
         environment |= {"PREAU_KAFKA": addresses.kafka, "PREAU_LOG_LEVEL": "warning"}
         environment["PREAU_LIMIT_FACTOR"] = "1000000"
         environment |= {f"PREAU_SHED_{name.upper()}": f"{v:g}" for name, v in limits.items()}

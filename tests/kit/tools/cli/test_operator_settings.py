@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from deploy.local.platform import OPERATOR_ENV_FILE, _operator_addresses, _write_private
+from deploy.local.platform import OPERATOR_ENV_FILE, _write_private, operator_environment
 from deploy.local.stack import StackAddresses
 from shared.kit.tools.cli.migrate import migrate
 from shared.kit.tools.cli.operator_settings import OPERATOR_FILE, kafka_cluster, operator_setting
@@ -32,7 +32,7 @@ def test_operator_file_of_make_run_is_read_and_private(home: Path) -> None:
     )
     _write_private(
         home / OPERATOR_ENV_FILE,
-        _operator_addresses(servers, {"PREAU_AUDIT_KEY": new_private_key_pem()}).replace("é", "e"),
+        operator_environment(servers, {"PREAU_AUDIT_KEY": new_private_key_pem()}).replace("é", "e"),
     )
 
     assert OPERATOR_ENV_FILE == OPERATOR_FILE
