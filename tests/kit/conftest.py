@@ -72,12 +72,12 @@ def probe(harness: InboxHarness) -> InboxHarness:
 
 @pytest.fixture
 async def mini_service(frame: Frame, database: Database) -> MiniService:
-    """A small platform, with nothing in it."""
+    """A mini service with empty tables."""
     clock = database._clock
     assert isinstance(clock, Clock)
-    made = MiniService(database, frame.url("owner"), frame.url("app"), clock)
-    await made.open()
-    return made
+    service = MiniService(database, frame.url("owner"), frame.url("app"), clock)
+    await service.open()
+    return service
 
 
 @pytest.fixture

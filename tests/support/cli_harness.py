@@ -72,16 +72,16 @@ class CliHarness:
 
 
 def open_cli_harness(
-    probe: InboxHarness, home: Path, monkeypatch: pytest.MonkeyPatch
+    inbox: InboxHarness, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> CliHarness:
     """Serve the routes of every service; only `GROUP` has a consumer."""
     home.mkdir(exist_ok=True)
     (home / "operator.token").write_text("hamid\n")
     monkeypatch.setenv("PREAU_HOME", str(home))
     monkeypatch.delenv("PREAU_TOKEN_FILE", raising=False)
-    host = Host(probe.bus, probe.clock, uuid7, NoTelemetry(), {})
-    door = AppContext(host, BatchedDatabase(probe.database), FakeVerifier(), FakeRights())
-    group_consumer = probe.consumer()
+    host = Host(inbox.bus, inbox.clock, uuid7, NoTelemetry(), {})
+    context = AppContext(host, BatchedDatabase(inbox.database), FakeVerifier(), FakeRights())
+    group_consumer = inbox.consumer()
 
     async def count_waiting() -> int:
         return 0
@@ -89,12 +89,12 @@ def open_cli_harness(
     mounts = []
     for name in PUBLISHERS:
         consumer = group_consumer if name == GROUP else None
-        routes = operating_routes(_finds(consumer), probe.bus, count_waiting)
-        app = web_app(name, door, [], [routes], locale=LOCALE)
+        routes = operating_routes(_find_consumer(consumer), inbox.bus, count_waiting)
+        app = web_app(name, context, [], [routes], locale=LOCALE)
         mounts.append(Mount(f"/{name}", app, name=name))
     transport = httpx.ASGITransport(Starlette(routes=mounts))
-    return CliHarness(probe, httpx.AsyncClient(base_url="http://test", transport=transport))
+    return CliHarness(inbox, httpx.AsyncClient(base_url="http://test", transport=transport))
 
 
-def _finds(consumer: BatchConsumer | None) -> FindConsumer:
+def _find_consumer(consumer: BatchConsumer | None) -> FindConsumer:
     return lambda: consumer

@@ -134,13 +134,13 @@ def split_into_periods(begin: date, end: date, grain: Grain) -> list[Period]:
     while day < end:
         if len(periods) == MAX_PERIODS:
             raise BadPeriod(begin=begin, end=end, most_periods=MAX_PERIODS)
-        name, next_day = _period(day, grain)
+        name, next_day = _period_of_day(day, grain)
         periods.append(Period(name, day, min(next_day, end)))
         day = next_day
     return periods
 
 
-def _period(day: date, grain: Grain) -> tuple[str, date]:
+def _period_of_day(day: date, grain: Grain) -> tuple[str, date]:
     if grain is Grain.DAY:
         return day.isoformat(), day + timedelta(days=1)
     if grain is Grain.WEEK:
@@ -167,8 +167,8 @@ def compute_kpis(
     figures_by_period = _compute_figures(activity, periods)
     result: list[KpiResult] = []
     for period, figures in zip(periods, figures_by_period, strict=True):
-        ends = datetime.combine(period.end, time(), ZoneInfo(time_zone))
-        status = "final" if ends + LATE_ARRIVAL_PERIOD <= now else "provisional"
+        period_end = datetime.combine(period.end, time(), ZoneInfo(time_zone))
+        status = "final" if period_end + LATE_ARRIVAL_PERIOD <= now else "provisional"
         for kpi in DEFINITIONS.values():
             if kpi.people and masked:
                 figure, shown_status = _MASKED, "suppressed"

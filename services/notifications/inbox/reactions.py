@@ -45,9 +45,9 @@ async def notify_members(
             )
             await update_availability(unit, delivery.tenant, fact.ref.id)
             continue
-        concern = find_target(fact)
-        if concern is not None and delivery.origin is Origin.LIVE:
-            pending.append(_make_notification(delivery, concern))
+        target = find_target(fact)
+        if target is not None and delivery.origin is Origin.LIVE:
+            pending.append(_make_notification(delivery, target))
     await _deliver(deps, unit, pending)
 
 
@@ -157,8 +157,8 @@ def _make_alert_notification(alert: Alert, manager: MemberId) -> Notification:
     )
 
 
-def _make_notification(delivery: Delivery[Fact], concern: NotificationTarget) -> Notification:
-    recipient, category = concern.recipient, concern.category
+def _make_notification(delivery: Delivery[Fact], target: NotificationTarget) -> Notification:
+    recipient, category = target.recipient, target.category
     return Notification(
         tenant_id=delivery.tenant,
         # Derived: facts, links and cursors that contain the id stay valid after a replay.
@@ -166,7 +166,7 @@ def _make_notification(delivery: Delivery[Fact], concern: NotificationTarget) ->
         recipient=recipient,
         category=category,
         cause=delivery.event_id,
-        about=concern.about,
+        about=target.about,
         happened_at=delivery.time,
-        words=concern.words,
+        words=target.words,
     )

@@ -95,7 +95,7 @@ async def _compare_table(
     connection: AsyncConnection, schema: str, rebuilt: RebuiltTable, *, whole: bool
 ) -> TableComparison:
     live, shadow = (
-        _table_expression(rebuilt, place_schema) for place_schema in (LIVE_SCHEMA, schema)
+        _table_expression(rebuilt, side_schema) for side_schema in (LIVE_SCHEMA, schema)
     )
     rows = await connection.scalar(sa.text(f"SELECT count(*) FROM {shadow}"))  # noqa: S608  names of our tables
     live_rows = await connection.scalar(sa.text(f"SELECT count(*) FROM {live}"))  # noqa: S608

@@ -57,7 +57,7 @@ class AuditedMiniService:
         public = AuditKeys.from_pems(public_pem(KEY) if keys is None else keys)
         source = AuditedService(GROUP, self.frame.url("owner"))
         await verify_audit(InMemoryLog(self.mini_service.bus), [source], public, report)
-        return [wrong.text for wrong in report.wrong]
+        return [violation.text for violation in report.wrong]
 
 
 @pytest.fixture

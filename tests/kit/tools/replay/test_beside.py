@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 async def publish(replay_platform: ReplayPlatform, fact: Fact) -> None:
     """Append a fact of community to its topic."""
-    tenant, now = replay_platform.world.seeded.tenant, datetime.now(UTC)
+    tenant, now = replay_platform.harness.seeded.tenant, datetime.now(UTC)
     envelope = Envelope(
         id=EventId(uuid7()),
         type=fact.wire_type(),
@@ -37,7 +37,7 @@ async def publish(replay_platform: ReplayPlatform, fact: Fact) -> None:
         data=encode_data(fact),
     )
     record = OutgoingRecord(fact.TOPIC, envelope.partitionkey.encode(), encode(envelope))
-    await replay_platform.world.bus.send([record])
+    await replay_platform.harness.bus.send([record])
 
 
 def space_opened(space: UUID, structure: UUID, time_zone: str) -> SpaceOpened:
@@ -74,7 +74,7 @@ async def test_replay_publishes_nothing_and_takes_no_decisions(
         for name in ("metrics", "moderation", "community")
     }
     topics = ["metrics.alert", "moderation.case", "community.post", "dead.metrics"]
-    ends = (await replay_platform.world.bus.get_log_bounds(topics)).end
+    ends = (await replay_platform.harness.bus.get_log_bounds(topics)).end
 
     report = await replay_platform.replay("metrics")
 
@@ -86,13 +86,13 @@ async def test_replay_publishes_nothing_and_takes_no_decisions(
     for name in ("moderation", "community"):
         assert (await replay_platform.replay(name)).dropped_facts == {}
     assert counts_before == {name: await replay_platform.sql(name, query) for name in counts_before}
-    assert (await replay_platform.world.bus.get_log_bounds(topics)).end == ends
+    assert (await replay_platform.harness.bus.get_log_bounds(topics)).end == ends
 
 
 async def test_both_sides_are_equal_during_concurrent_writes(
     replay_platform: ReplayPlatform,
 ) -> None:
-    root = await replay_platform.world.publish_post("zoe", replay_platform.space, "Qui vient ?")
+    root = await replay_platform.harness.publish_post("zoe", replay_platform.space, "Qui vient ?")
     read_count, stop_event = 0, asyncio.Event()
 
     async def write() -> None:
@@ -102,14 +102,18 @@ async def test_both_sides_are_equal_during_concurrent_writes(
             # A rejected request does not wait for I/O: without this pause, no other task could run.
             await asyncio.sleep(0.005)
             body = {"body": f"Moi, {read_count} fois."}
-            await replay_platform.world.request(
+            await replay_platform.harness.request(
                 "malik", "POST", f"{CONTENTS}/{root}/comments", body
             )
-            response = await replay_platform.world.request("zoe", "GET", "/notifications/v1/inbox")
+            response = await replay_platform.harness.request(
+                "zoe", "GET", "/notifications/v1/inbox"
+            )
             if response.is_success:
                 newest = response.json()["items"][0]["notification_id"]
                 path = f"/notifications/v1/inbox/{newest}/read"
-                read_count += (await replay_platform.world.request("zoe", "POST", path)).is_success
+                read_count += (
+                    await replay_platform.harness.request("zoe", "POST", path)
+                ).is_success
 
     writer = asyncio.create_task(write())
     try:
@@ -122,20 +126,20 @@ async def test_both_sides_are_equal_during_concurrent_writes(
         stop_event.set()
         await writer
     assert read_count > 10
-    await replay_platform.world.wait_until_idle()
+    await replay_platform.harness.wait_until_idle()
     assert (await replay_platform.replay("notifications", into="second")).equal
 
 
 async def test_events_parked_by_the_live_group_are_excluded(
     replay_platform: ReplayPlatform,
 ) -> None:
-    world = replay_platform.world
-    space, school = await world.open_space("zoe"), UUID(await world.school_id())
-    await world.wait_until_idle()
+    harness = replay_platform.harness
+    space, school = await harness.open_space("zoe"), UUID(await harness.school_id())
+    await harness.wait_until_idle()
     await publish(replay_platform, space_opened(UUID(space), school, "Mars/Olympus"))
-    await world.wait_until_idle()
-    root = await world.publish_post("zoe", space, "Quelle heure est-il ici ?", "question")
-    await world.request_ok("zoe", "POST", f"{CONTENTS}/{root}/comments", {"body": "Et là ?"})
+    await harness.wait_until_idle()
+    root = await harness.publish_post("zoe", space, "Quelle heure est-il ici ?", "question")
+    await harness.request_ok("zoe", "POST", f"{CONTENTS}/{root}/comments", {"body": "Et là ?"})
     await wait_until_parked(replay_platform, 2)
 
     report = await replay_platform.replay("metrics", swap=True)
@@ -158,12 +162,12 @@ async def test_failed_events_are_reported_and_prevent_the_swap(
     replay_platform: ReplayPlatform,
 ) -> None:
     """In reversed order the invalid time zone is applied before the post, so the post fails."""
-    world = replay_platform.world
-    space, school = UUID(await world.open_space("zoe")), UUID(await world.school_id())
-    await world.publish_post("zoe", str(space), "Bonjour.")
-    await world.wait_until_idle()
+    harness = replay_platform.harness
+    space, school = UUID(await harness.open_space("zoe")), UUID(await harness.school_id())
+    await harness.publish_post("zoe", str(space), "Bonjour.")
+    await harness.wait_until_idle()
     await publish(replay_platform, space_opened(space, school, "Mars/Olympus"))
-    await world.wait_until_idle()
+    await harness.wait_until_idle()
 
     report = await replay_platform.replay("metrics", order=ReadOrder.REVERSED, swap=True)
 
@@ -174,7 +178,7 @@ async def test_failed_events_are_reported_and_prevent_the_swap(
     assert any(line.startswith("  FAILED community.post/") for line in lines(report))
     assert (await replay_platform.replay("metrics")).equal
     await publish(replay_platform, space_opened(space, school, "Europe/Paris"))
-    await world.wait_until_idle()
+    await harness.wait_until_idle()
 
 
 async def test_second_replay_at_the_same_time_is_refused(replay_platform: ReplayPlatform) -> None:
@@ -186,10 +190,10 @@ async def test_second_replay_at_the_same_time_is_refused(replay_platform: Replay
 async def test_replay_from_a_time_compares_only_changed_rows(
     replay_platform: ReplayPlatform,
 ) -> None:
-    world = replay_platform.world
+    harness = replay_platform.harness
     start = datetime.now(UTC)
-    await world.publish_post("ines", replay_platform.space, "Il est tard.", "question")
-    await world.wait_until_idle()
+    await harness.publish_post("ines", replay_platform.space, "Il est tard.", "question")
+    await harness.wait_until_idle()
     assert (await replay_platform.replay("metrics", since=start)).equal
     full_report = await replay_platform.replay("metrics", into="second")
     since = await replay_platform.replay("metrics", since=start)

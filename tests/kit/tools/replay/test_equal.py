@@ -56,15 +56,15 @@ async def test_batch_that_timed_out_is_applied_completely(
 async def test_expired_sessions_are_not_compared(
     replay_platform: ReplayPlatform,
 ) -> None:
-    tokens = await replay_platform.world.sign_in("ines")
+    tokens = await replay_platform.harness.sign_in("ines")
     headers = {"authorization": f"Bearer {tokens['access_token']}"}
-    await replay_platform.world.http.post("/identity/v1/sessions/sign-out", headers=headers)
-    await replay_platform.world.wait_until_idle()
+    await replay_platform.harness.http.post("/identity/v1/sessions/sign-out", headers=headers)
+    await replay_platform.harness.wait_until_idle()
     insert = """
         INSERT INTO rights_ended_sessions (tenant_id, session_id, expires_at)
         VALUES ($1, gen_random_uuid(), now() + $2::interval)
     """
-    tenant = replay_platform.world.seeded.tenant
+    tenant = replay_platform.harness.seeded.tenant
     await replay_platform.sql("notifications", insert, tenant, timedelta(minutes=-1))
 
     report = await replay_platform.replay("notifications")

@@ -56,11 +56,11 @@ async def test_damaged_row_is_reported_and_repaired_by_a_swap(
     assert swapped.swapped
     assert (await replay_platform.replay("metrics", into="second")).equal
 
-    root = await replay_platform.world.publish_post(
+    root = await replay_platform.harness.publish_post(
         "zoe", replay_platform.space, "La vie continue."
     )
-    await replay_platform.world.publish_reply("malik", root, "Eh oui.")
-    await replay_platform.world.wait_until_idle()
+    await replay_platform.harness.publish_reply("malik", root, "Eh oui.")
+    await replay_platform.harness.wait_until_idle()
     (after,) = await replay_platform.sql(
         "metrics",
         "SELECT n FROM day_counts WHERE what = 'comments' AND day = $1 AND space_id = $2",
@@ -80,11 +80,11 @@ async def test_undo_restores_old_tables_with_later_events(
     assert first_report.differences
     with pytest.raises(ReplayRefused, match="--undo or --drop"):
         await replay_platform.replay(service)
-    root = await replay_platform.world.publish_post(
+    root = await replay_platform.harness.publish_post(
         "malik", replay_platform.space, "Entre les deux.", "question"
     )
-    await replay_platform.world.publish_reply("zoe", root, "Une réponse.", "answers")
-    await replay_platform.world.wait_until_idle()
+    await replay_platform.harness.publish_reply("zoe", root, "Une réponse.", "answers")
+    await replay_platform.harness.wait_until_idle()
 
     undo_report = await replay_platform.rebuilder(service).undo(service, "shadow")
 
