@@ -33,7 +33,7 @@ class Contents(Protocol):
 
 
 class Conversations(Protocol):
-    """Lists of contents."""
+    """Conversations and their contents, as lists."""
 
     async def list_contents(
         self, unit: Unit, tenant: TenantId, root: ContentId

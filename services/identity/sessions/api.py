@@ -18,7 +18,7 @@ from services.identity.sessions.handlers.end_sessions import (
 from services.identity.sessions.handlers.invite import accept_invitation
 from services.identity.sessions.handlers.refresh import refresh
 from services.identity.sessions.handlers.sign_in import SignIn, sign_in
-from services.identity.sessions.policy import guess_of_token
+from services.identity.sessions.policy import charge_token
 from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.identity import SessionEnd
 from shared.contracts.ids import SessionId
@@ -134,7 +134,7 @@ def routes(deps: SessionsDeps) -> Routes:
 
     @router.post("/sessions/refresh", action="session.refresh", access="anonymous")
     async def go_on(request: Request, token: RefreshToken) -> TokensGiven:
-        async with limit_attempts(deps, guess_of_token("refresh", client_address(request))):
+        async with limit_attempts(deps, charge_token("refresh", client_address(request))):
             return _to_token_response(
                 await refresh(deps, token.refresh_token, correlation_id(request))
             )
@@ -144,7 +144,7 @@ def routes(deps: SessionsDeps) -> Routes:
     )
     async def accept(request: Request, acceptance: Acceptance) -> Response:
         correlation = correlation_id(request)
-        async with limit_attempts(deps, guess_of_token("invitation", client_address(request))):
+        async with limit_attempts(deps, charge_token("invitation", client_address(request))):
             await accept_invitation(deps, acceptance.invitation, acceptance.password, correlation)
         return Response(status_code=204)
 

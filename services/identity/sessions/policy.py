@@ -5,13 +5,13 @@ from shared.contracts.ids import MemberId, TenantId
 from shared.kit.core.rate_limits import Charge, RateLimit
 from shared.kit.text.characters import mail_address_key
 
-PERSON_AND_ADDRESS_LIMITS = (
+GROWING_WAIT_LIMITS = (
     RateLimit("guess.half_minute", 5, 30),
     RateLimit("guess.two_minutes", 8, 120),
     RateLimit("guess.ten_minutes", 12, 600),
     RateLimit("guess.hour", 16, 3_600),
 )
-"""Wrong secrets per person and client address: the wait grows from 30 seconds to an hour."""
+"""Wrong secrets of a person from an address, or of a device: waits of 30 seconds to an hour."""
 PERSON_LIMITS = (
     RateLimit("guess.person.hour", 30, 3_600),
     RateLimit("guess.person.day", 100, 86_400),
@@ -21,7 +21,7 @@ TOKEN_LIMIT = RateLimit("guess.tokens", 1_000, 600)
 """Invalid refresh tokens and invitations per client address."""
 
 
-def guess_of_stranger(limits: GuessLimits, tenant: str, email: str, address: str) -> Guess:
+def charge_unknown_device(limits: GuessLimits, tenant: str, email: str, address: str) -> Guess:
     """Charge a sign-in from a device that this person has not used.
 
     `tenant` and `email` count as they were written, whether or not they exist.
@@ -29,7 +29,7 @@ def guess_of_stranger(limits: GuessLimits, tenant: str, email: str, address: str
     slug = tenant.strip().casefold()
     person = f"{slug}\n{mail_address_key(email)}"
     return Guess(
-        own=tuple(Charge(limit, f"{person}\n{address}") for limit in PERSON_AND_ADDRESS_LIMITS),
+        own=tuple(Charge(limit, f"{person}\n{address}") for limit in GROWING_WAIT_LIMITS),
         shared=(
             *(Charge(limit, person) for limit in PERSON_LIMITS),
             Charge(RateLimit("guess.address", limits.address, 600), address),
@@ -40,24 +40,20 @@ def guess_of_stranger(limits: GuessLimits, tenant: str, email: str, address: str
     )
 
 
-def guess_from_device(device: Device) -> Guess:
+def charge_known_device(device: Device) -> Guess:
     """Charge a sign-in to the device alone, when the person has signed in with it before."""
     return Guess(
-        own=tuple(
-            Charge(limit, f"device\n{device.device_id}") for limit in PERSON_AND_ADDRESS_LIMITS
-        )
+        own=tuple(Charge(limit, f"device\n{device.device_id}") for limit in GROWING_WAIT_LIMITS)
     )
 
 
-def guess_of_member(tenant: TenantId, member_id: MemberId) -> Guess:
-    """Charge a signed-in member's attempt to give the password again, for example to change it."""
+def charge_member(tenant: TenantId, member_id: MemberId) -> Guess:
+    """Charge a signed-in member's attempt to enter the password again, such as for changing it."""
     return Guess(
-        own=tuple(
-            Charge(limit, f"member\n{tenant}\n{member_id}") for limit in PERSON_AND_ADDRESS_LIMITS
-        )
+        own=tuple(Charge(limit, f"member\n{tenant}\n{member_id}") for limit in GROWING_WAIT_LIMITS)
     )
 
 
-def guess_of_token(kind: str, address: str) -> Guess:
+def charge_token(kind: str, address: str) -> Guess:
     """Charge a refresh token or an invitation (`kind`): too long to guess, but cheap to send."""
     return Guess(shared=(Charge(TOKEN_LIMIT, f"{kind}\n{address}"),))

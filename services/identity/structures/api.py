@@ -74,8 +74,8 @@ def routes(deps: StructuresDeps) -> Routes:
     async def list_some(
         caller: CallerDep, limit: PageLimit = MAX_PAGE_ITEMS, cursor: str | None = None
     ) -> Tree:
-        after = TreePosition(*decode(cursor, BigInt, str, UUID)) if cursor else None
-        structures, last = await list_structures(deps, caller, after, limit)
+        after_position = TreePosition(*decode(cursor, BigInt, str, UUID)) if cursor else None
+        structures, last = await list_structures(deps, caller, after_position, limit)
         next_cursor = encode(*last) if last is not None else None
         return Tree(items=[_to_response(structure) for structure in structures], next=next_cursor)
 

@@ -24,7 +24,7 @@ class Structures(Protocol):
         """Return the tenant's root structure; opening a tenant creates it."""
 
     async def list_after(
-        self, unit: Unit, tenant: TenantId, after: TreePosition | None, limit: int
+        self, unit: Unit, tenant: TenantId, after_position: TreePosition | None, limit: int
     ) -> Sequence[Structure]:
         """List at most `limit` structures after a position, ancestors first and then by name."""
 

@@ -33,16 +33,16 @@ class SqlStructures:
         return _structure(rows.mappings().one())
 
     async def list_after(
-        self, unit: Unit, tenant: TenantId, after: TreePosition | None, limit: int
+        self, unit: Unit, tenant: TenantId, after_position: TreePosition | None, limit: int
     ) -> Sequence[Structure]:
         sort_key = sa.tuple_(
             sa.func.cardinality(STRUCTURES.c.path), STRUCTURES.c.name, STRUCTURES.c.structure_id
         )
         condition = STRUCTURES.c.tenant_id == tenant
-        if after is not None:
+        if after_position is not None:
             # BigInteger: a forged cursor may hold a depth beyond the range of integer.
             types = (sa.BigInteger(), sa.Text(), sa.Uuid())
-            condition &= sort_key > sa.tuple_(*after, types=types)
+            condition &= sort_key > sa.tuple_(*after_position, types=types)
         query = sa.select(STRUCTURES).where(condition).order_by(*sort_key.clauses).limit(limit)
         rows = await connection(unit).execute(query)
         return [_structure(row) for row in rows.mappings()]

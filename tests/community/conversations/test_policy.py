@@ -14,7 +14,7 @@ from shared.contracts.example_data import ACADEMY, ZOE
 from shared.contracts.identity import Role
 from shared.kit.core.policy import Allowed, Denied
 from tests.community.conversations.builders import a_content
-from tests.community.spaces.test_policy import NON_MEMBER, OUTSIDER, ROOM
+from tests.community.spaces.test_policy import NON_MEMBER, OUTSIDER, SCHOOL_SPACE
 from tests.support.actors import an_actor
 
 MEMBER, ANIMATOR = Membership("member"), Membership("animator")
@@ -23,8 +23,12 @@ HIDDEN = a_content(standing=ContentStatus.HIDDEN)
 
 
 def test_members_publish_and_others_do_not() -> None:
-    assert may_publish(TEACHER, ROOM, MEMBER, ContentKind.QUESTION) == Allowed("post.member")
-    assert may_publish(TEACHER, ROOM, NON_MEMBER, ContentKind.QUESTION) == Denied("post.member")
+    assert may_publish(TEACHER, SCHOOL_SPACE, MEMBER, ContentKind.QUESTION) == Allowed(
+        "post.member"
+    )
+    assert may_publish(TEACHER, SCHOOL_SPACE, NON_MEMBER, ContentKind.QUESTION) == Denied(
+        "post.member"
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,7 +42,7 @@ def test_members_publish_and_others_do_not() -> None:
 def test_only_animators_and_managers_announce(
     role: Role, membership: Membership, *, allowed: bool
 ) -> None:
-    verdict = may_publish(an_actor(role), ROOM, membership, ContentKind.ANNOUNCEMENT)
+    verdict = may_publish(an_actor(role), SCHOOL_SPACE, membership, ContentKind.ANNOUNCEMENT)
     assert isinstance(verdict, Allowed) is allowed
 
 
@@ -46,13 +50,13 @@ def test_only_animators_and_managers_announce(
 def test_hidden_content_is_readable_by_author_and_moderators(role: Role) -> None:
     expected = role in {Role.MODERATOR, Role.ADMINISTRATOR}
     reader = an_actor(role, at=ACADEMY)
-    assert isinstance(may_read(reader, ROOM, MEMBER, HIDDEN), Allowed) is expected
-    assert may_read(ZOE_ACTOR, ROOM, MEMBER, HIDDEN) == Allowed("read.author")
+    assert isinstance(may_read(reader, SCHOOL_SPACE, MEMBER, HIDDEN), Allowed) is expected
+    assert may_read(ZOE_ACTOR, SCHOOL_SPACE, MEMBER, HIDDEN) == Allowed("read.author")
 
 
 def test_actor_who_cannot_see_space_reads_no_content() -> None:
     for content in (a_content(), HIDDEN, a_content(author_id=OUTSIDER.member_id)):
-        assert isinstance(may_read(OUTSIDER, ROOM, NON_MEMBER, content), Denied)
+        assert isinstance(may_read(OUTSIDER, SCHOOL_SPACE, NON_MEMBER, content), Denied)
 
 
 def test_only_the_author_changes_a_content() -> None:

@@ -19,7 +19,7 @@ from shared.contracts.community import ContentKind
 from shared.contracts.example_data import NOON, TENANT
 from shared.contracts.ids import TenantId
 from tests.community.conversations.builders import a_content
-from tests.community.spaces.test_policy import ROOM
+from tests.community.spaces.test_policy import SCHOOL_SPACE
 
 SOURCE = "stackexchange:préau 🏫"
 QUESTION = ImportRow("post:1", ContentKind.QUESTION, "<p>Où ?</p>", NOON, None, "7", "Ô ciel 🎸")
@@ -87,8 +87,8 @@ def test_imported_content_id_is_unique_per_tenant_source_and_row() -> None:
 
 
 def test_imported_content_keeps_date_and_parent() -> None:
-    question = to_content(QUESTION, ROOM, SOURCE, None)
-    answer = to_content(ANSWER, ROOM, SOURCE, question)
+    question = to_content(QUESTION, SCHOOL_SPACE, SOURCE, None)
+    answer = to_content(ANSWER, SCHOOL_SPACE, SOURCE, question)
     assert (question.root_id, question.parent_id) == (question.content_id, None)
     assert (answer.root_id, answer.parent_id) == (question.content_id, question.content_id)
     assert (answer.created_at, answer.format) == (NOON, "html")
@@ -96,12 +96,12 @@ def test_imported_content_keeps_date_and_parent() -> None:
 
 
 def test_row_of_deleted_account_has_no_author() -> None:
-    content = to_content(replace(QUESTION, author=None), ROOM, SOURCE, None)
+    content = to_content(replace(QUESTION, author=None), SCHOOL_SPACE, SOURCE, None)
     assert (content.author_id, content.author_structure) == (None, None)
 
 
 def test_row_is_unchanged_if_text_matches_or_was_edited_here() -> None:
-    content = to_content(QUESTION, ROOM, SOURCE, None)
+    content = to_content(QUESTION, SCHOOL_SPACE, SOURCE, None)
     new_id, other = content.content_id, replace(QUESTION, body="<p>Ailleurs</p>")
     assert is_unchanged(QUESTION, {new_id: content}, new_id)
     assert not is_unchanged(other, {new_id: content}, new_id)

@@ -14,7 +14,7 @@ from tests.support.actors import ANCESTRY, an_actor
 
 ELSEWHERE = StructureId(UUID(int=9))
 NON_MEMBER, MEMBER = Membership(), Membership("member")
-ROOM = Space(
+SCHOOL_SPACE = Space(
     TENANT,
     SPACE,
     "Entraide 🎸",
@@ -34,15 +34,17 @@ def _is_allowed(verdict: object) -> bool:
 
 @pytest.mark.parametrize("visibility", Visibility)
 def test_members_and_managers_see_every_space(visibility: Visibility) -> None:
-    room = replace(ROOM, visibility=visibility)
-    assert _is_allowed(may_see(OUTSIDER, room, MEMBER))
-    assert _is_allowed(may_see(an_actor(Role.MODERATOR, at=ACADEMY, of=None), room, NON_MEMBER))
+    space = replace(SCHOOL_SPACE, visibility=visibility)
+    assert _is_allowed(may_see(OUTSIDER, space, MEMBER))
+    assert _is_allowed(may_see(an_actor(Role.MODERATOR, at=ACADEMY, of=None), space, NON_MEMBER))
 
 
 def test_visibility_decides_whether_non_members_see_a_space() -> None:
-    assert _is_allowed(may_see(OUTSIDER, replace(ROOM, visibility=Visibility.PUBLIC), NON_MEMBER))
-    assert not _is_allowed(may_see(OUTSIDER, ROOM, NON_MEMBER))
-    assert _is_allowed(may_see(an_actor(Role.PUPIL), ROOM, NON_MEMBER))
+    assert _is_allowed(
+        may_see(OUTSIDER, replace(SCHOOL_SPACE, visibility=Visibility.PUBLIC), NON_MEMBER)
+    )
+    assert not _is_allowed(may_see(OUTSIDER, SCHOOL_SPACE, NON_MEMBER))
+    assert _is_allowed(may_see(an_actor(Role.PUPIL), SCHOOL_SPACE, NON_MEMBER))
 
 
 @pytest.mark.parametrize("role", Role)
@@ -57,9 +59,9 @@ def test_only_managing_roles_at_or_above_structure_open_spaces(role: Role) -> No
 
 @pytest.mark.parametrize("joining", Joining)
 def test_only_managers_join_spaces_that_are_not_open(joining: Joining) -> None:
-    room = replace(ROOM, joining=joining)
-    assert _is_allowed(may_join(an_actor(Role.PUPIL), room, NON_MEMBER)) is (
+    space = replace(SCHOOL_SPACE, joining=joining)
+    assert _is_allowed(may_join(an_actor(Role.PUPIL), space, NON_MEMBER)) is (
         joining is Joining.OPEN
     )
-    assert _is_allowed(may_join(an_actor(Role.COMMUNITY_MANAGER), room, NON_MEMBER))
-    assert not _is_allowed(may_join(OUTSIDER, room, NON_MEMBER))
+    assert _is_allowed(may_join(an_actor(Role.COMMUNITY_MANAGER), space, NON_MEMBER))
+    assert not _is_allowed(may_join(OUTSIDER, space, NON_MEMBER))

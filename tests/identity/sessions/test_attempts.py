@@ -13,7 +13,7 @@ from services.identity.sessions.domain import (
     WrongCredentials,
 )
 from services.identity.sessions.handlers.attempts import limit_attempts
-from services.identity.sessions.policy import guess_of_member, guess_of_token
+from services.identity.sessions.policy import charge_member, charge_token
 from shared.contracts.cast import TENANT, ZOE
 from shared.kit.core.errors import Forbidden, PreauError
 from shared.kit.limiting.fallback import FallbackLimiter
@@ -201,7 +201,7 @@ async def test_attempts_count_only_on_the_given_failure() -> None:
     harness = SignInHarness()
 
     async def change_password(error: type[PreauError]) -> None:
-        async with limit_attempts(harness.deps, guess_of_member(TENANT, ZOE), Forbidden):
+        async with limit_attempts(harness.deps, charge_member(TENANT, ZOE), Forbidden):
             raise error
 
     for _ in range(5):
@@ -210,7 +210,7 @@ async def test_attempts_count_only_on_the_given_failure() -> None:
     with pytest.raises(TooManyAttempts):
         await change_password(Forbidden)
 
-    async with limit_attempts(harness.deps, guess_of_token("refresh", ATTACKER)):
+    async with limit_attempts(harness.deps, charge_token("refresh", ATTACKER)):
         pass
 
 

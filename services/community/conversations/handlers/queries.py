@@ -57,7 +57,7 @@ async def get_visible_space(
 async def get_readable(
     deps: ConversationsDeps, unit: Unit | BatchedUnit, actor: Actor, content_id: ContentId
 ) -> ReadableContent:
-    """Find a content that this actor may read. Raises `ContentNotFound`."""
+    """Find a content that the actor may read. Raises `ContentNotFound`."""
     contents = await deps.contents.find(unit, actor.tenant, [content_id])
     return await _check_readable(deps, unit, actor, content_id, contents)
 
@@ -65,7 +65,10 @@ async def get_readable(
 async def lock_readable(
     deps: ConversationsDeps, unit: Unit, actor: Actor, content_id: ContentId
 ) -> ReadableContent:
-    """Do as `get_readable`, and lock the content until the transaction ends."""
+    """Find a content that the actor may read, and lock its row until the transaction ends.
+
+    Raises `ContentNotFound`.
+    """
     contents = await deps.contents.lock(unit, actor.tenant, [content_id])
     return await _check_readable(deps, unit, actor, content_id, contents)
 

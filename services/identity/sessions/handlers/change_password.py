@@ -7,7 +7,7 @@ from services.identity.sessions.domain import WrongPassword
 from services.identity.sessions.handlers.attempts import limit_attempts
 from services.identity.sessions.handlers.end_sessions import end_sessions
 from services.identity.sessions.handlers.passwords import hash_new_password, password_matches
-from services.identity.sessions.policy import guess_of_member
+from services.identity.sessions.policy import charge_member
 from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.identity import SessionEnd
 from shared.contracts.ids import MemberId
@@ -30,7 +30,7 @@ async def change_password(deps: SessionsDeps, caller: Caller, command: ChangePas
     Raises `WrongPassword`, `TooManyAttempts` and the errors of `hash_new_password`.
     """
     tenant, member_id = caller.tenant, command.member_id
-    async with limit_attempts(deps, guess_of_member(tenant, member_id), WrongPassword):
+    async with limit_attempts(deps, charge_member(tenant, member_id), WrongPassword):
         async with deps.unit(caller) as unit:
             credential = await deps.passwords.credentials.find_by_member(unit, tenant, member_id)
         current_hash = credential.password_hash if credential else None

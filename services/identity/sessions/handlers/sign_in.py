@@ -14,7 +14,7 @@ from services.identity.sessions.domain import (
 from services.identity.sessions.handlers.attempts import limit_attempts
 from services.identity.sessions.handlers.open_session import open_session
 from services.identity.sessions.handlers.passwords import password_matches
-from services.identity.sessions.policy import guess_from_device, guess_of_stranger
+from services.identity.sessions.policy import charge_known_device, charge_unknown_device
 from services.identity.sessions.ports import SessionsDeps
 from shared.contracts.ids import MemberId, TenantId
 from shared.kit.core.suspension import MemberSuspended
@@ -48,17 +48,19 @@ async def sign_in(deps: SessionsDeps, command: SignIn, correlation: str) -> Sign
     Raises `WrongCredentials` and `TooManyAttempts`, for unknown members and tenants after the same
     work as for known ones. Raises `MemberSuspended` only if the password is right.
     """
-    stranger = guess_of_stranger(
+    unknown_device_guess = charge_unknown_device(
         deps.attempts.limits, command.tenant, command.email, command.address
     )
     device = deps.tokens.device.read_device(command.device_token) if command.device_token else None
     if device is None:
-        async with limit_attempts(deps, stranger):
+        async with limit_attempts(deps, unknown_device_guess):
             credential = await _find_credential(deps, command, correlation)
             return await _check_and_open(deps, credential, command, correlation)
     credential = await _find_credential(deps, command, correlation)
     is_known = credential is not None and _is_device_of(device, credential)
-    async with limit_attempts(deps, guess_from_device(device) if is_known else stranger):
+    async with limit_attempts(
+        deps, charge_known_device(device) if is_known else unknown_device_guess
+    ):
         return await _check_and_open(deps, credential, command, correlation)
 
 

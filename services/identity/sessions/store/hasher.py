@@ -12,7 +12,7 @@ LANES = 1
 
 
 class Argon2Hasher:
-    """argon2id in a thread pool; an unknown member takes as long as a known one."""
+    """See `ports.Hasher`: argon2id in a thread pool, in equal time for unknown members."""
 
     def __init__(self, pool: HashingPool | None = None) -> None:
         self._pool = pool or HashingPool(spare_cores())

@@ -24,7 +24,10 @@ DEVICE_LIFETIME = timedelta(days=365)
 
 
 class JwtSigner:
-    """JWTs signed with one Ed25519 key, which is named by the hash of its public part."""
+    """See `ports.AccessTokens`, `ports.InvitationTokens` and `ports.DeviceTokens`.
+
+    Signs JWTs with one Ed25519 key, whose id is the hash of its public part.
+    """
 
     def __init__(self, pem: str, *, issuer: str, audience: str, clock: Clock) -> None:
         """Load the key. Raises ValueError for anything but an Ed25519 private key."""
