@@ -1,4 +1,4 @@
-"""A consumer that remembers, and small helpers around it."""
+"""A consumer that records its calls, and helpers for it."""
 
 import asyncio
 from collections import defaultdict
@@ -13,17 +13,17 @@ Step = Callable[[Sequence[IncomingRecord]], Awaitable[Mapping[Partition, int] | 
 async def wait_until(condition: Callable[[], object], *, seconds: float = 30.0) -> None:
     """Wait for a condition; a failing test then names it."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110  it looks from outside: nobody rings for it
+        while not condition():  # noqa: ASYNC110  the condition has no event
             await asyncio.sleep(0.002)
 
 
 def next_offsets(batch: Sequence[IncomingRecord]) -> dict[Partition, int]:
-    """Answer that all of it is done."""
+    """Return the next offsets of a completely applied batch."""
     return {record.partition: record.offset + 1 for record in batch}
 
 
 def make_records(topic: str, count: int, *, key: str = "", first: int = 0) -> list[OutgoingRecord]:
-    """Make records with the values b"0", b"1" … of one key, or of seven in turn."""
+    """Make records with the values b"0", b"1" … of one key, or of seven keys in turn."""
     return [
         OutgoingRecord(topic, (key or f"key-{number % 7}").encode(), str(number).encode())
         for number in range(first, first + count)
@@ -32,7 +32,7 @@ def make_records(topic: str, count: int, *, key: str = "", first: int = 0) -> li
 
 @dataclass
 class RecordingConsumer:
-    """Remembers what it was told. `step` may fail, wait, or answer something else."""
+    """Records its calls and batches. `step` may fail, wait, or return other offsets."""
 
     starts: Mapping[Partition, int] = field(default_factory=dict)
     step: Step | None = None
@@ -46,26 +46,28 @@ class RecordingConsumer:
     async def on_assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         self.calls.append(("assigned", tuple(partitions)))
         self.owned.update(partitions)
-        return {each: at for each, at in self.starts.items() if each in partitions}
+        return {partition: at for partition, at in self.starts.items() if partition in partitions}
 
     async def prepare(self, batch: Sequence[IncomingRecord]) -> None:
         self.prepared.append(tuple(batch))
 
     async def on_revoked(self, partitions: Sequence[Partition]) -> None:
-        assert not self.handling, "revoked while a batch is in hand"
+        assert not self.handling, "revoked during a batch"
         self.calls.append(("revoked", tuple(partitions)))
         self.owned.difference_update(partitions)
 
     async def handle(self, batch: Sequence[IncomingRecord]) -> Mapping[Partition, int]:
-        assert {record.partition for record in batch} <= self.owned, "a record before its time"
+        assert {record.partition for record in batch} <= self.owned, (
+            "a record of a partition that is not assigned"
+        )
         self.attempts.append(tuple(batch))
         self.handling = True
         try:
-            answer = await self.step(batch) if self.step else None
+            offsets = await self.step(batch) if self.step else None
         finally:
             self.handling = False
         self.handled.extend(batch)
-        return next_offsets(batch) if answer is None else answer
+        return next_offsets(batch) if offsets is None else offsets
 
     @property
     def values(self) -> list[bytes | None]:
@@ -76,12 +78,12 @@ class RecordingConsumer:
         return sorted(int(value or b"-1") for value in self.values)
 
     def in_order(self) -> bool:
-        """Return whether the records of each key came in the order of their numbers."""
+        """Return whether the records of each key arrived in the order of their numbers."""
         by_key: dict[bytes | None, list[int]] = defaultdict(list)
         for record in self.handled:
             by_key[record.key].append(int(record.value or b"-1"))
         return all(numbers == sorted(numbers) for numbers in by_key.values())
 
     def config_for(self, topic: str, group: str, **more: object) -> SubscriptionConfig:
-        """Describe a reading by this consumer, with a group's name that nobody else has."""
+        """Return the configuration of a subscription with this consumer."""
         return SubscriptionConfig(group, (topic,), self, **more)  # type: ignore[arg-type]  # passed through

@@ -1,7 +1,7 @@
-"""Effects that are in trouble, readers that start again, and a database that is away.
+"""Failing effects, restarted consumers, and a database that is not available.
 
-An attempt "ends the process" by being cancelled: its transaction is rolled back, and another reader
-begins with nothing but the tables.
+A cancelled attempt simulates the end of the process: its transaction is rolled back, and another
+consumer starts from the tables.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ RETRY_LIMITS = RetryLimits(max_attempts=3, max_starts=2, max_hold_seconds=HOLD_S
 
 @dataclass
 class FailingEffect:
-    """What the effect does with words that are in trouble; the rest it only counts."""
+    """An effect that counts its attempts, and calls `fail` for the reason `trouble`."""
 
     harness: InboxHarness
     fail: Callable[[Unit], object]
@@ -38,13 +38,13 @@ class FailingEffect:
     fixed: bool = False
 
     def make_consumer(self) -> BatchConsumer:
-        """Begin as a process that was started just now."""
+        """Create the consumer of a newly started process."""
         consumer = self.harness.consumer()
         consumer.retry_limits = RETRY_LIMITS
-        consumer.reactions = [BoundReaction("trouble", self._react, (MemberSuspended,))]
+        consumer.reactions = [BoundReaction("trouble", self._apply, (MemberSuspended,))]
         return consumer
 
-    async def _react(self, unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
+    async def _apply(self, unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
         for delivery in deliveries:
             assert isinstance(delivery.fact, MemberSuspended)
             reason = delivery.fact.reason
@@ -54,7 +54,7 @@ class FailingEffect:
                 await connection(unit).exec_driver_sql("SELECT 1")
 
     async def consume(self, consumer: BatchConsumer, rounds: int = 40) -> GroupCounts:
-        """Hand over what is there until nothing is left, as the bus does; rounds are bounded."""
+        """Deliver the records until none is left, as the bus does, at most `rounds` times."""
         starts = dict(await consumer.on_assigned(all_partitions()))
         for _ in range(rounds):
             batch = await self.harness.fetch_from(starts)
@@ -81,7 +81,7 @@ def cancel_process(_: Unit) -> None:
 
 
 class UnavailableDatabase:
-    """A database that cannot be reached until it is back."""
+    """A database that is not available until `available` is set."""
 
     def __init__(self, real: Database) -> None:
         self._real, self.available = real, False
@@ -101,7 +101,7 @@ class UnavailableDatabase:
 
 
 def publish_in_one_partition(harness: InboxHarness, words: Iterable[str]) -> None:
-    """Put one fact of each of several members into one partition."""
+    """Publish one event of each of several members, all in one partition."""
     reasons = list(words)
     for reason, member in zip(reasons, members_in_partition(0, len(reasons)), strict=True):
         harness.publish(reason, member=member)
@@ -112,7 +112,7 @@ def all_partitions() -> list[Partition]:
 
 
 async def park_all(harness: InboxHarness, failing_effect: FailingEffect) -> None:
-    """Let everything fail once by a bug, and forget that it was tried."""
+    """Park every event with one failed attempt, and advance the clock."""
 
     async def fail(unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
         raise RuntimeError("a bug")

@@ -1,4 +1,4 @@
-"""A small group on a real database: facts in, effects out, and everything that can go wrong."""
+"""A consumer group on a real database and a memory bus, with effects that can fail."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -43,12 +43,12 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 EFFECTS = sa.text("INSERT INTO effects (tenant_id, key, words) VALUES (:tenant, :key, :words)")
 
 
-def members_in_partition(place: int, number: int) -> list[int]:
-    """So many members whose facts stand in this partition."""
+def members_in_partition(partition: int, number: int) -> list[int]:
+    """Return the first `number` members whose events are in this partition."""
     return [
-        who
-        for who in range(1, 1000)
-        if partition_of(f"{RENNES}:{member_id(who)}".encode(), PARTITIONS) == place
+        member
+        for member in range(1, 1000)
+        if partition_of(f"{RENNES}:{member_id(member)}".encode(), PARTITIONS) == partition
     ][:number]
 
 
@@ -77,7 +77,11 @@ class Clock:
 
 @dataclass
 class InboxHarness:
-    """What the reaction does with the words of a fact: fail, fail for ever, answer, note them."""
+    """A group whose effect depends on an event's reason.
+
+    `poison…` fails until `fixed`, `invalid` always fails, `answer` publishes an event; the effect
+    inserts every other reason into the table `effects`.
+    """
 
     database: Database
     owner_url: str
@@ -93,11 +97,11 @@ class InboxHarness:
     sequences: Counter[tuple[TenantId, int]] = field(default_factory=Counter)
 
     def consumer(self) -> BatchConsumer:
-        note = BoundReaction("note", self._note, (MemberSuspended,))
+        reaction = BoundReaction("note", self._apply, (MemberSuspended,))
         return BatchConsumer(
             GROUP,
             self.database,
-            (note,),
+            (reaction,),
             self.bus,
             self.clock,
             NoTelemetry(),
@@ -106,7 +110,7 @@ class InboxHarness:
             self.retry_limits,
         )
 
-    async def _note(self, unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
+    async def _apply(self, unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
         for delivery in deliveries:
             fact = delivery.fact
             assert isinstance(fact, MemberSuspended)
@@ -127,11 +131,11 @@ class InboxHarness:
                 unit.record(MemberReinstated(member_id=fact.member_id), caused_by=delivery)
 
     async def query(self, query: str, *values: Any) -> list[dict[str, Any]]:
-        """Read as the owner, who sees the frame's tables whole."""
+        """Query as the owner, which sees all rows of the frame's tables."""
         owner = await asyncpg.connect(self.owner_url.replace("+asyncpg", ""))
         try:
-            both = ",".join(str(tenant) for tenant in (RENNES, LYON))
-            await owner.execute(f"SET app.tenants = '{both}'")
+            tenants = ",".join(str(tenant) for tenant in (RENNES, LYON))
+            await owner.execute(f"SET app.tenants = '{tenants}'")
             return [dict(row) for row in await owner.fetch(query, *values)]
         finally:
             await owner.close()
@@ -151,7 +155,7 @@ class InboxHarness:
         event_id: UUID | None = None,
         **overrides: str,
     ) -> UUID:
-        """Put a fact on the topic, as another service's relay would; give its id."""
+        """Append an event to the topic, as another service's relay does; return its id."""
         fact = MemberSuspended(member_id=member_id(member), reason=reason)
         envelope = envelope_of(fact, tenant, event_id or uuid7())
         fields = msgspec.json.decode(encode(envelope)) | {
@@ -161,10 +165,10 @@ class InboxHarness:
         self.append(f"{tenant}:{member_id(member)}".encode(), msgspec.json.encode(fields))
         return envelope.id
 
-    def next_sequence(self, who: int, tenant: TenantId = RENNES) -> str:
+    def next_sequence(self, member: int, tenant: TenantId = RENNES) -> str:
         """Return the next sequence of a member's key, as an outbox does."""
-        self.sequences[tenant, who] += 1
-        return f"{self.sequences[tenant, who]:010}"
+        self.sequences[tenant, member] += 1
+        return f"{self.sequences[tenant, member]:010}"
 
     def append(
         self,
@@ -177,40 +181,48 @@ class InboxHarness:
         )
 
     async def fetch_from(self, starts: Mapping[Partition, int]) -> list[IncomingRecord]:
-        """Everything behind these positions."""
+        """Fetch every record from these positions on."""
         return [r for p, begin in starts.items() for r in await self.bus.fetch(p, begin, 10_000)]
 
     async def consume_all(self, consumer: BatchConsumer | None = None) -> GroupCounts:
-        """Read all there is in one batch; the ledger must agree afterwards."""
-        reader = consumer or self.consumer()
-        starts = await reader.on_assigned([Partition(TOPIC, n) for n in range(PARTITIONS)])
+        """Consume every record in one batch, then check the counts."""
+        group_consumer = consumer or self.consumer()
+        starts = await group_consumer.on_assigned([Partition(TOPIC, n) for n in range(PARTITIONS)])
         batch = await self.fetch_from(starts)
         if batch:
-            await reader.handle(batch)
-        return await self.check_counts(reader)
+            await group_consumer.handle(batch)
+        return await self.check_counts(group_consumer)
 
     async def retry_parked(self, consumer: BatchConsumer | None = None) -> GroupCounts:
-        """Let what is parked be tried again, a quarter of an hour later."""
+        """Retry the parked events a quarter of an hour later, then check the counts."""
         self.clock.advance(minutes=15)
-        reader = consumer or self.consumer()
-        await ParkedEventRetrier(reader).retry_due()
-        return await self.check_counts(reader)
+        group_consumer = consumer or self.consumer()
+        await ParkedEventRetrier(group_consumer).retry_due()
+        return await self.check_counts(group_consumer)
 
     async def list_dead_letters(self, *, everything: bool = False) -> list[DeadLetter]:
         async with self.database.unit_for(()) as unit:
             return await list_dead_letters(unit.connection, GROUP, everything=everything)
 
-    async def decide(self, wish: DeadLetterDecision) -> DecisionResult:
-        """Decide as an operator does."""
-        who = make_caller(member_id=member_id(9))
-        async with self.database.unit(who) as unit:
-            return await decide_dead_letters(unit, GROUP, who, wish, self.consumer().decoders)
+    async def decide(self, decision: DeadLetterDecision) -> DecisionResult:
+        """Apply a decision as an operator."""
+        operator = make_caller(member_id=member_id(9))
+        async with self.database.unit(operator) as unit:
+            return await decide_dead_letters(
+                unit, GROUP, operator, decision, self.consumer().decoders
+            )
 
     async def check_counts(self, consumer: BatchConsumer) -> GroupCounts:
-        found = await count_outcomes(consumer, self.bus)
-        parts = (found.applied, found.ignored, found.duplicate, found.parked, found.dead_lettered)
-        assert found.published == sum(parts) + found.lag, found
-        return found
+        counts = await count_outcomes(consumer, self.bus)
+        parts = (
+            counts.applied,
+            counts.ignored,
+            counts.duplicate,
+            counts.parked,
+            counts.dead_lettered,
+        )
+        assert counts.published == sum(parts) + counts.lag, counts
+        return counts
 
     async def make_topics(self) -> None:
         await self.bus.ensure_topics([Topic(TOPIC, PARTITIONS), Topic(f"dead.{GROUP}")])

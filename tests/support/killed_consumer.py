@@ -1,6 +1,6 @@
-"""A reader in a process of its own, made to be killed in the middle of a batch.
+"""A consumer in a separate process, which a test kills during a batch.
 
-Its effect is a line per record in a file, written before it answers, as a database would commit.
+Its effect is a line per record in a file, written before it returns, as a database would commit.
 """
 
 import asyncio
@@ -23,12 +23,12 @@ async def main(topic: str, instance: str, effect: Path) -> None:
 
     cluster = Cluster.from_environment("killed", os.environ, os.environ["PREAU_KAFKA"])
     bus = KafkaBus(cluster, client_id="killed")
-    reader = RecordingConsumer(step=step)
+    consumer = RecordingConsumer(step=step)
     await bus.subscribe(
         SubscriptionConfig(
             topic,
             (topic,),
-            reader,
+            consumer,
             instance or None,
             max_batch_records=10,
             session_timeout_seconds=6.0,

@@ -1,4 +1,4 @@
-"""FastStream and aiokafka as their tutorials show them, so that a test can see what goes wrong."""
+"""FastStream and aiokafka as in their tutorials, to show their traps."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
@@ -19,7 +19,7 @@ Header = tuple[str, bytes | None]
 
 @dataclass
 class RunningSubscriber:
-    """A FastStream reader that runs."""
+    """A running FastStream subscriber."""
 
     broker: KafkaBroker
     subscriber: Any
@@ -49,16 +49,20 @@ def cluster_environment(cluster: Cluster) -> dict[str, str]:
 async def run_subscriber(
     cluster: Cluster, topic: str, group: str, handler: Handler, **options: Any
 ) -> AsyncIterator[RunningSubscriber]:
-    """Run a subscriber with these options; the rest is FastStream's defaults, but quiet."""
-    ours = {"graceful_timeout", "apply_types"}
+    """Run a subscriber with these options, otherwise FastStream's defaults, without logs."""
+    broker_option_names = {"graceful_timeout", "apply_types"}
     broker = KafkaBroker(
         **broker_options(cluster),
         logger=None,
         allow_auto_create_topics=False,
-        **{name: value for name, value in options.items() if name in ours},
+        **{name: value for name, value in options.items() if name in broker_option_names},
     )
-    rest = {name: value for name, value in options.items() if name not in ours}
-    subscriber = broker.subscriber(topic, group_id=group, auto_offset_reset="earliest", **rest)
+    subscriber_options = {
+        name: value for name, value in options.items() if name not in broker_option_names
+    }
+    subscriber = broker.subscriber(
+        topic, group_id=group, auto_offset_reset="earliest", **subscriber_options
+    )
     subscriber(handler)
     await broker.start()
     try:
@@ -68,26 +72,26 @@ async def run_subscriber(
 
 
 async def count_committed(cluster: Cluster, group: str) -> int:
-    """Add up what a group has committed: so many records it will never see again."""
+    """Sum the committed offsets of a group: the records that it will never get again."""
     admin = AIOKafkaAdminClient(**cluster.client_options())
     await admin.start()
     try:
         offsets = await admin.list_consumer_group_offsets(group)
     finally:
         await admin.close()
-    return sum(max(each.offset, 0) for each in offsets.values())
+    return sum(max(committed.offset, 0) for committed in offsets.values())
 
 
 async def wait_until_committed(cluster: Cluster, group: str, count: int) -> None:
     async with asyncio.timeout(20):
-        while await count_committed(cluster, group) < count:  # noqa: ASYNC110  a broker rings nobody
+        while await count_committed(cluster, group) < count:  # noqa: ASYNC110  the broker has no event
             await asyncio.sleep(0.02)
 
 
 async def send_foreign(
     cluster: Cluster, topic: str, values: Iterable[bytes], headers: Iterable[Header] = ()
 ) -> None:
-    """Send as a foreign producer, who may put anything into a record."""
+    """Send as a foreign producer, with any value and headers."""
     producer = AIOKafkaProducer(**cluster.client_options())
     await producer.start()
     try:
@@ -101,8 +105,8 @@ async def make_topic(cluster: Cluster, topic: str, partitions: int = 1, **settin
     admin = AIOKafkaAdminClient(**cluster.client_options())
     await admin.start()
     try:
-        named = {name.replace("_", "."): value for name, value in settings.items()}
-        await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=named)])
+        topic_configs = {name.replace("_", "."): value for name, value in settings.items()}
+        await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=topic_configs)])
     finally:
         await admin.close()
 
@@ -110,7 +114,7 @@ async def make_topic(cluster: Cluster, topic: str, partitions: int = 1, **settin
 def make_consumer(
     cluster: Cluster, *topics: str, group: str | None = None, **options: Any
 ) -> AIOKafkaConsumer:
-    """Make a consumer of aiokafka that commits nothing by itself."""
+    """Create an aiokafka consumer without automatic commits."""
     return AIOKafkaConsumer(
         *topics,
         **cluster.client_options(),

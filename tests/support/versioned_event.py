@@ -1,4 +1,4 @@
-"""A fact with a second version, which none of the catalogue needs yet, and a stage for it."""
+"""An event with three versions, which the catalogue does not need yet, and a service for it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ PARTITIONS = 2
 
 
 class LineSaidV1(Fact, frozen=True, kw_only=True):
-    """Somebody said a line, as one text."""
+    """A member said a line; version 1, as one text."""
 
     WIRE: ClassVar = "community.line.said"
     TOPIC: ClassVar = TOPIC
@@ -46,7 +46,7 @@ class LineSaidV1(Fact, frozen=True, kw_only=True):
 
 
 class LineSaid(Fact, frozen=True, kw_only=True):
-    """Somebody said a line, word by word."""
+    """A member said a line; version 2, as words."""
 
     WIRE: ClassVar = LineSaidV1.WIRE
     VERSION: ClassVar = 2
@@ -72,7 +72,7 @@ class LineSaid(Fact, frozen=True, kw_only=True):
 
 
 class LineSaidV3(Fact, frozen=True, kw_only=True):
-    """Somebody said a line, and how loud."""
+    """A member said a line; version 3, with its loudness."""
 
     WIRE: ClassVar = LineSaidV1.WIRE
     VERSION: ClassVar = 3
@@ -98,23 +98,23 @@ class LineSaidV3(Fact, frozen=True, kw_only=True):
         return cls(member_id=old.member_id, words=old.words, loud="!" in old.words)
 
 
-def line_said(line: str, who: int = 1) -> LineSaid:
-    return LineSaid(member_id=member_id(who), words=tuple(line.split()))
+def line_said(line: str, member: int = 1) -> LineSaid:
+    return LineSaid(member_id=member_id(member), words=tuple(line.split()))
 
 
-def line_said_v1(line: str, who: int = 1) -> LineSaidV1:
-    """The same, as the build before the second version told it: alone."""
-    return LineSaidV1(member_id=member_id(who), text=line)
+def line_said_v1(line: str, member: int = 1) -> LineSaidV1:
+    """The same event as an old build published it, without version 2."""
+    return LineSaidV1(member_id=member_id(member), text=line)
 
 
 async def record_effect(unit: Unit, deliveries: Sequence[Delivery[Fact]]) -> None:
-    """Write down what was heard, and in which version; some of it cannot be digested."""
+    """Insert the line, with `|` between the words of version 2; `poison` fails."""
     for delivery in deliveries:
         fact = delivery.fact
-        heard = fact.text if isinstance(fact, LineSaidV1) else "|".join(words_of(fact))
-        row = {"tenant": delivery.tenant, "key": delivery.key, "words": heard}
+        line = fact.text if isinstance(fact, LineSaidV1) else "|".join(words_of(fact))
+        row = {"tenant": delivery.tenant, "key": delivery.key, "words": line}
         await connection(unit).execute(EFFECTS, row)
-        if heard.startswith("poison"):
+        if line.startswith("poison"):
             raise RuntimeError("cannot digest")
 
 
@@ -125,7 +125,7 @@ def words_of(fact: Fact) -> tuple[str, ...]:
 
 @dataclass
 class VersionedService:
-    """One service that hears itself: outbox, log, inbox and the checker."""
+    """A service that consumes its events: outbox, log, inbox and reconciliation."""
 
     database: Database
     owner_url: str
@@ -137,7 +137,7 @@ class VersionedService:
         await self.bus.ensure_topics([Topic(TOPIC, PARTITIONS), Topic(DEAD, 1)])
 
     async def record_facts(self, *facts: Fact) -> None:
-        """Record facts, and send what stands in the outbox then."""
+        """Record facts, and send the events in the outbox."""
         async with self.database.unit(make_caller()) as unit:
             for fact in facts:
                 unit.record(fact)
@@ -149,33 +149,33 @@ class VersionedService:
             await self.bus.send([OutgoingRecord(row["topic"], row["key"].encode(), row["value"])])
 
     def consumer(self, *declared: type[Fact], attempts: int = 3) -> BatchConsumer:
-        reactions = (BoundReaction("note", record_effect, declared),)
+        reactions = (BoundReaction("record_effect", record_effect, declared),)
         retry = RetryPolicy(max_attempts=attempts)
         return BatchConsumer(
             GROUP, self.database, reactions, self.bus, self.clock, NoTelemetry(), retry
         )
 
     async def consume(self, *declared: type[Fact], max_records: int = 10_000) -> GroupCounts:
-        """Read on as a build that declares these, up to so many records of each partition."""
-        reader = self.consumer(*declared)
-        starts = await reader.on_assigned([Partition(TOPIC, n) for n in range(PARTITIONS)])
+        """Consume as a build that declares these versions, `max_records` of each partition."""
+        consumer = self.consumer(*declared)
+        starts = await consumer.on_assigned([Partition(TOPIC, n) for n in range(PARTITIONS)])
         batch = [r for p, at in starts.items() for r in await self.bus.fetch(p, at, max_records)]
         if batch:
-            await reader.handle(batch)
+            await consumer.handle(batch)
         await self.relay()
-        return await count_outcomes(reader, self.bus)
+        return await count_outcomes(consumer, self.bus)
 
     async def log(self) -> list[IncomingRecord]:
-        places = [Partition(TOPIC, number) for number in range(PARTITIONS)]
-        return [r for place in places for r in await self.bus.fetch(place, 0, 10_000)]
+        partitions = [Partition(TOPIC, number) for number in range(PARTITIONS)]
+        return [r for partition in partitions for r in await self.bus.fetch(partition, 0, 10_000)]
 
     async def events(self) -> list[Envelope]:
-        found = [msgspec.json.decode(r.value or b"", type=Envelope) for r in await self.log()]
-        return sorted(found, key=lambda each: (each.partitionkey, each.sequence))
+        events = [msgspec.json.decode(r.value or b"", type=Envelope) for r in await self.log()]
+        return sorted(events, key=lambda event: (event.partitionkey, event.sequence))
 
-    async def append(self, event: Envelope, **changed: object) -> None:
-        """Put an event on the topic, as its relay would a second time."""
-        fields: Mapping[str, object] = msgspec.structs.asdict(event) | changed
+    async def append(self, event: Envelope, **overrides: object) -> None:
+        """Send an event again, as its relay would."""
+        fields: Mapping[str, object] = msgspec.structs.asdict(event) | overrides
         value = msgspec.json.encode({k: v for k, v in fields.items() if v is not None})
         await self.bus.send([OutgoingRecord(TOPIC, event.partitionkey.encode(), value)])
 
@@ -186,19 +186,22 @@ class VersionedService:
         owner = await asyncpg.connect(self.owner_url.replace("+asyncpg", ""))
         try:
             await owner.execute(f"SET app.tenants = '{RENNES}'")
-            found: list[Any] = await owner.fetch(query, *values)
-            return found
+            rows: list[Any] = await owner.fetch(query, *values)
+            return rows
         finally:
             await owner.close()
 
     async def check(self, *declared: type[Fact]) -> list[str]:
-        """The violations that the checker finds, as one reads them."""
-        return [f"{each.invariant} {each.text}" for each in (await self.report(*declared)).wrong]
+        """Return the violations that the reconciliation finds."""
+        return [
+            f"{violation.invariant} {violation.text}"
+            for violation in (await self.report(*declared)).wrong
+        ]
 
     async def report(self, *declared: type[Fact]) -> Report:
         assert isinstance(self.bus, MemoryBus)
-        wanted = frozenset(fact.wire_type() for fact in declared)
+        wire_types = frozenset(fact.wire_type() for fact in declared)
         source = Source(
-            GROUP, self.owner_url, wanted, (TOPIC,), (TOPIC, DEAD), app_url=self.app_url
+            GROUP, self.owner_url, wire_types, (TOPIC,), (TOPIC, DEAD), app_url=self.app_url
         )
         return await Checker(InMemoryLog(self.bus), [source]).check()

@@ -93,7 +93,7 @@ async def test_records_before_the_start_are_never_delivered(bus: Bus, topic: str
 
 
 async def test_rebalance_waits_for_the_batch_in_progress(bus: Bus, topic: str) -> None:
-    """Two members share the partitions; the first one's current batch is applied once."""
+    """Two members share the partitions; the current batch of the first is applied once."""
 
     async def step(_batch: Sequence[IncomingRecord]) -> None:
         await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Small batches rest for as long as they took; what comes after a pause does not wait."""
+"""The pause is as long as the last batch; a batch after an idle time does not wait."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -9,8 +9,8 @@ from shared.kit.core.adaptive_pause import MAX_PAUSE_SECONDS, AdaptivePause
 
 
 @dataclass
-class Hours:
-    """A clock that only moves when somebody works or sleeps."""
+class FakeClock:
+    """A clock that advances only during work or sleep."""
 
     now: float = 100.0
     slept: list[float] = field(default_factory=list)
@@ -23,48 +23,48 @@ class Hours:
         self.now += seconds
 
 
-def paced(hours: Hours, worked: float, passed: float = 0.0) -> list[float]:
-    pace = AdaptivePause(hours.monotonic, hours.sleep)
+def sleep_after_work(clock: FakeClock, worked: float, passed: float = 0.0) -> list[float]:
+    pace = AdaptivePause(clock.monotonic, clock.sleep)
     with pace.measure():
-        hours.now += worked
-    hours.now += passed
+        clock.now += worked
+    clock.now += passed
     asyncio.run(pace.sleep())
-    return hours.slept
+    return clock.slept
 
 
 @pytest.mark.parametrize("worked", [0.001, 0.004])
 def test_pause_is_as_long_as_the_work(worked: float) -> None:
-    assert paced(Hours(), worked) == [pytest.approx(worked)]
+    assert sleep_after_work(FakeClock(), worked) == [pytest.approx(worked)]
 
 
 def test_pause_after_long_work_is_limited() -> None:
-    assert paced(Hours(), 3.0) == [pytest.approx(MAX_PAUSE_SECONDS)]
+    assert sleep_after_work(FakeClock(), 3.0) == [pytest.approx(MAX_PAUSE_SECONDS)]
 
 
 def test_no_pause_after_an_idle_time() -> None:
-    assert paced(Hours(), 0.004, passed=0.005) == []
+    assert sleep_after_work(FakeClock(), 0.004, passed=0.005) == []
 
 
 def test_idle_time_shortens_the_pause() -> None:
-    assert paced(Hours(), 0.004, passed=0.003) == [pytest.approx(0.001)]
+    assert sleep_after_work(FakeClock(), 0.004, passed=0.003) == [pytest.approx(0.001)]
 
 
 def test_no_pause_before_the_first_work() -> None:
-    hours = Hours()
-    asyncio.run(AdaptivePause(hours.monotonic, hours.sleep).sleep())
-    assert hours.slept == []
+    clock = FakeClock()
+    asyncio.run(AdaptivePause(clock.monotonic, clock.sleep).sleep())
+    assert clock.slept == []
 
 
 def test_failed_work_is_measured() -> None:
-    hours = Hours()
-    pace = AdaptivePause(hours.monotonic, hours.sleep)
+    clock = FakeClock()
+    pace = AdaptivePause(clock.monotonic, clock.sleep)
 
     def fail() -> None:
         with pace.measure():
-            hours.now += 0.002
+            clock.now += 0.002
             raise OSError("gone")
 
     with pytest.raises(OSError, match="gone"):
         fail()
     asyncio.run(pace.sleep())
-    assert hours.slept == [pytest.approx(0.002)]
+    assert clock.slept == [pytest.approx(0.002)]

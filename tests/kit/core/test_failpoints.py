@@ -9,33 +9,35 @@ import pytest
 from shared.kit.core import failpoints
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-SHIPPED = [p for f in ("shared", "services", "deploy") for p in (REPOSITORY / f).rglob("*.py")]
-ITSELF = REPOSITORY / "shared/kit/core/failpoints.py"
-REACHED = re.compile(r'\bhit_failpoint\("([^"]+)"\)')
+DEPLOYED_FILES = [
+    p for f in ("shared", "services", "deploy") for p in (REPOSITORY / f).rglob("*.py")
+]
+FAILPOINTS_FILE = REPOSITORY / "shared/kit/core/failpoints.py"
+HIT = re.compile(r'\bhit_failpoint\("([^"]+)"\)')
 
 
 @pytest.fixture(autouse=True)
-def _nobody_watches() -> Iterator[None]:
+def _remove_watcher() -> Iterator[None]:
     yield
     failpoints.set_watcher(None)
 
 
 def test_every_failpoint_is_hit_at_one_place() -> None:
-    told = [name for path in SHIPPED for name in REACHED.findall(path.read_text())]
+    steps = [name for path in DEPLOYED_FILES for name in HIT.findall(path.read_text())]
 
-    assert sorted(told) == sorted(failpoints.FAILPOINTS)
+    assert sorted(steps) == sorted(failpoints.FAILPOINTS)
 
 
 def test_deployed_code_cannot_set_a_watcher() -> None:
-    knowing = {
+    files = {
         path.relative_to(REPOSITORY).as_posix()
-        for path in SHIPPED
-        if path != ITSELF
+        for path in DEPLOYED_FILES
+        if path != FAILPOINTS_FILE
         and re.search(r"failpoints(?! import hit_failpoint\n)|\b_watcher\b", path.read_text())
     }
 
-    assert knowing == set()
-    assert "environ" not in ITSELF.read_text()
+    assert files == set()
+    assert "environ" not in FAILPOINTS_FILE.read_text()
 
 
 def test_image_contains_no_tests() -> None:
@@ -45,10 +47,10 @@ def test_image_contains_no_tests() -> None:
 
 
 def test_watcher_is_called_until_it_is_removed() -> None:
-    heard: list[str] = []
-    failpoints.set_watcher(heard.append)
+    steps: list[str] = []
+    failpoints.set_watcher(steps.append)
     failpoints.hit_failpoint("relay.sent")
     failpoints.set_watcher(None)
     failpoints.hit_failpoint("relay.sent")
 
-    assert heard == ["relay.sent"]
+    assert steps == ["relay.sent"]

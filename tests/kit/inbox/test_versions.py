@@ -31,7 +31,7 @@ REPAIR_PARKED = """
 async def test_record_writes_both_versions_the_newest_first(
     versioned_service: VersionedService,
 ) -> None:
-    await versioned_service.record_facts(line_said("Bonjour à tous"), line_said("Salut", who=1))
+    await versioned_service.record_facts(line_said("Bonjour à tous"), line_said("Salut", member=1))
 
     events = await versioned_service.events()
 
@@ -94,7 +94,7 @@ async def test_batched_unit_writes_both_versions_and_one_audit_row(
 async def test_group_applies_its_version_once_and_ignores_the_other(
     versioned_service: VersionedService, declared: type[Fact]
 ) -> None:
-    await versioned_service.record_facts(line_said("un deux"), line_said("trois", who=2))
+    await versioned_service.record_facts(line_said("un deux"), line_said("trois", member=2))
     await versioned_service.record_facts(line_said("quatre"))
 
     counts = await versioned_service.consume(declared)
@@ -246,7 +246,7 @@ async def test_event_parked_as_new_version_waits_for_its_decoder(
 async def test_only_the_declared_version_is_parked(
     versioned_service: VersionedService,
 ) -> None:
-    await versioned_service.record_facts(line_said("poison"), line_said("bon", who=2))
+    await versioned_service.record_facts(line_said("poison"), line_said("bon", member=2))
 
     counts = await versioned_service.consume(LineSaid)
 

@@ -31,8 +31,10 @@ with_each_version = pytest.mark.parametrize("declared", [LineSaidV1, LineSaid])
 async def test_event_in_two_versions_has_no_violations(
     stage: VersionedService, declared: type[Fact]
 ) -> None:
-    await stage.record_facts(line_said_v1("seule"), line_said("à deux"), line_said("autre", who=2))
-    await stage.record_facts(line_said("poison", who=3), line_said("derrière", who=3))
+    await stage.record_facts(
+        line_said_v1("seule"), line_said("à deux"), line_said("autre", member=2)
+    )
+    await stage.record_facts(line_said("poison", member=3), line_said("derrière", member=3))
     await stage.consume(declared)
 
     report = await stage.report(declared)
