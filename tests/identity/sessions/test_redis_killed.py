@@ -32,5 +32,5 @@ async def test_sign_in_limits_apply_when_redis_is_killed(tmp_path: Path) -> None
     assert harness.hash_count == 5, "the process counts its own attempts"
     assert isinstance(await harness.try_sign_in(HAMID_EMAIL, right=True), SignedIn)
     assert isinstance(await harness.try_sign_in(right=True, address=SCHOOL), SignedIn)
-    assert (await limiter.state()).startswith("in each process: Redis is away")
+    assert (await limiter.state()).startswith("in each process: Redis is unavailable")
     await limiter.close()
