@@ -1,13 +1,11 @@
 """Builds the web application of a service: its features' routes inside the common middleware."""
 
 from collections.abc import Sequence
-from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 
@@ -15,10 +13,10 @@ from shared.kit.core.errors import NotFound, PreauError, Transient
 from shared.kit.limiting.route_limits import RouteLimits
 from shared.kit.telemetry.request_telemetry import RequestTelemetry
 from shared.kit.web.access import AccessGuard
+from shared.kit.web.api_browser import add_api_browser
 from shared.kit.web.body import BodyGuard
 from shared.kit.web.context import AppContext
 from shared.kit.web.direct_dispatch import DirectDispatch
-from shared.kit.web.documentation import describe, page
 from shared.kit.web.error_boundary import ErrorBoundary
 from shared.kit.web.messages import LANGUAGES, Messages
 from shared.kit.web.problems import MEDIA_TYPE, ProblemResponses
@@ -91,7 +89,7 @@ def web_app(  # noqa: PLR0913  the parts of an application, by name
     for router in extra:
         _add_routes(app, router)
     if public_docs:
-        _add_documentation(app, messages)
+        add_api_browser(app, messages)
     _add_middleware(app, name, context, problems, limits)
     return app
 
@@ -139,24 +137,3 @@ def _add_routes(app: FastAPI, router: APIRouter) -> None:
         if isinstance(route, APIRoute):
             route.responses = {**_responses(), **route.responses}
         app.router.routes.append(route)
-
-
-def _add_documentation(app: FastAPI, messages: Messages) -> None:
-    # Cached: building the page takes 8 ms of CPU, and it is served without a token.
-    @cache
-    def document(root_path: str) -> bytes:
-        return bytes(JSONResponse(describe(app.openapi(), messages, root_path)).body)
-
-    @cache
-    def html(root_path: str) -> bytes:
-        return page(describe(app.openapi(), messages, root_path)).encode()
-
-    async def openapi(request: Request) -> Response:
-        root_path = request.scope.get("root_path", "")
-        return Response(document(root_path), media_type="application/json")
-
-    async def docs(request: Request) -> Response:
-        return HTMLResponse(html(request.scope.get("root_path", "")))
-
-    app.add_api_route("/openapi.json", openapi, include_in_schema=False)
-    app.add_api_route("/docs", docs, include_in_schema=False)

@@ -3,14 +3,11 @@
 from typing import Any
 
 import pytest
-from fastapi import APIRouter
 from opentelemetry import trace
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from shared.kit.telemetry.otel import OtelTelemetry
-from shared.kit.web import app
 from shared.kit.web.cursors import Page
-from shared.kit.web.documentation import page
 from shared.kit.web.error_boundary import SECURITY_HEADERS
 from shared.kit.web.route_table import ACCESS_EXTENSION, ACTION_EXTENSION
 from shared.kit.web.routes import Routes
@@ -67,27 +64,6 @@ async def test_the_document_offers_the_key_where_it_is_honoured() -> None:
     }
 
 
-async def test_the_page_shows_operations_examples_and_problems_and_loads_nothing() -> None:
-    async with SampleApp().client(None) as client:
-        page = await client.get("/docs")
-    for shown in ("/notes/v1/notes", "note.write", "Le préau fuit ☔", "problems/note_not_found"):
-        assert shown in page.text
-    assert not [word for word in ("http:", "https:", "<script", "src=") if word in page.text]
-
-
-async def test_the_page_escapes_what_it_shows() -> None:
-    routes = APIRouter()
-
-    @routes.get("/v1/crooked")
-    async def crooked(limit: int = 1) -> None:
-        """Write <script>alert(1)</script>."""
-
-    async with SampleApp(routers=(routes,)).client(None) as client:
-        page = (await client.get("/docs")).text
-    assert "<script>" not in page
-    assert "&lt;script&gt;" in page
-
-
 async def test_pages_of_lists_are_described_too() -> None:
     routes = Routes("lists")
 
@@ -96,13 +72,13 @@ async def test_pages_of_lists_are_described_too() -> None:
         return Page(items=(), next=None)
 
     async with SampleApp(routers=(routes.router,)).client() as client:
-        assert "Page_Note_" in (await client.get("/docs")).text
+        assert "Page_Note_" in (await client.get("/openapi.json")).text
         assert (await client.get("/v1/lists")).json() == {"items": [], "next": None}
 
 
 async def test_every_answer_carries_the_security_headers_and_a_route_may_say_otherwise() -> None:
     async with SampleApp().client("hamid") as client:
-        for path in ("/v1/all", "/v1/nothing", "/docs", "/problems/conflict"):
+        for path in ("/v1/all", "/v1/nothing", "/openapi.json", "/problems/conflict"):
             answer = await client.get(path)
             for name, value in SECURITY_HEADERS.items():
                 expected = "max-age=60" if (path, name) == ("/v1/all", "Cache-Control") else value
@@ -128,19 +104,3 @@ async def test_documents_are_public_by_a_setting_only() -> None:
         problem = await client.get("/problems/conflict")
     assert [answer.status_code for answer in answers] == [404, 404]
     assert problem.status_code == 200
-
-
-async def test_documents_are_made_once_however_often_they_are_asked_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    made: list[str] = []
-
-    def draw(document: dict[str, Any]) -> str:
-        made.append(document["info"]["title"])
-        return page(document)
-
-    monkeypatch.setattr(app, "page", draw)
-    async with SampleApp().client(None) as client:
-        answers = [await client.get(path) for path in ("/docs", "/openapi.json") * 3]
-    assert [answer.status_code for answer in answers] == [200] * 6
-    assert len(made) == 1
