@@ -13,6 +13,8 @@ export PREAU_HOME ?= .preau
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
 PYTHON ?= python3
+# Each worker may run a whole platform: on more cores, TEST_WORKERS=4 make test-all.
+TEST_WORKERS ?= 2
 BIN := .venv/bin
 # The installed uv, or the one that `make install` downloads.
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
@@ -24,7 +26,7 @@ EXPORT := export --quiet --all-packages --all-groups --no-emit-workspace \
 	--format requirements-txt --no-header --no-annotate
 
 .PHONY: help install run demo test test-all check fix lint types bench chaos up down migrate images \
-	events lock lock-fresh docs-fresh alone check-data clean distclean
+	events lock lock-fresh docs-fresh static alone check-data clean distclean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -102,9 +104,11 @@ test: $(STAMP) ## run the tests without Kafka and containers; about a minute
 	$(BIN)/pytest tests -m "not system" -n auto --dist loadscope
 
 test-all: $(STAMP) ## run all tests, on the real Kafka, PostgreSQL and Redis
-	$(BIN)/pytest tests
+	$(BIN)/pytest tests -n $(TEST_WORKERS) --dist loadgroup --no-loadscope-reorder --durations 10
 
-check: lint types lock-fresh docs-fresh test ## run what every commit must pass
+check: static test ## run what every commit must pass
+
+static: lint types lock-fresh docs-fresh ## run the same without the tests
 
 lint: $(STAMP) ## check format, ruff and the import contracts
 	$(BIN)/ruff format --check

@@ -10,6 +10,18 @@ import pytest
 
 from deploy.local.choices import ServerName
 from deploy.local.stack import Stack, StackAddresses
+from tests.support.parallel_groups import arrange
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Group the tests of `make test-all`.
+
+    Trap: in a worker `dist` is "no" and `loadgroup` is set; xdist reads the marks in this hook,
+    so ours must run first.
+    """
+    if config.getoption("loadgroup", default=False):
+        arrange(items, config.rootpath)
 
 
 class _Started:

@@ -62,12 +62,12 @@ async def record_applied(unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]) ->
 
 async def find_violations(addresses: StackAddresses) -> list[Violation]:
     """Return what was applied twice (I4), and which keys went backwards (I5)."""
-    found = []
+    violations = []
     for group in GROUPS:
         for row in await fetch_as_owner(addresses, group, _TWICE):
-            said = f"{group} applied {row['event_id']} {row['times']} times"
-            found.append(Violation("I4", row["key"], said))
+            text = f"{group} applied {row['event_id']} {row['times']} times"
+            violations.append(Violation("I4", row["key"], text))
         for row in await fetch_as_owner(addresses, group, _BACKWARDS):
-            said = f"{group} applied sequence {row['sequence']} after {row['before']}"
-            found.append(Violation("I5", row["key"], said))
-    return found
+            text = f"{group} applied sequence {row['sequence']} after {row['before']}"
+            violations.append(Violation("I5", row["key"], text))
+    return violations

@@ -52,12 +52,16 @@ class BacklogSnapshot:
     @property
     def lag(self) -> dict[str, int]:
         """Records that each group has yet to apply, in the topics that it reads."""
-        found = {}
+        lag = {}
         for group, places in self.positions.items():
             topics = {topic for topic, _ in places}
-            ends = {place: end for place, end in self.ends.items() if place[0] in topics}
-            found[group] = sum(max(end - places.get(at, 0), 0) for at, end in ends.items())
-        return found
+            ends = {
+                partition: end for partition, end in self.ends.items() if partition[0] in topics
+            }
+            lag[group] = sum(
+                max(end - places.get(partition, 0), 0) for partition, end in ends.items()
+            )
+        return lag
 
     @property
     def is_idle(self) -> bool:
@@ -70,22 +74,24 @@ class BacklogSnapshot:
         """Return whether all that was in the log at that mark is applied by now."""
         topics = {g: {t for t, _ in places} for g, places in mark.positions.items()}
         return all(
-            self.positions[group].get(place, 0) >= end
+            self.positions[group].get(partition, 0) >= end
             for group in mark.positions
-            for place, end in mark.ends.items()
-            if place[0] in topics[group]
+            for partition, end in mark.ends.items()
+            if partition[0] in topics[group]
         )
 
     def has_progressed(self, mark: "BacklogSnapshot", service: str) -> bool:
         """Return whether all that waited for a service at that mark has moved since."""
         places = mark.positions.get(service, {})
-        stuck = {at: n for at, n in places.items() if mark.ends.get(at, 0) > n}
+        waiting = {
+            partition: n for partition, n in places.items() if mark.ends.get(partition, 0) > n
+        }
         now = self.positions.get(service, {})
         sent = (
             mark.oldest_positions[service] == 0
             or self.oldest_positions[service] != mark.oldest_positions[service]
         )
-        return sent and all(now.get(at, 0) > n for at, n in stuck.items())
+        return sent and all(now.get(partition, 0) > n for partition, n in waiting.items())
 
     def __str__(self) -> str:
         """Say it for a person."""
@@ -101,7 +107,7 @@ class BacklogMonitor:
     addresses: StackAddresses
     _databases: dict[str, Any] = field(default_factory=dict)
     _reader: AIOKafkaConsumer | None = None
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __aenter__(self) -> Self:
         """Nothing is opened yet."""
@@ -109,43 +115,43 @@ class BacklogMonitor:
 
     async def __aexit__(self, *_: object) -> None:
         """Close what was opened."""
-        await self._forget()
+        await self._close_connections()
 
     async def snapshot(self) -> BacklogSnapshot | None:
         """Look once; None while a server does not answer."""
-        async with self._turn:
+        async with self._lock:
             try:
                 async with asyncio.timeout(10):
-                    return await self._look()
+                    return await self._read_snapshot()
             except CONNECTION_ERRORS:
-                await self._forget()
+                await self._close_connections()
                 return None
 
-    async def _look(self) -> BacklogSnapshot:
+    async def _read_snapshot(self) -> BacklogSnapshot:
         databases = {name: await self._database(name) for name in SERVICE_NAMES}
         waiting = {name: await db.fetchrow(_OUTBOX) for name, db in databases.items()}
         ends = await self._ends()
-        positions, due, dead = {}, {}, {}
+        positions, retry_due, dead = {}, {}, {}
         for group in GROUPS:
             rows = await databases[group].fetch(_POSITIONS, group)
             positions[group] = {(r["topic"], r["partition"]): r["next_offset"] for r in rows}
-            aside = await databases[group].fetchrow(_PARKED, group)
-            due[group], dead[group] = aside["due"], aside["dead"]
+            parked = await databases[group].fetchrow(_PARKED, group)
+            retry_due[group], dead[group] = parked["due"], parked["dead"]
         return BacklogSnapshot(
             {name: row["n"] for name, row in waiting.items()},
             {name: row["oldest"] for name, row in waiting.items()},
             ends,
             positions,
-            due,
+            retry_due,
             dead,
         )
 
     async def _database(self, name: str) -> Any:
-        found = self._databases.get(name)
-        if found is None or found.is_closed():
+        connection = self._databases.get(name)
+        if connection is None or connection.is_closed():
             url = self.addresses.database_url(name, "owner").replace("+asyncpg", "")
-            found = self._databases[name] = await asyncpg.connect(url, timeout=5)
-        return found
+            connection = self._databases[name] = await asyncpg.connect(url, timeout=5)
+        return connection
 
     async def _ends(self) -> dict[TopicPartitionKey, int]:
         if self._reader is None:
@@ -156,15 +162,15 @@ class BacklogMonitor:
         # The public `topics` asks for nothing new once it knows them: topics are never added here.
         client = self._reader._client
         cluster = await client.fetch_all_metadata()
-        places = [
+        partitions = [
             TopicPartition(topic, number)
             for topic in cluster.topics(exclude_internal_topics=True)
             for number in cluster.partitions_for_topic(topic) or ()
         ]
-        ends = await self._reader.end_offsets(places)
-        return {(place.topic, place.partition): end for place, end in ends.items()}
+        ends = await self._reader.end_offsets(partitions)
+        return {(partition.topic, partition.partition): end for partition, end in ends.items()}
 
-    async def _forget(self) -> None:
+    async def _close_connections(self) -> None:
         databases, self._databases = self._databases, {}
         for database in databases.values():
             database.terminate()
@@ -178,15 +184,21 @@ class BacklogMonitor:
 
     async def wait_until_idle(self, seconds: float) -> BacklogSnapshot | None:
         """Wait until nothing is under way, twice in a row; None when it takes too long."""
-        deadline, quiet = time.monotonic() + seconds, 0
-        last: BacklogSnapshot | None = None
+        deadline, idle_snapshots = time.monotonic() + seconds, 0
+        previous: BacklogSnapshot | None = None
         while time.monotonic() < deadline:
-            found = await self.snapshot()
-            same = found is not None and last is not None and found.ends == last.ends
-            quiet = quiet + 1 if found is not None and found.is_idle and same else 0
-            last = found
-            if quiet >= 2:
-                return found
+            snapshot = await self.snapshot()
+            log_unchanged = (
+                snapshot is not None and previous is not None and snapshot.ends == previous.ends
+            )
+            idle_snapshots = (
+                idle_snapshots + 1
+                if snapshot is not None and snapshot.is_idle and log_unchanged
+                else 0
+            )
+            previous = snapshot
+            if idle_snapshots >= 2:
+                return snapshot
             await asyncio.sleep(0.3)
         return None
 
@@ -204,10 +216,10 @@ class BacklogMonitor:
         began = time.monotonic()
         mark: BacklogSnapshot | None = None
         while time.monotonic() - began < seconds:
-            found = await self.snapshot()
+            snapshot = await self.snapshot()
             if mark is None:
-                mark = found
-            elif found is not None and reached(found, mark):
+                mark = snapshot
+            elif snapshot is not None and reached(snapshot, mark):
                 return time.monotonic() - began
             await asyncio.sleep(0.3)
         return None

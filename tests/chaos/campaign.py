@@ -56,18 +56,18 @@ class Campaign:
     async def run(self) -> int:
         """Play all runs; the exit status."""
         seeds = self._seeds()
-        ends = time.monotonic() + 60 * (self.options.minutes or 10**6)
-        left = self.options.runs
-        while left > 0 and time.monotonic() < ends and self.failed_run is None:
-            share = min(left, 1 if self.options.fresh else RUNS_PER_PLATFORM)
-            async with self._sitting() as sitting:
-                for seed in itertools.islice(seeds, share):
-                    left -= 1
-                    result = await self._run(sitting, seed)
-                    if result.violations or time.monotonic() > ends:
+        deadline = time.monotonic() + 60 * (self.options.minutes or 10**6)
+        runs_left = self.options.runs
+        while runs_left > 0 and time.monotonic() < deadline and self.failed_run is None:
+            runs_of_session = min(runs_left, 1 if self.options.fresh else RUNS_PER_PLATFORM)
+            async with self._session() as session:
+                for seed in itertools.islice(seeds, runs_of_session):
+                    runs_left -= 1
+                    result = await self._run(session, seed)
+                    if result.violations or time.monotonic() > deadline:
                         break
-        told = f"{self.runs} runs, {self.events:,} events, "
-        print(told + ("no violation" if self.failed_run is None else "VIOLATED"), flush=True)
+        totals = f"{self.runs} runs, {self.events:,} events, "
+        print(totals + ("no violation" if self.failed_run is None else "VIOLATED"), flush=True)
         return 0 if self.failed_run is None else 1
 
     def _seeds(self) -> Iterator[int]:
@@ -78,50 +78,52 @@ class Campaign:
         return itertools.count(first)
 
     @asynccontextmanager
-    async def _sitting(self) -> AsyncIterator[ChaosSession]:
-        folder, known = Path(tempfile.mkdtemp(prefix="préau-chaos-")), CheckerState()
-        options, done = self.options, False
+    async def _session(self) -> AsyncIterator[ChaosSession]:
+        folder, checker_state = Path(tempfile.mkdtemp(prefix="préau-chaos-")), CheckerState()
+        options, removable = self.options, False
         try:
             async with (
                 start_platform(
                     folder / "home", mutant=options.mutant, small_disk=options.small_disk
-                ) as made,
-                BacklogMonitor(made.addresses) as backlog,
+                ) as running_platform,
+                BacklogMonitor(running_platform.addresses) as backlog,
             ):
-                yield ChaosSession(made, backlog, workload_at(options.rate), known)
-                made.servers.keep_data = not options.mutant and (
+                yield ChaosSession(
+                    running_platform, backlog, workload_at(options.rate), checker_state
+                )
+                running_platform.servers.keep_data = not options.mutant and (
                     options.keep or self.failed_run is not None
                 )
-            done = self.failed_run is None and not options.keep
+            removable = self.failed_run is None and not options.keep
         except asyncio.CancelledError:  # told to stop before the end of a run
-            done = self.failed_run is None and not options.keep
+            removable = self.failed_run is None and not options.keep
             raise
         finally:
-            known.close()
-            if done or options.mutant:
+            checker_state.close()
+            if removable or options.mutant:
                 shutil.rmtree(folder)
             else:
                 print(f"kept: {folder / 'home'}", flush=True)
 
-    async def _run(self, sitting: ChaosSession, seed: int) -> RunResult:
+    async def _run(self, session: ChaosSession, seed: int) -> RunResult:
         also = FAULTS_OF_MUTANT.get(self.options.mutant, ())
-        result = await sitting.run(seed, self.options.only, also)
+        result = await session.run(seed, self.options.only, also)
         self.runs += 1
         self.events += result.events
-        self._note(result)
+        self._append_to_log(result)
         if not self.options.quiet or result.violations:
-            print(_line(result), flush=True)
+            print(_summary_line(result), flush=True)
         if result.violations:
             self.failed_run = result
-            await _tell(sitting, result, short=bool(self.options.mutant))
+            await _print_violations(session, result, short=bool(self.options.mutant))
         return result
 
-    def _note(self, result: RunResult) -> None:
+    def _append_to_log(self, result: RunResult) -> None:
         RUN_LOG.parent.mkdir(exist_ok=True)
         line = {
             "seed": result.seed,
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "faults": [msgspec.to_builtins(each) for each in result.faults],
+            "faults": [msgspec.to_builtins(fault) for fault in result.faults],
             "operations": count_outcomes(result.journal),
             "events": result.events,
             "seconds": round(result.seconds, 1),
@@ -132,46 +134,50 @@ class Campaign:
             "killed_by_probe": result.probe_failures,
             "noted": result.log_counts,
             "promises": {
-                name: msgspec.to_builtins(kept) for name, kept in result.objectives.items()
+                name: msgspec.to_builtins(objective)
+                for name, objective in result.objectives.items()
             },
-            "violations": [str(each) for each in result.violations[:20]],
+            "violations": [str(violation) for violation in result.violations[:20]],
             "mutant": self.options.mutant or None,
         }
         with RUN_LOG.open("ab") as log:
             log.write(msgspec.json.encode(line) + b"\n")
 
 
-def _line(result: RunResult) -> str:
-    rest = "never" if result.idle_after_seconds is None else f"{result.idle_after_seconds:.1f} s"
+def _summary_line(result: RunResult) -> str:
+    idle_after = (
+        "never" if result.idle_after_seconds is None else f"{result.idle_after_seconds:.1f} s"
+    )
     operations = count_outcomes(result.journal)
-    told = " ".join(f"{name} {number}" for name, number in sorted(operations.items()))
-    faults = ", ".join(each.name for each in result.faults)
-    asked, kept = (
-        sum(getattr(each, what) for each in result.objectives.values())
-        for what in ("asked", "kept")
+    operation_counts = " ".join(f"{name} {number}" for name, number in sorted(operations.items()))
+    faults = ", ".join(fault.name for fault in result.faults)
+    measured, met = (
+        sum(getattr(objective, field_name) for objective in result.objectives.values())
+        for field_name in ("asked", "kept")
     )
     return (
-        f"seed {result.seed}: {result.seconds:.0f} s, {told}, {result.events} events, rest after "
-        f"{rest}, checked in {result.check_seconds:.1f} s, {kept} of {asked} promises kept, "
+        f"seed {result.seed}: {result.seconds:.0f} s, {operation_counts}, {result.events} events, "
+        f"idle after {idle_after}, checked in {result.check_seconds:.1f} s, "
+        f"{met} of {measured} objectives met, "
         f"{len(result.violations)} violations "
         f"({faults})"
     )
 
 
-async def _tell(sitting: ChaosSession, result: RunResult, *, short: bool) -> None:
+async def _print_violations(session: ChaosSession, result: RunResult, *, short: bool) -> None:
     """Print all that helps to understand a violation."""
     print(f"\nVIOLATION with seed {result.seed}; the faults:")
-    for happened in sorted(result.faults, key=lambda each: each.began):
-        print(f"  {happened}")
+    for fault in sorted(result.faults, key=lambda record: record.began):
+        print(f"  {fault}")
     for violation in result.violations[:20]:
         print(f"  {violation}")
     if len(result.violations) > 20:
         print(f"  … and {len(result.violations) - 20} more")
     if short:
         return
-    keys = list(dict.fromkeys(each.key for each in result.violations if each.key))
+    keys = list(dict.fromkeys(violation.key for violation in result.violations if violation.key))
     for key in keys[:MAX_KEYS_SHOWN]:
-        addresses = sitting.platform.addresses
+        addresses = session.platform.addresses
         print("\n".join(await read_key_history(addresses, key, result.journal)), flush=True)
     for name, died in result.unexpected_exits.items():
         print(f"  {name} ended by itself: {died}")

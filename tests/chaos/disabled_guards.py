@@ -67,7 +67,7 @@ def offsets_before_database() -> None:
     async def early(
         self: PartitionController, batch: Any, first: Any, last: Mapping[Any, int]
     ) -> None:
-        self._committer.add({place: offset + 1 for place, offset in last.items()})
+        self._committer.add({partition: offset + 1 for partition, offset in last.items()})
         await self._committer._commit()
         await hand_over(self, batch, first, last)
 

@@ -30,9 +30,11 @@ def main() -> None:
 
 def add_new_runs() -> None:
     """Add the runs that the record does not hold yet, none with a guard off: those only prove."""
-    known = {(run["seed"], run["at"]) for run in _runs(RUNS)}
+    recorded = {(run["seed"], run["at"]) for run in _runs(RUNS)}
     new = [
-        run for run in _runs(RUN_LOG) if not run["mutant"] and (run["seed"], run["at"]) not in known
+        run
+        for run in _runs(RUN_LOG)
+        if not run["mutant"] and (run["seed"], run["at"]) not in recorded
     ]
     with RUNS.open("ab") as record:
         for run in new:
@@ -41,26 +43,26 @@ def add_new_runs() -> None:
 
 def update_guards() -> None:
     """Replace what is known of a guard by its newest proof."""
-    known = {row["guard"]: row for row in _guards(GUARDS)}
-    known.update({row["guard"]: row for row in _guards(RESULTS_PATH)})
-    rows = [known[name] for name in sorted(known)]
+    results = {row["guard"]: row for row in _guards(GUARDS)}
+    results.update({row["guard"]: row for row in _guards(RESULTS_PATH)})
+    rows = [results[name] for name in sorted(results)]
     GUARDS.write_bytes(msgspec.json.format(msgspec.json.encode(rows)) + b"\n")
 
 
 def render_page() -> str:
     """Put the words and the record together."""
-    words = TEMPLATE.read_text(encoding="utf-8")
-    return words.replace("{guards}", "\n".join(_table(_guards(GUARDS)))).replace(
+    template = TEMPLATE.read_text(encoding="utf-8")
+    return template.replace("{guards}", "\n".join(_table(_guards(GUARDS)))).replace(
         "{runs}", summarize_runs(RUNS)
     )
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
-    told = ["| guard switched off | what happens then | caught by | in run |", "|---|---|---|---|"]
+    lines = ["| guard switched off | what happens then | caught by | in run |", "|---|---|---|---|"]
     for row in rows:
         caught = ", ".join(row["caught_by"] or ()) or "not caught"
-        told.append(f"| {row['guard']} | {row['meaning']} | {caught} | {row['runs']} |")
-    return told
+        lines.append(f"| {row['guard']} | {row['meaning']} | {caught} | {row['runs']} |")
+    return lines
 
 
 def _runs(path: Path) -> list[dict[str, Any]]:

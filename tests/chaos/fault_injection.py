@@ -105,37 +105,37 @@ class InjectedFaults:
 
 def install_faults() -> InjectedFaults:
     """Watch the failpoints, surround the reactions, and listen to whoever started this process."""
-    armed = InjectedFaults()
-    failpoints.set_watcher(armed.on_step)
-    _surround(armed)
+    faults = InjectedFaults()
+    failpoints.set_watcher(faults.on_step)
+    _wrap_reactions(faults)
     if limit := os.environ.pop(POLL_LIMIT_VARIABLE, ""):
-        _limit(float(limit))
+        _shorten_poll_limit(float(limit))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    threading.Thread(target=_listen, args=(armed,), daemon=True).start()
-    return armed
+    threading.Thread(target=_read_commands, args=(faults,), daemon=True).start()
+    return faults
 
 
-def _surround(armed: InjectedFaults) -> None:
+def _wrap_reactions(faults: InjectedFaults) -> None:
     react = BatchAttempt._run_reactions
 
     async def surrounded(
         self: BatchAttempt, unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]
     ) -> None:
-        if armed.slow_seconds and deliveries:
-            await _drag(unit, armed.slow_seconds)
+        if faults.slow_seconds and deliveries:
+            await _hold_transaction(unit, faults.slow_seconds)
         await react(self, unit, deliveries)
         await witness.record_applied(unit, deliveries)
         # After the effects: what they wrote must go with the failure.
         for delivery in deliveries:
-            if armed.has_bug(delivery):
+            if faults.has_bug(delivery):
                 raise InjectedBug(str(delivery.event_id))
 
     BatchAttempt._run_reactions = surrounded  # type: ignore[method-assign]  # that is the fault
-    _take_notes()
+    _count_fences_and_rebalances()
 
 
-async def _drag(unit: SqlUnit, seconds: float) -> None:
+async def _hold_transaction(unit: SqlUnit, seconds: float) -> None:
     """Be slow, but never idle: the server would end the transaction for that."""
     deadline = time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0:
@@ -143,7 +143,7 @@ async def _drag(unit: SqlUnit, seconds: float) -> None:
         await unit.connection.execute(sa.text("SELECT 1"))
 
 
-def _take_notes() -> None:
+def _count_fences_and_rebalances() -> None:
     """Tell in the log of what the suite counts: batches given up at the fence, and rebalances."""
     apply, revoked = BatchConsumer._apply, BatchConsumer.on_revoked
 
@@ -153,25 +153,25 @@ def _take_notes() -> None:
         try:
             await apply(self, reads, preparation)
         except Fenced:
-            _note(FENCED, self.group, len(reads))
+            _log_count(FENCED, self.group, len(reads))
             raise
 
     async def taken(self: BatchConsumer, partitions: Sequence[Partition]) -> None:
-        _note(REVOKED, self.group, len(partitions))
+        _log_count(REVOKED, self.group, len(partitions))
         await revoked(self, partitions)
 
-    replace_methods(BatchConsumer, _apply=applied, revoked=taken)
+    replace_methods(BatchConsumer, _apply=applied, on_revoked=taken)
 
 
-def _note(what: str, whose: str, number: int) -> None:
-    print(f"{LINE_PREFIX}{what} {whose} {number}", file=sys.stderr, flush=True)
+def _log_count(event: str, group: str, number: int) -> None:
+    print(f"{LINE_PREFIX}{event} {group} {number}", file=sys.stderr, flush=True)
 
 
-def _limit(seconds: float) -> None:
+def _shorten_poll_limit(seconds: float) -> None:
     vars(run)["SubscriptionConfig"] = partial(SubscriptionConfig, max_poll_interval_seconds=seconds)
 
 
-def _listen(armed: InjectedFaults) -> None:
+def _read_commands(faults: InjectedFaults) -> None:
     for line in sys.stdin:
-        armed.run_command(json.loads(line))
+        faults.run_command(json.loads(line))
     os._exit(ORPHANED_STATUS)

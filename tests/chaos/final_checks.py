@@ -31,79 +31,84 @@ async def replay_dead_letters(platform: Platform) -> int:
     async with httpx.AsyncClient(trust_env=False, timeout=30, headers=headers) as client:
         for group in GROUPS:
             rows = await fetch_as_owner(platform.addresses, group, _DEAD, group)
-            mended = sum(row["cause"].startswith(INJECTED_BUG_CAUSE) for row in rows)
-            if mended:
+            replayable = sum(row["cause"].startswith(INJECTED_BUG_CAUSE) for row in rows)
+            if replayable:
                 url = f"{platform.urls[group]}/{group}/v1/operating/dead-letters"
-                answer = await client.post(
+                response = await client.post(
                     url, json={"decision": "replay", "cause": INJECTED_BUG_CAUSE}
                 )
-                answer.raise_for_status()
-                replayed += mended
+                response.raise_for_status()
+                replayed += replayable
     return replayed
 
 
-async def check_commits(scene: RunContext, draw: Random) -> list[Violation]:
+async def check_commits(context: RunContext, rng: Random) -> list[Violation]:
     """Write to every partition of posts, and see that each group that reads them commits it.
 
     Kafka's offsets are a copy, and a reader that was killed leaves them behind; but what tells lag
     by them is blind when a group has stopped to commit, and nothing else would show it.
     """
-    tenant = random_tenant(draw)
-    written = make_conversations(draw, tenant, 40, 1)
+    tenant = random_tenant(rng)
+    records = make_conversations(rng, tenant, 40, 1)
     ends: dict[Partition, int] = {}
-    for topic, number, offset in await scene.raw_kafka.send(written):
-        place = Partition(topic, number)
-        ends[place] = max(ends.get(place, 0), offset + 1)
-    scene.expected_effects[tenant] = len(written)
-    left = {each for each in GROUPS if PostPublished.TOPIC in await _topics(scene, each)}
-    deadline = scene.now() + COMMIT_TIMEOUT_SECONDS
-    while left and scene.now() < deadline:
-        for group in sorted(left):
-            known = await fetch_committed_offsets(scene.platform.addresses.cluster(), group)
-            if all(known.get(place, 0) >= end for place, end in ends.items()):
-                left.remove(group)
+    for topic, number, offset in await context.raw_kafka.send(records):
+        partition = Partition(topic, number)
+        ends[partition] = max(ends.get(partition, 0), offset + 1)
+    context.expected_effects[tenant] = len(records)
+    waiting_groups = {
+        group for group in GROUPS if PostPublished.TOPIC in await _topics(context, group)
+    }
+    deadline = context.now() + COMMIT_TIMEOUT_SECONDS
+    while waiting_groups and context.now() < deadline:
+        for group in sorted(waiting_groups):
+            offsets = await fetch_committed_offsets(context.platform.addresses.cluster(), group)
+            if all(offsets.get(partition, 0) >= end for partition, end in ends.items()):
+                waiting_groups.remove(group)
         await asyncio.sleep(COMMIT_POLL_SECONDS)
-    said = f"has not committed in {COMMIT_TIMEOUT_SECONDS:.0f} s what was written after all faults"
-    return [Violation("I10", group, said) for group in sorted(left)]
+    text = f"has not committed in {COMMIT_TIMEOUT_SECONDS:.0f} s what was written after all faults"
+    return [Violation("I10", group, text) for group in sorted(waiting_groups)]
 
 
-async def check_dead_letters(scene: RunContext) -> list[Violation]:
+async def check_dead_letters(context: RunContext) -> list[Violation]:
     """What is dead must be poison, and all poison must be dead, in each group that reads it."""
-    found = []
+    violations = []
     for group in GROUPS:
-        rows = await fetch_as_owner(scene.platform.addresses, group, _DEAD, group)
-        topics = await _topics(scene, group)
+        rows = await fetch_as_owner(context.platform.addresses, group, _DEAD, group)
+        topics = await _topics(context, group)
         dead = {(row["topic"], row["partition"], row["offset"]): row for row in rows}
-        for place, row in dead.items():
-            if place not in scene.expected_dead_letters:
-                said = f"{group} buried {place}: {row['cause']}"
-                found.append(Violation("I4", row["key"] or str(place), said))
+        for position, row in dead.items():
+            if position not in context.expected_dead_letters:
+                text = f"{group} buried {position}: {row['cause']}"
+                violations.append(Violation("I4", row["key"] or str(position), text))
             if not row["cause"]:
-                found.append(Violation("I4", str(place), f"{group} buried it and says not why"))
-        found += [
-            Violation("I4", str(place), f"{group} did not bury this poison")
-            for place in scene.expected_dead_letters
-            if place[0] in topics and place not in dead
+                violations.append(
+                    Violation("I4", str(position), f"{group} buried it and says not why")
+                )
+        violations += [
+            Violation("I4", str(position), f"{group} did not bury this poison")
+            for position in context.expected_dead_letters
+            if position[0] in topics and position not in dead
         ]
-    return found
+    return violations
 
 
-async def _topics(scene: RunContext, group: str) -> set[str]:
+async def _topics(context: RunContext, group: str) -> set[str]:
     query = "SELECT DISTINCT topic FROM positions WHERE consumer_group = $1"
     return {
-        row["topic"] for row in await fetch_as_owner(scene.platform.addresses, group, query, group)
+        row["topic"]
+        for row in await fetch_as_owner(context.platform.addresses, group, query, group)
     }
 
 
-async def check_effects(scene: RunContext) -> list[Violation]:
+async def check_effects(context: RunContext) -> list[Violation]:
     """Each post of our own producer has one effect in metrics: no more, no fewer."""
-    if not scene.expected_effects:
+    if not context.expected_effects:
         return []
-    tenants = ",".join(map(str, scene.expected_effects))
-    rows = await fetch_as_owner(scene.platform.addresses, "metrics", _EFFECTS, tenants=tenants)
+    tenants = ",".join(map(str, context.expected_effects))
+    rows = await fetch_as_owner(context.platform.addresses, "metrics", _EFFECTS, tenants=tenants)
     counted = {row["tenant_id"]: row["n"] for row in rows}
     return [
         Violation("I4", str(tenant), f"{counted.get(tenant, 0)} effects of {number} foreign posts")
-        for tenant, number in scene.expected_effects.items()
+        for tenant, number in context.expected_effects.items()
         if counted.get(tenant, 0) != number
     ]

@@ -57,49 +57,49 @@ class ForkServer:
 
     process: Process
     children: dict[int, ForkedProcess] = field(default_factory=dict)
-    _born: "asyncio.Queue[int | None]" = field(default_factory=asyncio.Queue)
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _started_pids: "asyncio.Queue[int | None]" = field(default_factory=asyncio.Queue)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def fork(
         self, name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path
     ) -> ForkedProcess:
         """Start a pod."""
         assert self.process.stdin is not None
-        async with self._turn:
+        async with self._lock:
             control = log.with_name(f"{name}.control")
             control.unlink(missing_ok=True)
             os.mkfifo(control)
             # For both ends: opening to write alone waits for a reader. Nobody inherits it.
             descriptor = os.open(control, os.O_RDWR)
-            order = {
+            request = {
                 "name": name,
                 "arguments": list(arguments),
                 "environment": dict(environment),
                 "log": str(log),
                 "control": str(control),
             }
-            self.process.stdin.write((json.dumps(order) + "\n").encode())
-            pid = await self._born.get()
+            self.process.stdin.write((json.dumps(request) + "\n").encode())
+            pid = await self._started_pids.get()
             if pid is None:
                 raise RuntimeError("the nursery has ended")
-            child = self.children[pid] = ForkedProcess(pid, descriptor)
-            return child
+            process = self.children[pid] = ForkedProcess(pid, descriptor)
+            return process
 
     async def read_events(self) -> None:
         """Take news until there is no more."""
         assert self.process.stdout is not None
         while line := await self.process.stdout.readline():
-            news = json.loads(line)
-            if "pid" in news:
-                self._born.put_nowait(news["pid"])
-            elif "died" in news:
-                while news["died"] not in self.children:  # noqa: ASYNC110  born a moment ago
+            event = json.loads(line)
+            if "pid" in event:
+                self._started_pids.put_nowait(event["pid"])
+            elif "died" in event:
+                while event["died"] not in self.children:  # noqa: ASYNC110  born a moment ago
                     await asyncio.sleep(0.01)
-                self.children.pop(news["died"]).mark_ended(news["status"])
+                self.children.pop(event["died"]).mark_ended(event["status"])
         # Its children died with it, and nobody is left to tell of them or to bear others.
         for child in self.children.values():
             child.mark_ended(-signal.SIGKILL)
-        self._born.put_nowait(None)
+        self._started_pids.put_nowait(None)
 
 
 @asynccontextmanager
@@ -113,13 +113,13 @@ async def start_fork_server() -> AsyncIterator[ForkServer]:
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    made, listening = ForkServer(process), None
+    server, reader = ForkServer(process), None
     try:
         await process.stdout.readline()
-        listening = asyncio.create_task(made.read_events())
-        yield made
+        reader = asyncio.create_task(server.read_events())
+        yield server
     finally:
         process.stdin.close()
         await process.wait()
-        if listening is not None:
-            await listening
+        if reader is not None:
+            await reader

@@ -32,39 +32,39 @@ SERVICES = (
 
 def main() -> None:
     """Return birth and report deaths until the input ends."""
-    watch = selectors.DefaultSelector()
-    watch.register(0, selectors.EVENT_READ)
-    _tell(ready=len(SERVICES))
-    waiting = b""
+    selector = selectors.DefaultSelector()
+    selector.register(0, selectors.EVENT_READ)
+    _send_event(ready=len(SERVICES))
+    incomplete = b""
     while True:
-        for key, _ in watch.select():
+        for key, _ in selector.select():
             if key.data is not None:
-                _bury(watch, key.fd, key.data)
+                _report_exit(selector, key.fd, key.data)
                 continue
             read = os.read(0, 65_536)
             if not read:
                 return
-            *orders, waiting = (waiting + read).split(b"\n")
-            for order in orders:
-                _bear(watch, json.loads(order))
+            *requests, incomplete = (incomplete + read).split(b"\n")
+            for request in requests:
+                _fork_pod(selector, json.loads(request))
 
 
-def _bear(watch: selectors.BaseSelector, order: dict[str, Any]) -> None:
+def _fork_pod(selector: selectors.BaseSelector, order: dict[str, Any]) -> None:
     pid = os.fork()
     if pid == 0:
-        _live(order)
-    watch.register(os.pidfd_open(pid), selectors.EVENT_READ, pid)
-    _tell(born=order["name"], pid=pid)
+        _run_pod(order)
+    selector.register(os.pidfd_open(pid), selectors.EVENT_READ, pid)
+    _send_event(born=order["name"], pid=pid)
 
 
-def _bury(watch: selectors.BaseSelector, descriptor: int, pid: int) -> None:
+def _report_exit(selector: selectors.BaseSelector, descriptor: int, pid: int) -> None:
     _, status = os.waitpid(pid, 0)
-    watch.unregister(descriptor)
+    selector.unregister(descriptor)
     os.close(descriptor)
-    _tell(died=pid, status=os.waitstatus_to_exitcode(status))
+    _send_event(died=pid, status=os.waitstatus_to_exitcode(status))
 
 
-def _live(order: dict[str, Any]) -> NoReturn:
+def _run_pod(order: dict[str, Any]) -> NoReturn:
     """Become a pod; never returns."""
     status = 1
     try:
@@ -80,8 +80,12 @@ def _live(order: dict[str, Any]) -> NoReturn:
         random.seed()
         pod.start()
         status = 0
-    except SystemExit as left:
-        status = left.code if isinstance(left.code, int) else int(left.code is not None)
+    except SystemExit as exit_error:
+        status = (
+            exit_error.code
+            if isinstance(exit_error.code, int)
+            else int(exit_error.code is not None)
+        )
     except BaseException:  # noqa: BLE001  whatever it is, it goes to the log
         traceback.print_exc()
     finally:
@@ -90,8 +94,8 @@ def _live(order: dict[str, Any]) -> NoReturn:
         os._exit(status)
 
 
-def _tell(**news: object) -> None:
-    os.write(1, json.dumps(news).encode() + b"\n")
+def _send_event(**event: object) -> None:
+    os.write(1, json.dumps(event).encode() + b"\n")
 
 
 if __name__ == "__main__":

@@ -29,23 +29,25 @@ _INBOX = "SELECT event_id FROM inbox WHERE event_id = ANY($1::uuid[])"
 
 async def read_key_history(addresses: StackAddresses, key: str, journal: Path) -> list[str]:
     """Tell it line by line. `key` is a partition key, or anything that names a thing in it."""
-    told = [f"history of {key}"]
+    lines = [f"history of {key}"]
     ids: list[str] = []
     for topic, partition, offset, value in await _records(addresses.cluster(), key):
         text = value.decode("utf-8", "replace")
-        told.append(f"  log {topic}/{partition}/{offset} {text[:MAX_LINE_CHARS]}")
+        lines.append(f"  log {topic}/{partition}/{offset} {text[:MAX_LINE_CHARS]}")
         ids += _id_in(text)
     for service in SERVICE_NAMES:
         for name, query in _TABLES.items():
             rows = await fetch_as_owner(addresses, service, query, key)
-            told += [f"  {service}.{name} {dict(row)}"[:MAX_LINE_CHARS] for row in rows[:MAX_LINES]]
-        seen = {
+            lines += [
+                f"  {service}.{name} {dict(row)}"[:MAX_LINE_CHARS] for row in rows[:MAX_LINES]
+            ]
+        inbox_ids = {
             str(row["event_id"]) for row in await fetch_as_owner(addresses, service, _INBOX, ids)
         }
-        if seen:
-            told.append(f"  {service}.inbox has {len(seen)} of {len(set(ids))} events of it")
+        if inbox_ids:
+            lines.append(f"  {service}.inbox has {len(inbox_ids)} of {len(set(ids))} events of it")
     return (
-        told
+        lines
         + [f"  journal {line[:MAX_LINE_CHARS]}" for line in _journal_lines(journal, key)][
             :MAX_LINES
         ]
@@ -57,29 +59,31 @@ async def _records(kafka: Cluster, key: str) -> list[tuple[str, int, int, bytes]
     reader = AIOKafkaConsumer(**kafka.client_options(), enable_auto_commit=False, group_id=None)
     await reader.start()
     try:
-        places = [TopicPartition(topic, number) for topic in TOPICS for number in range(8)]
-        reader.assign(places)
-        await reader.seek_to_beginning(*places)
-        ends = await reader.end_offsets(places)
-        found = []
+        partitions = [TopicPartition(topic, number) for topic in TOPICS for number in range(8)]
+        reader.assign(partitions)
+        await reader.seek_to_beginning(*partitions)
+        ends = await reader.end_offsets(partitions)
+        records = []
         async with asyncio.timeout(120):
-            while any([await reader.position(place) < ends[place] for place in places]):
-                for place, records in (await reader.getmany(timeout_ms=300)).items():
-                    found += [
-                        (place.topic, place.partition, r.offset, r.value or b"")
+            while any(
+                [await reader.position(partition) < ends[partition] for partition in partitions]
+            ):
+                for partition, records in (await reader.getmany(timeout_ms=300)).items():
+                    records += [
+                        (partition.topic, partition.partition, r.offset, r.value or b"")
                         for r in records
                         if r.key == key.encode()
                     ]
-        return found[:MAX_LINES]
+        return records[:MAX_LINES]
     finally:
         await reader.stop()
 
 
 def _id_in(text: str) -> Iterator[str]:
     """Return the event id of an envelope, without a decoder that may be the culprit."""
-    _, found, rest = text.partition('"id":"')
-    if found:
-        yield rest[:36]
+    _, marker, tail = text.partition('"id":"')
+    if marker:
+        yield tail[:36]
 
 
 def _journal_lines(journal: Path, key: str) -> Iterator[str]:

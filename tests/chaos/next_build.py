@@ -27,11 +27,11 @@ def install_next_build() -> Counter[str]:
     """Be the next build in this process; give what it counts, and tell of it now and then."""
     counted: Counter[str] = Counter()
 
-    def count(what: str) -> None:
-        counted[what] += 1
-        number = counted[what]
+    def count(event: str) -> None:
+        counted[event] += 1
+        number = counted[event]
         if number & (number - 1) == 0:
-            print(f"FAULTS {what} next {number}", file=sys.stderr, flush=True)
+            print(f"FAULTS {event} next {number}", file=sys.stderr, flush=True)
 
     def grown(fact: Fact) -> msgspec.Raw:
         data = msgspec.json.decode(encode_data(fact))

@@ -91,11 +91,11 @@ class FaultInterval:
     ended: float
     detail: str = ""
 
-    def blocks(self, whom: str) -> bool:
+    def blocks(self, subject: str) -> bool:
         """Return whether it keeps all services, or the one that it names, from working."""
         if self.name in HARMLESS_FAULTS:
             return False
-        return whom == ALL_GROUPS or self.name in PLATFORM_WIDE_FAULTS or whom in self.detail
+        return subject == ALL_GROUPS or self.name in PLATFORM_WIDE_FAULTS or subject in self.detail
 
 
 @dataclass(frozen=True)
@@ -120,12 +120,14 @@ class Measurement:
             return self.number
         if self.ended is None:
             return float("inf")
-        others = [
-            each for each in faults if each.name != self.own_fault and each.blocks(self.subject)
+        other_faults = [
+            fault for fault in faults if fault.name != self.own_fault and fault.blocks(self.subject)
         ]
-        over = [each.ended for each in others if each.ended <= self.ended]
-        still = [each.began for each in others if each.began < self.ended < each.ended]
-        return max(min([self.ended, *still]) - max([self.began, *over]), 0.0)
+        ends_before = [fault.ended for fault in other_faults if fault.ended <= self.ended]
+        starts_during = [
+            fault.began for fault in other_faults if fault.began < self.ended < fault.ended
+        ]
+        return max(min([self.ended, *starts_during]) - max([self.began, *ends_before]), 0.0)
 
 
 @dataclass
@@ -146,20 +148,20 @@ class Measurements:
 
     def summarize(self, faults: Sequence[FaultInterval]) -> Mapping[str, ObjectiveResult]:
         """Say of each promise that was asked for how it was kept."""
-        found: dict[str, ObjectiveResult] = defaultdict(ObjectiveResult)
-        for each in self.items:
-            value, kept = each.value(faults), found[each.objective.name]
-            kept.asked += 1
-            kept.kept += value <= each.objective.limit
-            worst = float("inf") if kept.worst is None else kept.worst
+        results: dict[str, ObjectiveResult] = defaultdict(ObjectiveResult)
+        for measurement in self.items:
+            value, result = measurement.value(faults), results[measurement.objective.name]
+            result.asked += 1
+            result.kept += value <= measurement.objective.limit
+            worst = float("inf") if result.worst is None else result.worst
             highest = max(worst, value)
-            kept.worst = None if highest == float("inf") else round(highest, 1)
-        return dict(found)
+            result.worst = None if highest == float("inf") else round(highest, 1)
+        return dict(results)
 
     def violations(self, faults: Sequence[FaultInterval]) -> list[Violation]:
         """Name what no load explains."""
         return [
-            Violation("promise", each.subject, f"{each.objective.name}: {value:.1f}")
-            for each in self.items
-            if (value := each.value(faults)) > each.objective.violation_limit
+            Violation("promise", measurement.subject, f"{measurement.objective.name}: {value:.1f}")
+            for measurement in self.items
+            if (value := measurement.value(faults)) > measurement.objective.violation_limit
         ]

@@ -87,33 +87,35 @@ async def start_platform(
 ) -> AsyncIterator[Platform]:
     """Start everything; stop everything when left."""
     make_home(home)
-    wanted = ["inner", "wire", *SERVICE_NAMES, *(f"{name}-2" for name in SERVICE_NAMES)]
-    ports = choose_ports(home, dict.fromkeys(wanted))
+    port_names = ["inner", "wire", *SERVICE_NAMES, *(f"{name}-2" for name in SERVICE_NAMES)]
+    ports = choose_ports(home, dict.fromkeys(port_names))
     size = SMALL_DISK_MB if small_disk else 0
     servers = Servers(
         home, proxied_port=ports["inner"], advertised_port=ports["wire"], disk_megabytes=size
     )
     async with (
-        start_fork_server() as births,
+        start_fork_server() as fork_server,
         servers as addresses,
-        _wire(ports["wire"], ports["inner"]) as wire,
+        _run_proxy(ports["wire"], ports["inner"]) as broker_proxy,
     ):
         environment = _pod_environment(home, ports, addresses, mutant)
         for name in SERVICE_NAMES:
             await migrate(name, addresses.database_url(name, "owner"))
         await witness.create_tables(addresses)
         seeded, signer = await _seeded(environment, addresses, home)
-        pods = _pods(home, ports, environment, births)
-        made = Platform(home, addresses, servers, wire, pods, seeded, signer, small_disk)
+        pods = _pods(home, ports, environment, fork_server)
+        running_platform = Platform(
+            home, addresses, servers, broker_proxy, pods, seeded, signer, small_disk
+        )
         for pod in pods.values():
             pod.start()
         try:
-            answers = await asyncio.gather(
+            ready = await asyncio.gather(
                 *(pod.wait_until_ready(READY_TIMEOUT_SECONDS) for pod in pods.values())
             )
-            if not all(answers):
+            if not all(ready):
                 raise TimeoutError(f"pods that never became ready: logs in {home / 'logs'}")
-            yield made
+            yield running_platform
         finally:
             await asyncio.gather(*(pod.stop() for pod in pods.values()))
 
@@ -121,34 +123,34 @@ async def start_platform(
 def _pod_environment(
     home: Path, ports: Mapping[str, int], addresses: StackAddresses, mutant: str
 ) -> dict[str, str]:
-    found = dict(service_environment(home, ports["identity"], addresses))
-    del found["PREAU_INSTANCE"]
-    found |= {"PREAU_KAFKA": f"127.0.0.1:{ports['wire']}", "PREAU_LOG_LEVEL": "info"}
+    variables = dict(service_environment(home, ports["identity"], addresses))
+    del variables["PREAU_INSTANCE"]
+    variables |= {"PREAU_KAFKA": f"127.0.0.1:{ports['wire']}", "PREAU_LOG_LEVEL": "info"}
     # A handful of people do the work of a city.
-    found["PREAU_LIMIT_FACTOR"] = "1000000"
-    found |= {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
-    return found | ({MUTANT_VARIABLE: mutant} if mutant else {})
+    variables["PREAU_LIMIT_FACTOR"] = "1000000"
+    variables |= {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+    return variables | ({MUTANT_VARIABLE: mutant} if mutant else {})
 
 
 def _pods(
-    home: Path, ports: Mapping[str, int], environment: Mapping[str, str], births: ForkServer
+    home: Path, ports: Mapping[str, int], environment: Mapping[str, str], fork_server: ForkServer
 ) -> dict[str, Pod]:
     def pod(name: str, service: str, roles: tuple[str, ...]) -> Pod:
-        own = {k: v for k, v in environment.items() if _may_see(service, k)}
+        own = {k: v for k, v in environment.items() if _is_visible_to(service, k)}
         own["PREAU_INSTANCE"] = name
         if service == SHORT_POLL_SERVICE:
             own[POLL_LIMIT_VARIABLE] = str(POLL_LIMIT_SECONDS)
         log = home / "logs" / f"pod-{name}.log"
-        return Pod(name, service, ports[name], roles, own, log, births)
+        return Pod(name, service, ports[name], roles, own, log, fork_server)
 
     firsts = {name: pod(name, name, ("api", "worker", "relay")) for name in SERVICE_NAMES}
     twins = {f"{s}-2": pod(f"{s}-2", s, ("worker", "relay")) for s in SERVICES_WITH_TWO_PODS}
     return firsts | twins
 
 
-def _may_see(service: str, variable: str) -> bool:
-    others = tuple(f"{name.upper()}_" for name in SERVICE_NAMES if name != service)
-    return not variable.startswith(others)
+def _is_visible_to(service: str, variable: str) -> bool:
+    other_prefixes = tuple(f"{name.upper()}_" for name in SERVICE_NAMES if name != service)
+    return not variable.startswith(other_prefixes)
 
 
 async def _seeded(
@@ -175,7 +177,7 @@ async def _seeded(
 
 
 @asynccontextmanager
-async def _wire(listen: int, target: int) -> AsyncIterator[BrokerProxy]:
+async def _run_proxy(listen: int, target: int) -> AsyncIterator[BrokerProxy]:
     process = await start_child(
         *(sys.executable, "-m", "tests.chaos.broker_proxy", str(listen), str(target)),
         cwd=REPOSITORY,

@@ -50,7 +50,7 @@ class Pod:
     should_run: bool = True
     restart_delay_seconds: float = 0.0
     """Seconds until it is started again; at least `AGAIN`."""
-    _keeper: asyncio.Task[None] | None = None
+    _restart_task: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
@@ -59,23 +59,23 @@ class Pod:
 
     def start(self) -> None:
         """Start it, and again whenever it dies, until `stop`."""
-        self._keeper = asyncio.create_task(self._keep())
+        self._restart_task = asyncio.create_task(self._restart_until_stopped())
 
-    async def _keep(self) -> None:
+    async def _restart_until_stopped(self) -> None:
         while self.should_run:
             environment = dict(self.environment) | {"PREAU_PORT": str(self.port)}
             roles = [word for role in self.roles for word in ("--role", role)]
             self.process = await self.fork_server.fork(
                 self.name, [self.service, *roles], environment, self.log
             )
-            status = await self._live(self.process)
+            status = await self._wait_for_exit(self.process)
             self.suspended = False
             self.exits.append(PodExit(self.name, status, self.exit_expected or not self.should_run))
             self.exit_expected = False
             if self.should_run:
                 await asyncio.sleep(max(RESTART_DELAY_SECONDS, self.restart_delay_seconds))
 
-    async def _live(self, process: ForkedProcess) -> int:
+    async def _wait_for_exit(self, process: ForkedProcess) -> int:
         if not self.should_run:  # `stop` came while it was being born
             process.send_signal(signal.SIGTERM)
         probing = asyncio.create_task(self._probe(process))
@@ -91,17 +91,17 @@ class Pod:
             # The startup probe: how long a start may take is another matter.
             began = time.monotonic()
             while time.monotonic() - began < STARTUP_PROBE_SECONDS:
-                if await _answers(client, f"{self.url}/health/startup"):
+                if await _is_ok(client, f"{self.url}/health/startup"):
                     break
                 await asyncio.sleep(1)
             while True:
                 await asyncio.sleep(PROBE_INTERVAL_SECONDS)
                 if self.suspended:
                     continue
-                why = await _why_not(client, f"{self.url}/health/live")
-                failures = failures + 1 if why else 0
+                failure = await _probe_failure(client, f"{self.url}/health/live")
+                failures = failures + 1 if failure else 0
                 if failures >= PROBE_FAILURE_THRESHOLD:
-                    self.probe_failures.append(why)
+                    self.probe_failures.append(failure)
                     process.send_signal(signal.SIGKILL)
                     return
 
@@ -127,7 +127,7 @@ class Pod:
         deadline = time.monotonic() + seconds
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
             while time.monotonic() < deadline:
-                if self.is_running and await _answers(client, f"{self.url}/health/ready"):
+                if self.is_running and await _is_ok(client, f"{self.url}/health/ready"):
                     return True
                 await asyncio.sleep(0.2)
         return False
@@ -143,19 +143,19 @@ class Pod:
                 await asyncio.wait_for(self.process.wait(), TERMINATION_GRACE_SECONDS)
             except TimeoutError:
                 self.process.send_signal(signal.SIGKILL)
-        if self._keeper is not None:
-            await self._keeper
+        if self._restart_task is not None:
+            await self._restart_task
         return time.monotonic() - began
 
 
-async def _answers(client: httpx.AsyncClient, url: str) -> bool:
-    return not await _why_not(client, url)
+async def _is_ok(client: httpx.AsyncClient, url: str) -> bool:
+    return not await _probe_failure(client, url)
 
 
-async def _why_not(client: httpx.AsyncClient, url: str) -> str:
+async def _probe_failure(client: httpx.AsyncClient, url: str) -> str:
     """Return why a probe fails; nothing when it does not."""
     try:
-        answer = await client.get(url)
+        response = await client.get(url)
     except httpx.HTTPError as error:
         return repr(error)
-    return "" if answer.is_success else answer.text
+    return "" if response.is_success else response.text

@@ -58,48 +58,52 @@ class RawKafka:
             max_request_size=MAX_REQUEST_BYTES,
         )
         async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
-            await _started(producer)
+            await _start_with_retries(producer)
             try:
-                waits = [
+                acknowledgements_pending = [
                     await producer.send(r.topic, r.value, key=r.key, headers=list(r.headers))
                     for r in records
                 ]
-                done = await asyncio.gather(*waits)
+                acknowledgements = await asyncio.gather(*acknowledgements_pending)
             finally:
                 await producer.stop()
-        return [(each.topic, each.partition, each.offset) for each in done]
+        return [
+            (metadata.topic, metadata.partition, metadata.offset) for metadata in acknowledgements
+        ]
 
-    async def read_slice(self, draw: Random, max_records: int) -> list[Record]:
+    async def read_slice(self, rng: Random, max_records: int) -> list[Record]:
         """Read a slice of the log, from a random place of a random topic."""
         reader = AIOKafkaConsumer(
             **self.kafka.client_options(), enable_auto_commit=False, group_id=None
         )
         async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
-            await _started(reader)
+            await _start_with_retries(reader)
             try:
-                place = await _place(reader, draw)
-                if place is None:
+                partition = await _seek_to_random_offset(reader, rng)
+                if partition is None:
                     return []
-                found = await reader.getmany(place, timeout_ms=2000, max_records=max_records)
+                batches = await reader.getmany(partition, timeout_ms=2000, max_records=max_records)
             finally:
                 await reader.stop()
-        return [Record(r.topic, r.key, r.value, tuple(r.headers)) for r in found.get(place, ())]
+        return [
+            Record(r.topic, r.key, r.value, tuple(r.headers)) for r in batches.get(partition, ())
+        ]
 
 
-async def _place(reader: AIOKafkaConsumer, draw: Random) -> TopicPartition | None:
+async def _seek_to_random_offset(reader: AIOKafkaConsumer, rng: Random) -> TopicPartition | None:
     """Draw a partition that holds something, and stand somewhere in it."""
-    places = [TopicPartition(topic, number) for topic in TOPICS for number in range(8)]
-    ends = await reader.end_offsets(places)
-    written = [place for place in places if ends[place] > 0]
+    partitions = [TopicPartition(topic, number) for topic in TOPICS for number in range(8)]
+    ends = await reader.end_offsets(partitions)
+    written = [partition for partition in partitions if ends[partition] > 0]
     if not written:
         return None
-    place = draw.choice(written)
-    reader.assign([place])
-    reader.seek(place, draw.randrange(ends[place]))
-    return place
+    partition = rng.choice(written)
+    reader.assign([partition])
+    reader.seek(partition, rng.randrange(ends[partition]))
+    return partition
 
 
-async def _started(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
+async def _start_with_retries(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
     while True:
         try:
             await client.start()
@@ -108,20 +112,16 @@ async def _started(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
             await asyncio.sleep(0.3)
 
 
-def uuid7_at(moment: datetime, draw: Random) -> UUID:
+def uuid7_at(moment: datetime, rng: Random) -> UUID:
     """Make an id as it would have been made then."""
     milliseconds = int(moment.timestamp() * 1000)
     return UUID(
-        int=milliseconds << 80
-        | 7 << 76
-        | draw.getrandbits(12) << 64
-        | 2 << 62
-        | draw.getrandbits(62)
+        int=milliseconds << 80 | 7 << 76 | rng.getrandbits(12) << 64 | 2 << 62 | rng.getrandbits(62)
     )
 
 
 def make_post(
-    draw: Random,
+    rng: Random,
     tenant: TenantId,
     offset: timedelta,
     *,
@@ -135,18 +135,18 @@ def make_post(
     `sequence`th.
     """
     moment = datetime.now(UTC) + offset
-    example, content = PostPublished.example(), ContentId(uuid7_at(moment, draw))
+    example, content = PostPublished.example(), ContentId(uuid7_at(moment, rng))
     kind = ContentKind.ANSWER if conversation and sequence > 1 else ContentKind.DISCUSSION
     own = conversation.root if conversation and sequence == 1 else content
     fact = PostPublished(
         ref=ContentRef(kind=kind, id=own, root_id=conversation.root if conversation else content),
-        space_id=conversation.space if conversation else SpaceId(uuid7_at(moment, draw)),
+        space_id=conversation.space if conversation else SpaceId(uuid7_at(moment, rng)),
         structure_id=example.structure_id,
         content=example.content,
     )
     key = partition_key(tenant, fact)
     envelope = Envelope(
-        id=EventId(uuid7_at(moment, draw)),
+        id=EventId(uuid7_at(moment, rng)),
         type=f"{PostPublished.WIRE}.v{version}",
         source=FOREIGN_SOURCE,
         subject=str(own),
@@ -161,17 +161,15 @@ def make_post(
     return Record(PostPublished.TOPIC, key.encode(), encode(envelope))
 
 
-def make_conversations(
-    draw: Random, tenant: TenantId, number: int, posts_each: int
-) -> list[Record]:
+def make_conversations(rng: Random, tenant: TenantId, number: int, posts_each: int) -> list[Record]:
     """Write so many posts with their answers, of all of them at once, in order within each."""
     now, moment = timedelta(), datetime.now(UTC)
     begun = [
-        Conversation(ContentId(uuid7_at(moment, draw)), SpaceId(uuid7_at(moment, draw)))
+        Conversation(ContentId(uuid7_at(moment, rng)), SpaceId(uuid7_at(moment, rng)))
         for _ in range(number)
     ]
     return [
-        make_post(draw, tenant, now, conversation=conversation, sequence=nth)
+        make_post(rng, tenant, now, conversation=conversation, sequence=nth)
         for nth in range(1, posts_each + 1)
         for conversation in begun
     ]

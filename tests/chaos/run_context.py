@@ -92,8 +92,9 @@ class FaultRecord:
 
     def __str__(self) -> str:
         """Say it for a person."""
-        well = "never" if self.recovered is None else f"{self.recovered:.1f} s"
-        return f"{self.began:6.1f}–{self.ended:5.1f} s  {self.name}: {self.what}; applied in {well}"
+        recovery = "never" if self.recovered is None else f"{self.recovered:.1f} s"
+        interval = f"{self.began:6.1f}–{self.ended:5.1f} s"
+        return f"{interval}  {self.name}: {self.what}; applied in {recovery}"
 
 
 async def wait_until(look: Callable[[], bool], seconds: float) -> bool:

@@ -55,23 +55,25 @@ def plan_faults(
     seed: int, only: tuple[str, ...] = (), additional: tuple[str, ...] = ()
 ) -> list[PlannedFault]:
     """Draw three to six faults, `also` beside them; `only` names them instead, in this order."""
-    draw = Random(f"faults {seed}")
-    names = only or (*additional, *_drawn(seed, draw))
-    times = sorted(draw.uniform(QUIET_SECONDS, QUIET_SECONDS + SPREAD_SECONDS) for _ in names)
+    rng = Random(f"faults {seed}")
+    names = only or (*additional, *_draw_names(seed, rng))
+    times = sorted(rng.uniform(QUIET_SECONDS, QUIET_SECONDS + SPREAD_SECONDS) for _ in names)
     return [
         PlannedFault(at, BY_NAME[name], Random(f"faults {seed} {number} {name}"))
         for number, (at, name) in enumerate(zip(times, names, strict=True))
     ]
 
 
-def _drawn(seed: int, draw: Random) -> tuple[str, ...]:
+def _draw_names(seed: int, rng: Random) -> tuple[str, ...]:
     """Draw by weight, beside the one whose turn it is: in a row of seeds none is left out."""
     weights = [fault.weight for fault in FAULTS]
-    chosen = draw.choices(FAULTS, weights, k=draw.randint(2, 5))
+    chosen = rng.choices(FAULTS, weights, k=rng.randint(2, 5))
     # A flood in every run: the rest is about what happens to events, so let there be many.
     return ("flood", FAULTS[seed % len(FAULTS)].name, *(fault.name for fault in chosen))
 
 
-def workload_seconds(planned: list[PlannedFault]) -> float:
+def workload_seconds(faults: list[PlannedFault]) -> float:
     """Return how long the workload lasts: a little longer than the last fault."""
-    return max(each.start_seconds + each.fault.duration_seconds for each in planned) + QUIET_SECONDS
+    return (
+        max(fault.start_seconds + fault.fault.duration_seconds for fault in faults) + QUIET_SECONDS
+    )

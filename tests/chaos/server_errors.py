@@ -14,27 +14,27 @@ AFTER_FAULT_SECONDS = 5.0
 
 def count_internal_errors(operations: Iterable[Operation]) -> int:
     """Count answers of 500: what is away or late is said to be so, and is no error of ours."""
-    return sum(each.status == INTERNAL_ERROR for each in operations)
+    return sum(operation.status == INTERNAL_ERROR for operation in operations)
 
 
 def count_unexplained_errors(
     operations: Iterable[Operation], faults: Sequence[FaultInterval], start: datetime
 ) -> int:
     """Count other answers of 5xx, but for overload, while no server and no pod was away."""
-    away = [
-        (each.began, each.ended + AFTER_FAULT_SECONDS)
-        for each in faults
-        if each.name not in HARMLESS_FAULTS
+    outages = [
+        (operation.began, operation.ended + AFTER_FAULT_SECONDS)
+        for operation in faults
+        if operation.name not in HARMLESS_FAULTS
     ]
-    found = 0
-    for each in operations:
-        if each.status is None or each.status <= INTERNAL_ERROR or _overloaded(each):
+    unexplained = 0
+    for fault in operations:
+        if fault.status is None or fault.status <= INTERNAL_ERROR or _is_overloaded(fault):
             continue
-        begun, ended = ((at - start).total_seconds() for at in (each.begun, each.ended))
-        found += not any(first <= ended and begun <= last for first, last in away)
-    return found
+        begun, ended = ((at - start).total_seconds() for at in (fault.begun, fault.ended))
+        unexplained += not any(first <= ended and begun <= last for first, last in outages)
+    return unexplained
 
 
-def _overloaded(operation: Operation) -> bool:
-    answer = operation.answer
-    return isinstance(answer, dict) and str(answer.get("type", "")).endswith(OVERLOADED_SUFFIX)
+def _is_overloaded(operation: Operation) -> bool:
+    problem = operation.answer
+    return isinstance(problem, dict) and str(problem.get("type", "")).endswith(OVERLOADED_SUFFIX)

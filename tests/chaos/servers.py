@@ -27,19 +27,28 @@ class Servers(Stack):
         `small_disk` puts PostgreSQL's data on a disk of so many megabytes (needs `unshare -m`).
         """
         super().__init__(home)
-        self._inner, self._outer, self._small_disk = proxied_port, advertised_port, disk_megabytes
+        self._proxied_port, self._advertised_port, self._disk_megabytes = (
+            proxied_port,
+            advertised_port,
+            disk_megabytes,
+        )
         self.keep_data = False
 
     def _configure_kafka(self, listening: kafka.BrokerListener) -> None:
         """Open a second way in, for the same users. Java takes the last of two lines for a name."""
         clients = kafka_users.LISTENER
-        direct, told = f"{clients}://{HOST}:{listening.port}", f"PROXIED://{HOST}:{self._outer}"
-        inner = f"PROXIED://{HOST}:{self._inner},CONTROLLER://{HOST}:{listening.controller_port}"
+        direct, proxied = (
+            f"{clients}://{HOST}:{listening.port}",
+            f"PROXIED://{HOST}:{self._advertised_port}",
+        )
+        inner = (
+            f"PROXIED://{HOST}:{self._proxied_port},CONTROLLER://{HOST}:{listening.controller_port}"
+        )
         protocols = (clients, "PROXIED", "CONTROLLER")
         own = f"listener.name.{clients.lower()}."
         lines = {
             "listeners": f"{direct},{inner}",
-            "advertised.listeners": f"{direct},{told}",
+            "advertised.listeners": f"{direct},{proxied}",
             "listener.security.protocol.map": ",".join(f"{n}:SASL_PLAINTEXT" for n in protocols),
         } | {
             f"listener.name.proxied.{name.removeprefix(own)}": value
@@ -52,7 +61,7 @@ class Servers(Stack):
             file.writelines(f"{name}={value}\n" for name, value in lines.items())
 
     async def _start_embedded_postgres(self) -> str:
-        if self._small_disk and not postgres.data_folder(self._home).exists():
+        if self._disk_megabytes and not postgres.data_folder(self._home).exists():
             await postgres.prepare_data_folder(
                 self._home, self._passwords[postgres.ADMIN], self._lock_descriptors
             )
@@ -60,14 +69,14 @@ class Servers(Stack):
         return await super()._start_embedded_postgres()
 
     async def _move_to_small_disk(self) -> None:
-        place, aside = postgres.data_folder(self._home), self._home / "postgres.moved"
-        place.rename(aside)
-        place.mkdir()
-        size = f"size={self._small_disk}m"
-        await run_command("mount", "-t", "tmpfs", "-o", size, "preau-small-disk", str(place))
-        await run_command("cp", "-a", f"{aside}/.", str(place))
-        await run_command("rm", "-rf", str(aside))
-        with (place / "postgresql.conf").open("a", encoding="ascii") as file:
+        data_folder, moved_folder = postgres.data_folder(self._home), self._home / "postgres.moved"
+        data_folder.rename(moved_folder)
+        data_folder.mkdir()
+        size = f"size={self._disk_megabytes}m"
+        await run_command("mount", "-t", "tmpfs", "-o", size, "preau-small-disk", str(data_folder))
+        await run_command("cp", "-a", f"{moved_folder}/.", str(data_folder))
+        await run_command("rm", "-rf", str(moved_folder))
+        with (data_folder / "postgresql.conf").open("a", encoding="ascii") as file:
             file.write("max_wal_size = 256MB\n")
 
     async def stop_part(self, part: ServerName, how: signal.Signals) -> None:
@@ -102,23 +111,23 @@ class Servers(Stack):
         try:
             return await super().__aenter__()
         except BaseException:
-            await self._give_disk_back()
+            await self._unmount_small_disk()
             raise
 
     async def __aexit__(self, *_: object) -> None:
         """Stop all, and give the small disk back, its data saved if they are to be looked at."""
         await super().__aexit__()
-        await self._give_disk_back()
+        await self._unmount_small_disk()
 
-    async def _give_disk_back(self) -> None:
-        place, aside = postgres.data_folder(self._home), self._home / "postgres.kept"
-        if self._small_disk and place.is_mount():
+    async def _unmount_small_disk(self) -> None:
+        data_folder, kept_folder = postgres.data_folder(self._home), self._home / "postgres.kept"
+        if self._disk_megabytes and data_folder.is_mount():
             if self.keep_data:
-                await run_command("cp", "-a", str(place), str(aside))
-            await run_command("umount", "-l", str(place))
+                await run_command("cp", "-a", str(data_folder), str(kept_folder))
+            await run_command("umount", "-l", str(data_folder))
             if self.keep_data:
-                place.rmdir()
-                aside.rename(place)
+                data_folder.rmdir()
+                kept_folder.rename(data_folder)
 
 
 def has_ended(server: ServerProcess) -> bool:

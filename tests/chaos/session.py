@@ -94,70 +94,69 @@ class ChaosSession:
             pod.exits, pod.probe_failures = [], []
         notes, logs = LogCounter(), [pod.log for pod in self.platform.pods.values()]
         notes.skip_to_end(logs)
-        before = await self.backlog.snapshot()
+        first_snapshot = await self.backlog.snapshot()
         async with asyncio.TaskGroup() as group:
-            for each in planned:
-                group.create_task(self._inflict(each, began, result))
+            for planned_fault in planned:
+                group.create_task(self._run_fault(planned_fault, began, result))
             seconds = schedule.workload_seconds(planned)
             group.create_task(self.workload(self.platform, seed, result.journal, seconds))
         await asyncio.gather(*self.context.background_measurements)
         self.context.background_measurements.clear()
-        over = time.monotonic()
+        workload_ended = time.monotonic()
         _count_accepted(result)
-        at_rest = await self._rest(result)
-        result.idle_after_seconds = time.monotonic() - over if at_rest else None
-        if at_rest and before:
-            result.events = count_events(at_rest) - count_events(before)
+        at_rest = await self._wait_until_idle(result)
+        result.idle_after_seconds = time.monotonic() - workload_ended if at_rest else None
+        if at_rest and first_snapshot:
+            result.events = count_events(at_rest) - count_events(first_snapshot)
         if at_rest:
             result.violations += await check_commits(self.context, Random(f"commits {seed}"))
-            at_rest = await self._rest(result)
-        noted = notes.count(logs)
-        for what in (FENCED, REVOKED):
-            result.log_counts[what] = sum(n for (each, _), n in noted.items() if each == what)
-        await self._judge(result, at_rest)
+            at_rest = await self._wait_until_idle(result)
+        counts = notes.count(logs)
+        for event in (FENCED, REVOKED):
+            result.log_counts[event] = sum(n for (name, _), n in counts.items() if name == event)
+        await self._check(result, at_rest)
         result.seconds = time.monotonic() - began
         return result
 
-    async def _inflict(
+    async def _run_fault(
         self, planned: schedule.PlannedFault, began: float, result: RunResult
     ) -> None:
         await asyncio.sleep(max(0.0, began + planned.start_seconds - time.monotonic()))
-        happened = FaultRecord(planned.fault.name, time.monotonic() - began)
-        result.faults.append(happened)
-        CURRENT_FAULT.set(happened.name)
-        happened.what = await planned.fault.action(self.context, planned.rng)
-        happened.ended = time.monotonic() - began
-        happened.recovered = await self.backlog.seconds_until_applied(IDLE_TIMEOUT_SECONDS)
-        if happened.name.startswith("broker "):
-            ended = None if happened.recovered is None else happened.ended + happened.recovered
-            self.context.measure(
-                APPLIED_AFTER_OUTAGE, ALL_GROUPS, began=happened.ended, ended=ended
-            )
+        record = FaultRecord(planned.fault.name, time.monotonic() - began)
+        result.faults.append(record)
+        CURRENT_FAULT.set(record.name)
+        record.what = await planned.fault.action(self.context, planned.rng)
+        record.ended = time.monotonic() - began
+        record.recovered = await self.backlog.seconds_until_applied(IDLE_TIMEOUT_SECONDS)
+        if record.name.startswith("broker "):
+            ended = None if record.recovered is None else record.ended + record.recovered
+            self.context.measure(APPLIED_AFTER_OUTAGE, ALL_GROUPS, began=record.ended, ended=ended)
 
-    async def _rest(self, result: RunResult) -> BacklogSnapshot | None:
+    async def _wait_until_idle(self, result: RunResult) -> BacklogSnapshot | None:
         """Every fault is over: all pods up, dead letters of mended bugs replayed, all applied."""
         for pod in self.platform.pods.values():
             pod.send_command(do="calm")
         ready = await asyncio.gather(
             *(pod.wait_until_ready() for pod in self.platform.pods.values())
         )
-        for pod, well in zip(self.platform.pods.values(), ready, strict=True):
-            if not well:
+        for pod, is_ready in zip(self.platform.pods.values(), ready, strict=True):
+            if not is_ready:
                 result.violations.append(Violation("I10", pod.name, "does not become ready"))
         deadline = time.monotonic() + IDLE_TIMEOUT_SECONDS
         while (
-            found := await self.backlog.wait_until_idle(deadline - time.monotonic())
+            snapshot := await self.backlog.wait_until_idle(deadline - time.monotonic())
         ) is not None:
             result.violations += await check_pending(self.platform.addresses, self.checker_state)
             replayed = await replay_dead_letters(self.platform)
             result.replayed_dead_letters += replayed
             if replayed == 0:
-                return found
+                return snapshot
         return None
 
-    def _keep_promises(self, result: RunResult) -> None:
+    def _evaluate_objectives(self, result: RunResult) -> None:
         spans = [
-            FaultInterval(each.name, each.began, each.ended, each.what) for each in result.faults
+            FaultInterval(fault.name, fault.began, fault.ended, fault.what)
+            for fault in result.faults
         ]
         if result.journal.exists():
             answered, start = list(read_journal(result.journal)), result.start
@@ -170,19 +169,19 @@ class ChaosSession:
         result.objectives = self.context.measurements.summarize(spans)
         result.violations += self.context.measurements.violations(spans)
 
-    async def _judge(self, result: RunResult, at_rest: BacklogSnapshot | None) -> None:
+    async def _check(self, result: RunResult, at_rest: BacklogSnapshot | None) -> None:
         began = time.monotonic()
         for name, pod in self.platform.pods.items():
             unasked = [death.status for death in pod.exits if not death.expected]
             result.unexpected_exits |= {name: unasked} if unasked else {}
             result.probe_failures |= {name: pod.probe_failures} if pod.probe_failures else {}
-        self._keep_promises(result)
+        self._evaluate_objectives(result)
         result.violations += self.context.violations
         self.context.violations = []
         if at_rest is None:
-            said = str(await self.backlog.snapshot())
+            backlog = str(await self.backlog.snapshot())
             result.violations.append(
-                Violation("I10", "all", f"no rest in {IDLE_TIMEOUT_SECONDS:.0f} s: {said}")
+                Violation("I10", "all", f"no rest in {IDLE_TIMEOUT_SECONDS:.0f} s: {backlog}")
             )
         run = FinishedRun(
             result.seed,
@@ -193,13 +192,13 @@ class ChaosSession:
             [self.platform.seeded.tenant],
         )
         # At once: each of them waits for servers for most of its time.
-        looked = await asyncio.gather(
+        results = await asyncio.gather(
             check_dead_letters(self.context),
             check_effects(self.context),
             witness.find_violations(self.platform.addresses),
             check_run(run, self.checker_state),
         )
-        result.violations += chain.from_iterable(looked)
+        result.violations += chain.from_iterable(results)
         result.check_seconds = time.monotonic() - began
 
 
@@ -212,5 +211,5 @@ def _count_accepted(result: RunResult) -> None:
         for operation in read_journal(result.journal)
         if operation.outcome is Outcome.OK
     ]
-    for each in result.faults:
-        each.accepted = sum(each.began <= moment <= each.ended for moment in ended)
+    for fault in result.faults:
+        fault.accepted = sum(fault.began <= moment <= fault.ended for moment in ended)

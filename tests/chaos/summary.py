@@ -18,7 +18,7 @@ def summarize_runs(log: Path) -> str:
     runs = [run for run in map(msgspec.json.decode, lines) if not run["mutant"]]
     if not runs:
         return "No run yet."
-    parts = (_totals(runs), _by_fault(runs), _promises(runs), _violations(runs))
+    parts = (_totals(runs), _by_fault(runs), _objectives(runs), _violations(runs))
     return "\n\n".join("\n".join(part) for part in map(tuple, parts) if part)
 
 
@@ -26,12 +26,18 @@ def _totals(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
     operations: Counter[str] = Counter()
     for run in runs:
         operations.update(run["operations"])
-    green = sum(not run["violations"] for run in runs)
-    asked = ", ".join(f"{number:,} {name}" for name, number in sorted(operations.items()))
-    saved = sum(len(whys) for run in runs for whys in run["killed_by_probe"].values())
-    yield f"{len(runs)} runs, {green} without a violation; {runs[0]['at']} to {runs[-1]['at']}."
-    yield f"{sum(run['events'] for run in runs):,} events in the log; operations: {asked}."
-    yield f"{sum(len(run['faults']) for run in runs)} faults; {saved} pods saved by their probe."
+    clean_runs = sum(not run["violations"] for run in runs)
+    operation_counts = ", ".join(
+        f"{number:,} {name}" for name, number in sorted(operations.items())
+    )
+    killed_by_probe = sum(
+        len(failures) for run in runs for failures in run["killed_by_probe"].values()
+    )
+    events, faults = sum(run["events"] for run in runs), sum(len(run["faults"]) for run in runs)
+    span = f"{runs[0]['at']} to {runs[-1]['at']}"
+    yield f"{len(runs)} runs, {clean_runs} without a violation; {span}."
+    yield f"{events:,} events in the log; operations: {operation_counts}."
+    yield f"{faults} faults; {killed_by_probe} pods saved by their probe."
 
 
 def _by_fault(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -51,31 +57,35 @@ def _by_fault(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
     )
     yield "|---|---|---|---|---|---|---|"
     for name in sorted(seconds.keys() | never.keys()):
-        found = seconds[name] or [0.0]
-        high = quantiles(found, n=20, method="inclusive")[-1] if len(found) > 1 else found[0]
+        durations = seconds[name] or [0.0]
+        high = (
+            quantiles(durations, n=20, method="inclusive")[-1]
+            if len(durations) > 1
+            else durations[0]
+        )
         times = len(seconds[name]) + never[name]
-        cells = f"{median(found):.1f} | {high:.1f} | {max(found):.1f} | {never[name]}"
+        cells = f"{median(durations):.1f} | {high:.1f} | {max(durations):.1f} | {never[name]}"
         yield f"| {name} | {times} | {accepted[name]} | {cells} |"
 
 
-def _promises(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _objectives(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
     """One row for each promise: how often a run asked for it, how often it was kept, the worst."""
-    asked: Counter[str] = Counter()
-    kept: Counter[str] = Counter()
+    measured: Counter[str] = Counter()
+    met: Counter[str] = Counter()
     worst: dict[str, float] = defaultdict(float)
-    for name, told in (each for run in runs for each in run.get("promises", {}).items()):
-        asked[name] += told["asked"]
-        kept[name] += told["kept"]
-        worst[name] = max(worst[name], inf if told["worst"] is None else told["worst"])
-    if not asked:
+    for name, result in (item for run in runs for item in run.get("promises", {}).items()):
+        measured[name] += result["asked"]
+        met[name] += result["kept"]
+        worst[name] = max(worst[name], inf if result["worst"] is None else result["worst"])
+    if not measured:
         return
     yield "| promised | at most | asked | kept | worst |"
     yield "|---|---|---|---|---|"
     for promise in OBJECTIVES:
         name = promise.name
-        if asked[name]:
+        if measured[name]:
             longest = "never" if worst[name] == inf else f"{worst[name]:g}"
-            yield f"| {name} | {promise.limit:g} | {asked[name]} | {kept[name]} | {longest} |"
+            yield f"| {name} | {promise.limit:g} | {measured[name]} | {met[name]} | {longest} |"
 
 
 def _violations(runs: Sequence[dict[str, Any]]) -> Iterator[str]:

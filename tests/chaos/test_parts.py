@@ -1,5 +1,7 @@
 """The instruments themselves: what is poison, what is late, what is at rest, when a trap acts."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -8,6 +10,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from deploy.local.artifacts import REPOSITORY
 from shared.contracts.catalogue import decoder_of
 from shared.contracts.community import PostPublished
 from shared.contracts.event import encode_data
@@ -32,7 +35,7 @@ TENANT = TenantId(UUID(int=7))
 WANTED = decoders_for((PostPublished,))
 
 
-def seen(record: Record) -> DecodedRecord:
+def decode(record: Record) -> DecodedRecord:
     incoming = IncomingRecord(
         Partition(record.topic, 0), 0, record.key, record.value, record.headers
     )
@@ -41,66 +44,66 @@ def seen(record: Record) -> DecodedRecord:
 
 @pytest.mark.parametrize("kind", sorted(POISON_KINDS))
 def test_poison_can_be_read_by_no_group(kind: str) -> None:
-    assert isinstance(seen(POISON_KINDS[kind](Random(1))), Unreadable)
+    assert isinstance(decode(POISON_KINDS[kind](Random(1))), Unreadable)
 
 
 def test_a_post_of_ours_is_read_and_a_newer_version_is_ignored() -> None:
-    draw = Random(1)
+    rng = Random(1)
 
-    assert isinstance(seen(make_post(draw, TENANT, timedelta())), Decoded)
-    assert isinstance(seen(make_post(draw, TENANT, timedelta(), version=2)), Ignored)
+    assert isinstance(decode(make_post(rng, TENANT, timedelta())), Decoded)
+    assert isinstance(decode(make_post(rng, TENANT, timedelta(), version=2)), Ignored)
 
 
 def test_a_late_post_has_the_id_and_the_time_of_its_day() -> None:
     day = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
-    made = uuid7_at(day, Random(1))
+    event_id = uuid7_at(day, Random(1))
 
-    assert made.version == 7
-    assert made.int >> 80 == int(day.timestamp() * 1000)
-    late = seen(make_post(Random(1), TENANT, timedelta(days=-7)))
+    assert event_id.version == 7
+    assert event_id.int >> 80 == int(day.timestamp() * 1000)
+    late = decode(make_post(Random(1), TENANT, timedelta(days=-7)))
     assert isinstance(late, Decoded)
     assert datetime.now(UTC) - late.delivery.time > timedelta(days=6)
 
 
 def test_a_trap_springs_at_its_pass_and_only_once() -> None:
-    armed = InjectedFaults()
-    armed.run_command({"do": "arm", "step": "relay.sent", "nth": 2, "act": "sleep", "seconds": 0})
+    faults = InjectedFaults()
+    faults.run_command({"do": "arm", "step": "relay.sent", "nth": 2, "act": "sleep", "seconds": 0})
 
-    armed.on_step("relay.sent")
-    assert "relay.sent" in armed.step_actions
-    armed.on_step("relay.read")
-    armed.on_step("relay.sent")
+    faults.on_step("relay.sent")
+    assert "relay.sent" in faults.step_actions
+    faults.on_step("relay.read")
+    faults.on_step("relay.sent")
 
-    assert not armed.step_actions
-    assert armed.pass_counts == {"relay.sent": 2, "relay.read": 1}
+    assert not faults.step_actions
+    assert faults.pass_counts == {"relay.sent": 2, "relay.read": 1}
 
 
-def look(**changed: object) -> BacklogSnapshot:
+def snapshot(**changed: object) -> BacklogSnapshot:
     values: dict[str, object] = {
         "outbox": {"community": 0},
-        "oldest": {"community": 0},
+        "oldest_positions": {"community": 0},
         "ends": {("post", 0): 5, ("post", 1): 2, ("other", 0): 9},
         "positions": {"metrics": {("post", 0): 5, ("post", 1): 2}},
-        "due": {"metrics": 0},
+        "retry_due": {"metrics": 0},
         "dead": {"metrics": 1},
     }
     return BacklogSnapshot(**(values | changed))  # type: ignore[arg-type]  # a row of its fields
 
 
 def test_all_is_at_rest_when_nothing_waits_in_the_topics_that_are_read() -> None:
-    assert look().is_idle
-    assert not look(outbox={"community": 1}).is_idle
-    assert not look(due={"metrics": 1}).is_idle
-    behind = look(positions={"metrics": {("post", 0): 4}})
+    assert snapshot().is_idle
+    assert not snapshot(outbox={"community": 1}).is_idle
+    assert not snapshot(retry_due={"metrics": 1}).is_idle
+    behind = snapshot(positions={"metrics": {("post", 0): 4}})
     assert not behind.is_idle
     assert behind.lag == {"metrics": 3}
 
 
 def test_a_later_look_covers_a_mark_when_all_that_was_there_is_applied() -> None:
-    mark = look()
+    mark = snapshot()
 
-    assert look(ends={("post", 0): 8}).covers(mark)
-    assert not look(positions={"metrics": {("post", 0): 4, ("post", 1): 2}}).covers(mark)
+    assert snapshot(ends={("post", 0): 8}).covers(mark)
+    assert not snapshot(positions={"metrics": {("post", 0): 4, ("post", 1): 2}}).covers(mark)
 
 
 def test_the_next_build_reads_what_both_builds_write_and_this_one_too() -> None:
@@ -122,3 +125,18 @@ def test_notes_are_counted_from_where_a_log_was_left(tmp_path: Path) -> None:
         file.write("autre\nFAULTS fenced metrics 3\nFAULTS revoked metrics 8\n")
 
     assert notes.count([log]) == {("fenced", "metrics"): 1, ("revoked", "metrics"): 1}
+
+
+def test_each_guard_can_still_be_switched_off() -> None:
+    """In a process of its own: a guard whose function was renamed fails here, not in a campaign."""
+    program = (
+        "from tests.chaos import disabled_guards as guards, fault_injection, next_build\n"
+        "for name in guards.MUTANTS: guards.switch_off(name)\n"
+        "fault_injection._wrap_reactions(fault_injection.InjectedFaults())\n"
+        "fault_injection._shorten_poll_limit(3)\n"
+        "next_build.install_next_build()\n"
+    )
+    completed = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert completed.returncode == 0, completed.stderr

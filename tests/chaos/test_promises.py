@@ -17,7 +17,7 @@ from tests.chaos.objectives import (
     ObjectiveResult,
 )
 from tests.chaos.server_errors import count_internal_errors, count_unexplained_errors
-from tests.chaos.summary import _promises
+from tests.chaos.summary import _objectives
 from tests.chaos.workload.journal import Operation, Outcome
 
 START = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -53,13 +53,17 @@ def test_a_fault_of_ones_own_service_hinders_and_everybody_waits_for_each() -> N
 
 
 def test_a_run_sums_up_and_only_what_no_load_explains_is_a_violation() -> None:
-    book = Measurements([resumed(0, 9), resumed(0, 40)])
-    assert book.summarize([]) == {WORK_RESUMED.name: ObjectiveResult(asked=2, kept=1, worst=40.0)}
-    assert book.violations([]) == []
+    measurements = Measurements([resumed(0, 9), resumed(0, 40)])
+    assert measurements.summarize([]) == {
+        WORK_RESUMED.name: ObjectiveResult(asked=2, kept=1, worst=40.0)
+    }
+    assert measurements.violations([]) == []
 
-    book.items.append(resumed(0, None))
-    assert book.summarize([])[WORK_RESUMED.name] == ObjectiveResult(asked=3, kept=1, worst=None)
-    assert [each.key for each in book.violations([])] == ["metrics"]
+    measurements.items.append(resumed(0, None))
+    assert measurements.summarize([])[WORK_RESUMED.name] == ObjectiveResult(
+        asked=3, kept=1, worst=None
+    )
+    assert [violation.key for violation in measurements.violations([])] == ["metrics"]
 
 
 def answered(status: int, at: float, kind: str = "unavailable") -> Operation:
@@ -78,33 +82,35 @@ def answered(status: int, at: float, kind: str = "unavailable") -> Operation:
 
 
 def test_an_answer_of_500_is_always_one_too_many_and_503_with_nothing_away() -> None:
-    told = [
+    operations = [
         answered(500, 15),
         answered(503, 15),
         answered(503, 24),
         answered(503, 27, "overloaded"),
     ]
-    assert count_internal_errors(told) == 1
-    assert count_unexplained_errors(told, [CRASH], START) == 0
+    assert count_internal_errors(operations) == 1
+    assert count_unexplained_errors(operations, [CRASH], START) == 0
 
-    told += [answered(503, 40), answered(504, 5)]
-    assert count_unexplained_errors(told, [CRASH, FaultInterval("flood", 0, 50)], START) == 2
+    operations += [answered(503, 40), answered(504, 5)]
+    assert count_unexplained_errors(operations, [CRASH, FaultInterval("flood", 0, 50)], START) == 2
 
 
-def look(position: int, oldest: int) -> BacklogSnapshot:
-    places = {("post", 0): position, ("post", 1): 5}
+def snapshot(position: int, oldest: int) -> BacklogSnapshot:
+    positions = {("post", 0): position, ("post", 1): 5}
     ends = {("post", 0): 9, ("post", 1): 5}
-    one = {"metrics": 0}
-    return BacklogSnapshot(one, {"metrics": oldest}, ends, {"metrics": places}, one, one)
+    dead_or_due = {"metrics": 0}
+    return BacklogSnapshot(
+        dead_or_due, {"metrics": oldest}, ends, {"metrics": positions}, dead_or_due, dead_or_due
+    )
 
 
 def test_work_goes_on_when_all_that_waited_has_moved() -> None:
-    mark = look(3, 7)
-    assert look(4, 8).has_progressed(mark, "metrics")
-    assert look(4, 0).has_progressed(mark, "metrics")
-    assert not look(3, 8).has_progressed(mark, "metrics")
-    assert not look(4, 7).has_progressed(mark, "metrics")
-    assert look(9, 7).has_progressed(look(9, 0), "metrics")
+    mark = snapshot(3, 7)
+    assert snapshot(4, 8).has_progressed(mark, "metrics")
+    assert snapshot(4, 0).has_progressed(mark, "metrics")
+    assert not snapshot(3, 8).has_progressed(mark, "metrics")
+    assert not snapshot(4, 7).has_progressed(mark, "metrics")
+    assert snapshot(9, 7).has_progressed(snapshot(9, 0), "metrics")
 
 
 def test_the_page_says_how_promises_were_kept() -> None:
@@ -112,6 +118,6 @@ def test_the_page_says_how_promises_were_kept() -> None:
         {"promises": {WORK_RESUMED.name: msgspec.to_builtins(ObjectiveResult(2, 1, worst))}}
         for worst in (20.5, 9)
     ]
-    lines = list(_promises([*runs, {}]))
+    lines = list(_objectives([*runs, {}]))
     assert lines[2:] == [f"| {WORK_RESUMED.name} | 15 | 4 | 2 | 20.5 |"]
-    assert list(_promises([{}])) == []
+    assert list(_objectives([{}])) == []

@@ -18,10 +18,10 @@ SEED = 7
 @pytest.mark.system
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_and_nothing_is_done_twice_through_three_faults() -> None:
-    before = RUN_LOG.stat().st_size if RUN_LOG.exists() else 0
+    log_bytes = RUN_LOG.stat().st_size if RUN_LOG.exists() else 0
     words = [word for name in FAULTS for word in ("--only", name)]
 
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-m", "tests.chaos", "--seed", str(SEED), "--rate", "15", *words],
         cwd=REPOSITORY,
         capture_output=True,
@@ -29,9 +29,9 @@ def test_nothing_is_lost_and_nothing_is_done_twice_through_three_faults() -> Non
         check=False,
     )
 
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert completed.returncode == 0, completed.stdout + completed.stderr
     with RUN_LOG.open("rb") as log:
-        log.seek(before)
+        log.seek(log_bytes)
         (line,) = map(msgspec.json.decode, log)
     assert sorted(fault["name"] for fault in line["faults"]) == sorted(FAULTS)
     assert all(fault["recovered"] is not None for fault in line["faults"])

@@ -26,10 +26,10 @@ def generate_rows() -> Iterator[tuple[str]]:
 
 
 async def main(url: str) -> None:
-    opened = await asyncpg.connect(url, server_settings=SESSION_SETTINGS)
-    async with opened.transaction():
-        await opened.execute("SELECT pg_advisory_xact_lock($1)", ADVISORY_LOCK_ID)
-        await opened.executemany("SELECT length($1::text)", generate_rows())
+    connection = await asyncpg.connect(url, server_settings=SESSION_SETTINGS)
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", ADVISORY_LOCK_ID)
+        await connection.executemany("SELECT length($1::text)", generate_rows())
 
 
 if __name__ == "__main__":

@@ -30,27 +30,27 @@ async def count_records(kafka: Cluster, topics: Sequence[str]) -> dict[str, int]
     reader = AIOKafkaConsumer(**kafka.client_options(), enable_auto_commit=False, group_id=None)
     await reader.start()
     try:
-        places = await _partitions(kafka, topics)
-        reader.assign(places)
-        await reader.seek_to_beginning(*places)
-        ends = await reader.end_offsets(places)
-        counted = dict.fromkeys(topics, 0)
-        while any([await reader.position(place) < ends[place] for place in places]):
-            for place, found in (await reader.getmany(timeout_ms=200)).items():
-                counted[place.topic] += len(found)
-        return counted
+        partitions = await list_partitions(kafka, topics)
+        reader.assign(partitions)
+        await reader.seek_to_beginning(*partitions)
+        ends = await reader.end_offsets(partitions)
+        counts = dict.fromkeys(topics, 0)
+        while any([await reader.position(partition) < ends[partition] for partition in partitions]):
+            for partition, records in (await reader.getmany(timeout_ms=200)).items():
+                counts[partition.topic] += len(records)
+        return counts
     finally:
         await reader.stop()
 
 
-async def _partitions(kafka: Cluster, topics: Sequence[str]) -> list[TopicPartition]:
+async def list_partitions(kafka: Cluster, topics: Sequence[str]) -> list[TopicPartition]:
     admin = AIOKafkaAdminClient(**kafka.client_options())
     await admin.start()
     try:
         return [
-            TopicPartition(told["topic"], each["partition"])
-            for told in await admin.describe_topics(list(topics))
-            for each in told["partitions"]
+            TopicPartition(topic["topic"], partition["partition"])
+            for topic in await admin.describe_topics(list(topics))
+            for partition in topic["partitions"]
         ]
     finally:
         await admin.close()
@@ -61,8 +61,8 @@ async def produce(kafka: Cluster, topic: str, key: bytes, value: bytes) -> Recor
     producer = AIOKafkaProducer(**kafka.client_options(), acks="all")
     await producer.start()
     try:
-        done = await producer.send_and_wait(topic, value, key=key)
-        return RecordPosition(done.topic, done.partition, done.offset)
+        metadata = await producer.send_and_wait(topic, value, key=key)
+        return RecordPosition(metadata.topic, metadata.partition, metadata.offset)
     finally:
         await producer.stop()
 
@@ -72,17 +72,17 @@ async def read_ledger(addresses: StackAddresses, service: str) -> tuple[dict[str
     rows = await fetch_as_owner(
         addresses, service, "SELECT * FROM positions WHERE consumer_group = $1", service
     )
-    found = {name: sum(row[name] for row in rows) for name in COUNTER_COLUMNS}
-    aside = await fetch_as_owner(
+    counts = {name: sum(row[name] for row in rows) for name in COUNTER_COLUMNS}
+    state_rows = await fetch_as_owner(
         addresses,
         service,
         "SELECT state, count(*) AS n FROM parked WHERE consumer_group = $1 GROUP BY 1",
         service,
     )
-    states = {row["state"]: row["n"] for row in aside}
-    found["parked"] = states.get("parked", 0)
-    found["dead_lettered"] = states.get("dead", 0) + states.get("skipped", 0)
-    return found, {row["topic"] for row in rows}
+    states = {row["state"]: row["n"] for row in state_rows}
+    counts["parked"] = states.get("parked", 0)
+    counts["dead_lettered"] = states.get("dead", 0) + states.get("skipped", 0)
+    return counts, {row["topic"] for row in rows}
 
 
 async def fetch_as_owner(
@@ -90,9 +90,9 @@ async def fetch_as_owner(
 ) -> list[asyncpg.Record]:
     """Ask a service's database as its owner, who sees these tenants' rows."""
     url = addresses.database_url(service, "owner").replace("+asyncpg", "")
-    opened = await asyncpg.connect(url)
+    connection = await asyncpg.connect(url)
     try:
-        await opened.execute("SELECT set_config('app.tenants', $1, false)", tenants)
-        return await opened.fetch(query, *values)
+        await connection.execute("SELECT set_config('app.tenants', $1, false)", tenants)
+        return await connection.fetch(query, *values)
     finally:
-        await opened.close()
+        await connection.close()

@@ -32,26 +32,28 @@ def run_program(
     Only the first signal counts: a second must not interrupt the cleaning up. What does not end in
     time is left as if by SIGKILL.
     """
-    told: list[int] = []
+    received_signals: list[int] = []
     with asyncio.Runner(loop_factory=loop) as runner:
         try:
-            given = runner.run(_until_told(work, told, timeout_seconds))
+            result = runner.run(_run_until_signalled(work, received_signals, timeout_seconds))
         except asyncio.CancelledError:
-            if told:
-                raise SystemExit(128 + told[0]) from None
+            if received_signals:
+                raise SystemExit(128 + received_signals[0]) from None
             raise
-    if told:  # it was done all the same
-        raise SystemExit(128 + told[0])
-    return given
+    if received_signals:  # it was done all the same
+        raise SystemExit(128 + received_signals[0])
+    return result
 
 
-async def _until_told(work: Coroutine[Any, Any, Result], told: list[int], within: float) -> Result:
+async def _run_until_signalled(
+    work: Coroutine[Any, Any, Result], received_signals: list[int], timeout_seconds: float
+) -> Result:
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
 
     def stop(received: signal.Signals) -> None:
-        if not told:
-            told.append(received)
-            loop.call_later(within, os._exit, 128 + received)
+        if not received_signals:
+            received_signals.append(received)
+            loop.call_later(timeout_seconds, os._exit, 128 + received)
             task.cancel()
 
     for received in STOP_SIGNALS:
@@ -87,12 +89,12 @@ async def start_child(
     )
 
 
-async def stop_child(process: Process, grace: float) -> bool:
+async def stop_child(process: Process, grace_seconds: float) -> bool:
     """Ask it to end, and kill it if it does not in time; it is gone on return. False if killed."""
     with suppress(ProcessLookupError):  # it has ended by itself
         process.terminate()
     try:
-        await asyncio.wait_for(process.wait(), grace)
+        await asyncio.wait_for(process.wait(), grace_seconds)
     except TimeoutError:
         with suppress(ProcessLookupError):
             process.kill()

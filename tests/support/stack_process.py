@@ -50,20 +50,20 @@ class StackProcess:
         began = time.monotonic()
         self.start()
         assert self._process.stdout is not None
-        said = []
+        lines = []
         for line in self._process.stdout:
-            said.append(line)
+            lines.append(line)
             if READY_LINE in line:
                 return time.monotonic() - began
-        raise AssertionError("".join(said) or "it said nothing")
+        raise AssertionError("".join(lines) or "it said nothing")
 
     def start_refused(self) -> str:
         """Start, wait until it gives up, and give the one line that it says."""
         self.start()
-        said, _ = self._process.communicate(timeout=TIMEOUT_SECONDS)
-        assert self._process.returncode == 1, said
-        assert said.count("\n") == 1, said
-        return said
+        output, _ = self._process.communicate(timeout=TIMEOUT_SECONDS)
+        assert self._process.returncode == 1, output
+        assert output.count("\n") == 1, output
+        return output
 
     @property
     def pid(self) -> int:
@@ -76,17 +76,17 @@ class StackProcess:
     def interrupt(self) -> int:
         """Press Ctrl-C: the whole group of the terminal hears it."""
         os.killpg(self.pid, signal.SIGINT)
-        return self._ended()
+        return self._wait_for_exit()
 
     def terminate(self) -> int:
         self._process.terminate()
-        return self._ended()
+        return self._wait_for_exit()
 
     def kill(self) -> int:
         self._process.kill()
-        return self._ended()
+        return self._wait_for_exit()
 
-    def _ended(self) -> int:
+    def _wait_for_exit(self) -> int:
         status = self._process.wait(TIMEOUT_SECONDS)
         if self._process.stdout is not None:
             self._process.stdout.close()
@@ -99,10 +99,10 @@ def descendant_pids(pid: int) -> set[int]:
         ["ps", "-A", "-o", "pid=,ppid="], check=True, capture_output=True, text=True
     ).stdout
     parents = {int(line.split()[0]): int(line.split()[1]) for line in listing.splitlines()}
-    found: set[int] = set()
-    while more := {child for child, parent in parents.items() if parent in found | {pid}} - found:
-        found |= more
-    return found
+    pids: set[int] = set()
+    while children := {child for child, parent in parents.items() if parent in pids | {pid}} - pids:
+        pids |= children
+    return pids
 
 
 def running_pids(pids: set[int]) -> set[int]:
@@ -147,11 +147,11 @@ async def read_words(addresses: StackAddresses) -> dict[str, list[str]]:
     """Return the words that each server knows."""
     rows = await _execute(addresses, "app", "SELECT word FROM words")
     redis = Redis.from_url(addresses.redis, decode_responses=True)
-    kept = await redis.get("preau:words") or ""
+    redis_words = await redis.get("preau:words") or ""
     await redis.aclose()
     return {
         "postgres": [row["word"] for row in rows],
-        "redis": str(kept).split(),
+        "redis": str(redis_words).split(),
         "kafka": await _read_topic(addresses.cluster()),
     }
 

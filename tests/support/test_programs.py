@@ -18,10 +18,10 @@ STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: None);
 WAITS = "; [time.sleep(1) for _ in range(60)]"
 PROGRAM = f"""
 import asyncio, pathlib, sys
-from tests.support.programs import begin, end, played
+from tests.support.programs import run_program, start_child, stop_child
 
 async def work():
-    child = await begin(sys.executable, "-c", {STUBBORN + WAITS!r}, cwd=pathlib.Path.cwd())
+    child = await start_child(sys.executable, "-c", {STUBBORN + WAITS!r}, cwd=pathlib.Path.cwd())
     try:
         pathlib.Path("child.tmp").write_text(str(child.pid))
         pathlib.Path("child.tmp").rename("child")
@@ -32,24 +32,24 @@ async def work():
         raise LookupError("half-way")
     finally:
         await asyncio.sleep(0.3)
-        await end(child, 0.2)
+        await stop_child(child, 0.2)
         pathlib.Path("left").touch()
 
-played(work(), within=float(sys.argv[2]))
+run_program(work(), timeout_seconds=float(sys.argv[2]))
 """
 
 
-@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("stop_signal", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_told_to_stop_it_cleans_up_and_says_which_signal_it_was(
-    tmp_path: Path, told: signal.Signals
+    tmp_path: Path, stop_signal: signal.Signals
 ) -> None:
     with _started(tmp_path, "sleeps") as program:
         child = _ready(tmp_path)
-        program.send_signal(told)
+        program.send_signal(stop_signal)
         time.sleep(0.1)
-        program.send_signal(told)  # an impatient second one
+        program.send_signal(stop_signal)  # an impatient second one
 
-        assert program.wait(10) == 128 + told
+        assert program.wait(10) == 128 + stop_signal
 
     assert (tmp_path / "left").exists()
     assert not _lives(child)
@@ -84,9 +84,9 @@ def test_killed_it_takes_its_children_along(tmp_path: Path) -> None:
 
 
 async def test_what_it_starts_is_the_command_itself(tmp_path: Path) -> None:
-    said = "import os; print(os.getpid(), os.getcwd(), os.environ['WORD']); raise SystemExit(7)"
+    program = "import os; print(os.getpid(), os.getcwd(), os.environ['WORD']); raise SystemExit(7)"
     process = await start_child(
-        *(sys.executable, "-c", said),
+        *(sys.executable, "-c", program),
         cwd=tmp_path,
         env=os.environ | {"WORD": "préau"},
         stdout=asyncio.subprocess.PIPE,

@@ -72,7 +72,7 @@ def platform() -> Iterator[Platform]:
         home, port = Path(folder) / "maison d’été", free_port()
         environment = {name: text for name, text in os.environ.items() if name != "PREAU_URL"}
         environment |= {"PREAU_HOME": str(home), "PREAU_PORT": str(port)}
-        made = Platform(f"http://127.0.0.1:{port}", home, environment)
+        running = Platform(f"http://127.0.0.1:{port}", home, environment)
         log = Path(folder) / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -84,8 +84,8 @@ def platform() -> Iterator[Platform]:
                 stderr=subprocess.STDOUT,
             )
         try:
-            _until_ready(made.url, process, log)
-            yield made
+            _until_ready(running.url, process, log)
+            yield running
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(STOP_SECONDS)
@@ -107,7 +107,7 @@ def _is_ready(url: str) -> bool:
 
 
 def free_port() -> int:
-    with socket.socket() as tried:
-        tried.bind(("127.0.0.1", 0))
-        found: int = tried.getsockname()[1]
-        return found
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -35,8 +35,8 @@ READERS = ("identity", "community", "moderation", "notifications", "metrics")
 
 
 def status(platform: Platform) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = platform.json("status", "--wait")["groups"]
-    return found
+    groups: dict[str, dict[str, Any]] = platform.json("status", "--wait")["groups"]
+    return groups
 
 
 def post(**changed: object) -> tuple[bytes, bytes]:
@@ -60,15 +60,13 @@ def post(**changed: object) -> tuple[bytes, bytes]:
     return envelope.partitionkey.encode(), msgspec.json.encode(fields)
 
 
-async def agrees_with_a_stranger(
-    platform: Platform, groups: Mapping[str, Mapping[str, Any]]
-) -> None:
-    for name, said in groups.items():
+async def assert_counts_match(platform: Platform, groups: Mapping[str, Mapping[str, Any]]) -> None:
+    for name, counts in groups.items():
         tables, topics = await read_ledger(platform.addresses, name)
-        assert {column: said[column] for column in tables} == tables, name
+        assert {column: counts[column] for column in tables} == tables, name
         published = await count_records(platform.addresses.cluster(), sorted(topics))
-        assert said["published"] == sum(published.values()), (name, published)
-        assert said["published"] == sum(tables.values()) + said["lag"], name
+        assert counts["published"] == sum(published.values()), (name, published)
+        assert counts["published"] == sum(tables.values()) + counts["lag"], name
 
 
 def test_an_import_gives_what_stands_in_the_dump_and_the_same_again_changes_nothing(
@@ -91,75 +89,83 @@ async def test_the_status_is_what_a_bare_client_and_plain_sql_count(platform: Pl
 
     assert set(groups) <= set(READERS)
     assert len(groups) >= 4
-    await agrees_with_a_stranger(platform, groups)
+    await assert_counts_match(platform, groups)
 
 
 async def test_a_poison_record_is_a_dead_letter_and_the_good_ones_around_it_are_applied(
     platform: Platform,
 ) -> None:
-    before = status(platform)
+    counts_before = status(platform)
     kafka = platform.addresses.cluster()
     key, good = post()
     await produce(kafka, PostPublished.TOPIC, key, good)
-    place = await produce(kafka, PostPublished.TOPIC, key, b'{"specversion": "1.0", "id": \xff')
-    _, after = post(partitionkey=key.decode(), tenant=key.decode().split(":")[0])
-    await produce(kafka, PostPublished.TOPIC, key, after)
+    position = await produce(kafka, PostPublished.TOPIC, key, b'{"specversion": "1.0", "id": \xff')
+    _, second_good = post(partitionkey=key.decode(), tenant=key.decode().split(":")[0])
+    await produce(kafka, PostPublished.TOPIC, key, second_good)
 
     groups = status(platform)
 
     letters = platform.json("dead-letters", "list")["dead_letters"]
-    mine = [each for each in letters if (each["partition"], each["offset"]) == place_of(place)]
+    own_letters = [
+        letter
+        for letter in letters
+        if (letter["partition"], letter["offset"]) == partition_and_offset(position)
+    ]
     readers = {name for name in groups if PostPublished.TOPIC in await topics_of(platform, name)}
-    assert {each["group"] for each in mine} == readers
+    assert {letter["group"] for letter in own_letters} == readers
     assert readers >= {"moderation", "notifications", "metrics"}
     for name in readers:
-        moved = {c: groups[name][c] - before[name][c] for c in ("published", "dead_lettered")}
+        moved = {
+            c: groups[name][c] - counts_before[name][c] for c in ("published", "dead_lettered")
+        }
         assert moved["dead_lettered"] == 1, (name, moved)
         assert groups[name]["lag"] == 0
-        assert groups[name]["parked"] == before[name]["parked"], platform.json(
+        assert groups[name]["parked"] == counts_before[name]["parked"], platform.json(
             "dead-letters", "list", "--all"
         )
-    assert groups["moderation"]["applied"] >= before["moderation"]["applied"] + 2
-    await agrees_with_a_stranger(platform, groups)
+    assert groups["moderation"]["applied"] >= counts_before["moderation"]["applied"] + 2
+    await assert_counts_match(platform, groups)
 
 
 async def test_a_dead_letter_leaves_on_a_topic_of_its_own_and_can_be_skipped(
     platform: Platform,
 ) -> None:
-    place = await produce(platform.addresses.cluster(), PostPublished.TOPIC, b"k", b"<html>")
+    position = await produce(platform.addresses.cluster(), PostPublished.TOPIC, b"k", b"<html>")
     groups = status(platform)
 
     dead = await count_records(platform.addresses.cluster(), ["dead.metrics"])
     assert dead["dead.metrics"] == groups["metrics"]["dead_lettered"]
-    shown = platform.command("dead-letters", "show", "metrics", str(place))
+    shown = platform.command("dead-letters", "show", "metrics", str(position))
     assert "<html>" in shown.stdout
     skipped = platform.command(
-        "dead-letters", "skip", "metrics", str(place), "--reason", "du bruit"
+        "dead-letters", "skip", "metrics", str(position), "--reason", "du bruit"
     )
     assert skipped.returncode == 0, skipped.stderr
-    assert platform.command("dead-letters", "replay", "metrics", str(place)).returncode == 1
+    assert platform.command("dead-letters", "replay", "metrics", str(position)).returncode == 1
     left = platform.json("dead-letters", "list")["dead_letters"]
-    assert str(place) not in [
-        f"{each['topic']}/{each['partition']}/{each['offset']}"
-        for each in left
-        if each["group"] == "metrics"
+    assert str(position) not in [
+        f"{letter['topic']}/{letter['partition']}/{letter['offset']}"
+        for letter in left
+        if letter["group"] == "metrics"
     ]
 
 
 async def test_a_type_unknown_or_newer_is_ignored_and_counted(platform: Platform) -> None:
-    before = status(platform)
+    counts_before = status(platform)
     for kind in ("community.post.sung.v1", "community.post.published.v99"):
         await produce(platform.addresses.cluster(), PostPublished.TOPIC, *post(type=kind))
 
     groups = status(platform)
 
     moved = {
-        name: {c: groups[name][c] - before[name][c] for c in ("ignored", "applied", "parked")}
+        name: {
+            c: groups[name][c] - counts_before[name][c] for c in ("ignored", "applied", "parked")
+        }
         for name in groups
         if PostPublished.TOPIC in await topics_of(platform, name)
     }
     assert moved["metrics"] == {"ignored": 2, "applied": 0, "parked": 0}
-    assert all(each["ignored"] >= 2 for each in moved.values())
+    assert all(counts["ignored"] >= 2 for counts in moved.values())
 
 
 async def test_a_forged_tenant_reaches_nobody(platform: Platform) -> None:
@@ -167,30 +173,32 @@ async def test_a_forged_tenant_reaches_nobody(platform: Platform) -> None:
         platform.addresses, "identity", "SELECT tenant_id FROM tenants LIMIT 1"
     )
     key, forged = post(tenant=str(tenant["tenant_id"]))
-    place = await produce(platform.addresses.cluster(), PostPublished.TOPIC, key, forged)
+    position = await produce(platform.addresses.cluster(), PostPublished.TOPIC, key, forged)
     status(platform)
 
     letters = platform.json("dead-letters", "list")["dead_letters"]
 
     causes = [
-        each["cause"] for each in letters if (each["partition"], each["offset"]) == place_of(place)
+        letter["cause"]
+        for letter in letters
+        if (letter["partition"], letter["offset"]) == partition_and_offset(position)
     ]
     assert len(causes) >= 3
     assert all(cause.startswith("tenant_mismatch") for cause in causes)
 
 
 async def test_the_day_of_the_demonstration_plays(platform: Platform) -> None:
-    done = await asyncio.to_thread(platform.module, "deploy.local", "demo")
+    completed = await asyncio.to_thread(platform.module, "deploy.local", "demo")
 
-    assert done.returncode == 0, done.stderr
+    assert completed.returncode == 0, completed.stderr
     for word in ("insult", "alert", "decides", "figures moved"):
-        assert word in done.stdout
-    await agrees_with_a_stranger(platform, status(platform))
+        assert word in completed.stdout
+    await assert_counts_match(platform, status(platform))
 
 
 async def topics_of(platform: Platform, group: str) -> set[str]:
     return (await read_ledger(platform.addresses, group))[1]
 
 
-def place_of(place: RecordPosition) -> tuple[int, int]:
-    return place.partition, place.offset
+def partition_and_offset(position: RecordPosition) -> tuple[int, int]:
+    return position.partition, position.offset

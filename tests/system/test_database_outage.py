@@ -27,54 +27,54 @@ REQUESTS = 40  # twice the connections there are
 
 
 @asynccontextmanager
-async def opened(home: Path) -> AsyncIterator[Database]:
+async def open_database(home: Path) -> AsyncIterator[Database]:
     """A service's database with all its connections open; the server ends with the block."""
     async with Stack(home, server_names=POSTGRES, fast=True) as addresses:
-        made = Database(
+        database = Database(
             "community",
             addresses.database_url("community", "app"),
             clock=lambda: datetime.now(UTC),
             new_id=uuid7,
             trace=lambda *_: None,
         )
-        assert await at_once(made) == (REQUESTS, 0)
-        yield made
+        assert await count_served(database) == (REQUESTS, 0)
+        yield database
 
 
-async def at_once(database: Database) -> tuple[int, int]:
+async def count_served(database: Database) -> tuple[int, int]:
     """Return how many of many requests at once were served, and how many told to come again."""
-    answers = await asyncio.gather(*(ask(database) for _ in range(REQUESTS)))
-    return answers.count(True), answers.count(False)
+    served = await asyncio.gather(*(is_served(database) for _ in range(REQUESTS)))
+    return served.count(True), served.count(False)
 
 
-async def ask(database: Database) -> bool:
+async def is_served(database: Database) -> bool:
     try:
         await database.execute_once(WORK)
-    except Transient as told:
-        return "retry_after" not in told.facts  # a refusal without it is no refusal
+    except Transient as error:
+        return "retry_after" not in error.facts  # a refusal without it is no refusal
     return True
 
 
-def server(home: Path) -> int:
+def postmaster_pid(home: Path) -> int:
     return int((home / "postgres" / "postmaster.pid").read_text().splitlines()[0])
 
 
 async def test_a_crash_is_told_at_once_and_nothing_has_to_fail_to_notice_the_return(
     tmp_path: Path,
 ) -> None:
-    async with opened(tmp_path) as database:
-        os.kill(server(tmp_path), signal.SIGQUIT)  # pg_ctl stop -m immediate
+    async with open_database(tmp_path) as database:
+        os.kill(postmaster_pid(tmp_path), signal.SIGQUIT)  # pg_ctl stop -m immediate
         began = time.monotonic()
-        while (await at_once(database))[0]:
+        while (await count_served(database))[0]:
             assert time.monotonic() - began < 5
         began = time.monotonic()
-        down = await at_once(database)
+        down = await count_served(database)
         took = time.monotonic() - began
     async with Stack(tmp_path, server_names=POSTGRES, fast=True):
-        back = await at_once(database)
+        back = await count_served(database)
     # Again, and this time nobody asks while it is away.
     async with Stack(tmp_path, server_names=POSTGRES, fast=True):
-        unnoticed = await at_once(database)
+        unnoticed = await count_served(database)
         await database.stop()
 
     assert down == (0, REQUESTS)
@@ -86,20 +86,20 @@ async def test_a_frozen_server_holds_nobody_for_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_module, "STATEMENT_TIMEOUT_SECONDS", 2.0)
-    async with opened(tmp_path) as database:
-        main = server(tmp_path)
+    async with open_database(tmp_path) as database:
+        main = postmaster_pid(tmp_path)
         frozen = [main, *descendant_pids(main)]
-        for each in frozen:
-            os.kill(each, signal.SIGSTOP)
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
         try:
             began = time.monotonic()
-            down = await at_once(database)
+            down = await count_served(database)
             took = time.monotonic() - began
         finally:
-            for each in frozen:
-                os.kill(each, signal.SIGCONT)
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
         began = time.monotonic()
-        while (await at_once(database))[1]:
+        while (await count_served(database))[1]:
             assert time.monotonic() - began < 5
         await database.stop()
 

@@ -39,10 +39,10 @@ GROUP = "metrics"
 Record = tuple[bytes, bytes]
 
 
-def posts(number: int, tenant: TenantId) -> list[Record]:
+def make_posts(number: int, tenant: TenantId) -> list[Record]:
     """Discussions of many keys in a space that nobody opened."""
     space, now, example = SpaceId(uuid7()), datetime.now(UTC), PostPublished.example()
-    found = []
+    records = []
     for _ in range(number):
         content = ContentId(uuid7())
         fact = PostPublished(
@@ -64,8 +64,8 @@ def posts(number: int, tenant: TenantId) -> list[Record]:
             correlationid="deux lecteurs",
             data=encode_data(fact),
         )
-        found.append((envelope.partitionkey.encode(), encode(envelope)))
-    return found
+        records.append((envelope.partitionkey.encode(), encode(envelope)))
+    return records
 
 
 async def produce(kafka: Cluster, records: Sequence[Record]) -> None:
@@ -78,24 +78,24 @@ async def produce(kafka: Cluster, records: Sequence[Record]) -> None:
         await producer.stop()
 
 
-async def effects(platform: Platform, tenant: UUID) -> int:
+async def count_effects(platform: Platform, tenant: UUID) -> int:
     query = "SELECT count(*) AS n FROM held_back"
     (row,) = await fetch_as_owner(platform.addresses, GROUP, query, tenants=str(tenant))
     return int(row["n"])
 
 
-async def members(platform: Platform) -> int:
+async def count_members(platform: Platform) -> int:
     admin = AIOKafkaAdminClient(**platform.addresses.cluster().client_options())
     await admin.start()
     try:
-        (answer,) = await admin.describe_consumer_groups([GROUP])
-        _, _, state, _, _, inside, *_ = answer.groups[0]
+        (response,) = await admin.describe_consumer_groups([GROUP])
+        _, _, state, _, _, inside, *_ = response.groups[0]
         return len(inside) if state == "Stable" else 0
     finally:
         await admin.close()
 
 
-async def until(look: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
+async def wait_until(look: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not await look():  # noqa: ASYNC110  other processes work
             await asyncio.sleep(0.1)
@@ -122,9 +122,9 @@ async def second_member(platform: Platform) -> AsyncIterator[subprocess.Popen[by
 
         async def both() -> bool:
             assert pod.poll() is None
-            return await members(platform) == 2
+            return await count_members(platform) == 2
 
-        await until(both)
+        await wait_until(both)
         yield pod
     finally:
         if pod.poll() is None:
@@ -133,17 +133,17 @@ async def second_member(platform: Platform) -> AsyncIterator[subprocess.Popen[by
         await asyncio.to_thread(pod.wait, 60)
 
 
-async def settled(platform: Platform) -> dict[str, int]:
-    found = await asyncio.to_thread(platform.json, "status", "--wait")
-    group: dict[str, int] = found["groups"][GROUP]
+async def wait_until_applied(platform: Platform) -> dict[str, int]:
+    status = await asyncio.to_thread(platform.json, "status", "--wait")
+    group: dict[str, int] = status["groups"][GROUP]
     parts = ("applied", "ignored", "duplicate", "parked", "dead_lettered", "lag")
     assert group["published"] == sum(group[name] for name in parts)
     return group
 
 
 async def test_a_member_comes_and_goes_and_each_effect_happens_once(platform: Platform) -> None:
-    before, tenant = await settled(platform), TenantId(uuid7())
-    records = posts(600, tenant)
+    counts_before, tenant = await wait_until_applied(platform), TenantId(uuid7())
+    records = make_posts(600, tenant)
     kafka = platform.addresses.cluster()
     await produce(kafka, records[:200])
     async with second_member(platform) as pod:
@@ -153,32 +153,32 @@ async def test_a_member_comes_and_goes_and_each_effect_happens_once(platform: Pl
     # What a relay that died between sending and deleting sends again.
     await produce(kafka, records[:50])
 
-    after = await settled(platform)
+    counts_after = await wait_until_applied(platform)
 
-    assert await effects(platform, tenant) == 600
-    assert after["applied"] - before["applied"] == 600
-    assert after["duplicate"] - before["duplicate"] == 50
+    assert await count_effects(platform, tenant) == 600
+    assert counts_after["applied"] - counts_before["applied"] == 600
+    assert counts_after["duplicate"] - counts_before["duplicate"] == 50
 
 
 async def test_a_member_killed_in_the_middle_loses_and_repeats_nothing(platform: Platform) -> None:
-    before, tenant = await settled(platform), TenantId(uuid7())
-    records = posts(1200, tenant)
+    counts_before, tenant = await wait_until_applied(platform), TenantId(uuid7())
+    records = make_posts(1200, tenant)
     async with second_member(platform) as pod:
         sending = asyncio.create_task(produce(platform.addresses.cluster(), records))
 
         async def some() -> bool:
-            return await effects(platform, tenant) > 0
+            return await count_effects(platform, tenant) > 0
 
-        await until(some)
+        await wait_until(some)
         pod.kill()
-        done_at_the_kill = await effects(platform, tenant)
+        done_at_the_kill = await count_effects(platform, tenant)
         await sending
 
-    after = await settled(platform)
+    counts_after = await wait_until_applied(platform)
 
     assert done_at_the_kill < 1200
-    assert await effects(platform, tenant) == 1200
-    assert after["applied"] - before["applied"] == 1200
+    assert await count_effects(platform, tenant) == 1200
+    assert counts_after["applied"] - counts_before["applied"] == 1200
 
 
 async def test_a_writer_frozen_in_the_middle_of_a_statement_frees_its_locks(
@@ -190,41 +190,41 @@ async def test_a_writer_frozen_in_the_middle_of_a_statement_frees_its_locks(
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
     )
-    opened = await asyncpg.connect(url)
+    connection = await asyncpg.connect(url)
     try:
         assert writer.stdout is not None
         assert await asyncio.to_thread(writer.stdout.readline) == b"stopped\n"
-        assert not await opened.fetchval("SELECT pg_try_advisory_lock($1)", ADVISORY_LOCK_ID)
+        assert not await connection.fetchval("SELECT pg_try_advisory_lock($1)", ADVISORY_LOCK_ID)
 
-        await opened.execute("SELECT pg_advisory_lock($1)", ADVISORY_LOCK_ID, timeout=20)
+        await connection.execute("SELECT pg_advisory_lock($1)", ADVISORY_LOCK_ID, timeout=20)
     finally:
         writer.kill()
         writer.communicate()
-        await opened.close()
+        await connection.close()
 
 
 async def test_a_member_that_slept_through_its_session_changes_nothing_when_it_wakes(
     platform: Platform,
 ) -> None:
-    before, tenant = await settled(platform), TenantId(uuid7())
-    records = posts(1200, tenant)
+    counts_before, tenant = await wait_until_applied(platform), TenantId(uuid7())
+    records = make_posts(1200, tenant)
     async with second_member(platform) as pod:
         sending = asyncio.create_task(produce(platform.addresses.cluster(), records))
 
         async def some() -> bool:
-            return await effects(platform, tenant) > 0
+            return await count_effects(platform, tenant) > 0
 
-        await until(some)
+        await wait_until(some)
         pod.send_signal(signal.SIGSTOP)
         await sending
 
         async def all_of_them() -> bool:
-            return await effects(platform, tenant) == 1200
+            return await count_effects(platform, tenant) == 1200
 
-        await until(all_of_them)
+        await wait_until(all_of_them)
         pod.send_signal(signal.SIGCONT)
-        await produce(platform.addresses.cluster(), posts(100, tenant))
-        after = await settled(platform)
+        await produce(platform.addresses.cluster(), make_posts(100, tenant))
+        counts_after = await wait_until_applied(platform)
 
-    assert await effects(platform, tenant) == 1300
-    assert after["applied"] - before["applied"] == 1300
+    assert await count_effects(platform, tenant) == 1300
+    assert counts_after["applied"] - counts_before["applied"] == 1300

@@ -63,10 +63,12 @@ async def writable(cluster: Cluster) -> set[str]:
         await producer.stop()
         return set()
     try:
-        taken = await asyncio.gather(*(_write(producer, topic) for topic in EVERY_TOPIC))
+        could_write = await asyncio.gather(*(_write(producer, topic) for topic in EVERY_TOPIC))
     finally:
         await producer.stop()
-    return {topic for topic, done in zip(EVERY_TOPIC, taken, strict=True) if done}
+    return {
+        topic for topic, was_written in zip(EVERY_TOPIC, could_write, strict=True) if was_written
+    }
 
 
 async def _write(producer: AIOKafkaProducer, topic: str) -> bool:
@@ -79,17 +81,17 @@ async def _write(producer: AIOKafkaProducer, topic: str) -> bool:
 
 async def readable(cluster: Cluster) -> set[str]:
     """Read from every topic, and name those that gave a record."""
-    given = await asyncio.gather(*(_read(cluster, topic) for topic in EVERY_TOPIC))
-    return {topic for topic, done in zip(EVERY_TOPIC, given, strict=True) if done}
+    could_read = await asyncio.gather(*(_read(cluster, topic) for topic in EVERY_TOPIC))
+    return {topic for topic, has_record in zip(EVERY_TOPIC, could_read, strict=True) if has_record}
 
 
 async def _read(cluster: Cluster, topic: str) -> bool:
     consumer = AIOKafkaConsumer(**cluster.client_options(), group_id=None)
     try:
         await consumer.start()
-        place = TopicPartition(topic, 0)
-        consumer.assign([place])
-        consumer.seek(place, 0)
+        partition = TopicPartition(topic, 0)
+        consumer.assign([partition])
+        consumer.seek(partition, 0)
         async with asyncio.timeout(REFUSED_AFTER_SECONDS):
             return bool((await consumer.getone()).value)
     except (KafkaError, TimeoutError):
@@ -143,7 +145,7 @@ async def test_a_role_forged_by_another_service_is_refused_by_the_broker(
     broker: StackAddresses,
 ) -> None:
     admin = KafkaBus(broker.cluster(), client_id="access")
-    before = await admin.get_log_bounds([RoleGranted.TOPIC])
+    bounds_before = await admin.get_log_bounds([RoleGranted.TOPIC])
     for service in set(SERVICES) - {"identity"}:
         producer = AIOKafkaProducer(**broker.cluster(service).client_options())
         await producer.start()
@@ -152,7 +154,7 @@ async def test_a_role_forged_by_another_service_is_refused_by_the_broker(
                 await producer.send_and_wait(RoleGranted.TOPIC, b"{}", key=b"tenant:member")
         finally:
             await producer.stop()
-    assert await admin.get_log_bounds([RoleGranted.TOPIC]) == before
+    assert await admin.get_log_bounds([RoleGranted.TOPIC]) == bounds_before
     await admin.close()
 
 
@@ -160,12 +162,12 @@ async def test_a_service_moves_no_offset_of_another_group(broker: StackAddresses
     consumer = AIOKafkaConsumer(
         **broker.cluster("community").client_options(), group_id="metrics", enable_auto_commit=False
     )
-    place = TopicPartition("identity.member", 0)
+    partition = TopicPartition("identity.member", 0)
     await consumer.start()
-    consumer.assign([place])
+    consumer.assign([partition])
     try:
         with pytest.raises(GroupAuthorizationFailedError):
-            await consumer.commit({place: OffsetAndMetadata(1, "")})
+            await consumer.commit({partition: OffsetAndMetadata(1, "")})
     finally:
         await consumer.stop()
 
@@ -197,7 +199,7 @@ async def test_a_subscriber_reads_its_topics_until_it_is_removed(broker: StackAd
 
         assert await readable(user) == {"community.post"}
         assert await writable(user) == set()
-        assert [each.name for each in await list_subscribers(access)] == ["my-system"]
+        assert [subscriber.name for subscriber in await list_subscribers(access)] == ["my-system"]
 
         await remove_subscriber(access, "my-system")
         assert await list_subscribers(access) == []

@@ -32,7 +32,7 @@ def make_certificate() -> tuple[bytes, bytes]:
     key = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
     here, now = x509.IPAddress(ipaddress.ip_address("127.0.0.1")), datetime.now(UTC)
-    made = (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -45,7 +45,7 @@ def make_certificate() -> tuple[bytes, bytes]:
         .sign(key, SHA256())
     )
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return secret, made.public_bytes(Encoding.PEM)
+    return secret, certificate.public_bytes(Encoding.PEM)
 
 
 class SecureStack(Stack):
@@ -57,10 +57,10 @@ class SecureStack(Stack):
 
     def _configure_kafka(self, listening: kafka.BrokerListener) -> None:
         """Java takes the last of two lines for a name."""
-        place, clients = kafka.kafka_folder(self._home), kafka_users.LISTENER
-        keys = place / "broker.pem"
+        folder, clients = kafka.kafka_folder(self._home), kafka_users.LISTENER
+        keys = folder / "broker.pem"
         keys.write_bytes(self._pem)
-        change_owner(place, keys)
+        change_owner(folder, keys)
         direct = f"{clients}://127.0.0.1:{listening.port}"
         secure = f"SECURE://127.0.0.1:{self._secure_port}"
         own = f"listener.name.{clients.lower()}."
@@ -77,7 +77,7 @@ class SecureStack(Stack):
             for name, value in listening.settings().items()
             if name.startswith(own)
         }
-        with (place / kafka.SETTINGS_FILE).open("a", encoding="ascii") as file:
+        with (folder / kafka.SETTINGS_FILE).open("a", encoding="ascii") as file:
             file.writelines(f"{name}={value}\n" for name, value in lines.items())
 
 

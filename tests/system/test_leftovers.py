@@ -30,7 +30,9 @@ PODS = tuple(
     f"shared.kit.runtime {name}" for name in ("community", "identity", "metrics", "moderation")
 )
 OVERLOAD = Program(("tests.system.overload", "--minutes", "3"), ("kafka.Kafka", *PODS))
-FAULTS = Program(("tests.chaos", "--rate", "5"), ("kafka.Kafka", "faults.proxy", "nursery"))
+FAULTS = Program(
+    ("tests.chaos", "--rate", "5"), ("kafka.Kafka", "chaos.broker_proxy", "chaos.fork_server")
+)
 BENCHMARKS = Program(
     ("tests.benchmarks", "--case", "consume", "--who", "Préau"),
     ("kafka.Kafka", "tests.benchmarks.ours.reader"),
@@ -38,7 +40,7 @@ BENCHMARKS = Program(
 
 
 @pytest.mark.parametrize(
-    ("program", "told"),
+    ("program", "stop_signal"),
     [
         (OVERLOAD, signal.SIGTERM),
         (OVERLOAD, signal.SIGKILL),
@@ -47,7 +49,7 @@ BENCHMARKS = Program(
         (BENCHMARKS, signal.SIGTERM),
     ],
 )
-def test_nothing_is_left(program: Program, told: signal.Signals, tmp_path: Path) -> None:
+def test_nothing_is_left(program: Program, stop_signal: signal.Signals, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", *program.arguments],
         cwd=REPOSITORY,
@@ -59,12 +61,14 @@ def test_nothing_is_left(program: Program, told: signal.Signals, tmp_path: Path)
     try:
         _until(lambda: process.poll() is not None or _has_started(program, process.pid))
         started = descendant_pids(process.pid)
-        process.send_signal(told)
+        process.send_signal(stop_signal)
 
         status = process.wait(LEFT_WITHIN)
-        assert status == (-told if told == signal.SIGKILL else 128 + told)
-        _until(lambda: not running_pids(started), LEFT_WITHIN if told == signal.SIGKILL else 1)
-        if told != signal.SIGKILL:
+        assert status == (-stop_signal if stop_signal == signal.SIGKILL else 128 + stop_signal)
+        _until(
+            lambda: not running_pids(started), LEFT_WITHIN if stop_signal == signal.SIGKILL else 1
+        )
+        if stop_signal != signal.SIGKILL:
             assert list(tmp_path.iterdir()) == [], "its data are gone too"
     finally:
         process.kill()
@@ -78,14 +82,14 @@ async def test_a_start_that_fails_half_way_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(overload, "READY_TIMEOUT_SECONDS", 0.0)
-    before = descendant_pids(os.getpid())
+    pids_before = descendant_pids(os.getpid())
 
     with pytest.raises(ExceptionGroup) as failed:
         async with overload.start_platform(tmp_path / "home"):
             pass
 
     assert failed.group_contains(AssertionError), "no pod is ready at once"
-    assert running_pids(descendant_pids(os.getpid()) - before) == set()
+    assert running_pids(descendant_pids(os.getpid()) - pids_before) == set()
 
 
 def _has_started(program: Program, pid: int) -> bool:

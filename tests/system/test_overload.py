@@ -41,60 +41,60 @@ MOST_MEGABYTES = 250
 
 
 @contextmanager
-def broker_stands_still(made: OverloadPlatform) -> Iterator[None]:
-    os.kill(made.broker, signal.SIGSTOP)
+def suspended_broker(platform: OverloadPlatform) -> Iterator[None]:
+    os.kill(platform.broker, signal.SIGSTOP)
     try:
         yield
     finally:
-        os.kill(made.broker, signal.SIGCONT)
+        os.kill(platform.broker, signal.SIGCONT)
 
 
 async def test_when_the_outbox_ages_changes_are_refused_and_nothing_is_lost(
     tmp_path: Path,
 ) -> None:
     async with (
-        start_platform(tmp_path / "maison d’été", outbox_age=AGE, outbox_events=EVENTS) as made,
+        start_platform(tmp_path / "maison d’été", outbox_age=AGE, outbox_events=EVENTS) as platform,
         HttpClient(timeout_seconds=REQUEST_TIMEOUT_SECONDS) as http,
     ):
-        load = Load(made, http)
+        load = Load(platform, http)
         capacity = await load.run_closed_loop(writers=8, seconds=3)
-        await wait_until_applied(made, http, within=60)
-        with broker_stands_still(made):
+        await wait_until_applied(platform, http, within=60)
+        with suspended_broker(platform):
             began = time.monotonic()
-            heard = await load.run_open_loop(max(capacity * FACTOR, LEAST_RATE), SECONDS)
-            path = f"/v1/spaces/{made.space}/posts"
-            read = await http.request(made.community, "GET", path, made.headers("zoe"))
-            memory = made.memory()
+            responses = await load.run_open_loop(max(capacity * FACTOR, LEAST_RATE), SECONDS)
+            path = f"/v1/spaces/{platform.space}/posts"
+            read = await http.request(platform.community, "GET", path, platform.headers("zoe"))
+            memory = platform.memory()
         released = time.monotonic()
-        groups = await wait_until_applied(made, http, within=60)
+        groups = await wait_until_applied(platform, http, within=60)
         print(
-            f"{capacity:.0f}/s when all wait; {rejection_reasons(heard)};"
-            f" neither: {unexpected(heard)}"
+            f"{capacity:.0f}/s when all wait; {rejection_reasons(responses)};"
+            f" neither: {unexpected(responses)}"
         )
         print(
-            describe_latency("accepted", accepted(heard)),
-            describe_latency("refused", rejected(heard)),
+            describe_latency("accepted", accepted(responses)),
+            describe_latency("refused", rejected(responses)),
             sep="\n",
         )
         print(f"caught up in {time.monotonic() - released:.1f} s; resident MB: {memory}")
         later = await load.run_open_loop(2, 3)
-        await wait_until_applied(made, http, within=30)
+        await wait_until_applied(platform, http, within=30)
 
         assert unexpected(load.responses) == {}, "no time-outs, no failures"
         assert read.status == 200
-        refusals_are_right(heard, began)
+        assert_rejections_are_timely(responses, began)
         assert max(mb for name, mb in memory.items() if name != "kafka") < MOST_MEGABYTES
         assert accepted(later) == later, "it takes on work again"
         assert find_unaccounted(groups) == []
-        assert await count_contents(made) == len(accepted(load.responses))
-        assert find_disorder(await read_sequences(made), await read_heads(made)) == []
+        assert await count_contents(platform) == len(accepted(load.responses))
+        assert find_disorder(await read_sequences(platform), await read_heads(platform)) == []
         assert {
-            pod.name: pod.probe_failures for pod in made.pods.values() if pod.probe_failures
+            pod.name: pod.probe_failures for pod in platform.pods.values() if pod.probe_failures
         } == {}
 
 
-def refusals_are_right(heard: Sequence[LoadResponse], began: float) -> None:
-    old = [each for each in rejected(heard) if each.reason == "outbox_age"]
+def assert_rejections_are_timely(responses: Sequence[LoadResponse], began: float) -> None:
+    old = [response for response in rejected(responses) if response.reason == "outbox_age"]
     assert len(old) > LEAST_RATE
-    assert min(each.sent_at + each.seconds for each in old) - began >= AGE - 1
-    assert all(5 <= (each.retry_after or 0) <= 15 for each in old)
+    assert min(response.sent_at + response.seconds for response in old) - began >= AGE - 1
+    assert all(5 <= (response.retry_after or 0) <= 15 for response in old)

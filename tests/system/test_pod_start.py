@@ -58,28 +58,28 @@ class Pod:
             )
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self.log.read_text(encoding="utf-8")
 
     async def status(self, page: str) -> tuple[int, str]:
         async with httpx.AsyncClient(trust_env=False) as client:
             try:
                 url = self.inner_url if page.startswith("/health") else self.url
-                answer = await client.get(f"{url}{page}")
+                response = await client.get(f"{url}{page}")
             except httpx.TransportError:
                 return 0, ""
-        return answer.status_code, answer.text
+        return response.status_code, response.text
 
-    async def until(self, page: str, status: int, text: str = "") -> None:
+    async def wait_for(self, page: str, status: int, text: str = "") -> None:
         async with asyncio.timeout(60):
             while True:
-                assert self.process.poll() is None, self.said
-                found, body = await self.status(page)
-                if found == status and text in body:
+                assert self.process.poll() is None, self.output
+                current_status, body = await self.status(page)
+                if current_status == status and text in body:
                     return
                 await asyncio.sleep(0.1)
 
-    async def ended(self, seconds: float) -> int:
+    async def wait_for_exit(self, seconds: float) -> int:
         return await asyncio.to_thread(self.process.wait, seconds)
 
 
@@ -91,11 +91,11 @@ async def pod(environment: Mapping[str, str], log: Path) -> AsyncIterator[Pod]:
     finally:
         if started.process.poll() is None:
             started.process.kill()
-        await started.ended(10)
+        await started.wait_for_exit(10)
 
 
-async def waits_for(waiting: Pod, what: str) -> None:
-    await waiting.until("/health/ready", 503, f"waits for {what}")
+async def assert_waits_for(waiting: Pod, dependency: str) -> None:
+    await waiting.wait_for("/health/ready", 503, f"waits for {dependency}")
     assert (await waiting.status("/health/live"))[0] == 200
     assert (await waiting.status("/health/startup"))[0] == 200
 
@@ -107,20 +107,20 @@ async def test_a_pod_waits_for_both_servers_and_is_ready_when_they_are(tmp_path:
     environment = settings(addresses, free_port())
 
     async with pod(environment, tmp_path / "log") as waiting:
-        await waits_for(waiting, "PostgreSQL")
+        await assert_waits_for(waiting, "PostgreSQL")
         assert (await waiting.status(ROUTE))[0] == 503
         async with Stack(home, server_names=POSTGRES, fast=True):
             # Its database is there: whoever asks without looking at the probe is served.
-            await waiting.until(ROUTE, 401)
-            await waits_for(waiting, "Kafka")
+            await waiting.wait_for(ROUTE, 401)
+            await assert_waits_for(waiting, "Kafka")
         async with Stack(home, server_names=BOTH, fast=True):
-            await waiting.until("/health/ready", 200)
+            await waiting.wait_for("/health/ready", 200)
             waiting.process.send_signal(signal.SIGTERM)
-            assert await waiting.ended(30) == 0
+            assert await waiting.wait_for_exit(30) == 0
 
-    assert "waiting for PostgreSQL at 127.0.0.1:" in waiting.said
-    assert "waiting for Kafka at 127.0.0.1:" in waiting.said
-    assert "Traceback" not in waiting.said
+    assert "waiting for PostgreSQL at 127.0.0.1:" in waiting.output
+    assert "waiting for Kafka at 127.0.0.1:" in waiting.output
+    assert "Traceback" not in waiting.output
 
 
 async def test_a_pod_that_waits_hears_sigterm(tmp_path: Path) -> None:
@@ -128,11 +128,11 @@ async def test_a_pod_that_waits_hears_sigterm(tmp_path: Path) -> None:
         await migrate(GROUP, addresses.database_url(GROUP, "owner"))
     starting = pod(settings(addresses, free_port()), tmp_path / "log")
     async with Stack(tmp_path, server_names=POSTGRES, fast=True), starting as waiting:
-        await waiting.until(ROUTE, 401)
-        await waits_for(waiting, "Kafka")
+        await waiting.wait_for(ROUTE, 401)
+        await assert_waits_for(waiting, "Kafka")
         waiting.process.send_signal(signal.SIGTERM)
-        assert await waiting.ended(5) == 0
-    assert "Traceback" not in waiting.said
+        assert await waiting.wait_for_exit(5) == 0
+    assert "Traceback" not in waiting.output
 
 
 async def test_a_pod_whose_schema_is_too_old_says_so_in_a_line(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ async def test_a_pod_whose_schema_is_too_old_says_so_in_a_line(tmp_path: Path) -
         environment = settings(addresses, free_port())
         environment |= {"PREAU_LOG_LEVEL": "error", "PREAU_KAFKA": "127.0.0.1:1"}
         async with pod(environment, tmp_path / "log") as refused:
-            assert await refused.ended(30) == 2
-    assert refused.said == (
+            assert await refused.wait_for_exit(30) == 2
+    assert refused.output == (
         "The database of metrics lacks revision 0001: run `preau migrate metrics` first.\n"
     )

@@ -17,14 +17,14 @@ async def test_it_proves_read_models_too_and_leaves_its_figures(
     page = tmp_path / "preau.prom"
     words = ("--replay", "--wait", "60", "--state", str(tmp_path / "book"), "--metrics", str(page))
 
-    done = platform.command("reconcile", *words)
+    completed = platform.command("reconcile", *words)
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "rows of community that a replay made of " in done.stdout
-    assert "moderation was not replayed: MODERATION_SEAL_KEY" in done.stdout
-    told = page.read_text()
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    assert "rows of community that a replay made of " in completed.stdout
+    assert "moderation was not replayed: MODERATION_SEAL_KEY" in completed.stdout
+    metrics = page.read_text()
     for group in ("community", "notifications", "metrics"):
-        assert f'preau_reconcile_different{{group="{group}",service="reconcile"}} 0.0' in told
+        assert f'preau_reconcile_different{{group="{group}",service="reconcile"}} 0.0' in metrics
     for group in ("community", "notifications", "moderation", "metrics"):
-        assert f'preau_reconcile_missing{{group="{group}",service="reconcile"}} 0.0' in told
+        assert f'preau_reconcile_missing{{group="{group}",service="reconcile"}} 0.0' in metrics
         assert await fetch_as_owner(platform.addresses, group, SCHEMAS) == []

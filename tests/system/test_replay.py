@@ -24,7 +24,7 @@ from shared.contracts.ids import (
 from shared.contracts.moderation import Action, DecidedBy, DecisionMade
 from tests.support.plain_clients import fetch_as_owner, produce
 from tests.system.conftest import Platform
-from tests.system.test_chain import agrees_with_a_stranger, status
+from tests.system.test_chain import assert_counts_match, status
 
 pytestmark = [
     pytest.mark.system,
@@ -39,9 +39,9 @@ PATIENCE = 90.0
 def _ask(platform: Platform, method: str, path: str, body: object = None) -> Any:
     token = platform.token_file.read_text(encoding="ascii")
     headers = {"Authorization": f"Bearer {token}"}
-    answer = httpx.request(method, platform.url + path, json=body, headers=headers, timeout=30)
-    assert answer.is_success, answer.text
-    return answer.json()
+    response = httpx.request(method, platform.url + path, json=body, headers=headers, timeout=30)
+    assert response.is_success, response.text
+    return response.json()
 
 
 def _decision(
@@ -87,10 +87,10 @@ async def _states(platform: Platform, key: bytes) -> list[str]:
     return [row["state"] for row in rows]
 
 
-async def _until(platform: Platform, key: bytes, wanted: list[str]) -> None:
+async def _wait_for_states(platform: Platform, key: bytes, expected_states: list[str]) -> None:
     deadline = time.monotonic() + PATIENCE
-    while (found := await _states(platform, key)) != wanted:
-        assert time.monotonic() < deadline, found
+    while (states := await _states(platform, key)) != expected_states:
+        assert time.monotonic() < deadline, states
         await asyncio.sleep(0.3)
 
 
@@ -114,12 +114,12 @@ def _standing(platform: Platform, tenant: TenantId, outside: str) -> tuple[str, 
     return shown["standing"], shown["reason"]
 
 
-def _is_seen(platform: Platform, tenant: TenantId, outside: str) -> bool:
+def _is_visible(platform: Platform, tenant: TenantId, outside: str) -> bool:
     token = platform.token_file.read_text(encoding="ascii")
     headers = {"Authorization": f"Bearer {token}"}
-    answer = httpx.get(platform.url + _path(tenant, outside), headers=headers, timeout=30)
-    assert answer.status_code in (200, 404), answer.text
-    return answer.is_success
+    response = httpx.get(platform.url + _path(tenant, outside), headers=headers, timeout=30)
+    assert response.status_code in (200, 404), response.text
+    return response.is_success
 
 
 def _path(tenant: TenantId, outside: str) -> str:
@@ -145,42 +145,42 @@ async def test_failed_events_are_parked_with_their_keys_die_and_are_replayed_in_
     where = SpaceId(UUID(space)), StructureId(UUID(root))
     kafka = platform.addresses.cluster()
     key, hide = _decision(tenant, *where, Action.HIDE)
-    place = await produce(kafka, DecisionMade.TOPIC, key, hide)
+    position = await produce(kafka, DecisionMade.TOPIC, key, hide)
     alike = [_decision(tenant, *where, Action.HIDE, outside) for outside in ALIKE]
-    for one in alike:
-        await produce(kafka, DecisionMade.TOPIC, *one)
-    await _until(platform, key, ["parked"])
+    for record in alike:
+        await produce(kafka, DecisionMade.TOPIC, *record)
+    await _wait_for_states(platform, key, ["parked"])
     await produce(kafka, DecisionMade.TOPIC, *_decision(tenant, *where, Action.KEEP))
-    await _until(platform, key, ["parked", "parked"])
-    await _until(platform, key, ["dead", "parked"])
-    await agrees_with_a_stranger(platform, status(platform))
+    await _wait_for_states(platform, key, ["parked", "parked"])
+    await _wait_for_states(platform, key, ["dead", "parked"])
+    await assert_counts_match(platform, status(platform))
 
     _import(platform, space, OUTSIDE)
-    _typed(platform, "replay", "community", str(place))
-    await _until(platform, key, [])
+    _typed(platform, "replay", "community", str(position))
+    await _wait_for_states(platform, key, [])
     # Kept changes nothing of what was not hidden first: both were applied, in order.
     assert _standing(platform, tenant, OUTSIDE) == ("visible", "insult")
 
     await _replay_by_cause(platform, tenant, space, [each for each, _ in alike])
-    await agrees_with_a_stranger(platform, status(platform))
+    await assert_counts_match(platform, status(platform))
 
 
 async def _replay_by_cause(
     platform: Platform, tenant: TenantId, space: str, keys: list[bytes]
 ) -> None:
-    for each in keys:
-        await _until(platform, each, ["dead"])
+    for key in keys:
+        await _wait_for_states(platform, key, ["dead"])
     counted = platform.json("dead-letters", "list", "--by-cause", "--group", "community")
-    (cause,) = [each for each in counted["causes"] if each["letters"] == len(keys)]
+    (cause,) = [key for key in counted["causes"] if key["letters"] == len(keys)]
     assert cause["type"] == DecisionMade.wire_type()
     assert cause["cause"] in _typed(platform, "show", "community", cause["example"])
     for outside in ALIKE:
         _import(platform, space, outside)
     dry = _typed(platform, "replay", "--cause", cause["cause"], "--dry-run")
     assert dry.splitlines()[-1] == "would replay: 2"
-    assert [await _states(platform, each) for each in keys] == [["dead"], ["dead"]]
-    assert all(_is_seen(platform, tenant, outside) for outside in ALIKE)
+    assert [await _states(platform, key) for key in keys] == [["dead"], ["dead"]]
+    assert all(_is_visible(platform, tenant, outside) for outside in ALIKE)
     _typed(platform, "replay", "--cause", cause["cause"])
-    for each in keys:
-        await _until(platform, each, [])
-    assert not any(_is_seen(platform, tenant, outside) for outside in ALIKE)
+    for key in keys:
+        await _wait_for_states(platform, key, [])
+    assert not any(_is_visible(platform, tenant, outside) for outside in ALIKE)

@@ -34,29 +34,32 @@ class People:
     @property
     def tenant(self) -> Mapping[str, Any]:
         text = (self.platform.home / "first-tenant.json").read_text(encoding="utf-8")
-        found: Mapping[str, Any] = json.loads(text)
-        return found
+        claims: Mapping[str, Any] = json.loads(text)
+        return claims
 
-    def ask(self, who: str, method: str, path: str, body: object = None) -> Any:
-        if who not in self.tokens:
-            email, password = f"{who}@demo.example", self.tenant["passwords"][f"{who}@demo.example"]
+    def ask(self, name: str, method: str, path: str, body: object = None) -> Any:
+        if name not in self.tokens:
+            email, password = (
+                f"{name}@demo.example",
+                self.tenant["passwords"][f"{name}@demo.example"],
+            )
             body_of = {"tenant": SLUG, "email": email, "password": password}
             session = self._send("POST", "/identity/v1/sessions", body_of, {})
-            self.tokens[who] = session["access_token"]
-        bearer = {"Authorization": f"Bearer {self.tokens[who]}"}
+            self.tokens[name] = session["access_token"]
+        bearer = {"Authorization": f"Bearer {self.tokens[name]}"}
         return self._send(method, path, body, bearer)
 
     def _send(self, method: str, path: str, body: object, headers: Mapping[str, str]) -> Any:
         url = self.platform.url + path
         with httpx.Client(trust_env=False, timeout=30) as client:
-            answer = client.request(method, url, json=body, headers=dict(headers))
-        assert answer.is_success, answer.text
-        return answer.json() if answer.content else {}
+            response = client.request(method, url, json=body, headers=dict(headers))
+        assert response.is_success, response.text
+        return response.json() if response.content else {}
 
-    def post(self, who: str, space: str, body: str, kind: str = "discussion") -> str:
+    def post(self, name: str, space: str, body: str, kind: str = "discussion") -> str:
         new = {"kind": kind, "title": "Où ça ? 🤔", "body": body}
-        made = self.ask(who, "POST", f"/community/v1/spaces/{space}/posts", new)
-        return str(made["content_id"])
+        post = self.ask(name, "POST", f"/community/v1/spaces/{space}/posts", new)
+        return str(post["content_id"])
 
 
 @pytest.fixture(scope="module")
@@ -70,26 +73,26 @@ def space(platform: Platform, people: People) -> str:
     imported = platform.command("import", "stackexchange", str(DUMP), "--space", SPACE)
     assert imported.returncode in {0, 1}, imported.stderr
     spaces = people.ask("claire", "GET", "/community/v1/spaces")["items"]
-    (found,) = [each["space_id"] for each in spaces if each["name"] == SPACE]
+    (space_id,) = [item["space_id"] for item in spaces if item["name"] == SPACE]
     everybody = ("zoe", "malik", "ines", "hamid")
-    for who in everybody:
-        people.ask(who, "POST", f"/community/v1/spaces/{found}/members")
-    question = people.post("zoe", found, "Comment écrit-on « cœur » ?", "question")
+    for name in everybody:
+        people.ask(name, "POST", f"/community/v1/spaces/{space_id}/members")
+    question = people.post("zoe", space_id, "Comment écrit-on « cœur » ?", "question")
     contents = "/community/v1/contents"
     answered = people.ask(
         "hamid", "POST", f"{contents}/{question}/answers", {"body": "Avec un œ. 💙"}
     )
     people.ask("zoe", "POST", f"{contents}/{answered['content_id']}/accept")
     for number in range(2):
-        calm = people.post("malik", found, f"Un texte calme, {number}.")
-        for who in ("zoe", "ines", "hamid"):
-            people.ask(who, "POST", f"{contents}/{calm}/flags", {"reason": "spam"})
+        calm = people.post("malik", space_id, f"Un texte calme, {number}.")
+        for name in ("zoe", "ines", "hamid"):
+            people.ask(name, "POST", f"{contents}/{calm}/flags", {"reason": "spam"})
     platform.json("status", "--wait")
-    told = people.ask("hamid", "GET", "/notifications/v1/inbox")["items"]
-    read = f"/notifications/v1/inbox/{told[0]['notification_id']}/read"
+    notifications = people.ask("hamid", "GET", "/notifications/v1/inbox")["items"]
+    read = f"/notifications/v1/inbox/{notifications[0]['notification_id']}/read"
     people.ask("hamid", "POST", read)
     platform.json("status", "--wait")
-    return str(found)
+    return str(space_id)
 
 
 def replay(
@@ -121,24 +124,24 @@ async def test_what_is_damaged_is_named_and_mended_and_life_goes_on(
     async def ask(statement: str) -> list[Any]:
         return await fetch_as_owner(platform.addresses, "metrics", statement, tenants=tenant)
 
-    (before,) = await ask(counted)
+    (count_before,) = await ask(counted)
     await ask("UPDATE day_counts SET n = n + 1000 WHERE what = 'discussions'")
 
     report, _ = replay(platform, "metrics", "--compare", code=1)
-    (table,) = [each for each in report["tables"] if each["differences"]]
+    (table,) = [table for table in report["tables"] if table["differences"]]
     assert table["table"] == "day_counts"
-    for each in table["shown"]:
-        assert each["live"]["n"] == each["shadow"]["n"] + 1000
-    _, said = replay(platform, "metrics", "--compare", "--from", "2000-01-01T00:00+01:00")
-    assert "Traceback" not in said.stderr
+    for row in table["shown"]:
+        assert row["live"]["n"] == row["shadow"]["n"] + 1000
+    _, text = replay(platform, "metrics", "--compare", "--from", "2000-01-01T00:00+01:00")
+    assert "Traceback" not in text.stderr
 
     report, _ = replay(platform, "metrics", "--swap")
     assert report["swapped"]
-    assert [tuple(row) for row in await ask(counted)] == [tuple(before)]
+    assert [tuple(row) for row in await ask(counted)] == [tuple(count_before)]
     people.post("zoe", space, "La vie continue.")
     platform.json("status", "--wait")
-    (after,) = await ask(counted)
-    assert after["n"] == before["n"] + 1
+    (count_after,) = await ask(counted)
+    assert count_after["n"] == count_before["n"] + 1
     report, _ = replay(platform, "metrics", "--compare", "--into", "second")
     assert report["equal"]
 

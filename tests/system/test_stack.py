@@ -32,7 +32,7 @@ AWKWARD = "l'été à l'école"
 
 
 @pytest.fixture(scope="module")
-def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def used_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home that one stack has used and left: its folders are whole."""
     home = tmp_path_factory.mktemp("stack") / AWKWARD
     up = StackProcess(home)
@@ -42,19 +42,19 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(home)
 
 
-async def test_ctrl_c_stops_all_and_the_next_start_finds_its_data(lived_in: Path) -> None:
-    up = StackProcess(lived_in)
+async def test_ctrl_c_stops_all_and_the_next_start_finds_its_data(used_home: Path) -> None:
+    up = StackProcess(used_home)
     assert up.start_and_wait() < START_SECONDS
     family = up.descendants()
-    await write_word(addresses_of(lived_in), "one")
+    await write_word(addresses_of(used_home), "one")
 
-    assert StackProcess(lived_in).start_refused().startswith("A stack already runs in ")
+    assert StackProcess(used_home).start_refused().startswith("A stack already runs in ")
     assert up.interrupt() == 0
     assert not running_pids(family)
 
-    again = StackProcess(lived_in)
+    again = StackProcess(used_home)
     again.start_and_wait()
-    assert await read_words(addresses_of(lived_in)) == {
+    assert await read_words(addresses_of(used_home)) == {
         "postgres": ["one"],
         "redis": ["one"],
         "kafka": ["one"],
@@ -62,28 +62,31 @@ async def test_ctrl_c_stops_all_and_the_next_start_finds_its_data(lived_in: Path
     assert again.terminate() == 0
 
 
-async def test_kill_9_leaves_no_server_and_a_start_may_follow_at_once(lived_in: Path) -> None:
-    up = StackProcess(lived_in)
+async def test_kill_9_leaves_no_server_and_a_start_may_follow_at_once(used_home: Path) -> None:
+    up = StackProcess(used_home)
     up.start_and_wait()
     family = up.descendants()
-    await write_word(addresses_of(lived_in), "two")
-    known = await read_words(addresses_of(lived_in))
+    await write_word(addresses_of(used_home), "two")
+    words_before = await read_words(addresses_of(used_home))
 
     up.kill()
-    again = StackProcess(lived_in)
+    again = StackProcess(used_home)
     assert again.start_and_wait() < START_SECONDS + 5
 
     # Nobody but themselves ends the old servers: the new start only waits for them.
     assert not running_pids(family)
-    assert await read_words(addresses_of(lived_in)) == known
+    assert await read_words(addresses_of(used_home)) == words_before
     assert again.terminate() == 0
 
 
 async def test_two_homes_run_side_by_side(tmp_path: Path) -> None:
     first = Stack(tmp_path / "a", server_names=POSTGRES, fast=True)
     second = Stack(tmp_path / "b", server_names=POSTGRES, fast=True)
-    async with first as one, second as other:
-        assert one.postgres.rpartition(":")[2] != other.postgres.rpartition(":")[2]
+    async with first as first_addresses, second as second_addresses:
+        assert (
+            first_addresses.postgres.rpartition(":")[2]
+            != second_addresses.postgres.rpartition(":")[2]
+        )
 
     with pytest.raises(StackError, match=str(os.getpid())):
         async with (
@@ -94,10 +97,10 @@ async def test_two_homes_run_side_by_side(tmp_path: Path) -> None:
 
 
 async def test_a_server_that_is_there_is_used_and_left_running(tmp_path: Path) -> None:
-    async with Stack(tmp_path / "theirs", server_names=POSTGRES, fast=True) as theirs:
-        choices = ServerChoices(postgres=theirs.postgres)
-        async with Stack(tmp_path / "ours", choices, POSTGRES) as ours:
-            assert ours.postgres == theirs.postgres
+    async with Stack(tmp_path / "theirs", server_names=POSTGRES, fast=True) as existing:
+        choices = ServerChoices(postgres=existing.postgres)
+        async with Stack(tmp_path / "ours", choices, POSTGRES) as reusing:
+            assert reusing.postgres == existing.postgres
         async with Stack(tmp_path / "ours", choices, POSTGRES):
             pass
     assert not (tmp_path / "ours" / "postgres").exists()
@@ -118,32 +121,32 @@ async def test_a_server_that_is_not_there_is_named_and_not_replaced(
         await Stack(tmp_path, ServerChoices(**{part: address}), frozenset({part})).__aenter__()
 
 
-def test_altered_properties_of_kafka_are_one_line(lived_in: Path) -> None:
-    meta = lived_in / "kafka" / "data" / "meta.properties"
+def test_altered_properties_of_kafka_are_one_line(used_home: Path) -> None:
+    meta = used_home / "kafka" / "data" / "meta.properties"
     whole = meta.read_text()
     meta.write_text(whole.replace("cluster.id=", "cluster.id=x"))
 
-    assert "meta.properties was altered" in StackProcess(lived_in).start_refused()
+    assert "meta.properties was altered" in StackProcess(used_home).start_refused()
     meta.write_text(whole)
 
 
-def test_a_postgres_folder_without_its_version_is_one_line(lived_in: Path) -> None:
-    version = lived_in / "postgres" / "PG_VERSION"
-    version.rename(lived_in / "away")
+def test_a_postgres_folder_without_its_version_is_one_line(used_home: Path) -> None:
+    version = used_home / "postgres" / "PG_VERSION"
+    version.rename(used_home / "away")
 
-    assert "PG_VERSION: none" in StackProcess(lived_in).start_refused()
-    (lived_in / "away").rename(version)
-
-
-def test_a_password_that_is_not_the_servers_is_one_line(lived_in: Path) -> None:
-    secrets = lived_in / "secrets.json"
-    secrets.rename(lived_in / "away")
-
-    assert "secrets.json" in StackProcess(lived_in).start_refused()
-    (lived_in / "away").replace(secrets)
+    assert "PG_VERSION: none" in StackProcess(used_home).start_refused()
+    (used_home / "away").rename(version)
 
 
-def test_an_altered_jar_is_one_line_with_what_to_do(lived_in: Path, tmp_path: Path) -> None:
+def test_a_password_that_is_not_the_servers_is_one_line(used_home: Path) -> None:
+    secrets = used_home / "secrets.json"
+    secrets.rename(used_home / "away")
+
+    assert "secrets.json" in StackProcess(used_home).start_refused()
+    (used_home / "away").replace(secrets)
+
+
+def test_an_altered_jar_is_one_line_with_what_to_do(used_home: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     shutil.copytree(artifacts.cache_folder({}) / "jars", cache / "jars", copy_function=os.symlink)
     altered = cache / "jars" / artifacts.read_lock()[0].filename
@@ -151,26 +154,26 @@ def test_an_altered_jar_is_one_line_with_what_to_do(lived_in: Path, tmp_path: Pa
     altered.unlink()
     altered.write_bytes(content + b"\0")
 
-    said = StackProcess(lived_in, environment={"PREAU_CACHE": str(cache)}).start_refused()
+    message = StackProcess(used_home, environment={"PREAU_CACHE": str(cache)}).start_refused()
 
-    assert altered.name in said
-    assert "make install" in said
+    assert altered.name in message
+    assert "make install" in message
 
 
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as squatter:
         taken = squatter.getsockname()[1]
 
-        said = StackProcess(
+        message = StackProcess(
             tmp_path, environment={"PREAU_REDIS": f"embedded:{taken}"}
         ).start_refused()
 
-    assert f"Port {taken}" in said
+    assert f"Port {taken}" in message
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs root to become two")
 def test_an_ordinary_user_starts_it_and_may_not_use_a_home_of_roots(
-    lived_in: Path,
+    used_home: Path,
 ) -> None:
     # Not in pytest's folder: each of its runs closes that to others.
     with tempfile.TemporaryDirectory(prefix="préau-") as name:
@@ -185,7 +188,7 @@ def test_an_ordinary_user_starts_it_and_may_not_use_a_home_of_roots(
 
         assert up.interrupt() == 0
         assert not running_pids(family)
-    assert "set PREAU_HOME to another" in StackProcess(lived_in, _as_nobody()).start_refused()
+    assert "set PREAU_HOME to another" in StackProcess(used_home, _as_nobody()).start_refused()
 
 
 def _as_nobody() -> list[str]:
@@ -207,5 +210,5 @@ def test_root_without_private_mounts_starts_or_is_told_what_to_do() -> None:
         assert up.interrupt() == 0
 
         (folder / "closed").mkdir(mode=0o700)
-        said = StackProcess(folder / "closed" / "home", less).start_refused()
-        assert "run as an ordinary user" in said
+        message = StackProcess(folder / "closed" / "home", less).start_refused()
+        assert "run as an ordinary user" in message

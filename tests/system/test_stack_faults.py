@@ -22,10 +22,10 @@ KAFKA: frozenset[ServerName] = frozenset({"kafka"})
 
 
 async def test_a_server_that_dies_is_named(tmp_path: Path) -> None:
-    others = set(descendant_pids(os.getpid()))
+    pids_before = set(descendant_pids(os.getpid()))
     stack = Stack(tmp_path, server_names=REDIS)
     async with stack:
-        server = _started_since(others, "valkey-serv")
+        server = _started_since(pids_before, "valkey-serv")
         os.kill(server, signal.SIGKILL)
 
         error = await asyncio.wait_for(stack.wait_for_failure(), 5)
@@ -34,9 +34,9 @@ async def test_a_server_that_dies_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_killed_broker_returns_to_its_data(tmp_path: Path) -> None:
-    others = set(descendant_pids(os.getpid()))
+    pids_before = set(descendant_pids(os.getpid()))
     async with Stack(tmp_path, server_names=KAFKA):
-        server = _started_since(others, "java")
+        server = _started_since(pids_before, "java")
         os.kill(server, signal.SIGKILL)
 
     async with asyncio.timeout(20):
@@ -109,8 +109,8 @@ def _command(pid: int) -> str:
         return ""
 
 
-def _started_since(others: set[int], command: str) -> int:
+def _started_since(pids_before: set[int], command: str) -> int:
     """Find our server among those of the other tests' stacks."""
-    new = set(descendant_pids(os.getpid())) - others
+    new = set(descendant_pids(os.getpid())) - pids_before
     (server,) = [pid for pid in new if _command(pid).startswith(command)]
     return server

@@ -26,76 +26,84 @@ SETTLE_SECONDS = 10.0
 """Seconds for what a caller that calls too early has left on its way."""
 
 
-async def check_run(run: FinishedRun, known: CheckerState) -> list[Violation]:
+async def check_run(run: FinishedRun, state: CheckerState) -> list[Violation]:
     """Check I1 to I10; give what is broken. What is live is only read."""
     log = KafkaLog(run.addresses.cluster())
     try:
-        found, replayed = await asyncio.gather(
-            check_all(log, run.addresses, run.journal, known),
-            check_replay(run.addresses, known),
+        violations, replayed = await asyncio.gather(
+            check_all(log, run.addresses, run.journal, state),
+            check_replay(run.addresses, state),
         )
     finally:
         await log.close()
-    return found + replayed
+    return violations + replayed
 
 
-async def check_pending(addresses: StackAddresses, known: CheckerState) -> list[Violation]:
+async def check_pending(addresses: StackAddresses, state: CheckerState) -> list[Violation]:
     """Look at what waits before an operator replays it: an order that was lost shows only now.
 
     Once what was overtaken has been applied too, every counter agrees again. Costs nothing when
     nothing waits.
     """
-    async with connect_tables(addresses) as waiting:
-        counted = [await waiting.rows(name, _WAITING) for name in PUBLISHERS]
+    async with connect_tables(addresses) as open_tables:
+        counted = [await open_tables.rows(name, _WAITING) for name in PUBLISHERS]
     if not any(rows[0]["n"] for rows in counted):
         return []
     log = KafkaLog(addresses.cluster())
     try:
         sources = _sources(addresses)
-        report = await Checker(log, sources, known.book, on_new_event=known.log_facts.apply).check()
+        report = await Checker(log, sources, state.book, on_new_event=state.log_facts.apply).check()
     finally:
         await log.close()
     return [
-        Violation(each.invariant, each.key, each.text)
-        for each in report.wrong
-        if each.invariant in {"I4", "I5"}
+        Violation(violation.invariant, violation.key, violation.text)
+        for violation in report.wrong
+        if violation.invariant in {"I4", "I5"}
     ]
 
 
-def _sources(places: DatabaseAddresses) -> list[Source]:
+def _sources(addresses: DatabaseAddresses) -> list[Source]:
     return [
         source_of_service(
-            name, places.database_url(name, "owner"), places.database_url(name, "app")
+            name, addresses.database_url(name, "owner"), addresses.database_url(name, "app")
         )
         for name in PUBLISHERS
     ]
 
 
 async def check_all(
-    log: Log, places: DatabaseAddresses, journal: Path, known: CheckerState
+    log: Log, addresses: DatabaseAddresses, journal: Path, state: CheckerState
 ) -> list[Violation]:
     """Check a platform that has this log and these databases; a missing journal is none."""
-    told = known.log_facts
+    log_facts = state.log_facts
     # What `preau reconcile` checks, with an ear on the log.
-    report = await Checker(log, _sources(places), known.book, on_new_event=told.apply).check(
-        SETTLE_SECONDS
-    )
-    found = [Violation(each.invariant, each.key, each.text) for each in report.wrong]
-    found += told.violations
-    async with connect_tables(places) as open_tables:
-        found += [each async for each in check_across_services(open_tables, told)]
+    report = await Checker(
+        log, _sources(addresses), state.book, on_new_event=log_facts.apply
+    ).check(SETTLE_SECONDS)
+    violations = [
+        Violation(violation.invariant, violation.key, violation.text) for violation in report.wrong
+    ]
+    violations += log_facts.violations
+    async with connect_tables(addresses) as open_tables:
+        violations += [
+            violation async for violation in check_across_services(open_tables, log_facts)
+        ]
         if await asyncio.to_thread(journal.exists):
-            found += [each async for each in check_journal(journal, open_tables, told)]
-    return found
+            violations += [
+                violation async for violation in check_journal(journal, open_tables, log_facts)
+            ]
+    return violations
 
 
-async def check_across_services(open_tables: Tables, told: LogFacts) -> AsyncIterator[Violation]:
+async def check_across_services(
+    open_tables: Tables, log_facts: LogFacts
+) -> AsyncIterator[Violation]:
     """What no service can check alone."""
     for checked in (
         check_copies(open_tables),
         check_figures(open_tables),
-        check_conversations(open_tables, told),
-        check_inboxes(open_tables, told),
+        check_conversations(open_tables, log_facts),
+        check_inboxes(open_tables, log_facts),
     ):
-        async for each in checked:
-            yield each
+        async for violation in checked:
+            yield violation

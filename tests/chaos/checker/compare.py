@@ -14,13 +14,13 @@ def differences(
     recomputed: Mapping[str, object],
 ) -> Iterator[Violation]:
     """Return where they differ; a key that one of them lacks differs."""
-    told = 0
+    reported = 0
     for key in sorted(stored.keys() | recomputed.keys()):
-        mine, theirs = stored.get(key), recomputed.get(key)
-        if mine == theirs:
+        stored_value, recomputed_value = stored.get(key), recomputed.get(key)
+        if stored_value == recomputed_value:
             continue
-        told += 1
-        if told > MAX_DIFFERENCES:
+        reported += 1
+        if reported > MAX_DIFFERENCES:
             return
-        text = f"{name}: stored {mine or 'nothing'}, recomputed {theirs or 'nothing'}"
-        yield Violation(invariant, key, text)
+        pair = f"stored {stored_value or 'nothing'}, recomputed {recomputed_value or 'nothing'}"
+        yield Violation(invariant, key, f"{name}: {pair}")

@@ -39,39 +39,41 @@ _DECIDED = """
 """
 
 
-async def check_conversations(tables: Tables, told: LogFacts) -> AsyncIterator[Violation]:
+async def check_conversations(tables: Tables, log_facts: LogFacts) -> AsyncIterator[Violation]:
     """Compare what was said with what was read, judged and carried out."""
     versions = await tables.key_values("community", _VERSIONS)
-    logged = {key: str(version) for key, version in told.versions.items()}
-    for each in differences("I2", "versions of contents and their facts", versions, logged):
-        yield each
+    logged = {key: str(version) for key, version in log_facts.versions.items()}
+    for violation in differences("I2", "versions of contents and their facts", versions, logged):
+        yield violation
     screened = await tables.key_values("moderation", _SCREENED)
-    for each in differences("I5", "last version that was screened", screened, versions):
-        yield each
+    for violation in differences("I5", "last version that was screened", screened, versions):
+        yield violation
     texts = await tables.key_values("moderation", _TEXTS)
-    for each in differences("I5", "versions whose text is kept", texts, versions):
-        yield each
+    for violation in differences("I5", "versions whose text is kept", texts, versions):
+        yield violation
     flags = await tables.key_values("community", _FLAGS)
     joined = await tables.key_values("moderation", _IN_CASES)
-    for each in differences("I6", "flags kept in cases", joined, flags):
-        yield each
-    async for each in _check_decisions(tables):
-        yield each
+    for violation in differences("I6", "flags kept in cases", joined, flags):
+        yield violation
+    async for violation in _check_decisions(tables):
+        yield violation
 
 
 async def _check_decisions(tables: Tables) -> AsyncIterator[Violation]:
     """A content stands as the decision that it names; what was to be removed is removed."""
-    made: dict[str, set[str]] = {}
+    decisions: dict[str, set[str]] = {}
     for row in await tables.rows("moderation", _DECIDED):
-        made.setdefault(row["key"], set()).add(row["value"])
+        decisions.setdefault(row["key"], set()).add(row["value"])
     standing = await tables.key_values("community", _STANDINGS)
     for key, value in standing.items():
-        if value not in made.get(key, ()):
+        if value not in decisions.get(key, ()):
             yield Violation("I6", key, f"stands as {value}, which no decision says")
-    gone = "SELECT tenant_id || ':' || content_id AS key FROM contents WHERE standing = 'removed'"
-    removed = {row["key"] for row in await tables.rows("community", gone)}
-    known = await tables.key_values("community", _VERSIONS)
-    for key, values in made.items():
+    removed_query = (
+        "SELECT tenant_id || ':' || content_id AS key FROM contents WHERE standing = 'removed'"
+    )
+    removed = {row["key"] for row in await tables.rows("community", removed_query)}
+    contents = await tables.key_values("community", _VERSIONS)
+    for key, values in decisions.items():
         owed = any(value.startswith("removed") for value in values)
-        if owed and key in known and key not in removed:
+        if owed and key in contents and key not in removed:
             yield Violation("I6", key, "was to be removed by a decision, and is not")

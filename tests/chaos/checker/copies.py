@@ -32,5 +32,5 @@ async def check_copies(tables: Tables) -> AsyncIterator[Violation]:
         for service in COPIES:
             copied = query.replace(f"FROM {name}", f"FROM rights_{name}")
             copy = await tables.key_values(service, copied)
-            for each in differences("I6", f"{service}'s copy of {name}", copy, original):
-                yield each
+            for violation in differences("I6", f"{service}'s copy of {name}", copy, original):
+                yield violation

@@ -23,56 +23,58 @@ _FLAGS = """
 
 
 async def check_contents(
-    wished: Sequence[LogicalRequest], tables: Tables
+    requests: Sequence[LogicalRequest], tables: Tables
 ) -> AsyncIterator[Violation]:
     """Look at every content of the run."""
     contents = {row["id"]: row for row in await tables.rows("community", _CONTENTS)}
-    flags = await tables.rows("community", _FLAGS, wished[0].begun)
+    flags = await tables.rows("community", _FLAGS, requests[0].begun)
     for check in (
-        _published(wished, contents),
-        _changed(wished, contents),
-        _accepted(wished, contents),
-        _flagged(wished, flags),
-        _imported(wished, contents),
+        _published(requests, contents),
+        _changed(requests, contents),
+        _accepted(requests, contents),
+        _flagged(requests, flags),
+        _imported(requests, contents),
     ):
-        for each in check:
-            yield each
+        for violation in check:
+            yield violation
 
 
 def _published(
-    wished: Sequence[LogicalRequest], contents: Mapping[str, Row]
+    requests: Sequence[LogicalRequest], contents: Mapping[str, Row]
 ) -> Iterator[Violation]:
     """Each ok wish is one content, each maybe one at most, and no content is nobody's wish."""
-    answered: dict[str, LogicalRequest] = {}
-    for wish in with_verb(wished, *PUBLISHING_VERBS):
-        if wish.outcome is Outcome.OK:
-            answered[wish.answer["content_id"]] = wish
-    for content_id, wish in answered.items():
+    created: dict[str, LogicalRequest] = {}
+    for request in with_verb(requests, *PUBLISHING_VERBS):
+        if request.outcome is Outcome.OK:
+            created[request.answer["content_id"]] = request
+    for content_id, request in created.items():
         row = contents.get(content_id)
-        key = f"{wish.tenant}:{content_id}"
+        key = f"{request.tenant}:{content_id}"
         if row is None:
-            yield Violation("I1", key, f"{wish.verb} was answered, the content is not there")
-        elif (row["t"], row["author"]) != (wish.tenant, wish.member):
-            yield Violation("I1", key, f"is by {row['author']}, was said by {wish.member}")
-        elif row["version"] == 1 and row["body"] != wish.body["body"]:
+            yield Violation("I1", key, f"{request.verb} was answered, the content is not there")
+        elif (row["t"], row["author"]) != (request.tenant, request.member):
+            yield Violation("I1", key, f"is by {row['author']}, was said by {request.member}")
+        elif row["version"] == 1 and row["body"] != request.body["body"]:
             yield Violation("I1", key, "holds another text than was said")
-    yield from _nobodys(wished, contents, answered)
+    yield from _unexplained_contents(requests, contents, created)
 
 
-def _nobodys(
-    wished: Sequence[LogicalRequest],
+def _unexplained_contents(
+    requests: Sequence[LogicalRequest],
     contents: Mapping[str, Row],
     answered: Mapping[str, LogicalRequest],
 ) -> Iterator[Violation]:
     maybes = Counter(
-        (wish.member, wish.body.get("title"), wish.body["body"])
-        for wish in with_verb(wished, *PUBLISHING_VERBS)
-        if wish.outcome is Outcome.MAYBE
+        (request.member, request.body.get("title"), request.body["body"])
+        for request in with_verb(requests, *PUBLISHING_VERBS)
+        if request.outcome is Outcome.MAYBE
     )
-    people = {wish.member for wish in wished if wish.member}
-    edited = {wish.target_id for wish in with_verb(wished, "edit") if wish.may_have_succeeded}
+    people = {request.member for request in requests if request.member}
+    edited = {
+        request.target_id for request in with_verb(requests, "edit") if request.may_have_succeeded
+    }
     for row in contents.values():
-        if row["created_at"] < wished[0].begun or row["author"] not in people:
+        if row["created_at"] < requests[0].begun or row["author"] not in people:
             continue
         if row["id"] in answered or row["id"] in edited:
             continue
@@ -83,89 +85,98 @@ def _nobodys(
             yield Violation("I1", f"{row['t']}:{row['root']}", f"content {row['id']} {text}")
 
 
-def _changed(wished: Sequence[LogicalRequest], contents: Mapping[str, Row]) -> Iterator[Violation]:
+def _changed(
+    requests: Sequence[LogicalRequest], contents: Mapping[str, Row]
+) -> Iterator[Violation]:
     """Versions count the edits; what was removed is removed."""
-    perhaps: Counter[str] = Counter()
-    for wish in with_verb(wished, *PUBLISHING_VERBS):
-        if wish.outcome is Outcome.OK:
-            perhaps[wish.answer["content_id"]] += 0
-    for wish in with_verb(wished, "edit"):
-        perhaps[wish.target_id] += wish.may_have_succeeded
-    sure = _edits(wished)
-    for content_id, most in perhaps.items():
+    possible_edits: Counter[str] = Counter()
+    for request in with_verb(requests, *PUBLISHING_VERBS):
+        if request.outcome is Outcome.OK:
+            possible_edits[request.answer["content_id"]] += 0
+    for request in with_verb(requests, "edit"):
+        possible_edits[request.target_id] += request.may_have_succeeded
+    certain_edits = _edits(requests)
+    for content_id, max_edits in possible_edits.items():
         row = contents.get(content_id)
-        if row is not None and not sure[content_id] <= row["version"] - 1 <= most:
-            text = f"was edited {row['version'] - 1} times; {sure[content_id]} edits were answered,"
+        if row is not None and not certain_edits[content_id] <= row["version"] - 1 <= max_edits:
+            count = certain_edits[content_id]
+            text = f"was edited {row['version'] - 1} times; {count} edits were answered,"
             key = f"{row['t']}:{row['root']}"
-            yield Violation("I1", key, f"content {content_id} {text} {most} asked for")
-    for wish in with_verb(wished, "remove"):
-        row = contents.get(wish.target_id)
-        if wish.outcome is Outcome.OK and (row is None or row["standing"] != "removed"):
+            yield Violation("I1", key, f"content {content_id} {text} {max_edits} requested")
+    for request in with_verb(requests, "remove"):
+        row = contents.get(request.target_id)
+        if request.outcome is Outcome.OK and (row is None or row["standing"] != "removed"):
             yield Violation(
-                "I1", f"{wish.tenant}:{wish.target_id}", "its removal was answered, no more"
+                "I1", f"{request.tenant}:{request.target_id}", "its removal was answered, no more"
             )
 
 
-def _edits(wished: Sequence[LogicalRequest]) -> Counter[str]:
+def _edits(requests: Sequence[LogicalRequest]) -> Counter[str]:
     """Count the edits that were answered; one that changes nothing answers what was there."""
-    seen = {
-        (wish.target_id, wish.answer["version"], wish.answer["body"])
-        for wish in with_verb(wished, "edit")
-        if wish.outcome is Outcome.OK and wish.answer["version"] > 1
+    edits = {
+        (request.target_id, request.answer["version"], request.answer["body"])
+        for request in with_verb(requests, "edit")
+        if request.outcome is Outcome.OK and request.answer["version"] > 1
     }
-    return Counter(about for about, _, _ in seen)
+    return Counter(about for about, _, _ in edits)
 
 
-def _accepted(wished: Sequence[LogicalRequest], contents: Mapping[str, Row]) -> Iterator[Violation]:
+def _accepted(
+    requests: Sequence[LogicalRequest], contents: Mapping[str, Row]
+) -> Iterator[Violation]:
     """Where an acceptance was answered, one of those that were asked for stands."""
-    asked: defaultdict[str, set[str]] = defaultdict(set)
-    sure = set()
-    for wish in with_verb(wished, "accept"):
-        answer = contents.get(wish.target_id)
-        if answer is not None and wish.may_have_succeeded:
-            asked[answer["root"]].add(wish.target_id)
-            if wish.outcome is Outcome.OK:
-                sure.add(answer["root"])
-    for root in sure:
+    requested: defaultdict[str, set[str]] = defaultdict(set)
+    certain_roots = set()
+    for request in with_verb(requests, "accept"):
+        content = contents.get(request.target_id)
+        if content is not None and request.may_have_succeeded:
+            requested[content["root"]].add(request.target_id)
+            if request.outcome is Outcome.OK:
+                certain_roots.add(content["root"])
+    for root in certain_roots:
         row = contents.get(root)
-        if row is not None and row["accepted"] not in asked[root]:
+        if row is not None and row["accepted"] not in requested[root]:
             text = f"an acceptance was answered; accepted is {row['accepted'] or 'nothing'}"
             yield Violation("I1", f"{row['t']}:{root}", text)
 
 
-def _flagged(wished: Sequence[LogicalRequest], flags: Sequence[Row]) -> Iterator[Violation]:
+def _flagged(requests: Sequence[LogicalRequest], flags: Sequence[Row]) -> Iterator[Violation]:
     """Each ok flag has its row; no row is nobody's."""
     rows = {(row["id"], row["member"]): row for row in flags}
-    asked = set()
-    for wish in with_verb(wished, "flag"):
-        place = (wish.target_id, wish.member)
-        if wish.may_have_succeeded:
-            asked.add(place)
-        if wish.outcome is Outcome.OK and place not in rows:
+    requested = set()
+    for request in with_verb(requests, "flag"):
+        flag_key = (request.target_id, request.member)
+        if request.may_have_succeeded:
+            requested.add(flag_key)
+        if request.outcome is Outcome.OK and flag_key not in rows:
             yield Violation(
-                "I1", f"{wish.tenant}:{wish.target_id}", f"{wish.member}’s flag is lost"
+                "I1", f"{request.tenant}:{request.target_id}", f"{request.member}’s flag is lost"
             )
-    people = {wish.member for wish in wished if wish.member}
+    people = {request.member for request in requests if request.member}
     for (content_id, member), row in rows.items():
-        if member in people and (content_id, member) not in asked:
+        if member in people and (content_id, member) not in requested:
             yield Violation(
                 "I1", f"{row['t']}:{content_id}", f"{member} did not flag it, or failed"
             )
 
 
-def _imported(wished: Sequence[LogicalRequest], contents: Mapping[str, Row]) -> Iterator[Violation]:
+def _imported(
+    requests: Sequence[LogicalRequest], contents: Mapping[str, Row]
+) -> Iterator[Violation]:
     """Every line that was taken in is there under the name that it must have; no refused one is."""
-    for wish in with_verb(wished, "import_contents"):
-        if wish.outcome is not Outcome.OK:
+    for request in with_verb(requests, "import_contents"):
+        if request.outcome is not Outcome.OK:
             continue
-        for line, said in zip(wish.body["lines"], wish.answer["lines"], strict=True):
-            name = f"{wish.body['source']}\ncontent\n{line['outside_id']}"
-            content_id = str(uuid5(UUID(wish.tenant), name))
+        for line, result in zip(request.body["lines"], request.answer["lines"], strict=True):
+            name = f"{request.body['source']}\ncontent\n{line['outside_id']}"
+            content_id = str(uuid5(UUID(request.tenant), name))
             there = content_id in contents
-            if there is (said["outcome"] == "refused") and "another text" not in str(said):
-                text = f"line {line['outside_id']} was {said['outcome']}, it is {_is(there)}"
-                yield Violation("I1", f"{wish.tenant}:{content_id}", text)
+            if there is (result["outcome"] == "refused") and "another text" not in str(result):
+                text = (
+                    f"line {line['outside_id']} was {result['outcome']}, it is {_presence(there)}"
+                )
+                yield Violation("I1", f"{request.tenant}:{content_id}", text)
 
 
-def _is(there: bool) -> str:
+def _presence(there: bool) -> str:
     return "there" if there else "not there"

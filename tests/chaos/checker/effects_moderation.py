@@ -17,40 +17,45 @@ _CLOSED = "SELECT alert_id::text AS id FROM alerts WHERE closed_at IS NOT NULL"
 
 
 async def check_moderation(
-    wished: Sequence[LogicalRequest], tables: Tables
+    requests: Sequence[LogicalRequest], tables: Tables
 ) -> AsyncIterator[Violation]:
     """Look at what was decided, read and closed."""
-    for each in _decided(wished, await tables.rows("moderation", _DECISIONS, wished[0].begun)):
-        yield each
-    done = {
+    for violation in _decided(
+        requests, await tables.rows("moderation", _DECISIONS, requests[0].begun)
+    ):
+        yield violation
+    handled_ids = {
         "mark_read": await _ids(tables, "notifications", _READ),
         "close_alert": await _ids(tables, "metrics", _CLOSED),
     }
-    for verb, ids in done.items():
-        for wish in with_verb(wished, verb):
-            if wish.outcome is Outcome.OK and wish.target_id not in ids:
+    for verb, ids in handled_ids.items():
+        for request in with_verb(requests, verb):
+            if request.outcome is Outcome.OK and request.target_id not in ids:
                 yield Violation(
-                    "I1", f"{wish.tenant}:{wish.target_id}", f"{verb} was answered, no more"
+                    "I1", f"{request.tenant}:{request.target_id}", f"{verb} was answered, no more"
                 )
 
 
-def _decided(wished: Sequence[LogicalRequest], rows: Sequence[Row]) -> Iterator[Violation]:
+def _decided(requests: Sequence[LogicalRequest], rows: Sequence[Row]) -> Iterator[Violation]:
     decisions: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
         decisions[row["id"]].append(row)
-    asked: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
-    for wish in with_verb(wished, "decide"):
-        said = (wish.member, wish.body["action"])
-        if wish.may_have_succeeded:
-            asked[wish.target_id].append(said)
-        if wish.outcome is Outcome.OK:
-            made = [(row["member"], row["action"]) for row in decisions[wish.target_id]]
-            if made != [said]:
-                text = f"{said} was answered; decided was {made or 'nothing'}"
-                yield Violation("I1", f"{wish.tenant}:{wish.target_id}", text)
+    requested: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    for request in with_verb(requests, "decide"):
+        requested_decision = (request.member, request.body["action"])
+        if request.may_have_succeeded:
+            requested[request.target_id].append(requested_decision)
+        if request.outcome is Outcome.OK:
+            stored_decisions = [
+                (row["member"], row["action"]) for row in decisions[request.target_id]
+            ]
+            if stored_decisions != [requested_decision]:
+                stored = stored_decisions or "nothing"
+                text = f"{requested_decision} was answered; decided was {stored}"
+                yield Violation("I1", f"{request.tenant}:{request.target_id}", text)
     for case_id, made_rows in decisions.items():
         for row in made_rows:
-            if (row["member"], row["action"]) not in asked[case_id]:
+            if (row["member"], row["action"]) not in requested[case_id]:
                 text = f"decided by {row['member']}, who did not ask for it, or was refused"
                 yield Violation("I1", f"{row['t']}:{case_id}", text)
         if len(made_rows) > 1:

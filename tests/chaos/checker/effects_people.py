@@ -19,82 +19,86 @@ _STRUCTURES = "SELECT structure_id::text AS id, name FROM structures"
 
 
 async def check_people(
-    wished: Sequence[LogicalRequest], tables: Tables, told: LogFacts
+    requests: Sequence[LogicalRequest], tables: Tables, log_facts: LogFacts
 ) -> AsyncIterator[Violation]:
     """Look at every member, role, structure and session of the run."""
     members = {row["id"]: row for row in await tables.rows("identity", _MEMBERS)}
     emails = Counter((row["t"], row["email"]) for row in members.values())
-    for each in _added(wished, set(members), emails):
-        yield each
+    for violation in _added(requests, set(members), emails):
+        yield violation
     suspended = {row["id"] for row in members.values() if row["suspended"]}
-    held = {(r["m"], r["role"], r["s"]) for r in await tables.rows("identity", _ROLES)}
-    for each in _standing(wished, suspended, held):
-        yield each
+    role_rows = {(r["m"], r["role"], r["s"]) for r in await tables.rows("identity", _ROLES)}
+    for violation in _suspensions_and_roles(requests, suspended, role_rows):
+        yield violation
     structures = {row["id"] for row in await tables.rows("identity", _STRUCTURES)}
-    for wish in with_verb(wished, "open_structure"):
-        if wish.outcome is Outcome.OK and wish.answer["structure_id"] not in structures:
-            yield Violation("I1", f"{wish.tenant}:{wish.body['name']}", "opened, and not there")
-    for each in _sessions(wished, told):
-        yield each
+    for request in with_verb(requests, "open_structure"):
+        if request.outcome is Outcome.OK and request.answer["structure_id"] not in structures:
+            yield Violation(
+                "I1", f"{request.tenant}:{request.body['name']}", "opened, and not there"
+            )
+    for violation in _sessions(requests, log_facts):
+        yield violation
 
 
 def _added(
-    wished: Sequence[LogicalRequest], members: set[str], emails: Counter[tuple[str, str]]
+    requests: Sequence[LogicalRequest], members: set[str], emails: Counter[tuple[str, str]]
 ) -> Iterator[Violation]:
-    asked = Counter(
-        (wish.tenant, wish.body["email"])
-        for wish in with_verb(wished, "add_member")
-        if wish.may_have_succeeded
+    requested = Counter(
+        (request.tenant, request.body["email"])
+        for request in with_verb(requests, "add_member")
+        if request.may_have_succeeded
     )
-    for wish in with_verb(wished, "add_member"):
-        place = (wish.tenant, wish.body["email"])
-        if wish.outcome is Outcome.OK and wish.answer["member_id"] not in members:
-            key = f"{wish.tenant}:{wish.answer['member_id']}"
+    for request in with_verb(requests, "add_member"):
+        email_key = (request.tenant, request.body["email"])
+        if request.outcome is Outcome.OK and request.answer["member_id"] not in members:
+            key = f"{request.tenant}:{request.answer['member_id']}"
             yield Violation("I1", key, "was added, and is not there")
-        if emails[place] and not asked[place]:
-            yield Violation("I1", wish.tenant, f"{place[1]} was refused, and is there")
-    for wish in with_verb(wished, "import_members"):
-        if wish.outcome is not Outcome.OK:
+        if emails[email_key] and not requested[email_key]:
+            yield Violation("I1", request.tenant, f"{email_key[1]} was refused, and is there")
+    for request in with_verb(requests, "import_members"):
+        if request.outcome is not Outcome.OK:
             continue
-        for line, said in zip(wish.body["lines"], wish.answer["lines"], strict=True):
-            name = f"{wish.body['source']}\nmember\n{line['outside_id']}"
-            member = str(uuid5(UUID(wish.tenant), name))
-            if (member in members) is (said["outcome"] == "refused"):
-                text = f"line {line['outside_id']} was {said['outcome']}"
-                yield Violation("I1", f"{wish.tenant}:{member}", text)
+        for line, result in zip(request.body["lines"], request.answer["lines"], strict=True):
+            name = f"{request.body['source']}\nmember\n{line['outside_id']}"
+            member = str(uuid5(UUID(request.tenant), name))
+            if (member in members) is (result["outcome"] == "refused"):
+                text = f"line {line['outside_id']} was {result['outcome']}"
+                yield Violation("I1", f"{request.tenant}:{member}", text)
 
 
-def _standing(
-    wished: Sequence[LogicalRequest], suspended: set[str], held: set[tuple[str, str, str]]
+def _suspensions_and_roles(
+    requests: Sequence[LogicalRequest], suspended: set[str], role_rows: set[tuple[str, str, str]]
 ) -> Iterator[Violation]:
     """The last change that was answered counts."""
-    standing: defaultdict[str, list[LogicalRequest]] = defaultdict(list)
-    for wish in with_verb(wished, "suspend", "reinstate"):
-        if wish.may_have_succeeded:
-            standing[wish.target_id].append(wish)
-    for member, changes in standing.items():
-        last = last_certain(changes)
-        if last is not None and (member in suspended) is not (last.verb == "suspend"):
-            yield Violation("I1", f"{last.tenant}:{member}", f"{last.verb} was answered, not done")
+    suspensions: defaultdict[str, list[LogicalRequest]] = defaultdict(list)
+    for request in with_verb(requests, "suspend", "reinstate"):
+        if request.may_have_succeeded:
+            suspensions[request.target_id].append(request)
+    for member, changes in suspensions.items():
+        last_change = last_certain(changes)
+        if last_change is not None and (member in suspended) is not (last_change.verb == "suspend"):
+            yield Violation(
+                "I1", f"{last_change.tenant}:{member}", f"{last_change.verb} was answered, not done"
+            )
     roles: defaultdict[tuple[str, str, str], list[LogicalRequest]] = defaultdict(list)
-    for wish in with_verb(wished, "grant", "revoke"):
-        if wish.may_have_succeeded:
-            body = wish.body
-            roles[body["member_id"], body["role"], body["structure_id"]].append(wish)
+    for request in with_verb(requests, "grant", "revoke"):
+        if request.may_have_succeeded:
+            body = request.body
+            roles[body["member_id"], body["role"], body["structure_id"]].append(request)
     for role, changes in roles.items():
-        last = last_certain(changes)
-        if last is not None and (role in held) is not (last.verb == "grant"):
-            text = f"{last.verb} of {role[1]} was answered, not done"
-            yield Violation("I1", f"{last.tenant}:{role[0]}", text)
+        last_change = last_certain(changes)
+        if last_change is not None and (role in role_rows) is not (last_change.verb == "grant"):
+            text = f"{last_change.verb} of {role[1]} was answered, not done"
+            yield Violation("I1", f"{last_change.tenant}:{role[0]}", text)
 
 
-def _sessions(wished: Sequence[LogicalRequest], told: LogFacts) -> Iterator[Violation]:
+def _sessions(requests: Sequence[LogicalRequest], log_facts: LogFacts) -> Iterator[Violation]:
     """At least as many sessions were told as sign-ins were answered.
 
     Who signs in is known from what they do next: the journal keeps no token.
     """
-    opened = sum(told.sign_ins.values())
-    answered = sum(wish.outcome is Outcome.OK for wish in with_verb(wished, "sign_in"))
-    if opened < answered:
-        text = f"{answered} sign-ins were answered, the log tells of {opened}"
+    opened_sessions = sum(log_facts.sign_ins.values())
+    answered = sum(request.outcome is Outcome.OK for request in with_verb(requests, "sign_in"))
+    if opened_sessions < answered:
+        text = f"{answered} sign-ins were answered, the log tells of {opened_sessions}"
         yield Violation("I1", "identity.session", text)

@@ -18,60 +18,69 @@ _MEMBERSHIPS = """
 
 
 async def check_spaces(
-    wished: Sequence[LogicalRequest], tables: Tables
+    requests: Sequence[LogicalRequest], tables: Tables
 ) -> AsyncIterator[Violation]:
     """Look at every space of the run."""
     spaces = await tables.rows("community", _SPACES)
-    for each in _opened(wished, spaces):
-        yield each
-    belongs = {(r["id"], r["member"]) for r in await tables.rows("community", _MEMBERSHIPS)}
-    for each in _belonging(wished, belongs):
-        yield each
+    for violation in _opened(requests, spaces):
+        yield violation
+    memberships = {(r["id"], r["member"]) for r in await tables.rows("community", _MEMBERSHIPS)}
+    for violation in _memberships(requests, memberships):
+        yield violation
 
 
-def _opened(wished: Sequence[LogicalRequest], spaces: Sequence[Row]) -> Iterator[Violation]:
-    known = {row["id"]: row for row in spaces}
+def _opened(requests: Sequence[LogicalRequest], spaces: Sequence[Row]) -> Iterator[Violation]:
+    spaces_by_id = {row["id"]: row for row in spaces}
     answered = set()
     maybes: Counter[tuple[str, str]] = Counter()
-    for wish in with_verb(wished, "open_space"):
-        if wish.outcome is Outcome.OK:
-            space_id = wish.answer["space_id"]
+    for request in with_verb(requests, "open_space"):
+        if request.outcome is Outcome.OK:
+            space_id = request.answer["space_id"]
             answered.add(space_id)
-            if space_id not in known or known[space_id]["name"] != wish.body["name"]:
+            if (
+                space_id not in spaces_by_id
+                or spaces_by_id[space_id]["name"] != request.body["name"]
+            ):
                 text = "its opening was answered, it is not there"
-                yield Violation("I1", f"{wish.tenant}:{space_id}", text)
-        elif wish.may_have_succeeded:
-            maybes[wish.member, wish.body["name"]] += 1
+                yield Violation("I1", f"{request.tenant}:{space_id}", text)
+        elif request.may_have_succeeded:
+            maybes[request.member, request.body["name"]] += 1
     for row in spaces:
-        if row["opened_at"] >= wished[0].begun and row["id"] not in answered:
+        if row["opened_at"] >= requests[0].begun and row["id"] not in answered:
             maybes[row["member"], row["name"]] -= 1
             if maybes[row["member"], row["name"]] < 0:
                 text = "is open, though nobody opened it, or it was refused, or opened once"
                 yield Violation("I1", f"{row['t']}:{row['id']}", text)
 
 
-def _belonging(
-    wished: Sequence[LogicalRequest], belongs: set[tuple[str, str]]
+def _memberships(
+    requests: Sequence[LogicalRequest], memberships: set[tuple[str, str]]
 ) -> Iterator[Violation]:
     """The last wish that was answered counts, if none that may have come true came after it."""
-    told: defaultdict[tuple[str, str], list[LogicalRequest]] = defaultdict(list)
-    for wish in with_verb(wished, "join", "leave"):
-        if wish.may_have_succeeded:
-            told[wish.target_id, wish.member].append(wish)
-    for place, changes in told.items():
-        last = last_certain(changes)
-        if last is not None and (place in belongs) is not (last.verb == "join"):
-            text = f"{place[1]}: {last.verb} was answered last, and it is not so"
-            yield Violation("I1", f"{last.tenant}:{place[0]}", text)
+    changes_by_membership: defaultdict[tuple[str, str], list[LogicalRequest]] = defaultdict(list)
+    for request in with_verb(requests, "join", "leave"):
+        if request.may_have_succeeded:
+            changes_by_membership[request.target_id, request.member].append(request)
+    for membership, changes in changes_by_membership.items():
+        last_change = last_certain(changes)
+        if last_change is not None and (membership in memberships) is not (
+            last_change.verb == "join"
+        ):
+            text = f"{membership[1]}: {last_change.verb} was answered last, and it is not so"
+            yield Violation("I1", f"{last_change.tenant}:{membership[0]}", text)
 
 
 def last_certain(changes: Sequence[LogicalRequest]) -> LogicalRequest | None:
     """Return the wish that must be what is so now; None when that is not known."""
-    last = max(changes, key=lambda wish: wish.ended)
-    overlapping = [wish for wish in changes if wish is not last and wish.ended > last.begun]
-    maybes = [wish for wish in changes if wish.outcome is Outcome.MAYBE]
+    last_change = max(changes, key=lambda request: request.ended)
+    overlapping = [
+        request
+        for request in changes
+        if request is not last_change and request.ended > last_change.begun
+    ]
+    maybes = [request for request in changes if request.outcome is Outcome.MAYBE]
     # A maybe of long ago may come true late: its request can lie in a queue until its time-out.
-    if last.outcome is not Outcome.OK or maybes:
-        same = {wish.verb for wish in changes} == {last.verb}
-        return last if last.outcome is Outcome.OK and same else None
-    return None if any(wish.verb != last.verb for wish in overlapping) else last
+    if last_change.outcome is not Outcome.OK or maybes:
+        same = {request.verb for request in changes} == {last_change.verb}
+        return last_change if last_change.outcome is Outcome.OK and same else None
+    return None if any(request.verb != last_change.verb for request in overlapping) else last_change

@@ -63,8 +63,8 @@ async def check_figures(tables: Tables) -> AsyncIterator[Violation]:
     }
     for name, (query, recomputed) in pairs.items():
         stored = await tables.key_values("metrics", query)
-        for each in differences("I6", f"metrics' {name}", stored, recomputed):
-            yield each
+        for violation in differences("I6", f"metrics' {name}", stored, recomputed):
+            yield violation
 
 
 def _count(contents: Mapping[str, Row]) -> tuple[Counter[str], dict[str, int]]:
@@ -85,12 +85,12 @@ async def _count_others(tables: Tables, contents: Mapping[str, Row], counts: Cou
     decisions = await tables.rows(
         "moderation", "SELECT content_id, decided_at AS at FROM decisions"
     )
-    for what, rows in (("flags", flags), ("decisions", decisions)):
+    for counter, rows in (("flags", flags), ("decisions", decisions)):
         for row in rows:
-            about = contents.get(str(row["content_id"]))
-            if about is not None:  # a stranger's content has no space that is known
-                day = row["at"].astimezone(ZoneInfo(about["time_zone"])).date()
-                counts[f"{about['t']}:{about['space_id']}:{day}:{what}"] += 1
+            content = contents.get(str(row["content_id"]))
+            if content is not None:  # a stranger's content has no space that is known
+                day = row["at"].astimezone(ZoneInfo(content["time_zone"])).date()
+                counts[f"{content['t']}:{content['space_id']}:{day}:{counter}"] += 1
 
 
 def _questions(contents: Mapping[str, Row]) -> dict[str, str]:
@@ -100,12 +100,12 @@ def _questions(contents: Mapping[str, Row]) -> dict[str, str]:
         if row["kind"] == "answer":
             root = str(row["root_id"])
             first[root] = min(first.get(root, row["created_at"]), row["created_at"])
-    found = {}
+    times_by_question = {}
     for name, row in contents.items():
         if row["kind"] == "question":
             times = [row["created_at"], *([first[name]] if name in first else [])]
-            found[f"{row['t']}:{name}"] = " ".join(_written(each) for each in times)
-    return found
+            times_by_question[f"{row['t']}:{name}"] = " ".join(_written(time) for time in times)
+    return times_by_question
 
 
 def _written(moment: datetime) -> str:

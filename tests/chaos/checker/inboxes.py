@@ -14,9 +14,11 @@ _ROWS = """
 """
 
 
-async def check_inboxes(tables: Tables, told: LogFacts) -> AsyncIterator[Violation]:
+async def check_inboxes(tables: Tables, log_facts: LogFacts) -> AsyncIterator[Violation]:
     """Tell again whom each fact concerns, alerts those who answered when they were raised."""
     stored = await tables.key_values("notifications", _ROWS)
-    expected = told.expected_notifications() | dict(told.managers.expected_notifications())
-    for each in differences("I6", "inboxes", stored, expected):
-        yield each
+    expected = log_facts.expected_notifications() | dict(
+        log_facts.managers.expected_notifications()
+    )
+    for violation in differences("I6", "inboxes", stored, expected):
+        yield violation

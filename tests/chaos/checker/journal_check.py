@@ -18,32 +18,36 @@ from tests.chaos.violation import Violation
 from tests.chaos.workload.journal import Outcome
 
 
-async def check_journal(path: Path, tables: Tables, told: LogFacts) -> AsyncIterator[Violation]:
+async def check_journal(
+    path: Path, tables: Tables, log_facts: LogFacts
+) -> AsyncIterator[Violation]:
     """Check every operation of a journal."""
-    wished = read_logical_requests(path)
-    if not wished:
+    requests = read_logical_requests(path)
+    if not requests:
         return
-    for each in _refused(wished):
-        yield each
+    for violation in _check_rejections(requests):
+        yield violation
     for checked in (
-        check_contents(wished, tables),
-        check_spaces(wished, tables),
-        check_moderation(wished, tables),
-        check_people(wished, tables, told),
+        check_contents(requests, tables),
+        check_spaces(requests, tables),
+        check_moderation(requests, tables),
+        check_people(requests, tables, log_facts),
     ):
-        async for each in checked:
-            yield each
+        async for violation in checked:
+            yield violation
 
 
-def _refused(wished: Sequence[LogicalRequest]) -> list[Violation]:
+def _check_rejections(requests: Sequence[LogicalRequest]) -> list[Violation]:
     """What is wrong on purpose must not be done; what is done twice is answered alike."""
-    found = []
-    for wish in wished:
-        key = f"{wish.tenant}:{wish.number}"
-        if wish.expected is not None and wish.outcome is Outcome.OK:
-            invariant = "I9" if wish.verb == "wrong_tenant" else "I1"
-            found.append(Violation(invariant, key, f"{wish.verb} {wish.path} was not refused"))
-        if any(answer != wish.answer for answer in wish.answers[1:]):
-            text = f"{wish.verb} {wish.path}: one idempotency key, two answers"
-            found.append(Violation("I1", key, text))
-    return found
+    violations = []
+    for request in requests:
+        key = f"{request.tenant}:{request.number}"
+        if request.expected is not None and request.outcome is Outcome.OK:
+            invariant = "I9" if request.verb == "wrong_tenant" else "I1"
+            violations.append(
+                Violation(invariant, key, f"{request.verb} {request.path} was not refused")
+            )
+        if any(response != request.answer for response in request.answers[1:]):
+            text = f"{request.verb} {request.path}: one idempotency key, two answers"
+            violations.append(Violation("I1", key, text))
+    return violations

@@ -56,49 +56,52 @@ class LogFacts:
             return
         data: Json = msgspec.json.decode(event.data)
         if event.type in WRITTEN_TYPES:
-            self._version(event, data["ref"])
+            self._check_version(event, data["ref"])
         if event.type in VISIBILITY_TYPES:
-            place = f"{event.tenant}:{data['ref']['id']}"
+            content_key = f"{event.tenant}:{data['ref']['id']}"
             (
                 self.hidden_contents.discard
                 if event.type.endswith(".restored.v1")
                 else self.hidden_contents.add
-            )(place)
+            )(content_key)
         if event.type == "identity.session.opened.v1":
-            who = f"{event.tenant}:{data['member_id']}"
-            self.sign_ins[who] = self.sign_ins.get(who, 0) + 1
+            member_key = f"{event.tenant}:{data['member_id']}"
+            self.sign_ins[member_key] = self.sign_ins.get(member_key, 0) + 1
         self.managers.apply(event, data)
         if event.origin != "live":
             return
-        concern = _concern(event.type, data)
-        if concern is not None:
-            recipient, category, about = concern
+        notification = _notification_of(event.type, data)
+        if notification is not None:
+            recipient, category, about = notification
             self.notifications[f"{event.tenant}:{recipient}:{event.id}"] = f"{category} {about}"
 
     def expected_notifications(self) -> dict[str, str]:
         """Return the notices; what leads to a content that is gone is marked so."""
-        return {key: value + self._mark(key, value) for key, value in self.notifications.items()}
+        return {
+            key: value + self._hidden_suffix(key, value)
+            for key, value in self.notifications.items()
+        }
 
-    def _mark(self, key: str, value: str) -> str:
+    def _hidden_suffix(self, key: str, value: str) -> str:
         category, about = value.split()
-        gone = f"{key.partition(':')[0]}:{about}" in self.hidden_contents
-        return " gone" if gone and category in CONTENT_CATEGORIES else ""
+        is_hidden = f"{key.partition(':')[0]}:{about}" in self.hidden_contents
+        return " gone" if is_hidden and category in CONTENT_CATEGORIES else ""
 
-    def _version(self, event: Event, ref: Json) -> None:
+    def _check_version(self, event: Event, ref: Json) -> None:
         """I5 at its source: versions of a content go up by one, beginning with 1."""
-        place, version = f"{event.tenant}:{ref['id']}", ref.get("version", 1)
-        before = self.versions.get(place, 0)
-        if version != before + 1:
-            text = f"content {ref['id']}: version {version} follows {before}"
+        content_key, version = f"{event.tenant}:{ref['id']}", ref.get("version", 1)
+        previous = self.versions.get(content_key, 0)
+        if version != previous + 1:
+            text = f"content {ref['id']}: version {version} follows {previous}"
             self.violations.append(Violation("I5", event.partitionkey, text))
-        self.versions[place] = version
+        self.versions[content_key] = version
 
 
-def _concern(kind: str, data: Json) -> tuple[str, str, str] | None:
+def _notification_of(kind: str, data: Json) -> tuple[str, str, str] | None:
     """Whom a fact concerns, under which category, and what they should look at."""
     if kind in MODERATION_NOTICES:
-        role, category, about = MODERATION_NOTICES[kind]
-        value = data["ref"]["id"] if about == "ref" else data[about]
+        role, category, subject_field = MODERATION_NOTICES[kind]
+        value = data["ref"]["id"] if subject_field == "ref" else data[subject_field]
         return data[role]["member_id"], category, value
     author = data.get("author", {}).get("member_id")
     if kind == "community.answer.accepted.v1":
@@ -110,5 +113,5 @@ def _concern(kind: str, data: Json) -> tuple[str, str, str] | None:
     recipient = data["reply_to"]["member_id"]
     if recipient == author:
         return None
-    answer = data["ref"]["kind"] == "answer"
-    return recipient, "answer_to_mine" if answer else "comment_on_mine", data["ref"]["id"]
+    is_answer = data["ref"]["kind"] == "answer"
+    return recipient, "answer_to_mine" if is_answer else "comment_on_mine", data["ref"]["id"]

@@ -59,17 +59,21 @@ class LogicalRequest:
 
 def read_logical_requests(path: Path) -> list[LogicalRequest]:
     """Fold a journal, in the order in which the wishes were first made."""
-    found: dict[tuple[str, str] | int, LogicalRequest] = {}
-    for each in read_journal(path):
-        key = (each.member or "", each.idempotency_key) if each.idempotency_key else each.n
-        if key in found:
-            found[key].add(each)
+    requests: dict[tuple[str, str] | int, LogicalRequest] = {}
+    for operation in read_journal(path):
+        key = (
+            (operation.member or "", operation.idempotency_key)
+            if operation.idempotency_key
+            else operation.n
+        )
+        if key in requests:
+            requests[key].add(operation)
         else:
-            found[key] = _first(each)
-    return sorted(found.values(), key=lambda wish: (wish.begun, wish.number))
+            requests[key] = _from_operation(operation)
+    return sorted(requests.values(), key=lambda request: (request.begun, request.number))
 
 
-def _first(operation: Operation) -> LogicalRequest:
+def _from_operation(operation: Operation) -> LogicalRequest:
     return LogicalRequest(
         verb=operation.verb,
         tenant=operation.tenant or "",
@@ -85,6 +89,6 @@ def _first(operation: Operation) -> LogicalRequest:
     )
 
 
-def with_verb(wished: Iterable[LogicalRequest], *verbs: str) -> Iterator[LogicalRequest]:
+def with_verb(requests: Iterable[LogicalRequest], *verbs: str) -> Iterator[LogicalRequest]:
     """Those of some verbs."""
-    return (wish for wish in wished if wish.verb in verbs)
+    return (request for request in requests if request.verb in verbs)

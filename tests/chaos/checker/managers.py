@@ -56,29 +56,29 @@ class ManagerHistory:
             where = data["structure_id"]
             self.alerts.append(Alert(tenant, str(event.id), data["alert_id"], where, event.time))
         elif event.type in (ROLE_GRANTED, ROLE_REVOKED) and data["role"] in MANAGER_ROLES:
-            self._duty(event, data, tenant)
+            self._apply_role_change(event, data, tenant)
 
-    def _duty(self, event: Event, data: Json, tenant: str) -> None:
-        held = self.role_terms[tenant, data["member_id"], data["role"], data["structure_id"]]
+    def _apply_role_change(self, event: Event, data: Json, tenant: str) -> None:
+        terms = self.role_terms[tenant, data["member_id"], data["role"], data["structure_id"]]
         granted = event.type == ROLE_GRANTED
-        for duty in held:
-            begun = duty.since < event.time or (duty.since == event.time and not granted)
-            if duty.ended is None and begun:
-                duty.ended = event.time
+        for term in terms:
+            has_begun = term.since < event.time or (term.since == event.time and not granted)
+            if term.ended is None and has_begun:
+                term.ended = event.time
         if granted:
             until = data.get("until")
-            ends = datetime.fromisoformat(until) if until else None
-            same = next((duty for duty in held if duty.since == event.time), None)
-            if same is None:
-                held.append(RoleTerm(event.time, ends))
+            end = datetime.fromisoformat(until) if until else None
+            same_start = next((term for term in terms if term.since == event.time), None)
+            if same_start is None:
+                terms.append(RoleTerm(event.time, end))
             else:
-                same.until = ends
+                same_start.until = end
 
     def expected_notifications(self) -> Iterator[tuple[str, str]]:
         """Return the recipients of alerts: `tenant:recipient:event`, and the subject."""
         for alert in self.alerts:
-            places = {alert.structure, *self.parents.get((alert.tenant, alert.structure), ())}
-            for (tenant, member, _, where), held in self.role_terms.items():
-                mine = tenant == alert.tenant and where in places
-                if mine and any(duty.is_held(alert.at) for duty in held):
+            structures = {alert.structure, *self.parents.get((alert.tenant, alert.structure), ())}
+            for (tenant, member, _, where), terms in self.role_terms.items():
+                is_in_charge = tenant == alert.tenant and where in structures
+                if is_in_charge and any(term.is_held(alert.at) for term in terms):
                     yield f"{tenant}:{member}:{alert.event}", f"alert {alert.name}"

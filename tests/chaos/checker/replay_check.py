@@ -12,20 +12,20 @@ from tests.chaos.violation import Violation
 REPLAYED_SERVICES = ("metrics", "notifications", "community")
 
 
-async def check_replay(addresses: StackAddresses, known: CheckerState) -> list[Violation]:
+async def check_replay(addresses: StackAddresses, state: CheckerState) -> list[Violation]:
     """Build beside what is live, and compare: all three services at once."""
-    found = await asyncio.gather(
-        *(_replayed(addresses, known, service) for service in REPLAYED_SERVICES)
+    violations = await asyncio.gather(
+        *(_compare_with_replay(addresses, state, service) for service in REPLAYED_SERVICES)
     )
-    return list(chain.from_iterable(found))
+    return list(chain.from_iterable(violations))
 
 
-async def _replayed(
-    addresses: StackAddresses, known: CheckerState, service: str
+async def _compare_with_replay(
+    addresses: StackAddresses, state: CheckerState, service: str
 ) -> list[Violation]:
     bus = KafkaBus(addresses.cluster(), client_id=f"faults-replay-{service}")
     try:
-        rebuilder = known.replay(service, addresses.database_url(service, "owner"), bus)
+        rebuilder = state.replay(service, addresses.database_url(service, "owner"), bus)
         report = await rebuilder.run(ReplayRequest(service, compare=True))
     finally:
         await bus.close()
@@ -39,5 +39,7 @@ async def _replayed(
         for table in report.tables
         if table.differences
     ]
-    failed = [Violation("I6", service, f"the replay cannot apply {each}") for each in report.failed]
+    failed = [
+        Violation("I6", service, f"the replay cannot apply {event}") for event in report.failed
+    ]
     return differ + failed

@@ -58,21 +58,21 @@ class SampleDay:
     created_ids: dict[str, str] = field(default_factory=dict)
 
     async def request(
-        self, who: str, verb: str, method: str, path: str, body: object = None
+        self, name: str, verb: str, method: str, path: str, body: object = None
     ) -> Json:
         """Ask, and write it down, whatever comes of it."""
         begun, number = datetime.now(UTC), self.journal.next_number()
         key = f"{self.journal.run}/{number}" if method == "POST" else ""
         headers = {"idempotency_key": key} if key else {}
-        answer = await self.world.request(who, method, path, body, **headers)
-        said: Json = answer.json() if answer.content else {}
+        response = await self.world.request(name, method, path, body, **headers)
+        response_body: Json = response.json() if response.content else {}
         self.journal.write(
             Operation(
                 n=number,
                 run=self.journal.run,
                 begun=begun,
                 ended=datetime.now(UTC),
-                member=str(member_id_of(self.world.tokens[who])),
+                member=str(member_id_of(self.world.tokens[name])),
                 tenant=str(self.world.seeded.tenant),
                 service=path.split("/")[1],
                 verb=verb,
@@ -80,70 +80,72 @@ class SampleDay:
                 path=path,
                 body=body,
                 idempotency_key=key or None,
-                status=answer.status_code,
-                answer=said or None,
-                outcome=outcome_of(answer.status_code, answer.headers.get("content-type", "")),
+                status=response.status_code,
+                answer=response_body or None,
+                outcome=outcome_of(response.status_code, response.headers.get("content-type", "")),
                 expected=403 if verb.startswith("wrong_") else None,
             )
         )
-        return said
+        return response_body
 
     async def play(self) -> None:
         """Something of everything."""
-        await self._speak()
+        await self._write_contents()
         await self._moderate()
-        await self._manage()
+        await self._change_members()
         await self.world.wait_until_idle()
 
-    async def _speak(self) -> None:
-        space = await self._space()
-        question = await self._post("zoe", space, "Qui vient ?", "question")
-        answer = await self._reply("hamid", question, "answer", "Nous tous.")
-        await self._reply("zoe", answer, "comment", "Merci 👍")
-        await self._reply("zoe", answer, "comment", "Merci 👍")
-        await self.request("zoe", "accept", "POST", f"/community/v1/contents/{answer}/accept")
+    async def _write_contents(self) -> None:
+        space = await self._open_space()
+        question_id = await self._post("zoe", space, "Qui vient ?", "question")
+        answer_id = await self._reply("hamid", question_id, "answer", "Nous tous.")
+        await self._reply("zoe", answer_id, "comment", "Merci 👍")
+        await self._reply("zoe", answer_id, "comment", "Merci 👍")
+        await self.request("zoe", "accept", "POST", f"/community/v1/contents/{answer_id}/accept")
         for body in ("Qui vient vendredi ?", "Qui vient samedi ?"):
-            path = f"/community/v1/contents/{question}"
+            path = f"/community/v1/contents/{question_id}"
             await self.request("zoe", "edit", "PUT", path, {"body": body})
         # What changes nothing is answered, and leaves no fact.
-        path = f"/community/v1/contents/{answer}"
+        path = f"/community/v1/contents/{answer_id}"
         await self.request("hamid", "edit", "PUT", path, {"body": "Nous tous."})
-        removed = await self._post("tom", space, "À supprimer", "discussion")
-        await self.request("tom", "remove", "DELETE", f"/community/v1/contents/{removed}")
-        for who in ("ines", "malik", "tom"):
-            path = f"/community/v1/contents/{answer}/flags"
-            await self.request(who, "flag", "POST", path, {"reason": "spam"})
-        path = f"/community/v1/contents/{answer}"
+        removed_id = await self._post("tom", space, "À supprimer", "discussion")
+        await self.request("tom", "remove", "DELETE", f"/community/v1/contents/{removed_id}")
+        for name in ("ines", "malik", "tom"):
+            path = f"/community/v1/contents/{answer_id}/flags"
+            await self.request(name, "flag", "POST", path, {"reason": "spam"})
+        path = f"/community/v1/contents/{answer_id}"
         await self.request("tom", "wrong_author", "PUT", path, {"body": "non"})
         self.created_ids |= {
             "space": space,
-            "question": question,
-            "answer": answer,
-            "removed": removed,
+            "question": question_id,
+            "answer": answer_id,
+            "removed": removed_id,
         }
-        await self._bring_in(space)
+        await self._import_history(space)
 
-    async def _space(self) -> str:
+    async def _open_space(self) -> str:
         new = {"name": "Cour d’essai 🌳", "structure_id": await self.world.school_id()}
-        opened = await self.request("claire", "open_space", "POST", "/community/v1/spaces", new)
-        space = str(opened["space_id"])
-        for who in ("zoe", "hamid", "malik", "ines", "tom"):
-            await self.request(who, "join", "POST", f"/community/v1/spaces/{space}/members")
+        opened_space = await self.request(
+            "claire", "open_space", "POST", "/community/v1/spaces", new
+        )
+        space = str(opened_space["space_id"])
+        for name in ("zoe", "hamid", "malik", "ines", "tom"):
+            await self.request(name, "join", "POST", f"/community/v1/spaces/{space}/members")
         await self.request("ines", "leave", "DELETE", f"/community/v1/spaces/{space}/members")
         await self.request("ines", "join", "POST", f"/community/v1/spaces/{space}/members")
         await self.world.wait_until_idle()
         return space
 
-    async def _post(self, who: str, space: str, body: str, kind: str) -> str:
+    async def _post(self, name: str, space: str, body: str, kind: str) -> str:
         new = {"kind": kind, "title": "Où ça ? 🤔", "body": body}
         path = f"/community/v1/spaces/{space}/posts"
-        return str((await self.request(who, "publish", "POST", path, new))["content_id"])
+        return str((await self.request(name, "publish", "POST", path, new))["content_id"])
 
-    async def _reply(self, who: str, parent: str, verb: str, body: str) -> str:
+    async def _reply(self, name: str, parent: str, verb: str, body: str) -> str:
         path = f"/community/v1/contents/{parent}/{verb}s"
-        return str((await self.request(who, verb, "POST", path, {"body": body}))["content_id"])
+        return str((await self.request(name, verb, "POST", path, {"body": body}))["content_id"])
 
-    async def _bring_in(self, space: str) -> None:
+    async def _import_history(self, space: str) -> None:
         old = {"outside_id": "post:1", "kind": "question", "created_at": "2024-02-29T23:30:00Z"}
         good = old | {"body": "<p>Vieille question</p>", "title": "Jadis", "author": "7"}
         bad = good | {"outside_id": "post:2", "created_at": "2999-01-01T00:00:00Z"}
@@ -180,7 +182,7 @@ class SampleDay:
         outcome = {"outcome": "overturned", "answer": "En effet."}
         await self.request("anne", "judge", "POST", path, outcome)
 
-    async def _manage(self) -> None:
+    async def _change_members(self) -> None:
         tom = str(member_id_of(self.world.tokens["tom"]))
         path = f"/identity/v1/members/{tom}/suspension"
         await self.request("anne", "suspend", "POST", path, {"reason": "spam"})
@@ -200,6 +202,8 @@ class SampleDay:
 def rewrite_journal(journal: Path, out: Path, change: Any) -> Path:
     """Write another journal, in which `change` has altered or dropped operations (as JSON)."""
     lines = [msgspec.json.decode(line) for line in journal.read_bytes().splitlines()]
-    kept = [each for line in lines if (each := change(line)) is not None]
-    out.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in kept))
+    changed_lines = [changed_line for line in lines if (changed_line := change(line)) is not None]
+    out.write_bytes(
+        b"".join(msgspec.json.encode(changed_line) + b"\n" for changed_line in changed_lines)
+    )
     return out

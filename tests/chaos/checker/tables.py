@@ -32,15 +32,15 @@ class Tables:
     async def rows(self, service: str, query: str, *values: object) -> Sequence[Row]:
         """Ask one of them."""
         if service not in self.connections:
-            self.connections[service] = opened = await asyncpg.connect(
+            self.connections[service] = connection = await asyncpg.connect(
                 _url(self.addresses, service)
             )
-            await opened.execute("SET default_transaction_read_only = on")
-            await opened.execute(
+            await connection.execute("SET default_transaction_read_only = on")
+            await connection.execute(
                 "SELECT set_config('app.tenants', $1, false)", ",".join(self.tenants)
             )
-        found: Sequence[Row] = await self.connections[service].fetch(query, *values)
-        return found
+        rows: Sequence[Row] = await self.connections[service].fetch(query, *values)
+        return rows
 
     async def key_values(self, service: str, query: str) -> dict[str, str]:
         """Ask for the columns `key` and `value`, and give them as text."""
@@ -50,17 +50,17 @@ class Tables:
 @asynccontextmanager
 async def connect_tables(addresses: DatabaseAddresses) -> AsyncIterator[Tables]:
     """Open them, for all tenants there are; closed when left."""
-    opened = await asyncpg.connect(_url(addresses, "identity"))
+    connection = await asyncpg.connect(_url(addresses, "identity"))
     try:
-        known = await opened.fetch("SELECT tenant_id::text AS t FROM tenants ORDER BY 1")
+        tenant_rows = await connection.fetch("SELECT tenant_id::text AS t FROM tenants ORDER BY 1")
     finally:
-        await opened.close()
-    made = Tables(addresses, tuple(row["t"] for row in known))
+        await connection.close()
+    tables = Tables(addresses, tuple(row["t"] for row in tenant_rows))
     try:
-        yield made
+        yield tables
     finally:
-        for each in made.connections.values():
-            await each.close()
+        for connection in tables.connections.values():
+            await connection.close()
 
 
 def _url(addresses: DatabaseAddresses, service: str) -> str:

@@ -38,64 +38,70 @@ pytestmark = [
 
 
 @dataclass(frozen=True)
-class Played:
+class SampleRun:
     """A day that is over."""
 
     day: SampleDay
-    places: PrefixedAddresses
+    addresses: PrefixedAddresses
     folder: Path
 
-    told: LogFacts
+    log_facts: LogFacts
 
     async def check(self) -> list[Violation]:
         log = MemoryLog(self.day.world.bus)
-        known = CheckerState()
+        state = CheckerState()
         try:
-            return await check_all(log, self.places, self.day.journal.path, known)
+            return await check_all(log, self.addresses, self.day.journal.path, state)
         finally:
-            known.close()
+            state.close()
 
-    async def across(self) -> list[Violation]:
-        async with connect_tables(self.places) as open_tables:
-            return [each async for each in check_across_services(open_tables, self.told)]
+    async def check_across_services(self) -> list[Violation]:
+        async with connect_tables(self.addresses) as open_tables:
+            return [
+                violation async for violation in check_across_services(open_tables, self.log_facts)
+            ]
 
-    async def judge(self, change: Change) -> list[Violation]:
+    async def check_changed_journal(self, change: Change) -> list[Violation]:
         path = rewrite_journal(self.day.journal.path, self.folder / "changed", change)
-        async with connect_tables(self.places) as open_tables:
-            return [each async for each in check_journal(path, open_tables, self.told)]
+        async with connect_tables(self.addresses) as open_tables:
+            return [
+                violation async for violation in check_journal(path, open_tables, self.log_facts)
+            ]
 
     async def sql(self, service: str, statement: str) -> str:
-        opened = await asyncpg.connect(
-            self.places.database_url(service, "owner").replace("+asyncpg", "")
+        connection = await asyncpg.connect(
+            self.addresses.database_url(service, "owner").replace("+asyncpg", "")
         )
         try:
             tenant = str(self.day.world.seeded.tenant)
-            await opened.execute("SELECT set_config('app.tenants', $1, false)", tenant)
-            done: str = await opened.execute(statement)
-            return done
+            await connection.execute("SELECT set_config('app.tenants', $1, false)", tenant)
+            status: str = await connection.execute(statement)
+            return status
         finally:
-            await opened.close()
+            await connection.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def played(
+async def sample_run(
     postgres_addresses: StackAddresses, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Played]:
+) -> AsyncIterator[SampleRun]:
     folder = tmp_path_factory.mktemp("journée")
     async with start_platform(postgres_addresses, folder, PREFIX) as world:
-        for who in ("zoe", "hamid", "malik", "ines", "tom", "claire", "omar", "operator", "anne"):
-            await world.request_ok(who, "GET", "/identity/v1/structures")
+        for name in ("zoe", "hamid", "malik", "ines", "tom", "claire", "omar", "operator", "anne"):
+            await world.request_ok(name, "GET", "/identity/v1/structures")
         day = SampleDay(world, Journal(folder / "journal.ndjson", "essai"))
         await day.play()
-        yield Played(day, PrefixedAddresses(postgres_addresses), folder, await _told(world))
+        yield SampleRun(
+            day, PrefixedAddresses(postgres_addresses), folder, await _read_log_facts(world)
+        )
         day.journal.close()
 
 
-async def _told(world: PlatformHarness) -> LogFacts:
-    told = LogFacts()
+async def _read_log_facts(world: PlatformHarness) -> LogFacts:
+    log_facts = LogFacts()
     with LogIndex() as book:
-        await index_log(MemoryLog(world.bus), book, TOPICS, told.apply)
-    return told
+        await index_log(MemoryLog(world.bus), book, TOPICS, log_facts.apply)
+    return log_facts
 
 
 @pytest.fixture(autouse=True)
@@ -103,46 +109,50 @@ def _unhindered(socket_enabled: None) -> None:
     """Let a fixture of the whole module open its connections."""
 
 
-async def test_a_sound_day_is_clean(played: Played) -> None:
+async def test_a_sound_day_is_clean(played: SampleRun) -> None:
     assert await played.check() == []
 
 
 @pytest.mark.parametrize("name", BROKEN)
-async def test_a_table_that_says_otherwise(played: Played, name: str) -> None:
-    service, breaks, mends, invariant, said = BROKEN[name]
-    assert await played.sql(service, breaks) != "UPDATE 0"
+async def test_a_table_that_says_otherwise(played: SampleRun, name: str) -> None:
+    service, corruption, repair, invariant, text = BROKEN[name]
+    assert await played.sql(service, corruption) != "UPDATE 0"
     try:
-        found = await played.across()
+        violations = await played.check_across_services()
     finally:
-        await played.sql(service, mends or breaks)
+        await played.sql(service, repair or corruption)
 
-    assert any(each.invariant == invariant and said in each.text for each in found), found
+    assert any(
+        violation.invariant == invariant and text in violation.text for violation in violations
+    ), violations
 
 
 @pytest.mark.parametrize("name", JOURNALS)
-async def test_a_journal_that_says_otherwise(played: Played, name: str) -> None:
-    change, said = JOURNALS[name]
+async def test_a_journal_that_says_otherwise(played: SampleRun, name: str) -> None:
+    change, text = JOURNALS[name]
 
-    found = await played.judge(change)
+    violations = await played.check_changed_journal(change)
 
-    assert any(each.invariant == "I1" and said in each.text for each in found), found
+    assert any(
+        violation.invariant == "I1" and text in violation.text for violation in violations
+    ), violations
 
 
-async def test_what_is_unsure_may_have_come_true_or_not(played: Played) -> None:
+async def test_what_is_unsure_may_have_come_true_or_not(played: SampleRun) -> None:
     def unsure(line: Line) -> Line | None:
         if line["verb"].startswith("wrong_"):
             return line
         return {**line, "outcome": "maybe", "status": None, "answer": "no answer"}
 
-    assert await played.judge(unsure) == []
+    assert await played.check_changed_journal(unsure) == []
 
 
-async def test_what_each_service_says_of_itself_is_compared(played: Played) -> None:
+async def test_what_each_service_says_of_itself_is_compared(played: SampleRun) -> None:
     """The last one: it breaks the whole world, and mends nothing."""
     for service, statement, _ in OWN:
         assert (await played.sql(service, statement)).rpartition(" ")[2] != "0", statement
 
-    found = [each.text for each in await played.check()]
+    texts = [violation.text for violation in await played.check()]
 
-    missed = [name for _, _, name in OWN if not any(name in text for text in found)]
-    assert not missed, found
+    missed = [name for _, _, name in OWN if not any(name in text for text in texts)]
+    assert not missed, texts

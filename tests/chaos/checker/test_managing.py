@@ -19,33 +19,33 @@ from tests.chaos.checker.managers import (
 
 TENANT, ALERT = str(UUID(int=1)), UUID(int=99)
 NOON = cast.NOON
-Said = tuple[str, int, dict[str, Any]]
+TimedEvent = tuple[str, int, dict[str, Any]]
 
 
 def at(minutes: int) -> datetime:
     return NOON + timedelta(minutes=minutes)
 
 
-def granted(minute: int, where: str = "school", until: int | None = None) -> Said:
+def granted(minute: int, structure: str = "school", until: int | None = None) -> TimedEvent:
     ends = {} if until is None else {"until": at(until).isoformat()}
-    return ROLE_GRANTED, minute, {**_duty(where), **ends}
+    return ROLE_GRANTED, minute, {**_duty(structure), **ends}
 
 
-def revoked(minute: int, where: str = "school") -> Said:
-    return ROLE_REVOKED, minute, _duty(where)
+def revoked(minute: int, structure: str = "school") -> TimedEvent:
+    return ROLE_REVOKED, minute, _duty(structure)
 
 
-def _duty(where: str) -> dict[str, Any]:
-    return {"member_id": "hamid", "role": "community_manager", "structure_id": where}
+def _duty(structure: str) -> dict[str, Any]:
+    return {"member_id": "hamid", "role": "community_manager", "structure_id": structure}
 
 
-OPEN: Said = (STRUCTURE_OPENED, -60, {"structure_id": "school", "path": ["academy"]})
-RAISE: Said = (ALERT_RAISED, 0, {"structure_id": "school", "alert_id": "al-1"})
+OPEN: TimedEvent = (STRUCTURE_OPENED, -60, {"structure_id": "school", "path": ["academy"]})
+RAISE: TimedEvent = (ALERT_RAISED, 0, {"structure_id": "school", "alert_id": "al-1"})
 
 
-def told(*said: Said, origin: Any = "live") -> list[str]:
+def recipients(*facts: TimedEvent, origin: Any = "live") -> list[str]:
     managing = ManagerHistory()
-    for kind, minute, data in said:
+    for kind, minute, data in facts:
         event = Event(
             id=ALERT,
             type=kind,
@@ -77,8 +77,8 @@ def told(*said: Said, origin: Any = "live") -> list[str]:
         (granted(-9, until=-8), granted(-9), RAISE),
     ],
 )
-def test_who_answered_at_the_time_is_told_once(facts: tuple[Said, ...]) -> None:
-    assert told(*facts) == ["hamid"]
+def test_who_answered_at_the_time_is_told_once(facts: tuple[TimedEvent, ...]) -> None:
+    assert recipients(*facts) == ["hamid"]
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,9 @@ def test_who_answered_at_the_time_is_told_once(facts: tuple[Said, ...]) -> None:
         ((ROLE_GRANTED, -5, _duty("school") | {"role": "teacher"}), RAISE),
     ],
 )
-def test_who_did_not_is_not_told(facts: tuple[Said, ...]) -> None:
-    assert told(*facts) == []
+def test_who_did_not_is_not_told(facts: tuple[TimedEvent, ...]) -> None:
+    assert recipients(*facts) == []
 
 
 def test_an_imported_alert_tells_nobody() -> None:
-    assert told(granted(-5), RAISE, origin="import") == []
+    assert recipients(granted(-5), RAISE, origin="import") == []

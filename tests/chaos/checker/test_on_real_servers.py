@@ -24,24 +24,26 @@ _LOSE = """
 
 def test_an_operator_needs_nothing_but_the_data_folder(platform: Platform, tmp_path: Path) -> None:
     book = str(tmp_path / "book")
-    before = _reconcile(platform, "--wait", "90", "--state", book)
+    first_report = _reconcile(platform, "--wait", "90", "--state", book)
     # Other tests of this platform write records that look like ours, and are not.
-    assert {each["invariant"] for each in before["wrong"]} <= {"I2", "I3", "I4"}
-    assert before["lag"].keys() == {"community", "moderation", "notifications", "metrics"}
-    looked = {what: number for _, what, number in before["looked"]}
-    assert looked["events"] >= 20
-    assert looked["partitions that metrics has committed"] >= 1
-    assert looked["business tables of community"] >= 5
+    assert {violation["invariant"] for violation in first_report["wrong"]} <= {"I2", "I3", "I4"}
+    assert first_report["lag"].keys() == {"community", "moderation", "notifications", "metrics"}
+    counts = {label: number for _, label, number in first_report["looked"]}
+    assert counts["events"] >= 20
+    assert counts["partitions that metrics has committed"] >= 1
+    assert counts["business tables of community"] >= 5
 
     (lost,) = asyncio.run(fetch_as_owner(platform.addresses, "metrics", _LOSE))
     try:
-        after = _reconcile(platform, "--state", book)
+        second_report = _reconcile(platform, "--state", book)
     finally:
         again = "INSERT INTO inbox VALUES ('metrics', $1)"
         asyncio.run(fetch_as_owner(platform.addresses, "metrics", again, lost["event_id"]))
 
-    new = [each for each in after["wrong"] if each not in before["wrong"]]
-    assert [each["invariant"] for each in new] == ["I4"]
+    new = [
+        violation for violation in second_report["wrong"] if violation not in first_report["wrong"]
+    ]
+    assert [violation["invariant"] for violation in new] == ["I4"]
     assert str(lost["event_id"]) in new[0]["text"]
 
 

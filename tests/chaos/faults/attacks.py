@@ -44,18 +44,18 @@ ATTACKED_PATHS = (
 )
 
 
-async def hostile_bodies(scene: RunContext, draw: Random) -> str:
+async def hostile_bodies(context: RunContext, rng: Random) -> str:
     """Send what is dear to read, to routes and to screening, while health is asked all the time."""
-    tenant = random_tenant(draw)
-    posts = [_with_body(make_post(draw, tenant, timedelta()), text) for text in HOSTILE_TEXTS]
-    scene.expected_effects[tenant] = len(posts)
+    tenant = random_tenant(rng)
+    posts = [_with_body(make_post(rng, tenant, timedelta()), text) for text in HOSTILE_TEXTS]
+    context.expected_effects[tenant] = len(posts)
     async with httpx.AsyncClient(trust_env=False, timeout=REQUEST_TIMEOUT_SECONDS) as client:
         sent = asyncio.Event()
-        watching = asyncio.create_task(_watch_health(scene, client, sent))
+        watching = asyncio.create_task(_watch_health(context, client, sent))
         try:
-            await scene.raw_kafka.send(posts)
-            answers = [await _send_hostile(scene, client, draw) for _ in range(draw.randint(4, 8))]
-            await _hold_half_heads(scene)
+            await context.raw_kafka.send(posts)
+            answers = [await _send_hostile(context, client, rng) for _ in range(rng.randint(4, 8))]
+            await _hold_incomplete_requests(context)
         finally:
             sent.set()
             await watching
@@ -70,26 +70,26 @@ def _with_body(record: Record, text: str) -> Record:
     return Record(record.topic, record.key, encode(changed))
 
 
-async def _send_hostile(scene: RunContext, client: httpx.AsyncClient, draw: Random) -> str:
-    kind, (service, path) = draw.choice(sorted(HOSTILE_BODIES)), draw.choice(ATTACKED_PATHS)
+async def _send_hostile(context: RunContext, client: httpx.AsyncClient, rng: Random) -> str:
+    kind, (service, path) = rng.choice(sorted(HOSTILE_BODIES)), rng.choice(ATTACKED_PATHS)
     try:
-        answer = await client.post(
-            f"{scene.platform.urls[service]}{path}",
+        response = await client.post(
+            f"{context.platform.urls[service]}{path}",
             content=HOSTILE_BODIES[kind],
             headers={"content-type": "application/json"},
         )
     except httpx.HTTPError as error:  # the pod may be down by another fault, or cut us off
         return f"{kind} {type(error).__name__}"
-    return f"{kind} {answer.status_code}"
+    return f"{kind} {response.status_code}"
 
 
-async def _hold_half_heads(scene: RunContext) -> None:
+async def _hold_incomplete_requests(context: RunContext) -> None:
     """Open connections that never finish their head, for two seconds."""
-    place = urlsplit(scene.platform.urls["community"])
+    address = urlsplit(context.platform.urls["community"])
     writers = []
     for _ in range(INCOMPLETE_REQUESTS):
         with suppress(OSError):
-            _, writer = await asyncio.open_connection(place.hostname, place.port)
+            _, writer = await asyncio.open_connection(address.hostname, address.port)
             writer.write(b"POST /community/v1/imports HTTP/1.1\r\nHost: x\r\n")
             writers.append(writer)
     await asyncio.sleep(2)
@@ -97,47 +97,49 @@ async def _hold_half_heads(scene: RunContext) -> None:
         writer.close()
 
 
-async def _watch_health(scene: RunContext, client: httpx.AsyncClient, sent: asyncio.Event) -> None:
+async def _watch_health(
+    context: RunContext, client: httpx.AsyncClient, sent: asyncio.Event
+) -> None:
     """Measure the slowest answer of each service's liveness."""
 
     async def worst(service: str) -> None:
-        slowest, began = 0.0, scene.now()
+        slowest, began = 0.0, context.now()
         while not sent.is_set():
             start = time.monotonic()
             with suppress(httpx.HTTPError):  # a pod that is killed by another fault
-                await client.get(f"{scene.platform.urls[service]}/health/live")
+                await client.get(f"{context.platform.urls[service]}/health/live")
                 slowest = max(slowest, time.monotonic() - start)
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
-        scene.measure(LIVENESS_LATENCY, service, began=began, number=slowest)
+        context.measure(LIVENESS_LATENCY, service, began=began, number=slowest)
 
-    await asyncio.gather(*(worst(service) for service in scene.platform.urls))
+    await asyncio.gather(*(worst(service) for service in context.platform.urls))
 
 
-async def forged_record(scene: RunContext, draw: Random) -> str:
+async def forged_record(context: RunContext, rng: Random) -> str:
     """Write grants of roles as somebody who has a key to the broker, and no right to write them."""
-    tenant = scene.platform.seeded.tenant
-    records = [_forged(draw, tenant) for _ in range(draw.randint(1, 3))]
-    places = await scene.raw_kafka.send(records)
-    scene.expected_dead_letters.update(places)
-    scene.measure_in_background(measure_dead_lettering(scene, places))
+    tenant = context.platform.seeded.tenant
+    records = [_forged(rng, tenant) for _ in range(rng.randint(1, 3))]
+    places = await context.raw_kafka.send(records)
+    context.expected_dead_letters.update(places)
+    context.measure_in_background(measure_dead_lettering(context, places))
     return f"{len(records)} grants of the operator's role"
 
 
-def _forged(draw: Random, tenant: TenantId) -> Record:
+def _forged(rng: Random, tenant: TenantId) -> Record:
     """Forge a grant to somebody whom identity does not know: no true fact has that key."""
     moment = datetime.now(UTC)
     structure = RoleGranted.example().structure_id
-    member = MemberId(uuid7_at(moment, draw))
+    member = MemberId(uuid7_at(moment, rng))
     fact = RoleGranted(member_id=member, role=Role.OPERATOR, structure_id=structure)
     envelope = Envelope(
-        id=EventId(uuid7_at(moment, draw)),
+        id=EventId(uuid7_at(moment, rng)),
         type=RoleGranted.wire_type(),
         source=FOREIGN_SOURCE,
         subject=str(member),
         time=moment,
         tenant=tenant,
         partitionkey=partition_key(tenant, fact),
-        sequence=f"{draw.choice((1, 2, 10**6)):010d}",
+        sequence=f"{rng.choice((1, 2, 10**6)):010d}",
         recordedtime=moment,
         correlationid="contrefaçon",
         data=encode_data(fact),
@@ -145,28 +147,28 @@ def _forged(draw: Random, tenant: TenantId) -> Record:
     return Record(RoleGranted.TOPIC, envelope.partitionkey.encode(), encode(envelope))
 
 
-async def redis_away_at_sign_in(scene: RunContext, draw: Random) -> str:
+async def redis_away_at_sign_in(context: RunContext, rng: Random) -> str:
     """Redis is gone for some seconds, while people sign in."""
-    async with scene.lock_of("redis"):
-        await scene.platform.servers.stop_part("redis", signal.SIGKILL)
+    async with context.lock_of("redis"):
+        await context.platform.servers.stop_part("redis", signal.SIGKILL)
         try:
-            number = await _people_sign_in(scene, draw)
+            number = await _people_sign_in(context, rng)
         finally:
-            await scene.platform.servers.start_part("redis")
+            await context.platform.servers.start_part("redis")
     return f"away while {number} people signed in"
 
 
-async def redis_full(scene: RunContext, draw: Random) -> str:
+async def redis_full(context: RunContext, rng: Random) -> str:
     """Redis takes no more, as when somebody filled it with keys of the limiter."""
-    addresses = scene.platform.addresses
+    addresses = context.platform.addresses
     port = urlsplit(addresses.redis).port or 0
-    async with scene.lock_of("redis"):
+    async with context.lock_of("redis"):
         admin = Redis.from_url(valkey.url(port, addresses.passwords, valkey.ADMIN))
         # Nothing is thrown away for a new key, and there is room for none.
         await admin.config_set("maxmemory-policy", "noeviction")
         await admin.config_set("maxmemory", "1")
         try:
-            number = await _people_sign_in(scene, draw)
+            number = await _people_sign_in(context, rng)
         finally:
             await admin.config_set("maxmemory", valkey.MAX_MEMORY)
             await admin.config_set("maxmemory-policy", "volatile-ttl")
@@ -174,30 +176,30 @@ async def redis_full(scene: RunContext, draw: Random) -> str:
     return f"full while {number} people signed in"
 
 
-async def _people_sign_in(scene: RunContext, draw: Random) -> int:
+async def _people_sign_in(context: RunContext, rng: Random) -> int:
     """Let people of the first tenant sign in one by one, and measure how long each takes."""
-    people = draw.sample(PEOPLE, 3)
-    url = f"{scene.platform.urls['identity']}/identity/v1/sessions"
+    people = rng.sample(PEOPLE, 3)
+    url = f"{context.platform.urls['identity']}/identity/v1/sessions"
     async with httpx.AsyncClient(trust_env=False, timeout=REQUEST_TIMEOUT_SECONDS) as client:
         for person in people:
-            began = scene.now()
+            began = context.now()
             body = {
                 "tenant": SLUG,
                 "email": person.email,
-                "password": scene.platform.seeded.passwords[person.email],
+                "password": context.platform.seeded.passwords[person.email],
             }
-            ended = await _until_signed_in(scene, partial(client.post, url, json=body))
-            scene.measure(SIGN_IN_WITHOUT_REDIS, "identity", began=began, ended=ended)
+            ended = await _until_signed_in(context, partial(client.post, url, json=body))
+            context.measure(SIGN_IN_WITHOUT_REDIS, "identity", began=began, ended=ended)
     return len(people)
 
 
 async def _until_signed_in(
-    scene: RunContext, ask: Callable[[], Awaitable[httpx.Response]]
+    context: RunContext, ask: Callable[[], Awaitable[httpx.Response]]
 ) -> float | None:
-    deadline = scene.now() + SIGN_IN_WITHOUT_REDIS.violation_limit
-    while scene.now() < deadline:
+    deadline = context.now() + SIGN_IN_WITHOUT_REDIS.violation_limit
+    while context.now() < deadline:
         with suppress(httpx.HTTPError):
             if (await ask()).status_code == httpx.codes.CREATED:
-                return scene.now()
+                return context.now()
         await asyncio.sleep(POLL_INTERVAL_SECONDS)
     return None

@@ -23,23 +23,23 @@ CONSUMER_STEP_PREFIXES = ("batch.", "offsets.", "parked.")
 READY_TIMEOUT_SECONDS = 90.0
 
 
-async def kill_at_step(scene: RunContext, draw: Random) -> str:
+async def kill_at_step(context: RunContext, rng: Random) -> str:
     """kill -9 a service, at one of its steps, at one of the next times that it comes there."""
-    step = draw.choice(sorted(FAILPOINTS))
+    step = rng.choice(sorted(FAILPOINTS))
     services = GROUPS if step.startswith(CONSUMER_STEP_PREFIXES) else SERVICE_NAMES
-    service = draw.choice(services)
-    nth = draw.choice((1, 1, 2, 3, 7))
-    modulus = draw.randint(2, 5)
-    async with scene.lock_of(service):
-        died = await _kill_at(scene.platform.pods_of(service), step, nth, modulus)
+    service = rng.choice(services)
+    nth = rng.choice((1, 1, 2, 3, 7))
+    modulus = rng.randint(2, 5)
+    async with context.lock_of(service):
+        died = await _kill_at(context.platform.pods_of(service), step, nth, modulus)
     if died:
-        scene.measure_in_background(measure_recovery(scene, service))
+        context.measure_in_background(measure_recovery(context, service))
     return f"{service} at {step}, pass {nth}" + ("" if died else " (not reached)")
 
 
 async def _kill_at(pods: Sequence[Pod], step: str, nth: int, modulus: int) -> bool:
     """Arm these pods; the first that comes there dies. False when none does."""
-    before = sum(len(pod.exits) for pod in pods)
+    exits_before = sum(len(pod.exits) for pod in pods)
     for pod in pods:
         if step.startswith("parked."):
             pod.send_command(do="bug", modulus=modulus)
@@ -48,7 +48,7 @@ async def _kill_at(pods: Sequence[Pod], step: str, nth: int, modulus: int) -> bo
         pod.send_command(do="arm", step=step, nth=nth, act="kill")
         pod.exit_expected = True
     died = await wait_until(
-        lambda: sum(len(pod.exits) for pod in pods) > before, STEP_TIMEOUT_SECONDS
+        lambda: sum(len(pod.exits) for pod in pods) > exits_before, STEP_TIMEOUT_SECONDS
     )
     for pod in pods:
         pod.send_command(do="calm")
@@ -59,51 +59,51 @@ async def _kill_at(pods: Sequence[Pod], step: str, nth: int, modulus: int) -> bo
     return died
 
 
-async def terminate(scene: RunContext, draw: Random) -> str:
+async def terminate(context: RunContext, rng: Random) -> str:
     """SIGTERM under load: it ends within its grace, with exit status 0."""
-    pod = _pod(scene, draw)
-    async with scene.lock_of(pod.service):
-        return await terminate_locked(scene, pod)
+    pod = _random_pod(context, rng)
+    async with context.lock_of(pod.service):
+        return await terminate_locked(context, pod)
 
 
-async def terminate_locked(scene: RunContext, pod: Pod) -> str:
+async def terminate_locked(context: RunContext, pod: Pod) -> str:
     """Tell a pod whose service's turn is ours to end, and see that it does."""
     if not await pod.wait_until_ready(READY_TIMEOUT_SECONDS):
         return f"{pod.name} was not ready"
-    deaths, began = len(pod.exits), scene.now()
+    deaths, began = len(pod.exits), context.now()
     pod.send_signal(signal.SIGTERM)
     ended = await wait_until(lambda: len(pod.exits) > deaths, TERMINATION_GRACE_SECONDS)
-    seconds = scene.now() - began
+    seconds = context.now() - began
     # Whatever else there is: nobody is asked how long Kubernetes waits.
-    scene.measure(
-        POD_TERMINATED, f"pod {pod.name}", began=began, ended=scene.now() if ended else None
+    context.measure(
+        POD_TERMINATED, f"pod {pod.name}", began=began, ended=context.now() if ended else None
     )
     if not ended:
         pod.send_signal(signal.SIGKILL)
-        scene.violations.append(
+        context.violations.append(
             Violation("grace", pod.name, f"still there after {TERMINATION_GRACE_SECONDS:.0f} s")
         )
     elif pod.exits[-1].status != 0:
-        said = f"exit status {pod.exits[-1].status} after SIGTERM"
-        scene.violations.append(Violation("grace", pod.name, said))
+        text = f"exit status {pod.exits[-1].status} after SIGTERM"
+        context.violations.append(Violation("grace", pod.name, text))
     return f"{pod.name}, gone after {seconds:.1f} s"
 
 
-async def kill_at_random(scene: RunContext, draw: Random) -> str:
+async def kill_at_random(context: RunContext, rng: Random) -> str:
     """kill -9 at no particular moment."""
-    pod = _pod(scene, draw)
-    async with scene.lock_of(pod.service):
+    pod = _random_pod(context, rng)
+    async with context.lock_of(pod.service):
         pod.send_signal(signal.SIGKILL)
-    scene.measure_in_background(measure_recovery(scene, pod.service))
+    context.measure_in_background(measure_recovery(context, pod.service))
     return pod.name
 
 
-async def suspend_pod(scene: RunContext, draw: Random) -> str:
+async def suspend_pod(context: RunContext, rng: Random) -> str:
     """A pod stands still for longer than its session, and wakes up as if nothing were."""
-    twins = [pod for pod in scene.platform.pods.values() if "api" not in pod.roles]
-    pod = draw.choice(twins) if draw.random() < 0.7 else _pod(scene, draw)
-    seconds = draw.uniform(12, 30)
-    step = draw.choice(("", "batch.claimed", "batch.reacted", "relay.read", "relay.sent"))
+    twins = [pod for pod in context.platform.pods.values() if "api" not in pod.roles]
+    pod = rng.choice(twins) if rng.random() < 0.7 else _random_pod(context, rng)
+    seconds = rng.uniform(12, 30)
+    step = rng.choice(("", "batch.claimed", "batch.reacted", "relay.read", "relay.sent"))
     if step:
         # In the middle of its work: the process itself stands still there.
         pod.suspended = True
@@ -119,12 +119,12 @@ async def suspend_pod(scene: RunContext, draw: Random) -> str:
     return f"{pod.name} for {seconds:.0f} s" + (f" at {step}" if step else "")
 
 
-async def slow_consumer(scene: RunContext, draw: Random) -> str:
+async def slow_consumer(context: RunContext, rng: Random) -> str:
     """Each batch takes longer than the poll limit of its group."""
     group = "notifications"
     pods, seconds = (
-        scene.platform.pods_of(group),
-        scene.platform.poll_limit_seconds * draw.uniform(1.2, 1.6),
+        context.platform.pods_of(group),
+        context.platform.poll_limit_seconds * rng.uniform(1.2, 1.6),
     )
     notes = LogCounter()
     notes.skip_to_end(pod.log for pod in pods)
@@ -133,41 +133,41 @@ async def slow_consumer(scene: RunContext, draw: Random) -> str:
     await asyncio.sleep(seconds * 1.2)
     for pod in pods:
         pod.send_command(do="calm")
-    measure_rebalances(scene, group, notes)
-    limit = scene.platform.poll_limit_seconds
+    measure_rebalances(context, group, notes)
+    limit = context.platform.poll_limit_seconds
     return f"{group}: {seconds:.0f} s each batch, with a limit of {limit:.0f} s"
 
 
-async def handler_bug(scene: RunContext, draw: Random) -> str:
+async def handler_bug(context: RunContext, rng: Random) -> str:
     """Some events cannot be applied for a while: they and their keys wait, all others go on."""
-    modulus, seconds, group = draw.randint(5, 60), draw.uniform(1, 6), draw.choice(GROUPS)
-    return await _bug(scene, group, modulus=modulus, seconds=seconds)
+    modulus, seconds, group = rng.randint(5, 60), rng.uniform(1, 6), rng.choice(GROUPS)
+    return await _bug(context, group, modulus=modulus, seconds=seconds)
 
 
-async def long_bug(scene: RunContext, draw: Random) -> str:
+async def long_bug(context: RunContext, rng: Random) -> str:
     """The same for longer than all retries: dead letters, replayed when the bug is mended."""
-    modulus, seconds, group = draw.randint(40, 200), draw.uniform(20, 24), draw.choice(GROUPS)
-    scene.measure_in_background(
-        measure_dead_letter_age(scene, group, InjectedBug.__name__, scene.now() + seconds)
+    modulus, seconds, group = rng.randint(40, 200), rng.uniform(20, 24), rng.choice(GROUPS)
+    context.measure_in_background(
+        measure_dead_letter_age(context, group, InjectedBug.__name__, context.now() + seconds)
     )
-    return await _bug(scene, group, modulus=modulus, seconds=seconds)
+    return await _bug(context, group, modulus=modulus, seconds=seconds)
 
 
-async def bad_deployment(scene: RunContext, draw: Random) -> str:
+async def bad_deployment(context: RunContext, rng: Random) -> str:
     """Nothing at all can be applied for a while: the group stops rather than bury everything."""
-    seconds, group = draw.uniform(1, 4), draw.choice(GROUPS)
-    return await _bug(scene, group, modulus=1, seconds=seconds)
+    seconds, group = rng.uniform(1, 4), rng.choice(GROUPS)
+    return await _bug(context, group, modulus=1, seconds=seconds)
 
 
-async def _bug(scene: RunContext, group: str, *, modulus: int, seconds: float) -> str:
-    for pod in scene.platform.pods_of(group):
+async def _bug(context: RunContext, group: str, *, modulus: int, seconds: float) -> str:
+    for pod in context.platform.pods_of(group):
         pod.send_command(do="bug", modulus=modulus)
     await asyncio.sleep(seconds)
-    for pod in scene.platform.pods_of(group):
+    for pod in context.platform.pods_of(group):
         pod.send_command(do="bug", modulus=0)
     return f"one in {modulus} fails in {group} for {seconds:.0f} s"
 
 
-def _pod(scene: RunContext, draw: Random) -> Pod:
-    pods = scene.platform.pods
-    return pods[draw.choice(sorted(pods))]
+def _random_pod(context: RunContext, rng: Random) -> Pod:
+    pods = context.platform.pods
+    return pods[rng.choice(sorted(pods))]

@@ -27,26 +27,28 @@ from tests.support.stack_process import addresses_of
 @click.option("--seconds", default=10.0, show_default=True)
 @click.option("--rate", default=200.0, show_default=True, help="Operations a second.")
 @click.option("--journal", "kept", type=click.Path(path_type=Path), help="Where to keep it.")
-def main(url: str, home: Path, seed: int, seconds: float, rate: float, kept: Path | None) -> None:
+def main(
+    url: str, home: Path, seed: int, seconds: float, rate: float, journal_path: Path | None
+) -> None:
     """Run it, and print what came of it."""
     with tempfile.TemporaryDirectory() as folder:
-        path = kept or Path(folder) / "journal.ndjson"
+        path = journal_path or Path(folder) / "journal.ndjson"
         journal = Journal(path, f"{seed}-{time.time_ns() // 1_000_000:x}")
         urls = dict.fromkeys(PUBLISHERS, url)
         facts, cpu = uvloop.run(_measured(urls, home, seed, journal, seconds, rate))
         journal.close()
-        operations = [each for each in read_journal(path) if each.run == journal.run]
-    _tell(operations, facts, cpu)
+        operations = [operation for operation in read_journal(path) if operation.run == journal.run]
+    _print_counts(operations, facts, cpu)
 
 
 async def _measured(
     urls: dict[str, str], home: Path, seed: int, journal: Journal, seconds: float, rate: float
 ) -> tuple[int, float]:
-    before, cpu = await _facts(home), time.process_time()
+    facts_before, cpu = await _facts(home), time.process_time()
     await run_workload(urls, seeded_of(home), seed, journal, seconds, rate)
     cpu = time.process_time() - cpu
     await asyncio.sleep(1)  # what reactions still record
-    return await _facts(home) - before, cpu
+    return await _facts(home) - facts_before, cpu
 
 
 def seeded_of(home: Path) -> SeededTenant:
@@ -67,36 +69,41 @@ async def _facts(home: Path) -> int:
     return total
 
 
-def _tell(operations: list[Operation], facts: int, cpu: float) -> None:
-    counts = Counter((each.verb, each.outcome) for each in operations)
+def _print_counts(operations: list[Operation], facts: int, cpu: float) -> None:
+    counts = Counter((operation.verb, operation.outcome) for operation in operations)
     click.echo(f"{'verb':20}" + "".join(f"{outcome.value:>8}" for outcome in Outcome))
-    for verb in sorted({each.verb for each in operations}):
-        click.echo(f"{verb:20}" + "".join(f"{counts[verb, each]:8}" for each in Outcome))
-    totals = Counter(each.outcome for each in operations)
-    click.echo(f"{'all':20}" + "".join(f"{totals[each]:8}" for each in Outcome))
-    _tell_surprises(operations)
-    took = (
-        max(each.ended for each in operations) - min(each.begun for each in operations)
+    for verb in sorted({operation.verb for operation in operations}):
+        click.echo(f"{verb:20}" + "".join(f"{counts[verb, outcome]:8}" for outcome in Outcome))
+    totals = Counter(operation.outcome for operation in operations)
+    click.echo(f"{'all':20}" + "".join(f"{totals[outcome]:8}" for outcome in Outcome))
+    _print_unexpected(operations)
+    duration_seconds = (
+        max(operation.ended for operation in operations)
+        - min(operation.begun for operation in operations)
     ).total_seconds()
-    speed = f"{len(operations) / took:.0f} operations/s, {facts / took:.0f} events/s"
-    click.echo(f"\n{speed} in {took:.1f} s; the people took {cpu / took:.0%} of a core.")
+    rates = (
+        f"{len(operations) / duration_seconds:.0f} operations/s, "
+        f"{facts / duration_seconds:.0f} events/s"
+    )
+    share = f"the workload used {cpu / duration_seconds:.0%} of a core"
+    click.echo(f"\n{rates} in {duration_seconds:.1f} s; {share}.")
 
 
-def _tell_surprises(operations: list[Operation]) -> None:
+def _print_unexpected(operations: list[Operation]) -> None:
     """Return what was refused without being meant to be, and what was not refused as it should."""
     surprises: Counter[str] = Counter()
-    for each in operations:
+    for operation in operations:
         key = ""
-        if isinstance(each.answer, dict):
-            reason = each.answer.get("rule") or each.answer.get("reason") or ""
-            key = f" {each.answer.get('type', '')} {reason}"
-        amiss = each.expected is not None and each.status != each.expected
-        if amiss and each.outcome is not Outcome.MAYBE:
-            surprises[f"{each.verb}: {each.status}, not {each.expected}{key}"] += 1
-        if each.expected is None and each.outcome is Outcome.FAILED:
-            surprises[f"{each.verb}: {each.status}{key}"] += 1
-        if each.outcome is Outcome.MAYBE:
-            surprises[f"maybe: {each.status}{key or f' {each.answer}'}"] += 1
+        if isinstance(operation.answer, dict):
+            reason = operation.answer.get("rule") or operation.answer.get("reason") or ""
+            key = f" {operation.answer.get('type', '')} {reason}"
+        is_wrong_status = operation.expected is not None and operation.status != operation.expected
+        if is_wrong_status and operation.outcome is not Outcome.MAYBE:
+            surprises[f"{operation.verb}: {operation.status}, not {operation.expected}{key}"] += 1
+        if operation.expected is None and operation.outcome is Outcome.FAILED:
+            surprises[f"{operation.verb}: {operation.status}{key}"] += 1
+        if operation.outcome is Outcome.MAYBE:
+            surprises[f"maybe: {operation.status}{key or f' {operation.answer}'}"] += 1
     for text, number in surprises.most_common():
         click.echo(f"{number:8}  {text}")
 

@@ -42,13 +42,13 @@ class _Connection(asyncio.Protocol):
     def __init__(self, host: str) -> None:
         self._host = host
         self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[HttpResponse] | None = None
+        self._response: asyncio.Future[HttpResponse] | None = None
         self.idle_since = 0.0
         self.usable = True
 
     @property
     def busy(self) -> bool:
-        return self._answer is not None
+        return self._response is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's own is none of asyncio's family.
@@ -58,7 +58,7 @@ class _Connection(asyncio.Protocol):
         self._fail(f"the connection was lost: {error or 'closed'}")
 
     def data_received(self, data: bytes) -> None:
-        if self._answer is None:
+        if self._response is None:
             self._fail("an answer that nobody asked for")
             return
         try:
@@ -73,18 +73,18 @@ class _Connection(asyncio.Protocol):
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        answer, self._answer = self._answer, None
+        future, self._response = self._response, None
         self.usable = self.usable and self._parser.should_keep_alive()
         self.idle_since = time.monotonic()
-        if answer is not None and not answer.done():
+        if future is not None and not future.done():
             status = self._parser.get_status_code()
-            answer.set_result(HttpResponse(status, self._headers, b"".join(self._body)))
+            future.set_result(HttpResponse(status, self._headers, b"".join(self._body)))
 
     async def send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> HttpResponse:
         assert self._transport is not None
-        self._answer = asyncio.get_running_loop().create_future()
+        self._response = asyncio.get_running_loop().create_future()
         self._parser = HttpResponseParser(self)
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
@@ -92,18 +92,18 @@ class _Connection(asyncio.Protocol):
         head = f"{method} {path} HTTP/1.1\r\nhost: {self._host}\r\n{lines}"
         length = f"content-length: {len(body)}\r\n\r\n"
         self._transport.write((head + length).encode("latin-1") + body)
-        return await self._answer
+        return await self._response
 
     def close(self) -> None:
         self.usable = False
         if self._transport is not None:
             self._transport.abort()
 
-    def _fail(self, why: str) -> None:
+    def _fail(self, reason: str) -> None:
         self.close()
-        answer, self._answer = self._answer, None
-        if answer is not None and not answer.done():
-            answer.set_exception(NoResponse(why))
+        future, self._response = self._response, None
+        if future is not None and not future.done():
+            future.set_exception(NoResponse(reason))
 
 
 @dataclass
@@ -126,23 +126,23 @@ class HttpClient:
     ) -> HttpResponse:
         """Ask once; a request that may have been heard is never sent again. Raises `Lost`."""
         parts = urlsplit(url)
-        place = (parts.hostname or "", parts.port or 80)
+        address = (parts.hostname or "", parts.port or 80)
         connection = None
         try:
             async with asyncio.timeout(self.timeout_seconds):
-                connection = self._pick(place) or await _connect(place)
-                answer = await connection.send(method, parts.path + path, headers, body)
+                connection = self._take_idle(address) or await _connect(address)
+                response = await connection.send(method, parts.path + path, headers, body)
         except TimeoutError as error:
             raise NoResponse(f"no answer within {self.timeout_seconds:g} s") from error
         except OSError as error:
             raise NoResponse(f"not reached: {error.strerror or error}") from error
         finally:
             if connection is not None:
-                self._put_back(place, connection)
-        return answer
+                self._put_back(address, connection)
+        return response
 
-    def _pick(self, place: HostPort) -> _Connection | None:
-        idle = self._idle.get(place, [])
+    def _take_idle(self, address: HostPort) -> _Connection | None:
+        idle = self._idle.get(address, [])
         while idle:
             connection = idle.pop()
             if connection.usable and time.monotonic() - connection.idle_since < REUSE_SECONDS:
@@ -150,15 +150,15 @@ class HttpClient:
             connection.close()
         return None
 
-    def _put_back(self, place: HostPort, connection: _Connection) -> None:
+    def _put_back(self, address: HostPort, connection: _Connection) -> None:
         if connection.usable and connection.idle_since > 0 and not connection.busy:
-            self._idle.setdefault(place, []).append(connection)
+            self._idle.setdefault(address, []).append(connection)
         else:
             connection.close()
 
 
-async def _connect(place: HostPort) -> _Connection:
+async def _connect(address: HostPort) -> _Connection:
     loop = asyncio.get_running_loop()
-    host, port = place
+    host, port = address
     _, connection = await loop.create_connection(lambda: _Connection(f"{host}:{port}"), host, port)
     return connection

@@ -107,6 +107,6 @@ def outcome_of(status: int | None, content_type: str) -> Outcome:
     return Outcome.MAYBE
 
 
-def redact(said: Mapping[str, object]) -> dict[str, object]:
+def redact(body: Mapping[str, object]) -> dict[str, object]:
     """Return a body or an answer without its secrets."""
-    return {name: "…" if name in SECRET_FIELDS else value for name, value in said.items()}
+    return {name: "…" if name in SECRET_FIELDS else value for name, value in body.items()}

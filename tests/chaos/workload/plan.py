@@ -56,12 +56,12 @@ class PlannedAction:
     rng: Random
 
 
-def plan_actions(seed: int, who: str, role: Role) -> Iterator[PlannedAction]:
+def plan_actions(seed: int, name: str, role: Role) -> Iterator[PlannedAction]:
     """Return what someone asks for, without end: the same for the same seed."""
-    chosen = Random(f"{seed}/{who}")
+    verb_rng = Random(f"{seed}/{name}")
     verbs, weights = list(VERBS[role]), list(VERBS[role].values())
     number = 0
     while True:
         number += 1
-        (verb,) = chosen.choices(verbs, weights)
-        yield PlannedAction(verb, chosen.expovariate(1), Random(f"{seed}/{who}/{number}"))
+        (verb,) = verb_rng.choices(verbs, weights)
+        yield PlannedAction(verb, verb_rng.expovariate(1), Random(f"{seed}/{name}/{number}"))

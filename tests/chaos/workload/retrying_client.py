@@ -50,20 +50,18 @@ class RetryingClient:
     urls: Mapping[str, str]
     journal: Journal
 
-    async def send(
-        self, person: Person, verb: str, request: Request, draw: Random
-    ) -> RequestResult:
+    async def send(self, person: Person, verb: str, request: Request, rng: Random) -> RequestResult:
         """Ask; after a `maybe` perhaps again, under the same key. The answer is learnt from."""
-        keyed = can_have_key(request) and draw.random() < KEY_PROBABILITY
-        again, patience = draw.random() < RETRY_PROBABILITY, draw.uniform(0.2, 1)
-        key = f"{self.journal.run}/{self.journal.next_number()}" if keyed else None
-        heard = await self.send_once(person, verb, request, key)
+        has_key = can_have_key(request) and rng.random() < KEY_PROBABILITY
+        should_retry, delay_seconds = rng.random() < RETRY_PROBABILITY, rng.uniform(0.2, 1)
+        key = f"{self.journal.run}/{self.journal.next_number()}" if has_key else None
+        result = await self.send_once(person, verb, request, key)
         for attempt in range(1, MAX_ATTEMPTS):
-            if heard.outcome is not Outcome.MAYBE or not (keyed and again):
+            if result.outcome is not Outcome.MAYBE or not (has_key and should_retry):
                 break
-            await asyncio.sleep(max(patience * attempt, min(heard.retry_after_seconds, 2)))
-            heard = await self.send_once(person, verb, request, key)
-        return heard
+            await asyncio.sleep(max(delay_seconds * attempt, min(result.retry_after_seconds, 2)))
+            result = await self.send_once(person, verb, request, key)
+        return result
 
     async def send_once(
         self, person: Person, verb: str, request: Request, key: str | None = None
@@ -72,14 +70,16 @@ class RetryingClient:
         begun, number = datetime.now(UTC), self.journal.next_number()
         sent, headers = _outgoing(person, request, key)
         path = f"/{request.service}/v1{request.path}"
-        answer, why = None, "the asker left"
+        response, failure = None, "the asker left"
         try:
             url = self.urls[request.service]
-            answer = await self.http.request(url, request.method, path, headers, sent)
+            response = await self.http.request(url, request.method, path, headers, sent)
         except NoResponse as lost:
-            why = str(lost)
+            failure = str(lost)
         finally:
-            outcome = outcome_of(answer.status, answer.content_type) if answer else Outcome.MAYBE
+            outcome = (
+                outcome_of(response.status, response.content_type) if response else Outcome.MAYBE
+            )
             self.journal.write(
                 Operation(
                     n=number,
@@ -92,16 +92,16 @@ class RetryingClient:
                     verb=verb,
                     method=request.method,
                     path=path,
-                    body=_kept(request, sent),
+                    body=_journal_body(request, sent),
                     idempotency_key=key,
-                    status=answer.status if answer else None,
-                    answer=_kept(request, answer.body) if answer else why,
+                    status=response.status if response else None,
+                    answer=_journal_body(request, response.body) if response else failure,
                     outcome=outcome,
                     expected=request.expected_status,
-                    replayed=answer is not None and "idempotent-replay" in answer.headers,
+                    replayed=response is not None and "idempotent-replay" in response.headers,
                 )
             )
-        return _learn(person, request, outcome, answer)
+        return _apply_response(person, request, outcome, response)
 
 
 def can_have_key(request: Request) -> bool:
@@ -129,31 +129,34 @@ def _outgoing(person: Person, request: Request, key: str | None) -> tuple[bytes,
     return (body if isinstance(body, bytes) else msgspec.json.encode(body)), headers
 
 
-def _kept(request: Request, body: bytes) -> object:
+def _journal_body(request: Request, body: bytes) -> object:
     """Give what the journal keeps: JSON as it came, anything else as text, nothing secret."""
     if not body:
         return None
     try:
-        said: object = msgspec.json.decode(body)
+        decoded: object = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return body.decode("utf-8", "backslashreplace")
-    secretive = request.service == "identity" and isinstance(said, dict)
-    return redact(said) if secretive and isinstance(said, dict) else msgspec.Raw(body)
+    secretive = request.service == "identity" and isinstance(decoded, dict)
+    return redact(decoded) if secretive and isinstance(decoded, dict) else msgspec.Raw(body)
 
 
-def _learn(
-    person: Person, request: Request, outcome: Outcome, answer: HttpResponse | None
+def _apply_response(
+    person: Person, request: Request, outcome: Outcome, response: HttpResponse | None
 ) -> RequestResult:
-    if answer is None:
+    if response is None:
         return RequestResult(outcome)
     if outcome is Outcome.OK:
-        request.on_success(answer.body)
+        request.on_success(response.body)
     elif outcome is Outcome.FAILED and request.expected_status is None:
-        if answer.status == 401 and request.token is None:
+        if response.status == 401 and request.token is None:
             person.access = ""
-        if request.content and GONE_PROBLEMS.get(answer.status) == problem_of(answer.body):
+        if request.content and GONE_PROBLEMS.get(response.status) == problem_of(response.body):
             request.content.gone = True
-    after = answer.headers.get("retry-after", "")
+    retry_after = response.headers.get("retry-after", "")
     return RequestResult(
-        outcome, answer.status, answer.body, float(after) if after.isdigit() else 0.0
+        outcome,
+        response.status,
+        response.body,
+        float(retry_after) if retry_after.isdigit() else 0.0,
     )

@@ -46,70 +46,82 @@ async def run_workload(
     """
     deadline = time.monotonic() + seconds
     async with HttpClient() as http:
-        asker = RetryingClient(http, urls, journal)
-        day = WorkloadRun(asker, seed, PEOPLE_COUNT / rate, deadline)
+        client = RetryingClient(http, urls, journal)
+        day = WorkloadRun(client, seed, PEOPLE_COUNT / rate, deadline)
         await day.run(seeded)
 
 
 class WorkloadRun:
     """The people and when they ask."""
 
-    def __init__(self, asker: RetryingClient, seed: int, pause: float, deadline: float) -> None:
-        self._asker, self._seed, self._pause, self._deadline = asker, seed, pause, deadline
-        self._opening = TenantSetup(asker, deadline)
+    def __init__(
+        self, client: RetryingClient, seed: int, mean_pause_seconds: float, deadline: float
+    ) -> None:
+        self._client, self._seed, self._mean_pause_seconds, self._deadline = (
+            client,
+            seed,
+            mean_pause_seconds,
+            deadline,
+        )
+        self._setup = TenantSetup(client, deadline)
 
     async def run(self, seeded: SeededTenant) -> None:
         """Let the whole day pass; who could not begin in time does not come."""
-        academy = await _in_time(self._opening.prepare_first_tenant(seeded))
-        if academy is None:
+        first_tenant = await _await_setup(self._setup.prepare_first_tenant(seeded))
+        if first_tenant is None:
             return
-        async with asyncio.TaskGroup() as day:
-            day.create_task(self._people_of(academy))
-            day.create_task(self._neighbours(academy))
+        async with asyncio.TaskGroup() as people:
+            people.create_task(self._run_people(first_tenant))
+            people.create_task(self._run_second_tenant(first_tenant))
 
-    async def _neighbours(self, academy: TenantState) -> None:
-        lycee = await _in_time(self._opening.open_second_tenant(academy.people[OPERATOR_NAME], 2))
-        if lycee is None:
+    async def _run_second_tenant(self, first_tenant: TenantState) -> None:
+        second_tenant = await _await_setup(
+            self._setup.open_second_tenant(first_tenant.people[OPERATOR_NAME], 2)
+        )
+        if second_tenant is None:
             return
-        lycee.other_tenant, academy.other_tenant = academy, lycee
-        await self._people_of(lycee)
+        second_tenant.other_tenant, first_tenant.other_tenant = first_tenant, second_tenant
+        await self._run_people(second_tenant)
 
-    async def _people_of(self, world: TenantState) -> None:
-        await run_for_each(self._live, world.people.values())
+    async def _run_people(self, tenant: TenantState) -> None:
+        await run_for_each(self._run_person, tenant.people.values())
 
-    async def _live(self, person: Person) -> None:
+    async def _run_person(self, person: Person) -> None:
         """Ask for what is planned, at its time, whether or not the answers before have come."""
-        free = asyncio.Semaphore(MAX_CONCURRENT_REQUESTS)
-        due = time.monotonic()
-        async with asyncio.TaskGroup() as under_way:
-            for wish in plan_actions(
+        slots = asyncio.Semaphore(MAX_CONCURRENT_REQUESTS)
+        due_time = time.monotonic()
+        async with asyncio.TaskGroup() as requests:
+            for action in plan_actions(
                 self._seed, f"{person.tenant.label}/{person.name}", person.role
             ):
-                due = max(due + wish.pause * self._pause, time.monotonic() - MAX_DELAY_SECONDS)
-                if due > self._deadline:
+                due_time = max(
+                    due_time + action.pause * self._mean_pause_seconds,
+                    time.monotonic() - MAX_DELAY_SECONDS,
+                )
+                if due_time > self._deadline:
                     break
-                await asyncio.sleep(due - time.monotonic())
-                await free.acquire()
+                await asyncio.sleep(due_time - time.monotonic())
+                await slots.acquire()
                 if time.monotonic() > self._deadline:
                     break
-                task = under_way.create_task(self.perform(person, wish))
-                task.add_done_callback(lambda _: free.release())
+                task = requests.create_task(self.perform(person, action))
+                task.add_done_callback(lambda _: slots.release())
 
-    async def perform(self, person: Person, wish: PlannedAction) -> None:
+    async def perform(self, person: Person, action: PlannedAction) -> None:
         """Do what is wished; who is not signed in signs in first."""
         async with person.signing_in:
             if not person.signed_in:
-                verb, request = build_request(person, "refresh", wish.rng)
-                await self._asker.send(person, verb, request, wish.rng)
+                verb, request = build_request(person, "refresh", action.rng)
+                await self._client.send(person, verb, request, action.rng)
         if person.signed_in:
-            verb, request = build_request(person, wish.verb, wish.rng)
-            await self._asker.send(person, verb, request, wish.rng)
+            verb, request = build_request(person, action.verb, action.rng)
+            await self._client.send(person, verb, request, action.rng)
 
 
-async def _in_time(opening: Coroutine[None, None, TenantState]) -> TenantState | None:
-    world = None
+async def _await_setup(setup: Coroutine[None, None, TenantState]) -> TenantState | None:
+    tenant = None
     try:
-        world = await opening
+        tenant = await setup
     except* SetupTimeoutError:
         pass  # the journal says what was asked, and how often
-    return world
+    return tenant

@@ -68,7 +68,7 @@ class TenantSetup:
     async def prepare_first_tenant(self, seeded: SeededTenant) -> TenantState:
         """The first tenant, which is there: its people, signed in. Raises `SetupTimeoutError`."""
         run = self.client.journal.run
-        world = TenantState(
+        tenant = TenantState(
             run,
             "academy",
             SLUG,
@@ -81,38 +81,40 @@ class TenantSetup:
         emails = {ADMIN_NAME: ADMINISTRATOR, OPERATOR_NAME: OPERATOR.email}
         for name, role in people:
             email = emails.get(name, f"{name}@{DOMAIN}")
-            world.people[name] = Person(world, name, email, role)
-        await run_for_each(self.sign_in, world.people.values())
-        heard = await self.send_until_ok(
-            world.people[ADMIN_NAME], "list_structures", get("identity", "/structures")
+            tenant.people[name] = Person(tenant, name, email, role)
+        await run_for_each(self.sign_in, tenant.people.values())
+        result = await self.send_until_ok(
+            tenant.people[ADMIN_NAME], "list_structures", get("identity", "/structures")
         )
-        tree = msgspec.json.decode(heard.body, type=Tree).items
-        world.school = next(each.structure_id for each in tree if each.kind == "school")
-        await self._spaces(world)
-        return world
+        tree = msgspec.json.decode(result.body, type=Tree).items
+        tenant.school = next(
+            structure.structure_id for structure in tree if structure.kind == "school"
+        )
+        await self._spaces(tenant)
+        return tenant
 
     async def open_second_tenant(self, operator: Person, number: int) -> TenantState:
         """Open another tenant, as the operator. Raises `SetupTimeoutError`."""
-        world = TenantState(self.client.journal.run, f"lycee-{number}", password=PASSWORD)
+        tenant = TenantState(self.client.journal.run, f"lycee-{number}", password=PASSWORD)
         email = f"anne.{number}@lycee.example"
-        body = {"name": f"Lycée {number} {world.run} de l’Été 🌻", "admin": email}
+        body = {"name": f"Lycée {number} {tenant.run} de l’Été 🌻", "admin": email}
         request = Request("identity", "POST", "/tenants", body)
-        heard = await self.send_until_ok(operator, "open_tenant", request)
-        opened = msgspec.json.decode(heard.body, type=OpenedTenant)
-        world.slug, world.root = opened.slug, opened.structure_id
-        admin = world.people[ADMIN_NAME] = Person(world, ADMIN_NAME, email, Role.ADMINISTRATOR)
-        await self._come(admin, opened.invitation)
-        body = {"name": "Lycée Zoë-Œuvrard", "kind": "school", "parent_id": world.root}
+        result = await self.send_until_ok(operator, "open_tenant", request)
+        opened_tenant = msgspec.json.decode(result.body, type=OpenedTenant)
+        tenant.slug, tenant.root = opened_tenant.slug, opened_tenant.structure_id
+        admin = tenant.people[ADMIN_NAME] = Person(tenant, ADMIN_NAME, email, Role.ADMINISTRATOR)
+        await self._come(admin, opened_tenant.invitation)
+        body = {"name": "Lycée Zoë-Œuvrard", "kind": "school", "parent_id": tenant.root}
         request = Request("identity", "POST", "/structures", body)
-        heard = await self.send_until_ok(admin, "open_structure", request)
-        world.school = msgspec.json.decode(heard.body, type=Invited).structure_id
+        result = await self.send_until_ok(admin, "open_structure", request)
+        tenant.school = msgspec.json.decode(result.body, type=Invited).structure_id
         for name, role in MEMBER_ROLES:
-            world.people[name] = Person(world, name, f"{name}@lycee.example", role)
-        await run_for_each(self._invite, [world.people[name] for name, _ in MEMBER_ROLES])
+            tenant.people[name] = Person(tenant, name, f"{name}@lycee.example", role)
+        await run_for_each(self._invite, [tenant.people[name] for name, _ in MEMBER_ROLES])
         # Of this tenant only: the first one's people must be able to sign in at the next run.
-        world.suspendable.append(world.people[SUSPENDED_NAME].member_id)
-        await self._spaces(world)
-        return world
+        tenant.suspendable.append(tenant.people[SUSPENDED_NAME].member_id)
+        await self._spaces(tenant)
+        return tenant
 
     async def sign_in(self, person: Person) -> None:
         """Sign someone in."""
@@ -122,17 +124,17 @@ class TenantSetup:
         self, person: Person, verb: str, request: Request, done_problem: str = ""
     ) -> RequestResult:
         """Ask until it is done; the problem `done` says that it was. Raises `SetupTimeoutError`."""
-        key, wait = self._key(request), FIRST_RETRY_SECONDS
+        key, delay_seconds = self._key(request), FIRST_RETRY_SECONDS
         while time.monotonic() < self.deadline:
-            heard = await self.client.send_once(person, verb, request, key)
-            if heard.outcome is Outcome.OK or (done_problem and heard.problem == done_problem):
-                return heard
-            if heard.outcome is Outcome.FAILED:
+            result = await self.client.send_once(person, verb, request, key)
+            if result.outcome is Outcome.OK or (done_problem and result.problem == done_problem):
+                return result
+            if result.outcome is Outcome.FAILED:
                 key = self._key(request)
-            if heard.status == 401 and request.token is None:
+            if result.status == 401 and request.token is None:
                 await self.sign_in(person)
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, MAX_RETRY_SECONDS)
+            await asyncio.sleep(delay_seconds)
+            delay_seconds = min(delay_seconds * 2, MAX_RETRY_SECONDS)
         raise SetupTimeoutError(verb)
 
     def _key(self, request: Request) -> str | None:
@@ -140,22 +142,22 @@ class TenantSetup:
         return f"{journal.run}/{journal.next_number()}" if can_have_key(request) else None
 
     async def _invite(self, person: Person) -> None:
-        world = person.tenant
-        admin = world.people[ADMIN_NAME]
+        tenant = person.tenant
+        admin = tenant.people[ADMIN_NAME]
         body = {
             "display_name": f"{person.name.capitalize()} Œuvrard-N’Diaye 🎸",
             "email": person.email,
-            "structure_id": world.school,
+            "structure_id": tenant.school,
             "minor": person.role is Role.PUPIL,
         }
-        heard = await self.send_until_ok(
+        result = await self.send_until_ok(
             admin, "add_member", Request("identity", "POST", "/members", body)
         )
-        added = msgspec.json.decode(heard.body, type=Invited)
+        added = msgspec.json.decode(result.body, type=Invited)
         body = {
             "member_id": added.member_id,
             "role": person.role.value,
-            "structure_id": world.school,
+            "structure_id": tenant.school,
         }
         await self.send_until_ok(admin, "grant", Request("identity", "POST", "/roles", body))
         await self._come(person, added.invitation)
@@ -167,27 +169,29 @@ class TenantSetup:
         )
         await self.sign_in(person)
 
-    async def _spaces(self, world: TenantState) -> None:
-        opener = next(p for p in world.people.values() if p.role is Role.COMMUNITY_MANAGER)
+    async def _spaces(self, tenant: TenantState) -> None:
+        opener = next(p for p in tenant.people.values() if p.role is Role.COMMUNITY_MANAGER)
         await asyncio.sleep(
             FIRST_RETRY_SECONDS
         )  # until the facts of who may open one have gone round
         for visibility, name in BASE_SPACES:
-            full = f"{name} {world.run}"
+            full = f"{name} {tenant.run}"
             request = managing.open_named_space(opener, full, visibility, "open", base=True)
             await self.send_until_ok(opener, "open_space", request)
-        await run_for_each(self._join, world.people.values())
+        await run_for_each(self._join, tenant.people.values())
 
     async def _join(self, person: Person) -> None:
         for space in person.tenant.base_spaces:
             await self.send_until_ok(person, "join", managing.join_space(person, space))
 
 
-async def run_for_each(does: Callable[[Person], Awaitable[None]], people: Iterable[Person]) -> None:
+async def run_for_each(
+    action: Callable[[Person], Awaitable[None]], people: Iterable[Person]
+) -> None:
     """Let everybody do something, at once. Raises a group of what they raised."""
     async with asyncio.TaskGroup() as group:
         for person in people:
-            group.create_task(_one(does, person))
+            group.create_task(_one(action, person))
 
 
 async def _one(does: Callable[[Person], Awaitable[None]], person: Person) -> None:

@@ -86,9 +86,9 @@ class TenantState:
 
     def mark_gone(self, content_id: str) -> None:
         """Know that a content can no longer be answered."""
-        for known in self.contents:
-            if content_id in {known.content_id, known.root_id}:
-                known.gone = True
+        for content in self.contents:
+            if content_id in {content.content_id, content.root_id}:
+                content.gone = True
 
 
 @dataclass(eq=False)
@@ -119,31 +119,31 @@ class Person:
         return [space for space in self.tenant.spaces if space in self.spaces]
 
     def pick_content(
-        self, draw: Random, fits: Callable[[KnownContent], bool]
+        self, rng: Random, fits: Callable[[KnownContent], bool]
     ) -> KnownContent | None:
         """Pick one that is still there, in a space of theirs."""
         return pick(
-            draw,
+            rng,
             (
-                known
-                for known in self.tenant.contents
-                if not known.gone and known.space in self.spaces and fits(known)
+                content
+                for content in self.tenant.contents
+                if not content.gone and content.space in self.spaces and fits(content)
             ),
         )
 
-    def pick_visible(self, draw: Random, *kinds: str) -> KnownContent | None:
+    def pick_visible(self, rng: Random, *kinds: str) -> KnownContent | None:
         """Pick one that everybody sees, of these kinds (none: of any)."""
         return self.pick_content(
-            draw, lambda known: not known.may_be_moderated and (not kinds or known.kind in kinds)
+            rng, lambda known: not known.may_be_moderated and (not kinds or known.kind in kinds)
         )
 
-    def pick_own(self, draw: Random) -> KnownContent | None:
+    def pick_own(self, rng: Random) -> KnownContent | None:
         """Pick one that they wrote."""
-        return self.pick_content(draw, lambda known: known.author == self.name)
+        return self.pick_content(rng, lambda known: known.author == self.name)
 
 
-def pick(draw: Random, among: Iterable[T]) -> T | None:
+def pick(rng: Random, candidates_in: Iterable[T]) -> T | None:
     """Pick one, or None of nothing; takes one draw whatever there is."""
-    chance = draw.random()
-    candidates = list(among)
-    return candidates[int(chance * len(candidates))] if candidates else None
+    fraction = rng.random()
+    candidates = list(candidates_in)
+    return candidates[int(fraction * len(candidates))] if candidates else None

@@ -27,19 +27,19 @@ def a_world(label: str = "academy") -> TenantState:
         person.statements.append("st-1")
         world.people[role.value] = person
     world.people["tom"] = Person(world, "tom", "tom@demo.example", Role.PUPIL, "m-tom")
-    ours = Space("sp-1", Role.COMMUNITY_MANAGER.value, joinable=True, is_base=True)
-    theirs = Space("sp-2", "somebody", joinable=True)
+    own_space = Space("sp-1", Role.COMMUNITY_MANAGER.value, joinable=True, is_base=True)
+    other_space = Space("sp-2", "somebody", joinable=True)
     new = Space("sp-3", "somebody", joinable=True)
-    world.spaces += [ours, theirs, new]
+    world.spaces += [own_space, other_space, new]
     for person in world.people.values():
-        person.spaces |= {ours, theirs}
+        person.spaces |= {own_space, other_space}
         for kind in ("discussion", "question", "answer", "comment"):
             content_id = f"c-{person.name}-{kind}"
-            known = KnownContent(
-                content_id, kind, content_id, person.name, ours, may_be_moderated=False
+            content = KnownContent(
+                content_id, kind, content_id, person.name, own_space, may_be_moderated=False
             )
-            known.question_author = "teacher" if person.name == "pupil" else "pupil"
-            world.contents.append(known)
+            content.question_author = "teacher" if person.name == "pupil" else "pupil"
+            world.contents.append(content)
     world.cases.append("case-1")
     world.case_contents["case-1"] = "c-teacher-question"
     world.alerts.append("al-1")
@@ -49,12 +49,12 @@ def a_world(label: str = "academy") -> TenantState:
 
 
 def routes() -> list[tuple[str, str, re.Pattern[str]]]:
-    found = []
+    documented = []
     for document in DOCUMENTS.glob("*.json"):
         for path, methods in json.loads(document.read_text())["paths"].items():
             pattern = re.compile(re.sub(r"\{\w+\}", r"[^/]+", path.removeprefix("/v1")))
-            found += [(document.stem, method.upper(), pattern) for method in methods]
-    return found
+            documented += [(document.stem, method.upper(), pattern) for method in methods]
+    return documented
 
 
 def is_documented(request: Request) -> bool:
@@ -70,8 +70,8 @@ def test_a_verb_is_a_documented_request(verb: str) -> None:
     for seed in range(8):
         world = a_world()
         world.other_tenant = a_world("lycee-2")
-        who = "community_manager" if verb == "announce" else "pupil"
-        done, request = build_request(world.people[who], verb, Random(seed))
+        name = "community_manager" if verb == "announce" else "pupil"
+        done, request = build_request(world.people[name], verb, Random(seed))
         assert done == verb
         assert is_documented(request) is (verb not in NO_ROUTE), request
         assert (request.expected_status is not None) is verb.startswith("wrong_")
@@ -95,12 +95,12 @@ def test_who_finds_nothing_to_do_it_to_does_something_else() -> None:
 
 def test_nobody_picks_what_is_hidden_gone_or_elsewhere() -> None:
     person = a_world().people["pupil"]
-    kept = person.tenant.contents[0]
-    for known in list(person.tenant.contents)[1:]:
-        known.gone = True
-    assert person.pick_content(Random(1), lambda _: True) is kept
-    kept.may_be_moderated = True
+    visible = person.tenant.contents[0]
+    for content in list(person.tenant.contents)[1:]:
+        content.gone = True
+    assert person.pick_content(Random(1), lambda _: True) is visible
+    visible.may_be_moderated = True
     assert person.pick_visible(Random(1)) is None
-    kept.may_be_moderated = False
+    visible.may_be_moderated = False
     person.spaces.clear()
     assert person.pick_visible(Random(1)) is None

@@ -36,14 +36,14 @@ class Scripted(HttpClient):
         super().__init__()
         self.script, self.asked = list(script), list[tuple[str, str, Mapping[str, str], bytes]]()
 
-    async def ask(
+    async def request(
         self, url: str, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
     ) -> HttpResponse:
         self.asked.append((method, path, headers, body))
-        said = self.script.pop(0) if self.script else NoResponse("nobody there")
-        if isinstance(said, NoResponse):
-            raise said
-        return said
+        response = self.script.pop(0) if self.script else NoResponse("nobody there")
+        if isinstance(response, NoResponse):
+            raise response
+        return response
 
 
 class Always(Random):
@@ -53,9 +53,9 @@ class Always(Random):
         return 0.0
 
 
-def an_answer(status: int, said: Any = None, **headers: str) -> HttpResponse:
+def an_answer(status: int, body: Any = None, **headers: str) -> HttpResponse:
     kind = PROBLEM_TYPE if status >= 400 else "application/json"
-    body = b"" if said is None else json.dumps(said).encode()
+    body = b"" if body is None else json.dumps(body).encode()
     return HttpResponse(status, {"content-type": kind, **headers}, body)
 
 
@@ -65,9 +65,9 @@ def a_problem(status: int, key: str) -> HttpResponse:
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
-    made = Journal(tmp_path / "journal.ndjson", "7-a")
-    yield made
-    made.close()
+    new_journal = Journal(tmp_path / "journal.ndjson", "7-a")
+    yield new_journal
+    new_journal.close()
 
 
 def zoe() -> Person:
@@ -95,26 +95,31 @@ def publishing(person: Person) -> Request:
 
 async def test_an_ok_is_journalled_and_learnt(journal: Journal) -> None:
     person = zoe()
-    said = {"content_id": ID, "kind": "question", "root_id": ID, "body": "…"}
-    (line,), http = await asked(journal, person, publishing(person), an_answer(201, said))
+    body = {"content_id": ID, "kind": "question", "root_id": ID, "body": "…"}
+    (line,), http = await asked(journal, person, publishing(person), an_answer(201, body))
 
-    assert (line.outcome, line.status, line.answer) == (Outcome.OK, 201, said)
+    assert (line.outcome, line.status, line.answer) == (Outcome.OK, 201, body)
     assert (line.member, line.tenant, line.path) == ("m-1", "t-1", "/community/v1/spaces/p-1/posts")
     assert line.ended >= line.begun
     assert line.body == json.loads(http.asked[0][3])
     assert http.asked[0][2]["authorization"] == "Bearer a.b.c"
     assert http.asked[0][2]["idempotency-key"] == line.idempotency_key
-    assert [known.content_id for known in person.tenant.contents] == [ID]
+    assert [content.content_id for content in person.tenant.contents] == [ID]
 
 
 async def test_a_maybe_is_asked_again_under_its_key(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(asyncio, "sleep", _at_once)
-    said = an_answer(201, {"content_id": ID, "kind": "question", "root_id": ID})
+    response = an_answer(201, {"content_id": ID, "kind": "question", "root_id": ID})
     person = zoe()
     lines, http = await asked(
-        journal, person, publishing(person), NoResponse("cut"), a_problem(503, "try_again"), said
+        journal,
+        person,
+        publishing(person),
+        NoResponse("cut"),
+        a_problem(503, "try_again"),
+        response,
     )
 
     assert [line.outcome for line in lines] == [Outcome.MAYBE, Outcome.MAYBE, Outcome.OK]
@@ -160,7 +165,7 @@ async def test_what_has_no_key_is_never_asked_again(journal: Journal) -> None:
 
 async def test_who_leaves_in_the_middle_has_perhaps_done_it(journal: Journal) -> None:
     class Slow(HttpClient):
-        async def ask(self, *_: object) -> HttpResponse:
+        async def request(self, *_: object) -> HttpResponse:
             await asyncio.sleep(60)
             raise AssertionError
 
@@ -178,14 +183,14 @@ async def test_who_leaves_in_the_middle_has_perhaps_done_it(journal: Journal) ->
 
 async def test_a_token_that_ended_and_a_content_that_is_gone_are_known(journal: Journal) -> None:
     person = zoe()
-    known = KnownContent(
+    content = KnownContent(
         ID, "question", ID, "hamid", person.tenant.spaces[0], may_be_moderated=False
     )
-    reading = Request("community", "GET", f"/contents/{ID}", content=known)
+    reading = Request("community", "GET", f"/contents/{ID}", content=content)
     await asked(journal, person, reading, a_problem(404, "content_not_found"))
     await asked(journal, person, publishing(person), a_problem(401, "unauthorised"))
 
-    assert known.gone
+    assert content.gone
     assert not person.signed_in
 
 
@@ -216,7 +221,7 @@ async def test_with_every_service_down_a_run_ends_in_time_and_says_so(
     async def nobody(*_: object, **__: object) -> HttpResponse:
         raise NoResponse("not reached")
 
-    monkeypatch.setattr(HttpClient, "ask", nobody)
+    monkeypatch.setattr(HttpClient, "request", nobody)
     seeded = SeededTenant(
         TenantId(UUID(int=1)),
         StructureId(UUID(int=2)),

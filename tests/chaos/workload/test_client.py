@@ -80,18 +80,18 @@ async def test_chunks_are_put_together_and_a_closing_connection_is_left() -> Non
         b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
     )
     async with Script(chunked, OK) as served, HttpClient() as http:
-        answer = await http.request(served.url, "GET", "/", {})
+        response = await http.request(served.url, "GET", "/", {})
         await http.request(served.url, "GET", "/", {})
 
-    assert (answer.status, answer.body) == (503, b"abcde")
+    assert (response.status, response.body) == (503, b"abcde")
     assert served.connections == 2
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{", b"bonjour"]
+    "script_bytes", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{", b"bonjour"]
 )
-async def test_half_an_answer_is_none(said: bytes) -> None:
-    async with Script(said, then_close=True) as served, HttpClient() as http:
+async def test_half_an_answer_is_none(script_bytes: bytes) -> None:
+    async with Script(script_bytes, then_close=True) as served, HttpClient() as http:
         with pytest.raises(NoResponse):
             await http.request(served.url, "GET", "/", {})
 
@@ -100,9 +100,9 @@ async def test_it_waits_only_so_long_and_uses_that_connection_no_more() -> None:
     async with Script(b"", OK) as served, HttpClient(timeout_seconds=0.05) as http:
         with pytest.raises(NoResponse, match="no answer within"):
             await http.request(served.url, "GET", "/slow", {})
-        answer = await http.request(served.url, "GET", "/", {})
+        response = await http.request(served.url, "GET", "/", {})
 
-    assert answer.status == 200
+    assert response.status == 200
     assert served.connections == 2
 
 

@@ -21,7 +21,7 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 def an_operation(**changes: Any) -> Operation:
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "n": 1,
         "run": "7-a",
         "begun": NOON,
@@ -37,7 +37,7 @@ def an_operation(**changes: Any) -> Operation:
         "status": 201,
         "answer": {"content_id": "0198", "title": None},
     }
-    return Operation(**(said | changes))
+    return Operation(**(fields | changes))
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     journal.close()
 
     assert list(read_journal(journal.path)) == operations
-    assert [each.n for each in operations] == [1, 2, 3]
+    assert [operation.n for operation in operations] == [1, 2, 3]
     assert journal.path.read_bytes().count(b"\n") == 3
 
 
@@ -71,7 +71,7 @@ def test_a_second_journal_adds_to_the_first(tmp_path: Path) -> None:
         journal.write(an_operation(run=run))
         journal.close()
 
-    assert [each.run for each in read_journal(tmp_path / "j.ndjson")] == ["7-a", "8-b"]
+    assert [operation.run for operation in read_journal(tmp_path / "j.ndjson")] == ["7-a", "8-b"]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,6 @@ def test_what_an_answer_means(status: int | None, content_type: str, outcome: Ou
 
 
 def test_no_secret_is_kept() -> None:
-    said = {"password": "a", "invitation": "b", "access_token": "c", "refresh_token": "d", "x": 1}
+    body = {"password": "a", "invitation": "b", "access_token": "c", "refresh_token": "d", "x": 1}
 
-    assert redact(said) == dict.fromkeys(said, "…") | {"x": 1}
+    assert redact(body) == dict.fromkeys(body, "…") | {"x": 1}

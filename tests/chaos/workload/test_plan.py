@@ -8,8 +8,8 @@ from tests.chaos.workload.plan import VERBS, WRONG, PlannedAction, plan_actions
 from tests.chaos.workload.texts import INSULTS, random_text
 
 
-def first(number: int, seed: int = 7, who: str = "academy/zoe") -> list[PlannedAction]:
-    return list(islice(plan_actions(seed, who, Role.PUPIL), number))
+def first(number: int, seed: int = 7, name: str = "academy/zoe") -> list[PlannedAction]:
+    return list(islice(plan_actions(seed, name, Role.PUPIL), number))
 
 
 def essence(wishes: list[PlannedAction]) -> list[tuple[str, float, str]]:
@@ -21,9 +21,9 @@ def test_the_same_seed_wants_the_same_things_in_the_same_order() -> None:
 
 
 def test_another_seed_or_another_person_wants_other_things() -> None:
-    others = (first(50, seed=8), first(50, who="lycee-2/zoe"))
+    other_plans = (first(50, seed=8), first(50, name="lycee-2/zoe"))
 
-    assert all(essence(other) != essence(first(50)) for other in others)
+    assert all(essence(other) != essence(first(50)) for other in other_plans)
 
 
 def test_what_is_drawn_for_one_wish_moves_no_other() -> None:
@@ -42,11 +42,11 @@ def test_the_mean_pause_is_one() -> None:
 
 
 def test_every_verb_of_every_role_can_be_done() -> None:
-    wanted = {verb for verbs in VERBS.values() for verb in verbs}
+    planned_verbs = {verb for verbs in VERBS.values() for verb in verbs}
 
-    assert wanted == set(ACTIONS)
-    assert {*FALLBACK_VERBS, *FALLBACK_VERBS.values(), DEFAULT_VERB} <= wanted
-    assert set(WRONG) <= {verb for verb in wanted if verb.startswith("wrong_")}
+    assert planned_verbs == set(ACTIONS)
+    assert {*FALLBACK_VERBS, *FALLBACK_VERBS.values(), DEFAULT_VERB} <= planned_verbs
+    assert set(WRONG) <= {verb for verb in planned_verbs if verb.startswith("wrong_")}
 
 
 def test_most_of_it_is_meant_to_work() -> None:
@@ -58,11 +58,13 @@ def test_most_of_it_is_meant_to_work() -> None:
 
 def test_texts_are_french_and_some_must_go() -> None:
     texts = [random_text(wish.rng) for wish in first(3000)]
-    insults = sum(any(each in one.body for each in INSULTS) for one in texts)
+    insults = sum(any(insult in text.body for insult in INSULTS) for text in texts)
 
     assert 0.02 < insults / len(texts) < 0.1
-    assert all(one.may_be_moderated for one in texts if any(each in one.body for each in INSULTS))
-    everything = "".join(one.body for one in texts)
-    assert all(sign in everything for sign in "éèçœÎ’«🎉")
-    plain = [one.body for one in texts if not one.may_be_moderated]
-    assert len(set(plain)) > 0.95 * len(plain)
+    assert all(
+        text.may_be_moderated for text in texts if any(insult in text.body for insult in INSULTS)
+    )
+    all_text = "".join(text.body for text in texts)
+    assert all(sign in all_text for sign in "éèçœÎ’«🎉")
+    unmoderated = [text.body for text in texts if not text.may_be_moderated]
+    assert len(set(unmoderated)) > 0.95 * len(unmoderated)

@@ -58,30 +58,30 @@ class Text:
     may_be_moderated: bool = False
 
 
-def random_text(draw: Random) -> Text:
+def random_text(rng: Random) -> Text:
     """Write something."""
-    said = random_sentence(draw)
-    chance = draw.random()
+    first_sentence = random_sentence(rng)
+    chance = rng.random()
     if chance < 0.05:
-        return Text(f"{draw.choice(INSULTS)} {draw.choice(CLOSINGS)}", may_be_moderated=True)
+        return Text(f"{rng.choice(INSULTS)} {rng.choice(CLOSINGS)}", may_be_moderated=True)
     if chance < 0.08:
-        return Text(draw.choice(DOUBTFUL), may_be_moderated=True)
+        return Text(rng.choice(DOUBTFUL), may_be_moderated=True)
     if chance < 0.12:
-        return Text(f"{said} {draw.choice(PERSONAL)}", may_be_moderated=True)
+        return Text(f"{first_sentence} {rng.choice(PERSONAL)}", may_be_moderated=True)
     if chance < 0.13:
-        return Text(LINK_TEMPLATE.format(n=draw.randrange(10**6)), may_be_moderated=True)
-    more = " ".join(random_sentence(draw) for _ in range(draw.randrange(4)))
-    return Text(f"{said} {more}".strip())
+        return Text(LINK_TEMPLATE.format(n=rng.randrange(10**6)), may_be_moderated=True)
+    more = " ".join(random_sentence(rng) for _ in range(rng.randrange(4)))
+    return Text(f"{first_sentence} {more}".strip())
 
 
-def random_sentence(draw: Random) -> str:
+def random_sentence(rng: Random) -> str:
     """Write an ordinary sentence, hardly ever the same twice."""
-    remark = draw.choice(REMARKS).format(n=draw.randrange(10**6))
-    middle = f"{draw.choice(OPENINGS)} {draw.choice(SUBJECTS)}, {remark}."
-    return middle + draw.choice(CLOSINGS)
+    remark = rng.choice(REMARKS).format(n=rng.randrange(10**6))
+    middle = f"{rng.choice(OPENINGS)} {rng.choice(SUBJECTS)}, {remark}."
+    return middle + rng.choice(CLOSINGS)
 
 
-def random_title(draw: Random) -> str:
+def random_title(rng: Random) -> str:
     """Write a title."""
-    sign = draw.choice("✏️ 🤔 📐 🌍".split())
-    return f"{draw.choice(SUBJECTS).capitalize()} : {draw.randrange(10**6)} {sign}"
+    sign = rng.choice("✏️ 🤔 📐 🌍".split())
+    return f"{rng.choice(SUBJECTS).capitalize()} : {rng.randrange(10**6)} {sign}"

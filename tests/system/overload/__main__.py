@@ -71,15 +71,18 @@ class PodSampler:
 
     def report_lines(self) -> list[str]:
         """Return what each process took: at the beginning, at most, in the end."""
-        found = []
+        lines = []
         for name in self.memory[0]:
-            over = [each[name] for each in self.memory if name in each]
-            found.append(f"  {name:16} {over[0]:5} MB, at most {max(over):5}, {over[-1]:5} at last")
+            megabytes = [sample[name] for sample in self.memory if name in sample]
+            lines.append(
+                f"  {name:16} {megabytes[0]:5} MB, at most {max(megabytes):5},"
+                f" {megabytes[-1]:5} at last"
+            )
         facts = max((number for number, _ in self.outbox), default=0)
         age = max((seconds for _, seconds in self.outbox), default=0)
         looks = f"{len(self.outbox)} looks, {self.unanswered_count} unanswered"
-        found.append(f"  outbox: at most {facts:.0f} facts, {age:.1f} s old; {looks}")
-        return found
+        lines.append(f"  outbox: at most {facts:.0f} facts, {age:.1f} s old; {looks}")
+        return lines
 
 
 @click.command()
@@ -101,29 +104,29 @@ def main(minutes: float, factor: float, into: Path | None) -> None:
 
 async def _run(home: Path, seconds: float, factor: float) -> dict[str, object]:
     async with (
-        start_platform(home) as made,
+        start_platform(home) as platform,
         HttpClient(timeout_seconds=REQUEST_TIMEOUT_SECONDS) as http,
     ):
-        load = Load(made, http)
+        load = Load(platform, http)
         await load.run_closed_loop(WRITER_COUNT, MEASURE_SECONDS / 2)
         capacity = await load.run_closed_loop(WRITER_COUNT, MEASURE_SECONDS)
-        await checks.wait_until_applied(made, http, CATCH_UP_TIMEOUT_SECONDS)
+        await checks.wait_until_applied(platform, http, CATCH_UP_TIMEOUT_SECONDS)
         click.echo(f"{WRITER_COUNT} writers who wait: {capacity:.0f} accepted/s")
-        watch = PodSampler(made, http)
+        watch = PodSampler(platform, http)
         async with watch.sampling():
-            heard = await load.run_open_loop(capacity * factor, seconds)
+            responses = await load.run_open_loop(capacity * factor, seconds)
             ended = time.monotonic()
-            groups = await checks.wait_until_applied(made, http, CATCH_UP_TIMEOUT_SECONDS)
+            groups = await checks.wait_until_applied(platform, http, CATCH_UP_TIMEOUT_SECONDS)
             caught_up = time.monotonic() - ended
-        violations = await _violations(made, load, groups)
-        _tell(heard, seconds, capacity * factor, caught_up)
+        violations = await _violations(platform, load, groups)
+        _tell(responses, seconds, capacity * factor, caught_up)
         click.echo("\n".join(watch.report_lines()))
         return {
             "capacity": capacity,
             "offered": capacity * factor,
-            "accepted": len(accepted(heard)) / seconds,
-            "refused": len(rejected(heard)) / seconds,
-            "reasons": rejection_reasons(heard),
+            "accepted": len(accepted(responses)) / seconds,
+            "refused": len(rejected(responses)) / seconds,
+            "reasons": rejection_reasons(responses),
             "catch_up_seconds": caught_up,
             "memory": watch.memory,
             "outbox": watch.outbox,
@@ -132,33 +135,35 @@ async def _run(home: Path, seconds: float, factor: float) -> dict[str, object]:
 
 
 async def _violations(
-    made: OverloadPlatform, load: Load, groups: Mapping[str, Mapping[str, object]]
+    platform: OverloadPlatform, load: Load, groups: Mapping[str, Mapping[str, object]]
 ) -> list[str]:
-    log = await checks.read_sequences(made)
-    found = [
+    log = await checks.read_sequences(platform)
+    violations = [
         *checks.find_unaccounted(groups),
-        *checks.find_disorder(log, await checks.read_heads(made)),
+        *checks.find_disorder(log, await checks.read_heads(platform)),
     ]
-    wrong = unexpected(load.responses)
-    found += [f"{number} times: {what}" for what, number in wrong.items()]
-    rows, sure = await checks.count_contents(made), len(accepted(load.responses))
-    if not sure <= rows <= sure + sum(wrong.values()):
-        found.append(f"{sure} accepted, {rows} rows")
-    found += [
+    unexpected_counts = unexpected(load.responses)
+    violations += [f"{number} times: {label}" for label, number in unexpected_counts.items()]
+    rows, accepted_count = await checks.count_contents(platform), len(accepted(load.responses))
+    if not accepted_count <= rows <= accepted_count + sum(unexpected_counts.values()):
+        violations.append(f"{accepted_count} accepted, {rows} rows")
+    violations += [
         f"{pod.name}: {dict(pod.probe_failures)}"
-        for pod in made.pods.values()
+        for pod in platform.pods.values()
         if pod.probe_failures
     ]
     click.echo(f"{rows} contents, {sum(map(len, log.values()))} records of {len(log)} keys, ")
     click.echo(f"{checks.count_repeated(log)} of them repeated")
-    return found
+    return violations
 
 
-def _tell(heard: list[LoadResponse], seconds: float, offered: float, caught_up: float) -> None:
+def _tell(responses: list[LoadResponse], seconds: float, offered: float, caught_up: float) -> None:
     click.echo(f"{offered:.0f}/s offered for {seconds:.0f} s:")
-    for name, some in (("accepted", accepted(heard)), ("refused", rejected(heard))):
+    for name, some in (("accepted", accepted(responses)), ("refused", rejected(responses))):
         click.echo(f"  {len(some) / seconds:.0f}/s {describe_latency(name, some)}")
-    click.echo(f"  refused for: {rejection_reasons(heard)}; neither: {dict(unexpected(heard))}")
+    click.echo(
+        f"  refused for: {rejection_reasons(responses)}; neither: {dict(unexpected(responses))}"
+    )
     click.echo(f"  all applied {caught_up:.1f} s after the end")
 
 

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer
 
 from shared.contracts.catalogue import PUBLISHERS
 from tests.chaos.workload.http_client import HttpClient
-from tests.support.plain_clients import _partitions, fetch_as_owner
+from tests.support.plain_clients import fetch_as_owner, list_partitions
 from tests.system.overload.platform import OverloadPlatform
 
 GROUPS = ("community", "moderation", "notifications", "metrics")
@@ -26,52 +26,59 @@ async def wait_until_applied(
 
     A group that applies a fact may write another, so one look at rest is not enough.
     """
-    deadline, rests = time.monotonic() + within, 0
+    deadline, idle_polls = time.monotonic() + within, 0
     while True:
-        asked = {name: await scene.status(http, name) for name in (*GROUPS, "identity")}
-        found = {name: told for name, told in asked.items() if told is not None}
-        groups = {name: told["groups"][name] for name, told in found.items() if told["groups"]}
-        busy = [len(asked) - len(found), *(told["outbox"] for told in found.values())]
-        busy += [each["lag"] + each["parked"] for each in groups.values()]
-        rests = 0 if any(busy) else rests + 1
-        if rests > 1:
+        statuses = {name: await scene.status(http, name) for name in (*GROUPS, "identity")}
+        known_statuses = {name: status for name, status in statuses.items() if status is not None}
+        groups = {
+            name: status["groups"][name]
+            for name, status in known_statuses.items()
+            if status["groups"]
+        }
+        busy = [
+            len(statuses) - len(known_statuses),
+            *(status["outbox"] for status in known_statuses.values()),
+        ]
+        busy += [group["lag"] + group["parked"] for group in groups.values()]
+        idle_polls = 0 if any(busy) else idle_polls + 1
+        if idle_polls > 1:
             return groups
-        assert time.monotonic() < deadline, f"not applied: {asked}"
+        assert time.monotonic() < deadline, f"not applied: {statuses}"
         await asyncio.sleep(0.5)
 
 
 async def read_sequences(scene: OverloadPlatform) -> SequencesByKey:
     """Read all topics, and give the sequences of each key as they stand in the log."""
     topics = sorted({fact.TOPIC for facts in PUBLISHERS.values() for fact in facts})
-    found: dict[tuple[str, str], list[int]] = defaultdict(list)
+    sequences: dict[tuple[str, str], list[int]] = defaultdict(list)
     kafka = scene.addresses.cluster()
     reader = AIOKafkaConsumer(**kafka.client_options(), enable_auto_commit=False, group_id=None)
     await reader.start()
     try:
-        places = await _partitions(kafka, topics)
-        reader.assign(places)
-        await reader.seek_to_beginning(*places)
-        ends = await reader.end_offsets(places)
-        while any([await reader.position(place) < ends[place] for place in places]):
-            for place, records in (await reader.getmany(timeout_ms=200)).items():
+        partitions = await list_partitions(kafka, topics)
+        reader.assign(partitions)
+        await reader.seek_to_beginning(*partitions)
+        ends = await reader.end_offsets(partitions)
+        while any([await reader.position(partition) < ends[partition] for partition in partitions]):
+            for partition, records in (await reader.getmany(timeout_ms=200)).items():
                 for record in records:
                     envelope = msgspec.json.decode(record.value)
-                    key = (place.topic, envelope["partitionkey"])
-                    found[key].append(int(envelope["sequence"]))
+                    key = (partition.topic, envelope["partitionkey"])
+                    sequences[key].append(int(envelope["sequence"]))
     finally:
         await reader.stop()
-    return found
+    return sequences
 
 
 async def read_heads(scene: OverloadPlatform) -> dict[tuple[str, str], int]:
     """Ask every service's database for the last sequence of each key."""
-    found: dict[tuple[str, str], int] = {}
+    heads: dict[tuple[str, str], int] = {}
     for service in (*GROUPS, "identity"):
         for row in await fetch_as_owner(
             scene.addresses, service, "SELECT topic, key, sequence FROM heads"
         ):
-            found[row["topic"], row["key"]] = row["sequence"]
-    return found
+            heads[row["topic"], row["key"]] = row["sequence"]
+    return heads
 
 
 async def count_contents(scene: OverloadPlatform) -> int:
@@ -83,23 +90,24 @@ async def count_contents(scene: OverloadPlatform) -> int:
 
 def find_disorder(log: SequencesByKey, heads: Mapping[tuple[str, str], int]) -> list[str]:
     """Say of which keys the log does not hold 1 to head, each for the first time in that order."""
-    found = []
-    for place, head in heads.items():
-        first = list(dict.fromkeys(log.get(place, ())))
-        if first != list(range(1, head + 1)):
-            found.append(f"{place}: head {head}, log {first[:20]}…")
-    return found
+    disorder = []
+    for key, head in heads.items():
+        distinct = list(dict.fromkeys(log.get(key, ())))
+        if distinct != list(range(1, head + 1)):
+            disorder.append(f"{key}: head {head}, log {distinct[:20]}…")
+    return disorder
 
 
 def count_repeated(log: SequencesByKey) -> int:
     """Count what was sent more than once (inboxes absorb it)."""
-    return sum(len(each) - len(set(each)) for each in log.values())
+    return sum(len(sequences) - len(set(sequences)) for sequences in log.values())
 
 
 def find_unaccounted(groups: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return which groups have not answered for each record once."""
     return [
-        f"{name}: {told}"
-        for name, told in groups.items()
-        if told["published"] != sum(told[part] for part in COUNTER_NAMES) or told["dead_lettered"]
+        f"{name}: {counts}"
+        for name, counts in groups.items()
+        if counts["published"] != sum(counts[part] for part in COUNTER_NAMES)
+        or counts["dead_lettered"]
     ]

@@ -41,22 +41,22 @@ class Load:
     responses: list[LoadResponse] = field(default_factory=list)
     _roots: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_CONVERSATIONS))
     _headers: dict[str, dict[str, str]] = field(default_factory=dict)
-    _signed: float = float("-inf")
+    _signed_at: float = float("-inf")
 
     async def run_closed_loop(self, writers: int, seconds: float) -> float:
         """Let so many write one after the other; give how many a second were accepted."""
-        until, before = time.monotonic() + seconds, len(self.responses)
+        until, first_index = time.monotonic() + seconds, len(self.responses)
 
         async def one() -> None:
             while time.monotonic() < until:
                 await self.send_one()
 
         await asyncio.gather(*(one() for _ in range(writers)))
-        return len(accepted(self.responses[before:])) / seconds
+        return len(accepted(self.responses[first_index:])) / seconds
 
     async def run_open_loop(self, rate: float, seconds: float) -> list[LoadResponse]:
         """Send `rate` requests a second, whatever comes back; give what was heard of them."""
-        before, began = len(self.responses), time.monotonic()
+        first_index, began = len(self.responses), time.monotonic()
         tasks: set[asyncio.Task[None]] = set()
         for number in range(int(rate * seconds)):
             pause = began + number / rate - time.monotonic()
@@ -67,13 +67,13 @@ class Load:
             task.add_done_callback(tasks.discard)
         if tasks:
             await asyncio.wait(tasks)
-        return self.responses[before:]
+        return self.responses[first_index:]
 
     async def send_one(self) -> None:
         """Publish a post, or a comment on one of the last, and note what is heard."""
-        who, began = self.rng.choice(WRITER_NAMES), time.monotonic()
-        fresh = len(self._roots) < MAX_CONVERSATIONS or self.rng.random() < 0.1
-        if fresh:
+        name, began = self.rng.choice(WRITER_NAMES), time.monotonic()
+        is_post = len(self._roots) < MAX_CONVERSATIONS or self.rng.random() < 0.1
+        if is_post:
             path = f"/v1/spaces/{self.scene.space}/posts"
             body = {"kind": "discussion", "title": "Participe passé", "body": POST_TEXT}
         else:
@@ -81,52 +81,58 @@ class Load:
             body = {"body": POST_TEXT * self.rng.randint(1, 4)}
         content = msgspec.json.encode(body)
         try:
-            url, headers = self.scene.community, self._signed_in(who)
-            answer = await self.http.request(url, "POST", path, headers, content)
+            url, headers = self.scene.community, self._authorization(name)
+            response = await self.http.request(url, "POST", path, headers, content)
         except NoResponse as lost:
             self.responses.append(
                 LoadResponse(began, 0, time.monotonic() - began, reason=str(lost))
             )
             return
-        told = msgspec.json.decode(answer.body)
-        back, took = answer.headers.get("retry-after"), time.monotonic() - began
-        reason = str(told.get("reason") or told.get("title", ""))
+        response_body = msgspec.json.decode(response.body)
+        retry_after, seconds = response.headers.get("retry-after"), time.monotonic() - began
+        reason = str(response_body.get("reason") or response_body.get("title", ""))
         self.responses.append(
-            LoadResponse(began, answer.status, took, int(back) if back else None, reason)
+            LoadResponse(
+                began, response.status, seconds, int(retry_after) if retry_after else None, reason
+            )
         )
-        if fresh and answer.status == 201:
-            self._roots.append(told["content_id"])
+        if is_post and response.status == 201:
+            self._roots.append(response_body["content_id"])
 
-    def _signed_in(self, who: str) -> dict[str, str]:
-        if time.monotonic() - self._signed > 240:
-            self._signed = time.monotonic()
+    def _authorization(self, name: str) -> dict[str, str]:
+        if time.monotonic() - self._signed_at > 240:
+            self._signed_at = time.monotonic()
             self._headers = {name: self.scene.headers(name) for name in WRITER_NAMES}
-        return self._headers[who]
+        return self._headers[name]
 
 
-def accepted(heard: Sequence[LoadResponse]) -> list[LoadResponse]:
-    return [each for each in heard if each.status == 201]
+def accepted(responses: Sequence[LoadResponse]) -> list[LoadResponse]:
+    return [response for response in responses if response.status == 201]
 
 
-def rejected(heard: Sequence[LoadResponse]) -> list[LoadResponse]:
-    return [each for each in heard if each.status == 503]
+def rejected(responses: Sequence[LoadResponse]) -> list[LoadResponse]:
+    return [response for response in responses if response.status == 503]
 
 
-def unexpected(heard: Sequence[LoadResponse]) -> Counter[str]:
+def unexpected(responses: Sequence[LoadResponse]) -> Counter[str]:
     """Count what should not have been heard at all."""
-    return Counter(f"{e.status} {e.reason}" for e in heard if e.status not in {201, 503})
+    return Counter(
+        f"{response.status} {response.reason}"
+        for response in responses
+        if response.status not in {201, 503}
+    )
 
 
-def rejection_reasons(heard: Sequence[LoadResponse]) -> dict[str, int]:
+def rejection_reasons(responses: Sequence[LoadResponse]) -> dict[str, int]:
     """Count why requests were refused."""
-    return dict(Counter(each.reason for each in rejected(heard)))
+    return dict(Counter(response.reason for response in rejected(responses)))
 
 
-def describe_latency(name: str, heard: Sequence[LoadResponse]) -> str:
+def describe_latency(name: str, responses: Sequence[LoadResponse]) -> str:
     """Put the times of some answers in a line."""
-    if not heard:
+    if not responses:
         return f"{name}: none"
-    times = sorted(each.seconds * 1000 for each in heard)
+    times = sorted(response.seconds * 1000 for response in responses)
     if len(times) < 2:
         return f"{name}: one, {times[0]:.0f} ms"
     cuts = statistics.quantiles(times, n=100)

@@ -57,13 +57,13 @@ class OverloadPlatform:
     def community(self) -> str:
         return self.pods["community"].url + "/community"
 
-    def token(self, who: str) -> str:
+    def token(self, name: str) -> str:
         """Sign an access token as a session would be given: it lives for some minutes."""
-        member = self.seeded.operator if who == "operator" else self.members[who]
+        member = self.seeded.operator if name == "operator" else self.members[name]
         return self.signer.sign_access(self.tenant, member, "overload")
 
-    def headers(self, who: str) -> dict[str, str]:
-        return JSON_HEADERS | {"authorization": f"Bearer {self.token(who)}"}
+    def headers(self, name: str) -> dict[str, str]:
+        return JSON_HEADERS | {"authorization": f"Bearer {self.token(name)}"}
 
     async def status(self, http: HttpClient, service: str) -> dict[str, Any] | None:
         """Ask a service for its counts, as `preau status` does; None when it says: not now.
@@ -72,23 +72,23 @@ class OverloadPlatform:
         """
         pod = self.pods.get(f"{service}-work", self.pods[service])
         path = f"/{service}/v1/operating/status"
-        answer = await http.request(pod.url, "GET", path, self.headers("operator"))
-        if answer.status == 503:
+        response = await http.request(pod.url, "GET", path, self.headers("operator"))
+        if response.status == 503:
             return None
-        assert answer.status == 200, answer.body
-        found: dict[str, Any] = msgspec.json.decode(answer.body)
-        return found
+        assert response.status == 200, response.body
+        status: dict[str, Any] = msgspec.json.decode(response.body)
+        return status
 
     async def backlog(self, http: HttpClient) -> tuple[float, float]:
         """Return the facts in community's outbox, and the age of the oldest, as its metrics say."""
-        answer = await http.request(
+        response = await http.request(
             self.pods["community"].inner_url, "GET", "/community/metrics", {}
         )
-        lines = answer.body.decode().splitlines()
-        told = dict(line.rsplit(" ", 1) for line in lines if line.startswith("preau_outbox_"))
+        lines = response.body.decode().splitlines()
+        metrics = dict(line.rsplit(" ", 1) for line in lines if line.startswith("preau_outbox_"))
         label = '{service="community"}'
         facts, age = (f"preau_outbox_{name}{label}" for name in ("pending", "oldest_age_seconds"))
-        return float(told.get(facts, 0)), float(told.get(age, 0))
+        return float(metrics.get(facts, 0)), float(metrics.get(age, 0))
 
     def memory(self) -> dict[str, int]:
         """Return the resident megabytes of each pod, and of the broker."""
@@ -105,9 +105,9 @@ def _brokers() -> set[int]:
 async def start_platform(home: Path, **limits: float) -> AsyncIterator[OverloadPlatform]:
     """Start everything, with these `PREAU_SHED_…` settings; stop everything when left."""
     make_home(home)
-    ports, others = _ports(home), _brokers()
+    ports, other_brokers = _ports(home), _brokers()
     async with Stack(home) as addresses:
-        (broker,) = _brokers() - others
+        (broker,) = _brokers() - other_brokers
         environment = dict(service_environment(home, ports["identity"], addresses))
         environment |= {"PREAU_KAFKA": addresses.kafka, "PREAU_LOG_LEVEL": "warning"}
         environment["PREAU_LIMIT_FACTOR"] = "1000000"
@@ -117,10 +117,10 @@ async def start_platform(home: Path, **limits: float) -> AsyncIterator[OverloadP
             await migrate(name, addresses.database_url(name, "owner"))
         seeded, signer = await _seeded(environment, addresses, home)
         pods = {name: _pod(name, ports, environment, home) for name in POD_ROLES}
-        made = OverloadPlatform(addresses, broker, pods, seeded, signer, {}, "")
+        platform = OverloadPlatform(addresses, broker, pods, seeded, signer, {}, "")
         async with _running(pods.values()):
-            await _open(made)
-            yield made
+            await _open(platform)
+            yield platform
 
 
 @asynccontextmanager
@@ -142,8 +142,10 @@ def _ports(home: Path) -> dict[str, int]:
 
 def _pod(name: str, ports: Mapping[str, int], environment: Mapping[str, str], home: Path) -> Pod:
     service = name.partition("-")[0]
-    others = tuple(f"{each.upper()}_" for each in SERVICE_NAMES if each != service)
-    own = {n: v for n, v in environment.items() if not n.startswith(others)}
+    other_prefixes = tuple(
+        f"{service_name.upper()}_" for service_name in SERVICE_NAMES if service_name != service
+    )
+    own = {n: v for n, v in environment.items() if not n.startswith(other_prefixes)}
     own["PREAU_INSTANCE"] = name
     own["PREAU_INNER_PORT"] = str(ports[f"{name} inner"])
     return Pod(name, service, ports[name], POD_ROLES[name], own, home / "logs" / f"pod-{name}.log")
@@ -165,49 +167,49 @@ async def _seeded(
         await host.bus.close()
 
 
-async def _open(made: OverloadPlatform) -> None:
+async def _open(platform: OverloadPlatform) -> None:
     """Learn who people are, open a space that they are all in."""
     async with HttpClient() as http:
         members = {}
-        for who in (*WRITER_NAMES, "claire"):
-            password = made.seeded.password_of(who)
-            body = {"tenant": SLUG, "email": f"{who}@{DOMAIN}", "password": password}
-            url = made.pods["identity"].url
-            told = await _post(http, url, "/identity/v1/sessions", JSON_HEADERS, body)
-            part = told["access_token"].split(".")[1]
+        for name in (*WRITER_NAMES, "claire"):
+            password = platform.seeded.password_of(name)
+            body = {"tenant": SLUG, "email": f"{name}@{DOMAIN}", "password": password}
+            url = platform.pods["identity"].url
+            tokens = await _post(http, url, "/identity/v1/sessions", JSON_HEADERS, body)
+            part = tokens["access_token"].split(".")[1]
             claims = msgspec.json.decode(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-            members[who] = MemberId(UUID(claims["sub"]))
-        made.members = members
-        wish = {"name": "La cour bondée 🌊", "visibility": "public", "joining": "open"}
-        url = made.community
-        identity = made.pods["identity"].url
+            members[name] = MemberId(UUID(claims["sub"]))
+        platform.members = members
+        new_space = {"name": "La cour bondée 🌊", "visibility": "public", "joining": "open"}
+        url = platform.community
+        identity = platform.pods["identity"].url
         tree = await http.request(
-            identity, "GET", "/identity/v1/structures", made.headers("claire")
+            identity, "GET", "/identity/v1/structures", platform.headers("claire")
         )
-        wish["structure_id"] = next(
-            each["structure_id"]
-            for each in msgspec.json.decode(tree.body)["items"]
-            if each["kind"] == "school"
+        new_space["structure_id"] = next(
+            structure["structure_id"]
+            for structure in msgspec.json.decode(tree.body)["items"]
+            if structure["kind"] == "school"
         )
-        space = await _post(http, url, "/v1/spaces", made.headers("claire"), wish)
-        made.space = space["space_id"]
-        for who in WRITER_NAMES:
-            path = f"/v1/spaces/{made.space}/members"
-            await _post(http, url, path, made.headers(who), {})
+        space = await _post(http, url, "/v1/spaces", platform.headers("claire"), new_space)
+        platform.space = space["space_id"]
+        for name in WRITER_NAMES:
+            path = f"/v1/spaces/{platform.space}/members"
+            await _post(http, url, path, platform.headers(name), {})
 
 
 async def _post(
     http: HttpClient, url: str, path: str, headers: Mapping[str, str], body: object
 ) -> dict[str, Any]:
     """Ask until it is done: the facts of who may do it are still on their way."""
-    said = b""
+    body_of_last = b""
     for _ in range(20):
-        answer = await http.request(url, "POST", path, headers, msgspec.json.encode(body))
-        if answer.status < 300:
-            return dict(msgspec.json.decode(answer.body or b"{}"))
-        said = answer.body
+        response = await http.request(url, "POST", path, headers, msgspec.json.encode(body))
+        if response.status < 300:
+            return dict(msgspec.json.decode(response.body or b"{}"))
+        body_of_last = response.body
         await asyncio.sleep(0.5)
-    raise AssertionError(f"{path}: {said!r}")
+    raise AssertionError(f"{path}: {body_of_last!r}")
 
 
 def _resident(pid: int) -> int:

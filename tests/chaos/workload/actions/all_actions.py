@@ -33,10 +33,10 @@ FALLBACK_VERBS = {
 DEFAULT_VERB = "publish"
 
 
-def build_request(person: Person, verb: str, draw: Random) -> tuple[str, Request]:
+def build_request(person: Person, verb: str, rng: Random) -> tuple[str, Request]:
     """Find what to ask for, and under which verb."""
     while True:
-        request = ACTIONS[verb](person, draw)
+        request = ACTIONS[verb](person, rng)
         if request is not None:
             return verb, request
         verb = FALLBACK_VERBS.get(verb, DEFAULT_VERB)

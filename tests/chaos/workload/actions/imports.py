@@ -13,22 +13,22 @@ IMPORTED_AUTHORS = 50
 ImportLine = dict[str, object]
 
 
-def import_contents(person: Person, draw: Random) -> Request | None:
+def import_contents(person: Person, rng: Random) -> Request | None:
     """Every line is new but for some that were sent before, and some that are refused."""
-    space = pick(draw, person.tenant.base_spaces)
+    space = pick(rng, person.tenant.base_spaces)
     if space is None:
         return None
-    known = person.tenant.imported
-    first = known.get(space.space_id, 0)
-    count = draw.randrange(*LINES_PER_IMPORT)
-    known[space.space_id] = first + count
+    imported = person.tenant.imported
+    first = imported.get(space.space_id, 0)
+    count = rng.randrange(*LINES_PER_IMPORT)
+    imported[space.space_id] = first + count
     now = datetime.now(UTC)
-    lines = [_line(draw, number, first, now) for number in range(first, first + count)]
-    answers = [each for each in lines if each["kind"] == "answer"]
-    accepted = [{"answer": each["outside_id"]} for each in answers if draw.random() < 0.2]
-    if first and draw.random() < 0.3:
+    lines = [_line(rng, number, first, now) for number in range(first, first + count)]
+    answers = [line for line in lines if line["kind"] == "answer"]
+    accepted = [{"answer": answer["outside_id"]} for answer in answers if rng.random() < 0.2]
+    if first and rng.random() < 0.3:
         lines.append(lines[0])
-    if draw.random() < 0.2:
+    if rng.random() < 0.2:
         lines.append(lines[0] | {"outside_id": "post:-1", "created_at": now + timedelta(days=2)})
     body = {
         "space_id": space.space_id,
@@ -39,23 +39,23 @@ def import_contents(person: Person, draw: Random) -> Request | None:
     return Request("community", "POST", "/imports", body)
 
 
-def _line(draw: Random, number: int, first: int, now: datetime) -> ImportLine:
+def _line(rng: Random, number: int, first: int, now: datetime) -> ImportLine:
     """A fifth are questions; what answers them stands in the same batch."""
     root = first + (number - first) // 5 * 5
-    kind = "question" if number == root else draw.choice(("answer", "comment"))
+    kind = "question" if number == root else rng.choice(("answer", "comment"))
     line: ImportLine = {
         "outside_id": f"post:{number}",
         "kind": kind,
-        "body": f"<p>{texts.random_sentence(draw)}</p>",
-        "created_at": now - timedelta(days=draw.uniform(1, 900)),
-        "author": str(draw.randrange(IMPORTED_AUTHORS)),
+        "body": f"<p>{texts.random_sentence(rng)}</p>",
+        "created_at": now - timedelta(days=rng.uniform(1, 900)),
+        "author": str(rng.randrange(IMPORTED_AUTHORS)),
     }
     return line | (
-        {"title": texts.random_title(draw)} if number == root else {"parent": f"post:{root}"}
+        {"title": texts.random_title(rng)} if number == root else {"parent": f"post:{root}"}
     )
 
 
-def import_members(person: Person, draw: Random) -> Request:
+def import_members(person: Person, rng: Random) -> Request:
     """A few strangers: the first time they are new."""
     joined = datetime.now(UTC) - timedelta(days=1000)
     lines = [
@@ -64,9 +64,9 @@ def import_members(person: Person, draw: Random) -> Request:
             "display_name": f"Étranger nº {number} 🧳",
             "joined_at": joined,
         }
-        for number in draw.sample(range(IMPORTED_AUTHORS), draw.randrange(3, 15))
+        for number in rng.sample(range(IMPORTED_AUTHORS), rng.randrange(3, 15))
     ]
-    space = pick(draw, person.tenant.base_spaces)
+    space = pick(rng, person.tenant.base_spaces)
     source = f"ailleurs:{person.tenant.run}:{space.space_id if space else ''}"
     body = {"source": source, "structure_id": person.tenant.school, "lines": lines}
     return Request("identity", "POST", "/imports", body)

@@ -11,140 +11,140 @@ from tests.chaos.workload.request import Action, Request
 from tests.chaos.workload.tenant_state import Person, Space, pick
 
 
-def random_uuid(draw: Random) -> str:
+def random_uuid(rng: Random) -> str:
     """Name something that is not there."""
-    return str(UUID(int=draw.getrandbits(128), version=4))
+    return str(UUID(int=rng.getrandbits(128), version=4))
 
 
-def wrong_content(person: Person, draw: Random) -> Request:
-    path = f"/contents/{random_uuid(draw)}/comments"
+def wrong_content(person: Person, rng: Random) -> Request:
+    path = f"/contents/{random_uuid(rng)}/comments"
     return Request(
-        "community", "POST", path, {"body": texts.random_sentence(draw)}, expected_status=404
+        "community", "POST", path, {"body": texts.random_sentence(rng)}, expected_status=404
     )
 
 
-def wrong_body(person: Person, draw: Random) -> Request | None:
-    space = pick(draw, person.tenant.spaces)
-    body = {"title": "é" * 301, "body": draw.choice(("", "d’accord"))}
-    return _posting(space, body, 422)
+def wrong_body(person: Person, rng: Random) -> Request | None:
+    space = pick(rng, person.tenant.spaces)
+    body = {"title": "é" * 301, "body": rng.choice(("", "d’accord"))}
+    return _post_request(space, body, 422)
 
 
-def wrong_field(person: Person, draw: Random) -> Request | None:
-    space = pick(draw, person.tenant.spaces)
+def wrong_field(person: Person, rng: Random) -> Request | None:
+    space = pick(rng, person.tenant.spaces)
     body = {
-        "title": texts.random_title(draw),
-        "body": texts.random_sentence(draw),
-        "tenant_id": random_uuid(draw),
+        "title": texts.random_title(rng),
+        "body": texts.random_sentence(rng),
+        "tenant_id": random_uuid(rng),
     }
-    return _posting(space, body, 422)
+    return _post_request(space, body, 422)
 
 
-def wrong_json(person: Person, draw: Random) -> Request | None:
-    space = pick(draw, person.tenant.spaces)
-    body = draw.choice((b'{"title": "', b'{"title": "\xff\xfe"}', b"bonjour"))
-    return _posting(space, body, 400)
+def wrong_json(person: Person, rng: Random) -> Request | None:
+    space = pick(rng, person.tenant.spaces)
+    body = rng.choice((b'{"title": "', b'{"title": "\xff\xfe"}', b"bonjour"))
+    return _post_request(space, body, 400)
 
 
-def wrong_author(person: Person, draw: Random) -> Request | None:
-    known = person.pick_content(
-        draw, lambda each: not each.may_be_moderated and each.author != person.name
+def wrong_author(person: Person, rng: Random) -> Request | None:
+    content = person.pick_content(
+        rng, lambda each: not each.may_be_moderated and each.author != person.name
     )
-    body = {"body": texts.random_sentence(draw)}
-    if known is None:
+    body = {"body": texts.random_sentence(rng)}
+    if content is None:
         return None
-    path = f"/contents/{known.content_id}"
-    return Request("community", "PUT", path, body, content=known, expected_status=403)
+    path = f"/contents/{content.content_id}"
+    return Request("community", "PUT", path, body, content=content, expected_status=403)
 
 
-def wrong_tenant(person: Person, draw: Random) -> Request | None:
+def wrong_tenant(person: Person, rng: Random) -> Request | None:
     """Something that is there, but in another tenant."""
-    neighbour = person.tenant.other_tenant
-    known = pick(draw, neighbour.contents) if neighbour else None
-    if known is None:
+    other_tenant = person.tenant.other_tenant
+    content = pick(rng, other_tenant.contents) if other_tenant else None
+    if content is None:
         return None
-    asked = (
-        ("GET", f"/contents/{known.content_id}", None),
-        ("GET", f"/spaces/{known.space.space_id}/posts", None),
-        ("POST", f"/contents/{known.content_id}/flags", {"reason": "spam"}),
-        ("POST", f"/contents/{known.content_id}/comments", {"body": texts.random_sentence(draw)}),
+    requests = (
+        ("GET", f"/contents/{content.content_id}", None),
+        ("GET", f"/spaces/{content.space.space_id}/posts", None),
+        ("POST", f"/contents/{content.content_id}/flags", {"reason": "spam"}),
+        ("POST", f"/contents/{content.content_id}/comments", {"body": texts.random_sentence(rng)}),
     )
-    method, path, body = draw.choice(asked)
+    method, path, body = rng.choice(requests)
     return Request("community", method, path, body, expected_status=404)
 
 
-def wrong_parent(person: Person, draw: Random) -> Request | None:
-    known = person.pick_visible(draw, "discussion", "comment", "answer")
-    body = {"body": texts.random_sentence(draw)}
-    if known is None:
+def wrong_parent(person: Person, rng: Random) -> Request | None:
+    content = person.pick_visible(rng, "discussion", "comment", "answer")
+    body = {"body": texts.random_sentence(rng)}
+    if content is None:
         return None
-    path = f"/contents/{known.content_id}/answers"
-    return Request("community", "POST", path, body, content=known, expected_status=422)
+    path = f"/contents/{content.content_id}/answers"
+    return Request("community", "POST", path, body, content=content, expected_status=422)
 
 
-def wrong_own_flag(person: Person, draw: Random) -> Request | None:
-    known = person.pick_own(draw)
-    if known is None:
+def wrong_own_flag(person: Person, rng: Random) -> Request | None:
+    content = person.pick_own(rng)
+    if content is None:
         return None
-    path = f"/contents/{known.content_id}/flags"
+    path = f"/contents/{content.content_id}/flags"
     return Request(
-        "community", "POST", path, {"reason": "other"}, content=known, expected_status=403
+        "community", "POST", path, {"reason": "other"}, content=content, expected_status=403
     )
 
 
-def wrong_password(person: Person, draw: Random) -> Request:
+def wrong_password(person: Person, rng: Random) -> Request:
     """Of nobody: ten of somebody's would lock them out."""
     body = {
         "tenant": person.tenant.slug,
-        "email": f"personne.{draw.randrange(10**6)}@demo.example",
+        "email": f"personne.{rng.randrange(10**6)}@demo.example",
         "password": "azerty-qwerty-1234",
     }
     return Request("identity", "POST", "/sessions", body, expected_status=401, token="")
 
 
-def wrong_token(person: Person, draw: Random) -> Request:
+def wrong_token(person: Person, rng: Random) -> Request:
     head, _, signature = person.access.partition(".")[2].partition(".")
-    claims = base64.urlsafe_b64encode(b'{"sub": "' + random_uuid(draw).encode() + b'"}').decode()
+    claims = base64.urlsafe_b64encode(b'{"sub": "' + random_uuid(rng).encode() + b'"}').decode()
     forged = (person.access.partition(".")[0], claims.rstrip("="), signature)
-    token = draw.choice((".".join(forged), head, "connard", ""))
+    token = rng.choice((".".join(forged), head, "connard", ""))
     return Request("notifications", "GET", "/inbox", expected_status=401, token=token)
 
 
-def wrong_route(person: Person, draw: Random) -> Request:
-    path = quote(f"/récréation/{draw.randrange(100)}")
+def wrong_route(person: Person, rng: Random) -> Request:
+    path = quote(f"/récréation/{rng.randrange(100)}")
     return Request("community", "GET", path, expected_status=404)
 
 
-def wrong_period(person: Person, draw: Random) -> Request | None:
-    space = pick(draw, person.tenant.spaces)
-    return _figures(space, "from=2026-11-02&to=2026-11-01", 422)
+def wrong_period(person: Person, rng: Random) -> Request | None:
+    space = pick(rng, person.tenant.spaces)
+    return _figures_request(space, "from=2026-11-02&to=2026-11-01", 422)
 
 
-def wrong_opening(person: Person, draw: Random) -> Request:
+def wrong_opening(person: Person, rng: Random) -> Request:
     body = {"name": f"Cour de {person.name}", "structure_id": person.tenant.school}
     return Request("community", "POST", "/spaces", body, expected_status=403)
 
 
-def wrong_import(person: Person, draw: Random) -> Request | None:
-    space = pick(draw, person.tenant.base_spaces)
+def wrong_import(person: Person, rng: Random) -> Request | None:
+    space = pick(rng, person.tenant.base_spaces)
     if space is None:
         return None
     body = {"space_id": space.space_id, "source": "ailleurs", "lines": []}
     return Request("community", "POST", "/imports", body, expected_status=403)
 
 
-def wrong_figures(person: Person, draw: Random) -> Request | None:
-    space = pick(draw, person.tenant.base_spaces)
-    return _figures(space, "from=2026-11-01&to=2026-11-02&grain=day", 403)
+def wrong_figures(person: Person, rng: Random) -> Request | None:
+    space = pick(rng, person.tenant.base_spaces)
+    return _figures_request(space, "from=2026-11-01&to=2026-11-02&grain=day", 403)
 
 
-def _posting(space: Space | None, body: object, expected: int) -> Request | None:
+def _post_request(space: Space | None, body: object, expected: int) -> Request | None:
     if space is None:
         return None
     path = f"/spaces/{space.space_id}/posts"
     return Request("community", "POST", path, body, expected_status=expected)
 
 
-def _figures(space: Space | None, query: str, expected: int) -> Request | None:
+def _figures_request(space: Space | None, query: str, expected: int) -> Request | None:
     if space is None:
         return None
     return Request(

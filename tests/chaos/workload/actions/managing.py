@@ -28,10 +28,10 @@ _ADDED = msgspec.json.Decoder(AddedMember)
 _OPENED = msgspec.json.Decoder(OpenedSpace)
 
 
-def open_space(person: Person, draw: Random) -> Request:
-    visibility = draw.choice(("public", "public", "structure", "closed", "secret"))
-    joining = draw.choice(("open", "open", "on_request", "invited"))
-    name = f"Cour {draw.randrange(10**6)} d’été 🌳 {person.tenant.run}"
+def open_space(person: Person, rng: Random) -> Request:
+    visibility = rng.choice(("public", "public", "structure", "closed", "secret"))
+    joining = rng.choice(("open", "open", "on_request", "invited"))
+    name = f"Cour {rng.randrange(10**6)} d’été 🌳 {person.tenant.run}"
     return open_named_space(person, name, visibility, joining)
 
 
@@ -46,20 +46,20 @@ def open_named_space(
         "joining": joining,
     }
 
-    def learn(answer: bytes) -> None:
-        opened = _OPENED.decode(answer)
-        seen = opened.visibility in {"public", "structure"}
-        joinable = seen and opened.joining == "open"
-        space = Space(opened.space_id, person.name, joinable, base)
+    def learn(body: bytes) -> None:
+        opened_space = _OPENED.decode(body)
+        is_visible = opened_space.visibility in {"public", "structure"}
+        joinable = is_visible and opened_space.joining == "open"
+        space = Space(opened_space.space_id, person.name, joinable, base)
         person.tenant.spaces.append(space)
         person.spaces.add(space)
 
     return Request("community", "POST", "/spaces", body, learn)
 
 
-def join(person: Person, draw: Random) -> Request | None:
-    known = person.tenant.spaces
-    space = pick(draw, (each for each in known if each.joinable and each not in person.spaces))
+def join(person: Person, rng: Random) -> Request | None:
+    spaces = person.tenant.spaces
+    space = pick(rng, (space for space in spaces if space.joinable and space not in person.spaces))
     return join_space(person, space) if space else None
 
 
@@ -72,11 +72,12 @@ def join_space(person: Person, space: Space) -> Request:
     return Request("community", "POST", f"/spaces/{space.space_id}/members", on_success=learn)
 
 
-def leave(person: Person, draw: Random) -> Request | None:
+def leave(person: Person, rng: Random) -> Request | None:
     """One that they did not open, and that is not everybody's."""
-    mine = person.ordered_spaces
+    own_spaces = person.ordered_spaces
     space = pick(
-        draw, (each for each in mine if not each.is_base and each.opened_by != person.name)
+        rng,
+        (space for space in own_spaces if not space.is_base and space.opened_by != person.name),
     )
     if space is None:
         return None
@@ -85,73 +86,79 @@ def leave(person: Person, draw: Random) -> Request | None:
     return Request("community", "DELETE", f"/spaces/{space.space_id}/members")
 
 
-def suspend(person: Person, draw: Random) -> Request | None:
+def suspend(person: Person, rng: Random) -> Request | None:
     suspended = person.tenant.suspended
-    who = pick(draw, (each for each in person.tenant.suspendable if each not in suspended))
-    if who is None:
+    member_id = pick(
+        rng, (member_id for member_id in person.tenant.suspendable if member_id not in suspended)
+    )
+    if member_id is None:
         return None
 
     def learn(_: bytes) -> None:
-        suspended.append(who)
+        suspended.append(member_id)
 
-    path = f"/members/{who}/suspension"
+    path = f"/members/{member_id}/suspension"
     return Request("identity", "POST", path, {"reason": "repeated_insults"}, learn)
 
 
-def reinstate(person: Person, draw: Random) -> Request | None:
+def reinstate(person: Person, rng: Random) -> Request | None:
     suspended = person.tenant.suspended
-    who = pick(draw, suspended)
-    if who is None:
+    member_id = pick(rng, suspended)
+    if member_id is None:
         return None
 
     def learn(_: bytes) -> None:
-        if who in suspended:
-            suspended.remove(who)
+        if member_id in suspended:
+            suspended.remove(member_id)
 
-    return Request("identity", "DELETE", f"/members/{who}/suspension", on_success=learn)
+    return Request("identity", "DELETE", f"/members/{member_id}/suspension", on_success=learn)
 
 
-def grant(person: Person, draw: Random) -> Request | None:
+def grant(person: Person, rng: Random) -> Request | None:
     """A second role that allows nothing more, so that no plan depends on it."""
-    who = pick(draw, (each for each in person.tenant.people.values() if each.role is Role.PUPIL))
-    return _role(person, who, "roles")
+    person_to_change = pick(
+        rng, (pupil for pupil in person.tenant.people.values() if pupil.role is Role.PUPIL)
+    )
+    return _role_request(person, person_to_change, "roles")
 
 
-def revoke(person: Person, draw: Random) -> Request | None:
-    who = pick(draw, (each for each in person.tenant.people.values() if each.role is Role.PUPIL))
-    return _role(person, who, "roles/revoke")
+def revoke(person: Person, rng: Random) -> Request | None:
+    person_to_change = pick(
+        rng, (pupil for pupil in person.tenant.people.values() if pupil.role is Role.PUPIL)
+    )
+    return _role_request(person, person_to_change, "roles/revoke")
 
 
-def _role(person: Person, who: Person | None, path: str) -> Request | None:
-    if who is None or not who.member_id:
+def _role_request(person: Person, member: Person | None, path: str) -> Request | None:
+    if member is None or not member.member_id:
         return None
     change = {
-        "member_id": who.member_id,
+        "member_id": member.member_id,
         "role": Role.PARENT.value,
         "structure_id": person.tenant.school,
     }
     return Request("identity", "POST", f"/{path}", change)
 
 
-def add_member(person: Person, draw: Random) -> Request:
+def add_member(person: Person, rng: Random) -> Request:
     """Who is invited and does not come; they may be suspended all the same."""
 
     def learn(answer: bytes) -> None:
         person.tenant.suspendable.append(_ADDED.decode(answer).member_id)
 
-    number = draw.randrange(10**9)
+    number = rng.randrange(10**9)
     body = {
         "display_name": f"Maël Ørsted-{number} 🎈",
         "email": f"mael.{number}.{person.tenant.run}@invité.example",
         "structure_id": person.tenant.school,
-        "minor": draw.random() < 0.5,
+        "minor": rng.random() < 0.5,
     }
     return Request("identity", "POST", "/members", body, learn)
 
 
-def open_structure(person: Person, draw: Random) -> Request:
+def open_structure(person: Person, rng: Random) -> Request:
     body = {
-        "name": f"Classe de 4ᵉ {draw.randrange(10**6)}",
+        "name": f"Classe de 4ᵉ {rng.randrange(10**6)}",
         "kind": "class",
         "parent_id": person.tenant.school,
     }

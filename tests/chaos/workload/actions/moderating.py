@@ -37,7 +37,7 @@ _DOSSIER = msgspec.json.Decoder(OpenedCase)
 _QUEUE = msgspec.json.Decoder(Queue)
 
 
-def read_queue(person: Person, draw: Random) -> Request:
+def read_queue(person: Person, rng: Random) -> Request:
     world = person.tenant
 
     def learn(answer: bytes) -> None:
@@ -49,13 +49,13 @@ def read_queue(person: Person, draw: Random) -> Request:
     return get("moderation", "/cases", learn)
 
 
-def claim(person: Person, draw: Random) -> Request | None:
-    case = pick(draw, _decidable(person))
+def claim(person: Person, rng: Random) -> Request | None:
+    case = pick(rng, _decidable(person))
     return Request("moderation", "POST", f"/cases/{case}/claim") if case else None
 
 
-def read_case(person: Person, draw: Random) -> Request | None:
-    case = pick(draw, _decidable(person))
+def read_case(person: Person, rng: Random) -> Request | None:
+    case = pick(rng, _decidable(person))
 
     def learn(answer: bytes) -> None:
         dossier = _DOSSIER.decode(answer)
@@ -64,15 +64,15 @@ def read_case(person: Person, draw: Random) -> Request | None:
     return get("moderation", f"/cases/{case}", learn) if case else None
 
 
-def decide(person: Person, draw: Random) -> Request | None:
-    case = pick(draw, _decidable(person))
+def decide(person: Person, rng: Random) -> Request | None:
+    case = pick(rng, _decidable(person))
     if case is None:
         return None
     world = person.tenant
-    action = draw.choice(("keep", "keep", "hide", "remove"))
+    action = rng.choice(("keep", "keep", "hide", "remove"))
     version = world.case_versions.get(case, 1)
     body: dict[str, object] = {"version": version, "action": action}
-    body |= {"policy": draw.choice(POLICIES), "reason": draw.choice(REASONS)}
+    body |= {"policy": rng.choice(POLICIES), "reason": rng.choice(REASONS)}
     if action != "keep":
         world.mark_gone(world.case_contents[case])
 
@@ -87,7 +87,7 @@ def decide(person: Person, draw: Random) -> Request | None:
 def _decidable(person: Person) -> list[str]:
     """Return the cases that are known, but those of what they wrote themselves."""
     world = person.tenant
-    own = {known.content_id for known in world.contents if known.author == person.name}
+    own = {content.content_id for content in world.contents if content.author == person.name}
     return [case for case in world.cases if world.case_contents[case] not in own]
 
 

@@ -25,21 +25,21 @@ class PublishedContent(msgspec.Struct):
 _SAID = msgspec.json.Decoder(PublishedContent)
 
 
-def publish(person: Person, draw: Random) -> Request | None:
-    kind = draw.choice(("discussion", QUESTION, QUESTION))
-    return _post(person, draw, pick(draw, person.ordered_spaces), kind)
+def publish(person: Person, rng: Random) -> Request | None:
+    kind = rng.choice(("discussion", QUESTION, QUESTION))
+    return _post(person, rng, pick(rng, person.ordered_spaces), kind)
 
 
-def announce(person: Person, draw: Random) -> Request | None:
+def announce(person: Person, rng: Random) -> Request | None:
     """Their own spaces only: elsewhere they may not."""
-    theirs = (each for each in person.ordered_spaces if each.opened_by == person.name)
-    return _post(person, draw, pick(draw, theirs), "announcement")
+    own_spaces = (space for space in person.ordered_spaces if space.opened_by == person.name)
+    return _post(person, rng, pick(rng, own_spaces), "announcement")
 
 
-def _post(person: Person, draw: Random, space: Space | None, kind: str) -> Request | None:
+def _post(person: Person, rng: Random, space: Space | None, kind: str) -> Request | None:
     if space is None:
         return None
-    title, text = texts.random_title(draw), texts.random_text(draw)
+    title, text = texts.random_title(rng), texts.random_text(rng)
     body = {"kind": kind, "title": title, "body": text.body}
     path = f"/spaces/{space.space_id}/posts"
 
@@ -49,103 +49,105 @@ def _post(person: Person, draw: Random, space: Space | None, kind: str) -> Reque
     return Request("community", "POST", path, body, learn)
 
 
-def answer(person: Person, draw: Random) -> Request | None:
-    return _reply(person, draw, person.pick_visible(draw, QUESTION), "answers")
+def answer(person: Person, rng: Random) -> Request | None:
+    return _reply(person, rng, person.pick_visible(rng, QUESTION), "answers")
 
 
-def comment(person: Person, draw: Random) -> Request | None:
-    return _reply(person, draw, person.pick_content(draw, _takes_comments), "comments")
+def comment(person: Person, rng: Random) -> Request | None:
+    return _reply(person, rng, person.pick_content(rng, _takes_comments), "comments")
 
 
-def _takes_comments(known: KnownContent) -> bool:
-    return not known.may_be_moderated and known.kind != "comment"
+def _takes_comments(content: KnownContent) -> bool:
+    return not content.may_be_moderated and content.kind != "comment"
 
 
-def _reply(person: Person, draw: Random, to: KnownContent | None, what: str) -> Request | None:
+def _reply(person: Person, rng: Random, to: KnownContent | None, collection: str) -> Request | None:
     if to is None:
         return None
-    text = texts.random_text(draw)
-    asker = to.author if to.kind == QUESTION else ""
+    text = texts.random_text(rng)
+    question_author = to.author if to.kind == QUESTION else ""
 
     def learn(answer: bytes) -> None:
-        _remember(person, answer, text, to.space, asker)
+        _remember(person, answer, text, to.space, question_author)
 
-    path = f"/contents/{to.content_id}/{what}"
+    path = f"/contents/{to.content_id}/{collection}"
     return Request("community", "POST", path, {"body": text.body}, learn, content=to)
 
 
-def edit(person: Person, draw: Random) -> Request | None:
-    known = person.pick_own(draw)
-    if known is None:
+def edit(person: Person, rng: Random) -> Request | None:
+    content = person.pick_own(rng)
+    if content is None:
         return None
-    text = texts.random_text(draw)
+    text = texts.random_text(rng)
     body: dict[str, object] = {"body": text.body}
-    if known.kind not in {ANSWER, "comment"} and draw.random() < 0.5:
-        body["title"] = texts.random_title(draw)
+    if content.kind not in {ANSWER, "comment"} and rng.random() < 0.5:
+        body["title"] = texts.random_title(rng)
 
     def learn(_: bytes) -> None:
         # Once hidden it stays hidden, whatever it now says.
-        known.may_be_moderated = known.may_be_moderated or text.may_be_moderated
+        content.may_be_moderated = content.may_be_moderated or text.may_be_moderated
 
-    path = f"/contents/{known.content_id}"
-    return Request("community", "PUT", path, body, learn, content=known)
+    path = f"/contents/{content.content_id}"
+    return Request("community", "PUT", path, body, learn, content=content)
 
 
-def remove(person: Person, draw: Random) -> Request | None:
-    known = person.pick_own(draw)
-    if known is None:
+def remove(person: Person, rng: Random) -> Request | None:
+    content = person.pick_own(rng)
+    if content is None:
         return None
 
     def learn(_: bytes) -> None:
-        known.gone = True
+        content.gone = True
 
-    path = f"/contents/{known.content_id}"
-    return Request("community", "DELETE", path, on_success=learn, content=known)
+    path = f"/contents/{content.content_id}"
+    return Request("community", "DELETE", path, on_success=learn, content=content)
 
 
-def accept(person: Person, draw: Random) -> Request | None:
-    known = person.pick_content(
-        draw,
+def accept(person: Person, rng: Random) -> Request | None:
+    content = person.pick_content(
+        rng,
         lambda each: (
             each.kind == ANSWER
             and each.question_author == person.name
             and not each.may_be_moderated
         ),
     )
-    if known is None:
+    if content is None:
         return None
-    return Request("community", "POST", f"/contents/{known.content_id}/accept", content=known)
+    return Request("community", "POST", f"/contents/{content.content_id}/accept", content=content)
 
 
-def flag(person: Person, draw: Random) -> Request | None:
-    reason = draw.choice(REASONS)
-    known = person.pick_content(
-        draw,
+def flag(person: Person, rng: Random) -> Request | None:
+    reason = rng.choice(REASONS)
+    content = person.pick_content(
+        rng,
         lambda each: (
             not each.may_be_moderated
             and each.author != person.name
             and person.name not in each.flagged
         ),
     )
-    if known is None:
+    if content is None:
         return None
-    known.flagged.add(person.name)
-    path = f"/contents/{known.content_id}/flags"
-    return Request("community", "POST", path, {"reason": reason}, content=known)
+    content.flagged.add(person.name)
+    path = f"/contents/{content.content_id}/flags"
+    return Request("community", "POST", path, {"reason": reason}, content=content)
 
 
-def _remember(person: Person, answer: bytes, text: Text, space: Space, asker: str = "") -> None:
-    said = _SAID.decode(answer)
-    found = KnownContent(
-        said.content_id,
-        said.kind,
-        said.root_id,
+def _remember(
+    person: Person, response_body: bytes, text: Text, space: Space, question_author: str = ""
+) -> None:
+    published = _SAID.decode(response_body)
+    content = KnownContent(
+        published.content_id,
+        published.kind,
+        published.root_id,
         person.name,
         space,
         text.may_be_moderated,
-        question_author=asker,
+        question_author=question_author,
     )
-    person.tenant.contents.append(found)
+    person.tenant.contents.append(content)
 
 
 ACTIONS: Mapping[str, Action] = {

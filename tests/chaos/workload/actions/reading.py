@@ -43,24 +43,24 @@ _INBOX = msgspec.json.Decoder(Inbox)
 _ALERTS = msgspec.json.Decoder(Alerts)
 
 
-def list_posts(person: Person, draw: Random) -> Request | None:
-    space = pick(draw, person.ordered_spaces)
+def list_posts(person: Person, rng: Random) -> Request | None:
+    space = pick(rng, person.ordered_spaces)
     return get("community", f"/spaces/{space.space_id}/posts?limit=5") if space else None
 
 
-def read_conversation(person: Person, draw: Random) -> Request | None:
-    known = person.pick_visible(draw)
-    if known is None:
+def read_conversation(person: Person, rng: Random) -> Request | None:
+    content = person.pick_visible(rng)
+    if content is None:
         return None
-    return Request("community", "GET", f"/contents/{known.content_id}", content=known)
+    return Request("community", "GET", f"/contents/{content.content_id}", content=content)
 
 
-def list_spaces(person: Person, draw: Random) -> Request:
+def list_spaces(person: Person, rng: Random) -> Request:
     """By name: all of a tenant's are many after some runs."""
-    return get("community", f"/spaces?name={quote(f'Cour {draw.randrange(100)}')}")
+    return get("community", f"/spaces?name={quote(f'Cour {rng.randrange(100)}')}")
 
 
-def read_inbox(person: Person, draw: Random) -> Request:
+def read_inbox(person: Person, rng: Random) -> Request:
     def learn(answer: bytes) -> None:
         for notice in _INBOX.decode(answer).items:
             if notice.read_at is None and notice.notification_id not in person.notices:
@@ -68,33 +68,33 @@ def read_inbox(person: Person, draw: Random) -> Request:
             if notice.category == "statement" and notice.about not in person.statements:
                 person.statements.append(notice.about)
 
-    return get("notifications", f"/inbox?limit={draw.choice((5, 10))}", learn)
+    return get("notifications", f"/inbox?limit={rng.choice((5, 10))}", learn)
 
 
-def mark_read(person: Person, draw: Random) -> Request | None:
+def mark_read(person: Person, rng: Random) -> Request | None:
     if not person.notices:
         return None
     return Request("notifications", "POST", f"/inbox/{person.notices.pop()}/read")
 
 
-def read_statement(person: Person, draw: Random) -> Request | None:
-    found = pick(draw, person.statements)
-    return get("moderation", f"/statements/{found}") if found else None
+def read_statement(person: Person, rng: Random) -> Request | None:
+    statement_id = pick(rng, person.statements)
+    return get("moderation", f"/statements/{statement_id}") if statement_id else None
 
 
-def read_figures(person: Person, draw: Random) -> Request | None:
-    space = pick(draw, person.tenant.base_spaces)
+def read_figures(person: Person, rng: Random) -> Request | None:
+    space = pick(rng, person.tenant.base_spaces)
     today = datetime.now(UTC).date()
-    begin, end = today - timedelta(days=draw.choice((1, 7, 30))), today + timedelta(days=1)
-    query = f"from={begin}&to={end}&grain={draw.choice(('day', 'week'))}"
+    begin, end = today - timedelta(days=rng.choice((1, 7, 30))), today + timedelta(days=1)
+    query = f"from={begin}&to={end}&grain={rng.choice(('day', 'week'))}"
     return get("metrics", f"/kpis?space_id={space.space_id}&{query}") if space else None
 
 
-def read_definitions(person: Person, draw: Random) -> Request:
+def read_definitions(person: Person, rng: Random) -> Request:
     return get("metrics", "/definitions")
 
 
-def list_alerts(person: Person, draw: Random) -> Request:
+def list_alerts(person: Person, rng: Random) -> Request:
     def learn(answer: bytes) -> None:
         for alert in _ALERTS.decode(answer).items:
             if alert.closed_at is None and alert.alert_id not in person.tenant.alerts:
@@ -103,7 +103,7 @@ def list_alerts(person: Person, draw: Random) -> Request:
     return get("metrics", "/alerts", learn)
 
 
-def close_alert(person: Person, draw: Random) -> Request | None:
+def close_alert(person: Person, rng: Random) -> Request | None:
     if not person.tenant.alerts:
         return None
     return Request("metrics", "POST", f"/alerts/{person.tenant.alerts.popleft()}/close")

@@ -33,22 +33,24 @@ _TOKENS = msgspec.json.Decoder(Tokens)
 _CLAIMS = msgspec.json.Decoder(Claims)
 
 
-def sign_in(person: Person, draw: Random) -> Request:
+def sign_in(person: Person, rng: Random) -> Request:
     body = {
         "tenant": person.tenant.slug,
         "email": person.email,
         "password": person.tenant.password_of(person.email),
     }
-    return Request("identity", "POST", "/sessions", body, _learning(person), token="")
+    return Request("identity", "POST", "/sessions", body, _remember_tokens(person), token="")
 
 
-def refresh(person: Person, draw: Random) -> Request | None:
+def refresh(person: Person, rng: Random) -> Request | None:
     """With the last refresh token, which is good for one use: whatever comes of it, it is spent."""
     token, person.refresh_token = person.refresh_token, ""
     if not token:
         return None
     body = {"refresh_token": token}
-    return Request("identity", "POST", "/sessions/refresh", body, _learning(person), token="")
+    return Request(
+        "identity", "POST", "/sessions/refresh", body, _remember_tokens(person), token=""
+    )
 
 
 def accept_invitation(person: Person, invitation: str) -> Request:
@@ -56,7 +58,7 @@ def accept_invitation(person: Person, invitation: str) -> Request:
     return Request("identity", "POST", "/invitations/accept", body, token="")
 
 
-def _learning(person: Person) -> Callable[[bytes], None]:
+def _remember_tokens(person: Person) -> Callable[[bytes], None]:
     def learn(answer: bytes) -> None:
         tokens = _TOKENS.decode(answer)
         person.access, person.refresh_token = tokens.access_token, tokens.refresh_token
