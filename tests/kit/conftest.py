@@ -56,18 +56,12 @@ async def database(frame: Frame) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def harness(frame: Frame, database: Database) -> InboxHarness:
-    """A group that reads one topic into that database."""
+    """A consumer group that reads one topic into that database."""
     clock = database._clock
     assert isinstance(clock, Clock)
-    made = InboxHarness(database, frame.url("owner"), clock)
-    await made.make_topics()
-    return made
-
-
-@pytest.fixture
-def probe(harness: InboxHarness) -> InboxHarness:
-    """The same under its former name."""
-    return harness
+    inbox = InboxHarness(database, frame.url("owner"), clock)
+    await inbox.make_topics()
+    return inbox
 
 
 @pytest.fixture
@@ -82,18 +76,12 @@ async def mini_service(frame: Frame, database: Database) -> MiniService:
 
 @pytest.fixture
 async def versioned_service(frame: Frame, database: Database) -> VersionedService:
-    """A service whose fact has two versions, on that database."""
+    """A service whose event has several versions, on that database."""
     clock = database._clock
     assert isinstance(clock, Clock)
-    made = VersionedService(database, frame.url("owner"), frame.url("app"), clock)
-    await made.create_topics()
-    return made
-
-
-@pytest.fixture
-def stage(versioned_service: VersionedService) -> VersionedService:
-    """The same under its former name."""
-    return versioned_service
+    service = VersionedService(database, frame.url("owner"), frame.url("app"), clock)
+    await service.create_topics()
+    return service
 
 
 async def _make(made: Frame) -> None:

@@ -51,10 +51,10 @@ async def registered(runner: JobRunner) -> JobRunner:
     return runner
 
 
-async def test_one_of_many_processes_runs_a_due_job(probe: InboxHarness) -> None:
+async def test_one_of_many_processes_runs_a_due_job(harness: InboxHarness) -> None:
     job = ControlledJob()
     runners = [
-        await registered(make_runner(probe.database, probe.clock, job, f"pod-{n}"))
+        await registered(make_runner(harness.database, harness.clock, job, f"pod-{n}"))
         for n in range(5)
     ]
 
@@ -62,16 +62,16 @@ async def test_one_of_many_processes_runs_a_due_job(probe: InboxHarness) -> None
 
     assert sum(results) == job.runs == 1
     assert not any([await runner.run_due() for runner in runners])
-    probe.clock.advance(hours=1)
+    harness.clock.advance(hours=1)
     assert await runners[3].run_due()
     assert job.runs == 2
 
 
-async def test_running_job_is_not_started_by_another_process(probe: InboxHarness) -> None:
+async def test_running_job_is_not_started_by_another_process(harness: InboxHarness) -> None:
     job = ControlledJob()
     job.gate.clear()
-    first = await registered(make_runner(probe.database, probe.clock, job, "first"))
-    second = make_runner(probe.database, probe.clock, job, "second")
+    first = await registered(make_runner(harness.database, harness.clock, job, "first"))
+    second = make_runner(harness.database, harness.clock, job, "second")
     run = asyncio.create_task(first.run_due())
     async with asyncio.timeout(5):
         while not job.runs:  # noqa: ASYNC110  the database has no event
@@ -82,11 +82,11 @@ async def test_running_job_is_not_started_by_another_process(probe: InboxHarness
     assert await run
 
 
-async def test_lease_expires_one_minute_after_a_crash(probe: InboxHarness) -> None:
+async def test_lease_expires_one_minute_after_a_crash(harness: InboxHarness) -> None:
     job = ControlledJob()
     job.gate.clear()
     crashed = asyncio.create_task(
-        (await registered(make_runner(probe.database, probe.clock, job, "crashed"))).run_due()
+        (await registered(make_runner(harness.database, harness.clock, job, "crashed"))).run_due()
     )
     async with asyncio.timeout(5):
         while not job.runs:  # noqa: ASYNC110  the database has no event
@@ -94,58 +94,60 @@ async def test_lease_expires_one_minute_after_a_crash(probe: InboxHarness) -> No
     crashed.cancel()
     await asyncio.wait([crashed])
     job.gate.set()
-    successor = make_runner(probe.database, probe.clock, job, "successor")
+    successor = make_runner(harness.database, harness.clock, job, "successor")
 
     assert not await successor.run_due()
-    probe.clock.advance(seconds=LEASE_DURATION.total_seconds() + 1)
+    harness.clock.advance(seconds=LEASE_DURATION.total_seconds() + 1)
     assert await successor.run_due()
 
 
 async def test_lease_of_a_long_job_is_renewed(
-    probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
+    harness: InboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs_module, "LEASE_RENEWAL_INTERVAL_SECONDS", 0.02)
     job = ControlledJob()
     job.gate.clear()
-    first = await registered(make_runner(probe.database, probe.clock, job, "first"))
-    second = make_runner(probe.database, probe.clock, job, "second")
+    first = await registered(make_runner(harness.database, harness.clock, job, "first"))
+    second = make_runner(harness.database, harness.clock, job, "second")
     run = asyncio.create_task(first.run_due())
     query = "SELECT leased_until, leased_by FROM jobs"
     for _ in range(3):
-        probe.clock.advance(seconds=LEASE_DURATION.total_seconds() - 1)
-        until = probe.clock() + LEASE_DURATION
+        harness.clock.advance(seconds=LEASE_DURATION.total_seconds() - 1)
+        until = harness.clock() + LEASE_DURATION
         async with asyncio.timeout(10):
             expected = [{"leased_until": until, "leased_by": "first"}]
-            while expected != await probe.query(query):  # noqa: ASYNC110  its own task renews
+            while expected != await harness.query(query):  # noqa: ASYNC110  its own task renews
                 await asyncio.sleep(0.01)
         assert not await second.run_due()
     job.gate.set()
 
     assert await run
-    assert await probe.query(query) == [{"leased_until": None, "leased_by": None}]
+    assert await harness.query(query) == [{"leased_until": None, "leased_by": None}]
     assert job.runs == 1
 
 
-async def test_failed_job_stores_its_error_and_runs_again(probe: InboxHarness) -> None:
+async def test_failed_job_stores_its_error_and_runs_again(harness: InboxHarness) -> None:
     job = ControlledJob()
     job.error = RuntimeError("rien ne va")
-    runner = await registered(make_runner(probe.database, probe.clock, job, "pod"))
+    runner = await registered(make_runner(harness.database, harness.clock, job, "pod"))
 
     assert await runner.run_due()
 
     query = "SELECT last_error, leased_by FROM jobs"
-    assert await probe.query(query) == [
+    assert await harness.query(query) == [
         {"last_error": "RuntimeError: rien ne va", "leased_by": None}
     ]
     job.error = None
-    probe.clock.advance(hours=1)
+    harness.clock.advance(hours=1)
     assert await runner.run_due()
-    assert await probe.query(query) == [{"last_error": None, "leased_by": None}]
+    assert await harness.query(query) == [{"last_error": None, "leased_by": None}]
 
 
-async def test_runner_runs_until_stop_is_set(probe: InboxHarness) -> None:
+async def test_runner_runs_until_stop_is_set(harness: InboxHarness) -> None:
     job, stop = ControlledJob(), asyncio.Event()
-    running = asyncio.create_task(make_runner(probe.database, probe.clock, job, "pod").run(stop))
+    running = asyncio.create_task(
+        make_runner(harness.database, harness.clock, job, "pod").run(stop)
+    )
     async with asyncio.timeout(5):
         while not job.runs:  # noqa: ASYNC110  the database has no event
             await asyncio.sleep(0.01)
@@ -156,14 +158,14 @@ async def test_runner_runs_until_stop_is_set(probe: InboxHarness) -> None:
     assert job.runs == 1
 
 
-async def test_job_duration_is_reported_with_its_error_type(probe: InboxHarness) -> None:
+async def test_job_duration_is_reported_with_its_error_type(harness: InboxHarness) -> None:
     recorder, job = record_telemetry(), ControlledJob()
     runner = await registered(
-        make_runner(probe.database, probe.clock, job, "pod", recorder.telemetry)
+        make_runner(harness.database, harness.clock, job, "pod", recorder.telemetry)
     )
     await runner.run_due()
     job.error = RuntimeError("rien ne va")
-    probe.clock.advance(hours=1)
+    harness.clock.advance(hours=1)
     await runner.run_due()
 
     for error in ("", "RuntimeError"):

@@ -60,22 +60,22 @@ class UnavailableBus(MemoryBus):
     "error", [Transient(internal_reason="refused"), NotFound(topic="community.post"), None]
 )
 async def test_metrics_job_times_out_without_failing(
-    probe: InboxHarness,
+    harness: InboxHarness,
     error: Exception | None,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(maintenance, "COUNT_TIMEOUT_SECONDS", 0.05)
-    host = Host(UnavailableBus(error), probe.clock, uuid7, record_telemetry().telemetry, {})
+    host = Host(UnavailableBus(error), harness.clock, uuid7, record_telemetry().telemetry, {})
 
     with caplog.at_level(logging.WARNING):
-        await asyncio.wait_for(maintenance.consumer_metrics_job(probe.consumer(), host).run(), 5)
+        await asyncio.wait_for(maintenance.consumer_metrics_job(harness.consumer(), host).run(), 5)
 
     assert [record.message for record in caplog.records] == ["cannot count"]
 
 
 async def test_each_process_reports_the_age_of_its_last_poll(
-    probe: InboxHarness, monkeypatch: pytest.MonkeyPatch
+    harness: InboxHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class StalledSubscription:
         last_poll_age = 12.0
@@ -87,7 +87,7 @@ async def test_each_process_reports_the_age_of_its_last_poll(
 
     monkeypatch.setattr(runner, "POLL_AGE_INTERVAL_SECONDS", 0.01)
     recorder = record_telemetry()
-    host = Host(MemoryBus(), probe.clock, uuid7, recorder.telemetry, {})
+    host = Host(MemoryBus(), harness.clock, uuid7, recorder.telemetry, {})
     running = runner.RunningService(service=None, subscription=StalledSubscription())  # type: ignore[arg-type]  # not used
     task = asyncio.create_task(runner._report_poll_age(running, host, "probe"))
     await asyncio.sleep(0.05)

@@ -21,9 +21,9 @@ HEADER = ("traceparent", f"00-{TRACE}-b7ad6b7169203331-01".encode())
 
 
 @pytest.fixture
-def preau(probe: InboxHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliHarness:
+def preau(harness: InboxHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliHarness:
     monkeypatch.delenv("PREAU_TRACE_URL", raising=False)
-    return open_cli_harness(probe, tmp_path / "préau", monkeypatch)
+    return open_cli_harness(harness, tmp_path / "préau", monkeypatch)
 
 
 async def test_empty_list_is_reported(preau: CliHarness) -> None:
@@ -189,15 +189,15 @@ async def _json(preau: CliHarness, *words: str) -> Any:
     return json.loads(await preau.run(*words, "--json"))
 
 
-async def _make_dead_letters(probe: InboxHarness, *words: str) -> list[str]:
+async def _make_dead_letters(harness: InboxHarness, *words: str) -> list[str]:
     """Make a dead letter of each text, with one blocked event; return their positions."""
     for number, text in enumerate(words, 100):
-        probe.publish(text, member=number)
-        probe.publish("derrière", member=number)
-    await probe.consume_all()
-    await probe.retry_parked()
-    await probe.retry_parked()
-    by_key = {letter.key: letter.position for letter in await probe.list_dead_letters()}
+        harness.publish(text, member=number)
+        harness.publish("derrière", member=number)
+    await harness.consume_all()
+    await harness.retry_parked()
+    await harness.retry_parked()
+    by_key = {letter.key: letter.position for letter in await harness.list_dead_letters()}
     positions: list[LogPosition] = [
         next(
             position

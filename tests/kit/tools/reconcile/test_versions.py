@@ -29,15 +29,17 @@ with_each_version = pytest.mark.parametrize("declared", [LineSaidV1, LineSaid])
 
 @with_each_version
 async def test_event_in_two_versions_has_no_violations(
-    stage: VersionedService, declared: type[Fact]
+    versioned_service: VersionedService, declared: type[Fact]
 ) -> None:
-    await stage.record_facts(
+    await versioned_service.record_facts(
         line_said_v1("seule"), line_said("à deux"), line_said("autre", member=2)
     )
-    await stage.record_facts(line_said("poison", member=3), line_said("derrière", member=3))
-    await stage.consume(declared)
+    await versioned_service.record_facts(
+        line_said("poison", member=3), line_said("derrière", member=3)
+    )
+    await versioned_service.consume(declared)
 
-    report = await stage.report(declared)
+    report = await versioned_service.report(declared)
 
     assert [violation.text for violation in report.wrong] == []
     assert ("I3", "events", 9) in report.looked
@@ -47,14 +49,14 @@ async def test_event_in_two_versions_has_no_violations(
 
 @with_each_version
 async def test_record_sent_again_is_a_repetition_of_its_version(
-    stage: VersionedService, declared: type[Fact]
+    versioned_service: VersionedService, declared: type[Fact]
 ) -> None:
-    await stage.record_facts(line_said_v1("seule"), line_said("à deux"))
-    for event in await stage.events():
-        await stage.append(event)
-    await stage.consume(declared)
+    await versioned_service.record_facts(line_said_v1("seule"), line_said("à deux"))
+    for event in await versioned_service.events():
+        await versioned_service.append(event)
+    await versioned_service.consume(declared)
 
-    report = await stage.report(declared)
+    report = await versioned_service.report(declared)
 
     assert [violation.text for violation in report.wrong] == []
     assert (report.repeated, report.looked[1]) == (3, ("I3", "keys", 1))
@@ -63,60 +65,65 @@ async def test_record_sent_again_is_a_repetition_of_its_version(
 @pytest.mark.parametrize("most", [1, 2, 3, 4])
 @pytest.mark.parametrize("turns", [(LineSaidV1, LineSaid), (LineSaid, LineSaidV1)])
 async def test_group_that_changes_version_has_no_violations(
-    stage: VersionedService, turns: Sequence[type[Fact]], most: int
+    versioned_service: VersionedService, turns: Sequence[type[Fact]], most: int
 ) -> None:
-    await stage.record_facts(line_said_v1("avant"), line_said("une"), line_said("deux"))
-    await stage.consume(turns[0], max_records=most)
-    assert await stage.check(turns[0]) == []
-    assert await stage.check(turns[1]) == []
-    await stage.record_facts(line_said("trois"))
-    await stage.consume(turns[1])
+    await versioned_service.record_facts(line_said_v1("avant"), line_said("une"), line_said("deux"))
+    await versioned_service.consume(turns[0], max_records=most)
+    assert await versioned_service.check(turns[0]) == []
+    assert await versioned_service.check(turns[1]) == []
+    await versioned_service.record_facts(line_said("trois"))
+    await versioned_service.consume(turns[1])
 
-    assert await stage.check(turns[1]) == []
+    assert await versioned_service.check(turns[1]) == []
 
 
 async def test_outbox_rows_are_compared_per_version(
-    stage: VersionedService,
+    versioned_service: VersionedService,
 ) -> None:
     """The rows were sent but are not yet deleted."""
-    async with stage.database.unit(make_caller()) as unit:
+    async with versioned_service.database.unit(make_caller()) as unit:
         unit.record(line_said("encore là"))
-    rows = await stage.query("SELECT * FROM outbox ORDER BY position")
-    await stage.relay()
+    rows = await versioned_service.query("SELECT * FROM outbox ORDER BY position")
+    await versioned_service.relay()
     for row in rows:
-        await stage.query(
+        await versioned_service.query(
             "INSERT INTO outbox (shard, topic, key, value, recorded) VALUES ($1, $2, $3, $4, $5)",
             *(row[name] for name in ("shard", "topic", "key", "value", "recorded")),
         )
-    assert await stage.check() == []
+    assert await versioned_service.check() == []
 
-    await stage.query(
+    await versioned_service.query(
         "UPDATE outbox SET value = $1", rows[0]["value"].replace(b"encore", b"jamais")
     )
 
-    assert any("with another id or content than the log" in line for line in await stage.check())
+    assert any(
+        "with another id or content than the log" in line
+        for line in await versioned_service.check()
+    )
 
 
-async def test_pair_that_was_sent_in_part_is_reported(stage: VersionedService) -> None:
-    async with stage.database.unit(make_caller()) as unit:
+async def test_pair_that_was_sent_in_part_is_reported(versioned_service: VersionedService) -> None:
+    async with versioned_service.database.unit(make_caller()) as unit:
         unit.record(line_said("à moitié"))
-    await stage.query("DELETE FROM outbox WHERE position = (SELECT max(position) FROM outbox)")
-    await stage.relay()
+    await versioned_service.query(
+        "DELETE FROM outbox WHERE position = (SELECT max(position) FROM outbox)"
+    )
+    await versioned_service.relay()
 
-    (line,) = await stage.check()
+    (line,) = await versioned_service.check()
 
     assert "its head says 2, the log ends at 1" in line
 
 
 @with_each_version
 async def test_event_passed_but_not_applied_is_reported(
-    stage: VersionedService, declared: type[Fact]
+    versioned_service: VersionedService, declared: type[Fact]
 ) -> None:
-    await stage.record_facts(line_said("perdu"), line_said_v1("perdu aussi"))
-    await stage.consume(declared)
-    await stage.query("DELETE FROM inbox")
+    await versioned_service.record_facts(line_said("perdu"), line_said_v1("perdu aussi"))
+    await versioned_service.consume(declared)
+    await versioned_service.query("DELETE FROM inbox")
 
-    lines = await stage.check(declared)
+    lines = await versioned_service.check(declared)
 
     # A group on the newer version should have applied the pair at either of its records.
     named = [V1, V1] if declared is LineSaidV1 else [V1, V1, V2]
@@ -124,13 +131,15 @@ async def test_event_passed_but_not_applied_is_reported(
 
 
 @with_each_version
-async def test_wrong_counter_is_reported(stage: VersionedService, declared: type[Fact]) -> None:
-    await stage.record_facts(line_said("un"), line_said("deux"))
-    await stage.consume(declared)
+async def test_wrong_counter_is_reported(
+    versioned_service: VersionedService, declared: type[Fact]
+) -> None:
+    await versioned_service.record_facts(line_said("un"), line_said("deux"))
+    await versioned_service.consume(declared)
     moved = "UPDATE positions SET applied = applied + 1, ignored = ignored - 1 WHERE applied > 0"
-    await stage.query(moved)
+    await versioned_service.query(moved)
 
-    assert await stage.check(declared) == [
+    assert await versioned_service.check(declared) == [
         "I4 community: 1 ignored and duplicate events counted, 2 expected from the log"
     ]
 
@@ -143,45 +152,59 @@ INVALID_PAIRS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", INVALID_PAIRS)
-async def test_one_id_for_two_events_is_reported(stage: VersionedService, name: str) -> None:
-    await stage.record_facts(line_said("un"))
-    event = (await stage.events())[-1]
-    await stage.query("UPDATE heads SET sequence = $1", int(INVALID_PAIRS[name]["sequence"]))
-    await stage.append(event, **INVALID_PAIRS[name])
+async def test_one_id_for_two_events_is_reported(
+    versioned_service: VersionedService, name: str
+) -> None:
+    await versioned_service.record_facts(line_said("un"))
+    event = (await versioned_service.events())[-1]
+    await versioned_service.query(
+        "UPDATE heads SET sequence = $1", int(INVALID_PAIRS[name]["sequence"])
+    )
+    await versioned_service.append(event, **INVALID_PAIRS[name])
 
-    lines = await stage.check()
+    lines = await versioned_service.check()
 
     assert any(f"is here as {INVALID_PAIRS[name]['type']}" in line for line in lines), lines
 
 
-async def test_same_version_with_another_content_is_reported(stage: VersionedService) -> None:
-    await stage.record_facts(line_said("un"))
-    old = (await stage.events())[-1]
-    await stage.append(old, data=msgspec.Raw(b'{"text": "autre"}'))
+async def test_same_version_with_another_content_is_reported(
+    versioned_service: VersionedService,
+) -> None:
+    await versioned_service.record_facts(line_said("un"))
+    old = (await versioned_service.events())[-1]
+    await versioned_service.append(old, data=msgspec.Raw(b'{"text": "autre"}'))
 
-    assert any("is here again with another content" in line for line in await stage.check())
+    assert any(
+        "is here again with another content" in line for line in await versioned_service.check()
+    )
 
 
 @pytest.mark.parametrize("change", ["event_id = $1", "key = key || $1::uuid"])
 async def test_parked_event_that_is_no_version_of_the_event_is_reported(
-    stage: VersionedService, change: str
+    versioned_service: VersionedService, change: str
 ) -> None:
-    await stage.record_facts(line_said("poison"))
-    await stage.consume(LineSaid)
-    assert await stage.check(LineSaid) == []
-    await stage.query(f"UPDATE parked SET {change}", uuid7())
+    await versioned_service.record_facts(line_said("poison"))
+    await versioned_service.consume(LineSaid)
+    assert await versioned_service.check(LineSaid) == []
+    await versioned_service.query(f"UPDATE parked SET {change}", uuid7())
 
-    lines = await stage.check(LineSaid)
+    lines = await versioned_service.check(LineSaid)
 
     assert "I4 community: parked here, but no such event was passed" in lines
 
 
-async def test_kept_index_recognises_pairs(stage: VersionedService, tmp_path: Path) -> None:
-    source = Source("community", stage.owner_url, frozenset({V2}), ("community.rehearsal",), ())
+async def test_kept_index_recognises_pairs(
+    versioned_service: VersionedService, tmp_path: Path
+) -> None:
+    source = Source(
+        "community", versioned_service.owner_url, frozenset({V2}), ("community.rehearsal",), ()
+    )
     for number in (1, 2):
-        await stage.record_facts(line_said("encore"))
-        await stage.consume(LineSaid)
-        report = await Checker(InMemoryLog(stage.bus), [source], tmp_path / "index").check()  # type: ignore[arg-type]
+        await versioned_service.record_facts(line_said("encore"))
+        await versioned_service.consume(LineSaid)
+        report = await Checker(
+            InMemoryLog(versioned_service.bus), [source], tmp_path / "index"
+        ).check()  # type: ignore[arg-type]
         assert not [violation for violation in report.wrong if violation.invariant in {"I3", "I4"}]
         assert ("I3", "events published in two versions", number) in report.looked
 

@@ -24,24 +24,28 @@ _TEXTS_IN_BOTH_VERSIONS = ["une", "deux mots", "trois"]
 @pytest.mark.parametrize("order", ReadOrder)
 @pytest.mark.parametrize("declared", [LineSaid, LineSaidV1])
 async def test_replay_reads_events_of_all_versions(
-    stage: VersionedService,
+    versioned_service: VersionedService,
     frame: Frame,
     monkeypatch: pytest.MonkeyPatch,
     declared: type[Fact],
     order: ReadOrder,
 ) -> None:
-    await stage.record_facts(line_said_v1("une"), line_said("deux mots"), line_said("trois"))
+    await versioned_service.record_facts(
+        line_said_v1("une"), line_said("deux mots"), line_said("trois")
+    )
     if declared is LineSaid:  # the older version is no longer published
         monkeypatch.setattr(LineSaid, "DUAL_PUBLISH", False)
-        await stage.record_facts(line_said("quatre"))
+        await versioned_service.record_facts(line_said("quatre"))
     clock = LogClock()
     shadow_database = ShadowDatabase("community", frame.url("app"), ["public"], clock)
-    consumer = stage.consumer(declared)
+    consumer = versioned_service.consumer(declared)
     consumer.database, consumer.clock = shadow_database, clock
-    shadow_consumer = ShadowConsumer(consumer, shadow_database, stage.bus, clock, order)
+    shadow_consumer = ShadowConsumer(consumer, shadow_database, versioned_service.bus, clock, order)
     try:
         await shadow_consumer.start_at(datetime.now(UTC) - timedelta(days=1))
-        await shadow_consumer.apply_until((await stage.bus.get_log_bounds(consumer.topics)).end)
+        await shadow_consumer.apply_until(
+            (await versioned_service.bus.get_log_bounds(consumer.topics)).end
+        )
         outcomes = await shadow_consumer.count_outcomes()
     finally:
         await shadow_database.stop()
@@ -49,5 +53,5 @@ async def test_replay_reads_events_of_all_versions(
     expected = (
         ["une", "deux mots", "trois", "quatre"] if declared is LineSaid else _TEXTS_IN_BOTH_VERSIONS
     )
-    assert [words.replace("|", " ") for words in await stage.effects()] == expected
+    assert [words.replace("|", " ") for words in await versioned_service.effects()] == expected
     assert outcomes == {"applied": len(expected), "ignored": 2, "duplicate": 0, "unreadable": 0}
