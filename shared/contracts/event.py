@@ -52,10 +52,11 @@ class Person(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
 
 class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Something that happened, named in the past tense; a class's docstring is its meaning.
+    """Base of all facts: something that happened, named in the past tense.
 
-    Class constants hold what envelope and topics need. `KEY` and `SUBJECT` are attribute paths in
-    the fact: the key within which events are in order, and the aggregate that changed.
+    The docstring of a class is the fact's meaning. Class constants hold what envelope and topics
+    need. `KEY` and `SUBJECT` are attribute paths in the fact: the key within which events are in
+    order, and the aggregate that changed.
 
     A second version is a class of its own, with the version before it as `PREVIOUS`. While it has
     `DUAL_PUBLISH`, each event is also published as `downcast()`, under the same event id. Events

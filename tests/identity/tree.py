@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from shared.contracts.cast import ACADEMY, COLLEGE
+from shared.contracts.example_data import ACADEMY, COLLEGE
 from shared.contracts.ids import StructureId
 
 OTHER_SCHOOL = StructureId(UUID(int=0x5C))

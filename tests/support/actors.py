@@ -1,4 +1,4 @@
-"""Builders of actors for tests of policies, with the members of `shared.contracts.cast`."""
+"""Builders of actors for tests of policies, with the members of `shared.contracts.example_data`."""
 
 from shared.contracts.example_data import ACADEMY, COLLEGE, HAMID, TENANT
 from shared.contracts.identity import Role

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.kit.tools.reconcile.event import Event
 from tests.chaos.checker.managers import (
     ALERT_RAISED,
@@ -18,7 +18,7 @@ from tests.chaos.checker.managers import (
 )
 
 TENANT, ALERT = str(UUID(int=1)), UUID(int=99)
-NOON = cast.NOON
+NOON = example_data.NOON
 TimedEvent = tuple[str, int, dict[str, Any]]
 
 

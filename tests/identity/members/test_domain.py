@@ -6,7 +6,7 @@ import pytest
 
 from services.identity.members.domain import Member, make_handle
 from services.identity.tenants.domain import make_slug
-from shared.contracts.cast import NOON, TENANT, ZOE
+from shared.contracts.example_data import NOON, TENANT, ZOE
 from shared.contracts.ids import TenantId
 
 MEMBER_UUID = UUID("01932b6e-4c00-7000-8000-0000deadbeef")

@@ -12,7 +12,7 @@ from services.identity.members.policy import (
     may_invite,
     may_manage,
 )
-from shared.contracts.cast import ACADEMY, COLLEGE, HAMID, NOON, TENANT, ZOE
+from shared.contracts.example_data import ACADEMY, COLLEGE, HAMID, NOON, TENANT, ZOE
 from shared.contracts.identity import PRIVILEGED_ROLES, Role
 from shared.kit.core.policy import Actor, Allowed, Denied, Grant
 from tests.community.spaces.test_policy import ELSEWHERE

@@ -7,7 +7,7 @@ import pytest
 
 from services.identity.members.domain import HeldRole
 from services.identity.roles.policy import may_grant, may_revoke
-from shared.contracts.cast import ACADEMY, COLLEGE, HAMID, NOON, TENANT, ZOE
+from shared.contracts.example_data import ACADEMY, COLLEGE, HAMID, NOON, TENANT, ZOE
 from shared.contracts.identity import PRIVILEGED_ROLES, Role
 from shared.contracts.ids import StructureId
 from shared.kit.core.policy import Actor, Allowed, Denied, Grant

@@ -17,7 +17,7 @@ from services.identity.sessions.ports import (
     TokenDeps,
 )
 from services.identity.sessions.store.refresh_tokens import HmacRefreshTokens
-from shared.contracts.cast import NOON, TENANT, ZOE
+from shared.contracts.example_data import NOON, TENANT, ZOE
 from shared.contracts.identity import SessionEnd
 from shared.contracts.ids import SessionId
 from shared.kit.core.policy import Suspension

@@ -20,7 +20,7 @@ from services.identity.sessions.ports import (
 )
 from services.identity.sessions.store.refresh_tokens import HmacRefreshTokens
 from services.identity.sessions.store.signer import JwtSigner
-from shared.contracts.cast import HAMID, NOON, TENANT, ZOE
+from shared.contracts.example_data import HAMID, NOON, TENANT, ZOE
 from shared.kit.core.errors import PreauError
 from shared.kit.core.rate_limits import RateLimiter
 from shared.kit.limiting.memory import MemoryLimiter

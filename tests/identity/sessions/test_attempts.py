@@ -14,7 +14,7 @@ from services.identity.sessions.domain import (
 )
 from services.identity.sessions.handlers.attempts import limit_attempts
 from services.identity.sessions.policy import charge_member, charge_token
-from shared.contracts.cast import TENANT, ZOE
+from shared.contracts.example_data import TENANT, ZOE
 from shared.kit.core.errors import Forbidden, PreauError
 from shared.kit.limiting.fallback import FallbackLimiter
 from shared.kit.limiting.memory import MemoryLimiter

@@ -14,7 +14,7 @@ from services.identity.sessions.domain import (
     WrongCredentials,
 )
 from services.identity.sessions.handlers.sign_in import SignIn, sign_in
-from shared.contracts.cast import NOON, TENANT, ZOE
+from shared.contracts.example_data import NOON, TENANT, ZOE
 from shared.contracts.identity import SessionEnd, SessionEnded, SessionOpened
 from shared.kit.core.policy import Suspension
 from shared.kit.core.suspension import MemberSuspended

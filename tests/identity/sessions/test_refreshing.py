@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.identity.sessions.domain import REFRESH_GRACE, SessionOver
-from shared.contracts.cast import TENANT
+from shared.contracts.example_data import TENANT
 from tests.identity.sessions.sessions_harness import REFRESH_TOKENS, SessionsHarness
 
 GRACE_SECONDS = REFRESH_GRACE.total_seconds()

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from deploy.local import provision
 from deploy.local.stack import StackAddresses
-from shared.contracts import cast
+from shared.contracts import example_data
 from shared.contracts.ids import MemberId, TenantId
 from shared.kit.core.errors import Conflict
 from shared.kit.core.policy import Actor
@@ -75,7 +75,7 @@ class Shop(SampleApp):
 
         return routes.router
 
-    async def written(self, tenant: TenantId = cast.TENANT) -> list[str]:
+    async def written(self, tenant: TenantId = example_data.TENANT) -> list[str]:
         rows = await self.database.execute_once(
             sa.text("SELECT word FROM words ORDER BY number"), [tenant]
         )
@@ -258,7 +258,9 @@ async def test_anonymous_routes_keep_no_answer(shop: Shop) -> None:
         headers = {"Idempotency-Key": KEY}
         answer = await client.post("/v1/sign-in", json={"text": "a"}, headers=headers)
     assert answer.status_code == 200
-    assert not await shop.database.execute_once(sa.text("SELECT 1 FROM idempotency"), [cast.TENANT])
+    assert not await shop.database.execute_once(
+        sa.text("SELECT 1 FROM idempotency"), [example_data.TENANT]
+    )
 
 
 async def test_answer_with_a_secret_is_given_once_and_never_kept(shop: Shop) -> None:
@@ -272,7 +274,8 @@ async def test_answer_with_a_secret_is_given_once_and_never_kept(shop: Shop) -> 
     assert (again.status_code, problem["type"]) == (409, "/notes/problems/answer_not_kept")
     assert (problem["number"], problem["idempotency_key"]) == (0, KEY)
     rows = await shop.database.execute_once(
-        sa.text("SELECT body, expires_at - created_at AS kept FROM idempotency"), [cast.TENANT]
+        sa.text("SELECT body, expires_at - created_at AS kept FROM idempotency"),
+        [example_data.TENANT],
     )
     assert b"hunter2" not in again.content + rows[0].body
     assert timedelta(hours=23) < rows[0].kept <= timedelta(hours=24)

@@ -1,4 +1,4 @@
-"""Run all checks: read the log, copy the tables, read the log again, compare.
+"""Run the checks: read the log, copy the tables, read the log again, compare.
 
 Running while the platform runs raises no false alarm: a service's tables are copied in one
 snapshot, and the log is read again afterwards. So every event that the copy mentions is in the
@@ -45,7 +45,7 @@ class Checker:
     """Keys with which audit chains are verified; None leaves these checks out."""
 
     async def check(self, wait: float | None = None) -> Report:
-        """Run all checks; with `wait` (seconds), first wait until the platform is idle.
+        """Run every check; with `wait` (seconds), first wait until the platform is idle.
 
         A platform that does not become idle in time is a violation of I10. Raises `Transient`,
         OSError or asyncpg's errors when a server does not answer.

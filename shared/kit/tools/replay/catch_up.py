@@ -105,7 +105,7 @@ class Replay:
         lock.seconds = time.perf_counter() - started_at
 
     async def list_tenants(self) -> set[UUID]:
-        """Return all tenants; the owner of the tables sees only rows of tenants that it names."""
+        """Return the ids of all tenants: the tables' owner sees only rows of named tenants."""
         tenants: set[UUID] = set(self.consumer.database.tenants)
         try:
             ends = (await self.bus.get_log_bounds([TenantOpened.TOPIC])).end

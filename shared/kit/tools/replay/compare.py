@@ -75,7 +75,7 @@ class TableComparison:
 
 
 async def set_visible_tenants(connection: AsyncConnection, tenants: Iterable[UUID]) -> None:
-    """Let this transaction see the rows of these tenants (row-level security)."""
+    """Make the rows of these tenants visible to the transaction (row-level security)."""
     await connection.execute(_SET_TENANTS, {"tenants": ",".join(map(str, sorted(tenants)))})
 
 
@@ -86,7 +86,7 @@ async def compare(
     *,
     whole: bool,
 ) -> list[TableComparison]:
-    """Compare all tables in the connection's transaction, for the tenants it can see."""
+    """Compare the tables in the connection's transaction, for the tenants that it can see."""
     await connection.execute(sa.text(f"SET LOCAL work_mem = '{WORK_MEM}'"))
     return [await _compare_table(connection, schema, table, whole=whole) for table in tables]
 

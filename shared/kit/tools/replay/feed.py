@@ -30,7 +30,7 @@ class ReadOrder(StrEnum):
 
 @dataclass
 class _Reader:
-    """Reads one partition in chunks."""
+    """Reads the records of one partition in chunks."""
 
     bus: Bus
     partition: Partition

@@ -25,7 +25,7 @@ class LogClock:
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
 
     def __call__(self) -> datetime:
-        """Return that time."""
+        """Return the time of the records that are applied now."""
         return self.now
 
     def advance_to(self, batch: Sequence[IncomingRecord]) -> None:

@@ -76,7 +76,7 @@ class ShadowConsumer:
             await ledger.insert_positions(unit.connection, self.group, first_offsets)
 
     async def apply_until(self, ends: Mapping[Partition, int]) -> None:
-        """Apply all records before these offsets. Raises `CannotApply`."""
+        """Apply the records before these offsets. Raises `CannotApply`."""
         if not ends:
             return
         starts = await self.batch_consumer.on_assigned(list(ends))
