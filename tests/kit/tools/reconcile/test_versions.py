@@ -9,6 +9,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from shared.contracts.event import Fact
+from shared.kit.bus.memory.bus import MemoryBus
 from shared.kit.tools.reconcile.check import Checker
 from shared.kit.tools.reconcile.source import Source
 from shared.kit.tools.reconcile.versions import compare_versions, split_wire_type
@@ -202,9 +203,9 @@ async def test_kept_index_recognises_pairs(
     for number in (1, 2):
         await versioned_service.record_facts(line_said("encore"))
         await versioned_service.consume(LineSaid)
-        report = await Checker(
-            InMemoryLog(versioned_service.bus), [source], tmp_path / "index"
-        ).check()  # type: ignore[arg-type]
+        assert isinstance(versioned_service.bus, MemoryBus)
+        log = InMemoryLog(versioned_service.bus)
+        report = await Checker(log, [source], tmp_path / "index").check()
         assert not [violation for violation in report.wrong if violation.invariant in {"I3", "I4"}]
         assert ("I3", "events published in two versions", number) in report.looked
 
