@@ -56,8 +56,8 @@ def commands(name: str, wheels: dict[str, Path], python: Path) -> Iterator[list[
     yield [uv_command(), "venv", "--quiet", "--python", sys.executable, home]
     install = [uv_command(), "pip", "install", "--quiet", "--no-sources", "--only-binary", ":all:"]
     yield [*install, "--python", str(python), "--constraints", lock, *member_wheels]
-    others = [other for other in SERVICES if other != name]
-    yield [str(python), "-I", str(PROBE), name, *others]
+    other_services = [other for other in SERVICES if other != name]
+    yield [str(python), "-I", str(PROBE), name, *other_services]
 
 
 def clean_environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Run inside one service's service environment: `python -I probe.py community identity metrics …`.
+"""Run inside one service's own environment: `python -I probe.py community identity metrics …`.
 
 Imports every module of the service and of `shared`, and checks that no other service is installed.
 """

@@ -155,17 +155,17 @@ async def _question_and_answer(client: DemoClient, space: str) -> str:
     post = await client.request("zoe", "POST", f"/community/v1/spaces/{space}/posts", body)
     question = str(post["content_id"])
     print_step("Zoé asks a question.")
-    reply = {"body": "On l’évite à l’écrit ; « bien que » convient mieux."}
-    answer = await client.request(
-        "hamid", "POST", f"/community/v1/contents/{question}/answers", reply
+    answer_body = {"body": "On l’évite à l’écrit ; « bien que » convient mieux."}
+    reply = await client.request(
+        "hamid", "POST", f"/community/v1/contents/{question}/answers", answer_body
     )
     _, milliseconds = await client.wait_for_notification(
-        "zoe", "answer_to_mine", answer["content_id"]
+        "zoe", "answer_to_mine", reply["content_id"]
     )
     print_step("Hamid answers; the answer is in Zoé’s inbox.", milliseconds)
-    await client.request("zoe", "POST", f"/community/v1/contents/{answer['content_id']}/accept")
+    await client.request("zoe", "POST", f"/community/v1/contents/{reply['content_id']}/accept")
     _, milliseconds = await client.wait_for_notification(
-        "hamid", "answer_accepted", answer["content_id"]
+        "hamid", "answer_accepted", reply["content_id"]
     )
     print_step("Zoé accepts it; Hamid is notified.", milliseconds)
     return question

@@ -49,7 +49,7 @@ def role_names() -> list[str]:
 
 
 async def provision_databases(admin: str, passwords: Mapping[str, str]) -> None:
-    """Create what is missing for every service; `passwords` has one for each role name.
+    """Create the missing databases and roles; `passwords` has one for each role name.
 
     The password of an existing role is replaced: only the home that provisioned last can connect.
     Raises StackError if the administrator lacks a right.

@@ -50,7 +50,7 @@ def test_only_one_stack_locks_a_home(tmp_path: Path) -> None:
 
 
 def test_new_stack_waits_for_servers_of_a_killed_one(tmp_path: Path) -> None:
-    # The lock stays with a server whose stack is dead: this one ends new_lock half a second.
+    # The lock stays with a server whose stack is dead: this one ends after half a second.
     lock = HomeLock(tmp_path)
     descriptor = lock.acquire()
     leftover = subprocess.Popen(

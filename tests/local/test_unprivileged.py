@@ -30,7 +30,7 @@ OTHERS = (65534, 4242)
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that everybody may enter; pytest closes its own, for all its runs at once."""
+    """A folder that every user may enter; the temporary folders of pytest are closed."""
     with tempfile.TemporaryDirectory(prefix="préau-") as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -101,8 +101,8 @@ async def test_servers_refuse_a_command_without_a_password(tmp_path: Path, uid: 
     async with Stack(tmp_path / "home", server_names=PARTS, fast=True) as addresses:
         port = addresses.redis.rpartition(":")[2].partition("/")[0]
         talk = f"exec 3<>/dev/tcp/127.0.0.1/{port}; printf 'CONFIG GET dir\\r\\n' >&3; head -1 <&3"
-        answer = run_as(uid, "bash", "-c", talk)
-        assert answer.stdout.startswith("-NOAUTH"), answer
+        result = run_as(uid, "bash", "-c", talk)
+        assert result.stdout.startswith("-NOAUTH"), result
         with pytest.raises(asyncpg.InvalidPasswordError):
             await asyncpg.connect(addresses.postgres.replace(":", ":no", 2).replace(":no", ":", 1))
 

@@ -143,7 +143,7 @@ def _check_started(running: RunningService) -> HealthCheck:
 
 
 def _check_start_begun(running: RunningService) -> HealthCheck:
-    """Check that the start began; waiting for a server counts, a restart would not help."""
+    """Check that the start began. Waiting for a server passes: a restart would not help."""
 
     async def check() -> str | None:
         return None if running.started or running.unavailable else "not started"

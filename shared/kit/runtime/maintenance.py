@@ -18,7 +18,7 @@ log = get_logger("run")
 COUNT_TIMEOUT_SECONDS = 3.0
 """Limit of counting events: other jobs wait for it, and the broker may be unavailable."""
 WAKE_PARKED_INTERVAL = timedelta(minutes=1)
-"""Interval of the search for parked keys without a due time, which reads all parked retrier."""
+"""Interval of the search for parked keys without a due time, which reads all parked keys."""
 MAX_EXPIRED_ROWS_PER_DELETE = 5_000
 """Limit for each table in one transaction."""
 _REMOVE_EXPIRED = text("SELECT remove_expired(:at_most)")

@@ -26,28 +26,28 @@ class Settings(KafkaSettings):
 
     database_url: str = Field(description="PostgreSQL, as the service's app role", repr=False)
     relay_url: str = Field(description="PostgreSQL, as the role that sees the outbox", repr=False)
-    jwks_url: str = Field(description="where identity serves the keys that sign access tokens")
-    issuer: str = Field(default="https://preau.local", description="who signs access tokens")
-    audience: str = Field(default="preau", description="for whom access tokens are")
+    jwks_url: str = Field(description="URL of the public keys (JWKS) that verify access tokens")
+    issuer: str = Field(default="https://preau.local", description="issuer of access tokens")
+    audience: str = Field(default="preau", description="audience of access tokens")
     owner_url: str | None = Field(
         default=None, description="PostgreSQL, as the owner role: migrations only", repr=False
     )
     redis_url: str | None = Field(
         default=None,
-        description="Redis, where limits are counted for all processes; without one, in each",
+        description="Redis, which counts limits for all processes; without it each process counts",
         repr=False,
     )
     trusted_proxies: str = Field(
         default="",
-        description="addresses or networks of proxies whose X-Forwarded-For is believed, by comma",
+        description="addresses or networks of trusted proxies (X-Forwarded-For), with commas",
     )
     audit_key: str | None = Field(
         default=None,
-        description="an Ed25519 private key, as PEM, that signs where audit chains end",
+        description="Ed25519 private key, as PEM, that signs the heads of audit chains",
         repr=False,
     )
     public_docs: bool = Field(
-        default=False, description="serve /docs and /openapi.json to everybody: 1 or 0"
+        default=False, description="serve /docs and /openapi.json without a login: 1 or 0"
     )
     trace_sample: float = Field(
         default=0.1, ge=0, le=1, description="the share of traces to record, 0 to 1"
@@ -55,12 +55,12 @@ class Settings(KafkaSettings):
     shed_outbox_age: float = Field(
         default=LoadLimits.max_outbox_age_seconds,
         gt=0,
-        description="seconds that the oldest fact may wait to be sent before changes are refused",
+        description="age in seconds of the oldest event not sent, above which changes are refused",
     )
     shed_outbox_events: int = Field(
         default=LoadLimits.max_outbox_events,
         ge=0,
-        description="facts that may wait, however old, before changes are refused",
+        description="number of events not sent, above which changes are refused",
     )
     shed_wait: float = Field(
         default=LoadLimits.max_wait_seconds,
@@ -73,15 +73,15 @@ class Settings(KafkaSettings):
     shed_writes: int = Field(
         default=LoadLimits.max_concurrent_writes,
         ge=1,
-        description="changes at work at once; the others wait",
+        description="changes that run concurrently; the others wait",
     )
     shed_waiting: int = Field(
-        default=LoadLimits.max_queue, ge=0, description="changes that may wait for their turn"
+        default=LoadLimits.max_queue, ge=0, description="changes that may wait for a free slot"
     )
     shed_requests: int = Field(
         default=LoadLimits.max_concurrent_requests,
         ge=1,
-        description="requests of the API in hand at once",
+        description="API requests that are processed concurrently",
     )
 
     limit_factor: float = Field(
@@ -122,24 +122,24 @@ class Settings(KafkaSettings):
     inbox_attempts: int = Field(
         default=RetryLimits.max_attempts,
         ge=1,
-        description="attempts of one event alone, with the database there, before it is parked",
+        description="attempts of a single event, with the database available, before it is parked",
     )
     inbox_starts: int = Field(
         default=RetryLimits.max_starts,
         ge=0,
-        description="starts of a reader without progress, after which each event is tried alone;"
+        description="starts of a consumer without progress before events are applied one by one;"
         " 0 for never",
     )
     inbox_hold_ms: int = Field(
         default=round(RetryLimits.max_hold_seconds * 1000),
         ge=100,
-        description="milliseconds of processor time in one attempt at a batch after which a lost"
-        " transaction counts as our own slowness",
+        description="milliseconds of processor time of an attempt, above which a lost transaction"
+        " counts as caused by slow code",
     )
     inbox_effect_ms: int = Field(
         default=round(RetryLimits.slow_effect_seconds * 1000),
         ge=1,
-        description="milliseconds that an effect may take in the open transaction untold",
+        description="milliseconds of an effect in the open transaction, above which it is reported",
     )
 
     @field_validator("trusted_proxies")
@@ -195,7 +195,7 @@ class Settings(KafkaSettings):
 
     @classmethod
     def _reject_unknown(cls, environment: Mapping[str, str]) -> None:
-        known = {f"{cls.PREFIX}{name.upper()}" for name in cls.model_fields}
+        names = {f"{cls.PREFIX}{name.upper()}" for name in cls.model_fields}
         for name in environment:
-            if name.startswith(cls.PREFIX) and name not in known:
-                raise SettingError(f"{name}: no such setting. Known: {', '.join(sorted(known))}.")
+            if name.startswith(cls.PREFIX) and name not in names:
+                raise SettingError(f"{name}: no such setting. Known: {', '.join(sorted(names))}.")

@@ -38,7 +38,7 @@ def record_create_span(
 
     `parent` is the context of the event's cause: a request or a delivery. The span belongs to that
     trace, with a link to the current batch if there is one. If that trace is not recorded, no span
-    is span_manager and its context is returned unchanged.
+    is opened and its context is returned unchanged.
     """
     origin, current = valid_traceparent(parent), telemetry.current()
     parent_context, links = current, tuple[str, ...]()

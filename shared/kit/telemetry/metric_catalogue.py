@@ -276,5 +276,5 @@ def get_metric(name: str, kind: Kind, labels: Iterable[str]) -> Metric:
 
 
 def label_name(label: str) -> str:
-    """Return the label that a keyword argument stands for: `http__route` is `http.route`."""
+    """Return the label of a keyword argument: `http__route` means `http.route`."""
     return label.replace("__", ".")
