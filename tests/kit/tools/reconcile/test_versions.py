@@ -200,15 +200,11 @@ async def test_kept_index_recognises_pairs(
     source = Source(
         "community", versioned_service.owner_url, frozenset({V2}), ("community.rehearsal",), ()
     )
-    log = InMemoryLog(versioned_service.bus)  # type: ignore[arg-type]  # a memory bus in these tests
     for number in (1, 2):
         await versioned_service.record_facts(line_said("encore"))
         await versioned_service.consume(LineSaid)
-<<<<<<< Updated upstream
         assert isinstance(versioned_service.bus, MemoryBus)
         log = InMemoryLog(versioned_service.bus)
-=======
->>>>>>> Stashed changes
         report = await Checker(log, [source], tmp_path / "index").check()
         assert not [violation for violation in report.wrong if violation.invariant in {"I3", "I4"}]
         assert ("I3", "events published in two versions", number) in report.looked
