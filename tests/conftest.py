@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 class _Started:
-    """A stack that lives in a thread with an event loop of its own, beside every test's loop."""
+    """A stack that runs in a thread with its own event loop, separate from the tests' loops."""
 
     def __init__(self, home: Path, parts: frozenset[ServerName]) -> None:
         self._home, self._parts = home, parts

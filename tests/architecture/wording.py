@@ -35,7 +35,7 @@ NO_OBJECT = re.compile(r"^[A-Z][a-z]+ (it|them|this|that|one|both|all|so|anew)\b
 
 @dataclass
 class Wording:
-    """What was counted in some files: totals, and where each fault stands."""
+    """Totals of some files, and the place of each vague name and idiom."""
 
     functions: int = 0
     docstrings: int = 0

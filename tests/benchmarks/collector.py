@@ -9,14 +9,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Sink:
-    """Where it listens, and how many pushes it took."""
+    """The address of the collector, and the number of pushes that it received."""
 
     port: int
     taken: int = 0
 
     @property
     def environment(self) -> dict[str, str]:
-        """What tells a service to push there."""
+        """Return the environment variables with which a service pushes to the collector."""
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{self.port}"}
 
     @property

@@ -132,7 +132,7 @@ Measure = Callable[[Contender, str, Path], Awaitable[Figures]]
 async def contest(
     bench: Bench, case: str, contenders: Sequence[Contender], measure: Measure
 ) -> list[Row]:
-    """Let all of them run `bench.runs` times, in turns; who fails gets a row that says why."""
+    """Run all contenders in turns, `bench.runs` times; a failed one gets a row with the reason."""
     pythons: dict[str, str] = {}
     reasons: dict[str, str] = {}
     values: dict[str, dict[tuple[str, str], list[float]]] = {}
@@ -200,7 +200,7 @@ def task_for(contender: Contender, kafka: str, topic: str, records: int) -> Task
 async def rate(
     contender: Contender, python: str, log: Path, task: Task, *, profile: bool = False
 ) -> tuple[Figures, int]:
-    """Run it; give its records a second, and how many it saw in all."""
+    """Run a contender; return its records per second and the number of all its records."""
     argument = json.dumps(asdict(task))
     measured = await launch(python, contender.module, argument, log, profile=profile)
     if not measured["seconds"]:

@@ -1,4 +1,4 @@
-"""Who may come in: a key pair of the benchmark's own, and tokens as identity signs them."""
+"""A key pair for the benchmark, and access tokens as identity signs them."""
 
 import json
 import time

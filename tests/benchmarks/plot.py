@@ -27,7 +27,7 @@ class Point:
 
 
 def points(rows: Sequence[Row], what: str, unit: str) -> list[Point]:
-    """Take one line out of the rows: `Préau, effect, 10,000 members, …`."""
+    """Return the points of one series of rows: `Préau, effect, 10,000 members, …`."""
     series = []
     for row in rows:
         if row.case != "growth" or row.unit != unit or row.value is None:
@@ -40,7 +40,7 @@ def points(rows: Sequence[Row], what: str, unit: str) -> list[Point]:
 
 
 def plot(rows: Sequence[Row]) -> str | None:
-    """Draw it as SVG; None when there is nothing to draw."""
+    """Return the plot as SVG; None without measurements."""
     lines = [(title, points(rows, what, unit)) for what, unit, title in PANELS]
     drawn = [(title, line) for title, line in lines if line]
     if not drawn:

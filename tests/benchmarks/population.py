@@ -79,7 +79,7 @@ def _id(words: str) -> UUID:
 
 @dataclass(frozen=True)
 class Member:
-    """Someone who may publish in a space."""
+    """A member who may publish in a space."""
 
     tenant: UUID
     member: UUID
@@ -96,7 +96,7 @@ def members(number: int, among: int | None = None) -> Iterator[Member]:
 
 
 async def populate(admin: asyncpg.Connection, number: int, *, posts: int = 0) -> None:
-    """Make so many members, and posts of theirs with their heads, in place of all there are."""
+    """Replace all members, their posts and outbox heads by generated ones."""
     await admin.execute(_EMPTY)
     await admin.execute(_PLACES)
     for statement in (_MEMBERS, _ROLES, _MEMBERSHIPS):
@@ -107,5 +107,5 @@ async def populate(admin: asyncpg.Connection, number: int, *, posts: int = 0) ->
 
 
 async def remember(admin: asyncpg.Connection, events: int, midnight_ms: int) -> None:
-    """Put so many events of today into the inbox, as another group's."""
+    """Insert event ids of today into the inbox, for another consumer group."""
     await admin.execute(_INBOX, 0, events, midnight_ms)

@@ -1,4 +1,4 @@
-"""The records that everybody reads: envelopes of ours, as the outbox writes them."""
+"""The records that all contenders read: envelopes as the outbox writes them."""
 
 import random
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ MEMBERS = 500
 
 
 def posts(number: int, *, traced: float, seed: int = 1) -> list[OutgoingRecord]:
-    """Make so many posts, each the first of its conversation; the share `traced` is recorded."""
+    """Create posts, each the first of its conversation; the share `traced` has a sampled trace."""
     drawn = random.Random(seed)
     places = [(TenantId(uuid7()), _ids(SPACES), _ids(MEMBERS)) for _ in range(TENANTS)]
     return [_record(drawn, drawn.choice(places), traced) for _ in range(number)]
@@ -74,7 +74,7 @@ def _context(drawn: random.Random, traced: float) -> bytes:
 
 
 def spaces_opened() -> list[OutgoingRecord]:
-    """Tell of the population's spaces, as community would have when they were opened."""
+    """Yield the events that opened the population's spaces, as community publishes them."""
     return [_envelope_of(fact, tenant) for tenant, fact in _spaces()]
 
 

@@ -60,7 +60,7 @@ def read(path: Path) -> Report | None:
 
 
 def write(path: Path, report: Report) -> None:
-    """Write it, readable."""
+    """Write a report as indented JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
 

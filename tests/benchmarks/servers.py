@@ -67,7 +67,7 @@ class Servers:
         return self.url(role, service).replace("+asyncpg", "")
 
     async def sql(self, *statements: str, service: str = SERVICE) -> None:
-        """Run statements as the owner, each by itself."""
+        """Run each statement in a transaction of the owner role."""
         connection = await asyncpg.connect(self.plain(service=service))
         try:
             for statement in statements:
@@ -94,7 +94,7 @@ class Servers:
             await admin.close()
 
     async def counted(self, table: str) -> int:
-        """Add up the effects that a table holds, whoever's they are."""
+        """Return the sum of all effects in a table."""
         admin = await self.admin()
         try:
             return int(await admin.fetchval(f"SELECT COALESCE(sum(n), 0) FROM {table}"))

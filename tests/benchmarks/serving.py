@@ -1,4 +1,4 @@
-"""A server under load: started as a process of its own, loaded by another, stopped."""
+"""A server under load: it runs in one process, the load generator in another."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ CLIENT = "tests.benchmarks.ours.client"
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as tried:
         tried.bind(("127.0.0.1", 0))
         port: int = tried.getsockname()[1]
@@ -71,7 +71,7 @@ def _answers(port: int) -> bool:
 
 
 def processor_time(process: asyncio.subprocess.Process) -> float | None:
-    """Return how many seconds of a processor it has taken so far; None where nobody tells."""
+    """Return the processor seconds of a process so far; None where `/proc` is missing."""
     try:
         stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8")
     except OSError:

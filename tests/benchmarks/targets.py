@@ -13,7 +13,7 @@ ORM = "FastAPI + SQLAlchemy ORM"
 
 @dataclass(frozen=True)
 class Figure:
-    """Where a figure stands among the rows."""
+    """The case, contender and unit of a figure."""
 
     case: str
     who: str
@@ -26,7 +26,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Target:
-    """What is wanted of a figure: at least, or at most (`atmost`), `bound`.
+    """A bound on a figure: at least, or at most (`atmost`), `bound`.
 
     With `over`, of its ratio to that contender of the same case in the same run; of several, to the
     fastest.
@@ -49,7 +49,7 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """Say it in one word."""
+        """Return the verdict as one word: met, missed, not measured."""
         if self.measured is None:
             return "not measured"
         holds: Callable[[float, float], bool] = float.__le__ if self.target.atmost else float.__ge__

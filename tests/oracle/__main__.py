@@ -18,7 +18,7 @@ DIFFERS, NOTHING = 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do it; give the exit code."""
+    """Compare a dump with the platform and return the exit code."""
     arguments_ = _parse(arguments)
     try:
         expected = count(arguments_.folder, ZoneInfo(arguments_.time_zone))

@@ -1,4 +1,4 @@
-"""What was counted, held against what the platform says; every line names both numbers."""
+"""Comparison of the oracle's numbers with the platform's; every line has both numbers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass

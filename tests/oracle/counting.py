@@ -19,7 +19,7 @@ KPIS = ("questions", "answers", "comments", "contributors")
 
 @dataclass(frozen=True)
 class Counted:
-    """Rows of one kind. `placed` are those that belong into the community, once each."""
+    """Rows of one kind; `placed` are the rows that must be in the community, once each."""
 
     read: int = 0
     placed: int = 0
@@ -75,7 +75,7 @@ class _Placing:
 
 
 def _place(rows: list[Written], parents: set[str] | None) -> _Placing:
-    """Keep what has a text and, unless it is a root, something to stand under."""
+    """Keep rows that have a text and, unless they are questions, an existing parent."""
     fit = [row for row in rows if not row.blank and (parents is None or row.parent in parents)]
     once = {row.id: row for row in reversed(fit)}
     return _Placing(len(rows), list(once.values()), len(fit) - len(once))

@@ -1,4 +1,4 @@
-"""A running platform: the one on `PREAU_PORT`, or one of our own that is gone afterwards."""
+"""A running platform: the one on `PREAU_PORT`, or one that is started and stopped here."""
 
 import json
 import os
@@ -31,7 +31,7 @@ class NoPlatformError(Exception):
 
 @dataclass(frozen=True)
 class Platform:
-    """Where it is, as its commands are told."""
+    """The environment of a platform's commands."""
 
     environment: Mapping[str, str]
 

@@ -87,7 +87,7 @@ def test_table_marks_differences() -> None:
 
 
 class Puppet:
-    """A platform that says what it is told to."""
+    """A platform with fixed answers to commands."""
 
     def __init__(self, answers: list[object]) -> None:
         self.answers = answers

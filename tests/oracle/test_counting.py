@@ -1,4 +1,4 @@
-"""The oracle itself, held against what was counted by hand in tests/system/dump."""
+"""The oracle's numbers, compared with numbers counted by hand in tests/system/dump."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Without a platform, one line says why; a started one is stopped whatever happens."""
+"""Without a platform there is one line of error; a started platform is always stopped."""
 
 import sys
 from pathlib import Path

@@ -93,7 +93,7 @@ async def published(
     *,
     empty: bool = True,
 ) -> Figures:
-    """Let one server take the load, with no posts and facts before it unless told so."""
+    """Measure one server under load; its tables are emptied first unless `empty` is False."""
     await entrance.servers.sql(_EMPTY if empty else _EMPTY_OUTBOX)
     await entrance.servers.checkpoint()
     port = free_port()

@@ -1,4 +1,4 @@
-"""`consume`, `effect` and `tracing`: everybody reads the same topic, from its beginning."""
+"""`consume`, `effect` and `tracing`: all contenders read the same topic from its beginning."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -135,7 +135,7 @@ async def _effects(
 async def applied(
     bench: Bench, servers: Servers, contender: Contender, task: Task, python: str, log: Path
 ) -> Figures:
-    """Let one read, and count its effects. Raises `FailedBatch` when they are not as many."""
+    """Measure one contender and count its effects; raises `Failed` when some are missing."""
     figures, event_count = await rate(contender, python, log, task, profile=bench.profile)
     effects = await servers.counted(contender.table or "")
     if effects != event_count:

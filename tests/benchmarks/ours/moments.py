@@ -64,7 +64,7 @@ class Timed:
 
 
 async def read_from_now(host: Host, database: Database) -> Timed:
-    """Read posts with the one effect, as a group of its own that begins at the log's end."""
+    """Read posts with one effect in a new consumer group that begins at the end of the log."""
     group = f"bench-{uuid4().hex[:8]}"
     ends = (await host.bus.get_log_bounds([PostPublished.TOPIC])).end
     async with database.unit_for(()) as unit:

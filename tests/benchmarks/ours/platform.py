@@ -72,7 +72,7 @@ def _time_own(reader: str, timed: list[Timed]) -> None:
 
 
 async def _caught_up(running: Sequence[RunningService]) -> None:
-    """Wait until nobody reads any more what the contender before has left."""
+    """Wait until no consumer group has lag from the contender before."""
     for consumer in [service.service.consumer for service in running if service.service.consumer]:
         while (await report.count_outcomes(consumer, consumer.bus)).lag:  # noqa: ASYNC110  a broker's
             await asyncio.sleep(0.1)

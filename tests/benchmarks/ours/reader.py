@@ -82,7 +82,7 @@ class Receiver:
 
 @dataclass
 class Clocked:
-    """Tells the clock of every batch that is done."""
+    """Records each finished batch in the stopwatch."""
 
     inner: Consumer
     watch: Stopwatch
@@ -98,10 +98,10 @@ class Clocked:
         await self.inner.on_revoked(partitions)
 
     async def handle(self, batch: Sequence[IncomingRecord]) -> Mapping[Partition, int]:
-        answer = await self.inner.handle(batch)
+        offsets = await self.inner.handle(batch)
         if self.watch.passed(len(batch)):
             self.enough.set()
-        return answer
+        return offsets
 
 
 def database_of(host: Host, url: str) -> Database:

@@ -16,7 +16,7 @@ from tests.benchmarks.peers.protocol import Stopwatch, Task, task
 
 @dataclass
 class Counted:
-    """The relay's bus, which tells the clock what was acknowledged."""
+    """The relay's bus; records acknowledged records in the stopwatch."""
 
     inner: KafkaBus
     watch: Stopwatch

@@ -17,7 +17,7 @@ _TITLES = ("Malgré que, est-ce admis ? 🤔", "Un verbe à l’impératif", "O�
 
 
 class Texts:
-    """Bodies of requests, written beforehand but for a mark of their own."""
+    """Request bodies that are prepared in advance, except for a unique mark."""
 
     def __init__(self, seed: int = 7) -> None:
         chance = random.Random(seed)

@@ -1,4 +1,4 @@
-"""How the harness speaks with a contender, whatever its environment: standard library only.
+"""The protocol between the harness and a contender; uses the standard library only.
 
 The contender is a process of its own, `python -m <module> '<task as JSON>'`. It prints one line of
 JSON: how many records the clock saw, and in how many seconds. Everything else goes to stderr.
@@ -38,7 +38,7 @@ def task() -> Task:
 
 
 class Stopwatch:
-    """Starts when `warm` records are done, stops when `count` more are; what is done is told it."""
+    """Starts after `warm` records and stops after `count` more; the contender calls `done`."""
 
     def __init__(self, warm: int, count: int) -> None:
         self._warm, self._count = warm, count
@@ -48,7 +48,7 @@ class Stopwatch:
         self._cpu = 0.0
 
     def passed(self, number: int) -> bool:
-        """Note that so many more records are done, effects and all; True when it is enough."""
+        """Count records whose effects are done; True once the measurement is complete."""
         self.seen += number
         if self._ended:
             return True
@@ -74,6 +74,6 @@ class Stopwatch:
         print(json.dumps(measured | more), flush=True)
 
     def report_and_leave(self, **more: object) -> NoReturn:
-        """Print it and end at once, for a framework that has no way out of its own loop."""
+        """Print the measurement and exit, for a framework whose event loop cannot be left."""
         self.report(**more)
         os._exit(0)

@@ -35,7 +35,7 @@ def batches(consumer: Any, task: Task) -> Iterator[Batch]:
 
 
 def ahead(source: Iterator[Batch]) -> Iterator[Batch]:
-    """Take them from a thread that is up to two batches ahead."""
+    """Yield batches from a thread that prefetches up to two of them."""
     line: queue.Queue[Batch] = queue.Queue(AHEAD)
 
     def fill() -> None:

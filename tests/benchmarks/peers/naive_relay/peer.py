@@ -1,4 +1,4 @@
-"""The relay that everybody writes first: SKIP LOCKED, send, wait, delete, commit."""
+"""The usual first version of a relay: SKIP LOCKED, send, wait, delete, commit."""
 
 import asyncio
 
