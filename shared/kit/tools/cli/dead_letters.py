@@ -92,9 +92,9 @@ def list_letters(
 
 @dead_letters.command()
 @click.argument("group", type=click.Choice(list(PUBLISHERS)))
-@click.argument("place")
+@click.argument("position", metavar="PLACE")
 @_json
-def show(group: str, place: str, *, as_json: bool) -> None:
+def show(group: str, position: str, *, as_json: bool) -> None:
     """Show one dead letter: cause, trace, event, stack, and the events that wait on its key.
 
     PLACE is topic/partition/offset, as `list` prints it. If you have a user interface for traces,
@@ -104,7 +104,7 @@ def show(group: str, place: str, *, as_json: bool) -> None:
     Example: PREAU_TRACE_URL=https://traces.example/trace/{trace_id} \\
       preau dead-letters show metrics community.post/3/1207
     """
-    letter = ApiClient().get(f"/{group}/v1/operating/dead-letter", place=place)
+    letter = ApiClient().get(f"/{group}/v1/operating/dead-letter", place=position)
     trace_url = _make_trace_url(os.environ, letter["trace_id"])
     if as_json:
         fields = {"group": group, **letter, "trace_url": trace_url}
