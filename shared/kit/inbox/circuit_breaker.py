@@ -56,12 +56,12 @@ class CircuitNotOpen(Conflict):
 class CircuitState:
     """The row of a group: open since when, why and at which record; the accepted failures.
 
-    `since`, `cause` and `place` are None while the circuit breaker is closed.
+    `since`, `cause` and `position` are None while the circuit breaker is closed.
     """
 
     since: datetime | None
     cause: str | None
-    place: str | None
+    position: str | None
     accept_failures: int = 0
     accept_until: datetime | None = None
 

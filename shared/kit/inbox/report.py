@@ -28,8 +28,8 @@ class GroupCounts:
     """published = applied + ignored + duplicate + parked + dead_lettered + lag.
 
     `skipped` is the part of `dead_lettered` that an operator skipped. `refused` is the part that is
-    forged, or follows lost records, as its source or its key's sequence shows. `halt` is the state
-    of the group's circuit breaker, including the failures that an operator accepted.
+    forged, or follows lost records, as its source or its key's sequence shows. `circuit` is the
+    state of the group's circuit breaker, including the failures that an operator accepted.
     """
 
     published: int
@@ -41,7 +41,7 @@ class GroupCounts:
     lag: int
     skipped: int
     refused: int
-    halt: CircuitState
+    circuit: CircuitState
 
 
 async def count_outcomes(consumer: BatchConsumer, bus: Bus) -> GroupCounts:
@@ -70,5 +70,5 @@ async def count_outcomes(consumer: BatchConsumer, bus: Bus) -> GroupCounts:
         lag=lag,
         skipped=rows[0].skipped if rows else 0,
         refused=rows[0].refused if rows else 0,
-        halt=circuit_state,
+        circuit=circuit_state,
     )

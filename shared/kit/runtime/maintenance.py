@@ -63,7 +63,7 @@ def consumer_metrics_job(consumer: BatchConsumer, host: Host) -> Job:
             "preau.consumer.lag": counts.lag,
             "preau.parked.depth": counts.parked,
             "preau.dead_letter.depth": counts.dead_lettered - counts.skipped,
-            "preau.consumer.halted": counts.halt.since is not None,
+            "preau.consumer.halted": counts.circuit.since is not None,
         }
         for name, value in gauges.items():
             host.telemetry.gauge(name, value, group=consumer.group)

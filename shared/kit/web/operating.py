@@ -107,8 +107,8 @@ def operating_routes(find: FindConsumer, bus: Bus, count_outbox: Callable[[], ob
 
 def _to_counts(counts: GroupCounts) -> Counts:
     fields = asdict(counts)
-    state = counts.halt
-    del fields["halt"]
+    state = counts.circuit
+    del fields["circuit"]
     accepts = state.accept_failures or state.accept_until
     accepting = Accepting(failures=state.accept_failures, until=state.accept_until)
     return Counts(**fields, halted=_to_halted(state), accepting=accepting if accepts else None)
@@ -117,4 +117,4 @@ def _to_counts(counts: GroupCounts) -> Counts:
 def _to_halted(state: CircuitState) -> Halted | None:
     if state.since is None:
         return None
-    return Halted(since=state.since, cause=state.cause or "", place=state.place or "")
+    return Halted(since=state.since, cause=state.cause or "", place=state.position or "")

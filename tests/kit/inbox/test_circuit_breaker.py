@@ -23,8 +23,8 @@ async def test_batch_of_failures_opens_circuit_and_parks_nothing(
     counts = await _consume_until_open(harness)
 
     assert (counts.lag, counts.parked, counts.dead_lettered) == (30, 0, 0)
-    assert counts.halt.cause == "30 of 30 events failed: 30 × RuntimeError: cannot digest …"
-    assert counts.halt.since == NOON
+    assert counts.circuit.cause == "30 of 30 events failed: 30 × RuntimeError: cannot digest …"
+    assert counts.circuit.since == NOON
     (log_record,) = [
         r for r in caplog.records if r.name == "preau.halts" and r.levelno == logging.ERROR
     ]
@@ -42,8 +42,8 @@ async def test_circuit_stays_open_until_an_attempt_succeeds(harness: InboxHarnes
     harness.fixed = True
     counts = await harness.consume_all()
 
-    assert (counts_before.halt.since, counts_before.lag) == (NOON, 30)
-    assert (counts.applied, counts.parked, counts.halt.since) == (30, 0, None)
+    assert (counts_before.circuit.since, counts_before.lag) == (NOON, 30)
+    assert (counts.applied, counts.parked, counts.circuit.since) == (30, 0, None)
 
 
 async def test_many_small_failing_batches_open_the_circuit(
@@ -60,7 +60,7 @@ async def test_many_small_failing_batches_open_the_circuit(
     counts = await _consume_until_open(harness, consumer)
 
     assert (counts.parked, counts.applied, counts.lag) == (20, 19, 1)
-    assert counts.halt.cause == "21 of 40 events failed: 21 × RuntimeError: cannot digest"
+    assert counts.circuit.cause == "21 of 40 events failed: 21 × RuntimeError: cannot digest"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ async def test_failures_below_the_threshold_do_not_open_the_circuit(
 
     counts = await harness.check_counts(consumer)
 
-    assert (counts.parked, counts.lag, counts.halt.since) == (failures, 0, None)
+    assert (counts.parked, counts.lag, counts.circuit.since) == (failures, 0, None)
 
 
 async def test_only_recent_outcomes_count(harness: InboxHarness) -> None:
@@ -99,12 +99,12 @@ async def test_only_recent_outcomes_count(harness: InboxHarness) -> None:
 
     # Eleven of 311 failed, but six of the latest twenty.
     counts = await harness.check_counts(consumer)
-    assert counts.halt.since is None
+    assert counts.circuit.since is None
     for number in range(4):
         await _consume_one(harness, consumer, "poison", 300 + number)
     harness.publish("poison", member=400)
     counts = await _consume_until_open(harness, consumer)
-    assert counts.halt.cause == "11 of 20 events failed: 11 × RuntimeError: cannot digest"
+    assert counts.circuit.cause == "11 of 20 events failed: 11 × RuntimeError: cannot digest"
     assert counts.parked == 15
 
 
@@ -116,8 +116,8 @@ async def test_unreadable_records_count_as_failures(harness: InboxHarness) -> No
 
     assert (counts.lag, counts.dead_lettered) == (25, 0)
     assert await harness.outbox() == []
-    assert counts.halt.cause is not None
-    assert counts.halt.cause.startswith("25 of 25 events failed: 25 × ")
+    assert counts.circuit.cause is not None
+    assert counts.circuit.cause.startswith("25 of 25 events failed: 25 × ")
 
 
 async def test_open_circuit_parks_nothing_even_behind_a_parked_event(
@@ -155,7 +155,7 @@ async def test_successful_batch_of_another_partition_does_not_close_circuit(
 
     counts = await harness.check_counts(harness.consumer())
     assert (await harness.effects(), counts.lag, counts.parked) == (["bon"], 2, 0)
-    assert (counts.halt.since, counts.halt.place) == (NOON, f"{TOPIC}/0/0")
+    assert (counts.circuit.since, counts.circuit.position) == (NOON, f"{TOPIC}/0/0")
 
 
 async def test_waiting_batch_does_not_reopen_a_closed_circuit(
@@ -178,7 +178,7 @@ async def test_waiting_batch_does_not_reopen_a_closed_circuit(
     )
 
     counts = await harness.check_counts(harness.consumer())
-    assert (counts.halt.since, await harness.effects()) == (None, ["poison"])
+    assert (counts.circuit.since, await harness.effects()) == (None, ["poison"])
 
 
 async def test_circuit_names_the_record_that_failed_last(harness: InboxHarness) -> None:
@@ -192,8 +192,8 @@ async def test_circuit_names_the_record_that_failed_last(harness: InboxHarness) 
 
     counts = await _consume_until_open(harness)
 
-    assert counts.halt.place == f"{TOPIC}/1/0"
-    assert counts.halt.cause == "3 of 4 events failed: 3 × Invalid: invalid field=reason"
+    assert counts.circuit.position == f"{TOPIC}/1/0"
+    assert counts.circuit.cause == "3 of 4 events failed: 3 × Invalid: invalid field=reason"
 
 
 async def test_another_process_can_close_the_circuit(harness: InboxHarness) -> None:
@@ -205,7 +205,7 @@ async def test_another_process_can_close_the_circuit(harness: InboxHarness) -> N
 
     counts = await harness.consume_all(other_consumer)
 
-    assert (counts.applied, counts.halt.since) == (30, None)
+    assert (counts.applied, counts.circuit.since) == (30, None)
     assert [row["recent"] for row in await harness.query("SELECT recent FROM halts")] == ["[]"]
 
 
@@ -220,7 +220,7 @@ async def test_mostly_successful_batch_parks_failures_and_closes_circuit(
 
     counts = await harness.consume_all()
 
-    assert (counts.applied, counts.parked, counts.lag, counts.halt.since) == (22, 21, 0, None)
+    assert (counts.applied, counts.parked, counts.lag, counts.circuit.since) == (22, 21, 0, None)
 
 
 async def test_retries_during_open_circuit_count_no_attempt(

@@ -33,7 +33,7 @@ async def test_lag_grows_during_open_circuit_and_shrinks_after_resume(
     consumer = harness.consumer()
     reading = await harness.bus.subscribe(SubscriptionConfig(GROUP, (TOPIC,), consumer))
     async with asyncio.timeout(20):
-        while (await harness.check_counts(consumer)).halt.since is None:  # noqa: ASYNC110  another's row
+        while (await harness.check_counts(consumer)).circuit.since is None:  # noqa: ASYNC110  another's row
             await asyncio.sleep(0.02)
     for number in range(60, 70):
         harness.publish("poison", member=number)
@@ -46,7 +46,7 @@ async def test_lag_grows_during_open_circuit_and_shrinks_after_resume(
     await reading.stop()
 
     counts = await harness.check_counts(consumer)
-    assert (counts.lag, counts.parked, counts.halt.accept_failures) == (0, 70, 30)
+    assert (counts.lag, counts.parked, counts.circuit.accept_failures) == (0, 70, 30)
 
 
 async def test_halted_metric_is_one_while_circuit_is_open(harness: InboxHarness) -> None:

@@ -204,7 +204,7 @@ async def test_operator_accepts_a_number_of_failures(harness: InboxHarness) -> N
     counts = await harness.consume_all()
 
     assert state_before.cause == "5 of 5 events failed: 5 × RuntimeError: cannot digest"
-    assert (counts.parked, counts.halt.since, counts.halt.accept_failures) == (5, None, 2)
+    assert (counts.parked, counts.circuit.since, counts.circuit.accept_failures) == (5, None, 2)
     (row,) = await harness.query(AUDIT_ROWS)
     assert (row["action"], row["member_id"]) == ("consumer.resumed", member_id(9))
     assert json.loads(row["details"])["accept_failures"] == 7
@@ -238,7 +238,7 @@ async def test_resume_without_accepted_failures_clears_the_window(harness: Inbox
     async with harness.database.unit(operator) as unit:
         await resume(unit, GROUP, operator)
 
-    assert (await harness.check_counts(harness.consumer())).halt.since is None
+    assert (await harness.check_counts(harness.consumer())).circuit.since is None
     await _publish_until_open(harness, 0)
 
 

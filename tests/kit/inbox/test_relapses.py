@@ -22,8 +22,8 @@ async def test_failed_retries_reopen_the_circuit(
 
     counts = await harness.retry_parked()
 
-    assert counts.halt.since == harness.clock()
-    assert counts.halt.cause == "21 of 21 events failed: 21 × RuntimeError: cannot digest"
+    assert counts.circuit.since == harness.clock()
+    assert counts.circuit.cause == "21 of 21 events failed: 21 × RuntimeError: cannot digest"
     assert sorted(await _list_attempts(harness)) == [1] * (PARKED_EVENTS - 20) + [2] * 20
     for _ in range(5):
         await harness.retry_parked()
@@ -39,7 +39,7 @@ async def test_circuit_closes_when_the_opening_event_is_applied(
 
     counts = await harness.retry_parked()
 
-    assert (counts.halt.since, counts.applied, counts.parked) == (None, PARKED_EVENTS, 0)
+    assert (counts.circuit.since, counts.applied, counts.parked) == (None, PARKED_EVENTS, 0)
 
 
 async def test_successful_batch_does_not_close_circuit_opened_by_retry(
@@ -53,9 +53,9 @@ async def test_successful_batch_does_not_close_circuit_opened_by_retry(
     counts = await harness.consume_all()
 
     assert (counts.applied, counts.parked, counts.lag) == (40, PARKED_EVENTS, 0)
-    assert (counts.halt.since, counts.halt.place) == (
-        counts_before.halt.since,
-        counts_before.halt.place,
+    assert (counts.circuit.since, counts.circuit.position) == (
+        counts_before.circuit.since,
+        counts_before.circuit.position,
     )
 
 
@@ -70,8 +70,8 @@ async def test_replay_of_many_failing_events_opens_the_circuit(harness: InboxHar
 
     assert sum(cause.letters for cause in dead.causes) == PARKED_EVENTS
     assert (counts.parked, counts.dead_lettered) == (PARKED_EVENTS, 0)
-    assert counts.halt.cause is not None
-    assert counts.halt.cause.startswith("21 of 21 events failed")
+    assert counts.circuit.cause is not None
+    assert counts.circuit.cause.startswith("21 of 21 events failed")
 
 
 async def test_unblocked_events_count_as_failures(harness: InboxHarness) -> None:
@@ -86,7 +86,7 @@ async def test_unblocked_events_count_as_failures(harness: InboxHarness) -> None
 
     counts = await harness.retry_parked()
 
-    assert counts.halt.cause == "6 of 6 events failed: 6 × RuntimeError: cannot digest"
+    assert counts.circuit.cause == "6 of 6 events failed: 6 × RuntimeError: cannot digest"
     assert sorted(await _list_attempts(harness)) == [0] * 5 + [1] * 5
 
 
@@ -98,7 +98,7 @@ async def test_an_event_counts_once_however_often_it_is_tried(harness: InboxHarn
 
     counts = await _fail_all_attempts(harness)
 
-    assert (counts.dead_lettered, counts.parked, counts.halt.since) == (4, 0, None)
+    assert (counts.dead_lettered, counts.parked, counts.circuit.since) == (4, 0, None)
 
 
 async def test_accepted_failures_may_fail_again(harness: InboxHarness) -> None:
@@ -107,7 +107,7 @@ async def test_accepted_failures_may_fail_again(harness: InboxHarness) -> None:
 
     counts = await _fail_all_attempts(harness)
 
-    assert (counts.halt.since, counts.dead_lettered) == (None, PARKED_EVENTS)
+    assert (counts.circuit.since, counts.dead_lettered) == (None, PARKED_EVENTS)
 
 
 async def test_parked_events_use_up_none_of_the_accepted_failures(
@@ -118,16 +118,16 @@ async def test_parked_events_use_up_none_of_the_accepted_failures(
 
     counts = await _fail_all_attempts(harness)
 
-    assert (counts.halt.since, counts.dead_lettered, counts.halt.accept_failures) == (
+    assert (counts.circuit.since, counts.dead_lettered, counts.circuit.accept_failures) == (
         None,
         PARKED_EVENTS,
         30,
     )
     await harness.decide(DeadLetterDecision("replay", everything=True))
     counts = await harness.retry_parked()
-    assert counts.halt.accept_failures == 0
-    assert counts.halt.cause is not None
-    assert counts.halt.cause.startswith("21 of 21 events failed")
+    assert counts.circuit.accept_failures == 0
+    assert counts.circuit.cause is not None
+    assert counts.circuit.cause.startswith("21 of 21 events failed")
     assert sorted(await _list_attempts(harness)) == [0] * (PARKED_EVENTS - 50) + [1] * 50
 
 
