@@ -43,18 +43,18 @@ def decode(record: Record) -> DecodedRecord:
 
 
 @pytest.mark.parametrize("kind", sorted(POISON_KINDS))
-def test_poison_can_be_read_by_no_group(kind: str) -> None:
+def test_poison_records_cannot_be_decoded(kind: str) -> None:
     assert isinstance(decode(POISON_KINDS[kind](Random(1))), Unreadable)
 
 
-def test_a_post_of_ours_is_read_and_a_newer_version_is_ignored() -> None:
+def test_own_post_is_decoded_and_newer_version_is_ignored() -> None:
     rng = Random(1)
 
     assert isinstance(decode(make_post(rng, TENANT, timedelta())), Decoded)
     assert isinstance(decode(make_post(rng, TENANT, timedelta(), version=2)), Ignored)
 
 
-def test_a_late_post_has_the_id_and_the_time_of_its_day() -> None:
+def test_late_post_has_id_and_time_of_its_day() -> None:
     day = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
     event_id = uuid7_at(day, Random(1))
 
@@ -65,7 +65,7 @@ def test_a_late_post_has_the_id_and_the_time_of_its_day() -> None:
     assert datetime.now(UTC) - late.delivery.time > timedelta(days=6)
 
 
-def test_a_trap_springs_at_its_pass_and_only_once() -> None:
+def test_step_action_runs_once_at_the_nth_pass() -> None:
     faults = InjectedFaults()
     faults.run_command({"do": "arm", "step": "relay.sent", "nth": 2, "act": "sleep", "seconds": 0})
 
@@ -90,7 +90,7 @@ def snapshot(**changed: object) -> BacklogSnapshot:
     return BacklogSnapshot(**(values | changed))  # type: ignore[arg-type]  # a row of its fields
 
 
-def test_all_is_at_rest_when_nothing_waits_in_the_topics_that_are_read() -> None:
+def test_backlog_is_idle_without_waiting_records_in_subscribed_topics() -> None:
     assert snapshot().is_idle
     assert not snapshot(outbox={"community": 1}).is_idle
     assert not snapshot(retry_due={"metrics": 1}).is_idle
@@ -99,14 +99,14 @@ def test_all_is_at_rest_when_nothing_waits_in_the_topics_that_are_read() -> None
     assert behind.lag == {"metrics": 3}
 
 
-def test_a_later_look_covers_a_mark_when_all_that_was_there_is_applied() -> None:
+def test_snapshot_covers_an_earlier_one_once_all_is_applied() -> None:
     mark = snapshot()
 
     assert snapshot(ends={("post", 0): 8}).covers(mark)
     assert not snapshot(positions={"metrics": {("post", 0): 4, ("post", 1): 2}}).covers(mark)
 
 
-def test_the_next_build_reads_what_both_builds_write_and_this_one_too() -> None:
+def test_both_builds_read_events_of_both_builds() -> None:
     fact = PostPublished.example()
     old = bytes(encode_data(fact))
     new = msgspec.json.encode(msgspec.json.decode(old) | {"since": NEXT_BUILD})
@@ -117,7 +117,7 @@ def test_the_next_build_reads_what_both_builds_write_and_this_one_too() -> None:
     assert isinstance(coming.decode(old), PostPublished)
 
 
-def test_notes_are_counted_from_where_a_log_was_left(tmp_path: Path) -> None:
+def test_log_counter_counts_lines_since_the_skipped_end(tmp_path: Path) -> None:
     log, notes = tmp_path / "pod.log", LogCounter()
     log.write_text("FAULTS fenced metrics 3\n", encoding="utf-8")
     notes.skip_to_end([log, tmp_path / "none"])

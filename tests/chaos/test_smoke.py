@@ -17,7 +17,7 @@ SEED = 7
 
 @pytest.mark.system
 @pytest.mark.timeout(600)
-def test_nothing_is_lost_and_nothing_is_done_twice_through_three_faults() -> None:
+def test_three_faults_lose_and_repeat_nothing() -> None:
     log_bytes = RUN_LOG.stat().st_size if RUN_LOG.exists() else 0
     words = [word for name in FAULTS for word in ("--only", name)]
 
@@ -48,7 +48,7 @@ def test_a_seed_fixes_the_schedule() -> None:
 
 
 @pytest.mark.parametrize("first", [1, 2000, 7654321])
-def test_in_two_hundred_runs_each_fault_comes_ten_times(first: int) -> None:
+def test_two_hundred_seeds_draw_each_fault_ten_times(first: int) -> None:
     drawn = Counter(p.fault.name for n in range(200) for p in schedule.plan_faults(first + n))
 
     assert drawn.keys() == schedule.BY_NAME.keys()

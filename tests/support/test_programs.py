@@ -40,7 +40,7 @@ run_program(work(), timeout_seconds=float(sys.argv[2]))
 
 
 @pytest.mark.parametrize("stop_signal", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_told_to_stop_it_cleans_up_and_says_which_signal_it_was(
+def test_signalled_program_cleans_up_and_exits_with_its_number(
     tmp_path: Path, stop_signal: signal.Signals
 ) -> None:
     with _started(tmp_path, "sleeps") as program:
@@ -55,14 +55,14 @@ def test_told_to_stop_it_cleans_up_and_says_which_signal_it_was(
     assert not _lives(child)
 
 
-def test_an_error_half_way_ends_what_was_started(tmp_path: Path) -> None:
+def test_failed_program_ends_its_children(tmp_path: Path) -> None:
     with _started(tmp_path, "fails") as program:
         assert program.wait(10) == 1
 
     assert not _lives(int((tmp_path / "child").read_text()))
 
 
-def test_cleaning_up_that_never_ends_is_cut_off(tmp_path: Path) -> None:
+def test_slow_cleanup_is_cut_off(tmp_path: Path) -> None:
     with _started(tmp_path, "sleeps", within=0.1) as program:
         child = _ready(tmp_path)
         program.terminate()
@@ -75,7 +75,7 @@ def test_cleaning_up_that_never_ends_is_cut_off(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of that death")
-def test_killed_it_takes_its_children_along(tmp_path: Path) -> None:
+def test_killed_program_takes_its_children_along(tmp_path: Path) -> None:
     with _started(tmp_path, "sleeps") as program:
         child = _ready(tmp_path)
         program.kill()
@@ -83,7 +83,7 @@ def test_killed_it_takes_its_children_along(tmp_path: Path) -> None:
     _until(lambda: not _lives(child))
 
 
-async def test_what_it_starts_is_the_command_itself(tmp_path: Path) -> None:
+async def test_started_child_is_the_command_itself(tmp_path: Path) -> None:
     program = "import os; print(os.getpid(), os.getcwd(), os.environ['WORD']); raise SystemExit(7)"
     process = await start_child(
         *(sys.executable, "-c", program),
@@ -99,7 +99,7 @@ async def test_what_it_starts_is_the_command_itself(tmp_path: Path) -> None:
     assert await stop_child(process, 1), "that it has ended already is fine"
 
 
-async def test_who_does_not_listen_is_killed(tmp_path: Path) -> None:
+async def test_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     process = await start_child(sys.executable, "-c", STUBBORN + WAITS, cwd=tmp_path)
     while not (tmp_path / "up").exists():  # noqa: ASYNC110  another process makes it
         await asyncio.sleep(0.01)

@@ -59,7 +59,7 @@ def postmaster_pid(home: Path) -> int:
     return int((home / "postgres" / "postmaster.pid").read_text().splitlines()[0])
 
 
-async def test_a_crash_is_told_at_once_and_nothing_has_to_fail_to_notice_the_return(
+async def test_crashed_postgres_is_rejected_at_once_and_used_on_return(
     tmp_path: Path,
 ) -> None:
     async with open_database(tmp_path) as database:
@@ -82,7 +82,7 @@ async def test_a_crash_is_told_at_once_and_nothing_has_to_fail_to_notice_the_ret
     assert back == unnoticed == (REQUESTS, 0)
 
 
-async def test_a_frozen_server_holds_nobody_for_long(
+async def test_frozen_postgres_blocks_requests_only_briefly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_module, "STATEMENT_TIMEOUT_SECONDS", 2.0)

@@ -141,7 +141,7 @@ async def wait_until_applied(platform: Platform) -> dict[str, int]:
     return group
 
 
-async def test_a_member_comes_and_goes_and_each_effect_happens_once(platform: Platform) -> None:
+async def test_joining_and_leaving_consumer_applies_each_event_once(platform: Platform) -> None:
     counts_before, tenant = await wait_until_applied(platform), TenantId(uuid7())
     records = make_posts(600, tenant)
     kafka = platform.addresses.cluster()
@@ -160,7 +160,7 @@ async def test_a_member_comes_and_goes_and_each_effect_happens_once(platform: Pl
     assert counts_after["duplicate"] - counts_before["duplicate"] == 50
 
 
-async def test_a_member_killed_in_the_middle_loses_and_repeats_nothing(platform: Platform) -> None:
+async def test_killed_consumer_loses_and_repeats_nothing(platform: Platform) -> None:
     counts_before, tenant = await wait_until_applied(platform), TenantId(uuid7())
     records = make_posts(1200, tenant)
     async with second_member(platform) as pod:
@@ -203,7 +203,7 @@ async def test_a_writer_frozen_in_the_middle_of_a_statement_frees_its_locks(
         await connection.close()
 
 
-async def test_a_member_that_slept_through_its_session_changes_nothing_when_it_wakes(
+async def test_consumer_suspended_past_its_session_applies_nothing_on_wake(
     platform: Platform,
 ) -> None:
     counts_before, tenant = await wait_until_applied(platform), TenantId(uuid7())

@@ -49,7 +49,9 @@ BENCHMARKS = Program(
         (BENCHMARKS, signal.SIGTERM),
     ],
 )
-def test_nothing_is_left(program: Program, stop_signal: signal.Signals, tmp_path: Path) -> None:
+def test_stopped_program_leaves_no_process(
+    program: Program, stop_signal: signal.Signals, tmp_path: Path
+) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", *program.arguments],
         cwd=REPOSITORY,
@@ -78,7 +80,7 @@ def test_nothing_is_left(program: Program, stop_signal: signal.Signals, tmp_path
 
 
 @pytest.mark.allow_hosts(["127.0.0.1"])
-async def test_a_start_that_fails_half_way_leaves_nothing(
+async def test_failed_start_leaves_no_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(overload, "READY_TIMEOUT_SECONDS", 0.0)

@@ -49,7 +49,7 @@ def suspended_broker(platform: OverloadPlatform) -> Iterator[None]:
         os.kill(platform.broker, signal.SIGCONT)
 
 
-async def test_when_the_outbox_ages_changes_are_refused_and_nothing_is_lost(
+async def test_old_outbox_rejects_writes_and_loses_nothing(
     tmp_path: Path,
 ) -> None:
     async with (

@@ -100,7 +100,7 @@ async def assert_waits_for(waiting: Pod, dependency: str) -> None:
     assert (await waiting.status("/health/startup"))[0] == 200
 
 
-async def test_a_pod_waits_for_both_servers_and_is_ready_when_they_are(tmp_path: Path) -> None:
+async def test_pod_waits_for_both_servers_then_is_ready(tmp_path: Path) -> None:
     home = tmp_path / "maison d’été"
     async with Stack(home, server_names=BOTH, fast=True) as addresses:
         await migrate(GROUP, addresses.database_url(GROUP, "owner"))
@@ -123,7 +123,7 @@ async def test_a_pod_waits_for_both_servers_and_is_ready_when_they_are(tmp_path:
     assert "Traceback" not in waiting.output
 
 
-async def test_a_pod_that_waits_hears_sigterm(tmp_path: Path) -> None:
+async def test_waiting_pod_stops_on_sigterm(tmp_path: Path) -> None:
     async with Stack(tmp_path, server_names=BOTH, fast=True) as addresses:
         await migrate(GROUP, addresses.database_url(GROUP, "owner"))
     starting = pod(settings(addresses, free_port()), tmp_path / "log")
@@ -135,7 +135,7 @@ async def test_a_pod_that_waits_hears_sigterm(tmp_path: Path) -> None:
     assert "Traceback" not in waiting.output
 
 
-async def test_a_pod_whose_schema_is_too_old_says_so_in_a_line(tmp_path: Path) -> None:
+async def test_pod_with_old_schema_exits_with_one_line(tmp_path: Path) -> None:
     async with Stack(tmp_path, server_names=POSTGRES, fast=True) as addresses:
         environment = settings(addresses, free_port())
         environment |= {"PREAU_LOG_LEVEL": "error", "PREAU_KAFKA": "127.0.0.1:1"}

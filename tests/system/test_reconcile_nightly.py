@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.system, pytest.mark.allow_hosts(["127.0.0.1"])]
 SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname IN ('reconcile', 'reconcile_aside')"
 
 
-async def test_it_proves_read_models_too_and_leaves_its_figures(
+async def test_nightly_reconcile_replays_read_models_and_writes_metrics(
     platform: Platform, tmp_path: Path
 ) -> None:
     page = tmp_path / "preau.prom"

@@ -62,7 +62,7 @@ async def test_ctrl_c_stops_all_and_the_next_start_finds_its_data(used_home: Pat
     assert again.terminate() == 0
 
 
-async def test_kill_9_leaves_no_server_and_a_start_may_follow_at_once(used_home: Path) -> None:
+async def test_kill_9_leaves_no_server_and_allows_a_start(used_home: Path) -> None:
     up = StackProcess(used_home)
     up.start_and_wait()
     family = up.descendants()
@@ -96,7 +96,7 @@ async def test_two_homes_run_side_by_side(tmp_path: Path) -> None:
             pass
 
 
-async def test_a_server_that_is_there_is_used_and_left_running(tmp_path: Path) -> None:
+async def test_existing_server_is_used_and_left_running(tmp_path: Path) -> None:
     async with Stack(tmp_path / "theirs", server_names=POSTGRES, fast=True) as existing:
         choices = ServerChoices(postgres=existing.postgres)
         async with Stack(tmp_path / "ours", choices, POSTGRES) as reusing:
@@ -107,9 +107,7 @@ async def test_a_server_that_is_there_is_used_and_left_running(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("part", sorted(SERVER_NAMES))
-async def test_a_server_that_is_not_there_is_named_and_not_replaced(
-    tmp_path: Path, part: ServerName
-) -> None:
+async def test_missing_server_is_named_and_not_replaced(tmp_path: Path, part: ServerName) -> None:
     nothing = f"127.0.0.1:{PORT_RANGE[-1] + 1}"
     address = {
         "kafka": nothing,

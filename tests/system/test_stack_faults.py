@@ -21,7 +21,7 @@ REDIS: frozenset[ServerName] = frozenset({"redis"})
 KAFKA: frozenset[ServerName] = frozenset({"kafka"})
 
 
-async def test_a_server_that_dies_is_named(tmp_path: Path) -> None:
+async def test_server_that_exits_is_named(tmp_path: Path) -> None:
     pids_before = set(descendant_pids(os.getpid()))
     stack = Stack(tmp_path, server_names=REDIS)
     async with stack:
@@ -44,7 +44,7 @@ async def test_a_killed_broker_returns_to_its_data(tmp_path: Path) -> None:
             assert again.kafka
 
 
-async def test_a_spoilt_file_of_redis_is_one_line(tmp_path: Path) -> None:
+async def test_corrupted_redis_file_is_reported_in_one_line(tmp_path: Path) -> None:
     folder = tmp_path / "valkey" / "appendonlydir"
     folder.mkdir(parents=True)
     (folder / "appendonly.aof.manifest").write_text("file appendonly.aof.1.incr.aof seq 1 type i\n")
@@ -53,7 +53,7 @@ async def test_a_spoilt_file_of_redis_is_one_line(tmp_path: Path) -> None:
     assert "Valkey stopped by itself" in await _refusal(tmp_path, REDIS)
 
 
-async def test_a_spoilt_control_file_of_postgres_is_one_line(tmp_path: Path) -> None:
+async def test_corrupted_postgres_control_file_is_reported_in_one_line(tmp_path: Path) -> None:
     async with Stack(tmp_path, server_names=POSTGRES, fast=True):
         pass
     control = tmp_path / "postgres" / "global" / "pg_control"

@@ -109,12 +109,12 @@ def _unhindered(socket_enabled: None) -> None:
     """Let a fixture of the whole module open its connections."""
 
 
-async def test_a_sound_day_is_clean(played: SampleRun) -> None:
+async def test_sample_day_has_no_violation(played: SampleRun) -> None:
     assert await played.check() == []
 
 
 @pytest.mark.parametrize("name", BROKEN)
-async def test_a_table_that_says_otherwise(played: SampleRun, name: str) -> None:
+async def test_corrupted_table_is_a_violation(played: SampleRun, name: str) -> None:
     service, corruption, repair, invariant, text = BROKEN[name]
     assert await played.sql(service, corruption) != "UPDATE 0"
     try:
@@ -128,7 +128,7 @@ async def test_a_table_that_says_otherwise(played: SampleRun, name: str) -> None
 
 
 @pytest.mark.parametrize("name", JOURNALS)
-async def test_a_journal_that_says_otherwise(played: SampleRun, name: str) -> None:
+async def test_changed_journal_is_a_violation(played: SampleRun, name: str) -> None:
     change, text = JOURNALS[name]
 
     violations = await played.check_changed_journal(change)
@@ -138,7 +138,7 @@ async def test_a_journal_that_says_otherwise(played: SampleRun, name: str) -> No
     ), violations
 
 
-async def test_what_is_unsure_may_have_come_true_or_not(played: SampleRun) -> None:
+async def test_requests_without_response_allow_both_outcomes(played: SampleRun) -> None:
     def unsure(line: Line) -> Line | None:
         if line["verb"].startswith("wrong_"):
             return line
@@ -147,7 +147,7 @@ async def test_what_is_unsure_may_have_come_true_or_not(played: SampleRun) -> No
     assert await played.check_changed_journal(unsure) == []
 
 
-async def test_what_each_service_says_of_itself_is_compared(played: SampleRun) -> None:
+async def test_corruption_within_one_service_is_a_violation(played: SampleRun) -> None:
     """The last one: it breaks the whole world, and mends nothing."""
     for service, statement, _ in OWN:
         assert (await played.sql(service, statement)).rpartition(" ")[2] != "0", statement

@@ -40,7 +40,7 @@ def an_operation(**changes: Any) -> Operation:
     return Operation(**(fields | changes))
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_journal_reads_operations_as_written(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j.ndjson", "7-a")
     operations = [
         an_operation(n=journal.next_number()),
@@ -56,7 +56,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert journal.path.read_bytes().count(b"\n") == 3
 
 
-def test_an_answer_over_several_lines_is_one_line(tmp_path: Path) -> None:
+def test_multiline_response_is_journalled_on_one_line(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j.ndjson", "7-a")
     journal.write(an_operation(answer=msgspec.Raw(b'{\n "html": "<p>\\n</p>"\n}')))
     journal.close()
@@ -65,7 +65,7 @@ def test_an_answer_over_several_lines_is_one_line(tmp_path: Path) -> None:
     assert next(read_journal(journal.path)).answer == {"html": "<p>\n</p>"}
 
 
-def test_a_second_journal_adds_to_the_first(tmp_path: Path) -> None:
+def test_second_journal_appends_to_the_file(tmp_path: Path) -> None:
     for run in ("7-a", "8-b"):
         journal = Journal(tmp_path / "j.ndjson", run)
         journal.write(an_operation(run=run))
@@ -91,11 +91,13 @@ def test_a_second_journal_adds_to_the_first(tmp_path: Path) -> None:
         (None, "", Outcome.MAYBE),
     ],
 )
-def test_what_an_answer_means(status: int | None, content_type: str, outcome: Outcome) -> None:
+def test_outcome_follows_status_and_content_type(
+    status: int | None, content_type: str, outcome: Outcome
+) -> None:
     assert outcome_of(status, content_type) is outcome
 
 
-def test_no_secret_is_kept() -> None:
+def test_secret_fields_are_redacted() -> None:
     body = {"password": "a", "invitation": "b", "access_token": "c", "refresh_token": "d", "x": 1}
 
     assert redact(body) == dict.fromkeys(body, "…") | {"x": 1}

@@ -16,17 +16,17 @@ def essence(wishes: list[PlannedAction]) -> list[tuple[str, float, str]]:
     return [(wish.verb, wish.pause, random_text(wish.rng).body) for wish in wishes]
 
 
-def test_the_same_seed_wants_the_same_things_in_the_same_order() -> None:
+def test_same_seed_plans_same_actions() -> None:
     assert essence(first(500)) == essence(first(500))
 
 
-def test_another_seed_or_another_person_wants_other_things() -> None:
+def test_other_seed_or_person_plans_other_actions() -> None:
     other_plans = (first(50, seed=8), first(50, name="lycee-2/zoe"))
 
     assert all(essence(other) != essence(first(50)) for other in other_plans)
 
 
-def test_what_is_drawn_for_one_wish_moves_no_other() -> None:
+def test_draws_of_one_action_change_no_other() -> None:
     drawn = first(20)
     for _ in range(1000):
         drawn[3].rng.random()
@@ -41,7 +41,7 @@ def test_the_mean_pause_is_one() -> None:
     assert 0.95 < sum(pauses) / len(pauses) < 1.05
 
 
-def test_every_verb_of_every_role_can_be_done() -> None:
+def test_every_planned_verb_has_an_action() -> None:
     planned_verbs = {verb for verbs in VERBS.values() for verb in verbs}
 
     assert planned_verbs == set(ACTIONS)
@@ -49,14 +49,14 @@ def test_every_verb_of_every_role_can_be_done() -> None:
     assert set(WRONG) <= {verb for verb in planned_verbs if verb.startswith("wrong_")}
 
 
-def test_most_of_it_is_meant_to_work() -> None:
+def test_few_planned_actions_are_invalid() -> None:
     verbs = [wish.verb for wish in first(3000)]
     wrong = sum(verb.startswith("wrong_") for verb in verbs) / len(verbs)
 
     assert 0.02 < wrong < 0.1
 
 
-def test_texts_are_french_and_some_must_go() -> None:
+def test_texts_are_french_and_some_are_moderated() -> None:
     texts = [random_text(wish.rng) for wish in first(3000)]
     insults = sum(any(insult in text.body for insult in INSULTS) for text in texts)
 

@@ -55,7 +55,7 @@ class Script:
             await reader.read()
 
 
-async def test_it_asks_and_hears_over_one_connection() -> None:
+async def test_sequential_requests_share_one_connection() -> None:
     async with Script(OK, OK) as served, HttpClient() as http:
         first = await http.request(served.url, "POST", "/a/%C3%A9", {"x": "1"}, b"{}")
         second = await http.request(served.url, "GET", "/b", {})
@@ -67,14 +67,14 @@ async def test_it_asks_and_hears_over_one_connection() -> None:
     assert served.bodies == [b"{}", b""]
 
 
-async def test_two_at_once_take_two_connections() -> None:
+async def test_concurrent_requests_use_two_connections() -> None:
     async with Script(OK, OK) as served, HttpClient() as http:
         await asyncio.gather(*(http.request(served.url, "GET", "/", {}) for _ in range(2)))
 
     assert served.connections == 2
 
 
-async def test_chunks_are_put_together_and_a_closing_connection_is_left() -> None:
+async def test_chunked_body_is_joined_and_closed_connection_dropped() -> None:
     chunked = (
         b"HTTP/1.1 503 X\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
         b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
@@ -90,13 +90,13 @@ async def test_chunks_are_put_together_and_a_closing_connection_is_left() -> Non
 @pytest.mark.parametrize(
     "script_bytes", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{", b"bonjour"]
 )
-async def test_half_an_answer_is_none(script_bytes: bytes) -> None:
+async def test_incomplete_response_raises_no_response(script_bytes: bytes) -> None:
     async with Script(script_bytes, then_close=True) as served, HttpClient() as http:
         with pytest.raises(NoResponse):
             await http.request(served.url, "GET", "/", {})
 
 
-async def test_it_waits_only_so_long_and_uses_that_connection_no_more() -> None:
+async def test_timed_out_connection_is_not_reused() -> None:
     async with Script(b"", OK) as served, HttpClient(timeout_seconds=0.05) as http:
         with pytest.raises(NoResponse, match="no answer within"):
             await http.request(served.url, "GET", "/slow", {})
@@ -106,7 +106,7 @@ async def test_it_waits_only_so_long_and_uses_that_connection_no_more() -> None:
     assert served.connections == 2
 
 
-async def test_nobody_there_is_said() -> None:
+async def test_refused_connection_raises_no_response() -> None:
     async with Script() as served:
         url = served.url
     async with HttpClient() as http:

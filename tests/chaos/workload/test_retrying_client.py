@@ -93,7 +93,7 @@ def publishing(person: Person) -> Request:
     return request
 
 
-async def test_an_ok_is_journalled_and_learnt(journal: Journal) -> None:
+async def test_success_is_journalled_and_updates_the_state(journal: Journal) -> None:
     person = zoe()
     body = {"content_id": ID, "kind": "question", "root_id": ID, "body": "…"}
     (line,), http = await asked(journal, person, publishing(person), an_answer(201, body))
@@ -107,7 +107,7 @@ async def test_an_ok_is_journalled_and_learnt(journal: Journal) -> None:
     assert [content.content_id for content in person.tenant.contents] == [ID]
 
 
-async def test_a_maybe_is_asked_again_under_its_key(
+async def test_uncertain_request_is_retried_with_its_key(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(asyncio, "sleep", _at_once)
@@ -130,7 +130,9 @@ async def test_a_maybe_is_asked_again_under_its_key(
     assert len({line.n for line in lines}) == 3
 
 
-async def test_it_gives_up_in_the_end(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_client_stops_after_max_attempts(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(asyncio, "sleep", _at_once)
     person = zoe()
     lines, _ = await asked(journal, person, publishing(person))
@@ -142,14 +144,14 @@ async def _at_once(_: float) -> None:
     return
 
 
-async def test_a_refusal_is_never_asked_again(journal: Journal) -> None:
+async def test_rejected_request_is_not_retried(journal: Journal) -> None:
     person = zoe()
     lines, _ = await asked(journal, person, publishing(person), a_problem(403, "forbidden"))
 
     assert [line.outcome for line in lines] == [Outcome.FAILED]
 
 
-async def test_what_has_no_key_is_never_asked_again(journal: Journal) -> None:
+async def test_request_without_key_is_not_retried(journal: Journal) -> None:
     for request in (
         Request("community", "PUT", "/contents/1", {"body": "é"}),
         Request("community", "POST", "/spaces", {}, expected_status=403),
@@ -163,7 +165,7 @@ async def test_what_has_no_key_is_never_asked_again(journal: Journal) -> None:
     assert lines[2].member is None
 
 
-async def test_who_leaves_in_the_middle_has_perhaps_done_it(journal: Journal) -> None:
+async def test_cancelled_request_is_journalled_as_maybe(journal: Journal) -> None:
     class Slow(HttpClient):
         async def request(self, *_: object) -> HttpResponse:
             await asyncio.sleep(60)
@@ -181,7 +183,7 @@ async def test_who_leaves_in_the_middle_has_perhaps_done_it(journal: Journal) ->
     assert (line.outcome, line.answer) == (Outcome.MAYBE, "the asker left")
 
 
-async def test_a_token_that_ended_and_a_content_that_is_gone_are_known(journal: Journal) -> None:
+async def test_expired_token_and_gone_content_update_the_state(journal: Journal) -> None:
     person = zoe()
     content = KnownContent(
         ID, "question", ID, "hamid", person.tenant.spaces[0], may_be_moderated=False
@@ -194,7 +196,7 @@ async def test_a_token_that_ended_and_a_content_that_is_gone_are_known(journal: 
     assert not person.signed_in
 
 
-async def test_a_token_about_to_end_is_renewed_before_anything_is_asked(journal: Journal) -> None:
+async def test_expiring_token_is_refreshed_before_the_action(journal: Journal) -> None:
     person = zoe()
     person.refresh_token = "r-1"
     claims = base64.urlsafe_b64encode(b'{"sub": "m-1", "tenant": "t-1"}').decode().rstrip("=")
@@ -215,7 +217,7 @@ async def test_a_token_about_to_end_is_renewed_before_anything_is_asked(journal:
     assert "r-2" not in journal.path.read_text()
 
 
-async def test_with_every_service_down_a_run_ends_in_time_and_says_so(
+async def test_workload_ends_in_time_with_all_services_down(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def nobody(*_: object, **__: object) -> HttpResponse:

@@ -22,7 +22,7 @@ _LOSE = """
 """
 
 
-def test_an_operator_needs_nothing_but_the_data_folder(platform: Platform, tmp_path: Path) -> None:
+def test_reconcile_finds_a_deleted_inbox_row(platform: Platform, tmp_path: Path) -> None:
     book = str(tmp_path / "book")
     first_report = _reconcile(platform, "--wait", "90", "--state", book)
     # Other tests of this platform write records that look like ours, and are not.
@@ -47,7 +47,7 @@ def test_an_operator_needs_nothing_but_the_data_folder(platform: Platform, tmp_p
     assert str(lost["event_id"]) in new[0]["text"]
 
 
-def test_its_file_of_addresses_is_private(platform: Platform) -> None:
+def test_operator_address_file_is_private(platform: Platform) -> None:
     assert (platform.home / "operator.env").stat().st_mode & 0o777 == 0o600
 
 

@@ -77,7 +77,7 @@ def recipients(*facts: TimedEvent, origin: Any = "live") -> list[str]:
         (granted(-9, until=-8), granted(-9), RAISE),
     ],
 )
-def test_who_answered_at_the_time_is_told_once(facts: tuple[TimedEvent, ...]) -> None:
+def test_manager_at_alert_time_is_notified_once(facts: tuple[TimedEvent, ...]) -> None:
     assert recipients(*facts) == ["hamid"]
 
 
@@ -95,7 +95,7 @@ def test_who_answered_at_the_time_is_told_once(facts: tuple[TimedEvent, ...]) ->
         ((ROLE_GRANTED, -5, _duty("school") | {"role": "teacher"}), RAISE),
     ],
 )
-def test_who_did_not_is_not_told(facts: tuple[TimedEvent, ...]) -> None:
+def test_other_members_are_not_notified(facts: tuple[TimedEvent, ...]) -> None:
     assert recipients(*facts) == []
 
 

@@ -40,19 +40,21 @@ def resumed(began: float, ended: float | None, own: str = "kill") -> Measurement
         (Measurement(REBALANCES, "notifications", number=4), 4),
     ],
 )
-def test_seconds_count_from_the_end_of_what_hindered(measured: Measurement, value: float) -> None:
+def test_measurement_excludes_time_in_which_faults_block_the_subject(
+    measured: Measurement, value: float
+) -> None:
     other = FaultInterval("SIGTERM", 1, 29, "community, gone after 28 s")
     assert measured.value([CRASH, FaultInterval("flood", 1, 29), other]) == value
 
 
-def test_a_fault_of_ones_own_service_hinders_and_everybody_waits_for_each() -> None:
+def test_fault_blocks_its_service_and_all_groups() -> None:
     zombie = [FaultInterval("zombie", 0, 20, "metrics-2 for 20 s")]
     assert resumed(5, 30).value(zombie) == 10
     assert Measurement(WORK_RESUMED, ALL_GROUPS, 5, 30).value(zombie) == 10
     assert Measurement(WORK_RESUMED, "community", 5, 30).value(zombie) == 25
 
 
-def test_a_run_sums_up_and_only_what_no_load_explains_is_a_violation() -> None:
+def test_only_a_missed_violation_limit_is_a_violation() -> None:
     measurements = Measurements([resumed(0, 9), resumed(0, 40)])
     assert measurements.summarize([]) == {
         WORK_RESUMED.name: ObjectiveResult(asked=2, kept=1, worst=40.0)
@@ -81,7 +83,7 @@ def answered(status: int, at: float, kind: str = "unavailable") -> Operation:
     )
 
 
-def test_an_answer_of_500_is_always_one_too_many_and_503_with_nothing_away() -> None:
+def test_500_always_counts_and_503_counts_without_outage() -> None:
     operations = [
         answered(500, 15),
         answered(503, 15),
@@ -104,7 +106,7 @@ def snapshot(position: int, oldest: int) -> BacklogSnapshot:
     )
 
 
-def test_work_goes_on_when_all_that_waited_has_moved() -> None:
+def test_snapshot_has_progressed_once_all_waiting_work_moved() -> None:
     mark = snapshot(3, 7)
     assert snapshot(4, 8).has_progressed(mark, "metrics")
     assert snapshot(4, 0).has_progressed(mark, "metrics")
@@ -113,7 +115,7 @@ def test_work_goes_on_when_all_that_waited_has_moved() -> None:
     assert snapshot(9, 7).has_progressed(snapshot(9, 0), "metrics")
 
 
-def test_the_page_says_how_promises_were_kept() -> None:
+def test_summary_lists_how_often_objectives_were_met() -> None:
     runs = [
         {"promises": {WORK_RESUMED.name: msgspec.to_builtins(ObjectiveResult(2, 1, worst))}}
         for worst in (20.5, 9)

@@ -66,7 +66,7 @@ def is_documented(request: Request) -> bool:
 
 
 @pytest.mark.parametrize("verb", sorted(ACTIONS))
-def test_a_verb_is_a_documented_request(verb: str) -> None:
+def test_action_builds_a_documented_request(verb: str) -> None:
     for seed in range(8):
         world = a_world()
         world.other_tenant = a_world("lycee-2")
@@ -93,7 +93,7 @@ def test_who_finds_nothing_to_do_it_to_does_something_else() -> None:
     assert done["refresh"] == "sign_in"
 
 
-def test_nobody_picks_what_is_hidden_gone_or_elsewhere() -> None:
+def test_hidden_gone_and_foreign_contents_are_not_picked() -> None:
     person = a_world().people["pupil"]
     visible = person.tenant.contents[0]
     for content in list(person.tenant.contents)[1:]:
