@@ -65,7 +65,7 @@ def main(  # noqa: PLR0913  the options, by name
 
 
 def _go_private() -> None:
-    """Begin again in a mount namespace of our own, if we may: a small disk can be mounted there."""
+    """Restart in a private mount namespace, if allowed: a small disk can be mounted there."""
     unshare = ["unshare", "--mount", "--propagation", "private"]
     try:
         allowed = subprocess.run([*unshare, "true"], capture_output=True, check=False)

@@ -61,7 +61,7 @@ async def record_applied(unit: SqlUnit, deliveries: Sequence[Delivery[Fact]]) ->
 
 
 async def find_violations(addresses: StackAddresses) -> list[Violation]:
-    """Return what was applied twice (I4), and which keys went backwards (I5)."""
+    """Find events that were applied twice (I4) and keys whose sequence went backwards (I5)."""
     violations = []
     for group in GROUPS:
         for row in await fetch_as_owner(addresses, group, _TWICE):

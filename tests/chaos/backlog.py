@@ -51,7 +51,7 @@ class BacklogSnapshot:
 
     @property
     def lag(self) -> dict[str, int]:
-        """Records that each group has yet to apply, in the topics that it reads."""
+        """Count the records that each group has not yet applied, in the topics it subscribes to."""
         lag = {}
         for group, places in self.positions.items():
             topics = {topic for topic, _ in places}
@@ -94,7 +94,7 @@ class BacklogSnapshot:
         return sent and all(now.get(partition, 0) > n for partition, n in waiting.items())
 
     def __str__(self) -> str:
-        """Say it for a person."""
+        """Format the state for the log of the run."""
         return (
             f"outbox {dict(self.outbox)}, lag {self.lag}, parked {self.retry_due}, dead {self.dead}"
         )
@@ -114,7 +114,7 @@ class BacklogMonitor:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close what was opened."""
+        """Close the database connections and the consumer."""
         await self._close_connections()
 
     async def snapshot(self) -> BacklogSnapshot | None:

@@ -1,4 +1,4 @@
-"""Many runs: seeds, platforms, what is printed and what is kept."""
+"""A campaign: many runs, their seeds and platforms, the printed summary and the kept data."""
 
 import asyncio
 import itertools
@@ -30,7 +30,7 @@ MAX_KEYS_SHOWN = 3
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for on the command line."""
+    """The command line's options."""
 
     seed: int | None = None
     runs: int = 1
@@ -46,7 +46,7 @@ class Options:
 
 @dataclass
 class Campaign:
-    """Runs one after the other, until one breaks a promise."""
+    """Sequential runs that end with the first violation."""
 
     options: Options
     runs: int = 0
@@ -54,7 +54,7 @@ class Campaign:
     failed_run: RunResult | None = None
 
     async def run(self) -> int:
-        """Play all runs; the exit status."""
+        """Execute all runs; return the exit status: 1 after a violation."""
         seeds = self._seeds()
         deadline = time.monotonic() + 60 * (self.options.minutes or 10**6)
         runs_left = self.options.runs
@@ -165,7 +165,7 @@ def _summary_line(result: RunResult) -> str:
 
 
 async def _print_violations(session: ChaosSession, result: RunResult, *, short: bool) -> None:
-    """Print all that helps to understand a violation."""
+    """Print the faults, the violations and the history of their keys."""
     print(f"\nVIOLATION with seed {result.seed}; the faults:")
     for fault in sorted(result.faults, key=lambda record: record.began):
         print(f"  {fault}")

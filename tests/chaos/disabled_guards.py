@@ -37,7 +37,7 @@ def no_inbox() -> None:
 
 
 def no_distinct_in_a_batch() -> None:
-    """An event that stands twice in one batch is applied twice."""
+    """An event that occurs twice in one batch is applied twice."""
     really = ledger.claim_events
 
     class Sticky(set[UUID]):
@@ -61,7 +61,7 @@ def no_fence() -> None:
 
 
 def offsets_before_database() -> None:
-    """Offsets are committed when a batch is handed over, and reading begins where they stand."""
+    """Offsets are committed when a batch is delivered, and reading resumes from Kafka's offsets."""
     hand_over, assigned = PartitionController._deliver, BatchConsumer.on_assigned
 
     async def early(
@@ -98,7 +98,7 @@ def relay_deletes_first() -> None:
 
 
 def relay_without_shards() -> None:
-    """Relays share the rows out among them, whoever comes first, instead of owning shards."""
+    """Relays compete for rows instead of owning shards."""
     some = """
         SELECT position, topic, key, value, traceparent
         FROM (SELECT * FROM outbox ORDER BY position LIMIT 200) AS oldest
@@ -122,7 +122,7 @@ def relay_without_shards() -> None:
 
 
 def heads_without_lock() -> None:
-    """The next sequence is what somebody read, plus one: nobody waits for anybody."""
+    """The next sequence is computed from a plain read, without the lock on the head."""
     guarded = outbox._WRITE.text
     unguarded = guarded.replace(
         "SELECT topic, key, count(*) FROM rows GROUP BY topic, key ORDER BY topic, key",
@@ -138,7 +138,7 @@ def heads_without_lock() -> None:
 
 
 def outbox_outside() -> None:
-    """Facts are written by a transaction of their own, whatever becomes of the change."""
+    """Facts are written in a separate transaction, which commits even if the change does not."""
     inside = outbox.write
 
     async def outside(
@@ -155,7 +155,7 @@ def no_rewind() -> None:
     """A batch that failed is left behind, and the next one comes."""
 
     def again(self: PartitionController, first: Mapping[Any, int], pause: float) -> None:
-        """Go on."""
+        """Do not seek back."""
 
     replace_methods(PartitionController, _redeliver=again)
 

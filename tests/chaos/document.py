@@ -1,4 +1,4 @@
-"""docs/reliability.md: what is written by hand, and what the runs so far came to.
+"""Generates docs/reliability.md from a template written by hand and the record of runs.
 
 `python -m tests.chaos.document` takes the new runs of build/ into the record and writes the
 page anew. The record is kept with the code: a campaign is many sittings.
@@ -21,7 +21,7 @@ TEMPLATE = HERE / "record/reliability.md"
 
 
 def main() -> None:
-    """Keep what is new, and write the page."""
+    """Add the new runs and guards to the record, and write the page."""
     add_new_runs()
     update_guards()
     PAGE.write_text(render_page(), encoding="utf-8")
@@ -42,7 +42,7 @@ def add_new_runs() -> None:
 
 
 def update_guards() -> None:
-    """Replace what is known of a guard by its newest proof."""
+    """Replace each guard's row in the record by its newest result."""
     results = {row["guard"]: row for row in _guards(GUARDS)}
     results.update({row["guard"]: row for row in _guards(RESULTS_PATH)})
     rows = [results[name] for name in sorted(results)]

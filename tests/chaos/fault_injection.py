@@ -1,4 +1,4 @@
-"""What goes wrong inside a pod: it is told so by lines on its standard input, and by nothing else.
+"""Faults inside a pod, controlled only by commands on its standard input.
 
 Each line is a JSON object, `{"do": …}`:
 `arm` (step, nth, act, seconds) kills the process, or lets it stand still, at the nth time from now
@@ -67,7 +67,7 @@ class InjectedFaults:
     pass_counts: dict[str, int] = field(default_factory=dict)
 
     def run_command(self, line: dict[str, Any]) -> None:
-        """Take one command."""
+        """Apply one command."""
         match line["do"]:
             case "arm":
                 trap = StepAction(int(line["nth"]), str(line["act"]), float(line.get("seconds", 0)))
@@ -80,7 +80,7 @@ class InjectedFaults:
                 self.step_actions, self.slow_seconds, self.bug_modulus = {}, 0.0, 0
 
     def on_step(self, step: str) -> None:
-        """Do at this step what was asked for."""
+        """Run the action that is armed for this step, if it is its pass."""
         self.pass_counts[step] = self.pass_counts.get(step, 0) + 1
         trap = self.step_actions.get(step)
         if trap is None:
@@ -104,7 +104,7 @@ class InjectedFaults:
 
 
 def install_faults() -> InjectedFaults:
-    """Watch the failpoints, surround the reactions, and listen to whoever started this process."""
+    """Watch the failpoints, wrap the reactions, and read commands from standard input."""
     faults = InjectedFaults()
     failpoints.set_watcher(faults.on_step)
     _wrap_reactions(faults)
@@ -144,7 +144,7 @@ async def _hold_transaction(unit: SqlUnit, seconds: float) -> None:
 
 
 def _count_fences_and_rebalances() -> None:
-    """Tell in the log of what the suite counts: batches given up at the fence, and rebalances."""
+    """Log what the suite counts: batches rejected by the fence, and revoked partitions."""
     apply, revoked = BatchConsumer._apply, BatchConsumer.on_revoked
 
     async def applied(

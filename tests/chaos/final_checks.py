@@ -1,4 +1,4 @@
-"""After the faults: what an operator does, and what must be true of our own producer's records."""
+"""Final checks after the faults: dead letters, commits, effects of the suite's records."""
 
 import asyncio
 from random import Random
@@ -70,7 +70,7 @@ async def check_commits(context: RunContext, rng: Random) -> list[Violation]:
 
 
 async def check_dead_letters(context: RunContext) -> list[Violation]:
-    """What is dead must be poison, and all poison must be dead, in each group that reads it."""
+    """Check that each group's dead letters are exactly the poison records of its topics."""
     violations = []
     for group in GROUPS:
         rows = await fetch_as_owner(context.platform.addresses, group, _DEAD, group)
@@ -101,7 +101,7 @@ async def _topics(context: RunContext, group: str) -> set[str]:
 
 
 async def check_effects(context: RunContext) -> list[Violation]:
-    """Each post of our own producer has one effect in metrics: no more, no fewer."""
+    """Check that each post of the suite's producer has exactly one effect in metrics."""
     if not context.expected_effects:
         return []
     tenants = ",".join(map(str, context.expected_effects))

@@ -1,4 +1,4 @@
-"""What the checker is told of a run that has come to rest."""
+"""The checker's input: a finished run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -33,7 +33,7 @@ class ForkedProcess:
         return self.returncode
 
     def mark_ended(self, status: int) -> None:
-        """Learn that it ended."""
+        """Record the exit status and wake the waiting tasks."""
         self.returncode = status
         os.close(self.control)
         self.ended.set()
@@ -45,7 +45,7 @@ class ForkedProcess:
                 os.write(self.control, (json.dumps(command) + "\n").encode())
 
     def send_signal(self, which: signal.Signals) -> None:
-        """Send it a signal, if it is there to hear."""
+        """Send a signal, unless the process has ended."""
         if self.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, which)

@@ -1,4 +1,4 @@
-"""Where pods are born: one process that has imported everything, and forks.
+"""Fork server: one process that has imported every service and forks pods.
 
 Importing takes a pod a second of a core; seven pods that die and come back would do little else.
 What is born is a process like any other, with its own environment, input, log and identity.

@@ -1,4 +1,4 @@
-"""All that is known of one key: what the log, the tables and the journal hold of it."""
+"""The history of one key: its records, its table rows and its journal lines."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ _INBOX = "SELECT event_id FROM inbox WHERE event_id = ANY($1::uuid[])"
 
 
 async def read_key_history(addresses: StackAddresses, key: str, journal: Path) -> list[str]:
-    """Tell it line by line. `key` is a partition key, or anything that names a thing in it."""
+    """Return the history as lines. `key` is a partition key, or an id that occurs in one."""
     lines = [f"history of {key}"]
     ids: list[str] = []
     for topic, partition, offset, value in await _records(addresses.cluster(), key):
@@ -55,7 +55,7 @@ async def read_key_history(addresses: StackAddresses, key: str, journal: Path) -
 
 
 async def _records(kafka: Cluster, key: str) -> list[tuple[str, int, int, bytes]]:
-    """Read the whole log for what has this key."""
+    """Return the records with this key, from the whole log."""
     reader = AIOKafkaConsumer(**kafka.client_options(), enable_auto_commit=False, group_id=None)
     await reader.start()
     try:

@@ -1,4 +1,4 @@
-"""The proof that the suite would notice: each guard of the backbone switched off in its turn."""
+"""Mutation run: switches off each guard in turn and expects a violation."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ MAX_RUNS_PER_MUTANT = 10
 
 
 class MutantResult(msgspec.Struct, frozen=True):
-    """A guard, and what noticed that it was off; nothing in `caught_by`: nobody did."""
+    """A guard and the invariants that were violated without it; an empty `caught_by` means none."""
 
     guard: str
     meaning: str

@@ -24,7 +24,7 @@ WROTE, READ_OLD, READ_NEW = "wrote", "read-old", "read-new"
 
 
 def install_next_build() -> Counter[str]:
-    """Be the next build in this process; give what it counts, and tell of it now and then."""
+    """Encode and decode as the next build does; return its counts, which are also logged."""
     counted: Counter[str] = Counter()
 
     def count(event: str) -> None:

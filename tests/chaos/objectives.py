@@ -1,4 +1,4 @@
-"""What is promised in seconds or in numbers: measured in every run, summed up in its line.
+"""Service-level objectives, in seconds or numbers: measured in every run, summarised in its line.
 
 A limit is for a machine that has nothing else to do. Two cores that a whole platform, its servers
 and somebody's other work share take longer, so missing a limit is counted and told; `never` is
@@ -16,7 +16,7 @@ from tests.chaos.violation import Violation
 
 @dataclass(frozen=True)
 class Objective:
-    """One of them: a limit, and what is too much on any machine; in seconds if `timed`."""
+    """A limit for an idle machine, and the one that is a violation on any machine."""
 
     name: str
     limit: float
@@ -115,7 +115,7 @@ class Measurement:
     """The fault that it is about, which does not excuse it."""
 
     def value(self, faults: Iterable[FaultInterval]) -> float:
-        """Return what was measured, excused of these."""
+        """Return the measured value without the time in which other faults blocked the subject."""
         if not self.objective.in_seconds:
             return self.number
         if self.ended is None:

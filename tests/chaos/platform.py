@@ -54,7 +54,7 @@ class BrokerProxy:
 
 @dataclass
 class Platform:
-    """All that a fault may hurt, and where to look."""
+    """The running platform: servers, proxy and pods."""
 
     home: Path
     addresses: StackAddresses

@@ -26,7 +26,7 @@ class PodExit:
     pod: str
     status: int
     expected: bool
-    """Whether somebody wanted it to end: a fault, or our own stop."""
+    """Whether a fault or `stop` caused the exit."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Pod:
     """What its liveness probe said each time that it was killed for that."""
     process: ForkedProcess | None = None
     exit_expected: bool = False
-    """The next death is somebody's wish."""
+    """The next exit is caused by a fault or `stop`."""
     suspended: bool = False
     should_run: bool = True
     restart_delay_seconds: float = 0.0
@@ -54,11 +54,11 @@ class Pod:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """The base URL of the pod."""
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start it, and again whenever it dies, until `stop`."""
+        """Start the pod, and restart it after each exit until `stop`."""
         self._restart_task = asyncio.create_task(self._restart_until_stopped())
 
     async def _restart_until_stopped(self) -> None:
@@ -106,7 +106,7 @@ class Pod:
                     return
 
     def send_command(self, **command: object) -> None:
-        """Arm something in it; a pod that is dead hears nothing."""
+        """Send a fault command to the pod; ignored while it does not run."""
         if self.process is not None:
             self.process.send_command(command)
 
@@ -133,7 +133,7 @@ class Pod:
         return False
 
     async def stop(self) -> float:
-        """End it for good, the polite way; give the seconds that it took."""
+        """Stop the pod (SIGTERM, then SIGKILL) and return the seconds that it took."""
         self.should_run = False
         began = time.monotonic()
         if self.process is not None and self.process.returncode is None:

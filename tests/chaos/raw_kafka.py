@@ -1,4 +1,4 @@
-"""Our own producer and reader: whatever any program that reaches the broker may write there."""
+"""A raw Kafka client: writes any record, as any program with access to the broker can."""
 
 import asyncio
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ RecordPosition = tuple[str, int, int]
 
 @dataclass(frozen=True)
 class Record:
-    """What is written."""
+    """A record to write."""
 
     topic: str
     key: bytes | None
@@ -45,12 +45,12 @@ class Conversation:
 
 @dataclass(frozen=True)
 class RawKafka:
-    """A stranger at the broker's front door."""
+    """A producer and reader without the platform's code."""
 
     kafka: Cluster
 
     async def send(self, records: Sequence[Record]) -> list[RecordPosition]:
-        """Write these, in this order, each acknowledged; says where each stands."""
+        """Send records in this order and return their positions once all are acknowledged."""
         producer = AIOKafkaProducer(
             **self.kafka.client_options(),
             acks="all",
@@ -91,7 +91,7 @@ class RawKafka:
 
 
 async def _seek_to_random_offset(reader: AIOKafkaConsumer, rng: Random) -> TopicPartition | None:
-    """Draw a partition that holds something, and stand somewhere in it."""
+    """Seek to a random offset of a random partition; None when all are empty."""
     partitions = [TopicPartition(topic, number) for topic in TOPICS for number in range(8)]
     ends = await reader.end_offsets(partitions)
     written = [partition for partition in partitions if ends[partition] > 0]
@@ -129,7 +129,7 @@ def make_post(
     conversation: Conversation | None = None,
     sequence: int = 1,
 ) -> Record:
-    """Write a post, of a space that nobody opened, as of a time that far from now.
+    """Build a post in a space that does not exist, `offset` away from now.
 
     `of` a conversation it begins that, or answers in it: the same key, of which it is the
     `sequence`th.
@@ -162,7 +162,7 @@ def make_post(
 
 
 def make_conversations(rng: Random, tenant: TenantId, number: int, posts_each: int) -> list[Record]:
-    """Write so many posts with their answers, of all of them at once, in order within each."""
+    """Build conversations of `posts_each` posts, interleaved, in order within each."""
     now, moment = timedelta(), datetime.now(UTC)
     begun = [
         Conversation(ContentId(uuid7_at(moment, rng)), SpaceId(uuid7_at(moment, rng)))

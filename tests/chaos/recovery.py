@@ -1,4 +1,4 @@
-"""What is measured after a fault has struck: when work goes on, when what is dead is buried."""
+"""Measurements after a fault: until work resumes, until a poison record is a dead letter."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -60,7 +60,7 @@ async def measure_dead_lettering(context: RunContext, places: Sequence[RecordPos
 async def measure_dead_letter_age(
     context: RunContext, group: str, cause: str, until: float
 ) -> None:
-    """Measure how old a failure is when it is given up, of what dies in a group meanwhile."""
+    """Measure the age of failures when they become dead letters, until the given time."""
     ages: dict[RecordPosition, float] = {}
     first = True
     while context.now() < until:

@@ -36,7 +36,7 @@ class RunContext:
     background_measurements: list[asyncio.Task[None]] = field(default_factory=list)
 
     def lock_of(self, part: str) -> asyncio.Lock:
-        """Return the lock of a server: it dies once at a time."""
+        """Return the lock of a server or service, so that one fault at a time stops it."""
         return self.server_locks.setdefault(part, asyncio.Lock())
 
     def now(self) -> float:
@@ -57,7 +57,7 @@ class RunContext:
         self.measurements.items.append(Measurement(objective, subject, began, ended, number, own))
 
     def measure_in_background(self, watching: Coroutine[None, None, None]) -> None:
-        """Measure something that goes on after its fault; the run waits for it."""
+        """Start a measurement that outlasts its fault; the run waits for it."""
         self.background_measurements.append(asyncio.create_task(watching))
 
 
@@ -91,7 +91,7 @@ class FaultRecord:
     """Requests that were answered with success while it lasted."""
 
     def __str__(self) -> str:
-        """Say it for a person."""
+        """Format the state for the log of the run."""
         recovery = "never" if self.recovered is None else f"{self.recovered:.1f} s"
         interval = f"{self.began:6.1f}–{self.ended:5.1f} s"
         return f"{interval}  {self.name}: {self.what}; applied in {recovery}"

@@ -13,7 +13,7 @@ AFTER_FAULT_SECONDS = 5.0
 
 
 def count_internal_errors(operations: Iterable[Operation]) -> int:
-    """Count answers of 500: what is away or late is said to be so, and is no error of ours."""
+    """Count responses of 500: an outage or overload must be reported as 503 or 504."""
     return sum(operation.status == INTERNAL_ERROR for operation in operations)
 
 

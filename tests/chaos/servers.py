@@ -22,7 +22,7 @@ class Servers(Stack):
     def __init__(
         self, home: Path, *, proxied_port: int, advertised_port: int, disk_megabytes: int = 0
     ) -> None:
-        """`inner` is where the broker listens for the proxy, `outer` what it tells clients.
+        """The broker listens on `proxied_port` for the proxy and advertises `advertised_port`.
 
         `small_disk` puts PostgreSQL's data on a disk of so many megabytes (needs `unshare -m`).
         """
@@ -89,7 +89,7 @@ class Servers(Stack):
             await server.wait_until_exit()
 
     async def start_part(self, part: ServerName) -> None:
-        """Start it again where it was; returns when it serves."""
+        """Start a server again on its port and data; returns when it is ready."""
         starts = {
             "kafka": self._start_embedded_kafka,
             "postgres": self._start_embedded_postgres,
@@ -107,7 +107,7 @@ class Servers(Stack):
                     await asyncio.sleep(0.3)
 
     async def __aenter__(self) -> StackAddresses:
-        """Start all, or leave nothing behind."""
+        """Start the servers; after a failure, unmount the small disk."""
         try:
             return await super().__aenter__()
         except BaseException:
@@ -115,7 +115,7 @@ class Servers(Stack):
             raise
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop all, and give the small disk back, its data saved if they are to be looked at."""
+        """Stop the servers and unmount the small disk; its data are saved if `keep_data` is set."""
         await super().__aexit__()
         await self._unmount_small_disk()
 

@@ -85,7 +85,7 @@ class ChaosSession:
     async def run(
         self, seed: int, only: tuple[str, ...] = (), also: tuple[str, ...] = ()
     ) -> RunResult:
-        """Play one seed to its end."""
+        """Run one seed: workload and faults, wait until idle, check."""
         self.context.began = began = time.monotonic()
         self.context.measurements = Measurements()
         result = RunResult(seed, self.platform.home / f"journal-{seed}.ndjson")

@@ -1,4 +1,4 @@
-"""What all runs so far came to: the log of runs as a few lines of Markdown."""
+"""Summary of the log of runs, in Markdown."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What is measured: against which clock, when it is kept, and when it is a violation."""
+"""Objectives: which time counts, when the limit is met, and when a value is a violation."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The instruments themselves: what is poison, what is late, what is at rest, when a trap acts."""
+"""Parts of the chaos tests: poison records, late posts, backlog, step actions, log counts."""
 
 import subprocess
 import sys
@@ -128,7 +128,7 @@ def test_log_counter_counts_lines_since_the_skipped_end(tmp_path: Path) -> None:
 
 
 def test_each_guard_can_still_be_switched_off() -> None:
-    """In a process of its own: a guard whose function was renamed fails here, not in a campaign."""
+    """In a separate process: a guard whose function was renamed fails here, not in a campaign."""
     program = (
         "from tests.chaos import disabled_guards as guards, fault_injection, next_build\n"
         "for name in guards.MUTANTS: guards.switch_off(name)\n"

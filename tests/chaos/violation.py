@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, order=True)
 class Violation:
-    """One broken invariant: which (`I1` … `I10`), of which key, and what was found instead.
+    """A violated invariant (`I1` … `I10`), its key, and the observed state.
 
     `key` is a partition key (`tenant:aggregate`) where there is one: the whole history of that key
     is printed beside the violation.
@@ -16,5 +16,5 @@ class Violation:
     text: str
 
     def __str__(self) -> str:
-        """Say it on one line."""
+        """Format the violation on one line."""
         return f"{self.invariant} {self.key}: {self.text}"

@@ -1,4 +1,4 @@
-"""Between this suite and its two neighbours: the workload and the checker."""
+"""Runs the workload for a session and counts its outcomes."""
 
 from collections import Counter
 from pathlib import Path

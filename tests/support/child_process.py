@@ -15,7 +15,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def exec_bound_to_parent(parent: int, command: list[str]) -> NoReturn:
-    """Ask the kernel to kill this process when its parent dies, and become the command."""
+    """Let the kernel kill this process when its parent ends, and exec the command."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
         if os.getppid() != parent:  # it died before it was asked for

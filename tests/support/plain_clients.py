@@ -1,4 +1,4 @@
-"""The log and the tables as a stranger sees them: a bare client and plain SQL, no code of ours."""
+"""Independent access to log and tables: a bare Kafka client and plain SQL."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

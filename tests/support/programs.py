@@ -1,7 +1,7 @@
-"""Programs that start programs: whatever way such a one ends, all that it started ends with it.
+"""Programs that start child processes: the children end with them, also after SIGKILL.
 
-`played` is how it runs: told to stop, it leaves through its `finally` and `async with`. `begin`
-and `end` are for what it starts, which is killed should it be killed itself.
+`run_program` runs the program: a stop signal cancels it, so that its `finally` and `async with`
+blocks run. `start_child` and `stop_child` are for its children.
 """
 
 import asyncio
@@ -27,10 +27,10 @@ def run_program(
     loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
     timeout_seconds: float = SHUTDOWN_TIMEOUT_SECONDS,
 ) -> Result:
-    """Run it to its end. Told to stop, cancel it, wait for it to clean up, and exit with 128 + n.
+    """Run a coroutine; on a stop signal cancel it, wait for its cleanup, and exit with 128 + n.
 
-    Only the first signal counts: a second must not interrupt the cleaning up. What does not end in
-    time is left as if by SIGKILL.
+    Only the first signal counts: a second must not interrupt the cleanup. After `timeout_seconds`
+    the process exits without it.
     """
     received_signals: list[int] = []
     with asyncio.Runner(loop_factory=loop) as runner:
@@ -62,7 +62,7 @@ async def _run_until_signalled(
 
 
 def bound_to_parent(*command: str) -> tuple[str, ...]:
-    """Return the words that start a program which dies with the thread that starts it."""
+    """Return the command that starts a program which is killed when the calling thread ends."""
     return (sys.executable, "-I", "-S", str(CHILD_SCRIPT), str(os.getpid()), *command)
 
 
@@ -74,7 +74,7 @@ async def start_child(
     stdout: Stream = None,
     stderr: Stream = None,
 ) -> Process:
-    """Start a program that dies with this process; call it from the main thread.
+    """Start a child that is killed when this process ends; call it from the main thread.
 
     Ctrl-C in the terminal reaches us only: we end them in our order.
     """
@@ -90,7 +90,7 @@ async def start_child(
 
 
 async def stop_child(process: Process, grace_seconds: float) -> bool:
-    """Ask it to end, and kill it if it does not in time; it is gone on return. False if killed."""
+    """Terminate a child, kill it after `grace_seconds`, and wait for its exit. False if killed."""
     with suppress(ProcessLookupError):  # it has ended by itself
         process.terminate()
     try:

@@ -1,4 +1,4 @@
-"""A stack in a process of its own, as a person starts it, to be interrupted and killed."""
+"""A stack in a separate process (`make up`), to be interrupted and killed."""
 
 import asyncio
 import json
@@ -58,7 +58,7 @@ class StackProcess:
         raise AssertionError("".join(lines) or "it said nothing")
 
     def start_refused(self) -> str:
-        """Start, wait until it gives up, and give the one line that it says."""
+        """Start the stack, wait until it exits with an error, and return its one-line message."""
         self.start()
         output, _ = self._process.communicate(timeout=TIMEOUT_SECONDS)
         assert self._process.returncode == 1, output
@@ -74,7 +74,7 @@ class StackProcess:
         return descendant_pids(self.pid)
 
     def interrupt(self) -> int:
-        """Press Ctrl-C: the whole group of the terminal hears it."""
+        """Send SIGINT to the process group, as Ctrl-C does."""
         os.killpg(self.pid, signal.SIGINT)
         return self._wait_for_exit()
 
@@ -106,7 +106,7 @@ def descendant_pids(pid: int) -> set[int]:
 
 
 def running_pids(pids: set[int]) -> set[int]:
-    """Return those that still run; who only waits to be reaped does not."""
+    """Return the processes that still run; zombies do not count."""
     listing = subprocess.run(
         ["ps", "-A", "-o", "pid=,stat="], check=True, capture_output=True, text=True
     ).stdout

@@ -1,4 +1,4 @@
-"""One whole platform for all tests that ask for it, in a process of its own."""
+"""One running platform, shared by all tests that use the fixture."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ READY_SECONDS, STOP_SECONDS = 90, 60
 
 @dataclass(frozen=True)
 class Platform:
-    """Where it is, and its commands as a person types them."""
+    """A running platform and its command line."""
 
     url: str
     home: Path

@@ -1,4 +1,4 @@
-"""The whole chain on the real servers: what it says of itself is what a stranger finds."""
+"""The whole chain on real servers: `preau status` equals counts by an independent client."""
 
 import asyncio
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ def status(platform: Platform) -> dict[str, dict[str, Any]]:
 
 
 def post(**changed: object) -> tuple[bytes, bytes]:
-    """A post of a tenant of nobody's, as its key and its record."""
+    """Build a post of an unknown tenant, as key and record."""
     fact, tenant = PostPublished.example(), TenantId(uuid7())
     now = datetime.now(UTC)
     envelope = Envelope(

@@ -1,4 +1,4 @@
-"""Two members of one group, of which one dies or sleeps in the middle: every effect happens once.
+"""Two consumers of one group, one killed or suspended: every event is applied once.
 
 What metrics keeps of posts in a space that it does not know is a row each: it would show both a
 loss and a repetition.
@@ -40,7 +40,7 @@ Record = tuple[bytes, bytes]
 
 
 def make_posts(number: int, tenant: TenantId) -> list[Record]:
-    """Discussions of many keys in a space that nobody opened."""
+    """Build discussions of many keys, in a space that does not exist."""
     space, now, example = SpaceId(uuid7()), datetime.now(UTC), PostPublished.example()
     records = []
     for _ in range(number):

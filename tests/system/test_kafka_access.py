@@ -1,4 +1,4 @@
-"""Who may do what on the embedded broker: every user on every topic, and those without a user."""
+"""Access rights on the embedded broker: every user on every topic, and clients without a user."""
 
 import asyncio
 import json
@@ -55,7 +55,7 @@ async def broker(home: Path) -> AsyncIterator[StackAddresses]:
 
 
 async def writable(cluster: Cluster) -> set[str]:
-    """Write a word to every topic, and name those that took it."""
+    """Write a record to every topic and return the topics that accepted it."""
     producer = AIOKafkaProducer(**cluster.client_options(), request_timeout_ms=5000)
     try:
         await producer.start()
@@ -80,7 +80,7 @@ async def _write(producer: AIOKafkaProducer, topic: str) -> bool:
 
 
 async def readable(cluster: Cluster) -> set[str]:
-    """Read from every topic, and name those that gave a record."""
+    """Read from every topic and return the topics that returned a record."""
     could_read = await asyncio.gather(*(_read(cluster, topic) for topic in EVERY_TOPIC))
     return {topic for topic, has_record in zip(EVERY_TOPIC, could_read, strict=True) if has_record}
 

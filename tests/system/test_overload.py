@@ -1,4 +1,4 @@
-"""Far more than it can do, and a broker that stands still: refused in time, and nothing is lost."""
+"""Overload with a suspended broker: writes are rejected in time, and nothing is lost."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A pod that starts while a server is away: it waits, says so, and is ready when the server is."""
+"""A pod that starts without its servers waits, reports it, and becomes ready when they are."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""On the real servers: the log rebuilds what is live; what is damaged is named and mended."""
+"""Replay on real servers: rebuilds the read models, finds damaged rows and repairs them."""
 
 import json
 import subprocess

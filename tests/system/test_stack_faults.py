@@ -1,4 +1,4 @@
-"""A server that dies under the stack, data that is spoilt, an administrator with few rights."""
+"""Faults of the local stack: a killed server, corrupted data, an administrator with few rights."""
 
 import asyncio
 import os

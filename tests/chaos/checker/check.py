@@ -1,4 +1,4 @@
-"""Everything that must be true of a run that has come to rest."""
+"""Check all invariants of a run once the platform is idle."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ SETTLE_SECONDS = 10.0
 
 
 async def check_run(run: FinishedRun, state: CheckerState) -> list[Violation]:
-    """Check I1 to I10; give what is broken. What is live is only read."""
+    """Check I1 to I10 and return the violations; the platform's data are only read."""
     log = KafkaLog(run.addresses.cluster())
     try:
         violations, replayed = await asyncio.gather(

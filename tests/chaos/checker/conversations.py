@@ -40,7 +40,7 @@ _DECIDED = """
 
 
 async def check_conversations(tables: Tables, log_facts: LogFacts) -> AsyncIterator[Violation]:
-    """Compare what was said with what was read, judged and carried out."""
+    """Compare community's contents with moderation's screenings, flags and decisions."""
     versions = await tables.key_values("community", _VERSIONS)
     logged = {key: str(version) for key, version in log_facts.versions.items()}
     for violation in differences("I2", "versions of contents and their facts", versions, logged):
@@ -60,7 +60,7 @@ async def check_conversations(tables: Tables, log_facts: LogFacts) -> AsyncItera
 
 
 async def _check_decisions(tables: Tables) -> AsyncIterator[Violation]:
-    """A content stands as the decision that it names; what was to be removed is removed."""
+    """Compare the status of each decided content with its decision."""
     decisions: dict[str, set[str]] = {}
     for row in await tables.rows("moderation", _DECIDED):
         decisions.setdefault(row["key"], set()).add(row["value"])

@@ -1,4 +1,4 @@
-"""I1 of what is said: published, edited, removed, accepted, flagged, brought in."""
+"""I1 of contents: published, edited, removed, accepted, flagged, imported."""
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ async def check_contents(
 def _published(
     requests: Sequence[LogicalRequest], contents: Mapping[str, Row]
 ) -> Iterator[Violation]:
-    """Each ok wish is one content, each maybe one at most, and no content is nobody's wish."""
+    """Match contents with requests: one for each `ok`, at most one for each `maybe`."""
     created: dict[str, LogicalRequest] = {}
     for request in with_verb(requests, *PUBLISHING_VERBS):
         if request.outcome is Outcome.OK:
@@ -88,7 +88,7 @@ def _unexplained_contents(
 def _changed(
     requests: Sequence[LogicalRequest], contents: Mapping[str, Row]
 ) -> Iterator[Violation]:
-    """Versions count the edits; what was removed is removed."""
+    """Compare versions with the number of edits, and statuses with removals."""
     possible_edits: Counter[str] = Counter()
     for request in with_verb(requests, *PUBLISHING_VERBS):
         if request.outcome is Outcome.OK:
@@ -112,7 +112,7 @@ def _changed(
 
 
 def _edits(requests: Sequence[LogicalRequest]) -> Counter[str]:
-    """Count the edits that were answered; one that changes nothing answers what was there."""
+    """Count the successful edits by content, without those that changed nothing."""
     edits = {
         (request.target_id, request.answer["version"], request.answer["body"])
         for request in with_verb(requests, "edit")
@@ -124,7 +124,7 @@ def _edits(requests: Sequence[LogicalRequest]) -> Counter[str]:
 def _accepted(
     requests: Sequence[LogicalRequest], contents: Mapping[str, Row]
 ) -> Iterator[Violation]:
-    """Where an acceptance was answered, one of those that were asked for stands."""
+    """Check that each successful acceptance left one of the requested answers accepted."""
     requested: defaultdict[str, set[str]] = defaultdict(set)
     certain_roots = set()
     for request in with_verb(requests, "accept"):
@@ -141,7 +141,7 @@ def _accepted(
 
 
 def _flagged(requests: Sequence[LogicalRequest], flags: Sequence[Row]) -> Iterator[Violation]:
-    """Each ok flag has its row; no row is nobody's."""
+    """Match flags with requests: a row for each `ok`, no row without a request."""
     rows = {(row["id"], row["member"]): row for row in flags}
     requested = set()
     for request in with_verb(requests, "flag"):

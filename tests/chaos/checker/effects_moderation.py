@@ -1,4 +1,4 @@
-"""I1 of moderation, inboxes and alerts: decisions, what was read, what was closed."""
+"""I1 of moderation, inboxes and alerts: decisions, read notifications, closed alerts."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -19,7 +19,7 @@ _CLOSED = "SELECT alert_id::text AS id FROM alerts WHERE closed_at IS NOT NULL"
 async def check_moderation(
     requests: Sequence[LogicalRequest], tables: Tables
 ) -> AsyncIterator[Violation]:
-    """Look at what was decided, read and closed."""
+    """Check decisions, read notifications and closed alerts."""
     for violation in _decided(
         requests, await tables.rows("moderation", _DECISIONS, requests[0].begun)
     ):

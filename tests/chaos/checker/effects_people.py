@@ -93,7 +93,7 @@ def _suspensions_and_roles(
 
 
 def _sessions(requests: Sequence[LogicalRequest], log_facts: LogFacts) -> Iterator[Violation]:
-    """At least as many sessions were told as sign-ins were answered.
+    """Check that the log has a session for each successful sign-in, at least.
 
     Who signs in is known from what they do next: the journal keeps no token.
     """

@@ -71,7 +71,7 @@ def _memberships(
 
 
 def last_certain(changes: Sequence[LogicalRequest]) -> LogicalRequest | None:
-    """Return the wish that must be what is so now; None when that is not known."""
+    """Return the change that decides the present state; None when that is uncertain."""
     last_change = max(changes, key=lambda request: request.ended)
     overlapping = [
         request

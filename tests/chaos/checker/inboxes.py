@@ -1,4 +1,4 @@
-"""I6: the inboxes hold exactly what the facts of the log must tell people."""
+"""I6: the inboxes hold exactly the notifications that the log's facts require."""
 
 from collections.abc import AsyncIterator
 
@@ -15,7 +15,7 @@ _ROWS = """
 
 
 async def check_inboxes(tables: Tables, log_facts: LogFacts) -> AsyncIterator[Violation]:
-    """Tell again whom each fact concerns, alerts those who answered when they were raised."""
+    """Recompute the notifications from the log and compare them with the table."""
     stored = await tables.key_values("notifications", _ROWS)
     expected = log_facts.expected_notifications() | dict(
         log_facts.managers.expected_notifications()

@@ -1,4 +1,4 @@
-"""I1: what was answered has its effect, what was refused has none, what is unsure has one at most.
+"""I1: an accepted request has its effect, a rejected one has none, an uncertain one at most one.
 
 `effects_*` modules hold one function for each kind of thing; each gets the wishes of one run and
 the tables. What was made before the run began is not looked at.
@@ -38,7 +38,7 @@ async def check_journal(
 
 
 def _check_rejections(requests: Sequence[LogicalRequest]) -> list[Violation]:
-    """What is wrong on purpose must not be done; what is done twice is answered alike."""
+    """Find invalid requests that succeeded and idempotency keys with two different responses."""
     violations = []
     for request in requests:
         key = f"{request.tenant}:{request.number}"

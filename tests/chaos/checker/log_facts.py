@@ -1,4 +1,4 @@
-"""What the facts of the log say, kept while the checker reads it: whom they concern, which version.
+"""State folded from the log's facts while the checker reads it: notifications, versions, managers.
 
 Everything here is decoded into plain dictionaries, by none of the services' code.
 """
@@ -51,7 +51,7 @@ class LogFacts:
     violations: list[Violation] = field(default_factory=list)
 
     def apply(self, event: Event) -> None:
-        """Take one event, in the order of its key."""
+        """Fold one event into the state; events must come in the order of their key."""
         if event.source == FOREIGN_SOURCE:
             return
         data: Json = msgspec.json.decode(event.data)
@@ -98,7 +98,7 @@ class LogFacts:
 
 
 def _notification_of(kind: str, data: Json) -> tuple[str, str, str] | None:
-    """Whom a fact concerns, under which category, and what they should look at."""
+    """Return recipient, category and subject of the notification of a fact, if any."""
     if kind in MODERATION_NOTICES:
         role, category, subject_field = MODERATION_NOTICES[kind]
         value = data["ref"]["id"] if subject_field == "ref" else data[subject_field]

@@ -1,4 +1,4 @@
-"""The journal's operations as wishes: what somebody wanted once, however often they asked."""
+"""Logical requests: the journal's operations, with the retries of one request folded into one."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ class LogicalRequest:
 
     @property
     def may_have_succeeded(self) -> bool:
-        """Whether it may have come true."""
+        """Whether the request may have taken effect."""
         return self.outcome is not Outcome.FAILED
 
     def add(self, operation: Operation) -> None:

@@ -1,4 +1,4 @@
-"""Who answered for what, by the time of the facts: whom each alert concerns."""
+"""Managers of each structure over time, folded from the facts: the recipients of each alert."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ STRUCTURE_OPENED, ALERT_RAISED = "identity.structure.opened.v1", "metrics.alert.
 
 
 class Alert(NamedTuple):
-    """What was raised, where and when."""
+    """An alert: its tenant, event, structure and time."""
 
     tenant: str
     event: str
@@ -26,7 +26,7 @@ class Alert(NamedTuple):
 
 @dataclass
 class RoleTerm:
-    """A time in which somebody held a role; it ends by its own date, or when it was ended."""
+    """The time in which a member held a role, until its `until` or its revocation."""
 
     since: datetime
     until: datetime | None
@@ -48,7 +48,7 @@ class ManagerHistory:
     parents: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
     def apply(self, event: Event, data: Json) -> None:
-        """Take one event, in the order of its key."""
+        """Fold one event into the state; events must come in the order of their key."""
         tenant = str(event.tenant)
         if event.type == STRUCTURE_OPENED:
             self.parents[tenant, data["structure_id"]] = tuple(data.get("path", ()))

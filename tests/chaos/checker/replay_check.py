@@ -13,7 +13,7 @@ REPLAYED_SERVICES = ("metrics", "notifications", "community")
 
 
 async def check_replay(addresses: StackAddresses, state: CheckerState) -> list[Violation]:
-    """Build beside what is live, and compare: all three services at once."""
+    """Replay the log of all three services into shadow schemas, concurrently, and compare."""
     violations = await asyncio.gather(
         *(_compare_with_replay(addresses, state, service) for service in REPLAYED_SERVICES)
     )

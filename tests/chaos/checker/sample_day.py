@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class PrefixedAddresses:
-    """Where this world's databases are."""
+    """The addresses of the sample platform's databases."""
 
     addresses: StackAddresses
 
@@ -51,7 +51,7 @@ class MemoryLog:
 
 @dataclass
 class SampleDay:
-    """Who asks what, and what was answered."""
+    """A sample day: requests of several people, with their responses in a journal."""
 
     world: PlatformHarness
     journal: Journal
@@ -60,7 +60,7 @@ class SampleDay:
     async def request(
         self, name: str, verb: str, method: str, path: str, body: object = None
     ) -> Json:
-        """Ask, and write it down, whatever comes of it."""
+        """Send a request and write its outcome to the journal."""
         begun, number = datetime.now(UTC), self.journal.next_number()
         key = f"{self.journal.run}/{number}" if method == "POST" else ""
         headers = {"idempotency_key": key} if key else {}
@@ -167,7 +167,7 @@ class SampleDay:
         await self._contest()
 
     async def _contest(self) -> None:
-        """A call for help, and a decision of which somebody else judges otherwise."""
+        """Publish a call for help, and have a decision overturned on appeal."""
         call = await self._post("zoe", self.created_ids["space"], HELP_CALL, "discussion")
         await self.world.wait_for_notification("zoe", "help", call)
         await self.request("zoe", "remove", "DELETE", f"/community/v1/contents/{call}")

@@ -1,4 +1,4 @@
-"""What is known of a platform from its earlier runs: each run looks only at what is new.
+"""The checker's state between the runs of one platform, so that a run reads only new records.
 
 Nothing is checked less for it. The book remembers which event stood where and with which content,
 and a replay goes on in the shadow that it left: what each holds is what it would hold had the whole
@@ -30,7 +30,7 @@ _SURVIVES = "ALTER TABLE {}.inbox_all SET LOGGED"
 
 @dataclass(frozen=True)
 class ContinuedReplay(Rebuilder):
-    """A replay that goes on where it stood: its schema stays, and is that service's for good."""
+    """A replay that continues from its last position: its shadow schema is kept between runs."""
 
     tenants: set[TenantId] = field(default_factory=set)
     """All whose rows it ever wrote: the comparison is of all of them."""
@@ -82,5 +82,5 @@ class CheckerState:
         return now
 
     def close(self) -> None:
-        """Forget it all."""
+        """Delete the state."""
         self._folder.cleanup()

@@ -22,7 +22,7 @@ class DatabaseAddresses(Protocol):
 
 @dataclass(frozen=True)
 class Tables:
-    """All five databases; `tenants` are those that identity knows."""
+    """Read-only access to all five databases, for the tenants of identity's table."""
 
     addresses: DatabaseAddresses
     tenants: tuple[str, ...]
@@ -30,7 +30,7 @@ class Tables:
     """One connection to each that was asked."""
 
     async def rows(self, service: str, query: str, *values: object) -> Sequence[Row]:
-        """Ask one of them."""
+        """Run a query on a service's database."""
         if service not in self.connections:
             self.connections[service] = connection = await asyncpg.connect(
                 _url(self.addresses, service)
@@ -49,7 +49,7 @@ class Tables:
 
 @asynccontextmanager
 async def connect_tables(addresses: DatabaseAddresses) -> AsyncIterator[Tables]:
-    """Open them, for all tenants there are; closed when left."""
+    """Connect to the databases for all tenants, for the time of the block."""
     connection = await asyncpg.connect(_url(addresses, "identity"))
     try:
         tenant_rows = await connection.fetch("SELECT tenant_id::text AS t FROM tenants ORDER BY 1")

@@ -1,4 +1,4 @@
-"""The checker of the fault suite: a sound day is clean, and whatever is broken is seen."""
+"""The checker of the chaos tests: no violation on a sample day, one for each corruption."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

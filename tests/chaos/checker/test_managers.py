@@ -1,4 +1,4 @@
-"""Whom an alert concerns: those who answered for its structure when it was raised."""
+"""Recipients of an alert: the managers of its structure when it was raised."""
 
 from datetime import datetime, timedelta
 from typing import Any

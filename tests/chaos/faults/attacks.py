@@ -1,4 +1,4 @@
-"""What somebody does who wants to stop the platform, or to become more than they are."""
+"""Attacks: hostile bodies, forged events, sign-ins without Redis."""
 
 import asyncio
 import signal
@@ -45,7 +45,7 @@ ATTACKED_PATHS = (
 
 
 async def hostile_bodies(context: RunContext, rng: Random) -> str:
-    """Send what is dear to read, to routes and to screening, while health is asked all the time."""
+    """Send bodies that are expensive to read, to routes and to screening, and measure liveness."""
     tenant = random_tenant(rng)
     posts = [_with_body(make_post(rng, tenant, timedelta()), text) for text in HOSTILE_TEXTS]
     context.expected_effects[tenant] = len(posts)
@@ -116,7 +116,7 @@ async def _watch_health(
 
 
 async def forged_record(context: RunContext, rng: Random) -> str:
-    """Write grants of roles as somebody who has a key to the broker, and no right to write them."""
+    """Write role grants that identity did not publish."""
     tenant = context.platform.seeded.tenant
     records = [_forged(rng, tenant) for _ in range(rng.randint(1, 3))]
     places = await context.raw_kafka.send(records)
@@ -126,7 +126,7 @@ async def forged_record(context: RunContext, rng: Random) -> str:
 
 
 def _forged(rng: Random, tenant: TenantId) -> Record:
-    """Forge a grant to somebody whom identity does not know: no true fact has that key."""
+    """Forge a grant to a member that does not exist, so that no real event has its key."""
     moment = datetime.now(UTC)
     structure = RoleGranted.example().structure_id
     member = MemberId(uuid7_at(moment, rng))
@@ -159,7 +159,7 @@ async def redis_away_at_sign_in(context: RunContext, rng: Random) -> str:
 
 
 async def redis_full(context: RunContext, rng: Random) -> str:
-    """Redis takes no more, as when somebody filled it with keys of the limiter."""
+    """Redis rejects writes, as if it were filled with keys of the rate limiter."""
     addresses = context.platform.addresses
     port = urlsplit(addresses.redis).port or 0
     async with context.lock_of("redis"):

@@ -1,4 +1,4 @@
-"""Faults that are none: pods come and go while they work, and another build takes a turn."""
+"""Deployments: pods leave and join under load, and another build runs for a while."""
 
 import asyncio
 import signal
@@ -56,7 +56,7 @@ async def scaling(context: RunContext, rng: Random) -> str:
 
 
 async def _trickle(context: RunContext, rng: Random, finished: asyncio.Event) -> None:
-    """Write some posts again and again, of a tenant of its own."""
+    """Write some posts repeatedly, until `finished` is set."""
     tenant, own_rng = random_tenant(rng), Random(rng.random())
     while not finished.is_set():
         records = make_conversations(

@@ -1,4 +1,4 @@
-"""Faults of a pod: it dies at the worst moment, is told to stop, sleeps, is slow, has a bug."""
+"""Faults of a pod: killed at a step, terminated, suspended, slow, or with a bug."""
 
 import asyncio
 import signal
@@ -38,7 +38,7 @@ async def kill_at_step(context: RunContext, rng: Random) -> str:
 
 
 async def _kill_at(pods: Sequence[Pod], step: str, nth: int, modulus: int) -> bool:
-    """Arm these pods; the first that comes there dies. False when none does."""
+    """Arm these pods, so that the first to reach the step is killed. False when none reaches it."""
     exits_before = sum(len(pod.exits) for pod in pods)
     for pod in pods:
         if step.startswith("parked."):
@@ -67,7 +67,7 @@ async def terminate(context: RunContext, rng: Random) -> str:
 
 
 async def terminate_locked(context: RunContext, pod: Pod) -> str:
-    """Tell a pod whose service's turn is ours to end, and see that it does."""
+    """Terminate a pod and check its exit; the caller holds the service's lock."""
     if not await pod.wait_until_ready(READY_TIMEOUT_SECONDS):
         return f"{pod.name} was not ready"
     deaths, began = len(pod.exits), context.now()
@@ -99,7 +99,7 @@ async def kill_at_random(context: RunContext, rng: Random) -> str:
 
 
 async def suspend_pod(context: RunContext, rng: Random) -> str:
-    """A pod stands still for longer than its session, and wakes up as if nothing were."""
+    """Suspend a pod for longer than its session timeout, then resume it."""
     twins = [pod for pod in context.platform.pods.values() if "api" not in pod.roles]
     pod = rng.choice(twins) if rng.random() < 0.7 else _random_pod(context, rng)
     seconds = rng.uniform(12, 30)
@@ -139,7 +139,7 @@ async def slow_consumer(context: RunContext, rng: Random) -> str:
 
 
 async def handler_bug(context: RunContext, rng: Random) -> str:
-    """Some events cannot be applied for a while: they and their keys wait, all others go on."""
+    """Let some events fail for a few seconds: only their keys wait."""
     modulus, seconds, group = rng.randint(5, 60), rng.uniform(1, 6), rng.choice(GROUPS)
     return await _bug(context, group, modulus=modulus, seconds=seconds)
 

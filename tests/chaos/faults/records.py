@@ -1,4 +1,4 @@
-"""Records that nobody expected: poison, repetitions, odd times, newer versions, a flood."""
+"""Unexpected records: poison, repetitions, odd times, newer versions, a flood."""
 
 from datetime import timedelta
 from random import Random
@@ -91,7 +91,7 @@ async def send_odd_times(context: RunContext, rng: Random) -> str:
 
 
 async def send_newer_version(context: RunContext, rng: Random) -> str:
-    """Write records of a version that this build does not know, among those that it does."""
+    """Write records of an unknown newer version between records of the present one."""
     tenant, number = random_tenant(rng), rng.randint(20, 100)
     records = [make_post(rng, tenant, timedelta(), version=1 + n % 2) for n in range(2 * number)]
     await context.raw_kafka.send(records)
@@ -111,5 +111,5 @@ async def send_flood(context: RunContext, rng: Random) -> str:
 
 
 def random_tenant(rng: Random) -> TenantId:
-    """Draw a tenant that nobody knows."""
+    """Draw the id of a tenant that does not exist."""
     return TenantId(UUID(int=rng.getrandbits(128), version=4))

@@ -25,7 +25,7 @@ async def restart_broker(context: RunContext, rng: Random) -> str:
 
 
 async def crash_postgres(context: RunContext, rng: Random) -> str:
-    """PostgreSQL dies in the middle of everything (`pg_ctl stop -m immediate`, or kill -9)."""
+    """Crash PostgreSQL under load (`pg_ctl stop -m immediate`, or kill -9)."""
     return await _restart(context, rng, "postgres", (CRASH_SIGNAL, IMMEDIATE_SIGNAL), down=3.0)
 
 
@@ -35,7 +35,7 @@ async def crash_redis(context: RunContext, rng: Random) -> str:
 
 
 async def flush_redis(context: RunContext, rng: Random) -> str:
-    """Somebody says FLUSHALL."""
+    """Delete all keys of Redis (FLUSHALL)."""
     addresses = context.platform.addresses
     port = urlsplit(addresses.redis).port or 0
     async with context.lock_of("redis"):

@@ -30,7 +30,7 @@ from tests.support.stack_process import addresses_of
 def main(
     url: str, home: Path, seed: int, seconds: float, rate: float, journal_path: Path | None
 ) -> None:
-    """Run it, and print what came of it."""
+    """Run the workload and print its outcomes."""
     with tempfile.TemporaryDirectory() as folder:
         path = journal_path or Path(folder) / "journal.ndjson"
         journal = Journal(path, f"{seed}-{time.time_ns() // 1_000_000:x}")
@@ -90,7 +90,7 @@ def _print_counts(operations: list[Operation], facts: int, cpu: float) -> None:
 
 
 def _print_unexpected(operations: list[Operation]) -> None:
-    """Return what was refused without being meant to be, and what was not refused as it should."""
+    """Print rejected valid requests, and invalid ones with an unexpected status."""
     surprises: Counter[str] = Counter()
     for operation in operations:
         key = ""

@@ -20,7 +20,7 @@ HostPort = tuple[str, int]
 
 
 class NoResponse(Exception):
-    """No answer came. The request may have been heard."""
+    """No response was received; the request may have been executed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class HttpClient:
     async def request(
         self, url: str, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
     ) -> HttpResponse:
-        """Ask once; a request that may have been heard is never sent again. Raises `Lost`."""
+        """Send a request once, without a retry. Raises `NoResponse`."""
         parts = urlsplit(url)
         address = (parts.hostname or "", parts.port or 80)
         connection = None

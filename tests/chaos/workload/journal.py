@@ -1,4 +1,4 @@
-"""What was asked, and what came of it: one JSON line per operation, written when it ends."""
+"""Journal of operations: one JSON line for each request, written when it ends."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -27,7 +27,7 @@ class Outcome(StrEnum):
 
 
 class Operation(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """A request that ended. `n` counts requests of one run as they begin; lines stand as they end.
+    """A finished request; `n` numbers a run's requests by start, lines are ordered by end.
 
     Two lines of the same `member` and `idempotency_key` are one wish, asked again after a `maybe`.
     """

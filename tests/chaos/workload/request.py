@@ -1,4 +1,4 @@
-"""A request that somebody is about to make, and what they learn from its answer."""
+"""A request to send, and how its response changes the tenant's state."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ def ignore_response(_: bytes) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What goes over the wire. A `body` of bytes goes as it is, anything else as JSON."""
+    """A request to send. A `body` of bytes is sent unchanged, any other as JSON."""
 
     service: str
     method: str

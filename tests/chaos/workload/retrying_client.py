@@ -44,7 +44,7 @@ class RequestResult:
 
 @dataclass(frozen=True)
 class RetryingClient:
-    """Asks on somebody's behalf."""
+    """Sends a person's requests, with retries, and journals them."""
 
     http: HttpClient
     urls: Mapping[str, str]
@@ -105,7 +105,7 @@ class RetryingClient:
 
 
 def can_have_key(request: Request) -> bool:
-    """Say whether this is a POST of somebody who is known: no other answer is ever kept."""
+    """Return whether the request may carry an idempotency key: an authenticated, valid POST."""
     return request.method == "POST" and request.token is None and request.expected_status is None
 
 

@@ -87,7 +87,7 @@ class WorkloadRun:
         await run_for_each(self._run_person, tenant.people.values())
 
     async def _run_person(self, person: Person) -> None:
-        """Ask for what is planned, at its time, whether or not the answers before have come."""
+        """Start each planned action at its time, without waiting for earlier responses."""
         slots = asyncio.Semaphore(MAX_CONCURRENT_REQUESTS)
         due_time = time.monotonic()
         async with asyncio.TaskGroup() as requests:
@@ -108,7 +108,7 @@ class WorkloadRun:
                 task.add_done_callback(lambda _: slots.release())
 
     async def perform(self, person: Person, action: PlannedAction) -> None:
-        """Do what is wished; who is not signed in signs in first."""
+        """Perform an action; the person signs in first if their token has expired."""
         async with person.signing_in:
             if not person.signed_in:
                 verb, request = build_request(person, "refresh", action.rng)

@@ -1,4 +1,4 @@
-"""Before the day: tenants, their people signed in, the spaces that everybody is in."""
+"""Setup of the workload: tenants, signed-in people, the spaces of all members."""
 
 import asyncio
 import time
@@ -51,7 +51,7 @@ class OpenedTenant(msgspec.Struct):
 
 
 class Invited(msgspec.Struct):
-    """A member who was added, or a structure that was opened."""
+    """The response to an added member or an opened structure."""
 
     member_id: str = ""
     invitation: str = ""
@@ -188,7 +188,7 @@ class TenantSetup:
 async def run_for_each(
     action: Callable[[Person], Awaitable[None]], people: Iterable[Person]
 ) -> None:
-    """Let everybody do something, at once. Raises a group of what they raised."""
+    """Run an action for all people concurrently. Raises an ExceptionGroup."""
     async with asyncio.TaskGroup() as group:
         for person in people:
             group.create_task(_one(action, person))

@@ -17,7 +17,7 @@ MAX_REMEMBERED_CONTENTS = 300
 
 @dataclass(slots=True, eq=False)
 class Space:
-    """A space, and who is known to be in it."""
+    """A space that the tenant's people know."""
 
     space_id: str
     opened_by: str
@@ -28,7 +28,7 @@ class Space:
 
 @dataclass(slots=True, eq=False)
 class KnownContent:
-    """A content that somebody published."""
+    """A published content."""
 
     content_id: str
     kind: str
@@ -81,11 +81,11 @@ class TenantState:
 
     @property
     def base_spaces(self) -> list[Space]:
-        """The spaces that everybody is in."""
+        """The spaces of all members."""
         return [space for space in self.spaces if space.is_base]
 
     def mark_gone(self, content_id: str) -> None:
-        """Know that a content can no longer be answered."""
+        """Mark a content and its conversation as no longer answerable."""
         for content in self.contents:
             if content_id in {content.content_id, content.root_id}:
                 content.gone = True
@@ -93,7 +93,7 @@ class TenantState:
 
 @dataclass(eq=False)
 class Person:
-    """Someone who asks. `name` is theirs within the tenant; it seeds what they want."""
+    """A person of a tenant; their `name` seeds their planned actions."""
 
     tenant: TenantState
     name: str
@@ -115,13 +115,13 @@ class Person:
 
     @property
     def ordered_spaces(self) -> list[Space]:
-        """Those that they belong to, in the order they were opened."""
+        """The person's spaces, in the order they were opened."""
         return [space for space in self.tenant.spaces if space in self.spaces]
 
     def pick_content(
         self, rng: Random, fits: Callable[[KnownContent], bool]
     ) -> KnownContent | None:
-        """Pick one that is still there, in a space of theirs."""
+        """Pick a content that still exists, in one of the person's spaces."""
         return pick(
             rng,
             (
@@ -132,18 +132,18 @@ class Person:
         )
 
     def pick_visible(self, rng: Random, *kinds: str) -> KnownContent | None:
-        """Pick one that everybody sees, of these kinds (none: of any)."""
+        """Pick a content visible to all, of these kinds; without kinds, of any."""
         return self.pick_content(
             rng, lambda known: not known.may_be_moderated and (not kinds or known.kind in kinds)
         )
 
     def pick_own(self, rng: Random) -> KnownContent | None:
-        """Pick one that they wrote."""
+        """Pick a content that the person wrote."""
         return self.pick_content(rng, lambda known: known.author == self.name)
 
 
 def pick(rng: Random, candidates_in: Iterable[T]) -> T | None:
-    """Pick one, or None of nothing; takes one draw whatever there is."""
+    """Pick a random candidate, or None without any; always takes exactly one draw."""
     fraction = rng.random()
     candidates = list(candidates_in)
     return candidates[int(fraction * len(candidates))] if candidates else None

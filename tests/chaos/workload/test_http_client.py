@@ -1,4 +1,4 @@
-"""The light client: what it sends and hears, and when it says that it heard nothing."""
+"""The HTTP client: requests, responses, connections, time-outs."""
 
 import asyncio
 from contextlib import suppress
@@ -13,7 +13,7 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\
 
 
 class Script:
-    """Answers the requests in turn, whatever they are; then says no more, or hangs up."""
+    """A server that returns scripted responses in turn; then stays silent, or closes."""
 
     def __init__(self, *answers: bytes, then_close: bool = False) -> None:
         self.url = ""

@@ -1,4 +1,4 @@
-"""The seed alone says what is asked for."""
+"""The seed alone decides the planned actions."""
 
 from itertools import islice
 

@@ -1,4 +1,4 @@
-"""How a good client asks: what is journalled, what is learnt, what is asked again."""
+"""The retrying client: journal, state changes, retries."""
 
 import asyncio
 import base64
@@ -30,7 +30,7 @@ URLS = dict.fromkeys(("identity", "community"), "http://nowhere")
 
 
 class Scripted(HttpClient):
-    """Gives the answers of a script, and keeps what was asked."""
+    """Returns scripted responses and records the requests."""
 
     def __init__(self, *script: HttpResponse | NoResponse) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Scripted(HttpClient):
 
 
 class Always(Random):
-    """Whatever depends on chance happens."""
+    """A generator for which every random condition is true."""
 
     def random(self) -> float:
         return 0.0

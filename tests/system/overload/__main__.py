@@ -38,7 +38,7 @@ CATCH_UP_TIMEOUT_SECONDS = 900.0
 
 @dataclass
 class PodSampler:
-    """What was seen each second, of memory and of the outbox of community."""
+    """Samples memory and community's outbox every second."""
 
     scene: OverloadPlatform
     http: HttpClient
@@ -90,7 +90,7 @@ class PodSampler:
 @click.option("--factor", default=3.0, help="So many times what it takes on.")
 @click.option("--into", type=click.Path(path_type=Path), help="Write the figures there, as JSON.")
 def main(minutes: float, factor: float, into: Path | None) -> None:
-    """Overload a platform of its own, and say what became of it. Exit code 1 on a violation."""
+    """Overload a new platform and print the results. Exit code 1 on a violation."""
     with tempfile.TemporaryDirectory(prefix="préau-") as folder:
         figures = run_program(
             _run(Path(folder) / "home", minutes * 60, factor), uvloop.new_event_loop

@@ -48,7 +48,7 @@ async def wait_until_applied(
 
 
 async def read_sequences(scene: OverloadPlatform) -> SequencesByKey:
-    """Read all topics, and give the sequences of each key as they stand in the log."""
+    """Read all topics and return the sequences of each key, in log order."""
     topics = sorted({fact.TOPIC for facts in PUBLISHERS.values() for fact in facts})
     sequences: dict[tuple[str, str], list[int]] = defaultdict(list)
     kafka = scene.addresses.cluster()
@@ -82,7 +82,7 @@ async def read_heads(scene: OverloadPlatform) -> dict[tuple[str, str], int]:
 
 
 async def count_contents(scene: OverloadPlatform) -> int:
-    """Count the posts and comments that stand in community's table."""
+    """Count the posts and comments in community's table."""
     query, tenants = "SELECT count(*) AS n FROM contents", str(scene.tenant)
     (row,) = await fetch_as_owner(scene.addresses, "community", query, tenants=tenants)
     return int(row["n"])
@@ -99,7 +99,7 @@ def find_disorder(log: SequencesByKey, heads: Mapping[tuple[str, str], int]) -> 
 
 
 def count_repeated(log: SequencesByKey) -> int:
-    """Count what was sent more than once (inboxes absorb it)."""
+    """Count the records that were sent more than once (the inbox deduplicates them)."""
     return sum(len(sequences) - len(set(sequences)) for sequences in log.values())
 
 

@@ -33,7 +33,7 @@ class LoadResponse:
 
 @dataclass
 class Load:
-    """Posts and comments through the public API, and what was heard of each."""
+    """Posts and comments through the public API, with their responses."""
 
     scene: OverloadPlatform
     http: HttpClient
@@ -44,7 +44,7 @@ class Load:
     _signed_at: float = float("-inf")
 
     async def run_closed_loop(self, writers: int, seconds: float) -> float:
-        """Let so many write one after the other; give how many a second were accepted."""
+        """Run writers that wait for each response; return accepted requests per second."""
         until, first_index = time.monotonic() + seconds, len(self.responses)
 
         async def one() -> None:
@@ -55,7 +55,7 @@ class Load:
         return len(accepted(self.responses[first_index:])) / seconds
 
     async def run_open_loop(self, rate: float, seconds: float) -> list[LoadResponse]:
-        """Send `rate` requests a second, whatever comes back; give what was heard of them."""
+        """Send `rate` requests a second without waiting for responses; return all responses."""
         first_index, began = len(self.responses), time.monotonic()
         tasks: set[asyncio.Task[None]] = set()
         for number in range(int(rate * seconds)):
@@ -70,7 +70,7 @@ class Load:
         return self.responses[first_index:]
 
     async def send_one(self) -> None:
-        """Publish a post, or a comment on one of the last, and note what is heard."""
+        """Publish a post, or a comment on a recent one, and record the response."""
         name, began = self.rng.choice(WRITER_NAMES), time.monotonic()
         is_post = len(self._roots) < MAX_CONVERSATIONS or self.rng.random() < 0.1
         if is_post:
@@ -115,7 +115,7 @@ def rejected(responses: Sequence[LoadResponse]) -> list[LoadResponse]:
 
 
 def unexpected(responses: Sequence[LoadResponse]) -> Counter[str]:
-    """Count what should not have been heard at all."""
+    """Count responses that are neither 201 nor 503."""
     return Counter(
         f"{response.status} {response.reason}"
         for response in responses

@@ -1,4 +1,4 @@
-"""Five services on three servers, community's API in a pod of its own, and people signed in."""
+"""Five services on three servers, community's API in a separate pod, and signed-in people."""
 
 import asyncio
 import base64
@@ -201,7 +201,7 @@ async def _open(platform: OverloadPlatform) -> None:
 async def _post(
     http: HttpClient, url: str, path: str, headers: Mapping[str, str], body: object
 ) -> dict[str, Any]:
-    """Ask until it is done: the facts of who may do it are still on their way."""
+    """POST until it succeeds: the facts that grant the right may not have arrived yet."""
     body_of_last = b""
     for _ in range(20):
         response = await http.request(url, "POST", path, headers, msgspec.json.encode(body))

@@ -19,7 +19,7 @@ STOP_TIMEOUT_SECONDS = 60.0
 
 @dataclass
 class Pod:
-    """One process of a service; `unwell` counts what its probes heard beside 200."""
+    """One process of a service; `probe_failures` counts probe results other than 200."""
 
     name: str
     service: str
@@ -45,7 +45,7 @@ class Pod:
         return self._process
 
     async def start(self, within: float) -> None:
-        """Start it, wait until it is ready, and begin to probe."""
+        """Start the pod, wait until it is ready, and start probing."""
         roles = [word for role in self.roles for word in ("--role", role)]
         with self.log.open("ab") as log:
             self._process = await start_child(
@@ -64,7 +64,7 @@ class Pod:
         self._probing = asyncio.create_task(self._probe())
 
     async def stop(self) -> bool:
-        """End it, however far its start came; False when it had to be killed."""
+        """Stop the pod at any stage of its start; False when it had to be killed."""
         if self._probing is not None:
             self._probing.cancel()
         if self._process is None:

@@ -40,7 +40,7 @@ def import_contents(person: Person, rng: Random) -> Request | None:
 
 
 def _line(rng: Random, number: int, first: int, now: datetime) -> ImportLine:
-    """A fifth are questions; what answers them stands in the same batch."""
+    """Build a line: every fifth is a question, whose answers are in the same batch."""
     root = first + (number - first) // 5 * 5
     kind = "question" if number == root else rng.choice(("answer", "comment"))
     line: ImportLine = {

@@ -57,7 +57,7 @@ def wrong_author(person: Person, rng: Random) -> Request | None:
 
 
 def wrong_tenant(person: Person, rng: Random) -> Request | None:
-    """Something that is there, but in another tenant."""
+    """Request a content of another tenant."""
     other_tenant = person.tenant.other_tenant
     content = pick(rng, other_tenant.contents) if other_tenant else None
     if content is None:
@@ -92,7 +92,7 @@ def wrong_own_flag(person: Person, rng: Random) -> Request | None:
 
 
 def wrong_password(person: Person, rng: Random) -> Request:
-    """Of nobody: ten of somebody's would lock them out."""
+    """Sign in with an unknown address: ten failures of a real one would lock it."""
     body = {
         "tenant": person.tenant.slug,
         "email": f"personne.{rng.randrange(10**6)}@demo.example",

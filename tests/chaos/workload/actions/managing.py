@@ -1,4 +1,4 @@
-"""Spaces and who is in them, suspensions, roles, structures."""
+"""Spaces, memberships, suspensions, roles, structures."""
 
 from collections.abc import Mapping
 from random import Random
@@ -11,7 +11,7 @@ from tests.chaos.workload.tenant_state import Person, Space, pick
 
 
 class AddedMember(msgspec.Struct):
-    """A member who was added."""
+    """The response to an added member."""
 
     member_id: str
 
@@ -46,7 +46,7 @@ def open_named_space(
         "joining": joining,
     }
 
-    def learn(body: bytes) -> None:
+    def remember(body: bytes) -> None:
         opened_space = _OPENED.decode(body)
         is_visible = opened_space.visibility in {"public", "structure"}
         joinable = is_visible and opened_space.joining == "open"
@@ -54,7 +54,7 @@ def open_named_space(
         person.tenant.spaces.append(space)
         person.spaces.add(space)
 
-    return Request("community", "POST", "/spaces", body, learn)
+    return Request("community", "POST", "/spaces", body, remember)
 
 
 def join(person: Person, rng: Random) -> Request | None:
@@ -66,14 +66,14 @@ def join(person: Person, rng: Random) -> Request | None:
 def join_space(person: Person, space: Space) -> Request:
     """Join a space, and know that one is in it."""
 
-    def learn(_: bytes) -> None:
+    def remember(_: bytes) -> None:
         person.spaces.add(space)
 
-    return Request("community", "POST", f"/spaces/{space.space_id}/members", on_success=learn)
+    return Request("community", "POST", f"/spaces/{space.space_id}/members", on_success=remember)
 
 
 def leave(person: Person, rng: Random) -> Request | None:
-    """One that they did not open, and that is not everybody's."""
+    """Leave a space that is neither the person's own nor a base space."""
     own_spaces = person.ordered_spaces
     space = pick(
         rng,
@@ -94,11 +94,11 @@ def suspend(person: Person, rng: Random) -> Request | None:
     if member_id is None:
         return None
 
-    def learn(_: bytes) -> None:
+    def remember(_: bytes) -> None:
         suspended.append(member_id)
 
     path = f"/members/{member_id}/suspension"
-    return Request("identity", "POST", path, {"reason": "repeated_insults"}, learn)
+    return Request("identity", "POST", path, {"reason": "repeated_insults"}, remember)
 
 
 def reinstate(person: Person, rng: Random) -> Request | None:
@@ -107,11 +107,11 @@ def reinstate(person: Person, rng: Random) -> Request | None:
     if member_id is None:
         return None
 
-    def learn(_: bytes) -> None:
+    def remember(_: bytes) -> None:
         if member_id in suspended:
             suspended.remove(member_id)
 
-    return Request("identity", "DELETE", f"/members/{member_id}/suspension", on_success=learn)
+    return Request("identity", "DELETE", f"/members/{member_id}/suspension", on_success=remember)
 
 
 def grant(person: Person, rng: Random) -> Request | None:
@@ -141,10 +141,10 @@ def _role_request(person: Person, member: Person | None, path: str) -> Request |
 
 
 def add_member(person: Person, rng: Random) -> Request:
-    """Who is invited and does not come; they may be suspended all the same."""
+    """Add a member who never signs in and may be suspended."""
 
-    def learn(answer: bytes) -> None:
-        person.tenant.suspendable.append(_ADDED.decode(answer).member_id)
+    def remember(response_body: bytes) -> None:
+        person.tenant.suspendable.append(_ADDED.decode(response_body).member_id)
 
     number = rng.randrange(10**9)
     body = {
@@ -153,7 +153,7 @@ def add_member(person: Person, rng: Random) -> Request:
         "structure_id": person.tenant.school,
         "minor": rng.random() < 0.5,
     }
-    return Request("identity", "POST", "/members", body, learn)
+    return Request("identity", "POST", "/members", body, remember)
 
 
 def open_structure(person: Person, rng: Random) -> Request:

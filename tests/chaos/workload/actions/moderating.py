@@ -40,13 +40,13 @@ _QUEUE = msgspec.json.Decoder(Queue)
 def read_queue(person: Person, rng: Random) -> Request:
     world = person.tenant
 
-    def learn(answer: bytes) -> None:
-        for case in _QUEUE.decode(answer).items:
+    def remember(response_body: bytes) -> None:
+        for case in _QUEUE.decode(response_body).items:
             if case.claimed_by in {None, person.member_id} and case.case_id not in world.cases:
                 world.cases.append(case.case_id)
                 world.case_contents[case.case_id] = case.content_id
 
-    return get("moderation", "/cases", learn)
+    return get("moderation", "/cases", remember)
 
 
 def claim(person: Person, rng: Random) -> Request | None:
@@ -57,11 +57,11 @@ def claim(person: Person, rng: Random) -> Request | None:
 def read_case(person: Person, rng: Random) -> Request | None:
     case = pick(rng, _decidable(person))
 
-    def learn(answer: bytes) -> None:
-        dossier = _DOSSIER.decode(answer)
+    def remember(response_body: bytes) -> None:
+        dossier = _DOSSIER.decode(response_body)
         person.tenant.case_versions[dossier.case_id] = dossier.version
 
-    return get("moderation", f"/cases/{case}", learn) if case else None
+    return get("moderation", f"/cases/{case}", remember) if case else None
 
 
 def decide(person: Person, rng: Random) -> Request | None:
@@ -76,12 +76,12 @@ def decide(person: Person, rng: Random) -> Request | None:
     if action != "keep":
         world.mark_gone(world.case_contents[case])
 
-    def learn(_: bytes) -> None:
+    def remember(_: bytes) -> None:
         # Only now: meanwhile another may decide it, too, and one of the two is refused.
         if case in world.cases:
             world.cases.remove(case)
 
-    return Request("moderation", "POST", f"/cases/{case}/decision", body, learn)
+    return Request("moderation", "POST", f"/cases/{case}/decision", body, remember)
 
 
 def _decidable(person: Person) -> list[str]:

@@ -43,10 +43,10 @@ def _post(person: Person, rng: Random, space: Space | None, kind: str) -> Reques
     body = {"kind": kind, "title": title, "body": text.body}
     path = f"/spaces/{space.space_id}/posts"
 
-    def learn(answer: bytes) -> None:
-        _remember(person, answer, text, space)
+    def remember(response_body: bytes) -> None:
+        _remember(person, response_body, text, space)
 
-    return Request("community", "POST", path, body, learn)
+    return Request("community", "POST", path, body, remember)
 
 
 def answer(person: Person, rng: Random) -> Request | None:
@@ -67,11 +67,11 @@ def _reply(person: Person, rng: Random, to: KnownContent | None, collection: str
     text = texts.random_text(rng)
     question_author = to.author if to.kind == QUESTION else ""
 
-    def learn(answer: bytes) -> None:
-        _remember(person, answer, text, to.space, question_author)
+    def remember(response_body: bytes) -> None:
+        _remember(person, response_body, text, to.space, question_author)
 
     path = f"/contents/{to.content_id}/{collection}"
-    return Request("community", "POST", path, {"body": text.body}, learn, content=to)
+    return Request("community", "POST", path, {"body": text.body}, remember, content=to)
 
 
 def edit(person: Person, rng: Random) -> Request | None:
@@ -83,12 +83,12 @@ def edit(person: Person, rng: Random) -> Request | None:
     if content.kind not in {ANSWER, "comment"} and rng.random() < 0.5:
         body["title"] = texts.random_title(rng)
 
-    def learn(_: bytes) -> None:
+    def remember(_: bytes) -> None:
         # Once hidden it stays hidden, whatever it now says.
         content.may_be_moderated = content.may_be_moderated or text.may_be_moderated
 
     path = f"/contents/{content.content_id}"
-    return Request("community", "PUT", path, body, learn, content=content)
+    return Request("community", "PUT", path, body, remember, content=content)
 
 
 def remove(person: Person, rng: Random) -> Request | None:
@@ -96,11 +96,11 @@ def remove(person: Person, rng: Random) -> Request | None:
     if content is None:
         return None
 
-    def learn(_: bytes) -> None:
+    def remember(_: bytes) -> None:
         content.gone = True
 
     path = f"/contents/{content.content_id}"
-    return Request("community", "DELETE", path, on_success=learn, content=content)
+    return Request("community", "DELETE", path, on_success=remember, content=content)
 
 
 def accept(person: Person, rng: Random) -> Request | None:

@@ -61,14 +61,14 @@ def list_spaces(person: Person, rng: Random) -> Request:
 
 
 def read_inbox(person: Person, rng: Random) -> Request:
-    def learn(answer: bytes) -> None:
-        for notice in _INBOX.decode(answer).items:
+    def remember(response_body: bytes) -> None:
+        for notice in _INBOX.decode(response_body).items:
             if notice.read_at is None and notice.notification_id not in person.notices:
                 person.notices.append(notice.notification_id)
             if notice.category == "statement" and notice.about not in person.statements:
                 person.statements.append(notice.about)
 
-    return get("notifications", f"/inbox?limit={rng.choice((5, 10))}", learn)
+    return get("notifications", f"/inbox?limit={rng.choice((5, 10))}", remember)
 
 
 def mark_read(person: Person, rng: Random) -> Request | None:
@@ -95,12 +95,12 @@ def read_definitions(person: Person, rng: Random) -> Request:
 
 
 def list_alerts(person: Person, rng: Random) -> Request:
-    def learn(answer: bytes) -> None:
-        for alert in _ALERTS.decode(answer).items:
+    def remember(response_body: bytes) -> None:
+        for alert in _ALERTS.decode(response_body).items:
             if alert.closed_at is None and alert.alert_id not in person.tenant.alerts:
                 person.tenant.alerts.append(alert.alert_id)
 
-    return get("metrics", "/alerts", learn)
+    return get("metrics", "/alerts", remember)
 
 
 def close_alert(person: Person, rng: Random) -> Request | None:

@@ -43,7 +43,7 @@ def sign_in(person: Person, rng: Random) -> Request:
 
 
 def refresh(person: Person, rng: Random) -> Request | None:
-    """With the last refresh token, which is good for one use: whatever comes of it, it is spent."""
+    """Refresh the session; the refresh token is valid for one use, so it is removed first."""
     token, person.refresh_token = person.refresh_token, ""
     if not token:
         return None
@@ -59,14 +59,14 @@ def accept_invitation(person: Person, invitation: str) -> Request:
 
 
 def _remember_tokens(person: Person) -> Callable[[bytes], None]:
-    def learn(answer: bytes) -> None:
-        tokens = _TOKENS.decode(answer)
+    def remember(response_body: bytes) -> None:
+        tokens = _TOKENS.decode(response_body)
         person.access, person.refresh_token = tokens.access_token, tokens.refresh_token
         person.access_expires_at = time.monotonic() + tokens.expires_in - RENEWAL_MARGIN_SECONDS
         claims = _claims(tokens.access_token)
         person.member_id, person.tenant.tenant_id = claims.sub, claims.tenant
 
-    return learn
+    return remember
 
 
 def _claims(token: str) -> Claims:
