@@ -49,7 +49,7 @@ def configuration(
         f"user {USER}": f"on #{hashes[USER]} ~* resetchannels {USER_RIGHTS}",
         "appendonly": "yes" if durable else "no",
         "save": '""',
-        # All keys expire: evict those that expire soonest.
+        # All keys expire: evict the keys that expire soonest.
         "maxmemory": MAX_MEMORY,
         "maxmemory-policy": "volatile-ttl",
     }

@@ -1,7 +1,6 @@
 """The metrics of one service: counters, gauges and histograms of the catalogue.
 
-A table of our own: OpenTelemetry's SDK takes 5 µs a value, this one about 1 µs, and each consumed
-event has a value. `prometheus` and `otlp_push` read it. Thread-safe.
+OpenTelemetry's SDK takes 5 µs a value, this store about 1 µs; each consumed event has a value. `prometheus` and `otlp_push` read it. Thread-safe.
 """
 
 import time
