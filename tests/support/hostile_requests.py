@@ -1,4 +1,7 @@
-"""The largest requests that a route takes, made from what it says of itself to hurt the most."""
+"""Hostile request bodies: the costliest that a route accepts, built from its OpenAPI schema.
+
+Each body is as large as the limits in `shared.kit.web.body` allow.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -19,16 +22,17 @@ from shared.kit.web.route_table import access_of
 
 Json = dict[str, Any]
 MAX_ITEMS = 500
+"""Items in a generated list, even if the schema allows more."""
 ROUTE_INDEPENDENT_BODIES = frozenset(
-    {"lists", "towers", "escapes", "escaped escapes", "as many values as fit"}
+    {"lists", "nested lists", "escapes", "escaped escapes", "maximum number of values"}
 )
-"""Bodies that are refused, or cost the same, whatever the route: sent to one of each service."""
+"""Bodies with the same cost or rejection on every route: one route of each service is enough."""
 TEXTS = ("! ", "<b a='1'>", "é", "> - ")
-"""What costs most to read: by spacing, by nesting of HTML, by bytes, by nesting of Markdown."""
+"""Texts that are costly to parse: spaces, nested HTML, two-byte characters, Markdown quotes."""
 
 
 def body_limits(route: IdempotentRoute) -> tuple[int, int]:
-    """Return the bytes and values that a route takes."""
+    """Return the maximum size in bytes and number of JSON values of a body for a route."""
     if access_of(route) == "anonymous":
         return MAX_ANONYMOUS_BODY_BYTES, MAX_ANONYMOUS_BODY_VALUES
     return (
@@ -38,50 +42,68 @@ def body_limits(route: IdempotentRoute) -> tuple[int, int]:
 
 
 def hostile_bodies(app: FastAPI, route: IdempotentRoute) -> Iterator[tuple[str, bytes]]:
-    """Return hostile bodies for a route, each with its name, none larger than the route takes."""
+    """Yield hostile bodies with their names, none above the size limit of the route."""
     size, values = body_limits(route)
     schema = _body_schema(app, route)
-    known: Mapping[str, Json] = app.openapi().get("components", {}).get("schemas", {})
+    components: Mapping[str, Json] = app.openapi().get("components", {}).get("schemas", {})
     yield "zeros", b"[" + b"0," * (size // 2 - 1) + b"0]"
     yield "lists", b"[" + b"[]," * (size // 3 - 1) + b"0]"
-    yield "towers", b"[" + (b"[" * 30 + b"]" * 30 + b",") * (size // 61 - 1) + b"0]"
-    yield "as many values as fit", b"[" + b'"",' * (values - 2) + b"0]"
+    yield "nested lists", b"[" + (b"[" * 30 + b"]" * 30 + b",") * (size // 61 - 1) + b"0]"
+    yield "maximum number of values", b"[" + b'"",' * (values - 2) + b"0]"
     yield "escapes", b'{"a":"' + b"\\u0041" * (size // 6 - 3) + b'"}'
     yield "escaped escapes", b"[" + b'"\\\\u0000",' * (values - 2) + b"0]"
-    yield "unknown fields", _cut(_unknown(values - 2), size)
-    full = fill_schema(schema, known, TEXTS[0], size // 4)
-    if isinstance(full, dict):
-        yield "unknown fields beside known ones", _cut(_unknown(values // 2) | full, size)
-        yield "wrong items", _cut({name: [0] * (values // (len(full) + 1)) for name in full}, size)
-        yield "unknown fields in items", _cut(_spoil_items(full, values // 2), size)
+    yield "unknown fields", _encode_truncated(_unknown_fields(values - 2), size)
+    valid = fill_schema(schema, components, TEXTS[0], size // 4)
+    if isinstance(valid, dict):
+        yield (
+            "unknown fields and valid fields",
+            _encode_truncated(_unknown_fields(values // 2) | valid, size),
+        )
+        yield (
+            "items of the wrong type",
+            _encode_truncated({name: [0] * (values // (len(valid) + 1)) for name in valid}, size),
+        )
+        yield (
+            "unknown fields in items",
+            _encode_truncated(_add_fields_to_items(valid, values // 2), size),
+        )
     for text in TEXTS:
-        longest = fill_schema(schema, known, text, size // (4 * len(text.encode())))
-        yield f"longest texts of {text!r}", _cut(longest, size)
+        max_characters = size // (4 * len(text.encode()))
+        body = fill_schema(schema, components, text, max_characters)
+        yield f"longest texts of {text!r}", _encode_truncated(body, size)
 
 
-def fill_schema(schema: Json, known: Mapping[str, Json], text: str, longest: int) -> Any:
-    """Make a value that fits a schema, with as many items and as long texts as it allows."""
-    schema = _resolved(schema, known)
+def fill_schema(
+    schema: Json, components: Mapping[str, Json], text: str, max_characters: int
+) -> Any:  # Any: a JSON value
+    """Return a value valid for a schema, with the most items and longest texts that it allows.
+
+    `text` is repeated up to `max_characters`, divided between the items of a list.
+    """
+    schema = _resolve(schema, components)
     if "enum" in schema or "const" in schema:
         return schema.get("const", schema.get("enum", [None])[0])
-    kind, shape = schema.get("type"), schema.get("format")
+    kind, text_format = schema.get("type"), schema.get("format")
     if kind == "object":
-        properties = schema.get("properties", {})
-        return {name: fill_schema(each, known, text, longest) for name, each in properties.items()}
+        return {
+            name: fill_schema(property_schema, components, text, max_characters)
+            for name, property_schema in schema.get("properties", {}).items()
+        }
     if kind == "array":
-        items, most = schema.get("items", {}), min(schema.get("maxItems", MAX_ITEMS), MAX_ITEMS)
-        return [fill_schema(items, known, text, longest // most)] * most
+        item_schema = schema.get("items", {})
+        count = min(schema.get("maxItems", MAX_ITEMS), MAX_ITEMS)
+        return [fill_schema(item_schema, components, text, max_characters // count)] * count
     if kind == "string":
         samples = {"uuid": str(uuid7()), "date-time": "2020-01-01T00:00:00Z", "date": "2020-01-01"}
-        length = min(schema.get("maxLength", longest), longest)
-        return samples.get(shape or "", (text * length)[:length])
+        length = min(schema.get("maxLength", max_characters), max_characters)
+        return samples.get(text_format or "", (text * length)[:length])
     return {"integer": 1, "number": 1.5, "boolean": True}.get(kind or "")
 
 
-def _resolved(schema: Json, known: Mapping[str, Json]) -> Json:
+def _resolve(schema: Json, components: Mapping[str, Json]) -> Json:
     while True:
         if "$ref" in schema:
-            schema = known[schema["$ref"].rpartition("/")[2]]
+            schema = components[schema["$ref"].rpartition("/")[2]]
         elif "anyOf" in schema:
             schema = schema["anyOf"][0]
         else:
@@ -96,23 +118,25 @@ def _body_schema(app: FastAPI, route: IdempotentRoute) -> Json:
     return schema
 
 
-def _unknown(number: int) -> Json:
-    return {f"u{each}": 1 for each in range(number)}
+def _unknown_fields(count: int) -> Json:
+    return {f"u{number}": 1 for number in range(count)}
 
 
-def _spoil_items(full: Json, values: int) -> Json:
-    """Return every item of every list unknown fields, so many in all."""
-    lists = [value for value in full.values() if isinstance(value, list)]
-    items = sum(map(len, lists)) or 1
-    more = _unknown(values // items)
+def _add_fields_to_items(body: Json, count: int) -> Json:
+    """Return the body with `count` unknown fields, spread over the items of its lists."""
+    lists = [value for value in body.values() if isinstance(value, list)]
+    item_count = sum(map(len, lists)) or 1
+    unknown_fields = _unknown_fields(count // item_count)
     return {
-        name: [each | more if isinstance(each, dict) else more for each in value]
+        name: [
+            item | unknown_fields if isinstance(item, dict) else unknown_fields for item in value
+        ]
         if isinstance(value, list)
         else value
-        for name, value in full.items()
+        for name, value in body.items()
     }
 
 
-def _cut(value: Any, size: int) -> bytes:
-    """Write a value; one that is too large loses its end, and is no JSON any more."""
-    return json.dumps(value, ensure_ascii=False).encode()[:size]
+def _encode_truncated(value: Any, max_bytes: int) -> bytes:  # Any: a JSON value
+    """Encode a value as JSON; above `max_bytes` it is cut, which makes the JSON invalid."""
+    return json.dumps(value, ensure_ascii=False).encode()[:max_bytes]
