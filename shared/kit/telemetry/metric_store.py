@@ -1,6 +1,7 @@
 """The metrics of one service: counters, gauges and histograms of the catalogue.
 
-OpenTelemetry's SDK takes 5 µs a value, this store about 1 µs; each consumed event has a value. `prometheus` and `otlp_push` read it. Thread-safe.
+OpenTelemetry's SDK takes 5 µs a value, this store about 1 µs; each consumed event has a value.
+`prometheus` and `otlp_push` read it. Thread-safe.
 """
 
 import time
