@@ -20,7 +20,7 @@ F_co = TypeVar("F_co", bound=Fact, covariant=True)
 V_co = TypeVar("V_co", covariant=True)
 
 Clock = Callable[[], datetime]
-"""Gives the present moment, in UTC."""
+"""Returns the present time, in UTC."""
 
 NewId = Callable[[], UUID]
 """Returns a new UUIDv7."""
