@@ -1,4 +1,4 @@
-"""A house whose members may do only so much, and a second tenant."""
+"""The sample application with request rate limits and a second tenant."""
 
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
@@ -20,7 +20,7 @@ OTHER_TENANT = TenantId(uuid4())
 
 
 class TenantVerifier:
-    """`pupil3` and `teacher` are of one tenant, `foreigner` of another, `hamid` operates."""
+    """`foreigner…` belongs to another tenant than all others; `hamid` is an operator."""
 
     def __init__(self) -> None:
         self.ids: dict[str, UUID] = {"hamid": example_data.HAMID}
@@ -34,22 +34,22 @@ class TenantVerifier:
 
 @dataclass
 class RightsWithMachines(FakeRights):
-    """The account `robot` is a machine's."""
+    """Rights in which some accounts are machine accounts."""
 
     machines: set[UUID] = field(default_factory=set)
 
     async def find_actor(
         self, tenant: TenantId, member_id: MemberId, session: str | None = None
     ) -> Actor | None:
-        who = await super().find_actor(tenant, member_id, session)
-        if who is not None and member_id in self.machines:
+        actor = await super().find_actor(tenant, member_id, session)
+        if actor is not None and member_id in self.machines:
             return Actor(tenant, member_id, kind=MemberKind.SYSTEM)
-        return who
+        return actor
 
 
 @dataclass
 class RateLimitedApp(SampleApp):
-    """Everything as in a house; `moment` is the clock of its limits."""
+    """The sample application with rate limits on a manual `clock`."""
 
     limits: RouteLimits | None = field(default_factory=RouteLimits)
     clock: ManualClock = field(default_factory=ManualClock)
@@ -70,14 +70,14 @@ class RateLimitedApp(SampleApp):
             return ApiModel()
 
         @routes.post("/chunks", action="note.import", cost="import")
-        async def bring() -> ApiModel:
+        async def import_chunk() -> ApiModel:
             return ApiModel()
 
         return routes
 
-    async def statuses(self, who: str, number: int, path: str = "/v1/notes") -> list[int]:
-        """Send so many posts of a member, one after the other."""
-        async with self.client(who) as client:
+    async def statuses(self, user: str, number: int, path: str = "/v1/notes") -> list[int]:
+        """Send `number` posts of a user one after the other; return their statuses."""
+        async with self.client(user) as client:
             return [
                 (await client.post(path, json={"text": "Il pleut"})).status_code
                 for _ in range(number)

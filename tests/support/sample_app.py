@@ -1,4 +1,4 @@
-"""A tiny service, `notes`, mounted as the runner mounts services; everything outside is a fake."""
+"""A small service, `notes`, mounted like a real one; its dependencies are fakes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ class Note(ApiModel):
 
 
 def is_member(actor: Actor) -> Verdict:
-    """Let in everybody but Hamid."""
+    """Allow every member but Hamid."""
     if actor.member_id == example_data.HAMID:
         return Denied("note.import.not_hamid")
     return Allowed("note.import.member")
@@ -73,7 +73,7 @@ class FakeVerifier:
 
 @dataclass
 class FakeRights:
-    """Zoé is nobody special, Hamid operates; `absent` looks find nobody first."""
+    """Zoé has no role, Hamid is an operator; the first `missing_lookups` find no member."""
 
     missing_lookups: int = 0
     suspended: bool = False
@@ -85,18 +85,18 @@ class FakeRights:
         self.lookups += 1
         if self.lookups <= self.missing_lookups:
             return None
-        operates = (Grant(Role.OPERATOR, StructureId(example_data.COLLEGE)),)
+        operator_grants = (Grant(Role.OPERATOR, StructureId(example_data.COLLEGE)),)
         return Actor(
             tenant,
             member_id,
-            grants=operates if member_id == example_data.HAMID else (),
+            grants=operator_grants if member_id == example_data.HAMID else (),
             suspension=Suspension("insults", NOON) if self.suspended else None,
         )
 
 
 @dataclass
 class SampleApp:
-    """The application, and what the fakes saw."""
+    """The application with its fakes; records callers and actors."""
 
     telemetry: Telemetry = field(default_factory=NoTelemetry)
     rights: FakeRights = field(default_factory=FakeRights)
@@ -121,10 +121,10 @@ class SampleApp:
         )
         self.batched = BatchedDatabase(self.database)
         host = Host(MemoryBus(), lambda: NOON, uuid7, self.telemetry, {})
-        door = AppContext(host, self.batched, self.verifier, self.rights, rates=self.rates)
-        routes, more = [self.note_routes()], self.extra_routers()
+        context = AppContext(host, self.batched, self.verifier, self.rights, rates=self.rates)
+        features, extra = [self.note_routes()], self.extra_routers()
         self.app = web_app(
-            *("notes", door, routes, more),
+            *("notes", context, features, extra),
             locale=LOCALE,
             limits=self.limits,
             public_docs=self.public_docs,
@@ -144,7 +144,7 @@ class SampleApp:
 
         @routes.get("/notes/{number}", action="note.read")
         async def read(number: int, limit: int = 1) -> Note:
-            raise NoteNotFound(number=number, internal_reason="a secret of the house")
+            raise NoteNotFound(number=number, internal_reason="a secret")
 
         @routes.post(
             "/shelves/{shelf}/import",
@@ -171,9 +171,9 @@ class SampleApp:
         async def everything() -> Response:
             return Response(headers={"Cache-Control": "max-age=60"})
 
-        @routes.delete("/roof", action="roof.break", access="anonymous")
-        async def fall() -> None:
-            raise RuntimeError("hunter2 fell from the roof")
+        @routes.delete("/failing", action="note.fail", access="anonymous")
+        async def fail() -> None:
+            raise RuntimeError("hunter2 is in this error")
 
         return routes
 
@@ -189,9 +189,9 @@ class SampleApp:
         )
 
     async def send(self, body: bytes, path: str = "/v1/notes", **headers: str) -> httpx.Response:
-        given = {"Content-Type": "application/json", **headers}
+        all_headers = {"Content-Type": "application/json", **headers}
         async with self.client() as client:
-            return await client.post(path, content=body, headers=given)
+            return await client.post(path, content=body, headers=all_headers)
 
     async def post(self, body: object, path: str = "/v1/notes", **headers: str) -> httpx.Response:
         return await self.send(json.dumps(body).encode(), path, **headers)

@@ -1,4 +1,4 @@
-"""Signs access tokens as identity does, and as a forger would."""
+"""Signs access tokens like identity, and forges some."""
 
 import asyncio
 import base64
@@ -20,7 +20,7 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 @dataclass
 class Signer:
-    """One Ed25519 key with its name."""
+    """An Ed25519 key with its key id."""
 
     kid: str = "2026-11"
     private: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
@@ -33,7 +33,7 @@ class Signer:
     def token(self, *, header: dict[str, Any] | None = None, **claims: Any) -> str:
         """Sign Zoé's token; a claim that is None is left out."""
         now = int(NOON.timestamp())
-        said = {
+        all_claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": str(example_data.ZOE),
@@ -43,14 +43,16 @@ class Signer:
             "exp": now + LIFETIME_SECONDS,
             **claims,
         }
-        kept = {name: value for name, value in said.items() if value is not None}
-        shown = {"typ": TOKEN_TYPE, "kid": self.kid, **(header or {})}
-        return jwt.encode(kept, self.private, algorithm=ALGORITHMS[0], headers=shown)
+        present_claims = {name: value for name, value in all_claims.items() if value is not None}
+        all_headers = {"typ": TOKEN_TYPE, "kid": self.kid, **(header or {})}
+        return jwt.encode(
+            present_claims, self.private, algorithm=ALGORITHMS[0], headers=all_headers
+        )
 
 
 @dataclass
 class FakeJwksEndpoint(httpx.AsyncBaseTransport):
-    """Where identity serves its keys; counts who asks."""
+    """Identity's key endpoint; counts the requests."""
 
     keys: list[dict[str, Any]]
     requests: int = 0
@@ -67,7 +69,7 @@ class FakeJwksEndpoint(httpx.AsyncBaseTransport):
 
 
 def replace_header(token: str, **header: Any) -> str:
-    """Write other words into a token's header; the signature is the old one."""
+    """Return the token with another header and the old signature."""
     _, payload, signature = token.split(".")
-    written = base64.urlsafe_b64encode(json.dumps(header).encode()).decode().rstrip("=")
-    return f"{written}.{payload}.{signature}"
+    encoded = base64.urlsafe_b64encode(json.dumps(header).encode()).decode().rstrip("=")
+    return f"{encoded}.{payload}.{signature}"

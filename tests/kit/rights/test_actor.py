@@ -1,4 +1,4 @@
-"""Who is asking: one statement that sets the tenant it sees before it reads."""
+"""Reading a member's rights: one statement that sets the tenant before it reads."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -34,58 +34,60 @@ _ROLE = """
 
 @pytest.fixture
 async def owner(frame: Frame) -> AsyncIterator[asyncpg.Connection]:
-    opened = await asyncpg.connect(frame.url("owner").replace("+asyncpg", ""))
-    await opened.execute("TRUNCATE rights_members, rights_roles, rights_ended_sessions")
-    await opened.execute(f"SET app.tenants = '{RENNES},{LYON}'")
+    connection = await asyncpg.connect(frame.url("owner").replace("+asyncpg", ""))
+    await connection.execute("TRUNCATE rights_members, rights_roles, rights_ended_sessions")
+    await connection.execute(f"SET app.tenants = '{RENNES},{LYON}'")
     for tenant in (RENNES, LYON):
-        await opened.execute(_MANY, tenant)
-    await opened.execute(_ONE, RENNES, member_id(1))
-    await opened.execute(_ROLE, RENNES, member_id(1), "pupil", None)
-    await opened.execute(_ROLE, RENNES, member_id(1), "teacher", NOON - timedelta(days=1))
-    await opened.execute("ANALYZE rights_members, rights_roles")
-    yield opened
-    await opened.execute("TRUNCATE rights_members, rights_roles, rights_ended_sessions")
-    await opened.close()
+        await connection.execute(_MANY, tenant)
+    await connection.execute(_ONE, RENNES, member_id(1))
+    await connection.execute(_ROLE, RENNES, member_id(1), "pupil", None)
+    await connection.execute(_ROLE, RENNES, member_id(1), "teacher", NOON - timedelta(days=1))
+    await connection.execute("ANALYZE rights_members, rights_roles")
+    yield connection
+    await connection.execute("TRUNCATE rights_members, rights_roles, rights_ended_sessions")
+    await connection.close()
 
 
-async def test_a_member_is_found_with_what_they_hold_now(
+async def test_actor_has_the_roles_that_are_valid_now(
     owner: asyncpg.Connection, database: Database
 ) -> None:
     rights = SqlRights(BatchedDatabase(database), lambda: NOON)
     for _ in range(12):  # after some, the driver's statement has a plan for any value
-        found = await rights.find_actor(RENNES, member_id(1))
-        assert found is not None
-        assert (found.tenant, found.member_id, found.minor) == (RENNES, member_id(1), True)
-        assert [grant.role for grant in found.grants] == [Role.PUPIL]
+        actor = await rights.find_actor(RENNES, member_id(1))
+        assert actor is not None
+        assert (actor.tenant, actor.member_id, actor.minor) == (RENNES, member_id(1), True)
+        assert [grant.role for grant in actor.grants] == [Role.PUPIL]
         assert await rights.find_actor(LYON, member_id(1)) is None
         assert await rights.find_actor(RENNES, member_id(2)) is None
 
 
-async def test_the_tenant_is_forgotten_with_the_answer(
+async def test_tenant_setting_ends_with_the_statement(
     owner: asyncpg.Connection, database: Database
 ) -> None:
     rights = SqlRights(BatchedDatabase(database), lambda: NOON)
     assert await rights.find_actor(RENNES, member_id(1)) is not None
-    async with database.engine.connect() as same:
-        (seen,) = (await same.exec_driver_sql("SELECT count(*) FROM rights_members")).one()
-    assert seen == 0
+    async with database.engine.connect() as connection:
+        (row_count,) = (
+            await connection.exec_driver_sql("SELECT count(*) FROM rights_members")
+        ).one()
+    assert row_count == 0
 
 
 @pytest.mark.parametrize("without", ["nestloop", "hashjoin", "mergejoin", "indexscan", "seqscan"])
-async def test_the_setting_is_there_before_a_row_is_read_whatever_the_plan(
+async def test_tenant_is_set_before_rows_are_read_in_every_plan(
     owner: asyncpg.Connection, without: str
 ) -> None:
-    """As the owner, whom the policy binds too."""
+    """Runs as the owner, since row-level security applies to the owner too."""
     await owner.execute(f"SET app.tenants = ''; SET enable_{without} = off")
-    asks = (_FIND_ACTOR.standalone.text, str(RENNES), [RENNES], [member_id(1)], [None])
+    arguments = (_FIND_ACTOR.standalone.text, str(RENNES), [RENNES], [member_id(1)], [None])
     for mode in ("force_custom_plan", "force_generic_plan"):
         await owner.execute(f"SET plan_cache_mode = {mode}")
-        assert len(await owner.fetch(*asks)) == 2
+        assert len(await owner.fetch(*arguments)) == 2
         assert await owner.fetchval("SELECT count(*) FROM rights_members") == 0
     await owner.execute(f"RESET enable_{without}")
 
 
-async def test_a_suspension_counts_at_once_and_until_it_ends(
+async def test_suspension_applies_at_once_until_its_end(
     owner: asyncpg.Connection, database: Database
 ) -> None:
     now = NOON
@@ -106,7 +108,7 @@ async def test_a_suspension_counts_at_once_and_until_it_ends(
     assert reinstated.suspension is None
 
 
-async def test_token_of_an_ended_session_is_refused_in_its_own_tenant(
+async def test_token_of_an_ended_session_is_rejected_in_its_tenant(
     owner: asyncpg.Connection, database: Database
 ) -> None:
     rights = SqlRights(BatchedDatabase(database), lambda: NOON)
@@ -122,7 +124,7 @@ async def test_token_of_an_ended_session_is_refused_in_its_own_tenant(
         assert await rights.find_actor(RENNES, member_id(1), other) is not None
 
 
-async def test_upkeep_removes_expired_ends_of_all_tenants_only(
+async def test_maintenance_removes_expired_sessions_of_all_tenants(
     owner: asyncpg.Connection, database: Database
 ) -> None:
     await owner.execute("TRUNCATE rights_ended_sessions")
@@ -137,7 +139,7 @@ async def test_upkeep_removes_expired_ends_of_all_tenants_only(
     assert row[0] == 1
     (row,) = await database.execute_once(sa.text("SELECT remove_expired(100)"))
     assert row[0] == 1
-    kept = await owner.fetch("SELECT session_id FROM rights_ended_sessions ORDER BY 1")
-    assert [each["session_id"] for each in kept] == [member_id(3), member_id(4)]
+    rows = await owner.fetch("SELECT session_id FROM rights_ended_sessions ORDER BY 1")
+    assert [row["session_id"] for row in rows] == [member_id(3), member_id(4)]
     await owner.execute("SET app.tenants = ''; SET app.expired = ''")
     assert await owner.fetchval("SELECT count(*) FROM rights_ended_sessions") == 0

@@ -12,38 +12,38 @@ from shared.kit.text.characters import (
 @pytest.mark.parametrize(
     "text", ["", " ", "\n\t ", "\u00a0\u3000", "\u200b\u200d\ufeff", "\u2060\u00ad", "\u3164\ufe0f"]
 )
-def test_what_nobody_can_see_is_blank(text: str) -> None:
+def test_text_without_visible_characters_is_blank(text: str) -> None:
     assert is_blank(text)
 
 
 @pytest.mark.parametrize("text", ["é", " . ", "👩\u200d🚀", "\U0001fae9", "李", "\u0301", "\ue000"])
-def test_what_somebody_can_see_is_not(text: str) -> None:
+def test_text_with_a_visible_character_is_not_blank(text: str) -> None:
     assert not is_blank(text)
 
 
 @pytest.mark.parametrize("name", ["Europe/Paris", "Indian/Reunion", "UTC", "Asia/Calcutta"])
-def test_names_of_the_database_are_time_zones(name: str) -> None:
+def test_names_of_the_iana_database_are_time_zones(name: str) -> None:
     assert is_time_zone(name)
 
 
 @pytest.mark.parametrize(
     "name", ["localtime", "posixrules", "Factory", "posix/UTC", "europe/paris", "", "../UTC"]
 )
-def test_what_lies_in_a_machines_folder_is_none(name: str) -> None:
+def test_other_names_are_no_time_zones(name: str) -> None:
     assert not is_time_zone(name)
 
 
 @pytest.mark.parametrize(
-    ("one", "two"),
+    ("spelling", "other_spelling"),
     [
         ("ZOE@Demo.example", "zoe@demo.example"),
         ("Él@x.fr", "éL@X.FR"),
         ("WEISS@x.de", "weiß@x.de"),
     ],
 )
-def test_an_address_is_one_however_it_is_written(one: str, two: str) -> None:
-    assert mail_address_key(one) == mail_address_key(two)
-    assert mail_address_key(one) != mail_address_key(f"a{two}")
+def test_spellings_of_an_address_have_one_key(spelling: str, other_spelling: str) -> None:
+    assert mail_address_key(spelling) == mail_address_key(other_spelling)
+    assert mail_address_key(spelling) != mail_address_key(f"a{other_spelling}")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_an_address_is_one_however_it_is_written(one: str, two: str) -> None:
         "e\u0301",
     ],
 )
-def test_name_of_any_script_passes(name: str) -> None:
+def test_name_of_any_script_is_accepted(name: str) -> None:
     assert is_visible_line(name)
 
 
@@ -92,10 +92,10 @@ def test_name_of_any_script_passes(name: str) -> None:
     ],
 )
 @pytest.mark.parametrize("shape", ["Zo{}é", "{}Zoé", "Zoé{}", "Zoé 😀{}", "😀\ufe0f{}"])
-def test_name_with_a_character_that_cannot_be_seen_is_refused(letter: str, shape: str) -> None:
+def test_name_with_an_invisible_character_is_rejected(letter: str, shape: str) -> None:
     name = shape.format(letter)
     if letter in "\ufe0f\U000e0100" and shape == "Zoé 😀{}":
-        assert is_visible_line(name), "an emoji may say how it is to be shown"
+        assert is_visible_line(name), "an emoji may have a variation selector"
     else:
         assert not is_visible_line(name)
 

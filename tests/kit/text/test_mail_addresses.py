@@ -1,4 +1,4 @@
-"""Addresses as people paste them."""
+"""Mail addresses in pasted texts."""
 
 import pytest
 from hypothesis import given
@@ -35,7 +35,7 @@ CAMILLE = "camille@exemple.fr"
         "\u00a0camille@exemple.fr\u00a0\n",
     ],
 )
-def test_pasted_address_is_tidied(pasted: str) -> None:
+def test_address_is_extracted_from_pasted_text(pasted: str) -> None:
     assert extract_mail_address(pasted) == CAMILLE
 
 
@@ -70,7 +70,7 @@ def test_pasted_address_is_tidied(pasted: str) -> None:
         "camille@" + "e." * 130 + "fr",
     ],
 )
-def test_what_is_not_one_address_is_refused(text: str) -> None:
+def test_text_without_exactly_one_address_is_rejected(text: str) -> None:
     assert extract_mail_address(text) is None
 
 
@@ -78,12 +78,12 @@ def test_what_is_not_one_address_is_refused(text: str) -> None:
     "address",
     ["Éloïse.Weiß+école@münchen.example", "o'neil_x@sub.ac-rennes.fr", "山田@例え.テスト"],
 )
-def test_address_of_any_script_is_left_as_it_is(address: str) -> None:
+def test_address_of_any_script_is_unchanged(address: str) -> None:
     assert extract_mail_address(address) == address
 
 
 @given(st.text(max_size=60) | st.text("a@.<>;: \u200b\u00e9e\u0301", max_size=30))
-def test_tidied_address_is_tidy(text: str) -> None:
+def test_extraction_is_idempotent(text: str) -> None:
     address = extract_mail_address(text)
     if address is not None:
         assert extract_mail_address(address) == address

@@ -1,4 +1,4 @@
-"""Bodies that cannot be right never reach a handler, and the answer says where they fail."""
+"""Invalid bodies never reach a handler, and the response says where they are wrong."""
 
 import asyncio
 from collections.abc import AsyncIterator, MutableMapping
@@ -26,27 +26,27 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("body", "why"), BAD.items(), ids=list(BAD.values()))
+@pytest.mark.parametrize(("body", "detail"), BAD.items(), ids=list(BAD.values()))
 @pytest.mark.parametrize("media", ["application/json", "Application/JSON", "application/x+json"])
-async def test_a_body_that_cannot_be_stored_is_refused(body: bytes, why: str, media: str) -> None:
-    house = SampleApp()
-    answer = await house.send(body, **{"Content-Type": media})
-    assert (answer.status_code, answer.json()["type"]) == (400, "/notes/problems/malformed")
-    assert why in answer.json()["detail"]
-    assert not house.callers
+async def test_body_that_cannot_be_stored_is_rejected(body: bytes, detail: str, media: str) -> None:
+    app = SampleApp()
+    response = await app.send(body, **{"Content-Type": media})
+    assert (response.status_code, response.json()["type"]) == (400, "/notes/problems/malformed")
+    assert detail in response.json()["detail"]
+    assert not app.callers
 
 
-async def test_a_body_of_accents_and_emoji_passes() -> None:
-    answer = await SampleApp().post({"text": "Noël à la récré 🎄", "more": {"a": [[[1.5]]]}})
-    assert (answer.status_code, answer.json()["text"]) == (201, "Noël à la récré 🎄")
+async def test_body_with_accents_and_emoji_is_accepted() -> None:
+    response = await SampleApp().post({"text": "Noël à la récré 🎄", "more": {"a": [[[1.5]]]}})
+    assert (response.status_code, response.json()["text"]) == (201, "Noël à la récré 🎄")
 
 
-async def test_a_body_larger_than_a_million_bytes_is_refused_before_it_is_read() -> None:
-    answer = await SampleApp().send(b" " * 1_000_001)
-    assert (answer.status_code, answer.json()["limit"]) == (413, 1_000_000)
+async def test_body_over_the_limit_is_rejected_before_it_is_read() -> None:
+    response = await SampleApp().send(b" " * 1_000_001)
+    assert (response.status_code, response.json()["limit"]) == (413, 1_000_000)
 
 
-async def test_a_body_that_does_not_say_its_size_is_cut_at_the_limit() -> None:
+async def test_body_of_unknown_size_is_read_up_to_the_limit() -> None:
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -56,31 +56,31 @@ async def test_a_body_that_does_not_say_its_size_is_cut_at_the_limit() -> None:
             yield b"x" * 100_000
 
     async with SampleApp().client() as client:
-        answer = await client.post("/v1/notes", content=endless())
-    assert answer.status_code == 413
+        response = await client.post("/v1/notes", content=endless())
+    assert response.status_code == 413
     assert sent <= 12
 
 
-async def test_a_route_may_take_more_and_says_how_much() -> None:
-    path, house = "/v1/shelves/été/import", SampleApp()
-    taken = await house.send(b'{"a": "' + b"x" * 2_000_000 + b'"}', path)
-    refused = await house.send(b'{"a": "' + b"x" * 3_000_000 + b'"}', path)
+async def test_route_may_accept_a_larger_body_up_to_its_limit() -> None:
+    path, app = "/v1/shelves/été/import", SampleApp()
+    taken = await app.send(b'{"a": "' + b"x" * 2_000_000 + b'"}', path)
+    refused = await app.send(b'{"a": "' + b"x" * 3_000_000 + b'"}', path)
     assert (taken.status_code, taken.json()) == (200, {"fields": 1})
     assert (refused.status_code, refused.json()["limit"]) == (413, 3_000_000)
 
 
 @pytest.mark.parametrize("path", ["/v1/notes/%00", "/v1/notes/1?limit=%00"])
-async def test_an_address_that_cannot_be_stored_is_refused(path: str) -> None:
+async def test_url_with_nul_character_is_rejected(path: str) -> None:
     async with SampleApp().client() as client:
-        answer = await client.get(path)
-    assert (answer.status_code, answer.json()["detail"]) == (
+        response = await client.get(path)
+    assert (response.status_code, response.json()["detail"]) == (
         400,
         "the address holds a NUL character",
     )
 
 
-async def test_a_client_that_leaves_in_the_middle_has_done_nothing() -> None:
-    house = SampleApp()
+async def test_client_that_disconnects_during_the_body_changes_nothing() -> None:
+    app = SampleApp()
     half = [{"type": "http.request", "body": b'{"text": "a"}', "more_body": True}]
     sent: list[MutableMapping[str, Any]] = []
 
@@ -94,39 +94,41 @@ async def test_a_client_that_leaves_in_the_middle_has_done_nothing() -> None:
     headers = [(b"authorization", b"Bearer zoe"), (b"content-type", b"application/json")]
     scope = {"type": "http", "method": "POST", "path": "/v1/notes", "raw_path": b"/v1/notes"}
     scope |= {"query_string": b"", "headers": headers, "server": ("test", 80), "scheme": "http"}
-    await house.app(scope, receive, send)
-    assert (house.callers, sent) == ([], [])
+    await app.app(scope, receive, send)
+    assert (app.callers, sent) == ([], [])
 
 
-async def test_slow_body_is_refused_and_steady_body_passes(
+async def test_slow_body_is_rejected_and_steady_body_is_accepted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(body_module, "GRACE_SECONDS", 0.3)
-    house = SampleApp()
+    app = SampleApp()
 
     async def parts(pause: float) -> AsyncIterator[bytes]:
         for part in (b'{"te', b'xt": ', b'"a', b'"}'):
             yield part
             await asyncio.sleep(pause)
 
-    async with house.client() as client:
+    async with app.client() as client:
         headers = {"Content-Type": "application/json"}
         steady = await client.post("/v1/notes", content=parts(0.01), headers=headers)
-        # Never silent for long, but the whole takes longer than its bytes earn.
+        # Short pauses, but the whole takes longer than its bytes allow.
         trickling = await client.post("/v1/notes", content=parts(0.2), headers=headers)
         silent = await client.post("/v1/notes", content=parts(5), headers=headers)
 
     assert steady.status_code == 201
     for slow in (trickling, silent):
         assert (slow.status_code, slow.json()["type"]) == (408, "/notes/problems/too_slow")
-    assert len(house.callers) == 1
+    assert len(app.callers) == 1
 
 
-async def test_bytes_earn_time_up_to_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_time_for_a_body_grows_with_its_bytes_up_to_the_maximum(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(body_module, "GRACE_SECONDS", 0.1)
     monkeypatch.setattr(body_module, "MIN_BYTES_PER_SECOND", 10)
     monkeypatch.setattr(body_module, "MAX_BODY_SECONDS", 0.5)
-    house = SampleApp()
+    app = SampleApp()
 
     async def parts(number: int) -> AsyncIterator[bytes]:
         yield b'{"text": "a"'
@@ -135,7 +137,7 @@ async def test_bytes_earn_time_up_to_the_longest(monkeypatch: pytest.MonkeyPatch
             yield b"  "
         yield b"}"
 
-    async with house.client() as client:
+    async with app.client() as client:
         headers = {"Content-Type": "application/json"}
         earned = await client.post("/v1/notes", content=parts(2), headers=headers)
         endless = await client.post("/v1/notes", content=parts(20), headers=headers)
@@ -143,7 +145,7 @@ async def test_bytes_earn_time_up_to_the_longest(monkeypatch: pytest.MonkeyPatch
     assert (earned.status_code, endless.status_code) == (201, 408)
 
 
-async def test_a_body_without_a_media_type_is_not_taken_for_json() -> None:
+async def test_body_without_a_media_type_is_not_parsed_as_json() -> None:
     async with SampleApp().client() as client:
-        answer = await client.post("/v1/notes", content=b'{"text": "a"}')
-    assert answer.status_code == 422
+        response = await client.post("/v1/notes", content=b'{"text": "a"}')
+    assert response.status_code == 422

@@ -1,4 +1,4 @@
-"""Cursors: opaque, exact, and a stranger's text until proven otherwise."""
+"""Cursors: exact round trip; forged or invalid cursors are rejected."""
 
 import base64
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ MOMENT = datetime(2026, 11, 25, 12, 30, 1, 2, tzinfo=UTC)
 ID = UUID("0192f3c4-0000-7000-8000-00000000000a")
 
 
-def test_a_cursor_gives_back_the_position_it_was_made_of() -> None:
+def test_cursor_decodes_to_its_position() -> None:
     cursor = encode(MOMENT, ID, "récré ☀", 7)
     assert decode(cursor, datetime, UUID, str, int) == [MOMENT, ID, "récré ☀", 7]
     assert cursor.replace("-", "").replace("_", "").isalnum()
@@ -43,7 +43,7 @@ def _cursor(json: str) -> str:
         "[1]",
     ],
 )
-def test_what_was_not_made_here_is_refused(cursor: str) -> None:
+def test_cursor_of_another_form_is_rejected(cursor: str) -> None:
     with pytest.raises(BadCursor):
         decode(cursor, int)
 
@@ -59,26 +59,26 @@ def test_what_was_not_made_here_is_refused(cursor: str) -> None:
         ('["0001-01-01T00:00:00+14:00"]', datetime),
     ],
 )
-def test_values_that_no_table_holds_are_refused(json: str, kind: type) -> None:
+def test_values_that_no_column_can_store_are_rejected(json: str, kind: type) -> None:
     with pytest.raises(BadCursor):
         decode(_cursor(json), kind)
 
 
 @given(st.text())
-def test_any_text_is_a_position_or_is_refused(text: str) -> None:
+def test_any_text_decodes_or_is_rejected(text: str) -> None:
     try:
-        found = decode(text, str, int)
+        parts = decode(text, str, int)
     except BadCursor:
         return
-    assert [type(part) for part in found] == [str, int]
+    assert [type(part) for part in parts] == [str, int]
 
 
-def test_a_bad_cursor_is_the_callers_error() -> None:
+def test_bad_cursor_is_a_client_error() -> None:
     assert BadCursor.status == 422
 
 
 @pytest.mark.parametrize("number", [2**31, -(2**31) - 1, 2**62])
-def test_number_that_its_column_cannot_hold_is_refused(number: int) -> None:
+def test_number_that_its_column_cannot_store_is_rejected(number: int) -> None:
     with pytest.raises(BadCursor):
         decode(encode(number), int)
     assert decode(encode(number), BigInt) == [number]

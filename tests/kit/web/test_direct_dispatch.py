@@ -1,4 +1,4 @@
-"""A route answers the same, whether it is called directly or by FastAPI."""
+"""A route gives the same response whether it is called directly or by FastAPI."""
 
 import httpx
 import pytest
@@ -20,46 +20,50 @@ _BODIES = [
 ]
 
 
-def slowly(house: SampleApp) -> SampleApp:
-    """FastAPI's solver is asked whenever somebody overrides a dependency."""
-    house.app.dependency_overrides[_nobody_asks] = _nobody_asks
-    return house
+def without_direct_dispatch(app: SampleApp) -> SampleApp:
+    """Override a dependency, so that FastAPI calls all routes."""
+    app.app.dependency_overrides[_unused_dependency] = _unused_dependency
+    return app
 
 
-def _nobody_asks() -> None: ...
+def _unused_dependency() -> None: ...
 
 
-def told(answer: httpx.Response) -> tuple[int, str, str]:
-    return answer.status_code, answer.headers["content-type"], answer.text
+def outcome(response: httpx.Response) -> tuple[int, str, str]:
+    return response.status_code, response.headers["content-type"], response.text
 
 
 @pytest.mark.parametrize("body", _BODIES)
-async def test_the_same_answer(body: bytes) -> None:
-    assert told(await SampleApp().send(body)) == told(await slowly(SampleApp()).send(body))
+async def test_body_gets_the_same_response(body: bytes) -> None:
+    assert outcome(await SampleApp().send(body)) == outcome(
+        await without_direct_dispatch(SampleApp()).send(body)
+    )
 
 
 @pytest.mark.parametrize(
     "kind", ["application/json; charset=utf-8", "application/ld+json", "text/x"]
 )
-async def test_the_same_answer_whatever_the_body_is_called(kind: str) -> None:
+async def test_media_type_gets_the_same_response(kind: str) -> None:
     headers = {"Content-Type": kind}
-    asked, body = SampleApp(), _BODIES[0]
-    quickly = await asked.send(body, **headers)
-    assert told(quickly) == told(await slowly(SampleApp()).send(body, **headers))
-
-
-@pytest.mark.parametrize("number", ["12", "douze", "%C3%A9"])
-async def test_the_same_answer_for_what_is_in_the_path(number: str) -> None:
-    path = f"/v1/invitations/{number}"
-    assert told(await SampleApp().send(_BODIES[0], path)) == told(
-        await slowly(SampleApp()).send(_BODIES[0], path)
+    app, body = SampleApp(), _BODIES[0]
+    direct_response = await app.send(body, **headers)
+    assert outcome(direct_response) == outcome(
+        await without_direct_dispatch(SampleApp()).send(body, **headers)
     )
 
 
-def test_what_says_more_is_left_to_fastapi() -> None:
-    routes = [each for each in SampleApp().app.router.routes if isinstance(each, APIRoute)]
-    directly = {each.name: build_direct_handler(each) is not None for each in routes}
-    assert directly["write"]
-    assert directly["accept"]
-    # It takes what stands in the query.
-    assert not directly["read"]
+@pytest.mark.parametrize("number", ["12", "douze", "%C3%A9"])
+async def test_path_parameter_gets_the_same_response(number: str) -> None:
+    path = f"/v1/invitations/{number}"
+    assert outcome(await SampleApp().send(_BODIES[0], path)) == outcome(
+        await without_direct_dispatch(SampleApp()).send(_BODIES[0], path)
+    )
+
+
+def test_route_with_query_parameters_is_called_by_fastapi() -> None:
+    routes = [route for route in SampleApp().app.router.routes if isinstance(route, APIRoute)]
+    has_direct_handler = {route.name: build_direct_handler(route) is not None for route in routes}
+    assert has_direct_handler["write"]
+    assert has_direct_handler["accept"]
+    # It has a query parameter.
+    assert not has_direct_handler["read"]

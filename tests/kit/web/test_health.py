@@ -1,4 +1,4 @@
-"""Health: each check by name; what fails or hangs is not well, and says no secret."""
+"""Health pages: each check by name; failed and hanging checks are unhealthy, without secrets."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from shared.kit.web.health import health_routes, plain_health_routes
 from tests.support.sample_app import SampleApp
 
 
-async def well() -> str | None:
+async def healthy() -> str | None:
     return None
 
 
@@ -28,51 +28,56 @@ async def hanging() -> str | None:
     return None
 
 
-async def _ask(page: str, **checks: health.HealthCheck) -> httpx.Response:
-    given = {name: checks if name == page else {} for name in ("started", "live", "ready")}
-    house = SampleApp(routers=(health_routes(given["started"], given["live"], given["ready"]),))
-    address = {"started": "startup"}.get(page, page)
-    async with house.client(None) as client:
-        return await client.get(f"/health/{address}")
+async def _get_page(page: str, **checks: health.HealthCheck) -> httpx.Response:
+    check_sets = {name: checks if name == page else {} for name in ("started", "live", "ready")}
+    app = SampleApp(
+        routers=(health_routes(check_sets["started"], check_sets["live"], check_sets["ready"]),)
+    )
+    path = {"started": "startup"}.get(page, page)
+    async with app.client(None) as client:
+        return await client.get(f"/health/{path}")
 
 
 @pytest.mark.parametrize("page", ["started", "live", "ready"])
-async def test_well_without_a_token(page: str) -> None:
-    answer = await _ask(page, database=well)
-    assert (answer.status_code, answer.json()) == (
+async def test_healthy_page_needs_no_token(page: str) -> None:
+    response = await _get_page(page, database=healthy)
+    assert (response.status_code, response.json()) == (
         200,
         {"status": "ok", "checks": {"database": "ok"}},
     )
 
 
-async def test_what_is_not_well_says_why_and_the_rest_is_told_too() -> None:
-    answer = await _ask("ready", database=well, schema=behind)
-    assert answer.status_code == 503
-    assert answer.json()["checks"] == {"database": "ok", "schema": "three migrations behind"}
+async def test_page_lists_failed_checks_with_reasons_and_passed_ones() -> None:
+    response = await _get_page("ready", database=healthy, schema=behind)
+    assert response.status_code == 503
+    assert response.json()["checks"] == {"database": "ok", "schema": "three migrations behind"}
 
 
-async def test_a_check_that_fails_is_an_answer_and_its_words_stay_in_the_log(
+async def test_error_of_a_check_is_logged_and_only_its_type_shown(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.ERROR):
-        answer = await _ask("ready", database=broken)
-    assert (answer.status_code, answer.json()["checks"]) == (503, {"database": "ConnectionError"})
+        response = await _get_page("ready", database=broken)
+    assert (response.status_code, response.json()["checks"]) == (
+        503,
+        {"database": "ConnectionError"},
+    )
     assert "health check failed" in caplog.text
 
 
-async def test_checks_that_hang_are_cut_together(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hanging_checks_time_out_concurrently(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "CHECK_TIMEOUT_SECONDS", 0.05)
-    answer = await asyncio.wait_for(_ask("ready", a=hanging, b=hanging), 5)
-    assert answer.status_code == 503
-    assert answer.json()["checks"]["a"].startswith("no answer within")
+    response = await asyncio.wait_for(_get_page("ready", a=hanging, b=hanging), 5)
+    assert response.status_code == 503
+    assert response.json()["checks"]["a"].startswith("no answer within")
 
 
-async def test_details_stand_on_the_page_of_ready_and_change_no_status() -> None:
+async def test_details_are_on_the_ready_page_and_change_no_status() -> None:
     async def limits() -> str:
         return "in each process: Redis is away (ConnectionError)"
 
-    house = SampleApp(routers=(health_routes({}, {}, {"database": well}, {"limits": limits}),))
-    async with house.client(None) as client:
+    app = SampleApp(routers=(health_routes({}, {}, {"database": healthy}, {"limits": limits}),))
+    async with app.client(None) as client:
         ready = await client.get("/health/ready")
         live = await client.get("/health/live")
 
@@ -81,8 +86,8 @@ async def test_details_stand_on_the_page_of_ready_and_change_no_status() -> None
     assert "details" not in live.json()
 
 
-async def test_public_page_says_whether_and_not_why() -> None:
-    house = SampleApp(routers=(plain_health_routes({}, {}, {"database": behind}),))
-    async with house.client(None) as client:
-        answer = await client.get("/health/ready")
-    assert (answer.status_code, answer.json()) == (503, {"status": "not ok"})
+async def test_public_page_shows_the_status_without_reasons() -> None:
+    app = SampleApp(routers=(plain_health_routes({}, {}, {"database": behind}),))
+    async with app.client(None) as client:
+        response = await client.get("/health/ready")
+    assert (response.status_code, response.json()) == (503, {"status": "not ok"})

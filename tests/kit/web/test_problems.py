@@ -1,4 +1,4 @@
-"""Every error is a problem document: what happened, what to do, where, and nothing of ours."""
+"""Every error is a problem document: what happened, what to do, and no internal text."""
 
 import logging
 from importlib import import_module
@@ -15,11 +15,11 @@ from tests.architecture.source_tree import dotted, python_files
 from tests.support.sample_app import FakeRights, SampleApp
 
 
-async def test_an_error_says_what_happened_and_what_to_do_in_the_readers_language() -> None:
+async def test_problem_has_title_and_help_in_the_clients_language() -> None:
     async with SampleApp().client(language="fr-FR,fr;q=0.9") as client:
-        answer = await client.get("/v1/notes/7")
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json() == {
+        response = await client.get("/v1/notes/7")
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json() == {
         "type": "/notes/problems/note_not_found",
         "title": "La note 7 n’existe pas",
         "status": 404,
@@ -29,14 +29,14 @@ async def test_an_error_says_what_happened_and_what_to_do_in_the_readers_languag
     }
 
 
-async def test_help_that_a_service_does_not_give_comes_from_the_kind_of_error() -> None:
+async def test_missing_help_is_that_of_the_base_error() -> None:
     async with SampleApp().client(language="en") as client:
-        said = (await client.get("/v1/notes/7")).json()
-    assert said["title"] == "There is no note 7 for {nobody}"
-    assert said["help"] == "Check the address."
+        problem = (await client.get("/v1/notes/7")).json()
+    assert problem["title"] == "There is no note 7 for {nobody}"
+    assert problem["help"] == "Check the address."
 
 
-async def test_the_type_of_a_problem_is_a_page() -> None:
+async def test_type_of_a_problem_is_a_page() -> None:
     async with SampleApp().client() as client:
         type_ = (await client.get("/v1/notes/7")).json()["type"]
         page = await client.get(f"http://test{type_}", headers={"Accept-Language": "fr"})
@@ -46,38 +46,38 @@ async def test_the_type_of_a_problem_is_a_page() -> None:
     assert (missing.status_code, missing.json()["status"]) == (404, 404)
 
 
-async def test_validation_points_at_each_field() -> None:
-    said = (await SampleApp().post({"text": 5, "tags": ["a", 2], "a/b~c": True})).json()
-    assert said["status"] == 422
-    assert {error["pointer"] for error in said["errors"]} == {"/text", "/tags/1", "/a~1b~0c"}
-    assert all(error["message"] for error in said["errors"])
+async def test_validation_error_names_each_field() -> None:
+    problem = (await SampleApp().post({"text": 5, "tags": ["a", 2], "a/b~c": True})).json()
+    assert problem["status"] == 422
+    assert {error["pointer"] for error in problem["errors"]} == {"/text", "/tags/1", "/a~1b~0c"}
+    assert all(error["message"] for error in problem["errors"])
 
 
-async def test_a_route_that_is_not_there() -> None:
+async def test_unknown_route_is_not_found() -> None:
     async with SampleApp().client() as client:
-        answer = await client.get("/v1/no")
-    assert (answer.status_code, answer.json()["type"]) == (404, "/notes/problems/not_found")
+        response = await client.get("/v1/no")
+    assert (response.status_code, response.json()["type"]) == (404, "/notes/problems/not_found")
 
 
-async def test_a_method_that_is_not_there_names_those_that_are() -> None:
+async def test_wrong_method_names_the_allowed_ones() -> None:
     async with SampleApp().client() as client:
-        answer = await client.put("/v1/notes", json={})
-    assert answer.json()["type"] == "/notes/problems/method_not_allowed"
-    assert answer.headers["allow"] == "POST"
+        response = await client.put("/v1/notes", json={})
+    assert response.json()["type"] == "/notes/problems/method_not_allowed"
+    assert response.headers["allow"] == "POST"
 
 
-async def test_our_own_failure_tells_its_trace_and_nothing_else(
+async def test_unexpected_error_shows_its_trace_id_only(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    house = SampleApp(telemetry=OtelTelemetry("notes", sample_ratio=1))
+    app = SampleApp(telemetry=OtelTelemetry("notes", sample_ratio=1))
     with caplog.at_level(logging.ERROR):
-        async with house.client() as client:
-            answer = await client.delete("/v1/roof")
-    said = answer.json()
-    assert (answer.status_code, said["type"]) == (500, "/notes/problems/internal")
-    assert said["trace_id"] == answer.headers["x-trace-id"]
-    assert "hunter2" not in answer.text
-    assert answer.headers["x-content-type-options"] == "nosniff"
+        async with app.client() as client:
+            response = await client.delete("/v1/failing")
+    problem = response.json()
+    assert (response.status_code, problem["type"]) == (500, "/notes/problems/internal")
+    assert problem["trace_id"] == response.headers["x-trace-id"]
+    assert "hunter2" not in response.text
+    assert response.headers["x-content-type-options"] == "nosniff"
     assert "hunter2" in caplog.text
 
 
@@ -105,39 +105,46 @@ async def test_brokers_error_text_is_logged_and_not_in_the_response(
     assert "kafka-3.internal" in record.fields["internal_reason"]  # type: ignore[attr-defined]  # our extra
 
 
-async def test_a_fact_never_takes_the_place_of_the_documents_own_members() -> None:
-    house = SampleApp(rights=FakeRights(missing_lookups=1_000))
+async def test_fact_does_not_overwrite_a_member_of_the_document() -> None:
+    app = SampleApp(rights=FakeRights(missing_lookups=1_000))
 
-    class Crooked(Conflict):
-        key = "crooked"
+    class Malicious(Conflict):
+        key = "malicious"
 
     async def actor(*_: object) -> None:
-        raise Crooked(status=200, title="all is well", type="x")
+        raise Malicious(status=200, title="all is well", type="x")
 
-    house.rights.find_actor = actor  # type: ignore[method-assign, assignment]  # a fake's fake
-    answer = await house.post({"text": "é"})
-    said = answer.json()
-    assert (answer.status_code, said["status"]) == (409, 409)
-    assert said["title"] == "Not possible in the present state"
-    assert said["type"] == "/notes/problems/crooked"
+    app.rights.find_actor = actor  # type: ignore[method-assign, assignment]  # a stub
+    response = await app.post({"text": "é"})
+    problem = response.json()
+    assert (response.status_code, problem["status"]) == (409, 409)
+    assert problem["title"] == "Not possible in the present state"
+    assert problem["type"] == "/notes/problems/malicious"
 
 
-def test_every_error_of_the_frame_has_words_in_both_languages() -> None:
+def test_every_error_of_the_frame_has_messages_in_both_languages() -> None:
     for module in python_files("shared/kit"):  # a class must be there to be counted
         import_module(dotted(module))
     messages = Messages()
-    ours = {kind.key for kind in _kinds(PreauError) if kind.__module__.startswith("shared.")}
-    assert {"conflict", "setting", "too_large", "bad_cursor"} <= ours
+    keys = {kind.key for kind in _subclasses(PreauError) if kind.__module__.startswith("shared.")}
+    assert {"conflict", "setting", "too_large", "bad_cursor"} <= keys
     for language in LANGUAGES:
-        assert not ours - messages.keys(language)
-        for key in ours:
+        assert not keys - messages.keys(language)
+        for key in keys:
             assert {"title", "help"} <= messages.get(key, language).keys()
 
 
-def _kinds(kind: type[PreauError]) -> set[type[PreauError]]:
-    return {kind}.union(*(_kinds(below) for below in kind.__subclasses__()))
+def _subclasses(kind: type[PreauError]) -> set[type[PreauError]]:
+    return {kind}.union(*(_subclasses(below) for below in kind.__subclasses__()))
 
 
-def test_languages_are_chosen_in_the_order_they_are_asked_for() -> None:
-    asked = ["", "de", "en-GB", "de,en;q=0.5", "fr,en", "EN"]
-    assert [preferred_language(accept) for accept in asked] == ["fr", "fr", "en", "en", "fr", "en"]
+def test_first_known_language_of_the_header_is_used() -> None:
+    headers = ["", "de", "en-GB", "de,en;q=0.5", "fr,en", "EN"]
+    assert [preferred_language(accept) for accept in headers] == [
+        "fr",
+        "fr",
+        "en",
+        "en",
+        "fr",
+        "en",
+    ]

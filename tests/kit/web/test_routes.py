@@ -1,4 +1,4 @@
-"""Routes name their action; documents and pages tell it; every answer is guarded."""
+"""Routes name their action and access; every response has the security headers."""
 
 from typing import Any
 
@@ -14,26 +14,26 @@ from shared.kit.web.routes import Routes
 from tests.support.sample_app import Note, SampleApp
 
 
-def test_a_route_without_an_action_cannot_be_written() -> None:
+def test_route_without_an_action_cannot_be_declared() -> None:
     routes = Routes("notes")
     with pytest.raises(TypeError, match="action"):
-        routes.get("/notes")  # type: ignore[call-arg]  # what it refuses
+        routes.get("/notes")  # type: ignore[call-arg]  # the error under test
     with pytest.raises(ValueError, match="GET /notes names no action"):
         routes.get("/notes", action="")
 
 
-async def _document(house: SampleApp) -> dict[str, Any]:
-    async with house.client(None) as client:
-        found: dict[str, Any] = (await client.get("/openapi.json")).json()
-    return found
+async def _get_document(app: SampleApp) -> dict[str, Any]:
+    async with app.client(None) as client:
+        document: dict[str, Any] = (await client.get("/openapi.json")).json()
+    return document
 
 
-async def test_the_document_names_the_action_and_access_of_every_operation() -> None:
-    document = await _document(SampleApp())
+async def test_document_has_action_and_access_of_every_operation() -> None:
+    document = await _get_document(SampleApp())
     operations = {
-        (method, path): (found[ACTION_EXTENSION], found[ACCESS_EXTENSION])
+        (method, path): (operation[ACTION_EXTENSION], operation[ACCESS_EXTENSION])
         for path, methods in document["paths"].items()
-        for method, found in methods.items()
+        for method, operation in methods.items()
     }
     assert operations[("post", "/v1/notes")] == ("note.write", "member")
     assert operations[("get", "/v1/all")] == ("note.operate", "operator")
@@ -41,22 +41,22 @@ async def test_the_document_names_the_action_and_access_of_every_operation() -> 
     assert len(operations) == 8
 
 
-async def test_the_document_says_where_it_is_mounted_and_which_problems_there_are() -> None:
-    document = await _document(SampleApp())
+async def test_document_has_its_mount_path_and_problem_types() -> None:
+    document = await _get_document(SampleApp())
     assert document["servers"] == [{"url": "/notes"}]
     assert {"note_not_found", "too_large"} <= document["x-problem-types"].keys()
     responses = document["paths"]["/v1/notes"]["post"]["responses"]
     assert "application/problem+json" in responses["4XX"]["content"]
 
 
-async def test_the_document_offers_the_key_where_it_is_honoured() -> None:
-    paths = (await _document(SampleApp()))["paths"]
-    named = {
+async def test_document_has_the_key_where_it_is_supported() -> None:
+    paths = (await _get_document(SampleApp()))["paths"]
+    headers = {
         path: [p["name"] for p in methods["post"].get("parameters", ())]
         for path, methods in paths.items()
         if "post" in methods
     }
-    assert named == {
+    assert headers == {
         "/v1/notes": ["Idempotency-Key"],
         "/v1/shelves/{shelf}/import": ["shelf", "Idempotency-Key"],
         "/v1/sign-in": [],
@@ -64,7 +64,7 @@ async def test_the_document_offers_the_key_where_it_is_honoured() -> None:
     }
 
 
-async def test_pages_of_lists_are_described_too() -> None:
+async def test_document_describes_pages_of_lists() -> None:
     routes = Routes("lists")
 
     @routes.get("/lists", action="list.read")
@@ -76,31 +76,31 @@ async def test_pages_of_lists_are_described_too() -> None:
         assert (await client.get("/v1/lists")).json() == {"items": [], "next": None}
 
 
-async def test_every_answer_carries_the_security_headers_and_a_route_may_say_otherwise() -> None:
+async def test_every_response_has_security_headers_unless_the_route_sets_them() -> None:
     async with SampleApp().client("hamid") as client:
         for path in ("/v1/all", "/v1/nothing", "/openapi.json", "/problems/conflict"):
-            answer = await client.get(path)
+            response = await client.get(path)
             for name, value in SECURITY_HEADERS.items():
                 expected = "max-age=60" if (path, name) == ("/v1/all", "Cache-Control") else value
-                assert answer.headers[name] == expected
+                assert response.headers[name] == expected
 
 
-async def test_a_request_has_one_span_even_with_a_global_provider(
+async def test_request_has_one_span_with_a_global_provider(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     spans = InMemorySpanExporter()
     telemetry = OtelTelemetry("notes", sample_ratio=1, exporters=[spans])
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: telemetry._provider)
-    house = SampleApp(telemetry=telemetry)
-    await house.post({"text": "é"})
+    app = SampleApp(telemetry=telemetry)
+    await app.post({"text": "é"})
     assert len(spans.get_finished_spans()) == 1
     attributes = spans.get_finished_spans()[0].attributes or {}
     assert attributes["http.route"] == "/notes/v1/notes"
 
 
-async def test_documents_are_public_by_a_setting_only() -> None:
+async def test_documents_are_public_only_by_a_setting() -> None:
     async with SampleApp(public_docs=False).client("hamid") as client:
-        answers = [await client.get(path) for path in ("/docs", "/openapi.json")]
+        responses = [await client.get(path) for path in ("/docs", "/openapi.json")]
         problem = await client.get("/problems/conflict")
-    assert [answer.status_code for answer in answers] == [404, 404]
+    assert [response.status_code for response in responses] == [404, 404]
     assert problem.status_code == 200

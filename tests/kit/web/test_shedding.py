@@ -1,4 +1,4 @@
-"""Shedding: what is refused, what never is, and that nobody waits for long."""
+"""Load shedding: which requests are rejected under overload, and how long others wait."""
 
 import asyncio
 import time
@@ -16,12 +16,12 @@ from tests.support.recorded_spans import record_telemetry
 from tests.support.sample_app import SampleApp
 
 NOTE = {"text": "Il pleut"}
-OLD = LoadLimits().max_outbox_age_seconds + 1
-SLOW = 9
+TOO_OLD_SECONDS = LoadLimits().max_outbox_age_seconds + 1
+SLOW_NUMBER = 9
 
 
-class Slow(SampleApp):
-    """A house with a route that takes its time."""
+class SlowApp(SampleApp):
+    """An application with routes that run until `gate` is set."""
 
     gate: asyncio.Event
 
@@ -29,14 +29,14 @@ class Slow(SampleApp):
         self.gate = asyncio.Event()
         routes = super().note_routes()
 
-        @routes.post("/slow", action="note.ponder", status_code=201)
-        async def ponder() -> ApiModel:
+        @routes.post("/slow", action="note.wait", status_code=201)
+        async def write_slowly() -> ApiModel:
             await self.gate.wait()
             return ApiModel()
 
-        @routes.post("/light/{number}", action="note.dash", batched=True, status_code=201)
-        async def dash(number: int) -> ApiModel:
-            if number == SLOW:
+        @routes.post("/batched/{number}", action="note.batch", batched=True, status_code=201)
+        async def write_batched(number: int) -> ApiModel:
+            if number == SLOW_NUMBER:
                 await self.gate.wait()
             return ApiModel()
 
@@ -44,88 +44,88 @@ class Slow(SampleApp):
 
 
 @pytest.fixture
-def house() -> SampleApp:
-    telling = record_telemetry("notes").telemetry
-    made = SampleApp(telling, routers=(health_routes({}, {}, {}),))
-    made.database.load_monitor.telemetry = telling
-    return made
+def app() -> SampleApp:
+    telemetry = record_telemetry("notes").telemetry
+    app = SampleApp(telemetry, routers=(health_routes({}, {}, {}),))
+    app.database.load_monitor.telemetry = telemetry
+    return app
 
 
-def press(house: SampleApp, **numbers: float) -> None:
+def set_load(app: SampleApp, **numbers: float) -> None:
     for name, number in numbers.items():
-        setattr(house.database.load_monitor, name, number)
+        setattr(app.database.load_monitor, name, number)
 
 
-def shed(house: SampleApp) -> Mapping[str, float]:
-    measures = house.telemetry.metric_store  # type: ignore[attr-defined]  # the kept telemetry's
-    found = measures.collect().get("preau.http.shed", ())
-    return {each.labels["reason"]: each.value for each in found}
+def rejections(app: SampleApp) -> Mapping[str, float]:
+    store = app.telemetry.metric_store  # type: ignore[attr-defined]  # the recorded telemetry's
+    series = store.collect().get("preau.http.shed", ())
+    return {item.labels["reason"]: item.value for item in series}
 
 
-def slow(**limits: Any) -> Slow:
-    telling = record_telemetry("notes").telemetry
-    return Slow(telling, pressure=LoadMonitor("notes", LoadLimits(**limits), telling))
+def slow_app(**limits: Any) -> SlowApp:
+    telemetry = record_telemetry("notes").telemetry
+    return SlowApp(telemetry, pressure=LoadMonitor("notes", LoadLimits(**limits), telemetry))
 
 
-async def test_an_old_and_long_outbox_refuses_changes_with_a_time_to_come_back(
-    house: SampleApp,
+async def test_old_and_long_outbox_rejects_changes_with_retry_after(
+    app: SampleApp,
 ) -> None:
-    press(house, outbox_age_seconds=OLD, outbox_events=20_000)
+    set_load(app, outbox_age_seconds=TOO_OLD_SECONDS, outbox_events=20_000)
 
-    answers = [await house.post(NOTE) for _ in range(40)]
+    responses = [await app.post(NOTE) for _ in range(40)]
 
-    assert {answer.status_code for answer in answers} == {503}
-    said = answers[0].json()
-    assert said["type"] == "/notes/problems/overloaded"
-    assert said["reason"] == "outbox_age"
-    assert said["title"] == "Too much at once"
-    assert answers[0].headers["content-type"] == "application/problem+json"
-    waits = {int(answer.headers["Retry-After"]) for answer in answers}
-    assert min(waits) >= 5
-    assert max(waits) <= 15
-    assert len(waits) > 3, "they would all come back together"
-    assert shed(house) == {"outbox_age": 40}
-    assert house.callers == []
+    assert {response.status_code for response in responses} == {503}
+    problem = responses[0].json()
+    assert problem["type"] == "/notes/problems/overloaded"
+    assert problem["reason"] == "outbox_age"
+    assert problem["title"] == "Too much at once"
+    assert responses[0].headers["content-type"] == "application/problem+json"
+    retry_seconds = {int(response.headers["Retry-After"]) for response in responses}
+    assert min(retry_seconds) >= 5
+    assert max(retry_seconds) <= 15
+    assert len(retry_seconds) > 3, "clients would retry at the same moment"
+    assert rejections(app) == {"outbox_age": 40}
+    assert app.callers == []
 
 
-async def test_it_is_said_in_french_too(house: SampleApp) -> None:
-    press(house, outbox_age_seconds=OLD, outbox_events=20_000)
-    async with house.client(language="fr") as client:
-        answer = await client.post("/v1/notes", json=NOTE)
-    assert answer.json()["title"] == "Trop de demandes à la fois"
+async def test_rejection_is_translated(app: SampleApp) -> None:
+    set_load(app, outbox_age_seconds=TOO_OLD_SECONDS, outbox_events=20_000)
+    async with app.client(language="fr") as client:
+        response = await client.post("/v1/notes", json=NOTE)
+    assert response.json()["title"] == "Trop de demandes à la fois"
 
 
 @pytest.mark.parametrize(
     "numbers",
     [
-        {"outbox_age_seconds": OLD, "outbox_events": 9_999},
-        {"outbox_age_seconds": OLD - 2, "outbox_events": 1_000_000},
+        {"outbox_age_seconds": TOO_OLD_SECONDS, "outbox_events": 9_999},
+        {"outbox_age_seconds": TOO_OLD_SECONDS - 2, "outbox_events": 1_000_000},
     ],
 )
-async def test_an_outbox_that_is_only_old_or_only_long_refuses_nothing(
-    house: SampleApp, numbers: dict[str, float]
+async def test_outbox_that_is_only_old_or_only_long_rejects_nothing(
+    app: SampleApp, numbers: dict[str, float]
 ) -> None:
-    press(house, **numbers)
-    assert (await house.post(NOTE)).status_code == 201
+    set_load(app, **numbers)
+    assert (await app.post(NOTE)).status_code == 201
 
 
-async def test_a_wait_for_a_connection_that_was_too_long_refuses_changes_for_a_moment(
-    house: SampleApp,
+async def test_long_wait_for_a_connection_rejects_changes_briefly(
+    app: SampleApp,
 ) -> None:
-    moment = [100.0]
-    pressure = house.database.load_monitor
-    pressure.monotonic = lambda: moment[0]
-    pressure.record_pool_wait(0.9)
-    assert (await house.post(NOTE)).status_code == 201
+    clock = [100.0]
+    monitor = app.database.load_monitor
+    monitor.monotonic = lambda: clock[0]
+    monitor.record_pool_wait(0.9)
+    assert (await app.post(NOTE)).status_code == 201
 
-    pressure.record_pool_wait(1.1)
-    refused = await house.post(NOTE)
-    moment[0] += 1.1
-    later = await house.post(NOTE)
+    monitor.record_pool_wait(1.1)
+    rejected = await app.post(NOTE)
+    clock[0] += 1.1
+    retried = await app.post(NOTE)
 
-    assert (refused.status_code, refused.json()["reason"]) == (503, "connection_wait")
-    assert 1 <= int(refused.headers["Retry-After"]) <= 3
-    assert later.status_code == 201
+    assert (rejected.status_code, rejected.json()["reason"]) == (503, "connection_wait")
+    assert 1 <= int(rejected.headers["Retry-After"]) <= 3
+    assert retried.status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -140,85 +140,85 @@ async def test_a_wait_for_a_connection_that_was_too_long_refuses_changes_for_a_m
         ("GET", "/openapi.json", None, 200),
     ],
 )
-async def test_what_is_never_refused_under_pressure(
-    house: SampleApp, method: str, path: str, body: object, expected: int
+async def test_request_kinds_that_are_never_rejected_under_overload(
+    app: SampleApp, method: str, path: str, body: object, expected: int
 ) -> None:
-    press(house, outbox_age_seconds=OLD, outbox_events=20_000)
-    async with house.client() as client:
-        answer = await client.request(method, path, json=body)
-    assert answer.status_code == expected
+    set_load(app, outbox_age_seconds=TOO_OLD_SECONDS, outbox_events=20_000)
+    async with app.client() as client:
+        response = await client.request(method, path, json=body)
+    assert response.status_code == expected
 
 
-async def test_who_gets_no_turn_in_time_is_refused_and_the_queue_has_an_end() -> None:
-    house = slow(max_concurrent_writes=1, max_queue=2, max_wait_seconds=0.2)
-    first = asyncio.create_task(house.post({}, "/v1/slow"))
+async def test_change_without_a_permit_in_time_is_rejected() -> None:
+    app = slow_app(max_concurrent_writes=1, max_queue=2, max_wait_seconds=0.2)
+    first_task = asyncio.create_task(app.post({}, "/v1/slow"))
     await asyncio.sleep(0.05)
-    began = time.monotonic()
+    start = time.monotonic()
 
-    others = await asyncio.gather(*(house.post({}, "/v1/slow") for _ in range(5)))
-    took = time.monotonic() - began
-    async with house.client() as client:
-        read = await client.get("/v1/notes/7")
-    house.gate.set()
+    later_responses = await asyncio.gather(*(app.post({}, "/v1/slow") for _ in range(5)))
+    seconds = time.monotonic() - start
+    async with app.client() as client:
+        read_response = await client.get("/v1/notes/7")
+    app.gate.set()
 
-    assert [answer.status_code for answer in others] == [503] * 5
-    assert shed(house) == {"queue_full": 3, "turn_wait": 2}
-    assert took < 1
-    assert read.status_code == 404, "reads need no turn"
-    assert (await first).status_code == 201
-    assert (await house.post({}, "/v1/slow")).status_code == 201, "turns come back"
-
-
-async def test_what_holds_no_connection_takes_no_turn() -> None:
-    house = slow(max_concurrent_writes=1, max_queue=0)
-    busy = asyncio.create_task(house.post({}, "/v1/slow"))
-    await asyncio.sleep(0.05)
-
-    assert (await house.post({}, "/v1/light/1")).status_code == 201
-    assert (await house.post({}, "/v1/notes")).status_code == 503
-
-    house.gate.set()
-    assert (await busy).status_code == 201
+    assert [response.status_code for response in later_responses] == [503] * 5
+    assert rejections(app) == {"queue_full": 3, "turn_wait": 2}
+    assert seconds < 1
+    assert read_response.status_code == 404, "reads need no permit"
+    assert (await first_task).status_code == 201
+    assert (await app.post({}, "/v1/slow")).status_code == 201, "permits are released"
 
 
-async def test_of_those_that_take_no_turn_only_so_many_come_in() -> None:
-    house = slow(max_queue=2)
-    held = [asyncio.create_task(house.post({}, f"/v1/light/{SLOW}")) for _ in range(3)]
+async def test_batched_change_needs_no_permit() -> None:
+    app = slow_app(max_concurrent_writes=1, max_queue=0)
+    running = asyncio.create_task(app.post({}, "/v1/slow"))
     await asyncio.sleep(0.05)
 
-    refused = await house.post({}, "/v1/light/1")
-    others = await house.post(NOTE)
-    house.gate.set()
+    assert (await app.post({}, "/v1/batched/1")).status_code == 201
+    assert (await app.post({}, "/v1/notes")).status_code == 503
 
-    assert (refused.status_code, refused.json()["reason"]) == (503, "queue_full")
-    assert others.status_code == 201, "their queue is not the others'"
-    assert [(await each).status_code for each in held] == [201] * 3
-    assert (await house.post({}, "/v1/light/1")).status_code == 201
+    app.gate.set()
+    assert (await running).status_code == 201
 
 
-async def test_a_turn_comes_back_after_a_failure_and_after_a_client_that_left() -> None:
-    house = slow(max_concurrent_writes=1, max_queue=0)
-    async with house.client() as client:
-        assert (await client.delete("/v1/roof")).status_code == 500
-    left = asyncio.create_task(house.post({}, "/v1/slow"))
-    await asyncio.sleep(0.05)
-    left.cancel()
-    await asyncio.wait([left])
-
-    assert (await house.post(NOTE)).status_code == 201
-
-
-async def test_even_reads_have_an_end_but_health_has_none() -> None:
-    house = slow(max_concurrent_requests=2)
-    held = [asyncio.create_task(house.post({}, "/v1/slow")) for _ in range(2)]
+async def test_concurrent_batched_changes_are_limited() -> None:
+    app = slow_app(max_queue=2)
+    running = [asyncio.create_task(app.post({}, f"/v1/batched/{SLOW_NUMBER}")) for _ in range(3)]
     await asyncio.sleep(0.05)
 
-    async with house.client() as client:
-        answers: list[httpx.Response] = [
+    rejected = await app.post({}, "/v1/batched/1")
+    unbatched = await app.post(NOTE)
+    app.gate.set()
+
+    assert (rejected.status_code, rejected.json()["reason"]) == (503, "queue_full")
+    assert unbatched.status_code == 201, "batched changes have a limit of their own"
+    assert [(await task).status_code for task in running] == [201] * 3
+    assert (await app.post({}, "/v1/batched/1")).status_code == 201
+
+
+async def test_permit_is_released_after_a_failure_and_a_disconnect() -> None:
+    app = slow_app(max_concurrent_writes=1, max_queue=0)
+    async with app.client() as client:
+        assert (await client.delete("/v1/failing")).status_code == 500
+    disconnected = asyncio.create_task(app.post({}, "/v1/slow"))
+    await asyncio.sleep(0.05)
+    disconnected.cancel()
+    await asyncio.wait([disconnected])
+
+    assert (await app.post(NOTE)).status_code == 201
+
+
+async def test_concurrent_reads_are_limited_and_pages_are_not() -> None:
+    app = slow_app(max_concurrent_requests=2)
+    running = [asyncio.create_task(app.post({}, "/v1/slow")) for _ in range(2)]
+    await asyncio.sleep(0.05)
+
+    async with app.client() as client:
+        responses: list[httpx.Response] = [
             await client.get(path) for path in ("/v1/notes/7", "/problems/overloaded")
         ]
-    house.gate.set()
-    await asyncio.gather(*held)
+    app.gate.set()
+    await asyncio.gather(*running)
 
-    assert [answer.status_code for answer in answers] == [503, 200]
-    assert answers[0].json()["reason"] == "requests_at_once"
+    assert [response.status_code for response in responses] == [503, 200]
+    assert responses[0].json()["reason"] == "requests_at_once"

@@ -1,4 +1,4 @@
-"""Slow clients are closed in time, however they are slow; fast ones beside them are not."""
+"""Connections of slow clients are closed in time; those of fast clients stay open."""
 
 import asyncio
 import socket
@@ -15,21 +15,21 @@ import uvicorn
 from shared.kit.web.client_address import TrustedProxies
 from shared.kit.web.http_protocol import MAX_HEAD_BYTES, BufferedHttpProtocol
 from shared.kit.web.slow_clients import SlowClientLimits, SlowClientMonitor
-from tests.kit.web.test_sender_limits import Clock
+from tests.kit.web.test_slow_client_limits import Clock
 
-PATIENCE = 5.0
-LARGE = 20_000_000
+READ_TIMEOUT_SECONDS = 5.0
+LARGE_BYTES = 20_000_000
 POST = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 900\r\n\r\n"
 
 
 @dataclass
 class Site:
-    """A server with a clock of its own, and what its application did."""
+    """A server with a manual clock, and a record of its application's requests."""
 
     port: int
     clock: Clock
-    senders: SlowClientMonitor
-    inside: int = 0
+    monitor: SlowClientMonitor
+    running_requests: int = 0
     bodies: list[bytes] = field(default_factory=list)
     disconnects: int = 0
     clients: list[asyncio.StreamWriter] = field(default_factory=list)
@@ -40,16 +40,16 @@ class Site:
         receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
         send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
     ) -> None:
-        self.inside += 1
+        self.running_requests += 1
         try:
             if scope["path"] == "/":
                 await self._read(receive)
-            content = b"x" * (LARGE if scope["path"] == "/large" else 2)
+            content = b"x" * (LARGE_BYTES if scope["path"] == "/large" else 2)
             length = (b"content-length", b"%d" % len(content))
             await send({"type": "http.response.start", "status": 200, "headers": [length]})
             await send({"type": "http.response.body", "body": content})
         finally:
-            self.inside -= 1
+            self.running_requests -= 1
 
     async def _read(self, receive: Callable[[], Awaitable[MutableMapping[str, Any]]]) -> None:
         body, more = b"", True
@@ -61,50 +61,52 @@ class Site:
             body, more = body + message["body"], message["more_body"]
         self.bodies.append(body)
 
-    async def later(self, seconds: float) -> None:
-        """Let the server do what it has in hand, and this much time pass."""
+    async def advance(self, seconds: float) -> None:
+        """Let the server finish pending work, then advance its clock."""
         await asyncio.sleep(0.05)
         self.clock.now += seconds
-        self.senders.sweep()
+        self.monitor.sweep()
         await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
-async def site(port: int, trusted: str = "") -> AsyncIterator[Site]:
+async def run_site(port: int, trusted: str = "") -> AsyncIterator[Site]:
     clock = Clock()
-    made = Site(port, clock, SlowClientMonitor(SlowClientLimits(per_address=3), clock))
+    running_site = Site(port, clock, SlowClientMonitor(SlowClientLimits(per_address=3), clock))
     proxies = TrustedProxies.parse(trusted)
-    protocol: Any = partial(BufferedHttpProtocol, monitor=made.senders, proxies=proxies)
+    protocol: Any = partial(BufferedHttpProtocol, monitor=running_site.monitor, proxies=proxies)
     config = uvicorn.Config(
-        made, port=port, http=protocol, log_config=None, lifespan="off", proxy_headers=False
+        running_site, port=port, http=protocol, log_config=None, lifespan="off", proxy_headers=False
     )
     server = uvicorn.Server(config)
-    running = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110  it tells nobody
+    serving = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110  it has no event to wait for
         await asyncio.sleep(0.01)
     try:
-        yield made
+        yield running_site
     finally:
-        for client in made.clients:
+        for client in running_site.clients:
             client.close()
-        closed = (each.wait_closed() for each in made.clients)
+        closed = (client.wait_closed() for client in running_site.clients)
         await asyncio.gather(*closed, return_exceptions=True)
         server.should_exit = True
-        await running
+        await serving
 
 
-async def dial(at: Site, *parts: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", at.port)
-    at.clients.append(writer)
+async def open_connection(
+    site: Site, *parts: bytes
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    site.clients.append(writer)
     for part in parts:
         writer.write(part)
         await writer.drain()
     return reader, writer
 
 
-async def rest(reader: asyncio.StreamReader) -> bytes:
+async def read_rest(reader: asyncio.StreamReader) -> bytes:
     try:
-        return await asyncio.wait_for(reader.read(), PATIENCE)
+        return await asyncio.wait_for(reader.read(), READ_TIMEOUT_SECONDS)
     except ConnectionError:
         return b"reset"
 
@@ -112,94 +114,94 @@ async def rest(reader: asyncio.StreamReader) -> bytes:
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
-async def test_half_head_is_answered_408_and_closed(unused_tcp_port: int) -> None:
-    async with site(unused_tcp_port) as at:
-        reader, _ = await dial(at, b"POST / HTTP/1.1\r\nhost: a\r\nx: ")
-        silent, _ = await dial(at)
-        await at.later(9)
+async def test_incomplete_head_gets_408_and_is_closed(unused_tcp_port: int) -> None:
+    async with run_site(unused_tcp_port) as site:
+        reader, _ = await open_connection(site, b"POST / HTTP/1.1\r\nhost: a\r\nx: ")
+        silent_reader, _ = await open_connection(site)
+        await site.advance(9)
         assert not reader.at_eof()
-        await at.later(2)
-        assert (await rest(reader)).startswith(b"HTTP/1.1 408 ")
-        assert await rest(silent) == b"", "nothing was asked, nothing is answered"
+        await site.advance(2)
+        assert (await read_rest(reader)).startswith(b"HTTP/1.1 408 ")
+        assert await read_rest(silent_reader) == b"", "no request, no response"
 
 
-async def test_line_ends_between_requests_do_not_keep_a_connection(unused_tcp_port: int) -> None:
-    async with site(unused_tcp_port) as at:
-        reader, writer = await dial(at, b"GET /small HTTP/1.1\r\nhost: a\r\n\r\n")
+async def test_line_ends_between_requests_do_not_extend_the_timeout(unused_tcp_port: int) -> None:
+    async with run_site(unused_tcp_port) as site:
+        reader, writer = await open_connection(site, b"GET /small HTTP/1.1\r\nhost: a\r\n\r\n")
         assert b"200 OK" in await reader.readuntil(b"xx")
         for _ in range(3):
             writer.write(b"\r\n")
-            await at.later(4)
-        assert b"408" in await rest(reader)
+            await site.advance(4)
+        assert b"408" in await read_rest(reader)
 
 
-async def test_body_that_nobody_waits_for_is_closed_soon_after_its_answer(
+async def test_body_after_its_response_is_closed_soon(
     unused_tcp_port: int,
 ) -> None:
-    async with site(unused_tcp_port) as at:
-        reader, writer = await dial(at, POST.replace(b"POST /", b"POST /small"))
+    async with run_site(unused_tcp_port) as site:
+        reader, writer = await open_connection(site, POST.replace(b"POST /", b"POST /small"))
         assert b"200 OK" in await reader.readuntil(b"xx")
-        await at.later(4)
+        await site.advance(4)
         writer.write(b" ")
-        await at.later(2)
-        assert await rest(reader) in {b"", b"reset"}
+        await site.advance(2)
+        assert await read_rest(reader) in {b"", b"reset"}
 
 
-async def test_body_has_an_end_whoever_reads_it(unused_tcp_port: int) -> None:
-    async with site(unused_tcp_port) as at:
-        reader, _ = await dial(at, POST)
-        await at.later(120)
-        assert at.inside == 1
-        await at.later(20)
-        assert await rest(reader) in {b"", b"reset"}
-        assert (at.inside, at.disconnects) == (0, 1)
+async def test_unfinished_body_is_closed_after_its_timeout(unused_tcp_port: int) -> None:
+    async with run_site(unused_tcp_port) as site:
+        reader, _ = await open_connection(site, POST)
+        await site.advance(120)
+        assert site.running_requests == 1
+        await site.advance(20)
+        assert await read_rest(reader) in {b"", b"reset"}
+        assert (site.running_requests, site.disconnects) == (0, 1)
 
 
-async def test_many_slow_bodies_of_one_address_leave_room_for_a_fast_one(
+async def test_slow_bodies_of_an_address_do_not_block_a_fast_one(
     unused_tcp_port: int,
 ) -> None:
-    async with site(unused_tcp_port) as at:
+    async with run_site(unused_tcp_port) as site:
         for _ in range(10):
-            await dial(at, POST)
-        await at.later(3)
-        assert at.inside == 3
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{at.port}") as client:
+            await open_connection(site, POST)
+        await site.advance(3)
+        assert site.running_requests == 3
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{site.port}") as client:
             assert (await client.post("/", content=b"x" * 1_000_000)).status_code == 200
-        assert [len(body) for body in at.bodies] == [1_000_000]
+        assert [len(body) for body in site.bodies] == [1_000_000]
 
 
-async def test_clients_behind_a_trusted_proxy_are_told_apart(unused_tcp_port: int) -> None:
+async def test_clients_behind_a_trusted_proxy_are_counted_separately(unused_tcp_port: int) -> None:
     def from_client(number: int) -> bytes:
         return POST.replace(b"host: a", b"host: a\r\nx-forwarded-for: 10.0.0.%d" % number)
 
-    async with site(unused_tcp_port, trusted="127.0.0.1") as at:
+    async with run_site(unused_tcp_port, trusted="127.0.0.1") as site:
         for number in range(6):
-            await dial(at, from_client(number))
-        await at.later(3)
-        assert at.inside == 6
-    async with site(unused_tcp_port) as at:
+            await open_connection(site, from_client(number))
+        await site.advance(3)
+        assert site.running_requests == 6
+    async with run_site(unused_tcp_port) as site:
         for number in range(6):
-            await dial(at, from_client(number))
-        await at.later(3)
-        assert at.inside == 3, "without trust the header is the client's own words"
+            await open_connection(site, from_client(number))
+        await site.advance(3)
+        assert site.running_requests == 3, "without trust the header is ignored"
 
 
-async def test_reader_that_does_not_read_keeps_no_connection_and_nothing_behind_it(
+async def test_unread_response_is_closed_and_blocks_pipelined_requests(
     unused_tcp_port: int,
 ) -> None:
-    async with site(unused_tcp_port) as at:
-        raw = socket.create_connection(("127.0.0.1", at.port))
+    async with run_site(unused_tcp_port) as site:
+        client = socket.create_connection(("127.0.0.1", site.port))
         request = b" HTTP/1.1\r\nhost: a\r\n\r\n"
-        raw.sendall(b"GET /large" + request + b"GET /small" + request)
+        client.sendall(b"GET /large" + request + b"GET /small" + request)
         await asyncio.sleep(0.3)
-        await at.later(60)
-        inside, waiting = at.inside, len(at.senders._unread)
-        assert waiting == 1, "what a slow reader left is noticed"
-        assert inside <= 1, "a request behind an unread answer is not begun"
-        await at.later(2_100)
+        await site.advance(60)
+        inside, unread = site.running_requests, len(site.monitor._unread)
+        assert unread == 1, "the unread response is tracked"
+        assert inside <= 1, "a request behind an unread response does not start"
+        await site.advance(2_100)
         await asyncio.sleep(0.1)
-        assert (at.inside, len(at.senders._unread)) == (0, 0)
-        raw.close()
+        assert (site.running_requests, len(site.monitor._unread)) == (0, 0)
+        client.close()
 
 
 @pytest.mark.parametrize(
@@ -210,15 +212,17 @@ async def test_reader_that_does_not_read_keeps_no_connection_and_nothing_behind_
         b"GET / HTTP/1.1\r\na: " + b"b" * MAX_HEAD_BYTES,
     ],
 )
-async def test_large_head_is_refused(unused_tcp_port: int, head: bytes) -> None:
-    async with site(unused_tcp_port) as at:
-        reader, _ = await dial(at, head)
-        assert (await rest(reader))[:12] in {b"HTTP/1.1 400", b"HTTP/1.1 431"}
+async def test_large_head_is_rejected(unused_tcp_port: int, head: bytes) -> None:
+    async with run_site(unused_tcp_port) as site:
+        reader, _ = await open_connection(site, head)
+        assert (await read_rest(reader))[:12] in {b"HTTP/1.1 400", b"HTTP/1.1 431"}
 
 
-async def test_headers_after_a_body_are_dropped(unused_tcp_port: int) -> None:
-    async with site(unused_tcp_port) as at:
+async def test_trailers_after_a_body_are_dropped(unused_tcp_port: int) -> None:
+    async with run_site(unused_tcp_port) as site:
         head = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
-        reader, _ = await dial(at, head, b"2\r\nhi\r\n0\r\n", b"a: b\r\n" * 50_000, b"\r\n")
+        reader, _ = await open_connection(
+            site, head, b"2\r\nhi\r\n0\r\n", b"a: b\r\n" * 50_000, b"\r\n"
+        )
         assert b"200 OK" in await reader.readuntil(b"xx")
-        assert at.bodies == [b"hi"]
+        assert site.bodies == [b"hi"]

@@ -1,4 +1,4 @@
-"""Access tokens: what holds, what does not, and what an attacker tries."""
+"""Access tokens: valid, invalid and forged ones; fetching and caching of keys."""
 
 import asyncio
 import json
@@ -24,8 +24,8 @@ URL = "https://identity.test/jwks.json"
 SECONDS = timedelta(seconds=1)
 
 
-class World:
-    """A verifier, the clock it reads and the keys it may fetch."""
+class VerifierHarness:
+    """A verifier with a manual clock and a fake key endpoint."""
 
     def __init__(self, *signers: Signer) -> None:
         self.now: datetime = NOON
@@ -40,15 +40,15 @@ class World:
             transport=self.jwks,
         )
 
-    async def refuses(self, token: str) -> bool:
+    async def rejects(self, token: str) -> bool:
         with pytest.raises(Unauthorised):
             await self.verifier.verify(token)
         return True
 
 
-async def test_a_token_of_identity_says_who_is_there() -> None:
+async def test_valid_token_gives_its_claims() -> None:
     zoe = Signer()
-    claims = await World(zoe).verifier.verify(zoe.token())
+    claims = await VerifierHarness(zoe).verifier.verify(zoe.token())
     assert claims == Claims(example_data.ZOE, example_data.TENANT, "s-1")
 
 
@@ -70,9 +70,9 @@ async def test_a_token_of_identity_says_who_is_there() -> None:
     ],
     ids=str,
 )
-async def test_a_signed_token_with_another_claim_does_not_hold(claims: dict[str, Any]) -> None:
+async def test_signed_token_with_wrong_claim_is_rejected(claims: dict[str, Any]) -> None:
     zoe = Signer()
-    assert await World(zoe).refuses(zoe.token(**claims))
+    assert await VerifierHarness(zoe).rejects(zoe.token(**claims))
 
 
 @pytest.mark.parametrize(
@@ -88,32 +88,32 @@ async def test_a_signed_token_with_another_claim_does_not_hold(claims: dict[str,
     ],
     ids=str,
 )
-async def test_a_signed_token_with_another_header_does_not_hold(header: dict[str, Any]) -> None:
+async def test_signed_token_with_wrong_header_is_rejected(header: dict[str, Any]) -> None:
     zoe = Signer()
-    assert await World(zoe).refuses(zoe.token(header=header))
+    assert await VerifierHarness(zoe).rejects(zoe.token(header=header))
 
 
-async def test_a_token_holds_between_its_times_give_or_take_the_leeway() -> None:
+async def test_token_is_valid_between_its_times_plus_leeway() -> None:
     zoe = Signer()
-    world, token = World(zoe), zoe.token()
+    harness, token = VerifierHarness(zoe), zoe.token()
     for seconds, holds in (
         (-CLOCK_LEEWAY_SECONDS - 1, False),
         (-CLOCK_LEEWAY_SECONDS, True),
         (LIFETIME_SECONDS + CLOCK_LEEWAY_SECONDS - 1, True),
         (LIFETIME_SECONDS + CLOCK_LEEWAY_SECONDS, False),
     ):
-        world.now = NOON + seconds * SECONDS
+        harness.now = NOON + seconds * SECONDS
         if holds:
-            await world.verifier.verify(token)
+            await harness.verifier.verify(token)
         else:
-            assert await world.refuses(token)
+            assert await harness.rejects(token)
 
 
-async def test_the_algorithm_is_never_the_tokens_to_choose() -> None:
+async def test_token_cannot_choose_the_algorithm() -> None:
     zoe = Signer()
-    world = World(zoe)
+    harness = VerifierHarness(zoe)
     unsigned = jwt.encode({}, "", algorithm="none", headers={"typ": "at+jwt", "kid": zoe.kid})
-    # Confusion: the public key, known to all, taken as a shared secret.
+    # Algorithm confusion: the public key used as a shared secret.
     secret = zoe.public()["x"].ljust(64, "=")
     shared = jwt.encode({}, secret, "HS256", headers={"typ": "at+jwt", "kid": zoe.kid})
     for token in (
@@ -121,173 +121,173 @@ async def test_the_algorithm_is_never_the_tokens_to_choose() -> None:
         shared,
         replace_header(zoe.token(), alg="none", typ="at+jwt", kid=zoe.kid),
     ):
-        assert await world.refuses(token)
+        assert await harness.rejects(token)
 
 
-async def test_a_key_of_another_kind_is_not_taken_up() -> None:
+async def test_key_of_another_type_is_ignored() -> None:
     secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
-    world = World(Signer())
-    world.jwks.keys.append({"kty": "oct", "k": secret, "kid": "shared", "alg": "HS256"})
+    harness = VerifierHarness(Signer())
+    harness.jwks.keys.append({"kty": "oct", "k": secret, "kid": "shared", "alg": "HS256"})
     token = jwt.encode({}, secret, "HS256", headers={"typ": "at+jwt", "kid": "shared"})
-    assert await world.refuses(token)
+    assert await harness.rejects(token)
 
 
-async def test_keys_of_other_kinds_do_not_crowd_out_ours() -> None:
+async def test_keys_of_other_types_do_not_displace_ours() -> None:
     zoe = Signer()
-    world = World()
-    others = [{"kty": "oct", "k": "c2VjcmV0", "kid": f"k{n}", "alg": "HS256"} for n in range(16)]
-    world.jwks.keys = [*others, zoe.public()]
-    assert (await world.verifier.verify(zoe.token())).member_id == example_data.ZOE
+    harness = VerifierHarness()
+    other_keys = [
+        {"kty": "oct", "k": "c2VjcmV0", "kid": f"k{n}", "alg": "HS256"} for n in range(16)
+    ]
+    harness.jwks.keys = [*other_keys, zoe.public()]
+    assert (await harness.verifier.verify(zoe.token())).member_id == example_data.ZOE
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "é.é.é", "." * 50, "e30.e30.e30"])
-async def test_what_is_no_token_does_not_hold(token: str) -> None:
-    assert await World(Signer()).refuses(token)
+async def test_malformed_token_is_rejected(token: str) -> None:
+    assert await VerifierHarness(Signer()).rejects(token)
 
 
-async def test_anothers_signature_does_not_hold() -> None:
-    assert await World(Signer()).refuses(Signer().token())
+async def test_signature_of_an_unknown_key_is_rejected() -> None:
+    assert await VerifierHarness(Signer()).rejects(Signer().token())
 
 
-async def test_a_new_key_is_fetched_and_an_old_one_forgotten() -> None:
+async def test_new_key_is_fetched_and_removed_key_is_rejected() -> None:
     old, new = Signer("old"), Signer("new")
-    world = World(old)
-    await world.verifier.verify(old.token())
-    world.jwks.keys = [new.public()]
-    world.elapsed = REFETCH_AFTER_SECONDS + 1
-    await world.verifier.verify(new.token())
-    world.elapsed *= 3
-    assert await world.refuses(old.token())
+    harness = VerifierHarness(old)
+    await harness.verifier.verify(old.token())
+    harness.jwks.keys = [new.public()]
+    harness.elapsed = REFETCH_AFTER_SECONDS + 1
+    await harness.verifier.verify(new.token())
+    harness.elapsed *= 3
+    assert await harness.rejects(old.token())
 
 
-async def test_a_flood_of_unknown_keys_costs_one_request_in_five_seconds() -> None:
+async def test_unknown_keys_cause_one_fetch_in_five_seconds() -> None:
     zoe = Signer()
-    world = World(zoe)
-    await world.verifier.verify(zoe.token())
+    harness = VerifierHarness(zoe)
+    await harness.verifier.verify(zoe.token())
     for number in range(20):
-        assert await world.refuses(Signer(f"forged-{number}").token())
-    assert world.jwks.requests == 1
-    world.elapsed = REFETCH_AFTER_SECONDS + 1
-    await asyncio.gather(*(world.refuses(Signer(f"more-{n}").token()) for n in range(20)))
-    assert world.jwks.requests == 2
+        assert await harness.rejects(Signer(f"forged-{number}").token())
+    assert harness.jwks.requests == 1
+    harness.elapsed = REFETCH_AFTER_SECONDS + 1
+    await asyncio.gather(*(harness.rejects(Signer(f"more-{n}").token()) for n in range(20)))
+    assert harness.jwks.requests == 2
 
 
-async def test_requests_that_start_together_fetch_the_keys_once() -> None:
+async def test_concurrent_requests_fetch_the_keys_once() -> None:
     zoe = Signer()
-    world = World(zoe)
-    await asyncio.gather(*(world.verifier.verify(zoe.token()) for _ in range(50)))
-    assert world.jwks.requests == 1
+    harness = VerifierHarness(zoe)
+    await asyncio.gather(*(harness.verifier.verify(zoe.token()) for _ in range(50)))
+    assert harness.jwks.requests == 1
 
 
-async def test_without_keys_it_is_not_the_callers_fault() -> None:
+async def test_verification_without_keys_is_a_transient_error() -> None:
     zoe = Signer()
-    world = World(zoe)
-    world.jwks.down = True
+    harness = VerifierHarness(zoe)
+    harness.jwks.down = True
     for _ in range(3):
-        with pytest.raises(Transient) as refused:
-            await world.verifier.verify(zoe.token())
-        assert refused.value.facts["retry_after"] == 2
-    assert world.jwks.requests == 1
-    world.jwks.down, world.elapsed = False, REFETCH_AFTER_SECONDS + 1
-    assert (await world.verifier.verify(zoe.token())).member_id == example_data.ZOE
+        with pytest.raises(Transient) as rejected:
+            await harness.verifier.verify(zoe.token())
+        assert rejected.value.facts["retry_after"] == 2
+    assert harness.jwks.requests == 1
+    harness.jwks.down, harness.elapsed = False, REFETCH_AFTER_SECONDS + 1
+    assert (await harness.verifier.verify(zoe.token())).member_id == example_data.ZOE
 
 
-async def test_known_keys_go_on_while_identity_is_down() -> None:
+async def test_known_keys_are_used_while_identity_is_down() -> None:
     zoe = Signer()
-    world = World(zoe)
-    await world.verifier.verify(zoe.token())
-    world.jwks.down, world.elapsed = True, 100.0
+    harness = VerifierHarness(zoe)
+    await harness.verifier.verify(zoe.token())
+    harness.jwks.down, harness.elapsed = True, 100.0
     with pytest.raises(Transient):
-        await world.verifier.verify(Signer("other").token())
-    assert (await world.verifier.verify(zoe.token())).member_id == example_data.ZOE
+        await harness.verifier.verify(Signer("other").token())
+    assert (await harness.verifier.verify(zoe.token())).member_id == example_data.ZOE
 
 
-@pytest.mark.parametrize(
-    "answer", [b"", b"<html>", b"[]", b'{"keys": []}', b'{"keys": 5}'], ids=str
-)
-async def test_an_answer_that_is_no_key_set_is_not_the_callers_fault(answer: bytes) -> None:
-    world = World()
-    world.jwks.body = answer
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"keys": []}', b'{"keys": 5}'], ids=str)
+async def test_invalid_key_set_is_a_transient_error(body: bytes) -> None:
+    harness = VerifierHarness()
+    harness.jwks.body = body
     with pytest.raises(Transient):
-        await world.verifier.verify(Signer().token())
+        await harness.verifier.verify(Signer().token())
 
 
-async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
+async def test_large_key_set_is_not_read_completely() -> None:
     zoe = Signer()
-    world = World(zoe)
-    world.jwks.body = json.dumps({"keys": [zoe.public()]}).encode() + b" " * 200_000
+    harness = VerifierHarness(zoe)
+    harness.jwks.body = json.dumps({"keys": [zoe.public()]}).encode() + b" " * 200_000
     with pytest.raises(Transient):
-        await world.verifier.verify(zoe.token())
+        await harness.verifier.verify(zoe.token())
 
 
-async def test_a_signature_is_looked_at_once_and_so_many_are_remembered(
+async def test_verified_tokens_are_cached_up_to_a_maximum(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     zoe = Signer()
-    world = World(zoe)
-    looked: list[str] = []
+    harness = VerifierHarness(zoe)
+    decoded: list[str] = []
     decode = jwt.decode
 
-    def watched(token: str, *given: Any, **more: Any) -> dict[str, Any]:
-        looked.append(token)
-        return decode(token, *given, **more)
+    def decode_and_record(token: str, *arguments: Any, **options: Any) -> dict[str, Any]:
+        decoded.append(token)
+        return decode(token, *arguments, **options)
 
-    monkeypatch.setattr("shared.kit.web.tokens.jwt.decode", watched)
+    monkeypatch.setattr("shared.kit.web.tokens.jwt.decode", decode_and_record)
     monkeypatch.setattr("shared.kit.web.tokens.MAX_CACHED_TOKENS", 2)
     first, second, third = (zoe.token(sid=f"s-{number}") for number in range(3))
     for token in (first, first, second, first, third, second, first):
-        assert (await world.verifier.verify(token)).member_id == example_data.ZOE
-    # The third put the first out.
-    assert looked == [first, second, third, first]
-    assert await world.refuses(replace_header(first, alg="EdDSA", typ="at+jwt", kid=zoe.kid))
+        assert (await harness.verifier.verify(token)).member_id == example_data.ZOE
+    # The third token evicted the first.
+    assert decoded == [first, second, third, first]
+    assert await harness.rejects(replace_header(first, alg="EdDSA", typ="at+jwt", kid=zoe.kid))
 
 
-async def test_withdrawn_key_dies_where_nobody_new_comes() -> None:
+async def test_withdrawn_key_is_rejected_after_the_refresh() -> None:
     old, new = Signer("old"), Signer("new")
-    world = World(old)
-    await world.verifier.verify(old.token())
-    world.jwks.keys = [new.public()]
-    world.elapsed = REFRESH_AFTER_SECONDS
-    await world.verifier.verify(old.token())
-    world.elapsed = REFRESH_AFTER_SECONDS + 1
-    assert await world.refuses(old.token())
-    assert world.jwks.requests == 2
+    harness = VerifierHarness(old)
+    await harness.verifier.verify(old.token())
+    harness.jwks.keys = [new.public()]
+    harness.elapsed = REFRESH_AFTER_SECONDS
+    await harness.verifier.verify(old.token())
+    harness.elapsed = REFRESH_AFTER_SECONDS + 1
+    assert await harness.rejects(old.token())
+    assert harness.jwks.requests == 2
 
 
-async def test_replaced_key_of_the_same_name_dies() -> None:
+async def test_replaced_key_of_the_same_id_is_rejected() -> None:
     old, new = Signer("k"), Signer("k")
-    world = World(old)
-    await world.verifier.verify(old.token())
-    world.jwks.keys = [new.public()]
-    world.elapsed = REFRESH_AFTER_SECONDS + 1
-    assert await world.refuses(old.token())
+    harness = VerifierHarness(old)
+    await harness.verifier.verify(old.token())
+    harness.jwks.keys = [new.public()]
+    harness.elapsed = REFRESH_AFTER_SECONDS + 1
+    assert await harness.rejects(old.token())
 
 
-async def test_refreshing_the_same_keys_checks_no_signature_again(
+async def test_refresh_of_the_same_keys_keeps_the_cache(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     zoe = Signer()
-    world, token = World(zoe), zoe.token()
-    await world.verifier.verify(token)
-    world.elapsed = REFRESH_AFTER_SECONDS + 1
+    harness, token = VerifierHarness(zoe), zoe.token()
+    await harness.verifier.verify(token)
+    harness.elapsed = REFRESH_AFTER_SECONDS + 1
     monkeypatch.setattr("shared.kit.web.tokens.jwt.decode", None)
-    await asyncio.gather(*(world.verifier.verify(token) for _ in range(20)))
-    assert world.jwks.requests == 2
+    await asyncio.gather(*(harness.verifier.verify(token) for _ in range(20)))
+    assert harness.jwks.requests == 2
 
 
-async def test_keys_hold_for_a_bounded_time_without_an_answer() -> None:
+async def test_keys_expire_when_identity_stays_unavailable() -> None:
     zoe = Signer()
-    world = World(zoe)
-    await world.verifier.verify(zoe.token())
-    world.jwks.down = True
-    while world.elapsed < MAX_STALE_KEYS_SECONDS - RETRY_AFTER_SECONDS:
-        world.elapsed += RETRY_AFTER_SECONDS + 1
-        await world.verifier.verify(zoe.token())
-    assert world.jwks.requests <= MAX_STALE_KEYS_SECONDS / RETRY_AFTER_SECONDS
-    world.elapsed = MAX_STALE_KEYS_SECONDS + RETRY_AFTER_SECONDS + 1
+    harness = VerifierHarness(zoe)
+    await harness.verifier.verify(zoe.token())
+    harness.jwks.down = True
+    while harness.elapsed < MAX_STALE_KEYS_SECONDS - RETRY_AFTER_SECONDS:
+        harness.elapsed += RETRY_AFTER_SECONDS + 1
+        await harness.verifier.verify(zoe.token())
+    assert harness.jwks.requests <= MAX_STALE_KEYS_SECONDS / RETRY_AFTER_SECONDS
+    harness.elapsed = MAX_STALE_KEYS_SECONDS + RETRY_AFTER_SECONDS + 1
     for _ in range(2):
         with pytest.raises(Transient):
-            await world.verifier.verify(zoe.token())
-    world.jwks.down = False
-    world.elapsed += REFETCH_AFTER_SECONDS + 1
-    assert (await world.verifier.verify(zoe.token())).member_id == example_data.ZOE
+            await harness.verifier.verify(zoe.token())
+    harness.jwks.down = False
+    harness.elapsed += REFETCH_AFTER_SECONDS + 1
+    assert (await harness.verifier.verify(zoe.token())).member_id == example_data.ZOE

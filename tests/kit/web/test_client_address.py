@@ -1,4 +1,4 @@
-"""Whose address counts: the client's, and a proxy's word only when it is trusted."""
+"""The client's address: of the peer, or of the header of a trusted proxy."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def scope(client: str | None, *forwarded: str) -> dict[str, object]:
     ("client", "forwarded", "expected"),
     [
         ("203.0.113.7", [], "203.0.113.7"),
-        # Anybody can write the header: a client that is no proxy is not believed.
+        # Any client can send the header: it is ignored without a trusted proxy.
         ("203.0.113.7", ["198.51.100.1"], "203.0.113.7"),
         ("10.1.2.3", ["198.51.100.1"], "198.51.100.1"),
         # The client wrote the first one, our proxy the last.
@@ -36,20 +36,22 @@ def scope(client: str | None, *forwarded: str) -> dict[str, object]:
         ("testclient", [], UNKNOWN_ADDRESS),
     ],
 )
-def test_address_of_a_request(client: str | None, forwarded: list[str], expected: str) -> None:
+def test_client_address_of_a_request(
+    client: str | None, forwarded: list[str], expected: str
+) -> None:
     assert PROXIES.client_address(scope(client, *forwarded)) == expected
 
 
-def test_long_header_is_looked_at_from_its_end_only() -> None:
+def test_long_header_is_read_from_its_end_only() -> None:
     header = ", ".join(["198.51.100.1", *["10.0.0.1"] * 1000])
     assert PROXIES.client_address(scope("10.1.2.3", header)) == "10.0.0.1"
 
 
-def test_without_trusted_proxies_no_header_is_read() -> None:
+def test_header_is_ignored_without_trusted_proxies() -> None:
     assert TrustedProxies().client_address(scope("127.0.0.1", "198.51.100.1")) == "127.0.0.1"
 
 
-def test_wrong_network_stops_the_start() -> None:
+def test_invalid_proxy_network_is_a_setting_error() -> None:
     with pytest.raises(SettingError, match="CANTEEN_TRUSTED_PROXIES"):
         CanteenSettings.from_environment(
             {**REQUIRED, "PREAU_TRUSTED_PROXIES": "10.0.0.0/8, proxy.example"}
