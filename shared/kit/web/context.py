@@ -32,7 +32,7 @@ _MAX_CORRELATION_CHARACTERS = 100
 
 
 class RightsReader(Protocol):
-    """Reads who may do what from the service's own database."""
+    """Reads members' rights from the service's database."""
 
     async def find_actor(
         self, tenant: TenantId, member_id: MemberId, session: str | None = None

@@ -86,7 +86,7 @@ class BufferedHttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Record that the request was received completely."""
+        """Record the end of the request."""
         super().on_message_complete()
         self._end_request()
 
@@ -97,12 +97,12 @@ class BufferedHttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """Record that the client does not read its response."""
+        """Record a stalled response: the client does not read it."""
         super().pause_writing()
         self._monitor.record_stalled_response(self, self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
-        """Record that the client reads its response again."""
+        """Record the end of the stall: the client reads its response again."""
         super().resume_writing()
         self._monitor.record_resumed_response(self)
 

@@ -31,7 +31,7 @@ ACCOUNT_KIND_TTL_SECONDS, MAX_CACHED_ACCOUNTS = 60.0, 10_000
 _UNLIMITED_ACCESS = frozenset({"anonymous", "operator"})
 
 
-def load_of(route: APIRoute, method: str) -> RouteCost:
+def cost_of(route: APIRoute, method: str) -> RouteCost:
     """Return the cost of a route: declared, or by its method."""
     declared: RouteCost | None = route.cost if isinstance(route, IdempotentRoute) else None
     return declared or ("read" if method in {"GET", "HEAD"} else "write")
@@ -65,7 +65,7 @@ class RequestRateLimit:
             await self._app(scope, receive, send)
             return
         try:
-            decision = await self._count(Request(scope), load_of(route, scope["method"]))
+            decision = await self._count(Request(scope), cost_of(route, scope["method"]))
             if decision.full_limit is not None:
                 raise RequestsLimited(
                     limit=decision.full_limit.name, retry_after=decision.retry_after

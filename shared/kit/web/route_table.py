@@ -9,7 +9,7 @@ from starlette.types import Scope
 ROUTE_KEY, PATH_VALUES_KEY = "preau.route", "preau.path_values"
 """Keys of a request's scope: its route (None: unknown), and its path parameters as texts."""
 ACTION_EXTENSION, ACCESS_EXTENSION = "x-action", "x-access"
-"""OpenAPI extensions of an operation: its action, and who may call it."""
+"""OpenAPI extensions of an operation: its action and the access that it needs."""
 
 
 class RouteTable:
@@ -47,5 +47,5 @@ def path_in_app(scope: Scope) -> str:
 
 
 def access_of(route: APIRoute) -> str:
-    """Return who may call a route: its `x-access`; `anonymous` without one."""
+    """Return the access that a route needs: its `x-access`; `anonymous` without one."""
     return str((route.openapi_extra or {}).get(ACCESS_EXTENSION, "anonymous"))

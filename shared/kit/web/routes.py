@@ -1,4 +1,4 @@
-"""Declares routes: each one names its action and who may call it."""
+"""Declares routes: each one names its action and the access that it needs."""
 
 from collections.abc import Callable
 from typing import Any, Literal, TypedDict, TypeVar, Unpack
@@ -55,12 +55,12 @@ class Routes:
         """Declare a route that only reads; `cost` selects its rate limit."""
         register = self._route("GET", path, action, access, **options)
 
-        def register_with_load(function: F) -> F:
+        def register_with_cost(function: F) -> F:
             register(function)
             self._last_route().cost = cost
             return function
 
-        return register_with_load
+        return register_with_cost
 
     def post(  # noqa: PLR0913  the options of a route, by name
         self,

@@ -66,16 +66,16 @@ class SlowClientMonitor:
         self._unfinished[connection] = self.clock()
 
     def record_end(self, connection: ClientConnection) -> None:
-        """Record that a request was received completely or its connection closed."""
+        """Record the end of a request (received completely) or the end of its connection."""
         self._unfinished.pop(connection, None)
 
     def record_stalled_response(self, connection: ClientConnection, size: int) -> None:
-        """Record that `size` bytes of a response wait for the client to read."""
+        """Record a stalled response: `size` bytes wait for the client to read them."""
         seconds = self.limits.read_seconds + size / self.limits.read_bytes_per_second
         self._unread[connection] = self.clock() + seconds
 
     def record_resumed_response(self, connection: ClientConnection) -> None:
-        """Record that the client reads its response again."""
+        """Record the end of the stall: the client reads its response again."""
         self._unread.pop(connection, None)
 
     async def watch(self) -> None:

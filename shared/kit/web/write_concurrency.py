@@ -1,4 +1,4 @@
-"""Limits concurrent changes with a fair bounded queue; imports have a queue of their own."""
+"""Limits concurrent changes with a fair bounded queue, and imports with another one."""
 
 import asyncio
 import time

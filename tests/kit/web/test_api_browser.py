@@ -47,8 +47,8 @@ async def test_page_policy_allows_own_host_and_no_inline_script() -> None:
         "frame-ancestors": "'none'",
     }
     assert not re.search(r"<script(?![^>]*\bsrc=)", page.text)
-    others = SECURITY_HEADERS.keys() - {"Content-Security-Policy"}
-    assert all(page.headers[name] == SECURITY_HEADERS[name] for name in others)
+    inherited = SECURITY_HEADERS.keys() - {"Content-Security-Policy"}
+    assert all(page.headers[name] == SECURITY_HEADERS[name] for name in inherited)
 
 
 async def test_script_sends_the_document_to_no_validator() -> None:

@@ -15,7 +15,7 @@ MAX_WAIT_SECONDS = 60.0
 
 
 class Queue:
-    """Requests that wait for permits; `served` lists them in the order of their permits."""
+    """Waiting requests; `served` lists their names in the order of their permits."""
 
     def __init__(self, permits: int, max_queue: int) -> None:
         self.semaphore = FairSemaphore(permits, max_queue)

@@ -1,4 +1,4 @@
-"""Limits of requests: per member, tenant and cost; who is spared; what a refusal says."""
+"""Request rate limits: per member, tenant and cost; exemptions; the response."""
 
 import asyncio
 from collections import Counter
