@@ -95,7 +95,7 @@ class Campaign:
                     options.keep or self.failed_run is not None
                 )
             removable = self.failed_run is None and not options.keep
-        except asyncio.CancelledError:  # told to stop before the end of a run
+        except asyncio.CancelledError:  # a stop signal before the end of a run
             removable = self.failed_run is None and not options.keep
             raise
         finally:
@@ -179,7 +179,7 @@ async def _print_violations(session: ChaosSession, result: RunResult, *, short: 
     for key in keys[:MAX_KEYS_SHOWN]:
         addresses = session.platform.addresses
         print("\n".join(await read_key_history(addresses, key, result.journal)), flush=True)
-    for name, died in result.unexpected_exits.items():
-        print(f"  {name} ended by itself: {died}")
+    for name, statuses in result.unexpected_exits.items():
+        print(f"  {name} ended unexpectedly: {statuses}")
     for name, whys in result.probe_failures.items():
         print(f"  {name} was not alive: {whys}")

@@ -1,4 +1,4 @@
-"""Guards of the backbone, each of which can be switched off in a pod, to see the suite notice."""
+"""Guards of the event delivery that can be switched off in a pod: the suite must notice each."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ from shared.kit.relay.queue_cursor import READ_OWN_SHARDS
 MUTANT_VARIABLE = "FAULTS_MUTANT"
 """The variable that names the guard; a real pod does not read it."""
 
-# Any below: whatever the functions that are replaced take and give.
+# Any below: the replaced functions' own parameters and results.
 
 
 def no_inbox() -> None:

@@ -1,4 +1,4 @@
-"""The nursery's other end: ask for a pod, learn of its death."""
+"""Client of the fork server: starts pods and receives their exit statuses."""
 
 import asyncio
 import contextlib
@@ -53,7 +53,7 @@ class ForkedProcess:
 
 @dataclass
 class ForkServer:
-    """Gives birth, one at a time."""
+    """A connection to the fork server; one start at a time."""
 
     process: Process
     children: dict[int, ForkedProcess] = field(default_factory=dict)
@@ -81,22 +81,22 @@ class ForkServer:
             self.process.stdin.write((json.dumps(request) + "\n").encode())
             pid = await self._started_pids.get()
             if pid is None:
-                raise RuntimeError("the nursery has ended")
+                raise RuntimeError("the fork server has ended")
             process = self.children[pid] = ForkedProcess(pid, descriptor)
             return process
 
     async def read_events(self) -> None:
-        """Take news until there is no more."""
+        """Read the fork server's events until its output ends."""
         assert self.process.stdout is not None
         while line := await self.process.stdout.readline():
             event = json.loads(line)
             if "pid" in event:
                 self._started_pids.put_nowait(event["pid"])
             elif "died" in event:
-                while event["died"] not in self.children:  # noqa: ASYNC110  born a moment ago
+                while event["died"] not in self.children:  # noqa: ASYNC110  its start is not yet recorded
                     await asyncio.sleep(0.01)
                 self.children.pop(event["died"]).mark_ended(event["status"])
-        # Its children died with it, and nobody is left to tell of them or to bear others.
+        # The pods end with the fork server: mark all as ended and let waiting starts fail.
         for child in self.children.values():
             child.mark_ended(-signal.SIGKILL)
         self._started_pids.put_nowait(None)
@@ -104,7 +104,7 @@ class ForkServer:
 
 @asynccontextmanager
 async def start_fork_server() -> AsyncIterator[ForkServer]:
-    """Run a nursery; what it bore ends with it."""
+    """Run a fork server; its pods end with the block."""
     process = await start_child(
         *(sys.executable, "-m", "tests.chaos.fork_server"),
         cwd=REPOSITORY,

@@ -1,9 +1,9 @@
 """Fork server: one process that has imported every service and forks pods.
 
-Importing takes a pod a second of a core; seven pods that die and come back would do little else.
-What is born is a process like any other, with its own environment, input, log and identity.
-`python -m tests.chaos.fork_server` takes orders, one JSON object a line, on its standard input
-and tells of births and deaths on its standard output. It ends with its input, and all with it.
+Importing costs a second of a core; seven pods that are restarted often would do little else.
+A forked pod has its own environment, standard input, log and process id.
+`python -m tests.chaos.fork_server` reads requests, one JSON object a line, from its standard
+input and writes starts and exits to its standard output. It ends with its input, and the pods too.
 """
 
 import json
@@ -86,7 +86,7 @@ def _run_pod(order: dict[str, Any]) -> NoReturn:
             if isinstance(exit_error.code, int)
             else int(exit_error.code is not None)
         )
-    except BaseException:  # noqa: BLE001  whatever it is, it goes to the log
+    except BaseException:  # noqa: BLE001  any error goes to the log
         traceback.print_exc()
     finally:
         sys.stdout.flush()

@@ -1,9 +1,8 @@
 """Service-level objectives, in seconds or numbers: measured in every run, summarised in its line.
 
-A limit is for a machine that has nothing else to do. Two cores that a whole platform, its servers
-and somebody's other work share take longer, so missing a limit is counted and told; `never` is
-where no load explains it any more, and a violation. Of seconds it is about the time in which
-everything must have come to rest anyway (I10), or several times the limit.
+`limit` holds on an idle machine. Two busy cores take longer, so a missed limit is only counted and
+reported. `violation_limit` is a violation, since no load explains it: several times the limit, or
+the time after which the whole platform must be idle (I10).
 """
 
 from collections import defaultdict
@@ -30,7 +29,7 @@ Fifteen: a session's time-out and a start. Several of either fit into six times 
 POD_TERMINATED = Objective(
     "gone after SIGTERM, s", TERMINATION_GRACE_SECONDS, TERMINATION_GRACE_SECONDS
 )
-"""Kubernetes kills after that, whatever the machine."""
+"""Kubernetes kills after that, also on a slow machine."""
 POSTGRES_RESTARTED = Objective("PostgreSQL serves again after a crash, s", 5, 60)
 """What is replayed is bounded by a checkpoint; `start_part` gives up after a minute."""
 APPLIED_AFTER_OUTAGE = Objective("applied after the broker's return, s", 30, 120)
@@ -41,7 +40,7 @@ REBALANCES = Objective("rebalances around a slow reader", 4, 12, in_seconds=Fals
 """Each of two pods leaves when a batch of it was too long, and comes back. A ping-pong takes every
 partition away every second or so, for the ten to fifteen seconds in which they are slow."""
 INTERNAL_ERRORS = Objective("answers of 500", 0, 0, in_seconds=False)
-"""What is away, late or overloaded is told by 503 and 504, also on a slow machine."""
+"""Outages, delays and overload are reported as 503 and 504, also on a slow machine."""
 UNEXPLAINED_ERRORS = Objective(
     "503 and 504 with nothing away, but for overload", 0, 10_000, in_seconds=False
 )

@@ -31,7 +31,7 @@ class PodExit:
 
 @dataclass
 class Pod:
-    """One pod: its name, its process, and the deaths it died."""
+    """One pod: its name, its process, and its exits."""
 
     name: str
     service: str
@@ -76,7 +76,7 @@ class Pod:
                 await asyncio.sleep(max(RESTART_DELAY_SECONDS, self.restart_delay_seconds))
 
     async def _wait_for_exit(self, process: ForkedProcess) -> int:
-        if not self.should_run:  # `stop` came while it was being born
+        if not self.should_run:  # `stop` was called during the start
             process.send_signal(signal.SIGTERM)
         probing = asyncio.create_task(self._probe(process))
         try:

@@ -26,7 +26,7 @@ class RunContext:
     raw_kafka: RawKafka
     backlog: BacklogMonitor
     expected_dead_letters: set[tuple[str, int, int]] = field(default_factory=set)
-    """Topic, partition, offset of what nobody can read: dead letters that are as they should be."""
+    """Positions (topic, partition, offset) of poison records, which must become dead letters."""
     expected_effects: dict[TenantId, int] = field(default_factory=dict)
     """How many posts our own producer wrote in each of its tenants: one row each, in metrics."""
     violations: list[Violation] = field(default_factory=list)

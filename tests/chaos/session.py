@@ -59,7 +59,7 @@ class RunResult:
     check_seconds: float = 0.0
     replayed_dead_letters: int = 0
     unexpected_exits: dict[str, list[int]] = field(default_factory=dict)
-    """Exit statuses of pods that nobody had asked to end."""
+    """Exit statuses of pods that neither a fault nor the suite stopped."""
     probe_failures: dict[str, list[str]] = field(default_factory=dict)
     """What liveness probes said of pods that were killed for it."""
     log_counts: dict[str, int] = field(default_factory=dict)

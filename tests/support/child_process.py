@@ -18,7 +18,7 @@ def exec_bound_to_parent(parent: int, command: list[str]) -> NoReturn:
     """Let the kernel kill this process when its parent ends, and exec the command."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-        if os.getppid() != parent:  # it died before it was asked for
+        if os.getppid() != parent:  # the parent ended before the call above
             sys.exit(f"{parent} has ended: {' '.join(command)} is not started")
     os.execvp(command[0], command)  # noqa: S606  it becomes it
 

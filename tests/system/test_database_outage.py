@@ -42,7 +42,7 @@ async def open_database(home: Path) -> AsyncIterator[Database]:
 
 
 async def count_served(database: Database) -> tuple[int, int]:
-    """Return how many of many requests at once were served, and how many told to come again."""
+    """Send many requests at once; return how many were served and how many rejected for now."""
     served = await asyncio.gather(*(is_served(database) for _ in range(REQUESTS)))
     return served.count(True), served.count(False)
 
@@ -72,7 +72,7 @@ async def test_crashed_postgres_is_rejected_at_once_and_used_on_return(
         took = time.monotonic() - began
     async with Stack(tmp_path, server_names=POSTGRES, fast=True):
         back = await count_served(database)
-    # Again, and this time nobody asks while it is away.
+    # Again, without requests during the outage.
     async with Stack(tmp_path, server_names=POSTGRES, fast=True):
         unnoticed = await count_served(database)
         await database.stop()

@@ -150,7 +150,7 @@ async def test_joining_and_leaving_consumer_applies_each_event_once(platform: Pl
         await produce(kafka, records[200:400])
     assert pod.returncode == 0
     await produce(kafka, records[400:])
-    # What a relay that died between sending and deleting sends again.
+    # A relay killed between sending and deleting sends these again.
     await produce(kafka, records[:50])
 
     counts_after = await wait_until_applied(platform)

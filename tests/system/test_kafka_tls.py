@@ -83,10 +83,10 @@ class SecureStack(Stack):
 
 async def test_trusted_certificate_lets_in_and_another_is_refused(tmp_path: Path) -> None:
     secret, certificate = make_certificate()
-    _, stranger = make_certificate()
+    _, other_certificate = make_certificate()
     trusted, other, port = tmp_path / "ca.pem", tmp_path / "other.pem", find_free_port()
     await asyncio.to_thread(trusted.write_bytes, certificate)
-    await asyncio.to_thread(other.write_bytes, stranger)
+    await asyncio.to_thread(other.write_bytes, other_certificate)
     async with SecureStack(tmp_path / "home", port, secret + certificate) as addresses:
         environment = addresses.kafka_variables("community") | {
             "COMMUNITY_KAFKA_SECURITY_PROTOCOL": "SASL_SSL"

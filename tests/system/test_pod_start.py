@@ -110,7 +110,7 @@ async def test_pod_waits_for_both_servers_then_is_ready(tmp_path: Path) -> None:
         await assert_waits_for(waiting, "PostgreSQL")
         assert (await waiting.status(ROUTE))[0] == 503
         async with Stack(home, server_names=POSTGRES, fast=True):
-            # Its database is there: whoever asks without looking at the probe is served.
+            # The database is ready: a request that does not wait for the probe is served.
             await waiting.wait_for(ROUTE, 401)
             await assert_waits_for(waiting, "Kafka")
         async with Stack(home, server_names=BOTH, fast=True):

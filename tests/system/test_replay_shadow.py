@@ -69,13 +69,13 @@ def people(platform: Platform) -> People:
 
 @pytest.fixture(scope="module")
 def space(platform: Platform, people: People) -> str:
-    """A space with a history from elsewhere, and people who live in it."""
+    """A space with imported history and active members."""
     imported = platform.command("import", "stackexchange", str(DUMP), "--space", SPACE)
     assert imported.returncode in {0, 1}, imported.stderr
     spaces = people.ask("claire", "GET", "/community/v1/spaces")["items"]
     (space_id,) = [item["space_id"] for item in spaces if item["name"] == SPACE]
-    everybody = ("zoe", "malik", "ines", "hamid")
-    for name in everybody:
+    names = ("zoe", "malik", "ines", "hamid")
+    for name in names:
         people.ask(name, "POST", f"/community/v1/spaces/{space_id}/members")
     question = people.post("zoe", space_id, "Comment écrit-on « cœur » ?", "question")
     contents = "/community/v1/contents"

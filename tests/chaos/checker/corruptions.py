@@ -1,4 +1,4 @@
-"""What the tests of the checker break: tables, services' own accounts, journals."""
+"""Corruptions of tables and journals that the checker must report."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,7 @@ BROKEN = {
         "metrics", "UPDATE day_counts SET n = n - 1 WHERE what = 'flags'",
         "UPDATE day_counts SET n = n + 1 WHERE what = 'flags'", "I6", "day counts",
     ),
-    "a day of somebody's": (
+    "a member's active day": (
         "metrics", "UPDATE person_months SET mask = mask # 1", "", "I6", "days of people",
     ),
     "an answer's time": (
@@ -124,10 +124,10 @@ JOURNALS: dict[str, tuple[Change, str]] = {
         _only("publish", answer={"content_id": "00000000-0000-7000-8000-000000000000"}),
         "the content is not there",
     ),
-    "refused, but there": (_refused("publish"), "though nobody said it, or it was refused"),
+    "refused, but there": (_refused("publish"), "exists without a request, or was rejected"),
     "said once, there twice": (
         lambda line: None if line["verb"] == "comment" and _second(line) else line,
-        "though nobody said it",
+        "exists without a request",
     ),
     "another text": (
         lambda line: (
@@ -135,7 +135,7 @@ JOURNALS: dict[str, tuple[Change, str]] = {
         ),
         "another text than was said",
     ),
-    "edits of nobody's": (_without("edit"), "was edited 2 times; 0 edits were answered"),
+    "edits without requests": (_without("edit"), "was edited 2 times; 0 edits were answered"),
     "edits that were refused": (
         lambda line: (
             {**line, "outcome": "failed"}
@@ -152,9 +152,9 @@ JOURNALS: dict[str, tuple[Change, str]] = {
         ),
         "was edited 0 times; 1 edits were answered",
     ),
-    "a flag of nobody's": (_refused("flag"), "did not flag it, or failed"),
+    "a flag without a request": (_refused("flag"), "did not flag it, or failed"),
     "a flag that was lost": (_only("flag", member="nobody"), "flag is lost"),
-    "a space that nobody opened": (_refused("open_space"), "though nobody opened it"),
+    "a space without a request": (_refused("open_space"), "exists without a request"),
     "a decision that was refused": (_refused("decide"), "who did not ask for it"),
     "another decision": (
         _only("decide", body={"action": "keep", "policy": "spam", "reason": "spam"}),

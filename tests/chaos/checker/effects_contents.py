@@ -81,7 +81,7 @@ def _unexplained_contents(
         words = (row["author"], row["title"], row["body"])
         maybes[words] -= 1
         if maybes[words] < 0:
-            text = "stands there, though nobody said it, or it was refused, or it was said once"
+            text = "exists without a request, or was rejected, or exists twice"
             yield Violation("I1", f"{row['t']}:{row['root']}", f"content {row['id']} {text}")
 
 

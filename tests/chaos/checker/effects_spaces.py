@@ -49,14 +49,14 @@ def _opened(requests: Sequence[LogicalRequest], spaces: Sequence[Row]) -> Iterat
         if row["opened_at"] >= requests[0].begun and row["id"] not in answered:
             maybes[row["member"], row["name"]] -= 1
             if maybes[row["member"], row["name"]] < 0:
-                text = "is open, though nobody opened it, or it was refused, or opened once"
+                text = "exists without a request, or was rejected, or exists twice"
                 yield Violation("I1", f"{row['t']}:{row['id']}", text)
 
 
 def _memberships(
     requests: Sequence[LogicalRequest], memberships: set[tuple[str, str]]
 ) -> Iterator[Violation]:
-    """The last wish that was answered counts, if none that may have come true came after it."""
+    """Compare memberships with the last certain change of each."""
     changes_by_membership: defaultdict[tuple[str, str], list[LogicalRequest]] = defaultdict(list)
     for request in with_verb(requests, "join", "leave"):
         if request.may_have_succeeded:

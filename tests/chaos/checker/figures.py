@@ -88,7 +88,7 @@ async def _count_others(tables: Tables, contents: Mapping[str, Row], counts: Cou
     for counter, rows in (("flags", flags), ("decisions", decisions)):
         for row in rows:
             content = contents.get(str(row["content_id"]))
-            if content is not None:  # a stranger's content has no space that is known
+            if content is not None:  # a content of the raw Kafka client has no known space
                 day = row["at"].astimezone(ZoneInfo(content["time_zone"])).date()
                 counts[f"{content['t']}:{content['space_id']}:{day}:{counter}"] += 1
 

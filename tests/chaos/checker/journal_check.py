@@ -1,7 +1,7 @@
 """I1: an accepted request has its effect, a rejected one has none, an uncertain one at most one.
 
-`effects_*` modules hold one function for each kind of thing; each gets the wishes of one run and
-the tables. What was made before the run began is not looked at.
+The `effects_*` modules check one kind of object each. They get the logical requests of one run and
+the tables; objects from before the run are ignored.
 """
 
 from collections.abc import AsyncIterator, Sequence

@@ -13,7 +13,7 @@ Json = Any
 
 @dataclass
 class LogicalRequest:
-    """One wish. Asked again under the same idempotency key, it may come true once.
+    """A logical request. Retried with the same idempotency key, it may take effect once.
 
     It is ok when one of its answers was, failed when each was a refusal, else maybe.
     """
@@ -47,7 +47,7 @@ class LogicalRequest:
         return self.outcome is not Outcome.FAILED
 
     def add(self, operation: Operation) -> None:
-        """Take another operation of the same wish."""
+        """Fold a retry into the request."""
         self.ended = max(self.ended, operation.ended)
         self.begun = min(self.begun, operation.begun)
         if operation.outcome is Outcome.OK:
@@ -58,7 +58,7 @@ class LogicalRequest:
 
 
 def read_logical_requests(path: Path) -> list[LogicalRequest]:
-    """Fold a journal, in the order in which the wishes were first made."""
+    """Fold a journal into logical requests, in the order of their first attempt."""
     requests: dict[tuple[str, str] | int, LogicalRequest] = {}
     for operation in read_journal(path):
         key = (

@@ -36,12 +36,12 @@ class ContinuedReplay(Rebuilder):
     """All whose rows it ever wrote: the comparison is of all of them."""
 
     async def _create_schema(
-        self, engine: AsyncEngine, plan: Plan, wish: ReplayRequest
+        self, engine: AsyncEngine, plan: Plan, request: ReplayRequest
     ) -> ShadowSchema:
         async with engine.connect() as connection:
-            room = await schema.find(connection, wish.into)
+            room = await schema.find(connection, request.into)
         if room is None:
-            room = await super()._create_schema(engine, plan, wish)
+            room = await super()._create_schema(engine, plan, request)
             async with engine.begin() as connection:
                 # A crash of the server empties it otherwise, and what is repeated counts twice.
                 await connection.execute(sa.text(_SURVIVES.format(room.schema)))
@@ -59,7 +59,7 @@ class ContinuedReplay(Rebuilder):
 
 @dataclass
 class CheckerState:
-    """The book, what the facts told, and the replays, of one platform."""
+    """The log index, the folded facts and the replays of one platform."""
 
     log_facts: LogFacts = field(default_factory=LogFacts)
     replays: dict[str, ContinuedReplay] = field(default_factory=dict)

@@ -31,10 +31,10 @@ async def kill_at_step(context: RunContext, rng: Random) -> str:
     nth = rng.choice((1, 1, 2, 3, 7))
     modulus = rng.randint(2, 5)
     async with context.lock_of(service):
-        died = await _kill_at(context.platform.pods_of(service), step, nth, modulus)
-    if died:
+        was_killed = await _kill_at(context.platform.pods_of(service), step, nth, modulus)
+    if was_killed:
         context.measure_in_background(measure_recovery(context, service))
-    return f"{service} at {step}, pass {nth}" + ("" if died else " (not reached)")
+    return f"{service} at {step}, pass {nth}" + ("" if was_killed else " (not reached)")
 
 
 async def _kill_at(pods: Sequence[Pod], step: str, nth: int, modulus: int) -> bool:
@@ -47,7 +47,7 @@ async def _kill_at(pods: Sequence[Pod], step: str, nth: int, modulus: int) -> bo
             asyncio.get_running_loop().call_later(2.0, mend)
         pod.send_command(do="arm", step=step, nth=nth, act="kill")
         pod.exit_expected = True
-    died = await wait_until(
+    was_killed = await wait_until(
         lambda: sum(len(pod.exits) for pod in pods) > exits_before, STEP_TIMEOUT_SECONDS
     )
     for pod in pods:
@@ -56,7 +56,7 @@ async def _kill_at(pods: Sequence[Pod], step: str, nth: int, modulus: int) -> bo
     await asyncio.sleep(0.2)
     for pod in pods:
         pod.exit_expected = False
-    return died
+    return was_killed
 
 
 async def terminate(context: RunContext, rng: Random) -> str:
@@ -74,7 +74,7 @@ async def terminate_locked(context: RunContext, pod: Pod) -> str:
     pod.send_signal(signal.SIGTERM)
     ended = await wait_until(lambda: len(pod.exits) > deaths, TERMINATION_GRACE_SECONDS)
     seconds = context.now() - began
-    # Whatever else there is: nobody is asked how long Kubernetes waits.
+    # Other faults are no excuse: Kubernetes does not wait longer for them.
     context.measure(
         POD_TERMINATED, f"pod {pod.name}", began=began, ended=context.now() if ended else None
     )

@@ -62,7 +62,7 @@ POISON_KINDS = {
 
 
 async def send_duplicates(context: RunContext, rng: Random) -> str:
-    """Write records again that are in the log, byte for byte, as a relay that died does."""
+    """Write records of the log again, byte for byte, as a relay does that was killed in time."""
     repeated: list[Record] = []
     for _ in range(rng.randint(1, 4)):
         repeated += await context.raw_kafka.read_slice(rng, rng.randint(10, 200))

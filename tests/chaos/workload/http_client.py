@@ -1,4 +1,4 @@
-"""A light HTTP/1.1 client: the people share two cores with the servers that they ask.
+"""A light HTTP/1.1 client: the workload shares two cores with the servers.
 
 On httptools, which the servers use too; about a tenth of what a request costs with httpx.
 """
@@ -59,7 +59,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._response is None:
-            self._fail("an answer that nobody asked for")
+            self._fail("a response without a request")
             return
         try:
             self._parser.feed_data(data)

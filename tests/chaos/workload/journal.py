@@ -29,7 +29,7 @@ class Outcome(StrEnum):
 class Operation(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """A finished request; `n` numbers a run's requests by start, lines are ordered by end.
 
-    Two lines of the same `member` and `idempotency_key` are one wish, asked again after a `maybe`.
+    Two lines of the same `member` and `idempotency_key` are one request and its retry.
     """
 
     n: int

@@ -31,7 +31,7 @@ class Request:
 
 
 Action = Callable[[Person, Random], Request | None]
-"""Turns a wish into a request; None when there is nothing yet to do it to."""
+"""Builds a request for a person; None while there is no object for the action."""
 
 
 def get(service: str, path: str, learn: Callable[[bytes], None] = ignore_response) -> Request:

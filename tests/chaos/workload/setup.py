@@ -17,7 +17,7 @@ from tests.chaos.workload.retrying_client import RequestResult, RetryingClient, 
 from tests.chaos.workload.tenant_state import Person, TenantState
 
 FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS = 0.25, 2.0
-"""Seconds until what was refused, or not heard, is asked again; the second time it is longer."""
+"""Seconds until a failed request is sent again; doubled each time up to the second value."""
 SUSPENDED_NAME = "tom"
 ADMIN_NAME, OPERATOR_NAME = "anne", "operator"
 PASSWORD = "un mot de passe très long ☂️"

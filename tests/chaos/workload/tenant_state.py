@@ -23,7 +23,7 @@ class Space:
     opened_by: str
     joinable: bool
     is_base: bool = False
-    """One that everybody joins at first and nobody leaves."""
+    """Whether all members join it at the start and never leave it."""
 
 
 @dataclass(slots=True, eq=False)

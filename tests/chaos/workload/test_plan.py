@@ -12,8 +12,8 @@ def first(number: int, seed: int = 7, name: str = "academy/zoe") -> list[Planned
     return list(islice(plan_actions(seed, name, Role.PUPIL), number))
 
 
-def essence(wishes: list[PlannedAction]) -> list[tuple[str, float, str]]:
-    return [(wish.verb, wish.pause, random_text(wish.rng).body) for wish in wishes]
+def essence(actions: list[PlannedAction]) -> list[tuple[str, float, str]]:
+    return [(action.verb, action.pause, random_text(action.rng).body) for action in actions]
 
 
 def test_same_seed_plans_same_actions() -> None:
@@ -36,7 +36,7 @@ def test_draws_of_one_action_change_no_other() -> None:
 
 
 def test_the_mean_pause_is_one() -> None:
-    pauses = [wish.pause for wish in first(5000)]
+    pauses = [action.pause for action in first(5000)]
 
     assert 0.95 < sum(pauses) / len(pauses) < 1.05
 
@@ -50,14 +50,14 @@ def test_every_planned_verb_has_an_action() -> None:
 
 
 def test_few_planned_actions_are_invalid() -> None:
-    verbs = [wish.verb for wish in first(3000)]
+    verbs = [action.verb for action in first(3000)]
     wrong = sum(verb.startswith("wrong_") for verb in verbs) / len(verbs)
 
     assert 0.02 < wrong < 0.1
 
 
 def test_texts_are_french_and_some_are_moderated() -> None:
-    texts = [random_text(wish.rng) for wish in first(3000)]
+    texts = [random_text(action.rng) for action in first(3000)]
     insults = sum(any(insult in text.body for insult in INSULTS) for text in texts)
 
     assert 0.02 < insults / len(texts) < 0.1

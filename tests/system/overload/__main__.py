@@ -119,7 +119,7 @@ async def _run(home: Path, seconds: float, factor: float) -> dict[str, object]:
             groups = await checks.wait_until_applied(platform, http, CATCH_UP_TIMEOUT_SECONDS)
             caught_up = time.monotonic() - ended
         violations = await _violations(platform, load, groups)
-        _tell(responses, seconds, capacity * factor, caught_up)
+        _print_report(responses, seconds, capacity * factor, caught_up)
         click.echo("\n".join(watch.report_lines()))
         return {
             "capacity": capacity,
@@ -157,7 +157,9 @@ async def _violations(
     return violations
 
 
-def _tell(responses: list[LoadResponse], seconds: float, offered: float, caught_up: float) -> None:
+def _print_report(
+    responses: list[LoadResponse], seconds: float, offered: float, caught_up: float
+) -> None:
     click.echo(f"{offered:.0f}/s offered for {seconds:.0f} s:")
     for name, some in (("accepted", accepted(responses)), ("refused", rejected(responses))):
         click.echo(f"  {len(some) / seconds:.0f}/s {describe_latency(name, some)}")

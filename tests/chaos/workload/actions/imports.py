@@ -56,7 +56,7 @@ def _line(rng: Random, number: int, first: int, now: datetime) -> ImportLine:
 
 
 def import_members(person: Person, rng: Random) -> Request:
-    """A few strangers: the first time they are new."""
+    """Import some members from outside; a repeated one changes nothing."""
     joined = datetime.now(UTC) - timedelta(days=1000)
     lines = [
         {

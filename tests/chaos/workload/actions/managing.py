@@ -81,7 +81,7 @@ def leave(person: Person, rng: Random) -> Request | None:
     )
     if space is None:
         return None
-    # From now on: whatever comes of it, they ask for nothing there.
+    # Before the response: its outcome may be unknown, and the space must not be used any more.
     person.spaces.discard(space)
     return Request("community", "DELETE", f"/spaces/{space.space_id}/members")
 

@@ -84,7 +84,7 @@ def edit(person: Person, rng: Random) -> Request | None:
         body["title"] = texts.random_title(rng)
 
     def remember(_: bytes) -> None:
-        # Once hidden it stays hidden, whatever it now says.
+        # A hidden content stays hidden after an edit.
         content.may_be_moderated = content.may_be_moderated or text.may_be_moderated
 
     path = f"/contents/{content.content_id}"
