@@ -42,8 +42,6 @@ NO_OBJECT = re.compile(
     r"^[A-Z][a-z]+ (it|them|this|that|one|both|all|so|anew)"
     r"(?=[.;,:]| \w+ed\b| when| if| to | from | with | into )"
 )
-    r"^[A-Z][a-z]+ (it|them|this|that|one|both|all|so|anew)(?=[.;,:]| \w+ed\b| when| if| to | from | with | into )"
-)
 
 
 @dataclass
