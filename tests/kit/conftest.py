@@ -1,4 +1,4 @@
-"""A migrated database for the tests of the frame: made once, emptied before each."""
+"""A migrated database for the tests of the frame: frame once, emptied before each."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -38,20 +38,22 @@ class Frame:
 @pytest.fixture(scope="session")
 def frame(postgres_addresses: StackAddresses) -> Iterator[Frame]:
     """The tables of a service as its migrations make them, and one of the tests' own."""
-    made = Frame(postgres_addresses)
-    asyncio.run(_make(made))
-    yield made
-    asyncio.run(_drop(made))
+    migrated_frame = Frame(postgres_addresses)
+    asyncio.run(_make(migrated_frame))
+    yield migrated_frame
+    asyncio.run(_drop(migrated_frame))
 
 
 @pytest.fixture
 async def database(frame: Frame) -> AsyncIterator[Database]:
     """The same under the app role, with nothing in it."""
     await _execute(frame.url("owner"), EMPTY)
-    opened = Database("community", frame.url("app"), clock=Clock(), new_id=uuid7, trace=no_trace)
-    await opened.start()
-    yield opened
-    await opened.stop()
+    app_database = Database(
+        "community", frame.url("app"), clock=Clock(), new_id=uuid7, trace=no_trace
+    )
+    await app_database.start()
+    yield app_database
+    await app_database.stop()
 
 
 @pytest.fixture
@@ -84,15 +86,15 @@ async def versioned_service(frame: Frame, database: Database) -> VersionedServic
     return service
 
 
-async def _make(made: Frame) -> None:
-    await migrate("community", made.addresses.database_url("community", "owner"))
-    admin = await asyncpg.connect(made.addresses.postgres.replace("+asyncpg", ""))
+async def _make(frame: Frame) -> None:
+    await migrate("community", frame.addresses.database_url("community", "owner"))
+    admin = await asyncpg.connect(frame.addresses.postgres.replace("+asyncpg", ""))
     try:
         await create_database(admin, "community", NAME, template="preau_community")
     finally:
         await admin.close()
     await _execute(
-        made.url("owner"),
+        frame.url("owner"),
         f"""
         CREATE TABLE effects (
             tenant_id uuid, nth bigint GENERATED ALWAYS AS IDENTITY, key text, words text,
@@ -106,13 +108,13 @@ async def _make(made: Frame) -> None:
     )
 
 
-async def _drop(made: Frame) -> None:
-    await _execute(made.addresses.postgres, f"DROP DATABASE {NAME} WITH (FORCE)")
+async def _drop(frame: Frame) -> None:
+    await _execute(frame.addresses.postgres, f"DROP DATABASE {NAME} WITH (FORCE)")
 
 
 async def _execute(url: str, statement: str) -> None:
-    opened = await asyncpg.connect(url.replace("+asyncpg", ""))
+    owner = await asyncpg.connect(url.replace("+asyncpg", ""))
     try:
-        await opened.execute(statement)
+        await owner.execute(statement)
     finally:
-        await opened.close()
+        await owner.close()

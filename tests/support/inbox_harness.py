@@ -200,9 +200,9 @@ class InboxHarness:
         await ParkedEventRetrier(group_consumer).retry_due()
         return await self.check_counts(group_consumer)
 
-    async def list_dead_letters(self, *, everything: bool = False) -> list[DeadLetter]:
+    async def list_dead_letters(self, *, all_states: bool = False) -> list[DeadLetter]:
         async with self.database.unit_for(()) as unit:
-            return await list_dead_letters(unit.connection, GROUP, everything=everything)
+            return await list_dead_letters(unit.connection, GROUP, all_states=all_states)
 
     async def decide(self, decision: DeadLetterDecision) -> DecisionResult:
         """Apply a decision as an operator."""

@@ -138,7 +138,7 @@ def _add_list_route(routes: Routes, find: FindConsumer) -> None:
             rows = await queries.list_dead_letters(
                 unit.connection,
                 consumer.group,
-                everything=everything,
+                all_states=everything,
                 cause=cause,
                 after=after,
                 limit=limit + 1,
@@ -160,7 +160,7 @@ def _add_causes_route(routes: Routes, find: FindConsumer) -> None:
             return CauseList(items=[])
         async with consumer.database.unit_for(()) as unit:
             summaries = await queries.summarise_causes(
-                unit.connection, consumer.group, everything=everything, cause=cause
+                unit.connection, consumer.group, all_states=everything, cause=cause
             )
         return CauseList(items=list(summaries))
 

@@ -44,7 +44,7 @@ async def test_failed_replay_counts_attempts_again_with_the_new_cause(
     attempts = []
     for _ in range(3):
         await harness.retry_parked()
-        attempts += [e for e in await harness.list_dead_letters(everything=True) if e.cause]
+        attempts += [e for e in await harness.list_dead_letters(all_states=True) if e.cause]
 
     assert [(e.attempts, e.state) for e in attempts] == [(1, "parked"), (2, "parked"), (3, "dead")]
     assert (attempts[2].cause, attempts[2].pattern) == ("RuntimeError: another bug",) * 2
@@ -64,7 +64,7 @@ async def test_skipped_event_is_never_applied_and_unblocks_its_key(harness: Inbo
     harness.publish("ensuite", member=4)
     await harness.consume_all()
     assert await harness.effects() == ["derrière", "ensuite"]
-    (letter,) = await harness.list_dead_letters(everything=True)
+    (letter,) = await harness.list_dead_letters(all_states=True)
     assert (letter.state, letter.reason, letter.decided_by, letter.decided_at) == (
         ("skipped", "un essai du tuteur 🧪", member_id(9), decided_at)
     )
@@ -93,7 +93,7 @@ async def test_audit_records_member_decision_position_and_reason(harness: InboxH
     assert replayed["action"] == "dead_letters.replay"
     assert json.loads(replayed["details"])["which"] == "everything"
     assert replayed_position in [
-        letter.position for letter in await harness.list_dead_letters(everything=True)
+        letter.position for letter in await harness.list_dead_letters(all_states=True)
     ]
 
 

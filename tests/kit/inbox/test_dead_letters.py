@@ -57,7 +57,7 @@ async def test_parked_events_are_counted_only_on_request(
     await harness.consume_all()
 
     assert await _summarise_causes(harness) == []
-    (parked,) = await _summarise_causes(harness, everything=True)
+    (parked,) = await _summarise_causes(harness, all_states=True)
     assert (parked.state, parked.letters, parked.keys, parked.waiting) == ("parked", 1, 1, 1)
 
 
@@ -158,10 +158,10 @@ async def _fail_all_attempts(harness: InboxHarness) -> None:
 
 
 async def _summarise_causes(
-    harness: InboxHarness, *, everything: bool = False
+    harness: InboxHarness, *, all_states: bool = False
 ) -> list[CauseSummary]:
     async with harness.database.unit_for(()) as unit:
-        return await summarise_causes(unit.connection, GROUP, everything=everything)
+        return await summarise_causes(unit.connection, GROUP, all_states=all_states)
 
 
 async def _list_page(harness: InboxHarness, last: DeadLetter | None) -> list[DeadLetter]:

@@ -187,7 +187,7 @@ async def test_preparation_with_too_few_values_fails_its_event_only(harness: Inb
     counts = await harness.consume_all(consumer)
 
     assert (counts.applied, counts.parked) == (1, 1)
-    (letter,) = await harness.list_dead_letters(everything=True)
+    (letter,) = await harness.list_dead_letters(all_states=True)
     assert letter.cause == "WrongNumber: write_value: 0 values of 1 deliveries"
 
 

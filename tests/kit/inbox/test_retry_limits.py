@@ -53,7 +53,7 @@ async def test_event_with_repeated_transient_failures_is_parked(
 
     assert (counts.parked, counts.lag) == (1, 0)
     assert failing_effect.attempts["trouble"] == 1 + RETRY_LIMITS.max_attempts
-    (letter,) = await harness.list_dead_letters(everything=True)
+    (letter,) = await harness.list_dead_letters(all_states=True)
     assert letter.cause == "GivenUp: tried alone 3 times, and no attempt came to an end"
 
 
@@ -106,7 +106,7 @@ async def test_slow_event_is_parked_after_two_attempts(
 
     assert (counts.applied, counts.parked, counts.lag) == (12, 1, 0)
     assert failing_effect.attempts["trouble"] == 2
-    (letter,) = await harness.list_dead_letters(everything=True)
+    (letter,) = await harness.list_dead_letters(all_states=True)
     assert letter.cause is not None
     assert letter.cause.startswith("GivenUp: too slow: 0.")
 

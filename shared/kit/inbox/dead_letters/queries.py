@@ -130,12 +130,12 @@ async def list_dead_letters(
     connection: AsyncConnection,
     group: str,
     *,
-    everything: bool = False,
+    all_states: bool = False,
     cause: str | None = None,
     after: tuple[datetime, LogPosition] | None = None,
     limit: int = 1000,
 ) -> list[DeadLetter]:
-    """List dead letters, oldest first; with `everything` the parked and skipped records too."""
+    """List dead letters, oldest first; with `all_states` the parked and skipped records too."""
     after_time, after_position = after or (None, LogPosition("", 0, 0))
     values = {
         "after": after_time,
@@ -146,7 +146,7 @@ async def list_dead_letters(
         "limit": limit,
         "consumer_group": group,
     }
-    rows = await connection.execute(_LIST_ALL if everything else _LIST_DEAD, values)
+    rows = await connection.execute(_LIST_ALL if all_states else _LIST_DEAD, values)
     return [_to_dead_letter(row) for row in rows]
 
 
@@ -154,12 +154,12 @@ async def summarise_causes(
     connection: AsyncConnection,
     group: str,
     *,
-    everything: bool = False,
+    all_states: bool = False,
     cause: str | None = None,
     positions: Sequence[LogPosition] | None = None,
 ) -> list[CauseSummary]:
     """Count dead letters by cause, most frequent first; the database counts, however many."""
-    condition = GROUP_AND_CAUSE if everything else f"{GROUP_AND_CAUSE} AND state = 'dead'"
+    condition = GROUP_AND_CAUSE if all_states else f"{GROUP_AND_CAUSE} AND state = 'dead'"
     values: dict[str, object] = {"consumer_group": group, "cause": cause}
     if positions is not None:
         condition += AT_POSITIONS

@@ -125,7 +125,7 @@ async def test_replay_by_cause_and_skip_all_of_group(preau: CliHarness) -> None:
     skipped = await preau.run("dead-letters", "skip", "--all-of", GROUP, "--reason", "de l’essai")
     assert skipped.splitlines()[-1] == "skip: 1"
     (row,) = [
-        e for e in await preau.inbox.list_dead_letters(everything=True) if e.state == "skipped"
+        e for e in await preau.inbox.list_dead_letters(all_states=True) if e.state == "skipped"
     ]
     assert row.reason == "de l’essai"
     listed = await preau.run("dead-letters", "list", "--all")
