@@ -22,42 +22,42 @@ def unlisted_cruel_text() -> str:
     return f"Élodie, personne ne t’a invitée à la fête numéro {party}, et c’est très bien ainsi."
 
 
-async def read_open_case(world: PlatformHarness, content: str) -> Json:
+async def read_open_case(platform: PlatformHarness, content: str) -> Json:
     """Read the open case of a content as Omar."""
-    case = await world.wait_for_case(content)
-    return await world.request_ok("omar", "GET", f"{CASES}/{case['case_id']}")
+    case = await platform.wait_for_case(content)
+    return await platform.request_ok("omar", "GET", f"{CASES}/{case['case_id']}")
 
 
-async def read_content(world: PlatformHarness, who: str, content: str) -> Json:
+async def read_content(platform: PlatformHarness, user: str, content: str) -> Json:
     """Return a content as someone reads it."""
-    items = (await world.request_ok(who, "GET", f"{CONTENTS}/{content}"))["items"]
-    return next(each for each in items if each["content_id"] == content)
+    items = (await platform.request_ok(user, "GET", f"{CONTENTS}/{content}"))["items"]
+    return next(item for item in items if item["content_id"] == content)
 
 
-async def post_decision(world: PlatformHarness, case: Json, version: int, action: str) -> int:
+async def post_decision(platform: PlatformHarness, case: Json, version: int, action: str) -> int:
     """Decide a case as Omar on a version; give the status of the answer."""
     body = {"version": version, "action": action, "policy": "insult", "reason": "insult.direct"}
     path = f"{CASES}/{case['case_id']}/decision"
-    return (await world.request("omar", "POST", path, body)).status_code
+    return (await platform.request("omar", "POST", path, body)).status_code
 
 
-async def wait_for_statement(world: PlatformHarness, who: str, content: str) -> Json:
+async def wait_for_statement(platform: PlatformHarness, user: str, content: str) -> Json:
     """Wait for the statement of what was decided of a content."""
 
     async def look() -> Json | None:
-        items = (await world.request_ok(who, "GET", STATEMENTS))["items"]
+        items = (await platform.request_ok(user, "GET", STATEMENTS))["items"]
         return next((e for e in items if e["content"]["content_id"] == content), None)
 
-    return await world.wait_until(look)
+    return await platform.wait_until(look)
 
 
-async def list_notifications(world: PlatformHarness, who: str, about: str) -> list[Json]:
+async def list_notifications(platform: PlatformHarness, user: str, about: str) -> list[Json]:
     """List what someone was told about a content."""
-    items = (await world.request_ok(who, "GET", INBOX))["items"]
-    return [each for each in items if each["about"] == about]
+    items = (await platform.request_ok(user, "GET", INBOX))["items"]
+    return [item for item in items if item["about"] == about]
 
 
-async def list_appeals(world: PlatformHarness, who: str, content: str) -> list[Json]:
+async def list_appeals(platform: PlatformHarness, user: str, content: str) -> list[Json]:
     """List the open appeals about a content that someone may decide."""
-    items = (await world.request_ok(who, "GET", "/moderation/v1/appeals"))["items"]
-    return [each for each in items if each["content"]["content_id"] == content]
+    items = (await platform.request_ok(user, "GET", "/moderation/v1/appeals"))["items"]
+    return [item for item in items if item["content"]["content_id"] == content]

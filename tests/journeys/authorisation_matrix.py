@@ -127,60 +127,62 @@ class RouteArguments:
         return template.format(**values) + self.queries.get(action, "")
 
 
-async def create_route_arguments(world: PlatformHarness) -> RouteArguments:
+async def create_route_arguments(platform: PlatformHarness) -> RouteArguments:
     """Let happen what the matrix asks for."""
-    space = await world.open_space("zoe", "ines", "malik", "tom", "omar", "anne", "operator")
-    question = await world.publish_post("zoe", space, "Qui a raison ? 🤔", "question")
-    answer = await world.publish_reply("malik", question, "Moi.", "answers")
-    doomed = await world.publish_post("zoe", space, "Je l’enlève bientôt.")
-    flagged = await world.publish_post("zoe", space, "On se retrouve tous contre lui.")
-    extra = await world.publish_post("zoe", space, "Encore.")
-    for who in ("ines", "malik", "tom"):
-        await world.flag_content(who, flagged)
-    for who in ("malik", "tom"):
-        await world.flag_content(who, extra)
-    insult = await world.publish_post("zoe", space, "Tu es vraiment un connard, dégage.")
-    await world.wait_for_standing("ines", insult, None)
-    notice = await world.wait_for_notification("zoe", "answer_to_mine", answer)
-    statement = await world.wait_for_notification("zoe", "statement")
+    space = await platform.open_space("zoe", "ines", "malik", "tom", "omar", "anne", "operator")
+    question = await platform.publish_post("zoe", space, "Qui a raison ? 🤔", "question")
+    answer_id = await platform.publish_reply("malik", question, "Moi.", "answers")
+    doomed = await platform.publish_post("zoe", space, "Je l’enlève bientôt.")
+    flagged = await platform.publish_post("zoe", space, "On se retrouve tous contre lui.")
+    extra = await platform.publish_post("zoe", space, "Encore.")
+    for user in ("ines", "malik", "tom"):
+        await platform.flag_content(user, flagged)
+    for user in ("malik", "tom"):
+        await platform.flag_content(user, extra)
+    insult = await platform.publish_post("zoe", space, "Tu es vraiment un connard, dégage.")
+    await platform.wait_for_standing("ines", insult, None)
+    notice = await platform.wait_for_notification("zoe", "answer_to_mine", answer_id)
+    statement = await platform.wait_for_notification("zoe", "statement")
     contest = f"/moderation/v1/statements/{statement['about']}/appeal"
-    appeal = await world.request_ok("zoe", "POST", contest, {"text": "Je citais une réplique."})
-    await world.wait_until_idle()
-    alerts = (await world.request_ok("claire", "GET", "/metrics/v1/alerts"))["items"]
+    appeal = await platform.request_ok("zoe", "POST", contest, {"text": "Je citais une réplique."})
+    await platform.wait_until_idle()
+    alerts = (await platform.request_ok("claire", "GET", "/metrics/v1/alerts"))["items"]
     paths = {
         "space_id": space,
         "content_id": question,
-        "case_id": (await world.wait_for_case(flagged))["case_id"],
+        "case_id": (await platform.wait_for_case(flagged))["case_id"],
         "statement_id": statement["about"],
         "appeal_id": appeal["appeal_id"],
         "notification_id": notice["notification_id"],
-        "alert_id": next(each["alert_id"] for each in alerts if each["space_id"] == space),
-        "member_id": str(member_id_of(world.tokens["tom"])),
-        "session_id": (await world.request_ok("zoe", "GET", "/identity/v1/sessions"))["items"][0][
-            "session_id"
-        ],
+        "alert_id": next(alert["alert_id"] for alert in alerts if alert["space_id"] == space),
+        "member_id": str(member_id_of(platform.tokens["tom"])),
+        "session_id": (await platform.request_ok("zoe", "GET", "/identity/v1/sessions"))["items"][
+            0
+        ]["session_id"],
     }
-    special = {"content.remove": {"content_id": doomed}, "answer.accept": {"content_id": answer}}
+    special = {"content.remove": {"content_id": doomed}, "answer.accept": {"content_id": answer_id}}
     queries = {
         "kpi.read": f"?space_id={space}&from=2026-01-01&to=2026-02-01",
         "operate.dead_letter": f"?place={UNUSED_POSITION}",
     }
-    return RouteArguments({"": paths, **special}, await _bodies(world, space, paths), queries)
+    return RouteArguments({"": paths, **special}, await _bodies(platform, space, paths), queries)
 
 
-async def _bodies(world: PlatformHarness, space: str, paths: Mapping[str, str]) -> dict[str, Json]:
-    school = await world.school_id()
+async def _bodies(
+    platform: PlatformHarness, space: str, paths: Mapping[str, str]
+) -> dict[str, Json]:
+    school = await platform.school_id()
     role = {"member_id": paths["member_id"], "role": "parent", "structure_id": school}
-    signed_in = await world.sign_in("zoe")
+    signed_in = await platform.sign_in("zoe")
     return {
         "session.open": {
             "tenant": "academie-de-demonstration",
             "email": "zoe@demo.example",
-            "password": world.seeded.password_of("zoe"),
+            "password": platform.seeded.password_of("zoe"),
         },
         "session.refresh": {"refresh_token": signed_in["refresh_token"]},
         **PASSWORD_BODIES,
-        "tenant.invite": {"tenant_id": str(world.other_tenant), "member_id": paths["member_id"]},
+        "tenant.invite": {"tenant_id": str(platform.other_tenant), "member_id": paths["member_id"]},
         "tenant.open": {"name": "Université d’à côté", "admin": "chef@cote.example"},
         "structure.open": {"name": "Sixième B", "kind": "class", "parent_id": school},
         "member.add": MEMBER | {"structure_id": school},

@@ -12,11 +12,11 @@ from tests.support.platform_harness import PlatformHarness, start_platform
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def world(postgres_addresses: StackAddresses) -> AsyncIterator[PlatformHarness]:
+async def platform(postgres_addresses: StackAddresses) -> AsyncIterator[PlatformHarness]:
     """The platform, with its first tenant, and a second one that must never see the first."""
     with tempfile.TemporaryDirectory(prefix="préau-") as folder:
-        async with start_platform(postgres_addresses, Path(folder)) as opened:
-            yield opened
+        async with start_platform(postgres_addresses, Path(folder)) as started:
+            yield started
 
 
 @pytest.fixture(autouse=True)

@@ -19,37 +19,39 @@ PASSWORD, NEW_PASSWORD = "tournesol vélo brume 7", "abricot pont violon 12"
 class InvitedMember:
     """Someone who joined with an invitation, in several sessions perhaps."""
 
-    def __init__(self, world: PlatformHarness, member_id: str, email: str, invitation: str) -> None:
-        self.world, self.member_id, self.email = world, member_id, email
+    def __init__(
+        self, platform: PlatformHarness, member_id: str, email: str, invitation: str
+    ) -> None:
+        self.platform, self.member_id, self.email = platform, member_id, email
         self.invitation = invitation
 
     async def accept(self, invitation: str, password: str = PASSWORD) -> httpx.Response:
         body = {"invitation": invitation, "password": password}
-        return await self.world.http.post("/identity/v1/invitations/accept", json=body)
+        return await self.platform.http.post("/identity/v1/invitations/accept", json=body)
 
     async def try_sign_in(self, password: str = PASSWORD, **more: object) -> httpx.Response:
         body = {"tenant": "academie-de-demonstration", "email": self.email, "password": password}
         browser = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0"}
-        return await self.world.http.post(SESSIONS, json=body | more, headers=browser)
+        return await self.platform.http.post(SESSIONS, json=body | more, headers=browser)
 
     async def sign_in(self, password: str = PASSWORD, **more: object) -> Json:
-        answer = await self.try_sign_in(password, **more)
-        assert answer.status_code == 201, answer.text
-        found: Json = answer.json()
-        return found
+        response = await self.try_sign_in(password, **more)
+        assert response.status_code == 201, response.text
+        payload: Json = response.json()
+        return payload
 
     async def refresh(self, token: str) -> httpx.Response:
-        return await self.world.http.post(REFRESH, json={"refresh_token": token})
+        return await self.platform.http.post(REFRESH, json={"refresh_token": token})
 
     async def request(
         self, tokens: Json, method: str, path: str, body: object = None
     ) -> httpx.Response:
         sent = {"authorization": f"Bearer {tokens['access_token']}"}
-        return await self.world.http.request(method, path, json=body, headers=sent)
+        return await self.platform.http.request(method, path, json=body, headers=sent)
 
     async def statuses(self, tokens: Json) -> set[int]:
         """Read from all five services, once every fact has arrived."""
-        await self.world.wait_until_idle()
+        await self.platform.wait_until_idle()
         return {(await self.request(tokens, "GET", read)).status_code for read in READ_PATHS}
 
     async def request_as_administrator(
@@ -57,19 +59,19 @@ class InvitedMember:
     ) -> httpx.Response:
         """Do something about the person as the administrator."""
         path = f"/identity/v1/members/{self.member_id}/{end}"
-        return await self.world.request("anne", method, path, body)
+        return await self.platform.request("anne", method, path, body)
 
 
-async def join_with_invitation(world: PlatformHarness) -> InvitedMember:
+async def join_with_invitation(platform: PlatformHarness) -> InvitedMember:
     email = f"p.{uuid7().hex}@demo.example"
-    new = {"display_name": "Gwenaëlle", "email": email, "structure_id": await world.school_id()}
-    added = await world.request_ok("anne", "POST", "/identity/v1/members", new)
-    joined = InvitedMember(world, added["member_id"], email, added["invitation"])
+    new = {"display_name": "Gwenaëlle", "email": email, "structure_id": await platform.school_id()}
+    added = await platform.request_ok("anne", "POST", "/identity/v1/members", new)
+    joined = InvitedMember(platform, added["member_id"], email, added["invitation"])
     assert (await joined.accept(joined.invitation)).status_code == 204
     return joined
 
 
-def assert_problem(answer: httpx.Response, status: int, key: str) -> Json:
-    assert (answer.status_code, answer.json()["type"]) == (status, f"/identity/problems/{key}")
-    found: Json = answer.json()
-    return found
+def assert_problem(response: httpx.Response, status: int, key: str) -> Json:
+    assert (response.status_code, response.json()["type"]) == (status, f"/identity/problems/{key}")
+    payload: Json = response.json()
+    return payload

@@ -16,20 +16,20 @@ from tests.support.platform_harness import PlatformHarness
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 
 
-async def test_a_statement_names_its_content_and_is_contested_once(world: PlatformHarness) -> None:
-    space = await world.open_space("malik", "ines")
-    await world.publish_post("malik", space, "Un premier message, sans histoire.")
-    post = await world.publish_post("malik", space, INSULT_TEXT)
-    await world.wait_for_standing("malik", post, "hidden")
-    statement = await wait_for_statement(world, "malik", post)
+async def test_statement_names_its_content_and_is_contested_once(platform: PlatformHarness) -> None:
+    space = await platform.open_space("malik", "ines")
+    await platform.publish_post("malik", space, "Un premier message, sans histoire.")
+    post = await platform.publish_post("malik", space, INSULT_TEXT)
+    await platform.wait_for_standing("malik", post, "hidden")
+    statement = await wait_for_statement(platform, "malik", post)
     path = f"{STATEMENTS}/{statement['statement_id']}"
-    assert await world.request_ok("malik", "GET", path) == statement
+    assert await platform.request_ok("malik", "GET", path) == statement
     assert statement["content"] == {
         "content_id": post,
         "kind": "discussion",
         "root_id": post,
         "space_id": space,
-        "structure_id": await world.school_id(),
+        "structure_id": await platform.school_id(),
         "version": 1,
     }
     assert INSULT_TEXT in statement["excerpt"]
@@ -41,34 +41,36 @@ async def test_a_statement_names_its_content_and_is_contested_once(world: Platfo
     )
 
     text = {"text": "Je citais une réplique de la pièce, entre guillemets oubliés."}
-    assert (await world.request("ines", "POST", contest["path"], text)).status_code == 404
-    await world.request_ok("malik", "POST", contest["path"], text)
-    again = await world.request("malik", "POST", contest["path"], text)
+    assert (await platform.request("ines", "POST", contest["path"], text)).status_code == 404
+    await platform.request_ok("malik", "POST", contest["path"], text)
+    again = await platform.request("malik", "POST", contest["path"], text)
     assert (again.status_code, again.json()["type"]) == (
         409,
         "/moderation/problems/already_appealed",
     )
 
 
-async def test_an_overturned_decision_is_reversed_and_its_author_told(
-    world: PlatformHarness,
+async def test_overturned_decision_is_reversed_and_author_notified(
+    platform: PlatformHarness,
 ) -> None:
-    space = await world.open_space("malik", "ines")
-    post = await world.publish_post("malik", space, INSULT_TEXT)
-    await world.wait_for_standing("malik", post, "hidden")
-    statement = await wait_for_statement(world, "malik", post)
+    space = await platform.open_space("malik", "ines")
+    post = await platform.publish_post("malik", space, INSULT_TEXT)
+    await platform.wait_for_standing("malik", post, "hidden")
+    statement = await wait_for_statement(platform, "malik", post)
     text = {"text": "Je citais une réplique de la pièce, guillemets oubliés."}
-    await world.request_ok("malik", "POST", statement["contest"]["path"], text)
-    (appeal,) = await list_appeals(world, "omar", post)
+    await platform.request_ok("malik", "POST", statement["contest"]["path"], text)
+    (appeal,) = await list_appeals(platform, "omar", post)
     path = f"/moderation/v1/appeals/{appeal['appeal_id']}"
-    read = await world.request_ok("omar", "GET", path)
+    read = await platform.request_ok("omar", "GET", path)
     assert (read["text"], read["decided_by"]) == (text["text"], "rule")
     assert INSULT_TEXT in read["versions"][0]["text"]
     outcome = {"outcome": "overturned", "answer": "La citation est manifeste."}
-    await world.request_ok("omar", "POST", f"{path}/decision", outcome)
-    await world.wait_for_standing("ines", post, "visible")
-    told = await world.wait_for_notification("malik", "appeal_decided", statement["statement_id"])
-    read = await world.request_ok("malik", "GET", f"{STATEMENTS}/{told['about']}")
+    await platform.request_ok("omar", "POST", f"{path}/decision", outcome)
+    await platform.wait_for_standing("ines", post, "visible")
+    notification = await platform.wait_for_notification(
+        "malik", "appeal_decided", statement["statement_id"]
+    )
+    read = await platform.request_ok("malik", "GET", f"{STATEMENTS}/{notification['about']}")
     assert (read["contest"]["state"], read["contest"]["outcome"], read["contest"]["answer"]) == (
         "decided",
         "overturned",
@@ -76,63 +78,63 @@ async def test_an_overturned_decision_is_reversed_and_its_author_told(
     )
 
 
-async def test_who_decided_first_does_not_decide_the_appeal(world: PlatformHarness) -> None:
-    space = await world.open_space("malik", "ines")
+async def test_first_moderator_cannot_decide_the_appeal(platform: PlatformHarness) -> None:
+    space = await platform.open_space("malik", "ines")
     words = unlisted_cruel_text()
-    post = await world.publish_post("malik", space, words)
-    await world.flag_content("ines", post)
-    await world.decide_case(await world.wait_for_case(post), "remove")
-    statement = await wait_for_statement(world, "malik", post)
-    await world.wait_for_standing("ines", post, "removed")
+    post = await platform.publish_post("malik", space, words)
+    await platform.flag_content("ines", post)
+    await platform.decide_case(await platform.wait_for_case(post), "remove")
+    statement = await wait_for_statement(platform, "malik", post)
+    await platform.wait_for_standing("ines", post, "removed")
     path = statement["contest"]["path"]
-    await world.request_ok("malik", "POST", path, {"text": "Elle était invitée, demandez-lui."})
+    await platform.request_ok("malik", "POST", path, {"text": "Elle était invitée, demandez-lui."})
 
-    assert await list_appeals(world, "omar", post) == []
-    (appeal,) = await list_appeals(world, "anne", post)
+    assert await list_appeals(platform, "omar", post) == []
+    (appeal,) = await list_appeals(platform, "anne", post)
     path = f"/moderation/v1/appeals/{appeal['appeal_id']}/decision"
     outcome = {"outcome": "overturned", "answer": "C’est vrai, après vérification."}
-    refused = await world.request("omar", "POST", path, outcome)
+    refused = await platform.request("omar", "POST", path, outcome)
     assert (refused.status_code, refused.json()["rule"]) == (403, "appeal.someone_else")
-    await world.request_ok("anne", "POST", path, outcome)
-    shown = await world.wait_for_standing("ines", post, "visible")
+    await platform.request_ok("anne", "POST", path, outcome)
+    shown = await platform.wait_for_standing("ines", post, "visible")
     assert shown["body"] == words
-    late = await world.request("anne", "POST", path, outcome)
+    late = await platform.request("anne", "POST", path, outcome)
     assert (late.status_code, late.json()["type"]) == (
         409,
         "/moderation/problems/appeal_is_decided",
     )
 
 
-async def test_an_upheld_decision_stays(world: PlatformHarness) -> None:
-    space = await world.open_space("malik", "ines")
-    post = await world.publish_post("malik", space, INSULT_TEXT)
-    await world.wait_for_standing("malik", post, "hidden")
-    statement = await wait_for_statement(world, "malik", post)
-    await world.request_ok("malik", "POST", statement["contest"]["path"], {"text": "Et alors ?"})
-    (appeal,) = await list_appeals(world, "anne", post)
+async def test_an_upheld_decision_stays(platform: PlatformHarness) -> None:
+    space = await platform.open_space("malik", "ines")
+    post = await platform.publish_post("malik", space, INSULT_TEXT)
+    await platform.wait_for_standing("malik", post, "hidden")
+    statement = await wait_for_statement(platform, "malik", post)
+    await platform.request_ok("malik", "POST", statement["contest"]["path"], {"text": "Et alors ?"})
+    (appeal,) = await list_appeals(platform, "anne", post)
     path = f"/moderation/v1/appeals/{appeal['appeal_id']}/decision"
-    await world.request_ok(
+    await platform.request_ok(
         "anne", "POST", path, {"outcome": "upheld", "answer": "C’est une insulte."}
     )
-    await world.wait_for_notification("malik", "appeal_decided", statement["statement_id"])
-    await world.wait_until_idle()
-    assert (await world.request("ines", "GET", f"{CONTENTS}/{post}")).status_code == 404
+    await platform.wait_for_notification("malik", "appeal_decided", statement["statement_id"])
+    await platform.wait_until_idle()
+    assert (await platform.request("ines", "GET", f"{CONTENTS}/{post}")).status_code == 404
 
 
-async def test_a_later_text_that_passes_is_shown_when_the_decision_is_reversed(
-    world: PlatformHarness,
+async def test_reversed_decision_shows_later_version_that_passed(
+    platform: PlatformHarness,
 ) -> None:
-    space = await world.open_space("malik", "ines")
+    space = await platform.open_space("malik", "ines")
     words = unlisted_cruel_text()
-    post = await world.publish_post("malik", space, words)
-    await world.flag_content("ines", post)
-    await world.decide_case(await world.wait_for_case(post), "hide")
-    await world.wait_for_standing("malik", post, "hidden")
-    await world.request_ok("malik", "PUT", f"{CONTENTS}/{post}", {"body": KIND_TEXT})
-    statement = await wait_for_statement(world, "malik", post)
-    await world.request_ok("malik", "POST", statement["contest"]["path"], {"text": "Relisez."})
-    await world.wait_until_idle()
-    (appeal,) = await list_appeals(world, "anne", post)
+    post = await platform.publish_post("malik", space, words)
+    await platform.flag_content("ines", post)
+    await platform.decide_case(await platform.wait_for_case(post), "hide")
+    await platform.wait_for_standing("malik", post, "hidden")
+    await platform.request_ok("malik", "PUT", f"{CONTENTS}/{post}", {"body": KIND_TEXT})
+    statement = await wait_for_statement(platform, "malik", post)
+    await platform.request_ok("malik", "POST", statement["contest"]["path"], {"text": "Relisez."})
+    await platform.wait_until_idle()
+    (appeal,) = await list_appeals(platform, "anne", post)
     path = f"/moderation/v1/appeals/{appeal['appeal_id']}/decision"
-    await world.request_ok("anne", "POST", path, {"outcome": "overturned", "answer": "Soit."})
-    assert (await world.wait_for_standing("ines", post, "visible"))["version"] == 2
+    await platform.request_ok("anne", "POST", path, {"outcome": "overturned", "answer": "Soit."})
+    assert (await platform.wait_for_standing("ines", post, "visible"))["version"] == 2

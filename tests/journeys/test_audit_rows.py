@@ -33,13 +33,13 @@ _ACTIONS = sa.text("SELECT action FROM audit WHERE subject = :subject ORDER BY a
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def scene(world: PlatformHarness) -> RouteArguments:
-    return await create_route_arguments(world)
+async def route_arguments(platform: PlatformHarness) -> RouteArguments:
+    return await create_route_arguments(platform)
 
 
-def _acts(world: PlatformHarness) -> Iterator[tuple[str, str, str, str]]:
+def _acts(platform: PlatformHarness) -> Iterator[tuple[str, str, str, str]]:
     """Return service, method, path and action of every route that changes something."""
-    for name, running in world.services.items():
+    for name, running in platform.services.items():
         app = running.service.http
         assert isinstance(app, FastAPI)
         for path, methods in app.openapi()["paths"].items():
@@ -49,16 +49,16 @@ def _acts(world: PlatformHarness) -> Iterator[tuple[str, str, str, str]]:
                     yield name, method.upper(), f"/{name}{path}", action
 
 
-async def _rows(world: PlatformHarness, service: str) -> int:
-    database = world.services[service].service.database
-    (row,) = await database.execute_once(_ROWS, [world.seeded.tenant])
+async def _rows(platform: PlatformHarness, service: str) -> int:
+    database = platform.services[service].service.database
+    (row,) = await database.execute_once(_ROWS, [platform.seeded.tenant])
     return int(row[0])
 
 
 async def _actions_on(
-    world: PlatformHarness, service: str, tenant: UUID, subject: UUID
+    platform: PlatformHarness, service: str, tenant: UUID, subject: UUID
 ) -> list[str]:
-    database = world.services[service].service.database
+    database = platform.services[service].service.database
     rows = await database.execute_once(_ACTIONS, [tenant], subject=subject)  # type: ignore[list-item]  # ids of an answer
     return [row.action for row in rows]
 
@@ -73,54 +73,60 @@ def _late(act: tuple[str, str, str, str]) -> int:
 
 
 async def test_every_act_of_a_person_leaves_a_row(
-    world: PlatformHarness, scene: RouteArguments
+    platform: PlatformHarness, route_arguments: RouteArguments
 ) -> None:
-    without, done = [], set()
-    for service, method, template, action in sorted(_acts(world), key=_late):
+    without, audited = [], set()
+    for service, method, template, action in sorted(_acts(platform), key=_late):
         if action in NOTHING_IS_DONE or action == "tenant.open":
             continue
-        who = next(actor for actor in ACTORS if actor in ALLOWED[action])
-        before = await _rows(world, service)
-        path = scene.path(action, template)
-        answer = await world.request(USER_BY_PERSONA[who], method, path, scene.bodies.get(action))
+        persona = next(actor for actor in ACTORS if actor in ALLOWED[action])
+        rows_before = await _rows(platform, service)
+        path = route_arguments.path(action, template)
+        response = await platform.request(
+            USER_BY_PERSONA[persona], method, path, route_arguments.bodies.get(action)
+        )
         # 404 and 409: what the matrix names was ended or decided by an act before.
-        assert answer.is_success or answer.status_code in {404, 409}, f"{action}: {answer.text}"
-        if answer.is_success:
-            done.add(action)
-            if await _rows(world, service) <= before:
+        assert response.is_success or response.status_code in {404, 409}, (
+            f"{action}: {response.text}"
+        )
+        if response.is_success:
+            audited.add(action)
+            if await _rows(platform, service) <= rows_before:
                 without.append(action)
     assert not without
-    assert {"member.import", "content.import", "role.grant", "post.publish"} <= done
-    assert any(action.startswith("session.end") for action in done)
+    assert {"member.import", "content.import", "role.grant", "post.publish"} <= audited
+    assert any(action.startswith("session.end") for action in audited)
 
 
-async def test_opening_a_tenant_leaves_rows_in_its_own_audit(world: PlatformHarness) -> None:
+async def test_opening_a_tenant_leaves_rows_in_its_own_audit(platform: PlatformHarness) -> None:
     new = {"name": "Lycée du bout du monde", "admin": "cheffe@monde.example"}
-    opened = await world.request_ok("operator", "POST", "/identity/v1/tenants", new)
-    tenant = UUID(opened["tenant_id"])
-    assert await _actions_on(world, "identity", tenant, tenant) == ["identity.tenant.opened.v1"]
+    opened_tenant = await platform.request_ok("operator", "POST", "/identity/v1/tenants", new)
+    tenant = UUID(opened_tenant["tenant_id"])
+    assert await _actions_on(platform, "identity", tenant, tenant) == ["identity.tenant.opened.v1"]
 
 
-async def test_unmasked_figures_about_few_people_leave_a_row(world: PlatformHarness) -> None:
-    space = await world.open_space("zoe")
-    await world.wait_until_idle()
+async def test_unmasked_figures_about_few_people_leave_a_row(platform: PlatformHarness) -> None:
+    space = await platform.open_space("zoe")
+    await platform.wait_until_idle()
     today = datetime.now(UTC).date()
     path = f"/metrics/v1/kpis?space_id={space}&from=2026-01-01&to={today}"
-    for who, expected in (("claire", []), ("operator", ["figures.read_unmasked"])):
-        await world.request_ok(who, "GET", path)
-        actions = await _actions_on(world, "metrics", world.seeded.tenant, UUID(space))
-        assert actions == expected, who
+    for user, expected in (("claire", []), ("operator", ["figures.read_unmasked"])):
+        await platform.request_ok(user, "GET", path)
+        actions = await _actions_on(platform, "metrics", platform.seeded.tenant, UUID(space))
+        assert actions == expected, user
 
 
-async def test_a_failed_sign_in_leaves_a_row_in_the_members_chain(world: PlatformHarness) -> None:
-    signed_in = await world.sign_in("malik")
+async def test_a_failed_sign_in_leaves_a_row_in_the_members_chain(
+    platform: PlatformHarness,
+) -> None:
+    signed_in = await platform.sign_in("malik")
     member = member_id_of(signed_in["access_token"])
-    known = {"tenant": SLUG, "email": "malik@demo.example", "password": "raté 🙈"}
-    answer = await world.http.post("/identity/v1/sessions", json=known)
-    assert answer.status_code == 401
-    actions = await _actions_on(world, "identity", world.seeded.tenant, member)
+    credentials = {"tenant": SLUG, "email": "malik@demo.example", "password": "raté 🙈"}
+    response = await platform.http.post("/identity/v1/sessions", json=credentials)
+    assert response.status_code == 401
+    actions = await _actions_on(platform, "identity", platform.seeded.tenant, member)
     assert actions[-1] == "sign_in.failed"
-    unknown = known | {"email": "personne@demo.example"}
-    await world.http.post("/identity/v1/sessions", json=unknown)
+    unknown = credentials | {"email": "personne@demo.example"}
+    await platform.http.post("/identity/v1/sessions", json=unknown)
     nobody = UUID(int=0)
-    assert "sign_in.failed" in await _actions_on(world, "identity", nobody, nobody)
+    assert "sign_in.failed" in await _actions_on(platform, "identity", nobody, nobody)

@@ -9,34 +9,36 @@ from tests.support.platform_harness import PlatformHarness
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 
 
-def _problem(answer: httpx.Response, status: int) -> str:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == MEDIA_TYPE
-    return answer.text
+def _assert_problem(response: httpx.Response, status: int) -> str:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == MEDIA_TYPE
+    return response.text
 
 
-async def test_an_idempotency_key_makes_one_post_of_two(world: PlatformHarness) -> None:
-    space = await world.open_space("zoe")
+async def test_an_idempotency_key_makes_one_post_of_two(platform: PlatformHarness) -> None:
+    space = await platform.open_space("zoe")
     path = f"/community/v1/spaces/{space}/posts"
     new = {"title": "Une fois 🎯", "body": "Et pas deux."}
-    one = await world.request("zoe", "POST", path, new, idempotency_key="cle-1")
-    two = await world.request("zoe", "POST", path, new, idempotency_key="cle-1")
-    assert (one.status_code, two.status_code) == (201, 201)
-    assert one.json() == two.json()
-    other = await world.request("zoe", "POST", path, new | {"body": "!"}, idempotency_key="cle-1")
-    assert "idempotency_conflict" in _problem(other, 409)
-    posts = (await world.request_ok("zoe", "GET", path))["items"]
-    assert [each["content_id"] for each in posts] == [one.json()["content_id"]]
+    first_response = await platform.request("zoe", "POST", path, new, idempotency_key="cle-1")
+    two = await platform.request("zoe", "POST", path, new, idempotency_key="cle-1")
+    assert (first_response.status_code, two.status_code) == (201, 201)
+    assert first_response.json() == two.json()
+    other = await platform.request(
+        "zoe", "POST", path, new | {"body": "!"}, idempotency_key="cle-1"
+    )
+    assert "idempotency_conflict" in _assert_problem(other, 409)
+    posts = (await platform.request_ok("zoe", "GET", path))["items"]
+    assert [post["content_id"] for post in posts] == [first_response.json()["content_id"]]
 
 
-async def test_scripts_are_cleaned_out_of_what_is_shown(world: PlatformHarness) -> None:
-    space = await world.open_space("zoe")
+async def test_scripts_are_cleaned_out_of_what_is_shown(platform: PlatformHarness) -> None:
+    space = await platform.open_space("zoe")
     body = (
         "**Gras** <script>alert(1)</script> <img src=x onerror=alert(2)> "
         "[clic](javascript:alert(3)) <b onclick='alert(4)'>é</b> <svg/onload=alert(5)>"
     )
-    post = await world.publish_post("zoe", space, body)
-    (shown,) = (await world.request_ok("zoe", "GET", f"/community/v1/contents/{post}"))["items"]
+    post = await platform.publish_post("zoe", space, body)
+    (shown,) = (await platform.request_ok("zoe", "GET", f"/community/v1/contents/{post}"))["items"]
     html = shown["html"].lower()
     assert "<strong>gras</strong>" in html
     assert shown["body"] == body, "the text itself stays as it was written"
@@ -45,7 +47,7 @@ async def test_scripts_are_cleaned_out_of_what_is_shown(world: PlatformHarness) 
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "said"),
+    ("body", "status", "expected"),
     [
         (b'{"title": "A", "body": "b", "surprise": 1}', 422, "/surprise"),
         (b'{"title": "A"}', 422, "/body"),
@@ -61,21 +63,21 @@ async def test_scripts_are_cleaned_out_of_what_is_shown(world: PlatformHarness) 
         (b"", 422, "errors"),
     ],
 )
-async def test_a_body_that_cannot_be_right_is_refused(
-    world: PlatformHarness, body: bytes, status: int, said: str
+async def test_invalid_body_is_refused(
+    platform: PlatformHarness, body: bytes, status: int, expected: str
 ) -> None:
-    space = await _room(world)
+    space = await _room(platform)
     path = f"/community/v1/spaces/{space}/posts"
-    sent = {"authorization": f"Bearer {world.tokens['zoe']}", "content-type": "application/json"}
-    answer = await world.http.post(path, content=body, headers=sent)
-    assert said in _problem(answer, status)
-    assert not (await world.request_ok("zoe", "GET", path))["items"], "nothing half-done"
+    sent = {"authorization": f"Bearer {platform.tokens['zoe']}", "content-type": "application/json"}
+    response = await platform.http.post(path, content=body, headers=sent)
+    assert expected in _assert_problem(response, status)
+    assert not (await platform.request_ok("zoe", "GET", path))["items"], "nothing half-done"
 
 
-async def _room(world: PlatformHarness) -> str:
-    if "bad_input" not in world.tokens:
-        world.tokens["bad_input"] = await world.open_space("zoe")
-    return world.tokens["bad_input"]
+async def _room(platform: PlatformHarness) -> str:
+    if "bad_input" not in platform.tokens:
+        platform.tokens["bad_input"] = await platform.open_space("zoe")
+    return platform.tokens["bad_input"]
 
 
 @pytest.mark.parametrize(
@@ -93,33 +95,33 @@ async def _room(world: PlatformHarness) -> str:
         ("/metrics/v1/kpis?from=2026-01-01&to=2026-03-01", 422),
     ],
 )
-async def test_an_address_that_cannot_be_right_is_refused(
-    world: PlatformHarness, path: str, status: int
+async def test_invalid_path_or_query_is_refused(
+    platform: PlatformHarness, path: str, status: int
 ) -> None:
-    _problem(await world.request("zoe", "GET", path), status)
+    _assert_problem(await platform.request("zoe", "GET", path), status)
 
 
-async def test_problems_speak_the_readers_language(world: PlatformHarness) -> None:
+async def test_problems_are_written_in_the_accepted_language(platform: PlatformHarness) -> None:
     path = "/community/v1/contents/00000000-0000-7000-8000-000000000000"
-    told = {
-        language: (await world.request("zoe", "GET", path, accept_language=language)).json()[
+    titles = {
+        language: (await platform.request("zoe", "GET", path, accept_language=language)).json()[
             "title"
         ]
         for language in ("fr", "en")
     }
-    assert told["fr"] != told["en"]
+    assert titles["fr"] != titles["en"]
 
 
-async def test_answers_and_comments_stand_where_they_belong(world: PlatformHarness) -> None:
-    space = await world.open_space("zoe")
-    post = await world.publish_post("zoe", space, "Une discussion, sans question.")
+async def test_answers_and_comments_need_an_allowed_parent(platform: PlatformHarness) -> None:
+    space = await platform.open_space("zoe")
+    post = await platform.publish_post("zoe", space, "Une discussion, sans question.")
     path = f"/community/v1/contents/{post}"
-    answer = await world.request("zoe", "POST", f"{path}/answers", {"body": "Réponse"})
-    assert "wrong_parent" in _problem(answer, 422)
-    comment = await world.publish_reply("zoe", post, "Un commentaire")
+    response = await platform.request("zoe", "POST", f"{path}/answers", {"body": "Réponse"})
+    assert "wrong_parent" in _assert_problem(response, 422)
+    comment = await platform.publish_reply("zoe", post, "Un commentaire")
     nested = f"/community/v1/contents/{comment}/comments"
-    assert "wrong_parent" in _problem(
-        await world.request("zoe", "POST", nested, {"body": "?"}), 422
+    assert "wrong_parent" in _assert_problem(
+        await platform.request("zoe", "POST", nested, {"body": "?"}), 422
     )
-    accepted = await world.request("zoe", "POST", f"/community/v1/contents/{comment}/accept")
-    assert "wrong_parent" in _problem(accepted, 422)
+    accepted = await platform.request("zoe", "POST", f"/community/v1/contents/{comment}/accept")
+    assert "wrong_parent" in _assert_problem(accepted, 422)

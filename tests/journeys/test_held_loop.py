@@ -45,12 +45,12 @@ class Target:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def target(world: PlatformHarness) -> AsyncIterator[Target]:
-    space = await world.open_space("zoe", "ines")
-    content = await world.publish_post("zoe", space, "Qui ?", "question")
+async def target(platform: PlatformHarness) -> AsyncIterator[Target]:
+    space = await platform.open_space("zoe", "ines")
+    content = await platform.publish_post("zoe", space, "Qui ?", "question")
     port, inner_port = free_port(), free_port()
     at = ListenSettings(port=port, inner_port=inner_port)
-    serving = await start_http_servers(list(world.services.values()), at)
+    serving = await start_http_servers(list(platform.services.values()), at)
     yield Target(port, {"space_id": space, "content_id": content})
     await serving.stop()
 
@@ -61,8 +61,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _routes(world: PlatformHarness, name: str) -> Iterator[tuple[FastAPI, IdempotentRoute]]:
-    app = world.services[name].service.http
+def _routes(platform: PlatformHarness, name: str) -> Iterator[tuple[FastAPI, IdempotentRoute]]:
+    app = platform.services[name].service.http
     assert isinstance(app, FastAPI)
     for route in app.router.routes:
         if isinstance(route, IdempotentRoute):
@@ -111,8 +111,8 @@ class Hostile:
         connection = HTTPConnection("127.0.0.1", port, timeout=60)
         try:
             connection.request(self.method, self.path, self.body, headers)
-            answer = connection.getresponse()
-            return answer.status, len(answer.read())
+            response = connection.getresponse()
+            return response.status, len(response.read())
         except (OSError, HTTPException):  # refused while it was still sending
             return 0, 0
         finally:
@@ -138,16 +138,19 @@ def _attack(port: int, hostile: Hostile) -> str | None:
     return complaint
 
 
-def _requests(world: PlatformHarness, target: Target, name: str) -> Iterator[Hostile]:
-    for place, (app, route) in enumerate(_routes(world, name)):
-        first, method = place == 0, min(route.methods or ())
-        ids = {each: target.ids.get(each, str(uuid7())) for each in route.param_convertors}
+def _requests(platform: PlatformHarness, target: Target, name: str) -> Iterator[Hostile]:
+    for index, (app, route) in enumerate(_routes(platform, name)):
+        first, method = index == 0, min(route.methods or ())
+        ids = {
+            parameter: target.ids.get(parameter, str(uuid7()))
+            for parameter in route.param_convertors
+        }
         path = f"/{name}{route.path.format(**ids)}"
-        people = [("anonymous", None), ("ines", world.tokens["ines"])]
+        people = [("anonymous", None), ("ines", platform.tokens["ines"])]
         if route.gate is not None:
-            people.append(("anne", world.tokens["anne"]))
-        for who, token in people:
-            label = f"{who} {method} {path}"
+            people.append(("anne", platform.tokens["anne"]))
+        for user, token in people:
+            label = f"{user} {method} {path}"
             if method == "GET":
                 yield Hostile(f"{label} long query", method, _long_query(path), token, None)
                 continue
@@ -165,14 +168,14 @@ def _long_query(path: str) -> str:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", SERVICE_NAMES)
-async def test_largest_request_of_each_route_holds_nobody_up(
-    world: PlatformHarness, target: Target, name: str
+async def test_largest_request_of_each_route_does_not_stall_the_loop(
+    platform: PlatformHarness, target: Target, name: str
 ) -> None:
-    for who in ("ines", "anne"):
-        world.tokens[who] = (await world.sign_in(who))["access_token"]
-    requests = list(_requests(world, target, name))
+    for user in ("ines", "anne"):
+        platform.tokens[user] = (await platform.sign_in(user))["access_token"]
+    requests = list(_requests(platform, target, name))
     complaints = await asyncio.to_thread(
-        lambda: [found for each in requests if (found := _attack(target.port, each))]
+        lambda: [stall for request in requests if (stall := _attack(target.port, request))]
     )
     assert not complaints, "\n".join(complaints)
-    assert len(requests) > 2 * len(list(_routes(world, name)))
+    assert len(requests) > 2 * len(list(_routes(platform, name)))

@@ -27,53 +27,53 @@ def _chunk(space: str) -> Json:
     }
 
 
-async def test_imported_history_is_taken_in_once_and_disturbs_nobody(
-    world: PlatformHarness,
+async def test_imported_history_is_applied_once_without_notifications(
+    platform: PlatformHarness,
 ) -> None:
-    space = await world.open_space("zoe")
+    space = await platform.open_space("zoe")
     people = [
         {"outside_id": number, "display_name": name, "joined_at": "2011-08-01T00:00:00Z"}
         for number, name in (("7", "Zoé Ô 🎸"), ("8", "Œuvre"), ("9", "   "))
     ]
-    members = {"source": SOURCE, "structure_id": await world.school_id(), "lines": people}
-    taken = await world.request_ok("anne", "POST", "/identity/v1/imports", members)
+    members = {"source": SOURCE, "structure_id": await platform.school_id(), "lines": people}
+    taken = await platform.request_ok("anne", "POST", "/identity/v1/imports", members)
     assert [e["outcome"] for e in taken["lines"]] == ["created", "created", "refused"]
-    await world.wait_until_idle()
-    before = await _state(world)
+    await platform.wait_until_idle()
+    state_before = await _state(platform)
     path = "/community/v1/imports"
-    done = await world.request_ok("anne", "POST", path, _chunk(space))
-    outcomes = [each["outcome"] for each in done["lines"]]
+    result = await platform.request_ok("anne", "POST", path, _chunk(space))
+    outcomes = [item["outcome"] for item in result["lines"]]
     assert outcomes == ["created", "created", "created", "repeated", "refused"]
-    assert "post:99" in done["lines"][4]["reason"]
-    assert [each["outcome"] for each in done["accepted"]] == ["created", "refused"]
-    await world.wait_until_idle()
-    assert await _state(world) == before, "no notification, no case, no alert"
-    again = await world.request_ok("anne", "POST", path, _chunk(space))
+    assert "post:99" in result["lines"][4]["reason"]
+    assert [item["outcome"] for item in result["accepted"]] == ["created", "refused"]
+    await platform.wait_until_idle()
+    assert await _state(platform) == state_before, "no notification, no case, no alert"
+    again = await platform.request_ok("anne", "POST", path, _chunk(space))
     assert [e["outcome"] for e in again["lines"]][:3] == ["unchanged"] * 3
     assert [e["outcome"] for e in again["accepted"]] == ["unchanged", "refused"]
-    await world.wait_until_idle()
-    await _shown_and_counted(world, space)
+    await platform.wait_until_idle()
+    await _shown_and_counted(platform, space)
 
 
-async def _shown_and_counted(world: PlatformHarness, space: str) -> None:
-    posts = await world.request_ok("zoe", "GET", f"/community/v1/spaces/{space}/posts")
+async def _shown_and_counted(platform: PlatformHarness, space: str) -> None:
+    posts = await platform.request_ok("zoe", "GET", f"/community/v1/spaces/{space}/posts")
     (question,) = posts["items"]
     assert question["created_at"] == "2012-01-31T22:30:00Z"
     assert question["standing"] == "visible", "rules read history, and hide none of it"
     path = f"/metrics/v1/kpis?space_id={space}&from=2012-01-01&to=2012-03-01&grain=month"
-    rows = (await world.request_ok("operator", "GET", path))["items"]
+    rows = (await platform.request_ok("operator", "GET", path))["items"]
     january = {row["kpi"]: row["value"] for row in rows if row["period"] == "2012-01"}
     kinds = ("questions", "answers", "comments", "contributors", "flags", "decisions")
     assert [january[kind] for kind in kinds] == [1, 1, 1, 2, 0, 0]
-    masked = (await world.request_ok("claire", "GET", path))["items"]
+    masked = (await platform.request_ok("claire", "GET", path))["items"]
     hidden = {row["kpi"] for row in masked if row["status"] == "suppressed"}
     assert hidden == {"contributors"}, "one member belongs to this space"
 
 
-async def _state(world: PlatformHarness) -> Json:
-    alerts = (await world.request_ok("claire", "GET", "/metrics/v1/alerts"))["items"]
-    cases = (await world.request_ok("omar", "GET", "/moderation/v1/cases"))["items"]
-    found: Json = {"alerts": len(alerts), "cases": len(cases)}
-    for who in ("zoe", "claire", "omar", "anne"):
-        found[who] = (await world.request_ok(who, "GET", "/notifications/v1/inbox"))["unread"]
-    return found
+async def _state(platform: PlatformHarness) -> Json:
+    alerts = (await platform.request_ok("claire", "GET", "/metrics/v1/alerts"))["items"]
+    cases = (await platform.request_ok("omar", "GET", "/moderation/v1/cases"))["items"]
+    state: Json = {"alerts": len(alerts), "cases": len(cases)}
+    for user in ("zoe", "claire", "omar", "anne"):
+        state[user] = (await platform.request_ok(user, "GET", "/notifications/v1/inbox"))["unread"]
+    return state

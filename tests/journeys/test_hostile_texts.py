@@ -13,20 +13,20 @@ pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_s
 @pytest.mark.parametrize(
     "pattern", ["! ", "> ", "[a](", "<a/", "c*n ", "\ufdfa", "👩🏽‍🏫", "`a``b"]
 )
-async def test_hostile_post_is_screened_and_read(world: PlatformHarness, pattern: str) -> None:
-    space = await world.open_space("zoe")
-    post = await world.publish_post(
+async def test_hostile_post_is_screened_and_read(platform: PlatformHarness, pattern: str) -> None:
+    space = await platform.open_space("zoe")
+    post = await platform.publish_post(
         "zoe", space, "é" + repeat_pattern(pattern, MAX_TEXT_CHARACTERS - 1)
     )
-    await world.wait_until_idle()
-    (shown,) = (await world.request_ok("zoe", "GET", f"/community/v1/contents/{post}"))["items"]
+    await platform.wait_until_idle()
+    (shown,) = (await platform.request_ok("zoe", "GET", f"/community/v1/contents/{post}"))["items"]
     assert shown["standing"] == "visible"
     assert "é" in shown["html"]
 
 
 @pytest.mark.parametrize("pattern", ["<b a=i>", "<p><b>x", "<table>x", "<![", "<a/", "&nbsp;"])
-async def test_hostile_html_is_imported_and_read(world: PlatformHarness, pattern: str) -> None:
-    space = await world.open_space("zoe")
+async def test_hostile_html_is_imported_and_read(platform: PlatformHarness, pattern: str) -> None:
+    space = await platform.open_space("zoe")
     line = {"kind": "comment", "created_at": datetime(2020, 1, 1, tzinfo=UTC).isoformat()}
     bodies = ["é", *("é" + repeat_pattern(pattern, MAX_TEXT_CHARACTERS - 1) for _ in range(5))]
     lines: list[Json] = [
@@ -35,11 +35,13 @@ async def test_hostile_html_is_imported_and_read(world: PlatformHarness, pattern
     ]
     lines[0] = lines[0] | {"kind": "discussion", "title": "É", "parent": None}
     chunk = {"space_id": space, "source": f"essai:{space}", "lines": lines}
-    taken = await world.request_ok("anne", "POST", "/community/v1/imports", chunk)
-    assert [each["outcome"] for each in taken["lines"]] == ["created"] * len(lines)
-    await world.wait_until_idle()
-    posts = (await world.request_ok("zoe", "GET", f"/community/v1/spaces/{space}/posts"))["items"]
+    taken = await platform.request_ok("anne", "POST", "/community/v1/imports", chunk)
+    assert [item["outcome"] for item in taken["lines"]] == ["created"] * len(lines)
+    await platform.wait_until_idle()
+    posts = (await platform.request_ok("zoe", "GET", f"/community/v1/spaces/{space}/posts"))[
+        "items"
+    ]
     path = f"/community/v1/contents/{posts[0]['content_id']}"
-    shown = (await world.request_ok("zoe", "GET", path))["items"]
+    shown = (await platform.request_ok("zoe", "GET", path))["items"]
     assert len(shown) == len(lines)
-    assert all("é" in each["html"] for each in shown)
+    assert all("é" in item["html"] for item in shown)

@@ -17,54 +17,56 @@ _MARKED = sa.text(
 _LONG = "*é* " * 1_200
 
 
-async def _kept(world: PlatformHarness, content: str) -> tuple[str, int]:
-    database = world.services["community"].service.database
-    (row,) = await database.execute_once(_KEPT, [world.seeded.tenant], content=content)
+async def _kept(platform: PlatformHarness, content: str) -> tuple[str, int]:
+    database = platform.services["community"].service.database
+    (row,) = await database.execute_once(_KEPT, [platform.seeded.tenant], content=content)
     return row.html, row.html_version
 
 
-async def _mark(world: PlatformHarness, content: str, version: int) -> None:
-    database = world.services["community"].service.database
+async def _mark(platform: PlatformHarness, content: str, version: int) -> None:
+    database = platform.services["community"].service.database
     values = {"content": content, "version": version}
-    await database.execute_once(_MARKED, [world.seeded.tenant], **values)
+    await database.execute_once(_MARKED, [platform.seeded.tenant], **values)
 
 
-async def _shown(world: PlatformHarness, content: str) -> Json:
-    items = (await world.request_ok("zoe", "GET", f"/community/v1/contents/{content}"))["items"]
+async def _shown(platform: PlatformHarness, content: str) -> Json:
+    items = (await platform.request_ok("zoe", "GET", f"/community/v1/contents/{content}"))["items"]
     return next(item for item in items if item["content_id"] == content)
 
 
 @pytest.mark.parametrize("body", ["*é*", _LONG])
-async def test_published_text_is_kept_with_its_html(world: PlatformHarness, body: str) -> None:
-    post = await world.publish_post("zoe", await world.open_space("zoe"), body)
-    reply = await world.publish_reply("zoe", post, body)
+async def test_published_text_is_kept_with_its_html(platform: PlatformHarness, body: str) -> None:
+    post = await platform.publish_post("zoe", await platform.open_space("zoe"), body)
+    reply = await platform.publish_reply("zoe", post, body)
     for content in (post, reply):
-        html, version = await _kept(world, content)
+        html, version = await _kept(platform, content)
         assert html.startswith("<p><em>é</em>")
         assert version == HTML_VERSION
-        assert (await _shown(world, content))["html"] == html
+        assert (await _shown(platform, content))["html"] == html
 
 
-async def test_reads_show_kept_html_and_never_render(world: PlatformHarness) -> None:
-    space = await world.open_space("zoe")
-    post = await world.publish_post("zoe", space, "*é*")
-    await _mark(world, post, HTML_VERSION)
-    assert (await _shown(world, post))["html"] == "<p>gardé</p>"
-    posts = (await world.request_ok("zoe", "GET", f"/community/v1/spaces/{space}/posts"))["items"]
+async def test_reads_show_kept_html_and_never_render(platform: PlatformHarness) -> None:
+    space = await platform.open_space("zoe")
+    post = await platform.publish_post("zoe", space, "*é*")
+    await _mark(platform, post, HTML_VERSION)
+    assert (await _shown(platform, post))["html"] == "<p>gardé</p>"
+    posts = (await platform.request_ok("zoe", "GET", f"/community/v1/spaces/{space}/posts"))[
+        "items"
+    ]
     assert posts[0]["html"] == "<p>gardé</p>"
-    await _mark(world, post, HTML_VERSION - 1)
-    assert (await _shown(world, post))["html"] == "<p><em>é</em></p>\n", "of older rules"
+    await _mark(platform, post, HTML_VERSION - 1)
+    assert (await _shown(platform, post))["html"] == "<p><em>é</em></p>\n", "of older rules"
 
 
-async def test_edited_text_is_kept_with_new_html(world: PlatformHarness) -> None:
-    post = await world.publish_post("zoe", await world.open_space("zoe"), "*é*")
+async def test_edited_text_is_kept_with_new_html(platform: PlatformHarness) -> None:
+    post = await platform.publish_post("zoe", await platform.open_space("zoe"), "*é*")
     path = f"/community/v1/contents/{post}"
-    edited = await world.request_ok("zoe", "PUT", path, {"body": "**è**"})
+    edited = await platform.request_ok("zoe", "PUT", path, {"body": "**è**"})
     assert edited["html"] == "<p><strong>è</strong></p>\n"
-    assert await _kept(world, post) == (edited["html"], HTML_VERSION)
+    assert await _kept(platform, post) == (edited["html"], HTML_VERSION)
 
 
-async def test_imported_html_is_kept_clean(world: PlatformHarness) -> None:
+async def test_imported_html_is_kept_clean(platform: PlatformHarness) -> None:
     line = {
         "outside_id": "post:1",
         "kind": "discussion",
@@ -72,11 +74,13 @@ async def test_imported_html_is_kept_clean(world: PlatformHarness) -> None:
         "body": "<p>chat<img src=https://e.fr/a.png alt=noir><script>x()</script>",
         "created_at": datetime(2020, 1, 1, tzinfo=UTC).isoformat(),
     }
-    space = await world.open_space("zoe")
+    space = await platform.open_space("zoe")
     chunk = {"space_id": space, "source": f"essai:{space}", "lines": [line]}
-    await world.request_ok("anne", "POST", "/community/v1/imports", chunk)
-    posts = (await world.request_ok("zoe", "GET", f"/community/v1/spaces/{space}/posts"))["items"]
-    html, version = await _kept(world, posts[0]["content_id"])
+    await platform.request_ok("anne", "POST", "/community/v1/imports", chunk)
+    posts = (await platform.request_ok("zoe", "GET", f"/community/v1/spaces/{space}/posts"))[
+        "items"
+    ]
+    html, version = await _kept(platform, posts[0]["content_id"])
     assert version == HTML_VERSION
     assert html == posts[0]["html"]
     assert "<script" not in html

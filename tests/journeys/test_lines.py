@@ -14,8 +14,8 @@ def question(outside_id: str, **changes: object) -> Json:
     return {**line, "created_at": DAY, **changes}
 
 
-async def test_bad_contents_are_refused_line_by_line(world: PlatformHarness) -> None:
-    space = await world.open_space("zoe")
+async def test_bad_contents_are_refused_line_by_line(platform: PlatformHarness) -> None:
+    space = await platform.open_space("zoe")
     lines: list[object] = [
         question("l1"),
         question("l2", created_at=LEAP_SECOND),
@@ -28,7 +28,7 @@ async def test_bad_contents_are_refused_line_by_line(world: PlatformHarness) -> 
     ]
     accepted = [{"answer": "l1", "at": LEAP_SECOND}, {"answer": "l1"}]
     chunk = {"space_id": space, "source": "lignes", "lines": lines, "accepted": accepted}
-    verdicts = await world.request_ok("anne", "POST", "/community/v1/imports", chunk)
+    verdicts = await platform.request_ok("anne", "POST", "/community/v1/imports", chunk)
     outcomes = [line["outcome"] for line in verdicts["lines"]]
     assert outcomes == ["created", *["refused"] * 6, "created"]
     reasons = [str(line["reason"]) for line in verdicts["lines"]]
@@ -38,7 +38,7 @@ async def test_bad_contents_are_refused_line_by_line(world: PlatformHarness) -> 
     assert verdicts["accepted"][0]["reason"].startswith("at: ")
 
 
-async def test_bad_members_are_refused_line_by_line(world: PlatformHarness) -> None:
+async def test_bad_members_are_refused_line_by_line(platform: PlatformHarness) -> None:
     def member(outside_id: str, **changes: object) -> Json:
         return {"outside_id": outside_id, "display_name": "Zoé", "joined_at": DAY, **changes}
 
@@ -50,8 +50,8 @@ async def test_bad_members_are_refused_line_by_line(world: PlatformHarness) -> N
         member("m5"),
     ]
     chunk = {"source": "lignes", "lines": lines}
-    verdicts = await world.request_ok("anne", "POST", "/identity/v1/imports", chunk)
+    verdicts = await platform.request_ok("anne", "POST", "/identity/v1/imports", chunk)
     outcomes = [line["outcome"] for line in verdicts["lines"]]
     assert outcomes == ["created", "refused", "refused", "refused", "created"]
-    again = await world.request_ok("anne", "POST", "/identity/v1/imports", chunk)
+    again = await platform.request_ok("anne", "POST", "/identity/v1/imports", chunk)
     assert [line["outcome"] for line in again["lines"]].count("unchanged") == 2

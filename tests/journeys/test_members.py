@@ -23,83 +23,89 @@ READS = (
 )
 
 
-async def test_a_suspended_member_is_stopped_everywhere_and_comes_back(
-    world: PlatformHarness,
+async def test_suspended_member_is_refused_everywhere_until_reinstated(
+    platform: PlatformHarness,
 ) -> None:
-    await world.request_ok("tom", "GET", READS[1])
-    tom = member_id_of(world.tokens["tom"])
+    await platform.request_ok("tom", "GET", READS[1])
+    tom = member_id_of(platform.tokens["tom"])
     path = f"/identity/v1/members/{tom}/suspension"
     until = (datetime.now(UTC) + timedelta(days=3)).astimezone().isoformat()
-    await world.request_ok("anne", "POST", path, {"reason": "repeated_insults", "until": until})
-    await world.wait_until_idle()
+    await platform.request_ok("anne", "POST", path, {"reason": "repeated_insults", "until": until})
+    await platform.wait_until_idle()
     for read in READS:
-        answer = await world.request("tom", "GET", read)
-        problem = answer.json()
-        assert (answer.status_code, problem["rule"]) == (403, "member.suspended"), read
+        response = await platform.request("tom", "GET", read)
+        problem = response.json()
+        assert (response.status_code, problem["rule"]) == (403, "member.suspended"), read
         assert problem["reason"] == "repeated_insults"
         assert datetime.fromisoformat(problem["until"]) == datetime.fromisoformat(until)
-    await world.request_ok("anne", "DELETE", path)
-    await world.wait_until_idle()
+    await platform.request_ok("anne", "DELETE", path)
+    await platform.wait_until_idle()
     for read in READS:
-        await world.request_ok("tom", "GET", read)
+        await platform.request_ok("tom", "GET", read)
 
 
-async def test_a_suspension_ends_at_a_moment_with_its_zone(world: PlatformHarness) -> None:
-    await world.request_ok("tom", "GET", READS[1])
-    path = f"/identity/v1/members/{member_id_of(world.tokens['tom'])}/suspension"
+async def test_a_suspension_ends_at_a_moment_with_its_zone(platform: PlatformHarness) -> None:
+    await platform.request_ok("tom", "GET", READS[1])
+    path = f"/identity/v1/members/{member_id_of(platform.tokens['tom'])}/suspension"
     why = {"reason": "repeated_insults", "until": "2026-12-24T18:00:00"}
-    answer = await world.request("anne", "POST", path, why)
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["pointer"] == "/until"
+    response = await platform.request("anne", "POST", path, why)
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["pointer"] == "/until"
 
 
-async def test_nobody_suspends_themselves_or_above_them(world: PlatformHarness) -> None:
-    await world.request_ok("anne", "GET", READS[1])
-    path = f"/identity/v1/members/{member_id_of(world.tokens['anne'])}/suspension"
-    for who, rule in (
+async def test_member_cannot_suspend_themselves_or_higher_roles(platform: PlatformHarness) -> None:
+    await platform.request_ok("anne", "GET", READS[1])
+    path = f"/identity/v1/members/{member_id_of(platform.tokens['anne'])}/suspension"
+    for user, rule in (
         ("anne", "member.manage.not_oneself"),
         ("claire", "member.manage.administrator"),
     ):
-        answer = await world.request(who, "POST", path, {"reason": "x"})
-        assert (answer.status_code, answer.json()["rule"]) == (403, rule)
+        response = await platform.request(user, "POST", path, {"reason": "x"})
+        assert (response.status_code, response.json()["rule"]) == (403, rule)
 
 
-async def test_nobody_grants_more_than_they_hold(world: PlatformHarness) -> None:
-    await world.request_ok("tom", "GET", READS[1])
+async def test_member_cannot_grant_more_than_own_role(platform: PlatformHarness) -> None:
+    await platform.request_ok("tom", "GET", READS[1])
     change = {
-        "member_id": str(member_id_of(world.tokens["tom"])),
+        "member_id": str(member_id_of(platform.tokens["tom"])),
         "role": "operator",
-        "structure_id": str(world.seeded.structure_id),
+        "structure_id": str(platform.seeded.structure_id),
     }
-    answer = await world.request("anne", "POST", "/identity/v1/roles", change)
-    assert (answer.status_code, answer.json()["rule"]) == (403, "role.grant.not_more_than_held")
+    response = await platform.request("anne", "POST", "/identity/v1/roles", change)
+    assert (response.status_code, response.json()["rule"]) == (403, "role.grant.not_more_than_held")
 
 
-async def test_a_wrong_password_says_nothing_more_than_an_unknown_address(
-    world: PlatformHarness,
+async def test_wrong_password_and_unknown_address_get_same_response(
+    platform: PlatformHarness,
 ) -> None:
-    told = []
+    responses = []
     for email in ("zoe@demo.example", "personne@demo.example"):
         body = {"tenant": "academie-de-demonstration", "email": email, "password": "raté 🙈"}
-        answer = await world.http.post("/identity/v1/sessions", json=body)
-        told.append((answer.status_code, answer.json()["type"], answer.json()["title"]))
-    assert told[0] == told[1]
-    assert told[0][0] == 401
+        response = await platform.http.post("/identity/v1/sessions", json=body)
+        responses.append((response.status_code, response.json()["type"], response.json()["title"]))
+    assert responses[0] == responses[1]
+    assert responses[0][0] == 401
 
 
 async def test_expired_foreign_and_altered_tokens_are_refused_by_all_five(
-    world: PlatformHarness,
+    platform: PlatformHarness,
 ) -> None:
-    own = world.features.sessions.tokens.access
+    own = platform.features.sessions.tokens.access
     assert isinstance(own, JwtSigner)
-    tenant, member = world.seeded.tenant, MemberId(world.seeded.operator)
+    tenant, member = platform.seeded.tenant, MemberId(platform.seeded.operator)
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     foreign = JwtSigner(pem, issuer=ISSUER, audience=AUDIENCE, clock=lambda: datetime.now(UTC))
     good = own.sign_access(tenant, member, "s")
     head, _, signature = good.split(".")
-    said = {"sub": str(member), "tenant": str(world.other_tenant), "sid": "s", "exp": 9e9, "nbf": 0}
-    forged = base64.urlsafe_b64encode(json.dumps(said).encode()).decode().rstrip("=")
+    claims = {
+        "sub": str(member),
+        "tenant": str(platform.other_tenant),
+        "sid": "s",
+        "exp": 9e9,
+        "nbf": 0,
+    }
+    forged = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
     now, own._clock = own._clock, lambda: datetime.now(UTC) - timedelta(hours=1)
     expired = own.sign_access(tenant, member, "s")
     own._clock = now
@@ -113,9 +119,9 @@ async def test_expired_foreign_and_altered_tokens_are_refused_by_all_five(
     for read in READS:
         for name, token in bad.items():
             sent = {b"authorization": f"Bearer {token}".encode()}
-            answer = await world.http.get(read, headers=sent)
-            assert answer.status_code == 401, f"{read} {name}"
-            assert answer.headers["content-type"] == "application/problem+json"
-            assert answer.headers["www-authenticate"]
+            response = await platform.http.get(read, headers=sent)
+            assert response.status_code == 401, f"{read} {name}"
+            assert response.headers["content-type"] == "application/problem+json"
+            assert response.headers["www-authenticate"]
         sent = {b"authorization": f"Bearer {good}".encode()}
-        assert (await world.http.get(read, headers=sent)).is_success, read
+        assert (await platform.http.get(read, headers=sent)).is_success, read

@@ -36,7 +36,7 @@ def _cursors() -> Iterator[str]:
     yield from (_cursor(some_id), _cursor("é"), _cursor(moment, some_id), "", "é")
 
 
-def _values(name: str, schema: Json, scene: RouteArguments) -> Iterator[str]:
+def _values(name: str, schema: Json, route_arguments: RouteArguments) -> Iterator[str]:
     """Return values for a parameter: right ones by its type, and hostile ones."""
     if name == "cursor":
         yield from _cursors()
@@ -44,7 +44,7 @@ def _values(name: str, schema: Json, scene: RouteArguments) -> Iterator[str]:
         yield from map(str, part.get("enum", ()))
         kind = part.get("format") or part.get("type")
         if kind == "uuid":
-            yield from (*scene.paths[""].values(), str(uuid7()))
+            yield from (*route_arguments.paths[""].values(), str(uuid7()))
         elif kind == "date":
             yield from DAYS
         elif kind == "integer":
@@ -56,9 +56,9 @@ def _values(name: str, schema: Json, scene: RouteArguments) -> Iterator[str]:
     yield "\u202e"
 
 
-def _reads(world: PlatformHarness) -> Iterator[tuple[str, Json]]:
+def _reads(platform: PlatformHarness) -> Iterator[tuple[str, Json]]:
     """Return the path and the operation of each GET route."""
-    for service, running in world.services.items():
+    for service, running in platform.services.items():
         app = running.service.http
         assert isinstance(app, FastAPI)
         for path, methods in app.openapi()["paths"].items():
@@ -66,50 +66,50 @@ def _reads(world: PlatformHarness) -> Iterator[tuple[str, Json]]:
                 yield f"/{service}{path}", methods["get"]
 
 
-def _queries(operation: Json, scene: RouteArguments) -> Iterator[dict[str, str]]:
+def _queries(operation: Json, route_arguments: RouteArguments) -> Iterator[dict[str, str]]:
     """Return queries in which each parameter has each of its values once."""
     parameters = [p for p in operation.get("parameters", ()) if p["in"] == "query"]
     needed: dict[str, str] = {}
     samples: dict[str, Any] = {"from": "2026-01-01", "to": "2026-02-01"}
-    for each in parameters:
-        if each.get("required"):
-            first = next(_values(each["name"], each["schema"], scene))
-            needed[each["name"]] = samples.get(each["name"], first)
+    for item in parameters:
+        if item.get("required"):
+            first = next(_values(item["name"], item["schema"], route_arguments))
+            needed[item["name"]] = samples.get(item["name"], first)
     yield needed
-    for each in parameters:
-        for value in _values(each["name"], each["schema"], scene):
-            yield needed | {each["name"]: value}
+    for item in parameters:
+        for value in _values(item["name"], item["schema"], route_arguments):
+            yield needed | {item["name"]: value}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def scene(world: PlatformHarness) -> RouteArguments:
-    return await create_route_arguments(world)
+async def route_arguments(platform: PlatformHarness) -> RouteArguments:
+    return await create_route_arguments(platform)
 
 
-async def test_no_value_of_a_parameter_is_a_failure_of_ours(
-    world: PlatformHarness, scene: RouteArguments
+async def test_no_parameter_value_causes_a_server_error(
+    platform: PlatformHarness, route_arguments: RouteArguments
 ) -> None:
     wrong, calls = [], 0
-    for template, operation in _reads(world):
-        path = scene.path(operation["x-action"], template).partition("?")[0]
-        for query in _queries(operation, scene):
+    for template, operation in _reads(platform):
+        path = route_arguments.path(operation["x-action"], template).partition("?")[0]
+        for query in _queries(operation, route_arguments):
             calls += 1
-            asked = f"{path}?{urlencode(query)}"
-            for who in READERS:
-                answer = await world.request(who, "GET", asked)
-                if answer.status_code >= SERVER_ERROR:
-                    wrong.append(f"{who} {asked}: {answer.status_code}")
+            url = f"{path}?{urlencode(query)}"
+            for user in READERS:
+                response = await platform.request(user, "GET", url)
+                if response.status_code >= SERVER_ERROR:
+                    wrong.append(f"{user} {url}: {response.status_code}")
     assert not wrong, "\n".join(wrong)
     assert calls > 100
 
 
 async def test_figures_of_a_structure_are_read_and_long_periods_refused(
-    world: PlatformHarness,
+    platform: PlatformHarness,
 ) -> None:
-    await world.open_space("zoe")
-    await world.wait_until_idle()
-    path = f"/metrics/v1/kpis?structure_id={await world.school_id()}&from=2026-01-01"
-    month = await world.request_ok("anne", "GET", f"{path}&to=2026-02-01")
+    await platform.open_space("zoe")
+    await platform.wait_until_idle()
+    path = f"/metrics/v1/kpis?structure_id={await platform.school_id()}&from=2026-01-01"
+    month = await platform.request_ok("anne", "GET", f"{path}&to=2026-02-01")
     assert {row["period"] for row in month["items"]} == {"2026-01"}
-    answer = await world.request("anne", "GET", f"{path}&to=2036-01-01&grain=day")
-    assert (answer.status_code, answer.json()["type"]) == (422, "/metrics/problems/bad_period")
+    response = await platform.request("anne", "GET", f"{path}&to=2036-01-01&grain=day")
+    assert (response.status_code, response.json()["type"]) == (422, "/metrics/problems/bad_period")

@@ -21,182 +21,191 @@ from tests.support.platform_harness import PlatformHarness, member_id_of
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 
 
-async def test_a_call_for_help_is_answered_and_stays_when_it_is_taken_back(
-    world: PlatformHarness,
+async def test_call_for_help_keeps_its_case_after_removal(
+    platform: PlatformHarness,
 ) -> None:
-    space = await world.open_space("zoe", "ines")
-    post = await world.publish_post("zoe", space, HELP_CALL_TEXT)
-    notice = await world.wait_for_notification("zoe", "help", post)
+    space = await platform.open_space("zoe", "ines")
+    post = await platform.publish_post("zoe", space, HELP_CALL_TEXT)
+    notice = await platform.wait_for_notification("zoe", "help", post)
     assert "3114" in notice["words"]
     assert "une personne va" in notice["words"]
-    english = (await world.request_ok("zoe", "GET", INBOX, accept_language="en"))["items"]
+    english = (await platform.request_ok("zoe", "GET", INBOX, accept_language="en"))["items"]
     assert "call 3114 in France" in next(e["words"] for e in english if e["about"] == post)
-    await world.wait_until_idle()
-    assert "3114" in (await read_content(world, "zoe", post))["help"]
+    await platform.wait_until_idle()
+    assert "3114" in (await read_content(platform, "zoe", post))["help"]
     for other in ("ines", "omar"):
-        assert (await read_content(world, other, post))["help"] is None, "for its author only"
+        assert (await read_content(platform, other, post))["help"] is None, "for its author only"
 
-    await world.request_ok("zoe", "DELETE", f"{CONTENTS}/{post}")
-    await world.wait_until_idle()
+    await platform.request_ok("zoe", "DELETE", f"{CONTENTS}/{post}")
+    await platform.wait_until_idle()
 
-    assert "3114" in (await read_content(world, "zoe", post))["help"], "on what is left of it"
-    assert [each["category"] for each in await list_notifications(world, "zoe", post)] == ["help"]
-    dossier = await read_open_case(world, post)
+    assert "3114" in (await read_content(platform, "zoe", post))["help"], "on what is left of it"
+    assert [item["category"] for item in await list_notifications(platform, "zoe", post)] == [
+        "help"
+    ]
+    dossier = await read_open_case(platform, post)
     assert (dossier["severity"], dossier["state"], dossier["text"]) == (4, "open", None)
     assert dossier["removed_at"] is not None
     assert "envie de mourir" in dossier["evidence"][0]["text"]
     assert [e["what"] for e in dossier["timeline"]] == ["rule", "removed_by_author"]
 
 
-async def test_words_of_help_are_offered_once_a_day_for_a_content(world: PlatformHarness) -> None:
-    space = await world.open_space("zoe")
-    post = await world.publish_post("zoe", space, HELP_CALL_TEXT)
+async def test_help_is_offered_once_a_day_for_a_content(platform: PlatformHarness) -> None:
+    space = await platform.open_space("zoe")
+    post = await platform.publish_post("zoe", space, HELP_CALL_TEXT)
     for number in range(3):
-        await world.request_ok(
+        await platform.request_ok(
             "zoe", "PUT", f"{CONTENTS}/{post}", {"body": f"{HELP_CALL_TEXT} ({number})"}
         )
-    await world.wait_until_idle()
-    assert len(await list_notifications(world, "zoe", post)) == 1
-    dossier = await read_open_case(world, post)
-    assert [each["version"] for each in dossier["evidence"]] == [1, 2, 3, 4]
+    await platform.wait_until_idle()
+    assert len(await list_notifications(platform, "zoe", post)) == 1
+    dossier = await read_open_case(platform, post)
+    assert [item["version"] for item in dossier["evidence"]] == [1, 2, 3, 4]
 
 
-async def test_a_flagged_text_is_judged_though_its_author_removed_it(
-    world: PlatformHarness,
+async def test_flagged_text_is_decided_after_its_author_removed_it(
+    platform: PlatformHarness,
 ) -> None:
-    space = await world.open_space("malik", "ines", "tom")
+    space = await platform.open_space("malik", "ines", "tom")
     words = unlisted_cruel_text()
-    post = await world.publish_post("malik", space, words)
-    await world.flag_content("ines", post)
-    await world.request_ok("malik", "DELETE", f"{CONTENTS}/{post}")
-    await world.flag_content("tom", post)
-    await world.wait_until_idle()
+    post = await platform.publish_post("malik", space, words)
+    await platform.flag_content("ines", post)
+    await platform.request_ok("malik", "DELETE", f"{CONTENTS}/{post}")
+    await platform.flag_content("tom", post)
+    await platform.wait_until_idle()
 
-    dossier = await read_open_case(world, post)
+    dossier = await read_open_case(platform, post)
     assert (dossier["flags"], dossier["text"]) == (2, None)
     assert dossier["removed_at"] is not None
-    assert [each["person"] for each in dossier["flagged"]] == [1, 2]
+    assert [item["person"] for item in dossier["flagged"]] == [1, 2]
     assert "personne ne t’a invitée" in dossier["evidence"][0]["text"]
-    assert (await read_content(world, "tom", post))["body"] == "", "a tombstone, no text"
+    assert (await read_content(platform, "tom", post))["body"] == "", "a tombstone, no text"
 
-    assert await post_decision(world, dossier, 1, "hide") == 201
-    statement = await wait_for_statement(world, "malik", post)
-    await world.wait_for_notification("malik", "statement", statement["statement_id"])
+    assert await post_decision(platform, dossier, 1, "hide") == 201
+    statement = await wait_for_statement(platform, "malik", post)
+    await platform.wait_for_notification("malik", "statement", statement["statement_id"])
     assert statement["excerpt"].endswith(words)
     assert statement["words"].startswith("Ton message contient une insulte."), "no code"
-    await world.wait_until_idle()
-    assert (await read_content(world, "malik", post))["standing"] == "removed"
+    await platform.wait_until_idle()
+    assert (await read_content(platform, "malik", post))["standing"] == "removed"
 
 
-async def test_what_a_decision_removed_is_flagged_no_more(world: PlatformHarness) -> None:
-    space = await world.open_space("malik", "ines", "tom")
+async def test_content_removed_by_decision_cannot_be_flagged(platform: PlatformHarness) -> None:
+    space = await platform.open_space("malik", "ines", "tom")
     words = unlisted_cruel_text()
-    post = await world.publish_post("malik", space, words)
-    await world.flag_content("ines", post)
-    await world.decide_case(await world.wait_for_case(post), "remove")
-    await world.wait_for_standing("tom", post, "removed")
-    answer = await world.request("tom", "POST", f"{CONTENTS}/{post}/flags", {"reason": "insult"})
-    assert (answer.status_code, answer.json()["type"]) == (409, "/community/problems/content_gone")
+    post = await platform.publish_post("malik", space, words)
+    await platform.flag_content("ines", post)
+    await platform.decide_case(await platform.wait_for_case(post), "remove")
+    await platform.wait_for_standing("tom", post, "removed")
+    response = await platform.request(
+        "tom", "POST", f"{CONTENTS}/{post}/flags", {"reason": "insult"}
+    )
+    assert (response.status_code, response.json()["type"]) == (
+        409,
+        "/community/problems/content_gone",
+    )
 
 
-async def test_the_flagged_words_stay_before_the_moderator_after_an_edit(
-    world: PlatformHarness,
+async def test_moderator_reads_flagged_version_after_an_edit(
+    platform: PlatformHarness,
 ) -> None:
-    space = await world.open_space("malik", "ines", "tom")
+    space = await platform.open_space("malik", "ines", "tom")
     words = unlisted_cruel_text()
-    post = await world.publish_post("malik", space, words)
-    await world.flag_content("ines", post)
-    await world.request_ok("malik", "PUT", f"{CONTENTS}/{post}", {"body": KIND_TEXT})
-    await world.flag_content("ines", post)
+    post = await platform.publish_post("malik", space, words)
+    await platform.flag_content("ines", post)
+    await platform.request_ok("malik", "PUT", f"{CONTENTS}/{post}", {"body": KIND_TEXT})
+    await platform.flag_content("ines", post)
     # Tom had read the first version when it was edited.
     flag = {"reason": "insult", "version": 1}
-    await world.request_ok("tom", "POST", f"{CONTENTS}/{post}/flags", flag)
-    await world.wait_until_idle()
+    await platform.request_ok("tom", "POST", f"{CONTENTS}/{post}/flags", flag)
+    await platform.wait_until_idle()
 
-    dossier = await read_open_case(world, post)
+    dossier = await read_open_case(platform, post)
     assert dossier["flags"] == 2, "one person who flags twice is one person"
     assert [(e["person"], e["version"], e["reason"]) for e in dossier["flagged"]] == [
         (1, 1, "harassment"),
         (1, 2, "harassment"),
         (2, 1, "insult"),
     ]
-    before, now = dossier["evidence"]
-    assert before["text"].endswith(words)
-    assert before["why"] == ["flags"]
+    first_evidence, now = dossier["evidence"]
+    assert first_evidence["text"].endswith(words)
+    assert first_evidence["why"] == ["flags"]
     assert now["text"].endswith(KIND_TEXT)
     assert dossier["text"].endswith(KIND_TEXT)
     assert dossier["version"] == 2
     assert dossier["edited_at"] is not None
-    absent = await world.request("tom", "POST", f"{CONTENTS}/{post}/flags", flag | {"version": 3})
+    absent = await platform.request(
+        "tom", "POST", f"{CONTENTS}/{post}/flags", flag | {"version": 3}
+    )
     assert (absent.status_code, absent.json()["type"]) == (
         422,
         "/community/problems/no_such_version",
     )
 
 
-async def test_a_decision_names_the_version_that_was_read(world: PlatformHarness) -> None:
+async def test_decision_names_the_version_that_was_read(platform: PlatformHarness) -> None:
     """Bait and switch: a harmless text is flagged, read, and becomes an insult."""
-    space = await world.open_space("malik", "ines")
-    post = await world.publish_post("malik", space, KIND_TEXT)
-    await world.flag_content("ines", post)
-    read = await read_open_case(world, post)
-    await world.request_ok("malik", "PUT", f"{CONTENTS}/{post}", {"body": INSULT_TEXT})
-    await world.wait_for_standing("ines", post, None)
+    space = await platform.open_space("malik", "ines")
+    post = await platform.publish_post("malik", space, KIND_TEXT)
+    await platform.flag_content("ines", post)
+    read = await read_open_case(platform, post)
+    await platform.request_ok("malik", "PUT", f"{CONTENTS}/{post}", {"body": INSULT_TEXT})
+    await platform.wait_for_standing("ines", post, None)
 
     body = {"version": read["version"], "action": "keep", "policy": "other", "reason": "other"}
     path = f"{CASES}/{read['case_id']}/decision"
-    answer = await world.request("omar", "POST", path, body)
-    assert (answer.status_code, answer.json()["version"]) == (409, 2)
-    assert answer.json()["type"] == "/moderation/problems/content_changed"
-    assert (await world.request("ines", "GET", f"{CONTENTS}/{post}")).status_code == 404
+    response = await platform.request("omar", "POST", path, body)
+    assert (response.status_code, response.json()["version"]) == (409, 2)
+    assert response.json()["type"] == "/moderation/problems/content_changed"
+    assert (await platform.request("ines", "GET", f"{CONTENTS}/{post}")).status_code == 404
 
     missing = {name: value for name, value in body.items() if name != "version"}
-    assert (await world.request("omar", "POST", path, missing)).status_code == 422
-    await world.request_ok("omar", "POST", path, body | {"version": 2})
-    await world.wait_for_standing("ines", post, "visible")
+    assert (await platform.request("omar", "POST", path, missing)).status_code == 422
+    await platform.request_ok("omar", "POST", path, body | {"version": 2})
+    await platform.wait_for_standing("ines", post, "visible")
 
 
-async def test_a_corrected_text_is_shown_when_only_a_rule_had_hidden_it(
-    world: PlatformHarness,
+async def test_corrected_text_is_shown_after_a_rule_hid_it(
+    platform: PlatformHarness,
 ) -> None:
-    space = await world.open_space("malik", "ines")
-    post = await world.publish_post("malik", space, INSULT_TEXT)
-    await world.wait_for_standing("malik", post, "hidden")
-    await world.request_ok("malik", "PUT", f"{CONTENTS}/{post}", {"body": "Toi, quel crétin !"})
-    await world.wait_until_idle()
-    second = await read_content(world, "malik", post)
+    space = await platform.open_space("malik", "ines")
+    post = await platform.publish_post("malik", space, INSULT_TEXT)
+    await platform.wait_for_standing("malik", post, "hidden")
+    await platform.request_ok("malik", "PUT", f"{CONTENTS}/{post}", {"body": "Toi, quel crétin !"})
+    await platform.wait_until_idle()
+    second = await read_content(platform, "malik", post)
     assert (second["standing"], second["under_review"]) == ("hidden", None)
-    await world.request_ok("malik", "PUT", f"{CONTENTS}/{post}", {"body": KIND_TEXT})
-    await world.wait_for_standing("ines", post, "visible")
+    await platform.request_ok("malik", "PUT", f"{CONTENTS}/{post}", {"body": KIND_TEXT})
+    await platform.wait_for_standing("ines", post, "visible")
 
 
-async def test_a_corrected_text_waits_for_a_person_when_one_had_hidden_it(
-    world: PlatformHarness,
+async def test_corrected_text_waits_for_moderator_after_moderator_hid_it(
+    platform: PlatformHarness,
 ) -> None:
-    space = await world.open_space("malik", "ines")
+    space = await platform.open_space("malik", "ines")
     words = unlisted_cruel_text()
-    post = await world.publish_post("malik", space, words)
-    await world.flag_content("ines", post)
-    await world.decide_case(await world.wait_for_case(post), "hide")
-    await world.wait_for_standing("malik", post, "hidden")
+    post = await platform.publish_post("malik", space, words)
+    await platform.flag_content("ines", post)
+    await platform.decide_case(await platform.wait_for_case(post), "hide")
+    await platform.wait_for_standing("malik", post, "hidden")
 
-    await world.request_ok("malik", "PUT", f"{CONTENTS}/{post}", {"body": KIND_TEXT})
-    await world.wait_until_idle()
+    await platform.request_ok("malik", "PUT", f"{CONTENTS}/{post}", {"body": KIND_TEXT})
+    await platform.wait_until_idle()
 
-    waiting = await read_content(world, "malik", post)
+    waiting = await read_content(platform, "malik", post)
     assert (waiting["standing"], waiting["under_review"]) == ("hidden", "moderator")
-    assert (await world.request("ines", "GET", f"{CONTENTS}/{post}")).status_code == 404
-    dossier = await read_open_case(world, post)
+    assert (await platform.request("ines", "GET", f"{CONTENTS}/{post}")).status_code == 404
+    dossier = await read_open_case(platform, post)
     assert (dossier["because"], dossier["version"]) == ("corrected", 2)
-    assert await post_decision(world, dossier, 2, "keep") == 201
-    await world.wait_for_standing("ines", post, "visible")
+    assert await post_decision(platform, dossier, 2, "keep") == 201
+    await platform.wait_for_standing("ines", post, "visible")
 
 
-async def test_a_flag_tells_the_moderators_nothing_of_who_raised_it(world: PlatformHarness) -> None:
-    space = await world.open_space("malik", "ines")
+async def test_flag_does_not_reveal_its_member_to_moderators(platform: PlatformHarness) -> None:
+    space = await platform.open_space("malik", "ines")
     words = unlisted_cruel_text()
-    post = await world.publish_post("malik", space, words)
-    await world.flag_content("ines", post)
-    case = await world.wait_for_case(post)
-    answer = await world.request("omar", "GET", f"{CASES}/{case['case_id']}")
-    assert str(member_id_of(world.tokens["ines"])) not in answer.text
+    post = await platform.publish_post("malik", space, words)
+    await platform.flag_content("ines", post)
+    case = await platform.wait_for_case(post)
+    response = await platform.request("omar", "GET", f"{CASES}/{case['case_id']}")
+    assert str(member_id_of(platform.tokens["ines"])) not in response.text

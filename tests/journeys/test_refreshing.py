@@ -13,12 +13,12 @@ from tests.support.platform_harness import PlatformHarness
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 
 
-async def test_refreshes_at_once_or_again_sign_nobody_out(world: PlatformHarness) -> None:
-    gwen = await join_with_invitation(world)
+async def test_concurrent_or_repeated_refreshes_keep_the_session(platform: PlatformHarness) -> None:
+    gwen = await join_with_invitation(platform)
     tokens = await gwen.sign_in()
     answers = await asyncio.gather(*(gwen.refresh(tokens["refresh_token"]) for _ in range(6)))
-    assert [answer.status_code for answer in answers] == [200] * 6
-    assert len({answer.json()["refresh_token"] for answer in answers}) == 1
+    assert [response.status_code for response in answers] == [200] * 6
+    assert len({response.json()["refresh_token"] for response in answers}) == 1
     again = await gwen.refresh(tokens["refresh_token"])
     assert again.json()["refresh_token"] == answers[0].json()["refresh_token"]
     last = await gwen.refresh(again.json()["refresh_token"])
@@ -30,9 +30,9 @@ async def test_refreshes_at_once_or_again_sign_nobody_out(world: PlatformHarness
 
 
 async def test_late_reuse_ends_the_session_and_a_made_up_token_does_not(
-    world: PlatformHarness,
+    platform: PlatformHarness,
 ) -> None:
-    gwen = await join_with_invitation(world)
+    gwen = await join_with_invitation(platform)
     first = await gwen.sign_in()
     second = (await gwen.refresh(first["refresh_token"])).json()
     head, _, mac = second["refresh_token"].rpartition(".")
@@ -47,18 +47,18 @@ async def test_late_reuse_ends_the_session_and_a_made_up_token_does_not(
         f"{tenant}.{session}.{'9' * 12}.{mac}",
         f"{tenant}.{session}.\u0661.{mac}",
     ):
-        told = assert_problem(await gwen.refresh(made_up), 401, "session_over")
-        assert "reason" not in told
+        problem = assert_problem(await gwen.refresh(made_up), 401, "session_over")
+        assert "reason" not in problem
     assert await gwen.statuses(second) == {200}
-    database = world.services["identity"].service.database
+    database = platform.services["identity"].service.database
     earlier = sa.text("""
         UPDATE sessions SET rotations = ARRAY(SELECT r - interval '31 seconds'
                                               FROM unnest(rotations) AS r)
         WHERE session_id = :session
     """)
-    await database.execute_once(earlier, [world.seeded.tenant], session=UUID(session))
+    await database.execute_once(earlier, [platform.seeded.tenant], session=UUID(session))
 
     for token in (first, second):  # the thief's, and then the owner's too
-        told = assert_problem(await gwen.refresh(token["refresh_token"]), 401, "session_over")
-        assert told["reason"] == "reused"
+        problem = assert_problem(await gwen.refresh(token["refresh_token"]), 401, "session_over")
+        assert problem["reason"] == "reused"
     assert await gwen.statuses(second) == {401}

@@ -69,39 +69,45 @@ class Academy:
 
     async def grants(
         self,
-        who: MemberId,
-        whom: MemberId,
+        actor_id: MemberId,
+        member_id: MemberId,
         role: Role,
         where: StructureId,
         until: datetime | None = None,
     ) -> None:
-        command = GrantRole(whom, role, where, until)
-        await grant_role(self.features.roles, self.caller(who), await self.actor(who), command)
-
-    async def revokes(self, who: MemberId, whom: MemberId, role: Role, where: StructureId) -> None:
-        command = GrantRole(whom, role, where)
-        await revoke_role(self.features.roles, self.caller(who), await self.actor(who), command)
-
-    async def suspends(self, who: MemberId, whom: MemberId) -> None:
-        command = SuspendMember(whom, "repeated_insults")
-        await suspend_member(
-            self.features.members, self.caller(who), await self.actor(who), command
+        command = GrantRole(member_id, role, where, until)
+        await grant_role(
+            self.features.roles, self.caller(actor_id), await self.actor(actor_id), command
         )
 
-    async def invites(self, who: MemberId, whom: MemberId) -> None:
-        members, actor = self.features.members, await self.actor(who)
-        await check_may_invite(members, self.caller(who), actor, whom)
+    async def revokes(
+        self, actor_id: MemberId, member_id: MemberId, role: Role, where: StructureId
+    ) -> None:
+        command = GrantRole(member_id, role, where)
+        await revoke_role(
+            self.features.roles, self.caller(actor_id), await self.actor(actor_id), command
+        )
+
+    async def suspends(self, actor_id: MemberId, member_id: MemberId) -> None:
+        command = SuspendMember(member_id, "repeated_insults")
+        await suspend_member(
+            self.features.members, self.caller(actor_id), await self.actor(actor_id), command
+        )
+
+    async def invites(self, actor_id: MemberId, member_id: MemberId) -> None:
+        members, actor = self.features.members, await self.actor(actor_id)
+        await check_may_invite(members, self.caller(actor_id), actor, member_id)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def academy(world: PlatformHarness) -> AsyncIterator[Academy]:
+async def academy(platform: PlatformHarness) -> AsyncIterator[Academy]:
     """Open a tenant on identity's own database, with a clock that the test sets."""
     academies: list[Academy] = []
 
     def clock() -> datetime:
         return academies[0].now if academies else utc_now()
 
-    host = replace(world.host, clock=clock)
+    host = replace(platform.host, clock=clock)
     settings = IdentitySettings.from_environment(host.environment)
     database = open_database("identity", host, settings)
     own = build_features(host, settings, database)
@@ -123,9 +129,9 @@ async def test_a_temporary_administrator_stays_temporary(academy: Academy) -> No
     noe = await academy.joins("Noé", academy.school)
     end = academy.now + HOUR
     await academy.grants(academy.anne, yael, Role.ADMINISTRATOR, academy.school, end)
-    for whom, until in ((yael, None), (yael, end), (noe, None), (noe, end + HOUR)):
+    for member_id, until in ((yael, None), (yael, end), (noe, None), (noe, end + HOUR)):
         with pytest.raises(Forbidden):
-            await academy.grants(yael, whom, Role.ADMINISTRATOR, academy.school, until)
+            await academy.grants(yael, member_id, Role.ADMINISTRATOR, academy.school, until)
     await academy.grants(yael, noe, Role.ADMINISTRATOR, academy.school, end)
     academy.now = end + HOUR
     for member in (yael, noe):
@@ -141,14 +147,14 @@ async def test_no_sequence_of_grants_outlasts_the_first_grant(academy: Academy) 
         end = begin + HOUR
         await academy.grants(academy.anne, friends[0], Role.ADMINISTRATOR, academy.root, end)
         for _ in range(25):
-            who, whom = choose.choice(friends), choose.choice([*friends, academy.anne])
+            actor_id, member_id = choose.choice(friends), choose.choice([*friends, academy.anne])
             role, where = choose.choice(list(Role)), choose.choice([academy.root, academy.school])
             until = choose.choice([None, begin + HOUR / 2, end, end + HOUR, end + 10 * HOUR])
             with suppress(PreauError):
                 if choose.random() < 0.8:
-                    await academy.grants(who, whom, role, where, until)
+                    await academy.grants(actor_id, member_id, role, where, until)
                 else:
-                    await academy.revokes(who, whom, role, where)
+                    await academy.revokes(actor_id, member_id, role, where)
             academy.now += timedelta(minutes=2)
         academy.now = end + timedelta(seconds=1)
         for friend in friends:
@@ -157,7 +163,7 @@ async def test_no_sequence_of_grants_outlasts_the_first_grant(academy: Academy) 
         assert anne.holds([Role.ADMINISTRATOR], within=[academy.root]), f"seed {seed}"
 
 
-async def test_a_schools_administrator_does_not_act_on_the_academys(academy: Academy) -> None:
+async def test_school_administrator_cannot_act_on_academy_members(academy: Academy) -> None:
     chief = await academy.joins("Bérénice", academy.school)
     yael = await academy.joins("Yaël", academy.school)
     await academy.grants(academy.anne, chief, Role.ADMINISTRATOR, academy.root)
@@ -201,7 +207,7 @@ async def test_one_of_two_administrators_may_leave(academy: Academy) -> None:
     await academy.revokes(academy.anne, academy.anne, Role.ADMINISTRATOR, academy.root)
 
 
-async def test_a_temporary_administrator_takes_over_no_lasting_power(academy: Academy) -> None:
+async def test_temporary_administrator_gains_no_permanent_role(academy: Academy) -> None:
     """An invitation sets the password: whoever has it has every role of the member."""
     end = academy.now + HOUR
     yael = await academy.joins("Yaël", academy.school)
@@ -220,7 +226,7 @@ async def test_a_temporary_administrator_takes_over_no_lasting_power(academy: Ac
     await academy.invites(academy.anne, noe)
 
 
-async def test_two_administrators_who_remove_each_other_at_once_leave_one(
+async def test_concurrent_mutual_removal_leaves_one_administrator(
     academy: Academy,
 ) -> None:
     for name in NAMES:
@@ -228,16 +234,16 @@ async def test_two_administrators_who_remove_each_other_at_once_leave_one(
         await academy.grants(academy.anne, other, Role.ADMINISTRATOR, academy.root)
         pairs = ((academy.anne, other), (other, academy.anne))
         # Both were let in as administrators before either acts.
-        actors = [await academy.actor(who) for who, _ in pairs]
+        actors = [await academy.actor(actor_id) for actor_id, _ in pairs]
         outcomes = await asyncio.gather(
             *(
                 revoke_role(
                     academy.features.roles,
-                    academy.caller(who),
+                    academy.caller(actor_id),
                     actor,
-                    GrantRole(whom, Role.ADMINISTRATOR, academy.root),
+                    GrantRole(member_id, Role.ADMINISTRATOR, academy.root),
                 )
-                for (who, whom), actor in zip(pairs, actors, strict=True)
+                for (actor_id, member_id), actor in zip(pairs, actors, strict=True)
             ),
             return_exceptions=True,
         )
@@ -247,7 +253,7 @@ async def test_two_administrators_who_remove_each_other_at_once_leave_one(
             academy.anne = other
 
 
-async def test_members_are_imported_where_one_may_and_nowhere_else(academy: Academy) -> None:
+async def test_members_are_imported_only_into_permitted_structures(academy: Academy) -> None:
     yael = await academy.joins("Yaël", academy.school)
     await academy.grants(academy.anne, yael, Role.ADMINISTRATOR, academy.school)
     lines = [
@@ -256,11 +262,13 @@ async def test_members_are_imported_where_one_may_and_nowhere_else(academy: Acad
     ]
 
     async def imports(
-        who: MemberId, where: StructureId | None, source: str
+        actor_id: MemberId, where: StructureId | None, source: str
     ) -> list[tuple[str, str | None]]:
         command = ImportMembers(source, where, lines)
-        actor = await academy.actor(who)
-        return await import_members(academy.features.members, academy.caller(who), actor, command)
+        actor = await academy.actor(actor_id)
+        return await import_members(
+            academy.features.members, academy.caller(actor_id), actor, command
+        )
 
     for where in (None, academy.root):
         with pytest.raises(Forbidden):

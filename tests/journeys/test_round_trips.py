@@ -16,9 +16,9 @@ _OURS = ("rights_members", "spaces", "contents", "INSERT INTO outbox", "INSERT I
 
 
 @contextmanager
-def heard(world: PlatformHarness) -> Iterator[list[str]]:
+def heard(platform: PlatformHarness) -> Iterator[list[str]]:
     """What is sent to community's database meanwhile, but for what reactions and relays send."""
-    engine = world.services["community"].service.database.engine.sync_engine
+    engine = platform.services["community"].service.database.engine.sync_engine
     listening: set[Any] = set()
     statements: list[str] = []
 
@@ -42,24 +42,24 @@ def heard(world: PlatformHarness) -> Iterator[list[str]]:
             driver.remove_query_logger(hear)
 
 
-async def test_a_post_takes_three_round_trips(world: PlatformHarness) -> None:
-    space = await world.open_space("zoe")
+async def test_a_post_takes_three_round_trips(platform: PlatformHarness) -> None:
+    space = await platform.open_space("zoe")
     path = f"/community/v1/spaces/{space}/posts"
-    with heard(world) as statements:
-        await world.request_ok("zoe", "POST", path, _POST)
+    with heard(platform) as statements:
+        await platform.request_ok("zoe", "POST", path, _POST)
 
-    who, where, written = statements
-    assert "FROM rights_members" in who
+    caller_statement, where, written = statements
+    assert "FROM rights_members" in caller_statement
     assert "FROM spaces" in where
     for table in ("contents", "heads", "outbox", "audit"):
         assert f"INSERT INTO {table}" in written
 
 
-async def test_many_posts_at_once_take_little_more(world: PlatformHarness) -> None:
-    space = await world.open_space("zoe")
+async def test_many_posts_at_once_take_little_more(platform: PlatformHarness) -> None:
+    space = await platform.open_space("zoe")
     path = f"/community/v1/spaces/{space}/posts"
-    with heard(world) as statements:
-        await asyncio.gather(*(world.request_ok("zoe", "POST", path, _POST) for _ in range(8)))
+    with heard(platform) as statements:
+        await asyncio.gather(*(platform.request_ok("zoe", "POST", path, _POST) for _ in range(8)))
 
     # One member's audit chain grows by one a statement.
     written = [text for text in statements if "INSERT INTO contents" in text]
@@ -67,12 +67,12 @@ async def test_many_posts_at_once_take_little_more(world: PlatformHarness) -> No
     assert len(statements) - len(written) < 8
 
 
-async def test_a_comment_takes_four(world: PlatformHarness) -> None:
-    space = await world.open_space("zoe")
-    post = await world.request_ok("zoe", "POST", f"/community/v1/spaces/{space}/posts", _POST)
+async def test_a_comment_takes_four(platform: PlatformHarness) -> None:
+    space = await platform.open_space("zoe")
+    post = await platform.request_ok("zoe", "POST", f"/community/v1/spaces/{space}/posts", _POST)
     path = f"/community/v1/contents/{post['content_id']}/comments"
-    with heard(world) as statements:
-        await world.request_ok("zoe", "POST", path, {"body": "Là. 👍"})
+    with heard(platform) as statements:
+        await platform.request_ok("zoe", "POST", path, {"body": "Là. 👍"})
 
     assert len(statements) == 4
     assert "INSERT INTO contents" in statements[-1]

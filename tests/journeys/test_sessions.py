@@ -20,19 +20,21 @@ from tests.support.platform_harness import PlatformHarness, member_id_of
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 
 
-async def test_member_lists_and_ends_own_sessions_only(world: PlatformHarness) -> None:
-    gwen, other = await join_with_invitation(world), await join_with_invitation(world)
+async def test_member_lists_and_ends_own_sessions_only(platform: PlatformHarness) -> None:
+    gwen, other = await join_with_invitation(platform), await join_with_invitation(platform)
     first, second, third = [await gwen.sign_in() for _ in range(3)]
     foreign = await other.sign_in()
     listed = (await gwen.request(second, "GET", SESSIONS)).json()["items"]
-    assert [each["current"] for each in listed] == [False, True, False]
-    assert {(each["device"], each["client"]) for each in listed} == {("computer", "Firefox, Linux")}
-    moments = [each["opened_at"] for each in listed]
+    assert [item["current"] for item in listed] == [False, True, False]
+    assert {(item["device"], item["client"]) for item in listed} == {("computer", "Firefox, Linux")}
+    moments = [item["opened_at"] for item in listed]
     assert moments == sorted(moments, reverse=True)
-    theirs = (await other.request(foreign, "GET", SESSIONS)).json()["items"][0]["session_id"]
-    for unknown in (theirs, str(uuid7())):
-        answer = await gwen.request(second, "DELETE", f"{SESSIONS}/{unknown}")
-        assert_problem(answer, 404, "session_not_found")
+    other_session_id = (await other.request(foreign, "GET", SESSIONS)).json()["items"][0][
+        "session_id"
+    ]
+    for unknown in (other_session_id, str(uuid7())):
+        response = await gwen.request(second, "DELETE", f"{SESSIONS}/{unknown}")
+        assert_problem(response, 404, "session_not_found")
 
     ended = await gwen.request(second, "DELETE", f"{SESSIONS}/{listed[0]['session_id']}")
 
@@ -40,16 +42,16 @@ async def test_member_lists_and_ends_own_sessions_only(world: PlatformHarness) -
     assert await gwen.statuses(third) == {401}
     assert await gwen.statuses(first) == await gwen.statuses(second) == {200}
     assert await other.statuses(foreign) == {200}
-    told = assert_problem(await gwen.refresh(third["refresh_token"]), 401, "session_over")
-    assert told["reason"] == "ended_by_member"
+    problem = assert_problem(await gwen.refresh(third["refresh_token"]), 401, "session_over")
+    assert problem["reason"] == "ended_by_member"
     every = await gwen.request(second, "DELETE", f"{SESSIONS}?spare_current=true")
     assert every.json() == {"ended": 1}
     assert await gwen.statuses(first) == {401}
     assert await gwen.statuses(second) == {200}
 
 
-async def test_signing_out_ends_the_session_everywhere(world: PlatformHarness) -> None:
-    gwen = await join_with_invitation(world)
+async def test_signing_out_ends_the_session_everywhere(platform: PlatformHarness) -> None:
+    gwen = await join_with_invitation(platform)
     first, second = await gwen.sign_in(), await gwen.sign_in()
 
     assert (await gwen.request(first, "POST", f"{SESSIONS}/sign-out")).status_code == 204
@@ -62,8 +64,8 @@ async def test_signing_out_ends_the_session_everywhere(world: PlatformHarness) -
     assert await gwen.statuses(second) == {401}
 
 
-async def test_password_change_ends_the_other_sessions(world: PlatformHarness) -> None:
-    gwen = await join_with_invitation(world)
+async def test_password_change_ends_the_other_sessions(platform: PlatformHarness) -> None:
+    gwen = await join_with_invitation(platform)
     first, second = await gwen.sign_in(), await gwen.sign_in()
     change = {"current_password": "raté", "new_password": NEW_PASSWORD}
     path = "/identity/v1/password"
@@ -78,33 +80,33 @@ async def test_password_change_ends_the_other_sessions(world: PlatformHarness) -
         ("\u200b" * 12, "password_too_short"),
         (" " * 12, "password_repeats"),
     ):
-        answer = await gwen.request(first, "PUT", path, right | {"new_password": weak})
-        assert_problem(answer, 422, key)
+        response = await gwen.request(first, "PUT", path, right | {"new_password": weak})
+        assert_problem(response, 422, key)
 
     assert (await gwen.request(first, "PUT", path, right)).status_code == 204
 
     assert await gwen.statuses(first) == {200}
     assert await gwen.statuses(second) == {401}
-    told = assert_problem(await gwen.refresh(second["refresh_token"]), 401, "session_over")
-    assert told["reason"] == "password_changed"
+    problem = assert_problem(await gwen.refresh(second["refresh_token"]), 401, "session_over")
+    assert problem["reason"] == "password_changed"
     assert_problem(await gwen.try_sign_in(PASSWORD), 401, "wrong_credentials")
     await gwen.sign_in(NEW_PASSWORD)
 
 
-async def test_wrong_present_passwords_are_slowed_down(world: PlatformHarness) -> None:
-    gwen = await join_with_invitation(world)
+async def test_wrong_present_passwords_are_slowed_down(platform: PlatformHarness) -> None:
+    gwen = await join_with_invitation(platform)
     tokens = await gwen.sign_in()
     change = {"current_password": "raté", "new_password": NEW_PASSWORD}
     answers = [await gwen.request(tokens, "PUT", "/identity/v1/password", change) for _ in range(6)]
-    assert [answer.status_code for answer in answers] == [403] * 5 + [429]
+    assert [response.status_code for response in answers] == [403] * 5 + [429]
 
 
 async def test_new_invitation_resets_the_password_and_ends_all_sessions(
-    world: PlatformHarness,
+    platform: PlatformHarness,
 ) -> None:
-    gwen = await join_with_invitation(world)
+    gwen = await join_with_invitation(platform)
     tokens = await gwen.sign_in()
-    assert (await world.request("claire", "POST", _invitation(gwen))).status_code == 403
+    assert (await platform.request("claire", "POST", _invitation(gwen))).status_code == 403
     older = (await gwen.request_as_administrator("POST", "invitation")).json()["invitation"]
     newer = (await gwen.request_as_administrator("POST", "invitation")).json()["invitation"]
     assert await gwen.statuses(tokens) == {200}, "nothing changes until it is accepted"
@@ -119,8 +121,8 @@ async def test_new_invitation_resets_the_password_and_ends_all_sessions(
     await gwen.sign_in(NEW_PASSWORD)
 
 
-async def test_withdrawn_invitation_holds_no_longer(world: PlatformHarness) -> None:
-    gwen = await join_with_invitation(world)
+async def test_withdrawn_invitation_is_refused(platform: PlatformHarness) -> None:
+    gwen = await join_with_invitation(platform)
     invitation = (await gwen.request_as_administrator("POST", "invitation")).json()["invitation"]
     assert (await gwen.request_as_administrator("DELETE", "invitation")).status_code == 204
     assert_problem(await gwen.accept(invitation, NEW_PASSWORD), 409, "invitation_void")
@@ -130,13 +132,15 @@ async def test_withdrawn_invitation_holds_no_longer(world: PlatformHarness) -> N
     await gwen.sign_in(PASSWORD)
 
 
-async def test_suspension_ends_sessions_and_the_member_learns_why(world: PlatformHarness) -> None:
-    gwen = await join_with_invitation(world)
+async def test_suspension_ends_sessions_and_gives_member_the_reason(
+    platform: PlatformHarness,
+) -> None:
+    gwen = await join_with_invitation(platform)
     tokens = await gwen.sign_in()
     invitation = (await gwen.request_as_administrator("POST", "invitation")).json()["invitation"]
     why = {"reason": "insultes répétées", "until": "2999-01-01T00:00:00Z"}
     assert (await gwen.request_as_administrator("POST", "suspension", why)).status_code == 204
-    await world.wait_until_idle()
+    await platform.wait_until_idle()
 
     for refused in (
         await gwen.try_sign_in(),
@@ -144,36 +148,36 @@ async def test_suspension_ends_sessions_and_the_member_learns_why(world: Platfor
         await gwen.accept(invitation, NEW_PASSWORD),
         await gwen.request(tokens, "GET", SESSIONS),
     ):
-        told = assert_problem(refused, 403, "member_suspended")
-        assert (told["reason"], told["until"][:10]) == (why["reason"], "2999-01-01")
+        problem = assert_problem(refused, 403, "member_suspended")
+        assert (problem["reason"], problem["until"][:10]) == (why["reason"], "2999-01-01")
     assert_problem(await gwen.try_sign_in("raté"), 401, "wrong_credentials")
     reading = await gwen.sign_in(suspended_too=True)
     assert (await gwen.request(reading, "GET", "/notifications/v1/inbox")).status_code == 200
-    answer = await gwen.request(reading, "GET", "/community/v1/spaces")
-    assert answer.json()["rule"] == "member.suspended"
+    response = await gwen.request(reading, "GET", "/community/v1/spaces")
+    assert response.json()["rule"] == "member.suspended"
     assert (await gwen.request(reading, "POST", f"{SESSIONS}/sign-out")).status_code == 204
 
     assert (await gwen.request_as_administrator("DELETE", "suspension")).status_code == 204
 
     assert await gwen.statuses(tokens) == {401}
-    told = assert_problem(await gwen.refresh(tokens["refresh_token"]), 401, "session_over")
-    assert told["reason"] == "suspended"
+    problem = assert_problem(await gwen.refresh(tokens["refresh_token"]), 401, "session_over")
+    assert problem["reason"] == "suspended"
     assert await gwen.statuses(await gwen.sign_in()) == {200}
 
 
-async def test_administrator_ends_the_sessions_of_a_member(world: PlatformHarness) -> None:
-    gwen = await join_with_invitation(world)
+async def test_administrator_ends_the_sessions_of_a_member(platform: PlatformHarness) -> None:
+    gwen = await join_with_invitation(platform)
     tokens = await gwen.sign_in()
     path = f"/identity/v1/members/{gwen.member_id}/sessions"
-    assert (await world.request("omar", "DELETE", path)).status_code == 403
+    assert (await platform.request("omar", "DELETE", path)).status_code == 403
     assert (await gwen.request_as_administrator("DELETE", "sessions")).status_code == 204
     assert await gwen.statuses(tokens) == {401}
-    told = assert_problem(await gwen.refresh(tokens["refresh_token"]), 401, "session_over")
-    assert told["reason"] == "administrator"
+    problem = assert_problem(await gwen.refresh(tokens["refresh_token"]), 401, "session_over")
+    assert problem["reason"] == "administrator"
 
 
-async def test_password_set_composed_is_typed_decomposed(world: PlatformHarness) -> None:
-    gwen = await join_with_invitation(world)
+async def test_password_set_composed_is_typed_decomposed(platform: PlatformHarness) -> None:
+    gwen = await join_with_invitation(platform)
     composed = "été à la forêt brumeuse"
     decomposed = unicodedata.normalize("NFD", composed)
     invitation = (await gwen.request_as_administrator("POST", "invitation")).json()["invitation"]
@@ -182,31 +186,33 @@ async def test_password_set_composed_is_typed_decomposed(world: PlatformHarness)
     await gwen.sign_in(composed)
 
 
-async def test_replayed_invitation_does_not_give_the_secret_again(world: PlatformHarness) -> None:
-    gwen = await join_with_invitation(world)
+async def test_replayed_invitation_does_not_give_the_secret_again(
+    platform: PlatformHarness,
+) -> None:
+    gwen = await join_with_invitation(platform)
     path, key = _invitation(gwen), f"invite-{uuid7()}"
-    first = await world.request("anne", "POST", path, idempotency_key=key)
-    again = await world.request("anne", "POST", path, idempotency_key=key)
-    told = assert_problem(again, 409, "answer_not_kept")
-    assert told["member_id"] == gwen.member_id
+    first = await platform.request("anne", "POST", path, idempotency_key=key)
+    again = await platform.request("anne", "POST", path, idempotency_key=key)
+    problem = assert_problem(again, 409, "answer_not_kept")
+    assert problem["member_id"] == gwen.member_id
     assert first.json()["invitation"] not in again.text
     assert (await gwen.accept(first.json()["invitation"], NEW_PASSWORD)).status_code == 204
 
 
-async def test_member_without_an_address_is_not_invited(world: PlatformHarness) -> None:
+async def test_member_without_an_address_is_not_invited(platform: PlatformHarness) -> None:
     line = {"outside_id": "1", "display_name": "Yann", "joined_at": "2020-01-01T00:00:00Z"}
-    body = {"source": f"s{uuid7()}", "structure_id": await world.school_id(), "lines": [line]}
-    await world.request_ok("anne", "POST", "/identity/v1/imports", body)
-    await world.request_ok("tom", "GET", "/community/v1/spaces")
-    database = world.services["identity"].service.database
+    body = {"source": f"s{uuid7()}", "structure_id": await platform.school_id(), "lines": [line]}
+    await platform.request_ok("anne", "POST", "/identity/v1/imports", body)
+    await platform.request_ok("tom", "GET", "/community/v1/spaces")
+    database = platform.services["identity"].service.database
     query = sa.text("SELECT member_id FROM members WHERE email IS NULL LIMIT 1")
-    (row,) = await database.execute_once(query, [world.seeded.tenant])
+    (row,) = await database.execute_once(query, [platform.seeded.tenant])
     path = f"/identity/v1/members/{row.member_id}/invitation"
-    assert_problem(await world.request("anne", "POST", path), 409, "no_address")
+    assert_problem(await platform.request("anne", "POST", path), 409, "no_address")
 
 
-async def test_every_end_of_access_leaves_an_audit_row(world: PlatformHarness) -> None:
-    gwen = await join_with_invitation(world)
+async def test_every_end_of_access_leaves_an_audit_row(platform: PlatformHarness) -> None:
+    gwen = await join_with_invitation(platform)
     tokens = await gwen.sign_in()
     await gwen.request(tokens, "POST", f"{SESSIONS}/sign-out")
     invitation = (await gwen.request_as_administrator("POST", "invitation")).json()["invitation"]
@@ -217,13 +223,13 @@ async def test_every_end_of_access_leaves_an_audit_row(world: PlatformHarness) -
     for current in ("raté", NEW_PASSWORD):
         change = {"current_password": current, "new_password": PASSWORD}
         await gwen.request(tokens, "PUT", "/identity/v1/password", change)
-    database = world.services["identity"].service.database
+    database = platform.services["identity"].service.database
     query = sa.text("""
         SELECT action, member_id FROM audit
         WHERE member_id = :gwen OR (member_id = :anne AND subject = :gwen)
     """)
-    values = {"gwen": UUID(gwen.member_id), "anne": member_id_of(world.tokens["anne"])}
-    rows = await database.execute_once(query, [world.seeded.tenant], **values)
+    values = {"gwen": UUID(gwen.member_id), "anne": member_id_of(platform.tokens["anne"])}
+    rows = await database.execute_once(query, [platform.seeded.tenant], **values)
     assert {row.action for row in rows if row.member_id == values["gwen"]} == {
         "password.set",
         "password.change_failed",
@@ -243,23 +249,25 @@ def _invitation(whose: InvitedMember) -> str:
 
 
 async def test_first_administrator_is_invited_anew_until_a_password_is_set(
-    world: PlatformHarness,
+    platform: PlatformHarness,
 ) -> None:
     new = {"name": f"Université {uuid7()}", "admin": f"chef.{uuid7().hex}@cote.example"}
     key = f"open-{uuid7()}"
     path, again = "/identity/v1/tenants", "/identity/v1/tenants/invitations"
-    opened = await world.request("operator", "POST", path, new, idempotency_key=key)
+    opened_tenant = await platform.request("operator", "POST", path, new, idempotency_key=key)
     lost = assert_problem(
-        await world.request("operator", "POST", path, new, idempotency_key=key),
+        await platform.request("operator", "POST", path, new, idempotency_key=key),
         409,
         "answer_not_kept",
     )
-    who = {"tenant_id": lost["tenant_id"], "member_id": lost["administrator_id"]}
-    invited = await world.request_ok("operator", "POST", again, who)
-    administrator = InvitedMember(world, who["member_id"], new["admin"], invited["invitation"])
-    older = await administrator.accept(opened.json()["invitation"])
+    member = {"tenant_id": lost["tenant_id"], "member_id": lost["administrator_id"]}
+    invited = await platform.request_ok("operator", "POST", again, member)
+    administrator = InvitedMember(
+        platform, member["member_id"], new["admin"], invited["invitation"]
+    )
+    older = await administrator.accept(opened_tenant.json()["invitation"])
     assert_problem(older, 409, "invitation_void")
     assert (await administrator.accept(invited["invitation"])).status_code == 204
-    assert_problem(await world.request("operator", "POST", again, who), 409, "has_password")
-    tom = {"tenant_id": str(world.seeded.tenant), "member_id": str(uuid7())}
-    assert_problem(await world.request("operator", "POST", again, tom), 404, "member_not_found")
+    assert_problem(await platform.request("operator", "POST", again, member), 409, "has_password")
+    tom = {"tenant_id": str(platform.seeded.tenant), "member_id": str(uuid7())}
+    assert_problem(await platform.request("operator", "POST", again, tom), 404, "member_not_found")

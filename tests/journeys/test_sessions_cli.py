@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_s
 class Terminal:
     """Types commands with the token of one session."""
 
-    def __init__(self, world: PlatformHarness, token: str, folder: Path) -> None:
-        self.world, self.file = world, folder / "token"
+    def __init__(self, platform: PlatformHarness, token: str, folder: Path) -> None:
+        self.platform, self.file = platform, folder / "token"
         self.file.write_text(token)
 
     async def run(self, *words: str) -> Result:
@@ -27,11 +27,13 @@ class Terminal:
 
         def answer(request: httpx.Request) -> httpx.Response:
             path, query = request.url.path, request.url.query.decode()
-            sent = self.world.http.request(
+            sent = self.platform.http.request(
                 request.method, f"{path}?{query}", headers={**request.headers, "host": "test"}
             )
-            done = asyncio.run_coroutine_threadsafe(sent, loop).result(30)
-            return httpx.Response(done.status_code, content=done.content, headers=done.headers)
+            response = asyncio.run_coroutine_threadsafe(sent, loop).result(30)
+            return httpx.Response(
+                response.status_code, content=response.content, headers=response.headers
+            )
 
         def invoke() -> Result:
             with pytest.MonkeyPatch.context() as patched:
@@ -49,11 +51,11 @@ class Terminal:
 
 
 async def test_member_lists_and_ends_sessions_at_a_terminal(
-    world: PlatformHarness, tmp_path: Path
+    platform: PlatformHarness, tmp_path: Path
 ) -> None:
-    gwen = await join_with_invitation(world)
+    gwen = await join_with_invitation(platform)
     first, second, third = [await gwen.sign_in() for _ in range(3)]
-    terminal = Terminal(world, second["access_token"], tmp_path)
+    terminal = Terminal(platform, second["access_token"], tmp_path)
 
     listed = await terminal.run("sessions", "list")
     items = json.loads((await terminal.run("sessions", "list", "--json")).output)
@@ -62,8 +64,8 @@ async def test_member_lists_and_ends_sessions_at_a_terminal(
     assert "Firefox, Linux" in listed.output
     ended = await terminal.run("sessions", "end", items[0]["session_id"])
     assert (ended.exit_code, ended.output) == (0, f"ended: {items[0]['session_id']}\n")
-    others = await terminal.run("sessions", "end", "--others")
-    assert (others.exit_code, others.output) == (0, "ended: 1\n")
+    output = await terminal.run("sessions", "end", "--others")
+    assert (output.exit_code, output.output) == (0, "ended: 1\n")
     assert await gwen.statuses(first) == await gwen.statuses(third) == {401}
     assert (await terminal.run("sessions", "end")).exit_code == 2
     assert (await terminal.run("sessions", "end", "--all")).output == "ended: 1\n"

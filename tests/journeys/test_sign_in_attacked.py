@@ -13,59 +13,66 @@ _OF_ITS_MOMENT = {"trace_id", "x-trace-id", "traceresponse", "retry_after", "ret
 PATH = "/identity/v1/sessions"
 
 
-async def sign_in(world: PlatformHarness, email: str, password: str, **more: str) -> httpx.Response:
+async def sign_in(
+    platform: PlatformHarness, email: str, password: str, **more: str
+) -> httpx.Response:
     body = {"tenant": SLUG, "email": email, "password": password, **more}
-    transport = world.http._transport
+    transport = platform.http._transport
     assert isinstance(transport, httpx.ASGITransport)
     # An address of their own: what is wrong here must not slow other journeys down.
     from_elsewhere = httpx.ASGITransport(transport.app, client=("198.51.100.66", 50_000))
-    async with httpx.AsyncClient(transport=from_elsewhere, base_url=world.http.base_url) as http:
+    async with httpx.AsyncClient(transport=from_elsewhere, base_url=platform.http.base_url) as http:
         return await http.post(PATH, json=body, headers={"Accept-Language": "en"})
 
 
-def seen(answer: httpx.Response) -> tuple[object, ...]:
+def seen(response: httpx.Response) -> tuple[object, ...]:
     """What of an answer could tell people apart: not its moment, nor its trace."""
-    body = {name: value for name, value in answer.json().items() if name not in _OF_ITS_MOMENT}
-    headers = {name: value for name, value in answer.headers.items() if name not in _OF_ITS_MOMENT}
-    return answer.status_code, str(body), str(headers), "Retry-After" in answer.headers
+    body = {name: value for name, value in response.json().items() if name not in _OF_ITS_MOMENT}
+    headers = {
+        name: value for name, value in response.headers.items() if name not in _OF_ITS_MOMENT
+    }
+    return response.status_code, str(body), str(headers), "Retry-After" in response.headers
 
 
-async def test_raced_guesses_at_somebody_are_answered_as_those_at_nobody(
-    world: PlatformHarness,
+async def test_concurrent_guesses_get_same_responses_for_unknown_address(
+    platform: PlatformHarness,
 ) -> None:
-    known = await asyncio.gather(
-        *(sign_in(world, "hamid@demo.example", f"raté {n}") for n in range(40))
+    known_responses = await asyncio.gather(
+        *(sign_in(platform, "hamid@demo.example", f"raté {n}") for n in range(40))
     )
     nobody = await asyncio.gather(
-        *(sign_in(world, "personne@demo.example", f"raté {n}") for n in range(40))
+        *(sign_in(platform, "personne@demo.example", f"raté {n}") for n in range(40))
     )
     nowhere = await asyncio.gather(
-        *(sign_in(world, "hamid@demo.example", f"raté {n}", tenant="ailleurs") for n in range(40))
+        *(
+            sign_in(platform, "hamid@demo.example", f"raté {n}", tenant="ailleurs")
+            for n in range(40)
+        )
     )
 
-    for answers in (known, nobody, nowhere):
-        assert sum(answer.status_code == 401 for answer in answers) == 5
-        assert sum(answer.status_code == 429 for answer in answers) == 35
+    for answers in (known_responses, nobody, nowhere):
+        assert sum(response.status_code == 401 for response in answers) == 5
+        assert sum(response.status_code == 429 for response in answers) == 35
 
     def distinct(answers: list[httpx.Response]) -> set[tuple[object, ...]]:
-        return {seen(answer) for answer in answers}
+        return {seen(response) for response in answers}
 
-    assert distinct(known) == distinct(nobody) == distinct(nowhere)
-    refused = next(answer for answer in known if answer.status_code == 429)
+    assert distinct(known_responses) == distinct(nobody) == distinct(nowhere)
+    refused = next(response for response in known_responses if response.status_code == 429)
     assert refused.json()["title"] == "Too many attempts in a short time"
     assert refused.headers["Retry-After"] == str(refused.json()["retry_after"])
     assert 20 <= int(refused.headers["Retry-After"]) <= 30
 
 
-async def test_known_device_signs_in_while_others_guess(world: PlatformHarness) -> None:
-    password = world.seeded.password_of("malik")
-    first = (await sign_in(world, "malik@demo.example", password)).json()
+async def test_known_device_signs_in_while_others_guess(platform: PlatformHarness) -> None:
+    password = platform.seeded.password_of("malik")
+    first = (await sign_in(platform, "malik@demo.example", password)).json()
     for _ in range(8):
-        await sign_in(world, "malik@demo.example", "raté")
+        await sign_in(platform, "malik@demo.example", "raté")
 
-    stranger = await sign_in(world, "malik@demo.example", password)
+    stranger = await sign_in(platform, "malik@demo.example", password)
     device = await sign_in(
-        world, "malik@demo.example", password, device_token=first["device_token"]
+        platform, "malik@demo.example", password, device_token=first["device_token"]
     )
 
     assert stranger.status_code == 429
@@ -73,14 +80,14 @@ async def test_known_device_signs_in_while_others_guess(world: PlatformHarness) 
     assert device.json()["device_token"] != first["device_token"]
 
 
-async def test_device_token_opens_nothing_else(world: PlatformHarness) -> None:
-    first = (await sign_in(world, "zoe@demo.example", world.seeded.password_of("zoe"))).json()
+async def test_device_token_opens_nothing_else(platform: PlatformHarness) -> None:
+    first = (await sign_in(platform, "zoe@demo.example", platform.seeded.password_of("zoe"))).json()
     token = first["device_token"]
 
-    read = await world.http.get(
+    read = await platform.http.get(
         "/identity/v1/structures", headers={"Authorization": f"Bearer {token}"}
     )
-    accepted = await world.http.post(
+    accepted = await platform.http.post(
         "/identity/v1/invitations/accept",
         json={"invitation": token, "password": "Un tout autre mot de passe"},
     )

@@ -22,9 +22,9 @@ CPU_SECONDS = 0.5
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def port(world: PlatformHarness) -> AsyncIterator[int]:
+async def port(platform: PlatformHarness) -> AsyncIterator[int]:
     at = ListenSettings(port=free_port(), inner_port=free_port())
-    serving = await start_http_servers(list(world.services.values()), at)
+    serving = await start_http_servers(list(platform.services.values()), at)
     yield at.port
     await serving.stop()
 
@@ -39,34 +39,38 @@ def dialled(port: int, number: int, head: str) -> Iterator[None]:
             sockets[-1].sendall(head.encode() + b" ")
         yield
     finally:
-        for each in sockets:
-            each.close()
+        for connection in sockets:
+            connection.close()
 
 
 @pytest.mark.parametrize("token", ["", "authorization: Bearer {token}\r\n"])
-async def test_slow_senders_hold_no_place(world: PlatformHarness, port: int, token: str) -> None:
-    space = await world.open_space("zoe")
-    member = token.format(token=world.tokens["zoe"])
+async def test_slow_senders_occupy_no_request_slot(
+    platform: PlatformHarness, port: int, token: str
+) -> None:
+    space = await platform.open_space("zoe")
+    member = token.format(token=platform.tokens["zoe"])
     head = HEAD.format(path="/community/v1/spaces/x/posts", more=f"{member}content-length: 900\r\n")
     path, body = f"/community/v1/spaces/{space}/posts", {"title": "Vite", "body": "Me voilà."}
-    headers = {"authorization": f"Bearer {world.tokens['zoe']}"}
+    headers = {"authorization": f"Bearer {platform.tokens['zoe']}"}
     with dialled(port, 300, head):
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             await asyncio.sleep(0.5)
             answers = [await client.post(path, json=body, headers=headers) for _ in range(5)]
             reads = [await client.get(path, headers=headers) for _ in range(5)]
-    assert [answer.status_code for answer in (*answers, *reads)] == [201] * 5 + [200] * 5
+    assert [response.status_code for response in (*answers, *reads)] == [201] * 5 + [200] * 5
 
 
-async def test_many_large_bodies_under_way_stop_no_reads(world: PlatformHarness, port: int) -> None:
-    await world.open_space("zoe")
+async def test_many_large_bodies_in_progress_do_not_block_reads(
+    platform: PlatformHarness, port: int
+) -> None:
+    await platform.open_space("zoe")
     head = HEAD.format(path="/community/v1/imports", more="content-length: 9000000\r\n")
-    headers = {"authorization": f"Bearer {world.tokens['zoe']}"}
+    headers = {"authorization": f"Bearer {platform.tokens['zoe']}"}
     with dialled(port, 510, head):
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             await asyncio.sleep(0.5)
-            answer = await client.get("/community/v1/spaces", headers=headers)
-    assert answer.status_code == 200
+            response = await client.get("/community/v1/spaces", headers=headers)
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -74,13 +78,13 @@ async def test_many_large_bodies_under_way_stop_no_reads(world: PlatformHarness,
     [("/community/v1/imports", 10_000_000, 401), ("/identity/v1/sessions", 1_000_000, 413)],
 )
 async def test_zeros_without_a_token_cost_no_parsing(
-    world: PlatformHarness, port: int, path: str, size: int, status: int
+    platform: PlatformHarness, port: int, path: str, size: int, status: int
 ) -> None:
     zeros = b"[" + b"0," * (size // 2 - 1) + b"0]"
     headers = {"content-type": "application/json"}
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         begin = time.process_time()
-        answer = await client.post(path, content=zeros, headers=headers)
+        response = await client.post(path, content=zeros, headers=headers)
         seconds = time.process_time() - begin
-    assert answer.status_code == status
+    assert response.status_code == status
     assert seconds < CPU_SECONDS, f"{seconds * 1000:.0f} ms of CPU, client and server"

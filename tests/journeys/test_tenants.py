@@ -21,124 +21,131 @@ _TABLES = sa.text("""
 """)
 
 
-async def _record_of(world: PlatformHarness, content: str) -> IncomingRecord:
+async def _record_of(platform: PlatformHarness, content: str) -> IncomingRecord:
     """Find the record in which a content was published."""
-    for partition, end in (await world.bus.get_log_bounds([TOPIC])).end.items():
-        for record in await world.bus.fetch(partition, 0, end):
+    for partition, end in (await platform.bus.get_log_bounds([TOPIC])).end.items():
+        for record in await platform.bus.fetch(partition, 0, end):
             if record.value and content.encode() in record.value:
                 return record
     raise AssertionError(content)
 
 
-async def _counts(world: PlatformHarness, group: str) -> dict[str, int]:
-    status = await world.request_ok("operator", "GET", f"/{group}/v1/operating/status")
-    found: dict[str, int] = status["groups"][group]
-    return found
+async def _counts(platform: PlatformHarness, group: str) -> dict[str, int]:
+    status = await platform.request_ok("operator", "GET", f"/{group}/v1/operating/status")
+    counts: dict[str, int] = status["groups"][group]
+    return counts
 
 
 async def _forge(
-    world: PlatformHarness, record: IncomingRecord, tenant: TenantId, key: bytes
+    platform: PlatformHarness, record: IncomingRecord, tenant: TenantId, key: bytes
 ) -> None:
     value = msgspec.json.decode(record.value or b"")
-    value |= {"tenant": str(tenant), "id": str(world.features.tenants.new_id())}
+    value |= {"tenant": str(tenant), "id": str(platform.features.tenants.new_id())}
     value["partitionkey"] = key.decode()
-    world.bus.append(record.partition, key, msgspec.json.encode(value), headers=record.headers)
-    await world.wait_until_idle()
+    platform.bus.append(record.partition, key, msgspec.json.encode(value), headers=record.headers)
+    await platform.wait_until_idle()
 
 
-async def test_a_record_under_another_tenants_key_is_a_dead_letter(world: PlatformHarness) -> None:
-    space = await world.open_space("zoe")
-    post = await world.publish_post("zoe", space, "À nous seuls. 🔒")
-    await world.wait_until_idle()
-    record = await _record_of(world, post)
-    before = {group: await _counts(world, group) for group in READERS}
+async def test_a_record_under_another_tenants_key_is_a_dead_letter(
+    platform: PlatformHarness,
+) -> None:
+    space = await platform.open_space("zoe")
+    post = await platform.publish_post("zoe", space, "À nous seuls. 🔒")
+    await platform.wait_until_idle()
+    record = await _record_of(platform, post)
+    state_before = {group: await _counts(platform, group) for group in READERS}
     assert record.key is not None
-    await _forge(world, record, world.other_tenant, record.key)
+    await _forge(platform, record, platform.other_tenant, record.key)
     for group in READERS:
-        now = await _counts(world, group)
-        assert now["dead_lettered"] == before[group]["dead_lettered"] + 1, group
-        assert now["applied"] == before[group]["applied"], group
+        now = await _counts(platform, group)
+        assert now["dead_lettered"] == state_before[group]["dead_lettered"] + 1, group
+        assert now["applied"] == state_before[group]["applied"], group
         assert now["lag"] == 0, group
-    letters = (await world.request_ok("operator", "GET", "/metrics/v1/operating/dead-letters"))[
+    letters = (await platform.request_ok("operator", "GET", "/metrics/v1/operating/dead-letters"))[
         "items"
     ]
     assert "tenant_mismatch" in letters[-1]["cause"]
 
 
-async def test_a_record_of_another_tenant_touches_nothing_of_ours(world: PlatformHarness) -> None:
+async def test_record_of_another_tenant_changes_no_row_of_ours(platform: PlatformHarness) -> None:
     """Whoever may write to the topic can lie about one tenant, and only ever to that tenant."""
-    space = await world.open_space("zoe")
-    post = await world.publish_post("zoe", space, "À nous seuls. 🔒")
-    await world.wait_until_idle()
-    record = await _record_of(world, post)
-    foreign = f"{world.other_tenant}:{post}".encode()
-    before = await _rows(world, world.seeded.tenant)
-    await _forge(world, record, world.other_tenant, foreign)
-    assert await _rows(world, world.seeded.tenant) == before
-    assert (await world.request("ulla", "GET", f"/community/v1/contents/{post}")).status_code == 404
+    space = await platform.open_space("zoe")
+    post = await platform.publish_post("zoe", space, "À nous seuls. 🔒")
+    await platform.wait_until_idle()
+    record = await _record_of(platform, post)
+    foreign = f"{platform.other_tenant}:{post}".encode()
+    state_before = await _rows(platform, platform.seeded.tenant)
+    await _forge(platform, record, platform.other_tenant, foreign)
+    assert await _rows(platform, platform.seeded.tenant) == state_before
+    assert (
+        await platform.request("ulla", "GET", f"/community/v1/contents/{post}")
+    ).status_code == 404
 
 
-async def test_unreadable_records_are_dead_letters_and_the_rest_goes_on(
-    world: PlatformHarness,
+async def test_unreadable_records_become_dead_letters_and_later_ones_apply(
+    platform: PlatformHarness,
 ) -> None:
-    space = await world.open_space("zoe", "hamid")
-    before = await _counts(world, "metrics")
+    space = await platform.open_space("zoe", "hamid")
+    state_before = await _counts(platform, "metrics")
     for value in (b"", b"{", b"\xff\xfe", b'{"specversion": "1.0"}', b"[" * 100_000, None):
-        world.bus.append(Partition(TOPIC, 0), b"nobody", value)
-    post = await world.publish_post("zoe", space, "La vie continue.", "question")
-    answer = await world.publish_reply("hamid", post, "En effet.", "answers")
-    await world.wait_for_notification("zoe", "answer_to_mine", answer)
-    await world.wait_until_idle()
-    now = await _counts(world, "metrics")
-    assert now["dead_lettered"] == before["dead_lettered"] + 6
+        platform.bus.append(Partition(TOPIC, 0), b"nobody", value)
+    post = await platform.publish_post("zoe", space, "La vie continue.", "question")
+    answer_id = await platform.publish_reply("hamid", post, "En effet.", "answers")
+    await platform.wait_for_notification("zoe", "answer_to_mine", answer_id)
+    await platform.wait_until_idle()
+    now = await _counts(platform, "metrics")
+    assert now["dead_lettered"] == state_before["dead_lettered"] + 6
     assert now["lag"] == now["parked"] == 0
 
 
-async def test_a_newer_version_of_a_fact_is_ignored(world: PlatformHarness) -> None:
-    space = await world.open_space("zoe")
-    post = await world.publish_post("zoe", space, "Demain, peut-être.")
-    await world.wait_until_idle()
-    record, before = await _record_of(world, post), await _counts(world, "metrics")
+async def test_a_newer_version_of_a_fact_is_ignored(platform: PlatformHarness) -> None:
+    space = await platform.open_space("zoe")
+    post = await platform.publish_post("zoe", space, "Demain, peut-être.")
+    await platform.wait_until_idle()
+    record, state_before = await _record_of(platform, post), await _counts(platform, "metrics")
     newer = {"type": "community.post.published.v99", "data": {"unknown": "é"}}
     value = msgspec.json.decode(record.value or b"") | newer
-    world.bus.append(record.partition, record.key, msgspec.json.encode(value))
-    await world.wait_until_idle()
-    changed = {"ignored": before["ignored"] + 1, "published": before["published"] + 1}
-    assert await _counts(world, "metrics") == before | changed
+    platform.bus.append(record.partition, record.key, msgspec.json.encode(value))
+    await platform.wait_until_idle()
+    changed = {"ignored": state_before["ignored"] + 1, "published": state_before["published"] + 1}
+    assert await _counts(platform, "metrics") == state_before | changed
 
 
-async def _rows(world: PlatformHarness, tenant: TenantId) -> dict[str, int]:
+async def _rows(platform: PlatformHarness, tenant: TenantId) -> dict[str, int]:
     """Count what a unit of this tenant sees in every table that belongs to tenants."""
-    found = {}
-    for name, running in world.services.items():
+    rows = {}
+    for name, running in platform.services.items():
         database = running.service.database
         for table in await database.execute_once(_TABLES):
             count = sa.text(f"SELECT count(*) FROM {table.relname}")
             (row,) = await database.execute_once(count, [tenant])
-            found[f"{name}.{table.relname}"] = int(row[0])
-    return found
+            rows[f"{name}.{table.relname}"] = int(row[0])
+    return rows
 
 
-async def test_a_unit_sees_the_rows_of_its_tenant_and_no_others(world: PlatformHarness) -> None:
-    space = await world.open_space("zoe", "hamid")
-    await world.publish_post("zoe", space, "À nous seuls. 🔒")
-    await world.wait_until_idle()
-    ours, nobodys = await _rows(world, world.seeded.tenant), await _rows(world, _nobody())
-    assert len(ours) > 20
-    assert ours["community.contents"] > 0
+async def test_a_unit_sees_the_rows_of_its_tenant_and_no_others(platform: PlatformHarness) -> None:
+    space = await platform.open_space("zoe", "hamid")
+    await platform.publish_post("zoe", space, "À nous seuls. 🔒")
+    await platform.wait_until_idle()
+    own_rows, nobodys = (
+        await _rows(platform, platform.seeded.tenant),
+        await _rows(platform, _nobody()),
+    )
+    assert len(own_rows) > 20
+    assert own_rows["community.contents"] > 0
     assert not any(nobodys.values()), nobodys
-    assert (await _rows(world, world.other_tenant))["community.contents"] == 0
+    assert (await _rows(platform, platform.other_tenant))["community.contents"] == 0
 
 
-async def test_a_unit_cannot_write_a_row_of_another_tenant(world: PlatformHarness) -> None:
-    database = world.services["community"].service.database
+async def test_a_unit_cannot_write_a_row_of_another_tenant(platform: PlatformHarness) -> None:
+    database = platform.services["community"].service.database
     copied = sa.text("UPDATE contents SET tenant_id = :other")
-    space = await world.open_space("zoe")
-    await world.publish_post("zoe", space, "À nous seuls. 🔒")
+    space = await platform.open_space("zoe")
+    await platform.publish_post("zoe", space, "À nous seuls. 🔒")
     with pytest.raises(sa.exc.DBAPIError, match="row-level security"):
-        await database.execute_once(copied, [world.seeded.tenant], other=world.other_tenant)
+        await database.execute_once(copied, [platform.seeded.tenant], other=platform.other_tenant)
     changed = sa.text("UPDATE contents SET body = 'volé' RETURNING content_id")
-    stolen: Sequence[object] = await database.execute_once(changed, [world.other_tenant])
+    stolen: Sequence[object] = await database.execute_once(changed, [platform.other_tenant])
     assert not stolen
 
 

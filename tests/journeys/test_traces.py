@@ -18,19 +18,19 @@ def _in(span: ReadableSpan, trace_id: int) -> bool:
     return span.context is not None and span.context.trace_id == trace_id
 
 
-async def test_an_insult_is_one_trace_from_the_request_to_its_hiding(
-    world: PlatformHarness,
+async def test_one_trace_covers_insult_from_request_to_hiding(
+    platform: PlatformHarness,
 ) -> None:
-    space = await world.open_space("malik")
-    question = await world.publish_post("malik", space, "Qui vient ?", "question")
-    await world.wait_until_idle()
-    world.spans.clear()
-    answer = await world.request(
+    space = await platform.open_space("malik")
+    question = await platform.publish_post("malik", space, "Qui vient ?", "question")
+    await platform.wait_until_idle()
+    platform.spans.clear()
+    response = await platform.request(
         "malik", "POST", f"/community/v1/contents/{question}/comments", {"body": INSULT}
     )
-    trace_id = int(answer.headers["x-trace-id"], 16)
-    await world.wait_until_idle()
-    spans = [s for s in world.spans.get_finished_spans() if _in(s, trace_id)]
+    trace_id = int(response.headers["x-trace-id"], 16)
+    await platform.wait_until_idle()
+    spans = [s for s in platform.spans.get_finished_spans() if _in(s, trace_id)]
     (request,) = [s for s in spans if s.kind is SpanKind.SERVER]
     assert request.name == "POST /community/v1/contents/{content_id}/comments"
     created = {s.name for s in spans if s.kind is SpanKind.PRODUCER}
@@ -49,14 +49,14 @@ async def test_an_insult_is_one_trace_from_the_request_to_its_hiding(
     assert len(hidden) == 1, "the hiding is in the trace of the request that it answers"
 
 
-async def test_the_relay_links_what_it_sends_and_starts_a_trace_of_its_own(
-    world: PlatformHarness,
+async def test_relay_starts_own_trace_with_links_to_records(
+    platform: PlatformHarness,
 ) -> None:
-    space = await world.open_space("zoe")
-    world.spans.clear()
-    await world.publish_post("zoe", space, "Bonjour à tous 👋")
-    await world.wait_until_idle()
-    spans = list(world.spans.get_finished_spans())
+    space = await platform.open_space("zoe")
+    platform.spans.clear()
+    await platform.publish_post("zoe", space, "Bonjour à tous 👋")
+    await platform.wait_until_idle()
+    spans = list(platform.spans.get_finished_spans())
     (created,) = [
         s
         for s in _named(spans, "create community.post")

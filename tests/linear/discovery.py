@@ -42,9 +42,9 @@ def text_functions() -> dict[str, FunctionType]:
 
 def takes_one_text(function: FunctionType) -> bool:
     """Return whether a function can be called with a text alone."""
-    first, *others = inspect.signature(function).parameters.values()
+    first, *other_parameters = inspect.signature(function).parameters.values()
     return first.annotation is str and all(
-        parameter.default is not parameter.empty for parameter in others
+        parameter.default is not parameter.empty for parameter in other_parameters
     )
 
 

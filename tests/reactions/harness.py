@@ -96,10 +96,10 @@ class ReactionHarness:
             self.publish(fact, origin)
         places = [Partition(topic, 0) for topic in sorted({fact.TOPIC for fact in facts})]
         starts = await reader.on_assigned(places)
-        for place, start in starts.items():
+        for partition, start in starts.items():
             position = start
-            while batch := tuple(await self.bus.fetch(place, position, 1000)):
-                position = (await reader.handle(batch))[place]
+            while batch := tuple(await self.bus.fetch(partition, position, 1000)):
+                position = (await reader.handle(batch))[partition]
         return +self.outcomes.counts
 
 

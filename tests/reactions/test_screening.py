@@ -21,7 +21,7 @@ from shared.kit.workers.process import WorkerJob
 from tests.reactions.harness import ReactionHarness, open_reaction_harness
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
-Told = TypeVar("Told", ContentScreened, CaseOpened, DecisionMade)
+Published = TypeVar("Published", ContentScreened, CaseOpened, DecisionMade)
 HOSTILE = ["spin for ever", "die at once"]
 _OUTBOX = sa.text("SELECT value FROM outbox ORDER BY position")
 
@@ -52,7 +52,7 @@ def a_post(body: str, form: str = "plain") -> PostPublished:
 
 
 @pytest.mark.parametrize("body", HOSTILE)
-async def test_an_unread_text_opens_a_case_and_the_next_text_is_screened(
+async def test_unscreened_text_opens_case_and_next_is_screened(
     moderation: ReactionHarness, body: str
 ) -> None:
     hostile, insult = a_post(body), a_post("espèce de connard")
@@ -60,20 +60,20 @@ async def test_an_unread_text_opens_a_case_and_the_next_text_is_screened(
     became = await moderation.react(hostile, insult)
 
     assert became == {"applied": 2}
-    first, second = await _told(moderation, ContentScreened)
+    first, second = await _published(moderation, ContentScreened)
     assert (first.ref.id, first.degraded, first.verdict) == (hostile.ref.id, True, Verdict.REVIEW)
     assert (second.degraded, second.verdict) == (False, Verdict.HIDE)
-    cases = {case.ref.id: case.because for case in await _told(moderation, CaseOpened)}
+    cases = {case.ref.id: case.because for case in await _published(moderation, CaseOpened)}
     assert cases == {hostile.ref.id: "unread", insult.ref.id: "rule"}
-    assert [each.ref.id for each in await _told(moderation, DecisionMade)] == [insult.ref.id]
+    assert [item.ref.id for item in await _published(moderation, DecisionMade)] == [insult.ref.id]
 
 
 async def test_an_imported_unread_text_is_only_recorded(moderation: ReactionHarness) -> None:
     await moderation.react(a_post("spin"), origin=Origin.IMPORT)
 
-    (screened,) = await _told(moderation, ContentScreened)
+    (screened,) = await _published(moderation, ContentScreened)
     assert screened.degraded
-    assert await _told(moderation, CaseOpened) == []
+    assert await _published(moderation, CaseOpened) == []
 
 
 async def test_no_transaction_is_open_while_a_text_is_late(moderation: ReactionHarness) -> None:
@@ -84,21 +84,21 @@ async def test_no_transaction_is_open_while_a_text_is_late(moderation: ReactionH
     assert max(moderation.transaction_seconds[began:]) < 0.25
 
 
-async def test_the_service_goes_on_when_no_worker_can_be_started(
+async def test_texts_are_reviewed_when_no_worker_starts(
     moderation: ReactionHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.kit.workers.pool.START_RETRY_SECONDS", 0.0)
     pool_of(moderation).job = WorkerJob("tests.support.worker_jobs:open_exiting", 0.5)
 
     assert await moderation.react(a_post("a"), a_post("b")) == {"applied": 2}
-    assert {case.because for case in await _told(moderation, CaseOpened)} == {"unread"}
+    assert {case.because for case in await _published(moderation, CaseOpened)} == {"unread"}
 
 
-async def _told(moderation: ReactionHarness, kind: type[Told]) -> list[Told]:
+async def _published(moderation: ReactionHarness, kind: type[Published]) -> list[Published]:
     rows = await moderation.service.database.execute_once(_OUTBOX)
     envelopes = [msgspec.json.decode(row.value, type=Envelope) for row in rows]
     return [
-        msgspec.json.decode(each.data, type=kind)
-        for each in envelopes
-        if each.tenant == UUID(str(moderation.tenant)) and each.type == kind.wire_type()
+        msgspec.json.decode(envelope.data, type=kind)
+        for envelope in envelopes
+        if envelope.tenant == UUID(str(moderation.tenant)) and envelope.type == kind.wire_type()
     ]

@@ -79,7 +79,7 @@ def test_each_fact_of_each_reaction_has_a_worst_event(name: str) -> None:
     assert small == {kind.wire_type() for kind in kinds} & SMALL
 
 
-async def test_a_stall_is_seen() -> None:
+async def test_stall_is_measured() -> None:
     async with stalls() as longest:
         await asyncio.sleep(0.02)
         until = time.thread_time() + MAX_STALL_SECONDS
@@ -92,28 +92,28 @@ async def test_a_stall_is_seen() -> None:
 @asynccontextmanager
 async def stalls() -> AsyncIterator[list[float]]:
     """Note how long this thread computes between two turns of the event loop."""
-    found = [0.0]
+    stall_seconds = [0.0]
 
     async def look() -> None:
         while True:
-            before = time.thread_time()
+            started_at = time.thread_time()
             await asyncio.sleep(0)
-            found.append(time.thread_time() - before)
-            before = time.thread_time()
+            stall_seconds.append(time.thread_time() - started_at)
+            started_at = time.thread_time()
             await asyncio.sleep(0.002)
-            found.append(time.thread_time() - before)
-            found[:] = [max(found)]
+            stall_seconds.append(time.thread_time() - started_at)
+            stall_seconds[:] = [max(stall_seconds)]
 
     looking = asyncio.create_task(look())
     await asyncio.sleep(0.01)
-    yield found
+    yield stall_seconds
     await asyncio.sleep(0.01)
     looking.cancel()
 
 
 def _readers(service: ReactionHarness) -> list[BatchConsumer]:
     """Return the service's reader, and one of the facts that only a replay reads."""
-    found = [service.service.consumer] if service.service.consumer else []
+    consumers = [service.service.consumer] if service.service.consumer else []
     if service.service.replay_only_reactions:
         own = BatchConsumer(
             f"{service.service.name}.own",
@@ -123,8 +123,8 @@ def _readers(service: ReactionHarness) -> list[BatchConsumer]:
             utc_now,
             service.outcomes,
         )
-        found.append(own)
-    return found
+        consumers.append(own)
+    return consumers
 
 
 def _facts(reader: BatchConsumer) -> list[type[Fact]]:

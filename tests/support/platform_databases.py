@@ -14,8 +14,8 @@ async def create_databases(addresses: StackAddresses, prefix: str) -> None:
     server = await asyncpg.connect(addresses.postgres)
     for name in SERVICE_NAMES:
         await provision.create_database(server, name, f"{prefix}_{name}")
-        place = addresses.postgres.rpartition("/")[0]
-        inside = await asyncpg.connect(f"{place}/{prefix}_{name}")
+        server_url = addresses.postgres.rpartition("/")[0]
+        inside = await asyncpg.connect(f"{server_url}/{prefix}_{name}")
         await provision.provision_database(inside, name)
         await inside.close()
     await server.close()
@@ -23,5 +23,5 @@ async def create_databases(addresses: StackAddresses, prefix: str) -> None:
 
 def database_of(addresses: StackAddresses, prefix: str, name: str, role: provision.Role) -> str:
     """Return the address of a service's database in a world."""
-    before, _, _ = addresses.database_url(name, role).rpartition("/")
-    return f"{before}/{prefix}_{name}"
+    server_url, _, _ = addresses.database_url(name, role).rpartition("/")
+    return f"{server_url}/{prefix}_{name}"

@@ -82,16 +82,16 @@ class PlatformHarness:
                 "email": OTHER_TENANT_EMAIL,
                 "password": OTHER_TENANT_PASSWORD,
             }
-        answer = await self.http.post("/identity/v1/sessions", json=body | more)
-        assert answer.status_code == 201, answer.text
-        found: Json = answer.json()
-        return found
+        response = await self.http.post("/identity/v1/sessions", json=body | more)
+        assert response.status_code == 201, response.text
+        payload: Json = response.json()
+        return payload
 
-    async def _token_of(self, who: str) -> str:
-        if who == "operator":  # nobody signs in as the operator: the platform signs the token
+    async def _token_of(self, user: str) -> str:
+        if user == "operator":  # nobody signs in as the operator: the platform signs the token
             signer = self.features.sessions.tokens.access
             return signer.sign_access(self.seeded.tenant, self.seeded.operator, "local")
-        return str((await self.sign_in(who))["access_token"])
+        return str((await self.sign_in(user))["access_token"])
 
     async def request(
         self, user: str, method: str, path: str, body: object = None, **headers: str
@@ -102,33 +102,35 @@ class PlatformHarness:
             if user not in self.tokens:
                 self.tokens[user] = await self._token_of(user)
             sent.setdefault("authorization", f"Bearer {self.tokens[user]}")
-        answer = await self.http.request(method, path, json=body, headers=sent)
+        response = await self.http.request(method, path, json=body, headers=sent)
         if (
-            answer.status_code == 401
-            and answer.content
-            and answer.json()["type"].endswith("/session_ended")
+            response.status_code == 401
+            and response.content
+            and response.json()["type"].endswith("/session_ended")
         ):
             # As people do whose session was ended, such as by a suspension that is over.
             self.tokens[user] = await self._token_of(user)
             sent["authorization"] = f"Bearer {self.tokens[user]}"
             return await self.http.request(method, path, json=body, headers=sent)
-        return answer
+        return response
 
     async def request_ok(
         self, user: str, method: str, path: str, body: object = None, **headers: str
     ) -> Json:
         """Ask as someone for what must succeed."""
-        answer = await self.request(user, method, path, body, **headers)
-        assert answer.is_success, f"{user} {method} {path}: {answer.status_code} {answer.text}"
-        found: Json = answer.json() if answer.content else {}
-        return found
+        response = await self.request(user, method, path, body, **headers)
+        assert response.is_success, (
+            f"{user} {method} {path}: {response.status_code} {response.text}"
+        )
+        payload: Json = response.json() if response.content else {}
+        return payload
 
     async def wait_until(self, probe: Callable[[], Awaitable[Json | None]]) -> Json:
         """Look until something is there."""
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            while (found := await probe()) is None:  # noqa: ASYNC110  it looks through HTTP
+            while (result := await probe()) is None:  # noqa: ASYNC110  it looks through HTTP
                 await asyncio.sleep(0.01)
-        return found
+        return result
 
     async def wait_for_notification(
         self, user: str, category: str, about: str | None = None
@@ -146,10 +148,10 @@ class PlatformHarness:
         """Wait until someone sees a content in this standing; None: until they see nothing."""
 
         async def look() -> Json | None:
-            answer = await self.request(user, "GET", f"/community/v1/contents/{content}")
-            if answer.status_code == 404:
+            response = await self.request(user, "GET", f"/community/v1/contents/{content}")
+            if response.status_code == 404:
                 return {} if standing is None else None
-            shown = [e for e in answer.json()["items"] if e["content_id"] == content]
+            shown = [e for e in response.json()["items"] if e["content_id"] == content]
             return next((e for e in shown if e["standing"] == standing), None)
 
         return await self.wait_until(look)
@@ -159,7 +161,7 @@ class PlatformHarness:
 
         async def look() -> Json | None:
             items = (await self.request_ok("omar", "GET", "/moderation/v1/cases"))["items"]
-            return next((each for each in items if each["content_id"] == content), None)
+            return next((item for item in items if item["content_id"] == content), None)
 
         return await self.wait_until(look)
 
@@ -180,16 +182,16 @@ class PlatformHarness:
     async def open_space(self, *people: str) -> str:
         """Open a space of the school with these members."""
         new = {"name": f"Salle n° {uuid7()} 🎈", "structure_id": await self.school_id()}
-        opened = await self.request_ok("claire", "POST", "/community/v1/spaces", new)
-        for who in people:
-            await self.request_ok(who, "POST", f"/community/v1/spaces/{opened['space_id']}/members")
-        return str(opened["space_id"])
+        space = await self.request_ok("claire", "POST", "/community/v1/spaces", new)
+        for user in people:
+            await self.request_ok(user, "POST", f"/community/v1/spaces/{space['space_id']}/members")
+        return str(space["space_id"])
 
     async def publish_post(self, user: str, space: str, body: str, kind: str = "discussion") -> str:
         """Publish a post."""
         new = {"kind": kind, "title": "Où ça ? 🤔", "body": body}
-        made = await self.request_ok(user, "POST", f"/community/v1/spaces/{space}/posts", new)
-        return str(made["content_id"])
+        post = await self.request_ok(user, "POST", f"/community/v1/spaces/{space}/posts", new)
+        return str(post["content_id"])
 
     async def publish_reply(self, user: str, parent: str, body: str, kind: str = "comments") -> str:
         """Publish an answer or a comment."""
@@ -207,19 +209,19 @@ class PlatformHarness:
             quiet = 0
             while quiet < 2:
                 await self.bus.wait_until_idle(TIMEOUT_SECONDS)
-                waiting = [await self._outbox(each) for each in self.services.values()]
+                waiting = [await self._outbox(service) for service in self.services.values()]
                 quiet = quiet + 1 if not any((*waiting, *self.bus.lag().values())) else 0
                 await asyncio.sleep(0.01)
 
-    async def _outbox(self, each: RunningService) -> int:
-        (row,) = await each.service.database.execute_once(_WAITING)
+    async def _outbox(self, service: RunningService) -> int:
+        (row,) = await service.service.database.execute_once(_WAITING)
         return int(row[0])
 
 
 def _environment(addresses: StackAddresses, prefix: str) -> Mapping[str, str]:
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    found = {
+    environment = {
         "PREAU_JWKS_URL": JWKS,
         # Journeys of a few people run in a hurry; the limits have tests of their own.
         "PREAU_LIMIT_FACTOR": "1000",
@@ -230,9 +232,9 @@ def _environment(addresses: StackAddresses, prefix: str) -> Mapping[str, str]:
         "MODERATION_SCREENING_WORKERS": "0",
     }
     for name in SERVICE_NAMES:
-        found[f"{name.upper()}_DATABASE_URL"] = database_of(addresses, prefix, name, "app")
-        found[f"{name.upper()}_RELAY_URL"] = database_of(addresses, prefix, name, "relay")
-    return found
+        environment[f"{name.upper()}_DATABASE_URL"] = database_of(addresses, prefix, name, "app")
+        environment[f"{name.upper()}_RELAY_URL"] = database_of(addresses, prefix, name, "relay")
+    return environment
 
 
 def _verify_with(app: Any, identity: Any) -> None:  # Any: ASGI applications, both FastAPI
@@ -248,8 +250,10 @@ def _verify_with(app: Any, identity: Any) -> None:  # Any: ASGI applications, bo
 
 
 async def _open_elsewhere(own: Features) -> TenantId:
-    opened = await open_tenant(own.tenants, OpenTenant("Elsewhere", OTHER_TENANT_EMAIL), "journeys")
-    tenant, member = opened.tenant.tenant_id, opened.administrator.member_id
+    opened_tenant = await open_tenant(
+        own.tenants, OpenTenant("Elsewhere", OTHER_TENANT_EMAIL), "journeys"
+    )
+    tenant, member = opened_tenant.tenant.tenant_id, opened_tenant.administrator.member_id
     caller = Caller(tenant, None, "journeys")
     token = await invite_member(own.sessions, caller, InviteMember(tenant, member))
     await accept_invitation(own.sessions, token, OTHER_TENANT_PASSWORD, "journeys")
@@ -274,9 +278,9 @@ async def start_platform(
     await ensure_topics(bus)
     services = {name: RunningService(build_service(name, host)) for name in SERVICE_NAMES}
     identity = services["identity"].service
-    for each in services.values():
-        _verify_with(each.service.http, identity.http)
-        await start_service(each, host)
+    for service in services.values():
+        _verify_with(service.service.http, identity.http)
+        await start_service(service, host)
     own = build_features(host, IdentitySettings.from_environment(environment), identity.database)
     seeded, foreign = await seed_first_tenant(own, home), await _open_elsewhere(own)
     transport = httpx.ASGITransport(public_application(list(services.values())))
@@ -285,11 +289,11 @@ async def start_platform(
         httpx.AsyncClient(transport=transport, base_url="http://préau.test") as http,
         httpx.AsyncClient(transport=inside, base_url="http://inner.test") as inner,
     ):
-        world = PlatformHarness(http, inner, bus, services, own, seeded, foreign, spans, host)
-        await world.wait_until_idle()
-        yield world
-    for each in services.values():
-        await stop_service(each)
+        platform = PlatformHarness(http, inner, bus, services, own, seeded, foreign, spans, host)
+        await platform.wait_until_idle()
+        yield platform
+    for service in services.values():
+        await stop_service(service)
     await bus.close()
     telemetry.shutdown()
 

@@ -36,10 +36,10 @@ ISSUED = Statement(
 )
 
 
-def test_someone_else_decides() -> None:
-    for who in (HAMID, ZOE):
+def test_appeal_is_decided_by_another_moderator() -> None:
+    for moderator in (HAMID, ZOE):
         with pytest.raises(SomeoneElseDecides):
-            THEIRS.decide(Outcome.UPHELD, "Non.", who, NOON)
+            THEIRS.decide(Outcome.UPHELD, "Non.", moderator, NOON)
     decided, fact = THEIRS.decide(Outcome.OVERTURNED, "Oui.", OTHER, NOON)
     assert (decided.state, decided.decided_by, decided.answer) == ("decided", OTHER, "Oui.")
     assert (fact.outcome, fact.appellant.member_id) == (Outcome.OVERTURNED, ZOE)

@@ -49,50 +49,50 @@ DECIDE = "UPDATE appeals SET outcome = 'upheld', decided_by = :who, decided_at =
 
 
 @pytest.fixture
-async def history(postgres_addresses: StackAddresses) -> AsyncIterator[ContentScenario]:
-    async with open_scenario(postgres_addresses) as opened:
-        await opened.screen(opened.written(1, HIDE))
-        yield opened
+async def scenario(postgres_addresses: StackAddresses) -> AsyncIterator[ContentScenario]:
+    async with open_scenario(postgres_addresses) as opened_scenario:
+        await opened_scenario.screen(opened_scenario.written(1, HIDE))
+        yield opened_scenario
 
 
-async def _statement(history: ContentScenario) -> StatementId:
-    (row, *_) = await history.rows("SELECT statement_id FROM statements ORDER BY issued_at DESC")
+async def _statement(scenario: ContentScenario) -> StatementId:
+    (row, *_) = await scenario.rows("SELECT statement_id FROM statements ORDER BY issued_at DESC")
     return StatementId(row.statement_id)
 
 
-async def _contest(history: ContentScenario) -> AppealId:
-    statement = await _statement(history)
+async def _contest(scenario: ContentScenario) -> AppealId:
+    statement = await _statement(scenario)
     appeal = await contest_statement(
-        history.appeals, history.caller, history.author(), statement, "Je citais Molière."
+        scenario.appeals, scenario.caller, scenario.author(), statement, "Je citais Molière."
     )
     return appeal.appeal_id
 
 
-async def test_a_statement_is_contested_once(history: ContentScenario) -> None:
-    await _contest(history)
+async def test_a_statement_is_contested_once(scenario: ContentScenario) -> None:
+    await _contest(scenario)
     with pytest.raises(AlreadyAppealed):
-        await _contest(history)
+        await _contest(scenario)
 
 
-async def test_two_appeals_at_once_are_one(history: ContentScenario) -> None:
-    outcomes = await asyncio.gather(*(_contest(history) for _ in "1234"), return_exceptions=True)
-    assert sum(isinstance(each, AlreadyAppealed) for each in outcomes) == 3
-    (row,) = await history.rows("SELECT count(*) AS n FROM appeals")
+async def test_two_appeals_at_once_are_one(scenario: ContentScenario) -> None:
+    outcomes = await asyncio.gather(*(_contest(scenario) for _ in "1234"), return_exceptions=True)
+    assert sum(isinstance(outcome, AlreadyAppealed) for outcome in outcomes) == 3
+    (row,) = await scenario.rows("SELECT count(*) AS n FROM appeals")
     assert row.n == 1
 
 
-async def test_only_the_author_reads_and_contests_a_statement(history: ContentScenario) -> None:
-    statement = await _statement(history)
-    for actor in (history.moderator(), Actor(history.tenant, INES)):
+async def test_only_the_author_reads_and_contests_a_statement(scenario: ContentScenario) -> None:
+    statement = await _statement(scenario)
+    for actor in (scenario.moderator(), Actor(scenario.tenant, INES)):
         with pytest.raises(StatementNotFound):
-            await read_statement(history.appeals, history.caller, actor, statement)
+            await read_statement(scenario.appeals, scenario.caller, actor, statement)
         with pytest.raises(StatementNotFound):
-            await contest_statement(history.appeals, history.caller, actor, statement, "Non.")
+            await contest_statement(scenario.appeals, scenario.caller, actor, statement, "Non.")
 
 
-async def test_a_statement_shows_how_the_judged_text_began(history: ContentScenario) -> None:
-    await history.screen(history.written(2, PASS))
-    reasons = await list_statements(history.appeals, history.caller, history.author(), None, 9)
+async def test_a_statement_shows_how_the_judged_text_began(scenario: ContentScenario) -> None:
+    await scenario.screen(scenario.written(2, PASS))
+    reasons = await list_statements(scenario.appeals, scenario.caller, scenario.author(), None, 9)
     assert len(reasons) == 1, "showing a corrected text restricts nothing"
     excerpt = reasons[0].excerpt
     assert excerpt is not None
@@ -102,99 +102,101 @@ async def test_a_statement_shows_how_the_judged_text_began(history: ContentScena
     assert reasons[0].written_at is not None
 
 
-async def test_an_appeal_after_six_months_comes_too_late(history: ContentScenario) -> None:
-    statement = await _statement(history)
+async def test_an_appeal_after_six_months_comes_too_late(scenario: ContentScenario) -> None:
+    statement = await _statement(scenario)
     # Statements are not protected as decisions are: a test may age one.
-    await history.rows("UPDATE statements SET issued_at = now() - interval '184 days'")
+    await scenario.rows("UPDATE statements SET issued_at = now() - interval '184 days'")
     with pytest.raises(AppealTooLate):
         await contest_statement(
-            history.appeals, history.caller, history.author(), statement, "Enfin."
+            scenario.appeals, scenario.caller, scenario.author(), statement, "Enfin."
         )
 
 
-async def test_the_first_moderator_does_not_decide(history: ContentScenario) -> None:
-    await history.decide(1, Action.HIDE)
-    appeal = await _contest(history)
+async def test_the_first_moderator_does_not_decide(scenario: ContentScenario) -> None:
+    await scenario.decide(1, Action.HIDE)
+    appeal = await _contest(scenario)
     command = DecideAppeal(appeal, Outcome.UPHELD, "Relu.")
-    assert (await list_appeals(history.appeals, history.caller, history.moderator(), None, 9)) == (
+    assert (
+        await list_appeals(scenario.appeals, scenario.caller, scenario.moderator(), None, 9)
+    ) == (
         [],
         None,
     )
     with pytest.raises(Forbidden):
-        await decide_appeal(history.appeals, history.caller, history.moderator(), command)
-    other = history.moderator(ANNE)
-    listed, _ = await list_appeals(history.appeals, history.caller, other, None, 9)
-    assert [each.appeal_id for each in listed] == [appeal]
-    decided = await decide_appeal(history.appeals, history.caller, other, command)
+        await decide_appeal(scenario.appeals, scenario.caller, scenario.moderator(), command)
+    other = scenario.moderator(ANNE)
+    listed, _ = await list_appeals(scenario.appeals, scenario.caller, other, None, 9)
+    assert [appeal_row.appeal_id for appeal_row in listed] == [appeal]
+    decided = await decide_appeal(scenario.appeals, scenario.caller, other, command)
     assert (decided.decided_by, decided.outcome) == (ANNE, Outcome.UPHELD)
 
 
-async def test_the_database_refuses_the_first_moderator(history: ContentScenario) -> None:
+async def test_the_database_refuses_the_first_moderator(scenario: ContentScenario) -> None:
     """Direct SQL, as the service's own role."""
-    await history.decide(1, Action.HIDE)
-    await _contest(history)
+    await scenario.decide(1, Action.HIDE)
+    await _contest(scenario)
     with pytest.raises(IntegrityError, match="someone else"):
-        await history.rows(DECIDE, who=OMAR)
+        await scenario.rows(DECIDE, who=OMAR)
     with pytest.raises(IntegrityError, match="first moderator"):
-        await history.rows("UPDATE appeals SET first_moderator = NULL")
+        await scenario.rows("UPDATE appeals SET first_moderator = NULL")
     with pytest.raises(IntegrityError, match="not_by_its_author"):
-        await history.rows(DECIDE, who=ZOE)
-    await history.rows(DECIDE, who=ANNE)
+        await scenario.rows(DECIDE, who=ZOE)
+    await scenario.rows(DECIDE, who=ANNE)
     with pytest.raises(IntegrityError, match="stays what it is"):
-        await history.rows("UPDATE appeals SET outcome = 'overturned'")
+        await scenario.rows("UPDATE appeals SET outcome = 'overturned'")
 
 
-async def test_the_database_refuses_an_appeal_that_hides_who_decided(
-    history: ContentScenario,
+async def test_database_refuses_appeal_without_first_moderator(
+    scenario: ContentScenario,
 ) -> None:
-    await history.decide(1, Action.HIDE)
-    (row,) = await history.rows("SELECT decision_id FROM decisions WHERE decided_by = 'member'")
+    await scenario.decide(1, Action.HIDE)
+    (row,) = await scenario.rows("SELECT decision_id FROM decisions WHERE decided_by = 'member'")
     with pytest.raises(IntegrityError, match="first moderator"):
-        await history.rows(
+        await scenario.rows(
             "INSERT INTO appeals (tenant_id, appeal_id, statement_id, decision_id, appellant,"
             " subject, sealed, received_at) VALUES (:tenant, :id, :id, :decision, :who, '{}', '',"
             " now())",
-            tenant=history.tenant,
+            tenant=scenario.tenant,
             id=uuid7(),
             decision=row.decision_id,
             who=ZOE,
         )
 
 
-async def test_any_moderator_decides_on_what_a_rule_decided(history: ContentScenario) -> None:
-    appeal = await _contest(history)
+async def test_any_moderator_decides_appeal_against_a_rule(scenario: ContentScenario) -> None:
+    appeal = await _contest(scenario)
     command = DecideAppeal(appeal, Outcome.OVERTURNED, "C’était une citation.")
-    await decide_appeal(history.appeals, history.caller, history.moderator(), command)
-    (row,) = await history.rows("SELECT count(*) AS n FROM reversals")
+    await decide_appeal(scenario.appeals, scenario.caller, scenario.moderator(), command)
+    (row,) = await scenario.rows("SELECT count(*) AS n FROM reversals")
     assert row.n == 1
-    await history.screen(history.written(2, PASS))
-    assert (await history.decisions())[-1] == ("keep", "rule", 2), "in case the edit came first"
+    await scenario.screen(scenario.written(2, PASS))
+    assert (await scenario.decisions())[-1] == ("keep", "rule", 2), "in case the edit came first"
 
 
-async def test_a_later_text_that_passed_is_shown_by_a_reversal(history: ContentScenario) -> None:
-    await history.decide(1, Action.HIDE)
-    await history.screen(history.written(2, PASS))
-    appeal = await _contest(history)
+async def test_reversal_shows_later_version_that_passed(scenario: ContentScenario) -> None:
+    await scenario.decide(1, Action.HIDE)
+    await scenario.screen(scenario.written(2, PASS))
+    appeal = await _contest(scenario)
     command = DecideAppeal(appeal, Outcome.OVERTURNED, "Soit.")
-    await decide_appeal(history.appeals, history.caller, history.moderator(ANNE), command)
-    assert (await history.decisions())[-1] == ("keep", "rule", 2)
+    await decide_appeal(scenario.appeals, scenario.caller, scenario.moderator(ANNE), command)
+    assert (await scenario.decisions())[-1] == ("keep", "rule", 2)
 
 
-async def test_an_appeal_is_not_there_for_those_who_do_not_moderate_there(
-    history: ContentScenario,
+async def test_appeal_is_not_found_for_other_structures_moderators(
+    scenario: ContentScenario,
 ) -> None:
-    appeal = await _contest(history)
-    elsewhere = Actor(history.tenant, ANNE, grants=(Grant(Role.MODERATOR, ACADEMY),))
-    author = replace(history.author(), grants=history.moderator().grants)
-    for actor in (elsewhere, author, Actor(history.tenant, INES)):
+    appeal = await _contest(scenario)
+    elsewhere = Actor(scenario.tenant, ANNE, grants=(Grant(Role.MODERATOR, ACADEMY),))
+    author = replace(scenario.author(), grants=scenario.moderator().grants)
+    for actor in (elsewhere, author, Actor(scenario.tenant, INES)):
         with pytest.raises(AppealNotFound):
-            await read_appeal(history.appeals, history.caller, actor, appeal)
+            await read_appeal(scenario.appeals, scenario.caller, actor, appeal)
 
 
-async def test_the_text_of_an_appeal_is_sealed(history: ContentScenario) -> None:
-    appeal = await _contest(history)
-    (row,) = await history.rows("SELECT appeals::text AS row FROM appeals")
+async def test_the_text_of_an_appeal_is_sealed(scenario: ContentScenario) -> None:
+    appeal = await _contest(scenario)
+    (row,) = await scenario.rows("SELECT appeals::text AS row FROM appeals")
     assert "Molière" not in row.row
-    file = await read_appeal(history.appeals, history.caller, history.moderator(), appeal)
+    file = await read_appeal(scenario.appeals, scenario.caller, scenario.moderator(), appeal)
     assert file.words == "Je citais Molière."
     assert file.appeal.received_at - file.statement.issued_at < timedelta(days=1)

@@ -29,7 +29,7 @@ REVERSED = PastDecision(Action.HIDE, DecidedBy.MEMBER, reversed=True)
         ([REVERSED, PERSON_HIDES], Restriction.MEMBER),
     ],
 )
-def test_decisions_leave_in_force_what_nothing_lifted(
+def test_decisions_result_in_the_restriction_not_lifted(
     judgements: list[PastDecision], restriction: Restriction
 ) -> None:
     assert resulting_restriction(judgements) is restriction
@@ -51,7 +51,7 @@ def test_only_a_person_lifts_what_a_person_decided(verdict: Verdict) -> None:
         (Verdict.HIDE, Restriction.LIFTED, Consequence.HIDE),
     ],
 )
-def test_a_verdict_leads_to_what_is_in_force(
+def test_verdict_and_restriction_determine_the_consequence(
     verdict: Verdict, restriction: Restriction, consequence: Consequence
 ) -> None:
     assert consequence_of(a_screening_result(verdict), restriction) is consequence

@@ -57,7 +57,7 @@ def a_decision(action: Action) -> Decision:
     return Decision(DECISION, action, "insult", "insult.direct", DecidedBy.MEMBER, HAMID, CASE)
 
 
-def test_a_subject_says_again_what_the_fact_said() -> None:
+def test_subject_keeps_the_fields_of_the_event() -> None:
     assert (SUBJECT.ref, SUBJECT.author) == (REF, PUPIL)
     assert Subject.of(REF, SPACE, COLLEGE, None).author is None
 
@@ -71,7 +71,7 @@ def test_a_subject_says_again_what_the_fact_said() -> None:
         (CLAIM_DURATION.total_seconds(), OTHER, False),
     ],
 )
-def test_a_case_is_ones_own_for_five_minutes(seconds: float, by: MemberId, *, taken: bool) -> None:
+def test_claim_on_a_case_lasts_five_minutes(seconds: float, by: MemberId, *, taken: bool) -> None:
     claimed, fact = a_case().claim(HAMID, NOON)
     assert (fact.moderator_id, claimed.claimed_until) == (HAMID, NOON + CLAIM_DURATION)
     later = NOON + timedelta(seconds=seconds)
@@ -82,12 +82,12 @@ def test_a_case_is_ones_own_for_five_minutes(seconds: float, by: MemberId, *, ta
         assert claimed.claim(by, later)[0].claimed_by == by
 
 
-def test_a_decided_case_is_claimed_by_nobody() -> None:
+def test_decided_case_cannot_be_claimed() -> None:
     with pytest.raises(CaseIsClosed):
         a_case(state="closed").claim(HAMID, NOON)
 
 
-def test_a_graver_reason_brings_the_deadline_nearer_and_a_lesser_one_moves_nothing() -> None:
+def test_only_a_more_severe_reason_advances_the_deadline() -> None:
     graver = a_case(2).add_reason("rule", 4, 0)
     assert (graver.severity, graver.due_at) == (4, NOON + DEADLINE_BY_SEVERITY[4])
     assert graver.because == "flags+rule"
@@ -102,8 +102,8 @@ def test_every_flag_has_a_severity_and_every_severity_a_deadline() -> None:
     assert waits == sorted(waits, reverse=True)
 
 
-@pytest.mark.parametrize("action", [each for each in Action if each is not Action.KEEP])
-def test_the_author_of_what_is_restricted_is_owed_the_reasons(action: Action) -> None:
+@pytest.mark.parametrize("action", [item for item in Action if item is not Action.KEEP])
+def test_author_of_restricted_content_gets_a_statement(action: Action) -> None:
     owed = issue_statement(STATEMENT, a_decision(action), SUBJECT, NOON)
     assert owed is not None
     statement, fact = owed
@@ -111,7 +111,7 @@ def test_the_author_of_what_is_restricted_is_owed_the_reasons(action: Action) ->
     assert (fact.decision_id, fact.reason, fact.action) == (DECISION, "insult.direct", action)
 
 
-def test_nobody_is_owed_the_reasons_of_keeping_or_of_what_nobody_wrote() -> None:
+def test_no_statement_for_keep_or_without_author() -> None:
     assert issue_statement(STATEMENT, a_decision(Action.KEEP), SUBJECT, NOON) is None
     nobodys = Subject.of(REF, SPACE, COLLEGE, None)
     assert issue_statement(STATEMENT, a_decision(Action.HIDE), nobodys, NOON) is None
@@ -121,5 +121,9 @@ def test_facts_of_a_case_name_the_content_and_its_version() -> None:
     case = a_case(3)
     assert (case.opened().ref, case.opened().severity) == (REF, 3)
     assert (case.closed("keep").ref, case.closed("keep").outcome) == (REF, "keep")
-    made = a_decision(Action.HIDE).made(SUBJECT)
-    assert (made.ref, made.author, made.moderator_id) == (REF, PUPIL, HAMID)
+    decision_made = a_decision(Action.HIDE).made(SUBJECT)
+    assert (decision_made.ref, decision_made.author, decision_made.moderator_id) == (
+        REF,
+        PUPIL,
+        HAMID,
+    )

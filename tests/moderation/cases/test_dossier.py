@@ -13,10 +13,10 @@ FLAGS = [
 ]
 
 
-def test_the_flagged_words_stand_beside_the_present_ones() -> None:
-    dossier = CaseFile(a_case(), [FIRST, SECOND], FLAGS, [CaseEntry("edited", LATER, 3)])
-    assert (dossier.version, dossier.text, dossier.edited_at) == (3, "Plus gentils", LATER)
-    assert [(e.version, e.text, e.why) for e in dossier.evidence] == [
+def test_case_file_has_flagged_and_current_text() -> None:
+    case_file = CaseFile(a_case(), [FIRST, SECOND], FLAGS, [CaseEntry("edited", LATER, 3)])
+    assert (case_file.version, case_file.text, case_file.edited_at) == (3, "Plus gentils", LATER)
+    assert [(e.version, e.text, e.why) for e in case_file.evidence] == [
         (2, "Les mots signalés", ("flags",)),
         (3, "Plus gentils", ("edited", "flags")),
     ]
@@ -26,15 +26,15 @@ def test_people_are_numbered_by_their_first_flag() -> None:
     assert dict(CaseFile(a_case(), [], FLAGS, []).flagger_numbers) == {ZOE: 1, OTHER: 2}
 
 
-def test_a_text_that_its_author_removed_is_evidence_only() -> None:
-    dossier = CaseFile(a_case(), [FIRST], FLAGS[:1], [], removed_at=LATER)
-    assert (dossier.text, dossier.evidence[0].text) == (None, "Les mots signalés")
+def test_removed_text_is_evidence_only() -> None:
+    case_file = CaseFile(a_case(), [FIRST], FLAGS[:1], [], removed_at=LATER)
+    assert (case_file.text, case_file.evidence[0].text) == (None, "Les mots signalés")
 
 
-def test_a_version_whose_text_is_not_kept_is_named_all_the_same() -> None:
-    dossier = CaseFile(a_case(), [], FLAGS[:1], [CaseEntry("claimed", LATER)])
-    assert [(e.version, e.text) for e in dossier.evidence] == [(2, None)]
-    assert (dossier.version, dossier.edited_at) == (2, None)
+def test_version_without_stored_text_is_still_listed() -> None:
+    case_file = CaseFile(a_case(), [], FLAGS[:1], [CaseEntry("claimed", LATER)])
+    assert [(e.version, e.text) for e in case_file.evidence] == [(2, None)]
+    assert (case_file.version, case_file.edited_at) == (2, None)
 
 
 def test_flags_and_entries_make_one_timeline() -> None:

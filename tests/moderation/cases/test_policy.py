@@ -21,5 +21,5 @@ def test_moderators_and_administrators_there_or_above_decide(role: Role) -> None
 
 
 @pytest.mark.parametrize("role", Role)
-def test_nobody_decides_on_their_own_content(role: Role) -> None:
+def test_moderator_cannot_decide_on_own_content(role: Role) -> None:
     assert may_decide(an_actor(role, member_id=ZOE), a_case(), ANCESTRY) == Denied("decide.not_own")

@@ -30,7 +30,7 @@ from services.moderation.rules.handlers.engine import RuleEngine
         "i took all the pills",
     ],
 )
-def test_a_call_for_help_in_other_words_is_read_by_somebody(engine: RuleEngine, text: str) -> None:
+def test_call_for_help_in_other_words_is_reviewed(engine: RuleEngine, text: str) -> None:
     verdict = engine.screen(text).verdict
     assert verdict.verdict == "review"
     assert "self_harm_call" in verdict.help
@@ -68,7 +68,7 @@ def test_an_everyday_phrase_is_no_call_for_help(engine: RuleEngine, text: str) -
         "Elle m'a forcée à lui envoyer une photo de moi sans habits.",
     ],
 )
-def test_who_tells_it_so_is_offered_help(engine: RuleEngine, text: str) -> None:
+def test_victim_reporting_an_attack_is_offered_help(engine: RuleEngine, text: str) -> None:
     verdict = engine.screen(text).verdict
     assert verdict.verdict == "review"
     assert verdict.help
@@ -88,5 +88,5 @@ def test_who_tells_it_so_is_offered_help(engine: RuleEngine, text: str) -> None:
         "on va te tomber dessus à 18h",
     ],
 )
-def test_the_same_words_said_to_hurt_are_not_let_through(engine: RuleEngine, text: str) -> None:
+def test_same_words_used_as_attack_are_not_passed(engine: RuleEngine, text: str) -> None:
     assert engine.screen(text).verdict.verdict in ("review", "hide")

@@ -46,7 +46,7 @@ def test_each_kind_has_enough_sentences_and_none_twice(name: str) -> None:
         ("aimed", ACTS, 1, 0.98),
     ],
 )
-def test_verdicts_of_a_kind_are_right_in_both_halves(
+def test_verdicts_meet_the_required_share_in_both_halves(
     engine: RuleEngine, name: str, verdicts: tuple[str, ...], half: int, share: float
 ) -> None:
     lines = sentences(name, half)

@@ -45,23 +45,23 @@ ORDINARY = [
 
 
 @pytest.mark.parametrize("text", HURT)
-def test_signs_that_hurt_are_acted_upon(engine: RuleEngine, text: str) -> None:
+def test_abusive_emoji_are_reviewed_or_hidden(engine: RuleEngine, text: str) -> None:
     assert engine.screen(text).verdict.verdict in ("review", "hide")
 
 
 @pytest.mark.parametrize("text", ORDINARY)
-def test_ordinary_signs_pass(engine: RuleEngine, text: str) -> None:
+def test_ordinary_emoji_pass(engine: RuleEngine, text: str) -> None:
     assert engine.screen(text).verdict.verdict == "pass"
 
 
 @pytest.mark.parametrize("variant", ["🖕", "🖕🏻", "🖕🏿", "🖕\ufe0f", "🖕🏽\ufe0f"])
-def test_every_variant_of_a_sign_is_that_sign(engine: RuleEngine, variant: str) -> None:
+def test_every_variant_of_an_emoji_matches(engine: RuleEngine, variant: str) -> None:
     text = f"Salut toi {variant}"
     (hit,) = engine.screen(text).hits
     assert (hit.category, hit.weight, hit.span.of(text)) == ("insult", 0.8, variant)
 
 
-def test_a_sign_that_was_sent_to_the_author_is_told(engine: RuleEngine) -> None:
+def test_emoji_sent_to_the_author_is_reported_speech(engine: RuleEngine) -> None:
     screening = engine.screen("Elle m'a envoyé 🔪 toi")
     assert screening.verdict.verdict == "review"
     assert screening.verdict.help == ("threat_told",)

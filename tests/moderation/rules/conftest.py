@@ -16,5 +16,5 @@ def engine() -> RuleEngine:
 
 
 @pytest.fixture(scope="session")
-def reader() -> TextAnalyser:
+def analyser() -> TextAnalyser:
     return open_analyser()

@@ -9,13 +9,13 @@ NUMBERS = ("3114", "3018", "119")
 
 
 def test_every_policy_has_a_rule(engine: RuleEngine) -> None:
-    assert {ready.rule.policy for ready in engine.rules} == set(POLICIES)
+    assert {compiled.rule.policy for compiled in engine.rules} == set(POLICIES)
 
 
 def test_a_file_is_named_after_its_rule(engine: RuleEngine) -> None:
     folder = files("services.moderation.rules").joinpath("catalogue")
     names = {file.name for file in folder.iterdir() if file.name.endswith(".toml")}
-    assert names == {f"{ready.rule.id}.toml" for ready in engine.rules}
+    assert names == {f"{compiled.rule.id}.toml" for compiled in engine.rules}
 
 
 def test_a_rule_that_offers_help_names_a_number_to_call(engine: RuleEngine) -> None:
@@ -25,6 +25,6 @@ def test_a_rule_that_offers_help_names_a_number_to_call(engine: RuleEngine) -> N
         assert any(number in message.fr and number in message.en for number in NUMBERS)
 
 
-def test_only_a_person_decides_about_a_call_for_help(engine: RuleEngine) -> None:
+def test_self_harm_rules_only_review(engine: RuleEngine) -> None:
     verdicts = {r.rule.verdict for r in engine.rules if r.rule.policy == "self_harm"}
     assert verdicts == {"review"}

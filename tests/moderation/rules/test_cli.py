@@ -35,7 +35,7 @@ def test_json_is_one_object_a_text() -> None:
     assert {"id": "harassment-incitement", "version": 1} in hidden["rules"]
 
 
-def test_a_bad_line_is_named_and_the_others_go_on() -> None:
+def test_invalid_line_is_named_and_other_lines_are_screened() -> None:
     stdin = (
         b'\xef\xbb\xbfun\n\xff\xfe\n{"a": 1}\n{bad\n{"text": 3}\n{"text": "a", "language": "de"}\n'
         + (b'{"text": ' + b"[" * 100_000 + b"\nsept\n")
@@ -58,23 +58,23 @@ def test_no_text_is_no_error() -> None:
     assert (run("", "--json").exit_code, run("", "--json").stdout) == (0, "")
 
 
-def test_a_text_does_not_drive_the_terminal() -> None:
+def test_control_characters_do_not_reach_the_terminal() -> None:
     shown = run("a\x1b]0;titre\x07\u202erouge\n").stdout
     assert not {"\x1b", "\x07", "\u202e"} & set(shown)
 
 
-def test_html_is_screened_as_it_is_read() -> None:
+def test_html_option_screens_visible_text() -> None:
     shown = run("<p>T'es un con<b>nard</b></p>\n", "--json", "--html").stdout
     assert json.loads(shown)["masked"] == "T'es un connard"
 
 
-def test_rules_of_ones_own_decide_alone(tmp_path: Path) -> None:
+def test_rules_option_replaces_shipped_rules(tmp_path: Path) -> None:
     (tmp_path / "sales.toml").write_text(a_rule(), "utf-8")
     shown = run("je vends un vélo, connard\n", "--json", "--rules", str(tmp_path)).stdout
     assert json.loads(shown)["rules"] == [{"id": "no-sales", "version": 1}]
 
 
-def test_a_refused_rule_is_a_wrong_command_line(tmp_path: Path) -> None:
+def test_invalid_rule_is_a_usage_error(tmp_path: Path) -> None:
     assert "no rule (*.toml)" in run("", "--rules", str(tmp_path)).stderr
     (tmp_path / "sales.toml").write_text(a_rule(when='"wrods > 1"'), "utf-8")
     result = run("bonjour\n", "--rules", str(tmp_path))

@@ -14,7 +14,7 @@ from tests.moderation.rules.builders import a_rule
 DAY = date(2026, 9, 1)
 
 
-def ready(name: str, **changes: str) -> CompiledRule:
+def compiled(name: str, **changes: str) -> CompiledRule:
     return parse_rule("a.toml", a_rule(id=f'"{name}"', when='"words >= 0"', **changes))
 
 
@@ -24,9 +24,9 @@ def test_with_no_rule_a_text_passes() -> None:
 
 def test_the_strictest_verdict_and_the_surest_score_win() -> None:
     rules = [
-        ready("sure", score="0.9", verdict='"note"', policy='"shouting"', reason='"loud"'),
-        ready("strict", score="0.4", verdict='"hide"'),
-        ready("mild", verdict='"review"'),
+        compiled("sure", score="0.9", verdict='"note"', policy='"shouting"', reason='"loud"'),
+        compiled("strict", score="0.4", verdict='"hide"'),
+        compiled("mild", verdict='"review"'),
     ]
     assert evaluate_rules(Facts(), rules, on=DAY) == Verdict(
         verdict="hide",
@@ -38,26 +38,26 @@ def test_the_strictest_verdict_and_the_surest_score_win() -> None:
 
 
 def test_help_names_the_reasons_whose_message_offers_help() -> None:
-    rules = [ready("plain"), ready("call", help="true", reason='"call"', score="0.9")]
+    rules = [compiled("plain"), compiled("call", help="true", reason='"call"', score="0.9")]
     verdict = evaluate_rules(Facts(), rules, on=DAY)
     assert (verdict.reasons, verdict.help) == (("call", "sales"), ("call",))
 
 
 def test_a_rule_decides_until_its_last_day() -> None:
-    rule = ready("brief", expires="2026-09-01")
+    rule = compiled("brief", expires="2026-09-01")
     assert evaluate_rules(Facts(), [rule], on=DAY).verdict == "review"
     assert evaluate_rules(Facts(), [rule], on=DAY + timedelta(days=1)).verdict == "pass"
 
 
 def test_a_rule_on_trial_is_named_and_decides_nothing() -> None:
-    verdict = evaluate_rules(Facts(), [ready("trial", mode='"shadow"')], on=DAY)
+    verdict = evaluate_rules(Facts(), [compiled("trial", mode='"shadow"')], on=DAY)
     assert verdict == Verdict(shadow=(RuleRef("trial", 1),))
 
 
-def test_a_rule_that_breaks_is_named_and_stops_no_other() -> None:
-    broken = ready("broken")
+def test_failing_rule_is_named_and_other_rules_apply() -> None:
+    broken = compiled("broken")
     bad = CompiledRule(broken.rule, Condition("words > 'a'", cel.compile("words > 'a'")))
-    verdict = evaluate_rules(Facts(), [bad, ready("other")], on=DAY)
+    verdict = evaluate_rules(Facts(), [bad, compiled("other")], on=DAY)
     assert (verdict.rules, verdict.failed) == ((RuleRef("other", 1),), (RuleRef("broken", 1),))
 
 
@@ -96,7 +96,7 @@ def test_a_call_for_help_is_never_hidden_and_gives_a_number_to_call(engine: Rule
     assert "3114" in engine.messages[screening.verdict.reasons[0]].fr
 
 
-def test_circumstances_may_tip_the_scales(engine: RuleEngine) -> None:
+def test_activity_counts_change_the_verdict(engine: RuleEngine) -> None:
     text = "Voir https://exemple.org"
     assert engine.screen(text).verdict.verdict == "pass"
     assert engine.screen(text, around=ActivityCounts(author_1m=9)).verdict.verdict == "hide"
@@ -109,7 +109,7 @@ def test_a_reason_has_one_message(engine: RuleEngine) -> None:
         )
 
 
-def test_reading_and_judging_are_screening_in_two_halves(engine: RuleEngine) -> None:
+def test_analyse_and_evaluate_equal_screen(engine: RuleEngine) -> None:
     text = "sale pédé, 06 12 34 56 78"
     assert engine.evaluate(engine.analyse(text)) == engine.screen(text)
     assert engine.screen(text).masked == "█████████, ██████████████"

@@ -8,19 +8,19 @@ from services.moderation.text.domain.analysis import TextAnalyser
 from tests.moderation.rules.builders import a_rule
 
 
-def refusal(reader: TextAnalyser, *sources: str) -> str:
+def refusal(analyser: TextAnalyser, *sources: str) -> str:
     with pytest.raises(RuleRefused) as refused:
-        compile_rules([(f"rule-{at}.toml", source) for at, source in enumerate(sources)], reader)
+        compile_rules([(f"rule-{at}.toml", source) for at, source in enumerate(sources)], analyser)
     return str(refused.value)
 
 
-def test_a_sound_rule_is_taken(reader: TextAnalyser) -> None:
-    (ready,) = compile_rules([("a.toml", a_rule())], reader)
-    assert ready.rule.id == "no-sales"
+def test_a_sound_rule_is_taken(analyser: TextAnalyser) -> None:
+    (compiled,) = compile_rules([("a.toml", a_rule())], analyser)
+    assert compiled.rule.id == "no-sales"
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({"version": None}, "missing required field `version`"),
         ({"version": "0"}, "`int` >= 1 - at `$.version`"),
@@ -45,41 +45,41 @@ def test_a_sound_rule_is_taken(reader: TextAnalyser) -> None:
     ],
 )
 def test_a_wrong_rule_is_refused_by_file_and_rule(
-    reader: TextAnalyser, changes: dict[str, str | None], said: str
+    analyser: TextAnalyser, changes: dict[str, str | None], expected: str
 ) -> None:
-    line = refusal(reader, a_rule(**changes))
+    line = refusal(analyser, a_rule(**changes))
     assert line.startswith("rule-0.toml: rule no-sales: ")
-    assert said in line
+    assert expected in line
     assert "\n" not in line
 
 
-def test_a_rule_that_misses_its_own_case_is_refused_with_the_case(reader: TextAnalyser) -> None:
+def test_rule_that_misses_its_example_is_refused(analyser: TextAnalyser) -> None:
     cases = '{ match = ["Je vends un vélo", "J\'achète"], spare = ["Le vendeur"] }'
-    line = refusal(reader, a_rule(cases=cases))
+    line = refusal(analyser, a_rule(cases=cases))
     assert line.endswith("""case "J'achète": the rule must match it and does not""")
 
 
-def test_a_rule_that_takes_what_it_must_spare_is_refused_with_the_case(
-    reader: TextAnalyser,
+def test_rule_that_matches_spared_example_is_refused(
+    analyser: TextAnalyser,
 ) -> None:
     cases = '{ match = ["Je vends un vélo"], spare = ["Elle vends mal écrit"] }'
-    line = refusal(reader, a_rule(cases=cases))
+    line = refusal(analyser, a_rule(cases=cases))
     assert line.endswith("case 'Elle vends mal écrit': the rule must spare it")
 
 
-def test_a_case_may_say_what_is_known_around_it(reader: TextAnalyser) -> None:
+def test_example_may_include_activity_counts(analyser: TextAnalyser) -> None:
     rule = a_rule(
         when='"author_1m != null && author_1m > 8"',
         cases='{ match = [{ text = "a", around = { author_1m = 9 } }], spare = ["a"] }',
     )
-    assert compile_rules([("a.toml", rule)], reader)
+    assert compile_rules([("a.toml", rule)], analyser)
     wrong = rule.replace("author_1m = 9", "author_minute = 9")
-    assert "author_minute" in refusal(reader, wrong)
+    assert "author_minute" in refusal(analyser, wrong)
 
 
-def test_two_rules_of_one_id_are_refused(reader: TextAnalyser) -> None:
-    assert "another file has this id" in refusal(reader, a_rule(), a_rule())
+def test_two_rules_of_one_id_are_refused(analyser: TextAnalyser) -> None:
+    assert "another file has this id" in refusal(analyser, a_rule(), a_rule())
 
 
-def test_what_is_not_toml_is_refused(reader: TextAnalyser) -> None:
-    assert refusal(reader, "id = ").startswith("rule-0.toml: rule ?: not TOML")
+def test_file_that_is_not_toml_is_refused(analyser: TextAnalyser) -> None:
+    assert refusal(analyser, "id = ").startswith("rule-0.toml: rule ?: not TOML")

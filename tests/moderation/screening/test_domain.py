@@ -31,12 +31,12 @@ def test_a_text_is_read_with_its_title_first(content: ContentText, text: str) ->
     assert rendered_text(content) == text
 
 
-def test_html_is_read_as_people_read_it() -> None:
+def test_html_is_rendered_as_visible_text() -> None:
     text = rendered_text(ContentText(body="<p>L&#39;<b>&eacute;</b>t&eacute;</p>", format="html"))
     assert text.strip() == "L'été"
 
 
-def test_a_fingerprint_names_a_text_and_does_not_say_it() -> None:
+def test_text_hash_identifies_text_without_revealing_it() -> None:
     assert text_hash("é") == text_hash("é") != text_hash("e")
     assert len(text_hash("Zoé 🎸")) == 64
 
@@ -53,7 +53,7 @@ def test_every_severity_has_a_deadline() -> None:
     assert set(SEVERITY_OF_POLICY.values()) <= set(DEADLINE_BY_SEVERITY)
 
 
-def test_a_verdict_to_hide_is_a_decision_of_the_rules_with_its_first_reason() -> None:
+def test_hide_decision_has_the_rules_first_reason() -> None:
     screened = a_screening("insult", "spam", reasons=("insult.direct", "spam.links"))
     decision = hide_decision(DECISION, screened)
     assert (decision.action, decision.decided_by) == (Action.HIDE, DecidedBy.RULE)

@@ -40,19 +40,19 @@ async def screener(request: pytest.FixtureRequest) -> AsyncIterator[Screener]:
 async def test_contents_are_screened_in_their_order(screener: Screener) -> None:
     screened = await screener.screen([ScreeningRequest(content) for content in CONTENTS])
 
-    verdicts = [each.verdict for each in screened]
+    verdicts = [result.verdict for result in screened]
     assert verdicts[:3] == [Verdict.PASS, Verdict.HIDE, Verdict.HIDE]
     assert verdicts == verdicts[:5] * 7
     assert "zoe@exemple.fr" not in screened[4].masked
-    assert not any(each.degraded or each.is_unscreened for each in screened)
-    assert len({each.content_hash for each in screened}) == 5
+    assert not any(result.degraded or result.is_unscreened for result in screened)
+    assert len({result.content_hash for result in screened}) == 5
 
 
-async def test_nothing_to_screen_is_no_work(screener: Screener) -> None:
+async def test_screening_no_texts_returns_nothing(screener: Screener) -> None:
     assert list(await screener.screen([])) == []
 
 
-def test_an_unread_text_goes_to_a_person_with_its_source() -> None:
+def test_unscreened_text_is_reviewed_with_its_source() -> None:
     unread = unscreened_result(ContentText(body="<p>a", title="b", format="html"))
 
     assert (unread.verdict, unread.degraded, unread.is_unscreened) == (Verdict.REVIEW, True, True)

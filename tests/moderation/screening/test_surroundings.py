@@ -57,7 +57,7 @@ def delivery(fact: TextFact, at: datetime, origin: Origin = Origin.LIVE) -> Deli
 
 
 @dataclass
-class Room:
+class SpaceScenario:
     """A space in which people write, one after the other."""
 
     windows: SlidingWindows = field(default_factory=MemoryWindows)
@@ -96,90 +96,97 @@ class Room:
         for fact in facts:
             self.now += timedelta(seconds=apart)
             deliveries.append(delivery(fact, self.now))
-        return [each.verdict.value for each in await self.screens(deliveries, at_once=at_once)]
+        return [result.verdict.value for result in await self.screens(deliveries, at_once=at_once)]
 
     async def screens(
         self, deliveries: Sequence[Delivery[TextFact]], *, at_once: bool = False
     ) -> list[ScreeningResult]:
         if at_once:
             return list(await screen_texts(self.deps, deliveries))
-        return [(await screen_texts(self.deps, [each]))[0] for each in deliveries]
+        return [(await screen_texts(self.deps, [delivery]))[0] for delivery in deliveries]
 
 
 @pytest.fixture
-def room() -> Room:
-    return Room()
+def scenario() -> SpaceScenario:
+    return SpaceScenario()
 
 
-def test_every_count_that_a_rule_may_ask_for_is_given() -> None:
-    given = {f"{kind}_{window}" for kind in COUNTER_KINDS for window in WINDOW_SECONDS}
-    assert set(ActivityCounts.__struct_fields__) == given
+def test_every_count_available_to_rules_is_filled() -> None:
+    counted = {f"{kind}_{window}" for kind in COUNTER_KINDS for window in WINDOW_SECONDS}
+    assert set(ActivityCounts.__struct_fields__) == counted
 
 
 @pytest.mark.parametrize("at_once", [False, True])
-async def test_a_burst_of_links_is_hidden_from_the_eighth_on(room: Room, at_once: bool) -> None:
-    posts = [room.post(f"{ADVERT} numéro {number}") for number in range(12)]
-    verdicts = await room.reads(*posts, at_once=at_once)
+async def test_a_burst_of_links_is_hidden_from_the_eighth_on(
+    scenario: SpaceScenario, at_once: bool
+) -> None:
+    posts = [scenario.post(f"{ADVERT} numéro {number}") for number in range(12)]
+    verdicts = await scenario.reads(*posts, at_once=at_once)
     assert verdicts == ["pass"] * 7 + ["hide"] * 5
 
 
-async def test_the_same_text_is_for_review_from_the_fifth_on(room: Room) -> None:
+async def test_the_same_text_is_for_review_from_the_fifth_on(scenario: SpaceScenario) -> None:
     texts = ["Venez tous voir ma page ce soir", "venez  tous voir ma page ce soir !!!"]
-    posts = [room.post(texts[number % 2], author=number % 3) for number in range(7)]
-    assert await room.reads(*posts, apart=20) == ["pass"] * 4 + ["review"] * 3
+    posts = [scenario.post(texts[number % 2], author=number % 3) for number in range(7)]
+    assert await scenario.reads(*posts, apart=20) == ["pass"] * 4 + ["review"] * 3
 
 
-async def test_what_is_too_long_ago_does_not_count(room: Room) -> None:
-    posts = [room.post(f"{ADVERT} numéro {number}") for number in range(12)]
-    assert await room.reads(*posts, apart=10) == ["pass"] * 12
+async def test_texts_outside_the_window_do_not_count(scenario: SpaceScenario) -> None:
+    posts = [scenario.post(f"{ADVERT} numéro {number}") for number in range(12)]
+    assert await scenario.reads(*posts, apart=10) == ["pass"] * 12
 
 
-async def test_a_class_of_thirty_that_posts_at_once_is_no_burst(room: Room) -> None:
+async def test_class_that_posts_together_is_no_burst(scenario: SpaceScenario) -> None:
     posts = [
-        room.post(f"Mon exposé n° {n} : https://exemple.org/{n}", author=n % 12) for n in range(24)
+        scenario.post(f"Mon exposé n° {n} : https://exemple.org/{n}", author=n % 12)
+        for n in range(24)
     ]
-    assert set(await room.reads(*posts, apart=0.1)) == {"pass"}
+    assert set(await scenario.reads(*posts, apart=0.1)) == {"pass"}
 
 
 @pytest.mark.parametrize("at_once", [False, True])
-async def test_harsh_words_of_many_to_one_person_are_hidden_from_the_eighth_on(
-    room: Room, at_once: bool
+async def test_pile_on_is_hidden_from_the_eighth_author_on(
+    scenario: SpaceScenario, at_once: bool
 ) -> None:
-    comments = [room.comment("Quel idiot.", author=number, target=11) for number in range(10)]
-    verdicts = await room.reads(*comments, apart=30, at_once=at_once)
+    comments = [scenario.comment("Quel idiot.", author=number, target=11) for number in range(10)]
+    verdicts = await scenario.reads(*comments, apart=30, at_once=at_once)
     assert verdicts[:7].count("hide") == 0
     assert verdicts[7:] == ["hide"] * 3
 
 
-async def test_one_person_who_insists_and_kind_words_of_many_are_no_pile_on(room: Room) -> None:
-    insists = [room.comment("Quel idiot.", author=1, target=11) for _ in range(10)]
-    assert "hide" not in await room.reads(*insists)
-    kind = [room.comment("Bravo, c’est très clair !", author=n, target=10) for n in range(9)]
-    harsh = room.comment("Quel idiot.", author=9, target=10)
-    assert "hide" not in await room.reads(*kind, harsh)
+async def test_repeated_author_or_kind_words_are_no_pile_on(scenario: SpaceScenario) -> None:
+    insists = [scenario.comment("Quel idiot.", author=1, target=11) for _ in range(10)]
+    assert "hide" not in await scenario.reads(*insists)
+    kind = [scenario.comment("Bravo, c’est très clair !", author=n, target=10) for n in range(9)]
+    harsh = scenario.comment("Quel idiot.", author=9, target=10)
+    assert "hide" not in await scenario.reads(*kind, harsh)
 
 
-async def test_a_redelivered_event_counts_once_and_an_edit_adds_nothing(room: Room) -> None:
-    once = delivery(room.post(ADVERT), room.now)
-    edit = room.post(ADVERT, kind=PostEdited)
-    edits = [delivery(edit, room.now) for _ in range(12)]
-    results = await room.screens([once] * 12 + edits)
+async def test_a_redelivered_event_counts_once_and_an_edit_adds_nothing(
+    scenario: SpaceScenario,
+) -> None:
+    once = delivery(scenario.post(ADVERT), scenario.now)
+    edit = scenario.post(ADVERT, kind=PostEdited)
+    edits = [delivery(edit, scenario.now) for _ in range(12)]
+    results = await scenario.screens([once] * 12 + edits)
     assert {result.verdict for result in results} == {Verdict.PASS}
 
 
-async def test_history_counts_nothing(room: Room) -> None:
-    posts = [delivery(room.post(ADVERT), room.now, Origin.IMPORT) for _ in range(20)]
-    results = await room.screens(posts, at_once=True)
+async def test_history_counts_nothing(scenario: SpaceScenario) -> None:
+    posts = [delivery(scenario.post(ADVERT), scenario.now, Origin.IMPORT) for _ in range(20)]
+    results = await scenario.screens(posts, at_once=True)
     assert {result.verdict for result in results} == {Verdict.PASS}
-    assert await room.reads(room.post(ADVERT)) == ["pass"]
+    assert await scenario.reads(scenario.post(ADVERT)) == ["pass"]
 
 
-async def test_while_redis_is_away_this_process_counts_and_says_degraded() -> None:
+async def test_without_redis_counts_are_local_and_degraded() -> None:
     away = RedisClient("redis://127.0.0.1:9/0", NoTelemetry())
-    room = Room(FallbackWindows(MemoryWindows(), RedisWindows(away), away))
-    posts = [delivery(room.post(f"{ADVERT} {n}"), room.now) for n in range(8)]
-    results = await room.screens(posts)
+    scenario = SpaceScenario(FallbackWindows(MemoryWindows(), RedisWindows(away), away))
+    posts = [delivery(scenario.post(f"{ADVERT} {n}"), scenario.now) for n in range(8)]
+    results = await scenario.screens(posts)
     assert [result.verdict for result in results[6:]] == [Verdict.PASS, Verdict.HIDE]
     assert all(result.degraded for result in results)
-    (history,) = await room.screens([delivery(room.post(ADVERT), room.now, Origin.IMPORT)])
-    assert not history.degraded
+    (imported,) = await scenario.screens(
+        [delivery(scenario.post(ADVERT), scenario.now, Origin.IMPORT)]
+    )
+    assert not imported.degraded

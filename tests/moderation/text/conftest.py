@@ -5,5 +5,5 @@ from services.moderation.text.handlers.open_analyser import open_analyser
 
 
 @pytest.fixture(scope="session")
-def reader() -> TextAnalyser:
+def analyser() -> TextAnalyser:
     return open_analyser()

@@ -30,22 +30,22 @@ APOSTROPHES = "'’‘ʼ`´′ʹʻˈ＇‛"
 
 @pytest.mark.parametrize(("written", "read"), READ.items())
 def test_a_clitic_is_read_in_standard_spelling(
-    reader: TextAnalyser, written: str, read: str
+    analyser: TextAnalyser, written: str, read: str
 ) -> None:
-    assert reader.analyse(written).normalised.text.strip() == read
+    assert analyser.analyse(written).normalised.text.strip() == read
 
 
 @pytest.mark.parametrize("apostrophe", APOSTROPHES)
 @pytest.mark.parametrize("verb", ["égorger", "étrangler", "exploser"])
 def test_a_listed_verb_is_found_behind_any_apostrophe(
-    reader: TextAnalyser, apostrophe: str, verb: str
+    analyser: TextAnalyser, apostrophe: str, verb: str
 ) -> None:
     text = f"Demain on va t{apostrophe}{verb} !"
-    (hit,) = reader.analyse(text).hits
+    (hit,) = analyser.analyse(text).hits
     assert (hit.category, hit.span.of(text)) == ("threat", f"on va t{apostrophe}{verb}")
 
 
 @pytest.mark.parametrize("text", ["jvais tegorger", "jvai t egorger", "je vais te égorger"])
-def test_a_listed_verb_is_found_without_its_apostrophe(reader: TextAnalyser, text: str) -> None:
-    (hit,) = reader.analyse(text).hits
+def test_a_listed_verb_is_found_without_its_apostrophe(analyser: TextAnalyser, text: str) -> None:
+    (hit,) = analyser.analyse(text).hits
     assert (hit.category, hit.span.of(text)) == ("threat", text)

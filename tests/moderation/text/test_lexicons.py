@@ -8,13 +8,13 @@ HEAD = 'language = "fr"\n[[entry]]\n'
 SOUND = 'category = "insult"\nweight = 0.5\nforms = ["con"]\n'
 
 
-def test_every_shipped_form_is_found_by_its_own_list(reader: TextAnalyser) -> None:
+def test_every_shipped_form_is_found_by_its_own_list(analyser: TextAnalyser) -> None:
     missed = [
         entry.form
         for entry in load_lexicon_entries()
         if entry.category
         and not entry.phrases
-        and not reader.analyse(entry.form, language_hint=entry.language).hits
+        and not analyser.analyse(entry.form, language_hint=entry.language).hits
     ]
     # Innocent phrases overrule them only inside a longer text.
     assert missed == []
@@ -26,12 +26,12 @@ def test_a_choice_is_written_once() -> None:
     ]  # fmt: skip
 
 
-def test_the_longest_phrase_tells(reader: TextAnalyser) -> None:
-    assert [hit.form for hit in reader.analyse("fils de pute").hits] == ["fils de pute"]
+def test_longest_phrase_wins(analyser: TextAnalyser) -> None:
+    assert [hit.form for hit in analyser.analyse("fils de pute").hits] == ["fils de pute"]
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "expected"),
     [
         ("language = [", "fr.toml: file"),
         ("", "name its language"),
@@ -42,29 +42,29 @@ def test_the_longest_phrase_tells(reader: TextAnalyser) -> None:
         (HEAD + SOUND + "[[entry]]\n" + SOUND, "con: is listed twice"),
     ],
 )
-def test_a_list_that_is_wrong_is_refused_by_name(source: str, said: str) -> None:
+def test_invalid_list_is_refused_by_file_and_entry(source: str, expected: str) -> None:
     with pytest.raises(LexiconRefused) as refused:
         parse_lexicon("fr.toml", source)
-    assert said in str(refused.value)
+    assert expected in str(refused.value)
     assert str(refused.value).startswith("fr.toml: ")
 
 
 PHRASES = '[classes]\nkin = "papa|maman"\n' + '[[entry]]\ncategory = "danger"\nweight = 0.9\n'
 
 
-def test_a_phrase_with_choices_is_found_without_being_written_out() -> None:
+def test_phrase_with_choices_matches_each_variant() -> None:
     source = (
         'language = "fr"\n' + PHRASES + 'phrases = ["{kin} .. me (tape|frappe) (très |)fort"]\n'
     )
-    reader = TextAnalyser(parse_lexicon("fr.toml", source), load_folding_table())
+    analyser = TextAnalyser(parse_lexicon("fr.toml", source), load_folding_table())
     for text in ("Papa me tape fort", "maman, souvent, me frappe très fort"):
-        (hit,) = reader.analyse(text).hits
+        (hit,) = analyser.analyse(text).hits
         assert (hit.category, hit.span.of(text)) == ("danger", text)
-    assert not reader.analyse("Papa dort. On me tape fort.").hits
+    assert not analyser.analyse("Papa dort. On me tape fort.").hits
 
 
 @pytest.mark.parametrize(
-    ("phrases", "said"),
+    ("phrases", "expected"),
     [
         ('["{kith} dort"]', "there is no class {kith}"),
         ('["(papa|maman"]', "a phrase holds words"),
@@ -72,7 +72,7 @@ def test_a_phrase_with_choices_is_found_without_being_written_out() -> None:
         ('"papa"', "give forms or phrases"),
     ],
 )
-def test_a_phrase_that_is_wrong_is_refused_by_name(phrases: str, said: str) -> None:
+def test_invalid_phrase_is_refused_by_entry(phrases: str, expected: str) -> None:
     with pytest.raises(LexiconRefused, match=r"^fr\.toml: entry 1") as refused:
         parse_lexicon("fr.toml", f'language = "fr"\n{PHRASES}phrases = {phrases}\n')
-    assert said in str(refused.value)
+    assert expected in str(refused.value)

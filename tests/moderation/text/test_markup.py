@@ -23,8 +23,8 @@ from shared.kit.text.markup import render_html
         "con\u200b`n`\u200bard", "\u202edrannoc", "con[n][a]ard\n\n[a]: https://e.fr",
     ],
 )  # fmt: skip
-def test_markdown_within_a_word_changes_nothing_of_it(body: str, reader: TextAnalyser) -> None:
-    hits = reader.analyse(text_of_markdown(f"Tu es un {body}")).hits
+def test_markdown_within_a_word_changes_nothing_of_it(body: str, analyser: TextAnalyser) -> None:
+    hits = analyser.analyse(text_of_markdown(f"Tu es un {body}")).hits
     assert [hit.form for hit in hits] == ["connard"]
 
 
@@ -38,40 +38,40 @@ def test_markdown_within_a_word_changes_nothing_of_it(body: str, reader: TextAna
         "con<template>x</template>nard", "con<img src=x alt=n>ard",
     ],
 )  # fmt: skip
-def test_html_within_a_word_changes_nothing_of_it(body: str, reader: TextAnalyser) -> None:
-    hits = reader.analyse(text_of_html(f"<p>Tu es un {body}</p>")).hits
+def test_html_within_a_word_changes_nothing_of_it(body: str, analyser: TextAnalyser) -> None:
+    hits = analyser.analyse(text_of_html(f"<p>Tu es un {body}</p>")).hits
     assert [hit.form for hit in hits] == ["connard"]
 
 
-@pytest.mark.parametrize("seen", ["\u202edrannoc", "con\u202edran", "c\u202enno\u202card"])
-def test_reversed_letters_are_read_as_seen(seen: str, reader: TextAnalyser) -> None:
+@pytest.mark.parametrize("spelling", ["\u202edrannoc", "con\u202edran", "c\u202enno\u202card"])
+def test_reversed_letters_are_read_as_seen(spelling: str, analyser: TextAnalyser) -> None:
     for text in (
-        append_reversed_lines(f"Tu es un {seen}"),
-        text_of_markdown(f"Tu es un\n*{seen}*"),
+        append_reversed_lines(f"Tu es un {spelling}"),
+        text_of_markdown(f"Tu es un\n*{spelling}*"),
     ):
-        assert "connard" in [hit.form for hit in reader.analyse(text).hits]
+        assert "connard" in [hit.form for hit in analyser.analyse(text).hits]
 
 
-def test_stars_for_letters_are_read_though_markdown_takes_them(reader: TextAnalyser) -> None:
-    hits = reader.analyse(text_of_markdown("Un c*nnard, une sal*pe")).hits
+def test_stars_for_letters_are_read_though_markdown_takes_them(analyser: TextAnalyser) -> None:
+    hits = analyser.analyse(text_of_markdown("Un c*nnard, une sal*pe")).hits
     assert [hit.form for hit in hits] == ["connard", "salope"]
     assert text_of_markdown("con**n**ard") == "connard"
 
 
-def test_text_shown_as_typed_is_no_code(reader: TextAnalyser) -> None:
+def test_text_shown_as_typed_is_no_code(analyser: TextAnalyser) -> None:
     body = "- a\n" + "*a* " * 6_000 + "Tu es un connard"
-    (hit,) = reader.analyse(text_of_markdown(body)).hits
+    (hit,) = analyser.analyse(text_of_markdown(body)).hits
     assert not hit.mentioned
-    (hit,) = reader.analyse(text_of_html("<b>" * 200 + "Tu es un connard")).hits
+    (hit,) = analyser.analyse(text_of_html("<b>" * 200 + "Tu es un connard")).hits
     assert not hit.mentioned
 
 
-def test_lines_of_one_paragraph_are_one_sentence(reader: TextAnalyser) -> None:
+def test_lines_of_one_paragraph_are_one_sentence(analyser: TextAnalyser) -> None:
     assert text_of_markdown("fils de\npute") == "fils de pute"
-    assert reader.analyse(text_of_markdown("fils de\npute")).hits[0].form == "fils de pute"
+    assert analyser.analyse(text_of_markdown("fils de\npute")).hits[0].form == "fils de pute"
 
 
-def test_what_a_page_shows_on_demand_stands_behind_the_text() -> None:
+def test_titles_and_link_targets_follow_the_text() -> None:
     body = (
         'Vois [ceci](https://bit.ly/x "un titre") et ![un chat](https://e.fr/c.png), <https://e.fr>'
     )
@@ -81,8 +81,8 @@ def test_what_a_page_shows_on_demand_stands_behind_the_text() -> None:
     assert text_of_html("<abbr title='un titre'>t</abbr>") == "t\nun titre"
 
 
-def test_targets_of_links_are_links(reader: TextAnalyser) -> None:
-    links = reader.analyse(text_of_markdown("Voir [là](https://bit.ly/x)")).links
+def test_targets_of_links_are_links(analyser: TextAnalyser) -> None:
+    links = analyser.analyse(text_of_markdown("Voir [là](https://bit.ly/x)")).links
     assert [link.domain for link in links] == ["bit.ly"]
 
 

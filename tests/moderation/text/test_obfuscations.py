@@ -37,21 +37,17 @@ RESTYLED = {
 
 
 @pytest.mark.parametrize("written", DISGUISED.values(), ids=DISGUISED)
-def test_a_disguised_insult_is_read_and_called_disguised(
-    reader: TextAnalyser, written: str
-) -> None:
+def test_disguised_insult_is_matched_as_disguised(analyser: TextAnalyser, written: str) -> None:
     text = f"Salut, {written} !"
-    (hit,) = reader.analyse(text).hits
+    (hit,) = analyser.analyse(text).hits
     assert hit.category == "insult"
     assert hit.disguised
     assert hit.span.of(text) in text.replace("y a ", "")
 
 
 @pytest.mark.parametrize("written", RESTYLED.values(), ids=RESTYLED)
-def test_an_insult_in_another_style_is_read_and_not_called_disguised(
-    reader: TextAnalyser, written: str
-) -> None:
-    hits = reader.analyse(f"Salut, {written} !").hits
+def test_restyled_insult_is_matched_and_not_disguised(analyser: TextAnalyser, written: str) -> None:
+    hits = analyser.analyse(f"Salut, {written} !").hits
     assert [hit.category for hit in hits] == ["insult"]
     assert not hits[0].disguised
 
@@ -69,11 +65,11 @@ def test_an_insult_in_another_style_is_read_and_not_called_disguised(
         "👨‍👩‍👧‍👦 et 🏳️‍🌈 et 👍🏽",
     ],
 )
-def test_ordinary_signs_hide_nothing(reader: TextAnalyser, text: str) -> None:
-    assert reader.analyse(text).hits == ()
+def test_ordinary_signs_hide_nothing(analyser: TextAnalyser, text: str) -> None:
+    assert analyser.analyse(text).hits == ()
 
 
-def test_a_lone_surrogate_or_a_null_is_read_like_any_sign(reader: TextAnalyser) -> None:
+def test_lone_surrogate_and_null_are_ordinary_characters(analyser: TextAnalyser) -> None:
     text = "\ud83d \x00 « a.b » 06 connard \udfff"
-    (hit,) = reader.analyse(text).hits
+    (hit,) = analyser.analyse(text).hits
     assert hit.span.of(text) == "connard"

@@ -25,12 +25,12 @@ TEXTS = st.lists(st.one_of(SIGNS, st.text(max_size=4)), max_size=20).map("".join
 
 
 @cache
-def the_reader() -> TextAnalyser:
+def shared_analyser() -> TextAnalyser:
     return open_analyser()
 
 
 @cache
-def the_normaliser() -> Normaliser:
+def shared_normaliser() -> Normaliser:
     return Normaliser(load_folding_table(), Vocabulary(["connard", "salope"]))
 
 
@@ -38,7 +38,7 @@ def the_normaliser() -> Normaliser:
 @given(TEXTS)
 def test_words_are_in_order_within_the_text_and_never_empty(text: str) -> None:
     at = 0
-    for word in the_normaliser().normalise(text).words:
+    for word in shared_normaliser().normalise(text).words:
         assert word.text
         assert at <= word.span.start < word.span.end <= len(text)
         # A ligature or a fraction is one character of two words: there they may share it.
@@ -48,7 +48,7 @@ def test_words_are_in_order_within_the_text_and_never_empty(text: str) -> None:
 @settings(deadline=None)  # the first example waits for the reader
 @given(TEXTS)
 def test_a_plain_word_is_its_own_folding(text: str) -> None:
-    normaliser = the_normaliser()
+    normaliser = shared_normaliser()
     for word in normaliser.normalise(text).words:
         spelt = fold_text(word.span.of(text), normaliser.folding).text
         if (
@@ -62,7 +62,7 @@ def test_a_plain_word_is_its_own_folding(text: str) -> None:
 @settings(deadline=None)  # the first example waits for the reader
 @given(TEXTS)
 def test_any_part_of_the_normalised_text_has_its_place(text: str) -> None:
-    normalised = the_normaliser().normalise(text)
+    normalised = shared_normaliser().normalise(text)
     at = 1
     for word in normalised.words:
         assert normalised.text[at : at + len(word.text)] == word.text
@@ -71,23 +71,23 @@ def test_any_part_of_the_normalised_text_has_its_place(text: str) -> None:
         at += len(word.text) + 1
     assert normalised.original_span(0, 1) is None
     if normalised.words:
-        everything = normalised.original_span(0, len(normalised.text))
-        assert everything is not None
-        assert everything.start == normalised.words[0].span.start
+        whole_span = normalised.original_span(0, len(normalised.text))
+        assert whole_span is not None
+        assert whole_span.start == normalised.words[0].span.start
 
 
 @settings(deadline=None)  # the first example waits for the reader
 @given(TEXTS)
 def test_masking_keeps_the_length_and_every_other_character(text: str) -> None:
-    reading = the_reader().analyse(text)
+    reading = shared_analyser().analyse(text)
     shown = mask_text(reading)
     assert len(shown) == len(text) == len(reading.text)
     assert all(a in (b, MASK) for a, b in zip(shown, reading.text, strict=True))
 
 
 @given(st.lists(st.text(alphabet="abdfé", min_size=2, max_size=9)).map(" ".join))
-def test_disguises_never_move_what_stands_around_them(around: str) -> None:
+def test_disguises_do_not_move_neighbouring_spans(around: str) -> None:
     text = f"{around} s.a.l.o.p.e\u200b c0n\u200bnard {around}"
-    spans = [hit.span.of(text) for hit in the_reader().analyse(text).hits]
+    spans = [hit.span.of(text) for hit in shared_analyser().analyse(text).hits]
     assert "c0n\u200bnard" in spans
     assert any(span.startswith("s.a.l.o.p.e") for span in spans)

@@ -34,12 +34,12 @@ The class assassin assessed the grass in Scunthorpe, Sussex.
 
 
 @pytest.mark.parametrize("text", ORDINARY.strip().splitlines())
-def test_ordinary_words_are_no_hits(reader: TextAnalyser, text: str) -> None:
-    assert [hit.form for hit in reader.analyse(text).hits] == []
+def test_ordinary_words_are_no_hits(analyser: TextAnalyser, text: str) -> None:
+    assert [hit.form for hit in analyser.analyse(text).hits] == []
 
 
 @pytest.mark.parametrize(
-    ("text", "hint", "found"),
+    ("text", "hint", "hits"),
     [
         ("retard", "fr", 0),
         ("retard", "en", 1),
@@ -51,6 +51,6 @@ def test_ordinary_words_are_no_hits(reader: TextAnalyser, text: str) -> None:
     ],
 )
 def test_a_word_that_is_ordinary_elsewhere_needs_its_language(
-    reader: TextAnalyser, text: str, hint: str | None, found: int
+    analyser: TextAnalyser, text: str, hint: str | None, hits: int
 ) -> None:
-    assert len(reader.analyse(text, language_hint=hint).hits) == found
+    assert len(analyser.analyse(text, language_hint=hint).hits) == hits

@@ -37,37 +37,37 @@ FALSE = [
 
 
 @pytest.mark.parametrize(("kind", "written"), TRUE)
-def test_personal_data_is_found_where_it_stands(
-    reader: TextAnalyser, kind: str, written: str
+def test_personal_data_is_matched_with_its_span(
+    analyser: TextAnalyser, kind: str, written: str
 ) -> None:
     text = f"Voilà 🙂 : {written}, merci bien."
-    (found,) = reader.analyse(text).personal_data
-    assert (found.kind, found.span.of(text)) == (kind, written)
+    (match,) = analyser.analyse(text).personal_data
+    assert (match.kind, match.span.of(text)) == (kind, written)
 
 
 @pytest.mark.parametrize("text", FALSE)
 def test_a_number_with_wrong_check_digits_is_no_personal_data(
-    reader: TextAnalyser, text: str
+    analyser: TextAnalyser, text: str
 ) -> None:
-    assert reader.analyse(text).personal_data == ()
+    assert analyser.analyse(text).personal_data == ()
 
 
-def test_an_iban_does_not_swallow_the_words_after_it(reader: TextAnalyser) -> None:
+def test_iban_match_excludes_the_words_after_it(analyser: TextAnalyser) -> None:
     text = "FR76 3000 6000 0112 3456 7890 189 merci a vous"
-    (found,) = reader.analyse(text).personal_data
-    assert found.span.of(text).endswith("189")
+    (match,) = analyser.analyse(text).personal_data
+    assert match.span.of(text).endswith("189")
 
 
-def test_what_is_private_is_covered_and_the_rest_stays(reader: TextAnalyser) -> None:
+def test_personal_data_is_masked_and_other_text_stays(analyser: TextAnalyser) -> None:
     text = "J'habite 12 rue des Lilas, appelle le 06 12 34 56 78 ; SIRET 732 829 320 00074"
-    shown = mask_text(reader.analyse(text))
+    shown = mask_text(analyser.analyse(text))
     assert shown == "J'habite ████████████████, appelle le ██████████████ ; SIRET 732 829 320 00074"
 
 
-def test_an_address_nobody_lives_at_stays(reader: TextAnalyser) -> None:
-    assert "█" not in mask_text(reader.analyse("Le musée est au 12 rue de Rivoli."))
+def test_address_without_resident_is_not_masked(analyser: TextAnalyser) -> None:
+    assert "█" not in mask_text(analyser.analyse("Le musée est au 12 rue de Rivoli."))
 
 
-def test_a_slur_is_covered_when_used_and_not_when_it_is_the_subject(reader: TextAnalyser) -> None:
-    assert mask_text(reader.analyse("espèce de sale pédé")) == "espèce de █████████"
-    assert "█" not in mask_text(reader.analyse("Le mot « pédé » est injurieux."))
+def test_slur_is_masked_when_used_not_when_mentioned(analyser: TextAnalyser) -> None:
+    assert mask_text(analyser.analyse("espèce de sale pédé")) == "espèce de █████████"
+    assert "█" not in mask_text(analyser.analyse("Le mot « pédé » est injurieux."))

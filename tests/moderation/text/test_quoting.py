@@ -27,8 +27,8 @@ from services.moderation.text.domain.quotations import find_quotations
         "She called me a bitch",
     ],
 )
-def test_a_word_spoken_about_is_mentioned(reader: TextAnalyser, text: str) -> None:
-    (hit,) = reader.analyse(text).hits
+def test_a_word_spoken_about_is_mentioned(analyser: TextAnalyser, text: str) -> None:
+    (hit,) = analyser.analyse(text).hits
     assert hit.mentioned
 
 
@@ -45,8 +45,8 @@ def test_a_word_spoken_about_is_mentioned(reader: TextAnalyser, text: str) -> No
         "L'ami d’hier et l’autre salope de l’an dernier",
     ],
 )
-def test_a_word_said_is_used(reader: TextAnalyser, text: str) -> None:
-    (hit,) = reader.analyse(text).hits
+def test_a_word_said_is_used(analyser: TextAnalyser, text: str) -> None:
+    (hit,) = analyser.analyse(text).hits
     assert not hit.mentioned
 
 
@@ -61,10 +61,10 @@ def test_a_word_said_is_used(reader: TextAnalyser, text: str) -> None:
         ("Tu viens ? Hier un vieux connard criait dans la cour du collège", False),
     ],
 )
-def test_a_word_is_aimed_when_somebody_is_spoken_to(
-    reader: TextAnalyser, text: str, *, aimed: bool
+def test_word_is_aimed_when_a_person_is_addressed(
+    analyser: TextAnalyser, text: str, *, aimed: bool
 ) -> None:
-    (hit,) = reader.analyse(text).hits
+    (hit,) = analyser.analyse(text).hits
     assert hit.aimed is aimed
 
 
@@ -73,18 +73,18 @@ def test_a_quote_is_short_and_stays_on_its_line() -> None:
     assert find_quotations('un " puis\nun autre "') == ()
 
 
-def test_code_and_quotes_do_not_shout(reader: TextAnalyser) -> None:
+def test_code_and_quotes_do_not_shout(analyser: TextAnalyser) -> None:
     html = (
         "<p>Voici :</p><pre><code>SELECT NOM FROM ELEVES</code></pre><p>et <code>UPDATE</code></p>"
     )
-    assert reader.analyse(text_of_html(html)).capitals_share < 0.3
+    assert analyser.analyse(text_of_html(html)).capitals_share < 0.3
     quote = "<blockquote><p>POURQUOI PERSONNE NE RÉPOND</p></blockquote><p>répond-il</p>"
-    assert reader.analyse(text_of_html(quote)).capitals_share == 0
-    assert reader.analyse("POURQUOI PERSONNE NE RÉPOND JAMAIS").capitals_share == 1
-    assert reader.analyse("OK MERCI").capitals_share == 0
+    assert analyser.analyse(text_of_html(quote)).capitals_share == 0
+    assert analyser.analyse("POURQUOI PERSONNE NE RÉPOND JAMAIS").capitals_share == 1
+    assert analyser.analyse("OK MERCI").capitals_share == 0
 
 
-def test_html_becomes_what_a_reader_sees() -> None:
+def test_html_becomes_visible_text() -> None:
     html = (
         "<p>Un &amp; deux<br>trois</p><script>alert('x')</script>"
         "<blockquote><p>cité\nencore</p></blockquote><ul><li>a</li><li>b</li></ul><p>c <b>d"
@@ -92,8 +92,8 @@ def test_html_becomes_what_a_reader_sees() -> None:
     assert text_of_html(html) == "Un & deux\ntrois\n> cité encore\na\nb\nc d"
 
 
-def test_links_lead_to_their_domain_and_hold_no_words(reader: TextAnalyser) -> None:
-    reading = reader.analyse(
+def test_links_have_a_domain_and_contain_no_words(analyser: TextAnalyser) -> None:
+    reading = analyser.analyse(
         "Voir https://www.Exemple.fr:8080/salope?a=b, [x](http://autre.org/con) ou bit.ly/connard"
     )
     assert [link.domain for link in reading.links] == ["exemple.fr", "autre.org", "bit.ly"]
