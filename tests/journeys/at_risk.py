@@ -1,4 +1,4 @@
-"""What the stories of people at risk have in common: the texts, and where to look."""
+"""Texts and requests shared by the journeys of people at risk."""
 
 from itertools import count
 
@@ -17,7 +17,7 @@ STATEMENTS = "/moderation/v1/statements"
 
 
 def unlisted_cruel_text() -> str:
-    """Return cruel words that no rule knows, others each time: many copies of a text are a case."""
+    """Return a new cruel text that matches no rule; copies of one text would open a case."""
     party = next(_PARTIES)
     return f"Élodie, personne ne t’a invitée à la fête numéro {party}, et c’est très bien ainsi."
 
@@ -29,20 +29,20 @@ async def read_open_case(platform: PlatformHarness, content: str) -> Json:
 
 
 async def read_content(platform: PlatformHarness, user: str, content: str) -> Json:
-    """Return a content as someone reads it."""
+    """Return a content as a user reads it."""
     items = (await platform.request_ok(user, "GET", f"{CONTENTS}/{content}"))["items"]
     return next(item for item in items if item["content_id"] == content)
 
 
 async def post_decision(platform: PlatformHarness, case: Json, version: int, action: str) -> int:
-    """Decide a case as Omar on a version; give the status of the answer."""
+    """Decide a case as Omar on a version; return the status of the response."""
     body = {"version": version, "action": action, "policy": "insult", "reason": "insult.direct"}
     path = f"{CASES}/{case['case_id']}/decision"
     return (await platform.request("omar", "POST", path, body)).status_code
 
 
 async def wait_for_statement(platform: PlatformHarness, user: str, content: str) -> Json:
-    """Wait for the statement of what was decided of a content."""
+    """Wait for the statement about a content, and return it."""
 
     async def look() -> Json | None:
         items = (await platform.request_ok(user, "GET", STATEMENTS))["items"]
@@ -52,12 +52,12 @@ async def wait_for_statement(platform: PlatformHarness, user: str, content: str)
 
 
 async def list_notifications(platform: PlatformHarness, user: str, about: str) -> list[Json]:
-    """List what someone was told about a content."""
+    """Return the notifications of a user about a content."""
     items = (await platform.request_ok(user, "GET", INBOX))["items"]
     return [item for item in items if item["about"] == about]
 
 
 async def list_appeals(platform: PlatformHarness, user: str, content: str) -> list[Json]:
-    """List the open appeals about a content that someone may decide."""
+    """Return the open appeals about a content that a user may decide."""
     items = (await platform.request_ok(user, "GET", "/moderation/v1/appeals"))["items"]
     return [item for item in items if item["content"]["content_id"] == content]

@@ -1,4 +1,4 @@
-"""Who may do what: a row per action, and what a request for it holds."""
+"""The authorisation matrix: the personas allowed for each action, and a request for it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ USER_BY_PERSONA = {
     "administrator": "anne",
     "operator": "operator",
 }
-"""Who plays whom; `owner` is the author of the content, and whom the notification is for."""
+"""The user for each persona; `owner` is author of the content and recipient of the notification."""
 ALL_PERSONAS = frozenset(PERSONAS)
 SIGNED_IN = ALL_PERSONAS - {"anonymous"}
-"""Whoever has a token sees what is their own, or their own tenant's."""
+"""With any token a user reads their own data, or data of their tenant."""
 SAME_TENANT = SIGNED_IN - {"stranger"}
 MANAGERS = frozenset({"manager", "administrator"})
 MODERATORS = frozenset({"moderator", "administrator"})
@@ -36,7 +36,7 @@ ADMINISTRATOR = frozenset({"administrator"})
 OPERATOR = frozenset({"operator"})
 OWNER = frozenset({"owner"})
 UNUSED_POSITION = "community.post/0/987654321"
-"""Where no record stands."""
+"""A log position without a record."""
 
 ALLOWED: Mapping[str, frozenset[str]] = {
     "session.open": ALL_PERSONAS,
@@ -114,7 +114,7 @@ PASSWORD_BODIES: Mapping[str, Json] = {
 
 @dataclass(frozen=True)
 class RouteArguments:
-    """A space in which everything exists that a route may name."""
+    """Ids and bodies for every route; everything they refer to exists."""
 
     paths: Mapping[str, Mapping[str, str]]
     """Action, or `` for all others → parameter of the path → id."""
@@ -122,13 +122,13 @@ class RouteArguments:
     queries: Mapping[str, str]
 
     def path(self, action: str, template: str) -> str:
-        """Fill a route's path."""
+        """Return the path of a route with its parameters filled."""
         values = {**self.paths[""], **self.paths.get(action, {})}
         return template.format(**values) + self.queries.get(action, "")
 
 
 async def create_route_arguments(platform: PlatformHarness) -> RouteArguments:
-    """Let happen what the matrix asks for."""
+    """Create the contents, cases and members that the routes refer to."""
     space = await platform.open_space("zoe", "ines", "malik", "tom", "omar", "anne", "operator")
     question = await platform.publish_post("zoe", space, "Qui a raison ? 🤔", "question")
     answer_id = await platform.publish_reply("malik", question, "Moi.", "answers")

@@ -13,7 +13,7 @@ from tests.support.platform_harness import PlatformHarness, start_platform
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def platform(postgres_addresses: StackAddresses) -> AsyncIterator[PlatformHarness]:
-    """The platform, with its first tenant, and a second one that must never see the first."""
+    """The platform with two tenants; the second must never see the first."""
     with tempfile.TemporaryDirectory(prefix="préau-") as folder:
         async with start_platform(postgres_addresses, Path(folder)) as started:
             yield started
@@ -21,4 +21,4 @@ async def platform(postgres_addresses: StackAddresses) -> AsyncIterator[Platform
 
 @pytest.fixture(autouse=True)
 def _unhindered(socket_enabled: None) -> None:
-    """Let a fixture of the whole session open its connections whichever test is the first."""
+    """Allow sockets, so that the session fixture works whichever test runs first."""

@@ -1,4 +1,4 @@
-"""Someone who joins with an invitation, and what is asked of all services in their name."""
+"""A member who joins with an invitation, and requests to all services in their name."""
 
 import httpx
 from uuid_utils.compat import uuid7
@@ -17,7 +17,7 @@ PASSWORD, NEW_PASSWORD = "tournesol vélo brume 7", "abricot pont violon 12"
 
 
 class InvitedMember:
-    """Someone who joined with an invitation, in several sessions perhaps."""
+    """A member who joined with an invitation; may have several sessions."""
 
     def __init__(
         self, platform: PlatformHarness, member_id: str, email: str, invitation: str
@@ -50,14 +50,14 @@ class InvitedMember:
         return await self.platform.http.request(method, path, json=body, headers=sent)
 
     async def statuses(self, tokens: Json) -> set[int]:
-        """Read from all five services, once every fact has arrived."""
+        """Return the statuses of reads from all five services, once all events are applied."""
         await self.platform.wait_until_idle()
         return {(await self.request(tokens, "GET", read)).status_code for read in READ_PATHS}
 
     async def request_as_administrator(
         self, method: str, end: str, body: object = None
     ) -> httpx.Response:
-        """Do something about the person as the administrator."""
+        """Send a request about this member as the administrator."""
         path = f"/identity/v1/members/{self.member_id}/{end}"
         return await self.platform.request("anne", method, path, body)
 

@@ -1,4 +1,4 @@
-"""Authors read the reasons of a restriction and contest it; someone else decides."""
+"""Authors read the reasons of a restriction and contest it; another moderator decides."""
 
 import pytest
 

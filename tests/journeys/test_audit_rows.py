@@ -1,4 +1,4 @@
-"""Every act of a person leaves a row in the audit of the service that did it."""
+"""Every action of a member leaves a row in the audit of its service."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ async def route_arguments(platform: PlatformHarness) -> RouteArguments:
 
 
 def _acts(platform: PlatformHarness) -> Iterator[tuple[str, str, str, str]]:
-    """Return service, method, path and action of every route that changes something."""
+    """Yield service, method, path and action of every route that changes data."""
     for name, running in platform.services.items():
         app = running.service.http
         assert isinstance(app, FastAPI)
@@ -64,7 +64,7 @@ async def _actions_on(
 
 
 def _late(act: tuple[str, str, str, str]) -> int:
-    """Order the acts: who has left a space, or whose session has ended, may do little else."""
+    """Return a sort key: actions that end a session or membership come last."""
     action = act[3]
     ends = action.startswith(("session.", "password.")) and action != "session.open"
     # A suspension ends the sessions that an administrator could end.

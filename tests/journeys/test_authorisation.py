@@ -1,4 +1,4 @@
-"""The authorisation matrix: every route of every service, for everybody."""
+"""The authorisation matrix, tested on every route of every service for every persona."""
 
 from collections.abc import Iterator
 
@@ -27,7 +27,7 @@ IN_VAIN = {
     "operate.decide": {404},
     "operate.dead_letter": {404},
 }
-"""What is not refused for who asks, but for what is asked: a used token, an unknown record."""
+"""Expected refusals of allowed actions: a used token, an unknown record."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -36,7 +36,7 @@ async def route_arguments(platform: PlatformHarness) -> RouteArguments:
 
 
 def _routes(platform: PlatformHarness) -> Iterator[tuple[str, str, str]]:
-    """Return method, path and action of every route there is."""
+    """Yield method, path and action of every route."""
     for name, running in platform.services.items():
         app = running.service.http
         assert isinstance(app, FastAPI)
@@ -56,7 +56,7 @@ async def test_each_persona_may_do_exactly_what_the_matrix_allows(
     platform: PlatformHarness, route_arguments: RouteArguments, persona: str
 ) -> None:
     wrong = []
-    # Who has left the space may do little else: last of all.
+    # Leaving the space comes last: it removes permissions.
     for method, template, action in sorted(_routes(platform), key=lambda r: r[2] == "space.leave"):
         path, body = route_arguments.path(action, template), route_arguments.bodies.get(action)
         response = await platform.request(USER_BY_PERSONA[persona], method, path, body)
@@ -77,16 +77,16 @@ def _as_expected(response: httpx.Response, action: str, persona: str, *, allowed
         )
     if response.status_code in IN_VAIN.get(action, ()):
         return True
-    # 409: it was done before, by another column of the matrix.
+    # 409: another persona did it before.
     return response.is_success or response.status_code == 409
 
 
 async def test_resources_of_another_tenant_are_not_found(
     platform: PlatformHarness, route_arguments: RouteArguments
 ) -> None:
-    """An administrator elsewhere holds every right there, and finds nothing here."""
+    """An administrator of another tenant has every right there, and none here."""
     wrong = []
-    # Who has left the space may do little else: last of all.
+    # Leaving the space comes last: it removes permissions.
     for method, template, action in sorted(_routes(platform), key=lambda r: r[2] == "space.leave"):
         if "{" in template and ALLOWED[action] != ALL_PERSONAS:
             path = route_arguments.path(action, template)

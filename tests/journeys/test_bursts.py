@@ -14,7 +14,7 @@ async def test_repeated_links_of_one_member_are_hidden(
     text = "Réduction de folie sur https://exemple.org/soldes, venez vite tous ce soir"
     posts = [await platform.publish_post("tom", space, text) for _ in range(9)]
     await platform.wait_until_idle()
-    # Conversations are read in any order, and what Tom wrote in other journeys counts too.
+    # Conversations are screened in any order, and Tom's posts of other journeys count too.
     shown = [
         await platform.request("zoe", "GET", f"/community/v1/contents/{post}") for post in posts
     ]

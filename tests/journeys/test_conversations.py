@@ -1,4 +1,4 @@
-"""Questions, answers, insults, flags: stories across all five services."""
+"""Questions, answers, insults and flags across all five services."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Moments, days, cursors and words at the edge of what can be kept."""
+"""Times, dates, cursors and texts at the limits of what can be stored."""
 
 import base64
 

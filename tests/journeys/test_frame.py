@@ -1,4 +1,4 @@
-"""What the frame answers for all services: health, schemas, documentation, metrics."""
+"""Routes that the frame adds to all services: health, schemas, documentation, metrics."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""History brought from elsewhere: it is counted and read, and bothers nobody."""
+"""Imported history: it is counted and readable, and notifies no member."""
 
 import pytest
 

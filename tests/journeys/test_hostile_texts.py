@@ -1,4 +1,4 @@
-"""The longest texts made to hold a process are published, screened and read like any other."""
+"""The longest hostile texts are published, screened and read like any other text."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Who comes, goes, signs in and is stopped: stories across all five services."""
+"""Members join, sign in, are suspended and reinstated, across all five services."""
 
 import base64
 import json

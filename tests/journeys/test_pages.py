@@ -1,4 +1,4 @@
-"""Lists come in pages, and addresses that lead nowhere say so like all others."""
+"""Lists in pages, and problems for unknown paths."""
 
 import pytest
 from uuid_utils.compat import uuid7

@@ -1,4 +1,4 @@
-"""Each parameter of each route that reads, once with each kind of value: never our failure."""
+"""Each parameter of each GET route with each kind of value: never a server error."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ def _cursor(*parts: object) -> str:
 
 
 def _cursors() -> Iterator[str]:
-    """Return cursors of the shapes that routes write, with numbers that no column holds."""
+    """Return cursors in the shapes that routes write, with numbers outside of any column."""
     moment, some_id = "2026-01-01T00:00:00Z", str(uuid7())
     for number in (0, HUGE, -HUGE, 2**31, -(2**31) - 1):
         yield _cursor(number, "é", some_id)
@@ -37,7 +37,7 @@ def _cursors() -> Iterator[str]:
 
 
 def _values(name: str, schema: Json, route_arguments: RouteArguments) -> Iterator[str]:
-    """Return values for a parameter: right ones by its type, and hostile ones."""
+    """Return values for a parameter: valid ones of its type, and hostile ones."""
     if name == "cursor":
         yield from _cursors()
     for part in schema.get("anyOf", [schema]):
@@ -57,7 +57,7 @@ def _values(name: str, schema: Json, route_arguments: RouteArguments) -> Iterato
 
 
 def _reads(platform: PlatformHarness) -> Iterator[tuple[str, Json]]:
-    """Return the path and the operation of each GET route."""
+    """Yield the path and the operation of each GET route."""
     for service, running in platform.services.items():
         app = running.service.http
         assert isinstance(app, FastAPI)
@@ -67,7 +67,7 @@ def _reads(platform: PlatformHarness) -> Iterator[tuple[str, Json]]:
 
 
 def _queries(operation: Json, route_arguments: RouteArguments) -> Iterator[dict[str, str]]:
-    """Return queries in which each parameter has each of its values once."""
+    """Yield queries in which each parameter has each of its values once."""
     parameters = [p for p in operation.get("parameters", ()) if p["in"] == "query"]
     needed: dict[str, str] = {}
     samples: dict[str, Any] = {"from": "2026-01-01", "to": "2026-02-01"}

@@ -1,4 +1,4 @@
-"""Stories of people at risk: who calls for help, who is flagged, who edits or takes back."""
+"""People at risk: calls for help, flags, edits and removals."""
 
 import pytest
 
@@ -115,7 +115,7 @@ async def test_moderator_reads_flagged_version_after_an_edit(
     await platform.flag_content("ines", post)
     await platform.request_ok("malik", "PUT", f"{CONTENTS}/{post}", {"body": KIND_TEXT})
     await platform.flag_content("ines", post)
-    # Tom had read the first version when it was edited.
+    # Tom read the first version before it was edited.
     flag = {"reason": "insult", "version": 1}
     await platform.request_ok("tom", "POST", f"{CONTENTS}/{post}/flags", flag)
     await platform.wait_until_idle()

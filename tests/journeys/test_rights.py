@@ -1,4 +1,4 @@
-"""Nobody becomes more than they are: rights on the running services, and sequences of grants."""
+"""No member gains more rights than granted: running services, and sequences of grants."""
 
 import asyncio
 import random
@@ -43,7 +43,7 @@ NAMES = ("Yaël", "Noé", "Chloé")
 
 @dataclass
 class Academy:
-    """A tenant of its own, whose clock the test sets; Anne administers it without an end."""
+    """A separate tenant with a clock set by the test; Anne administers it permanently."""
 
     features: Features
     rights: IdentityRights
@@ -101,7 +101,7 @@ class Academy:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def academy(platform: PlatformHarness) -> AsyncIterator[Academy]:
-    """Open a tenant on identity's own database, with a clock that the test sets."""
+    """Open a tenant on identity's database, with a clock set by the test."""
     academies: list[Academy] = []
 
     def clock() -> datetime:
@@ -139,7 +139,7 @@ async def test_a_temporary_administrator_stays_temporary(academy: Academy) -> No
 
 
 async def test_no_sequence_of_grants_outlasts_the_first_grant(academy: Academy) -> None:
-    """Let three friends do what they like while one is an administrator for an hour."""
+    """Three friends act at random while one is an administrator for an hour."""
     for seed in range(12):
         choose = random.Random(seed)
         begin = academy.now
@@ -208,7 +208,7 @@ async def test_one_of_two_administrators_may_leave(academy: Academy) -> None:
 
 
 async def test_temporary_administrator_gains_no_permanent_role(academy: Academy) -> None:
-    """An invitation sets the password: whoever has it has every role of the member."""
+    """An invitation sets the password, and so gives every role of the member."""
     end = academy.now + HOUR
     yael = await academy.joins("Yaël", academy.school)
     noe = await academy.joins("Noé", academy.school)
@@ -233,7 +233,7 @@ async def test_concurrent_mutual_removal_leaves_one_administrator(
         other = await academy.joins(name, academy.school)
         await academy.grants(academy.anne, other, Role.ADMINISTRATOR, academy.root)
         pairs = ((academy.anne, other), (other, academy.anne))
-        # Both were let in as administrators before either acts.
+        # Both requests are authorised before either changes a role.
         actors = [await academy.actor(actor_id) for actor_id, _ in pairs]
         outcomes = await asyncio.gather(
             *(

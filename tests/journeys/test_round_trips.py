@@ -1,4 +1,4 @@
-"""How often a hot command asks the database: a count, which no machine changes."""
+"""Number of database round trips of a hot command, independent of the machine."""
 
 import asyncio
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ _OURS = ("rights_members", "spaces", "contents", "INSERT INTO outbox", "INSERT I
 
 
 @contextmanager
-def heard(platform: PlatformHarness) -> Iterator[list[str]]:
-    """What is sent to community's database meanwhile, but for what reactions and relays send."""
+def recorded_statements(platform: PlatformHarness) -> Iterator[list[str]]:
+    """Collect the statements on community's database, except from reactions and relays."""
     engine = platform.services["community"].service.database.engine.sync_engine
     listening: set[Any] = set()
     statements: list[str] = []
@@ -45,7 +45,7 @@ def heard(platform: PlatformHarness) -> Iterator[list[str]]:
 async def test_a_post_takes_three_round_trips(platform: PlatformHarness) -> None:
     space = await platform.open_space("zoe")
     path = f"/community/v1/spaces/{space}/posts"
-    with heard(platform) as statements:
+    with recorded_statements(platform) as statements:
         await platform.request_ok("zoe", "POST", path, _POST)
 
     caller_statement, where, written = statements
@@ -58,10 +58,10 @@ async def test_a_post_takes_three_round_trips(platform: PlatformHarness) -> None
 async def test_many_posts_at_once_take_little_more(platform: PlatformHarness) -> None:
     space = await platform.open_space("zoe")
     path = f"/community/v1/spaces/{space}/posts"
-    with heard(platform) as statements:
+    with recorded_statements(platform) as statements:
         await asyncio.gather(*(platform.request_ok("zoe", "POST", path, _POST) for _ in range(8)))
 
-    # One member's audit chain grows by one a statement.
+    # The audit chain of one member grows by one row per statement.
     written = [text for text in statements if "INSERT INTO contents" in text]
     assert len(written) == 8
     assert len(statements) - len(written) < 8
@@ -71,7 +71,7 @@ async def test_a_comment_takes_four(platform: PlatformHarness) -> None:
     space = await platform.open_space("zoe")
     post = await platform.request_ok("zoe", "POST", f"/community/v1/spaces/{space}/posts", _POST)
     path = f"/community/v1/contents/{post['content_id']}/comments"
-    with heard(platform) as statements:
+    with recorded_statements(platform) as statements:
         await platform.request_ok("zoe", "POST", path, {"body": "Là. 👍"})
 
     assert len(statements) == 4

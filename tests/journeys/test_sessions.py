@@ -1,4 +1,4 @@
-"""Sessions of people: listed, ended, and dead everywhere at once; passwords set anew."""
+"""Sessions are listed and ended in all services at once; passwords are reset."""
 
 import unicodedata
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""`preau sessions`, as a member types it at a terminal."""
+"""`preau sessions`, as a member runs it in a terminal."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_s
 
 
 class Terminal:
-    """Types commands with the token of one session."""
+    """Runs commands with the token of one session."""
 
     def __init__(self, platform: PlatformHarness, token: str, folder: Path) -> None:
         self.platform, self.file = platform, folder / "token"

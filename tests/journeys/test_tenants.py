@@ -1,4 +1,4 @@
-"""Tenants do not see each other: through events, and in the tables themselves."""
+"""Tenants are isolated: in events, and in the tables."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -22,7 +22,7 @@ _TABLES = sa.text("""
 
 
 async def _record_of(platform: PlatformHarness, content: str) -> IncomingRecord:
-    """Find the record in which a content was published."""
+    """Return the record that published a content."""
     for partition, end in (await platform.bus.get_log_bounds([TOPIC])).end.items():
         for record in await platform.bus.fetch(partition, 0, end):
             if record.value and content.encode() in record.value:
@@ -68,7 +68,7 @@ async def test_a_record_under_another_tenants_key_is_a_dead_letter(
 
 
 async def test_record_of_another_tenant_changes_no_row_of_ours(platform: PlatformHarness) -> None:
-    """Whoever may write to the topic can lie about one tenant, and only ever to that tenant."""
+    """A producer with write access can forge events of one tenant, and affect only that tenant."""
     space = await platform.open_space("zoe")
     post = await platform.publish_post("zoe", space, "À nous seuls. 🔒")
     await platform.wait_until_idle()
@@ -112,7 +112,7 @@ async def test_a_newer_version_of_a_fact_is_ignored(platform: PlatformHarness) -
 
 
 async def _rows(platform: PlatformHarness, tenant: TenantId) -> dict[str, int]:
-    """Count what a unit of this tenant sees in every table that belongs to tenants."""
+    """Count the rows visible to a unit of this tenant, in every table with tenants."""
     rows = {}
     for name, running in platform.services.items():
         database = running.service.database

@@ -1,4 +1,4 @@
-"""One trace from the request through outbox and log to the effects, and on to their effects."""
+"""One trace from the request through outbox and log to the effects of the event."""
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan

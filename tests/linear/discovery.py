@@ -1,4 +1,4 @@
-"""The public functions that take a text, found in the modules that read what people write."""
+"""Discovery of the public functions that take a text, in the modules that process user texts."""
 
 import importlib
 import inspect
@@ -15,7 +15,7 @@ from shared.kit.text import markup as web_markup
 
 
 def modules() -> Iterator[tuple[str, ModuleType]]:
-    """Return each module that reads people's text, by a short name."""
+    """Yield each module that processes user texts, with a short name."""
     for module in pkgutil.iter_modules(text_domain.__path__):
         yield module.name, importlib.import_module(f"{text_domain.__name__}.{module.name}")
     yield "kit.text", kit_text
@@ -27,8 +27,8 @@ def modules() -> Iterator[tuple[str, ModuleType]]:
 def text_functions() -> dict[str, FunctionType]:
     """Return the public functions and methods with a `str` parameter.
 
-    What takes words, or a text that is read already, is measured with what reads it. What is
-    named `parse_…` reads lists of our own, once, when the service starts.
+    Functions that take words, or a normalised text, are measured with their callers. Functions
+    named `parse_…` read the lists of the package, once, when the service starts.
     """
     return {
         key: function

@@ -1,4 +1,4 @@
-"""Every function that reads people's text, made ready on a text: only what is left is timed."""
+"""The functions that process user texts, prepared on a text so that only the call is timed."""
 
 from collections.abc import Callable
 from datetime import date
@@ -37,9 +37,9 @@ ENTRY_POINTS = (
     "kit.web.markup.render_html",
     "kit.web.markup.render_html, HTML",
 )
-"""What calls all of the others: these are measured up to the longest text."""
+"""Functions that call all others: measured up to the longest text."""
 TimedCall = Callable[[], object]
-_KEPT_READINGS = 4
+_MAX_CACHED_ANALYSES = 4
 """The functions are measured pattern by pattern, and several of them take the same reading."""
 EXEMPT_FUNCTIONS = {
     "lexicon.expand_choices": "reads our own lists",
@@ -53,23 +53,23 @@ EXEMPT_FUNCTIONS = {
 
 @cache
 def engine() -> RuleEngine:
-    """Open the engine that the service opens."""
+    """Return the engine that the service opens."""
     return open_engine(today=lambda: date(2026, 11, 30))
 
 
 @cache
 def lexicons() -> matching.LexiconMatcher:
-    """Open the lists that the service opens."""
+    """Return a matcher with the lists that the service opens."""
     return matching.LexiconMatcher(load_lexicon_entries(), load_folding_table())
 
 
-@lru_cache(_KEPT_READINGS)
+@lru_cache(_MAX_CACHED_ANALYSES)
 def _normalised(text: str) -> normalisation.NormalisedText:
     return lexicons().normaliser.normalise(text)
 
 
-@lru_cache(_KEPT_READINGS)
-def _reading(text: str) -> analysis.TextAnalysis:
+@lru_cache(_MAX_CACHED_ANALYSES)
+def _analysis(text: str) -> analysis.TextAnalysis:
     return engine().analyse(text)
 
 
@@ -82,20 +82,20 @@ def _vocabulary() -> vocabulary.Vocabulary:
     return lexicons().normaliser.vocabulary
 
 
-def _by_words(text: str, look: Callable[[str], object]) -> Callable[[], object]:
+def _for_each_word(text: str, look: Callable[[str], object]) -> Callable[[], object]:
     words = (text, *text.split())
     return lambda: [look(word) for word in words]
 
 
-def _marks(text: str) -> tuple[Span, ...]:
+def _alternating_spans(text: str) -> tuple[Span, ...]:
     return tuple(Span(start, start + 1) for start in range(0, len(text), 2))
 
 
-def _spelled(text: str) -> object:
+def _spaced_letters(text: str) -> object:
     return list(letter_spacing.join_spaced_letters(text, _vocabulary()))
 
 
-def _spelled_words(text: str) -> list[letter_spacing.Token]:
+def _tokens(text: str) -> list[letter_spacing.Token]:
     return [
         letter_spacing.Token(word.text, word.span.start, word.span.end, disguised=False)
         for word in _normalised(text).words
@@ -132,9 +132,9 @@ MEASURED_FUNCTIONS: dict[str, Callable[[str], TimedCall]] = _of_one_text() | {
         folding.fold_text, text, lexicons().normaliser.folding
     ),
     "language.guess_language": lambda text: partial(language.guess_language, text.split()),
-    "masking.mask_text": lambda text: partial(masking.mask_text, _reading(text)),
+    "masking.mask_text": lambda text: partial(masking.mask_text, _analysis(text)),
     "masking.mentions_home_address": lambda text: partial(
-        masking.mentions_home_address, _reading(text)
+        masking.mentions_home_address, _analysis(text)
     ),
     "matching.LexiconMatcher.find": lambda text: partial(lexicons().find, _normalised(text), "fr"),
     "normalisation.Normaliser.normalise": lambda text: partial(
@@ -146,16 +146,20 @@ MEASURED_FUNCTIONS: dict[str, Callable[[str], TimedCall]] = _of_one_text() | {
     "personal_data.PersonalDataFinder.find": lambda text: partial(_personal().find, text),
     "phrases.PhrasePattern.find": lambda text: partial(_phrases, _normalised(text).text),
     "analysis.TextAnalyser.analyse": lambda text: partial(engine().analyse, text),
-    "shouting.capitals_share": lambda text: partial(shouting.capitals_share, text, _marks(text)),
-    "letter_spacing.join_spaced_letters": lambda text: partial(_spelled, text.lower()),
-    "spans.replace_spans": lambda text: partial(spans.replace_spans, text, _marks(text), by=" "),
-    "vocabulary.Vocabulary.recover": lambda text: _by_words(text, _vocabulary().recover),
-    "vocabulary.Vocabulary.uncensor": lambda text: _by_words(text, _vocabulary().uncensor),
-    # The rules' conditions are CEL over the reading.
-    "rules.RuleEngine.evaluate": lambda text: partial(engine().evaluate, _reading(text)),
-    "clitics.CliticExpander.expand": lambda text: partial(_clitics, _spelled_words(text), text),
+    "shouting.capitals_share": lambda text: partial(
+        shouting.capitals_share, text, _alternating_spans(text)
+    ),
+    "letter_spacing.join_spaced_letters": lambda text: partial(_spaced_letters, text.lower()),
+    "spans.replace_spans": lambda text: partial(
+        spans.replace_spans, text, _alternating_spans(text), by=" "
+    ),
+    "vocabulary.Vocabulary.recover": lambda text: _for_each_word(text, _vocabulary().recover),
+    "vocabulary.Vocabulary.uncensor": lambda text: _for_each_word(text, _vocabulary().uncensor),
+    # Conditions are CEL over the facts of the analysis.
+    "rules.RuleEngine.evaluate": lambda text: partial(engine().evaluate, _analysis(text)),
+    "clitics.CliticExpander.expand": lambda text: partial(_clitics, _tokens(text), text),
     "kit.web.markup.render_html, HTML": lambda text: partial(web_markup.render_html, text, "html"),
-    # Raises where there is too much of it.
+    # Raises on HTML that is too complex.
     "kit.web.balancing.balance_html": lambda text: partial(_rebuilt, text),
     "identity.members.to_ascii_words": lambda text: partial(members.to_ascii_words, text, "-"),
 }

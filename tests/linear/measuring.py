@@ -1,4 +1,4 @@
-"""The CPU time of a function on a pattern, at n and at 2n characters."""
+"""CPU time of a function on a pattern, at n and at 2n characters."""
 
 import gc
 import time
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 MAX_TEXT_CHARACTERS = 60_000
 """Characters of the longest body; a test compares it with the one of community."""
 MAX_CPU_SECONDS = 0.6
-"""At the longest. The aim is 0.2 s on an idle machine; machines of CI are shared and slower."""
+"""On the longest text. The aim is 0.2 s on an idle machine; CI machines are shared and slower."""
 MAX_RATIO = 2.5
-"""What is linear takes twice the time for twice the text; what is quadratic takes four times."""
+"""Of the time for n and 2n characters: linear functions have a ratio of 2, quadratic ones of 4."""
 _NOISE_SECONDS, _NOISE_SECONDS_AT_LONGEST = 0.01, 0.03
-"""Under this, the ratio says more of the clock, the caches and the allocator than of the code."""
+"""Below this, clock, caches and allocator dominate the ratio."""
 _RUNS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class CpuMeasurement:
-    """CPU seconds at half of a length and at all of it."""
+    """CPU seconds on half of a length and on all of it."""
 
     half_seconds: float
     full_seconds: float
@@ -26,7 +26,7 @@ class CpuMeasurement:
 
     @property
     def violations(self) -> tuple[str, ...]:
-        """Return which of the two bounds are broken."""
+        """Return the violated bounds, as messages."""
         faults = []
         noise = max(_NOISE_SECONDS, _NOISE_SECONDS_AT_LONGEST * self.length / MAX_TEXT_CHARACTERS)
         if self.full_seconds > noise and self.full_seconds > MAX_RATIO * self.half_seconds:
@@ -49,11 +49,11 @@ def repeat_pattern(pattern: str, length: int) -> str:
 def measure(
     function: Callable[[str], Callable[[], object]], pattern: str, length: int
 ) -> CpuMeasurement:
-    """Measure what is ready; several times, and the least counts, where one run is over a bound."""
+    """Measure a function; if a bound is violated, repeat it and keep the minimum."""
     halves, fulls = (function(repeat_pattern(pattern, size)) for size in (length // 2, length))
     half = _cpu(halves)
     if half > MAX_CPU_SECONDS:
-        # Over the bound at half of the text: at all of it, a quadratic one would take minutes.
+        # Over the bound on half of the text: on all of it, a quadratic function would take minutes.
         return CpuMeasurement(half / 2, half, length // 2)
     measured = CpuMeasurement(half, _cpu(fulls), length)
     for _ in range(_RUNS):

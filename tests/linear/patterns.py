@@ -1,4 +1,4 @@
-"""Short texts that, repeated, have held a parser, an expression or a loop somewhere."""
+"""Short texts that, repeated, have blocked a parser, an expression or a loop."""
 
 PATTERNS: dict[str, str] = {
     # Markdown

@@ -1,4 +1,4 @@
-"""No text that a person sends can hold a process: each function that reads one is linear."""
+"""No user text can block a process: every function that processes one is linear."""
 
 from collections.abc import Iterable
 
@@ -10,8 +10,8 @@ from tests.linear.functions import ENTRY_POINTS, EXEMPT_FUNCTIONS, MEASURED_FUNC
 from tests.linear.measuring import MAX_TEXT_CHARACTERS, measure
 from tests.linear.patterns import PATTERNS
 
-SHORT = 6_000
-"""Characters at which what is quadratic is seen, and all that is linear takes milliseconds."""
+SHORT_TEXT_CHARACTERS = 6_000
+"""Quadratic functions are detected at this length; linear ones take milliseconds."""
 
 
 def test_every_function_that_takes_text_is_measured() -> None:
@@ -31,7 +31,7 @@ def test_texts_are_as_long_as_the_longest_body() -> None:
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_reading_hostile_text_is_linear(pattern: str) -> None:
-    assert _faults(MEASURED_FUNCTIONS, pattern, SHORT) == {}
+    assert _faults(MEASURED_FUNCTIONS, pattern, SHORT_TEXT_CHARACTERS) == {}
 
 
 @pytest.mark.system

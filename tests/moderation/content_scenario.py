@@ -1,4 +1,4 @@
-"""What happens to one content, fact by fact, on a real database under the service's own role."""
+"""Builds the history of one content, event by event, on a real database."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -62,7 +62,7 @@ Row = Any  # Any: a row of whichever columns were asked for
 def a_screening_result(
     verdict: Verdict, text: str = "…", *, helps: bool = False
 ) -> ScreeningResult:
-    """What the rules made of a text."""
+    """A screening result with this verdict."""
     reason = "self_harm_call" if helps else "insult.direct"
     matched = verdict is not Verdict.PASS
     return ScreeningResult(
@@ -79,7 +79,7 @@ def a_screening_result(
 
 @dataclass
 class ContentScenario:
-    """One content of a tenant of its own."""
+    """The history of one content, in a separate tenant."""
 
     database: Database
     seal_key: str = field(default_factory=lambda: Fernet.generate_key().decode())
@@ -200,6 +200,6 @@ class ContentScenario:
 
 @asynccontextmanager
 async def open_scenario(addresses: StackAddresses) -> AsyncIterator[ContentScenario]:
-    """Begin a story on a migrated database."""
+    """Open a scenario on a migrated database."""
     async with open_service_database("moderation", addresses) as database:
         yield ContentScenario(database)

@@ -1,4 +1,4 @@
-"""One service's reactions on a real database, handed facts as its relay's reader would be."""
+"""One service's reactions on a real database, with events as its consumer delivers them."""
 
 import time
 from collections import Counter
@@ -30,7 +30,7 @@ from tests.support.databases import open_service_database
 
 
 class OutcomeCounter(NoTelemetry):
-    """Keeps what became of records."""
+    """Counts the outcomes of consumed records."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -65,7 +65,7 @@ class ReactionHarness:
         sa.event.listen(engine, "checkin", check_in)
 
     def publish(self, fact: Fact, origin: Origin = Origin.LIVE) -> None:
-        """Put a fact on its topic."""
+        """Publish an event on its topic."""
         key = partition_key(self.tenant, fact)
         self.sequences[fact.TOPIC, key] += 1
         moment = datetime.now(UTC)
@@ -88,7 +88,7 @@ class ReactionHarness:
     async def react(
         self, *facts: Fact, origin: Origin = Origin.LIVE, reader: BatchConsumer | None = None
     ) -> Counter[str]:
-        """Publish facts and let the service read them all; say what became of them."""
+        """Publish events and consume them all; return the number of each outcome."""
         reader = reader or self.service.consumer
         assert reader is not None
         self.outcomes.counts.clear()
@@ -107,7 +107,7 @@ class ReactionHarness:
 async def open_reaction_harness(
     name: str, addresses: StackAddresses, environment: Sequence[tuple[str, str]] = ()
 ) -> AsyncIterator[ReactionHarness]:
-    """Build a service on its own database; let go of all it holds when left."""
+    """Build a service on its own database, and close all its resources at exit."""
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     settings = {
@@ -121,7 +121,7 @@ async def open_reaction_harness(
     bus, outcomes = MemoryBus(), OutcomeCounter()
     await ensure_topics(bus)
     async with open_service_database(name, addresses):
-        await _forget_positions(addresses.database_url(name, "owner"))
+        await _delete_positions(addresses.database_url(name, "owner"))
         service = build_service(name, Host(bus, utc_now, uuid7, outcomes, settings))
         try:
             yield ReactionHarness(service, bus, outcomes)
@@ -132,8 +132,8 @@ async def open_reaction_harness(
             await bus.close()
 
 
-async def _forget_positions(owner_url: str) -> None:
-    """The bus is a new one: its offsets begin again."""
+async def _delete_positions(owner_url: str) -> None:
+    """Delete stored positions: the new in-memory bus starts at offset 0."""
     owner = await asyncpg.connect(owner_url.replace("+asyncpg", ""))
     try:
         await owner.execute("TRUNCATE positions, parked, halts")

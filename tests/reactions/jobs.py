@@ -1,4 +1,4 @@
-"""A screening job that never ends on some texts, as a pattern of ours once did."""
+"""A screening worker that hangs or exits on certain texts."""
 
 import os
 import re
@@ -8,13 +8,13 @@ from services.moderation.screening.handlers.worker import open_screening_worker
 
 
 def open_stumbling() -> Callable[[bytes], bytes]:
-    read = open_screening_worker()
+    screen = open_screening_worker()
 
-    def stumble(content: bytes) -> bytes:
+    def screen_or_fail(content: bytes) -> bytes:
         if b"spin" in content:
             re.match(r"(a+)+$", "a" * 60 + "!")
         if b"die" in content:
             os._exit(1)
-        return read(content)
+        return screen(content)
 
-    return stumble
+    return screen_or_fail

@@ -1,4 +1,4 @@
-"""A text that cannot be screened in time is looked at by a person, and stops nothing."""
+"""A text that exceeds the screening deadline is reviewed by a person and blocks no other."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -28,7 +28,7 @@ _OUTBOX = sa.text("SELECT value FROM outbox ORDER BY position")
 
 @pytest.fixture
 async def moderation(postgres_addresses: StackAddresses) -> AsyncIterator[ReactionHarness]:
-    """With a worker that stumbles over some texts."""
+    """Moderation with a worker that hangs or exits on certain texts."""
     settings = [("MODERATION_SCREENING_DEADLINE_MS", "500")]
     async with open_reaction_harness("moderation", postgres_addresses, settings) as service:
         pool = pool_of(service)

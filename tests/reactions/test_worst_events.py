@@ -1,7 +1,7 @@
-"""No event holds a process: each reaction of each service is handed the worst of its events.
+"""No event blocks a process: each reaction of each service gets the largest possible events.
 
-All is measured in processor time of the event loop's thread, so that a busy machine changes
-nothing: while a request could not be answered, this thread computes.
+Times are processor time of the event loop's thread, independent of the load of the machine: while
+this thread computes, no request can be answered.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ from tests.reactions.worst_events import worst_events
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 MAX_STALL_SECONDS = 0.5
-"""Of the loop: `/health/live` is answered within this time, whatever is in hand."""
+"""Of the event loop: `/health/live` is answered within this time, under any load."""
 MAX_TRANSACTION_SECONDS = 0.5
-"""Of our own processor time in one transaction; PostgreSQL waits five for us."""
+"""Processor time of this process in one transaction; PostgreSQL aborts it after five seconds."""
 SMALL = frozenset(
     {
         "identity.member.reinstated.v1",
@@ -46,7 +46,7 @@ async def test_no_reaction_holds_the_loop_or_its_transaction(
     name: str, postgres_addresses: StackAddresses
 ) -> None:
     async with open_reaction_harness(name, postgres_addresses) as service:
-        readers = list(_readers(service))
+        readers = list(_consumers(service))
         facts = {reader.group: _facts(reader) for reader in readers}
         for reader in readers:
             kinds = facts[reader.group]
@@ -56,7 +56,7 @@ async def test_no_reaction_holds_the_loop_or_its_transaction(
             for kind in kinds:
                 worst = worst_events(kind)
                 service.transaction_seconds.clear()
-                async with stalls() as longest:
+                async with measure_stalls() as longest:
                     became = await service.react(*worst, reader=reader)
                 assert became.total() == len(worst), (kind.wire_type(), became)
                 assert max(longest) < MAX_STALL_SECONDS, kind.wire_type()
@@ -80,7 +80,7 @@ def test_each_fact_of_each_reaction_has_a_worst_event(name: str) -> None:
 
 
 async def test_stall_is_measured() -> None:
-    async with stalls() as longest:
+    async with measure_stalls() as longest:
         await asyncio.sleep(0.02)
         until = time.thread_time() + MAX_STALL_SECONDS
         while time.thread_time() < until:
@@ -90,8 +90,8 @@ async def test_stall_is_measured() -> None:
 
 
 @asynccontextmanager
-async def stalls() -> AsyncIterator[list[float]]:
-    """Note how long this thread computes between two turns of the event loop."""
+async def measure_stalls() -> AsyncIterator[list[float]]:
+    """Collect how long this thread computes between two iterations of the event loop."""
     stall_seconds = [0.0]
 
     async def look() -> None:
@@ -111,8 +111,8 @@ async def stalls() -> AsyncIterator[list[float]]:
     looking.cancel()
 
 
-def _readers(service: ReactionHarness) -> list[BatchConsumer]:
-    """Return the service's reader, and one of the facts that only a replay reads."""
+def _consumers(service: ReactionHarness) -> list[BatchConsumer]:
+    """Return the service's consumer, and one for the events that only a replay reads."""
     consumers = [service.service.consumer] if service.service.consumer else []
     if service.service.replay_only_reactions:
         own = BatchConsumer(

@@ -1,4 +1,4 @@
-"""The largest, worst event of each fact: hostile text in every text, long lists in every list."""
+"""The largest possible event of each type: hostile texts and long lists in every field."""
 
 import typing
 from collections.abc import Iterator
@@ -31,11 +31,11 @@ CLOSED_LIST_FIELDS = {"format", "language", "time_zone", "locale", "category", "
 
 
 def worst_events(kind: type[Fact]) -> list[Fact]:
-    """Return the worst events of a fact; each is at least as large as its example."""
+    """Return the largest events of a type; each is at least as large as its example."""
     example = kind.example()
     if isinstance(example, CONTENT_FACTS):
         return list(_written(example))
-    return [_enlarged(example, "! ")]
+    return [_enlarge(example, "! ")]
 
 
 def _written(
@@ -52,12 +52,12 @@ def _written(
             yield structs.replace(example, ref=ref, content=content)
 
 
-def _enlarged(value: Any, pattern: str, name: str = "") -> Any:
-    """Return a value of the same shape, as large as its fields may be."""
+def _enlarge(value: Any, pattern: str, name: str = "") -> Any:
+    """Return a value of the same shape, with every field at its maximum size."""
     if isinstance(value, Struct):
         hints = typing.get_type_hints(type(value))
         changed = {
-            field: _enlarged(getattr(value, field), pattern, field)
+            field: _enlarge(getattr(value, field), pattern, field)
             for field in value.__struct_fields__
             if _is_large(hints[field])
         }
@@ -66,12 +66,12 @@ def _enlarged(value: Any, pattern: str, name: str = "") -> Any:
         length = MAX_BODY_CHARACTERS if name == "body" else MAX_TEXT_CHARACTERS
         return (pattern * length)[:length]
     if isinstance(value, tuple) and value:
-        return tuple(_enlarged(value[n % len(value)], pattern) for n in range(MAX_ITEMS))
+        return tuple(_enlarge(value[n % len(value)], pattern) for n in range(MAX_ITEMS))
     return value
 
 
 def _is_large(hint: Any) -> bool:
-    """Return whether a field of this type may be text, a list, or hold them."""
+    """Return whether a field of this type is or contains a text or a list."""
     parts = typing.get_args(hint)
     if typing.get_origin(hint) in {typing.Union, UnionType, typing.Annotated}:
         return any(_is_large(part) for part in parts)

@@ -1,4 +1,4 @@
-"""The databases of a world: its own, beside those that other tests copy."""
+"""Databases for one platform harness, separate from those that other tests copy."""
 
 import asyncpg
 
@@ -10,18 +10,18 @@ SERVICE_NAMES = tuple(PUBLISHERS)
 
 
 async def create_databases(addresses: StackAddresses, prefix: str) -> None:
-    """Make databases of our own: others are copied by tests, which nobody may be connected to."""
+    """Create the databases; tests copy the others, which must have no connections."""
     server = await asyncpg.connect(addresses.postgres)
     for name in SERVICE_NAMES:
         await provision.create_database(server, name, f"{prefix}_{name}")
         server_url = addresses.postgres.rpartition("/")[0]
-        inside = await asyncpg.connect(f"{server_url}/{prefix}_{name}")
-        await provision.provision_database(inside, name)
-        await inside.close()
+        database = await asyncpg.connect(f"{server_url}/{prefix}_{name}")
+        await provision.provision_database(database, name)
+        await database.close()
     await server.close()
 
 
 def database_of(addresses: StackAddresses, prefix: str, name: str, role: provision.Role) -> str:
-    """Return the address of a service's database in a world."""
+    """Return the URL of a service's database in a platform harness."""
     server_url, _, _ = addresses.database_url(name, role).rpartition("/")
     return f"{server_url}/{prefix}_{name}"

@@ -1,4 +1,4 @@
-"""The platform of the journeys, and the words in which they are told."""
+"""The five services in one process, and requests to them as users."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -56,7 +56,7 @@ Json = dict[str, Any]
 
 @dataclass
 class PlatformHarness:
-    """Everybody signs in when first named; `anonymous` never does."""
+    """Five running services; each user signs in on first use, `anonymous` never."""
 
     http: httpx.AsyncClient
     internal_http: httpx.AsyncClient
@@ -70,7 +70,7 @@ class PlatformHarness:
     tokens: dict[str, str] = field(default_factory=dict)
 
     async def sign_in(self, user: str, **more: object) -> Json:
-        """Open a session of someone's."""
+        """Open a session for a user; return its tokens."""
         body: Json = {
             "tenant": SLUG,
             "email": f"{user}@demo.example",
@@ -88,7 +88,7 @@ class PlatformHarness:
         return payload
 
     async def _token_of(self, user: str) -> str:
-        if user == "operator":  # nobody signs in as the operator: the platform signs the token
+        if user == "operator":  # the operator has no sign-in: the platform signs the token
             signer = self.features.sessions.tokens.access
             return signer.sign_access(self.seeded.tenant, self.seeded.operator, "local")
         return str((await self.sign_in(user))["access_token"])
@@ -96,7 +96,7 @@ class PlatformHarness:
     async def request(
         self, user: str, method: str, path: str, body: object = None, **headers: str
     ) -> httpx.Response:
-        """Ask as someone, and give whatever is answered."""
+        """Send a request as a user; return any response."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if user != "anonymous":
             if user not in self.tokens:
@@ -108,7 +108,7 @@ class PlatformHarness:
             and response.content
             and response.json()["type"].endswith("/session_ended")
         ):
-            # As people do whose session was ended, such as by a suspension that is over.
+            # A suspended member signs in again after reinstatement.
             self.tokens[user] = await self._token_of(user)
             sent["authorization"] = f"Bearer {self.tokens[user]}"
             return await self.http.request(method, path, json=body, headers=sent)
@@ -117,7 +117,7 @@ class PlatformHarness:
     async def request_ok(
         self, user: str, method: str, path: str, body: object = None, **headers: str
     ) -> Json:
-        """Ask as someone for what must succeed."""
+        """Send a request as a user; it must succeed. Returns its JSON body."""
         response = await self.request(user, method, path, body, **headers)
         assert response.is_success, (
             f"{user} {method} {path}: {response.status_code} {response.text}"
@@ -126,7 +126,7 @@ class PlatformHarness:
         return payload
 
     async def wait_until(self, probe: Callable[[], Awaitable[Json | None]]) -> Json:
-        """Look until something is there."""
+        """Call `probe` until it returns a value, at most `TIMEOUT_SECONDS`."""
         async with asyncio.timeout(TIMEOUT_SECONDS):
             while (result := await probe()) is None:  # noqa: ASYNC110  it looks through HTTP
                 await asyncio.sleep(0.01)
@@ -135,7 +135,7 @@ class PlatformHarness:
     async def wait_for_notification(
         self, user: str, category: str, about: str | None = None
     ) -> Json:
-        """Wait for a notification."""
+        """Wait for a notification of a category, and about an id if given."""
 
         async def look() -> Json | None:
             items = (await self.request_ok(user, "GET", "/notifications/v1/inbox"))["items"]
@@ -145,7 +145,7 @@ class PlatformHarness:
         return await self.wait_until(look)
 
     async def wait_for_standing(self, user: str, content: str, standing: str | None) -> Json:
-        """Wait until someone sees a content in this standing; None: until they see nothing."""
+        """Wait until a user sees a content in this standing; None: until they cannot see it."""
 
         async def look() -> Json | None:
             response = await self.request(user, "GET", f"/community/v1/contents/{content}")
@@ -188,23 +188,23 @@ class PlatformHarness:
         return str(space["space_id"])
 
     async def publish_post(self, user: str, space: str, body: str, kind: str = "discussion") -> str:
-        """Publish a post."""
+        """Publish a post; return its id."""
         new = {"kind": kind, "title": "Où ça ? 🤔", "body": body}
         post = await self.request_ok(user, "POST", f"/community/v1/spaces/{space}/posts", new)
         return str(post["content_id"])
 
     async def publish_reply(self, user: str, parent: str, body: str, kind: str = "comments") -> str:
-        """Publish an answer or a comment."""
+        """Publish an answer or a comment; return its id."""
         path = f"/community/v1/contents/{parent}/{kind}"
         return str((await self.request_ok(user, "POST", path, {"body": body}))["content_id"])
 
     async def flag_content(self, user: str, content: str) -> None:
-        """Flag a content."""
+        """Flag a content for harassment."""
         path = f"/community/v1/contents/{content}/flags"
         await self.request_ok(user, "POST", path, {"reason": "harassment"})
 
     async def wait_until_idle(self) -> None:
-        """Wait until nothing is under way: outboxes empty, every record answered for."""
+        """Wait until all outboxes are empty and all records are applied."""
         async with asyncio.timeout(TIMEOUT_SECONDS):
             quiet = 0
             while quiet < 2:
@@ -223,7 +223,7 @@ def _environment(addresses: StackAddresses, prefix: str) -> Mapping[str, str]:
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     environment = {
         "PREAU_JWKS_URL": JWKS,
-        # Journeys of a few people run in a hurry; the limits have tests of their own.
+        # Journeys send many requests of few users; rate limits have their own tests.
         "PREAU_LIMIT_FACTOR": "1000",
         "PREAU_PUBLIC_DOCS": "1",
         "IDENTITY_SIGNING_KEY": pem,
@@ -238,7 +238,7 @@ def _environment(addresses: StackAddresses, prefix: str) -> Mapping[str, str]:
 
 
 def _verify_with(app: Any, identity: Any) -> None:  # Any: ASGI applications, both FastAPI
-    """Fetch the keys from identity's application itself: there is no port to ask."""
+    """Fetch the keys through identity's ASGI application: there is no network port."""
     assert isinstance(app, FastAPI)
     verifier = JwksVerifier(
         JWKS,
@@ -264,9 +264,9 @@ async def _open_elsewhere(own: Features) -> TenantId:
 async def start_platform(
     addresses: StackAddresses, home: Path, prefix: str = "journeys"
 ) -> AsyncIterator[PlatformHarness]:
-    """Migrate, start all five, seed two tenants; stop everything when left.
+    """Migrate and start all five services, seed two tenants; stop everything at exit.
 
-    `prefix` begins the names of its databases: two worlds may stand on one server.
+    `prefix` begins the names of the databases: one server may have two harnesses.
     """
     environment, bus = _environment(addresses, prefix), MemoryBus()
     spans = InMemorySpanExporter()
@@ -299,6 +299,6 @@ async def start_platform(
 
 
 def member_id_of(token: str) -> UUID:
-    """Read who a token is of, without verifying anything."""
+    """Return the member id in a token, without verifying it."""
 
     return UUID(jwt.decode(token, options={"verify_signature": False})["sub"])

@@ -1,4 +1,4 @@
-"""Appeals on PostgreSQL: one per statement, decided by someone else."""
+"""Appeals on PostgreSQL: one per statement, decided by another moderator."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -104,7 +104,7 @@ async def test_a_statement_shows_how_the_judged_text_began(scenario: ContentScen
 
 async def test_an_appeal_after_six_months_comes_too_late(scenario: ContentScenario) -> None:
     statement = await _statement(scenario)
-    # Statements are not protected as decisions are: a test may age one.
+    # Unlike decisions, statements can be updated: the test ages one.
     await scenario.rows("UPDATE statements SET issued_at = now() - interval '184 days'")
     with pytest.raises(AppealTooLate):
         await contest_statement(
@@ -132,7 +132,7 @@ async def test_the_first_moderator_does_not_decide(scenario: ContentScenario) ->
 
 
 async def test_the_database_refuses_the_first_moderator(scenario: ContentScenario) -> None:
-    """Direct SQL, as the service's own role."""
+    """Direct SQL with the service's role."""
     await scenario.decide(1, Action.HIDE)
     await _contest(scenario)
     with pytest.raises(IntegrityError, match="someone else"):

@@ -93,7 +93,7 @@ async def test_edits_of_visible_content_need_no_decision(
 async def test_keep_is_decided_again_for_a_concurrent_edit(
     scenario: ContentScenario,
 ) -> None:
-    """Community keeps the edited text hidden: the keep names the version before it."""
+    """Community keeps the edited text hidden: the `keep` names the version before it."""
     await scenario.screen(scenario.written(1, HIDE))
     await scenario.decide(1, Action.KEEP)
     await scenario.screen(scenario.written(2, PASS))

@@ -1,7 +1,7 @@
-"""Sentences of our own, by kind: the even lines were built on, the odd ones only measured.
+"""Test sentences by kind: rules were developed on even lines, odd lines are only measured.
 
-`told`: victims and witnesses; `attacks`: the same words said to hurt. `innocent`: lessons, names,
-animals, everyday phrases; `aimed`: their twins that hurt.
+`told`: victims and witnesses; `attacks`: the same words used as an attack. `innocent`: lessons,
+names, animals, everyday phrases; `aimed`: similar phrases that attack.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ PASSES = ("pass", "note")
 
 
 def sentences(name: str, half: int) -> list[str]:
-    """One half of the lines of a file: 0 is what the rules were built on, 1 what they were not."""
+    """Return one half of the lines of a file: 0 for development, 1 for measurement."""
     return (FOLDER / f"{name}.txt").read_text("utf-8").splitlines()[half::2]
 
 

@@ -1,4 +1,4 @@
-"""Rules to order, as a file of the catalogue holds them."""
+"""Builder of rules in the format of the catalogue."""
 
 SOUND = {
     "id": '"no-sales"',
@@ -15,6 +15,6 @@ SOUND = {
 
 
 def a_rule(**changes: str | None) -> str:
-    """A sound rule's TOML, some of its fields changed (or left out: `None`)."""
+    """Return a valid rule's TOML, with some fields changed (or left out: `None`)."""
     fields = {**SOUND, **changes}
     return "\n".join(f"{name} = {value}" for name, value in fields.items() if value is not None)

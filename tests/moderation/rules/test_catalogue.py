@@ -1,4 +1,4 @@
-"""The rules we ship: what each must say beside what the loader already checks."""
+"""Requirements on the shipped rules that the loader does not check."""
 
 from importlib.resources import files
 

@@ -1,4 +1,4 @@
-"""Both bodies of `Screener` keep its promises: the same verdicts, in the order of the contents."""
+"""Both implementations of `Screener` return the same verdicts, in the order of the contents."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""French clitics are read in one spelling, whatever the apostrophe, and keep their place."""
+"""French clitics are normalised to one spelling with any apostrophe, and keep their spans."""
 
 # ruff: noqa: RUF001  apostrophes that are taken for others are the subject
 

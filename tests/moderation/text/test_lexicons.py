@@ -16,7 +16,7 @@ def test_every_shipped_form_is_found_by_its_own_list(analyser: TextAnalyser) -> 
         and not entry.phrases
         and not analyser.analyse(entry.form, language_hint=entry.language).hits
     ]
-    # Innocent phrases overrule them only inside a longer text.
+    # Innocent phrases override them only inside a longer text.
     assert missed == []
 
 

@@ -1,4 +1,4 @@
-"""Screening reads what the reader of a page sees, whatever the markup around and within a word."""
+"""Screening sees the visible text, with any markup around and within a word."""
 
 import pytest
 from hypothesis import example, given

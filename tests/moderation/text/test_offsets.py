@@ -1,4 +1,4 @@
-"""The way back to the original holds for any text."""
+"""Spans lead back to the original for any text."""
 
 # ruff: noqa: RUF001  letters that are taken for others are the subject
 
@@ -19,7 +19,7 @@ SIGNS = st.sampled_from(
     ["é", "e\u0301", "œ", "½", "ﬁ", "\u200b", "а", "🅒", "𝓬", "ß", "@", "$", "!", "*", ".", " ",
      "c o n n a r d", "c0nnard", "conn\u200bard", "06 12 34 56 78", "sale pédé", "a@b.fr", "«", "»"]
 )  # fmt: skip
-# A clitic of one letter is read in full.
+# One-letter clitics are expanded.
 CLITICS = ("je", "te", "me", "se", "le", "de", "ne", "ce", "que", "tu", "es", "vais", "suis", "toi")
 TEXTS = st.lists(st.one_of(SIGNS, st.text(max_size=4)), max_size=20).map("".join)
 

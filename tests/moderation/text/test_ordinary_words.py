@@ -1,4 +1,4 @@
-"""Ordinary French and English that careless lists take for harm."""
+"""Ordinary French and English that careless lists take for abuse."""
 
 import pytest
 

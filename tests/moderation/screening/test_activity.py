@@ -1,4 +1,4 @@
-"""What happened around a text: bursts, copies and pile-ons, counted once and over time."""
+"""Activity around a text: bursts, copies and pile-ons, counted in windows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -58,7 +58,7 @@ def delivery(fact: TextFact, at: datetime, origin: Origin = Origin.LIVE) -> Deli
 
 @dataclass
 class SpaceScenario:
-    """A space in which people write, one after the other."""
+    """A space in which members write texts one after the other."""
 
     windows: SlidingWindows = field(default_factory=MemoryWindows)
     now: datetime = example_data.NOON
@@ -91,7 +91,7 @@ class SpaceScenario:
         )
 
     async def reads(self, *facts: TextFact, apart: float = 1, at_once: bool = False) -> list[str]:
-        """Screen these, so many seconds apart, each alone or all in one batch."""
+        """Screen texts, `apart` seconds apart, one by one or in one batch; return verdicts."""
         deliveries = []
         for fact in facts:
             self.now += timedelta(seconds=apart)

@@ -1,4 +1,4 @@
-"""A rule that could not decide rightly is refused before it decides at all."""
+"""Invalid rules are refused before they can decide."""
 
 import pytest
 

@@ -1,7 +1,7 @@
-"""While the largest request of a route is in hand, the process still answers others.
+"""The process answers other requests while it handles the largest request of a route.
 
-A real server, hostile bodies for each route there is, sent by nobody and by a pupil. Another thread
-asks `/health/live` meanwhile. What holds the event loop, wherever it stands, is found here.
+A real server gets hostile bodies on every route, without a token and from a pupil. Another thread
+requests `/health/live` meanwhile, so any code that blocks the event loop is detected.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_s
 LONGEST_SECONDS = 0.5
 """The promise is 0.1 s on an idle machine; this is for one that does something else too."""
 TRIES = 3
-"""A machine may stand still once; what holds the loop does so each time."""
+"""The machine may stall once; code that blocks the loop does so every time."""
 LARGEST_ANSWER = 64_000
 SERVER_ERROR = 500
 HEAD = 30_000
@@ -38,7 +38,7 @@ HEAD = 30_000
 
 @dataclass
 class Target:
-    """A running server, and the ids that paths name."""
+    """A running server, and ids for the parameters of paths."""
 
     port: int
     ids: dict[str, str]
@@ -70,7 +70,7 @@ def _routes(platform: PlatformHarness, name: str) -> Iterator[tuple[FastAPI, Ide
 
 
 class Pulse(threading.Thread):
-    """Asks whether the process lives, again and again, and keeps the longest wait."""
+    """Polls `/health/live` and stores the longest wait."""
 
     def __init__(self, port: int) -> None:
         super().__init__(daemon=True)
@@ -95,7 +95,7 @@ class Pulse(threading.Thread):
 
 @dataclass(frozen=True)
 class Hostile:
-    """A request, and what it is called in a failure."""
+    """A hostile request, and its name in a failure."""
 
     name: str
     method: str
@@ -104,7 +104,7 @@ class Hostile:
     body: bytes | None
 
     def send(self, port: int) -> tuple[int, int]:
-        """Send it; give the status and the size of the answer."""
+        """Send the request; return the status and the size of the response."""
         headers = {"content-type": "application/json"}
         if self.token:
             headers["authorization"] = f"Bearer {self.token}"
@@ -120,7 +120,7 @@ class Hostile:
 
 
 def _attack(port: int, hostile: Hostile) -> str | None:
-    """Send it while another thread asks for a sign of life; say what is wrong each time."""
+    """Send the request while `/health/live` is polled; return the error that occurs every time."""
     complaint: str | None = None
     for _ in range(TRIES):
         pulse = Pulse(port)

@@ -1,4 +1,4 @@
-"""Signing in while it is attacked: through the real interface and the real database."""
+"""Sign-in under attack, with the real API and database."""
 
 import asyncio
 
@@ -19,14 +19,14 @@ async def sign_in(
     body = {"tenant": SLUG, "email": email, "password": password, **more}
     transport = platform.http._transport
     assert isinstance(transport, httpx.ASGITransport)
-    # An address of their own: what is wrong here must not slow other journeys down.
+    # Another client address: failures here must not slow down other journeys.
     from_elsewhere = httpx.ASGITransport(transport.app, client=("198.51.100.66", 50_000))
     async with httpx.AsyncClient(transport=from_elsewhere, base_url=platform.http.base_url) as http:
         return await http.post(PATH, json=body, headers={"Accept-Language": "en"})
 
 
-def seen(response: httpx.Response) -> tuple[object, ...]:
-    """What of an answer could tell people apart: not its moment, nor its trace."""
+def comparable_parts(response: httpx.Response) -> tuple[object, ...]:
+    """Return the parts of a response that could reveal a member: without time and trace."""
     body = {name: value for name, value in response.json().items() if name not in _OF_ITS_MOMENT}
     headers = {
         name: value for name, value in response.headers.items() if name not in _OF_ITS_MOMENT
@@ -55,7 +55,7 @@ async def test_concurrent_guesses_get_same_responses_for_unknown_address(
         assert sum(response.status_code == 429 for response in answers) == 35
 
     def distinct(answers: list[httpx.Response]) -> set[tuple[object, ...]]:
-        return {seen(response) for response in answers}
+        return {comparable_parts(response) for response in answers}
 
     assert distinct(known_responses) == distinct(nobody) == distinct(nowhere)
     refused = next(response for response in known_responses if response.status_code == 429)

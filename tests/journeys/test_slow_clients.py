@@ -1,4 +1,4 @@
-"""Clients who send slowly, and clients without a token, take nothing from anybody else."""
+"""Slow clients, and clients without a token, take no capacity from other clients."""
 
 import asyncio
 import socket
@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from shared.kit.runtime.http_server import start_http_servers
 from shared.kit.runtime.listen_settings import ListenSettings
-from tests.journeys.test_held_loop import free_port
+from tests.journeys.test_event_loop_stalls import free_port
 from tests.support.platform_harness import PlatformHarness
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
@@ -30,8 +30,8 @@ async def port(platform: PlatformHarness) -> AsyncIterator[int]:
 
 
 @contextmanager
-def dialled(port: int, number: int, head: str) -> Iterator[None]:
-    """Open so many connections, and send this much and one byte more on each."""
+def open_connections(port: int, number: int, head: str) -> Iterator[None]:
+    """Open this many connections, and send this many bytes and one more on each."""
     sockets = []
     try:
         for _ in range(number):
@@ -52,7 +52,7 @@ async def test_slow_senders_occupy_no_request_slot(
     head = HEAD.format(path="/community/v1/spaces/x/posts", more=f"{member}content-length: 900\r\n")
     path, body = f"/community/v1/spaces/{space}/posts", {"title": "Vite", "body": "Me voilà."}
     headers = {"authorization": f"Bearer {platform.tokens['zoe']}"}
-    with dialled(port, 300, head):
+    with open_connections(port, 300, head):
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             await asyncio.sleep(0.5)
             answers = [await client.post(path, json=body, headers=headers) for _ in range(5)]
@@ -66,7 +66,7 @@ async def test_many_large_bodies_in_progress_do_not_block_reads(
     await platform.open_space("zoe")
     head = HEAD.format(path="/community/v1/imports", more="content-length: 9000000\r\n")
     headers = {"authorization": f"Bearer {platform.tokens['zoe']}"}
-    with dialled(port, 510, head):
+    with open_connections(port, 510, head):
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             await asyncio.sleep(0.5)
             response = await client.get("/community/v1/spaces", headers=headers)

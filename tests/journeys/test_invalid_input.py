@@ -1,4 +1,4 @@
-"""What no service takes, and what it says instead."""
+"""Invalid input that every service refuses, and the problem it returns."""
 
 import httpx
 import pytest

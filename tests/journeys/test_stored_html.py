@@ -1,4 +1,4 @@
-"""HTML is made once, when a text is written, and kept beside it."""
+"""HTML is rendered once, when a text is written, and stored with it."""
 
 from datetime import UTC, datetime
 

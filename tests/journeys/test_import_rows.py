@@ -1,4 +1,4 @@
-"""Imports give a verdict per line: a bad line is refused alone, with its reason."""
+"""Imports return an outcome per row: an invalid row is refused alone, with its reason."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Calls for help in many words, and the everyday phrases that look like them."""
+"""Calls for help in many words, and everyday phrases that resemble them."""
 
 import pytest
 

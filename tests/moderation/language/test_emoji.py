@@ -1,4 +1,4 @@
-"""Emoji that hurt alone, combined, or beside a person; the others pass."""
+"""Emoji that are abusive alone, combined, or next to a person; other emoji pass."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A body that does not fit is refused with what is wrong, sent once or safely repeated."""
+"""An invalid body is refused with its error, also when it is repeated with a key."""
 
 from uuid import uuid4
 

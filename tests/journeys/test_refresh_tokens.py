@@ -1,4 +1,4 @@
-"""Refresh tokens of people: two tabs, a lost answer, a thief, and what was never a token."""
+"""Refresh tokens: two tabs, a lost response, a stolen token, and an invented one."""
 
 import asyncio
 from uuid import UUID

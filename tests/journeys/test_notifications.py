@@ -1,4 +1,4 @@
-"""What leads to nothing is not unread."""
+"""Notifications about unreadable content are not unread."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What cannot be done to what is gone, and what changes nothing when it is done again."""
+"""Commands refused on removed content, and commands without effect when repeated."""
 
 import httpx
 import pytest
@@ -19,7 +19,7 @@ def _assert_problem(response: httpx.Response, status: int, key: str) -> None:
 
 
 async def _published_events(platform: PlatformHarness, topic: str, about: str) -> int:
-    """Count the facts that name something."""
+    """Count the events that refer to an id."""
     await platform.wait_until_idle()
     count = 0
     for partition, end in (await platform.bus.get_log_bounds([topic])).end.items():
