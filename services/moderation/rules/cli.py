@@ -16,8 +16,8 @@ from services.moderation.rules.handlers.open_engine import open_engine
 from services.moderation.text.domain.markup import text_of_html, text_of_markdown
 
 EPILOG = """\b
-Exit codes: 0 all lines screened; 1 some line was refused (each is named on standard error);
-2 the command line, or a rule of --rules, is wrong.
+Exit codes: 0 all lines screened; 1 some lines are invalid (each is named on standard error);
+2 the command line, or a rule of --rules, is invalid.
 
 \b
 Examples:
@@ -51,42 +51,48 @@ class InputLine:
     number: int
     text: str = ""
     language: str | None = None
-    wrong: str | None = None
+    error: str | None = None
 
 
 @click.command(epilog=EPILOG)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a text, for programs.")
-@click.option("--html", is_flag=True, help="The texts are HTML; screen what a reader would see.")
-@click.option("--plain", is_flag=True, help="Every line is a text, even one that starts with {.")
-@click.option("--language", type=click.Choice(["fr", "en"]), help="When a text does not tell.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per text, for programs."
+)
+@click.option("--html", is_flag=True, help="The texts are HTML; screen the visible text.")
+@click.option("--plain", is_flag=True, help="Read every line as a text, even if it starts with {.")
+@click.option(
+    "--language",
+    type=click.Choice(["fr", "en"]),
+    help="Language of texts that are too short to detect it.",
+)
 @click.option(
     "--rules",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Rules of your own (*.toml) instead of ours; each must pass its own cases.",
+    help="Use the rules (*.toml) in DIR instead of the shipped ones; each must pass its own cases.",
 )
 def screen(
     *, as_json: bool, html: bool, plain: bool, language: str | None, rules: Path | None
 ) -> None:
-    """Say which texts would be hidden, reviewed or let through, and by which rules.
+    """Print which texts would be hidden, reviewed or passed, and by which rules.
 
-    Texts are Markdown, as posts are; what a reader would see is screened.
+    Texts are Markdown, as posts are; the visible text is screened.
 
-    Reads standard input: a text a line, or NDJSON (a line that starts with { is an object with
+    Reads standard input: one text per line, or NDJSON (a line that starts with { is an object with
     "text" and, if you like, "language": "fr" or "en"). Empty lines are skipped.
     """
     engine = _engine(rules)
     stdin = sys.stdin.buffer
     if stdin.isatty():
-        click.echo("Type a text a line; end with Ctrl-D.", err=True)
+        click.echo("Type one text per line; end with Ctrl-D.", err=True)
     show: Show = _show_json if as_json else _show_row
     if not as_json:
         click.echo(_ROW.format("line", "verdict", "score", "text and rules"))
     has_errors = False
     for line in _read_lines(stdin, plain=plain):
-        if line.wrong:
+        if line.error:
             has_errors = True
-            click.echo(f"line {line.number}: {line.wrong}", err=True)
+            click.echo(f"line {line.number}: {line.error}", err=True)
             continue
         text = text_of_html(line.text) if html else text_of_markdown(line.text)
         show(line.number, engine.screen(text, language_hint=line.language or language))
@@ -113,7 +119,7 @@ def _read_lines(stdin: BinaryIO, *, plain: bool) -> Iterator[InputLine]:
         try:
             text = raw.removeprefix(b"\xef\xbb\xbf").decode().rstrip("\r\n")
         except UnicodeDecodeError as error:
-            yield InputLine(number, wrong=f"not UTF-8 (byte {error.start + 1}); save it as UTF-8")
+            yield InputLine(number, error=f"not UTF-8 (byte {error.start + 1}); save it as UTF-8")
             continue
         if not text.strip():
             continue
@@ -128,12 +134,12 @@ def _parse_json_line(number: int, source: str) -> InputLine:
         record = json.loads(source)
     except (ValueError, RecursionError) as error:
         reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
-        return InputLine(number, wrong=f"not JSON: {reason} (use --plain if it is a text)")
+        return InputLine(number, error=f"not JSON: {reason} (use --plain if it is a text)")
     text, language = record.get("text"), record.get("language")
     if not isinstance(text, str):
-        return InputLine(number, wrong='has no "text", which must be a string')
+        return InputLine(number, error='has no "text", which must be a string')
     if language not in (None, "fr", "en"):
-        return InputLine(number, wrong='"language" is "fr", "en" or left out')
+        return InputLine(number, error='"language" is "fr", "en" or left out')
     return InputLine(number, text, language)
 
 

@@ -12,18 +12,20 @@ from shared.contracts.event import Origin
 from shared.contracts.moderation import ContentScreened
 from shared.kit.core.unit_of_work import Delivery, PreparedDelivery, Unit
 
-Written = PostPublished | PostEdited | CommentPublished | CommentEdited
+WrittenContent = PostPublished | PostEdited | CommentPublished | CommentEdited
 
 
 async def prepare_screenings(
-    deps: ScreeningDeps, deliveries: Sequence[Delivery[Written]]
+    deps: ScreeningDeps, deliveries: Sequence[Delivery[WrittenContent]]
 ) -> Sequence[ScreeningResult]:
     """Screen every text before the transaction opens. Raises `SealedText`."""
     return await screen_texts(deps, deliveries)
 
 
 async def screen_content(
-    deps: ScreeningDeps, unit: Unit, prepared: Sequence[PreparedDelivery[Written, ScreeningResult]]
+    deps: ScreeningDeps,
+    unit: Unit,
+    prepared: Sequence[PreparedDelivery[WrittenContent, ScreeningResult]],
 ) -> None:
     """Publish the result for every text, and act on live ones only, never on imported history."""
     records = []

@@ -41,13 +41,13 @@ async def count_activity(
         [observation for delivery in live for observation in _observations(delivery)]
     )
     values = iter(counts.values)
-    around = {}
+    activity_by_event = {}
     for delivery in live:
-        author, room, text = (next(values) for _ in range(len(COUNTER_KINDS) - 1))
-        alone = (0 if target_of(delivery.fact) is None else 1,) * len(_SPANS)
-        around[delivery.event_id] = _activity_counts(author, alone, room, text)
+        author, space, text = (next(values) for _ in range(len(COUNTER_KINDS) - 1))
+        target = (0 if target_of(delivery.fact) is None else 1,) * len(_SPANS)
+        activity_by_event[delivery.event_id] = _activity_counts(author, target, space, text)
     return [
-        around.get(delivery.event_id, UNKNOWN_ACTIVITY) for delivery in deliveries
+        activity_by_event.get(delivery.event_id, UNKNOWN_ACTIVITY) for delivery in deliveries
     ], counts.degraded
 
 

@@ -46,7 +46,7 @@ _BEFORE_IMPERATIVE: Final = frozenset(
 
 
 class MentionDetector:
-    """Judges matches by the words close by in their sentence, in constant time for each match."""
+    """Classifies matches by the words close by in their sentence, in constant time per match."""
 
     def __init__(self, words: Sequence[str]) -> None:
         self._words = words
