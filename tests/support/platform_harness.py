@@ -71,17 +71,11 @@ class PlatformHarness:
 
     async def sign_in(self, user: str, **more: object) -> Json:
         """Open a session for a user; return its tokens."""
-        body: Json = {
-            "tenant": SLUG,
-            "email": f"{user}@demo.example",
-            "password": self.seeded.passwords.get(f"{user}@demo.example", ""),
-        }
+        email = f"{user}@demo.example"
+        tenant, password = SLUG, self.seeded.passwords.get(email, "")
         if user == "ulla":
-            body = {
-                "tenant": "elsewhere",
-                "email": OTHER_TENANT_EMAIL,
-                "password": OTHER_TENANT_PASSWORD,
-            }
+            tenant, email, password = "elsewhere", OTHER_TENANT_EMAIL, OTHER_TENANT_PASSWORD
+        body: Json = {"tenant": tenant, "email": email, "password": password}
         response = await self.http.post("/identity/v1/sessions", json=body | more)
         assert response.status_code == 201, response.text
         payload: Json = response.json()
@@ -170,8 +164,8 @@ class PlatformHarness:
         path = f"/moderation/v1/cases/{case['case_id']}"
         await self.request_ok("omar", "POST", f"{path}/claim")
         version = (await self.request_ok("omar", "GET", path))["version"]
-        body = {"version": version, "action": action, "policy": "insult"}
-        body |= {"reason": "insult.direct"}
+        reason = {"policy": "insult", "reason": "insult.direct"}
+        body = {"version": version, "action": action, **reason}
         return await self.request_ok("omar", "POST", f"{path}/decision", body)
 
     async def school_id(self) -> str:
