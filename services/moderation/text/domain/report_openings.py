@@ -115,29 +115,13 @@ def _active(
     """Open a report at "il m'a dit …", "tu m'as traitée de …", "des élèves crient …"."""
     word = words[index]
     is_naming_verb = word in verbs.NAMING_VERBS
-    position = index - 1
-    if (
-        position > start
-        and words[position] in _INVERTED
-        and words[position - 1] in ("t", *verbs.HAVE_FORMS)
-    ):
-        position -= 1 + (words[position - 1] == "t")
-    while position >= start and words[position] in verbs.PREVERBAL_WORDS:
-        position -= 1
-    clitic = words[position] if position >= start else ""
-    subject_position = position - 1
-    while subject_position >= start and words[subject_position] in ("ne", "n"):
-        subject_position -= 1
-    subject = words[subject_position] if subject_position >= start else ""
+    position, clitic, subject_position, subject = _find_subject(words, index, start)
     first = max(start, subject_position)
     if clitic in verbs.FIRST_PERSON_CLITICS or (
         clitic in verbs.JOINED_CLITICS and position == index - 1
     ):
-        return (
-            None
-            if subject in verbs.FIRST_PERSON
-            else ReportOpening(first, index, is_naming_verb, targets_victim=True)
-        )
+        opening = ReportOpening(first, index, is_naming_verb, targets_victim=True)
+        return None if subject in verbs.FIRST_PERSON else opening
     if clitic in verbs.SECOND_PERSON_CLITICS or clitic in verbs.THIRD_PERSON_CLITICS:
         if not _is_other_speaker(word, subject, words[start:position]) or (
             clitic in verbs.SECOND_PERSON_CLITICS and subject in verbs.SECOND_PERSON
@@ -161,6 +145,25 @@ def _active(
     if is_ambiguous and not verbs.SUBORDINATORS & set(words[index + 1 : index + 5]):
         return None
     return _without_recipient(words, index, start, clitic)
+
+
+def _find_subject(words: Sequence[str], index: int, start: int) -> tuple[int, str, int, str]:
+    """Return the position of the word before the verb, that word, and its subject likewise."""
+    position = index - 1
+    if (
+        position > start
+        and words[position] in _INVERTED
+        and words[position - 1] in ("t", *verbs.HAVE_FORMS)
+    ):
+        position -= 1 + (words[position - 1] == "t")
+    while position >= start and words[position] in verbs.PREVERBAL_WORDS:
+        position -= 1
+    clitic = words[position] if position >= start else ""
+    subject_position = position - 1
+    while subject_position >= start and words[subject_position] in ("ne", "n"):
+        subject_position -= 1
+    subject = words[subject_position] if subject_position >= start else ""
+    return position, clitic, subject_position, subject
 
 
 def _is_inscription(words: Sequence[str], index: int) -> bool:
