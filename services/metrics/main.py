@@ -2,7 +2,7 @@
 
 from services.metrics.activity import tables as activity_tables
 from services.metrics.activity.ports import ActivityDeps
-from services.metrics.activity.store import SqlActivityCounters
+from services.metrics.activity.store import SqlActivityCounters, SqlDeferredEvents
 from services.metrics.dimensions import tables as dimensions_tables
 from services.metrics.dimensions.store import SqlDimensions
 from services.metrics.events import ACTIVITY, DIMENSIONS, REPLAY_ONLY, REPUTATION, RIGHTS_REACTIONS
@@ -12,7 +12,7 @@ from services.metrics.kpis.store import SqlActivityRecords
 from services.metrics.reputation import api as reputation_api
 from services.metrics.reputation import tables as reputation_tables
 from services.metrics.reputation.ports import ReputationDeps
-from services.metrics.reputation.store import SqlAlerts
+from services.metrics.reputation.store import SqlAlerts, SqlFlags
 from services.metrics.settings import MetricsSettings
 from shared.kit.core.host import Host
 from shared.kit.core.reactions import bind
@@ -37,8 +37,8 @@ def build(host: Host) -> Service:
     database = open_database(NAME, host, settings)
     batched = BatchedDatabase(database)
     unit, dimensions = database.unit, SqlDimensions()
-    reputation = ReputationDeps(unit, SqlAlerts(), dimensions, host.new_id)
-    activity = ActivityDeps(SqlActivityCounters(), dimensions)
+    reputation = ReputationDeps(unit, SqlFlags(), SqlAlerts(), dimensions, host.new_id)
+    activity = ActivityDeps(SqlActivityCounters(), SqlDeferredEvents(), dimensions)
     routes = [
         kpis_api.routes(KpisDeps(unit, SqlActivityRecords(), dimensions, host.clock)),
         reputation_api.routes(reputation),

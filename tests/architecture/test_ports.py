@@ -7,19 +7,11 @@ from pathlib import Path
 from tests.architecture.source_tree import ROOT, dotted
 
 MAX_METHODS = 5
-LARGER_PORTS = frozenset(
-    {
-        # Split these when they change next; do not add to this list.
-        "services.metrics.activity.ports.ActivityCounters",
-        "services.metrics.reputation.ports.Alerts",
-        "shared.kit.core.bus.Bus",
-    }
-)
 
 
 def test_no_port_has_more_than_five_methods() -> None:
     larger = {name for name, methods in _ports() if methods > MAX_METHODS}
-    assert larger == LARGER_PORTS
+    assert larger == set()
 
 
 def _ports() -> Iterator[tuple[str, int]]:

@@ -11,21 +11,10 @@ from shared.kit.core.unit_of_work import Unit
 
 
 class ActivityCounters(Protocol):
-    """Counters of activity."""
+    """Counters of activity, and the times of questions and of their first answers."""
 
     async def add_counts(self, unit: Unit, counts: DayCounts, masks: MonthMasks) -> None:
         """Add to the counters of days, and set the active days of members."""
-
-    async def lock_spaces(self, unit: Unit, spaces: Sequence[tuple[TenantId, SpaceId]]) -> None:
-        """Lock these spaces until commit, so that `defer` and `take_deferred` cannot overlap."""
-
-    async def defer(self, unit: Unit, happenings: Sequence[ActivityEvent]) -> None:
-        """Store events of spaces that are not yet known."""
-
-    async def take_deferred(
-        self, unit: Unit, tenant: TenantId, space_id: SpaceId
-    ) -> Sequence[ActivityEvent]:
-        """Remove and return the deferred events of a space."""
 
     async def add_questions(
         self, unit: Unit, questions: Sequence[tuple[ActivityEvent, str]]
@@ -38,9 +27,25 @@ class ActivityCounters(Protocol):
         """Store when questions were answered, by question id; the earliest time wins."""
 
 
+class DeferredEvents(Protocol):
+    """Events of spaces that are not yet known: counted once the space is."""
+
+    async def lock_spaces(self, unit: Unit, spaces: Sequence[tuple[TenantId, SpaceId]]) -> None:
+        """Lock these spaces until commit, so that `defer` and `take_deferred` cannot overlap."""
+
+    async def defer(self, unit: Unit, events: Sequence[ActivityEvent]) -> None:
+        """Store events of spaces that are not yet known."""
+
+    async def take_deferred(
+        self, unit: Unit, tenant: TenantId, space_id: SpaceId
+    ) -> Sequence[ActivityEvent]:
+        """Remove and return the deferred events of a space."""
+
+
 @dataclass(frozen=True)
 class ActivityDeps:
     """Dependencies of this feature's reactions."""
 
     counters: ActivityCounters
+    deferred: DeferredEvents
     dimensions: Dimensions

@@ -27,13 +27,13 @@ async def count_activity(
     spaces = await _find_spaces(deps, unit, events)
     deferred = [event for event in events if (event.tenant, event.space_id) not in spaces]
     if deferred:
-        await deps.counters.lock_spaces(
+        await deps.deferred.lock_spaces(
             unit, [(event.tenant, event.space_id) for event in deferred]
         )
         spaces |= await _find_spaces(deps, unit, deferred)
         deferred = [event for event in deferred if (event.tenant, event.space_id) not in spaces]
     if deferred:
-        await deps.counters.defer(unit, deferred)
+        await deps.deferred.defer(unit, deferred)
     countable = [event for event in events if (event.tenant, event.space_id) in spaces]
     await deps.counters.add_counts(unit, *count_by_day(countable, spaces))
     pairs = list(zip(deliveries, events, strict=True))
@@ -61,8 +61,8 @@ async def count_deferred_activity(
     """Count the deferred events of a space that is known now."""
     for delivery in deliveries:
         fact = delivery.fact
-        await deps.counters.lock_spaces(unit, [(delivery.tenant, fact.space_id)])
-        events = await deps.counters.take_deferred(unit, delivery.tenant, fact.space_id)
+        await deps.deferred.lock_spaces(unit, [(delivery.tenant, fact.space_id)])
+        events = await deps.deferred.take_deferred(unit, delivery.tenant, fact.space_id)
         space = Space(fact.space_id, fact.structure_id, fact.path, fact.time_zone)
         spaces = {(delivery.tenant, fact.space_id): space}
         await deps.counters.add_counts(unit, *count_by_day(events, spaces))

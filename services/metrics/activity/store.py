@@ -37,7 +37,7 @@ _ADD_FIRST_ANSWERS = sa.text(_UPSERT_EARLIEST.format(column="answered_at"))
 
 
 class SqlActivityCounters:
-    """See `ports.Activity`."""
+    """See `ports.ActivityCounters`."""
 
     async def add_counts(self, unit: Unit, counts: DayCounts, masks: MonthMasks) -> None:
         """See `ports.ActivityCounters`."""
@@ -68,13 +68,29 @@ class SqlActivityCounters:
                 },
             )
 
-    async def lock_spaces(self, unit: Unit, spaces: Sequence[tuple[TenantId, SpaceId]]) -> None:
+    async def add_questions(
+        self, unit: Unit, questions: Sequence[tuple[ActivityEvent, str]]
+    ) -> None:
         """See `ports.ActivityCounters`."""
+        await _add_times(unit, _ADD_QUESTIONS, questions)
+
+    async def add_first_answers(
+        self, unit: Unit, answers: Sequence[tuple[ActivityEvent, str]]
+    ) -> None:
+        """See `ports.ActivityCounters`."""
+        await _add_times(unit, _ADD_FIRST_ANSWERS, answers)
+
+
+class SqlDeferredEvents:
+    """See `ports.DeferredEvents`."""
+
+    async def lock_spaces(self, unit: Unit, spaces: Sequence[tuple[TenantId, SpaceId]]) -> None:
+        """See `ports.DeferredEvents`."""
         for tenant, space_id in sorted(set(spaces)):
             await connection(unit).execute(_LOCK_SPACE, {"place": f"{tenant}:{space_id}"})
 
     async def defer(self, unit: Unit, events: Sequence[ActivityEvent]) -> None:
-        """See `ports.ActivityCounters`."""
+        """See `ports.DeferredEvents`."""
         rows = [
             {
                 "tenant_id": event.tenant,
@@ -90,25 +106,13 @@ class SqlActivityCounters:
     async def take_deferred(
         self, unit: Unit, tenant: TenantId, space_id: SpaceId
     ) -> Sequence[ActivityEvent]:
-        """See `ports.ActivityCounters`."""
+        """See `ports.DeferredEvents`."""
         condition = (HELD_BACK.c.tenant_id == tenant) & (HELD_BACK.c.space_id == space_id)
         statement = sa.delete(HELD_BACK).where(condition).returning(HELD_BACK)
         return [
             ActivityEvent(tenant, space_id, row.what, row.at, row.author)
             for row in await connection(unit).execute(statement)
         ]
-
-    async def add_questions(
-        self, unit: Unit, questions: Sequence[tuple[ActivityEvent, str]]
-    ) -> None:
-        """See `ports.ActivityCounters`."""
-        await _add_times(unit, _ADD_QUESTIONS, questions)
-
-    async def add_first_answers(
-        self, unit: Unit, answers: Sequence[tuple[ActivityEvent, str]]
-    ) -> None:
-        """See `ports.ActivityCounters`."""
-        await _add_times(unit, _ADD_FIRST_ANSWERS, answers)
 
 
 async def _add_times(

@@ -11,16 +11,20 @@ from shared.contracts.ids import AlertId, SpaceId, TenantId
 from shared.kit.core.unit_of_work import NewId, Unit, Units
 
 
-class Alerts(Protocol):
-    """Recent flags, and the alerts that they raised."""
+class Flags(Protocol):
+    """Recent flags, by space."""
 
-    async def add_flag(self, unit: Unit, tenant: TenantId, space: SpaceId, flag: Flag) -> None:
+    async def add(self, unit: Unit, tenant: TenantId, space: SpaceId, flag: Flag) -> None:
         """Store a flag."""
 
-    async def flags_since(
+    async def list_since(
         self, unit: Unit, tenant: TenantId, space: SpaceId, since: datetime
     ) -> Sequence[Flag]:
         """List the flags of a space from this event time on."""
+
+
+class Alerts(Protocol):
+    """The alerts that bursts of flags raised."""
 
     async def is_open(self, unit: Unit, tenant: TenantId, space: SpaceId) -> bool:
         """Return whether the space has an open alert; locks the space's alerts until commit."""
@@ -45,6 +49,7 @@ class ReputationDeps:
     """Dependencies of this feature's handlers and reactions."""
 
     unit: Units
+    flags: Flags
     alerts: Alerts
     dimensions: Dimensions
     new_id: NewId

@@ -20,10 +20,10 @@ async def raise_alerts(
             continue
         fact, tenant = delivery.fact, delivery.tenant
         flag = Flag(fact.ref.id, fact.flagged_by.member_id, delivery.time)
-        await deps.alerts.add_flag(unit, tenant, fact.space_id, flag)
+        await deps.flags.add(unit, tenant, fact.space_id, flag)
         if await deps.alerts.is_open(unit, tenant, fact.space_id):
             continue
-        flags = await deps.alerts.flags_since(
+        flags = await deps.flags.list_since(
             unit, tenant, fact.space_id, delivery.time - ALERT_WINDOW
         )
         new_id = AlertId(deps.new_id())

@@ -16,23 +16,27 @@ from shared.kit.database.database import connection
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:space, 13))")
 
 
-class SqlAlerts:
-    """See `ports.Alerts`."""
+class SqlFlags:
+    """See `ports.Flags`."""
 
-    async def add_flag(self, unit: Unit, tenant: TenantId, space: SpaceId, flag: Flag) -> None:
-        """See `ports.Alerts`."""
+    async def add(self, unit: Unit, tenant: TenantId, space: SpaceId, flag: Flag) -> None:
+        """See `ports.Flags`."""
         row = sa.insert(FLAGS).values(tenant_id=tenant, space_id=space, **asdict(flag))
         await connection(unit).execute(row)
 
-    async def flags_since(
+    async def list_since(
         self, unit: Unit, tenant: TenantId, space: SpaceId, since: datetime
     ) -> Sequence[Flag]:
-        """See `ports.Alerts`."""
+        """See `ports.Flags`."""
         condition = (
             (FLAGS.c.tenant_id == tenant) & (FLAGS.c.space_id == space) & (FLAGS.c.at >= since)
         )
         query = sa.select(FLAGS.c.content_id, FLAGS.c.member_id, FLAGS.c.at).where(condition)
         return [Flag(*row) for row in await connection(unit).execute(query)]
+
+
+class SqlAlerts:
+    """See `ports.Alerts`."""
 
     async def is_open(self, unit: Unit, tenant: TenantId, space: SpaceId) -> bool:
         """See `ports.Alerts`."""

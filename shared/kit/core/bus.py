@@ -169,7 +169,26 @@ class Subscription(Protocol):
         """Seconds since the last successful poll."""
 
 
-class Bus(Protocol):
+class LogReader(Protocol):
+    """Reads the log of topics outside of any consumer group. Both methods block on the network."""
+
+    async def get_log_bounds(
+        self, topics: Sequence[str], since: datetime | None = None
+    ) -> LogBounds:
+        """Fetch the first and next offsets of these topics. Raises `NotFound` for a missing topic.
+
+        With `since`, a partition begins at its first record sent at or after that moment, and at
+        its end when there is none.
+        """
+
+    async def fetch(self, partition: Partition, begin: int, limit: int) -> Sequence[IncomingRecord]:
+        """Read up to `limit` records from offset `begin` on, outside of any group.
+
+        Deleted records are left out: the first record may have a higher offset than `begin`.
+        """
+
+
+class Bus(LogReader, Protocol):
     """Sends and reads records. All methods may block on the network; none retries without limit."""
 
     async def send(self, records: Sequence[OutgoingRecord]) -> None:
@@ -191,21 +210,6 @@ class Bus(Protocol):
 
     async def ensure_topics(self, topics: Sequence[Topic]) -> None:
         """Create the topics that are missing. Existing topics are not changed."""
-
-    async def get_log_bounds(
-        self, topics: Sequence[str], since: datetime | None = None
-    ) -> LogBounds:
-        """Fetch the first and next offsets of these topics. Raises `NotFound` for a missing topic.
-
-        With `since`, a partition begins at its first record sent at or after that moment, and at
-        its end when there is none.
-        """
-
-    async def fetch(self, partition: Partition, begin: int, limit: int) -> Sequence[IncomingRecord]:
-        """Read up to `limit` records from offset `begin` on, outside of any group.
-
-        Deleted records are left out: the first record may have a higher offset than `begin`.
-        """
 
     async def close(self) -> None:
         """Stop everything that this bus started."""
