@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.architecture.tree import ROOT, python_files
+from tests.architecture.source_tree import ROOT, python_files
 
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 LISTED = frozenset(re.findall(r"`(\w+)`", GLOSSARY))
@@ -21,7 +21,7 @@ STANDARD_TERMS = frozenset(
     ended entry envelope error event exemplar failed failure fallback fetch forbidden formatter
     given group guard head heads http idempotency idempotent ignored incoming index indexer insert
     int invalid job json jwks kafka key keys large lazy letter limit limited limiter limits line
-    link listen load log logger malformed memory messages method metric metrics missing model
+    link list listen load log logger malformed memory messages method metric metrics missing model
     member monitor move notifier number observation offset open operation options order otel outbox
     outcome outgoing overloaded page parked parsed partition pattern pause pending plan platform
     policy pool position preau prefetch preparation prepared preparer problem program progress

@@ -21,7 +21,7 @@ _MAX_ACCEPTED_FAILURES = 1_000_000
 _DAY_MINUTES = 24 * 60
 
 
-class Halted(ApiModel):
+class OpenCircuit(ApiModel):
     """The open circuit breaker of a group: since when, causes with counts, and the record."""
 
     since: datetime
@@ -52,7 +52,7 @@ class Counts(ApiModel):
     lag: int
     skipped: int
     refused: int = 0
-    halted: Halted | None = None
+    halted: OpenCircuit | None = None
     accepting: Accepting | None = None
 
 
@@ -74,7 +74,7 @@ class Resumed(ApiModel):
     """The state of the circuit breaker before it was closed."""
 
     group: str
-    halted: Halted | None
+    halted: OpenCircuit | None
 
 
 def operating_routes(find: FindConsumer, bus: Bus, count_outbox: Callable[[], object]) -> APIRouter:
@@ -114,7 +114,7 @@ def _to_counts(counts: GroupCounts) -> Counts:
     return Counts(**fields, halted=_to_halted(state), accepting=accepting if accepts else None)
 
 
-def _to_halted(state: CircuitState) -> Halted | None:
+def _to_halted(state: CircuitState) -> OpenCircuit | None:
     if state.since is None:
         return None
-    return Halted(since=state.since, cause=state.cause or "", place=state.position or "")
+    return OpenCircuit(since=state.since, cause=state.cause or "", place=state.position or "")
