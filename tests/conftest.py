@@ -10,18 +10,18 @@ import pytest
 
 from deploy.local.choices import ServerName
 from deploy.local.stack import Stack, StackAddresses
-from tests.support.parallel_groups import arrange
+from tests.support.parallel_groups import GroupScheduling, sort_by_group
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> GroupScheduling | None:
+    """Distribute the tests of `make test-all` by group."""
+    return GroupScheduling(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Group the tests of `make test-all`.
-
-    Trap: in a worker `dist` is "no" and `loadgroup` is set; xdist reads the marks in this hook,
-    so ours must run first.
-    """
+    """Sort the tests of `make test-all`; trap: in a worker `dist` is "no"."""
     if config.getoption("loadgroup", default=False):
-        arrange(items, config.rootpath)
+        sort_by_group(items)
 
 
 class _Started:

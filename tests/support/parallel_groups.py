@@ -1,19 +1,28 @@
 """Distribution of a parallel run (`make test-all`): which tests share servers, which start first.
 
-pytest-xdist sends all tests of a group to one worker (`--dist loadgroup`), in the order of
-collection. Tests that use the same session-wide servers form one group, so that these servers start
-once; every other file is a group of its own.
+All tests of a group run in one worker, in the order of collection. Files that use the same
+session-wide servers form one group, so that these servers start once; every other file is a group.
+Trap: pytest-xdist 3.8 writes its group marks to `Item._nodeid`, which pytest 9.2 does not have, so
+`--dist loadgroup` alone separates all tests.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # has no types
 
 PLATFORM, BROKER, REPLAY = "platform", "broker", "replay"
-GROUP_OF_FIXTURE = {"platform": PLATFORM, "stack_addresses": BROKER, "past": REPLAY}
-GROUP_OF_FOLDER = {"tests/kit/bus": BROKER}
-"""Folders whose tests ask for their servers only at run time."""
+GROUP_OF_PATH = {
+    "tests/system/test_chain.py": PLATFORM,
+    "tests/system/test_faults_chain.py": PLATFORM,
+    "tests/system/test_readme_commands.py": PLATFORM,
+    "tests/system/test_reconcile_cli.py": PLATFORM,
+    "tests/system/test_reconcile_nightly.py": PLATFORM,
+    "tests/system/test_replay.py": PLATFORM,
+    "tests/system/test_replay_shadow.py": PLATFORM,
+    "tests/system/test_readme.py": BROKER,
+    "tests/kit/bus/": BROKER,
+    "tests/kit/tools/replay/": REPLAY,
+}
+"""Files and folders whose tests share servers; one that is missing here starts its own."""
 LONGEST_FIRST = (
     PLATFORM,
     BROKER,
@@ -29,41 +38,32 @@ ALONE = ("tests/system/test_overload.py",)
 """They measure rates: they start last, when the other workers have nothing left to do."""
 
 
-def arrange(items: list[pytest.Item], root: Path) -> None:
-    """Mark each test with its group, and sort the groups: the longest first, the quick ones last.
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]  # a class without types
+    """Sends each group to one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+def group_of(nodeid: str) -> str:
+    """Return the group of a test: the name of its shared servers, otherwise its file."""
+    path = nodeid.partition("::")[0]
+    matches = (group for prefix, group in GROUP_OF_PATH.items() if path.startswith(prefix))
+    return next(matches, path)
+
+
+def sort_by_group(items: list[pytest.Item]) -> None:
+    """Sort tests by group: the longest first, then system tests, quick ones, and `ALONE`.
 
     The order within a group stays: some tests build on data of earlier ones.
     """
-    system_groups = {group_of(item, root) for item in items if is_system(item)}
-    ranks = {
-        item.nodeid: rank(group_of(item, root), system_groups, LONGEST_FIRST) for item in items
-    }
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item, root)))
-    items.sort(key=lambda item: ranks[item.nodeid])
+    system_groups = {group_of(i.nodeid) for i in items if i.get_closest_marker("system")}
+    items.sort(key=lambda item: _rank(group_of(item.nodeid), system_groups))
 
 
-def is_system(item: pytest.Item) -> bool:
-    """Return whether the test needs real servers or takes long."""
-    return item.get_closest_marker("system") is not None
-
-
-def group_of(item: pytest.Item, root: Path) -> str:
-    """Return the name of the group: of the shared servers, otherwise the test's file."""
-    path = item.path.relative_to(root)
-    if is_system(item):
-        for fixture, group in GROUP_OF_FIXTURE.items():
-            if fixture in getattr(item, "fixturenames", ()):
-                return group
-        if path.parent.as_posix() in GROUP_OF_FOLDER:
-            return GROUP_OF_FOLDER[path.parent.as_posix()]
-    return path.as_posix()
-
-
-def rank(group: str, system_groups: set[str], longest: Sequence[str]) -> int:
-    """Return the sort key of a group: listed ones, other system tests, quick tests, `ALONE`."""
-    if group in longest:
-        return longest.index(group)
+def _rank(group: str, system_groups: set[str]) -> int:
+    if group in LONGEST_FIRST:
+        return LONGEST_FIRST.index(group)
     if group in ALONE:
-        return len(longest) + 2
-    return len(longest) + (group not in system_groups)
+        return len(LONGEST_FIRST) + 2
+    return len(LONGEST_FIRST) + (group not in system_groups)

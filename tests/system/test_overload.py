@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,16 +67,8 @@ async def test_old_outbox_rejects_writes_and_loses_nothing(
             memory = platform.memory()
         released = time.monotonic()
         groups = await wait_until_applied(platform, http, within=60)
-        print(
-            f"{capacity:.0f}/s when all wait; {rejection_reasons(responses)};"
-            f" neither: {unexpected(responses)}"
-        )
-        print(
-            describe_latency("accepted", accepted(responses)),
-            describe_latency("refused", rejected(responses)),
-            sep="\n",
-        )
-        print(f"caught up in {time.monotonic() - released:.1f} s; resident MB: {memory}")
+        print_results(capacity, responses, memory)
+        print(f"caught up in {time.monotonic() - released:.1f} s")
         later = await load.run_open_loop(2, 3)
         await wait_until_applied(platform, http, within=30)
 
@@ -91,6 +83,15 @@ async def test_old_outbox_rejects_writes_and_loses_nothing(
         assert {
             pod.name: pod.probe_failures for pod in platform.pods.values() if pod.probe_failures
         } == {}
+
+
+def print_results(
+    capacity: float, responses: Sequence[LoadResponse], memory: Mapping[str, int]
+) -> None:
+    print(f"{capacity:.0f}/s when all wait; {rejection_reasons(responses)}")
+    print(f"neither: {unexpected(responses)}; resident MB: {memory}")
+    print(describe_latency("accepted", accepted(responses)))
+    print(describe_latency("refused", rejected(responses)))
 
 
 def assert_rejections_are_timely(responses: Sequence[LoadResponse], began: float) -> None:
