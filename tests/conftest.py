@@ -13,6 +13,7 @@ from deploy.local.stack import Stack, StackAddresses
 from tests.support.parallel_groups import GroupScheduling, sort_by_group
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> GroupScheduling | None:
     """Distribute the tests of `make test-all` by group."""
     return GroupScheduling(config, log) if config.getoption("dist") == "loadgroup" else None
