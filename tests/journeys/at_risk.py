@@ -7,7 +7,7 @@ from tests.support.platform_harness import Json, PlatformHarness
 HELP_CALL_TEXT = (
     "Samedi 28 novembre, j’ai compris que j’ai envie de mourir. Je n’en peux plus, à bientôt…"
 )
-_PARTIES = count(1)
+_PARTY_NUMBERS = count(1)
 KIND_TEXT = "Élodie, viens à la fête du 5 décembre : on garde une place pour toi !"
 INSULT_TEXT = "Tu es vraiment un connard, dégage."
 CONTENTS = "/community/v1/contents"
@@ -18,7 +18,7 @@ STATEMENTS = "/moderation/v1/statements"
 
 def unlisted_cruel_text() -> str:
     """Return a new cruel text that matches no rule; copies of one text would open a case."""
-    party = next(_PARTIES)
+    party = next(_PARTY_NUMBERS)
     return f"Élodie, personne ne t’a invitée à la fête numéro {party}, et c’est très bien ainsi."
 
 
@@ -44,11 +44,11 @@ async def post_decision(platform: PlatformHarness, case: Json, version: int, act
 async def wait_for_statement(platform: PlatformHarness, user: str, content: str) -> Json:
     """Wait for the statement about a content, and return it."""
 
-    async def look() -> Json | None:
+    async def find_statement() -> Json | None:
         items = (await platform.request_ok(user, "GET", STATEMENTS))["items"]
-        return next((e for e in items if e["content"]["content_id"] == content), None)
+        return next((item for item in items if item["content"]["content_id"] == content), None)
 
-    return await platform.wait_until(look)
+    return await platform.wait_until(find_statement)
 
 
 async def list_notifications(platform: PlatformHarness, user: str, about: str) -> list[Json]:

@@ -96,7 +96,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "operate.dead_letter": OPERATOR,
     "operate.decide": OPERATOR,
 }
-"""`manager` opened the space and animates it."""
+"""The personas allowed for each action; `manager` opened the space."""
 
 MODERATION_BODIES: Mapping[str, Json] = {
     "case.decide": {"version": 1, "action": "keep", "policy": "spam", "reason": "other"},
@@ -114,10 +114,10 @@ PASSWORD_BODIES: Mapping[str, Json] = {
 
 @dataclass(frozen=True)
 class RouteArguments:
-    """Ids and bodies for every route; everything they refer to exists."""
+    """Ids and bodies for the requests to every route; the resources they name exist."""
 
     paths: Mapping[str, Mapping[str, str]]
-    """Action, or `` for all others → parameter of the path → id."""
+    """Action (empty for all other actions) → path parameter → id."""
     bodies: Mapping[str, Json]
     queries: Mapping[str, str]
 
@@ -132,55 +132,61 @@ async def create_route_arguments(platform: PlatformHarness) -> RouteArguments:
     space = await platform.open_space("zoe", "ines", "malik", "tom", "omar", "anne", "operator")
     question = await platform.publish_post("zoe", space, "Qui a raison ? 🤔", "question")
     answer_id = await platform.publish_reply("malik", question, "Moi.", "answers")
-    doomed = await platform.publish_post("zoe", space, "Je l’enlève bientôt.")
-    flagged = await platform.publish_post("zoe", space, "On se retrouve tous contre lui.")
-    extra = await platform.publish_post("zoe", space, "Encore.")
-    for user in ("ines", "malik", "tom"):
-        await platform.flag_content(user, flagged)
-    for user in ("malik", "tom"):
-        await platform.flag_content(user, extra)
-    insult = await platform.publish_post("zoe", space, "Tu es vraiment un connard, dégage.")
-    await platform.wait_for_standing("ines", insult, None)
-    notice = await platform.wait_for_notification("zoe", "answer_to_mine", answer_id)
+    removed_post = await platform.publish_post("zoe", space, "Je l’enlève bientôt.")
+    flagged_post = await platform.publish_post("zoe", space, "On se retrouve tous contre lui.")
+    second_flagged_post = await platform.publish_post("zoe", space, "Encore.")
+    await _flag_content(platform, flagged_post, "ines", "malik", "tom")
+    await _flag_content(platform, second_flagged_post, "malik", "tom")
+    hidden_post = await platform.publish_post("zoe", space, "Tu es vraiment un connard, dégage.")
+    await platform.wait_for_standing("ines", hidden_post, None)
+    notification = await platform.wait_for_notification("zoe", "answer_to_mine", answer_id)
     statement = await platform.wait_for_notification("zoe", "statement")
-    contest = f"/moderation/v1/statements/{statement['about']}/appeal"
-    appeal = await platform.request_ok("zoe", "POST", contest, {"text": "Je citais une réplique."})
+    appeal_path = f"/moderation/v1/statements/{statement['about']}/appeal"
+    appeal = await platform.request_ok("zoe", "POST", appeal_path, {"text": "C’est une citation."})
     await platform.wait_until_idle()
     alerts = (await platform.request_ok("claire", "GET", "/metrics/v1/alerts"))["items"]
+    sessions = (await platform.request_ok("zoe", "GET", "/identity/v1/sessions"))["items"]
     paths = {
         "space_id": space,
         "content_id": question,
-        "case_id": (await platform.wait_for_case(flagged))["case_id"],
+        "case_id": (await platform.wait_for_case(flagged_post))["case_id"],
         "statement_id": statement["about"],
         "appeal_id": appeal["appeal_id"],
-        "notification_id": notice["notification_id"],
+        "notification_id": notification["notification_id"],
         "alert_id": next(alert["alert_id"] for alert in alerts if alert["space_id"] == space),
         "member_id": str(member_id_of(platform.tokens["tom"])),
-        "session_id": (await platform.request_ok("zoe", "GET", "/identity/v1/sessions"))["items"][
-            0
-        ]["session_id"],
+        "session_id": sessions[0]["session_id"],
     }
-    special = {"content.remove": {"content_id": doomed}, "answer.accept": {"content_id": answer_id}}
+    paths_by_action = {
+        "content.remove": {"content_id": removed_post},
+        "answer.accept": {"content_id": answer_id},
+    }
     queries = {
         "kpi.read": f"?space_id={space}&from=2026-01-01&to=2026-02-01",
         "operate.dead_letter": f"?place={UNUSED_POSITION}",
     }
-    return RouteArguments({"": paths, **special}, await _bodies(platform, space, paths), queries)
+    bodies = await _build_bodies(platform, space, paths)
+    return RouteArguments({"": paths, **paths_by_action}, bodies, queries)
 
 
-async def _bodies(
+async def _flag_content(platform: PlatformHarness, content: str, *users: str) -> None:
+    for user in users:
+        await platform.flag_content(user, content)
+
+
+async def _build_bodies(
     platform: PlatformHarness, space: str, paths: Mapping[str, str]
 ) -> dict[str, Json]:
     school = await platform.school_id()
     role = {"member_id": paths["member_id"], "role": "parent", "structure_id": school}
-    signed_in = await platform.sign_in("zoe")
+    session = await platform.sign_in("zoe")
     return {
         "session.open": {
             "tenant": "academie-de-demonstration",
             "email": "zoe@demo.example",
             "password": platform.seeded.password_of("zoe"),
         },
-        "session.refresh": {"refresh_token": signed_in["refresh_token"]},
+        "session.refresh": {"refresh_token": session["refresh_token"]},
         **PASSWORD_BODIES,
         "tenant.invite": {"tenant_id": str(platform.other_tenant), "member_id": paths["member_id"]},
         "tenant.open": {"name": "Université d’à côté", "admin": "chef@cote.example"},

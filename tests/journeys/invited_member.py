@@ -1,4 +1,4 @@
-"""A member who joins with an invitation, and requests to all services in their name."""
+"""A member who joined with an invitation, and the requests they send to all services."""
 
 import httpx
 from uuid_utils.compat import uuid7
@@ -17,7 +17,7 @@ PASSWORD, NEW_PASSWORD = "tournesol vélo brume 7", "abricot pont violon 12"
 
 
 class InvitedMember:
-    """A member who joined with an invitation; may have several sessions."""
+    """A member who joined with an invitation and may have several sessions."""
 
     def __init__(
         self, platform: PlatformHarness, member_id: str, email: str, invitation: str
@@ -46,29 +46,30 @@ class InvitedMember:
     async def request(
         self, tokens: Json, method: str, path: str, body: object = None
     ) -> httpx.Response:
-        sent = {"authorization": f"Bearer {tokens['access_token']}"}
-        return await self.platform.http.request(method, path, json=body, headers=sent)
+        headers = {"authorization": f"Bearer {tokens['access_token']}"}
+        return await self.platform.http.request(method, path, json=body, headers=headers)
 
-    async def statuses(self, tokens: Json) -> set[int]:
+    async def get_statuses(self, tokens: Json) -> set[int]:
         """Return the statuses of reads from all five services, once all events are applied."""
         await self.platform.wait_until_idle()
-        return {(await self.request(tokens, "GET", read)).status_code for read in READ_PATHS}
+        return {(await self.request(tokens, "GET", path)).status_code for path in READ_PATHS}
 
     async def request_as_administrator(
-        self, method: str, end: str, body: object = None
+        self, method: str, subresource: str, body: object = None
     ) -> httpx.Response:
         """Send a request about this member as the administrator."""
-        path = f"/identity/v1/members/{self.member_id}/{end}"
+        path = f"/identity/v1/members/{self.member_id}/{subresource}"
         return await self.platform.request("anne", method, path, body)
 
 
 async def join_with_invitation(platform: PlatformHarness) -> InvitedMember:
+    """Add a member as the administrator, and accept the invitation with `PASSWORD`."""
     email = f"p.{uuid7().hex}@demo.example"
-    new = {"display_name": "Gwenaëlle", "email": email, "structure_id": await platform.school_id()}
-    added = await platform.request_ok("anne", "POST", "/identity/v1/members", new)
-    joined = InvitedMember(platform, added["member_id"], email, added["invitation"])
-    assert (await joined.accept(joined.invitation)).status_code == 204
-    return joined
+    body = {"display_name": "Gwenaëlle", "email": email, "structure_id": await platform.school_id()}
+    response = await platform.request_ok("anne", "POST", "/identity/v1/members", body)
+    member = InvitedMember(platform, response["member_id"], email, response["invitation"])
+    assert (await member.accept(member.invitation)).status_code == 204
+    return member
 
 
 def assert_problem(response: httpx.Response, status: int, key: str) -> Json:

@@ -43,8 +43,8 @@ async def test_statement_names_its_content_and_is_contested_once(platform: Platf
     text = {"text": "Je citais une réplique de la pièce, entre guillemets oubliés."}
     assert (await platform.request("ines", "POST", contest["path"], text)).status_code == 404
     await platform.request_ok("malik", "POST", contest["path"], text)
-    again = await platform.request("malik", "POST", contest["path"], text)
-    assert (again.status_code, again.json()["type"]) == (
+    second_appeal = await platform.request("malik", "POST", contest["path"], text)
+    assert (second_appeal.status_code, second_appeal.json()["type"]) == (
         409,
         "/moderation/problems/already_appealed",
     )
@@ -61,17 +61,18 @@ async def test_overturned_decision_is_reversed_and_author_notified(
     await platform.request_ok("malik", "POST", statement["contest"]["path"], text)
     (appeal,) = await list_appeals(platform, "omar", post)
     path = f"/moderation/v1/appeals/{appeal['appeal_id']}"
-    read = await platform.request_ok("omar", "GET", path)
-    assert (read["text"], read["decided_by"]) == (text["text"], "rule")
-    assert INSULT_TEXT in read["versions"][0]["text"]
+    appeal_detail = await platform.request_ok("omar", "GET", path)
+    assert (appeal_detail["text"], appeal_detail["decided_by"]) == (text["text"], "rule")
+    assert INSULT_TEXT in appeal_detail["versions"][0]["text"]
     outcome = {"outcome": "overturned", "answer": "La citation est manifeste."}
     await platform.request_ok("omar", "POST", f"{path}/decision", outcome)
     await platform.wait_for_standing("ines", post, "visible")
     notification = await platform.wait_for_notification(
         "malik", "appeal_decided", statement["statement_id"]
     )
-    read = await platform.request_ok("malik", "GET", f"{STATEMENTS}/{notification['about']}")
-    assert (read["contest"]["state"], read["contest"]["outcome"], read["contest"]["answer"]) == (
+    statement = await platform.request_ok("malik", "GET", f"{STATEMENTS}/{notification['about']}")
+    contest = statement["contest"]
+    assert (contest["state"], contest["outcome"], contest["answer"]) == (
         "decided",
         "overturned",
         outcome["answer"],
@@ -98,14 +99,14 @@ async def test_first_moderator_cannot_decide_the_appeal(platform: PlatformHarnes
     await platform.request_ok("anne", "POST", path, outcome)
     shown = await platform.wait_for_standing("ines", post, "visible")
     assert shown["body"] == words
-    late = await platform.request("anne", "POST", path, outcome)
-    assert (late.status_code, late.json()["type"]) == (
+    late_decision = await platform.request("anne", "POST", path, outcome)
+    assert (late_decision.status_code, late_decision.json()["type"]) == (
         409,
         "/moderation/problems/appeal_is_decided",
     )
 
 
-async def test_an_upheld_decision_stays(platform: PlatformHarness) -> None:
+async def test_upheld_decision_keeps_the_content_hidden(platform: PlatformHarness) -> None:
     space = await platform.open_space("malik", "ines")
     post = await platform.publish_post("malik", space, INSULT_TEXT)
     await platform.wait_for_standing("malik", post, "hidden")

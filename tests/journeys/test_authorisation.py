@@ -18,7 +18,7 @@ from tests.journeys.authorisation_matrix import (
 from tests.support.platform_harness import PlatformHarness
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
-IN_VAIN = {
+EXPECTED_ERRORS = {
     "session.refresh": {401},
     "invitation.accept": {401},
     "session.end": {404},
@@ -27,7 +27,7 @@ IN_VAIN = {
     "operate.decide": {404},
     "operate.dead_letter": {404},
 }
-"""Expected refusals of allowed actions: a used token, an unknown record."""
+"""Allowed actions that are still rejected: a used token, an unknown record."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -55,37 +55,39 @@ async def test_every_route_has_an_action_and_every_action_a_row(platform: Platfo
 async def test_each_persona_may_do_exactly_what_the_matrix_allows(
     platform: PlatformHarness, route_arguments: RouteArguments, persona: str
 ) -> None:
-    wrong = []
+    failures = []
     # Leaving the space comes last: it removes permissions.
     for method, template, action in sorted(_routes(platform), key=lambda r: r[2] == "space.leave"):
         path, body = route_arguments.path(action, template), route_arguments.bodies.get(action)
         response = await platform.request(USER_BY_PERSONA[persona], method, path, body)
         allowed = persona in ALLOWED[action]
-        if not _as_expected(response, action, persona, allowed=allowed):
-            wrong.append(
+        if not _is_expected_response(response, action, persona, allowed=allowed):
+            failures.append(
                 f"{method} {path}: {response.status_code}, {allowed=} {response.text[:200]}"
             )
-    assert not wrong, "\n".join(wrong)
+    assert not failures, "\n".join(failures)
 
 
-def _as_expected(response: httpx.Response, action: str, persona: str, *, allowed: bool) -> bool:
+def _is_expected_response(
+    response: httpx.Response, action: str, persona: str, *, allowed: bool
+) -> bool:
     if not allowed:
         return (
             response.status_code == 401
             if persona == "anonymous"
             else response.status_code in {403, 404}
         )
-    if response.status_code in IN_VAIN.get(action, ()):
+    if response.status_code in EXPECTED_ERRORS.get(action, ()):
         return True
-    # 409: another persona did it before.
+    # 409: the request of another persona already had this effect.
     return response.is_success or response.status_code == 409
 
 
 async def test_resources_of_another_tenant_are_not_found(
     platform: PlatformHarness, route_arguments: RouteArguments
 ) -> None:
-    """An administrator of another tenant has every right there, and none here."""
-    wrong = []
+    """Ulla administers the other tenant and has no rights in this one."""
+    failures = []
     # Leaving the space comes last: it removes permissions.
     for method, template, action in sorted(_routes(platform), key=lambda r: r[2] == "space.leave"):
         if "{" in template and ALLOWED[action] != ALL_PERSONAS:
@@ -94,8 +96,8 @@ async def test_resources_of_another_tenant_are_not_found(
                 "ulla", method, path, route_arguments.bodies.get(action)
             )
             if response.status_code != 404:
-                wrong.append(f"{method} {path}: {response.status_code}")
-    assert not wrong, "\n".join(wrong)
+                failures.append(f"{method} {path}: {response.status_code}")
+    assert not failures, "\n".join(failures)
 
 
 async def test_ids_of_another_tenant_in_a_body_are_not_found(
@@ -122,7 +124,9 @@ async def test_ids_of_another_tenant_in_a_body_are_not_found(
         assert response.status_code == status, f"{user} {path} {response.text}"
 
 
-async def test_hidden_content_is_for_its_author_and_moderators(platform: PlatformHarness) -> None:
+async def test_only_author_and_moderators_can_read_hidden_content(
+    platform: PlatformHarness,
+) -> None:
     space = await platform.open_space("zoe", "malik", "ines")
     post = await platform.publish_post("malik", space, "Tu es vraiment un connard, dégage.")
     await platform.wait_for_standing("zoe", post, None)
@@ -130,14 +134,14 @@ async def test_hidden_content_is_for_its_author_and_moderators(platform: Platfor
     for user in ("malik", "omar", "anne"):
         assert (await platform.wait_for_standing(user, post, "hidden"))["reason"], user
     for user in ("zoe", "ines", "hamid", "claire", "ulla"):
-        for method, end, body in (
+        for method, suffix, body in (
             ("GET", "", None),
             ("POST", "/comments", {"body": "Quoi ?"}),
             ("POST", "/flags", {"reason": "spam"}),
             ("DELETE", "", None),
         ):
-            response = await platform.request(user, method, path + end, body)
-            assert response.status_code == 404, f"{user} {method}{end}"
+            response = await platform.request(user, method, path + suffix, body)
+            assert response.status_code == 404, f"{user} {method}{suffix}"
 
 
 async def test_moderator_cannot_decide_on_own_content(platform: PlatformHarness) -> None:
@@ -147,12 +151,14 @@ async def test_moderator_cannot_decide_on_own_content(platform: PlatformHarness)
     await platform.wait_until_idle()
     cases = (await platform.request_ok("anne", "GET", "/moderation/v1/cases"))["items"]
     (case,) = [item for item in cases if item["content_id"] == post]
-    own = (await platform.request_ok("omar", "GET", "/moderation/v1/cases"))["items"]
-    assert post not in {item["content_id"] for item in own}, "not even that it was flagged"
+    own_queue = (await platform.request_ok("omar", "GET", "/moderation/v1/cases"))["items"]
+    assert post not in {item["content_id"] for item in own_queue}, (
+        "the queue must not reveal the flag to its author"
+    )
     body = {"version": 1, "action": "keep", "policy": "other", "reason": "other"}
     path = f"/moderation/v1/cases/{case['case_id']}"
-    for method, end in (("GET", ""), ("POST", "/claim"), ("POST", "/decision")):
+    for method, suffix in (("GET", ""), ("POST", "/claim"), ("POST", "/decision")):
         response = await platform.request(
-            "omar", method, path + end, body if end == "/decision" else None
+            "omar", method, path + suffix, body if suffix == "/decision" else None
         )
-        assert response.status_code == 404, f"{method} {end}"
+        assert response.status_code == 404, f"{method} {suffix}"

@@ -1,4 +1,4 @@
-"""The shipped rules on bursts, copies and pile-ons act on the running services."""
+"""The shipped rules on bursts, copies and pile-ons hide contents on the running platform."""
 
 import pytest
 
@@ -15,9 +15,9 @@ async def test_repeated_links_of_one_member_are_hidden(
     posts = [await platform.publish_post("tom", space, text) for _ in range(9)]
     await platform.wait_until_idle()
     # Conversations are screened in any order, and Tom's posts of other journeys count too.
-    shown = [
+    responses = [
         await platform.request("zoe", "GET", f"/community/v1/contents/{post}") for post in posts
     ]
-    assert sum(response.status_code == 404 for response in shown) >= 2
-    queue = (await platform.request_ok("omar", "GET", "/moderation/v1/cases?limit=100"))["items"]
-    assert {case["content_id"] for case in queue} & set(posts)
+    assert sum(response.status_code == 404 for response in responses) >= 2
+    cases = (await platform.request_ok("omar", "GET", "/moderation/v1/cases?limit=100"))["items"]
+    assert {case["content_id"] for case in cases} & set(posts)

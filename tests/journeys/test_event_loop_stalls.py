@@ -27,13 +27,13 @@ from tests.support.platform_databases import SERVICE_NAMES
 from tests.support.platform_harness import PlatformHarness
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
-LONGEST_SECONDS = 0.5
-"""The promise is 0.1 s on an idle machine; this is for one that does something else too."""
-TRIES = 3
-"""The machine may stall once; code that blocks the loop does so every time."""
-LARGEST_ANSWER = 64_000
+MAX_WAIT_SECONDS = 0.5
+"""The target is 0.1 s on an idle machine; the margin allows for other load."""
+MAX_TRIES = 3
+"""A busy machine may stall once; code that blocks the loop does so every time."""
+MAX_ERROR_BYTES = 64_000
 SERVER_ERROR = 500
-HEAD = 30_000
+MAX_PATH_CHARACTERS = 30_000
 
 
 @dataclass
@@ -49,16 +49,16 @@ async def target(platform: PlatformHarness) -> AsyncIterator[Target]:
     space = await platform.open_space("zoe", "ines")
     content = await platform.publish_post("zoe", space, "Qui ?", "question")
     port, inner_port = free_port(), free_port()
-    at = ListenSettings(port=port, inner_port=inner_port)
-    serving = await start_http_servers(list(platform.services.values()), at)
+    listen = ListenSettings(port=port, inner_port=inner_port)
+    servers = await start_http_servers(list(platform.services.values()), listen)
     yield Target(port, {"space_id": space, "content_id": content})
-    await serving.stop()
+    await servers.stop()
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def _routes(platform: PlatformHarness, name: str) -> Iterator[tuple[FastAPI, IdempotentRoute]]:
@@ -69,13 +69,13 @@ def _routes(platform: PlatformHarness, name: str) -> Iterator[tuple[FastAPI, Ide
             yield app, route
 
 
-class Pulse(threading.Thread):
+class LivenessPoller(threading.Thread):
     """Polls `/health/live` and stores the longest wait."""
 
     def __init__(self, port: int) -> None:
         super().__init__(daemon=True)
         self._port, self._ended = port, threading.Event()
-        self.longest = 0.0
+        self.longest_seconds = 0.0
 
     def run(self) -> None:
         connection = HTTPConnection("127.0.0.1", self._port, timeout=60)
@@ -83,18 +83,18 @@ class Pulse(threading.Thread):
             begin = time.monotonic()
             connection.request("GET", "/health/live")
             connection.getresponse().read()
-            self.longest = max(self.longest, time.monotonic() - begin)
+            self.longest_seconds = max(self.longest_seconds, time.monotonic() - begin)
             time.sleep(0.002)
         connection.close()
 
-    def end(self) -> float:
+    def stop(self) -> float:
         self._ended.set()
         self.join(60)
-        return self.longest
+        return self.longest_seconds
 
 
 @dataclass(frozen=True)
-class Hostile:
+class HostileRequest:
     """A hostile request, and its name in a failure."""
 
     name: str
@@ -113,57 +113,66 @@ class Hostile:
             connection.request(self.method, self.path, self.body, headers)
             response = connection.getresponse()
             return response.status, len(response.read())
-        except (OSError, HTTPException):  # refused while it was still sending
+        except (OSError, HTTPException):  # rejected while the client was still sending
             return 0, 0
         finally:
             connection.close()
 
 
-def _attack(port: int, hostile: Hostile) -> str | None:
-    """Send the request while `/health/live` is polled; return the error that occurs every time."""
-    complaint: str | None = None
-    for _ in range(TRIES):
-        pulse = Pulse(port)
-        pulse.start()
+def _find_stall(port: int, request: HostileRequest) -> str | None:
+    """Send the request while `/health/live` is polled; return the failure, or None.
+
+    A stall must occur in all `MAX_TRIES`; a server error and a large response need one.
+    """
+    failure: str | None = None
+    for _ in range(MAX_TRIES):
+        poller = LivenessPoller(port)
+        poller.start()
         time.sleep(0.01)
-        status, size = hostile.send(port)
-        longest = pulse.end()
+        status, size = request.send(port)
+        longest_seconds = poller.stop()
         if status >= SERVER_ERROR:
-            return f"{hostile.name}: {status}"
-        if status // 100 == 4 and size > LARGEST_ANSWER:
-            return f"{hostile.name}: an answer of {size} bytes"
-        if longest < LONGEST_SECONDS:
+            return f"{request.name}: {status}"
+        if status // 100 == 4 and size > MAX_ERROR_BYTES:
+            return f"{request.name}: a response of {size} bytes"
+        if longest_seconds < MAX_WAIT_SECONDS:
             return None
-        complaint = f"{hostile.name}: others waited {longest:.2f} s"
-    return complaint
+        failure = f"{request.name}: /health/live waited {longest_seconds:.2f} s"
+    return failure
 
 
-def _requests(platform: PlatformHarness, target: Target, name: str) -> Iterator[Hostile]:
+def _build_requests(
+    platform: PlatformHarness, target: Target, name: str
+) -> Iterator[HostileRequest]:
     for index, (app, route) in enumerate(_routes(platform, name)):
-        first, method = index == 0, min(route.methods or ())
+        is_first_route, method = index == 0, min(route.methods or ())
         ids = {
             parameter: target.ids.get(parameter, str(uuid7()))
             for parameter in route.param_convertors
         }
         path = f"/{name}{route.path.format(**ids)}"
-        people = [("anonymous", None), ("ines", platform.tokens["ines"])]
+        credentials = [("anonymous", None), ("ines", platform.tokens["ines"])]
         if route.gate is not None:
-            people.append(("anne", platform.tokens["anne"]))
-        for user, token in people:
+            credentials.append(("anne", platform.tokens["anne"]))
+        for user, token in credentials:
             label = f"{user} {method} {path}"
             if method == "GET":
-                yield Hostile(f"{label} long query", method, _long_query(path), token, None)
+                yield HostileRequest(f"{label} long query", method, _long_query(path), token, None)
                 continue
             for number, (pattern, body) in enumerate(hostile_bodies(app, route)):
                 refused_unread = token is None and access_of(route) != "anonymous"
-                common = pattern in ROUTE_INDEPENDENT_BODIES and route.gate is None and not first
+                common = (
+                    pattern in ROUTE_INDEPENDENT_BODIES
+                    and route.gate is None
+                    and not is_first_route
+                )
                 if number == 0 or not (refused_unread or common):
-                    yield Hostile(f"{label} {pattern}", method, path, token, body)
+                    yield HostileRequest(f"{label} {pattern}", method, path, token, body)
 
 
 def _long_query(path: str) -> str:
     fields = "&".join(f"{name}={quote('é')}" for name in ("cursor", "limit", "from", "to"))
-    return f"{path}?{fields}" + "&a=1" * ((HEAD - len(path)) // 8)
+    return f"{path}?{fields}" + "&a=1" * ((MAX_PATH_CHARACTERS - len(path)) // 8)
 
 
 @pytest.mark.timeout(300)
@@ -173,9 +182,9 @@ async def test_largest_request_of_each_route_does_not_stall_the_loop(
 ) -> None:
     for user in ("ines", "anne"):
         platform.tokens[user] = (await platform.sign_in(user))["access_token"]
-    requests = list(_requests(platform, target, name))
-    complaints = await asyncio.to_thread(
-        lambda: [stall for request in requests if (stall := _attack(target.port, request))]
+    requests = list(_build_requests(platform, target, name))
+    failures = await asyncio.to_thread(
+        lambda: [stall for request in requests if (stall := _find_stall(target.port, request))]
     )
-    assert not complaints, "\n".join(complaints)
+    assert not failures, "\n".join(failures)
     assert len(requests) > 2 * len(list(_routes(platform, name)))

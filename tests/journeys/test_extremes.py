@@ -10,8 +10,8 @@ from shared.kit.web.problems import MEDIA_TYPE
 from tests.support.platform_harness import Json, PlatformHarness, member_id_of
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
-LAST = "9999-12-31T23:59:59-12:00"
-FIRST = "0001-01-01T00:00:00+14:00"
+LATEST_TIME = "9999-12-31T23:59:59-12:00"
+EARLIEST_TIME = "0001-01-01T00:00:00+14:00"
 BLANKS = ("   ", "\u200b\u200d", "\u00a0\t\n")
 
 
@@ -48,7 +48,7 @@ async def test_a_cursor_without_a_name_is_refused(platform: PlatformHarness, jso
         _assert_problem(response, 422, "bad_cursor")
 
 
-@pytest.mark.parametrize("moment", [LAST, FIRST])
+@pytest.mark.parametrize("moment", [LATEST_TIME, EARLIEST_TIME])
 async def test_cursor_with_time_outside_of_utc_range_is_refused(
     platform: PlatformHarness, moment: str
 ) -> None:
@@ -62,7 +62,7 @@ async def test_cursor_with_time_outside_of_utc_range_is_refused(
         _assert_problem(response, 422, "bad_cursor")
 
 
-@pytest.mark.parametrize("until", [LAST, FIRST])
+@pytest.mark.parametrize("until", [LATEST_TIME, EARLIEST_TIME])
 async def test_end_time_outside_of_utc_range_is_refused(
     platform: PlatformHarness, until: str
 ) -> None:
@@ -83,7 +83,7 @@ async def test_end_time_outside_of_utc_range_is_refused(
 @pytest.mark.parametrize(
     ("begin", "end"), [("9999-12-30", "9999-12-31"), ("0001-01-01", "0001-01-02")]
 )
-async def test_figures_of_days_outside_of_any_calendar_are_refused(
+async def test_figures_at_the_limits_of_the_calendar_are_refused(
     platform: PlatformHarness, begin: str, end: str, grain: str
 ) -> None:
     space = await platform.open_space("zoe")
@@ -95,14 +95,14 @@ async def test_row_with_impossible_time_does_not_block_other_rows(
     platform: PlatformHarness,
 ) -> None:
     space, source = await platform.open_space("zoe"), f"extremes {uuid7()}"
-    dates = (FIRST, "2012-01-31T23:30:00+01:00", LAST, "1899-12-31T23:59:59Z")
+    dates = (EARLIEST_TIME, "2012-01-31T23:30:00+01:00", LATEST_TIME, "1899-12-31T23:59:59Z")
     lines = [
         {"outside_id": str(n), "kind": "question", "body": "<p>Où ?</p>", "created_at": date}
         for n, date in enumerate(dates)
     ]
     answer_row: Json = {"outside_id": "a", "kind": "answer", "body": "<p>Là.</p>", "parent": "1"}
     lines.append(answer_row | {"created_at": "2012-02-01T00:00:00Z"})
-    accepted = [{"answer": "a", "at": LAST}, {"answer": "a", "at": FIRST}]
+    accepted = [{"answer": "a", "at": LATEST_TIME}, {"answer": "a", "at": EARLIEST_TIME}]
     chunk = {"space_id": space, "source": source, "lines": lines, "accepted": accepted}
     result = await platform.request_ok("anne", "POST", "/community/v1/imports", chunk)
     outcomes = [item["outcome"] for item in result["lines"]]
@@ -124,8 +124,8 @@ async def test_invisible_text_is_refused(platform: PlatformHarness, blank: str) 
     space, school = await platform.open_space("zoe"), await platform.school_id()
     question = await platform.publish_post("zoe", space, "Qui ?", "question")
     contents, posts = f"/community/v1/contents/{question}", f"/community/v1/spaces/{space}/posts"
-    person = {"display_name": "Noé", "email": f"{uuid7()}@x.fr", "structure_id": school}
-    below = {"name": "6e", "kind": "class", "parent_id": school}
+    member_body = {"display_name": "Noé", "email": f"{uuid7()}@x.fr", "structure_id": school}
+    structure = {"name": "6e", "kind": "class", "parent_id": school}
     for user, method, path, body in (
         ("zoe", "POST", posts, {"title": blank, "body": "b"}),
         ("zoe", "POST", posts, {"title": "t", "body": blank}),
@@ -134,9 +134,9 @@ async def test_invisible_text_is_refused(platform: PlatformHarness, blank: str) 
         ("zoe", "PUT", contents, {"body": blank}),
         ("zoe", "PUT", contents, {"body": "b", "title": blank}),
         ("claire", "POST", "/community/v1/spaces", {"name": blank, "structure_id": school}),
-        ("anne", "POST", "/identity/v1/structures", below | {"name": blank}),
-        ("anne", "POST", "/identity/v1/structures", below | {"kind": blank}),
-        ("anne", "POST", "/identity/v1/members", person | {"display_name": blank}),
+        ("anne", "POST", "/identity/v1/structures", structure | {"name": blank}),
+        ("anne", "POST", "/identity/v1/structures", structure | {"kind": blank}),
+        ("anne", "POST", "/identity/v1/members", member_body | {"display_name": blank}),
         ("operator", "POST", "/identity/v1/tenants", {"name": blank, "admin": "a@x.fr"}),
     ):
         _assert_problem(await platform.request(user, method, path, body), 422, "errors")

@@ -1,4 +1,4 @@
-"""Routes that the frame adds to all services: health, schemas, documentation, metrics."""
+"""Health, schemas, documentation and metrics: the routes that every service has."""
 
 import msgspec
 import pytest
@@ -8,20 +8,18 @@ from shared.contracts.catalogue import EVENTS
 from tests.support.platform_databases import SERVICE_NAMES
 from tests.support.platform_harness import PlatformHarness
 
-_DUE = sa.text("UPDATE jobs SET due = now() WHERE name = 'measure'")
+_MAKE_DUE = sa.text("UPDATE jobs SET due = now() WHERE name = 'measure'")
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 
 
-async def test_the_root_is_ready_when_all_five_are(platform: PlatformHarness) -> None:
+async def test_platform_is_ready_when_all_services_are_ready(platform: PlatformHarness) -> None:
     response = await platform.internal_http.get("/health/ready")
     assert response.status_code == 200
     assert set(SERVICE_NAMES) <= set(response.json()["checks"])
 
 
 @pytest.mark.parametrize("kind", sorted(EVENTS))
-async def test_the_schema_that_an_event_names_is_served(
-    platform: PlatformHarness, kind: str
-) -> None:
+async def test_schema_named_by_an_event_is_served(platform: PlatformHarness, kind: str) -> None:
     response = await platform.http.get(f"/schemas/{kind}")
     expected = msgspec.json.encode(msgspec.json.schema(EVENTS[kind]))
     assert response.json() == msgspec.json.decode(expected)
@@ -42,14 +40,14 @@ async def test_each_service_serves_documentation_and_metrics(
 
 
 async def test_metrics_show_lag_parked_records_and_dead_letters(platform: PlatformHarness) -> None:
-    await platform.services["metrics"].service.database.execute_once(_DUE)
+    await platform.services["metrics"].service.database.execute_once(_MAKE_DUE)
 
-    async def look() -> dict[str, object] | None:
+    async def read_metrics() -> dict[str, object] | None:
         text = (await platform.internal_http.get("/metrics/metrics")).text
-        lines = ("preau_consumer_lag", "preau_parked_depth", "preau_dead_letter_depth")
-        return {} if all(f'{line}{{group="metrics"' in text for line in lines) else None
+        metrics = ("preau_consumer_lag", "preau_parked_depth", "preau_dead_letter_depth")
+        return {} if all(f'{metric}{{group="metrics"' in text for metric in metrics) else None
 
-    await platform.wait_until(look)
+    await platform.wait_until(read_metrics)
 
 
 async def test_member_cannot_write_after_leaving_a_space(platform: PlatformHarness) -> None:

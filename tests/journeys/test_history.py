@@ -1,4 +1,4 @@
-"""Imported history: it is counted and readable, and notifies no member."""
+"""Imported history is counted and readable, and notifies no member."""
 
 import pytest
 
@@ -36,10 +36,10 @@ async def test_imported_history_is_applied_once_without_notifications(
         for number, name in (("7", "Zoé Ô 🎸"), ("8", "Œuvre"), ("9", "   "))
     ]
     members = {"source": SOURCE, "structure_id": await platform.school_id(), "lines": people}
-    taken = await platform.request_ok("anne", "POST", "/identity/v1/imports", members)
-    assert [e["outcome"] for e in taken["lines"]] == ["created", "created", "refused"]
+    import_result = await platform.request_ok("anne", "POST", "/identity/v1/imports", members)
+    assert [e["outcome"] for e in import_result["lines"]] == ["created", "created", "refused"]
     await platform.wait_until_idle()
-    state_before = await _state(platform)
+    effects_before = await _count_effects(platform)
     path = "/community/v1/imports"
     result = await platform.request_ok("anne", "POST", path, _chunk(space))
     outcomes = [item["outcome"] for item in result["lines"]]
@@ -47,19 +47,19 @@ async def test_imported_history_is_applied_once_without_notifications(
     assert "post:99" in result["lines"][4]["reason"]
     assert [item["outcome"] for item in result["accepted"]] == ["created", "refused"]
     await platform.wait_until_idle()
-    assert await _state(platform) == state_before, "no notification, no case, no alert"
-    again = await platform.request_ok("anne", "POST", path, _chunk(space))
-    assert [e["outcome"] for e in again["lines"]][:3] == ["unchanged"] * 3
-    assert [e["outcome"] for e in again["accepted"]] == ["unchanged", "refused"]
+    assert await _count_effects(platform) == effects_before, "no notification, no case, no alert"
+    second_result = await platform.request_ok("anne", "POST", path, _chunk(space))
+    assert [e["outcome"] for e in second_result["lines"]][:3] == ["unchanged"] * 3
+    assert [e["outcome"] for e in second_result["accepted"]] == ["unchanged", "refused"]
     await platform.wait_until_idle()
-    await _shown_and_counted(platform, space)
+    await _assert_readable_and_counted(platform, space)
 
 
-async def _shown_and_counted(platform: PlatformHarness, space: str) -> None:
+async def _assert_readable_and_counted(platform: PlatformHarness, space: str) -> None:
     posts = await platform.request_ok("zoe", "GET", f"/community/v1/spaces/{space}/posts")
     (question,) = posts["items"]
     assert question["created_at"] == "2012-01-31T22:30:00Z"
-    assert question["standing"] == "visible", "rules read history, and hide none of it"
+    assert question["standing"] == "visible", "rules screen imported contents, but hide none"
     path = f"/metrics/v1/kpis?space_id={space}&from=2012-01-01&to=2012-03-01&grain=month"
     rows = (await platform.request_ok("operator", "GET", path))["items"]
     january = {row["kpi"]: row["value"] for row in rows if row["period"] == "2012-01"}
@@ -67,13 +67,13 @@ async def _shown_and_counted(platform: PlatformHarness, space: str) -> None:
     assert [january[kind] for kind in kinds] == [1, 1, 1, 2, 0, 0]
     masked = (await platform.request_ok("claire", "GET", path))["items"]
     hidden = {row["kpi"] for row in masked if row["status"] == "suppressed"}
-    assert hidden == {"contributors"}, "one member belongs to this space"
+    assert hidden == {"contributors"}, "masked: the space has one member"
 
 
-async def _state(platform: PlatformHarness) -> Json:
+async def _count_effects(platform: PlatformHarness) -> Json:
     alerts = (await platform.request_ok("claire", "GET", "/metrics/v1/alerts"))["items"]
     cases = (await platform.request_ok("omar", "GET", "/moderation/v1/cases"))["items"]
-    state: Json = {"alerts": len(alerts), "cases": len(cases)}
+    counts: Json = {"alerts": len(alerts), "cases": len(cases)}
     for user in ("zoe", "claire", "omar", "anne"):
-        state[user] = (await platform.request_ok(user, "GET", "/notifications/v1/inbox"))["unread"]
-    return state
+        counts[user] = (await platform.request_ok(user, "GET", "/notifications/v1/inbox"))["unread"]
+    return counts

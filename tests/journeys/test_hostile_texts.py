@@ -35,8 +35,8 @@ async def test_hostile_html_is_imported_and_read(platform: PlatformHarness, patt
     ]
     lines[0] = lines[0] | {"kind": "discussion", "title": "É", "parent": None}
     chunk = {"space_id": space, "source": f"essai:{space}", "lines": lines}
-    taken = await platform.request_ok("anne", "POST", "/community/v1/imports", chunk)
-    assert [item["outcome"] for item in taken["lines"]] == ["created"] * len(lines)
+    import_result = await platform.request_ok("anne", "POST", "/community/v1/imports", chunk)
+    assert [item["outcome"] for item in import_result["lines"]] == ["created"] * len(lines)
     await platform.wait_until_idle()
     posts = (await platform.request_ok("zoe", "GET", f"/community/v1/spaces/{space}/posts"))[
         "items"

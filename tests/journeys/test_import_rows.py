@@ -5,16 +5,16 @@ import pytest
 from tests.support.platform_harness import Json, PlatformHarness
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
-DAY = "2020-01-01T00:00:00Z"
+VALID_TIME = "2020-01-01T00:00:00Z"
 LEAP_SECOND = "2016-12-31T23:59:60Z"
 
 
 def question(outside_id: str, **changes: object) -> Json:
     line = {"outside_id": outside_id, "kind": "question", "title": "Où ?", "body": "<p>Là</p>"}
-    return {**line, "created_at": DAY, **changes}
+    return {**line, "created_at": VALID_TIME, **changes}
 
 
-async def test_bad_contents_are_refused_line_by_line(platform: PlatformHarness) -> None:
+async def test_invalid_contents_are_refused_row_by_row(platform: PlatformHarness) -> None:
     space = await platform.open_space("zoe")
     lines: list[object] = [
         question("l1"),
@@ -28,19 +28,19 @@ async def test_bad_contents_are_refused_line_by_line(platform: PlatformHarness) 
     ]
     accepted = [{"answer": "l1", "at": LEAP_SECOND}, {"answer": "l1"}]
     chunk = {"space_id": space, "source": "lignes", "lines": lines, "accepted": accepted}
-    verdicts = await platform.request_ok("anne", "POST", "/community/v1/imports", chunk)
-    outcomes = [line["outcome"] for line in verdicts["lines"]]
+    result = await platform.request_ok("anne", "POST", "/community/v1/imports", chunk)
+    outcomes = [line["outcome"] for line in result["lines"]]
     assert outcomes == ["created", *["refused"] * 6, "created"]
-    reasons = [str(line["reason"]) for line in verdicts["lines"]]
+    reasons = [str(line["reason"]) for line in result["lines"]]
     for reason, field in zip(reasons[1:5], ("created_at", "kind", "colour", "kind"), strict=True):
         assert reason.startswith(f"{field}: "), reason
-    assert [line["outcome"] for line in verdicts["accepted"]] == ["refused", "refused"]
-    assert verdicts["accepted"][0]["reason"].startswith("at: ")
+    assert [line["outcome"] for line in result["accepted"]] == ["refused", "refused"]
+    assert result["accepted"][0]["reason"].startswith("at: ")
 
 
-async def test_bad_members_are_refused_line_by_line(platform: PlatformHarness) -> None:
+async def test_invalid_members_are_refused_row_by_row(platform: PlatformHarness) -> None:
     def member(outside_id: str, **changes: object) -> Json:
-        return {"outside_id": outside_id, "display_name": "Zoé", "joined_at": DAY, **changes}
+        return {"outside_id": outside_id, "display_name": "Zoé", "joined_at": VALID_TIME, **changes}
 
     lines = [
         member("m1"),
@@ -50,8 +50,8 @@ async def test_bad_members_are_refused_line_by_line(platform: PlatformHarness) -
         member("m5"),
     ]
     chunk = {"source": "lignes", "lines": lines}
-    verdicts = await platform.request_ok("anne", "POST", "/identity/v1/imports", chunk)
-    outcomes = [line["outcome"] for line in verdicts["lines"]]
+    result = await platform.request_ok("anne", "POST", "/identity/v1/imports", chunk)
+    outcomes = [line["outcome"] for line in result["lines"]]
     assert outcomes == ["created", "refused", "refused", "refused", "created"]
-    again = await platform.request_ok("anne", "POST", "/identity/v1/imports", chunk)
-    assert [line["outcome"] for line in again["lines"]].count("unchanged") == 2
+    second_result = await platform.request_ok("anne", "POST", "/identity/v1/imports", chunk)
+    assert [line["outcome"] for line in second_result["lines"]].count("unchanged") == 2

@@ -1,4 +1,4 @@
-"""An invalid body is refused with its error, also when it is repeated with a key."""
+"""An invalid body is refused with the name of its field, also with an idempotency key."""
 
 from uuid import uuid4
 
@@ -9,7 +9,9 @@ from tests.support.platform_harness import PlatformHarness
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 
 
-async def test_a_wrong_body_with_a_key_is_refused_by_name(platform: PlatformHarness) -> None:
+async def test_invalid_body_is_refused_with_or_without_idempotency_key(
+    platform: PlatformHarness,
+) -> None:
     space = await platform.open_space("zoe")
     for path, body, field in (
         ("/community/v1/spaces", {"name": "a", "visibility": "members"}, "visibility"),

@@ -15,23 +15,25 @@ def _assert_problem(response: httpx.Response, status: int) -> str:
     return response.text
 
 
-async def test_an_idempotency_key_makes_one_post_of_two(platform: PlatformHarness) -> None:
+async def test_two_posts_with_one_idempotency_key_create_one_post(
+    platform: PlatformHarness,
+) -> None:
     space = await platform.open_space("zoe")
     path = f"/community/v1/spaces/{space}/posts"
     new = {"title": "Une fois 🎯", "body": "Et pas deux."}
     first_response = await platform.request("zoe", "POST", path, new, idempotency_key="cle-1")
-    two = await platform.request("zoe", "POST", path, new, idempotency_key="cle-1")
-    assert (first_response.status_code, two.status_code) == (201, 201)
-    assert first_response.json() == two.json()
-    other = await platform.request(
+    second_response = await platform.request("zoe", "POST", path, new, idempotency_key="cle-1")
+    assert (first_response.status_code, second_response.status_code) == (201, 201)
+    assert first_response.json() == second_response.json()
+    conflict = await platform.request(
         "zoe", "POST", path, new | {"body": "!"}, idempotency_key="cle-1"
     )
-    assert "idempotency_conflict" in _assert_problem(other, 409)
+    assert "idempotency_conflict" in _assert_problem(conflict, 409)
     posts = (await platform.request_ok("zoe", "GET", path))["items"]
     assert [post["content_id"] for post in posts] == [first_response.json()["content_id"]]
 
 
-async def test_scripts_are_cleaned_out_of_what_is_shown(platform: PlatformHarness) -> None:
+async def test_scripts_are_removed_from_rendered_html(platform: PlatformHarness) -> None:
     space = await platform.open_space("zoe")
     body = (
         "**Gras** <script>alert(1)</script> <img src=x onerror=alert(2)> "
@@ -41,7 +43,7 @@ async def test_scripts_are_cleaned_out_of_what_is_shown(platform: PlatformHarnes
     (shown,) = (await platform.request_ok("zoe", "GET", f"/community/v1/contents/{post}"))["items"]
     html = shown["html"].lower()
     assert "<strong>gras</strong>" in html
-    assert shown["body"] == body, "the text itself stays as it was written"
+    assert shown["body"] == body, "the stored text is unchanged"
     for danger in ("<script", "<img", "<svg", 'href="javascript', "<b onclick"):
         assert danger not in html
 
@@ -66,15 +68,18 @@ async def test_scripts_are_cleaned_out_of_what_is_shown(platform: PlatformHarnes
 async def test_invalid_body_is_refused(
     platform: PlatformHarness, body: bytes, status: int, expected: str
 ) -> None:
-    space = await _room(platform)
+    space = await _shared_space(platform)
     path = f"/community/v1/spaces/{space}/posts"
-    sent = {"authorization": f"Bearer {platform.tokens['zoe']}", "content-type": "application/json"}
-    response = await platform.http.post(path, content=body, headers=sent)
+    headers = {
+        "authorization": f"Bearer {platform.tokens['zoe']}",
+        "content-type": "application/json",
+    }
+    response = await platform.http.post(path, content=body, headers=headers)
     assert expected in _assert_problem(response, status)
-    assert not (await platform.request_ok("zoe", "GET", path))["items"], "nothing half-done"
+    assert not (await platform.request_ok("zoe", "GET", path))["items"], "no post is stored"
 
 
-async def _room(platform: PlatformHarness) -> str:
+async def _shared_space(platform: PlatformHarness) -> str:
     if "bad_input" not in platform.tokens:
         platform.tokens["bad_input"] = await platform.open_space("zoe")
     return platform.tokens["bad_input"]

@@ -42,8 +42,8 @@ async def test_read_notification_of_removed_content_stays_read(platform: Platfor
     space = await platform.open_space("zoe", "malik")
     question = await platform.publish_post("zoe", space, "Qui vient samedi ?", "question")
     comment = await platform.publish_reply("malik", question, "Moi, peut-être.")
-    notice = await platform.wait_for_notification("zoe", "comment_on_mine", comment)
-    path = f"{INBOX}/{notice['notification_id']}/read"
+    notification = await platform.wait_for_notification("zoe", "comment_on_mine", comment)
+    path = f"{INBOX}/{notification['notification_id']}/read"
     await platform.request_ok("zoe", "POST", path)
     unread = (await platform.request_ok("zoe", "GET", INBOX))["unread"]
     await platform.request_ok("malik", "DELETE", f"{CONTENTS}/{comment}")
@@ -52,9 +52,9 @@ async def test_read_notification_of_removed_content_stays_read(platform: Platfor
     assert await list_notifications(platform, "zoe", comment)
 
     second = await platform.publish_reply("malik", question, "Ou pas.")
-    notice = await platform.wait_for_notification("zoe", "comment_on_mine", second)
+    notification = await platform.wait_for_notification("zoe", "comment_on_mine", second)
     await platform.request_ok("malik", "DELETE", f"{CONTENTS}/{second}")
     await platform.wait_until_idle()
-    path = f"{INBOX}/{notice['notification_id']}/read"
+    path = f"{INBOX}/{notification['notification_id']}/read"
     assert (await platform.request("zoe", "POST", path)).status_code == 404
     assert (await platform.request_ok("zoe", "GET", INBOX))["unread"] == unread

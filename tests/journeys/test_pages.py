@@ -10,55 +10,61 @@ from tests.support.platform_harness import Json, PlatformHarness
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 
 
-async def _walk(platform: PlatformHarness, user: str, path: str, limit: int) -> list[list[Json]]:
+async def _read_pages(
+    platform: PlatformHarness, user: str, path: str, limit: int
+) -> list[list[Json]]:
     pages: list[list[Json]] = []
-    more = ""
+    cursor = ""
     while True:
-        page = await platform.request_ok(user, "GET", f"{path}?limit={limit}{more}")
+        page = await platform.request_ok(user, "GET", f"{path}?limit={limit}{cursor}")
         pages.append(page["items"])
         if page["next"] is None:
             return pages
-        more = f"&cursor={page['next']}"
+        cursor = f"&cursor={page['next']}"
 
 
-def _flat(pages: list[list[Json]], name: str) -> list[str]:
+def _list_values(pages: list[list[Json]], name: str) -> list[str]:
     return [item[name] for page in pages for item in page]
 
 
 async def test_spaces_come_in_pages_by_name(platform: PlatformHarness) -> None:
     for _ in range(3):
         await platform.open_space("zoe")
-    secret = {"name": f"Salle n° 0 {uuid7()}", "structure_id": await platform.school_id()}
-    secret |= {"visibility": "secret"}
-    hidden = (await platform.request_ok("claire", "POST", "/community/v1/spaces", secret))[
+    secret_space = {"name": f"Salle n° 0 {uuid7()}", "structure_id": await platform.school_id()}
+    secret_space |= {"visibility": "secret"}
+    secret_id = (await platform.request_ok("claire", "POST", "/community/v1/spaces", secret_space))[
         "space_id"
     ]
-    whole = await platform.request_ok("zoe", "GET", "/community/v1/spaces")
-    pages = await _walk(platform, "zoe", "/community/v1/spaces", 2)
-    assert all(len(page) == 2 for page in pages[:-1]), "full, whatever lies between"
-    space_ids = _flat(pages, "space_id")
-    assert space_ids[:100] == [item["space_id"] for item in whole["items"]]
-    assert len(set(space_ids)) == len(space_ids)
-    assert hidden not in space_ids
-    assert hidden in _flat(await _walk(platform, "claire", "/community/v1/spaces", 100), "space_id")
-    named = await platform.request_ok(
-        "claire", "GET", f"/community/v1/spaces?name={secret['name']}"
+    unpaged = await platform.request_ok("zoe", "GET", "/community/v1/spaces")
+    pages = await _read_pages(platform, "zoe", "/community/v1/spaces", 2)
+    assert all(len(page) == 2 for page in pages[:-1]), (
+        "pages are full although secret spaces are left out"
     )
-    assert ([e["space_id"] for e in named["items"]], named["next"]) == ([hidden], None)
+    space_ids = _list_values(pages, "space_id")
+    assert space_ids[:100] == [item["space_id"] for item in unpaged["items"]]
+    assert len(set(space_ids)) == len(space_ids)
+    assert secret_id not in space_ids
+    assert secret_id in _list_values(
+        await _read_pages(platform, "claire", "/community/v1/spaces", 100), "space_id"
+    )
+    named = await platform.request_ok(
+        "claire", "GET", f"/community/v1/spaces?name={secret_space['name']}"
+    )
+    assert ([e["space_id"] for e in named["items"]], named["next"]) == ([secret_id], None)
 
 
 async def test_structures_come_in_pages_from_the_root_down(platform: PlatformHarness) -> None:
     path, school = "/identity/v1/structures", await platform.school_id()
     for name in ("6e", "5e", "5e"):
-        below = {"name": name, "kind": "class", "parent_id": school}
-        await platform.request_ok("anne", "POST", path, below)
-    whole = (await platform.request_ok("zoe", "GET", path))["items"]
-    pages = await _walk(platform, "zoe", path, 2)
+        body = {"name": name, "kind": "class", "parent_id": school}
+        await platform.request_ok("anne", "POST", path, body)
+    unpaged = (await platform.request_ok("zoe", "GET", path))["items"]
+    pages = await _read_pages(platform, "zoe", path, 2)
     assert all(len(page) == 2 for page in pages[:-1])
-    assert _flat(pages, "structure_id") == [item["structure_id"] for item in whole]
-    places = [(len(item["path"]), item["structure_id"]) for item in whole]
-    assert len({structure for _, structure in places}) == len(places)
-    assert [depth for depth, _ in places] == sorted(depth for depth, _ in places)
+    assert _list_values(pages, "structure_id") == [item["structure_id"] for item in unpaged]
+    depths_and_ids = [(len(item["path"]), item["structure_id"]) for item in unpaged]
+    assert len({structure for _, structure in depths_and_ids}) == len(depths_and_ids)
+    assert [depth for depth, _ in depths_and_ids] == sorted(depth for depth, _ in depths_and_ids)
     beyond = encode(2**40, "é", uuid7())
     assert (await platform.request_ok("zoe", "GET", f"{path}?cursor={beyond}"))["items"] == []
     response = await platform.request("zoe", "GET", f"{path}?cursor={encode('é')}")
@@ -71,14 +77,14 @@ async def test_cases_come_in_pages_by_urgency(platform: PlatformHarness) -> None
     for post in posts:
         await platform.flag_content("ines", post)
         await platform.wait_for_case(post)
-    pages = await _walk(platform, "omar", "/moderation/v1/cases", 2)
+    pages = await _read_pages(platform, "omar", "/moderation/v1/cases", 2)
     assert all(len(page) == 2 for page in pages[:-1])
-    content_ids = _flat(pages, "content_id")
+    content_ids = _list_values(pages, "content_id")
     assert set(posts) <= set(content_ids)
     assert len(set(content_ids)) == len(content_ids)
     queue_keys = [(item["due_at"], item["case_id"]) for page in pages for item in page]
     assert queue_keys == sorted(queue_keys)
-    assert await _walk(platform, "zoe", "/moderation/v1/cases", 2) == [[]]
+    assert await _read_pages(platform, "zoe", "/moderation/v1/cases", 2) == [[]]
 
 
 async def test_alerts_come_in_pages_open_ones_first(platform: PlatformHarness) -> None:
@@ -96,35 +102,37 @@ async def test_alerts_come_in_pages_open_ones_first(platform: PlatformHarness) -
         ):
             await platform.flag_content(user, post)
     await platform.wait_until_idle()
-    alerts_before = _flat(await _walk(platform, "claire", "/metrics/v1/alerts", 100), "alert_id")
+    alerts_before = _list_values(
+        await _read_pages(platform, "claire", "/metrics/v1/alerts", 100), "alert_id"
+    )
     first = alerts_before[0]
     await platform.request_ok("claire", "POST", f"/metrics/v1/alerts/{first}/close")
-    pages = await _walk(platform, "claire", "/metrics/v1/alerts", 2)
+    pages = await _read_pages(platform, "claire", "/metrics/v1/alerts", 2)
     assert all(len(page) == 2 for page in pages[:-1])
-    results = [item for page in pages for item in page]
-    assert sorted(item["alert_id"] for item in results) == sorted(alerts_before)
-    assert set(spaces) <= {item["space_id"] for item in results}
-    order = [item["closed_at"] is not None for item in results]
+    alerts_after = [item for page in pages for item in page]
+    assert sorted(item["alert_id"] for item in alerts_after) == sorted(alerts_before)
+    assert set(spaces) <= {item["space_id"] for item in alerts_after}
+    order = [item["closed_at"] is not None for item in alerts_after]
     assert order == sorted(order)
-    assert order[-1], "the one that was closed is still told of"
-    assert await _walk(platform, "zoe", "/metrics/v1/alerts", 2) == [[]]
+    assert order[-1], "the closed alert is still listed"
+    assert await _read_pages(platform, "zoe", "/metrics/v1/alerts", 2) == [[]]
 
 
 @pytest.mark.parametrize(
     "path", ["/nowhere", "/community", "/", "/schemas/community.nothing.v1", "/community/nowhere"]
 )
 async def test_unknown_path_is_a_translated_problem(platform: PlatformHarness, path: str) -> None:
-    messages, kind = set(), ""
+    titles, problem_type = set(), ""
     for language in ("fr", "en"):
         response = await platform.http.get(path, headers={"accept-language": language})
         assert (response.status_code, response.headers["content-type"]) == (404, MEDIA_TYPE)
         assert response.headers["x-content-type-options"] == "nosniff"
         problem = response.json()
         assert (problem["status"], problem["instance"]) == (404, path)
-        messages.add(problem["title"])
-        kind = problem["type"]
-    assert len(messages) == 2
-    page = await platform.http.get(kind)
+        titles.add(problem["title"])
+        problem_type = problem["type"]
+    assert len(titles) == 2
+    page = await platform.http.get(problem_type)
     assert page.headers["content-type"].startswith("text/html")
     method = await platform.http.post("/health/live")
     assert (method.status_code, method.headers["content-type"]) == (405, MEDIA_TYPE)
@@ -146,14 +154,16 @@ async def test_unknown_path_is_a_translated_problem(platform: PlatformHarness, p
 async def test_head_is_get_without_the_body(
     platform: PlatformHarness, user: str, path: str, status: int
 ) -> None:
-    full, head = [await platform.request(user, method, path) for method in ("GET", "HEAD")]
-    assert (head.status_code, full.status_code) == (status, status)
-    assert head.content == b""
-    messages = ("content-type", "x-content-type-options")
-    assert [head.headers.get(name) for name in messages] == [
-        full.headers.get(name) for name in messages
+    get_response, head_response = [
+        await platform.request(user, method, path) for method in ("GET", "HEAD")
     ]
-    assert int(head.headers["content-length"]) > 0
+    assert (head_response.status_code, get_response.status_code) == (status, status)
+    assert head_response.content == b""
+    header_names = ("content-type", "x-content-type-options")
+    assert [head_response.headers.get(name) for name in header_names] == [
+        get_response.headers.get(name) for name in header_names
+    ]
+    assert int(head_response.headers["content-length"]) > 0
     assert (
         await platform.request(user, "HEAD", "/identity/v1/sessions/refresh")
     ).status_code == 405

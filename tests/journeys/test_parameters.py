@@ -18,17 +18,17 @@ pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_s
 READERS = ("anne", "operator")
 SERVER_ERROR = 500
 DAYS = ("2026-01-01", "2036-01-01", "1900-01-01", "2999-12-31", "0001-01-01")
-HUGE = 2**62
+HUGE_NUMBER = 2**62
 
 
 def _cursor(*parts: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
 
 
-def _cursors() -> Iterator[str]:
-    """Return cursors in the shapes that routes write, with numbers outside of any column."""
+def _yield_cursors() -> Iterator[str]:
+    """Yield cursors of the formats that routes write, with numbers outside of any column."""
     moment, some_id = "2026-01-01T00:00:00Z", str(uuid7())
-    for number in (0, HUGE, -HUGE, 2**31, -(2**31) - 1):
+    for number in (0, HUGE_NUMBER, -HUGE_NUMBER, 2**31, -(2**31) - 1):
         yield _cursor(number, "é", some_id)
         yield _cursor(number, moment, some_id)
         yield _cursor(moment, "community.post", number, 0)
@@ -36,10 +36,10 @@ def _cursors() -> Iterator[str]:
     yield from (_cursor(some_id), _cursor("é"), _cursor(moment, some_id), "", "é")
 
 
-def _values(name: str, schema: Json, route_arguments: RouteArguments) -> Iterator[str]:
-    """Return values for a parameter: valid ones of its type, and hostile ones."""
+def _yield_values(name: str, schema: Json, route_arguments: RouteArguments) -> Iterator[str]:
+    """Yield values for a parameter: valid values of its type, and hostile values."""
     if name == "cursor":
-        yield from _cursors()
+        yield from _yield_cursors()
     for part in schema.get("anyOf", [schema]):
         yield from map(str, part.get("enum", ()))
         kind = part.get("format") or part.get("type")
@@ -48,7 +48,7 @@ def _values(name: str, schema: Json, route_arguments: RouteArguments) -> Iterato
         elif kind == "date":
             yield from DAYS
         elif kind == "integer":
-            yield from map(str, (1, 100, 0, -1, HUGE, 10**30))
+            yield from map(str, (1, 100, 0, -1, HUGE_NUMBER, 10**30))
         elif kind == "boolean":
             yield from ("true", "false")
         elif kind == "string":
@@ -56,7 +56,7 @@ def _values(name: str, schema: Json, route_arguments: RouteArguments) -> Iterato
     yield "\u202e"
 
 
-def _reads(platform: PlatformHarness) -> Iterator[tuple[str, Json]]:
+def _list_get_routes(platform: PlatformHarness) -> Iterator[tuple[str, Json]]:
     """Yield the path and the operation of each GET route."""
     for service, running in platform.services.items():
         app = running.service.http
@@ -66,19 +66,19 @@ def _reads(platform: PlatformHarness) -> Iterator[tuple[str, Json]]:
                 yield f"/{service}{path}", methods["get"]
 
 
-def _queries(operation: Json, route_arguments: RouteArguments) -> Iterator[dict[str, str]]:
+def _yield_queries(operation: Json, route_arguments: RouteArguments) -> Iterator[dict[str, str]]:
     """Yield queries in which each parameter has each of its values once."""
     parameters = [p for p in operation.get("parameters", ()) if p["in"] == "query"]
-    needed: dict[str, str] = {}
+    required: dict[str, str] = {}
     samples: dict[str, Any] = {"from": "2026-01-01", "to": "2026-02-01"}
-    for item in parameters:
-        if item.get("required"):
-            first = next(_values(item["name"], item["schema"], route_arguments))
-            needed[item["name"]] = samples.get(item["name"], first)
-    yield needed
-    for item in parameters:
-        for value in _values(item["name"], item["schema"], route_arguments):
-            yield needed | {item["name"]: value}
+    for parameter in parameters:
+        if parameter.get("required"):
+            first = next(_yield_values(parameter["name"], parameter["schema"], route_arguments))
+            required[parameter["name"]] = samples.get(parameter["name"], first)
+    yield required
+    for parameter in parameters:
+        for value in _yield_values(parameter["name"], parameter["schema"], route_arguments):
+            yield required | {parameter["name"]: value}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -89,17 +89,17 @@ async def route_arguments(platform: PlatformHarness) -> RouteArguments:
 async def test_no_parameter_value_causes_a_server_error(
     platform: PlatformHarness, route_arguments: RouteArguments
 ) -> None:
-    wrong, calls = [], 0
-    for template, operation in _reads(platform):
+    failures, calls = [], 0
+    for template, operation in _list_get_routes(platform):
         path = route_arguments.path(operation["x-action"], template).partition("?")[0]
-        for query in _queries(operation, route_arguments):
+        for query in _yield_queries(operation, route_arguments):
             calls += 1
             url = f"{path}?{urlencode(query)}"
             for user in READERS:
                 response = await platform.request(user, "GET", url)
                 if response.status_code >= SERVER_ERROR:
-                    wrong.append(f"{user} {url}: {response.status_code}")
-    assert not wrong, "\n".join(wrong)
+                    failures.append(f"{user} {url}: {response.status_code}")
+    assert not failures, "\n".join(failures)
     assert calls > 100
 
 

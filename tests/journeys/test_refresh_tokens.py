@@ -1,4 +1,4 @@
-"""Refresh tokens: two tabs, a lost response, a stolen token, and an invented one."""
+"""Refresh tokens: concurrent and repeated refreshes, stolen tokens, invalid tokens."""
 
 import asyncio
 from uuid import UUID
@@ -16,20 +16,20 @@ pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_s
 async def test_concurrent_or_repeated_refreshes_keep_the_session(platform: PlatformHarness) -> None:
     gwen = await join_with_invitation(platform)
     tokens = await gwen.sign_in()
-    answers = await asyncio.gather(*(gwen.refresh(tokens["refresh_token"]) for _ in range(6)))
-    assert [response.status_code for response in answers] == [200] * 6
-    assert len({response.json()["refresh_token"] for response in answers}) == 1
-    again = await gwen.refresh(tokens["refresh_token"])
-    assert again.json()["refresh_token"] == answers[0].json()["refresh_token"]
-    last = await gwen.refresh(again.json()["refresh_token"])
-    assert last.json()["refresh_token"] not in {
+    responses = await asyncio.gather(*(gwen.refresh(tokens["refresh_token"]) for _ in range(6)))
+    assert [response.status_code for response in responses] == [200] * 6
+    assert len({response.json()["refresh_token"] for response in responses}) == 1
+    repeated = await gwen.refresh(tokens["refresh_token"])
+    assert repeated.json()["refresh_token"] == responses[0].json()["refresh_token"]
+    next_refresh = await gwen.refresh(repeated.json()["refresh_token"])
+    assert next_refresh.json()["refresh_token"] not in {
         tokens["refresh_token"],
-        again.json()["refresh_token"],
+        repeated.json()["refresh_token"],
     }
-    assert await gwen.statuses(last.json()) == {200}
+    assert await gwen.get_statuses(next_refresh.json()) == {200}
 
 
-async def test_late_reuse_ends_the_session_and_a_made_up_token_does_not(
+async def test_late_reuse_ends_the_session_and_invalid_tokens_do_not(
     platform: PlatformHarness,
 ) -> None:
     gwen = await join_with_invitation(platform)
@@ -37,7 +37,7 @@ async def test_late_reuse_ends_the_session_and_a_made_up_token_does_not(
     second = (await gwen.refresh(first["refresh_token"])).json()
     head, _, mac = second["refresh_token"].rpartition(".")
     tenant, session, number = head.split(".")
-    for made_up in (
+    for invalid_token in (
         f"{head}.{mac[::-1]}",
         f"{head}.",
         f"{tenant}.{session}.1.{mac}",
@@ -47,18 +47,18 @@ async def test_late_reuse_ends_the_session_and_a_made_up_token_does_not(
         f"{tenant}.{session}.{'9' * 12}.{mac}",
         f"{tenant}.{session}.\u0661.{mac}",
     ):
-        problem = assert_problem(await gwen.refresh(made_up), 401, "session_over")
+        problem = assert_problem(await gwen.refresh(invalid_token), 401, "session_over")
         assert "reason" not in problem
-    assert await gwen.statuses(second) == {200}
+    assert await gwen.get_statuses(second) == {200}
     database = platform.services["identity"].service.database
-    earlier = sa.text("""
+    age_rotations = sa.text("""
         UPDATE sessions SET rotations = ARRAY(SELECT r - interval '31 seconds'
                                               FROM unnest(rotations) AS r)
         WHERE session_id = :session
     """)
-    await database.execute_once(earlier, [platform.seeded.tenant], session=UUID(session))
+    await database.execute_once(age_rotations, [platform.seeded.tenant], session=UUID(session))
 
-    for token in (first, second):  # the thief's, and then the owner's too
+    for token in (first, second):  # the reused token, then the current one
         problem = assert_problem(await gwen.refresh(token["refresh_token"]), 401, "session_over")
         assert problem["reason"] == "reused"
-    assert await gwen.statuses(second) == {401}
+    assert await gwen.get_statuses(second) == {401}

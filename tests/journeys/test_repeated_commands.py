@@ -9,7 +9,7 @@ from tests.support.platform_harness import PlatformHarness, member_id_of
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 CONTENTS = "/community/v1/contents"
-_END = sa.text(
+_END_SUSPENSION = sa.text(
     "UPDATE members SET suspended_until = now() - interval '1 hour' WHERE member_id = :m"
 )
 
@@ -18,7 +18,7 @@ def _assert_problem(response: httpx.Response, status: int, key: str) -> None:
     assert (response.status_code, response.json()["type"].rpartition("/")[2]) == (status, key)
 
 
-async def _published_events(platform: PlatformHarness, topic: str, about: str) -> int:
+async def _count_published_events(platform: PlatformHarness, topic: str, about: str) -> int:
     """Count the events that refer to an id."""
     await platform.wait_until_idle()
     count = 0
@@ -28,7 +28,7 @@ async def _published_events(platform: PlatformHarness, topic: str, about: str) -
     return count
 
 
-async def test_a_removed_answer_is_not_accepted_and_still_flagged(
+async def test_removed_answer_cannot_be_accepted_but_can_be_flagged(
     platform: PlatformHarness,
 ) -> None:
     space = await platform.open_space("zoe", "hamid")
@@ -40,7 +40,7 @@ async def test_a_removed_answer_is_not_accepted_and_still_flagged(
     flag = await platform.request(
         "zoe", "POST", f"{CONTENTS}/{answer_id}/flags", {"reason": "spam"}
     )
-    assert flag.status_code == 204, "who saw it may still report it"
+    assert flag.status_code == 204, "removed content can still be flagged"
     (shown, _) = (await platform.request_ok("zoe", "GET", f"{CONTENTS}/{question}"))["items"]
     assert shown["accepted_id"] is None
 
@@ -58,21 +58,23 @@ async def test_removed_question_accepts_no_answers_or_comments(platform: Platfor
     flag = await platform.request(
         "zoe", "POST", f"{CONTENTS}/{answer_id}/flags", {"reason": "spam"}
     )
-    assert flag.status_code == 204, "it is still read, so it is still reported"
+    assert flag.status_code == 204, "an answer to a removed question can still be flagged"
 
 
-async def test_an_edit_that_changes_nothing_changes_nothing(platform: PlatformHarness) -> None:
+async def test_identical_edit_changes_no_version_and_publishes_no_event(
+    platform: PlatformHarness,
+) -> None:
     space = await platform.open_space("zoe")
     post = await platform.publish_post("zoe", space, "D’abord.")
     new = {"title": "Mieux ✍️", "body": "Ensuite."}
     first = await platform.request_ok("zoe", "PUT", f"{CONTENTS}/{post}", new)
-    published = await _published_events(platform, "community.post", post)
+    published = await _count_published_events(platform, "community.post", post)
     again = await platform.request_ok("zoe", "PUT", f"{CONTENTS}/{post}", new)
     assert again == first
     assert again["version"] == 2
-    bare = await platform.request_ok("zoe", "PUT", f"{CONTENTS}/{post}", {"body": "Ensuite."})
-    assert bare == first, "a title that is not given stays"
-    assert await _published_events(platform, "community.post", post) == published
+    untitled = await platform.request_ok("zoe", "PUT", f"{CONTENTS}/{post}", {"body": "Ensuite."})
+    assert untitled == first, "an edit without a title keeps the title"
+    assert await _count_published_events(platform, "community.post", post) == published
     titled = await platform.request_ok(
         "zoe", "PUT", f"{CONTENTS}/{post}", new | {"title": "Encore"}
     )
@@ -92,29 +94,33 @@ async def test_answers_and_comments_have_no_title(platform: PlatformHarness) -> 
     assert [item["version"] for item in shown] == [1, 1, 1]
 
 
-async def test_no_role_is_granted_until_a_moment_that_has_passed(platform: PlatformHarness) -> None:
+async def test_role_with_a_past_end_is_refused(platform: PlatformHarness) -> None:
     await platform.request_ok("ines", "GET", "/community/v1/spaces")
     member = str(member_id_of(platform.tokens["ines"]))
     role = {"member_id": member, "role": "teacher", "structure_id": await platform.school_id()}
-    published_before = await _published_events(platform, "identity.member", member)
-    past = role | {"until": "2020-01-01T00:00:00+01:00"}
+    published_before = await _count_published_events(platform, "identity.member", member)
+    role_in_the_past = role | {"until": "2020-01-01T00:00:00+01:00"}
 
     _assert_problem(
-        await platform.request("anne", "POST", "/identity/v1/roles", past), 422, "already_past"
+        await platform.request("anne", "POST", "/identity/v1/roles", role_in_the_past),
+        422,
+        "already_past",
     )
 
-    assert await _published_events(platform, "identity.member", member) == published_before
+    assert await _count_published_events(platform, "identity.member", member) == published_before
 
 
 async def test_a_suspension_ends_once(platform: PlatformHarness) -> None:
     await platform.request_ok("ines", "GET", "/community/v1/spaces")
     member = str(member_id_of(platform.tokens["ines"]))
     path = f"/identity/v1/members/{member}/suspension"
-    published_before = await _published_events(platform, "identity.member", member)
+    published_before = await _count_published_events(platform, "identity.member", member)
     _assert_problem(await platform.request("anne", "DELETE", path), 409, "not_suspended")
-    past = {"reason": "x", "until": "2020-01-01T00:00:00+01:00"}
-    _assert_problem(await platform.request("anne", "POST", path, past), 422, "already_past")
-    assert await _published_events(platform, "identity.member", member) == published_before
+    suspension_in_the_past = {"reason": "x", "until": "2020-01-01T00:00:00+01:00"}
+    _assert_problem(
+        await platform.request("anne", "POST", path, suspension_in_the_past), 422, "already_past"
+    )
+    assert await _count_published_events(platform, "identity.member", member) == published_before
     await platform.request_ok("anne", "POST", path, {"reason": "x"})
     await platform.request_ok("anne", "DELETE", path)
     _assert_problem(await platform.request("anne", "DELETE", path), 409, "not_suspended")
@@ -125,16 +131,16 @@ async def test_member_signs_in_after_the_end_of_suspension(platform: PlatformHar
     await platform.request_ok("tom", "GET", "/community/v1/spaces")
     member = member_id_of(platform.tokens["tom"])
     path = f"/identity/v1/members/{member}/suspension"
-    why = {"reason": "x", "until": "2999-01-01T00:00:00Z"}
-    await platform.request_ok("anne", "POST", path, why)
+    suspension = {"reason": "x", "until": "2999-01-01T00:00:00Z"}
+    await platform.request_ok("anne", "POST", path, suspension)
     body = {"tenant": "academie-de-demonstration", "email": "tom@demo.example"}
     body["password"] = platform.seeded.password_of("tom")
     assert (await platform.http.post("/identity/v1/sessions", json=body)).status_code == 403
     database = platform.services["identity"].service.database
-    await database.execute_once(_END, [platform.seeded.tenant], m=member)
+    await database.execute_once(_END_SUSPENSION, [platform.seeded.tenant], m=member)
     assert (await platform.http.post("/identity/v1/sessions", json=body)).status_code == 201
     _assert_problem(await platform.request("anne", "DELETE", path), 409, "not_suspended")
-    await platform.request_ok("anne", "POST", path, why)
+    await platform.request_ok("anne", "POST", path, suspension)
     await platform.request_ok("anne", "DELETE", path)
     await platform.wait_until_idle()
 
@@ -143,11 +149,11 @@ async def test_mail_address_is_unique_in_any_spelling(platform: PlatformHarness)
     school, name = await platform.school_id(), f"Éloïse.Weiß.{uuid7()}"
     new = {"display_name": "Éloïse", "email": f"{name}@Demo.example", "structure_id": school}
     added = await platform.request_ok("anne", "POST", "/identity/v1/members", new)
-    for same in (f"{name}@Demo.example".lower(), f"{name}@Demo.example".upper()):
-        other = await platform.request(
-            "anne", "POST", "/identity/v1/members", new | {"email": same}
+    for spelling in (f"{name}@Demo.example".lower(), f"{name}@Demo.example".upper()):
+        duplicate = await platform.request(
+            "anne", "POST", "/identity/v1/members", new | {"email": spelling}
         )
-        _assert_problem(other, 409, "email_taken")
+        _assert_problem(duplicate, 409, "email_taken")
     password = "un très long mot de passe 🔑"
     invitation = {"invitation": added["invitation"], "password": password}
     accept = await platform.http.post("/identity/v1/invitations/accept", json=invitation)
@@ -158,23 +164,23 @@ async def test_mail_address_is_unique_in_any_spelling(platform: PlatformHarness)
         assert response.status_code == 201, response.text
 
 
-async def test_pasted_address_is_tidied_and_then_known(platform: PlatformHarness) -> None:
+async def test_pasted_address_is_cleaned_and_found_taken(platform: PlatformHarness) -> None:
     school, address = await platform.school_id(), f"camille.{uuid7().hex}@exemple.fr"
     new = {"display_name": "Camille", "structure_id": school, "email": f"Camille <{address}>;"}
     added = await platform.request_ok("anne", "POST", "/identity/v1/members", new)
     for pasted in (address, f"{address};", f"<{address}>", f"mailto:{address}", f"{address}."):
-        again = await platform.request(
+        duplicate = await platform.request(
             "anne", "POST", "/identity/v1/members", new | {"email": pasted}
         )
-        _assert_problem(again, 409, "email_taken")
+        _assert_problem(duplicate, 409, "email_taken")
     zero_width = address.replace("@", "\u200b@")
-    again = await platform.request(
+    duplicate = await platform.request(
         "anne", "POST", "/identity/v1/members", new | {"email": zero_width}
     )
-    _assert_problem(again, 409, "email_taken")
-    for refused in (f"{address}; {address}", "camille", "camille @exemple.fr"):
+    _assert_problem(duplicate, 409, "email_taken")
+    for invalid_address in (f"{address}; {address}", "camille", "camille @exemple.fr"):
         response = await platform.request(
-            "anne", "POST", "/identity/v1/members", new | {"email": refused}
+            "anne", "POST", "/identity/v1/members", new | {"email": invalid_address}
         )
         _assert_problem(response, 422, "address_invalid")
     tenant = {"name": f"Université {uuid7()}", "admin": "chef"}

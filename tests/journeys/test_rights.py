@@ -61,40 +61,40 @@ class Academy:
         assert actor is not None
         return actor
 
-    async def joins(self, name: str, where: StructureId) -> MemberId:
-        command = AddMember(name, f"{uuid4().hex}@exemple.fr", where)
+    async def add(self, name: str, structure_id: StructureId) -> MemberId:
+        command = AddMember(name, f"{uuid4().hex}@exemple.fr", structure_id)
         anne = await self.actor(self.anne)
         member = await add_member(self.features.members, self.caller(self.anne), anne, command)
         return member.member_id
 
-    async def grants(
+    async def grant(
         self,
         actor_id: MemberId,
         member_id: MemberId,
         role: Role,
-        where: StructureId,
+        structure_id: StructureId,
         until: datetime | None = None,
     ) -> None:
-        command = GrantRole(member_id, role, where, until)
+        command = GrantRole(member_id, role, structure_id, until)
         await grant_role(
             self.features.roles, self.caller(actor_id), await self.actor(actor_id), command
         )
 
-    async def revokes(
-        self, actor_id: MemberId, member_id: MemberId, role: Role, where: StructureId
+    async def revoke(
+        self, actor_id: MemberId, member_id: MemberId, role: Role, structure_id: StructureId
     ) -> None:
-        command = GrantRole(member_id, role, where)
+        command = GrantRole(member_id, role, structure_id)
         await revoke_role(
             self.features.roles, self.caller(actor_id), await self.actor(actor_id), command
         )
 
-    async def suspends(self, actor_id: MemberId, member_id: MemberId) -> None:
+    async def suspend(self, actor_id: MemberId, member_id: MemberId) -> None:
         command = SuspendMember(member_id, "repeated_insults")
         await suspend_member(
             self.features.members, self.caller(actor_id), await self.actor(actor_id), command
         )
 
-    async def invites(self, actor_id: MemberId, member_id: MemberId) -> None:
+    async def check_invite(self, actor_id: MemberId, member_id: MemberId) -> None:
         members, actor = self.features.members, await self.actor(actor_id)
         await check_may_invite(members, self.caller(actor_id), actor, member_id)
 
@@ -110,128 +110,130 @@ async def academy(platform: PlatformHarness) -> AsyncIterator[Academy]:
     host = replace(platform.host, clock=clock)
     settings = IdentitySettings.from_environment(host.environment)
     database = open_database("identity", host, settings)
-    own = build_features(host, settings, database)
-    tenant = await open_tenant(own.tenants, OpenTenant(f"Académie {uuid4()}", "a@b.fr"), "rights")
+    features = build_features(host, settings, database)
+    tenant = await open_tenant(
+        features.tenants, OpenTenant(f"Académie {uuid4()}", "a@b.fr"), "rights"
+    )
     anne, root = tenant.administrator.member_id, tenant.structure_id
     rights = IdentityRights(database, clock)
-    academy = Academy(own, rights, tenant.tenant.tenant_id, root, root, anne, utc_now())
+    academy = Academy(features, rights, tenant.tenant.tenant_id, root, root, anne, utc_now())
     academies.append(academy)
     command = OpenStructure("Collège Évariste-Galois", "school", root)
     actor = await academy.actor(anne)
-    school = await open_structure(own.structures, academy.caller(anne), actor, command)
+    school = await open_structure(features.structures, academy.caller(anne), actor, command)
     academy.school = school.structure_id
     yield academy
     await database.stop()
 
 
 async def test_a_temporary_administrator_stays_temporary(academy: Academy) -> None:
-    yael = await academy.joins("Yaël", academy.school)
-    noe = await academy.joins("Noé", academy.school)
+    yael = await academy.add("Yaël", academy.school)
+    noe = await academy.add("Noé", academy.school)
     end = academy.now + HOUR
-    await academy.grants(academy.anne, yael, Role.ADMINISTRATOR, academy.school, end)
+    await academy.grant(academy.anne, yael, Role.ADMINISTRATOR, academy.school, end)
     for member_id, until in ((yael, None), (yael, end), (noe, None), (noe, end + HOUR)):
         with pytest.raises(Forbidden):
-            await academy.grants(yael, member_id, Role.ADMINISTRATOR, academy.school, until)
-    await academy.grants(yael, noe, Role.ADMINISTRATOR, academy.school, end)
+            await academy.grant(yael, member_id, Role.ADMINISTRATOR, academy.school, until)
+    await academy.grant(yael, noe, Role.ADMINISTRATOR, academy.school, end)
     academy.now = end + HOUR
     for member in (yael, noe):
         assert (await academy.actor(member)).grants == ()
 
 
 async def test_no_sequence_of_grants_outlasts_the_first_grant(academy: Academy) -> None:
-    """Three friends act at random while one is an administrator for an hour."""
+    """Three members send random commands while one is administrator for an hour."""
     for seed in range(12):
-        choose = random.Random(seed)
-        begin = academy.now
-        friends = [await academy.joins(name, academy.school) for name in NAMES]
-        end = begin + HOUR
-        await academy.grants(academy.anne, friends[0], Role.ADMINISTRATOR, academy.root, end)
+        rng = random.Random(seed)
+        start = academy.now
+        members = [await academy.add(name, academy.school) for name in NAMES]
+        end = start + HOUR
+        await academy.grant(academy.anne, members[0], Role.ADMINISTRATOR, academy.root, end)
         for _ in range(25):
-            actor_id, member_id = choose.choice(friends), choose.choice([*friends, academy.anne])
-            role, where = choose.choice(list(Role)), choose.choice([academy.root, academy.school])
-            until = choose.choice([None, begin + HOUR / 2, end, end + HOUR, end + 10 * HOUR])
+            actor_id, member_id = rng.choice(members), rng.choice([*members, academy.anne])
+            role, structure_id = rng.choice(list(Role)), rng.choice([academy.root, academy.school])
+            until = rng.choice([None, start + HOUR / 2, end, end + HOUR, end + 10 * HOUR])
             with suppress(PreauError):
-                if choose.random() < 0.8:
-                    await academy.grants(actor_id, member_id, role, where, until)
+                if rng.random() < 0.8:
+                    await academy.grant(actor_id, member_id, role, structure_id, until)
                 else:
-                    await academy.revokes(actor_id, member_id, role, where)
+                    await academy.revoke(actor_id, member_id, role, structure_id)
             academy.now += timedelta(minutes=2)
         academy.now = end + timedelta(seconds=1)
-        for friend in friends:
-            assert (await academy.actor(friend)).grants == (), f"seed {seed}"
+        for member in members:
+            assert (await academy.actor(member)).grants == (), f"seed {seed}"
         anne = await academy.actor(academy.anne)
         assert anne.holds([Role.ADMINISTRATOR], within=[academy.root]), f"seed {seed}"
 
 
 async def test_school_administrator_cannot_act_on_academy_members(academy: Academy) -> None:
-    chief = await academy.joins("Bérénice", academy.school)
-    yael = await academy.joins("Yaël", academy.school)
-    await academy.grants(academy.anne, chief, Role.ADMINISTRATOR, academy.root)
-    await academy.grants(academy.anne, yael, Role.ADMINISTRATOR, academy.school)
-    await academy.grants(academy.anne, chief, Role.TEACHER, academy.school)
+    chief = await academy.add("Bérénice", academy.school)
+    yael = await academy.add("Yaël", academy.school)
+    await academy.grant(academy.anne, chief, Role.ADMINISTRATOR, academy.root)
+    await academy.grant(academy.anne, yael, Role.ADMINISTRATOR, academy.school)
+    await academy.grant(academy.anne, chief, Role.TEACHER, academy.school)
     refusals = (
-        academy.suspends(yael, chief),
-        academy.revokes(yael, chief, Role.ADMINISTRATOR, academy.root),
-        academy.revokes(yael, chief, Role.TEACHER, academy.school),
-        academy.grants(yael, chief, Role.TEACHER, academy.school, academy.now + HOUR),
+        academy.suspend(yael, chief),
+        academy.revoke(yael, chief, Role.ADMINISTRATOR, academy.root),
+        academy.revoke(yael, chief, Role.TEACHER, academy.school),
+        academy.grant(yael, chief, Role.TEACHER, academy.school, academy.now + HOUR),
     )
     for attempt in refusals:
         with pytest.raises(Forbidden):
             await attempt
-    await academy.suspends(chief, yael)
+    await academy.suspend(chief, yael)
 
 
 async def test_the_last_administrator_cannot_leave_or_be_removed(academy: Academy) -> None:
     with pytest.raises(LastAdministrator):
-        await academy.revokes(academy.anne, academy.anne, Role.ADMINISTRATOR, academy.root)
-    yael = await academy.joins("Yaël", academy.school)
+        await academy.revoke(academy.anne, academy.anne, Role.ADMINISTRATOR, academy.root)
+    yael = await academy.add("Yaël", academy.school)
     end = academy.now + HOUR
-    await academy.grants(academy.anne, yael, Role.ADMINISTRATOR, academy.root, end)
+    await academy.grant(academy.anne, yael, Role.ADMINISTRATOR, academy.root, end)
     attempts = (
-        academy.revokes(yael, academy.anne, Role.ADMINISTRATOR, academy.root),
-        academy.grants(yael, academy.anne, Role.ADMINISTRATOR, academy.root, end),
-        academy.suspends(yael, academy.anne),
+        academy.revoke(yael, academy.anne, Role.ADMINISTRATOR, academy.root),
+        academy.grant(yael, academy.anne, Role.ADMINISTRATOR, academy.root, end),
+        academy.suspend(yael, academy.anne),
     )
     for attempt in attempts:
-        with pytest.raises(Forbidden):  # hers ends before Anne's
+        with pytest.raises(Forbidden):  # Yaël's role ends before Anne's
             await attempt
-    await academy.grants(academy.anne, yael, Role.ADMINISTRATOR, academy.root)
-    await academy.suspends(yael, academy.anne)
-    with pytest.raises(LastAdministrator):  # Anne cannot act
-        await academy.revokes(yael, yael, Role.ADMINISTRATOR, academy.root)
+    await academy.grant(academy.anne, yael, Role.ADMINISTRATOR, academy.root)
+    await academy.suspend(yael, academy.anne)
+    with pytest.raises(LastAdministrator):  # Anne is suspended
+        await academy.revoke(yael, yael, Role.ADMINISTRATOR, academy.root)
 
 
 async def test_one_of_two_administrators_may_leave(academy: Academy) -> None:
-    yael = await academy.joins("Yaël", academy.school)
-    await academy.grants(academy.anne, yael, Role.ADMINISTRATOR, academy.root)
-    await academy.revokes(academy.anne, academy.anne, Role.ADMINISTRATOR, academy.root)
+    yael = await academy.add("Yaël", academy.school)
+    await academy.grant(academy.anne, yael, Role.ADMINISTRATOR, academy.root)
+    await academy.revoke(academy.anne, academy.anne, Role.ADMINISTRATOR, academy.root)
 
 
 async def test_temporary_administrator_gains_no_permanent_role(academy: Academy) -> None:
-    """An invitation sets the password, and so gives every role of the member."""
+    """An accepted invitation sets the password, and so gives access to all roles of the member."""
     end = academy.now + HOUR
-    yael = await academy.joins("Yaël", academy.school)
-    noe = await academy.joins("Noé", academy.school)
-    await academy.grants(academy.anne, yael, Role.ADMINISTRATOR, academy.root, end)
-    await academy.invites(yael, noe)
-    await academy.grants(academy.anne, noe, Role.MODERATOR, academy.school)
+    yael = await academy.add("Yaël", academy.school)
+    noe = await academy.add("Noé", academy.school)
+    await academy.grant(academy.anne, yael, Role.ADMINISTRATOR, academy.root, end)
+    await academy.check_invite(yael, noe)
+    await academy.grant(academy.anne, noe, Role.MODERATOR, academy.school)
     with pytest.raises(Forbidden):
-        await academy.invites(yael, noe)
-    await academy.grants(academy.anne, noe, Role.MODERATOR, academy.school, end)
-    await academy.invites(yael, noe)
-    await academy.grants(academy.anne, noe, Role.ADMINISTRATOR, academy.school)
-    for attempt in (academy.invites(yael, noe), academy.suspends(yael, noe)):
+        await academy.check_invite(yael, noe)
+    await academy.grant(academy.anne, noe, Role.MODERATOR, academy.school, end)
+    await academy.check_invite(yael, noe)
+    await academy.grant(academy.anne, noe, Role.ADMINISTRATOR, academy.school)
+    for attempt in (academy.check_invite(yael, noe), academy.suspend(yael, noe)):
         with pytest.raises(Forbidden):
             await attempt
-    await academy.invites(academy.anne, noe)
+    await academy.check_invite(academy.anne, noe)
 
 
 async def test_concurrent_mutual_removal_leaves_one_administrator(
     academy: Academy,
 ) -> None:
     for name in NAMES:
-        other = await academy.joins(name, academy.school)
-        await academy.grants(academy.anne, other, Role.ADMINISTRATOR, academy.root)
+        other = await academy.add(name, academy.school)
+        await academy.grant(academy.anne, other, Role.ADMINISTRATOR, academy.root)
         pairs = ((academy.anne, other), (other, academy.anne))
         # Both requests are authorised before either changes a role.
         actors = [await academy.actor(actor_id) for actor_id, _ in pairs]
@@ -254,28 +256,31 @@ async def test_concurrent_mutual_removal_leaves_one_administrator(
 
 
 async def test_members_are_imported_only_into_permitted_structures(academy: Academy) -> None:
-    yael = await academy.joins("Yaël", academy.school)
-    await academy.grants(academy.anne, yael, Role.ADMINISTRATOR, academy.school)
+    yael = await academy.add("Yaël", academy.school)
+    await academy.grant(academy.anne, yael, Role.ADMINISTRATOR, academy.school)
     lines = [
         ImportedMember("1", "Zoé", academy.now - HOUR),
         ImportedMember("2", "Robot", academy.now - HOUR, system=True),
     ]
 
-    async def imports(
-        actor_id: MemberId, where: StructureId | None, source: str
+    async def import_lines(
+        actor_id: MemberId, structure_id: StructureId | None, source: str
     ) -> list[tuple[str, str | None]]:
-        command = ImportMembers(source, where, lines)
+        command = ImportMembers(source, structure_id, lines)
         actor = await academy.actor(actor_id)
         return await import_members(
             academy.features.members, academy.caller(actor_id), actor, command
         )
 
-    for where in (None, academy.root):
+    for structure_id in (None, academy.root):
         with pytest.raises(Forbidden):
-            await imports(yael, where, "ancien-forum")
+            await import_lines(yael, structure_id, "ancien-forum")
     with pytest.raises(StructureNotFound):
-        await imports(yael, StructureId(uuid4()), "ancien-forum")
-    verdicts = await imports(yael, academy.school, "ancien-forum")
-    assert [verdict for verdict, _ in verdicts] == ["created", "refused"]
-    assert "system accounts" in str(verdicts[1][1])
-    assert [v for v, _ in await imports(academy.anne, None, "annuaire")] == ["created", "created"]
+        await import_lines(yael, StructureId(uuid4()), "ancien-forum")
+    outcomes = await import_lines(yael, academy.school, "ancien-forum")
+    assert [outcome for outcome, _ in outcomes] == ["created", "refused"]
+    assert "system accounts" in str(outcomes[1][1])
+    assert [outcome for outcome, _ in await import_lines(academy.anne, None, "annuaire")] == [
+        "created",
+        "created",
+    ]

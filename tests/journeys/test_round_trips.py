@@ -12,34 +12,40 @@ from tests.support.platform_harness import PlatformHarness
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 _POST = {"kind": "question", "title": "À l’heure ? ⏱", "body": "Où est « l’œuf » ? 🥚"}
-_OURS = ("rights_members", "spaces", "contents", "INSERT INTO outbox", "INSERT INTO audit")
+_REQUEST_STATEMENTS = (
+    "rights_members",
+    "spaces",
+    "contents",
+    "INSERT INTO outbox",
+    "INSERT INTO audit",
+)
 
 
 @contextmanager
 def recorded_statements(platform: PlatformHarness) -> Iterator[list[str]]:
     """Collect the statements on community's database, except from reactions and relays."""
     engine = platform.services["community"].service.database.engine.sync_engine
-    listening: set[Any] = set()
+    watched_connections: set[Any] = set()
     statements: list[str] = []
 
-    def hear(record: Any) -> None:
-        text = " ".join(record.query.split())
-        if any(word in text for word in _OURS):
+    def record_statement(query: Any) -> None:
+        text = " ".join(query.query.split())
+        if any(word in text for word in _REQUEST_STATEMENTS):
             statements.append(text)
 
-    def listen(connected: Any, *_: object) -> None:
-        driver = connected.driver_connection
-        if driver not in listening:
-            listening.add(driver)
-            driver.add_query_logger(hear)
+    def log_queries_of(connected: Any, *_: object) -> None:
+        connection = connected.driver_connection
+        if connection not in watched_connections:
+            watched_connections.add(connection)
+            connection.add_query_logger(record_statement)
 
-    sa.event.listen(engine, "checkout", listen)
+    sa.event.listen(engine, "checkout", log_queries_of)
     try:
         yield statements
     finally:
-        sa.event.remove(engine, "checkout", listen)
-        for driver in listening:
-            driver.remove_query_logger(hear)
+        sa.event.remove(engine, "checkout", log_queries_of)
+        for connection in watched_connections:
+            connection.remove_query_logger(record_statement)
 
 
 async def test_a_post_takes_three_round_trips(platform: PlatformHarness) -> None:
@@ -48,26 +54,26 @@ async def test_a_post_takes_three_round_trips(platform: PlatformHarness) -> None
     with recorded_statements(platform) as statements:
         await platform.request_ok("zoe", "POST", path, _POST)
 
-    caller_statement, where, written = statements
+    caller_statement, space_statement, write_statement = statements
     assert "FROM rights_members" in caller_statement
-    assert "FROM spaces" in where
+    assert "FROM spaces" in space_statement
     for table in ("contents", "heads", "outbox", "audit"):
-        assert f"INSERT INTO {table}" in written
+        assert f"INSERT INTO {table}" in write_statement
 
 
-async def test_many_posts_at_once_take_little_more(platform: PlatformHarness) -> None:
+async def test_concurrent_posts_share_their_reads(platform: PlatformHarness) -> None:
     space = await platform.open_space("zoe")
     path = f"/community/v1/spaces/{space}/posts"
     with recorded_statements(platform) as statements:
         await asyncio.gather(*(platform.request_ok("zoe", "POST", path, _POST) for _ in range(8)))
 
     # The audit chain of one member grows by one row per statement.
-    written = [text for text in statements if "INSERT INTO contents" in text]
-    assert len(written) == 8
-    assert len(statements) - len(written) < 8
+    write_statements = [text for text in statements if "INSERT INTO contents" in text]
+    assert len(write_statements) == 8
+    assert len(statements) - len(write_statements) < 8
 
 
-async def test_a_comment_takes_four(platform: PlatformHarness) -> None:
+async def test_a_comment_takes_four_round_trips(platform: PlatformHarness) -> None:
     space = await platform.open_space("zoe")
     post = await platform.request_ok("zoe", "POST", f"/community/v1/spaces/{space}/posts", _POST)
     path = f"/community/v1/contents/{post['content_id']}/comments"

@@ -23,13 +23,13 @@ pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_s
 async def test_member_lists_and_ends_own_sessions_only(platform: PlatformHarness) -> None:
     gwen, other = await join_with_invitation(platform), await join_with_invitation(platform)
     first, second, third = [await gwen.sign_in() for _ in range(3)]
-    foreign = await other.sign_in()
+    other_tokens = await other.sign_in()
     listed = (await gwen.request(second, "GET", SESSIONS)).json()["items"]
     assert [item["current"] for item in listed] == [False, True, False]
     assert {(item["device"], item["client"]) for item in listed} == {("computer", "Firefox, Linux")}
     moments = [item["opened_at"] for item in listed]
     assert moments == sorted(moments, reverse=True)
-    other_session_id = (await other.request(foreign, "GET", SESSIONS)).json()["items"][0][
+    other_session_id = (await other.request(other_tokens, "GET", SESSIONS)).json()["items"][0][
         "session_id"
     ]
     for unknown in (other_session_id, str(uuid7())):
@@ -39,15 +39,15 @@ async def test_member_lists_and_ends_own_sessions_only(platform: PlatformHarness
     ended = await gwen.request(second, "DELETE", f"{SESSIONS}/{listed[0]['session_id']}")
 
     assert ended.status_code == 204
-    assert await gwen.statuses(third) == {401}
-    assert await gwen.statuses(first) == await gwen.statuses(second) == {200}
-    assert await other.statuses(foreign) == {200}
+    assert await gwen.get_statuses(third) == {401}
+    assert await gwen.get_statuses(first) == await gwen.get_statuses(second) == {200}
+    assert await other.get_statuses(other_tokens) == {200}
     problem = assert_problem(await gwen.refresh(third["refresh_token"]), 401, "session_over")
     assert problem["reason"] == "ended_by_member"
-    every = await gwen.request(second, "DELETE", f"{SESSIONS}?spare_current=true")
-    assert every.json() == {"ended": 1}
-    assert await gwen.statuses(first) == {401}
-    assert await gwen.statuses(second) == {200}
+    end_all_response = await gwen.request(second, "DELETE", f"{SESSIONS}?spare_current=true")
+    assert end_all_response.json() == {"ended": 1}
+    assert await gwen.get_statuses(first) == {401}
+    assert await gwen.get_statuses(second) == {200}
 
 
 async def test_signing_out_ends_the_session_everywhere(platform: PlatformHarness) -> None:
@@ -56,12 +56,12 @@ async def test_signing_out_ends_the_session_everywhere(platform: PlatformHarness
 
     assert (await gwen.request(first, "POST", f"{SESSIONS}/sign-out")).status_code == 204
 
-    assert await gwen.statuses(first) == {401}
+    assert await gwen.get_statuses(first) == {401}
     assert_problem(await gwen.request(first, "GET", SESSIONS), 401, "session_ended")
     assert_problem(await gwen.refresh(first["refresh_token"]), 401, "session_over")
-    assert await gwen.statuses(second) == {200}
+    assert await gwen.get_statuses(second) == {200}
     assert (await gwen.request(second, "DELETE", SESSIONS)).json() == {"ended": 1}
-    assert await gwen.statuses(second) == {401}
+    assert await gwen.get_statuses(second) == {401}
 
 
 async def test_password_change_ends_the_other_sessions(platform: PlatformHarness) -> None:
@@ -85,20 +85,22 @@ async def test_password_change_ends_the_other_sessions(platform: PlatformHarness
 
     assert (await gwen.request(first, "PUT", path, right)).status_code == 204
 
-    assert await gwen.statuses(first) == {200}
-    assert await gwen.statuses(second) == {401}
+    assert await gwen.get_statuses(first) == {200}
+    assert await gwen.get_statuses(second) == {401}
     problem = assert_problem(await gwen.refresh(second["refresh_token"]), 401, "session_over")
     assert problem["reason"] == "password_changed"
     assert_problem(await gwen.try_sign_in(PASSWORD), 401, "wrong_credentials")
     await gwen.sign_in(NEW_PASSWORD)
 
 
-async def test_wrong_present_passwords_are_slowed_down(platform: PlatformHarness) -> None:
+async def test_wrong_current_passwords_are_rate_limited(platform: PlatformHarness) -> None:
     gwen = await join_with_invitation(platform)
     tokens = await gwen.sign_in()
     change = {"current_password": "raté", "new_password": NEW_PASSWORD}
-    answers = [await gwen.request(tokens, "PUT", "/identity/v1/password", change) for _ in range(6)]
-    assert [response.status_code for response in answers] == [403] * 5 + [429]
+    responses = [
+        await gwen.request(tokens, "PUT", "/identity/v1/password", change) for _ in range(6)
+    ]
+    assert [response.status_code for response in responses] == [403] * 5 + [429]
 
 
 async def test_new_invitation_resets_the_password_and_ends_all_sessions(
@@ -106,17 +108,19 @@ async def test_new_invitation_resets_the_password_and_ends_all_sessions(
 ) -> None:
     gwen = await join_with_invitation(platform)
     tokens = await gwen.sign_in()
-    assert (await platform.request("claire", "POST", _invitation(gwen))).status_code == 403
+    assert (await platform.request("claire", "POST", _invitation_path(gwen))).status_code == 403
     older = (await gwen.request_as_administrator("POST", "invitation")).json()["invitation"]
     newer = (await gwen.request_as_administrator("POST", "invitation")).json()["invitation"]
-    assert await gwen.statuses(tokens) == {200}, "nothing changes until it is accepted"
+    assert await gwen.get_statuses(tokens) == {200}, (
+        "sessions stay open until the invitation is accepted"
+    )
     assert_problem(await gwen.accept(older, NEW_PASSWORD), 409, "invitation_void")
     assert_problem(await gwen.accept(gwen.invitation, NEW_PASSWORD), 409, "invitation_void")
 
     assert (await gwen.accept(newer, NEW_PASSWORD)).status_code == 204
 
     assert_problem(await gwen.accept(newer, NEW_PASSWORD), 409, "invitation_used")
-    assert await gwen.statuses(tokens) == {401}
+    assert await gwen.get_statuses(tokens) == {401}
     assert_problem(await gwen.try_sign_in(PASSWORD), 401, "wrong_credentials")
     await gwen.sign_in(NEW_PASSWORD)
 
@@ -138,31 +142,37 @@ async def test_suspension_ends_sessions_and_gives_member_the_reason(
     gwen = await join_with_invitation(platform)
     tokens = await gwen.sign_in()
     invitation = (await gwen.request_as_administrator("POST", "invitation")).json()["invitation"]
-    why = {"reason": "insultes répétées", "until": "2999-01-01T00:00:00Z"}
-    assert (await gwen.request_as_administrator("POST", "suspension", why)).status_code == 204
+    suspension = {"reason": "insultes répétées", "until": "2999-01-01T00:00:00Z"}
+    assert (
+        await gwen.request_as_administrator("POST", "suspension", suspension)
+    ).status_code == 204
     await platform.wait_until_idle()
 
-    for refused in (
+    for response in (
         await gwen.try_sign_in(),
         await gwen.refresh(tokens["refresh_token"]),
         await gwen.accept(invitation, NEW_PASSWORD),
         await gwen.request(tokens, "GET", SESSIONS),
     ):
-        problem = assert_problem(refused, 403, "member_suspended")
-        assert (problem["reason"], problem["until"][:10]) == (why["reason"], "2999-01-01")
+        problem = assert_problem(response, 403, "member_suspended")
+        assert (problem["reason"], problem["until"][:10]) == (suspension["reason"], "2999-01-01")
     assert_problem(await gwen.try_sign_in("raté"), 401, "wrong_credentials")
-    reading = await gwen.sign_in(suspended_too=True)
-    assert (await gwen.request(reading, "GET", "/notifications/v1/inbox")).status_code == 200
-    response = await gwen.request(reading, "GET", "/community/v1/spaces")
+    restricted_tokens = await gwen.sign_in(suspended_too=True)
+    assert (
+        await gwen.request(restricted_tokens, "GET", "/notifications/v1/inbox")
+    ).status_code == 200
+    response = await gwen.request(restricted_tokens, "GET", "/community/v1/spaces")
     assert response.json()["rule"] == "member.suspended"
-    assert (await gwen.request(reading, "POST", f"{SESSIONS}/sign-out")).status_code == 204
+    assert (
+        await gwen.request(restricted_tokens, "POST", f"{SESSIONS}/sign-out")
+    ).status_code == 204
 
     assert (await gwen.request_as_administrator("DELETE", "suspension")).status_code == 204
 
-    assert await gwen.statuses(tokens) == {401}
+    assert await gwen.get_statuses(tokens) == {401}
     problem = assert_problem(await gwen.refresh(tokens["refresh_token"]), 401, "session_over")
     assert problem["reason"] == "suspended"
-    assert await gwen.statuses(await gwen.sign_in()) == {200}
+    assert await gwen.get_statuses(await gwen.sign_in()) == {200}
 
 
 async def test_administrator_ends_the_sessions_of_a_member(platform: PlatformHarness) -> None:
@@ -171,12 +181,14 @@ async def test_administrator_ends_the_sessions_of_a_member(platform: PlatformHar
     path = f"/identity/v1/members/{gwen.member_id}/sessions"
     assert (await platform.request("omar", "DELETE", path)).status_code == 403
     assert (await gwen.request_as_administrator("DELETE", "sessions")).status_code == 204
-    assert await gwen.statuses(tokens) == {401}
+    assert await gwen.get_statuses(tokens) == {401}
     problem = assert_problem(await gwen.refresh(tokens["refresh_token"]), 401, "session_over")
     assert problem["reason"] == "administrator"
 
 
-async def test_password_set_composed_is_typed_decomposed(platform: PlatformHarness) -> None:
+async def test_password_is_accepted_in_composed_and_decomposed_unicode(
+    platform: PlatformHarness,
+) -> None:
     gwen = await join_with_invitation(platform)
     composed = "été à la forêt brumeuse"
     decomposed = unicodedata.normalize("NFD", composed)
@@ -190,12 +202,12 @@ async def test_replayed_invitation_does_not_give_the_secret_again(
     platform: PlatformHarness,
 ) -> None:
     gwen = await join_with_invitation(platform)
-    path, key = _invitation(gwen), f"invite-{uuid7()}"
+    path, key = _invitation_path(gwen), f"invite-{uuid7()}"
     first = await platform.request("anne", "POST", path, idempotency_key=key)
-    again = await platform.request("anne", "POST", path, idempotency_key=key)
-    problem = assert_problem(again, 409, "answer_not_kept")
+    replay = await platform.request("anne", "POST", path, idempotency_key=key)
+    problem = assert_problem(replay, 409, "answer_not_kept")
     assert problem["member_id"] == gwen.member_id
-    assert first.json()["invitation"] not in again.text
+    assert first.json()["invitation"] not in replay.text
     assert (await gwen.accept(first.json()["invitation"], NEW_PASSWORD)).status_code == 204
 
 
@@ -244,30 +256,36 @@ async def test_every_end_of_access_leaves_an_audit_row(platform: PlatformHarness
     }
 
 
-def _invitation(whose: InvitedMember) -> str:
-    return f"/identity/v1/members/{whose.member_id}/invitation"
+def _invitation_path(member: InvitedMember) -> str:
+    return f"/identity/v1/members/{member.member_id}/invitation"
 
 
-async def test_first_administrator_is_invited_anew_until_a_password_is_set(
+async def test_first_administrator_is_invited_again_until_a_password_is_set(
     platform: PlatformHarness,
 ) -> None:
     new = {"name": f"Université {uuid7()}", "admin": f"chef.{uuid7().hex}@cote.example"}
     key = f"open-{uuid7()}"
-    path, again = "/identity/v1/tenants", "/identity/v1/tenants/invitations"
+    path, invitations_path = "/identity/v1/tenants", "/identity/v1/tenants/invitations"
     opened_tenant = await platform.request("operator", "POST", path, new, idempotency_key=key)
-    lost = assert_problem(
+    problem = assert_problem(
         await platform.request("operator", "POST", path, new, idempotency_key=key),
         409,
         "answer_not_kept",
     )
-    member = {"tenant_id": lost["tenant_id"], "member_id": lost["administrator_id"]}
-    invited = await platform.request_ok("operator", "POST", again, member)
+    member = {"tenant_id": problem["tenant_id"], "member_id": problem["administrator_id"]}
+    invited = await platform.request_ok("operator", "POST", invitations_path, member)
     administrator = InvitedMember(
         platform, member["member_id"], new["admin"], invited["invitation"]
     )
     older = await administrator.accept(opened_tenant.json()["invitation"])
     assert_problem(older, 409, "invitation_void")
     assert (await administrator.accept(invited["invitation"])).status_code == 204
-    assert_problem(await platform.request("operator", "POST", again, member), 409, "has_password")
-    tom = {"tenant_id": str(platform.seeded.tenant), "member_id": str(uuid7())}
-    assert_problem(await platform.request("operator", "POST", again, tom), 404, "member_not_found")
+    assert_problem(
+        await platform.request("operator", "POST", invitations_path, member), 409, "has_password"
+    )
+    unknown_member = {"tenant_id": str(platform.seeded.tenant), "member_id": str(uuid7())}
+    assert_problem(
+        await platform.request("operator", "POST", invitations_path, unknown_member),
+        404,
+        "member_not_found",
+    )

@@ -22,52 +22,55 @@ class Terminal:
         self.platform, self.file = platform, folder / "token"
         self.file.write_text(token)
 
-    async def run(self, *words: str) -> Result:
+    async def run(self, *arguments: str) -> Result:
         loop = asyncio.get_running_loop()
 
-        def answer(request: httpx.Request) -> httpx.Response:
+        def forward_request(request: httpx.Request) -> httpx.Response:
             path, query = request.url.path, request.url.query.decode()
-            sent = self.platform.http.request(
+            response_future = self.platform.http.request(
                 request.method, f"{path}?{query}", headers={**request.headers, "host": "test"}
             )
-            response = asyncio.run_coroutine_threadsafe(sent, loop).result(30)
+            response = asyncio.run_coroutine_threadsafe(response_future, loop).result(30)
             return httpx.Response(
                 response.status_code, content=response.content, headers=response.headers
             )
 
         def invoke() -> Result:
-            with pytest.MonkeyPatch.context() as patched:
-                plain = httpx.Client
-                transport = httpx.MockTransport(answer)
-                patched.setattr(
+            with pytest.MonkeyPatch.context() as monkeypatch:
+                client_class = httpx.Client
+                transport = httpx.MockTransport(forward_request)
+                monkeypatch.setattr(
                     httpx,
                     "Client",
-                    lambda base_url, **_: plain(base_url=base_url, transport=transport),
+                    lambda base_url, **_: client_class(base_url=base_url, transport=transport),
                 )
-                patched.setenv("PREAU_TOKEN_FILE", str(self.file))
-                return CliRunner().invoke(LazyCommandGroup(name="preau"), words)
+                monkeypatch.setenv("PREAU_TOKEN_FILE", str(self.file))
+                return CliRunner().invoke(LazyCommandGroup(name="preau"), arguments)
 
         return await asyncio.to_thread(invoke)
 
 
-async def test_member_lists_and_ends_sessions_at_a_terminal(
+async def test_member_lists_and_ends_sessions_with_the_cli(
     platform: PlatformHarness, tmp_path: Path
 ) -> None:
     gwen = await join_with_invitation(platform)
     first, second, third = [await gwen.sign_in() for _ in range(3)]
     terminal = Terminal(platform, second["access_token"], tmp_path)
 
-    listed = await terminal.run("sessions", "list")
+    list_result = await terminal.run("sessions", "list")
     items = json.loads((await terminal.run("sessions", "list", "--json")).output)
 
-    assert [line[0] for line in listed.output.splitlines()] == [" ", "*", " "]
-    assert "Firefox, Linux" in listed.output
-    ended = await terminal.run("sessions", "end", items[0]["session_id"])
-    assert (ended.exit_code, ended.output) == (0, f"ended: {items[0]['session_id']}\n")
-    output = await terminal.run("sessions", "end", "--others")
-    assert (output.exit_code, output.output) == (0, "ended: 1\n")
-    assert await gwen.statuses(first) == await gwen.statuses(third) == {401}
+    assert [line[0] for line in list_result.output.splitlines()] == [" ", "*", " "]
+    assert "Firefox, Linux" in list_result.output
+    end_one_result = await terminal.run("sessions", "end", items[0]["session_id"])
+    assert (end_one_result.exit_code, end_one_result.output) == (
+        0,
+        f"ended: {items[0]['session_id']}\n",
+    )
+    end_result = await terminal.run("sessions", "end", "--others")
+    assert (end_result.exit_code, end_result.output) == (0, "ended: 1\n")
+    assert await gwen.get_statuses(first) == await gwen.get_statuses(third) == {401}
     assert (await terminal.run("sessions", "end")).exit_code == 2
     assert (await terminal.run("sessions", "end", "--all")).output == "ended: 1\n"
-    refused = await terminal.run("sessions", "list")
-    assert refused.exit_code == 4
+    refused_result = await terminal.run("sessions", "list")
+    assert refused_result.exit_code == 4

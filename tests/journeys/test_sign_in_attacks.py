@@ -9,7 +9,7 @@ from deploy.local.seed import SLUG
 from tests.support.platform_harness import PlatformHarness
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-_OF_ITS_MOMENT = {"trace_id", "x-trace-id", "traceresponse", "retry_after", "retry-after", "help"}
+_VARYING_FIELDS = {"trace_id", "x-trace-id", "traceresponse", "retry_after", "retry-after", "help"}
 PATH = "/identity/v1/sessions"
 
 
@@ -20,16 +20,18 @@ async def sign_in(
     transport = platform.http._transport
     assert isinstance(transport, httpx.ASGITransport)
     # Another client address: failures here must not slow down other journeys.
-    from_elsewhere = httpx.ASGITransport(transport.app, client=("198.51.100.66", 50_000))
-    async with httpx.AsyncClient(transport=from_elsewhere, base_url=platform.http.base_url) as http:
+    attacker_transport = httpx.ASGITransport(transport.app, client=("198.51.100.66", 50_000))
+    async with httpx.AsyncClient(
+        transport=attacker_transport, base_url=platform.http.base_url
+    ) as http:
         return await http.post(PATH, json=body, headers={"Accept-Language": "en"})
 
 
 def comparable_parts(response: httpx.Response) -> tuple[object, ...]:
     """Return the parts of a response that could reveal a member: without time and trace."""
-    body = {name: value for name, value in response.json().items() if name not in _OF_ITS_MOMENT}
+    body = {name: value for name, value in response.json().items() if name not in _VARYING_FIELDS}
     headers = {
-        name: value for name, value in response.headers.items() if name not in _OF_ITS_MOMENT
+        name: value for name, value in response.headers.items() if name not in _VARYING_FIELDS
     }
     return response.status_code, str(body), str(headers), "Retry-After" in response.headers
 
@@ -37,28 +39,32 @@ def comparable_parts(response: httpx.Response) -> tuple[object, ...]:
 async def test_concurrent_guesses_get_same_responses_for_unknown_address(
     platform: PlatformHarness,
 ) -> None:
-    known_responses = await asyncio.gather(
+    known_email_responses = await asyncio.gather(
         *(sign_in(platform, "hamid@demo.example", f"raté {n}") for n in range(40))
     )
-    nobody = await asyncio.gather(
+    unknown_email_responses = await asyncio.gather(
         *(sign_in(platform, "personne@demo.example", f"raté {n}") for n in range(40))
     )
-    nowhere = await asyncio.gather(
+    unknown_tenant_responses = await asyncio.gather(
         *(
             sign_in(platform, "hamid@demo.example", f"raté {n}", tenant="ailleurs")
             for n in range(40)
         )
     )
 
-    for answers in (known_responses, nobody, nowhere):
-        assert sum(response.status_code == 401 for response in answers) == 5
-        assert sum(response.status_code == 429 for response in answers) == 35
+    for responses in (known_email_responses, unknown_email_responses, unknown_tenant_responses):
+        assert sum(response.status_code == 401 for response in responses) == 5
+        assert sum(response.status_code == 429 for response in responses) == 35
 
-    def distinct(answers: list[httpx.Response]) -> set[tuple[object, ...]]:
-        return {comparable_parts(response) for response in answers}
+    def distinct(responses: list[httpx.Response]) -> set[tuple[object, ...]]:
+        return {comparable_parts(response) for response in responses}
 
-    assert distinct(known_responses) == distinct(nobody) == distinct(nowhere)
-    refused = next(response for response in known_responses if response.status_code == 429)
+    assert (
+        distinct(known_email_responses)
+        == distinct(unknown_email_responses)
+        == distinct(unknown_tenant_responses)
+    )
+    refused = next(response for response in known_email_responses if response.status_code == 429)
     assert refused.json()["title"] == "Too many attempts in a short time"
     assert refused.headers["Retry-After"] == str(refused.json()["retry_after"])
     assert 20 <= int(refused.headers["Retry-After"]) <= 30
@@ -70,17 +76,17 @@ async def test_known_device_signs_in_while_others_guess(platform: PlatformHarnes
     for _ in range(8):
         await sign_in(platform, "malik@demo.example", "raté")
 
-    stranger = await sign_in(platform, "malik@demo.example", password)
-    device = await sign_in(
+    new_device = await sign_in(platform, "malik@demo.example", password)
+    known_device = await sign_in(
         platform, "malik@demo.example", password, device_token=first["device_token"]
     )
 
-    assert stranger.status_code == 429
-    assert device.status_code == 201
-    assert device.json()["device_token"] != first["device_token"]
+    assert new_device.status_code == 429
+    assert known_device.status_code == 201
+    assert known_device.json()["device_token"] != first["device_token"]
 
 
-async def test_device_token_opens_nothing_else(platform: PlatformHarness) -> None:
+async def test_device_token_gives_no_access(platform: PlatformHarness) -> None:
     first = (await sign_in(platform, "zoe@demo.example", platform.seeded.password_of("zoe"))).json()
     token = first["device_token"]
 

@@ -17,21 +17,21 @@ from tests.support.platform_harness import PlatformHarness
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 HEAD = "POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{more}\r\n"
-CPU_SECONDS = 0.5
-"""Generous: of a request that once took 16 s, and now takes the time to receive 10 MB."""
+MAX_CPU_SECONDS = 0.5
+"""A generous limit: parsing the body took 16 s; receiving 10 MB without parsing takes much less."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def port(platform: PlatformHarness) -> AsyncIterator[int]:
-    at = ListenSettings(port=free_port(), inner_port=free_port())
-    serving = await start_http_servers(list(platform.services.values()), at)
-    yield at.port
-    await serving.stop()
+    listen = ListenSettings(port=free_port(), inner_port=free_port())
+    servers = await start_http_servers(list(platform.services.values()), listen)
+    yield listen.port
+    await servers.stop()
 
 
 @contextmanager
 def open_connections(port: int, number: int, head: str) -> Iterator[None]:
-    """Open this many connections, and send this many bytes and one more on each."""
+    """Open `number` connections with an incomplete request each: `head` and one byte of body."""
     sockets = []
     try:
         for _ in range(number):
@@ -48,16 +48,18 @@ async def test_slow_senders_occupy_no_request_slot(
     platform: PlatformHarness, port: int, token: str
 ) -> None:
     space = await platform.open_space("zoe")
-    member = token.format(token=platform.tokens["zoe"])
-    head = HEAD.format(path="/community/v1/spaces/x/posts", more=f"{member}content-length: 900\r\n")
+    authorization = token.format(token=platform.tokens["zoe"])
+    head = HEAD.format(
+        path="/community/v1/spaces/x/posts", more=f"{authorization}content-length: 900\r\n"
+    )
     path, body = f"/community/v1/spaces/{space}/posts", {"title": "Vite", "body": "Me voilà."}
     headers = {"authorization": f"Bearer {platform.tokens['zoe']}"}
     with open_connections(port, 300, head):
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             await asyncio.sleep(0.5)
-            answers = [await client.post(path, json=body, headers=headers) for _ in range(5)]
+            posts = [await client.post(path, json=body, headers=headers) for _ in range(5)]
             reads = [await client.get(path, headers=headers) for _ in range(5)]
-    assert [response.status_code for response in (*answers, *reads)] == [201] * 5 + [200] * 5
+    assert [response.status_code for response in (*posts, *reads)] == [201] * 5 + [200] * 5
 
 
 async def test_many_large_bodies_in_progress_do_not_block_reads(
@@ -87,4 +89,4 @@ async def test_zeros_without_a_token_cost_no_parsing(
         response = await client.post(path, content=zeros, headers=headers)
         seconds = time.process_time() - begin
     assert response.status_code == status
-    assert seconds < CPU_SECONDS, f"{seconds * 1000:.0f} ms of CPU, client and server"
+    assert seconds < MAX_CPU_SECONDS, f"{seconds * 1000:.0f} ms of CPU, client and server"

@@ -10,63 +10,65 @@ from tests.support.platform_harness import Json, PlatformHarness
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="session")]
 
-_KEPT = sa.text("SELECT html, html_version FROM contents WHERE content_id = :content")
-_MARKED = sa.text(
+_READ_HTML = sa.text("SELECT html, html_version FROM contents WHERE content_id = :content")
+_REPLACE_HTML = sa.text(
     "UPDATE contents SET html = '<p>gardé</p>', html_version = :version WHERE content_id = :content"
 )
-_LONG = "*é* " * 1_200
+_LONG_TEXT = "*é* " * 1_200
 
 
-async def _kept(platform: PlatformHarness, content: str) -> tuple[str, int]:
+async def _read_stored_html(platform: PlatformHarness, content: str) -> tuple[str, int]:
     database = platform.services["community"].service.database
-    (row,) = await database.execute_once(_KEPT, [platform.seeded.tenant], content=content)
+    (row,) = await database.execute_once(_READ_HTML, [platform.seeded.tenant], content=content)
     return row.html, row.html_version
 
 
-async def _mark(platform: PlatformHarness, content: str, version: int) -> None:
+async def _replace_stored_html(platform: PlatformHarness, content: str, version: int) -> None:
     database = platform.services["community"].service.database
     values = {"content": content, "version": version}
-    await database.execute_once(_MARKED, [platform.seeded.tenant], **values)
+    await database.execute_once(_REPLACE_HTML, [platform.seeded.tenant], **values)
 
 
-async def _shown(platform: PlatformHarness, content: str) -> Json:
+async def _read_content(platform: PlatformHarness, content: str) -> Json:
     items = (await platform.request_ok("zoe", "GET", f"/community/v1/contents/{content}"))["items"]
     return next(item for item in items if item["content_id"] == content)
 
 
-@pytest.mark.parametrize("body", ["*é*", _LONG])
-async def test_published_text_is_kept_with_its_html(platform: PlatformHarness, body: str) -> None:
+@pytest.mark.parametrize("body", ["*é*", _LONG_TEXT])
+async def test_published_text_is_stored_with_its_html(platform: PlatformHarness, body: str) -> None:
     post = await platform.publish_post("zoe", await platform.open_space("zoe"), body)
     reply = await platform.publish_reply("zoe", post, body)
     for content in (post, reply):
-        html, version = await _kept(platform, content)
+        html, version = await _read_stored_html(platform, content)
         assert html.startswith("<p><em>é</em>")
         assert version == HTML_VERSION
-        assert (await _shown(platform, content))["html"] == html
+        assert (await _read_content(platform, content))["html"] == html
 
 
-async def test_reads_show_kept_html_and_never_render(platform: PlatformHarness) -> None:
+async def test_reads_return_stored_html_of_the_current_version(platform: PlatformHarness) -> None:
     space = await platform.open_space("zoe")
     post = await platform.publish_post("zoe", space, "*é*")
-    await _mark(platform, post, HTML_VERSION)
-    assert (await _shown(platform, post))["html"] == "<p>gardé</p>"
+    await _replace_stored_html(platform, post, HTML_VERSION)
+    assert (await _read_content(platform, post))["html"] == "<p>gardé</p>"
     posts = (await platform.request_ok("zoe", "GET", f"/community/v1/spaces/{space}/posts"))[
         "items"
     ]
     assert posts[0]["html"] == "<p>gardé</p>"
-    await _mark(platform, post, HTML_VERSION - 1)
-    assert (await _shown(platform, post))["html"] == "<p><em>é</em></p>\n", "of older rules"
+    await _replace_stored_html(platform, post, HTML_VERSION - 1)
+    assert (await _read_content(platform, post))["html"] == "<p><em>é</em></p>\n", (
+        "HTML of an older version is rendered again"
+    )
 
 
-async def test_edited_text_is_kept_with_new_html(platform: PlatformHarness) -> None:
+async def test_edited_text_is_stored_with_new_html(platform: PlatformHarness) -> None:
     post = await platform.publish_post("zoe", await platform.open_space("zoe"), "*é*")
     path = f"/community/v1/contents/{post}"
     edited = await platform.request_ok("zoe", "PUT", path, {"body": "**è**"})
     assert edited["html"] == "<p><strong>è</strong></p>\n"
-    assert await _kept(platform, post) == (edited["html"], HTML_VERSION)
+    assert await _read_stored_html(platform, post) == (edited["html"], HTML_VERSION)
 
 
-async def test_imported_html_is_kept_clean(platform: PlatformHarness) -> None:
+async def test_imported_html_is_stored_sanitised(platform: PlatformHarness) -> None:
     line = {
         "outside_id": "post:1",
         "kind": "discussion",
@@ -80,7 +82,7 @@ async def test_imported_html_is_kept_clean(platform: PlatformHarness) -> None:
     posts = (await platform.request_ok("zoe", "GET", f"/community/v1/spaces/{space}/posts"))[
         "items"
     ]
-    html, version = await _kept(platform, posts[0]["content_id"])
+    html, version = await _read_stored_html(platform, posts[0]["content_id"])
     assert version == HTML_VERSION
     assert html == posts[0]["html"]
     assert "<script" not in html

@@ -1,4 +1,4 @@
-"""Tenants are isolated: in events, and in the tables."""
+"""Tenants are isolated, in events and in tables."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -30,13 +30,13 @@ async def _record_of(platform: PlatformHarness, content: str) -> IncomingRecord:
     raise AssertionError(content)
 
 
-async def _counts(platform: PlatformHarness, group: str) -> dict[str, int]:
+async def _read_counts(platform: PlatformHarness, group: str) -> dict[str, int]:
     status = await platform.request_ok("operator", "GET", f"/{group}/v1/operating/status")
     counts: dict[str, int] = status["groups"][group]
     return counts
 
 
-async def _forge(
+async def _append_forged_record(
     platform: PlatformHarness, record: IncomingRecord, tenant: TenantId, key: bytes
 ) -> None:
     value = msgspec.json.decode(record.value or b"")
@@ -53,30 +53,32 @@ async def test_a_record_under_another_tenants_key_is_a_dead_letter(
     post = await platform.publish_post("zoe", space, "À nous seuls. 🔒")
     await platform.wait_until_idle()
     record = await _record_of(platform, post)
-    state_before = {group: await _counts(platform, group) for group in READERS}
+    counts_before = {group: await _read_counts(platform, group) for group in READERS}
     assert record.key is not None
-    await _forge(platform, record, platform.other_tenant, record.key)
+    await _append_forged_record(platform, record, platform.other_tenant, record.key)
     for group in READERS:
-        now = await _counts(platform, group)
-        assert now["dead_lettered"] == state_before[group]["dead_lettered"] + 1, group
-        assert now["applied"] == state_before[group]["applied"], group
-        assert now["lag"] == 0, group
-    letters = (await platform.request_ok("operator", "GET", "/metrics/v1/operating/dead-letters"))[
-        "items"
-    ]
-    assert "tenant_mismatch" in letters[-1]["cause"]
+        counts_after = await _read_counts(platform, group)
+        assert counts_after["dead_lettered"] == counts_before[group]["dead_lettered"] + 1, group
+        assert counts_after["applied"] == counts_before[group]["applied"], group
+        assert counts_after["lag"] == 0, group
+    dead_letters = (
+        await platform.request_ok("operator", "GET", "/metrics/v1/operating/dead-letters")
+    )["items"]
+    assert "tenant_mismatch" in dead_letters[-1]["cause"]
 
 
-async def test_record_of_another_tenant_changes_no_row_of_ours(platform: PlatformHarness) -> None:
-    """A producer with write access can forge events of one tenant, and affect only that tenant."""
+async def test_record_of_another_tenant_changes_no_row_of_this_tenant(
+    platform: PlatformHarness,
+) -> None:
+    """A producer that forges an event of one tenant affects only that tenant."""
     space = await platform.open_space("zoe")
     post = await platform.publish_post("zoe", space, "À nous seuls. 🔒")
     await platform.wait_until_idle()
     record = await _record_of(platform, post)
     foreign = f"{platform.other_tenant}:{post}".encode()
-    state_before = await _rows(platform, platform.seeded.tenant)
-    await _forge(platform, record, platform.other_tenant, foreign)
-    assert await _rows(platform, platform.seeded.tenant) == state_before
+    rows_before = await _count_rows(platform, platform.seeded.tenant)
+    await _append_forged_record(platform, record, platform.other_tenant, foreign)
+    assert await _count_rows(platform, platform.seeded.tenant) == rows_before
     assert (
         await platform.request("ulla", "GET", f"/community/v1/contents/{post}")
     ).status_code == 404
@@ -86,32 +88,35 @@ async def test_unreadable_records_become_dead_letters_and_later_ones_apply(
     platform: PlatformHarness,
 ) -> None:
     space = await platform.open_space("zoe", "hamid")
-    state_before = await _counts(platform, "metrics")
+    counts_before = await _read_counts(platform, "metrics")
     for value in (b"", b"{", b"\xff\xfe", b'{"specversion": "1.0"}', b"[" * 100_000, None):
         platform.bus.append(Partition(TOPIC, 0), b"nobody", value)
     post = await platform.publish_post("zoe", space, "La vie continue.", "question")
     answer_id = await platform.publish_reply("hamid", post, "En effet.", "answers")
     await platform.wait_for_notification("zoe", "answer_to_mine", answer_id)
     await platform.wait_until_idle()
-    now = await _counts(platform, "metrics")
-    assert now["dead_lettered"] == state_before["dead_lettered"] + 6
-    assert now["lag"] == now["parked"] == 0
+    counts_after = await _read_counts(platform, "metrics")
+    assert counts_after["dead_lettered"] == counts_before["dead_lettered"] + 6
+    assert counts_after["lag"] == counts_after["parked"] == 0
 
 
 async def test_a_newer_version_of_a_fact_is_ignored(platform: PlatformHarness) -> None:
     space = await platform.open_space("zoe")
     post = await platform.publish_post("zoe", space, "Demain, peut-être.")
     await platform.wait_until_idle()
-    record, state_before = await _record_of(platform, post), await _counts(platform, "metrics")
+    record, counts_before = (
+        await _record_of(platform, post),
+        await _read_counts(platform, "metrics"),
+    )
     newer = {"type": "community.post.published.v99", "data": {"unknown": "é"}}
     value = msgspec.json.decode(record.value or b"") | newer
     platform.bus.append(record.partition, record.key, msgspec.json.encode(value))
     await platform.wait_until_idle()
-    changed = {"ignored": state_before["ignored"] + 1, "published": state_before["published"] + 1}
-    assert await _counts(platform, "metrics") == state_before | changed
+    changed = {"ignored": counts_before["ignored"] + 1, "published": counts_before["published"] + 1}
+    assert await _read_counts(platform, "metrics") == counts_before | changed
 
 
-async def _rows(platform: PlatformHarness, tenant: TenantId) -> dict[str, int]:
+async def _count_rows(platform: PlatformHarness, tenant: TenantId) -> dict[str, int]:
     """Count the rows visible to a unit of this tenant, in every table with tenants."""
     rows = {}
     for name, running in platform.services.items():
@@ -127,27 +132,29 @@ async def test_a_unit_sees_the_rows_of_its_tenant_and_no_others(platform: Platfo
     space = await platform.open_space("zoe", "hamid")
     await platform.publish_post("zoe", space, "À nous seuls. 🔒")
     await platform.wait_until_idle()
-    own_rows, nobodys = (
-        await _rows(platform, platform.seeded.tenant),
-        await _rows(platform, _nobody()),
+    own_rows, unknown_tenant_rows = (
+        await _count_rows(platform, platform.seeded.tenant),
+        await _count_rows(platform, _unknown_tenant()),
     )
     assert len(own_rows) > 20
     assert own_rows["community.contents"] > 0
-    assert not any(nobodys.values()), nobodys
-    assert (await _rows(platform, platform.other_tenant))["community.contents"] == 0
+    assert not any(unknown_tenant_rows.values()), unknown_tenant_rows
+    assert (await _count_rows(platform, platform.other_tenant))["community.contents"] == 0
 
 
 async def test_a_unit_cannot_write_a_row_of_another_tenant(platform: PlatformHarness) -> None:
     database = platform.services["community"].service.database
-    copied = sa.text("UPDATE contents SET tenant_id = :other")
+    move_rows = sa.text("UPDATE contents SET tenant_id = :other")
     space = await platform.open_space("zoe")
     await platform.publish_post("zoe", space, "À nous seuls. 🔒")
     with pytest.raises(sa.exc.DBAPIError, match="row-level security"):
-        await database.execute_once(copied, [platform.seeded.tenant], other=platform.other_tenant)
-    changed = sa.text("UPDATE contents SET body = 'volé' RETURNING content_id")
-    stolen: Sequence[object] = await database.execute_once(changed, [platform.other_tenant])
-    assert not stolen
+        await database.execute_once(
+            move_rows, [platform.seeded.tenant], other=platform.other_tenant
+        )
+    edit_rows = sa.text("UPDATE contents SET body = 'volé' RETURNING content_id")
+    changed_rows: Sequence[object] = await database.execute_once(edit_rows, [platform.other_tenant])
+    assert not changed_rows
 
 
-def _nobody() -> TenantId:
+def _unknown_tenant() -> TenantId:
     return TenantId(UUID(int=7))

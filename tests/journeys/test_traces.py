@@ -14,7 +14,7 @@ def _named(spans: list[ReadableSpan], name: str) -> list[ReadableSpan]:
     return [span for span in spans if span.name == name]
 
 
-def _in(span: ReadableSpan, trace_id: int) -> bool:
+def _belongs_to(span: ReadableSpan, trace_id: int) -> bool:
     return span.context is not None and span.context.trace_id == trace_id
 
 
@@ -30,7 +30,7 @@ async def test_one_trace_covers_insult_from_request_to_hiding(
     )
     trace_id = int(response.headers["x-trace-id"], 16)
     await platform.wait_until_idle()
-    spans = [s for s in platform.spans.get_finished_spans() if _in(s, trace_id)]
+    spans = [s for s in platform.spans.get_finished_spans() if _belongs_to(s, trace_id)]
     (request,) = [s for s in spans if s.kind is SpanKind.SERVER]
     assert request.name == "POST /community/v1/contents/{content_id}/comments"
     created = {s.name for s in spans if s.kind is SpanKind.PRODUCER}
@@ -46,7 +46,7 @@ async def test_one_trace_covers_insult_from_request_to_hiding(
         for s in _named(spans, "create community.post")
         if (s.attributes or {})["cloudevents.event_type"] == "community.comment.hidden.v1"
     ]
-    assert len(hidden) == 1, "the hiding is in the trace of the request that it answers"
+    assert len(hidden) == 1, "the event of the hiding is in the trace of the request"
 
 
 async def test_relay_starts_own_trace_with_links_to_records(

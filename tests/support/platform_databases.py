@@ -1,4 +1,4 @@
-"""Databases for one platform harness, separate from those that other tests copy."""
+"""Databases for one platform harness, separate from the template databases of other tests."""
 
 import asyncpg
 
@@ -10,7 +10,7 @@ SERVICE_NAMES = tuple(PUBLISHERS)
 
 
 async def create_databases(addresses: StackAddresses, prefix: str) -> None:
-    """Create the databases; tests copy the others, which must have no connections."""
+    """Create the databases of a harness: PostgreSQL copies a template only without connections."""
     server = await asyncpg.connect(addresses.postgres)
     for name in SERVICE_NAMES:
         await provision.create_database(server, name, f"{prefix}_{name}")
@@ -22,6 +22,6 @@ async def create_databases(addresses: StackAddresses, prefix: str) -> None:
 
 
 def database_of(addresses: StackAddresses, prefix: str, name: str, role: provision.Role) -> str:
-    """Return the URL of a service's database in a platform harness."""
+    """Return the URL of the database of a service in a platform harness."""
     server_url, _, _ = addresses.database_url(name, role).rpartition("/")
     return f"{server_url}/{prefix}_{name}"

@@ -1,7 +1,7 @@
 """The five services in one process, and requests to them as users."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,9 +11,6 @@ from uuid import UUID
 import httpx
 import jwt
 import sqlalchemy as sa
-from cryptography.fernet import Fernet
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from fastapi import FastAPI
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from uuid_utils.compat import uuid7
@@ -45,12 +42,12 @@ from shared.kit.runtime.runner import (
 from shared.kit.telemetry.otel import OtelTelemetry
 from shared.kit.web.tokens import JwksVerifier
 from tests.support.platform_databases import SERVICE_NAMES, create_databases, database_of
+from tests.support.platform_environment import JWKS_URL, build_environment
 
-JWKS = "http://identity.test/.well-known/jwks.json"
 OTHER_TENANT_EMAIL = "ulla@elsewhere.example"
 OTHER_TENANT_PASSWORD = "ein langes Passwort 🗝"
 TIMEOUT_SECONDS = 10.0
-_WAITING = sa.text("SELECT count(*) FROM outbox")
+_COUNT_OUTBOX_ROWS = sa.text("SELECT count(*) FROM outbox")
 Json = dict[str, Any]
 
 
@@ -81,7 +78,7 @@ class PlatformHarness:
         payload: Json = response.json()
         return payload
 
-    async def _token_of(self, user: str) -> str:
+    async def _get_token(self, user: str) -> str:
         if user == "operator":  # the operator has no sign-in: the platform signs the token
             signer = self.features.sessions.tokens.access
             return signer.sign_access(self.seeded.tenant, self.seeded.operator, "local")
@@ -91,21 +88,21 @@ class PlatformHarness:
         self, user: str, method: str, path: str, body: object = None, **headers: str
     ) -> httpx.Response:
         """Send a request as a user; return any response."""
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        all_headers = {name.replace("_", "-"): value for name, value in headers.items()}
         if user != "anonymous":
             if user not in self.tokens:
-                self.tokens[user] = await self._token_of(user)
-            sent.setdefault("authorization", f"Bearer {self.tokens[user]}")
-        response = await self.http.request(method, path, json=body, headers=sent)
+                self.tokens[user] = await self._get_token(user)
+            all_headers.setdefault("authorization", f"Bearer {self.tokens[user]}")
+        response = await self.http.request(method, path, json=body, headers=all_headers)
         if (
             response.status_code == 401
             and response.content
             and response.json()["type"].endswith("/session_ended")
         ):
             # A suspended member signs in again after reinstatement.
-            self.tokens[user] = await self._token_of(user)
-            sent["authorization"] = f"Bearer {self.tokens[user]}"
-            return await self.http.request(method, path, json=body, headers=sent)
+            self.tokens[user] = await self._get_token(user)
+            all_headers["authorization"] = f"Bearer {self.tokens[user]}"
+            return await self.http.request(method, path, json=body, headers=all_headers)
         return response
 
     async def request_ok(
@@ -122,7 +119,7 @@ class PlatformHarness:
     async def wait_until(self, probe: Callable[[], Awaitable[Json | None]]) -> Json:
         """Call `probe` until it returns a value, at most `TIMEOUT_SECONDS`."""
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            while (result := await probe()) is None:  # noqa: ASYNC110  it looks through HTTP
+            while (result := await probe()) is None:  # noqa: ASYNC110  the probe sends HTTP requests
                 await asyncio.sleep(0.01)
         return result
 
@@ -131,33 +128,33 @@ class PlatformHarness:
     ) -> Json:
         """Wait for a notification of a category, and about an id if given."""
 
-        async def look() -> Json | None:
+        async def find_notification() -> Json | None:
             items = (await self.request_ok(user, "GET", "/notifications/v1/inbox"))["items"]
-            fits = (e for e in items if e["category"] == category and about in {None, e["about"]})
-            return next(fits, None)
+            same_category = (item for item in items if item["category"] == category)
+            return next((item for item in same_category if about in {None, item["about"]}), None)
 
-        return await self.wait_until(look)
+        return await self.wait_until(find_notification)
 
     async def wait_for_standing(self, user: str, content: str, standing: str | None) -> Json:
         """Wait until a user sees a content in this standing; None: until they cannot see it."""
 
-        async def look() -> Json | None:
+        async def find_content() -> Json | None:
             response = await self.request(user, "GET", f"/community/v1/contents/{content}")
             if response.status_code == 404:
                 return {} if standing is None else None
-            shown = [e for e in response.json()["items"] if e["content_id"] == content]
-            return next((e for e in shown if e["standing"] == standing), None)
+            shown = [item for item in response.json()["items"] if item["content_id"] == content]
+            return next((item for item in shown if item["standing"] == standing), None)
 
-        return await self.wait_until(look)
+        return await self.wait_until(find_content)
 
     async def wait_for_case(self, content: str) -> Json:
         """Wait for the case of a content in Omar's queue."""
 
-        async def look() -> Json | None:
+        async def find_case() -> Json | None:
             items = (await self.request_ok("omar", "GET", "/moderation/v1/cases"))["items"]
             return next((item for item in items if item["content_id"] == content), None)
 
-        return await self.wait_until(look)
+        return await self.wait_until(find_case)
 
     async def decide_case(self, case: Json, action: str) -> Json:
         """Decide a case as Omar, on its latest version."""
@@ -173,11 +170,11 @@ class PlatformHarness:
         tree = await self.request_ok("claire", "GET", "/identity/v1/structures")
         return str(next(e["structure_id"] for e in tree["items"] if e["kind"] == "school"))
 
-    async def open_space(self, *people: str) -> str:
+    async def open_space(self, *users: str) -> str:
         """Open a space of the school with these members."""
-        new = {"name": f"Salle n° {uuid7()} 🎈", "structure_id": await self.school_id()}
-        space = await self.request_ok("claire", "POST", "/community/v1/spaces", new)
-        for user in people:
+        body = {"name": f"Salle n° {uuid7()} 🎈", "structure_id": await self.school_id()}
+        space = await self.request_ok("claire", "POST", "/community/v1/spaces", body)
+        for user in users:
             await self.request_ok(user, "POST", f"/community/v1/spaces/{space['space_id']}/members")
         return str(space["space_id"])
 
@@ -200,42 +197,25 @@ class PlatformHarness:
     async def wait_until_idle(self) -> None:
         """Wait until all outboxes are empty and all records are applied."""
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            quiet = 0
-            while quiet < 2:
+            idle_rounds = 0
+            while idle_rounds < 2:
                 await self.bus.wait_until_idle(TIMEOUT_SECONDS)
-                waiting = [await self._outbox(service) for service in self.services.values()]
-                quiet = quiet + 1 if not any((*waiting, *self.bus.lag().values())) else 0
+                outbox_rows = [await self._count_outbox_rows(name) for name in self.services]
+                is_idle = not any((*outbox_rows, *self.bus.lag().values()))
+                idle_rounds = idle_rounds + 1 if is_idle else 0
                 await asyncio.sleep(0.01)
 
-    async def _outbox(self, service: RunningService) -> int:
-        (row,) = await service.service.database.execute_once(_WAITING)
+    async def _count_outbox_rows(self, name: str) -> int:
+        database = self.services[name].service.database
+        (row,) = await database.execute_once(_COUNT_OUTBOX_ROWS)
         return int(row[0])
 
 
-def _environment(addresses: StackAddresses, prefix: str) -> Mapping[str, str]:
-    key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    environment = {
-        "PREAU_JWKS_URL": JWKS,
-        # Journeys send many requests of few users; rate limits have their own tests.
-        "PREAU_LIMIT_FACTOR": "1000",
-        "PREAU_PUBLIC_DOCS": "1",
-        "IDENTITY_SIGNING_KEY": pem,
-        "PREAU_AUDIT_KEY": pem,
-        "MODERATION_SEAL_KEY": Fernet.generate_key().decode(),
-        "MODERATION_SCREENING_WORKERS": "0",
-    }
-    for name in SERVICE_NAMES:
-        environment[f"{name.upper()}_DATABASE_URL"] = database_of(addresses, prefix, name, "app")
-        environment[f"{name.upper()}_RELAY_URL"] = database_of(addresses, prefix, name, "relay")
-    return environment
-
-
-def _verify_with(app: Any, identity: Any) -> None:  # Any: ASGI applications, both FastAPI
-    """Fetch the keys through identity's ASGI application: there is no network port."""
+def _set_key_source(app: Any, identity: Any) -> None:  # Any: ASGI applications, both FastAPI
+    """Let an application fetch signing keys from identity without a network port."""
     assert isinstance(app, FastAPI)
     verifier = JwksVerifier(
-        JWKS,
+        JWKS_URL,
         issuer="https://preau.local",
         audience="preau",
         transport=httpx.ASGITransport(identity),
@@ -243,14 +223,22 @@ def _verify_with(app: Any, identity: Any) -> None:  # Any: ASGI applications, bo
     app.state.context = replace(app.state.context, verifier=verifier)
 
 
-async def _open_elsewhere(own: Features) -> TenantId:
-    opened_tenant = await open_tenant(
-        own.tenants, OpenTenant("Elsewhere", OTHER_TENANT_EMAIL), "journeys"
+async def _start_services(host: Host) -> dict[str, RunningService]:
+    services = {name: RunningService(build_service(name, host)) for name in SERVICE_NAMES}
+    for running in services.values():
+        _set_key_source(running.service.http, services["identity"].service.http)
+        await start_service(running, host)
+    return services
+
+
+async def _open_other_tenant(features: Features) -> TenantId:
+    result = await open_tenant(
+        features.tenants, OpenTenant("Elsewhere", OTHER_TENANT_EMAIL), "journeys"
     )
-    tenant, member = opened_tenant.tenant.tenant_id, opened_tenant.administrator.member_id
+    tenant, member = result.tenant.tenant_id, result.administrator.member_id
     caller = Caller(tenant, None, "journeys")
-    token = await invite_member(own.sessions, caller, InviteMember(tenant, member))
-    await accept_invitation(own.sessions, token, OTHER_TENANT_PASSWORD, "journeys")
+    token = await invite_member(features.sessions, caller, InviteMember(tenant, member))
+    await accept_invitation(features.sessions, token, OTHER_TENANT_PASSWORD, "journeys")
     return tenant
 
 
@@ -262,7 +250,7 @@ async def start_platform(
 
     `prefix` begins the names of the databases: one server may have two harnesses.
     """
-    environment, bus = _environment(addresses, prefix), MemoryBus()
+    environment, bus = build_environment(addresses, prefix), MemoryBus()
     spans = InMemorySpanExporter()
     telemetry = OtelTelemetry("journeys", sample_ratio=1.0, exporters=[spans])
     host = Host(bus, utc_now, uuid7, telemetry, environment)
@@ -270,24 +258,24 @@ async def start_platform(
     for name in SERVICE_NAMES:
         await migrate(name, database_of(addresses, prefix, name, "owner"))
     await ensure_topics(bus)
-    services = {name: RunningService(build_service(name, host)) for name in SERVICE_NAMES}
-    identity = services["identity"].service
-    for service in services.values():
-        _verify_with(service.service.http, identity.http)
-        await start_service(service, host)
-    own = build_features(host, IdentitySettings.from_environment(environment), identity.database)
-    seeded, foreign = await seed_first_tenant(own, home), await _open_elsewhere(own)
+    services = await _start_services(host)
+    settings = IdentitySettings.from_environment(environment)
+    features = build_features(host, settings, services["identity"].service.database)
+    seeded = await seed_first_tenant(features, home)
+    other_tenant = await _open_other_tenant(features)
     transport = httpx.ASGITransport(public_application(list(services.values())))
-    inside = httpx.ASGITransport(inner_application(list(services.values())))
+    inner_transport = httpx.ASGITransport(inner_application(list(services.values())))
     async with (
         httpx.AsyncClient(transport=transport, base_url="http://préau.test") as http,
-        httpx.AsyncClient(transport=inside, base_url="http://inner.test") as inner,
+        httpx.AsyncClient(transport=inner_transport, base_url="http://inner.test") as internal_http,
     ):
-        platform = PlatformHarness(http, inner, bus, services, own, seeded, foreign, spans, host)
+        platform = PlatformHarness(
+            http, internal_http, bus, services, features, seeded, other_tenant, spans, host
+        )
         await platform.wait_until_idle()
         yield platform
-    for service in services.values():
-        await stop_service(service)
+    for running in services.values():
+        await stop_service(running)
     await bus.close()
     telemetry.shutdown()
 
