@@ -94,7 +94,7 @@ async def measure_stalls() -> AsyncIterator[list[float]]:
     """Collect how long this thread computes between two iterations of the event loop."""
     stall_seconds = [0.0]
 
-    async def look() -> None:
+    async def measure() -> None:
         while True:
             started_at = time.thread_time()
             await asyncio.sleep(0)
@@ -104,11 +104,11 @@ async def measure_stalls() -> AsyncIterator[list[float]]:
             stall_seconds.append(time.thread_time() - started_at)
             stall_seconds[:] = [max(stall_seconds)]
 
-    looking = asyncio.create_task(look())
+    measuring = asyncio.create_task(measure())
     await asyncio.sleep(0.01)
     yield stall_seconds
     await asyncio.sleep(0.01)
-    looking.cancel()
+    measuring.cancel()
 
 
 def _consumers(service: ReactionHarness) -> list[BatchConsumer]:

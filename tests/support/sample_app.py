@@ -159,6 +159,10 @@ class SampleApp:
         async def reasons(actor: ActorDep) -> dict[str, bool]:
             return {"suspended": actor.suspension is not None}
 
+        self._add_unauthenticated_routes(routes)
+        return routes
+
+    def _add_unauthenticated_routes(self, routes: Routes) -> None:
         @routes.post("/sign-in", action="session.open", access="anonymous")
         async def sign_in(note: Note) -> Note:
             return note
@@ -174,8 +178,6 @@ class SampleApp:
         @routes.delete("/failing", action="note.fail", access="anonymous")
         async def fail() -> None:
             raise RuntimeError("hunter2 is in this error")
-
-        return routes
 
     def client(self, user: str | None = "zoe", language: str = "en") -> httpx.AsyncClient:
         headers = {"Accept-Language": language}

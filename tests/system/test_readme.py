@@ -36,9 +36,9 @@ LONGEST = 14
 
 def blocks(language: str) -> list[str]:
     """Return the README's code blocks in one language."""
-    found = re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
-    assert found, f"the README has no block in {language}"
-    return found
+    texts = re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    assert texts, f"the README has no block in {language}"
+    return texts
 
 
 def commands(program: str) -> list[list[str]]:
@@ -72,9 +72,9 @@ def test_every_command_of_preau_is_there_with_its_options() -> None:
 
 
 def test_every_command_that_the_text_names_is_there() -> None:
-    names = {re.split(r"[ `]", said)[0] for said in re.findall(r"`preau ([^`]+)`", README)}
-    known = {point.name.partition(".")[0] for point in entry_points(group=ENTRY_POINT_GROUP)}
-    assert names - {"--help"} <= known
+    names = {re.split(r"[ `]", command)[0] for command in re.findall(r"`preau ([^`]+)`", README)}
+    entry_names = {point.name.partition(".")[0] for point in entry_points(group=ENTRY_POINT_GROUP)}
+    assert names - {"--help"} <= entry_names
 
 
 def test_every_verb_for_dead_letters_is_there() -> None:
@@ -98,17 +98,17 @@ def parse(call: list[str]) -> None:
     command: click.Command = LazyCommandGroup(name="preau")
     words = [str(Path(__file__).parent) if word == "DIR" else word for word in call]
     while isinstance(command, click.Group):
-        found = command.get_command(click.Context(command), words[0])
-        assert found is not None, f"preau has no {' '.join(call)}"
-        command, words = found, words[1:]
+        subcommand = command.get_command(click.Context(command), words[0])
+        assert subcommand is not None, f"preau has no {' '.join(call)}"
+        command, words = subcommand, words[1:]
     command.make_context(call[-1], words)
 
 
 def test_its_addresses_are_such_that_the_stack_takes_them() -> None:
     (line,) = [line for line in blocks("sh") if "PREAU_POSTGRES" in line]
     words = takewhile(lambda word: "=" in word, shlex.split(line))
-    said = dict(word.split("=", 1) for word in words)
-    choices = ServerChoices.from_environment(said)
+    variables = dict(word.split("=", 1) for word in words)
+    choices = ServerChoices.from_environment(variables)
     assert not any(choices.is_embedded(part) for part in ("kafka", "postgres", "redis"))
     assert f"PREAU_KAFKA=embedded:{SUBSCRIBED.rpartition(':')[2]}" in README
 
@@ -125,9 +125,9 @@ def test_a_decision_names_tests_that_are_there(decision: Path) -> None:
     (enforced,) = re.findall(r"\*\*Enforced by\*\* (.+)", text, flags=re.DOTALL)
     tests = list((REPOSITORY / "tests").rglob("*.py"))
     for name, _, function in re.findall(r"`([\w/]+\.py)(::(\w+))?`", enforced):
-        found = [file for file in tests if file.as_posix().endswith(f"/{name}")]
-        assert found, f"{decision.name} names {name}"
-        assert any(f"def {function}" in file.read_text(encoding="utf-8") for file in found)
+        files = [file for file in tests if file.as_posix().endswith(f"/{name}")]
+        assert files, f"{decision.name} names {name}"
+        assert any(f"def {function}" in file.read_text(encoding="utf-8") for file in files)
 
 
 def test_the_subscriber_fits_on_a_slide_and_compiles() -> None:

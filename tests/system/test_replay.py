@@ -161,7 +161,7 @@ async def test_failed_events_are_parked_with_their_keys_die_and_are_replayed_in_
     # Kept changes nothing of what was not hidden first: both were applied, in order.
     assert _standing(platform, tenant, OUTSIDE) == ("visible", "insult")
 
-    await _replay_by_cause(platform, tenant, space, [each for each, _ in alike])
+    await _replay_by_cause(platform, tenant, space, [failed for failed, _ in alike])
     await assert_counts_match(platform, status(platform))
 
 

@@ -25,7 +25,7 @@ def import_contents(person: Person, rng: Random) -> Request | None:
     now = datetime.now(UTC)
     lines = [_line(rng, number, first, now) for number in range(first, first + count)]
     answers = [line for line in lines if line["kind"] == "answer"]
-    accepted = [{"answer": answer["outside_id"]} for answer in answers if rng.random() < 0.2]
+    accepted = [{"answer": post["outside_id"]} for post in answers if rng.random() < 0.2]
     if first and rng.random() < 0.3:
         lines.append(lines[0])
     if rng.random() < 0.2:
