@@ -94,11 +94,11 @@ async def test_first_moderator_cannot_decide_the_appeal(platform: PlatformHarnes
     (appeal,) = await list_appeals(platform, "anne", post)
     path = f"/moderation/v1/appeals/{appeal['appeal_id']}/decision"
     outcome = {"outcome": "overturned", "answer": "C’est vrai, après vérification."}
-    refused = await platform.request("omar", "POST", path, outcome)
-    assert (refused.status_code, refused.json()["rule"]) == (403, "appeal.someone_else")
+    response = await platform.request("omar", "POST", path, outcome)
+    assert (response.status_code, response.json()["rule"]) == (403, "appeal.someone_else")
     await platform.request_ok("anne", "POST", path, outcome)
-    shown = await platform.wait_for_standing("ines", post, "visible")
-    assert shown["body"] == words
+    content = await platform.wait_for_standing("ines", post, "visible")
+    assert content["body"] == words
     late_decision = await platform.request("anne", "POST", path, outcome)
     assert (late_decision.status_code, late_decision.json()["type"]) == (
         409,

@@ -120,11 +120,11 @@ async def test_unmasked_figures_about_few_members_leave_a_row(platform: Platform
         assert actions == expected, user
 
 
-async def test_a_failed_sign_in_leaves_a_row_in_the_chain_of_the_member(
+async def test_failed_sign_in_leaves_a_row_about_the_member(
     platform: PlatformHarness,
 ) -> None:
-    signed_in = await platform.sign_in("malik")
-    member = member_id_of(signed_in["access_token"])
+    session = await platform.sign_in("malik")
+    member = member_id_of(session["access_token"])
     credentials = {"tenant": SLUG, "email": "malik@demo.example", "password": "raté 🙈"}
     response = await platform.http.post("/identity/v1/sessions", json=credentials)
     assert response.status_code == 401

@@ -46,9 +46,9 @@ async def test_an_insult_is_hidden_explained_and_restored_by_a_moderator(
     assert (await platform.wait_for_standing("malik", comment, "hidden"))["reason"]
     await platform.wait_for_standing("omar", comment, "hidden")
     case = await platform.wait_for_case(comment)
-    masked = await platform.request_ok("omar", "GET", f"/moderation/v1/cases/{case['case_id']}")
-    assert INSULT in masked["text"], "moderators read the text"
-    assert "malik@exemple.fr" not in masked["text"], "e-mail addresses are masked"
+    case_file = await platform.request_ok("omar", "GET", f"/moderation/v1/cases/{case['case_id']}")
+    assert INSULT in case_file["text"], "moderators read the text"
+    assert "malik@exemple.fr" not in case_file["text"], "e-mail addresses are masked"
     await platform.decide_case(case, "keep")
     await platform.wait_for_standing("zoe", comment, "visible")
     await platform.wait_until_idle()
@@ -59,16 +59,16 @@ async def test_an_insult_is_hidden_explained_and_restored_by_a_moderator(
 async def _send_five_flags(platform: PlatformHarness, space: str) -> tuple[str, str]:
     """Publish two posts that three users flag; return their ids, the most flagged first."""
     text = "On se retrouve tous contre lui."
-    first, second = [await platform.publish_post("tom", space, text) for _ in range(2)]
+    first_post, second_post = [await platform.publish_post("tom", space, text) for _ in range(2)]
     for user in ("zoe", "ines", "malik"):
-        await platform.flag_content(user, first)
+        await platform.flag_content(user, first_post)
     for user in ("zoe", "ines"):
-        await platform.flag_content(user, second)
+        await platform.flag_content(user, second_post)
     await platform.wait_until_idle()
-    return first, second
+    return first_post, second_post
 
 
-async def test_flags_make_one_case_and_one_alert_until_it_is_closed(
+async def test_flags_make_one_case_and_one_alert_until_closed(
     platform: PlatformHarness,
 ) -> None:
     space = await platform.open_space("zoe", "ines", "malik", "tom", "hamid")
@@ -77,24 +77,24 @@ async def test_flags_make_one_case_and_one_alert_until_it_is_closed(
         all_alerts = (await platform.request_ok("claire", "GET", "/metrics/v1/alerts"))["items"]
         return [item for item in all_alerts if item["space_id"] == space]
 
-    first, _ = await _send_five_flags(platform, space)
+    first_post, _ = await _send_five_flags(platform, space)
     queue = (await platform.request_ok("omar", "GET", "/moderation/v1/cases"))["items"]
-    assert [e["flags"] for e in queue if e["content_id"] == first] == [3]
+    assert [e["flags"] for e in queue if e["content_id"] == first_post] == [3]
     second_flag = {"reason": "spam"}
-    response = await platform.request("zoe", "POST", f"{CONTENTS}/{first}/flags", second_flag)
+    response = await platform.request("zoe", "POST", f"{CONTENTS}/{first_post}/flags", second_flag)
     assert (response.status_code, response.json()["type"]) == (
         409,
         "/community/problems/already_flagged",
     )
     (alert,) = await list_alerts()
-    assert (alert["observed"], alert["people"], alert["most_content_id"]) == (5, 3, first)
+    assert (alert["observed"], alert["people"], alert["most_content_id"]) == (5, 3, first_post)
     await platform.wait_for_notification("claire", "alert", str(alert["alert_id"]))
     await _send_five_flags(platform, space)
     assert len(await list_alerts()) == 1, "one open alert per space"
-    closed = await platform.request_ok(
+    closed_alert = await platform.request_ok(
         "claire", "POST", f"/metrics/v1/alerts/{alert['alert_id']}/close"
     )
-    assert closed["closed_at"], "a closed alert has a closing time"
+    assert closed_alert["closed_at"], "a closed alert has a closing time"
     await _send_five_flags(platform, space)
     assert len(await list_alerts()) == 2
 

@@ -54,8 +54,8 @@ async def test_member_cannot_write_after_leaving_a_space(platform: PlatformHarne
     space = await platform.open_space("zoe")
     await platform.publish_post("zoe", space, "À bientôt 👋")
     await platform.request_ok("zoe", "DELETE", f"/community/v1/spaces/{space}/members")
-    new = {"kind": "discussion", "title": "Encore moi", "body": "Oups"}
-    response = await platform.request("zoe", "POST", f"/community/v1/spaces/{space}/posts", new)
+    body = {"kind": "discussion", "title": "Encore moi", "body": "Oups"}
+    response = await platform.request("zoe", "POST", f"/community/v1/spaces/{space}/posts", body)
     assert response.status_code == 403
     assert response.json()["rule"] == "post.member"
 

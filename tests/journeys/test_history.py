@@ -65,9 +65,9 @@ async def _assert_readable_and_counted(platform: PlatformHarness, space: str) ->
     january = {row["kpi"]: row["value"] for row in rows if row["period"] == "2012-01"}
     kinds = ("questions", "answers", "comments", "contributors", "flags", "decisions")
     assert [january[kind] for kind in kinds] == [1, 1, 1, 2, 0, 0]
-    masked = (await platform.request_ok("claire", "GET", path))["items"]
-    hidden = {row["kpi"] for row in masked if row["status"] == "suppressed"}
-    assert hidden == {"contributors"}, "masked: the space has one member"
+    masked_rows = (await platform.request_ok("claire", "GET", path))["items"]
+    suppressed_kpis = {row["kpi"] for row in masked_rows if row["status"] == "suppressed"}
+    assert suppressed_kpis == {"contributors"}, "masked: the space has one member"
 
 
 async def _count_effects(platform: PlatformHarness) -> Json:

@@ -19,9 +19,11 @@ async def test_hostile_post_is_screened_and_read(platform: PlatformHarness, patt
         "zoe", space, "é" + repeat_pattern(pattern, MAX_TEXT_CHARACTERS - 1)
     )
     await platform.wait_until_idle()
-    (shown,) = (await platform.request_ok("zoe", "GET", f"/community/v1/contents/{post}"))["items"]
-    assert shown["standing"] == "visible"
-    assert "é" in shown["html"]
+    (content,) = (await platform.request_ok("zoe", "GET", f"/community/v1/contents/{post}"))[
+        "items"
+    ]
+    assert content["standing"] == "visible"
+    assert "é" in content["html"]
 
 
 @pytest.mark.parametrize("pattern", ["<b a=i>", "<p><b>x", "<table>x", "<![", "<a/", "&nbsp;"])
@@ -42,6 +44,6 @@ async def test_hostile_html_is_imported_and_read(platform: PlatformHarness, patt
         "items"
     ]
     path = f"/community/v1/contents/{posts[0]['content_id']}"
-    shown = (await platform.request_ok("zoe", "GET", path))["items"]
-    assert len(shown) == len(lines)
-    assert all("é" in item["html"] for item in shown)
+    contents = (await platform.request_ok("zoe", "GET", path))["items"]
+    assert len(contents) == len(lines)
+    assert all("é" in item["html"] for item in contents)

@@ -20,13 +20,13 @@ async def test_two_posts_with_one_idempotency_key_create_one_post(
 ) -> None:
     space = await platform.open_space("zoe")
     path = f"/community/v1/spaces/{space}/posts"
-    new = {"title": "Une fois 🎯", "body": "Et pas deux."}
-    first_response = await platform.request("zoe", "POST", path, new, idempotency_key="cle-1")
-    second_response = await platform.request("zoe", "POST", path, new, idempotency_key="cle-1")
+    body = {"title": "Une fois 🎯", "body": "Et pas deux."}
+    first_response = await platform.request("zoe", "POST", path, body, idempotency_key="cle-1")
+    second_response = await platform.request("zoe", "POST", path, body, idempotency_key="cle-1")
     assert (first_response.status_code, second_response.status_code) == (201, 201)
     assert first_response.json() == second_response.json()
     conflict = await platform.request(
-        "zoe", "POST", path, new | {"body": "!"}, idempotency_key="cle-1"
+        "zoe", "POST", path, body | {"body": "!"}, idempotency_key="cle-1"
     )
     assert "idempotency_conflict" in _assert_problem(conflict, 409)
     posts = (await platform.request_ok("zoe", "GET", path))["items"]
@@ -40,10 +40,12 @@ async def test_scripts_are_removed_from_rendered_html(platform: PlatformHarness)
         "[clic](javascript:alert(3)) <b onclick='alert(4)'>é</b> <svg/onload=alert(5)>"
     )
     post = await platform.publish_post("zoe", space, body)
-    (shown,) = (await platform.request_ok("zoe", "GET", f"/community/v1/contents/{post}"))["items"]
-    html = shown["html"].lower()
+    (content,) = (await platform.request_ok("zoe", "GET", f"/community/v1/contents/{post}"))[
+        "items"
+    ]
+    html = content["html"].lower()
     assert "<strong>gras</strong>" in html
-    assert shown["body"] == body, "the stored text is unchanged"
+    assert content["body"] == body, "the stored text is unchanged"
     for danger in ("<script", "<img", "<svg", 'href="javascript', "<b onclick"):
         assert danger not in html
 

@@ -51,9 +51,9 @@ async def test_read_notification_of_removed_content_stays_read(platform: Platfor
     assert (await platform.request_ok("zoe", "GET", INBOX))["unread"] == unread
     assert await list_notifications(platform, "zoe", comment)
 
-    second = await platform.publish_reply("malik", question, "Ou pas.")
-    notification = await platform.wait_for_notification("zoe", "comment_on_mine", second)
-    await platform.request_ok("malik", "DELETE", f"{CONTENTS}/{second}")
+    second_comment = await platform.publish_reply("malik", question, "Ou pas.")
+    notification = await platform.wait_for_notification("zoe", "comment_on_mine", second_comment)
+    await platform.request_ok("malik", "DELETE", f"{CONTENTS}/{second_comment}")
     await platform.wait_until_idle()
     path = f"{INBOX}/{notification['notification_id']}/read"
     assert (await platform.request("zoe", "POST", path)).status_code == 404

@@ -47,10 +47,13 @@ async def test_spaces_come_in_pages_by_name(platform: PlatformHarness) -> None:
     assert secret_id in _list_values(
         await _read_pages(platform, "claire", "/community/v1/spaces", 100), "space_id"
     )
-    named = await platform.request_ok(
+    search_page = await platform.request_ok(
         "claire", "GET", f"/community/v1/spaces?name={secret_space['name']}"
     )
-    assert ([e["space_id"] for e in named["items"]], named["next"]) == ([secret_id], None)
+    assert ([e["space_id"] for e in search_page["items"]], search_page["next"]) == (
+        [secret_id],
+        None,
+    )
 
 
 async def test_structures_come_in_pages_from_the_root_down(platform: PlatformHarness) -> None:
@@ -105,8 +108,8 @@ async def test_alerts_come_in_pages_open_ones_first(platform: PlatformHarness) -
     alerts_before = _list_values(
         await _read_pages(platform, "claire", "/metrics/v1/alerts", 100), "alert_id"
     )
-    first = alerts_before[0]
-    await platform.request_ok("claire", "POST", f"/metrics/v1/alerts/{first}/close")
+    first_alert_id = alerts_before[0]
+    await platform.request_ok("claire", "POST", f"/metrics/v1/alerts/{first_alert_id}/close")
     pages = await _read_pages(platform, "claire", "/metrics/v1/alerts", 2)
     assert all(len(page) == 2 for page in pages[:-1])
     alerts_after = [item for page in pages for item in page]

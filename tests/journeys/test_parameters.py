@@ -73,8 +73,8 @@ def _yield_queries(operation: Json, route_arguments: RouteArguments) -> Iterator
     samples: dict[str, Any] = {"from": "2026-01-01", "to": "2026-02-01"}
     for parameter in parameters:
         if parameter.get("required"):
-            first = next(_yield_values(parameter["name"], parameter["schema"], route_arguments))
-            required[parameter["name"]] = samples.get(parameter["name"], first)
+            sample = next(_yield_values(parameter["name"], parameter["schema"], route_arguments))
+            required[parameter["name"]] = samples.get(parameter["name"], sample)
     yield required
     for parameter in parameters:
         for value in _yield_values(parameter["name"], parameter["schema"], route_arguments):
@@ -109,7 +109,7 @@ async def test_figures_of_a_structure_are_read_and_long_periods_refused(
     await platform.open_space("zoe")
     await platform.wait_until_idle()
     path = f"/metrics/v1/kpis?structure_id={await platform.school_id()}&from=2026-01-01"
-    month = await platform.request_ok("anne", "GET", f"{path}&to=2026-02-01")
-    assert {row["period"] for row in month["items"]} == {"2026-01"}
+    figures = await platform.request_ok("anne", "GET", f"{path}&to=2026-02-01")
+    assert {row["period"] for row in figures["items"]} == {"2026-01"}
     response = await platform.request("anne", "GET", f"{path}&to=2036-01-01&grain=day")
     assert (response.status_code, response.json()["type"]) == (422, "/metrics/problems/bad_period")

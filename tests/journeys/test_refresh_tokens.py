@@ -33,9 +33,9 @@ async def test_late_reuse_ends_the_session_and_invalid_tokens_do_not(
     platform: PlatformHarness,
 ) -> None:
     gwen = await join_with_invitation(platform)
-    first = await gwen.sign_in()
-    second = (await gwen.refresh(first["refresh_token"])).json()
-    head, _, mac = second["refresh_token"].rpartition(".")
+    first_tokens = await gwen.sign_in()
+    second_tokens = (await gwen.refresh(first_tokens["refresh_token"])).json()
+    head, _, mac = second_tokens["refresh_token"].rpartition(".")
     tenant, session, number = head.split(".")
     for invalid_token in (
         f"{head}.{mac[::-1]}",
@@ -49,7 +49,7 @@ async def test_late_reuse_ends_the_session_and_invalid_tokens_do_not(
     ):
         problem = assert_problem(await gwen.refresh(invalid_token), 401, "session_over")
         assert "reason" not in problem
-    assert await gwen.get_statuses(second) == {200}
+    assert await gwen.get_statuses(second_tokens) == {200}
     database = platform.services["identity"].service.database
     age_rotations = sa.text("""
         UPDATE sessions SET rotations = ARRAY(SELECT r - interval '31 seconds'
@@ -58,7 +58,7 @@ async def test_late_reuse_ends_the_session_and_invalid_tokens_do_not(
     """)
     await database.execute_once(age_rotations, [platform.seeded.tenant], session=UUID(session))
 
-    for token in (first, second):  # the reused token, then the current one
+    for token in (first_tokens, second_tokens):  # the reused token, then the current one
         problem = assert_problem(await gwen.refresh(token["refresh_token"]), 401, "session_over")
         assert problem["reason"] == "reused"
-    assert await gwen.get_statuses(second) == {401}
+    assert await gwen.get_statuses(second_tokens) == {401}

@@ -41,8 +41,8 @@ async def test_removed_answer_cannot_be_accepted_but_can_be_flagged(
         "zoe", "POST", f"{CONTENTS}/{answer_id}/flags", {"reason": "spam"}
     )
     assert flag.status_code == 204, "removed content can still be flagged"
-    (shown, _) = (await platform.request_ok("zoe", "GET", f"{CONTENTS}/{question}"))["items"]
-    assert shown["accepted_id"] is None
+    (content, _) = (await platform.request_ok("zoe", "GET", f"{CONTENTS}/{question}"))["items"]
+    assert content["accepted_id"] is None
 
 
 async def test_removed_question_accepts_no_answers_or_comments(platform: PlatformHarness) -> None:
@@ -66,19 +66,21 @@ async def test_identical_edit_changes_no_version_and_publishes_no_event(
 ) -> None:
     space = await platform.open_space("zoe")
     post = await platform.publish_post("zoe", space, "D’abord.")
-    new = {"title": "Mieux ✍️", "body": "Ensuite."}
-    first = await platform.request_ok("zoe", "PUT", f"{CONTENTS}/{post}", new)
+    body = {"title": "Mieux ✍️", "body": "Ensuite."}
+    first_edit = await platform.request_ok("zoe", "PUT", f"{CONTENTS}/{post}", body)
     published = await _count_published_events(platform, "community.post", post)
-    again = await platform.request_ok("zoe", "PUT", f"{CONTENTS}/{post}", new)
-    assert again == first
-    assert again["version"] == 2
-    untitled = await platform.request_ok("zoe", "PUT", f"{CONTENTS}/{post}", {"body": "Ensuite."})
-    assert untitled == first, "an edit without a title keeps the title"
-    assert await _count_published_events(platform, "community.post", post) == published
-    titled = await platform.request_ok(
-        "zoe", "PUT", f"{CONTENTS}/{post}", new | {"title": "Encore"}
+    second_edit = await platform.request_ok("zoe", "PUT", f"{CONTENTS}/{post}", body)
+    assert second_edit == first_edit
+    assert second_edit["version"] == 2
+    edit_without_title = await platform.request_ok(
+        "zoe", "PUT", f"{CONTENTS}/{post}", {"body": "Ensuite."}
     )
-    assert (titled["version"], titled["title"]) == (3, "Encore")
+    assert edit_without_title == first_edit, "an edit without a title keeps the title"
+    assert await _count_published_events(platform, "community.post", post) == published
+    title_edit = await platform.request_ok(
+        "zoe", "PUT", f"{CONTENTS}/{post}", body | {"title": "Encore"}
+    )
+    assert (title_edit["version"], title_edit["title"]) == (3, "Encore")
 
 
 async def test_answers_and_comments_have_no_title(platform: PlatformHarness) -> None:
@@ -87,11 +89,11 @@ async def test_answers_and_comments_have_no_title(platform: PlatformHarness) -> 
     answer_id = await platform.publish_reply("zoe", question, "Non.", "answers")
     comment = await platform.publish_reply("zoe", answer_id, "Non plus.")
     for content in (answer_id, comment):
-        new = {"title": "Si !", "body": "Si."}
-        edited = await platform.request("zoe", "PUT", f"{CONTENTS}/{content}", new)
-        _assert_problem(edited, 422, "no_title_here")
-    shown = (await platform.request_ok("zoe", "GET", f"{CONTENTS}/{question}"))["items"]
-    assert [item["version"] for item in shown] == [1, 1, 1]
+        body = {"title": "Si !", "body": "Si."}
+        response = await platform.request("zoe", "PUT", f"{CONTENTS}/{content}", body)
+        _assert_problem(response, 422, "no_title_here")
+    contents = (await platform.request_ok("zoe", "GET", f"{CONTENTS}/{question}"))["items"]
+    assert [item["version"] for item in contents] == [1, 1, 1]
 
 
 async def test_role_with_a_past_end_is_refused(platform: PlatformHarness) -> None:
@@ -147,18 +149,22 @@ async def test_member_signs_in_after_the_end_of_suspension(platform: PlatformHar
 
 async def test_mail_address_is_unique_in_any_spelling(platform: PlatformHarness) -> None:
     school, name = await platform.school_id(), f"Éloïse.Weiß.{uuid7()}"
-    new = {"display_name": "Éloïse", "email": f"{name}@Demo.example", "structure_id": school}
-    added = await platform.request_ok("anne", "POST", "/identity/v1/members", new)
+    member_body = {
+        "display_name": "Éloïse",
+        "email": f"{name}@Demo.example",
+        "structure_id": school,
+    }
+    member = await platform.request_ok("anne", "POST", "/identity/v1/members", member_body)
     for spelling in (f"{name}@Demo.example".lower(), f"{name}@Demo.example".upper()):
         duplicate = await platform.request(
-            "anne", "POST", "/identity/v1/members", new | {"email": spelling}
+            "anne", "POST", "/identity/v1/members", member_body | {"email": spelling}
         )
         _assert_problem(duplicate, 409, "email_taken")
     password = "un très long mot de passe 🔑"
-    invitation = {"invitation": added["invitation"], "password": password}
+    invitation = {"invitation": member["invitation"], "password": password}
     accept = await platform.http.post("/identity/v1/invitations/accept", json=invitation)
     assert accept.status_code == 204
-    for email in (new["email"], new["email"].upper()):
+    for email in (member_body["email"], member_body["email"].upper()):
         body = {"tenant": "academie-de-demonstration", "email": email, "password": password}
         response = await platform.http.post("/identity/v1/sessions", json=body)
         assert response.status_code == 201, response.text
@@ -166,28 +172,32 @@ async def test_mail_address_is_unique_in_any_spelling(platform: PlatformHarness)
 
 async def test_pasted_address_is_cleaned_and_found_taken(platform: PlatformHarness) -> None:
     school, address = await platform.school_id(), f"camille.{uuid7().hex}@exemple.fr"
-    new = {"display_name": "Camille", "structure_id": school, "email": f"Camille <{address}>;"}
-    added = await platform.request_ok("anne", "POST", "/identity/v1/members", new)
+    member_body = {
+        "display_name": "Camille",
+        "structure_id": school,
+        "email": f"Camille <{address}>;",
+    }
+    member = await platform.request_ok("anne", "POST", "/identity/v1/members", member_body)
     for pasted in (address, f"{address};", f"<{address}>", f"mailto:{address}", f"{address}."):
         duplicate = await platform.request(
-            "anne", "POST", "/identity/v1/members", new | {"email": pasted}
+            "anne", "POST", "/identity/v1/members", member_body | {"email": pasted}
         )
         _assert_problem(duplicate, 409, "email_taken")
     zero_width = address.replace("@", "\u200b@")
     duplicate = await platform.request(
-        "anne", "POST", "/identity/v1/members", new | {"email": zero_width}
+        "anne", "POST", "/identity/v1/members", member_body | {"email": zero_width}
     )
     _assert_problem(duplicate, 409, "email_taken")
     for invalid_address in (f"{address}; {address}", "camille", "camille @exemple.fr"):
         response = await platform.request(
-            "anne", "POST", "/identity/v1/members", new | {"email": invalid_address}
+            "anne", "POST", "/identity/v1/members", member_body | {"email": invalid_address}
         )
         _assert_problem(response, 422, "address_invalid")
     tenant = {"name": f"Université {uuid7()}", "admin": "chef"}
     response = await platform.request("operator", "POST", "/identity/v1/tenants", tenant)
     _assert_problem(response, 422, "address_invalid")
     password = "un très long mot de passe 🔑"
-    invitation = {"invitation": added["invitation"], "password": password}
+    invitation = {"invitation": member["invitation"], "password": password}
     await platform.http.post("/identity/v1/invitations/accept", json=invitation)
     for typed in (address, f" {address.upper()} "):
         body = {"tenant": "academie-de-demonstration", "email": typed, "password": password}
@@ -198,9 +208,9 @@ async def test_pasted_address_is_cleaned_and_found_taken(platform: PlatformHarne
 async def test_a_tenants_name_may_be_in_any_script(platform: PlatformHarness) -> None:
     slugs = []
     for name in ("京都大学", "Ελληνικό Πανεπιστήμιο", "🏝", f"Académie Œuvrard d’Æ {uuid7()}"):
-        new = {"name": name, "admin": "chef@cote.example"}
+        body = {"name": name, "admin": "chef@cote.example"}
         slugs.append(
-            (await platform.request_ok("operator", "POST", "/identity/v1/tenants", new))["slug"]
+            (await platform.request_ok("operator", "POST", "/identity/v1/tenants", body))["slug"]
         )
     assert all(slug.startswith("tenant-") for slug in slugs[:3])
     assert len(set(slugs)) == len(slugs)

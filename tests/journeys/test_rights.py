@@ -232,9 +232,9 @@ async def test_concurrent_mutual_removal_leaves_one_administrator(
     academy: Academy,
 ) -> None:
     for name in NAMES:
-        other = await academy.add(name, academy.school)
-        await academy.grant(academy.anne, other, Role.ADMINISTRATOR, academy.root)
-        pairs = ((academy.anne, other), (other, academy.anne))
+        second_administrator = await academy.add(name, academy.school)
+        await academy.grant(academy.anne, second_administrator, Role.ADMINISTRATOR, academy.root)
+        pairs = ((academy.anne, second_administrator), (second_administrator, academy.anne))
         # Both requests are authorised before either changes a role.
         actors = [await academy.actor(actor_id) for actor_id, _ in pairs]
         outcomes = await asyncio.gather(
@@ -252,7 +252,7 @@ async def test_concurrent_mutual_removal_leaves_one_administrator(
         refusals = [outcome for outcome in outcomes if outcome is not None]
         assert [type(refusal) for refusal in refusals] == [LastAdministrator]
         if outcomes[1] is None:
-            academy.anne = other
+            academy.anne = second_administrator
 
 
 async def test_members_are_imported_only_into_permitted_structures(academy: Academy) -> None:

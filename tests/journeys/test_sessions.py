@@ -21,27 +21,27 @@ pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_s
 
 
 async def test_member_lists_and_ends_own_sessions_only(platform: PlatformHarness) -> None:
-    gwen, other = await join_with_invitation(platform), await join_with_invitation(platform)
+    gwen, other_member = await join_with_invitation(platform), await join_with_invitation(platform)
     first, second, third = [await gwen.sign_in() for _ in range(3)]
-    other_tokens = await other.sign_in()
-    listed = (await gwen.request(second, "GET", SESSIONS)).json()["items"]
-    assert [item["current"] for item in listed] == [False, True, False]
-    assert {(item["device"], item["client"]) for item in listed} == {("computer", "Firefox, Linux")}
-    moments = [item["opened_at"] for item in listed]
+    other_tokens = await other_member.sign_in()
+    sessions = (await gwen.request(second, "GET", SESSIONS)).json()["items"]
+    assert [item["current"] for item in sessions] == [False, True, False]
+    assert {(item["device"], item["client"]) for item in sessions} == {
+        ("computer", "Firefox, Linux")
+    }
+    moments = [item["opened_at"] for item in sessions]
     assert moments == sorted(moments, reverse=True)
-    other_session_id = (await other.request(other_tokens, "GET", SESSIONS)).json()["items"][0][
-        "session_id"
-    ]
-    for unknown in (other_session_id, str(uuid7())):
+    other_sessions = (await other_member.request(other_tokens, "GET", SESSIONS)).json()["items"]
+    for unknown in (other_sessions[0]["session_id"], str(uuid7())):
         response = await gwen.request(second, "DELETE", f"{SESSIONS}/{unknown}")
         assert_problem(response, 404, "session_not_found")
 
-    ended = await gwen.request(second, "DELETE", f"{SESSIONS}/{listed[0]['session_id']}")
+    ended = await gwen.request(second, "DELETE", f"{SESSIONS}/{sessions[0]['session_id']}")
 
     assert ended.status_code == 204
     assert await gwen.get_statuses(third) == {401}
     assert await gwen.get_statuses(first) == await gwen.get_statuses(second) == {200}
-    assert await other.get_statuses(other_tokens) == {200}
+    assert await other_member.get_statuses(other_tokens) == {200}
     problem = assert_problem(await gwen.refresh(third["refresh_token"]), 401, "session_over")
     assert problem["reason"] == "ended_by_member"
     end_all_response = await gwen.request(second, "DELETE", f"{SESSIONS}?spare_current=true")
@@ -109,17 +109,19 @@ async def test_new_invitation_resets_the_password_and_ends_all_sessions(
     gwen = await join_with_invitation(platform)
     tokens = await gwen.sign_in()
     assert (await platform.request("claire", "POST", _invitation_path(gwen))).status_code == 403
-    older = (await gwen.request_as_administrator("POST", "invitation")).json()["invitation"]
-    newer = (await gwen.request_as_administrator("POST", "invitation")).json()["invitation"]
+    older_invitation, newer_invitation = [
+        (await gwen.request_as_administrator("POST", "invitation")).json()["invitation"]
+        for _ in range(2)
+    ]
     assert await gwen.get_statuses(tokens) == {200}, (
         "sessions stay open until the invitation is accepted"
     )
-    assert_problem(await gwen.accept(older, NEW_PASSWORD), 409, "invitation_void")
+    assert_problem(await gwen.accept(older_invitation, NEW_PASSWORD), 409, "invitation_void")
     assert_problem(await gwen.accept(gwen.invitation, NEW_PASSWORD), 409, "invitation_void")
 
-    assert (await gwen.accept(newer, NEW_PASSWORD)).status_code == 204
+    assert (await gwen.accept(newer_invitation, NEW_PASSWORD)).status_code == 204
 
-    assert_problem(await gwen.accept(newer, NEW_PASSWORD), 409, "invitation_used")
+    assert_problem(await gwen.accept(newer_invitation, NEW_PASSWORD), 409, "invitation_used")
     assert await gwen.get_statuses(tokens) == {401}
     assert_problem(await gwen.try_sign_in(PASSWORD), 401, "wrong_credentials")
     await gwen.sign_in(NEW_PASSWORD)
@@ -203,12 +205,12 @@ async def test_replayed_invitation_does_not_give_the_secret_again(
 ) -> None:
     gwen = await join_with_invitation(platform)
     path, key = _invitation_path(gwen), f"invite-{uuid7()}"
-    first = await platform.request("anne", "POST", path, idempotency_key=key)
+    first_response = await platform.request("anne", "POST", path, idempotency_key=key)
     replay = await platform.request("anne", "POST", path, idempotency_key=key)
     problem = assert_problem(replay, 409, "answer_not_kept")
     assert problem["member_id"] == gwen.member_id
-    assert first.json()["invitation"] not in replay.text
-    assert (await gwen.accept(first.json()["invitation"], NEW_PASSWORD)).status_code == 204
+    assert first_response.json()["invitation"] not in replay.text
+    assert (await gwen.accept(first_response.json()["invitation"], NEW_PASSWORD)).status_code == 204
 
 
 async def test_member_without_an_address_is_not_invited(platform: PlatformHarness) -> None:
@@ -263,23 +265,25 @@ def _invitation_path(member: InvitedMember) -> str:
 async def test_first_administrator_is_invited_again_until_a_password_is_set(
     platform: PlatformHarness,
 ) -> None:
-    new = {"name": f"Université {uuid7()}", "admin": f"chef.{uuid7().hex}@cote.example"}
+    tenant_body = {"name": f"Université {uuid7()}", "admin": f"chef.{uuid7().hex}@cote.example"}
     key = f"open-{uuid7()}"
     path, invitations_path = "/identity/v1/tenants", "/identity/v1/tenants/invitations"
-    opened_tenant = await platform.request("operator", "POST", path, new, idempotency_key=key)
+    opened_tenant = await platform.request(
+        "operator", "POST", path, tenant_body, idempotency_key=key
+    )
     problem = assert_problem(
-        await platform.request("operator", "POST", path, new, idempotency_key=key),
+        await platform.request("operator", "POST", path, tenant_body, idempotency_key=key),
         409,
         "answer_not_kept",
     )
     member = {"tenant_id": problem["tenant_id"], "member_id": problem["administrator_id"]}
-    invited = await platform.request_ok("operator", "POST", invitations_path, member)
+    new_invitation = await platform.request_ok("operator", "POST", invitations_path, member)
     administrator = InvitedMember(
-        platform, member["member_id"], new["admin"], invited["invitation"]
+        platform, member["member_id"], tenant_body["admin"], new_invitation["invitation"]
     )
-    older = await administrator.accept(opened_tenant.json()["invitation"])
-    assert_problem(older, 409, "invitation_void")
-    assert (await administrator.accept(invited["invitation"])).status_code == 204
+    older_response = await administrator.accept(opened_tenant.json()["invitation"])
+    assert_problem(older_response, 409, "invitation_void")
+    assert (await administrator.accept(new_invitation["invitation"])).status_code == 204
     assert_problem(
         await platform.request("operator", "POST", invitations_path, member), 409, "has_password"
     )

@@ -64,38 +64,40 @@ async def test_concurrent_guesses_get_same_responses_for_unknown_address(
         == distinct(unknown_email_responses)
         == distinct(unknown_tenant_responses)
     )
-    refused = next(response for response in known_email_responses if response.status_code == 429)
-    assert refused.json()["title"] == "Too many attempts in a short time"
-    assert refused.headers["Retry-After"] == str(refused.json()["retry_after"])
-    assert 20 <= int(refused.headers["Retry-After"]) <= 30
+    rejection = next(response for response in known_email_responses if response.status_code == 429)
+    assert rejection.json()["title"] == "Too many attempts in a short time"
+    assert rejection.headers["Retry-After"] == str(rejection.json()["retry_after"])
+    assert 20 <= int(rejection.headers["Retry-After"]) <= 30
 
 
 async def test_known_device_signs_in_while_others_guess(platform: PlatformHarness) -> None:
     password = platform.seeded.password_of("malik")
-    first = (await sign_in(platform, "malik@demo.example", password)).json()
+    session = (await sign_in(platform, "malik@demo.example", password)).json()
     for _ in range(8):
         await sign_in(platform, "malik@demo.example", "raté")
 
     new_device = await sign_in(platform, "malik@demo.example", password)
     known_device = await sign_in(
-        platform, "malik@demo.example", password, device_token=first["device_token"]
+        platform, "malik@demo.example", password, device_token=session["device_token"]
     )
 
     assert new_device.status_code == 429
     assert known_device.status_code == 201
-    assert known_device.json()["device_token"] != first["device_token"]
+    assert known_device.json()["device_token"] != session["device_token"]
 
 
 async def test_device_token_gives_no_access(platform: PlatformHarness) -> None:
-    first = (await sign_in(platform, "zoe@demo.example", platform.seeded.password_of("zoe"))).json()
-    token = first["device_token"]
+    session = (
+        await sign_in(platform, "zoe@demo.example", platform.seeded.password_of("zoe"))
+    ).json()
+    token = session["device_token"]
 
-    read = await platform.http.get(
+    read_response = await platform.http.get(
         "/identity/v1/structures", headers={"Authorization": f"Bearer {token}"}
     )
-    accepted = await platform.http.post(
+    accept_response = await platform.http.post(
         "/identity/v1/invitations/accept",
         json={"invitation": token, "password": "Un tout autre mot de passe"},
     )
 
-    assert (read.status_code, accepted.status_code) == (401, 401)
+    assert (read_response.status_code, accept_response.status_code) == (401, 401)

@@ -63,9 +63,9 @@ async def test_reads_return_stored_html_of_the_current_version(platform: Platfor
 async def test_edited_text_is_stored_with_new_html(platform: PlatformHarness) -> None:
     post = await platform.publish_post("zoe", await platform.open_space("zoe"), "*é*")
     path = f"/community/v1/contents/{post}"
-    edited = await platform.request_ok("zoe", "PUT", path, {"body": "**è**"})
-    assert edited["html"] == "<p><strong>è</strong></p>\n"
-    assert await _read_stored_html(platform, post) == (edited["html"], HTML_VERSION)
+    content = await platform.request_ok("zoe", "PUT", path, {"body": "**è**"})
+    assert content["html"] == "<p><strong>è</strong></p>\n"
+    assert await _read_stored_html(platform, post) == (content["html"], HTML_VERSION)
 
 
 async def test_imported_html_is_stored_sanitised(platform: PlatformHarness) -> None:

@@ -108,8 +108,8 @@ async def test_a_newer_version_of_a_fact_is_ignored(platform: PlatformHarness) -
         await _record_of(platform, post),
         await _read_counts(platform, "metrics"),
     )
-    newer = {"type": "community.post.published.v99", "data": {"unknown": "é"}}
-    value = msgspec.json.decode(record.value or b"") | newer
+    newer_version = {"type": "community.post.published.v99", "data": {"unknown": "é"}}
+    value = msgspec.json.decode(record.value or b"") | newer_version
     platform.bus.append(record.partition, record.key, msgspec.json.encode(value))
     await platform.wait_until_idle()
     changed = {"ignored": counts_before["ignored"] + 1, "published": counts_before["published"] + 1}
@@ -128,7 +128,7 @@ async def _count_rows(platform: PlatformHarness, tenant: TenantId) -> dict[str, 
     return rows
 
 
-async def test_a_unit_sees_the_rows_of_its_tenant_and_no_others(platform: PlatformHarness) -> None:
+async def test_unit_sees_the_rows_of_its_tenant_and_no_others(platform: PlatformHarness) -> None:
     space = await platform.open_space("zoe", "hamid")
     await platform.publish_post("zoe", space, "À nous seuls. 🔒")
     await platform.wait_until_idle()

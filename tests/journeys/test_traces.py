@@ -33,20 +33,20 @@ async def test_one_trace_covers_insult_from_request_to_hiding(
     spans = [s for s in platform.spans.get_finished_spans() if _belongs_to(s, trace_id)]
     (request,) = [s for s in spans if s.kind is SpanKind.SERVER]
     assert request.name == "POST /community/v1/contents/{content_id}/comments"
-    created = {s.name for s in spans if s.kind is SpanKind.PRODUCER}
-    assert created == {"create community.post", "create moderation.case"}
+    created_names = {s.name for s in spans if s.kind is SpanKind.PRODUCER}
+    assert created_names == {"create community.post", "create moderation.case"}
     (comment,) = [s for s in _named(spans, "create community.post") if s.parent == request.context]
     assert comment.attributes is not None
     assert comment.attributes["cloudevents.event_type"] == "community.comment.published.v1"
     processed = [s for s in spans if s.kind is SpanKind.CONSUMER]
     groups = {str((s.attributes or {})["messaging.consumer.group.name"]) for s in processed}
     assert groups >= {"moderation", "community"}
-    hidden = [
+    hiding_spans = [
         s
         for s in _named(spans, "create community.post")
         if (s.attributes or {})["cloudevents.event_type"] == "community.comment.hidden.v1"
     ]
-    assert len(hidden) == 1, "the event of the hiding is in the trace of the request"
+    assert len(hiding_spans) == 1, "the event of the hiding is in the trace of the request"
 
 
 async def test_relay_starts_own_trace_with_links_to_records(
@@ -57,14 +57,16 @@ async def test_relay_starts_own_trace_with_links_to_records(
     await platform.publish_post("zoe", space, "Bonjour à tous 👋")
     await platform.wait_until_idle()
     spans = list(platform.spans.get_finished_spans())
-    (created,) = [
+    (created_span,) = [
         s
         for s in _named(spans, "create community.post")
         if (s.attributes or {})["cloudevents.event_type"] == "community.post.published.v1"
     ]
-    sent = [s for s in spans if s.kind is SpanKind.CLIENT and s.name.startswith("send")]
-    linked = [
-        s for s in sent if any(link.context.span_id == created.context.span_id for link in s.links)
+    send_spans = [s for s in spans if s.kind is SpanKind.CLIENT and s.name.startswith("send")]
+    linked_spans = [
+        s
+        for s in send_spans
+        if any(link.context.span_id == created_span.context.span_id for link in s.links)
     ]
-    assert len(linked) == 1
-    assert linked[0].context.trace_id != created.context.trace_id
+    assert len(linked_spans) == 1
+    assert linked_spans[0].context.trace_id != created_span.context.trace_id
