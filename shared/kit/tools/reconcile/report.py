@@ -8,16 +8,16 @@ MAX_LISTED_VIOLATIONS = 100
 """Violations stored per invariant; further ones are only counted."""
 INVARIANTS = {
     "I1": "every operation that was answered has its effect, no refused one does",
-    "I2": "every change has its facts, and every fact its change",
+    "I2": "every change has its events, and every event its change",
     "I3": "the log holds 1…head of every key, in order, each event with one id and one content",
-    "I4": "every group dealt once with every event",
-    "I5": "per key, what is applied only goes forward",
+    "I4": "every group handled every event exactly once",
+    "I5": "the applied sequence of a key only increases",
     "I6": "projections equal a recomputation",
-    "I7": "nothing leaves the platform twice",
-    "I8": "no committed offset lies behind the first event not applied",
+    "I7": "nothing is sent to another system twice",
+    "I8": "no committed offset is behind the first event not applied",
     "I9": "no row is visible to another tenant",
     "I10": "lag returns to 0",
-    "I11": "every audit chain is whole and ends where it was published to end",
+    "I11": "every audit chain is complete and ends with its published hash",
 }
 
 

@@ -48,7 +48,7 @@ async def test_report_without_violations_exits_with_0(run: Run, mini_service: Mi
     assert result.exit_code == 0, result.output
     assert "I3   the log holds 1…head of every key" in result.output
     assert "holds\n       events: 3\n" in result.output
-    assert "I7   nothing leaves the platform twice: not checked" in result.output
+    assert "I7   nothing is sent to another system twice: not checked" in result.output
     assert result.output.splitlines()[-1].startswith("No violations, in ")
 
 
@@ -61,7 +61,7 @@ async def test_violation_exits_with_1_and_names_the_key(
     result = await asyncio.to_thread(run)
     assert result.exit_code == 1
     assert (
-        "I2   every change has its facts, and every fact its change: 1 VIOLATIONS" in result.output
+        "I2   every change has its events, and every event its change: 1 VIOLATIONS" in result.output
     )
     assert f"     ! {mini_service.events()[0]['partitionkey']}: " in result.output
 
