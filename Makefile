@@ -100,7 +100,7 @@ images: ## build one container image for each service
 
 # --- Checking -------------------------------------------------------------------------------
 
-test: $(STAMP) ## run the tests without Kafka and containers; about a minute
+test: $(STAMP) ## run the tests that need no Kafka; about three minutes on two cores
 	$(BIN)/pytest tests -m "not system" -n auto --dist loadscope
 
 test-all: $(STAMP) ## run all tests, on the real Kafka, PostgreSQL and Redis

@@ -1,1 +1,1 @@
-"""A language (`shared.contracts`) and a frame (`shared.kit`), never a place for business."""
+"""A language (`shared.contracts`) and a kit (`shared.kit`), never a place for business."""

@@ -1,4 +1,4 @@
-"""The frame that every service runs on; it knows no service, and no event by name.
+"""The kit that every service runs on; it knows no service, and no event by name.
 
 Packages, from the top of the import order to the bottom: `tools`, `runtime`, `web`, then `inbox`,
 `relay`, `rights`, `limiting` and `windows`, then `bus`, `database`, `redis` and `workers`, then

@@ -24,7 +24,7 @@ class Span(Protocol):
 
 
 class Telemetry(Protocol):
-    """Traces and metrics of the frame. No method raises or blocks; a no-op body is allowed."""
+    """Traces and metrics of the kit. No method raises or blocks; a no-op body is allowed."""
 
     def span(
         self,

@@ -259,7 +259,7 @@ class Database:
     async def execute_once(
         self, statement: sa.TextClause, tenants: Sequence[TenantId] = (), **values: Any
     ) -> Sequence[sa.Row[Any]]:
-        """Run a statement in its own transaction and return its rows; for the frame's tables."""
+        """Run a statement in its own transaction and return its rows; for the kit's tables."""
         async with self.unit_for(tenants) as unit:
             result = await unit.connection.execute(statement, values)
             return result.all() if result.returns_rows else ()

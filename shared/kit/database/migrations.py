@@ -119,7 +119,7 @@ def migrations_folder(service: str) -> Path:
 
 
 def create_schema(op: ModuleType, service: str, features: Sequence[sa.MetaData]) -> None:
-    """Create the tables of the frame and the features, their row policies and the roles' grants."""
+    """Create the tables of the kit and the features, their row policies and the roles' grants."""
     bind = op.get_bind()
     for metadata in (frame_metadata(), *features):
         metadata.create_all(bind, checkfirst=False)
@@ -204,7 +204,7 @@ def missing_revisions(connection: sa.Connection, service: str) -> list[str]:
 
 
 def missing_frame_columns(connection: sa.Connection) -> list[str]:
-    """Return the frame's columns that a database lacks although its revision is known.
+    """Return the kit's columns that a database lacks although its revision is known.
 
     The first revision creates the columns that are declared at that time. A database created by an
     unreleased version therefore lacks columns that were declared later.

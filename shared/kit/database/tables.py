@@ -1,6 +1,6 @@
-"""The frame's tables, the same in every service's database, and the row policy of business tables.
+"""The kit's tables, the same in every service's database, and the row policy of business tables.
 
-Outbox, inbox, positions, sequences, heads, parked, halts and jobs belong to the frame: they hold
+Outbox, inbox, positions, sequences, heads, parked, halts and jobs belong to the kit: they hold
 rows of all tenants and have no row policy. All other tables are business tables: `business_table`
 starts their primary key with `tenant_id`, and `migrations.enable_row_security` protects them.
 """
@@ -60,7 +60,7 @@ def feature_metadata() -> sa.MetaData:
 
 
 def frame_metadata() -> sa.MetaData:
-    """Declare the tables of the frame, which every service's database has."""
+    """Declare the tables of the kit, which every service's database has."""
     metadata = feature_metadata()
     _outbox_tables(metadata)
     _inbox_tables(metadata)

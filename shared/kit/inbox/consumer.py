@@ -1,8 +1,11 @@
-"""The consumer of a service: decode and prepare a batch, then apply it in one transaction.
+"""Applies the Kafka batches of one consumer group, each in one transaction.
 
-The transaction deduplicates, runs the reactions and moves the positions. When one event fails, the
-batch is applied again with a savepoint per event, which isolates the failure; a transient error
-makes the whole batch wait. When too many events fail, the circuit breaker opens.
+The transaction deduplicates, runs the reactions, and stores the next offset of each partition. When
+an event fails, the batch is applied again with a savepoint per event: the failed event is parked,
+and later events of its key are parked behind it, so that the order per key is kept. After a
+transient error the transaction is rolled back and the batch is redelivered after a pause. When too
+many events fail, the circuit breaker opens: batches that would park events are not committed until
+it closes, other batches continue.
 """
 
 import asyncio
@@ -44,7 +47,7 @@ from shared.kit.telemetry.messaging import open_process_span
 log = get_logger("inbox")
 TRANSIENT_PAUSE_SECONDS = 1.0
 DECODE_SLICE_RECORDS = 100
-"""Decoded without a yield to the event loop, about half a millisecond."""
+"""Records decoded between two yields to the event loop (about 0.5 ms)."""
 
 
 @dataclass
@@ -62,8 +65,10 @@ class BatchConsumer:
     retry_limits: RetryLimits = field(default_factory=RetryLimits)
     _expected: dict[Partition, int] = field(default_factory=dict)
     _attempt_size: AttemptSize = field(default_factory=AttemptSize)
-    # Isolated events that were too slow: parked at the next attempt, without running them.
+    # Errors of single-event batches that exceeded the limit: the next attempt parks the event
+    # without running its reactions.
     _given_up: dict[RecordOffset, GivenUp] = field(default_factory=dict)
+    # The batch that `prepare` decoded ahead (compared by identity), and the result.
     _decoded: tuple[Sequence[IncomingRecord], list[DecodedRecord]] = ((), [])
     _backoff: PartitionBackoff = field(default_factory=PartitionBackoff)
     preparer: Preparer = field(default_factory=Preparer)
@@ -75,18 +80,18 @@ class BatchConsumer:
         self.topics = tuple(sorted({fact.TOPIC for fact in facts}))
 
     async def on_assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        """Return the positions in our tables; a partition new to the group starts at its beginning.
+        """Return the next offsets in the positions table; a new partition starts at its log start.
 
         See `Consumer.on_assigned`.
         """
         topics = sorted({partition.topic for partition in partitions})
         bounds = await self.bus.get_log_bounds(topics)
         async with self.database.unit_for(()) as unit:
-            began = {partition: bounds.begin.get(partition, 0) for partition in partitions}
-            await ledger.insert_positions(unit.connection, self.group, began)
+            log_starts = {partition: bounds.begin.get(partition, 0) for partition in partitions}
+            await ledger.insert_positions(unit.connection, self.group, log_starts)
             positions = await ledger.get_positions(unit.connection, self.group)
-            ends = {partition: bounds.end.get(partition, 0) for partition in partitions}
-            start_counts = await ledger.count_starts(unit.connection, self.group, ends)
+            log_ends = {partition: bounds.end.get(partition, 0) for partition in partitions}
+            start_counts = await ledger.count_starts(unit.connection, self.group, log_ends)
         starts = {partition: positions[partition] for partition in partitions}
         self._expected.update(starts)
         self._isolate_without_progress(starts, start_counts)
@@ -95,16 +100,24 @@ class BatchConsumer:
     def _isolate_without_progress(
         self, starts: Mapping[Partition, int], start_counts: Mapping[Partition, ledger.StartCount]
     ) -> None:
-        """Try each event alone in partitions where consumers start repeatedly without progress."""
+        """Use single-event batches in partitions that made no progress over several assignments.
+
+        `max_starts` of 0 disables this.
+        """
         max_starts = self.retry_limits.max_starts
         for partition, count in start_counts.items():
             if max_starts and (count.number > max_starts or count.unfinished):
                 name = f"{partition.topic}/{partition.number}"
-                log.warning("no progress", group=self.group, place=name, starts=count.number)
+                log.warning(
+                    "no progress: events are applied one by one",
+                    group=self.group,
+                    place=name,
+                    starts=count.number,
+                )
                 self._attempt_size.isolate_from(partition, starts[partition])
 
     async def prepare(self, batch: Sequence[IncomingRecord]) -> None:
-        """Decode a batch while the database processes the one before; see `Consumer.prepare`."""
+        """Decode a batch ahead, while the previous one is applied; see `Consumer.prepare`."""
         self._decoded = (batch, await self._decode(batch))
 
     async def _decode(self, batch: Sequence[IncomingRecord]) -> list[DecodedRecord]:
@@ -145,6 +158,7 @@ class BatchConsumer:
         try:
             records = await self._prepare_and_apply(records)
         except Fenced:
+            # The caller seeks to the returned offsets.
             return await self.on_assigned(sorted(partitions, key=lambda p: (p.topic, p.number)))
         except Redeliver:
             raise
@@ -158,7 +172,7 @@ class BatchConsumer:
         return {partition: self._expected[partition] for partition in partitions - paused}
 
     async def _prepare_and_apply(self, records: Sequence[DecodedRecord]) -> Sequence[DecodedRecord]:
-        """Prepare and apply these records; return the applied ones: all, or the first of them."""
+        """Run the reactions' `prepare` stage, then apply; return the applied first records."""
         preparation = await self._begin_isolated_attempt(records)
         if preparation is None:
             records, preparation = await self.preparer.prepare(self.reactions, records)
@@ -166,9 +180,10 @@ class BatchConsumer:
         return records
 
     async def _begin_isolated_attempt(self, records: Sequence[DecodedRecord]) -> Preparation | None:
-        """Write down the attempt at an isolated event; return a failed preparation after too many.
+        """Count an attempt of a single-event batch, in a transaction of its own.
 
-        The write proves that the database is available: during an outage no attempt is counted.
+        Returns None to go ahead, or after `max_attempts` a preparation that fails the event. While
+        the database is down the counter does not increase.
         """
         item = records[0] if len(records) == 1 else None
         if not isinstance(item, Decoded) or not self._attempt_size.is_isolated(item):
@@ -180,16 +195,21 @@ class BatchConsumer:
                 tries = await ledger.count_attempt(unit.connection, self.group, *position)
             if tries <= self.retry_limits.max_attempts:
                 return None
-            error = GivenUp(f"tried alone {tries - 1} times, and no attempt came to an end")
-        log.warning("given up for now", group=self.group, offset=position[1], error=str(error))
+            error = GivenUp(f"tried alone {tries - 1} times, and no attempt was committed")
+        log.warning(
+            "event is parked after too many attempts",
+            group=self.group,
+            offset=position[1],
+            error=str(error),
+        )
         return Preparation(failures={position: error})
 
     def _record_failure(
         self, records: Sequence[DecodedRecord], error: Exception, processor_seconds: float
     ) -> None:
-        """Reduce the next attempt after a transient failure, or after our own slowness."""
+        """Reduce the size of the next attempt after a transient failure or slowness."""
         slow = is_caused_by_own_slowness(error, processor_seconds, self.retry_limits)
-        log.warning("batch will be tried again", group=self.group, error=str(error), slow=slow)
+        log.warning("batch will be redelivered", group=self.group, error=str(error), slow=slow)
         self._count("retried", len(records))
         if slow and len(records) == 1 and isinstance(records[0], Decoded):
             cause = f"too slow: {processor_seconds:.1f} s of processor time, then {error}"
@@ -214,7 +234,7 @@ class BatchConsumer:
     async def _apply_or_isolate(
         self, records: Sequence[DecodedRecord], preparation: Preparation
     ) -> Counter[str]:
-        """Apply the batch at once; if an event fails, one by one, which parks the failures."""
+        """Apply the batch; if an event fails, again with a savepoint per event and parking."""
         attempt = self.make_attempt(preparation)
         try:
             return await attempt.apply_in_transaction(records, self._expected, isolate=False)
@@ -227,7 +247,7 @@ class BatchConsumer:
         return await attempt.apply_in_transaction(records, self._expected, isolate=True)
 
     def make_attempt(self, preparation: Preparation) -> BatchAttempt:
-        """Create an attempt of this group at prepared records."""
+        """Create the attempt that applies prepared records for this group."""
         return BatchAttempt(
             self.group,
             self.database,

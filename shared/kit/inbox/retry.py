@@ -144,7 +144,7 @@ class ParkedEventRetrier:
         if not isinstance(item, Decoded):
             return Preparation()
         if tries > consumer.retry_limits.max_attempts:
-            error = GivenUp(f"tried {tries - 1} times, and no attempt came to an end")
+            error = GivenUp(f"tried {tries - 1} times, and no attempt was committed")
             return Preparation(failures={record_offset(item.delivery): error})
         return await consumer.preparer.prepare_one(consumer.reactions, item.delivery)
 

@@ -1,4 +1,4 @@
-"""Jobs of the frame in every worker: retries, inbox partitions, expiry, audit heads, metrics."""
+"""Jobs of the kit in every worker: retries, inbox partitions, expiry, audit heads, metrics."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Traces, metrics and logs of the frame, with one OpenTelemetry provider per service.
+"""Traces, metrics and logs of the kit, with one OpenTelemetry provider per service.
 
 `logs`, `metric_catalogue`, `context`, `messaging` and `noop` do not import OpenTelemetry.
 """

@@ -1,6 +1,6 @@
 """The spans of an event: create, send, process. Well under 1 µs a message.
 
-    POST /community/posts SERVER ─ create community.post PRODUCER    its context is in the record
+    POST …/posts SERVER ─ create community.post PRODUCER   its context is in the record
       send community.post CLIENT                 a new trace, linked to the create of every message
       process community.post CONSUMER            continues the create; a batch links to all creates
 

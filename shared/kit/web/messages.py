@@ -14,10 +14,10 @@ _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 class Messages:
-    """The messages of the frame and of one service, by language and key."""
+    """The messages of the kit and of one service, by language and key."""
 
     def __init__(self, folders: Sequence[Traversable] = ()) -> None:
-        """Read `fr.toml` and `en.toml` of the frame and of each folder.
+        """Read `fr.toml` and `en.toml` of the kit and of each folder.
 
         The value of a key is a table of `title` and `help`, or the title alone.
         """

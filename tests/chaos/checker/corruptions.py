@@ -114,7 +114,7 @@ OWN = (
         "days of people and days of spaces",
     ),
     ("metrics", f"{_WAITS} now() FROM spaces", "what waits for a space"),
-    ("metrics", _ALERTS, "facts that each alert owes"),
+    ("metrics", _ALERTS, "facts that each alert requires"),
 )
 
 

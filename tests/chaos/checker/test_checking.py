@@ -109,18 +109,18 @@ def _unhindered(socket_enabled: None) -> None:
     """Let a fixture of the whole module open its connections."""
 
 
-async def test_sample_day_has_no_violation(played: SampleRun) -> None:
-    assert await played.check() == []
+async def test_sample_day_has_no_violation(sample_run: SampleRun) -> None:
+    assert await sample_run.check() == []
 
 
 @pytest.mark.parametrize("name", BROKEN)
-async def test_corrupted_table_is_a_violation(played: SampleRun, name: str) -> None:
+async def test_corrupted_table_is_a_violation(sample_run: SampleRun, name: str) -> None:
     service, corruption, repair, invariant, text = BROKEN[name]
-    assert await played.sql(service, corruption) != "UPDATE 0"
+    assert await sample_run.sql(service, corruption) != "UPDATE 0"
     try:
-        violations = await played.check_across_services()
+        violations = await sample_run.check_across_services()
     finally:
-        await played.sql(service, repair or corruption)
+        await sample_run.sql(service, repair or corruption)
 
     assert any(
         violation.invariant == invariant and text in violation.text for violation in violations
@@ -128,31 +128,31 @@ async def test_corrupted_table_is_a_violation(played: SampleRun, name: str) -> N
 
 
 @pytest.mark.parametrize("name", JOURNALS)
-async def test_changed_journal_is_a_violation(played: SampleRun, name: str) -> None:
+async def test_changed_journal_is_a_violation(sample_run: SampleRun, name: str) -> None:
     change, text = JOURNALS[name]
 
-    violations = await played.check_changed_journal(change)
+    violations = await sample_run.check_changed_journal(change)
 
     assert any(
         violation.invariant == "I1" and text in violation.text for violation in violations
     ), violations
 
 
-async def test_requests_without_response_allow_both_outcomes(played: SampleRun) -> None:
+async def test_requests_without_response_allow_both_outcomes(sample_run: SampleRun) -> None:
     def unsure(line: Line) -> Line | None:
         if line["verb"].startswith("wrong_"):
             return line
         return {**line, "outcome": "maybe", "status": None, "answer": "no answer"}
 
-    assert await played.check_changed_journal(unsure) == []
+    assert await sample_run.check_changed_journal(unsure) == []
 
 
-async def test_corruption_within_one_service_is_a_violation(played: SampleRun) -> None:
+async def test_corruption_within_one_service_is_a_violation(sample_run: SampleRun) -> None:
     """The last one: it breaks the whole world, and mends nothing."""
     for service, statement, _ in OWN:
-        assert (await played.sql(service, statement)).rpartition(" ")[2] != "0", statement
+        assert (await sample_run.sql(service, statement)).rpartition(" ")[2] != "0", statement
 
-    texts = [violation.text for violation in await played.check()]
+    texts = [violation.text for violation in await sample_run.check()]
 
     missed = [name for _, _, name in OWN if not any(name in text for text in texts)]
     assert not missed, texts

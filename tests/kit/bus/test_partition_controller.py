@@ -271,7 +271,7 @@ async def test_batch_prefetched_before_the_start_is_known_is_refetched() -> None
     controller, log = await make_full_batch_controller(consumer)
     fetched = await controller.poll(log)
     delivery = asyncio.create_task(controller.on_batch(tuple(fetched[TOPIC_PARTITION])))
-    controller._generation += 1  # as if a rebalance ended during the prefetch
+    controller._revocation_count += 1  # as if a rebalance ended during the prefetch
     await asyncio.sleep(0.01)
     gate.set()
     await delivery

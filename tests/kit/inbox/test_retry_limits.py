@@ -54,7 +54,7 @@ async def test_event_with_repeated_transient_failures_is_parked(
     assert (counts.parked, counts.lag) == (1, 0)
     assert failing_effect.attempts["trouble"] == 1 + RETRY_LIMITS.max_attempts
     (letter,) = await harness.list_dead_letters(all_states=True)
-    assert letter.cause == "GivenUp: tried alone 3 times, and no attempt came to an end"
+    assert letter.cause == "GivenUp: tried alone 3 times, and no attempt was committed"
 
 
 async def test_failing_event_is_isolated_and_blocks_its_key(harness: InboxHarness) -> None:

@@ -7,6 +7,7 @@ smaller, and the database would process twice as many.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from typing import Protocol
 
 from aiokafka import ConsumerRecord, TopicPartition
 from msgspec import Struct
@@ -18,12 +19,18 @@ FetchedRecords = dict[TopicPartition, list[ConsumerRecord]]
 BatchRecords = tuple[ConsumerRecord, ...]
 
 
+class Fetch(Protocol):
+    """The `getmany` of the client, as FastStream passes it."""
+
+    def __call__(self, *, timeout_ms: int) -> Awaitable[FetchedRecords]: ...
+
+
 class PolledBatch(Struct, frozen=True):
-    """The result of a poll: aiokafka's records and ours, and the rebalance count at that time."""
+    """The result of a poll: aiokafka's records and ours, and the number of revocations then."""
 
     records_by_partition: FetchedRecords
     records: tuple[IncomingRecord, ...]
-    generation: int
+    revocation_count: int
 
     def matches(self, records: BatchRecords) -> bool:
         """Return whether these are the records of this poll."""
@@ -31,13 +38,13 @@ class PolledBatch(Struct, frozen=True):
         return bool(first) and first[0] is records[0] and len(self.records) == len(records)
 
     @classmethod
-    def from_records(cls, records: BatchRecords, generation: int) -> "PolledBatch":
+    def from_records(cls, records: BatchRecords, revocation_count: int) -> "PolledBatch":
         """Build the batch that a poll would have returned for these records."""
         by_partition: FetchedRecords = {}
         for record in records:
             partition = TopicPartition(record.topic, record.partition)
             by_partition.setdefault(partition, []).append(record)
-        return cls(by_partition, tuple(map(to_incoming_record, records)), generation)
+        return cls(by_partition, tuple(map(to_incoming_record, records)), revocation_count)
 
     def first_offsets(self) -> dict[Partition, int]:
         """Return the first offset of each partition."""
@@ -78,7 +85,7 @@ class Prefetch:
         """Forget the offsets: all partitions were revoked, and the next owner chooses its start."""
         self._invalid_from = {}
 
-    async def take(self, generation: int) -> tuple[PolledBatch, Mapping[Partition, int]]:
+    async def take(self, revocation_count: int) -> tuple[PolledBatch, Mapping[Partition, int]]:
         """Return the prefetched batch, or an empty one and the offsets to seek to.
 
         A batch from before the last rebalance counts as empty. Raises the error of the poll.
@@ -87,7 +94,7 @@ class Prefetch:
         if task is None:
             return EMPTY, {}
         batch = await task
-        if batch.generation != generation:
+        if batch.revocation_count != revocation_count:
             return EMPTY, {}
         if not self._invalid_from:
             return batch, {}

@@ -91,10 +91,10 @@ class Member:
         self._group = group
         # Held while a batch is processed, and while partitions are revoked.
         self._lock = asyncio.Lock()
-        self._unplaced: list[Partition] = []
+        self._awaiting_start_offset: list[Partition] = []
         self._next: dict[Partition, int] = {}
         self._paused_until: dict[Partition, float] = {}
-        self._place_not_before = 0.0
+        self._seek_not_before = 0.0
         self._rotation = 0
         self._busy_since: float | None = None
         self._stopping = False
@@ -126,15 +126,15 @@ class Member:
 
     def assign(self, partitions: Sequence[Partition]) -> None:
         """Own these partitions; their start offsets are requested before anything is read."""
-        self._unplaced = list(partitions)
-        self._place_not_before = 0.0
+        self._awaiting_start_offset = list(partitions)
+        self._seek_not_before = 0.0
 
     async def revoke(self) -> None:
         """Release the partitions after the batch in progress."""
         async with self._lock:
-            lost = [*self._next, *self._unplaced]
+            lost = [*self._next, *self._awaiting_start_offset]
             self._next.clear()
-            self._unplaced.clear()
+            self._awaiting_start_offset.clear()
             if lost:
                 try:
                     await self.config.consumer.on_revoked(lost)
@@ -143,20 +143,20 @@ class Member:
 
     def cancel_pauses(self) -> None:
         """Deliver paused partitions and retry start offsets without waiting."""
-        if self._paused_until or self._place_not_before:
+        if self._paused_until or self._seek_not_before:
             self._paused_until.clear()
-            self._place_not_before = 0.0
+            self._seek_not_before = 0.0
             self._group.notifier.notify_all()
 
     def lag(self) -> int:
         """Count the records in the assigned partitions that are not committed."""
         log, committed = self._group.log, self._group.committed
         unread = sum(len(log[partition]) - at for partition, at in self._next.items())
-        return unread + sum(len(log[p]) - committed.get(p, 0) for p in self._unplaced)
+        return unread + sum(len(log[p]) - committed.get(p, 0) for p in self._awaiting_start_offset)
 
     def is_idle(self) -> bool:
         """Return whether there is nothing to deliver."""
-        return self._busy_since is None and not self._unplaced and self.lag() == 0
+        return self._busy_since is None and not self._awaiting_start_offset and self.lag() == 0
 
     async def _run(self) -> None:
         while not self._stopping:
@@ -171,24 +171,24 @@ class Member:
                 await self._group.notifier.wait(self._seconds_until_due())
 
     async def _poll(self) -> list[IncomingRecord]:
-        if self._unplaced and self._place_not_before <= _monotonic():
+        if self._awaiting_start_offset and self._seek_not_before <= _monotonic():
             self._busy_since = _monotonic()
             try:
-                await self._place_assigned()
+                await self._seek_assigned()
             except Exception:  # noqa: BLE001  any error of the consumer is retried
                 _log.exception("%s: the consumer could not say where to start", self.config.group)
-                self._place_not_before = _monotonic() + RETRY_SECONDS
+                self._seek_not_before = _monotonic() + RETRY_SECONDS
             finally:
                 self._busy_since = None
         return self._next_batch()
 
-    async def _place_assigned(self) -> None:
-        starts = await self.config.consumer.on_assigned(tuple(self._unplaced))
-        for partition in self._unplaced:
+    async def _seek_assigned(self) -> None:
+        starts = await self.config.consumer.on_assigned(tuple(self._awaiting_start_offset))
+        for partition in self._awaiting_start_offset:
             start = starts.get(partition, self._group.committed.get(partition, 0))
             in_log = 0 <= start <= len(self._group.log[partition])
             self._next[partition] = start if in_log else 0
-        self._unplaced.clear()
+        self._awaiting_start_offset.clear()
         self._group.notifier.notify_all()
 
     def _next_batch(self) -> list[IncomingRecord]:
@@ -231,8 +231,8 @@ class Member:
 
     def _seconds_until_due(self) -> float | None:
         waits = [until - _monotonic() for p, until in self._paused_until.items() if p in self._next]
-        if self._unplaced:
-            waits.append(self._place_not_before - _monotonic())
+        if self._awaiting_start_offset:
+            waits.append(self._seek_not_before - _monotonic())
         return max(min(waits), 0.0) if waits else None
 
 

@@ -1,8 +1,10 @@
 """Batched units of work (dataloader reads, group-commit writes).
 
-Concurrent requests share one query and one INSERT statement, which is atomic by itself. Such a unit
-can only `load` and `add`: no locks, no lists. A request is answered only after its rows are
-committed; one request's failure does not fail the others (the batch is retried one by one).
+Concurrent requests share one SELECT, and one statement with all their INSERTs, which is atomic
+without BEGIN and COMMIT. Such a unit can only `load` rows by key and `add` rows: no row locks, no
+pages, no reading of its own writes. A request is answered only after its rows are committed. When
+a statement fails, its items are executed one by one, so that only the faulty request fails; after a
+transient error all of them fail, because the statement may have been committed.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -43,7 +45,7 @@ QueryRows = list[asyncpg.Record]
 
 @dataclass
 class SqlBatchedUnit(PendingWrites):
-    """See `core.unit_of_work.BatchedUnit`; `rows` are added when it commits."""
+    """See `core.unit_of_work.BatchedUnit`; `rows` are inserted at commit."""
 
     is_transaction: ClassVar[Literal[False]] = False
     database: "BatchedDatabase" = field(kw_only=True)
@@ -51,8 +53,8 @@ class SqlBatchedUnit(PendingWrites):
 
 
 @dataclass(frozen=True)
-class _Commit:
-    """One unit's writes, as an item of a batch."""
+class _CommitRequest:
+    """The writes of one unit, as an item of a batch."""
 
     unit: SqlBatchedUnit
     caller: Caller
@@ -61,7 +63,7 @@ class _Commit:
 
 @dataclass(frozen=True)
 class OpenBatchedUnit:
-    """An open batched unit that the caller's handlers join; they do not commit it."""
+    """An open batched unit: handlers write into it, and only `open_unit` commits it."""
 
     unit: SqlBatchedUnit
 
@@ -69,7 +71,7 @@ class OpenBatchedUnit:
 class BatchedDatabase:
     """Opens batched units on one database, and loads rows without a unit.
 
-    One per service: the more callers share it, the more of them share a round trip.
+    One instance per service, so that concurrent callers share statements.
     """
 
     def __init__(self, database: Database) -> None:
@@ -78,14 +80,14 @@ class BatchedDatabase:
         self._max_queue, self._max_wait_seconds = limits.max_queue, limits.max_wait_seconds
         self._readers: dict[BatchQuery, MicroBatcher[QueryArgs, QueryRows]] = {}
         policy = BatchPolicy(
-            retry_singly=_may_be_one_items_fault,
+            retry_singly=_is_item_error,
             to_caller_error=self._to_caller_error,
-            rejection=self._reject,
+            rejection=self._make_rejection,
             max_queue=self._max_queue,
             max_wait_seconds=self._max_wait_seconds,
-            conflict_key=_audit_chain,
+            conflict_key=_audit_chain_key,
         )
-        self._writer: MicroBatcher[_Commit, None] = MicroBatcher(self._commit_batch, policy)
+        self._writer: MicroBatcher[_CommitRequest, None] = MicroBatcher(self._commit_batch, policy)
 
     @asynccontextmanager
     async def unit(self, caller: Caller) -> AsyncIterator[SqlUnit | SqlBatchedUnit]:
@@ -103,7 +105,10 @@ class BatchedDatabase:
 
     @asynccontextmanager
     async def open_unit(self, caller: Caller) -> AsyncIterator[OpenBatchedUnit]:
-        """Open a unit that calls with `Caller(open_unit=…)` join; it commits when left."""
+        """Open a unit that is committed when the block ends without an error.
+
+        Calls with `Caller(open_unit=…)` write into it.
+        """
         unit = self._new_unit(caller)
         yield OpenBatchedUnit(unit)
         await self._commit(unit, caller)
@@ -115,16 +120,16 @@ class BatchedDatabase:
         if not (unit.rows or unit.events or unit.audit_entries):
             return
         events = outbox.encode_events(unit.events, service=unit.service, now=unit.now)
-        commit = _Commit(unit, caller, events)
+        commit = _CommitRequest(unit, caller, events)
         if len(unit.audit_entries) <= 1:
             await self._writer.submit(commit)
-        else:  # a statement holds one audit entry per member
+        else:  # a batch can extend a member's audit chain by one entry only
             await self._commit_in_transaction(commit)
 
     async def load(
         self, query: BatchQuery, tenant: TenantId, values: Mapping[str, Any]
     ) -> QueryRows:
-        """Return the rows of this query for these arguments, as committed at this moment."""
+        """Return the committed rows of this query for these arguments, read with the next batch."""
         reader = self._readers.get(query)
         if reader is None:
             reader = self._readers[query] = self._new_reader(query)
@@ -137,22 +142,23 @@ class BatchedDatabase:
                 return await query.fetch(pooled, requests, in_transaction=False)
 
         policy: BatchPolicy[QueryArgs] = BatchPolicy(
-            retry_singly=_may_be_one_items_fault,
+            retry_singly=_is_item_error,
             to_caller_error=self._to_caller_error,
-            rejection=self._reject,
+            rejection=self._make_rejection,
             max_queue=self._max_queue,
             max_wait_seconds=self._max_wait_seconds,
         )
         return MicroBatcher(fetch_batch, policy)
 
-    async def _commit_batch(self, batch: Sequence[_Commit]) -> list[None]:
+    async def _commit_batch(self, batch: Sequence[_CommitRequest]) -> list[None]:
         hit_failpoint("group_commit.recorded")
         try:
             async with self.database.pooled_connection() as pooled:
                 await _write_commits(pooled, batch)
         except asyncpg.UniqueViolationError:
-            # Another process extended the same member's audit chain. A batch is retried one by
-            # one; a single commit waits for the chain in a transaction.
+            # Another process extended the same member's audit chain, or a row of an insert that
+            # fails on conflicts exists. A batch is executed one by one; a single commit is repeated
+            # in a transaction, which locks the chain.
             if len(batch) > 1:
                 raise
             await self._commit_in_transaction(batch[0])
@@ -161,14 +167,14 @@ class BatchedDatabase:
             self.database.signal_outbox_changed()
         return [None] * len(batch)
 
-    async def _commit_in_transaction(self, commit: _Commit) -> None:
+    async def _commit_in_transaction(self, commit: _CommitRequest) -> None:
         async with self.database.unit_for([commit.caller.tenant]) as unit:
             for batch_insert, rows in commit.unit.rows.items():
                 await batch_insert.insert(unit.connection, rows)
             unit.events, unit.audit_entries = commit.unit.events, commit.unit.audit_entries
             unit.now = commit.unit.now
 
-    def _reject(self, reason: str) -> Exception:
+    def _make_rejection(self, reason: str) -> Exception:
         self.database.load_monitor.telemetry.count("preau.http.shed", reason=reason)
         return overload_error(reason)
 
@@ -180,7 +186,7 @@ class BatchedDatabase:
         return error
 
 
-async def _write_commits(pooled: AsyncConnection, batch: Sequence[_Commit]) -> None:
+async def _write_commits(pooled: AsyncConnection, batch: Sequence[_CommitRequest]) -> None:
     rows_by_insert: dict[BatchInsert, list[Mapping[str, Any]]] = {}
     for commit in batch:
         for batch_insert, rows in commit.unit.rows.items():
@@ -194,13 +200,13 @@ async def _write_commits(pooled: AsyncConnection, batch: Sequence[_Commit]) -> N
     )
 
 
-def _may_be_one_items_fault(error: Exception) -> bool:
-    # A transient error is not retried here: the statement may have been committed.
+def _is_item_error(error: Exception) -> bool:
+    # After a transient error the outcome is unknown: a second execution could repeat the writes.
     return not is_transient(error)
 
 
-def _audit_chain(commit: _Commit) -> object:
-    """Return the audit chain that a commit extends: a batch extends each chain at most once."""
+def _audit_chain_key(commit: _CommitRequest) -> object:
+    """Return the audit chain that a commit extends; a batch has one commit per chain."""
     if not commit.unit.audit_entries:
         return None
     return commit.caller.tenant, commit.caller.member_id
@@ -209,7 +215,7 @@ def _audit_chain(commit: _Commit) -> object:
 async def load(
     unit: Unit | BatchedUnit, query: BatchQuery, tenant: TenantId, **values: Any
 ) -> QueryRows:
-    """Return a query's rows: in the unit's transaction, or together with other batched units."""
+    """Return a query's rows, in the unit's transaction or together with concurrent loads."""
     if unit.is_transaction:
         args = {"tenant_id": tenant, **values}
         (rows,) = await query.fetch(connection(unit), [args], in_transaction=True)
@@ -220,10 +226,10 @@ async def load(
 async def add(
     unit: Unit | BatchedUnit, batch_insert: BatchInsert, rows: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Add rows: at once in a transaction, at commit in a batched unit.
+    """Add rows: immediately in a transaction, at commit in a batched unit.
 
-    Raises ValueError in a batched unit for a row of another tenant than the caller's: its statement
-    sees the tenants of all callers, so row-level security would accept the row.
+    Raises ValueError in a batched unit for a row of a tenant that is not the caller's: the shared
+    statement runs with the tenants of all callers, so row-level security would accept the row.
     """
     if unit.is_transaction:
         if rows:

@@ -1,1 +1,1 @@
-"""Subcommands of `preau` that the frame contributes; `main` also loads those of the services."""
+"""Subcommands of `preau` that the kit contributes; `main` also loads those of the services."""

@@ -1,4 +1,4 @@
-"""`preau`: one command line whose subcommands are contributed by the services and the frame.
+"""`preau`: one command line whose subcommands are contributed by the services and the kit.
 
 The entry points of the group `preau.commands` name them; a dot in a name makes a subgroup. A
 command is imported only when it is called, so that `preau --help` works with a broken service.

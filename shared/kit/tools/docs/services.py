@@ -1,6 +1,6 @@
 """Reactions and web applications of the services, for the documents.
 
-Services are imported by name, because the frame may not import services statically.
+Services are imported by name, because the kit may not import services statically.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

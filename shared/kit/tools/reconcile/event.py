@@ -1,4 +1,4 @@
-"""Parser of one record of the log, independent of the frame's."""
+"""Parser of one record of the log, independent of the kit's."""
 
 import re
 from datetime import datetime

@@ -1,6 +1,6 @@
 """Partitioner of Kafka's Java client (murmur2), implemented a second time.
 
-Independent of the frame's partitioner, so that reconciliation does not repeat its errors.
+Independent of the kit's partitioner, so that reconciliation does not repeat its errors.
 """
 
 from functools import lru_cache

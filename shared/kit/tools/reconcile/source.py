@@ -74,7 +74,7 @@ async def stream_rows(connection: Any, query: str, *values: object) -> AsyncIter
 
 
 async def copy_frame_tables(source: Source, index: LogIndex) -> None:
-    """Copy the frame's tables of a service to the index, in one snapshot."""
+    """Copy the kit's tables of a service to the index, in one snapshot."""
     index.db.executemany(
         "INSERT INTO wanted VALUES (?, ?)",
         [(source.service, wire_type) for wire_type in source.consumed_types],

@@ -9,7 +9,7 @@ from shared.kit.tools.reconcile.report import Report
 from shared.kit.tools.reconcile.source import Source, read_only_connection, stream_rows
 
 EXEMPT_TABLES = ("parked", "tenants")
-"""Tables with a tenant column without row policies: of the frame, and the list of tenants."""
+"""Tables with a tenant column without row policies: of the kit, and the list of tenants."""
 MAX_CHECKED_TENANTS = 20
 _TENANT_TABLES = """
     SELECT c.relname AS name, c.relrowsecurity AS guarded, c.relforcerowsecurity AS forced,

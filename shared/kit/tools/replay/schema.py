@@ -1,4 +1,4 @@
-"""Shadow schema of a replay: the frame's tables and the rebuilt ones, as migrations create them.
+"""Shadow schema of a replay: the kit's tables and the rebuilt ones, as migrations create them.
 
 The schema's comment states its replay and state, so that no other schema is ever dropped. A second
 schema, `<name>_aside`, receives decisions that reactions take again and that are discarded.

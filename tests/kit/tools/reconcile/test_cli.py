@@ -61,7 +61,8 @@ async def test_violation_exits_with_1_and_names_the_key(
     result = await asyncio.to_thread(run)
     assert result.exit_code == 1
     assert (
-        "I2   every change has its events, and every event its change: 1 VIOLATIONS" in result.output
+        "I2   every change has its events, and every event its change: 1 VIOLATIONS"
+        in result.output
     )
     assert f"     ! {mini_service.events()[0]['partitionkey']}: " in result.output
 
