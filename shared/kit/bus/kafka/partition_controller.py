@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
+from operator import attrgetter
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -28,6 +29,7 @@ from shared.kit.telemetry.logs import get_logger
 
 log = get_logger("kafka")
 
+_BY_NAME = attrgetter("topic", "number")
 IDLE_POLL_SECONDS = 0.1
 RETRY_SECONDS = 1.0
 """Pause after a failure other than `Redeliver`, which has its own pause."""
@@ -92,7 +94,6 @@ class PartitionController(ConsumerRebalanceListener):  # type: ignore[misc]  # a
 
     async def _fetch_batch(self) -> PolledBatch:
         fetched = await self._fetch(timeout_ms=self._poll_timeout_ms())
-        # Read after the fetch: a revocation during the fetch clears its records in the client.
         revocation_count = self._revocation_count
         records = tuple(map(to_incoming_record, chain(*fetched.values())))
         batch = PolledBatch(fetched, records, revocation_count)
@@ -112,7 +113,7 @@ class PartitionController(ConsumerRebalanceListener):  # type: ignore[misc]  # a
         """
         if not self._awaiting_start_offset or time.monotonic() < self._seek_not_before:
             return
-        partitions = sorted(self._awaiting_start_offset, key=_sort_key)
+        partitions = sorted(self._awaiting_start_offset, key=_BY_NAME)
         try:
             starts = await self._config.consumer.on_assigned(partitions)
         except Exception as error:  # noqa: BLE001  any error of the consumer is retried
@@ -194,10 +195,7 @@ class PartitionController(ConsumerRebalanceListener):  # type: ignore[misc]  # a
             self._redeliver(missing, RETRY_SECONDS)
 
     def _redeliver(self, first: Mapping[Partition, int], pause_seconds: float) -> None:
-        """Seek back to the first offsets and pause.
-
-        Without the seek, the commit of a later batch would pass over the failed one.
-        """
+        # Without the seek, the commit of a later batch would pass over the failed one.
         self._seek_all(first)
         until = time.monotonic() + pause_seconds
         for partition in first:
@@ -260,7 +258,7 @@ class PartitionController(ConsumerRebalanceListener):  # type: ignore[misc]  # a
         self._revocation_count += 1
         self._prefetch.clear_invalidations()
         await self._committer.flush()
-        partitions = sorted(self._positioned | self._awaiting_start_offset, key=_sort_key)
+        partitions = sorted(self._positioned | self._awaiting_start_offset, key=_BY_NAME)
         self._positioned.clear()
         self._awaiting_start_offset.clear()
         if partitions:
@@ -300,7 +298,3 @@ class PartitionController(ConsumerRebalanceListener):  # type: ignore[misc]  # a
     def last_poll_age(self) -> float:
         """Seconds since the last successful poll."""
         return time.monotonic() - self._last_poll
-
-
-def _sort_key(partition: Partition) -> tuple[str, int]:
-    return partition.topic, partition.number
